@@ -1,0 +1,167 @@
+//! Who may: credentials, roles, and the check of a request's `Authorization`.
+//!
+//! A credential belongs to one account, one role and one named person or system. What a role may
+//! do stands in one table, [`crate::api::routes`]; what is not in it is forbidden.
+
+pub mod secret;
+pub mod throttle;
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use zeroize::Zeroizing;
+
+use crate::ledger::{Ledger, LedgerError};
+use secret::{Check, Verifier};
+use throttle::{Throttle, Wait};
+
+/// Somebody whose secret was right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The credential's minted name.
+    pub credential: String,
+    /// Its account.
+    pub account: String,
+    /// Its role.
+    pub role: Role,
+}
+
+/// What a credential may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A CPaaS backend: calls, events, control, uploads, and what it uploaded.
+    Recorder,
+    /// Fetches media.
+    Listener,
+    /// Reads consent records; no media.
+    Auditor,
+    /// Prompts, consent grants, holds, tables.
+    Counsel,
+    /// A web form or an HR system: consent grants only.
+    Registrar,
+    /// The account.
+    Admin,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Role; 6] =
+        [Role::Recorder, Role::Listener, Role::Auditor, Role::Counsel, Role::Registrar, Role::Admin];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Recorder => "recorder",
+            Role::Listener => "listener",
+            Role::Auditor => "auditor",
+            Role::Counsel => "counsel",
+            Role::Registrar => "registrar",
+            Role::Admin => "admin",
+        }
+    }
+
+    /// The role of this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+}
+
+/// Checks credentials.
+pub struct Access {
+    ledger: Ledger,
+    verifier: Verifier,
+    throttle: Throttle,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Access(…)")
+    }
+}
+
+/// Why somebody is not let in.
+#[derive(Debug)]
+pub enum Denied {
+    /// No credentials, or wrong ones.
+    Wrong,
+    /// Too many wrong attempts: try again after so many seconds.
+    Throttled(u64),
+    /// Too many passwords are being checked.
+    Busy,
+    /// The ledger does not answer.
+    Unavailable(LedgerError),
+}
+
+impl Access {
+    /// Checks against this ledger.
+    #[must_use]
+    pub fn new(ledger: Ledger) -> Access {
+        Access { ledger, verifier: Verifier::new(), throttle: Throttle::new() }
+    }
+
+    /// Finds out who sends this `Authorization` header.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`]. A right high-entropy secret always passes, whatever others have tried.
+    pub async fn check(&self, header: Option<&[u8]>, from: IpAddr) -> Result<Principal, Denied> {
+        let Some((username, password)) = header.and_then(basic) else { return Err(Denied::Wrong) };
+        let row = self.ledger.credential(&username).await.map_err(Denied::Unavailable)?;
+        let now = Instant::now();
+        let stored = row.as_ref().map(|row| row.hash.as_str());
+        let right = match self.verifier.check(stored, &password, now) {
+            Check::Right => true,
+            Check::Wrong => return Err(self.wrong(from, &username, now)),
+            Check::Slow(slow) => {
+                let ticket = self.throttle.admit(from, &username, now).map_err(throttled)?;
+                match self.verifier.compute(slow, now).await {
+                    Ok(true) => {
+                        ticket.was_right(now);
+                        true
+                    }
+                    Ok(false) => {
+                        ticket.was_wrong();
+                        false
+                    }
+                    Err(secret::Busy) => {
+                        ticket.was_not_computed();
+                        return Err(Denied::Busy);
+                    }
+                }
+            }
+        };
+        let role = row.as_ref().and_then(|row| Role::parse(&row.role));
+        match (right, row, role) {
+            (true, Some(row), Some(role)) => {
+                Ok(Principal { credential: row.username, account: row.account, role })
+            }
+            _ => Err(Denied::Wrong),
+        }
+    }
+
+    fn wrong(&self, from: IpAddr, username: &str, now: Instant) -> Denied {
+        self.throttle.refused(from, username, now).map_or(Denied::Wrong, throttled)
+    }
+}
+
+fn throttled(wait: Wait) -> Denied {
+    Denied::Throttled(wait.seconds())
+}
+
+/// `Basic` credentials (RFC 7617): the name ends at the first colon.
+fn basic(header: &[u8]) -> Option<(String, Zeroizing<Vec<u8>>)> {
+    let header = std::str::from_utf8(header).ok()?;
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") || encoded.len() > 1024 {
+        return None;
+    }
+    let plain = Zeroizing::new(BASE64_STANDARD.decode(encoded.trim()).ok()?);
+    let colon = plain.iter().position(|byte| *byte == b':')?;
+    let (name, password) = plain.split_at_checked(colon)?;
+    let name = std::str::from_utf8(name).ok()?.to_owned();
+    Some((name, Zeroizing::new(password.get(1..)?.to_vec())))
+}

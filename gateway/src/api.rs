@@ -1,0 +1,210 @@
+//! The native door: HTTP in, verbs of the gate, problem documents out.
+//!
+//! Handlers read the request, call one verb and write the answer; they decide nothing. Who may
+//! call what stands in [`routes`].
+
+mod account;
+mod calls;
+mod media;
+pub mod openapi;
+mod problem;
+pub mod routes;
+mod upload;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, MatchedPath, Path, Query, Request, State};
+use axum::http::header::{self, HeaderValue};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::access::{Access, Denied, Principal};
+use crate::body::{Pace, discard_unread, read_all};
+use crate::gate::{Fault, FaultKind, Gate};
+use crate::listen::Peer;
+
+/// What every handler can reach.
+#[derive(Debug)]
+pub struct Door {
+    /// The gate.
+    pub gate: Gate,
+    /// Who may.
+    pub access: Access,
+    /// How uploads may come.
+    pub upload_pace: Pace,
+}
+
+/// The whole service.
+// The order matters: whatever happens below, unread bodies are discarded so that the answer can be
+// read (outermost), panics become opaque 500s, every answer is logged, and nothing is handled
+// before it is known who asks.
+pub fn router(door: Arc<Door>) -> Router {
+    routes::mount()
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&door), authorize))
+        .layer(from_fn(log))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+        .layer(from_fn(discard_unread))
+        .with_state(door)
+}
+
+async fn authorize(
+    State(door): State<Arc<Door>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Response> {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let entry = path.as_deref().and_then(|path| routes::entry(request.method(), path));
+    if entry.is_some_and(|entry| entry.roles.is_empty()) {
+        return Ok(next.run(request).await);
+    }
+    let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
+    let Some(from) = from else { return Err(problem::unauthorized()) };
+    let principal = match door.access.check(header.as_deref(), from).await {
+        Ok(principal) => principal,
+        Err(Denied::Wrong) => return Err(problem::unauthorized()),
+        Err(Denied::Throttled(seconds)) => return Err(problem::throttled(seconds)),
+        Err(Denied::Busy) => return Err(problem::busy()),
+        Err(Denied::Unavailable(error)) => return Err(Fault::from(error).into_response()),
+    };
+    // What is not in the table of routes is forbidden, whoever asks; unknown paths answer 404.
+    if let (Some(_), entry) = (&path, entry) {
+        let may = match entry {
+            Some(entry) => entry.roles.contains(&principal.role),
+            None => return Ok(next.run(request).await),
+        };
+        if !may {
+            return Err(problem::forbidden(&principal));
+        }
+    }
+    let credential = principal.credential.clone();
+    request.extensions_mut().insert(principal);
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(Credential(credential));
+    Ok(response)
+}
+
+#[derive(Clone)]
+struct Credential(String);
+
+async fn log(request: Request, next: Next) -> Response {
+    let begun = std::time::Instant::now();
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let mut response = next.run(request).await;
+    let credential = response.extensions_mut().remove::<Credential>();
+    let credential = credential.as_ref().map_or("-", |credential| credential.0.as_str());
+    tracing::info!(
+        %method, path, status = response.status().as_u16(), credential,
+        ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "answered"
+    );
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Fault::new(FaultKind::Broken, "internal", "the gateway could not answer").into_response()
+}
+
+async fn not_found() -> Fault {
+    Fault::new(
+        FaultKind::Unknown,
+        "not-found",
+        "there is nothing at this path; `GET /openapi.json` lists what there is",
+    )
+}
+
+async fn wrong_method(method: Method) -> Response {
+    let fault =
+        Fault::new(FaultKind::Malformed, "method-not-allowed", format!("this path does not know `{method}`"));
+    let mut response = fault.into_response();
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
+impl FromRequestParts<Arc<Door>> for Principal {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Door>) -> Result<Self, Response> {
+        parts.extensions.get::<Principal>().cloned().ok_or_else(problem::unauthorized)
+    }
+}
+
+/// The names in a path, percent-decoded.
+struct Named<T>(T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Door>> for Named<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Fault> {
+        match Path::<T>::from_request_parts(parts, door).await {
+            Ok(Path(names)) => Ok(Named(names)),
+            Err(_) => {
+                Err(Fault::new(FaultKind::Malformed, "invalid-path", "the path is not percent-encoded UTF-8"))
+            }
+        }
+    }
+}
+
+/// The query, unknown parameters refused.
+struct Asked<T>(T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Door>> for Asked<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Fault> {
+        match Query::<T>::from_request_parts(parts, door).await {
+            Ok(Query(query)) => Ok(Asked(query)),
+            Err(rejection) => Err(Fault::new(FaultKind::Malformed, "invalid-query", rejection.body_text())),
+        }
+    }
+}
+
+/// Reads a JSON body. A form that a browser could send from another site is not JSON.
+async fn json_body<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: Body) -> Result<T, Fault> {
+    let bytes = json_bytes(content_type, body).await?;
+    parse_json(&bytes)
+}
+
+async fn json_bytes(content_type: Option<&HeaderValue>, body: Body) -> Result<bytes::Bytes, Fault> {
+    let is_json = content_type.is_none_or(|value| {
+        let essence =
+            value.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        essence == "application/json" || essence.ends_with("+json")
+    });
+    if !is_json {
+        return Err(Fault::new(FaultKind::Unsupported, "not-json", "send `Content-Type: application/json`"));
+    }
+    read_all(body, Pace::JSON).await.map_err(crate::gate::body_fault)
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => {
+            Fault::invalid("invalid-body", format!("the body does not fit: {error}"))
+        }
+        serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof
+        | serde_json::error::Category::Io => {
+            Fault::new(FaultKind::Malformed, "malformed-json", format!("the body is no JSON: {error}"))
+        }
+    })
+}
+
+fn answer(status: StatusCode, value: &Value) -> Response {
+    (status, axum::Json(value)).into_response()
+}
+
+fn page(listing: &crate::gate::Listing, what: &str) -> Value {
+    json!({ what: listing.items, "next": listing.next })
+}

@@ -1,0 +1,184 @@
+//! Recordings that were accepted: list, describe, fetch, hold, delete.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Asked, Door, Named, answer, page};
+use crate::access::Principal;
+use crate::gate::{Fault, FaultKind};
+use crate::vault::{Vault, VaultError};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    call: Option<String>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn list(
+    State(door): State<Arc<Door>>,
+    who: Principal,
+    Asked(query): Asked<ListQuery>,
+) -> Result<Response, Fault> {
+    let limit = limit(query.limit)?;
+    let listing = door.gate.recordings(&who, query.call.as_deref(), query.after.as_deref(), limit).await?;
+    Ok(answer(StatusCode::OK, &page(&listing, "recordings")))
+}
+
+pub(super) async fn describe(
+    State(door): State<Arc<Door>>,
+    who: Principal,
+    Named(id): Named<String>,
+) -> Result<Response, Fault> {
+    Ok(answer(StatusCode::OK, &door.gate.recording(&who, &id).await?))
+}
+
+pub(super) async fn remove(
+    State(door): State<Arc<Door>>,
+    who: Principal,
+    Named(id): Named<String>,
+) -> Result<Response, Fault> {
+    door.gate.delete(&who, &id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn hold(
+    State(door): State<Arc<Door>>,
+    who: Principal,
+    Named(id): Named<String>,
+) -> Result<Response, Fault> {
+    Ok(answer(StatusCode::OK, &door.gate.hold(&who, &id, true).await?))
+}
+
+pub(super) async fn release(
+    State(door): State<Arc<Door>>,
+    who: Principal,
+    Named(id): Named<String>,
+) -> Result<Response, Fault> {
+    Ok(answer(StatusCode::OK, &door.gate.hold(&who, &id, false).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FetchQuery {
+    purpose: Option<String>,
+}
+
+pub(super) async fn fetch(
+    State(door): State<Arc<Door>>,
+    who: Principal,
+    Named(id): Named<String>,
+    Asked(query): Asked<FetchQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let stated = headers.get("purpose").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let Some(purpose) = query.purpose.or(stated) else {
+        return Err(Fault::new(
+            FaultKind::Malformed,
+            "purpose-required",
+            "say what the recording is fetched for: `?purpose=…` or a `Purpose` header; it is logged",
+        ));
+    };
+    let mut partial = false;
+    let served = door
+        .gate
+        .fetch(&who, &id, &purpose, |bytes, sha256| {
+            let range = asked_range(&headers, bytes, sha256)?;
+            partial = range.is_some();
+            Ok(range.unwrap_or(0..bytes))
+        })
+        .await?;
+    let length = served.range.end.saturating_sub(served.range.start);
+    let body = Body::from_stream(chunks(door.gate.vault.clone(), served.id, served.range.clone()));
+    let status = if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if let Ok(etag) = HeaderValue::from_str(&etag(&served.sha256)) {
+        headers.insert(header::ETAG, etag);
+    }
+    if partial {
+        let range =
+            format!("bytes {}-{}/{}", served.range.start, served.range.end.saturating_sub(1), served.bytes);
+        if let Ok(range) = HeaderValue::from_str(&range) {
+            headers.insert(header::CONTENT_RANGE, range);
+        }
+    }
+    Ok(response)
+}
+
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, Fault> {
+    match asked {
+        None => Ok(100),
+        Some(limit @ 1..=1000) => Ok(limit),
+        Some(_) => Err(Fault::invalid("invalid-limit", "`limit` is from 1 to 1000")),
+    }
+}
+
+/// Sealed bytes in steps that cost one look-up each.
+fn chunks(
+    vault: Vault,
+    id: Uuid,
+    range: Range<u64>,
+) -> impl futures_util::Stream<Item = Result<bytes::Bytes, VaultError>> {
+    stream::unfold((vault, range), move |(vault, range)| async move {
+        if range.is_empty() {
+            return None;
+        }
+        let end = range.start.saturating_add(STEP).min(range.end);
+        let chunk = vault.read(id, range.start..end).await;
+        if let Err(error) = &chunk {
+            tracing::error!(%error, recording = %id, "sealed media could not be read to the end");
+        }
+        let rest = if chunk.is_ok() { end..range.end } else { range.end..range.end };
+        Some((chunk, (vault, rest)))
+    })
+}
+
+/// A single range (RFC 9110 section 14.2). Several ranges, or one that is no range, are answered
+/// with the whole; `If-Range` with another entity tag, too.
+fn asked_range(headers: &HeaderMap, bytes: u64, sha256: &str) -> Result<Option<Range<u64>>, Fault> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let Some(spec) = text(header::RANGE).and_then(|range| range.strip_prefix("bytes=")) else {
+        return Ok(None);
+    };
+    if text(header::IF_RANGE).is_some_and(|tag| tag != etag(sha256)) {
+        return Ok(None);
+    }
+    let Some((first, last)) = spec.trim().split_once('-').filter(|_| !spec.contains(',')) else {
+        return Ok(None);
+    };
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let range = match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => first..last.saturating_add(1).min(bytes),
+        (Some(first), None) if last.trim().is_empty() => first..bytes,
+        (None, Some(suffix)) if first.trim().is_empty() => bytes.saturating_sub(suffix)..bytes,
+        _ => return Ok(None),
+    };
+    if range.is_empty() {
+        let fault =
+            Fault::new(FaultKind::Range, "range-outside", format!("the sealed media have {bytes} bytes"));
+        return Err(fault.with("bytes", json!(bytes)));
+    }
+    Ok(Some(range))
+}
+
+fn etag(sha256: &str) -> String {
+    format!("\"{sha256}\"")
+}
+
+/// One look-up in the store reads so much: large enough to cost little, small enough to hold.
+const STEP: u64 = 256 * 1024;

@@ -1,0 +1,138 @@
+//! Every route of the native API, and which roles may use it. What is not here does not exist.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Method;
+use axum::routing::{MethodRouter, delete, get, post, put};
+
+use super::{Door, account, calls, media, openapi, upload};
+use crate::access::Role;
+
+/// One route.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// Who may; nobody's name means everybody, without credentials.
+    pub roles: &'static [Role],
+    /// What it does.
+    pub summary: &'static str,
+}
+
+/// The route of a request, if there is one.
+#[must_use]
+pub fn entry(method: &Method, path: &str) -> Option<&'static Entry> {
+    // HEAD asks for what GET would answer.
+    let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
+    TABLE.iter().find(|entry| entry.path == path && entry.method == method)
+}
+
+/// All routes with their handlers.
+pub fn mount() -> Router<Arc<Door>> {
+    let route = |router: Router<Arc<Door>>, (path, handler): (&str, MethodRouter<Arc<Door>>)| {
+        router.route(path, handler)
+    };
+    [
+        ("/healthz", get(account::healthz)),
+        ("/readyz", get(account::readyz)),
+        ("/openapi.json", get(openapi::serve)),
+        ("/v1/calls/{call}", put(calls::open).get(calls::show)),
+        ("/v1/calls/{call}/decision", get(calls::decision)),
+        ("/v1/calls/{call}/participants", post(calls::join)),
+        ("/v1/calls/{call}/events", post(calls::observe)),
+        ("/v1/calls/{call}/recording", post(calls::control)),
+        ("/v1/calls/{call}/recordings/{name}", put(upload::store)),
+        ("/v1/recordings", get(media::list)),
+        ("/v1/recordings/{id}", get(media::describe).merge(delete(media::remove))),
+        ("/v1/recordings/{id}/media", get(media::fetch)),
+        ("/v1/recordings/{id}/hold", put(media::hold).merge(delete(media::release))),
+        ("/v1/prompts/{id}", put(account::put_prompt).get(account::prompt)),
+        ("/v1/consent-grants/{id}", put(account::put_grant).get(account::grant)),
+        ("/v1/consent-grants/{id}/withdraw", post(account::withdraw_grant)),
+        ("/v1/consents", get(account::consents)),
+        ("/v1/jurisdictions", get(account::jurisdictions)),
+        ("/v1/jurisdictions/{code}", get(account::jurisdiction)),
+    ]
+    .into_iter()
+    .fold(Router::new(), route)
+}
+
+const fn entry_of(
+    method: &'static str,
+    path: &'static str,
+    roles: &'static [Role],
+    summary: &'static str,
+) -> Entry {
+    Entry { method, path, roles, summary }
+}
+
+use Role::{Admin, Auditor, Counsel, Listener, Recorder, Registrar};
+
+const ANYBODY: &[Role] = &[];
+const EVERY_ROLE: &[Role] = &Role::ALL;
+const RECORDS: &[Role] = &[Recorder];
+const READS_CALLS: &[Role] = &[Recorder, Auditor, Counsel, Admin];
+const READS_RECORDINGS: &[Role] = &[Recorder, Listener, Auditor, Counsel, Admin];
+
+/// The table of routes.
+pub const TABLE: &[Entry] = &[
+    entry_of("GET", "/healthz", ANYBODY, "Whether the process runs."),
+    entry_of("GET", "/readyz", ANYBODY, "Whether it can do its work: the audit trail can be written."),
+    entry_of("GET", "/openapi.json", EVERY_ROLE, "This description."),
+    entry_of("PUT", "/v1/calls/{call}", RECORDS, "Opens a call."),
+    entry_of(
+        "GET",
+        "/v1/calls/{call}",
+        READS_CALLS,
+        "A call's state, decision, lawful intervals and windows.",
+    ),
+    entry_of("GET", "/v1/calls/{call}/decision", READS_CALLS, "The decision, explained."),
+    entry_of("POST", "/v1/calls/{call}/participants", RECORDS, "Somebody joins, or comes back."),
+    entry_of("POST", "/v1/calls/{call}/events", RECORDS, "Logs one event or an array of events."),
+    entry_of("POST", "/v1/calls/{call}/recording", RECORDS, "Starts, pauses, resumes or stops recording."),
+    entry_of("PUT", "/v1/calls/{call}/recordings/{name}", RECORDS, "Uploads the finished audio."),
+    entry_of("GET", "/v1/recordings", READS_RECORDINGS, "Lists recordings; a recorder sees its own."),
+    entry_of("GET", "/v1/recordings/{id}", READS_RECORDINGS, "Describes a recording, with its envelope."),
+    entry_of("DELETE", "/v1/recordings/{id}", &[Admin], "Deletes a recording."),
+    entry_of(
+        "GET",
+        "/v1/recordings/{id}/media",
+        &[Recorder, Listener],
+        "Sealed bytes, for a purpose that is logged.",
+    ),
+    entry_of("PUT", "/v1/recordings/{id}/hold", &[Counsel], "Puts a legal hold on a recording."),
+    entry_of("DELETE", "/v1/recordings/{id}/hold", &[Counsel], "Lifts a legal hold."),
+    entry_of("PUT", "/v1/prompts/{id}", &[Counsel, Admin], "Registers a prompt; a change is a new version."),
+    entry_of("GET", "/v1/prompts/{id}", READS_CALLS, "A prompt's newest version."),
+    entry_of(
+        "PUT",
+        "/v1/consent-grants/{id}",
+        &[Counsel, Registrar, Admin],
+        "Registers consent given outside a call.",
+    ),
+    entry_of("GET", "/v1/consent-grants/{id}", &[Counsel, Registrar, Auditor, Admin], "A consent grant."),
+    entry_of(
+        "POST",
+        "/v1/consent-grants/{id}/withdraw",
+        &[Counsel, Registrar, Admin],
+        "Withdraws consent given outside a call.",
+    ),
+    entry_of("GET", "/v1/consents", &[Auditor, Counsel, Admin], "Consent records by call and time."),
+    entry_of("GET", "/v1/jurisdictions", EVERY_ROLE, "The table in force."),
+    entry_of("GET", "/v1/jurisdictions/{code}", EVERY_ROLE, "What one place asks, and why."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::TABLE;
+
+    #[test]
+    fn only_the_two_probes_are_open_to_everybody() {
+        let open: Vec<&str> =
+            TABLE.iter().filter(|entry| entry.roles.is_empty()).map(|entry| entry.path).collect();
+        assert_eq!(open, ["/healthz", "/readyz"]);
+    }
+}

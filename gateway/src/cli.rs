@@ -1,0 +1,192 @@
+//! The command line. One binary; every command takes `--config` and `--data`.
+
+mod admin;
+mod check;
+mod decide;
+mod demo;
+mod media;
+mod out;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::gate::Fault;
+use crate::serve::{self, ServeError};
+
+#[derive(Parser)]
+#[command(
+    name = "consent-gateway",
+    version,
+    about = "A consent-enforcing recording gateway: no consent, no bytes"
+)]
+struct Cli {
+    /// The configuration file (TOML)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory [default: ./data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print what a script would read
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve {
+        /// Where to listen [default: 127.0.0.1:8080]
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+        /// A table of jurisdictions instead of the one that is compiled in
+        #[arg(long, value_name = "FILE")]
+        jurisdictions: Option<PathBuf>,
+    },
+    /// Show the whole main job, over HTTP, in a temporary directory
+    Demo {
+        /// Leave it running, and print the curl lines
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Accounts
+    #[command(subcommand)]
+    Account(admin::Account),
+    /// Credentials
+    #[command(subcommand)]
+    Credential(admin::Credential),
+    /// The customers' public keys
+    #[command(subcommand)]
+    Key(admin::Key),
+    /// Prompts
+    #[command(subcommand)]
+    Prompt(admin::PromptCommand),
+    /// Consent given outside of calls
+    #[command(subcommand)]
+    ConsentGrant(admin::GrantCommand),
+    /// Make a key pair, on the customer's side
+    Keygen {
+        /// Where `private.pem` and `public.pem` go
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Open sealed media, on the customer's side
+    Open(media::Open),
+    /// Explain what the law asks of a call, offline
+    Decide {
+        /// The body of `PUT /v1/calls/{call}`, with optional `events` and `at`; `-` for standard input
+        facts: PathBuf,
+        /// A table of jurisdictions instead of the one that is compiled in
+        #[arg(long, value_name = "FILE")]
+        jurisdictions: Option<PathBuf>,
+    },
+    /// Reach every dependency and say what `serve` would do
+    Check {
+        /// A table of jurisdictions instead of the one that is compiled in
+        #[arg(long, value_name = "FILE")]
+        jurisdictions: Option<PathBuf>,
+    },
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error("{}", .0.detail)]
+    Fault(Fault),
+    #[error(transparent)]
+    Open(#[from] crate::seal::OpenError),
+    #[error("{what}")]
+    Io { what: String, source: std::io::Error },
+    #[error("{0}")]
+    Wrong(String),
+    #[error("the demo did not go as it should: {0}")]
+    Demo(String),
+}
+
+impl From<Fault> for CliError {
+    fn from(fault: Fault) -> Self {
+        CliError::Fault(fault)
+    }
+}
+
+/// Runs the program: parses the command line, and answers with its exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<(), CliError> {
+    let mut config = match &cli.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    if let Some(data) = cli.data {
+        config.data = data;
+    }
+    let json = cli.json;
+    match cli.command {
+        Command::Serve { listen, jurisdictions } => {
+            config.listen = listen.unwrap_or(config.listen);
+            config.jurisdictions = jurisdictions.or(config.jurisdictions);
+            out::logging(config.log_json);
+            on_runtime(run_server(config))
+        }
+        Command::Demo { keep } => on_runtime(demo::run(keep)),
+        Command::Account(command) => on_runtime(admin::account(config, command, json)),
+        Command::Credential(command) => on_runtime(admin::credential(config, command, json)),
+        Command::Key(command) => on_runtime(admin::key(config, command, json)),
+        Command::Prompt(command) => on_runtime(admin::prompt(config, command, json)),
+        Command::ConsentGrant(command) => on_runtime(admin::grant(config, command, json)),
+        Command::Keygen { out } => media::keygen(&out, json),
+        Command::Open(command) => media::open(&command, json),
+        Command::Decide { facts, jurisdictions } => {
+            config.jurisdictions = jurisdictions.or(config.jurisdictions);
+            decide::run(&config, &facts)
+        }
+        Command::Check { jurisdictions } => {
+            config.jurisdictions = jurisdictions.or(config.jurisdictions);
+            on_runtime(check::run(config, json))
+        }
+    }
+}
+
+async fn run_server(config: Config) -> Result<(), CliError> {
+    let running = serve::start(&config, Clock::system()).await?;
+    let shutdown = running.shutdown();
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .map_err(|source| CliError::Io { what: "signals cannot be caught".into(), source })?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        tracing::info!("stopping: running requests may end");
+        shutdown.cancel();
+    });
+    Ok(running.wait().await?)
+}
+
+fn on_runtime(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| CliError::Io { what: "the runtime cannot be started".into(), source })?;
+    runtime.block_on(work)
+}

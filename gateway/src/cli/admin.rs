@@ -1,0 +1,392 @@
+//! Administration. It works while a server runs on the same data.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{CliError, out};
+use crate::access::Role;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
+use crate::gate::{AccountSettings, Gate, NewCredential};
+use crate::serve;
+use crate::trail::Actor;
+
+#[derive(Subcommand)]
+pub(super) enum Account {
+    /// Add an account
+    Add(AccountAdd),
+    /// List the accounts
+    List,
+}
+
+#[derive(Args)]
+pub(super) struct AccountAdd {
+    /// Its id: `a-z`, `0-9`, `-` and `_`
+    account: String,
+    /// Where the operator is established, such as `US-CA`
+    #[arg(long, value_name = "PLACE")]
+    operator: Option<String>,
+    /// Where the recording device stands
+    #[arg(long, value_name = "PLACE")]
+    recorder: Option<String>,
+    /// The language of participants who have none
+    #[arg(long, default_value = "en")]
+    language: String,
+    /// How late evidence may be logged and still count, in seconds
+    #[arg(long, default_value_t = 0)]
+    late_evidence_seconds: u8,
+    /// How many devices may record one call at once
+    #[arg(long, default_value_t = 1)]
+    recorders: u16,
+    /// What becomes of audio that was covered before somebody withdrew
+    #[arg(long, default_value = "keep", value_parser = ["keep", "delete"])]
+    on_withdrawal: String,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Credential {
+    /// Add a credential; its password is shown once
+    Add(CredentialAdd),
+    /// Revoke a credential, at once
+    Revoke {
+        /// Its name
+        username: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct CredentialAdd {
+    /// Its account
+    account: String,
+    /// recorder, listener, auditor, counsel, registrar or admin
+    #[arg(long)]
+    role: String,
+    /// The person or system that it belongs to
+    #[arg(long, default_value = "unnamed", value_name = "WHO")]
+    name: String,
+    /// Read a password of your own from standard input, at least 12 characters
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Key {
+    /// Add a customer's public key
+    Add {
+        /// Its account
+        account: String,
+        /// RSA 2048 to 4096 bits, PEM
+        public: PathBuf,
+    },
+    /// List the keys of an account, or of all
+    List {
+        /// The account
+        account: Option<String>,
+    },
+    /// Retire a key: nothing new is sealed for it
+    Retire {
+        /// Its account
+        account: String,
+        /// Its id
+        key: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum PromptCommand {
+    /// Register a prompt
+    Add(PromptAdd),
+}
+
+#[derive(Args)]
+pub(super) struct PromptAdd {
+    /// Its account
+    account: String,
+    /// Its id
+    id: String,
+    /// The language, BCP 47
+    #[arg(long)]
+    language: String,
+    /// How long it lasts
+    #[arg(long)]
+    duration_ms: u64,
+    /// What the recording is for, as the prompt says; may be repeated
+    #[arg(long = "purpose")]
+    purposes: Vec<String>,
+    /// What is said
+    #[arg(long)]
+    text: String,
+    /// How it is delivered
+    #[arg(long, default_value = "audio", value_parser = ["audio", "tts", "agent", "text"])]
+    delivery: String,
+    /// SHA-256 of the audio
+    #[arg(long)]
+    sha256: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum GrantCommand {
+    /// Register consent given outside a call
+    Add(GrantAdd),
+    /// Withdraw it
+    Withdraw {
+        /// Its account
+        account: String,
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct GrantAdd {
+    /// Its account
+    account: String,
+    /// Its id
+    id: String,
+    /// Whom it binds: a participant's id, or their number
+    #[arg(long, value_name = "WHO")]
+    subject: String,
+    /// customer or agent
+    #[arg(long)]
+    role: String,
+    /// What it rests on: a contract, a web form, a signed paper, a works agreement
+    #[arg(long)]
+    basis: String,
+    /// For what; may be repeated; none means for everything
+    #[arg(long = "purpose")]
+    purposes: Vec<String>,
+    /// It was given in writing
+    #[arg(long)]
+    written: bool,
+    /// Which version of the text they agreed to
+    #[arg(long)]
+    text_version: Option<String>,
+    /// From when (RFC 3339, or a day)
+    #[arg(long, value_name = "DATE")]
+    from: Option<String>,
+    /// Until when, exclusive (RFC 3339, or a day)
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
+    /// SHA-256 of the evidence
+    #[arg(long)]
+    evidence_sha256: Option<String>,
+}
+
+pub(super) async fn account(config: Config, command: Account, json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    match command {
+        Account::Add(asked) => {
+            let settings = AccountSettings {
+                default_language: asked.language,
+                late_evidence_seconds: asked.late_evidence_seconds,
+                recorders: asked.recorders,
+                on_withdrawal: word(&asked.on_withdrawal)?,
+            };
+            let actor = Actor::command_line();
+            let places = (asked.operator.as_deref(), asked.recorder.as_deref());
+            gate.add_account(&actor, &asked.account, places.0, places.1, &settings).await?;
+            say(json, &json!({"account": asked.account, "settings": settings}), || {
+                format!("account `{}` added", asked.account)
+            });
+        }
+        Account::List => {
+            let accounts = gate.ledger.accounts().await.map_err(crate::gate::Fault::from)?;
+            let rows: Vec<Value> = accounts
+                .iter()
+                .map(|row| json!({"account": row.id, "operator": row.operator_location, "recorder": row.recorder_location}))
+                .collect();
+            let ids = || accounts.iter().map(|row| row.id.as_str()).collect::<Vec<_>>().join("\n");
+            say(json, &Value::Array(rows), ids);
+        }
+    }
+    done(gate).await
+}
+
+pub(super) async fn credential(config: Config, command: Credential, json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    match command {
+        Credential::Add(asked) => {
+            let role = Role::parse(&asked.role).ok_or_else(|| {
+                let known = Role::ALL.map(Role::as_str).join(", ");
+                CliError::Wrong(format!("`{}` is no role; the roles are {known}", asked.role))
+            })?;
+            let chosen = if asked.password_stdin { Some(read_password()?) } else { None };
+            let chosen_text = chosen.as_ref().map(|password| password.as_str());
+            let new = gate
+                .add_credential(&Actor::command_line(), &asked.account, role, &asked.name, chosen_text)
+                .await?;
+            show_credential(&new, chosen.is_some(), json);
+        }
+        Credential::Revoke { username } => {
+            gate.revoke_credential(&Actor::command_line(), &username).await?;
+            say(json, &json!({"revoked": username}), || format!("credential `{username}` revoked"));
+        }
+    }
+    done(gate).await
+}
+
+pub(super) async fn key(config: Config, command: Key, json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    match command {
+        Key::Add { account, public } => {
+            let pem = Zeroizing::new(std::fs::read_to_string(&public).map_err(|source| CliError::Io {
+                what: format!("`{}` cannot be read", public.display()),
+                source,
+            })?);
+            let (id, bits) = gate.add_key(&Actor::command_line(), &account, &pem).await?;
+            say(json, &json!({"account": account, "key": id, "bits": bits}), || {
+                format!("key {id} ({bits} bits) added to `{account}`")
+            });
+        }
+        Key::List { account } => list_keys(&gate, account, json).await?,
+        Key::Retire { account, key } => {
+            gate.retire_key(&Actor::command_line(), &account, &key).await?;
+            say(json, &json!({"account": account, "retired": key}), || format!("key {key} retired"));
+        }
+    }
+    done(gate).await
+}
+
+pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let PromptCommand::Add(asked) = command;
+    let prompt = Prompt {
+        text: asked.text,
+        language: asked.language,
+        duration_ms: asked.duration_ms,
+        purposes: asked.purposes,
+        delivery: word::<Delivery>(&asked.delivery)?,
+        sha256: asked.sha256,
+    };
+    must_exist(&gate, &asked.account).await?;
+    let (new, shown) = gate.put_prompt(&Actor::command_line(), &asked.account, &asked.id, &prompt).await?;
+    let version = shown.get("version").cloned().unwrap_or_default();
+    say(json, &shown, || {
+        format!(
+            "prompt `{}` version {version} {}",
+            asked.id,
+            if new { "registered" } else { "is there already" }
+        )
+    });
+    done(gate).await
+}
+
+pub(super) async fn grant(config: Config, command: GrantCommand, json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    match command {
+        GrantCommand::Add(asked) => {
+            let grant = ConsentGrant {
+                subject: asked.subject,
+                role: word(&asked.role)?,
+                basis: asked.basis,
+                text_version: asked.text_version,
+                purposes: asked.purposes,
+                written: asked.written,
+                from: asked.from.as_deref().map(date).transpose()?,
+                until: asked.until.as_deref().map(date).transpose()?,
+                evidence_sha256: asked.evidence_sha256,
+            };
+            must_exist(&gate, &asked.account).await?;
+            let (_, shown) =
+                gate.put_grant(&Actor::command_line(), &asked.account, &asked.id, &grant).await?;
+            say(json, &shown, || format!("consent grant `{}` registered", asked.id));
+        }
+        GrantCommand::Withdraw { account, id } => {
+            let shown = gate.withdraw_grant(&Actor::command_line(), &account, &id).await?;
+            say(json, &shown, || format!("consent grant `{id}` withdrawn"));
+        }
+    }
+    done(gate).await
+}
+
+async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(), CliError> {
+    let accounts = match account {
+        Some(account) => vec![account],
+        None => gate
+            .ledger
+            .accounts()
+            .await
+            .map_err(crate::gate::Fault::from)?
+            .into_iter()
+            .map(|row| row.id)
+            .collect(),
+    };
+    let mut rows = Vec::new();
+    for account in accounts {
+        for row in gate.ledger.keys(&account).await.map_err(crate::gate::Fault::from)? {
+            rows.push(json!({
+                "account": row.account, "key": row.id,
+                "added_at": crate::clock::millis(row.added_at), "retired_at": row.retired_at.map(crate::clock::millis),
+            }));
+        }
+    }
+    let text = || {
+        let line = |row: &Value| {
+            let word = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+            format!("{}  {}  retired: {}", word("account"), word("key"), word("retired_at"))
+        };
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    say(json, &json!(rows), text);
+    Ok(())
+}
+
+async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliError> {
+    match gate.ledger.account(account).await.map_err(crate::gate::Fault::from)? {
+        Some(_) => Ok(()),
+        None => Err(CliError::Wrong(format!(
+            "there is no account `{account}`; add it with `consent-gateway account add`"
+        ))),
+    }
+}
+
+fn show_credential(new: &NewCredential, chosen: bool, json: bool) {
+    let password = if chosen { None } else { Some(new.password.expose()) };
+    if json {
+        out::json(&json!({
+            "username": new.username, "password": password, "account": new.account, "role": new.role.as_str(),
+        }));
+        return;
+    }
+    out::line(format!("username: {}", new.username));
+    match password {
+        Some(password) => out::line(format!("password: {password}   (shown once)")),
+        None => out::line("password: the one you chose"),
+    }
+}
+
+fn read_password() -> Result<Zeroizing<String>, CliError> {
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin()
+        .read_line(&mut line)
+        .map_err(|source| CliError::Io { what: "standard input cannot be read".into(), source })?;
+    Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn date(text: &str) -> Result<Timestamp, CliError> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    let day: Option<jiff::civil::Date> = text.parse().ok();
+    day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok()).map(|zoned| zoned.timestamp()).ok_or_else(
+        || CliError::Wrong(format!("`{text}` is no date; write `2027-01-31` or `2027-01-31T12:00:00Z`")),
+    )
+}
+
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CliError> {
+    serde_json::from_value(Value::String(text.to_owned())).map_err(|error| CliError::Wrong(error.to_string()))
+}
+
+fn say(json: bool, value: &Value, words: impl FnOnce() -> String) {
+    if json { out::json(value) } else { out::line(words()) }
+}
+
+async fn done(gate: Gate) -> Result<(), CliError> {
+    gate.ledger.close().await;
+    Ok(())
+}

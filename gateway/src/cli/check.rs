@@ -1,0 +1,76 @@
+//! `check`: reach every dependency and say what `serve` would do.
+
+use serde_json::json;
+
+use super::{CliError, out};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gate::Fault;
+use crate::serve;
+
+pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
+    config.check()?;
+    if let Some(tls) = &config.tls {
+        crate::listen::tls::Reloading::from_files(tls.certificate.clone(), tls.key.clone())
+            .map_err(serve::ServeError::from)?;
+    }
+    let gate = serve::gate(&config, Clock::system()).await?;
+    gate.ledger.probe().await.map_err(Fault::from)?;
+    let mut warnings = Vec::new();
+    let unreviewed = gate.table.rows().filter(|row| row.reviewed.is_none()).count();
+    if unreviewed > 0 {
+        warnings.push(format!("{unreviewed} rows of the table were read by no lawyer"));
+    }
+    if config.ip_database.is_none() {
+        warnings.push("no IP database is configured (`ip_database`): addresses tell no place".into());
+    }
+    let accounts = gate.ledger.accounts().await.map_err(Fault::from)?;
+    for account in &accounts {
+        if account.operator_location.is_none() {
+            warnings.push(format!(
+                "account `{}` does not say where its operator is established: that place is not counted",
+                account.id
+            ));
+        }
+        if account.recorder_location.is_none() {
+            warnings.push(format!(
+                "account `{}` does not say where its recorder stands: that place is not counted",
+                account.id
+            ));
+        }
+        for place in [&account.operator_location, &account.recorder_location].into_iter().flatten() {
+            let strictest = place
+                .parse()
+                .ok()
+                .and_then(|code| gate.table.row(code, gate.clock.now()))
+                .is_some_and(|row| row.strictest_when_unknown);
+            if strictest {
+                warnings.push(format!("account `{}` names the country `{place}` only: every call takes the strictest of its states", account.id));
+            }
+        }
+        if gate.usable_keys(&account.id).await?.is_empty() {
+            warnings.push(format!("account `{}` has no public key: recording cannot start", account.id));
+        }
+    }
+    gate.ledger.close().await;
+    let rows = gate.table.rows().count();
+    if json {
+        out::json(&json!({
+            "listen": config.listen, "tls": config.tls.is_some(), "data": config.data,
+            "table": gate.table.digest(), "rows": rows, "accounts": accounts.len(), "warnings": warnings,
+        }));
+        return Ok(());
+    }
+    out::line(format!(
+        "would listen on {}, {}",
+        config.listen,
+        if config.tls.is_some() { "with TLS" } else { "without TLS" }
+    ));
+    out::line(format!("data in {}: ledger and store can be written", config.data.display()));
+    out::line(format!("table {} with {rows} rows", gate.table.digest()));
+    out::line(format!("{} accounts", accounts.len()));
+    for warning in warnings {
+        out::line(format!("warning: {warning}"));
+    }
+    Ok(())
+}

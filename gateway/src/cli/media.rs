@@ -1,0 +1,88 @@
+//! The customer's side: keys, and opening what was sealed. Needs no server.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{CliError, out};
+use crate::seal::{self, Envelope, Expected};
+
+#[derive(Args)]
+pub(super) struct Open {
+    /// The sealed media
+    media: PathBuf,
+    /// Its envelope, as stored beside it or shown by `GET /v1/recordings/{id}`
+    #[arg(long, value_name = "ENVELOPE.json")]
+    envelope: PathBuf,
+    /// The private key
+    #[arg(long, value_name = "PRIVATE.pem")]
+    key: PathBuf,
+    /// Where the audio goes; an existing file is not overwritten
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The account that it must belong to
+    #[arg(long)]
+    account: Option<String>,
+    /// The recording that it must be
+    #[arg(long)]
+    recording: Option<String>,
+}
+
+pub(super) fn keygen(dir: &Path, json: bool) -> Result<(), CliError> {
+    std::fs::create_dir_all(dir)
+        .map_err(|source| CliError::Io { what: format!("`{}` cannot be made", dir.display()), source })?;
+    let pair = seal::keygen(dir)?;
+    if json {
+        out::json(&json!({
+            "private": pair.private_path, "public": pair.public_path,
+            "key": pair.public_key.fingerprint(), "bits": pair.public_key.bits(),
+        }));
+        return Ok(());
+    }
+    out::line(format!(
+        "private key: {} (keep it safe: without it no recording can be opened)",
+        pair.private_path.display()
+    ));
+    out::line(format!(
+        "public key:  {} (give it to the gateway: `key add ACCOUNT public.pem`)",
+        pair.public_path.display()
+    ));
+    Ok(())
+}
+
+pub(super) fn open(asked: &Open, json: bool) -> Result<(), CliError> {
+    let io =
+        |path: &Path, source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source };
+    let envelope = std::fs::read_to_string(&asked.envelope).map_err(|source| io(&asked.envelope, source))?;
+    let envelope = read_envelope(&envelope)?;
+    let private =
+        Zeroizing::new(std::fs::read_to_string(&asked.key).map_err(|source| io(&asked.key, source))?);
+    let media = File::open(&asked.media).map_err(|source| io(&asked.media, source))?;
+    let expected = Expected { account: asked.account.as_deref(), recording: asked.recording.as_deref() };
+    let opened =
+        seal::open(BufReader::with_capacity(1 << 18, media), &envelope, &private, expected, &asked.out)?;
+    if json {
+        out::json(&json!({
+            "out": asked.out, "bytes": opened.bytes, "key": opened.key, "account": envelope.account,
+            "recording": envelope.recording, "content_type": envelope.content_type, "origin": "unverified",
+        }));
+        return Ok(());
+    }
+    out::line(format!("{} bytes of {} are in {}", opened.bytes, envelope.content_type, asked.out.display()));
+    out::line(
+        "origin unverified: anyone who has the public key can seal something; a proof pack shows where it comes from",
+    );
+    Ok(())
+}
+
+/// The envelope itself, or a recording's description that holds it.
+fn read_envelope(text: &str) -> Result<Envelope, CliError> {
+    let wrong = |error: serde_json::Error| CliError::Wrong(format!("this is no envelope: {error}"));
+    let value: serde_json::Value = serde_json::from_str(text).map_err(wrong)?;
+    let inner = value.get("envelope").cloned().unwrap_or(value);
+    serde_json::from_value(inner).map_err(wrong)
+}

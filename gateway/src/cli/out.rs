@@ -1,0 +1,39 @@
+//! Writing to the terminal.
+
+use std::io::Write as _;
+
+use serde_json::Value;
+
+/// Prints a line; where standard output is closed, nobody reads it.
+pub(super) fn line(text: impl AsRef<str>) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
+}
+
+/// Prints a JSON document.
+pub(super) fn json(value: &Value) {
+    line(serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Prints an error with its causes.
+pub(super) fn error(error: &dyn std::error::Error) {
+    let mut text = format!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Log lines go to standard error; `RUST_LOG` chooses which.
+pub(super) fn logging(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process is refused, and the first one serves.
+    let _ = if json { builder.json().try_init() } else { builder.try_init() };
+}

@@ -1,0 +1,142 @@
+//! The configuration: one TOML file, every key with a default.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The configuration file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The data directory: ledger, media, secrets.
+    pub data: PathBuf,
+    /// Where the gateway's own secrets are; `secrets` below the data directory if absent.
+    pub secrets: Option<PathBuf>,
+    /// A table of jurisdictions instead of the one that is compiled in.
+    pub jurisdictions: Option<PathBuf>,
+    /// A city or country database in MaxMind's format.
+    pub ip_database: Option<PathBuf>,
+    /// Certificate and key; without them plain HTTP is spoken, on loopback only.
+    pub tls: Option<Tls>,
+    /// A proxy on this machine or network terminates TLS: plain HTTP may be spoken beyond loopback.
+    pub behind_tls_proxy: bool,
+    /// Limits of uploads.
+    pub upload: Upload,
+    /// The most connections at once.
+    pub connections: usize,
+    /// How long requests may go on after the program was told to stop, in seconds.
+    pub drain_seconds: u64,
+    /// Log lines as JSON.
+    pub log_json: bool,
+}
+
+/// Certificate and key, PEM. They are read again when they change.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Limits of uploads.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upload {
+    /// The longest body, in bytes.
+    pub max_bytes: u64,
+    /// The longest time that a body may take, in seconds.
+    pub deadline_seconds: u64,
+    /// The least that a sender must keep up, in bytes a second.
+    pub min_rate: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data: PathBuf::from("./data"),
+            secrets: None,
+            jurisdictions: None,
+            ip_database: None,
+            tls: None,
+            behind_tls_proxy: false,
+            upload: Upload::default(),
+            connections: 1024,
+            drain_seconds: 30,
+            log_json: false,
+        }
+    }
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Upload { max_bytes: 2 << 30, deadline_seconds: 900, min_rate: 4096 }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, or a key is unknown or makes no sense.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.into(), message: error.to_string() })
+    }
+
+    /// Refuses what would surprise: plain HTTP that others can reach.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Plain`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.tls.is_none() && !self.behind_tls_proxy && !self.listen.ip().is_loopback() {
+            return Err(ConfigError::Plain { listen: self.listen });
+        }
+        Ok(())
+    }
+
+    /// Where the secrets are.
+    #[must_use]
+    pub fn secrets_dir(&self) -> PathBuf {
+        self.secrets.clone().unwrap_or_else(|| self.data.join("secrets"))
+    }
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration `{}` cannot be read", path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file makes no sense.
+    #[error("the configuration `{}` makes no sense: {message}", path.display())]
+    Parse {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        message: String,
+    },
+    /// Plain HTTP that others can reach.
+    #[error(
+        "without TLS the gateway listens on loopback only, and `{listen}` is not; \
+         set `tls`, or `behind_tls_proxy = true` where a proxy terminates TLS"
+    )]
+    Plain {
+        /// Where it was to listen.
+        listen: SocketAddr,
+    },
+}

@@ -1,0 +1,361 @@
+//! The gate: facts and table → decision → admission, refusal or permit.
+//!
+//! Doors translate a dialect into the verbs here: open, observe, control, store, fetch. Every verb
+//! that decides has one shape: load the call, fold its entries, decide, append *if the call's last
+//! entry is still the one that was seen*, else again. So a stale view can only conflict, never
+//! decide wrongly.
+//!
+//! The gate knows no HTTP. What it refuses or fails at is a [`Fault`].
+
+pub mod answer;
+pub mod ask;
+mod fault;
+mod fetch;
+mod observe;
+mod open;
+mod register;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use policy::{Call, Code, Joined, Settings, Table};
+use serde::{Deserialize, Serialize};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+pub use fault::{Fault, FaultKind};
+pub use fetch::{Listing, Served};
+pub use register::{AccountSettings, NewCredential};
+pub(crate) use store::body_fault;
+pub use store::{Admission, Placement, Stored};
+
+use crate::access::Principal;
+use crate::clock::{Clock, millis};
+use crate::ledger::{Appended, CallRow, Change, Expect, Job, Ledger, ParticipantRow};
+use crate::locate::Locator;
+use crate::seal::RecipientKey;
+use crate::secrets::Secrets;
+use crate::trail::{self, Actor, Body, Leaf, Saw};
+use crate::vault::Vault;
+
+/// What every verb needs.
+#[derive(Debug)]
+pub struct Gate {
+    /// The clock.
+    pub clock: Clock,
+    /// SQL.
+    pub ledger: Ledger,
+    /// Media.
+    pub vault: Vault,
+    /// Places.
+    pub locator: Locator,
+    /// The law in force.
+    pub table: Arc<Table>,
+    /// The gateway's own secrets.
+    pub secrets: Secrets,
+    /// Limits of uploads.
+    pub uploads: UploadLimits,
+    /// Public keys that were read and checked before.
+    pub keys: KeyCache,
+    /// Work that goes on when its client is gone.
+    pub tasks: TaskTracker,
+}
+
+/// Public keys by the hash of their SPKI: checking one takes longer than wrapping for it.
+#[derive(Debug, Default)]
+pub struct KeyCache(std::sync::Mutex<std::collections::HashMap<String, RecipientKey>>);
+
+impl KeyCache {
+    /// The key of a row, checked the first time.
+    ///
+    /// # Errors
+    ///
+    /// Where the stored key is not usable, or is not the one that its id names.
+    pub fn key(&self, id: &str, pem: &str) -> Result<RecipientKey, Fault> {
+        let lock = || self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(key) = lock().get(id) {
+            return Ok(key.clone());
+        }
+        let key = RecipientKey::from_pem(pem)
+            .map_err(|error| Fault::damaged("a stored public key cannot be used").because(error))?;
+        if key.fingerprint() != id {
+            return Err(Fault::damaged("a stored public key is not the one that its id names"));
+        }
+        lock().insert(id.to_owned(), key.clone());
+        Ok(key)
+    }
+}
+
+/// Limits of one upload.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadLimits {
+    /// The longest body, in bytes.
+    pub max_bytes: u64,
+    /// The longest time that a body may take.
+    pub deadline: Duration,
+}
+
+/// A call as the gate has loaded it.
+pub(crate) struct Loaded<'t> {
+    pub(crate) uid: Uuid,
+    pub(crate) row: CallRow,
+    pub(crate) context: Context,
+    pub(crate) names: Vec<ParticipantRow>,
+    pub(crate) call: Call<'t>,
+    pub(crate) head: Uuid,
+}
+
+/// What is kept of the request that opened a call, beside the facts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Context {
+    /// SHA-256 of the request.
+    pub(crate) digest: String,
+    /// What the recording is for.
+    pub(crate) purposes: Vec<String>,
+    /// `inbound` or `outbound`.
+    pub(crate) direction: Option<String>,
+    /// The ids of its legs.
+    pub(crate) aliases: Vec<String>,
+    /// Whether the platform said when it began.
+    pub(crate) dated: bool,
+}
+
+impl Gate {
+    /// Loads a call by its id or an alias.
+    pub(crate) async fn load(&self, account: &str, name: &str) -> Result<Loaded<'_>, Fault> {
+        let row = self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
+        self.load_row(row).await
+    }
+
+    pub(crate) async fn load_row(&self, row: CallRow) -> Result<Loaded<'_>, Fault> {
+        let uid = parse_id(&row.uid)?;
+        let entries = self.ledger.entries(uid).await?;
+        let names = self.ledger.participants(uid).await?;
+        let mut leaves = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            leaves.push(
+                serde_json::from_slice::<Leaf>(&entry.leaf)
+                    .map_err(|_| Fault::damaged("an entry cannot be read"))?,
+            );
+        }
+        let call =
+            trail::fold(&self.table, &leaves).map_err(|_| Fault::damaged("a call cannot be folded"))?;
+        let head =
+            leaves.last().map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
+        let context =
+            serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
+        Ok(Loaded { uid, row, context, names, call, head })
+    }
+
+    /// The moment at which a verb on this call is decided: never before the call's last entry.
+    pub(crate) fn moment(&self, call: &Call<'_>) -> Timestamp {
+        self.clock.now().max(call.last())
+    }
+
+    /// Appends; a conflict means that somebody else was faster, and everything is looked at anew.
+    pub(crate) async fn append(&self, job: Job) -> Result<Appended, Fault> {
+        Ok(self.ledger.append(job).await?)
+    }
+
+    /// Appends one entry that nothing else competes with.
+    pub(crate) async fn note(
+        &self,
+        actor: &Actor,
+        log: &str,
+        body: Body,
+        detail: Option<serde_json::Value>,
+        changes: Vec<Change>,
+        expects: Vec<Expect>,
+    ) -> Result<Appended, Fault> {
+        let draft = trail::draft(log, self.clock.now(), actor, None, body, detail)?;
+        self.append(Job { expects, changes, entries: vec![draft] }).await
+    }
+
+    pub(crate) fn saw(&self, call: &Call<'_>, now: Timestamp) -> Saw {
+        Saw::of(self.table.digest(), &call.decide(now))
+    }
+
+    /// The account's settings as they are now.
+    pub(crate) async fn settings(
+        &self,
+        account: &str,
+    ) -> Result<(AccountSettings, Option<Code>, Option<Code>), Fault> {
+        let row = self.ledger.account(account).await?.ok_or_else(Fault::unknown_call)?;
+        let settings: AccountSettings = serde_json::from_str(&row.settings)
+            .map_err(|_| Fault::damaged("an account's settings cannot be read"))?;
+        let place = |code: Option<String>| code.and_then(|code| code.parse().ok());
+        Ok((settings, place(row.recorder_location), place(row.operator_location)))
+    }
+
+    /// Describes a participant for the policy: places, and the grant they name.
+    pub(crate) async fn describe(
+        &self,
+        account: &str,
+        number: u32,
+        asked: &ask::Participant,
+        purposes: &[String],
+        expects: &mut Vec<Expect>,
+    ) -> Result<Joined, Fault> {
+        let places = self.places(asked.location.as_ref(), asked.number.as_deref(), asked.ip.as_deref())?;
+        let mut joined = Joined {
+            identified: asked.number.is_some() || asked.ip.is_some() || asked.location.is_some(),
+            places,
+            languages: asked.languages.clone(),
+            joined_at: asked.joined_at,
+            ..Joined::new(number, asked.role)
+        };
+        if let Some(id) = &asked.consent_grant {
+            match self.granted(account, id, asked, purposes).await? {
+                Ok(grant) => {
+                    expects.push(Expect::GrantHolds { account: account.into(), id: id.clone() });
+                    joined.grant = Some(grant);
+                }
+                Err(refused) => joined.refused_grant = Some(refused),
+            }
+        }
+        Ok(joined)
+    }
+
+    pub(crate) fn places(
+        &self,
+        declared: Option<&ask::Places>,
+        number: Option<&str>,
+        ip: Option<&str>,
+    ) -> Result<Vec<policy::Place>, Fault> {
+        locate(&self.locator, declared, number, ip)
+    }
+
+    /// The pseudonym of a number in an account's log, with the subject's key if it is new.
+    pub(crate) async fn pseudonym(&self, log: &str, number: &str, job: &mut Job) -> Result<String, Fault> {
+        let tag = trail::subject::tag(&self.secrets.lookup, number);
+        let known = job.changes.iter().find_map(|change| {
+            if let Change::Subject { tag: added, key, .. } = change
+                && *added == tag
+            {
+                return Some(key.clone());
+            }
+            None
+        });
+        let stored = match known {
+            Some(key) => Some(key),
+            None => self.ledger.subject(&tag).await?,
+        };
+        let key = match stored {
+            Some(stored) => trail::subject::open_key(&self.secrets.subjects, &stored)
+                .ok_or_else(|| Fault::damaged("a subject's key was sealed under another `subjects.key`"))?,
+            None => {
+                let (key, sealed) = trail::subject::new_key(&self.secrets.subjects)?;
+                job.expects.push(Expect::Subject { tag: tag.clone(), key: None });
+                job.changes.push(Change::Subject { tag, key: sealed, at: self.clock.now().as_millisecond() });
+                key
+            }
+        };
+        Ok(trail::subject::pseudonym(&key, log, number))
+    }
+}
+
+/// Every place that a declaration, a number and an address point at.
+pub(crate) fn locate(
+    locator: &Locator,
+    declared: Option<&ask::Places>,
+    number: Option<&str>,
+    ip: Option<&str>,
+) -> Result<Vec<policy::Place>, Fault> {
+    let mut sightings = Vec::new();
+    for text in declared.map(ask::Places::as_slice).unwrap_or_default() {
+        sightings.push(
+            crate::locate::declared(text)
+                .map_err(|error| Fault::invalid("invalid-place", error.to_string()))?,
+        );
+    }
+    if let Some(ip) = ip {
+        let ip = ip.parse().map_err(|_| {
+            Fault::invalid("invalid-address", "`ip` is no IP address; write it in full, or leave it out")
+        })?;
+        sightings.extend(locator.address(ip));
+    }
+    if let Some(number) = number {
+        let number = crate::locate::e164(number)
+            .map_err(|error| Fault::invalid("invalid-number", format!("`number`: {error}")))?;
+        sightings.extend(locator.number(&number));
+    }
+    let mut places: Vec<policy::Place> = Vec::new();
+    for sighting in sightings {
+        let evidence = match sighting.source {
+            crate::locate::Source::Declared => policy::Evidence::Declared,
+            crate::locate::Source::Ip => policy::Evidence::Ip,
+            crate::locate::Source::Number => policy::Evidence::Number,
+        };
+        // A source that names what is no code names no place: unknown stays strict.
+        if let Ok(code) = sighting.code.parse() {
+            places.push(policy::Place::new(code, evidence));
+        }
+    }
+    places.dedup();
+    Ok(places)
+}
+
+impl Loaded<'_> {
+    /// The participant's number, if they were ever on the call.
+    pub(crate) fn number_of(&self, id: &str) -> Option<u32> {
+        self.names.iter().find(|row| row.id == id).and_then(|row| u32::try_from(row.participant).ok())
+    }
+
+    /// Whoever acts here must still see the call's last entry as it was.
+    pub(crate) fn expect_head(&self) -> Expect {
+        Expect::Head { call: self.uid, head: self.head }
+    }
+}
+
+impl From<&Principal> for Actor {
+    fn from(principal: &Principal) -> Actor {
+        Actor { credential: principal.credential.clone(), role: principal.role.as_str().into() }
+    }
+}
+
+/// Checks a claimed time against the clock: not in the future, not in the far past.
+pub(crate) fn check_time(field: &str, at: Timestamp, now: Timestamp) -> Result<(), Fault> {
+    let offset_ms = at.as_millisecond().saturating_sub(now.as_millisecond());
+    if offset_ms > AHEAD_MS {
+        return Err(Fault::invalid(
+            "time-in-the-future",
+            format!("`{field}` lies {} s in the future; set the sender's clock", offset_ms / 1000),
+        ));
+    }
+    if offset_ms < -PAST_MS {
+        return Err(Fault::invalid(
+            "time-too-far-past",
+            format!("`{field}` lies more than 24 hours in the past; report things as they happen"),
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn parse_id(text: &str) -> Result<Uuid, Fault> {
+    text.parse().map_err(|_| Fault::damaged("an id cannot be read"))
+}
+
+pub(crate) fn from_row(at: i64) -> Timestamp {
+    millis(at)
+}
+
+impl AccountSettings {
+    pub(crate) fn for_policy(&self) -> Settings {
+        Settings {
+            default_language: self.default_language.clone(),
+            late_evidence_seconds: self.late_evidence_seconds,
+            recorders: self.recorders,
+            on_withdrawal: self.on_withdrawal,
+        }
+    }
+}
+
+/// How far ahead of ours the platform's clock may be, in milliseconds.
+const AHEAD_MS: i64 = 5_000;
+/// How far back something may be reported, in milliseconds.
+const PAST_MS: i64 = 24 * 3_600_000;
+
+/// How often a verb looks again when others were faster.
+pub(crate) const ATTEMPTS: usize = 64;

@@ -1,0 +1,160 @@
+//! Decisions in the words of the contract.
+
+use policy::{
+    Because, Call, Decision, Edge, ParticipantDecision, Requirement, Span, Standing, Subject, UncoveredSpan,
+    Why,
+};
+use serde_json::{Value, json};
+
+use crate::trail::{reason, recorder_word};
+
+/// Tells a participant's number to the platform's id of them.
+pub type Names<'n> = &'n dyn Fn(u32) -> String;
+
+/// A decision as JSON.
+#[must_use]
+pub fn decision(table: &str, decision: &Decision, names: Names<'_>) -> Value {
+    let missing: Vec<Value> = decision
+        .participants
+        .iter()
+        .filter(|participant| !participant.needs.is_empty())
+        .map(|participant| json!({"participant": names(participant.participant), "needs": participant.needs}))
+        .collect();
+    let mut answer = json!({
+        "recording": if decision.permitted() { "permitted" } else { "blocked" },
+        "recorder": recorder_word(decision.recorder),
+        "action": decision.action.as_str(),
+        "requirement": requirement(&decision.requirement),
+        "table": table,
+        "policy": policy::VERSION,
+        "decided_at": decision.decided_at,
+        "participants": decision.participants.iter().map(|one| participant(one, names)).collect::<Vec<_>>(),
+        "because": decision.because.iter().map(|one| because(one, names)).collect::<Vec<_>>(),
+        "missing": missing,
+    });
+    if let Value::Object(members) = &mut answer {
+        if let Standing::Unlawful(why) = decision.standing {
+            members.insert("reason".into(), Value::String(words(why, names)));
+        }
+        if let Some(due) = decision.announcement_due {
+            members.insert("announcement_due".into(), json!(due));
+        }
+    }
+    answer
+}
+
+/// What is missing, as in a decision.
+#[must_use]
+pub fn missing(decision_json: &Value) -> Value {
+    decision_json.get("missing").cloned().unwrap_or_else(|| json!([]))
+}
+
+/// A call's stretches and windows as JSON.
+#[must_use]
+pub fn timeline(call: &Call<'_>, now: jiff::Timestamp, names: Names<'_>) -> Value {
+    let until = call.ended_at().unwrap_or(now);
+    let stretches = call.standings(until);
+    json!({
+        "intervals": stretches.iter().map(|(span, standing)| stretch(span, *standing, names)).collect::<Vec<_>>(),
+        "windows": call.at(now).windows().iter().map(|window| json!({
+            "from": window.from,
+            "until": window.until.map(|(until, _)| until),
+            "closed_by": window.until.map(|(_, edge)| match edge {
+                Edge::Pause => "pause",
+                Edge::Suspension => "suspension",
+                Edge::Stop => "stop",
+                Edge::Ended => "call.ended",
+            }),
+        })).collect::<Vec<_>>(),
+        "accepted_ms": call.accepted_ms(),
+    })
+}
+
+/// Uncovered stretches as JSON.
+#[must_use]
+pub fn uncovered(spans: &[UncoveredSpan], names: Names<'_>) -> Value {
+    spans
+        .iter()
+        .map(|span| {
+            json!({
+                "from": span.from,
+                "until": span.until,
+                "seconds": span.until.duration_since(span.from).as_secs_f64(),
+                "why": words(span.why, names),
+            })
+        })
+        .collect()
+}
+
+/// Why recording is not lawful, in words.
+#[must_use]
+pub fn words(why: Why, names: Names<'_>) -> String {
+    match why {
+        Why::Emergency => "emergency calls are never recorded".into(),
+        Why::Ended => "the call is over".into(),
+        Why::NobodyHuman => "no human is on the call".into(),
+        Why::Declined(p) => format!("`{}` said no, and has not said yes to a new prompt since", names(p)),
+        Why::Withdrawn(p) => format!("`{}` withdrew, and has not said yes to a new prompt since", names(p)),
+        Why::NobodyConsents => "nobody on the call has consented".into(),
+        Why::Missing(p) => format!("the consent of `{}` is missing", names(p)),
+        Why::Unannounced(p) => {
+            format!("no announcement to `{}` was recorded in the first 15 seconds", names(p))
+        }
+        Why::NotGranted => "recording was not granted then: ask with `start` or `resume` first".into(),
+        Why::Paused => "recording was paused then, and the audio is not silent".into(),
+        Why::NotYet => "it lies in the future".into(),
+    }
+}
+
+/// What is asked, as JSON.
+#[must_use]
+pub fn requirement(requirement: &Requirement) -> Value {
+    json!({
+        "parties": requirement.parties().as_str(),
+        "form": requirement.form().as_str(),
+        "announcement_must_be_recorded": requirement.announcement_must_be_recorded,
+        "tone_seconds": requirement.tone_seconds(),
+    })
+}
+
+fn participant(participant: &ParticipantDecision, names: Names<'_>) -> Value {
+    json!({
+        "id": names(participant.participant),
+        "role": participant.role,
+        "state": participant.state.as_str(),
+        "needs": participant.needs,
+        "places": participant.places.iter().map(|place| json!({
+            "code": place.code,
+            "evidence": place.evidence,
+            "rule": {"parties": place.requirement.parties(), "form": place.requirement.form()},
+        })).collect::<Vec<_>>(),
+        "notes": participant.notes,
+    })
+}
+
+fn because(because: &Because, names: Names<'_>) -> Value {
+    let mut answer = json!({
+        "code": because.code,
+        "evidence": because.evidence,
+        "citations": because.citations,
+        "says": because.says,
+    });
+    if let Value::Object(members) = &mut answer {
+        match because.subject {
+            Subject::Participant(p) => members.insert("participant".into(), Value::String(names(p))),
+            Subject::Recorder => members.insert("of".into(), json!("recorder_location")),
+            Subject::Operator => members.insert("of".into(), json!("operator_location")),
+        };
+    }
+    answer
+}
+
+fn stretch(span: &Span, standing: Standing, names: Names<'_>) -> Value {
+    match standing {
+        Standing::Lawful => json!({"from": span.from, "until": span.until, "lawful": true}),
+        Standing::Unlawful(why) => json!({
+            "from": span.from, "until": span.until, "lawful": false,
+            "why": words(why, names), "code": reason(why).split(':').next(),
+        }),
+    }
+}

@@ -1,0 +1,401 @@
+//! What doors ask of the gate. The native API's bodies are exactly these; unknown fields are refused.
+
+use jiff::Timestamp;
+use policy::{AnsweredBy, Behavior, Kind, Method, Role};
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+
+/// `PUT /v1/calls/{call}`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenCall {
+    /// How the call is carried; absent means unknown, the strictest.
+    #[serde(default)]
+    pub medium: Option<Medium>,
+    /// What sort of call it is.
+    #[serde(default)]
+    pub kind: Kind,
+    /// `inbound` or `outbound`.
+    #[serde(default)]
+    pub direction: Option<Direction>,
+    /// When it began; absent means now.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// Where the recording device stands; absent means where the account says.
+    #[serde(default)]
+    pub recorder_location: Option<String>,
+    /// Where the operator is established; absent means where the account says.
+    #[serde(default)]
+    pub operator_location: Option<String>,
+    /// What the recording is for.
+    #[serde(default)]
+    pub purposes: Vec<String>,
+    /// The ids of the call's legs.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Who is on it.
+    #[serde(default)]
+    pub participants: Vec<Participant>,
+}
+
+/// How a call is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Medium {
+    /// A telephone call.
+    Telephone,
+    /// A call over the internet.
+    Voip,
+    /// A call with pictures.
+    Video,
+}
+
+impl From<Medium> for policy::Medium {
+    fn from(medium: Medium) -> Self {
+        match medium {
+            Medium::Telephone => policy::Medium::Telephone,
+            Medium::Voip => policy::Medium::Voip,
+            Medium::Video => policy::Medium::Video,
+        }
+    }
+}
+
+/// Who called whom, as the operator sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// They called the operator.
+    Inbound,
+    /// The operator called them.
+    Outbound,
+    /// Both are the operator's.
+    Internal,
+}
+
+impl Direction {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+            Direction::Internal => "internal",
+        }
+    }
+}
+
+/// Somebody on a call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Participant {
+    /// The platform's id of them, unique within the call.
+    pub id: String,
+    /// Who they are.
+    pub role: Role,
+    /// Their phone number, E.164.
+    #[serde(default)]
+    pub number: Option<String>,
+    /// Their IP address.
+    #[serde(default)]
+    pub ip: Option<String>,
+    /// Where they are, as the platform says: a code, or a list of codes.
+    #[serde(default)]
+    pub location: Option<Places>,
+    /// The languages they have, BCP 47.
+    #[serde(default)]
+    pub languages: Vec<String>,
+    /// The consent grant that they rely on.
+    #[serde(default)]
+    pub consent_grant: Option<String>,
+    /// When they joined.
+    #[serde(default)]
+    pub joined_at: Option<Timestamp>,
+}
+
+/// One place, or several.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Places {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Places {
+    /// All of them.
+    #[must_use]
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Places::One(place) => std::slice::from_ref(place),
+            Places::Many(places) => places,
+        }
+    }
+}
+
+/// One event of `POST /v1/calls/{call}/events`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// The sender's id of it, which makes a retry harmless.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// To whom.
+    #[serde(default)]
+    pub participant: Option<String>,
+    /// To whom, where several.
+    #[serde(default)]
+    pub participants: Vec<String>,
+    /// Which prompt.
+    #[serde(default)]
+    pub prompt: Option<String>,
+    /// When, by the platform's clock.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// How they said yes.
+    #[serde(default)]
+    pub method: Option<Method>,
+    /// How much of the prompt was played, in milliseconds.
+    #[serde(default)]
+    pub played_ms: Option<u64>,
+    /// Who noticed.
+    #[serde(default)]
+    pub reported_by: Option<ReportedBy>,
+    /// What stands behind it.
+    #[serde(default)]
+    pub evidence: Option<EventEvidence>,
+    /// Where they are (`participant.located`).
+    #[serde(default)]
+    pub location: Option<Places>,
+    /// Their number (`participant.located`).
+    #[serde(default)]
+    pub number: Option<String>,
+    /// Their address (`participant.located`).
+    #[serde(default)]
+    pub ip: Option<String>,
+    /// Since when, for a real move (`participant.located`).
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// Who took the call (`participant.answered`).
+    #[serde(default)]
+    pub by: Option<AnsweredBy>,
+    /// Why, in the platform's words.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// The types of events that a platform may report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the words are the contract's own")]
+pub enum EventType {
+    #[serde(rename = "prompt.started")]
+    PromptStarted,
+    #[serde(rename = "prompt.completed")]
+    PromptCompleted,
+    #[serde(rename = "prompt.interrupted")]
+    PromptInterrupted,
+    #[serde(rename = "consent.given")]
+    ConsentGiven,
+    #[serde(rename = "consent.declined")]
+    ConsentDeclined,
+    #[serde(rename = "consent.withdrawn")]
+    ConsentWithdrawn,
+    #[serde(rename = "announcement.recorded")]
+    AnnouncementRecorded,
+    #[serde(rename = "tone.started")]
+    ToneStarted,
+    #[serde(rename = "tone.stopped")]
+    ToneStopped,
+    #[serde(rename = "participant.located")]
+    ParticipantLocated,
+    #[serde(rename = "participant.answered")]
+    ParticipantAnswered,
+    #[serde(rename = "participant.left")]
+    ParticipantLeft,
+    #[serde(rename = "recording.started")]
+    RecordingStarted,
+    #[serde(rename = "recording.paused")]
+    RecordingPaused,
+    #[serde(rename = "recording.resumed")]
+    RecordingResumed,
+    #[serde(rename = "recording.stopped")]
+    RecordingStopped,
+    #[serde(rename = "call.ended")]
+    CallEnded,
+}
+
+/// Who noticed an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportedBy {
+    /// The platform itself.
+    Platform,
+    /// The agent, by hand.
+    Agent,
+    /// Speech recognition.
+    Asr,
+}
+
+impl ReportedBy {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReportedBy::Platform => "platform",
+            ReportedBy::Agent => "agent",
+            ReportedBy::Asr => "asr",
+        }
+    }
+}
+
+/// What stands behind an event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventEvidence {
+    /// Where it comes from.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// What names it there.
+    #[serde(default, rename = "ref")]
+    pub reference: Option<String>,
+    /// Its SHA-256, in hexadecimal.
+    #[serde(default)]
+    pub sha256: Option<String>,
+}
+
+/// `POST /v1/calls/{call}/recording`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlRecording {
+    /// What to do.
+    pub action: ControlAction,
+    /// Why, in the platform's words.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// What the platform writes while it is paused.
+    #[serde(default)]
+    pub behavior: Option<Behavior>,
+}
+
+/// What to do with the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ControlAction {
+    /// Begin.
+    Start,
+    /// Pause.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End.
+    Stop,
+}
+
+/// `PUT /v1/prompts/{id}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prompt {
+    /// What is said.
+    pub text: String,
+    /// In which language, BCP 47.
+    pub language: String,
+    /// How long it lasts, in milliseconds; at least 1000.
+    pub duration_ms: u64,
+    /// What the recording is for, as the prompt says.
+    #[serde(default)]
+    pub purposes: Vec<String>,
+    /// How it is delivered.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// SHA-256 of the audio, in hexadecimal.
+    #[serde(default)]
+    pub sha256: Option<String>,
+}
+
+/// How a prompt is delivered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// A recording is played.
+    #[default]
+    Audio,
+    /// It is synthesised.
+    Tts,
+    /// The agent says it.
+    Agent,
+    /// It is shown.
+    Text,
+}
+
+/// `PUT /v1/consent-grants/{id}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentGrant {
+    /// Whom it binds: a participant's id, or their number.
+    pub subject: String,
+    /// In which role.
+    pub role: Role,
+    /// What it rests on: a contract, a web form, a signed paper, a works agreement.
+    pub basis: String,
+    /// Which version of the text they agreed to.
+    #[serde(default)]
+    pub text_version: Option<String>,
+    /// For what; none means for everything.
+    #[serde(default)]
+    pub purposes: Vec<String>,
+    /// Whether it was given in writing.
+    #[serde(default)]
+    pub written: bool,
+    /// From when; absent means from when it was registered.
+    #[serde(default)]
+    pub from: Option<Timestamp>,
+    /// Until when, exclusive.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// SHA-256 of the evidence, in hexadecimal.
+    #[serde(default)]
+    pub evidence_sha256: Option<String>,
+}
+
+/// Checks an id that an outsider chose: 1 to 255 bytes, no control characters.
+///
+/// # Errors
+///
+/// [`Fault`] that says what is wrong with it.
+pub fn check_name(what: &str, name: &str) -> Result<(), Fault> {
+    if name.is_empty() || name.len() > MAX_NAME {
+        return Err(Fault::invalid(
+            "invalid-id",
+            format!("{what} has {} bytes; 1 to {MAX_NAME} are allowed", name.len()),
+        ));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Fault::invalid("invalid-id", format!("{what} holds a control character")));
+    }
+    Ok(())
+}
+
+/// Checks a SHA-256 in hexadecimal.
+///
+/// # Errors
+///
+/// [`Fault`] where it is none.
+pub fn check_sha256(what: &str, text: Option<&str>) -> Result<(), Fault> {
+    match text {
+        Some(text) if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) => Err(
+            Fault::invalid("invalid-hash", format!("`{what}` is no SHA-256; write 64 hexadecimal digits")),
+        ),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The longest id, in bytes.
+pub const MAX_NAME: usize = 255;
+/// The most participants of one call.
+pub const MAX_PARTICIPANTS: usize = 256;
+/// The most events in one request.
+pub const MAX_EVENTS: usize = 256;

@@ -1,0 +1,249 @@
+//! Recordings that were accepted: list, describe, fetch, hold, delete.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Fault, FaultKind, Gate, ask, from_row, parse_id};
+use crate::access::{Principal, Role};
+use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
+use crate::trail::Body;
+
+/// A page of recordings.
+#[derive(Debug)]
+pub struct Listing {
+    /// The page.
+    pub items: Vec<Value>,
+    /// Where the next page begins; none where this was the last.
+    pub next: Option<String>,
+}
+
+/// Sealed media, some or all of them.
+#[derive(Debug)]
+pub struct Served {
+    /// The recording.
+    pub id: Uuid,
+    /// Which bytes, the end exclusive.
+    pub range: std::ops::Range<u64>,
+    /// How many there are.
+    pub bytes: u64,
+    /// SHA-256 of all of them, in hexadecimal.
+    pub sha256: String,
+}
+
+impl Gate {
+    /// Lists an account's recordings, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the call or the cursor is unknown.
+    pub async fn recordings(
+        &self,
+        who: &Principal,
+        call: Option<&str>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Listing, Fault> {
+        let call = match call {
+            Some(name) => {
+                let row =
+                    self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
+                Some(parse_id(&row.uid)?)
+            }
+            None => None,
+        };
+        let after = after.map_or(Ok((i64::MIN, String::new())), cursor)?;
+        let rows = self.ledger.recordings(&who.account, call, after, limit.saturating_add(1)).await?;
+        let full = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+        let page: Vec<&RecordingRow> =
+            rows.iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
+        let next = full.then(|| page.last().map(|row| format!("{}.{}", row.accepted_at, row.id))).flatten();
+        let mine = page.into_iter().filter(|row| may_see(who, row));
+        Ok(Listing { items: mine.map(description).collect::<Result<_, _>>()?, next })
+    }
+
+    /// Describes a recording.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: unknown, or deleted.
+    pub async fn recording(&self, who: &Principal, id: &str) -> Result<Value, Fault> {
+        description(&self.live(who, id).await?)
+    }
+
+    /// Opens sealed media for reading. The fetch is logged before anything is handed out.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: unknown, deleted, no purpose, or a range that lies outside.
+    pub async fn fetch(
+        &self,
+        who: &Principal,
+        id: &str,
+        purpose: &str,
+        range: impl FnOnce(u64, &str) -> Result<std::ops::Range<u64>, Fault>,
+    ) -> Result<Served, Fault> {
+        ask::check_name("the purpose", purpose)?;
+        let row = self.live(who, id).await?;
+        let id = parse_id(&row.id)?;
+        let bytes = u64::try_from(row.bytes).unwrap_or(0);
+        let sha256 = envelope_of(&row)?.get("sha256").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let range = range(bytes, &sha256)?;
+        let body = Body::Fetched { recording: id, range: (range.start, range.end) };
+        let expects = vec![Expect::RecordingLive { id, unheld: false }];
+        match self
+            .note(&who.into(), &who.account, body, Some(json!({"purpose": purpose})), Vec::new(), expects)
+            .await?
+        {
+            Appended::Done => Ok(Served { id, range, bytes, sha256 }),
+            Appended::Conflict => Err(deleted()),
+        }
+    }
+
+    /// Puts a legal hold on a recording, or lifts it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: unknown, or deleted.
+    pub async fn hold(&self, who: &Principal, id: &str, held: bool) -> Result<Value, Fault> {
+        let row = self.live(who, id).await?;
+        let id = parse_id(&row.id)?;
+        let body = Body::Held { recording: id, held };
+        let expects = vec![Expect::RecordingLive { id, unheld: false }];
+        match self
+            .note(&who.into(), &who.account, body, None, vec![Change::Hold { id, held }], expects)
+            .await?
+        {
+            Appended::Done => description(&RecordingRow { held, ..row }),
+            Appended::Conflict => Err(deleted()),
+        }
+    }
+
+    /// Deletes a recording: the entry and the wrapped keys first, then envelope and media.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: unknown, deleted before, or under a legal hold.
+    pub async fn delete(&self, who: &Principal, id: &str) -> Result<(), Fault> {
+        let row = self.live(who, id).await?;
+        let id = parse_id(&row.id)?;
+        self.erase(&who.into(), &who.account, id).await
+    }
+
+    pub(crate) async fn erase(
+        &self,
+        actor: &crate::trail::Actor,
+        account: &str,
+        id: Uuid,
+    ) -> Result<(), Fault> {
+        let at = self.clock.now().as_millisecond();
+        let expects = vec![Expect::RecordingLive { id, unheld: true }];
+        let changes = vec![Change::DeleteRecording { id, at }];
+        match self.note(actor, account, Body::Deleted { recording: id }, None, changes, expects).await? {
+            Appended::Conflict => match self.ledger.recording(account, id).await? {
+                Some(row) if row.deleted_at.is_none() => Err(Fault::conflict(
+                    "legal-hold",
+                    "the recording is under a legal hold; counsel has to lift it first",
+                )),
+                Some(_) | None => Err(deleted()),
+            },
+            // At this point the keys are gone from the ledger; a crash is completed at the start.
+            Appended::Done => self.sweep(id).await,
+        }
+    }
+
+    async fn sweep(&self, id: Uuid) -> Result<(), Fault> {
+        self.vault.remove(id).await.map_err(|error| {
+            Fault::new(
+                FaultKind::Unavailable,
+                "store-unavailable",
+                "the recording is marked as deleted; its media are removed as soon as the store answers",
+            )
+            .because(error)
+        })?;
+        self.append(Job { changes: vec![Change::Swept { id }], ..Job::default() }).await?;
+        Ok(())
+    }
+
+    /// Completes what a crash has cut short: envelopes not yet written, deletions not yet done, and
+    /// media that no recording names.
+    ///
+    /// # Errors
+    ///
+    /// Where ledger or store fail.
+    pub async fn recover(&self) -> Result<(), Fault> {
+        for row in self.ledger.unfinished().await? {
+            let id = parse_id(&row.id)?;
+            match row.envelope {
+                _ if row.deleted_at.is_some() => self.sweep(id).await?,
+                Some(envelope) => {
+                    self.vault
+                        .put_envelope(id, envelope)
+                        .await
+                        .map_err(|error| Fault::damaged("an envelope cannot be written").because(error))?;
+                    self.append(Job { changes: vec![Change::Enveloped { id }], ..Job::default() }).await?;
+                }
+                None => return Err(Fault::damaged("a recording has no envelope")),
+            }
+        }
+        let age = self.uploads.deadline.saturating_mul(2);
+        let old = self.vault.older_than(self.clock.now(), age).await;
+        for id in old.map_err(|error| Fault::damaged("the store cannot be listed").because(error))? {
+            if !self.ledger.names_media(&id.to_string()).await? {
+                self.vault
+                    .discard(id)
+                    .await
+                    .map_err(|error| Fault::damaged("media cannot be removed").because(error))?;
+                tracing::info!(media = %id, "sealed media that nothing names were removed");
+            }
+        }
+        Ok(())
+    }
+
+    async fn live(&self, who: &Principal, id: &str) -> Result<RecordingRow, Fault> {
+        let unknown = || Fault::unknown("recording");
+        let id = id.parse().map_err(|_| unknown())?;
+        let row = self
+            .ledger
+            .recording(&who.account, id)
+            .await?
+            .filter(|row| may_see(who, row))
+            .ok_or_else(unknown)?;
+        if row.deleted_at.is_some() { Err(deleted()) } else { Ok(row) }
+    }
+}
+
+/// A recorder sees what it uploaded itself.
+fn may_see(who: &Principal, row: &RecordingRow) -> bool {
+    who.role != Role::Recorder || row.uploader == who.credential
+}
+
+pub(super) fn description(row: &RecordingRow) -> Result<Value, Fault> {
+    Ok(json!({
+        "id": row.id,
+        "call": row.call_id,
+        "name": row.name,
+        "content_type": row.content_type,
+        "duration_ms": row.duration_ms,
+        "bytes": row.bytes,
+        "accepted_at": from_row(row.accepted_at),
+        "held": row.held,
+        "media": format!("/v1/recordings/{}/media", row.id),
+        "envelope": envelope_of(row)?,
+    }))
+}
+
+fn envelope_of(row: &RecordingRow) -> Result<Value, Fault> {
+    let document = row.envelope.as_deref().ok_or_else(deleted)?;
+    serde_json::from_str(document).map_err(|_| Fault::damaged("an envelope cannot be read"))
+}
+
+fn cursor(text: &str) -> Result<(i64, String), Fault> {
+    let parts = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
+    parts.ok_or_else(|| {
+        Fault::invalid("invalid-cursor", "`after` is no cursor; take it from the answer's `next`")
+    })
+}
+
+fn deleted() -> Fault {
+    Fault::new(FaultKind::Gone, "recording-deleted", "the recording was deleted")
+}

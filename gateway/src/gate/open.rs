@@ -1,0 +1,447 @@
+//! Opening a call, and somebody joining it.
+
+use jiff::Timestamp;
+use policy::{Call, Event, Opened, RefusedGrant, What};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
+use super::{ATTEMPTS, Context, Fault, Gate, Loaded, answer, check_time};
+use crate::access::Principal;
+use crate::clock::whole_millis;
+use crate::ledger::{Appended, Change, Expect, Job};
+use crate::trail::{self, Body, hex};
+
+impl Gate {
+    /// Opens a call. Answers the decision, and whether the call is new.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the request makes no sense, or another call of this id is open.
+    pub async fn open(
+        &self,
+        who: &Principal,
+        name: &str,
+        mut asked: OpenCall,
+    ) -> Result<(bool, Value), Fault> {
+        check_name("the call's id", name)?;
+        check_open(&asked)?;
+        let digest = digest(&asked)?;
+        asked.started_at = asked.started_at.map(whole_millis);
+        for participant in &mut asked.participants {
+            participant.joined_at = participant.joined_at.map(whole_millis);
+        }
+        for _ in 0..ATTEMPTS {
+            let existing = match self.ledger.call_by_name(&who.account, name).await? {
+                Some(row) => Some(self.load_row(row).await?),
+                None => None,
+            };
+            if let Some(existing) = &existing {
+                let same = existing.context.digest == digest && existing.row.id == name;
+                let ended = existing.call.ended_at().is_some();
+                if same && (!ended || existing.context.dated) {
+                    return Ok((false, self.decision(existing)));
+                }
+                if !ended {
+                    return Err(Fault::conflict(
+                        "call-exists",
+                        "a call of this id is open and was opened otherwise; report what changed as events, or end it first",
+                    ));
+                }
+            }
+            let previous = existing.map(|loaded| loaded.uid);
+            if let Some(decision) = self.try_open(who, name, &asked, &digest, previous).await? {
+                return Ok((true, decision));
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    async fn try_open(
+        &self,
+        who: &Principal,
+        name: &str,
+        asked: &OpenCall,
+        digest: &str,
+        previous: Option<Uuid>,
+    ) -> Result<Option<Value>, Fault> {
+        let now = self.clock.now();
+        let started_at = asked.started_at.unwrap_or(now);
+        check_time("started_at", started_at, now)?;
+        let (settings, recorder, operator) = self.settings(&who.account).await?;
+        let mut job = Job::default();
+        let uid = Uuid::new_v4();
+        let mut participants = Vec::with_capacity(asked.participants.len());
+        let mut subjects = Vec::new();
+        for (index, participant) in asked.participants.iter().enumerate() {
+            let number = u32::try_from(index).map_err(|_| Fault::damaged("too many participants"))?;
+            if let Some(joined_at) = participant.joined_at {
+                check_time("joined_at", joined_at, now)?;
+            }
+            participants.push(
+                self.describe(&who.account, number, participant, &asked.purposes, &mut job.expects).await?,
+            );
+            subjects.extend(self.subject(&who.account, number, participant, &mut job).await?);
+            job.changes.push(participant_change(uid, number, participant));
+        }
+        let opened = Opened {
+            medium: asked.medium.map_or(policy::Medium::Unknown, Into::into),
+            kind: asked.kind,
+            started_at: started_at.min(now),
+            recorder_location: place("recorder_location", asked.recorder_location.as_deref())?.or(recorder),
+            operator_location: place("operator_location", asked.operator_location.as_deref())?.or(operator),
+            settings: settings.for_policy(),
+            participants,
+        };
+        let call = Call::open(&self.table, now, opened.clone());
+        let context = Context {
+            digest: digest.into(),
+            purposes: asked.purposes.clone(),
+            direction: asked.direction.map(|direction| direction.as_str().into()),
+            aliases: asked.aliases.clone(),
+            dated: asked.started_at.is_some(),
+        };
+        let ids: Vec<&str> = asked.participants.iter().map(|participant| participant.id.as_str()).collect();
+        let detail = json!({"call": name, "participants": ids, "purposes": context.purposes, "direction": context.direction, "aliases": context.aliases});
+        let body = Body::Opened { facts: opened, subjects, saw: self.saw(&call, now) };
+        let draft = trail::draft(&who.account, now, &who.into(), Some((uid, None)), body, Some(detail))?;
+        let mut names: Vec<String> = vec![name.into()];
+        names.extend(asked.aliases.iter().filter(|alias| alias.as_str() != name).cloned());
+        names.sort();
+        names.dedup();
+        for alias in &names {
+            let holder = if alias == name { previous } else { self.free_alias(&who.account, alias).await? };
+            job.expects.push(Expect::NameIs {
+                account: who.account.clone(),
+                name: alias.clone(),
+                call: holder,
+            });
+        }
+        let document = serde_json::to_string(&context).map_err(|_| Fault::damaged("a call's context"))?;
+        job.changes.insert(
+            0,
+            Change::Call {
+                uid,
+                account: who.account.clone(),
+                id: name.into(),
+                names,
+                body: document,
+                at: now.as_millisecond(),
+                head: draft.id,
+            },
+        );
+        job.entries.push(draft);
+        match self.append(job).await? {
+            Appended::Conflict => Ok(None),
+            Appended::Done => {
+                let id = |p: u32| {
+                    ids.get(usize::try_from(p).unwrap_or(usize::MAX))
+                        .map_or_else(String::new, ToString::to_string)
+                };
+                Ok(Some(answer::decision(self.table.digest(), &call.decide(now), &id)))
+            }
+        }
+    }
+
+    /// Somebody joins, comes back, or is described anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the request makes no sense, or the call is over.
+    pub async fn join(&self, who: &Principal, name: &str, asked: Participant) -> Result<Value, Fault> {
+        check_participant(&asked)?;
+        let asked = Participant { joined_at: asked.joined_at.map(whole_millis), ..asked };
+        for _ in 0..ATTEMPTS {
+            let loaded = self.load(&who.account, name).await?;
+            if loaded.call.ended_at().is_some() {
+                return Err(call_ended());
+            }
+            if let Some(decision) = self.try_join(who, loaded, &asked).await? {
+                return Ok(decision);
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    async fn try_join(
+        &self,
+        who: &Principal,
+        mut loaded: Loaded<'_>,
+        asked: &Participant,
+    ) -> Result<Option<Value>, Fault> {
+        let now = self.moment(&loaded.call);
+        if let Some(joined_at) = asked.joined_at {
+            check_time("joined_at", joined_at, now)?;
+        }
+        let mut job = Job::default();
+        let known = loaded.number_of(&asked.id);
+        let number = match known {
+            Some(number) => number,
+            None if loaded.names.len() >= MAX_PARTICIPANTS => {
+                return Err(Fault::invalid(
+                    "too-many-participants",
+                    format!("a call has at most {MAX_PARTICIPANTS} participants"),
+                ));
+            }
+            None => u32::try_from(loaded.names.len()).map_err(|_| Fault::damaged("too many participants"))?,
+        };
+        let joined =
+            self.describe(&who.account, number, asked, &loaded.context.purposes, &mut job.expects).await?;
+        let subjects = self.subject(&who.account, number, asked, &mut job).await?;
+        let event = Event { received_at: now, at: None, what: What::Joined(joined) };
+        loaded.call.apply(&event);
+        if known.is_none() {
+            loaded.names.push(crate::ledger::ParticipantRow {
+                participant: i64::from(number),
+                id: asked.id.clone(),
+                number: asked.number.clone(),
+                ip: asked.ip.clone(),
+                consent_grant: asked.consent_grant.clone(),
+            });
+        }
+        job.changes.push(participant_change(loaded.uid, number, asked));
+        let body = Body::Event {
+            facts: event,
+            subjects: subjects.into_iter().collect(),
+            reported_by: None,
+            late: false,
+            saw: self.saw(&loaded.call, now),
+        };
+        let detail = json!({"participant": asked.id});
+        let draft = trail::draft(
+            &who.account,
+            now,
+            &who.into(),
+            Some((loaded.uid, Some(loaded.head))),
+            body,
+            Some(detail),
+        )?;
+        job.expects.push(loaded.expect_head());
+        job.entries.push(draft);
+        match self.append(job).await? {
+            Appended::Conflict => Ok(None),
+            Appended::Done => Ok(Some(self.decision(&loaded))),
+        }
+    }
+
+    /// A call's decision, as it stands now.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the call is unknown.
+    pub async fn decide(&self, who: &Principal, name: &str) -> Result<Value, Fault> {
+        Ok(self.decision(&self.load(&who.account, name).await?))
+    }
+
+    /// A call's state: who is on it, its decision, its lawful intervals and windows.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the call is unknown.
+    pub async fn show(&self, who: &Principal, name: &str) -> Result<Value, Fault> {
+        let loaded = self.load(&who.account, name).await?;
+        let now = self.moment(&loaded.call);
+        let timeline = answer::timeline(&loaded.call, now, &|p| loaded.name_of(p));
+        Ok(json!({
+            "call": loaded.row.id,
+            "opened_at": super::from_row(loaded.row.opened_at),
+            "ended_at": loaded.call.ended_at(),
+            "purposes": loaded.context.purposes,
+            "direction": loaded.context.direction,
+            "aliases": loaded.context.aliases,
+            "decision": self.decision(&loaded),
+            "timeline": timeline,
+        }))
+    }
+
+    /// The decision on a call as it stands now.
+    pub(crate) fn decision(&self, loaded: &Loaded<'_>) -> Value {
+        let decision = loaded.call.decide(self.moment(&loaded.call));
+        answer::decision(self.table.digest(), &decision, &|p| loaded.name_of(p))
+    }
+
+    /// An alias may belong to a call that has ended, never to another that is open.
+    async fn free_alias(&self, account: &str, alias: &str) -> Result<Option<Uuid>, Fault> {
+        let Some(row) = self.ledger.call_by_name(account, alias).await? else { return Ok(None) };
+        let loaded = self.load_row(row).await?;
+        if loaded.call.ended_at().is_none() {
+            return Err(Fault::conflict(
+                "alias-in-use",
+                format!("the alias `{alias}` names another call that is open"),
+            ));
+        }
+        Ok(Some(loaded.uid))
+    }
+
+    async fn subject(
+        &self,
+        account: &str,
+        number: u32,
+        asked: &Participant,
+        job: &mut Job,
+    ) -> Result<Option<(u32, String)>, Fault> {
+        let Some(e164) = asked.number.as_deref().and_then(|number| crate::locate::e164(number).ok()) else {
+            return Ok(None);
+        };
+        Ok(Some((number, self.pseudonym(account, &e164, job).await?)))
+    }
+
+    /// The grant that a participant names, or why it does not count for them.
+    pub(crate) async fn granted(
+        &self,
+        account: &str,
+        id: &str,
+        asked: &Participant,
+        purposes: &[String],
+    ) -> Result<Result<policy::Grant, RefusedGrant>, Fault> {
+        let Some(row) = self.ledger.grant(account, id).await? else { return Ok(Err(RefusedGrant::Unknown)) };
+        let grant: ConsentGrant = serde_json::from_str(&row.document)
+            .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
+        if row.withdrawn_at.is_some() {
+            return Ok(Err(RefusedGrant::Withdrawn));
+        }
+        if !is_subject(&grant.subject, asked) {
+            return Ok(Err(RefusedGrant::OtherSubject));
+        }
+        if grant.role != asked.role {
+            return Ok(Err(RefusedGrant::OtherRole));
+        }
+        if !covers(&grant.purposes, purposes) {
+            return Ok(Err(RefusedGrant::OtherPurpose));
+        }
+        Ok(Ok(policy::Grant {
+            grant: row.uid,
+            works_agreement: is_works_agreement(&grant.basis),
+            written: grant.written,
+            from: grant.from.unwrap_or_else(|| super::from_row(row.created_at)),
+            until: grant.until,
+        }))
+    }
+}
+
+impl Loaded<'_> {
+    /// The platform's id of a participant.
+    pub(crate) fn name_of(&self, participant: u32) -> String {
+        let row = self.names.iter().find(|row| row.participant == i64::from(participant));
+        row.map_or_else(|| format!("participant {participant}"), |row| row.id.clone())
+    }
+}
+
+pub(crate) fn call_ended() -> Fault {
+    Fault::conflict(
+        "call-ended",
+        "the call has ended; open it again with `PUT /v1/calls/{call}` if it goes on",
+    )
+}
+
+/// Whether consent for `given` covers a use for `needed`; who names no purpose means all of them.
+pub(crate) fn covers(given: &[String], needed: &[String]) -> bool {
+    given.is_empty() || needed.iter().all(|purpose| given.contains(purpose))
+}
+
+/// A works agreement binds the employer, and is not a yes of the employee's own.
+pub(crate) fn is_works_agreement(basis: &str) -> bool {
+    let plain: String =
+        basis.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+    let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    WORKS_AGREEMENTS.iter().any(|words| plain.contains(words))
+}
+
+pub(crate) fn place(field: &str, text: Option<&str>) -> Result<Option<policy::Code>, Fault> {
+    let parse = |text: &str| {
+        text.parse().map_err(|error| Fault::invalid("invalid-place", format!("`{field}`: {error}")))
+    };
+    text.map(parse).transpose()
+}
+
+fn is_subject(subject: &str, asked: &Participant) -> bool {
+    let number = |text: &str| crate::locate::e164(text).ok();
+    subject == asked.id
+        || asked
+            .number
+            .as_deref()
+            .and_then(number)
+            .is_some_and(|asked| number(subject).is_some_and(|subject| subject == asked))
+}
+
+fn check_open(asked: &OpenCall) -> Result<(), Fault> {
+    if asked.participants.len() > MAX_PARTICIPANTS {
+        return Err(Fault::invalid(
+            "too-many-participants",
+            format!("a call has at most {MAX_PARTICIPANTS} participants"),
+        ));
+    }
+    for (index, participant) in asked.participants.iter().enumerate() {
+        check_participant(participant)?;
+        if asked.participants.iter().take(index).any(|other| other.id == participant.id) {
+            return Err(Fault::invalid(
+                "duplicate-participant",
+                format!("`{}` is named twice; give every participant an id of their own", participant.id),
+            ));
+        }
+        if let (Some(joined), Some(started)) = (participant.joined_at, asked.started_at)
+            && joined < started
+        {
+            return Err(Fault::invalid(
+                "invalid-time",
+                format!("`{}` joined before the call started", participant.id),
+            ));
+        }
+    }
+    for purpose in &asked.purposes {
+        check_name("a purpose", purpose)?;
+    }
+    if asked.aliases.len() > MAX_ALIASES {
+        return Err(Fault::invalid("too-many-aliases", format!("a call has at most {MAX_ALIASES} aliases")));
+    }
+    asked.aliases.iter().try_for_each(|alias| check_name("an alias", alias))
+}
+
+fn check_participant(asked: &Participant) -> Result<(), Fault> {
+    check_name("a participant's id", &asked.id)?;
+    if asked.languages.len() > 32 {
+        return Err(Fault::invalid("too-many-languages", "a participant has at most 32 languages"));
+    }
+    asked.languages.iter().try_for_each(|language| check_name("a language", language))?;
+    if let Some(places) = &asked.location
+        && places.as_slice().len() > 16
+    {
+        return Err(Fault::invalid("too-many-places", "a participant has at most 16 declared places"));
+    }
+    asked.consent_grant.iter().try_for_each(|grant| check_name("a consent grant's id", grant))
+}
+
+fn participant_change(call: Uuid, number: u32, asked: &ask::Participant) -> Change {
+    Change::Participant {
+        call,
+        participant: number,
+        id: asked.id.clone(),
+        number: asked.number.clone(),
+        ip: asked.ip.clone(),
+        grant: asked.consent_grant.clone(),
+    }
+}
+
+fn digest(asked: &OpenCall) -> Result<String, Fault> {
+    let bytes = serde_json::to_vec(asked).map_err(|_| Fault::damaged("a request cannot be written"))?;
+    Ok(hex(&Sha256::digest(bytes)))
+}
+
+/// How far the sender's clock is off, in milliseconds, where a time was claimed.
+pub(crate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i64> {
+    claimed.map(|at| at.as_millisecond().saturating_sub(now.as_millisecond()))
+}
+
+const MAX_ALIASES: usize = 64;
+
+const WORKS_AGREEMENTS: &[&str] = &[
+    "works agreement",
+    "works council",
+    "company agreement",
+    "collective agreement",
+    "collective bargaining",
+    "betriebsvereinbarung",
+    "tarifvertrag",
+    "accord d entreprise",
+];

@@ -1,0 +1,505 @@
+//! What stands outside of calls: accounts, credentials, keys, prompts, consent grants, tables.
+
+use jiff::Timestamp;
+use policy::{Event, OnWithdrawal, What};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::ask::{ConsentGrant, Prompt, check_name, check_sha256};
+use super::{ATTEMPTS, Fault, Gate, from_row};
+use crate::access::{Principal, Role, secret::Secret};
+use crate::ledger::{Appended, Change, Expect, Job, PromptRow};
+use crate::seal::{KeyError, RecipientKey};
+use crate::trail::{self, Actor, Body, SYSTEM_LOG};
+
+/// What an account may set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountSettings {
+    /// The language of a participant who has none.
+    pub default_language: String,
+    /// How late evidence may be logged and still count from when it happened, 0 to 60 seconds.
+    pub late_evidence_seconds: u8,
+    /// How many devices may record one call at once.
+    pub recorders: u16,
+    /// What becomes of audio that was covered before somebody withdrew.
+    pub on_withdrawal: OnWithdrawal,
+}
+
+impl Default for AccountSettings {
+    fn default() -> Self {
+        let of_policy = policy::Settings::default();
+        AccountSettings {
+            default_language: of_policy.default_language,
+            late_evidence_seconds: of_policy.late_evidence_seconds,
+            recorders: of_policy.recorders,
+            on_withdrawal: of_policy.on_withdrawal,
+        }
+    }
+}
+
+/// A credential that was just made. Its password is shown once.
+#[derive(Debug)]
+pub struct NewCredential {
+    /// Its minted name.
+    pub username: String,
+    /// Its secret.
+    pub password: Secret,
+    /// Its account.
+    pub account: String,
+    /// Its role.
+    pub role: Role,
+}
+
+impl Gate {
+    /// Adds an account.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the id is taken or makes no sense.
+    pub async fn add_account(
+        &self,
+        actor: &Actor,
+        id: &str,
+        operator: Option<&str>,
+        recorder: Option<&str>,
+        settings: &AccountSettings,
+    ) -> Result<(), Fault> {
+        check_account(id)?;
+        check_settings(settings)?;
+        let code =
+            |field, text| super::open::place(field, text).map(|code| code.map(|code| code.to_string()));
+        let change = Change::Account {
+            id: id.into(),
+            operator: code("operator", operator)?,
+            recorder: code("recorder", recorder)?,
+            settings: serde_json::to_string(settings)
+                .map_err(|_| Fault::damaged("settings cannot be written"))?,
+            at: self.clock.now().as_millisecond(),
+        };
+        let detail = json!({"account": id, "settings": settings});
+        let expects = vec![Expect::AccountFree { id: id.into() }];
+        match self.note(actor, id, Body::Account {}, Some(detail), vec![change], expects).await? {
+            Appended::Done => Ok(()),
+            Appended::Conflict => {
+                Err(Fault::conflict("account-exists", format!("there is an account `{id}` already")))
+            }
+        }
+    }
+
+    /// Adds a credential; without a chosen password it gets a random one.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such account, or the password is too weak.
+    pub async fn add_credential(
+        &self,
+        actor: &Actor,
+        account: &str,
+        role: Role,
+        name: &str,
+        chosen: Option<&str>,
+    ) -> Result<NewCredential, Fault> {
+        self.settings(account).await.map_err(|_| unknown_account(account))?;
+        check_name("the name", name)?;
+        let username = format!("cg_{}", trail::hex(&trail::random::<8>()?));
+        let password = Secret::generate();
+        let hash = match chosen {
+            Some(chosen) => crate::access::secret::stored_password(chosen)
+                .map_err(|error| Fault::invalid("weak-password", error.to_string()))?,
+            None => password.stored(),
+        };
+        let change = Change::Credential {
+            username: username.clone(),
+            account: account.into(),
+            role: role.as_str().into(),
+            name: name.into(),
+            hash,
+            at: self.clock.now().as_millisecond(),
+        };
+        let body = Body::Credential { credential: username.clone(), role: role.as_str().into() };
+        self.note(actor, account, body, Some(json!({"name": name})), vec![change], Vec::new()).await?;
+        Ok(NewCredential { username, password, account: account.into(), role })
+    }
+
+    /// Revokes a credential, at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such credential, or it was revoked before.
+    pub async fn revoke_credential(&self, actor: &Actor, username: &str) -> Result<(), Fault> {
+        let row = self.ledger.credential(username).await?.ok_or_else(|| Fault::unknown("credential"))?;
+        let change =
+            Change::RevokeCredential { username: username.into(), at: self.clock.now().as_millisecond() };
+        let body = Body::CredentialRevoked { credential: username.into() };
+        self.note(actor, &row.account, body, None, vec![change], Vec::new()).await?;
+        Ok(())
+    }
+
+    /// Adds a public key of the customer's. Answers its id.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such account, or the key is not usable; of a private key nothing is
+    /// kept.
+    pub async fn add_key(&self, actor: &Actor, account: &str, pem: &str) -> Result<(String, usize), Fault> {
+        self.settings(account).await.map_err(|_| unknown_account(account))?;
+        let key = RecipientKey::from_pem(pem).map_err(key_fault)?;
+        let id = key.fingerprint().to_owned();
+        let change = Change::Key {
+            id: id.clone(),
+            account: account.into(),
+            pem: key.to_pem().to_owned(),
+            at: self.clock.now().as_millisecond(),
+        };
+        self.note(actor, account, Body::Key { key: id.clone() }, None, vec![change], Vec::new()).await?;
+        Ok((id, key.bits()))
+    }
+
+    /// Retires a public key: nothing new is sealed for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the account has no such key in use.
+    pub async fn retire_key(&self, actor: &Actor, account: &str, id: &str) -> Result<(), Fault> {
+        let expects = vec![Expect::KeyUsable { account: account.into(), id: id.into() }];
+        let change = Change::RetireKey {
+            id: id.into(),
+            account: account.into(),
+            at: self.clock.now().as_millisecond(),
+        };
+        match self
+            .note(actor, account, Body::KeyRetired { key: id.into() }, None, vec![change], expects)
+            .await?
+        {
+            Appended::Done => Ok(()),
+            Appended::Conflict => Err(Fault::unknown("key in use")),
+        }
+    }
+
+    /// Registers a prompt; other content than before is a new version. Answers it, and whether it is new.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the prompt makes no sense.
+    pub async fn put_prompt(
+        &self,
+        actor: &Actor,
+        account: &str,
+        id: &str,
+        prompt: &Prompt,
+    ) -> Result<(bool, Value), Fault> {
+        check_name("the prompt's id", id)?;
+        check_prompt(prompt)?;
+        let document =
+            serde_json::to_string(prompt).map_err(|_| Fault::damaged("a prompt cannot be written"))?;
+        for _ in 0..ATTEMPTS {
+            let newest = self.ledger.prompt(account, id).await?;
+            if let Some(row) = newest.as_ref().filter(|row| row.document == document) {
+                return Ok((false, prompt_json(row)?));
+            }
+            let version = newest.map_or(0, |row| row.version);
+            let uid = Uuid::new_v4();
+            let at = self.clock.now();
+            let row = PromptRow {
+                account: account.into(),
+                id: id.into(),
+                version: version.saturating_add(1),
+                uid: uid.to_string(),
+                document: document.clone(),
+                created_at: at.as_millisecond(),
+            };
+            let change = Change::Prompt {
+                account: account.into(),
+                id: id.into(),
+                version: row.version,
+                uid,
+                document: document.clone(),
+                at: row.created_at,
+            };
+            let body = Body::Prompt { version: uid, duration_ms: prompt.duration_ms };
+            let detail = json!({"prompt": id, "version": row.version, "document": prompt});
+            let expects = vec![Expect::PromptVersion { account: account.into(), id: id.into(), version }];
+            if self.note(actor, account, body, Some(detail), vec![change], expects).await? == Appended::Done {
+                return Ok((true, prompt_json(&row)?));
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// A prompt's newest version.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is none.
+    pub async fn prompt(&self, account: &str, id: &str) -> Result<Value, Fault> {
+        let row = self.ledger.prompt(account, id).await?.ok_or_else(|| Fault::unknown("prompt"))?;
+        prompt_json(&row)
+    }
+
+    /// Registers consent given outside a call. Answers it, and whether it is new.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: it makes no sense, or another grant has this id.
+    pub async fn put_grant(
+        &self,
+        actor: &Actor,
+        account: &str,
+        id: &str,
+        grant: &ConsentGrant,
+    ) -> Result<(bool, Value), Fault> {
+        check_name("the grant's id", id)?;
+        check_grant(grant)?;
+        let document =
+            serde_json::to_string(grant).map_err(|_| Fault::damaged("a grant cannot be written"))?;
+        let now = self.clock.now();
+        if let Some(row) = self.ledger.grant(account, id).await? {
+            return match row.document == document && row.withdrawn_at.is_none() {
+                true => Ok((false, grant_json(id, grant, row.created_at, None))),
+                false => Err(Fault::conflict(
+                    "consent-grant-exists",
+                    "another grant has this id, or it was withdrawn; consent is never changed: register a new one",
+                )),
+            };
+        }
+        let uid = Uuid::new_v4();
+        let change =
+            Change::Grant { account: account.into(), id: id.into(), uid, document, at: now.as_millisecond() };
+        let body = Body::Grant { grant: uid, from: grant.from.unwrap_or(now), until: grant.until };
+        let expects = vec![Expect::GrantFree { account: account.into(), id: id.into() }];
+        match self
+            .note(actor, account, body, Some(json!({"grant": id, "document": grant})), vec![change], expects)
+            .await?
+        {
+            Appended::Done => Ok((true, grant_json(id, grant, now.as_millisecond(), None))),
+            Appended::Conflict => Err(Fault::conflict("consent-grant-exists", "another grant has this id")),
+        }
+    }
+
+    /// A consent grant.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is none.
+    pub async fn grant(&self, account: &str, id: &str) -> Result<Value, Fault> {
+        let row = self.ledger.grant(account, id).await?.ok_or_else(|| Fault::unknown("consent grant"))?;
+        let grant = serde_json::from_str(&row.document)
+            .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
+        Ok(grant_json(id, &grant, row.created_at, row.withdrawn_at))
+    }
+
+    /// Withdraws a consent grant. Recording of everybody who relies on it ends with the same
+    /// transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is none.
+    pub async fn withdraw_grant(&self, actor: &Actor, account: &str, id: &str) -> Result<Value, Fault> {
+        for _ in 0..ATTEMPTS {
+            let row = self.ledger.grant(account, id).await?.ok_or_else(|| Fault::unknown("consent grant"))?;
+            if row.withdrawn_at.is_some() {
+                return self.grant(account, id).await;
+            }
+            let now = self.clock.now();
+            let uid = super::parse_id(&row.uid)?;
+            let mut job = Job {
+                expects: vec![Expect::GrantHolds { account: account.into(), id: id.into() }],
+                changes: vec![Change::WithdrawGrant {
+                    account: account.into(),
+                    id: id.into(),
+                    at: now.as_millisecond(),
+                }],
+                entries: vec![trail::draft(
+                    account,
+                    now,
+                    actor,
+                    None,
+                    Body::GrantWithdrawn { grant: uid },
+                    Some(json!({"grant": id})),
+                )?],
+            };
+            for call in self.ledger.calls_with_grant(account, id).await? {
+                let mut loaded = self.load_row(call).await?;
+                let at = now.max(loaded.call.last());
+                let holders = loaded.names.iter().filter(|name| name.consent_grant.as_deref() == Some(id));
+                let participants = holders.filter_map(|name| u32::try_from(name.participant).ok()).collect();
+                let facts =
+                    Event { received_at: at, at: None, what: What::ConsentWithdrawn { participants } };
+                job.expects.push(loaded.expect_head());
+                loaded.call.apply(&facts);
+                let saw = self.saw(&loaded.call, at);
+                let body = Body::Event { facts, subjects: Vec::new(), reported_by: None, late: false, saw };
+                let detail = Some(json!({"consent_grant": id}));
+                job.entries.push(trail::draft(
+                    account,
+                    at,
+                    actor,
+                    Some((loaded.uid, Some(loaded.head))),
+                    body,
+                    detail,
+                )?);
+            }
+            if self.append(job).await? == Appended::Done {
+                return self.grant(account, id).await;
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// Notes that a table is in force, the first time that it is. Its text is kept for ever.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn keep_table(&self, text: &str) -> Result<(), Fault> {
+        let digest = self.table.digest();
+        if self.ledger.knows_table(digest).await? {
+            return Ok(());
+        }
+        let change =
+            Change::Table { digest: digest.into(), text: text.into(), at: self.clock.now().as_millisecond() };
+        let body = Body::Table { table: digest.into() };
+        self.note(&Actor::gateway(), SYSTEM_LOG, body, None, vec![change], Vec::new()).await?;
+        Ok(())
+    }
+
+    /// The consent records of an account, oldest first: its trail with the details that still exist.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the call or the cursor is unknown.
+    pub async fn consents(
+        &self,
+        who: &Principal,
+        call: Option<&str>,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<super::Listing, Fault> {
+        let call = match call {
+            Some(name) => {
+                let row =
+                    self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
+                Some(super::parse_id(&row.uid)?)
+            }
+            None => None,
+        };
+        let after = match after {
+            Some(cursor) => cursor.parse().map_err(|_| {
+                Fault::invalid("invalid-cursor", "`after` is no cursor; take it from the answer's `next`")
+            })?,
+            None => -1,
+        };
+        let times = (
+            from.map_or(i64::MIN, Timestamp::as_millisecond),
+            until.map_or(i64::MAX, Timestamp::as_millisecond),
+        );
+        let rows = self.ledger.log_page(&who.account, after, call, times, limit.saturating_add(1)).await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let next = (rows.len() > limit)
+            .then(|| rows.get(limit.saturating_sub(1)).map(|row| row.seq.to_string()))
+            .flatten();
+        let mut items = Vec::with_capacity(rows.len());
+        for row in rows.into_iter().take(limit) {
+            let leaf: Value =
+                serde_json::from_slice(&row.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))?;
+            let detail: Option<Value> =
+                row.document.as_deref().and_then(|document| serde_json::from_str(document).ok());
+            items.push(json!({
+                "index": row.seq,
+                "leaf_hash": trail::hex(&row.leaf_hash),
+                "entry": leaf,
+                "detail": detail,
+                "salt": row.salt.as_deref().map(trail::hex),
+            }));
+        }
+        Ok(super::Listing { items, next })
+    }
+}
+
+fn check_account(id: &str) -> Result<(), Fault> {
+    let plain = !id.is_empty()
+        && id.len() <= 64
+        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+    if plain && id.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    Err(Fault::invalid(
+        "invalid-id",
+        "an account's id has 1 to 64 of `a-z`, `0-9`, `-` and `_`, and begins with a letter or a digit",
+    ))
+}
+
+fn check_settings(settings: &AccountSettings) -> Result<(), Fault> {
+    if settings.late_evidence_seconds > 60 {
+        return Err(Fault::invalid("invalid-settings", "`late_evidence_seconds` is at most 60"));
+    }
+    if settings.recorders == 0 {
+        return Err(Fault::invalid("invalid-settings", "`recorders` is at least 1"));
+    }
+    check_name("`default_language`", &settings.default_language)
+}
+
+fn check_prompt(prompt: &Prompt) -> Result<(), Fault> {
+    if prompt.text.trim().is_empty() || prompt.text.len() > 16_384 {
+        return Err(Fault::invalid("invalid-prompt", "`text` is empty or longer than 16 KiB"));
+    }
+    if !(policy::fact::MIN_PROMPT_MS..=600_000).contains(&prompt.duration_ms) {
+        return Err(Fault::invalid(
+            "invalid-prompt",
+            "`duration_ms` is not from 1000 (1 s) to 600000 (10 min)",
+        ));
+    }
+    check_name("`language`", &prompt.language)?;
+    prompt.purposes.iter().try_for_each(|purpose| check_name("a purpose", purpose))?;
+    check_sha256("sha256", prompt.sha256.as_deref())
+}
+
+fn check_grant(grant: &ConsentGrant) -> Result<(), Fault> {
+    check_name("`subject`", &grant.subject)?;
+    check_name("`basis`", &grant.basis)?;
+    grant.purposes.iter().try_for_each(|purpose| check_name("a purpose", purpose))?;
+    check_sha256("evidence_sha256", grant.evidence_sha256.as_deref())?;
+    if let (Some(from), Some(until)) = (grant.from, grant.until)
+        && until <= from
+    {
+        return Err(Fault::invalid("invalid-consent-grant", "`until` does not lie after `from`"));
+    }
+    Ok(())
+}
+
+fn key_fault(error: KeyError) -> Fault {
+    Fault::invalid("unusable-key", error.to_string())
+}
+
+fn unknown_account(account: &str) -> Fault {
+    Fault::new(
+        super::FaultKind::Unknown,
+        "unknown-account",
+        format!("there is no account `{account}`; add it with `consent-gateway account add`"),
+    )
+}
+
+fn prompt_json(row: &PromptRow) -> Result<Value, Fault> {
+    let mut answer: Value =
+        serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
+    if let Value::Object(members) = &mut answer {
+        members.insert("id".into(), json!(row.id));
+        members.insert("version".into(), json!(row.version));
+        members.insert("registered_at".into(), json!(from_row(row.created_at)));
+    }
+    Ok(answer)
+}
+
+fn grant_json(id: &str, grant: &ConsentGrant, created_at: i64, withdrawn_at: Option<i64>) -> Value {
+    let mut answer = json!(grant);
+    if let Value::Object(members) = &mut answer {
+        members.insert("id".into(), json!(id));
+        members.insert("registered_at".into(), json!(from_row(created_at)));
+        members.insert("withdrawn_at".into(), json!(withdrawn_at.map(from_row)));
+    }
+    answer
+}

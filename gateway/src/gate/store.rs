@@ -1,0 +1,516 @@
+//! Storing a finished recording. No consent, no bytes.
+//!
+//! An upload is *admitted* (it may stream), *staged* (sealed and measured, readable by nobody) and
+//! only then *permitted*: by the staged audio and the call as it stands. A [`Permit`] is made here
+//! and nowhere else, is taken by value, and is spent in the one transaction that accepts.
+
+use jiff::Timestamp;
+use policy::{Claim, Coverage, Door, Event, Uncovered, What, Why};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, ask, check_time, parse_id};
+use crate::access::Principal;
+use crate::body::{BodyError, Paced};
+use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
+use crate::record::{self, StageError, Staged};
+use crate::seal::{Envelope, RecipientKey, WrappedKey};
+use crate::trail::{self, Body, hex, reason};
+
+/// When an upload says that it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placement {
+    /// It does not.
+    Unsaid,
+    /// From this moment on, without a break.
+    From(Timestamp),
+    /// In these stretches, in the order of the file; the lengths in milliseconds.
+    Timeline(Vec<(Timestamp, u64)>),
+}
+
+/// An upload that may stream.
+#[derive(Debug)]
+pub struct Admission {
+    who: Principal,
+    call: String,
+    name: String,
+    placement: Placement,
+    digest: Option<[u8; 32]>,
+    existing: Option<RecordingRow>,
+}
+
+/// What became of an upload.
+#[derive(Debug)]
+pub struct Stored {
+    /// The recording's id.
+    pub id: Uuid,
+    /// Whether it is new; else the same bytes had been accepted before.
+    pub new: bool,
+    /// Its description.
+    pub description: Value,
+}
+
+/// The leave to turn staged audio into a recording. It cannot be made elsewhere, nor copied.
+struct Permit {
+    staged: Staged,
+    envelope: Envelope,
+    coverage: Coverage,
+    at: Timestamp,
+    head: Uuid,
+    call: Uuid,
+}
+
+impl Gate {
+    /// Decides whether an upload may stream, before any of it is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the call is unknown, nothing of it was ever lawful, no key is usable, or a
+    /// recording of this name was deleted.
+    pub async fn admit(
+        &self,
+        who: &Principal,
+        call: &str,
+        name: &str,
+        placement: Placement,
+        digest: Option<[u8; 32]>,
+    ) -> Result<Admission, Fault> {
+        ask::check_name("the recording's name", name)?;
+        let loaded = self.load(&who.account, call).await?;
+        let now = self.moment(&loaded.call);
+        check_placement(&placement, now)?;
+        let existing = self.ledger.recording_by_name(loaded.uid, name).await?;
+        if existing.as_ref().is_some_and(|row| row.deleted_at.is_some()) {
+            return Err(gone());
+        }
+        if existing.is_none() {
+            if self.usable_keys(&who.account).await?.is_empty() {
+                return Err(Fault::refused(
+                    "no-usable-key",
+                    "the account has no public key to seal recordings for; add one with `consent-gateway key add`, then send the recording again",
+                )
+                .with("source", json!("retry")));
+            }
+            // One millisecond at each claimed start: what is not covered there will not be covered.
+            let first = match &placement {
+                Placement::Unsaid => Claim::Unplaced { duration_ms: 1 },
+                Placement::From(from) => Claim::Placed(vec![(*from, 1)]),
+                Placement::Timeline(parts) => {
+                    Claim::Placed(parts.iter().map(|(from, ms)| (*from, (*ms).min(1))).collect())
+                }
+            };
+            if let Err(uncovered) = loaded.call.coverage(&first, Door::Asks, now, &|_, _| true) {
+                return Err(self.refuse(who, &loaded, name, uncovered, now).await?);
+            }
+        }
+        Ok(Admission { who: who.clone(), call: call.into(), name: name.into(), placement, digest, existing })
+    }
+
+    /// Takes an admitted upload in: stages it, decides again, accepts or refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]; then nothing of it can be read, and what was written is removed.
+    pub async fn store(&self, admission: Admission, body: &mut Paced) -> Result<Stored, Fault> {
+        let fingerprint = self.secrets.fingerprint(&admission.who.account);
+        if let Some(existing) = &admission.existing {
+            let again = record::fingerprint_of(fingerprint, body).await.map_err(body_fault)?;
+            return same_or_conflict(existing, &again);
+        }
+        let staged = record::stage(&self.vault, &admission.who.account, fingerprint, admission.digest, body)
+            .await
+            .map_err(stage_fault)?;
+        self.settle(&admission, staged).await
+    }
+
+    /// From staged to accepted or refused.
+    async fn settle(&self, admission: &Admission, mut staged: Staged) -> Result<Stored, Fault> {
+        let mut synced = false;
+        for _ in 0..ATTEMPTS {
+            let (loaded, now) = match self.judge(admission, &staged).await {
+                Ok(judged) => judged,
+                Err(fault) => {
+                    staged.abandon().await;
+                    return Err(fault);
+                }
+            };
+            let (loaded, coverage) = match loaded {
+                Judged::Again(existing) => {
+                    let answer = same_or_conflict(&existing, &staged.fingerprint);
+                    staged.abandon().await;
+                    return answer;
+                }
+                Judged::Covered(loaded, coverage) => (loaded, coverage),
+            };
+            // Refused uploads never get this far: (1) the media, durable, readable by nobody.
+            if !synced {
+                if let Err(error) = staged.sync().await {
+                    staged.abandon().await;
+                    return Err(store_fault(error));
+                }
+                synced = true;
+            }
+            let envelope = match self.envelope(&admission.who.account, &staged).await {
+                Ok(envelope) => envelope,
+                Err(fault) => {
+                    staged.abandon().await;
+                    return Err(fault);
+                }
+            };
+            let permit = Permit { staged, envelope, coverage, at: now, head: loaded.head, call: loaded.uid };
+            match self.accept(admission, &loaded, permit).await {
+                Ok(Ok(stored)) => return Ok(stored),
+                Ok(Err(conflicted)) => staged = conflicted,
+                Err(fault) => return Err(fault),
+            }
+        }
+        staged.abandon().await;
+        Err(Fault::contended())
+    }
+
+    async fn judge<'g>(
+        &'g self,
+        admission: &Admission,
+        staged: &Staged,
+    ) -> Result<(Judged<'g>, Timestamp), Fault> {
+        let loaded = self.load(&admission.who.account, &admission.call).await?;
+        let now = self.moment(&loaded.call);
+        if let Some(existing) = self.ledger.recording_by_name(loaded.uid, &admission.name).await? {
+            return Ok((Judged::Again(Box::new(existing)), now));
+        }
+        let claim = claim(&admission.placement, staged.measured.duration_ms)?;
+        let silent =
+            |from, to| staged.measured.silence.as_ref().is_some_and(|silence| silence.covers(from, to));
+        match loaded.call.coverage(&claim, Door::Asks, now, &silent) {
+            Ok(coverage) => Ok((Judged::Covered(Box::new(loaded), coverage), now)),
+            Err(uncovered) => {
+                Err(self.refuse(&admission.who, &loaded, &admission.name, uncovered, now).await?)
+            }
+        }
+    }
+
+    /// The one way into the store: (2) the row with the envelope and the entry, in one
+    /// transaction that still finds the call as it was judged; (3) the envelope object.
+    async fn accept(
+        &self,
+        admission: &Admission,
+        loaded: &Loaded<'_>,
+        permit: Permit,
+    ) -> Result<Result<Stored, Staged>, Fault> {
+        let Permit { staged, envelope, coverage, at, head, call } = permit;
+        let id = staged.id;
+        let document =
+            serde_json::to_string(&envelope).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
+        let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
+        let bare = serde_json::to_vec(&bare).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
+        let event =
+            Event { received_at: at, at: None, what: What::Accepted { duration_ms: coverage.duration_ms } };
+        let body = Body::Accepted {
+            facts: event,
+            recording: id,
+            envelope: hex(&Sha256::digest(bare)),
+            media: hex(&envelope.sha256),
+            bytes: envelope.bytes,
+            keys: envelope.keys.iter().map(|key| key.key.clone()).collect(),
+            spans: coverage.spans,
+            saw: self.saw(&loaded.call, at),
+        };
+        let who = &admission.who;
+        let draft = trail::draft(
+            &who.account,
+            at,
+            &who.into(),
+            Some((call, Some(head))),
+            body,
+            Some(json!({"name": admission.name})),
+        )?;
+        let mut expects = vec![
+            Expect::Head { call, head },
+            Expect::RecordingNameFree { call, name: admission.name.clone() },
+        ];
+        expects.extend(
+            envelope
+                .keys
+                .iter()
+                .map(|key| Expect::KeyUsable { account: who.account.clone(), id: key.key.clone() }),
+        );
+        let row = Change::Recording {
+            id,
+            account: who.account.clone(),
+            call,
+            name: admission.name.clone(),
+            fingerprint: staged.fingerprint.clone(),
+            uploader: who.credential.clone(),
+            bytes: envelope.bytes,
+            duration_ms: staged.measured.duration_ms,
+            content_type: envelope.content_type.clone(),
+            envelope: document.clone(),
+            at: at.as_millisecond(),
+        };
+        match self.append(Job { expects, changes: vec![row], entries: vec![draft] }).await {
+            Ok(Appended::Done) => {}
+            Ok(Appended::Conflict) => return Ok(Err(staged)),
+            // Whether it was committed is not known: the media stay, and the next start looks.
+            Err(fault) => return Err(fault),
+        }
+        // At this point the recording is accepted; a crash loses only the answer, and the next
+        // start writes the envelope object.
+        let enveloped = self.vault.put_envelope(id, document).await;
+        match enveloped {
+            Ok(()) => self.enveloped(id),
+            Err(error) => return Err(store_fault(error)),
+        }
+        let row = self
+            .ledger
+            .recording(&who.account, id)
+            .await?
+            .ok_or_else(|| Fault::damaged("an accepted recording is not there"))?;
+        Ok(Ok(Stored { id, new: true, description: super::fetch::description(&row)? }))
+    }
+
+    /// Notes, in its own time, that an envelope object is in the store: only a restart asks.
+    fn enveloped(&self, id: Uuid) {
+        let ledger = self.ledger.clone();
+        self.tasks.spawn(async move {
+            let job = Job { changes: vec![Change::Enveloped { id }], ..Job::default() };
+            if let Err(error) = ledger.append(job).await {
+                tracing::warn!(%error, recording = %id, "an envelope could not be noted; the next start writes it again");
+            }
+        });
+    }
+
+    async fn envelope(&self, account: &str, staged: &Staged) -> Result<Envelope, Fault> {
+        let keys = self.usable_keys(account).await?;
+        let broken =
+            |error: crate::seal::SealError| Fault::damaged("a recording could not be sealed").because(error);
+        let mut wrapped = Vec::with_capacity(keys.len());
+        for (_, key) in &keys {
+            wrapped.push(WrappedKey::new(&staged.key, key).map_err(broken)?);
+        }
+        if wrapped.is_empty() {
+            return Err(Fault::refused(
+                "no-usable-key",
+                "the account has no public key to seal recordings for; add one and send the recording again",
+            )
+            .with("source", json!("retry")));
+        }
+        let content_type = staged.measured.format.media_type();
+        Envelope::new(account, &staged.id.to_string(), content_type, &staged.key, staged.sealed, wrapped)
+            .map_err(broken)
+    }
+
+    /// The account's keys that can be used.
+    pub(crate) async fn usable_keys(&self, account: &str) -> Result<Vec<(String, RecipientKey)>, Fault> {
+        let rows = self.ledger.keys(account).await?;
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows.into_iter().filter(|row| row.retired_at.is_none()) {
+            let key = self.keys.key(&row.id, &row.pem)?;
+            keys.push((row.id, key));
+        }
+        Ok(keys)
+    }
+
+    /// Logs a refusal, and only then hands it out.
+    async fn refuse(
+        &self,
+        who: &Principal,
+        loaded: &Loaded<'_>,
+        name: &str,
+        uncovered: Uncovered,
+        now: Timestamp,
+    ) -> Result<Fault, Fault> {
+        let fault = refusal(&uncovered, &|p| loaded.name_of(p));
+        let spans = match &uncovered {
+            Uncovered::Spans(spans) => {
+                spans.iter().map(|span| (span.from, span.until, reason(span.why))).collect()
+            }
+            Uncovered::Unplaced { .. }
+            | Uncovered::TooLong { .. }
+            | Uncovered::UsedUp { .. }
+            | Uncovered::Withdrawn(_) => Vec::new(),
+        };
+        let decision = self.decision(loaded);
+        let body =
+            Body::Refused { code: fault.code.into(), uncovered: spans, saw: self.saw(&loaded.call, now) };
+        let detail = Some(json!({"name": name}));
+        let mut head = loaded.head;
+        for _ in 0..ATTEMPTS {
+            let draft = trail::draft(
+                &who.account,
+                now,
+                &who.into(),
+                Some((loaded.uid, Some(head))),
+                body.clone(),
+                detail.clone(),
+            )?;
+            let job = Job {
+                expects: vec![Expect::Head { call: loaded.uid, head }],
+                entries: vec![draft],
+                ..Job::default()
+            };
+            if self.append(job).await? == Appended::Done {
+                return Ok(fault.with("missing", answer::missing(&decision)));
+            }
+            // Others wrote to the call meanwhile. The refusal stands: what was not covered when it
+            // was judged never will be, and it is logged after what it did not see.
+            let row = self.ledger.call(loaded.uid).await?.ok_or_else(Fault::unknown_call)?;
+            head = parse_id(&row.head)?;
+        }
+        Err(Fault::contended())
+    }
+}
+
+enum Judged<'g> {
+    Again(Box<RecordingRow>),
+    Covered(Box<Loaded<'g>>, Coverage),
+}
+
+fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, Fault> {
+    Ok(match placement {
+        Placement::Unsaid => Claim::Unplaced { duration_ms },
+        Placement::From(from) => Claim::Placed(vec![(*from, duration_ms)]),
+        Placement::Timeline(parts) => {
+            let said = parts.iter().fold(0u64, |sum, (_, ms)| sum.saturating_add(*ms));
+            let mut parts = parts.clone();
+            if duration_ms > said.saturating_add(TIMELINE_SLACK_MS) {
+                return Err(Fault::invalid(
+                    "timeline-too-short",
+                    format!(
+                        "`Recording-Timeline` speaks of {said} ms, and the audio has {duration_ms} ms; say where all of it belongs"
+                    ),
+                ));
+            }
+            // What the rounding of the headers left out is judged with the last stretch.
+            if let (Some(last), Some(more)) = (parts.last_mut(), duration_ms.checked_sub(said)) {
+                last.1 = last.1.saturating_add(more);
+            }
+            Claim::Placed(parts)
+        }
+    })
+}
+
+fn check_placement(placement: &Placement, now: Timestamp) -> Result<(), Fault> {
+    match placement {
+        Placement::Unsaid => Ok(()),
+        Placement::From(from) => check_time("Recording-Start", *from, now),
+        Placement::Timeline(parts) => {
+            for (from, _) in parts {
+                check_time("Recording-Timeline", *from, now)?;
+            }
+            let overlap = parts.windows(2).any(|pair| match pair {
+                [(from, ms), (next, _)] => {
+                    from.as_millisecond().saturating_add(i64::try_from(*ms).unwrap_or(i64::MAX))
+                        > next.as_millisecond()
+                }
+                _ => false,
+            });
+            if overlap {
+                return Err(Fault::invalid(
+                    "invalid-timeline",
+                    "the intervals of `Recording-Timeline` overlap or are out of order",
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn refusal(uncovered: &Uncovered, names: answer::Names<'_>) -> Fault {
+    let delete = |fault: Fault| fault.with("source", json!("delete"));
+    match uncovered {
+        Uncovered::Spans(spans) => {
+            let whole = spans.iter().all(|span| !matches!(span.why, Why::NotGranted | Why::NotYet | Why::Paused | Why::Unannounced(_) | Why::Ended));
+            let later = spans.iter().all(|span| span.why == Why::NotYet);
+            let declined = spans.iter().any(|span| matches!(span.why, Why::Declined(_)));
+            let withdrawn = spans.iter().any(|span| matches!(span.why, Why::Withdrawn(_)));
+            let code = match () {
+                () if withdrawn => "consent-withdrawn",
+                () if declined => "consent-declined",
+                () if whole => "consent-required",
+                () => "uncovered-audio",
+            };
+            let first = spans.first().map(|span| answer::words(span.why, names)).unwrap_or_default();
+            let fault = Fault::refused(code, format!("not all of this audio may be kept: {first}"))
+                .with("uncovered", answer::uncovered(spans, names));
+            fault.with("source", json!(if later { "retry" } else { "delete" }))
+        }
+        Uncovered::Unplaced { windows: 0 } => {
+            delete(Fault::refused("consent-required", "recording was never granted on this call: ask with `start` before recording"))
+        }
+        Uncovered::Unplaced { windows } => Fault::refused(
+            "uncovered-audio",
+            format!("recording was granted {windows} times on this call, so the upload has to say when it was made: send `Recording-Start` or `Recording-Timeline`"),
+        )
+        .with("source", json!("retry")),
+        Uncovered::TooLong { duration_ms, window_ms } => delete(Fault::refused(
+            "uncovered-audio",
+            format!("the audio lasts {duration_ms} ms, and recording was granted for {window_ms} ms"),
+        )),
+        Uncovered::UsedUp { left_ms } => delete(Fault::refused(
+            "uncovered-audio",
+            format!("recordings of this call were accepted already; {left_ms} ms of what was granted are left"),
+        )),
+        Uncovered::Withdrawn(p) => delete(Fault::refused(
+            "consent-withdrawn",
+            format!("`{}` withdrew, and this account deletes what was recorded before", names(*p)),
+        )),
+    }
+}
+
+fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
+    use subtle::ConstantTimeEq as _;
+    if existing.deleted_at.is_some() {
+        return Err(gone());
+    }
+    if !bool::from(existing.fingerprint.as_slice().ct_eq(fingerprint)) {
+        return Err(Fault::conflict(
+            "recording-exists",
+            "another recording of this name was accepted for this call; use another name",
+        ));
+    }
+    Ok(Stored { id: parse_id(&existing.id)?, new: false, description: super::fetch::description(existing)? })
+}
+
+fn gone() -> Fault {
+    Fault::new(
+        FaultKind::Gone,
+        "recording-deleted",
+        "the recording of this name was deleted and cannot be uploaded again",
+    )
+}
+
+fn store_fault(error: crate::vault::VaultError) -> Fault {
+    Fault::new(
+        FaultKind::Unavailable,
+        "store-unavailable",
+        "the recording store does not answer; send the recording again",
+    )
+    .because(error)
+}
+
+fn stage_fault(error: StageError) -> Fault {
+    match error {
+        StageError::Body(error) => body_fault(error),
+        StageError::Unmeasurable(error) => {
+            Fault::new(FaultKind::Unsupported, "unmeasurable-audio", error.to_string())
+        }
+        StageError::Digest => Fault::new(FaultKind::Malformed, "digest-mismatch", error.to_string()),
+        StageError::Seal(error) => Fault::damaged("a recording could not be sealed").because(error),
+        StageError::Vault(error) => store_fault(error),
+    }
+}
+
+/// What a broken body means to its sender.
+pub(crate) fn body_fault(error: BodyError) -> Fault {
+    let (kind, code) = match &error {
+        BodyError::TooLarge { .. } => (FaultKind::TooLarge, "body-too-large"),
+        BodyError::TooSlow { .. } | BodyError::Deadline { .. } => (FaultKind::TooSlow, "body-too-slow"),
+        BodyError::Broken(_) => (FaultKind::Malformed, "body-broken"),
+    };
+    Fault::new(kind, code, error.to_string()).because(error)
+}
+
+/// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; what
+/// exceeds it is judged with the last stretch.
+const TIMELINE_SLACK_MS: u64 = 2_000;

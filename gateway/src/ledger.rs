@@ -1,0 +1,358 @@
+//! The ledger: everything that is kept in SQL.
+//!
+//! Reads go through a pool; every write goes through one [`writer`] that commits in groups, so
+//! that an entry, its indexes and its call's head are durable together or not at all.
+//!
+//! What somebody who controls this file can do: read who called whom (numbers stand in
+//! `participant`) and what was decided, and forge or drop rows. They cannot listen to anything: no
+//! private key and no plaintext is ever here.
+
+mod change;
+mod rows;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use uuid::Uuid;
+
+pub use change::{Appended, Change, Expect, Job};
+pub use rows::{
+    AccountRow, CallRow, CredentialRow, EntryRow, GrantRow, KeyRow, ParticipantRow, PromptRow, RecordingRow,
+};
+
+/// The ledger of one gateway, in one SQLite file.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pool: SqlitePool,
+    writer: writer::Writer,
+}
+
+impl Ledger {
+    /// Opens the ledger in `dir`, creating or migrating it where needed.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be opened, is no ledger, or the SQLite library is too old.
+    pub async fn open(dir: &Path) -> Result<Ledger, LedgerError> {
+        let lock = dir.join(LOCK);
+        let options = SqliteConnectOptions::from_str("sqlite:")
+            .map_err(LedgerError::Sql)?
+            .filename(dir.join(FILE))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(std::time::Duration::from_secs(10))
+            .pragma("secure_delete", "on")
+            .pragma("trusted_schema", "off");
+        // sqlx takes no lock of its own on SQLite while it migrates.
+        let held = writer::lock_file(lock.clone()).await?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .acquire_timeout(std::time::Duration::from_secs(10))
+            .connect_with(options.clone())
+            .await?;
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&pool).await?;
+        if !is_current(&version) {
+            return Err(LedgerError::OldSqlite { version });
+        }
+        MIGRATIONS.run(&pool).await?;
+        drop(held);
+        Ok(Ledger { writer: writer::Writer::start(options, lock), pool })
+    }
+
+    /// Appends entries with their changes, in one transaction, if all expectations still hold.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Unavailable`] where it is not known to be durable: nothing may be
+    /// acknowledged. The transaction may or may not have been applied.
+    pub async fn append(&self, job: Job) -> Result<Appended, LedgerError> {
+        self.writer.append(job).await
+    }
+
+    /// Proves that the trail can be written, without writing to it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot.
+    pub async fn probe(&self) -> Result<(), LedgerError> {
+        self.append(Job::default()).await.map(|_| ())
+    }
+
+    /// An account.
+    pub async fn account(&self, id: &str) -> Result<Option<AccountRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT id, operator_location, recorder_location, settings FROM account WHERE id = ?",
+        )
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// Every account.
+    pub async fn accounts(&self) -> Result<Vec<AccountRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT id, operator_location, recorder_location, settings FROM account ORDER BY id",
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// A credential that is not revoked.
+    pub async fn credential(&self, username: &str) -> Result<Option<CredentialRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT username, account, role, name, hash FROM credential WHERE username = ? AND revoked_at IS NULL",
+        )
+        .bind(username)
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// The keys of an account, retired ones included.
+    pub async fn keys(&self, account: &str) -> Result<Vec<KeyRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT id, account, pem, added_at, retired_at FROM public_key WHERE account = ? ORDER BY added_at, id",
+        )
+        .bind(account)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The newest version of a prompt.
+    pub async fn prompt(&self, account: &str, id: &str) -> Result<Option<PromptRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT account, id, version, uid, document, created_at FROM prompt \
+             WHERE account = ? AND id = ? ORDER BY version DESC LIMIT 1",
+        )
+        .bind(account)
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// A consent grant.
+    pub async fn grant(&self, account: &str, id: &str) -> Result<Option<GrantRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? AND id = ?",
+        )
+        .bind(account)
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// The newest call of this id or alias.
+    pub async fn call_by_name(&self, account: &str, name: &str) -> Result<Option<CallRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
+             FROM call_name JOIN call ON call.uid = call_name.call WHERE call_name.account = ? AND call_name.name = ?",
+        )
+        .bind(account)
+        .bind(name)
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// A call by the gateway's own id.
+    pub async fn call(&self, uid: Uuid) -> Result<Option<CallRow>, LedgerError> {
+        Ok(sqlx::query_as("SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE uid = ?")
+            .bind(uid.to_string())
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// The calls that are open and in which somebody named this grant.
+    pub async fn calls_with_grant(&self, account: &str, grant: &str) -> Result<Vec<CallRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT DISTINCT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
+             FROM participant JOIN call ON call.uid = participant.call \
+             WHERE participant.consent_grant = ? AND call.account = ? AND call.ended_at IS NULL",
+        )
+        .bind(grant)
+        .bind(account)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Who is behind the numbers that a call's entries use.
+    pub async fn participants(&self, call: Uuid) -> Result<Vec<ParticipantRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT participant, id, number, ip, consent_grant FROM participant WHERE call = ? ORDER BY participant",
+        )
+        .bind(call.to_string())
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// A call's entries, in the order of the log.
+    pub async fn entries(&self, call: Uuid) -> Result<Vec<EntryRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT entry.log, entry.seq, entry.leaf, entry.leaf_hash, NULL AS salt, NULL AS document \
+             FROM entry WHERE entry.call = ? ORDER BY entry.seq",
+        )
+        .bind(call.to_string())
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// A page of a log with the details that still exist, from `after` on, oldest first.
+    pub async fn log_page(
+        &self,
+        log: &str,
+        after: i64,
+        call: Option<Uuid>,
+        times: (i64, i64),
+        limit: u32,
+    ) -> Result<Vec<EntryRow>, LedgerError> {
+        let call = call.map(|call| call.to_string());
+        Ok(sqlx::query_as(
+            "SELECT entry.log, entry.seq, entry.leaf, entry.leaf_hash, detail.salt, detail.document \
+             FROM entry LEFT JOIN detail ON detail.log = entry.log AND detail.seq = entry.seq \
+             WHERE entry.log = ?1 AND entry.seq > ?2 AND (?3 IS NULL OR entry.call = ?3) \
+             AND entry.at >= ?4 AND entry.at < ?5 ORDER BY entry.seq LIMIT ?6",
+        )
+        .bind(log)
+        .bind(after)
+        .bind(call)
+        .bind(times.0)
+        .bind(times.1)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Whether the sender's event id was seen on this call, and the digest of what it said.
+    pub async fn sent_event(&self, call: Uuid, id: &str) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(sqlx::query_scalar("SELECT digest FROM sent_event WHERE call = ? AND id = ?")
+            .bind(call.to_string())
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// A recording by its id.
+    pub async fn recording(&self, account: &str, id: Uuid) -> Result<Option<RecordingRow>, LedgerError> {
+        Ok(sqlx::query_as(rows::RECORDING_BY_ID)
+            .bind(account)
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// A recording by its call and name.
+    pub async fn recording_by_name(
+        &self,
+        call: Uuid,
+        name: &str,
+    ) -> Result<Option<RecordingRow>, LedgerError> {
+        Ok(sqlx::query_as(rows::RECORDING_BY_NAME)
+            .bind(call.to_string())
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// A page of an account's recordings that are not deleted, oldest first.
+    pub async fn recordings(
+        &self,
+        account: &str,
+        call: Option<Uuid>,
+        after: (i64, String),
+        limit: u32,
+    ) -> Result<Vec<RecordingRow>, LedgerError> {
+        Ok(sqlx::query_as(rows::RECORDINGS)
+            .bind(account)
+            .bind(after.0)
+            .bind(after.1)
+            .bind(call.map(|call| call.to_string()))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
+    /// Recordings whose acceptance or deletion a crash has cut short.
+    pub async fn unfinished(&self) -> Result<Vec<RecordingRow>, LedgerError> {
+        Ok(sqlx::query_as(rows::UNFINISHED).fetch_all(&self.pool).await?)
+    }
+
+    /// Which of these media a recording names.
+    pub async fn names_media(&self, media: &str) -> Result<bool, LedgerError> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM recording WHERE id = ?")
+            .bind(media)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// The sealed key of a subject.
+    pub async fn subject(&self, tag: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(sqlx::query_scalar("SELECT key FROM subject WHERE tag = ?")
+            .bind(tag)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// Whether a table has ever been in force.
+    pub async fn knows_table(&self, digest: &str) -> Result<bool, LedgerError> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM jurisdiction_table WHERE digest = ?")
+            .bind(digest)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Closes the pool; what was acknowledged is durable without it.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Why the ledger did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// SQL failed.
+    #[error("the ledger failed")]
+    Sql(#[from] sqlx::Error),
+    /// Migrating failed.
+    #[error("the ledger cannot be migrated")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The lock file cannot be used.
+    #[error("the ledger's lock cannot be taken")]
+    Lock(#[source] std::io::Error),
+    /// It is not known whether the entries are durable.
+    #[error("the audit trail cannot be written: {0}")]
+    Unavailable(String),
+    /// The SQLite library has the WAL-reset fault.
+    #[error("SQLite {version} can lose writes with several writers; 3.51.3 or later is needed")]
+    OldSqlite {
+        /// Its version.
+        version: String,
+    },
+    /// A row holds what it cannot hold.
+    #[error("the ledger holds a damaged row: {0}")]
+    Damaged(String),
+}
+
+/// Where the ledger's file is, below the data directory.
+#[must_use]
+pub fn file(dir: &Path) -> PathBuf {
+    dir.join(FILE)
+}
+
+fn is_current(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) >= (3, 51, 3)
+}
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
+
+const FILE: &str = "ledger.db";
+const LOCK: &str = "ledger.lock";
+const READERS: u32 = 8;

@@ -1,0 +1,321 @@
+//! What one transaction does: entries to append, what must still hold, and the indexes' changes.
+
+use uuid::Uuid;
+
+use crate::trail::Draft;
+
+/// One transaction's worth of work.
+#[derive(Debug, Default)]
+pub struct Job {
+    /// What must still be so, checked inside the transaction.
+    pub expects: Vec<Expect>,
+    /// Changes of tables beside the trail.
+    pub changes: Vec<Change>,
+    /// The entries, in order.
+    pub entries: Vec<Draft>,
+}
+
+/// What became of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// All of it is durable.
+    Done,
+    /// Something had changed since it was looked at: nothing was written, look again.
+    Conflict,
+}
+
+/// Something a decision was made on, which must still be so when it is appended.
+#[derive(Debug)]
+pub enum Expect {
+    /// The call's last entry is this one.
+    Head {
+        /// The call.
+        call: Uuid,
+        /// Its last entry.
+        head: Uuid,
+    },
+    /// The newest call of this id or alias is this one, or none.
+    NameIs {
+        /// The account.
+        account: String,
+        /// The id or alias.
+        name: String,
+        /// Its newest call.
+        call: Option<Uuid>,
+    },
+    /// The sender's event id was not used on this call.
+    EventUnsent {
+        /// The call.
+        call: Uuid,
+        /// The sender's id.
+        id: String,
+    },
+    /// No recording of this call has this name.
+    RecordingNameFree {
+        /// The call.
+        call: Uuid,
+        /// The name.
+        name: String,
+    },
+    /// The recording is there, neither deleted nor (where `unheld`) under a legal hold.
+    RecordingLive {
+        /// The recording.
+        id: Uuid,
+        /// Whether a hold counts against it.
+        unheld: bool,
+    },
+    /// The grant is not withdrawn.
+    GrantHolds {
+        /// The account.
+        account: String,
+        /// The grant's id.
+        id: String,
+    },
+    /// The grant is not registered.
+    GrantFree {
+        /// The account.
+        account: String,
+        /// The grant's id.
+        id: String,
+    },
+    /// The subject's key is this one, or there is none yet.
+    Subject {
+        /// The subject's tag.
+        tag: Vec<u8>,
+        /// Its sealed key.
+        key: Option<Vec<u8>>,
+    },
+    /// The newest version of the prompt is this one; 0 where there is none.
+    PromptVersion {
+        /// The account.
+        account: String,
+        /// The prompt's id.
+        id: String,
+        /// The version.
+        version: i64,
+    },
+    /// The key is one of the account's, and not retired.
+    KeyUsable {
+        /// The account.
+        account: String,
+        /// The key's id.
+        id: String,
+    },
+    /// No account has this id.
+    AccountFree {
+        /// The id.
+        id: String,
+    },
+}
+
+/// A change of a table beside the trail.
+#[derive(Debug)]
+pub enum Change {
+    /// An account is added.
+    Account {
+        /// Its id.
+        id: String,
+        /// Where the operator is established.
+        operator: Option<String>,
+        /// Where the recorder stands.
+        recorder: Option<String>,
+        /// Its settings, as JSON.
+        settings: String,
+        /// When.
+        at: i64,
+    },
+    /// A credential is added.
+    Credential {
+        /// Its minted name.
+        username: String,
+        /// Its account.
+        account: String,
+        /// Its role.
+        role: String,
+        /// Who it belongs to.
+        name: String,
+        /// The hash of its secret.
+        hash: String,
+        /// When.
+        at: i64,
+    },
+    /// A credential is revoked.
+    RevokeCredential {
+        /// Its name.
+        username: String,
+        /// When.
+        at: i64,
+    },
+    /// A public key is added, or a retired one taken up again.
+    Key {
+        /// Its id.
+        id: String,
+        /// Its account.
+        account: String,
+        /// SPKI PEM.
+        pem: String,
+        /// When.
+        at: i64,
+    },
+    /// A public key is retired.
+    RetireKey {
+        /// Its id.
+        id: String,
+        /// Its account.
+        account: String,
+        /// When.
+        at: i64,
+    },
+    /// A version of a prompt is added.
+    Prompt {
+        /// Its account.
+        account: String,
+        /// Its id.
+        id: String,
+        /// Its version, from 1.
+        version: i64,
+        /// The gateway's id of this version.
+        uid: Uuid,
+        /// What is said, as JSON.
+        document: String,
+        /// When.
+        at: i64,
+    },
+    /// A consent grant is added.
+    Grant {
+        /// Its account.
+        account: String,
+        /// Its id.
+        id: String,
+        /// The gateway's id.
+        uid: Uuid,
+        /// What it says, as JSON.
+        document: String,
+        /// When.
+        at: i64,
+    },
+    /// A consent grant is withdrawn.
+    WithdrawGrant {
+        /// Its account.
+        account: String,
+        /// Its id.
+        id: String,
+        /// When.
+        at: i64,
+    },
+    /// A call is opened.
+    Call {
+        /// The gateway's id.
+        uid: Uuid,
+        /// Its account.
+        account: String,
+        /// The platform's id.
+        id: String,
+        /// Every name that finds it, the id included.
+        names: Vec<String>,
+        /// The digest of what opened it.
+        body: String,
+        /// When.
+        at: i64,
+        /// Its first entry.
+        head: Uuid,
+    },
+    /// A call has ended.
+    CallEnded {
+        /// The call.
+        uid: Uuid,
+        /// When.
+        at: i64,
+    },
+    /// Somebody is on a call.
+    Participant {
+        /// The call.
+        call: Uuid,
+        /// Their number.
+        participant: u32,
+        /// The platform's id of them.
+        id: String,
+        /// Their phone number.
+        number: Option<String>,
+        /// Their address.
+        ip: Option<String>,
+        /// The grant they name.
+        grant: Option<String>,
+    },
+    /// A sender's event id is used.
+    SentEvent {
+        /// The call.
+        call: Uuid,
+        /// The sender's id.
+        id: String,
+        /// SHA-256 of what it said.
+        digest: Vec<u8>,
+    },
+    /// A recording is accepted.
+    Recording {
+        /// Its id.
+        id: Uuid,
+        /// Its account.
+        account: String,
+        /// Its call.
+        call: Uuid,
+        /// Its name.
+        name: String,
+        /// HMAC of the plaintext.
+        fingerprint: Vec<u8>,
+        /// The credential that uploaded it.
+        uploader: String,
+        /// Its length, sealed.
+        bytes: u64,
+        /// Its length in milliseconds.
+        duration_ms: u64,
+        /// Its media type.
+        content_type: String,
+        /// The envelope, as JSON.
+        envelope: String,
+        /// When.
+        at: i64,
+    },
+    /// The envelope object of a recording is in the store.
+    Enveloped {
+        /// The recording.
+        id: Uuid,
+    },
+    /// A recording is deleted: its keys are gone with this.
+    DeleteRecording {
+        /// The recording.
+        id: Uuid,
+        /// When.
+        at: i64,
+    },
+    /// Nothing of a deleted recording is in the store.
+    Swept {
+        /// The recording.
+        id: Uuid,
+    },
+    /// A legal hold is put on a recording, or lifted.
+    Hold {
+        /// The recording.
+        id: Uuid,
+        /// Whether it is on.
+        held: bool,
+    },
+    /// A subject gets a key.
+    Subject {
+        /// Its tag.
+        tag: Vec<u8>,
+        /// Its sealed key.
+        key: Vec<u8>,
+        /// When.
+        at: i64,
+    },
+    /// A table came into force.
+    Table {
+        /// Its digest.
+        digest: String,
+        /// Its text.
+        text: String,
+        /// When.
+        at: i64,
+    },
+}

@@ -1,0 +1,191 @@
+//! What is read from the ledger.
+
+use sqlx::FromRow;
+
+/// An account.
+#[derive(Debug, Clone, FromRow)]
+pub struct AccountRow {
+    /// Its id.
+    pub id: String,
+    /// Where the operator is established.
+    pub operator_location: Option<String>,
+    /// Where the recorder stands.
+    pub recorder_location: Option<String>,
+    /// Its settings, as JSON.
+    pub settings: String,
+}
+
+/// A credential.
+#[derive(Debug, Clone, FromRow)]
+pub struct CredentialRow {
+    /// Its minted name.
+    pub username: String,
+    /// Its account.
+    pub account: String,
+    /// Its role.
+    pub role: String,
+    /// Who it belongs to.
+    pub name: String,
+    /// The hash of its secret.
+    pub hash: String,
+}
+
+/// A public key.
+#[derive(Debug, Clone, FromRow)]
+pub struct KeyRow {
+    /// Its id.
+    pub id: String,
+    /// Its account.
+    pub account: String,
+    /// SPKI PEM.
+    pub pem: String,
+    /// When it was added.
+    pub added_at: i64,
+    /// When it was retired.
+    pub retired_at: Option<i64>,
+}
+
+/// A version of a prompt.
+#[derive(Debug, Clone, FromRow)]
+pub struct PromptRow {
+    /// Its account.
+    pub account: String,
+    /// Its id.
+    pub id: String,
+    /// Its version, from 1.
+    pub version: i64,
+    /// The gateway's id of this version.
+    pub uid: String,
+    /// What is said, as JSON.
+    pub document: String,
+    /// When it was registered.
+    pub created_at: i64,
+}
+
+/// A consent grant.
+#[derive(Debug, Clone, FromRow)]
+pub struct GrantRow {
+    /// Its account.
+    pub account: String,
+    /// Its id.
+    pub id: String,
+    /// The gateway's id.
+    pub uid: String,
+    /// What it says, as JSON.
+    pub document: String,
+    /// When it was registered.
+    pub created_at: i64,
+    /// When it was withdrawn.
+    pub withdrawn_at: Option<i64>,
+}
+
+/// A call.
+#[derive(Debug, Clone, FromRow)]
+pub struct CallRow {
+    /// The gateway's id.
+    pub uid: String,
+    /// Its account.
+    pub account: String,
+    /// The platform's id.
+    pub id: String,
+    /// The digest of what opened it.
+    pub body: String,
+    /// When it was opened.
+    pub opened_at: i64,
+    /// When it ended.
+    pub ended_at: Option<i64>,
+    /// Its last entry.
+    pub head: String,
+}
+
+/// Who is behind a number that a call's entries use.
+#[derive(Debug, Clone, FromRow)]
+pub struct ParticipantRow {
+    /// Their number.
+    pub participant: i64,
+    /// The platform's id of them.
+    pub id: String,
+    /// Their phone number.
+    pub number: Option<String>,
+    /// Their address.
+    pub ip: Option<String>,
+    /// The grant they name.
+    pub consent_grant: Option<String>,
+}
+
+/// An entry of a log, with its detail where that was asked for and still exists.
+#[derive(Debug, Clone, FromRow)]
+pub struct EntryRow {
+    /// The log.
+    pub log: String,
+    /// Its place in it, from 0.
+    pub seq: i64,
+    /// The exact bytes.
+    pub leaf: Vec<u8>,
+    /// Their hash.
+    pub leaf_hash: Vec<u8>,
+    /// The detail's salt.
+    pub salt: Option<Vec<u8>>,
+    /// The detail.
+    pub document: Option<String>,
+}
+
+/// A recording.
+#[derive(Debug, Clone, FromRow)]
+pub struct RecordingRow {
+    /// Its id.
+    pub id: String,
+    /// Its account.
+    pub account: String,
+    /// Its call.
+    pub call: String,
+    /// The platform's id of the call.
+    pub call_id: String,
+    /// Its name.
+    pub name: String,
+    /// HMAC of the plaintext.
+    pub fingerprint: Vec<u8>,
+    /// The credential that uploaded it.
+    pub uploader: String,
+    /// Its length, sealed.
+    pub bytes: i64,
+    /// Its length in milliseconds.
+    pub duration_ms: i64,
+    /// Its media type.
+    pub content_type: String,
+    /// The envelope, as JSON; gone once it is deleted.
+    pub envelope: Option<String>,
+    /// Whether the envelope object is in the store.
+    pub enveloped: bool,
+    /// When it was accepted.
+    pub accepted_at: i64,
+    /// Whether it is under a legal hold.
+    pub held: bool,
+    /// When it was deleted.
+    pub deleted_at: Option<i64>,
+}
+
+macro_rules! select_recording {
+    ($rest:literal) => {
+        concat!(
+            "SELECT recording.id, recording.account, recording.call, call.id AS call_id, recording.name, ",
+            "recording.fingerprint, recording.uploader, recording.bytes, recording.duration_ms, recording.content_type, ",
+            "recording.envelope, recording.enveloped, recording.accepted_at, recording.held, recording.deleted_at ",
+            "FROM recording JOIN call ON call.uid = recording.call ",
+            $rest
+        )
+    };
+}
+
+pub(super) const RECORDING_BY_ID: &str =
+    select_recording!("WHERE recording.account = ? AND recording.id = ?");
+pub(super) const RECORDING_BY_NAME: &str =
+    select_recording!("WHERE recording.call = ? AND recording.name = ?");
+pub(super) const RECORDINGS: &str = select_recording!(
+    "WHERE recording.account = ?1 AND (recording.accepted_at, recording.id) > (?2, ?3) \
+     AND recording.deleted_at IS NULL AND (?4 IS NULL OR recording.call = ?4) \
+     ORDER BY recording.accepted_at, recording.id LIMIT ?5"
+);
+pub(super) const UNFINISHED: &str = select_recording!(
+    "WHERE recording.enveloped = 0 OR (recording.deleted_at IS NOT NULL AND recording.swept = 0)"
+);

@@ -1,0 +1,19 @@
+#![doc = include_str!("../../README.md")]
+
+pub mod access;
+pub mod api;
+pub mod body;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod gate;
+pub mod ledger;
+pub mod listen;
+pub mod locate;
+pub mod measure;
+pub mod record;
+pub mod seal;
+pub mod secrets;
+pub mod serve;
+pub mod trail;
+pub mod vault;

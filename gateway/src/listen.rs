@@ -1,0 +1,234 @@
+//! Accepting connections and serving HTTP/1.1 on them, with or without TLS.
+//!
+//! Knows nothing of calls, accounts or problems: every request that parses goes to the router, with
+//! the [`Peer`] it came from. A request that doesn't parse gets an empty 400, 414 or 431.
+//!
+//! INVARIANT: there is no state in which a silent client can stay for ever. The handshake, the
+//! request head, the pause between requests and the reading of our answer each have a limit here;
+//! the request body has its limits in [`crate::body`], and the handler its own.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use timed::{Exchanges, Timed, Times};
+use tls::Reloading;
+
+mod timed;
+pub mod tls;
+
+/// How long a client may take, and how many there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For a whole request head, counted from its first byte; for the first one on a connection,
+    /// from the start of the connection. Then the connection is closed without an answer.
+    pub head: Duration,
+    /// Between two requests. Longer than the 60 s after which load balancers commonly let go of a
+    /// connection, so that they close it and we don't, just as they send the next request.
+    pub idle: Duration,
+    /// For the TLS handshake.
+    pub handshake: Duration,
+    /// For a client that takes in nothing of our answer. Long, because the kernel reports progress
+    /// in steps of a megabyte or so, and a player reads no faster than it plays; and because only
+    /// answers larger than the kernel's buffers ever wait, which strangers don't get.
+    pub write: Duration,
+    /// Open connections. When all are taken the next ones wait in the kernel's queue.
+    pub connections: usize,
+    /// For running requests to end after the shutdown began. Then they are cut.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            handshake: Duration::from_secs(10),
+            write: Duration::from_secs(5 * 60),
+            connections: 1024,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Who is at the other end of the connection. A request extension of every request.
+///
+/// Behind a proxy this is the proxy. It is personal data: not for logs.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Serves `router` on `listener` until `shutdown` is cancelled and the open connections have ended
+/// or [`Limits::drain`] is over. With `tls`, plain HTTP is not answered.
+///
+/// At shutdown the listener is closed first, so that a load balancer notices; connections that wait
+/// for a request or are in their handshake are closed at once; running requests are answered, with
+/// `Connection: close`. Dropping the future cuts everything.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Reloading>>,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let cut = CancellationToken::new();
+    let _cut_when_dropped = cut.clone().drop_guard();
+    let tasks = TaskTracker::new();
+    let server = Arc::new(Server { http: http(limits), tls, router, limits, shutdown, cut });
+    let slots = Arc::new(Semaphore::new(limits.connections));
+
+    let accepting = async {
+        let mut failures = Failures::default();
+        // The semaphore is never closed.
+        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, from)) => {
+                    failures.ended();
+                    // Answers are written whole: waiting for more to send only delays them.
+                    let _ = stream.set_nodelay(true);
+                    tasks.spawn(Arc::clone(&server).connection(stream, Peer(from), slot));
+                }
+                Err(error) => failures.another(&error).await,
+            }
+        }
+    };
+    server.shutdown.run_until_cancelled(accepting).await;
+    drop(listener);
+
+    tasks.close();
+    if timeout(limits.drain, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "cutting connections that outlast the shutdown");
+        server.cut.cancel();
+        tasks.wait().await;
+    }
+}
+
+struct Server {
+    http: http1::Builder,
+    tls: Option<Arc<Reloading>>,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl Server {
+    async fn connection<S: Stream>(self: Arc<Self>, stream: S, peer: Peer, slot: OwnedSemaphorePermit) {
+        let _slot = slot;
+        let Some(tls) = &self.tls else {
+            self.cut.run_until_cancelled(self.requests(stream, peer)).await;
+            return;
+        };
+        let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+        let handshake = timeout(self.limits.handshake, handshake);
+        match self.shutdown.run_until_cancelled(handshake).await {
+            Some(Ok(Ok(stream))) => {
+                self.cut.run_until_cancelled(self.requests(stream, peer)).await;
+            }
+            Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+            Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
+            None => {}
+        }
+    }
+
+    async fn requests<S: Stream>(&self, stream: S, peer: Peer) {
+        let exchanges = Exchanges::default();
+        let Limits { idle, head, write, .. } = self.limits;
+        let stream = Timed::new(stream, exchanges.clone(), Times { idle, head, write });
+        let router = self.router.clone();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let exchange = exchanges.begin();
+            let mut request = request.map(|body| Body::new(exchange.hold(body)));
+            request.extensions_mut().insert(peer);
+            let answer = router.clone().oneshot(request);
+            async move { Ok::<_, Infallible>(answer.await?.map(|body| exchange.hold(body))) }
+        });
+        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// A connection, with TLS or without.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+fn http(limits: Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        // From the end of the last answer to the end of the next head. The limits for either part
+        // are `Timed`'s; this one also makes the library read while it is idle, so that they run.
+        .header_read_timeout(limits.idle + limits.head)
+        .half_close(false)
+        .max_header_size(HEAD_MAX)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(BUFFER_MAX);
+    http
+}
+
+/// Failures to accept. Most often no file descriptors are left, which lasts, so they come in bursts.
+#[derive(Default)]
+struct Failures {
+    in_a_row: u32,
+}
+
+impl Failures {
+    async fn another(&mut self, error: &io::Error) {
+        // The client has gone again: nothing of ours is wrong, and the next one may be fine.
+        let gone = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset];
+        if gone.contains(&error.kind()) {
+            return;
+        }
+        if self.in_a_row == 0 {
+            tracing::error!(%error, "connections can't be accepted; trying on");
+        }
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        tokio::time::sleep(ACCEPT_BACKOFF).await;
+    }
+
+    fn ended(&mut self) {
+        if self.in_a_row > 0 {
+            tracing::info!(attempts = self.in_a_row, "connections are accepted again");
+            self.in_a_row = 0;
+        }
+    }
+}
+
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(250);
+
+/// Request line and headers, in bytes.
+const HEAD_MAX: usize = 32 * 1024;
+
+const HEADERS_MAX: usize = 64;
+
+/// What is read ahead of a handler, and written ahead of a client, per connection, in bytes.
+const BUFFER_MAX: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

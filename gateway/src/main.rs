@@ -1,0 +1,7 @@
+//! The `consent-gateway` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    consent_gateway::cli::run()
+}

@@ -1,0 +1,290 @@
+//! Measures how long an uploaded recording is, from the audio itself.
+//!
+//! Consent covers stretches of a call, so the gateway must know how much audio an upload holds before it
+//! keeps it. Headers are written by the uploader and can lie. [`Meter`] reads every byte once, as it passes,
+//! in bounded memory, and counts samples, frames and packets.
+//!
+//! It does not know which call the upload belongs to, what media type was claimed for it, or what is said in
+//! it. It cannot see a false sample rate, because the same samples are valid at any rate: it accepts only the
+//! usual ones ([`RATES`]). It does not decode, so bytes that a codec carries but does not play (the ancillary
+//! bits of an MP3 frame, say) count as part of the frame that holds them.
+//!
+//! INVARIANT: a duration is never shorter than the audio that a player could play. Three rules uphold it.
+//! Every byte is audio that is counted, framing and codec headers that are checked, or metadata within
+//! [`METADATA_LIMIT`]. Of two counts that disagree the larger one holds. What is doubtful is refused.
+
+mod carry;
+mod fields;
+mod mp3;
+mod ogg;
+mod silence;
+#[cfg(test)]
+mod tests;
+mod wav;
+
+use thiserror::Error;
+
+use self::carry::Carry;
+use self::{mp3::Mp3, ogg::Ogg, wav::Wav};
+pub use self::{mp3::Mp3Fault, ogg::OggFault, silence::Silence, wav::WavFault};
+
+/// Measures one upload as its bytes pass by.
+///
+/// How the bytes are cut into pushes makes no difference to the outcome. Nothing that the meter held of the
+/// audio outlives it: its buffers are wiped when they are dropped.
+pub struct Meter {
+    stage: Stage,
+}
+
+enum Stage {
+    Recognising(Carry),
+    Wav(Box<Wav>),
+    Mp3(Box<Mp3>),
+    Ogg(Box<Ogg>),
+    Refused(Unmeasurable),
+}
+
+impl Meter {
+    /// A meter for one upload. The format is recognised from the content, never from a claimed type.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { stage: Stage::Recognising(Carry::default()) }
+    }
+
+    /// Reads on.
+    ///
+    /// # Errors
+    ///
+    /// As soon as the upload cannot be measured. Every later call repeats the first error.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Unmeasurable> {
+        let outcome = self.read(bytes);
+        if let Err(cause) = &outcome {
+            self.stage = Stage::Refused(cause.clone());
+        }
+        outcome
+    }
+
+    /// The measurement, once the whole upload has passed.
+    ///
+    /// # Errors
+    ///
+    /// If the upload could not be measured, ended too early, or holds no audio.
+    pub fn finish(self) -> Result<Measured, Unmeasurable> {
+        let measured = match self.stage {
+            Stage::Recognising(start) if start.is_empty() => Err(Unmeasurable::Empty),
+            Stage::Recognising(_) => Err(Unmeasurable::Unrecognised),
+            Stage::Wav(wav) => wav.finish(),
+            Stage::Mp3(mp3) => mp3.finish(),
+            Stage::Ogg(ogg) => ogg.finish(),
+            Stage::Refused(cause) => Err(cause),
+        }?;
+        if measured.duration_ms == 0 {
+            return Err(Unmeasurable::NoAudio);
+        }
+        Ok(measured)
+    }
+
+    fn read(&mut self, mut bytes: &[u8]) -> Result<(), Unmeasurable> {
+        if let Stage::Recognising(start) = &mut self.stage {
+            let Some(start) = start.array(&mut bytes) else { return Ok(()) };
+            self.stage = recognise(start)?;
+            self.feed(&start)?;
+        }
+        self.feed(bytes)
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), Unmeasurable> {
+        match &mut self.stage {
+            Stage::Recognising(_) => Ok(()),
+            Stage::Wav(wav) => wav.push(bytes),
+            Stage::Mp3(mp3) => mp3.push(bytes),
+            Stage::Ogg(ogg) => ogg.push(bytes),
+            Stage::Refused(cause) => Err(cause.clone()),
+        }
+    }
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What an upload turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The container that was recognised.
+    pub format: Format,
+    /// Milliseconds of audio, rounded up; never zero, at most 24 hours.
+    pub duration_ms: u64,
+    /// Where the recording is silent. Known for PCM and G.711 only: other codecs would have to be decoded.
+    pub silence: Option<Silence>,
+    /// Channels, 1 to 8.
+    pub channels: u16,
+    /// Samples per second and channel.
+    pub sample_rate: u32,
+}
+
+/// A container that can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// RIFF WAVE.
+    Wav,
+    /// MPEG audio layer III, with or without ID3 tags.
+    Mp3,
+    /// Ogg with Opus, Vorbis or Speex.
+    Ogg,
+}
+
+impl Format {
+    /// The media type to store and serve the recording under.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Wav => "audio/wav",
+            Self::Mp3 => "audio/mpeg",
+            Self::Ogg => "audio/ogg",
+        }
+    }
+
+    /// The file name extension, without a dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Wav => "wav",
+            Self::Mp3 => "mp3",
+            Self::Ogg => "ogg",
+        }
+    }
+}
+
+/// Why an upload cannot be measured.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unmeasurable {
+    /// No byte came.
+    #[error("the upload is empty; send the recording as the body of the request")]
+    Empty,
+    /// The container is fine, but nothing is in it.
+    #[error("the recording holds no audio; check that the recorder wrote it completely")]
+    NoAudio,
+    /// A format that is known by name, but not measured.
+    #[error("the upload is {name}, which is not measured; send {ACCEPTED}")]
+    OtherFormat {
+        /// The format's usual name.
+        name: &'static str,
+    },
+    /// Nothing known.
+    #[error("the upload is not a recording in a known format; send {ACCEPTED}")]
+    Unrecognised,
+    /// More than a day of audio.
+    #[error("the recording is longer than 24 hours; split it")]
+    TooLong,
+    /// Speech could hide in tags, pictures and comments, so there may be little of them.
+    #[error("the recording carries more than {METADATA_LIMIT} bytes of tags or other metadata; remove them")]
+    Metadata,
+    /// A rate outside [`RATES`].
+    #[error(
+        "`{hz}` samples a second is not a usual sample rate; convert the recording to 8000, 16000, 44100 or 48000"
+    )]
+    SampleRate {
+        /// What the header says.
+        hz: u32,
+    },
+    /// No channel, or too many.
+    #[error("the recording claims `{count}` channels; send 1 to {CHANNELS_LIMIT}")]
+    Channels {
+        /// What the header says.
+        count: u16,
+    },
+    /// See [`WavFault`].
+    #[error(transparent)]
+    Wav(#[from] WavFault),
+    /// See [`Mp3Fault`].
+    #[error(transparent)]
+    Mp3(#[from] Mp3Fault),
+    /// See [`OggFault`].
+    #[error(transparent)]
+    Ogg(#[from] OggFault),
+}
+
+/// Samples per second. INVARIANT: one of [`RATES`], so never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rate(u32);
+
+impl Rate {
+    fn accept(hz: u32) -> Result<Self, Unmeasurable> {
+        if RATES.contains(&hz) { Ok(Self(hz)) } else { Err(Unmeasurable::SampleRate { hz }) }
+    }
+
+    fn hz(self) -> u32 {
+        self.0
+    }
+
+    /// Milliseconds, rounded up, that this many samples of a channel last.
+    fn duration_ms(self, samples: u64) -> Result<u64, Unmeasurable> {
+        let ms = samples.saturating_mul(1000).div_ceil(u64::from(self.0));
+        if ms > DURATION_LIMIT_MS { Err(Unmeasurable::TooLong) } else { Ok(ms) }
+    }
+}
+
+/// What an upload may still spend on bytes that are not audio.
+struct Allowance(u64);
+
+impl Allowance {
+    fn new() -> Self {
+        Self(METADATA_LIMIT)
+    }
+
+    fn spend(&mut self, bytes: u64) -> Result<(), Unmeasurable> {
+        self.0 = self.0.checked_sub(bytes).ok_or(Unmeasurable::Metadata)?;
+        Ok(())
+    }
+}
+
+fn accept_channels(count: u16) -> Result<u16, Unmeasurable> {
+    if (1..=CHANNELS_LIMIT).contains(&count) { Ok(count) } else { Err(Unmeasurable::Channels { count }) }
+}
+
+fn recognise(start: [u8; 12]) -> Result<Stage, Unmeasurable> {
+    match &start {
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E'] => Ok(Stage::Wav(Box::new(Wav::new()))),
+        [b'O', b'g', b'g', b'S', ..] => Ok(Stage::Ogg(Box::new(Ogg::new()))),
+        [b'I', b'D', b'3', ..] => Ok(Stage::Mp3(Box::new(Mp3::new()))),
+        // ADTS has MP3's sync word with the layer bits zero.
+        [0xFF, second, ..] if second & 0xF6 == 0xF0 => Err(Unmeasurable::OtherFormat { name: "AAC (ADTS)" }),
+        [0xFF, second, ..] if second & 0xE0 == 0xE0 => Ok(Stage::Mp3(Box::new(Mp3::new()))),
+        other => Err(other_format(other)),
+    }
+}
+
+fn other_format(start: &[u8; 12]) -> Unmeasurable {
+    let name = match start {
+        [b'R', b'I', b'F', b'X', ..] => "RIFX (big-endian WAV)",
+        [b'R', b'F', b'6', b'4', ..] => "RF64 (64-bit WAV)",
+        [b'B', b'W', b'6', b'4', ..] => "BW64 (64-bit WAV)",
+        [b'r', b'i', b'f', b'f', ..] => "Wave64",
+        [b'R', b'I', b'F', b'F', ..] => "a RIFF file other than WAV",
+        [b'f', b'L', b'a', b'C', ..] => "FLAC",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "MP4 or M4A",
+        [0x1A, 0x45, 0xDF, 0xA3, ..] => "WebM or Matroska",
+        [b'#', b'!', b'A', b'M', b'R', ..] => "AMR",
+        [b'.', b's', b'n', b'd', ..] => "AU",
+        [b'F', b'O', b'R', b'M', ..] => "AIFF",
+        [b'c', b'a', b'f', b'f', ..] => "CAF",
+        [0x30, 0x26, 0xB2, 0x75, ..] => "WMA (ASF)",
+        [b'w', b'v', b'p', b'k', ..] => "WavPack",
+        _ => return Unmeasurable::Unrecognised,
+    };
+    Unmeasurable::OtherFormat { name }
+}
+
+/// Sample rates that telephony and recorders use. A false rate cannot be seen in the samples, so no others
+/// are accepted.
+pub const RATES: [u32; 10] = [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
+
+/// Bytes of an upload that may be neither audio nor checked framing.
+pub const METADATA_LIMIT: u64 = 4096;
+
+const DURATION_LIMIT_MS: u64 = 24 * 60 * 60 * 1000;
+const CHANNELS_LIMIT: u16 = 8;
+const ACCEPTED: &str = "WAV (PCM, float, G.711 or GSM), MP3 (layer III) or Ogg (Opus, Vorbis or Speex)";

@@ -1,0 +1,127 @@
+//! The way of an upload: body → measure → seal → vault.
+//!
+//! What comes out is [`Staged`]: sealed, measured, fingerprinted, its media key in memory only.
+//! Nobody can open staged media; only a permit, made by the gate in the transaction that accepts
+//! them, turns them into a recording.
+
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::body::{BodyError, Paced};
+use crate::measure::{Measured, Meter, Unmeasurable};
+use crate::seal::{MediaKey, SealError, Sealed, Sealer, associated_data};
+use crate::vault::{Incoming, Vault, VaultError};
+
+/// An upload that has come in whole.
+pub struct Staged {
+    /// The recording's id, random.
+    pub id: Uuid,
+    /// What was measured from the audio itself.
+    pub measured: Measured,
+    /// HMAC of the plaintext.
+    pub fingerprint: Vec<u8>,
+    /// Length and hash of the sealed media.
+    pub sealed: Sealed,
+    pub(crate) key: MediaKey,
+    incoming: Incoming,
+}
+
+impl Staged {
+    /// Makes the sealed media durable. They still cannot be opened.
+    ///
+    /// # Errors
+    ///
+    /// Where the vault fails; then [`Staged::abandon`].
+    pub async fn sync(&mut self) -> Result<(), VaultError> {
+        self.incoming.finish().await
+    }
+
+    /// Forgets the key and removes what was written.
+    pub async fn abandon(self) {
+        drop(self.key);
+        self.incoming.abandon().await;
+    }
+}
+
+/// Reads, measures and seals an upload in bounded memory. What was written is removed on failure.
+///
+/// # Errors
+///
+/// [`StageError`]: the body broke off, the audio cannot be measured, or the vault failed.
+pub async fn stage(
+    vault: &Vault,
+    account: &str,
+    mut fingerprint: Hmac<Sha256>,
+    digest: Option<[u8; 32]>,
+    body: &mut Paced,
+) -> Result<Staged, StageError> {
+    let id = Uuid::new_v4();
+    let key = MediaKey::generate()?;
+    let mut sealer = Sealer::new(&key, &associated_data(account, &id.to_string()))?;
+    let mut meter = Meter::new();
+    let mut plain = digest.map(|expected| (expected, Sha256::new()));
+    let mut incoming = vault.begin(id);
+    let read = async {
+        while let Some(chunk) = body.next_chunk().await? {
+            meter.push(&chunk)?;
+            fingerprint.update(&chunk);
+            if let Some((_, hash)) = plain.as_mut() {
+                hash.update(&chunk);
+            }
+            sealer.push(&chunk, incoming.buffer())?;
+            incoming.flush().await?;
+        }
+        let measured = meter.finish()?;
+        if let Some((expected, hash)) = plain
+            && hash.finalize().as_slice() != expected
+        {
+            return Err(StageError::Digest);
+        }
+        let sealed = sealer.finish(incoming.buffer())?;
+        Ok((measured, sealed))
+    };
+    match read.await {
+        Ok((measured, sealed)) => {
+            let fingerprint = fingerprint.finalize().into_bytes().to_vec();
+            Ok(Staged { id, measured, fingerprint, sealed, key, incoming })
+        }
+        Err(error) => {
+            drop(key);
+            incoming.abandon().await;
+            Err(error)
+        }
+    }
+}
+
+/// Reads a body that was uploaded before, only to compare it.
+///
+/// # Errors
+///
+/// Where the body breaks off.
+pub async fn fingerprint_of(mut fingerprint: Hmac<Sha256>, body: &mut Paced) -> Result<Vec<u8>, BodyError> {
+    while let Some(chunk) = body.next_chunk().await? {
+        fingerprint.update(&chunk);
+    }
+    Ok(fingerprint.finalize().into_bytes().to_vec())
+}
+
+/// Why an upload could not be staged.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The body broke off.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The audio cannot be measured.
+    #[error(transparent)]
+    Unmeasurable(#[from] Unmeasurable),
+    /// The bytes are not those that `Content-Digest` announced.
+    #[error("the body does not have the announced SHA-256; send it again")]
+    Digest,
+    /// Sealing failed.
+    #[error("the upload could not be sealed")]
+    Seal(#[from] SealError),
+    /// The vault failed.
+    #[error("the upload could not be stored")]
+    Vault(#[from] VaultError),
+}

@@ -1,0 +1,471 @@
+//! The customer's public keys: which are good enough, and wrapping a media key for one.
+//!
+//! It knows PEM and RSA; not whose a key is, or whether it is still in use.
+//!
+//! **Invariant: a [`RecipientKey`] has passed every check below**, so that whoever holds one may wrap with
+//! it. A private key is refused before anything of it is decoded, or wiped where only its content gives it
+//! away.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rand::rngs::{StdRng, SysError, SysRng};
+use rand::{Rng, SeedableRng, TryRng};
+use rsa::pkcs8::der::Decode;
+use rsa::pkcs8::{EncodePublicKey, LineEnding, SubjectPublicKeyInfoRef};
+use rsa::rand_core::{CryptoRng, RngCore, impls};
+use rsa::traits::PublicKeyParts;
+use rsa::{BigUint, Oaep, RsaPublicKey, pkcs1};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::envelope::hex;
+use super::{MediaKey, SealError};
+
+/// A public key that media keys may be wrapped for: RSA of 2048 to 4096 bits, checked.
+///
+/// Reading one takes several times as long as wrapping once, for the trial division: keep it rather than
+/// reading it for every recording.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecipientKey {
+    key: RsaPublicKey,
+    pem: String,
+    fingerprint: String,
+}
+
+impl RecipientKey {
+    /// Reads one PEM block, `PUBLIC KEY` (SPKI) or `RSA PUBLIC KEY` (PKCS#1), and nothing beside it.
+    ///
+    /// # Errors
+    /// One [`KeyError`] for each way in which a key can be unfit; above all [`KeyError::PrivateKey`].
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        if contains_private_key(pem) {
+            return Err(KeyError::PrivateKey);
+        }
+        let block = Pem::read(pem)?;
+        if is_private_key(&block.der) {
+            return Err(KeyError::PrivateKey);
+        }
+        let (modulus, exponent) = match block.label {
+            "PUBLIC KEY" => spki_numbers(&block.der)?,
+            "RSA PUBLIC KEY" => pkcs1_numbers(&block.der)?,
+            label if label.ends_with("CERTIFICATE") => return Err(KeyError::Certificate),
+            label => return Err(KeyError::OtherKind(label.chars().take(LABEL_SHOWN).collect())),
+        };
+        check_modulus(&modulus)?;
+        check_exponent(&exponent)?;
+
+        let key = RsaPublicKey::new(modulus, exponent).map_err(|_| KeyError::Malformed)?;
+        let der = key.to_public_key_der().map_err(|_| KeyError::Malformed)?;
+        Ok(Self {
+            pem: der.to_pem("PUBLIC KEY", LineEnding::LF).map_err(|_| KeyError::Malformed)?,
+            fingerprint: hex(&Sha256::digest(der.as_bytes())),
+            key,
+        })
+    }
+
+    /// The lower-case hexadecimal SHA-256 of the key's SPKI DER, as `openssl pkey -pubin -outform DER |
+    /// sha256sum` prints it.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The key as an SPKI PEM block (`PUBLIC KEY`), in whichever form it was read.
+    pub fn to_pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The length of the modulus in bits.
+    pub fn bits(&self) -> usize {
+        self.key.n().bits()
+    }
+
+    /// Wraps a media key: RSAES-OAEP with SHA-256, MGF1 with SHA-256 and the empty label (RFC 8017, section
+    /// 7.1).
+    ///
+    /// # Errors
+    /// [`SealError::Randomness`] when the operating system gives none for the padding.
+    pub fn wrap(&self, key: &MediaKey) -> Result<Vec<u8>, SealError> {
+        let mut random = OsRandom::default();
+        let wrapped = self.key.encrypt(&mut random, Oaep::new::<rsa::sha2::Sha256>(), key.expose());
+        random.check()?;
+        wrapped.map_err(|source| SealError::Wrap { recipient: self.fingerprint.clone(), source })
+    }
+}
+
+impl fmt::Debug for RecipientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RecipientKey").field(&self.fingerprint).finish()
+    }
+}
+
+/// Why a key is unfit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// A private key was handed to a side that must never hold one.
+    #[error(
+        "this is a private key, which the gateway must never hold: nothing of it was kept, but treat it as \
+         exposed if it was sent here over a network; add the public half of a key \
+         (`openssl pkey -in private.pem -pubout`)"
+    )]
+    PrivateKey,
+    /// A certificate, whose key may be fit.
+    #[error(
+        "this is a certificate, not a public key: take its key out with \
+         `openssl x509 -in certificate.pem -noout -pubkey`"
+    )]
+    Certificate,
+    /// A PEM block with another label.
+    #[error("`{0}` is not an RSA public key: expected a PEM block `PUBLIC KEY` or `RSA PUBLIC KEY`")]
+    OtherKind(String),
+    /// Not PEM at all, or not whole.
+    #[error("not a PEM file: expected one block from `-----BEGIN …-----` to `-----END …-----`")]
+    NotPem,
+    /// Text before or after the PEM block.
+    #[error("there is text beside the PEM block: leave only the block itself")]
+    Surrounded,
+    /// More than one PEM block.
+    #[error("there are several PEM blocks: give one key at a time")]
+    Several,
+    /// A key of another algorithm.
+    #[error(
+        "this key is not for RSA encryption: make one with \
+         `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072`"
+    )]
+    NotRsa,
+    /// The block does not hold what its label says.
+    #[error("the key is damaged: its PEM block does not hold a well-formed RSA key")]
+    Malformed,
+    /// The modulus has fewer than 2048 or more than 4096 bits.
+    #[error("an RSA key of {0} bits is not accepted: use 2048 to 4096 bits")]
+    Size(usize),
+    /// The modulus is even or has another small factor.
+    #[error("the key is unsafe: its modulus is divisible by {0}; make a new key")]
+    SmallFactor(u32),
+    /// The public exponent is even, below 65537, or 2³³ or above.
+    #[error(
+        "the key's public exponent must be odd, at least 65537 and below 2^33; make a new key with 65537"
+    )]
+    Exponent,
+}
+
+/// One PEM block (RFC 7468), with lines of any length. What it holds is wiped on drop.
+pub(super) struct Pem<'a> {
+    pub(super) label: &'a str,
+    pub(super) der: Zeroizing<Vec<u8>>,
+}
+
+impl<'a> Pem<'a> {
+    pub(super) fn read(text: &'a str) -> Result<Self, KeyError> {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let (before, block) = text.split_once(BEGIN).ok_or(KeyError::NotPem)?;
+        let (label, block) = block.split_once(DASHES).ok_or(KeyError::NotPem)?;
+        let (body, after) = block.split_once(END).ok_or(KeyError::NotPem)?;
+        let after =
+            after.strip_prefix(label).and_then(|after| after.strip_prefix(DASHES)).ok_or(KeyError::NotPem)?;
+        if body.contains(BEGIN) || after.contains(BEGIN) {
+            return Err(KeyError::Several);
+        }
+        if !before.is_empty() || !after.is_empty() {
+            return Err(KeyError::Surrounded);
+        }
+        Ok(Self { label, der: decode(body)? })
+    }
+}
+
+/// Decodes within buffers that are wiped, of the final size from the start, since it may be a private key.
+fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let mut text = Zeroizing::new(Vec::with_capacity(body.len()));
+    text.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+    let mut der = Zeroizing::new(vec![0; text.len()]);
+    let len = BASE64.decode_slice(&*text, &mut der).map_err(|_| KeyError::Malformed)?;
+    der.truncate(len);
+    Ok(der)
+}
+
+/// Whether the text admits to a private key in any of the usual wrappings (PKCS#1, PKCS#8, SEC 1, OpenSSH,
+/// PGP, PuTTY).
+fn contains_private_key(text: &str) -> bool {
+    let upper = Zeroizing::new(text.to_ascii_uppercase());
+    ["PRIVATE KEY", "PRIVATE-LINES", "PGP PRIVATE"].iter().any(|mark| upper.contains(mark))
+}
+
+/// Whether it is a private key whatever its label says: all those encodings are a SEQUENCE that begins with a
+/// version, an INTEGER of one byte, where public ones begin with a SEQUENCE (SPKI) or an INTEGER of hundreds
+/// of bytes (PKCS#1).
+fn is_private_key(der: &[u8]) -> bool {
+    let content = match der {
+        [SEQUENCE, 0x82, _, _, content @ ..]
+        | [SEQUENCE, 0x81, _, content @ ..]
+        | [SEQUENCE, _, content @ ..] => content,
+        _ => return false,
+    };
+    content.starts_with(&[INTEGER, 1])
+}
+
+fn spki_numbers(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
+    let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyError::Malformed)?;
+    if spki.algorithm.oid != pkcs1::ALGORITHM_OID {
+        return Err(KeyError::NotRsa);
+    }
+    if spki.algorithm.parameters != Some(rsa::pkcs8::der::asn1::Null.into()) {
+        return Err(KeyError::Malformed);
+    }
+    pkcs1_numbers(spki.subject_public_key.as_bytes().ok_or(KeyError::Malformed)?)
+}
+
+fn pkcs1_numbers(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
+    let key = pkcs1::RsaPublicKey::from_der(der).map_err(|_| KeyError::Malformed)?;
+    let number = |digits: pkcs1::UintRef<'_>| BigUint::from_bytes_be(digits.as_bytes());
+    Ok((number(key.modulus), number(key.public_exponent)))
+}
+
+fn check_modulus(modulus: &BigUint) -> Result<(), KeyError> {
+    let bits = modulus.bits();
+    if !(MIN_BITS..=MAX_BITS).contains(&bits) {
+        return Err(KeyError::Size(bits));
+    }
+    match small_factor(&modulus.to_bytes_be()) {
+        Some(factor) => Err(KeyError::SmallFactor(factor)),
+        None => Ok(()),
+    }
+}
+
+/// The smallest prime factor below [`FACTOR_LIMIT`] of a big-endian number, by trial division.
+fn small_factor(number: &[u8]) -> Option<u32> {
+    let words: Vec<u32> = number
+        .rchunks(4)
+        .rev()
+        .map(|word| word.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+        .collect();
+    let divides = |prime: &u32| {
+        let prime = u64::from(*prime);
+        words.iter().fold(0, |rest, word| (rest << 32 | u64::from(*word)) % prime) == 0
+    };
+    small_primes().find(divides)
+}
+
+fn small_primes() -> impl Iterator<Item = u32> {
+    let odd_prime = |n: &u32| (3..*n).step_by(2).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
+    [2].into_iter().chain((3..FACTOR_LIMIT).step_by(2).filter(odd_prime))
+}
+
+fn check_exponent(exponent: &BigUint) -> Result<(), KeyError> {
+    let digits = exponent.to_bytes_be();
+    let mut padded = [0; 8];
+    let from = padded.len().checked_sub(digits.len()).ok_or(KeyError::Exponent)?;
+    padded.iter_mut().skip(from).zip(&digits).for_each(|(to, digit)| *to = *digit);
+    let value = u64::from_be_bytes(padded);
+    if value % 2 == 1 && (MIN_EXPONENT..EXPONENT_LIMIT).contains(&value) {
+        Ok(())
+    } else {
+        Err(KeyError::Exponent)
+    }
+}
+
+/// The operating system's randomness for the RSA library, which asks for it in a way that cannot fail.
+///
+/// After a failure it goes on with numbers that look random, so that searches for primes end, and remembers:
+/// whatever was made from them must be thrown away unless [`check`](OsRandom::check) agrees.
+#[derive(Default)]
+pub(super) struct OsRandom {
+    failure: Option<SysError>,
+    failures: u64,
+}
+
+impl OsRandom {
+    pub(super) fn check(self) -> Result<(), SysError> {
+        self.failure.map_or(Ok(()), Err)
+    }
+}
+
+impl RngCore for OsRandom {
+    fn next_u32(&mut self) -> u32 {
+        impls::next_u32_via_fill(self)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        impls::next_u64_via_fill(self)
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        if let Err(failure) = SysRng.try_fill_bytes(bytes) {
+            self.failure = Some(failure);
+            self.failures = self.failures.wrapping_add(1);
+            StdRng::seed_from_u64(self.failures).fill_bytes(bytes);
+        }
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rsa::rand_core::Error> {
+        self.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl CryptoRng for OsRandom {}
+
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
+const DASHES: &str = "-----";
+const LABEL_SHOWN: usize = 40;
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+
+const MIN_BITS: usize = 2048;
+const MAX_BITS: usize = 4096;
+const FACTOR_LIMIT: u32 = 10_000;
+const MIN_EXPONENT: u64 = 65_537;
+const EXPONENT_LIMIT: u64 = 1 << 33;
+
+#[cfg(test)]
+mod tests {
+    use rsa::pkcs1::{EncodeRsaPrivateKey, EncodeRsaPublicKey};
+    use rsa::rand_core::OsRng;
+    use rsa::{RsaPrivateKey, RsaPublicKey};
+
+    use super::super::sample::{media_key, private_key, private_pem, public_pem};
+    use super::*;
+
+    fn refusal(pem: &str) -> KeyError {
+        RecipientKey::from_pem(pem).unwrap_err()
+    }
+
+    fn pem_of(modulus: BigUint, exponent: u64) -> String {
+        RsaPublicKey::new_unchecked(modulus, exponent.into()).to_public_key_pem(LineEnding::LF).unwrap()
+    }
+
+    fn modulus() -> BigUint {
+        private_key().n().clone()
+    }
+
+    #[test]
+    fn spki_and_pkcs1_are_the_same_key() {
+        let spki = public_pem(private_key());
+        let pkcs1 = private_key().to_public_key().to_pkcs1_pem(LineEnding::CRLF).unwrap();
+        let (one, two) = (RecipientKey::from_pem(&spki).unwrap(), RecipientKey::from_pem(&pkcs1).unwrap());
+        assert_eq!(one, two);
+        assert_eq!(one.to_pem(), spki);
+        assert_eq!(one.bits(), 2048);
+        assert_eq!(one.fingerprint().len(), 64);
+    }
+
+    #[test]
+    fn line_lengths_line_ends_and_a_byte_order_mark_do_not_matter() {
+        let pem = public_pem(private_key());
+        let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let unwrapped =
+            format!("\u{feff}-----BEGIN PUBLIC KEY-----\r\n{body}\r\n-----END PUBLIC KEY-----\r\n\r\n");
+        assert_eq!(RecipientKey::from_pem(&unwrapped).unwrap().to_pem(), pem);
+    }
+
+    #[test]
+    fn a_wrapped_key_unwraps_to_the_same_bytes_and_never_looks_the_same() {
+        let recipient = RecipientKey::from_pem(&public_pem(private_key())).unwrap();
+        let (one, two) = (recipient.wrap(&media_key()).unwrap(), recipient.wrap(&media_key()).unwrap());
+        assert_eq!(one.len(), 256);
+        assert_ne!(one, two);
+        let unwrapped = private_key().decrypt(Oaep::new::<rsa::sha2::Sha256>(), &one).unwrap();
+        assert_eq!(unwrapped, media_key().expose());
+    }
+
+    #[test]
+    fn private_keys_of_any_kind_are_refused_as_such() {
+        let pkcs8 = private_pem(private_key());
+        let pkcs1 = private_key().to_pkcs1_pem(LineEnding::LF).unwrap();
+        assert_eq!(refusal(&pkcs8), KeyError::PrivateKey);
+        assert_eq!(refusal(&pkcs1), KeyError::PrivateKey);
+        for kind in ["ENCRYPTED", "EC", "OPENSSH", "DSA"] {
+            assert_eq!(
+                refusal(&format!(
+                    "-----BEGIN {kind} PRIVATE KEY-----\nAAAA\n-----END {kind} PRIVATE KEY-----"
+                )),
+                KeyError::PrivateKey
+            );
+        }
+        assert_eq!(refusal("-----BEGIN PGP PRIVATE KEY BLOCK-----"), KeyError::PrivateKey);
+        assert_eq!(refusal("PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 14\nAAAA"), KeyError::PrivateKey);
+    }
+
+    #[test]
+    fn a_private_key_beside_or_behind_a_public_label_is_refused_as_such() {
+        let (public, private) = (public_pem(private_key()), private_pem(private_key()));
+        let pkcs1 = private_key().to_pkcs1_pem(LineEnding::LF).unwrap();
+        assert_eq!(refusal(&format!("{public}{private}")), KeyError::PrivateKey);
+        assert_eq!(refusal(&private.replace("PRIVATE KEY", "PUBLIC KEY")), KeyError::PrivateKey);
+        assert_eq!(refusal(&pkcs1.replace("PRIVATE KEY", "PUBLIC KEY")), KeyError::PrivateKey);
+    }
+
+    #[test]
+    fn keys_that_are_too_small_or_too_large_are_refused() {
+        for bits in [512, 1024] {
+            let small = RsaPrivateKey::new(&mut OsRng, bits).unwrap();
+            assert_eq!(refusal(&public_pem(&small)), KeyError::Size(bits));
+        }
+        assert_eq!(refusal(&pem_of(modulus() >> 1, 65_537)), KeyError::Size(2047));
+        assert_eq!(refusal(&pem_of((modulus() << 2049) + 1u32, 65_537)), KeyError::Size(4097));
+    }
+
+    #[test]
+    fn moduli_with_small_factors_are_refused() {
+        assert_eq!(refusal(&pem_of(modulus() + 1u32, 65_537)), KeyError::SmallFactor(2));
+        for prime in [3u32, 5, 9_973] {
+            let multiple = modulus() * (prime + 2) * prime;
+            assert!(
+                matches!(refusal(&pem_of(multiple, 65_537)), KeyError::SmallFactor(found) if found <= prime)
+            );
+        }
+    }
+
+    #[test]
+    fn the_trial_primes_are_all_those_below_the_limit() {
+        assert_eq!(small_primes().take(5).collect::<Vec<_>>(), [2, 3, 5, 7, 11]);
+        assert_eq!(small_primes().count(), 1229);
+        assert_eq!(small_factor(&(9_973u64 * 1_000_003).to_be_bytes()), Some(9_973));
+        assert_eq!(small_factor(&1_000_003u64.to_be_bytes()), None);
+    }
+
+    #[test]
+    fn exponents_outside_the_rule_are_refused() {
+        for exponent in [0, 1, 3, 17, 65_535, 65_536, 65_538, 1 << 33, (1 << 33) + 1, u64::MAX] {
+            assert_eq!(refusal(&pem_of(modulus(), exponent)), KeyError::Exponent, "{exponent}");
+        }
+        for exponent in [65_537, 65_539, (1 << 33) - 1] {
+            RecipientKey::from_pem(&pem_of(modulus(), exponent)).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_public_rsa_key_is_refused_with_a_hint() {
+        let public = public_pem(private_key());
+        let certificate = public.replace("PUBLIC KEY", "CERTIFICATE");
+        let request = public.replace("PUBLIC KEY", "CERTIFICATE REQUEST");
+        let ed25519 = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+            -----END PUBLIC KEY-----";
+        assert_eq!(refusal(&certificate), KeyError::Certificate);
+        assert_eq!(refusal(&request), KeyError::OtherKind("CERTIFICATE REQUEST".into()));
+        assert_eq!(refusal(ed25519), KeyError::NotRsa);
+        assert_eq!(refusal(&format!("{public}{public}")), KeyError::Several);
+        assert_eq!(refusal(&format!("{public}x")), KeyError::Surrounded);
+        assert_eq!(refusal(&format!("my key\n{public}")), KeyError::Surrounded);
+        assert_eq!(refusal(&public.replace("MII", "M*I")), KeyError::Malformed);
+        assert_eq!(
+            refusal("-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----"),
+            KeyError::Malformed
+        );
+        assert_eq!(refusal("-----BEGIN PUBLIC KEY-----\nMAA=\n-----END CERTIFICATE-----"), KeyError::NotPem);
+        for garbage in ["", "garbage", "-----BEGIN", "-----BEGIN -----", "ssh-rsa AAAAB3NzaC1yc2E= me@host"] {
+            assert_eq!(refusal(garbage), KeyError::NotPem, "{garbage}");
+        }
+    }
+
+    #[test]
+    fn bytes_after_the_key_inside_its_block_are_refused() {
+        let mut der = private_key().to_public_key().to_public_key_der().unwrap().into_vec();
+        der.push(0);
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", BASE64.encode(der));
+        assert_eq!(refusal(&pem), KeyError::Malformed);
+    }
+}

@@ -1,0 +1,228 @@
+//! Building the parts and running the program: config before sockets, every address logged, drained
+//! with a deadline.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::Table;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::access::Access;
+use crate::api::{Door, router};
+use crate::body::Pace;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::gate::{Fault, Gate, UploadLimits};
+use crate::ledger::{Ledger, LedgerError};
+use crate::listen::{self, Limits, tls};
+use crate::locate::{LocateError, Locator};
+use crate::secrets::{Secrets, SecretsError};
+use crate::vault::{Vault, VaultError};
+
+/// The table that is compiled in.
+pub const DEFAULT_TABLE: &str = include_str!("../../jurisdictions.toml");
+
+/// Reads the table that the configuration names, or the one compiled in, with its text.
+///
+/// # Errors
+///
+/// Where it cannot be read: then nothing starts.
+pub fn table(config: &Config) -> Result<(Table, String), ServeError> {
+    let (name, text) = match &config.jurisdictions {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| ServeError::ReadTable { path: path.clone(), source })?;
+            (path.display().to_string(), text)
+        }
+        None => ("the table compiled in".into(), DEFAULT_TABLE.to_owned()),
+    };
+    match Table::parse(&text) {
+        Ok(table) => Ok((table, text)),
+        Err(problems) => {
+            let told =
+                problems.0.iter().map(|problem| format!("{name}:{problem}")).collect::<Vec<_>>().join("\n");
+            Err(ServeError::Table { problems: told })
+        }
+    }
+}
+
+/// Builds the gate on the configured data directory.
+///
+/// # Errors
+///
+/// Where any part cannot be opened.
+pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
+    let (table, text) = table(config)?;
+    crate::vault::private_dir(&config.data)
+        .map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
+    let gate = Gate {
+        clock,
+        secrets: Secrets::open(&config.secrets_dir())?,
+        locator: Locator::new(config.ip_database.as_deref())?,
+        vault: Vault::local(&config.data)?,
+        ledger: Ledger::open(&config.data).await?,
+        table: Arc::new(table),
+        uploads: UploadLimits {
+            max_bytes: config.upload.max_bytes,
+            deadline: Duration::from_secs(config.upload.deadline_seconds),
+        },
+        keys: crate::gate::KeyCache::default(),
+        tasks: TaskTracker::new(),
+    };
+    gate.keep_table(&text).await?;
+    Ok(gate)
+}
+
+/// A gateway that listens.
+pub struct Running {
+    /// Where.
+    pub address: SocketAddr,
+    /// The door, for whoever runs in the same process.
+    pub door: Arc<Door>,
+    shutdown: CancellationToken,
+    served: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    /// Stops accepting, lets running requests and accepted uploads end, and closes.
+    ///
+    /// # Errors
+    ///
+    /// Where the server had failed.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        self.shutdown.cancel();
+        self.served.await.map_err(|_| ServeError::Stopped)
+    }
+
+    /// Waits until the server has stopped.
+    ///
+    /// # Errors
+    ///
+    /// Where the server had failed.
+    pub async fn wait(self) -> Result<(), ServeError> {
+        self.served.await.map_err(|_| ServeError::Stopped)
+    }
+
+    /// What to cancel to stop it.
+    #[must_use]
+    pub fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+}
+
+/// Starts a gateway: recovers what a crash has cut short, then listens.
+///
+/// # Errors
+///
+/// Where the configuration is refused, a part cannot be opened or the address cannot be bound.
+pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError> {
+    config.check()?;
+    let tls = match &config.tls {
+        Some(files) => {
+            Some(Arc::new(tls::Reloading::from_files(files.certificate.clone(), files.key.clone())?))
+        }
+        None => None,
+    };
+    let gate = gate(config, clock).await?;
+    gate.recover().await?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| ServeError::Bind { address: config.listen, source })?;
+    let address =
+        listener.local_addr().map_err(|source| ServeError::Bind { address: config.listen, source })?;
+    tracing::info!(%address, tls = tls.is_some(), table = gate.table.digest(), "listening");
+    let drain = Duration::from_secs(config.drain_seconds);
+    let door = Arc::new(Door {
+        access: Access::new(gate.ledger.clone()),
+        upload_pace: Pace {
+            max_bytes: config.upload.max_bytes,
+            min_rate: config.upload.min_rate,
+            grace: Duration::from_secs(15),
+            deadline: gate.uploads.deadline,
+        },
+        gate,
+    });
+    let shutdown = CancellationToken::new();
+    let limits = Limits { connections: config.connections, drain, ..Limits::default() };
+    let serving = listen::serve(listener, tls, router(Arc::clone(&door)), limits, shutdown.clone());
+    let settled = Arc::clone(&door);
+    let served = tokio::spawn(async move {
+        serving.await;
+        settled.gate.tasks.close();
+        if tokio::time::timeout(drain, settled.gate.tasks.wait()).await.is_err() {
+            tracing::warn!("uploads were still running at the end of the drain; their senders will retry");
+        }
+        settled.gate.ledger.close().await;
+        tracing::info!("stopped");
+    });
+    Ok(Running { address, door, shutdown, served })
+}
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The table cannot be read.
+    #[error("the table `{}` cannot be read", path.display())]
+    ReadTable {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The table has mistakes.
+    #[error("the table of jurisdictions has mistakes, so nothing starts:\n{problems}")]
+    Table {
+        /// All of them, each with file, line and column.
+        problems: String,
+    },
+    /// The data directory cannot be used.
+    #[error("the data directory `{}` cannot be used", path.display())]
+    Data {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The secrets cannot be used.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The IP database cannot be used.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// The address cannot be bound.
+    #[error("`{address}` cannot be listened on")]
+    Bind {
+        /// Which one.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A verb failed.
+    #[error("{}", .0.detail)]
+    Fault(Fault),
+    /// The server's task has failed.
+    #[error("the server has failed")]
+    Stopped,
+}
+
+impl From<Fault> for ServeError {
+    fn from(fault: Fault) -> Self {
+        ServeError::Fault(fault)
+    }
+}

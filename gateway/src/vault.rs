@@ -1,0 +1,276 @@
+//! The vault: sealed media and their envelopes, in an object store.
+//!
+//! What somebody who controls it can do: destroy or withhold recordings. They cannot read one (the
+//! media key is wrapped for the customer alone), nor alter one unnoticed (every segment is
+//! authenticated, and the trail holds the hash of the whole).
+//!
+//! A recording is two objects under its random id: `….sealed` and `….json`, the envelope. Without
+//! an envelope nobody can open the media: that is the state of everything that is not accepted.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
+use uuid::Uuid;
+
+/// Where media are kept.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    store: Arc<dyn ObjectStore>,
+    root: PathBuf,
+}
+
+impl Vault {
+    /// A vault in a local directory, which is made if needed. What it acknowledges is synced.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be made or used.
+    pub fn local(root: &Path) -> Result<Vault, VaultError> {
+        private_dir(root).map_err(VaultError::Directory)?;
+        let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
+        Ok(Vault { store: Arc::new(store), root: root.into() })
+    }
+
+    /// Begins to write sealed media.
+    #[must_use]
+    pub fn begin(&self, id: Uuid) -> Incoming {
+        Incoming { vault: self.clone(), key: media_key(id), waiting: Vec::new(), upload: None }
+    }
+
+    /// Some of the sealed media of a recording, the end exclusive.
+    ///
+    /// # Errors
+    ///
+    /// Where the store does not have them, or not so many.
+    pub async fn read(&self, id: Uuid, range: std::ops::Range<u64>) -> Result<Bytes, VaultError> {
+        Ok(self.store.get_range(&media_key(id), range).await?)
+    }
+
+    /// Writes the envelope of a recording, durably. Writing the same again is harmless.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails.
+    pub async fn put_envelope(&self, id: Uuid, envelope: String) -> Result<(), VaultError> {
+        self.store.put(&envelope_key(id), PutPayload::from(envelope)).await?;
+        Ok(())
+    }
+
+    /// Whether the envelope of a recording is there.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails.
+    pub async fn has_envelope(&self, id: Uuid) -> Result<bool, VaultError> {
+        match self.store.head(&envelope_key(id)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes a recording unreadable and removes it: first the envelope, overwritten by a
+    /// tombstone since removals are not synced, then the media. May be repeated.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails; the recording is unreadable once the first step is done.
+    pub async fn remove(&self, id: Uuid) -> Result<(), VaultError> {
+        self.store.put(&envelope_key(id), PutPayload::from_static(TOMBSTONE)).await?;
+        // At this point the wrapped keys are gone for good; a crash leaves media nobody can open.
+        self.discard(id).await
+    }
+
+    /// Removes media that were never accepted.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails.
+    pub async fn discard(&self, id: Uuid) -> Result<(), VaultError> {
+        match self.store.delete(&media_key(id)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The media that have lain there for longer than `age`, with leftovers of broken uploads.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be listed.
+    pub async fn older_than(&self, now: jiff::Timestamp, age: Duration) -> Result<Vec<Uuid>, VaultError> {
+        let before = now.as_millisecond().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        let mut old = Vec::new();
+        let mut objects = self.store.list(Some(&Key::from(MEDIA)));
+        while let Some(object) = objects.try_next().await? {
+            let id: Option<Uuid> =
+                object.location.filename().and_then(|name| name.strip_suffix(SEALED)?.parse().ok());
+            if object.last_modified.timestamp_millis() < before {
+                old.extend(id);
+            }
+        }
+        self.sweep_parts(age)?;
+        Ok(old)
+    }
+
+    /// Free space where the vault is, in bytes; none where it cannot be told.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Unfinished files (`name#1`) that a kill has left: no listing of the store shows them.
+    fn sweep_parts(&self, age: Duration) -> Result<(), VaultError> {
+        let mut dirs = vec![self.root.join(MEDIA)];
+        while let Some(dir) = dirs.pop() {
+            let entries = match std::fs::read_dir(&dir) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(VaultError::Directory(error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(VaultError::Directory)?;
+                let kind = entry.file_type().map_err(VaultError::Directory)?;
+                if kind.is_dir() {
+                    dirs.push(entry.path());
+                    continue;
+                }
+                let part = entry.file_name().to_string_lossy().contains('#');
+                let old = entry
+                    .metadata()
+                    .and_then(|meta| meta.modified())
+                    .is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed >= age));
+                if part && old {
+                    std::fs::remove_file(entry.path()).map_err(VaultError::Directory)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sealed media on their way in. Up to [`WHOLE`] bytes wait in memory and are written at once.
+pub struct Incoming {
+    vault: Vault,
+    key: Key,
+    waiting: Vec<u8>,
+    // Held by one owner only; the mutex makes it shareable between threads, and is never waited on.
+    upload: Option<Mutex<Box<dyn MultipartUpload>>>,
+}
+
+impl Incoming {
+    /// The buffer to append sealed bytes to; call [`Incoming::flush`] after.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.waiting
+    }
+
+    /// Writes what is waiting, once there is enough of it.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails; then [`Incoming::abandon`].
+    pub async fn flush(&mut self) -> Result<(), VaultError> {
+        if self.waiting.len() < WHOLE {
+            return Ok(());
+        }
+        let upload = match self.upload.as_mut() {
+            Some(upload) => upload,
+            None => self.upload.insert(Mutex::new(self.vault.store.put_multipart(&self.key).await?)),
+        };
+        let part = sole(upload).put_part(PutPayload::from(std::mem::take(&mut self.waiting)));
+        Ok(part.await?)
+    }
+
+    /// Writes the rest. Once this answers, the media are durable.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails; then [`Incoming::abandon`].
+    pub async fn finish(&mut self) -> Result<(), VaultError> {
+        let rest = PutPayload::from(std::mem::take(&mut self.waiting));
+        match self.upload.as_mut() {
+            None => {
+                self.vault.store.put(&self.key, rest).await?;
+            }
+            Some(upload) => {
+                if rest.content_length() > 0 {
+                    sole(upload).put_part(rest).await?;
+                }
+                sole(upload).complete().await?;
+                self.upload = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes all of it, written or not.
+    pub async fn abandon(mut self) {
+        self.waiting.clear();
+        let aborted = match self.upload.as_mut() {
+            Some(upload) => sole(upload).abort().await,
+            None => Ok(()),
+        };
+        let removed = match self.vault.store.delete(&self.key).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            other => other,
+        };
+        if let Err(error) = aborted.and(removed) {
+            // Sealed for a key that is forgotten: nobody can open it, and the next start sweeps it.
+            tracing::warn!(%error, "sealed media of a refused upload could not be removed yet");
+        }
+    }
+}
+
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// Why the store did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The store failed.
+    #[error("the recording store failed")]
+    Store(#[from] object_store::Error),
+    /// The directory cannot be used.
+    #[error("the recording store's directory cannot be used")]
+    Directory(#[source] std::io::Error),
+}
+
+/// Makes a directory that only its owner can enter.
+///
+/// # Errors
+///
+/// Where it cannot be made.
+pub fn private_dir(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+fn sole(upload: &mut Mutex<Box<dyn MultipartUpload>>) -> &mut Box<dyn MultipartUpload> {
+    upload.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn media_key(id: Uuid) -> Key {
+    let name = id.simple().to_string();
+    Key::from_iter([MEDIA, name.get(30..).unwrap_or("00"), &format!("{name}{SEALED}")])
+}
+
+fn envelope_key(id: Uuid) -> Key {
+    let name = id.simple().to_string();
+    Key::from_iter([MEDIA, name.get(30..).unwrap_or("00"), &format!("{name}.json")])
+}
+
+const MEDIA: &str = "media";
+const SEALED: &str = ".sealed";
+const TOMBSTONE: &[u8] = b"{\"deleted\":true}\n";
+
+/// Up to this many bytes are written in one piece; S3 wants parts of at least 5 MiB later on.
+pub const WHOLE: usize = 1 << 20;

@@ -1,0 +1,170 @@
+-- The ledger: accounts and what belongs to them, calls, recordings, and the audit trail's entries.
+-- Times are milliseconds since 1970-01-01T00:00:00Z. Documents are JSON.
+
+CREATE TABLE account (
+    id                TEXT PRIMARY KEY,
+    operator_location TEXT,
+    recorder_location TEXT,
+    settings          TEXT NOT NULL,
+    created_at        INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE credential (
+    username   TEXT PRIMARY KEY,
+    account    TEXT NOT NULL REFERENCES account (id),
+    role       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    hash       TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    revoked_at INTEGER
+) STRICT;
+
+-- The id of a key is the SHA-256 of its SPKI, in hexadecimal.
+CREATE TABLE public_key (
+    account    TEXT NOT NULL REFERENCES account (id),
+    id         TEXT NOT NULL,
+    pem        TEXT NOT NULL,
+    added_at   INTEGER NOT NULL,
+    retired_at INTEGER,
+    PRIMARY KEY (account, id)
+) STRICT;
+
+CREATE TABLE prompt (
+    account    TEXT NOT NULL REFERENCES account (id),
+    id         TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    uid        TEXT NOT NULL UNIQUE,
+    document   TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (account, id, version)
+) STRICT;
+
+CREATE TABLE consent_grant (
+    account      TEXT NOT NULL REFERENCES account (id),
+    id           TEXT NOT NULL,
+    uid          TEXT NOT NULL UNIQUE,
+    document     TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    withdrawn_at INTEGER,
+    PRIMARY KEY (account, id)
+) STRICT;
+
+-- A call id may be used again once its call has ended: uid tells such calls apart.
+CREATE TABLE call (
+    uid        TEXT PRIMARY KEY,
+    account    TEXT NOT NULL REFERENCES account (id),
+    id         TEXT NOT NULL,
+    body       TEXT NOT NULL,
+    opened_at  INTEGER NOT NULL,
+    ended_at   INTEGER,
+    head       TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX call_by_time ON call (account, opened_at);
+
+-- The newest call of every id and alias.
+CREATE TABLE call_name (
+    account TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    call    TEXT NOT NULL REFERENCES call (uid),
+    PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
+
+-- Who is behind the numbers that a call's entries use. Erasable.
+CREATE TABLE participant (
+    call          TEXT NOT NULL REFERENCES call (uid),
+    participant   INTEGER NOT NULL,
+    id            TEXT NOT NULL,
+    number        TEXT,
+    ip            TEXT,
+    consent_grant TEXT,
+    PRIMARY KEY (call, participant),
+    UNIQUE (call, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX participant_by_grant ON participant (consent_grant) WHERE consent_grant IS NOT NULL;
+
+-- The logs: one for each account, and one for the system (`$system`).
+CREATE TABLE log (
+    id   TEXT PRIMARY KEY,
+    size INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Append-only: the leaf's exact bytes and its RFC 6962 hash.
+CREATE TABLE entry (
+    log       TEXT NOT NULL,
+    seq       INTEGER NOT NULL,
+    id        TEXT NOT NULL,
+    call      TEXT,
+    at        INTEGER NOT NULL,
+    type      TEXT NOT NULL,
+    leaf      BLOB NOT NULL,
+    leaf_hash BLOB NOT NULL,
+    PRIMARY KEY (log, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX entry_by_call ON entry (call, seq) WHERE call IS NOT NULL;
+CREATE INDEX entry_by_time ON entry (log, at);
+
+CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
+
+CREATE TRIGGER entry_is_never_deleted BEFORE DELETE ON entry
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
+
+-- What a leaf commits to without holding it: outsiders' strings, and people's data. Erasable.
+CREATE TABLE detail (
+    log      TEXT NOT NULL,
+    seq      INTEGER NOT NULL,
+    salt     BLOB NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (log, seq)
+) STRICT, WITHOUT ROWID;
+
+-- The sender's ids of events, which make a retry harmless.
+CREATE TABLE sent_event (
+    call   TEXT NOT NULL,
+    id     TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (call, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recording (
+    id           TEXT PRIMARY KEY,
+    account      TEXT NOT NULL REFERENCES account (id),
+    call         TEXT NOT NULL REFERENCES call (uid),
+    name         TEXT NOT NULL,
+    fingerprint  BLOB NOT NULL,
+    uploader     TEXT NOT NULL,
+    bytes        INTEGER NOT NULL,
+    duration_ms  INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    envelope     TEXT,
+    enveloped    INTEGER NOT NULL DEFAULT 0,
+    accepted_at  INTEGER NOT NULL,
+    held         INTEGER NOT NULL DEFAULT 0,
+    deleted_at   INTEGER,
+    swept        INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (call, name)
+) STRICT;
+
+CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
+CREATE INDEX recording_unfinished ON recording (id) WHERE enveloped = 0 OR (deleted_at IS NOT NULL AND swept = 0);
+
+-- Phone number (as a keyed tag) to the key of its pseudonyms. Erasable.
+CREATE TABLE subject (
+    tag        BLOB PRIMARY KEY,
+    key        BLOB NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Every table that ever decided.
+CREATE TABLE jurisdiction_table (
+    digest        TEXT PRIMARY KEY,
+    text          TEXT NOT NULL,
+    first_used_at INTEGER NOT NULL
+) STRICT;

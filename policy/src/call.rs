@@ -1,0 +1,612 @@
+//! The state of a call: a fold over its facts.
+//!
+//! Two questions are kept apart. What was *granted* follows the log: windows open and close as the
+//! entries come in. What was *lawful* is judged with everything known by now: a participant found
+//! out later to be in a stricter place was there from the moment they joined.
+//!
+//! Time, for both: claims that loosen count from when they were logged, claims that tighten from
+//! the earlier of the claimed and the logged time.
+
+mod person;
+
+use alloc::vec::Vec;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::fact::{AnsweredBy, Behavior, Control, Event, Joined, Kind, Medium, Opened, Settings, What};
+use crate::place::Code;
+use crate::rule::{Requirement, Strictness, Tone};
+use crate::table::Table;
+
+pub use person::Level;
+pub(crate) use person::{Objection, Person, PromptOutcome};
+
+/// A call as its facts have made it.
+#[derive(Debug, Clone)]
+pub struct Call<'t> {
+    pub(crate) table: &'t Table,
+    pub(crate) medium: Medium,
+    pub(crate) kind: Kind,
+    pub(crate) started_at: Timestamp,
+    opened_at: Timestamp,
+    pub(crate) settings: Settings,
+    pub(crate) recorder_location: Option<Code>,
+    pub(crate) operator_location: Option<Code>,
+    pub(crate) people: Vec<Person>,
+    base: Requirement,
+    tones: Vec<Span>,
+    pub(crate) windows: Vec<Window>,
+    pub(crate) silences: Vec<Span>,
+    pub(crate) recorder: Recorder,
+    /// The platform has said, or been told by its own request, that it is not recording.
+    pub(crate) settled: bool,
+    ended_at: Option<Timestamp>,
+    accepted_ms: u64,
+    last: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
+/// What we believe the platform is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorder {
+    /// It has not begun.
+    Idle,
+    /// It records.
+    Running,
+    /// It was told to pause, by us or by itself.
+    Suspended {
+        /// We told it, since recording was no longer lawful.
+        forced: bool,
+    },
+    /// It is done.
+    Stopped,
+}
+
+/// A stretch of time in which recording was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// When it was granted.
+    pub from: Timestamp,
+    /// When it was closed, and by what; none while it is open.
+    pub until: Option<(Timestamp, Edge)>,
+}
+
+/// What closed a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// The platform paused.
+    Pause,
+    /// Recording was no longer lawful.
+    Suspension,
+    /// The platform stopped: [`SLACK`] applies.
+    Stop,
+    /// The call ended: [`SLACK`] applies.
+    Ended,
+}
+
+/// A stretch of time; open while `until` is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Its first moment.
+    pub from: Timestamp,
+    /// The first moment after it.
+    pub until: Option<Timestamp>,
+}
+
+impl Span {
+    /// Whether a moment lies in it.
+    #[must_use]
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// Whether recording is lawful at some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is.
+    Lawful,
+    /// It is not.
+    Unlawful(Why),
+}
+
+/// Why recording is not lawful.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Emergency calls are never recorded.
+    Emergency,
+    /// The call is over.
+    Ended,
+    /// No human is on the call.
+    NobodyHuman,
+    /// Somebody on the call said no and has not said yes since.
+    Declined(u32),
+    /// Somebody on the call withdrew and has not said yes since.
+    Withdrawn(u32),
+    /// One consent is needed, and nobody present has given it.
+    NobodyConsents,
+    /// Everybody's consent is needed, and this participant's is missing.
+    Missing(u32),
+    /// The recording had to hold an announcement and this participant heard none in time.
+    Unannounced(u32),
+    /// No window was granted then.
+    NotGranted,
+    /// The platform paused then, and the audio is not silent.
+    Paused,
+    /// It lies in the future.
+    NotYet,
+}
+
+impl<'t> Call<'t> {
+    /// The call as it was opened, at the moment `received_at`.
+    #[must_use]
+    pub fn open(table: &'t Table, received_at: Timestamp, opened: Opened) -> Call<'t> {
+        let mut call = Call {
+            table,
+            medium: opened.medium,
+            kind: opened.kind,
+            started_at: opened.started_at,
+            opened_at: received_at,
+            settings: opened.settings,
+            recorder_location: opened.recorder_location,
+            operator_location: opened.operator_location,
+            people: Vec::new(),
+            base: Requirement::NOTHING,
+            tones: Vec::new(),
+            windows: Vec::new(),
+            silences: Vec::new(),
+            recorder: Recorder::Idle,
+            settled: true,
+            ended_at: None,
+            accepted_ms: 0,
+            last: received_at,
+            expires_at: None,
+        };
+        for code in [call.recorder_location, call.operator_location].into_iter().flatten() {
+            call.base = call.base.and(call.asks(code));
+        }
+        for joined in opened.participants {
+            let from = joined.joined_at.unwrap_or(call.started_at).min(received_at);
+            call.join(joined, from, received_at);
+        }
+        call
+    }
+
+    /// The call after one more fact.
+    pub fn apply(&mut self, event: &Event) {
+        let now = event.received_at.max(self.last);
+        self.expire(now);
+        self.last = now;
+        let tight = event.at.map_or(now, |at| at.min(now));
+        let loose = self.loosens_from(event.at, now);
+        match &event.what {
+            What::PromptStarted { participants, prompt } => {
+                let at = event.at.unwrap_or(now).min(now);
+                self.each(participants, |person| person.prompt_started(prompt, at));
+            }
+            What::PromptCompleted { participants, prompt, played_ms } => {
+                let heard = person::Completion {
+                    prompt,
+                    played_ms: *played_ms,
+                    claimed: event.at,
+                    logged: now,
+                    counts_from: loose,
+                };
+                let language = self.settings.default_language.clone();
+                self.each(participants, |person| person.prompt_completed(&heard, &language));
+            }
+            What::PromptInterrupted { participants } => {
+                self.each(participants, Person::prompt_interrupted);
+            }
+            What::ConsentGiven { participants, method } => {
+                self.each(participants, |person| person.consent_given(*method, event.at, loose));
+            }
+            What::ConsentDeclined { participants } => {
+                self.each(participants, |person| person.object(Objection::Declined, tight));
+            }
+            What::ConsentWithdrawn { participants } => {
+                self.each(participants, |person| person.object(Objection::Withdrawn, tight));
+            }
+            What::AnnouncementRecorded { participants } => {
+                self.each(participants, |person| person.announced(loose));
+            }
+            What::ToneStarted => {
+                if self.tones.last().is_none_or(|tone| tone.until.is_some()) {
+                    self.tones.push(Span { from: loose, until: None });
+                }
+            }
+            What::ToneStopped => {
+                if let Some(tone) = self.tones.last_mut().filter(|tone| tone.until.is_none()) {
+                    tone.until = Some(tight.max(tone.from));
+                }
+            }
+            What::Joined(joined) => {
+                let from = joined.joined_at.map_or(now, |at| at.min(now));
+                self.join(joined.clone(), from, now);
+            }
+            What::Located { participant, places, since } => {
+                let since = since.map(|since| since.min(now));
+                self.each(&[*participant], |person| person.located(places, since, now));
+            }
+            What::Answered { participant, by } => {
+                self.each(&[*participant], |person| match by {
+                    AnsweredBy::Machine => person.machine(now),
+                    AnsweredBy::Human => person.human(loose),
+                });
+            }
+            What::Left { participants } => {
+                self.each(participants, |person| person.left(tight, loose));
+            }
+            What::Control(control) => self.control(*control, now),
+            What::RecordingStarted | What::RecordingResumed => {
+                if self.open_window().is_none() {
+                    self.recorder = Recorder::Running;
+                    self.settled = false;
+                }
+            }
+            What::RecordingPaused => {
+                self.close(tight, Edge::Pause);
+                if matches!(self.recorder, Recorder::Running) {
+                    self.recorder = Recorder::Suspended { forced: false };
+                }
+                self.settled = true;
+            }
+            What::RecordingStopped => {
+                self.close(tight, Edge::Stop);
+                self.recorder = Recorder::Stopped;
+                self.settled = true;
+            }
+            What::Accepted { duration_ms } => {
+                self.accepted_ms = self.accepted_ms.saturating_add(*duration_ms);
+            }
+            What::Ended => {
+                self.close(tight, Edge::Ended);
+                self.ended_at = Some(self.ended_at.map_or(tight, |ended| ended.min(tight)));
+                self.recorder = Recorder::Stopped;
+                self.settled = true;
+            }
+        }
+        self.suspend_if_unlawful(now);
+        self.expires_at = self.next_expiry(now);
+    }
+
+    /// The call as it stands at `now`, after what lapses by time alone has lapsed.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Call<'t> {
+        let mut call = self.clone();
+        call.expire(now.max(self.last));
+        call.last = now.max(self.last);
+        call
+    }
+
+    /// When the last fact was logged.
+    #[must_use]
+    pub fn last(&self) -> Timestamp {
+        self.last
+    }
+
+    /// When the call ended, if it did.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
+    }
+
+    /// Whether this participant has ever been on the call.
+    #[must_use]
+    pub fn knows(&self, participant: u32) -> bool {
+        self.person(participant).is_some()
+    }
+
+    /// Whether this participant is on the call now.
+    #[must_use]
+    pub fn is_present(&self, participant: u32) -> bool {
+        self.person(participant).is_some_and(|person| person.is_here())
+    }
+
+    /// The windows that were granted, in order.
+    #[must_use]
+    pub fn windows(&self) -> &[Window] {
+        &self.windows
+    }
+
+    /// What the platform is doing, as we believe.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder {
+        self.recorder
+    }
+
+    /// Whether a granted window is open.
+    #[must_use]
+    pub fn is_granted(&self) -> bool {
+        self.open_window().is_some()
+    }
+
+    /// How much audio was accepted, in milliseconds.
+    #[must_use]
+    pub fn accepted_ms(&self) -> u64 {
+        self.accepted_ms
+    }
+
+    /// The account's settings, as they were when the call was opened.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the law asked at `at`: of everybody who had joined by then, whoever has left since.
+    #[must_use]
+    pub fn requirement(&self, at: Timestamp) -> Requirement {
+        self.people
+            .iter()
+            .filter(|person| person.counts(at))
+            .fold(self.base, |all, person| all.and(person.asks(self, at)))
+    }
+
+    /// Whether recording was lawful at `at`, as far as is known now.
+    #[must_use]
+    pub fn standing(&self, at: Timestamp) -> Standing {
+        match self.ended_at {
+            Some(ended) if ended <= at => Standing::Unlawful(Why::Ended),
+            _ => self.standing_of_people(at),
+        }
+    }
+
+    /// The same without regard to the end of the call, for the slack after it.
+    pub(crate) fn standing_of_people(&self, at: Timestamp) -> Standing {
+        match self.obstacle(at) {
+            Some(why) => Standing::Unlawful(why),
+            None => Standing::Lawful,
+        }
+    }
+
+    /// Lawful and unlawful stretches from the call's start to `until`, in order.
+    #[must_use]
+    pub fn standings(&self, until: Timestamp) -> Vec<(Span, Standing)> {
+        let start = self.people.iter().filter_map(Person::first_from).fold(self.started_at, Timestamp::min);
+        let mut stretches: Vec<(Span, Standing)> = Vec::new();
+        for (from, to) in self.stretches(start, until) {
+            let standing = self.standing(from);
+            match stretches.last_mut() {
+                Some((span, last)) if *last == standing => span.until = Some(to),
+                _ => stretches.push((Span { from, until: Some(to) }, standing)),
+            }
+        }
+        stretches
+    }
+
+    /// The moments between `from` and `until` at which anything could change, as stretches.
+    pub(crate) fn stretches(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+        let mut moments: Vec<Timestamp> = Vec::new();
+        let mut note = |at: Timestamp| {
+            if from < at && at < until {
+                moments.push(at);
+            }
+        };
+        self.people.iter().for_each(|person| person.moments(&mut note));
+        for tone in self.tones.iter().chain(&self.silences) {
+            note(tone.from);
+            tone.until.into_iter().for_each(&mut note);
+        }
+        for window in &self.windows {
+            note(window.from);
+            if let Some((until, _)) = window.until {
+                note(until);
+                note(after(until, SLACK));
+            }
+        }
+        self.ended_at.into_iter().for_each(&mut note);
+        moments.sort_unstable();
+        moments.dedup();
+        let mut stretches = Vec::with_capacity(moments.len() + 1);
+        let mut start = from;
+        for moment in moments.into_iter().chain([until]) {
+            if start < moment {
+                stretches.push((start, moment));
+            }
+            start = moment;
+        }
+        stretches
+    }
+
+    /// Who on the call at `at` should have heard an announcement in `window` and did not, where
+    /// the law asks for one.
+    pub(crate) fn unannounced(&self, window: Window, at: Timestamp) -> Option<(u32, Timestamp)> {
+        let requirement = self.requirement(at);
+        if !requirement.announcement_must_be_recorded || self.toned(requirement, at) {
+            return None;
+        }
+        self.people
+            .iter()
+            .filter_map(|person| {
+                let stay = person.stay(at)?;
+                let from = window.from.max(stay.from);
+                let due = after(from, ANNOUNCEMENT_WITHIN);
+                let waived = requirement.waived_by_written && stay.consented_in_writing(at);
+                let heard = stay.announced.iter().any(|heard| (from..=due).contains(heard));
+                (person.is_person(at) && !waived && !heard).then_some((person.id, due))
+            })
+            .min_by_key(|(_, due)| *due)
+    }
+
+    pub(crate) fn asks(&self, code: Code) -> Requirement {
+        let by_claim = self.table.asks(code, self.medium, self.started_at).requirement;
+        let by_clock = self.table.asks(code, self.medium, self.opened_at).requirement;
+        by_claim.and(by_clock)
+    }
+
+    pub(crate) fn person(&self, participant: u32) -> Option<&Person> {
+        self.people.iter().find(|person| person.id == participant)
+    }
+
+    pub(crate) fn open_window(&self) -> Option<Window> {
+        self.windows.last().copied().filter(|window| window.until.is_none())
+    }
+
+    fn obstacle(&self, at: Timestamp) -> Option<Why> {
+        if self.kind == Kind::Emergency {
+            return Some(Why::Emergency);
+        }
+        let here = || {
+            self.people
+                .iter()
+                .filter(|person| person.is_person(at))
+                .filter_map(|person| Some((person, person.stay(at)?)))
+        };
+        if !here().any(|(_, stay)| stay.is_human(at)) {
+            return Some(Why::NobodyHuman);
+        }
+        // INVARIANT: a refusal is respected, whatever the table says.
+        if let Some(why) = here().find_map(|(person, _)| person.objection(at)) {
+            return Some(why);
+        }
+        let requirement = self.requirement(at);
+        if self.toned(requirement, at) {
+            return None;
+        }
+        match requirement.strictness {
+            Strictness::One => {
+                let one = here().any(|(_, stay)| stay.consents(at, requirement) >= Level::Asserted);
+                (!one).then_some(Why::NobodyConsents)
+            }
+            Strictness::Notice => here()
+                .find(|(_, stay)| stay.level(at, requirement) < Level::Notice)
+                .map(|(person, _)| Why::Missing(person.id)),
+            Strictness::Express => here()
+                .find(|(_, stay)| stay.level(at, requirement) < Level::Express)
+                .map(|(person, _)| Why::Missing(person.id)),
+        }
+    }
+
+    fn toned(&self, requirement: Requirement, at: Timestamp) -> bool {
+        matches!(requirement.tone, Tone::Every(_)) && self.tones.iter().any(|tone| tone.holds(at))
+    }
+
+    fn control(&mut self, control: Control, now: Timestamp) {
+        match control {
+            Control::Start | Control::Resume => {
+                self.end_silence(now);
+                if self.open_window().is_none() {
+                    self.windows.push(Window { from: now, until: None });
+                }
+                self.recorder = Recorder::Running;
+                self.settled = false;
+            }
+            Control::Pause(behavior) => {
+                let was_granted = self.open_window().is_some();
+                self.close(now, Edge::Pause);
+                if was_granted && behavior == Behavior::Silence {
+                    self.silences.push(Span { from: now, until: None });
+                }
+                let forced = matches!(self.recorder, Recorder::Suspended { forced: true });
+                self.recorder = Recorder::Suspended { forced };
+                self.settled = true;
+            }
+            Control::Stop => {
+                self.end_silence(now);
+                self.close(now, Edge::Stop);
+                self.recorder = Recorder::Stopped;
+                self.settled = true;
+            }
+        }
+    }
+
+    fn close(&mut self, at: Timestamp, edge: Edge) {
+        if matches!(edge, Edge::Stop | Edge::Ended) {
+            self.end_silence(at);
+        }
+        if let Some(window) = self.windows.last_mut()
+            && window.until.is_none()
+        {
+            window.until = Some((at.max(window.from), edge));
+        }
+    }
+
+    fn end_silence(&mut self, at: Timestamp) {
+        if let Some(silence) = self.silences.last_mut()
+            && silence.until.is_none()
+        {
+            silence.until = Some(at.max(silence.from));
+        }
+    }
+
+    // INVARIANT: resumption is never automatic. A window that closes here stays closed; only a
+    // further request, decided anew, opens another.
+    fn suspend_if_unlawful(&mut self, now: Timestamp) {
+        if !matches!(self.recorder, Recorder::Running) {
+            return;
+        }
+        let late = self
+            .open_window()
+            .and_then(|window| self.unannounced(window, now))
+            .is_some_and(|(_, due)| due < now);
+        if late || self.standing(now) != Standing::Lawful {
+            self.suspend(now);
+        }
+    }
+
+    fn suspend(&mut self, at: Timestamp) {
+        self.close(at, Edge::Suspension);
+        self.recorder = Recorder::Suspended { forced: true };
+        self.settled = false;
+    }
+
+    /// What lapses by time alone, between two facts: a grant, or the time for an announcement.
+    fn expire(&mut self, now: Timestamp) {
+        if let Some(expiry) = self.expires_at.filter(|expiry| *expiry <= now) {
+            if matches!(self.recorder, Recorder::Running) {
+                self.suspend(expiry);
+            }
+            self.expires_at = None;
+        }
+    }
+
+    fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        if !matches!(self.recorder, Recorder::Running) {
+            return None;
+        }
+        let unannounced = self
+            .open_window()
+            .and_then(|window| self.unannounced(window, now))
+            .map(|(_, due)| after(due, SignedDuration::from_millis(1)));
+        let lapsed = self
+            .people
+            .iter()
+            .filter_map(|person| person.stay(now)?.grant_ends_after(now))
+            .filter(|end| self.standing(*end) != Standing::Lawful)
+            .min();
+        unannounced.into_iter().chain(lapsed).min()
+    }
+
+    fn loosens_from(&self, at: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        let late = SignedDuration::from_secs(i64::from(self.settings.late_evidence_seconds.min(60)));
+        match at {
+            Some(at) => at.max(before(now, late)).min(now),
+            None => now,
+        }
+    }
+
+    fn join(&mut self, joined: Joined, from: Timestamp, now: Timestamp) {
+        match self.people.iter_mut().find(|person| person.id == joined.participant) {
+            Some(person) => person.join_again(joined, from, now),
+            None => self.people.push(Person::new(joined, from, now)),
+        }
+    }
+
+    fn each(&mut self, participants: &[u32], mut change: impl FnMut(&mut Person)) {
+        self.people.iter_mut().filter(|person| participants.contains(&person.id)).for_each(&mut change);
+    }
+}
+
+pub(crate) fn after(at: Timestamp, span: SignedDuration) -> Timestamp {
+    at.checked_add(span).unwrap_or(Timestamp::MAX)
+}
+
+pub(crate) fn before(at: Timestamp, span: SignedDuration) -> Timestamp {
+    at.checked_sub(span).unwrap_or(Timestamp::MIN)
+}
+
+/// How far audio may run over a window that `stop` or the end of the call has closed.
+pub const SLACK: SignedDuration = SignedDuration::from_secs(2);
+
+/// How soon after a window's start its announcement is to be reported.
+pub const ANNOUNCEMENT_WITHIN: SignedDuration = SignedDuration::from_secs(15);

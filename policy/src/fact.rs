@@ -1,0 +1,407 @@
+//! What was logged about a call: the facts that a decision is made from.
+//!
+//! Facts hold no personal data. Participants are numbers that the gateway gave out in the order
+//! in which they were named; prompts and grants come with what the decision needs to know of them.
+//! Every fact can be read back from the audit trail, so that a decision can be repeated.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::place::{Code, Place};
+
+/// How the call is carried. Rows may ask something else of one medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Medium {
+    /// A telephone call.
+    Telephone,
+    /// A call over the internet.
+    Voip,
+    /// A call with pictures.
+    Video,
+    /// Not said: the strictest of all media.
+    #[default]
+    Unknown,
+}
+
+/// What sort of call it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// People talk with each other.
+    #[default]
+    Conversation,
+    /// A message is left.
+    Voicemail,
+    /// An emergency call: never recorded, and nobody is asked.
+    Emergency,
+}
+
+/// Who somebody is on the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Somebody outside the operator's organisation.
+    Customer,
+    /// Somebody of the operator's organisation.
+    Agent,
+    /// An IVR or a bot, which is no party.
+    System,
+}
+
+/// The account's settings that a decision depends on, as they were when the call was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The language of a participant who has none (a BCP 47 tag).
+    pub default_language: String,
+    /// How late evidence may be logged and still count from when it happened, 0 to 60 seconds.
+    pub late_evidence_seconds: u8,
+    /// How many devices may record the call at once.
+    pub recorders: u16,
+    /// What becomes of audio that was covered before somebody withdrew.
+    pub on_withdrawal: OnWithdrawal,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            default_language: "en".into(),
+            late_evidence_seconds: 0,
+            recorders: 1,
+            on_withdrawal: OnWithdrawal::Keep,
+        }
+    }
+}
+
+/// What becomes of audio that was covered before somebody withdrew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnWithdrawal {
+    /// It stays acceptable.
+    #[default]
+    Keep,
+    /// It is refused, and what is stored is deleted.
+    Delete,
+}
+
+/// A call as it was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// How it is carried.
+    pub medium: Medium,
+    /// What sort of call it is.
+    pub kind: Kind,
+    /// When it began, by the platform's clock.
+    pub started_at: Timestamp,
+    /// Where the recording device stands, if known.
+    pub recorder_location: Option<Code>,
+    /// Where the operator is established, if known.
+    pub operator_location: Option<Code>,
+    /// The account's settings.
+    pub settings: Settings,
+    /// Who is on it from the start.
+    pub participants: Vec<Joined>,
+}
+
+/// Somebody who is on the call from some moment on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Joined {
+    /// The participant's number within the call.
+    pub participant: u32,
+    /// Who they are.
+    pub role: Role,
+    /// Whether a number, an address or a place was given: then a `system` is treated as a person.
+    pub identified: bool,
+    /// Where they are, as far as known.
+    pub places: Vec<Place>,
+    /// The languages they have (BCP 47 tags); empty means the account's default.
+    pub languages: Vec<String>,
+    /// Consent they gave outside the call, where it binds them and this call's purposes.
+    pub grant: Option<Grant>,
+    /// Why a grant that they name does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_grant: Option<RefusedGrant>,
+    /// When they joined, by the platform's clock.
+    pub joined_at: Option<Timestamp>,
+}
+
+impl Joined {
+    /// Somebody of whom nothing is known but the role.
+    #[must_use]
+    pub fn new(participant: u32, role: Role) -> Self {
+        Joined {
+            participant,
+            role,
+            identified: false,
+            places: Vec::new(),
+            languages: Vec::new(),
+            grant: None,
+            refused_grant: None,
+            joined_at: None,
+        }
+    }
+
+    /// Whether this describes a person, and not a machine of the operator's.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        self.role != Role::System || self.identified || !self.places.is_empty()
+    }
+}
+
+/// Consent given outside the call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The gateway's id of the grant.
+    pub grant: String,
+    /// It rests on a works agreement alone.
+    pub works_agreement: bool,
+    /// It was given in writing.
+    pub written: bool,
+    /// From when it holds.
+    pub from: Timestamp,
+    /// Until when it holds, exclusive.
+    pub until: Option<Timestamp>,
+}
+
+/// Why a grant that a participant names does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusedGrant {
+    /// No grant has this id.
+    Unknown,
+    /// It was withdrawn.
+    Withdrawn,
+    /// It is somebody else's.
+    OtherSubject,
+    /// It was given in another role.
+    OtherRole,
+    /// It does not name every purpose of the call.
+    OtherPurpose,
+}
+
+impl RefusedGrant {
+    /// The reason in words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RefusedGrant::Unknown => "the consent grant is not registered, so it does not count",
+            RefusedGrant::Withdrawn => "the consent grant was withdrawn, so it does not count",
+            RefusedGrant::OtherSubject => "the consent grant binds another subject, so it does not count",
+            RefusedGrant::OtherRole => "the consent grant was given in another role, so it does not count",
+            RefusedGrant::OtherPurpose => {
+                "the consent grant does not name every purpose of the call, so it does not count"
+            }
+        }
+    }
+}
+
+/// Something that happened on a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// When it was logged. Within a call this never runs backwards.
+    pub received_at: Timestamp,
+    /// When it happened, by the platform's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened on a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// A prompt began to play to these participants.
+    #[serde(rename = "prompt.started")]
+    PromptStarted {
+        /// Who could hear it.
+        participants: Vec<u32>,
+        /// Which one.
+        prompt: Heard,
+    },
+    /// A prompt was played to its end.
+    #[serde(rename = "prompt.completed")]
+    PromptCompleted {
+        /// Who could hear it.
+        participants: Vec<u32>,
+        /// Which one.
+        prompt: Heard,
+        /// How much of it was played, in milliseconds.
+        played_ms: u64,
+    },
+    /// A prompt was cut short.
+    #[serde(rename = "prompt.interrupted")]
+    PromptInterrupted {
+        /// To whom it was playing.
+        participants: Vec<u32>,
+    },
+    /// They said yes.
+    #[serde(rename = "consent.given")]
+    ConsentGiven {
+        /// Who.
+        participants: Vec<u32>,
+        /// How.
+        method: Method,
+    },
+    /// They said no.
+    #[serde(rename = "consent.declined")]
+    ConsentDeclined {
+        /// Who.
+        participants: Vec<u32>,
+    },
+    /// They no longer agree.
+    #[serde(rename = "consent.withdrawn")]
+    ConsentWithdrawn {
+        /// Who.
+        participants: Vec<u32>,
+    },
+    /// The recording holds an announcement that these participants heard.
+    #[serde(rename = "announcement.recorded")]
+    AnnouncementRecorded {
+        /// Who heard it.
+        participants: Vec<u32>,
+    },
+    /// A repeated tone can be heard by everybody from now on.
+    #[serde(rename = "tone.started")]
+    ToneStarted,
+    /// The tone is no longer heard.
+    #[serde(rename = "tone.stopped")]
+    ToneStopped,
+    /// Somebody joined, or came back.
+    #[serde(rename = "participant.joined")]
+    Joined(Joined),
+    /// Somebody is found to be somewhere.
+    #[serde(rename = "participant.located")]
+    Located {
+        /// Who.
+        participant: u32,
+        /// Where.
+        places: Vec<Place>,
+        /// Since when, for a real move.
+        since: Option<Timestamp>,
+    },
+    /// Who took the call.
+    #[serde(rename = "participant.answered")]
+    Answered {
+        /// Whose leg.
+        participant: u32,
+        /// A person, or a machine.
+        by: AnsweredBy,
+    },
+    /// Somebody left.
+    #[serde(rename = "participant.left")]
+    Left {
+        /// Who.
+        participants: Vec<u32>,
+    },
+    /// The platform asked us, and we agreed.
+    #[serde(rename = "recording.control")]
+    Control(Control),
+    /// The platform started recording by itself.
+    #[serde(rename = "recording.started")]
+    RecordingStarted,
+    /// The platform paused by itself.
+    #[serde(rename = "recording.paused")]
+    RecordingPaused,
+    /// The platform resumed by itself.
+    #[serde(rename = "recording.resumed")]
+    RecordingResumed,
+    /// The platform stopped by itself.
+    #[serde(rename = "recording.stopped")]
+    RecordingStopped,
+    /// A finished recording of this length was accepted.
+    #[serde(rename = "recording.accepted")]
+    Accepted {
+        /// Its length in milliseconds.
+        duration_ms: u64,
+    },
+    /// The call is over.
+    #[serde(rename = "call.ended")]
+    Ended,
+}
+
+/// What the decision needs to know of a prompt that was heard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heard {
+    /// The gateway's id of this version of the prompt.
+    pub version: String,
+    /// How long it lasts, in milliseconds; at least [`MIN_PROMPT_MS`] to count.
+    pub duration_ms: u64,
+    /// Its language, a BCP 47 tag.
+    pub language: String,
+    /// Whether it names every purpose of the call.
+    pub covers_purposes: bool,
+}
+
+/// How somebody said yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// They pressed a key.
+    Dtmf,
+    /// They said it.
+    Speech,
+    /// They clicked.
+    Click,
+    /// They wrote it.
+    Written,
+    /// They stayed on: never an express yes.
+    Continued,
+}
+
+impl Method {
+    /// Whether this act says yes.
+    #[must_use]
+    pub fn is_express(self) -> bool {
+        match self {
+            Method::Dtmf | Method::Speech | Method::Click | Method::Written => true,
+            Method::Continued => false,
+        }
+    }
+}
+
+/// Who took the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnsweredBy {
+    /// A person.
+    Human,
+    /// An answering machine, or a voice mailbox.
+    Machine,
+}
+
+/// What the platform asked of the recording, and got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Control {
+    /// Recording may begin: opens a window.
+    Start,
+    /// Recording pauses: closes the window.
+    Pause(Behavior),
+    /// Recording goes on: opens a window.
+    Resume,
+    /// Recording is over: closes the window.
+    Stop,
+}
+
+/// What the platform writes into the file while recording is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Behavior {
+    /// Nothing: the file is shorter than the call.
+    #[default]
+    Skip,
+    /// Silence.
+    Silence,
+}
+
+/// The shortest prompt that counts, in milliseconds.
+pub const MIN_PROMPT_MS: u64 = 1_000;

@@ -1,0 +1,81 @@
+//! What the law asks of a recorded call.
+//!
+//! A decision is a pure function of the facts of a call and a table of jurisdictions: no I/O, no
+//! clock, no randomness. The crate is `no_std`, so the compiler proves the first of these.
+//!
+//! ```
+//! use policy::{Call, Joined, Medium, Kind, Opened, Place, Evidence, Role, Settings, Table};
+//!
+//! let table = Table::parse(r#"
+//! [default]
+//! parties = "all"
+//! form = "express"
+//! announcement_must_be_recorded = true
+//!
+//! [evidence]
+//! declared = { parties = "one", form = "none" }
+//! ip       = { parties = "all", form = "notice" }
+//! number   = { parties = "all", form = "notice" }
+//!
+//! [[jurisdiction]]
+//! code = "US-CA"
+//! name = "California"
+//! parties = "all"
+//! form = "notice"
+//! citations = ["Cal. Penal Code § 632"]
+//! summary = "Everybody on the call must be told before it is recorded."
+//! confidence = "high"
+//! reviewed = false
+//! "#).expect("a table");
+//!
+//! let noon: jiff::Timestamp = "2026-11-20T12:00:00Z".parse().expect("a time");
+//! let call = Call::open(&table, noon, Opened {
+//!     medium: Medium::Telephone,
+//!     kind: Kind::Conversation,
+//!     started_at: noon,
+//!     recorder_location: None,
+//!     operator_location: None,
+//!     settings: Settings::default(),
+//!     participants: vec![Joined {
+//!         places: vec![Place::new("US-CA".parse().expect("a code"), Evidence::Declared)],
+//!         ..Joined::new(0, Role::Customer)
+//!     }],
+//! });
+//! let decision = call.decide(noon);
+//! assert!(!decision.permitted());
+//! assert_eq!(decision.requirement.form().as_str(), "notice");
+//! ```
+//!
+//! # Reading order
+//!
+//! [`place`] (where somebody is), [`rule`] (what one place asks and how rules combine), [`table`]
+//! (the law as data), [`fact`] (what was logged), [`call`] (the fold of the facts), [`decision`]
+//! (what follows now) and [`coverage`] (which seconds of audio are lawful).
+
+#![no_std]
+
+extern crate alloc;
+
+pub mod call;
+pub mod coverage;
+pub mod decision;
+pub mod fact;
+pub mod place;
+pub mod rule;
+pub mod table;
+
+pub use call::{Call, Edge, Level, Recorder, Span, Standing, Why, Window};
+pub use coverage::{Claim, Coverage, Door, Uncovered, UncoveredSpan};
+pub use decision::{Action, Because, Decision, Needs, ParticipantDecision, ParticipantState, Subject};
+pub use fact::{
+    AnsweredBy, Behavior, Control, Event, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened,
+    RefusedGrant, Role, Settings, What,
+};
+pub use place::{Code, CodeError, Evidence, Place};
+pub use rule::{Form, Parties, Requirement, Rule, Strictness, Tone};
+pub use table::{Problem, Problems, Table};
+
+/// The version of the rules in this crate, named in every decision.
+///
+/// It changes whenever the same facts and the same table could give another answer.
+pub const VERSION: &str = "1";

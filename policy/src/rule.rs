@@ -1,0 +1,231 @@
+//! What one place asks, and how the rules of several places combine.
+//!
+//! The invariant is that combining never loosens: [`Requirement::and`] is a maximum.
+
+use serde::{Deserialize, Serialize};
+
+/// Whose consent is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Parties {
+    /// At least one human who is on the call in that second.
+    One,
+    /// Every human on the call, the agent included.
+    All,
+}
+
+impl Parties {
+    /// The word used in tables and in decisions.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Parties::One => "one",
+            Parties::All => "all",
+        }
+    }
+}
+
+/// What counts as consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// Any logged consent; goes with [`Parties::One`] only.
+    None,
+    /// The prompt was played to the end, and they stayed.
+    Notice,
+    /// After the prompt they did something that says yes.
+    Express,
+}
+
+impl Form {
+    /// The word used in tables and in decisions.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Form::None => "none",
+            Form::Notice => "notice",
+            Form::Express => "express",
+        }
+    }
+}
+
+/// The three strictnesses there are, the loosest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strictness {
+    /// One party, no form.
+    One,
+    /// All parties, by notice.
+    Notice,
+    /// All parties, expressly.
+    Express,
+}
+
+impl Strictness {
+    /// The strictness that a pair of words names; `None` where they contradict each other
+    /// (`one` goes with `none`, `all` with `notice` or `express`).
+    #[must_use]
+    pub fn of(parties: Parties, form: Form) -> Option<Strictness> {
+        match (parties, form) {
+            (Parties::One, Form::None) => Some(Strictness::One),
+            (Parties::All, Form::Notice) => Some(Strictness::Notice),
+            (Parties::All, Form::Express) => Some(Strictness::Express),
+            (Parties::One, Form::Notice | Form::Express) | (Parties::All, Form::None) => None,
+        }
+    }
+
+    /// Whose consent.
+    #[must_use]
+    pub fn parties(self) -> Parties {
+        match self {
+            Strictness::One => Parties::One,
+            Strictness::Notice | Strictness::Express => Parties::All,
+        }
+    }
+
+    /// In which form.
+    #[must_use]
+    pub fn form(self) -> Form {
+        match self {
+            Strictness::One => Form::None,
+            Strictness::Notice => Form::Notice,
+            Strictness::Express => Form::Express,
+        }
+    }
+}
+
+/// What one row of the table asks in one medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Whose consent, and how.
+    pub strictness: Strictness,
+    /// The recording itself must hold an announcement.
+    pub announcement_must_be_recorded: bool,
+    /// Prior written consent is accepted instead of the recorded announcement.
+    pub waived_by_written: bool,
+    /// A tone repeated at least every so many seconds is accepted instead of an announcement.
+    pub tone_seconds: Option<u16>,
+    /// A works agreement alone counts as an express yes.
+    pub works_agreement_is_express: bool,
+}
+
+impl Rule {
+    /// A rule that asks this and nothing beside it.
+    #[must_use]
+    pub const fn of(strictness: Strictness) -> Self {
+        Rule {
+            strictness,
+            announcement_must_be_recorded: false,
+            waived_by_written: false,
+            tone_seconds: None,
+            works_agreement_is_express: false,
+        }
+    }
+}
+
+/// Whether a repeated tone may replace the announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// No rule asks for anything that a tone would replace.
+    Indifferent,
+    /// Every rule that asks for something accepts a tone at least this often, in seconds.
+    Every(u16),
+    /// A rule accepts none.
+    Refused,
+}
+
+impl Tone {
+    fn and(self, other: Tone) -> Tone {
+        match (self, other) {
+            (Tone::Refused, _) | (_, Tone::Refused) => Tone::Refused,
+            (Tone::Indifferent, tone) | (tone, Tone::Indifferent) => tone,
+            (Tone::Every(a), Tone::Every(b)) => Tone::Every(a.min(b)),
+        }
+    }
+}
+
+/// What all rules of a call ask together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requirement {
+    /// The maximum of all strictnesses.
+    pub strictness: Strictness,
+    /// Some rule wants the announcement in the recording.
+    pub announcement_must_be_recorded: bool,
+    /// Every rule that wants it accepts prior written consent instead.
+    pub waived_by_written: bool,
+    /// Whether a tone will do.
+    pub tone: Tone,
+    /// Every rule that wants an express yes takes a works agreement for one.
+    pub works_agreement_is_express: bool,
+}
+
+impl Requirement {
+    /// The neutral element of [`Requirement::and`].
+    pub const NOTHING: Requirement = Requirement {
+        strictness: Strictness::One,
+        announcement_must_be_recorded: false,
+        waived_by_written: true,
+        tone: Tone::Indifferent,
+        works_agreement_is_express: true,
+    };
+
+    /// Both: the stricter in every respect.
+    // INVARIANT: stricter wins. Every field is a maximum, so no order of combining loosens.
+    #[must_use]
+    pub fn and(self, other: impl Into<Requirement>) -> Requirement {
+        let other = other.into();
+        Requirement {
+            strictness: self.strictness.max(other.strictness),
+            announcement_must_be_recorded: self.announcement_must_be_recorded
+                || other.announcement_must_be_recorded,
+            waived_by_written: self.waived_by_written && other.waived_by_written,
+            tone: self.tone.and(other.tone),
+            works_agreement_is_express: self.works_agreement_is_express && other.works_agreement_is_express,
+        }
+    }
+
+    /// Whose consent.
+    #[must_use]
+    pub fn parties(&self) -> Parties {
+        self.strictness.parties()
+    }
+
+    /// In which form.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.strictness.form()
+    }
+
+    /// The longest pause between tones, in seconds, where a tone alone would do.
+    #[must_use]
+    pub fn tone_seconds(&self) -> Option<u16> {
+        match self.tone {
+            Tone::Every(seconds) => Some(seconds),
+            Tone::Indifferent | Tone::Refused => None,
+        }
+    }
+}
+
+impl From<&Rule> for Requirement {
+    fn from(rule: &Rule) -> Self {
+        let asks_nothing = rule.strictness == Strictness::One && !rule.announcement_must_be_recorded;
+        Requirement {
+            strictness: rule.strictness,
+            announcement_must_be_recorded: rule.announcement_must_be_recorded,
+            waived_by_written: !rule.announcement_must_be_recorded || rule.waived_by_written,
+            tone: match rule.tone_seconds {
+                Some(seconds) => Tone::Every(seconds),
+                None if asks_nothing => Tone::Indifferent,
+                None => Tone::Refused,
+            },
+            works_agreement_is_express: rule.strictness != Strictness::Express
+                || rule.works_agreement_is_express,
+        }
+    }
+}
+
+impl From<Rule> for Requirement {
+    fn from(rule: Rule) -> Self {
+        Requirement::from(&rule)
+    }
+}

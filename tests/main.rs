@@ -1,0 +1,1 @@
+//! Everything that tests from outside, in one binary.
