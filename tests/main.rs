@@ -1,1 +1,5 @@
-//! Everything that tests from outside, in one binary.
+//! Everything that tests from outside, in one binary. `tests/run` installs what it needs.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+
+mod harness;
+mod scenario;

@@ -8,10 +8,10 @@
 //!
 //! Most clients read no answer before they have sent the whole body. If we close a connection while
 //! they send, they see a broken connection and not the reason. So whatever a handler leaves unread
-//! is read on and thrown away, up to a [`Cap`], by [`discard_unread`], which goes around the router.
-//! Handlers then need not care: they answer, and drop the body. The answer goes out at once, so a
-//! client that does look stops sending. A client that asked first (`Expect: 100-continue`) and was
-//! never told to go on gets its answer and nothing is read.
+//! is read on and thrown away, up to a [`Cap`], by [`discard_unread`], which goes around the
+//! router. Handlers then need not care: they answer, and drop the body. The answer goes out at
+//! once, so a client that does look stops sending. A client that asked first (`Expect:
+//! 100-continue`) and was never told to go on gets its answer and nothing is read.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -206,13 +206,14 @@ pub struct Cap {
 
 impl Cap {
     /// For callers we don't know, most of whom have a wrong password: half an hour of telephone
-    /// audio. What bounds a stranger is the time: less than a connection may take before it has said
-    /// anything. The bytes are kept nowhere, and cost whoever sends them more than us.
+    /// audio. What bounds a stranger is the time: less than a connection may take before it has
+    /// said anything. The bytes are kept nowhere, and cost whoever sends them more than us.
     pub const STRANGER: Self = Self { bytes: 16 * 1024 * 1024, time: Duration::from_secs(5) };
 
-    /// For callers who proved who they are: two hours of it. An operator who sees "broken pipe" in
-    /// place of `consent-required` looks for the fault in the network.
-    pub const KNOWN: Self = Self { bytes: 64 * 1024 * 1024, time: Duration::from_secs(10) };
+    /// For callers who proved who they are: two hours of it, and as long as they could keep us busy
+    /// with a body that we do want. An operator who sees "broken pipe" in place of
+    /// `consent-required` looks for the fault in the network.
+    pub const KNOWN: Self = Self { bytes: 64 * 1024 * 1024, time: Duration::from_secs(30) };
 }
 
 /// Reads `body` and throws it away. Whether it came to its end within the cap.
@@ -232,7 +233,7 @@ pub async fn drain(mut body: Body, cap: Cap) -> bool {
     timeout(cap.time, reading).await.unwrap_or(false)
 }
 
-/// Middleware, outermost but for the one that catches panics: reads on what the handler left unread.
+/// Outermost middleware: reads on what the layers and the handler below left unread.
 ///
 /// The cap is the [`Cap`] in the answer's extensions, which whoever checks credentials puts there;
 /// without one, the caller is a stranger. The connection serves its next request when the rest has

@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -100,7 +100,7 @@ pub async fn serve(
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, from)) => {
-                    failures.ended();
+                    failures.none_this_time();
                     // Answers are written whole: waiting for more to send only delays them.
                     let _ = stream.set_nodelay(true);
                     tasks.spawn(Arc::clone(&server).connection(stream, Peer(from), slot));
@@ -192,10 +192,12 @@ fn http(limits: Limits) -> http1::Builder {
     http
 }
 
-/// Failures to accept. Most often no file descriptors are left, which lasts, so they come in bursts.
+/// Failures to accept. Most often no file descriptors are left: then they come in bursts, with a
+/// success whenever one is given back. A burst is over when nothing has failed for a while.
 #[derive(Default)]
 struct Failures {
-    in_a_row: u32,
+    count: u32,
+    last: Option<Instant>,
 }
 
 impl Failures {
@@ -205,22 +207,25 @@ impl Failures {
         if gone.contains(&error.kind()) {
             return;
         }
-        if self.in_a_row == 0 {
+        if self.count == 0 {
             tracing::error!(%error, "connections can't be accepted; trying on");
         }
-        self.in_a_row = self.in_a_row.saturating_add(1);
+        self.count = self.count.saturating_add(1);
+        self.last = Some(Instant::now());
         tokio::time::sleep(ACCEPT_BACKOFF).await;
     }
 
-    fn ended(&mut self) {
-        if self.in_a_row > 0 {
-            tracing::info!(attempts = self.in_a_row, "connections are accepted again");
-            self.in_a_row = 0;
+    fn none_this_time(&mut self) {
+        if self.last.is_some_and(|last| last.elapsed() >= BURST_GAP) {
+            tracing::info!(failures = self.count, "connections are accepted again");
+            *self = Self::default();
         }
     }
 }
 
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(250);
+
+const BURST_GAP: Duration = Duration::from_secs(10);
 
 /// Request line and headers, in bytes.
 const HEAD_MAX: usize = 32 * 1024;

@@ -194,9 +194,6 @@ impl Call<'_> {
             return (!silent()).then_some(Why::Paused);
         }
         let in_slack = window.is_some_and(|window| window.until.is_some_and(|(until, _)| until <= at));
-        if at >= now && !in_slack {
-            return Some(Why::NotYet);
-        }
         let standing = match (door, window) {
             (Door::Asks, None) => return Some(self.why_not_granted(at)),
             (Door::Asks, Some(_)) => self.standing_of_people(at),
@@ -207,6 +204,9 @@ impl Call<'_> {
         };
         if let Standing::Unlawful(why) = standing {
             return Some(why);
+        }
+        if at >= now && !in_slack {
+            return Some(Why::NotYet);
         }
         let unannounced = window.and_then(|window| self.unannounced(window, at));
         unannounced.filter(|(_, due)| *due < now).map(|(who, _)| Why::Unannounced(who))

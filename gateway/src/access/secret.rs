@@ -1,11 +1,11 @@
 //! What proves that a caller is who they say: generated secrets and user-chosen passwords.
 //!
-//! Knows nothing of usernames, accounts or roles, and counts no failures; that is the throttle. Takes the time
-//! from its caller.
+//! Knows nothing of usernames, accounts or roles, and counts no failures; that is the throttle.
+//! Takes the time from its caller.
 //!
-//! INVARIANT: no work an attacker can order grows without bound. A generated secret costs one hash, inline; a password
-//! costs 19 MiB and tens of milliseconds, so at most [`SLOTS`] run, at most [`QUEUE`] wait, and the rest are told to come
-//! back.
+//! INVARIANT: no work an attacker can order grows without bound. A generated secret costs one hash,
+//! inline; a password costs 19 MiB and tens of milliseconds, so at most [`SLOTS`] run, at most
+//! [`QUEUE`] wait, and the rest are told to come back.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,7 +28,8 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// 32 bytes of the operating system's randomness as 43 characters of base64url without padding (RFC 4648 §5).
+    /// 32 bytes of the operating system's randomness as 43 characters of base64url without padding
+    /// (RFC 4648 §5).
     #[must_use]
     pub fn generate() -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
@@ -44,7 +45,8 @@ impl Secret {
 
     /// What to store: `sha256$` and 64 hexadecimal digits.
     ///
-    /// One plain hash is enough here, because guessing 256 random bits gains nothing from being slowed down.
+    /// One plain hash is enough here, because guessing 256 random bits gains nothing from being
+    /// slowed down.
     #[must_use]
     pub fn stored(&self) -> String {
         format!("{GENERATED}{}", hex_of_hash(self.0.as_bytes()))
@@ -57,8 +59,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What to store for a password that a person chose: an Argon2id string in PHC form, with the parameters of the OWASP
-/// password storage cheat sheet (19 MiB, two passes, one lane).
+/// What to store for a password that a person chose: an Argon2id string in PHC form, with the
+/// parameters of the OWASP password storage cheat sheet (19 MiB, two passes, one lane).
 ///
 /// Takes tens of milliseconds: call it where blocking is fine.
 ///
@@ -79,7 +81,8 @@ pub fn stored_password(password: &str) -> Result<String, PasswordError> {
 ///
 /// One per process: its queue bounds the whole process, and what it remembers dies with it.
 pub struct Verifier {
-    /// A full HMAC block, random per process: what is remembered means nothing to whoever reads our memory later.
+    /// A full HMAC block, random per process: what is remembered means nothing to whoever reads our
+    /// memory later.
     key: Zeroizing<[u8; 64]>,
     remembered: Mutex<HashMap<Tag, Instant>>,
     admitted: Arc<Semaphore>,
@@ -102,8 +105,9 @@ impl Verifier {
 
     /// Answers at once where one hash is enough; else hands back what [`Verifier::compute`] takes.
     ///
-    /// `None` stands for a username that doesn't exist. It costs what a wrong generated secret costs, so the time of the
-    /// answer doesn't tell the two apart. A stored text in neither of our forms matches nothing.
+    /// `None` stands for a username that doesn't exist. It costs what a wrong generated secret
+    /// costs, so the time of the answer doesn't tell the two apart. A stored text in neither of our
+    /// forms matches nothing.
     #[must_use]
     pub fn check(&self, stored: Option<&str>, presented: &[u8], now: Instant) -> Check {
         let stored = stored.unwrap_or(NOBODY);
@@ -123,8 +127,8 @@ impl Verifier {
         if bool::from(expected.as_bytes().ct_eq(found.as_bytes())) { Check::Right } else { Check::Wrong }
     }
 
-    /// Hashes a password and compares. A right one is remembered for [`REMEMBERED_FOR`] after its last use, and only for
-    /// the stored hash it matched.
+    /// Hashes a password and compares. A right one is remembered for [`REMEMBERED_FOR`] after its
+    /// last use, and only for the stored hash it matched.
     ///
     /// # Errors
     ///
@@ -135,7 +139,8 @@ impl Verifier {
         let tag = slow.tag;
         let matches = tokio::task::spawn_blocking(move || {
             let matches = slow.matches();
-            // Held to here even when the caller has hung up: a blocking task can't be stopped, only counted.
+            // Held to here even when the caller has hung up: a blocking task can't be stopped, only
+            // counted.
             drop((slot, admitted));
             matches
         });
@@ -148,7 +153,8 @@ impl Verifier {
 
     fn tag(&self, stored: &str, presented: &[u8]) -> Tag {
         let mut mac = <Hmac<Sha256> as KeyInit>::new((&*self.key).into());
-        // The stored hash has a salt and no NUL, so a changed password changes the tag and the two parts can't run together.
+        // The stored hash has a salt and no NUL, so a changed password changes the tag and the two
+        // parts can't run together.
         mac.update(stored.as_bytes());
         mac.update(&[0]);
         mac.update(presented);
@@ -156,7 +162,8 @@ impl Verifier {
     }
 
     fn recall(&self, tag: &Tag, now: Instant) -> bool {
-        // Looked up by an HMAC under a key nobody else has: how long the look-up takes says nothing usable.
+        // Looked up by an HMAC under a key nobody else has: how long the look-up takes says nothing
+        // usable.
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         match remembered.get_mut(tag) {
             Some(until) if now < *until => {
@@ -206,7 +213,8 @@ pub struct Slow {
 
 impl Slow {
     fn matches(&self) -> bool {
-        // The stored string's own parameters count, so older hashes go on working when ours are raised.
+        // The stored string's own parameters count, so older hashes go on working when ours are
+        // raised.
         Argon2::default().verify_password(&self.presented, self.stored.as_str()).is_ok()
     }
 }
@@ -267,7 +275,8 @@ const LANES: u32 = 1;
 const GENERATED: &str = "sha256$";
 const PASSWORD: &str = "$argon2id$";
 
-/// Stored for nobody: as long as a real one and the hash of nothing, since its digits aren't hexadecimal.
+/// Stored for nobody: as long as a real one and the hash of nothing, since its digits aren't
+/// hexadecimal.
 const NOBODY: &str = "sha256$----------------------------------------------------------------";
 
 #[cfg(test)]

@@ -320,7 +320,8 @@ impl Gate {
         uncovered: Uncovered,
         now: Timestamp,
     ) -> Result<Fault, Fault> {
-        let fault = refusal(&uncovered, &|p| loaded.name_of(p));
+        let never = loaded.call.windows().is_empty();
+        let fault = refusal(&uncovered, never, &|p| loaded.name_of(p));
         let spans = match &uncovered {
             Uncovered::Spans(spans) => {
                 spans.iter().map(|span| (span.from, span.until, reason(span.why))).collect()
@@ -416,18 +417,18 @@ fn check_placement(placement: &Placement, now: Timestamp) -> Result<(), Fault> {
     }
 }
 
-fn refusal(uncovered: &Uncovered, names: answer::Names<'_>) -> Fault {
+fn refusal(uncovered: &Uncovered, never_granted: bool, names: answer::Names<'_>) -> Fault {
     let delete = |fault: Fault| fault.with("source", json!("delete"));
     match uncovered {
         Uncovered::Spans(spans) => {
-            let whole = spans.iter().all(|span| !matches!(span.why, Why::NotGranted | Why::NotYet | Why::Paused | Why::Unannounced(_) | Why::Ended));
-            let later = spans.iter().all(|span| span.why == Why::NotYet);
+            let consent = spans.iter().all(|span| !matches!(span.why, Why::NotGranted | Why::NotYet | Why::Paused | Why::Unannounced(_) | Why::Ended));
+            let later = !never_granted && spans.iter().all(|span| span.why == Why::NotYet);
             let declined = spans.iter().any(|span| matches!(span.why, Why::Declined(_)));
             let withdrawn = spans.iter().any(|span| matches!(span.why, Why::Withdrawn(_)));
             let code = match () {
                 () if withdrawn => "consent-withdrawn",
                 () if declined => "consent-declined",
-                () if whole => "consent-required",
+                () if consent || never_granted => "consent-required",
                 () => "uncovered-audio",
             };
             let first = spans.first().map(|span| answer::words(span.why, names)).unwrap_or_default();

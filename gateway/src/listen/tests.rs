@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::*;
 
@@ -192,6 +192,22 @@ async fn what_outlasts_the_drain_is_cut() {
     server.task.await.unwrap();
     assert!(start.elapsed() >= drain && start.elapsed() < 10 * drain);
     assert_eq!(read_to_end(&mut busy).await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_failures_to_accept_ends_when_nothing_has_failed_for_a_while() {
+    let mut failures = Failures::default();
+    let gone = io::Error::from(io::ErrorKind::ConnectionAborted);
+    failures.another(&gone).await;
+    assert_eq!(failures.count, 0);
+    for expected in 1..=3 {
+        failures.another(&io::Error::other("too many open files")).await;
+        failures.none_this_time();
+        assert_eq!(failures.count, expected);
+    }
+    sleep(BURST_GAP).await;
+    failures.none_this_time();
+    assert_eq!(failures.count, 0);
 }
 
 /// Pipes in memory, with the server behind them.

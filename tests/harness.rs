@@ -1,0 +1,411 @@
+//! What tests from outside share: a gateway on a real socket, a client, and audio.
+//!
+//! [`Gateway`] runs in this process on a clock that stands still until it is moved, so that no test
+//! sleeps. [`Process`] is the real program, to be killed; it runs on the machine's clock.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use consent_gateway::access::Role;
+use consent_gateway::clock::Clock;
+use consent_gateway::config::Config;
+use consent_gateway::gate::ask::{Delivery, Prompt};
+use consent_gateway::gate::{AccountSettings, Gate, NewCredential};
+use consent_gateway::seal::{self, Envelope, Expected};
+use consent_gateway::serve::{self, Running};
+use consent_gateway::trail::Actor;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+/// When every manual clock begins.
+pub(crate) const START: &str = "2026-11-20T10:00:00Z";
+
+/// A gateway in this process, with the account `acme`.
+pub(crate) struct Gateway {
+    pub(crate) dir: TempDir,
+    pub(crate) clock: Clock,
+    pub(crate) running: Running,
+    pub(crate) recorder: Client,
+    pub(crate) listener: Client,
+    pub(crate) auditor: Client,
+    pub(crate) counsel: Client,
+    pub(crate) registrar: Client,
+    pub(crate) admin: Client,
+}
+
+impl Gateway {
+    /// With the account `acme`, its key, a credential of every role, and the prompts `en` and `de`
+    /// of 4 seconds, for the purpose `quality`.
+    pub(crate) async fn start() -> Gateway {
+        Gateway::with(Config::default(), AccountSettings::default()).await
+    }
+
+    pub(crate) async fn with(config: Config, settings: AccountSettings) -> Gateway {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(START.parse().unwrap());
+        let config = Config { listen: ([127, 0, 0, 1], 0).into(), data: dir.path().join("data"), ..config };
+        let running = serve::start(&config, clock.clone()).await.unwrap();
+        let people = add_account(&running.door.gate, "acme", &settings).await;
+        customer_key(&running.door.gate, dir.path(), "acme").await;
+        let of =
+            |role: Role| Client::new(running.address, people.iter().find(|new| new.role == role).unwrap());
+        Gateway {
+            recorder: of(Role::Recorder),
+            listener: of(Role::Listener),
+            auditor: of(Role::Auditor),
+            counsel: of(Role::Counsel),
+            registrar: of(Role::Registrar),
+            admin: of(Role::Admin),
+            dir,
+            clock,
+            running,
+        }
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.running.door.gate
+    }
+
+    pub(crate) fn advance_ms(&self, ms: u64) {
+        self.clock.advance(Duration::from_millis(ms));
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Opens `call` for a customer and an agent, both declared in `place`, ten seconds ago.
+    pub(crate) async fn open(&self, call: &str, place: &str) -> Value {
+        let started = self.now().checked_sub(jiff::SignedDuration::from_secs(10)).unwrap();
+        let body = json!({
+            "medium": "telephone", "started_at": started, "purposes": ["quality"],
+            "participants": [
+                {"id": "caller", "role": "customer", "location": place, "languages": ["en"]},
+                {"id": "agent", "role": "agent", "location": place, "languages": ["en"]},
+            ],
+        });
+        self.recorder.put(&format!("/v1/calls/{call}"), &body).await.expect(201)
+    }
+
+    /// The prompt `en` was played to these, and they stayed.
+    pub(crate) async fn prompt(&self, call: &str, participants: &[&str]) -> Value {
+        let event = json!({"type": "prompt.completed", "prompt": "en", "participants": participants, "played_ms": 4000});
+        self.event(call, &event).await.expect(201)
+    }
+
+    pub(crate) async fn event(&self, call: &str, event: &Value) -> Answer {
+        self.recorder.post(&format!("/v1/calls/{call}/events"), event).await
+    }
+
+    pub(crate) async fn control(&self, call: &str, action: &str) -> Answer {
+        self.recorder.post(&format!("/v1/calls/{call}/recording"), &json!({"action": action})).await
+    }
+
+    pub(crate) async fn upload(
+        &self,
+        call: &str,
+        name: &str,
+        from: Option<Timestamp>,
+        audio: &[u8],
+    ) -> Answer {
+        let start = from.map(|from| from.to_string());
+        let headers: Vec<(&str, &str)> =
+            start.iter().map(|start| ("recording-start", start.as_str())).collect();
+        self.recorder.upload(&format!("/v1/calls/{call}/recordings/{name}"), &headers, audio).await
+    }
+
+    /// Fetches a recording and opens it with the customer's private key.
+    pub(crate) async fn fetch_and_open(&self, recording: &str) -> Vec<u8> {
+        let described = self.listener.get(&format!("/v1/recordings/{recording}")).await.expect(200);
+        let media = self.listener.get(&format!("/v1/recordings/{recording}/media?purpose=quality")).await;
+        assert_eq!(media.status, 200, "{}", media.text());
+        let envelope: Envelope = serde_json::from_value(described["envelope"].clone()).unwrap();
+        let private = std::fs::read_to_string(self.dir.path().join("acme/private.pem")).unwrap();
+        let out = self.dir.path().join(format!("{recording}.opened"));
+        let expected = Expected { account: Some("acme"), recording: Some(recording) };
+        seal::open(media.body.as_slice(), &envelope, &private, expected, &out).unwrap();
+        std::fs::read(out).unwrap()
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// How many sealed media, envelopes and unfinished files the store holds.
+    pub(crate) fn stored_files(&self) -> usize {
+        files_below(&self.data().join("media")).len()
+    }
+}
+
+/// Adds an account with a credential of every role and two prompts.
+pub(crate) async fn add_account(
+    gate: &Gate,
+    account: &str,
+    settings: &AccountSettings,
+) -> Vec<NewCredential> {
+    let actor = Actor::command_line();
+    gate.add_account(&actor, account, None, None, settings).await.unwrap();
+    for language in ["en", "de"] {
+        let prompt = Prompt {
+            text: "This call is recorded.".into(),
+            language: language.into(),
+            duration_ms: 4000,
+            purposes: vec!["quality".into()],
+            delivery: Delivery::Audio,
+            sha256: None,
+        };
+        gate.put_prompt(&actor, account, language, &prompt).await.unwrap();
+    }
+    let mut people = Vec::new();
+    for role in Role::ALL {
+        people.push(gate.add_credential(&actor, account, role, "somebody", None).await.unwrap());
+    }
+    people
+}
+
+/// Makes the customer's key pair in `dir/account` and gives the public half to the gateway.
+pub(crate) async fn customer_key(gate: &Gate, dir: &Path, account: &str) {
+    let keys = dir.join(account);
+    std::fs::create_dir(&keys).unwrap();
+    let pair = seal::keygen(&keys).unwrap();
+    gate.add_key(&Actor::command_line(), account, pair.public_key.to_pem()).await.unwrap();
+}
+
+/// Somebody who sends requests, one connection each.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    pub(crate) authorization: Option<String>,
+}
+
+impl Client {
+    pub(crate) fn new(address: SocketAddr, credential: &NewCredential) -> Client {
+        Client::named(address, &credential.username, credential.password.expose())
+    }
+
+    pub(crate) fn named(address: SocketAddr, username: &str, password: &str) -> Client {
+        let authorization = format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")));
+        Client { address, authorization: Some(authorization) }
+    }
+
+    pub(crate) fn stranger(address: SocketAddr) -> Client {
+        Client { address, authorization: None }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], Bytes::new()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], Bytes::new()).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send("PUT", path, &[("content-type", "application/json")], body.to_string().into()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[("content-type", "application/json")], body.to_string().into()).await
+    }
+
+    pub(crate) async fn upload(&self, path: &str, headers: &[(&str, &str)], audio: &[u8]) -> Answer {
+        self.send("PUT", path, headers, Bytes::copy_from_slice(audio)).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Answer {
+        self.try_send(method, path, headers, body).await.expect("the gateway answers")
+    }
+
+    /// As [`Client::send`], where the gateway may be gone.
+    pub(crate) async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, Box<dyn std::error::Error>> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let driving = tokio::spawn(connection);
+        let mut request = hyper::Request::builder().method(method).uri(path).header("host", "gateway");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = sender.send_request(request.body(Full::new(body))?).await?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = response.into_body().collect().await?.to_bytes().to_vec();
+        driving.abort();
+        Ok(Answer { status, headers, body })
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The JSON of an answer that must have this status.
+    #[track_caller]
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        self.json()
+    }
+
+    /// The problem document of an answer that must have this status and code.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        let problem = self.expect(status);
+        assert_eq!(problem["code"], code, "{problem}");
+        let content_type = self.headers.get("content-type").and_then(|value| value.to_str().ok());
+        assert_eq!(content_type, Some("application/problem+json"));
+        problem
+    }
+}
+
+/// The real program, on a data directory, to be killed.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    /// Starts `serve` on any free port of loopback and waits until it listens.
+    pub(crate) fn serve(data: &Path, more: &[&str]) -> Process {
+        use std::io::BufRead as _;
+        let mut child = Command::new(PROGRAM)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .args(more)
+            .env("RUST_LOG", "info")
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut told = String::new();
+        let address = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("the gateway ended: {told}")).unwrap();
+            let plain = without_colours(&line);
+            told.push_str(&plain);
+            let found = plain.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+            if let Some(address) = found {
+                break address.parse().unwrap();
+            }
+        };
+        // Whoever reads nothing further would block the program once the pipe is full.
+        std::thread::spawn(move || lines.for_each(drop));
+        Process { child, address }
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the program to its end: its exit code, standard output and standard error.
+pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(PROGRAM).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+/// 16-bit mono PCM of this length: a tone that is no silence.
+pub(crate) fn wav(ms: u64) -> Vec<u8> {
+    wav_of(8000, &tone(8000, ms))
+}
+
+/// Samples of a 440 Hz tone.
+pub(crate) fn tone(rate: u64, ms: u64) -> Vec<i16> {
+    // A square wave needs no floating point and is anything but silent.
+    (0..rate * ms / 1000).map(|n| if (n * 880 / rate).is_multiple_of(2) { 8000 } else { -8000 }).collect()
+}
+
+/// A WAV file of these samples, 16-bit mono PCM.
+pub(crate) fn wav_of(rate: u32, samples: &[i16]) -> Vec<u8> {
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let len = u32::try_from(data.len()).unwrap();
+    let mut wav = Vec::with_capacity(data.len() + 44);
+    wav.extend_from_slice(b"RIFF");
+    wav.extend_from_slice(&(len + 36).to_le_bytes());
+    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend_from_slice(&rate.to_le_bytes());
+    wav.extend_from_slice(&(rate * 2).to_le_bytes());
+    wav.extend_from_slice(b"\x02\0\x10\0data");
+    wav.extend_from_slice(&len.to_le_bytes());
+    wav.extend_from_slice(&data);
+    wav
+}
+
+/// Every file below a directory.
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() { dirs.push(path) } else { files.push(path) }
+        }
+    }
+    files
+}
+
+fn without_colours(line: &str) -> String {
+    let mut plain = String::new();
+    let mut escape = false;
+    for c in line.chars() {
+        match c {
+            '\u{1b}' => escape = true,
+            'm' if escape => escape = false,
+            c if !escape => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_consent-gateway");

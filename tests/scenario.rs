@@ -1,0 +1,3 @@
+//! One file a story, against a real socket.
+
+mod consent;
