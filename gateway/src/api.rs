@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::access::{Access, Denied, Principal};
-use crate::body::{Pace, discard_unread, read_all};
+use crate::body::{Cap, Pace, discard_unread, read_all};
 use crate::gate::{Fault, FaultKind, Gate};
 use crate::listen::Peer;
 
@@ -89,6 +89,8 @@ async fn authorize(
     request.extensions_mut().insert(principal);
     let mut response = next.run(request).await;
     response.extensions_mut().insert(Credential(credential));
+    // Somebody we know may send more of a refused body before we hang up.
+    response.extensions_mut().insert(Cap::KNOWN);
     Ok(response)
 }
 

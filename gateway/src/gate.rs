@@ -9,12 +9,14 @@
 
 pub mod answer;
 pub mod ask;
+mod barred;
 mod fault;
 mod fetch;
 mod observe;
 mod open;
 mod register;
 mod store;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +27,13 @@ use serde::{Deserialize, Serialize};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use barred::Barred;
 pub use fault::{Fault, FaultKind};
 pub use fetch::{Listing, Served};
 pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
 pub use store::{Admission, Placement, Stored};
+pub use turns::Turns;
 
 use crate::access::Principal;
 use crate::clock::{Clock, millis};
@@ -59,6 +63,10 @@ pub struct Gate {
     pub uploads: UploadLimits,
     /// Public keys that were read and checked before.
     pub keys: KeyCache,
+    /// Lets verbs on one call wait for each other instead of colliding.
+    pub turns: Turns,
+    /// Calls on which something restrictive happened that could not be logged.
+    pub barred: Barred,
     /// Work that goes on when its client is gone.
     pub tasks: TaskTracker,
 }

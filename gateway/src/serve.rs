@@ -71,6 +71,8 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
             deadline: Duration::from_secs(config.upload.deadline_seconds),
         },
         keys: crate::gate::KeyCache::default(),
+        turns: crate::gate::Turns::default(),
+        barred: crate::gate::Barred::default(),
         tasks: TaskTracker::new(),
     };
     gate.keep_table(&text).await?;

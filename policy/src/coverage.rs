@@ -242,7 +242,9 @@ impl Call<'_> {
         once.saturating_mul(u64::from(self.settings.recorders.max(1)))
     }
 
-    fn withdrawn(&self, now: Timestamp) -> Option<u32> {
+    /// Who has withdrawn, and has not said yes to a new prompt since.
+    #[must_use]
+    pub fn withdrawn(&self, now: Timestamp) -> Option<u32> {
         self.people.iter().find_map(|person| match person.objection(now) {
             Some(Why::Withdrawn(participant)) => Some(participant),
             _ => None,

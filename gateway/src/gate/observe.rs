@@ -1,19 +1,20 @@
 //! What the platform reports, and what it asks of the recording.
 
 use jiff::Timestamp;
-use policy::{Control, Event, Heard, Recorder, What};
+use policy::{Control, Event, Heard, OnWithdrawal, Recorder, What};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::ask::{
     self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, check_name, check_sha256,
 };
 use super::open::{call_ended, covers, offset_ms};
-use super::{ATTEMPTS, Fault, Gate, Loaded, answer, check_time};
+use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
 use crate::ledger::{Appended, Change, Expect, Job};
-use crate::trail::{self, Body};
+use crate::trail::{self, Actor, Body};
 
 impl Gate {
     /// Logs what happened on a call: all of it, or nothing.
@@ -25,13 +26,47 @@ impl Gate {
         if events.is_empty() || events.len() > MAX_EVENTS {
             return Err(Fault::invalid("invalid-event", format!("send 1 to {MAX_EVENTS} events at once")));
         }
+        let restrictive = || events.iter().filter(|observed| restricts(observed)).map(digest);
+        let _turn = self.turns.take(&who.account, name).await;
+        let outcome = self.observe_until_seen(who, name, &events).await;
+        match &outcome {
+            Ok(_) => restrictive().for_each(|digest| self.barred.lift(&who.account, name, &digest)),
+            Err(fault) if fault.kind == FaultKind::Unavailable => {
+                restrictive().for_each(|digest| self.barred.bar(&who.account, name, digest));
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn observe_until_seen(
+        &self,
+        who: &Principal,
+        name: &str,
+        events: &[Observed],
+    ) -> Result<Value, Fault> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&who.account, name).await?;
-            if let Some(decision) = self.try_observe(who, loaded, &events).await? {
+            let call = loaded.uid;
+            if let Some((decision, withdrawn)) = self.try_observe(who, loaded, events).await? {
+                if withdrawn {
+                    self.delete_stored(who, call).await?;
+                }
                 return Ok(decision);
             }
         }
         Err(Fault::contended())
+    }
+
+    /// Deletes what a call has stored, where somebody withdrew and the account says so. A legal
+    /// hold keeps it. Repeated by every later event, so that a crash in between loses nothing.
+    async fn delete_stored(&self, who: &Principal, call: Uuid) -> Result<(), Fault> {
+        let stored =
+            self.ledger.recordings(&who.account, Some(call), (i64::MIN, String::new()), 10_000).await?;
+        for row in stored.iter().filter(|row| !row.held) {
+            self.erase(&Actor::gateway(), &who.account, parse_id(&row.id)?).await?;
+        }
+        Ok(())
     }
 
     async fn try_observe(
@@ -39,14 +74,14 @@ impl Gate {
         who: &Principal,
         mut loaded: Loaded<'_>,
         events: &[Observed],
-    ) -> Result<Option<Value>, Fault> {
+    ) -> Result<Option<(Value, bool)>, Fault> {
         let now = self.moment(&loaded.call);
         let mut job = Job { expects: vec![loaded.expect_head()], ..Job::default() };
         let mut head = loaded.head;
         for observed in events {
             if let Some(id) = &observed.id {
                 check_name("an event's id", id)?;
-                let digest = Sha256::digest(serde_json::to_vec(observed).unwrap_or_default()).to_vec();
+                let digest = digest(observed);
                 let again = job.changes.iter().find_map(|change| {
                     if let Change::SentEvent { id: sent, digest, .. } = change
                         && sent == id
@@ -82,13 +117,12 @@ impl Gate {
             }
             job.entries.push(draft);
         }
-        if job.entries.is_empty() {
-            return Ok(Some(self.decision(&loaded)));
+        let withdrawn = loaded.call.settings().on_withdrawal == OnWithdrawal::Delete
+            && loaded.call.withdrawn(now).is_some();
+        if job.entries.is_empty() || self.append(job).await? == Appended::Done {
+            return Ok(Some((self.decision(&loaded), withdrawn)));
         }
-        match self.append(job).await? {
-            Appended::Conflict => Ok(None),
-            Appended::Done => Ok(Some(self.decision(&loaded))),
-        }
+        Ok(None)
     }
 
     async fn event(
@@ -246,6 +280,7 @@ impl Gate {
         if asked.behavior.is_some() && asked.action != ControlAction::Pause {
             return Err(Fault::invalid("invalid-control", "`behavior` goes with `pause` only"));
         }
+        let _turn = self.turns.take(&who.account, name).await;
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&who.account, name).await?;
             if let Some(answer) = self.try_control(who, loaded, &asked).await? {
@@ -274,6 +309,7 @@ impl Gate {
         let control = control(asked);
         let mut refusal = None;
         if opens {
+            self.barred.check(&loaded)?;
             let decision = at_now.decide(now);
             let keys = self.usable_keys(&who.account).await?;
             if !decision.permitted() {
@@ -425,6 +461,17 @@ fn only_its_fields(observed: &Observed) -> Result<(), Fault> {
         }
         None => Ok(()),
     }
+}
+
+/// Whether something is lost to somebody's privacy if this event is not logged.
+fn restricts(observed: &Observed) -> bool {
+    tightens(observed)
+        || observed.kind == EventType::ParticipantLeft
+        || observed.kind == EventType::ToneStopped
+}
+
+fn digest(observed: &Observed) -> Vec<u8> {
+    Sha256::digest(serde_json::to_vec(observed).unwrap_or_default()).to_vec()
 }
 
 /// Whether an event can only make things stricter: such are heard after the call's end, too.

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
-use super::{ATTEMPTS, Context, Fault, Gate, Loaded, answer, check_time};
+use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, Loaded, answer, check_time};
 use crate::access::Principal;
 use crate::clock::whole_millis;
 use crate::ledger::{Appended, Change, Expect, Job};
@@ -28,6 +28,7 @@ impl Gate {
         check_name("the call's id", name)?;
         check_open(&asked)?;
         let digest = digest(&asked)?;
+        let _turn = self.turns.take(&who.account, name).await;
         asked.started_at = asked.started_at.map(whole_millis);
         for participant in &mut asked.participants {
             participant.joined_at = participant.joined_at.map(whole_millis);
@@ -152,12 +153,29 @@ impl Gate {
     pub async fn join(&self, who: &Principal, name: &str, asked: Participant) -> Result<Value, Fault> {
         check_participant(&asked)?;
         let asked = Participant { joined_at: asked.joined_at.map(whole_millis), ..asked };
+        let digest = Sha256::digest(serde_json::to_vec(&asked).unwrap_or_default()).to_vec();
+        let _turn = self.turns.take(&who.account, name).await;
+        let outcome = self.join_until_seen(who, name, &asked).await;
+        match &outcome {
+            Ok(_) => self.barred.lift(&who.account, name, &digest),
+            Err(fault) if fault.kind == FaultKind::Unavailable => self.barred.bar(&who.account, name, digest),
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn join_until_seen(
+        &self,
+        who: &Principal,
+        name: &str,
+        asked: &Participant,
+    ) -> Result<Value, Fault> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&who.account, name).await?;
             if loaded.call.ended_at().is_some() {
                 return Err(call_ended());
             }
-            if let Some(decision) = self.try_join(who, loaded, &asked).await? {
+            if let Some(decision) = self.try_join(who, loaded, asked).await? {
                 return Ok(decision);
             }
         }

@@ -175,6 +175,7 @@ impl Gate {
         staged: &Staged,
     ) -> Result<(Judged<'g>, Timestamp), Fault> {
         let loaded = self.load(&admission.who.account, &admission.call).await?;
+        self.barred.check(&loaded)?;
         let now = self.moment(&loaded.call);
         if let Some(existing) = self.ledger.recording_by_name(loaded.uid, &admission.name).await? {
             return Ok((Judged::Again(Box::new(existing)), now));
