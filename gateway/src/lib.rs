@@ -1,5 +1,8 @@
 #![doc = include_str!("../../README.md")]
 
+#[doc = include_str!("../ARCHITECTURE.md")]
+pub mod architecture {}
+
 pub mod access;
 pub mod api;
 pub mod body;
