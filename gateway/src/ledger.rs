@@ -1,6 +1,6 @@
 //! The ledger: everything that is kept in SQL.
 //!
-//! Reads go through a pool; every write goes through one [`writer`] that commits in groups, so
+//! Reads go through a pool; every write goes through one writer that commits in groups, so
 //! that an entry, its indexes and its call's head are durable together or not at all.
 //!
 //! What somebody who controls this file can do: read who called whom (numbers stand in

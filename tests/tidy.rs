@@ -1,0 +1,109 @@
+//! What a reader relies on and no compiler checks: layers, documentation, the table's honesty.
+
+use std::path::{Path, PathBuf};
+
+use crate::harness::files_below;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The source of a module: its file, and the files in the folder of its name.
+fn sources(module: &str) -> Vec<(PathBuf, String)> {
+    let src = root().join("gateway/src");
+    let mut files = vec![src.join(format!("{module}.rs"))];
+    files.extend(files_below(&src.join(module)));
+    files.retain(|path| {
+        let below = path.strip_prefix(&src).unwrap();
+        !below.components().any(|part| ["tests.rs", "tests"].contains(&part.as_os_str().to_str().unwrap()))
+    });
+    files.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn leaves_know_neither_http_nor_the_gate_nor_each_other() {
+    let allowed: &[(&str, &[&str])] = &[
+        ("seal", &[]),
+        ("measure", &[]),
+        ("locate", &[]),
+        ("vault", &[]),
+        ("trail", &[]),
+        ("ledger", &["trail"]),
+        ("clock", &[]),
+        ("body", &[]),
+        ("listen", &["body"]),
+    ];
+    for (module, friends) in allowed {
+        for (path, text) in sources(module) {
+            for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                let Some(named) = line.split("crate::").nth(1) else { continue };
+                let other = named.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap();
+                let fine = other == *module || friends.contains(&other);
+                assert!(fine, "{} uses `crate::{other}`: {line}", path.display());
+            }
+            let http = !["body", "listen"].contains(module)
+                && text.lines().any(|line| line.starts_with("use axum") || line.starts_with("use hyper"));
+            assert!(!http, "{} knows HTTP", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_key_of_the_configuration_is_in_the_manual() {
+    let manual = read("README.md");
+    let source = read("gateway/src/config.rs");
+    let mut section = String::new();
+    for line in source.lines() {
+        if let Some(name) = line.strip_prefix("pub struct ").and_then(|rest| rest.split(' ').next()) {
+            section = match name {
+                "Config" => String::new(),
+                other => format!("{}.", other.to_lowercase()),
+            };
+        }
+        let Some(key) =
+            line.strip_prefix("    pub ").and_then(|rest| rest.split_once(": ")).map(|pair| pair.0)
+        else {
+            continue;
+        };
+        if ["tls", "upload"].contains(&key) && section.is_empty() {
+            continue;
+        }
+        assert!(manual.contains(&format!("`{section}{key}`")), "the manual does not tell `{section}{key}`");
+    }
+}
+
+#[test]
+fn every_row_of_the_table_cites_something_and_claims_no_review() {
+    let table = policy::Table::parse(&read("jurisdictions.toml")).unwrap();
+    assert_eq!(table.rows().count(), 120);
+    for row in table.rows() {
+        assert!(!row.citations.is_empty() && !row.summary.is_empty(), "{}", row.code);
+        assert_eq!(row.reviewed, None, "{}: no lawyer has read the table yet", row.code);
+    }
+}
+
+#[test]
+fn every_event_type_of_the_manual_is_in_the_description_and_back() {
+    let manual = read("README.md");
+    let document = consent_gateway::api::openapi::document();
+    let types =
+        document.pointer("/components/schemas/Event/properties/type/enum").unwrap().as_array().unwrap();
+    for event in types {
+        assert!(
+            manual.contains(&format!("`{}`", event.as_str().unwrap())),
+            "the manual does not tell {event}"
+        );
+    }
+}
+
+#[test]
+fn every_role_of_the_manual_has_a_row() {
+    let manual = read("README.md");
+    for role in consent_gateway::access::Role::ALL {
+        assert!(manual.contains(&format!("| `{}` |", role.as_str())), "{}", role.as_str());
+    }
+}
