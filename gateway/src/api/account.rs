@@ -13,7 +13,7 @@ use policy::{Medium, Requirement};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Asked, Door, Named, answer, json_body, media, page};
+use super::{Asked, Door, Named, answer, json_body, media, openapi, page};
 use crate::access::Principal;
 use crate::gate::ask::{ConsentGrant, Prompt};
 use crate::gate::{Fault, FaultKind, answer as words};
@@ -23,6 +23,10 @@ type Gate = State<Arc<Door>>;
 
 pub(super) async fn healthz() -> Response {
     answer(StatusCode::OK, &json!({"status": "ok"}))
+}
+
+pub(super) async fn description() -> Response {
+    answer(StatusCode::OK, &openapi::document())
 }
 
 pub(super) async fn readyz(State(door): Gate) -> Response {

@@ -1,14 +1,9 @@
 //! `GET /openapi.json`: the API described from the table of routes itself.
 
-use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::routes::{Entry, TABLE};
 use crate::access::Role;
-
-pub(super) async fn serve() -> Response {
-    axum::Json(document()).into_response()
-}
 
 /// The OpenAPI 3.1 document.
 #[must_use]

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::{Door, account, calls, media, openapi, upload};
+use super::{Door, account, calls, media, upload};
 use crate::access::Role;
 
 /// One route.
@@ -38,7 +38,7 @@ pub fn mount() -> Router<Arc<Door>> {
     [
         ("/healthz", get(account::healthz)),
         ("/readyz", get(account::readyz)),
-        ("/openapi.json", get(openapi::serve)),
+        ("/openapi.json", get(account::description)),
         ("/v1/calls/{call}", put(calls::open).get(calls::show)),
         ("/v1/calls/{call}/decision", get(calls::decision)),
         ("/v1/calls/{call}/participants", post(calls::join)),
