@@ -79,7 +79,7 @@ async fn authorize(
     if let (Some(_), entry) = (&path, entry) {
         let may = match entry {
             Some(entry) => entry.roles.contains(&principal.role),
-            None => return Ok(next.run(request).await),
+            None => return Err(wrong_method(request.method().clone()).await),
         };
         if !may {
             return Err(problem::forbidden(&principal));

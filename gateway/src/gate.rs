@@ -210,7 +210,11 @@ impl Gate {
         let mut joined = Joined {
             identified: asked.number.is_some() || asked.ip.is_some() || asked.location.is_some(),
             places,
-            languages: asked.languages.clone(),
+            languages: asked
+                .languages
+                .iter()
+                .map(|tag| ask::language("a language", tag))
+                .collect::<Result<_, _>>()?,
             joined_at: asked.joined_at,
             ..Joined::new(number, asked.role)
         };
@@ -352,7 +356,8 @@ pub(crate) fn from_row(at: i64) -> Timestamp {
 impl AccountSettings {
     pub(crate) fn for_policy(&self) -> Settings {
         Settings {
-            default_language: self.default_language.clone(),
+            default_language: ask::language("the default language", &self.default_language)
+                .unwrap_or_default(),
             late_evidence_seconds: self.late_evidence_seconds,
             recorders: self.recorders,
             on_withdrawal: self.on_withdrawal,

@@ -159,6 +159,19 @@ impl Ledger {
         .await?)
     }
 
+    /// The newest call of this id that was opened at `at` or before, in milliseconds.
+    pub async fn call_at(&self, account: &str, id: &str, at: i64) -> Result<Option<CallRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call \
+             WHERE account = ? AND id = ? AND opened_at <= ? ORDER BY opened_at DESC LIMIT 1",
+        )
+        .bind(account)
+        .bind(id)
+        .bind(at)
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
     /// A call by the gateway's own id.
     pub async fn call(&self, uid: Uuid) -> Result<Option<CallRow>, LedgerError> {
         Ok(sqlx::query_as("SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE uid = ?")

@@ -60,6 +60,7 @@ CREATE TABLE call (
     head       TEXT NOT NULL
 ) STRICT;
 
+CREATE INDEX call_by_id ON call (account, id, opened_at);
 CREATE INDEX call_by_time ON call (account, opened_at);
 
 -- The newest call of every id and alias.

@@ -209,7 +209,7 @@ impl Call<'_> {
             return Some(Why::NotYet);
         }
         let unannounced = window.and_then(|window| self.unannounced(window, at));
-        unannounced.filter(|(_, due)| *due < now).map(|(who, _)| Why::Unannounced(who))
+        unannounced.map(|(who, _)| Why::Unannounced(who))
     }
 
     /// Says what the law had against it, where it had something, rather than that nobody asked.

@@ -379,6 +379,27 @@ pub fn check_name(what: &str, name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The language of a tag (BCP 47): its first part, in lower case. Only that is compared, and only
+/// that goes into the trail.
+///
+/// # Errors
+///
+/// [`Fault`] where the text is no language tag.
+pub fn language(what: &str, tag: &str) -> Result<String, Fault> {
+    let mut parts = tag.split('-');
+    let primary = parts.next().unwrap_or("");
+    let plain = (2..=3).contains(&primary.len()) && primary.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let rest =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !plain || tag.len() > 35 || !parts.all(rest) {
+        return Err(Fault::invalid(
+            "invalid-language",
+            format!("{what} is no language tag; write for example `en` or `de-AT` (BCP 47)"),
+        ));
+    }
+    Ok(primary.to_ascii_lowercase())
+}
+
 /// Checks a SHA-256 in hexadecimal.
 ///
 /// # Errors

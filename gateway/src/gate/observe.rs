@@ -261,7 +261,7 @@ impl Gate {
         Ok(Heard {
             version: row.uid,
             duration_ms: prompt.duration_ms,
-            language: prompt.language,
+            language: ask::language("the prompt's language", &prompt.language)?,
             covers_purposes: covers(&prompt.purposes, &loaded.context.purposes),
         })
     }

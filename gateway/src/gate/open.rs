@@ -421,7 +421,7 @@ fn check_participant(asked: &Participant) -> Result<(), Fault> {
     if asked.languages.len() > 32 {
         return Err(Fault::invalid("too-many-languages", "a participant has at most 32 languages"));
     }
-    asked.languages.iter().try_for_each(|language| check_name("a language", language))?;
+    asked.languages.iter().try_for_each(|tag| ask::language("a language", tag).map(drop))?;
     if let Some(places) = &asked.location
         && places.as_slice().len() > 16
     {

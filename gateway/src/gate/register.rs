@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::ask::{ConsentGrant, Prompt, check_name, check_sha256};
+use super::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
 use super::{ATTEMPTS, Fault, Gate, from_row};
 use crate::access::{Principal, Role, secret::Secret};
 use crate::ledger::{Appended, Change, Expect, Job, PromptRow};
@@ -440,7 +440,7 @@ fn check_settings(settings: &AccountSettings) -> Result<(), Fault> {
     if settings.recorders == 0 {
         return Err(Fault::invalid("invalid-settings", "`recorders` is at least 1"));
     }
-    check_name("`default_language`", &settings.default_language)
+    language("`default_language`", &settings.default_language).map(drop)
 }
 
 fn check_prompt(prompt: &Prompt) -> Result<(), Fault> {
@@ -453,7 +453,7 @@ fn check_prompt(prompt: &Prompt) -> Result<(), Fault> {
             "`duration_ms` is not from 1000 (1 s) to 600000 (10 min)",
         ));
     }
-    check_name("`language`", &prompt.language)?;
+    language("`language`", &prompt.language)?;
     prompt.purposes.iter().try_for_each(|purpose| check_name("a purpose", purpose))?;
     check_sha256("sha256", prompt.sha256.as_deref())
 }

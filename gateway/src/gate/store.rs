@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, ask, check_time, parse_id};
+use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, ask, parse_id};
 use crate::access::Principal;
 use crate::body::{BodyError, Paced};
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
@@ -77,9 +77,9 @@ impl Gate {
         digest: Option<[u8; 32]>,
     ) -> Result<Admission, Fault> {
         ask::check_name("the recording's name", name)?;
-        let loaded = self.load(&who.account, call).await?;
+        let loaded = self.load_for(&who.account, call, &placement).await?;
         let now = self.moment(&loaded.call);
-        check_placement(&placement, now)?;
+        check_placement(&placement)?;
         let existing = self.ledger.recording_by_name(loaded.uid, name).await?;
         if existing.as_ref().is_some_and(|row| row.deleted_at.is_some()) {
             return Err(gone());
@@ -174,7 +174,7 @@ impl Gate {
         admission: &Admission,
         staged: &Staged,
     ) -> Result<(Judged<'g>, Timestamp), Fault> {
-        let loaded = self.load(&admission.who.account, &admission.call).await?;
+        let loaded = self.load_for(&admission.who.account, &admission.call, &admission.placement).await?;
         self.barred.check(&loaded)?;
         let now = self.moment(&loaded.call);
         if let Some(existing) = self.ledger.recording_by_name(loaded.uid, &admission.name).await? {
@@ -301,6 +301,24 @@ impl Gate {
             .map_err(broken)
     }
 
+    /// The call that an upload belongs to: of several of one id, the newest that was open when the
+    /// audio says it began, so that reopening an id loses nothing of the call before.
+    async fn load_for(&self, account: &str, name: &str, placement: &Placement) -> Result<Loaded<'_>, Fault> {
+        let begun = match placement {
+            Placement::Unsaid => None,
+            Placement::From(from) => Some(*from),
+            Placement::Timeline(parts) => parts.first().map(|(from, _)| *from),
+        };
+        let found = match begun {
+            Some(begun) => self.ledger.call_at(account, name, begun.as_millisecond()).await?,
+            None => None,
+        };
+        match found {
+            Some(row) => self.load_row(row).await,
+            None => self.load(account, name).await,
+        }
+    }
+
     /// The account's keys that can be used.
     pub(crate) async fn usable_keys(&self, account: &str) -> Result<Vec<(String, RecipientKey)>, Fault> {
         let rows = self.ledger.keys(account).await?;
@@ -322,7 +340,8 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Fault, Fault> {
         let never = loaded.call.windows().is_empty();
-        let fault = refusal(&uncovered, never, &|p| loaded.name_of(p));
+        let announceable = loaded.call.decide(now).announcement_due.is_some();
+        let fault = refusal(&uncovered, never, announceable, &|p| loaded.name_of(p));
         let spans = match &uncovered {
             Uncovered::Spans(spans) => {
                 spans.iter().map(|span| (span.from, span.until, reason(span.why))).collect()
@@ -392,14 +411,10 @@ fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, Fault> {
     })
 }
 
-fn check_placement(placement: &Placement, now: Timestamp) -> Result<(), Fault> {
+fn check_placement(placement: &Placement) -> Result<(), Fault> {
     match placement {
-        Placement::Unsaid => Ok(()),
-        Placement::From(from) => check_time("Recording-Start", *from, now),
+        Placement::Unsaid | Placement::From(_) => Ok(()),
         Placement::Timeline(parts) => {
-            for (from, _) in parts {
-                check_time("Recording-Timeline", *from, now)?;
-            }
             let overlap = parts.windows(2).any(|pair| match pair {
                 [(from, ms), (next, _)] => {
                     from.as_millisecond().saturating_add(i64::try_from(*ms).unwrap_or(i64::MAX))
@@ -418,12 +433,18 @@ fn check_placement(placement: &Placement, now: Timestamp) -> Result<(), Fault> {
     }
 }
 
-fn refusal(uncovered: &Uncovered, never_granted: bool, names: answer::Names<'_>) -> Fault {
+fn refusal(
+    uncovered: &Uncovered,
+    never_granted: bool,
+    announceable: bool,
+    names: answer::Names<'_>,
+) -> Fault {
     let delete = |fault: Fault| fault.with("source", json!("delete"));
     match uncovered {
         Uncovered::Spans(spans) => {
             let consent = spans.iter().all(|span| !matches!(span.why, Why::NotGranted | Why::NotYet | Why::Paused | Why::Unannounced(_) | Why::Ended));
-            let later = !never_granted && spans.iter().all(|span| span.why == Why::NotYet);
+            let waits = |why| why == Why::NotYet || (announceable && matches!(why, Why::Unannounced(_)));
+            let later = !never_granted && spans.iter().all(|span| waits(span.why));
             let declined = spans.iter().any(|span| matches!(span.why, Why::Declined(_)));
             let withdrawn = spans.iter().any(|span| matches!(span.why, Why::Withdrawn(_)));
             let code = match () {

@@ -56,7 +56,7 @@ pub(crate) struct Stay {
     serves_until: Option<Timestamp>,
     machine: Vec<Span>,
     levels: Vec<(Timestamp, Level)>,
-    grant: Option<(Timestamp, Grant)>,
+    grants: Vec<(Timestamp, Grant)>,
     pub(crate) refused_grant: Option<RefusedGrant>,
     written: Option<Timestamp>,
     pub(crate) announced: Vec<Timestamp>,
@@ -136,7 +136,7 @@ impl Person {
             }
             self.stays.push(Stay::new(from, joined.grant, joined.refused_grant, now));
         } else if let (Some(stay), Some(grant)) = (self.stays.last_mut(), joined.grant) {
-            stay.grant = Some((now, grant));
+            stay.grants.push((now, grant));
         }
     }
 
@@ -426,7 +426,7 @@ impl Person {
                 note(span.from);
                 span.until.into_iter().for_each(&mut *note);
             }
-            if let Some((from, grant)) = &stay.grant {
+            for (from, grant) in &stay.grants {
                 note(*from);
                 note(grant.from);
                 grant.until.into_iter().for_each(&mut *note);
@@ -452,7 +452,7 @@ impl Stay {
             serves_until: None,
             machine: Vec::new(),
             levels: Vec::new(),
-            grant: grant.map(|grant| (now, grant)),
+            grants: grant.map(|grant| (now, grant)).into_iter().collect(),
             refused_grant,
             written: None,
             announced: Vec::new(),
@@ -504,9 +504,12 @@ impl Stay {
     }
 
     fn granted(&self, at: Timestamp) -> Option<&Grant> {
-        let (logged, grant) = self.grant.as_ref()?;
-        let holds = *logged <= at && grant.from <= at && grant.until.is_none_or(|until| at < until);
-        holds.then_some(grant)
+        let holds = |logged: Timestamp, grant: &Grant| {
+            logged <= at && grant.from <= at && grant.until.is_none_or(|until| at < until)
+        };
+        let held = self.grants.iter().filter(|(logged, grant)| holds(*logged, grant)).map(|(_, grant)| grant);
+        // An express yes of their own before a works agreement.
+        held.min_by_key(|grant| grant.works_agreement)
     }
 }
 
