@@ -328,7 +328,10 @@ impl Call<'_> {
             }
         }
         because.push(Because { subject, code: Some(code), evidence, citations, says });
-        if let Some(parent) = asked.parent {
+        // A country's row is told once, however many of its states are on the call.
+        if let Some(parent) = asked.parent
+            && !because.iter().any(|told| told.code == Some(parent.code))
+        {
             because.push(self.parent(subject, parent, evidence));
         }
     }
