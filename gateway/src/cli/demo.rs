@@ -129,7 +129,6 @@ async fn call(platform: &Client) -> Result<String, CliError> {
     out::line(
         "1. A caller from San Francisco rings; an agent in New York, who consented by contract, answers.",
     );
-    let began = platform.now();
     let opened = platform
         .put(&format!("/v1/calls/{CALL}"), &json!({
             "medium": "telephone", "direction": "inbound", "purposes": ["quality"],
@@ -141,6 +140,7 @@ async fn call(platform: &Client) -> Result<String, CliError> {
         .await?
         .expect(201)?;
     explain(&opened);
+    let began = platform.now();
 
     out::line("\n2. The platform has recorded anyway, and uploads.");
     let refused =
