@@ -57,6 +57,12 @@ pub fn millis(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
+/// A moment as answers and leaves write it: RFC 3339, UTC, always with milliseconds.
+#[must_use]
+pub fn written(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
 /// Cuts a moment to whole milliseconds, towards the past.
 #[must_use]
 pub fn whole_millis(at: Timestamp) -> Timestamp {

@@ -60,6 +60,7 @@ pub struct Leaf {
     /// The entry's id (UUID version 7).
     pub id: Uuid,
     /// When it was logged.
+    #[serde(serialize_with = "with_millis")]
     pub at: Timestamp,
     /// 128 random bits in hexadecimal, so that no leaf can be guessed from its hash.
     pub nonce: String,
@@ -499,6 +500,10 @@ pub fn random<const N: usize>() -> Result<[u8; N], DraftError> {
 fn entry_id(at: Timestamp) -> Result<Uuid, DraftError> {
     let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
     Ok(uuid::Builder::from_unix_timestamp_millis(ms, &random::<10>()?).into_uuid())
+}
+
+fn with_millis<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{at:.3}"))
 }
 
 fn is_false(flag: &bool) -> bool {

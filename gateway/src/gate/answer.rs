@@ -6,6 +6,7 @@ use policy::{
 };
 use serde_json::{Value, json};
 
+use crate::clock::written;
 use crate::trail::{reason, recorder_word};
 
 /// Tells a participant's number to the platform's id of them.
@@ -27,7 +28,7 @@ pub fn decision(table: &str, decision: &Decision, names: Names<'_>) -> Value {
         "requirement": requirement(&decision.requirement),
         "table": table,
         "policy": policy::VERSION,
-        "decided_at": decision.decided_at,
+        "decided_at": written(decision.decided_at),
         "participants": decision.participants.iter().map(|one| participant(one, names)).collect::<Vec<_>>(),
         "because": decision.because.iter().map(|one| because(one, names)).collect::<Vec<_>>(),
         "missing": missing,
@@ -37,7 +38,7 @@ pub fn decision(table: &str, decision: &Decision, names: Names<'_>) -> Value {
             members.insert("reason".into(), Value::String(words(why, names)));
         }
         if let Some(due) = decision.announcement_due {
-            members.insert("announcement_due".into(), json!(due));
+            members.insert("announcement_due".into(), json!(written(due)));
         }
     }
     answer
@@ -57,8 +58,8 @@ pub fn timeline(call: &Call<'_>, now: jiff::Timestamp, names: Names<'_>) -> Valu
     json!({
         "intervals": stretches.iter().map(|(span, standing)| stretch(span, *standing, names)).collect::<Vec<_>>(),
         "windows": call.at(now).windows().iter().map(|window| json!({
-            "from": window.from,
-            "until": window.until.map(|(until, _)| until),
+            "from": written(window.from),
+            "until": window.until.map(|(until, _)| written(until)),
             "closed_by": window.until.map(|(_, edge)| match edge {
                 Edge::Pause => "pause",
                 Edge::Suspension => "suspension",
@@ -77,8 +78,8 @@ pub fn uncovered(spans: &[UncoveredSpan], names: Names<'_>) -> Value {
         .iter()
         .map(|span| {
             json!({
-                "from": span.from,
-                "until": span.until,
+                "from": written(span.from),
+                "until": written(span.until),
                 "seconds": span.until.duration_since(span.from).as_secs_f64(),
                 "why": words(span.why, names),
             })
@@ -151,9 +152,11 @@ fn because(because: &Because, names: Names<'_>) -> Value {
 
 fn stretch(span: &Span, standing: Standing, names: Names<'_>) -> Value {
     match standing {
-        Standing::Lawful => json!({"from": span.from, "until": span.until, "lawful": true}),
+        Standing::Lawful => {
+            json!({"from": written(span.from), "until": span.until.map(written), "lawful": true})
+        }
         Standing::Unlawful(why) => json!({
-            "from": span.from, "until": span.until, "lawful": false,
+            "from": written(span.from), "until": span.until.map(written), "lawful": false,
             "why": words(why, names), "code": reason(why).split(':').next(),
         }),
     }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Fault, FaultKind, Gate, ask, from_row, parse_id};
 use crate::access::{Principal, Role};
+use crate::clock::written;
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::trail::Body;
 
@@ -225,7 +226,7 @@ pub(super) fn description(row: &RecordingRow) -> Result<Value, Fault> {
         "content_type": row.content_type,
         "duration_ms": row.duration_ms,
         "bytes": row.bytes,
-        "accepted_at": from_row(row.accepted_at),
+        "accepted_at": written(from_row(row.accepted_at)),
         "held": row.held,
         "media": format!("/v1/recordings/{}/media", row.id),
         "envelope": envelope_of(row)?,

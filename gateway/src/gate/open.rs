@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
 use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, Loaded, answer, check_time};
 use crate::access::Principal;
-use crate::clock::whole_millis;
+use crate::clock::{whole_millis, written};
 use crate::ledger::{Appended, Change, Expect, Job};
 use crate::trail::{self, Body, hex};
 
@@ -263,8 +263,8 @@ impl Gate {
         let timeline = answer::timeline(&loaded.call, now, &|p| loaded.name_of(p));
         Ok(json!({
             "call": loaded.row.id,
-            "opened_at": super::from_row(loaded.row.opened_at),
-            "ended_at": loaded.call.ended_at(),
+            "opened_at": written(super::from_row(loaded.row.opened_at)),
+            "ended_at": loaded.call.ended_at().map(written),
             "purposes": loaded.context.purposes,
             "direction": loaded.context.direction,
             "aliases": loaded.context.aliases,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
 use super::{ATTEMPTS, Fault, Gate, from_row};
 use crate::access::{Principal, Role, secret::Secret};
+use crate::clock::written;
 use crate::ledger::{Appended, Change, Expect, Job, PromptRow};
 use crate::seal::{KeyError, RecipientKey};
 use crate::trail::{self, Actor, Body, SYSTEM_LOG};
@@ -489,7 +490,7 @@ fn prompt_json(row: &PromptRow) -> Result<Value, Fault> {
     if let Value::Object(members) = &mut answer {
         members.insert("id".into(), json!(row.id));
         members.insert("version".into(), json!(row.version));
-        members.insert("registered_at".into(), json!(from_row(row.created_at)));
+        members.insert("registered_at".into(), json!(written(from_row(row.created_at))));
     }
     Ok(answer)
 }
@@ -498,8 +499,8 @@ fn grant_json(id: &str, grant: &ConsentGrant, created_at: i64, withdrawn_at: Opt
     let mut answer = json!(grant);
     if let Value::Object(members) = &mut answer {
         members.insert("id".into(), json!(id));
-        members.insert("registered_at".into(), json!(from_row(created_at)));
-        members.insert("withdrawn_at".into(), json!(withdrawn_at.map(from_row)));
+        members.insert("registered_at".into(), json!(written(from_row(created_at))));
+        members.insert("withdrawn_at".into(), json!(withdrawn_at.map(from_row).map(written)));
     }
     answer
 }
