@@ -1,6 +1,8 @@
 //! Everything that tests from outside, in one binary. `tests/run` installs what it needs.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
+mod differential;
 mod harness;
+mod properties;
 mod scenario;
 mod tidy;

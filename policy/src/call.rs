@@ -8,6 +8,7 @@
 //! the earlier of the claimed and the logged time.
 
 mod person;
+mod stay;
 
 use alloc::vec::Vec;
 
@@ -18,8 +19,10 @@ use crate::place::Code;
 use crate::rule::{Requirement, Strictness, Tone};
 use crate::table::Table;
 
+use person::Arrival;
 pub use person::Level;
-pub(crate) use person::{Objection, Person, PromptOutcome};
+pub(crate) use person::{Objection, Person};
+pub(crate) use stay::PromptOutcome;
 
 /// A call as its facts have made it.
 #[derive(Debug, Clone)]
@@ -69,6 +72,18 @@ pub struct Window {
     pub from: Timestamp,
     /// When it was closed, and by what; none while it is open.
     pub until: Option<(Timestamp, Edge)>,
+}
+
+impl Window {
+    /// The last moment that audio of this window may hold, [`SLACK`] included.
+    #[must_use]
+    pub fn last_covered(&self) -> Timestamp {
+        match self.until {
+            Some((until, Edge::Stop | Edge::Ended)) => after(until, SLACK),
+            Some((until, Edge::Pause | Edge::Suspension)) => until,
+            None => Timestamp::MAX,
+        }
+    }
 }
 
 /// What closed a window.
@@ -216,8 +231,9 @@ impl<'t> Call<'t> {
                 }
             }
             What::ToneStopped => {
-                if let Some(tone) = self.tones.last_mut().filter(|tone| tone.until.is_none()) {
-                    tone.until = Some(tight.max(tone.from));
+                for tone in &mut self.tones {
+                    let stop = tight.max(tone.from);
+                    tone.until = Some(tone.until.map_or(stop, |until| until.min(stop)));
                 }
             }
             What::Joined(joined) => {
@@ -226,11 +242,11 @@ impl<'t> Call<'t> {
             }
             What::Located { participant, places, since } => {
                 let since = since.map(|since| since.min(now));
-                self.each(&[*participant], |person| person.located(places, since, now));
+                self.each(&[*participant], |person| person.located(places, since, now, loose));
             }
             What::Answered { participant, by } => {
                 self.each(&[*participant], |person| match by {
-                    AnsweredBy::Machine => person.machine(now),
+                    AnsweredBy::Machine => person.machine(),
                     AnsweredBy::Human => person.human(loose),
                 });
             }
@@ -394,7 +410,10 @@ impl<'t> Call<'t> {
                 note(after(until, SLACK));
             }
         }
-        self.ended_at.into_iter().for_each(&mut note);
+        if let Some(ended) = self.ended_at {
+            note(ended);
+            note(after(ended, SLACK));
+        }
         moments.sort_unstable();
         moments.dedup();
         let mut stretches = Vec::with_capacity(moments.len() + 1);
@@ -422,8 +441,10 @@ impl<'t> Call<'t> {
                 let from = window.from.max(stay.from);
                 let due = after(from, ANNOUNCEMENT_WITHIN);
                 let waived = requirement.waived_by_written && stay.consented_in_writing(at);
-                let heard = stay.announced.iter().any(|heard| (from..=due).contains(heard));
-                (person.is_person(at) && !waived && !heard).then_some((person.id, due))
+                // What is announced after the window says nothing about what it holds.
+                let last = due.min(window.last_covered());
+                let heard = stay.announced.iter().any(|heard| (from..=last).contains(heard));
+                (person.is_person() && !waived && !heard).then_some((person.id, due))
             })
             .min_by_key(|(_, due)| *due)
     }
@@ -449,10 +470,10 @@ impl<'t> Call<'t> {
         let here = || {
             self.people
                 .iter()
-                .filter(|person| person.is_person(at))
+                .filter(|person| person.is_person())
                 .filter_map(|person| Some((person, person.stay(at)?)))
         };
-        if !here().any(|(_, stay)| stay.is_human(at)) {
+        if !here().any(|(person, stay)| person.is_human(at) && stay.is_human(at)) {
             return Some(Why::NobodyHuman);
         }
         // INVARIANT: a refusal is respected, whatever the table says.
@@ -460,20 +481,22 @@ impl<'t> Call<'t> {
             return Some(why);
         }
         let requirement = self.requirement(at);
-        if self.toned(requirement, at) {
-            return None;
-        }
+        let nobody = || {
+            let one = here().any(|(person, stay)| {
+                person.is_human(at) && stay.consents(at, requirement) >= Level::Asserted
+            });
+            (!one).then_some(Why::NobodyConsents)
+        };
+        let below = |level| {
+            let missing = here().find(|(_, stay)| stay.level(at, requirement) < level);
+            missing.map(|(person, _)| Why::Missing(person.id))
+        };
         match requirement.strictness {
-            Strictness::One => {
-                let one = here().any(|(_, stay)| stay.consents(at, requirement) >= Level::Asserted);
-                (!one).then_some(Why::NobodyConsents)
-            }
-            Strictness::Notice => here()
-                .find(|(_, stay)| stay.level(at, requirement) < Level::Notice)
-                .map(|(person, _)| Why::Missing(person.id)),
-            Strictness::Express => here()
-                .find(|(_, stay)| stay.level(at, requirement) < Level::Express)
-                .map(|(person, _)| Why::Missing(person.id)),
+            Strictness::One => nobody(),
+            // A tone tells everybody, and says yes for nobody.
+            Strictness::Notice if self.toned(requirement, at) => below(Level::Notice).and_then(|_| nobody()),
+            Strictness::Notice => below(Level::Notice),
+            Strictness::Express => below(Level::Express),
         }
     }
 
@@ -535,11 +558,7 @@ impl<'t> Call<'t> {
         if !matches!(self.recorder, Recorder::Running) {
             return;
         }
-        let late = self
-            .open_window()
-            .and_then(|window| self.unannounced(window, now))
-            .is_some_and(|(_, due)| due < now);
-        if late || self.standing(now) != Standing::Lawful {
+        if self.is_overdue(now) || self.standing(now) != Standing::Lawful {
             self.suspend(now);
         }
     }
@@ -548,6 +567,12 @@ impl<'t> Call<'t> {
         self.close(at, Edge::Suspension);
         self.recorder = Recorder::Suspended { forced: true };
         self.settled = false;
+    }
+
+    /// Whether the open window should have held an announcement by `at`.
+    fn is_overdue(&self, at: Timestamp) -> bool {
+        let unannounced = self.open_window().and_then(|window| self.unannounced(window, at));
+        unannounced.is_some_and(|(_, due)| due < at)
     }
 
     /// What lapses by time alone, between two facts: a grant, or the time for an announcement.
@@ -571,8 +596,9 @@ impl<'t> Call<'t> {
         let lapsed = self
             .people
             .iter()
-            .filter_map(|person| person.stay(now)?.grant_ends_after(now))
-            .filter(|end| self.standing(*end) != Standing::Lawful)
+            .filter_map(|person| person.stay(now))
+            .flat_map(|stay| stay.grants_end_after(now))
+            .filter(|end| self.standing(*end) != Standing::Lawful || self.is_overdue(*end))
             .min();
         unannounced.into_iter().chain(lapsed).min()
     }
@@ -586,9 +612,10 @@ impl<'t> Call<'t> {
     }
 
     fn join(&mut self, joined: Joined, from: Timestamp, now: Timestamp) {
+        let arrival = Arrival { from, loose: self.loosens_from(Some(from), now), now };
         match self.people.iter_mut().find(|person| person.id == joined.participant) {
-            Some(person) => person.join_again(joined, from, now),
-            None => self.people.push(Person::new(joined, from, now)),
+            Some(person) => person.join_again(joined, arrival),
+            None => self.people.push(Person::new(joined, arrival)),
         }
     }
 

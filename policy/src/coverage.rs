@@ -96,7 +96,7 @@ impl Call<'_> {
     ) -> Result<Coverage, Uncovered> {
         let call = self.at(now);
         if call.settings.on_withdrawal == OnWithdrawal::Delete
-            && let Some(participant) = call.withdrawn(now)
+            && let Some(participant) = call.withdrawn_after(claim)
         {
             return Err(Uncovered::Withdrawn(participant));
         }
@@ -116,7 +116,7 @@ impl Call<'_> {
         }
         if door == Door::Asks {
             let left_ms = call.budget_ms(now).saturating_sub(call.accepted_ms());
-            if duration_ms > left_ms {
+            if duration_ms.saturating_sub(call.silent_ms(&parts, now)) > left_ms {
                 return Err(Uncovered::UsedUp { left_ms });
             }
         }
@@ -126,8 +126,10 @@ impl Call<'_> {
 
     /// The only window, as a stretch that has to be covered wherever the audio lies in it.
     fn only_window(&self, duration_ms: u64, now: Timestamp) -> Result<(Timestamp, u64), Uncovered> {
-        let [window] = self.windows() else {
-            return Err(Uncovered::Unplaced { windows: self.windows().len() });
+        let held = |window: &&Window| window.until.is_none_or(|(until, _)| window.from < until);
+        let windows: Vec<Window> = self.windows().iter().filter(held).copied().collect();
+        let [window] = windows.as_slice() else {
+            return Err(Uncovered::Unplaced { windows: windows.len() });
         };
         let window_ms = length_ms(window.from, window.until.map_or(now, |(until, _)| until));
         let allowed = window_ms.saturating_add(slack_ms(*window));
@@ -150,7 +152,19 @@ impl Call<'_> {
             for (start, end) in self.audio_stretches(*from, plus(*from, *ms), now) {
                 let at_ms = offset_ms.saturating_add(length_ms(*from, start));
                 let to_ms = offset_ms.saturating_add(length_ms(*from, end));
-                let Some(why) = self.in_the_way(start, door, now, || silent(at_ms, to_ms)) else {
+                // Where the platform starts by itself, a stretch of the file is the window.
+                let part = Window { from: *from, until: Some((plus(*from, *ms), Edge::Pause)) };
+                let window = match door {
+                    Door::Asks => self.window_with_slack(start),
+                    Door::StartsByItself => Some(part),
+                };
+                let paused = door == Door::Asks && window.is_none() && self.is_silenced(start);
+                let why = if paused {
+                    (!silent(at_ms, to_ms)).then_some(Why::Paused).or((start >= now).then_some(Why::NotYet))
+                } else {
+                    self.in_the_way(start, door, window, now)
+                };
+                let Some(why) = why else {
                     continue;
                 };
                 match found.last_mut() {
@@ -182,34 +196,19 @@ impl Call<'_> {
     }
 
     /// What keeps the stretch that begins at `at` from being covered.
-    fn in_the_way(
-        &self,
-        at: Timestamp,
-        door: Door,
-        now: Timestamp,
-        silent: impl Fn() -> bool,
-    ) -> Option<Why> {
-        let window = self.window_with_slack(at);
-        if window.is_none() && self.silences.iter().any(|silence| silence.holds(at)) {
-            return (!silent()).then_some(Why::Paused);
+    fn in_the_way(&self, at: Timestamp, door: Door, window: Option<Window>, now: Timestamp) -> Option<Why> {
+        let Some(window) = window else { return Some(self.why_not_granted(at)) };
+        if self.ended_at().is_some_and(|ended| after(ended, SLACK) <= at) {
+            return Some(Why::Ended);
         }
-        let in_slack = window.is_some_and(|window| window.until.is_some_and(|(until, _)| until <= at));
-        let standing = match (door, window) {
-            (Door::Asks, None) => return Some(self.why_not_granted(at)),
-            (Door::Asks, Some(_)) => self.standing_of_people(at),
-            (Door::StartsByItself, _) => match self.ended_at() {
-                Some(ended) if after(ended, SLACK) <= at => Standing::Unlawful(Why::Ended),
-                Some(_) | None => self.standing_of_people(at),
-            },
-        };
-        if let Standing::Unlawful(why) = standing {
+        if let Standing::Unlawful(why) = self.standing_of_people(at) {
             return Some(why);
         }
-        if at >= now && !in_slack {
+        let in_slack = window.until.is_some_and(|(until, _)| until <= at);
+        if at >= now && !(in_slack && door == Door::Asks) {
             return Some(Why::NotYet);
         }
-        let unannounced = window.and_then(|window| self.unannounced(window, at));
-        unannounced.map(|(who, _)| Why::Unannounced(who))
+        self.unannounced(window, at).map(|(who, _)| Why::Unannounced(who))
     }
 
     /// Says what the law had against it, where it had something, rather than that nobody asked.
@@ -220,14 +219,25 @@ impl Call<'_> {
         }
     }
 
+    /// The window that a moment lies in; else the one whose slack it lies in.
     fn window_with_slack(&self, at: Timestamp) -> Option<Window> {
-        self.windows().iter().copied().find(|window| {
-            let until = window.until.map(|(until, edge)| match edge {
-                Edge::Stop | Edge::Ended => after(until, SLACK),
-                Edge::Pause | Edge::Suspension => until,
-            });
-            Span { from: window.from, until }.holds(at)
-        })
+        let within = |until: Option<Timestamp>, window: &Window| Span { from: window.from, until }.holds(at);
+        let inside =
+            self.windows().iter().find(|window| within(window.until.map(|(until, _)| until), window));
+        let slack = || self.windows().iter().find(|window| within(Some(window.last_covered()), window));
+        inside.or_else(slack).copied()
+    }
+
+    fn is_silenced(&self, at: Timestamp) -> bool {
+        self.silences.iter().any(|silence| silence.holds(at))
+    }
+
+    /// How much of these parts lies where the platform paused by writing silence.
+    fn silent_ms(&self, parts: &[(Timestamp, u64)], now: Timestamp) -> u64 {
+        let stretches =
+            parts.iter().flat_map(|(from, ms)| self.audio_stretches(*from, plus(*from, *ms), now));
+        let silent = stretches.filter(|(start, _)| self.window_with_slack(*start).is_none());
+        silent.map(|(start, end)| length_ms(start, end)).fold(0, u64::saturating_add)
     }
 
     /// How much audio of this call may be accepted at all, in milliseconds.
@@ -236,19 +246,28 @@ impl Call<'_> {
             let until = window.until.map_or(now, |(until, _)| until);
             length_ms(window.from, until).saturating_add(slack_ms(*window))
         });
-        let silences =
-            self.silences.iter().map(|silence| length_ms(silence.from, silence.until.unwrap_or(now)));
-        let once = windows.chain(silences).fold(0u64, u64::saturating_add);
+        let once = windows.fold(0u64, u64::saturating_add);
         once.saturating_mul(u64::from(self.settings.recorders.max(1)))
     }
 
-    /// Who has withdrawn, and has not said yes to a new prompt since.
+    /// Who is withdrawn at `now`, and has not said yes to a new prompt since.
     #[must_use]
     pub fn withdrawn(&self, now: Timestamp) -> Option<u32> {
-        self.people.iter().find_map(|person| match person.objection(now) {
-            Some(Why::Withdrawn(participant)) => Some(participant),
-            _ => None,
-        })
+        let withdrawn =
+            |person: &&crate::call::Person| matches!(person.objection(now), Some(Why::Withdrawn(_)));
+        self.people.iter().find(withdrawn).map(|person| person.id)
+    }
+
+    /// Who withdrew after this audio began, whether or not they agreed again since.
+    fn withdrawn_after(&self, claim: &Claim) -> Option<u32> {
+        let begun = match claim {
+            Claim::Placed(parts) => parts.iter().map(|(from, _)| *from).min(),
+            Claim::Unplaced { .. } => self.windows().first().map(|window| window.from),
+        };
+        let after = |person: &&crate::call::Person| {
+            person.withdrew_at().is_some_and(|withdrew| begun.is_none_or(|begun| begun < withdrew))
+        };
+        self.people.iter().find(after).map(|person| person.id)
     }
 }
 

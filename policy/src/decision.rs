@@ -229,7 +229,7 @@ impl Call<'_> {
     fn needs(&self, person: &Person, requirement: Requirement, standing: Standing, now: Timestamp) -> Needs {
         let Some(stay) = person
             .stay(now)
-            .filter(|_| person.is_person(now) && self.kind != Kind::Emergency && self.ended_at().is_none())
+            .filter(|_| person.is_person() && self.kind != Kind::Emergency && self.ended_at().is_none())
         else {
             return Needs::new();
         };
@@ -249,6 +249,9 @@ impl Call<'_> {
         let level = stay.level(now, requirement);
         let mut needs = match requirement.strictness {
             Strictness::One if standing != Standing::Unlawful(Why::NobodyConsents) => return Needs::new(),
+            Strictness::Notice if standing == Standing::Unlawful(Why::NobodyConsents) => {
+                alloc::vec![alloc::vec![YES], alloc::vec![PROMPT]]
+            }
             Strictness::One => alloc::vec![alloc::vec![YES], alloc::vec![PROMPT]],
             Strictness::Notice if level >= Level::Notice => return Needs::new(),
             Strictness::Notice => alloc::vec![alloc::vec![PROMPT]],
@@ -261,7 +264,9 @@ impl Call<'_> {
                 alternative.insert(0, ANSWERED);
             }
         }
-        if matches!(requirement.tone, Tone::Every(_)) {
+        let tone_helps = standing != Standing::Unlawful(Why::NobodyConsents)
+            && requirement.strictness == Strictness::Notice;
+        if tone_helps && matches!(requirement.tone, Tone::Every(_)) {
             needs.push(alloc::vec![TONE]);
         }
         needs
@@ -370,7 +375,7 @@ fn state(person: &Person, requirement: Requirement, now: Timestamp) -> Participa
 
 fn notes(person: &Person, now: Timestamp) -> Vec<&'static str> {
     let mut notes = Vec::new();
-    if !person.ever_person() {
+    if !person.is_person() {
         notes.push("a system without a number, an address or a place is no party");
     }
     if person.languages.is_empty() {

@@ -1,13 +1,14 @@
-//! One participant: where they are, when they were there, what they heard and what they said.
+//! One participant: where they are, when they were there, and whether they object.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::stay::{PromptOutcome, Stay};
 use super::{Call, Why, after, before};
 use crate::call::Span;
-use crate::fact::{Grant, Heard, Joined, MIN_PROMPT_MS, Method, RefusedGrant, Role};
+use crate::fact::{Heard, Joined, MIN_PROMPT_MS, Method, Role};
 use crate::place::{Code, Evidence, Place};
 use crate::rule::Requirement;
 
@@ -28,54 +29,36 @@ pub enum Level {
 pub(crate) struct Person {
     pub(crate) id: u32,
     pub(crate) role: Role,
-    /// From when this counts as a person. A person never becomes a system again.
-    person_from: Option<Timestamp>,
-    pub(crate) places: Vec<Known>,
+    /// From when others may rely on this being a person; none for a system. A person never becomes
+    /// a system again, and their consent is needed from the moment they joined.
+    human_from: Option<Timestamp>,
+    known: Vec<Known>,
     pub(crate) languages: Vec<String>,
     stays: Vec<Stay>,
-    objections: Vec<Refusal>,
+    /// The prompts that are playing, by version, and when they began.
+    playing: Vec<(String, Timestamp)>,
+    refusals: Vec<Refusal>,
 }
 
 /// A place, and from when it counts in which direction.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Known {
-    pub(crate) place: Place,
+struct Known {
+    place: Place,
     /// From when it is asked of.
-    tight: Timestamp,
+    tight: Since,
     /// From when it may stand in for "unknown", or lift a floor.
     loose: Timestamp,
 }
 
-/// One uninterrupted presence.
-#[derive(Debug, Clone)]
-pub(crate) struct Stay {
-    pub(crate) from: Timestamp,
-    /// Until when their consent is needed: departures count from when they were logged.
-    needed_until: Option<Timestamp>,
-    /// Until when their consent serves others: departures count from the earlier time.
-    serves_until: Option<Timestamp>,
-    machine: Vec<Span>,
-    levels: Vec<(Timestamp, Level)>,
-    grants: Vec<(Timestamp, Grant)>,
-    pub(crate) refused_grant: Option<RefusedGrant>,
-    written: Option<Timestamp>,
-    pub(crate) announced: Vec<Timestamp>,
-    playing: Option<(String, Timestamp)>,
-    pub(crate) outcome: PromptOutcome,
-    /// The last prompt that counts, with the end that the platform claims for it.
-    prompted_at: Option<Option<Timestamp>>,
-}
-
-/// What became of the last prompt. Outcomes stay distinct, so that an auditor can tell silence
-/// from a hang-up from a prompt that was cut short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PromptOutcome {
-    None,
-    Playing,
-    Interrupted,
-    Completed,
-    /// It was played, but it does not count, for this reason.
-    Uncounted(&'static str),
+/// From when a place is asked of.
+#[derive(Debug, Clone, Copy)]
+enum Since {
+    /// It was told as they joined: from this stay's beginning.
+    Stay(usize),
+    /// It was found out later: from when they first joined.
+    Joining,
+    /// They moved there.
+    Moment(Timestamp),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +71,8 @@ pub(crate) enum Objection {
 struct Refusal {
     kind: Objection,
     from: Timestamp,
+    /// When it was last repeated: a prompt that began before is no new one.
+    latest: Timestamp,
     until: Option<Timestamp>,
     /// A new prompt has been heard since.
     prompted_since: bool,
@@ -101,108 +86,127 @@ pub(super) struct Completion<'e> {
     pub(super) counts_from: Timestamp,
 }
 
+/// When somebody arrives.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    /// As claimed.
+    pub(super) from: Timestamp,
+    /// From when others may rely on it.
+    pub(super) loose: Timestamp,
+    /// When it was logged.
+    pub(super) now: Timestamp,
+}
+
 impl Person {
-    pub(super) fn new(joined: Joined, from: Timestamp, now: Timestamp) -> Person {
+    pub(super) fn new(joined: Joined, arrival: Arrival) -> Person {
         let mut person = Person {
             id: joined.participant,
             role: joined.role,
-            person_from: joined.is_person().then_some(from),
-            places: Vec::new(),
-            languages: joined.languages,
-            stays: alloc::vec![Stay::new(from, joined.grant, joined.refused_grant, now)],
-            objections: Vec::new(),
+            human_from: joined.is_person().then_some(arrival.loose),
+            known: Vec::new(),
+            languages: Vec::new(),
+            stays: Vec::new(),
+            playing: Vec::new(),
+            refusals: Vec::new(),
         };
-        // Their places are asked of from when they joined, and relied on from when we heard of them.
-        for place in joined.places {
-            person.places.push(Known { place, tight: from, loose: now });
-        }
+        person.arrive(joined, arrival);
         person
     }
 
     /// The same participant named again: they came back, or more is known of them.
-    pub(super) fn join_again(&mut self, joined: Joined, from: Timestamp, now: Timestamp) {
-        if joined.is_person() && self.person_from.is_none() {
-            self.person_from = self.first_from();
+    pub(super) fn join_again(&mut self, joined: Joined, arrival: Arrival) {
+        if joined.is_person() {
+            self.human_from.get_or_insert(arrival.loose);
         }
         if self.role == Role::System {
             self.role = joined.role;
         }
-        self.locate(&joined.places, self.first_from().unwrap_or(from), now);
-        if !self.is_here() {
-            let from =
-                self.stays.last().and_then(|stay| stay.serves_until).map_or(from, |left| from.max(left));
-            if !joined.languages.is_empty() {
-                self.languages = joined.languages;
-            }
-            self.stays.push(Stay::new(from, joined.grant, joined.refused_grant, now));
-        } else if let (Some(stay), Some(grant)) = (self.stays.last_mut(), joined.grant) {
-            stay.grants.push((now, grant));
+        let here = self.is_here();
+        let left = self.stays.iter().rev().nth(usize::from(here)).and_then(|stay| stay.serves_until);
+        let from = left.map_or(arrival.from, |left| arrival.from.max(left));
+        if !here {
+            self.arrive(joined, Arrival { from, ..arrival });
+            return;
         }
+        if let Some(stay) = self.stays.last_mut() {
+            // They may have been there earlier than was said: their consent was needed then.
+            stay.from = stay.from.min(from);
+            stay.granted(arrival.now, joined.grant);
+        }
+        self.learn(&joined.places, Since::Joining, arrival.now);
     }
 
-    pub(super) fn located(&mut self, places: &[Place], since: Option<Timestamp>, now: Timestamp) {
-        let joined = self.first_from().unwrap_or(now);
-        if !places.is_empty() && self.person_from.is_none() {
-            self.person_from = Some(joined);
+    fn arrive(&mut self, joined: Joined, arrival: Arrival) {
+        if !joined.languages.is_empty() {
+            self.languages = joined.languages;
         }
-        self.locate(places, since.map_or(joined, |since| since.max(joined)), now);
+        let mut stay = Stay::new(arrival.from, arrival.loose);
+        stay.granted(arrival.now, joined.grant);
+        stay.refused_grant = joined.refused_grant;
+        self.learn(&joined.places, Since::Stay(self.stays.len()), arrival.now);
+        self.stays.push(stay);
     }
 
-    fn locate(&mut self, places: &[Place], tight: Timestamp, loose: Timestamp) {
-        for place in places {
-            let known = self.places.iter().any(|known| known.place == *place && known.tight <= tight);
-            if !known {
-                self.places.push(Known { place: *place, tight, loose });
-            }
+    pub(super) fn located(
+        &mut self,
+        places: &[Place],
+        since: Option<Timestamp>,
+        now: Timestamp,
+        loose: Timestamp,
+    ) {
+        if !places.is_empty() {
+            self.human_from.get_or_insert(loose);
         }
+        self.learn(places, since.map_or(Since::Joining, Since::Moment), now);
+    }
+
+    fn learn(&mut self, places: &[Place], tight: Since, loose: Timestamp) {
+        self.known.extend(places.iter().map(|place| Known { place: *place, tight, loose }));
     }
 
     pub(super) fn prompt_started(&mut self, prompt: &Heard, at: Timestamp) {
+        self.playing.retain(|(version, _)| *version != prompt.version);
+        self.playing.push((prompt.version.clone(), at));
         if let Some(stay) = self.here_mut() {
-            stay.playing = Some((prompt.version.clone(), at));
             stay.outcome = PromptOutcome::Playing;
         }
-        for refusal in &mut self.objections {
+        for refusal in &mut self.refusals {
             refusal.prompted_since = false;
         }
     }
 
     pub(super) fn prompt_interrupted(&mut self) {
+        self.playing.clear();
         if let Some(stay) = self.here_mut() {
-            stay.playing = None;
             stay.outcome = PromptOutcome::Interrupted;
         }
     }
 
     pub(super) fn prompt_completed(&mut self, heard: &Completion<'_>, default_language: &str) {
         let speaks = self.speaks(&heard.prompt.language, default_language);
-        let machine = self.stays.last().is_some_and(|stay| stay.is_machine(heard.logged));
-        let objected =
-            self.objections.last().filter(|refusal| refusal.until.is_none()).map(|refusal| refusal.from);
+        let objected = self.refusals.iter().map(|refusal| refusal.latest).max();
+        let playing = self.playing.iter().find(|(version, _)| *version == heard.prompt.version);
+        let started = playing.map(|(_, at)| *at);
         let Some(stay) = self.here_mut() else { return };
         let end = heard.claimed.unwrap_or(heard.logged).min(heard.logged);
-        let started =
-            stay.playing.take().and_then(|(version, at)| (version == heard.prompt.version).then_some(at));
         let lasts = millis(heard.prompt.duration_ms.max(MIN_PROMPT_MS));
         let begin = started.unwrap_or_else(|| before(end, millis(heard.played_ms)));
         let whole =
             millis(heard.played_ms) >= lasts && started.is_none_or(|started| after(started, lasts) <= end);
-        let during_objection = objected.is_some_and(|from| {
-            started.is_some_and(|started| started < from)
-                || heard.claimed.is_some_and(|claimed| claimed < from)
-        });
-        let refused = if machine {
+        // Without a reported time the log's order is the order of events.
+        let dated = started.is_some() || heard.claimed.is_some();
+        let refused = if stay.is_machine(heard.logged) {
             Some("a machine took the call, and a prompt played to a machine counts for nobody")
         } else if !whole {
             stay.outcome = PromptOutcome::Interrupted;
             return;
-        } else if begin < stay.from {
+        } else if !stay.heard_all_from(begin) {
             Some("they were not on the call for all of it")
         } else if !speaks {
             Some("it was not in a language they have")
         } else if !heard.prompt.covers_purposes {
             Some("the prompt does not name every purpose of the call")
-        } else if during_objection {
+        } else if dated && objected.is_some_and(|objected| begin < objected) {
             Some("it had begun before they objected")
         } else {
             None
@@ -211,10 +215,8 @@ impl Person {
             stay.outcome = PromptOutcome::Uncounted(reason);
             return;
         }
-        stay.outcome = PromptOutcome::Completed;
-        stay.prompted_at = Some(heard.claimed);
-        stay.levels.push((heard.counts_from, Level::Notice));
-        for refusal in &mut self.objections {
+        stay.prompted(heard.claimed, heard.counts_from);
+        for refusal in &mut self.refusals {
             refusal.prompted_since = true;
         }
     }
@@ -225,29 +227,15 @@ impl Person {
         claimed: Option<Timestamp>,
         counts_from: Timestamp,
     ) {
-        let machine = self.stays.last().is_some_and(|stay| stay.is_machine(counts_from));
         let Some(stay) = self.here_mut() else { return };
-        if machine {
+        if stay.is_machine(counts_from) {
             return;
         }
-        let in_order = stay.prompted_at.is_some_and(|prompted| match (prompted, claimed) {
-            (Some(prompted), Some(said)) => prompted <= said,
-            // The log's order is the order of events.
-            (None, _) | (_, None) => true,
-        });
-        let after_prompt = stay.outcome == PromptOutcome::Completed && in_order;
-        let level = match (after_prompt, method.is_express()) {
-            (true, true) => Level::Express,
-            (true, false) => Level::Notice,
-            (false, _) => Level::Asserted,
-        };
-        stay.levels.push((counts_from, level));
-        if after_prompt && method == Method::Written {
-            stay.written.get_or_insert(counts_from);
-        }
+        let (level, counts_from) =
+            stay.agreed(method.is_express(), method == Method::Written, claimed, counts_from);
         // Only a new prompt and an express yes of the same person lifts an objection.
         if level == Level::Express {
-            for refusal in &mut self.objections {
+            for refusal in &mut self.refusals {
                 if refusal.until.is_none() && refusal.prompted_since {
                     refusal.until = Some(counts_from.max(refusal.from));
                 }
@@ -256,73 +244,67 @@ impl Person {
     }
 
     pub(super) fn object(&mut self, kind: Objection, from: Timestamp) {
-        // An open objection that began earlier already covers this one.
-        match self.objections.last_mut().filter(|refusal| refusal.until.is_none()) {
+        match self.refusals.last_mut().filter(|refusal| refusal.until.is_none()) {
             Some(open) => {
                 open.from = open.from.min(from);
-                open.kind = kind;
+                open.latest = open.latest.max(from);
                 open.prompted_since = false;
+                // Whoever withdrew and then declines has withdrawn.
+                if kind == Objection::Withdrawn {
+                    open.kind = kind;
+                }
             }
-            None => self.objections.push(Refusal { kind, from, until: None, prompted_since: false }),
+            None => {
+                self.refusals.push(Refusal { kind, from, latest: from, until: None, prompted_since: false });
+            }
         }
         if let Some(stay) = self.here_mut() {
-            stay.playing = None;
-            stay.prompted_at = None;
-            if stay.outcome == PromptOutcome::Completed {
-                stay.outcome = PromptOutcome::None;
-            }
+            stay.objected(from);
         }
     }
 
     pub(super) fn announced(&mut self, at: Timestamp) {
-        if let Some(stay) = self.here_mut() {
+        if let Some(stay) = self.here_mut()
+            && !stay.is_machine(at)
+        {
             stay.announced.push(at);
         }
     }
 
-    /// A machine took the call: from the moment they joined, whatever was played since.
-    pub(super) fn machine(&mut self, _now: Timestamp) {
-        let Some(stay) = self.here_mut() else { return };
-        stay.machine.clear();
-        stay.machine.push(Span { from: stay.from, until: None });
-        stay.levels.clear();
-        stay.prompted_at = None;
-        stay.written = None;
-        stay.outcome = PromptOutcome::None;
+    pub(super) fn machine(&mut self) {
+        if let Some(stay) = self.stays.last_mut() {
+            stay.machine();
+        }
     }
 
     pub(super) fn human(&mut self, from: Timestamp) {
-        if let Some(stay) = self.here_mut()
-            && let Some(machine) = stay.machine.last_mut()
-            && machine.until.is_none()
-        {
-            machine.until = Some(from.max(machine.from));
+        if let Some(stay) = self.stays.last_mut() {
+            stay.human(from);
         }
     }
 
     pub(super) fn left(&mut self, tight: Timestamp, loose: Timestamp) {
-        if let Some(stay) = self.here_mut() {
-            stay.serves_until = Some(tight.max(stay.from));
-            stay.needed_until = Some(loose.max(stay.from));
-            stay.playing = None;
+        if let Some(stay) = self.stays.last_mut() {
+            stay.left(tight, loose);
         }
     }
 
     /// Whether this person's places count at `at`: from when they first joined, for good.
     pub(crate) fn counts(&self, at: Timestamp) -> bool {
-        self.is_person(at) && self.first_from().is_some_and(|from| from <= at)
+        self.human_from.is_some() && self.first_from().is_some_and(|from| from <= at)
     }
 
-    pub(crate) fn is_person(&self, at: Timestamp) -> bool {
-        self.person_from.is_some_and(|from| from <= at)
+    /// Whether others may rely on this being a person.
+    pub(super) fn is_human(&self, at: Timestamp) -> bool {
+        self.human_from.is_some_and(|from| from <= at)
     }
 
-    pub(crate) fn ever_person(&self) -> bool {
-        self.person_from.is_some()
+    pub(crate) fn is_person(&self) -> bool {
+        self.human_from.is_some()
     }
 
     pub(crate) fn is_here(&self) -> bool {
-        self.stays.last().is_some_and(|stay| stay.needed_until.is_none())
+        self.stays.last().is_some_and(Stay::is_here)
     }
 
     pub(crate) fn first_from(&self) -> Option<Timestamp> {
@@ -330,10 +312,7 @@ impl Person {
     }
 
     pub(crate) fn stay(&self, at: Timestamp) -> Option<&Stay> {
-        self.stays
-            .iter()
-            .rev()
-            .find(|stay| stay.from <= at && stay.needed_until.is_none_or(|until| at < until))
+        self.stays.iter().rev().find(|stay| stay.holds(at))
     }
 
     pub(crate) fn last_stay(&self) -> Option<&Stay> {
@@ -341,23 +320,28 @@ impl Person {
     }
 
     pub(crate) fn objection(&self, at: Timestamp) -> Option<Why> {
-        self.objections
-            .iter()
-            .find(|refusal| Span { from: refusal.from, until: refusal.until }.holds(at))
-            .map(|refusal| match refusal.kind {
+        self.refusals.iter().find(|refusal| Span { from: refusal.from, until: refusal.until }.holds(at)).map(
+            |refusal| match refusal.kind {
                 Objection::Declined => Why::Declined(self.id),
                 Objection::Withdrawn => Why::Withdrawn(self.id),
-            })
+            },
+        )
+    }
+
+    /// When they last withdrew, whether or not they agreed again since.
+    pub(crate) fn withdrew_at(&self) -> Option<Timestamp> {
+        let withdrawn = self.refusals.iter().filter(|refusal| refusal.kind == Objection::Withdrawn);
+        withdrawn.map(|refusal| refusal.latest).max()
     }
 
     pub(crate) fn is_prompted_since_objection(&self) -> bool {
-        self.objections.last().is_some_and(|refusal| refusal.prompted_since)
+        self.refusals.last().is_some_and(|refusal| refusal.prompted_since)
     }
 
     /// What this person's places ask at `at`.
     pub(super) fn asks(&self, call: &Call<'_>, at: Timestamp) -> Requirement {
         let mut all = Requirement::NOTHING;
-        if !self.places.iter().any(|known| known.loose <= at) {
+        if self.is_unknown(at) {
             all = all.and(call.table.default_rule());
         }
         for (code, evidence) in self.places_at(at) {
@@ -368,18 +352,19 @@ impl Person {
 
     /// Whether nothing was known of where they are at `at`.
     pub(crate) fn is_unknown(&self, at: Timestamp) -> bool {
-        !self.places.iter().any(|known| known.loose <= at)
+        !self.known.iter().any(|known| known.loose <= at)
     }
 
     /// The places that count at `at`, each with the strongest evidence that may be relied on.
     pub(crate) fn places_at(&self, at: Timestamp) -> Vec<(Code, Evidence)> {
         let mut places: Vec<(Code, Evidence)> = Vec::new();
-        for known in self.places.iter().filter(|known| known.tight <= at) {
+        let asked = || self.known.iter().filter(|known| self.tight(known) <= at);
+        for known in asked() {
             let code = known.place.code;
             if places.iter().any(|(seen, _)| *seen == code) || self.is_told_apart(code, at) {
                 continue;
             }
-            let same = || self.places.iter().filter(|other| other.place.code == code && other.tight <= at);
+            let same = || asked().filter(|other| other.place.code == code);
             let relied = same().filter(|other| other.loose <= at).map(|other| other.place.evidence).max();
             if let Some(evidence) = relied.or_else(|| same().map(|other| other.place.evidence).max()) {
                 places.push((code, evidence));
@@ -388,10 +373,19 @@ impl Person {
         places
     }
 
+    fn tight(&self, known: &Known) -> Timestamp {
+        let first = self.first_from().unwrap_or(known.loose);
+        match known.tight {
+            Since::Joining => first,
+            Since::Stay(index) => self.stays.get(index).map_or(first, |stay| stay.from),
+            Since::Moment(moment) => moment.max(first),
+        }
+    }
+
     /// A country alone says nothing beside a subdivision of the same country.
     fn is_told_apart(&self, code: Code, at: Timestamp) -> bool {
         code.is_country()
-            && self.places.iter().any(|other| {
+            && self.known.iter().any(|other| {
                 other.loose <= at && !other.place.code.is_country() && other.place.code.country() == code
             })
     }
@@ -407,109 +401,20 @@ impl Person {
     }
 
     pub(super) fn moments(&self, note: &mut impl FnMut(Timestamp)) {
-        self.person_from.into_iter().for_each(&mut *note);
-        for known in &self.places {
-            note(known.tight);
+        self.human_from.into_iter().for_each(&mut *note);
+        for known in &self.known {
+            note(self.tight(known));
             note(known.loose);
         }
-        for refusal in &self.objections {
+        for refusal in &self.refusals {
             note(refusal.from);
             refusal.until.into_iter().for_each(&mut *note);
         }
-        for stay in &self.stays {
-            note(stay.from);
-            stay.needed_until.into_iter().for_each(&mut *note);
-            stay.serves_until.into_iter().for_each(&mut *note);
-            stay.written.into_iter().for_each(&mut *note);
-            stay.levels.iter().for_each(|(from, _)| note(*from));
-            for span in &stay.machine {
-                note(span.from);
-                span.until.into_iter().for_each(&mut *note);
-            }
-            for (from, grant) in &stay.grants {
-                note(*from);
-                note(grant.from);
-                grant.until.into_iter().for_each(&mut *note);
-            }
-        }
+        self.stays.iter().for_each(|stay| stay.moments(note));
     }
 
     fn here_mut(&mut self) -> Option<&mut Stay> {
-        self.stays.last_mut().filter(|stay| stay.needed_until.is_none())
-    }
-}
-
-impl Stay {
-    fn new(
-        from: Timestamp,
-        grant: Option<Grant>,
-        refused_grant: Option<RefusedGrant>,
-        now: Timestamp,
-    ) -> Stay {
-        Stay {
-            from,
-            needed_until: None,
-            serves_until: None,
-            machine: Vec::new(),
-            levels: Vec::new(),
-            grants: grant.map(|grant| (now, grant)).into_iter().collect(),
-            refused_grant,
-            written: None,
-            announced: Vec::new(),
-            playing: None,
-            outcome: PromptOutcome::None,
-            prompted_at: None,
-        }
-    }
-
-    pub(crate) fn is_machine(&self, at: Timestamp) -> bool {
-        self.machine.iter().any(|span| span.holds(at))
-    }
-
-    /// Whether a human was really there: departures count from the earlier time.
-    pub(super) fn is_human(&self, at: Timestamp) -> bool {
-        !self.is_machine(at) && self.serves_until.is_none_or(|until| at < until)
-    }
-
-    /// How much this person has agreed to at `at`, as far as `requirement` accepts it.
-    pub(crate) fn level(&self, at: Timestamp, requirement: Requirement) -> Level {
-        if self.is_machine(at) {
-            return Level::None;
-        }
-        let said = self.levels.iter().filter(|(from, _)| *from <= at).map(|(_, level)| *level).max();
-        let granted = self.granted(at).map(|grant| {
-            if grant.works_agreement && !requirement.works_agreement_is_express {
-                Level::Notice
-            } else {
-                Level::Express
-            }
-        });
-        said.max(granted).unwrap_or(Level::None)
-    }
-
-    /// The same where it is to serve others as well: it ends when they leave.
-    pub(super) fn consents(&self, at: Timestamp, requirement: Requirement) -> Level {
-        match self.serves_until {
-            Some(until) if until <= at => Level::None,
-            _ => self.level(at, requirement),
-        }
-    }
-
-    pub(super) fn consented_in_writing(&self, at: Timestamp) -> bool {
-        self.written.is_some_and(|from| from <= at) || self.granted(at).is_some_and(|grant| grant.written)
-    }
-
-    pub(super) fn grant_ends_after(&self, now: Timestamp) -> Option<Timestamp> {
-        self.granted(now)?.until
-    }
-
-    fn granted(&self, at: Timestamp) -> Option<&Grant> {
-        let holds = |logged: Timestamp, grant: &Grant| {
-            logged <= at && grant.from <= at && grant.until.is_none_or(|until| at < until)
-        };
-        let held = self.grants.iter().filter(|(logged, grant)| holds(*logged, grant)).map(|(_, grant)| grant);
-        // An express yes of their own before a works agreement.
-        held.min_by_key(|grant| grant.works_agreement)
+        self.stays.last_mut().filter(|stay| stay.is_here())
     }
 }
 

@@ -1,0 +1,227 @@
+//! One uninterrupted presence of a participant: what they heard and what they said.
+
+use alloc::vec::Vec;
+
+use jiff::Timestamp;
+
+use super::person::Level;
+use crate::call::Span;
+use crate::fact::{Grant, RefusedGrant};
+use crate::rule::Requirement;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Stay {
+    /// From when their consent is needed: arrivals count from the earlier time.
+    pub(crate) from: Timestamp,
+    /// From when they could hear a prompt, by what was said when they joined.
+    pub(super) heard_from: Timestamp,
+    /// From when they serve others, as a human and as one who consents: from when it was logged.
+    serves_from: Timestamp,
+    /// Until when their consent is needed: departures count from when they were logged.
+    pub(super) needed_until: Option<Timestamp>,
+    /// Until when they serve others: departures count from the earlier time.
+    pub(super) serves_until: Option<Timestamp>,
+    machine: Option<Span>,
+    levels: Vec<(Timestamp, Level)>,
+    grants: Vec<(Timestamp, Grant)>,
+    pub(crate) refused_grant: Option<RefusedGrant>,
+    written: Vec<Span>,
+    pub(crate) announced: Vec<Timestamp>,
+    pub(crate) outcome: PromptOutcome,
+    prompted: Option<Prompted>,
+}
+
+/// What became of the last prompt. Outcomes stay distinct, so that an auditor can tell silence
+/// from a hang-up from a prompt that was cut short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PromptOutcome {
+    None,
+    Playing,
+    Interrupted,
+    Completed,
+    /// It was played, but it does not count, for this reason.
+    Uncounted(&'static str),
+}
+
+/// The last prompt that counts.
+#[derive(Debug, Clone, Copy)]
+struct Prompted {
+    /// When it ended, as the platform claims.
+    claimed: Option<Timestamp>,
+    /// From when it counts.
+    counts_from: Timestamp,
+}
+
+impl Stay {
+    pub(super) fn new(from: Timestamp, serves_from: Timestamp) -> Stay {
+        Stay {
+            from,
+            heard_from: from,
+            serves_from: serves_from.max(from),
+            needed_until: None,
+            serves_until: None,
+            machine: None,
+            levels: Vec::new(),
+            grants: Vec::new(),
+            refused_grant: None,
+            written: Vec::new(),
+            announced: Vec::new(),
+            outcome: PromptOutcome::None,
+            prompted: None,
+        }
+    }
+
+    pub(super) fn granted(&mut self, logged: Timestamp, grant: Option<Grant>) {
+        self.grants.extend(grant.map(|grant| (logged, grant)));
+    }
+
+    pub(super) fn prompted(&mut self, claimed: Option<Timestamp>, counts_from: Timestamp) {
+        self.outcome = PromptOutcome::Completed;
+        self.prompted = Some(Prompted { claimed, counts_from });
+        self.levels.push((counts_from, Level::Notice));
+    }
+
+    /// Somebody agreed; answers how much that is, and from when it counts.
+    pub(super) fn agreed(
+        &mut self,
+        express: bool,
+        written: bool,
+        claimed: Option<Timestamp>,
+        counts_from: Timestamp,
+    ) -> (Level, Timestamp) {
+        self.levels.push((counts_from, Level::Asserted));
+        let Some(prompted) = self.prompted.filter(|prompted| self.follows(*prompted, claimed)) else {
+            return (Level::Asserted, counts_from);
+        };
+        // Late evidence of a yes does not reach back before the prompt that it answers.
+        let counts_from = counts_from.max(prompted.counts_from);
+        let level = if express { Level::Express } else { Level::Notice };
+        self.levels.push((counts_from, level));
+        if written {
+            self.written.push(Span { from: counts_from, until: None });
+        }
+        (level, counts_from)
+    }
+
+    fn follows(&self, prompted: Prompted, claimed: Option<Timestamp>) -> bool {
+        let in_order = match (prompted.claimed, claimed) {
+            (Some(prompted), Some(said)) => prompted <= said,
+            // The log's order is the order of events.
+            (None, _) | (_, None) => true,
+        };
+        self.outcome == PromptOutcome::Completed && in_order
+    }
+
+    /// They objected: what they agreed to before serves nothing from then on.
+    pub(super) fn objected(&mut self, from: Timestamp) {
+        self.prompted = None;
+        if self.outcome == PromptOutcome::Completed {
+            self.outcome = PromptOutcome::None;
+        }
+        for written in self.written.iter_mut().filter(|written| written.until.is_none()) {
+            written.until = Some(from.max(written.from));
+        }
+    }
+
+    /// A machine took the call: from the moment they joined, whatever was played since.
+    pub(super) fn machine(&mut self) {
+        self.machine = Some(Span { from: Timestamp::MIN, until: None });
+        self.levels.clear();
+        self.written.clear();
+        self.announced.clear();
+        self.prompted = None;
+        self.outcome = PromptOutcome::None;
+    }
+
+    pub(super) fn human(&mut self, from: Timestamp) {
+        if let Some(machine) = &mut self.machine {
+            machine.until.get_or_insert(from);
+        }
+    }
+
+    pub(super) fn left(&mut self, tight: Timestamp, loose: Timestamp) {
+        let serves = tight.max(self.from);
+        self.serves_until = Some(self.serves_until.map_or(serves, |until| until.min(serves)));
+        self.needed_until.get_or_insert(loose.max(self.from));
+    }
+
+    pub(super) fn is_here(&self) -> bool {
+        self.needed_until.is_none()
+    }
+
+    pub(super) fn holds(&self, at: Timestamp) -> bool {
+        Span { from: self.from, until: self.needed_until }.holds(at)
+    }
+
+    pub(crate) fn is_machine(&self, at: Timestamp) -> bool {
+        self.machine.is_some_and(|machine| machine.holds(at))
+    }
+
+    /// Whether a prompt that began at `at` was heard by a human from its beginning.
+    pub(super) fn heard_all_from(&self, begin: Timestamp) -> bool {
+        self.heard_from <= begin && !self.is_machine(begin)
+    }
+
+    /// Whether a human was really there, as far as others may rely on it.
+    pub(super) fn is_human(&self, at: Timestamp) -> bool {
+        self.serves(at) && !self.is_machine(at)
+    }
+
+    /// How much this person has agreed to at `at`, as far as `requirement` accepts it.
+    pub(crate) fn level(&self, at: Timestamp, requirement: Requirement) -> Level {
+        if self.is_machine(at) {
+            return Level::None;
+        }
+        let said = self.levels.iter().filter(|(from, _)| *from <= at).map(|(_, level)| *level).max();
+        let granted = self.grants_at(at).map(|grant| {
+            if grant.works_agreement && !requirement.works_agreement_is_express {
+                Level::Notice
+            } else {
+                Level::Express
+            }
+        });
+        said.max(granted.max()).unwrap_or(Level::None)
+    }
+
+    /// The same where it is to serve others as well.
+    pub(super) fn consents(&self, at: Timestamp, requirement: Requirement) -> Level {
+        if self.serves(at) { self.level(at, requirement) } else { Level::None }
+    }
+
+    pub(super) fn consented_in_writing(&self, at: Timestamp) -> bool {
+        self.written.iter().any(|written| written.holds(at)) || self.grants_at(at).any(|grant| grant.written)
+    }
+
+    /// When grants end, of those that end after `now`.
+    pub(super) fn grants_end_after(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        self.grants.iter().filter_map(|(_, grant)| grant.until).filter(move |until| now < *until)
+    }
+
+    pub(super) fn moments(&self, note: &mut impl FnMut(Timestamp)) {
+        note(self.from);
+        note(self.serves_from);
+        self.needed_until.into_iter().for_each(&mut *note);
+        self.serves_until.into_iter().for_each(&mut *note);
+        self.levels.iter().for_each(|(from, _)| note(*from));
+        for span in self.machine.iter().chain(&self.written) {
+            note(span.from);
+            span.until.into_iter().for_each(&mut *note);
+        }
+        for (from, grant) in &self.grants {
+            note(*from);
+            note(grant.from);
+            grant.until.into_iter().for_each(&mut *note);
+        }
+    }
+
+    fn serves(&self, at: Timestamp) -> bool {
+        Span { from: self.serves_from, until: self.serves_until }.holds(at)
+    }
+
+    fn grants_at(&self, at: Timestamp) -> impl Iterator<Item = &Grant> {
+        let holds = move |logged: Timestamp, grant: &Grant| {
+            logged <= at && grant.from <= at && grant.until.is_none_or(|until| at < until)
+        };
+        self.grants.iter().filter(move |(logged, grant)| holds(*logged, grant)).map(|(_, grant)| grant)
+    }
+}

@@ -1,0 +1,648 @@
+//! The crate against a second, naïve reading of the same rules, on random calls.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may panic, and looks at few of the facts"
+)]
+
+mod naive;
+
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, Timestamp};
+use policy::{
+    AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Event, Evidence, Grant, Heard, Joined, Kind,
+    Medium, Method, OnWithdrawal, Opened, Place, Role, Settings, Standing, Table, Uncovered, What,
+};
+use proptest::prelude::*;
+
+use naive::{Asked, Granted, Naive, STEP};
+
+proptest! {
+    #![proptest_config(cases(120))]
+
+    #[test]
+    fn both_ask_the_same_of_every_moment(facts in calls()) {
+        let (call, naive) = (facts.call(), facts.naive());
+        for t in facts.moments() {
+            let crates = call.requirement(t);
+            let asked = Asked {
+                strictness: crates.strictness,
+                announcement: crates.announcement_must_be_recorded,
+                waived_by_written: crates.waived_by_written,
+                tone: match crates.tone {
+                    policy::Tone::Indifferent => None,
+                    policy::Tone::Every(seconds) => Some(Some(seconds)),
+                    policy::Tone::Refused => Some(None),
+                },
+                works_agreement_is_express: crates.works_agreement_is_express,
+            };
+            prop_assert_eq!(asked, naive.asked(t.as_millisecond()), "at {}", t);
+        }
+    }
+
+    #[test]
+    fn both_find_the_same_moments_lawful(facts in calls()) {
+        let (call, naive) = (facts.call(), facts.naive());
+        for t in facts.moments() {
+            let crates = call.standing(t);
+            let lawful = naive.lawful(t.as_millisecond());
+            prop_assert_eq!(crates == Standing::Lawful, lawful, "at {}: {:?}", t, crates);
+        }
+    }
+
+    #[test]
+    fn both_grant_the_same_windows(facts in calls()) {
+        let now = facts.end();
+        let call = facts.call().at(now);
+        let crates: Vec<Granted> = call
+            .windows()
+            .iter()
+            .map(|window| Granted {
+                from: window.from.as_millisecond(),
+                until: window.until.map(|(until, edge)| (until.as_millisecond(), edge)),
+            })
+            // Whether the end of a deadline still belongs to it is not worth a quarrel.
+            .map(|window| Granted { until: window.until.map(|(until, edge)| (until - until % STEP, edge)), ..window })
+            .filter(|window| window.until.is_none_or(|(until, _)| window.from < until))
+            .collect();
+        let mut windows = facts.naive().windows(now.as_millisecond());
+        windows.retain(|window| window.until.is_none_or(|(until, _)| window.from < until));
+        prop_assert_eq!(crates, windows);
+    }
+
+    #[test]
+    fn both_cover_the_same_recordings_that_the_platform_started_by_itself(
+        mut facts in calls(),
+        stretches in proptest::collection::vec((0i64..90, 1i64..40), 12),
+    ) {
+        facts.events.retain(|event| !matches!(event.what, What::Control(_)));
+        let now = facts.end();
+        let (call, naive) = (facts.call(), facts.naive());
+        for (from, seconds) in stretches {
+            let from = facts.received + SignedDuration::from_secs(from - 5);
+            let claim = Claim::Placed(vec![(from, seconds.unsigned_abs() * 1_000)]);
+            let crates = match call.coverage(&claim, Door::StartsByItself, now, &|_, _| false) {
+                Ok(_) => true,
+                Err(Uncovered::Withdrawn(_)) => return Ok(()),
+                Err(other) => {
+                    prop_assert!(matches!(other, Uncovered::Spans(_)), "{:?}", other);
+                    false
+                }
+            };
+            let from = from.as_millisecond();
+            let covered = naive.covers_all(from, from + seconds * 1_000, now.as_millisecond());
+            prop_assert_eq!(crates, covered, "{} s from {:?}", seconds, claim);
+        }
+    }
+
+    #[test]
+    fn both_cover_the_same_seconds(facts in calls()) {
+        let now = facts.end();
+        let (call, naive) = (facts.call(), facts.naive());
+        let windows = naive.windows(now.as_millisecond());
+        for t in facts.moments() {
+            let claim = Claim::Placed(vec![(t, 1_000)]);
+            let crates = match call.coverage(&claim, Door::Asks, now, &|_, _| false) {
+                Ok(_) | Err(Uncovered::UsedUp { .. }) => true,
+                Err(Uncovered::Withdrawn(_)) => return Ok(()),
+                Err(other) => {
+                    prop_assert!(matches!(other, Uncovered::Spans(_)), "{:?}", other);
+                    false
+                }
+            };
+            prop_assert_eq!(crates, naive.covers(&windows, t.as_millisecond(), now.as_millisecond()), "at {}", t);
+        }
+    }
+}
+
+/// A call as it was opened, and everything that was logged of it since.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) received: Timestamp,
+    pub(crate) opened: Opened,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Facts {
+    pub(crate) fn call(&self) -> Call<'static> {
+        self.call_after(self.events.len())
+    }
+
+    pub(crate) fn call_after(&self, events: usize) -> Call<'static> {
+        let mut call = Call::open(&TABLE, self.received, self.opened.clone());
+        for event in &self.events[..events] {
+            call.apply(event);
+        }
+        call
+    }
+
+    fn naive(&self) -> Naive<'_> {
+        Naive::new(&TABLE, self.received, &self.opened, &self.events)
+    }
+
+    /// When the last fact was logged.
+    pub(crate) fn last(&self) -> Timestamp {
+        self.events.last().map_or(self.received, |event| event.received_at)
+    }
+
+    /// A while after the last fact: long enough for everything that lapses by itself.
+    pub(crate) fn end(&self) -> Timestamp {
+        self.last() + SignedDuration::from_secs(20)
+    }
+
+    /// Every second from before the call to its end.
+    pub(crate) fn moments(&self) -> Vec<Timestamp> {
+        let first = self.opened.started_at.min(self.received) - SignedDuration::from_secs(10);
+        let seconds = self.end().duration_since(first).as_secs();
+        (0..=seconds).map(|second| first + SignedDuration::from_secs(second)).collect()
+    }
+}
+
+/// As many cases as `PROPTEST_CASES` says, else `default`.
+pub(crate) fn cases(default: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 40_000, ..ProptestConfig::default() }
+}
+
+// ---- random calls ----
+
+/// Calls of up to four participants and some twenty events.
+pub(crate) fn calls() -> impl Strategy<Value = Facts> {
+    (opened(), proptest::collection::vec(steps(), 0..14)).prop_map(|((received, opened), steps)| {
+        let mut at = received;
+        let mut events = Vec::new();
+        for (pause, ago, what) in steps.into_iter().flatten() {
+            at += SignedDuration::from_secs(pause);
+            let ago =
+                ago.filter(|_| !matches!(what, What::Joined(_) | What::Control(_) | What::Accepted { .. }));
+            let happened = ago.map(|ago| at - SignedDuration::from_secs(ago));
+            events.push(Event { received_at: at, at: happened, what: dated(what, at) });
+        }
+        Facts { received, opened, events }
+    })
+}
+
+/// The times inside a fact are drawn as seconds after [`EPOCH`], and become seconds before the log.
+fn dated(what: What, received: Timestamp) -> What {
+    match what {
+        What::Joined(joined) => What::Joined(Joined {
+            joined_at: joined.joined_at.map(|ago| received - ago.duration_since(EPOCH)),
+            grant: joined.grant.map(|grant| dated_grant(grant, received)),
+            ..joined
+        }),
+        What::Located { participant, places, since } => What::Located {
+            participant,
+            places,
+            since: since.map(|ago| received - ago.duration_since(EPOCH)),
+        },
+        other => other,
+    }
+}
+
+fn dated_grant(grant: Grant, received: Timestamp) -> Grant {
+    Grant {
+        from: received + (grant.from.duration_since(EPOCH) - SignedDuration::from_secs(40)),
+        until: grant.until.map(|until| received + until.duration_since(EPOCH)),
+        ..grant
+    }
+}
+
+fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
+    let kind = prop_oneof![
+        40 => Just(Kind::Conversation),
+        5 => Just(Kind::Voicemail),
+        1 => Just(Kind::Emergency)];
+    let medium = prop_oneof![
+        4 => Just(Medium::Telephone),
+        1 => Just(Medium::Voip),
+        1 => Just(Medium::Video),
+        1 => Just(Medium::Unknown)];
+    let settings = (
+        prop_oneof![6 => Just(0u8), 1 => Just(10), 1 => Just(60)],
+        prop_oneof![8 => Just("en"), 1 => Just("de-AT")],
+        1u16..3,
+        prop_oneof![20 => Just(OnWithdrawal::Keep), 1 => Just(OnWithdrawal::Delete)],
+    )
+        .prop_map(|(late_evidence_seconds, language, recorders, on_withdrawal)| Settings {
+            default_language: language.into(),
+            late_evidence_seconds,
+            recorders,
+            on_withdrawal,
+        });
+    let operator = || proptest::option::weighted(0.15, code());
+    (
+        (0i64..120, prop_oneof![3 => Just(0i64), 1 => 0i64..40], kind, medium, settings),
+        (operator(), operator()),
+        proptest::collection::vec(joined(), 0..3),
+    )
+        .prop_map(|((seconds, earlier, kind, medium, settings), (recorder, operator), participants)| {
+            let received = EPOCH + SignedDuration::from_secs(seconds);
+            let participants = (0u32..)
+                .zip(participants)
+                .map(|(participant, joined)| {
+                    let What::Joined(joined) = dated(What::Joined(joined), received) else { unreachable!() };
+                    Joined { participant, languages: languages(participant), ..joined }
+                })
+                .collect();
+            let opened = Opened {
+                medium,
+                kind,
+                started_at: received - SignedDuration::from_secs(earlier),
+                recorder_location: recorder,
+                operator_location: operator,
+                settings,
+                participants,
+            };
+            (received, opened)
+        })
+}
+
+pub(crate) fn joined() -> impl Strategy<Value = Joined> {
+    (
+        0u32..4,
+        prop_oneof![4 => Just(Role::Customer), 3 => Just(Role::Agent), 1 => Just(Role::System)],
+        proptest::bool::weighted(0.1),
+        proptest::collection::vec(place(), 0..3),
+        proptest::option::weighted(0.25, grant()),
+        proptest::option::weighted(0.2, ago()),
+    )
+        .prop_map(|(participant, role, identified, places, grant, joined_at)| Joined {
+            participant,
+            role,
+            identified,
+            places,
+            languages: languages(participant),
+            grant,
+            refused_grant: None,
+            joined_at: joined_at.map(|ago| EPOCH + SignedDuration::from_secs(ago)),
+        })
+}
+
+/// Whoever comes back has not learned a language in between.
+fn languages(participant: u32) -> Vec<String> {
+    match participant {
+        0 | 1 => vec![],
+        2 => vec!["en-US".into()],
+        _ => vec!["de".into(), "EN".into()],
+    }
+}
+
+fn grant() -> impl Strategy<Value = Grant> {
+    (any::<bool>(), any::<bool>(), 0i64..60, proptest::option::weighted(0.4, 0i64..120)).prop_map(
+        |(works_agreement, written, from, until)| Grant {
+            grant: "g".into(),
+            works_agreement,
+            // What begins to hold only later was not given in writing before.
+            written: written && from <= 40,
+            from: EPOCH + SignedDuration::from_secs(from),
+            until: until.map(|until| EPOCH + SignedDuration::from_secs(until)),
+        },
+    )
+}
+
+/// How long ago something happened, in seconds.
+fn ago() -> impl Strategy<Value = i64> {
+    prop_oneof![2 => 0i64..6, 1 => 0i64..60]
+}
+
+pub(crate) fn place() -> impl Strategy<Value = Place> {
+    let evidence =
+        prop_oneof![5 => Just(Evidence::Declared), 1 => Just(Evidence::Ip), 2 => Just(Evidence::Number)];
+    (code(), evidence).prop_map(|(code, evidence)| Place::new(code, evidence))
+}
+
+pub(crate) fn code() -> impl Strategy<Value = Code> {
+    let codes = vec![
+        "US-TX", "US-TX", "US-TX", "US-CA", "US-CT", "US-CT", "US-CT", "US-WA", "US-MA", "US-IL", "US-GA",
+        "US", "CA", "CA-QC", "CA-ON", "DE", "FR", "GB", "NZ", "AU", "AU-NSW", "AU-QLD", "JP", "BR",
+    ];
+    proptest::sample::select(codes).prop_map(|code| code.parse().unwrap())
+}
+
+/// An event, how long it came after the one before, and how long ago it had happened.
+type Step = (i64, Option<i64>, What);
+
+/// Mostly one event; sometimes everything that a platform should do before it records.
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop_oneof![
+        3 => proptest::collection::vec(step(), 1..4),
+        1 => (0i64..8, method(), any::<bool>(), 0i64..8).prop_map(|(pause, method, announced, later)| {
+            let all = vec![0, 1, 2, 3];
+            let prompt = Heard {
+                version: "a".into(),
+                duration_ms: 4_000,
+                language: "en".into(),
+                covers_purposes: true,
+            };
+            let mut steps = vec![
+                (4 + pause, None, What::PromptCompleted { participants: all.clone(), prompt, played_ms: 4_000 }),
+                (1, None, What::ConsentGiven { participants: all.clone(), method }),
+                (0, None, What::Control(Control::Start)),
+            ];
+            if announced {
+                steps.push((later, None, What::AnnouncementRecorded { participants: all }));
+            }
+            steps
+        }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let pause = prop_oneof![2 => Just(0i64), 6 => 1i64..6, 1 => 5i64..30];
+    (pause, proptest::option::weighted(0.3, ago()), what())
+}
+
+fn what() -> impl Strategy<Value = What> {
+    prop_oneof![
+    3 => (who(), heard()).prop_map(|(participants, prompt)| What::PromptStarted { participants, prompt }),
+    9 => (who(), heard(), prop_oneof![5 => Just(4_000u64), 1 => Just(900), 1 => Just(2_000), 1 => Just(20_000)]).prop_map(
+        |(participants, prompt, played_ms)| What::PromptCompleted { participants, prompt, played_ms }
+    ),
+    1 => who().prop_map(|participants| What::PromptInterrupted { participants }),
+    10 => (who(), method()).prop_map(|(participants, method)| What::ConsentGiven { participants, method }),
+    1 => one().prop_map(|participants| What::ConsentDeclined { participants }),
+    1 => one().prop_map(|participants| What::ConsentWithdrawn { participants }),
+    3 => who().prop_map(|participants| What::AnnouncementRecorded { participants }),
+    2 => Just(What::ToneStarted),
+    1 => Just(What::ToneStopped),
+    3 => joined().prop_map(What::Joined),
+    2 => (0u32..4, proptest::collection::vec(place(), 0..3), proptest::option::weighted(0.3, ago()))
+        .prop_map(|(participant, places, since)| What::Located {
+            participant,
+            places,
+            since: since.map(|ago| EPOCH + SignedDuration::from_secs(ago)),
+        }),
+    1 => (0u32..4).prop_map(|participant| What::Answered { participant, by: AnsweredBy::Machine }),
+    1 => (0u32..4).prop_map(|participant| What::Answered { participant, by: AnsweredBy::Human }),
+    2 => one().prop_map(|participants| What::Left { participants }),
+    10 => control().prop_map(What::Control),
+    1 => proptest::sample::select(
+        &[
+            What::RecordingStarted,
+            What::RecordingPaused,
+            What::RecordingResumed,
+            What::RecordingStopped,
+            What::Accepted { duration_ms: 1_000 },
+            What::Ended,
+        ][..]
+    )]
+}
+
+fn control() -> impl Strategy<Value = Control> {
+    prop_oneof![
+        6 => Just(Control::Start),
+        4 => Just(Control::Resume),
+        1 => Just(Control::Pause(Behavior::Skip)),
+        1 => Just(Control::Pause(Behavior::Silence)),
+        1 => Just(Control::Stop)]
+}
+
+fn who() -> impl Strategy<Value = Vec<u32>> {
+    prop_oneof![3 => Just(vec![0, 1, 2, 3]), 1 => one(), 1 => proptest::collection::vec(0u32..4, 0..3)]
+}
+
+fn one() -> impl Strategy<Value = Vec<u32>> {
+    (0u32..4).prop_map(|participant| vec![participant])
+}
+
+fn method() -> impl Strategy<Value = Method> {
+    prop_oneof![
+        3 => Just(Method::Dtmf),
+        1 => Just(Method::Speech),
+        1 => Just(Method::Click),
+        1 => Just(Method::Written),
+        1 => Just(Method::Continued)]
+}
+
+fn heard() -> impl Strategy<Value = Heard> {
+    (
+        prop_oneof![4 => Just("a"), 1 => Just("b")],
+        prop_oneof![4 => Just(4_000u64), 1 => Just(500), 1 => Just(2_000)],
+        prop_oneof![6 => Just("en"), 1 => Just("EN-gb"), 1 => Just("de")],
+        proptest::bool::weighted(0.9),
+    )
+        .prop_map(|(version, duration_ms, language, covers_purposes)| Heard {
+            version: version.into(),
+            duration_ms,
+            language: language.into(),
+            covers_purposes,
+        })
+}
+
+/// Two minutes before midnight, so that calls begin on either side of a change of the law.
+pub(crate) const EPOCH: Timestamp = Timestamp::constant(1_795_219_080, 0);
+
+pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(ROWS).expect("a table"));
+
+const ROWS: &str = r#"
+[default]
+parties = "all"
+form = "express"
+announcement_must_be_recorded = true
+
+[evidence]
+declared = { parties = "one", form = "none" }
+ip       = { parties = "all", form = "notice" }
+number   = { parties = "all", form = "notice" }
+
+[[jurisdiction]]
+code = "US"
+name = "US"
+parties = "one"
+form = "none"
+unknown_subdivision = "strictest"
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "US-TX"
+name = "US-TX"
+parties = "one"
+form = "none"
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "US-CA"
+name = "US-CA"
+parties = "all"
+form = "notice"
+media.video = { form = "express" }
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "US-CT"
+name = "US-CT"
+parties = "all"
+form = "notice"
+announcement_must_be_recorded = true
+announcement_waived_by = ["written"]
+tone_seconds = 15
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "US-WA"
+name = "US-WA"
+parties = "all"
+form = "notice"
+announcement_must_be_recorded = true
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "US-MA"
+name = "US-MA"
+parties = "all"
+form = "express"
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "US-IL"
+name = "US-IL"
+parties = "one"
+form = "none"
+effective_from = 1990-01-01
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "US-IL"
+name = "US-IL"
+parties = "all"
+form = "notice"
+effective_from = 2026-11-21
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "CA"
+name = "CA"
+parties = "one"
+form = "none"
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "CA-QC"
+name = "CA-QC"
+parties = "all"
+form = "express"
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "DE"
+name = "DE"
+parties = "all"
+form = "express"
+works_agreement_is_express = true
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "FR"
+name = "FR"
+parties = "all"
+form = "express"
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "GB"
+name = "GB"
+parties = "all"
+form = "notice"
+media.telephone = { parties = "one", form = "none" }
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "NZ"
+name = "NZ"
+parties = "one"
+form = "none"
+announcement_must_be_recorded = true
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "AU"
+name = "AU"
+parties = "one"
+form = "none"
+unknown_subdivision = "strictest"
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "AU-NSW"
+name = "AU-NSW"
+parties = "all"
+form = "notice"
+tone_seconds = 30
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "AU-QLD"
+name = "AU-QLD"
+parties = "one"
+form = "none"
+tone_seconds = 20
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+
+[[jurisdiction]]
+code = "JP"
+name = "JP"
+parties = "all"
+form = "notice"
+effective_from = 2026-11-21
+announcement_must_be_recorded = true
+announcement_waived_by = ["written"]
+citations = ["none"]
+summary = "Made up for tests."
+confidence = "low"
+reviewed = false
+"#;

@@ -1,0 +1,858 @@
+//! A second reading of what the law asks of a call, as plain as it can be.
+//!
+//! It shares nothing with the crate but the facts and the rows of the table. Nothing is kept from
+//! one question to the next: every answer is read off the list of all events, for one moment. So
+//! it is slow, and each function can be held against one sentence of the rules.
+//!
+//! Times are milliseconds; `t` is the moment that is asked about, and the log is what is known.
+
+use policy::{
+    AnsweredBy, Code, Control, Edge, Event, Evidence, Grant, Joined, Kind, Medium, Method, Opened, Rule,
+    Strictness, Table, What,
+};
+
+/// A moment, in milliseconds since 1970.
+pub(crate) type Ms = i64;
+
+/// Everything that is known of a call at some moment, in the order of the log.
+pub(crate) struct Naive<'a> {
+    table: &'a Table,
+    opened: &'a Opened,
+    opened_received: Ms,
+    log: Vec<Logged>,
+}
+
+/// One line of the log. Whoever is on the call from its start has joined in the first lines.
+#[derive(Clone)]
+struct Logged {
+    received: Ms,
+    at: Option<Ms>,
+    what: What,
+}
+
+/// What all rules ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) strictness: Strictness,
+    pub(crate) announcement: bool,
+    /// Every rule that wants an announcement takes a written consent for it.
+    pub(crate) waived_by_written: bool,
+    /// `None`: nobody cares. `Some(None)`: a rule accepts no tone.
+    pub(crate) tone: Option<Option<u16>>,
+    /// Every rule that wants an express yes takes a works agreement for one.
+    pub(crate) works_agreement_is_express: bool,
+}
+
+/// A stretch of time on the call: `lines` are those of the log that belong to it.
+#[derive(Debug, Clone)]
+struct Stay {
+    from: Ms,
+    /// The same, as it was said when they joined: what loosens rests on this.
+    said_from: Ms,
+    /// From when their being there may be relied on.
+    relied_from: Ms,
+    first_line: usize,
+    /// The line after the last one logged while they were there.
+    end_line: usize,
+    /// The first line of the next stay, or the end of the log.
+    next_line: usize,
+    /// When they left: as far as it tightens, and as far as it loosens.
+    left: Option<(Ms, Ms)>,
+}
+
+/// How far somebody has agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Agreed {
+    No,
+    Asserted,
+    Notice,
+    Express,
+}
+
+/// A stretch in which recording was granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(crate) from: Ms,
+    pub(crate) until: Option<(Ms, Edge)>,
+}
+
+impl<'a> Naive<'a> {
+    /// What is known once all these events are logged.
+    pub(crate) fn new(
+        table: &'a Table,
+        received: jiff::Timestamp,
+        opened: &'a Opened,
+        events: &'a [Event],
+    ) -> Self {
+        let opened_received = received.as_millisecond();
+        let first = opened.participants.iter().map(|joined| Logged {
+            received: opened_received,
+            at: Some(joined.joined_at.unwrap_or(opened.started_at).as_millisecond()),
+            what: What::Joined(joined.clone()),
+        });
+        let later = events.iter().map(|event| Logged {
+            received: event.received_at.as_millisecond(),
+            at: event.at.map(jiff::Timestamp::as_millisecond),
+            what: event.what.clone(),
+        });
+        Naive { table, opened, opened_received, log: first.chain(later).collect() }
+    }
+
+    /// What was known when only the first `events` of them were logged.
+    fn known_before(&self, lines: usize) -> Naive<'a> {
+        Naive {
+            table: self.table,
+            opened: self.opened,
+            opened_received: self.opened_received,
+            log: self.log.iter().take(lines).cloned().collect(),
+        }
+    }
+
+    // ---- whether it was lawful ----
+
+    /// Whether recording was lawful at `t`.
+    pub(crate) fn lawful(&self, t: Ms) -> bool {
+        self.ended().is_none_or(|ended| t < ended) && self.lawful_but_for_the_end(t)
+    }
+
+    fn lawful_but_for_the_end(&self, t: Ms) -> bool {
+        if self.opened.kind == Kind::Emergency {
+            return false;
+        }
+        if !self.people().iter().any(|p| self.is_human_there(*p, t)) {
+            return false;
+        }
+        if self.people().iter().any(|p| self.is_present(*p, t) && self.is_objecting(*p, t)) {
+            return false;
+        }
+        let asked = self.asked(t);
+        let everybody = |least| {
+            self.people().iter().all(|p| !self.is_present(*p, t) || self.agreed(*p, t, &asked) >= least)
+        };
+        let somebody = || {
+            self.people()
+                .iter()
+                .any(|p| self.is_human_there(*p, t) && self.agreed(*p, t, &asked) >= Agreed::Asserted)
+        };
+        match asked.strictness {
+            Strictness::One => somebody(),
+            // A tone tells everybody; that somebody agrees is still asked, as by the loosest rule.
+            Strictness::Notice => everybody(Agreed::Notice) || (self.tone_will_do(&asked, t) && somebody()),
+            Strictness::Express => everybody(Agreed::Express),
+        }
+    }
+
+    fn ended(&self) -> Option<Ms> {
+        self.lines()
+            .filter(|(_, line)| matches!(line.what, What::Ended))
+            .map(|(_, line)| line.tightens())
+            .min()
+    }
+
+    // ---- what is asked ----
+
+    /// What all rules ask at `t`: of everybody who has joined by then, whoever has left since.
+    pub(crate) fn asked(&self, t: Ms) -> Asked {
+        let mut rules = Vec::new();
+        for code in [self.opened.recorder_location, self.opened.operator_location].into_iter().flatten() {
+            rules.extend(self.rules_of(code));
+        }
+        for person in self.people() {
+            if self.first_join(person) <= t {
+                rules.extend(self.rules_of_person(person, t));
+            }
+        }
+        combine(&rules)
+    }
+
+    fn rules_of_person(&self, person: u32, t: Ms) -> Vec<Rule> {
+        let places = self.places(person);
+        let asked: Vec<&Located> = places.iter().filter(|place| place.asked_from <= t).collect();
+        let relied: Vec<&Located> = asked.iter().copied().filter(|place| place.relied_from <= t).collect();
+        let mut rules = Vec::new();
+        if relied.is_empty() {
+            rules.push(*self.table.default_rule());
+        }
+        for place in &asked {
+            let says_nothing = place.code.is_country()
+                && relied.iter().any(|other| !other.code.is_country() && other.code.country() == place.code);
+            if says_nothing {
+                continue;
+            }
+            rules.extend(self.rules_of(place.code));
+            let strongest_of = |places: &[&Located]| {
+                places.iter().filter(|other| other.code == place.code).map(|other| other.evidence).max()
+            };
+            let strongest = strongest_of(&relied).or_else(|| strongest_of(&asked));
+            rules.push(*self.table.floor(strongest.unwrap_or(Evidence::Number)));
+        }
+        rules
+    }
+
+    /// What the law of one place asks: at the claimed start and at the gateway's, both.
+    fn rules_of(&self, code: Code) -> Vec<Rule> {
+        let received = jiff::Timestamp::from_millisecond(self.opened_received).unwrap();
+        let mut rules = self.rules_on(code, self.opened.started_at);
+        rules.extend(self.rules_on(code, received));
+        rules
+    }
+
+    fn rules_on(&self, code: Code, day: jiff::Timestamp) -> Vec<Rule> {
+        let row = |code| self.table.row(code, day);
+        let mut rules = Vec::new();
+        if let Some(country) = row(code.country()) {
+            rules.extend(self.rules_of_row(country));
+            let unknown_subdivision = code.is_country() || row(code).is_none();
+            if unknown_subdivision && country.strictest_when_unknown {
+                for other in self.table.rows() {
+                    if !other.code.is_country()
+                        && other.code.country() == code.country()
+                        && row(other.code).is_some_and(|row| row.effective_from == other.effective_from)
+                    {
+                        rules.extend(self.rules_of_row(other));
+                    }
+                }
+            }
+        }
+        if !code.is_country()
+            && let Some(subdivision) = row(code)
+        {
+            rules.extend(self.rules_of_row(subdivision));
+        }
+        if rules.is_empty() {
+            rules.push(*self.table.default_rule());
+        }
+        rules
+    }
+
+    fn rules_of_row(&self, row: &policy::table::Row) -> Vec<Rule> {
+        let telephone = row.media.telephone.unwrap_or(row.rule);
+        let voip = row.media.voip.unwrap_or(row.rule);
+        let video = row.media.video.unwrap_or(row.rule);
+        match self.opened.medium {
+            Medium::Telephone => vec![telephone],
+            Medium::Voip => vec![voip],
+            Medium::Video => vec![video],
+            Medium::Unknown => vec![telephone, voip, video],
+        }
+    }
+
+    /// Every place that was ever said of somebody.
+    fn places(&self, person: u32) -> Vec<Located> {
+        let stays = self.stays(person);
+        let first = self.first_join(person);
+        let mut places = Vec::new();
+        for (i, line) in self.lines() {
+            let said = match &line.what {
+                What::Joined(joined) if joined.participant == person => {
+                    let begun = stays.iter().find(|stay| stay.first_line == i);
+                    Some((&joined.places, begun.map_or(first, |stay| stay.from)))
+                }
+                What::Located { participant, places, since }
+                    if *participant == person && self.has_joined_before(person, i) =>
+                {
+                    Some((places, since.map_or(first, |since| since.as_millisecond().max(first))))
+                }
+                _ => None,
+            };
+            let Some((found, asked_from)) = said else { continue };
+            places.extend(found.iter().map(|place| Located {
+                code: place.code,
+                evidence: place.evidence,
+                asked_from,
+                relied_from: line.received,
+            }));
+        }
+        places
+    }
+
+    // ---- who is there ----
+
+    /// Everybody who is, as far as is known, a person.
+    fn people(&self) -> Vec<u32> {
+        let mut people = Vec::new();
+        for (_, line) in self.lines() {
+            let found = match &line.what {
+                What::Joined(joined) => (!self.stays(joined.participant).is_empty()
+                    && self.person_from(joined.participant).is_some())
+                .then_some(joined.participant),
+                _ => None,
+            };
+            if let Some(person) = found
+                && !people.contains(&person)
+            {
+                people.push(person);
+            }
+        }
+        people
+    }
+
+    /// From when somebody may be relied on to be a person: when that was logged.
+    fn person_from(&self, participant: u32) -> Option<Ms> {
+        self.lines()
+            .filter(|(i, line)| match &line.what {
+                What::Joined(joined) => joined.participant == participant && joined.is_person(),
+                What::Located { participant: who, places, .. } => {
+                    *who == participant && !places.is_empty() && self.has_joined_before(participant, *i)
+                }
+                _ => false,
+            })
+            .map(|(_, line)| match &line.what {
+                What::Joined(joined) => line.joined_from(joined).max(line.received - self.late()),
+                _ => self.loosens(line),
+            })
+            .next()
+    }
+
+    fn first_join(&self, participant: u32) -> Ms {
+        self.stays(participant).iter().map(|stay| stay.from).min().unwrap_or(Ms::MAX)
+    }
+
+    fn stays(&self, participant: u32) -> Vec<Stay> {
+        let mut stays: Vec<Stay> = Vec::new();
+        for (i, line) in self.lines() {
+            match &line.what {
+                What::Joined(joined) if joined.participant == participant => {
+                    let is_here = stays.last().is_some_and(|stay| stay.left.is_none());
+                    // Nobody comes back before they left.
+                    let before = stays.iter().rev().find_map(|stay| stay.left);
+                    let from = line.joined_from(joined).max(before.map_or(Ms::MIN, |(tightens, _)| tightens));
+                    match stays.last_mut() {
+                        Some(stay) if is_here => stay.from = stay.from.min(from),
+                        last => {
+                            if let Some(stay) = last {
+                                stay.next_line = i;
+                            }
+                            stays.push(Stay {
+                                from,
+                                said_from: from,
+                                relied_from: from.max(line.received - self.late()),
+                                first_line: i,
+                                end_line: self.log.len(),
+                                next_line: self.log.len(),
+                                left: None,
+                            });
+                        }
+                    }
+                }
+                What::Left { participants } if participants.contains(&participant) => {
+                    let Some(stay) = stays.last_mut() else { continue };
+                    let (tightens, loosens) = (line.tightens().max(stay.from), self.loosens(line));
+                    stay.left = Some(match stay.left {
+                        None => (tightens, loosens),
+                        Some((earlier, loosened)) => (earlier.min(tightens), loosened),
+                    });
+                    stay.end_line = stay.end_line.min(i);
+                }
+                _ => {}
+            }
+        }
+        stays
+    }
+
+    /// Whether somebody has to be asked at `t`: they have joined, and their leaving does not count yet.
+    fn is_present(&self, person: u32, t: Ms) -> bool {
+        self.stays(person)
+            .iter()
+            .any(|stay| stay.from <= t && stay.left.is_none_or(|(_, loosens)| t < loosens))
+    }
+
+    /// Whether somebody may be relied on to be there at `t`, and is human.
+    fn is_human_there(&self, person: u32, t: Ms) -> bool {
+        self.person_from(person).is_some_and(|from| from <= t)
+            && self.stays(person).iter().any(|stay| {
+                stay.relied_from <= t
+                    && stay.left.is_none_or(|(tightens, _)| t < tightens)
+                    && !self.is_machine(person, stay, t)
+            })
+    }
+
+    /// The last line that said that a machine took the call, in this stay, and the line that
+    /// said of a human later.
+    fn machine(&self, person: u32, stay: &Stay) -> Option<(usize, Option<usize>)> {
+        let answered = |i: usize, by| match &self.log[i].what {
+            What::Answered { participant, by: who } => *participant == person && *who == by,
+            _ => false,
+        };
+        let lines = stay.first_line..stay.next_line;
+        let machine = lines.clone().rev().find(|i| answered(*i, AnsweredBy::Machine))?;
+        let human = lines.clone().find(|i| *i > machine && answered(*i, AnsweredBy::Human));
+        Some((machine, human))
+    }
+
+    fn is_machine(&self, person: u32, stay: &Stay, t: Ms) -> bool {
+        match self.machine(person, stay) {
+            None => false,
+            Some((_, None)) => true,
+            Some((_, Some(human))) => t < self.loosens(&self.log[human]),
+        }
+    }
+
+    // ---- who has agreed ----
+
+    fn agreed(&self, person: u32, t: Ms, asked: &Asked) -> Agreed {
+        self.stays(person)
+            .iter()
+            .filter(|stay| stay.from <= t && stay.left.is_none_or(|(_, loosens)| t < loosens))
+            .map(|stay| self.agreed_in(person, stay, t, asked))
+            .min()
+            .unwrap_or(Agreed::No)
+    }
+
+    fn agreed_in(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> Agreed {
+        if self.is_machine(person, stay, t) {
+            return Agreed::No;
+        }
+        let mut agreed = self.granted_outside(person, stay, t, asked);
+        for i in self.heard_lines(person, stay) {
+            if self.completes(i, person, stay) && self.loosens(&self.log[i]) <= t {
+                agreed = agreed.max(Agreed::Notice);
+            }
+            if let What::ConsentGiven { participants, .. } = &self.log[i].what
+                && participants.contains(&person)
+                && self.loosens(&self.log[i]) <= t
+            {
+                agreed = agreed.max(Agreed::Asserted);
+            }
+            if self.express_yes(i, person, stay).is_some_and(|(_, from)| from <= t) {
+                agreed = agreed.max(Agreed::Express);
+            }
+        }
+        agreed
+    }
+
+    fn granted_outside(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> Agreed {
+        let mut agreed = Agreed::No;
+        for i in stay.first_line..stay.end_line {
+            let Some(grant) = self.grant(i, person) else { continue };
+            let from = self.log[i].received.max(grant.from.as_millisecond());
+            if from <= t && grant.until.is_none_or(|until| t < until.as_millisecond()) {
+                let express = !grant.works_agreement || asked.works_agreement_is_express;
+                agreed = agreed.max(if express { Agreed::Express } else { Agreed::Notice });
+            }
+        }
+        agreed
+    }
+
+    fn grant(&self, i: usize, person: u32) -> Option<&Grant> {
+        match &self.log[i].what {
+            What::Joined(joined) if joined.participant == person => joined.grant.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The lines logged in a stay, without those that a machine heard.
+    fn heard_lines(&self, person: u32, stay: &Stay) -> Vec<usize> {
+        let first = match self.machine(person, stay) {
+            None => stay.first_line,
+            Some((_, Some(human))) => human,
+            Some((_, None)) => return Vec::new(),
+        };
+        (first..stay.end_line).collect()
+    }
+
+    /// Whether this line is an express yes after a prompt: to which, and from when it counts.
+    fn express_yes(&self, i: usize, person: u32, stay: &Stay) -> Option<(usize, Ms)> {
+        let What::ConsentGiven { participants, method } = &self.log[i].what else {
+            return None;
+        };
+        if !participants.contains(&person) || !method.is_express() {
+            return None;
+        }
+        let prompt = self.latest_outcome(i, person, stay)?;
+        if !self.completes(prompt, person, stay) {
+            return None;
+        }
+        let (yes, prompted) = (&self.log[i], &self.log[prompt]);
+        if let (Some(yes), Some(prompted)) = (yes.at, prompted.at)
+            && yes < prompted
+        {
+            return None;
+        }
+        Some((prompt, self.loosens(yes).max(self.loosens(prompted))))
+    }
+
+    /// The last line before `i` that says what became of a prompt for somebody, or that they said no.
+    fn latest_outcome(&self, i: usize, person: u32, stay: &Stay) -> Option<usize> {
+        self.heard_lines(person, stay)
+            .into_iter()
+            .take_while(|line| *line < i)
+            .filter(|line| {
+                matches!(
+                    &self.log[*line].what,
+                    What::PromptStarted { participants, .. }
+                    | What::PromptCompleted { participants, .. }
+                    | What::PromptInterrupted { participants }
+                    | What::ConsentDeclined { participants }
+                    | What::ConsentWithdrawn { participants } if participants.contains(&person)
+                )
+            })
+            .last()
+    }
+
+    /// Whether this line is a prompt that counts for somebody.
+    fn completes(&self, i: usize, person: u32, stay: &Stay) -> bool {
+        let What::PromptCompleted { participants, prompt, played_ms } = &self.log[i].what else {
+            return false;
+        };
+        let least = prompt.duration_ms.max(1_000);
+        let end = self.log[i].happened();
+        let begin = self.prompt_begin(i, person);
+        let alone = match self.machine(person, stay) {
+            None => true,
+            Some((_, None)) => false,
+            Some((_, Some(human))) => i > human && begin >= self.loosens(&self.log[human]),
+        };
+        participants.contains(&person)
+            && *played_ms >= least
+            && (self.reported_start(i, person).is_none() || end - begin >= Ms::try_from(least).unwrap())
+            && begin >= stay.said_from
+            && self.speaks(person, stay, &prompt.language)
+            && prompt.covers_purposes
+            && alone
+            && !self.is_old(i, person)
+    }
+
+    /// Whether the prompt that ends in line `i` was, as it is said, begun before they objected: whoever
+    /// has said no is asked anew.
+    fn is_old(&self, i: usize, person: u32) -> bool {
+        let said = self.reported_start(i, person).is_some() || self.log[i].at.is_some();
+        let begin = self.prompt_begin(i, person);
+        said && (0..i).any(|k| self.is_objection(k, person) && begin < self.log[k].tightens())
+    }
+
+    /// When the prompt that ends in line `i` began.
+    fn prompt_begin(&self, i: usize, person: u32) -> Ms {
+        let played = match &self.log[i].what {
+            What::PromptCompleted { played_ms, .. } => Ms::try_from(*played_ms).unwrap(),
+            _ => 0,
+        };
+        self.reported_start(i, person).unwrap_or(self.log[i].happened() - played)
+    }
+
+    /// When the prompt that ends in line `i` was reported to have begun, if it was.
+    fn reported_start(&self, i: usize, person: u32) -> Option<Ms> {
+        let What::PromptCompleted { prompt: completed, .. } = &self.log[i].what else {
+            return None;
+        };
+        for (i, line) in self.lines().take(i).collect::<Vec<_>>().into_iter().rev() {
+            if !self.has_joined_before(person, i) {
+                return None;
+            }
+            match &line.what {
+                What::PromptInterrupted { participants } if participants.contains(&person) => {
+                    return None;
+                }
+                What::PromptStarted { participants, prompt }
+                    if participants.contains(&person) && prompt.version == completed.version =>
+                {
+                    return Some(line.happened());
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Whether somebody has this language, or has none and it is the account's.
+    fn speaks(&self, person: u32, stay: &Stay, language: &str) -> bool {
+        let primary = |tag: &str| tag.split('-').next().unwrap_or("").to_ascii_lowercase();
+        let mut theirs: Vec<String> = Vec::new();
+        for line in &self.log[stay.first_line..stay.end_line] {
+            match &line.what {
+                What::Joined(joined) if joined.participant == person => {
+                    theirs.extend(joined.languages.iter().map(|tag| primary(tag)));
+                }
+                _ => {}
+            }
+        }
+        if theirs.is_empty() {
+            theirs.push(primary(&self.opened.settings.default_language));
+        }
+        theirs.contains(&primary(language))
+    }
+
+    // ---- who objects ----
+
+    /// Whether somebody has objected by `t` and not said yes to a new prompt since.
+    fn is_objecting(&self, person: u32, t: Ms) -> bool {
+        self.lines().any(|(i, line)| {
+            self.is_objection(i, person) && line.tightens() <= t && !self.is_lifted(i, person, t)
+        })
+    }
+
+    fn is_objection(&self, i: usize, person: u32) -> bool {
+        match &self.log[i].what {
+            What::ConsentDeclined { participants } | What::ConsentWithdrawn { participants } => {
+                participants.contains(&person) && self.has_joined_before(person, i)
+            }
+            _ => false,
+        }
+    }
+
+    /// Before that nobody is known by this number, and nothing can be said of them.
+    fn has_joined_before(&self, person: u32, i: usize) -> bool {
+        self.stays(person).iter().any(|stay| stay.first_line < i)
+    }
+
+    /// The first yes after a prompt that was logged after the objection; a prompt that is old counts for
+    /// nothing as it is.
+    fn is_lifted(&self, objection: usize, person: u32, t: Ms) -> bool {
+        let mut yeses = Vec::new();
+        for stay in self.stays(person) {
+            for i in self.heard_lines(person, &stay) {
+                if let Some((prompt, from)) = self.express_yes(i, person, &stay)
+                    && prompt > objection
+                {
+                    yeses.push(from);
+                }
+            }
+        }
+        yeses.first().is_some_and(|from| *from <= t)
+    }
+
+    // ---- tones and announcements ----
+
+    fn tone_will_do(&self, asked: &Asked, t: Ms) -> bool {
+        matches!(asked.tone, Some(Some(_))) && self.tone_runs(t)
+    }
+
+    fn tone_runs(&self, t: Ms) -> bool {
+        self.lines().any(|(started, line)| {
+            matches!(line.what, What::ToneStarted)
+                && self.loosens(line) <= t
+                && !self.lines().any(|(stopped, line)| {
+                    stopped > started && matches!(line.what, What::ToneStopped) && line.tightens() <= t
+                })
+        })
+    }
+
+    /// Whether somebody who is there at `t` should have heard an announcement in a recording that
+    /// ran from `from` to `until`, and has not by its deadline, with the deadline if so.
+    fn unannounced(&self, from: Ms, until: Ms, t: Ms) -> Option<Ms> {
+        let asked = self.asked(t);
+        if !asked.announcement || self.tone_will_do(&asked, t) {
+            return None;
+        }
+        self.people()
+            .into_iter()
+            .filter_map(|person| {
+                let stay = self
+                    .stays(person)
+                    .into_iter()
+                    .rfind(|stay| stay.from <= t && stay.left.is_none_or(|(_, loosens)| t < loosens))?;
+                if asked.waived_by_written && self.has_written(person, &stay, t) {
+                    return None;
+                }
+                let base = from.max(stay.from);
+                let heard = (stay.first_line..stay.end_line).any(|i| match &self.log[i].what {
+                    What::AnnouncementRecorded { participants } => {
+                        let heard = self.loosens(&self.log[i]);
+                        participants.contains(&person)
+                            && base <= heard
+                            && heard <= base + 15_000
+                            && heard <= until
+                    }
+                    _ => false,
+                });
+                (!heard).then_some(base + 15_000)
+            })
+            .min()
+    }
+
+    fn has_written(&self, person: u32, stay: &Stay, t: Ms) -> bool {
+        let granted = (stay.first_line..stay.end_line).any(|i| {
+            self.grant(i, person).is_some_and(|grant| {
+                grant.written
+                    && self.log[i].received.max(grant.from.as_millisecond()) <= t
+                    && grant.until.is_none_or(|until| t < until.as_millisecond())
+            })
+        });
+        granted
+            || self.heard_lines(person, stay).into_iter().any(|i| {
+                matches!(&self.log[i].what, What::ConsentGiven { method: Method::Written, .. })
+                    && self.express_yes(i, person, stay).is_some_and(|(_, from)| from <= t)
+                    && !self.objects_after(i, person, stay, t)
+            })
+    }
+
+    /// What they wrote before an objection serves nothing after it.
+    fn objects_after(&self, line: usize, person: u32, stay: &Stay, t: Ms) -> bool {
+        (line + 1..stay.end_line).any(|k| self.is_objection(k, person) && self.log[k].tightens() <= t)
+    }
+
+    // ---- what was granted ----
+
+    /// The windows that were granted up to `now`.
+    pub(crate) fn windows(&self, now: Ms) -> Vec<Granted> {
+        let mut windows: Vec<Granted> = Vec::new();
+        for i in 0..=self.log.len() {
+            let next = self.log.get(i).map_or(now, |line| line.received);
+            let before = self.known_before(i);
+            if let Some(window) = windows.last_mut()
+                && window.until.is_none()
+                && let Some(lapsed) = before.lapses(window.from, next)
+            {
+                window.until = Some((lapsed, Edge::Suspension));
+            }
+            let Some(line) = self.log.get(i) else { break };
+            let open = windows.last_mut().filter(|window| window.until.is_none());
+            let close = |edge| {
+                if let Some(window) = open {
+                    window.until = Some((line.tightens().max(window.from), edge));
+                }
+            };
+            match &line.what {
+                What::Control(Control::Pause(_)) | What::RecordingPaused => close(Edge::Pause),
+                What::Control(Control::Stop) | What::RecordingStopped => close(Edge::Stop),
+                What::Ended => close(Edge::Ended),
+                What::Control(Control::Start | Control::Resume)
+                    if windows.last().is_none_or(|window| window.until.is_some()) =>
+                {
+                    windows.push(Granted { from: line.received, until: None });
+                }
+                _ => {}
+            }
+            let after = self.known_before(i + 1);
+            if let Some(window) = windows.last_mut()
+                && window.until.is_none()
+                && (!after.lawful(line.received)
+                    || after
+                        .unannounced(window.from, Ms::MAX, line.received)
+                        .is_some_and(|deadline| deadline < line.received))
+            {
+                window.until = Some((line.received, Edge::Suspension));
+            }
+        }
+        windows
+    }
+
+    /// The first moment before `next` at which a window that began at `from` closes by itself.
+    fn lapses(&self, from: Ms, next: Ms) -> Option<Ms> {
+        let last = self.log.last().map_or(self.opened_received, |line| line.received);
+        let mut t = last;
+        while t <= next {
+            if !self.lawful(t) {
+                return Some(t);
+            }
+            if t < next && self.unannounced(from, Ms::MAX, t).is_some_and(|deadline| deadline <= t) {
+                return Some(t);
+            }
+            t += STEP;
+        }
+        None
+    }
+
+    // ---- what is covered ----
+
+    /// Whether the second from `t` on may be stored where the platform asks before it records.
+    pub(crate) fn covers(&self, windows: &[Granted], t: Ms, now: Ms) -> bool {
+        let holds =
+            |window: &Granted| window.from <= t && t < now && window.until.is_none_or(|(until, _)| t < until);
+        let in_a_window = windows.iter().any(holds);
+        windows.iter().any(|window| {
+            let (end, slack) = match window.until {
+                None => (now, 0),
+                Some((until, Edge::Stop | Edge::Ended)) => (until, SLACK),
+                Some((until, Edge::Pause | Edge::Suspension)) => (until, 0),
+            };
+            let inside = holds(window);
+            let beyond = !in_a_window && end <= t && t < end + slack;
+            (inside || beyond)
+                && self.lawful_with_slack(t)
+                && self.unannounced(window.from, end + slack, t).is_none()
+        })
+    }
+
+    /// Whether all of a recording may be stored where the platform starts by itself.
+    pub(crate) fn covers_all(&self, from: Ms, until: Ms, now: Ms) -> bool {
+        let mut t = from;
+        while t < until {
+            if now <= t || !self.lawful_with_slack(t) || self.unannounced(from, until, t).is_some() {
+                return false;
+            }
+            t += STEP;
+        }
+        true
+    }
+
+    /// Whether it was lawful at `t`, or shortly after the end of the call would have been.
+    fn lawful_with_slack(&self, t: Ms) -> bool {
+        self.ended().is_none_or(|ended| t < ended + SLACK) && self.lawful_but_for_the_end(t)
+    }
+
+    fn lines(&self) -> impl Iterator<Item = (usize, &Logged)> {
+        self.log.iter().enumerate()
+    }
+
+    fn late(&self) -> Ms {
+        Ms::from(self.opened.settings.late_evidence_seconds) * 1_000
+    }
+
+    /// When a claim that loosens begins to count.
+    fn loosens(&self, line: &Logged) -> Ms {
+        line.at.map_or(line.received, |at| at.max(line.received - self.late()))
+    }
+}
+
+impl Logged {
+    /// When a claim that tightens begins to count.
+    fn tightens(&self) -> Ms {
+        self.at.map_or(self.received, |at| at.min(self.received))
+    }
+
+    /// When the platform says it happened.
+    fn happened(&self) -> Ms {
+        self.at.unwrap_or(self.received)
+    }
+
+    fn joined_from(&self, joined: &Joined) -> Ms {
+        let joined_at = joined.joined_at.map_or(Ms::MAX, jiff::Timestamp::as_millisecond);
+        self.tightens().min(joined_at)
+    }
+}
+
+/// Somewhere that somebody is said to be.
+#[derive(Debug)]
+struct Located {
+    code: Code,
+    evidence: Evidence,
+    asked_from: Ms,
+    relied_from: Ms,
+}
+
+/// The strictest of all in every respect.
+fn combine(rules: &[Rule]) -> Asked {
+    let asks = |rule: &&Rule| {
+        rule.strictness != Strictness::One
+            || rule.announcement_must_be_recorded
+            || rule.tone_seconds.is_some()
+    };
+    let tones: Vec<Option<u16>> = rules.iter().filter(asks).map(|rule| rule.tone_seconds).collect();
+    let tone = if tones.is_empty() {
+        None
+    } else if tones.iter().all(Option::is_some) {
+        Some(tones.iter().copied().flatten().min())
+    } else {
+        Some(None)
+    };
+    Asked {
+        strictness: rules.iter().map(|rule| rule.strictness).max().unwrap_or(Strictness::One),
+        announcement: rules.iter().any(|rule| rule.announcement_must_be_recorded),
+        waived_by_written: rules
+            .iter()
+            .filter(|rule| rule.announcement_must_be_recorded)
+            .all(|rule| rule.waived_by_written),
+        tone,
+        works_agreement_is_express: rules
+            .iter()
+            .filter(|rule| rule.strictness == Strictness::Express)
+            .all(|rule| rule.works_agreement_is_express),
+    }
+}
+
+/// How finely time is looked at.
+pub(crate) const STEP: Ms = 1_000;
+
+/// How far audio may run over the end of a window, or of the call.
+const SLACK: Ms = 2_000;

@@ -1,0 +1,737 @@
+//! What holds of every call, whatever was logged of it and in whatever order.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may panic, and looks at few of the facts"
+)]
+
+use jiff::{SignedDuration, Timestamp};
+use policy::{
+    AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Event, Evidence, Grant, Heard, Joined, Kind,
+    Medium, Method, OnWithdrawal, Opened, Place, Requirement, Role, Settings, Standing, Tone, Uncovered,
+    What, Why,
+};
+use proptest::prelude::*;
+
+use crate::differential::{EPOCH, Facts, TABLE, calls, cases, code, joined, place};
+
+proptest! {
+    #![proptest_config(cases(120))]
+
+    #[test]
+    fn another_participant_never_loosens(facts in calls(), joined in joined(), when in any::<prop::sample::Index>()) {
+        let joined = Joined { participant: 9, joined_at: None, ..joined };
+        let more = facts.with(when, What::Joined(joined)).0;
+        prop_assert_eq!(looser(&more.call(), &facts.call(), &facts.moments()), None);
+    }
+
+    #[test]
+    fn a_further_place_never_loosens(
+        facts in calls(), participant in 0u32..4, place in place(), when in any::<prop::sample::Index>(),
+    ) {
+        // Two exceptions are meant: the first place that is known, and better knowledge of the same one.
+        let facts = facts.without_places_in(place.code.country());
+        let (more, at) = facts.with(when, What::Located { participant, places: vec![place], since: None });
+        let moments: Vec<Timestamp> =
+            facts.moments().into_iter().filter(|t| *t < at || facts.known_at(*t).is_located(participant)).collect();
+        prop_assert_eq!(looser(&more.call(), &facts.call(), &moments), None);
+    }
+
+    #[test]
+    fn a_place_found_late_never_loosens_what_was_before(
+        facts in calls(), participant in 0u32..4, place in place(), when in any::<prop::sample::Index>(),
+    ) {
+        let located = What::Located { participant, places: vec![place], since: None };
+        let (more, at) = facts.with(when, located);
+        let before: Vec<Timestamp> = facts.moments().into_iter().filter(|t| *t < at).collect();
+        prop_assert_eq!(looser(&more.call(), &facts.call(), &before), None);
+        prop_assert_eq!(opened_up(more, facts, &before), None);
+    }
+
+    #[test]
+    fn another_rule_never_loosens(facts in calls(), code in code()) {
+        let (mut more, mut less) = (facts.clone(), facts);
+        more.opened.operator_location = Some(code);
+        less.opened.operator_location = None;
+        let moments = less.moments();
+        prop_assert_eq!(looser(&more.call(), &less.call(), &moments), None);
+        prop_assert_eq!(opened_up(more, less, &moments), None);
+    }
+
+    #[test]
+    fn nothing_is_lawful_before_its_basis_was_logged(facts in calls()) {
+        let facts = facts.never_late();
+        let call = facts.call();
+        for t in facts.moments() {
+            if call.standing(t) == Standing::Lawful {
+                let known = facts.known_at(t).call().standing(t);
+                prop_assert_eq!(known, Standing::Lawful, "at {} it was not known yet", t);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_covered_before_its_basis_was_logged(facts in calls()) {
+        let facts = facts.never_late();
+        let call = facts.call();
+        for t in facts.moments() {
+            let known = facts.known_at(t).call().at(t);
+            let ends = |edge: SignedDuration| {
+                known.windows().iter().any(|w| w.until.is_some_and(|(until, _)| until <= t && t < until + edge))
+                    || known.ended_at().is_some_and(|end| end <= t && t < end + edge)
+            };
+            for door in [Door::Asks, Door::StartsByItself] {
+                if covers(&call, door, t, facts.end()) && !ends(SignedDuration::from_secs(2)) {
+                    prop_assert_eq!(known.standing(t), Standing::Lawful, "{:?} at {}", door, t);
+                    prop_assert!(door == Door::StartsByItself || known.is_granted(), "not granted at {}", t);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_says_no_opens_nothing(
+        facts in calls(), participant in 0u32..4, withdraws in any::<bool>(), ago in 0i64..20,
+        when in any::<prop::sample::Index>(),
+    ) {
+        let participants = vec![participant];
+        let no = match withdraws {
+            true => What::ConsentWithdrawn { participants },
+            false => What::ConsentDeclined { participants },
+        };
+        let (mut more, at) = facts.with(when, no.clone());
+        let said = more.events.iter_mut().find(|event| event.received_at == at && event.what == no);
+        said.unwrap().at = Some(at - SignedDuration::from_secs(ago));
+        let moments = facts.moments();
+        prop_assert_eq!(opened_up(more, facts, &moments), None);
+    }
+
+    #[test]
+    fn whoever_said_no_is_not_recorded_until_a_new_prompt_and_an_express_yes(
+        facts in calls(), when in any::<prop::sample::Index>(),
+    ) {
+        let no = What::ConsentDeclined { participants: vec![0] };
+        let (facts, at) = facts.never_late().with(when, no.clone());
+        let said = facts.events.iter().position(|event| event.received_at == at && event.what == no).unwrap();
+        let after = &facts.events[said + 1..];
+        if !facts.is_person(0) || !facts.call_after(said).knows(0) {
+            return Ok(());
+        }
+        let call = facts.call();
+        for t in facts.moments().into_iter().filter(|t| at <= *t && call.standing(*t) == Standing::Lawful) {
+            if !facts.known_at(t).call().is_present(0) {
+                continue;
+            }
+            let prompted = after.iter().position(|event| is_prompt_to(event, 0));
+            let yes = prompted.and_then(|i| after[i + 1..].iter().find(|event| is_express_yes(event, 0)));
+            prop_assert!(yes.is_some_and(|yes| yes.received_at <= t), "lawful at {}", t);
+        }
+    }
+
+    #[test]
+    fn one_party_consent_ends_when_the_last_who_gave_it_leaves(
+        spoke in 1i64..10, stayed in 1i64..30, told in 0i64..30, both in any::<bool>(),
+    ) {
+        let mut log = Log::of(&["US-TX", "US-TX"]);
+        log.at(spoke, What::ConsentGiven { participants: if both { vec![0, 1] } else { vec![0] }, method: Method::Speech });
+        log.at(spoke + stayed + told, What::Left { participants: vec![0] }).claimed(spoke + stayed);
+        let call = log.call();
+        prop_assert_eq!(call.standing(second(spoke + stayed - 1)), Standing::Lawful);
+        let expected = if both { Standing::Lawful } else { Standing::Unlawful(Why::NobodyConsents) };
+        prop_assert_eq!(call.standing(second(spoke + stayed)), expected);
+        prop_assert_eq!(call.standing(second(spoke + stayed + told + 1)), expected);
+    }
+
+    #[test]
+    fn bots_alone_are_never_recorded(facts in calls()) {
+        let mut facts = facts;
+        facts.opened.participants.iter_mut().for_each(make_bot);
+        for event in &mut facts.events {
+            if let What::Joined(joined) = &mut event.what {
+                make_bot(joined);
+            }
+        }
+        facts.events.retain(|event| !matches!(event.what, What::Located { .. }));
+        prop_assert_eq!(first_lawful(&facts), None);
+    }
+
+    #[test]
+    fn machines_alone_are_never_recorded(facts in calls()) {
+        let mut facts = facts;
+        facts.events.retain(|event| !matches!(event.what, What::Left { .. } | What::Answered { .. }));
+        let received_at = facts.last();
+        facts.events.extend((0..4).map(|participant| Event {
+            received_at,
+            at: None,
+            what: What::Answered { participant, by: AnsweredBy::Machine },
+        }));
+        prop_assert_eq!(first_lawful(&facts), None);
+    }
+
+    #[test]
+    fn emergency_calls_are_never_recorded(facts in calls()) {
+        let mut facts = facts;
+        facts.opened.kind = Kind::Emergency;
+        prop_assert_eq!(first_lawful(&facts), None);
+        prop_assert!(facts.call().windows().iter().all(|window| window.until.is_some_and(|(until, _)| until == window.from)));
+    }
+
+    #[test]
+    fn a_decision_can_be_repeated(facts in calls()) {
+        for t in [facts.last(), facts.end()] {
+            let decision = facts.call().decide(t);
+            prop_assert_eq!(&facts.call().decide(t), &decision);
+            prop_assert_eq!(&facts.call().at(t).decide(t), &decision);
+        }
+    }
+
+    #[test]
+    fn the_log_never_runs_backwards(facts in calls(), back in proptest::collection::vec(0i64..90, 64)) {
+        let mut clocked = facts.clone();
+        for (event, back) in clocked.events.iter_mut().zip(back) {
+            event.received_at -= SignedDuration::from_secs(back);
+        }
+        let mut forwards = clocked.clone();
+        let mut last = forwards.received;
+        for event in &mut forwards.events {
+            last = last.max(event.received_at);
+            event.received_at = last;
+        }
+        let (clocked, forwards, until) = (clocked.call(), forwards.call(), facts.end());
+        prop_assert_eq!(clocked.windows(), forwards.windows());
+        prop_assert_eq!(clocked.standings(until), forwards.standings(until));
+    }
+
+    #[test]
+    fn a_window_opens_only_where_the_platform_asked_and_it_was_lawful(facts in calls()) {
+        let call = facts.call().at(facts.end());
+        let asked: Vec<usize> = (0..facts.events.len())
+            .filter(|i| matches!(facts.events[*i].what, What::Control(Control::Start | Control::Resume)))
+            .collect();
+        prop_assert!(call.windows().len() <= asked.len());
+        for window in call.windows().iter().filter(|window| window.until.is_none_or(|(until, _)| window.from < until)) {
+            let lawful = asked.iter().any(|i| {
+                facts.events[*i].received_at == window.from
+                    && facts.call_after(i + 1).standing(window.from) == Standing::Lawful
+            });
+            prop_assert!(lawful, "{:?}", window);
+        }
+    }
+
+    #[test]
+    fn no_window_is_open_while_recording_is_unlawful(facts in calls()) {
+        for events in 0..=facts.events.len() {
+            let call = facts.call_after(events);
+            let next = facts.events.get(events).map_or(facts.end(), |event| event.received_at);
+            let mut now = call.last();
+            while now <= next {
+                let then = call.at(now);
+                prop_assert!(then.standing(now) == Standing::Lawful || !then.is_granted(), "at {}", now);
+                now += SignedDuration::from_secs(1);
+            }
+        }
+    }
+
+    #[test]
+    fn accepted_speech_never_exceeds_the_windows(
+        facts in calls(), uploads in proptest::collection::vec((0i64..60, 1u64..30_000), 0..40),
+    ) {
+        let now = facts.end();
+        let mut facts = facts;
+        facts.opened.settings.on_withdrawal = OnWithdrawal::Keep;
+        facts.events.retain(|event| !matches!(event.what, What::Accepted { .. }));
+        let mut call = facts.call();
+        let room: i64 = call.at(now).windows().iter().map(|window| {
+            let until = window.until.map_or(now, |(until, _)| until);
+            until.as_millisecond() - window.from.as_millisecond() + 2_000
+        }).sum();
+        let mut accepted = 0i64;
+        for (from, ms) in uploads {
+            let claim = Claim::Placed(vec![(facts.received + SignedDuration::from_secs(from), ms)]);
+            if let Ok(coverage) = call.coverage(&claim, Door::Asks, now, &|_, _| false) {
+                prop_assert_eq!(coverage.duration_ms, ms);
+                accepted += i64::try_from(ms).unwrap();
+                call.apply(&Event { received_at: now, at: None, what: What::Accepted { duration_ms: ms } });
+            }
+        }
+        prop_assert!(accepted <= room * i64::from(facts.opened.settings.recorders), "{} of {}", accepted, room);
+    }
+
+    #[test]
+    fn a_stretch_is_covered_only_where_each_of_its_seconds_is(
+        facts in calls(), from in -5i64..60, seconds in 1i64..40,
+    ) {
+        let (call, now) = (facts.call(), facts.end());
+        let from = facts.received + SignedDuration::from_secs(from);
+        let claim = Claim::Placed(vec![(from, seconds.unsigned_abs() * 1_000)]);
+        if call.coverage(&claim, Door::Asks, now, &|_, _| false).is_ok() {
+            for second in 0..seconds {
+                prop_assert!(covers(&call, Door::Asks, from + SignedDuration::from_secs(second), now), "second {}", second);
+            }
+        }
+        if call.coverage(&claim, Door::StartsByItself, now, &|_, _| false).is_ok() {
+            for second in 0..seconds {
+                let t = from + SignedDuration::from_secs(second);
+                let in_slack = call.ended_at().is_some_and(|end| end <= t && t < end + SignedDuration::from_secs(2));
+                prop_assert!(in_slack || call.standing(t) == Standing::Lawful, "second {}", second);
+            }
+        }
+    }
+
+    #[test]
+    fn events_are_the_same_after_a_round_trip_through_json(facts in calls()) {
+        let mut call = Call::open(&TABLE, facts.received, again(&facts.opened));
+        for event in &facts.events {
+            let read: Event = again(event);
+            prop_assert_eq!(&read, event);
+            call.apply(&read);
+        }
+        prop_assert_eq!(call.decide(facts.end()), facts.call().decide(facts.end()));
+        prop_assert_eq!(call.standings(facts.end()), facts.call().standings(facts.end()));
+    }
+}
+
+// ---- single stories that random calls rarely tell ----
+
+#[test]
+fn audio_that_ran_on_after_the_call_ended_is_not_covered() {
+    let mut log = Log::of(&["US-TX"]);
+    log.at(1, What::ConsentGiven { participants: vec![0], method: Method::Speech });
+    log.at(10, What::Ended);
+    let call = log.call();
+    assert!(covered(&call, Door::StartsByItself, 1, 12, 100));
+    assert!(!covered(&call, Door::StartsByItself, 1, 13, 100));
+    assert!(!covered(&call, Door::StartsByItself, 10, 90, 100));
+}
+
+#[test]
+fn a_short_recording_without_its_announcement_is_not_covered() {
+    let mut log = Log::consenting("US-WA");
+    log.at(5, What::Control(Control::Start));
+    log.at(15, What::Control(Control::Stop));
+    assert!(!covered(&log.call(), Door::Asks, 5, 15, 16), "asked before the announcement was due");
+    assert!(!covered(&log.call(), Door::Asks, 5, 15, 60));
+    log.at(18, What::AnnouncementRecorded { participants: vec![0] });
+    assert!(!covered(&log.call(), Door::Asks, 5, 15, 60), "announced when nothing was recorded any more");
+}
+
+#[test]
+fn a_recording_that_the_platform_started_by_itself_holds_its_announcement_too() {
+    let mut log = Log::consenting("US-WA");
+    assert!(!covered(&log.call(), Door::StartsByItself, 5, 45, 60));
+    log.at(7, What::AnnouncementRecorded { participants: vec![0] });
+    assert!(covered(&log.call(), Door::StartsByItself, 5, 45, 60));
+    assert!(!covered(&log.call(), Door::StartsByItself, 8, 45, 60));
+}
+
+#[test]
+fn a_prompt_that_was_playing_when_they_objected_is_no_new_one() {
+    let mut log = Log::consenting("US-CA");
+    log.at(10, What::PromptStarted { participants: vec![0], prompt: prompt("a") });
+    log.at(12, What::ConsentDeclined { participants: vec![0] });
+    log.at(14, played("a"));
+    log.at(15, yes());
+    assert_eq!(log.call().standing(second(16)), Standing::Unlawful(Why::Declined(0)));
+}
+
+#[test]
+fn a_prompt_that_played_over_an_objection_is_no_new_one_though_only_its_end_was_reported() {
+    let mut log = Log::consenting("US-CA");
+    log.at(12, What::ConsentDeclined { participants: vec![0] });
+    log.at(14, played("a")).claimed(14);
+    log.at(15, yes());
+    assert_eq!(log.call().standing(second(16)), Standing::Unlawful(Why::Declined(0)));
+}
+
+#[test]
+fn a_prompt_that_began_between_two_objections_is_no_new_one() {
+    let mut log = Log::consenting("US-CA");
+    log.at(10, What::ConsentDeclined { participants: vec![0] });
+    log.at(11, What::PromptStarted { participants: vec![0], prompt: prompt("a") });
+    log.at(13, What::ConsentDeclined { participants: vec![0] });
+    log.at(15, played("a")).claimed(15);
+    log.at(16, yes());
+    assert_eq!(log.call().standing(second(17)), Standing::Unlawful(Why::Declined(0)));
+}
+
+#[test]
+fn a_tone_says_yes_for_nobody() {
+    // Queensland, as the made-up table has it, is content with one party and with a tone.
+    let mut log = Log::of(&["AU-QLD"]);
+    log.at(1, What::ToneStarted);
+    assert_eq!(log.call().standing(second(2)), Standing::Unlawful(Why::NobodyConsents));
+}
+
+#[test]
+fn a_prompt_that_a_machine_heard_the_beginning_of_counts_for_nobody() {
+    for reported in [true, false] {
+        let mut log = Log::of(&["US-CA"]);
+        log.at(0, What::Answered { participant: 0, by: AnsweredBy::Machine });
+        if reported {
+            log.at(5, What::PromptStarted { participants: vec![0], prompt: prompt("a") });
+        }
+        log.at(8, What::Answered { participant: 0, by: AnsweredBy::Human });
+        log.at(9, played("a"));
+        assert_eq!(log.call().standing(second(10)), Standing::Unlawful(Why::Missing(0)));
+    }
+}
+
+#[test]
+fn a_machine_that_is_found_out_after_it_hung_up_has_heard_nothing() {
+    let mut log = Log::consenting("US-CA");
+    log.at(20, What::Left { participants: vec![0] });
+    log.at(21, What::Answered { participant: 0, by: AnsweredBy::Machine });
+    assert_ne!(log.call().standing(second(10)), Standing::Lawful);
+}
+
+#[test]
+fn late_evidence_of_a_yes_does_not_reach_behind_its_prompt() {
+    let mut log = Log::of(&["US-CA"]);
+    log.opened.settings.late_evidence_seconds = 60;
+    log.at(50, played("a"));
+    log.at(51, yes()).claimed(10);
+    assert_eq!(log.call().standing(second(30)), Standing::Unlawful(Why::Missing(0)));
+    log.at(60, What::ConsentDeclined { participants: vec![0] });
+    log.at(80, played("a"));
+    log.at(81, yes()).claimed(61);
+    assert_eq!(log.call().standing(second(70)), Standing::Unlawful(Why::Declined(0)));
+}
+
+#[test]
+fn a_call_that_ended_earlier_than_it_was_stopped_is_covered_to_its_end() {
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Control(Control::Start));
+    log.at(60, What::Control(Control::Stop));
+    log.at(61, What::Ended).claimed(20);
+    assert!(covered(&log.call(), Door::Asks, 5, 20, 70));
+    assert!(!covered(&log.call(), Door::Asks, 5, 60, 70));
+}
+
+#[test]
+fn declining_after_withdrawing_does_not_unsay_the_withdrawal() {
+    let mut log = Log::consenting("US-CA");
+    log.opened.settings.on_withdrawal = OnWithdrawal::Delete;
+    log.at(5, What::Control(Control::Start));
+    log.at(20, What::ConsentWithdrawn { participants: vec![0] });
+    log.at(21, What::ConsentDeclined { participants: vec![0] });
+    let upload = Claim::Placed(vec![(second(5), 10_000)]);
+    let answer = log.call().coverage(&upload, Door::Asks, second(30), &|_, _| false);
+    assert_eq!(answer.unwrap_err(), Uncovered::Withdrawn(0));
+}
+
+#[test]
+fn silence_makes_no_room_for_speech() {
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Control(Control::Start));
+    log.at(15, What::Control(Control::Pause(Behavior::Silence)));
+    let upload = Claim::Placed(vec![(second(5), 10_000)]);
+    assert!(log.call().coverage(&upload, Door::Asks, second(100), &|_, _| false).is_ok());
+    log.at(100, What::Accepted { duration_ms: 10_000 });
+    assert!(log.call().coverage(&upload, Door::Asks, second(100), &|_, _| false).is_err());
+}
+
+#[test]
+fn a_prompt_that_began_before_they_came_back_does_not_count() {
+    let mut log = Log::of(&["US-CA"]);
+    log.at(10, What::PromptStarted { participants: vec![0], prompt: prompt("a") });
+    log.at(11, What::Left { participants: vec![0] });
+    log.at(12, What::Joined(Joined::new(0, Role::Customer)));
+    log.at(16, played("a"));
+    assert_ne!(log.call().standing(second(17)), Standing::Lawful);
+}
+
+#[test]
+fn another_prompt_in_between_does_not_hide_when_the_first_began() {
+    let mut log = Log::of(&["US-CA"]);
+    log.at(10, What::PromptStarted { participants: vec![0], prompt: prompt("a") });
+    log.at(10, What::PromptStarted { participants: vec![0], prompt: prompt("b") });
+    log.at(11, played("a"));
+    assert_eq!(log.call().standing(second(12)), Standing::Unlawful(Why::Missing(0)));
+}
+
+#[test]
+fn the_earliest_claim_of_a_departure_counts() {
+    let mut log = Log::of(&["US-TX", "US-TX"]);
+    log.at(1, yes());
+    log.at(50, What::Left { participants: vec![0] });
+    log.at(51, What::Left { participants: vec![0] }).claimed(20);
+    assert_eq!(log.call().standing(second(30)), Standing::Unlawful(Why::NobodyConsents));
+}
+
+#[test]
+fn whoever_is_named_twice_was_there_from_the_earlier_time() {
+    let mut log = Log::consenting("US-CA");
+    let late = |joined_at| Joined { joined_at: Some(second(joined_at)), ..person(1, "US-CA") };
+    log.at(50, What::Joined(late(50)));
+    log.at(51, What::Joined(late(20)));
+    assert_eq!(log.call().standing(second(30)), Standing::Unlawful(Why::Missing(1)));
+}
+
+#[test]
+fn naming_somebody_twice_takes_nothing_away() {
+    let granted = || Joined { grant: Some(grant(-100, None)), ..person(0, "US-MA") };
+    let mut log = Log::of(&[]);
+    log.opened.participants.push(granted());
+    assert_eq!(log.call().standing(second(10)), Standing::Lawful);
+    log.at(20, What::Joined(granted()));
+    assert_eq!(log.call().standing(second(10)), Standing::Lawful);
+}
+
+#[test]
+fn coming_back_from_elsewhere_does_not_move_the_first_stay() {
+    let mut log = Log::of(&["US-TX", "US-TX"]);
+    log.at(1, What::ConsentGiven { participants: vec![1], method: Method::Speech });
+    log.at(20, What::Left { participants: vec![0] });
+    log.at(30, What::Joined(person(0, "US-MA")));
+    assert_eq!(log.call().standing(second(10)), Standing::Lawful);
+    assert_eq!(log.call().standing(second(31)), Standing::Unlawful(Why::Missing(0)));
+}
+
+#[test]
+fn a_window_closes_when_a_grant_ends_that_began_after_it_was_opened() {
+    let mut log = Log::of(&[]);
+    let until = |from, until| Some(grant(from, Some(until)));
+    log.opened.participants.push(Joined { grant: until(-100, 35), ..person(0, "US-TX") });
+    log.opened.participants.push(Joined { grant: until(30, 40), ..person(1, "US-TX") });
+    log.at(10, What::Control(Control::Start));
+    assert!(log.call().at(second(39)).is_granted());
+    assert!(!log.call().at(second(41)).is_granted());
+}
+
+#[test]
+fn what_a_bot_agreed_to_counts_from_when_it_was_said_to_be_a_person() {
+    let mut log = Log::of(&[]);
+    let bot = Joined { grant: Some(grant(-100, None)), ..Joined::new(0, Role::System) };
+    log.opened.participants.push(bot);
+    log.at(20, What::Joined(Joined::new(0, Role::Customer)));
+    assert_eq!(log.call().standing(second(10)), Standing::Unlawful(Why::NobodyHuman));
+}
+
+#[test]
+fn the_earliest_claim_of_the_end_of_a_tone_counts() {
+    let mut log = Log::of(&["AU-NSW"]);
+    log.at(1, What::ToneStarted);
+    log.at(30, What::ToneStopped);
+    log.at(31, What::ToneStopped).claimed(10);
+    assert_eq!(log.call().standing(second(20)), Standing::Unlawful(Why::Missing(0)));
+}
+
+// ---- a call that is written down by hand ----
+
+struct Log {
+    opened: Opened,
+    events: Vec<Event>,
+}
+
+struct Last<'a>(&'a mut Event);
+
+impl Last<'_> {
+    /// The platform says that it happened at this second.
+    fn claimed(self, at: i64) {
+        self.0.at = Some(second(at));
+    }
+}
+
+impl Log {
+    /// A telephone call of people who are, by their own word, in these places.
+    fn of(places: &[&str]) -> Log {
+        let participants = (0..).zip(places).map(|(participant, code)| person(participant, code)).collect();
+        let opened = Opened {
+            medium: Medium::Telephone,
+            kind: Kind::Conversation,
+            started_at: EPOCH,
+            recorder_location: None,
+            operator_location: None,
+            settings: Settings::default(),
+            participants,
+        };
+        Log { opened, events: Vec::new() }
+    }
+
+    /// One person who has heard the prompt by the fourth second and said yes in the fifth.
+    fn consenting(place: &str) -> Log {
+        let mut log = Log::of(&[place]);
+        log.at(4, played("a"));
+        log.at(5, yes());
+        log
+    }
+
+    fn at(&mut self, at: i64, what: What) -> Last<'_> {
+        self.events.push(Event { received_at: second(at), at: None, what });
+        Last(self.events.last_mut().unwrap())
+    }
+
+    fn call(&self) -> Call<'static> {
+        Facts { received: EPOCH, opened: self.opened.clone(), events: self.events.clone() }.call()
+    }
+}
+
+fn second(at: i64) -> Timestamp {
+    EPOCH + SignedDuration::from_secs(at)
+}
+
+fn person(participant: u32, place: &str) -> Joined {
+    let place = Place::new(place.parse().unwrap(), Evidence::Declared);
+    Joined { places: vec![place], ..Joined::new(participant, Role::Customer) }
+}
+
+fn grant(from: i64, until: Option<i64>) -> Grant {
+    Grant {
+        grant: "g".into(),
+        works_agreement: false,
+        written: false,
+        from: second(from),
+        until: until.map(second),
+    }
+}
+
+fn prompt(version: &str) -> Heard {
+    Heard { version: version.into(), duration_ms: 4_000, language: "en".into(), covers_purposes: true }
+}
+
+fn played(version: &str) -> What {
+    What::PromptCompleted { participants: vec![0], prompt: prompt(version), played_ms: 4_000 }
+}
+
+fn yes() -> What {
+    What::ConsentGiven { participants: vec![0], method: Method::Dtmf }
+}
+
+fn covered(call: &Call<'_>, door: Door, from: i64, until: i64, now: i64) -> bool {
+    let ms = u64::try_from(until - from).unwrap() * 1_000;
+    call.coverage(&Claim::Placed(vec![(second(from), ms)]), door, second(now), &|_, _| false).is_ok()
+}
+
+// ---- what is asked of random calls ----
+
+/// The first of these moments at which `more` asks less than `less`, in any respect.
+fn looser(
+    more: &Call<'_>,
+    less: &Call<'_>,
+    moments: &[Timestamp],
+) -> Option<(Timestamp, Requirement, Requirement)> {
+    let tone = |requirement: &Requirement| match requirement.tone {
+        Tone::Indifferent => (0, 0),
+        Tone::Every(seconds) => (1, u16::MAX - seconds),
+        Tone::Refused => (2, 0),
+    };
+    moments.iter().map(|t| (*t, more.requirement(*t), less.requirement(*t))).find(|(_, more, less)| {
+        more.strictness < less.strictness
+            || (less.announcement_must_be_recorded && !more.announcement_must_be_recorded)
+            || (more.waived_by_written && !less.waived_by_written)
+            || (more.works_agreement_is_express && !less.works_agreement_is_express)
+            || tone(more) < tone(less)
+    })
+}
+
+/// The first of these moments that is open in `more` and is not in `less`.
+fn opened_up(more: Facts, less: Facts, moments: &[Timestamp]) -> Option<Timestamp> {
+    let now = *moments.last()? + SignedDuration::from_secs(1);
+    let (more, less) = (more.by_itself().call(), less.by_itself().call());
+    let lawful = |call: &Call<'_>, t| call.standing(t) == Standing::Lawful;
+    let covered = |call: &Call<'_>, t| covers(call, Door::StartsByItself, t, now);
+    moments
+        .iter()
+        .copied()
+        .find(|t| lawful(&more, *t) && !lawful(&less, *t) || covered(&more, *t) && !covered(&less, *t))
+}
+
+/// Whether the second from `t` on is covered; what the call has room for is not asked here.
+fn covers(call: &Call<'_>, door: Door, t: Timestamp, now: Timestamp) -> bool {
+    match call.coverage(&Claim::Placed(vec![(t, 1_000)]), door, now, &|_, _| false) {
+        Ok(_) | Err(Uncovered::UsedUp { .. }) => true,
+        Err(_) => false,
+    }
+}
+
+fn first_lawful(facts: &Facts) -> Option<Timestamp> {
+    let call = facts.call();
+    facts.moments().into_iter().find(|t| {
+        call.standing(*t) == Standing::Lawful
+            || covers(&call, Door::Asks, *t, facts.end())
+            || covers(&call, Door::StartsByItself, *t, facts.end())
+    })
+}
+
+fn make_bot(joined: &mut Joined) {
+    joined.role = Role::System;
+    joined.identified = false;
+    joined.places.clear();
+}
+
+fn is_prompt_to(event: &Event, who: u32) -> bool {
+    matches!(&event.what, What::PromptCompleted { participants, .. } if participants.contains(&who))
+}
+
+fn is_express_yes(event: &Event, who: u32) -> bool {
+    matches!(&event.what, What::ConsentGiven { participants, method } if participants.contains(&who) && method.is_express())
+}
+
+fn again<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+impl Facts {
+    /// The same call with one more event, and when that was logged.
+    fn with(&self, when: prop::sample::Index, what: What) -> (Facts, Timestamp) {
+        let mut facts = self.clone();
+        let i = when.index(facts.events.len() + 1);
+        let received_at = i.checked_sub(1).map_or(facts.received, |before| facts.events[before].received_at);
+        facts.events.insert(i, Event { received_at, at: None, what });
+        (facts, received_at)
+    }
+
+    /// What was known of the call at some moment.
+    fn known_at(&self, t: Timestamp) -> Facts {
+        let mut facts = self.clone();
+        facts.events.retain(|event| event.received_at <= t);
+        facts
+    }
+
+    /// The same where the platform asks us nothing.
+    fn by_itself(mut self) -> Facts {
+        self.events.retain(|event| !matches!(event.what, What::Control(_)));
+        self
+    }
+
+    /// The same where nothing counts from before it was logged.
+    fn never_late(mut self) -> Facts {
+        self.opened.settings.late_evidence_seconds = 0;
+        self
+    }
+
+    fn named(&self) -> impl Iterator<Item = &Joined> {
+        self.opened.participants.iter().chain(self.events.iter().filter_map(|event| match &event.what {
+            What::Joined(joined) => Some(joined),
+            _ => None,
+        }))
+    }
+
+    fn is_person(&self, who: u32) -> bool {
+        self.named().any(|joined| joined.participant == who && joined.is_person())
+    }
+
+    /// Whether any place of somebody is known.
+    fn is_located(&self, who: u32) -> bool {
+        let call = self.call().decide(self.last());
+        call.participants
+            .iter()
+            .any(|participant| participant.participant == who && !participant.places.is_empty())
+    }
+
+    /// The same call of people who have never been in this country.
+    fn without_places_in(mut self, country: Code) -> Facts {
+        let elsewhere = |place: &Place| place.code.country() != country;
+        self.opened.participants.iter_mut().for_each(|joined| joined.places.retain(elsewhere));
+        for event in &mut self.events {
+            match &mut event.what {
+                What::Joined(joined) => joined.places.retain(elsewhere),
+                What::Located { places, .. } => places.retain(elsewhere),
+                _ => {}
+            }
+        }
+        self
+    }
+}
