@@ -102,7 +102,7 @@ proptest! {
             false => What::ConsentDeclined { participants },
         };
         let (mut more, at) = facts.with(when, no.clone());
-        let said = more.events.iter_mut().find(|event| event.received_at == at && event.what == no);
+        let said = more.events.iter_mut().find(|event| event.received_at == at && event.at.is_none() && event.what == no);
         said.unwrap().at = Some(at - SignedDuration::from_secs(ago));
         let moments = facts.moments();
         prop_assert_eq!(opened_up(more, facts, &moments), None);
