@@ -276,6 +276,7 @@ impl Ledger {
         &self,
         account: &str,
         call: Option<Uuid>,
+        uploader: Option<&str>,
         after: (i64, String),
         limit: u32,
     ) -> Result<Vec<RecordingRow>, LedgerError> {
@@ -284,6 +285,7 @@ impl Ledger {
             .bind(after.0)
             .bind(after.1)
             .bind(call.map(|call| call.to_string()))
+            .bind(uploader)
             .bind(limit)
             .fetch_all(&self.pool)
             .await?)

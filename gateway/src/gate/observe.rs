@@ -50,7 +50,7 @@ impl Gate {
             let call = loaded.uid;
             if let Some((decision, withdrawn)) = self.try_observe(who, loaded, events).await? {
                 if withdrawn {
-                    self.delete_stored(who, call).await?;
+                    self.delete_stored(&who.account, call).await?;
                 }
                 return Ok(decision);
             }
@@ -60,11 +60,11 @@ impl Gate {
 
     /// Deletes what a call has stored, where somebody withdrew and the account says so. A legal
     /// hold keeps it. Repeated by every later event, so that a crash in between loses nothing.
-    async fn delete_stored(&self, who: &Principal, call: Uuid) -> Result<(), Fault> {
+    pub(crate) async fn delete_stored(&self, account: &str, call: Uuid) -> Result<(), Fault> {
         let stored =
-            self.ledger.recordings(&who.account, Some(call), (i64::MIN, String::new()), 10_000).await?;
+            self.ledger.recordings(account, Some(call), None, (i64::MIN, String::new()), 10_000).await?;
         for row in stored.iter().filter(|row| !row.held) {
-            self.erase(&Actor::gateway(), &who.account, parse_id(&row.id)?).await?;
+            self.erase(&Actor::gateway(), account, parse_id(&row.id)?).await?;
         }
         Ok(())
     }

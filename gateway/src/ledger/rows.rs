@@ -184,7 +184,8 @@ pub(super) const RECORDING_BY_NAME: &str =
 pub(super) const RECORDINGS: &str = select_recording!(
     "WHERE recording.account = ?1 AND (recording.accepted_at, recording.id) > (?2, ?3) \
      AND recording.deleted_at IS NULL AND (?4 IS NULL OR recording.call = ?4) \
-     ORDER BY recording.accepted_at, recording.id LIMIT ?5"
+     AND (?5 IS NULL OR recording.uploader = ?5) \
+     ORDER BY recording.accepted_at, recording.id LIMIT ?6"
 );
 pub(super) const UNFINISHED: &str = select_recording!(
     "WHERE recording.enveloped = 0 OR (recording.deleted_at IS NOT NULL AND recording.swept = 0)"
