@@ -1,7 +1,7 @@
 //! Opening a call, and somebody joining it.
 
 use jiff::Timestamp;
-use policy::{Call, Event, Opened, RefusedGrant, What};
+use policy::{Call, Event, Joined, Opened, RefusedGrant, What};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -80,11 +80,11 @@ impl Gate {
             if let Some(joined_at) = participant.joined_at {
                 check_time("joined_at", joined_at, now)?;
             }
-            participants.push(
-                self.describe(&who.account, number, participant, &asked.purposes, &mut job.expects).await?,
-            );
+            let joined =
+                self.describe(&who.account, number, participant, &asked.purposes, &mut job.expects).await?;
             subjects.extend(self.subject(&who.account, number, participant, &mut job).await?);
-            job.changes.push(participant_change(uid, number, participant));
+            job.changes.push(participant_change(uid, participant, &joined));
+            participants.push(joined);
         }
         let opened = Opened {
             medium: asked.medium.map_or(policy::Medium::Unknown, Into::into),
@@ -207,6 +207,7 @@ impl Gate {
         let joined =
             self.describe(&who.account, number, asked, &loaded.context.purposes, &mut job.expects).await?;
         let subjects = self.subject(&who.account, number, asked, &mut job).await?;
+        job.changes.push(participant_change(loaded.uid, asked, &joined));
         let event = Event { received_at: now, at: None, what: What::Joined(joined) };
         loaded.call.apply(&event);
         if known.is_none() {
@@ -218,7 +219,6 @@ impl Gate {
                 consent_grant: asked.consent_grant.clone(),
             });
         }
-        job.changes.push(participant_change(loaded.uid, number, asked));
         let body = Body::Event {
             facts: event,
             subjects: subjects.into_iter().collect(),
@@ -430,14 +430,15 @@ fn check_participant(asked: &Participant) -> Result<(), Fault> {
     asked.consent_grant.iter().try_for_each(|grant| check_name("a consent grant's id", grant))
 }
 
-fn participant_change(call: Uuid, number: u32, asked: &ask::Participant) -> Change {
+/// Only a grant that counts is kept: its withdrawal has to find all who rely on it, and nobody else.
+fn participant_change(call: Uuid, asked: &ask::Participant, joined: &Joined) -> Change {
     Change::Participant {
         call,
-        participant: number,
+        participant: joined.participant,
         id: asked.id.clone(),
         number: asked.number.clone(),
         ip: asked.ip.clone(),
-        grant: asked.consent_grant.clone(),
+        grant: joined.grant.as_ref().and(asked.consent_grant.clone()),
     }
 }
 
