@@ -321,8 +321,12 @@ impl Gate {
                     Some(json!({"grant": id})),
                 )?],
             };
+            let mut deleting = Vec::new();
             for call in self.ledger.calls_with_grant(account, id).await? {
                 let mut loaded = self.load_row(call).await?;
+                if loaded.call.settings().on_withdrawal == OnWithdrawal::Delete {
+                    deleting.push(loaded.uid);
+                }
                 let at = now.max(loaded.call.last());
                 let holders = loaded.names.iter().filter(|name| name.consent_grant.as_deref() == Some(id));
                 let participants = holders.filter_map(|name| u32::try_from(name.participant).ok()).collect();
@@ -343,6 +347,9 @@ impl Gate {
                 )?);
             }
             if self.append(job).await? == Appended::Done {
+                for call in deleting {
+                    self.delete_stored(account, call).await?;
+                }
                 return self.grant(account, id).await;
             }
         }
