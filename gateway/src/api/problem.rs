@@ -19,6 +19,13 @@ impl IntoResponse for Fault {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        // RFC 9110 section 15.5.17: whoever asked beyond the end is told where that is.
+        if status == StatusCode::RANGE_NOT_SATISFIABLE
+            && let Some(bytes) = self.extra.get("bytes").and_then(Value::as_u64)
+            && let Ok(range) = HeaderValue::from_str(&format!("bytes */{bytes}"))
+        {
+            headers.insert(header::CONTENT_RANGE, range);
+        }
         document(status, self.code, &self.detail, self.extra, headers)
     }
 }
