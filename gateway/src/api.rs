@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 
 use crate::access::{Access, Denied, Principal};
 use crate::body::{Cap, Pace, discard_unread, read_all};
+use crate::gate::ask::Object;
 use crate::gate::{Fault, FaultKind, Gate};
 use crate::listen::Peer;
 
@@ -175,7 +176,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Door>> for Asked<T> {
 /// Reads a JSON body. A form that a browser could send from another site is not JSON.
 async fn json_body<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: Body) -> Result<T, Fault> {
     let bytes = json_bytes(content_type, body).await?;
-    parse_json(&bytes)
+    parse_json(&bytes).map(|Object(body)| body)
 }
 
 async fn json_bytes(content_type: Option<&HeaderValue>, body: Body) -> Result<bytes::Bytes, Fault> {

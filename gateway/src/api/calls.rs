@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::{Door, Named, answer, json_body, json_bytes, parse_json};
 use crate::access::Principal;
 use crate::gate::Fault;
-use crate::gate::ask::{ControlRecording, Observed, OpenCall, Participant};
+use crate::gate::ask::{ControlRecording, Object, Observed, OpenCall, Participant};
 
 type Gate = State<Arc<Door>>;
 
@@ -47,7 +47,8 @@ pub(super) async fn observe(
 ) -> Result<Response, Fault> {
     let bytes = json_bytes(headers.get(CONTENT_TYPE), body).await?;
     let several = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let events: Vec<Observed> = if several { parse_json(&bytes)? } else { vec![parse_json(&bytes)?] };
+    let events: Vec<Object<Observed>> = if several { parse_json(&bytes)? } else { vec![parse_json(&bytes)?] };
+    let events = events.into_iter().map(|Object(event)| event).collect();
     Ok(answer(StatusCode::CREATED, &door.gate.observe(&who, &call, events).await?))
 }
 

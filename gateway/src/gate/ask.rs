@@ -1,8 +1,13 @@
 //! What doors ask of the gate. The native API's bodies are exactly these; unknown fields are refused.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use jiff::Timestamp;
 use policy::{AnsweredBy, Behavior, Kind, Method, Role};
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Fault;
 
@@ -35,7 +40,7 @@ pub struct OpenCall {
     #[serde(default)]
     pub aliases: Vec<String>,
     /// Who is on it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     pub participants: Vec<Participant>,
 }
 
@@ -359,6 +364,36 @@ pub struct ConsentGrant {
     /// SHA-256 of the evidence, in hexadecimal.
     #[serde(default)]
     pub evidence_sha256: Option<String>,
+}
+
+/// A body that has to be a JSON object. Left to itself, serde would read an array as one, member
+/// by member in the order of the fields, so that `[]` would open a call.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, members: M) -> Result<T, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Object)
+    }
+}
+
+fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let objects: Vec<Object<T>> = Vec::deserialize(deserializer)?;
+    Ok(objects.into_iter().map(|object| object.0).collect())
 }
 
 /// Checks an id that an outsider chose: 1 to 255 bytes, no control characters.
