@@ -1,0 +1,387 @@
+//! Whatever is sent: a clear answer, and nothing is kept.
+
+use bytes::Bytes;
+use consent_gateway::config::{Config, Upload};
+use consent_gateway::gate::AccountSettings;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::{person, two};
+use crate::harness::{Client, Gateway, tone, wav, wav_of};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+async fn entries(gateway: &Gateway) -> usize {
+    gateway.gate().ledger.log_page("acme", -1, None, (i64::MIN, i64::MAX), 10_000).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_401_whatever_is_wrong_with_them() {
+    let gateway = Gateway::start().await;
+    let address = gateway.recorder.address;
+    let right = gateway.recorder.authorization.clone().unwrap();
+    for header in [
+        Some("Basic"),
+        Some("Basic !!!"),
+        Some("Basic dXNlcg=="),
+        Some("Bearer x"),
+        Some(right.trim_end_matches(|c: char| c == '=').split_at(20).0),
+        None,
+    ] {
+        let client = Client { address, authorization: header.map(ToOwned::to_owned) };
+        client.get("/v1/recordings").await.problem(401, "unauthorized");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_makes_no_sense_is_not_opened() {
+    let gateway = Gateway::start().await;
+    let before = entries(&gateway).await;
+    let mut twice = two("US-CA");
+    twice[1]["id"] = json!("caller");
+    let many: Vec<Value> = (0..257).map(|n| json!({"id": format!("p{n}"), "role": "customer"})).collect();
+    let one = |more: Value| {
+        let mut somebody = person("p", "customer", "US-CA");
+        somebody.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"participants": [somebody]})
+    };
+    for (body, code) in [
+        (json!({"participants": twice}), "duplicate-participant"),
+        (json!({"participants": many}), "too-many-participants"),
+        (json!({"started_at": "2026-11-20T11:00:00Z"}), "time-in-the-future"),
+        (json!({"started_at": "2026-11-18T10:00:00Z"}), "time-too-far-past"),
+        (json!({"started_at": "yesterday"}), "invalid-body"),
+        (json!({"colour": "red"}), "invalid-body"),
+        (json!({"medium": "pigeon"}), "invalid-body"),
+        (json!([]), "invalid-body"),
+        (json!({"participants": [["p", "customer"]]}), "invalid-body"),
+        (json!("call"), "invalid-body"),
+        (json!({"recorder_location": "California"}), "invalid-place"),
+        (json!({"purposes": [""]}), "invalid-id"),
+        (json!({"purposes": ["x".repeat(256)]}), "invalid-id"),
+        (json!({"aliases": ["a\u{0}b"]}), "invalid-id"),
+        (json!({"aliases": (0..65).map(|n| n.to_string()).collect::<Vec<_>>()}), "too-many-aliases"),
+        (one(json!({"id": ""})), "invalid-id"),
+        (one(json!({"id": "x".repeat(256)})), "invalid-id"),
+        (one(json!({"id": "a\nb"})), "invalid-id"),
+        (one(json!({"role": "boss"})), "invalid-body"),
+        (one(json!({"location": "somewhere"})), "invalid-place"),
+        (one(json!({"location": vec!["US-CA"; 17]})), "too-many-places"),
+        (one(json!({"number": "12"})), "invalid-number"),
+        (one(json!({"number": "call me"})), "invalid-number"),
+        (one(json!({"ip": "300.1.2.3"})), "invalid-address"),
+        (one(json!({"languages": ["Jane Doe"]})), "invalid-language"),
+        (one(json!({"languages": vec!["en"; 33]})), "too-many-languages"),
+        (one(json!({"joined_at": "2026-11-20T11:00:00Z"})), "time-in-the-future"),
+        (one(json!({"consent_grant": ""})), "invalid-id"),
+    ] {
+        gateway.recorder.put("/v1/calls/c", &body).await.problem(422, code);
+    }
+    gateway.recorder.get("/v1/calls/c").await.problem(404, "unknown-call");
+    assert_eq!(entries(&gateway).await, before);
+    let most: Vec<Value> = (0..256).map(|n| json!({"id": format!("p{n}"), "role": "customer"})).collect();
+    gateway.recorder.put("/v1/calls/c", &json!({"participants": most})).await.expect(201);
+    let more = gateway.recorder.post("/v1/calls/c/participants", &person("more", "customer", "DE")).await;
+    more.problem(422, "too-many-participants");
+}
+
+#[tokio::test]
+async fn an_event_that_makes_no_sense_is_not_logged() {
+    let gateway = Gateway::start().await;
+    gateway.open("c", "US-CA").await;
+    let before = entries(&gateway).await;
+    for (event, code) in [
+        (json!({"type": "consent.given", "participant": "nobody", "method": "dtmf"}), "unknown-participant"),
+        (json!({"type": "consent.given", "method": "dtmf"}), "invalid-event"),
+        (json!({"type": "consent.given", "participant": "caller"}), "invalid-event"),
+        (json!({"type": "consent.given", "participant": "caller", "method": "telepathy"}), "invalid-body"),
+        (
+            json!({"type": "prompt.completed", "participant": "caller", "prompt": "fr", "played_ms": 4000}),
+            "unknown-prompt",
+        ),
+        (json!({"type": "prompt.completed", "participant": "caller", "played_ms": 4000}), "invalid-event"),
+        (json!({"type": "prompt.completed", "participant": "caller", "prompt": "en"}), "invalid-event"),
+        (
+            json!({"type": "prompt.completed", "participant": "caller", "prompt": "en", "played_ms": -1}),
+            "invalid-body",
+        ),
+        (json!({"type": "participant.answered", "participant": "caller"}), "invalid-event"),
+        (
+            json!({"type": "participant.located", "participant": "caller", "location": "nowhere"}),
+            "invalid-place",
+        ),
+        (
+            json!({"type": "participant.located", "participant": "caller", "location": "DE", "since": "2026-11-20T11:00:00Z"}),
+            "time-in-the-future",
+        ),
+        (
+            json!({"type": "consent.declined", "participant": "caller", "at": "2026-11-20T10:01:00Z"}),
+            "time-in-the-future",
+        ),
+        (
+            json!({"type": "consent.declined", "participant": "caller", "at": "2026-11-18T10:00:00Z"}),
+            "time-too-far-past",
+        ),
+        (
+            json!({"type": "consent.declined", "participant": "caller", "evidence": {"sha256": "abc"}}),
+            "invalid-hash",
+        ),
+        (
+            json!({"type": "consent.declined", "participant": "caller", "evidence": {"colour": "red"}}),
+            "invalid-body",
+        ),
+        (json!({"type": "consent.declined", "participant": "caller", "id": "x".repeat(256)}), "invalid-id"),
+        (json!({"type": "consent.declined", "participant": "caller", "played_ms": 4}), "invalid-event"),
+        (json!({"type": "call.ended", "participant": "caller"}), "invalid-event"),
+        (json!({"type": "something.else"}), "invalid-body"),
+        (json!({}), "invalid-body"),
+        (json!([]), "invalid-event"),
+        (json!([["call.ended"]]), "invalid-body"),
+        (json!(vec![json!({"type": "tone.stopped"}); 257]), "invalid-event"),
+    ] {
+        gateway.event("c", &event).await.problem(422, code);
+    }
+    assert_eq!(entries(&gateway).await, before);
+}
+
+#[tokio::test]
+async fn an_array_of_events_is_logged_as_a_whole_or_not_at_all() {
+    let gateway = Gateway::start().await;
+    gateway.open("c", "US-CA").await;
+    let before = entries(&gateway).await;
+    let heard = json!({"type": "prompt.completed", "prompt": "en", "participants": ["caller", "agent"], "played_ms": 4000});
+    let wrong = json!({"type": "consent.given", "participant": "nobody", "method": "dtmf"});
+    gateway.event("c", &json!([heard, wrong])).await.problem(422, "unknown-participant");
+    let ended = json!({"type": "call.ended"});
+    gateway.event("c", &json!([ended, heard])).await.problem(409, "call-ended");
+    assert_eq!(entries(&gateway).await, before);
+    super::is_blocked(&gateway.decision("c").await);
+    super::is_permitted(&gateway.report("c", json!([heard, {"type": "tone.started"}])).await);
+    assert_eq!(entries(&gateway).await, before + 2);
+}
+
+#[tokio::test]
+async fn an_event_sent_again_is_harmless_and_its_id_is_for_nothing_else() {
+    let gateway = Gateway::start().await;
+    gateway.open("c", "US-CA").await;
+    let no = json!({"type": "consent.declined", "participant": "caller", "id": "e1"});
+    gateway.report("c", no.clone()).await;
+    let before = entries(&gateway).await;
+    gateway.report("c", no.clone()).await;
+    gateway.report("c", json!([no, no])).await;
+    assert_eq!(entries(&gateway).await, before);
+    let other = json!({"type": "consent.declined", "participant": "agent", "id": "e1"});
+    gateway.event("c", &other).await.problem(409, "event-id-reused");
+    let fresh = |who: &str| json!({"type": "consent.declined", "participant": who, "id": "e2"});
+    gateway.event("c", &json!([fresh("caller"), fresh("agent")])).await.problem(409, "event-id-reused");
+    assert_eq!(entries(&gateway).await, before);
+    gateway.open("d", "US-CA").await;
+    gateway.report("d", other).await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_or_too_large_are_refused() {
+    let gateway = Gateway::start().await;
+    let put = async |headers: &[(&str, &str)], body: Bytes| {
+        gateway.recorder.send("PUT", "/v1/calls/c", headers, body).await
+    };
+    for body in ["", "{", "{\"medium\": }", "\u{0}", "medium=telephone"] {
+        put(&[JSON], body.into()).await.problem(400, "malformed-json");
+    }
+    put(&[JSON], Bytes::from_static(b"{\"medium\": \"\xff\"}")).await.problem(400, "malformed-json");
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+        put(&[("content-type", kind)], "{}".into()).await.problem(415, "not-json");
+    }
+    let large = format!("{{\"purposes\": [\"{}\"]}}", "x".repeat(1024 * 1024));
+    put(&[JSON], large.into()).await.problem(413, "body-too-large");
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let answer = put(&[JSON], deep.into()).await;
+    assert!([400, 422].contains(&answer.status), "{}", answer.text());
+    put(&[("content-type", "application/json; charset=utf-8")], "{}".into()).await.expect(201);
+}
+
+#[tokio::test]
+async fn ids_are_opaque_percent_encoded_and_bounded() {
+    let gateway = Gateway::start().await;
+    let open = async |id: &str| gateway.recorder.put(&format!("/v1/calls/{id}"), &json!({})).await;
+    for id in [
+        "a%2Fb",
+        "..%2F..%2Fetc%2Fpasswd",
+        "%2e%2e",
+        "sip:x@example.org",
+        "%C3%A9",
+        "%20",
+        "a%25b",
+        "%3Cscript%3E",
+    ] {
+        open(id).await.expect(201);
+        gateway.recorder.get(&format!("/v1/calls/{id}")).await.expect(200);
+    }
+    assert_eq!(gateway.recorder.get("/v1/calls/a%2Fb").await.expect(200)["call"], "a/b");
+    open(&"x".repeat(255)).await.expect(201);
+    for id in
+        ["x".repeat(256), "%C3%A9".repeat(128), "a%00b".into(), "a%0Ab".into(), "%7F".into(), "%C2%85".into()]
+    {
+        open(&id).await.problem(422, "invalid-id");
+    }
+    open("%FF").await.problem(400, "invalid-path");
+    open("a%C3").await.problem(400, "invalid-path");
+    for id in ["not-a-uuid", "..%2f..", "%00"] {
+        gateway.listener.get(&format!("/v1/recordings/{id}")).await.problem(404, "not-found");
+    }
+    gateway.recorder.get("/v1/jurisdictions/California").await.problem(422, "invalid-place");
+    gateway.recorder.get("/v1/jurisdictions/ZZ").await.problem(404, "no-row");
+}
+
+#[tokio::test]
+async fn audio_that_is_none_is_refused_and_nothing_of_it_is_kept() {
+    let gateway = Gateway::start().await;
+    let from = gateway.recording_in("c", "US-CA").await;
+    gateway.advance_ms(60_000);
+    let before = entries(&gateway).await;
+    let good = wav(2000);
+    let mut lies_long = good.clone();
+    lies_long[40..44].copy_from_slice(&u32::to_le_bytes(1_000_000));
+    let mut no_rate = good.clone();
+    no_rate[24..28].copy_from_slice(&[0; 4]);
+    let mut odd_codec = good.clone();
+    odd_codec[20] = 0x55;
+    let text = b"<html>this is an error page of some proxy</html>".repeat(100);
+    for (what, audio) in [
+        ("empty", &[][..]),
+        ("text", &text),
+        ("zeros", &[0u8; 10_000]),
+        ("only a header", &good[..44]),
+        ("half a header", &good[..20]),
+        ("shorter than it says", &lies_long),
+        ("no rate", &no_rate),
+        ("another codec", &odd_codec),
+        ("riff only", b"RIFF"),
+        ("mp3 tag only", b"ID3\x04\0\0\0\0\0\0"),
+        ("ogg page only", b"OggS\0\x02"),
+    ] {
+        let answer = gateway.upload("c", "a", Some(from), audio).await;
+        assert_eq!(answer.status, 415, "{what}: {}", answer.text());
+        answer.problem(415, "unmeasurable-audio");
+        assert_eq!(gateway.stored_files(), 0, "{what}");
+    }
+    assert_eq!(entries(&gateway).await, before);
+    gateway.upload("c", "a", Some(from), &good).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_wav_whose_header_says_less_than_it_holds_is_measured_by_what_it_holds_or_refused() {
+    let gateway = Gateway::start().await;
+    let from = gateway.recording_in("c", "US-CA").await;
+    gateway.advance_ms(1000);
+    gateway.control("c", "pause").await.expect(200);
+    // A header that speaks of half a second, and ten seconds of audio behind it.
+    let mut audio = wav_of(8000, &tone(8000, 10_000));
+    audio[40..44].copy_from_slice(&u32::to_le_bytes(8000));
+    let answer = gateway.upload("c", "a", Some(from), &audio).await;
+    assert!([403, 415].contains(&answer.status), "{}", answer.text());
+    assert_eq!(gateway.stored_files(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_larger_than_allowed_is_413_and_nothing_of_it_is_kept() {
+    let upload = Upload { max_bytes: 20_000, ..Upload::default() };
+    let gateway = Gateway::with(Config { upload, ..Config::default() }, AccountSettings::default()).await;
+    let from = gateway.recording_in("c", "US-CA").await;
+    gateway.advance_ms(10_000);
+    gateway.upload("c", "a", Some(from), &wav(2000)).await.problem(413, "body-too-large");
+    assert_eq!(gateway.stored_files(), 0);
+    gateway.upload("c", "a", Some(from), &wav(1000)).await.expect(201);
+}
+
+#[tokio::test]
+async fn uploads_to_what_is_not_there_are_refused_and_nothing_is_kept() {
+    let gateway = Gateway::start().await;
+    gateway.upload("nobody", "a", None, &wav(1000)).await.problem(404, "unknown-call");
+    gateway.recording_in("c", "US-CA").await;
+    gateway.upload("c", &"x".repeat(256), None, &wav(1000)).await.problem(422, "invalid-id");
+    gateway.upload("c", "a%00", None, &wav(1000)).await.problem(422, "invalid-id");
+    gateway.registrar.upload("/v1/calls/c/recordings/a", &[], &wav(1000)).await.problem(403, "wrong-role");
+    assert_eq!(gateway.stored_files(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_keeps_nothing() {
+    let gateway = Gateway::start().await;
+    let from = gateway.recording_in("c", "US-CA").await;
+    gateway.advance_ms(10_000);
+    let audio = wav(5000);
+    let mut stream = TcpStream::connect(gateway.recorder.address).await.unwrap();
+    stream.write_all(head(&gateway, audio.len(), &from.to_string()).as_bytes()).await.unwrap();
+    stream.write_all(&audio[..audio.len() / 2]).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(!String::from_utf8_lossy(&answer).contains(" 201 "));
+    let all = gateway.auditor.get("/v1/recordings").await.expect(200);
+    assert_eq!(all["recordings"], json!([]));
+    gateway.upload("c", "a", Some(from), &audio).await.expect(201);
+    assert_eq!(gateway.stored_files(), 2, "media and envelope of the one that came whole");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_everything_before_it_reads_can_read_its_refusal() {
+    let gateway = Gateway::start().await;
+    gateway.open("c", "US-CA").await;
+    let audio = vec![0x55; 20 * 1024 * 1024];
+    let mut stream = TcpStream::connect(gateway.recorder.address).await.unwrap();
+    let from = gateway.now().to_string();
+    stream.write_all(head(&gateway, audio.len(), &from).as_bytes()).await.unwrap();
+    stream.write_all(&audio).await.expect("the gateway takes all of it");
+    let mut answer = vec![0; 16 * 1024];
+    let read = stream.read(&mut answer).await.expect("the connection was not reset");
+    let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    assert!(answer.contains("consent-required"), "{answer}");
+    assert_eq!(gateway.stored_files(), 0);
+}
+
+fn head(gateway: &Gateway, length: usize, from: &str) -> String {
+    format!(
+        "PUT /v1/calls/c/recordings/a HTTP/1.1\r\nhost: gateway\r\nauthorization: {}\r\n\
+         content-length: {length}\r\nrecording-start: {from}\r\n\r\n",
+        gateway.recorder.authorization.as_deref().unwrap()
+    )
+}
+
+#[tokio::test]
+async fn prompts_and_grants_that_make_no_sense_are_not_registered() {
+    let gateway = Gateway::start().await;
+    let before = entries(&gateway).await;
+    let prompt = |more: Value| {
+        let mut body = json!({"text": "x", "language": "en", "duration_ms": 1000});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for (more, code) in [
+        (json!({"text": " "}), "invalid-prompt"),
+        (json!({"text": "x".repeat(16_385)}), "invalid-prompt"),
+        (json!({"duration_ms": 999}), "invalid-prompt"),
+        (json!({"duration_ms": 600_001}), "invalid-prompt"),
+        (json!({"language": ""}), "invalid-language"),
+        (json!({"language": "english"}), "invalid-language"),
+        (json!({"purposes": ["a\tb"]}), "invalid-id"),
+        (json!({"sha256": "xyz"}), "invalid-hash"),
+        (json!({"delivery": "shouted"}), "invalid-body"),
+    ] {
+        gateway.counsel.put("/v1/prompts/p", &prompt(more)).await.problem(422, code);
+    }
+    for body in [
+        json!({"subject": "", "role": "agent", "basis": "b"}),
+        json!({"subject": "s", "role": "agent", "basis": ""}),
+    ] {
+        gateway.counsel.put("/v1/consent-grants/g", &body).await.problem(422, "invalid-id");
+    }
+    gateway
+        .counsel
+        .put(&format!("/v1/prompts/{}", "x".repeat(256)), &prompt(json!({})))
+        .await
+        .problem(422, "invalid-id");
+    assert_eq!(entries(&gateway).await, before);
+}

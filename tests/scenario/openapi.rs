@@ -1,0 +1,187 @@
+//! The description of the API holds what the API does.
+
+use consent_gateway::api::openapi::document;
+use consent_gateway::api::routes::TABLE;
+use serde_json::{Value, json};
+
+use crate::harness::{Gateway, wav};
+
+/// What the description's schemas use of JSON Schema.
+fn fits(schema: &Value, value: &Value) -> Result<(), String> {
+    let fail = |what: &str| Err(format!("{value} {what} of {schema}"));
+    if let Some(name) = schema["$ref"].as_str() {
+        let document = document();
+        let found = document.pointer(name.strip_prefix('#').unwrap()).expect("a reference leads somewhere");
+        return fits(found, value);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let fitting = choices.iter().filter(|choice| fits(choice, value).is_ok()).count();
+        return if fitting == 1 { Ok(()) } else { fail("fits not exactly one") };
+    }
+    if let Some(words) = schema["enum"].as_array()
+        && !words.contains(value)
+    {
+        return fail("is no word");
+    }
+    let right = match schema["type"].as_str() {
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_u64(),
+        Some("boolean") => value.is_boolean(),
+        Some(other) => panic!("the check does not know `{other}`"),
+        None => true,
+    };
+    if !right {
+        return fail("is not the type");
+    }
+    if let Some(number) = value.as_u64() {
+        let within = schema["minimum"].as_u64().is_none_or(|least| least <= number)
+            && schema["maximum"].as_u64().is_none_or(|most| number <= most);
+        return if within { Ok(()) } else { fail("lies outside") };
+    }
+    if let Some(text) = value.as_str() {
+        let long = text.len() as u64;
+        let hash = schema["pattern"].is_null() || (long == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()));
+        let within = schema["minLength"].as_u64().is_none_or(|least| least <= long)
+            && schema["maxLength"].as_u64().is_none_or(|most| long <= most)
+            && (schema["format"] != "date-time" || text.parse::<jiff::Timestamp>().is_ok());
+        return if within && hash { Ok(()) } else { fail("does not match the text") };
+    }
+    if let Some(items) = value.as_array() {
+        if schema["maxItems"].as_u64().is_some_and(|most| most < items.len() as u64) {
+            return fail("has too many items");
+        }
+        return items.iter().try_for_each(|item| fits(&schema["items"], item));
+    }
+    if let Some(members) = value.as_object() {
+        for required in schema["required"].as_array().into_iter().flatten() {
+            if !members.contains_key(required.as_str().unwrap()) {
+                return fail("lacks something");
+            }
+        }
+        for (name, member) in members {
+            match &schema["properties"][name] {
+                Value::Null if schema["additionalProperties"] == false => return fail("has something more"),
+                Value::Null => {}
+                property => fits(property, member)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_description_names_every_route_with_its_roles_and_no_other() {
+    let gateway = Gateway::start().await;
+    let document = gateway.registrar.get("/openapi.json").await.expect(200);
+    let mut described = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let entry =
+                TABLE.iter().find(|entry| entry.path == path && entry.method.eq_ignore_ascii_case(method));
+            let roles: Vec<&str> = entry.unwrap().roles.iter().map(|role| role.as_str()).collect();
+            assert_eq!(operation["x-roles"], json!(roles), "{method} {path}");
+            let named =
+                operation["parameters"].as_array().unwrap().iter().filter(|one| one["in"] == "path").count();
+            assert_eq!(named, path.matches('{').count(), "{method} {path}");
+            described += 1;
+        }
+    }
+    assert_eq!(described, TABLE.len());
+    let mut ids: Vec<&str> = document["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|operations| operations.as_object().unwrap().values())
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), TABLE.len(), "every operation has an id of its own");
+}
+
+#[tokio::test]
+async fn every_problem_fits_its_schema_and_its_status_is_described() {
+    let gateway = Gateway::start().await;
+    gateway.open("c", "US-CA").await;
+    let document = document();
+    for entry in TABLE.iter().filter(|entry| !entry.roles.is_empty()) {
+        let path = entry
+            .path
+            .replace("{call}", "c")
+            .replace("{name}", "a")
+            .replace("{code}", "XX")
+            .replace("{id}", "nothing");
+        for who in [&gateway.recorder, &gateway.counsel, &gateway.admin] {
+            for body in [json!({}), json!({"colour": "red"}), json!([])] {
+                let body = if ["GET", "DELETE"].contains(&entry.method) {
+                    Vec::new()
+                } else {
+                    body.to_string().into_bytes()
+                };
+                let answer = who.send(entry.method, &path, &[], body.into()).await;
+                let responses = &document["paths"][entry.path][entry.method.to_lowercase()]["responses"];
+                let described = &responses[answer.status.to_string()];
+                assert!(!described.is_null(), "{} {path}: {} is not described", entry.method, answer.status);
+                if answer.status >= 400 {
+                    let schema = &described["content"]["application/problem+json"]["schema"];
+                    fits(schema, &answer.json()).unwrap();
+                    assert_eq!(answer.json()["status"], answer.status);
+                }
+            }
+        }
+    }
+    let refused = gateway.upload("c", "a", None, &wav(1000)).await.problem(403, "consent-required");
+    fits(&json!({"$ref": "#/components/schemas/Problem"}), &refused).unwrap();
+}
+
+#[tokio::test]
+async fn what_the_schemas_allow_the_gateway_accepts_and_what_they_forbid_it_refuses() {
+    let gateway = Gateway::start().await;
+    let now = gateway.now().to_string();
+    let somebody = json!({"id": "p", "role": "customer", "number": "+12125550100", "ip": "192.0.2.1",
+        "location": ["US-NY"], "languages": ["en"], "consent_grant": "g", "joined_at": now});
+    let call = json!({"medium": "voip", "kind": "voicemail", "direction": "inbound", "started_at": now,
+        "recorder_location": "US-NY", "operator_location": "DE", "purposes": ["quality"], "aliases": ["leg"],
+        "participants": [somebody]});
+    let event = json!({"type": "consent.given", "id": "e1", "participant": "p", "method": "dtmf", "at": now,
+        "reported_by": "asr", "evidence": {"source": "s", "ref": "r", "sha256": "0".repeat(64)}, "reason": "x"});
+    let prompt = json!({"text": "x", "language": "en", "duration_ms": 1000, "purposes": ["quality"],
+        "delivery": "tts", "sha256": "a".repeat(64)});
+    let grant = json!({"subject": "p", "role": "customer", "basis": "form", "text_version": "3",
+        "purposes": ["quality"], "written": true, "from": now, "until": "2027-01-01T00:00:00Z",
+        "evidence_sha256": "b".repeat(64)});
+    let control = json!({"action": "start", "reason": "x"});
+    let cases = [
+        ("PUT", "/v1/calls/c", "OpenCall", call),
+        ("POST", "/v1/calls/c/participants", "Participant", somebody),
+        ("POST", "/v1/calls/c/events", "Event", event),
+        ("POST", "/v1/calls/c/recording", "Control", control),
+        ("PUT", "/v1/prompts/x", "Prompt", prompt),
+        ("PUT", "/v1/consent-grants/x", "ConsentGrant", grant),
+    ];
+    for (method, path, name, body) in cases {
+        let schema = json!({"$ref": format!("#/components/schemas/{name}")});
+        let client = if path.starts_with("/v1/calls") { &gateway.recorder } else { &gateway.counsel };
+        let send = async |body: &Value| match method {
+            "PUT" => client.put(path, body).await,
+            _ => client.post(path, body).await,
+        };
+        fits(&schema, &body).unwrap();
+        let answer = send(&body).await;
+        assert!(![400, 422].contains(&answer.status), "{name}: {}", answer.text());
+        let properties = document()["components"]["schemas"][name]["properties"].clone();
+        for member in body.as_object().unwrap().keys() {
+            assert!(!properties[member].is_null(), "{name} does not describe `{member}`");
+            let mut broken = body.clone();
+            broken[member] = json!({"an": "object"});
+            assert!(fits(&schema, &broken).is_err());
+            assert!([400, 422].contains(&send(&broken).await.status), "{name} with a broken `{member}`");
+        }
+        let mut more = body.clone();
+        more["colour"] = json!("red");
+        assert!(fits(&schema, &more).is_err());
+        send(&more).await.problem(422, "invalid-body");
+    }
+}
