@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 mod differential;
+mod golden;
 mod harness;
 mod properties;
 mod scenario;

@@ -13,6 +13,7 @@ mod barred;
 mod fault;
 mod fetch;
 mod observe;
+pub mod offline;
 mod open;
 mod register;
 mod store;

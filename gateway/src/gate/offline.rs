@@ -1,0 +1,143 @@
+//! What the law asks of a call, from facts alone: no ledger, no network.
+//!
+//! The facts are the body of `PUT /v1/calls/{call}`, with optional `events` as they would be posted
+//! and `at`, the moment to decide for. Events count as logged at their own `at`. There is no
+//! ledger to look into: a prompt is taken as registered with the length that was played, in the
+//! default language and for every purpose; a consent grant that is named does not count.
+
+use jiff::Timestamp;
+use policy::{Call, Event, Heard, Joined, Opened, RefusedGrant, Settings, Table, What};
+use serde_json::{Map, Value};
+
+use super::ask::{EventType, Observed, OpenCall, Participant, Places};
+use super::{Fault, answer};
+use crate::clock::{Clock, whole_millis};
+use crate::locate::Locator;
+
+/// Decides by facts that say nothing but what is in them; what has no time is taken as now.
+///
+/// # Errors
+///
+/// [`FactsError`]: the facts are not such a document, or make no sense.
+pub fn decide(table: &Table, locator: &Locator, clock: &Clock, facts: &str) -> Result<Value, FactsError> {
+    let mut facts: Map<String, Value> = serde_json::from_str(facts)?;
+    let events: Vec<Observed> = facts.remove("events").map_or(Ok(Vec::new()), serde_json::from_value)?;
+    let at: Option<Timestamp> = facts.remove("at").map(serde_json::from_value).transpose()?;
+    let asked: OpenCall = serde_json::from_value(Value::Object(facts))?;
+
+    let started_at = asked.started_at.unwrap_or_else(|| at.unwrap_or_else(|| clock.now()));
+    let mut ids: Vec<String> = Vec::new();
+    let mut participants = Vec::new();
+    for (number, participant) in asked.participants.iter().enumerate() {
+        ids.push(participant.id.clone());
+        participants.push(joined(locator, u32::try_from(number).unwrap_or(u32::MAX), participant)?);
+    }
+    let place = |text: Option<&String>| text.map(|text| text.parse()).transpose();
+    let opened = Opened {
+        medium: asked.medium.map_or(policy::Medium::Unknown, Into::into),
+        kind: asked.kind,
+        started_at,
+        recorder_location: place(asked.recorder_location.as_ref())?,
+        operator_location: place(asked.operator_location.as_ref())?,
+        settings: Settings::default(),
+        participants,
+    };
+    let mut call = Call::open(table, started_at, opened);
+    for observed in &events {
+        let received_at = observed.at.map_or(call.last(), whole_millis).max(call.last());
+        call.apply(&Event { received_at, at: None, what: what(locator, &ids, observed)? });
+    }
+    let decision = call.decide(at.unwrap_or_else(|| call.last()));
+    let name = |p: u32| ids.get(usize::try_from(p).unwrap_or(usize::MAX)).cloned().unwrap_or_default();
+    Ok(answer::decision(table.digest(), &decision, &name))
+}
+
+/// Why facts cannot be decided by.
+#[derive(Debug, thiserror::Error)]
+pub enum FactsError {
+    /// They are not such a document.
+    #[error("it does not fit: {0}")]
+    Unfit(#[from] serde_json::Error),
+    /// A place is no code.
+    #[error(transparent)]
+    Place(#[from] policy::CodeError),
+    /// A place, a number or an address makes no sense.
+    #[error("{}", .0.detail)]
+    Participant(Fault),
+    /// An event is about somebody else.
+    #[error("`{0}` is not on the call")]
+    Absent(String),
+    /// An event lacks something.
+    #[error("an event lacks `{0}`")]
+    Lacks(&'static str),
+}
+
+fn joined(locator: &Locator, number: u32, asked: &Participant) -> Result<Joined, FactsError> {
+    Ok(Joined {
+        identified: asked.number.is_some() || asked.ip.is_some() || asked.location.is_some(),
+        places: places(locator, asked.location.as_ref(), asked.number.as_deref(), asked.ip.as_deref())?,
+        languages: asked.languages.clone(),
+        refused_grant: asked.consent_grant.as_ref().map(|_| RefusedGrant::Unknown),
+        joined_at: asked.joined_at,
+        ..Joined::new(number, asked.role)
+    })
+}
+
+fn places(
+    locator: &Locator,
+    location: Option<&Places>,
+    number: Option<&str>,
+    ip: Option<&str>,
+) -> Result<Vec<policy::Place>, FactsError> {
+    super::locate(locator, location, number, ip).map_err(FactsError::Participant)
+}
+
+fn what(locator: &Locator, ids: &[String], observed: &Observed) -> Result<What, FactsError> {
+    let named = observed.participant.iter().chain(&observed.participants);
+    let participants: Vec<u32> = named
+        .map(|id| {
+            let number = ids.iter().position(|known| known == id);
+            number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| FactsError::Absent(id.clone()))
+        })
+        .collect::<Result<_, _>>()?;
+    let one = participants.first().copied().unwrap_or(u32::MAX);
+    let played_ms = observed.played_ms.unwrap_or(0);
+    let heard = || Heard {
+        version: observed.prompt.clone().unwrap_or_default(),
+        duration_ms: played_ms,
+        language: Settings::default().default_language,
+        covers_purposes: true,
+    };
+    Ok(match observed.kind {
+        EventType::PromptStarted => What::PromptStarted { participants, prompt: heard() },
+        EventType::PromptCompleted => What::PromptCompleted { participants, prompt: heard(), played_ms },
+        EventType::PromptInterrupted => What::PromptInterrupted { participants },
+        EventType::ConsentGiven => {
+            What::ConsentGiven { participants, method: observed.method.ok_or(FactsError::Lacks("method"))? }
+        }
+        EventType::ConsentDeclined => What::ConsentDeclined { participants },
+        EventType::ConsentWithdrawn => What::ConsentWithdrawn { participants },
+        EventType::AnnouncementRecorded => What::AnnouncementRecorded { participants },
+        EventType::ToneStarted => What::ToneStarted,
+        EventType::ToneStopped => What::ToneStopped,
+        EventType::ParticipantLocated => What::Located {
+            participant: one,
+            places: places(
+                locator,
+                observed.location.as_ref(),
+                observed.number.as_deref(),
+                observed.ip.as_deref(),
+            )?,
+            since: observed.since,
+        },
+        EventType::ParticipantAnswered => {
+            What::Answered { participant: one, by: observed.by.ok_or(FactsError::Lacks("by"))? }
+        }
+        EventType::ParticipantLeft => What::Left { participants },
+        EventType::RecordingStarted => What::RecordingStarted,
+        EventType::RecordingPaused => What::RecordingPaused,
+        EventType::RecordingResumed => What::RecordingResumed,
+        EventType::RecordingStopped => What::RecordingStopped,
+        EventType::CallEnded => What::Ended,
+    })
+}
