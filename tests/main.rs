@@ -4,6 +4,7 @@
 mod differential;
 mod golden;
 mod harness;
+mod interop;
 mod properties;
 mod scenario;
 mod tidy;
