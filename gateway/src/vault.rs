@@ -52,6 +52,15 @@ impl Vault {
         Ok(self.store.get_range(&media_key(id), range).await?)
     }
 
+    /// How many bytes of sealed media the store holds of a recording.
+    ///
+    /// # Errors
+    ///
+    /// Where the store does not have them.
+    pub async fn size(&self, id: Uuid) -> Result<u64, VaultError> {
+        Ok(self.store.head(&media_key(id)).await?.size)
+    }
+
     /// Writes the envelope of a recording, durably. Writing the same again is harmless.
     ///
     /// # Errors

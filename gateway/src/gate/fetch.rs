@@ -77,7 +77,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: unknown, deleted, no purpose, or a range that lies outside.
+    /// [`Fault`]: unknown, deleted, no purpose, a range that lies outside, or media that are not there.
     pub async fn fetch(
         &self,
         who: &Principal,
@@ -91,6 +91,11 @@ impl Gate {
         let bytes = u64::try_from(row.bytes).unwrap_or(0);
         let sha256 = envelope_of(&row)?.get("sha256").and_then(Value::as_str).unwrap_or_default().to_owned();
         let range = range(bytes, &sha256)?;
+        // Before anything is answered: media that are missing or cut would be noticed half-way only.
+        let there = self.vault.size(id).await.map_err(unavailable)?;
+        if there != bytes {
+            return Err(unavailable(format!("of {bytes} bytes of sealed media, {there} are there")));
+        }
         let body = Body::Fetched { recording: id, range: (range.start, range.end) };
         let expects = vec![Expect::RecordingLive { id, unheld: false }];
         match self
@@ -245,6 +250,15 @@ fn cursor(text: &str) -> Result<(i64, String), Fault> {
     parts.ok_or_else(|| {
         Fault::invalid("invalid-cursor", "`after` is no cursor; take it from the answer's `next`")
     })
+}
+
+fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault {
+    Fault::new(
+        FaultKind::Unavailable,
+        "store-unavailable",
+        "the recording store does not have the media now; try again, and if that does not help, restore it",
+    )
+    .because(cause)
 }
 
 fn deleted() -> Fault {
