@@ -76,13 +76,15 @@ impl Ledger {
         self.writer.append(job).await
     }
 
-    /// Proves that the trail can be written, without writing to it.
+    /// Proves that the trail can be written, without writing to it: beside it, durably, as much as
+    /// an entry takes. On a full disk, beginning and committing nothing would still succeed.
     ///
     /// # Errors
     ///
     /// Where it cannot.
     pub async fn probe(&self) -> Result<(), LedgerError> {
-        self.append(Job::default()).await.map(|_| ())
+        let job = Job { changes: vec![Change::Probe], ..Job::default() };
+        self.append(job).await.map(|_| ())
     }
 
     /// An account.

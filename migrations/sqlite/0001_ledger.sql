@@ -169,3 +169,9 @@ CREATE TABLE jurisdiction_table (
     text          TEXT NOT NULL,
     first_used_at INTEGER NOT NULL
 ) STRICT;
+
+-- Written again and again to prove that the trail can be written: with room for an entry.
+CREATE TABLE probe (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    filler BLOB NOT NULL
+) STRICT;

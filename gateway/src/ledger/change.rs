@@ -309,6 +309,8 @@ pub enum Change {
         /// When.
         at: i64,
     },
+    /// Nothing: only that as much as an entry takes can be written.
+    Probe,
     /// A table came into force.
     Table {
         /// Its digest.

@@ -417,6 +417,8 @@ async fn change_tables(connection: &mut SqliteConnection, change: &Change) -> Re
         Change::Subject { tag, key, at } => {
             sqlx::query("INSERT INTO subject (tag, key, created_at) VALUES (?, ?, ?)").bind(tag).bind(key).bind(*at)
         }
+        // Random, since SQLite does not write what has not changed.
+        Change::Probe => sqlx::query("INSERT OR REPLACE INTO probe (one, filler) VALUES (1, randomblob(65536))"),
         Change::Table { digest, text, at } => sqlx::query(
             "INSERT INTO jurisdiction_table (digest, text, first_used_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING",
         )
