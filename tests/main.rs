@@ -1,10 +1,12 @@
 //! Everything that tests from outside, in one binary. `tests/run` installs what it needs.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
+mod crash;
 mod differential;
 mod golden;
 mod harness;
 mod interop;
 mod properties;
 mod scenario;
+mod site;
 mod tidy;

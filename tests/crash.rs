@@ -1,0 +1,377 @@
+//! The real program, killed while uploads and events are in flight: whatever it had acknowledged is
+//! there afterwards, and nothing else can be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use consent_gateway::access::Role;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::harness::{Client, files_below, run, wav_of};
+use crate::site::{Site, age};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_else_can_be_read() {
+    let seed = std::env::var("GATEWAY_TEST_SEED").map_or(0x5eed, |seed| seed.parse().unwrap());
+    let slow = std::env::var("GATEWAY_TEST_SLOW").is_ok_and(|slow| slow == "true");
+    let mut random = Random(seed);
+    let site = Arc::new(Site::new().await);
+    let mut process = site.serve(&[]);
+
+    let recorder = site.client(&process, Role::Recorder);
+    let mut from = Timestamp::MIN;
+    for call in CALLS {
+        from = site.record(&recorder, call).await;
+    }
+    // Every window holds these two seconds from here on, whatever is killed.
+    tokio::time::sleep(Duration::from_millis(2_050)).await;
+
+    let mut known = Known::default();
+    for round in 0..if slow { 30 } else { 3 } {
+        let sent = Arc::new(Sent::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let recorder = site.client(&process, Role::Recorder);
+        let mut senders = tokio::task::JoinSet::new();
+        for sender in 0..10 {
+            let (recorder, sent, stop) = (recorder.clone(), Arc::clone(&sent), Arc::clone(&stop));
+            let mut random = Random(random.next());
+            senders.spawn(async move {
+                for turn in 0.. {
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let call = CALLS[random.below(CALLS.len())];
+                    let name = format!("r{round}-s{sender}-{turn}");
+                    let upload = Upload { call, name, seed: random.next(), large: sender < 4, from };
+                    sent.upload(&recorder, upload).await;
+                }
+            });
+        }
+        for sender in 0..6 {
+            let (recorder, sent, stop) = (recorder.clone(), Arc::clone(&sent), Arc::clone(&stop));
+            senders.spawn(async move {
+                for turn in 0.. {
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    sent.events(
+                        &recorder,
+                        CALLS[sender % CALLS.len()],
+                        &format!("r{round}-s{sender}-{turn}"),
+                    )
+                    .await;
+                }
+            });
+        }
+        // A second process writes to the same trail meanwhile.
+        let administration = {
+            let (site, stop) = (Arc::clone(&site), Arc::clone(&stop));
+            std::thread::spawn(move || administrate(&site, &stop))
+        };
+        // In the middle of things: after so many answers, and a moment more.
+        let answers = 5 + random.below(40);
+        while sent.answers() < answers {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(random.next() % 50)).await;
+        process.kill();
+        stop.store(true, Ordering::SeqCst);
+        senders.join_all().await;
+        known.credentials.extend(administration.join().unwrap());
+
+        site.assert_integrity().await;
+        process = site.serve(&[]);
+        let sent = Arc::into_inner(sent).unwrap();
+        eprintln!(
+            "seed {seed}, round {round}: {} uploads and {} events acknowledged, {} and {} cut off",
+            sent.stored().len(),
+            sent.logged.lock().unwrap().len(),
+            sent.cut().len(),
+            sent.lost.lock().unwrap().len()
+        );
+        check(&site, &process, &sent, &mut known).await;
+    }
+    process.kill();
+
+    // What nothing names goes once it is old enough, and only that.
+    age(&files_below(&site.data.join("media")));
+    let process = site.serve(&[]);
+    let rows = site.rows().await;
+    for file in files_below(&site.data.join("media")) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let id: uuid::Uuid =
+            name.split('.').next().unwrap().parse().unwrap_or_else(|_| panic!("{name} is left"));
+        assert!(rows.contains_key(&id.to_string()), "{name} is left");
+    }
+    everything_is_still_there(&site, &process, &known).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_was_cut_off_leaves_nothing_readable_and_is_swept_after_twice_the_deadline() {
+    let site = Site::new().await;
+    let mut process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let from = site.record(&recorder, "c1").await;
+    tokio::time::sleep(Duration::from_millis(2_050)).await;
+
+    // Three of these megabytes are sent, the rest never.
+    let audio = Upload { call: "c1", name: String::new(), seed: 1, large: true, from }.audio();
+    let head = format!(
+        "PUT /v1/calls/c1/recordings/a HTTP/1.1\r\nhost: gateway\r\nauthorization: {}\r\nrecording-start: {from}\r\ncontent-length: {}\r\n\r\n",
+        recorder.authorization.as_ref().unwrap(),
+        audio.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(process.address).await.unwrap();
+    use tokio::io::AsyncWriteExt as _;
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&audio[..audio.len() - 1]).await.unwrap();
+    let media = site.data.join("media");
+    while files_below(&media).is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    process.kill();
+    let left = files_below(&media);
+    assert!(!left.is_empty());
+    assert!(left.iter().all(|file| file.extension().is_none_or(|extension| extension != "json")), "{left:?}");
+
+    let mut process = site.serve(&[]);
+    assert_eq!(files_below(&media), left, "another node may still be uploading");
+    let listed = site.client(&process, Role::Listener).get("/v1/recordings").await.expect(200);
+    assert_eq!(listed["recordings"], json!([]));
+    process.kill();
+    age(&left);
+    let process = site.serve(&[]);
+    assert_eq!(files_below(&media), Vec::<std::path::PathBuf>::new());
+    // And the platform's retry is an upload like any other.
+    let recorder = site.client(&process, Role::Recorder);
+    let from = from.to_string();
+    let stored =
+        recorder.upload("/v1/calls/c1/recordings/a", &[("recording-start", &from)], &audio).await.expect(201);
+    let listener = site.client(&process, Role::Listener);
+    assert!(site.fetch_and_open(&listener, stored["id"].as_str().unwrap()).await == audio);
+}
+
+/// After a restart.
+async fn check(site: &Site, process: &crate::harness::Process, sent: &Sent, known: &mut Known) {
+    // Nothing readable but what the ledger names: before anything is sent again.
+    let rows = site.rows().await;
+    let mut enveloped = BTreeSet::new();
+    for file in files_below(&site.data.join("media")) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        if let Some(id) = name.strip_suffix(".json") {
+            let id = id.parse::<uuid::Uuid>().unwrap().to_string();
+            assert!(rows.contains_key(&id), "an envelope without a row: {id}");
+            enveloped.insert(id);
+        }
+    }
+    assert_eq!(enveloped, rows.keys().cloned().collect(), "a row without its envelope object");
+
+    let recorder = site.client(process, Role::Recorder);
+    let listener = site.client(process, Role::Listener);
+    for (upload, id) in sent.stored() {
+        assert!(
+            site.fetch_and_open(&listener, &id).await == upload.audio(),
+            "{} is not what was sent",
+            upload.name
+        );
+        assert_eq!(upload.send(&recorder).await.unwrap(), (200, id.clone()), "{} sent again", upload.name);
+        assert!(known.recordings.insert(id, upload).is_none(), "two uploads, one recording");
+    }
+    for upload in sent.cut() {
+        // Accepted before the kill, or now; and the same again from then on.
+        let (first, id) = upload.send(&recorder).await.unwrap();
+        assert_eq!(first == 200, rows.contains_key(&id), "{}", upload.name);
+        assert_eq!(upload.send(&recorder).await.unwrap(), (200, id.clone()));
+        assert!(known.recordings.insert(id, upload).is_none(), "two uploads, one recording");
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for call in CALLS {
+        for id in event_ids(&site.consents(process, call).await) {
+            *counts.entry(id).or_default() += 1;
+        }
+    }
+    for (_, id) in sent.logged.lock().unwrap().iter() {
+        assert_eq!(counts.get(id), Some(&1), "event {id}");
+    }
+    let lost = std::mem::take(&mut *sent.lost.lock().unwrap());
+    for (call, id) in lost {
+        // An array is logged whole or not at all.
+        let first = counts.get(&format!("{id}-a")).copied().unwrap_or(0);
+        assert_eq!(first, counts.get(&format!("{id}-b")).copied().unwrap_or(0), "half of {id}");
+        send_events(&recorder, call, &id).await.unwrap().expect(201);
+        known.events.extend([format!("{id}-a"), format!("{id}-b")]);
+    }
+    known.events.extend(sent.logged.lock().unwrap().iter().map(|(_, id)| id.clone()));
+}
+
+async fn everything_is_still_there(site: &Site, process: &crate::harness::Process, known: &Known) {
+    let listener = site.client(process, Role::Listener);
+    assert_eq!(site.rows().await.keys().collect::<Vec<_>>(), known.recordings.keys().collect::<Vec<_>>());
+    for (id, upload) in &known.recordings {
+        assert!(site.fetch_and_open(&listener, id).await == upload.audio());
+    }
+    let mut logged = Vec::new();
+    for call in CALLS {
+        logged.extend(event_ids(&site.consents(process, call).await));
+    }
+    logged.sort();
+    assert_eq!(logged, known.events.iter().cloned().collect::<Vec<_>>());
+    for (username, password) in &known.credentials {
+        Client::named(process.address, username, password).get("/v1/recordings").await.expect(200);
+    }
+    site.assert_integrity().await;
+}
+
+/// Adds credentials until told to stop: the ones that were acknowledged.
+fn administrate(site: &Site, stop: &AtomicBool) -> Vec<(String, String)> {
+    let mut added = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let data = site.data.to_str().unwrap();
+        let (code, out, err) =
+            run(&["--data", data, "--json", "credential", "add", "acme", "--role", "listener"]);
+        assert_eq!(code, 0, "{err}");
+        let credential: Value = serde_json::from_str(&out).unwrap();
+        let word = |name: &str| credential[name].as_str().unwrap().to_owned();
+        added.push((word("username"), word("password")));
+    }
+    added
+}
+
+/// What has to be there for good.
+#[derive(Default)]
+struct Known {
+    recordings: BTreeMap<String, Upload>,
+    events: BTreeSet<String>,
+    credentials: Vec<(String, String)>,
+}
+
+/// What was sent in one round, and what became of it.
+#[derive(Default)]
+struct Sent {
+    uploads: Mutex<Vec<(Upload, Option<String>)>>,
+    logged: Mutex<Vec<(&'static str, String)>>,
+    lost: Mutex<Vec<(&'static str, String)>>,
+}
+
+impl Sent {
+    async fn upload(&self, recorder: &Client, upload: Upload) {
+        let answer = upload.send(recorder).await;
+        if let Ok((status, _)) = &answer {
+            assert_eq!(*status, 201, "{}", upload.name);
+        }
+        self.uploads.lock().unwrap().push((upload, answer.ok().map(|(_, id)| id)));
+    }
+
+    async fn events(&self, recorder: &Client, call: &'static str, id: &str) {
+        match send_events(recorder, call, id).await {
+            Ok(answer) => {
+                answer.expect(201);
+                self.logged.lock().unwrap().extend([(call, format!("{id}-a")), (call, format!("{id}-b"))]);
+            }
+            Err(_) => self.lost.lock().unwrap().push((call, id.to_owned())),
+        }
+    }
+
+    fn answers(&self) -> usize {
+        self.stored().len() + self.logged.lock().unwrap().len() / 2
+    }
+
+    fn stored(&self) -> Vec<(Upload, String)> {
+        let uploads = self.uploads.lock().unwrap();
+        uploads.iter().filter_map(|(upload, id)| Some((upload.clone(), id.clone()?))).collect()
+    }
+
+    fn cut(&self) -> Vec<Upload> {
+        let uploads = self.uploads.lock().unwrap();
+        uploads.iter().filter(|(_, id)| id.is_none()).map(|(upload, _)| upload.clone()).collect()
+    }
+}
+
+#[derive(Clone)]
+struct Upload {
+    call: &'static str,
+    name: String,
+    seed: u64,
+    large: bool,
+    from: Timestamp,
+}
+
+impl Upload {
+    /// The status and the recording's id, where there was an answer.
+    async fn send(&self, recorder: &Client) -> Result<(u16, String), ()> {
+        let path = format!("/v1/calls/{}/recordings/{}", self.call, self.name);
+        let from = self.from.to_string();
+        let headers = [("recording-start", from.as_str())];
+        let answer = recorder.try_send("PUT", &path, &headers, self.audio().into()).await.map_err(|_| ())?;
+        assert!([200, 201].contains(&answer.status), "{}: {}", self.name, answer.text());
+        Ok((answer.status, answer.json()["id"].as_str().unwrap().to_owned()))
+    }
+
+    /// Noise of a second in 16 kB, or of two seconds in 3 MB: several parts of the store's. No two
+    /// uploads are alike, in any of their segments.
+    fn audio(&self) -> Vec<u8> {
+        static SMALL: LazyLock<Vec<u8>> = LazyLock::new(|| noise(8_000, 1_000, 1));
+        static LARGE: LazyLock<Vec<u8>> = LazyLock::new(|| noise(96_000, 2_000, 8));
+        let mut wav = if self.large { LARGE.clone() } else { SMALL.clone() };
+        for at in (44..wav.len() - 8).step_by(4096) {
+            wav[at..at + 8].copy_from_slice(&self.seed.to_le_bytes());
+        }
+        wav
+    }
+}
+
+fn noise(rate: u32, ms: u32, channels: u16) -> Vec<u8> {
+    let mut random = Random(u64::from(rate));
+    let count = rate * ms / 1000 * u32::from(channels);
+    let samples: Vec<i16> = (0..count).map(|_| random.sample()).collect();
+    let mut wav = wav_of(rate, &samples);
+    let block = 2 * channels;
+    wav[22..24].copy_from_slice(&channels.to_le_bytes());
+    wav[28..32].copy_from_slice(&(rate * u32::from(block)).to_le_bytes());
+    wav[32..34].copy_from_slice(&block.to_le_bytes());
+    wav
+}
+
+/// Two events in one array.
+async fn send_events(
+    recorder: &Client,
+    call: &str,
+    id: &str,
+) -> Result<crate::harness::Answer, Box<dyn std::error::Error>> {
+    let yes = |part: &str| json!({"type": "consent.given", "participants": ["caller"], "method": "dtmf", "id": format!("{id}-{part}")});
+    let body = json!([yes("a"), yes("b")]).to_string();
+    let headers = [("content-type", "application/json")];
+    recorder.try_send("POST", &format!("/v1/calls/{call}/events"), &headers, body.into()).await
+}
+
+/// The senders' ids of the events among these records.
+fn event_ids(records: &[Value]) -> Vec<String> {
+    let id = |record: &Value| Some(record["detail"]["event"]["id"].as_str()?.to_owned());
+    records.iter().filter_map(id).collect()
+}
+
+/// xorshift64*: the same rounds for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
+    }
+
+    fn sample(&mut self) -> i16 {
+        let bytes = self.next().to_le_bytes();
+        i16::from_le_bytes([bytes[6], bytes[7]])
+    }
+}
+
+const CALLS: [&str; 4] = ["c1", "c2", "c3", "c4"];
