@@ -408,4 +408,4 @@ fn without_colours(line: &str) -> String {
     plain
 }
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_consent-gateway");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_consent-gateway");

@@ -1,0 +1,664 @@
+//! The commands, as a person or a script runs them.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use consent_gateway::seal::Envelope;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Client, PROGRAM, Process, files_below, run};
+use crate::site::{self, Site};
+use consent_gateway::access::Role;
+
+#[test]
+fn an_account_is_set_up_by_commands_that_scripts_can_read() {
+    let cli = Cli::new();
+    let added = cli.json(&[
+        "account",
+        "add",
+        "acme",
+        "--operator",
+        "us-ca",
+        "--recorder",
+        "US-NY",
+        "--recorders",
+        "2",
+    ]);
+    assert_eq!(added["account"], "acme");
+    assert_eq!(added["settings"]["recorders"], 2);
+    let listed = cli.json(&["account", "list"]);
+    assert_eq!(listed, json!([{"account": "acme", "operator": "US-CA", "recorder": "US-NY"}]));
+
+    let credential = cli.json(&["credential", "add", "acme", "--role", "recorder", "--name", "the PBX"]);
+    assert_eq!((&credential["account"], &credential["role"]), (&json!("acme"), &json!("recorder")));
+    assert!(credential["username"].as_str().unwrap().starts_with("cg_"));
+    let password = credential["password"].as_str().unwrap();
+    assert!(!cli.keeps(password.as_bytes()), "the password is kept as it is");
+    let revoked = cli.json(&["credential", "revoke", credential["username"].as_str().unwrap()]);
+    assert_eq!(revoked["revoked"], credential["username"]);
+
+    let pair = cli.json(&["keygen", "--out", &cli.path("customer")]);
+    let key = cli.json(&["key", "add", "acme", pair["public"].as_str().unwrap()]);
+    assert_eq!((&key["key"], &key["bits"]), (&pair["key"], &pair["bits"]));
+    let keys = cli.json(&["key", "list", "acme"]);
+    assert_eq!((&keys[0]["key"], &keys[0]["retired_at"]), (&pair["key"], &Value::Null));
+    assert_eq!(cli.json(&["key", "list"]), keys);
+    cli.json(&["key", "retire", "acme", pair["key"].as_str().unwrap()]);
+    assert!(cli.json(&["key", "list", "acme"])[0]["retired_at"].is_string());
+
+    let prompt = [
+        "prompt",
+        "add",
+        "acme",
+        "en",
+        "--language",
+        "en",
+        "--duration-ms",
+        "4000",
+        "--purpose",
+        "quality",
+        "--text",
+        "Recorded.",
+    ];
+    assert_eq!(cli.json(&prompt)["version"], 1);
+    assert_eq!(cli.json(&prompt)["version"], 1, "the same prompt again");
+    let longer: Vec<&str> = prompt.iter().map(|word| if *word == "4000" { "5000" } else { word }).collect();
+    assert_eq!(cli.json(&longer)["version"], 2);
+
+    let grant = cli.json(&[
+        "consent-grant",
+        "add",
+        "acme",
+        "contract-7",
+        "--subject",
+        "agent-7",
+        "--role",
+        "agent",
+        "--basis",
+        "employment contract",
+        "--until",
+        "2031-01-31",
+    ]);
+    assert_eq!(grant["subject"], "agent-7");
+    assert_eq!(grant["until"], "2031-01-31T00:00:00Z");
+    assert!(cli.json(&["consent-grant", "withdraw", "acme", "contract-7"])["withdrawn_at"].is_string());
+}
+
+#[test]
+fn without_json_commands_tell_people_what_they_did() {
+    let cli = Cli::new();
+    assert_eq!(cli.says(&["account", "add", "acme"]), "account `acme` added\n");
+    assert_eq!(cli.says(&["account", "list"]), "acme\n");
+    let credential = cli.says(&["credential", "add", "acme", "--role", "listener"]);
+    let username = credential.lines().next().unwrap().strip_prefix("username: ").unwrap();
+    assert!(credential.contains("(shown once)"), "{credential}");
+    assert_eq!(cli.says(&["credential", "revoke", username]), format!("credential `{username}` revoked\n"));
+    let made = cli.says(&["keygen", "--out", &cli.path("customer")]);
+    assert!(made.contains("keep it safe") && made.contains("key add ACCOUNT public.pem"), "{made}");
+    let key = cli.says(&["key", "add", "acme", &cli.path("customer/public.pem")]);
+    assert!(key.starts_with("key ") && key.ends_with("added to `acme`\n"), "{key}");
+    assert!(cli.says(&["key", "list"]).contains("retired: -"));
+    let prompt = [
+        "prompt",
+        "add",
+        "acme",
+        "en",
+        "--language",
+        "en",
+        "--duration-ms",
+        "4000",
+        "--purpose",
+        "quality",
+        "--text",
+        "Recorded.",
+    ];
+    assert_eq!(cli.says(&prompt), "prompt `en` version 1 registered\n");
+    assert_eq!(cli.says(&prompt), "prompt `en` version 1 is there already\n");
+    let checked = cli.says(&["check"]);
+    for part in [
+        "would listen on 127.0.0.1:8080, without TLS",
+        "1 accounts",
+        "warning: account `acme` does not say where its operator",
+    ] {
+        assert!(checked.contains(part), "{checked}");
+    }
+    assert_eq!(cli.json(&["check"])["accounts"], 1);
+}
+
+#[test]
+fn a_mistake_is_told_in_one_sentence_with_what_to_do() {
+    let cli = Cli::new();
+    cli.says(&["account", "add", "acme"]);
+    for (args, told) in [
+        (&["account", "add", "acme"][..], "there is an account `acme` already"),
+        (&["account", "add", "Acme Inc."], "1 to 64 of `a-z`"),
+        (&["account", "add", "b", "--operator", "Kalifornien"], "Kalifornien"),
+        (&["account", "add", "b", "--late-evidence-seconds", "61"], "60"),
+        (
+            &["credential", "add", "acme", "--role", "boss"],
+            "the roles are recorder, listener, auditor, counsel, registrar, admin",
+        ),
+        (&["credential", "add", "nobody", "--role", "admin"], "consent-gateway account add"),
+        (&["credential", "revoke", "cg_0000000000000000"], "there is no credential"),
+        (&["key", "add", "acme", "/nowhere/public.pem"], "`/nowhere/public.pem` cannot be read"),
+        (&["key", "add", "nobody", "Cargo.toml"], "consent-gateway account add"),
+        (&["key", "retire", "acme", "00"], "there is no key in use"),
+        (
+            &[
+                "prompt",
+                "add",
+                "nobody",
+                "en",
+                "--language",
+                "en",
+                "--duration-ms",
+                "4000",
+                "--purpose",
+                "q",
+                "--text",
+                "t",
+            ],
+            "consent-gateway account add",
+        ),
+        (
+            &[
+                "prompt",
+                "add",
+                "acme",
+                "en",
+                "--language",
+                "en",
+                "--duration-ms",
+                "10",
+                "--purpose",
+                "q",
+                "--text",
+                "t",
+            ],
+            "duration",
+        ),
+        (
+            &[
+                "consent-grant",
+                "add",
+                "acme",
+                "g",
+                "--subject",
+                "s",
+                "--role",
+                "agent",
+                "--basis",
+                "b",
+                "--until",
+                "next year",
+            ],
+            "write `2027-01-31`",
+        ),
+        (&["consent-grant", "add", "acme", "g", "--subject", "s", "--role", "boss", "--basis", "b"], "boss"),
+        (
+            &["consent-grant", "add", "nobody", "g", "--subject", "s", "--role", "agent", "--basis", "b"],
+            "consent-gateway account add",
+        ),
+        (&["consent-grant", "withdraw", "acme", "g"], "there is no consent grant"),
+        (&["decide", "/nowhere/facts.json"], "`/nowhere/facts.json` cannot be read"),
+        (
+            &["open", "/nowhere/m", "--envelope", "/nowhere/e", "--key", "/nowhere/k", "--out", "o"],
+            "`/nowhere/e` cannot be read",
+        ),
+        (&["--config", "/nowhere/gateway.toml", "check"], "`/nowhere/gateway.toml` cannot be read"),
+    ] {
+        let error = cli.refuses(args);
+        assert!(error.contains(told), "{args:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{args:?}: {error}");
+        assert!(
+            !error.trim_end().ends_with('.') && !error.contains("::") && !error.contains('{'),
+            "{args:?}: {error}"
+        );
+    }
+    // What is no command is told by usage, with an exit code of its own.
+    for args in
+        [&["acount"][..], &["credential", "add"], &["account", "add", "b", "--recorders", "many"], &[]]
+    {
+        let (code, out, err) = run(args);
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}");
+        assert!(err.contains("--help") || err.contains("Usage"), "{err}");
+    }
+}
+
+#[test]
+fn a_private_key_offered_to_the_gateway_is_refused_loudly_and_nothing_of_it_is_kept() {
+    let cli = Cli::new();
+    cli.says(&["account", "add", "acme"]);
+    cli.says(&["keygen", "--out", &cli.path("customer")]);
+    let private = cli.path("customer/private.pem");
+    let pem = std::fs::read_to_string(&private).unwrap();
+    let error = cli.refuses(&["key", "add", "acme", &private]);
+    assert!(error.contains("private key") && error.contains("public"), "{error}");
+    // Behind the public one, it is still a private one.
+    let both = cli.path("both.pem");
+    let public = std::fs::read_to_string(cli.path("customer/public.pem")).unwrap();
+    std::fs::write(&both, format!("{public}\n{pem}")).unwrap();
+    assert!(cli.refuses(&["key", "add", "acme", &both]).contains("private key"));
+    let old = cli.path("old.pem");
+    let made = Command::new("openssl")
+        .args(["rsa", "-traditional", "-in", &private, "-out", &old])
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    assert!(cli.refuses(&["key", "add", "acme", &old]).contains("private key"));
+
+    assert_eq!(cli.json(&["key", "list"]), json!([]));
+    for line in pem.lines().filter(|line| !line.starts_with('-')) {
+        assert!(!cli.keeps(line.as_bytes()), "a line of the private key is kept");
+        assert!(!error.contains(line));
+    }
+}
+
+#[test]
+fn keys_that_protect_nothing_are_refused() {
+    let cli = Cli::new();
+    cli.says(&["account", "add", "acme"]);
+    for (make, told) in [
+        ("openssl genrsa 1024 | openssl rsa -pubout", "2048"),
+        ("openssl ecparam -name prime256v1 -genkey | openssl ec -pubout", "RSA"),
+        ("openssl genrsa -3 2048 | openssl rsa -pubout", "65537"),
+        ("echo nothing", "PEM"),
+    ] {
+        let file = cli.path("weak.pem");
+        let made = Command::new("bash").args(["-c", &format!("({make}) >{file}")]).output().unwrap();
+        assert!(made.status.success(), "{make}");
+        let error = cli.refuses(&["key", "add", "acme", &file]);
+        assert!(error.contains(told), "{make}: {error}");
+    }
+    assert_eq!(cli.json(&["key", "list"]), json!([]));
+}
+
+#[tokio::test]
+async fn a_password_of_ones_own_is_read_from_standard_input_and_not_shown() {
+    let cli = Cli::new();
+    cli.says(&["account", "add", "acme"]);
+    let add = ["credential", "add", "acme", "--role", "auditor", "--password-stdin", "--json"];
+    let (code, out, err) = cli.fed(&add, b"correct horse battery\n");
+    assert_eq!((code, err.as_str()), (0, ""));
+    let credential: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(credential["password"], Value::Null);
+    assert!(!out.contains("correct horse") && !cli.keeps(b"correct horse"));
+    for short in [&b"short\n"[..], b"\n", b""] {
+        let (code, _, err) = cli.fed(&add, short);
+        assert_eq!(code, 1);
+        assert!(err.contains("12"), "{err}");
+    }
+    let process = Process::serve(&cli.data, &[]);
+    let username = credential["username"].as_str().unwrap();
+    Client::named(process.address, username, "correct horse battery").get("/v1/consents").await.expect(200);
+    Client::named(process.address, username, "correct horse")
+        .get("/v1/consents")
+        .await
+        .problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn administration_works_while_the_gateway_runs_on_the_same_data() {
+    let cli = Cli::new();
+    let process = Process::serve(&cli.data, &[]);
+    cli.says(&["account", "add", "acme"]);
+    cli.says(&[
+        "prompt",
+        "add",
+        "acme",
+        "en",
+        "--language",
+        "en",
+        "--duration-ms",
+        "1000",
+        "--purpose",
+        "quality",
+        "--text",
+        "Recorded.",
+    ]);
+    let credential = cli.json(&["credential", "add", "acme", "--role", "recorder"]);
+    let word = |name: &str| credential[name].as_str().unwrap();
+    let recorder = Client::named(process.address, word("username"), word("password"));
+    let started = site::now().checked_sub(jiff::SignedDuration::from_secs(10)).unwrap();
+    let body = json!({
+        "medium": "telephone", "started_at": started, "purposes": ["quality"],
+        "participants": [{"id": "caller", "role": "customer", "location": "US-CA"}],
+    });
+    recorder.put("/v1/calls/c", &body).await.expect(201);
+    let played =
+        json!({"type": "prompt.completed", "prompt": "en", "participant": "caller", "played_ms": 1000});
+    recorder.post("/v1/calls/c/events", &played).await.expect(201);
+    let start = json!({"action": "start"});
+    let refused = recorder.post("/v1/calls/c/recording", &start).await.problem(403, "no-usable-key");
+    assert!(refused["detail"].as_str().unwrap().contains("consent-gateway key add"), "{refused}");
+
+    cli.says(&["keygen", "--out", &cli.path("customer")]);
+    let key = cli.json(&["key", "add", "acme", &cli.path("customer/public.pem")]);
+    recorder.post("/v1/calls/c/recording", &start).await.expect(200);
+    recorder.post("/v1/calls/c/recording", &json!({"action": "stop"})).await.expect(200);
+    cli.says(&["key", "retire", "acme", key["key"].as_str().unwrap()]);
+    recorder.post("/v1/calls/c/recording", &start).await.problem(403, "no-usable-key");
+    cli.says(&["credential", "revoke", word("username")]);
+    recorder.get("/v1/calls/c").await.problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn sealed_media_are_opened_by_a_command_and_by_nobody_without_the_key() {
+    let site = Site::new().await;
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let from = site.record(&recorder, "c").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
+    let audio = crate::harness::wav(1000);
+    let from = from.to_string();
+    let stored =
+        recorder.upload("/v1/calls/c/recordings/a", &[("recording-start", &from)], &audio).await.expect(201);
+    let id = stored["id"].as_str().unwrap();
+    let media =
+        site.client(&process, Role::Listener).get(&format!("/v1/recordings/{id}/media?purpose=q")).await;
+    let at = |name: &str| site.dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("media"), &media.body).unwrap();
+    std::fs::write(at("description.json"), stored.to_string()).unwrap();
+    std::fs::write(at("envelope.json"), stored["envelope"].to_string()).unwrap();
+    let private = at("acme/private.pem");
+    let open = |envelope: &str, key: &str, out: &str, more: &[&str]| {
+        let mut args = vec![
+            "open".to_owned(),
+            at("media"),
+            "--envelope".into(),
+            at(envelope),
+            "--key".into(),
+            key.into(),
+            "--out".into(),
+            at(out),
+        ];
+        args.extend(more.iter().map(|word| (*word).to_owned()));
+        run(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    // The description holds the envelope, and so does the store.
+    let kept = files_below(&site.data.join("media"))
+        .into_iter()
+        .find(|file| file.extension().is_some_and(|e| e == "json"))
+        .unwrap();
+    std::fs::copy(kept, at("kept.json")).unwrap();
+    for envelope in ["description.json", "envelope.json", "kept.json"] {
+        let out = format!("{envelope}.wav");
+        let (code, said, err) = open(envelope, &private, &out, &["--account", "acme", "--recording", id]);
+        assert_eq!((code, err.as_str()), (0, ""), "{envelope}");
+        assert!(said.contains("origin unverified"), "{said}");
+        assert!(std::fs::read(at(&out)).unwrap() == audio);
+    }
+    let (_, said, _) = open("envelope.json", &private, "json.wav", &["--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (&said["account"], &said["bytes"], &said["origin"]),
+        (&json!("acme"), &json!(audio.len()), &json!("unverified"))
+    );
+
+    let refused = |envelope: &str, key: &str, more: &[&str], told: &str| {
+        let (code, out, err) = open(envelope, key, "refused.wav", more);
+        assert_eq!((code, out.as_str()), (1, ""), "{told}");
+        assert!(err.contains(told), "{told}: {err}");
+        assert!(!Path::new(&at("refused.wav")).exists(), "{told}: something was written");
+    };
+    let (_, _, err) = open("envelope.json", &private, "json.wav", &[]);
+    assert!(err.contains("json.wav") && err.contains("exist"), "{err}");
+    refused("envelope.json", &private, &["--account", "other"], "other");
+    refused("envelope.json", &private, &["--recording", "0000"], "0000");
+    let (code, _, _) = run(&["keygen", "--out", &at("stranger")]);
+    assert_eq!(code, 0);
+    refused("envelope.json", &at("stranger/private.pem"), &[], "key");
+    refused("envelope.json", &at("acme/public.pem"), &[], "private");
+    refused("media", &private, &[], "");
+    let mut altered = media.body.clone();
+    let last = altered.len() - 1;
+    altered[last] ^= 1;
+    std::fs::write(at("media"), &altered).unwrap();
+    refused("envelope.json", &private, &[], "");
+    std::fs::write(at("media"), &media.body[..last]).unwrap();
+    refused("envelope.json", &private, &[], "");
+    let _: Envelope = serde_json::from_value(stored["envelope"].clone()).unwrap();
+}
+
+#[test]
+fn keygen_overwrites_no_key_and_lets_nobody_else_read_the_private_one() {
+    let cli = Cli::new();
+    let made = cli.json(&["keygen", "--out", &cli.path("new/customer")]);
+    let private = made["private"].as_str().unwrap();
+    assert_eq!(std::fs::metadata(private).unwrap().permissions().mode() & 0o777, 0o600);
+    let pem = std::fs::read(private).unwrap();
+    assert!(cli.refuses(&["keygen", "--out", &cli.path("new/customer")]).contains("private.pem"));
+    assert!(std::fs::read(private).unwrap() == pem);
+}
+
+#[test]
+fn decide_explains_a_call_from_a_file_or_standard_input() {
+    let cli = Cli::new();
+    let facts = json!({
+        "medium": "telephone", "started_at": "2026-11-20T10:00:00Z", "at": "2026-11-20T10:01:00Z",
+        "participants": [
+            {"id": "caller", "role": "customer", "number": "+14155550100"},
+            {"id": "agent", "role": "agent", "location": "US-NY"},
+        ],
+    });
+    let (code, out, err) = cli.fed(&["decide", "-"], facts.to_string().as_bytes());
+    assert_eq!((code, err.as_str()), (0, ""));
+    let decision: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(decision["recording"], "blocked");
+    assert_eq!(decision["requirement"]["parties"], "all");
+    assert_eq!(decision["decided_at"], "2026-11-20T10:01:00Z");
+    assert!(decision["because"].to_string().contains("Cal. Penal Code"), "{decision}");
+
+    let mut played = facts.clone();
+    played["events"] = json!([{"type": "prompt.completed", "prompt": "en", "participants": ["caller", "agent"], "played_ms": 4000, "at": "2026-11-20T10:00:30Z"}]);
+    let (_, out, _) = cli.fed(&["decide", "-"], played.to_string().as_bytes());
+    let decision: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(decision["recording"], "permitted", "{decision}");
+    assert!(!cli.data.exists(), "nothing is kept");
+
+    for (facts, told) in [
+        (json!({"medium": "telephone", "colour": "red"}), "colour"),
+        (json!({"participants": [{"id": "a", "role": "customer", "location": "Mars"}]}), "Mars"),
+        (json!({"participants": [{"id": "a", "role": "customer", "number": "0415"}]}), "number"),
+        (json!({"recorder_location": "Mars"}), "Mars"),
+        (
+            json!({"events": [{"type": "consent.given", "participant": "b", "method": "dtmf"}]}),
+            "`b` is not on the call",
+        ),
+        (
+            json!({"participants": [{"id": "a", "role": "customer"}], "events": [{"type": "consent.given", "participant": "a"}]}),
+            "method",
+        ),
+        (json!([]), "map"),
+    ] {
+        let (code, out, err) = cli.fed(&["decide", "-"], facts.to_string().as_bytes());
+        assert_eq!((code, out.as_str()), (1, ""), "{facts}");
+        assert!(err.contains(told), "{facts}: {err}");
+    }
+}
+
+#[test]
+fn serve_refuses_what_would_surprise() {
+    let cli = Cli::new();
+    let table = cli.path("broken.toml");
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../jurisdictions.toml")).unwrap();
+    std::fs::write(&table, text.replacen("parties = \"all\"", "parties = \"most\"", 1)).unwrap();
+    let line = 1 + text.lines().position(|line| line.starts_with("parties = \"all\"")).unwrap();
+    for args in [["serve", "--jurisdictions", &table], ["check", "--jurisdictions", &table]] {
+        let error = cli.refuses(&args);
+        assert!(error.contains(&format!("{table}:{line}:")), "{error}");
+        assert!(error.contains("most") && error.contains("nothing starts"), "{error}");
+    }
+    std::fs::write(&table, "[default\n").unwrap();
+    assert!(cli.refuses(&["serve", "--jurisdictions", &table]).contains(&format!("{table}:1:")));
+    assert!(cli.refuses(&["serve", "--jurisdictions", "/nowhere.toml"]).contains("/nowhere.toml"));
+
+    let config = |text: &str| site::config(cli.dir.path(), text);
+    let unknown = cli.refuses(&["--config", &config("listn = \"127.0.0.1:0\"\n"), "serve"]);
+    assert!(
+        unknown.contains("gateway.toml") && unknown.contains("listn") && unknown.contains("line 1"),
+        "{unknown}"
+    );
+    let nested = cli.refuses(&["--config", &config("[upload]\nmax_byte = 1\n"), "serve"]);
+    assert!(nested.contains("max_byte") && nested.contains("line 2"), "{nested}");
+    let open = cli.refuses(&["serve", "--listen", "0.0.0.0:0"]);
+    assert!(open.contains("behind_tls_proxy") && open.contains("0.0.0.0:0"), "{open}");
+    let tls = cli.refuses(&[
+        "--config",
+        &config("[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/nowhere.key\"\n"),
+        "serve",
+    ]);
+    assert!(tls.contains("/nowhere.pem"), "{tls}");
+    let ip = cli.refuses(&["--config", &config("ip_database = \"/nowhere.mmdb\"\n"), "serve"]);
+    assert!(ip.contains("/nowhere.mmdb"), "{ip}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let bound = cli.refuses(&["serve", "--listen", &address]);
+    assert!(bound.contains(&address) && bound.contains("in use"), "{bound}");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_used_is_told_by_its_path() {
+    let cli = Cli::new();
+    std::fs::write(&cli.data, "a file").unwrap();
+    for command in [&["serve"][..], &["check"], &["account", "list"]] {
+        let error = cli.refuses(command);
+        assert!(error.contains(cli.data.to_str().unwrap()), "{error}");
+    }
+    std::fs::remove_file(&cli.data).unwrap();
+    cli.says(&["account", "add", "acme"]);
+    std::fs::write(
+        cli.data.join("ledger.db"),
+        "no ledger at all, but long enough to be read as one ".repeat(100),
+    )
+    .unwrap();
+    let error = cli.refuses(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(error.contains("ledger"), "{error}");
+}
+
+#[test]
+fn what_the_gateway_keeps_only_its_owner_can_read() {
+    let cli = Cli::new();
+    cli.says(&["account", "add", "acme"]);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&cli.data), 0o700);
+    assert_eq!(mode(&cli.data.join("secrets")), 0o700);
+    for secret in files_below(&cli.data.join("secrets")) {
+        assert_eq!(mode(&secret), 0o600, "{}", secret.display());
+    }
+}
+
+#[tokio::test]
+async fn every_key_of_the_configuration_is_followed() {
+    let cli = Cli::new();
+    let dir = cli.dir.path();
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../jurisdictions.toml");
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\ndata = \"{data}\"\nsecrets = \"{secrets}\"\njurisdictions = \"{table}\"\n\
+         behind_tls_proxy = true\nconnections = 64\ndrain_seconds = 3\nlog_json = false\n\
+         [upload]\nmax_bytes = 20000\ndeadline_seconds = 60\nmin_rate = 100\n",
+        data = dir.join("elsewhere").display(),
+        secrets = dir.join("apart").display(),
+        table = table.display(),
+    );
+    let config = site::config(dir, &text);
+    let json = |args: &[&str]| {
+        let (code, out, err) = run(&[&["--config", &config, "--json"], args].concat());
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let checked = json(&["check"]);
+    assert_eq!(checked["data"], dir.join("elsewhere").to_str().unwrap());
+    assert!(checked["rows"].as_u64().unwrap() > 100);
+    assert!(dir.join("elsewhere/ledger.db").exists());
+    assert_eq!(files_below(&dir.join("apart")).len(), 3);
+    assert!(!dir.join("elsewhere/secrets").exists());
+    assert!(!cli.data.exists());
+
+    // The command line overrides the file.
+    json(&["--data", cli.data.to_str().unwrap(), "account", "add", "acme"]);
+    assert!(cli.data.join("ledger.db").exists());
+    let credential =
+        json(&["--data", cli.data.to_str().unwrap(), "credential", "add", "acme", "--role", "recorder"]);
+    let process = Process::serve(&cli.data, &["--config", &config]);
+    let recorder = Client::named(
+        process.address,
+        credential["username"].as_str().unwrap(),
+        credential["password"].as_str().unwrap(),
+    );
+    recorder.get("/v1/recordings").await.expect(200);
+}
+
+/// The program, on a data directory of its own.
+struct Cli {
+    dir: TempDir,
+    data: std::path::PathBuf,
+}
+
+impl Cli {
+    fn new() -> Cli {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        Cli { dir, data }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        run(&[&["--data", self.data.to_str().unwrap()], args].concat())
+    }
+
+    /// What a command prints with `--json`.
+    #[track_caller]
+    fn json(&self, args: &[&str]) -> Value {
+        let (code, out, err) = self.run(&[args, &["--json"]].concat());
+        assert_eq!((code, err.as_str()), (0, ""), "{args:?}");
+        serde_json::from_str(&out).unwrap()
+    }
+
+    /// What a command prints for people.
+    #[track_caller]
+    fn says(&self, args: &[&str]) -> String {
+        let (code, out, err) = self.run(args);
+        assert_eq!((code, err.as_str()), (0, ""), "{args:?}");
+        out
+    }
+
+    /// What a command prints that fails.
+    #[track_caller]
+    fn refuses(&self, args: &[&str]) -> String {
+        let (code, out, err) = self.run(args);
+        assert_eq!((code, out.as_str()), (1, ""), "{args:?}: {err}");
+        assert!(err.starts_with("error: "), "{err}");
+        err
+    }
+
+    /// With this on its standard input.
+    fn fed(&self, args: &[&str], input: &[u8]) -> (i32, String, String) {
+        let mut child = Command::new(PROGRAM)
+            .args(["--data", self.data.to_str().unwrap()])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Whether these bytes stand anywhere in the data directory.
+    fn keeps(&self, bytes: &[u8]) -> bool {
+        files_below(&self.data)
+            .iter()
+            .any(|file| std::fs::read(file).unwrap().windows(bytes.len()).any(|window| window == bytes))
+    }
+}
