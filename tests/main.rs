@@ -4,6 +4,7 @@
 mod cli;
 mod crash;
 mod differential;
+mod fault;
 mod golden;
 mod harness;
 mod interop;

@@ -1,0 +1,254 @@
+//! What the gateway needs fails: the disk, the ledger, the store, a secret. Nothing is acknowledged
+//! that is lost, the answer says so, and all is well again without a restart.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use consent_gateway::access::Role;
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+
+use crate::harness::{Answer, Client, Process, files_below, run, wav};
+use crate::site::Site;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_full_disk_nothing_is_acknowledged_and_room_brings_everything_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mount(dir.path().join("disk"), "size=12m") else { return };
+    let site = Site::on(dir, disk.0.join("data")).await;
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let from = site.record(&recorder, "c1").await;
+    site.record(&recorder, "c2").await;
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    let upload = async |name: &str, audio: &[u8]| {
+        let start = from.to_string();
+        recorder
+            .upload(&format!("/v1/calls/c1/recordings/{name}"), &[("recording-start", &start)], audio)
+            .await
+    };
+    let before = upload("before", &wav(1000)).await.expect(201);
+    ready(&process, true).await;
+
+    disk.fill();
+    // The ledger may have room of its own for a few entries; those are acknowledged and kept.
+    let mut logged = Vec::new();
+    let refused = loop {
+        let id = format!("e{}", logged.len());
+        let answer = say_yes(&recorder, "c1", &id).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        logged.push(id);
+        assert!(logged.len() < 10_000, "the disk does not fill");
+    };
+    refused.problem(503, "trail-unavailable");
+    assert_eq!(refused.headers["retry-after"], "1");
+    ready(&process, false).await;
+    let refused = upload("during", &wav(1000)).await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    // An objection that could not be logged bars its call, until it is sent again.
+    let objection = json!({"type": "consent.withdrawn", "participant": "caller", "id": "no"});
+    recorder.post("/v1/calls/c2/events", &objection).await.problem(503, "trail-unavailable");
+    // What needs no entry is still answered, and the process lives.
+    recorder.get("/v1/calls/c1").await.expect(200);
+    Client::stranger(process.address).get("/healthz").await.expect(200);
+    let (code, _, err) =
+        run(&["--data", site.data.to_str().unwrap(), "credential", "add", "acme", "--role", "admin"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("nothing was done") || err.contains("ledger"), "{err}");
+
+    disk.empty();
+    ready(&process, true).await;
+    let control =
+        async |action: &str| recorder.post("/v1/calls/c2/recording", &json!({"action": action})).await;
+    control("pause").await.expect(200);
+    control("resume").await.problem(503, "call-barred");
+    let decision = recorder.post("/v1/calls/c2/events", &objection).await.expect(201);
+    assert_eq!(decision["recording"], "blocked");
+    control("resume").await.problem(403, "consent-required");
+    let after = upload("during", &wav(1000)).await.expect(201);
+    say_yes(&recorder, "c1", "after").await.expect(201);
+    let listener = site.client(&process, Role::Listener);
+    for stored in [before, after] {
+        assert!(site.fetch_and_open(&listener, stored["id"].as_str().unwrap()).await == wav(1000));
+    }
+    let kept = sent_ids(&site.consents(&process, "c1").await);
+    for id in &logged {
+        assert!(kept.contains(id), "event {id} was acknowledged and is lost");
+    }
+    site.assert_integrity().await;
+    assert_eq!(site.rows().await.len(), 2);
+    // The failed upload left nothing behind: two recordings with their envelopes.
+    assert_eq!(files_below(&site.data.join("media")).len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_another_program_locks_the_ledger_the_answer_is_503_and_afterwards_all_is_well() {
+    let site = Site::new().await;
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    site.record(&recorder, "c1").await;
+    let mut other = site.sqlite().await;
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let stranger = Client::stranger(process.address);
+    // The ledger's patience is ten seconds.
+    let (event, probe) = tokio::join!(say_yes(&recorder, "c1", "locked"), stranger.get("/readyz"));
+    event.problem(503, "trail-unavailable");
+    assert_eq!(probe.status, 503);
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    ready(&process, true).await;
+    say_yes(&recorder, "c1", "locked").await.expect(201);
+    let kept = sent_ids(&site.consents(&process, "c1").await);
+    assert_eq!(kept.iter().filter(|id| *id == "locked").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_cannot_be_written_refuses_uploads_and_takes_them_when_it_is_back() {
+    let site = Site::new().await;
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let from = site.record(&recorder, "c1").await.to_string();
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    let media = site.data.join("media");
+    std::fs::write(&media, "in the way").unwrap();
+    let upload = async || {
+        recorder.upload("/v1/calls/c1/recordings/a", &[("recording-start", &from)], &wav(1000)).await
+    };
+    let problem = upload().await.problem(503, "store-unavailable");
+    assert!(!problem.to_string().contains("media"), "the inside is told: {problem}");
+    assert_eq!(site.rows().await.len(), 0);
+    std::fs::remove_file(&media).unwrap();
+    let stored = upload().await.expect(201);
+    let listener = site.client(&process, Role::Listener);
+    assert!(site.fetch_and_open(&listener, stored["id"].as_str().unwrap()).await == wav(1000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn media_that_are_missing_or_cut_are_a_problem_and_never_half_an_answer() {
+    let site = Site::new().await;
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let from = site.record(&recorder, "c1").await.to_string();
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    let stored = recorder
+        .upload("/v1/calls/c1/recordings/a", &[("recording-start", &from)], &wav(1000))
+        .await
+        .expect(201);
+    let id = stored["id"].as_str().unwrap();
+    let file = files_below(&site.data.join("media"))
+        .into_iter()
+        .find(|file| file.extension().is_some_and(|e| e == "sealed"))
+        .unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let listener = site.client(&process, Role::Listener);
+    let fetch = async || listener.get(&format!("/v1/recordings/{id}/media?purpose=quality")).await;
+    std::fs::remove_file(&file).unwrap();
+    fetch().await.problem(503, "store-unavailable");
+    std::fs::write(&file, &whole[..100]).unwrap();
+    fetch().await.problem(503, "store-unavailable");
+    std::fs::write(&file, &whole).unwrap();
+    assert_eq!(fetch().await.status, 200);
+    assert!(site.fetch_and_open(&listener, id).await == wav(1000));
+}
+
+#[tokio::test]
+async fn a_damaged_secret_refuses_to_start_and_is_told_by_name() {
+    let site = Site::new().await;
+    let data = site.data.to_str().unwrap();
+    for secret in files_below(&site.data.join("secrets")) {
+        let whole = std::fs::read(&secret).unwrap();
+        for damaged in [&whole[..31], &[], &[whole.as_slice(), b"\n"].concat()] {
+            std::fs::write(&secret, damaged).unwrap();
+            for command in ["serve", "check"] {
+                let (code, out, err) = run(&["--data", data, command]);
+                assert_eq!((code, out.as_str()), (1, ""));
+                assert!(err.contains(secret.to_str().unwrap()) && err.contains("restore it"), "{err}");
+            }
+        }
+        std::fs::write(&secret, whole).unwrap();
+    }
+    ready(&site.serve(&[]), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_only_data_directory_is_told_before_anything_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mount(dir.path().join("disk"), "size=12m") else { return };
+    let site = Site::on(dir, disk.0.join("data")).await;
+    disk.remount("ro");
+    let data = site.data.to_str().unwrap();
+    for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["check"], &["account", "add", "b"]] {
+        let (code, out, err) = run(&[&["--data", data], args].concat());
+        assert_eq!((code, out.as_str()), (1, ""), "{args:?}");
+        assert!(err.to_lowercase().contains("read-only"), "{args:?}: {err}");
+    }
+    let fresh = disk.0.join("fresh");
+    let (_, _, err) = run(&["--data", fresh.to_str().unwrap(), "check"]);
+    assert!(err.contains(fresh.to_str().unwrap()) && err.to_lowercase().contains("read-only"), "{err}");
+    disk.remount("rw");
+    ready(&site.serve(&[]), true).await;
+}
+
+async fn ready(process: &Process, is: bool) {
+    let answer = Client::stranger(process.address).get("/readyz").await;
+    answer.expect(if is { 200 } else { 503 });
+}
+
+async fn say_yes(recorder: &Client, call: &str, id: &str) -> Answer {
+    let yes = json!({"type": "consent.given", "participant": "caller", "method": "dtmf", "id": id, "reason": "y".repeat(200)});
+    recorder.post(&format!("/v1/calls/{call}/events"), &yes).await
+}
+
+fn sent_ids(records: &[Value]) -> Vec<String> {
+    let id = |record: &Value| Some(record["detail"]["event"]["id"].as_str()?.to_owned());
+    records.iter().filter_map(id).collect()
+}
+
+/// A small file system in memory.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(at: PathBuf, options: &str) -> Option<Disk> {
+        std::fs::create_dir(&at).unwrap();
+        let mounted = command("mount", &["-t", "tmpfs", "-o", options, "none"], &at);
+        if !mounted {
+            eprintln!("skipped: no file system can be mounted here (that takes root)");
+        }
+        mounted.then_some(Disk(at))
+    }
+
+    fn remount(&self, mode: &str) {
+        // Whoever has just closed the ledger may not be done with it.
+        let remounted = || command("mount", &["-o", &format!("remount,{mode}")], &self.0);
+        let done = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            remounted()
+        });
+        assert!(done, "the disk stays busy");
+    }
+
+    fn fill(&self) {
+        use std::io::Write as _;
+        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
+        for step in [1 << 16, 1 << 10, 1] {
+            while file.write_all(&vec![0; step]).is_ok() {}
+        }
+    }
+
+    fn empty(&self) {
+        std::fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        command("umount", &["-l"], &self.0);
+    }
+}
+
+fn command(name: &str, args: &[&str], path: &Path) -> bool {
+    Command::new(name).args(args).arg(path).output().is_ok_and(|output| output.status.success())
+}
