@@ -335,6 +335,17 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -12,3 +12,4 @@ mod properties;
 mod scenario;
 mod site;
 mod tidy;
+mod wire;
