@@ -373,14 +373,13 @@ pub(crate) fn place(field: &str, text: Option<&str>) -> Result<Option<policy::Co
     text.map(parse).transpose()
 }
 
+/// A number binds whoever has it, and nobody who has another, whatever they are called.
 fn is_subject(subject: &str, asked: &Participant) -> bool {
     let number = |text: &str| crate::locate::e164(text).ok();
-    subject == asked.id
-        || asked
-            .number
-            .as_deref()
-            .and_then(number)
-            .is_some_and(|asked| number(subject).is_some_and(|subject| subject == asked))
+    match (number(subject), asked.number.as_deref()) {
+        (Some(subject), Some(asked)) => number(asked).is_some_and(|asked| asked == subject),
+        (Some(_), None) | (None, _) => subject == asked.id,
+    }
 }
 
 fn check_open(asked: &OpenCall) -> Result<(), Fault> {

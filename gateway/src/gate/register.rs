@@ -305,8 +305,15 @@ impl Gate {
             }
             let now = self.clock.now();
             let uid = super::parse_id(&row.uid)?;
+            let calls = self.ledger.calls_with_grant(account, id).await?;
+            let mut uids: Vec<String> = calls.iter().map(|call| call.uid.clone()).collect();
+            uids.sort();
             let mut job = Job {
-                expects: vec![Expect::GrantHolds { account: account.into(), id: id.into() }],
+                expects: vec![
+                    Expect::GrantHolds { account: account.into(), id: id.into() },
+                    // Nobody joined with it meanwhile whom this would not reach.
+                    Expect::CallsWithGrant { account: account.into(), id: id.into(), calls: uids },
+                ],
                 changes: vec![Change::WithdrawGrant {
                     account: account.into(),
                     id: id.into(),
@@ -322,7 +329,7 @@ impl Gate {
                 )?],
             };
             let mut deleting = Vec::new();
-            for call in self.ledger.calls_with_grant(account, id).await? {
+            for call in calls {
                 let mut loaded = self.load_row(call).await?;
                 if loaded.call.settings().on_withdrawal == OnWithdrawal::Delete {
                     deleting.push(loaded.uid);

@@ -71,6 +71,15 @@ pub enum Expect {
         /// The grant's id.
         id: String,
     },
+    /// These open calls, in order, and no others, have somebody who relies on the grant.
+    CallsWithGrant {
+        /// The account.
+        account: String,
+        /// The grant's id.
+        id: String,
+        /// The calls.
+        calls: Vec<String>,
+    },
     /// The grant is not registered.
     GrantFree {
         /// The account.

@@ -174,6 +174,17 @@ async fn holds(connection: &mut SqliteConnection, expect: &Expect) -> Result<boo
             .await?;
             found.is_some()
         }
+        Expect::CallsWithGrant { account, id, calls } => {
+            let found: Vec<String> = sqlx::query_scalar(
+                "SELECT DISTINCT call.uid FROM participant JOIN call ON call.uid = participant.call \
+                 WHERE participant.consent_grant = ? AND call.account = ? AND call.ended_at IS NULL ORDER BY call.uid",
+            )
+            .bind(id)
+            .bind(account)
+            .fetch_all(connection)
+            .await?;
+            found == *calls
+        }
         Expect::GrantFree { account, id } => {
             let found: Option<i64> =
                 sqlx::query_scalar("SELECT 1 FROM consent_grant WHERE account = ? AND id = ?")
