@@ -33,11 +33,13 @@ pub enum Placement {
 #[derive(Debug)]
 pub struct Admission {
     who: Principal,
-    call: String,
+    /// The call itself: its name may be another call's by the time the body has come in.
+    call: Uuid,
     name: String,
     placement: Placement,
     digest: Option<[u8; 32]>,
-    existing: Option<RecordingRow>,
+    /// A recording of this name was accepted before: the body is only compared.
+    known: bool,
 }
 
 /// What became of an upload.
@@ -104,7 +106,14 @@ impl Gate {
                 return Err(self.refuse(who, &loaded, name, uncovered, now).await?);
             }
         }
-        Ok(Admission { who: who.clone(), call: call.into(), name: name.into(), placement, digest, existing })
+        Ok(Admission {
+            who: who.clone(),
+            call: loaded.uid,
+            name: name.into(),
+            placement,
+            digest,
+            known: existing.is_some(),
+        })
     }
 
     /// Takes an admitted upload in: stages it, decides again, accepts or refuses.
@@ -114,9 +123,11 @@ impl Gate {
     /// [`Fault`]; then nothing of it can be read, and what was written is removed.
     pub async fn store(&self, admission: Admission, body: &mut Paced) -> Result<Stored, Fault> {
         let fingerprint = self.secrets.fingerprint(&admission.who.account);
-        if let Some(existing) = &admission.existing {
+        if admission.known {
             let again = record::fingerprint_of(fingerprint, body).await.map_err(body_fault)?;
-            return same_or_conflict(existing, &again);
+            // Looked up only now: it may have been deleted while the body came in.
+            let existing = self.ledger.recording_by_name(admission.call, &admission.name).await?;
+            return same_or_conflict(&existing.ok_or_else(gone)?, &again);
         }
         let staged = record::stage(&self.vault, &admission.who.account, fingerprint, admission.digest, body)
             .await
@@ -174,7 +185,8 @@ impl Gate {
         admission: &Admission,
         staged: &Staged,
     ) -> Result<(Judged<'g>, Timestamp), Fault> {
-        let loaded = self.load_for(&admission.who.account, &admission.call, &admission.placement).await?;
+        let row = self.ledger.call(admission.call).await?.ok_or_else(Fault::unknown_call)?;
+        let loaded = self.load_row(row).await?;
         self.barred.check(&loaded)?;
         let now = self.moment(&loaded.call);
         if let Some(existing) = self.ledger.recording_by_name(loaded.uid, &admission.name).await? {
