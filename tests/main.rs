@@ -1,6 +1,7 @@
 //! Everything that tests from outside, in one binary. `tests/run` installs what it needs.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
+mod bypass;
 mod cli;
 mod crash;
 mod differential;

@@ -341,6 +341,7 @@ pub fn reason(why: Why) -> String {
         Why::NobodyConsents => "nobody-consents".into(),
         Why::Missing(p) => format!("consent-missing:{p}"),
         Why::Unannounced(p) => format!("announcement-missing:{p}"),
+        Why::NotYetAnnounced(p) => format!("announcement-pending:{p}"),
         Why::NotGranted => "not-granted".into(),
         Why::Paused => "paused".into(),
         Why::NotYet => "not-yet".into(),

@@ -144,6 +144,9 @@ pub enum Why {
     Missing(u32),
     /// The recording had to hold an announcement and this participant heard none in time.
     Unannounced(u32),
+    /// The recording has to hold an announcement, and that this participant heard it was not
+    /// reported yet.
+    NotYetAnnounced(u32),
     /// No window was granted then.
     NotGranted,
     /// The platform paused then, and the audio is not silent.
@@ -337,7 +340,7 @@ impl<'t> Call<'t> {
         self.open_window().is_some()
     }
 
-    /// How much audio was accepted, in milliseconds.
+    /// How much of what was granted the accepted recordings use up, in milliseconds.
     #[must_use]
     pub fn accepted_ms(&self) -> u64 {
         self.accepted_ms

@@ -37,6 +37,8 @@ pub enum Door {
 pub struct Coverage {
     /// Its length in milliseconds.
     pub duration_ms: u64,
+    /// How much of that lies in windows, and so uses them up. Measured silence uses up nothing.
+    pub granted_ms: u64,
     /// Where it lies in time; where it was not placed, the window that it lies in.
     pub spans: Vec<(Timestamp, Timestamp)>,
 }
@@ -114,14 +116,15 @@ impl Call<'_> {
         if !uncovered.is_empty() {
             return Err(Uncovered::Spans(uncovered));
         }
+        let granted_ms = duration_ms.saturating_sub(call.silent_ms(&parts, now));
         if door == Door::Asks {
             let left_ms = call.budget_ms(now).saturating_sub(call.accepted_ms());
-            if duration_ms.saturating_sub(call.silent_ms(&parts, now)) > left_ms {
+            if granted_ms > left_ms {
                 return Err(Uncovered::UsedUp { left_ms });
             }
         }
         let spans = parts.iter().map(|(from, ms)| (*from, plus(*from, *ms))).collect();
-        Ok(Coverage { duration_ms, spans })
+        Ok(Coverage { duration_ms, granted_ms, spans })
     }
 
     /// The only window, as a stretch that has to be covered wherever the audio lies in it.
@@ -208,7 +211,10 @@ impl Call<'_> {
         if at >= now && !(in_slack && door == Door::Asks) {
             return Some(Why::NotYet);
         }
-        self.unannounced(window, at).map(|(who, _)| Why::Unannounced(who))
+        // A finished recording holds its announcement or it does not: that it might still be
+        // reported in time is no reason to keep it now.
+        let (who, due) = self.unannounced(window, at)?;
+        Some(if due < now { Why::Unannounced(who) } else { Why::NotYetAnnounced(who) })
     }
 
     /// Says what the law had against it, where it had something, rather than that nobody asked.

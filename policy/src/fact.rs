@@ -316,10 +316,10 @@ pub enum What {
     /// The platform stopped by itself.
     #[serde(rename = "recording.stopped")]
     RecordingStopped,
-    /// A finished recording of this length was accepted.
+    /// A finished recording was accepted.
     #[serde(rename = "recording.accepted")]
     Accepted {
-        /// Its length in milliseconds.
+        /// How much of what was granted it uses up, in milliseconds.
         duration_ms: u64,
     },
     /// The call is over.

@@ -292,8 +292,8 @@ impl<'a> Naive<'a> {
         self.lines()
             .filter(|(i, line)| match &line.what {
                 What::Joined(joined) => joined.participant == participant && joined.is_person(),
-                What::Located { participant: who, places, .. } => {
-                    *who == participant && !places.is_empty() && self.has_joined_before(participant, *i)
+                What::Located { participant: who, .. } => {
+                    *who == participant && self.has_joined_before(participant, *i)
                 }
                 _ => false,
             })
@@ -469,6 +469,10 @@ impl<'a> Naive<'a> {
         {
             return None;
         }
+        // Only the yes is dated: it is no answer to a prompt that had not even begun.
+        if prompted.at.is_none() && yes.at.is_some_and(|yes| yes < self.prompt_begin(prompt, person)) {
+            return None;
+        }
         Some((prompt, self.loosens(yes).max(self.loosens(prompted))))
     }
 
@@ -513,12 +517,11 @@ impl<'a> Naive<'a> {
             && !self.is_old(i, person)
     }
 
-    /// Whether the prompt that ends in line `i` was, as it is said, begun before they objected: whoever
+    /// Whether the prompt that ends in line `i` had begun before they objected: whoever
     /// has said no is asked anew.
     fn is_old(&self, i: usize, person: u32) -> bool {
-        let said = self.reported_start(i, person).is_some() || self.log[i].at.is_some();
         let begin = self.prompt_begin(i, person);
-        said && (0..i).any(|k| self.is_objection(k, person) && begin < self.log[k].tightens())
+        (0..i).any(|k| self.is_objection(k, person) && begin < self.log[k].tightens())
     }
 
     /// When the prompt that ends in line `i` began.

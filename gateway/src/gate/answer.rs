@@ -101,6 +101,10 @@ pub fn words(why: Why, names: Names<'_>) -> String {
         Why::Unannounced(p) => {
             format!("no announcement to `{}` was recorded in the first 15 seconds", names(p))
         }
+        Why::NotYetAnnounced(p) => format!(
+            "the recording has to hold an announcement to `{}`, and none was reported yet: report `announcement.recorded`, then send it again",
+            names(p)
+        ),
         Why::NotGranted => "recording was not granted then: ask with `start` or `resume` first".into(),
         Why::Paused => "recording was paused then, and the audio is not silent".into(),
         Why::NotYet => "it lies in the future".into(),

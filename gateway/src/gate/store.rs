@@ -218,7 +218,7 @@ impl Gate {
         let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
         let bare = serde_json::to_vec(&bare).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
         let event =
-            Event { received_at: at, at: None, what: What::Accepted { duration_ms: coverage.duration_ms } };
+            Event { received_at: at, at: None, what: What::Accepted { duration_ms: coverage.granted_ms } };
         let body = Body::Accepted {
             facts: event,
             recording: id,
@@ -352,8 +352,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Fault, Fault> {
         let never = loaded.call.windows().is_empty();
-        let announceable = loaded.call.decide(now).announcement_due.is_some();
-        let fault = refusal(&uncovered, never, announceable, &|p| loaded.name_of(p));
+        let fault = refusal(&uncovered, never, &|p| loaded.name_of(p));
         let spans = match &uncovered {
             Uncovered::Spans(spans) => {
                 spans.iter().map(|span| (span.from, span.until, reason(span.why))).collect()
@@ -445,17 +444,23 @@ fn check_placement(placement: &Placement) -> Result<(), Fault> {
     }
 }
 
-fn refusal(
-    uncovered: &Uncovered,
-    never_granted: bool,
-    announceable: bool,
-    names: answer::Names<'_>,
-) -> Fault {
+fn refusal(uncovered: &Uncovered, never_granted: bool, names: answer::Names<'_>) -> Fault {
     let delete = |fault: Fault| fault.with("source", json!("delete"));
     match uncovered {
         Uncovered::Spans(spans) => {
-            let consent = spans.iter().all(|span| !matches!(span.why, Why::NotGranted | Why::NotYet | Why::Paused | Why::Unannounced(_) | Why::Ended));
-            let waits = |why| why == Why::NotYet || (announceable && matches!(why, Why::Unannounced(_)));
+            let ours = |why| {
+                matches!(
+                    why,
+                    Why::NotGranted
+                        | Why::NotYet
+                        | Why::Paused
+                        | Why::Unannounced(_)
+                        | Why::NotYetAnnounced(_)
+                        | Why::Ended
+                )
+            };
+            let consent = spans.iter().all(|span| !ours(span.why));
+            let waits = |why| matches!(why, Why::NotYet | Why::NotYetAnnounced(_));
             let later = !never_granted && spans.iter().all(|span| waits(span.why));
             let declined = spans.iter().any(|span| matches!(span.why, Why::Declined(_)));
             let withdrawn = spans.iter().any(|span| matches!(span.why, Why::Withdrawn(_)));

@@ -154,9 +154,8 @@ impl Person {
         now: Timestamp,
         loose: Timestamp,
     ) {
-        if !places.is_empty() {
-            self.human_from.get_or_insert(loose);
-        }
+        // Whoever can be located is a person, whether or not the number or address names a place.
+        self.human_from.get_or_insert(loose);
         self.learn(places, since.map_or(Since::Joining, Since::Moment), now);
     }
 
@@ -193,8 +192,6 @@ impl Person {
         let begin = started.unwrap_or_else(|| before(end, millis(heard.played_ms)));
         let whole =
             millis(heard.played_ms) >= lasts && started.is_none_or(|started| after(started, lasts) <= end);
-        // Without a reported time the log's order is the order of events.
-        let dated = started.is_some() || heard.claimed.is_some();
         let refused = if stay.is_machine(heard.logged) {
             Some("a machine took the call, and a prompt played to a machine counts for nobody")
         } else if !whole {
@@ -206,7 +203,7 @@ impl Person {
             Some("it was not in a language they have")
         } else if !heard.prompt.covers_purposes {
             Some("the prompt does not name every purpose of the call")
-        } else if dated && objected.is_some_and(|objected| begin < objected) {
+        } else if objected.is_some_and(|objected| begin < objected) {
             Some("it had begun before they objected")
         } else {
             None
@@ -215,7 +212,7 @@ impl Person {
             stay.outcome = PromptOutcome::Uncounted(reason);
             return;
         }
-        stay.prompted(heard.claimed, heard.counts_from);
+        stay.prompted(begin, heard.claimed, heard.counts_from);
         for refusal in &mut self.refusals {
             refusal.prompted_since = true;
         }

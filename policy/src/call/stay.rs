@@ -46,6 +46,8 @@ pub(crate) enum PromptOutcome {
 /// The last prompt that counts.
 #[derive(Debug, Clone, Copy)]
 struct Prompted {
+    /// When it began, as far as known.
+    began: Timestamp,
     /// When it ended, as the platform claims.
     claimed: Option<Timestamp>,
     /// From when it counts.
@@ -75,9 +77,9 @@ impl Stay {
         self.grants.extend(grant.map(|grant| (logged, grant)));
     }
 
-    pub(super) fn prompted(&mut self, claimed: Option<Timestamp>, counts_from: Timestamp) {
+    pub(super) fn prompted(&mut self, began: Timestamp, claimed: Option<Timestamp>, counts_from: Timestamp) {
         self.outcome = PromptOutcome::Completed;
-        self.prompted = Some(Prompted { claimed, counts_from });
+        self.prompted = Some(Prompted { began, claimed, counts_from });
         self.levels.push((counts_from, Level::Notice));
     }
 
@@ -105,9 +107,11 @@ impl Stay {
 
     fn follows(&self, prompted: Prompted, claimed: Option<Timestamp>) -> bool {
         let in_order = match (prompted.claimed, claimed) {
-            (Some(prompted), Some(said)) => prompted <= said,
+            (Some(ended), Some(said)) => ended <= said,
+            // Only the yes is dated: it is no answer to a prompt that had not even begun.
+            (None, Some(said)) => prompted.began <= said,
             // The log's order is the order of events.
-            (None, _) | (_, None) => true,
+            (_, None) => true,
         };
         self.outcome == PromptOutcome::Completed && in_order
     }

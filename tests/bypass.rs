@@ -1,0 +1,161 @@
+//! Attempts to get audio in that is not covered. After each, nothing readable may be there.
+
+mod announced;
+mod grants;
+mod hidden;
+mod people;
+mod plaintext;
+mod races;
+mod requests;
+mod time;
+mod windows;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use consent_gateway::trail::{self, Body, Leaf};
+use jiff::{SignedDuration, Timestamp};
+use policy::{Claim, Door};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+use crate::harness::{Answer, Client, Gateway};
+
+/// The call `c1` in California, everybody prompted, recording granted: since when.
+async fn granted(gateway: &Gateway) -> Timestamp {
+    granted_in(gateway, "c1", "US-CA").await
+}
+
+async fn granted_in(gateway: &Gateway, call: &str, place: &str) -> Timestamp {
+    gateway.open(call, place).await;
+    gateway.prompt(call, &["caller", "agent"]).await;
+    gateway.control(call, "start").await.expect(200);
+    gateway.now()
+}
+
+/// Nothing was stored, and nothing says that it was: not the store, not the API, not the ledger,
+/// not the trail.
+async fn nothing_got_in(gateway: &Gateway) {
+    assert_eq!(gateway.stored_files(), 0, "the store holds something");
+    stored(gateway, 0).await;
+}
+
+/// Exactly so many recordings were stored, and every one of them was covered when it was accepted.
+async fn stored(gateway: &Gateway, count: usize) {
+    let listed = gateway.listener.get("/v1/recordings?limit=1000").await.expect(200);
+    assert_eq!(listed["recordings"].as_array().unwrap().len(), count, "{listed}");
+    let rows =
+        gateway.gate().ledger.recordings("acme", None, None, (i64::MIN, String::new()), 1000).await.unwrap();
+    assert_eq!(rows.len(), count);
+    assert_eq!(accepted_were_covered(gateway).await, count);
+}
+
+/// Computes the coverage of every accepted recording again, from the leaves before its own. How
+/// many there are.
+async fn accepted_were_covered(gateway: &Gateway) -> usize {
+    let times = (i64::MIN, i64::MAX);
+    let rows = gateway.gate().ledger.log_page("acme", -1, None, times, u32::MAX).await.unwrap();
+    let mut calls: HashMap<Uuid, Vec<Leaf>> = HashMap::new();
+    let mut accepted = 0;
+    for row in rows {
+        let leaf: Leaf = serde_json::from_slice(&row.leaf).unwrap();
+        let Some(uid) = leaf.call else { continue };
+        let before = calls.entry(uid).or_default();
+        assert_eq!(leaf.prev, before.last().map(|last| last.id), "an entry was decided on a stale view");
+        if let Body::Accepted { facts, spans, .. } = &leaf.body {
+            accepted += 1;
+            let call = trail::fold(&gateway.gate().table, before).unwrap();
+            let parts = spans.iter().map(|(from, until)| (*from, ms_between(*from, *until))).collect();
+            // Whether it was silent where it had to be is not known any more.
+            let covered = call.coverage(&Claim::Placed(parts), Door::Asks, leaf.at, &|_, _| true);
+            assert!(covered.is_ok(), "accepted though not covered: {covered:?} {facts:?}");
+        }
+        before.push(leaf);
+    }
+    accepted
+}
+
+fn ms_between(from: Timestamp, until: Timestamp) -> u64 {
+    u64::try_from(until.duration_since(from).as_millis()).unwrap()
+}
+
+fn before(at: Timestamp, ms: i64) -> Timestamp {
+    at.checked_sub(SignedDuration::from_millis(ms)).unwrap()
+}
+
+fn after(at: Timestamp, ms: i64) -> Timestamp {
+    at.checked_add(SignedDuration::from_millis(ms)).unwrap()
+}
+
+async fn join(gateway: &Gateway, call: &str, participant: &Value) -> Answer {
+    gateway.recorder.post(&format!("/v1/calls/{call}/participants"), participant).await
+}
+
+fn customer(id: &str) -> Value {
+    json!({"id": id, "role": "customer", "location": "US-CA", "languages": ["en"]})
+}
+
+async fn timeline(gateway: &Gateway, call: &str, name: &str, timeline: &str, audio: &[u8]) -> Answer {
+    let path = format!("/v1/calls/{call}/recordings/{name}");
+    gateway.recorder.upload(&path, &[("recording-timeline", timeline)], audio).await
+}
+
+/// An upload that was admitted, and whose body is sent piece by piece.
+struct Upload {
+    stream: TcpStream,
+}
+
+impl Upload {
+    /// Asks first (`Expect: 100-continue`), so that it is admitted once this returns.
+    async fn admitted(client: &Client, path: &str, from: Option<Timestamp>, length: usize) -> Upload {
+        let mut stream = TcpStream::connect(client.address).await.unwrap();
+        let authorization = client.authorization.as_deref().unwrap();
+        let start = from.map(|from| format!("Recording-Start: {from}\r\n")).unwrap_or_default();
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nHost: gateway\r\nAuthorization: {authorization}\r\n{start}Content-Length: {length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut told = Vec::new();
+        while !told.ends_with(b"\r\n\r\n") {
+            told.push(stream.read_u8().await.unwrap());
+        }
+        let told = String::from_utf8(told).unwrap();
+        assert!(told.starts_with("HTTP/1.1 100 "), "{told}");
+        Upload { stream }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// The status and body of the answer.
+    async fn answer(mut self) -> (u16, Value) {
+        let mut answer = Vec::new();
+        self.stream.read_to_end(&mut answer).await.unwrap();
+        parse(&answer)
+    }
+}
+
+fn parse(answer: &[u8]) -> (u16, Value) {
+    let text = String::from_utf8_lossy(answer);
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+/// Sends bytes as they are and reads until the gateway closes. Where it waits for more, it is left
+/// waiting for a moment, and then alone.
+async fn raw(gateway: &Gateway, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(gateway.recorder.address).await.unwrap();
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(2), stream.read_to_end(&mut answer)).await;
+    answer
+}
+
+async fn send(client: &Client, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    client.send(method, path, headers, Bytes::copy_from_slice(body)).await
+}
