@@ -1,5 +1,13 @@
 //! Everything that tests from outside, in one binary. `tests/run` installs what it needs.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test may panic, and says what it skips"
+)]
 
 mod bypass;
 mod cli;
