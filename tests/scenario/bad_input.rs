@@ -26,7 +26,7 @@ async fn wrong_credentials_are_401_whatever_is_wrong_with_them() {
         Some("Basic !!!"),
         Some("Basic dXNlcg=="),
         Some("Bearer x"),
-        Some(right.trim_end_matches(|c: char| c == '=').split_at(20).0),
+        Some(right.trim_end_matches('=').split_at(20).0),
         None,
     ] {
         let client = Client { address, authorization: header.map(ToOwned::to_owned) };

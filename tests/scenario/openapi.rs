@@ -61,10 +61,11 @@ fn fits(schema: &Value, value: &Value) -> Result<(), String> {
             }
         }
         for (name, member) in members {
-            match &schema["properties"][name] {
-                Value::Null if schema["additionalProperties"] == false => return fail("has something more"),
-                Value::Null => {}
-                property => fits(property, member)?,
+            let property = &schema["properties"][name];
+            if !property.is_null() {
+                fits(property, member)?;
+            } else if schema["additionalProperties"] == false {
+                return fail("has something more");
             }
         }
     }

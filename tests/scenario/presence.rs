@@ -16,6 +16,8 @@ async fn a_prompt_played_to_a_machine_counts_for_nobody() {
     assert_eq!(of(&decision, "caller")["state"], "unprompted");
     assert_eq!(of(&decision, "caller")["needs"], json!([["participant.answered", "prompt.completed"]]));
     is_blocked(&gateway.report("c", answered("human")).await);
+    is_blocked(&gateway.prompt("c", &["caller"]).await);
+    gateway.advance_ms(4000);
     is_permitted(&gateway.prompt("c", &["caller"]).await);
 }
 
