@@ -449,7 +449,7 @@ fn decide_explains_a_call_from_a_file_or_standard_input() {
     let decision: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(decision["recording"], "blocked");
     assert_eq!(decision["requirement"]["parties"], "all");
-    assert_eq!(decision["decided_at"], "2026-11-20T10:01:00Z");
+    assert_eq!(decision["decided_at"], "2026-11-20T10:01:00.000Z");
     assert!(decision["because"].to_string().contains("Cal. Penal Code"), "{decision}");
 
     let mut played = facts.clone();

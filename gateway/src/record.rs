@@ -98,10 +98,21 @@ pub async fn stage(
 ///
 /// # Errors
 ///
-/// Where the body breaks off.
-pub async fn fingerprint_of(mut fingerprint: Hmac<Sha256>, body: &mut Paced) -> Result<Vec<u8>, BodyError> {
+/// Where the body breaks off, or is not the one that was announced.
+pub async fn fingerprint_of(
+    mut fingerprint: Hmac<Sha256>,
+    digest: Option<[u8; 32]>,
+    body: &mut Paced,
+) -> Result<Vec<u8>, StageError> {
+    let mut plain = Sha256::new();
     while let Some(chunk) = body.next_chunk().await? {
         fingerprint.update(&chunk);
+        if digest.is_some() {
+            plain.update(&chunk);
+        }
+    }
+    if digest.is_some_and(|expected| plain.finalize().as_slice() != expected) {
+        return Err(StageError::Digest);
     }
     Ok(fingerprint.finalize().into_bytes().to_vec())
 }

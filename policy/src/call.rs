@@ -484,12 +484,7 @@ impl<'t> Call<'t> {
             return Some(why);
         }
         let requirement = self.requirement(at);
-        let nobody = || {
-            let one = here().any(|(person, stay)| {
-                person.is_human(at) && stay.consents(at, requirement) >= Level::Asserted
-            });
-            (!one).then_some(Why::NobodyConsents)
-        };
+        let nobody = || (!self.somebody_consents(at, requirement)).then_some(Why::NobodyConsents);
         let below = |level| {
             let missing = here().find(|(_, stay)| stay.level(at, requirement) < level);
             missing.map(|(person, _)| Why::Missing(person.id))
@@ -501,6 +496,13 @@ impl<'t> Call<'t> {
             Strictness::Notice => below(Level::Notice),
             Strictness::Express => below(Level::Express),
         }
+    }
+
+    /// Whether a human who is there has consented, in whatever form.
+    pub(crate) fn somebody_consents(&self, at: Timestamp, requirement: Requirement) -> bool {
+        self.people.iter().filter(|person| person.is_human(at)).any(|person| {
+            person.stay(at).is_some_and(|stay| stay.consents(at, requirement) >= Level::Asserted)
+        })
     }
 
     fn toned(&self, requirement: Requirement, at: Timestamp) -> bool {

@@ -264,10 +264,12 @@ impl Call<'_> {
                 alternative.insert(0, ANSWERED);
             }
         }
-        let tone_helps = standing != Standing::Unlawful(Why::NobodyConsents)
-            && requirement.strictness == Strictness::Notice;
-        if tone_helps && matches!(requirement.tone, Tone::Every(_)) {
-            needs.push(alloc::vec![TONE]);
+        let toneless = requirement.strictness == Strictness::Notice
+            && standing != Standing::Unlawful(Why::NobodyConsents);
+        if toneless && matches!(requirement.tone, Tone::Every(_)) {
+            // A tone tells everybody, and says yes for nobody.
+            let somebody = self.somebody_consents(now, requirement);
+            needs.push(if somebody { alloc::vec![TONE] } else { alloc::vec![TONE, YES] });
         }
         needs
     }

@@ -48,7 +48,7 @@ async fn times_in_the_future_are_refused() {
         .problem(422, "time-in-the-future");
     gateway.prompt("c1", &["caller", "agent"]).await;
     gateway.control("c1", "start").await.expect(200);
-    gateway.upload("c1", "a", Some(future), &wav(1000)).await.problem(422, "time-in-the-future");
+    gateway.upload("c1", "a", Some(future), &wav(1000)).await.problem(403, "uncovered-audio");
     gateway.upload("c1", "a", Some(after(gateway.now(), 4000)), &wav(1000)).await.expect(403);
     gateway.upload("c1", "a", Some(gateway.now()), &wav(1000)).await.expect(403);
     nothing_got_in(&gateway).await;

@@ -76,7 +76,10 @@ async fn in_connecticut_a_tone_is_enough_while_it_sounds() {
     let gateway = Gateway::start().await;
     let decision = gateway.open("c", "US-CT").await;
     assert_eq!(decision["requirement"]["tone_seconds"], 15);
-    assert_eq!(of(&decision, "caller")["needs"], json!([["prompt.completed"], ["tone.started"]]));
+    assert_eq!(
+        of(&decision, "caller")["needs"],
+        json!([["prompt.completed"], ["tone.started", "consent.given"]])
+    );
     // A tone tells everybody, and says yes for nobody.
     is_blocked(&gateway.report("c", json!({"type": "tone.started"})).await);
     is_permitted(&gateway.says_yes("c", "agent", "click").await);

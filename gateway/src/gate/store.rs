@@ -124,7 +124,8 @@ impl Gate {
     pub async fn store(&self, admission: Admission, body: &mut Paced) -> Result<Stored, Fault> {
         let fingerprint = self.secrets.fingerprint(&admission.who.account);
         if admission.known {
-            let again = record::fingerprint_of(fingerprint, body).await.map_err(body_fault)?;
+            let again =
+                record::fingerprint_of(fingerprint, admission.digest, body).await.map_err(stage_fault)?;
             // Looked up only now: it may have been deleted while the body came in.
             let existing = self.ledger.recording_by_name(admission.call, &admission.name).await?;
             return same_or_conflict(&existing.ok_or_else(gone)?, &again);
