@@ -79,41 +79,51 @@ impl Gate {
         digest: Option<[u8; 32]>,
     ) -> Result<Admission, Fault> {
         ask::check_name("the recording's name", name)?;
-        let loaded = self.load_for(&who.account, call, &placement).await?;
+        for _ in 0..ATTEMPTS {
+            let loaded = self.load_for(&who.account, call, &placement).await?;
+            if let Some(known) = self.try_admit(who, &loaded, name, &placement).await? {
+                let (who, call, name) = (who.clone(), loaded.uid, name.into());
+                return Ok(Admission { who, call, name, placement, digest, known });
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// Whether a recording of this name was accepted before; none where others were faster.
+    async fn try_admit(
+        &self,
+        who: &Principal,
+        loaded: &Loaded<'_>,
+        name: &str,
+        placement: &Placement,
+    ) -> Result<Option<bool>, Fault> {
         let now = self.moment(&loaded.call);
-        check_placement(&placement)?;
-        let existing = self.ledger.recording_by_name(loaded.uid, name).await?;
-        if existing.as_ref().is_some_and(|row| row.deleted_at.is_some()) {
-            return Err(gone());
+        check_placement(placement)?;
+        if let Some(existing) = self.ledger.recording_by_name(loaded.uid, name).await? {
+            return if existing.deleted_at.is_some() { Err(gone()) } else { Ok(Some(true)) };
         }
-        if existing.is_none() {
-            if self.usable_keys(&who.account).await?.is_empty() {
-                return Err(Fault::refused(
-                    "no-usable-key",
-                    "the account has no public key to seal recordings for; add one with `consent-gateway key add`, then send the recording again",
-                )
-                .with("source", json!("retry")));
-            }
-            // One millisecond at each claimed start: what is not covered there will not be covered.
-            let first = match &placement {
-                Placement::Unsaid => Claim::Unplaced { duration_ms: 1 },
-                Placement::From(from) => Claim::Placed(vec![(*from, 1)]),
-                Placement::Timeline(parts) => {
-                    Claim::Placed(parts.iter().map(|(from, ms)| (*from, (*ms).min(1))).collect())
-                }
-            };
-            if let Err(uncovered) = loaded.call.coverage(&first, Door::Asks, now, &|_, _| true) {
-                return Err(self.refuse(who, &loaded, name, uncovered, now).await?);
-            }
+        if self.usable_keys(&who.account).await?.is_empty() {
+            return Err(Fault::refused(
+                "no-usable-key",
+                "the account has no public key to seal recordings for; add one with `consent-gateway key add`, then send the recording again",
+            )
+            .with("source", json!("retry")));
         }
-        Ok(Admission {
-            who: who.clone(),
-            call: loaded.uid,
-            name: name.into(),
-            placement,
-            digest,
-            known: existing.is_some(),
-        })
+        // One millisecond at each claimed start: what is not covered there will not be covered.
+        let first = match placement {
+            Placement::Unsaid => Claim::Unplaced { duration_ms: 1 },
+            Placement::From(from) => Claim::Placed(vec![(*from, 1)]),
+            Placement::Timeline(parts) => {
+                Claim::Placed(parts.iter().map(|(from, ms)| (*from, (*ms).min(1))).collect())
+            }
+        };
+        let Err(uncovered) = loaded.call.coverage(&first, Door::Asks, now, &|_, _| true) else {
+            return Ok(Some(false));
+        };
+        match self.refuse(who, loaded, name, uncovered, now).await? {
+            Some(fault) => Err(fault),
+            None => Ok(None),
+        }
     }
 
     /// Takes an admitted upload in: stages it, decides again, accepts or refuses.
@@ -186,22 +196,27 @@ impl Gate {
         admission: &Admission,
         staged: &Staged,
     ) -> Result<(Judged<'g>, Timestamp), Fault> {
-        let row = self.ledger.call(admission.call).await?.ok_or_else(Fault::unknown_call)?;
-        let loaded = self.load_row(row).await?;
-        self.barred.check(&loaded)?;
-        let now = self.moment(&loaded.call);
-        if let Some(existing) = self.ledger.recording_by_name(loaded.uid, &admission.name).await? {
-            return Ok((Judged::Again(Box::new(existing)), now));
-        }
-        let claim = claim(&admission.placement, staged.measured.duration_ms)?;
-        let silent =
-            |from, to| staged.measured.silence.as_ref().is_some_and(|silence| silence.covers(from, to));
-        match loaded.call.coverage(&claim, Door::Asks, now, &silent) {
-            Ok(coverage) => Ok((Judged::Covered(Box::new(loaded), coverage), now)),
-            Err(uncovered) => {
-                Err(self.refuse(&admission.who, &loaded, &admission.name, uncovered, now).await?)
+        for _ in 0..ATTEMPTS {
+            let row = self.ledger.call(admission.call).await?.ok_or_else(Fault::unknown_call)?;
+            let loaded = self.load_row(row).await?;
+            self.barred.check(&loaded)?;
+            let now = self.moment(&loaded.call);
+            if let Some(existing) = self.ledger.recording_by_name(loaded.uid, &admission.name).await? {
+                return Ok((Judged::Again(Box::new(existing)), now));
+            }
+            let claim = claim(&admission.placement, staged.measured.duration_ms)?;
+            let silent =
+                |from, to| staged.measured.silence.as_ref().is_some_and(|silence| silence.covers(from, to));
+            let uncovered = match loaded.call.coverage(&claim, Door::Asks, now, &silent) {
+                Ok(coverage) => return Ok((Judged::Covered(Box::new(loaded), coverage), now)),
+                Err(uncovered) => uncovered,
+            };
+            if let Some(fault) = self.refuse(&admission.who, &loaded, &admission.name, uncovered, now).await?
+            {
+                return Err(fault);
             }
         }
+        Err(Fault::contended())
     }
 
     /// The one way into the store: (2) the row with the envelope and the entry, in one
@@ -343,7 +358,8 @@ impl Gate {
         Ok(keys)
     }
 
-    /// Logs a refusal, and only then hands it out.
+    /// Logs a refusal, and only then hands it out; none where others wrote to the call meanwhile,
+    /// and it has to be decided again on what they wrote.
     async fn refuse(
         &self,
         who: &Principal,
@@ -351,7 +367,7 @@ impl Gate {
         name: &str,
         uncovered: Uncovered,
         now: Timestamp,
-    ) -> Result<Fault, Fault> {
+    ) -> Result<Option<Fault>, Fault> {
         let never = loaded.call.windows().is_empty();
         let fault = refusal(&uncovered, never, &|p| loaded.name_of(p));
         let spans = match &uncovered {
@@ -366,31 +382,19 @@ impl Gate {
         let decision = self.decision(loaded);
         let body =
             Body::Refused { code: fault.code.into(), uncovered: spans, saw: self.saw(&loaded.call, now) };
-        let detail = Some(json!({"name": name}));
-        let mut head = loaded.head;
-        for _ in 0..ATTEMPTS {
-            let draft = trail::draft(
-                &who.account,
-                now,
-                &who.into(),
-                Some((loaded.uid, Some(head))),
-                body.clone(),
-                detail.clone(),
-            )?;
-            let job = Job {
-                expects: vec![Expect::Head { call: loaded.uid, head }],
-                entries: vec![draft],
-                ..Job::default()
-            };
-            if self.append(job).await? == Appended::Done {
-                return Ok(fault.with("missing", answer::missing(&decision)));
-            }
-            // Others wrote to the call meanwhile. The refusal stands: what was not covered when it
-            // was judged never will be, and it is logged after what it did not see.
-            let row = self.ledger.call(loaded.uid).await?.ok_or_else(Fault::unknown_call)?;
-            head = parse_id(&row.head)?;
+        let draft = trail::draft(
+            &who.account,
+            now,
+            &who.into(),
+            Some((loaded.uid, Some(loaded.head))),
+            body,
+            Some(json!({"name": name})),
+        )?;
+        let job = Job { expects: vec![loaded.expect_head()], entries: vec![draft], ..Job::default() };
+        match self.append(job).await? {
+            Appended::Done => Ok(Some(fault.with("missing", answer::missing(&decision)))),
+            Appended::Conflict => Ok(None),
         }
-        Err(Fault::contended())
     }
 }
 
