@@ -3,6 +3,7 @@
 mod announced;
 mod grants;
 mod hidden;
+mod logs;
 mod people;
 mod plaintext;
 mod races;
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use consent_gateway::trail::{self, Body, Leaf};
+use consent_gateway::trail::{self, Body, Leaf, Saw};
 use jiff::{SignedDuration, Timestamp};
 use policy::{Claim, Door};
 use serde_json::{Value, json};
@@ -74,8 +75,27 @@ async fn accepted_were_covered(gateway: &Gateway) -> usize {
             assert!(covered.is_ok(), "accepted though not covered: {covered:?} {facts:?}");
         }
         before.push(leaf);
+        decided_again(gateway, before);
     }
     accepted
+}
+
+/// What the policy answered for the last of these leaves, computed again from them alone.
+fn decided_again(gateway: &Gateway, leaves: &[Leaf]) {
+    let (last, earlier) = leaves.split_last().unwrap();
+    let (saw, facts) = if let Body::Opened { saw, .. } | Body::Event { saw, .. } = &last.body {
+        (saw, leaves)
+    } else if let Body::ControlRefused { saw, .. } | Body::Refused { saw, .. } | Body::Accepted { saw, .. } =
+        &last.body
+    {
+        (saw, earlier)
+    } else {
+        return;
+    };
+    let table = &gateway.gate().table;
+    let call = trail::fold(table, facts).unwrap();
+    assert!(last.at >= call.last(), "an entry is dated before the one that it follows");
+    assert_eq!(*saw, Saw::of(table.digest(), &call.decide(last.at)), "{}", last.kind);
 }
 
 fn ms_between(from: Timestamp, until: Timestamp) -> u64 {

@@ -268,6 +268,28 @@ async fn uploads_that_race_joins_and_withdrawals_are_stored_only_where_they_were
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_that_others_overtake_is_decided_again_and_says_what_it_saw() {
+    let gateway = Gateway::start().await;
+    gateway.open("c1", "US-CA").await;
+    let from = gateway.now();
+    gateway.advance_ms(5000);
+    let audio = wav(1000);
+    let work = (0..40).map(|n| {
+        let (gateway, audio) = (&gateway, &audio);
+        async move {
+            if n % 2 == 0 {
+                gateway.advance_ms(1);
+                join(gateway, "c1", &customer(&format!("p{n}"))).await.expect(201);
+            } else {
+                gateway.upload("c1", &format!("a{n}"), Some(from), audio).await.expect(403);
+            }
+        }
+    });
+    join_all(work).await;
+    nothing_got_in(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_sent_many_times_at_once_happens_once() {
     let gateway = Gateway::start().await;
     granted(&gateway).await;
