@@ -358,9 +358,10 @@ impl Drop for Process {
     }
 }
 
-/// Runs the program to its end: its exit code, standard output and standard error.
+/// Runs the program to its end: its exit code, standard output and standard error. One that does
+/// not end within a minute, such as a server that should not have started, is stopped: 124.
 pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
-    let output = Command::new(PROGRAM).args(args).output().unwrap();
+    let output = Command::new("timeout").args(["60", PROGRAM]).args(args).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
