@@ -30,7 +30,7 @@ async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_e
     tokio::time::sleep(Duration::from_millis(2_050)).await;
 
     let mut known = Known::default();
-    for round in 0..if slow { 30 } else { 3 } {
+    for round in 0..if slow { 20 } else { 3 } {
         let sent = Arc::new(Sent::default());
         let stop = Arc::new(AtomicBool::new(false));
         let recorder = site.client(&process, Role::Recorder);
@@ -46,7 +46,9 @@ async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_e
                     let call = CALLS[random.below(CALLS.len())];
                     let name = format!("r{round}-s{sender}-{turn}");
                     let upload = Upload { call, name, seed: random.next(), large: sender < 4, from };
-                    sent.upload(&recorder, upload).await;
+                    if !sent.upload(&recorder, upload).await {
+                        break;
+                    }
                 }
             });
         }
@@ -57,12 +59,12 @@ async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_e
                     if stop.load(Ordering::SeqCst) {
                         break;
                     }
-                    sent.events(
-                        &recorder,
-                        CALLS[sender % CALLS.len()],
-                        &format!("r{round}-s{sender}-{turn}"),
-                    )
-                    .await;
+                    if !sent
+                        .events(&recorder, CALLS[sender % CALLS.len()], &format!("r{round}-s{sender}-{turn}"))
+                        .await
+                    {
+                        break;
+                    }
                 }
             });
         }
@@ -257,22 +259,30 @@ struct Sent {
 }
 
 impl Sent {
-    async fn upload(&self, recorder: &Client, upload: Upload) {
+    /// Whether there was an answer.
+    async fn upload(&self, recorder: &Client, upload: Upload) -> bool {
         let answer = upload.send(recorder).await;
         if let Ok((status, _)) = &answer {
             assert_eq!(*status, 201, "{}", upload.name);
         }
-        self.uploads.lock().unwrap().push((upload, answer.ok().map(|(_, id)| id)));
+        let stored = answer.ok().map(|(_, id)| id);
+        let answered = stored.is_some();
+        self.uploads.lock().unwrap().push((upload, stored));
+        answered
     }
 
-    async fn events(&self, recorder: &Client, call: &'static str, id: &str) {
-        match send_events(recorder, call, id).await {
+    /// Whether there was an answer.
+    async fn events(&self, recorder: &Client, call: &'static str, id: &str) -> bool {
+        let answer = send_events(recorder, call, id).await;
+        let answered = answer.is_ok();
+        match answer {
             Ok(answer) => {
                 answer.expect(201);
                 self.logged.lock().unwrap().extend([(call, format!("{id}-a")), (call, format!("{id}-b"))]);
             }
             Err(_) => self.lost.lock().unwrap().push((call, id.to_owned())),
         }
+        answered
     }
 
     fn answers(&self) -> usize {
