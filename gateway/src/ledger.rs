@@ -49,6 +49,8 @@ impl Ledger {
             .busy_timeout(std::time::Duration::from_secs(10))
             .pragma("secure_delete", "on")
             .pragma("trusted_schema", "off");
+        // Phone numbers are in it: for its owner only. SQLite gives its side files the same mode.
+        private_file(&dir.join(FILE)).map_err(LedgerError::Lock)?;
         // sqlx takes no lock of its own on SQLite while it migrates.
         let held = writer::lock_file(lock.clone()).await?;
         let pool = SqlitePoolOptions::new()
@@ -324,8 +326,12 @@ impl Ledger {
         Ok(found.is_some())
     }
 
-    /// Closes the pool; what was acknowledged is durable without it.
+    /// Brings the write-ahead log home and closes the pool. What was acknowledged is durable without
+    /// it: a failure is only told.
     pub async fn close(&self) {
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await {
+            tracing::info!(%error, "the write-ahead log stays as it is");
+        }
         self.pool.close().await;
     }
 }
@@ -360,6 +366,12 @@ pub enum LedgerError {
 #[must_use]
 pub fn file(dir: &Path) -> PathBuf {
     dir.join(FILE)
+}
+
+fn private_file(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let file = std::fs::File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
 }
 
 fn is_current(version: &str) -> bool {

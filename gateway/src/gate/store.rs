@@ -138,7 +138,7 @@ impl Gate {
                 record::fingerprint_of(fingerprint, admission.digest, body).await.map_err(stage_fault)?;
             // Looked up only now: it may have been deleted while the body came in.
             let existing = self.ledger.recording_by_name(admission.call, &admission.name).await?;
-            return same_or_conflict(&existing.ok_or_else(gone)?, &again);
+            return self.again(&existing.ok_or_else(gone)?, &again).await;
         }
         let staged = record::stage(&self.vault, &admission.who.account, fingerprint, admission.digest, body)
             .await
@@ -159,7 +159,7 @@ impl Gate {
             };
             let (loaded, coverage) = match loaded {
                 Judged::Again(existing) => {
-                    let answer = same_or_conflict(&existing, &staged.fingerprint);
+                    let answer = self.again(&existing, &staged.fingerprint).await;
                     staged.abandon().await;
                     return answer;
                 }
@@ -296,6 +296,17 @@ impl Gate {
             .await?
             .ok_or_else(|| Fault::damaged("an accepted recording is not there"))?;
         Ok(Ok(Stored { id, new: true, description: super::fetch::description(&row)? }))
+    }
+
+    /// The same upload again, or another under its name. What an earlier answer of 503 has left
+    /// undone, step (3), is done now.
+    async fn again(&self, existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
+        let stored = same_or_conflict(existing, fingerprint)?;
+        if let Some(envelope) = existing.envelope.clone().filter(|_| !existing.enveloped) {
+            self.vault.put_envelope(stored.id, envelope).await.map_err(store_fault)?;
+            self.enveloped(stored.id);
+        }
+        Ok(stored)
     }
 
     /// Notes, in its own time, that an envelope object is in the store: only a restart asks.
