@@ -140,15 +140,12 @@ impl Gate {
 
     pub(crate) async fn load_row(&self, row: CallRow) -> Result<Loaded<'_>, Fault> {
         let uid = parse_id(&row.uid)?;
-        let entries = self.ledger.entries(uid).await?;
-        let names = self.ledger.participants(uid).await?;
-        let mut leaves = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            leaves.push(
-                serde_json::from_slice::<Leaf>(&entry.leaf)
-                    .map_err(|_| Fault::damaged("an entry cannot be read"))?,
-            );
-        }
+        let (entries, names) = self.ledger.history(uid).await?;
+        let leaves = entries
+            .iter()
+            .map(|leaf| serde_json::from_slice(leaf))
+            .collect::<Result<Vec<Leaf>, _>>()
+            .map_err(|_| Fault::damaged("an entry cannot be read"))?;
         let call =
             trail::fold(&self.table, &leaves).map_err(|_| Fault::damaged("a call cannot be folded"))?;
         let head =

@@ -17,6 +17,7 @@ use std::str::FromStr as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{FromRow as _, Row as _};
 use uuid::Uuid;
 
 pub use change::{Appended, Change, Expect, Job};
@@ -197,25 +198,25 @@ impl Ledger {
         .await?)
     }
 
-    /// Who is behind the numbers that a call's entries use.
-    pub async fn participants(&self, call: Uuid) -> Result<Vec<ParticipantRow>, LedgerError> {
-        Ok(sqlx::query_as(
-            "SELECT participant, id, number, ip, consent_grant FROM participant WHERE call = ? ORDER BY participant",
+    /// What a call is folded from: its leaves, in the order of the log, and who is behind their numbers.
+    pub async fn history(&self, call: Uuid) -> Result<(Vec<Vec<u8>>, Vec<ParticipantRow>), LedgerError> {
+        let rows = sqlx::query(
+            "SELECT seq AS participant, leaf, NULL AS id, NULL AS number, NULL AS ip, NULL AS consent_grant \
+             FROM entry WHERE call = ?1 \
+             UNION ALL SELECT participant, NULL, id, number, ip, consent_grant FROM participant WHERE call = ?1 \
+             ORDER BY 1",
         )
         .bind(call.to_string())
         .fetch_all(&self.pool)
-        .await?)
-    }
-
-    /// A call's entries, in the order of the log.
-    pub async fn entries(&self, call: Uuid) -> Result<Vec<EntryRow>, LedgerError> {
-        Ok(sqlx::query_as(
-            "SELECT entry.log, entry.seq, entry.leaf, entry.leaf_hash, NULL AS salt, NULL AS document \
-             FROM entry WHERE entry.call = ? ORDER BY entry.seq",
-        )
-        .bind(call.to_string())
-        .fetch_all(&self.pool)
-        .await?)
+        .await?;
+        let (mut leaves, mut names) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in &rows {
+            match row.try_get("leaf")? {
+                Some(leaf) => leaves.push(leaf),
+                None => names.push(ParticipantRow::from_row(row)?),
+            }
+        }
+        Ok((leaves, names))
     }
 
     /// A page of a log with the details that still exist, from `after` on, oldest first.
@@ -251,6 +252,25 @@ impl Ledger {
             .bind(id)
             .fetch_optional(&self.pool)
             .await?)
+    }
+
+    /// Whether a call has a recording of this name, deleted or not, and whether its account has a key
+    /// to seal for.
+    pub async fn before_upload(
+        &self,
+        account: &str,
+        call: Uuid,
+        name: &str,
+    ) -> Result<(bool, bool), LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT EXISTS (SELECT 1 FROM recording WHERE call = ? AND name = ?), \
+             EXISTS (SELECT 1 FROM public_key WHERE account = ? AND retired_at IS NULL)",
+        )
+        .bind(call.to_string())
+        .bind(name)
+        .bind(account)
+        .fetch_one(&self.pool)
+        .await?)
     }
 
     /// A recording by its id.

@@ -99,10 +99,13 @@ impl Gate {
     ) -> Result<Option<bool>, Fault> {
         let now = self.moment(&loaded.call);
         check_placement(placement)?;
-        if let Some(existing) = self.ledger.recording_by_name(loaded.uid, name).await? {
-            return if existing.deleted_at.is_some() { Err(gone()) } else { Ok(Some(true)) };
+        let (known, sealable) = self.ledger.before_upload(&who.account, loaded.uid, name).await?;
+        if known {
+            let existing = self.ledger.recording_by_name(loaded.uid, name).await?;
+            let deleted = existing.is_none_or(|row| row.deleted_at.is_some());
+            return if deleted { Err(gone()) } else { Ok(Some(true)) };
         }
-        if self.usable_keys(&who.account).await?.is_empty() {
+        if !sealable {
             return Err(Fault::refused(
                 "no-usable-key",
                 "the account has no public key to seal recordings for; add one with `consent-gateway key add`, then send the recording again",
@@ -149,8 +152,8 @@ impl Gate {
     /// From staged to accepted or refused.
     async fn settle(&self, admission: &Admission, mut staged: Staged) -> Result<Stored, Fault> {
         let mut synced = false;
-        for _ in 0..ATTEMPTS {
-            let (loaded, now) = match self.judge(admission, &staged).await {
+        for attempt in 0..ATTEMPTS {
+            let (loaded, now) = match self.judge(admission, &staged, attempt > 0).await {
                 Ok(judged) => judged,
                 Err(fault) => {
                     staged.abandon().await;
@@ -195,13 +198,19 @@ impl Gate {
         &'g self,
         admission: &Admission,
         staged: &Staged,
+        collided: bool,
     ) -> Result<(Judged<'g>, Timestamp), Fault> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let row = self.ledger.call(admission.call).await?.ok_or_else(Fault::unknown_call)?;
             let loaded = self.load_row(row).await?;
             self.barred.check(&loaded)?;
             let now = self.moment(&loaded.call);
-            if let Some(existing) = self.ledger.recording_by_name(loaded.uid, &admission.name).await? {
+            // Whether the same upload was accepted meanwhile is asked where that would show: the
+            // transaction that accepts asks in any case, and then this one has collided.
+            let existing = async || self.ledger.recording_by_name(loaded.uid, &admission.name).await;
+            if (collided || attempt > 0)
+                && let Some(existing) = existing().await?
+            {
                 return Ok((Judged::Again(Box::new(existing)), now));
             }
             let claim = claim(&admission.placement, staged.measured.duration_ms)?;
@@ -211,6 +220,9 @@ impl Gate {
                 Ok(coverage) => return Ok((Judged::Covered(Box::new(loaded), coverage), now)),
                 Err(uncovered) => uncovered,
             };
+            if let Some(existing) = existing().await? {
+                return Ok((Judged::Again(Box::new(existing)), now));
+            }
             if let Some(fault) = self.refuse(&admission.who, &loaded, &admission.name, uncovered, now).await?
             {
                 return Err(fault);
@@ -264,20 +276,26 @@ impl Gate {
                 .iter()
                 .map(|key| Expect::KeyUsable { account: who.account.clone(), id: key.key.clone() }),
         );
-        let row = Change::Recording {
-            id,
+        let row = RecordingRow {
+            id: id.to_string(),
             account: who.account.clone(),
-            call,
+            call: call.to_string(),
+            call_id: loaded.row.id.clone(),
             name: admission.name.clone(),
             fingerprint: staged.fingerprint.clone(),
             uploader: who.credential.clone(),
-            bytes: envelope.bytes,
-            duration_ms: staged.measured.duration_ms,
+            bytes: whole(envelope.bytes),
+            duration_ms: whole(staged.measured.duration_ms),
             content_type: envelope.content_type.clone(),
-            envelope: document.clone(),
-            at: at.as_millisecond(),
+            envelope: Some(document.clone()),
+            enveloped: false,
+            accepted_at: at.as_millisecond(),
+            held: false,
+            deleted_at: None,
         };
-        match self.append(Job { expects, changes: vec![row], entries: vec![draft] }).await {
+        let description = super::fetch::description(&row)?;
+        let changes = vec![Change::Recording { row: Box::new(row) }];
+        match self.append(Job { expects, changes, entries: vec![draft] }).await {
             Ok(Appended::Done) => {}
             Ok(Appended::Conflict) => return Ok(Err(staged)),
             // Whether it was committed is not known: the media stay, and the next start looks.
@@ -290,12 +308,7 @@ impl Gate {
             Ok(()) => self.enveloped(id),
             Err(error) => return Err(store_fault(error)),
         }
-        let row = self
-            .ledger
-            .recording(&who.account, id)
-            .await?
-            .ok_or_else(|| Fault::damaged("an accepted recording is not there"))?;
-        Ok(Ok(Stored { id, new: true, description: super::fetch::description(&row)? }))
+        Ok(Ok(Stored { id, new: true, description }))
     }
 
     /// The same upload again, or another under its name. What an earlier answer of 503 has left
@@ -565,6 +578,10 @@ pub(crate) fn body_fault(error: BodyError) -> Fault {
         BodyError::Broken(_) => (FaultKind::Malformed, "body-broken"),
     };
     Fault::new(kind, code, error.to_string()).because(error)
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; what

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::RecordingRow;
 use crate::trail::Draft;
 
 /// One transaction's worth of work.
@@ -262,28 +263,8 @@ pub enum Change {
     },
     /// A recording is accepted.
     Recording {
-        /// Its id.
-        id: Uuid,
-        /// Its account.
-        account: String,
-        /// Its call.
-        call: Uuid,
-        /// Its name.
-        name: String,
-        /// HMAC of the plaintext.
-        fingerprint: Vec<u8>,
-        /// The credential that uploaded it.
-        uploader: String,
-        /// Its length, sealed.
-        bytes: u64,
-        /// Its length in milliseconds.
-        duration_ms: u64,
-        /// Its media type.
-        content_type: String,
-        /// The envelope, as JSON.
-        envelope: String,
-        /// When.
-        at: i64,
+        /// It.
+        row: Box<RecordingRow>,
     },
     /// The envelope object of a recording is in the store.
     Enveloped {

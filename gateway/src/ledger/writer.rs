@@ -386,33 +386,21 @@ async fn change_tables(connection: &mut SqliteConnection, change: &Change) -> Re
                 .bind(id)
                 .bind(digest)
         }
-        Change::Recording {
-            id,
-            account,
-            call,
-            name,
-            fingerprint,
-            uploader,
-            bytes,
-            duration_ms,
-            content_type,
-            envelope,
-            at,
-        } => sqlx::query(
+        Change::Recording { row } => sqlx::query(
             "INSERT INTO recording (id, account, call, name, fingerprint, uploader, bytes, duration_ms, content_type, envelope, accepted_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
-        .bind(id.to_string())
-        .bind(account)
-        .bind(call.to_string())
-        .bind(name)
-        .bind(fingerprint)
-        .bind(uploader)
-        .bind(i64::try_from(*bytes).unwrap_or(i64::MAX))
-        .bind(i64::try_from(*duration_ms).unwrap_or(i64::MAX))
-        .bind(content_type)
-        .bind(envelope)
-        .bind(*at),
+        .bind(&row.id)
+        .bind(&row.account)
+        .bind(&row.call)
+        .bind(&row.name)
+        .bind(&row.fingerprint)
+        .bind(&row.uploader)
+        .bind(row.bytes)
+        .bind(row.duration_ms)
+        .bind(&row.content_type)
+        .bind(&row.envelope)
+        .bind(row.accepted_at),
         Change::Enveloped { id } => {
             sqlx::query("UPDATE recording SET enveloped = 1 WHERE id = ?").bind(id.to_string())
         }
