@@ -5,12 +5,15 @@
 //! handler starves whoever waits. The writer owns its connection and drops it on any error, for a
 //! connection that has failed once may report the next transaction as nested.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
+use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Sqlite};
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use super::{Appended, Change, Expect, Job, LedgerError};
 use crate::trail::Draft;
@@ -83,16 +86,20 @@ async fn commit(
     };
     let mut transaction = connected.begin_with("BEGIN IMMEDIATE").await?;
     let mut outcomes = Vec::with_capacity(group.len());
+    let mut drafts = Vec::new();
     for Waiting { job, .. } in group {
-        let mut hold = true;
-        for expect in &job.expects {
-            hold = hold && holds(&mut transaction, expect).await?;
-        }
+        let hold = all_hold(&mut transaction, &job.expects).await?;
         if hold {
-            apply(&mut transaction, job).await?;
+            for change in &job.changes {
+                change_tables(&mut transaction, change).await?;
+            }
+            move_heads(&mut transaction, &job.entries).await?;
+            drafts.extend(&job.entries);
         }
         outcomes.push(if hold { Appended::Done } else { Appended::Conflict });
     }
+    // Only the heads are looked at by the jobs behind, so the entries themselves go in together.
+    append(&mut transaction, &drafts).await?;
     transaction.commit().await?;
     // At this point every entry of the group is durable; a crash after it loses only the answers.
     file.unlock().map_err(LedgerError::Lock)?;
@@ -121,161 +128,150 @@ fn stopped(_: tokio::task::JoinError) -> LedgerError {
     LedgerError::Unavailable("the gateway is stopping".into())
 }
 
-async fn holds(connection: &mut SqliteConnection, expect: &Expect) -> Result<bool, sqlx::Error> {
+/// Whether all of it is so: one question to the database, however much is expected.
+async fn all_hold(connection: &mut SqliteConnection, expects: &[Expect]) -> Result<bool, sqlx::Error> {
+    if expects.is_empty() {
+        return Ok(true);
+    }
+    let mut bound = SqliteArguments::default();
+    let mut questions = Vec::with_capacity(expects.len());
+    for expect in expects {
+        questions.push(question(expect, &mut bound).map_err(sqlx::Error::Encode)?);
+    }
+    let sql = AssertSqlSafe(format!("SELECT {}", questions.join(" AND ")));
+    sqlx::query_scalar_with(sql, bound).fetch_one(connection).await
+}
+
+/// The SQL that asks whether it is so; never NULL.
+fn question(expect: &Expect, bound: &mut SqliteArguments) -> Result<&'static str, BoxDynError> {
     Ok(match expect {
         Expect::Head { call, head } => {
-            let found: Option<String> = sqlx::query_scalar("SELECT head FROM call WHERE uid = ?")
-                .bind(call.to_string())
-                .fetch_optional(connection)
-                .await?;
-            found == Some(head.to_string())
+            bound.add(call.to_string())?;
+            bound.add(head.to_string())?;
+            "EXISTS (SELECT 1 FROM call WHERE uid = ? AND head = ?)"
         }
         Expect::NameIs { account, name, call } => {
-            let found: Option<String> =
-                sqlx::query_scalar("SELECT call FROM call_name WHERE account = ? AND name = ?")
-                    .bind(account)
-                    .bind(name)
-                    .fetch_optional(connection)
-                    .await?;
-            found == call.map(|call| call.to_string())
+            bound.add(account)?;
+            bound.add(name)?;
+            bound.add(call.map(|call| call.to_string()))?;
+            "(SELECT call FROM call_name WHERE account = ? AND name = ?) IS ?"
         }
         Expect::EventUnsent { call, id } => {
-            let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sent_event WHERE call = ? AND id = ?")
-                .bind(call.to_string())
-                .bind(id)
-                .fetch_optional(connection)
-                .await?;
-            found.is_none()
+            bound.add(call.to_string())?;
+            bound.add(id)?;
+            "NOT EXISTS (SELECT 1 FROM sent_event WHERE call = ? AND id = ?)"
         }
         Expect::RecordingNameFree { call, name } => {
-            let found: Option<i64> =
-                sqlx::query_scalar("SELECT 1 FROM recording WHERE call = ? AND name = ?")
-                    .bind(call.to_string())
-                    .bind(name)
-                    .fetch_optional(connection)
-                    .await?;
-            found.is_none()
+            bound.add(call.to_string())?;
+            bound.add(name)?;
+            "NOT EXISTS (SELECT 1 FROM recording WHERE call = ? AND name = ?)"
         }
         Expect::RecordingLive { id, unheld } => {
-            let held: Option<bool> =
-                sqlx::query_scalar("SELECT held FROM recording WHERE id = ? AND deleted_at IS NULL")
-                    .bind(id.to_string())
-                    .fetch_optional(connection)
-                    .await?;
-            held.is_some_and(|held| !(held && *unheld))
+            bound.add(id.to_string())?;
+            bound.add(*unheld)?;
+            "EXISTS (SELECT 1 FROM recording WHERE id = ? AND deleted_at IS NULL AND NOT (held AND ?))"
         }
         Expect::GrantHolds { account, id } => {
-            let found: Option<i64> = sqlx::query_scalar(
-                "SELECT 1 FROM consent_grant WHERE account = ? AND id = ? AND withdrawn_at IS NULL",
-            )
-            .bind(account)
-            .bind(id)
-            .fetch_optional(connection)
-            .await?;
-            found.is_some()
+            bound.add(account)?;
+            bound.add(id)?;
+            "EXISTS (SELECT 1 FROM consent_grant WHERE account = ? AND id = ? AND withdrawn_at IS NULL)"
         }
         Expect::CallsWithGrant { account, id, calls } => {
-            let found: Vec<String> = sqlx::query_scalar(
-                "SELECT DISTINCT call.uid FROM participant JOIN call ON call.uid = participant.call \
-                 WHERE participant.consent_grant = ? AND call.account = ? AND call.ended_at IS NULL ORDER BY call.uid",
-            )
-            .bind(id)
-            .bind(account)
-            .fetch_all(connection)
-            .await?;
-            found == *calls
+            bound.add(id)?;
+            bound.add(account)?;
+            bound.add(serde_json::to_string(calls)?)?;
+            "(SELECT json_group_array(uid ORDER BY uid) FROM (SELECT DISTINCT call.uid FROM participant \
+             JOIN call ON call.uid = participant.call WHERE participant.consent_grant = ? \
+             AND call.account = ? AND call.ended_at IS NULL)) = ?"
         }
         Expect::GrantFree { account, id } => {
-            let found: Option<i64> =
-                sqlx::query_scalar("SELECT 1 FROM consent_grant WHERE account = ? AND id = ?")
-                    .bind(account)
-                    .bind(id)
-                    .fetch_optional(connection)
-                    .await?;
-            found.is_none()
+            bound.add(account)?;
+            bound.add(id)?;
+            "NOT EXISTS (SELECT 1 FROM consent_grant WHERE account = ? AND id = ?)"
         }
         Expect::Subject { tag, key } => {
-            let found: Option<Vec<u8>> = sqlx::query_scalar("SELECT key FROM subject WHERE tag = ?")
-                .bind(tag)
-                .fetch_optional(connection)
-                .await?;
-            found == *key
+            bound.add(tag)?;
+            bound.add(key)?;
+            "(SELECT key FROM subject WHERE tag = ?) IS ?"
         }
         Expect::PromptVersion { account, id, version } => {
-            let found: Option<i64> =
-                sqlx::query_scalar("SELECT max(version) FROM prompt WHERE account = ? AND id = ?")
-                    .bind(account)
-                    .bind(id)
-                    .fetch_one(connection)
-                    .await?;
-            found.unwrap_or(0) == *version
+            bound.add(account)?;
+            bound.add(id)?;
+            bound.add(*version)?;
+            "(SELECT coalesce(max(version), 0) FROM prompt WHERE account = ? AND id = ?) = ?"
         }
         Expect::KeyUsable { account, id } => {
-            let found: Option<i64> = sqlx::query_scalar(
-                "SELECT 1 FROM public_key WHERE account = ? AND id = ? AND retired_at IS NULL",
-            )
-            .bind(account)
-            .bind(id)
-            .fetch_optional(connection)
-            .await?;
-            found.is_some()
+            bound.add(account)?;
+            bound.add(id)?;
+            "EXISTS (SELECT 1 FROM public_key WHERE account = ? AND id = ? AND retired_at IS NULL)"
         }
         Expect::AccountFree { id } => {
-            let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM account WHERE id = ?")
-                .bind(id)
-                .fetch_optional(connection)
-                .await?;
-            found.is_none()
+            bound.add(id)?;
+            "NOT EXISTS (SELECT 1 FROM account WHERE id = ?)"
         }
     })
 }
 
-async fn apply(connection: &mut SqliteConnection, job: &Job) -> Result<(), sqlx::Error> {
-    for change in &job.changes {
-        change_tables(connection, change).await?;
-    }
-    for draft in &job.entries {
-        append(connection, draft).await?;
+/// Makes a job's last entry on each call the call's head.
+async fn move_heads(connection: &mut SqliteConnection, drafts: &[Draft]) -> Result<(), sqlx::Error> {
+    let heads: BTreeMap<Uuid, Uuid> =
+        drafts.iter().filter_map(|draft| Some((draft.call?, draft.id))).collect();
+    for (call, head) in heads {
+        sqlx::query("UPDATE call SET head = ? WHERE uid = ?")
+            .bind(head.to_string())
+            .bind(call.to_string())
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }
 
-async fn append(connection: &mut SqliteConnection, draft: &Draft) -> Result<(), sqlx::Error> {
-    let size: i64 = sqlx::query_scalar(
-        "INSERT INTO log (id, size) VALUES (?, 1) ON CONFLICT (id) DO UPDATE SET size = size + 1 RETURNING size",
-    )
-    .bind(&draft.log)
-    .fetch_one(&mut *connection)
-    .await?;
-    let seq = size - 1;
-    let call = draft.call.map(|call| call.to_string());
-    let id = draft.id.to_string();
-    sqlx::query(
-        "INSERT INTO entry (log, seq, id, call, at, type, leaf, leaf_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(&draft.log)
-    .bind(seq)
-    .bind(&id)
-    .bind(&call)
-    .bind(draft.at.as_millisecond())
-    .bind(draft.kind)
-    .bind(&draft.leaf)
-    .bind(draft.leaf_hash.as_slice())
-    .execute(&mut *connection)
-    .await?;
-    if let Some(detail) = &draft.detail {
-        sqlx::query("INSERT INTO detail (log, seq, salt, document) VALUES (?, ?, ?, ?)")
-            .bind(&draft.log)
-            .bind(seq)
-            .bind(detail.salt.as_slice())
-            .bind(&detail.document)
+/// Appends the entries of a group: each log's are numbered on from its size, in order.
+async fn append(connection: &mut SqliteConnection, drafts: &[&Draft]) -> Result<(), sqlx::Error> {
+    let mut logs: BTreeMap<&str, Vec<&Draft>> = BTreeMap::new();
+    for draft in drafts {
+        logs.entry(&draft.log).or_default().push(draft);
+    }
+    let mut numbered: Vec<(i64, &Draft)> = Vec::with_capacity(drafts.len());
+    for (log, drafts) in logs {
+        let more = i64::try_from(drafts.len()).unwrap_or(i64::MAX);
+        let size: i64 = sqlx::query_scalar(
+            "INSERT INTO log (id, size) VALUES (?, ?) \
+             ON CONFLICT (id) DO UPDATE SET size = size + excluded.size RETURNING size",
+        )
+        .bind(log)
+        .bind(more)
+        .fetch_one(&mut *connection)
+        .await?;
+        numbered.extend((size - more..).zip(drafts));
+    }
+    for rows in numbered.chunks(ROWS) {
+        QueryBuilder::<Sqlite>::new("INSERT INTO entry (log, seq, id, call, at, type, leaf, leaf_hash) ")
+            .push_values(rows, |mut row, (seq, draft)| {
+                row.push_bind(&draft.log)
+                    .push_bind(*seq)
+                    .push_bind(draft.id.to_string())
+                    .push_bind(draft.call.map(|call| call.to_string()))
+                    .push_bind(draft.at.as_millisecond())
+                    .push_bind(draft.kind)
+                    .push_bind(&draft.leaf)
+                    .push_bind(draft.leaf_hash.as_slice());
+            })
+            .build()
             .execute(&mut *connection)
             .await?;
     }
-    if let Some(call) = &call {
-        sqlx::query("UPDATE call SET head = ? WHERE uid = ?")
-            .bind(&id)
-            .bind(call)
+    let detailed: Vec<_> =
+        numbered.iter().filter_map(|(seq, draft)| Some((*seq, draft, draft.detail.as_ref()?))).collect();
+    for rows in detailed.chunks(ROWS) {
+        QueryBuilder::<Sqlite>::new("INSERT INTO detail (log, seq, salt, document) ")
+            .push_values(rows, |mut row, (seq, draft, detail)| {
+                row.push_bind(&draft.log)
+                    .push_bind(*seq)
+                    .push_bind(detail.salt.as_slice())
+                    .push_bind(&detail.document);
+            })
+            .build()
             .execute(&mut *connection)
             .await?;
     }
@@ -444,5 +440,7 @@ impl std::fmt::Display for Chain<'_> {
 
 /// How many jobs one transaction takes at most.
 const GROUP: usize = 256;
+/// How many rows one statement inserts at most.
+const ROWS: usize = 64;
 /// How many jobs may wait before the doors are held back.
 const QUEUE: usize = 1024;
