@@ -128,11 +128,17 @@ fn stopped(_: tokio::task::JoinError) -> LedgerError {
     LedgerError::Unavailable("the gateway is stopping".into())
 }
 
-/// Whether all of it is so: one question to the database, however much is expected.
+/// Whether all of it is so: few questions to the database, however much is expected.
 async fn all_hold(connection: &mut SqliteConnection, expects: &[Expect]) -> Result<bool, sqlx::Error> {
-    if expects.is_empty() {
-        return Ok(true);
+    for expects in expects.chunks(QUESTIONS) {
+        if !these_hold(connection, expects).await? {
+            return Ok(false);
+        }
     }
+    Ok(true)
+}
+
+async fn these_hold(connection: &mut SqliteConnection, expects: &[Expect]) -> Result<bool, sqlx::Error> {
     let mut bound = SqliteArguments::default();
     let mut questions = Vec::with_capacity(expects.len());
     for expect in expects {
@@ -440,6 +446,8 @@ impl std::fmt::Display for Chain<'_> {
 
 /// How many jobs one transaction takes at most.
 const GROUP: usize = 256;
+/// How much is expected in one statement at most; SQLite takes an expression of depth 1000.
+const QUESTIONS: usize = 256;
 /// How many rows one statement inserts at most.
 const ROWS: usize = 64;
 /// How many jobs may wait before the doors are held back.
