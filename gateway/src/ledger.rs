@@ -79,6 +79,12 @@ impl Ledger {
         self.writer.append(job).await
     }
 
+    /// Notes that the envelope object of a recording is in the store, together with whatever is
+    /// written next: only a restart asks, and writing the same envelope again is harmless.
+    pub fn enveloped(&self, id: Uuid) {
+        self.writer.enveloped(id);
+    }
+
     /// Proves that the trail can be written, without writing to it: beside it, durably, as much as
     /// an entry takes. On a full disk, beginning and committing nothing would still succeed.
     ///
@@ -346,9 +352,12 @@ impl Ledger {
         Ok(found.is_some())
     }
 
-    /// Brings the write-ahead log home and closes the pool. What was acknowledged is durable without
-    /// it: a failure is only told.
+    /// Notes what was left for later, brings the write-ahead log home and closes the pool. What was
+    /// acknowledged is durable without it: a failure is only told.
     pub async fn close(&self) {
+        if let Err(error) = self.append(Job::default()).await {
+            tracing::info!(%error, "some envelopes could not be noted; the next start writes them again");
+        }
         if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await {
             tracing::info!(%error, "the write-ahead log stays as it is");
         }

@@ -305,7 +305,7 @@ impl Gate {
         // start writes the envelope object.
         let enveloped = self.vault.put_envelope(id, document).await;
         match enveloped {
-            Ok(()) => self.enveloped(id),
+            Ok(()) => self.ledger.enveloped(id),
             Err(error) => return Err(store_fault(error)),
         }
         Ok(Ok(Stored { id, new: true, description }))
@@ -317,20 +317,9 @@ impl Gate {
         let stored = same_or_conflict(existing, fingerprint)?;
         if let Some(envelope) = existing.envelope.clone().filter(|_| !existing.enveloped) {
             self.vault.put_envelope(stored.id, envelope).await.map_err(store_fault)?;
-            self.enveloped(stored.id);
+            self.ledger.enveloped(stored.id);
         }
         Ok(stored)
-    }
-
-    /// Notes, in its own time, that an envelope object is in the store: only a restart asks.
-    fn enveloped(&self, id: Uuid) {
-        let ledger = self.ledger.clone();
-        self.tasks.spawn(async move {
-            let job = Job { changes: vec![Change::Enveloped { id }], ..Job::default() };
-            if let Err(error) = ledger.append(job).await {
-                tracing::warn!(%error, recording = %id, "an envelope could not be noted; the next start writes it again");
-            }
-        });
     }
 
     async fn envelope(&self, account: &str, staged: &Staged) -> Result<Envelope, Fault> {

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::error::BoxDynError;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
@@ -21,7 +22,11 @@ use crate::trail::Draft;
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Waiting>,
+    enveloped: Later,
 }
+
+/// Recordings whose envelope object is in the store, to be noted with the next group.
+type Later = Arc<Mutex<Vec<Uuid>>>;
 
 struct Waiting {
     job: Job,
@@ -31,8 +36,13 @@ struct Waiting {
 impl Writer {
     pub(super) fn start(options: SqliteConnectOptions, lock: PathBuf) -> Writer {
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(run(options, lock, waiting));
-        Writer { jobs }
+        let enveloped = Later::default();
+        tokio::spawn(run(options, lock, waiting, Arc::clone(&enveloped)));
+        Writer { jobs, enveloped }
+    }
+
+    pub(super) fn enveloped(&self, id: Uuid) {
+        self.enveloped.lock().unwrap_or_else(PoisonError::into_inner).push(id);
     }
 
     pub(super) async fn append(&self, job: Job) -> Result<Appended, LedgerError> {
@@ -43,12 +53,18 @@ impl Writer {
     }
 }
 
-async fn run(options: SqliteConnectOptions, lock: PathBuf, mut waiting: mpsc::Receiver<Waiting>) {
+async fn run(
+    options: SqliteConnectOptions,
+    lock: PathBuf,
+    mut waiting: mpsc::Receiver<Waiting>,
+    enveloped: Later,
+) {
     let mut connection: Option<SqliteConnection> = None;
     let mut lock_on: Option<File> = None;
     let mut group = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut group, GROUP).await > 0 {
-        let committed = commit(&options, &lock, &mut connection, &mut lock_on, &group).await;
+        let noted = std::mem::take(&mut *enveloped.lock().unwrap_or_else(PoisonError::into_inner));
+        let committed = commit(&options, &lock, &mut connection, &mut lock_on, &group, &noted).await;
         if let Err(error) = &committed {
             tracing::error!(error = %Chain(error), jobs = group.len(), "the audit trail could not be written");
             // Whether the last COMMIT was applied is not known: begin again from what is on disk.
@@ -75,6 +91,7 @@ async fn commit(
     connection: &mut Option<SqliteConnection>,
     lock_on: &mut Option<File>,
     group: &[Waiting],
+    enveloped: &[Uuid],
 ) -> Result<Vec<Appended>, LedgerError> {
     let file = match lock_on.take() {
         Some(file) => relock(file).await?,
@@ -100,6 +117,7 @@ async fn commit(
     }
     // Only the heads are looked at by the jobs behind, so the entries themselves go in together.
     append(&mut transaction, &drafts).await?;
+    note_enveloped(&mut transaction, enveloped).await?;
     transaction.commit().await?;
     // At this point every entry of the group is durable; a crash after it loses only the answers.
     file.unlock().map_err(LedgerError::Lock)?;
@@ -216,6 +234,19 @@ fn question(expect: &Expect, bound: &mut SqliteArguments) -> Result<&'static str
             "NOT EXISTS (SELECT 1 FROM account WHERE id = ?)"
         }
     })
+}
+
+async fn note_enveloped(connection: &mut SqliteConnection, ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    for ids in ids.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new("UPDATE recording SET enveloped = 1 WHERE id IN (");
+        let mut listed = query.separated(", ");
+        for id in ids {
+            listed.push_bind(id.to_string());
+        }
+        listed.push_unseparated(")");
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Makes a job's last entry on each call the call's head.
