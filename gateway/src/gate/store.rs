@@ -308,6 +308,13 @@ impl Gate {
             Ok(()) => self.ledger.enveloped(id),
             Err(error) => return Err(store_fault(error)),
         }
+        // A deletion that came in between has put its tombstone where the envelope lies now.
+        let deleted =
+            self.ledger.recording(&who.account, id).await?.is_none_or(|row| row.deleted_at.is_some());
+        if deleted {
+            self.vault.remove(id).await.map_err(store_fault)?;
+            return Err(gone());
+        }
         Ok(Ok(Stored { id, new: true, description }))
     }
 
