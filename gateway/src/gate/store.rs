@@ -303,18 +303,7 @@ impl Gate {
         }
         // At this point the recording is accepted; a crash loses only the answer, and the next
         // start writes the envelope object.
-        let enveloped = self.vault.put_envelope(id, document).await;
-        match enveloped {
-            Ok(()) => self.ledger.enveloped(id),
-            Err(error) => return Err(store_fault(error)),
-        }
-        // A deletion that came in between has put its tombstone where the envelope lies now.
-        let deleted =
-            self.ledger.recording(&who.account, id).await?.is_none_or(|row| row.deleted_at.is_some());
-        if deleted {
-            self.vault.remove(id).await.map_err(store_fault)?;
-            return Err(gone());
-        }
+        self.complete(&who.account, id, document).await?;
         Ok(Ok(Stored { id, new: true, description }))
     }
 
@@ -323,10 +312,22 @@ impl Gate {
     async fn again(&self, existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
         let stored = same_or_conflict(existing, fingerprint)?;
         if let Some(envelope) = existing.envelope.clone().filter(|_| !existing.enveloped) {
-            self.vault.put_envelope(stored.id, envelope).await.map_err(store_fault)?;
-            self.ledger.enveloped(stored.id);
+            self.complete(&existing.account, stored.id, envelope).await?;
         }
         Ok(stored)
+    }
+
+    /// Step (3): the envelope object. A deletion that came in between has put its tombstone where
+    /// the envelope then lies: so it is asked afterwards, and the keys are removed again.
+    async fn complete(&self, account: &str, id: Uuid, envelope: String) -> Result<(), Fault> {
+        self.vault.put_envelope(id, envelope).await.map_err(store_fault)?;
+        let row = self.ledger.recording(account, id).await?;
+        if row.is_none_or(|row| row.deleted_at.is_some()) {
+            self.vault.remove(id).await.map_err(store_fault)?;
+            return Err(gone());
+        }
+        self.ledger.enveloped(id);
+        Ok(())
     }
 
     async fn envelope(&self, account: &str, staged: &Staged) -> Result<Envelope, Fault> {
