@@ -71,19 +71,6 @@ impl Vault {
         Ok(())
     }
 
-    /// Whether the envelope of a recording is there.
-    ///
-    /// # Errors
-    ///
-    /// Where the store fails.
-    pub async fn has_envelope(&self, id: Uuid) -> Result<bool, VaultError> {
-        match self.store.head(&envelope_key(id)).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Makes a recording unreadable and removes it: first the envelope, overwritten by a
     /// tombstone since removals are not synced, then the media. May be repeated.
     ///
@@ -129,11 +116,6 @@ impl Vault {
     }
 
     /// Free space where the vault is, in bytes; none where it cannot be told.
-    #[must_use]
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Unfinished files (`name#1`) that a kill has left: no listing of the store shows them.
     fn sweep_parts(&self, age: Duration) -> Result<(), VaultError> {
         let mut dirs = vec![self.root.join(MEDIA)];
