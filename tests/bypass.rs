@@ -12,12 +12,13 @@ mod time;
 mod windows;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use consent_gateway::trail::{self, Body, Leaf, Saw};
 use jiff::{SignedDuration, Timestamp};
-use policy::{Claim, Door};
+use policy::{Call, Claim, Door, Table};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -57,6 +58,7 @@ async fn stored(gateway: &Gateway, count: usize) {
 /// Computes the coverage of every accepted recording again, from the leaves before its own. How
 /// many there are.
 async fn accepted_were_covered(gateway: &Gateway) -> usize {
+    let tables = tables(gateway).await;
     let times = (i64::MIN, i64::MAX);
     let rows = gateway.gate().ledger.log_page("acme", -1, None, times, u32::MAX).await.unwrap();
     let mut calls: HashMap<Uuid, Vec<Leaf>> = HashMap::new();
@@ -66,22 +68,23 @@ async fn accepted_were_covered(gateway: &Gateway) -> usize {
         let Some(uid) = leaf.call else { continue };
         let before = calls.entry(uid).or_default();
         assert_eq!(leaf.prev, before.last().map(|last| last.id), "an entry was decided on a stale view");
-        if let Body::Accepted { facts, spans, .. } = &leaf.body {
+        if let Body::Accepted { facts, spans, saw, .. } = &leaf.body {
             accepted += 1;
-            let call = trail::fold(&gateway.gate().table, before).unwrap();
+            let mut call = fold(&tables, before);
+            call.know(&tables[&saw.table], leaf.at);
             let parts = spans.iter().map(|(from, until)| (*from, ms_between(*from, *until))).collect();
             // Whether it was silent where it had to be is not known any more.
             let covered = call.coverage(&Claim::Placed(parts), Door::Asks, leaf.at, &|_, _| true);
             assert!(covered.is_ok(), "accepted though not covered: {covered:?} {facts:?}");
         }
         before.push(leaf);
-        decided_again(gateway, before);
+        decided_again(&tables, before);
     }
     accepted
 }
 
 /// What the policy answered for the last of these leaves, computed again from them alone.
-fn decided_again(gateway: &Gateway, leaves: &[Leaf]) {
+fn decided_again(tables: &Tables, leaves: &[Leaf]) {
     let (last, earlier) = leaves.split_last().unwrap();
     let (saw, facts) = if let Body::Opened { saw, .. } | Body::Event { saw, .. } = &last.body {
         (saw, leaves)
@@ -92,10 +95,27 @@ fn decided_again(gateway: &Gateway, leaves: &[Leaf]) {
     } else {
         return;
     };
-    let table = &gateway.gate().table;
-    let call = trail::fold(table, facts).unwrap();
+    let mut call = fold(tables, facts);
+    call.know(&tables[&saw.table], last.at);
     assert!(last.at >= call.last(), "an entry is dated before the one that it follows");
-    assert_eq!(*saw, Saw::of(table.digest(), &call.decide(last.at)), "{}", last.kind);
+    assert_eq!(*saw, Saw::of(&saw.table, &call.decide(last.at)), "{}", last.kind);
+}
+
+/// Every table that was ever in force, by its digest.
+type Tables = HashMap<String, Arc<Table>>;
+
+async fn tables(gateway: &Gateway) -> Tables {
+    let ledger = &gateway.gate().ledger;
+    let mut tables = Tables::new();
+    for version in ledger.versions().await.unwrap() {
+        let text = ledger.table(&version.digest).await.unwrap().unwrap();
+        tables.insert(version.digest, Arc::new(Table::parse(&text).unwrap()));
+    }
+    tables
+}
+
+fn fold(tables: &Tables, leaves: &[Leaf]) -> Call {
+    trail::fold(&|digest| tables.get(digest).cloned(), leaves).unwrap()
 }
 
 fn ms_between(from: Timestamp, until: Timestamp) -> u64 {

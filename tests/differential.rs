@@ -10,7 +10,7 @@
 
 mod naive;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
@@ -128,11 +128,11 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn call(&self) -> Call<'static> {
+    pub(crate) fn call(&self) -> Call {
         self.call_after(self.events.len())
     }
 
-    pub(crate) fn call_after(&self, events: usize) -> Call<'static> {
+    pub(crate) fn call_after(&self, events: usize) -> Call {
         let mut call = Call::open(&TABLE, self.received, self.opened.clone());
         for event in &self.events[..events] {
             call.apply(event);
@@ -232,6 +232,7 @@ fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
             late_evidence_seconds,
             recorders,
             on_withdrawal,
+            public_safety: false,
         });
     let operator = || proptest::option::weighted(0.15, code());
     (
@@ -254,6 +255,8 @@ fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
                 started_at: received - SignedDuration::from_secs(earlier),
                 recorder_location: recorder,
                 operator_location: operator,
+                purposes: policy::Purposes::NONE,
+                overlays: Vec::new(),
                 settings,
                 participants,
             };
@@ -298,6 +301,7 @@ fn grant() -> impl Strategy<Value = Grant> {
             works_agreement,
             // What begins to hold only later was not given in writing before.
             written: written && from <= 40,
+            purposes: None,
             from: EPOCH + SignedDuration::from_secs(from),
             until: until.map(|until| EPOCH + SignedDuration::from_secs(until)),
         },
@@ -337,6 +341,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
                 duration_ms: 4_000,
                 language: "en".into(),
                 covers_purposes: true,
+                says: policy::Elements::NONE,
+                purposes: policy::Purposes::NONE,
             };
             let mut steps = vec![
                 (4 + pause, None, What::PromptCompleted { participants: all.clone(), prompt, played_ms: 4_000 }),
@@ -430,13 +436,16 @@ fn heard() -> impl Strategy<Value = Heard> {
             duration_ms,
             language: language.into(),
             covers_purposes,
+            says: policy::Elements::NONE,
+            purposes: policy::Purposes::NONE,
         })
 }
 
 /// Two minutes before midnight, so that calls begin on either side of a change of the law.
 pub(crate) const EPOCH: Timestamp = Timestamp::constant(1_795_219_080, 0);
 
-pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(ROWS).expect("a table"));
+pub(crate) static TABLE: LazyLock<Arc<Table>> =
+    LazyLock::new(|| Arc::new(Table::parse(ROWS).expect("a table")));
 
 const ROWS: &str = r#"
 [default]

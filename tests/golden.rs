@@ -14,7 +14,7 @@ use crate::harness::{START, run};
 
 #[test]
 fn every_golden_case_is_decided_as_the_law_says() {
-    let table = Table::parse(DEFAULT_TABLE).unwrap();
+    let table = std::sync::Arc::new(Table::parse(DEFAULT_TABLE).unwrap());
     let locator = Locator::new(None).unwrap();
     let clock = Clock::manual(START.parse().unwrap());
     let mut wrong = Vec::new();

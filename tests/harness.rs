@@ -163,6 +163,7 @@ pub(crate) async fn add_account(
             purposes: vec!["quality".into()],
             delivery: Delivery::Audio,
             sha256: None,
+            says: std::collections::BTreeMap::new(),
         };
         gate.put_prompt(&actor, account, language, &prompt).await.unwrap();
     }

@@ -544,6 +544,8 @@ impl Log {
             started_at: EPOCH,
             recorder_location: None,
             operator_location: None,
+            purposes: policy::Purposes::NONE,
+            overlays: Vec::new(),
             settings: Settings::default(),
             participants,
         };
@@ -563,7 +565,7 @@ impl Log {
         Last(self.events.last_mut().unwrap())
     }
 
-    fn call(&self) -> Call<'static> {
+    fn call(&self) -> Call {
         Facts { received: EPOCH, opened: self.opened.clone(), events: self.events.clone() }.call()
     }
 }
@@ -582,13 +584,21 @@ fn grant(from: i64, until: Option<i64>) -> Grant {
         grant: "g".into(),
         works_agreement: false,
         written: false,
+        purposes: None,
         from: second(from),
         until: until.map(second),
     }
 }
 
 fn prompt(version: &str) -> Heard {
-    Heard { version: version.into(), duration_ms: 4_000, language: "en".into(), covers_purposes: true }
+    Heard {
+        version: version.into(),
+        duration_ms: 4_000,
+        language: "en".into(),
+        covers_purposes: true,
+        says: policy::Elements::NONE,
+        purposes: policy::Purposes::NONE,
+    }
 }
 
 fn played(version: &str) -> What {
@@ -599,7 +609,7 @@ fn yes() -> What {
     What::ConsentGiven { participants: vec![0], method: Method::Dtmf }
 }
 
-fn covered(call: &Call<'_>, door: Door, from: i64, until: i64, now: i64) -> bool {
+fn covered(call: &Call, door: Door, from: i64, until: i64, now: i64) -> bool {
     let ms = u64::try_from(until - from).unwrap() * 1_000;
     call.coverage(&Claim::Placed(vec![(second(from), ms)]), door, second(now), &|_, _| false).is_ok()
 }
@@ -607,11 +617,7 @@ fn covered(call: &Call<'_>, door: Door, from: i64, until: i64, now: i64) -> bool
 // ---- what is asked of random calls ----
 
 /// The first of these moments at which `more` asks less than `less`, in any respect.
-fn looser(
-    more: &Call<'_>,
-    less: &Call<'_>,
-    moments: &[Timestamp],
-) -> Option<(Timestamp, Requirement, Requirement)> {
+fn looser(more: &Call, less: &Call, moments: &[Timestamp]) -> Option<(Timestamp, Requirement, Requirement)> {
     let tone = |requirement: &Requirement| match requirement.tone {
         Tone::Indifferent => (0, 0),
         Tone::Every(seconds) => (1, u16::MAX - seconds),
@@ -630,8 +636,8 @@ fn looser(
 fn opened_up(more: Facts, less: Facts, moments: &[Timestamp]) -> Option<Timestamp> {
     let now = *moments.last()? + SignedDuration::from_secs(1);
     let (more, less) = (more.by_itself().call(), less.by_itself().call());
-    let lawful = |call: &Call<'_>, t| call.standing(t) == Standing::Lawful;
-    let covered = |call: &Call<'_>, t| covers(call, Door::StartsByItself, t, now);
+    let lawful = |call: &Call, t| call.standing(t) == Standing::Lawful;
+    let covered = |call: &Call, t| covers(call, Door::StartsByItself, t, now);
     moments
         .iter()
         .copied()
@@ -639,7 +645,7 @@ fn opened_up(more: Facts, less: Facts, moments: &[Timestamp]) -> Option<Timestam
 }
 
 /// Whether the second from `t` on is covered; what the call has room for is not asked here.
-fn covers(call: &Call<'_>, door: Door, t: Timestamp, now: Timestamp) -> bool {
+fn covers(call: &Call, door: Door, t: Timestamp, now: Timestamp) -> bool {
     match call.coverage(&Claim::Placed(vec![(t, 1_000)]), door, now, &|_, _| false) {
         Ok(_) | Err(Uncovered::UsedUp { .. }) => true,
         Err(_) => false,

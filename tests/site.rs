@@ -49,6 +49,7 @@ impl Site {
             purposes: vec!["quality".into()],
             delivery: Delivery::Audio,
             sha256: None,
+            says: std::collections::BTreeMap::new(),
         };
         gate.put_prompt(&Actor::command_line(), "acme", "short", &prompt).await.unwrap();
         gate.ledger.close().await;

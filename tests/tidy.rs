@@ -81,8 +81,8 @@ fn every_row_of_the_table_cites_something_and_claims_no_review() {
     let table = policy::Table::parse(&read("jurisdictions.toml")).unwrap();
     assert_eq!(table.rows().count(), 120);
     for row in table.rows() {
-        assert!(!row.citations.is_empty() && !row.summary.is_empty(), "{}", row.code);
-        assert_eq!(row.reviewed, None, "{}: no lawyer has read the table yet", row.code);
+        assert!(!row.source.citations.is_empty() && !row.source.summary.is_empty(), "{}", row.code);
+        assert_eq!(row.source.reviewed, None, "{}: no lawyer has read the table yet", row.code);
     }
 }
 

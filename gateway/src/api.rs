@@ -5,6 +5,7 @@
 
 mod account;
 mod calls;
+mod law;
 mod media;
 pub mod openapi;
 mod problem;
@@ -180,6 +181,14 @@ async fn json_body<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body
 }
 
 async fn json_bytes(content_type: Option<&HeaderValue>, body: Body) -> Result<bytes::Bytes, Fault> {
+    read_json(content_type, body, Pace::JSON).await
+}
+
+async fn read_json(
+    content_type: Option<&HeaderValue>,
+    body: Body,
+    pace: Pace,
+) -> Result<bytes::Bytes, Fault> {
     let is_json = content_type.is_none_or(|value| {
         let essence =
             value.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
@@ -188,7 +197,7 @@ async fn json_bytes(content_type: Option<&HeaderValue>, body: Body) -> Result<by
     if !is_json {
         return Err(Fault::new(FaultKind::Unsupported, "not-json", "send `Content-Type: application/json`"));
     }
-    read_all(body, Pace::JSON).await.map_err(crate::gate::body_fault)
+    read_all(body, pace).await.map_err(crate::gate::body_fault)
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {

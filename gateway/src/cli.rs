@@ -6,6 +6,7 @@ mod decide;
 mod demo;
 mod media;
 mod out;
+mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -86,6 +87,19 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         jurisdictions: Option<PathBuf>,
     },
+    /// What was decided on a call then, and what would be decided today
+    Explain {
+        /// Its account
+        account: String,
+        /// The platform's id of it, or an alias
+        call: String,
+        /// The moment [default: the call's last entry]
+        #[arg(long, value_name = "DATE")]
+        at: Option<String>,
+    },
+    /// The table of jurisdictions: check, compare, rehearse, publish
+    #[command(subcommand)]
+    Table(table::TableCommand),
     /// Reach every dependency and say what `serve` would do
     Check {
         /// A table of jurisdictions instead of the one that is compiled in
@@ -111,6 +125,9 @@ enum CliError {
     Wrong(String),
     #[error("the demo did not go as it should: {0}")]
     Demo(String),
+    /// Everything was said; scripts read the code.
+    #[error("exit code {0}")]
+    Exit(u8),
 }
 
 impl From<Fault> for CliError {
@@ -125,6 +142,7 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Exit(code)) => ExitCode::from(code),
         Err(error) => {
             out::error(&error);
             ExitCode::FAILURE
@@ -160,6 +178,8 @@ fn execute(cli: Cli) -> Result<(), CliError> {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             decide::run(&config, &facts)
         }
+        Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
+        Command::Table(command) => on_runtime(table::run(config, command, json)),
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))

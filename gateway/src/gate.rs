@@ -10,12 +10,18 @@
 pub mod answer;
 pub mod ask;
 mod barred;
+mod desk;
+mod explain;
 mod fault;
 mod fetch;
+mod impact;
+pub mod lawbook;
+mod laws;
 mod observe;
 pub mod offline;
 mod open;
 mod register;
+pub mod speak;
 mod store;
 mod turns;
 
@@ -29,8 +35,13 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use barred::Barred;
+pub(crate) use desk::today;
+pub use desk::{Author, Outcome};
 pub use fault::{Fault, FaultKind};
 pub use fetch::{Listing, Served};
+pub use impact::Impact;
+pub use laws::{Laws, Watched};
+pub(crate) use register::check_prompt;
 pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
 pub use store::{Admission, Placement, Stored};
@@ -56,8 +67,8 @@ pub struct Gate {
     pub vault: Vault,
     /// Places.
     pub locator: Locator,
-    /// The law in force.
-    pub table: Arc<Table>,
+    /// The law: the version of the table in force, and those before.
+    pub laws: Laws,
     /// The gateway's own secrets.
     pub secrets: Secrets,
     /// Limits of uploads.
@@ -107,13 +118,18 @@ pub struct UploadLimits {
 }
 
 /// A call as the gate has loaded it.
-pub(crate) struct Loaded<'t> {
+pub(crate) struct Loaded {
     pub(crate) uid: Uuid,
     pub(crate) row: CallRow,
     pub(crate) context: Context,
     pub(crate) names: Vec<ParticipantRow>,
-    pub(crate) call: Call<'t>,
+    /// Folded, and judged by the table in force as well.
+    pub(crate) call: Call,
     pub(crate) head: Uuid,
+    /// The table in force.
+    pub(crate) table: Arc<Table>,
+    /// The moment at which a verb on this call is decided: never before the call's last entry.
+    pub(crate) now: Timestamp,
 }
 
 /// What is kept of the request that opened a call, beside the facts.
@@ -133,12 +149,12 @@ pub(crate) struct Context {
 
 impl Gate {
     /// Loads a call by its id or an alias.
-    pub(crate) async fn load(&self, account: &str, name: &str) -> Result<Loaded<'_>, Fault> {
+    pub(crate) async fn load(&self, account: &str, name: &str) -> Result<Loaded, Fault> {
         let row = self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
         self.load_row(row).await
     }
 
-    pub(crate) async fn load_row(&self, row: CallRow) -> Result<Loaded<'_>, Fault> {
+    pub(crate) async fn load_row(&self, row: CallRow) -> Result<Loaded, Fault> {
         let uid = parse_id(&row.uid)?;
         let (entries, names) = self.ledger.history(uid).await?;
         let leaves = entries
@@ -146,23 +162,38 @@ impl Gate {
             .map(|leaf| serde_json::from_slice(leaf))
             .collect::<Result<Vec<Leaf>, _>>()
             .map_err(|_| Fault::damaged("an entry cannot be read"))?;
-        let call =
-            trail::fold(&self.table, &leaves).map_err(|_| Fault::damaged("a call cannot be folded"))?;
+        let mut call = self.fold(&leaves).await?;
+        let table = self.laws.in_force();
+        let now = self.clock.now().max(call.last());
+        call.know(&table, now);
         let head =
             leaves.last().map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
         let context =
             serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
-        Ok(Loaded { uid, row, context, names, call, head })
+        Ok(Loaded { uid, row, context, names, call, head, table, now })
     }
 
-    /// The moment at which a verb on this call is decided: never before the call's last entry.
-    pub(crate) fn moment(&self, call: &Call<'_>) -> Timestamp {
-        self.clock.now().max(call.last())
+    /// Folds a call by the tables that decided it.
+    pub(crate) async fn fold(&self, leaves: &[Leaf]) -> Result<Call, Fault> {
+        let mut tables: Vec<Arc<Table>> = Vec::new();
+        for saw in leaves.iter().filter_map(|leaf| leaf.body.saw()) {
+            if tables.iter().all(|known| known.digest() != saw.table) {
+                tables.push(self.table(&saw.table).await?);
+            }
+        }
+        let by_digest = |digest: &str| tables.iter().find(|table| table.digest() == digest).cloned();
+        trail::fold(&by_digest, leaves)
+            .map_err(|error| Fault::damaged("a call cannot be folded").because(error))
     }
 
-    /// Appends; a conflict means that somebody else was faster, and everything is looked at anew.
+    /// Appends; a conflict means that somebody else was faster, and everything is looked at anew: the
+    /// law as well.
     pub(crate) async fn append(&self, job: Job) -> Result<Appended, Fault> {
-        Ok(self.ledger.append(job).await?)
+        let appended = self.ledger.append(job).await?;
+        if appended == Appended::Conflict {
+            self.refresh_law().await?;
+        }
+        Ok(appended)
     }
 
     /// Appends one entry that nothing else competes with.
@@ -177,10 +208,6 @@ impl Gate {
     ) -> Result<Appended, Fault> {
         let draft = trail::draft(log, self.clock.now(), actor, None, body, detail)?;
         self.append(Job { expects, changes, entries: vec![draft] }).await
-    }
-
-    pub(crate) fn saw(&self, call: &Call<'_>, now: Timestamp) -> Saw {
-        Saw::of(self.table.digest(), &call.decide(now))
     }
 
     /// The account's settings as they are now.
@@ -307,15 +334,21 @@ pub(crate) fn locate(
     Ok(places)
 }
 
-impl Loaded<'_> {
+impl Loaded {
+    /// What the policy sees now.
+    pub(crate) fn saw(&self) -> Saw {
+        Saw::of(self.table.digest(), &self.call.decide(self.now))
+    }
+
     /// The participant's number, if they were ever on the call.
     pub(crate) fn number_of(&self, id: &str) -> Option<u32> {
         self.names.iter().find(|row| row.id == id).and_then(|row| u32::try_from(row.participant).ok())
     }
 
-    /// Whoever acts here must still see the call's last entry as it was.
-    pub(crate) fn expect_head(&self) -> Expect {
-        Expect::Head { call: self.uid, head: self.head }
+    /// Whoever acts here must still see the call's last entry as it was, and the same law.
+    pub(crate) fn expects(&self) -> Vec<Expect> {
+        let digest = self.table.digest().to_owned();
+        vec![Expect::Head { call: self.uid, head: self.head }, Expect::Law { digest: Some(digest) }]
     }
 }
 
@@ -359,6 +392,7 @@ impl AccountSettings {
             late_evidence_seconds: self.late_evidence_seconds,
             recorders: self.recorders,
             on_withdrawal: self.on_withdrawal,
+            public_safety: self.public_safety,
         }
     }
 }

@@ -14,6 +14,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
+use futures_util::{Stream, TryStreamExt as _};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -22,7 +23,8 @@ use uuid::Uuid;
 
 pub use change::{Appended, Change, Expect, Job};
 pub use rows::{
-    AccountRow, CallRow, CredentialRow, EntryRow, GrantRow, KeyRow, ParticipantRow, PromptRow, RecordingRow,
+    AccountRow, CallRow, CredentialRow, EntryRow, GrantRow, History, KeyRow, ParticipantRow, PromptRow,
+    ProposalRow, RecordingRow, VersionRow,
 };
 
 /// The ledger of one gateway, in one SQLite file.
@@ -106,10 +108,10 @@ impl Ledger {
         .await?)
     }
 
-    /// Every account.
+    /// Every account but the system's own.
     pub async fn accounts(&self) -> Result<Vec<AccountRow>, LedgerError> {
         Ok(sqlx::query_as(
-            "SELECT id, operator_location, recorder_location, settings FROM account ORDER BY id",
+            "SELECT id, operator_location, recorder_location, settings FROM account WHERE id <> 'system' ORDER BY id",
         )
         .fetch_all(&self.pool)
         .await?)
@@ -343,13 +345,118 @@ impl Ledger {
             .await?)
     }
 
-    /// Whether a table has ever been in force.
-    pub async fn knows_table(&self, digest: &str) -> Result<bool, LedgerError> {
-        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM jurisdiction_table WHERE digest = ?")
+    /// The version of the table that is in force; none before the first start.
+    pub async fn law(&self) -> Result<Option<VersionRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT version, digest, in_force_at, document FROM table_version ORDER BY version DESC LIMIT 1",
+        )
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// Every version of the table, the newest first.
+    pub async fn versions(&self) -> Result<Vec<VersionRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT version, digest, in_force_at, document FROM table_version ORDER BY version DESC",
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The text of a table.
+    pub async fn table(&self, digest: &str) -> Result<Option<String>, LedgerError> {
+        Ok(sqlx::query_scalar("SELECT text FROM jurisdiction_table WHERE digest = ?")
             .bind(digest)
             .fetch_optional(&self.pool)
-            .await?;
-        Ok(found.is_some())
+            .await?)
+    }
+
+    /// The digest of the last table that this source has offered.
+    pub async fn table_source(&self, origin: &str) -> Result<Option<String>, LedgerError> {
+        Ok(sqlx::query_scalar("SELECT digest FROM table_source WHERE origin = ?")
+            .bind(origin)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// Proposals, the newest first: all, or those that are open.
+    pub async fn proposals(&self, open: bool) -> Result<Vec<ProposalRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision \
+             FROM proposal WHERE state = 'open' OR NOT ? ORDER BY proposed_at DESC, uid",
+        )
+        .bind(open)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// A proposal.
+    pub async fn proposal(&self, uid: &str) -> Result<Option<ProposalRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision \
+             FROM proposal WHERE uid = ?",
+        )
+        .bind(uid)
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// The last moment that the system's log, or the table's history, speaks of.
+    pub async fn last_of_law(&self) -> Result<i64, LedgerError> {
+        Ok(sqlx::query_scalar(
+            "SELECT max(coalesce((SELECT max(in_force_at) FROM table_version), 0), \
+             coalesce((SELECT max(max(proposed_at, coalesce(decided_at, 0))) FROM proposal), 0))",
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// How many calls there are that were opened at `from` or later, in milliseconds.
+    pub async fn count_calls(&self, from: i64, account: Option<&str>) -> Result<u64, LedgerError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM call WHERE opened_at >= ?1 AND (?2 IS NULL OR account = ?2)",
+        )
+        .bind(from)
+        .bind(account)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// These calls with all of their entries, as a stream.
+    pub fn histories<'l>(
+        &'l self,
+        from: i64,
+        account: Option<&'l str>,
+    ) -> impl Stream<Item = Result<History, LedgerError>> + 'l {
+        sqlx::query_as(
+            "SELECT call.uid, (SELECT group_concat(CAST(leaf AS TEXT), char(10) ORDER BY seq) \
+             FROM entry WHERE entry.call = call.uid) AS leaves \
+             FROM call WHERE opened_at >= ?1 AND (?2 IS NULL OR account = ?2)",
+        )
+        .bind(from)
+        .bind(account)
+        .fetch(&self.pool)
+        .map_err(LedgerError::from)
+    }
+
+    /// Which of these recordings are not deleted.
+    pub async fn live_recordings(&self, ids: &[String]) -> Result<Vec<String>, LedgerError> {
+        let ids = serde_json::to_string(ids).map_err(|error| LedgerError::Damaged(error.to_string()))?;
+        Ok(sqlx::query_scalar(
+            "SELECT id FROM recording WHERE id IN (SELECT value FROM json_each(?)) AND deleted_at IS NULL",
+        )
+        .bind(ids)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// The credential's holder, by name.
+    pub async fn holder(&self, username: &str) -> Result<Option<String>, LedgerError> {
+        Ok(sqlx::query_scalar("SELECT name FROM credential WHERE username = ?")
+            .bind(username)
+            .fetch_optional(&self.pool)
+            .await?)
     }
 
     /// Notes what was left for later, brings the write-ahead log home and closes the pool. What was

@@ -16,56 +16,86 @@ use crate::api::{Door, router};
 use crate::body::Pace;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::gate::{Fault, Gate, UploadLimits};
+use crate::gate::{Fault, Gate, Laws, UploadLimits};
 use crate::ledger::{Ledger, LedgerError};
 use crate::listen::{self, Limits, tls};
 use crate::locate::{LocateError, Locator};
 use crate::secrets::{Secrets, SecretsError};
+use crate::trail::Origin;
 use crate::vault::{Vault, VaultError};
 
 /// The table that is compiled in.
 pub const DEFAULT_TABLE: &str = include_str!("../../jurisdictions.toml");
 
-/// Reads the table that the configuration names, or the one compiled in, with its text.
+/// The table that the configuration names, or the one compiled in: where it comes from, what to call
+/// it in messages, and its text.
 ///
 /// # Errors
 ///
-/// Where it cannot be read: then nothing starts.
-pub fn table(config: &Config) -> Result<(Table, String), ServeError> {
-    let (name, text) = match &config.jurisdictions {
+/// Where the file cannot be read.
+pub fn table_text(config: &Config) -> Result<(Origin, String, String), ServeError> {
+    match &config.jurisdictions {
         Some(path) => {
             let text = std::fs::read_to_string(path)
                 .map_err(|source| ServeError::ReadTable { path: path.clone(), source })?;
-            (path.display().to_string(), text)
+            Ok((Origin::File, path.display().to_string(), text))
         }
-        None => ("the table compiled in".into(), DEFAULT_TABLE.to_owned()),
-    };
-    match Table::parse(&text) {
-        Ok(table) => Ok((table, text)),
-        Err(problems) => {
-            let told =
-                problems.0.iter().map(|problem| format!("{name}:{problem}")).collect::<Vec<_>>().join("\n");
-            Err(ServeError::Table { problems: told })
-        }
+        None => Ok((Origin::Program, "the table compiled in".into(), DEFAULT_TABLE.to_owned())),
     }
 }
 
-/// Builds the gate on the configured data directory.
+/// Reads the table that the configuration names, or the one compiled in.
+///
+/// # Errors
+///
+/// Where it cannot be read, with everything that is wrong with it.
+pub fn table(config: &Config) -> Result<Table, ServeError> {
+    let (_, name, text) = table_text(config)?;
+    parse(&name, &text)
+}
+
+fn parse(name: &str, text: &str) -> Result<Table, ServeError> {
+    Table::parse(text).map_err(|problems| {
+        let told =
+            problems.0.iter().map(|problem| format!("{name}:{problem}")).collect::<Vec<_>>().join("\n");
+        ServeError::Table { problems: told }
+    })
+}
+
+/// Builds the gate on the configured data directory. The law is the ledger's newest version; only an
+/// empty ledger begins with the configured table.
 ///
 /// # Errors
 ///
 /// Where any part cannot be opened.
 pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
-    let (table, text) = table(config)?;
+    // Nothing is made on disk for a table that cannot be used.
+    let configured = table_text(config).and_then(|(origin, name, text)| {
+        let table = parse(&name, &text)?;
+        Ok((origin, text, table))
+    });
+    let ledger_is_new = !crate::ledger::file(&config.data).exists();
+    let configured = match configured {
+        Err(error) if ledger_is_new => return Err(error),
+        configured => configured,
+    };
     crate::vault::private_dir(&config.data)
         .map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
+    let ledger = Ledger::open(&config.data).await?;
+    let (laws, first) = match ledger.law().await? {
+        Some(row) => (in_force(&ledger, row.version, &row.digest).await?, None),
+        None => {
+            let (origin, text, table) = configured?;
+            (Laws::new(0, table), Some((origin, text)))
+        }
+    };
     let gate = Gate {
         clock,
         secrets: Secrets::open(&config.secrets_dir())?,
         locator: Locator::new(config.ip_database.as_deref())?,
         vault: Vault::local(&config.data)?,
-        ledger: Ledger::open(&config.data).await?,
-        table: Arc::new(table),
+        ledger,
+        laws,
         uploads: UploadLimits {
             max_bytes: config.upload.max_bytes,
             deadline: Duration::from_secs(config.upload.deadline_seconds),
@@ -75,8 +105,52 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         barred: crate::gate::Barred::default(),
         tasks: TaskTracker::new(),
     };
-    gate.keep_table(&text).await?;
+    if let Some((origin, text)) = first {
+        gate.first_version(origin, &text).await?;
+    }
     Ok(gate)
+}
+
+async fn in_force(ledger: &Ledger, number: i64, digest: &str) -> Result<Laws, ServeError> {
+    let name = format!("version {number} of the table, which is in force");
+    let text = ledger.table(digest).await?.ok_or_else(|| ServeError::Table {
+        problems: format!("{name}: it is not in the ledger; restore the ledger from a backup"),
+    })?;
+    Ok(Laws::new(number, parse(&name, &text)?))
+}
+
+/// Looks for another version of the table, twice a second, and at the file where one is watched.
+async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<String>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(LAW_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut stamp = None;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(fault) = door.gate.refresh_law().await {
+            tracing::error!(code = fault.code, "it cannot be looked which version of the table is in force");
+        }
+        let Some(path) = &file else { continue };
+        let now = tokio::fs::metadata(path).await.ok().map(|found| (found.modified().ok(), found.len()));
+        if now.is_some() && now == stamp {
+            continue;
+        }
+        stamp = now;
+        let text = tokio::fs::read_to_string(path).await.ok();
+        if text == seen {
+            continue;
+        }
+        match door.gate.offer(Origin::File, text.as_deref()).await {
+            Ok(()) => seen = text,
+            Err(fault) => {
+                // It is tried again with the next tick.
+                stamp = None;
+                tracing::error!(code = fault.code, "the watched table could not be offered");
+            }
+        }
+    }
 }
 
 /// A gateway that listens.
@@ -130,13 +204,19 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         None => None,
     };
     let gate = gate(config, clock).await?;
+    // What a restart or another program brings is under the same rule as everything else.
+    let (origin, offered) = match table_text(config) {
+        Ok((origin, _, text)) => (origin, Some(text)),
+        Err(_) => (Origin::File, None),
+    };
+    gate.offer(origin, offered.as_deref()).await?;
     gate.recover().await?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|source| ServeError::Bind { address: config.listen, source })?;
     let address =
         listener.local_addr().map_err(|source| ServeError::Bind { address: config.listen, source })?;
-    tracing::info!(%address, tls = tls.is_some(), table = gate.table.digest(), "listening");
+    tracing::info!(%address, tls = tls.is_some(), table = gate.laws.in_force().digest(), "listening");
     let drain = Duration::from_secs(config.drain_seconds);
     let door = Arc::new(Door {
         access: Access::new(gate.ledger.clone()),
@@ -151,9 +231,14 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let shutdown = CancellationToken::new();
     let limits = Limits { connections: config.connections, drain, ..Limits::default() };
     let serving = listen::serve(listener, tls, router(Arc::clone(&door)), limits, shutdown.clone());
+    let law = keep_law(Arc::clone(&door), config.jurisdictions.clone(), offered, shutdown.clone());
+    let law = tokio::spawn(law);
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
         serving.await;
+        if law.await.is_err() {
+            tracing::error!("the law was no longer looked at");
+        }
         settled.gate.tasks.close();
         if tokio::time::timeout(drain, settled.gate.tasks.wait()).await.is_err() {
             tracing::warn!("uploads were still running at the end of the drain; their senders will retry");
@@ -228,3 +313,6 @@ impl From<Fault> for ServeError {
         ServeError::Fault(fault)
     }
 }
+
+/// How often it is looked which version of the table is in force.
+const LAW_EVERY: Duration = Duration::from_millis(500);

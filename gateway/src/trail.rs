@@ -13,13 +13,15 @@ pub mod subject;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use policy::{Call, Decision, Event, Opened, Standing, Why};
+use std::sync::Arc;
+
+use policy::{Call, Decision, Event, Opened, Standing, Table, Why};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 /// The log of acts that belong to no account.
-pub const SYSTEM_LOG: &str = "$system";
+pub const SYSTEM_LOG: &str = "system";
 
 /// One entry, ready to be appended.
 #[derive(Debug, Clone)]
@@ -157,6 +159,12 @@ pub enum Body {
         keys: Vec<String>,
         /// Which moments it holds.
         spans: Vec<(Timestamp, Timestamp)>,
+        /// Until when it has to be kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keep_until: Option<Timestamp>,
+        /// From when on it has to be gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delete_by: Option<Timestamp>,
         /// What the policy answered.
         saw: Saw,
     },
@@ -233,11 +241,79 @@ pub enum Body {
         /// Its id.
         key: String,
     },
-    /// A table came into force.
+    /// Which law an account has chosen beside its places.
+    AccountLaw {
+        /// The overlays, by their ids.
+        overlays: Vec<String>,
+        /// Whether what rows say of emergency calls at a public-safety answering point is switched on.
+        public_safety: bool,
+    },
+    /// A version of the table came into force.
     Table {
         /// Its digest.
         table: String,
+        /// Its number, from 1.
+        version: i64,
+        /// The digest of the version before; none for the first.
+        base: Option<String>,
+        /// How it came.
+        origin: Origin,
+        /// The proposal that was approved, where it loosened anything.
+        proposal: Option<Uuid>,
+        /// SHA-256 of the semantic diff, in hexadecimal.
+        diff: String,
+        /// Whether it loosens anything.
+        loosens: bool,
     },
+    /// A version of the table was proposed.
+    TableProposed {
+        /// The proposal's id.
+        proposal: Uuid,
+        /// The table's digest.
+        table: String,
+        /// The digest of the version in force.
+        base: String,
+        /// How it came.
+        origin: Origin,
+        /// SHA-256 of the semantic diff, in hexadecimal.
+        diff: String,
+        /// SHA-256 of the impact report, in hexadecimal.
+        impact: String,
+        /// Until when it can be approved.
+        #[serde(serialize_with = "with_millis")]
+        expires_at: Timestamp,
+    },
+    /// A proposal was withdrawn, rejected, superseded, or found to be expired.
+    ProposalDecided {
+        /// The proposal's id.
+        proposal: Uuid,
+        /// What became of it.
+        outcome: String,
+    },
+}
+
+/// How a version of the table came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Somebody published it.
+    Person,
+    /// The file that is watched.
+    File,
+    /// It is compiled into the program.
+    Program,
+}
+
+impl Origin {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Person => "person",
+            Origin::File => "file",
+            Origin::Program => "program",
+        }
+    }
 }
 
 /// What the policy saw and answered: enough to compute it again.
@@ -275,6 +351,9 @@ pub struct SawParticipant {
     pub state: String,
     /// Where they are.
     pub places: Vec<policy::Place>,
+    /// The version of the prompt that they heard to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
 }
 
 impl Saw {
@@ -312,6 +391,7 @@ impl Saw {
                         .iter()
                         .map(|place| policy::Place::new(place.code, place.evidence))
                         .collect(),
+                    prompt: participant.prompt.clone(),
                 })
                 .collect(),
         }
@@ -334,6 +414,7 @@ pub fn recorder_word(recorder: policy::Recorder) -> &'static str {
 pub fn reason(why: Why) -> String {
     match why {
         Why::Emergency => "emergency".into(),
+        Why::Forbidden => "forbidden".into(),
         Why::Ended => "call-ended".into(),
         Why::NobodyHuman => "nobody-human".into(),
         Why::Declined(p) => format!("declined:{p}"),
@@ -349,6 +430,33 @@ pub fn reason(why: Why) -> String {
 }
 
 impl Body {
+    /// What the policy saw, where something was decided on a call.
+    #[must_use]
+    pub fn saw(&self) -> Option<&Saw> {
+        match self {
+            Body::Opened { saw, .. }
+            | Body::Event { saw, .. }
+            | Body::ControlRefused { saw, .. }
+            | Body::Accepted { saw, .. }
+            | Body::Refused { saw, .. } => Some(saw),
+            Body::Fetched { .. }
+            | Body::Deleted { .. }
+            | Body::Held { .. }
+            | Body::Prompt { .. }
+            | Body::Grant { .. }
+            | Body::GrantWithdrawn { .. }
+            | Body::Account {}
+            | Body::AccountLaw { .. }
+            | Body::Credential { .. }
+            | Body::CredentialRevoked { .. }
+            | Body::Key { .. }
+            | Body::KeyRetired { .. }
+            | Body::Table { .. }
+            | Body::TableProposed { .. }
+            | Body::ProposalDecided { .. } => None,
+        }
+    }
+
     /// The entry's type.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -365,11 +473,14 @@ impl Body {
             Body::Grant { .. } => "consent-grant.registered",
             Body::GrantWithdrawn { .. } => "consent-grant.withdrawn",
             Body::Account {} => "account.added",
+            Body::AccountLaw { .. } => "account.law",
             Body::Credential { .. } => "credential.added",
             Body::CredentialRevoked { .. } => "credential.revoked",
             Body::Key { .. } => "key.added",
             Body::KeyRetired { .. } => "key.retired",
             Body::Table { .. } => "table.in-force",
+            Body::TableProposed { .. } => "table.proposed",
+            Body::ProposalDecided { .. } => "table.proposal-decided",
         }
     }
 }
@@ -449,17 +560,26 @@ impl Detail {
     }
 }
 
-/// Folds a call from its leaves, in the order of the log.
+/// Folds a call from its leaves, in the order of the log, each with the table that was in force when
+/// it was logged.
 ///
 /// # Errors
 ///
-/// [`FoldError`] where a leaf cannot be read or the first one does not open the call: then nothing
-/// may be decided.
-pub fn fold<'t>(table: &'t policy::Table, leaves: &[Leaf]) -> Result<Call<'t>, FoldError> {
+/// [`FoldError`] where the first leaf does not open the call or a table is missing: then nothing may
+/// be decided.
+pub fn fold(tables: &dyn Fn(&str) -> Option<Arc<Table>>, leaves: &[Leaf]) -> Result<Call, FoldError> {
     let Some((first, rest)) = leaves.split_first() else { return Err(FoldError::Empty) };
-    let Body::Opened { facts, .. } = &first.body else { return Err(FoldError::NotOpened) };
-    let mut call = Call::open(table, first.at, facts.clone());
+    let Body::Opened { facts, saw, .. } = &first.body else { return Err(FoldError::NotOpened) };
+    let table = |digest: &str| tables(digest).ok_or_else(|| FoldError::Table(digest.to_owned()));
+    let mut in_force = saw.table.as_str();
+    let mut call = Call::open(&table(in_force)?, first.at, facts.clone());
     for leaf in rest {
+        if let Some(saw) = leaf.body.saw()
+            && saw.table != in_force
+        {
+            in_force = &saw.table;
+            call.know(&table(in_force)?, leaf.at);
+        }
         if let Body::Event { facts, .. } | Body::Accepted { facts, .. } = &leaf.body {
             call.apply(facts);
         }
@@ -531,4 +651,7 @@ pub enum FoldError {
     /// Its first entry does not open it.
     #[error("the call's first entry does not open it")]
     NotOpened,
+    /// A table that decided is not kept.
+    #[error("the table {0}, which decided on the call, is not there")]
+    Table(String),
 }

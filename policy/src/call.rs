@@ -7,36 +7,33 @@
 //! Time, for both: claims that loosen count from when they were logged, claims that tighten from
 //! the earlier of the claimed and the logged time.
 
+mod law;
 mod person;
 mod stay;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::fact::{AnsweredBy, Behavior, Control, Event, Joined, Kind, Medium, Opened, Settings, What};
+use crate::fact::{AnsweredBy, Behavior, Control, Event, Joined, Kind, Opened, Settings, What};
 use crate::place::Code;
 use crate::rule::{Requirement, Strictness, Tone};
 use crate::table::Table;
 
+pub(crate) use law::{Demand, Law};
 use person::Arrival;
 pub use person::Level;
-pub(crate) use person::{Objection, Person};
+pub(crate) use person::{Objection, Person, PlaceAt};
 pub(crate) use stay::PromptOutcome;
 
 /// A call as its facts have made it.
 #[derive(Debug, Clone)]
-pub struct Call<'t> {
-    pub(crate) table: &'t Table,
-    pub(crate) medium: Medium,
+pub struct Call {
+    pub(crate) law: Law,
     pub(crate) kind: Kind,
-    pub(crate) started_at: Timestamp,
-    opened_at: Timestamp,
     pub(crate) settings: Settings,
-    pub(crate) recorder_location: Option<Code>,
-    pub(crate) operator_location: Option<Code>,
     pub(crate) people: Vec<Person>,
-    base: Requirement,
     tones: Vec<Span>,
     pub(crate) windows: Vec<Window>,
     pub(crate) silences: Vec<Span>,
@@ -128,8 +125,11 @@ pub enum Standing {
 /// Why recording is not lawful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// Emergency calls are never recorded.
+    /// Emergency calls are never recorded, but by a public-safety answering point whose places all
+    /// allow it.
     Emergency,
+    /// A rule forbids recording, whoever agrees.
+    Forbidden,
     /// The call is over.
     Ended,
     /// No human is on the call.
@@ -155,21 +155,15 @@ pub enum Why {
     NotYet,
 }
 
-impl<'t> Call<'t> {
+impl Call {
     /// The call as it was opened, at the moment `received_at`.
     #[must_use]
-    pub fn open(table: &'t Table, received_at: Timestamp, opened: Opened) -> Call<'t> {
+    pub fn open(table: &Arc<Table>, received_at: Timestamp, opened: Opened) -> Call {
         let mut call = Call {
-            table,
-            medium: opened.medium,
+            law: Law::new(table, received_at, &opened),
             kind: opened.kind,
-            started_at: opened.started_at,
-            opened_at: received_at,
             settings: opened.settings,
-            recorder_location: opened.recorder_location,
-            operator_location: opened.operator_location,
             people: Vec::new(),
-            base: Requirement::NOTHING,
             tones: Vec::new(),
             windows: Vec::new(),
             silences: Vec::new(),
@@ -180,14 +174,24 @@ impl<'t> Call<'t> {
             last: received_at,
             expires_at: None,
         };
-        for code in [call.recorder_location, call.operator_location].into_iter().flatten() {
-            call.base = call.base.and(call.asks(code));
-        }
         for joined in opened.participants {
-            let from = joined.joined_at.unwrap_or(call.started_at).min(received_at);
+            let from = joined.joined_at.unwrap_or(call.law.started_at).min(received_at);
             call.join(joined, from, received_at);
         }
         call
+    }
+
+    /// A further version of the table is in force from `now` on. It is added to those that decided
+    /// so far: within one call the requirement only ratchets up.
+    pub fn know(&mut self, table: &Arc<Table>, now: Timestamp) {
+        if self.law.know(table) {
+            let law = &self.law;
+            self.people.iter_mut().for_each(|person| person.judge_again(law));
+            let now = now.max(self.last);
+            self.expire(now);
+            self.suspend_if_unlawful(now);
+            self.expires_at = self.next_expiry(now);
+        }
     }
 
     /// The call after one more fact.
@@ -211,7 +215,8 @@ impl<'t> Call<'t> {
                     counts_from: loose,
                 };
                 let language = self.settings.default_language.clone();
-                self.each(participants, |person| person.prompt_completed(&heard, &language));
+                let demand = self.demand(now);
+                self.each(participants, |person| person.prompt_completed(&heard, &language, &demand));
             }
             What::PromptInterrupted { participants } => {
                 self.each(participants, Person::prompt_interrupted);
@@ -245,7 +250,9 @@ impl<'t> Call<'t> {
             }
             What::Located { participant, places, since } => {
                 let since = since.map(|since| since.min(now));
-                self.each(&[*participant], |person| person.located(places, since, now, loose));
+                let law = &self.law;
+                let found = self.people.iter_mut().filter(|person| person.id == *participant);
+                found.for_each(|person| person.located(law, places, since, now, loose));
             }
             What::Answered { participant, by } => {
                 self.each(&[*participant], |person| match by {
@@ -291,7 +298,7 @@ impl<'t> Call<'t> {
 
     /// The call as it stands at `now`, after what lapses by time alone has lapsed.
     #[must_use]
-    pub fn at(&self, now: Timestamp) -> Call<'t> {
+    pub fn at(&self, now: Timestamp) -> Call {
         let mut call = self.clone();
         call.expire(now.max(self.last));
         call.last = now.max(self.last);
@@ -352,13 +359,23 @@ impl<'t> Call<'t> {
         &self.settings
     }
 
+    /// What a place asks of this call, whoever is there.
+    #[must_use]
+    pub fn asks_of(&self, code: Code) -> Requirement {
+        self.law.asks(code)
+    }
+
     /// What the law asked at `at`: of everybody who had joined by then, whoever has left since.
     #[must_use]
     pub fn requirement(&self, at: Timestamp) -> Requirement {
         self.people
             .iter()
             .filter(|person| person.counts(at))
-            .fold(self.base, |all, person| all.and(person.asks(self, at)))
+            .fold(self.law.base, |all, person| all.and(person.asks(&self.law, at)))
+    }
+
+    pub(crate) fn demand(&self, at: Timestamp) -> Demand {
+        self.law.demand(self.requirement(at))
     }
 
     /// Whether recording was lawful at `at`, as far as is known now.
@@ -381,7 +398,8 @@ impl<'t> Call<'t> {
     /// Lawful and unlawful stretches from the call's start to `until`, in order.
     #[must_use]
     pub fn standings(&self, until: Timestamp) -> Vec<(Span, Standing)> {
-        let start = self.people.iter().filter_map(Person::first_from).fold(self.started_at, Timestamp::min);
+        let start =
+            self.people.iter().filter_map(Person::first_from).fold(self.law.started_at, Timestamp::min);
         let mut stretches: Vec<(Span, Standing)> = Vec::new();
         for (from, to) in self.stretches(start, until) {
             let standing = self.standing(from);
@@ -434,7 +452,7 @@ impl<'t> Call<'t> {
     /// the law asks for one.
     pub(crate) fn unannounced(&self, window: Window, at: Timestamp) -> Option<(u32, Timestamp)> {
         let requirement = self.requirement(at);
-        if !requirement.announcement_must_be_recorded || self.toned(requirement, at) {
+        if !requirement.announcement_must_be_recorded || self.toned(&requirement, at) {
             return None;
         }
         self.people
@@ -452,12 +470,6 @@ impl<'t> Call<'t> {
             .min_by_key(|(_, due)| *due)
     }
 
-    pub(crate) fn asks(&self, code: Code) -> Requirement {
-        let by_claim = self.table.asks(code, self.medium, self.started_at).requirement;
-        let by_clock = self.table.asks(code, self.medium, self.opened_at).requirement;
-        by_claim.and(by_clock)
-    }
-
     pub(crate) fn person(&self, participant: u32) -> Option<&Person> {
         self.people.iter().find(|person| person.id == participant)
     }
@@ -467,7 +479,7 @@ impl<'t> Call<'t> {
     }
 
     fn obstacle(&self, at: Timestamp) -> Option<Why> {
-        if self.kind == Kind::Emergency {
+        if self.kind == Kind::Emergency && !self.settings.public_safety {
             return Some(Why::Emergency);
         }
         let here = || {
@@ -483,10 +495,14 @@ impl<'t> Call<'t> {
         if let Some(why) = here().find_map(|(person, _)| person.objection(at)) {
             return Some(why);
         }
-        let requirement = self.requirement(at);
-        let nobody = || (!self.somebody_consents(at, requirement)).then_some(Why::NobodyConsents);
+        let demand = self.demand(at);
+        let requirement = &demand.requirement;
+        if requirement.forbidden {
+            return Some(if self.kind == Kind::Emergency { Why::Emergency } else { Why::Forbidden });
+        }
+        let nobody = || (!self.somebody_consents(at, &demand)).then_some(Why::NobodyConsents);
         let below = |level| {
-            let missing = here().find(|(_, stay)| stay.level(at, requirement) < level);
+            let missing = here().find(|(_, stay)| stay.level(at, &demand) < level);
             missing.map(|(person, _)| Why::Missing(person.id))
         };
         match requirement.strictness {
@@ -499,13 +515,14 @@ impl<'t> Call<'t> {
     }
 
     /// Whether a human who is there has consented, in whatever form.
-    pub(crate) fn somebody_consents(&self, at: Timestamp, requirement: Requirement) -> bool {
-        self.people.iter().filter(|person| person.is_human(at)).any(|person| {
-            person.stay(at).is_some_and(|stay| stay.consents(at, requirement) >= Level::Asserted)
-        })
+    pub(crate) fn somebody_consents(&self, at: Timestamp, demand: &Demand) -> bool {
+        self.people
+            .iter()
+            .filter(|person| person.is_human(at))
+            .any(|person| person.stay(at).is_some_and(|stay| stay.consents(at, demand) >= Level::Asserted))
     }
 
-    fn toned(&self, requirement: Requirement, at: Timestamp) -> bool {
+    fn toned(&self, requirement: &Requirement, at: Timestamp) -> bool {
         matches!(requirement.tone, Tone::Every(_)) && self.tones.iter().any(|tone| tone.holds(at))
     }
 
@@ -619,8 +636,8 @@ impl<'t> Call<'t> {
     fn join(&mut self, joined: Joined, from: Timestamp, now: Timestamp) {
         let arrival = Arrival { from, loose: self.loosens_from(Some(from), now), now };
         match self.people.iter_mut().find(|person| person.id == joined.participant) {
-            Some(person) => person.join_again(joined, arrival),
-            None => self.people.push(Person::new(joined, arrival)),
+            Some(person) => person.join_again(&self.law, joined, arrival),
+            None => self.people.push(Person::new(&self.law, joined, arrival)),
         }
     }
 

@@ -80,7 +80,7 @@ pub struct UncoveredSpan {
     pub why: Why,
 }
 
-impl Call<'_> {
+impl Call {
     /// Whether a finished recording is covered, as far as is known at `now`.
     ///
     /// `silent(from_ms, to_ms)` tells whether that stretch of the file was measured to be silent;

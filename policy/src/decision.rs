@@ -1,17 +1,18 @@
 //! What follows from the facts now: one decision, with its explanation.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use jiff::Timestamp;
 
-use crate::call::Person;
-use crate::call::{Call, Level, PromptOutcome, Recorder, Standing, Why};
+use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder, Standing, Why};
 use crate::fact::{Kind, Role};
 use crate::place::{Code, Evidence};
 use crate::rule::{Requirement, Strictness, Tone};
-use crate::table::{Basis, Row};
+use crate::table::{Basis, Row, Table};
+use crate::told::{Element, Purpose, Told};
 
 /// What the law asks of a call now, and whether recording is permitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Decision {
     pub action: Action,
     /// What all rules of the call ask together.
     pub requirement: Requirement,
+    /// What a prompt has to say on this call.
+    pub must_be_told: Told,
     /// When it was made.
     pub decided_at: Timestamp,
     /// Everybody who has ever been on the call.
@@ -53,6 +56,8 @@ pub enum Action {
     Resume,
     /// Stop recording.
     Stop,
+    /// End the call: it would have to be recorded, and somebody refuses.
+    EndCall,
 }
 
 impl Action {
@@ -64,6 +69,7 @@ impl Action {
             Action::Pause => "pause",
             Action::Resume => "resume",
             Action::Stop => "stop",
+            Action::EndCall => "end-call",
         }
     }
 }
@@ -81,8 +87,10 @@ pub struct ParticipantDecision {
     pub needs: Needs,
     /// Their places that count.
     pub places: Vec<PlaceDecision>,
+    /// The version of the last prompt that they heard to its end.
+    pub prompt: Option<String>,
     /// What a reader should know, in words.
-    pub notes: Vec<&'static str>,
+    pub notes: Vec<String>,
 }
 
 /// Alternatives, each a list of event types that must happen.
@@ -147,6 +155,8 @@ pub enum Subject {
     Recorder,
     /// The place where the operator is established.
     Operator,
+    /// An overlay that the call or the account has chosen.
+    Overlay,
 }
 
 /// A rule that counts, in words.
@@ -156,6 +166,8 @@ pub struct Because {
     pub subject: Subject,
     /// The place; none where nothing is known.
     pub code: Option<Code>,
+    /// The overlay, where it is one that asks.
+    pub overlay: Option<String>,
     /// How the place is known; none where nothing is, or where the account says it.
     pub evidence: Option<Evidence>,
     /// The statutes, decisions and regulators that the row cites.
@@ -164,33 +176,40 @@ pub struct Because {
     pub says: String,
 }
 
-impl Call<'_> {
+impl Call {
     /// What the law asks at `now`, and whether recording is permitted.
     #[must_use]
     pub fn decide(&self, now: Timestamp) -> Decision {
         let call = self.at(now);
         let now = call.last();
-        let requirement = call.requirement(now);
+        let demand = call.demand(now);
         let standing = call.standing(now);
         let announcement = call.open_window().and_then(|window| call.unannounced(window, now));
         Decision {
             standing,
             recorder: call.recorder(),
-            action: call.action(standing),
-            requirement,
+            action: call.action(standing, &demand),
+            requirement: demand.requirement,
+            must_be_told: demand.told,
             decided_at: now,
             participants: call
                 .people
                 .iter()
-                .map(|person| call.participant(person, requirement, standing, now))
+                .map(|person| call.participant(person, &demand, standing, now))
                 .collect(),
             because: call.because(now),
             announcement_due: announcement.map(|(_, due)| due),
         }
     }
 
-    fn action(&self, standing: Standing) -> Action {
+    fn action(&self, standing: Standing, demand: &Demand) -> Action {
         let lawful = standing == Standing::Lawful;
+        let refused =
+            matches!(standing, Standing::Unlawful(Why::Declined(_) | Why::Withdrawn(_) | Why::Forbidden));
+        // A call that has to be recorded and may not be cannot go on unrecorded.
+        if demand.requirement.mandatory && refused && self.ended_at().is_none() {
+            return Action::EndCall;
+        }
         match self.recorder() {
             Recorder::Suspended { .. } if self.ended_at().is_some() => Action::None,
             Recorder::Suspended { .. } if !self.settled && !lawful => match standing {
@@ -207,32 +226,41 @@ impl Call<'_> {
     fn participant(
         &self,
         person: &Person,
-        requirement: Requirement,
+        demand: &Demand,
         standing: Standing,
         now: Timestamp,
     ) -> ParticipantDecision {
-        let places = person.places_at(now).into_iter().map(|(code, evidence)| PlaceDecision {
+        let places = person.places_at(now).map(|PlaceAt { code, evidence, asks }| PlaceDecision {
             code,
             evidence,
-            requirement: self.asks(code).and(self.table.floor(evidence)),
+            requirement: asks.and(self.law.floor(evidence)),
         });
         ParticipantDecision {
             participant: person.id,
             role: person.role,
-            state: state(person, requirement, now),
-            needs: self.needs(person, requirement, standing, now),
+            state: state(person, demand, now),
+            needs: self.needs(person, demand, standing, now),
             places: places.collect(),
-            notes: notes(person, now),
+            prompt: person.last_stay().and_then(|stay| stay.prompt()).map(ToOwned::to_owned),
+            notes: notes(person, demand, now),
         }
     }
 
-    fn needs(&self, person: &Person, requirement: Requirement, standing: Standing, now: Timestamp) -> Needs {
-        let Some(stay) = person
-            .stay(now)
-            .filter(|_| person.is_person() && self.kind != Kind::Emergency && self.ended_at().is_none())
-        else {
+    fn needs(&self, person: &Person, demand: &Demand, standing: Standing, now: Timestamp) -> Needs {
+        let requirement = &demand.requirement;
+        // On an emergency call nobody is asked but whoever takes it, where it may be recorded.
+        let asked = match self.kind {
+            Kind::Conversation | Kind::Voicemail => person.is_person(),
+            Kind::Emergency => {
+                person.role == Role::Agent && self.settings.public_safety && !requirement.forbidden
+            }
+        };
+        let Some(stay) = person.stay(now).filter(|_| asked && self.ended_at().is_none()) else {
             return Needs::new();
         };
+        if requirement.forbidden {
+            return Needs::new();
+        }
         if person.objection(now).is_some() {
             return match person.is_prompted_since_objection() {
                 true => alloc::vec![alloc::vec![YES]],
@@ -246,7 +274,8 @@ impl Call<'_> {
                 Some(_) | None => Needs::new(),
             };
         }
-        let level = stay.level(now, requirement);
+        let level = stay.level(now, demand);
+        let enough = stay.told().is_some_and(|told| told.is_enough_for(demand.told));
         let mut needs = match requirement.strictness {
             Strictness::One if standing != Standing::Unlawful(Why::NobodyConsents) => return Needs::new(),
             Strictness::Notice if standing == Standing::Unlawful(Why::NobodyConsents) => {
@@ -256,7 +285,9 @@ impl Call<'_> {
             Strictness::Notice if level >= Level::Notice => return Needs::new(),
             Strictness::Notice => alloc::vec![alloc::vec![PROMPT]],
             Strictness::Express if level >= Level::Express => return Needs::new(),
-            Strictness::Express if stay.outcome == PromptOutcome::Completed => alloc::vec![alloc::vec![YES]],
+            Strictness::Express if enough && stay.outcome == PromptOutcome::Completed => {
+                alloc::vec![alloc::vec![YES]]
+            }
             Strictness::Express => alloc::vec![alloc::vec![PROMPT, YES]],
         };
         if stay.is_machine(now) {
@@ -268,7 +299,7 @@ impl Call<'_> {
             && standing != Standing::Unlawful(Why::NobodyConsents);
         if toneless && matches!(requirement.tone, Tone::Every(_)) {
             // A tone tells everybody, and says yes for nobody.
-            let somebody = self.somebody_consents(now, requirement);
+            let somebody = self.somebody_consents(now, demand);
             needs.push(if somebody { alloc::vec![TONE] } else { alloc::vec![TONE, YES] });
         }
         needs
@@ -276,52 +307,66 @@ impl Call<'_> {
 
     fn because(&self, now: Timestamp) -> Vec<Because> {
         let mut because = Vec::new();
+        let Some(table) = self.law.newest() else { return because };
         for person in self.people.iter().filter(|person| person.counts(now)) {
             let subject = Subject::Participant(person.id);
             if person.is_unknown(now) {
                 because.push(Because {
                     subject,
                     code: None,
+                    overlay: None,
                     evidence: None,
                     citations: Vec::new(),
                     says: format!(
                         "nothing is known of where this participant is, so the table's default applies: {}",
-                        words(self.table.default_rule().into())
+                        words(&self.law.unknown)
                     ),
                 });
             }
-            for (code, evidence) in person.places_at(now) {
-                self.explain(subject, code, Some(evidence), &mut because);
+            for place in person.places_at(now) {
+                self.explain(table, subject, place.code, Some(place.evidence), &mut because);
             }
         }
-        for (subject, code) in
-            [(Subject::Recorder, self.recorder_location), (Subject::Operator, self.operator_location)]
-        {
+        let own = [
+            (Subject::Recorder, self.law.recorder_location),
+            (Subject::Operator, self.law.operator_location),
+        ];
+        for (subject, code) in own {
             if let Some(code) = code {
-                self.explain(subject, code, None, &mut because);
+                self.explain(table, subject, code, None, &mut because);
             }
         }
+        because.extend(self.law.overlays.iter().map(|id| self.overlay(table, id)));
         because
     }
 
-    fn explain(&self, subject: Subject, code: Code, evidence: Option<Evidence>, because: &mut Vec<Because>) {
-        let asked = self.table.asks(code, self.medium, self.started_at);
-        let own = words(asked.requirement);
+    fn explain(
+        &self,
+        table: &Table,
+        subject: Subject,
+        code: Code,
+        evidence: Option<Evidence>,
+        because: &mut Vec<Because>,
+    ) {
+        let asked = table.asks(code, self.law.medium, self.law.kind, self.law.started_at);
+        let own = words(&asked.requirement);
         let (mut says, citations) = match asked.basis {
-            Basis::Row(row) => (format!("{}: {own}. {}", row.name, row.summary), row.citations.clone()),
+            Basis::Row(row) => {
+                (format!("{}: {own}. {}", row.name, row.source.summary), row.source.citations.clone())
+            }
             Basis::StrictestOf(row) => (
                 format!(
                     "{} without a known state or territory: the strictest of them applies: {own}",
                     row.name
                 ),
-                row.citations.clone(),
+                row.source.citations.clone(),
             ),
             Basis::Default => {
                 (format!("the table has no row for {code}, so its default applies: {own}"), Vec::new())
             }
         };
         if let Some(evidence) = evidence {
-            let floor = Requirement::from(self.table.floor(evidence));
+            let floor = table.floor_asks(evidence, self.law.kind);
             if floor.strictness > asked.requirement.strictness {
                 says.push_str(&format!(
                     " The place rests on {} alone, so at least this is asked: {}.",
@@ -330,11 +375,21 @@ impl Call<'_> {
                         Evidence::Ip => "an IP address",
                         Evidence::Number => "a phone number",
                     },
-                    words(floor)
+                    words(&floor)
                 ));
             }
         }
-        because.push(Because { subject, code: Some(code), evidence, citations, says });
+        let by_newest = self.law.asked_by(table, code);
+        for earlier in self.law.earlier() {
+            let before = self.law.asked_by(earlier, code);
+            if !by_newest.is_at_least(&before) {
+                says.push_str(&format!(
+                    " An earlier version of the table, which was in force on this call, asked for more, and within one call nothing is relaxed: {}.",
+                    words(&before)
+                ));
+            }
+        }
+        because.push(Because { subject, code: Some(code), overlay: None, evidence, citations, says });
         // A country's row is told once, however many of its states are on the call.
         if let Some(parent) = asked.parent
             && !because.iter().any(|told| told.code == Some(parent.code))
@@ -344,58 +399,110 @@ impl Call<'_> {
     }
 
     fn parent(&self, subject: Subject, row: &Row, evidence: Option<Evidence>) -> Because {
+        let asks = row.asks(self.law.medium, self.law.kind);
         Because {
             subject,
             code: Some(row.code),
+            overlay: None,
             evidence,
-            citations: row.citations.clone(),
-            says: format!("{}: {}. {}", row.name, words(row.requirement(self.medium)), row.summary),
+            citations: row.source.citations.clone(),
+            says: format!("{}: {}. {}", row.name, words(&asks), row.source.summary),
+        }
+    }
+
+    fn overlay(&self, table: &Table, id: &str) -> Because {
+        let asks = table.overlay_asks(id, self.law.medium, self.law.kind, self.law.started_at);
+        let (says, citations) = match table.overlay(id, self.law.started_at) {
+            Some(overlay) => (
+                format!("{}: {}. {}", overlay.name, words(&asks), overlay.source.summary),
+                overlay.source.citations.clone(),
+            ),
+            None if !table.overlay_history(id).is_empty() => {
+                (format!("the overlay `{id}` was not in force when the call began"), Vec::new())
+            }
+            None => (
+                format!("the table has no overlay `{id}`, so its default applies: {}", words(&asks)),
+                Vec::new(),
+            ),
+        };
+        Because {
+            subject: Subject::Overlay,
+            code: None,
+            overlay: Some(id.to_owned()),
+            evidence: None,
+            citations,
+            says,
         }
     }
 }
 
-fn state(person: &Person, requirement: Requirement, now: Timestamp) -> ParticipantState {
+fn state(person: &Person, demand: &Demand, now: Timestamp) -> ParticipantState {
     match person.objection(now) {
         Some(Why::Declined(_)) => return ParticipantState::Declined,
         Some(_) => return ParticipantState::Withdrawn,
         None => {}
     }
     let Some(stay) = person.stay(now) else { return ParticipantState::Left };
-    let level = stay.level(now, requirement);
+    let level = stay.level(now, demand);
     match stay.outcome {
         _ if level == Level::Express => ParticipantState::Consented,
-        _ if level == Level::Asserted && requirement.strictness == Strictness::One => {
+        _ if level == Level::Asserted && demand.requirement.strictness == Strictness::One => {
             ParticipantState::Consented
         }
         PromptOutcome::Playing => ParticipantState::Prompting,
         PromptOutcome::Interrupted => ParticipantState::Interrupted,
         _ if level == Level::Notice => ParticipantState::Prompted,
-        PromptOutcome::Completed => ParticipantState::Prompted,
+        PromptOutcome::Completed if stay.told().is_some_and(|told| told.is_enough_for(demand.told)) => {
+            ParticipantState::Prompted
+        }
+        PromptOutcome::Completed => ParticipantState::Unprompted,
         PromptOutcome::None | PromptOutcome::Uncounted(_) => ParticipantState::Unprompted,
     }
 }
 
-fn notes(person: &Person, now: Timestamp) -> Vec<&'static str> {
-    let mut notes = Vec::new();
+fn notes(person: &Person, demand: &Demand, now: Timestamp) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
     if !person.is_person() {
-        notes.push("a system without a number, an address or a place is no party");
+        notes.push("a system without a number, an address or a place is no party".into());
     }
     if person.languages.is_empty() {
-        notes.push("no language is known, so the account's default language counts");
+        notes.push("no language is known, so the account's default language counts".into());
     }
     if let Some(stay) = person.last_stay() {
         if let PromptOutcome::Uncounted(reason) = stay.outcome {
-            notes.push(reason);
+            notes.push(reason.into());
         }
-        notes.extend(stay.refused_grant.map(crate::fact::RefusedGrant::as_str));
+        if let Some(told) = stay.told()
+            && !told.is_enough_for(demand.told)
+        {
+            notes.push(format!(
+                "the prompt they heard does not count here: it does not say {}",
+                lacks(told, demand.told)
+            ));
+        }
+        notes.extend(stay.refused_grant.map(|refused| refused.as_str().into()));
         if stay.is_machine(now) {
-            notes.push("a machine took the call");
+            notes.push("a machine took the call".into());
         }
     }
     notes
 }
 
-fn words(requirement: Requirement) -> String {
+/// What was not told of what had to be, in words.
+#[must_use]
+pub fn lacks(told: Told, needed: Told) -> String {
+    let elements = needed.elements.without(told.elements).iter().map(Element::says).map(ToOwned::to_owned);
+    let purposes = needed.purposes.without(told.purposes).iter();
+    let purposes = purposes.map(|purpose: Purpose| format!("that it is for `{}`", purpose.as_str()));
+    elements.chain(purposes).collect::<Vec<_>>().join(", ")
+}
+
+/// A requirement in words.
+#[must_use]
+pub fn words(requirement: &Requirement) -> String {
+    if requirement.forbidden {
+        return "recording is forbidden".into();
+    }
     let mut words = match requirement.strictness {
         Strictness::One => "one party's consent is enough",
         Strictness::Notice => "all parties must be told before recording, and stay",
@@ -407,6 +514,36 @@ fn words(requirement: Requirement) -> String {
     }
     if let Tone::Every(seconds) = requirement.tone {
         words.push_str(&format!(", or a tone at least every {seconds} seconds"));
+    }
+    let always: Vec<&str> = requirement.says.always.iter().map(Element::says).collect();
+    if !always.is_empty() {
+        words.push_str(&format!("; the prompt has to say {}", always.join(", ")));
+    }
+    for purpose in Purpose::ALL {
+        let elements: Vec<&str> = requirement.says.for_one(purpose).iter().map(Element::says).collect();
+        if !elements.is_empty() {
+            words.push_str(&format!(
+                "; where the recording is for `{}`, the prompt has to say {}",
+                purpose.as_str(),
+                elements.join(", ")
+            ));
+        }
+    }
+    let purposes: Vec<&str> = requirement.says.purposes.iter().map(Purpose::as_str).collect();
+    if !purposes.is_empty() {
+        words.push_str(&format!("; the prompt has to be for `{}`", purposes.join("`, `")));
+    }
+    if requirement.mandatory {
+        words.push_str("; the call has to be recorded, or not go on");
+    }
+    if requirement.pause_for_card_data {
+        words.push_str("; recording pauses while card data are spoken");
+    }
+    if let Some(minimum) = requirement.retention.minimum {
+        words.push_str(&format!("; a recording is kept for at least {minimum}"));
+    }
+    if let Some(maximum) = requirement.retention.maximum {
+        words.push_str(&format!("; a recording is kept for at most {maximum}"));
     }
     words
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::place::{Code, Place};
+use crate::told::{Elements, Purposes, Told};
 
 /// How the call is carried. Rows may ask something else of one medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -64,6 +65,10 @@ pub struct Settings {
     pub recorders: u16,
     /// What becomes of audio that was covered before somebody withdrew.
     pub on_withdrawal: OnWithdrawal,
+    /// The account is a public-safety answering point, and counsel has switched on what rows say of
+    /// its emergency calls.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub public_safety: bool,
 }
 
 impl Default for Settings {
@@ -73,6 +78,7 @@ impl Default for Settings {
             late_evidence_seconds: 0,
             recorders: 1,
             on_withdrawal: OnWithdrawal::Keep,
+            public_safety: false,
         }
     }
 }
@@ -102,6 +108,12 @@ pub struct Opened {
     pub recorder_location: Option<Code>,
     /// Where the operator is established, if known.
     pub operator_location: Option<Code>,
+    /// What the recording is for, as far as the law distinguishes it.
+    #[serde(default, skip_serializing_if = "Purposes::is_empty")]
+    pub purposes: Purposes,
+    /// The overlays that the account or the call has chosen, by their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<String>,
     /// The account's settings.
     pub settings: Settings,
     /// Who is on it from the start.
@@ -164,6 +176,9 @@ pub struct Grant {
     pub works_agreement: bool,
     /// It was given in writing.
     pub written: bool,
+    /// For what, as far as the law distinguishes it; none means for everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purposes: Option<Purposes>,
     /// From when it holds.
     pub from: Timestamp,
     /// Until when it holds, exclusive.
@@ -339,6 +354,20 @@ pub struct Heard {
     pub language: String,
     /// Whether it names every purpose of the call.
     pub covers_purposes: bool,
+    /// What it says.
+    #[serde(default, skip_serializing_if = "Elements::is_empty")]
+    pub says: Elements,
+    /// The purposes that it names, as far as the law distinguishes them.
+    #[serde(default, skip_serializing_if = "Purposes::is_empty")]
+    pub purposes: Purposes,
+}
+
+impl Heard {
+    /// What somebody who heard it was told.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        Told { elements: self.says, purposes: self.purposes }
+    }
 }
 
 /// How somebody said yes.
@@ -401,6 +430,10 @@ pub enum Behavior {
     Skip,
     /// Silence.
     Silence,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The shortest prompt that counts, in milliseconds.

@@ -4,9 +4,10 @@
 //! clock, no randomness. The crate is `no_std`, so the compiler proves the first of these.
 //!
 //! ```
+//! use std::sync::Arc;
 //! use policy::{Call, Joined, Medium, Kind, Opened, Place, Evidence, Role, Settings, Table};
 //!
-//! let table = Table::parse(r#"
+//! let table = Arc::new(Table::parse(r#"
 //! [default]
 //! parties = "all"
 //! form = "express"
@@ -26,7 +27,7 @@
 //! summary = "Everybody on the call must be told before it is recorded."
 //! confidence = "high"
 //! reviewed = false
-//! "#).expect("a table");
+//! "#).expect("a table"));
 //!
 //! let noon: jiff::Timestamp = "2026-11-20T12:00:00Z".parse().expect("a time");
 //! let call = Call::open(&table, noon, Opened {
@@ -35,6 +36,8 @@
 //!     started_at: noon,
 //!     recorder_location: None,
 //!     operator_location: None,
+//!     purposes: policy::Purposes::NONE,
+//!     overlays: Vec::new(),
 //!     settings: Settings::default(),
 //!     participants: vec![Joined {
 //!         places: vec![Place::new("US-CA".parse().expect("a code"), Evidence::Declared)],
@@ -48,32 +51,39 @@
 //!
 //! # Reading order
 //!
-//! [`place`] (where somebody is), [`rule`] (what one place asks and how rules combine), [`table`]
-//! (the law as data), [`fact`] (what was logged), [`call`] (the fold of the facts), [`decision`]
+//! [`place`] (where somebody is), [`atlas`] (what the places are called), [`rule`] (what one place asks
+//! and how rules combine), [`told`] (what a prompt has to say), [`retention`], [`table`] (the law as data), [`fact`] (what was logged), [`call`] (the fold of the facts), [`decision`]
 //! (what follows now) and [`coverage`] (which seconds of audio are lawful).
 
 #![no_std]
 
 extern crate alloc;
 
+pub mod atlas;
 pub mod call;
 pub mod coverage;
 pub mod decision;
+pub mod diff;
 pub mod fact;
 pub mod place;
+pub mod retention;
 pub mod rule;
 pub mod table;
+pub mod told;
 
 pub use call::{Call, Edge, Level, Recorder, Span, Standing, Why, Window};
 pub use coverage::{Claim, Coverage, Door, Uncovered, UncoveredSpan};
 pub use decision::{Action, Because, Decision, Needs, ParticipantDecision, ParticipantState, Subject};
+pub use diff::Diff;
 pub use fact::{
     AnsweredBy, Behavior, Control, Event, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened,
     RefusedGrant, Role, Settings, What,
 };
 pub use place::{Code, CodeError, Evidence, Place};
+pub use retention::{Period, Retention};
 pub use rule::{Form, Parties, Requirement, Rule, Strictness, Tone};
-pub use table::{Problem, Problems, Table};
+pub use table::{Problem, Problems, Severity, Table};
+pub use told::{Element, Elements, Purpose, Purposes, Says, Told};
 
 /// The version of the rules in this crate, named in every decision.
 ///

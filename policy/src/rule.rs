@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::retention::Retention;
+use crate::told::Says;
+
 /// Whose consent is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -94,7 +97,7 @@ impl Strictness {
     }
 }
 
-/// What one row of the table asks in one medium.
+/// What one row of the table asks in one medium, as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     /// Whose consent, and how.
@@ -107,6 +110,10 @@ pub struct Rule {
     pub tone_seconds: Option<u16>,
     /// A works agreement alone counts as an express yes.
     pub works_agreement_is_express: bool,
+    /// What a prompt has to say to count.
+    pub says: Says,
+    /// How long a recording is kept.
+    pub retention: Retention,
 }
 
 impl Rule {
@@ -119,6 +126,8 @@ impl Rule {
             waived_by_written: false,
             tone_seconds: None,
             works_agreement_is_express: false,
+            says: Says::NOTHING,
+            retention: Retention::FREE,
         }
     }
 }
@@ -145,6 +154,9 @@ impl Tone {
 }
 
 /// What all rules of a call ask together.
+///
+/// Requirements form a lattice: [`and`](Requirement::and) is its join, and
+/// [`is_at_least`](Requirement::is_at_least) its order, from the looser to the stricter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirement {
     /// The maximum of all strictnesses.
@@ -157,6 +169,16 @@ pub struct Requirement {
     pub tone: Tone,
     /// Every rule that wants an express yes takes a works agreement for one.
     pub works_agreement_is_express: bool,
+    /// What a prompt has to say to count.
+    pub says: Says,
+    /// How long a recording is kept.
+    pub retention: Retention,
+    /// A rule of the sector wants the call recorded, or not to go on.
+    pub mandatory: bool,
+    /// A rule of the sector wants recording paused while card data are spoken.
+    pub pause_for_card_data: bool,
+    /// A rule forbids recording, whoever agrees.
+    pub forbidden: bool,
 }
 
 impl Requirement {
@@ -167,7 +189,15 @@ impl Requirement {
         waived_by_written: true,
         tone: Tone::Indifferent,
         works_agreement_is_express: true,
+        says: Says::NOTHING,
+        retention: Retention::FREE,
+        mandatory: false,
+        pause_for_card_data: false,
+        forbidden: false,
     };
+
+    /// Recording is forbidden.
+    pub const FORBIDDEN: Requirement = Requirement { forbidden: true, ..Requirement::NOTHING };
 
     /// Both: the stricter in every respect.
     // INVARIANT: stricter wins. Every field is a maximum, so no order of combining loosens.
@@ -181,7 +211,18 @@ impl Requirement {
             waived_by_written: self.waived_by_written && other.waived_by_written,
             tone: self.tone.and(other.tone),
             works_agreement_is_express: self.works_agreement_is_express && other.works_agreement_is_express,
+            says: self.says.and(other.says),
+            retention: self.retention.and(other.retention),
+            mandatory: self.mandatory || other.mandatory,
+            pause_for_card_data: self.pause_for_card_data || other.pause_for_card_data,
+            forbidden: self.forbidden || other.forbidden,
         }
+    }
+
+    /// Whether this is as strict as `other` in every respect, or stricter.
+    #[must_use]
+    pub fn is_at_least(&self, other: &Requirement) -> bool {
+        self.and(*other) == *self
     }
 
     /// Whose consent.
@@ -220,6 +261,9 @@ impl From<&Rule> for Requirement {
             },
             works_agreement_is_express: rule.strictness != Strictness::Express
                 || rule.works_agreement_is_express,
+            says: rule.says,
+            retention: rule.retention,
+            ..Requirement::NOTHING
         }
     }
 }

@@ -3,6 +3,7 @@
 //! [`Table::parse`] turns the text that legal teams edit into a table, or says everything that is
 //! wrong with it at once. A table never changes; it is named by the SHA-256 of its text.
 
+mod lint;
 mod read;
 
 use alloc::collections::BTreeMap;
@@ -13,9 +14,10 @@ use core::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::fact::Medium;
+use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
 use crate::rule::{Requirement, Rule};
 
@@ -24,9 +26,12 @@ use crate::rule::{Requirement, Rule};
 pub struct Table {
     digest: String,
     default: Rule,
+    default_asks: Asks,
     floors: Floors,
     // INVARIANT: the rows of one code are sorted by date, the open-ended first one at the front.
     rows: BTreeMap<Code, Vec<Row>>,
+    // INVARIANT: sorted in the same way.
+    overlays: BTreeMap<String, Vec<Overlay>>,
 }
 
 impl Table {
@@ -34,9 +39,22 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// Every [`Problem`] of the text, in the order of the lines.
+    /// Every [`Problem`] of the text that is an error, in the order of the lines.
     pub fn parse(text: &str) -> Result<Table, Problems> {
-        read::table(text)
+        let (table, problems) = read::table(text);
+        table.ok_or(Problems(problems))
+    }
+
+    /// Reads a table as [`parse`](Table::parse) does, and tells what looks wrong on `today` as well:
+    /// the table, where there is no error, and every problem in the order of the lines.
+    #[must_use]
+    pub fn check(text: &str, today: Date) -> (Option<Table>, Vec<Problem>) {
+        let (table, mut problems) = read::table(text);
+        if let Some(table) = &table {
+            problems.extend(lint::problems(table, today));
+            problems.sort_by_key(|problem| (problem.line, problem.column));
+        }
+        (table, problems)
     }
 
     /// `sha256:` and the hash of the text, in hexadecimal.
@@ -50,13 +68,42 @@ impl Table {
         self.rows.values().flatten()
     }
 
-    /// What is asked where nothing is known.
+    /// Every code that has rows, and its history.
+    pub fn histories(&self) -> impl Iterator<Item = (Code, &[Row])> {
+        self.rows.iter().map(|(code, rows)| (*code, rows.as_slice()))
+    }
+
+    /// The rows of one code, the oldest first.
+    #[must_use]
+    pub fn history(&self, code: Code) -> &[Row] {
+        self.rows.get(&code).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every overlay, by its id and then by date.
+    pub fn overlays(&self) -> impl Iterator<Item = &Overlay> {
+        self.overlays.values().flatten()
+    }
+
+    /// The overlays of one id, the oldest first; empty where the table has none of this id.
+    #[must_use]
+    pub fn overlay_history(&self, id: &str) -> &[Overlay] {
+        self.overlays.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// What is asked where nothing is known, as it is written.
     #[must_use]
     pub fn default_rule(&self) -> &Rule {
         &self.default
     }
 
-    /// The least that is asked when a place rests on this evidence and nothing stronger.
+    /// What is asked where nothing is known.
+    #[must_use]
+    pub fn default_asks(&self, medium: Medium, kind: Kind) -> Requirement {
+        self.default_asks.of(medium, kind)
+    }
+
+    /// The least that is asked when a place rests on this evidence and nothing stronger, as it is
+    /// written.
     #[must_use]
     pub fn floor(&self, evidence: Evidence) -> &Rule {
         match evidence {
@@ -66,17 +113,20 @@ impl Table {
         }
     }
 
+    /// The least that is asked when a place rests on this evidence and nothing stronger. Where an
+    /// emergency call may be recorded at all, nobody's place is in doubt on account of a number.
+    #[must_use]
+    pub fn floor_asks(&self, evidence: Evidence, kind: Kind) -> Requirement {
+        match kind {
+            Kind::Conversation | Kind::Voicemail => Requirement::from(self.floor(evidence)),
+            Kind::Emergency => Requirement::NOTHING,
+        }
+    }
+
     /// The row of exactly this code that is in force on the day of `at` (UTC).
     #[must_use]
     pub fn row(&self, code: Code, at: Timestamp) -> Option<&Row> {
-        let rows = self.rows.get(&code)?;
-        if let [only] = rows.as_slice()
-            && only.effective_from.is_none()
-        {
-            return Some(only);
-        }
-        let day = at.to_zoned(TimeZone::UTC).date();
-        rows.iter().rev().find(|row| row.effective_from.is_none_or(|from| from <= day))
+        in_force(self.rows.get(&code)?, at)
     }
 
     /// What a place asks, its parents included, and on which rows that rests.
@@ -84,42 +134,81 @@ impl Table {
     /// A subdivision without a row falls to its country: to the strictest of the country's
     /// subdivisions where the country's row says so, else to the country's row. A country without
     /// a row falls to the default.
-    pub fn asks<'t>(&'t self, code: Code, medium: Medium, at: Timestamp) -> Asked<'t> {
+    pub fn asks<'t>(&'t self, code: Code, medium: Medium, kind: Kind, at: Timestamp) -> Asked<'t> {
         let country = (!code.is_country()).then(|| self.row(code.country(), at)).flatten();
         let mut asked = Asked { requirement: Requirement::NOTHING, basis: Basis::Default, parent: None };
         match (self.row(code, at), country) {
             (Some(row), parent) => {
-                asked.requirement = row.requirement(medium);
+                asked.requirement = row.asks(medium, kind);
                 asked.basis = Basis::Row(row);
                 if code.is_country() && row.strictest_when_unknown {
-                    asked.requirement = asked.requirement.and(self.strictest(code, medium, at));
+                    asked.requirement = asked.requirement.and(self.strictest(code, medium, kind, at));
                     asked.basis = Basis::StrictestOf(row);
                 }
                 if let Some(parent) = parent {
-                    asked.requirement = asked.requirement.and(parent.requirement(medium));
+                    asked.requirement = asked.requirement.and(parent.asks(medium, kind));
                     asked.parent = Some(parent);
                 }
             }
             (None, Some(parent)) => {
-                asked.requirement = parent.requirement(medium);
+                asked.requirement = parent.asks(medium, kind);
                 asked.basis = Basis::Row(parent);
                 if parent.strictest_when_unknown {
-                    asked.requirement = asked.requirement.and(self.strictest(code.country(), medium, at));
+                    asked.requirement =
+                        asked.requirement.and(self.strictest(code.country(), medium, kind, at));
                     asked.basis = Basis::StrictestOf(parent);
                 }
             }
-            (None, None) => asked.requirement = Requirement::from(&self.default),
+            (None, None) => asked.requirement = self.default_asks.of(medium, kind),
         }
         asked
     }
 
-    fn strictest(&self, country: Code, medium: Medium, at: Timestamp) -> Requirement {
-        self.rows
-            .keys()
-            .filter(|code| !code.is_country() && code.country() == country)
-            .filter_map(|code| self.row(*code, at))
-            .fold(Requirement::NOTHING, |all, row| all.and(row.requirement(medium)))
+    /// What an overlay asks on the day of `at`. One that the table does not know asks what the
+    /// default asks: unknown means strict.
+    #[must_use]
+    pub fn overlay_asks(&self, id: &str, medium: Medium, kind: Kind, at: Timestamp) -> Requirement {
+        match self.overlays.get(id) {
+            Some(history) => in_force(history, at).map_or(Requirement::NOTHING, |overlay| overlay.asks),
+            None => self.default_asks.of(medium, kind),
+        }
     }
+
+    /// The overlay that is in force on the day of `at`.
+    #[must_use]
+    pub fn overlay(&self, id: &str, at: Timestamp) -> Option<&Overlay> {
+        in_force(self.overlays.get(id)?, at)
+    }
+
+    fn strictest(&self, country: Code, medium: Medium, kind: Kind, at: Timestamp) -> Requirement {
+        self.subdivisions(country)
+            .filter_map(|code| self.row(code, at))
+            .fold(Requirement::NOTHING, |all, row| all.and(row.asks(medium, kind)))
+    }
+
+    /// The subdivisions of a country that have rows.
+    pub fn subdivisions(&self, country: Code) -> impl Iterator<Item = Code> {
+        let behind = self.rows.range(country..).map(|(code, _)| *code);
+        behind.take_while(move |code| code.country() == country).filter(|code| !code.is_country())
+    }
+}
+
+/// Something that holds from a day on, until another of its history begins or its last day is over.
+pub(crate) trait Dated {
+    fn effective_from(&self) -> Option<Date>;
+    fn effective_to(&self) -> Option<Date>;
+}
+
+fn in_force<T: Dated>(history: &[T], at: Timestamp) -> Option<&T> {
+    if let [only] = history
+        && only.effective_from().is_none()
+        && only.effective_to().is_none()
+    {
+        return Some(only);
+    }
+    let day = at.to_zoned(TimeZone::UTC).date();
+    let newest = history.iter().rev().find(|row| row.effective_from().is_none_or(|from| from <= day))?;
+    newest.effective_to().is_none_or(|to| day <= to).then_some(newest)
 }
 
 /// What a place asks, and why.
@@ -155,6 +244,71 @@ pub struct Row {
     pub rule: Rule,
     /// What it asks of single media.
     pub media: MediaRules,
+    /// Whether it says something else of voicemail.
+    pub voicemail: bool,
+    /// What it asks of emergency calls that a public-safety answering point records.
+    pub public_safety: Option<Rule>,
+    asks: Asks,
+    /// Where the rule comes from, in words.
+    pub source: Source,
+    /// The first day on which it holds (UTC); none means since ever.
+    pub effective_from: Option<Date>,
+    /// The last day on which it holds (UTC); none means until another row begins.
+    pub effective_to: Option<Date>,
+    /// Where the subdivision is unknown, the strictest of them counts.
+    pub strictest_when_unknown: bool,
+    at: At,
+}
+
+impl Row {
+    /// What the row asks in a medium; the strictest of all where the medium is unknown.
+    #[must_use]
+    pub fn asks(&self, medium: Medium, kind: Kind) -> Requirement {
+        self.asks.of(medium, kind)
+    }
+}
+
+impl Dated for Row {
+    fn effective_from(&self) -> Option<Date> {
+        self.effective_from
+    }
+
+    fn effective_to(&self) -> Option<Date> {
+        self.effective_to
+    }
+}
+
+/// The rules of one sector, which a call or an account names. They add, and never relax.
+#[derive(Debug, Clone)]
+pub struct Overlay {
+    /// What it is named by.
+    pub id: String,
+    /// Its name, for people.
+    pub name: String,
+    /// What it adds.
+    pub asks: Requirement,
+    /// Where the rule comes from, in words.
+    pub source: Source,
+    /// The first day on which it holds (UTC); none means since ever.
+    pub effective_from: Option<Date>,
+    /// The last day on which it holds (UTC); none means until another begins.
+    pub effective_to: Option<Date>,
+    at: At,
+}
+
+impl Dated for Overlay {
+    fn effective_from(&self) -> Option<Date> {
+        self.effective_from
+    }
+
+    fn effective_to(&self) -> Option<Date> {
+        self.effective_to
+    }
+}
+
+/// Where a rule comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
     /// Statutes, cases, regulators.
     pub citations: Vec<String>,
     /// The rule in plain words.
@@ -163,28 +317,17 @@ pub struct Row {
     pub confidence: Confidence,
     /// Who of counsel has read it, and when.
     pub reviewed: Option<Review>,
-    /// The first day on which it holds (UTC); none means since ever.
-    pub effective_from: Option<Date>,
-    /// Where the subdivision is unknown, the strictest of them counts.
-    pub strictest_when_unknown: bool,
 }
 
-impl Row {
-    /// What the row asks in a medium; the strictest of all where the medium is unknown.
-    #[must_use]
-    pub fn requirement(&self, medium: Medium) -> Requirement {
-        let own = |rule: Option<Rule>| Requirement::from(rule.unwrap_or(self.rule));
-        match medium {
-            Medium::Telephone => own(self.media.telephone),
-            Medium::Voip => own(self.media.voip),
-            Medium::Video => own(self.media.video),
-            Medium::Unknown => own(self.media.telephone).and(own(self.media.voip)).and(own(self.media.video)),
-        }
-    }
+/// Where in the text something stands, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct At {
+    line: usize,
+    column: usize,
 }
 
 /// The rules of single media, where they differ from the row's.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MediaRules {
     /// Of telephone calls.
     pub telephone: Option<Rule>,
@@ -192,6 +335,45 @@ pub struct MediaRules {
     pub voip: Option<Rule>,
     /// Of calls with pictures.
     pub video: Option<Rule>,
+}
+
+/// What a row asks by medium and kind, computed once.
+#[derive(Debug, Clone, Copy)]
+struct Asks {
+    conversation: ByMedium,
+    voicemail: ByMedium,
+    emergency: Requirement,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ByMedium {
+    telephone: Requirement,
+    voip: Requirement,
+    video: Requirement,
+    unknown: Requirement,
+}
+
+impl Asks {
+    fn of(&self, medium: Medium, kind: Kind) -> Requirement {
+        let by = match kind {
+            Kind::Conversation => &self.conversation,
+            Kind::Voicemail => &self.voicemail,
+            Kind::Emergency => return self.emergency,
+        };
+        match medium {
+            Medium::Telephone => by.telephone,
+            Medium::Voip => by.voip,
+            Medium::Video => by.video,
+            Medium::Unknown => by.unknown,
+        }
+    }
+}
+
+impl ByMedium {
+    fn new([telephone, voip, video]: [Rule; 3]) -> ByMedium {
+        let [telephone, voip, video] = [telephone, voip, video].map(Requirement::from);
+        ByMedium { telephone, voip, video, unknown: telephone.and(voip).and(video) }
+    }
 }
 
 /// How sure the compilers of a row are.
@@ -224,6 +406,8 @@ pub struct Review {
     pub by: String,
     /// When.
     pub on: Date,
+    /// When it is to be read again; none means a year later, or half a year where confidence is low.
+    pub next: Option<Date>,
 }
 
 #[derive(Debug, Clone)]
@@ -233,9 +417,34 @@ struct Floors {
     number: Rule,
 }
 
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It can be used, and somebody should look at it.
+    Warning,
+    /// The table cannot be used.
+    Error,
+}
+
+impl Severity {
+    /// The word used in messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
 /// Something wrong in a table's text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What sort of problem, in one stable word.
+    pub code: &'static str,
     /// Counted from 1.
     pub line: usize,
     /// Counted from 1, in characters.

@@ -183,7 +183,7 @@ async fn a_decision_can_be_recomputed_from_leaves_and_table_alone() {
     let leaves: Vec<Leaf> = leaves.into_iter().filter(|leaf| leaf.call.is_some()).collect();
     let text =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../jurisdictions.toml")).unwrap();
-    let table = policy::Table::parse(&text).unwrap();
+    let table = std::sync::Arc::new(policy::Table::parse(&text).unwrap());
     let mut decisions = 0;
     for (index, leaf) in leaves.iter().enumerate() {
         let (Body::Opened { saw, .. }
@@ -195,7 +195,7 @@ async fn a_decision_can_be_recomputed_from_leaves_and_table_alone() {
             continue;
         };
         assert_eq!(saw.table, table.digest());
-        let call = trail::fold(&table, &leaves[..=index]).unwrap();
+        let call = trail::fold(&|_| Some(std::sync::Arc::clone(&table)), &leaves[..=index]).unwrap();
         assert_eq!(Saw::of(table.digest(), &call.decide(leaf.at)), *saw, "{}", leaf.kind);
         decisions += 1;
     }

@@ -8,15 +8,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
-use policy::table::Row;
-use policy::{Medium, Requirement};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Asked, Door, Named, answer, json_body, media, openapi, page};
 use crate::access::Principal;
+use crate::gate::Fault;
 use crate::gate::ask::{ConsentGrant, Prompt};
-use crate::gate::{Fault, FaultKind, answer as words};
 use crate::trail::Actor;
 
 type Gate = State<Arc<Door>>;
@@ -31,7 +29,7 @@ pub(super) async fn description() -> Response {
 
 pub(super) async fn readyz(State(door): Gate) -> Response {
     match door.gate.ledger.probe().await {
-        Ok(()) => answer(StatusCode::OK, &json!({"status": "ready"})),
+        Ok(()) => answer(StatusCode::OK, &ready(&door)),
         Err(error) => {
             tracing::error!(%error, "not ready: the audit trail cannot be written");
             answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "failing": ["trail"]}))
@@ -110,68 +108,13 @@ pub(super) async fn consents(
     Ok(answer(StatusCode::OK, &page(&listing, "consents")))
 }
 
-pub(super) async fn jurisdictions(State(door): Gate) -> Response {
-    let table = &door.gate.table;
-    let rows: Vec<Value> = table.rows().map(row).collect();
-    let floor = |evidence| words::requirement(&Requirement::from(table.floor(evidence)));
-    answer(
-        StatusCode::OK,
-        &json!({
-            "table": table.digest(),
-            "default": words::requirement(&Requirement::from(table.default_rule())),
-            "evidence": {
-                "declared": floor(policy::Evidence::Declared),
-                "ip": floor(policy::Evidence::Ip),
-                "number": floor(policy::Evidence::Number),
-            },
-            "jurisdictions": rows,
-        }),
-    )
-}
-
-pub(super) async fn jurisdiction(State(door): Gate, Named(code): Named<String>) -> Result<Response, Fault> {
-    let code: policy::Code = code
-        .parse()
-        .map_err(|error: policy::CodeError| Fault::invalid("invalid-place", error.to_string()))?;
-    let table = &door.gate.table;
-    let rows: Vec<Value> = table.rows().filter(|row| row.code == code).map(row).collect();
-    if rows.is_empty() {
-        return Err(Fault::new(
-            FaultKind::Unknown,
-            "no-row",
-            format!("the table has no row for {code}; its default applies, or its country's row"),
-        ));
-    }
-    let now = door.gate.clock.now();
-    let effective = |medium| words::requirement(&table.asks(code, medium, now).requirement);
-    Ok(answer(
-        StatusCode::OK,
-        &json!({
-            "table": table.digest(),
-            "code": code,
-            "rows": rows,
-            "asks": {
-                "telephone": effective(Medium::Telephone),
-                "voip": effective(Medium::Voip),
-                "video": effective(Medium::Video),
-            },
-        }),
-    ))
-}
-
-fn row(row: &Row) -> Value {
-    let medium = |rule: Option<policy::Rule>| rule.map(|rule| words::requirement(&Requirement::from(rule)));
+/// What is in force, and whether another table waits: digests and numbers only, since anybody may ask.
+fn ready(door: &Door) -> serde_json::Value {
+    let version = door.gate.laws.version();
+    let watched = door.gate.laws.watched().map(|watched| watched.describe());
     json!({
-        "code": row.code,
-        "name": row.name,
-        "rule": words::requirement(&Requirement::from(&row.rule)),
-        "media": {"telephone": medium(row.media.telephone), "voip": medium(row.media.voip), "video": medium(row.media.video)},
-        "citations": row.citations,
-        "summary": row.summary,
-        "confidence": row.confidence.as_str(),
-        "reviewed": row.reviewed.as_ref().map(|review| json!({"by": review.by, "on": review.on.to_string()})),
-        "effective_from": row.effective_from.map(|day| day.to_string()),
-        "unknown_subdivision": if row.strictest_when_unknown { "strictest" } else { "country" },
+        "status": "ready",
+        "table": {"version": version.number, "digest": version.table.digest(), "configured": watched},
     })
 }
 

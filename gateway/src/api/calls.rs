@@ -7,13 +7,30 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use jiff::Timestamp;
+use serde::Deserialize;
 
-use super::{Door, Named, answer, json_body, json_bytes, parse_json};
+use super::{Asked, Door, Named, answer, json_body, json_bytes, parse_json};
 use crate::access::Principal;
 use crate::gate::Fault;
 use crate::gate::ask::{ControlRecording, Object, Observed, OpenCall, Participant};
 
 type Gate = State<Arc<Door>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExplainQuery {
+    at: Option<Timestamp>,
+}
+
+pub(super) async fn explain(
+    State(door): Gate,
+    who: Principal,
+    Named(call): Named<String>,
+    Asked(query): Asked<ExplainQuery>,
+) -> Result<Response, Fault> {
+    Ok(answer(StatusCode::OK, &door.gate.explain(&who.account, &call, query.at).await?))
+}
 
 pub(super) async fn open(
     State(door): Gate,

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::{Door, account, calls, media, upload};
+use super::{Door, account, calls, law, media, upload};
 use crate::access::Role;
 
 /// One route.
@@ -41,6 +41,7 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/openapi.json", get(account::description)),
         ("/v1/calls/{call}", put(calls::open).get(calls::show)),
         ("/v1/calls/{call}/decision", get(calls::decision)),
+        ("/v1/calls/{call}/explain", get(calls::explain)),
         ("/v1/calls/{call}/participants", post(calls::join)),
         ("/v1/calls/{call}/events", post(calls::observe)),
         ("/v1/calls/{call}/recording", post(calls::control)),
@@ -53,8 +54,17 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/consent-grants/{id}", put(account::put_grant).get(account::grant)),
         ("/v1/consent-grants/{id}/withdraw", post(account::withdraw_grant)),
         ("/v1/consents", get(account::consents)),
-        ("/v1/jurisdictions", get(account::jurisdictions)),
-        ("/v1/jurisdictions/{code}", get(account::jurisdiction)),
+        ("/v1/jurisdictions", get(law::jurisdictions)),
+        ("/v1/jurisdictions/check", post(law::check)),
+        ("/v1/jurisdictions/versions", get(law::versions)),
+        ("/v1/jurisdictions/versions/{version}", get(law::version)),
+        ("/v1/jurisdictions/proposals", get(law::proposals).merge(post(law::propose))),
+        ("/v1/jurisdictions/proposals/{proposal}", get(law::proposal)),
+        ("/v1/jurisdictions/proposals/{proposal}/approve", post(law::approve)),
+        ("/v1/jurisdictions/proposals/{proposal}/reject", post(law::reject)),
+        ("/v1/jurisdictions/proposals/{proposal}/withdraw", post(law::withdraw)),
+        ("/v1/jurisdictions/{code}", get(law::jurisdiction)),
+        ("/v1/law", get(law::chosen).merge(put(law::choose))),
     ]
     .into_iter()
     .fold(Router::new(), route)
@@ -75,6 +85,7 @@ const ANYBODY: &[Role] = &[];
 const EVERY_ROLE: &[Role] = &Role::ALL;
 const RECORDS: &[Role] = &[Recorder];
 const READS_CALLS: &[Role] = &[Recorder, Auditor, Counsel, Admin];
+const TABLE_READERS: &[Role] = &[Auditor, Counsel, Admin];
 const READS_RECORDINGS: &[Role] = &[Recorder, Listener, Auditor, Counsel, Admin];
 
 /// The table of routes.
@@ -90,6 +101,12 @@ pub const TABLE: &[Entry] = &[
         "A call's state, decision, lawful intervals and windows.",
     ),
     entry_of("GET", "/v1/calls/{call}/decision", READS_CALLS, "The decision, explained."),
+    entry_of(
+        "GET",
+        "/v1/calls/{call}/explain",
+        &[Auditor, Counsel, Admin],
+        "What was decided at a moment, and what would be decided today.",
+    ),
     entry_of("POST", "/v1/calls/{call}/participants", RECORDS, "Somebody joins, or comes back."),
     entry_of("POST", "/v1/calls/{call}/events", RECORDS, "Logs one event or an array of events."),
     entry_of("POST", "/v1/calls/{call}/recording", RECORDS, "Starts, pauses, resumes or stops recording."),
@@ -123,6 +140,57 @@ pub const TABLE: &[Entry] = &[
     entry_of("GET", "/v1/consents", &[Auditor, Counsel, Admin], "Consent records by call and time."),
     entry_of("GET", "/v1/jurisdictions", EVERY_ROLE, "The table in force."),
     entry_of("GET", "/v1/jurisdictions/{code}", EVERY_ROLE, "What one place asks, and why."),
+    entry_of(
+        "POST",
+        "/v1/jurisdictions/check",
+        &[Counsel],
+        "What is wrong with a table, and what it would change.",
+    ),
+    entry_of(
+        "GET",
+        "/v1/jurisdictions/versions",
+        EVERY_ROLE,
+        "Every version of the table, the newest first.",
+    ),
+    entry_of("GET", "/v1/jurisdictions/versions/{version}", EVERY_ROLE, "A version, with its text."),
+    entry_of(
+        "POST",
+        "/v1/jurisdictions/proposals",
+        &[Counsel],
+        "Publishes a table, or proposes it where it loosens anything; for the account `system`.",
+    ),
+    entry_of(
+        "GET",
+        "/v1/jurisdictions/proposals",
+        TABLE_READERS,
+        "Every proposal; for the account `system`.",
+    ),
+    entry_of(
+        "GET",
+        "/v1/jurisdictions/proposals/{proposal}",
+        TABLE_READERS,
+        "A proposal with its difference and impact; for the account `system`.",
+    ),
+    entry_of(
+        "POST",
+        "/v1/jurisdictions/proposals/{proposal}/approve",
+        &[Counsel],
+        "Approves somebody else's proposal; for the account `system`.",
+    ),
+    entry_of(
+        "POST",
+        "/v1/jurisdictions/proposals/{proposal}/reject",
+        &[Counsel],
+        "Rejects a proposal; for the account `system`.",
+    ),
+    entry_of(
+        "POST",
+        "/v1/jurisdictions/proposals/{proposal}/withdraw",
+        &[Counsel],
+        "Withdraws one's own proposal; for the account `system`.",
+    ),
+    entry_of("GET", "/v1/law", READS_CALLS, "The overlays that the account has chosen."),
+    entry_of("PUT", "/v1/law", &[Counsel], "Chooses overlays for every call of the account."),
 ];
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::access::Role;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
-use crate::gate::{AccountSettings, Gate, NewCredential};
+use crate::gate::{AccountSettings, Gate, NewCredential, speak};
 use crate::serve;
 use crate::trail::Actor;
 
@@ -101,6 +101,27 @@ pub(super) enum Key {
 pub(super) enum PromptCommand {
     /// Register a prompt
     Add(PromptAdd),
+    /// Tell what a text lacks for which places; exit code 3 where it lacks anything
+    Check(PromptCheck),
+}
+
+#[derive(Args)]
+pub(super) struct PromptCheck {
+    /// What is said
+    #[arg(long)]
+    text: String,
+    /// The language, BCP 47
+    #[arg(long, default_value = "en")]
+    language: String,
+    /// What the recording is for, as the prompt says; may be repeated
+    #[arg(long = "purpose")]
+    purposes: Vec<String>,
+    /// Which words say what the law may ask for, such as `vendor="our service providers"`; may be repeated
+    #[arg(long = "says", value_name = "ELEMENT=WORDS")]
+    says: Vec<String>,
+    /// A table of jurisdictions; else the one in force, else the one that is compiled in
+    #[arg(long, value_name = "FILE")]
+    jurisdictions: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -127,6 +148,9 @@ pub(super) struct PromptAdd {
     /// SHA-256 of the audio
     #[arg(long)]
     sha256: Option<String>,
+    /// Which words say what the law may ask for, such as `vendor="our service providers"`; may be repeated
+    #[arg(long = "says", value_name = "ELEMENT=WORDS")]
+    says: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -186,6 +210,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 late_evidence_seconds: asked.late_evidence_seconds,
                 recorders: asked.recorders,
                 on_withdrawal: word(&asked.on_withdrawal)?,
+                ..AccountSettings::default()
             };
             let actor = Actor::command_line();
             let places = (asked.operator.as_deref(), asked.recorder.as_deref());
@@ -253,8 +278,11 @@ pub(super) async fn key(config: Config, command: Key, json: bool) -> Result<(), 
 }
 
 pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -> Result<(), CliError> {
+    let asked = match command {
+        PromptCommand::Add(asked) => asked,
+        PromptCommand::Check(asked) => return check_prompt(config, asked, json).await,
+    };
     let gate = serve::gate(&config, Clock::system()).await?;
-    let PromptCommand::Add(asked) = command;
     let prompt = Prompt {
         text: asked.text,
         language: asked.language,
@@ -262,6 +290,7 @@ pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -
         purposes: asked.purposes,
         delivery: word::<Delivery>(&asked.delivery)?,
         sha256: asked.sha256,
+        says: quotations(&asked.says)?,
     };
     must_exist(&gate, &asked.account).await?;
     let (new, shown) = gate.put_prompt(&Actor::command_line(), &asked.account, &asked.id, &prompt).await?;
@@ -274,6 +303,51 @@ pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -
         )
     });
     done(gate).await
+}
+
+async fn check_prompt(mut config: Config, asked: PromptCheck, json: bool) -> Result<(), CliError> {
+    let prompt = Prompt {
+        text: asked.text,
+        language: asked.language,
+        duration_ms: policy::fact::MIN_PROMPT_MS,
+        purposes: asked.purposes,
+        delivery: Delivery::Audio,
+        sha256: None,
+        says: quotations(&asked.says)?,
+    };
+    crate::gate::check_prompt(&prompt)?;
+    let name = asked.jurisdictions.as_ref().map_or("in-force".to_owned(), |path| path.display().to_string());
+    config.jurisdictions = asked.jurisdictions.or(config.jurisdictions);
+    let (table, _) = super::table::table(&config, &name).await?;
+    let found = speak::lacks(&table, &prompt, Clock::system().now());
+    let places = found.get("lacks").and_then(Value::as_array).cloned().unwrap_or_default();
+    say(json, &found, || {
+        let line = |place: &Value| {
+            let word = |name: &str| place.get(name).and_then(Value::as_str);
+            let name = word("place")
+                .map_or_else(|| format!("overlay `{}`", word("overlay").unwrap_or("-")), ToOwned::to_owned);
+            format!("{name}: it does not say {}", word("says").unwrap_or_default())
+        };
+        match places.as_slice() {
+            [] => "it says what it has to in every place of the table".into(),
+            places => places.iter().map(line).collect::<Vec<_>>().join("\n"),
+        }
+    });
+    if places.is_empty() { Ok(()) } else { Err(CliError::Exit(3)) }
+}
+
+pub(super) async fn explain(
+    config: Config,
+    account: String,
+    call: String,
+    at: Option<String>,
+) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let at = at.as_deref().map(date).transpose()?;
+    let explained = gate.explain(&account, &call, at).await;
+    gate.ledger.close().await;
+    out::json(&explained?);
+    Ok(())
 }
 
 pub(super) async fn grant(config: Config, command: GrantCommand, json: bool) -> Result<(), CliError> {
@@ -360,7 +434,7 @@ fn show_credential(new: &NewCredential, chosen: bool, json: bool) {
     }
 }
 
-fn read_password() -> Result<Zeroizing<String>, CliError> {
+pub(super) fn read_password() -> Result<Zeroizing<String>, CliError> {
     let mut line = Zeroizing::new(String::new());
     std::io::stdin()
         .read_line(&mut line)
@@ -368,7 +442,7 @@ fn read_password() -> Result<Zeroizing<String>, CliError> {
     Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-fn date(text: &str) -> Result<Timestamp, CliError> {
+pub(super) fn date(text: &str) -> Result<Timestamp, CliError> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
@@ -378,11 +452,22 @@ fn date(text: &str) -> Result<Timestamp, CliError> {
     )
 }
 
-fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CliError> {
+pub(super) fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CliError> {
     serde_json::from_value(Value::String(text.to_owned())).map_err(|error| CliError::Wrong(error.to_string()))
 }
 
-fn say(json: bool, value: &Value, words: impl FnOnce() -> String) {
+/// `recording=this call is recorded` and the like.
+fn quotations(texts: &[String]) -> Result<std::collections::BTreeMap<String, String>, CliError> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((element, words)) => Ok((element.trim().to_owned(), words.to_owned())),
+        None => {
+            Err(CliError::Wrong(format!("`--says {text}` names no words; write `--says recording=\"…\"`")))
+        }
+    };
+    texts.iter().map(pair).collect()
+}
+
+pub(super) fn say(json: bool, value: &Value, words: impl FnOnce() -> String) {
     if json { out::json(value) } else { out::line(words()) }
 }
 

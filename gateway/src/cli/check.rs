@@ -17,7 +17,8 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     gate.ledger.probe().await.map_err(Fault::from)?;
     let mut warnings = Vec::new();
-    let unreviewed = gate.table.rows().filter(|row| row.reviewed.is_none()).count();
+    let table = gate.laws.in_force();
+    let unreviewed = table.rows().filter(|row| row.source.reviewed.is_none()).count();
     if unreviewed > 0 {
         warnings.push(format!("{unreviewed} rows of the table were read by no lawyer"));
     }
@@ -42,7 +43,7 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
             let strictest = place
                 .parse()
                 .ok()
-                .and_then(|code| gate.table.row(code, gate.clock.now()))
+                .and_then(|code| table.row(code, gate.clock.now()))
                 .is_some_and(|row| row.strictest_when_unknown);
             if strictest {
                 warnings.push(format!("account `{}` names the country `{place}` only: every call takes the strictest of its states", account.id));
@@ -53,11 +54,11 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         }
     }
     gate.ledger.close().await;
-    let rows = gate.table.rows().count();
+    let rows = table.rows().count();
     if json {
         out::json(&json!({
             "listen": config.listen, "tls": config.tls.is_some(), "data": config.data,
-            "table": gate.table.digest(), "rows": rows, "accounts": accounts.len(), "warnings": warnings,
+            "table": table.digest(), "rows": rows, "accounts": accounts.len(), "warnings": warnings,
         }));
         return Ok(());
     }
@@ -67,7 +68,7 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         if config.tls.is_some() { "with TLS" } else { "without TLS" }
     ));
     out::line(format!("data in {}: ledger and store can be written", config.data.display()));
-    out::line(format!("table {} with {rows} rows", gate.table.digest()));
+    out::line(format!("table {} with {rows} rows", table.digest()));
     out::line(format!("{} accounts", accounts.len()));
     for warning in warnings {
         out::line(format!("warning: {warning}"));

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{CliError, out};
 use crate::clock::Clock;
@@ -11,7 +12,7 @@ use crate::locate::Locator;
 use crate::serve;
 
 pub(super) fn run(config: &Config, path: &Path) -> Result<(), CliError> {
-    let (table, _) = serve::table(config)?;
+    let table = Arc::new(serve::table(config)?);
     let locator = Locator::new(config.ip_database.as_deref()).map_err(serve::ServeError::from)?;
     let decision = offline::decide(&table, &locator, &Clock::system(), &read(path)?)
         .map_err(|error| CliError::Wrong(format!("`{}`: {error}", path.display())))?;

@@ -101,6 +101,7 @@ async fn set_up(gate: &Gate, keys: &Path) -> Result<People, CliError> {
             purposes: vec!["quality".into()],
             delivery: crate::gate::ask::Delivery::Audio,
             sha256: None,
+            says: std::collections::BTreeMap::new(),
         };
         gate.put_prompt(&actor, "demo", id, &prompt).await?;
     }

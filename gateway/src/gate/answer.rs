@@ -32,6 +32,9 @@ pub fn decision(table: &str, decision: &Decision, names: Names<'_>) -> Value {
         "participants": decision.participants.iter().map(|one| participant(one, names)).collect::<Vec<_>>(),
         "because": decision.because.iter().map(|one| because(one, names)).collect::<Vec<_>>(),
         "missing": missing,
+        "prompt_must_say": decision.must_be_told.elements,
+        "retention": retention(&decision.requirement.retention),
+        "obligations": obligations(&decision.requirement),
     });
     if let Value::Object(members) = &mut answer {
         if let Standing::Unlawful(why) = decision.standing {
@@ -52,7 +55,7 @@ pub fn missing(decision_json: &Value) -> Value {
 
 /// A call's stretches and windows as JSON.
 #[must_use]
-pub fn timeline(call: &Call<'_>, now: jiff::Timestamp, names: Names<'_>) -> Value {
+pub fn timeline(call: &Call, now: jiff::Timestamp, names: Names<'_>) -> Value {
     let until = call.ended_at().unwrap_or(now);
     let stretches = call.standings(until);
     json!({
@@ -92,6 +95,7 @@ pub fn uncovered(spans: &[UncoveredSpan], names: Names<'_>) -> Value {
 pub fn words(why: Why, names: Names<'_>) -> String {
     match why {
         Why::Emergency => "emergency calls are never recorded".into(),
+        Why::Forbidden => "a rule forbids recording this call, whoever agrees".into(),
         Why::Ended => "the call is over".into(),
         Why::NobodyHuman => "no human is on the call".into(),
         Why::Declined(p) => format!("`{}` said no, and has not said yes to a new prompt since", names(p)),
@@ -109,6 +113,23 @@ pub fn words(why: Why, names: Names<'_>) -> String {
         Why::Paused => "recording was paused then, and the audio is not silent".into(),
         Why::NotYet => "it lies in the future".into(),
     }
+}
+
+/// How long a recording is kept, as JSON.
+#[must_use]
+pub fn retention(retention: &policy::Retention) -> Value {
+    json!({"minimum": retention.minimum, "maximum": retention.maximum})
+}
+
+/// What the platform has to see to itself, in stable words.
+#[must_use]
+pub fn obligations(requirement: &Requirement) -> Vec<&'static str> {
+    let all = [
+        ("recording-mandatory", requirement.mandatory),
+        ("recording-forbidden", requirement.forbidden),
+        ("pause-for-card-data", requirement.pause_for_card_data),
+    ];
+    all.into_iter().filter(|(_, holds)| *holds).map(|(word, _)| word).collect()
 }
 
 /// What is asked, as JSON.
@@ -133,6 +154,7 @@ fn participant(participant: &ParticipantDecision, names: Names<'_>) -> Value {
             "evidence": place.evidence,
             "rule": {"parties": place.requirement.parties(), "form": place.requirement.form()},
         })).collect::<Vec<_>>(),
+        "prompt": participant.prompt,
         "notes": participant.notes,
     })
 }
@@ -149,6 +171,7 @@ fn because(because: &Because, names: Names<'_>) -> Value {
             Subject::Participant(p) => members.insert("participant".into(), Value::String(names(p))),
             Subject::Recorder => members.insert("of".into(), json!("recorder_location")),
             Subject::Operator => members.insert("of".into(), json!("operator_location")),
+            Subject::Overlay => members.insert("overlay".into(), json!(because.overlay)),
         };
     }
     answer

@@ -1,5 +1,6 @@
 //! What doors ask of the gate. The native API's bodies are exactly these; unknown fields are refused.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -39,6 +40,9 @@ pub struct OpenCall {
     /// The ids of the call's legs.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// The overlays that hold for this call beside the account's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<String>,
     /// Who is on it.
     #[serde(default, deserialize_with = "objects")]
     pub participants: Vec<Participant>,
@@ -319,6 +323,18 @@ pub struct Prompt {
     /// SHA-256 of the audio, in hexadecimal.
     #[serde(default)]
     pub sha256: Option<String>,
+    /// Which words of the text say what the law may ask for: `recording`, `operator`, `purpose`,
+    /// `vendor`, `refusal`, each with a quotation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub says: BTreeMap<String, String>,
+}
+
+impl Prompt {
+    /// What the prompt says, of what the law may ask for.
+    #[must_use]
+    pub fn elements(&self) -> policy::Elements {
+        policy::Elements::known(self.says.keys().map(String::as_str))
+    }
 }
 
 /// How a prompt is delivered.

@@ -33,7 +33,7 @@ impl Barred {
     }
 
     /// Refuses to permit anything on a call that is barred under any of its names.
-    pub(crate) fn check(&self, loaded: &Loaded<'_>) -> Result<(), Fault> {
+    pub(crate) fn check(&self, loaded: &Loaded) -> Result<(), Fault> {
         let missing = self.lock();
         if missing.is_empty() {
             return Ok(());

@@ -236,8 +236,13 @@ pub(super) fn description(row: &RecordingRow) -> Result<Value, Fault> {
         "accepted_at": written(from_row(row.accepted_at)),
         "held": row.held,
         "media": format!("/v1/recordings/{}/media", row.id),
+        "retention": retention_of(row)?,
         "envelope": envelope_of(row)?,
     }))
+}
+
+fn retention_of(row: &RecordingRow) -> Result<Value, Fault> {
+    serde_json::from_str(&row.retention).map_err(|_| Fault::damaged("a recording's retention cannot be read"))
 }
 
 fn envelope_of(row: &RecordingRow) -> Result<Value, Fault> {

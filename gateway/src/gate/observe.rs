@@ -72,11 +72,11 @@ impl Gate {
     async fn try_observe(
         &self,
         who: &Principal,
-        mut loaded: Loaded<'_>,
+        mut loaded: Loaded,
         events: &[Observed],
     ) -> Result<Option<(Value, bool)>, Fault> {
-        let now = self.moment(&loaded.call);
-        let mut job = Job { expects: vec![loaded.expect_head()], ..Job::default() };
+        let now = loaded.now;
+        let mut job = Job { expects: loaded.expects(), ..Job::default() };
         let mut head = loaded.head;
         for observed in events {
             if let Some(id) = &observed.id {
@@ -128,7 +128,7 @@ impl Gate {
     async fn event(
         &self,
         who: &Principal,
-        loaded: &mut Loaded<'_>,
+        loaded: &mut Loaded,
         observed: &Observed,
         now: Timestamp,
         head: uuid::Uuid,
@@ -155,7 +155,7 @@ impl Gate {
             subjects: Vec::new(),
             reported_by: observed.reported_by.map(|by| by.as_str().into()),
             late,
-            saw: self.saw(&loaded.call, now),
+            saw: loaded.saw(),
         };
         Ok(trail::draft(&who.account, now, &who.into(), Some((loaded.uid, Some(head))), body, Some(detail))?)
     }
@@ -164,7 +164,7 @@ impl Gate {
     async fn what(
         &self,
         who: &Principal,
-        loaded: &Loaded<'_>,
+        loaded: &Loaded,
         observed: &Observed,
         now: Timestamp,
     ) -> Result<What, Fault> {
@@ -241,7 +241,7 @@ impl Gate {
         })
     }
 
-    async fn heard(&self, who: &Principal, loaded: &Loaded<'_>, observed: &Observed) -> Result<Heard, Fault> {
+    async fn heard(&self, who: &Principal, loaded: &Loaded, observed: &Observed) -> Result<Heard, Fault> {
         let id = observed.prompt.as_deref().ok_or_else(|| {
             Fault::invalid(
                 "invalid-event",
@@ -263,6 +263,8 @@ impl Gate {
             duration_ms: prompt.duration_ms,
             language: ask::language("the prompt's language", &prompt.language)?,
             covers_purposes: covers(&prompt.purposes, &loaded.context.purposes),
+            says: prompt.elements(),
+            purposes: policy::Purposes::known(prompt.purposes.iter().map(String::as_str)),
         })
     }
 
@@ -293,10 +295,10 @@ impl Gate {
     async fn try_control(
         &self,
         who: &Principal,
-        mut loaded: Loaded<'_>,
+        mut loaded: Loaded,
         asked: &ControlRecording,
     ) -> Result<Option<Value>, Fault> {
-        let now = self.moment(&loaded.call);
+        let now = loaded.now;
         let at_now = loaded.call.at(now);
         if at_now.ended_at().is_some() {
             return Err(call_ended());
@@ -305,7 +307,7 @@ impl Gate {
         if nothing_to_do(asked.action, &at_now)? {
             return Ok(Some(self.decision(&loaded)));
         }
-        let mut job = Job { expects: vec![loaded.expect_head()], ..Job::default() };
+        let mut job = Job { expects: loaded.expects(), ..Job::default() };
         let control = control(asked);
         let mut refusal = None;
         if opens {
@@ -324,9 +326,7 @@ impl Gate {
             }
         }
         let body = match refusal {
-            Some(code) => {
-                Body::ControlRefused { control, code: code.into(), saw: self.saw(&loaded.call, now) }
-            }
+            Some(code) => Body::ControlRefused { control, code: code.into(), saw: loaded.saw() },
             None => {
                 let event = Event { received_at: now, at: None, what: What::Control(control) };
                 loaded.call.apply(&event);
@@ -335,7 +335,7 @@ impl Gate {
                     subjects: Vec::new(),
                     reported_by: None,
                     late: false,
-                    saw: self.saw(&loaded.call, now),
+                    saw: loaded.saw(),
                 }
             }
         };
@@ -370,7 +370,7 @@ impl Gate {
 }
 
 /// Whether the platform asks for what is so already.
-fn nothing_to_do(action: ControlAction, call: &policy::Call<'_>) -> Result<bool, Fault> {
+fn nothing_to_do(action: ControlAction, call: &policy::Call) -> Result<bool, Fault> {
     let not_recording =
         || Fault::conflict("not-recording", "the recording has not been started; start it first");
     match (action, call.recorder()) {
@@ -398,7 +398,7 @@ fn control(asked: &ControlRecording) -> Control {
 }
 
 /// The participants that an event names, all of whom must have been on the call.
-fn participants(loaded: &Loaded<'_>, observed: &Observed) -> Result<Vec<u32>, Fault> {
+fn participants(loaded: &Loaded, observed: &Observed) -> Result<Vec<u32>, Fault> {
     let named: Vec<&String> = observed.participant.iter().chain(&observed.participants).collect();
     if named.is_empty() {
         return Err(Fault::invalid(

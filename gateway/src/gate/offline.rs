@@ -3,13 +3,19 @@
 //! The facts are the body of `PUT /v1/calls/{call}`, with optional `events` as they would be posted
 //! and `at`, the moment to decide for. Events count as logged at their own `at`. There is no
 //! ledger to look into: a prompt is taken as registered with the length that was played, in the
-//! default language and for every purpose; a consent grant that is named does not count.
+//! default language, for every purpose and saying everything, unless `prompts` describes it (by its
+//! id, as it would be put); a consent grant that is named does not count. `public_safety` says that
+//! the account is a public-safety answering point.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::{Call, Event, Heard, Joined, Opened, RefusedGrant, Settings, Table, What};
 use serde_json::{Map, Value};
 
-use super::ask::{EventType, Observed, OpenCall, Participant, Places};
+use super::ask::{EventType, Observed, OpenCall, Participant, Places, Prompt};
+use super::open::covers;
 use super::{Fault, answer};
 use crate::clock::{Clock, whole_millis};
 use crate::locate::Locator;
@@ -19,10 +25,17 @@ use crate::locate::Locator;
 /// # Errors
 ///
 /// [`FactsError`]: the facts are not such a document, or make no sense.
-pub fn decide(table: &Table, locator: &Locator, clock: &Clock, facts: &str) -> Result<Value, FactsError> {
+pub fn decide(
+    table: &Arc<Table>,
+    locator: &Locator,
+    clock: &Clock,
+    facts: &str,
+) -> Result<Value, FactsError> {
     let mut facts: Map<String, Value> = serde_json::from_str(facts)?;
     let events: Vec<Observed> = facts.remove("events").map_or(Ok(Vec::new()), serde_json::from_value)?;
     let at: Option<Timestamp> = facts.remove("at").map(serde_json::from_value).transpose()?;
+    let prompts: Prompts = facts.remove("prompts").map_or(Ok(Prompts::new()), serde_json::from_value)?;
+    let public_safety = facts.remove("public_safety").map_or(Ok(false), serde_json::from_value)?;
     let asked: OpenCall = serde_json::from_value(Value::Object(facts))?;
 
     let started_at = asked.started_at.unwrap_or_else(|| at.unwrap_or_else(|| clock.now()));
@@ -39,13 +52,19 @@ pub fn decide(table: &Table, locator: &Locator, clock: &Clock, facts: &str) -> R
         started_at,
         recorder_location: place(asked.recorder_location.as_ref())?,
         operator_location: place(asked.operator_location.as_ref())?,
-        settings: Settings::default(),
+        purposes: policy::Purposes::known(asked.purposes.iter().map(String::as_str)),
+        overlays: asked.overlays.clone(),
+        settings: Settings { public_safety, ..Settings::default() },
         participants,
     };
     let mut call = Call::open(table, started_at, opened);
     for observed in &events {
         let received_at = observed.at.map_or(call.last(), whole_millis).max(call.last());
-        call.apply(&Event { received_at, at: None, what: what(locator, &ids, observed)? });
+        call.apply(&Event {
+            received_at,
+            at: None,
+            what: what(locator, &ids, &prompts, &asked.purposes, observed)?,
+        });
     }
     let decision = call.decide(at.unwrap_or_else(|| call.last()));
     let name = |p: u32| ids.get(usize::try_from(p).unwrap_or(usize::MAX)).cloned().unwrap_or_default();
@@ -92,7 +111,16 @@ fn places(
     super::locate(locator, location, number, ip).map_err(FactsError::Participant)
 }
 
-fn what(locator: &Locator, ids: &[String], observed: &Observed) -> Result<What, FactsError> {
+/// Prompts that the facts describe, by their ids.
+type Prompts = BTreeMap<String, Prompt>;
+
+fn what(
+    locator: &Locator,
+    ids: &[String],
+    prompts: &Prompts,
+    purposes: &[String],
+    observed: &Observed,
+) -> Result<What, FactsError> {
     let named = observed.participant.iter().chain(&observed.participants);
     let participants: Vec<u32> = named
         .map(|id| {
@@ -102,11 +130,24 @@ fn what(locator: &Locator, ids: &[String], observed: &Observed) -> Result<What, 
         .collect::<Result<_, _>>()?;
     let one = participants.first().copied().unwrap_or(u32::MAX);
     let played_ms = observed.played_ms.unwrap_or(0);
-    let heard = || Heard {
-        version: observed.prompt.clone().unwrap_or_default(),
-        duration_ms: played_ms,
-        language: Settings::default().default_language,
-        covers_purposes: true,
+    let version = observed.prompt.clone().unwrap_or_default();
+    let heard = || match prompts.get(&version) {
+        Some(prompt) => Heard {
+            version: version.clone(),
+            duration_ms: prompt.duration_ms,
+            language: prompt.language.clone(),
+            covers_purposes: covers(&prompt.purposes, purposes),
+            says: prompt.elements(),
+            purposes: policy::Purposes::known(prompt.purposes.iter().map(String::as_str)),
+        },
+        None => Heard {
+            version: version.clone(),
+            duration_ms: played_ms,
+            language: Settings::default().default_language,
+            covers_purposes: true,
+            says: policy::Element::ALL.into_iter().collect(),
+            purposes: policy::Purpose::ALL.into_iter().collect(),
+        },
     };
     Ok(match observed.kind {
         EventType::PromptStarted => What::PromptStarted { participants, prompt: heard() },

@@ -92,10 +92,14 @@ impl Gate {
             started_at: started_at.min(now),
             recorder_location: place("recorder_location", asked.recorder_location.as_deref())?.or(recorder),
             operator_location: place("operator_location", asked.operator_location.as_deref())?.or(operator),
+            purposes: policy::Purposes::known(asked.purposes.iter().map(String::as_str)),
+            overlays: self.overlays(&settings.overlays, &asked.overlays)?,
             settings: settings.for_policy(),
             participants,
         };
-        let call = Call::open(&self.table, now, opened.clone());
+        let table = self.laws.in_force();
+        job.expects.push(Expect::Law { digest: Some(table.digest().into()) });
+        let call = Call::open(&table, now, opened.clone());
         let context = Context {
             digest: digest.into(),
             purposes: asked.purposes.clone(),
@@ -105,7 +109,8 @@ impl Gate {
         };
         let ids: Vec<&str> = asked.participants.iter().map(|participant| participant.id.as_str()).collect();
         let detail = json!({"call": name, "participants": ids, "purposes": context.purposes, "direction": context.direction, "aliases": context.aliases});
-        let body = Body::Opened { facts: opened, subjects, saw: self.saw(&call, now) };
+        let saw = trail::Saw::of(table.digest(), &call.decide(now));
+        let body = Body::Opened { facts: opened, subjects, saw };
         let draft = trail::draft(&who.account, now, &who.into(), Some((uid, None)), body, Some(detail))?;
         let mut names: Vec<String> = vec![name.into()];
         names.extend(asked.aliases.iter().filter(|alias| alias.as_str() != name).cloned());
@@ -140,9 +145,19 @@ impl Gate {
                     ids.get(usize::try_from(p).unwrap_or(usize::MAX))
                         .map_or_else(String::new, ToString::to_string)
                 };
-                Ok(Some(answer::decision(self.table.digest(), &call.decide(now), &id)))
+                Ok(Some(answer::decision(table.digest(), &call.decide(now), &id)))
             }
         }
+    }
+
+    /// The overlays of a call: those of its account and its own. A call cannot name one that the table
+    /// does not have; one of the account's that is gone asks what the default asks.
+    fn overlays(&self, of_account: &[String], of_call: &[String]) -> Result<Vec<String>, Fault> {
+        self.check_overlays(of_call)?;
+        let mut all: Vec<String> = of_account.iter().chain(of_call).cloned().collect();
+        all.sort();
+        all.dedup();
+        Ok(all)
     }
 
     /// Somebody joins, comes back, or is described anew.
@@ -185,10 +200,10 @@ impl Gate {
     async fn try_join(
         &self,
         who: &Principal,
-        mut loaded: Loaded<'_>,
+        mut loaded: Loaded,
         asked: &Participant,
     ) -> Result<Option<Value>, Fault> {
-        let now = self.moment(&loaded.call);
+        let now = loaded.now;
         if let Some(joined_at) = asked.joined_at {
             check_time("joined_at", joined_at, now)?;
         }
@@ -224,7 +239,7 @@ impl Gate {
             subjects: subjects.into_iter().collect(),
             reported_by: None,
             late: false,
-            saw: self.saw(&loaded.call, now),
+            saw: loaded.saw(),
         };
         let detail = json!({"participant": asked.id});
         let draft = trail::draft(
@@ -235,7 +250,7 @@ impl Gate {
             body,
             Some(detail),
         )?;
-        job.expects.push(loaded.expect_head());
+        job.expects.extend(loaded.expects());
         job.entries.push(draft);
         match self.append(job).await? {
             Appended::Conflict => Ok(None),
@@ -259,7 +274,7 @@ impl Gate {
     /// [`Fault`]: the call is unknown.
     pub async fn show(&self, who: &Principal, name: &str) -> Result<Value, Fault> {
         let loaded = self.load(&who.account, name).await?;
-        let now = self.moment(&loaded.call);
+        let now = loaded.now;
         let timeline = answer::timeline(&loaded.call, now, &|p| loaded.name_of(p));
         Ok(json!({
             "call": loaded.row.id,
@@ -274,9 +289,9 @@ impl Gate {
     }
 
     /// The decision on a call as it stands now.
-    pub(crate) fn decision(&self, loaded: &Loaded<'_>) -> Value {
-        let decision = loaded.call.decide(self.moment(&loaded.call));
-        answer::decision(self.table.digest(), &decision, &|p| loaded.name_of(p))
+    pub(crate) fn decision(&self, loaded: &Loaded) -> Value {
+        let decision = loaded.call.decide(loaded.now);
+        answer::decision(loaded.table.digest(), &decision, &|p| loaded.name_of(p))
     }
 
     /// An alias may belong to a call that has ended, never to another that is open.
@@ -332,13 +347,15 @@ impl Gate {
             grant: row.uid,
             works_agreement: is_works_agreement(&grant.basis),
             written: grant.written,
+            purposes: (!grant.purposes.is_empty())
+                .then(|| policy::Purposes::known(grant.purposes.iter().map(String::as_str))),
             from: grant.from.unwrap_or_else(|| super::from_row(row.created_at)),
             until: grant.until,
         }))
     }
 }
 
-impl Loaded<'_> {
+impl Loaded {
     /// The platform's id of a participant.
     pub(crate) fn name_of(&self, participant: u32) -> String {
         let row = self.names.iter().find(|row| row.participant == i64::from(participant));

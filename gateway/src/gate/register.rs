@@ -26,6 +26,12 @@ pub struct AccountSettings {
     pub recorders: u16,
     /// What becomes of audio that was covered before somebody withdrew.
     pub on_withdrawal: OnWithdrawal,
+    /// The overlays that hold for every call of the account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<String>,
+    /// What rows say of emergency calls at a public-safety answering point is switched on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub public_safety: bool,
 }
 
 impl Default for AccountSettings {
@@ -36,6 +42,8 @@ impl Default for AccountSettings {
             late_evidence_seconds: of_policy.late_evidence_seconds,
             recorders: of_policy.recorders,
             on_withdrawal: of_policy.on_withdrawal,
+            overlays: Vec::new(),
+            public_safety: of_policy.public_safety,
         }
     }
 }
@@ -89,6 +97,80 @@ impl Gate {
         }
     }
 
+    /// Chooses which overlays hold for every call of an account from now on, and whether what rows say
+    /// of emergency calls at a public-safety answering point is switched on.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the table has no such overlay, or no reason is given.
+    pub async fn choose_law(
+        &self,
+        actor: &Actor,
+        account: &str,
+        overlays: &[String],
+        public_safety: bool,
+        reason: &str,
+    ) -> Result<Value, Fault> {
+        self.check_overlays(overlays)?;
+        if reason.trim().is_empty() || reason.len() > 4096 {
+            return Err(Fault::invalid("reason-required", "say why, in `reason`, in at most 4 KiB"));
+        }
+        for _ in 0..ATTEMPTS {
+            let row = self.ledger.account(account).await?.ok_or_else(|| unknown_account(account))?;
+            let (mut settings, ..) = self.settings(account).await?;
+            settings.overlays = overlays.to_vec();
+            settings.overlays.sort();
+            settings.overlays.dedup();
+            settings.public_safety = public_safety;
+            let document =
+                serde_json::to_string(&settings).map_err(|_| Fault::damaged("settings cannot be written"))?;
+            let body = Body::AccountLaw { overlays: settings.overlays.clone(), public_safety };
+            let expects = vec![Expect::AccountSettings { id: account.into(), settings: row.settings }];
+            let changes = vec![Change::AccountSettings { id: account.into(), settings: document }];
+            let detail = Some(json!({"reason": reason}));
+            if self.note(actor, account, body, detail, changes, expects).await? == Appended::Done {
+                return self.chosen_law(account).await;
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// Which overlays hold for every call of an account.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn chosen_law(&self, account: &str) -> Result<Value, Fault> {
+        let (settings, recorder, operator) = self.settings(account).await?;
+        Ok(json!({
+            "account": account,
+            "overlays": settings.overlays,
+            "public_safety": settings.public_safety,
+            "recorder_location": recorder,
+            "operator_location": operator,
+        }))
+    }
+
+    /// Refuses overlays that the table does not have.
+    pub(crate) fn check_overlays(&self, overlays: &[String]) -> Result<(), Fault> {
+        let table = self.laws.in_force();
+        let unknown = overlays.iter().find(|id| table.overlay_history(id).is_empty());
+        match unknown {
+            None => Ok(()),
+            Some(id) => {
+                let mut known: Vec<&str> = table.overlays().map(|overlay| overlay.id.as_str()).collect();
+                known.dedup();
+                Err(Fault::invalid(
+                    "unknown-overlay",
+                    format!(
+                        "the table has no overlay `{id}`; it has {}",
+                        if known.is_empty() { "none".into() } else { format!("`{}`", known.join("`, `")) }
+                    ),
+                ))
+            }
+        }
+    }
+
     /// Adds a credential; without a chosen password it gets a random one.
     ///
     /// # Errors
@@ -104,6 +186,12 @@ impl Gate {
     ) -> Result<NewCredential, Fault> {
         self.settings(account).await.map_err(|_| unknown_account(account))?;
         check_name("the name", name)?;
+        if account == SYSTEM_LOG && matches!(name.trim().to_lowercase().as_str(), "" | "unnamed") {
+            return Err(Fault::invalid(
+                "unnamed-person",
+                "a credential of the account `system` names a person: say who, with `--name`",
+            ));
+        }
         let username = format!("cg_{}", trail::hex(&trail::random::<8>()?));
         let password = Secret::generate();
         let hash = match chosen {
@@ -334,14 +422,14 @@ impl Gate {
                 if loaded.call.settings().on_withdrawal == OnWithdrawal::Delete {
                     deleting.push(loaded.uid);
                 }
-                let at = now.max(loaded.call.last());
+                let at = loaded.now;
                 let holders = loaded.names.iter().filter(|name| name.consent_grant.as_deref() == Some(id));
                 let participants = holders.filter_map(|name| u32::try_from(name.participant).ok()).collect();
                 let facts =
                     Event { received_at: at, at: None, what: What::ConsentWithdrawn { participants } };
-                job.expects.push(loaded.expect_head());
+                job.expects.extend(loaded.expects());
                 loaded.call.apply(&facts);
-                let saw = self.saw(&loaded.call, at);
+                let saw = loaded.saw();
                 let body = Body::Event { facts, subjects: Vec::new(), reported_by: None, late: false, saw };
                 let detail = Some(json!({"consent_grant": id}));
                 job.entries.push(trail::draft(
@@ -361,23 +449,6 @@ impl Gate {
             }
         }
         Err(Fault::contended())
-    }
-
-    /// Notes that a table is in force, the first time that it is. Its text is kept for ever.
-    ///
-    /// # Errors
-    ///
-    /// Where the ledger fails.
-    pub async fn keep_table(&self, text: &str) -> Result<(), Fault> {
-        let digest = self.table.digest();
-        if self.ledger.knows_table(digest).await? {
-            return Ok(());
-        }
-        let change =
-            Change::Table { digest: digest.into(), text: text.into(), at: self.clock.now().as_millisecond() };
-        let body = Body::Table { table: digest.into() };
-        self.note(&Actor::gateway(), SYSTEM_LOG, body, None, vec![change], Vec::new()).await?;
-        Ok(())
     }
 
     /// The consent records of an account, oldest first: its trail with the details that still exist.
@@ -458,7 +529,7 @@ fn check_settings(settings: &AccountSettings) -> Result<(), Fault> {
     language("`default_language`", &settings.default_language).map(drop)
 }
 
-fn check_prompt(prompt: &Prompt) -> Result<(), Fault> {
+pub(crate) fn check_prompt(prompt: &Prompt) -> Result<(), Fault> {
     if prompt.text.trim().is_empty() || prompt.text.len() > 16_384 {
         return Err(Fault::invalid("invalid-prompt", "`text` is empty or longer than 16 KiB"));
     }
@@ -470,7 +541,33 @@ fn check_prompt(prompt: &Prompt) -> Result<(), Fault> {
     }
     language("`language`", &prompt.language)?;
     prompt.purposes.iter().try_for_each(|purpose| check_name("a purpose", purpose))?;
+    check_says(prompt)?;
     check_sha256("sha256", prompt.sha256.as_deref())
+}
+
+/// What a prompt claims to say has to be in its text.
+fn check_says(prompt: &Prompt) -> Result<(), Fault> {
+    let plain = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = plain(&prompt.text);
+    for (element, words) in &prompt.says {
+        if policy::told::word::<policy::Element>(element).is_none() {
+            let known = policy::Element::ALL.map(policy::Element::as_str).join("`, `");
+            return Err(Fault::invalid(
+                "invalid-prompt",
+                format!("`says` has no `{element}`; the words are `{known}`"),
+            ));
+        }
+        let quoted = plain(words);
+        if quoted.is_empty() || !text.contains(&quoted) {
+            return Err(Fault::invalid(
+                "invalid-prompt",
+                format!(
+                    "`says.{element}` quotes words that are not in `text`; quote them as they stand there"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_grant(grant: &ConsentGrant) -> Result<(), Fault> {
@@ -504,6 +601,7 @@ fn prompt_json(row: &PromptRow) -> Result<Value, Fault> {
     if let Value::Object(members) = &mut answer {
         members.insert("id".into(), json!(row.id));
         members.insert("version".into(), json!(row.version));
+        members.insert("uid".into(), json!(row.uid));
         members.insert("registered_at".into(), json!(written(from_row(row.created_at))));
     }
     Ok(answer)

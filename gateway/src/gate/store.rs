@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, ask, parse_id};
 use crate::access::Principal;
 use crate::body::{BodyError, Paced};
+use crate::clock::written;
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::record::{self, StageError, Staged};
 use crate::seal::{Envelope, RecipientKey, WrappedKey};
@@ -93,11 +94,11 @@ impl Gate {
     async fn try_admit(
         &self,
         who: &Principal,
-        loaded: &Loaded<'_>,
+        loaded: &Loaded,
         name: &str,
         placement: &Placement,
     ) -> Result<Option<bool>, Fault> {
-        let now = self.moment(&loaded.call);
+        let now = loaded.now;
         check_placement(placement)?;
         let (known, sealable) = self.ledger.before_upload(&who.account, loaded.uid, name).await?;
         if known {
@@ -194,17 +195,17 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    async fn judge<'g>(
-        &'g self,
+    async fn judge(
+        &self,
         admission: &Admission,
         staged: &Staged,
         collided: bool,
-    ) -> Result<(Judged<'g>, Timestamp), Fault> {
+    ) -> Result<(Judged, Timestamp), Fault> {
         for attempt in 0..ATTEMPTS {
             let row = self.ledger.call(admission.call).await?.ok_or_else(Fault::unknown_call)?;
             let loaded = self.load_row(row).await?;
             self.barred.check(&loaded)?;
-            let now = self.moment(&loaded.call);
+            let now = loaded.now;
             // Whether the same upload was accepted meanwhile is asked where that would show: the
             // transaction that accepts asks in any case, and then this one has collided.
             let existing = async || self.ledger.recording_by_name(loaded.uid, &admission.name).await;
@@ -236,7 +237,7 @@ impl Gate {
     async fn accept(
         &self,
         admission: &Admission,
-        loaded: &Loaded<'_>,
+        loaded: &Loaded,
         permit: Permit,
     ) -> Result<Result<Stored, Staged>, Fault> {
         let Permit { staged, envelope, coverage, at, head, call } = permit;
@@ -255,7 +256,9 @@ impl Gate {
             bytes: envelope.bytes,
             keys: envelope.keys.iter().map(|key| key.key.clone()).collect(),
             spans: coverage.spans,
-            saw: self.saw(&loaded.call, at),
+            keep_until: loaded.call.requirement(at).retention.keep_until(at),
+            delete_by: loaded.call.requirement(at).retention.delete_by(at),
+            saw: loaded.saw(),
         };
         let who = &admission.who;
         let draft = trail::draft(
@@ -266,10 +269,8 @@ impl Gate {
             body,
             Some(json!({"name": admission.name})),
         )?;
-        let mut expects = vec![
-            Expect::Head { call, head },
-            Expect::RecordingNameFree { call, name: admission.name.clone() },
-        ];
+        let mut expects = loaded.expects();
+        expects.push(Expect::RecordingNameFree { call, name: admission.name.clone() });
         expects.extend(
             envelope
                 .keys
@@ -292,6 +293,7 @@ impl Gate {
             accepted_at: at.as_millisecond(),
             held: false,
             deleted_at: None,
+            retention: retention(&loaded.call.requirement(at), at),
         };
         let description = super::fetch::description(&row)?;
         let changes = vec![Change::Recording { row: Box::new(row) }];
@@ -352,7 +354,7 @@ impl Gate {
 
     /// The call that an upload belongs to: of several of one id, the newest that was open when the
     /// audio says it began, so that reopening an id loses nothing of the call before.
-    async fn load_for(&self, account: &str, name: &str, placement: &Placement) -> Result<Loaded<'_>, Fault> {
+    async fn load_for(&self, account: &str, name: &str, placement: &Placement) -> Result<Loaded, Fault> {
         let begun = match placement {
             Placement::Unsaid => None,
             Placement::From(from) => Some(*from),
@@ -384,7 +386,7 @@ impl Gate {
     async fn refuse(
         &self,
         who: &Principal,
-        loaded: &Loaded<'_>,
+        loaded: &Loaded,
         name: &str,
         uncovered: Uncovered,
         now: Timestamp,
@@ -401,8 +403,7 @@ impl Gate {
             | Uncovered::Withdrawn(_) => Vec::new(),
         };
         let decision = self.decision(loaded);
-        let body =
-            Body::Refused { code: fault.code.into(), uncovered: spans, saw: self.saw(&loaded.call, now) };
+        let body = Body::Refused { code: fault.code.into(), uncovered: spans, saw: loaded.saw() };
         let draft = trail::draft(
             &who.account,
             now,
@@ -411,7 +412,7 @@ impl Gate {
             body,
             Some(json!({"name": name})),
         )?;
-        let job = Job { expects: vec![loaded.expect_head()], entries: vec![draft], ..Job::default() };
+        let job = Job { expects: loaded.expects(), entries: vec![draft], ..Job::default() };
         match self.append(job).await? {
             Appended::Done => Ok(Some(fault.with("missing", answer::missing(&decision)))),
             Appended::Conflict => Ok(None),
@@ -419,9 +420,9 @@ impl Gate {
     }
 }
 
-enum Judged<'g> {
+enum Judged {
     Again(Box<RecordingRow>),
-    Covered(Box<Loaded<'g>>, Coverage),
+    Covered(Box<Loaded>, Coverage),
 }
 
 fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, Fault> {
@@ -536,6 +537,18 @@ fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<Store
         ));
     }
     Ok(Stored { id: parse_id(&existing.id)?, new: false, description: super::fetch::description(existing)? })
+}
+
+/// How long the recording is kept, as it is described.
+fn retention(requirement: &policy::Requirement, at: Timestamp) -> String {
+    let retention = requirement.retention;
+    json!({
+        "minimum": retention.minimum,
+        "maximum": retention.maximum,
+        "keep_until": retention.keep_until(at).map(written),
+        "delete_by": retention.delete_by(at).map(written),
+    })
+    .to_string()
 }
 
 fn gone() -> Fault {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::RecordingRow;
+use super::{ProposalRow, RecordingRow};
 use crate::trail::Draft;
 
 /// One transaction's worth of work.
@@ -115,6 +115,30 @@ pub enum Expect {
     AccountFree {
         /// The id.
         id: String,
+    },
+    /// The account's settings are these.
+    AccountSettings {
+        /// The account.
+        id: String,
+        /// Its settings, as JSON.
+        settings: String,
+    },
+    /// This version of the table is in force, or none yet.
+    Law {
+        /// Its digest.
+        digest: Option<String>,
+    },
+    /// These proposals are open, in order, and no others.
+    OpenProposals {
+        /// Their ids.
+        uids: Vec<String>,
+    },
+    /// The proposal is open, and this person's.
+    ProposalOf {
+        /// Its id.
+        uid: Uuid,
+        /// Who made it theirs; empty where nobody is known.
+        person: String,
     },
 }
 
@@ -301,7 +325,7 @@ pub enum Change {
     },
     /// Nothing: only that as much as an entry takes can be written.
     Probe,
-    /// A table came into force.
+    /// A table's text is kept, for ever.
     Table {
         /// Its digest.
         digest: String,
@@ -309,5 +333,55 @@ pub enum Change {
         text: String,
         /// When.
         at: i64,
+    },
+    /// A version of the table comes into force.
+    TableVersion {
+        /// Its number, from 1.
+        version: i64,
+        /// Its digest.
+        digest: String,
+        /// When.
+        at: i64,
+        /// Who, why, and what changes, as JSON.
+        document: String,
+    },
+    /// The watched file, or the program, has offered a table.
+    TableSource {
+        /// Which of them.
+        origin: &'static str,
+        /// The table's digest.
+        digest: String,
+    },
+    /// A table is proposed.
+    Proposal {
+        /// It.
+        row: Box<ProposalRow>,
+    },
+    /// Somebody makes a proposal theirs of which no author is known.
+    AdoptProposal {
+        /// Its id.
+        uid: Uuid,
+        /// Their credential.
+        credential: String,
+        /// Who they are.
+        person: String,
+    },
+    /// A proposal is published, withdrawn, rejected, superseded or expired.
+    DecideProposal {
+        /// Its id.
+        uid: Uuid,
+        /// What became of it.
+        state: &'static str,
+        /// When.
+        at: i64,
+        /// Who, and why, as JSON.
+        decision: String,
+    },
+    /// An account's settings change.
+    AccountSettings {
+        /// The account.
+        id: String,
+        /// Its settings, as JSON.
+        settings: String,
     },
 }

@@ -98,6 +98,15 @@ pub struct CallRow {
     pub head: String,
 }
 
+/// A call with all of its entries.
+#[derive(Debug, Clone, FromRow)]
+pub struct History {
+    /// The gateway's id.
+    pub uid: String,
+    /// Its leaves, in the order of the log, one a line.
+    pub leaves: String,
+}
+
 /// Who is behind a number that a call's entries use.
 #[derive(Debug, Clone, FromRow)]
 pub struct ParticipantRow {
@@ -163,6 +172,48 @@ pub struct RecordingRow {
     pub held: bool,
     /// When it was deleted.
     pub deleted_at: Option<i64>,
+    /// How long it is kept, as JSON.
+    pub retention: String,
+}
+
+/// A version of the table.
+#[derive(Debug, Clone, FromRow)]
+pub struct VersionRow {
+    /// Its number, from 1.
+    pub version: i64,
+    /// Its digest.
+    pub digest: String,
+    /// Since when it is, or from when it was, in force.
+    pub in_force_at: i64,
+    /// Who, why, and what changed, as JSON.
+    pub document: String,
+}
+
+/// A table that waits for a second person, or did.
+#[derive(Debug, Clone, FromRow)]
+pub struct ProposalRow {
+    /// Its id.
+    pub uid: String,
+    /// The table's digest.
+    pub digest: String,
+    /// The digest of the version that was in force.
+    pub base: String,
+    /// `open`, `published`, `withdrawn`, `rejected`, `superseded` or `expired`.
+    pub state: String,
+    /// The credential of whoever proposed it.
+    pub credential: String,
+    /// Who that is; empty where nobody is known.
+    pub person: String,
+    /// Why, what changes, and the impact report, as JSON.
+    pub document: String,
+    /// When it was proposed.
+    pub proposed_at: i64,
+    /// Until when it can be approved, exclusive.
+    pub expires_at: i64,
+    /// When it was decided.
+    pub decided_at: Option<i64>,
+    /// By whom, and why, as JSON.
+    pub decision: Option<String>,
 }
 
 macro_rules! select_recording {
@@ -170,7 +221,7 @@ macro_rules! select_recording {
         concat!(
             "SELECT recording.id, recording.account, recording.call, call.id AS call_id, recording.name, ",
             "recording.fingerprint, recording.uploader, recording.bytes, recording.duration_ms, recording.content_type, ",
-            "recording.envelope, recording.enveloped, recording.accepted_at, recording.held, recording.deleted_at ",
+            "recording.envelope, recording.enveloped, recording.accepted_at, recording.held, recording.deleted_at, recording.retention ",
             "FROM recording JOIN call ON call.uid = recording.call ",
             $rest
         )

@@ -233,6 +233,24 @@ fn question(expect: &Expect, bound: &mut SqliteArguments) -> Result<&'static str
             bound.add(id)?;
             "NOT EXISTS (SELECT 1 FROM account WHERE id = ?)"
         }
+        Expect::AccountSettings { id, settings } => {
+            bound.add(id)?;
+            bound.add(settings)?;
+            "EXISTS (SELECT 1 FROM account WHERE id = ? AND settings = ?)"
+        }
+        Expect::Law { digest } => {
+            bound.add(digest)?;
+            "(SELECT digest FROM table_version ORDER BY version DESC LIMIT 1) IS ?"
+        }
+        Expect::OpenProposals { uids } => {
+            bound.add(serde_json::to_string(uids)?)?;
+            "(SELECT json_group_array(uid ORDER BY uid) FROM proposal WHERE state = 'open') = ?"
+        }
+        Expect::ProposalOf { uid, person } => {
+            bound.add(uid.to_string())?;
+            bound.add(person)?;
+            "EXISTS (SELECT 1 FROM proposal WHERE uid = ? AND state = 'open' AND person = ?)"
+        }
     })
 }
 
@@ -420,8 +438,8 @@ async fn change_tables(connection: &mut SqliteConnection, change: &Change) -> Re
                 .bind(digest)
         }
         Change::Recording { row } => sqlx::query(
-            "INSERT INTO recording (id, account, call, name, fingerprint, uploader, bytes, duration_ms, content_type, envelope, accepted_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO recording (id, account, call, name, fingerprint, uploader, bytes, duration_ms, content_type, envelope, accepted_at, retention) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&row.id)
         .bind(&row.account)
@@ -433,7 +451,8 @@ async fn change_tables(connection: &mut SqliteConnection, change: &Change) -> Re
         .bind(row.duration_ms)
         .bind(&row.content_type)
         .bind(&row.envelope)
-        .bind(row.accepted_at),
+        .bind(row.accepted_at)
+        .bind(&row.retention),
         Change::Enveloped { id } => {
             sqlx::query("UPDATE recording SET enveloped = 1 WHERE id = ?").bind(id.to_string())
         }
@@ -457,6 +476,47 @@ async fn change_tables(connection: &mut SqliteConnection, change: &Change) -> Re
         .bind(digest)
         .bind(text)
         .bind(*at),
+        Change::TableVersion { version, digest, at, document } => {
+            sqlx::query("INSERT INTO table_version (version, digest, in_force_at, document) VALUES (?, ?, ?, ?)")
+                .bind(*version)
+                .bind(digest)
+                .bind(*at)
+                .bind(document)
+        }
+        Change::TableSource { origin, digest } => sqlx::query(
+            "INSERT INTO table_source (origin, digest) VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET digest = excluded.digest",
+        )
+        .bind(*origin)
+        .bind(digest),
+        Change::Proposal { row } => sqlx::query(
+            "INSERT INTO proposal (uid, digest, base, state, credential, person, document, proposed_at, expires_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&row.uid)
+        .bind(&row.digest)
+        .bind(&row.base)
+        .bind(&row.state)
+        .bind(&row.credential)
+        .bind(&row.person)
+        .bind(&row.document)
+        .bind(row.proposed_at)
+        .bind(row.expires_at),
+        Change::AdoptProposal { uid, credential, person } => {
+            sqlx::query("UPDATE proposal SET credential = ?, person = ? WHERE uid = ? AND state = 'open'")
+                .bind(credential)
+                .bind(person)
+                .bind(uid.to_string())
+        }
+        Change::DecideProposal { uid, state, at, decision } => sqlx::query(
+            "UPDATE proposal SET state = ?, decided_at = ?, decision = ? WHERE uid = ? AND state = 'open'",
+        )
+        .bind(*state)
+        .bind(*at)
+        .bind(decision)
+        .bind(uid.to_string()),
+        Change::AccountSettings { id, settings } => {
+            sqlx::query("UPDATE account SET settings = ? WHERE id = ?").bind(settings).bind(id)
+        }
     };
     query.execute(connection).await.map(|_| ())
 }

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::law::{Demand, Law};
 use super::stay::{PromptOutcome, Stay};
-use super::{Call, Why, after, before};
+use super::{Why, after, before};
 use crate::call::Span;
 use crate::fact::{Heard, Joined, MIN_PROMPT_MS, Method, Role};
 use crate::place::{Code, Evidence, Place};
@@ -44,10 +45,21 @@ pub(crate) struct Person {
 #[derive(Debug, Clone, Copy)]
 struct Known {
     place: Place,
+    /// What it asks of this call.
+    asks: Requirement,
     /// From when it is asked of.
     tight: Since,
     /// From when it may stand in for "unknown", or lift a floor.
     loose: Timestamp,
+}
+
+/// A place that counts at some moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlaceAt {
+    pub(crate) code: Code,
+    pub(crate) evidence: Evidence,
+    /// What it asks, its floor aside.
+    pub(crate) asks: Requirement,
 }
 
 /// From when a place is asked of.
@@ -98,7 +110,7 @@ pub(super) struct Arrival {
 }
 
 impl Person {
-    pub(super) fn new(joined: Joined, arrival: Arrival) -> Person {
+    pub(super) fn new(law: &Law, joined: Joined, arrival: Arrival) -> Person {
         let mut person = Person {
             id: joined.participant,
             role: joined.role,
@@ -109,12 +121,12 @@ impl Person {
             playing: Vec::new(),
             refusals: Vec::new(),
         };
-        person.arrive(joined, arrival);
+        person.arrive(law, joined, arrival);
         person
     }
 
     /// The same participant named again: they came back, or more is known of them.
-    pub(super) fn join_again(&mut self, joined: Joined, arrival: Arrival) {
+    pub(super) fn join_again(&mut self, law: &Law, joined: Joined, arrival: Arrival) {
         if joined.is_person() {
             self.human_from.get_or_insert(arrival.loose);
         }
@@ -125,7 +137,7 @@ impl Person {
         let left = self.stays.iter().rev().nth(usize::from(here)).and_then(|stay| stay.serves_until);
         let from = left.map_or(arrival.from, |left| arrival.from.max(left));
         if !here {
-            self.arrive(joined, Arrival { from, ..arrival });
+            self.arrive(law, joined, Arrival { from, ..arrival });
             return;
         }
         if let Some(stay) = self.stays.last_mut() {
@@ -133,22 +145,23 @@ impl Person {
             stay.from = stay.from.min(from);
             stay.granted(arrival.now, joined.grant);
         }
-        self.learn(&joined.places, Since::Joining, arrival.now);
+        self.learn(law, &joined.places, Since::Joining, arrival.now);
     }
 
-    fn arrive(&mut self, joined: Joined, arrival: Arrival) {
+    fn arrive(&mut self, law: &Law, joined: Joined, arrival: Arrival) {
         if !joined.languages.is_empty() {
             self.languages = joined.languages;
         }
         let mut stay = Stay::new(arrival.from, arrival.loose);
         stay.granted(arrival.now, joined.grant);
         stay.refused_grant = joined.refused_grant;
-        self.learn(&joined.places, Since::Stay(self.stays.len()), arrival.now);
+        self.learn(law, &joined.places, Since::Stay(self.stays.len()), arrival.now);
         self.stays.push(stay);
     }
 
     pub(super) fn located(
         &mut self,
+        law: &Law,
         places: &[Place],
         since: Option<Timestamp>,
         now: Timestamp,
@@ -156,11 +169,19 @@ impl Person {
     ) {
         // Whoever can be located is a person, whether or not the number or address names a place.
         self.human_from.get_or_insert(loose);
-        self.learn(places, since.map_or(Since::Joining, Since::Moment), now);
+        self.learn(law, places, since.map_or(Since::Joining, Since::Moment), now);
     }
 
-    fn learn(&mut self, places: &[Place], tight: Since, loose: Timestamp) {
-        self.known.extend(places.iter().map(|place| Known { place: *place, tight, loose }));
+    fn learn(&mut self, law: &Law, places: &[Place], tight: Since, loose: Timestamp) {
+        let known = |place: &Place| Known { place: *place, asks: law.asks(place.code), tight, loose };
+        self.known.extend(places.iter().map(known));
+    }
+
+    /// The law has changed.
+    pub(super) fn judge_again(&mut self, law: &Law) {
+        for known in &mut self.known {
+            known.asks = law.asks(known.place.code);
+        }
     }
 
     pub(super) fn prompt_started(&mut self, prompt: &Heard, at: Timestamp) {
@@ -181,7 +202,12 @@ impl Person {
         }
     }
 
-    pub(super) fn prompt_completed(&mut self, heard: &Completion<'_>, default_language: &str) {
+    pub(super) fn prompt_completed(
+        &mut self,
+        heard: &Completion<'_>,
+        default_language: &str,
+        demand: &Demand,
+    ) {
         let speaks = self.speaks(&heard.prompt.language, default_language);
         let objected = self.refusals.iter().map(|refusal| refusal.latest).max();
         let playing = self.playing.iter().find(|(version, _)| *version == heard.prompt.version);
@@ -212,9 +238,12 @@ impl Person {
             stay.outcome = PromptOutcome::Uncounted(reason);
             return;
         }
-        stay.prompted(begin, heard.claimed, heard.counts_from);
-        for refusal in &mut self.refusals {
-            refusal.prompted_since = true;
+        stay.prompted(heard.prompt, begin, heard.claimed, heard.counts_from);
+        // A prompt that does not say what it has to is no new prompt to who has objected.
+        if heard.prompt.told().is_enough_for(demand.told) {
+            for refusal in &mut self.refusals {
+                refusal.prompted_since = true;
+            }
         }
     }
 
@@ -336,15 +365,9 @@ impl Person {
     }
 
     /// What this person's places ask at `at`.
-    pub(super) fn asks(&self, call: &Call<'_>, at: Timestamp) -> Requirement {
-        let mut all = Requirement::NOTHING;
-        if self.is_unknown(at) {
-            all = all.and(call.table.default_rule());
-        }
-        for (code, evidence) in self.places_at(at) {
-            all = all.and(call.asks(code)).and(call.table.floor(evidence));
-        }
-        all
+    pub(super) fn asks(&self, law: &Law, at: Timestamp) -> Requirement {
+        let start = if self.is_unknown(at) { law.unknown } else { Requirement::NOTHING };
+        self.places_at(at).fold(start, |all, place| all.and(place.asks).and(law.floor(place.evidence)))
     }
 
     /// Whether nothing was known of where they are at `at`.
@@ -353,21 +376,20 @@ impl Person {
     }
 
     /// The places that count at `at`, each with the strongest evidence that may be relied on.
-    pub(crate) fn places_at(&self, at: Timestamp) -> Vec<(Code, Evidence)> {
-        let mut places: Vec<(Code, Evidence)> = Vec::new();
-        let asked = || self.known.iter().filter(|known| self.tight(known) <= at);
-        for known in asked() {
+    pub(crate) fn places_at(&self, at: Timestamp) -> impl Iterator<Item = PlaceAt> {
+        let asked = move |known: &&Known| self.tight(known) <= at;
+        self.known.iter().enumerate().filter_map(move |(index, known)| {
             let code = known.place.code;
-            if places.iter().any(|(seen, _)| *seen == code) || self.is_told_apart(code, at) {
-                continue;
+            let same = |other: &&Known| other.place.code == code;
+            let seen = || self.known.iter().take(index).filter(asked).any(|other| same(&other));
+            if !asked(&known) || seen() || self.is_told_apart(code, at) {
+                return None;
             }
-            let same = || asked().filter(|other| other.place.code == code);
-            let relied = same().filter(|other| other.loose <= at).map(|other| other.place.evidence).max();
-            if let Some(evidence) = relied.or_else(|| same().map(|other| other.place.evidence).max()) {
-                places.push((code, evidence));
-            }
-        }
-        places
+            let all = || self.known.iter().filter(asked).filter(same);
+            let relied = all().filter(|other| other.loose <= at).map(|other| other.place.evidence).max();
+            let evidence = relied.or_else(|| all().map(|other| other.place.evidence).max())?;
+            Some(PlaceAt { code, evidence, asks: known.asks })
+        })
     }
 
     fn tight(&self, known: &Known) -> Timestamp {

@@ -1,13 +1,15 @@
 //! One uninterrupted presence of a participant: what they heard and what they said.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use jiff::Timestamp;
 
+use super::law::Demand;
 use super::person::Level;
 use crate::call::Span;
-use crate::fact::{Grant, RefusedGrant};
-use crate::rule::Requirement;
+use crate::fact::{Grant, Heard, RefusedGrant};
+use crate::told::Told;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Stay {
@@ -22,7 +24,7 @@ pub(crate) struct Stay {
     /// Until when they serve others: departures count from the earlier time.
     pub(super) serves_until: Option<Timestamp>,
     machine: Option<Span>,
-    levels: Vec<(Timestamp, Level)>,
+    levels: Vec<Said>,
     grants: Vec<(Timestamp, Grant)>,
     pub(crate) refused_grant: Option<RefusedGrant>,
     written: Vec<Span>,
@@ -43,9 +45,33 @@ pub(crate) enum PromptOutcome {
     Uncounted(&'static str),
 }
 
-/// The last prompt that counts.
+/// What somebody has agreed to, and on what they were told.
 #[derive(Debug, Clone, Copy)]
+struct Said {
+    from: Timestamp,
+    level: Level,
+    told: Told,
+}
+
+impl Said {
+    /// How much it is worth where so much had to be told: agreeing is agreeing, but being told of
+    /// something else is not being told.
+    fn worth(&self, demand: &Demand) -> Level {
+        match self.level {
+            Level::None | Level::Asserted => self.level,
+            Level::Notice | Level::Express if self.told.is_enough_for(demand.told) => self.level,
+            Level::Notice | Level::Express => Level::None,
+        }
+    }
+}
+
+/// The last prompt that counts.
+#[derive(Debug, Clone)]
 struct Prompted {
+    /// Which one.
+    version: String,
+    /// What it says.
+    told: Told,
     /// When it began, as far as known.
     began: Timestamp,
     /// When it ended, as the platform claims.
@@ -77,10 +103,27 @@ impl Stay {
         self.grants.extend(grant.map(|grant| (logged, grant)));
     }
 
-    pub(super) fn prompted(&mut self, began: Timestamp, claimed: Option<Timestamp>, counts_from: Timestamp) {
+    pub(super) fn prompted(
+        &mut self,
+        prompt: &Heard,
+        began: Timestamp,
+        claimed: Option<Timestamp>,
+        counts_from: Timestamp,
+    ) {
+        let told = prompt.told();
         self.outcome = PromptOutcome::Completed;
-        self.prompted = Some(Prompted { began, claimed, counts_from });
-        self.levels.push((counts_from, Level::Notice));
+        self.prompted = Some(Prompted { version: prompt.version.clone(), told, began, claimed, counts_from });
+        self.levels.push(Said { from: counts_from, level: Level::Notice, told });
+    }
+
+    /// The version of the last prompt that counts.
+    pub(crate) fn prompt(&self) -> Option<&str> {
+        self.prompted.as_ref().map(|prompted| prompted.version.as_str())
+    }
+
+    /// What the last prompt that counts has told.
+    pub(crate) fn told(&self) -> Option<Told> {
+        self.prompted.as_ref().map(|prompted| prompted.told)
     }
 
     /// Somebody agreed; answers how much that is, and from when it counts.
@@ -91,21 +134,23 @@ impl Stay {
         claimed: Option<Timestamp>,
         counts_from: Timestamp,
     ) -> (Level, Timestamp) {
-        self.levels.push((counts_from, Level::Asserted));
-        let Some(prompted) = self.prompted.filter(|prompted| self.follows(*prompted, claimed)) else {
+        self.levels.push(Said { from: counts_from, level: Level::Asserted, told: Told::default() });
+        let answered = self.prompted.as_ref().filter(|prompted| self.follows(prompted, claimed));
+        let Some((told, prompt_counts_from)) = answered.map(|prompted| (prompted.told, prompted.counts_from))
+        else {
             return (Level::Asserted, counts_from);
         };
         // Late evidence of a yes does not reach back before the prompt that it answers.
-        let counts_from = counts_from.max(prompted.counts_from);
+        let counts_from = counts_from.max(prompt_counts_from);
         let level = if express { Level::Express } else { Level::Notice };
-        self.levels.push((counts_from, level));
+        self.levels.push(Said { from: counts_from, level, told });
         if written {
             self.written.push(Span { from: counts_from, until: None });
         }
         (level, counts_from)
     }
 
-    fn follows(&self, prompted: Prompted, claimed: Option<Timestamp>) -> bool {
+    fn follows(&self, prompted: &Prompted, claimed: Option<Timestamp>) -> bool {
         let in_order = match (prompted.claimed, claimed) {
             (Some(ended), Some(said)) => ended <= said,
             // Only the yes is dated: it is no answer to a prompt that had not even begun.
@@ -171,14 +216,16 @@ impl Stay {
         self.serves(at) && !self.is_machine(at)
     }
 
-    /// How much this person has agreed to at `at`, as far as `requirement` accepts it.
-    pub(crate) fn level(&self, at: Timestamp, requirement: Requirement) -> Level {
+    /// How much this person has agreed to at `at`, as far as what is demanded accepts it.
+    pub(crate) fn level(&self, at: Timestamp, demand: &Demand) -> Level {
         if self.is_machine(at) {
             return Level::None;
         }
-        let said = self.levels.iter().filter(|(from, _)| *from <= at).map(|(_, level)| *level).max();
-        let granted = self.grants_at(at).map(|grant| {
-            if grant.works_agreement && !requirement.works_agreement_is_express {
+        let said = self.levels.iter().filter(|said| said.from <= at).map(|said| said.worth(demand)).max();
+        let for_all =
+            |grant: &&Grant| grant.purposes.is_none_or(|purposes| purposes.holds_all(demand.told.purposes));
+        let granted = self.grants_at(at).filter(for_all).map(|grant| {
+            if grant.works_agreement && !demand.requirement.works_agreement_is_express {
                 Level::Notice
             } else {
                 Level::Express
@@ -188,8 +235,8 @@ impl Stay {
     }
 
     /// The same where it is to serve others as well.
-    pub(super) fn consents(&self, at: Timestamp, requirement: Requirement) -> Level {
-        if self.serves(at) { self.level(at, requirement) } else { Level::None }
+    pub(super) fn consents(&self, at: Timestamp, demand: &Demand) -> Level {
+        if self.serves(at) { self.level(at, demand) } else { Level::None }
     }
 
     pub(super) fn consented_in_writing(&self, at: Timestamp) -> bool {
@@ -206,7 +253,7 @@ impl Stay {
         note(self.serves_from);
         self.needed_until.into_iter().for_each(&mut *note);
         self.serves_until.into_iter().for_each(&mut *note);
-        self.levels.iter().for_each(|(from, _)| note(*from));
+        self.levels.iter().for_each(|said| note(said.from));
         for span in self.machine.iter().chain(&self.written) {
             note(span.from);
             span.until.into_iter().for_each(&mut *note);

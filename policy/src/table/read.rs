@@ -13,41 +13,54 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Confidence, Floors, MediaRules, Problem, Problems, Review, Row, Table};
+use super::{
+    Asks, At, ByMedium, Confidence, Dated, Floors, MediaRules, Overlay, Problem, Review, Row, Severity,
+    Source, Table,
+};
+use crate::atlas;
 use crate::place::Code;
-use crate::rule::{Form, Parties, Rule, Strictness};
+use crate::retention::{Period, Retention};
+use crate::rule::{Form, Parties, Requirement, Rule, Strictness};
+use crate::told::{self, Element, Purpose, Says, Word};
 
-pub(super) fn table(text: &str) -> Result<Table, Problems> {
+/// The table, where there is no error, and every problem.
+pub(super) fn table(text: &str) -> (Option<Table>, Vec<Problem>) {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { text, problems: Vec::new() };
+    let mut reader = Reader::new(text);
     for error in errors {
         let at = error.span().unwrap_or(0..0);
-        reader.problem(at, format!("this is no TOML: {}", error.message()), None);
+        reader.problem("not-toml", at, format!("this is no TOML: {}", error.message()), None);
     }
     let root = Section { reader: &mut reader, what: "the table", at: 0..0, entries: document.get_ref() };
     let table = root.table();
     reader.problems.sort_by_key(|problem| (problem.line, problem.column));
-    match table {
-        Some(table) if reader.problems.is_empty() => Ok(table),
-        _ => Err(Problems(reader.problems)),
-    }
+    let usable = reader.problems.is_empty();
+    (table.filter(|_| usable), reader.problems)
 }
 
 struct Reader<'t> {
     text: &'t str,
+    /// Where each line begins.
+    lines: Vec<usize>,
     problems: Vec<Problem>,
 }
 
-impl Reader<'_> {
-    fn problem(&mut self, at: Range<usize>, message: String, hint: Option<&str>) {
-        let before = self.text.get(..at.start).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        self.problems.push(Problem {
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or("").chars().count() + 1,
-            message,
-            hint: hint.map(ToString::to_string),
-        });
+impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Reader<'t> {
+        let behind = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Reader { text, lines: core::iter::once(0).chain(behind).collect(), problems: Vec::new() }
+    }
+
+    fn problem(&mut self, code: &'static str, at: Range<usize>, message: String, hint: Option<&str>) {
+        let At { line, column } = self.at(&at);
+        let hint = hint.map(ToString::to_string);
+        self.problems.push(Problem { severity: Severity::Error, code, line, column, message, hint });
+    }
+
+    fn at(&self, span: &Range<usize>) -> At {
+        let line = self.lines.partition_point(|begin| *begin <= span.start);
+        let begin = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        At { line, column: self.text.get(begin..span.start).unwrap_or("").chars().count() + 1 }
     }
 }
 
@@ -61,10 +74,21 @@ struct Section<'r, 't, 'd> {
 
 impl<'d> Section<'_, '_, 'd> {
     fn table(mut self) -> Option<Table> {
-        self.only(&["default", "evidence", "jurisdiction"]);
+        self.only(&["default", "evidence", "jurisdiction", "overlay"]);
         let default = self.section("default", "[default]", |section| {
-            section.only(RULE_KEYS);
-            section.rule(None)
+            section.only(&[RULE_KEYS, &["voicemail", "public_safety"]].concat());
+            let rule = section.rule(None)?;
+            let voicemail = section.voicemail([rule; 3]);
+            let public_safety = section.public_safety();
+            if rule.strictness == Strictness::One {
+                section.reader.problem(
+                    "default-too-loose",
+                    section.at.clone(),
+                    "[default] asks for one party's consent only: where nothing is known, everybody has to agree".into(),
+                    Some("write `parties = \"all\"` with `form = \"notice\"` or `form = \"express\"`"),
+                );
+            }
+            Some((rule, asks([rule; 3], voicemail?.1, public_safety?)))
         });
         let floors = self.section("evidence", "[evidence]", |section| {
             section.only(&["declared", "ip", "number"]);
@@ -79,78 +103,210 @@ impl<'d> Section<'_, '_, 'd> {
             let number = floor("number", "the floor `number`");
             Some(Floors { declared: declared?, ip: ip?, number: number? })
         });
-        let rows = self.rows();
-        Some(Table { digest: super::digest(self.reader.text), default: default?, floors: floors?, rows })
+        let rows = self.histories(
+            "jurisdiction",
+            "code",
+            |section| {
+                let at = section.reader.at(&section.at_key("code"));
+                section.row(at)
+            },
+            |row| row.code,
+        );
+        let overlays = self.histories(
+            "overlay",
+            "id",
+            |section| {
+                let at = section.reader.at(&section.at_key("id"));
+                section.overlay(at)
+            },
+            |overlay| overlay.id.clone(),
+        );
+        let digest = super::digest(self.reader.text);
+        let (default, default_asks) = default?;
+        Some(Table { digest, default, default_asks, floors: floors?, rows, overlays })
     }
 
-    fn rows(&mut self) -> BTreeMap<Code, Vec<Row>> {
-        let mut rows: BTreeMap<Code, Vec<Row>> = BTreeMap::new();
-        let Some(value) = self.entries.get("jurisdiction") else { return rows };
+    /// Every entry of a list, grouped to histories and sorted by date.
+    fn histories<T: Dated, K: Ord + Clone + core::fmt::Display>(
+        &mut self,
+        key: &'static str,
+        name_key: &str,
+        mut read: impl FnMut(&mut Section<'_, '_, 'd>) -> Option<T>,
+        key_of: impl Fn(&T) -> K,
+    ) -> BTreeMap<K, Vec<T>> {
+        let mut histories: BTreeMap<K, Vec<(Range<usize>, T)>> = BTreeMap::new();
+        let Some(value) = self.entries.get(key) else { return BTreeMap::new() };
+        let hint = format!("each begins with `[[{key}]]`");
         let Some(list) = value.get_ref().as_array() else {
-            self.reader.problem(value.span(), "`jurisdiction` is not a list of rows".into(), Some(HINT_ROW));
-            return rows;
+            let message = format!("`{key}` is not a list");
+            self.reader.problem("not-a-list", value.span(), message, Some(&hint));
+            return BTreeMap::new();
         };
         for item in list.iter() {
             let Some(entries) = item.get_ref().as_table() else {
-                self.reader.problem(item.span(), "this row is not a table".into(), Some(HINT_ROW));
+                let message = format!("this `{key}` is not a table");
+                self.reader.problem("not-a-table", item.span(), message, Some(&hint));
                 continue;
             };
+            let what = if key == "overlay" { "overlay" } else { "row" };
             let name = entries
-                .get("code")
-                .and_then(|code| code.get_ref().as_str())
-                .map_or_else(|| "this row".to_string(), |code| format!("the row `{code}`"));
+                .get(name_key)
+                .and_then(|name| name.get_ref().as_str())
+                .map_or_else(|| format!("this {what}"), |name| format!("the {what} `{name}`"));
             let mut section = Section { reader: self.reader, what: &name, at: item.span(), entries };
-            let Some(row) = section.row() else { continue };
-            let history = rows.entry(row.code).or_default();
-            if history.iter().any(|other| other.effective_from == row.effective_from) {
-                let message = match row.effective_from {
-                    Some(day) => format!("`{}` has two rows that begin on {day}", row.code),
-                    None => format!("`{}` has two rows without `effective_from`", row.code),
-                };
-                self.reader.problem(
-                    item.span(),
-                    message,
-                    Some("give each row of a code its own `effective_from`, or delete one"),
-                );
-                continue;
+            if let Some(row) = read(&mut section) {
+                let at = section.at_key(name_key);
+                histories.entry(key_of(&row)).or_default().push((at, row));
             }
-            history.push(row);
         }
-        for history in rows.values_mut() {
-            history.sort_by_key(|row| row.effective_from);
+        for (name, history) in &mut histories {
+            history.sort_by_key(|(_, row)| row.effective_from());
+            self.no_overlaps(name, history);
         }
-        rows
+        let bare = |history: Vec<(Range<usize>, T)>| history.into_iter().map(|(_, row)| row).collect();
+        histories.into_iter().map(|(name, history)| (name, bare(history))).collect()
     }
 
-    fn row(&mut self) -> Option<Row> {
-        self.only(ROW_KEYS);
-        let code = self.text("code").and_then(|(text, at)| {
-            text.parse::<Code>().map_err(|error| self.reader.problem(at, error.to_string(), None)).ok()
-        });
+    fn no_overlaps<T: Dated>(&mut self, name: &impl core::fmt::Display, history: &[(Range<usize>, T)]) {
+        for (at, row) in history {
+            if let (Some(from), Some(to)) = (row.effective_from(), row.effective_to())
+                && to < from
+            {
+                let message = format!("`{name}` ends on {to}, before it begins on {from}");
+                let hint = "`effective_to` is the last day on which the row holds";
+                self.reader.problem("ends-before-it-begins", at.clone(), message, Some(hint));
+            }
+        }
+        for pair in history.windows(2) {
+            let [(_, earlier), (at, later)] = pair else { continue };
+            let message = match (earlier.effective_from(), later.effective_from(), earlier.effective_to()) {
+                (from, again, _) if from == again => match from {
+                    Some(day) => format!("`{name}` begins twice on {day}"),
+                    None => format!("`{name}` is there twice without `effective_from`"),
+                },
+                (_, Some(from), Some(to)) if from <= to => {
+                    format!("`{name}` overlaps: one row holds to {to}, and the next begins on {from}")
+                }
+                _ => continue,
+            };
+            let hint = "give each row of a history its own `effective_from`, after the `effective_to` of the one before; or delete one";
+            self.reader.problem("overlap", at.clone(), message, Some(hint));
+        }
+    }
+
+    fn row(&mut self, at: At) -> Option<Row> {
+        self.only(&[RULE_KEYS, SOURCE_KEYS, DATE_KEYS, ROW_KEYS].concat());
+        let code = self.code();
         let name = self.text("name");
+        if let (Some(code), Some((name, at))) = (code, &name) {
+            self.not_another_place(code, name, at.clone());
+        }
         let rule = self.rule(None);
         let media = rule.and_then(|rule| self.media(rule));
-        let citations = self.citations();
-        let summary = self.text("summary");
-        let confidence = self.word(
-            "confidence",
-            &[("high", Confidence::High), ("medium", Confidence::Medium), ("low", Confidence::Low)],
-        );
-        let reviewed = self.reviewed();
+        let by_medium = rule.zip(media.as_ref()).map(|(rule, media)| {
+            [media.telephone, media.voip, media.video].map(|medium| medium.unwrap_or(rule))
+        });
+        let voicemail = by_medium.and_then(|rules| self.voicemail(rules));
+        let public_safety = self.public_safety();
+        let source = self.source();
         let effective_from = self.date("effective_from");
+        let effective_to = self.date("effective_to");
         let strictest = self.strictest_when_unknown();
+        let (has_voicemail, voicemail) = voicemail?;
         Some(Row {
             code: code?,
             name: name?.0.to_string(),
             rule: rule?,
             media: media?,
-            citations: citations?,
-            summary: summary?.0.to_string(),
-            confidence: confidence?,
-            reviewed: reviewed?,
+            voicemail: has_voicemail,
+            public_safety: public_safety?,
+            asks: asks(by_medium?, voicemail, public_safety?),
+            source: source?,
             effective_from: effective_from.ok()?,
+            effective_to: effective_to.ok()?,
             strictest_when_unknown: strictest?,
+            at,
         })
+    }
+
+    fn overlay(&mut self, at: At) -> Option<Overlay> {
+        self.only(&[RULE_KEYS, SOURCE_KEYS, DATE_KEYS, OVERLAY_KEYS].concat());
+        let id = self.text("id").and_then(|(id, at)| {
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let slug = id.len() <= 40 && id.bytes().all(plain);
+            if !slug {
+                let message = format!("`{id}` is no id of an overlay");
+                let hint = "write up to 40 of `a-z`, `0-9` and `-`, for example `card-data`";
+                self.reader.problem("invalid-id", at, message, Some(hint));
+            }
+            slug.then(|| id.to_string())
+        });
+        let name = self.text("name");
+        let rule = self.rule(Some(Rule::of(Strictness::One)));
+        let source = self.source();
+        let purposes = self.words::<Purpose>("purposes");
+        let recording = if self.entries.contains_key("recording") {
+            self.word("recording", &[("mandatory", (true, false)), ("forbidden", (false, true))])
+        } else {
+            Some((false, false))
+        };
+        let pause = if self.entries.contains_key("pause_for") {
+            self.word("pause_for", &[("card-data", true)])
+        } else {
+            Some(false)
+        };
+        let effective_from = self.date("effective_from");
+        let effective_to = self.date("effective_to");
+        let mut asks = Requirement::from(rule?);
+        asks.says.purposes = purposes?;
+        (asks.mandatory, asks.forbidden) = recording?;
+        asks.pause_for_card_data = pause?;
+        Some(Overlay {
+            id: id?,
+            name: name?.0.to_string(),
+            asks,
+            source: source?,
+            effective_from: effective_from.ok()?,
+            effective_to: effective_to.ok()?,
+            at,
+        })
+    }
+
+    fn code(&mut self) -> Option<Code> {
+        let (text, at) = self.text("code")?;
+        let code = text.parse::<Code>().ok().filter(|code| atlas::name(*code).is_some());
+        if code.is_none() {
+            let meant: Vec<String> =
+                atlas::nearest(&text).iter().map(|(code, name)| format!("`{code}` ({name})")).collect();
+            let hint = match meant.as_slice() {
+                [] => {
+                    "write an ISO 3166-1 country such as `DE`, or an ISO 3166-2 subdivision such as `US-CA`"
+                        .into()
+                }
+                meant => format!("did you mean {}?", meant.join(" or ")),
+            };
+            let message = format!("`{text}` is no place that ISO 3166 knows");
+            self.reader.problem("unknown-code", at, message, Some(&hint));
+        }
+        code
+    }
+
+    /// The classic traps: a row `CA` that is called California.
+    fn not_another_place(&mut self, code: Code, name: &str, at: Range<usize>) {
+        if atlas::name(code) == Some(name) {
+            return;
+        }
+        let named = atlas::named(name);
+        if named.is_empty() || named.contains(&code) {
+            return;
+        }
+        let meant: Vec<String> = named.iter().map(|code| format!("`{code}`")).collect();
+        let message = format!(
+            "`{code}` is {}, and this row is called {name}",
+            atlas::name(code).unwrap_or("another place")
+        );
+        let hint = format!("the code of {name} is {}", meant.join(" or "));
+        self.reader.problem("wrong-place", at, message, Some(&hint));
     }
 
     /// A rule; keys that are absent come from `base`, where there is one.
@@ -173,6 +329,8 @@ impl<'d> Section<'_, '_, 'd> {
         let tone = self.tone_seconds(base.and_then(|rule| rule.tone_seconds));
         let works =
             self.flag("works_agreement_is_express", base.is_some_and(|rule| rule.works_agreement_is_express));
+        let says = self.says(base.map_or(Says::NOTHING, |rule| rule.says));
+        let retention = self.retention(base.map_or(Retention::FREE, |rule| rule.retention));
         let (parties, form) = (parties?, form?);
         let Some(strictness) = Strictness::of(parties, form) else {
             let at = self.entries.get("form").map_or_else(|| self.at.clone(), Spanned::span);
@@ -182,11 +340,8 @@ impl<'d> Section<'_, '_, 'd> {
                 parties.as_str(),
                 form.as_str()
             );
-            self.reader.problem(
-                at,
-                message,
-                Some("`one` goes with `none`; `all` goes with `notice` or `express`"),
-            );
+            let hint = "`one` goes with `none`; `all` goes with `notice` or `express`";
+            self.reader.problem("contradiction", at, message, Some(hint));
             return None;
         };
         Some(Rule {
@@ -195,7 +350,101 @@ impl<'d> Section<'_, '_, 'd> {
             waived_by_written: waived?,
             tone_seconds: tone.ok()?,
             works_agreement_is_express: works?,
+            says: says?,
+            retention: retention?,
         })
+    }
+
+    /// What a row says of voicemail, by medium, and whether it says anything. The greeting is the
+    /// prompt, so it has to say that the message is recorded.
+    fn voicemail(&mut self, rules: [Rule; 3]) -> Option<(bool, [Rule; 3])> {
+        if !self.entries.contains_key("voicemail") {
+            return Some((false, rules));
+        }
+        self.section("voicemail", "`voicemail`", |section| {
+            section.only(RULE_KEYS);
+            let before = section.reader.problems.len();
+            let [telephone, voip, video] = rules.map(|base| {
+                // What is wrong is told once, not for every medium.
+                let told = section.reader.problems.len() > before;
+                let mut rule = if told { None } else { section.rule(Some(base)) };
+                if let Some(rule) = &mut rule {
+                    rule.says.always = rule.says.always.with(Element::Recording);
+                }
+                rule
+            });
+            Some((true, [telephone?, voip?, video?]))
+        })
+    }
+
+    fn public_safety(&mut self) -> Option<Option<Rule>> {
+        if !self.entries.contains_key("public_safety") {
+            return Some(None);
+        }
+        self.section("public_safety", "`public_safety`", |section| {
+            section.only(RULE_KEYS);
+            section.rule(None)
+        })
+        .map(Some)
+    }
+
+    fn says(&mut self, base: Says) -> Option<Says> {
+        let always = match self.entries.contains_key("prompt_says") {
+            true => self.words::<Element>("prompt_says"),
+            false => Some(base.always),
+        };
+        let mut for_purpose = base.for_purpose;
+        if self.entries.contains_key("prompt_says_for") {
+            let mut wrong = false;
+            self.section("prompt_says_for", "`prompt_says_for`", |section| {
+                section.only(&Purpose::ALL.map(Purpose::as_str));
+                for (purpose, elements) in Purpose::ALL.into_iter().zip(&mut for_purpose) {
+                    if section.entries.contains_key(purpose.as_str()) {
+                        match section.words::<Element>(purpose.as_str()) {
+                            Some(words) => *elements = words,
+                            None => wrong = true,
+                        }
+                    }
+                }
+                Some(())
+            })?;
+            if wrong {
+                return None;
+            }
+        }
+        Some(Says { always: always?, for_purpose, purposes: base.purposes })
+    }
+
+    fn retention(&mut self, base: Retention) -> Option<Retention> {
+        if !self.entries.contains_key("retention") {
+            return Some(base);
+        }
+        self.section("retention", "`retention`", |section| {
+            section.only(&["minimum", "maximum"]);
+            let minimum = section.period("minimum", base.minimum);
+            let maximum = section.period("maximum", base.maximum);
+            let retention = Retention { minimum: minimum?, maximum: maximum? };
+            if retention.contradicts_itself() {
+                let message = format!("{} has a minimum that is longer than its maximum", section.what);
+                section.reader.problem("contradiction", section.at.clone(), message, None);
+                return None;
+            }
+            Some(retention)
+        })
+    }
+
+    fn period(&mut self, key: &str, default: Option<Period>) -> Option<Option<Period>> {
+        if !self.entries.contains_key(key) {
+            return Some(default);
+        }
+        let (text, at) = self.text(key)?;
+        match text.parse() {
+            Ok(period) => Some(Some(period)),
+            Err(message) => {
+                self.reader.problem("not-a-period", at, message, None);
+                None
+            }
+        }
     }
 
     fn media(&mut self, base: Rule) -> Option<MediaRules> {
@@ -221,11 +470,28 @@ impl<'d> Section<'_, '_, 'd> {
         })
     }
 
+    fn source(&mut self) -> Option<Source> {
+        let citations = self.citations();
+        let summary = self.text("summary");
+        let confidence = self.word(
+            "confidence",
+            &[("high", Confidence::High), ("medium", Confidence::Medium), ("low", Confidence::Low)],
+        );
+        let reviewed = self.reviewed();
+        Some(Source {
+            citations: citations?,
+            summary: summary?.0.to_string(),
+            confidence: confidence?,
+            reviewed: reviewed?,
+        })
+    }
+
     fn citations(&mut self) -> Option<Vec<String>> {
         let list = self.strings("citations")?;
         if list.is_empty() || list.iter().any(|citation| citation.trim().is_empty()) {
             let at = self.entries.get("citations").map_or_else(|| self.at.clone(), Spanned::span);
             self.reader.problem(
+                "missing-citation",
                 at,
                 format!("{} cites nothing", self.what),
                 Some("name the statute, the decision or the regulator, each in its own quotes"),
@@ -241,10 +507,11 @@ impl<'d> Section<'_, '_, 'd> {
             DeValue::Boolean(false) => Some(None),
             DeValue::Table(_) => self
                 .section("reviewed", "`reviewed`", |section| {
-                    section.only(&["by", "on"]);
+                    section.only(&["by", "on", "next"]);
                     let by = section.text("by");
                     let on = section.required("on").and_then(|_| section.date("on").ok().flatten());
-                    Some(Review { by: by?.0.to_string(), on: on? })
+                    let next = section.date("next");
+                    Some(Review { by: by?.0.to_string(), on: on?, next: next.ok()? })
                 })
                 .map(Some),
             DeValue::String(_)
@@ -254,6 +521,7 @@ impl<'d> Section<'_, '_, 'd> {
             | DeValue::Datetime(_)
             | DeValue::Array(_) => {
                 self.reader.problem(
+                    "bad-review",
                     value.span(),
                     "`reviewed` does not say who has read the row, and when".into(),
                     Some("write `false`, or `{ by = \"A. Counsel\", on = 2026-11-20 }`"),
@@ -280,6 +548,7 @@ impl<'d> Section<'_, '_, 'd> {
         }
         let at = self.entries.get("announcement_waived_by").map_or_else(|| self.at.clone(), Spanned::span);
         self.reader.problem(
+            "bad-value",
             at,
             "`announcement_waived_by` takes only `\"written\"`".into(),
             Some("write `announcement_waived_by = [\"written\"]`, or leave it out"),
@@ -296,6 +565,7 @@ impl<'d> Section<'_, '_, 'd> {
             .filter(|seconds| (1..=3600).contains(seconds));
         if seconds.is_none() {
             self.reader.problem(
+                "bad-value",
                 value.span(),
                 "`tone_seconds` is not a whole number of seconds from 1 to 3600".into(),
                 Some("write for example `tone_seconds = 15`"),
@@ -311,15 +581,21 @@ impl<'d> Section<'_, '_, 'd> {
             if !known.contains(&key.get_ref().as_ref()) {
                 let message = format!("{} has no key `{}`", self.what, key.get_ref());
                 let hint = format!("the keys are {}", known.join(", "));
-                self.reader.problem(key.span(), message, Some(&hint));
+                self.reader.problem("unknown-key", key.span(), message, Some(&hint));
             }
         }
+    }
+
+    /// Where a key's value stands, or the section where it has no such key.
+    fn at_key(&self, key: &str) -> Range<usize> {
+        self.entries.get(key).map_or_else(|| self.at.clone(), Spanned::span)
     }
 
     fn required(&mut self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
         let value = self.entries.get(key);
         if value.is_none() {
-            self.reader.problem(self.at.clone(), format!("{} lacks `{key}`", self.what), None);
+            let code = if key == "citations" { "missing-citation" } else { "missing-key" };
+            self.reader.problem(code, self.at.clone(), format!("{} lacks `{key}`", self.what), None);
         }
         value
     }
@@ -333,6 +609,7 @@ impl<'d> Section<'_, '_, 'd> {
         let value = self.required(key)?;
         let Some(entries) = value.get_ref().as_table() else {
             self.reader.problem(
+                "not-a-table",
                 value.span(),
                 format!("{what} is not a table"),
                 Some("write for example `{ parties = \"all\", form = \"notice\" }`"),
@@ -347,11 +624,12 @@ impl<'d> Section<'_, '_, 'd> {
         match value.get_ref().as_str() {
             Some(text) if !text.trim().is_empty() => Some((Cow::Borrowed(text), value.span())),
             Some(_) => {
-                self.reader.problem(value.span(), format!("`{key}` is empty"), None);
+                self.reader.problem("empty", value.span(), format!("`{key}` is empty"), None);
                 None
             }
             None => {
                 self.reader.problem(
+                    "not-a-text",
                     value.span(),
                     format!("`{key}` is not a text"),
                     Some("put it in double quotes"),
@@ -368,12 +646,32 @@ impl<'d> Section<'_, '_, 'd> {
         }
     }
 
+    /// Words of a vocabulary.
+    fn words<T: Word>(&mut self, key: &str) -> Option<told::Set<T>> {
+        if !self.entries.contains_key(key) {
+            return Some(told::Set::NONE);
+        }
+        let list = self.strings(key)?;
+        let unknown: Vec<&String> = list.iter().filter(|text| told::word::<T>(text).is_none()).collect();
+        if unknown.is_empty() {
+            return Some(told::Set::known(list.iter().map(String::as_str)));
+        }
+        let known: Vec<String> = T::ALL.iter().map(|word| format!("`{}`", word.word())).collect();
+        for text in unknown {
+            let message = format!("`{text}` is no {}", T::WHAT);
+            let hint = format!("the words are {}", known.join(", "));
+            self.reader.problem("unknown-word", self.at_key(key), message, Some(&hint));
+        }
+        None
+    }
+
     fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let (text, at) = self.text(key)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
             let known: Vec<String> = words.iter().map(|(word, _)| format!("`\"{word}\"`")).collect();
             self.reader.problem(
+                "bad-value",
                 at,
                 format!("`{key}` cannot be `{text}`"),
                 Some(&format!("write {}", known.join(" or "))),
@@ -386,6 +684,7 @@ impl<'d> Section<'_, '_, 'd> {
         let Some(value) = self.entries.get(key) else { return Some(default) };
         if value.get_ref().as_bool().is_none() {
             self.reader.problem(
+                "bad-value",
                 value.span(),
                 format!("`{key}` is neither `true` nor `false`"),
                 Some("write it without quotes"),
@@ -404,6 +703,7 @@ impl<'d> Section<'_, '_, 'd> {
         });
         if list.is_none() {
             self.reader.problem(
+                "not-a-list",
                 value.span(),
                 format!("`{key}` is not a list of texts"),
                 Some("write for example `[\"one\", \"two\"]`"),
@@ -427,12 +727,21 @@ impl<'d> Section<'_, '_, 'd> {
         });
         if date.is_none() {
             self.reader.problem(
+                "not-a-day",
                 value.span(),
                 format!("`{key}` is not a day"),
                 Some("write for example `2026-11-20`, without quotes and without a time"),
             );
         }
         date.map(Some).ok_or(())
+    }
+}
+
+fn asks(rules: [Rule; 3], voicemail: [Rule; 3], public_safety: Option<Rule>) -> Asks {
+    Asks {
+        conversation: ByMedium::new(rules),
+        voicemail: ByMedium::new(voicemail),
+        emergency: public_safety.map_or(Requirement::FORBIDDEN, Requirement::from),
     }
 }
 
@@ -443,27 +752,18 @@ const RULE_KEYS: &[&str] = &[
     "announcement_waived_by",
     "tone_seconds",
     "works_agreement_is_express",
+    "prompt_says",
+    "prompt_says_for",
+    "retention",
 ];
 
-const ROW_KEYS: &[&str] = &[
-    "code",
-    "name",
-    "parties",
-    "form",
-    "announcement_must_be_recorded",
-    "announcement_waived_by",
-    "tone_seconds",
-    "works_agreement_is_express",
-    "unknown_subdivision",
-    "media",
-    "citations",
-    "summary",
-    "confidence",
-    "reviewed",
-    "effective_from",
-];
+const SOURCE_KEYS: &[&str] = &["citations", "summary", "confidence", "reviewed"];
 
-const HINT_ROW: &str = "each row begins with `[[jurisdiction]]`";
+const DATE_KEYS: &[&str] = &["effective_from", "effective_to"];
+
+const ROW_KEYS: &[&str] = &["code", "name", "media", "voicemail", "public_safety", "unknown_subdivision"];
+
+const OVERLAY_KEYS: &[&str] = &["id", "name", "purposes", "recording", "pause_for"];
 
 #[cfg(test)]
 mod tests {
@@ -471,7 +771,7 @@ mod tests {
     use alloc::string::ToString;
 
     use crate::Table;
-    use crate::fact::Medium;
+    use crate::fact::{Kind, Medium};
     use crate::rule::Strictness;
 
     const HEAD: &str = r#"
@@ -500,7 +800,7 @@ number = { parties = "all", form = "notice" }
         let problems = Table::parse(&text).unwrap_err().0;
         let told = problems.iter().map(ToString::to_string).collect::<alloc::vec::Vec<_>>().join("\n");
         assert_eq!(problems.len(), 4, "{told}");
-        assert!(told.contains("`California` is no place"), "{told}");
+        assert!(told.contains("`California` is no place that ISO 3166 knows"), "{told}");
         assert!(told.contains("contradicts itself"), "{told}");
         assert!(told.contains("`tone_seconds` is not a whole number"), "{told}");
         assert!(told.contains("has no key `colour`"), "{told}");
@@ -516,7 +816,10 @@ number = { parties = "all", form = "notice" }
         );
         let table = Table::parse(&text).unwrap();
         let asks = |at: &str| {
-            table.asks("DE".parse().unwrap(), Medium::Telephone, at.parse().unwrap()).requirement.strictness
+            table
+                .asks("DE".parse().unwrap(), Medium::Telephone, Kind::Conversation, at.parse().unwrap())
+                .requirement
+                .strictness
         };
         assert_eq!(asks("2019-12-31T23:59:59Z"), Strictness::Notice);
         assert_eq!(asks("2020-01-01T00:00:00Z"), Strictness::Express);
@@ -532,7 +835,7 @@ number = { parties = "all", form = "notice" }
         );
         let table = Table::parse(&text).unwrap();
         let at = "2026-11-20T00:00:00Z".parse().unwrap();
-        let asks = |medium| table.asks("FR".parse().unwrap(), medium, at).requirement;
+        let asks = |medium| table.asks("FR".parse().unwrap(), medium, Kind::Conversation, at).requirement;
         assert_eq!(asks(Medium::Telephone).strictness, Strictness::Notice);
         assert_eq!(asks(Medium::Video).strictness, Strictness::Express);
         assert!(asks(Medium::Video).announcement_must_be_recorded);

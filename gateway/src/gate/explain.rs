@@ -1,0 +1,85 @@
+//! What was decided on a call then, and what would be decided today.
+//!
+//! A decision is made by the rule in force at the call's time, as known when it is made. Both are
+//! kept: the facts with their times in the trail, and every version of the table with the time from
+//! which it was in force.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use policy::Call;
+use serde_json::{Value, json};
+
+use super::{Fault, Gate, answer, from_row, parse_id};
+use crate::clock::written;
+use crate::trail::{Body, Leaf};
+
+impl Gate {
+    /// A call at a moment: decided as it was then, with the facts and the table of then, and by the
+    /// table in force today on the same facts. Without a moment, at its last entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the call is unknown, or was not open yet.
+    pub async fn explain(&self, account: &str, name: &str, at: Option<Timestamp>) -> Result<Value, Fault> {
+        let row = self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
+        let (entries, names) = self.ledger.history(parse_id(&row.uid)?).await?;
+        let leaves = entries
+            .iter()
+            .map(|leaf| serde_json::from_slice(leaf))
+            .collect::<Result<Vec<Leaf>, _>>()
+            .map_err(|_| Fault::damaged("an entry cannot be read"))?;
+        let at = at.or_else(|| leaves.last().map(|leaf| leaf.at)).unwrap_or_else(|| self.clock.now());
+        let by_then: Vec<Leaf> = leaves.into_iter().take_while(|leaf| leaf.at <= at).collect();
+        let Some(last) = by_then.last() else {
+            return Err(Fault::invalid(
+                "call-not-open",
+                format!("the call was opened only at {}", written(from_row(row.opened_at))),
+            ));
+        };
+        let versions = self.ledger.versions().await?;
+        let known = versions.iter().find(|version| from_row(version.in_force_at) <= at);
+        let mut then = self.fold(&by_then).await?;
+        let table_then = match known {
+            Some(version) => self.table(&version.digest).await?,
+            None => self.laws.in_force(),
+        };
+        then.know(&table_then, at);
+        let in_force = self.laws.version();
+        let today = refold(&in_force.table, &by_then)
+            .ok_or_else(|| Fault::damaged("a call's first entry does not open it"))?;
+        let name_of = |participant: u32| {
+            let row = names.iter().find(|row| row.participant == i64::from(participant));
+            row.map_or_else(|| format!("participant {participant}"), |row| row.id.clone())
+        };
+        let (then, today) = (then.decide(at), today.decide(at));
+        let differs = (then.standing, then.requirement) != (today.standing, today.requirement);
+        Ok(json!({
+            "call": row.id,
+            "at": written(at),
+            "then": {
+                "version": known.map(|version| version.version),
+                "decision": answer::decision(table_then.digest(), &then, &name_of),
+                "logged": {"entry": last.id, "at": written(last.at), "type": last.kind, "saw": last.body.saw()},
+            },
+            "today": {
+                "version": in_force.number,
+                "decision": answer::decision(in_force.table.digest(), &today, &name_of),
+            },
+            "differs": differs,
+        }))
+    }
+}
+
+/// The same facts by one table.
+fn refold(table: &Arc<policy::Table>, leaves: &[Leaf]) -> Option<Call> {
+    let (first, rest) = leaves.split_first()?;
+    let Body::Opened { facts, .. } = &first.body else { return None };
+    let mut call = Call::open(table, first.at, facts.clone());
+    for leaf in rest {
+        if let Body::Event { facts, .. } | Body::Accepted { facts, .. } = &leaf.body {
+            call.apply(facts);
+        }
+    }
+    Some(call)
+}

@@ -1,0 +1,364 @@
+//! A rehearsal: every call of the trail, replayed by the table in force and by another.
+//!
+//! Both replays see the same facts, so that whatever differs is the table's doing. A call is
+//! *blocked* where the platform asked to record at a moment at which the one table permits it and
+//! the other does not; *asked more* where its requirement is stricter in some respect.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use policy::{Call, Claim, Code, Control, Door, Event, Opened, Standing, Table, What};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Fault, Gate, parse_id};
+use crate::clock::written;
+use crate::ledger::History;
+
+/// What would have been otherwise.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Impact {
+    /// The digest of the table in force.
+    pub base: String,
+    /// The digest of the other one.
+    pub table: String,
+    /// Only calls that were opened then or later.
+    pub since: Option<String>,
+    /// Only calls of this account.
+    pub account: Option<String>,
+    /// How many calls were replayed.
+    pub calls: u64,
+    /// How many recordings were judged again.
+    pub recordings: u64,
+    /// Calls that could not be read: they are in no other count.
+    pub unreadable: u64,
+    /// What would have been otherwise, in all.
+    pub total: Effects,
+    /// The same by place; a call with several counts in each.
+    pub places: BTreeMap<String, PlaceImpact>,
+}
+
+/// How often something would have been otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effects {
+    /// Calls on which recording was permitted and would have been refused.
+    pub blocked: u64,
+    /// Calls on which recording was refused and would have been permitted.
+    pub allowed: u64,
+    /// Calls that would have been asked more.
+    pub asked_more: u64,
+    /// Calls that would have been asked less.
+    pub asked_less: u64,
+    /// Stored recordings that would lack consent.
+    pub lacking: u64,
+}
+
+/// What would have been otherwise on calls with a place.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PlaceImpact {
+    /// How often.
+    #[serde(flatten)]
+    pub effects: Effects,
+    /// Some of these calls.
+    pub examples: Vec<Example>,
+}
+
+/// A call that would have gone otherwise. The trail's names for it: what the platform calls it is
+/// looked up when it is shown, since that can be erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Example {
+    /// The call.
+    pub uid: String,
+    /// What would have been otherwise.
+    pub effects: Vec<String>,
+}
+
+impl Effects {
+    fn add(&mut self, other: &Effects) {
+        self.blocked = self.blocked.saturating_add(other.blocked);
+        self.allowed = self.allowed.saturating_add(other.allowed);
+        self.asked_more = self.asked_more.saturating_add(other.asked_more);
+        self.asked_less = self.asked_less.saturating_add(other.asked_less);
+        self.lacking = self.lacking.saturating_add(other.lacking);
+    }
+
+    /// Whether nothing would have been otherwise.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Effects::default()
+    }
+
+    fn words(&self) -> Vec<String> {
+        let named = [
+            ("blocked", self.blocked),
+            ("allowed", self.allowed),
+            ("asked more", self.asked_more),
+            ("asked less", self.asked_less),
+            ("recording lacks consent", self.lacking),
+        ];
+        named.into_iter().filter(|(_, count)| *count > 0).map(|(word, _)| word.to_owned()).collect()
+    }
+}
+
+impl Gate {
+    /// Replays every call by `base` and by `new`. `progress` is told how many calls of how many are
+    /// done.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn impact(
+        &self,
+        base: &Arc<Table>,
+        new: &Arc<Table>,
+        since: Option<Timestamp>,
+        account: Option<&str>,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Impact, Fault> {
+        let mut impact = Impact {
+            base: base.digest().into(),
+            table: new.digest().into(),
+            since: since.map(written),
+            account: account.map(Into::into),
+            ..Impact::default()
+        };
+        let from = since.map_or(i64::MIN, Timestamp::as_millisecond);
+        let total = self.ledger.count_calls(from, account).await?;
+        let histories = self.ledger.histories(from, account);
+        let mut replayed = histories
+            .try_chunks(CHUNK)
+            .map(|chunk| {
+                let (base, new) = (Arc::clone(base), Arc::clone(new));
+                async move {
+                    let chunk = chunk.map_err(|error| Fault::from(error.1))?;
+                    let work = move || chunk.iter().map(|call| replay(&base, &new, call)).collect::<Vec<_>>();
+                    tokio::task::spawn_blocking(work)
+                        .await
+                        .map_err(|_| Fault::damaged("a replay did not come to its end"))
+                }
+            })
+            .buffered(WORKERS);
+        while let Some(chunk) = replayed.next().await {
+            let mut chunk = chunk?;
+            self.drop_deleted(&mut chunk).await?;
+            for call in chunk {
+                impact.count(call);
+            }
+            progress(impact.calls.saturating_add(impact.unreadable), total);
+        }
+        Ok(impact)
+    }
+
+    /// What is deleted lacks nothing.
+    async fn drop_deleted(&self, chunk: &mut [Replayed]) -> Result<(), Fault> {
+        let lacking: Vec<String> =
+            chunk.iter().flat_map(|call| &call.lacking).map(ToString::to_string).collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let live = self.ledger.live_recordings(&lacking).await?;
+        for call in chunk {
+            call.lacking.retain(|id| live.contains(&id.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Tells what the platforms call the examples of a report.
+    pub(crate) async fn name_calls(&self, impact: &mut Value) -> Result<(), Fault> {
+        let Some(places) = impact.get_mut("places").and_then(Value::as_object_mut) else { return Ok(()) };
+        for place in places.values_mut() {
+            let Some(examples) = place.get_mut("examples").and_then(Value::as_array_mut) else { continue };
+            for example in examples {
+                let Some(uid) = example.get("uid").and_then(Value::as_str) else { continue };
+                let row = self.ledger.call(parse_id(uid)?).await?;
+                if let (Some(row), Value::Object(members)) = (row, example) {
+                    members.insert("call".into(), json!(row.id));
+                    members.insert("account".into(), json!(row.account));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Impact {
+    fn count(&mut self, call: Replayed) {
+        if call.unreadable {
+            self.unreadable = self.unreadable.saturating_add(1);
+            return;
+        }
+        self.calls = self.calls.saturating_add(1);
+        self.recordings = self.recordings.saturating_add(call.recordings);
+        let lacking = u64::try_from(call.lacking.len()).unwrap_or(u64::MAX);
+        let effects = Effects { lacking, ..call.effects };
+        if effects.is_none() {
+            return;
+        }
+        self.total.add(&effects);
+        for place in call.places {
+            let entry = self.places.entry(place).or_default();
+            entry.effects.add(&effects);
+            if entry.examples.len() < EXAMPLES {
+                entry.examples.push(Example { uid: call.uid.clone(), effects: effects.words() });
+            }
+        }
+    }
+}
+
+/// What became of one call.
+#[derive(Debug, Default)]
+struct Replayed {
+    uid: String,
+    unreadable: bool,
+    effects: Effects,
+    recordings: u64,
+    lacking: Vec<Uuid>,
+    places: Vec<String>,
+}
+
+/// As much of a leaf as a replay needs.
+#[derive(Deserialize)]
+struct Entry {
+    at: Timestamp,
+    body: Facts,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Facts {
+    Opened { facts: Opened },
+    Event { facts: Event },
+    ControlRefused { control: Control },
+    Accepted { facts: Event, recording: Uuid, spans: Vec<(Timestamp, Timestamp)> },
+    Refused {},
+}
+
+fn replay(base: &Arc<Table>, new: &Arc<Table>, history: &History) -> Replayed {
+    let mut replayed = Replayed { uid: history.uid.clone(), ..Replayed::default() };
+    if replay_into(&mut replayed, base, new, &history.leaves).is_none() {
+        replayed.unreadable = true;
+    }
+    replayed
+}
+
+fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, leaves: &str) -> Option<()> {
+    let mut entries = leaves.lines().map(|line| serde_json::from_str::<Entry>(line).ok());
+    let first = entries.next()??;
+    let Facts::Opened { facts } = first.body else { return None };
+    let mut codes = Codes::default();
+    codes.opened(&facts);
+    let mut old = Call::open(base, first.at, facts.clone());
+    let mut new = Call::open(new, first.at, facts);
+    let (mut blocked, mut allowed) = (false, false);
+    for entry in entries {
+        let entry = entry?;
+        let mut asked = |at: Timestamp, old: &Call, new: &Call| match (lawful(old, at), lawful(new, at)) {
+            (true, false) => blocked = true,
+            (false, true) => allowed = true,
+            (true, true) | (false, false) => {}
+        };
+        match entry.body {
+            Facts::Opened { .. } => return None,
+            Facts::Event { facts } => {
+                codes.event(&facts);
+                old.apply(&facts);
+                new.apply(&facts);
+                if asks_to_record(&facts.what) {
+                    asked(entry.at, &old, &new);
+                }
+            }
+            Facts::ControlRefused { control } => {
+                if matches!(control, Control::Start | Control::Resume) {
+                    asked(entry.at, &old, &new);
+                }
+            }
+            Facts::Accepted { facts, recording, spans } => {
+                replayed.recordings = replayed.recordings.saturating_add(1);
+                if covered(&old, &spans, entry.at) && !covered(&new, &spans, entry.at) {
+                    replayed.lacking.push(recording);
+                }
+                old.apply(&facts);
+                new.apply(&facts);
+            }
+            Facts::Refused {} => {}
+        }
+    }
+    let last = old.last();
+    let (before, after) = (old.requirement(last), new.requirement(last));
+    replayed.effects = Effects {
+        blocked: u64::from(blocked),
+        allowed: u64::from(allowed),
+        asked_more: u64::from(!before.is_at_least(&after)),
+        asked_less: u64::from(!after.is_at_least(&before)),
+        lacking: 0,
+    };
+    let differs = |code: &&Code| old.asks_of(**code) != new.asks_of(**code);
+    replayed.places = codes.0.iter().filter(differs).map(ToString::to_string).collect();
+    if replayed.places.is_empty() {
+        replayed.places.push(ELSEWHERE.into());
+    }
+    Some(())
+}
+
+fn lawful(call: &Call, at: Timestamp) -> bool {
+    call.at(at).standing(at) == Standing::Lawful
+}
+
+/// Whether the law alone covers these moments: what was granted is the platform's doing.
+fn covered(call: &Call, spans: &[(Timestamp, Timestamp)], at: Timestamp) -> bool {
+    let parts = spans
+        .iter()
+        .map(|(from, until)| (*from, u64::try_from(until.duration_since(*from).as_millis()).unwrap_or(0)))
+        .collect();
+    call.coverage(&Claim::Placed(parts), Door::StartsByItself, at, &|_, _| true).is_ok()
+}
+
+fn asks_to_record(what: &What) -> bool {
+    matches!(
+        what,
+        What::Control(Control::Start | Control::Resume) | What::RecordingStarted | What::RecordingResumed
+    )
+}
+
+/// The places that a call names.
+#[derive(Default)]
+struct Codes(Vec<Code>);
+
+impl Codes {
+    fn add(&mut self, code: Code) {
+        if !self.0.contains(&code) {
+            self.0.push(code);
+        }
+    }
+
+    fn opened(&mut self, opened: &Opened) {
+        let own = [opened.recorder_location, opened.operator_location];
+        own.into_iter().flatten().for_each(|code| self.add(code));
+        let places = opened.participants.iter().flat_map(|joined| &joined.places);
+        places.for_each(|place| self.add(place.code));
+    }
+
+    fn event(&mut self, event: &Event) {
+        let places = if let What::Joined(joined) = &event.what {
+            &joined.places
+        } else if let What::Located { places, .. } = &event.what {
+            places
+        } else {
+            return;
+        };
+        places.iter().for_each(|place| self.add(place.code));
+    }
+}
+
+/// Where no place of a call asks otherwise: it is the default, the evidence, or an overlay.
+const ELSEWHERE: &str = "default, evidence or overlay";
+
+/// How many calls are replayed at a time.
+const CHUNK: usize = 256;
+/// How many such chunks at once.
+const WORKERS: usize = 2;
+/// How many examples a place gets.
+const EXAMPLES: usize = 5;

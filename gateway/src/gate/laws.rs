@@ -1,0 +1,168 @@
+//! The law in force: the newest version of the table in the ledger, and every table that decided.
+//!
+//! The ledger is the truth. What is kept here is a copy, looked at anew twice a second and whenever
+//! a transaction finds that the law has changed: every verb that decides names the version that it
+//! decided by ([`Expect::Law`](crate::ledger::Expect)), so that a stale copy can only conflict.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use policy::Table;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Fault, Gate};
+use crate::trail::Origin;
+
+/// The version in force, and the tables that were read before.
+#[derive(Debug)]
+pub struct Laws {
+    in_force: RwLock<Version>,
+    kept: Mutex<HashMap<String, Arc<Table>>>,
+    watched: Mutex<Option<Watched>>,
+}
+
+/// A version of the table.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// Its number, from 1; 0 before the first is written.
+    pub number: i64,
+    /// It.
+    pub table: Arc<Table>,
+}
+
+/// What became of the table that the watched file holds, or that is compiled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What became of it.
+    pub state: WatchedState,
+}
+
+/// What became of a table that was not published by a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchedState {
+    /// It is in force.
+    InForce,
+    /// It loosens something, and waits for two people.
+    Waiting(Uuid),
+    /// It was offered before, and is not in force: it was rejected, or something newer was published.
+    Passed,
+    /// It cannot be read, and changes nothing.
+    Unreadable {
+        /// How many mistakes it has; 0 where the file itself cannot be read.
+        problems: usize,
+    },
+}
+
+impl Laws {
+    /// With this version in force.
+    #[must_use]
+    pub fn new(number: i64, table: Table) -> Laws {
+        let table = Arc::new(table);
+        let kept = HashMap::from([(table.digest().to_owned(), Arc::clone(&table))]);
+        Laws {
+            in_force: RwLock::new(Version { number, table }),
+            kept: Mutex::new(kept),
+            watched: Mutex::new(None),
+        }
+    }
+
+    /// The table in force.
+    #[must_use]
+    pub fn in_force(&self) -> Arc<Table> {
+        self.version().table
+    }
+
+    /// The version in force.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What became of the table that no person published.
+    #[must_use]
+    pub fn watched(&self) -> Option<Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn watch(&self, watched: Watched) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(watched);
+    }
+
+    fn enforce(&self, version: Version) {
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = version;
+    }
+
+    fn known(&self, digest: &str) -> Option<Arc<Table>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    fn keep(&self, table: &Arc<Table>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(table.digest().to_owned(), Arc::clone(table));
+    }
+}
+
+impl Watched {
+    /// For `/readyz`: no path, no reason, nothing that an outsider wrote.
+    #[must_use]
+    pub fn describe(&self) -> Value {
+        let state = match &self.state {
+            WatchedState::InForce => json!({"state": "in-force"}),
+            WatchedState::Waiting(proposal) => json!({"state": "waiting", "proposal": proposal}),
+            WatchedState::Passed => json!({"state": "passed"}),
+            WatchedState::Unreadable { problems } => json!({"state": "unreadable", "problems": problems}),
+        };
+        let mut described = state;
+        if let Value::Object(members) = &mut described {
+            members.insert("origin".into(), json!(self.origin.as_str()));
+        }
+        described
+    }
+}
+
+impl Gate {
+    /// Looks which version of the table is in force.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails, or the table cannot be read: then the last one stays.
+    pub async fn refresh_law(&self) -> Result<(), Fault> {
+        let Some(row) = self.ledger.law().await? else { return Ok(()) };
+        let before = self.laws.version().number;
+        if before != row.version {
+            let table = self.table(&row.digest).await?;
+            if before != 0 {
+                tracing::info!(
+                    version = row.version,
+                    table = row.digest,
+                    "another version of the table is in force"
+                );
+            }
+            self.laws.enforce(Version { number: row.version, table });
+        }
+        Ok(())
+    }
+
+    /// A table that is kept.
+    pub(crate) async fn table(&self, digest: &str) -> Result<Arc<Table>, Fault> {
+        if let Some(table) = self.laws.known(digest) {
+            return Ok(table);
+        }
+        let text = self
+            .ledger
+            .table(digest)
+            .await?
+            .ok_or_else(|| Fault::damaged("a table that decided is not there"))?;
+        let table = Table::parse(&text)
+            .map_err(|problems| Fault::damaged("a table that decided cannot be read").because(problems))?;
+        if table.digest() != digest {
+            return Err(Fault::damaged("a table is not the one that its digest names"));
+        }
+        let table = Arc::new(table);
+        self.laws.keep(&table);
+        Ok(table)
+    }
+}

@@ -1,0 +1,60 @@
+-- The law desk: versions of the table of jurisdictions, proposals, and where tables come from.
+
+-- The account of whoever runs the gateway: roles that change the table belong to it. What they do
+-- stands in its log.
+INSERT INTO account (id, settings, created_at) VALUES ('system', '{}', 0);
+
+-- The versions that were in force, in order; the newest is in force.
+CREATE TABLE table_version (
+    version     INTEGER PRIMARY KEY,
+    digest      TEXT NOT NULL REFERENCES jurisdiction_table (digest),
+    in_force_at INTEGER NOT NULL,
+    document    TEXT NOT NULL
+) STRICT;
+
+-- A table that loosens something waits for a second person. Decided proposals stay.
+CREATE TABLE proposal (
+    uid         TEXT PRIMARY KEY,
+    digest      TEXT NOT NULL REFERENCES jurisdiction_table (digest),
+    base        TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    credential  TEXT NOT NULL,
+    person      TEXT NOT NULL,
+    document    TEXT NOT NULL,
+    proposed_at INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    decided_at  INTEGER,
+    decision    TEXT
+) STRICT;
+
+CREATE UNIQUE INDEX proposal_open ON proposal (digest) WHERE state = 'open';
+CREATE INDEX proposal_by_time ON proposal (proposed_at, uid);
+
+-- The last table that the watched file, or the program, has offered.
+CREATE TABLE table_source (
+    origin TEXT PRIMARY KEY,
+    digest TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER jurisdiction_table_is_never_changed BEFORE UPDATE ON jurisdiction_table
+BEGIN
+    SELECT RAISE(ABORT, 'a table that decided is kept for ever');
+END;
+
+CREATE TRIGGER jurisdiction_table_is_never_deleted BEFORE DELETE ON jurisdiction_table
+BEGIN
+    SELECT RAISE(ABORT, 'a table that decided is kept for ever');
+END;
+
+CREATE TRIGGER table_version_is_never_changed BEFORE UPDATE ON table_version
+BEGIN
+    SELECT RAISE(ABORT, 'the history of the table is append-only');
+END;
+
+CREATE TRIGGER table_version_is_never_deleted BEFORE DELETE ON table_version
+BEGIN
+    SELECT RAISE(ABORT, 'the history of the table is append-only');
+END;
+
+-- How long a recording is kept, by the law that was in force when it was accepted: JSON.
+ALTER TABLE recording ADD COLUMN retention TEXT NOT NULL DEFAULT '{}';

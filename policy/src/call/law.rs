@@ -1,0 +1,131 @@
+//! The law of one call: every version of the table that it was decided by.
+//!
+//! A decision is made by the rule in force at the call's start, as known when it is decided. A
+//! version that comes into force while a call is going on is added to those before: within one
+//! call the requirement only ratchets up.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use jiff::Timestamp;
+
+use crate::fact::{Kind, Medium, Opened};
+use crate::place::{Code, Evidence};
+use crate::rule::Requirement;
+use crate::table::Table;
+use crate::told::{Purposes, Told};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Law {
+    // INVARIANT: never empty, and no digest is in it twice.
+    tables: Vec<Arc<Table>>,
+    pub(crate) medium: Medium,
+    /// By which rules: those of emergency calls hold only where counsel has switched them on.
+    pub(crate) kind: Kind,
+    /// When the call began, as claimed and by our clock: where the two fall under different rules,
+    /// both count.
+    pub(crate) started_at: Timestamp,
+    opened_at: Timestamp,
+    pub(crate) overlays: Vec<String>,
+    pub(crate) purposes: Purposes,
+    pub(crate) recorder_location: Option<Code>,
+    pub(crate) operator_location: Option<Code>,
+    /// What is asked of somebody of whom nothing is known.
+    pub(crate) unknown: Requirement,
+    floors: [Requirement; 3],
+    /// What is asked whoever is on the call: by the recorder's and the operator's place, and by the
+    /// overlays.
+    pub(crate) base: Requirement,
+}
+
+/// What is demanded at some moment: what all rules ask, and what has to be told for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demand {
+    pub(crate) requirement: Requirement,
+    pub(crate) told: Told,
+}
+
+impl Law {
+    pub(super) fn new(table: &Arc<Table>, opened_at: Timestamp, opened: &Opened) -> Law {
+        let mut law = Law {
+            tables: Vec::new(),
+            medium: opened.medium,
+            kind: if opened.kind == Kind::Emergency && !opened.settings.public_safety {
+                Kind::Conversation
+            } else {
+                opened.kind
+            },
+            started_at: opened.started_at,
+            opened_at,
+            overlays: opened.overlays.clone(),
+            purposes: opened.purposes,
+            recorder_location: opened.recorder_location,
+            operator_location: opened.operator_location,
+            unknown: Requirement::NOTHING,
+            floors: [Requirement::NOTHING; 3],
+            base: Requirement::NOTHING,
+        };
+        law.know(table);
+        law
+    }
+
+    /// Another version of the table counts from now on; answers whether it is new.
+    pub(super) fn know(&mut self, table: &Arc<Table>) -> bool {
+        if self.tables.iter().any(|known| known.digest() == table.digest()) {
+            return false;
+        }
+        self.tables.push(Arc::clone(table));
+        self.unknown = self.unknown.and(table.default_asks(self.medium, self.kind));
+        for (floor, evidence) in
+            self.floors.iter_mut().zip([Evidence::Number, Evidence::Ip, Evidence::Declared])
+        {
+            *floor = floor.and(table.floor_asks(evidence, self.kind));
+        }
+        for code in [self.recorder_location, self.operator_location].into_iter().flatten() {
+            self.base = self.base.and(self.asks(code));
+        }
+        for at in [self.started_at, self.opened_at] {
+            for overlay in &self.overlays {
+                self.base = self.base.and(table.overlay_asks(overlay, self.medium, self.kind, at));
+            }
+        }
+        true
+    }
+
+    /// The version that was added last.
+    pub(crate) fn newest(&self) -> Option<&Table> {
+        self.tables.last().map(Arc::as_ref)
+    }
+
+    /// The versions before that.
+    pub(crate) fn earlier(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().rev().skip(1).map(Arc::as_ref)
+    }
+
+    /// What a place asks of this call, by all versions.
+    pub(crate) fn asks(&self, code: Code) -> Requirement {
+        self.tables.iter().fold(Requirement::NOTHING, |all, table| all.and(self.asked_by(table, code)))
+    }
+
+    /// What a place asks of this call, by one version.
+    pub(crate) fn asked_by(&self, table: &Table, code: Code) -> Requirement {
+        let by = |at| table.asks(code, self.medium, self.kind, at).requirement;
+        let by_claim = by(self.started_at);
+        if self.started_at == self.opened_at { by_claim } else { by_claim.and(by(self.opened_at)) }
+    }
+
+    /// The least that is asked on this evidence.
+    pub(crate) fn floor(&self, evidence: Evidence) -> Requirement {
+        let [number, ip, declared] = &self.floors;
+        *match evidence {
+            Evidence::Number => number,
+            Evidence::Ip => ip,
+            Evidence::Declared => declared,
+        }
+    }
+
+    pub(crate) fn demand(&self, requirement: Requirement) -> Demand {
+        Demand { requirement, told: requirement.says.on(self.purposes) }
+    }
+}

@@ -1,0 +1,534 @@
+//! What changes in meaning from one table to another, place by place and date by date.
+//!
+//! Comments and order are no change. A change is *looser* where some call would be asked less, and
+//! *stricter* where some call would be asked more; it may be both, one medium each way. What is
+//! compared is what a place asks of a call in the end, its country and the evidence counted in, and
+//! not what its row says: a row that repeats what its country asks changes nothing when it goes.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Serialize, Serializer};
+
+use crate::decision::words;
+use crate::fact::{Kind, Medium};
+use crate::place::{Code, Evidence};
+use crate::rule::Requirement;
+use crate::table::{Overlay, Row, Source, Table};
+
+/// What changes from one table to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    /// The digest of the old table.
+    pub from: String,
+    /// The digest of the new one.
+    pub to: String,
+    /// Whether any call would be asked less.
+    pub loosens: bool,
+    /// Whether any call would be asked more.
+    pub tightens: bool,
+    /// Every change.
+    pub changes: Vec<Change>,
+}
+
+/// A change of one place, one evidence, one overlay or the default, over one stretch of days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Of what.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// Its name, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The first day; none means since ever.
+    pub from: Option<Date>,
+    /// The last day; none means for good.
+    pub to: Option<Date>,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// What was asked and what would be, by medium and kind of call; for a change of wording, what
+    /// was said and what would be.
+    pub points: Vec<Point>,
+}
+
+/// What a change is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// Somebody of whose place nothing is known, and every place without a row.
+    Default(Everywhere),
+    /// Places that rest on this evidence.
+    Evidence(Evidence),
+    /// A place.
+    Place(Code),
+    /// An overlay.
+    Overlay(String),
+}
+
+/// Stands for every place without a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Everywhere;
+
+impl Serialize for Everywhere {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("wherever nothing is known")
+    }
+}
+
+/// Which way a change goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// More is asked.
+    Stricter,
+    /// Less is asked.
+    Looser,
+    /// More in one respect, and less in another.
+    Both,
+    /// The same is asked, in other words.
+    Wording,
+}
+
+impl Direction {
+    /// The word used in messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::Stricter => "stricter",
+            Direction::Looser => "looser",
+            Direction::Both => "both",
+            Direction::Wording => "wording",
+        }
+    }
+
+    fn of(old: &Requirement, new: &Requirement) -> Option<Direction> {
+        match (new.is_at_least(old), old.is_at_least(new)) {
+            (true, true) => None,
+            (true, false) => Some(Direction::Stricter),
+            (false, true) => Some(Direction::Looser),
+            (false, false) => Some(Direction::Both),
+        }
+    }
+
+    fn and(self, other: Direction) -> Direction {
+        match (self, other) {
+            (Direction::Wording, other) => other,
+            (this, Direction::Wording) => this,
+            (this, other) if this == other => this,
+            _ => Direction::Both,
+        }
+    }
+
+    /// Whether anything is asked less.
+    #[must_use]
+    pub fn loosens(self) -> bool {
+        matches!(self, Direction::Looser | Direction::Both)
+    }
+
+    /// Whether anything is asked more.
+    #[must_use]
+    pub fn tightens(self) -> bool {
+        matches!(self, Direction::Stricter | Direction::Both)
+    }
+}
+
+/// One respect in which something changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Point {
+    /// In which calls, or which key of the row.
+    pub of: String,
+    /// Which way.
+    pub direction: Direction,
+    /// What was asked, in words.
+    pub before: String,
+    /// What would be, in words.
+    pub after: String,
+}
+
+impl Diff {
+    /// What changes from `old` to `new`.
+    #[must_use]
+    pub fn between(old: &Table, new: &Table) -> Diff {
+        let both = Both { old, new };
+        let mut changes: Vec<Change> = both.default().into_iter().collect();
+        changes.extend(both.evidence());
+        changes.extend(both.places());
+        changes.extend(both.overlays());
+        Diff {
+            from: old.digest().to_owned(),
+            to: new.digest().to_owned(),
+            loosens: changes.iter().any(|change| change.direction.loosens()),
+            tightens: changes.iter().any(|change| change.direction.tightens()),
+            changes,
+        }
+    }
+
+    /// Whether nothing changes, not even the wording.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+}
+
+struct Both<'t> {
+    old: &'t Table,
+    new: &'t Table,
+}
+
+/// A sort of call: what is asked is compared for each.
+type Sort = (Medium, Kind);
+
+impl Both<'_> {
+    fn default(&self) -> Option<Change> {
+        let asked = |table: &Table| SORTS.map(|(medium, kind)| table.default_asks(medium, kind));
+        let points = points(&asked(self.old), &asked(self.new));
+        change(Subject::Default(Everywhere), None, (None, None), points)
+    }
+
+    /// Evidence asks something else, and for some place that shows: a floor that every place exceeds
+    /// decides nothing.
+    fn evidence(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for evidence in [Evidence::Number, Evidence::Ip, Evidence::Declared] {
+            let floor = |table: &Table| Requirement::from(table.floor(evidence));
+            let (old, new) = (floor(self.old), floor(self.new));
+            if old == new {
+                continue;
+            }
+            let mut direction: Option<Direction> = None;
+            for (code, from) in self.moments().into_iter().chain(nowhere()) {
+                for (medium, kind) in SORTS {
+                    let at = begins(from);
+                    let asks = |table: &Table| {
+                        table.asks(code, medium, kind, at).requirement.and(table.floor_asks(evidence, kind))
+                    };
+                    let found = Direction::of(&asks(self.old), &asks(self.new));
+                    direction =
+                        direction.map_or(found, |known| Some(found.map_or(known, |found| known.and(found))));
+                }
+            }
+            if let Some(direction) = direction {
+                let point =
+                    Point { of: "every call".into(), direction, before: words(&old), after: words(&new) };
+                let (subject, points) = (Subject::Evidence(evidence), alloc::vec![point]);
+                changes.push(Change { subject, name: None, from: None, to: None, direction, points });
+            }
+        }
+        changes
+    }
+
+    fn places(&self) -> Vec<Change> {
+        let mut days: BTreeMap<Code, Vec<Option<Date>>> = BTreeMap::new();
+        for (code, from) in self.moments() {
+            days.entry(code).or_default().push(from);
+        }
+        let mut changes = Vec::new();
+        for (code, days) in days {
+            let found = stretches(&days).into_iter().filter_map(|(from, to)| self.place(code, from, to));
+            changes.extend(joined(found));
+        }
+        changes
+    }
+
+    /// What changes for a place between two days, between which nothing else changes.
+    fn place(&self, code: Code, from: Option<Date>, to: Option<Date>) -> Option<Change> {
+        let at = begins(from);
+        let asked =
+            |table: &Table| SORTS.map(|(medium, kind)| table.asks(code, medium, kind, at).requirement);
+        let (old, new) = (self.old.row(code, at), self.new.row(code, at));
+        let mut points = points(&asked(self.old), &asked(self.new));
+        // What every evidence asks in any case is no change of the place.
+        points.retain(|point| self.shows(code, at, point.direction));
+        if points.is_empty() {
+            points = match (old, new) {
+                (Some(old), Some(new)) => row_wording(old, new),
+                (None, Some(_)) => alloc::vec![said("row", "none", "one that asks what held before")],
+                (Some(_), None) => {
+                    alloc::vec![said("row", "one", "none, and what holds without it asks the same")]
+                }
+                (None, None) => Vec::new(),
+            };
+        }
+        let name = new.or(old).map(|row| row.name.clone());
+        let name = name.or_else(|| crate::atlas::name(code).map(ToOwned::to_owned));
+        change(Subject::Place(code), name, (from, to), points)
+    }
+
+    /// Whether a change of what a place asks shows in some call: somebody is on it, and what their
+    /// evidence asks, or that nothing is known of them, may ask as much in any case.
+    fn shows(&self, code: Code, at: Timestamp, direction: Direction) -> bool {
+        SORTS.into_iter().any(|(medium, kind)| {
+            let asks =
+                |table: &Table, least: Requirement| table.asks(code, medium, kind, at).requirement.and(least);
+            let floors = [Evidence::Declared, Evidence::Ip, Evidence::Number]
+                .map(|evidence| (self.old.floor_asks(evidence, kind), self.new.floor_asks(evidence, kind)));
+            let unknown = (self.old.default_asks(medium, kind), self.new.default_asks(medium, kind));
+            floors.into_iter().chain([unknown]).any(|(old, new)| {
+                let found = Direction::of(&asks(self.old, old), &asks(self.new, new));
+                found.is_some_and(|found| {
+                    (direction.loosens() && found.loosens()) || (direction.tightens() && found.tightens())
+                })
+            })
+        })
+    }
+
+    fn overlays(&self) -> Vec<Change> {
+        let ids: BTreeSet<&str> =
+            self.old.overlays().chain(self.new.overlays()).map(|overlay| overlay.id.as_str()).collect();
+        ids.into_iter().flat_map(|id| self.overlay(id)).collect()
+    }
+
+    fn overlay(&self, id: &str) -> Vec<Change> {
+        let (old, new) = (self.old.overlay_history(id), self.new.overlay_history(id));
+        let name = new.last().or(old.last()).map(|overlay| overlay.name.clone());
+        // Nobody can have chosen what is new; and who has chosen what goes is left without its rules.
+        let whole = |direction, before: &str, after: &str| {
+            let point = Point {
+                of: "every call that names it".into(),
+                direction,
+                before: before.into(),
+                after: after.into(),
+            };
+            let (subject, points) = (Subject::Overlay(id.to_owned()), alloc::vec![point]);
+            Change { subject, name: name.clone(), from: None, to: None, direction, points }
+        };
+        let described = |history: &[Overlay]| history.last().map_or(String::new(), |last| words(&last.asks));
+        match (old, new) {
+            ([], new) => return alloc::vec![whole(Direction::Stricter, "no such overlay", &described(new))],
+            (old, []) => {
+                return alloc::vec![whole(Direction::Looser, &described(old), "no such overlay")];
+            }
+            _ => {}
+        }
+        let days = boundaries(old.iter().chain(new).map(|one| (one.effective_from, one.effective_to)));
+        let found = stretches(&days).into_iter().filter_map(|(from, to)| {
+            let at = begins(from);
+            let (old, new) = (self.old.overlay(id, at), self.new.overlay(id, at));
+            let asks =
+                |overlay: Option<&Overlay>| overlay.map_or(Requirement::NOTHING, |overlay| overlay.asks);
+            let found = point("every call that names it", &asks(old), &asks(new));
+            let mut points: Vec<Point> =
+                found.into_iter().filter(|_| self.overlay_shows(at, &asks(old), &asks(new))).collect();
+            if points.is_empty()
+                && let (Some(old), Some(new)) = (old, new)
+            {
+                points = wording(&old.name, &new.name, &old.source, &new.source);
+            }
+            change(Subject::Overlay(id.to_owned()), name.clone(), (from, to), points)
+        });
+        joined(found)
+    }
+
+    /// Whether a change of an overlay shows in some call, whatever its places ask in any case.
+    fn overlay_shows(&self, at: Timestamp, old: &Requirement, new: &Requirement) -> bool {
+        let codes = self.moments().into_iter().map(|(code, _)| code).chain(nowhere().map(|(code, _)| code));
+        codes.into_iter().any(|code| {
+            SORTS.into_iter().any(|(medium, kind)| {
+                let asks = |table: &Table, evidence, more: &Requirement| {
+                    let least = table.floor_asks(evidence, kind);
+                    table.asks(code, medium, kind, at).requirement.and(least).and(*more)
+                };
+                [Evidence::Declared, Evidence::Ip, Evidence::Number].into_iter().any(|evidence| {
+                    Direction::of(&asks(self.old, evidence, old), &asks(self.new, evidence, new)).is_some()
+                })
+            })
+        })
+    }
+
+    /// Every place with a row in either table, and the days on which what it asks may change: its
+    /// own, its country's, and those of the country's subdivisions where it stands for them.
+    fn moments(&self) -> Vec<(Code, Option<Date>)> {
+        let codes: BTreeSet<Code> =
+            self.old.histories().chain(self.new.histories()).map(|(code, _)| code).collect();
+        let mut moments = Vec::new();
+        for code in codes {
+            let mut rows: Vec<&Row> = Vec::new();
+            for table in [self.old, self.new] {
+                rows.extend(table.history(code).iter().chain(table.history(code.country())));
+                if table.history(code).iter().any(|row| row.strictest_when_unknown) {
+                    rows.extend(table.subdivisions(code).flat_map(|code| table.history(code)));
+                }
+            }
+            let days = boundaries(rows.iter().map(|row| (row.effective_from, row.effective_to)));
+            moments.extend(days.into_iter().map(|day| (code, day)));
+        }
+        moments
+    }
+}
+
+/// The first days of the stretches that these dates cut time into; none is the beginning of time.
+fn boundaries(dates: impl Iterator<Item = (Option<Date>, Option<Date>)>) -> Vec<Option<Date>> {
+    let mut days: BTreeSet<Option<Date>> = BTreeSet::from([None]);
+    for (from, to) in dates {
+        days.insert(from);
+        days.extend(to.and_then(|to| to.tomorrow().ok()).map(Some));
+    }
+    days.into_iter().collect()
+}
+
+/// A place without a row: ISO 3166 leaves `ZZ` to its users.
+fn nowhere() -> impl Iterator<Item = (Code, Option<Date>)> {
+    "ZZ".parse().ok().map(|code| (code, None)).into_iter()
+}
+
+fn stretches(days: &[Option<Date>]) -> Vec<(Option<Date>, Option<Date>)> {
+    let ends = days.iter().skip(1).map(|day| day.and_then(|day| day.yesterday().ok()));
+    days.iter().copied().zip(ends.chain([None])).collect()
+}
+
+/// Changes of one subject in the order of time; those that follow each other and say the same become
+/// one.
+fn joined(changes: impl Iterator<Item = Change>) -> Vec<Change> {
+    let mut joined: Vec<Change> = Vec::new();
+    for change in changes {
+        let follows = |last: &Change| last.to.and_then(|to| to.tomorrow().ok()) == change.from;
+        match joined.last_mut() {
+            Some(last) if follows(last) && last.points == change.points => last.to = change.to,
+            _ => joined.push(change),
+        }
+    }
+    joined
+}
+
+fn change(
+    subject: Subject,
+    name: Option<String>,
+    (from, to): (Option<Date>, Option<Date>),
+    points: Vec<Point>,
+) -> Option<Change> {
+    let direction = points.iter().map(|point| point.direction).reduce(Direction::and)?;
+    Some(Change { subject, name, from, to, direction, points })
+}
+
+/// What changes by sort of call; sorts for which the same changes become one point.
+fn points(old: &[Requirement; SORTS.len()], new: &[Requirement; SORTS.len()]) -> Vec<Point> {
+    let mut grouped: Vec<(Vec<Sort>, Point)> = Vec::new();
+    for (sort, (old, new)) in SORTS.into_iter().zip(old.iter().zip(new)) {
+        let Some(found) = point("", old, new) else { continue };
+        match grouped.iter_mut().find(|(_, known)| *known == found) {
+            Some((sorts, _)) => sorts.push(sort),
+            None => grouped.push((alloc::vec![sort], found)),
+        }
+    }
+    grouped.into_iter().map(|(sorts, point)| Point { of: sorts_in_words(&sorts), ..point }).collect()
+}
+
+fn point(of: &str, old: &Requirement, new: &Requirement) -> Option<Point> {
+    let direction = Direction::of(old, new)?;
+    Some(Point { of: of.into(), direction, before: in_full(old, new), after: in_full(new, old) })
+}
+
+/// A requirement in words, with what words alone would hide beside `other`.
+fn in_full(requirement: &Requirement, other: &Requirement) -> String {
+    let mut text = words(requirement);
+    if requirement.waived_by_written != other.waived_by_written {
+        text.push_str(match requirement.waived_by_written {
+            true => "; written consent is accepted instead of the recorded announcement",
+            false => "; written consent is not accepted instead of a recorded announcement",
+        });
+    }
+    if requirement.works_agreement_is_express != other.works_agreement_is_express {
+        text.push_str(match requirement.works_agreement_is_express {
+            true => "; a works agreement counts as an express yes",
+            false => "; a works agreement alone is no express yes",
+        });
+    }
+    if requirement.tone != other.tone && requirement.tone_seconds().is_none() {
+        text.push_str(match requirement.tone {
+            crate::rule::Tone::Refused => "; a tone is not enough",
+            crate::rule::Tone::Indifferent | crate::rule::Tone::Every(_) => "; a tone is not asked for",
+        });
+    }
+    text
+}
+
+fn sorts_in_words(sorts: &[Sort]) -> String {
+    let media = |kind| -> Vec<&str> {
+        sorts.iter().filter(|(_, of)| *of == kind).map(|(medium, _)| medium_word(*medium)).collect()
+    };
+    let (conversation, voicemail) = (media(Kind::Conversation), media(Kind::Voicemail));
+    let named = |media: &[&str], what: &str| match media.len() {
+        3 => what.to_owned(),
+        _ => format!("{what} by {}", media.join(" and ")),
+    };
+    let mut parts = Vec::new();
+    if conversation == voicemail && !conversation.is_empty() {
+        parts.push(named(&conversation, "every call"));
+    } else {
+        if !conversation.is_empty() {
+            parts.push(named(&conversation, "conversations"));
+        }
+        if !voicemail.is_empty() {
+            parts.push(named(&voicemail, "voicemail"));
+        }
+    }
+    if sorts.iter().any(|(_, kind)| *kind == Kind::Emergency) {
+        parts.push("emergency calls at a public-safety answering point".into());
+    }
+    parts.join(", and ")
+}
+
+fn medium_word(medium: Medium) -> &'static str {
+    match medium {
+        Medium::Telephone => "telephone",
+        Medium::Voip => "voip",
+        Medium::Video => "video",
+        Medium::Unknown => "an unknown medium",
+    }
+}
+
+fn row_wording(old: &Row, new: &Row) -> Vec<Point> {
+    let mut points = wording(&old.name, &new.name, &old.source, &new.source);
+    // The same is asked, and yet the row is written otherwise.
+    if points.is_empty()
+        && (old.rule, old.media, old.voicemail, old.public_safety, old.strictest_when_unknown)
+            != (new.rule, new.media, new.voicemail, new.public_safety, new.strictest_when_unknown)
+    {
+        points.push(said("rule", "written one way", "written another way that asks the same"));
+    }
+    points
+}
+
+fn wording(old_name: &str, new_name: &str, old: &Source, new: &Source) -> Vec<Point> {
+    let reviewed = |source: &Source| {
+        source.reviewed.as_ref().map_or("by nobody".to_string(), |review| {
+            let next = review.next.map(|next| format!(", next by {next}")).unwrap_or_default();
+            format!("by {} on {}{next}", review.by, review.on)
+        })
+    };
+    let pairs = [
+        ("name", old_name.to_owned(), new_name.to_owned()),
+        ("summary", old.summary.clone(), new.summary.clone()),
+        ("citations", old.citations.join("; "), new.citations.join("; ")),
+        ("confidence", old.confidence.as_str().to_owned(), new.confidence.as_str().to_owned()),
+        ("reviewed", reviewed(old), reviewed(new)),
+    ];
+    pairs.iter().filter(|(_, old, new)| old != new).map(|(key, old, new)| said(key, old, new)).collect()
+}
+
+fn said(of: &str, before: &str, after: &str) -> Point {
+    Point { of: of.into(), direction: Direction::Wording, before: before.into(), after: after.into() }
+}
+
+fn begins(day: Option<Date>) -> Timestamp {
+    let start = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+    start.map_or(Timestamp::MIN, |start| start.timestamp())
+}
+
+/// The sorts of calls that a table can tell apart. An unknown medium asks what all media ask
+/// together, so that nothing changes for it that does not change for one of them.
+const SORTS: [Sort; 7] = [
+    (Medium::Telephone, Kind::Conversation),
+    (Medium::Voip, Kind::Conversation),
+    (Medium::Video, Kind::Conversation),
+    (Medium::Telephone, Kind::Voicemail),
+    (Medium::Voip, Kind::Voicemail),
+    (Medium::Video, Kind::Voicemail),
+    (Medium::Telephone, Kind::Emergency),
+];

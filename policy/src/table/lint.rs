@@ -1,0 +1,230 @@
+//! What looks wrong in a table that can be used: warnings for whoever edits it.
+
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use jiff::civil::Date;
+use jiff::{Span, ToSpan as _};
+
+use super::{At, Confidence, Dated, Problem, Row, Severity, Source, Table};
+use crate::fact::{Kind, Medium};
+use crate::place::{Code, Evidence};
+use crate::rule::{Requirement, Rule, Strictness};
+
+pub(super) fn problems(table: &Table, today: Date) -> Vec<Problem> {
+    let mut lint = Lint { table, today, problems: Vec::new() };
+    for (code, history) in table.histories() {
+        let dated: Vec<(At, &dyn Dated)> = history.iter().map(|row| (row.at, row as &dyn Dated)).collect();
+        lint.history(&code.to_string(), &dated, &what_holds_without(table, code));
+        history.iter().for_each(|row| lint.row(row));
+        lint.country(code, history);
+    }
+    for (id, history) in &table.overlays {
+        let dated: Vec<(At, &dyn Dated)> =
+            history.iter().map(|overlay| (overlay.at, overlay as &dyn Dated)).collect();
+        lint.history(id, &dated, "it asks for nothing");
+        history.iter().for_each(|overlay| lint.review(&overlay.source, overlay.at, id));
+    }
+    lint.floors();
+    lint.problems
+}
+
+struct Lint<'t> {
+    table: &'t Table,
+    today: Date,
+    problems: Vec<Problem>,
+}
+
+impl Lint<'_> {
+    fn warn(&mut self, code: &'static str, at: At, message: String, hint: &str) {
+        self.problems.push(Problem {
+            severity: Severity::Warning,
+            code,
+            line: at.line,
+            column: at.column,
+            message,
+            hint: (!hint.is_empty()).then(|| hint.to_string()),
+        });
+    }
+
+    /// Days on which nothing of a history holds.
+    fn history(&mut self, name: &str, history: &[(At, &dyn Dated)], without: &str) {
+        if let Some((at, first)) = history.first()
+            && let Some(from) = first.effective_from()
+            && self.today < from
+        {
+            self.warn(
+                "gap",
+                *at,
+                format!("`{name}` begins on {from} and has no earlier row: until then {without}"),
+                "keep the row that holds today, and add the new one behind it",
+            );
+        }
+        for pair in history.windows(2) {
+            let [(_, earlier), (at, later)] = pair else { continue };
+            if let (Some(to), Some(from)) = (earlier.effective_to(), later.effective_from())
+                && to.tomorrow().is_ok_and(|next| next < from)
+            {
+                self.warn(
+                    "gap",
+                    *at,
+                    format!("`{name}` has a gap: one row holds to {to}, and the next begins on {from}; in between {without}"),
+                    "leave `effective_to` out: a row holds until the next one begins",
+                );
+            }
+        }
+        if let Some((at, last)) = history.last()
+            && let Some(to) = last.effective_to()
+        {
+            self.warn(
+                "gap",
+                *at,
+                format!("`{name}` ends on {to} and no row follows: from then on {without}"),
+                "add the row that follows, or leave `effective_to` out",
+            );
+        }
+    }
+
+    fn row(&mut self, row: &Row) {
+        let name = row.code.to_string();
+        self.review(&row.source, row.at, &name);
+        self.idle(&name, &row.rule, row.at);
+        if !row.code.is_country() && self.table.history(row.code.country()).is_empty() {
+            let country = row.code.country();
+            self.warn(
+                "state-without-country",
+                row.at,
+                format!("`{name}` has a row and `{country}`, its country, has none: the country's own law is not counted"),
+                "add a row for the country",
+            );
+        }
+        let stricter = MEDIA.into_iter().find(|medium| {
+            let (row, default) =
+                (row.asks(*medium, Kind::Conversation), self.table.default_asks(*medium, Kind::Conversation));
+            row.strictness > default.strictness
+                || (row.announcement_must_be_recorded && !default.announcement_must_be_recorded)
+                || !default.says.always.holds_all(row.says.always)
+        });
+        if stricter.is_some() {
+            self.warn(
+                "stricter-than-default",
+                row.at,
+                format!("`{name}` asks for more than [default] does: somebody of whom nothing is known may well be there"),
+                "make [default] at least as strict as every row",
+            );
+        }
+    }
+
+    /// Keys that decide nothing beside the others.
+    fn idle(&mut self, name: &str, rule: &Rule, at: At) {
+        if rule.waived_by_written && !rule.announcement_must_be_recorded {
+            self.warn(
+                "decides-nothing",
+                at,
+                format!("`announcement_waived_by` of `{name}` decides nothing: no recorded announcement is asked for"),
+                "write `announcement_must_be_recorded = true`, or leave it out",
+            );
+        }
+        if rule.tone_seconds.is_some()
+            && rule.strictness == Strictness::One
+            && !rule.announcement_must_be_recorded
+        {
+            self.warn(
+                "decides-nothing",
+                at,
+                format!("`tone_seconds` of `{name}` decides nothing: nobody has to be told"),
+                "leave it out",
+            );
+        }
+        if rule.works_agreement_is_express && rule.strictness != Strictness::Express {
+            self.warn(
+                "decides-nothing",
+                at,
+                format!(
+                    "`works_agreement_is_express` of `{name}` decides nothing: no express yes is asked for"
+                ),
+                "leave it out",
+            );
+        }
+    }
+
+    fn review(&mut self, source: &Source, at: At, name: &str) {
+        let Some(review) = &source.reviewed else { return };
+        if self.today < review.on {
+            self.warn(
+                "review-in-the-future",
+                at,
+                format!(
+                    "`{name}` says that {} read it on {}, and that day has not come",
+                    review.by, review.on
+                ),
+                "write the day on which it was read",
+            );
+            return;
+        }
+        let (often, words): (Span, &str) = match source.confidence {
+            Confidence::High | Confidence::Medium => (12.months(), "12 months"),
+            Confidence::Low => (6.months(), "6 months, since its confidence is low"),
+        };
+        let due = review.next.or_else(|| review.on.checked_add(often).ok());
+        if let Some(due) = due.filter(|due| *due < self.today) {
+            let rule = match review.next {
+                Some(_) => "as `next` says".to_string(),
+                None => format!("a row is read again every {words}"),
+            };
+            self.warn(
+                "review-overdue",
+                at,
+                format!("`{name}` was to be read again by {due} ({rule})"),
+                "read the sources again, then set `on` and your name",
+            );
+        }
+    }
+
+    fn country(&mut self, code: Code, history: &[Row]) {
+        let says_strictest = history.iter().find(|row| row.strictest_when_unknown);
+        if let Some(row) = says_strictest
+            && self.table.subdivisions(code).next().is_none()
+        {
+            self.warn(
+                "decides-nothing",
+                row.at,
+                format!(
+                    "`unknown_subdivision` of `{code}` decides nothing: none of its subdivisions has a row"
+                ),
+                "leave it out, or add the rows",
+            );
+        }
+    }
+
+    fn floors(&mut self) {
+        let asks = |evidence| Requirement::from(self.table.floor(evidence));
+        let pairs = [(Evidence::Number, Evidence::Ip), (Evidence::Ip, Evidence::Declared)];
+        let wrong: Vec<_> =
+            pairs.into_iter().filter(|(weak, strong)| !asks(*weak).is_at_least(&asks(*strong))).collect();
+        for (weak, strong) in wrong {
+            let at = At { line: 1, column: 1 };
+            self.warn(
+                "weak-evidence-asks-less",
+                at,
+                format!(
+                    "in [evidence] `{}` asks for less than `{}`, though it proves less",
+                    weak.as_str(),
+                    strong.as_str()
+                ),
+                "make the floor of weaker evidence at least as strict",
+            );
+        }
+    }
+}
+
+fn what_holds_without(table: &Table, code: Code) -> String {
+    if !code.is_country() && !table.history(code.country()).is_empty() {
+        format!("what `{}` asks holds", code.country())
+    } else {
+        "[default] holds".to_string()
+    }
+}
+
+const MEDIA: [Medium; 3] = [Medium::Telephone, Medium::Voip, Medium::Video];

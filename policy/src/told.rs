@@ -1,0 +1,323 @@
+//! What a prompt says, and what it has to say: that the call is recorded, by whom, why, that
+//! somebody else processes it, how to refuse.
+//!
+//! The law of a place may ask for some of these always, and for others where the recording serves
+//! a certain purpose. A prompt that lacks one of them does not count there.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Something that a prompt says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Element {
+    /// That the call is recorded.
+    Recording,
+    /// Who records it.
+    Operator,
+    /// What for.
+    Purpose,
+    /// That somebody else processes the recording.
+    Vendor,
+    /// How to refuse.
+    Refusal,
+}
+
+impl Element {
+    /// All of them.
+    pub const ALL: [Element; 5] =
+        [Element::Recording, Element::Operator, Element::Purpose, Element::Vendor, Element::Refusal];
+
+    /// The word used in tables, prompts and decisions.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Element::Recording => "recording",
+            Element::Operator => "operator",
+            Element::Purpose => "purpose",
+            Element::Vendor => "vendor",
+            Element::Refusal => "refusal",
+        }
+    }
+
+    /// The same in words.
+    #[must_use]
+    pub fn says(self) -> &'static str {
+        match self {
+            Element::Recording => "that the call is recorded",
+            Element::Operator => "who records it",
+            Element::Purpose => "what it is recorded for",
+            Element::Vendor => "that a service provider processes the recording",
+            Element::Refusal => "how to refuse",
+        }
+    }
+}
+
+/// What a recording is for, in the words that the law distinguishes.
+///
+/// A platform may name any other purpose; the law of a place can only speak of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Watching over the quality of service.
+    Quality,
+    /// Teaching people.
+    Training,
+    /// Teaching models.
+    AiTraining,
+    /// Turning speech into text.
+    Transcription,
+    /// Finding out about callers: moods, topics, scores.
+    Analytics,
+    /// Proof of what was agreed.
+    Evidence,
+    /// A law or a regulator wants it.
+    LegalObligation,
+    /// Security, and preventing fraud.
+    Security,
+}
+
+impl Purpose {
+    /// All of them.
+    pub const ALL: [Purpose; 8] = [
+        Purpose::Quality,
+        Purpose::Training,
+        Purpose::AiTraining,
+        Purpose::Transcription,
+        Purpose::Analytics,
+        Purpose::Evidence,
+        Purpose::LegalObligation,
+        Purpose::Security,
+    ];
+
+    /// The word used in tables, calls and prompts.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Quality => "quality",
+            Purpose::Training => "training",
+            Purpose::AiTraining => "ai-training",
+            Purpose::Transcription => "transcription",
+            Purpose::Analytics => "analytics",
+            Purpose::Evidence => "evidence",
+            Purpose::LegalObligation => "legal-obligation",
+            Purpose::Security => "security",
+        }
+    }
+}
+
+/// A set of words of one vocabulary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Set<T> {
+    bits: u8,
+    of: core::marker::PhantomData<T>,
+}
+
+/// What a prompt says.
+pub type Elements = Set<Element>;
+/// What a recording is for.
+pub type Purposes = Set<Purpose>;
+
+/// A vocabulary of at most eight words.
+pub trait Word: Copy + Sized + 'static {
+    /// All of its words.
+    const ALL: &'static [Self];
+    /// What one of them is called, for messages.
+    const WHAT: &'static str;
+    /// The word as it is written.
+    fn word(self) -> &'static str;
+    /// Its bit.
+    fn bit(self) -> u8;
+}
+
+impl Word for Element {
+    const ALL: &'static [Element] = &Element::ALL;
+    const WHAT: &'static str = "element of a prompt";
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl Word for Purpose {
+    const ALL: &'static [Purpose] = &Purpose::ALL;
+    const WHAT: &'static str = "purpose";
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// The word of a vocabulary, however it is capitalised.
+#[must_use]
+pub fn word<T: Word>(text: &str) -> Option<T> {
+    T::ALL.iter().copied().find(|word| word.word().eq_ignore_ascii_case(text.trim()))
+}
+
+impl<T> Set<T> {
+    /// Nothing.
+    pub const NONE: Set<T> = Set { bits: 0, of: core::marker::PhantomData };
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bits == 0
+    }
+
+    /// All of both.
+    #[must_use]
+    pub fn and(self, other: Set<T>) -> Set<T> {
+        Set { bits: self.bits | other.bits, ..self }
+    }
+
+    /// What is in this and not in `other`.
+    #[must_use]
+    pub fn without(self, other: Set<T>) -> Set<T> {
+        Set { bits: self.bits & !other.bits, ..self }
+    }
+
+    /// Whether everything in `other` is in this.
+    #[must_use]
+    pub fn holds_all(&self, other: Set<T>) -> bool {
+        other.bits & !self.bits == 0
+    }
+}
+
+impl<T: Word> Set<T> {
+    /// The same with one more word.
+    #[must_use]
+    pub fn with(self, word: T) -> Set<T> {
+        Set { bits: self.bits | word.bit(), ..self }
+    }
+
+    /// Whether a word is in it.
+    #[must_use]
+    pub fn holds(&self, word: T) -> bool {
+        self.bits & word.bit() != 0
+    }
+
+    /// Its words, in the order of the vocabulary.
+    pub fn iter(self) -> impl Iterator<Item = T> {
+        T::ALL.iter().copied().filter(move |word| self.holds(*word))
+    }
+
+    /// The words that a vocabulary knows among `texts`.
+    pub fn known<'t>(texts: impl IntoIterator<Item = &'t str>) -> Set<T> {
+        texts.into_iter().filter_map(word).collect()
+    }
+}
+
+impl<T> Default for Set<T> {
+    fn default() -> Self {
+        Set::NONE
+    }
+}
+
+impl<T: Word> FromIterator<T> for Set<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(words: I) -> Self {
+        words.into_iter().fold(Set::NONE, Set::with)
+    }
+}
+
+impl<T: Word> fmt::Debug for Set<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(Word::word)).finish()
+    }
+}
+
+impl<T: Word> Serialize for Set<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(Word::word))
+    }
+}
+
+impl<'de, T: Word> Deserialize<'de> for Set<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words: Vec<String> = Vec::deserialize(deserializer)?;
+        let known = |text: &String| {
+            word::<T>(text)
+                .ok_or_else(|| serde::de::Error::custom(alloc::format!("`{text}` is no {}", T::WHAT)))
+        };
+        words.iter().map(known).collect()
+    }
+}
+
+/// What a prompt has to say to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Says {
+    /// Always.
+    pub always: Elements,
+    /// Where the recording serves a purpose, in the order of [`Purpose::ALL`].
+    pub for_purpose: [Elements; Purpose::ALL.len()],
+    /// Purposes that the sector gives the recording: the prompt has to be registered for them.
+    pub purposes: Purposes,
+}
+
+impl Says {
+    /// Nothing in particular.
+    pub const NOTHING: Says = Says {
+        always: Elements::NONE,
+        for_purpose: [Elements::NONE; Purpose::ALL.len()],
+        purposes: Purposes::NONE,
+    };
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Says) -> Says {
+        let mut for_purpose = self.for_purpose;
+        for (mine, theirs) in for_purpose.iter_mut().zip(other.for_purpose) {
+            *mine = mine.and(theirs);
+        }
+        Says {
+            always: self.always.and(other.always),
+            for_purpose,
+            purposes: self.purposes.and(other.purposes),
+        }
+    }
+
+    /// What a prompt has to say on a call that is recorded for `purposes`.
+    #[must_use]
+    pub fn on(&self, purposes: Purposes) -> Told {
+        let all = purposes.and(self.purposes);
+        let elements = Purpose::ALL
+            .into_iter()
+            .zip(self.for_purpose)
+            .filter(|(purpose, _)| all.holds(*purpose))
+            .fold(self.always, |elements, (_, more)| elements.and(more));
+        Told { elements, purposes: self.purposes }
+    }
+
+    /// The elements asked for where the recording serves `purpose`.
+    #[must_use]
+    pub fn for_one(&self, purpose: Purpose) -> Elements {
+        let all = Purpose::ALL.into_iter().zip(self.for_purpose);
+        all.filter(|(one, _)| *one == purpose)
+            .fold(Elements::NONE, |found, (_, elements)| found.and(elements))
+    }
+}
+
+/// What somebody was told, or has to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    /// What the prompt says.
+    pub elements: Elements,
+    /// For which purposes.
+    pub purposes: Purposes,
+}
+
+impl Told {
+    /// Whether this is all of what `needed` asks for.
+    #[must_use]
+    pub fn is_enough_for(&self, needed: Told) -> bool {
+        self.elements.holds_all(needed.elements) && self.purposes.holds_all(needed.purposes)
+    }
+}
