@@ -1,0 +1,251 @@
+//! Measures the gateway's decision beside the same policy in Cedar and in Rego, in one run.
+//!
+//! Before anything is timed, all of them must answer the same for many calls.
+
+mod cedar;
+mod count;
+mod measure;
+mod ours;
+mod rego;
+mod scene;
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Duration;
+
+use measure::{Contender, Measured, rounds};
+use scene::{Scene, WITHOUT_A_ROW};
+
+const SHIPPED: &str = include_str!("../../../../jurisdictions.toml");
+const LOCK: &str = include_str!("../Cargo.lock");
+
+const VARIANTS: usize = 1_000;
+const MANY_ROWS: usize = 10_000;
+
+fn main() {
+    ours::check_day();
+    heading();
+    let law = ours::parse(SHIPPED);
+    let cedar_data = cedar::data(&law, true);
+    let rego_data = rego::data(&law);
+    println!("Checked first: all engines give the same verdict on these calls, permitted and refused.\n");
+    agree("the shipped table", &law);
+    agree("where the United States themselves ask for a notice", &ours::parse(&stricter_country()));
+    println!();
+    decisions(&law, &cedar_data, &rego_data);
+    loads(&law, &cedar_data, &rego_data);
+}
+
+/// Everybody must answer the same, or there is nothing to compare.
+fn agree(title: &str, law: &ours::Law) {
+    let rego_data = &rego::data(law);
+    let cedar = cedar::Cedar::parse(&cedar::data(law, true));
+    let lean = cedar::Cedar::parse(&cedar::data(law, false));
+    let names = cedar::Names::new();
+    let mut engine = rego::prepare(rego::ROWS, rego_data);
+    let mut machine = rego::machine(rego::ROWS, rego_data);
+    let resolved = rego::resolved_data(law);
+    let mut resolved_engine = rego::prepare(rego::RESOLVED, &resolved);
+    let mut resolved_machine = rego::machine(rego::RESOLVED, &resolved);
+
+    let mut codes: Vec<String> = law.rows().into_iter().map(|row| row.code).collect();
+    codes.extend(WITHOUT_A_ROW.map(String::from));
+    let asking = |code: String| (law.asks(&code, "unknown"), code);
+    let codes: Vec<(String, u8)> = codes.into_iter().map(asking).map(|(asks, code)| (code, asks)).collect();
+
+    let mut seen: BTreeMap<(u8, bool), usize> = BTreeMap::new();
+    for (index, scene) in Scene::variants(&codes, VARIANTS).into_iter().enumerate() {
+        let call = ours::fold(law, ours::facts(&scene));
+        let verdict = ours::verdict(&call);
+        let (decided, asked) = ours::outcome(&ours::decide(&call));
+        let request = cedar::request(&names, &scene);
+        let input = rego::input(&rego::input_text(&scene));
+        let words = rego::input(&rego::resolved_input_text(&scene));
+        let answers = [
+            ("ours, explained", decided),
+            ("Cedar", cedar.checked_verdict(&request)),
+            ("Cedar without rows", lean.checked_verdict(&request)),
+            ("Rego, interpreted", rego::verdict(&mut engine, input.clone())),
+            ("Rego, compiled", rego::machine_verdict(&mut machine, input)),
+            ("Rego, resolved, interpreted", rego::verdict(&mut resolved_engine, words.clone())),
+            ("Rego, resolved, compiled", rego::machine_verdict(&mut resolved_machine, words)),
+        ];
+        for (who, answer) in answers {
+            assert!(answer == verdict, "{who} answers {answer}, ours {verdict}: {scene:#?}");
+        }
+        if index == 0 {
+            assert!(verdict && asked == 2, "the timed call is lawful where a notice is asked");
+        }
+        *seen.entry((asked, verdict)).or_default() += 1;
+    }
+    let of = |asked, verdict| seen.get(&(asked, verdict)).copied().unwrap_or(0);
+    let counts: Vec<String> = [(1, "one party"), (2, "notice"), (3, "express")]
+        .map(|(asked, name)| format!("{name} {} and {}", of(asked, true), of(asked, false)))
+        .into();
+    println!("- {title}: {} calls ({})", seen.values().sum::<usize>(), counts.join(", "));
+    assert!(seen.len() == 6 && seen.values().all(|times| *times >= 30), "too few of a kind: {seen:?}");
+}
+
+fn decisions(law: &ours::Law, cedar_data: &str, rego_data: &str) {
+    let scene = Scene::timed();
+    let facts = ours::facts(&scene);
+    let call = ours::fold(law, facts.clone());
+    let cedar = cedar::Cedar::parse(cedar_data);
+    let names = cedar::Names::new();
+    let request = cedar::request(&names, &scene);
+    let text = rego::input_text(&scene);
+    let input = rego::input(&text);
+    let engine = || rego::prepare(rego::ROWS, rego_data);
+    let machine = || rego::machine(rego::ROWS, rego_data);
+    let (mut engine, mut other_engine) = (engine(), engine());
+    let (mut machine, mut other_machine) = (machine(), machine());
+    let resolved = rego::resolved_data(law);
+    let words = rego::input(&rego::resolved_input_text(&scene));
+    let mut resolved_engine = rego::prepare(rego::RESOLVED, &resolved);
+    let mut resolved_machine = rego::machine(rego::RESOLVED, &resolved);
+
+    let measured = rounds(
+        vec![
+            Contender::new("(a) ours: verdict", || ours::verdict(black_box(&call))),
+            Contender::new("(b) ours: decision with its explanation", || ours::decide(black_box(&call))),
+            Contender::consuming(
+                "(c) ours: fold of the facts, verdict",
+                || facts.clone(),
+                |facts| ours::verdict(&ours::fold(law, facts)),
+            ),
+            Contender::new("(d) Cedar: request prepared", || cedar.verdict(black_box(&request))),
+            Contender::new("(d) Cedar: request built from the folded call", || {
+                cedar.verdict(&cedar::request(&names, black_box(&scene)))
+            }),
+            Contender::new("(e) Rego, interpreted: input prepared", || {
+                rego::verdict(&mut engine, black_box(&input).clone())
+            }),
+            Contender::new("(e) Rego, interpreted: input read from JSON", || {
+                rego::verdict(&mut other_engine, rego::input(black_box(&text)))
+            }),
+            Contender::new("(e) Rego, compiled: input prepared", || {
+                rego::machine_verdict(&mut machine, black_box(&input).clone())
+            }),
+            Contender::new("(e) Rego, compiled: input read from JSON", || {
+                rego::machine_verdict(&mut other_machine, rego::input(black_box(&text)))
+            }),
+            Contender::new("(e) Rego, law resolved, interpreted: input prepared", || {
+                rego::verdict(&mut resolved_engine, black_box(&words).clone())
+            }),
+            Contender::new("(e) Rego, law resolved, compiled: input prepared", || {
+                rego::machine_verdict(&mut resolved_machine, black_box(&words).clone())
+            }),
+        ],
+        21,
+        Duration::from_millis(20),
+    );
+    let title = "A decision: three parties with two places each, all prompted, recorder and operator";
+    print(title, "µs", 1e3, &measured);
+}
+
+fn loads(law: &ours::Law, cedar_data: &str, rego_data: &str) {
+    let cedar_lean = cedar::data(law, false);
+    let measured = rounds(
+        vec![
+            Contender::new("ours: the table", || ours::parse(black_box(SHIPPED))),
+            Contender::new("Cedar: policies, entities", || cedar::Cedar::parse(black_box(cedar_data))),
+            Contender::new("Cedar: policies, entities without the rows' texts", || {
+                cedar::Cedar::parse(black_box(&cedar_lean))
+            }),
+            Contender::new("Rego: policy, data", || rego::parse(rego::ROWS, black_box(rego_data))),
+            Contender::new("Rego: policy, data; analysed", || {
+                rego::prepare(rego::ROWS, black_box(rego_data))
+            }),
+            Contender::new("Rego: policy, data; compiled", || {
+                rego::machine(rego::ROWS, black_box(rego_data))
+            }),
+        ],
+        15,
+        Duration::from_millis(20),
+    );
+    print(&format!("Reading the shipped table of {} rows", law.rows().len()), "µs", 1e3, &measured);
+
+    let text = histories(MANY_ROWS);
+    let many = ours::parse(&text);
+    let (cedar_data, rego_data) = (cedar::data(&many, true), rego::data(&many));
+    let measured = rounds(
+        vec![
+            Contender::new("ours: the table", || ours::parse(black_box(&text))),
+            Contender::new("Cedar: policies, entities", || cedar::Cedar::parse(black_box(&cedar_data))),
+            Contender::new("Rego: policy, data", || rego::parse(rego::ROWS, black_box(&rego_data))),
+        ],
+        7,
+        Duration::from_millis(1),
+    );
+    print(&format!("Reading a table of {} rows, histories by date", many.rows().len()), "ms", 1e6, &measured);
+}
+
+/// The shipped table with a country that asks for more than its states, which none in it does.
+fn stricter_country() -> String {
+    let (before, row) = SHIPPED.split_once("\ncode = \"US\"\n").expect("the row of the United States");
+    let row = row.replacen("parties = \"one\"\nform = \"none\"", "parties = \"all\"\nform = \"notice\"", 1);
+    format!("{before}\ncode = \"US\"\n{row}")
+}
+
+/// The shipped table, each row repeated with later and later dates.
+fn histories(rows: usize) -> String {
+    const START: &str = "\n[[jurisdiction]]\n";
+    let mut parts = SHIPPED.split(START);
+    let mut text = parts.next().expect("a head").to_string();
+    let shipped: Vec<&str> = parts.collect();
+    for index in 0..rows {
+        text.push_str(START);
+        let history = index / shipped.len();
+        if history > 0 {
+            text.push_str(&format!("effective_from = {}-{:02}-01\n", 1920 + history / 12, 1 + history % 12));
+        }
+        text.push_str(shipped[index % shipped.len()]);
+    }
+    text
+}
+
+fn heading() {
+    let version = |package: &str| {
+        let entry =
+            LOCK.split("[[package]]").find(|entry| entry.contains(&format!("name = \"{package}\"\n")));
+        let line = entry.and_then(|entry| entry.lines().find(|line| line.starts_with("version")));
+        line.and_then(|line| line.split('"').nth(1)).expect("a version").to_string()
+    };
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = processors.lines().find(|line| line.starts_with("model name"));
+    let processor = processor.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown processor");
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    println!(
+        "`tests/bench decision`: cedar-policy {}, regorus {}",
+        version("cedar-policy"),
+        version("regorus")
+    );
+    println!(
+        "{cores} cores, {processor}; one thread; load average {}",
+        load.split(' ').next().unwrap_or("-")
+    );
+}
+
+fn print(title: &str, unit: &str, scale: f64, measured: &[Measured]) {
+    println!("| {title} | median {unit} | least–greatest of rounds | × first | allocations | bytes |");
+    println!("|---|--:|--:|--:|--:|--:|");
+    let number = |nanoseconds: f64| match nanoseconds / scale {
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    };
+    for one in measured {
+        println!(
+            "| {} | {} | {}–{} | {:.1} | {} | {} |",
+            one.name,
+            number(one.median),
+            number(one.least),
+            number(one.greatest),
+            one.median / measured[0].median,
+            one.allocations,
+            one.bytes,
+        );
+    }
+    println!();
+}
