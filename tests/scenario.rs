@@ -15,6 +15,7 @@ mod prompt;
 mod recordings;
 mod refusal;
 mod roles;
+mod sector;
 mod trail;
 mod upload;
 

@@ -305,6 +305,11 @@ impl Call {
         call
     }
 
+    /// Whether time alone changes anything by `now`.
+    pub(crate) fn lapses_by(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expiry| expiry <= now)
+    }
+
     /// When the last fact was logged.
     #[must_use]
     pub fn last(&self) -> Timestamp {

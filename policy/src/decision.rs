@@ -180,8 +180,9 @@ impl Call {
     /// What the law asks at `now`, and whether recording is permitted.
     #[must_use]
     pub fn decide(&self, now: Timestamp) -> Decision {
-        let call = self.at(now);
-        let now = call.last();
+        let now = now.max(self.last());
+        let lapsed = self.lapses_by(now).then(|| self.at(now));
+        let call = lapsed.as_ref().unwrap_or(self);
         let demand = call.demand(now);
         let standing = call.standing(now);
         let announcement = call.open_window().and_then(|window| call.unannounced(window, now));

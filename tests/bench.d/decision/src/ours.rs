@@ -1,19 +1,21 @@
 //! The gateway's own decision. Nothing outside of this module names anything of the policy crate.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use policy::table::Confidence;
 use policy::{
-    Call, Code, Event, Evidence, Heard, Joined, Kind, Medium, Method, Opened, Place, Role, Settings,
-    Standing, Strictness, Table, What,
+    Call, Code, Elements, Event, Evidence, Heard, Joined, Kind, Medium, Method, Opened, Place, Purpose,
+    Purposes, Role, Settings, Standing, Strictness, Table, What,
 };
 
 use crate::scene::{DAY, EVIDENCE, Level, MEDIA, Objection, Scene};
 
 /// A table that was read.
-pub struct Law(Table);
+pub struct Law(Arc<Table>);
 
 /// A call as its facts have made it.
-pub type Folded<'law> = Call<'law>;
+pub type Folded = Call;
 
 /// The facts of a call.
 #[derive(Clone)]
@@ -38,7 +40,7 @@ pub struct Row {
 /// Reads a table.
 pub fn parse(text: &str) -> Law {
     match Table::parse(text) {
-        Ok(table) => Law(table),
+        Ok(table) => Law(Arc::new(table)),
         Err(problems) => panic!("{} problems in a table: {:?}", problems.0.len(), problems.0.first()),
     }
 }
@@ -49,11 +51,11 @@ impl Law {
             code: row.code.to_string(),
             name: row.name.clone(),
             from: row.effective_from.map(|from| from.to_string()),
-            asks: MEDIA.map(|name| rank(row.requirement(medium(name)).strictness)),
+            asks: MEDIA.map(|name| rank(row.asks(medium(name), Kind::Conversation).strictness)),
             strictest_when_unknown: row.strictest_when_unknown,
-            citations: row.citations.clone(),
-            summary: row.summary.clone(),
-            confidence: match row.confidence {
+            citations: row.source.citations.clone(),
+            summary: row.source.summary.clone(),
+            confidence: match row.source.confidence {
                 Confidence::High => "high",
                 Confidence::Medium => "medium",
                 Confidence::Low => "low",
@@ -65,7 +67,7 @@ impl Law {
     /// How much a place asks on [`DAY`], its country and what stands in for missing rows included.
     pub fn asks(&self, code: &str, medium_name: &str) -> u8 {
         let code = code.parse().expect("a code");
-        rank(self.0.asks(code, medium(medium_name), noon()).requirement.strictness)
+        rank(self.0.asks(code, medium(medium_name), Kind::Conversation, noon()).requirement.strictness)
     }
 
     /// How much is asked where nothing is known.
@@ -95,6 +97,8 @@ pub fn facts(scene: &Scene) -> Facts {
         started_at: noon(),
         recorder_location: location(&scene.recorder),
         operator_location: location(&scene.operator),
+        purposes: Purposes::NONE.with(Purpose::Quality),
+        overlays: Vec::new(),
         settings: Settings::default(),
         participants: scene.participants.iter().enumerate().map(joined).collect(),
     };
@@ -108,6 +112,8 @@ pub fn facts(scene: &Scene) -> Facts {
         duration_ms: 2_000,
         language: "en".into(),
         covers_purposes: true,
+        says: Elements::NONE,
+        purposes: Purposes::NONE.with(Purpose::Quality),
     };
     let prompted = among(&|participant| participant.level >= Level::Prompted);
     let agreed = among(&|participant| matches!(participant.level, Level::Asserted | Level::Express));
@@ -132,7 +138,7 @@ pub fn facts(scene: &Scene) -> Facts {
 }
 
 /// The call that the facts make.
-pub fn fold(law: &Law, facts: Facts) -> Folded<'_> {
+pub fn fold(law: &Law, facts: Facts) -> Folded {
     let mut call = Call::open(&law.0, noon(), facts.opened);
     for event in &facts.events {
         call.apply(event);
@@ -141,12 +147,12 @@ pub fn fold(law: &Law, facts: Facts) -> Folded<'_> {
 }
 
 /// Whether recording is lawful now: the verdict alone.
-pub fn verdict(call: &Folded<'_>) -> bool {
+pub fn verdict(call: &Folded) -> bool {
     call.standing(now()) == Standing::Lawful
 }
 
 /// A decision with its whole explanation.
-pub fn decide(call: &Folded<'_>) -> policy::Decision {
+pub fn decide(call: &Folded) -> policy::Decision {
     call.decide(now())
 }
 
