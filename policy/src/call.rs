@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::fact::{AnsweredBy, Behavior, Control, Event, Joined, Kind, Opened, Settings, What};
 use crate::place::Code;
-use crate::rule::{Requirement, Strictness, Tone};
+use crate::rule::{Requirement, Strictness};
 use crate::table::Table;
 
 pub(crate) use law::{Demand, Law};
@@ -456,8 +456,9 @@ impl Call {
     /// Who on the call at `at` should have heard an announcement in `window` and did not, where
     /// the law asks for one.
     pub(crate) fn unannounced(&self, window: Window, at: Timestamp) -> Option<(u32, Timestamp)> {
-        let requirement = self.requirement(at);
-        if !requirement.announcement_must_be_recorded || self.toned(&requirement, at) {
+        let demand = self.demand(at);
+        let requirement = demand.requirement;
+        if !requirement.announcement_must_be_recorded || self.toned(&demand, at) {
             return None;
         }
         self.people
@@ -513,7 +514,7 @@ impl Call {
         match requirement.strictness {
             Strictness::One => nobody(),
             // A tone tells everybody, and says yes for nobody.
-            Strictness::Notice if self.toned(requirement, at) => below(Level::Notice).and_then(|_| nobody()),
+            Strictness::Notice if self.toned(&demand, at) => below(Level::Notice).and_then(|_| nobody()),
             Strictness::Notice => below(Level::Notice),
             Strictness::Express => below(Level::Express),
         }
@@ -527,8 +528,9 @@ impl Call {
             .any(|person| person.stay(at).is_some_and(|stay| stay.consents(at, demand) >= Level::Asserted))
     }
 
-    fn toned(&self, requirement: &Requirement, at: Timestamp) -> bool {
-        matches!(requirement.tone, Tone::Every(_)) && self.tones.iter().any(|tone| tone.holds(at))
+    /// Whether a tone stands in for prompt and announcement. It cannot say what a prompt has to say.
+    fn toned(&self, demand: &Demand, at: Timestamp) -> bool {
+        demand.accepts_tone() && self.tones.iter().any(|tone| tone.holds(at))
     }
 
     fn control(&mut self, control: Control, now: Timestamp) {

@@ -298,7 +298,7 @@ impl Call {
         }
         let toneless = requirement.strictness == Strictness::Notice
             && standing != Standing::Unlawful(Why::NobodyConsents);
-        if toneless && matches!(requirement.tone, Tone::Every(_)) {
+        if toneless && demand.accepts_tone() {
             // A tone tells everybody, and says yes for nobody.
             let somebody = self.somebody_consents(now, demand);
             needs.push(if somebody { alloc::vec![TONE] } else { alloc::vec![TONE, YES] });

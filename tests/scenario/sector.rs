@@ -172,6 +172,21 @@ async fn a_prompt_that_lacks_something_lifts_no_objection() {
 }
 
 #[tokio::test]
+async fn a_tone_cannot_say_what_a_prompt_has_to_say() {
+    let (gateway, _dir) = gateway().await;
+    let people = || json!([person("caller", "customer", "US-CT"), person("agent", "agent", "US-CT")]);
+    gateway.open_with("toned", people(), json!({})).await;
+    gateway.says_yes("toned", "agent", "click").await;
+    is_permitted(&gateway.report("toned", json!({"type": "tone.started"})).await);
+    let opened = gateway.open_with("told", people(), with(&["suppliers"])).await;
+    assert_eq!(opened["prompt_must_say"], json!(["vendor"]));
+    gateway.says_yes("told", "agent", "click").await;
+    let toned = gateway.report("told", json!({"type": "tone.started"})).await;
+    is_blocked(&toned);
+    assert!(!toned["missing"].to_string().contains("tone.started"), "{toned}");
+}
+
+#[tokio::test]
 async fn retention_is_part_of_the_decision_and_of_the_recordings_description() {
     let (gateway, _dir) = gateway().await;
     let people = json!([person("caller", "customer", "FR"), person("agent", "agent", "US-NY")]);
@@ -330,6 +345,26 @@ retention = { maximum = "6 months" }
 citations = ["Art. 226-1 Code pénal"]
 summary = "Everybody says yes, and recordings go after half a year."
 confidence = "high"
+reviewed = false
+
+[[jurisdiction]]
+code = "US-CT"
+name = "Connecticut"
+parties = "all"
+form = "notice"
+tone_seconds = 15
+citations = ["Conn. Gen. Stat. § 52-570d"]
+summary = "Everybody is told, or hears a tone."
+confidence = "high"
+reviewed = false
+
+[[overlay]]
+id = "suppliers"
+name = "Suppliers"
+prompt_says = ["vendor"]
+citations = ["the contract"]
+summary = "Callers are told who else processes the recording."
+confidence = "low"
 reviewed = false
 
 [[overlay]]

@@ -93,6 +93,13 @@ fn parameters(entry: &Entry) -> Value {
             header("Range", "one range of bytes (RFC 9110 section 14.2)"),
             header("If-Range", "an entity tag"),
         ]),
+        ("GET", "/v1/calls/{call}/explain") => {
+            parameters.push(query("at", time(), "the moment; without it, the call's last entry"));
+        }
+        ("GET", "/v1/jurisdictions/{code}") => parameters.extend([
+            query("at", time(), "the moment; without it, now"),
+            query("medium", json!({"enum": ["telephone", "voip", "video"]}), "in this medium only"),
+        ]),
         ("PUT", "/v1/calls/{call}/recordings/{name}") => parameters.extend([
             header("Recording-Start", "when the audio begins, RFC 3339"),
             header(
@@ -119,6 +126,11 @@ fn request_body(entry: &Entry) -> Option<Value> {
         ("POST", "/v1/calls/{call}/recording") => of(named("Control")),
         ("PUT", "/v1/prompts/{id}") => of(named("Prompt")),
         ("PUT", "/v1/consent-grants/{id}") => of(named("ConsentGrant")),
+        ("PUT", "/v1/law") => of(named("ChosenLaw")),
+        ("POST", "/v1/jurisdictions/check" | "/v1/jurisdictions/proposals") => of(named("Table")),
+        ("POST", path) if path.starts_with("/v1/jurisdictions/proposals/") => Some(json!({
+            "required": false, "content": {"application/json": {"schema": named("Reason")}},
+        })),
         ("PUT", "/v1/calls/{call}/recordings/{name}") => Some(json!({
             "required": true,
             "description": "WAV (PCM, G.711, GSM 6.10), MP3 or Ogg, as a whole",
@@ -147,6 +159,15 @@ fn responses(entry: &Entry) -> Value {
         }
         ("DELETE", "/v1/recordings/{id}") => add(&["204"], &json!({"description": "deleted"})),
         ("PUT", "/v1/recordings/{id}/hold") => add(&["200"], &json_answer("done")),
+        ("PUT", "/v1/law") => add(&["200"], &json_answer("what is chosen")),
+        ("POST", "/v1/jurisdictions/proposals") => {
+            add(&["200"], &json_answer("in force already"));
+            add(&["201"], &json_answer("in force now: nothing is loosened"));
+            add(
+                &["202"],
+                &json_answer("proposed: something is loosened, and a second person has to approve"),
+            );
+        }
         ("PUT", _) => add(&["200", "201"], &json_answer("there already, or new")),
         ("POST", "/v1/calls/{call}/participants" | "/v1/calls/{call}/events") => {
             add(&["201"], &json_answer("the decision"))
@@ -192,7 +213,7 @@ fn schemas() -> Value {
             "kind": {"enum": ["conversation", "voicemail", "emergency"]},
             "direction": {"enum": ["inbound", "outbound", "internal"]},
             "started_at": time(), "recorder_location": text(), "operator_location": text(),
-            "purposes": texts(), "aliases": texts(),
+            "purposes": texts(), "aliases": texts(), "overlays": texts(),
             "participants": {"type": "array", "maxItems": 256, "items": {"$ref": "#/components/schemas/Participant"}},
         })),
         "Participant": object(&["id", "role"], json!({
@@ -213,6 +234,17 @@ fn schemas() -> Value {
         "Prompt": object(&["text", "language", "duration_ms"], json!({
             "text": text(), "language": name(), "duration_ms": {"type": "integer", "minimum": 1000, "maximum": 600_000},
             "purposes": texts(), "delivery": {"enum": ["audio", "tts", "agent", "text"]}, "sha256": hash(),
+            "says": {
+                "type": "object",
+                "propertyNames": {"enum": policy::Element::ALL.map(policy::Element::as_str)},
+                "additionalProperties": text(),
+                "description": "which words of the text say what the law may ask for",
+            },
+        })),
+        "Table": object(&["table"], json!({"table": {"type": "string", "description": "TOML"}, "reason": text()})),
+        "Reason": object(&[], json!({"reason": text()})),
+        "ChosenLaw": object(&["reason"], json!({
+            "overlays": texts(), "public_safety": {"type": "boolean", "default": false}, "reason": text(),
         })),
         "ConsentGrant": object(&["subject", "role", "basis"], json!({
             "subject": name(), "role": role(), "basis": name(), "text_version": text(), "purposes": texts(),

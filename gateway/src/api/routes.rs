@@ -149,10 +149,10 @@ pub const TABLE: &[Entry] = &[
     entry_of(
         "GET",
         "/v1/jurisdictions/versions",
-        EVERY_ROLE,
+        TABLE_READERS,
         "Every version of the table, the newest first.",
     ),
-    entry_of("GET", "/v1/jurisdictions/versions/{version}", EVERY_ROLE, "A version, with its text."),
+    entry_of("GET", "/v1/jurisdictions/versions/{version}", TABLE_READERS, "A version, with its text."),
     entry_of(
         "POST",
         "/v1/jurisdictions/proposals",

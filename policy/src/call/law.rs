@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::fact::{Kind, Medium, Opened};
 use crate::place::{Code, Evidence};
-use crate::rule::Requirement;
+use crate::rule::{Requirement, Tone};
 use crate::table::Table;
 use crate::told::{Purposes, Told};
 
@@ -44,6 +44,13 @@ pub(crate) struct Law {
 pub(crate) struct Demand {
     pub(crate) requirement: Requirement,
     pub(crate) told: Told,
+}
+
+impl Demand {
+    /// Whether a repeated tone is enough, beside somebody's consent.
+    pub(crate) fn accepts_tone(&self) -> bool {
+        matches!(self.requirement.tone, Tone::Every(_)) && Told::default().is_enough_for(self.told)
+    }
 }
 
 impl Law {
