@@ -149,6 +149,17 @@ impl Ledger {
         .await?)
     }
 
+    /// The newest version of every prompt of an account.
+    pub async fn prompts(&self, account: &str) -> Result<Vec<PromptRow>, LedgerError> {
+        Ok(sqlx::query_as(
+            "SELECT account, id, max(version) AS version, uid, document, created_at FROM prompt \
+             WHERE account = ? GROUP BY id ORDER BY id",
+        )
+        .bind(account)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
     /// A consent grant.
     pub async fn grant(&self, account: &str, id: &str) -> Result<Option<GrantRow>, LedgerError> {
         Ok(sqlx::query_as(

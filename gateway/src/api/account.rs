@@ -57,6 +57,14 @@ pub(super) async fn prompt(
     Ok(answer(StatusCode::OK, &door.gate.prompt(&who.account, &id).await?))
 }
 
+pub(super) async fn check_prompt(
+    State(door): Gate,
+    who: Principal,
+    Named(id): Named<String>,
+) -> Result<Response, Fault> {
+    Ok(answer(StatusCode::OK, &door.gate.prompt_lacks(&who.account, &id).await?))
+}
+
 pub(super) async fn put_grant(
     State(door): Gate,
     who: Principal,

@@ -51,6 +51,7 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/recordings/{id}/media", get(media::fetch)),
         ("/v1/recordings/{id}/hold", put(media::hold).merge(delete(media::release))),
         ("/v1/prompts/{id}", put(account::put_prompt).get(account::prompt)),
+        ("/v1/prompts/{id}/check", get(account::check_prompt)),
         ("/v1/consent-grants/{id}", put(account::put_grant).get(account::grant)),
         ("/v1/consent-grants/{id}/withdraw", post(account::withdraw_grant)),
         ("/v1/consents", get(account::consents)),
@@ -124,6 +125,7 @@ pub const TABLE: &[Entry] = &[
     entry_of("DELETE", "/v1/recordings/{id}/hold", &[Counsel], "Lifts a legal hold."),
     entry_of("PUT", "/v1/prompts/{id}", &[Counsel, Admin], "Registers a prompt; a change is a new version."),
     entry_of("GET", "/v1/prompts/{id}", READS_CALLS, "A prompt's newest version."),
+    entry_of("GET", "/v1/prompts/{id}/check", READS_CALLS, "What a prompt lacks, for which places."),
     entry_of(
         "PUT",
         "/v1/consent-grants/{id}",

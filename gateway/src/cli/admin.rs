@@ -108,8 +108,11 @@ pub(super) enum PromptCommand {
 #[derive(Args)]
 pub(super) struct PromptCheck {
     /// What is said
+    #[arg(long, required_unless_present = "account", conflicts_with = "account")]
+    text: Option<String>,
+    /// All registered prompts of this account instead
     #[arg(long)]
-    text: String,
+    account: Option<String>,
     /// The language, BCP 47
     #[arg(long, default_value = "en")]
     language: String,
@@ -306,8 +309,11 @@ pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -
 }
 
 async fn check_prompt(mut config: Config, asked: PromptCheck, json: bool) -> Result<(), CliError> {
+    let Some(text) = asked.text else {
+        return check_prompts(&config, &asked.account.unwrap_or_default(), json).await;
+    };
     let prompt = Prompt {
-        text: asked.text,
+        text,
         language: asked.language,
         duration_ms: policy::fact::MIN_PROMPT_MS,
         purposes: asked.purposes,
@@ -320,20 +326,46 @@ async fn check_prompt(mut config: Config, asked: PromptCheck, json: bool) -> Res
     config.jurisdictions = asked.jurisdictions.or(config.jurisdictions);
     let (table, _) = super::table::table(&config, &name).await?;
     let found = speak::lacks(&table, &prompt, Clock::system().now());
-    let places = found.get("lacks").and_then(Value::as_array).cloned().unwrap_or_default();
-    say(json, &found, || {
-        let line = |place: &Value| {
-            let word = |name: &str| place.get(name).and_then(Value::as_str);
-            let name = word("place")
-                .map_or_else(|| format!("overlay `{}`", word("overlay").unwrap_or("-")), ToOwned::to_owned);
-            format!("{name}: it does not say {}", word("says").unwrap_or_default())
+    say(json, &found, || lacks_in_words(&found));
+    if is_whole(&found) { Ok(()) } else { Err(CliError::Exit(3)) }
+}
+
+async fn check_prompts(config: &Config, account: &str, json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(config, Clock::system()).await?;
+    let found = gate.prompts_lack(account).await;
+    gate.ledger.close().await;
+    let found = found?;
+    say(json, &json!(found), || {
+        let told = |prompt: &Value| {
+            let word = |name: &str| prompt.get(name).map(ToString::to_string).unwrap_or_default();
+            format!(
+                "{} version {} in {}:\n{}",
+                word("id"),
+                word("version"),
+                word("language"),
+                lacks_in_words(prompt)
+            )
         };
-        match places.as_slice() {
-            [] => "it says what it has to in every place of the table".into(),
-            places => places.iter().map(line).collect::<Vec<_>>().join("\n"),
-        }
+        found.iter().map(told).collect::<Vec<_>>().join("\n")
     });
-    if places.is_empty() { Ok(()) } else { Err(CliError::Exit(3)) }
+    if found.iter().all(is_whole) { Ok(()) } else { Err(CliError::Exit(3)) }
+}
+
+fn is_whole(found: &Value) -> bool {
+    found.get("lacks").and_then(Value::as_array).is_none_or(Vec::is_empty)
+}
+
+fn lacks_in_words(found: &Value) -> String {
+    let line = |place: &Value| {
+        let word = |name: &str| place.get(name).and_then(Value::as_str);
+        let name = word("place")
+            .map_or_else(|| format!("overlay `{}`", word("overlay").unwrap_or("-")), ToOwned::to_owned);
+        format!("{name}: it does not say {}", word("says").unwrap_or_default())
+    };
+    match found.get("lacks").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([]) | None => "it says what it has to in every place of the table".into(),
+        Some(places) => places.iter().map(line).collect::<Vec<_>>().join("\n"),
+    }
 }
 
 pub(super) async fn explain(

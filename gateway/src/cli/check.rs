@@ -1,5 +1,6 @@
 //! `check`: reach every dependency and say what `serve` would do.
 
+use policy::{Diff, Table};
 use serde_json::json;
 
 use super::{CliError, out};
@@ -22,6 +23,7 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     if unreviewed > 0 {
         warnings.push(format!("{unreviewed} rows of the table were read by no lawyer"));
     }
+    warnings.extend(configured(&config, &table));
     if config.ip_database.is_none() {
         warnings.push("no IP database is configured (`ip_database`): addresses tell no place".into());
     }
@@ -55,10 +57,11 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     }
     gate.ledger.close().await;
     let rows = table.rows().count();
+    let version = gate.laws.version().number;
     if json {
         out::json(&json!({
             "listen": config.listen, "tls": config.tls.is_some(), "data": config.data,
-            "table": table.digest(), "rows": rows, "accounts": accounts.len(), "warnings": warnings,
+            "table": table.digest(), "version": version, "rows": rows, "accounts": accounts.len(), "warnings": warnings,
         }));
         return Ok(());
     }
@@ -68,10 +71,36 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         if config.tls.is_some() { "with TLS" } else { "without TLS" }
     ));
     out::line(format!("data in {}: ledger and store can be written", config.data.display()));
-    out::line(format!("table {} with {rows} rows", table.digest()));
+    out::line(format!("version {version} of the table is in force: {} with {rows} rows", table.digest()));
     out::line(format!("{} accounts", accounts.len()));
     for warning in warnings {
         out::line(format!("warning: {warning}"));
     }
     Ok(())
+}
+
+/// What `serve` would do with the configured table, where it is not the one in force.
+fn configured(config: &Config, in_force: &Table) -> Option<String> {
+    let (_, name, text) = match serve::table_text(config) {
+        Ok(found) => found,
+        Err(error) => return Some(format!("{error}: it would change nothing")),
+    };
+    let new = match Table::parse(&text) {
+        Ok(table) => table,
+        Err(problems) => {
+            let count = problems.0.len();
+            return Some(format!("{name} has {count} mistakes and would change nothing: see `table check`"));
+        }
+    };
+    if new.digest() == in_force.digest() {
+        return None;
+    }
+    Some(match Diff::between(in_force, &new).loosens {
+        true => format!(
+            "{name} is not in force, and loosens something: unless it was offered before, it would wait as a proposal"
+        ),
+        false => {
+            format!("{name} is not in force: unless it was offered before, `serve` would put it in force")
+        }
+    })
 }

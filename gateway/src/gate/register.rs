@@ -192,6 +192,12 @@ impl Gate {
                 "a credential of the account `system` names a person: say who, with `--name`",
             ));
         }
+        if account == SYSTEM_LOG && matches!(role, Role::Recorder | Role::Listener | Role::Registrar) {
+            return Err(Fault::invalid(
+                "wrong-role",
+                "the account `system` has no calls: its roles are `counsel`, `auditor` and `admin`",
+            ));
+        }
         let username = format!("cg_{}", trail::hex(&trail::random::<8>()?));
         let password = Secret::generate();
         let hash = match chosen {
@@ -325,6 +331,37 @@ impl Gate {
     pub async fn prompt(&self, account: &str, id: &str) -> Result<Value, Fault> {
         let row = self.ledger.prompt(account, id).await?.ok_or_else(|| Fault::unknown("prompt"))?;
         prompt_json(&row)
+    }
+
+    /// What the newest version of a prompt lacks, place by place, by the table in force.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such prompt.
+    pub async fn prompt_lacks(&self, account: &str, id: &str) -> Result<Value, Fault> {
+        let row = self.ledger.prompt(account, id).await?.ok_or_else(|| Fault::unknown("prompt"))?;
+        self.lacks(&row)
+    }
+
+    /// The same for every prompt of an account.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn prompts_lack(&self, account: &str) -> Result<Vec<Value>, Fault> {
+        self.ledger.prompts(account).await?.iter().map(|row| self.lacks(row)).collect()
+    }
+
+    fn lacks(&self, row: &PromptRow) -> Result<Value, Fault> {
+        let prompt: Prompt =
+            serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
+        let mut found = super::speak::lacks(&self.laws.in_force(), &prompt, self.clock.now());
+        if let Value::Object(members) = &mut found {
+            members.insert("id".into(), json!(row.id));
+            members.insert("version".into(), json!(row.version));
+            members.insert("language".into(), json!(prompt.language));
+        }
+        Ok(found)
     }
 
     /// Registers consent given outside a call. Answers it, and whether it is new.
