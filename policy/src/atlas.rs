@@ -202,6 +202,13 @@ fn lines(list: &'static str) -> impl Iterator<Item = (&'static str, &'static str
 
 /// Whether a text, made plain, is a listed name, or its two halves the other way round.
 fn same(listed: &str, text: &str) -> bool {
+    // Most names differ in their first letter, and that is seen without making them plain.
+    let turns = listed.contains(',');
+    let first = listed.bytes().next().filter(u8::is_ascii_alphabetic).map(|first| first.to_ascii_lowercase());
+    if listed.len() < text.len() || (!turns && first.is_some_and(|first| text.bytes().next() != Some(first)))
+    {
+        return false;
+    }
     plain(listed).eq(text.chars())
         || listed
             .split_once(',')
