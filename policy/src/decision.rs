@@ -207,8 +207,13 @@ impl Call {
         let lawful = standing == Standing::Lawful;
         let refused =
             matches!(standing, Standing::Unlawful(Why::Declined(_) | Why::Withdrawn(_) | Why::Forbidden));
-        // A call that has to be recorded and may not be cannot go on unrecorded.
-        if demand.requirement.mandatory && refused && self.ended_at().is_none() {
+        // A call that has to be recorded and may not be cannot go on unrecorded; but nobody ends an
+        // emergency call.
+        if demand.requirement.mandatory
+            && refused
+            && self.kind != Kind::Emergency
+            && self.ended_at().is_none()
+        {
             return Action::EndCall;
         }
         match self.recorder() {
