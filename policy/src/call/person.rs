@@ -239,11 +239,11 @@ impl Person {
             return;
         }
         stay.prompted(heard.prompt, begin, heard.claimed, heard.counts_from);
-        // A prompt that does not say what it has to is no new prompt to who has objected.
-        if heard.prompt.told().is_enough_for(demand.told) {
-            for refusal in &mut self.refusals {
-                refusal.prompted_since = true;
-            }
+        // A prompt that does not say what it has to is no new prompt to who has objected. A yes
+        // answers the last prompt, so what an earlier one said does not help it.
+        let enough = heard.prompt.told().is_enough_for(demand.told);
+        for refusal in &mut self.refusals {
+            refusal.prompted_since = enough;
         }
     }
 
