@@ -457,7 +457,7 @@ impl Call {
     /// the law asks for one.
     pub(crate) fn unannounced(&self, window: Window, at: Timestamp) -> Option<(u32, Timestamp)> {
         let demand = self.demand(at);
-        let requirement = demand.requirement;
+        let requirement = &demand.requirement;
         if !requirement.announcement_must_be_recorded || self.toned(&demand, at) {
             return None;
         }
@@ -467,7 +467,7 @@ impl Call {
                 let stay = person.stay(at)?;
                 let from = window.from.max(stay.from);
                 let due = after(from, ANNOUNCEMENT_WITHIN);
-                let waived = requirement.waived_by_written && stay.consented_in_writing(at);
+                let waived = requirement.waived_by_written && stay.consented_in_writing(at, &demand);
                 // What is announced after the window says nothing about what it holds.
                 let last = due.min(window.last_covered());
                 let heard = stay.announced.iter().any(|heard| (from..=last).contains(heard));

@@ -27,7 +27,8 @@ pub(crate) struct Stay {
     levels: Vec<Said>,
     grants: Vec<(Timestamp, Grant)>,
     pub(crate) refused_grant: Option<RefusedGrant>,
-    written: Vec<Span>,
+    /// What they agreed to in writing, and on what they were told.
+    written: Vec<(Span, Told)>,
     pub(crate) announced: Vec<Timestamp>,
     pub(crate) outcome: PromptOutcome,
     prompted: Option<Prompted>,
@@ -145,7 +146,7 @@ impl Stay {
         let level = if express { Level::Express } else { Level::Notice };
         self.levels.push(Said { from: counts_from, level, told });
         if written {
-            self.written.push(Span { from: counts_from, until: None });
+            self.written.push((Span { from: counts_from, until: None }, told));
         }
         (level, counts_from)
     }
@@ -167,7 +168,7 @@ impl Stay {
         if self.outcome == PromptOutcome::Completed {
             self.outcome = PromptOutcome::None;
         }
-        for written in self.written.iter_mut().filter(|written| written.until.is_none()) {
+        for (written, _) in self.written.iter_mut().filter(|(written, _)| written.until.is_none()) {
             written.until = Some(from.max(written.from));
         }
     }
@@ -222,9 +223,7 @@ impl Stay {
             return Level::None;
         }
         let said = self.levels.iter().filter(|said| said.from <= at).map(|said| said.worth(demand)).max();
-        let for_all =
-            |grant: &&Grant| grant.purposes.is_none_or(|purposes| purposes.holds_all(demand.told.purposes));
-        let granted = self.grants_at(at).filter(for_all).map(|grant| {
+        let granted = self.grants_at(at, demand).map(|grant| {
             if grant.works_agreement && !demand.requirement.works_agreement_is_express {
                 Level::Notice
             } else {
@@ -239,8 +238,10 @@ impl Stay {
         if self.serves(at) { self.level(at, demand) } else { Level::None }
     }
 
-    pub(super) fn consented_in_writing(&self, at: Timestamp) -> bool {
-        self.written.iter().any(|written| written.holds(at)) || self.grants_at(at).any(|grant| grant.written)
+    /// Whether they have agreed in writing, to what is demanded.
+    pub(super) fn consented_in_writing(&self, at: Timestamp, demand: &Demand) -> bool {
+        let in_call = |(span, told): &(Span, Told)| span.holds(at) && told.is_enough_for(demand.told);
+        self.written.iter().any(in_call) || self.grants_at(at, demand).any(|grant| grant.written)
     }
 
     /// When grants end, of those that end after `now`.
@@ -254,7 +255,7 @@ impl Stay {
         self.needed_until.into_iter().for_each(&mut *note);
         self.serves_until.into_iter().for_each(&mut *note);
         self.levels.iter().for_each(|said| note(said.from));
-        for span in self.machine.iter().chain(&self.written) {
+        for span in self.machine.iter().chain(self.written.iter().map(|(span, _)| span)) {
             note(span.from);
             span.until.into_iter().for_each(&mut *note);
         }
@@ -269,9 +270,14 @@ impl Stay {
         Span { from: self.serves_from, until: self.serves_until }.holds(at)
     }
 
-    fn grants_at(&self, at: Timestamp) -> impl Iterator<Item = &Grant> {
+    /// The grants that hold at `at`, for every purpose that is demanded.
+    fn grants_at(&self, at: Timestamp, demand: &Demand) -> impl Iterator<Item = &Grant> {
+        let needed = demand.told.purposes;
         let holds = move |logged: Timestamp, grant: &Grant| {
-            logged <= at && grant.from <= at && grant.until.is_none_or(|until| at < until)
+            logged <= at
+                && grant.from <= at
+                && grant.until.is_none_or(|until| at < until)
+                && grant.purposes.is_none_or(|purposes| purposes.holds_all(needed))
         };
         self.grants.iter().filter(move |(logged, grant)| holds(*logged, grant)).map(|(_, grant)| grant)
     }
