@@ -9,43 +9,54 @@
 )]
 
 mod naive;
+mod written;
 
 use std::sync::{Arc, LazyLock};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Event, Evidence, Grant, Heard, Joined, Kind,
-    Medium, Method, OnWithdrawal, Opened, Place, Role, Settings, Standing, Table, Uncovered, What,
+    Action, AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Elements, Event, Evidence,
+    Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Period, Place, Purpose, Purposes, Role,
+    Settings, Standing, Table, Tone, Uncovered, What,
 };
 use proptest::prelude::*;
 
 use naive::{Asked, Granted, Naive, STEP};
+use written::{Length, Written};
 
 proptest! {
     #![proptest_config(cases(120))]
 
     #[test]
-    fn both_ask_the_same_of_every_moment(facts in calls()) {
+    fn both_ask_the_same_of_every_moment(facts in calls_and_tables()) {
         let (call, naive) = (facts.call(), facts.naive());
         for t in facts.moments() {
             let crates = call.requirement(t);
+            let told = crates.says.on(facts.opened.purposes);
             let asked = Asked {
                 strictness: crates.strictness,
                 announcement: crates.announcement_must_be_recorded,
                 waived_by_written: crates.waived_by_written,
                 tone: match crates.tone {
-                    policy::Tone::Indifferent => None,
-                    policy::Tone::Every(seconds) => Some(Some(seconds)),
-                    policy::Tone::Refused => Some(None),
+                    Tone::Indifferent => None,
+                    Tone::Every(seconds) => Some(Some(seconds)),
+                    Tone::Refused => Some(None),
                 },
                 works_agreement_is_express: crates.works_agreement_is_express,
+                elements: told.elements.iter().collect(),
+                purposes: told.purposes.iter().collect(),
+                kept: crates.retention.minimum.map(length),
+                gone: crates.retention.maximum.map(length),
+                mandatory: crates.mandatory,
+                pauses: crates.pause_for_card_data,
+                forbidden: crates.forbidden,
             };
             prop_assert_eq!(asked, naive.asked(t.as_millisecond()), "at {}", t);
         }
     }
 
     #[test]
-    fn both_find_the_same_moments_lawful(facts in calls()) {
+    fn both_find_the_same_moments_lawful(facts in calls_and_tables()) {
         let (call, naive) = (facts.call(), facts.naive());
         for t in facts.moments() {
             let crates = call.standing(t);
@@ -55,7 +66,18 @@ proptest! {
     }
 
     #[test]
-    fn both_grant_the_same_windows(facts in calls()) {
+    fn both_want_the_same_said_and_end_the_same_calls(facts in calls_and_tables()) {
+        let (call, naive) = (facts.call(), facts.naive());
+        let now = facts.end();
+        let decision = call.decide(now);
+        let asked = naive.asked(now.as_millisecond());
+        let told = decision.must_be_told;
+        prop_assert_eq!((told.elements.iter().collect(), told.purposes.iter().collect()), (asked.elements, asked.purposes));
+        prop_assert_eq!(decision.action == Action::EndCall, naive.has_to_end(now.as_millisecond()), "{:?}", decision.standing);
+    }
+
+    #[test]
+    fn both_grant_the_same_windows(facts in calls_and_tables()) {
         let now = facts.end();
         let call = facts.call().at(now);
         let crates: Vec<Granted> = call
@@ -76,7 +98,7 @@ proptest! {
 
     #[test]
     fn both_cover_the_same_recordings_that_the_platform_started_by_itself(
-        mut facts in calls(),
+        mut facts in calls_and_tables(),
         stretches in proptest::collection::vec((0i64..90, 1i64..40), 12),
     ) {
         facts.events.retain(|event| !matches!(event.what, What::Control(_)));
@@ -100,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn both_cover_the_same_seconds(facts in calls()) {
+    fn both_cover_the_same_seconds(facts in calls_and_tables()) {
         let now = facts.end();
         let (call, naive) = (facts.call(), facts.naive());
         let windows = naive.windows(now.as_millisecond());
@@ -125,6 +147,8 @@ pub(crate) struct Facts {
     pub(crate) received: Timestamp,
     pub(crate) opened: Opened,
     pub(crate) events: Vec<Event>,
+    /// When a further version of the table became known, if one did.
+    pub(crate) further: Option<Timestamp>,
 }
 
 impl Facts {
@@ -134,19 +158,28 @@ impl Facts {
 
     pub(crate) fn call_after(&self, events: usize) -> Call {
         let mut call = Call::open(&TABLE, self.received, self.opened.clone());
+        let mut further = self.further;
         for event in &self.events[..events] {
+            if let Some(known_at) = further.take_if(|known_at| *known_at < event.received_at) {
+                call.know(&FURTHER, known_at);
+            }
             call.apply(event);
+        }
+        if let Some(known_at) = further.filter(|_| events == self.events.len()) {
+            call.know(&FURTHER, known_at);
         }
         call
     }
 
     fn naive(&self) -> Naive<'_> {
-        Naive::new(&TABLE, self.received, &self.opened, &self.events)
+        let further = self.further.map(|known_at| (&*FURTHER_WRITTEN, known_at));
+        Naive::new(&WRITTEN, further, self.received, &self.opened, &self.events)
     }
 
     /// When the last fact was logged.
     pub(crate) fn last(&self) -> Timestamp {
-        self.events.last().map_or(self.received, |event| event.received_at)
+        let last = self.events.last().map_or(self.received, |event| event.received_at);
+        self.further.map_or(last, |known_at| known_at.max(last))
     }
 
     /// A while after the last fact: long enough for everything that lapses by itself.
@@ -168,6 +201,13 @@ pub(crate) fn cases(default: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 40_000, ..ProptestConfig::default() }
 }
 
+fn length(period: Period) -> Length {
+    match period {
+        Period::Days(count) => Length { count, months: false },
+        Period::Months(count) => Length { count, months: true },
+    }
+}
+
 // ---- random calls ----
 
 /// Calls of up to four participants and some twenty events.
@@ -182,7 +222,15 @@ pub(crate) fn calls() -> impl Strategy<Value = Facts> {
             let happened = ago.map(|ago| at - SignedDuration::from_secs(ago));
             events.push(Event { received_at: at, at: happened, what: dated(what, at) });
         }
-        Facts { received, opened, events }
+        Facts { received, opened, events, further: None }
+    })
+}
+
+/// The same, where a further version of the table may become known while the call goes on.
+fn calls_and_tables() -> impl Strategy<Value = Facts> {
+    (calls(), proptest::option::weighted(0.3, 0i64..60)).prop_map(|(facts, seconds)| {
+        let further = seconds.map(|seconds| facts.received + SignedDuration::from_secs(seconds));
+        Facts { further, ..facts }
     })
 }
 
@@ -214,8 +262,8 @@ fn dated_grant(grant: Grant, received: Timestamp) -> Grant {
 fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
     let kind = prop_oneof![
         40 => Just(Kind::Conversation),
-        5 => Just(Kind::Voicemail),
-        1 => Just(Kind::Emergency)];
+        8 => Just(Kind::Voicemail),
+        6 => Just(Kind::Emergency)];
     let medium = prop_oneof![
         4 => Just(Medium::Telephone),
         1 => Just(Medium::Voip),
@@ -226,42 +274,65 @@ fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
         prop_oneof![8 => Just("en"), 1 => Just("de-AT")],
         1u16..3,
         prop_oneof![20 => Just(OnWithdrawal::Keep), 1 => Just(OnWithdrawal::Delete)],
+        proptest::bool::weighted(0.8),
     )
-        .prop_map(|(late_evidence_seconds, language, recorders, on_withdrawal)| Settings {
+        .prop_map(|(late_evidence_seconds, language, recorders, on_withdrawal, public_safety)| Settings {
             default_language: language.into(),
             late_evidence_seconds,
             recorders,
             on_withdrawal,
-            public_safety: false,
+            public_safety,
         });
     let operator = || proptest::option::weighted(0.15, code());
     (
         (0i64..120, prop_oneof![3 => Just(0i64), 1 => 0i64..40], kind, medium, settings),
         (operator(), operator()),
+        (prop_oneof![1 => Just(Purposes::NONE), 1 => purposes()], overlays()),
         proptest::collection::vec(joined(), 0..3),
     )
-        .prop_map(|((seconds, earlier, kind, medium, settings), (recorder, operator), participants)| {
-            let received = EPOCH + SignedDuration::from_secs(seconds);
-            let participants = (0u32..)
-                .zip(participants)
-                .map(|(participant, joined)| {
-                    let What::Joined(joined) = dated(What::Joined(joined), received) else { unreachable!() };
-                    Joined { participant, languages: languages(participant), ..joined }
-                })
-                .collect();
-            let opened = Opened {
-                medium,
-                kind,
-                started_at: received - SignedDuration::from_secs(earlier),
-                recorder_location: recorder,
-                operator_location: operator,
-                purposes: policy::Purposes::NONE,
-                overlays: Vec::new(),
-                settings,
+        .prop_map(
+            |(
+                (seconds, earlier, kind, medium, settings),
+                (recorder, operator),
+                (purposes, overlays),
                 participants,
-            };
-            (received, opened)
-        })
+            )| {
+                let received = EPOCH + SignedDuration::from_secs(seconds);
+                let participants = (0u32..)
+                    .zip(participants)
+                    .map(|(participant, joined)| {
+                        let What::Joined(joined) = dated(What::Joined(joined), received) else {
+                            unreachable!()
+                        };
+                        Joined { participant, languages: languages(participant), ..joined }
+                    })
+                    .collect();
+                let opened = Opened {
+                    medium,
+                    kind,
+                    started_at: received - SignedDuration::from_secs(earlier),
+                    recorder_location: recorder,
+                    operator_location: operator,
+                    purposes,
+                    overlays,
+                    settings,
+                    participants,
+                };
+                (received, opened)
+            },
+        )
+}
+
+fn purposes() -> impl Strategy<Value = Purposes> {
+    proptest::sample::subsequence(&Purpose::ALL[..], 0..4).prop_map(|purposes| purposes.into_iter().collect())
+}
+
+/// Overlays that are in force, that are not yet or no longer, and one that only a later table knows.
+fn overlays() -> impl Strategy<Value = Vec<String>> {
+    let ids = vec!["card-data", "trading", "trading", "health", "dawn", "dusk", "beep", "secret", "nonsense"];
+    prop_oneof![
+        3 => Just(Vec::new()),
+        1 => proptest::collection::vec(proptest::sample::select(ids).prop_map(String::from), 1..3)]
 }
 
 pub(crate) fn joined() -> impl Strategy<Value = Joined> {
@@ -295,13 +366,17 @@ fn languages(participant: u32) -> Vec<String> {
 }
 
 fn grant() -> impl Strategy<Value = Grant> {
-    (any::<bool>(), any::<bool>(), 0i64..60, proptest::option::weighted(0.4, 0i64..120)).prop_map(
-        |(works_agreement, written, from, until)| Grant {
+    let purposes = prop_oneof![
+        3 => Just(None),
+        1 => Just(Some(Purpose::ALL.into_iter().collect())),
+        1 => purposes().prop_map(Some)];
+    (any::<bool>(), any::<bool>(), 0i64..60, proptest::option::weighted(0.4, 0i64..120), purposes).prop_map(
+        |(works_agreement, written, from, until, purposes)| Grant {
             grant: "g".into(),
             works_agreement,
             // What begins to hold only later was not given in writing before.
             written: written && from <= 40,
-            purposes: None,
+            purposes,
             from: EPOCH + SignedDuration::from_secs(from),
             until: until.map(|until| EPOCH + SignedDuration::from_secs(until)),
         },
@@ -322,7 +397,8 @@ pub(crate) fn place() -> impl Strategy<Value = Place> {
 pub(crate) fn code() -> impl Strategy<Value = Code> {
     let codes = vec![
         "US-TX", "US-TX", "US-TX", "US-CA", "US-CT", "US-CT", "US-CT", "US-WA", "US-MA", "US-IL", "US-GA",
-        "US", "CA", "CA-QC", "CA-ON", "DE", "FR", "GB", "NZ", "AU", "AU-NSW", "AU-QLD", "JP", "BR",
+        "US", "CA", "CA-QC", "CA-ON", "DE", "FR", "GB", "NZ", "AU", "AU-NSW", "AU-QLD", "AU-VIC", "JP", "BR",
+        "MX", "SG",
     ];
     proptest::sample::select(codes).prop_map(|code| code.parse().unwrap())
 }
@@ -330,31 +406,44 @@ pub(crate) fn code() -> impl Strategy<Value = Code> {
 /// An event, how long it came after the one before, and how long ago it had happened.
 type Step = (i64, Option<i64>, What);
 
-/// Mostly one event; sometimes everything that a platform should do before it records.
+/// Mostly one event; sometimes everything that a platform should do before it records, or what it
+/// should do after somebody said no, with a prompt more.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let all = || vec![0, 1, 2, 3];
     prop_oneof![
-        3 => proptest::collection::vec(step(), 1..4),
-        1 => (0i64..8, method(), any::<bool>(), 0i64..8).prop_map(|(pause, method, announced, later)| {
-            let all = vec![0, 1, 2, 3];
-            let prompt = Heard {
-                version: "a".into(),
-                duration_ms: 4_000,
-                language: "en".into(),
-                covers_purposes: true,
-                says: policy::Elements::NONE,
-                purposes: policy::Purposes::NONE,
-            };
+        6 => proptest::collection::vec(step(), 1..4),
+        2 => (0i64..8, said(), method(), any::<bool>(), 0i64..8).prop_map(move |(pause, said, method, announced, later)| {
             let mut steps = vec![
-                (4 + pause, None, What::PromptCompleted { participants: all.clone(), prompt, played_ms: 4_000 }),
-                (1, None, What::ConsentGiven { participants: all.clone(), method }),
+                (4 + pause, None, played(said)),
+                (1, None, What::ConsentGiven { participants: all(), method }),
                 (0, None, What::Control(Control::Start)),
             ];
             if announced {
-                steps.push((later, None, What::AnnouncementRecorded { participants: all }));
+                steps.push((later, None, What::AnnouncementRecorded { participants: all() }));
             }
             steps
         }),
+        1 => (one(), proptest::collection::vec(said(), 1..3), method()).prop_map(move |(who, said, method)| {
+            let mut steps = vec![(0, None, What::ConsentDeclined { participants: who })];
+            steps.extend(said.into_iter().map(|said| (5, None, played(said))));
+            steps.push((1, None, What::ConsentGiven { participants: all(), method }));
+            steps.push((0, None, What::Control(Control::Resume)));
+            steps
+        }),
     ]
+}
+
+/// A prompt that everybody heard to its end.
+fn played((says, purposes): (Elements, Purposes)) -> What {
+    let prompt = Heard {
+        version: "a".into(),
+        duration_ms: 4_000,
+        language: "en".into(),
+        covers_purposes: true,
+        says,
+        purposes,
+    };
+    What::PromptCompleted { participants: vec![0, 1, 2, 3], prompt, played_ms: 4_000 }
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -430,15 +519,27 @@ fn heard() -> impl Strategy<Value = Heard> {
         prop_oneof![4 => Just(4_000u64), 1 => Just(500), 1 => Just(2_000)],
         prop_oneof![6 => Just("en"), 1 => Just("EN-gb"), 1 => Just("de")],
         proptest::bool::weighted(0.9),
+        said(),
     )
-        .prop_map(|(version, duration_ms, language, covers_purposes)| Heard {
+        .prop_map(|(version, duration_ms, language, covers_purposes, (says, purposes))| Heard {
             version: version.into(),
             duration_ms,
             language: language.into(),
             covers_purposes,
-            says: policy::Elements::NONE,
-            purposes: policy::Purposes::NONE,
+            says,
+            purposes,
         })
+}
+
+/// Mostly everything; sometimes less.
+fn said() -> impl Strategy<Value = (Elements, Purposes)> {
+    let some = proptest::sample::subsequence(&Element::ALL[..], 0..=5)
+        .prop_map(|elements| elements.into_iter().collect::<Elements>());
+    let all = || (Element::ALL.into_iter().collect(), Purpose::ALL.into_iter().collect());
+    prop_oneof![
+        4 => Just(all()),
+        1 => some.prop_map(move |some| (some, all().1)),
+        1 => purposes().prop_map(move |purposes| (all().0, purposes))]
 }
 
 /// Two minutes before midnight, so that calls begin on either side of a change of the law.
@@ -447,211 +548,13 @@ pub(crate) const EPOCH: Timestamp = Timestamp::constant(1_795_219_080, 0);
 pub(crate) static TABLE: LazyLock<Arc<Table>> =
     LazyLock::new(|| Arc::new(Table::parse(ROWS).expect("a table")));
 
-const ROWS: &str = r#"
-[default]
-parties = "all"
-form = "express"
-announcement_must_be_recorded = true
+static FURTHER: LazyLock<Arc<Table>> =
+    LazyLock::new(|| Arc::new(Table::parse(FURTHER_ROWS).expect("a table")));
 
-[evidence]
-declared = { parties = "one", form = "none" }
-ip       = { parties = "all", form = "notice" }
-number   = { parties = "all", form = "notice" }
+static WRITTEN: LazyLock<Written> = LazyLock::new(|| Written::read(ROWS));
 
-[[jurisdiction]]
-code = "US"
-name = "US"
-parties = "one"
-form = "none"
-unknown_subdivision = "strictest"
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
+static FURTHER_WRITTEN: LazyLock<Written> = LazyLock::new(|| Written::read(FURTHER_ROWS));
 
-[[jurisdiction]]
-code = "US-TX"
-name = "US-TX"
-parties = "one"
-form = "none"
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
+const ROWS: &str = include_str!("differential/table.toml");
 
-[[jurisdiction]]
-code = "US-CA"
-name = "US-CA"
-parties = "all"
-form = "notice"
-media.video = { form = "express" }
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "US-CT"
-name = "US-CT"
-parties = "all"
-form = "notice"
-announcement_must_be_recorded = true
-announcement_waived_by = ["written"]
-tone_seconds = 15
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "US-WA"
-name = "US-WA"
-parties = "all"
-form = "notice"
-announcement_must_be_recorded = true
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "US-MA"
-name = "US-MA"
-parties = "all"
-form = "express"
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "US-IL"
-name = "US-IL"
-parties = "one"
-form = "none"
-effective_from = 1990-01-01
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "US-IL"
-name = "US-IL"
-parties = "all"
-form = "notice"
-effective_from = 2026-11-21
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "CA"
-name = "CA"
-parties = "one"
-form = "none"
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "CA-QC"
-name = "CA-QC"
-parties = "all"
-form = "express"
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "DE"
-name = "DE"
-parties = "all"
-form = "express"
-works_agreement_is_express = true
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "FR"
-name = "FR"
-parties = "all"
-form = "express"
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "GB"
-name = "GB"
-parties = "all"
-form = "notice"
-media.telephone = { parties = "one", form = "none" }
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "NZ"
-name = "NZ"
-parties = "one"
-form = "none"
-announcement_must_be_recorded = true
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "AU"
-name = "AU"
-parties = "one"
-form = "none"
-unknown_subdivision = "strictest"
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "AU-NSW"
-name = "AU-NSW"
-parties = "all"
-form = "notice"
-tone_seconds = 30
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "AU-QLD"
-name = "AU-QLD"
-parties = "one"
-form = "none"
-tone_seconds = 20
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-
-[[jurisdiction]]
-code = "JP"
-name = "JP"
-parties = "all"
-form = "notice"
-effective_from = 2026-11-21
-announcement_must_be_recorded = true
-announcement_waived_by = ["written"]
-citations = ["none"]
-summary = "Made up for tests."
-confidence = "low"
-reviewed = false
-"#;
+const FURTHER_ROWS: &str = include_str!("differential/later.toml");

@@ -9,9 +9,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Event, Evidence, Grant, Heard, Joined, Kind,
-    Medium, Method, OnWithdrawal, Opened, Place, Requirement, Role, Settings, Standing, Tone, Uncovered,
-    What, Why,
+    AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Event, Evidence, Grant, Heard, Joined,
+    Kind, Medium, Method, OnWithdrawal, Opened, Place, Purpose, Requirement, Role, Settings, Standing,
+    Uncovered, What, Why,
 };
 use proptest::prelude::*;
 
@@ -174,6 +174,7 @@ proptest! {
     fn emergency_calls_are_never_recorded(facts in calls()) {
         let mut facts = facts;
         facts.opened.kind = Kind::Emergency;
+        facts.opened.settings.public_safety = false;
         prop_assert_eq!(first_lawful(&facts), None);
         prop_assert!(facts.call().windows().iter().all(|window| window.until.is_some_and(|(until, _)| until == window.from)));
     }
@@ -566,7 +567,8 @@ impl Log {
     }
 
     fn call(&self) -> Call {
-        Facts { received: EPOCH, opened: self.opened.clone(), events: self.events.clone() }.call()
+        let (opened, events) = (self.opened.clone(), self.events.clone());
+        Facts { received: EPOCH, opened, events, further: None }.call()
     }
 }
 
@@ -596,8 +598,8 @@ fn prompt(version: &str) -> Heard {
         duration_ms: 4_000,
         language: "en".into(),
         covers_purposes: true,
-        says: policy::Elements::NONE,
-        purposes: policy::Purposes::NONE,
+        says: Element::ALL.into_iter().collect(),
+        purposes: Purpose::ALL.into_iter().collect(),
     }
 }
 
@@ -618,18 +620,10 @@ fn covered(call: &Call, door: Door, from: i64, until: i64, now: i64) -> bool {
 
 /// The first of these moments at which `more` asks less than `less`, in any respect.
 fn looser(more: &Call, less: &Call, moments: &[Timestamp]) -> Option<(Timestamp, Requirement, Requirement)> {
-    let tone = |requirement: &Requirement| match requirement.tone {
-        Tone::Indifferent => (0, 0),
-        Tone::Every(seconds) => (1, u16::MAX - seconds),
-        Tone::Refused => (2, 0),
-    };
-    moments.iter().map(|t| (*t, more.requirement(*t), less.requirement(*t))).find(|(_, more, less)| {
-        more.strictness < less.strictness
-            || (less.announcement_must_be_recorded && !more.announcement_must_be_recorded)
-            || (more.waived_by_written && !less.waived_by_written)
-            || (more.works_agreement_is_express && !less.works_agreement_is_express)
-            || tone(more) < tone(less)
-    })
+    moments
+        .iter()
+        .map(|t| (*t, more.requirement(*t), less.requirement(*t)))
+        .find(|(_, more, less)| !more.is_at_least(less))
 }
 
 /// The first of these moments that is open in `more` and is not in `less`.

@@ -7,16 +7,19 @@
 //! Times are milliseconds; `t` is the moment that is asked about, and the log is what is known.
 
 use policy::{
-    AnsweredBy, Code, Control, Edge, Event, Evidence, Grant, Joined, Kind, Medium, Method, Opened, Rule,
-    Strictness, Table, What,
+    AnsweredBy, Code, Control, Edge, Element, Event, Evidence, Grant, Heard, Joined, Kind, Method, Opened,
+    Purpose, Strictness, What,
 };
+
+use super::written::{Length, Rule, Written};
 
 /// A moment, in milliseconds since 1970.
 pub(crate) type Ms = i64;
 
 /// Everything that is known of a call at some moment, in the order of the log.
 pub(crate) struct Naive<'a> {
-    table: &'a Table,
+    /// Each version of the table, and the line since which it is known.
+    tables: Vec<(usize, &'a Written)>,
     opened: &'a Opened,
     opened_received: Ms,
     log: Vec<Logged>,
@@ -31,7 +34,7 @@ struct Logged {
 }
 
 /// What all rules ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) strictness: Strictness,
     pub(crate) announcement: bool,
@@ -41,6 +44,16 @@ pub(crate) struct Asked {
     pub(crate) tone: Option<Option<u16>>,
     /// Every rule that wants an express yes takes a works agreement for one.
     pub(crate) works_agreement_is_express: bool,
+    /// What a prompt has to say on this call, in the order of the words.
+    pub(crate) elements: Vec<Element>,
+    /// The purposes that the sector gives the recording, in the order of the words.
+    pub(crate) purposes: Vec<Purpose>,
+    /// How long a recording is kept, and how long at most.
+    pub(crate) kept: Option<Length>,
+    pub(crate) gone: Option<Length>,
+    pub(crate) mandatory: bool,
+    pub(crate) pauses: bool,
+    pub(crate) forbidden: bool,
 }
 
 /// A stretch of time on the call: `lines` are those of the log that belong to it.
@@ -77,9 +90,11 @@ pub(crate) struct Granted {
 }
 
 impl<'a> Naive<'a> {
-    /// What is known once all these events are logged.
+    /// What is known once all these events are logged, and a further table, if there is one: that
+    /// is known from some moment on.
     pub(crate) fn new(
-        table: &'a Table,
+        table: &'a Written,
+        further: Option<(&'a Written, jiff::Timestamp)>,
         received: jiff::Timestamp,
         opened: &'a Opened,
         events: &'a [Event],
@@ -95,13 +110,23 @@ impl<'a> Naive<'a> {
             at: event.at.map(jiff::Timestamp::as_millisecond),
             what: event.what.clone(),
         });
-        Naive { table, opened, opened_received, log: first.chain(later).collect() }
+        let mut log: Vec<Logged> = first.chain(later).collect();
+        let mut tables = vec![(0, table)];
+        if let Some((further, known_at)) = further {
+            let known_at = known_at.as_millisecond();
+            let line = log.partition_point(|line| line.received <= known_at);
+            // A line of its own, which says nothing else.
+            let what = What::Accepted { duration_ms: 0 };
+            log.insert(line, Logged { received: known_at, at: None, what });
+            tables.push((line, further));
+        }
+        Naive { tables, opened, opened_received, log }
     }
 
     /// What was known when only the first `events` of them were logged.
     fn known_before(&self, lines: usize) -> Naive<'a> {
         Naive {
-            table: self.table,
+            tables: self.tables.iter().copied().filter(|(line, _)| *line == 0 || *line < lines).collect(),
             opened: self.opened,
             opened_received: self.opened_received,
             log: self.log.iter().take(lines).cloned().collect(),
@@ -116,7 +141,7 @@ impl<'a> Naive<'a> {
     }
 
     fn lawful_but_for_the_end(&self, t: Ms) -> bool {
-        if self.opened.kind == Kind::Emergency {
+        if self.opened.kind == Kind::Emergency && !self.opened.settings.public_safety {
             return false;
         }
         if !self.people().iter().any(|p| self.is_human_there(*p, t)) {
@@ -126,6 +151,9 @@ impl<'a> Naive<'a> {
             return false;
         }
         let asked = self.asked(t);
+        if asked.forbidden {
+            return false;
+        }
         let everybody = |least| {
             self.people().iter().all(|p| !self.is_present(*p, t) || self.agreed(*p, t, &asked) >= least)
         };
@@ -140,6 +168,18 @@ impl<'a> Naive<'a> {
             Strictness::Notice => everybody(Agreed::Notice) || (self.tone_will_do(&asked, t) && somebody()),
             Strictness::Express => everybody(Agreed::Express),
         }
+    }
+
+    /// Whether the call has to be recorded and may not be: somebody refuses, or a rule forbids it.
+    /// Nobody ends an emergency call.
+    pub(crate) fn has_to_end(&self, t: Ms) -> bool {
+        let asked = self.asked(t);
+        let refuses = |p: &u32| self.is_present(*p, t) && self.is_objecting(*p, t);
+        asked.mandatory
+            && self.opened.kind != Kind::Emergency
+            && self.ended().is_none()
+            && self.people().iter().any(|p| self.is_human_there(*p, t))
+            && (asked.forbidden || self.people().iter().any(refuses))
     }
 
     fn ended(&self) -> Option<Ms> {
@@ -157,21 +197,34 @@ impl<'a> Naive<'a> {
         for code in [self.opened.recorder_location, self.opened.operator_location].into_iter().flatten() {
             rules.extend(self.rules_of(code));
         }
+        for id in &self.opened.overlays {
+            rules.extend(
+                self.each_table(|table, day| table.overlay(id, self.opened.medium, self.kind(), day)),
+            );
+        }
         for person in self.people() {
             if self.first_join(person) <= t {
                 rules.extend(self.rules_of_person(person, t));
             }
         }
-        combine(&rules)
+        combine(&rules, self.opened)
     }
 
-    fn rules_of_person(&self, person: u32, t: Ms) -> Vec<Rule> {
+    /// An emergency call that nobody may record is asked what a conversation is.
+    fn kind(&self) -> Kind {
+        match self.opened.kind {
+            Kind::Emergency if !self.opened.settings.public_safety => Kind::Conversation,
+            kind => kind,
+        }
+    }
+
+    fn rules_of_person(&self, person: u32, t: Ms) -> Vec<&'a Rule> {
         let places = self.places(person);
         let asked: Vec<&Located> = places.iter().filter(|place| place.asked_from <= t).collect();
         let relied: Vec<&Located> = asked.iter().copied().filter(|place| place.relied_from <= t).collect();
         let mut rules = Vec::new();
         if relied.is_empty() {
-            rules.push(*self.table.default_rule());
+            rules.extend(self.each_table(|table, _| table.unknown(self.opened.medium, self.kind())));
         }
         for place in &asked {
             let says_nothing = place.code.is_country()
@@ -183,58 +236,31 @@ impl<'a> Naive<'a> {
             let strongest_of = |places: &[&Located]| {
                 places.iter().filter(|other| other.code == place.code).map(|other| other.evidence).max()
             };
-            let strongest = strongest_of(&relied).or_else(|| strongest_of(&asked));
-            rules.push(*self.table.floor(strongest.unwrap_or(Evidence::Number)));
+            let strongest =
+                strongest_of(&relied).or_else(|| strongest_of(&asked)).unwrap_or(Evidence::Number);
+            rules.extend(
+                self.each_table(|table, _| table.floor(strongest, self.kind()).into_iter().collect()),
+            );
         }
         rules
     }
 
-    /// What the law of one place asks: at the claimed start and at the gateway's, both.
-    fn rules_of(&self, code: Code) -> Vec<Rule> {
-        let received = jiff::Timestamp::from_millisecond(self.opened_received).unwrap();
-        let mut rules = self.rules_on(code, self.opened.started_at);
-        rules.extend(self.rules_on(code, received));
-        rules
+    fn rules_of(&self, code: Code) -> Vec<&'a Rule> {
+        self.each_table(|table, day| table.place(code, self.opened.medium, self.kind(), day))
     }
 
-    fn rules_on(&self, code: Code, day: jiff::Timestamp) -> Vec<Rule> {
-        let row = |code| self.table.row(code, day);
+    /// What every version of the table asks, on the day of the claimed start and on that of the
+    /// gateway's: nothing is relaxed within one call.
+    fn each_table(&self, ask: impl Fn(&'a Written, &str) -> Vec<&'a Rule>) -> Vec<&'a Rule> {
+        let received = jiff::Timestamp::from_millisecond(self.opened_received).unwrap();
         let mut rules = Vec::new();
-        if let Some(country) = row(code.country()) {
-            rules.extend(self.rules_of_row(country));
-            let unknown_subdivision = code.is_country() || row(code).is_none();
-            if unknown_subdivision && country.strictest_when_unknown {
-                for other in self.table.rows() {
-                    if !other.code.is_country()
-                        && other.code.country() == code.country()
-                        && row(other.code).is_some_and(|row| row.effective_from == other.effective_from)
-                    {
-                        rules.extend(self.rules_of_row(other));
-                    }
-                }
+        for (_, table) in &self.tables {
+            for moment in [self.opened.started_at, received] {
+                let day = moment.to_string();
+                rules.extend(ask(table, day.split('T').next().unwrap()));
             }
         }
-        if !code.is_country()
-            && let Some(subdivision) = row(code)
-        {
-            rules.extend(self.rules_of_row(subdivision));
-        }
-        if rules.is_empty() {
-            rules.push(*self.table.default_rule());
-        }
         rules
-    }
-
-    fn rules_of_row(&self, row: &policy::table::Row) -> Vec<Rule> {
-        let telephone = row.media.telephone.unwrap_or(row.rule);
-        let voip = row.media.voip.unwrap_or(row.rule);
-        let video = row.media.video.unwrap_or(row.rule);
-        match self.opened.medium {
-            Medium::Telephone => vec![telephone],
-            Medium::Voip => vec![voip],
-            Medium::Video => vec![video],
-            Medium::Unknown => vec![telephone, voip, video],
-        }
     }
 
     /// Every place that was ever said of somebody.
@@ -405,7 +431,10 @@ impl<'a> Naive<'a> {
         }
         let mut agreed = self.granted_outside(person, stay, t, asked);
         for i in self.heard_lines(person, stay) {
-            if self.completes(i, person, stay) && self.loosens(&self.log[i]) <= t {
+            if self.completes(i, person, stay)
+                && self.loosens(&self.log[i]) <= t
+                && self.says_enough(i, asked)
+            {
                 agreed = agreed.max(Agreed::Notice);
             }
             if let What::ConsentGiven { participants, .. } = &self.log[i].what
@@ -414,7 +443,10 @@ impl<'a> Naive<'a> {
             {
                 agreed = agreed.max(Agreed::Asserted);
             }
-            if self.express_yes(i, person, stay).is_some_and(|(_, from)| from <= t) {
+            if let Some((prompt, from)) = self.express_yes(i, person, stay)
+                && from <= t
+                && self.says_enough(prompt, asked)
+            {
                 agreed = agreed.max(Agreed::Express);
             }
         }
@@ -424,7 +456,7 @@ impl<'a> Naive<'a> {
     fn granted_outside(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> Agreed {
         let mut agreed = Agreed::No;
         for i in stay.first_line..stay.end_line {
-            let Some(grant) = self.grant(i, person) else { continue };
+            let Some(grant) = self.grant(i, person).filter(|grant| is_for(grant, asked)) else { continue };
             let from = self.log[i].received.max(grant.from.as_millisecond());
             if from <= t && grant.until.is_none_or(|until| t < until.as_millisecond()) {
                 let express = !grant.works_agreement || asked.works_agreement_is_express;
@@ -439,6 +471,14 @@ impl<'a> Naive<'a> {
             What::Joined(joined) if joined.participant == person => joined.grant.as_ref(),
             _ => None,
         }
+    }
+
+    /// Whether the prompt of this line says all that is asked for.
+    fn says_enough(&self, i: usize, asked: &Asked) -> bool {
+        let What::PromptCompleted { prompt, .. } = &self.log[i].what else { return false };
+        let Heard { says, purposes, .. } = prompt;
+        asked.elements.iter().all(|element| says.iter().any(|said| said == *element))
+            && asked.purposes.iter().all(|purpose| purposes.iter().any(|named| named == *purpose))
     }
 
     /// The lines logged in a stay, without those that a machine heard.
@@ -606,12 +646,19 @@ impl<'a> Naive<'a> {
             for i in self.heard_lines(person, &stay) {
                 if let Some((prompt, from)) = self.express_yes(i, person, &stay)
                     && prompt > objection
+                    && self.said_enough(prompt)
                 {
                     yeses.push(from);
                 }
             }
         }
         yeses.first().is_some_and(|from| *from <= t)
+    }
+
+    /// Whether the prompt of this line said all that was asked for when it was logged.
+    fn said_enough(&self, i: usize) -> bool {
+        let then = self.known_before(i);
+        self.says_enough(i, &then.asked(self.log[i].received))
     }
 
     // ---- tones and announcements ----
@@ -644,7 +691,7 @@ impl<'a> Naive<'a> {
                     .stays(person)
                     .into_iter()
                     .rfind(|stay| stay.from <= t && stay.left.is_none_or(|(_, loosens)| t < loosens))?;
-                if asked.waived_by_written && self.has_written(person, &stay, t) {
+                if asked.waived_by_written && self.has_written(person, &stay, t, &asked) {
                     return None;
                 }
                 let base = from.max(stay.from);
@@ -663,10 +710,11 @@ impl<'a> Naive<'a> {
             .min()
     }
 
-    fn has_written(&self, person: u32, stay: &Stay, t: Ms) -> bool {
+    fn has_written(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> bool {
         let granted = (stay.first_line..stay.end_line).any(|i| {
             self.grant(i, person).is_some_and(|grant| {
                 grant.written
+                    && is_for(grant, asked)
                     && self.log[i].received.max(grant.from.as_millisecond()) <= t
                     && grant.until.is_none_or(|until| t < until.as_millisecond())
             })
@@ -674,7 +722,9 @@ impl<'a> Naive<'a> {
         granted
             || self.heard_lines(person, stay).into_iter().any(|i| {
                 matches!(&self.log[i].what, What::ConsentGiven { method: Method::Written, .. })
-                    && self.express_yes(i, person, stay).is_some_and(|(_, from)| from <= t)
+                    && self
+                        .express_yes(i, person, stay)
+                        .is_some_and(|(prompt, from)| from <= t && self.says_enough(prompt, asked))
                     && !self.objects_after(i, person, stay, t)
             })
     }
@@ -824,14 +874,19 @@ struct Located {
     relied_from: Ms,
 }
 
+/// Whether consent given elsewhere is for everything that the sector records for.
+fn is_for(grant: &Grant, asked: &Asked) -> bool {
+    let named =
+        |purpose: &Purpose| grant.purposes.is_none_or(|named| named.iter().any(|one| one == *purpose));
+    asked.purposes.iter().all(named)
+}
+
 /// The strictest of all in every respect.
-fn combine(rules: &[Rule]) -> Asked {
-    let asks = |rule: &&Rule| {
-        rule.strictness != Strictness::One
-            || rule.announcement_must_be_recorded
-            || rule.tone_seconds.is_some()
-    };
-    let tones: Vec<Option<u16>> = rules.iter().filter(asks).map(|rule| rule.tone_seconds).collect();
+fn combine(rules: &[&Rule], opened: &Opened) -> Asked {
+    let strictness = |rule: &Rule| rule.strictness.unwrap_or(Strictness::One);
+    let asks =
+        |rule: &&&Rule| strictness(rule) != Strictness::One || rule.announcement || rule.tone.is_some();
+    let tones: Vec<Option<u16>> = rules.iter().filter(asks).map(|rule| rule.tone).collect();
     let tone = if tones.is_empty() {
         None
     } else if tones.iter().all(Option::is_some) {
@@ -839,18 +894,33 @@ fn combine(rules: &[Rule]) -> Asked {
     } else {
         Some(None)
     };
+    let purposes: Vec<Purpose> = Purpose::ALL
+        .into_iter()
+        .filter(|purpose| rules.iter().any(|rule| rule.purposes.contains(purpose)))
+        .collect();
+    let serves =
+        |purpose: &Purpose| purposes.contains(purpose) || opened.purposes.iter().any(|one| one == *purpose);
+    let is_said = |element: &Element| {
+        let mut all = rules.iter().flat_map(|rule| &rule.says);
+        all.any(|(said, purpose)| said == element && purpose.as_ref().is_none_or(serves))
+    };
+    let by_days = |a: &Length, b: &Length| a.days().total_cmp(&b.days());
     Asked {
-        strictness: rules.iter().map(|rule| rule.strictness).max().unwrap_or(Strictness::One),
-        announcement: rules.iter().any(|rule| rule.announcement_must_be_recorded),
-        waived_by_written: rules
-            .iter()
-            .filter(|rule| rule.announcement_must_be_recorded)
-            .all(|rule| rule.waived_by_written),
+        strictness: rules.iter().map(|rule| strictness(rule)).max().unwrap_or(Strictness::One),
+        announcement: rules.iter().any(|rule| rule.announcement),
+        waived_by_written: rules.iter().filter(|rule| rule.announcement).all(|rule| rule.waived_by_written),
         tone,
         works_agreement_is_express: rules
             .iter()
-            .filter(|rule| rule.strictness == Strictness::Express)
+            .filter(|rule| strictness(rule) == Strictness::Express)
             .all(|rule| rule.works_agreement_is_express),
+        elements: Element::ALL.into_iter().filter(is_said).collect(),
+        purposes,
+        kept: rules.iter().filter_map(|rule| rule.kept).max_by(by_days),
+        gone: rules.iter().filter_map(|rule| rule.gone).min_by(by_days),
+        mandatory: rules.iter().any(|rule| rule.mandatory),
+        pauses: rules.iter().any(|rule| rule.pauses),
+        forbidden: rules.iter().any(|rule| rule.forbidden),
     }
 }
 
