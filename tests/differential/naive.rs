@@ -663,8 +663,10 @@ impl<'a> Naive<'a> {
 
     // ---- tones and announcements ----
 
+    /// A tone says nothing but that something is recorded.
     fn tone_will_do(&self, asked: &Asked, t: Ms) -> bool {
-        matches!(asked.tone, Some(Some(_))) && self.tone_runs(t)
+        let to_be_told = !asked.elements.is_empty() || !asked.purposes.is_empty();
+        matches!(asked.tone, Some(Some(_))) && !to_be_told && self.tone_runs(t)
     }
 
     fn tone_runs(&self, t: Ms) -> bool {
