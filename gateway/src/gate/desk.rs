@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::laws::{Watched, WatchedState};
+use super::laws::{Version, Watched, WatchedState};
 use super::{ATTEMPTS, Fault, Gate, from_row, parse_id};
 use crate::access::{Principal, Role};
 use crate::clock::{millis, written};
@@ -90,7 +90,8 @@ impl Gate {
             let outcome = if diff.loosens {
                 self.propose(author, &new, text, &diff, reason).await?
             } else {
-                let Some(version) = self.enforce(author, &new, text, &diff, json!(reason), None).await?
+                let Some(version) =
+                    self.enforce(author, &base, &new, text, &diff, json!(reason), None).await?
                 else {
                     continue;
                 };
@@ -152,7 +153,7 @@ impl Gate {
             let made = document(&row)?;
             let reasons = json!({"proposed": made.get("reason"), "approved": reason, "author": row.person});
             if let Some(version) =
-                self.enforce(author, &new, &text, &diff, reasons, Some((uid, &row.person))).await?
+                self.enforce(author, &base, &new, &text, &diff, reasons, Some((uid, &row.person))).await?
             {
                 return Ok(version);
             }
@@ -418,18 +419,20 @@ impl Gate {
         }
     }
 
-    /// Puts a table in force; none where something has changed meanwhile. Whatever else was proposed
-    /// was compared with another version, and has to be proposed anew.
+    /// Puts a table in force after `base`, which `diff` compares it with; none where something has
+    /// changed meanwhile. Whatever else was proposed was compared with another version, and has to be
+    /// proposed anew.
+    #[expect(clippy::too_many_arguments, reason = "all of it goes into one transaction")]
     async fn enforce(
         &self,
         author: &Author,
+        base: &Version,
         new: &Arc<Table>,
         text: &str,
         diff: &Diff,
         reason: Value,
         proposal: Option<(Uuid, &str)>,
     ) -> Result<Option<Value>, Fault> {
-        let base = self.laws.version();
         let at = self.law_moment().await?;
         let number = base.number.saturating_add(1);
         let diff_json = json!(diff);
