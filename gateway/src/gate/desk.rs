@@ -408,9 +408,13 @@ impl Gate {
             Change::Table { digest: new.digest().into(), text: text.into(), at: at.as_millisecond() },
             Change::Proposal { row: Box::new(row) },
         ];
-        // One proposal of a table at a time: who comes second finds the first one's.
-        let mut uids: Vec<String> =
-            self.ledger.proposals(true).await?.into_iter().map(|row| row.uid).collect();
+        // One proposal of a table at a time: who comes second finds the first one's, which may have come
+        // while the impact was reckoned.
+        let open = self.ledger.proposals(true).await?;
+        if open.iter().any(|row| row.digest == new.digest()) {
+            return Ok(None);
+        }
+        let mut uids: Vec<String> = open.into_iter().map(|row| row.uid).collect();
         uids.sort();
         let expects = vec![Expect::Law { digest: Some(diff.from.clone()) }, Expect::OpenProposals { uids }];
         match self.append(Job { expects, changes, entries: vec![entry] }).await? {
