@@ -313,8 +313,10 @@ impl Both<'_> {
             let asks =
                 |overlay: Option<&Overlay>| overlay.map_or(Requirement::NOTHING, |overlay| overlay.asks);
             let found = point("every call that names it", &asks(old), &asks(new));
-            let mut points: Vec<Point> =
-                found.into_iter().filter(|_| self.overlay_shows(at, &asks(old), &asks(new))).collect();
+            let mut points: Vec<Point> = found
+                .into_iter()
+                .filter(|_| self.overlay_shows((from, to), &asks(old), &asks(new)))
+                .collect();
             if points.is_empty()
                 && let (Some(old), Some(new)) = (old, new)
             {
@@ -325,10 +327,18 @@ impl Both<'_> {
         joined(found)
     }
 
-    /// Whether a change of an overlay shows in some call, whatever its places ask in any case.
-    fn overlay_shows(&self, at: Timestamp, old: &Requirement, new: &Requirement) -> bool {
-        let codes = self.moments().into_iter().map(|(code, _)| code).chain(nowhere().map(|(code, _)| code));
-        codes.into_iter().any(|code| {
+    /// Whether a change of an overlay between two days shows in some call, whatever its places ask in
+    /// any case: on the first day, or on one on which what a place asks changes.
+    fn overlay_shows(
+        &self,
+        (from, to): (Option<Date>, Option<Date>),
+        old: &Requirement,
+        new: &Requirement,
+    ) -> bool {
+        let moments = self.moments().into_iter().chain(nowhere());
+        let within = moments.filter(|(_, day)| to.is_none_or(|to| day.is_none_or(|day| day <= to)));
+        within.into_iter().any(|(code, day)| {
+            let at = begins(day.max(from));
             SORTS.into_iter().any(|(medium, kind)| {
                 let asks = |table: &Table, evidence, more: &Requirement| {
                     let least = table.floor_asks(evidence, kind);
@@ -342,7 +352,8 @@ impl Both<'_> {
     }
 
     /// Every place with a row in either table, and the days on which what it asks may change: its
-    /// own, its country's, and those of the country's subdivisions where it stands for them.
+    /// own, its country's, and those of all the country's subdivisions where the strictest of them
+    /// stands for one without a row. That a subdivision has one in one table says nothing of the other.
     fn moments(&self) -> Vec<(Code, Option<Date>)> {
         let codes: BTreeSet<Code> =
             self.old.histories().chain(self.new.histories()).map(|(code, _)| code).collect();
@@ -351,8 +362,8 @@ impl Both<'_> {
             let mut rows: Vec<&Row> = Vec::new();
             for table in [self.old, self.new] {
                 rows.extend(table.history(code).iter().chain(table.history(code.country())));
-                if table.history(code).iter().any(|row| row.strictest_when_unknown) {
-                    rows.extend(table.subdivisions(code).flat_map(|code| table.history(code)));
+                if table.history(code.country()).iter().any(|row| row.strictest_when_unknown) {
+                    rows.extend(table.subdivisions(code.country()).flat_map(|code| table.history(code)));
                 }
             }
             let days = boundaries(rows.iter().map(|row| (row.effective_from, row.effective_to)));
