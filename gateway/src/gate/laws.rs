@@ -91,8 +91,12 @@ impl Laws {
         *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(watched);
     }
 
+    /// Never back to an earlier version, however late somebody comes who has looked before.
     fn enforce(&self, version: Version) {
-        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = version;
+        let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
+        if in_force.number < version.number {
+            *in_force = version;
+        }
     }
 
     fn known(&self, digest: &str) -> Option<Arc<Table>> {
