@@ -2,6 +2,7 @@
 //! with a deadline.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +124,7 @@ async fn in_force(ledger: &Ledger, number: i64, digest: &str) -> Result<Laws, Se
 async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<String>, stop: CancellationToken) {
     let mut tick = tokio::time::interval(LAW_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut stamp = None;
+    let (mut stamp, mut settled) = (None, false);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -133,11 +134,22 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
             tracing::error!(code = fault.code, "it cannot be looked which version of the table is in force");
         }
         let Some(path) = &file else { continue };
-        let now = tokio::fs::metadata(path).await.ok().map(|found| (found.modified().ok(), found.len()));
-        if now.is_some() && now == stamp {
+        // The inode and the time of its last change tell a file that was moved here from the one before,
+        // whatever size and date it was given.
+        let now = tokio::fs::metadata(path)
+            .await
+            .ok()
+            .map(|found| (found.ino(), found.ctime(), found.ctime_nsec(), found.len()));
+        // What is still being written may look like a table with fewer rows: it is read once it has stood
+        // still from one look to the next.
+        if now != stamp {
+            (stamp, settled) = (now, false);
             continue;
         }
-        stamp = now;
+        if settled {
+            continue;
+        }
+        settled = true;
         let text = tokio::fs::read_to_string(path).await.ok();
         if text == seen {
             continue;
@@ -146,7 +158,7 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
             Ok(()) => seen = text,
             Err(fault) => {
                 // It is tried again with the next tick.
-                stamp = None;
+                settled = false;
                 tracing::error!(code = fault.code, "the watched table could not be offered");
             }
         }
