@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::{Asked, Door, Named, answer, json_body, media, openapi, page};
 use crate::access::Principal;
-use crate::gate::Fault;
 use crate::gate::ask::{ConsentGrant, Prompt};
+use crate::gate::{Fault, Watched};
 use crate::trail::Actor;
 
 type Gate = State<Arc<Door>>;
@@ -28,11 +28,17 @@ pub(super) async fn description() -> Response {
 }
 
 pub(super) async fn readyz(State(door): Gate) -> Response {
-    match door.gate.ledger.probe().await {
-        Ok(()) => answer(StatusCode::OK, &ready(&door)),
-        Err(error) => {
-            tracing::error!(%error, "not ready: the audit trail cannot be written");
-            answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "failing": ["trail"]}))
+    let unavailable =
+        || answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "failing": ["trail"]}));
+    if let Err(error) = door.gate.ledger.probe().await {
+        tracing::error!(%error, "not ready: the audit trail cannot be written");
+        return unavailable();
+    }
+    match door.gate.configured().await {
+        Ok(configured) => answer(StatusCode::OK, &ready(&door, configured)),
+        Err(fault) => {
+            tracing::error!(code = fault.code, "not ready: the ledger cannot be read");
+            unavailable()
         }
     }
 }
@@ -117,9 +123,9 @@ pub(super) async fn consents(
 }
 
 /// What is in force, and whether another table waits: digests and numbers only, since anybody may ask.
-fn ready(door: &Door) -> serde_json::Value {
+fn ready(door: &Door, configured: Option<Watched>) -> serde_json::Value {
     let version = door.gate.laws.version();
-    let watched = door.gate.laws.watched().map(|watched| watched.describe());
+    let watched = configured.map(|watched| watched.describe());
     json!({
         "status": "ready",
         "table": {"version": version.number, "digest": version.table.digest(), "configured": watched},

@@ -196,7 +196,7 @@ impl Gate {
     ///
     /// Where the ledger fails. A table with mistakes is no error: it changes nothing.
     pub async fn offer(&self, origin: Origin, text: Option<&str>) -> Result<(), Fault> {
-        let state = self.offered(origin, text).await?;
+        let (digest, state) = self.offered(origin, text).await?;
         match &state {
             WatchedState::InForce => tracing::debug!(origin = origin.as_str(), "the table is in force"),
             WatchedState::Waiting(proposal) => tracing::warn!(
@@ -213,37 +213,57 @@ impl Gate {
                 "the table cannot be read: it changes nothing, and the version before stays in force"
             ),
         }
-        self.laws.watch(Watched { origin, state });
+        self.laws.watch(Watched { origin, digest, state });
         Ok(())
     }
 
-    async fn offered(&self, origin: Origin, text: Option<&str>) -> Result<WatchedState, Fault> {
-        let Some(text) = text else { return Ok(WatchedState::Unreadable { problems: 0 }) };
+    /// What has become by now of the table that no person published: it may have been approved or
+    /// rejected since, or another one published.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn configured(&self) -> Result<Option<Watched>, Fault> {
+        let Some(mut watched) = self.laws.watched() else { return Ok(None) };
+        if let Some(digest) = &watched.digest {
+            watched.state = self.became_of(digest).await?;
+        }
+        Ok(Some(watched))
+    }
+
+    async fn became_of(&self, digest: &str) -> Result<WatchedState, Fault> {
+        if self.laws.in_force().digest() == digest {
+            return Ok(WatchedState::InForce);
+        }
+        let (open, now) = (self.ledger.proposals(true).await?, self.law_moment().await?);
+        match open.iter().find(|row| row.digest == digest && now < from_row(row.expires_at)) {
+            Some(row) => Ok(WatchedState::Waiting(parse_id(&row.uid)?)),
+            None => Ok(WatchedState::Passed),
+        }
+    }
+
+    /// Offers a table, where it was not offered before. Answers its digest, where it can be read.
+    async fn offered(
+        &self,
+        origin: Origin,
+        text: Option<&str>,
+    ) -> Result<(Option<String>, WatchedState), Fault> {
+        let Some(text) = text else { return Ok((None, WatchedState::Unreadable { problems: 0 })) };
         let (table, problems) = Table::check(text, today(self.clock.now()));
         let Some(table) = table else {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
             errors.clone().for_each(|problem| tracing::error!(%problem, "a mistake in the table"));
-            return Ok(WatchedState::Unreadable { problems: errors.count() });
+            return Ok((None, WatchedState::Unreadable { problems: errors.count() }));
         };
         self.refresh_law().await?;
-        if self.laws.in_force().digest() == table.digest() {
-            self.note_source(origin, table.digest()).await?;
-            return Ok(WatchedState::InForce);
+        let digest = table.digest().to_owned();
+        let known = self.ledger.table_source(origin.as_str()).await?.as_ref() == Some(&digest);
+        if !known && self.laws.in_force().digest() != digest {
+            self.publish(&Author::unknown(origin), text, "").await?;
         }
-        if self.ledger.table_source(origin.as_str()).await?.as_deref() == Some(table.digest()) {
-            let open = self.ledger.proposals(true).await?;
-            let waits = open.iter().find(|row| row.digest == table.digest());
-            return match waits {
-                Some(row) => Ok(WatchedState::Waiting(parse_id(&row.uid)?)),
-                None => Ok(WatchedState::Passed),
-            };
-        }
-        let outcome = self.publish(&Author::unknown(origin), text, "").await?;
-        self.note_source(origin, table.digest()).await?;
-        Ok(match outcome {
-            Outcome::Same | Outcome::InForce(_) => WatchedState::InForce,
-            Outcome::Proposed(uid, _) => WatchedState::Waiting(uid),
-        })
+        self.note_source(origin, &digest).await?;
+        let state = self.became_of(&digest).await?;
+        Ok((Some(digest), state))
     }
 
     /// The very first version, where nothing is in force yet.

@@ -36,6 +36,8 @@ pub struct Version {
 pub struct Watched {
     /// Where it comes from.
     pub origin: Origin,
+    /// Its digest, where it can be read.
+    pub digest: Option<String>,
     /// What became of it.
     pub state: WatchedState,
 }
@@ -81,7 +83,7 @@ impl Laws {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What became of the table that no person published.
+    /// What became of the table that no person published, when it was offered.
     #[must_use]
     pub fn watched(&self) -> Option<Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone()
