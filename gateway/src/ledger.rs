@@ -434,15 +434,15 @@ impl Ledger {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// These calls with all of their entries, as a stream.
+    /// These calls with all of their entries, as a stream. A damaged leaf is handed out as it is.
     pub fn histories<'l>(
         &'l self,
         from: i64,
         account: Option<&'l str>,
     ) -> impl Stream<Item = Result<History, LedgerError>> + 'l {
         sqlx::query_as(
-            "SELECT call.uid, (SELECT group_concat(CAST(leaf AS TEXT), char(10) ORDER BY seq) \
-             FROM entry WHERE entry.call = call.uid) AS leaves \
+            "SELECT call.uid, CAST((SELECT group_concat(CAST(leaf AS TEXT), char(10) ORDER BY seq) \
+             FROM entry WHERE entry.call = call.uid) AS BLOB) AS leaves \
              FROM call WHERE opened_at >= ?1 AND (?2 IS NULL OR account = ?2)",
         )
         .bind(from)

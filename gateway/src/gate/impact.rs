@@ -238,14 +238,16 @@ enum Facts {
 
 fn replay(base: &Arc<Table>, new: &Arc<Table>, history: &History) -> Replayed {
     let mut replayed = Replayed { uid: history.uid.clone(), ..Replayed::default() };
-    if replay_into(&mut replayed, base, new, &history.leaves).is_none() {
+    let leaves = history.leaves.as_deref().unwrap_or_default();
+    if replay_into(&mut replayed, base, new, leaves).is_none() {
         replayed.unreadable = true;
     }
     replayed
 }
 
-fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, leaves: &str) -> Option<()> {
-    let mut entries = leaves.lines().map(|line| serde_json::from_str::<Entry>(line).ok());
+fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, leaves: &[u8]) -> Option<()> {
+    let lines = leaves.split(|byte| *byte == b'\n');
+    let mut entries = lines.map(|line| serde_json::from_slice::<Entry>(line).ok());
     let first = entries.next()??;
     let Facts::Opened { facts } = first.body else { return None };
     let mut codes = Codes::default();

@@ -103,8 +103,8 @@ pub struct CallRow {
 pub struct History {
     /// The gateway's id.
     pub uid: String,
-    /// Its leaves, in the order of the log, one a line.
-    pub leaves: String,
+    /// Its leaves, in the order of the log, one a line; none where there is no entry.
+    pub leaves: Option<Vec<u8>>,
 }
 
 /// Who is behind a number that a call's entries use.
