@@ -127,6 +127,14 @@ impl Call {
         Ok(Coverage { duration_ms, granted_ms, spans })
     }
 
+    /// Whether the law lets the audio of this stretch be kept, as far as is known at `now`. `window`
+    /// is the one in which it was recorded, whether or not this law would have granted it.
+    #[must_use]
+    pub fn law_covers(&self, from: Timestamp, until: Timestamp, window: Window, now: Timestamp) -> bool {
+        let lawful = |at| self.in_the_way(at, Door::Asks, Some(window), now).is_none();
+        self.audio_stretches(from, until, now).into_iter().all(|(start, _)| lawful(start))
+    }
+
     /// The only window, as a stretch that has to be covered wherever the audio lies in it.
     fn only_window(&self, duration_ms: u64, now: Timestamp) -> Result<(Timestamp, u64), Uncovered> {
         let held = |window: &&Window| window.until.is_none_or(|(until, _)| window.from < until);

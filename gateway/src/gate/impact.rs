@@ -1,15 +1,17 @@
 //! A rehearsal: every call of the trail, replayed by the table in force and by another.
 //!
 //! Both replays see the same facts, so that whatever differs is the table's doing. A call is
-//! *blocked* where the platform asked to record at a moment at which the one table permits it and
-//! the other does not; *asked more* where its requirement is stricter in some respect.
+//! *blocked* where the platform asked to record at a moment at which the one
+//! table permits it and the other does not; *asked more* where its requirement is stricter in some
+//! respect. A recording is judged with what was known when it was accepted, in the windows in which
+//! it was made: a place found out later never unmakes it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use policy::{Call, Claim, Code, Control, Door, Event, Opened, Standing, Table, What};
+use policy::{Behavior, Call, Code, Control, Edge, Event, Opened, Span, Standing, Table, What, Window};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -254,6 +256,7 @@ fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, lea
     codes.opened(&facts);
     let mut old = Call::open(base, first.at, facts.clone());
     let mut new = Call::open(new, first.at, facts);
+    let mut recorded = Recorded::default();
     let (mut blocked, mut allowed) = (false, false);
     for entry in entries {
         let entry = entry?;
@@ -266,6 +269,7 @@ fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, lea
             Facts::Opened { .. } => return None,
             Facts::Event { facts } => {
                 codes.event(&facts);
+                recorded.event(&facts);
                 old.apply(&facts);
                 new.apply(&facts);
                 if asks_to_record(&facts.what) {
@@ -279,7 +283,8 @@ fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, lea
             }
             Facts::Accepted { facts, recording, spans } => {
                 replayed.recordings = replayed.recordings.saturating_add(1);
-                if covered(&old, &spans, entry.at) && !covered(&new, &spans, entry.at) {
+                let parts = recorded.parts(&spans);
+                if covered(&old, &parts, entry.at) && !covered(&new, &parts, entry.at) {
                     replayed.lacking.push(recording);
                 }
                 old.apply(&facts);
@@ -306,16 +311,16 @@ fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, lea
 }
 
 fn lawful(call: &Call, at: Timestamp) -> bool {
-    call.at(at).standing(at) == Standing::Lawful
+    call.standing(at.max(call.last())) == Standing::Lawful
 }
 
-/// Whether the law alone covers these moments: what was granted is the platform's doing.
-fn covered(call: &Call, spans: &[(Timestamp, Timestamp)], at: Timestamp) -> bool {
-    let parts = spans
-        .iter()
-        .map(|(from, until)| (*from, u64::try_from(until.duration_since(*from).as_millis()).unwrap_or(0)))
-        .collect();
-    call.coverage(&Claim::Placed(parts), Door::StartsByItself, at, &|_, _| true).is_ok()
+fn holds(window: &Window, at: Timestamp) -> bool {
+    Span { from: window.from, until: window.until.map(|(until, _)| until) }.holds(at)
+}
+
+/// Whether the law alone covers these parts: what was granted is the platform's doing.
+fn covered(call: &Call, parts: &[Part], at: Timestamp) -> bool {
+    parts.iter().all(|part| call.law_covers(part.from, part.until, part.window, at))
 }
 
 fn asks_to_record(what: &What) -> bool {
@@ -323,6 +328,108 @@ fn asks_to_record(what: &What) -> bool {
         what,
         What::Control(Control::Start | Control::Resume) | What::RecordingStarted | What::RecordingResumed
     )
+}
+
+/// When the platform recorded, whatever table decided it. A start or a resumption is logged only
+/// where it was granted and nothing was being recorded: so each one begins a window.
+#[derive(Default)]
+struct Recorded {
+    windows: Vec<Window>,
+    silences: Vec<Span>,
+}
+
+/// Accepted audio within one window.
+struct Part {
+    from: Timestamp,
+    until: Timestamp,
+    window: Window,
+}
+
+impl Recorded {
+    fn event(&mut self, event: &Event) {
+        let now = event.received_at;
+        let happened = event.at.map_or(now, |at| at.min(now));
+        match event.what {
+            What::Control(Control::Start | Control::Resume) => {
+                self.end(now, Edge::Suspension);
+                self.windows.push(Window { from: now, until: None });
+            }
+            What::Control(Control::Pause(behavior)) => {
+                let granted = self.windows.last().is_some_and(|window| window.until.is_none());
+                if granted && behavior == Behavior::Silence {
+                    self.silences.push(Span { from: now, until: None });
+                }
+                self.close(now, Edge::Pause);
+            }
+            What::Control(Control::Stop) => self.end(now, Edge::Stop),
+            What::RecordingPaused => self.close(happened, Edge::Pause),
+            What::RecordingStopped => self.end(happened, Edge::Stop),
+            What::Ended => self.end(happened, Edge::Ended),
+            What::PromptStarted { .. }
+            | What::PromptCompleted { .. }
+            | What::PromptInterrupted { .. }
+            | What::ConsentGiven { .. }
+            | What::ConsentDeclined { .. }
+            | What::ConsentWithdrawn { .. }
+            | What::AnnouncementRecorded { .. }
+            | What::ToneStarted
+            | What::ToneStopped
+            | What::Joined(_)
+            | What::Located { .. }
+            | What::Answered { .. }
+            | What::Left { .. }
+            | What::RecordingStarted
+            | What::RecordingResumed
+            | What::Accepted { .. } => {}
+        }
+    }
+
+    fn close(&mut self, at: Timestamp, edge: Edge) {
+        if let Some(window) = self.windows.last_mut() {
+            window.until = window.until.or(Some((at.max(window.from), edge)));
+        }
+    }
+
+    /// Closes the window, or the silence that the platform writes in its place.
+    fn end(&mut self, at: Timestamp, edge: Edge) {
+        self.close(at, edge);
+        if let Some(silence) = self.silences.last_mut() {
+            silence.until = silence.until.or(Some(at.max(silence.from)));
+        }
+    }
+
+    /// What of these moments could be heard, window by window. What lies in none was recorded
+    /// without asking: then it is its own window.
+    fn parts(&self, spans: &[(Timestamp, Timestamp)]) -> Vec<Part> {
+        let mut parts = Vec::with_capacity(spans.len());
+        for (from, until) in spans.iter().copied() {
+            let edges = self.windows.iter().flat_map(|window| [window.from, window.last_covered()]);
+            let edges = edges.chain(self.windows.iter().filter_map(|window| Some(window.until?.0)));
+            let silences = self.silences.iter();
+            let edges =
+                edges.chain(silences.flat_map(|silence| [Some(silence.from), silence.until]).flatten());
+            let mut edges: Vec<Timestamp> = edges.filter(|edge| from < *edge && *edge < until).collect();
+            edges.extend([from, until]);
+            edges.sort_unstable();
+            edges.dedup();
+            for (from, until) in edges.iter().copied().zip(edges.iter().copied().skip(1)) {
+                let inside = self.windows.iter().find(|window| holds(window, from));
+                let slack = |window: &&Window| window.from <= from && from < window.last_covered();
+                let window = inside.or_else(|| self.windows.iter().find(slack));
+                let silent = self.silences.iter().any(|silence| silence.holds(from));
+                if let Some(window) = window {
+                    parts.push(Part { from, until, window: *window });
+                } else if !silent {
+                    parts.push(Part {
+                        from,
+                        until,
+                        window: Window { from, until: Some((until, Edge::Pause)) },
+                    });
+                }
+            }
+        }
+        parts
+    }
 }
 
 /// The places that a call names.
