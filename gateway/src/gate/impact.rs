@@ -1,7 +1,7 @@
 //! A rehearsal: every call of the trail, replayed by the table in force and by another.
 //!
 //! Both replays see the same facts, so that whatever differs is the table's doing. A call is
-//! *blocked* where the platform asked to record at a moment at which the one
+//! *blocked* where the platform asked to record, or was recording, at a moment at which the one
 //! table permits it and the other does not; *asked more* where its requirement is stricter in some
 //! respect. A recording is judged with what was known when it was accepted, in the windows in which
 //! it was made: a place found out later never unmakes it.
@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use policy::{Behavior, Call, Code, Control, Edge, Event, Opened, Span, Standing, Table, What, Window};
+use policy::{
+    Behavior, Call, Code, Control, Edge, Event, Kind, Opened, Recorder, Span, Standing, Table, What, Window,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -254,10 +256,11 @@ fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, lea
     let Facts::Opened { facts } = first.body else { return None };
     let mut codes = Codes::default();
     codes.opened(&facts);
+    let is_asked = facts.kind != Kind::Emergency || facts.settings.public_safety;
     let mut old = Call::open(base, first.at, facts.clone());
     let mut new = Call::open(new, first.at, facts);
     let mut recorded = Recorded::default();
-    let (mut blocked, mut allowed) = (false, false);
+    let (mut blocked, mut allowed, mut parted) = (false, false, false);
     for entry in entries {
         let entry = entry?;
         let mut asked = |at: Timestamp, old: &Call, new: &Call| match (lawful(old, at), lawful(new, at)) {
@@ -274,6 +277,11 @@ fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, lea
                 new.apply(&facts);
                 if asks_to_record(&facts.what) {
                     asked(entry.at, &old, &new);
+                }
+                if !parted && is_suspended(&old) != is_suspended(&new) {
+                    parted = true;
+                    blocked |= is_suspended(&new);
+                    allowed |= is_suspended(&old);
                 }
             }
             Facts::ControlRefused { control } => {
@@ -293,13 +301,18 @@ fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, lea
             Facts::Refused {} => {}
         }
     }
+    if !parted {
+        let (by_new, by_old) = (suspended_alone(&new, &old), suspended_alone(&old, &new));
+        blocked |= by_new.is_some_and(|at| by_old.is_none_or(|other| at < other));
+        allowed |= by_old.is_some_and(|at| by_new.is_none_or(|other| at < other));
+    }
     let last = old.last();
     let (before, after) = (old.requirement(last), new.requirement(last));
     replayed.effects = Effects {
         blocked: u64::from(blocked),
         allowed: u64::from(allowed),
-        asked_more: u64::from(!before.is_at_least(&after)),
-        asked_less: u64::from(!after.is_at_least(&before)),
+        asked_more: u64::from(is_asked && !before.is_at_least(&after)),
+        asked_less: u64::from(is_asked && !after.is_at_least(&before)),
         lacking: 0,
     };
     let differs = |code: &&Code| old.asks_of(**code) != new.asks_of(**code);
@@ -312,6 +325,21 @@ fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, lea
 
 fn lawful(call: &Call, at: Timestamp) -> bool {
     call.standing(at.max(call.last())) == Standing::Lawful
+}
+
+/// Whether the platform is recording and was told to pause. Once the two replays differ in this, what
+/// comes after says nothing further: the platform would have gone on otherwise.
+fn is_suspended(call: &Call) -> bool {
+    matches!(call.recorder(), Recorder::Suspended { forced: true })
+}
+
+/// When `one` was suspended while the `other` went on: by time alone, before the last facts.
+fn suspended_alone(one: &Call, other: &Call) -> Option<Timestamp> {
+    let mut suspensions = one.windows().iter().filter_map(|window| match window.until {
+        Some((at, Edge::Suspension)) => Some(at),
+        Some((_, Edge::Pause | Edge::Stop | Edge::Ended)) | None => None,
+    });
+    suspensions.find(|at| other.windows().iter().any(|window| holds(window, *at)))
 }
 
 fn holds(window: &Window, at: Timestamp) -> bool {
