@@ -442,7 +442,7 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
     Ok(())
 }
 
-async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliError> {
+pub(super) async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliError> {
     match gate.ledger.account(account).await.map_err(crate::gate::Fault::from)? {
         Some(_) => Ok(()),
         None => Err(CliError::Wrong(format!(

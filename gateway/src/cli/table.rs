@@ -241,6 +241,10 @@ async fn desk(config: &Config, command: Desk, json: bool) -> Result<(), CliError
 async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Result<(), CliError> {
     match command {
         Desk::Impact { new, since, account } => {
+            // A name with a typing error has no calls, and is no reason to believe that nothing changes.
+            if let Some(account) = &account {
+                admin::must_exist(gate, account).await?;
+            }
             let (new, _) = table_of(config, Some(gate), &new).await?;
             let since = since.as_deref().map(admin::date).transpose()?;
             let bar = Bar::new();
