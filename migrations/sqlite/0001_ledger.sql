@@ -91,7 +91,8 @@ CREATE TABLE log (
     size INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Append-only: the leaf's exact bytes and its RFC 6962 hash.
+-- Append-only: the leaf's exact bytes and its RFC 6962 hash. With rowids, since leaves are large: without
+-- them SQLite gives every row of more than a quarter page a page of its own.
 CREATE TABLE entry (
     log       TEXT NOT NULL,
     seq       INTEGER NOT NULL,
@@ -102,7 +103,7 @@ CREATE TABLE entry (
     leaf      BLOB NOT NULL,
     leaf_hash BLOB NOT NULL,
     PRIMARY KEY (log, seq)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX entry_by_call ON entry (call, seq) WHERE call IS NOT NULL;
 CREATE INDEX entry_by_time ON entry (log, at);
