@@ -555,6 +555,6 @@ static WRITTEN: LazyLock<Written> = LazyLock::new(|| Written::read(ROWS));
 
 static FURTHER_WRITTEN: LazyLock<Written> = LazyLock::new(|| Written::read(FURTHER_ROWS));
 
-const ROWS: &str = include_str!("differential/table.toml");
+pub(crate) const ROWS: &str = include_str!("differential/table.toml");
 
 const FURTHER_ROWS: &str = include_str!("differential/later.toml");

@@ -7,6 +7,7 @@ mod consent;
 mod control;
 mod express;
 mod grant;
+mod impact;
 mod one_party;
 mod openapi;
 mod place;
