@@ -1,6 +1,7 @@
 //! Attempts to get audio in that is not covered. After each, nothing readable may be there.
 
 mod announced;
+mod desk;
 mod grants;
 mod hidden;
 mod logs;

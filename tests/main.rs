@@ -12,6 +12,7 @@
 mod bypass;
 mod cli;
 mod crash;
+mod desk;
 mod differential;
 mod fault;
 mod golden;

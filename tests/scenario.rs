@@ -8,6 +8,7 @@ mod control;
 mod express;
 mod grant;
 mod impact;
+mod law_desk;
 mod one_party;
 mod openapi;
 mod place;
