@@ -107,12 +107,27 @@ impl Direction {
         }
     }
 
-    fn of(old: &Requirement, new: &Requirement) -> Option<Direction> {
-        match (new.is_at_least(old), old.is_at_least(new)) {
-            (true, true) => None,
-            (true, false) => Some(Direction::Stricter),
-            (false, true) => Some(Direction::Looser),
-            (false, false) => Some(Direction::Both),
+    /// Which way a change shows in these calls, each told by what it is asked beside, before and after:
+    /// in some call not all that was asked still is, or more is than was. What a call asks in any case
+    /// hides the change there; a change hidden in every call is none.
+    fn of(
+        old: &Requirement,
+        new: &Requirement,
+        calls: impl IntoIterator<Item = (Requirement, Requirement)>,
+    ) -> Option<Direction> {
+        if old == new {
+            return None;
+        }
+        let (mut loosens, mut tightens) = (false, false);
+        for (before, after) in calls {
+            loosens = loosens || !new.and(after).is_at_least(old);
+            tightens = tightens || !old.and(before).is_at_least(new);
+        }
+        match (loosens, tightens) {
+            (false, false) => None,
+            (false, true) => Some(Direction::Stricter),
+            (true, false) => Some(Direction::Looser),
+            (true, true) => Some(Direction::Both),
         }
     }
 
@@ -186,41 +201,32 @@ type Sort = (Medium, Kind);
 
 impl Both<'_> {
     fn default(&self) -> Option<Change> {
-        let asked = |table: &Table| SORTS.map(|(medium, kind)| table.default_asks(medium, kind));
-        let points = points(&asked(self.old), &asked(self.new));
+        let nothing_beside = [(Requirement::NOTHING, Requirement::NOTHING)];
+        let points = points(|(medium, kind)| {
+            let (old, new) = (self.old.default_asks(medium, kind), self.new.default_asks(medium, kind));
+            point("", &old, &new, nothing_beside)
+        });
         change(Subject::Default(Everywhere), None, (None, None), points)
     }
 
     /// Evidence asks something else, and for some place that shows: a floor that every place exceeds
     /// decides nothing.
     fn evidence(&self) -> Vec<Change> {
-        let mut changes = Vec::new();
-        for evidence in [Evidence::Number, Evidence::Ip, Evidence::Declared] {
+        let all = [Evidence::Number, Evidence::Ip, Evidence::Declared].into_iter();
+        let changes = all.filter_map(|evidence| {
             let floor = |table: &Table| Requirement::from(table.floor(evidence));
-            let (old, new) = (floor(self.old), floor(self.new));
-            if old == new {
-                continue;
-            }
-            let mut direction: Option<Direction> = None;
-            for (code, from) in self.moments().into_iter().chain(nowhere()) {
-                for (medium, kind) in SORTS {
-                    let at = begins(from);
-                    let asks = |table: &Table| {
-                        table.asks(code, medium, kind, at).requirement.and(table.floor_asks(evidence, kind))
-                    };
-                    let found = Direction::of(&asks(self.old), &asks(self.new));
-                    direction =
-                        direction.map_or(found, |known| Some(found.map_or(known, |found| known.and(found))));
-                }
-            }
-            if let Some(direction) = direction {
-                let point =
-                    Point { of: "every call".into(), direction, before: words(&old), after: words(&new) };
-                let (subject, points) = (Subject::Evidence(evidence), alloc::vec![point]);
-                changes.push(Change { subject, name: None, from: None, to: None, direction, points });
-            }
-        }
-        changes
+            let moments = self.moments().into_iter().chain(nowhere());
+            let places = moments.flat_map(|(code, from)| {
+                let sorts = SORTS.into_iter().filter(|(_, kind)| *kind != Kind::Emergency);
+                sorts.map(move |(medium, kind)| {
+                    let asks = |table: &Table| table.asks(code, medium, kind, begins(from)).requirement;
+                    (asks(self.old), asks(self.new))
+                })
+            });
+            let point = point("every call", &floor(self.old), &floor(self.new), places)?;
+            change(Subject::Evidence(evidence), None, (None, None), alloc::vec![point])
+        });
+        changes.collect()
     }
 
     fn places(&self) -> Vec<Change> {
@@ -239,12 +245,11 @@ impl Both<'_> {
     /// What changes for a place between two days, between which nothing else changes.
     fn place(&self, code: Code, from: Option<Date>, to: Option<Date>) -> Option<Change> {
         let at = begins(from);
-        let asked =
-            |table: &Table| SORTS.map(|(medium, kind)| table.asks(code, medium, kind, at).requirement);
         let (old, new) = (self.old.row(code, at), self.new.row(code, at));
-        let mut points = points(&asked(self.old), &asked(self.new));
-        // What every evidence asks in any case is no change of the place.
-        points.retain(|point| self.shows(code, at, point.direction));
+        let mut points = points(|(medium, kind)| {
+            let asks = |table: &Table| table.asks(code, medium, kind, at).requirement;
+            point("", &asks(self.old), &asks(self.new), self.leasts((medium, kind)))
+        });
         if points.is_empty() {
             points = match (old, new) {
                 (Some(old), Some(new)) => row_wording(old, new),
@@ -260,22 +265,13 @@ impl Both<'_> {
         change(Subject::Place(code), name, (from, to), points)
     }
 
-    /// Whether a change of what a place asks shows in some call: somebody is on it, and what their
-    /// evidence asks, or that nothing is known of them, may ask as much in any case.
-    fn shows(&self, code: Code, at: Timestamp, direction: Direction) -> bool {
-        SORTS.into_iter().any(|(medium, kind)| {
-            let asks =
-                |table: &Table, least: Requirement| table.asks(code, medium, kind, at).requirement.and(least);
-            let floors = [Evidence::Declared, Evidence::Ip, Evidence::Number]
-                .map(|evidence| (self.old.floor_asks(evidence, kind), self.new.floor_asks(evidence, kind)));
-            let unknown = (self.old.default_asks(medium, kind), self.new.default_asks(medium, kind));
-            floors.into_iter().chain([unknown]).any(|(old, new)| {
-                let found = Direction::of(&asks(self.old, old), &asks(self.new, new));
-                found.is_some_and(|found| {
-                    (direction.loosens() && found.loosens()) || (direction.tightens() && found.tightens())
-                })
-            })
-        })
+    /// The least that a call asks beside a place: somebody is on it, there or elsewhere, and what their
+    /// evidence asks, or that nothing is known of them, is asked in any case.
+    fn leasts(&self, (medium, kind): Sort) -> impl Iterator<Item = (Requirement, Requirement)> {
+        let floors = [Evidence::Declared, Evidence::Ip, Evidence::Number]
+            .map(|evidence| (self.old.floor_asks(evidence, kind), self.new.floor_asks(evidence, kind)));
+        let unknown = (self.old.default_asks(medium, kind), self.new.default_asks(medium, kind));
+        floors.into_iter().chain([unknown])
     }
 
     fn overlays(&self) -> Vec<Change> {
@@ -312,11 +308,9 @@ impl Both<'_> {
             let (old, new) = (self.old.overlay(id, at), self.new.overlay(id, at));
             let asks =
                 |overlay: Option<&Overlay>| overlay.map_or(Requirement::NOTHING, |overlay| overlay.asks);
-            let found = point("every call that names it", &asks(old), &asks(new));
-            let mut points: Vec<Point> = found
-                .into_iter()
-                .filter(|_| self.overlay_shows((from, to), &asks(old), &asks(new)))
-                .collect();
+            let calls = self.calls(from, to);
+            let found = point("every call that names it", &asks(old), &asks(new), calls);
+            let mut points: Vec<Point> = found.into_iter().collect();
             if points.is_empty()
                 && let (Some(old), Some(new)) = (old, new)
             {
@@ -327,33 +321,33 @@ impl Both<'_> {
         joined(found)
     }
 
-    /// Whether a change of an overlay between two days shows in some call, whatever its places ask in
-    /// any case: on the first day, or on one on which what a place asks changes.
-    fn overlay_shows(
+    /// What calls between two days ask before any overlay, by who is on them: somebody of whom nothing
+    /// is known, or who is at a place by some evidence.
+    fn calls(
         &self,
-        (from, to): (Option<Date>, Option<Date>),
-        old: &Requirement,
-        new: &Requirement,
-    ) -> bool {
+        from: Option<Date>,
+        to: Option<Date>,
+    ) -> impl Iterator<Item = (Requirement, Requirement)> {
         let moments = self.moments().into_iter().chain(nowhere());
-        let within = moments.filter(|(_, day)| to.is_none_or(|to| day.is_none_or(|day| day <= to)));
-        within.into_iter().any(|(code, day)| {
+        let meanwhile = moments.filter(move |(_, day)| to.is_none_or(|to| day.is_none_or(|day| day <= to)));
+        let places = meanwhile.flat_map(move |(code, day)| {
             let at = begins(day.max(from));
-            SORTS.into_iter().any(|(medium, kind)| {
-                let asks = |table: &Table, evidence, more: &Requirement| {
-                    let least = table.floor_asks(evidence, kind);
-                    table.asks(code, medium, kind, at).requirement.and(least).and(*more)
-                };
-                [Evidence::Declared, Evidence::Ip, Evidence::Number].into_iter().any(|evidence| {
-                    Direction::of(&asks(self.old, evidence, old), &asks(self.new, evidence, new)).is_some()
+            SORTS.into_iter().flat_map(move |(medium, kind)| {
+                let asks = move |table: &Table| table.asks(code, medium, kind, at).requirement;
+                [Evidence::Declared, Evidence::Ip, Evidence::Number].map(|evidence| {
+                    let on = |table: &Table| asks(table).and(table.floor_asks(evidence, kind));
+                    (on(self.old), on(self.new))
                 })
             })
-        })
+        });
+        let unknown = SORTS
+            .map(|(medium, kind)| (self.old.default_asks(medium, kind), self.new.default_asks(medium, kind)));
+        unknown.into_iter().chain(places)
     }
 
     /// Every place with a row in either table, and the days on which what it asks may change: its
-    /// own, its country's, and those of all the country's subdivisions where the strictest of them
-    /// stands for one without a row. That a subdivision has one in one table says nothing of the other.
+    /// own, its country's, and those of the country's subdivisions where the strictest of them counts
+    /// for one without a row.
     fn moments(&self) -> Vec<(Code, Option<Date>)> {
         let codes: BTreeSet<Code> =
             self.old.histories().chain(self.new.histories()).map(|(code, _)| code).collect();
@@ -362,8 +356,9 @@ impl Both<'_> {
             let mut rows: Vec<&Row> = Vec::new();
             for table in [self.old, self.new] {
                 rows.extend(table.history(code).iter().chain(table.history(code.country())));
-                if table.history(code.country()).iter().any(|row| row.strictest_when_unknown) {
-                    rows.extend(table.subdivisions(code.country()).flat_map(|code| table.history(code)));
+                let country = code.country();
+                if table.history(country).iter().any(|row| row.strictest_when_unknown) {
+                    rows.extend(table.subdivisions(country).flat_map(|code| table.history(code)));
                 }
             }
             let days = boundaries(rows.iter().map(|row| (row.effective_from, row.effective_to)));
@@ -418,10 +413,10 @@ fn change(
 }
 
 /// What changes by sort of call; sorts for which the same changes become one point.
-fn points(old: &[Requirement; SORTS.len()], new: &[Requirement; SORTS.len()]) -> Vec<Point> {
+fn points(found: impl Fn(Sort) -> Option<Point>) -> Vec<Point> {
     let mut grouped: Vec<(Vec<Sort>, Point)> = Vec::new();
-    for (sort, (old, new)) in SORTS.into_iter().zip(old.iter().zip(new)) {
-        let Some(found) = point("", old, new) else { continue };
+    for sort in SORTS {
+        let Some(found) = found(sort) else { continue };
         match grouped.iter_mut().find(|(_, known)| *known == found) {
             Some((sorts, _)) => sorts.push(sort),
             None => grouped.push((alloc::vec![sort], found)),
@@ -430,14 +425,24 @@ fn points(old: &[Requirement; SORTS.len()], new: &[Requirement; SORTS.len()]) ->
     grouped.into_iter().map(|(sorts, point)| Point { of: sorts_in_words(&sorts), ..point }).collect()
 }
 
-fn point(of: &str, old: &Requirement, new: &Requirement) -> Option<Point> {
-    let direction = Direction::of(old, new)?;
+fn point(
+    of: &str,
+    old: &Requirement,
+    new: &Requirement,
+    calls: impl IntoIterator<Item = (Requirement, Requirement)>,
+) -> Option<Point> {
+    let direction = Direction::of(old, new, calls)?;
     Some(Point { of: of.into(), direction, before: in_full(old, new), after: in_full(new, old) })
 }
 
 /// A requirement in words, with what words alone would hide beside `other`.
 fn in_full(requirement: &Requirement, other: &Requirement) -> String {
-    let mut text = words(requirement);
+    let mut text = if requirement.forbidden && other.forbidden {
+        let allowed = Requirement { forbidden: false, ..*requirement };
+        format!("recording is forbidden; were it not, {}", words(&allowed))
+    } else {
+        words(requirement)
+    };
     if requirement.waived_by_written != other.waived_by_written {
         text.push_str(match requirement.waived_by_written {
             true => "; written consent is accepted instead of the recorded announcement",
