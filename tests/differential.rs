@@ -171,6 +171,24 @@ impl Facts {
         call
     }
 
+    /// The same call under another table.
+    pub(crate) fn call_by(&self, table: &Arc<Table>) -> Call {
+        let mut call = Call::open(table, self.received, self.opened.clone());
+        self.events.iter().for_each(|event| call.apply(event));
+        call
+    }
+
+    /// Changes every place of everybody.
+    pub(crate) fn each_place(&mut self, change: impl Fn(&mut Place)) {
+        let located = self.events.iter_mut().flat_map(|event| match &mut event.what {
+            What::Joined(joined) => joined.places.as_mut_slice(),
+            What::Located { places, .. } => places.as_mut_slice(),
+            _ => &mut [],
+        });
+        let opened = self.opened.participants.iter_mut().flat_map(|joined| &mut joined.places);
+        opened.chain(located).for_each(change);
+    }
+
     fn naive(&self) -> Naive<'_> {
         let further = self.further.map(|known_at| (&*FURTHER_WRITTEN, known_at));
         Naive::new(&WRITTEN, further, self.received, &self.opened, &self.events)

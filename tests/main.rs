@@ -13,6 +13,7 @@ mod bypass;
 mod cli;
 mod crash;
 mod desk;
+mod diff;
 mod differential;
 mod fault;
 mod golden;
