@@ -72,6 +72,22 @@ pub fn mistaken(code: Code) -> Option<(Code, &'static str)> {
     name(state).filter(|state| name(code).is_some_and(|country| country != *state)).map(|name| (state, name))
 }
 
+/// The word of a vocabulary that somebody who wrote `text` meant: whatever the case, and with a letter
+/// or two gone wrong.
+pub(crate) fn nearest_word<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let spread = |text: &str| -> Vec<char> {
+        let small = text.trim().chars().flat_map(char::to_lowercase);
+        small.map(|c| if matches!(c, '_' | ' ') { '-' } else { c }).collect()
+    };
+    if text.len() > LONGEST {
+        return None;
+    }
+    let written = spread(text);
+    let most = if written.len() < 3 { 0 } else { (written.len() / 4).clamp(1, 3) };
+    let near = words.into_iter().map(|word| (distance(&written, &spread(word)), word));
+    near.filter(|(apart, _)| *apart <= most).min_by_key(|(apart, _)| *apart).map(|(_, word)| word)
+}
+
 // The ways to read a text, from the surest to the boldest. The first that finds anything is believed.
 
 /// `US-CA` and `CA`, `Georgia`, and what the list of everyday words knows: `Deutschland`, `USA`, `UK`.

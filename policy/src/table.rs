@@ -4,6 +4,7 @@
 //! wrong with it at once. A table never changes; it is named by the SHA-256 of its text.
 
 mod lint;
+mod mend;
 mod read;
 
 use alloc::collections::BTreeMap;
@@ -41,20 +42,23 @@ impl Table {
     ///
     /// Every [`Problem`] of the text that is an error, in the order of the lines.
     pub fn parse(text: &str) -> Result<Table, Problems> {
-        let (table, problems) = read::table(text);
-        table.ok_or(Problems(problems))
+        let reading = read::table(text);
+        let usable = reading.problems.is_empty();
+        reading.table.filter(|_| usable).ok_or(Problems(reading.problems))
     }
 
     /// Reads a table as [`parse`](Table::parse) does, and tells what looks wrong on `today` as well:
-    /// the table, where there is no error, and every problem in the order of the lines.
+    /// the table, where there is no error, and every problem in the order of the lines. Where
+    /// something cannot be read, what looks wrong with the rest is told all the same.
     #[must_use]
     pub fn check(text: &str, today: Date) -> (Option<Table>, Vec<Problem>) {
-        let (table, mut problems) = read::table(text);
+        let read::Reading { table, mut problems, broken } = read::table(text);
+        let usable = problems.is_empty();
         if let Some(table) = &table {
-            problems.extend(lint::problems(table, today));
+            problems.extend(lint::problems(table, &broken, today));
             problems.sort_by_key(|problem| (problem.line, problem.column));
         }
-        (table, problems)
+        (table.filter(|_| usable), problems)
     }
 
     /// `sha256:` and the hash of the text, in hexadecimal.
@@ -88,6 +92,16 @@ impl Table {
     #[must_use]
     pub fn overlay_history(&self, id: &str) -> &[Overlay] {
         self.overlays.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the floor of an evidence stands.
+    fn floor_at(&self, evidence: Evidence) -> At {
+        let [declared, ip, number] = self.floors.at;
+        match evidence {
+            Evidence::Declared => declared,
+            Evidence::Ip => ip,
+            Evidence::Number => number,
+        }
     }
 
     /// What is asked where nothing is known, as it is written.
@@ -415,6 +429,8 @@ struct Floors {
     declared: Rule,
     ip: Rule,
     number: Rule,
+    /// Where the three stand.
+    at: [At; 3],
 }
 
 /// How bad a problem is.

@@ -1,5 +1,6 @@
 //! What looks wrong in a table that can be used: warnings for whoever edits it.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -12,8 +13,10 @@ use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
 use crate::rule::{Requirement, Rule, Strictness};
 
-pub(super) fn problems(table: &Table, today: Date) -> Vec<Problem> {
-    let mut lint = Lint { table, today, problems: Vec::new() };
+/// What looks wrong. `broken` are the codes and ids of which something could not be read, so that
+/// nothing can be said of what they lack.
+pub(super) fn problems(table: &Table, broken: &BTreeSet<String>, today: Date) -> Vec<Problem> {
+    let mut lint = Lint { table, broken, today, problems: Vec::new() };
     for (code, history) in table.histories() {
         let dated: Vec<(At, &dyn Dated)> = history.iter().map(|row| (row.at, row as &dyn Dated)).collect();
         lint.history(&code.to_string(), &dated, &what_holds_without(table, code));
@@ -32,6 +35,7 @@ pub(super) fn problems(table: &Table, today: Date) -> Vec<Problem> {
 
 struct Lint<'t> {
     table: &'t Table,
+    broken: &'t BTreeSet<String>,
     today: Date,
     problems: Vec<Problem>,
 }
@@ -50,6 +54,9 @@ impl Lint<'_> {
 
     /// Days on which nothing of a history holds.
     fn history(&mut self, name: &str, history: &[(At, &dyn Dated)], without: &str) {
+        if self.broken.contains(&name.to_uppercase()) {
+            return;
+        }
         if let Some((at, first)) = history.first()
             && let Some(from) = first.effective_from()
             && self.today < from
@@ -90,8 +97,9 @@ impl Lint<'_> {
         let name = row.code.to_string();
         self.review(&row.source, row.at, &name);
         self.idle(&name, &row.rule, row.at);
-        if !row.code.is_country() && self.table.history(row.code.country()).is_empty() {
-            let country = row.code.country();
+        let country = row.code.country();
+        let unread = self.broken.contains(country.as_str());
+        if !row.code.is_country() && self.table.history(country).is_empty() && !unread {
             self.warn(
                 "state-without-country",
                 row.at,
@@ -104,7 +112,7 @@ impl Lint<'_> {
                 (row.asks(*medium, Kind::Conversation), self.table.default_asks(*medium, Kind::Conversation));
             row.strictness > default.strictness
                 || (row.announcement_must_be_recorded && !default.announcement_must_be_recorded)
-                || !default.says.always.holds_all(row.says.always)
+                || default.says.and(row.says) != default.says
         });
         if stricter.is_some() {
             self.warn(
@@ -186,6 +194,7 @@ impl Lint<'_> {
         let says_strictest = history.iter().find(|row| row.strictest_when_unknown);
         if let Some(row) = says_strictest
             && self.table.subdivisions(code).next().is_none()
+            && self.broken.is_empty()
         {
             self.warn(
                 "decides-nothing",
@@ -204,10 +213,9 @@ impl Lint<'_> {
         let wrong: Vec<_> =
             pairs.into_iter().filter(|(weak, strong)| !asks(*weak).is_at_least(&asks(*strong))).collect();
         for (weak, strong) in wrong {
-            let at = At { line: 1, column: 1 };
             self.warn(
                 "weak-evidence-asks-less",
-                at,
+                self.table.floor_at(weak),
                 format!(
                     "in [evidence] `{}` asks for less than `{}`, though it proves less",
                     weak.as_str(),

@@ -3,7 +3,7 @@
 //! The reader goes on after a mistake, so that one run shows all of them.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::mend::{Mended, mend};
 use super::{
     Asks, At, ByMedium, Confidence, Dated, Floors, MediaRules, Overlay, Problem, Review, Row, Severity,
     Source, Table,
@@ -23,32 +24,108 @@ use crate::retention::{Period, Retention};
 use crate::rule::{Form, Parties, Requirement, Rule, Strictness};
 use crate::told::{self, Element, Purpose, Says, Word};
 
-/// The table, where there is no error, and every problem.
-pub(super) fn table(text: &str) -> (Option<Table>, Vec<Problem>) {
+/// What was read of a text.
+pub(super) struct Reading {
+    /// As much of the table as can be read. It can be used where there is no problem.
+    pub(super) table: Option<Table>,
+    /// Everything that is wrong.
+    pub(super) problems: Vec<Problem>,
+    /// The codes and ids of which something could not be read.
+    pub(super) broken: BTreeSet<String>,
+}
+
+/// Reads a text to its end, whatever is wrong with it.
+pub(super) fn table(text: &str) -> Reading {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader::new(text);
+    let lists = |section| document.get_ref().get(section).is_none_or(|list| list.get_ref().is_array());
+    let sections = document.get_ref().keys().all(|key| SECTIONS.contains(&key.get_ref().as_ref()));
+    if errors.is_empty() && sections && lists("jurisdiction") && lists("overlay") {
+        return read(Reader::new(text, None), document.get_ref(), errors, text);
+    }
+    match mend(text).filter(|mended| !mended.slips.is_empty()) {
+        Some(mended) => {
+            let (document, errors) = DeTable::parse_recoverable(&mended.text);
+            read(Reader::new(text, Some(&mended)), document.get_ref(), errors, &mended.text)
+        }
+        None => read(Reader::new(text, None), document.get_ref(), errors, text),
+    }
+}
+
+fn read(mut reader: Reader<'_>, document: &DeTable<'_>, errors: Vec<toml::de::Error>, text: &str) -> Reading {
+    for slip in reader.mended.map_or(&[][..], |mended| &mended.slips) {
+        let At { line, column } = reader.at_byte(slip.at);
+        reader.problems.push(Problem {
+            severity: Severity::Error,
+            code: slip.code,
+            line,
+            column,
+            message: slip.message.clone(),
+            hint: Some(slip.hint.clone()),
+        });
+    }
     for error in errors {
         let at = error.span().unwrap_or(0..0);
-        reader.problem("not-toml", at, format!("this is no TOML: {}", error.message()), None);
+        let line = reader.at(&at).line;
+        // Where something is told already, what the parser says of the same line is of no use.
+        if !reader.problems.iter().any(|problem| problem.line == line) {
+            let (code, message, hint) = in_plain_words(error.message(), text.get(at.clone()).unwrap_or(""));
+            reader.problem(code, at, message, Some(hint));
+        }
     }
-    let root = Section { reader: &mut reader, what: "the table", at: 0..0, entries: document.get_ref() };
+    let told: BTreeSet<usize> = reader.problems.iter().map(|problem| problem.line).collect();
+    let slips = reader.problems.len();
+    let root = Section::new(&mut reader, "the table", 0..0, document);
     let table = root.table();
+    // A value that is not there was told as that.
+    let mut index = 0;
+    reader.problems.retain(|problem| {
+        index += 1;
+        index <= slips || problem.code != "empty" || !told.contains(&problem.line)
+    });
     reader.problems.sort_by_key(|problem| (problem.line, problem.column));
-    let usable = reader.problems.is_empty();
-    (table.filter(|_| usable), reader.problems)
+    Reading { table, problems: reader.problems, broken: reader.broken }
+}
+
+/// What a parser's message means to somebody who knows no TOML.
+fn in_plain_words(message: &str, written: &str) -> (&'static str, String, &'static str) {
+    if message.contains("duplicate key") {
+        let hint = "delete one of the two; a new row begins with `[[jurisdiction]]`";
+        return ("twice", format!("`{written}` stands twice in this row"), hint);
+    }
+    let hint = "compare this line with the same line of another row";
+    let plain = if message.contains("escape") {
+        return (
+            "not-toml",
+            "a backslash inside of quotation marks begins a special sign".into(),
+            "write `\\\\` where a backslash is meant",
+        );
+    } else if message.contains("carriage return") {
+        "a line ends as on an old Macintosh: save the file with Windows or Unix line endings"
+    } else if message.contains("string") {
+        "this text is not written as a text has to be"
+    } else if message.contains("recur") {
+        "too many brackets are open"
+    } else {
+        "this is not written as a table has to be"
+    };
+    ("not-toml", format!("{plain} ({message})"), hint)
 }
 
 struct Reader<'t> {
     text: &'t str,
+    /// The text that is read instead, where this one is no TOML.
+    mended: Option<&'t Mended>,
     /// Where each line begins.
     lines: Vec<usize>,
     problems: Vec<Problem>,
+    broken: BTreeSet<String>,
 }
 
 impl<'t> Reader<'t> {
-    fn new(text: &'t str) -> Reader<'t> {
+    fn new(text: &'t str, mended: Option<&'t Mended>) -> Reader<'t> {
         let behind = text.match_indices('\n').map(|(newline, _)| newline + 1);
-        Reader { text, lines: core::iter::once(0).chain(behind).collect(), problems: Vec::new() }
+        let lines = core::iter::once(0).chain(behind).collect();
+        Reader { text, mended, lines, problems: Vec::new(), broken: BTreeSet::new() }
     }
 
     fn problem(&mut self, code: &'static str, at: Range<usize>, message: String, hint: Option<&str>) {
@@ -58,9 +135,15 @@ impl<'t> Reader<'t> {
     }
 
     fn at(&self, span: &Range<usize>) -> At {
-        let line = self.lines.partition_point(|begin| *begin <= span.start);
+        self.at_byte(self.mended.map_or(span.start, |mended| mended.original(span.start)))
+    }
+
+    /// Line and column of a byte of the text as it was given.
+    fn at_byte(&self, at: usize) -> At {
+        let line = self.lines.partition_point(|begin| *begin <= at);
         let begin = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        At { line, column: self.text.get(begin..span.start).unwrap_or("").chars().count() + 1 }
+        let before = self.text.get(begin..at).unwrap_or("").trim_start_matches('\u{feff}');
+        At { line, column: before.chars().count() + 1 }
     }
 }
 
@@ -70,11 +153,17 @@ struct Section<'r, 't, 'd> {
     what: &'r str,
     at: Range<usize>,
     entries: &'d DeTable<'d>,
+    /// Keys that are misspelt: what was meant, and the value.
+    meant: Vec<(&'static str, &'d Spanned<DeValue<'d>>)>,
 }
 
-impl<'d> Section<'_, '_, 'd> {
+impl<'r, 't, 'd> Section<'r, 't, 'd> {
+    fn new(reader: &'r mut Reader<'t>, what: &'r str, at: Range<usize>, entries: &'d DeTable<'d>) -> Self {
+        Section { reader, what, at, entries, meant: Vec::new() }
+    }
+
     fn table(mut self) -> Option<Table> {
-        self.only(&["default", "evidence", "jurisdiction", "overlay"]);
+        self.only(&SECTIONS);
         let default = self.section("default", "[default]", |section| {
             section.only(&[RULE_KEYS, &["voicemail", "public_safety"]].concat());
             let rule = section.rule(None)?;
@@ -101,7 +190,8 @@ impl<'d> Section<'_, '_, 'd> {
             let declared = floor("declared", "the floor `declared`");
             let ip = floor("ip", "the floor `ip`");
             let number = floor("number", "the floor `number`");
-            Some(Floors { declared: declared?, ip: ip?, number: number? })
+            let at = ["declared", "ip", "number"].map(|key| section.reader.at(&section.at_key(key)));
+            Some(Floors { declared: declared?, ip: ip?, number: number?, at })
         });
         let rows = self.histories(
             "jurisdiction",
@@ -135,7 +225,7 @@ impl<'d> Section<'_, '_, 'd> {
         key_of: impl Fn(&T) -> K,
     ) -> BTreeMap<K, Vec<T>> {
         let mut histories: BTreeMap<K, Vec<(Range<usize>, T)>> = BTreeMap::new();
-        let Some(value) = self.entries.get(key) else { return BTreeMap::new() };
+        let Some(value) = self.get(key) else { return BTreeMap::new() };
         let hint = format!("each begins with `[[{key}]]`");
         let Some(list) = value.get_ref().as_array() else {
             let message = format!("`{key}` is not a list");
@@ -153,10 +243,17 @@ impl<'d> Section<'_, '_, 'd> {
                 .get(name_key)
                 .and_then(|name| name.get_ref().as_str())
                 .map_or_else(|| format!("this {what}"), |name| format!("the {what} `{name}`"));
-            let mut section = Section { reader: self.reader, what: &name, at: item.span(), entries };
-            if let Some(row) = read(&mut section) {
-                let at = section.at_key(name_key);
-                histories.entry(key_of(&row)).or_default().push((at, row));
+            let mut section = Section::new(self.reader, &name, item.span(), entries);
+            match read(&mut section) {
+                Some(row) => {
+                    let at = section.at_key(name_key);
+                    histories.entry(key_of(&row)).or_default().push((at, row));
+                }
+                None => {
+                    let name = section.get(name_key).and_then(|name| name.get_ref().as_str());
+                    let name = name.map(|name| name.trim().to_uppercase());
+                    section.reader.broken.insert(name.unwrap_or_default());
+                }
             }
         }
         for (name, history) in &mut histories {
@@ -175,6 +272,7 @@ impl<'d> Section<'_, '_, 'd> {
                 let message = format!("`{name}` ends on {to}, before it begins on {from}");
                 let hint = "`effective_to` is the last day on which the row holds";
                 self.reader.problem("ends-before-it-begins", at.clone(), message, Some(hint));
+                self.reader.broken.insert(name.to_string().to_uppercase());
             }
         }
         for pair in history.windows(2) {
@@ -191,11 +289,12 @@ impl<'d> Section<'_, '_, 'd> {
             };
             let hint = "give each row of a history its own `effective_from`, after the `effective_to` of the one before; or delete one";
             self.reader.problem("overlap", at.clone(), message, Some(hint));
+            self.reader.broken.insert(name.to_string().to_uppercase());
         }
     }
 
     fn row(&mut self, at: At) -> Option<Row> {
-        self.only(&[RULE_KEYS, SOURCE_KEYS, DATE_KEYS, ROW_KEYS].concat());
+        self.only(&[ROW_KEYS, RULE_KEYS, SOURCE_KEYS, DATE_KEYS].concat());
         let code = self.code();
         let name = self.text("name");
         if let (Some(code), Some((name, at))) = (code, &name) {
@@ -230,7 +329,7 @@ impl<'d> Section<'_, '_, 'd> {
     }
 
     fn overlay(&mut self, at: At) -> Option<Overlay> {
-        self.only(&[RULE_KEYS, SOURCE_KEYS, DATE_KEYS, OVERLAY_KEYS].concat());
+        self.only(&[OVERLAY_KEYS, RULE_KEYS, SOURCE_KEYS, DATE_KEYS].concat());
         let id = self.text("id").and_then(|(id, at)| {
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             let slug = id.len() <= 40 && id.bytes().all(plain);
@@ -245,16 +344,13 @@ impl<'d> Section<'_, '_, 'd> {
         let rule = self.rule(Some(Rule::of(Strictness::One)));
         let source = self.source();
         let purposes = self.words::<Purpose>("purposes");
-        let recording = if self.entries.contains_key("recording") {
+        let recording = if self.has("recording") {
             self.word("recording", &[("mandatory", (true, false)), ("forbidden", (false, true))])
         } else {
             Some((false, false))
         };
-        let pause = if self.entries.contains_key("pause_for") {
-            self.word("pause_for", &[("card-data", true)])
-        } else {
-            Some(false)
-        };
+        let pause =
+            if self.has("pause_for") { self.word("pause_for", &[("card-data", true)]) } else { Some(false) };
         let effective_from = self.date("effective_from");
         let effective_to = self.date("effective_to");
         let mut asks = Requirement::from(rule?);
@@ -274,15 +370,16 @@ impl<'d> Section<'_, '_, 'd> {
 
     fn code(&mut self) -> Option<Code> {
         let (text, at) = self.text("code")?;
-        let code = text.parse::<Code>().ok().filter(|code| atlas::name(*code).is_some());
-        if code.is_none() {
+        let trimmed = text.trim();
+        let code = trimmed.parse::<Code>().ok().filter(|code| atlas::name(*code).is_some());
+        if code.is_some() && trimmed.len() < text.len() {
+            let message = format!("`{text}` has blanks around it");
+            self.reader.problem("bad-value", at, message, Some(&format!("write `\"{trimmed}\"`")));
+        } else if code.is_none() {
             let meant: Vec<String> =
                 atlas::nearest(&text).iter().map(|(code, name)| format!("`{code}` ({name})")).collect();
             let hint = match meant.as_slice() {
-                [] => {
-                    "write an ISO 3166-1 country such as `DE`, or an ISO 3166-2 subdivision such as `US-CA`"
-                        .into()
-                }
+                [] => "write a country such as `DE`, or a state or province such as `US-CA`".into(),
                 meant => format!("did you mean {}?", meant.join(" or ")),
             };
             let message = format!("`{text}` is no place that ISO 3166 knows");
@@ -333,7 +430,7 @@ impl<'d> Section<'_, '_, 'd> {
         let retention = self.retention(base.map_or(Retention::FREE, |rule| rule.retention));
         let (parties, form) = (parties?, form?);
         let Some(strictness) = Strictness::of(parties, form) else {
-            let at = self.entries.get("form").map_or_else(|| self.at.clone(), Spanned::span);
+            let at = self.get("form").map_or_else(|| self.at.clone(), Spanned::span);
             let message = format!(
                 "{} contradicts itself: `parties = \"{}\"` with `form = \"{}\"`",
                 self.what,
@@ -358,7 +455,7 @@ impl<'d> Section<'_, '_, 'd> {
     /// What a row says of voicemail, by medium, and whether it says anything. The greeting is the
     /// prompt, so it has to say that the message is recorded.
     fn voicemail(&mut self, rules: [Rule; 3]) -> Option<(bool, [Rule; 3])> {
-        if !self.entries.contains_key("voicemail") {
+        if !self.has("voicemail") {
             return Some((false, rules));
         }
         self.section("voicemail", "`voicemail`", |section| {
@@ -378,7 +475,7 @@ impl<'d> Section<'_, '_, 'd> {
     }
 
     fn public_safety(&mut self) -> Option<Option<Rule>> {
-        if !self.entries.contains_key("public_safety") {
+        if !self.has("public_safety") {
             return Some(None);
         }
         self.section("public_safety", "`public_safety`", |section| {
@@ -389,17 +486,17 @@ impl<'d> Section<'_, '_, 'd> {
     }
 
     fn says(&mut self, base: Says) -> Option<Says> {
-        let always = match self.entries.contains_key("prompt_says") {
+        let always = match self.has("prompt_says") {
             true => self.words::<Element>("prompt_says"),
             false => Some(base.always),
         };
         let mut for_purpose = base.for_purpose;
-        if self.entries.contains_key("prompt_says_for") {
+        if self.has("prompt_says_for") {
             let mut wrong = false;
             self.section("prompt_says_for", "`prompt_says_for`", |section| {
                 section.only(&Purpose::ALL.map(Purpose::as_str));
                 for (purpose, elements) in Purpose::ALL.into_iter().zip(&mut for_purpose) {
-                    if section.entries.contains_key(purpose.as_str()) {
+                    if section.has(purpose.as_str()) {
                         match section.words::<Element>(purpose.as_str()) {
                             Some(words) => *elements = words,
                             None => wrong = true,
@@ -416,7 +513,7 @@ impl<'d> Section<'_, '_, 'd> {
     }
 
     fn retention(&mut self, base: Retention) -> Option<Retention> {
-        if !self.entries.contains_key("retention") {
+        if !self.has("retention") {
             return Some(base);
         }
         self.section("retention", "`retention`", |section| {
@@ -425,8 +522,9 @@ impl<'d> Section<'_, '_, 'd> {
             let maximum = section.period("maximum", base.maximum);
             let retention = Retention { minimum: minimum?, maximum: maximum? };
             if retention.contradicts_itself() {
-                let message = format!("{} has a minimum that is longer than its maximum", section.what);
-                section.reader.problem("contradiction", section.at.clone(), message, None);
+                let message = "the minimum is longer than the maximum".into();
+                let hint = "nothing can be kept longer than it may be: correct one of the two";
+                section.reader.problem("contradiction", section.at.clone(), message, Some(hint));
                 return None;
             }
             Some(retention)
@@ -434,27 +532,28 @@ impl<'d> Section<'_, '_, 'd> {
     }
 
     fn period(&mut self, key: &str, default: Option<Period>) -> Option<Option<Period>> {
-        if !self.entries.contains_key(key) {
+        if !self.has(key) {
             return Some(default);
         }
         let (text, at) = self.text(key)?;
         match text.parse() {
             Ok(period) => Some(Some(period)),
             Err(message) => {
-                self.reader.problem("not-a-period", at, message, None);
+                let (message, hint) = message.split_once("; ").unwrap_or((&message, "write a shorter time"));
+                self.reader.problem("not-a-period", at, message.into(), Some(hint));
                 None
             }
         }
     }
 
     fn media(&mut self, base: Rule) -> Option<MediaRules> {
-        if !self.entries.contains_key("media") {
+        if !self.has("media") {
             return Some(MediaRules::default());
         }
         self.section("media", "`media`", |section| {
             section.only(&["telephone", "voip", "video"]);
             let mut rule = |key, what| -> Result<Option<Rule>, ()> {
-                if !section.entries.contains_key(key) {
+                if !section.has(key) {
                     return Ok(None);
                 }
                 let rule = section.section(key, what, |medium| {
@@ -489,7 +588,7 @@ impl<'d> Section<'_, '_, 'd> {
     fn citations(&mut self) -> Option<Vec<String>> {
         let list = self.strings("citations")?;
         if list.is_empty() || list.iter().any(|citation| citation.trim().is_empty()) {
-            let at = self.entries.get("citations").map_or_else(|| self.at.clone(), Spanned::span);
+            let at = self.get("citations").map_or_else(|| self.at.clone(), Spanned::span);
             self.reader.problem(
                 "missing-citation",
                 at,
@@ -532,21 +631,21 @@ impl<'d> Section<'_, '_, 'd> {
     }
 
     fn strictest_when_unknown(&mut self) -> Option<bool> {
-        if !self.entries.contains_key("unknown_subdivision") {
+        if !self.has("unknown_subdivision") {
             return Some(false);
         }
         self.word("unknown_subdivision", &[("strictest", true), ("country", false)])
     }
 
     fn waived_by(&mut self, default: bool) -> Option<bool> {
-        if !self.entries.contains_key("announcement_waived_by") {
+        if !self.has("announcement_waived_by") {
             return Some(default);
         }
         let list = self.strings("announcement_waived_by")?;
         if list.iter().all(|word| word == "written") {
             return Some(!list.is_empty());
         }
-        let at = self.entries.get("announcement_waived_by").map_or_else(|| self.at.clone(), Spanned::span);
+        let at = self.get("announcement_waived_by").map_or_else(|| self.at.clone(), Spanned::span);
         self.reader.problem(
             "bad-value",
             at,
@@ -557,7 +656,7 @@ impl<'d> Section<'_, '_, 'd> {
     }
 
     fn tone_seconds(&mut self, default: Option<u16>) -> Result<Option<u16>, ()> {
-        let Some(value) = self.entries.get("tone_seconds") else { return Ok(default) };
+        let Some(value) = self.get("tone_seconds") else { return Ok(default) };
         let seconds = value
             .get_ref()
             .as_integer()
@@ -576,26 +675,64 @@ impl<'d> Section<'_, '_, 'd> {
 
     // What follows knows TOML and nothing of the law.
 
-    fn only(&mut self, known: &[&str]) {
-        for key in self.entries.keys() {
-            if !known.contains(&key.get_ref().as_ref()) {
-                let message = format!("{} has no key `{}`", self.what, key.get_ref());
-                let hint = format!("the keys are {}", known.join(", "));
-                self.reader.problem("unknown-key", key.span(), message, Some(&hint));
+    fn only(&mut self, known: &[&'static str]) {
+        for (key, value) in self.entries {
+            let written = key.get_ref().as_ref();
+            if known.contains(&written) {
+                continue;
             }
+            let free = known.iter().copied().filter(|known| !self.has(known));
+            let meant = crate::atlas::nearest_word(written, free);
+            let message = format!("{} has no key `{written}`", self.what);
+            let hint = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("the keys are {}", known.join(", ")),
+            };
+            self.reader.problem("unknown-key", key.span(), message, Some(&hint));
+            self.meant.extend(meant.map(|meant| (meant, value)));
         }
+    }
+
+    /// The value of a key, or of one that is misspelt for it.
+    fn get(&self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
+        let meant = || self.meant.iter().find(|(meant, _)| *meant == key).map(|(_, value)| *value);
+        self.entries.get(key).or_else(meant)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
     }
 
     /// Where a key's value stands, or the section where it has no such key.
     fn at_key(&self, key: &str) -> Range<usize> {
-        self.entries.get(key).map_or_else(|| self.at.clone(), Spanned::span)
+        self.get(key).map_or_else(|| self.at.clone(), Spanned::span)
     }
 
     fn required(&mut self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
-        let value = self.entries.get(key);
+        let value = self.get(key);
         if value.is_none() {
-            let code = if key == "citations" { "missing-citation" } else { "missing-key" };
-            self.reader.problem(code, self.at.clone(), format!("{} lacks `{key}`", self.what), None);
+            let (code, hint) = match key {
+                "citations" => {
+                    ("missing-citation", "write for example `citations = [\"Cal. Penal Code § 632\"]`")
+                }
+                "code" => ("missing-key", "write for example `code = \"US-CA\"`"),
+                "id" => ("missing-key", "write for example `id = \"card-data\"`"),
+                "name" => ("missing-key", "write for example `name = \"California\"`"),
+                "parties" => ("missing-key", "write `parties = \"one\"` or `parties = \"all\"`"),
+                "form" => {
+                    ("missing-key", "write `form = \"none\"`, `form = \"notice\"` or `form = \"express\"`")
+                }
+                "summary" => ("missing-key", "write the rule in plain words: `summary = \"…\"`"),
+                "confidence" => ("missing-key", "write `confidence = \"high\"`, `\"medium\"` or `\"low\"`"),
+                "reviewed" => ("missing-key", "write `reviewed = false` until counsel has read the row"),
+                "by" => ("missing-key", "write who has read it: `by = \"A. Counsel\"`"),
+                "on" => ("missing-key", "write when it was read: `on = 2026-11-20`"),
+                "default" | "evidence" => {
+                    ("missing-key", "take this section from the table that comes with the program")
+                }
+                _ => ("missing-key", "write it"),
+            };
+            self.reader.problem(code, self.at.clone(), format!("{} lacks `{key}`", self.what), Some(hint));
         }
         value
     }
@@ -616,7 +753,7 @@ impl<'d> Section<'_, '_, 'd> {
             );
             return None;
         };
-        read(&mut Section { reader: self.reader, what, at: value.span(), entries })
+        read(&mut Section::new(self.reader, what, value.span(), entries))
     }
 
     fn text(&mut self, key: &str) -> Option<(Cow<'d, str>, Range<usize>)> {
@@ -624,7 +761,12 @@ impl<'d> Section<'_, '_, 'd> {
         match value.get_ref().as_str() {
             Some(text) if !text.trim().is_empty() => Some((Cow::Borrowed(text), value.span())),
             Some(_) => {
-                self.reader.problem("empty", value.span(), format!("`{key}` is empty"), None);
+                self.reader.problem(
+                    "empty",
+                    value.span(),
+                    format!("`{key}` is empty"),
+                    Some("write it between the quotation marks"),
+                );
                 None
             }
             None => {
@@ -641,14 +783,14 @@ impl<'d> Section<'_, '_, 'd> {
 
     fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)], default: Option<T>) -> Option<T> {
         match default {
-            Some(default) if !self.entries.contains_key(key) => Some(default),
+            Some(default) if !self.has(key) => Some(default),
             _ => self.word(key, words),
         }
     }
 
     /// Words of a vocabulary.
     fn words<T: Word>(&mut self, key: &str) -> Option<told::Set<T>> {
-        if !self.entries.contains_key(key) {
+        if !self.has(key) {
             return Some(told::Set::NONE);
         }
         let list = self.strings(key)?;
@@ -667,30 +809,42 @@ impl<'d> Section<'_, '_, 'd> {
 
     fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let (text, at) = self.text(key)?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-        if found.is_none() {
-            let known: Vec<String> = words.iter().map(|(word, _)| format!("`\"{word}\"`")).collect();
-            self.reader.problem(
-                "bad-value",
-                at,
-                format!("`{key}` cannot be `{text}`"),
-                Some(&format!("write {}", known.join(" or "))),
-            );
+        let of = |text: &str| words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if let Some(found) = of(&text) {
+            return Some(found);
         }
-        found
+        let meant = crate::atlas::nearest_word(&text, words.iter().map(|(word, _)| *word));
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("`\"{word}\"`")).collect();
+        let hint = match meant {
+            Some(meant) if meant.eq_ignore_ascii_case(&text) => {
+                format!("write `\"{meant}\"`, in small letters")
+            }
+            Some(meant) => format!("did you mean `\"{meant}\"`?"),
+            None => format!("write {}", known.join(" or ")),
+        };
+        self.reader.problem("bad-value", at, format!("`{key}` cannot be `{text}`"), Some(&hint));
+        // Reading goes on with what was meant, so that nothing follows from it that is no mistake.
+        of(meant?)
     }
 
     fn flag(&mut self, key: &str, default: bool) -> Option<bool> {
-        let Some(value) = self.entries.get(key) else { return Some(default) };
-        if value.get_ref().as_bool().is_none() {
-            self.reader.problem(
-                "bad-value",
-                value.span(),
-                format!("`{key}` is neither `true` nor `false`"),
-                Some("write it without quotes"),
-            );
+        let Some(value) = self.get(key) else { return Some(default) };
+        if let Some(flag) = value.get_ref().as_bool() {
+            return Some(flag);
         }
-        value.get_ref().as_bool()
+        let quoted = value.get_ref().as_str().and_then(|text| match text {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        });
+        let message = format!("`{key}` is neither `true` nor `false`");
+        let hint = if quoted.is_some() {
+            "write it without quotes"
+        } else {
+            "write `true` or `false`, without quotes"
+        };
+        self.reader.problem("bad-value", value.span(), message, Some(hint));
+        quoted
     }
 
     fn strings(&mut self, key: &str) -> Option<Vec<String>> {
@@ -702,18 +856,20 @@ impl<'d> Section<'_, '_, 'd> {
                 .collect::<Option<Vec<_>>>()
         });
         if list.is_none() {
-            self.reader.problem(
-                "not-a-list",
-                value.span(),
-                format!("`{key}` is not a list of texts"),
-                Some("write for example `[\"one\", \"two\"]`"),
-            );
+            let alone = value.get_ref().as_str();
+            let hint = match alone {
+                Some(_) => format!("put it in brackets: `{key} = [\"…\"]`"),
+                None => format!("write for example `{key} = [\"one\", \"two\"]`"),
+            };
+            let message = format!("`{key}` is not a list of texts");
+            self.reader.problem("not-a-list", value.span(), message, Some(&hint));
+            return alone.map(|text| alloc::vec![text.to_string()]);
         }
         list
     }
 
     fn date(&mut self, key: &str) -> Result<Option<Date>, ()> {
-        let Some(value) = self.entries.get(key) else { return Ok(None) };
+        let Some(value) = self.get(key) else { return Ok(None) };
         let date = value.get_ref().as_datetime().and_then(|datetime| {
             match (datetime.date, datetime.time, datetime.offset) {
                 (Some(date), None, None) => Date::new(
@@ -725,15 +881,20 @@ impl<'d> Section<'_, '_, 'd> {
                 _ => None,
             }
         });
-        if date.is_none() {
-            self.reader.problem(
-                "not-a-day",
-                value.span(),
-                format!("`{key}` is not a day"),
-                Some("write for example `2026-11-20`, without quotes and without a time"),
-            );
+        if date.is_some() {
+            return Ok(date);
         }
-        date.map(Some).ok_or(())
+        // With a time behind it, or in quotes, it can be told what was meant.
+        let begins = |datetime: &toml::value::Datetime| datetime.date.map(|date| date.to_string());
+        let written = value.get_ref().as_datetime().and_then(begins);
+        let quoted = value.get_ref().as_str().map(ToString::to_string);
+        let meant = written.or(quoted).and_then(|text| text.parse::<Date>().ok());
+        let hint = match meant {
+            Some(day) => format!("write `{key} = {day}`, without quotes and without a time"),
+            None => "write for example `2026-11-20`, without quotes and without a time".into(),
+        };
+        self.reader.problem("not-a-day", value.span(), format!("`{key}` is not a day"), Some(&hint));
+        meant.map(Some).ok_or(())
     }
 }
 
@@ -744,6 +905,8 @@ fn asks(rules: [Rule; 3], voicemail: [Rule; 3], public_safety: Option<Rule>) -> 
         emergency: public_safety.map_or(Requirement::FORBIDDEN, Requirement::from),
     }
 }
+
+const SECTIONS: [&str; 4] = ["default", "evidence", "jurisdiction", "overlay"];
 
 const RULE_KEYS: &[&str] = &[
     "parties",
