@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,12 +37,33 @@ pub const DEFAULT_TABLE: &str = include_str!("../../jurisdictions.toml");
 pub fn table_text(config: &Config) -> Result<(Origin, String, String), ServeError> {
     match &config.jurisdictions {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| ServeError::ReadTable { path: path.clone(), source })?;
+            let text =
+                read_text(path).map_err(|source| ServeError::ReadTable { path: path.clone(), source })?;
             Ok((Origin::File, path.display().to_string(), text))
         }
         None => Ok((Origin::Program, "the table compiled in".into(), DEFAULT_TABLE.to_owned())),
     }
+}
+
+/// The text of a file that a person has written; what is no text in UTF-8 is told in plain words.
+///
+/// # Errors
+///
+/// Where the file cannot be read, or as what it should have been saved.
+pub fn read_text(path: &Path) -> std::io::Result<String> {
+    let bytes = std::fs::read(path)?;
+    let wrong = |message: String| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message));
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return wrong("it is saved as UTF-16 (\"Unicode\"); save it as UTF-8".into());
+    }
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"{\\rtf") {
+        return wrong("it is a document of a word processor; save it as plain text, in UTF-8".into());
+    }
+    String::from_utf8(bytes).or_else(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        wrong(format!("line {line} holds a letter that is not UTF-8; save the file as UTF-8"))
+    })
 }
 
 /// Reads the table that the configuration names, or the one compiled in.

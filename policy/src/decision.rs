@@ -12,7 +12,7 @@ use crate::fact::{Kind, Role};
 use crate::place::{Code, Evidence};
 use crate::rule::{Requirement, Strictness, Tone};
 use crate::table::{Basis, Row, Table};
-use crate::told::{Element, Purpose, Told};
+use crate::told::{Element, Elements, Purpose, Told};
 
 /// What the law asks of a call now, and whether recording is permitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -420,7 +420,7 @@ impl Call {
         let asks = table.overlay_asks(id, self.law.medium, self.law.kind, self.law.started_at);
         let (says, citations) = match table.overlay(id, self.law.started_at) {
             Some(overlay) => (
-                format!("{}: {}. {}", overlay.name, words(&asks), overlay.source.summary),
+                format!("{}: {}. {}", overlay.name, adds(&asks), overlay.source.summary),
                 overlay.source.citations.clone(),
             ),
             None if !table.overlay_history(id).is_empty() => {
@@ -510,7 +510,7 @@ pub fn words(requirement: &Requirement) -> String {
         return "recording is forbidden".into();
     }
     let mut words = match requirement.strictness {
-        Strictness::One => "one party's consent is enough",
+        Strictness::One => ONE_IS_ENOUGH,
         Strictness::Notice => "all parties must be told before recording, and stay",
         Strictness::Express => "all parties must be told before recording, and expressly say yes",
     }
@@ -525,15 +525,21 @@ pub fn words(requirement: &Requirement) -> String {
     if !always.is_empty() {
         words.push_str(&format!("; the prompt has to say {}", always.join(", ")));
     }
-    for purpose in Purpose::ALL {
-        let elements: Vec<&str> = requirement.says.for_one(purpose).iter().map(Element::says).collect();
-        if !elements.is_empty() {
-            words.push_str(&format!(
-                "; where the recording is for `{}`, the prompt has to say {}",
-                purpose.as_str(),
-                elements.join(", ")
-            ));
+    let mut asked: Vec<Elements> = Vec::new();
+    for elements in requirement.says.for_purpose {
+        if !elements.is_empty() && !asked.contains(&elements) {
+            asked.push(elements);
         }
+    }
+    for elements in asked {
+        let same = Purpose::ALL.into_iter().filter(|one| requirement.says.for_one(*one) == elements);
+        let purposes: Vec<&str> = same.map(Purpose::as_str).collect();
+        let elements: Vec<&str> = elements.iter().map(Element::says).collect();
+        words.push_str(&format!(
+            "; where the recording is for `{}`, the prompt has to say {}",
+            purposes.join("` or `"),
+            elements.join(", ")
+        ));
     }
     let purposes: Vec<&str> = requirement.says.purposes.iter().map(Purpose::as_str).collect();
     if !purposes.is_empty() {
@@ -554,6 +560,17 @@ pub fn words(requirement: &Requirement) -> String {
     words
 }
 
+/// What an overlay adds, in words: it never says whose consent is enough.
+#[must_use]
+pub fn adds(requirement: &Requirement) -> String {
+    let all = words(requirement);
+    let Some(further) = all.strip_prefix(ONE_IS_ENOUGH) else { return all };
+    let further = further.trim_start_matches([';', ',', ' ']);
+    let further = further.strip_prefix("and ").unwrap_or(further);
+    if further.is_empty() { "nothing is asked of the call itself".into() } else { further.into() }
+}
+
+const ONE_IS_ENOUGH: &str = "one party's consent is enough";
 const PROMPT: &str = "prompt.completed";
 const YES: &str = "consent.given";
 const ANNOUNCEMENT: &str = "announcement.recorded";

@@ -16,10 +16,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
-use crate::decision::words;
+use crate::decision::{adds, words};
 use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
-use crate::rule::Requirement;
+use crate::rule::{Requirement, Strictness};
 use crate::table::{Overlay, Row, Source, Table};
 
 /// What changes from one table to another.
@@ -250,6 +250,13 @@ impl Both<'_> {
             let asks = |table: &Table| table.asks(code, medium, kind, at).requirement;
             point("", &asks(self.old), &asks(self.new), self.leasts((medium, kind)))
         });
+        for point in &mut points {
+            for (row, text) in [(old, &mut point.before), (new, &mut point.after)] {
+                if row.is_none() {
+                    *text = format!("without a row of its own: {text}");
+                }
+            }
+        }
         if points.is_empty() {
             points = match (old, new) {
                 (Some(old), Some(new)) => row_wording(old, new),
@@ -259,6 +266,8 @@ impl Both<'_> {
                 }
                 (None, None) => Vec::new(),
             };
+        } else if let (Some(old), Some(new)) = (old, new) {
+            points.extend(wording(&old.name, &new.name, &old.source, &new.source));
         }
         let name = new.or(old).map(|row| row.name.clone());
         let name = name.or_else(|| crate::atlas::name(code).map(ToOwned::to_owned));
@@ -294,7 +303,7 @@ impl Both<'_> {
             let (subject, points) = (Subject::Overlay(id.to_owned()), alloc::vec![point]);
             Change { subject, name: name.clone(), from: None, to: None, direction, points }
         };
-        let described = |history: &[Overlay]| history.last().map_or(String::new(), |last| words(&last.asks));
+        let described = |history: &[Overlay]| history.last().map_or(String::new(), |last| adds(&last.asks));
         match (old, new) {
             ([], new) => return alloc::vec![whole(Direction::Stricter, "no such overlay", &described(new))],
             (old, []) => {
@@ -309,12 +318,18 @@ impl Both<'_> {
             let asks =
                 |overlay: Option<&Overlay>| overlay.map_or(Requirement::NOTHING, |overlay| overlay.asks);
             let calls = self.calls(from, to);
-            let found = point("every call that names it", &asks(old), &asks(new), calls);
-            let mut points: Vec<Point> = found.into_iter().collect();
-            if points.is_empty()
-                && let (Some(old), Some(new)) = (old, new)
-            {
-                points = wording(&old.name, &new.name, &old.source, &new.source);
+            let (before, after) = (asks(old), asks(new));
+            let mut points: Vec<Point> = Direction::of(&before, &after, calls)
+                .map(|direction| Point {
+                    of: "every call that names it".into(),
+                    direction,
+                    before: in_full(adds(&before), &before, &after),
+                    after: in_full(adds(&after), &after, &before),
+                })
+                .into_iter()
+                .collect();
+            if let (Some(old), Some(new)) = (old, new) {
+                points.extend(wording(&old.name, &new.name, &old.source, &new.source));
             }
             change(Subject::Overlay(id.to_owned()), name.clone(), (from, to), points)
         });
@@ -432,30 +447,40 @@ fn point(
     calls: impl IntoIterator<Item = (Requirement, Requirement)>,
 ) -> Option<Point> {
     let direction = Direction::of(old, new, calls)?;
-    Some(Point { of: of.into(), direction, before: in_full(old, new), after: in_full(new, old) })
+    Some(Point {
+        of: of.into(),
+        direction,
+        before: in_full(words(old), old, new),
+        after: in_full(words(new), new, old),
+    })
 }
 
 /// A requirement in words, with what words alone would hide beside `other`.
-fn in_full(requirement: &Requirement, other: &Requirement) -> String {
-    let mut text = if requirement.forbidden && other.forbidden {
+fn in_full(text: String, requirement: &Requirement, other: &Requirement) -> String {
+    // What follows from whose consent is asked for, and how, goes without saying.
+    let both = |asks: fn(&Requirement) -> bool| asks(requirement) && asks(other);
+    let mut text = if both(|one| one.forbidden) {
         let allowed = Requirement { forbidden: false, ..*requirement };
         format!("recording is forbidden; were it not, {}", words(&allowed))
     } else {
-        words(requirement)
+        text
     };
-    if requirement.waived_by_written != other.waived_by_written {
+    let announced = both(|one| one.announcement_must_be_recorded);
+    if announced && requirement.waived_by_written != other.waived_by_written {
         text.push_str(match requirement.waived_by_written {
             true => "; written consent is accepted instead of the recorded announcement",
             false => "; written consent is not accepted instead of a recorded announcement",
         });
     }
-    if requirement.works_agreement_is_express != other.works_agreement_is_express {
+    let express = both(|one| one.strictness == Strictness::Express);
+    if express && requirement.works_agreement_is_express != other.works_agreement_is_express {
         text.push_str(match requirement.works_agreement_is_express {
             true => "; a works agreement counts as an express yes",
             false => "; a works agreement alone is no express yes",
         });
     }
-    if requirement.tone != other.tone && requirement.tone_seconds().is_none() {
+    let told = both(|one| one.strictness != Strictness::One || one.announcement_must_be_recorded);
+    if told && requirement.tone != other.tone && requirement.tone_seconds().is_none() {
         text.push_str(match requirement.tone {
             crate::rule::Tone::Refused => "; a tone is not enough",
             crate::rule::Tone::Indifferent | crate::rule::Tone::Every(_) => "; a tone is not asked for",

@@ -356,16 +356,25 @@ fn is_whole(found: &Value) -> bool {
 }
 
 fn lacks_in_words(found: &Value) -> String {
+    let listed = |name: &str| found.get(name).and_then(Value::as_array).into_iter().flatten();
     let line = |place: &Value| {
         let word = |name: &str| place.get(name).and_then(Value::as_str);
-        let name = word("place")
-            .map_or_else(|| format!("overlay `{}`", word("overlay").unwrap_or("-")), ToOwned::to_owned);
+        let named = word("name").map(|name| format!(" ({name})")).unwrap_or_default();
+        let name = word("place").map_or_else(
+            || format!("overlay `{}`", word("overlay").unwrap_or("-")),
+            |place| format!("{place}{named}"),
+        );
         format!("{name}: it does not say {}", word("says").unwrap_or_default())
     };
-    match found.get("lacks").and_then(Value::as_array).map(Vec::as_slice) {
-        Some([]) | None => "it says what it has to in every place of the table".into(),
-        Some(places) => places.iter().map(line).collect::<Vec<_>>().join("\n"),
+    let unknown = listed("unknown_purposes").filter_map(Value::as_str).map(|purpose| {
+        let known = policy::Purpose::ALL.map(policy::Purpose::as_str).join(", ");
+        format!("`{purpose}` is no purpose that a table speaks of: those are {known}")
+    });
+    let mut lines: Vec<String> = listed("lacks").map(line).chain(unknown).collect();
+    if is_whole(found) {
+        lines.insert(0, "it says what it has to in every place of the table".into());
     }
+    lines.join("\n")
 }
 
 pub(super) async fn explain(

@@ -157,6 +157,10 @@ fn check(file: &Path, day: Option<&str>, json: bool) -> Result<(), CliError> {
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let rows = table.as_ref().map(|table| table.rows().count());
     let unread = table.as_ref().map(|table| table.rows().filter(|row| row.source.reviewed.is_none()).count());
+    let overlays = table.as_ref().map_or((0, 0), |table| {
+        let unread = table.overlays().filter(|overlay| overlay.source.reviewed.is_none());
+        (table.overlays().count(), unread.count())
+    });
     if json {
         out::json(&json!({
             "file": name, "usable": table.is_some(), "digest": table.as_ref().map(Table::digest),
@@ -166,8 +170,14 @@ fn check(file: &Path, day: Option<&str>, json: bool) -> Result<(), CliError> {
         problems.iter().for_each(|problem| out::line(problem_line(&name, problem)));
         out::line(match (rows, unread) {
             (Some(rows), Some(unread)) => format!(
-                "{name}: {rows} rows, no mistakes, {}; {unread} rows were read by no lawyer",
-                many(warnings, "warning")
+                "{name}: {} and {}: no mistakes and {}; {}",
+                many(rows, "row"),
+                many(overlays.0, "overlay"),
+                many(warnings, "warning"),
+                match unread + overlays.1 {
+                    0 => "a lawyer has read every one".to_owned(),
+                    unread => format!("{unread} not read by a lawyer yet"),
+                }
             ),
             _ => format!(
                 "{name}: {} and {}: the table cannot be used",
@@ -206,28 +216,29 @@ async fn show(config: &Config, asked: Show, json: bool) -> Result<(), CliError> 
         if json {
             out::json(&whole);
         } else {
-            out::line(format!("table {}", table.digest()));
-            table.rows().for_each(|row| {
-                let day = row.effective_from.map(|day| format!(" from {day}")).unwrap_or_default();
-                let asks =
-                    row.asks(medium.map_or(policy::Medium::Unknown, Into::into), policy::Kind::Conversation);
-                out::line(format!(
-                    "{:6} {}{day}: {}",
-                    row.code.to_string(),
-                    row.name,
-                    policy::decision::words(&asks)
-                ));
-            });
+            table_lines(&table, medium.map(Into::into)).iter().for_each(out::line);
         }
         return Ok(());
     };
-    let code: Code = code.parse().map_err(|error: policy::CodeError| CliError::Wrong(error.to_string()))?;
+    let meant = |text: &str| -> String {
+        let near = policy::atlas::nearest(text);
+        let near: Vec<String> = near.iter().map(|(code, name)| format!("`{code}` ({name})")).collect();
+        if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
+    };
+    let wrong = |error: policy::CodeError| CliError::Wrong(format!("{error}{}", meant(&code)));
+    let code: Code = code.parse().map_err(wrong)?;
     let shown = lawbook::place(&table, code, at, medium.map(Into::into));
     if json {
         out::json(&shown);
         return Ok(());
     }
-    place_lines(&shown).iter().for_each(out::line);
+    place_lines(&table, code, at, &shown).iter().for_each(out::line);
+    if policy::atlas::name(code).is_none() {
+        out::line(format!("  ISO 3166 knows no place `{code}`{}", meant(code.as_str())));
+    }
+    if let Some((state, name)) = policy::atlas::mistaken(code) {
+        out::line(format!("  (`{code}` is a country; {name} is `{state}`)"));
+    }
     Ok(())
 }
 
@@ -391,7 +402,7 @@ async fn text_of(gate: &Gate, version: &str) -> Result<String, CliError> {
 }
 
 fn read(file: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(file)
+    serve::read_text(file)
         .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", file.display()), source })
 }
 
@@ -408,47 +419,116 @@ fn problem_line(name: &str, problem: &Problem) -> String {
     format!("{name}:{line}:{column}: {}: {message}{hint}", severity.as_str())
 }
 
+/// A difference for people: what is loosened first, since that is what needs a second person.
 fn diff_lines(diff: &Value) -> Vec<String> {
-    let word =
-        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let empty = Vec::new();
-    let changes = diff.get("changes").and_then(Value::as_array).unwrap_or(&empty);
+    let changes = items(diff, "changes");
     let mut lines = Vec::new();
-    for change in changes {
-        let subject = if let Some(code) = change.get("place").and_then(Value::as_str) {
-            match change.get("name").and_then(Value::as_str) {
-                Some(name) => format!("{code} ({name})"),
-                None => code.to_owned(),
+    for (direction, heading) in [
+        ("looser", "LOOSER: less is asked"),
+        ("both", "LOOSER AND STRICTER: less is asked in one respect, more in another"),
+        ("stricter", "STRICTER: more is asked"),
+        ("wording", "WORDING: the same is asked, in other words"),
+    ] {
+        let of = changes.iter().filter(|change| word(change, "direction") == direction);
+        for (index, change) in of.enumerate() {
+            if index == 0 {
+                lines.push(heading.to_owned());
             }
-        } else if let Some(evidence) = change.get("evidence").and_then(Value::as_str) {
-            format!("places known by `{evidence}` only")
-        } else if let Some(overlay) = change.get("overlay").and_then(Value::as_str) {
-            format!("overlay `{overlay}`")
-        } else {
-            "wherever nothing is known, and places without a row".to_owned()
-        };
-        let days =
-            match (change.get("from").and_then(Value::as_str), change.get("to").and_then(Value::as_str)) {
-                (Some(from), Some(to)) => format!(", from {from} to {to}"),
-                (Some(from), None) => format!(", from {from} on"),
-                (None, Some(to)) => format!(", to {to}"),
-                (None, None) => String::new(),
-            };
-        lines.push(format!("{subject}{days}: {}", word(change, "direction").to_uppercase()));
-        for point in change.get("points").and_then(Value::as_array).unwrap_or(&empty) {
-            lines.push(format!("  {}: {}", word(point, "of"), word(point, "direction")));
-            lines.push(format!("    was: {}", word(point, "before")));
-            lines.push(format!("    now: {}", word(point, "after")));
+            lines.push(format!("  {}{}", subject(change), days(change)));
+            for point in items(change, "points") {
+                lines.extend(point_lines(point, direction));
+            }
         }
     }
     let flag = |name: &str| diff.get(name).and_then(Value::as_bool).unwrap_or(false);
     lines.push(match (flag("tightens"), flag("loosens"), changes.is_empty()) {
         (_, _, true) => "nothing changes".to_owned(),
-        (false, false, false) => "only wording changes".to_owned(),
+        (false, false, false) => "only wording changes: one person can publish it".to_owned(),
         (true, false, _) => "nothing is loosened: one person can publish it".to_owned(),
         (_, true, _) => "something is loosened: it needs a second person".to_owned(),
     });
     lines
+}
+
+fn subject(change: &Value) -> String {
+    let name = word(change, "name");
+    let named = |what: String| if name.is_empty() { what } else { format!("{what} ({name})") };
+    if let Some(code) = change.get("place").and_then(Value::as_str) {
+        named(code.to_owned())
+    } else if let Some(evidence) = change.get("evidence").and_then(Value::as_str) {
+        format!("[evidence] `{evidence}`: places known by it and by nothing stronger")
+    } else if let Some(overlay) = change.get("overlay").and_then(Value::as_str) {
+        named(format!("overlay `{overlay}`"))
+    } else {
+        "[default]: wherever nothing is known, and places without a row".to_owned()
+    }
+}
+
+fn days(change: &Value) -> String {
+    match (change.get("from").and_then(Value::as_str), change.get("to").and_then(Value::as_str)) {
+        (Some(from), Some(to)) if from == to => format!(", on {from}"),
+        (Some(from), Some(to)) => format!(", from {from} to {to}"),
+        (Some(from), None) => format!(", from {from} on"),
+        (None, Some(to)) => format!(", to {to}"),
+        (None, None) => String::new(),
+    }
+}
+
+fn point_lines(point: &Value, direction: &str) -> Vec<String> {
+    let (before, after) = (word(point, "before"), word(point, "after"));
+    let way = word(point, "direction");
+    let which = if way == direction { String::new() } else { format!(" ({way})") };
+    let mut lines = vec![format!("    {}{which}", word(point, "of"))];
+    if way == "wording" {
+        let (before, after) = differing(before, after);
+        lines.push(format!("      was: {before}"));
+        lines.push(format!("      now: {after}"));
+        return lines;
+    }
+    // What both ask is said once.
+    let (old, new): (Vec<&str>, Vec<&str>) = (before.split("; ").collect(), after.split("; ").collect());
+    let stays: Vec<&str> = old.iter().copied().filter(|clause| new.contains(clause)).collect();
+    let only = |these: &[&str], others: &[&str]| -> String {
+        let only: Vec<&str> = these.iter().copied().filter(|clause| !others.contains(clause)).collect();
+        if only.is_empty() { "nothing more".to_owned() } else { only.join("; ") }
+    };
+    lines.push(format!("      was: {}", only(&old, &new)));
+    lines.push(format!("      now: {}", only(&new, &old)));
+    if !stays.is_empty() {
+        lines.push(format!("      as before: {}", stays.join("; ")));
+    }
+    lines
+}
+
+/// Two long texts, without what they begin and end with alike: a few words of it are left.
+fn differing(before: &str, after: &str) -> (String, String) {
+    let (old, new): (Vec<&str>, Vec<&str>) = (before.split(' ').collect(), after.split(' ').collect());
+    let same = |pair: &(&&str, &&str)| pair.0 == pair.1;
+    let head = old.iter().zip(&new).take_while(same).count();
+    let least = old.len().min(new.len()) - head;
+    let tail = old.iter().rev().zip(new.iter().rev()).take(least).take_while(same).count();
+    let cut = |words: &[&str]| {
+        let (from, to) = (head.saturating_sub(AROUND), (words.len() - tail + AROUND).min(words.len()));
+        let (from, to) =
+            (if from < AROUND { 0 } else { from }, if to + AROUND > words.len() { words.len() } else { to });
+        let kept = words.get(from..to).unwrap_or_default().join(" ");
+        let dots = |cut: bool| if cut { "…" } else { "" };
+        let (left, right) = (dots(from > 0), dots(to < words.len()));
+        format!(
+            "{left}{}{kept}{}{right}",
+            if left.is_empty() { "" } else { " " },
+            if right.is_empty() { "" } else { " " }
+        )
+    };
+    (cut(&old), cut(&new))
+}
+
+fn word<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn impact_lines(impact: &Value) -> Vec<String> {
@@ -495,46 +575,99 @@ fn impact_lines(impact: &Value) -> Vec<String> {
     lines
 }
 
-fn place_lines(shown: &Value) -> Vec<String> {
-    let text =
-        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut lines =
-        vec![format!("{} ({}) at {}", text(shown, "code"), text(shown, "name"), text(shown, "at"))];
-    for (kind, label) in [("asks", ""), ("voicemail", "voicemail by ")] {
-        let media = shown.get(kind).and_then(Value::as_object);
-        for (medium, asks) in media.into_iter().flatten() {
-            lines.push(format!("  {label}{medium}: {}", text(asks, "says")));
-        }
+fn table_lines(table: &Table, medium: Option<policy::Medium>) -> Vec<String> {
+    let medium = medium.unwrap_or(policy::Medium::Unknown);
+    let said = |requirement: &policy::Requirement| policy::decision::words(requirement);
+    let conversation = policy::Kind::Conversation;
+    let mut lines = vec![
+        format!("table {}", table.digest()),
+        format!("wherever nothing is known: {}", said(&table.default_asks(medium, conversation))),
+    ];
+    for evidence in [policy::Evidence::Number, policy::Evidence::Ip, policy::Evidence::Declared] {
+        let floor = said(&policy::Requirement::from(table.floor(evidence)));
+        lines.push(format!("a place known by `{}` only, at least: {floor}", evidence.as_str()));
     }
-    lines.push(format!(
-        "  emergency calls: {}",
-        shown.get("emergency").map(|asks| text(asks, "says")).unwrap_or_default()
-    ));
-    lines.push(format!("  rests on: {}", text(shown, "basis")));
-    if let Some(parent) = shown.get("parent").and_then(Value::as_str) {
-        lines.push(format!("  counts as well: {parent}"));
+    for row in table.rows() {
+        let days = held(row.effective_from, row.effective_to);
+        let asks = said(&row.asks(medium, conversation));
+        lines.push(format!("{:6} {}{days}: {asks}", row.code.to_string(), row.name));
     }
-    lines.push(format!("  {}", text(shown, "says")));
-    for row in shown.get("rows").and_then(Value::as_array).into_iter().flatten() {
-        let day = row
-            .get("effective_from")
-            .and_then(Value::as_str)
-            .map(|day| format!(" (from {day})"))
-            .unwrap_or_default();
-        let cited: Vec<&str> = row
-            .get("citations")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        lines.push(format!("  cites{day}: {}", cited.join("; ")));
-        lines.push(match row.get("reviewed").filter(|review| !review.is_null()) {
-            Some(review) => format!("  read by {} on {}", text(review, "by"), text(review, "on")),
-            None => format!("  read by no lawyer; confidence {}", text(row, "confidence")),
-        });
+    for overlay in table.overlays() {
+        let days = held(overlay.effective_from, overlay.effective_to);
+        let adds = policy::decision::adds(&overlay.asks);
+        lines.push(format!("overlay {} ({}){days}: {adds}", overlay.id, overlay.name));
     }
     lines
+}
+
+fn held(from: Option<jiff::civil::Date>, to: Option<jiff::civil::Date>) -> String {
+    match (from, to) {
+        (Some(from), Some(to)) => format!(", from {from} to {to}"),
+        (Some(from), None) => format!(", from {from}"),
+        (None, Some(to)) => format!(", to {to}"),
+        (None, None) => String::new(),
+    }
+}
+
+fn place_lines(table: &Table, code: Code, at: jiff::Timestamp, shown: &Value) -> Vec<String> {
+    let name = match word(shown, "name") {
+        "" => String::new(),
+        name => format!(" ({name})"),
+    };
+    let mut lines = vec![format!("{code}{name}, a call that starts at {}", word(shown, "at"))];
+    let conversation = by_medium(shown, "asks");
+    let voicemail = by_medium(shown, "voicemail");
+    for (media, says) in &conversation {
+        lines.push(format!("  {media}: {says}"));
+    }
+    if voicemail == conversation {
+        lines.push("  voicemail: the same".into());
+    } else {
+        lines.extend(voicemail.iter().map(|(media, says)| format!("  voicemail, {media}: {says}")));
+    }
+    let emergency = shown.get("emergency").map(|asks| word(asks, "says")).unwrap_or_default();
+    lines.push(format!("  emergency calls: {emergency}"));
+    lines.push(format!("  in plain words: {}", word(shown, "says")));
+    let mut rows: Vec<&policy::table::Row> = table.history(code).iter().collect();
+    for other in [word(shown, "basis"), word(shown, "parent")].iter().filter_map(|code| code.parse().ok()) {
+        rows.extend(table.row(other, at).filter(|row| row.code != code));
+    }
+    for row in rows {
+        let days = held(row.effective_from, row.effective_to);
+        let now = table.row(row.code, at).is_some_and(|now| std::ptr::eq(now, row));
+        let idle = if now { "" } else { ", not in force then" };
+        let read = match &row.source.reviewed {
+            Some(review) => format!("read by {} on {}", review.by, review.on),
+            None => "read by no lawyer".into(),
+        };
+        lines.push(format!(
+            "  row {}{days}{idle}: {read}; confidence {}",
+            row.code,
+            row.source.confidence.as_str()
+        ));
+        lines.push(format!("    {}", row.source.citations.join("; ")));
+    }
+    lines
+}
+
+/// What is asked, media that ask the same together.
+fn by_medium(shown: &Value, kind: &str) -> Vec<(String, String)> {
+    let all: Vec<(&String, &str)> = shown
+        .get(kind)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(medium, asks)| (medium, word(asks, "says")))
+        .collect();
+    let mut grouped: Vec<(Vec<&str>, &str)> = Vec::new();
+    for (medium, says) in &all {
+        match grouped.iter_mut().find(|(_, known)| known == says) {
+            Some((media, _)) => media.push(medium),
+            None => grouped.push((vec![medium], says)),
+        }
+    }
+    let label = |media: &[&str]| if media.len() == 3 { "every call".to_owned() } else { media.join(" and ") };
+    grouped.iter().map(|(media, says)| (label(media), (*says).to_owned())).collect()
 }
 
 fn version_line(version: &Value) -> String {
@@ -609,3 +742,6 @@ impl Bar {
 }
 
 const BAR: u64 = 40;
+
+/// How many words that stay the same are shown around a change.
+const AROUND: usize = 6;

@@ -136,6 +136,9 @@ fn overlay(overlay: &Overlay) -> Value {
         "effective_from": overlay.effective_from.map(|day| day.to_string()),
         "effective_to": overlay.effective_to.map(|day| day.to_string()),
     });
+    if let Some(says) = answer.pointer_mut("/asks/says") {
+        *says = json!(policy::decision::adds(&overlay.asks));
+    }
     if let Value::Object(members) = &mut answer {
         source(&overlay.source, members);
     }
