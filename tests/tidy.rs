@@ -84,6 +84,29 @@ fn every_row_of_the_table_cites_something_and_claims_no_review() {
         assert!(!row.source.citations.is_empty() && !row.source.summary.is_empty(), "{}", row.code);
         assert_eq!(row.source.reviewed, None, "{}: no lawyer has read the table yet", row.code);
     }
+    for overlay in table.overlays() {
+        assert_eq!(overlay.source.reviewed, None, "{}: no lawyer has read the table yet", overlay.id);
+    }
+}
+
+#[test]
+fn every_key_of_the_table_is_in_its_head() {
+    let table = read("jurisdictions.toml");
+    let head = table.split("\n[default]").next().unwrap();
+    let reader = read("policy/src/table/read.rs");
+    let lists = reader.split("_KEYS: &[&str] = &[").skip(1).map(|rest| rest.split("];").next().unwrap());
+    let keys: Vec<&str> = lists.flat_map(|list| list.split('"').skip(1).step_by(2)).collect();
+    assert!(keys.len() > 20);
+    for key in keys {
+        let told = head.lines().any(|line| {
+            line.strip_prefix("#   ")
+                .is_some_and(|line| line.starts_with(key) || line.contains(&format!(" {key},")))
+        });
+        let part = key == "media" && head.contains("#   media.telephone");
+        assert!(told || part, "the head of the table does not tell `{key}`");
+    }
+    let problems = policy::Table::check(&table, "2026-11-20".parse().unwrap()).1;
+    assert!(problems.is_empty(), "{problems:?}");
 }
 
 #[test]
