@@ -19,6 +19,7 @@ mod fault;
 mod golden;
 mod harness;
 mod interop;
+mod messages;
 mod properties;
 mod scenario;
 mod site;
