@@ -60,9 +60,10 @@ pub(super) fn mend(text: &str) -> Option<Mended> {
         key: "",
         blank_told: false,
     };
-    while mender.at < text.len() {
+    while mender.at < text.len() && mender.slips.len() < MOST_SLIPS {
         mender.line();
     }
+    mender.copy(text.len() - mender.at);
     mender.close_all();
     Some(Mended { text: mender.out, slips: mender.slips, pieces: mender.pieces })
 }
@@ -319,7 +320,7 @@ impl<'t> Mender<'t> {
     fn values(&mut self) {
         loop {
             self.blanks();
-            let Some(c) = self.peek() else { return };
+            let Some(c) = self.peek().filter(|_| self.slips.len() < MOST_SLIPS) else { return };
             if c == '#' {
                 return self.copy_line();
             }
@@ -389,8 +390,8 @@ impl<'t> Mender<'t> {
             return;
         }
         self.begin_value();
-        let ends = closers(line, |c| c == quote, quote == '"');
-        let first = ends.first().copied();
+        let closes = |c| c == quote;
+        let first = closers(line, closes, quote == '"').next();
         let in_list = !self.open.is_empty();
         // Behind the end stands what may stand there, or the next text of a list.
         let whole = first.filter(|end| {
@@ -403,6 +404,7 @@ impl<'t> Mender<'t> {
             self.value_end = Some(self.at);
             return;
         }
+        let ends: Vec<usize> = closers(line, closes, quote == '"').collect();
         match self.end_of_text(line, &ends) {
             Some(end) => {
                 let at = self.at + first.unwrap_or(0);
@@ -419,7 +421,8 @@ impl<'t> Mender<'t> {
         self.begin_value();
         let line = self.rest_of_line();
         let single = is_single(opening);
-        let ends = closers(line, |c| (is_curly(c) && is_single(c) == single) || c == '"', false);
+        let closes = |c| (is_curly(c) && is_single(c) == single) || c == '"';
+        let ends: Vec<usize> = closers(line, closes, false).collect();
         let message = format!("`{opening}` is a quotation mark of a word processor");
         let begin = opening.len_utf8();
         let Some(end) = self.end_of_text(line, &ends) else {
@@ -625,16 +628,13 @@ impl<'t> Mender<'t> {
 }
 
 /// Where the quotation marks stand that can end a text which begins with its first sign.
-fn closers(line: &str, closes: impl Fn(char) -> bool, escapes: bool) -> Vec<usize> {
+fn closers(line: &str, closes: impl Fn(char) -> bool, escapes: bool) -> impl Iterator<Item = usize> {
     let mut escaped = false;
-    let mut found = Vec::new();
-    for (at, c) in line.char_indices().skip(1) {
-        if closes(c) && !escaped {
-            found.push(at);
-        }
+    line.char_indices().skip(1).filter_map(move |(at, c)| {
+        let found = closes(c) && !escaped;
         escaped = escapes && c == '\\' && !escaped;
-    }
-    found
+        found.then_some(at)
+    })
 }
 
 fn ends_value(behind: &str) -> bool {
@@ -772,7 +772,10 @@ const MONTHS: [&str; 12] =
 const DAYS: [&str; 4] = ["effective_from", "effective_to", "on", "next"];
 
 /// Nobody writes a line as long as this, in bytes.
-const LONGEST_LINE: usize = 20_000;
+const LONGEST_LINE: usize = 5_000;
+
+/// Whoever has made as many slips as these reads no further.
+const MOST_SLIPS: usize = 500;
 
 /// Over how many lines a text may have been wrapped.
 const MOST_LINES: usize = 20;

@@ -63,16 +63,15 @@ fn read(mut reader: Reader<'_>, document: &DeTable<'_>, errors: Vec<toml::de::Er
             hint: Some(slip.hint.clone()),
         });
     }
+    let mut told: BTreeSet<usize> = reader.problems.iter().map(|problem| problem.line).collect();
     for error in errors {
         let at = error.span().unwrap_or(0..0);
-        let line = reader.at(&at).line;
         // Where something is told already, what the parser says of the same line is of no use.
-        if !reader.problems.iter().any(|problem| problem.line == line) {
+        if told.insert(reader.at(&at).line) {
             let (code, message, hint) = in_plain_words(error.message(), text.get(at.clone()).unwrap_or(""));
             reader.problem(code, at, message, Some(hint));
         }
     }
-    let told: BTreeSet<usize> = reader.problems.iter().map(|problem| problem.line).collect();
     let slips = reader.problems.len();
     let root = Section::new(&mut reader, "the table", 0..0, document);
     let table = root.table();
