@@ -38,7 +38,15 @@ impl Gate {
             ));
         };
         let versions = self.ledger.versions().await?;
-        let known = versions.iter().find(|version| from_row(version.in_force_at) <= at);
+        let mut by_then_in_force = versions.iter().filter(|version| from_row(version.in_force_at) <= at);
+        // What an entry of that very moment was decided by stands in it: another version may have come
+        // into force in the same millisecond, or by another node's clock.
+        let known = match last.body.saw().filter(|_| last.at == at) {
+            Some(saw) => by_then_in_force
+                .find(|version| version.digest == saw.table)
+                .or_else(|| versions.iter().find(|version| version.digest == saw.table)),
+            None => by_then_in_force.next(),
+        };
         let mut then = self.fold(&by_then).await?;
         let table_then = match known {
             Some(version) => self.table(&version.digest).await?,
