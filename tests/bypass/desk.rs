@@ -28,11 +28,9 @@ async fn history_is_honest(gateway: &Gateway) {
     let entries: Vec<_> = desk::log(gateway, "system")
         .await
         .into_iter()
-        .filter_map(|leaf| match leaf.body {
-            Body::Table { table, version, base, proposal, loosens, .. } => {
-                Some((json!(version), json!(table), base, proposal, loosens))
-            }
-            _ => None,
+        .filter_map(|leaf| {
+            let Body::Table { table, version, base, proposal, loosens, .. } = leaf.body else { return None };
+            Some((json!(version), json!(table), base, proposal, loosens))
         })
         .collect();
     assert_eq!(entries.len(), versions.len());
@@ -561,6 +559,24 @@ async fn a_file_that_is_replaced_by_one_of_the_same_size_and_time_is_read() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_still_being_written_is_no_table_of_fewer_rows() {
+    let desk = Desk::start().await;
+    looked_at().await;
+    let text = Text::plain().row("GB", EXPRESS).text();
+    // Cut off between two rows it can be read, and asks everything of everybody.
+    for cut in text.match_indices("[[jurisdiction]]").map(|(cut, _)| cut) {
+        std::fs::write(desk.file(), &text[..cut]).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    std::fs::write(desk.file(), &text).unwrap();
+    comes(async || desk.versions().await == 2).await;
+    let second = desk.dana.get("/v1/jurisdictions/versions/2").await.expect(200);
+    assert_eq!(second["table"], *text);
+    assert_eq!(desk.open_proposals().await.len(), 0);
+    history_is_honest(&desk.gateway).await;
+}
+
+#[tokio::test]
 async fn a_restart_with_another_file_is_under_the_same_rule() {
     let desk = Desk::start().await;
     let plain = Text::plain();
@@ -813,15 +829,18 @@ async fn calls_that_race_publications_on_two_nodes_are_each_decided_by_what_is_i
         }
     });
     let publishing = async {
+        // Wordings first, and what asks more once some have got in.
         for version in 0..4 {
-            let rule = if version == 0 { NOTICE } else { EXPRESS };
-            let table = Text::plain().row("US-CA", rule).remark(&version.to_string());
+            let table = Text::plain().remark(&version.to_string());
             desk.publish(&desk.dana, &table).await.expect(201);
         }
+        comes(async || gateway.stored_files() > 0).await;
+        desk.publish(&desk.dana, &Text::plain().row("US-CA", EXPRESS)).await.expect(201);
     };
     let (answers, ()) = tokio::join!(join_all(calls), publishing);
     assert!(answers.iter().all(|(started, kept)| matches!(started, 200 | 403) && matches!(kept, 201 | 403)));
     let kept = answers.iter().filter(|(_, kept)| *kept == 201).count();
+    assert!(kept > 0);
     eprintln!("{kept} of {} were stored before California asked more", answers.len());
     stored(gateway, kept).await;
     no_entry_is_decided_by_a_version_that_was_replaced(gateway).await;
@@ -875,8 +894,6 @@ async fn a_kill_in_the_middle_of_publishing_leaves_what_was_acknowledged_and_not
         let open = desk.open_proposals().await;
         assert!(open.len() <= 1, "{open:?}");
         history_is_honest(&desk.gateway).await;
-        if round > 0 || !acknowledged.is_empty() {
-            eprintln!("round {round}: {} versions acknowledged", acknowledged.len());
-        }
+        eprintln!("round {round}: {} versions acknowledged", acknowledged.len());
     }
 }

@@ -329,6 +329,23 @@ async fn a_decision_is_explained_as_it_was_made_and_as_it_would_be_made_today() 
 }
 
 #[tokio::test]
+async fn a_version_of_the_same_millisecond_explains_nothing_that_was_decided_before_it() {
+    let desk = Desk::start().await;
+    desk.gateway.open("c1", "US-CA").await;
+    desk.gateway.prompt("c1", &["caller", "agent"]).await;
+    desk.publish(&desk.dana, &Text::plain().row("US-CA", EXPRESS)).await.expect(201);
+    let explained = desk.gateway.auditor.get("/v1/calls/c1/explain").await.expect(200);
+    let then = &explained["then"];
+    assert_eq!(
+        (&then["version"], &then["decision"]["recording"]),
+        (&json!(1), &json!("permitted")),
+        "{then}"
+    );
+    assert_eq!(then["decision"]["table"], then["logged"]["saw"]["table"]);
+    assert_eq!(explained["today"]["decision"]["recording"], "blocked");
+}
+
+#[tokio::test]
 async fn the_same_is_done_by_commands() {
     let desk = Desk::start().await;
     let people = ["Frank Counsel", "Grace Advocate"];
