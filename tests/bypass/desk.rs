@@ -810,12 +810,12 @@ async fn calls_that_race_publications_on_two_nodes_are_each_decided_by_what_is_i
     let gateway = &desk.gateway;
     let node = desk.another(None, gateway.clock.clone()).await;
     let there = Client { address: node.address, ..gateway.recorder.clone() };
-    let audio = wav(1000);
+    let audio = wav(100);
     let calls = (0..16).map(|n| {
         let (client, audio) = (if n % 2 == 0 { &gateway.recorder } else { &there }, &audio);
         async move {
             let call = format!("/v1/calls/c{n}");
-            let body = json!({"medium": "telephone", "purposes": ["quality"], "participants": [
+            let body = json!({"medium": "telephone", "started_at": super::before(gateway.now(), 10_000), "purposes": ["quality"], "participants": [
                 {"id": "caller", "role": "customer", "location": "US-CA", "languages": ["en"]}]});
             client.put(&call, &body).await.expect(201);
             let played = json!({"type": "prompt.completed", "prompt": "en", "participant": "caller", "played_ms": 4000});
@@ -824,7 +824,7 @@ async fn calls_that_race_publications_on_two_nodes_are_each_decided_by_what_is_i
             gateway.advance_ms(100);
             let from = gateway.now().checked_sub(SignedDuration::from_millis(100)).unwrap().to_string();
             let path = format!("{call}/recordings/a");
-            let kept = client.upload(&path, &[("recording-start", &from)], &audio[..1644]).await.status;
+            let kept = client.upload(&path, &[("recording-start", &from)], audio).await.status;
             (started, kept)
         }
     });
@@ -834,7 +834,11 @@ async fn calls_that_race_publications_on_two_nodes_are_each_decided_by_what_is_i
             let table = Text::plain().remark(&version.to_string());
             desk.publish(&desk.dana, &table).await.expect(201);
         }
-        comes(async || gateway.stored_files() > 0).await;
+        comes(async || {
+            let listed = gateway.listener.get("/v1/recordings").await.expect(200);
+            !listed["recordings"].as_array().unwrap().is_empty()
+        })
+        .await;
         desk.publish(&desk.dana, &Text::plain().row("US-CA", EXPRESS)).await.expect(201);
     };
     let (answers, ()) = tokio::join!(join_all(calls), publishing);
