@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
     reason = "a test may panic, and looks at few of the facts"
 )]
 
@@ -215,6 +214,32 @@ fn an_overlay_that_is_relaxed_shows_where_nothing_is_known_of_somebody() {
 }
 
 #[test]
+fn an_operators_place_that_is_relaxed_shows_where_nothing_is_known_of_somebody() {
+    let says = format!("{ONE}, prompt_says = [\"operator\"]");
+    let diff = between(&[NOTICE, &says, &says, ONE], &[NOTICE, &says, ONE, ONE]);
+    assert_eq!((diff.loosens, diff.tightens), (true, false), "{:#?}", diff.changes);
+}
+
+#[test]
+fn a_state_whose_row_has_ended_changes_with_its_neighbours() {
+    let table = |rule: &str| {
+        let rows = [
+            ("US", "United States", ONE, "unknown_subdivision = \"strictest\""),
+            ("US-CA", "California", ONE, "effective_to = 2020-12-31"),
+            ("US-TX", "Texas", ONE, "effective_to = 2026-11-20"),
+            ("US-TX", "Texas", rule, "effective_from = 2026-11-21"),
+        ]
+        .map(|(code, name, rule, more)| {
+            format!("{{ code = \"{code}\", name = \"{name}\", {rule}, {more}, {SOURCE} }}")
+        });
+        table_of(NOTICE, ONE, &rows.join(", "), ONE)
+    };
+    let diff = Diff::between(&table(NOTICE), &table(ONE));
+    let told = diff.changes.iter().find(|change| change.subject == Subject::Place("US-CA".parse().unwrap()));
+    assert_eq!(told.map(|told| told.direction), Some(Direction::Looser), "{:#?}", diff.changes);
+}
+
+#[test]
 fn what_every_call_asks_for_in_any_case_does_not_make_a_change_looser() {
     let says = format!("{ONE}, prompt_says = [\"vendor\"]");
     let diff = between(&[NOTICE, NOTICE, NOTICE, ONE], &[NOTICE, NOTICE, &says, ONE]);
@@ -232,20 +257,25 @@ fn an_overlay_whose_change_no_call_shows_is_not_told_for_what_else_changes() {
 /// What changes between two tables, each told by its default, its floor of all evidence, its row of
 /// one place and its overlay.
 fn between(old: &[&str; 4], new: &[&str; 4]) -> Diff {
-    let source =
-        "citations = [\"none\"], summary = \"Made up for tests.\", confidence = \"low\", reviewed = false";
     let table = |[default, floor, row, overlay]: &[&str; 4]| {
-        let text = format!(
-            "default = {{ {default} }}
-            evidence = {{ declared = {{ {floor} }}, ip = {{ {floor} }}, number = {{ {floor} }} }}
-            jurisdiction = [{{ code = \"DE\", name = \"Germany\", {row}, {source} }}]
-            overlay = [{{ id = \"bank\", name = \"Bank\", {overlay}, {source} }}]"
-        );
-        Table::parse(&text).unwrap()
+        let row = format!("{{ code = \"DE\", name = \"Germany\", {row}, {SOURCE} }}");
+        table_of(default, floor, &row, overlay)
     };
     Diff::between(&table(old), &table(new))
 }
 
+fn table_of(default: &str, floor: &str, rows: &str, overlay: &str) -> Table {
+    let text = format!(
+        "default = {{ {default} }}
+        evidence = {{ declared = {{ {floor} }}, ip = {{ {floor} }}, number = {{ {floor} }} }}
+        jurisdiction = [{rows}]
+        overlay = [{{ id = \"bank\", name = \"Bank\", {overlay}, {SOURCE} }}]"
+    );
+    Table::parse(&text).unwrap()
+}
+
+const SOURCE: &str =
+    "citations = [\"none\"], summary = \"Made up for tests.\", confidence = \"low\", reviewed = false";
 const ONE: &str = "parties = \"one\", form = \"none\"";
 const NOTICE: &str = "parties = \"all\", form = \"notice\"";
 const EXPRESS: &str = "parties = \"all\", form = \"express\"";

@@ -9,9 +9,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Event, Evidence, Grant, Heard, Joined,
-    Kind, Medium, Method, OnWithdrawal, Opened, Place, Purpose, Requirement, Role, Settings, Standing,
-    Uncovered, What, Why,
+    Action, AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Elements, Event, Evidence,
+    Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Place, Purpose, Purposes, Requirement,
+    Role, Settings, Standing, Uncovered, What, Why,
 };
 use proptest::prelude::*;
 
@@ -358,6 +358,56 @@ fn a_prompt_that_began_between_two_objections_is_no_new_one() {
 }
 
 #[test]
+fn a_yes_to_a_prompt_that_says_too_little_lifts_no_objection_whatever_was_played_before() {
+    let mut log = Log::consenting("US-CA");
+    log.opened.overlays = vec!["health".into()];
+    log.at(10, What::ConsentDeclined { participants: vec![0] });
+    log.at(15, played("a"));
+    log.at(20, played_saying("b", Elements::NONE));
+    log.at(21, yes());
+    assert_eq!(log.call().standing(second(22)), Standing::Unlawful(Why::Declined(0)));
+    log.at(26, played("a"));
+    log.at(27, yes());
+    assert_eq!(log.call().standing(second(28)), Standing::Lawful);
+}
+
+#[test]
+fn what_was_written_to_a_prompt_that_says_too_little_waives_no_announcement() {
+    for (said, waived) in [(Elements::NONE, false), (Element::ALL.into_iter().collect(), true)] {
+        let mut log = Log::of(&["US-CT"]);
+        log.opened.overlays = vec!["health".into()];
+        log.at(5, played_saying("a", said));
+        log.at(6, What::ConsentGiven { participants: vec![0], method: Method::Written });
+        log.at(12, played("b"));
+        assert_eq!(covered(&log.call(), Door::StartsByItself, 12, 40, 60), waived);
+    }
+}
+
+#[test]
+fn a_written_grant_for_another_purpose_waives_no_announcement() {
+    for (purposes, waived) in [(Purposes::NONE, false), (Purpose::ALL.into_iter().collect(), true)] {
+        let mut log = Log::of(&["US-CT"]);
+        log.opened.overlays = vec!["trading".into()];
+        log.opened.participants[0].grant =
+            Some(Grant { written: true, purposes: Some(purposes), ..grant(0, None) });
+        log.at(12, played("b"));
+        assert_eq!(covered(&log.call(), Door::StartsByItself, 12, 40, 60), waived);
+    }
+}
+
+#[test]
+fn nobody_is_told_to_end_an_emergency_call() {
+    for (kind, ends) in [(Kind::Conversation, true), (Kind::Emergency, false)] {
+        let mut log = Log::of(&["US-TX"]);
+        log.opened.kind = kind;
+        log.opened.settings.public_safety = true;
+        log.opened.overlays = vec!["trading".into()];
+        log.at(5, What::ConsentDeclined { participants: vec![0] });
+        assert_eq!(log.call().decide(second(6)).action == Action::EndCall, ends);
+    }
+}
+
+#[test]
 fn a_tone_says_yes_for_nobody() {
     // Queensland, as the made-up table has it, is content with one party and with a tone.
     let mut log = Log::of(&["AU-QLD"]);
@@ -601,6 +651,11 @@ fn prompt(version: &str) -> Heard {
         says: Element::ALL.into_iter().collect(),
         purposes: Purpose::ALL.into_iter().collect(),
     }
+}
+
+fn played_saying(version: &str, says: Elements) -> What {
+    let prompt = Heard { says, ..prompt(version) };
+    What::PromptCompleted { participants: vec![0], prompt, played_ms: 4_000 }
 }
 
 fn played(version: &str) -> What {
