@@ -154,12 +154,16 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
         if let Err(fault) = door.gate.refresh_law().await {
             tracing::error!(code = fault.code, "it cannot be looked which version of the table is in force");
         }
+        if let Err(fault) = door.gate.close_lapsed().await {
+            tracing::error!(code = fault.code, "proposals that have expired could not be closed");
+        }
         let Some(path) = &file else { continue };
         // The inode and the time of its last change tell a file that was moved here from the one before,
         // whatever size and date it was given.
         let now = tokio::fs::metadata(path)
             .await
             .ok()
+            .filter(std::fs::Metadata::is_file)
             .map(|found| (found.ino(), found.ctime(), found.ctime_nsec(), found.len()));
         // What is still being written may look like a table with fewer rows: it is read once it has stood
         // still from one look to the next.
@@ -171,7 +175,11 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
             continue;
         }
         settled = true;
-        let text = tokio::fs::read_to_string(path).await.ok();
+        // What is no file is not opened: a pipe would never answer.
+        let text = match now {
+            Some(_) => tokio::fs::read_to_string(path).await.ok(),
+            None => None,
+        };
         if text == seen {
             continue;
         }

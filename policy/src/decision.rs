@@ -236,10 +236,10 @@ impl Call {
         standing: Standing,
         now: Timestamp,
     ) -> ParticipantDecision {
-        let places = person.places_at(now).map(|PlaceAt { code, evidence, asks }| PlaceDecision {
-            code,
-            evidence,
-            requirement: asks.and(self.law.floor(evidence)),
+        let places = person.places_at(now).map(|place: PlaceAt| PlaceDecision {
+            code: place.code,
+            evidence: place.evidence,
+            requirement: place.asks.and(place.floor(&self.law)),
         });
         ParticipantDecision {
             participant: person.id,

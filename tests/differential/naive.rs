@@ -233,14 +233,16 @@ impl<'a> Naive<'a> {
                 continue;
             }
             rules.extend(self.rules_of(place.code));
-            let strongest_of = |places: &[&Located]| {
-                places.iter().filter(|other| other.code == place.code).map(|other| other.evidence).max()
+            // The strongest evidence counts that may be relied on; before that, whatever there is.
+            let evidence_of = |places: &[&Located]| -> Vec<Evidence> {
+                places.iter().filter(|other| other.code == place.code).map(|other| other.evidence).collect()
             };
-            let strongest =
-                strongest_of(&relied).or_else(|| strongest_of(&asked)).unwrap_or(Evidence::Number);
-            rules.extend(
-                self.each_table(|table, _| table.floor(strongest, self.kind()).into_iter().collect()),
-            );
+            let strongest = evidence_of(&relied).into_iter().max();
+            for evidence in strongest.map_or_else(|| evidence_of(&asked), |strongest| vec![strongest]) {
+                rules.extend(
+                    self.each_table(|table, _| table.floor(evidence, self.kind()).into_iter().collect()),
+                );
+            }
         }
         rules
     }
@@ -701,6 +703,7 @@ impl<'a> Naive<'a> {
                     What::AnnouncementRecorded { participants } => {
                         let heard = self.loosens(&self.log[i]);
                         participants.contains(&person)
+                            && !self.is_machine(person, &stay, heard)
                             && base <= heard
                             && heard <= base + 15_000
                             && heard <= until

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
-use policy::{Code, CodeError, Diff};
+use policy::{Code, CodeError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -75,10 +75,13 @@ struct Offered {
 /// What is wrong with a table, and what it would change.
 pub(super) async fn check(State(door): At, headers: HeaderMap, body: Body) -> Result<Response, Fault> {
     let asked: Offered = table_body(&headers, body).await?;
-    let today = crate::gate::today(door.gate.clock.now());
-    let (table, problems) = policy::Table::check(&asked.table, today);
-    let diff = table.as_ref().map(|table| Diff::between(&door.gate.laws.in_force(), table));
-    let checked = json!({"usable": table.is_some(), "problems": problems, "diff": diff});
+    let (table, problems) = door.gate.check_table(&asked.table).await?;
+    let usable = table.is_some();
+    let diff = match table {
+        Some(table) => Some(door.gate.compare(&door.gate.laws.in_force(), &Arc::new(table)).await?),
+        None => None,
+    };
+    let checked = json!({"usable": usable, "problems": problems, "diff": diff});
     Ok(answer(StatusCode::OK, &checked))
 }
 
@@ -221,4 +224,4 @@ async fn table_body<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: B
 }
 
 /// The longest table with its reason, in bytes.
-const MAX_TABLE: u64 = 16 << 20;
+const MAX_TABLE: u64 = 8 << 20;

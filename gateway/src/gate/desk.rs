@@ -4,9 +4,11 @@
 //! not by text, takes a second person. However a table comes (somebody publishes it, the watched
 //! file changes, a new program brings another default), it is compared with the version in force.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use policy::diff::{Direction, Subject};
 use policy::{Diff, Problem, Severity, Table};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -79,14 +81,14 @@ impl Gate {
     /// [`Fault`]: the table has mistakes, or no reason is given.
     pub async fn publish(&self, author: &Author, text: &str, reason: &str) -> Result<Outcome, Fault> {
         check_reason(author, reason)?;
-        let new = Arc::new(self.read_table(text)?);
+        let new = Arc::new(self.read_table(text).await?);
         for _ in 0..ATTEMPTS {
             self.refresh_law().await?;
             let base = self.laws.version();
             if base.table.digest() == new.digest() {
                 return Ok(Outcome::Same);
             }
-            let diff = Diff::between(&base.table, &new);
+            let diff = self.compare(&base.table, &new).await?;
             let outcome = if diff.loosens {
                 self.propose(author, &new, text, &diff, reason).await?
             } else {
@@ -118,10 +120,7 @@ impl Gate {
             let base = self.laws.version();
             if at >= from_row(row.expires_at) {
                 self.decide_proposal(&row, author, "expired", "").await?;
-                return Err(Fault::conflict(
-                    "proposal-expired",
-                    "the proposal has expired; publish the table again",
-                ));
+                return Err(expired());
             }
             if row.base != base.table.digest() {
                 self.decide_proposal(&row, author, "superseded", "").await?;
@@ -149,7 +148,7 @@ impl Gate {
                 .await?
                 .ok_or_else(|| Fault::damaged("a proposed table is not there"))?;
             let new = self.table(&row.digest).await?;
-            let diff = Diff::between(&base.table, &new);
+            let diff = self.compare(&base.table, &new).await?;
             let made = document(&row)?;
             let reasons = json!({"proposed": made.get("reason"), "approved": reason, "author": row.person});
             if let Some(version) =
@@ -249,7 +248,7 @@ impl Gate {
         text: Option<&str>,
     ) -> Result<(Option<String>, WatchedState), Fault> {
         let Some(text) = text else { return Ok((None, WatchedState::Unreadable { problems: 0 })) };
-        let (table, problems) = Table::check(text, today(self.clock.now()));
+        let (table, problems) = self.check_table(text).await?;
         let Some(table) = table else {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
             errors.clone().for_each(|problem| tracing::error!(%problem, "a mistake in the table"));
@@ -356,8 +355,8 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`] with every problem.
-    pub fn read_table(&self, text: &str) -> Result<Table, Fault> {
-        let (table, problems) = Table::check(text, today(self.clock.now()));
+    pub async fn read_table(&self, text: &str) -> Result<Table, Fault> {
+        let (table, problems) = self.check_table(text).await?;
         table.ok_or_else(|| {
             let errors: Vec<&Problem> =
                 problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
@@ -368,6 +367,63 @@ impl Gate {
             )
             .with("problems", json!(problems))
         })
+    }
+
+    /// Reads a table on a thread of its own: a long one takes a while.
+    ///
+    /// # Errors
+    ///
+    /// Where the gateway is stopping.
+    pub async fn check_table(&self, text: &str) -> Result<(Option<Table>, Vec<Problem>), Fault> {
+        let (text, today) = (text.to_owned(), today(self.clock.now()));
+        aside(move || Table::check(&text, today)).await
+    }
+
+    /// What changes from one table to another. An overlay that comes loosens where an account names it
+    /// already: until now its calls were asked what `[default]` asks.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn compare(&self, base: &Arc<Table>, new: &Arc<Table>) -> Result<Diff, Fault> {
+        let (old, table) = (Arc::clone(base), Arc::clone(new));
+        let mut diff = aside(move || Diff::between(&old, &table)).await?;
+        let named = self.overlays_of_accounts().await?;
+        for change in &mut diff.changes {
+            let Subject::Overlay(id) = &change.subject else { continue };
+            if base.overlay_history(id).is_empty() && named.contains(id) {
+                change.direction = Direction::Both;
+                diff.loosens = true;
+            }
+        }
+        Ok(diff)
+    }
+
+    async fn overlays_of_accounts(&self) -> Result<BTreeSet<String>, Fault> {
+        let mut named = BTreeSet::new();
+        for account in self.ledger.accounts().await? {
+            let (settings, ..) = self.settings(&account.id).await?;
+            named.extend(settings.overlays);
+        }
+        Ok(named)
+    }
+
+    /// Closes every proposal that has expired.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn close_lapsed(&self) -> Result<(), Fault> {
+        let open = self.ledger.proposals(true).await?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        let now = self.law_moment().await?;
+        let gateway = Author::unknown(Origin::Program);
+        for row in open.iter().filter(|row| now >= from_row(row.expires_at)) {
+            self.decide_proposal(row, &gateway, "expired", "").await?;
+        }
+        Ok(())
     }
 
     /// Makes a proposal; none where the law has changed meanwhile.
@@ -491,8 +547,11 @@ impl Gate {
         let open = self.ledger.proposals(true).await?;
         let mut uids: Vec<String> = open.iter().map(|row| row.uid.clone()).collect();
         uids.sort();
-        let mut expects =
-            vec![Expect::Law { digest: Some(base.table.digest().into()) }, Expect::OpenProposals { uids }];
+        let mut expects = vec![
+            Expect::Law { digest: Some(base.table.digest().into()) },
+            Expect::Version { number: base.number },
+            Expect::OpenProposals { uids },
+        ];
         if let Some((uid, person)) = proposal {
             expects.push(Expect::ProposalOf { uid, person: person.into() });
         }
@@ -547,6 +606,9 @@ impl Gate {
 
     async fn open_proposal(&self, uid: &str) -> Result<ProposalRow, Fault> {
         let row = self.ledger.proposal(uid).await?.ok_or_else(|| Fault::unknown("proposal"))?;
+        if row.state == "expired" {
+            return Err(expired());
+        }
         if row.state != "open" {
             return Err(Fault::conflict(
                 "proposal-decided",
@@ -593,6 +655,15 @@ fn same_person(one: &str, other: &str) -> bool {
         lower.chars().filter(|c| c.is_alphanumeric()).collect()
     };
     plain(one) == plain(other)
+}
+
+fn expired() -> Fault {
+    Fault::conflict("proposal-expired", "the proposal has expired; publish the table again")
+}
+
+/// Work that takes a while, on a thread of its own.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Fault::damaged("some work did not come to its end"))
 }
 
 fn check_reason(author: &Author, reason: &str) -> Result<(), Fault> {

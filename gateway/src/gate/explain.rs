@@ -22,7 +22,15 @@ impl Gate {
     ///
     /// [`Fault`]: the call is unknown, or was not open yet.
     pub async fn explain(&self, account: &str, name: &str, at: Option<Timestamp>) -> Result<Value, Fault> {
-        let row = self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
+        // An id may have been used again: then the call is meant that was open at that moment.
+        let then = match at {
+            Some(at) => self.ledger.call_at(account, name, at.as_millisecond()).await?,
+            None => None,
+        };
+        let row = match then {
+            Some(row) => row,
+            None => self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?,
+        };
         let (entries, names) = self.ledger.history(parse_id(&row.uid)?).await?;
         let leaves = entries
             .iter()

@@ -128,6 +128,11 @@ pub enum Expect {
         /// Its digest.
         digest: Option<String>,
     },
+    /// The newest version of the table is this one; 0 where there is none.
+    Version {
+        /// Its number.
+        number: i64,
+    },
     /// These proposals are open, in order, and no others.
     OpenProposals {
         /// Their ids.

@@ -242,6 +242,10 @@ fn question(expect: &Expect, bound: &mut SqliteArguments) -> Result<&'static str
             bound.add(digest)?;
             "(SELECT digest FROM table_version ORDER BY version DESC LIMIT 1) IS ?"
         }
+        Expect::Version { number } => {
+            bound.add(*number)?;
+            "(SELECT coalesce(max(version), 0) FROM table_version) = ?"
+        }
         Expect::OpenProposals { uids } => {
             bound.add(serde_json::to_string(uids)?)?;
             "(SELECT json_group_array(uid ORDER BY uid) FROM proposal WHERE state = 'open') = ?"

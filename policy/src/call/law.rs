@@ -79,7 +79,10 @@ impl Law {
 
     /// Another version of the table counts from now on; answers whether it is new.
     pub(super) fn know(&mut self, table: &Arc<Table>) -> bool {
-        if self.tables.iter().any(|known| known.digest() == table.digest()) {
+        if let Some(known) = self.tables.iter().position(|known| known.digest() == table.digest()) {
+            // One that is in force again asks nothing new, but it is what a decision names.
+            let known = self.tables.remove(known);
+            self.tables.push(known);
             return false;
         }
         self.tables.push(Arc::clone(table));

@@ -58,8 +58,20 @@ struct Known {
 pub(crate) struct PlaceAt {
     pub(crate) code: Code,
     pub(crate) evidence: Evidence,
+    /// By number, by address, by declaration: the strongest that may be relied on; before that, all
+    /// that there will be, for none of them may loosen yet.
+    floors: [bool; 3],
     /// What it asks, its floor aside.
     pub(crate) asks: Requirement,
+}
+
+impl PlaceAt {
+    /// The least that is asked on its evidence.
+    pub(crate) fn floor(&self, law: &Law) -> Requirement {
+        let floors = [Evidence::Number, Evidence::Ip, Evidence::Declared].into_iter().zip(self.floors);
+        let counting = floors.filter(|(_, counts)| *counts);
+        counting.fold(Requirement::NOTHING, |all, (evidence, _)| all.and(law.floor(evidence)))
+    }
 }
 
 /// From when a place is asked of.
@@ -298,8 +310,15 @@ impl Person {
     }
 
     pub(super) fn machine(&mut self) {
-        if let Some(stay) = self.stays.last_mut() {
-            stay.machine();
+        let Some(stay) = self.stays.last_mut() else { return };
+        stay.machine();
+        // What a machine has said lifts no objection.
+        let from = stay.from;
+        for refusal in &mut self.refusals {
+            if refusal.until.is_none_or(|until| from <= until) {
+                refusal.until = None;
+                refusal.prompted_since = false;
+            }
         }
     }
 
@@ -367,7 +386,7 @@ impl Person {
     /// What this person's places ask at `at`.
     pub(super) fn asks(&self, law: &Law, at: Timestamp) -> Requirement {
         let start = if self.is_unknown(at) { law.unknown } else { Requirement::NOTHING };
-        self.places_at(at).fold(start, |all, place| all.and(place.asks).and(law.floor(place.evidence)))
+        self.places_at(at).fold(start, |all, place| all.and(place.asks).and(place.floor(law)))
     }
 
     /// Whether nothing was known of where they are at `at`.
@@ -388,7 +407,12 @@ impl Person {
             let all = || self.known.iter().filter(asked).filter(same);
             let relied = all().filter(|other| other.loose <= at).map(|other| other.place.evidence).max();
             let evidence = relied.or_else(|| all().map(|other| other.place.evidence).max())?;
-            Some(PlaceAt { code, evidence, asks: known.asks })
+            let counts = |one| match relied {
+                Some(strongest) => one == strongest,
+                None => all().any(|other| other.place.evidence == one),
+            };
+            let floors = [Evidence::Number, Evidence::Ip, Evidence::Declared].map(counts);
+            Some(PlaceAt { code, evidence, floors, asks: known.asks })
         })
     }
 

@@ -258,6 +258,12 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         for (name, history) in &mut histories {
             history.sort_by_key(|(_, row)| row.effective_from());
             self.no_overlaps(name, history);
+            if let Some((at, _)) = history.get(MOST_ROWS) {
+                let message =
+                    format!("`{name}` has {} rows; a history has at most {MOST_ROWS}", history.len());
+                let hint = "leave out rows of which no call is judged any more";
+                self.reader.problem("too-many-rows", at.clone(), message, Some(hint));
+            }
         }
         let bare = |history: Vec<(Range<usize>, T)>| history.into_iter().map(|(_, row)| row).collect();
         histories.into_iter().map(|(name, history)| (name, bare(history))).collect()
@@ -906,6 +912,9 @@ fn asks(rules: [Rule; 3], voicemail: [Rule; 3], public_safety: Option<Rule>) -> 
 }
 
 const SECTIONS: [&str; 4] = ["default", "evidence", "jurisdiction", "overlay"];
+
+/// The longest history of one place or overlay: what changes is compared day by day.
+const MOST_ROWS: usize = 200;
 
 const RULE_KEYS: &[&str] = &[
     "parties",
