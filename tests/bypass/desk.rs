@@ -7,7 +7,7 @@ use consent_gateway::access::{Principal, Role};
 use consent_gateway::clock::Clock;
 use consent_gateway::gate::Placement;
 use consent_gateway::serve;
-use consent_gateway::trail::{Actor, Body};
+use consent_gateway::trail::{Actor, Body, Leaf};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use policy::{Diff, Table};
@@ -190,11 +190,11 @@ async fn what_has_expired_cannot_be_approved_and_comes_back_by_no_clock() {
     desk.gateway.advance_ms(14 * day);
     assert_eq!(desk.state(&proposal).await, "expired");
     desk.approve(&desk.erin, &proposal).await.problem(409, "proposal-expired");
-    desk.approve(&desk.erin, &proposal).await.problem(409, "proposal-decided");
+    desk.approve(&desk.erin, &proposal).await.problem(409, "proposal-expired");
     // A node whose clock is two weeks slow.
     let slow = desk.another(None, Clock::manual(START.parse().unwrap())).await;
     let erin = Client { address: slow.address, ..desk.erin.clone() };
-    desk.approve(&erin, &proposal).await.problem(409, "proposal-decided");
+    desk.approve(&erin, &proposal).await.problem(409, "proposal-expired");
     // What it proposes itself is dated after the last act at the desk, and lasts from there.
     let dana = Client { address: slow.address, ..desk.dana.clone() };
     let again = desk.proposed(&dana, &looser).await;
@@ -204,6 +204,40 @@ async fn what_has_expired_cannot_be_approved_and_comes_back_by_no_clock() {
     assert_eq!(desk.versions().await, 2);
     history_is_honest(&desk.gateway).await;
     slow.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_has_expired_is_closed_by_itself_so_that_no_slow_clock_revives_it() {
+    let desk = Desk::start().await;
+    let proposal = desk.proposed(&desk.dana, &Text::plain().row("GB", ONE)).await;
+    desk.gateway.advance_ms(14 * 86_400_000);
+    comes(async || {
+        let closed =
+            |leaf: &Leaf| matches!(&leaf.body, Body::ProposalDecided { outcome, .. } if outcome == "expired");
+        desk::log(&desk.gateway, "system").await.iter().any(closed)
+    })
+    .await;
+    let slow = desk.another(None, Clock::manual(START.parse().unwrap())).await;
+    let erin = Client { address: slow.address, ..desk.erin.clone() };
+    desk.approve(&erin, &proposal).await.problem(409, "proposal-expired");
+    assert_eq!(desk.versions().await, 1);
+    slow.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_overlay_that_an_account_names_does_not_come_back_weaker_by_one_person() {
+    let desk = Desk::start().await;
+    let bank = Text::plain().overlay("bank", EXPRESS);
+    desk.publish(&desk.dana, &bank).await.expect(201);
+    let chosen = json!({"overlays": ["bank"], "reason": "we are one"});
+    desk.gateway.counsel.put("/v1/law", &chosen).await.expect(200);
+    let gone = desk.proposed(&desk.dana, &Text::plain()).await;
+    desk.approve(&desk.erin, &gone).await.expect(200);
+    let weaker = Text::plain().overlay("bank", "");
+    let again = desk.publish(&desk.dana, &weaker).await.expect(202);
+    assert_eq!(again["proposal"]["diff"]["loosens"], true);
+    // One that nobody names comes by one person.
+    desk.publish(&desk.dana, &Text::plain().overlay("shop", "")).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
