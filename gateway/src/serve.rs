@@ -84,18 +84,15 @@ fn parse(name: &str, text: &str) -> Result<Table, ServeError> {
     })
 }
 
-/// Builds the gate on the configured data directory. The law is the ledger's newest version; only an
-/// empty ledger begins with the configured table.
+/// Builds the gate on the configured data directory. The law is the ledger's newest version; where
+/// there is none yet it is the configured table, which [`first_law`] makes the first.
 ///
 /// # Errors
 ///
 /// Where any part cannot be opened.
 pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
     // Nothing is made on disk for a table that cannot be used.
-    let configured = table_text(config).and_then(|(origin, name, text)| {
-        let table = parse(&name, &text)?;
-        Ok((origin, text, table))
-    });
+    let configured = table(config);
     let ledger_is_new = !crate::ledger::file(&config.data).exists();
     let configured = match configured {
         Err(error) if ledger_is_new => return Err(error),
@@ -104,14 +101,11 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
     crate::vault::private_dir(&config.data)
         .map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
     let ledger = Ledger::open(&config.data).await?;
-    let (laws, first) = match ledger.law().await? {
-        Some(row) => (in_force(&ledger, row.version, &row.digest).await?, None),
-        None => {
-            let (origin, text, table) = configured?;
-            (Laws::new(0, table), Some((origin, text)))
-        }
+    let laws = match ledger.law().await? {
+        Some(row) => in_force(&ledger, row.version, &row.digest).await?,
+        None => Laws::new(0, configured?),
     };
-    let gate = Gate {
+    Ok(Gate {
         clock,
         secrets: Secrets::open(&config.secrets_dir())?,
         locator: Locator::new(config.ip_database.as_deref())?,
@@ -126,11 +120,22 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         turns: crate::gate::Turns::default(),
         barred: crate::gate::Barred::default(),
         tasks: TaskTracker::new(),
-    };
-    if let Some((origin, text)) = first {
-        gate.first_version(origin, &text).await?;
+    })
+}
+
+/// Makes the configured table the first version, where there is none yet: when `serve` starts, or
+/// somebody comes to the law desk. Setting up accounts before that settles nothing.
+///
+/// # Errors
+///
+/// Where the table cannot be read, or the ledger fails.
+pub async fn first_law(gate: &Gate, config: &Config) -> Result<(), ServeError> {
+    if gate.laws.version().number == 0 {
+        let (origin, name, text) = table_text(config)?;
+        let table = parse(&name, &text)?;
+        gate.first_version(origin, table.digest(), &text).await?;
     }
-    Ok(gate)
+    Ok(())
 }
 
 async fn in_force(ledger: &Ledger, number: i64, digest: &str) -> Result<Laws, ServeError> {
@@ -245,6 +250,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         None => None,
     };
     let gate = gate(config, clock).await?;
+    first_law(&gate, config).await?;
     // What a restart or another program brings is under the same rule as everything else.
     let (origin, offered) = match table_text(config) {
         Ok((origin, _, text)) => (origin, Some(text)),

@@ -71,7 +71,12 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         if config.tls.is_some() { "with TLS" } else { "without TLS" }
     ));
     out::line(format!("data in {}: ledger and store can be written", config.data.display()));
-    out::line(format!("version {version} of the table is in force: {} with {rows} rows", table.digest()));
+    out::line(match version {
+        0 => {
+            format!("no table is in force yet: `serve` would begin with {} with {rows} rows", table.digest())
+        }
+        _ => format!("version {version} of the table is in force: {} with {rows} rows", table.digest()),
+    });
     out::line(format!("{} accounts", accounts.len()));
     for warning in warnings {
         out::line(format!("warning: {warning}"));

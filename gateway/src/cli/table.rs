@@ -249,6 +249,7 @@ async fn show(config: &Config, asked: Show, json: bool) -> Result<(), CliError> 
 
 async fn desk(config: &Config, command: Desk, json: bool) -> Result<(), CliError> {
     let gate = serve::gate(config, Clock::system()).await?;
+    serve::first_law(&gate, config).await?;
     let outcome = at_desk(config, &gate, command, json).await;
     gate.ledger.close().await;
     outcome
@@ -382,9 +383,11 @@ pub(super) async fn table(config: &Config, name: &str) -> Result<(Table, String)
 async fn table_of(config: &Config, gate: Option<&Gate>, name: &str) -> Result<(Table, String), CliError> {
     let number = name.strip_prefix("version:");
     let text = match (gate, name, number) {
-        (Some(gate), "in-force", _) => text_of(gate, &gate.laws.version().number.to_string()).await?,
+        (Some(gate), "in-force", _) if gate.laws.version().number > 0 => {
+            text_of(gate, &gate.laws.version().number.to_string()).await?
+        }
         (Some(gate), _, Some(number)) => text_of(gate, number).await?,
-        (None, "in-force", _) => serve::table_text(config)?.2,
+        (_, "in-force", _) => serve::table_text(config)?.2,
         (None, _, Some(_)) => {
             return Err(CliError::Wrong(format!(
                 "`{}` has no ledger, so there is no `{name}`",

@@ -270,11 +270,10 @@ impl Gate {
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub(crate) async fn first_version(&self, origin: Origin, text: &str) -> Result<(), Fault> {
-        let table = self.laws.in_force();
+    pub(crate) async fn first_version(&self, origin: Origin, digest: &str, text: &str) -> Result<(), Fault> {
         let at = self.clock.now();
         let document = json!({"author": "", "credential": Actor::gateway().credential, "origin": origin});
-        let (digest, text) = (table.digest().to_owned(), text.to_owned());
+        let (digest, text) = (digest.to_owned(), text.to_owned());
         let body = Body::Table {
             table: digest.clone(),
             version: 1,
