@@ -190,7 +190,9 @@ fn stricter_country() -> String {
 /// The shipped table, each row repeated with later and later dates.
 fn histories(rows: usize) -> String {
     const START: &str = "\n[[jurisdiction]]\n";
-    let mut parts = SHIPPED.split(START);
+    // The overlays are there once, at the end.
+    let (places, overlays) = SHIPPED.split_once("\n[[overlay]]\n").unwrap_or((SHIPPED, ""));
+    let mut parts = places.split(START);
     let mut text = parts.next().expect("a head").to_string();
     let shipped: Vec<&str> = parts.collect();
     for index in 0..rows {
@@ -200,6 +202,10 @@ fn histories(rows: usize) -> String {
             text.push_str(&format!("effective_from = {}-{:02}-01\n", 1920 + history / 12, 1 + history % 12));
         }
         text.push_str(shipped[index % shipped.len()]);
+    }
+    if !overlays.is_empty() {
+        text.push_str("\n[[overlay]]\n");
+        text.push_str(overlays);
     }
     text
 }
