@@ -1,6 +1,7 @@
 //! The command line. One binary; every command takes `--config` and `--data`.
 
 mod admin;
+mod asked;
 mod bar;
 mod check;
 mod decide;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::asked::{date, must_exist, read_password, word};
+use super::out::say;
 use super::{CliError, out};
 use crate::access::Role;
 use crate::clock::Clock;
@@ -451,15 +452,6 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
     Ok(())
 }
 
-pub(super) async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliError> {
-    match gate.ledger.account(account).await.map_err(crate::gate::Fault::from)? {
-        Some(_) => Ok(()),
-        None => Err(CliError::Wrong(format!(
-            "there is no account `{account}`; add it with `consent-gateway account add`"
-        ))),
-    }
-}
-
 fn show_credential(new: &NewCredential, chosen: bool, json: bool) {
     let password = if chosen { None } else { Some(new.password.expose()) };
     if json {
@@ -475,28 +467,6 @@ fn show_credential(new: &NewCredential, chosen: bool, json: bool) {
     }
 }
 
-pub(super) fn read_password() -> Result<Zeroizing<String>, CliError> {
-    let mut line = Zeroizing::new(String::new());
-    std::io::stdin()
-        .read_line(&mut line)
-        .map_err(|source| CliError::Io { what: "standard input cannot be read".into(), source })?;
-    Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
-pub(super) fn date(text: &str) -> Result<Timestamp, CliError> {
-    if let Ok(at) = text.parse() {
-        return Ok(at);
-    }
-    let day: Option<jiff::civil::Date> = text.parse().ok();
-    day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok()).map(|zoned| zoned.timestamp()).ok_or_else(
-        || CliError::Wrong(format!("`{text}` is no date; write `2027-01-31` or `2027-01-31T12:00:00Z`")),
-    )
-}
-
-pub(super) fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CliError> {
-    serde_json::from_value(Value::String(text.to_owned())).map_err(|error| CliError::Wrong(error.to_string()))
-}
-
 /// `recording=this call is recorded` and the like.
 fn quotations(texts: &[String]) -> Result<std::collections::BTreeMap<String, String>, CliError> {
     let pair = |text: &String| match text.split_once('=') {
@@ -506,10 +476,6 @@ fn quotations(texts: &[String]) -> Result<std::collections::BTreeMap<String, Str
         }
     };
     texts.iter().map(pair).collect()
-}
-
-pub(super) fn say(json: bool, value: &Value, words: impl FnOnce() -> String) {
-    if json { out::json(value) } else { out::line(words()) }
 }
 
 async fn done(gate: Gate) -> Result<(), CliError> {

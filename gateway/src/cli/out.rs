@@ -14,6 +14,11 @@ pub(super) fn json(value: &Value) {
     line(serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
+/// Prints what a command did: for scripts, or for people.
+pub(super) fn say(as_json: bool, value: &Value, words: impl FnOnce() -> String) {
+    if as_json { json(value) } else { line(words()) }
+}
+
 /// Prints an error with its causes.
 pub(super) fn error(error: &dyn std::error::Error) {
     let mut text = format!("error: {error}");

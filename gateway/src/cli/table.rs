@@ -18,7 +18,7 @@ use self::words::{
     table_lines, version_line,
 };
 use super::bar::Bar;
-use super::{CliError, admin, out};
+use super::{CliError, asked, out};
 use crate::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -212,10 +212,10 @@ async fn diff(config: &Config, old: &str, new: &str, json: bool) -> Result<(), C
 async fn show(config: &Config, asked: Show, json: bool) -> Result<(), CliError> {
     let (table, _) = table(config, &asked.table).await?;
     let at = match asked.at.as_deref() {
-        Some(text) => admin::date(text)?,
+        Some(text) => asked::date(text)?,
         None => Clock::system().now(),
     };
-    let medium = asked.medium.as_deref().map(admin::word::<Medium>).transpose()?;
+    let medium = asked.medium.as_deref().map(asked::word::<Medium>).transpose()?;
     let Some(code) = asked.code else {
         let whole = lawbook::table(&table);
         if json {
@@ -260,10 +260,10 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
         Desk::Impact { new, since, account } => {
             // A name with a typing error has no calls, and is no reason to believe that nothing changes.
             if let Some(account) = &account {
-                admin::must_exist(gate, account).await?;
+                asked::must_exist(gate, account).await?;
             }
             let (new, _) = table_of(config, Some(gate), &new).await?;
-            let since = since.as_deref().map(admin::date).transpose()?;
+            let since = since.as_deref().map(asked::date).transpose()?;
             let bar = Bar::new();
             let base = gate.laws.in_force();
             let impact = gate
@@ -277,16 +277,16 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
             let (_, text) = table_of(config, Some(gate), &file).await?;
             match gate.publish(&author, &text, &who.reason).await? {
                 Outcome::Same => {
-                    admin::say(json, &json!({"state": "in-force"}), || "it is in force already".into())
+                    out::say(json, &json!({"state": "in-force"}), || "it is in force already".into())
                 }
                 Outcome::InForce(version) => {
                     let number = version.get("version").cloned().unwrap_or_default();
-                    admin::say(json, &json!({"state": "in-force", "version": version}), || {
+                    out::say(json, &json!({"state": "in-force", "version": version}), || {
                         format!("version {number} is in force")
                     });
                 }
                 Outcome::Proposed(uid, proposal) => {
-                    admin::say(json, &json!({"state": "proposed", "proposal": proposal}), || {
+                    out::say(json, &json!({"state": "proposed", "proposal": proposal}), || {
                         format!(
                             "{}\nit loosens something, so it is proposed and waits for a second person: table approve {uid}",
                             proposal_text(&proposal)
@@ -298,26 +298,26 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
         }
         Desk::Versions => {
             let versions = gate.versions().await?;
-            admin::say(json, &json!(versions), || lines(&versions, version_line));
+            out::say(json, &json!(versions), || lines(&versions, version_line));
         }
         Desk::Version { version } => {
             let shown = gate.version(&version).await?;
             let text =
                 || shown.get("table").and_then(Value::as_str).unwrap_or_default().trim_end().to_owned();
-            admin::say(json, &shown, text);
+            out::say(json, &shown, text);
         }
         Desk::Proposals => {
             let proposals = gate.proposals().await?;
-            admin::say(json, &json!(proposals), || lines(&proposals, proposal_line));
+            out::say(json, &json!(proposals), || lines(&proposals, proposal_line));
         }
         Desk::Proposal { proposal } => {
             let shown = gate.proposal(&proposal).await?;
-            admin::say(json, &shown, || proposal_text(&shown));
+            out::say(json, &shown, || proposal_text(&shown));
         }
         Desk::Approve { proposal, who } => {
             let author = author(gate, &who).await?;
             let shown = gate.approve(&author, &proposal, &who.reason).await?;
-            admin::say(json, &shown, || {
+            out::say(json, &shown, || {
                 match shown.get("version") {
                 Some(version) => format!("version {version} is in force"),
                 None => "nobody was known to have proposed it: you have now, and a second person has to approve it".into(),
@@ -339,7 +339,7 @@ async fn turn_down(
 ) -> Result<(), CliError> {
     let author = author(gate, who).await?;
     let shown = gate.turn_down(&author, proposal, withdraw, &who.reason).await?;
-    admin::say(json, &shown, || {
+    out::say(json, &shown, || {
         format!("proposal {proposal} is {}", if withdraw { "withdrawn" } else { "rejected" })
     });
     Ok(())
@@ -348,7 +348,7 @@ async fn turn_down(
 /// Who acts: by a credential, as at the door.
 async fn author(gate: &Gate, who: &Who) -> Result<Author, CliError> {
     let password = match (&who.password, who.password_stdin) {
-        (_, true) => admin::read_password()?,
+        (_, true) => asked::read_password()?,
         (Some(password), false) => Zeroizing::new(password.clone()),
         (None, false) => {
             return Err(CliError::Wrong(
@@ -417,6 +417,6 @@ fn read(file: &Path) -> Result<String, CliError> {
 async fn tell_impact(gate: &Gate, impact: &Impact, json: bool) -> Result<(), CliError> {
     let mut shown = json!(impact);
     gate.name_calls(&mut shown).await?;
-    admin::say(json, &shown, || impact_lines(&shown).join("\n"));
+    out::say(json, &shown, || impact_lines(&shown).join("\n"));
     Ok(())
 }
