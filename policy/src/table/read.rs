@@ -118,13 +118,15 @@ struct Reader<'t> {
     lines: Vec<usize>,
     problems: Vec<Problem>,
     broken: BTreeSet<String>,
+    /// The places that are called so, by the names of rows: a history repeats its name.
+    named: BTreeMap<String, Vec<Code>>,
 }
 
 impl<'t> Reader<'t> {
     fn new(text: &'t str, mended: Option<&'t Mended>) -> Reader<'t> {
         let behind = text.match_indices('\n').map(|(newline, _)| newline + 1);
         let lines = core::iter::once(0).chain(behind).collect();
-        Reader { text, mended, lines, problems: Vec::new(), broken: BTreeSet::new() }
+        Reader { text, mended, lines, problems: Vec::new(), broken: BTreeSet::new(), named: BTreeMap::new() }
     }
 
     fn problem(&mut self, code: &'static str, at: Range<usize>, message: String, hint: Option<&str>) {
@@ -398,7 +400,10 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         if atlas::name(code) == Some(name) {
             return;
         }
-        let named = atlas::named(name);
+        if !self.reader.named.contains_key(name) {
+            self.reader.named.insert(name.into(), atlas::named(name));
+        }
+        let named = self.reader.named.get(name).cloned().unwrap_or_default();
         if named.is_empty() || named.contains(&code) {
             return;
         }
