@@ -216,8 +216,7 @@ impl Gate {
         account: &str,
     ) -> Result<(AccountSettings, Option<Code>, Option<Code>), Fault> {
         let row = self.ledger.account(account).await?.ok_or_else(Fault::unknown_call)?;
-        let settings: AccountSettings = serde_json::from_str(&row.settings)
-            .map_err(|_| Fault::damaged("an account's settings cannot be read"))?;
+        let settings = AccountSettings::read(&row.settings)?;
         let place = |code: Option<String>| code.and_then(|code| code.parse().ok());
         Ok((settings, place(row.recorder_location), place(row.operator_location)))
     }
@@ -385,6 +384,10 @@ pub(crate) fn from_row(at: i64) -> Timestamp {
 }
 
 impl AccountSettings {
+    pub(crate) fn read(document: &str) -> Result<AccountSettings, Fault> {
+        serde_json::from_str(document).map_err(|_| Fault::damaged("an account's settings cannot be read"))
+    }
+
     pub(crate) fn for_policy(&self) -> Settings {
         Settings {
             default_language: ask::language("the default language", &self.default_language)

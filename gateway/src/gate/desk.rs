@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::laws::{Version, Watched, WatchedState};
-use super::{ATTEMPTS, Fault, Gate, from_row, parse_id};
+use super::{ATTEMPTS, AccountSettings, Fault, Gate, from_row, parse_id};
 use crate::access::{Principal, Role};
 use crate::clock::{millis, written};
 use crate::ledger::{Appended, Change, Expect, Job, ProposalRow, VersionRow};
@@ -112,6 +112,7 @@ impl Gate {
     ///
     /// [`Fault`]: it is the author's own, decided, expired, or was made against another version.
     pub async fn approve(&self, author: &Author, proposal: &str, reason: &str) -> Result<Value, Fault> {
+        check_length(reason)?;
         for _ in 0..ATTEMPTS {
             self.refresh_law().await?;
             let row = self.open_proposal(proposal).await?;
@@ -172,6 +173,7 @@ impl Gate {
         withdraw: bool,
         reason: &str,
     ) -> Result<Value, Fault> {
+        check_length(reason)?;
         for _ in 0..ATTEMPTS {
             let row = self.open_proposal(proposal).await?;
             if withdraw && !same_person(&row.person, &author.person) {
@@ -401,8 +403,7 @@ impl Gate {
     async fn overlays_of_accounts(&self) -> Result<BTreeSet<String>, Fault> {
         let mut named = BTreeSet::new();
         for account in self.ledger.accounts().await? {
-            let (settings, ..) = self.settings(&account.id).await?;
-            named.extend(settings.overlays);
+            named.extend(AccountSettings::read(&account.settings)?.overlays);
         }
         Ok(named)
     }
@@ -672,6 +673,10 @@ fn check_reason(author: &Author, reason: &str) -> Result<(), Fault> {
             "say why, in `reason`: the next reader will want to know",
         ));
     }
+    check_length(reason)
+}
+
+fn check_length(reason: &str) -> Result<(), Fault> {
     if reason.len() > 4096 {
         return Err(Fault::invalid("reason-too-long", "`reason` is longer than 4 KiB"));
     }

@@ -248,6 +248,7 @@ impl Gate {
         let bare = serde_json::to_vec(&bare).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
         let event =
             Event { received_at: at, at: None, what: What::Accepted { duration_ms: coverage.granted_ms } };
+        let kept = loaded.call.requirement(at).retention;
         let body = Body::Accepted {
             facts: event,
             recording: id,
@@ -256,8 +257,8 @@ impl Gate {
             bytes: envelope.bytes,
             keys: envelope.keys.iter().map(|key| key.key.clone()).collect(),
             spans: coverage.spans,
-            keep_until: loaded.call.requirement(at).retention.keep_until(at),
-            delete_by: loaded.call.requirement(at).retention.delete_by(at),
+            keep_until: kept.keep_until(at),
+            delete_by: kept.delete_by(at),
             saw: loaded.saw(),
         };
         let who = &admission.who;
@@ -293,7 +294,7 @@ impl Gate {
             accepted_at: at.as_millisecond(),
             held: false,
             deleted_at: None,
-            retention: retention(&loaded.call.requirement(at), at),
+            retention: retention(kept, at),
         };
         let description = super::fetch::description(&row)?;
         let changes = vec![Change::Recording { row: Box::new(row) }];
@@ -540,8 +541,7 @@ fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<Store
 }
 
 /// How long the recording is kept, as it is described.
-fn retention(requirement: &policy::Requirement, at: Timestamp) -> String {
-    let retention = requirement.retention;
+fn retention(retention: policy::Retention, at: Timestamp) -> String {
     json!({
         "minimum": retention.minimum,
         "maximum": retention.maximum,
