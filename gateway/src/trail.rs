@@ -6,11 +6,17 @@
 //! can be erased without breaking anything that was proven.
 //!
 //! The module knows no SQL: it makes entries, the [`ledger`](crate::ledger) keeps them. The Merkle
-//! tree over the leaf hashes, checkpoints and proofs have their place here.
+//! tree over the leaf hashes is in [`tree`], how it is served in [`tile`], signed in [`note`].
 
 mod body;
+mod canonical;
+pub mod note;
 mod saw;
 pub mod subject;
+pub mod tile;
+pub mod tree;
+
+pub use tree::leaf_hash;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -199,15 +205,6 @@ impl Leaf {
             _ => None,
         }
     }
-}
-
-/// The RFC 6962 leaf hash: SHA-256 over a zero byte and the leaf.
-#[must_use]
-pub fn leaf_hash(leaf: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update([0]);
-    hash.update(leaf);
-    hash.finalize().into()
 }
 
 /// Lower-case hexadecimal.

@@ -422,7 +422,8 @@ impl Body {
                     | What::RecordingResumed
                     | What::RecordingStopped
                     | What::Accepted { .. }
-                    | What::Ended => {}
+                    | What::Ended
+                    | What::Gap => {}
                 }
             }
             Body::Accepted { recording, .. } => keys.push(format!("recording:{recording}")),
@@ -508,5 +509,6 @@ fn what_kind(what: &policy::What) -> &'static str {
         What::RecordingStopped => "recording.stopped",
         What::Accepted { .. } => "recording.accepted",
         What::Ended => "call.ended",
+        What::Gap => "audit.gap",
     }
 }

@@ -106,6 +106,7 @@ pub fn reason(why: Why) -> String {
         Why::NobodyHuman => "nobody-human".into(),
         Why::Declined(p) => format!("declined:{p}"),
         Why::Withdrawn(p) => format!("withdrawn:{p}"),
+        Why::InDoubt(p) => format!("in-doubt:{p}"),
         Why::NobodyConsents => "nobody-consents".into(),
         Why::Missing(p) => format!("consent-missing:{p}"),
         Why::Unannounced(p) => format!("announcement-missing:{p}"),
