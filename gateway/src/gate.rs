@@ -172,8 +172,9 @@ impl Gate {
         let table = self.laws.in_force();
         let now = self.clock.now().max(call.last());
         call.know(&table, now);
-        let head =
-            leaves.last().map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
+        // A gap of the log is no entry of the call's own.
+        let own = leaves.iter().rev().find(|leaf| leaf.call == Some(uid));
+        let head = own.map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
         let context =
             serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
         Ok(Loaded { uid, row, context, names, call, head, table, now })
