@@ -212,7 +212,7 @@ async fn keep_trail(door: Arc<Door>, mark: Mark, stop: CancellationToken) -> Mar
             _ = tick.tick() => {}
         }
         let gate = &door.gate;
-        if let Err(error) = mark.set(gate.clock.now()) {
+        if let Err(error) = mark.well(gate.clock.now()) {
             tracing::error!(%error, "the mark of a running gateway cannot be set");
         }
         let Some(notary) = &gate.notary else { continue };
@@ -284,12 +284,13 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let pins = config.pins_dir();
     let notary = Notary::open(gate.ledger.clone(), clock, config.log_name.as_deref(), keys, &pins).await?;
     gate.notary = Some(notary);
-    let mark = Mark::at(&config.data);
     let unusable = |source| ServeError::Data { path: config.data.clone(), source };
-    if let Some(well) = mark.left().map_err(unusable)? {
+    let (mark, well) = Mark::set_in(&config.data, gate.clock.now()).map_err(unusable)?;
+    if let Some(well) = well {
         gate.gap(well, GapCause::EndedUnexpectedly).await?;
+        // At this point every log says so; a crash before it says so again.
+        mark.forget_others().map_err(unusable)?;
     }
-    mark.set(gate.clock.now()).map_err(unusable)?;
     first_law(&gate, config).await?;
     // What a restart or another program brings is under the same rule as everything else.
     let (origin, offered) = match table_text(config) {

@@ -249,7 +249,7 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             .bind(*at)
             .bind(log)
             .bind(*epoch);
-            let opened = Statement::new("UPDATE log SET epoch = epoch + 1, size = 0, edge = ? WHERE id = ? AND epoch = ?")
+            let opened = Statement::new("UPDATE log SET epoch = epoch + 1, size = 0, edge = ?, last_at = 0 WHERE id = ? AND epoch = ?")
                 .bind(&Vec::new())
                 .bind(log)
                 .bind(*epoch);
