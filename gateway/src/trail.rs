@@ -11,10 +11,12 @@
 mod body;
 mod canonical;
 pub mod note;
+pub mod proof;
 mod saw;
 pub mod subject;
 pub mod tile;
 pub mod tree;
+pub mod trust;
 
 pub use tree::leaf_hash;
 

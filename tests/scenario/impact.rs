@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{person, two};
 use crate::differential;
-use crate::harness::{Client, Gateway, add_account, customer_key, run, tone, wav, wav_of};
+use crate::harness::{Client, Gateway, START, add_account, customer_key, run, tone, wav, wav_of};
 
 // ---- whole days ----
 
