@@ -5,6 +5,7 @@
 
 mod account;
 mod calls;
+mod erasures;
 mod law;
 mod media;
 pub mod openapi;

@@ -6,6 +6,7 @@ mod bar;
 mod check;
 mod decide;
 mod demo;
+mod erase;
 mod media;
 mod out;
 mod table;
@@ -99,6 +100,8 @@ enum Command {
         #[arg(long, value_name = "DATE")]
         at: Option<String>,
     },
+    /// Erase what is known of somebody; what was proven stays proven
+    Erase(erase::Erase),
     /// The table of jurisdictions: check, compare, rehearse, publish
     #[command(subcommand)]
     Table(table::TableCommand),
@@ -181,6 +184,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
             decide::run(&config, &facts)
         }
         Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
+        Command::Erase(asked) => on_runtime(erase::run(config, asked, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);

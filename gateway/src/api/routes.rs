@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::{Door, account, calls, law, media, upload};
+use super::{Door, account, calls, erasures, law, media, upload};
 use crate::access::Role;
 
 /// One route.
@@ -55,6 +55,7 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/consent-grants/{id}", put(account::put_grant).get(account::grant)),
         ("/v1/consent-grants/{id}/withdraw", post(account::withdraw_grant)),
         ("/v1/consents", get(account::consents)),
+        ("/v1/erasures", post(erasures::erase)),
         ("/v1/jurisdictions", get(law::jurisdictions)),
         ("/v1/jurisdictions/check", post(law::check)),
         ("/v1/jurisdictions/versions", get(law::versions)),
@@ -140,6 +141,12 @@ pub const TABLE: &[Entry] = &[
         "Withdraws consent given outside a call.",
     ),
     entry_of("GET", "/v1/consents", &[Auditor, Counsel, Admin], "Consent records by call and time."),
+    entry_of(
+        "POST",
+        "/v1/erasures",
+        &[Counsel, Admin],
+        "Erases what is known of a number or a participant; what was proven stays proven.",
+    ),
     entry_of("GET", "/v1/jurisdictions", EVERY_ROLE, "The table in force."),
     entry_of("GET", "/v1/jurisdictions/{code}", EVERY_ROLE, "What one place asks, and why."),
     entry_of(

@@ -127,7 +127,9 @@ pub(super) async fn write(
     let mut drafts: Vec<&Draft> = Vec::new();
     for waiting in group {
         let job = &waiting.job;
-        if let Some(behind) = job.entries.iter().find_map(|draft| heads.behind(draft)) {
+        // A new epoch begins with the clock as it is now, whatever the one before was written with.
+        let behind = job.entries.iter().find_map(|draft| heads.behind(draft));
+        if let Some(behind) = behind.filter(|_| !ends_an_epoch(waiting)) {
             outcomes.push(Err(format!(
                 "the clock is {} s behind what the trail says: set it, or wait; where the trail was written with a wrong clock, \
                  begin new logs with `consent-gateway audit reopen`",
