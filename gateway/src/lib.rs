@@ -4,6 +4,7 @@
 pub mod architecture {}
 
 pub mod access;
+pub mod anchor;
 pub mod api;
 pub mod body;
 pub mod cli;
