@@ -43,6 +43,12 @@ pub struct Door {
     pub upload_pace: Pace,
 }
 
+impl AsRef<Gate> for Door {
+    fn as_ref(&self) -> &Gate {
+        &self.gate
+    }
+}
+
 /// The whole service.
 // The order matters: whatever happens below, unread bodies are discarded so that the answer can be
 // read (outermost), panics become opaque 500s, every answer is logged, and nothing is handled

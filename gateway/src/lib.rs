@@ -5,6 +5,7 @@ pub mod architecture {}
 
 pub mod access;
 pub mod anchor;
+pub mod anchoring;
 pub mod api;
 pub mod body;
 pub mod cli;

@@ -1,6 +1,7 @@
 //! The logs as others read them: signed heads, tiles and entry bundles (C2SP tlog-tiles).
 
 use super::{Fault, FaultKind, Gate};
+use crate::anchoring::WITNESS;
 use crate::ledger::Epoch;
 use crate::notary::{NotaryError, Proofs, SignedHead};
 use crate::trail::note::{Checkpoint, Note, Signature};
@@ -69,6 +70,24 @@ impl Gate {
         self.cosigned(head).await
     }
 
+    /// The head that is published: the newest that a witness has cosigned, where that is not long ago,
+    /// else the newest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gate::signed_head`].
+    pub async fn published_head(&self, at: &Epoch) -> Result<SignedHead, Fault> {
+        let newest = self.signed_head(at).await?;
+        let since = self.clock.now().as_millisecond().saturating_sub(WITNESSED_MS);
+        let anchors = self.ledger.anchors(at).await?;
+        let last = anchors.iter().rev().find(|anchor| anchor.kind == WITNESS && anchor.at >= since);
+        let Some(size) = last.map(|anchor| anchor.size) else { return Ok(newest) };
+        let row = self.ledger.checkpoints(at).await?.into_iter().find(|row| row.size == size);
+        let Some(row) = row else { return Ok(newest) };
+        let note = Note::parse(&row.note).map_err(|_| Fault::damaged("a signed head cannot be read"))?;
+        self.cosigned(SignedHead { at: at.clone(), size: u64::try_from(size).unwrap_or(0), note }).await
+    }
+
     /// The newest head of an epoch that was signed before.
     pub(crate) async fn stored_head(&self, at: &Epoch) -> Result<Option<SignedHead>, Fault> {
         let damaged = || Fault::damaged("a signed head cannot be read");
@@ -87,7 +106,7 @@ impl Gate {
     async fn cosigned(&self, mut head: SignedHead) -> Result<SignedHead, Fault> {
         let size = i64::try_from(head.size).unwrap_or(i64::MAX);
         for anchor in self.ledger.anchors(&head.at).await? {
-            if anchor.kind == "witness" && anchor.size == size {
+            if anchor.kind == WITNESS && anchor.size == size {
                 let line = String::from_utf8_lossy(&anchor.evidence);
                 head.note.signatures.extend(Signature::parse(line.trim_end()));
             }
@@ -143,3 +162,7 @@ impl From<NotaryError> for Fault {
         }
     }
 }
+
+/// How long ago a cosignature may be for its head to be published instead of the newest, in
+/// milliseconds.
+const WITNESSED_MS: i64 = 600_000;
