@@ -440,3 +440,6 @@ pub enum RecordError {
         index: u64,
     },
 }
+
+#[cfg(test)]
+mod tests;

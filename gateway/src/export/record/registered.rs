@@ -6,7 +6,7 @@ use policy::table::{Asked, Basis};
 use serde_json::Value;
 
 use super::fold::{Fold, Read, text};
-use super::{Extras, Logged, Record, Relied};
+use super::{Extras, How, Logged, Record, Relied, Standing};
 
 /// What was registered outside of the call, and the entry that says so.
 pub(super) struct Registered {
@@ -43,6 +43,15 @@ impl Fold {
             if let Some(known) = extras.grants.iter().find(|known| known.uid == relied.grant) {
                 relied.id.get_or_insert_with(|| known.id.clone());
                 relied.describe(&known.document);
+            }
+        }
+        // A grant may be withdrawn when the call is long over: then no event of the call says so.
+        for word in record.people.iter_mut().flat_map(|person| &mut person.words) {
+            if let Standing::Granted(How::Before(grant)) = &word.standing
+                && let Some(at) = self.withdrawn.get(grant)
+            {
+                let at = (*at).max(word.from);
+                word.until = Some(word.until.map_or(at, |until| until.min(at)));
             }
         }
         if let Some(table) = (extras.tables)(&record.table) {
