@@ -1,15 +1,17 @@
-//! Calls as the gate logs them, for the tests of every format; and the same calls before other people's
-//! programs.
+//! Calls as the gate logs them, for the tests of every format.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
+mod programs;
+
+use std::sync::{Arc, LazyLock};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
     Call, Control, Event, Evidence, Grant, Heard, Joined, Kind, Medium, Method, Opened, Place, Purposes,
     Role, Settings, Table, What,
 };
+use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
+use rsa::rand_core::OsRng;
+use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,6 +25,8 @@ pub(super) const PROMPT: Uuid = Uuid::from_u128(0x7001);
 pub(super) const GRANT: Uuid = Uuid::from_u128(0x7002);
 pub(super) const RECORDING: Uuid = Uuid::from_u128(0x7003);
 const CALL: Uuid = Uuid::from_u128(0x7004);
+/// How long the agent's grant holds: beyond the day on which the tests are run.
+pub(super) const A_CENTURY_MS: i64 = 100 * 365 * 86_400_000;
 
 const TABLE: &str = r#"
 [default]
@@ -119,7 +123,7 @@ impl Tape {
         let grant = json!({"subject": "zq-agent", "role": "agent", "basis": "zq-contract", "text_version": "7",
             "written": true, "evidence_sha256": "AB".repeat(32)});
         tape.log(
-            Body::Grant { grant: GRANT, from: tape.now, until: Some(tape.later(86_400_000)) },
+            Body::Grant { grant: GRANT, from: tape.now, until: Some(tape.later(A_CENTURY_MS)) },
             Some(json!({"grant": "zq-grant", "document": grant})),
         );
         tape.open(place);
@@ -134,7 +138,7 @@ impl Tape {
             written: true,
             purposes: None,
             from: self.now,
-            until: Some(self.later(86_400_000)),
+            until: Some(self.later(A_CENTURY_MS)),
         };
         let caller = Joined {
             identified: true,
@@ -175,12 +179,7 @@ impl Tape {
 
     /// Logs something, of the call once it is open, and answers its index.
     pub(super) fn log(&mut self, body: Body, detail: Option<Value>) -> u64 {
-        let of_call = match body {
-            Body::Prompt { .. } | Body::Grant { .. } | Body::GrantWithdrawn { .. } | Body::Deleted { .. } => {
-                None
-            }
-            _ => Some((CALL, self.head)),
-        };
+        let of_call = body.saw().map(|_| (CALL, self.head));
         let who = Actor { credential: "cg_01".into(), role: "recorder".into() };
         let draft = trail::draft("acme", self.now, &who, of_call, body, detail.clone()).unwrap();
         self.head = of_call.map(|_| draft.id).or(self.head);
@@ -352,4 +351,22 @@ pub(super) fn stories() -> Vec<(&'static str, Tape)> {
         ("erased", erased),
         ("unconfigured", unconfigured),
     ]
+}
+
+/// A self-signed certificate, its RSA key (PKCS#8), and the public half.
+pub(super) fn rsa_pair() -> (String, String, RsaPublicKey) {
+    static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| RsaPrivateKey::new(&mut OsRng, 2048).unwrap());
+    let pem = KEY.to_pkcs8_pem(LineEnding::LF).unwrap();
+    let pair = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).unwrap();
+    let params = rcgen::CertificateParams::new(["gateway.example.com".to_owned()]).unwrap();
+    (params.self_signed(&pair).unwrap().pem(), pem.to_string(), KEY.to_public_key())
+}
+
+#[test]
+fn the_controller_is_read_from_the_configuration_and_a_key_that_nobody_knows_is_refused() {
+    let read = |text: &str| toml::from_str::<Controller>(text);
+    assert_eq!(read("name = \"Acme\"").unwrap(), Controller { name: "Acme".into(), ..Controller::default() });
+    let error = read("name = \"Acme\"\nadress = \"Hauptstr. 1\"").unwrap_err().to_string();
+    assert!(error.contains("adress") && error.contains("privacy_notice"), "{error}");
+    assert!(read("").unwrap_err().to_string().contains("name"));
 }

@@ -3,7 +3,7 @@
 use policy::{AnsweredBy, Joined, Role, What};
 
 use super::*;
-use crate::export::tests::{AGENT, CALLER, GRANT, PROMPT, RECORDING, Tape};
+use crate::export::tests::{A_CENTURY_MS, AGENT, CALLER, GRANT, PROMPT, RECORDING, Tape};
 use crate::trail::Body;
 
 fn words(record: &Record, number: u32) -> Vec<&'static str> {
@@ -64,7 +64,7 @@ fn a_written_grant_is_an_agreement_until_its_end_or_its_withdrawal() {
     let record = tape.record();
     let agent = record.person(AGENT).unwrap();
     assert_eq!(agent.words[0].standing, Standing::Granted(How::Before(GRANT.to_string())));
-    assert_eq!(agent.words[0].until, Some(tape.later(86_400_000)));
+    assert_eq!(agent.words[0].until, Some(tape.later(A_CENTURY_MS)));
     let relied = &record.grants[0];
     assert_eq!((relied.id.as_deref(), relied.basis.as_deref()), (Some("zq-grant"), Some("zq-contract")));
     assert_eq!((relied.written, relied.entry), (true, Some(6)));
@@ -177,7 +177,7 @@ fn entries_of_other_calls_are_passed_over_and_a_second_call_is_refused() {
     tape.prompt();
     let record = tape.record();
     let mut other = Tape::in_place("DE");
-    let mut moved = |entry: &mut Entry| {
+    let moved = |entry: &mut Entry| {
         let text = String::from_utf8(entry.leaf.clone()).unwrap();
         entry.leaf = text.replace(&record.call.to_string(), &Uuid::nil().to_string()).into_bytes();
         entry.index += 1_000;
