@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod ask;
 mod barred;
+mod consents;
 mod desk;
 mod explain;
 mod fault;
@@ -23,7 +24,9 @@ mod open;
 mod register;
 pub mod speak;
 mod store;
+mod transparency;
 mod turns;
+mod vigil;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,11 +49,13 @@ pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
 pub use store::{Admission, Placement, Stored};
 pub use turns::Turns;
+pub use vigil::Mark;
 
 use crate::access::Principal;
 use crate::clock::{Clock, millis};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job, Ledger, ParticipantRow};
 use crate::locate::Locator;
+use crate::notary::Notary;
 use crate::seal::RecipientKey;
 use crate::secrets::Secrets;
 use crate::trail::{self, Actor, Body, Leaf, Saw};
@@ -79,6 +84,8 @@ pub struct Gate {
     pub turns: Turns,
     /// Calls on which something restrictive happened that could not be logged.
     pub barred: Barred,
+    /// Signs the logs; only `serve` has one.
+    pub notary: Option<Notary>,
     /// Work that goes on when its client is gone.
     pub tasks: TaskTracker,
 }
@@ -166,8 +173,9 @@ impl Gate {
         let table = self.laws.in_force();
         let now = self.clock.now().max(call.last());
         call.know(&table, now);
-        let head =
-            leaves.last().map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
+        // A gap of the log is no entry of the call's own.
+        let own = leaves.iter().rev().find(|leaf| leaf.call == Some(uid));
+        let head = own.map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
         let context =
             serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
         Ok(Loaded { uid, row, context, names, call, head, table, now })

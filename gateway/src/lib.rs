@@ -4,6 +4,7 @@
 pub mod architecture {}
 
 pub mod access;
+pub mod anchor;
 pub mod api;
 pub mod body;
 pub mod cli;
@@ -15,6 +16,7 @@ pub mod ledger;
 pub mod listen;
 pub mod locate;
 pub mod measure;
+pub mod notary;
 pub mod record;
 pub mod seal;
 pub mod secrets;
