@@ -11,6 +11,7 @@ pub mod body;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod export;
 pub mod gate;
 pub mod ledger;
 pub mod listen;
