@@ -10,9 +10,11 @@
 
 mod canonical;
 pub mod note;
+pub mod proof;
 pub mod subject;
 pub mod tile;
 pub mod tree;
+pub mod trust;
 
 pub use tree::leaf_hash;
 
