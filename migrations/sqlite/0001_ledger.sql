@@ -85,16 +85,34 @@ CREATE TABLE participant (
 
 CREATE INDEX participant_by_grant ON participant (consent_grant) WHERE consent_grant IS NOT NULL;
 
--- The logs: one for each account, and one for the system (`$system`).
+-- The logs: one for each account, and one for the system. The current epoch of each: how many entries
+-- it has, and the right edge of its Merkle tree (the hashes of its maximal complete subtrees, the
+-- leftmost first). Whoever appends holds this row.
 CREATE TABLE log (
-    id   TEXT PRIMARY KEY,
-    size INTEGER NOT NULL
+    id      TEXT PRIMARY KEY,
+    epoch   INTEGER NOT NULL,
+    size    INTEGER NOT NULL,
+    edge    BLOB NOT NULL,
+    last_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Epochs that go on no longer: their last head. What was in them may be dropped.
+CREATE TABLE closed_log (
+    id         TEXT NOT NULL,
+    epoch      INTEGER NOT NULL,
+    size       INTEGER NOT NULL,
+    root       BLOB NOT NULL,
+    note       TEXT,
+    closed_at  INTEGER NOT NULL,
+    dropped_at INTEGER,
+    PRIMARY KEY (id, epoch)
 ) STRICT, WITHOUT ROWID;
 
 -- Append-only: the leaf's exact bytes and its RFC 6962 hash. With rowids, since leaves are large: without
 -- them SQLite gives every row of more than a quarter page a page of its own.
 CREATE TABLE entry (
     log       TEXT NOT NULL,
+    epoch     INTEGER NOT NULL,
     seq       INTEGER NOT NULL,
     id        TEXT NOT NULL,
     call      TEXT,
@@ -102,11 +120,31 @@ CREATE TABLE entry (
     type      TEXT NOT NULL,
     leaf      BLOB NOT NULL,
     leaf_hash BLOB NOT NULL,
-    PRIMARY KEY (log, seq)
+    PRIMARY KEY (log, epoch, seq)
 ) STRICT;
 
-CREATE INDEX entry_by_call ON entry (call, seq) WHERE call IS NOT NULL;
-CREATE INDEX entry_by_time ON entry (log, at);
+CREATE INDEX entry_by_call ON entry (call, epoch, seq) WHERE call IS NOT NULL;
+CREATE INDEX entry_by_type ON entry (log, type, epoch, seq);
+
+-- Which moment lies where: the first entry of every stretch of 256, for questions by time.
+CREATE TABLE entry_time (
+    log   TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq   INTEGER NOT NULL,
+    at    INTEGER NOT NULL,
+    PRIMARY KEY (log, at, epoch, seq)
+) STRICT, WITHOUT ROWID;
+
+-- The hashes of complete subtrees of 256, 65,536, … leaves (level 1, 2, …): what tiles are made of.
+-- Level 0 is in `entry`.
+CREATE TABLE node (
+    log   TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    idx   INTEGER NOT NULL,
+    hash  BLOB NOT NULL,
+    PRIMARY KEY (log, epoch, level, idx)
+) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
 BEGIN
@@ -114,6 +152,18 @@ BEGIN
 END;
 
 CREATE TRIGGER entry_is_never_deleted BEFORE DELETE ON entry
+WHEN NOT EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
+
+CREATE TRIGGER node_is_never_changed BEFORE UPDATE ON node
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
+
+CREATE TRIGGER node_is_never_deleted BEFORE DELETE ON node
+WHEN NOT EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL)
 BEGIN
     SELECT RAISE(ABORT, 'the audit trail is append-only');
 END;
@@ -121,10 +171,51 @@ END;
 -- What a leaf commits to without holding it: outsiders' strings, and people's data. Erasable.
 CREATE TABLE detail (
     log      TEXT NOT NULL,
+    epoch    INTEGER NOT NULL,
     seq      INTEGER NOT NULL,
     salt     BLOB NOT NULL,
     document TEXT NOT NULL,
-    PRIMARY KEY (log, seq)
+    PRIMARY KEY (log, epoch, seq)
+) STRICT, WITHOUT ROWID;
+
+-- What auditors ask for: which calls have to do with a pseudonym, a place, a rule, a prompt.
+CREATE TABLE call_mention (
+    log  TEXT NOT NULL,
+    key  TEXT NOT NULL,
+    call TEXT NOT NULL,
+    PRIMARY KEY (log, key, call)
+) STRICT, WITHOUT ROWID;
+
+-- Which entries that belong to no call have to do with a recording, or with who listened.
+CREATE TABLE entry_mention (
+    log   TEXT NOT NULL,
+    key   TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq   INTEGER NOT NULL,
+    PRIMARY KEY (log, key, epoch, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Signed heads: the newest of each epoch, and those that are kept.
+CREATE TABLE checkpoint (
+    log       TEXT NOT NULL,
+    epoch     INTEGER NOT NULL,
+    size      INTEGER NOT NULL,
+    note      TEXT NOT NULL,
+    signed_at INTEGER NOT NULL,
+    kept      INTEGER NOT NULL,
+    PRIMARY KEY (log, epoch, size)
+) STRICT, WITHOUT ROWID;
+
+-- What others have said of a signed head: cosignatures and time stamps.
+CREATE TABLE anchor (
+    log      TEXT NOT NULL,
+    epoch    INTEGER NOT NULL,
+    size     INTEGER NOT NULL,
+    kind     TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    evidence BLOB NOT NULL,
+    at       INTEGER NOT NULL,
+    PRIMARY KEY (log, epoch, size, kind, name)
 ) STRICT, WITHOUT ROWID;
 
 -- The sender's ids of events, which make a retry harmless.

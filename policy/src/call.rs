@@ -138,6 +138,8 @@ pub enum Why {
     Declined(u32),
     /// Somebody on the call withdrew and has not said yes since.
     Withdrawn(u32),
+    /// Something may be missing of what was reported, and this participant was not named again since.
+    InDoubt(u32),
     /// One consent is needed, and nobody present has given it.
     NobodyConsents,
     /// Everybody's consent is needed, and this participant's is missing.
@@ -290,6 +292,9 @@ impl Call {
                 self.ended_at = Some(self.ended_at.map_or(tight, |ended| ended.min(tight)));
                 self.recorder = Recorder::Stopped;
                 self.settled = true;
+            }
+            What::Gap => {
+                self.people.iter_mut().for_each(|person| person.doubted(tight));
             }
         }
         self.suspend_if_unlawful(now);
@@ -499,6 +504,9 @@ impl Call {
         }
         // INVARIANT: a refusal is respected, whatever the table says.
         if let Some(why) = here().find_map(|(person, _)| person.objection(at)) {
+            return Some(why);
+        }
+        if let Some(why) = here().find_map(|(person, _)| person.doubt(at)) {
             return Some(why);
         }
         let demand = self.demand(at);

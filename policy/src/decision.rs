@@ -273,6 +273,9 @@ impl Call {
                 false => alloc::vec![alloc::vec![PROMPT, YES]],
             };
         }
+        if person.doubt(now).is_some() {
+            return alloc::vec![alloc::vec![JOINED]];
+        }
         if standing == Standing::Lawful {
             let unannounced = self.open_window().and_then(|window| self.unannounced(window, now));
             return match unannounced {
@@ -575,4 +578,5 @@ const PROMPT: &str = "prompt.completed";
 const YES: &str = "consent.given";
 const ANNOUNCEMENT: &str = "announcement.recorded";
 const ANSWERED: &str = "participant.answered";
+const JOINED: &str = "participant.joined";
 const TONE: &str = "tone.started";

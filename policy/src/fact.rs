@@ -340,6 +340,10 @@ pub enum What {
     /// The call is over.
     #[serde(rename = "call.ended")]
     Ended,
+    /// Something that was reported may be missing: who was there is in doubt, and what they said, from
+    /// the claimed time until each of them is named again.
+    #[serde(rename = "audit.gap")]
+    Gap,
 }
 
 /// What the decision needs to know of a prompt that was heard.

@@ -100,6 +100,10 @@ pub fn words(why: Why, names: Names<'_>) -> String {
         Why::NobodyHuman => "no human is on the call".into(),
         Why::Declined(p) => format!("`{}` said no, and has not said yes to a new prompt since", names(p)),
         Why::Withdrawn(p) => format!("`{}` withdrew, and has not said yes to a new prompt since", names(p)),
+        Why::InDoubt(p) => format!(
+            "events may be missing after an outage: name `{}` again with `POST /v1/calls/{{call}}/participants`",
+            names(p)
+        ),
         Why::NobodyConsents => "nobody on the call has consented".into(),
         Why::Missing(p) => format!("the consent of `{}` is missing", names(p)),
         Why::Unannounced(p) => {

@@ -93,8 +93,8 @@ fn refold(table: &Arc<policy::Table>, leaves: &[Leaf]) -> Option<Call> {
     let Body::Opened { facts, .. } = &first.body else { return None };
     let mut call = Call::open(table, first.at, facts.clone());
     for leaf in rest {
-        if let Body::Event { facts, .. } | Body::Accepted { facts, .. } = &leaf.body {
-            call.apply(facts);
+        if let Some(event) = leaf.fact() {
+            call.apply(&event);
         }
     }
     Some(call)

@@ -138,6 +138,22 @@ pub enum Expect {
         /// Their ids.
         uids: Vec<String>,
     },
+    /// Nothing was appended to the log since then.
+    LogQuiet {
+        /// The log.
+        log: String,
+        /// A moment, in milliseconds.
+        since: i64,
+    },
+    /// The log is in this epoch, and has so many entries.
+    LogAt {
+        /// The log.
+        log: String,
+        /// The epoch, from 1.
+        epoch: i64,
+        /// How many entries.
+        size: i64,
+    },
     /// The proposal is open, and this person's.
     ProposalOf {
         /// Its id.
@@ -329,7 +345,55 @@ pub enum Change {
         at: i64,
     },
     /// Nothing: only that as much as an entry takes can be written.
-    Probe,
+    Probe {
+        /// Random, since an engine need not write what has not changed.
+        filler: Vec<u8>,
+    },
+    /// A head of a log is signed. Those before it go, but for the ones that are kept.
+    Checkpoint {
+        /// The log.
+        log: String,
+        /// Its epoch.
+        epoch: i64,
+        /// Its size.
+        size: i64,
+        /// The signed note.
+        note: String,
+        /// When it was signed.
+        at: i64,
+        /// Whether it stays when newer ones come.
+        kept: bool,
+    },
+    /// Somebody else has confirmed a signed head, which is kept from then on.
+    Anchor {
+        /// The log.
+        log: String,
+        /// Its epoch.
+        epoch: i64,
+        /// Its size.
+        size: i64,
+        /// `witness`, `timestamp` or `write-once`.
+        kind: &'static str,
+        /// Who: as configured.
+        name: String,
+        /// What they said.
+        evidence: Vec<u8>,
+        /// When.
+        at: i64,
+    },
+    /// An epoch of a log ends; what is appended from now on belongs to the next.
+    CloseLog {
+        /// The log.
+        log: String,
+        /// The epoch that ends.
+        epoch: i64,
+        /// Its last root.
+        root: Vec<u8>,
+        /// Its last signed head.
+        note: Option<String>,
+        /// When.
+        at: i64,
+    },
     /// A table's text is kept, for ever.
     Table {
         /// Its digest.

@@ -127,6 +127,8 @@ pub struct ParticipantRow {
 pub struct EntryRow {
     /// The log.
     pub log: String,
+    /// Its epoch, from 1.
+    pub epoch: i64,
     /// Its place in it, from 0.
     pub seq: i64,
     /// The exact bytes.
@@ -137,6 +139,53 @@ pub struct EntryRow {
     pub salt: Option<Vec<u8>>,
     /// The detail.
     pub document: Option<String>,
+}
+
+/// A signed head.
+#[derive(Debug, Clone, FromRow)]
+pub struct CheckpointRow {
+    /// Its size.
+    pub size: i64,
+    /// The signed note.
+    pub note: String,
+    /// When it was signed.
+    pub signed_at: i64,
+    /// Whether it stays when newer ones come.
+    pub kept: bool,
+}
+
+/// What somebody else has said of a signed head.
+#[derive(Debug, Clone, FromRow)]
+pub struct AnchorRow {
+    /// The head's size.
+    pub size: i64,
+    /// `witness`, `timestamp` or `write-once`.
+    pub kind: String,
+    /// Who: as configured.
+    pub name: String,
+    /// What they said.
+    pub evidence: Vec<u8>,
+    /// When.
+    pub at: i64,
+}
+
+/// An epoch of a log that has ended.
+#[derive(Debug, Clone, FromRow)]
+pub struct ClosedLogRow {
+    /// The log.
+    pub id: String,
+    /// Which epoch.
+    pub epoch: i64,
+    /// How many entries it had.
+    pub size: i64,
+    /// Its last root.
+    pub root: Vec<u8>,
+    /// Its last signed head.
+    pub note: Option<String>,
+    /// When it ended.
+    pub closed_at: i64,
+    /// When its entries were dropped.
+    pub dropped_at: Option<i64>,
 }
 
 /// A recording.
@@ -233,11 +282,11 @@ pub(super) const RECORDING_BY_ID: &str =
 pub(super) const RECORDING_BY_NAME: &str =
     select_recording!("WHERE recording.call = ? AND recording.name = ?");
 pub(super) const RECORDINGS: &str = select_recording!(
-    "WHERE recording.account = ?1 AND (recording.accepted_at, recording.id) > (?2, ?3) \
-     AND recording.deleted_at IS NULL AND (?4 IS NULL OR recording.call = ?4) \
-     AND (?5 IS NULL OR recording.uploader = ?5) \
-     ORDER BY recording.accepted_at, recording.id LIMIT ?6"
+    "WHERE recording.account = ? AND (recording.accepted_at, recording.id) > (?, ?) \
+     AND recording.deleted_at IS NULL AND (? IS NULL OR recording.call = ?) \
+     AND (? IS NULL OR recording.uploader = ?) \
+     ORDER BY recording.accepted_at, recording.id LIMIT ?"
 );
 pub(super) const UNFINISHED: &str = select_recording!(
-    "WHERE recording.enveloped = 0 OR (recording.deleted_at IS NOT NULL AND recording.swept = 0)"
+    "WHERE NOT recording.enveloped OR (recording.deleted_at IS NOT NULL AND NOT recording.swept)"
 );

@@ -39,6 +39,8 @@ pub(crate) struct Person {
     /// The prompts that are playing, by version, and when they began.
     playing: Vec<(String, Timestamp)>,
     refusals: Vec<Refusal>,
+    /// Stretches in which something that was reported of them may be missing.
+    doubts: Vec<Span>,
 }
 
 /// A place, and from when it counts in which direction.
@@ -132,6 +134,7 @@ impl Person {
             stays: Vec::new(),
             playing: Vec::new(),
             refusals: Vec::new(),
+            doubts: Vec::new(),
         };
         person.arrive(law, joined, arrival);
         person
@@ -144,6 +147,9 @@ impl Person {
         }
         if self.role == Role::System {
             self.role = joined.role;
+        }
+        for doubt in self.doubts.iter_mut().filter(|doubt| doubt.until.is_none()) {
+            doubt.until = Some(arrival.now.max(doubt.from));
         }
         let here = self.is_here();
         let left = self.stays.iter().rev().nth(usize::from(here)).and_then(|stay| stay.serves_until);
@@ -322,6 +328,18 @@ impl Person {
         }
     }
 
+    /// From `from` on, something that was reported of them may be missing.
+    pub(super) fn doubted(&mut self, from: Timestamp) {
+        if self.is_here() && self.is_person() {
+            self.doubts.push(Span { from, until: None });
+        }
+    }
+
+    /// Whether something may be missing of what was reported at `at`.
+    pub(crate) fn doubt(&self, at: Timestamp) -> Option<Why> {
+        self.doubts.iter().any(|doubt| doubt.holds(at)).then_some(Why::InDoubt(self.id))
+    }
+
     pub(super) fn human(&mut self, from: Timestamp) {
         if let Some(stay) = self.stays.last_mut() {
             stay.human(from);
@@ -448,6 +466,10 @@ impl Person {
         for known in &self.known {
             note(self.tight(known));
             note(known.loose);
+        }
+        for doubt in &self.doubts {
+            note(doubt.from);
+            doubt.until.into_iter().for_each(&mut *note);
         }
         for refusal in &self.refusals {
             note(refusal.from);

@@ -1,0 +1,150 @@
+//! How the logs grow: entries are numbered, and every log's Merkle tree takes them in.
+//!
+//! Pure. Whoever calls it holds the logs' rows, so that what it was given is what is there.
+//!
+//! INVARIANT: an entry, its place in the tree and the new right edge are written together or not at
+//! all; a size and an edge that do not belong together are never continued.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::LedgerError;
+use crate::trail::Draft;
+use crate::trail::tree::{Edge, Hash};
+
+/// The current epoch of a log, as its row has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// Which epoch, from 1.
+    pub epoch: i64,
+    /// The right edge of its tree, with its size.
+    pub edge: Edge,
+    /// When its last entry was logged, in milliseconds.
+    pub last_at: i64,
+}
+
+/// A log's row.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct LogRow {
+    pub(super) id: String,
+    pub(super) epoch: i64,
+    pub(super) size: i64,
+    pub(super) edge: Vec<u8>,
+    pub(super) last_at: i64,
+}
+
+impl LogRow {
+    pub(super) fn head(&self) -> Result<Head, LedgerError> {
+        let damaged = || LedgerError::Damaged(format!("the head of the log `{}`", self.id));
+        let size = u64::try_from(self.size).map_err(|_| damaged())?;
+        let (hashes, rest) = self.edge.as_chunks::<32>();
+        let edge =
+            Edge::from_parts(size, hashes.to_vec()).filter(|_| rest.is_empty()).ok_or_else(damaged)?;
+        Ok(Head { epoch: self.epoch, edge, last_at: self.last_at })
+    }
+
+    pub(super) fn of(id: &str, head: &Head) -> LogRow {
+        LogRow {
+            id: id.to_owned(),
+            epoch: head.epoch,
+            size: signed(head.edge.size()),
+            edge: head.edge.hashes().concat(),
+            last_at: head.last_at,
+        }
+    }
+}
+
+/// An entry with its place.
+#[derive(Debug)]
+pub(super) struct Placed<'d> {
+    pub(super) draft: &'d Draft,
+    pub(super) epoch: i64,
+    pub(super) seq: i64,
+}
+
+impl Placed<'_> {
+    /// Whether this is the first of 256: its time is kept where questions by time are asked.
+    pub(super) fn begins_a_stretch(&self) -> bool {
+        self.seq.checked_rem(256) == Some(0)
+    }
+
+    /// What a call has to do with from this entry on.
+    pub(super) fn mentions_of_call(&self) -> impl Iterator<Item = (&str, &str, Uuid)> {
+        let draft = self.draft;
+        let keys = draft.call.map(|call| draft.mentions.iter().map(move |key| (draft.log.as_str(), key.as_str(), call)));
+        keys.into_iter().flatten()
+    }
+
+    /// What an entry of no call has to do with.
+    pub(super) fn mentions_of_entry(&self) -> impl Iterator<Item = (&Self, &str)> {
+        let of_none = self.draft.call.is_none();
+        self.draft.mentions.iter().filter(move |_| of_none).map(move |key| (self, key.as_str()))
+    }
+}
+
+/// A hash of a complete subtree that tiles are made of.
+#[derive(Debug)]
+pub(super) struct NodeRow<'d> {
+    pub(super) log: &'d str,
+    pub(super) epoch: i64,
+    pub(super) level: i64,
+    pub(super) idx: i64,
+    pub(super) hash: Hash,
+}
+
+/// What a group adds.
+#[derive(Debug, Default)]
+pub(super) struct Grown<'d> {
+    pub(super) entries: Vec<Placed<'d>>,
+    pub(super) nodes: Vec<NodeRow<'d>>,
+}
+
+/// The logs that a group appends to, as they were found and as they become.
+#[derive(Debug, Default)]
+pub(super) struct Heads(BTreeMap<String, Head>);
+
+impl Heads {
+    pub(super) fn read(rows: &[LogRow]) -> Result<Heads, LedgerError> {
+        rows.iter().map(|row| Ok((row.id.clone(), row.head()?))).collect::<Result<_, _>>().map(Heads)
+    }
+
+    /// How far this entry lies behind its log's last one, in milliseconds, where that is too much: then
+    /// this machine's clock is wrong, or the other's was.
+    pub(super) fn behind(&self, draft: &Draft) -> Option<i64> {
+        let last = self.0.get(&draft.log)?.last_at;
+        let behind = last.saturating_sub(draft.at.as_millisecond());
+        (behind > SKEW_MS).then_some(behind)
+    }
+
+    /// Puts an entry at the end of its log.
+    pub(super) fn append<'d>(&mut self, draft: &'d Draft, grown: &mut Grown<'d>) {
+        let head = self.0.entry(draft.log.clone()).or_insert_with(|| Head {
+            epoch: 1,
+            edge: Edge::default(),
+            last_at: i64::MIN,
+        });
+        let (epoch, seq) = (head.epoch, signed(head.edge.size()));
+        head.last_at = head.last_at.max(draft.at.as_millisecond());
+        head.edge.push(draft.leaf_hash, |node, hash| {
+            if node.height.is_multiple_of(8) {
+                let level = i64::from(node.height / 8);
+                grown.nodes.push(NodeRow { log: &draft.log, epoch, level, idx: signed(node.index), hash });
+            }
+        });
+        grown.entries.push(Placed { draft, epoch, seq });
+    }
+
+    /// The rows as they are now.
+    pub(super) fn rows(&self) -> Vec<LogRow> {
+        self.0.iter().map(|(id, head)| LogRow::of(id, head)).collect()
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// How far an entry may lie behind the one before it, in milliseconds: requests are stamped before
+/// they are decided, and several machines have several clocks.
+pub const SKEW_MS: i64 = 10_000;

@@ -1,0 +1,307 @@
+//! What is asked before something is written, and what is written: the same SQL on both engines.
+
+use super::sql::Statement;
+use super::{Change, Expect};
+
+/// The SQL that asks whether it is so; never NULL.
+pub(super) fn question(expect: &Expect) -> Statement {
+    match expect {
+        Expect::Head { call, head } => Statement::new("EXISTS (SELECT 1 FROM call WHERE uid = ? AND head = ?)")
+                .bind(call)
+                .bind(head),
+        Expect::NameIs { account, name, call } => Statement::new("(SELECT call FROM call_name WHERE account = ? AND name = ?) IS NOT DISTINCT FROM ?")
+                .bind(account)
+                .bind(name)
+                .bind(&call.map(|call| call.to_string())),
+        Expect::EventUnsent { call, id } => Statement::new("NOT EXISTS (SELECT 1 FROM sent_event WHERE call = ? AND id = ?)")
+                .bind(call)
+                .bind(id),
+        Expect::RecordingNameFree { call, name } => Statement::new("NOT EXISTS (SELECT 1 FROM recording WHERE call = ? AND name = ?)")
+                .bind(call)
+                .bind(name),
+        Expect::RecordingLive { id, unheld } => Statement::new("EXISTS (SELECT 1 FROM recording WHERE id = ? AND deleted_at IS NULL AND NOT (held AND ?))")
+                .bind(id)
+                .bind(*unheld),
+        Expect::GrantHolds { account, id } => Statement::new("EXISTS (SELECT 1 FROM consent_grant WHERE account = ? AND id = ? AND withdrawn_at IS NULL)")
+                .bind(account)
+                .bind(id),
+        Expect::CallsWithGrant { account, id, calls } => Statement::new("(SELECT coalesce(string_agg(uid, ',' ORDER BY uid), '') FROM (SELECT DISTINCT call.uid FROM participant \
+             JOIN call ON call.uid = participant.call WHERE participant.consent_grant = ? \
+             AND call.account = ? AND call.ended_at IS NULL) AS relying) = ?")
+                .bind(id)
+                .bind(account)
+                .bind(calls.join(",")),
+        Expect::GrantFree { account, id } => Statement::new("NOT EXISTS (SELECT 1 FROM consent_grant WHERE account = ? AND id = ?)")
+                .bind(account)
+                .bind(id),
+        Expect::Subject { tag, key } => Statement::new("(SELECT key FROM subject WHERE tag = ?) IS NOT DISTINCT FROM ?")
+                .bind(tag)
+                .bind(key),
+        Expect::PromptVersion { account, id, version } => Statement::new("(SELECT coalesce(max(version), 0) FROM prompt WHERE account = ? AND id = ?) = ?")
+                .bind(account)
+                .bind(id)
+                .bind(*version),
+        Expect::KeyUsable { account, id } => Statement::new("EXISTS (SELECT 1 FROM public_key WHERE account = ? AND id = ? AND retired_at IS NULL)")
+                .bind(account)
+                .bind(id),
+        Expect::AccountFree { id } => Statement::new("NOT EXISTS (SELECT 1 FROM account WHERE id = ?)")
+                .bind(id),
+        Expect::AccountSettings { id, settings } => Statement::new("EXISTS (SELECT 1 FROM account WHERE id = ? AND settings = ?)")
+                .bind(id)
+                .bind(settings),
+        Expect::Law { digest } => Statement::new("(SELECT digest FROM table_version ORDER BY version DESC LIMIT 1) IS NOT DISTINCT FROM ?")
+                .bind(digest),
+        Expect::Version { number } => Statement::new("(SELECT coalesce(max(version), 0) FROM table_version) = ?")
+                .bind(*number),
+        Expect::OpenProposals { uids } => Statement::new("(SELECT coalesce(string_agg(uid, ',' ORDER BY uid), '') FROM proposal WHERE state = 'open') = ?")
+                .bind(uids.join(",")),
+        Expect::ProposalOf { uid, person } => Statement::new("EXISTS (SELECT 1 FROM proposal WHERE uid = ? AND state = 'open' AND person = ?)")
+                .bind(uid)
+                .bind(person),
+        Expect::LogQuiet { log, since } => Statement::new("EXISTS (SELECT 1 FROM log WHERE id = ? AND last_at < ?)")
+                .bind(log)
+                .bind(*since),
+        Expect::LogAt { log, epoch, size } => Statement::new("EXISTS (SELECT 1 FROM log WHERE id = ? AND epoch = ? AND size = ?)")
+                .bind(log)
+                .bind(*epoch)
+                .bind(*size),
+    }
+}
+
+/// What a change of a table takes, in order.
+pub(super) fn statements(change: &Change) -> Vec<Statement> {
+    vec![match change {
+        Change::Account { id, operator, recorder, settings, at } => Statement::new(
+            "INSERT INTO account (id, operator_location, recorder_location, settings, created_at) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(id)
+        .bind(operator)
+        .bind(recorder)
+        .bind(settings)
+        .bind(*at),
+        Change::Credential { username, account, role, name, hash, at } => Statement::new(
+            "INSERT INTO credential (username, account, role, name, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(username)
+        .bind(account)
+        .bind(role)
+        .bind(name)
+        .bind(hash)
+        .bind(*at),
+        Change::RevokeCredential { username, at } => {
+            Statement::new("UPDATE credential SET revoked_at = ? WHERE username = ? AND revoked_at IS NULL")
+                .bind(*at)
+                .bind(username)
+        }
+        Change::Key { id, account, pem, at } => Statement::new(
+            "INSERT INTO public_key (id, account, pem, added_at) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (account, id) DO UPDATE SET retired_at = NULL",
+        )
+        .bind(id)
+        .bind(account)
+        .bind(pem)
+        .bind(*at),
+        Change::RetireKey { id, account, at } => {
+            Statement::new("UPDATE public_key SET retired_at = ? WHERE id = ? AND account = ? AND retired_at IS NULL")
+                .bind(*at)
+                .bind(id)
+                .bind(account)
+        }
+        Change::Prompt { account, id, version, uid, document, at } => Statement::new(
+            "INSERT INTO prompt (account, id, version, uid, document, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(account)
+        .bind(id)
+        .bind(*version)
+        .bind(uid)
+        .bind(document)
+        .bind(*at),
+        Change::Grant { account, id, uid, document, at } => Statement::new(
+            "INSERT INTO consent_grant (account, id, uid, document, created_at) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(account)
+        .bind(id)
+        .bind(uid)
+        .bind(document)
+        .bind(*at),
+        Change::WithdrawGrant { account, id, at } => Statement::new(
+            "UPDATE consent_grant SET withdrawn_at = ? WHERE account = ? AND id = ? AND withdrawn_at IS NULL",
+        )
+        .bind(*at)
+        .bind(account)
+        .bind(id),
+        Change::Call { uid, account, id, names, body, at, head } => {
+            let call = Statement::new("INSERT INTO call (uid, account, id, body, opened_at, head) VALUES (?, ?, ?, ?, ?, ?)")
+                .bind(uid)
+                .bind(account)
+                .bind(id)
+                .bind(body)
+                .bind(*at)
+                .bind(head);
+            let name = |name| {
+                Statement::new(
+                    "INSERT INTO call_name (account, name, call) VALUES (?, ?, ?) \
+                     ON CONFLICT (account, name) DO UPDATE SET call = excluded.call",
+                )
+                .bind(account)
+                .bind(name)
+                .bind(uid)
+            };
+            return std::iter::once(call).chain(names.iter().map(name)).collect();
+        }
+        Change::CallEnded { uid, at } => {
+            Statement::new("UPDATE call SET ended_at = ? WHERE uid = ? AND ended_at IS NULL").bind(*at).bind(uid)
+        }
+        Change::Participant { call, participant, id, number, ip, grant } => Statement::new(
+            "INSERT INTO participant (call, participant, id, number, ip, consent_grant) VALUES (?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (call, participant) DO UPDATE SET number = coalesce(excluded.number, participant.number), \
+             ip = coalesce(excluded.ip, participant.ip), consent_grant = coalesce(excluded.consent_grant, participant.consent_grant)",
+        )
+        .bind(call)
+        .bind(i64::from(*participant))
+        .bind(id)
+        .bind(number)
+        .bind(ip)
+        .bind(grant),
+        Change::SentEvent { call, id, digest } => {
+            Statement::new("INSERT INTO sent_event (call, id, digest) VALUES (?, ?, ?)")
+                .bind(call)
+                .bind(id)
+                .bind(digest)
+        }
+        Change::Recording { row } => Statement::new(
+            "INSERT INTO recording (id, account, call, name, fingerprint, uploader, bytes, duration_ms, content_type, envelope, accepted_at, retention) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&row.id)
+        .bind(&row.account)
+        .bind(&row.call)
+        .bind(&row.name)
+        .bind(&row.fingerprint)
+        .bind(&row.uploader)
+        .bind(row.bytes)
+        .bind(row.duration_ms)
+        .bind(&row.content_type)
+        .bind(&row.envelope)
+        .bind(row.accepted_at)
+        .bind(&row.retention),
+        Change::Enveloped { id } => {
+            Statement::new("UPDATE recording SET enveloped = TRUE WHERE id = ?").bind(id)
+        }
+        Change::DeleteRecording { id, at } => {
+            Statement::new("UPDATE recording SET deleted_at = ?, envelope = NULL WHERE id = ? AND deleted_at IS NULL")
+                .bind(*at)
+                .bind(id)
+        }
+        Change::Swept { id } => Statement::new("UPDATE recording SET swept = TRUE WHERE id = ?").bind(id),
+        Change::Hold { id, held } => {
+            Statement::new("UPDATE recording SET held = ? WHERE id = ?").bind(*held).bind(id)
+        }
+        Change::Subject { tag, key, at } => {
+            Statement::new("INSERT INTO subject (tag, key, created_at) VALUES (?, ?, ?)").bind(tag).bind(key).bind(*at)
+        }
+        Change::Probe { filler } => {
+            Statement::new("INSERT INTO probe (one, filler) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET filler = excluded.filler")
+                .bind(filler)
+        }
+        Change::Checkpoint { log, epoch, size, note, at, kept } => {
+            let passed = Statement::new("DELETE FROM checkpoint WHERE log = ? AND epoch = ? AND size < ? AND NOT kept")
+                .bind(log)
+                .bind(*epoch)
+                .bind(*size);
+            let signed = Statement::new(
+                "INSERT INTO checkpoint (log, epoch, size, note, signed_at, kept) VALUES (?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT (log, epoch, size) DO UPDATE SET note = excluded.note, kept = checkpoint.kept OR excluded.kept",
+            )
+            .bind(log)
+            .bind(*epoch)
+            .bind(*size)
+            .bind(note)
+            .bind(*at)
+            .bind(*kept);
+            return vec![passed, signed];
+        }
+        Change::Anchor { log, epoch, size, kind, name, evidence, at } => {
+            let kept = Statement::new("UPDATE checkpoint SET kept = TRUE WHERE log = ? AND epoch = ? AND size = ?")
+                .bind(log)
+                .bind(*epoch)
+                .bind(*size);
+            let anchor = Statement::new(
+                "INSERT INTO anchor (log, epoch, size, kind, name, evidence, at) VALUES (?, ?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT (log, epoch, size, kind, name) DO NOTHING",
+            )
+            .bind(log)
+            .bind(*epoch)
+            .bind(*size)
+            .bind(*kind)
+            .bind(name)
+            .bind(evidence)
+            .bind(*at);
+            return vec![kept, anchor];
+        }
+        Change::CloseLog { log, epoch, root, note, at } => {
+            let closed = Statement::new(
+                "INSERT INTO closed_log (id, epoch, size, root, note, closed_at) \
+                 SELECT id, epoch, size, ?, ?, ? FROM log WHERE id = ? AND epoch = ?",
+            )
+            .bind(root)
+            .bind(note)
+            .bind(*at)
+            .bind(log)
+            .bind(*epoch);
+            let opened = Statement::new("UPDATE log SET epoch = epoch + 1, size = 0, edge = ? WHERE id = ? AND epoch = ?")
+                .bind(&Vec::new())
+                .bind(log)
+                .bind(*epoch);
+            return vec![closed, opened];
+        }
+        Change::Table { digest, text, at } => Statement::new(
+            "INSERT INTO jurisdiction_table (digest, text, first_used_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+        )
+        .bind(digest)
+        .bind(text)
+        .bind(*at),
+        Change::TableVersion { version, digest, at, document } => {
+            Statement::new("INSERT INTO table_version (version, digest, in_force_at, document) VALUES (?, ?, ?, ?)")
+                .bind(*version)
+                .bind(digest)
+                .bind(*at)
+                .bind(document)
+        }
+        Change::TableSource { origin, digest } => Statement::new(
+            "INSERT INTO table_source (origin, digest) VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET digest = excluded.digest",
+        )
+        .bind(*origin)
+        .bind(digest),
+        Change::Proposal { row } => Statement::new(
+            "INSERT INTO proposal (uid, digest, base, state, credential, person, document, proposed_at, expires_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&row.uid)
+        .bind(&row.digest)
+        .bind(&row.base)
+        .bind(&row.state)
+        .bind(&row.credential)
+        .bind(&row.person)
+        .bind(&row.document)
+        .bind(row.proposed_at)
+        .bind(row.expires_at),
+        Change::AdoptProposal { uid, credential, person } => {
+            Statement::new("UPDATE proposal SET credential = ?, person = ? WHERE uid = ? AND state = 'open'")
+                .bind(credential)
+                .bind(person)
+                .bind(uid)
+        }
+        Change::DecideProposal { uid, state, at, decision } => Statement::new(
+            "UPDATE proposal SET state = ?, decided_at = ?, decision = ? WHERE uid = ? AND state = 'open'",
+        )
+        .bind(*state)
+        .bind(*at)
+        .bind(decision)
+        .bind(uid),
+        Change::AccountSettings { id, settings } => {
+            Statement::new("UPDATE account SET settings = ? WHERE id = ?").bind(settings).bind(id)
+        }
+    }]
+}
+

@@ -1,0 +1,118 @@
+//! What the policy saw and answered, as it stands in an entry.
+
+use policy::{Decision, Standing, Why};
+use serde::{Deserialize, Serialize};
+
+/// What the policy saw and answered: enough to compute it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Saw {
+    /// The table's digest.
+    pub table: String,
+    /// The policy's version.
+    pub policy: String,
+    /// `permitted` or `blocked`.
+    pub recording: String,
+    /// Why it is blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What the platform was believed to do.
+    pub recorder: String,
+    /// What it was told to do.
+    pub action: String,
+    /// `parties/form`, and what else is asked.
+    pub requirement: String,
+    /// Everybody: number, role, state, and places with their evidence.
+    pub participants: Vec<SawParticipant>,
+}
+
+/// A participant as the policy saw them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SawParticipant {
+    /// The participant's number.
+    pub p: u32,
+    /// Who they are.
+    pub role: policy::Role,
+    /// How far they have agreed.
+    pub state: String,
+    /// Where they are.
+    pub places: Vec<policy::Place>,
+    /// The version of the prompt that they heard to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+}
+
+impl Saw {
+    /// What `decision` was made from.
+    #[must_use]
+    pub fn of(table: &str, decision: &Decision) -> Saw {
+        let requirement = &decision.requirement;
+        let mut asks = format!("{}/{}", requirement.parties().as_str(), requirement.form().as_str());
+        if requirement.announcement_must_be_recorded {
+            asks.push_str("/announcement");
+        }
+        if let Some(seconds) = requirement.tone_seconds() {
+            asks.push_str(&format!("/tone-{seconds}"));
+        }
+        Saw {
+            table: table.into(),
+            policy: policy::VERSION.into(),
+            recording: if decision.permitted() { "permitted" } else { "blocked" }.into(),
+            why: match decision.standing {
+                Standing::Lawful => None,
+                Standing::Unlawful(why) => Some(reason(why)),
+            },
+            recorder: recorder_word(decision.recorder).into(),
+            action: decision.action.as_str().into(),
+            requirement: asks,
+            participants: decision
+                .participants
+                .iter()
+                .map(|participant| SawParticipant {
+                    p: participant.participant,
+                    role: participant.role,
+                    state: participant.state.as_str().into(),
+                    places: participant
+                        .places
+                        .iter()
+                        .map(|place| policy::Place::new(place.code, place.evidence))
+                        .collect(),
+                    prompt: participant.prompt.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The word for what we believe the platform is doing.
+#[must_use]
+pub fn recorder_word(recorder: policy::Recorder) -> &'static str {
+    match recorder {
+        policy::Recorder::Idle => "idle",
+        policy::Recorder::Running => "running",
+        policy::Recorder::Suspended { .. } => "suspended",
+        policy::Recorder::Stopped => "stopped",
+    }
+}
+
+/// A stable code for what is in the way, with the participant's number where one is meant.
+#[must_use]
+pub fn reason(why: Why) -> String {
+    match why {
+        Why::Emergency => "emergency".into(),
+        Why::Forbidden => "forbidden".into(),
+        Why::Ended => "call-ended".into(),
+        Why::NobodyHuman => "nobody-human".into(),
+        Why::Declined(p) => format!("declined:{p}"),
+        Why::Withdrawn(p) => format!("withdrawn:{p}"),
+        Why::InDoubt(p) => format!("in-doubt:{p}"),
+        Why::NobodyConsents => "nobody-consents".into(),
+        Why::Missing(p) => format!("consent-missing:{p}"),
+        Why::Unannounced(p) => format!("announcement-missing:{p}"),
+        Why::NotYetAnnounced(p) => format!("announcement-pending:{p}"),
+        Why::NotGranted => "not-granted".into(),
+        Why::Paused => "paused".into(),
+        Why::NotYet => "not-yet".into(),
+    }
+}

@@ -1,0 +1,293 @@
+-- The ledger: accounts and what belongs to them, calls, recordings, and the audit trail's entries.
+-- Times are milliseconds since 1970-01-01T00:00:00Z. Documents are JSON.
+
+CREATE TABLE account (
+    id                TEXT COLLATE "C" PRIMARY KEY,
+    operator_location TEXT COLLATE "C",
+    recorder_location TEXT COLLATE "C",
+    settings          TEXT COLLATE "C" NOT NULL,
+    created_at        BIGINT NOT NULL
+);
+
+CREATE TABLE credential (
+    username   TEXT COLLATE "C" PRIMARY KEY,
+    account    TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    role       TEXT COLLATE "C" NOT NULL,
+    name       TEXT COLLATE "C" NOT NULL,
+    hash       TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    revoked_at BIGINT
+);
+
+-- The id of a key is the SHA-256 of its SPKI, in hexadecimal.
+CREATE TABLE public_key (
+    account    TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    id         TEXT COLLATE "C" NOT NULL,
+    pem        TEXT COLLATE "C" NOT NULL,
+    added_at   BIGINT NOT NULL,
+    retired_at BIGINT,
+    PRIMARY KEY (account, id)
+);
+
+CREATE TABLE prompt (
+    account    TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    id         TEXT COLLATE "C" NOT NULL,
+    version    BIGINT NOT NULL,
+    uid        TEXT COLLATE "C" NOT NULL UNIQUE,
+    document   TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (account, id, version)
+);
+
+CREATE TABLE consent_grant (
+    account      TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    id           TEXT COLLATE "C" NOT NULL,
+    uid          TEXT COLLATE "C" NOT NULL UNIQUE,
+    document     TEXT COLLATE "C" NOT NULL,
+    created_at   BIGINT NOT NULL,
+    withdrawn_at BIGINT,
+    PRIMARY KEY (account, id)
+);
+
+-- A call id may be used again once its call has ended: uid tells such calls apart.
+CREATE TABLE call (
+    uid        TEXT COLLATE "C" PRIMARY KEY,
+    account    TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    id         TEXT COLLATE "C" NOT NULL,
+    body       TEXT COLLATE "C" NOT NULL,
+    opened_at  BIGINT NOT NULL,
+    ended_at   BIGINT,
+    head       TEXT COLLATE "C" NOT NULL
+);
+
+CREATE INDEX call_by_id ON call (account, id, opened_at);
+CREATE INDEX call_by_time ON call (account, opened_at);
+
+-- The newest call of every id and alias.
+CREATE TABLE call_name (
+    account TEXT COLLATE "C" NOT NULL,
+    name    TEXT COLLATE "C" NOT NULL,
+    call    TEXT COLLATE "C" NOT NULL REFERENCES call (uid),
+    PRIMARY KEY (account, name)
+);
+
+-- Who is behind the numbers that a call's entries use. Erasable.
+CREATE TABLE participant (
+    call          TEXT COLLATE "C" NOT NULL REFERENCES call (uid),
+    participant   BIGINT NOT NULL,
+    id            TEXT COLLATE "C" NOT NULL,
+    number        TEXT COLLATE "C",
+    ip            TEXT COLLATE "C",
+    consent_grant TEXT COLLATE "C",
+    PRIMARY KEY (call, participant),
+    UNIQUE (call, id)
+);
+
+CREATE INDEX participant_by_grant ON participant (consent_grant) WHERE consent_grant IS NOT NULL;
+
+-- The logs: one for each account, and one for the system. The current epoch of each: how many entries
+-- it has, and the right edge of its Merkle tree (the hashes of its maximal complete subtrees, the
+-- leftmost first). Whoever appends holds this row.
+CREATE TABLE log (
+    id      TEXT COLLATE "C" PRIMARY KEY,
+    epoch   BIGINT NOT NULL,
+    size    BIGINT NOT NULL,
+    edge    BYTEA NOT NULL,
+    last_at BIGINT NOT NULL
+);
+
+-- Epochs that go on no longer: their last head. What was in them may be dropped.
+CREATE TABLE closed_log (
+    id         TEXT COLLATE "C" NOT NULL,
+    epoch      BIGINT NOT NULL,
+    size       BIGINT NOT NULL,
+    root       BYTEA NOT NULL,
+    note       TEXT COLLATE "C",
+    closed_at  BIGINT NOT NULL,
+    dropped_at BIGINT,
+    PRIMARY KEY (id, epoch)
+);
+
+-- Append-only: the leaf's exact bytes and its RFC 6962 hash. A leaf has at
+-- most 65,535 bytes.
+CREATE TABLE entry (
+    log       TEXT COLLATE "C" NOT NULL,
+    epoch     BIGINT NOT NULL,
+    seq       BIGINT NOT NULL,
+    id        TEXT COLLATE "C" NOT NULL,
+    call      TEXT COLLATE "C",
+    at        BIGINT NOT NULL,
+    type      TEXT COLLATE "C" NOT NULL,
+    leaf      BYTEA NOT NULL,
+    leaf_hash BYTEA NOT NULL,
+    PRIMARY KEY (log, epoch, seq)
+);
+
+CREATE INDEX entry_by_call ON entry (call, epoch, seq) WHERE call IS NOT NULL;
+CREATE INDEX entry_by_type ON entry (log, type, epoch, seq);
+
+-- Which moment lies where: the first entry of every stretch of 256, for questions by time.
+CREATE TABLE entry_time (
+    log   TEXT COLLATE "C" NOT NULL,
+    epoch BIGINT NOT NULL,
+    seq   BIGINT NOT NULL,
+    at    BIGINT NOT NULL,
+    PRIMARY KEY (log, at, epoch, seq)
+);
+
+-- The hashes of complete subtrees of 256, 65,536, … leaves (level 1, 2, …): what tiles are made of.
+-- Level 0 is in `entry`.
+CREATE TABLE node (
+    log   TEXT COLLATE "C" NOT NULL,
+    epoch BIGINT NOT NULL,
+    level BIGINT NOT NULL,
+    idx   BIGINT NOT NULL,
+    hash  BYTEA NOT NULL,
+    PRIMARY KEY (log, epoch, level, idx)
+);
+
+CREATE FUNCTION entry_is_never_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit trail is append-only';
+END $$;
+
+CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
+FOR EACH ROW EXECUTE FUNCTION entry_is_never_changed();
+
+CREATE FUNCTION entry_is_never_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'the audit trail is append-only';
+END $$;
+
+CREATE TRIGGER entry_is_never_deleted BEFORE DELETE ON entry
+FOR EACH ROW EXECUTE FUNCTION entry_is_never_deleted();
+
+CREATE FUNCTION node_is_never_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit trail is append-only';
+END $$;
+
+CREATE TRIGGER node_is_never_changed BEFORE UPDATE ON node
+FOR EACH ROW EXECUTE FUNCTION node_is_never_changed();
+
+CREATE FUNCTION node_is_never_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'the audit trail is append-only';
+END $$;
+
+CREATE TRIGGER node_is_never_deleted BEFORE DELETE ON node
+FOR EACH ROW EXECUTE FUNCTION node_is_never_deleted();
+
+-- What a leaf commits to without holding it: outsiders' strings, and people's data. Erasable.
+CREATE TABLE detail (
+    log      TEXT COLLATE "C" NOT NULL,
+    epoch    BIGINT NOT NULL,
+    seq      BIGINT NOT NULL,
+    salt     BYTEA NOT NULL,
+    document TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (log, epoch, seq)
+);
+
+-- What auditors ask for: which calls have to do with a pseudonym, a place, a rule, a prompt.
+CREATE TABLE call_mention (
+    log  TEXT COLLATE "C" NOT NULL,
+    key  TEXT COLLATE "C" NOT NULL,
+    call TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (log, key, call)
+);
+
+-- Which entries that belong to no call have to do with a recording, or with who listened.
+CREATE TABLE entry_mention (
+    log   TEXT COLLATE "C" NOT NULL,
+    key   TEXT COLLATE "C" NOT NULL,
+    epoch BIGINT NOT NULL,
+    seq   BIGINT NOT NULL,
+    PRIMARY KEY (log, key, epoch, seq)
+);
+
+-- Signed heads: the newest of each epoch, and those that are kept.
+CREATE TABLE checkpoint (
+    log       TEXT COLLATE "C" NOT NULL,
+    epoch     BIGINT NOT NULL,
+    size      BIGINT NOT NULL,
+    note      TEXT COLLATE "C" NOT NULL,
+    signed_at BIGINT NOT NULL,
+    kept      BOOLEAN NOT NULL,
+    PRIMARY KEY (log, epoch, size)
+);
+
+-- What others have said of a signed head: cosignatures and time stamps.
+CREATE TABLE anchor (
+    log      TEXT COLLATE "C" NOT NULL,
+    epoch    BIGINT NOT NULL,
+    size     BIGINT NOT NULL,
+    kind     TEXT COLLATE "C" NOT NULL,
+    name     TEXT COLLATE "C" NOT NULL,
+    evidence BYTEA NOT NULL,
+    at       BIGINT NOT NULL,
+    PRIMARY KEY (log, epoch, size, kind, name)
+);
+
+-- The sender's ids of events, which make a retry harmless.
+CREATE TABLE sent_event (
+    call   TEXT COLLATE "C" NOT NULL,
+    id     TEXT COLLATE "C" NOT NULL,
+    digest BYTEA NOT NULL,
+    PRIMARY KEY (call, id)
+);
+
+CREATE TABLE recording (
+    id           TEXT COLLATE "C" PRIMARY KEY,
+    account      TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    call         TEXT COLLATE "C" NOT NULL REFERENCES call (uid),
+    name         TEXT COLLATE "C" NOT NULL,
+    fingerprint  BYTEA NOT NULL,
+    uploader     TEXT COLLATE "C" NOT NULL,
+    bytes        BIGINT NOT NULL,
+    duration_ms  BIGINT NOT NULL,
+    content_type TEXT COLLATE "C" NOT NULL,
+    envelope     TEXT COLLATE "C",
+    enveloped    BOOLEAN NOT NULL DEFAULT FALSE,
+    accepted_at  BIGINT NOT NULL,
+    held         BOOLEAN NOT NULL DEFAULT FALSE,
+    deleted_at   BIGINT,
+    swept        BOOLEAN NOT NULL DEFAULT FALSE,
+    UNIQUE (call, name)
+);
+
+CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
+CREATE INDEX recording_unfinished ON recording (id) WHERE NOT enveloped OR (deleted_at IS NOT NULL AND NOT swept);
+
+-- Phone number (as a keyed tag) to the key of its pseudonyms. Erasable.
+CREATE TABLE subject (
+    tag        BYTEA PRIMARY KEY,
+    key        BYTEA NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- Every table that ever decided.
+CREATE TABLE jurisdiction_table (
+    digest        TEXT COLLATE "C" PRIMARY KEY,
+    text          TEXT COLLATE "C" NOT NULL,
+    first_used_at BIGINT NOT NULL
+);
+
+-- Written again and again to prove that the trail can be written: with room for an entry.
+CREATE TABLE probe (
+    one    BIGINT PRIMARY KEY CHECK (one = 1),
+    filler BYTEA NOT NULL
+);
+
+-- Who holds this row writes: gateways queue on it, so that what is expected is asked, and what is
+-- appended is numbered, by one at a time.
+CREATE TABLE turn (
+    one BIGINT PRIMARY KEY CHECK (one = 1)
+);
+
+INSERT INTO turn (one) VALUES (1);

@@ -1,0 +1,72 @@
+-- The law desk: versions of the table of jurisdictions, proposals, and where tables come from.
+
+-- The account of whoever runs the gateway: roles that change the table belong to it. What they do
+-- stands in its log.
+INSERT INTO account (id, settings, created_at) VALUES ('system', '{}', 0);
+
+-- The versions that were in force, in order; the newest is in force.
+CREATE TABLE table_version (
+    version     BIGINT PRIMARY KEY,
+    digest      TEXT COLLATE "C" NOT NULL REFERENCES jurisdiction_table (digest),
+    in_force_at BIGINT NOT NULL,
+    document    TEXT COLLATE "C" NOT NULL
+);
+
+-- A table that loosens something waits for a second person. Decided proposals stay.
+CREATE TABLE proposal (
+    uid         TEXT COLLATE "C" PRIMARY KEY,
+    digest      TEXT COLLATE "C" NOT NULL REFERENCES jurisdiction_table (digest),
+    base        TEXT COLLATE "C" NOT NULL,
+    state       TEXT COLLATE "C" NOT NULL,
+    credential  TEXT COLLATE "C" NOT NULL,
+    person      TEXT COLLATE "C" NOT NULL,
+    document    TEXT COLLATE "C" NOT NULL,
+    proposed_at BIGINT NOT NULL,
+    expires_at  BIGINT NOT NULL,
+    decided_at  BIGINT,
+    decision    TEXT COLLATE "C"
+);
+
+CREATE UNIQUE INDEX proposal_open ON proposal (digest) WHERE state = 'open';
+CREATE INDEX proposal_by_time ON proposal (proposed_at, uid);
+
+-- The last table that the watched file, or the program, has offered.
+CREATE TABLE table_source (
+    origin TEXT COLLATE "C" PRIMARY KEY,
+    digest TEXT COLLATE "C" NOT NULL
+);
+
+CREATE FUNCTION jurisdiction_table_is_never_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a table that decided is kept for ever';
+END $$;
+
+CREATE TRIGGER jurisdiction_table_is_never_changed BEFORE UPDATE ON jurisdiction_table
+FOR EACH ROW EXECUTE FUNCTION jurisdiction_table_is_never_changed();
+
+CREATE FUNCTION jurisdiction_table_is_never_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a table that decided is kept for ever';
+END $$;
+
+CREATE TRIGGER jurisdiction_table_is_never_deleted BEFORE DELETE ON jurisdiction_table
+FOR EACH ROW EXECUTE FUNCTION jurisdiction_table_is_never_deleted();
+
+CREATE FUNCTION table_version_is_never_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the history of the table is append-only';
+END $$;
+
+CREATE TRIGGER table_version_is_never_changed BEFORE UPDATE ON table_version
+FOR EACH ROW EXECUTE FUNCTION table_version_is_never_changed();
+
+CREATE FUNCTION table_version_is_never_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the history of the table is append-only';
+END $$;
+
+CREATE TRIGGER table_version_is_never_deleted BEFORE DELETE ON table_version
+FOR EACH ROW EXECUTE FUNCTION table_version_is_never_deleted();
+
+-- How long a recording is kept, by the law that was in force when it was accepted: JSON.
+ALTER TABLE recording ADD COLUMN retention TEXT COLLATE "C" NOT NULL DEFAULT '{}';
