@@ -143,6 +143,8 @@ pub struct Report {
     pub older: Vec<u64>,
     /// How often the log's key was changed.
     pub rotations: u64,
+    /// The log that this one goes on from.
+    pub continues: Option<Continued>,
     /// What is not proven.
     pub warnings: Vec<String>,
 }
@@ -154,6 +156,17 @@ pub struct Witnessed {
     pub name: String,
     /// When it signed, by its own clock.
     pub at: Timestamp,
+}
+
+/// The log that another goes on from, as that says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Continued {
+    /// Its origin.
+    pub origin: String,
+    /// How many entries it had.
+    pub size: u64,
+    /// Its root, in base64.
+    pub root: String,
 }
 
 /// How a table was used.

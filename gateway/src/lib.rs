@@ -5,6 +5,7 @@ pub mod architecture {}
 
 pub mod access;
 pub mod api;
+pub mod audit;
 pub mod body;
 pub mod cli;
 pub mod clock;

@@ -17,15 +17,20 @@ use uuid::Uuid;
 use super::Failure;
 use crate::trail::{Body, Leaf, Saw, reason};
 
-/// One entry of a call, and the table that it says it was decided by.
+/// What a call goes on by.
 #[derive(Debug, Clone)]
-pub struct Step {
-    /// Its index in the log.
-    pub index: u64,
-    /// The entry.
-    pub leaf: Leaf,
-    /// The table that its decision names.
-    pub table: Arc<Table>,
+pub enum Step {
+    /// One of its entries.
+    Entry {
+        /// Its index in the log.
+        index: u64,
+        /// The entry.
+        leaf: Box<Leaf>,
+        /// The table that its decision names.
+        table: Arc<Table>,
+    },
+    /// The log says that something may be missing: on every call that was open.
+    Gap(Event),
 }
 
 /// The calls of a log that may still go on.
@@ -37,39 +42,53 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Takes the next entry of a call, in the order of the log.
+    /// Takes the next step, in the order of the log.
     ///
     /// # Errors
     ///
     /// [`Failure`], naming the entry.
     pub fn step(&mut self, step: &Step) -> Result<(), Failure> {
-        self.again(step)?;
-        self.decisions = self.decisions.saturating_add(1);
+        match step {
+            Step::Entry { index, leaf, table } => {
+                let Some(uid) = leaf.call else { return Ok(()) };
+                self.entry(uid, leaf, table).map_err(|failure| failure.at(*index))?;
+                self.decisions = self.decisions.saturating_add(1);
+            }
+            Step::Gap(fact) => self.calls.values_mut().for_each(|replay| replay.gap(fact)),
+        }
         Ok(())
     }
 
-    /// Takes an entry that was looked at before, of a call that had been [forgotten](Calls::forget).
+    /// Takes up a call again that had been [forgotten](Calls::forget), by the steps that it had gone.
     ///
     /// # Errors
     ///
     /// [`Failure`], naming the entry.
-    pub fn again(&mut self, step: &Step) -> Result<(), Failure> {
-        let Step { index, leaf, table } = step;
-        let Some(uid) = leaf.call else { return Ok(()) };
-        match (&leaf.body, self.calls.get_mut(&uid)) {
-            (Body::Opened { .. }, None) => {
-                let replay = Replay::open(leaf, table).map_err(|failure| failure.at(*index))?;
-                self.calls.insert(uid, replay);
-                Ok(())
+    pub fn again(&mut self, call: Uuid, steps: &[Step]) -> Result<(), Failure> {
+        for step in steps {
+            match step {
+                Step::Entry { index, leaf, table } => {
+                    self.entry(call, leaf, table).map_err(|failure| failure.at(*index))?;
+                }
+                Step::Gap(fact) => self.calls.get_mut(&call).into_iter().for_each(|replay| replay.gap(fact)),
             }
-            (_, Some(replay)) => replay.step(leaf, table).map_err(|failure| failure.at(*index)),
-            (_, None) => Err(Failure::tampered("it belongs to a call that was never opened").at(*index)),
         }
+        Ok(())
     }
 
     /// Drops a call that is over.
     pub fn forget(&mut self, call: Uuid) {
         self.calls.remove(&call);
+    }
+
+    fn entry(&mut self, uid: Uuid, leaf: &Leaf, table: &Arc<Table>) -> Result<(), Failure> {
+        match self.calls.get_mut(&uid) {
+            Some(replay) => replay.step(leaf, table),
+            None => {
+                self.calls.insert(uid, Replay::open(leaf, table)?);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -78,6 +97,8 @@ impl Calls {
 pub struct Replay {
     call: Call,
     in_force: Arc<Table>,
+    /// When its end was logged.
+    ended_at: Option<Timestamp>,
 }
 
 impl Replay {
@@ -90,8 +111,8 @@ impl Replay {
         let Body::Opened { facts, saw, .. } = &leaf.body else {
             return Err(Failure::tampered("the call's first entry does not open it"));
         };
-        let replay =
-            Replay { call: Call::open(table, leaf.at, facts.clone()), in_force: Arc::clone(table) };
+        let call = Call::open(table, leaf.at, facts.clone());
+        let replay = Replay { call, in_force: Arc::clone(table), ended_at: None };
         replay.must_have_seen(saw, leaf.at)?;
         Ok(replay)
     }
@@ -115,6 +136,9 @@ impl Replay {
         if let Body::Event { facts, late, .. } = &leaf.body {
             self.may_happen(facts, *late, leaf.at)?;
             self.call.apply(facts);
+            if let What::Ended = facts.what {
+                self.ended_at = self.ended_at.or(Some(leaf.at));
+            }
         }
         self.must_have_seen(saw, leaf.at)?;
         if let Body::ControlRefused { code, .. } = &leaf.body
@@ -133,6 +157,13 @@ impl Replay {
             self.call.apply(facts);
         }
         Ok(())
+    }
+
+    /// Something may be missing; on a call that was over by then, nothing is.
+    pub fn gap(&mut self, fact: &Event) {
+        if self.ended_at.is_none_or(|ended| fact.received_at <= ended) {
+            self.call.apply(fact);
+        }
     }
 
     /// The call as it stands.
@@ -320,6 +351,7 @@ fn tightens(what: &What) -> bool {
         | What::Control(_)
         | What::RecordingStarted
         | What::RecordingResumed
-        | What::Accepted { .. } => false,
+        | What::Accepted { .. }
+        | What::Gap => false,
     }
 }

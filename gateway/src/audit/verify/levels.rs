@@ -65,6 +65,11 @@ impl Levels {
         self.above.first()?.get(usize::try_from(index).ok()?).copied()
     }
 
+    /// The leaf hashes of a bundle, where they were kept.
+    pub(super) fn leaves_of(&self, bundle: u64) -> Option<&Vec<Hash>> {
+        self.leaves.get(&bundle)
+    }
+
     /// The root of the tree as it was with `size` leaves. None where it has not grown that far, or
     /// nobody said before that this would be asked.
     pub(super) fn root_at(&self, size: u64) -> Option<Hash> {

@@ -9,13 +9,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
-use policy::{Heard, Joined, What};
+use policy::{Event, Heard, Joined, What};
 use uuid::Uuid;
 
 use super::super::{Failure, TableUse};
 use super::DISORDER;
 use super::law::LawBook;
-use crate::trail::{Body, Leaf};
+use crate::trail::{Body, Leaf, Previous};
 
 /// What was seen of a log so far.
 #[derive(Debug, Default)]
@@ -38,8 +38,14 @@ pub(super) struct Sequence {
     types: BTreeMap<String, u64>,
     tables: BTreeMap<String, TableUse>,
     pub(super) law: LawBook,
-    /// Keys of the log that were handed over: the entry, the old one, the new one.
+    /// Keys of the log that were handed over.
     pub(super) rotations: Vec<Rotation>,
+    /// Where something may be missing: the entry, and its fact.
+    pub(super) gaps: Vec<(u64, Event)>,
+    /// The log that this one goes on from: what stood there is not known here.
+    previous: Option<Previous>,
+    /// Decisions on calls that were opened there.
+    unknown: u64,
 }
 
 /// The log's key was changed.
@@ -55,9 +61,12 @@ pub(super) struct Rotation {
 pub(super) struct Track {
     head: Uuid,
     last_at: Timestamp,
-    ended: bool,
+    /// When its end was logged.
+    pub(super) ended_at: Option<Timestamp>,
     /// Where its entries are.
     pub(super) indexes: Vec<u64>,
+    /// It was opened in the log before this one.
+    pub(super) foreign: bool,
     /// Who relies on which grant.
     grants: BTreeMap<u32, Uuid>,
 }
@@ -148,24 +157,27 @@ impl Sequence {
                 "`{}` acts as `{}`, and was given the role `{role}`",
                 actor.credential, actor.role
             ))),
-            None if ours || leaf.call.is_none() => Ok(()),
+            None if ours || leaf.call.is_none() || self.goes_on() => Ok(()),
             None => Err(Failure::tampered(format!("`{}` acts, and was never added", actor.credential))),
         }
     }
 
     fn of_call(&mut self, index: u64, uid: Uuid, leaf: &Leaf) -> Result<(), Failure> {
         let opens = matches!(leaf.body, Body::Opened { .. });
+        let foreign = self.goes_on() && !opens;
         match self.calls.get_mut(&uid) {
-            None if opens => {
+            None if opens || foreign => {
                 let track = Track {
                     head: leaf.id,
                     last_at: leaf.at,
-                    ended: false,
+                    ended_at: None,
                     indexes: vec![index],
+                    foreign,
                     grants: BTreeMap::new(),
                 };
                 self.calls.insert(uid, track);
-                self.opened = self.opened.saturating_add(1);
+                self.opened = self.opened.saturating_add(u64::from(opens));
+                self.unknown = self.unknown.saturating_add(u64::from(foreign));
             }
             None => return Err(Failure::tampered("it belongs to a call that was never opened")),
             Some(_) if opens => return Err(Failure::tampered("it opens a call that was opened before")),
@@ -184,6 +196,7 @@ impl Sequence {
                 }
                 (track.head, track.last_at) = (leaf.id, leaf.at);
                 track.indexes.push(index);
+                self.unknown = self.unknown.saturating_add(u64::from(track.foreign));
             }
         }
         self.reached(uid, leaf)
@@ -208,7 +221,8 @@ impl Sequence {
             }
             Body::Event { facts, .. } => self.happened(leaf, &facts.what),
             Body::Accepted { recording, bytes, keys, .. } => {
-                if let Some(key) = keys.iter().find(|key| !self.keys.contains(*key)) {
+                let unknown = |key: &&String| !self.keys.contains(*key) && !self.goes_on();
+                if let Some(key) = keys.iter().find(unknown) {
                     return Err(Failure::tampered(format!("it is sealed for the key `{key}`, which was not in use")));
                 }
                 let new = Recording { bytes: *bytes, held: false, deleted: false };
@@ -218,18 +232,20 @@ impl Sequence {
                 }
             }
             Body::Fetched { recording, range: (from, until) } => {
-                let recording = self.live(*recording)?;
-                if from > until || *until > recording.bytes {
+                let bytes = self.live(*recording)?.map_or(u64::MAX, |recording| recording.bytes);
+                if from > until || *until > bytes {
                     return Err(Failure::tampered("it hands out bytes that the recording does not have"));
                 }
                 Ok(())
             }
             Body::Held { recording, held } => {
-                self.live(*recording)?.held = *held;
+                if let Some(recording) = self.live(*recording)? {
+                    recording.held = *held;
+                }
                 Ok(())
             }
             Body::Deleted { recording } => {
-                let recording = self.live(*recording)?;
+                let Some(recording) = self.live(*recording)? else { return Ok(()) };
                 if recording.held {
                     return Err(Failure::tampered("it deletes a recording that is under a legal hold"));
                 }
@@ -258,7 +274,7 @@ impl Sequence {
                 self.keys.insert(key.clone());
                 Ok(())
             }
-            Body::KeyRetired { key } => match self.keys.remove(key) {
+            Body::KeyRetired { key } => match self.keys.remove(key) || self.goes_on() {
                 true => Ok(()),
                 false => Err(Failure::tampered("it retires a key that was not in use")),
             },
@@ -269,8 +285,28 @@ impl Sequence {
             Body::Table { .. } | Body::TableProposed { .. } | Body::ProposalDecided { .. } => {
                 self.law.take(index, leaf)
             }
+            Body::LogOpened { previous, .. } => {
+                if index != 0 {
+                    return Err(Failure::tampered("a log begins in the midst of a log"));
+                }
+                self.previous = Some(previous.clone());
+                self.law.goes_on = true;
+                Ok(())
+            }
+            Body::Gap { from, .. } => {
+                if *from > leaf.at {
+                    return Err(Failure::tampered("a gap begins after it was logged"));
+                }
+                self.gaps.extend(leaf.fact().map(|fact| (index, fact)));
+                Ok(())
+            }
             Body::ControlRefused { .. }
             | Body::Refused { .. }
+            | Body::Heartbeat {}
+            | Body::Lookup { .. }
+            | Body::Exported { .. }
+            | Body::Erased { .. }
+            | Body::FetchRefused { .. }
             | Body::Account {}
             | Body::AccountLaw { .. }
             | Body::CredentialRevoked { .. } => Ok(()),
@@ -288,7 +324,7 @@ impl Sequence {
             && let Some(uid) = leaf.call
             && let Some(track) = self.calls.get_mut(&uid)
         {
-            track.ended = true;
+            track.ended_at = track.ended_at.or(Some(leaf.at));
             for grant in std::mem::take(&mut track.grants).into_values() {
                 if let Some(grant) = self.grants.get_mut(&grant) {
                     grant.calls.remove(&uid);
@@ -301,8 +337,12 @@ impl Sequence {
     /// What counts as consent given before has to be what was registered, and not withdrawn.
     fn joined(&mut self, leaf: &Leaf, joined: &Joined) -> Result<(), Failure> {
         let Some(granted) = &joined.grant else { return Ok(()) };
+        let goes_on = self.goes_on();
         let registered = granted.grant.parse().ok().and_then(|uid: Uuid| Some((uid, self.grants.get_mut(&uid)?)));
         let Some((uid, grant)) = registered else {
+            if goes_on {
+                return Ok(());
+            }
             return Err(Failure::tampered("somebody relies on a consent grant that was never registered"));
         };
         if grant.withdrawn {
@@ -325,14 +365,22 @@ impl Sequence {
         match registered {
             Some(duration_ms) if *duration_ms == prompt.duration_ms => Ok(()),
             Some(_) => Err(Failure::tampered("a prompt is said to last otherwise than was registered")),
+            None if self.goes_on() => Ok(()),
             None => Err(Failure::tampered("a prompt was played that was never registered")),
         }
     }
 
     fn withdrawn(&mut self, index: u64, uid: Uuid) -> Result<(), Failure> {
-        let Some(grant) = self.grants.get_mut(&uid).filter(|grant| !grant.withdrawn) else {
-            return Err(Failure::tampered("it withdraws a consent grant that does not hold"));
+        let goes_on = self.goes_on();
+        let Some(grant) = self.grants.get_mut(&uid) else {
+            if goes_on {
+                return Ok(());
+            }
+            return Err(Failure::tampered("it withdraws a consent grant that was never registered"));
         };
+        if grant.withdrawn {
+            return Err(Failure::tampered("it withdraws a consent grant a second time"));
+        }
         grant.withdrawn = true;
         for call in std::mem::take(&mut grant.calls) {
             let Some(track) = self.calls.get(&call) else { continue };
@@ -346,12 +394,19 @@ impl Sequence {
         Ok(())
     }
 
-    fn live(&mut self, id: Uuid) -> Result<&mut Recording, Failure> {
+    /// A recording that is there; none where the log before this one may tell of it.
+    fn live(&mut self, id: Uuid) -> Result<Option<&mut Recording>, Failure> {
+        let goes_on = self.goes_on();
         match self.recordings.get_mut(&id) {
-            Some(recording) if !recording.deleted => Ok(recording),
+            Some(recording) if !recording.deleted => Ok(Some(recording)),
+            None if goes_on => Ok(None),
             Some(_) => Err(Failure::tampered("it is about a recording that was deleted before")),
             None => Err(Failure::tampered("it is about a recording that was never accepted")),
         }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.previous.is_some()
     }
 
     /// What is open when the log ends.
@@ -374,9 +429,10 @@ impl Sequence {
         self.size
     }
 
-    /// Whether a call has ended.
-    pub(super) fn is_over(&self, call: Uuid) -> bool {
-        self.calls.get(&call).is_some_and(|track| track.ended)
+    /// The log that this one goes on from, and how many decisions were made on calls that were
+    /// opened there.
+    pub(super) fn previous(&self) -> Option<(&Previous, u64)> {
+        Some((self.previous.as_ref()?, self.unknown))
     }
 
     /// The time of the first entry, and the latest time.
