@@ -13,6 +13,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The data directory: ledger, media, secrets.
     pub data: PathBuf,
+    /// A PostgreSQL server instead of the embedded SQLite: `postgres://user@host/database`.
+    pub ledger: Option<String>,
+    /// What the origins of the logs begin with: a host name. Fixed once a head was signed.
+    pub log_name: Option<String>,
+    /// Where the last signed head of every log is pinned; beside the data directory if absent.
+    pub pins: Option<PathBuf>,
     /// Where the gateway's own secrets are; `secrets` below the data directory if absent.
     pub secrets: Option<PathBuf>,
     /// A table of jurisdictions instead of the one that is compiled in.
@@ -60,6 +66,9 @@ impl Default for Config {
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data: PathBuf::from("./data"),
+            ledger: None,
+            log_name: None,
+            pins: None,
             secrets: None,
             jurisdictions: None,
             ip_database: None,
@@ -102,6 +111,17 @@ impl Config {
             return Err(ConfigError::Plain { listen: self.listen });
         }
         Ok(())
+    }
+
+    /// Where the signed heads are pinned: outside of the data directory, so that whoever restores an
+    /// older one does not restore them with it.
+    #[must_use]
+    pub fn pins_dir(&self) -> PathBuf {
+        self.pins.clone().unwrap_or_else(|| {
+            let mut beside = self.data.components().as_path().as_os_str().to_owned();
+            beside.push(".pins");
+            PathBuf::from(beside)
+        })
     }
 
     /// Where the secrets are.

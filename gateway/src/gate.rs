@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod ask;
 mod barred;
+mod consents;
 mod desk;
 mod explain;
 mod fault;
@@ -24,6 +25,7 @@ mod register;
 pub mod speak;
 mod store;
 mod turns;
+mod vigil;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,11 +48,13 @@ pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
 pub use store::{Admission, Placement, Stored};
 pub use turns::Turns;
+pub use vigil::Mark;
 
 use crate::access::Principal;
 use crate::clock::{Clock, millis};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job, Ledger, ParticipantRow};
 use crate::locate::Locator;
+use crate::notary::Notary;
 use crate::seal::RecipientKey;
 use crate::secrets::Secrets;
 use crate::trail::{self, Actor, Body, Leaf, Saw};
@@ -79,6 +83,8 @@ pub struct Gate {
     pub turns: Turns,
     /// Calls on which something restrictive happened that could not be logged.
     pub barred: Barred,
+    /// Signs the logs; only `serve` has one.
+    pub notary: Option<Notary>,
     /// Work that goes on when its client is gone.
     pub tasks: TaskTracker,
 }

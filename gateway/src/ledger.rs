@@ -25,14 +25,15 @@ use uuid::Uuid;
 
 pub use change::{Appended, Change, Expect, Job};
 pub use heads::{Head, SKEW_MS};
-pub use rows::{
-    AccountRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, CredentialRow, EntryRow, GrantRow, History, KeyRow, ParticipantRow,
-    PromptRow, ProposalRow, RecordingRow, VersionRow,
-};
 pub use questions::Question;
+pub use rows::{
+    AccountRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, CredentialRow, EntryRow, GrantRow, History,
+    KeyRow, ParticipantRow, PromptRow, ProposalRow, RecordingRow, VersionRow,
+};
 use sql::Pool;
 pub use sqlite::file;
 pub use trees::Epoch;
+pub use writer::Chain;
 
 /// The ledger of one gateway, or of many.
 #[derive(Debug, Clone)]
@@ -146,7 +147,9 @@ pub enum LedgerError {
         version: String,
     },
     /// The PostgreSQL server does not keep what it has acknowledged.
-    #[error("the PostgreSQL server has `{setting} = off`, so it may lose what it has acknowledged; set it to `on`")]
+    #[error(
+        "the PostgreSQL server has `{setting} = off`, so it may lose what it has acknowledged; set it to `on`"
+    )]
     NotDurable {
         /// Which setting.
         setting: &'static str,

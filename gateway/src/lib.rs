@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod listen;
 pub mod locate;
 pub mod measure;
+pub mod notary;
 pub mod record;
 pub mod seal;
 pub mod secrets;

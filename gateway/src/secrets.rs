@@ -2,11 +2,12 @@
 //! the same on every node.
 //!
 //! What somebody who has them can do: tell whether a known phone number or a known recording is in
-//! the ledger. They open no recording.
+//! the ledger, and sign heads of the logs. They open no recording.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -21,6 +22,8 @@ pub struct Secrets {
     pub lookup: Zeroizing<[u8; 32]>,
     /// Seals the keys of subjects.
     pub subjects: Zeroizing<[u8; 32]>,
+    /// Signs the heads of the logs.
+    pub log: LogKeys,
     fingerprints: Zeroizing<[u8; 32]>,
 }
 
@@ -36,6 +39,7 @@ impl Secrets {
             lookup: read_or_make(dir, "lookup.key")?,
             subjects: read_or_make(dir, "subjects.key")?,
             fingerprints: read_or_make(dir, "fingerprints.key")?,
+            log: LogKeys { dir: dir.into(), current: Arc::new(Mutex::new(read_or_make(dir, LOG_KEY)?)) },
         })
     }
 
@@ -48,6 +52,79 @@ impl Secrets {
         keyed(&Zeroizing::new(derive.finalize().into_bytes().into()))
     }
 }
+
+/// The Ed25519 keys that sign the heads of the logs: the one in use, and the next one where one was
+/// made.
+#[derive(Clone)]
+pub struct LogKeys {
+    dir: PathBuf,
+    current: Arc<Mutex<Zeroizing<[u8; 32]>>>,
+}
+
+impl LogKeys {
+    /// The key in use.
+    #[must_use]
+    pub fn current(&self) -> Zeroizing<[u8; 32]> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The key to be taken into use, where one was made.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub fn next(&self) -> Result<Option<Zeroizing<[u8; 32]>>, SecretsError> {
+        match self.dir.join(LOG_KEY_NEXT).exists() {
+            true => read_or_make(&self.dir, LOG_KEY_NEXT).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Makes the key that is to be taken into use, if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn make_next(&self) -> Result<(), SecretsError> {
+        read_or_make(&self.dir, LOG_KEY_NEXT).map(drop)
+    }
+
+    /// The next key becomes the one in use. The old one is kept beside it: it signs nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// Where the files cannot be moved.
+    pub fn promote(&self) -> Result<(), SecretsError> {
+        let next = read_or_make(&self.dir, LOG_KEY_NEXT)?;
+        let path = self.dir.join(LOG_KEY);
+        let io = |source| SecretsError::Io { path: path.clone(), source };
+        let id = crate::trail::hex(&random::<4>().map_err(|error| io(io::Error::other(error)))?);
+        fs::hard_link(&path, self.dir.join(format!("log.retired-{id}.key"))).map_err(io)?;
+        fs::rename(self.dir.join(LOG_KEY_NEXT), &path).map_err(io)?;
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io)?;
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
+    }
+
+    /// What the logs' origins begin with where no name is configured: made once, and kept.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read or written.
+    pub fn default_name(&self) -> Result<String, SecretsError> {
+        let id = read_or_make(&self.dir, "log.id")?;
+        Ok(format!("gateway-{}.invalid", crate::trail::hex(id.get(..4).unwrap_or_default())))
+    }
+}
+
+impl std::fmt::Debug for LogKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogKeys(…)")
+    }
+}
+
+const LOG_KEY: &str = "log.key";
+const LOG_KEY_NEXT: &str = "log.next.key";
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

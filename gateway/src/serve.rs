@@ -17,12 +17,13 @@ use crate::api::{Door, router};
 use crate::body::Pace;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::gate::{Fault, Gate, Laws, UploadLimits};
-use crate::ledger::{Ledger, LedgerError};
+use crate::gate::{Fault, Gate, Laws, Mark, UploadLimits};
+use crate::ledger::{Chain, Ledger, LedgerError};
 use crate::listen::{self, Limits, tls};
 use crate::locate::{LocateError, Locator};
+use crate::notary::{Notary, NotaryError};
 use crate::secrets::{Secrets, SecretsError};
-use crate::trail::Origin;
+use crate::trail::{GapCause, Origin};
 use crate::vault::{Vault, VaultError};
 
 /// The table that is compiled in.
@@ -93,14 +94,15 @@ fn parse(name: &str, text: &str) -> Result<Table, ServeError> {
 pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
     // Nothing is made on disk for a table that cannot be used.
     let configured = table(config);
-    let ledger_is_new = !crate::ledger::file(&config.data).exists();
+    let ledger_is_new = config.ledger.is_none() && !crate::ledger::file(&config.data).exists();
     let configured = match configured {
         Err(error) if ledger_is_new => return Err(error),
         configured => configured,
     };
     crate::vault::private_dir(&config.data)
         .map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
-    let ledger = Ledger::open(&config.data).await?;
+    let ledger = Ledger::open(&config.data, config.ledger.as_deref()).await?;
+    Notary::glance(&ledger, &config.pins_dir()).await?;
     let laws = match ledger.law().await? {
         Some(row) => in_force(&ledger, row.version, &row.digest).await?,
         None => Laws::new(0, configured?),
@@ -119,6 +121,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         keys: crate::gate::KeyCache::default(),
         turns: crate::gate::Turns::default(),
         barred: crate::gate::Barred::default(),
+        notary: None,
         tasks: TaskTracker::new(),
     })
 }
@@ -199,6 +202,33 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
     }
 }
 
+/// Signs the logs as they grow, once a second, and says of silent ones that they are.
+async fn keep_trail(door: Arc<Door>, mark: Mark, stop: CancellationToken) -> Mark {
+    let mut tick = tokio::time::interval(SIGN_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return mark,
+            _ = tick.tick() => {}
+        }
+        let gate = &door.gate;
+        if let Err(error) = mark.set(gate.clock.now()) {
+            tracing::error!(%error, "the mark of a running gateway cannot be set");
+        }
+        let Some(notary) = &gate.notary else { continue };
+        let signed = async {
+            notary.rotate().await?;
+            notary.sign_all().await
+        };
+        if let Err(error) = signed.await {
+            tracing::error!(error = %Chain(&error), "heads of the logs cannot be signed");
+        }
+        if let Err(fault) = gate.heartbeat().await {
+            tracing::error!(code = fault.code, "silent logs could not say that they are");
+        }
+    }
+}
+
 /// A gateway that listens.
 pub struct Running {
     /// Where.
@@ -249,7 +279,17 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         }
         None => None,
     };
-    let gate = gate(config, clock).await?;
+    let mut gate = gate(config, clock.clone()).await?;
+    let keys = gate.secrets.log.clone();
+    let pins = config.pins_dir();
+    let notary = Notary::open(gate.ledger.clone(), clock, config.log_name.as_deref(), keys, &pins).await?;
+    gate.notary = Some(notary);
+    let mark = Mark::at(&config.data);
+    let unusable = |source| ServeError::Data { path: config.data.clone(), source };
+    if let Some(well) = mark.left().map_err(unusable)? {
+        gate.gap(well, GapCause::EndedUnexpectedly).await?;
+    }
+    mark.set(gate.clock.now()).map_err(unusable)?;
     first_law(&gate, config).await?;
     // What a restart or another program brings is under the same rule as everything else.
     let (origin, offered) = match table_text(config) {
@@ -280,15 +320,32 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let serving = listen::serve(listener, tls, router(Arc::clone(&door)), limits, shutdown.clone());
     let law = keep_law(Arc::clone(&door), config.jurisdictions.clone(), offered, shutdown.clone());
     let law = tokio::spawn(law);
+    let trail = tokio::spawn(keep_trail(Arc::clone(&door), mark, shutdown.clone()));
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
         serving.await;
         if law.await.is_err() {
             tracing::error!("the law was no longer looked at");
         }
+        let mark = trail.await;
         settled.gate.tasks.close();
         if tokio::time::timeout(drain, settled.gate.tasks.wait()).await.is_err() {
             tracing::warn!("uploads were still running at the end of the drain; their senders will retry");
+        }
+        if let Some(notary) = &settled.gate.notary
+            && let Err(error) = notary.sign_all().await
+        {
+            tracing::error!(%error, "the last heads of the logs could not be signed");
+        }
+        match mark {
+            // What could not be logged is known to nobody any more: the next start says so.
+            Ok(mark) if settled.gate.barred.is_empty() => {
+                if let Err(error) = mark.clear() {
+                    tracing::error!(%error, "the mark of a running gateway could not be removed");
+                }
+            }
+            Ok(_) => tracing::warn!("events that could not be logged are still missing"),
+            Err(_) => tracing::error!("the trail was no longer looked after"),
         }
         settled.gate.ledger.close().await;
         tracing::info!("stopped");
@@ -327,6 +384,9 @@ pub enum ServeError {
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The logs do not go on from what was signed.
+    #[error(transparent)]
+    Notary(#[from] NotaryError),
     /// The store cannot be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -360,6 +420,9 @@ impl From<Fault> for ServeError {
         ServeError::Fault(fault)
     }
 }
+
+/// How often heads of logs are signed.
+const SIGN_EVERY: Duration = Duration::from_secs(1);
 
 /// How often it is looked which version of the table is in force.
 const LAW_EVERY: Duration = Duration::from_millis(500);

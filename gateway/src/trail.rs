@@ -156,7 +156,17 @@ pub fn draft(
         return Err(DraftError::TooLong { bytes: bytes.len() });
     }
     let leaf_hash = leaf_hash(&bytes);
-    Ok(Draft { log: log.into(), id: leaf.id, call: leaf.call, at, kind, leaf: bytes, leaf_hash, detail, mentions })
+    Ok(Draft {
+        log: log.into(),
+        id: leaf.id,
+        call: leaf.call,
+        at,
+        kind,
+        leaf: bytes,
+        leaf_hash,
+        detail,
+        mentions,
+    })
 }
 
 impl Detail {

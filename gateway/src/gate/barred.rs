@@ -32,6 +32,11 @@ impl Barred {
         }
     }
 
+    /// Whether nothing is missing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// Refuses to permit anything on a call that is barred under any of its names.
     pub(crate) fn check(&self, loaded: &Loaded) -> Result<(), Fault> {
         let missing = self.lock();

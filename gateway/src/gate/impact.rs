@@ -393,7 +393,8 @@ impl Recorded {
             What::RecordingPaused => self.close(happened, Edge::Pause),
             What::RecordingStopped => self.end(happened, Edge::Stop),
             What::Ended => self.end(happened, Edge::Ended),
-            What::PromptStarted { .. }
+            What::Gap
+            | What::PromptStarted { .. }
             | What::PromptCompleted { .. }
             | What::PromptInterrupted { .. }
             | What::ConsentGiven { .. }

@@ -1,6 +1,5 @@
 //! What stands outside of calls: accounts, credentials, keys, prompts, consent grants, tables.
 
-use jiff::Timestamp;
 use policy::{Event, OnWithdrawal, What};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -8,7 +7,7 @@ use uuid::Uuid;
 
 use super::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
 use super::{ATTEMPTS, Fault, Gate, from_row};
-use crate::access::{Principal, Role, secret::Secret};
+use crate::access::{Role, secret::Secret};
 use crate::clock::written;
 use crate::ledger::{Appended, Change, Expect, Job, PromptRow};
 use crate::seal::{KeyError, RecipientKey};
@@ -486,60 +485,6 @@ impl Gate {
             }
         }
         Err(Fault::contended())
-    }
-
-    /// The consent records of an account, oldest first: its trail with the details that still exist.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault`]: the call or the cursor is unknown.
-    pub async fn consents(
-        &self,
-        who: &Principal,
-        call: Option<&str>,
-        from: Option<Timestamp>,
-        until: Option<Timestamp>,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<super::Listing, Fault> {
-        let call = match call {
-            Some(name) => {
-                let row =
-                    self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
-                Some(super::parse_id(&row.uid)?)
-            }
-            None => None,
-        };
-        let after = match after {
-            Some(cursor) => cursor.parse().map_err(|_| {
-                Fault::invalid("invalid-cursor", "`after` is no cursor; take it from the answer's `next`")
-            })?,
-            None => -1,
-        };
-        let times = (
-            from.map_or(i64::MIN, Timestamp::as_millisecond),
-            until.map_or(i64::MAX, Timestamp::as_millisecond),
-        );
-        let rows = self.ledger.log_page(&who.account, after, call, times, limit.saturating_add(1)).await?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let next = (rows.len() > limit)
-            .then(|| rows.get(limit.saturating_sub(1)).map(|row| row.seq.to_string()))
-            .flatten();
-        let mut items = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().take(limit) {
-            let leaf: Value =
-                serde_json::from_slice(&row.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))?;
-            let detail: Option<Value> =
-                row.document.as_deref().and_then(|document| serde_json::from_str(document).ok());
-            items.push(json!({
-                "index": row.seq,
-                "leaf_hash": trail::hex(&row.leaf_hash),
-                "entry": leaf,
-                "detail": detail,
-                "salt": row.salt.as_deref().map(trail::hex),
-            }));
-        }
-        Ok(super::Listing { items, next })
     }
 }
 

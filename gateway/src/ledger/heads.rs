@@ -39,8 +39,7 @@ impl LogRow {
         let damaged = || LedgerError::Damaged(format!("the head of the log `{}`", self.id));
         let size = u64::try_from(self.size).map_err(|_| damaged())?;
         let (hashes, rest) = self.edge.as_chunks::<32>();
-        let edge =
-            Edge::from_parts(size, hashes.to_vec()).filter(|_| rest.is_empty()).ok_or_else(damaged)?;
+        let edge = Edge::from_parts(size, hashes.to_vec()).filter(|_| rest.is_empty()).ok_or_else(damaged)?;
         Ok(Head { epoch: self.epoch, edge, last_at: self.last_at })
     }
 
@@ -72,7 +71,9 @@ impl Placed<'_> {
     /// What a call has to do with from this entry on.
     pub(super) fn mentions_of_call(&self) -> impl Iterator<Item = (&str, &str, Uuid)> {
         let draft = self.draft;
-        let keys = draft.call.map(|call| draft.mentions.iter().map(move |key| (draft.log.as_str(), key.as_str(), call)));
+        let keys = draft
+            .call
+            .map(|call| draft.mentions.iter().map(move |key| (draft.log.as_str(), key.as_str(), call)));
         keys.into_iter().flatten()
     }
 

@@ -102,10 +102,12 @@ impl Transaction for On<'_> {
     }
 
     async fn logs(&mut self, ids: &[&str]) -> Result<Vec<LogRow>, sqlx::Error> {
-        sqlx::query_as("SELECT id, epoch, size, edge, last_at FROM log WHERE id = ANY($1) ORDER BY id FOR UPDATE")
-            .bind(ids)
-            .fetch_all(&mut *self.0)
-            .await
+        sqlx::query_as(
+            "SELECT id, epoch, size, edge, last_at FROM log WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+        )
+        .bind(ids)
+        .fetch_all(&mut *self.0)
+        .await
     }
 
     async fn put_logs(&mut self, rows: &[LogRow]) -> Result<(), sqlx::Error> {
@@ -142,10 +144,8 @@ impl Transaction for On<'_> {
         .bind(of(entries, |placed| placed.draft.leaf_hash.as_slice()))
         .execute(&mut *self.0)
         .await?;
-        let detailed: Vec<_> = entries
-            .iter()
-            .filter_map(|placed| Some((placed, placed.draft.detail.as_ref()?)))
-            .collect();
+        let detailed: Vec<_> =
+            entries.iter().filter_map(|placed| Some((placed, placed.draft.detail.as_ref()?))).collect();
         sqlx::query(
             "INSERT INTO detail (log, epoch, seq, salt, document) \
              SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::text[])",

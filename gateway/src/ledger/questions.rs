@@ -71,7 +71,8 @@ impl Ledger {
 
     /// Whether a key is mentioned by few enough calls that it is quickest to go through them.
     async fn is_mentioned_seldom(&self, log: &str, key: &str) -> Result<bool, LedgerError> {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM call_mention WHERE log = ? AND key = ? LIMIT ?) AS some";
+        let sql =
+            "SELECT count(*) FROM (SELECT 1 FROM call_mention WHERE log = ? AND key = ? LIMIT ?) AS some";
         let count: i64 = ask!(&self.pool, query_scalar, fetch_one, sql, log, key, SELDOM)?;
         Ok(count < SELDOM)
     }
@@ -90,9 +91,9 @@ fn select(question: &Question, window: Window, few: bool, limit: u32) -> Stateme
         sql.push_str(text);
         values.extend(bound(Statement::new("")).values);
     };
-    const COLUMNS: &str = "entry.log, entry.epoch, entry.seq, entry.leaf, entry.leaf_hash, detail.salt, detail.document";
-    const DETAIL: &str =
-        "LEFT JOIN detail ON detail.log = entry.log AND detail.epoch = entry.epoch AND detail.seq = entry.seq";
+    const COLUMNS: &str =
+        "entry.log, entry.epoch, entry.seq, entry.leaf, entry.leaf_hash, detail.salt, detail.document";
+    const DETAIL: &str = "LEFT JOIN detail ON detail.log = entry.log AND detail.epoch = entry.epoch AND detail.seq = entry.seq";
     match question.keys.first().filter(|_| few) {
         // Through the calls and entries that mention the key: those are looked up first.
         Some(key) => add(
@@ -111,7 +112,9 @@ fn select(question: &Question, window: Window, few: bool, limit: u32) -> Stateme
     }
     for place in [question.after, window.first].into_iter().flatten() {
         let at_or_behind = if Some(place) == question.after { ">" } else { ">=" };
-        add(&format!(" AND (entry.epoch, entry.seq) {at_or_behind} (?, ?)"), &mut |to| to.bind(place.0).bind(place.1));
+        add(&format!(" AND (entry.epoch, entry.seq) {at_or_behind} (?, ?)"), &mut |to| {
+            to.bind(place.0).bind(place.1)
+        });
     }
     if let Some(place) = window.last {
         add(" AND (entry.epoch, entry.seq) <= (?, ?)", &mut |to| to.bind(place.0).bind(place.1));

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::sql::{Dialect, Pool, ask};
 use super::{
-    AccountRow, CallRow, CredentialRow, GrantRow, History, KeyRow, Ledger, LedgerError, ParticipantRow, PromptRow,
-    ProposalRow, RecordingRow, VersionRow, rows,
+    AccountRow, CallRow, CredentialRow, GrantRow, History, KeyRow, Ledger, LedgerError, ParticipantRow,
+    PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
 };
 
 impl Ledger {
@@ -17,71 +17,143 @@ impl Ledger {
 
     /// An account.
     pub async fn account(&self, id: &str) -> Result<Option<AccountRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, "SELECT id, operator_location, recorder_location, settings FROM account WHERE id = ?", id)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT id, operator_location, recorder_location, settings FROM account WHERE id = ?",
+            id
+        )?)
     }
 
     /// Every account but the system's own.
     pub async fn accounts(&self) -> Result<Vec<AccountRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_all, "SELECT id, operator_location, recorder_location, settings FROM account WHERE id <> 'system' ORDER BY id")?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            "SELECT id, operator_location, recorder_location, settings FROM account WHERE id <> 'system' ORDER BY id"
+        )?)
     }
 
     /// A credential that is not revoked.
     pub async fn credential(&self, username: &str) -> Result<Option<CredentialRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, "SELECT username, account, role, name, hash FROM credential WHERE username = ? AND revoked_at IS NULL", username)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT username, account, role, name, hash FROM credential WHERE username = ? AND revoked_at IS NULL",
+            username
+        )?)
     }
 
     /// The keys of an account, retired ones included.
     pub async fn keys(&self, account: &str) -> Result<Vec<KeyRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_all, "SELECT id, account, pem, added_at, retired_at FROM public_key WHERE account = ? ORDER BY added_at, id", account)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            "SELECT id, account, pem, added_at, retired_at FROM public_key WHERE account = ? ORDER BY added_at, id",
+            account
+        )?)
     }
 
     /// The newest version of a prompt.
     pub async fn prompt(&self, account: &str, id: &str) -> Result<Option<PromptRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, "SELECT account, id, version, uid, document, created_at FROM prompt \
-             WHERE account = ? AND id = ? ORDER BY version DESC LIMIT 1", account, id)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT account, id, version, uid, document, created_at FROM prompt \
+             WHERE account = ? AND id = ? ORDER BY version DESC LIMIT 1",
+            account,
+            id
+        )?)
     }
 
     /// The newest version of every prompt of an account.
     pub async fn prompts(&self, account: &str) -> Result<Vec<PromptRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_all, "SELECT account, id, version, uid, document, created_at FROM prompt WHERE account = ? AND version = \
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            "SELECT account, id, version, uid, document, created_at FROM prompt WHERE account = ? AND version = \
              (SELECT max(version) FROM prompt AS other WHERE other.account = prompt.account AND other.id = prompt.id) \
-             ORDER BY id", account)?)
+             ORDER BY id",
+            account
+        )?)
     }
 
     /// A consent grant.
     pub async fn grant(&self, account: &str, id: &str) -> Result<Option<GrantRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? AND id = ?", account, id)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? AND id = ?",
+            account,
+            id
+        )?)
     }
 
     /// The newest call of this id or alias.
     pub async fn call_by_name(&self, account: &str, name: &str) -> Result<Option<CallRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, "SELECT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
-             FROM call_name JOIN call ON call.uid = call_name.call WHERE call_name.account = ? AND call_name.name = ?", account, name)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
+             FROM call_name JOIN call ON call.uid = call_name.call WHERE call_name.account = ? AND call_name.name = ?",
+            account,
+            name
+        )?)
     }
 
     /// The newest call of this id that was opened at `at` or before, in milliseconds.
     pub async fn call_at(&self, account: &str, id: &str, at: i64) -> Result<Option<CallRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, "SELECT uid, account, id, body, opened_at, ended_at, head FROM call \
-             WHERE account = ? AND id = ? AND opened_at <= ? ORDER BY opened_at DESC LIMIT 1", account, id, at)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call \
+             WHERE account = ? AND id = ? AND opened_at <= ? ORDER BY opened_at DESC LIMIT 1",
+            account,
+            id,
+            at
+        )?)
     }
 
     /// A call by the gateway's own id.
     pub async fn call(&self, uid: Uuid) -> Result<Option<CallRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE uid = ?", uid.to_string())?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE uid = ?",
+            uid.to_string()
+        )?)
     }
 
     /// The calls that are open and in which somebody named this grant.
     pub async fn calls_with_grant(&self, account: &str, grant: &str) -> Result<Vec<CallRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_all, "SELECT DISTINCT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            "SELECT DISTINCT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
              FROM participant JOIN call ON call.uid = participant.call \
-             WHERE participant.consent_grant = ? AND call.account = ? AND call.ended_at IS NULL", grant, account)?)
+             WHERE participant.consent_grant = ? AND call.account = ? AND call.ended_at IS NULL",
+            grant,
+            account
+        )?)
     }
 
     /// What a call is folded from: its leaves, in the order of the log, those that say that something may
     /// be missing included, and who is behind their numbers.
     pub async fn history(&self, call: Uuid) -> Result<(Vec<Vec<u8>>, Vec<ParticipantRow>), LedgerError> {
         let call = call.to_string();
-        let rows: Vec<HistoryRow> = ask!(&self.pool, query_as, fetch_all, HISTORY, &call, &call, &call, &call)?;
+        let rows: Vec<HistoryRow> =
+            ask!(&self.pool, query_as, fetch_all, HISTORY, &call, &call, &call, &call)?;
         let (mut leaves, mut names) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
             match (row.leaf, row.id) {
@@ -101,7 +173,14 @@ impl Ledger {
 
     /// Whether the sender's event id was seen on this call, and the digest of what it said.
     pub async fn sent_event(&self, call: Uuid, id: &str) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(ask!(&self.pool, query_scalar, fetch_optional, "SELECT digest FROM sent_event WHERE call = ? AND id = ?", call.to_string(), id)?)
+        Ok(ask!(
+            &self.pool,
+            query_scalar,
+            fetch_optional,
+            "SELECT digest FROM sent_event WHERE call = ? AND id = ?",
+            call.to_string(),
+            id
+        )?)
     }
 
     /// Whether a call has a recording of this name, deleted or not, and whether its account has a key
@@ -112,8 +191,16 @@ impl Ledger {
         call: Uuid,
         name: &str,
     ) -> Result<(bool, bool), LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_one, "SELECT EXISTS (SELECT 1 FROM recording WHERE call = ? AND name = ?), \
-             EXISTS (SELECT 1 FROM public_key WHERE account = ? AND retired_at IS NULL)", call.to_string(), name, account)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_one,
+            "SELECT EXISTS (SELECT 1 FROM recording WHERE call = ? AND name = ?), \
+             EXISTS (SELECT 1 FROM public_key WHERE account = ? AND retired_at IS NULL)",
+            call.to_string(),
+            name,
+            account
+        )?)
     }
 
     /// A recording by its id.
@@ -140,7 +227,20 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<RecordingRow>, LedgerError> {
         let call = call.map(|call| call.to_string());
-        Ok(ask!(&self.pool, query_as, fetch_all, rows::RECORDINGS, account, after.0, after.1, &call, &call, uploader, uploader, i64::from(limit))?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            rows::RECORDINGS,
+            account,
+            after.0,
+            after.1,
+            &call,
+            &call,
+            uploader,
+            uploader,
+            i64::from(limit)
+        )?)
     }
 
     /// Recordings whose acceptance or deletion a crash has cut short.
@@ -150,7 +250,13 @@ impl Ledger {
 
     /// Which of these media a recording names.
     pub async fn names_media(&self, media: &str) -> Result<bool, LedgerError> {
-        Ok(ask!(&self.pool, query_scalar, fetch_one, "SELECT EXISTS (SELECT 1 FROM recording WHERE id = ?)", media)?)
+        Ok(ask!(
+            &self.pool,
+            query_scalar,
+            fetch_one,
+            "SELECT EXISTS (SELECT 1 FROM recording WHERE id = ?)",
+            media
+        )?)
     }
 
     /// The sealed key of a subject.
@@ -160,45 +266,92 @@ impl Ledger {
 
     /// The version of the table that is in force; none before the first start.
     pub async fn law(&self) -> Result<Option<VersionRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, "SELECT version, digest, in_force_at, document FROM table_version ORDER BY version DESC LIMIT 1")?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT version, digest, in_force_at, document FROM table_version ORDER BY version DESC LIMIT 1"
+        )?)
     }
 
     /// Every version of the table, the newest first.
     pub async fn versions(&self) -> Result<Vec<VersionRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_all, "SELECT version, digest, in_force_at, document FROM table_version ORDER BY version DESC")?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            "SELECT version, digest, in_force_at, document FROM table_version ORDER BY version DESC"
+        )?)
     }
 
     /// The text of a table.
     pub async fn table(&self, digest: &str) -> Result<Option<String>, LedgerError> {
-        Ok(ask!(&self.pool, query_scalar, fetch_optional, "SELECT text FROM jurisdiction_table WHERE digest = ?", digest)?)
+        Ok(ask!(
+            &self.pool,
+            query_scalar,
+            fetch_optional,
+            "SELECT text FROM jurisdiction_table WHERE digest = ?",
+            digest
+        )?)
     }
 
     /// The digest of the last table that this source has offered.
     pub async fn table_source(&self, origin: &str) -> Result<Option<String>, LedgerError> {
-        Ok(ask!(&self.pool, query_scalar, fetch_optional, "SELECT digest FROM table_source WHERE origin = ?", origin)?)
+        Ok(ask!(
+            &self.pool,
+            query_scalar,
+            fetch_optional,
+            "SELECT digest FROM table_source WHERE origin = ?",
+            origin
+        )?)
     }
 
     /// Proposals, the newest first: all, or those that are open.
     pub async fn proposals(&self, open: bool) -> Result<Vec<ProposalRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_all, "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision \
-             FROM proposal WHERE state = 'open' OR NOT ? ORDER BY proposed_at DESC, uid", open)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision \
+             FROM proposal WHERE state = 'open' OR NOT ? ORDER BY proposed_at DESC, uid",
+            open
+        )?)
     }
 
     /// A proposal.
     pub async fn proposal(&self, uid: &str) -> Result<Option<ProposalRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision \
-             FROM proposal WHERE uid = ?", uid)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision \
+             FROM proposal WHERE uid = ?",
+            uid
+        )?)
     }
 
     /// The last moment that the system's log, or the table's history, speaks of.
     pub async fn last_of_law(&self) -> Result<i64, LedgerError> {
-        Ok(ask!(&self.pool, query_scalar, fetch_one, "SELECT max(moment) FROM (SELECT in_force_at AS moment FROM table_version UNION ALL SELECT proposed_at FROM proposal \
-             UNION ALL SELECT coalesce(decided_at, 0) FROM proposal UNION ALL SELECT 0) AS moments")?)
+        Ok(ask!(
+            &self.pool,
+            query_scalar,
+            fetch_one,
+            "SELECT max(moment) FROM (SELECT in_force_at AS moment FROM table_version UNION ALL SELECT proposed_at FROM proposal \
+             UNION ALL SELECT coalesce(decided_at, 0) FROM proposal UNION ALL SELECT 0) AS moments"
+        )?)
     }
 
     /// How many calls there are that were opened at `from` or later, in milliseconds.
     pub async fn count_calls(&self, from: i64, account: Option<&str>) -> Result<u64, LedgerError> {
-        let count: i64 = ask!(&self.pool, query_scalar, fetch_one, "SELECT count(*) FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?)", from, account, account)?;
+        let count: i64 = ask!(
+            &self.pool,
+            query_scalar,
+            fetch_one,
+            "SELECT count(*) FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?)",
+            from,
+            account,
+            account
+        )?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
@@ -218,12 +371,20 @@ impl Ledger {
         );
         let sql = self.dialect().write(sql);
         match &self.pool {
-            Pool::Sqlite(pool) => {
-                sqlx::query_as(sql).bind(from).bind(account).bind(account).fetch(pool).map_err(LedgerError::from).boxed()
-            }
-            Pool::Postgres(pool) => {
-                sqlx::query_as(sql).bind(from).bind(account).bind(account).fetch(pool).map_err(LedgerError::from).boxed()
-            }
+            Pool::Sqlite(pool) => sqlx::query_as(sql)
+                .bind(from)
+                .bind(account)
+                .bind(account)
+                .fetch(pool)
+                .map_err(LedgerError::from)
+                .boxed(),
+            Pool::Postgres(pool) => sqlx::query_as(sql)
+                .bind(from)
+                .bind(account)
+                .bind(account)
+                .fetch(pool)
+                .map_err(LedgerError::from)
+                .boxed(),
         }
     }
 
@@ -237,7 +398,13 @@ impl Ledger {
 
     /// The credential's holder, by name.
     pub async fn holder(&self, username: &str) -> Result<Option<String>, LedgerError> {
-        Ok(ask!(&self.pool, query_scalar, fetch_optional, "SELECT name FROM credential WHERE username = ?", username)?)
+        Ok(ask!(
+            &self.pool,
+            query_scalar,
+            fetch_optional,
+            "SELECT name FROM credential WHERE username = ?",
+            username
+        )?)
     }
 }
 

@@ -154,10 +154,8 @@ impl Transaction for On<'_> {
             .execute(&mut *self.0)
             .await?;
         }
-        let detailed: Vec<_> = entries
-            .iter()
-            .filter_map(|placed| Some((placed, placed.draft.detail.as_ref()?)))
-            .collect();
+        let detailed: Vec<_> =
+            entries.iter().filter_map(|placed| Some((placed, placed.draft.detail.as_ref()?))).collect();
         for rows in detailed.chunks(ROWS) {
             QueryBuilder::<Sqlite>::new("INSERT INTO detail (log, epoch, seq, salt, document) ")
                 .push_values(rows, |mut row, (placed, detail)| {
@@ -228,7 +226,8 @@ impl Transaction for On<'_> {
 
     async fn note_enveloped(&mut self, ids: &[Uuid]) -> Result<(), sqlx::Error> {
         for ids in ids.chunks(ROWS) {
-            let mut query = QueryBuilder::<Sqlite>::new("UPDATE recording SET enveloped = TRUE WHERE id IN (");
+            let mut query =
+                QueryBuilder::<Sqlite>::new("UPDATE recording SET enveloped = TRUE WHERE id IN (");
             let mut listed = query.separated(", ");
             for id in ids {
                 listed.push_bind(id.to_string());

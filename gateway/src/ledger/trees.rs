@@ -49,7 +49,8 @@ impl Ledger {
 
     /// The stored leaf hashes, in order.
     pub async fn leaf_hashes(&self, at: &Epoch, from: u64, until: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
-        let sql = "SELECT leaf_hash FROM entry WHERE log = ? AND epoch = ? AND seq >= ? AND seq < ? ORDER BY seq";
+        let sql =
+            "SELECT leaf_hash FROM entry WHERE log = ? AND epoch = ? AND seq >= ? AND seq < ? ORDER BY seq";
         let (from, until) = (signed(from), signed(until));
         Ok(ask!(&self.pool, query_scalar, fetch_all, sql, &at.log, at.epoch, from, until)?)
     }
@@ -83,7 +84,8 @@ impl Ledger {
 
     /// The signed heads of an epoch that are there, the oldest first.
     pub async fn checkpoints(&self, at: &Epoch) -> Result<Vec<CheckpointRow>, LedgerError> {
-        let sql = "SELECT size, note, signed_at, kept FROM checkpoint WHERE log = ? AND epoch = ? ORDER BY size";
+        let sql =
+            "SELECT size, note, signed_at, kept FROM checkpoint WHERE log = ? AND epoch = ? ORDER BY size";
         Ok(ask!(&self.pool, query_as, fetch_all, sql, &at.log, at.epoch)?)
     }
 

@@ -304,4 +304,3 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         }
     }]
 }
-

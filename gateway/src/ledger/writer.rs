@@ -102,10 +102,9 @@ async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Waiting>, enve
         let outcomes = committed.map_err(|error| error.to_string());
         for (index, Waiting { answer, .. }) in group.drain(..).enumerate() {
             let outcome = match &outcomes {
-                Ok(outcomes) => outcomes
-                    .get(index)
-                    .cloned()
-                    .unwrap_or_else(|| Err("the writer lost count".to_owned())),
+                Ok(outcomes) => {
+                    outcomes.get(index).cloned().unwrap_or_else(|| Err("the writer lost count".to_owned()))
+                }
                 Err(error) => Err(error.clone()),
             };
             // Whoever asked may be gone; the entry stands all the same.
@@ -186,12 +185,12 @@ fn ends_an_epoch(waiting: &Waiting) -> bool {
 }
 
 /// An error with what caused it, in one line.
-pub(super) struct Chain<'e>(pub(super) &'e LedgerError);
+pub struct Chain<'e>(pub &'e dyn std::error::Error);
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)?;
-        let mut source = std::error::Error::source(self.0);
+        let mut source = self.0.source();
         while let Some(error) = source {
             write!(f, ": {error}")?;
             source = error.source();

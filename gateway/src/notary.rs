@@ -1,0 +1,447 @@
+//! The notary: it signs the heads of the logs, and nothing that does not go on from what it has signed.
+//!
+//! At its start it reads every log from its first entry, hashes every leaf, and compares: with the
+//! hashes that are stored, with the tree, with the head that it signed last, which is pinned outside of
+//! the database. From then on it hashes every new leaf itself. So a rewritten row, an older database
+//! and another's key are found before anything is signed over them. Only `serve` signs.
+//!
+//! INVARIANT: a head is pinned, durably, before anybody sees it, and the pin only moves forward.
+
+mod pins;
+mod proofs;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+pub use pins::{PinError, Pins};
+pub use proofs::Proofs;
+pub use scan::Damage;
+
+use crate::clock::Clock;
+use crate::ledger::{Appended, Change, Epoch, Head, Job, Ledger, LedgerError};
+use crate::secrets::LogKeys;
+use crate::trail::note::{Checkpoint, KeyError, Note, NoteError, SigningKey, VerifierKey};
+use crate::trail::tree::Edge;
+use crate::trail::{self, Actor, Body, DraftError};
+
+/// Signs the heads of the logs.
+#[derive(Debug)]
+pub struct Notary {
+    ledger: Ledger,
+    clock: Clock,
+    /// What the origins of all logs begin with.
+    name: String,
+    keys: LogKeys,
+    pins: Pins,
+    /// By log. Whoever signs a log holds it.
+    signed: std::sync::Mutex<BTreeMap<String, Arc<Mutex<Signed>>>>,
+}
+
+/// How far a log was read and signed.
+#[derive(Debug, Default)]
+struct Signed {
+    epoch: i64,
+    /// Everything before this was hashed by the notary itself.
+    edge: Edge,
+    note: Option<Note>,
+    /// When a head was last kept for good.
+    kept_at: Option<Timestamp>,
+}
+
+/// A signed head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedHead {
+    /// Of which epoch of which log.
+    pub at: Epoch,
+    /// How many entries it covers.
+    pub size: u64,
+    /// The signed note.
+    pub note: Note,
+}
+
+impl Notary {
+    /// Reads every log and compares it with what was signed.
+    ///
+    /// # Errors
+    ///
+    /// [`NotaryError`]: nothing may be signed, and nothing started, before that is settled.
+    pub async fn open(
+        ledger: Ledger,
+        clock: Clock,
+        name: Option<&str>,
+        keys: LogKeys,
+        pins: &Path,
+    ) -> Result<Notary, NotaryError> {
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => keys.default_name().map_err(NotaryError::Key)?,
+        };
+        let pins = Pins::open(pins)?;
+        let notary = Notary { ledger, clock, name, keys, pins, signed: std::sync::Mutex::default() };
+        let heads: BTreeMap<String, Head> = notary.ledger.heads().await?.into_iter().collect();
+        for pinned in notary.pins.logs()? {
+            if !heads.contains_key(&pinned) {
+                let size = notary.pinned_size(&pinned)?;
+                return Err(NotaryError::Older { log: pinned, pinned: size, found: 0 });
+            }
+        }
+        for (log, head) in heads {
+            let signed = notary.examine(&log, &head).await?;
+            *notary.slot(&log).lock().await = signed;
+        }
+        Ok(notary)
+    }
+
+    /// Looks, without reading everything, whether the ledger goes on from what was signed. For commands
+    /// that append and do not sign.
+    ///
+    /// # Errors
+    ///
+    /// [`NotaryError`], as [`Notary::open`].
+    pub async fn glance(ledger: &Ledger, pins: &Path) -> Result<(), NotaryError> {
+        if !pins.exists() {
+            return Ok(());
+        }
+        let pins = Pins::open(pins)?;
+        for log in pins.logs()? {
+            let Some(pin) = pins.read(&log)? else { continue };
+            let head = ledger.head(&log).await?;
+            let epoch = epoch_of(&pin.origin, &log);
+            let Some(head) = head.filter(|head| head.epoch >= epoch) else {
+                return Err(NotaryError::Older { log, pinned: pin.size, found: 0 });
+            };
+            if head.epoch > epoch {
+                continue;
+            }
+            if head.edge.size() < pin.size {
+                return Err(NotaryError::Older { log, pinned: pin.size, found: head.edge.size() });
+            }
+            let at = Epoch { log: log.clone(), epoch };
+            let root = Proofs::new(ledger, &at, head.edge.size()).root(pin.size).await?;
+            if root != Some(pin.root) {
+                return Err(NotaryError::Rewritten { log, damage: Damage::Root { size: pin.size } });
+            }
+        }
+        Ok(())
+    }
+
+    /// The origin of an epoch of a log: what its heads begin with.
+    #[must_use]
+    pub fn origin(&self, at: &Epoch) -> String {
+        match at.epoch {
+            1 => format!("{}/{}", self.name, at.log),
+            epoch => format!("{}/{}.{epoch}", self.name, at.log),
+        }
+    }
+
+    /// The key that the heads of an epoch are signed with.
+    ///
+    /// # Errors
+    ///
+    /// Where the configured name cannot stand in a signature.
+    pub fn verifier(&self, at: &Epoch) -> Result<VerifierKey, NotaryError> {
+        Ok(self.signing_key(at)?.verifier())
+    }
+
+    /// Signs a log's head as it is committed now, if it was not signed yet, and answers it. None where
+    /// nothing was ever appended.
+    ///
+    /// # Errors
+    ///
+    /// [`NotaryError`]: the log does not go on from what was signed, or it cannot be pinned. Then nothing
+    /// new is shown.
+    pub async fn sign(&self, log: &str) -> Result<Option<SignedHead>, NotaryError> {
+        let slot = self.slot(log);
+        let mut signed = slot.lock().await;
+        self.advance(log, &mut signed, None).await
+    }
+
+    /// Signs the heads of all logs that have grown. Answers those that were signed anew.
+    ///
+    /// # Errors
+    ///
+    /// The first [`NotaryError`]; the other logs are signed all the same.
+    pub async fn sign_all(&self) -> Result<Vec<SignedHead>, NotaryError> {
+        let (mut fresh, mut failed) = (Vec::new(), None);
+        for (log, head) in self.ledger.heads().await? {
+            let slot = self.slot(&log);
+            let mut signed = slot.lock().await;
+            if signed.epoch == head.epoch && signed.edge.size() == head.edge.size() && signed.note.is_some() {
+                continue;
+            }
+            match self.advance(&log, &mut signed, None).await {
+                Ok(head) => fresh.extend(head),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            None => Ok(fresh),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Takes a new key into use, where one was made: every log says so in an entry, and the head that
+    /// covers it is signed with both. Answers whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`NotaryError`]; then the old key stays in use, and the next attempt goes on.
+    pub async fn rotate(&self) -> Result<bool, NotaryError> {
+        let Some(next) = self.keys.next().map_err(NotaryError::Key)? else { return Ok(false) };
+        for (log, head) in self.ledger.heads().await? {
+            let at = Epoch { log: log.clone(), epoch: head.epoch };
+            let origin = self.origin(&at);
+            let new = SigningKey::from_seed(&origin, &next)?;
+            let slot = self.slot(&log);
+            let mut signed = slot.lock().await;
+            let done = |note: &Note| note.verified_by(&[new.verifier()]).is_ok();
+            if signed.note.as_ref().is_some_and(done) {
+                continue;
+            }
+            let body =
+                Body::LogKey { key: new.verifier().to_string(), retired: self.verifier(&at)?.to_string() };
+            let draft = trail::draft(&log, self.clock.now(), &Actor::gateway(), None, body, None)?;
+            self.ledger.append(Job { entries: vec![draft], ..Job::default() }).await?;
+            self.advance(&log, &mut signed, Some(&new)).await?;
+        }
+        // At this point every log has said so; a crash before it begins again and finds those done.
+        self.keys.promote().map_err(NotaryError::Key)?;
+        tracing::info!("the key that signs the logs was changed");
+        Ok(true)
+    }
+
+    /// What proofs of an epoch are made from, in a tree of this size.
+    #[must_use]
+    pub fn proofs<'l>(&'l self, at: &Epoch, size: u64) -> Proofs<'l> {
+        Proofs::new(&self.ledger, at, size)
+    }
+
+    async fn advance(
+        &self,
+        log: &str,
+        signed: &mut Signed,
+        also: Option<&SigningKey>,
+    ) -> Result<Option<SignedHead>, NotaryError> {
+        let Some(head) = self.ledger.head(log).await? else { return Ok(None) };
+        if signed.epoch != head.epoch {
+            *signed = Signed { epoch: head.epoch, ..Signed::default() };
+        }
+        let at = Epoch { log: log.to_owned(), epoch: head.epoch };
+        let size = head.edge.size();
+        if let Some(note) = signed.note.clone().filter(|_| signed.edge.size() == size && also.is_none()) {
+            return Ok(Some(SignedHead { at, size, note }));
+        }
+        if size == 0 {
+            return Ok(None);
+        }
+        let mut edge = signed.edge.clone();
+        scan::extend(&self.ledger, &at, &mut edge, size)
+            .await?
+            .map_err(|damage| NotaryError::Rewritten { log: log.to_owned(), damage })?;
+        if edge != head.edge {
+            return Err(NotaryError::Rewritten { log: log.to_owned(), damage: Damage::Root { size } });
+        }
+        let origin = self.origin(&at);
+        let text = Checkpoint::new(&origin, size, edge.root()).text();
+        let mut signatures = vec![SigningKey::from_seed(&origin, &self.keys.current())?.sign_note(&text)];
+        signatures.extend(also.map(|key| key.sign_note(&text)));
+        let note = Note { text, signatures };
+        let now = self.clock.now();
+        let kept = also.is_some()
+            || signed.kept_at.is_none_or(|at| now.as_millisecond() - at.as_millisecond() >= KEEP_EVERY_MS);
+        self.pins.write(log, &note)?;
+        // At this point the head is pinned and nobody has seen it: a crash here signs it again.
+        let change = Change::Checkpoint {
+            log: log.to_owned(),
+            epoch: head.epoch,
+            size: i64::try_from(size).unwrap_or(i64::MAX),
+            note: note.to_string(),
+            at: now.as_millisecond(),
+            kept,
+        };
+        match self.ledger.append(Job { changes: vec![change], ..Job::default() }).await? {
+            Appended::Done | Appended::Conflict => {}
+        }
+        *signed = Signed {
+            epoch: head.epoch,
+            edge,
+            note: Some(note.clone()),
+            kept_at: if kept { Some(now) } else { signed.kept_at },
+        };
+        Ok(Some(SignedHead { at, size, note }))
+    }
+
+    /// Reads a log from its first entry, and compares it with what was signed.
+    async fn examine(&self, log: &str, head: &Head) -> Result<Signed, NotaryError> {
+        let at = Epoch { log: log.to_owned(), epoch: head.epoch };
+        let pinned = self.pins.read(log)?;
+        if let Some(pin) = &pinned {
+            let epoch = epoch_of(&pin.origin, log);
+            if epoch > head.epoch || (epoch == head.epoch && pin.size > head.edge.size()) {
+                let found = if epoch > head.epoch { 0 } else { head.edge.size() };
+                return Err(NotaryError::Older { log: log.to_owned(), pinned: pin.size, found });
+            }
+            let of_pin = Epoch { log: log.to_owned(), epoch };
+            if pin.origin != self.origin(&of_pin) {
+                return Err(NotaryError::Renamed {
+                    log: log.to_owned(),
+                    pinned: pin.origin.clone(),
+                    configured: self.origin(&of_pin),
+                });
+            }
+            self.is_ours(log, &of_pin, &pin.note)?;
+        }
+        let rewritten = |damage| NotaryError::Rewritten { log: log.to_owned(), damage };
+        let pinned = pinned.filter(|pin| epoch_of(&pin.origin, log) == head.epoch);
+        let mut edge = Edge::default();
+        let until = pinned.as_ref().map_or(0, |pin| pin.size);
+        scan::extend(&self.ledger, &at, &mut edge, until).await?.map_err(rewritten)?;
+        if pinned.as_ref().is_some_and(|pin| pin.root != edge.root()) {
+            return Err(rewritten(Damage::Root { size: until }));
+        }
+        scan::extend(&self.ledger, &at, &mut edge, head.edge.size()).await?.map_err(rewritten)?;
+        if edge != head.edge {
+            return Err(rewritten(Damage::Root { size: head.edge.size() }));
+        }
+        // A signed head of ours that only the ledger has: an older pin was put back, or none is left.
+        let stored = self.ledger.checkpoint(&at).await?;
+        if let Some(stored) = &stored {
+            let note = Note::parse(&stored.note).map_err(|_| rewritten(Damage::Note))?;
+            let checkpoint = Checkpoint::parse(&note.text).map_err(|_| rewritten(Damage::Note))?;
+            self.is_ours(log, &at, &note)?;
+            let root = self.proofs(&at, head.edge.size()).root(checkpoint.size).await?;
+            if root != Some(checkpoint.root) {
+                return Err(rewritten(Damage::Root { size: checkpoint.size }));
+            }
+            if pinned.is_none() {
+                tracing::warn!(
+                    log,
+                    size = checkpoint.size,
+                    "no head of this log is pinned outside of the ledger: whether it is an older one cannot be told"
+                );
+            }
+        }
+        let note = pinned.filter(|pin| pin.size == head.edge.size()).map(|pin| pin.note);
+        let kept_at = stored.filter(|row| row.kept).map(|row| crate::clock::millis(row.signed_at));
+        Ok(Signed { epoch: head.epoch, edge, note, kept_at })
+    }
+
+    /// Whether a head was signed with the key that we have, or the one that we are about to take.
+    fn is_ours(&self, log: &str, at: &Epoch, note: &Note) -> Result<(), NotaryError> {
+        let origin = self.origin(at);
+        let mut keys = vec![SigningKey::from_seed(&origin, &self.keys.current())?.verifier()];
+        if let Some(next) = self.keys.next().map_err(NotaryError::Key)? {
+            keys.push(SigningKey::from_seed(&origin, &next)?.verifier());
+        }
+        match note.verified_by(&keys) {
+            Ok(_) => Ok(()),
+            Err(NoteError::Unsigned) => Err(NotaryError::Swapped { log: log.to_owned() }),
+            Err(error) => Err(NotaryError::Note { log: log.to_owned(), source: error }),
+        }
+    }
+
+    fn pinned_size(&self, log: &str) -> Result<u64, NotaryError> {
+        Ok(self.pins.read(log)?.map_or(0, |pin| pin.size))
+    }
+
+    fn signing_key(&self, at: &Epoch) -> Result<SigningKey, NotaryError> {
+        Ok(SigningKey::from_seed(&self.origin(at), &self.keys.current())?)
+    }
+
+    fn slot(&self, log: &str) -> Arc<Mutex<Signed>> {
+        let mut slots = self.signed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(slots.entry(log.to_owned()).or_default())
+    }
+}
+
+/// The epoch that an origin names: `…/acme` is the first, `…/acme.2` the second.
+fn epoch_of(origin: &str, log: &str) -> i64 {
+    let last = origin.rsplit('/').next().unwrap_or_default();
+    let number = last.strip_prefix(log).and_then(|rest| rest.strip_prefix('.'));
+    number.and_then(|number| number.parse().ok()).unwrap_or(1)
+}
+
+/// Why the notary does not sign.
+#[derive(Debug, thiserror::Error)]
+pub enum NotaryError {
+    /// The ledger lacks entries that were signed.
+    #[error(
+        "the ledger is older than what was signed: the log `{log}` has {found} entries, and a head of {pinned} is pinned; \
+         restore the newest ledger, or, where it is lost, begin new logs with `consent-gateway audit reopen`"
+    )]
+    Older {
+        /// Which log.
+        log: String,
+        /// The size of the pinned head.
+        pinned: u64,
+        /// How many entries there are.
+        found: u64,
+    },
+    /// Entries are not those that were signed, or not those that their hashes say.
+    #[error(
+        "the log `{log}` was changed behind the gateway's back: {damage}; keep this ledger as evidence and restore it from a backup, \
+         or begin new logs with `consent-gateway audit reopen`"
+    )]
+    Rewritten {
+        /// Which log.
+        log: String,
+        /// Where.
+        damage: Damage,
+    },
+    /// The key is not the one that signed.
+    #[error(
+        "the log `{log}` was signed with another key than `log.key`; restore the key from its backup, \
+         and change it only with `consent-gateway audit rotate-key`"
+    )]
+    Swapped {
+        /// Which log.
+        log: String,
+    },
+    /// The configured name is another than the one that signed.
+    #[error(
+        "the log `{log}` was signed as `{pinned}`, and would be `{configured}`; set `log_name` back to what it was"
+    )]
+    Renamed {
+        /// Which log.
+        log: String,
+        /// Its origin as it was signed.
+        pinned: String,
+        /// Its origin as it would be.
+        configured: String,
+    },
+    /// A signed head cannot be read, or its signature fails.
+    #[error("a signed head of the log `{log}` is damaged")]
+    Note {
+        /// Which log.
+        log: String,
+        /// Why.
+        source: NoteError,
+    },
+    /// The name cannot stand in a signature.
+    #[error(
+        "`log_name` cannot be used: write a host name such as `gateway.example.com`, without spaces and `+`"
+    )]
+    Name(#[from] KeyError),
+    /// A pin cannot be read or written.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// A key cannot be read or changed.
+    #[error("the key that signs the logs cannot be used")]
+    Key(#[source] crate::secrets::SecretsError),
+    /// The ledger does not answer.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// An entry could not be made.
+    #[error(transparent)]
+    Draft(#[from] DraftError),
+}
+
+/// How often a signed head is kept for good, in milliseconds.
+const KEEP_EVERY_MS: i64 = 3_600_000;

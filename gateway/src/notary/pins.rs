@@ -1,0 +1,118 @@
+//! Pins: the last signed head of every log, in files outside of the ledger and its backups.
+//!
+//! Whoever restores an older ledger does not restore these. What somebody who controls them can do:
+//! make the gateway refuse to start, or, with an older ledger, let it sign again what it has signed
+//! otherwise; witnesses see that.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::trail::note::{Checkpoint, Note};
+use crate::trail::tree::Hash;
+
+/// A directory with one file for each log.
+#[derive(Debug)]
+pub struct Pins {
+    dir: PathBuf,
+}
+
+/// A pinned head.
+#[derive(Debug, Clone)]
+pub(super) struct Pin {
+    pub(super) origin: String,
+    pub(super) size: u64,
+    pub(super) root: Hash,
+    pub(super) note: Note,
+}
+
+impl Pins {
+    /// The pins in `dir`, which is made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be made.
+    pub fn open(dir: &Path) -> Result<Pins, PinError> {
+        crate::vault::private_dir(dir).map_err(|source| PinError::Io { path: dir.into(), source })?;
+        Ok(Pins { dir: dir.into() })
+    }
+
+    /// The logs that have one.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be read.
+    pub fn logs(&self) -> Result<Vec<String>, PinError> {
+        let io = |source| PinError::Io { path: self.dir.clone(), source };
+        let mut logs = Vec::new();
+        for found in fs::read_dir(&self.dir).map_err(io)? {
+            let name = found.map_err(io)?.file_name();
+            logs.extend(name.to_str().and_then(|name| name.strip_suffix(SUFFIX)).map(ToOwned::to_owned));
+        }
+        logs.sort_unstable();
+        Ok(logs)
+    }
+
+    pub(super) fn read(&self, log: &str) -> Result<Option<Pin>, PinError> {
+        let path = self.path(log);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(PinError::Io { path, source }),
+        };
+        let pin = Note::parse(&text).ok().and_then(|note| {
+            let Checkpoint { origin, size, root, .. } = Checkpoint::parse(&note.text).ok()?;
+            Some(Pin { origin, size, root, note })
+        });
+        // A pin that cannot be read is no missing one: what it said is not known, so nothing is signed.
+        pin.map(Some).ok_or(PinError::Damaged { path })
+    }
+
+    /// Moves a log's pin forward, durably.
+    pub(super) fn write(&self, log: &str, note: &Note) -> Result<(), PinError> {
+        let path = self.path(log);
+        let io = |source| PinError::Io { path: path.clone(), source };
+        // Another process may have signed more: a pin only moves forward.
+        let size = |note: &Note| Checkpoint::parse(&note.text).ok().map(|head| (head.origin, head.size));
+        if let (Some(pin), Some((origin, size))) = (self.read(log)?, size(note))
+            && pin.origin == origin
+            && pin.size > size
+        {
+            return Ok(());
+        }
+        let aside = self.dir.join(format!("{log}.new-{}", std::process::id()));
+        let mut file = fs::File::create(&aside).map_err(io)?;
+        file.write_all(note.to_string().as_bytes()).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        fs::rename(&aside, &path).map_err(io)?;
+        // At this point the new pin may or may not survive a power loss, and either is a pin of ours.
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io)
+    }
+
+    /// Where a log's pin is.
+    #[must_use]
+    pub fn path(&self, log: &str) -> PathBuf {
+        self.dir.join(format!("{log}{SUFFIX}"))
+    }
+}
+
+/// Why a pin cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    /// A file cannot be read or written.
+    #[error("the pinned head `{}` cannot be read or written", path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is no signed head.
+    #[error("the pinned head `{}` is damaged; restore it, or begin new logs with `consent-gateway audit reopen`", path.display())]
+    Damaged {
+        /// Which one.
+        path: PathBuf,
+    },
+}
+
+const SUFFIX: &str = ".checkpoint";

@@ -1,0 +1,99 @@
+//! Tiles and proofs of one epoch of a log, read from the ledger.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::ledger::{Epoch, Ledger, LedgerError};
+use crate::trail::tile::{self, TileId, WIDTH};
+use crate::trail::tree::{self, Hash};
+
+/// Reads hashes of a log as tiles, each once.
+#[derive(Debug)]
+pub struct Proofs<'l> {
+    ledger: &'l Ledger,
+    at: Epoch,
+    size: u64,
+    tiles: BTreeMap<(u8, u64), Vec<Hash>>,
+}
+
+impl<'l> Proofs<'l> {
+    /// In a tree of this size; what was appended since is not looked at.
+    #[must_use]
+    pub fn new(ledger: &'l Ledger, at: &Epoch, size: u64) -> Proofs<'l> {
+        Proofs { ledger, at: at.clone(), size, tiles: BTreeMap::new() }
+    }
+
+    /// The root of the first `size` entries; none where there are fewer, or hashes are missing.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger does not answer.
+    pub async fn root(&mut self, size: u64) -> Result<Option<Hash>, LedgerError> {
+        if size == 0 {
+            return Ok(Some(tree::empty_root()));
+        }
+        if size > self.size {
+            return Ok(None);
+        }
+        Ok(self.hashes(&[0..size]).await?.and_then(|hashes| hashes.into_iter().next()))
+    }
+
+    /// The hashes that prove that the entry is in the tree; none where it is not.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger does not answer.
+    pub async fn inclusion(&mut self, index: u64) -> Result<Option<Vec<Hash>>, LedgerError> {
+        match tree::inclusion(index, self.size) {
+            Some(ranges) => self.hashes(&ranges).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The hashes that prove that the tree goes on from the one of its first `old` entries; none where
+    /// there are fewer.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger does not answer.
+    pub async fn consistency(&mut self, old: u64) -> Result<Option<Vec<Hash>>, LedgerError> {
+        match tree::consistency(old, self.size) {
+            Some(ranges) => self.hashes(&ranges).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The hashes of a tile, as it is served.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger does not answer.
+    pub async fn tile(&self, id: &TileId) -> Result<Option<Vec<Hash>>, LedgerError> {
+        let from = id.index.saturating_mul(WIDTH);
+        let until = from.saturating_add(u64::from(id.width));
+        let stored = match id.level {
+            0 => self.ledger.leaf_hashes(&self.at, from, until).await?,
+            level => self.ledger.nodes(&self.at, level, from, until).await?,
+        };
+        let hashes: Vec<Hash> =
+            stored.into_iter().filter_map(|hash| hash.as_slice().try_into().ok()).collect();
+        Ok((hashes.len() == usize::from(id.width)).then_some(hashes))
+    }
+
+    async fn hashes(&mut self, ranges: &[Range<u64>]) -> Result<Option<Vec<Hash>>, LedgerError> {
+        for node in ranges.iter().flat_map(tree::parts) {
+            let (level, index) = tile::tile_of(node);
+            if self.tiles.contains_key(&(level, index)) {
+                continue;
+            }
+            let Some(width) = tile::width_at(level, index, self.size) else { return Ok(None) };
+            let Some(hashes) = self.tile(&TileId { level, index, width }).await? else { return Ok(None) };
+            self.tiles.insert((level, index), hashes);
+        }
+        let node = |node| {
+            let hashes = self.tiles.get(&tile::tile_of(node))?;
+            tile::node_in_tile(node, hashes)
+        };
+        Ok(ranges.iter().map(|range| tree::range_hash(range, node)).collect())
+    }
+}
