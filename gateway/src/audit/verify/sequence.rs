@@ -94,7 +94,7 @@ impl Sequence {
     /// [`Failure`] where it cannot stand behind those before it.
     pub(super) fn take(&mut self, leaf: &Leaf) -> Result<(), Failure> {
         let index = self.size;
-        self.check(index, leaf).map_err(|failure| failure.at(failure.index.unwrap_or(index)))?;
+        self.check(index, leaf).map_err(|failure| if failure.index.is_none() { failure.at(index) } else { failure })?;
         self.size = index.saturating_add(1);
         Ok(())
     }
