@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::source::{Details, Opening, Source, SourceError};
+use super::source::{Details, Source, SourceError};
 use crate::seal::{Envelope, Format, WrapAlgorithm, WrappedKey};
 use crate::trail::note::{Checkpoint, Note, SigningKey};
 use crate::trail::tile::{BundleId, TileId, bundles_of, node_in_tile, tile_of, tiles_of, write_bundle};
@@ -453,7 +453,9 @@ pub(crate) fn proof(leaves: &[Vec<u8>], index: u64) -> Vec<Hash> {
     for (index, leaf) in leaves.iter().enumerate() {
         let id = trail::tree::NodeId { height: 0, index: index as u64 };
         nodes.insert(id, leaf_hash(leaf));
-        edge.push(leaf_hash(leaf), |id, hash| drop(nodes.insert(id, hash)));
+        edge.push(leaf_hash(leaf), |id, hash| {
+            nodes.insert(id, hash);
+        });
     }
     let ranges = trail::tree::inclusion(index, leaves.len() as u64).unwrap();
     ranges.iter().map(|range| trail::tree::range_hash(range, |id| nodes.get(&id).copied()).unwrap()).collect()
@@ -519,10 +521,8 @@ impl Source for Files {
     }
 
     fn details(&self) -> Result<Details<'_>, SourceError> {
-        let lines = self.0.get("details.jsonl").map(|bytes| bytes.split_inclusive(|byte| *byte == b'\n'));
-        let details: Vec<Result<Opening, SourceError>> =
-            lines.into_iter().flatten().map(super::source::opening).collect();
-        Ok(Box::new(details.into_iter()))
+        let bytes = self.0.get("details.jsonl").map(Vec::as_slice).unwrap_or_default();
+        Ok(Box::new(super::source::directory::Lines(std::io::BufReader::new(bytes))))
     }
 }
 

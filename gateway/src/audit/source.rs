@@ -134,7 +134,7 @@ struct Line {
 }
 
 /// Reads one line of `details.jsonl`.
-pub(crate) fn opening(line: &[u8]) -> Result<Opening, SourceError> {
+fn opening(line: &[u8]) -> Result<Opening, SourceError> {
     let wrong = |what: String| SourceError::wrong(DETAILS, what);
     let line: Line = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
     let salt = unhex(&line.salt)

@@ -360,7 +360,11 @@ impl<'s> Reading<'s> {
         let id = BundleId { width, ..id };
         let entries = self.source.bundle(id).map_err(|error| Failure::from(error).at(first))?;
         let bundle = Bundle { id, entries, tile: Vec::new(), details: Vec::new() };
-        let entries: Vec<Vec<u8>> = bundle.entries()?.into_iter().map(<[u8]>::to_vec).collect();
+        let (entries, broken) = bundle.entries();
+        if broken.is_some() {
+            return Err(changed(first));
+        }
+        let entries: Vec<Vec<u8>> = entries.into_iter().map(<[u8]>::to_vec).collect();
         let hashes: Vec<Hash> = entries.iter().map(|entry| crate::trail::leaf_hash(entry)).collect();
         let same = match self.tree.bundle_root(id.index) {
             Some(root) => levels::root_of(&hashes) == root,

@@ -106,7 +106,7 @@ impl Source for Directory {
 }
 
 /// The lines of `details.jsonl`, each of bounded length.
-pub(super) struct Lines<R>(pub(super) BufReader<R>);
+pub(crate) struct Lines<R>(pub(crate) BufReader<R>);
 
 impl<R: std::io::Read> Iterator for Lines<R> {
     type Item = Result<Opening, SourceError>;

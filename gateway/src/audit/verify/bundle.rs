@@ -66,12 +66,8 @@ impl Bundle {
         let tile = self.tile_id();
         let wrong = |what: TileError| Failure::tampered(format!("`{}`: {what}", tile.path())).at(first);
         let said = read_hashes(&self.tile).map_err(wrong)?;
-        let entries = self.entries()?;
-        if said.len() != entries.len() {
-            let shorter = said.len().min(entries.len());
-            let what = format!("`{}` has {} hashes, and belongs to {} entries", tile.path(), said.len(), entries.len());
-            return Err(Failure::tampered(what).at(after(first, shorter)));
-        }
+        // What is wrong with its framing may only show behind an entry that is wrong itself.
+        let (entries, broken) = self.entries();
         let mut details = self.details.iter().peekable();
         for (position, (entry, said)) in entries.iter().zip(&said).enumerate() {
             let index = after(first, position);
@@ -89,27 +85,40 @@ impl Bundle {
             checked.hashes.push(hash);
             checked.leaves.push(leaf);
         }
+        if let Some(failure) = broken {
+            return Err(failure);
+        }
+        if said.len() != entries.len() {
+            let shorter = said.len().min(entries.len());
+            let (path, hashes, count) = (tile.path(), said.len(), entries.len());
+            let what = format!("`{path}` has {hashes} hashes, and belongs to {count} entries");
+            return Err(Failure::tampered(what).at(after(first, shorter)));
+        }
         Ok(())
     }
 
-    /// The bytes of the entries: exactly as many as belong to it.
-    pub(super) fn entries(&self) -> Result<Vec<&[u8]>, Failure> {
-        let first = self.first();
+    /// The bytes of the entries, as far as they can be told apart, and what is wrong behind them.
+    pub(super) fn entries(&self) -> (Vec<&[u8]>, Option<Failure>) {
         let path = self.id.path();
-        let entries = read_bundle(&self.entries).map_err(|error| {
-            let position = match &error {
-                TileError::Cut { entry } => *entry,
-                TileError::TooMany => usize::from(self.id.width),
-                TileError::Empty | TileError::Ragged { .. } => 0,
-            };
-            Failure::tampered(format!("`{path}`: {error}")).at(after(first, position))
-        })?;
         let width = usize::from(self.id.width);
-        if entries.len() != width {
-            let what = format!("`{path}` has {} entries where {width} belong", entries.len());
-            return Err(Failure::tampered(what).at(after(first, width.min(entries.len()))));
-        }
-        Ok(entries)
+        let (entries, error) = match read_bundle(&self.entries) {
+            Ok(entries) => (entries, None),
+            Err(error) => {
+                let whole = match &error {
+                    TileError::Cut { entry } => *entry,
+                    TileError::TooMany => width,
+                    TileError::Empty | TileError::Ragged { .. } => 0,
+                };
+                (front(&self.entries, whole), Some(error))
+            }
+        };
+        let what = match error {
+            Some(error) => format!("`{path}`: {error}"),
+            None if entries.len() != width => format!("`{path}` has {} entries where {width} belong", entries.len()),
+            None => return (entries, None),
+        };
+        let index = after(self.first(), width.min(entries.len()));
+        (entries, Some(Failure::tampered(what).at(index)))
     }
 
     /// The index of its first entry.
@@ -120,6 +129,18 @@ impl Bundle {
     fn tile_id(&self) -> TileId {
         TileId { level: 0, index: self.id.index, width: self.id.width }
     }
+}
+
+/// The first `count` entries of a bundle that is broken behind them.
+fn front(bytes: &[u8], count: usize) -> Vec<&[u8]> {
+    let mut rest = bytes;
+    let mut next = || {
+        let (length, after) = rest.split_first_chunk()?;
+        let (entry, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        rest = after;
+        Some(entry)
+    };
+    (0..count).map_while(|_| next()).collect()
 }
 
 /// Reads an entry: byte for byte what a gateway writes.
