@@ -7,6 +7,7 @@ pub mod access;
 pub mod anchor;
 pub mod anchoring;
 pub mod api;
+pub mod audit;
 pub mod body;
 pub mod cli;
 pub mod clock;
