@@ -167,6 +167,14 @@ impl Fold {
                 self.withdrawn.insert(grant.to_string(), read.leaf.at);
             }
             Body::Fetched { .. }
+            | Body::FetchRefused { .. }
+            | Body::Gap { .. }
+            | Body::Heartbeat {}
+            | Body::LogOpened { .. }
+            | Body::LogKey { .. }
+            | Body::Lookup { .. }
+            | Body::Exported { .. }
+            | Body::Erased { .. }
             | Body::Account {}
             | Body::AccountLaw { .. }
             | Body::Credential { .. }
@@ -326,7 +334,8 @@ impl Fold {
             | What::RecordingPaused
             | What::RecordingResumed
             | What::RecordingStopped
-            | What::Accepted { .. } => {}
+            | What::Accepted { .. }
+            | What::Gap => {}
         }
         let evidence = read.detail.and_then(|detail| detail.pointer("/event/evidence"));
         for act in self.record.acts.iter_mut().skip(before) {
