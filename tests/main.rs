@@ -24,4 +24,5 @@ mod properties;
 mod scenario;
 mod site;
 mod tidy;
+mod transparency;
 mod wire;

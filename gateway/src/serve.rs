@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
+use crate::anchoring::{AnchoringError, Anchors};
 use crate::api::{Door, router};
 use crate::body::Pace;
 use crate::clock::Clock;
@@ -279,6 +280,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         }
         None => None,
     };
+    let anchors = Anchors::new(config, &clock)?;
     let mut gate = gate(config, clock.clone()).await?;
     let keys = gate.secrets.log.clone();
     let pins = config.pins_dir();
@@ -321,6 +323,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let serving = listen::serve(listener, tls, router(Arc::clone(&door)), limits, shutdown.clone());
     let law = keep_law(Arc::clone(&door), config.jurisdictions.clone(), offered, shutdown.clone());
     let law = tokio::spawn(law);
+    let anchoring = anchors.map(|anchors| tokio::spawn(anchors.run(Arc::clone(&door), shutdown.clone())));
     let trail = tokio::spawn(keep_trail(Arc::clone(&door), mark, shutdown.clone()));
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
@@ -329,6 +332,11 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
             tracing::error!("the law was no longer looked at");
         }
         let mark = trail.await;
+        if let Some(anchoring) = anchoring
+            && anchoring.await.is_err()
+        {
+            tracing::error!("the heads of the logs were no longer brought to anybody");
+        }
         settled.gate.tasks.close();
         if tokio::time::timeout(drain, settled.gate.tasks.wait()).await.is_err() {
             tracing::warn!("uploads were still running at the end of the drain; their senders will retry");
@@ -388,6 +396,9 @@ pub enum ServeError {
     /// The logs do not go on from what was signed.
     #[error(transparent)]
     Notary(#[from] NotaryError),
+    /// Those who confirm the heads of the logs cannot be used as configured.
+    #[error(transparent)]
+    Anchoring(#[from] AnchoringError),
     /// The store cannot be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
