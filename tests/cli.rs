@@ -579,7 +579,7 @@ async fn every_key_of_the_configuration_is_followed() {
     assert_eq!(checked["data"], dir.join("elsewhere").to_str().unwrap());
     assert!(checked["rows"].as_u64().unwrap() > 100);
     assert!(dir.join("elsewhere/ledger.db").exists());
-    assert_eq!(files_below(&dir.join("apart")).len(), 3);
+    assert_eq!(files_below(&dir.join("apart")).len(), 4);
     assert!(!dir.join("elsewhere/secrets").exists());
     assert!(!cli.data.exists());
 

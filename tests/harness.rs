@@ -16,6 +16,7 @@ use consent_gateway::clock::Clock;
 use consent_gateway::config::Config;
 use consent_gateway::gate::ask::{Delivery, Prompt};
 use consent_gateway::gate::{AccountSettings, Gate, NewCredential};
+use consent_gateway::ledger::{EntryRow, Question};
 use consent_gateway::seal::{self, Envelope, Expected};
 use consent_gateway::serve::{self, Running};
 use consent_gateway::trail::Actor;
@@ -134,6 +135,12 @@ impl Gateway {
         let expected = Expected { account: Some("acme"), recording: Some(recording) };
         seal::open(media.body.as_slice(), &envelope, &private, expected, &out).unwrap();
         std::fs::read(out).unwrap()
+    }
+
+    /// Everything in a log, oldest first.
+    pub(crate) async fn rows(&self, log: &str) -> Vec<EntryRow> {
+        let question = Question { log: log.into(), ..Question::default() };
+        self.gate().ledger.entries(&question, u32::MAX).await.unwrap()
     }
 
     /// The data directory.

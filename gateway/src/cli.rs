@@ -2,6 +2,7 @@
 
 mod admin;
 mod asked;
+mod audit;
 mod bar;
 mod check;
 mod decide;
@@ -102,6 +103,9 @@ enum Command {
     /// The table of jurisdictions: check, compare, rehearse, publish
     #[command(subcommand)]
     Table(table::TableCommand),
+    /// The audit trail: verify it, take it along, and the key that signs it
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Reach every dependency and say what `serve` would do
     Check {
         /// A table of jurisdictions instead of the one that is compiled in
@@ -182,6 +186,10 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         }
         Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
+        Command::Audit(audit::Audit::Verify(command)) => audit::verify_offline(&config, &command, json),
+        Command::Audit(audit::Audit::Export(command)) => on_runtime(audit::export(config, command, json)),
+        Command::Audit(audit::Audit::Key { log }) => on_runtime(audit::key(config, log)),
+        Command::Audit(audit::Audit::RotateKey) => on_runtime(audit::rotate_key(config, json)),
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
+
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,6 +31,12 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// A proxy on this machine or network terminates TLS: plain HTTP may be spoken beyond loopback.
     pub behind_tls_proxy: bool,
+    /// Who is asked to cosign the heads of the logs.
+    pub witness: Vec<WitnessConfig>,
+    /// Who is asked to stamp them with a time.
+    pub timestamp: Vec<TimestampConfig>,
+    /// Where they are kept out of the operator's reach.
+    pub write_once: Option<WriteOnceConfig>,
     /// Limits of uploads.
     pub upload: Upload,
     /// The most connections at once.
@@ -74,6 +82,9 @@ impl Default for Config {
             ip_database: None,
             tls: None,
             behind_tls_proxy: false,
+            witness: Vec::new(),
+            timestamp: Vec::new(),
+            write_once: None,
             upload: Upload::default(),
             connections: 1024,
             drain_seconds: 30,

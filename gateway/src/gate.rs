@@ -15,15 +15,18 @@ mod desk;
 mod explain;
 mod fault;
 mod fetch;
+mod handout;
 mod impact;
 pub mod lawbook;
 mod laws;
+mod live;
 mod observe;
 pub mod offline;
 mod open;
 mod register;
 pub mod speak;
 mod store;
+mod transparency;
 mod turns;
 mod vigil;
 
@@ -41,8 +44,10 @@ pub(crate) use desk::today;
 pub use desk::{Author, Outcome};
 pub use fault::{Fault, FaultKind};
 pub use fetch::{Listing, Served};
+pub use handout::{HandoutError, Sink};
 pub use impact::Impact;
 pub use laws::{Laws, Watched};
+pub use live::Live;
 pub(crate) use register::check_prompt;
 pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
@@ -172,8 +177,9 @@ impl Gate {
         let table = self.laws.in_force();
         let now = self.clock.now().max(call.last());
         call.know(&table, now);
-        let head =
-            leaves.last().map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
+        // A gap of the log is no entry of the call's own.
+        let own = leaves.iter().rev().find(|leaf| leaf.call == Some(uid));
+        let head = own.map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
         let context =
             serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
         Ok(Loaded { uid, row, context, names, call, head, table, now })

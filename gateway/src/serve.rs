@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
+use crate::anchoring::{AnchoringError, Anchors};
 use crate::api::{Door, router};
 use crate::body::Pace;
 use crate::clock::Clock;
@@ -212,7 +213,7 @@ async fn keep_trail(door: Arc<Door>, mark: Mark, stop: CancellationToken) -> Mar
             _ = tick.tick() => {}
         }
         let gate = &door.gate;
-        if let Err(error) = mark.set(gate.clock.now()) {
+        if let Err(error) = mark.well(gate.clock.now()) {
             tracing::error!(%error, "the mark of a running gateway cannot be set");
         }
         let Some(notary) = &gate.notary else { continue };
@@ -279,17 +280,19 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         }
         None => None,
     };
+    let anchors = Anchors::new(config, &clock)?;
     let mut gate = gate(config, clock.clone()).await?;
     let keys = gate.secrets.log.clone();
     let pins = config.pins_dir();
     let notary = Notary::open(gate.ledger.clone(), clock, config.log_name.as_deref(), keys, &pins).await?;
     gate.notary = Some(notary);
-    let mark = Mark::at(&config.data);
     let unusable = |source| ServeError::Data { path: config.data.clone(), source };
-    if let Some(well) = mark.left().map_err(unusable)? {
+    let (mark, well) = Mark::set_in(&config.data, gate.clock.now()).map_err(unusable)?;
+    if let Some(well) = well {
         gate.gap(well, GapCause::EndedUnexpectedly).await?;
+        // At this point every log says so; a crash before it says so again.
+        mark.forget_others().map_err(unusable)?;
     }
-    mark.set(gate.clock.now()).map_err(unusable)?;
     first_law(&gate, config).await?;
     // What a restart or another program brings is under the same rule as everything else.
     let (origin, offered) = match table_text(config) {
@@ -320,6 +323,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let serving = listen::serve(listener, tls, router(Arc::clone(&door)), limits, shutdown.clone());
     let law = keep_law(Arc::clone(&door), config.jurisdictions.clone(), offered, shutdown.clone());
     let law = tokio::spawn(law);
+    let anchoring = anchors.map(|anchors| tokio::spawn(anchors.run(Arc::clone(&door), shutdown.clone())));
     let trail = tokio::spawn(keep_trail(Arc::clone(&door), mark, shutdown.clone()));
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
@@ -328,6 +332,11 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
             tracing::error!("the law was no longer looked at");
         }
         let mark = trail.await;
+        if let Some(anchoring) = anchoring
+            && anchoring.await.is_err()
+        {
+            tracing::error!("the heads of the logs were no longer brought to anybody");
+        }
         settled.gate.tasks.close();
         if tokio::time::timeout(drain, settled.gate.tasks.wait()).await.is_err() {
             tracing::warn!("uploads were still running at the end of the drain; their senders will retry");
@@ -387,6 +396,9 @@ pub enum ServeError {
     /// The logs do not go on from what was signed.
     #[error(transparent)]
     Notary(#[from] NotaryError),
+    /// Those who confirm the heads of the logs cannot be used as configured.
+    #[error(transparent)]
+    Anchoring(#[from] AnchoringError),
     /// The store cannot be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),

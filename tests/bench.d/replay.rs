@@ -37,7 +37,7 @@ async fn main() -> Outcome<()> {
 }
 
 async fn make(dir: &Path, account: &str, count: u64) -> Outcome<()> {
-    let ledger = Ledger::open(dir).await?;
+    let ledger = Ledger::open(dir, None).await?;
     let version = ledger.law().await?.ok_or("no table is in force")?;
     let text = ledger.table(&version.digest).await?.ok_or("the table is not there")?;
     let table = Arc::new(Table::parse(&text).map_err(|_| "the table cannot be read")?);

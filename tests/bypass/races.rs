@@ -134,7 +134,7 @@ async fn a_credential_revoked_while_its_body_is_on_its_way_finishes_what_was_adm
     let from = granted(&gateway).await;
     gateway.advance_ms(5000);
     let actor = consent_gateway::trail::Actor::command_line();
-    let rows = gateway.gate().ledger.log_page("acme", -1, None, (i64::MIN, i64::MAX), 1000).await.unwrap();
+    let rows = gateway.rows("acme").await;
     let username = rows
         .iter()
         .map(|row| serde_json::from_slice::<consent_gateway::trail::Leaf>(&row.leaf).unwrap().actor)
@@ -296,7 +296,7 @@ async fn an_event_sent_many_times_at_once_happens_once() {
     let event = json!({"type": "consent.withdrawn", "participant": "caller", "id": "e1"});
     let answers = join_all((0..12).map(|_| gateway.event("c1", &event))).await;
     assert!(answers.iter().all(|answer| answer.status == 201));
-    let rows = gateway.gate().ledger.log_page("acme", -1, None, (i64::MIN, i64::MAX), 1000).await.unwrap();
+    let rows = gateway.rows("acme").await;
     let withdrawals = rows.iter().filter(|row| {
         let leaf: Value = serde_json::from_slice(&row.leaf).unwrap();
         leaf["type"] == "consent.withdrawn"

@@ -48,8 +48,7 @@ async fn a_version_tells_who_made_it_and_why_and_what_changed_and_so_does_the_sy
         panic!("{last:?}")
     };
     assert_eq!((json!(table), json!(base)), (second["digest"].clone(), first["digest"].clone()));
-    let rows =
-        desk.gateway.gate().ledger.log_page("system", -1, None, (i64::MIN, i64::MAX), 100).await.unwrap();
+    let rows = desk.gateway.rows("system").await;
     let detail: Value = serde_json::from_str(rows.last().unwrap().document.as_ref().unwrap()).unwrap();
     assert_eq!((&detail["author"], &detail["reason"]), (&second["author"], &second["reason"]));
     assert_eq!(detail["diff"], second["diff"]);

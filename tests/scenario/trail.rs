@@ -144,7 +144,7 @@ async fn no_word_of_an_outsider_stands_in_a_leaf() {
 async fn every_leaf_commits_to_its_detail_and_to_the_entry_before() {
     let gateway = Gateway::start().await;
     busy_day(&gateway).await;
-    let rows = gateway.gate().ledger.log_page("acme", -1, None, (i64::MIN, i64::MAX), 1000).await.unwrap();
+    let rows = gateway.rows("acme").await;
     let shown = log(&gateway).await;
     assert_eq!(rows.len(), shown.len());
     let mut head = None;
@@ -178,7 +178,7 @@ async fn every_leaf_commits_to_its_detail_and_to_the_entry_before() {
 async fn a_decision_can_be_recomputed_from_leaves_and_table_alone() {
     let gateway = Gateway::start().await;
     busy_day(&gateway).await;
-    let rows = gateway.gate().ledger.log_page("acme", -1, None, (i64::MIN, i64::MAX), 1000).await.unwrap();
+    let rows = gateway.rows("acme").await;
     let leaves: Vec<Leaf> = rows.iter().map(|row| serde_json::from_slice(&row.leaf).unwrap()).collect();
     let leaves: Vec<Leaf> = leaves.into_iter().filter(|leaf| leaf.call.is_some()).collect();
     let text =

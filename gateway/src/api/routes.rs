@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::{Door, account, calls, law, media, upload};
+use super::{Door, account, calls, law, log, media, upload};
 use crate::access::Role;
 
 /// One route.
@@ -65,6 +65,8 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/jurisdictions/proposals/{proposal}/reject", post(law::reject)),
         ("/v1/jurisdictions/proposals/{proposal}/withdraw", post(law::withdraw)),
         ("/v1/jurisdictions/{code}", get(law::jurisdiction)),
+        ("/v1/log/{log}/checkpoint", get(log::checkpoint)),
+        ("/v1/log/{log}/tile/{*path}", get(log::tile)),
         ("/v1/law", get(law::chosen).merge(put(law::choose))),
     ]
     .into_iter()
@@ -140,6 +142,18 @@ pub const TABLE: &[Entry] = &[
         "Withdraws consent given outside a call.",
     ),
     entry_of("GET", "/v1/consents", &[Auditor, Counsel, Admin], "Consent records by call and time."),
+    entry_of(
+        "GET",
+        "/v1/log/{log}/checkpoint",
+        TABLE_READERS,
+        "The signed head of a log; anybody's where the account makes its log public.",
+    ),
+    entry_of(
+        "GET",
+        "/v1/log/{log}/tile/{*path}",
+        TABLE_READERS,
+        "Tiles and entry bundles of a log (C2SP tlog-tiles); likewise.",
+    ),
     entry_of("GET", "/v1/jurisdictions", EVERY_ROLE, "The table in force."),
     entry_of("GET", "/v1/jurisdictions/{code}", EVERY_ROLE, "What one place asks, and why."),
     entry_of(

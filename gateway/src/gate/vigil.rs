@@ -6,42 +6,74 @@
 //! that there is a gap, and every call that was open is in doubt until its participants are named
 //! again.
 
-use std::fs;
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{Fault, Gate, from_row};
 use crate::clock::millis;
 use crate::ledger::{Appended, Expect, Job};
 use crate::trail::{self, Actor, Body, GapCause, SYSTEM_LOG};
 
-/// The mark that a running gateway leaves in its data directory.
+/// The mark of a running gateway, below its data directory: a file that it holds locked, with the time
+/// at which it was last well.
 #[derive(Debug)]
 pub struct Mark {
     path: PathBuf,
+    file: File,
 }
 
 impl Mark {
-    /// The mark below this directory.
-    #[must_use]
-    pub fn at(data: &Path) -> Mark {
-        Mark { path: data.join("serving") }
-    }
-
-    /// When a gateway that did not end as it should have was last well; none where there was none. The
-    /// far past where the mark cannot be read: then nothing is known.
+    /// Sets a mark, and takes away those of gateways that did not end as they should have. Answers it
+    /// with the earliest moment at which one of those was last well: the far past where one left a mark
+    /// that cannot be read.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read at all.
-    pub fn left(&self) -> io::Result<Option<Timestamp>> {
-        match fs::read_to_string(&self.path) {
-            Ok(text) => Ok(Some(text.trim().parse().map_or(Timestamp::MIN, millis))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    /// Where the files cannot be read or written.
+    pub fn set_in(data: &Path, now: Timestamp) -> io::Result<(Mark, Option<Timestamp>)> {
+        let dir = data.join("serving");
+        crate::vault::private_dir(&dir)?;
+        let mut well: Option<Timestamp> = None;
+        for found in fs::read_dir(&dir)? {
+            let path = found?.path();
+            let mut file = File::options().read(true).write(true).open(&path)?;
+            // Whoever holds it is well.
+            if file.try_lock().is_err() {
+                continue;
+            }
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            let left = text.trim().parse().map_or(Timestamp::MIN, millis);
+            well = Some(well.map_or(left, |well| well.min(left)));
         }
+        let path = dir.join(Uuid::new_v4().to_string());
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        file.lock()?;
+        let mark = Mark { path, file };
+        mark.well(now)?;
+        Ok((mark, well))
+    }
+
+    /// Takes away the marks of those that did not end as they should have: what follows from them is
+    /// logged.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be removed.
+    pub fn forget_others(&self) -> io::Result<()> {
+        let Some(dir) = self.path.parent() else { return Ok(()) };
+        for found in fs::read_dir(dir)? {
+            let path = found?.path();
+            if path != self.path && File::open(&path)?.try_lock().is_ok() {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// The gateway is well at this moment.
@@ -49,11 +81,9 @@ impl Mark {
     /// # Errors
     ///
     /// Where the file cannot be written.
-    pub fn set(&self, now: Timestamp) -> io::Result<()> {
-        let aside = self.path.with_extension("new");
-        fs::File::create(&aside)?.write_all(now.as_millisecond().to_string().as_bytes())?;
+    pub fn well(&self, now: Timestamp) -> io::Result<()> {
         // Not synced: what a power loss leaves of it is a mark all the same.
-        fs::rename(&aside, &self.path)
+        self.file.write_all_at(format!("{:020}", now.as_millisecond()).as_bytes(), 0)
     }
 
     /// The gateway ends as it should.
@@ -61,11 +91,8 @@ impl Mark {
     /// # Errors
     ///
     /// Where the file cannot be removed.
-    pub fn clear(&self) -> io::Result<()> {
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+    pub fn clear(self) -> io::Result<()> {
+        fs::remove_file(&self.path)
     }
 }
 

@@ -295,6 +295,12 @@ impl Ledger {
         )?)
     }
 
+    /// Every table that ever decided: its digest and its text.
+    pub async fn tables(&self) -> Result<Vec<(String, String)>, LedgerError> {
+        let sql = "SELECT digest, text FROM jurisdiction_table ORDER BY digest";
+        Ok(ask!(&self.pool, query_as, fetch_all, sql)?)
+    }
+
     /// The digest of the last table that this source has offered.
     pub async fn table_source(&self, origin: &str) -> Result<Option<String>, LedgerError> {
         Ok(ask!(

@@ -129,7 +129,8 @@ pub(super) async fn write(
         let job = &waiting.job;
         if let Some(behind) = job.entries.iter().find_map(|draft| heads.behind(draft)) {
             outcomes.push(Err(format!(
-                "the clock is {} s behind what the trail says: set it, or wait",
+                "the clock is {} s behind what the trail says: set it, or wait; where the trail was written with a wrong clock, \
+                 begin new logs with `consent-gateway audit reopen`",
                 behind / 1000
             )));
             continue;

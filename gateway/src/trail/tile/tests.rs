@@ -167,25 +167,24 @@ fn a_tile_is_1_to_256_hashes() {
 proptest! {
     #[test]
     fn tiles_bundles_and_widths_agree(size in 0_u64..1_000_000) {
-        let bundles: Vec<BundleId> = bundles_of(size).collect();
-        prop_assert_eq!(bundles.iter().map(|bundle| u64::from(bundle.width)).sum::<u64>(), size);
+        let below: Vec<BundleId> = tiles_of(size)
+            .filter(|tile| tile.level == 0)
+            .map(|tile| BundleId { index: tile.index, width: tile.width })
+            .collect();
+        prop_assert_eq!(bundles_of(size).collect::<Vec<_>>(), below);
         let mut seen = BTreeSet::new();
         let mut hashes = [0_u64; 8];
         for tile in tiles_of(size) {
             prop_assert_eq!(width_at(tile.level, tile.index, size), Some(tile.width));
             prop_assert!(seen.insert((tile.level, tile.index)));
             hashes[usize::from(tile.level)] += u64::from(tile.width);
-            if tile.level == 0 {
-                let bundle = BundleId { index: tile.index, width: tile.width };
-                prop_assert_eq!(bundles[tile.index as usize], bundle);
-            }
         }
-        for (level, hashes) in hashes.into_iter().enumerate() {
+        for (level, hashes) in (0_u8..).zip(hashes) {
             // floor(s / 256**l), as the specification has it.
-            let expected = size / 256_u64.pow(level as u32);
+            let expected = size / 256_u64.pow(u32::from(level));
             prop_assert_eq!(hashes, expected);
             let behind = expected.div_ceil(256);
-            prop_assert_eq!(width_at(level as u8, behind, size), None);
+            prop_assert_eq!(width_at(level, behind, size), None);
         }
     }
 

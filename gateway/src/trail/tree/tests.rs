@@ -55,7 +55,7 @@ fn pushing_a_leaf_reports_exactly_the_subtrees_that_it_completes() {
         let complete: Vec<(NodeId, Hash)> = (1..=size.trailing_zeros())
             .map(|height| {
                 let first = size - (1 << height);
-                let node = NodeId { height: height as u8, index: (first >> height) as u64 };
+                let node = NodeId { height: u8::try_from(height).unwrap(), index: (first >> height) as u64 };
                 (node, naive_root(&leaves[first..size]))
             })
             .collect();
@@ -80,8 +80,8 @@ fn an_inclusion_proof_holds_for_its_leaf_index_and_root_alone() {
     let tree = Tree::numbered(21);
     for size in 1..=21 {
         let root = tree.root(size);
-        for index in 0..size {
-            let (leaf, proof) = (tree.leaves[index as usize], tree.inclusion(index, size));
+        for (index, leaf) in (0..size).zip(tree.leaves.iter().copied()) {
+            let proof = tree.inclusion(index, size);
             let verify = |leaf: &Hash, index, proof: &[Hash], root: &Hash| {
                 verify_inclusion(leaf, index, size, proof, root)
             };
@@ -272,7 +272,7 @@ impl Tree {
 
     fn root(&self, size: u64) -> Hash {
         let root = self.hash(&(0..size)).unwrap();
-        assert_eq!(root, naive_root(&self.leaves[..size as usize]));
+        assert_eq!(root, naive_root(&self.leaves[..usize::try_from(size).unwrap()]));
         root
     }
 
