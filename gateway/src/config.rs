@@ -1,11 +1,13 @@
 //! The configuration: one TOML file, every key with a default.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
+use crate::export::Controller;
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +39,12 @@ pub struct Config {
     pub timestamp: Vec<TimestampConfig>,
     /// Where they are kept out of the operator's reach.
     pub write_once: Option<WriteOnceConfig>,
+    /// Who an account's recordings are made for, by account.
+    pub controller: BTreeMap<String, Controller>,
+    /// The certificate and the RSA key that vCons are signed with, PEM.
+    pub vcon_signing: Option<Tls>,
+    /// Where the gateway is reached from outside: `https://gateway.example.com`.
+    pub public_url: Option<String>,
     /// Limits of uploads.
     pub upload: Upload,
     /// The most connections at once.
@@ -85,6 +93,9 @@ impl Default for Config {
             witness: Vec::new(),
             timestamp: Vec::new(),
             write_once: None,
+            controller: BTreeMap::new(),
+            vcon_signing: None,
+            public_url: None,
             upload: Upload::default(),
             connections: 1024,
             drain_seconds: 30,

@@ -13,6 +13,7 @@ mod barred;
 mod consents;
 mod desk;
 pub mod erasure;
+mod evidence;
 mod explain;
 mod fault;
 mod fetch;
@@ -43,6 +44,7 @@ use uuid::Uuid;
 pub use barred::Barred;
 pub(crate) use desk::today;
 pub use desk::{Author, Outcome};
+pub use evidence::{About, Exports, Form};
 pub use fault::{Fault, FaultKind};
 pub use fetch::{Listing, Served};
 pub use handout::{HandoutError, Sink};
@@ -89,6 +91,8 @@ pub struct Gate {
     pub turns: Turns,
     /// Calls on which something restrictive happened that could not be logged.
     pub barred: Barred,
+    /// What exports need to know beside the trail.
+    pub exports: Exports,
     /// Signs the logs; only `serve` has one.
     pub notary: Option<Notary>,
     /// Work that goes on when its client is gone.

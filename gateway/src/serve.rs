@@ -11,6 +11,7 @@ use policy::Table;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 use crate::access::Access;
 use crate::anchoring::{AnchoringError, Anchors};
@@ -18,7 +19,8 @@ use crate::api::{Door, router};
 use crate::body::Pace;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::gate::{Fault, Gate, Laws, Mark, UploadLimits};
+use crate::export::jws::{JwsError, Signer};
+use crate::gate::{Exports, Fault, Gate, Laws, Mark, UploadLimits};
 use crate::ledger::{Chain, Ledger, LedgerError};
 use crate::listen::{self, Limits, tls};
 use crate::locate::{LocateError, Locator};
@@ -122,9 +124,25 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         keys: crate::gate::KeyCache::default(),
         turns: crate::gate::Turns::default(),
         barred: crate::gate::Barred::default(),
+        exports: exports(config)?,
         notary: None,
         tasks: TaskTracker::new(),
     })
+}
+
+/// What exports need, as configured.
+fn exports(config: &Config) -> Result<Exports, ServeError> {
+    let signer = match &config.vcon_signing {
+        Some(files) => {
+            let read = |path: &PathBuf| {
+                std::fs::read(path).map_err(|source| ServeError::Data { path: path.clone(), source })
+            };
+            Some(Signer::from_pem(&read(&files.certificate)?, &Zeroizing::new(read(&files.key)?))?)
+        }
+        None => None,
+    };
+    let public_url = config.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    Ok(Exports { controllers: config.controller.clone(), signer, public_url })
 }
 
 /// Makes the configured table the first version, where there is none yet: when `serve` starts, or
@@ -399,6 +417,9 @@ pub enum ServeError {
     /// Those who confirm the heads of the logs cannot be used as configured.
     #[error(transparent)]
     Anchoring(#[from] AnchoringError),
+    /// vCons cannot be signed as configured.
+    #[error("the certificate or the key of `vcon_signing` cannot be used")]
+    Signing(#[from] JwsError),
     /// The store cannot be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),
