@@ -10,6 +10,7 @@ mod demo;
 mod erase;
 mod media;
 mod out;
+mod reopen;
 mod table;
 
 use std::net::SocketAddr;
@@ -194,6 +195,8 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Audit(audit::Audit::Export(command)) => on_runtime(audit::export(config, command, json)),
         Command::Audit(audit::Audit::Key { log }) => on_runtime(audit::key(config, log)),
         Command::Audit(audit::Audit::RotateKey) => on_runtime(audit::rotate_key(config, json)),
+        Command::Audit(audit::Audit::Reopen(asked)) => on_runtime(reopen::reopen(config, asked, json)),
+        Command::Audit(audit::Audit::Drop(asked)) => on_runtime(reopen::drop_epoch(config, asked, json)),
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))
@@ -223,4 +226,14 @@ fn on_runtime(work: impl Future<Output = Result<(), CliError>>) -> Result<(), Cl
         .build()
         .map_err(|source| CliError::Io { what: "the runtime cannot be started".into(), source })?;
     runtime.block_on(work)
+}
+
+/// A refusal lists calls or recordings: without them nobody could do anything about it.
+fn with_what_stands_against_it(mut fault: Fault) -> Fault {
+    for name in ["calls", "recordings"] {
+        if let Some(listed) = fault.extra.get(name) {
+            fault.detail = format!("{} ({name}: {listed})", fault.detail);
+        }
+    }
+    fault
 }

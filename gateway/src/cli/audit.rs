@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::bar::Bar;
 use super::out::say;
-use super::{CliError, out};
+use super::{CliError, out, reopen};
 use crate::anchoring;
 use crate::audit::source::{Archive, Directory, Source};
 use crate::audit::verify::{Options, verify};
@@ -33,6 +33,10 @@ pub(super) enum Audit {
     },
     /// Have the logs signed with a new key from the next second on
     RotateKey,
+    /// Begin logs anew that do not go on from what was signed
+    Reopen(reopen::Reopen),
+    /// Drop an epoch of a log that has ended, with everything in it
+    Drop(reopen::Drop),
 }
 
 #[derive(Args)]
