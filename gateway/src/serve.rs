@@ -223,12 +223,7 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
 
 /// Signs the logs as they grow, once a second, begins them anew with every period, and says of silent
 /// ones that they are.
-async fn keep_trail(
-    door: Arc<Door>,
-    period: Option<LogPeriod>,
-    mark: Mark,
-    stop: CancellationToken,
-) -> Mark {
+async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop: CancellationToken) -> Mark {
     let mut tick = tokio::time::interval(SIGN_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut turned = None;

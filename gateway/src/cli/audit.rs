@@ -91,6 +91,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
             command.what
         ))
     })?;
+    gate.still_there(&at).await?;
     let head = gate.signed_head(&at).await.map_err(|_| {
         CliError::Wrong(format!("no head of the log `{}` was signed yet; `serve` does that", command.what))
     })?;
@@ -160,6 +161,7 @@ fn unusable(as_json: bool, failure: Failure) -> CliError {
 pub(super) async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&command.log).await?;
+    gate.still_there(&at).await?;
     if gate.stored_head(&at).await?.is_none() {
         return Err(CliError::Wrong(format!(
             "no head of the log `{}` was signed yet; start `serve` once",

@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::{CliError, with_what_stands_against_it};
 use super::asked::{must_exist, word};
 use super::out::say;
+use super::{CliError, with_what_stands_against_it};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::erasure::Erasure;

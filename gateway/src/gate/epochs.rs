@@ -12,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{ATTEMPTS, Fault, Gate, from_row};
+use super::{ATTEMPTS, Fault, FaultKind, Gate, from_row};
 use crate::clock::written;
 use crate::ledger::{Appended, Change, ClosedLogRow, Epoch, Erase, Expect, Job};
 use crate::notary::Notary;
@@ -49,15 +49,16 @@ impl Gate {
             let head = Checkpoint::parse(&last.note.text)
                 .map_err(|_| Fault::damaged("a signed head cannot be read"))?;
             let now = self.clock.now();
-            let previous = Previous {
-                origin: head.origin,
-                size: head.size,
-                root: BASE64_STANDARD.encode(head.root),
-            };
+            let previous =
+                Previous { origin: head.origin, size: head.size, root: BASE64_STANDARD.encode(head.root) };
             let body = Body::LogOpened { previous, cause: LogCause::Period };
             let log = ending.log.clone();
             let job = Job {
-                expects: vec![Expect::LogAt { log: log.clone(), epoch: ending.epoch, size: signed(head.size) }],
+                expects: vec![Expect::LogAt {
+                    log: log.clone(),
+                    epoch: ending.epoch,
+                    size: signed(head.size),
+                }],
                 changes: vec![Change::CloseLog {
                     log: log.clone(),
                     epoch: ending.epoch,
@@ -69,7 +70,11 @@ impl Gate {
                 entries: vec![trail::draft(&log, now, &Actor::gateway(), None, body, None)?],
             };
             if quiet.append(job).await? == Appended::Done {
-                tracing::info!(log, epoch = ending.epoch.saturating_add(1), "a new period: the log begins anew");
+                tracing::info!(
+                    log,
+                    epoch = ending.epoch.saturating_add(1),
+                    "a new period: the log begins anew"
+                );
                 return Ok(());
             }
         }
@@ -104,7 +109,9 @@ impl Gate {
         let erase = Erase::Tree { log: at.log.clone(), epoch: at.epoch };
         self.append(Job { changes: vec![Change::Erase(erase)], ..Job::default() }).await?;
         if !self.ledger.settle().await.unwrap_or(false) {
-            tracing::warn!("the write-ahead log of the ledger could not be emptied: it holds what was dropped until it is");
+            tracing::warn!(
+                "the write-ahead log of the ledger could not be emptied: it holds what was dropped until it is"
+            );
         }
         Ok(json!({
             "log": at.log,
@@ -132,10 +139,14 @@ impl Gate {
             if row.dropped_at.is_some() {
                 return Ok(row.clone());
             }
-            if let Some(earlier) = closed.iter().find(|row| row.epoch < at.epoch && row.dropped_at.is_none()) {
+            if let Some(earlier) = closed.iter().find(|row| row.epoch < at.epoch && row.dropped_at.is_none())
+            {
                 return Err(Fault::conflict(
                     "earlier-epoch",
-                    format!("epoch {} of the log is still there, and calls may go on from it; drop that first", earlier.epoch),
+                    format!(
+                        "epoch {} of the log is still there, and calls may go on from it; drop that first",
+                        earlier.epoch
+                    ),
                 ));
             }
             self.is_needed(at).await?;
@@ -144,11 +155,8 @@ impl Gate {
                 size: u64::try_from(row.size).unwrap_or(0),
                 root: BASE64_STANDARD.encode(&row.root),
             };
-            let erase = Erase::Log {
-                log: at.log.clone(),
-                epoch: at.epoch,
-                at: self.clock.now().as_millisecond(),
-            };
+            let erase =
+                Erase::Log { log: at.log.clone(), epoch: at.epoch, at: self.clock.now().as_millisecond() };
             let expects = vec![Expect::Droppable { log: at.log.clone(), epoch: at.epoch }];
             let detail = Some(json!({"reason": reason}));
             let changes = vec![Change::Erase(erase)];
@@ -188,6 +196,27 @@ impl Gate {
             .with("recordings", json!(ids(false))));
         }
         Ok(())
+    }
+
+    /// Refuses where the entries of an epoch were dropped: its last head is all there is.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: they were.
+    pub async fn still_there(&self, at: &Epoch) -> Result<(), Fault> {
+        let closed = self.ledger.closed_logs(&at.log).await?;
+        let dropped = closed.iter().find(|row| row.epoch == at.epoch).and_then(|row| row.dropped_at);
+        match dropped {
+            None => Ok(()),
+            Some(dropped) => Err(Fault::new(
+                FaultKind::Gone,
+                "log-dropped",
+                format!(
+                    "the entries of this log were dropped at {}; its last head is kept",
+                    written(from_row(dropped))
+                ),
+            )),
+        }
     }
 
     async fn not_closed(&self, at: &Epoch) -> Result<Fault, Fault> {
