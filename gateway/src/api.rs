@@ -5,6 +5,7 @@
 
 mod account;
 mod calls;
+mod evidence;
 mod law;
 mod log;
 mod media;

@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::gate::Fault;
+use crate::gate::{Fault, Form};
 use crate::serve::{self, ServeError};
 
 #[derive(Parser)]
@@ -188,6 +188,14 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Table(command) => on_runtime(table::run(config, command, json)),
         Command::Audit(audit::Audit::Verify(command)) => audit::verify_offline(&config, &command, json),
         Command::Audit(audit::Audit::Export(command)) => on_runtime(audit::export(config, command, json)),
+        Command::Audit(audit::Audit::Prove(command)) => on_runtime(audit::prove(config, command, json)),
+        Command::Audit(audit::Audit::Vcon { account, call, signed }) => {
+            let form = if signed { Form::SignedVcon } else { Form::Vcon };
+            on_runtime(audit::hand_out(config, &account, &call, form))
+        }
+        Command::Audit(audit::Audit::ConsentRecord { account, call }) => {
+            on_runtime(audit::hand_out(config, &account, &call, Form::ConsentRecord))
+        }
         Command::Audit(audit::Audit::Key { log }) => on_runtime(audit::key(config, log)),
         Command::Audit(audit::Audit::RotateKey) => on_runtime(audit::rotate_key(config, json)),
         Command::Check { jurisdictions } => {

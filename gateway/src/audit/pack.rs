@@ -35,7 +35,7 @@ use uuid::Uuid;
 pub use archive::{PackError, write};
 pub use check::verify_pack;
 pub use manifest::{Kind, Manifest, Said};
-pub use read::read;
+pub use read::{is_pack, read};
 
 use super::{Details, Witnessed};
 use crate::trail::note::{Checkpoint, CheckpointError, Note};
