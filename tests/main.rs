@@ -15,6 +15,7 @@ mod crash;
 mod desk;
 mod diff;
 mod differential;
+mod evidence;
 mod fault;
 mod golden;
 mod harness;
