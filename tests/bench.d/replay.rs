@@ -69,7 +69,8 @@ async fn floor(dir: &Path) -> Outcome<()> {
     let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
     let began = Instant::now();
     let (mut leaves, mut bytes) = (0u64, 0usize);
-    let mut rows = sqlx::query_scalar::<_, Vec<u8>>("SELECT leaf FROM entry ORDER BY log, seq").fetch(&pool);
+    let mut rows =
+        sqlx::query_scalar::<_, Vec<u8>>("SELECT leaf FROM entry ORDER BY log, epoch, seq").fetch(&pool);
     while let Some(leaf) = rows.try_next().await? {
         let parsed: serde_json::Value = serde_json::from_slice(&leaf)?;
         if !parsed.is_object() {
@@ -96,7 +97,7 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn call(table: &Arc<Table>, account: &str, number: u64, job: &mut Job) -> Outcome<()> {
         let mut dice = Dice(number);
-        let at = BEGAN + SignedDuration::from_secs(i64::try_from(number)? * 3);
+        let at = BEGAN + SignedDuration::from_secs(i64::try_from(number)? * 300);
         let people: u32 = if dice.one_of(5) == 0 { 3 } else { 2 };
         let all: Vec<u32> = (0..people).collect();
         let participants = all
