@@ -5,6 +5,7 @@
 
 mod account;
 mod calls;
+mod consents;
 mod law;
 mod log;
 mod media;

@@ -38,6 +38,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use barred::Barred;
+pub use consents::{Filters, Inquiry, OUTCOMES, Opening, Record, TYPES, sheet_head};
 pub(crate) use desk::today;
 pub use desk::{Author, Outcome};
 pub use fault::{Fault, FaultKind};
