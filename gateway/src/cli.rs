@@ -6,6 +6,7 @@ mod bar;
 mod check;
 mod decide;
 mod demo;
+mod find;
 mod media;
 mod out;
 mod table;
@@ -102,12 +103,21 @@ enum Command {
     /// The table of jurisdictions: check, compare, rehearse, publish
     #[command(subcommand)]
     Table(table::TableCommand),
+    /// The audit trail
+    #[command(subcommand)]
+    Audit(Audit),
     /// Reach every dependency and say what `serve` would do
     Check {
         /// A table of jurisdictions instead of the one that is compiled in
         #[arg(long, value_name = "FILE")]
         jurisdictions: Option<PathBuf>,
     },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Find entries by what they have to do with; the question is logged
+    Find(Box<find::Find>),
 }
 
 /// Why a command failed.
@@ -182,6 +192,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         }
         Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
+        Command::Audit(Audit::Find(command)) => on_runtime(find::run(config, *command, json)),
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))

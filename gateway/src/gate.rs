@@ -24,6 +24,7 @@ mod open;
 mod register;
 pub mod speak;
 mod store;
+mod told;
 mod transparency;
 mod turns;
 mod vigil;

@@ -64,7 +64,9 @@ pub(super) async fn answer(
     let link = limit.and(inquiry.next()).and_then(|next| link(&uri, next));
     let body = match limit {
         Some(_) => Body::from(first),
-        None => Body::from_stream(stream::unfold((door, inquiry, Some(first)), move |state| rest(form, state))),
+        None => {
+            Body::from_stream(stream::unfold((door, inquiry, Some(first)), move |state| rest(form, state)))
+        }
     };
     let mut response = (StatusCode::OK, body).into_response();
     let headers = response.headers_mut();
@@ -92,7 +94,10 @@ type Streaming = (Arc<Door>, Inquiry, Option<Vec<u8>>);
 
 /// Page by page: nothing is held of those before, neither here nor in the ledger. Where one cannot be
 /// read, the body breaks off, and its reader notices.
-async fn rest(form: Form, (door, mut inquiry, first): Streaming) -> Option<(Result<Bytes, std::io::Error>, Streaming)> {
+async fn rest(
+    form: Form,
+    (door, mut inquiry, first): Streaming,
+) -> Option<(Result<Bytes, std::io::Error>, Streaming)> {
     if let Some(first) = first {
         return Some((Ok(first.into()), (door, inquiry, None)));
     }
@@ -184,7 +189,8 @@ impl Form {
 fn link(uri: &Uri, next: &str) -> Option<HeaderValue> {
     let asked = uri.query().unwrap_or_default().split('&');
     let kept: Vec<&str> = asked.filter(|pair| !pair.is_empty() && !pair.starts_with("after=")).collect();
-    let query = kept.into_iter().map(str::to_owned).chain([format!("after={next}")]).collect::<Vec<_>>().join("&");
+    let query =
+        kept.into_iter().map(str::to_owned).chain([format!("after={next}")]).collect::<Vec<_>>().join("&");
     HeaderValue::from_str(&format!("<{}?{query}>; rel=\"next\"", uri.path())).ok()
 }
 

@@ -141,7 +141,12 @@ pub const TABLE: &[Entry] = &[
         &[Counsel, Registrar, Admin],
         "Withdraws consent given outside a call.",
     ),
-    entry_of("GET", "/v1/consents", &[Auditor, Counsel, Admin], "Entries of the trail, by what they have to do with."),
+    entry_of(
+        "GET",
+        "/v1/consents",
+        &[Auditor, Counsel, Admin],
+        "Entries of the trail, by what they have to do with.",
+    ),
     entry_of(
         "GET",
         "/v1/log/{log}/checkpoint",

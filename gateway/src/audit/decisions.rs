@@ -195,7 +195,10 @@ impl Replay {
         if asks_to_record(&facts.what)
             && let Standing::Unlawful(why) = self.call.at(at).standing(at)
         {
-            return Err(Failure::tampered(format!("recording was let begin, and was not permitted: {}", reason(why))));
+            return Err(Failure::tampered(format!(
+                "recording was let begin, and was not permitted: {}",
+                reason(why)
+            )));
         }
         let counts_from_before = loosens(&facts.what)
             && self.call.settings().late_evidence_seconds > 0
@@ -270,12 +273,16 @@ fn words(uncovered: &Uncovered) -> String {
         Uncovered::Spans(spans) => spans.first().map_or_else(String::new, |span| {
             format!("from {:.3} to {:.3}, {}", span.from, span.until, reason(span.why))
         }),
-        Uncovered::Unplaced { windows } => format!("it is not placed in time, and there were {windows} windows"),
+        Uncovered::Unplaced { windows } => {
+            format!("it is not placed in time, and there were {windows} windows")
+        }
         Uncovered::TooLong { duration_ms, window_ms } => {
             format!("it lasts {duration_ms} ms, and {window_ms} ms were granted")
         }
         Uncovered::UsedUp { left_ms } => format!("{left_ms} ms of what was granted were left"),
-        Uncovered::Withdrawn(p) => format!("participant {p} withdrew, and the account deletes what was before"),
+        Uncovered::Withdrawn(p) => {
+            format!("participant {p} withdrew, and the account deletes what was before")
+        }
     }
 }
 
@@ -297,8 +304,7 @@ fn difference(saw: &Saw, computed: &Saw) -> String {
             );
         }
     }
-    let differing =
-        saw.participants.iter().zip(&computed.participants).find(|(said, found)| said != found);
+    let differing = saw.participants.iter().zip(&computed.participants).find(|(said, found)| said != found);
     match differing {
         Some((said, found)) if said.state != found.state => format!(
             "its decision is not what the facts and the table give: participant {} is said to be `{}`, and is `{}`",

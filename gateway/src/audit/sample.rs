@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    Call, Claim, Control, Door, Elements, Event, Evidence, Grant, Heard, Joined, Kind, Medium, Method, Opened,
-    Place, Purposes, Role, Settings, Table, What,
+    Call, Claim, Control, Door, Elements, Event, Evidence, Grant, Heard, Joined, Kind, Medium, Method,
+    Opened, Place, Purposes, Role, Settings, Table, What,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -165,7 +165,8 @@ impl Log {
         let body = Body::Opened { facts, subjects, saw };
         let detail = json!({"call": name, "participants": ["caller", "agent-7"], "purposes": ["quality"],
             "direction": "inbound", "aliases": [format!("{name}-leg-b")]});
-        let draft = trail::draft(ACCOUNT, self.now, &recorder(), Some((uid, None)), body, Some(detail)).unwrap();
+        let draft =
+            trail::draft(ACCOUNT, self.now, &recorder(), Some((uid, None)), body, Some(detail)).unwrap();
         self.calls.insert(uid, Going { call, head: draft.id, name: name.into() });
         self.drafts.push(draft);
         uid
@@ -195,7 +196,8 @@ impl Log {
         going.call.know(&table, now);
         going.call.apply(&facts);
         let saw = Saw::of(table.digest(), &going.call.decide(now));
-        let body = Body::Event { facts, subjects: Vec::new(), reported_by: Some("platform".into()), late, saw };
+        let body =
+            Body::Event { facts, subjects: Vec::new(), reported_by: Some("platform".into()), late, saw };
         let word = body.kind();
         assert_ne!(word, kind);
         let detail = json!({"event": {"type": word, "at": at, "evidence":
@@ -297,7 +299,11 @@ impl Log {
         let grant = Uuid::new_v4();
         self.grants.insert(grant, self.now);
         let body = Body::Grant { grant, from: self.now, until: None };
-        self.entry(&counsel(), body, Some(json!({"grant": "contract-7", "document": {"subject": "agent-7"}})));
+        self.entry(
+            &counsel(),
+            body,
+            Some(json!({"grant": "contract-7", "document": {"subject": "agent-7"}})),
+        );
         grant
     }
 

@@ -226,7 +226,8 @@ impl<'s> Reading<'s> {
     /// The details of entries in front of `index`: those of later ones wait.
     fn details_before(&mut self, index: u64) -> Result<Vec<Opening>, Failure> {
         let mut details = Vec::new();
-        let is_before = |next: &Result<Opening, SourceError>| next.as_ref().map_or(true, |next| next.index < index);
+        let is_before =
+            |next: &Result<Opening, SourceError>| next.as_ref().map_or(true, |next| next.index < index);
         while let Some(next) = self.details_left.next_if(is_before) {
             let opening = next?;
             if self.last_detail.is_some_and(|last| opening.index <= last) {
@@ -427,9 +428,7 @@ pub(crate) fn is_named(origin: &str, trust: &Trust) -> Result<(), Failure> {
 fn root_of(head: &Head, tree: &Levels) -> Result<Hash, Failure> {
     match tree.root_at(head.checkpoint.size) {
         Some(root) if root == head.checkpoint.root => Ok(root),
-        _ => Err(Failure::tampered(
-            "the entries are not those of the signed head: their root is another",
-        )),
+        _ => Err(Failure::tampered("the entries are not those of the signed head: their root is another")),
     }
 }
 
@@ -463,7 +462,9 @@ fn warnings(
             }
         }
         if now.checked_add(CLOCKS).is_ok_and(|now| now < latest) {
-            warnings.push(format!("the newest entry is of {latest:.3}, which is in the future by this machine's clock"));
+            warnings.push(format!(
+                "the newest entry is of {latest:.3}, which is in the future by this machine's clock"
+            ));
         }
     }
     match (signed.witnesses.first(), since) {
@@ -484,7 +485,10 @@ fn warnings(
     }
     let absent = details.committed.saturating_sub(details.present);
     if absent > 0 {
-        warnings.push(format!("{absent} of {} details were erased or not handed out; what stood in them is not verified", details.committed));
+        warnings.push(format!(
+            "{absent} of {} details were erased or not handed out; what stood in them is not verified",
+            details.committed
+        ));
     }
     Ok(warnings)
 }

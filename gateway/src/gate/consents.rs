@@ -99,9 +99,7 @@ impl Gate {
         let found = self.find(account, &asked).await?;
         let binding = json!([account, actor.credential, asked.filters, found.alias]).to_string();
         let place = match (after, end) {
-            (Some(text), _) => {
-                Cursor::read(text, &self.secrets.lookup, &binding).ok_or_else(wrong_cursor)?
-            }
+            (Some(text), _) => Cursor::read(text, &self.secrets.lookup, &binding).ok_or_else(wrong_cursor)?,
             (None, end) => Cursor { after: None, last: end.unwrap_or((1, -1)) },
         };
         if after.is_none() {
@@ -143,8 +141,7 @@ impl Gate {
         inquiry.is_over = rows.len() <= limit;
         rows.truncate(limit);
         inquiry.question.after = rows.last().map(|row| (row.epoch, row.seq)).or(inquiry.question.after);
-        let place =
-            Cursor { after: inquiry.question.after, last: inquiry.question.last.unwrap_or((1, -1)) };
+        let place = Cursor { after: inquiry.question.after, last: inquiry.question.last.unwrap_or((1, -1)) };
         inquiry.next = match inquiry.is_over {
             true => None,
             false => place.write(&self.secrets.lookup, &inquiry.binding),

@@ -87,17 +87,15 @@ impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
             return Ok(Box::new(std::iter::empty()));
         }
         let (lines, waiting) = sync_channel(AHEAD);
-        std::thread::spawn(move || {
-            match zip.by_name(DETAILS) {
-                Ok(file) => {
-                    for line in Lines(BufReader::new(file)) {
-                        if lines.send(line).is_err() {
-                            return;
-                        }
+        std::thread::spawn(move || match zip.by_name(DETAILS) {
+            Ok(file) => {
+                for line in Lines(BufReader::new(file)) {
+                    if lines.send(line).is_err() {
+                        return;
                     }
                 }
-                Err(error) => drop(lines.send(Err(unreadable(DETAILS, error)))),
             }
+            Err(error) => drop(lines.send(Err(unreadable(DETAILS, error)))),
         });
         Ok(Box::new(Waiting(waiting)))
     }

@@ -114,7 +114,9 @@ impl Bundle {
         };
         let what = match error {
             Some(error) => format!("`{path}`: {error}"),
-            None if entries.len() != width => format!("`{path}` has {} entries where {width} belong", entries.len()),
+            None if entries.len() != width => {
+                format!("`{path}` has {} entries where {width} belong", entries.len())
+            }
             None => return (entries, None),
         };
         let index = after(self.first(), width.min(entries.len()));
@@ -152,7 +154,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Leaf, Failure> {
     };
     let leaf: Leaf = match serde_json::from_slice(bytes) {
         Ok(leaf) => leaf,
-        Err(error) if serde_json::from_slice::<Version>(bytes).is_ok() => return Err(unknown(error.to_string())),
+        Err(error) if serde_json::from_slice::<Version>(bytes).is_ok() => {
+            return Err(unknown(error.to_string()));
+        }
         Err(error) => return Err(Failure::tampered(format!("it is no entry: {error}"))),
     };
     if leaf.v != 1 {
@@ -177,14 +181,19 @@ struct Version {
 fn consistent(leaf: &Leaf) -> Result<(), &'static str> {
     let require = |fine: bool, what| if fine { Ok(()) } else { Err(what) };
     require(leaf.kind == leaf.body.kind(), "its type is not that of its content")?;
-    require(minted_at(leaf.id) == Some(leaf.at.as_millisecond()), "its id was made at another time than it says")?;
+    require(
+        minted_at(leaf.id) == Some(leaf.at.as_millisecond()),
+        "its id was made at another time than it says",
+    )?;
     require(is_nonce(&leaf.nonce), "its nonce is not 32 hexadecimal digits")?;
     require(leaf.detail.as_deref().is_none_or(is_hash), "its commitment is no hash")?;
     let decides = leaf.body.saw().is_some();
     require(decides == leaf.call.is_some(), "it decides on a call and names none, or the other way round")?;
     let opens = matches!(leaf.body, Body::Opened { .. });
     require(leaf.prev.is_some() == (decides && !opens), "it does not name the call's entry before it")?;
-    let at = |received_at: Timestamp| require(received_at == leaf.at, "it was received at another time than it was logged");
+    let at = |received_at: Timestamp| {
+        require(received_at == leaf.at, "it was received at another time than it was logged")
+    };
     if let Body::Event { facts, .. } = &leaf.body {
         at(facts.received_at)?;
         let accepts = matches!(facts.what, What::Accepted { .. });

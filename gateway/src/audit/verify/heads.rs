@@ -43,8 +43,8 @@ impl Head {
     ///
     /// [`Failure`] where it is none.
     pub(super) fn of(note: Note) -> Result<Head, Failure> {
-        let checkpoint =
-            Checkpoint::parse(&note.text).map_err(|error| Failure::tampered(format!("a checkpoint: {error}")))?;
+        let checkpoint = Checkpoint::parse(&note.text)
+            .map_err(|error| Failure::tampered(format!("a checkpoint: {error}")))?;
         Ok(Head { note, checkpoint })
     }
 
@@ -53,7 +53,9 @@ impl Head {
         match self.note.verified_by(keys) {
             Ok(verified) => Ok(verified.iter().filter_map(|one| keys.get(one.key).cloned()).collect()),
             Err(NoteError::Unsigned) => Ok(Vec::new()),
-            Err(error) => Err(Failure::tampered(format!("the head of {} entries: {error}", self.checkpoint.size))),
+            Err(error) => {
+                Err(Failure::tampered(format!("the head of {} entries: {error}", self.checkpoint.size)))
+            }
         }
     }
 
@@ -65,7 +67,9 @@ impl Head {
     pub(super) fn is_of(&self, origin: &str, tree: &Levels) -> Result<(), Failure> {
         let Checkpoint { origin: own, size, root, .. } = &self.checkpoint;
         if own != origin {
-            return Err(Failure::tampered(format!("an older head is of the log `{own}`, and not of `{origin}`")));
+            return Err(Failure::tampered(format!(
+                "an older head is of the log `{own}`, and not of `{origin}`"
+            )));
         }
         match tree.root_at(*size) {
             Some(computed) if computed == *root => Ok(()),
@@ -100,7 +104,10 @@ impl Keys {
         for rotation in rotations {
             let key = |vkey: &str| {
                 let key = VerifierKey::parse(vkey).ok().filter(|key| key.name() == origin);
-                key.ok_or_else(|| Failure::tampered("it changes the log's key, and names none of this log").at(rotation.index))
+                key.ok_or_else(|| {
+                    Failure::tampered("it changes the log's key, and names none of this log")
+                        .at(rotation.index)
+                })
             };
             let (retired, new) = (key(&rotation.retired)?, key(&rotation.key)?);
             // A crash before the head was signed with both keys begins again, and says so again.
@@ -110,7 +117,9 @@ impl Keys {
                 continue;
             }
             if keys.last().is_some_and(|last| *last != retired) {
-                return Err(Failure::tampered("it retires another key than the one in use").at(rotation.index));
+                return Err(
+                    Failure::tampered("it retires another key than the one in use").at(rotation.index)
+                );
             }
             if keys.is_empty() {
                 keys.push(retired);
@@ -183,7 +192,9 @@ pub(super) fn newest(
     if let Some(expected) = keys.and_then(|keys| keys.at(head.checkpoint.size))
         && !accepted.signed_by.contains(expected)
     {
-        return Err(Failure::tampered("the newest head is not signed with the key that the log itself names"));
+        return Err(Failure::tampered(
+            "the newest head is not signed with the key that the log itself names",
+        ));
     }
     let witnessed = |(name, seconds): (String, u64)| Witnessed {
         name,

@@ -99,12 +99,16 @@ impl LawBook {
             // Of a log that goes on from another, the first versions stand there.
             return match self.goes_on || (version == 1 && base.is_none()) {
                 true => Ok(()),
-                false => Err(Failure::tampered("the first version of the table says that it follows another")),
+                false => {
+                    Err(Failure::tampered("the first version of the table says that it follows another"))
+                }
             };
         };
         let expected = last.version.saturating_add(1);
         if version != expected {
-            return Err(Failure::tampered(format!("it is version {version} of the table, where {expected} follows")));
+            return Err(Failure::tampered(format!(
+                "it is version {version} of the table, where {expected} follows"
+            )));
         }
         if base != Some(last.table.as_str()) {
             return Err(Failure::tampered("it follows another version of the table than the one in force"));

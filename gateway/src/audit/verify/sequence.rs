@@ -94,7 +94,8 @@ impl Sequence {
     /// [`Failure`] where it cannot stand behind those before it.
     pub(super) fn take(&mut self, leaf: &Leaf) -> Result<(), Failure> {
         let index = self.size;
-        self.check(index, leaf).map_err(|failure| if failure.index.is_none() { failure.at(index) } else { failure })?;
+        self.check(index, leaf)
+            .map_err(|failure| if failure.index.is_none() { failure.at(index) } else { failure })?;
         self.size = index.saturating_add(1);
         Ok(())
     }
@@ -137,7 +138,8 @@ impl Sequence {
         while self.ids.first_key_value().is_some_and(|(at, _)| *at < earliest) {
             self.ids.pop_first();
         }
-        let nonce = u128::from_str_radix(&leaf.nonce, 16).map_err(|_| Failure::tampered("it has no nonce"))?;
+        let nonce =
+            u128::from_str_radix(&leaf.nonce, 16).map_err(|_| Failure::tampered("it has no nonce"))?;
         if !self.nonces.insert(nonce) {
             return Err(Failure::tampered("its nonce was given to an entry before it"));
         }
@@ -211,7 +213,9 @@ impl Sequence {
         {
             return Ok(());
         }
-        Err(Failure::tampered("a consent grant was withdrawn, and the call that relied on it goes on without a word"))
+        Err(Failure::tampered(
+            "a consent grant was withdrawn, and the call that relied on it goes on without a word",
+        ))
     }
 
     fn content(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
@@ -223,7 +227,9 @@ impl Sequence {
             Body::Accepted { recording, bytes, keys, .. } => {
                 let unknown = |key: &&String| !self.keys.contains(*key) && !self.goes_on();
                 if let Some(key) = keys.iter().find(unknown) {
-                    return Err(Failure::tampered(format!("it is sealed for the key `{key}`, which was not in use")));
+                    return Err(Failure::tampered(format!(
+                        "it is sealed for the key `{key}`, which was not in use"
+                    )));
                 }
                 let new = Recording { bytes: *bytes, held: false, deleted: false };
                 match self.recordings.insert(*recording, new) {
@@ -338,7 +344,8 @@ impl Sequence {
     fn joined(&mut self, leaf: &Leaf, joined: &Joined) -> Result<(), Failure> {
         let Some(granted) = &joined.grant else { return Ok(()) };
         let goes_on = self.goes_on();
-        let registered = granted.grant.parse().ok().and_then(|uid: Uuid| Some((uid, self.grants.get_mut(&uid)?)));
+        let registered =
+            granted.grant.parse().ok().and_then(|uid: Uuid| Some((uid, self.grants.get_mut(&uid)?)));
         let Some((uid, grant)) = registered else {
             if goes_on {
                 return Ok(());
@@ -349,7 +356,9 @@ impl Sequence {
             return Err(Failure::tampered("somebody relies on a consent grant that was withdrawn"));
         }
         if (grant.from, grant.until) != (granted.from, granted.until) {
-            return Err(Failure::tampered("a consent grant is said to hold at another time than was registered"));
+            return Err(Failure::tampered(
+                "a consent grant is said to hold at another time than was registered",
+            ));
         }
         if let Some(call) = leaf.call
             && let Some(track) = self.calls.get_mut(&call)

@@ -167,14 +167,17 @@ fn a_log_that_goes_on_from_another_says_so_and_what_was_not_decided_again() {
     let mut log = Log::new();
     let (open, _) = log.whole_call("before");
     log.drafts.clear();
-    let previous = Previous { origin: "gateway.example.com/acme.0".into(), size: 40, root: "cm9vdA==".into() };
+    let previous =
+        Previous { origin: "gateway.example.com/acme.0".into(), size: 40, root: "cm9vdA==".into() };
     log.entry(&Actor::gateway(), Body::LogOpened { previous, cause: LogCause::Period }, None);
     log.happens(open, policy::What::ConsentWithdrawn { participants: vec![0] });
     log.whole_call("after");
     let report = verified(&log.export()).unwrap();
     let origin = "gateway.example.com/acme.0".to_owned();
     assert_eq!(report.continues, Some(Continued { origin, size: 40, root: "cm9vdA==".into() }));
-    assert!(report.warnings.iter().any(|warning| warning.contains("1 decisions on calls that were opened there")));
+    assert!(
+        report.warnings.iter().any(|warning| warning.contains("1 decisions on calls that were opened there"))
+    );
     // Only its first entry can say so.
     log.drafts.swap(0, 1);
     assert_eq!(found(&log).verdict, Verdict::Tampered);

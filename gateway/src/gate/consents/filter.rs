@@ -149,7 +149,10 @@ fn of_outcomes(text: &str) -> Result<Vec<&'static str>, Fault> {
         let (_, kinds) = known.ok_or_else(|| {
             let all: Vec<&str> = OUTCOMES.iter().map(|(outcome, _)| *outcome).collect();
             let all = all.join("`, `");
-            Fault::invalid("invalid-filter", format!("`outcome` has no `{}`; the words are `{all}`", short(word)))
+            Fault::invalid(
+                "invalid-filter",
+                format!("`outcome` has no `{}`; the words are `{all}`", short(word)),
+            )
         })?;
         types.extend_from_slice(kinds);
     }
@@ -160,7 +163,10 @@ fn of_types(text: &str) -> Result<Vec<&'static str>, Fault> {
     let known = |word: &str| {
         TYPES.iter().copied().find(|kind| *kind == word).ok_or_else(|| {
             let hint = "`GET /openapi.json` lists them";
-            Fault::invalid("invalid-filter", format!("there are no entries of type `{}`; {hint}", short(word)))
+            Fault::invalid(
+                "invalid-filter",
+                format!("there are no entries of type `{}`; {hint}", short(word)),
+            )
         })
     };
     words(text).map(known).collect()
@@ -183,7 +189,10 @@ fn code(text: &str) -> Result<Code, Fault> {
 
 fn uuid(text: &str) -> Result<Uuid, Fault> {
     text.parse().map_err(|_| {
-        Fault::invalid("invalid-filter", "`recording` is no id of a recording; `GET /v1/recordings` lists them")
+        Fault::invalid(
+            "invalid-filter",
+            "`recording` is no id of a recording; `GET /v1/recordings` lists them",
+        )
     })
 }
 

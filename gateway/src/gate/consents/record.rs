@@ -4,6 +4,7 @@ use policy::What;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::clock::written;
 use crate::gate::Fault;
 use crate::ledger::EntryRow;
 use crate::trail::{self, Body, Leaf, Saw};
@@ -43,6 +44,23 @@ impl Record {
         }))
     }
 
+    /// It in a line of words: place, time, type, call, who acted, and what was decided.
+    #[must_use]
+    pub fn to_words(&self) -> String {
+        let leaf = &self.leaf;
+        let mut words = vec![
+            format!("#{}.{}", self.row.epoch, self.row.seq),
+            written(leaf.at),
+            leaf.kind.clone(),
+            self.row.call_id.clone().unwrap_or_else(|| "-".into()),
+            format!("{} ({})", leaf.actor.credential, leaf.actor.role),
+        ];
+        words.extend(self.saw().map(|saw| saw.recording.clone()));
+        words.extend(self.refusal().map(str::to_owned));
+        words.extend(self.recording().map(|id| format!("recording {id}")));
+        words.join("  ")
+    }
+
     pub(super) fn call(&self) -> Option<String> {
         self.leaf.call.map(|call| call.to_string())
     }
@@ -65,7 +83,9 @@ impl Record {
                 | What::Left { participants },
             ) => participants.clone(),
             Some(What::Joined(joined)) => vec![joined.participant],
-            Some(What::Located { participant, .. } | What::Answered { participant, .. }) => vec![*participant],
+            Some(What::Located { participant, .. } | What::Answered { participant, .. }) => {
+                vec![*participant]
+            }
             Some(
                 What::ToneStarted
                 | What::ToneStopped

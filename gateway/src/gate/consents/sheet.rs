@@ -106,9 +106,8 @@ fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
     let name = |participant: u32| names.of(&call, participant);
     let saw = record.saw();
     let people = saw.map(|saw| saw.participants.as_slice()).unwrap_or_default();
-    let participants = people.iter().map(|person| {
-        format!("{} ({}, {})", name(person.p), word(&person.role), person.state)
-    });
+    let participants =
+        people.iter().map(|person| format!("{} ({}, {})", name(person.p), word(&person.role), person.state));
     let places = people.iter().filter(|person| !person.places.is_empty()).map(|person| {
         let places = person.places.iter().map(|place| format!("{} {}", place.code, word(&place.evidence)));
         format!("{}: {}", name(person.p), joined(places, ", "))
@@ -163,7 +162,8 @@ fn plain(cell: &str) -> Cow<'_, str> {
 }
 
 /// What a formula begins with, full-width forms included.
-const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+const FORMULA: [char; 11] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 fn joined(parts: impl Iterator<Item = String>, between: &str) -> String {
     parts.collect::<Vec<_>>().join(between)
@@ -180,7 +180,19 @@ mod tests {
 
     #[test]
     fn no_cell_is_a_formula() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\u{ff1d}1", "\u{ff0b}1", "\u{ff0d}1", "\u{ff20}x"] {
+        for cell in [
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "\u{ff1d}1",
+            "\u{ff0b}1",
+            "\u{ff0d}1",
+            "\u{ff20}x",
+        ] {
             assert_eq!(plain(cell), format!("'{cell}"));
         }
         for cell in ["", "a=1", "1-1", "'=1", "{\"a\":\"=1\"}"] {

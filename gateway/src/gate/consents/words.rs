@@ -55,8 +55,8 @@ pub const TYPES: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::TYPES;
     use super::super::OUTCOMES;
+    use super::TYPES;
 
     #[test]
     fn the_types_are_those_that_entries_are_given() {

@@ -46,7 +46,10 @@ fn a_flipped_byte_is_found_in_every_file_and_the_entry_is_named() {
             } else if path == "checkpoint" {
                 // Another origin is another log, which the trust file does not name; a larger size asks
                 // for files that are not there.
-                assert!(matches!(failure.verdict, Verdict::Tampered | Verdict::Unusable | Verdict::Incomplete));
+                assert!(matches!(
+                    failure.verdict,
+                    Verdict::Tampered | Verdict::Unusable | Verdict::Incomplete
+                ));
             } else {
                 assert_eq!(failure.verdict, Verdict::Tampered, "{place}");
             }

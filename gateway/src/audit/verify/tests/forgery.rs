@@ -63,7 +63,11 @@ fn an_entry_put_in_or_moved_within_a_call_is_found() {
             let mut moved = log.clone();
             moved.drafts.swap(index, next);
             let failure = found(&moved);
-            assert_eq!((failure.verdict, failure.index), (Verdict::Tampered, Some(index as u64)), "{failure}");
+            assert_eq!(
+                (failure.verdict, failure.index),
+                (Verdict::Tampered, Some(index as u64)),
+                "{failure}"
+            );
         }
     }
 }
@@ -114,7 +118,10 @@ fn a_forged_decision_is_found_by_deciding_again_and_by_nothing_else() {
         |saw| saw.recorder = "stopped or so".into(),
         |saw| saw.action = "end-call".into(),
         |saw| saw.requirement = "one/none".into(),
-        |saw| saw.participants[0].state = if saw.participants[0].state == "consented" { "left" } else { "consented" }.into(),
+        |saw| {
+            saw.participants[0].state =
+                if saw.participants[0].state == "consented" { "left" } else { "consented" }.into()
+        },
         |saw| saw.participants[0].places.clear(),
         |saw| drop(saw.participants.pop()),
     ];
@@ -129,7 +136,12 @@ fn a_forged_decision_is_found_by_deciding_again_and_by_nothing_else() {
             | Body::Refused { saw, .. } => forgery(saw),
             other => panic!("{other:?}"),
         });
-        assert_found(&found(&forged), Verdict::Tampered, index as u64, "not what the facts and the table give");
+        assert_found(
+            &found(&forged),
+            Verdict::Tampered,
+            index as u64,
+            "not what the facts and the table give",
+        );
         looked_at += usize::from(draft.call.is_some());
     }
     assert!(looked_at > 100);
@@ -144,7 +156,12 @@ fn a_forged_fact_is_found_where_it_changes_a_decision() {
         facts.what = What::ConsentGiven { participants: vec![0], method: Method::Dtmf };
         leaf.kind = leaf.body.kind().into();
     });
-    assert_found(&found(&forged), Verdict::Tampered, declined as u64, "not what the facts and the table give");
+    assert_found(
+        &found(&forged),
+        Verdict::Tampered,
+        declined as u64,
+        "not what the facts and the table give",
+    );
     let opened = position(&log, "call.opened");
     let forged = rewritten(&log, opened, |leaf| {
         let Body::Opened { facts, .. } = &mut leaf.body else { panic!() };
@@ -271,7 +288,8 @@ fn what_was_never_registered_counts_for_nothing() {
         |prompt| prompt.duration_ms = 1000,
     ] {
         let forged = rewritten(&log, index, |leaf| {
-            let Body::Event { facts: Event { what: What::PromptStarted { prompt, .. }, .. }, .. } = &mut leaf.body
+            let Body::Event { facts: Event { what: What::PromptStarted { prompt, .. }, .. }, .. } =
+                &mut leaf.body
             else {
                 panic!()
             };
@@ -349,7 +367,9 @@ fn a_recording_that_is_gone_or_held_is_left_alone() {
         entry(log, Body::Deleted { recording });
     });
     assert!(what.contains("legal hold"));
-    assert!(of(&|log, recording| entry(log, Body::Fetched { recording, range: (0, 4097) })).contains("bytes"));
+    assert!(
+        of(&|log, recording| entry(log, Body::Fetched { recording, range: (0, 4097) })).contains("bytes")
+    );
     let what = of(&|log, _| entry(log, Body::Fetched { recording: Uuid::new_v4(), range: (0, 1) }));
     assert!(what.contains("never accepted"));
 }
@@ -385,7 +405,14 @@ mod the_law_desk {
     use super::*;
     use crate::trail::Origin;
 
-    fn version(log: &mut Log, who: &Actor, number: i64, table: &str, base: Option<&str>, loosens: Option<Uuid>) -> u64 {
+    fn version(
+        log: &mut Log,
+        who: &Actor,
+        number: i64,
+        table: &str,
+        base: Option<&str>,
+        loosens: Option<Uuid>,
+    ) -> u64 {
         let body = Body::Table {
             table: table.into(),
             version: number,
@@ -461,7 +488,11 @@ mod the_law_desk {
     #[test]
     fn a_version_that_loosens_and_does_not_say_so_is_found_where_the_tables_are_there() {
         let strict = crate::serve::DEFAULT_TABLE.to_owned();
-        let loose = strict.replacen("announcement_must_be_recorded = true", "announcement_must_be_recorded = false", 1);
+        let loose = strict.replacen(
+            "announcement_must_be_recorded = true",
+            "announcement_must_be_recorded = false",
+            1,
+        );
         assert_ne!(strict, loose);
         let digest = |text: &str| policy::Table::parse(text).unwrap().digest().to_owned();
         let (from, to) = (digest(&strict), digest(&loose));

@@ -87,10 +87,8 @@ fn rotated() -> (Log, Files) {
     let mut log = Log::busy(1);
     let mut files: Vec<(usize, Note)> = Vec::new();
     for (old, new) in [(1, 2), (2, 3)] {
-        let body = Body::LogKey {
-            key: key(new).verifier().to_string(),
-            retired: key(old).verifier().to_string(),
-        };
+        let body =
+            Body::LogKey { key: key(new).verifier().to_string(), retired: key(old).verifier().to_string() };
         log.entry(&Actor::gateway(), body, None);
         let size = log.drafts.len();
         files.push((size, head_of(&log.leaves(), &[&key(old), &key(new)])));
@@ -134,10 +132,8 @@ fn a_key_that_nobody_handed_over_is_not_followed() {
     assert_found(&failure, Verdict::Incomplete, first, "both keys");
     // It is signed with the new key alone: a thief of the tree, not of the old key.
     let mut alone = files.clone();
-    alone.put(
-        &format!("checkpoints/{}", first + 1),
-        head_of(&log.leaves()[..first as usize + 1], &[&key(2)]),
-    );
+    alone
+        .put(&format!("checkpoints/{}", first + 1), head_of(&log.leaves()[..first as usize + 1], &[&key(2)]));
     assert_found(&verified(&alone).unwrap_err(), Verdict::Incomplete, first, "both keys");
     // The newest head is signed with a retired key.
     let mut retired = files.clone();
@@ -171,11 +167,8 @@ fn a_change_of_keys_that_was_begun_twice_counts_once() {
 fn witnesses_are_asked_for_and_named() {
     let log = Log::busy(2);
     let mut files = log.export();
-    let policy = format!(
-        "log {}\nwitness north {}\nquorum north\n",
-        key(1).verifier(),
-        witness(5).cosigner()
-    );
+    let policy =
+        format!("log {}\nwitness north {}\nquorum north\n", key(1).verifier(), witness(5).cosigner());
     let trust = Trust::parse(&policy).unwrap();
     let failure = verify(&files, &trust, &options()).unwrap_err();
     assert_eq!(failure.verdict, Verdict::Incomplete, "{failure}");
