@@ -5,6 +5,7 @@
 
 mod account;
 mod calls;
+mod consents;
 mod evidence;
 mod law;
 mod log;

@@ -7,6 +7,7 @@ mod bar;
 mod check;
 mod decide;
 mod demo;
+mod find;
 mod media;
 mod out;
 mod table;
@@ -19,7 +20,7 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::gate::{Fault, Form};
+use crate::gate::Fault;
 use crate::serve::{self, ServeError};
 
 #[derive(Parser)]
@@ -186,18 +187,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         }
         Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
-        Command::Audit(audit::Audit::Verify(command)) => audit::verify_offline(&config, &command, json),
-        Command::Audit(audit::Audit::Export(command)) => on_runtime(audit::export(config, command, json)),
-        Command::Audit(audit::Audit::Prove(command)) => on_runtime(audit::prove(config, command, json)),
-        Command::Audit(audit::Audit::Vcon { account, call, signed }) => {
-            let form = if signed { Form::SignedVcon } else { Form::Vcon };
-            on_runtime(audit::hand_out(config, &account, &call, form))
-        }
-        Command::Audit(audit::Audit::ConsentRecord { account, call }) => {
-            on_runtime(audit::hand_out(config, &account, &call, Form::ConsentRecord))
-        }
-        Command::Audit(audit::Audit::Key { log }) => on_runtime(audit::key(config, log)),
-        Command::Audit(audit::Audit::RotateKey) => on_runtime(audit::rotate_key(config, json)),
+        Command::Audit(command) => audit::run(config, command, json),
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))

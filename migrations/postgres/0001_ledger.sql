@@ -83,6 +83,7 @@ CREATE TABLE participant (
     UNIQUE (call, id)
 );
 
+CREATE INDEX participant_by_id ON participant (id);
 CREATE INDEX participant_by_grant ON participant (consent_grant) WHERE consent_grant IS NOT NULL;
 
 -- The logs: one for each account, and one for the system. The current epoch of each: how many entries
@@ -210,6 +211,8 @@ CREATE TABLE entry_mention (
     seq   BIGINT NOT NULL,
     PRIMARY KEY (log, key, epoch, seq)
 );
+
+CREATE INDEX entry_mention_by_place ON entry_mention (log, epoch, seq);
 
 -- Signed heads: the newest of each epoch, and those that are kept.
 CREATE TABLE checkpoint (

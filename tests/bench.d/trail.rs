@@ -187,8 +187,8 @@ async fn ask(at: &str, questions: usize) -> Outcome<()> {
         let leaf: trail::Leaf = serde_json::from_slice(&row.leaf)?;
         let mut question = Question { log: "bench".into(), ..Question::default() };
         match number % 4 {
-            0 => question.call = leaf.call,
-            1 => question.keys = vec!["place:US-CA".into()],
+            0 => question.calls = leaf.call.map(|call| vec![call]),
+            1 => question.keys = vec![vec!["place:US-CA".into()]],
             2 => {
                 let at = leaf.at.as_millisecond();
                 (question.from, question.until) = (Some(at), Some(at + 600_000));

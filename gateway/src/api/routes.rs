@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::{Door, account, calls, evidence, law, log, media, upload};
+use super::{Door, account, calls, consents, evidence, law, log, media, upload};
 use crate::access::Role;
 
 /// One route.
@@ -58,7 +58,7 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/prompts/{id}/check", get(account::check_prompt)),
         ("/v1/consent-grants/{id}", put(account::put_grant).get(account::grant)),
         ("/v1/consent-grants/{id}/withdraw", post(account::withdraw_grant)),
-        ("/v1/consents", get(account::consents)),
+        ("/v1/consents", get(consents::answer)),
         ("/v1/jurisdictions", get(law::jurisdictions)),
         ("/v1/jurisdictions/check", post(law::check)),
         ("/v1/jurisdictions/versions", get(law::versions)),
@@ -159,7 +159,12 @@ pub const TABLE: &[Entry] = &[
         &[Counsel, Registrar, Admin],
         "Withdraws consent given outside a call.",
     ),
-    entry_of("GET", "/v1/consents", &[Auditor, Counsel, Admin], "Consent records by call and time."),
+    entry_of(
+        "GET",
+        "/v1/consents",
+        &[Auditor, Counsel, Admin],
+        "Entries of the trail, by what they have to do with.",
+    ),
     entry_of(
         "GET",
         "/v1/log/{log}/checkpoint",

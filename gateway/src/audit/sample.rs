@@ -394,9 +394,9 @@ impl Log {
             let leaf: trail::Leaf = serde_json::from_slice(&draft.leaf).unwrap();
             match leaf.body {
                 Body::Prompt { .. } | Body::Gap { .. } => true,
-                Body::Fetched { recording: id, .. } | Body::Deleted { recording: id } | Body::Held { recording: id, .. } => {
-                    recording == Some(id)
-                }
+                Body::Fetched { recording: id, .. }
+                | Body::Deleted { recording: id }
+                | Body::Held { recording: id, .. } => recording == Some(id),
                 _ => draft.call == Some(call),
             }
         };

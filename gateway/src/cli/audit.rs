@@ -6,8 +6,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::bar::Bar;
+use super::find::{self, Find};
 use super::out::say;
-use super::{CliError, out};
+use super::{CliError, on_runtime, out};
 use crate::anchoring;
 use crate::audit::pack;
 use crate::audit::source::{Archive, Directory, Source};
@@ -27,6 +28,8 @@ pub(super) enum Audit {
     Verify(Verify),
     /// Take a log along, as files that anybody can verify
     Export(Export),
+    /// Find entries by what they have to do with; the question is logged
+    Find(Box<Find>),
     /// Make a proof pack, which anybody can verify offline
     Prove(Prove),
     /// A call as a vCon with its lawful basis
@@ -107,10 +110,28 @@ pub(super) struct Export {
     details: bool,
 }
 
-pub(super) fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
+pub(super) fn run(config: Config, command: Audit, as_json: bool) -> Result<(), CliError> {
+    match command {
+        Audit::Verify(command) => verify_offline(&config, &command, as_json),
+        Audit::Export(command) => on_runtime(export(config, command, as_json)),
+        Audit::Find(command) => on_runtime(find::run(config, *command, as_json)),
+        Audit::Prove(command) => on_runtime(prove(config, command, as_json)),
+        Audit::Vcon { account, call, signed } => {
+            let form = if signed { Form::SignedVcon } else { Form::Vcon };
+            on_runtime(hand_out(config, &account, &call, form))
+        }
+        Audit::ConsentRecord { account, call } => {
+            on_runtime(hand_out(config, &account, &call, Form::ConsentRecord))
+        }
+        Audit::Key { log } => on_runtime(key(config, log)),
+        Audit::RotateKey => on_runtime(rotate_key(config, as_json)),
+    }
+}
+
+fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
     let path = Path::new(&command.what);
     if !path.exists() {
-        return super::on_runtime(verify_live(config.clone(), command, as_json));
+        return on_runtime(verify_live(config.clone(), command, as_json));
     }
     let trust = command.trust.as_ref().ok_or_else(|| {
         CliError::Wrong(
@@ -198,7 +219,7 @@ fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> R
     Ok(())
 }
 
-pub(super) async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliError> {
+async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let Subject { recording, call, no_recording } = &command.subject;
     let about = match (recording, call, no_recording) {
@@ -217,7 +238,7 @@ pub(super) async fn prove(config: Config, command: Prove, as_json: bool) -> Resu
     Ok(())
 }
 
-pub(super) async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Result<(), CliError> {
+async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let document = gate.export(&Actor::command_line(), account, call, form).await?;
     gate.ledger.close().await;
@@ -258,7 +279,7 @@ fn unusable(as_json: bool, failure: Failure) -> CliError {
     CliError::Exit(failure.verdict.exit_code())
 }
 
-pub(super) async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
+async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&command.log).await?;
     if gate.stored_head(&at).await?.is_none() {
@@ -283,7 +304,7 @@ pub(super) async fn export(config: Config, command: Export, as_json: bool) -> Re
     Ok(())
 }
 
-pub(super) async fn key(config: Config, log: String) -> Result<(), CliError> {
+async fn key(config: Config, log: String) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&log).await?;
     let trust = own_trust(&config, &gate.secrets.log, &at)?;
@@ -292,7 +313,7 @@ pub(super) async fn key(config: Config, log: String) -> Result<(), CliError> {
     Ok(())
 }
 
-pub(super) async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
+async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     gate.secrets.log.make_next().map_err(serve::ServeError::from)?;
     gate.ledger.close().await;

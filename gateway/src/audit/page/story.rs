@@ -82,7 +82,8 @@ impl Story {
         let mut story = Story { uid, medium: "not said", ..Story::default() };
         let mut replay: Option<Replay> = None;
         // What is said of people and of the law is how it stood when the recording was accepted.
-        let accepted = pack.entries.iter().find(|entry| entry.read().is_some_and(|leaf| accepts(pack, &leaf)));
+        let accepted =
+            pack.entries.iter().find(|entry| entry.read().is_some_and(|leaf| accepts(pack, &leaf)));
         let settled = accepted.map_or(u64::MAX, |entry| entry.index);
         for entry in &pack.entries {
             let Some(leaf) = entry.read() else { continue };

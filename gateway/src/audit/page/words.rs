@@ -22,9 +22,13 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
             format!("The platform asked to record, and was refused: {}.", refusal(code))
         }
         Body::Accepted { bytes, .. } => {
-            format!("The recording was accepted: every second of it is covered. Sealed, it has {bytes} bytes.")
+            format!(
+                "The recording was accepted: every second of it is covered. Sealed, it has {bytes} bytes."
+            )
         }
-        Body::Refused { code, .. } => format!("An upload was refused, and nothing of it kept: {}.", refusal(code)),
+        Body::Refused { code, .. } => {
+            format!("An upload was refused, and nothing of it kept: {}.", refusal(code))
+        }
         Body::Gap { from, until, .. } => format!(
             "The trail could not be written from {} to {}: what was reported then may be missing.",
             moment(*from),
@@ -41,7 +45,9 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
             format!("A prompt of {} was registered.", seconds(*duration_ms))
         }
         Body::Grant { from, until, .. } => match until {
-            Some(until) => format!("Consent given before was registered, from {} to {}.", moment(*from), moment(*until)),
+            Some(until) => {
+                format!("Consent given before was registered, from {} to {}.", moment(*from), moment(*until))
+            }
             None => format!("Consent given before was registered, from {} on.", moment(*from)),
         },
         Body::GrantWithdrawn { .. } => "Consent given before was withdrawn.".into(),
@@ -65,7 +71,9 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
 
 fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
     match &facts.what {
-        What::PromptStarted { participants, .. } => format!("A prompt began to play to {}.", names(participants)),
+        What::PromptStarted { participants, .. } => {
+            format!("A prompt began to play to {}.", names(participants))
+        }
         What::PromptCompleted { participants, played_ms, .. } => {
             format!("The prompt was played to its end to {}: {}.", names(participants), seconds(*played_ms))
         }
