@@ -20,6 +20,7 @@ mod golden;
 mod harness;
 mod interop;
 mod messages;
+mod postgres;
 mod properties;
 mod scenario;
 mod site;
