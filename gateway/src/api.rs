@@ -5,7 +5,9 @@
 
 mod account;
 mod calls;
+mod evidence;
 mod law;
+mod log;
 mod media;
 pub mod openapi;
 mod problem;
@@ -42,6 +44,12 @@ pub struct Door {
     pub upload_pace: Pace,
 }
 
+impl AsRef<Gate> for Door {
+    fn as_ref(&self) -> &Gate {
+        &self.gate
+    }
+}
+
 /// The whole service.
 // The order matters: whatever happens below, unread bodies are discarded so that the answer can be
 // read (outermost), panics become opaque 500s, every answer is logged, and nothing is handled
@@ -51,7 +59,7 @@ pub fn router(door: Arc<Door>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&door), authorize))
-        .layer(from_fn(log))
+        .layer(from_fn(note_answer))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(from_fn(discard_unread))
         .with_state(door)
@@ -69,6 +77,10 @@ async fn authorize(
     }
     let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
+    // Public logs are read without credentials: the handler asks whether this one is.
+    if header.is_none() && entry.is_some_and(|entry| entry.path.starts_with(PUBLIC)) {
+        return Ok(next.run(request).await);
+    }
     let Some(from) = from else { return Err(problem::unauthorized()) };
     let principal = match door.access.check(header.as_deref(), from).await {
         Ok(principal) => principal,
@@ -96,10 +108,13 @@ async fn authorize(
     Ok(response)
 }
 
+/// What may be read without credentials where its account says so.
+const PUBLIC: &str = "/v1/log/";
+
 #[derive(Clone)]
 struct Credential(String);
 
-async fn log(request: Request, next: Next) -> Response {
+async fn note_answer(request: Request, next: Next) -> Response {
     let begun = std::time::Instant::now();
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();

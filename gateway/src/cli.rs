@@ -2,6 +2,7 @@
 
 mod admin;
 mod asked;
+mod audit;
 mod bar;
 mod check;
 mod decide;
@@ -18,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LedgerUrl};
-use crate::gate::Fault;
+use crate::gate::{Fault, Form};
 use crate::serve::{self, ServeError};
 
 #[derive(Parser)]
@@ -106,6 +107,9 @@ enum Command {
     /// The table of jurisdictions: check, compare, rehearse, publish
     #[command(subcommand)]
     Table(table::TableCommand),
+    /// The audit trail: verify it, take it along, and the key that signs it
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Reach every dependency and say what `serve` would do
     Check {
         /// A table of jurisdictions instead of the one that is compiled in
@@ -189,6 +193,18 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         }
         Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
+        Command::Audit(audit::Audit::Verify(command)) => audit::verify_offline(&config, &command, json),
+        Command::Audit(audit::Audit::Export(command)) => on_runtime(audit::export(config, command, json)),
+        Command::Audit(audit::Audit::Prove(command)) => on_runtime(audit::prove(config, command, json)),
+        Command::Audit(audit::Audit::Vcon { account, call, signed }) => {
+            let form = if signed { Form::SignedVcon } else { Form::Vcon };
+            on_runtime(audit::hand_out(config, &account, &call, form))
+        }
+        Command::Audit(audit::Audit::ConsentRecord { account, call }) => {
+            on_runtime(audit::hand_out(config, &account, &call, Form::ConsentRecord))
+        }
+        Command::Audit(audit::Audit::Key { log }) => on_runtime(audit::key(config, log)),
+        Command::Audit(audit::Audit::RotateKey) => on_runtime(audit::rotate_key(config, json)),
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))

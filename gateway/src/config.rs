@@ -1,10 +1,14 @@
 //! The configuration: one TOML file, every key with a default.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
+use crate::export::Controller;
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +34,18 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// A proxy on this machine or network terminates TLS: plain HTTP may be spoken beyond loopback.
     pub behind_tls_proxy: bool,
+    /// Who is asked to cosign the heads of the logs.
+    pub witness: Vec<WitnessConfig>,
+    /// Who is asked to stamp them with a time.
+    pub timestamp: Vec<TimestampConfig>,
+    /// Where they are kept out of the operator's reach.
+    pub write_once: Option<WriteOnceConfig>,
+    /// Who an account's recordings are made for, by account.
+    pub controller: BTreeMap<String, Controller>,
+    /// The certificate and the RSA key that vCons are signed with, PEM.
+    pub vcon_signing: Option<Tls>,
+    /// Where the gateway is reached from outside: `https://gateway.example.com`.
+    pub public_url: Option<String>,
     /// Limits of uploads.
     pub upload: Upload,
     /// The most connections at once.
@@ -100,6 +116,12 @@ impl Default for Config {
             ip_database: None,
             tls: None,
             behind_tls_proxy: false,
+            witness: Vec::new(),
+            timestamp: Vec::new(),
+            write_once: None,
+            controller: BTreeMap::new(),
+            vcon_signing: None,
+            public_url: None,
             upload: Upload::default(),
             connections: 1024,
             drain_seconds: 30,

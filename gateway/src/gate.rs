@@ -12,18 +12,22 @@ pub mod ask;
 mod barred;
 mod consents;
 mod desk;
+mod evidence;
 mod explain;
 mod fault;
 mod fetch;
+mod handout;
 mod impact;
 pub mod lawbook;
 mod laws;
+mod live;
 mod observe;
 pub mod offline;
 mod open;
 mod register;
 pub mod speak;
 mod store;
+mod transparency;
 mod turns;
 mod vigil;
 
@@ -39,10 +43,13 @@ use uuid::Uuid;
 pub use barred::Barred;
 pub(crate) use desk::today;
 pub use desk::{Author, Outcome};
+pub use evidence::{About, Exports, Form};
 pub use fault::{Fault, FaultKind};
 pub use fetch::{Listing, Served};
+pub use handout::{HandoutError, Sink};
 pub use impact::Impact;
 pub use laws::{Laws, Watched};
+pub use live::Live;
 pub(crate) use register::check_prompt;
 pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
@@ -83,6 +90,8 @@ pub struct Gate {
     pub turns: Turns,
     /// Calls on which something restrictive happened that could not be logged.
     pub barred: Barred,
+    /// What exports need to know beside the trail.
+    pub exports: Exports,
     /// Signs the logs; only `serve` has one.
     pub notary: Option<Notary>,
     /// Work that goes on when its client is gone.

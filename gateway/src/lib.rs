@@ -4,11 +4,15 @@
 pub mod architecture {}
 
 pub mod access;
+pub mod anchor;
+pub mod anchoring;
 pub mod api;
+pub mod audit;
 pub mod body;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod export;
 pub mod gate;
 pub mod ledger;
 pub mod listen;

@@ -135,10 +135,7 @@ impl Notary {
     /// The origin of an epoch of a log: what its heads begin with.
     #[must_use]
     pub fn origin(&self, at: &Epoch) -> String {
-        match at.epoch {
-            1 => format!("{}/{}", self.name, at.log),
-            epoch => format!("{}/{}.{epoch}", self.name, at.log),
-        }
+        origin(&self.name, at)
     }
 
     /// The key that the heads of an epoch are signed with.
@@ -358,6 +355,22 @@ impl Notary {
     fn slot(&self, log: &str) -> Arc<Mutex<Signed>> {
         let mut slots = self.signed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(slots.entry(log.to_owned()).or_default())
+    }
+}
+
+/// The key that the heads of an epoch are signed with, where logs have this name.
+///
+/// # Errors
+///
+/// Where the name cannot stand in a signature.
+pub fn verifier(name: &str, at: &Epoch, seed: &[u8; 32]) -> Result<VerifierKey, NotaryError> {
+    Ok(SigningKey::from_seed(&origin(name, at), seed)?.verifier())
+}
+
+fn origin(name: &str, at: &Epoch) -> String {
+    match at.epoch {
+        1 => format!("{name}/{}", at.log),
+        epoch => format!("{name}/{}.{epoch}", at.log),
     }
 }
 

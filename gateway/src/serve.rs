@@ -11,13 +11,16 @@ use policy::Table;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 use crate::access::Access;
+use crate::anchoring::{AnchoringError, Anchors};
 use crate::api::{Door, router};
 use crate::body::Pace;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LedgerUrl};
-use crate::gate::{Fault, Gate, Laws, Mark, UploadLimits};
+use crate::export::jws::{JwsError, Signer};
+use crate::gate::{Exports, Fault, Gate, Laws, Mark, UploadLimits};
 use crate::ledger::{Chain, Ledger, LedgerError};
 use crate::listen::{self, Limits, tls};
 use crate::locate::{LocateError, Locator};
@@ -121,9 +124,25 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         keys: crate::gate::KeyCache::default(),
         turns: crate::gate::Turns::default(),
         barred: crate::gate::Barred::default(),
+        exports: exports(config)?,
         notary: None,
         tasks: TaskTracker::new(),
     })
+}
+
+/// What exports need, as configured.
+fn exports(config: &Config) -> Result<Exports, ServeError> {
+    let signer = match &config.vcon_signing {
+        Some(files) => {
+            let read = |path: &PathBuf| {
+                std::fs::read(path).map_err(|source| ServeError::Data { path: path.clone(), source })
+            };
+            Some(Signer::from_pem(&read(&files.certificate)?, &Zeroizing::new(read(&files.key)?))?)
+        }
+        None => None,
+    };
+    let public_url = config.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    Ok(Exports { controllers: config.controller.clone(), signer, public_url })
 }
 
 /// Makes the configured table the first version, where there is none yet: when `serve` starts, or
@@ -279,6 +298,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         }
         None => None,
     };
+    let anchors = Anchors::new(config, &clock)?;
     let mut gate = gate(config, clock.clone()).await?;
     let keys = gate.secrets.log.clone();
     let pins = config.pins_dir();
@@ -321,6 +341,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let serving = listen::serve(listener, tls, router(Arc::clone(&door)), limits, shutdown.clone());
     let law = keep_law(Arc::clone(&door), config.jurisdictions.clone(), offered, shutdown.clone());
     let law = tokio::spawn(law);
+    let anchoring = anchors.map(|anchors| tokio::spawn(anchors.run(Arc::clone(&door), shutdown.clone())));
     let trail = tokio::spawn(keep_trail(Arc::clone(&door), mark, shutdown.clone()));
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
@@ -329,6 +350,11 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
             tracing::error!("the law was no longer looked at");
         }
         let mark = trail.await;
+        if let Some(anchoring) = anchoring
+            && anchoring.await.is_err()
+        {
+            tracing::error!("the heads of the logs were no longer brought to anybody");
+        }
         settled.gate.tasks.close();
         if tokio::time::timeout(drain, settled.gate.tasks.wait()).await.is_err() {
             tracing::warn!("uploads were still running at the end of the drain; their senders will retry");
@@ -388,6 +414,12 @@ pub enum ServeError {
     /// The logs do not go on from what was signed.
     #[error(transparent)]
     Notary(#[from] NotaryError),
+    /// Those who confirm the heads of the logs cannot be used as configured.
+    #[error(transparent)]
+    Anchoring(#[from] AnchoringError),
+    /// vCons cannot be signed as configured.
+    #[error("the certificate or the key of `vcon_signing` cannot be used")]
+    Signing(#[from] JwsError),
     /// The store cannot be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),

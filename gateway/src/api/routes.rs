@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::{Door, account, calls, law, media, upload};
+use super::{Door, account, calls, evidence, law, log, media, upload};
 use crate::access::Role;
 
 /// One route.
@@ -42,6 +42,10 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/calls/{call}", put(calls::open).get(calls::show)),
         ("/v1/calls/{call}/decision", get(calls::decision)),
         ("/v1/calls/{call}/explain", get(calls::explain)),
+        ("/v1/calls/{call}/proof", get(evidence::of_call)),
+        ("/v1/calls/{call}/vcon", get(evidence::vcon)),
+        ("/v1/calls/{call}/consent-record", get(evidence::consent_record)),
+        ("/v1/recordings/{id}/proof", get(evidence::of_recording)),
         ("/v1/calls/{call}/participants", post(calls::join)),
         ("/v1/calls/{call}/events", post(calls::observe)),
         ("/v1/calls/{call}/recording", post(calls::control)),
@@ -65,6 +69,8 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/jurisdictions/proposals/{proposal}/reject", post(law::reject)),
         ("/v1/jurisdictions/proposals/{proposal}/withdraw", post(law::withdraw)),
         ("/v1/jurisdictions/{code}", get(law::jurisdiction)),
+        ("/v1/log/{log}/checkpoint", get(log::checkpoint)),
+        ("/v1/log/{log}/tile/{*path}", get(log::tile)),
         ("/v1/law", get(law::chosen).merge(put(law::choose))),
     ]
     .into_iter()
@@ -108,6 +114,20 @@ pub const TABLE: &[Entry] = &[
         &[Auditor, Counsel, Admin],
         "What was decided at a moment, and what would be decided today.",
     ),
+    entry_of(
+        "GET",
+        "/v1/calls/{call}/proof",
+        TABLE_READERS,
+        "A proof pack of a call; with `of=no-recording`, that it has no recording.",
+    ),
+    entry_of("GET", "/v1/calls/{call}/vcon", TABLE_READERS, "A call as a vCon with its lawful basis."),
+    entry_of(
+        "GET",
+        "/v1/calls/{call}/consent-record",
+        TABLE_READERS,
+        "Consent records of a call by ISO/IEC TS 27560, in JSON-LD.",
+    ),
+    entry_of("GET", "/v1/recordings/{id}/proof", TABLE_READERS, "A proof pack of a recording."),
     entry_of("POST", "/v1/calls/{call}/participants", RECORDS, "Somebody joins, or comes back."),
     entry_of("POST", "/v1/calls/{call}/events", RECORDS, "Logs one event or an array of events."),
     entry_of("POST", "/v1/calls/{call}/recording", RECORDS, "Starts, pauses, resumes or stops recording."),
@@ -140,6 +160,18 @@ pub const TABLE: &[Entry] = &[
         "Withdraws consent given outside a call.",
     ),
     entry_of("GET", "/v1/consents", &[Auditor, Counsel, Admin], "Consent records by call and time."),
+    entry_of(
+        "GET",
+        "/v1/log/{log}/checkpoint",
+        TABLE_READERS,
+        "The signed head of a log; anybody's where the account makes its log public.",
+    ),
+    entry_of(
+        "GET",
+        "/v1/log/{log}/tile/{*path}",
+        TABLE_READERS,
+        "Tiles and entry bundles of a log (C2SP tlog-tiles); likewise.",
+    ),
     entry_of("GET", "/v1/jurisdictions", EVERY_ROLE, "The table in force."),
     entry_of("GET", "/v1/jurisdictions/{code}", EVERY_ROLE, "What one place asks, and why."),
     entry_of(

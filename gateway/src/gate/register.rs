@@ -31,6 +31,9 @@ pub struct AccountSettings {
     /// What rows say of emergency calls at a public-safety answering point is switched on.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub public_safety: bool,
+    /// Everybody may read the account's log: its leaves hold nothing that an outsider chose.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub public_log: bool,
 }
 
 impl Default for AccountSettings {
@@ -43,6 +46,7 @@ impl Default for AccountSettings {
             on_withdrawal: of_policy.on_withdrawal,
             overlays: Vec::new(),
             public_safety: of_policy.public_safety,
+            public_log: false,
         }
     }
 }

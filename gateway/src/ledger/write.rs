@@ -205,7 +205,8 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
                 .bind(filler)
         }
         Change::Checkpoint { log, epoch, size, note, at, kept } => {
-            let passed = Statement::new("DELETE FROM checkpoint WHERE log = ? AND epoch = ? AND size < ? AND NOT kept")
+            let passed = Statement::new("DELETE FROM checkpoint WHERE log = ? AND epoch = ? AND size < ? AND NOT kept AND NOT EXISTS \
+                 (SELECT 1 FROM anchor WHERE anchor.log = checkpoint.log AND anchor.epoch = checkpoint.epoch AND anchor.size = checkpoint.size)")
                 .bind(log)
                 .bind(*epoch)
                 .bind(*size);
@@ -222,10 +223,17 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             return vec![passed, signed];
         }
         Change::Anchor { log, epoch, size, kind, name, evidence, at } => {
-            let kept = Statement::new("UPDATE checkpoint SET kept = TRUE WHERE log = ? AND epoch = ? AND size = ?")
+            // What was said of a head that is not kept is of no use once the next is confirmed.
+            let passed = Statement::new(
+                "DELETE FROM anchor WHERE log = ? AND epoch = ? AND size < ? AND kind = ? AND name = ? AND NOT EXISTS \
+                 (SELECT 1 FROM checkpoint WHERE checkpoint.log = anchor.log AND checkpoint.epoch = anchor.epoch \
+                 AND checkpoint.size = anchor.size AND checkpoint.kept)",
+            )
                 .bind(log)
                 .bind(*epoch)
-                .bind(*size);
+                .bind(*size)
+                .bind(*kind)
+                .bind(name);
             let anchor = Statement::new(
                 "INSERT INTO anchor (log, epoch, size, kind, name, evidence, at) VALUES (?, ?, ?, ?, ?, ?, ?) \
                  ON CONFLICT (log, epoch, size, kind, name) DO NOTHING",
@@ -237,7 +245,7 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             .bind(name)
             .bind(evidence)
             .bind(*at);
-            return vec![kept, anchor];
+            return vec![passed, anchor];
         }
         Change::CloseLog { log, epoch, root, note, at } => {
             let closed = Statement::new(

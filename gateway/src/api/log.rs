@@ -1,0 +1,65 @@
+//! The logs, as others read them: C2SP tlog-tiles below `/v1/log/{log}/`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+
+use super::{Door, Named, problem};
+use crate::access::Principal;
+use crate::gate::Fault;
+use crate::ledger::Epoch;
+
+/// Whoever asks: nobody known, where the log is public.
+pub(super) type Reader = Option<axum::Extension<Principal>>;
+
+pub(super) async fn checkpoint(
+    State(door): State<Arc<Door>>,
+    reader: Reader,
+    Named(log): Named<String>,
+) -> Result<Response, Response> {
+    let at = readable(&door, reader, &log).await?;
+    let head = door.gate.published_head(&at).await.map_err(Fault::into_response)?;
+    let mut response = (StatusCode::OK, head.note.to_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
+}
+
+pub(super) async fn tile(
+    State(door): State<Arc<Door>>,
+    reader: Reader,
+    Named((log, path)): Named<(String, String)>,
+) -> Result<Response, Response> {
+    let is_public = reader.is_none();
+    let at = readable(&door, reader, &log).await?;
+    let piece = door.gate.tile(&at, &path).await.map_err(Fault::into_response)?;
+    let mut response = (StatusCode::OK, Body::from(piece.bytes)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    // A partial tile never changes either, but is soon of no use.
+    let caching = match (is_public, piece.is_final) {
+        (true, true) => "public, max-age=31536000, immutable",
+        (false, true) => "private, max-age=31536000, immutable",
+        (true, false) => "public, max-age=300",
+        (false, false) => "private, max-age=300",
+    };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+    Ok(response)
+}
+
+/// The log that a path names, where this reader may read it: another account's looks like none.
+async fn readable(door: &Door, reader: Reader, path: &str) -> Result<Epoch, Response> {
+    let log = path.split('.').next().unwrap_or_default();
+    let own = reader.as_ref().is_some_and(|who| who.account == log);
+    let public = door.gate.is_public_log(log).await.map_err(Fault::into_response)?;
+    match (own || public, reader) {
+        (true, _) => door.gate.epoch(path).await.map_err(Fault::into_response),
+        (false, Some(_)) => Err(Fault::unknown("log").into_response()),
+        (false, None) => Err(problem::unauthorized()),
+    }
+}

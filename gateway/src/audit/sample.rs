@@ -1,0 +1,547 @@
+//! Small logs for tests, written as the gate writes them, and published as a gateway publishes them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use jiff::{SignedDuration, Timestamp};
+use policy::{
+    Call, Claim, Control, Door, Elements, Event, Evidence, Grant, Heard, Joined, Kind, Medium, Method,
+    Opened, Place, Purposes, Role, Settings, Table, What,
+};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::source::{Details, Source, SourceError};
+use crate::seal::{Envelope, Format, WrapAlgorithm, WrappedKey};
+use crate::trail::note::{Checkpoint, Note, SigningKey};
+use crate::trail::tile::{BundleId, TileId, bundles_of, node_in_tile, tile_of, tiles_of, write_bundle};
+use crate::trail::tree::{Edge, Hash, leaf_hash};
+use crate::trail::trust::Trust;
+use crate::trail::{self, Actor, Body, Draft, Saw, hex};
+
+pub(crate) const ORIGIN: &str = "gateway.example.com/acme";
+pub(crate) const ACCOUNT: &str = "acme";
+pub(crate) const KEY: &str = "0c9e2f14d7b35a680c9e2f14d7b35a680c9e2f14d7b35a680c9e2f14d7b35a68";
+
+/// The table that is compiled in.
+pub(crate) fn default_table() -> Arc<Table> {
+    static TABLE: OnceLock<Arc<Table>> = OnceLock::new();
+    Arc::clone(TABLE.get_or_init(|| Arc::new(Table::parse(crate::serve::DEFAULT_TABLE).unwrap())))
+}
+
+/// A log that grows.
+#[derive(Clone)]
+pub(crate) struct Log {
+    pub(crate) now: Timestamp,
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) table: Arc<Table>,
+    pub(crate) tables: BTreeMap<String, String>,
+    pub(crate) calls: BTreeMap<Uuid, Going>,
+    pub(crate) prompt: Uuid,
+    pub(crate) grants: BTreeMap<Uuid, Timestamp>,
+    pub(crate) envelopes: BTreeMap<Uuid, String>,
+    pub(crate) settings: Settings,
+}
+
+/// A call that goes on.
+#[derive(Clone)]
+pub(crate) struct Going {
+    pub(crate) call: Call,
+    pub(crate) head: Uuid,
+    pub(crate) name: String,
+}
+
+pub(crate) fn recorder() -> Actor {
+    Actor { credential: "cg_5f1e7c0a9b3d2468".into(), role: "recorder".into() }
+}
+
+pub(crate) fn listener() -> Actor {
+    Actor { credential: "cg_77aa10c3e9d4b652".into(), role: "listener".into() }
+}
+
+pub(crate) fn counsel() -> Actor {
+    Actor { credential: "cg_20d84f6be1a7c935".into(), role: "counsel".into() }
+}
+
+pub(crate) fn prompt_document() -> Value {
+    json!({
+        "text": "This call is recorded for quality and training. Press 1 to agree, or stay silent to go on unrecorded.",
+        "language": "en", "duration_ms": 4000, "purposes": ["quality"], "delivery": "audio",
+        "sha256": "9b2c51d07e6f4a8890b1c2d3e4f5a6b79b2c51d07e6f4a8890b1c2d3e4f5a6b7",
+        "says": {"recording": "This call is recorded"},
+    })
+}
+
+impl Log {
+    /// A log with an account, its credentials, its key and a prompt.
+    pub(crate) fn new() -> Log {
+        let table = default_table();
+        let mut log = Log {
+            now: "2026-11-20T10:00:00Z".parse().unwrap(),
+            drafts: Vec::new(),
+            tables: [(table.digest().to_owned(), crate::serve::DEFAULT_TABLE.to_owned())].into(),
+            table,
+            calls: BTreeMap::new(),
+            prompt: Uuid::new_v4(),
+            grants: BTreeMap::new(),
+            envelopes: BTreeMap::new(),
+            settings: Settings::default(),
+        };
+        let operator = Actor::command_line();
+        log.entry(&operator, Body::Account {}, Some(json!({"account": ACCOUNT})));
+        for (who, name) in
+            [(recorder(), "the switch"), (listener(), "Ada Lovelace"), (counsel(), "Grace Hopper")]
+        {
+            let body = Body::Credential { credential: who.credential, role: who.role };
+            log.entry(&operator, body, Some(json!({"name": name})));
+        }
+        log.entry(&operator, Body::Key { key: KEY.into() }, None);
+        log.tick(1000);
+        let body = Body::Prompt { version: log.prompt, duration_ms: 4000 };
+        let document = json!({"prompt": "recording", "version": 1, "document": prompt_document()});
+        log.entry(&counsel(), body, Some(document));
+        log
+    }
+
+    pub(crate) fn tick(&mut self, ms: i64) {
+        self.now += SignedDuration::from_millis(ms);
+    }
+
+    pub(crate) fn entry(&mut self, actor: &Actor, body: Body, detail: Option<Value>) -> u64 {
+        self.drafts.push(trail::draft(ACCOUNT, self.now, actor, None, body, detail).unwrap());
+        self.drafts.len() as u64 - 1
+    }
+
+    fn saw(&self, call: &Call) -> Saw {
+        Saw::of(self.table.digest(), &call.decide(self.now))
+    }
+
+    pub(crate) fn opened(&self, participants: Vec<Joined>) -> Opened {
+        Opened {
+            medium: Medium::Telephone,
+            kind: Kind::Conversation,
+            started_at: self.now,
+            recorder_location: Some("US-NY".parse().unwrap()),
+            operator_location: Some("US-NY".parse().unwrap()),
+            purposes: Purposes::known(["quality"]),
+            overlays: Vec::new(),
+            settings: self.settings.clone(),
+            participants,
+        }
+    }
+
+    /// A customer in California by her number and by declaration, and an agent in New York.
+    pub(crate) fn open(&mut self, name: &str) -> Uuid {
+        self.open_with(name, None)
+    }
+
+    pub(crate) fn open_with(&mut self, name: &str, grant: Option<Uuid>) -> Uuid {
+        let place = |code: &str, evidence| Place::new(code.parse().unwrap(), evidence);
+        let customer = Joined {
+            identified: true,
+            places: vec![place("US-CA", Evidence::Declared), place("US-CA", Evidence::Number)],
+            languages: vec!["en".into()],
+            ..Joined::new(0, Role::Customer)
+        };
+        let agent = Joined {
+            identified: true,
+            places: vec![place("US-NY", Evidence::Declared)],
+            grant: grant.map(|grant| Grant {
+                grant: grant.to_string(),
+                works_agreement: false,
+                written: true,
+                purposes: None,
+                from: self.grants[&grant],
+                until: None,
+            }),
+            ..Joined::new(1, Role::Agent)
+        };
+        let facts = self.opened(vec![customer, agent]);
+        let uid = Uuid::new_v4();
+        let call = Call::open(&self.table, self.now, facts.clone());
+        let saw = self.saw(&call);
+        let subjects = vec![(0, "p1:3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into())];
+        let body = Body::Opened { facts, subjects, saw };
+        let detail = json!({"call": name, "participants": ["caller", "agent-7"], "purposes": ["quality"],
+            "direction": "inbound", "aliases": [format!("{name}-leg-b")]});
+        let draft =
+            trail::draft(ACCOUNT, self.now, &recorder(), Some((uid, None)), body, Some(detail)).unwrap();
+        self.calls.insert(uid, Going { call, head: draft.id, name: name.into() });
+        self.drafts.push(draft);
+        uid
+    }
+
+    pub(crate) fn of_call(&mut self, actor: &Actor, uid: Uuid, body: Body, detail: Option<Value>) -> u64 {
+        let head = self.calls[&uid].head;
+        let draft = trail::draft(ACCOUNT, self.now, actor, Some((uid, Some(head))), body, detail).unwrap();
+        self.calls.get_mut(&uid).unwrap().head = draft.id;
+        self.drafts.push(draft);
+        self.drafts.len() as u64 - 1
+    }
+
+    /// Something that happened, as the platform reports it.
+    pub(crate) fn happens(&mut self, uid: Uuid, what: What) -> u64 {
+        self.reported(uid, None, what, recorder())
+    }
+
+    pub(crate) fn reported(&mut self, uid: Uuid, at: Option<Timestamp>, what: What, actor: Actor) -> u64 {
+        let table = Arc::clone(&self.table);
+        let (now, kind) = (self.now, Body::Heartbeat {}.kind());
+        let facts = Event { received_at: now, at, what };
+        let late = super::decisions::loosens(&facts.what)
+            && self.settings.late_evidence_seconds > 0
+            && at.is_some_and(|at| at < now);
+        let going = self.calls.get_mut(&uid).unwrap();
+        going.call.know(&table, now);
+        going.call.apply(&facts);
+        let saw = Saw::of(table.digest(), &going.call.decide(now));
+        let body =
+            Body::Event { facts, subjects: Vec::new(), reported_by: Some("platform".into()), late, saw };
+        let word = body.kind();
+        assert_ne!(word, kind);
+        let detail = json!({"event": {"type": word, "at": at, "evidence":
+            {"source": "switch", "ref": format!("cdr/{uid}"), "sha256": "ab".repeat(32)}}, "clock_offset_ms": 0});
+        self.of_call(&actor, uid, body, Some(detail))
+    }
+
+    pub(crate) fn heard(&self) -> Heard {
+        Heard {
+            version: self.prompt.to_string(),
+            duration_ms: 4000,
+            language: "en".into(),
+            covers_purposes: true,
+            says: Elements::known(["recording"]),
+            purposes: Purposes::known(["quality"]),
+        }
+    }
+
+    pub(crate) fn prompted(&mut self, uid: Uuid, participants: &[u32]) {
+        let participants = participants.to_vec();
+        self.happens(uid, What::PromptStarted { participants: participants.clone(), prompt: self.heard() });
+        self.tick(4100);
+        self.happens(uid, What::PromptCompleted { participants, prompt: self.heard(), played_ms: 4050 });
+        self.tick(900);
+    }
+
+    pub(crate) fn agrees(&mut self, uid: Uuid, participant: u32) {
+        self.happens(uid, What::ConsentGiven { participants: vec![participant], method: Method::Dtmf });
+        self.tick(100);
+    }
+
+    pub(crate) fn start(&mut self, uid: Uuid) -> u64 {
+        let now = self.now;
+        assert!(self.calls[&uid].call.decide(now).permitted(), "{:?}", self.calls[&uid].call.decide(now));
+        self.happens(uid, What::Control(Control::Start))
+    }
+
+    pub(crate) fn refuse_start(&mut self, uid: Uuid) -> u64 {
+        let saw = self.saw(&self.calls[&uid].call);
+        let body = Body::ControlRefused { control: Control::Start, code: "consent-required".into(), saw };
+        self.of_call(&recorder(), uid, body, None)
+    }
+
+    /// A recording from `from` on, where the policy covers it.
+    pub(crate) fn accept(&mut self, uid: Uuid, from: Timestamp, ms: u64) -> Uuid {
+        let claim = Claim::Placed(vec![(from, ms)]);
+        let coverage = self.calls[&uid].call.coverage(&claim, Door::Asks, self.now, &|_, _| true).unwrap();
+        self.accept_anyway(uid, coverage.spans, coverage.granted_ms)
+    }
+
+    pub(crate) fn accept_anyway(
+        &mut self,
+        uid: Uuid,
+        spans: Vec<(Timestamp, Timestamp)>,
+        duration_ms: u64,
+    ) -> Uuid {
+        let id = Uuid::new_v4();
+        let sealed = media();
+        let envelope = Envelope {
+            format: Format::Tink,
+            account: ACCOUNT.into(),
+            recording: id.to_string(),
+            content_type: "audio/wav".into(),
+            bytes: sealed.len() as u64,
+            sha256: Sha256::digest(&sealed).into(),
+            segment_bytes: 65_536,
+            associated_data: crate::seal::associated_data(ACCOUNT, &id.to_string()),
+            key_commitment: [7; 32],
+            keys: vec![WrappedKey {
+                key: KEY.into(),
+                algorithm: WrapAlgorithm::RsaOaep256,
+                encrypted_key: vec![1, 2, 3],
+            }],
+        };
+        let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
+        self.envelopes.insert(id, serde_json::to_string(&envelope).unwrap());
+        let event = Event { received_at: self.now, at: None, what: What::Accepted { duration_ms } };
+        let call = &self.calls[&uid].call;
+        let saw = self.saw(call);
+        let kept = call.requirement(self.now).retention;
+        let body = Body::Accepted {
+            facts: event.clone(),
+            recording: id,
+            envelope: hex(&Sha256::digest(serde_json::to_vec(&bare).unwrap())),
+            media: hex(&envelope.sha256),
+            bytes: envelope.bytes,
+            keys: vec![KEY.into()],
+            spans,
+            keep_until: kept.keep_until(self.now),
+            delete_by: kept.delete_by(self.now),
+            saw,
+        };
+        self.of_call(&recorder(), uid, body, Some(json!({"name": "main"})));
+        self.calls.get_mut(&uid).unwrap().call.apply(&event);
+        id
+    }
+
+    pub(crate) fn grant(&mut self) -> Uuid {
+        let grant = Uuid::new_v4();
+        self.grants.insert(grant, self.now);
+        let body = Body::Grant { grant, from: self.now, until: None };
+        self.entry(
+            &counsel(),
+            body,
+            Some(json!({"grant": "contract-7", "document": {"subject": "agent-7"}})),
+        );
+        grant
+    }
+
+    pub(crate) fn withdraw(&mut self, grant: Uuid, calls: &[Uuid]) -> u64 {
+        let index = self.entry(&counsel(), Body::GrantWithdrawn { grant }, None);
+        for call in calls {
+            self.reported(*call, None, What::ConsentWithdrawn { participants: vec![1] }, counsel());
+        }
+        index
+    }
+
+    /// A call from its opening to its end: prompted, agreed, recorded, stored, fetched.
+    pub(crate) fn whole_call(&mut self, name: &str) -> (Uuid, Uuid) {
+        let uid = self.open(name);
+        self.tick(1200);
+        self.refuse_start(uid);
+        self.tick(300);
+        self.prompted(uid, &[0, 1]);
+        self.agrees(uid, 0);
+        self.agrees(uid, 1);
+        self.start(uid);
+        let from = self.now;
+        self.happens(uid, What::AnnouncementRecorded { participants: vec![0, 1] });
+        self.tick(60_000);
+        self.happens(uid, What::Control(Control::Stop));
+        self.happens(uid, What::Ended);
+        self.tick(2500);
+        let recording = self.accept(uid, from, 60_000);
+        self.tick(5000);
+        (uid, recording)
+    }
+
+    /// Many calls, with everything that an account does in between.
+    pub(crate) fn busy(calls: usize) -> Log {
+        let mut log = Log::new();
+        for number in 0..calls {
+            let (_, recording) = log.whole_call(&format!("call-{number}"));
+            match number % 5 {
+                0 => drop(log.entry(
+                    &listener(),
+                    Body::Fetched { recording, range: (0, 100) },
+                    Some(json!({"purpose": "complaint 17"})),
+                )),
+                1 => drop(log.entry(&counsel(), Body::Held { recording, held: true }, None)),
+                2 => drop(log.entry(&counsel(), Body::Deleted { recording }, None)),
+                3 => {
+                    let grant = log.grant();
+                    let uid = log.open_with(&format!("short-{number}"), Some(grant));
+                    log.tick(10);
+                    log.withdraw(grant, &[uid]);
+                    log.tick(10);
+                    log.happens(uid, What::Ended);
+                }
+                _ => {
+                    let uid = log.open(&format!("refused-{number}"));
+                    log.prompted(uid, &[0]);
+                    log.happens(uid, What::ConsentDeclined { participants: vec![0] });
+                    log.tick(10);
+                    log.refuse_start(uid);
+                    log.happens(uid, What::Ended);
+                }
+            }
+        }
+        log
+    }
+
+    pub(crate) fn leaves(&self) -> Vec<Vec<u8>> {
+        self.drafts.iter().map(|draft| draft.leaf.clone()).collect()
+    }
+
+    /// The log as a gateway exports it.
+    pub(crate) fn export(&self) -> Files {
+        let mut files = publish(&self.leaves(), &key(1));
+        for (digest, text) in &self.tables {
+            let path = super::source::table_path(digest).unwrap();
+            files.0.insert(path, text.clone().into_bytes());
+        }
+        let mut lines = String::new();
+        for (index, draft) in self.drafts.iter().enumerate() {
+            if let Some(detail) = &draft.detail {
+                let line = json!({"index": index, "salt": hex(&detail.salt), "document": detail.document});
+                lines.push_str(&format!("{line}\n"));
+            }
+        }
+        files.0.insert("details.jsonl".into(), lines.into_bytes());
+        files
+    }
+}
+
+/// What sealed media look like.
+pub(crate) fn media() -> Vec<u8> {
+    (0..4096u32).map(|at| (at % 251) as u8).collect()
+}
+
+pub(crate) fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(ORIGIN, &[seed; 32]).unwrap()
+}
+
+pub(crate) fn witness(seed: u8) -> SigningKey {
+    SigningKey::from_seed("witness.example.org", &[seed; 32]).unwrap()
+}
+
+/// Trust in the log's first key, and in nobody else.
+pub(crate) fn trust() -> Trust {
+    Trust::in_log(key(1).verifier()).unwrap()
+}
+
+pub(crate) fn edge_of(leaves: &[Vec<u8>]) -> Edge {
+    let mut edge = Edge::default();
+    leaves.iter().for_each(|leaf| edge.push(leaf_hash(leaf), |_, _| {}));
+    edge
+}
+
+pub(crate) fn head_of(leaves: &[Vec<u8>], keys: &[&SigningKey]) -> Note {
+    let edge = edge_of(leaves);
+    let text = Checkpoint::new(ORIGIN, edge.size(), edge.root()).text();
+    let signatures = keys.iter().map(|key| key.sign_note(&text)).collect();
+    Note { text, signatures }
+}
+
+/// Tiles, bundles and signed head over any leaves at all: what the holder of the key can always make.
+pub(crate) fn publish(leaves: &[Vec<u8>], key: &SigningKey) -> Files {
+    let size = leaves.len() as u64;
+    let mut files = BTreeMap::new();
+    let mut levels: Vec<Vec<Hash>> = vec![leaves.iter().map(|leaf| leaf_hash(leaf)).collect()];
+    while levels.last().unwrap().len() >= 256 {
+        let below = levels.last().unwrap();
+        let roots = below.chunks_exact(256).map(|chunk| {
+            let mut edge = Edge::default();
+            chunk.iter().for_each(|hash| edge.push(*hash, |_, _| {}));
+            edge.root()
+        });
+        levels.push(roots.collect());
+    }
+    for tile in tiles_of(size) {
+        let from = tile.index as usize * 256;
+        let hashes = &levels[usize::from(tile.level)][from..from + usize::from(tile.width)];
+        files.insert(tile.path(), hashes.as_flattened().to_vec());
+    }
+    for bundle in bundles_of(size) {
+        let from = bundle.index as usize * 256;
+        let entries = leaves[from..from + usize::from(bundle.width)].iter().map(Vec::as_slice);
+        files.insert(bundle.path(), write_bundle(entries).unwrap());
+    }
+    files.insert("checkpoint".into(), head_of(leaves, &[key]).to_string().into_bytes());
+    Files(files)
+}
+
+/// The hashes that prove an entry.
+pub(crate) fn proof(leaves: &[Vec<u8>], index: u64) -> Vec<Hash> {
+    let mut nodes = std::collections::HashMap::new();
+    let mut edge = Edge::default();
+    for (index, leaf) in leaves.iter().enumerate() {
+        let id = trail::tree::NodeId { height: 0, index: index as u64 };
+        nodes.insert(id, leaf_hash(leaf));
+        edge.push(leaf_hash(leaf), |id, hash| {
+            nodes.insert(id, hash);
+        });
+    }
+    let ranges = trail::tree::inclusion(index, leaves.len() as u64).unwrap();
+    ranges.iter().map(|range| trail::tree::range_hash(range, |id| nodes.get(&id).copied()).unwrap()).collect()
+}
+
+/// An export in memory.
+#[derive(Clone)]
+pub(crate) struct Files(pub(crate) BTreeMap<String, Vec<u8>>);
+
+impl Files {
+    pub(crate) fn put(&mut self, path: &str, text: impl ToString) {
+        self.0.insert(path.into(), text.to_string().into_bytes());
+    }
+
+    pub(crate) fn flip(&mut self, path: &str, at: usize) {
+        self.0.get_mut(path).unwrap()[at] ^= 1;
+    }
+
+    pub(crate) fn write_to(&self, root: &std::path::Path) {
+        for (path, bytes) in &self.0 {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+
+    pub(crate) fn zip(&self) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (path, bytes) in &self.0 {
+            zip.start_file(path, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn get(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        self.0.get(path).cloned().ok_or_else(|| SourceError::Missing(path.into()))
+    }
+}
+
+impl Source for Files {
+    fn checkpoint(&self) -> Result<String, SourceError> {
+        String::from_utf8(self.get("checkpoint")?).map_err(|_| SourceError::wrong("checkpoint", "not UTF-8"))
+    }
+
+    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError> {
+        let older = self.0.iter().filter(|(path, _)| path.starts_with("checkpoints/"));
+        Ok(older.map(|(_, bytes)| String::from_utf8(bytes.clone()).unwrap()).collect())
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Vec<u8>, SourceError> {
+        self.get(&tile.path())
+    }
+
+    fn bundle(&self, bundle: BundleId) -> Result<Vec<u8>, SourceError> {
+        self.get(&bundle.path())
+    }
+
+    fn table(&self, digest: &str) -> Result<Option<String>, SourceError> {
+        let path = super::source::table_path(digest).unwrap();
+        Ok(self.0.get(&path).map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+    }
+
+    fn details(&self) -> Result<Details<'_>, SourceError> {
+        let bytes = self.0.get("details.jsonl").map(Vec::as_slice).unwrap_or_default();
+        Ok(Box::new(super::source::directory::Lines(std::io::BufReader::new(bytes))))
+    }
+}
+
+/// The nodes of a tree can be computed from its tiles: the test of the tests.
+#[test]
+fn published_tiles_give_the_root_that_was_signed() {
+    let leaves: Vec<Vec<u8>> = (0..700).map(|n| format!("{n}").into_bytes()).collect();
+    let files = publish(&leaves, &key(1));
+    let root = trail::tree::range_hash(&(0..700), |node| {
+        let (level, index) = tile_of(node);
+        let width = trail::tile::width_at(level, index, 700)?;
+        let bytes = files.0.get(&TileId { level, index, width }.path())?;
+        node_in_tile(node, &trail::tile::read_hashes(bytes).ok()?)
+    });
+    assert_eq!(root, Some(edge_of(&leaves).root()));
+}

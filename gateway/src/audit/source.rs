@@ -1,0 +1,191 @@
+//! Where the files of a log come from: an exported directory, an archive of one, a live gateway.
+//!
+//! A source is not trusted. It knows nothing of trees and signatures: it hands out bytes, never
+//! more than [a file of this kind](limits) can have, and says of what is not there that it is
+//! missing.
+//!
+//! **Invariant: no name that a source contains leads out of it**, and none means two files.
+
+pub mod archive;
+pub mod directory;
+
+use serde::Deserialize;
+
+use super::{Failure, Verdict};
+use crate::trail::tile::{BundleId, TileId};
+
+pub use archive::Archive;
+pub use directory::Directory;
+
+/// What a log is verified from. Its methods are called from one thread.
+pub trait Source {
+    /// The signed head.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`].
+    fn checkpoint(&self) -> Result<String, SourceError>;
+
+    /// Older signed heads that were kept, in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`]. That there are none is no error.
+    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError>;
+
+    /// A tile of hashes, as it is served.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`].
+    fn tile(&self, tile: TileId) -> Result<Vec<u8>, SourceError>;
+
+    /// A bundle of entries, as it is served.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`].
+    fn bundle(&self, bundle: BundleId) -> Result<Vec<u8>, SourceError>;
+
+    /// The table with this digest (`sha256:…`), where there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`]. That there is none is no error.
+    fn table(&self, digest: &str) -> Result<Option<String>, SourceError>;
+
+    /// The details that still exist, in the order of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`]. That there are none is no error.
+    fn details(&self) -> Result<Details<'_>, SourceError>;
+}
+
+/// The details of a log, one by one.
+pub type Details<'s> = Box<dyn Iterator<Item = Result<Opening, SourceError>> + 's>;
+
+/// A detail that an entry commits to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// The entry's index.
+    pub index: u64,
+    /// 32 random bytes.
+    pub salt: [u8; 32],
+    /// The exact document.
+    pub document: String,
+}
+
+/// Why a file could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It is not there.
+    #[error("`{0}` is missing")]
+    Missing(String),
+    /// It is there and cannot be what it should be.
+    #[error("`{path}` is damaged: {what}")]
+    Wrong {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// It could not be read.
+    #[error("`{path}` cannot be read: {source}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl SourceError {
+    pub(crate) fn wrong(path: impl Into<String>, what: impl Into<String>) -> SourceError {
+        SourceError::Wrong { path: path.into(), what: what.into() }
+    }
+
+    pub(crate) fn unreadable(
+        path: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> SourceError {
+        SourceError::Unreadable { path: path.into(), source: source.into() }
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Failure {
+        let verdict = match &error {
+            SourceError::Missing(_) => Verdict::Incomplete,
+            SourceError::Wrong { .. } => Verdict::Tampered,
+            SourceError::Unreadable { .. } => Verdict::Unusable,
+        };
+        Failure { verdict, index: None, what: error.to_string() }
+    }
+}
+
+/// A line of `details.jsonl`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    index: u64,
+    salt: String,
+    document: String,
+}
+
+/// Reads one line of `details.jsonl`.
+fn opening(line: &[u8]) -> Result<Opening, SourceError> {
+    let wrong = |what: String| SourceError::wrong(DETAILS, what);
+    let line: Line = serde_json::from_slice(line).map_err(|error| wrong(error.to_string()))?;
+    let salt = unhex(&line.salt)
+        .ok_or_else(|| wrong(format!("the salt of entry {} is not 64 hexadecimal digits", line.index)))?;
+    Ok(Opening { index: line.index, salt, document: line.document })
+}
+
+/// 32 bytes from lower-case hexadecimal.
+pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
+    bytes?.try_into().ok()
+}
+
+/// Where a table lies; none where the digest is no digest.
+pub(crate) fn table_path(digest: &str) -> Option<String> {
+    let hex = digest.strip_prefix("sha256:")?;
+    unhex(hex).map(|_| format!("tables/{hex}.toml"))
+}
+
+fn text(path: &str, bytes: Vec<u8>) -> Result<String, SourceError> {
+    String::from_utf8(bytes).map_err(|_| SourceError::wrong(path, "it is not UTF-8"))
+}
+
+/// The most bytes that a file of each kind can have.
+pub mod limits {
+    /// A signed head: signatures of a hundred witnesses fit in.
+    pub const CHECKPOINT: u64 = 64 * 1024;
+    /// A tile of 256 hashes.
+    pub const TILE: u64 = 256 * 32;
+    /// A bundle of 256 entries of 65,535 bytes, each with its length before it.
+    pub const BUNDLE: u64 = 256 * 65_537;
+    /// A table of jurisdictions.
+    pub const TABLE: u64 = 8 * 1024 * 1024;
+    /// One line of `details.jsonl`.
+    pub const DETAIL: u64 = 1024 * 1024;
+    /// How many older heads are looked at.
+    pub const CHECKPOINTS: usize = 10_000;
+}
+
+const CHECKPOINT: &str = "checkpoint";
+const CHECKPOINTS: &str = "checkpoints";
+const DETAILS: &str = "details.jsonl";
+
+#[cfg(test)]
+mod tests;

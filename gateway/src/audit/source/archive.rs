@@ -1,0 +1,216 @@
+//! A log that was exported to a zip file, and reading zip files that somebody else has made.
+//!
+//! A zip file says itself how long its files are, and lies if it was made to. So nothing is read by
+//! what it says: each file is read up to what [a file of its kind](limits) can have.
+
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use super::directory::Lines;
+use super::{
+    CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, limits, table_path, text,
+};
+use crate::trail::tile::{BundleId, TileId};
+
+/// An exported zip file.
+#[derive(Debug)]
+pub struct Archive<R> {
+    zip: Zip<R>,
+}
+
+impl Archive<Shared> {
+    /// The export in the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] where that is no zip file, or one with names that no export has.
+    pub fn open(path: &Path) -> Result<Archive<Shared>, SourceError> {
+        let file = std::fs::File::open(path)
+            .map_err(|error| SourceError::unreadable(path.display().to_string(), error))?;
+        Archive::new(Shared { file: Arc::new(Mutex::new(file)), at: 0 })
+    }
+}
+
+impl<R: Read + Seek + Clone + Send + 'static> Archive<R> {
+    /// The export in what `reader` reads.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] where that is no zip file, or one with names that no export has.
+    pub fn new(reader: R) -> Result<Archive<R>, SourceError> {
+        Ok(Archive { zip: Zip::new(reader, MAX_FILES)? })
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
+        self.zip.read(path, limit)?.ok_or_else(|| SourceError::Missing(path.into()))
+    }
+}
+
+impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
+    fn checkpoint(&self) -> Result<String, SourceError> {
+        text(CHECKPOINT, self.read(CHECKPOINT, limits::CHECKPOINT)?)
+    }
+
+    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError> {
+        let prefix = format!("{CHECKPOINTS}/");
+        let mut paths = self.zip.names();
+        paths.retain(|path| path.strip_prefix(&prefix).is_some_and(|name| !name.is_empty()));
+        if paths.len() > limits::CHECKPOINTS {
+            return Err(SourceError::wrong(CHECKPOINTS, "it has more files than anybody keeps"));
+        }
+        paths.sort();
+        paths.iter().map(|path| text(path, self.read(path, limits::CHECKPOINT)?)).collect()
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Vec<u8>, SourceError> {
+        self.read(&tile.path(), limits::TILE)
+    }
+
+    fn bundle(&self, bundle: BundleId) -> Result<Vec<u8>, SourceError> {
+        self.read(&bundle.path(), limits::BUNDLE)
+    }
+
+    fn table(&self, digest: &str) -> Result<Option<String>, SourceError> {
+        let Some(path) = table_path(digest) else { return Ok(None) };
+        self.zip.read(&path, limits::TABLE)?.map(|bytes| text(&path, bytes)).transpose()
+    }
+
+    /// A thread of its own reads on, a little ahead: a zip file hands out one file at a time.
+    fn details(&self) -> Result<Details<'_>, SourceError> {
+        let mut zip = self.zip.lock().clone();
+        if zip.index_for_name(DETAILS).is_none() {
+            return Ok(Box::new(std::iter::empty()));
+        }
+        let (lines, waiting) = sync_channel(AHEAD);
+        std::thread::spawn(move || match zip.by_name(DETAILS) {
+            Ok(file) => {
+                for line in Lines(BufReader::new(file)) {
+                    if lines.send(line).is_err() {
+                        return;
+                    }
+                }
+            }
+            Err(error) => drop(lines.send(Err(unreadable(DETAILS, error)))),
+        });
+        Ok(Box::new(Waiting(waiting)))
+    }
+}
+
+struct Waiting(Receiver<Result<Opening, SourceError>>);
+
+impl Iterator for Waiting {
+    type Item = Result<Opening, SourceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.recv().ok()
+    }
+}
+
+/// A zip file that somebody else has made.
+#[derive(Debug)]
+pub(crate) struct Zip<R>(Mutex<ZipArchive<R>>);
+
+impl<R: Read + Seek> Zip<R> {
+    /// Looks at the names: every one is a relative path of plain words, and none is there twice.
+    pub(crate) fn new(reader: R, max_files: usize) -> Result<Zip<R>, SourceError> {
+        let zip = ZipArchive::new(reader).map_err(|error| unreadable(ARCHIVE, error))?;
+        if zip.len() > max_files {
+            return Err(SourceError::wrong(ARCHIVE, format!("it has more than {max_files} files")));
+        }
+        if zip.has_duplicate_names() {
+            return Err(SourceError::wrong(ARCHIVE, "a name is there twice"));
+        }
+        for name in zip.file_names_raw() {
+            if !is_plain(name) {
+                let name = String::from_utf8_lossy(name);
+                return Err(SourceError::wrong(ARCHIVE, format!("`{name}` is no name of ours")));
+            }
+        }
+        Ok(Zip(Mutex::new(zip)))
+    }
+
+    /// The names of all files, in the order of the archive.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let zip = self.lock();
+        let names = zip.file_names_raw().map(|name| String::from_utf8_lossy(name).into_owned());
+        names.filter(|name| !name.ends_with('/')).collect()
+    }
+
+    /// The content of a file, where there is one: at most `limit` bytes.
+    pub(crate) fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, SourceError> {
+        let mut zip = self.lock();
+        let file = match zip.by_name(path) {
+            Ok(file) => file,
+            Err(ZipError::FileNotFound) => return Ok(None),
+            Err(error) => return Err(unreadable(path, error)),
+        };
+        let mut bytes = Vec::new();
+        // A wrong checksum is an error of the last read: the file is not what was put in.
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| SourceError::wrong(path, error.to_string()))?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+            return Err(SourceError::wrong(path, format!("it is longer than {limit} bytes")));
+        }
+        Ok(Some(bytes))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, ZipArchive<R>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that several readers read at places of their own.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    file: Arc<Mutex<std::fs::File>>,
+    at: u64,
+}
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.at))?;
+        let read = file.read(buffer)?;
+        self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        Ok(read)
+    }
+}
+
+impl Seek for Shared {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let SeekFrom::Current(_) = to {
+            file.seek(SeekFrom::Start(self.at))?;
+        }
+        self.at = file.seek(to)?;
+        Ok(self.at)
+    }
+}
+
+fn is_plain(name: &[u8]) -> bool {
+    let plain = |word: &[u8]| {
+        !word.is_empty()
+            && word != b"."
+            && word != b".."
+            && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    };
+    let name = name.strip_suffix(b"/").unwrap_or(name);
+    name.len() <= MAX_NAME && name.split(|byte| *byte == b'/').all(plain)
+}
+
+fn unreadable(path: &str, error: ZipError) -> SourceError {
+    SourceError::unreadable(path, error)
+}
+
+const ARCHIVE: &str = "the archive";
+/// A log of a billion entries has about eight million files.
+const MAX_FILES: usize = 10_000_000;
+const MAX_NAME: usize = 200;
+/// How many details are read ahead.
+const AHEAD: usize = 1024;

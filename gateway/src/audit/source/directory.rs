@@ -1,0 +1,125 @@
+//! A log that was exported to a directory.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::{CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, limits, opening, text};
+use crate::trail::tile::{BundleId, TileId};
+
+/// An exported directory. Symbolic links are followed: who verifies has put it there.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// The export at `root`.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] where that is no directory.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Directory, SourceError> {
+        let root = root.into();
+        if !root.is_dir() {
+            return Err(SourceError::unreadable(
+                root.display().to_string(),
+                "it is no directory; give the directory or the zip file of an export",
+            ));
+        }
+        Ok(Directory { root })
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
+        let file = self.file(path)?.ok_or_else(|| SourceError::Missing(path.into()))?;
+        let mut bytes = Vec::new();
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| SourceError::unreadable(path, error))?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+            return Err(SourceError::wrong(path, format!("it is longer than {limit} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    fn file(&self, path: &str) -> Result<Option<File>, SourceError> {
+        match File::open(self.root.join(path)) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(SourceError::unreadable(path, error)),
+        }
+    }
+
+    fn names(&self, path: &Path) -> Result<Vec<String>, SourceError> {
+        let unreadable = |error| SourceError::unreadable(path.display().to_string(), error);
+        let listed = match std::fs::read_dir(self.root.join(path)) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut names = Vec::new();
+        for entry in listed.take(limits::CHECKPOINTS.saturating_add(1)) {
+            names.push(entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+impl Source for Directory {
+    fn checkpoint(&self) -> Result<String, SourceError> {
+        text(CHECKPOINT, self.read(CHECKPOINT, limits::CHECKPOINT)?)
+    }
+
+    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError> {
+        let names = self.names(Path::new(CHECKPOINTS))?;
+        if names.len() > limits::CHECKPOINTS {
+            return Err(SourceError::wrong(CHECKPOINTS, "it has more files than anybody keeps"));
+        }
+        let paths = names.iter().map(|name| format!("{CHECKPOINTS}/{name}"));
+        paths.map(|path| text(&path, self.read(&path, limits::CHECKPOINT)?)).collect()
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Vec<u8>, SourceError> {
+        self.read(&tile.path(), limits::TILE)
+    }
+
+    fn bundle(&self, bundle: BundleId) -> Result<Vec<u8>, SourceError> {
+        self.read(&bundle.path(), limits::BUNDLE)
+    }
+
+    fn table(&self, digest: &str) -> Result<Option<String>, SourceError> {
+        let Some(path) = super::table_path(digest) else { return Ok(None) };
+        match self.read(&path, limits::TABLE) {
+            Ok(bytes) => Ok(Some(text(&path, bytes)?)),
+            Err(SourceError::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn details(&self) -> Result<Details<'_>, SourceError> {
+        match self.file(DETAILS)? {
+            Some(file) => Ok(Box::new(Lines(BufReader::new(file)))),
+            None => Ok(Box::new(std::iter::empty())),
+        }
+    }
+}
+
+/// The lines of `details.jsonl`, each of bounded length.
+pub(crate) struct Lines<R>(pub(crate) BufReader<R>);
+
+impl<R: std::io::Read> Iterator for Lines<R> {
+    type Item = Result<Opening, SourceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut line = Vec::new();
+        match (&mut self.0).take(limits::DETAIL).read_until(b'\n', &mut line) {
+            Err(error) => Some(Err(SourceError::unreadable(DETAILS, error))),
+            Ok(0) => None,
+            Ok(_) if line.last() != Some(&b'\n') => {
+                Some(Err(SourceError::wrong(DETAILS, "a line is cut off, or longer than 1 MiB")))
+            }
+            Ok(_) => Some(opening(&line)),
+        }
+    }
+}

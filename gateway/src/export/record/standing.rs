@@ -1,0 +1,159 @@
+//! How far everybody agreed, as the policy answered it entry by entry.
+
+use jiff::Timestamp;
+use policy::Method;
+
+use super::fold::{Fold, Read};
+use super::{Act, ActKind, Denial, How, Standing, Word};
+use crate::trail::{Saw, SawParticipant};
+
+impl Fold {
+    /// What the policy saw, and with it how far everybody agreed.
+    pub(super) fn saw(&mut self, read: &Read<'_>, saw: &Saw) {
+        self.record.table.clone_from(&saw.table);
+        self.record.policy.clone_from(&saw.policy);
+        self.record.requirement.clone_from(&saw.requirement);
+        for seen in &saw.participants {
+            self.seen(read, saw, seen);
+        }
+    }
+
+    fn seen(&mut self, read: &Read<'_>, saw: &Saw, seen: &SawParticipant) {
+        let Some(last) = self.person(seen.p).map(|person| person.words.last().cloned()) else { return };
+        let at = read.leaf.at;
+        let agreed = last.as_ref().and_then(|word| match &word.standing {
+            Standing::Granted(how) if word.until.is_none_or(|until| at < until) => Some(how.clone()),
+            Standing::Granted(_) | Standing::Denied(_) => None,
+        });
+        let is = |denial| last.as_ref().is_some_and(|word| word.standing == Standing::Denied(denial));
+        match seen.state.as_str() {
+            // Whoever may have taken it back in a gap is named again before they are relied on.
+            "consented" | "prompted" if self.doubted.contains(&seen.p) => {}
+            "consented" if agreed.is_none() || agreed == Some(How::Stayed) => {
+                let (how, from, until) = self.how(seen.p, last.as_ref(), at);
+                if agreed.as_ref() != Some(&how) {
+                    self.say(seen.p, Standing::Granted(how), from, until, read.index);
+                }
+            }
+            "prompted" if saw.recording == PERMITTED && agreed.is_none() => {
+                let told = |act: &Act| matches!(act.what, ActKind::Prompted { .. });
+                let from = self.last_act(seen.p, told).map_or(at, |act| since(act, last.as_ref(), at));
+                self.say(seen.p, Standing::Granted(How::Stayed), from, None, read.index);
+            }
+            // What they were told was enough until now.
+            "prompted" if agreed == Some(How::Stayed) && saw.requirement.starts_with(EXPRESS) => {
+                self.end(seen.p, at);
+            }
+            "unprompted" if agreed.is_some() => self.end(seen.p, at),
+            "declined" if !is(Denial::Declined) => {
+                let from =
+                    self.last_act(seen.p, |act| act.what == ActKind::Declined).map_or(at, |act| act.at);
+                self.say(seen.p, Standing::Denied(Denial::Declined), from, None, read.index);
+            }
+            "withdrawn" if !is(Denial::Withdrawn) => {
+                let from =
+                    self.last_act(seen.p, |act| act.what == ActKind::Withdrawn).map_or(at, |act| act.at);
+                self.say(seen.p, Standing::Denied(Denial::Withdrawn), from, None, read.index);
+            }
+            _ => {}
+        }
+    }
+
+    /// How somebody agreed of whom the policy says that they did: by their last act since they objected.
+    fn how(&self, number: u32, last: Option<&Word>, at: Timestamp) -> (How, Timestamp, Option<Timestamp>) {
+        let objects =
+            |word: &&Word| matches!(word.standing, Standing::Denied(Denial::Declined | Denial::Withdrawn));
+        let objected = last.filter(objects).map(|word| word.entry);
+        let theirs = self.record.acts.iter().rev().filter(|act| {
+            act.participants.contains(&number) && objected.is_none_or(|entry| entry < act.entry)
+        });
+        for act in theirs {
+            match &act.what {
+                ActKind::Given(method) if *method != Method::Continued => {
+                    return (How::Said(*method), since(act, last, at), None);
+                }
+                ActKind::Named(grant) => {
+                    let relied = self.record.grants.iter().rev().find(|relied| relied.grant == *grant);
+                    return (
+                        How::Before(grant.clone()),
+                        since(act, last, at),
+                        relied.and_then(|relied| relied.until),
+                    );
+                }
+                ActKind::Given(_)
+                | ActKind::Prompted { .. }
+                | ActKind::Interrupted
+                | ActKind::Declined
+                | ActKind::Withdrawn
+                | ActKind::Announced => {}
+            }
+        }
+        (How::Stayed, at, None)
+    }
+
+    /// Whose silence is in the way of what was refused.
+    pub(super) fn missing<'w>(&mut self, read: &Read<'_>, saw: &Saw, why: impl Iterator<Item = &'w String>) {
+        let mut numbers: Vec<u32> = Vec::new();
+        for why in why {
+            if why == "nobody-consents" {
+                numbers.extend(saw.participants.iter().map(|seen| seen.p));
+            }
+            let whose = why.strip_prefix("consent-missing:").or_else(|| why.strip_prefix("in-doubt:"));
+            numbers.extend(whose.and_then(|number| number.parse::<u32>().ok()));
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        for number in numbers {
+            let agrees = !self.doubted.contains(&number)
+                && saw.participants.iter().any(|seen| {
+                    seen.p == number
+                        && (seen.state == "consented"
+                            || (seen.state == "prompted" && saw.recording == PERMITTED))
+                });
+            let left = saw.participants.iter().any(|seen| seen.p == number && seen.state == "left");
+            let Some(person) = self.person(number).filter(|person| person.is_person) else { continue };
+            let said = match person.words.last().map(|word| &word.standing) {
+                Some(Standing::Denied(_)) => true,
+                Some(Standing::Granted(_)) => left,
+                None => false,
+            };
+            if !agrees && !said {
+                self.say(number, Standing::Denied(Denial::Missing), read.leaf.at, None, read.index);
+            }
+        }
+    }
+
+    fn last_act(&self, number: u32, is: impl Fn(&Act) -> bool) -> Option<&Act> {
+        self.record.acts.iter().rev().find(|act| act.participants.contains(&number) && is(act))
+    }
+
+    fn say(
+        &mut self,
+        number: u32,
+        standing: Standing,
+        from: Timestamp,
+        until: Option<Timestamp>,
+        entry: u64,
+    ) {
+        self.end(number, from);
+        if let Some(person) = self.person(number) {
+            person.words.push(Word { standing, from, until, entry });
+        }
+    }
+
+    /// Their last word holds no longer than until `at`.
+    pub(super) fn end(&mut self, number: u32, at: Timestamp) {
+        if let Some(word) = self.person(number).and_then(|person| person.words.last_mut()) {
+            let at = at.max(word.from);
+            word.until = Some(word.until.map_or(at, |until| until.min(at)));
+        }
+    }
+}
+
+/// From when an act counts: from now on, where the word before rests on it already and has ended.
+fn since(act: &Act, last: Option<&Word>, at: Timestamp) -> Timestamp {
+    if last.is_some_and(|word| act.entry <= word.entry) { at } else { act.at }
+}
+
+const PERMITTED: &str = "permitted";
+const EXPRESS: &str = "all/express";

@@ -1,0 +1,229 @@
+//! A call as a vCon, with the lawful basis of everybody who was asked.
+//!
+//! Follows draft-ietf-vcon-vcon-core (syntax 0.4.0) and draft-howe-vcon-lawful-basis-02. It knows nothing
+//! of signatures: the draft wants it signed, see [`jws`](super::jws).
+//!
+//! INVARIANT: a `lawful_basis` that is granted rests on an act of that person, or on a prompt that they
+//! were played; whoever objected last is granted nothing.
+
+mod attach;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::record::{Person, Record, Refused, Stored};
+use super::{base64url, date, named_uuid};
+use attach::Attachments;
+
+/// The vCon of a call, in its unsigned form.
+///
+/// The parties are the call's participants by their numbers, and last the operator. A recording is a dialog
+/// that refers to the *sealed* media, where a URL is known; a refused one is a dialog without content. A
+/// call of which neither exists is one dialog without content, since a `lawful_basis` has to be about one.
+///
+/// # Errors
+///
+/// [`VconError`]: a URL is not `https`, or a hash in the log is not one.
+pub fn vcon(record: &Record) -> Result<Value, VconError> {
+    let scenes = scenes(record)?;
+    let attachments = Attachments::of(record, &scenes);
+    let dialog: Vec<Value> = scenes.into_iter().map(|scene| scene.dialog).collect();
+    Ok(json!({
+        // Deprecated, and the one thing by which older readers tell the syntax.
+        "vcon": "0.4.0",
+        // Section 4.1.2 proposes 12 bits of chance beside the time, which would not keep two calls of one
+        // millisecond apart; made from names, the same call is the same vCon however often it is exported.
+        "uuid": named_uuid(&["consent-gateway vcon", &record.origin, &record.call.to_string()]),
+        "extensions": ["lawful_basis"],
+        "created_at": date(record.opened_at),
+        "updated_at": date(record.exported_at),
+        "parties": parties(record),
+        "dialog": dialog,
+        "attachments": attachments.list,
+    }))
+}
+
+/// A dialog, and what the attachments need to know of it.
+struct Scene {
+    from: Timestamp,
+    until: Timestamp,
+    refused: bool,
+    dialog: Value,
+}
+
+impl Scene {
+    /// Whether something that holds from `from` until `until` holds in some of it.
+    fn meets(&self, from: Timestamp, until: Option<Timestamp>) -> bool {
+        from <= self.until && until.is_none_or(|until| self.from < until)
+    }
+}
+
+fn scenes(record: &Record) -> Result<Vec<Scene>, VconError> {
+    let mut scenes = Vec::new();
+    for stored in &record.recordings {
+        scenes.push(recorded(record, stored)?);
+    }
+    for refusal in &record.refusals {
+        let Refused::Upload { name, uncovered } = &refusal.what else { continue };
+        let from = uncovered.iter().map(|(from, ..)| *from).min().unwrap_or(record.started_at);
+        let until = uncovered.iter().map(|(_, until, _)| *until).max().unwrap_or(refusal.at);
+        scenes.push(silent(record, from, until, true, name.as_deref()));
+    }
+    if scenes.is_empty() {
+        let until = record.ended_at.unwrap_or(record.exported_at);
+        scenes.push(silent(record, record.started_at, until, false, None));
+    }
+    if let Some(first) = scenes.first_mut().and_then(|scene| scene.dialog.as_object_mut()) {
+        first.insert("party_history".into(), party_history(record));
+    }
+    Ok(scenes)
+}
+
+fn recorded(record: &Record, stored: &Stored) -> Result<Scene, VconError> {
+    let from = stored.spans.first().map_or(stored.accepted_at, |(from, _)| *from);
+    let until = stored.spans.last().map_or(stored.accepted_at, |(_, until)| *until);
+    let mut dialog = dialog(record, from, until, stored.name.as_deref());
+    dialog.insert("duration".into(), seconds(stored.duration_ms));
+    if let Some(content_type) = &stored.content_type {
+        dialog.insert("mediatype".into(), json!(content_type));
+    }
+    if let Some(url) = stored.url.as_ref().filter(|_| stored.deleted_at.is_none()) {
+        if !url.starts_with("https://") {
+            return Err(VconError::Url { url: url.clone() });
+        }
+        dialog.insert("url".into(), json!(url));
+        dialog.insert("content_hash".into(), json!(content_hash(stored)?));
+    }
+    Ok(Scene { from, until, refused: false, dialog: Value::Object(dialog) })
+}
+
+/// A dialog of which there is no audio here. The draft has no type for audio that was refused: `incomplete`
+/// is for calls that nobody answered, and `recording-set` is unknown to most readers.
+fn silent(record: &Record, from: Timestamp, until: Timestamp, refused: bool, name: Option<&str>) -> Scene {
+    let dialog = dialog(record, from, until, name);
+    Scene { from, until, refused, dialog: Value::Object(dialog) }
+}
+
+fn dialog(record: &Record, from: Timestamp, until: Timestamp, name: Option<&str>) -> Map<String, Value> {
+    let there = |person: &&(usize, &Person)| person.1.was_there(from, until);
+    let people: Vec<(usize, &Person)> = record.people.iter().enumerate().collect();
+    let mut parties: Vec<usize> = people.iter().filter(there).map(|(index, _)| *index).collect();
+    if parties.is_empty() {
+        parties = people.iter().map(|(index, _)| *index).collect();
+    }
+    let mut dialog = Map::new();
+    dialog.insert("type".into(), json!("recording"));
+    dialog.insert("start".into(), json!(date(from)));
+    dialog.insert("parties".into(), json!(parties));
+    // Readers want to know the type even where nothing is included or referred to.
+    dialog.insert(
+        "mediatype".into(),
+        json!(if record.medium == policy::Medium::Video { VIDEO } else { AUDIO }),
+    );
+    if let Some(name) = name {
+        dialog.insert("filename".into(), json!(name));
+    }
+    dialog
+}
+
+fn party_history(record: &Record) -> Value {
+    let mut events: Vec<(Timestamp, usize, &str)> = Vec::new();
+    for (index, person) in record.people.iter().enumerate() {
+        for (came, left) in &person.stays {
+            events.push((*came, index, "join"));
+            events.extend(left.map(|left| (left, index, "drop")));
+        }
+    }
+    events.sort();
+    let event = |(at, party, event): &(Timestamp, usize, &str)| json!({"party": party, "time": date(*at), "event": event});
+    events.iter().map(event).collect()
+}
+
+fn parties(record: &Record) -> Vec<Value> {
+    let mut parties: Vec<Value> = record.people.iter().map(|person| party(record, person)).collect();
+    parties.push(match &record.controller {
+        Some(controller) => json!({"type": "organization", "name": controller.name, "validation": "none"}),
+        None => json!({"type": "organization", "org": record.account}),
+    });
+    parties
+}
+
+fn party(record: &Record, person: &Person) -> Value {
+    let mut party = Map::new();
+    if let Some(tel) = &person.tel {
+        party.insert("tel".into(), json!(tel));
+    }
+    if let Some(pseudonym) = &person.pseudonym {
+        // The same person in every vCon of this log.
+        party.insert("uuid".into(), json!(named_uuid(&["consent-gateway party", &record.origin, pseudonym])));
+    }
+    if person.role == policy::Role::Agent
+        && let Some(controller) = &record.controller
+    {
+        party.insert("org".into(), json!(controller.name));
+    }
+    let declared = |place: &&super::record::Where| place.place.evidence == policy::Evidence::Declared;
+    if let Some(place) = person.places.iter().find(declared) {
+        party.insert("civicaddress".into(), civicaddress(place.place.code));
+    }
+    if party.is_empty() && person.is_person {
+        return json!({"name": "anonymous"});
+    }
+    party.insert("type".into(), json!(if person.is_person { "person" } else { "bot" }));
+    Value::Object(party)
+}
+
+/// RFC 5139: the country, and A1 for its subdivision.
+fn civicaddress(code: policy::Code) -> Value {
+    match code.as_str().split_once('-') {
+        Some((country, subdivision)) => json!({"country": country, "a1": subdivision}),
+        None => json!({"country": code}),
+    }
+}
+
+/// Of the sealed media, as they are served. Readers have to know SHA-512; SHA-256 is in the log.
+fn content_hash(stored: &Stored) -> Result<String, VconError> {
+    if let Some(sha512) = &stored.sha512 {
+        return Ok(format!("sha512-{}", base64url(sha512)));
+    }
+    let digits: Vec<u8> =
+        stored.sha256.chars().map_while(|digit| digit.to_digit(16)?.try_into().ok()).collect();
+    let bytes: Vec<u8> = digits
+        .chunks_exact(2)
+        .map(|pair| pair.iter().fold(0u8, |byte, digit| byte.wrapping_shl(4) | digit))
+        .collect();
+    if digits.len() != 64 || stored.sha256.len() != 64 {
+        return Err(VconError::Hash { hash: stored.sha256.clone() });
+    }
+    Ok(format!("sha256-{}", base64url(&bytes)))
+}
+
+/// Milliseconds as seconds, always with a decimal point.
+fn seconds(ms: u64) -> Value {
+    let whole = u32::try_from(ms / 1_000).unwrap_or(u32::MAX);
+    let part = u16::try_from(ms % 1_000).unwrap_or(0);
+    json!(f64::from(whole) + f64::from(part) / 1_000.0)
+}
+
+/// Why there is no vCon.
+#[derive(Debug, thiserror::Error)]
+pub enum VconError {
+    /// A URL that a vCon must not refer to.
+    #[error("`{url}` is not an `https` URL, and a vCon refers to no other; serve recordings over TLS")]
+    Url {
+        /// Which one.
+        url: String,
+    },
+    /// A hash that is none.
+    #[error("`{hash}` is no SHA-256 in hexadecimal")]
+    Hash {
+        /// What stands in its place.
+        hash: String,
+    },
+}
+
+const AUDIO: &str = "audio/x-wav";
+const VIDEO: &str = "video/x-mp4";
+
+#[cfg(test)]
+mod tests;

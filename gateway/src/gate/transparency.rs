@@ -1,0 +1,168 @@
+//! The logs as others read them: signed heads, tiles and entry bundles (C2SP tlog-tiles).
+
+use super::{Fault, FaultKind, Gate};
+use crate::anchoring::WITNESS;
+use crate::ledger::Epoch;
+use crate::notary::{NotaryError, Proofs, SignedHead};
+use crate::trail::note::{Checkpoint, Note, Signature};
+use crate::trail::tile::{self, BundleId, TileId, WIDTH};
+
+/// A piece of a log.
+#[derive(Debug)]
+pub struct Piece {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Whether they never change.
+    pub is_final: bool,
+}
+
+impl Gate {
+    /// The epoch of a log that a path names: `acme` is the current one, `acme.2` the second.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such log, or it was dropped.
+    pub async fn epoch(&self, path: &str) -> Result<Epoch, Fault> {
+        let unknown = || Fault::unknown("log");
+        let (log, epoch) = match path.split_once('.') {
+            None => (path, None),
+            Some((log, epoch)) => (log, Some(epoch.parse::<i64>().map_err(|_| unknown())?)),
+        };
+        let head = self.ledger.head(log).await?.ok_or_else(unknown)?;
+        match epoch {
+            None => Ok(Epoch { log: log.to_owned(), epoch: head.epoch }),
+            Some(epoch) if epoch == head.epoch => Ok(Epoch { log: log.to_owned(), epoch }),
+            Some(epoch) => {
+                let closed = self.ledger.closed_logs(log).await?;
+                let row = closed.into_iter().find(|row| row.epoch == epoch).ok_or_else(unknown)?;
+                Ok(Epoch { log: row.id, epoch: row.epoch })
+            }
+        }
+    }
+
+    /// Whether everybody may read a log.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn is_public_log(&self, log: &str) -> Result<bool, Fault> {
+        match self.ledger.account(log).await? {
+            Some(row) => Ok(super::AccountSettings::read(&row.settings)?.public_log),
+            None => Ok(false),
+        }
+    }
+
+    /// The signed head of an epoch, signed now where that is the current one, with what witnesses have
+    /// said of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: nothing was signed, or the log does not go on from what was.
+    pub async fn signed_head(&self, at: &Epoch) -> Result<SignedHead, Fault> {
+        let current = self.ledger.head(&at.log).await?.is_some_and(|head| head.epoch == at.epoch);
+        let head = match (&self.notary, current) {
+            (Some(notary), true) => {
+                notary.sign(&at.log).await.map_err(unsigned)?.filter(|head| head.at == *at)
+            }
+            _ => self.stored_head(at).await?,
+        };
+        let head = head.ok_or_else(|| Fault::unknown("signed head"))?;
+        self.cosigned(head).await
+    }
+
+    /// The head that is published: the newest that a witness has cosigned, where that is not long ago,
+    /// else the newest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gate::signed_head`].
+    pub async fn published_head(&self, at: &Epoch) -> Result<SignedHead, Fault> {
+        let newest = self.signed_head(at).await?;
+        let since = self.clock.now().as_millisecond().saturating_sub(WITNESSED_MS);
+        let anchors = self.ledger.anchors(at).await?;
+        let last = anchors.iter().rev().find(|anchor| anchor.kind == WITNESS && anchor.at >= since);
+        let Some(size) = last.map(|anchor| anchor.size) else { return Ok(newest) };
+        let row = self.ledger.checkpoints(at).await?.into_iter().find(|row| row.size == size);
+        let Some(row) = row else { return Ok(newest) };
+        let note = Note::parse(&row.note).map_err(|_| Fault::damaged("a signed head cannot be read"))?;
+        self.cosigned(SignedHead { at: at.clone(), size: u64::try_from(size).unwrap_or(0), note }).await
+    }
+
+    /// The newest head of an epoch that was signed before.
+    pub(crate) async fn stored_head(&self, at: &Epoch) -> Result<Option<SignedHead>, Fault> {
+        let damaged = || Fault::damaged("a signed head cannot be read");
+        let closed = self.ledger.closed_logs(&at.log).await?;
+        let closed = closed.into_iter().find(|row| row.epoch == at.epoch).and_then(|row| row.note);
+        let note = match closed {
+            Some(note) => Some(note),
+            None => self.ledger.checkpoint(at).await?.map(|row| row.note),
+        };
+        let Some(note) = note else { return Ok(None) };
+        let note = Note::parse(&note).map_err(|_| damaged())?;
+        let size = Checkpoint::parse(&note.text).map_err(|_| damaged())?.size;
+        Ok(Some(SignedHead { at: at.clone(), size, note }))
+    }
+
+    async fn cosigned(&self, mut head: SignedHead) -> Result<SignedHead, Fault> {
+        let size = i64::try_from(head.size).unwrap_or(i64::MAX);
+        for anchor in self.ledger.anchors(&head.at).await? {
+            if anchor.kind == WITNESS && anchor.size == size {
+                let line = String::from_utf8_lossy(&anchor.evidence);
+                head.note.signatures.extend(Signature::parse(line.trim_end()));
+            }
+        }
+        Ok(head)
+    }
+
+    /// A tile or an entry bundle: what stands below `tile/`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such tile yet.
+    pub async fn tile(&self, at: &Epoch, path: &str) -> Result<Piece, Fault> {
+        let unknown = || Fault::unknown("tile");
+        let path = format!("tile/{path}");
+        // What no head covers is shown to nobody.
+        let size = self.signed_head(at).await?.size;
+        if let Some(bundle) = BundleId::parse(&path) {
+            tile::width_at(0, bundle.index, size)
+                .filter(|there| bundle.width <= *there)
+                .ok_or_else(unknown)?;
+            let from = bundle.index.saturating_mul(WIDTH);
+            let leaves = self.ledger.leaves(at, from, from.saturating_add(u64::from(bundle.width))).await?;
+            let bytes = (leaves.len() == usize::from(bundle.width))
+                .then(|| tile::write_bundle(leaves.iter().map(|(leaf, _)| leaf.as_slice())))
+                .flatten();
+            let bytes = bytes.ok_or_else(|| Fault::damaged("entries of a bundle are missing"))?;
+            return Ok(Piece { bytes, is_final: u64::from(bundle.width) == WIDTH });
+        }
+        let id = TileId::parse(&path).ok_or_else(unknown)?;
+        tile::width_at(id.level, id.index, size).filter(|there| id.width <= *there).ok_or_else(unknown)?;
+        let hashes = Proofs::new(&self.ledger, at, size).tile(&id).await?;
+        let hashes = hashes.ok_or_else(|| Fault::damaged("hashes of a tile are missing"))?;
+        Ok(Piece { bytes: hashes.concat(), is_final: u64::from(id.width) == WIDTH })
+    }
+}
+
+/// What it means to a client that a log cannot be signed.
+pub(crate) fn unsigned(error: NotaryError) -> Fault {
+    Fault::new(
+        FaultKind::Unavailable,
+        "log-unsigned",
+        "the log cannot be signed now, so no head of it is shown; the operator's log says why",
+    )
+    .because(error)
+}
+
+impl From<NotaryError> for Fault {
+    fn from(error: NotaryError) -> Fault {
+        match error {
+            NotaryError::Ledger(error) => Fault::from(error),
+            error => unsigned(error),
+        }
+    }
+}
+
+/// How long ago a cosignature may be for its head to be published instead of the newest, in
+/// milliseconds.
+const WITNESSED_MS: i64 = 600_000;
