@@ -21,6 +21,7 @@ mod golden;
 mod harness;
 mod interop;
 mod messages;
+mod postgres;
 mod properties;
 mod scenario;
 mod site;

@@ -1,4 +1,4 @@
-//! The command line. One binary; every command takes `--config` and `--data`.
+//! The command line. One binary; every command takes `--config`, `--data` and `--ledger`.
 
 mod admin;
 mod asked;
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, LedgerUrl};
 use crate::gate::Fault;
 use crate::serve::{self, ServeError};
 
@@ -36,6 +36,10 @@ struct Cli {
     /// The data directory [default: ./data]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A PostgreSQL server for the ledger: `postgres://user@host/database` [default: SQLite below the data directory]
+    // A password may be in it, so the environment is the better place, and help does not show it.
+    #[arg(long, global = true, value_name = "URL", env = "CONSENT_GATEWAY_LEDGER", hide_env_values = true)]
+    ledger: Option<String>,
     /// Print what a script would read
     #[arg(long, global = true)]
     json: bool,
@@ -164,6 +168,9 @@ fn execute(cli: Cli) -> Result<(), CliError> {
     };
     if let Some(data) = cli.data {
         config.data = data;
+    }
+    if let Some(url) = cli.ledger {
+        config.ledger = Some(LedgerUrl::new(url));
     }
     let json = cli.json;
     match cli.command {

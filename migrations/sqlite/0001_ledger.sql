@@ -147,6 +147,19 @@ CREATE TABLE node (
     PRIMARY KEY (log, epoch, level, idx)
 ) STRICT, WITHOUT ROWID;
 
+-- `INSERT OR REPLACE` takes a row away without asking the triggers for DELETE.
+CREATE TRIGGER entry_is_never_replaced BEFORE INSERT ON entry
+WHEN EXISTS (SELECT 1 FROM entry WHERE log = NEW.log AND epoch = NEW.epoch AND seq = NEW.seq)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
+
+CREATE TRIGGER node_is_never_replaced BEFORE INSERT ON node
+WHEN EXISTS (SELECT 1 FROM node WHERE log = NEW.log AND epoch = NEW.epoch AND level = NEW.level AND idx = NEW.idx)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
+
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
 BEGIN
     SELECT RAISE(ABORT, 'the audit trail is append-only');
