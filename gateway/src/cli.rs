@@ -7,6 +7,7 @@ mod bar;
 mod check;
 mod decide;
 mod demo;
+mod erase;
 mod find;
 mod media;
 mod out;
@@ -105,6 +106,8 @@ enum Command {
         #[arg(long, value_name = "DATE")]
         at: Option<String>,
     },
+    /// Erase what is known of somebody; what was proven stays proven
+    Erase(erase::Erase),
     /// The table of jurisdictions: check, compare, rehearse, publish
     #[command(subcommand)]
     Table(table::TableCommand),
@@ -193,6 +196,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
             decide::run(&config, &facts)
         }
         Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
+        Command::Erase(asked) => on_runtime(erase::run(config, asked, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
         Command::Audit(command) => audit::run(config, command, json),
         Command::Check { jurisdictions } => {

@@ -12,6 +12,7 @@ pub mod ask;
 mod barred;
 mod consents;
 mod desk;
+pub mod erasure;
 mod evidence;
 mod explain;
 mod fault;
@@ -283,7 +284,7 @@ impl Gate {
 
     /// The pseudonym of a number in an account's log, with the subject's key if it is new.
     pub(crate) async fn pseudonym(&self, log: &str, number: &str, job: &mut Job) -> Result<String, Fault> {
-        let tag = trail::subject::tag(&self.secrets.lookup, number);
+        let tag = trail::subject::tag(&self.secrets.lookup, log, number);
         let known = job.changes.iter().find_map(|change| {
             if let Change::Subject { tag: added, key, .. } = change
                 && *added == tag
@@ -294,14 +295,18 @@ impl Gate {
         });
         let stored = match known {
             Some(key) => Some(key),
-            None => self.ledger.subject(&tag).await?,
+            None => {
+                let stored = self.ledger.subject(&tag).await?;
+                // Somebody may be erased before this is written: then a new key is made.
+                job.expects.push(Expect::Subject { tag: tag.clone(), key: stored.clone() });
+                stored
+            }
         };
         let key = match stored {
             Some(stored) => trail::subject::open_key(&self.secrets.subjects, &stored)
                 .ok_or_else(|| Fault::damaged("a subject's key was sealed under another `subjects.key`"))?,
             None => {
                 let (key, sealed) = trail::subject::new_key(&self.secrets.subjects)?;
-                job.expects.push(Expect::Subject { tag: tag.clone(), key: None });
                 job.changes.push(Change::Subject { tag, key: sealed, at: self.clock.now().as_millisecond() });
                 key
             }
@@ -362,10 +367,15 @@ impl Loaded {
         self.names.iter().find(|row| row.id == id).and_then(|row| u32::try_from(row.participant).ok())
     }
 
-    /// Whoever acts here must still see the call's last entry as it was, and the same law.
+    /// Whoever acts here must still see the call's last entry as it was, nobody on it erased since, and
+    /// the same law.
     pub(crate) fn expects(&self) -> Vec<Expect> {
         let digest = self.table.digest().to_owned();
-        vec![Expect::Head { call: self.uid, head: self.head }, Expect::Law { digest: Some(digest) }]
+        vec![
+            Expect::Head { call: self.uid, head: self.head },
+            Expect::CallIs { call: self.uid, id: self.row.id.clone() },
+            Expect::Law { digest: Some(digest) },
+        ]
     }
 }
 

@@ -8,6 +8,7 @@
 //! private key and no plaintext is ever here.
 
 mod change;
+mod erase;
 mod heads;
 mod postgres;
 mod questions;
@@ -24,6 +25,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 pub use change::{Appended, Change, Expect, Job};
+pub use erase::{DetailRow, Erase};
 pub use heads::{Head, SKEW_MS};
 pub use questions::Question;
 pub use rows::{

@@ -71,6 +71,8 @@ CREATE TABLE call_name (
     PRIMARY KEY (account, name)
 );
 
+CREATE INDEX call_name_by_call ON call_name (call);
+
 -- Who is behind the numbers that a call's entries use. Erasable.
 CREATE TABLE participant (
     call          TEXT COLLATE "C" NOT NULL REFERENCES call (uid),

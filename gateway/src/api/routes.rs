@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::{Door, account, calls, consents, evidence, law, log, media, upload};
+use super::{Door, account, calls, consents, erasures, evidence, law, log, media, upload};
 use crate::access::Role;
 
 /// One route.
@@ -59,6 +59,7 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/consent-grants/{id}", put(account::put_grant).get(account::grant)),
         ("/v1/consent-grants/{id}/withdraw", post(account::withdraw_grant)),
         ("/v1/consents", get(consents::answer)),
+        ("/v1/erasures", post(erasures::erase)),
         ("/v1/jurisdictions", get(law::jurisdictions)),
         ("/v1/jurisdictions/check", post(law::check)),
         ("/v1/jurisdictions/versions", get(law::versions)),
@@ -164,6 +165,12 @@ pub const TABLE: &[Entry] = &[
         "/v1/consents",
         &[Auditor, Counsel, Admin],
         "Entries of the trail, by what they have to do with.",
+    ),
+    entry_of(
+        "POST",
+        "/v1/erasures",
+        &[Counsel, Admin],
+        "Erases what is known of a number or a participant; what was proven stays proven.",
     ),
     entry_of(
         "GET",

@@ -285,7 +285,8 @@ impl Gate {
         }
         for (key, types) in keys {
             let types = types.iter().map(|word| (*word).to_owned()).collect();
-            let question = Question { log: account.into(), keys: vec![vec![key]], types, ..Question::default() };
+            let question =
+                Question { log: account.into(), keys: vec![vec![key]], types, ..Question::default() };
             let found = self.ledger.entries(&question, u32::MAX).await?;
             rows.extend(found.into_iter().map(|row| ((row.epoch, row.seq), row)));
         }
