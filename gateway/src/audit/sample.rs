@@ -389,6 +389,7 @@ impl Log {
     }
 
     /// Where the entries of a call are, and those of no call that packs take along.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     pub(crate) fn entries_of(&self, call: Uuid, recording: Option<Uuid>) -> Vec<usize> {
         let about = |draft: &Draft| {
             let leaf: trail::Leaf = serde_json::from_slice(&draft.leaf).unwrap();

@@ -318,6 +318,7 @@ impl Gate {
 }
 
 /// What an entry says was used, and which entries tell more of it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
 fn used(body: &Body, keys: &mut BTreeSet<(String, &[&str])>) {
     const PROMPT: &[&str] = &["prompt.registered"];
     const GRANT: &[&str] = &["consent-grant.registered", "consent-grant.withdrawn"];

@@ -113,6 +113,7 @@ impl Record {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     pub(super) fn reported_by(&self) -> &str {
         match &self.leaf.body {
             Body::Event { reported_by, .. } => reported_by.as_deref().unwrap_or_default(),
@@ -121,6 +122,7 @@ impl Record {
     }
 
     /// The code of a refusal.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     pub(super) fn refusal(&self) -> Option<&str> {
         match &self.leaf.body {
             Body::ControlRefused { code, .. }
@@ -130,6 +132,7 @@ impl Record {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     pub(super) fn subjects(&self) -> Vec<&str> {
         match &self.leaf.body {
             Body::Opened { subjects, .. } | Body::Event { subjects, .. } => {
@@ -153,6 +156,7 @@ impl Record {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     pub(super) fn recording(&self) -> Option<Uuid> {
         match &self.leaf.body {
             Body::Accepted { recording, .. }
@@ -165,6 +169,7 @@ impl Record {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     fn what(&self) -> Option<&What> {
         match &self.leaf.body {
             Body::Event { facts, .. } | Body::Accepted { facts, .. } => Some(&facts.what),
