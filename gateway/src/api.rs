@@ -5,7 +5,9 @@
 
 mod account;
 mod calls;
+mod consents;
 mod erasures;
+mod evidence;
 mod law;
 mod log;
 mod media;

@@ -1,4 +1,4 @@
-//! The command line. One binary; every command takes `--config` and `--data`.
+//! The command line. One binary; every command takes `--config`, `--data` and `--ledger`.
 
 mod admin;
 mod asked;
@@ -8,6 +8,7 @@ mod check;
 mod decide;
 mod demo;
 mod erase;
+mod find;
 mod media;
 mod out;
 mod reopen;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, LedgerUrl};
 use crate::gate::Fault;
 use crate::serve::{self, ServeError};
 
@@ -37,6 +38,10 @@ struct Cli {
     /// The data directory [default: ./data]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A PostgreSQL server for the ledger: `postgres://user@host/database` [default: SQLite below the data directory]
+    // A password may be in it, so the environment is the better place, and help does not show it.
+    #[arg(long, global = true, value_name = "URL", env = "CONSENT_GATEWAY_LEDGER", hide_env_values = true)]
+    ledger: Option<String>,
     /// Print what a script would read
     #[arg(long, global = true)]
     json: bool,
@@ -168,6 +173,9 @@ fn execute(cli: Cli) -> Result<(), CliError> {
     if let Some(data) = cli.data {
         config.data = data;
     }
+    if let Some(url) = cli.ledger {
+        config.ledger = Some(LedgerUrl::new(url));
+    }
     let json = cli.json;
     match cli.command {
         Command::Serve { listen, jurisdictions } => {
@@ -191,12 +199,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
         Command::Erase(asked) => on_runtime(erase::run(config, asked, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
-        Command::Audit(audit::Audit::Verify(command)) => audit::verify_offline(&config, &command, json),
-        Command::Audit(audit::Audit::Export(command)) => on_runtime(audit::export(config, command, json)),
-        Command::Audit(audit::Audit::Key { log }) => on_runtime(audit::key(config, log)),
-        Command::Audit(audit::Audit::RotateKey) => on_runtime(audit::rotate_key(config, json)),
-        Command::Audit(audit::Audit::Reopen(asked)) => on_runtime(reopen::reopen(config, asked, json)),
-        Command::Audit(audit::Audit::Drop(asked)) => on_runtime(reopen::drop_epoch(config, asked, json)),
+        Command::Audit(command) => audit::run(config, command, json),
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, every key with a default.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ pub struct Config {
     /// The data directory: ledger, media, secrets.
     pub data: PathBuf,
     /// A PostgreSQL server instead of the embedded SQLite: `postgres://user@host/database`.
-    pub ledger: Option<String>,
+    pub ledger: Option<LedgerUrl>,
     /// What the origins of the logs begin with: a host name. Fixed once a head was signed.
     pub log_name: Option<String>,
     /// How long a log goes on before it begins anew; for ever if absent.
@@ -85,6 +86,31 @@ impl LogPeriod {
         let first = Date::new(today.year(), month, 1).and_then(|day| day.to_zoned(TimeZone::UTC));
         // There is always such a day. If there were none, the log would go on.
         first.map_or(Timestamp::MIN, |midnight| midnight.timestamp())
+    }
+}
+
+/// The URL of a PostgreSQL server. It may hold a password, so it is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct LedgerUrl(String);
+
+impl LedgerUrl {
+    /// Of this text, whatever it is: the ledger refuses what is no such URL.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> LedgerUrl {
+        LedgerUrl(text.into())
+    }
+
+    /// The text, to connect with.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LedgerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LedgerUrl(…)")
     }
 }
 
@@ -154,7 +180,7 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.into(), source })?;
         toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.into(), message: error.to_string() })
+            .map_err(|error| ConfigError::Parse { path: path.into(), message: told(&text, &error) })
     }
 
     /// Refuses what would surprise: plain HTTP that others can reach.
@@ -185,6 +211,19 @@ impl Config {
     pub fn secrets_dir(&self) -> PathBuf {
         self.secrets.clone().unwrap_or_else(|| self.data.join("secrets"))
     }
+}
+
+/// What is wrong with the file. A line that holds a URL is not repeated: a password may be in it.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start);
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count();
+    let is_secret = |text: &str| text.contains("://");
+    if !text.lines().nth(line).is_some_and(is_secret) && !is_secret(error.message()) {
+        return error.to_string();
+    }
+    let what = Some(error.message()).filter(|message| !is_secret(message));
+    format!("line {}: {}", line.saturating_add(1), what.unwrap_or("no such value is expected there"))
 }
 
 /// Why the configuration cannot be used.

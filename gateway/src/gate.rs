@@ -29,6 +29,7 @@ mod open;
 mod register;
 pub mod speak;
 mod store;
+mod told;
 mod transparency;
 mod turns;
 mod vigil;
@@ -43,6 +44,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use barred::Barred;
+pub use consents::{Filters, Inquiry, OUTCOMES, Opening, Record, TYPES, sheet_head};
 pub(crate) use desk::today;
 pub use desk::{Author, Outcome};
 pub use evidence::{About, Exports, Form};

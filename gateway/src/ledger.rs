@@ -196,6 +196,9 @@ pub enum LedgerError {
         /// Which setting.
         setting: &'static str,
     },
+    /// The server copies another one.
+    #[error("the PostgreSQL server is a standby, which takes no writes; name the primary, or promote it")]
+    Standby,
     /// A row holds what it cannot hold.
     #[error("the ledger holds a damaged row: {0}")]
     Damaged(String),

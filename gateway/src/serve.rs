@@ -18,7 +18,7 @@ use crate::anchoring::{AnchoringError, Anchors};
 use crate::api::{Door, router};
 use crate::body::Pace;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, LogPeriod};
+use crate::config::{Config, ConfigError, LedgerUrl, LogPeriod};
 use crate::export::jws::{JwsError, Signer};
 use crate::gate::{Exports, Fault, Gate, Laws, Mark, UploadLimits};
 use crate::ledger::{Chain, Ledger, LedgerError};
@@ -104,7 +104,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
     };
     crate::vault::private_dir(&config.data)
         .map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
-    let ledger = Ledger::open(&config.data, config.ledger.as_deref()).await?;
+    let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(LedgerUrl::expose)).await?;
     Notary::glance(&ledger, &config.pins_dir()).await?;
     let laws = match ledger.law().await? {
         Some(row) => in_force(&ledger, row.version, &row.digest).await?,

@@ -85,6 +85,7 @@ CREATE TABLE participant (
     UNIQUE (call, id)
 );
 
+CREATE INDEX participant_by_id ON participant (id);
 CREATE INDEX participant_by_grant ON participant (consent_grant) WHERE consent_grant IS NOT NULL;
 
 -- The logs: one for each account, and one for the system. The current epoch of each: how many entries
@@ -156,9 +157,17 @@ END $$;
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
 FOR EACH ROW EXECUTE FUNCTION entry_is_never_changed();
 
+CREATE TRIGGER entry_is_never_emptied BEFORE TRUNCATE ON entry
+FOR EACH STATEMENT EXECUTE FUNCTION entry_is_never_changed();
+
 CREATE FUNCTION entry_is_never_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+    dropped BOOLEAN;
 BEGIN
-    IF EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL) THEN
+    -- By its full name: a temporary table of that name would be found before it.
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I.closed_log WHERE id = $1 AND epoch = $2 AND dropped_at IS NOT NULL)',
+        TG_TABLE_SCHEMA) INTO dropped USING OLD.log, OLD.epoch;
+    IF dropped THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION 'the audit trail is append-only';
@@ -175,9 +184,17 @@ END $$;
 CREATE TRIGGER node_is_never_changed BEFORE UPDATE ON node
 FOR EACH ROW EXECUTE FUNCTION node_is_never_changed();
 
+CREATE TRIGGER node_is_never_emptied BEFORE TRUNCATE ON node
+FOR EACH STATEMENT EXECUTE FUNCTION node_is_never_changed();
+
 CREATE FUNCTION node_is_never_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+    dropped BOOLEAN;
 BEGIN
-    IF EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL) THEN
+    -- By its full name: a temporary table of that name would be found before it.
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I.closed_log WHERE id = $1 AND epoch = $2 AND dropped_at IS NOT NULL)',
+        TG_TABLE_SCHEMA) INTO dropped USING OLD.log, OLD.epoch;
+    IF dropped THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION 'the audit trail is append-only';
@@ -212,6 +229,8 @@ CREATE TABLE entry_mention (
     seq   BIGINT NOT NULL,
     PRIMARY KEY (log, key, epoch, seq)
 );
+
+CREATE INDEX entry_mention_by_place ON entry_mention (log, epoch, seq);
 
 -- Signed heads: the newest of each epoch, and those that are kept.
 CREATE TABLE checkpoint (

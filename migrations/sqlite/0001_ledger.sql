@@ -85,6 +85,7 @@ CREATE TABLE participant (
     UNIQUE (call, id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX participant_by_id ON participant (id);
 CREATE INDEX participant_by_grant ON participant (consent_grant) WHERE consent_grant IS NOT NULL;
 
 -- The logs: one for each account, and one for the system. The current epoch of each: how many entries
@@ -148,6 +149,19 @@ CREATE TABLE node (
     PRIMARY KEY (log, epoch, level, idx)
 ) STRICT, WITHOUT ROWID;
 
+-- `INSERT OR REPLACE` takes a row away without asking the triggers for DELETE.
+CREATE TRIGGER entry_is_never_replaced BEFORE INSERT ON entry
+WHEN EXISTS (SELECT 1 FROM entry WHERE log = NEW.log AND epoch = NEW.epoch AND seq = NEW.seq)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
+
+CREATE TRIGGER node_is_never_replaced BEFORE INSERT ON node
+WHEN EXISTS (SELECT 1 FROM node WHERE log = NEW.log AND epoch = NEW.epoch AND level = NEW.level AND idx = NEW.idx)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
+
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
 BEGIN
     SELECT RAISE(ABORT, 'the audit trail is append-only');
@@ -196,6 +210,8 @@ CREATE TABLE entry_mention (
     seq   INTEGER NOT NULL,
     PRIMARY KEY (log, key, epoch, seq)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX entry_mention_by_place ON entry_mention (log, epoch, seq);
 
 -- Signed heads: the newest of each epoch, and those that are kept.
 CREATE TABLE checkpoint (

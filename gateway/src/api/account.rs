@@ -1,4 +1,4 @@
-//! What stands outside of calls: probes, prompts, consent grants, consent records, the table.
+//! What stands outside of calls: probes, prompts, consent grants, the description of the API.
 
 use std::sync::Arc;
 
@@ -7,11 +7,9 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::json;
 
-use super::{Asked, Door, Named, answer, json_body, media, openapi, page};
+use super::{Door, Named, answer, json_body, openapi};
 use crate::access::Principal;
 use crate::gate::ask::{ConsentGrant, Prompt};
 use crate::gate::{Fault, Watched};
@@ -97,29 +95,6 @@ pub(super) async fn withdraw_grant(
     Named(id): Named<String>,
 ) -> Result<Response, Fault> {
     Ok(answer(StatusCode::OK, &door.gate.withdraw_grant(&Actor::from(&who), &who.account, &id).await?))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ConsentsQuery {
-    call: Option<String>,
-    from: Option<Timestamp>,
-    until: Option<Timestamp>,
-    after: Option<String>,
-    limit: Option<u32>,
-}
-
-pub(super) async fn consents(
-    State(door): Gate,
-    who: Principal,
-    Asked(query): Asked<ConsentsQuery>,
-) -> Result<Response, Fault> {
-    let limit = media::limit(query.limit)?;
-    let listing = door
-        .gate
-        .consents(&who, query.call.as_deref(), query.from, query.until, query.after.as_deref(), limit)
-        .await?;
-    Ok(answer(StatusCode::OK, &page(&listing, "consents")))
 }
 
 /// What is in force, and whether another table waits: digests and numbers only, since anybody may ask.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::routes::{Entry, TABLE};
 use crate::access::Role;
+use crate::gate::{OUTCOMES, TYPES};
 
 /// The OpenAPI 3.1 document.
 #[must_use]
@@ -76,13 +77,9 @@ fn parameters(entry: &Entry) -> Value {
             query("after", text(), "the cursor `next` of the page before"),
             query("limit", pages(), "how many at most"),
         ]),
-        ("GET", "/v1/consents") => parameters.extend([
-            query("call", text(), "only those of this call"),
-            query("from", time(), "logged at this moment or later"),
-            query("until", time(), "logged before this moment"),
-            query("after", text(), "the cursor `next` of the page before"),
-            query("limit", pages(), "how many at most"),
-        ]),
+        ("GET", "/v1/consents") => {
+            parameters.extend(questions().map(|(name, schema, says)| query(name, schema, says)))
+        }
         ("GET", "/v1/recordings/{id}/media") => parameters.extend([
             query(
                 "purpose",
@@ -111,6 +108,51 @@ fn parameters(entry: &Entry) -> Value {
         _ => {}
     }
     Value::Array(parameters)
+}
+
+/// What consent records are asked by; what is combined has to be so all together.
+fn questions() -> [(&'static str, Value, &'static str); 15] {
+    let text = || json!({"type": "string", "minLength": 1, "maxLength": 255});
+    let list = |words: Vec<&str>| json!({"type": "string", "description": format!("comma-separated: {}", words.join(" "))});
+    let time = || json!({"type": "string", "format": "date-time"});
+    let outcomes = OUTCOMES.iter().map(|(word, _)| *word).collect();
+    [
+        ("call", text(), "what has to do with this call: its id, or an alias; every call that had the id"),
+        ("participant", text(), "with calls on which the platform had somebody of this id"),
+        ("number", text(), "with calls on which somebody had this phone number, E.164; `+` is written `%2B`"),
+        ("place", text(), "with calls on which somebody was there: an ISO 3166 code"),
+        (
+            "rule",
+            text(),
+            "with calls of which this rule was asked: the code of a row, or the id of an overlay",
+        ),
+        (
+            "prompt",
+            text(),
+            "with calls to which this prompt was played: its id, `id@version`, or the id of a version",
+        ),
+        ("outcome", list(outcomes), "what came of it: only entries that say so"),
+        ("type", list(TYPES.to_vec()), "only entries of one of these types"),
+        ("recording", text(), "what has to do with this recording, and with its call"),
+        ("listener", text(), "fetches by this credential, refused ones included"),
+        ("from", time(), "logged at this moment or later"),
+        ("until", time(), "logged before this moment"),
+        (
+            "after",
+            text(),
+            "the cursor `next` of the page before; it belongs to the same question of the same asker",
+        ),
+        (
+            "limit",
+            json!({"type": "integer", "minimum": 1, "maximum": 1000}),
+            "how many at most; without it, JSON is answered in pages of 100, lines and tables as a whole",
+        ),
+        (
+            "format",
+            json!({"enum": ["json", "jsonl", "csv"], "default": "json"}),
+            "in which form; without it, what `Accept` likes best",
+        ),
+    ]
 }
 
 fn request_body(entry: &Entry) -> Option<Value> {
@@ -151,6 +193,15 @@ fn responses(entry: &Entry) -> Value {
         }
     };
     match (entry.method, entry.path) {
+        ("GET", "/v1/consents") => {
+            add(
+                &["200"],
+                &json!({
+                    "description": "the entries, oldest first; a page of lines or a table says in `Link` where the next begins",
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Consents"}}, "application/jsonl": {}, "text/csv": {}},
+                }),
+            );
+        }
         ("GET", "/v1/recordings/{id}/media") => {
             add(
                 &["200", "206"],
@@ -209,6 +260,28 @@ fn schemas() -> Value {
             "type": "object",
             "required": ["type", "title", "status", "code", "detail"],
             "properties": {"type": text(), "title": text(), "status": {"type": "integer"}, "code": text(), "detail": text()},
+        },
+        "Consents": {
+            "type": "object",
+            "required": ["consents", "next"],
+            "properties": {
+                "consents": {"type": "array", "items": {"$ref": "#/components/schemas/Entry"}},
+                "next": {"type": ["string", "null"], "description": "the cursor of the next page"},
+                "opening": object(&["number", "log", "subject", "subject_key"], json!({
+                    "number": text(), "log": text(), "subject": text(), "subject_key": hash(),
+                })),
+            },
+        },
+        "Entry": {
+            "type": "object",
+            "required": ["epoch", "index", "leaf_hash", "call", "entry", "detail", "salt"],
+            "properties": {
+                "epoch": {"type": "integer"}, "index": {"type": "integer"}, "leaf_hash": hash(),
+                "call": {"type": ["string", "null"], "description": "the platform's id of the call"},
+                "entry": {"type": "object", "description": "the leaf"},
+                "detail": {"type": ["object", "null"], "description": "what the leaf commits to, until it is erased"},
+                "salt": {"type": ["string", "null"]},
+            },
         },
         "OpenCall": object(&[], json!({
             "medium": {"enum": ["telephone", "voip", "video"]},

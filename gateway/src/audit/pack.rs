@@ -34,8 +34,9 @@ use uuid::Uuid;
 
 pub use archive::{PackError, write};
 pub use check::verify_pack;
-pub use manifest::{Kind, Manifest, Said};
-pub use read::read;
+pub(super) use manifest::is_asserted;
+pub use manifest::{FORMAT, Kind, Manifest, Said};
+pub use read::{is_pack, read};
 
 use super::{Details, Witnessed};
 use crate::trail::note::{Checkpoint, CheckpointError, Note};

@@ -6,15 +6,17 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::bar::Bar;
+use super::find::{self, Find};
 use super::out::say;
-use super::{CliError, out, reopen};
+use super::{CliError, on_runtime, out, reopen};
 use crate::anchoring;
+use crate::audit::pack;
 use crate::audit::source::{Archive, Directory, Source};
 use crate::audit::verify::{Options, verify};
 use crate::audit::{Failure, Report};
 use crate::clock::{Clock, written};
 use crate::config::Config;
-use crate::gate::{Live, Sink};
+use crate::gate::{About, Form, Live, Sink};
 use crate::serve;
 use crate::trail::Actor;
 use crate::trail::note::Note;
@@ -26,6 +28,27 @@ pub(super) enum Audit {
     Verify(Verify),
     /// Take a log along, as files that anybody can verify
     Export(Export),
+    /// Find entries by what they have to do with; the question is logged
+    Find(Box<Find>),
+    /// Make a proof pack, which anybody can verify offline
+    Prove(Prove),
+    /// A call as a vCon with its lawful basis
+    Vcon {
+        /// Its account
+        account: String,
+        /// The platform's id of it, or an alias
+        call: String,
+        /// Sign it, with the configured certificate
+        #[arg(long)]
+        signed: bool,
+    },
+    /// Consent records of a call by ISO/IEC TS 27560, in JSON-LD
+    ConsentRecord {
+        /// Its account
+        account: String,
+        /// The platform's id of it, or an alias
+        call: String,
+    },
     /// Print the trust file that auditors verify with
     Key {
         /// The log: an account, or `system`
@@ -49,6 +72,34 @@ pub(super) struct Verify {
     /// An older signed head that you have kept: the log has to go on from it
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
+    /// The sealed media of the recording that a proof pack is about
+    #[arg(long, value_name = "FILE")]
+    media: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Subject {
+    /// A recording: its id
+    #[arg(long)]
+    recording: Option<String>,
+    /// A call: the platform's id of it, or an alias
+    #[arg(long)]
+    call: Option<String>,
+    /// A call of which it is to be proven that it has no recording
+    #[arg(long, value_name = "CALL")]
+    no_recording: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Prove {
+    /// Its account
+    account: String,
+    #[command(flatten)]
+    subject: Subject,
+    /// Where the archive goes
+    #[arg(long, value_name = "FILE.zip")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -63,10 +114,30 @@ pub(super) struct Export {
     details: bool,
 }
 
-pub(super) fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
+pub(super) fn run(config: Config, command: Audit, as_json: bool) -> Result<(), CliError> {
+    match command {
+        Audit::Verify(command) => verify_offline(&config, &command, as_json),
+        Audit::Export(command) => on_runtime(export(config, command, as_json)),
+        Audit::Find(command) => on_runtime(find::run(config, *command, as_json)),
+        Audit::Prove(command) => on_runtime(prove(config, command, as_json)),
+        Audit::Vcon { account, call, signed } => {
+            let form = if signed { Form::SignedVcon } else { Form::Vcon };
+            on_runtime(hand_out(config, &account, &call, form))
+        }
+        Audit::ConsentRecord { account, call } => {
+            on_runtime(hand_out(config, &account, &call, Form::ConsentRecord))
+        }
+        Audit::Key { log } => on_runtime(key(config, log)),
+        Audit::RotateKey => on_runtime(rotate_key(config, as_json)),
+        Audit::Reopen(asked) => on_runtime(reopen::reopen(config, asked, as_json)),
+        Audit::Drop(asked) => on_runtime(reopen::drop_epoch(config, asked, as_json)),
+    }
+}
+
+fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
     let path = Path::new(&command.what);
     if !path.exists() {
-        return super::on_runtime(verify_live(config.clone(), command, as_json));
+        return on_runtime(verify_live(config.clone(), command, as_json));
     }
     let trust = command.trust.as_ref().ok_or_else(|| {
         CliError::Wrong(
@@ -76,6 +147,9 @@ pub(super) fn verify_offline(config: &Config, command: &Verify, as_json: bool) -
         )
     })?;
     let trust = read_trust(trust)?;
+    if pack::is_pack(path) {
+        return verify_pack(path, &trust, command, as_json);
+    }
     let source: Box<dyn Source> = match path.is_dir() {
         true => Box::new(Directory::open(path).map_err(|error| unusable(as_json, error.into()))?),
         false => Box::new(Archive::open(path).map_err(|error| unusable(as_json, error.into()))?),
@@ -125,6 +199,60 @@ fn run_verification(
     }
 }
 
+fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> Result<(), CliError> {
+    let open = |path: &Path| {
+        std::fs::File::open(path)
+            .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source })
+    };
+    let mut media = command.media.as_deref().map(open).transpose()?.map(std::io::BufReader::new);
+    let media = media.as_mut().map(|media| media as &mut dyn std::io::Read);
+    let verified = pack::read(std::io::BufReader::new(open(path)?))
+        .and_then(|pack| pack::verify_pack(&pack, trust, media));
+    let report = verified.map_err(|failure| unusable(as_json, failure))?;
+    if as_json {
+        out::json(&json!({"verdict": "good", "report": report}));
+        return Ok(());
+    }
+    out::line(format!(
+        "good: {} entries stand in {} with {} entries; {} decisions computed again",
+        report.entries, report.origin, report.size, report.decisions
+    ));
+    out::line(match (&report.recording, &report.call_id) {
+        (Some(recording), _) => format!("about the recording {recording}"),
+        (None, Some(call)) => format!("about the call {call}"),
+        (None, None) => "about a call whose name is not disclosed".into(),
+    });
+    report.warnings.iter().for_each(|warning| out::line(format!("warning: {warning}")));
+    Ok(())
+}
+
+async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let Subject { recording, call, no_recording } = &command.subject;
+    let about = match (recording, call, no_recording) {
+        (Some(recording), ..) => About::Recording(recording),
+        (None, Some(call), _) => About::Call(call),
+        (None, None, Some(call)) => About::NoRecording(call),
+        (None, None, None) => return Err(CliError::Wrong("say what is to be proven".into())),
+    };
+    let bytes = gate.prove(&Actor::command_line(), &command.account, about).await?;
+    gate.ledger.close().await;
+    let io = |source| CliError::Io { what: format!("`{}` cannot be written", command.out.display()), source };
+    std::fs::write(&command.out, &bytes).map_err(io)?;
+    say(as_json, &json!({"out": command.out, "bytes": bytes.len()}), || {
+        format!("a proof pack of {} bytes in {}", bytes.len(), command.out.display())
+    });
+    Ok(())
+}
+
+async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let document = gate.export(&Actor::command_line(), account, call, form).await?;
+    gate.ledger.close().await;
+    out::json(&document);
+    Ok(())
+}
+
 fn tell(report: &Report, as_json: bool) {
     if as_json {
         out::json(&json!({"verdict": "good", "report": report}));
@@ -158,7 +286,7 @@ fn unusable(as_json: bool, failure: Failure) -> CliError {
     CliError::Exit(failure.verdict.exit_code())
 }
 
-pub(super) async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
+async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&command.log).await?;
     gate.still_there(&at).await?;
@@ -184,7 +312,7 @@ pub(super) async fn export(config: Config, command: Export, as_json: bool) -> Re
     Ok(())
 }
 
-pub(super) async fn key(config: Config, log: String) -> Result<(), CliError> {
+async fn key(config: Config, log: String) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&log).await?;
     let trust = own_trust(&config, &gate.secrets.log, &at)?;
@@ -193,7 +321,7 @@ pub(super) async fn key(config: Config, log: String) -> Result<(), CliError> {
     Ok(())
 }
 
-pub(super) async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
+async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     gate.secrets.log.make_next().map_err(serve::ServeError::from)?;
     gate.ledger.close().await;

@@ -60,7 +60,9 @@ pub(super) async fn reopen(config: Config, asked: Reopen, as_json: bool) -> Resu
         ));
     }
     // Not through `serve::gate`, which refuses what is to be cured here.
-    let ledger = Ledger::open(&config.data, config.ledger.as_deref()).await.map_err(ServeError::from)?;
+    let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(crate::config::LedgerUrl::expose))
+        .await
+        .map_err(ServeError::from)?;
     let reopened = reopen_logs(&config, &ledger, &asked, as_json).await;
     ledger.close().await;
     let reopened = reopened?;

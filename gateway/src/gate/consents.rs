@@ -1,73 +1,253 @@
 //! What auditors ask: entries of the trail with the details that still exist.
+//!
+//! INVARIANT: a question is logged before any of it is answered, and once: on its first page. A cursor
+//! belongs to one question of one asker in one account, so no page of another question can be had with
+//! it unlogged. What a page shows was in the log before the question was: an answer ends.
+//!
+//! The module knows neither HTTP nor where its rows are printed.
 
-use jiff::Timestamp;
+mod cursor;
+mod filter;
+mod record;
+mod sheet;
+mod words;
+
 use serde_json::{Value, json};
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
-use super::{Fault, Gate};
-use crate::access::Principal;
+use self::cursor::Cursor;
+use self::filter::Narrowed;
+pub use self::filter::{Filters, OUTCOMES};
+pub use self::record::Record;
+pub use self::sheet::sheet_head;
+pub use self::words::TYPES;
+use super::{Fault, Gate, parse_id};
 use crate::ledger::Question;
-use crate::trail;
+use crate::trail::{self, Actor, Body, subject};
 
-impl Gate {
-    /// The consent records of an account, oldest first: its trail with the details that still exist.
-    ///
-    /// # Errors
-    ///
-    /// [`Fault`]: the call or the cursor is unknown.
-    pub async fn consents(
-        &self,
-        who: &Principal,
-        call: Option<&str>,
-        from: Option<Timestamp>,
-        until: Option<Timestamp>,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<super::Listing, Fault> {
-        let call = match call {
-            Some(name) => {
-                let row =
-                    self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
-                Some(super::parse_id(&row.uid)?)
-            }
-            None => None,
-        };
-        let question = Question {
-            log: who.account.clone(),
-            after: after.map(place).transpose()?,
-            call,
-            from: from.map(Timestamp::as_millisecond),
-            until: until.map(Timestamp::as_millisecond),
-            ..Question::default()
-        };
-        let rows = self.ledger.entries(&question, limit.saturating_add(1)).await?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let next = (rows.len() > limit)
-            .then(|| rows.get(limit.saturating_sub(1)).map(|row| format!("{}.{}", row.epoch, row.seq)))
-            .flatten();
-        let mut items = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().take(limit) {
-            let leaf: Value =
-                serde_json::from_slice(&row.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))?;
-            let detail: Option<Value> =
-                row.document.as_deref().and_then(|document| serde_json::from_str(document).ok());
-            items.push(json!({
-                "epoch": row.epoch,
-                "index": row.seq,
-                "leaf_hash": trail::hex(&row.leaf_hash),
-                "entry": leaf,
-                "detail": detail,
-                "salt": row.salt.as_deref().map(trail::hex),
-            }));
-        }
-        Ok(super::Listing { items, next })
+/// A question that was logged, and how far it has been answered.
+#[derive(Debug)]
+pub struct Inquiry {
+    /// Whose log is asked.
+    pub account: String,
+    /// What proves the pseudonym of the number that was asked for, where one is known.
+    pub opening: Option<Opening>,
+    question: Question,
+    /// What a cursor belongs to.
+    binding: String,
+    next: Option<String>,
+    is_over: bool,
+}
+
+/// A number's pseudonym with the key that makes it: whoever has this finds the number in exported
+/// leaves without the gateway. `p1:` and base64url of HMAC-SHA-256 under the key over `gw-pid-v1`, 0, the
+/// log, 0, the number.
+#[derive(Debug)]
+pub struct Opening {
+    number: String,
+    log: String,
+    subject: String,
+    key: Zeroizing<[u8; 32]>,
+}
+
+impl Opening {
+    /// It as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "number": self.number, "log": self.log, "subject": self.subject,
+            "subject_key": trail::hex(self.key.as_slice()),
+        })
     }
 }
 
-/// A place in a log, as a cursor says it: epoch and index.
-fn place(cursor: &str) -> Result<(i64, i64), Fault> {
-    let parts =
-        cursor.split_once('.').and_then(|(epoch, seq)| Some((epoch.parse().ok()?, seq.parse().ok()?)));
-    parts.ok_or_else(|| {
-        Fault::invalid("invalid-cursor", "`after` is no cursor; take it from the answer's `next`")
-    })
+impl Inquiry {
+    /// Where the next page begins; none where the last one was the last.
+    #[must_use]
+    pub fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
+    /// Whether every page was had.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl Gate {
+    /// Asks an account's log; `after` is the cursor of an earlier page. The question is logged.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the question makes no sense, the call or the prompt is unknown, or the cursor belongs
+    /// to another question.
+    pub async fn ask(
+        &self,
+        actor: &Actor,
+        account: &str,
+        filters: Filters,
+        after: Option<&str>,
+    ) -> Result<Inquiry, Fault> {
+        let asked = filters.narrowed()?;
+        // The end of the answer is fixed before anything is looked up for it.
+        let end = match after {
+            Some(_) => None,
+            None => Some(self.end_of(account).await?),
+        };
+        let found = self.find(account, &asked).await?;
+        let binding = json!([account, actor.credential, asked.filters, found.alias]).to_string();
+        let place = match (after, end) {
+            (Some(text), _) => Cursor::read(text, &self.secrets.lookup, &binding).ok_or_else(wrong_cursor)?,
+            (None, end) => Cursor { after: None, last: end.unwrap_or((1, -1)) },
+        };
+        if after.is_none() {
+            let subject = found.opening.as_ref().map(|opening| opening.subject.clone());
+            let body = Body::Lookup { subject, by: asked.names() };
+            self.note(actor, account, body, asked.detail(), Vec::new(), Vec::new()).await?;
+        }
+        if let Some(fault) = found.unknown {
+            return Err(fault);
+        }
+        let types = asked.types.clone().unwrap_or_default();
+        let question = Question {
+            log: account.into(),
+            after: place.after,
+            last: Some(place.last),
+            calls: found.calls,
+            keys: found.keys,
+            participant: asked.filters.participant.clone(),
+            types: types.into_iter().map(str::to_owned).collect(),
+            from: asked.filters.from.map(|at| at.as_millisecond()),
+            until: asked.filters.until.map(|at| at.as_millisecond()),
+        };
+        let nothing = found.nothing || asked.types.as_ref().is_some_and(Vec::is_empty);
+        let account = account.to_owned();
+        Ok(Inquiry { account, opening: found.opening, question, binding, next: None, is_over: nothing })
+    }
+
+    /// The next page of an answer, oldest first; empty once it is over.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails, or an entry cannot be read.
+    pub async fn page(&self, inquiry: &mut Inquiry, limit: u32) -> Result<Vec<Record>, Fault> {
+        if inquiry.is_over {
+            return Ok(Vec::new());
+        }
+        let mut rows = self.ledger.entries(&inquiry.question, limit.saturating_add(1)).await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        inquiry.is_over = rows.len() <= limit;
+        rows.truncate(limit);
+        inquiry.question.after = rows.last().map(|row| (row.epoch, row.seq)).or(inquiry.question.after);
+        let place = Cursor { after: inquiry.question.after, last: inquiry.question.last.unwrap_or((1, -1)) };
+        inquiry.next = match inquiry.is_over {
+            true => None,
+            false => place.write(&self.secrets.lookup, &inquiry.binding),
+        };
+        rows.into_iter().map(Record::read).collect()
+    }
+
+    /// The last place of a log.
+    async fn end_of(&self, log: &str) -> Result<(i64, i64), Fault> {
+        let head = self.ledger.head(log).await?;
+        let size = |head: &crate::ledger::Head| i64::try_from(head.edge.size()).unwrap_or(i64::MAX);
+        Ok(head.map_or((1, -1), |head| (head.epoch, size(&head).saturating_sub(1))))
+    }
+
+    /// What the words of a question stand for in the log.
+    async fn find(&self, account: &str, asked: &Narrowed) -> Result<Found, Fault> {
+        let mut found = Found::default();
+        if let Some(name) = &asked.filters.call {
+            self.find_call(account, name, &mut found).await?;
+        }
+        if let Some(number) = &asked.filters.number {
+            self.find_number(account, number, &mut found).await?;
+        }
+        if let Some(prompt) = &asked.filters.prompt {
+            self.find_prompt(account, prompt, &mut found).await?;
+        }
+        found.keys.extend(asked.keys());
+        Ok(found)
+    }
+
+    /// Every call that ever had the id, and the newest that has it as an alias.
+    async fn find_call(&self, account: &str, name: &str, found: &mut Found) -> Result<(), Fault> {
+        let mut calls = self.ledger.calls_by_id(account, name).await?;
+        if let Some(row) = self.ledger.call_by_name(account, name).await?
+            && !calls.contains(&row.uid)
+        {
+            // An alias may pass to another call between two pages: then their cursor is refused.
+            found.alias = Some(row.uid.clone());
+            calls.push(row.uid);
+        }
+        if calls.is_empty() {
+            found.unknown = Some(Fault::new(
+                super::FaultKind::Unknown,
+                "unknown-call",
+                "there is no call of this id or alias; that it was asked for is logged",
+            ));
+        }
+        found.calls = Some(calls.iter().map(|uid| parse_id(uid)).collect::<Result<_, _>>()?);
+        Ok(())
+    }
+
+    /// Tag, subject key, pseudonym. A number that nobody has called with has none, and none is made.
+    async fn find_number(&self, account: &str, number: &str, found: &mut Found) -> Result<(), Fault> {
+        let tag = subject::tag(&self.secrets.lookup, account, number);
+        let Some(stored) = self.ledger.subject(&tag).await? else {
+            found.nothing = true;
+            return Ok(());
+        };
+        let key = subject::open_key(&self.secrets.subjects, &stored)
+            .ok_or_else(|| Fault::damaged("a subject's key was sealed under another `subjects.key`"))?;
+        let subject = subject::pseudonym(&key, account, number);
+        found.keys.push(vec![format!("subject:{subject}")]);
+        found.opening = Some(Opening { number: number.into(), log: account.into(), subject, key });
+        Ok(())
+    }
+
+    /// All versions of an id, one version of it, or a version by the gateway's own id.
+    async fn find_prompt(&self, account: &str, prompt: &str, found: &mut Found) -> Result<(), Fault> {
+        let mut keys: Vec<String> = Vec::new();
+        if let Ok(uid) = prompt.parse::<Uuid>() {
+            keys.push(format!("prompt:{uid}"));
+        }
+        let all = self.ledger.versions_of_prompt(account, prompt).await?;
+        keys.extend(all.into_iter().map(|(uid, _)| format!("prompt:{uid}")));
+        if let Some((id, version)) = prompt.rsplit_once('@')
+            && let Ok(version) = version.parse::<i64>()
+        {
+            let of_id = self.ledger.versions_of_prompt(account, id).await?;
+            let one = of_id.into_iter().filter(|(_, number)| *number == version);
+            keys.extend(one.map(|(uid, _)| format!("prompt:{uid}")));
+        }
+        if keys.is_empty() {
+            found.unknown.get_or_insert(Fault::unknown("prompt"));
+        }
+        found.keys.push(keys);
+        Ok(())
+    }
+}
+
+/// What a question stands for.
+#[derive(Debug, Default)]
+struct Found {
+    calls: Option<Vec<Uuid>>,
+    keys: Vec<Vec<String>>,
+    opening: Option<Opening>,
+    /// The call that an alias stood for.
+    alias: Option<String>,
+    /// Nothing can have to do with it.
+    nothing: bool,
+    /// What is answered once the question is logged.
+    unknown: Option<Fault>,
+}
+
+fn wrong_cursor() -> Fault {
+    Fault::invalid(
+        "invalid-cursor",
+        "`after` is no cursor of this question; take it from the answer's `next` and ask the same again",
+    )
 }

@@ -75,7 +75,7 @@ impl Gate {
             }
         }
         for _ in 0..ATTEMPTS {
-            let found = self.find(account, &whom).await?;
+            let found = self.whose(account, &whom).await?;
             if found.is_nothing() {
                 return Err(unknown_subject());
             }
@@ -116,11 +116,11 @@ impl Gate {
         }
     }
 
-    async fn find(&self, account: &str, whom: &Whom) -> Result<Found, Fault> {
+    async fn whose(&self, account: &str, whom: &Whom) -> Result<Found, Fault> {
         let mut found = Found::default();
         match whom {
-            Whom::Number(number) => self.find_number(account, number, &mut found).await?,
-            Whom::Participant(id) => self.find_participant(account, id, &mut found).await?,
+            Whom::Number(number) => self.of_number(account, number, &mut found).await?,
+            Whom::Participant(id) => self.of_participant(account, id, &mut found).await?,
         }
         for row in self.ledger.grants(account).await? {
             let grant: ConsentGrant = serde_json::from_str(&row.document)
@@ -139,7 +139,7 @@ impl Gate {
         Ok(found)
     }
 
-    async fn find_number(&self, account: &str, number: &str, found: &mut Found) -> Result<(), Fault> {
+    async fn of_number(&self, account: &str, number: &str, found: &mut Found) -> Result<(), Fault> {
         let subject = self.subject_of(account, number).await?;
         found.expects.push(Expect::Subject { tag: subject.tag.clone(), key: subject.key.clone() });
         if let Some(pseudonym) = &subject.pseudonym {
@@ -172,7 +172,7 @@ impl Gate {
         Ok(())
     }
 
-    async fn find_participant(&self, account: &str, id: &str, found: &mut Found) -> Result<(), Fault> {
+    async fn of_participant(&self, account: &str, id: &str, found: &mut Found) -> Result<(), Fault> {
         let rows = self.ledger.calls_of_participant(account, id).await?;
         found.expects.push(Expect::CallsOfParticipant {
             account: account.into(),

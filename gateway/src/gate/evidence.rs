@@ -274,7 +274,7 @@ impl Gate {
         let mut begun: Option<(i64, i64)> = None;
         for call in calls {
             let uid = parse_id(&call.uid)?;
-            let of_call = Question { log: account.into(), call: Some(uid), ..Question::default() };
+            let of_call = Question { log: account.into(), calls: Some(vec![uid]), ..Question::default() };
             for row in self.ledger.entries(&of_call, u32::MAX).await? {
                 let leaf: Leaf = read(&row)?;
                 used(&leaf.body, &mut keys);
@@ -285,7 +285,8 @@ impl Gate {
         }
         for (key, types) in keys {
             let types = types.iter().map(|word| (*word).to_owned()).collect();
-            let question = Question { log: account.into(), keys: vec![key], types, ..Question::default() };
+            let question =
+                Question { log: account.into(), keys: vec![vec![key]], types, ..Question::default() };
             let found = self.ledger.entries(&question, u32::MAX).await?;
             rows.extend(found.into_iter().map(|row| ((row.epoch, row.seq), row)));
         }
@@ -317,6 +318,7 @@ impl Gate {
 }
 
 /// What an entry says was used, and which entries tell more of it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
 fn used(body: &Body, keys: &mut BTreeSet<(String, &[&str])>) {
     const PROMPT: &[&str] = &["prompt.registered"];
     const GRANT: &[&str] = &["consent-grant.registered", "consent-grant.withdrawn"];

@@ -77,7 +77,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: unknown, deleted, no purpose, a range that lies outside, or media that are not there.
+    /// [`Fault`]: unknown, deleted, no purpose or one that was not told, a range that lies outside, or media that are not there.
     pub async fn fetch(
         &self,
         who: &Principal,
@@ -87,6 +87,7 @@ impl Gate {
     ) -> Result<Served, Fault> {
         ask::check_name("the purpose", purpose)?;
         let row = self.live(who, id).await?;
+        self.check_told(who, &row, purpose).await?;
         let id = parse_id(&row.id)?;
         let bytes = u64::try_from(row.bytes).unwrap_or(0);
         let sha256 = envelope_of(&row)?.get("sha256").and_then(Value::as_str).unwrap_or_default().to_owned();

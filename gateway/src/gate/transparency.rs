@@ -156,6 +156,7 @@ pub(crate) fn unsigned(error: NotaryError) -> Fault {
 }
 
 impl From<NotaryError> for Fault {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     fn from(error: NotaryError) -> Fault {
         match error {
             NotaryError::Ledger(error) => Fault::from(error),

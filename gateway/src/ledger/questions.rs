@@ -1,11 +1,14 @@
 //! What auditors ask of a log: entries by what they have to do with, in the order of the log.
 //!
-//! A page begins behind a cursor, which is an entry's place: entries are only ever appended, so pages
-//! are stable under writes.
+//! An entry has to do with what it mentions itself, with what its call mentions, and, where it is
+//! about a recording (somebody has listened, it was deleted), with what the recording's call mentions.
+//!
+//! A page begins behind a cursor, which is an entry's place, and ends at the place at which the log
+//! stood when it was asked: entries are only ever appended, so pages are stable under writes.
 
 use uuid::Uuid;
 
-use super::sql::{Statement, ask};
+use super::sql::{Statement, Value, ask};
 use super::{EntryRow, Ledger, LedgerError, Pool, SKEW_MS};
 
 /// A question. All that is given has to be so.
@@ -15,11 +18,13 @@ pub struct Question {
     pub log: String,
     /// Only behind this place: epoch and index.
     pub after: Option<(i64, i64)>,
-    /// Only entries of this call.
-    pub call: Option<Uuid>,
-    /// Only what has to do with each of these: keys as drafts mention them.
-    pub keys: Vec<String>,
-    /// Only calls on which the platform had somebody of this id.
+    /// Only up to this place, inclusive.
+    pub last: Option<(i64, i64)>,
+    /// Only what has to do with one of these calls.
+    pub calls: Option<Vec<Uuid>>,
+    /// Only what has to do, of each of these, with one: keys as drafts mention them.
+    pub keys: Vec<Vec<String>>,
+    /// Only what has to do with calls on which the platform had somebody of this id.
     pub participant: Option<String>,
     /// Only entries of one of these types; none means any.
     pub types: Vec<String>,
@@ -33,11 +38,9 @@ impl Ledger {
     /// A page of entries with the details that still exist, oldest first.
     pub async fn entries(&self, question: &Question, limit: u32) -> Result<Vec<EntryRow>, LedgerError> {
         let window = self.window(question).await?;
-        let few = match question.keys.first() {
-            Some(key) if question.call.is_none() => self.is_mentioned_seldom(&question.log, key).await?,
-            _ => false,
-        };
-        let statement = select(question, window, few, limit);
+        let subjects = subjects(question);
+        let driver = self.driver(&subjects).await?;
+        let statement = select(question, window, &subjects, driver, limit);
         match &self.pool {
             Pool::Sqlite(pool) => {
                 let (sql, bound) = statement.for_sqlite()?;
@@ -48,6 +51,46 @@ impl Ledger {
                 Ok(sqlx::query_as_with(sql, bound).fetch_all(pool).await?)
             }
         }
+    }
+
+    /// Who is behind the numbers that these calls' entries use: call, number, the platform's id.
+    pub async fn names_on(&self, calls: &[String]) -> Result<Vec<(String, i64, String)>, LedgerError> {
+        let calls = json_list(calls)?;
+        let sql = self.dialect().pick(
+            "SELECT call, participant, id FROM participant WHERE call IN (SELECT value FROM json_each(?))",
+            "SELECT call, participant, id FROM participant WHERE call IN (SELECT json_array_elements_text(CAST(? AS json)))",
+        );
+        Ok(ask!(&self.pool, query_as, fetch_all, sql, calls)?)
+    }
+
+    /// What these versions of prompts are called, and what they say: uid, id, version, document.
+    pub async fn prompt_versions(
+        &self,
+        account: &str,
+        uids: &[String],
+    ) -> Result<Vec<(String, String, i64, String)>, LedgerError> {
+        let uids = json_list(uids)?;
+        let sql = self.dialect().pick(
+            "SELECT uid, id, version, document FROM prompt WHERE account = ? AND uid IN (SELECT value FROM json_each(?))",
+            "SELECT uid, id, version, document FROM prompt WHERE account = ? AND uid IN (SELECT json_array_elements_text(CAST(? AS json)))",
+        );
+        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, uids)?)
+    }
+
+    /// Every version of a prompt, the oldest first: uid and version.
+    pub async fn versions_of_prompt(
+        &self,
+        account: &str,
+        id: &str,
+    ) -> Result<Vec<(String, i64)>, LedgerError> {
+        let sql = "SELECT uid, version FROM prompt WHERE account = ? AND id = ? ORDER BY version";
+        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, id)?)
+    }
+
+    /// Every call that ever had this id: an id may be used again once its call has ended.
+    pub async fn calls_by_id(&self, account: &str, id: &str) -> Result<Vec<String>, LedgerError> {
+        let sql = "SELECT uid FROM call WHERE account = ? AND id = ? ORDER BY opened_at, uid";
+        Ok(ask!(&self.pool, query_scalar, fetch_all, sql, account, id)?)
     }
 
     /// Between which places entries of these moments can lie, both ends included as far as known.
@@ -69,12 +112,26 @@ impl Ledger {
         Ok(Window { first, last })
     }
 
-    /// Whether a key is mentioned by few enough calls that it is quickest to go through them.
-    async fn is_mentioned_seldom(&self, log: &str, key: &str) -> Result<bool, LedgerError> {
-        let sql =
-            "SELECT count(*) FROM (SELECT 1 FROM call_mention WHERE log = ? AND key = ? LIMIT ?) AS some";
-        let count: i64 = ask!(&self.pool, query_scalar, fetch_one, sql, log, key, SELDOM)?;
-        Ok(count < SELDOM)
+    /// Which part of the question has so few answers that it is quickest to look those up and to ask
+    /// the rest of them; none where the log is quickest read in its order.
+    async fn driver(&self, subjects: &[Subject]) -> Result<Option<usize>, LedgerError> {
+        for (index, subject) in subjects.iter().enumerate() {
+            let statement = subject.count();
+            let count: i64 = match &self.pool {
+                Pool::Sqlite(pool) => {
+                    let (sql, bound) = statement.for_sqlite()?;
+                    sqlx::query_scalar_with(sql, bound).fetch_one(pool).await?
+                }
+                Pool::Postgres(pool) => {
+                    let (sql, bound) = statement.for_postgres()?;
+                    sqlx::query_scalar_with(sql, bound).fetch_one(pool).await?
+                }
+            };
+            if count < SELDOM {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -84,73 +141,214 @@ struct Window {
     last: Option<(i64, i64)>,
 }
 
-fn select(question: &Question, window: Window, few: bool, limit: u32) -> Statement {
-    let mut sql = String::new();
-    let mut values = Vec::new();
-    let mut add = |text: &str, bound: &mut dyn FnMut(Statement) -> Statement| {
-        sql.push_str(text);
-        values.extend(bound(Statement::new("")).values);
-    };
-    const COLUMNS: &str =
-        "entry.log, entry.epoch, entry.seq, entry.leaf, entry.leaf_hash, detail.salt, detail.document";
-    const DETAIL: &str = "LEFT JOIN detail ON detail.log = entry.log AND detail.epoch = entry.epoch AND detail.seq = entry.seq";
-    match question.keys.first().filter(|_| few) {
-        // Through the calls and entries that mention the key: those are looked up first.
-        Some(key) => add(
-            &format!(
-                "WITH places AS (SELECT entry.log, entry.epoch, entry.seq FROM call_mention JOIN entry ON entry.call = call_mention.call \
-                 WHERE call_mention.log = ? AND call_mention.key = ? \
-                 UNION SELECT log, epoch, seq FROM entry_mention WHERE log = ? AND key = ?) \
-                 SELECT {COLUMNS} FROM places CROSS JOIN entry {DETAIL} \
-                 WHERE entry.log = places.log AND entry.epoch = places.epoch AND entry.seq = places.seq AND entry.log = ?"
-            ),
-            &mut |to| to.bind(&question.log).bind(key).bind(&question.log).bind(key).bind(&question.log),
-        ),
-        None => add(&format!("SELECT {COLUMNS} FROM entry {DETAIL} WHERE entry.log = ?"), &mut |to| {
-            to.bind(&question.log)
-        }),
-    }
-    for place in [question.after, window.first].into_iter().flatten() {
-        let at_or_behind = if Some(place) == question.after { ">" } else { ">=" };
-        add(&format!(" AND (entry.epoch, entry.seq) {at_or_behind} (?, ?)"), &mut |to| {
-            to.bind(place.0).bind(place.1)
-        });
-    }
-    if let Some(place) = window.last {
-        add(" AND (entry.epoch, entry.seq) <= (?, ?)", &mut |to| to.bind(place.0).bind(place.1));
-    }
-    if let Some(call) = &question.call {
-        add(" AND entry.call = ?", &mut |to| to.bind(call));
-    }
-    for key in question.keys.iter().skip(usize::from(few)) {
-        add(
-            " AND (EXISTS (SELECT 1 FROM call_mention WHERE log = ? AND key = ? AND call = entry.call) \
-             OR EXISTS (SELECT 1 FROM entry_mention WHERE log = ? AND key = ? AND epoch = entry.epoch AND seq = entry.seq))",
-            &mut |to| to.bind(&question.log).bind(key).bind(&question.log).bind(key),
-        );
-    }
-    if let Some(participant) = &question.participant {
-        add(
-            " AND entry.call IN (SELECT participant.call FROM participant JOIN call ON call.uid = participant.call \
-             WHERE participant.id = ? AND call.account = ?)",
-            &mut |to| to.bind(participant).bind(&question.log),
-        );
-    }
-    if !question.types.is_empty() {
-        let marks = vec!["?"; question.types.len()].join(", ");
-        add(&format!(" AND entry.type IN ({marks})"), &mut |to| {
-            question.types.iter().fold(to, |to, word| to.bind(word))
-        });
-    }
-    if let Some(from) = question.from {
-        add(" AND entry.at >= ?", &mut |to| to.bind(from));
-    }
-    if let Some(until) = question.until {
-        add(" AND entry.at < ?", &mut |to| to.bind(until));
-    }
-    add(" ORDER BY entry.epoch, entry.seq LIMIT ?", &mut |to| to.bind(i64::from(limit)));
-    Statement { sql: sql.into(), values }
+/// Something that entries and calls have to do with.
+#[derive(Debug)]
+struct Subject {
+    /// Which calls: one column, `call`.
+    calls: Piece,
+    /// Which entries that belong to no call: `epoch`, `seq`; only for what is mentioned.
+    entries: Option<Piece>,
 }
 
-/// Up to so many calls are gone through one by one.
+/// A piece of SQL with what is bound in it.
+#[derive(Debug, Clone, Default)]
+struct Piece {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Piece {
+    fn new(sql: impl Into<String>, values: impl IntoIterator<Item = Value>) -> Piece {
+        Piece { sql: sql.into(), values: values.into_iter().collect() }
+    }
+
+    fn push(&mut self, sql: &str) {
+        self.sql.push_str(sql);
+    }
+
+    fn add(&mut self, piece: Piece) {
+        self.sql.push_str(&piece.sql);
+        self.values.extend(piece.values);
+    }
+
+    fn bind(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) {
+        self.sql.push_str(sql);
+        self.values.extend(values);
+    }
+
+    fn statement(self) -> Statement {
+        Statement { sql: self.sql.into(), values: self.values }
+    }
+}
+
+impl Subject {
+    /// How many calls and entries there are, up to a number that is too many.
+    fn count(&self) -> Statement {
+        let mut piece = Piece::default();
+        piece.push("SELECT count(*) FROM (SELECT 1 AS one FROM (");
+        piece.add(self.calls.clone());
+        piece.bind(" LIMIT ?) AS calls", [SELDOM.into()]);
+        if let Some(entries) = &self.entries {
+            piece.push(" UNION ALL SELECT 1 FROM (");
+            piece.add(entries.clone());
+            piece.bind(" LIMIT ?) AS entries", [SELDOM.into()]);
+        }
+        piece.push(") AS some");
+        piece.statement()
+    }
+}
+
+/// What a question is about, what is likely to have the fewest answers first.
+fn subjects(question: &Question) -> Vec<Subject> {
+    let mut all = Vec::new();
+    let log = || Value::from(&question.log);
+    if let Some(calls) = &question.calls {
+        let sql = match calls.as_slice() {
+            [] => "SELECT uid AS call FROM call WHERE uid IS NULL".to_owned(),
+            some => format!("SELECT uid AS call FROM call WHERE uid IN ({})", marks(some.len())),
+        };
+        all.push(Subject { calls: Piece::new(sql, calls.iter().map(Value::from)), entries: None });
+    }
+    if let Some(participant) = &question.participant {
+        let sql = "SELECT participant.call FROM participant JOIN call ON call.uid = participant.call \
+             WHERE participant.id = ? AND call.account = ?";
+        let calls = Piece::new(sql, [participant.into(), log()]);
+        all.push(Subject { calls, entries: None });
+    }
+    for keys in &question.keys {
+        let keys_are = format!("log = ? AND key IN ({})", marks(keys.len()));
+        let values = || std::iter::once(log()).chain(keys.iter().map(Value::from)).collect::<Vec<_>>();
+        all.push(Subject {
+            calls: Piece::new(format!("SELECT call FROM call_mention WHERE {keys_are}"), values()),
+            entries: Some(Piece::new(
+                format!("SELECT epoch, seq FROM entry_mention WHERE {keys_are}"),
+                values(),
+            )),
+        });
+    }
+    all
+}
+
+impl Subject {
+    /// Whether a call is one of those.
+    fn holds(&self, call: &str) -> Piece {
+        // By the mention's whole key, since a common place is mentioned by very many calls.
+        let (before, after) = match self.entries {
+            Some(_) => ("EXISTS (".to_owned(), format!(" AND call_mention.call = {call})")),
+            None => (format!("{call} IN ("), ")".to_owned()),
+        };
+        let mut piece = Piece::new(before, []);
+        piece.add(self.calls.clone());
+        piece.push(&after);
+        piece
+    }
+
+    /// Asks it of the entry at hand.
+    fn condition(&self, log: &str) -> Piece {
+        let mut piece = Piece::new(" AND (", []);
+        piece.add(self.holds("entry.call"));
+        if let Some(entries) = &self.entries {
+            piece.push(" OR EXISTS (");
+            piece.add(entries.clone());
+            piece.push(" AND entry_mention.epoch = entry.epoch AND entry_mention.seq = entry.seq)");
+        }
+        piece.bind(
+            " OR (entry.call IS NULL AND EXISTS (SELECT 1 FROM entry_mention AS about \
+             JOIN recording ON recording.id = substr(about.key, 11) \
+             WHERE about.log = ? AND about.epoch = entry.epoch AND about.seq = entry.seq \
+             AND substr(about.key, 1, 10) = 'recording:' AND ",
+            [log.into()],
+        );
+        piece.add(self.holds("recording.call"));
+        piece.push(")))");
+        piece
+    }
+
+    /// All places that have to do with it.
+    fn places(&self, log: &str) -> Piece {
+        let mut piece = Piece::new("WITH story AS (", []);
+        piece.add(self.calls.clone());
+        piece.bind(
+            "), places AS (SELECT entry.epoch, entry.seq FROM story JOIN entry ON entry.call = story.call WHERE entry.log = ? \
+             UNION SELECT entry_mention.epoch, entry_mention.seq FROM story JOIN recording ON recording.call = story.call \
+             JOIN entry_mention ON entry_mention.key = 'recording:' || recording.id WHERE entry_mention.log = ?",
+            [log.into(), log.into()],
+        );
+        if let Some(entries) = &self.entries {
+            piece.push(" UNION ");
+            piece.add(entries.clone());
+        }
+        piece.push(") ");
+        piece
+    }
+}
+
+fn select(
+    question: &Question,
+    window: Window,
+    subjects: &[Subject],
+    driver: Option<usize>,
+    limit: u32,
+) -> Statement {
+    let log = &question.log;
+    let mut piece = match driver.and_then(|driver| subjects.get(driver)) {
+        Some(subject) => {
+            let mut piece = subject.places(log);
+            // CROSS JOIN: SQLite looks the places up first.
+            piece.bind(
+                &format!(
+                    "SELECT {COLUMNS} FROM places CROSS JOIN entry {JOINED} \
+                     WHERE entry.log = ? AND entry.epoch = places.epoch AND entry.seq = places.seq"
+                ),
+                [log.into()],
+            );
+            piece
+        }
+        None => Piece::new(format!("SELECT {COLUMNS} FROM entry {JOINED} WHERE entry.log = ?"), [log.into()]),
+    };
+    let place = |place: (i64, i64)| [place.0.into(), place.1.into()];
+    if let Some(after) = question.after {
+        piece.bind(" AND (entry.epoch, entry.seq) > (?, ?)", place(after));
+    }
+    if let Some(first) = window.first {
+        piece.bind(" AND (entry.epoch, entry.seq) >= (?, ?)", place(first));
+    }
+    for last in [question.last, window.last].into_iter().flatten() {
+        piece.bind(" AND (entry.epoch, entry.seq) <= (?, ?)", place(last));
+    }
+    for (_, subject) in subjects.iter().enumerate().filter(|(index, _)| Some(*index) != driver) {
+        piece.add(subject.condition(log));
+    }
+    if !question.types.is_empty() {
+        let types = question.types.iter().map(Value::from);
+        piece.bind(&format!(" AND entry.type IN ({})", marks(question.types.len())), types);
+    }
+    if let Some(from) = question.from {
+        piece.bind(" AND entry.at >= ?", [from.into()]);
+    }
+    if let Some(until) = question.until {
+        piece.bind(" AND entry.at < ?", [until.into()]);
+    }
+    piece.bind(" ORDER BY entry.epoch, entry.seq LIMIT ?", [i64::from(limit).into()]);
+    piece.statement()
+}
+
+fn marks(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}
+
+fn json_list(texts: &[String]) -> Result<String, LedgerError> {
+    serde_json::to_string(texts).map_err(|error| LedgerError::Damaged(error.to_string()))
+}
+
+const COLUMNS: &str = "entry.log, entry.epoch, entry.seq, entry.leaf, entry.leaf_hash, detail.salt, detail.document, \
+     coalesce(call.id, (SELECT of_recording.id FROM entry_mention JOIN recording ON recording.id = substr(entry_mention.key, 11) \
+     JOIN call AS of_recording ON of_recording.uid = recording.call WHERE entry_mention.log = entry.log \
+     AND entry_mention.epoch = entry.epoch AND entry_mention.seq = entry.seq \
+     AND substr(entry_mention.key, 1, 10) = 'recording:' LIMIT 1)) AS call_id";
+
+const JOINED: &str = "LEFT JOIN detail ON detail.log = entry.log AND detail.epoch = entry.epoch AND detail.seq = entry.seq \
+     LEFT JOIN call ON call.uid = entry.call";
+
+/// Up to so many calls and entries are gone through one by one.
 const SELDOM: i64 = 2_000;

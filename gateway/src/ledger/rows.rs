@@ -147,6 +147,10 @@ pub struct EntryRow {
     pub salt: Option<Vec<u8>>,
     /// The detail.
     pub document: Option<String>,
+    /// The platform's id of the call that it belongs to, or of its recording's call, where that was
+    /// asked for.
+    #[sqlx(default)]
+    pub call_id: Option<String>,
 }
 
 /// A signed head.

@@ -35,7 +35,7 @@ impl<'l> Proofs<'l> {
         if size > self.size {
             return Ok(None);
         }
-        Ok(self.hashes(&[0..size]).await?.and_then(|hashes| hashes.into_iter().next()))
+        Ok(self.hashes(std::slice::from_ref(&(0..size))).await?.and_then(|hashes| hashes.into_iter().next()))
     }
 
     /// The hashes that prove that the entry is in the tree; none where it is not.

@@ -127,7 +127,7 @@ impl Said {
 }
 
 /// What the platform calls a call, as the detail of its opening says.
-pub(in super::super) fn name_of(uid: Uuid, entries: &[Entry]) -> Option<String> {
+pub(super) fn name_of(uid: Uuid, entries: &[Entry]) -> Option<String> {
     let opens = |entry: &&Entry| {
         entry.read().is_some_and(|leaf| leaf.call == Some(uid) && matches!(leaf.body, Body::Opened { .. }))
     };
@@ -135,7 +135,7 @@ pub(in super::super) fn name_of(uid: Uuid, entries: &[Entry]) -> Option<String> 
 }
 
 /// Whether an entry is somebody's word, and not the gateway's own act.
-pub(in super::super) fn is_asserted(body: &Body) -> bool {
+pub(in crate::audit) fn is_asserted(body: &Body) -> bool {
     if let Body::Event { facts, .. } = body {
         return !matches!(facts.what, What::Control(_) | What::Gap);
     }

@@ -22,6 +22,13 @@ use crate::trail::proof::TlogProof;
 use crate::trail::tile::read_bundle;
 use crate::trail::tree::Hash;
 
+/// Whether this file is an archive with a pack in it, and not an exported log.
+#[must_use]
+pub fn is_pack(path: &std::path::Path) -> bool {
+    let has = |file| zip::ZipArchive::new(file).is_ok_and(|zip| zip.index_for_name(MANIFEST).is_some());
+    path.is_file() && std::fs::File::open(path).is_ok_and(has)
+}
+
 /// Reads a pack. Nothing of it is verified yet.
 ///
 /// # Errors

@@ -1,0 +1,217 @@
+//! What auditors ask: pages of JSON, or everything as JSON Lines or CSV.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Asked, Door, media};
+use crate::access::Principal;
+use crate::gate::{Fault, Filters, Inquiry, Record, sheet_head};
+use crate::trail::Actor;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    call: Option<String>,
+    participant: Option<String>,
+    number: Option<String>,
+    place: Option<String>,
+    rule: Option<String>,
+    prompt: Option<String>,
+    outcome: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    recording: Option<String>,
+    listener: Option<String>,
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+    after: Option<String>,
+    limit: Option<u32>,
+    format: Option<String>,
+}
+
+pub(super) async fn answer(
+    State(door): State<Arc<Door>>,
+    who: Principal,
+    Asked(query): Asked<Query>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let form = match &query.format {
+        Some(word) => Form::named(word)?,
+        None => Form::accepted(headers.get_all(header::ACCEPT).iter()),
+    };
+    let limit = query.limit.map(|limit| media::limit(Some(limit))).transpose()?;
+    let after = query.after.clone();
+    let actor = Actor::from(&who);
+    let mut inquiry = door.gate.ask(&actor, &who.account, query.into(), after.as_deref()).await?;
+    if form == Form::Json {
+        return page(&door, &mut inquiry, media::limit(limit)?).await;
+    }
+    // The first page is read before anything is answered: a failure is still a problem document.
+    let records = door.gate.page(&mut inquiry, limit.unwrap_or(STEP)).await?;
+    let mut first = if form == Form::Csv { sheet_head()? } else { Vec::new() };
+    first.extend(form.write(&door, &inquiry.account, &records).await?);
+    let link = limit.and(inquiry.next()).and_then(|next| link(&uri, next));
+    let body = match limit {
+        Some(_) => Body::from(first),
+        None => {
+            Body::from_stream(stream::unfold((door, inquiry, Some(first)), move |state| rest(form, state)))
+        }
+    };
+    let mut response = (StatusCode::OK, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    if let Some(name) = form.file_name() {
+        headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(name));
+    }
+    if let Some(link) = link {
+        headers.insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+async fn page(door: &Door, inquiry: &mut Inquiry, limit: u32) -> Result<Response, Fault> {
+    let records = door.gate.page(inquiry, limit).await?;
+    let items = records.iter().map(Record::to_json).collect::<Result<Vec<_>, _>>()?;
+    let mut answer = json!({"consents": items, "next": inquiry.next()});
+    if let (Some(opening), Some(members)) = (&inquiry.opening, answer.as_object_mut()) {
+        members.insert("opening".into(), opening.to_json());
+    }
+    Ok(super::answer(StatusCode::OK, &answer))
+}
+
+type Streaming = (Arc<Door>, Inquiry, Option<Vec<u8>>);
+
+/// Page by page: nothing is held of those before, neither here nor in the ledger. Where one cannot be
+/// read, the body breaks off, and its reader notices.
+async fn rest(
+    form: Form,
+    (door, mut inquiry, first): Streaming,
+) -> Option<(Result<Bytes, std::io::Error>, Streaming)> {
+    if let Some(first) = first {
+        return Some((Ok(first.into()), (door, inquiry, None)));
+    }
+    if inquiry.is_over() {
+        return None;
+    }
+    let written = async {
+        let records = door.gate.page(&mut inquiry, STEP).await?;
+        form.write(&door, &inquiry.account, &records).await
+    };
+    let written = written.await.map(Bytes::from).map_err(|fault| {
+        let cause = fault.cause.as_ref().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(code = fault.code, cause, "an answer broke off");
+        std::io::Error::other(fault.detail)
+    });
+    Some((written, (door, inquiry, None)))
+}
+
+/// In which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Lines,
+    Csv,
+}
+
+impl Form {
+    fn named(word: &str) -> Result<Form, Fault> {
+        match word {
+            "json" => Ok(Form::Json),
+            "jsonl" => Ok(Form::Lines),
+            "csv" => Ok(Form::Csv),
+            _ => Err(Fault::invalid("invalid-format", "`format` is `json`, `jsonl` or `csv`")),
+        }
+    }
+
+    /// What the asker likes best of what there is (RFC 9110 section 12.5.1); JSON where nothing is said.
+    fn accepted<'h>(headers: impl Iterator<Item = &'h HeaderValue>) -> Form {
+        let texts: Vec<&str> = headers.filter_map(|value| value.to_str().ok()).collect();
+        let mut best = (0.0, Form::Json);
+        for range in texts.iter().flat_map(|text| text.split(',')) {
+            let mut parts = range.split(';').map(str::trim);
+            let form = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+                "application/json" | "application/*" | "*/*" => Form::Json,
+                "application/jsonl" | "application/x-ndjson" => Form::Lines,
+                "text/csv" | "text/*" => Form::Csv,
+                _ => continue,
+            };
+            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+            if weight > best.0 {
+                best = (weight, form);
+            }
+        }
+        best.1
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Form::Json => "application/json",
+            Form::Lines => "application/jsonl",
+            Form::Csv => "text/csv; charset=utf-8; header=present",
+        }
+    }
+
+    fn file_name(self) -> Option<&'static str> {
+        match self {
+            Form::Json => None,
+            Form::Lines => Some("attachment; filename=\"consents.jsonl\""),
+            Form::Csv => Some("attachment; filename=\"consents.csv\""),
+        }
+    }
+
+    async fn write(self, door: &Door, account: &str, records: &[Record]) -> Result<Vec<u8>, Fault> {
+        match self {
+            Form::Csv => door.gate.sheet(account, records).await,
+            Form::Json | Form::Lines => {
+                let mut lines = Vec::new();
+                for record in records {
+                    lines.extend_from_slice(record.to_json()?.to_string().as_bytes());
+                    lines.push(b'\n');
+                }
+                Ok(lines)
+            }
+        }
+    }
+}
+
+/// The next page of the same question (RFC 8288).
+fn link(uri: &Uri, next: &str) -> Option<HeaderValue> {
+    let asked = uri.query().unwrap_or_default().split('&');
+    let kept: Vec<&str> = asked.filter(|pair| !pair.is_empty() && !pair.starts_with("after=")).collect();
+    let query =
+        kept.into_iter().map(str::to_owned).chain([format!("after={next}")]).collect::<Vec<_>>().join("&");
+    HeaderValue::from_str(&format!("<{}?{query}>; rel=\"next\"", uri.path())).ok()
+}
+
+impl From<Query> for Filters {
+    fn from(query: Query) -> Filters {
+        Filters {
+            call: query.call,
+            participant: query.participant,
+            number: query.number,
+            place: query.place,
+            rule: query.rule,
+            prompt: query.prompt,
+            outcome: query.outcome,
+            kind: query.kind,
+            recording: query.recording,
+            listener: query.listener,
+            from: query.from,
+            until: query.until,
+        }
+    }
+}
+
+/// How many entries a stream reads at once.
+const STEP: u32 = 1_000;

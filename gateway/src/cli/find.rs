@@ -1,0 +1,188 @@
+//! `audit find`: what an auditor with a shell on the gateway's machine asks. The question is logged.
+
+use std::io::Write as _;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::asked::{date, must_exist};
+use super::{CliError, out};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gate::{Filters, Gate, Inquiry, Record, sheet_head};
+use crate::serve;
+use crate::trail::Actor;
+
+#[derive(Args)]
+pub(super) struct Find {
+    /// Whose log: an account, or `system`
+    account: String,
+    /// Only what has to do with this call: the platform's id of it, or an alias
+    #[arg(long)]
+    call: Option<String>,
+    /// Only with calls on which the platform had somebody of this id
+    #[arg(long, value_name = "ID")]
+    participant: Option<String>,
+    /// Only with calls on which somebody had this number, E.164
+    #[arg(long)]
+    number: Option<String>,
+    /// Only with calls on which somebody was there, such as `US-CA`
+    #[arg(long)]
+    place: Option<String>,
+    /// Only with calls of which this rule was asked: the code of a row, or the id of an overlay
+    #[arg(long)]
+    rule: Option<String>,
+    /// Only with calls to which this was played: a prompt's id, `id@version`, or the id of a version
+    #[arg(long)]
+    prompt: Option<String>,
+    /// Only entries that say so: consented, declined, withdrawn, prompted, interrupted, left, refused,
+    /// accepted, fetched, deleted, …; several with commas
+    #[arg(long)]
+    outcome: Option<String>,
+    /// Only entries of this type, such as `recording.accepted`; several with commas
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only what has to do with this recording, and with its call
+    #[arg(long, value_name = "ID")]
+    recording: Option<String>,
+    /// Only fetches by this credential, refused ones included
+    #[arg(long, value_name = "CREDENTIAL")]
+    listener: Option<String>,
+    /// Logged then or later (RFC 3339, or a day)
+    #[arg(long, value_name = "DATE")]
+    from: Option<String>,
+    /// Logged before then (RFC 3339, or a day)
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
+    /// Where to go on: `next` of an earlier answer to the same question
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+    /// How many at most [default: all]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// In which form [default: words; `json` with --json]
+    #[arg(long, value_enum)]
+    format: Option<Form>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// One document
+    Json,
+    /// An entry a line
+    Jsonl,
+    /// A table for spreadsheets
+    Csv,
+}
+
+pub(super) async fn run(config: Config, asked: Find, json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    must_exist(&gate, &asked.account).await?;
+    let form = asked.format.or(json.then_some(Form::Json));
+    let filters = Filters {
+        call: asked.call,
+        participant: asked.participant,
+        number: asked.number,
+        place: asked.place,
+        rule: asked.rule,
+        prompt: asked.prompt,
+        outcome: asked.outcome,
+        kind: asked.kind,
+        recording: asked.recording,
+        listener: asked.listener,
+        from: asked.from.as_deref().map(date).transpose()?,
+        until: asked.until.as_deref().map(date).transpose()?,
+    };
+    let actor = Actor::command_line();
+    let mut inquiry = gate.ask(&actor, &asked.account, filters, asked.after.as_deref()).await?;
+    let mut left = asked.limit;
+    match form {
+        Some(Form::Json) => one_document(&gate, &mut inquiry, &mut left).await?,
+        Some(Form::Csv) => {
+            write(&sheet_head()?)?;
+            while let Some(records) = more(&gate, &mut inquiry, &mut left).await? {
+                write(&gate.sheet(&asked.account, &records).await?)?;
+            }
+        }
+        Some(Form::Jsonl) => {
+            while let Some(records) = more(&gate, &mut inquiry, &mut left).await? {
+                for record in &records {
+                    write(format!("{}\n", record.to_json()?).as_bytes())?;
+                }
+            }
+        }
+        None => in_words(&gate, &mut inquiry, &mut left).await?,
+    }
+    gate.ledger.close().await;
+    Ok(())
+}
+
+/// The next page; none where nothing is left, or enough was had.
+async fn more(
+    gate: &Gate,
+    inquiry: &mut Inquiry,
+    left: &mut Option<u32>,
+) -> Result<Option<Vec<Record>>, CliError> {
+    let limit = left.map_or(STEP, |left| left.min(STEP));
+    if limit == 0 || inquiry.is_over() {
+        return Ok(None);
+    }
+    let records = gate.page(inquiry, limit).await?;
+    *left = left.map(|left| left.saturating_sub(limit));
+    Ok(Some(records))
+}
+
+async fn one_document(gate: &Gate, inquiry: &mut Inquiry, left: &mut Option<u32>) -> Result<(), CliError> {
+    let mut items: Vec<Value> = Vec::new();
+    while let Some(records) = more(gate, inquiry, left).await? {
+        for record in &records {
+            items.push(record.to_json()?);
+        }
+    }
+    let mut answer = json!({"consents": items, "next": inquiry.next()});
+    if let (Some(opening), Some(members)) = (&inquiry.opening, answer.as_object_mut()) {
+        members.insert("opening".into(), opening.to_json());
+    }
+    out::json(&answer);
+    Ok(())
+}
+
+async fn in_words(gate: &Gate, inquiry: &mut Inquiry, left: &mut Option<u32>) -> Result<(), CliError> {
+    let mut count = 0usize;
+    while let Some(records) = more(gate, inquiry, left).await? {
+        count = count.saturating_add(records.len());
+        records.iter().for_each(|record| out::line(record.to_words()));
+    }
+    out::line(match count {
+        0 => "nothing is logged that has to do with it".to_owned(),
+        1 => "1 entry".to_owned(),
+        many => format!("{many} entries"),
+    });
+    if let Some(opening) = &inquiry.opening {
+        let opening = opening.to_json();
+        let word = |name: &str| opening.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        out::line(format!(
+            "the number stands in the leaves as {}; its key is {}",
+            word("subject"),
+            word("subject_key")
+        ));
+    }
+    if let Some(next) = inquiry.next() {
+        out::line(format!("there is more: --after {next}"));
+    }
+    Ok(())
+}
+
+/// What does not fit through a closed pipe is not wanted.
+fn write(bytes: &[u8]) -> Result<(), CliError> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::Io { what: "standard output cannot be written".into(), source })
+        }
+        Err(_) => Err(CliError::Exit(0)),
+        Ok(()) => Ok(()),
+    }
+}
+
+const STEP: u32 = 1_000;

@@ -1,0 +1,201 @@
+//! What an auditor may ask by, and what the words stand for.
+
+use jiff::Timestamp;
+use policy::Code;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::words::TYPES;
+use crate::gate::Fault;
+use crate::gate::ask::check_name;
+
+/// A question as it was asked. All that is given has to be so.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Filters {
+    /// The platform's id of a call, or an alias.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// The platform's id of somebody on the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub participant: Option<String>,
+    /// The phone number of somebody on the call, E.164.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// Where somebody on the call was: an ISO 3166 code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Which rule was asked: the code of a row, or the id of an overlay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What was played: the id of a prompt, `id@version`, or the gateway's id of a version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// What came of it, in words of [`OUTCOMES`], comma-separated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// Types of entries, comma-separated.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The id of a recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
+    /// The credential that has listened, or wanted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listener: Option<String>,
+    /// Logged then or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Logged before then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Filters {
+    /// Reads what was asked.
+    pub(super) fn narrowed(self) -> Result<Narrowed, Fault> {
+        let names = [
+            ("`call`", &self.call),
+            ("`participant`", &self.participant),
+            ("`rule`", &self.rule),
+            ("`prompt`", &self.prompt),
+            ("`listener`", &self.listener),
+        ];
+        for (what, name) in names {
+            name.iter().try_for_each(|name| check_name(what, name))?;
+        }
+        let number = self.number.as_deref().map(e164).transpose()?;
+        let place = self.place.as_deref().map(code).transpose()?;
+        let recording = self.recording.as_deref().map(uuid).transpose()?;
+        let outcomes = self.outcome.as_deref().map(of_outcomes).transpose()?;
+        let kinds = self.kind.as_deref().map(of_types).transpose()?;
+        let types = match (outcomes, kinds) {
+            (Some(outcomes), Some(kinds)) => {
+                Some(outcomes.into_iter().filter(|kind| kinds.contains(kind)).collect())
+            }
+            (some, None) | (None, some) => some,
+        };
+        let filters = Filters {
+            number,
+            place: place.map(|code| code.to_string()),
+            recording: recording.map(|id| id.to_string()),
+            ..self
+        };
+        Ok(Narrowed { filters, types })
+    }
+}
+
+/// A question that makes sense.
+#[derive(Debug)]
+pub(super) struct Narrowed {
+    /// As asked; numbers, codes and ids in their one form.
+    pub(super) filters: Filters,
+    /// Entries of which types; none means any.
+    pub(super) types: Option<Vec<&'static str>>,
+}
+
+impl Narrowed {
+    /// By what was asked.
+    pub(super) fn names(&self) -> Vec<String> {
+        match serde_json::to_value(&self.filters) {
+            Ok(Value::Object(members)) => members.into_iter().map(|(name, _)| name).collect(),
+            Ok(_) | Err(_) => Vec::new(),
+        }
+    }
+
+    /// What was asked, but for the number: the leaf holds its pseudonym, where there is one.
+    pub(super) fn detail(&self) -> Option<Value> {
+        let shown = Filters { number: None, ..self.filters.clone() };
+        serde_json::to_value(shown).ok().filter(|shown| shown.as_object().is_some_and(|all| !all.is_empty()))
+    }
+
+    /// Under which keys entries mention it: of each, one has to be there.
+    pub(super) fn keys(&self) -> Vec<Vec<String>> {
+        let place = self.filters.place.iter().map(|code| vec![format!("place:{code}")]);
+        let rule = self.filters.rule.iter().map(|rule| {
+            // An overlay may be called like a place.
+            let code = rule.parse::<Code>().map(|code| format!("rule:{code}"));
+            let mut keys: Vec<String> = code.into_iter().chain([format!("rule:{rule}")]).collect();
+            keys.dedup();
+            keys
+        });
+        let recording = self.filters.recording.iter().map(|id| vec![format!("recording:{id}")]);
+        let listener = self.filters.listener.iter().map(|who| vec![format!("listener:{who}")]);
+        place.chain(rule).chain(recording).chain(listener).collect()
+    }
+}
+
+/// The words for what came of something, and the types of entries that they stand for.
+pub const OUTCOMES: &[(&str, &[&str])] = &[
+    ("prompted", &["prompt.completed"]),
+    ("interrupted", &["prompt.interrupted"]),
+    ("consented", &["consent.given", "consent-grant.registered"]),
+    ("declined", &["consent.declined"]),
+    ("withdrawn", &["consent.withdrawn", "consent-grant.withdrawn"]),
+    ("left", &["participant.left"]),
+    ("granted", &["recording.start", "recording.resume"]),
+    ("refused", &["recording.control-refused", "recording.refused", "recording.fetch-refused"]),
+    ("accepted", &["recording.accepted"]),
+    ("fetched", &["recording.fetched"]),
+    ("held", &["recording.hold"]),
+    ("deleted", &["recording.deleted", "erasure.executed"]),
+    ("ended", &["call.ended"]),
+];
+
+fn of_outcomes(text: &str) -> Result<Vec<&'static str>, Fault> {
+    let mut types = Vec::new();
+    for word in words(text) {
+        let known = OUTCOMES.iter().find(|(outcome, _)| *outcome == word);
+        let (_, kinds) = known.ok_or_else(|| {
+            let all: Vec<&str> = OUTCOMES.iter().map(|(outcome, _)| *outcome).collect();
+            let all = all.join("`, `");
+            Fault::invalid(
+                "invalid-filter",
+                format!("`outcome` has no `{}`; the words are `{all}`", short(word)),
+            )
+        })?;
+        types.extend_from_slice(kinds);
+    }
+    Ok(types)
+}
+
+fn of_types(text: &str) -> Result<Vec<&'static str>, Fault> {
+    let known = |word: &str| {
+        TYPES.iter().copied().find(|kind| *kind == word).ok_or_else(|| {
+            let hint = "`GET /openapi.json` lists them";
+            Fault::invalid(
+                "invalid-filter",
+                format!("there are no entries of type `{}`; {hint}", short(word)),
+            )
+        })
+    };
+    words(text).map(known).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim)
+}
+
+fn e164(text: &str) -> Result<String, Fault> {
+    // In a query a plus that is not encoded stands for a space.
+    let plus = text.strip_prefix(' ').map(|rest| format!("+{rest}"));
+    crate::locate::e164(plus.as_deref().unwrap_or(text))
+        .map_err(|error| Fault::invalid("invalid-number", format!("`number`: {error}")))
+}
+
+fn code(text: &str) -> Result<Code, Fault> {
+    text.parse().map_err(|error| Fault::invalid("invalid-place", format!("`place`: {error}")))
+}
+
+fn uuid(text: &str) -> Result<Uuid, Fault> {
+    text.parse().map_err(|_| {
+        Fault::invalid(
+            "invalid-filter",
+            "`recording` is no id of a recording; `GET /v1/recordings` lists them",
+        )
+    })
+}
+
+fn short(word: &str) -> String {
+    word.chars().take(40).collect()
+}
