@@ -11,6 +11,7 @@ mod erase;
 mod find;
 mod media;
 mod out;
+mod reopen;
 mod table;
 
 use std::net::SocketAddr;
@@ -228,4 +229,14 @@ fn on_runtime(work: impl Future<Output = Result<(), CliError>>) -> Result<(), Cl
         .build()
         .map_err(|source| CliError::Io { what: "the runtime cannot be started".into(), source })?;
     runtime.block_on(work)
+}
+
+/// A refusal lists calls or recordings: without them nobody could do anything about it.
+fn with_what_stands_against_it(mut fault: Fault) -> Fault {
+    for name in ["calls", "recordings"] {
+        if let Some(listed) = fault.extra.get(name) {
+            fault.detail = format!("{} ({name}: {listed})", fault.detail);
+        }
+    }
+    fault
 }

@@ -5,6 +5,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
@@ -22,6 +25,8 @@ pub struct Config {
     pub ledger: Option<LedgerUrl>,
     /// What the origins of the logs begin with: a host name. Fixed once a head was signed.
     pub log_name: Option<String>,
+    /// How long a log goes on before it begins anew; for ever if absent.
+    pub log_period: Option<LogPeriod>,
     /// Where the last signed head of every log is pinned; beside the data directory if absent.
     pub pins: Option<PathBuf>,
     /// Where the gateway's own secrets are; `secrets` below the data directory if absent.
@@ -81,6 +86,34 @@ impl fmt::Debug for LedgerUrl {
     }
 }
 
+/// How long a log goes on before it begins anew. Periods begin at midnight, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogPeriod {
+    /// A calendar year.
+    Year,
+    /// Three months, from January, April, July or October.
+    Quarter,
+    /// A calendar month.
+    Month,
+}
+
+impl LogPeriod {
+    /// When the period of this moment began.
+    #[must_use]
+    pub fn began(self, at: Timestamp) -> Timestamp {
+        let today = at.to_zoned(TimeZone::UTC).date();
+        let month = match self {
+            LogPeriod::Year => 1,
+            LogPeriod::Quarter => (today.month() - 1) / 3 * 3 + 1,
+            LogPeriod::Month => today.month(),
+        };
+        let first = Date::new(today.year(), month, 1).and_then(|day| day.to_zoned(TimeZone::UTC));
+        // There is always such a day. If there were none, the log would go on.
+        first.map_or(Timestamp::MIN, |midnight| midnight.timestamp())
+    }
+}
+
 /// Certificate and key, PEM. They are read again when they change.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,6 +143,7 @@ impl Default for Config {
             data: PathBuf::from("./data"),
             ledger: None,
             log_name: None,
+            log_period: None,
             pins: None,
             secrets: None,
             jurisdictions: None,

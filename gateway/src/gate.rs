@@ -12,6 +12,7 @@ pub mod ask;
 mod barred;
 mod consents;
 mod desk;
+mod epochs;
 pub mod erasure;
 mod evidence;
 mod explain;

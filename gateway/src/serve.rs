@@ -18,7 +18,7 @@ use crate::anchoring::{AnchoringError, Anchors};
 use crate::api::{Door, router};
 use crate::body::Pace;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, LedgerUrl};
+use crate::config::{Config, ConfigError, LedgerUrl, LogPeriod};
 use crate::export::jws::{JwsError, Signer};
 use crate::gate::{Exports, Fault, Gate, Laws, Mark, UploadLimits};
 use crate::ledger::{Chain, Ledger, LedgerError};
@@ -221,10 +221,12 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
     }
 }
 
-/// Signs the logs as they grow, once a second, and says of silent ones that they are.
-async fn keep_trail(door: Arc<Door>, mark: Mark, stop: CancellationToken) -> Mark {
+/// Signs the logs as they grow, once a second, begins them anew with every period, and says of silent
+/// ones that they are.
+async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop: CancellationToken) -> Mark {
     let mut tick = tokio::time::interval(SIGN_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut turned = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return mark,
@@ -235,6 +237,14 @@ async fn keep_trail(door: Arc<Door>, mark: Mark, stop: CancellationToken) -> Mar
             tracing::error!(%error, "the mark of a running gateway cannot be set");
         }
         let Some(notary) = &gate.notary else { continue };
+        let began = period.map(|period| period.began(gate.clock.now()));
+        if let Some(began) = began.filter(|began| turned != Some(*began)) {
+            match gate.turn_logs(began).await {
+                Ok(()) => turned = Some(began),
+                // It is tried again with the next tick.
+                Err(fault) => tracing::error!(code = fault.code, "a log could not begin anew"),
+            }
+        }
         let signed = async {
             notary.rotate().await?;
             notary.sign_all().await
@@ -342,7 +352,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let law = keep_law(Arc::clone(&door), config.jurisdictions.clone(), offered, shutdown.clone());
     let law = tokio::spawn(law);
     let anchoring = anchors.map(|anchors| tokio::spawn(anchors.run(Arc::clone(&door), shutdown.clone())));
-    let trail = tokio::spawn(keep_trail(Arc::clone(&door), mark, shutdown.clone()));
+    let trail = tokio::spawn(keep_trail(Arc::clone(&door), config.log_period, mark, shutdown.clone()));
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
         serving.await;

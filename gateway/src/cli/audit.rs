@@ -8,7 +8,7 @@ use serde_json::json;
 use super::bar::Bar;
 use super::find::{self, Find};
 use super::out::say;
-use super::{CliError, on_runtime, out};
+use super::{CliError, on_runtime, out, reopen};
 use crate::anchoring;
 use crate::audit::pack;
 use crate::audit::source::{Archive, Directory, Source};
@@ -56,6 +56,10 @@ pub(super) enum Audit {
     },
     /// Have the logs signed with a new key from the next second on
     RotateKey,
+    /// Begin logs anew that do not go on from what was signed
+    Reopen(reopen::Reopen),
+    /// Drop an epoch of a log that has ended, with everything in it
+    Drop(reopen::Drop),
 }
 
 #[derive(Args)]
@@ -125,6 +129,8 @@ pub(super) fn run(config: Config, command: Audit, as_json: bool) -> Result<(), C
         }
         Audit::Key { log } => on_runtime(key(config, log)),
         Audit::RotateKey => on_runtime(rotate_key(config, as_json)),
+        Audit::Reopen(asked) => on_runtime(reopen::reopen(config, asked, as_json)),
+        Audit::Drop(asked) => on_runtime(reopen::drop_epoch(config, asked, as_json)),
     }
 }
 
@@ -159,6 +165,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
             command.what
         ))
     })?;
+    gate.still_there(&at).await?;
     let head = gate.signed_head(&at).await.map_err(|_| {
         CliError::Wrong(format!("no head of the log `{}` was signed yet; `serve` does that", command.what))
     })?;
@@ -282,6 +289,7 @@ fn unusable(as_json: bool, failure: Failure) -> CliError {
 async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&command.log).await?;
+    gate.still_there(&at).await?;
     if gate.stored_head(&at).await?.is_none() {
         return Err(CliError::Wrong(format!(
             "no head of the log `{}` was signed yet; start `serve` once",

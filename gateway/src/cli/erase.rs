@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::CliError;
 use super::asked::{must_exist, word};
 use super::out::say;
+use super::{CliError, with_what_stands_against_it};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::erasure::Erasure;
@@ -63,14 +63,4 @@ fn in_words(erased: &Value) -> String {
     }
     lines.push("backups made before now hold it still".into());
     lines.join("\n")
-}
-
-/// A refusal lists calls or recordings: without them nobody could do anything about it.
-fn with_what_stands_against_it(mut fault: crate::gate::Fault) -> crate::gate::Fault {
-    for name in ["calls", "recordings"] {
-        if let Some(listed) = fault.extra.get(name) {
-            fault.detail = format!("{} ({name}: {listed})", fault.detail);
-        }
-    }
-    fault
 }

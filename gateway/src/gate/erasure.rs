@@ -148,10 +148,7 @@ impl Gate {
             found.expects.push(mentioned(account, pseudonym, rows.len()));
             for row in rows {
                 let theirs = |call: &Known| {
-                    let of_leaves = call.leaves.iter().flat_map(|leaf| match &leaf.body {
-                        Body::Opened { subjects, .. } | Body::Event { subjects, .. } => subjects.as_slice(),
-                        _ => &[],
-                    });
+                    let of_leaves = call.leaves.iter().flat_map(subjects_of);
                     let of_leaves = of_leaves.filter(|(_, subject)| subject == pseudonym).map(|(p, _)| *p);
                     of_leaves.chain(call.who(|row| has_number(row, number))).collect()
                 };
@@ -513,6 +510,14 @@ fn scrubbed(row: &GrantRow, grant: &ConsentGrant, at: Timestamp) -> Result<Erase
         document: serde_json::to_string(&left).map_err(|_| Fault::damaged("a grant cannot be written"))?,
         at: at.as_millisecond(),
     })
+}
+
+/// Which pseudonyms an entry gives to whom.
+fn subjects_of(leaf: &Leaf) -> &[(u32, String)] {
+    if let Body::Opened { subjects, .. } | Body::Event { subjects, .. } = &leaf.body {
+        return subjects;
+    }
+    &[]
 }
 
 /// Of which call, and as whom, somebody was located by this number.

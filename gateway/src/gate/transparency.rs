@@ -122,6 +122,7 @@ impl Gate {
     pub async fn tile(&self, at: &Epoch, path: &str) -> Result<Piece, Fault> {
         let unknown = || Fault::unknown("tile");
         let path = format!("tile/{path}");
+        self.still_there(at).await?;
         // What no head covers is shown to nobody.
         let size = self.signed_head(at).await?.size;
         if let Some(bundle) = BundleId::parse(&path) {

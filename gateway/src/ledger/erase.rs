@@ -117,14 +117,15 @@ impl Ledger {
     }
 
     /// When the current epoch of every log began: the time of its first entry, in milliseconds.
-    pub async fn epochs_began(&self) -> Result<Vec<(String, i64)>, LedgerError> {
-        Ok(ask!(
+    pub async fn epochs_began(&self) -> Result<Vec<(Epoch, i64)>, LedgerError> {
+        let rows: Vec<(String, i64, i64)> = ask!(
             &self.pool,
             query_as,
             fetch_all,
-            "SELECT log.id, entry.at FROM log JOIN entry ON entry.log = log.id AND entry.epoch = log.epoch AND entry.seq = 0 \
+            "SELECT log.id, log.epoch, entry.at FROM log JOIN entry ON entry.log = log.id AND entry.epoch = log.epoch AND entry.seq = 0 \
              ORDER BY log.id"
-        )?)
+        )?;
+        Ok(rows.into_iter().map(|(log, epoch, at)| (Epoch { log, epoch }, at)).collect())
     }
 
     /// Brings the write-ahead log home and empties it, so that nothing that was erased lingers in it.

@@ -57,6 +57,7 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         Body::Heartbeat {}
         | Body::LogOpened { .. }
         | Body::LogKey { .. }
+        | Body::LogDropped { .. }
         | Body::Account {}
         | Body::Credential { .. }
         | Body::CredentialRevoked { .. }

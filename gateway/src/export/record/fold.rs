@@ -173,6 +173,7 @@ impl Fold {
             Body::Gap { from, until, .. } => self.gap(read, *from, *until, extras),
             Body::Heartbeat {}
             | Body::LogOpened { .. }
+            | Body::LogDropped { .. }
             | Body::LogKey { .. }
             | Body::Lookup { .. }
             | Body::Exported { .. }
