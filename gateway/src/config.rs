@@ -61,6 +61,31 @@ pub struct Config {
     pub log_json: bool,
 }
 
+/// The URL of a PostgreSQL server. It may hold a password, so it is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct LedgerUrl(String);
+
+impl LedgerUrl {
+    /// Of this text, whatever it is: the ledger refuses what is no such URL.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> LedgerUrl {
+        LedgerUrl(text.into())
+    }
+
+    /// The text, to connect with.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LedgerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LedgerUrl(…)")
+    }
+}
+
 /// How long a log goes on before it begins anew. Periods begin at midnight, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,31 +111,6 @@ impl LogPeriod {
         let first = Date::new(today.year(), month, 1).and_then(|day| day.to_zoned(TimeZone::UTC));
         // There is always such a day. If there were none, the log would go on.
         first.map_or(Timestamp::MIN, |midnight| midnight.timestamp())
-    }
-}
-
-/// The URL of a PostgreSQL server. It may hold a password, so it is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct LedgerUrl(String);
-
-impl LedgerUrl {
-    /// Of this text, whatever it is: the ledger refuses what is no such URL.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> LedgerUrl {
-        LedgerUrl(text.into())
-    }
-
-    /// The text, to connect with.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for LedgerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LedgerUrl(…)")
     }
 }
 

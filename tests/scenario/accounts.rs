@@ -65,7 +65,11 @@ async fn what_is_another_accounts_looks_exactly_like_what_does_not_exist() {
     {
         assert_eq!(of(role).get(path).await.expect(200)[list], json!([]));
     }
-    assert!(!of(Role::Auditor).get("/v1/consents?limit=1000").await.text().contains("secret"));
+    let shown = of(Role::Auditor).get("/v1/consents?limit=1000").await.expect(200);
+    for one in shown["consents"].as_array().unwrap() {
+        // What they asked for themselves is logged in their own words.
+        assert!(one["entry"]["type"] == "audit.lookup" || !one.to_string().contains("secret"), "{one}");
+    }
     let after = gateway.rows("acme").await.len();
     assert_eq!(log, after, "nothing of it is written in the other's log");
 }

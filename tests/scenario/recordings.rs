@@ -82,7 +82,15 @@ async fn media_are_served_whole_or_in_part() {
 #[tokio::test]
 async fn who_fetches_has_to_say_for_what_and_it_is_logged() {
     let gateway = Gateway::start().await;
-    let stored = gateway.stored("c").await;
+    let purposes = ["quality", "complaint 427", "training"];
+    let prompt = json!({"text": "Recorded.", "language": "en", "duration_ms": 4000, "purposes": purposes});
+    gateway.counsel.put("/v1/prompts/en", &prompt).await.expect(201);
+    gateway.open_with("c", super::two("US-CA"), json!({"purposes": purposes})).await;
+    gateway.prompt("c", &["caller", "agent"]).await;
+    gateway.control("c", "start").await.expect(200);
+    let from = gateway.now();
+    gateway.advance_ms(1000);
+    let stored = gateway.upload("c", "a", Some(from), &wav(1000)).await.expect(201);
     let media = format!("{}/media", path(&stored));
     gateway.listener.get(&media).await.problem(400, "purpose-required");
     gateway.listener.get(&format!("{media}?purpose=")).await.problem(422, "invalid-id");
