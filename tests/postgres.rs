@@ -21,7 +21,9 @@ impl Place {
     /// On the server that `tests/run` has started.
     pub(crate) async fn new() -> Place {
         let Ok(admin) = std::env::var("GATEWAY_TEST_POSTGRES") else {
-            panic!("GATEWAY_TEST_POSTGRES is not set: `tests/run` starts a PostgreSQL server, and says where it is")
+            panic!(
+                "GATEWAY_TEST_POSTGRES is not set: `tests/run` starts a PostgreSQL server, and says where it is"
+            )
         };
         Place::on(&admin).await
     }

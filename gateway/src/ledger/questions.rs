@@ -5,6 +5,7 @@
 
 use uuid::Uuid;
 
+use super::reads::sought;
 use super::sql::{Statement, ask};
 use super::{EntryRow, Ledger, LedgerError, Pool, SKEW_MS};
 
@@ -73,7 +74,7 @@ impl Ledger {
     async fn is_mentioned_seldom(&self, log: &str, key: &str) -> Result<bool, LedgerError> {
         let sql =
             "SELECT count(*) FROM (SELECT 1 FROM call_mention WHERE log = ? AND key = ? LIMIT ?) AS some";
-        let count: i64 = ask!(&self.pool, query_scalar, fetch_one, sql, log, key, SELDOM)?;
+        let count: i64 = ask!(&self.pool, query_scalar, fetch_one, sql, log, sought(key), SELDOM)?;
         Ok(count < SELDOM)
     }
 }
@@ -104,7 +105,13 @@ fn select(question: &Question, window: Window, few: bool, limit: u32) -> Stateme
                  SELECT {COLUMNS} FROM places CROSS JOIN entry {DETAIL} \
                  WHERE entry.log = places.log AND entry.epoch = places.epoch AND entry.seq = places.seq AND entry.log = ?"
             ),
-            &mut |to| to.bind(&question.log).bind(key).bind(&question.log).bind(key).bind(&question.log),
+            &mut |to| {
+                to.bind(&question.log)
+                    .bind(sought(key))
+                    .bind(&question.log)
+                    .bind(sought(key))
+                    .bind(&question.log)
+            },
         ),
         None => add(&format!("SELECT {COLUMNS} FROM entry {DETAIL} WHERE entry.log = ?"), &mut |to| {
             to.bind(&question.log)
@@ -126,20 +133,20 @@ fn select(question: &Question, window: Window, few: bool, limit: u32) -> Stateme
         add(
             " AND (EXISTS (SELECT 1 FROM call_mention WHERE log = ? AND key = ? AND call = entry.call) \
              OR EXISTS (SELECT 1 FROM entry_mention WHERE log = ? AND key = ? AND epoch = entry.epoch AND seq = entry.seq))",
-            &mut |to| to.bind(&question.log).bind(key).bind(&question.log).bind(key),
+            &mut |to| to.bind(&question.log).bind(sought(key)).bind(&question.log).bind(sought(key)),
         );
     }
     if let Some(participant) = &question.participant {
         add(
             " AND entry.call IN (SELECT participant.call FROM participant JOIN call ON call.uid = participant.call \
              WHERE participant.id = ? AND call.account = ?)",
-            &mut |to| to.bind(participant).bind(&question.log),
+            &mut |to| to.bind(sought(participant)).bind(&question.log),
         );
     }
     if !question.types.is_empty() {
         let marks = vec!["?"; question.types.len()].join(", ");
         add(&format!(" AND entry.type IN ({marks})"), &mut |to| {
-            question.types.iter().fold(to, |to, word| to.bind(word))
+            question.types.iter().fold(to, |to, word| to.bind(sought(word)))
         });
     }
     if let Some(from) = question.from {
