@@ -357,8 +357,10 @@ async fn sealed_media_are_opened_by_a_command_and_by_nobody_without_the_key() {
     let stored =
         recorder.upload("/v1/calls/c/recordings/a", &[("recording-start", &from)], &audio).await.expect(201);
     let id = stored["id"].as_str().unwrap();
-    let media =
-        site.client(&process, Role::Listener).get(&format!("/v1/recordings/{id}/media?purpose=quality")).await;
+    let media = site
+        .client(&process, Role::Listener)
+        .get(&format!("/v1/recordings/{id}/media?purpose=quality"))
+        .await;
     let at = |name: &str| site.dir.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(at("media"), &media.body).unwrap();
     std::fs::write(at("description.json"), stored.to_string()).unwrap();
