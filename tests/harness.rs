@@ -2,6 +2,8 @@
 //!
 //! [`Gateway`] runs in this process on a clock that stands still until it is moved, so that no test
 //! sleeps. [`Process`] is the real program, to be killed; it runs on the machine's clock.
+//!
+//! With `GATEWAY_TEST_LEDGER=postgres` every [`Gateway`] has its ledger on PostgreSQL.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::postgres::Place;
+
 /// When every manual clock begins.
 pub(crate) const START: &str = "2026-11-20T10:00:00Z";
 
@@ -41,6 +45,7 @@ pub(crate) struct Gateway {
     pub(crate) counsel: Client,
     pub(crate) registrar: Client,
     pub(crate) admin: Client,
+    _ledger: Option<Place>,
 }
 
 impl Gateway {
@@ -53,7 +58,13 @@ impl Gateway {
     pub(crate) async fn with(config: Config, settings: AccountSettings) -> Gateway {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(START.parse().unwrap());
-        let config = Config { listen: ([127, 0, 0, 1], 0).into(), data: dir.path().join("data"), ..config };
+        let place = ledger().await;
+        let config = Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data: dir.path().join("data"),
+            ledger: place.as_ref().map(|place| place.url.clone()),
+            ..config
+        };
         let running = serve::start(&config, clock.clone()).await.unwrap();
         let people = add_account(&running.door.gate, "acme", &settings).await;
         customer_key(&running.door.gate, dir.path(), "acme").await;
@@ -69,6 +80,7 @@ impl Gateway {
             dir,
             clock,
             running,
+            _ledger: place,
         }
     }
 
@@ -151,6 +163,15 @@ impl Gateway {
     /// How many sealed media, envelopes and unfinished files the store holds.
     pub(crate) fn stored_files(&self) -> usize {
         files_below(&self.data().join("media")).len()
+    }
+}
+
+/// Where a gateway's ledger is: on PostgreSQL, or in a file below its data directory.
+async fn ledger() -> Option<Place> {
+    match std::env::var("GATEWAY_TEST_LEDGER").as_deref() {
+        Ok("postgres") => Some(Place::new().await),
+        Ok("sqlite") | Err(_) => None,
+        Ok(other) => panic!("GATEWAY_TEST_LEDGER is `sqlite` or `postgres`, not `{other}`"),
     }
 }
 

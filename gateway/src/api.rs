@@ -6,6 +6,8 @@
 mod account;
 mod calls;
 mod consents;
+mod erasures;
+mod evidence;
 mod law;
 mod log;
 mod media;

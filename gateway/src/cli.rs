@@ -1,14 +1,17 @@
-//! The command line. One binary; every command takes `--config` and `--data`.
+//! The command line. One binary; every command takes `--config`, `--data` and `--ledger`.
 
 mod admin;
 mod asked;
+mod audit;
 mod bar;
 mod check;
 mod decide;
 mod demo;
+mod erase;
 mod find;
 mod media;
 mod out;
+mod reopen;
 mod table;
 
 use std::net::SocketAddr;
@@ -18,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, LedgerUrl};
 use crate::gate::Fault;
 use crate::serve::{self, ServeError};
 
@@ -35,6 +38,10 @@ struct Cli {
     /// The data directory [default: ./data]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A PostgreSQL server for the ledger: `postgres://user@host/database` [default: SQLite below the data directory]
+    // A password may be in it, so the environment is the better place, and help does not show it.
+    #[arg(long, global = true, value_name = "URL", env = "CONSENT_GATEWAY_LEDGER", hide_env_values = true)]
+    ledger: Option<String>,
     /// Print what a script would read
     #[arg(long, global = true)]
     json: bool,
@@ -100,24 +107,20 @@ enum Command {
         #[arg(long, value_name = "DATE")]
         at: Option<String>,
     },
+    /// Erase what is known of somebody; what was proven stays proven
+    Erase(erase::Erase),
     /// The table of jurisdictions: check, compare, rehearse, publish
     #[command(subcommand)]
     Table(table::TableCommand),
-    /// The audit trail
+    /// The audit trail: verify it, take it along, and the key that signs it
     #[command(subcommand)]
-    Audit(Audit),
+    Audit(audit::Audit),
     /// Reach every dependency and say what `serve` would do
     Check {
         /// A table of jurisdictions instead of the one that is compiled in
         #[arg(long, value_name = "FILE")]
         jurisdictions: Option<PathBuf>,
     },
-}
-
-#[derive(Subcommand)]
-enum Audit {
-    /// Find entries by what they have to do with; the question is logged
-    Find(Box<find::Find>),
 }
 
 /// Why a command failed.
@@ -170,6 +173,9 @@ fn execute(cli: Cli) -> Result<(), CliError> {
     if let Some(data) = cli.data {
         config.data = data;
     }
+    if let Some(url) = cli.ledger {
+        config.ledger = Some(LedgerUrl::new(url));
+    }
     let json = cli.json;
     match cli.command {
         Command::Serve { listen, jurisdictions } => {
@@ -191,8 +197,9 @@ fn execute(cli: Cli) -> Result<(), CliError> {
             decide::run(&config, &facts)
         }
         Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
+        Command::Erase(asked) => on_runtime(erase::run(config, asked, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
-        Command::Audit(Audit::Find(command)) => on_runtime(find::run(config, *command, json)),
+        Command::Audit(command) => audit::run(config, command, json),
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))
@@ -222,4 +229,14 @@ fn on_runtime(work: impl Future<Output = Result<(), CliError>>) -> Result<(), Cl
         .build()
         .map_err(|source| CliError::Io { what: "the runtime cannot be started".into(), source })?;
     runtime.block_on(work)
+}
+
+/// A refusal lists calls or recordings: without them nobody could do anything about it.
+fn with_what_stands_against_it(mut fault: Fault) -> Fault {
+    for name in ["calls", "recordings"] {
+        if let Some(listed) = fault.extra.get(name) {
+            fault.detail = format!("{} ({name}: {listed})", fault.detail);
+        }
+    }
+    fault
 }

@@ -1,11 +1,17 @@
 //! The configuration: one TOML file, every key with a default.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
+use crate::export::Controller;
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -16,9 +22,11 @@ pub struct Config {
     /// The data directory: ledger, media, secrets.
     pub data: PathBuf,
     /// A PostgreSQL server instead of the embedded SQLite: `postgres://user@host/database`.
-    pub ledger: Option<String>,
+    pub ledger: Option<LedgerUrl>,
     /// What the origins of the logs begin with: a host name. Fixed once a head was signed.
     pub log_name: Option<String>,
+    /// How long a log goes on before it begins anew; for ever if absent.
+    pub log_period: Option<LogPeriod>,
     /// Where the last signed head of every log is pinned; beside the data directory if absent.
     pub pins: Option<PathBuf>,
     /// Where the gateway's own secrets are; `secrets` below the data directory if absent.
@@ -37,6 +45,12 @@ pub struct Config {
     pub timestamp: Vec<TimestampConfig>,
     /// Where they are kept out of the operator's reach.
     pub write_once: Option<WriteOnceConfig>,
+    /// Who an account's recordings are made for, by account.
+    pub controller: BTreeMap<String, Controller>,
+    /// The certificate and the RSA key that vCons are signed with, PEM.
+    pub vcon_signing: Option<Tls>,
+    /// Where the gateway is reached from outside: `https://gateway.example.com`.
+    pub public_url: Option<String>,
     /// Limits of uploads.
     pub upload: Upload,
     /// The most connections at once.
@@ -45,6 +59,59 @@ pub struct Config {
     pub drain_seconds: u64,
     /// Log lines as JSON.
     pub log_json: bool,
+}
+
+/// The URL of a PostgreSQL server. It may hold a password, so it is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct LedgerUrl(String);
+
+impl LedgerUrl {
+    /// Of this text, whatever it is: the ledger refuses what is no such URL.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> LedgerUrl {
+        LedgerUrl(text.into())
+    }
+
+    /// The text, to connect with.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LedgerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LedgerUrl(…)")
+    }
+}
+
+/// How long a log goes on before it begins anew. Periods begin at midnight, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogPeriod {
+    /// A calendar year.
+    Year,
+    /// Three months, from January, April, July or October.
+    Quarter,
+    /// A calendar month.
+    Month,
+}
+
+impl LogPeriod {
+    /// When the period of this moment began.
+    #[must_use]
+    pub fn began(self, at: Timestamp) -> Timestamp {
+        let today = at.to_zoned(TimeZone::UTC).date();
+        let month = match self {
+            LogPeriod::Year => 1,
+            LogPeriod::Quarter => (today.month() - 1) / 3 * 3 + 1,
+            LogPeriod::Month => today.month(),
+        };
+        let first = Date::new(today.year(), month, 1).and_then(|day| day.to_zoned(TimeZone::UTC));
+        // There is always such a day. If there were none, the log would go on.
+        first.map_or(Timestamp::MIN, |midnight| midnight.timestamp())
+    }
 }
 
 /// Certificate and key, PEM. They are read again when they change.
@@ -76,6 +143,7 @@ impl Default for Config {
             data: PathBuf::from("./data"),
             ledger: None,
             log_name: None,
+            log_period: None,
             pins: None,
             secrets: None,
             jurisdictions: None,
@@ -85,6 +153,9 @@ impl Default for Config {
             witness: Vec::new(),
             timestamp: Vec::new(),
             write_once: None,
+            controller: BTreeMap::new(),
+            vcon_signing: None,
+            public_url: None,
             upload: Upload::default(),
             connections: 1024,
             drain_seconds: 30,
@@ -109,7 +180,7 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.into(), source })?;
         toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.into(), message: error.to_string() })
+            .map_err(|error| ConfigError::Parse { path: path.into(), message: told(&text, &error) })
     }
 
     /// Refuses what would surprise: plain HTTP that others can reach.
@@ -140,6 +211,19 @@ impl Config {
     pub fn secrets_dir(&self) -> PathBuf {
         self.secrets.clone().unwrap_or_else(|| self.data.join("secrets"))
     }
+}
+
+/// What is wrong with the file. A line that holds a URL is not repeated: a password may be in it.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start);
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count();
+    let is_secret = |text: &str| text.contains("://");
+    if !text.lines().nth(line).is_some_and(is_secret) && !is_secret(error.message()) {
+        return error.to_string();
+    }
+    let what = Some(error.message()).filter(|message| !is_secret(message));
+    format!("line {}: {}", line.saturating_add(1), what.unwrap_or("no such value is expected there"))
 }
 
 /// Why the configuration cannot be used.

@@ -12,12 +12,17 @@ pub mod ask;
 mod barred;
 mod consents;
 mod desk;
+mod epochs;
+pub mod erasure;
+mod evidence;
 mod explain;
 mod fault;
 mod fetch;
+mod handout;
 mod impact;
 pub mod lawbook;
 mod laws;
+mod live;
 mod observe;
 pub mod offline;
 mod open;
@@ -42,10 +47,13 @@ pub use barred::Barred;
 pub use consents::{Filters, Inquiry, OUTCOMES, Opening, Record, TYPES, sheet_head};
 pub(crate) use desk::today;
 pub use desk::{Author, Outcome};
+pub use evidence::{About, Exports, Form};
 pub use fault::{Fault, FaultKind};
 pub use fetch::{Listing, Served};
+pub use handout::{HandoutError, Sink};
 pub use impact::Impact;
 pub use laws::{Laws, Watched};
+pub use live::Live;
 pub(crate) use register::check_prompt;
 pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
@@ -86,6 +94,8 @@ pub struct Gate {
     pub turns: Turns,
     /// Calls on which something restrictive happened that could not be logged.
     pub barred: Barred,
+    /// What exports need to know beside the trail.
+    pub exports: Exports,
     /// Signs the logs; only `serve` has one.
     pub notary: Option<Notary>,
     /// Work that goes on when its client is gone.
@@ -275,7 +285,7 @@ impl Gate {
 
     /// The pseudonym of a number in an account's log, with the subject's key if it is new.
     pub(crate) async fn pseudonym(&self, log: &str, number: &str, job: &mut Job) -> Result<String, Fault> {
-        let tag = trail::subject::tag(&self.secrets.lookup, number);
+        let tag = trail::subject::tag(&self.secrets.lookup, log, number);
         let known = job.changes.iter().find_map(|change| {
             if let Change::Subject { tag: added, key, .. } = change
                 && *added == tag
@@ -286,14 +296,18 @@ impl Gate {
         });
         let stored = match known {
             Some(key) => Some(key),
-            None => self.ledger.subject(&tag).await?,
+            None => {
+                let stored = self.ledger.subject(&tag).await?;
+                // Somebody may be erased before this is written: then a new key is made.
+                job.expects.push(Expect::Subject { tag: tag.clone(), key: stored.clone() });
+                stored
+            }
         };
         let key = match stored {
             Some(stored) => trail::subject::open_key(&self.secrets.subjects, &stored)
                 .ok_or_else(|| Fault::damaged("a subject's key was sealed under another `subjects.key`"))?,
             None => {
                 let (key, sealed) = trail::subject::new_key(&self.secrets.subjects)?;
-                job.expects.push(Expect::Subject { tag: tag.clone(), key: None });
                 job.changes.push(Change::Subject { tag, key: sealed, at: self.clock.now().as_millisecond() });
                 key
             }
@@ -354,10 +368,15 @@ impl Loaded {
         self.names.iter().find(|row| row.id == id).and_then(|row| u32::try_from(row.participant).ok())
     }
 
-    /// Whoever acts here must still see the call's last entry as it was, and the same law.
+    /// Whoever acts here must still see the call's last entry as it was, nobody on it erased since, and
+    /// the same law.
     pub(crate) fn expects(&self) -> Vec<Expect> {
         let digest = self.table.digest().to_owned();
-        vec![Expect::Head { call: self.uid, head: self.head }, Expect::Law { digest: Some(digest) }]
+        vec![
+            Expect::Head { call: self.uid, head: self.head },
+            Expect::CallIs { call: self.uid, id: self.row.id.clone() },
+            Expect::Law { digest: Some(digest) },
+        ]
     }
 }
 

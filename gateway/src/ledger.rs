@@ -8,6 +8,7 @@
 //! private key and no plaintext is ever here.
 
 mod change;
+mod erase;
 mod heads;
 mod postgres;
 mod questions;
@@ -20,10 +21,13 @@ mod write;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
+use tokio::sync::{RwLock, RwLockWriteGuard};
 use uuid::Uuid;
 
 pub use change::{Appended, Change, Expect, Job};
+pub use erase::{DetailRow, Erase};
 pub use heads::{Head, SKEW_MS};
 pub use questions::Question;
 pub use rows::{
@@ -40,6 +44,26 @@ pub use writer::Chain;
 pub struct Ledger {
     pool: Pool,
     writer: writer::Writer,
+    /// Held by whoever appends entries; as a whole by whoever needs the logs to stand still.
+    growing: Arc<RwLock<()>>,
+}
+
+/// While this is there, nobody else in this process appends entries. Others may, on other machines.
+#[derive(Debug)]
+pub struct Quiet<'l> {
+    ledger: &'l Ledger,
+    _all: RwLockWriteGuard<'l, ()>,
+}
+
+impl Quiet<'_> {
+    /// As [`Ledger::append`], by whoever has the logs stand still.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::append`].
+    pub async fn append(&self, job: Job) -> Result<Appended, LedgerError> {
+        self.ledger.writer.append(job).await
+    }
 }
 
 impl Ledger {
@@ -53,11 +77,19 @@ impl Ledger {
         match url {
             None => {
                 let (pool, engine) = sqlite::open(dir).await?;
-                Ok(Ledger { writer: writer::Writer::start(engine), pool: Pool::Sqlite(pool) })
+                Ok(Ledger {
+                    writer: writer::Writer::start(engine),
+                    pool: Pool::Sqlite(pool),
+                    growing: Arc::default(),
+                })
             }
             Some(url) => {
                 let (pool, engine) = postgres::open(url).await?;
-                Ok(Ledger { writer: writer::Writer::start(engine), pool: Pool::Postgres(pool) })
+                Ok(Ledger {
+                    writer: writer::Writer::start(engine),
+                    pool: Pool::Postgres(pool),
+                    growing: Arc::default(),
+                })
             }
         }
     }
@@ -75,7 +107,17 @@ impl Ledger {
     /// [`LedgerError::Unavailable`] where it is not known to be durable: nothing may be
     /// acknowledged. The transaction may or may not have been applied.
     pub async fn append(&self, job: Job) -> Result<Appended, LedgerError> {
+        // What adds no entry makes no log grow: whoever has them stand still may do it.
+        let _one = match job.entries.is_empty() {
+            true => None,
+            false => Some(self.growing.read().await),
+        };
         self.writer.append(job).await
+    }
+
+    /// Has the logs stand still, as far as this process goes: what waits to be appended waits on.
+    pub async fn quiet(&self) -> Quiet<'_> {
+        Quiet { ledger: self, _all: self.growing.write().await }
     }
 
     /// Notes that the envelope object of a recording is in the store, together with whatever is
@@ -154,6 +196,9 @@ pub enum LedgerError {
         /// Which setting.
         setting: &'static str,
     },
+    /// The server copies another one.
+    #[error("the PostgreSQL server is a standby, which takes no writes; name the primary, or promote it")]
+    Standby,
     /// A row holds what it cannot hold.
     #[error("the ledger holds a damaged row: {0}")]
     Damaged(String),

@@ -9,6 +9,7 @@
 
 mod pins;
 mod proofs;
+mod reopen;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use tokio::sync::Mutex;
 
 pub use pins::{PinError, Pins};
 pub use proofs::Proofs;
+pub use reopen::{Finding, Reopened, Wrong};
 pub use scan::Damage;
 
 use crate::clock::Clock;
@@ -79,12 +81,7 @@ impl Notary {
         keys: LogKeys,
         pins: &Path,
     ) -> Result<Notary, NotaryError> {
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => keys.default_name().map_err(NotaryError::Key)?,
-        };
-        let pins = Pins::open(pins)?;
-        let notary = Notary { ledger, clock, name, keys, pins, signed: std::sync::Mutex::default() };
+        let notary = Notary::unread(ledger, clock, name, keys, pins)?;
         let heads: BTreeMap<String, Head> = notary.ledger.heads().await?.into_iter().collect();
         for pinned in notary.pins.logs()? {
             if !heads.contains_key(&pinned) {
@@ -97,6 +94,22 @@ impl Notary {
             *notary.slot(&log).lock().await = signed;
         }
         Ok(notary)
+    }
+
+    /// A notary that has read nothing yet.
+    fn unread(
+        ledger: Ledger,
+        clock: Clock,
+        name: Option<&str>,
+        keys: LogKeys,
+        pins: &Path,
+    ) -> Result<Notary, NotaryError> {
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => keys.default_name().map_err(NotaryError::Key)?,
+        };
+        let pins = Pins::open(pins)?;
+        Ok(Notary { ledger, clock, name, keys, pins, signed: std::sync::Mutex::default() })
     }
 
     /// Looks, without reading everything, whether the ledger goes on from what was signed. For commands
@@ -135,10 +148,7 @@ impl Notary {
     /// The origin of an epoch of a log: what its heads begin with.
     #[must_use]
     pub fn origin(&self, at: &Epoch) -> String {
-        match at.epoch {
-            1 => format!("{}/{}", self.name, at.log),
-            epoch => format!("{}/{}.{epoch}", self.name, at.log),
-        }
+        origin(&self.name, at)
     }
 
     /// The key that the heads of an epoch are signed with.
@@ -361,6 +371,22 @@ impl Notary {
     }
 }
 
+/// The key that the heads of an epoch are signed with, where logs have this name.
+///
+/// # Errors
+///
+/// Where the name cannot stand in a signature.
+pub fn verifier(name: &str, at: &Epoch, seed: &[u8; 32]) -> Result<VerifierKey, NotaryError> {
+    Ok(SigningKey::from_seed(&origin(name, at), seed)?.verifier())
+}
+
+pub(crate) fn origin(name: &str, at: &Epoch) -> String {
+    match at.epoch {
+        1 => format!("{name}/{}", at.log),
+        epoch => format!("{name}/{}.{epoch}", at.log),
+    }
+}
+
 /// The epoch that an origin names: `…/acme` is the first, `…/acme.2` the second.
 fn epoch_of(origin: &str, log: &str) -> i64 {
     let last = origin.rsplit('/').next().unwrap_or_default();
@@ -423,6 +449,12 @@ pub enum NotaryError {
         log: String,
         /// Why.
         source: NoteError,
+    },
+    /// The log grew while it was looked at.
+    #[error("the log `{log}` grew meanwhile; stop whatever writes to it, and try again")]
+    Grew {
+        /// Which log.
+        log: String,
     },
     /// The name cannot stand in a signature.
     #[error(

@@ -11,14 +11,16 @@ use policy::Table;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 use crate::access::Access;
 use crate::anchoring::{AnchoringError, Anchors};
 use crate::api::{Door, router};
 use crate::body::Pace;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
-use crate::gate::{Fault, Gate, Laws, Mark, UploadLimits};
+use crate::config::{Config, ConfigError, LedgerUrl, LogPeriod};
+use crate::export::jws::{JwsError, Signer};
+use crate::gate::{Exports, Fault, Gate, Laws, Mark, UploadLimits};
 use crate::ledger::{Chain, Ledger, LedgerError};
 use crate::listen::{self, Limits, tls};
 use crate::locate::{LocateError, Locator};
@@ -102,7 +104,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
     };
     crate::vault::private_dir(&config.data)
         .map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
-    let ledger = Ledger::open(&config.data, config.ledger.as_deref()).await?;
+    let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(LedgerUrl::expose)).await?;
     Notary::glance(&ledger, &config.pins_dir()).await?;
     let laws = match ledger.law().await? {
         Some(row) => in_force(&ledger, row.version, &row.digest).await?,
@@ -122,9 +124,25 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         keys: crate::gate::KeyCache::default(),
         turns: crate::gate::Turns::default(),
         barred: crate::gate::Barred::default(),
+        exports: exports(config)?,
         notary: None,
         tasks: TaskTracker::new(),
     })
+}
+
+/// What exports need, as configured.
+fn exports(config: &Config) -> Result<Exports, ServeError> {
+    let signer = match &config.vcon_signing {
+        Some(files) => {
+            let read = |path: &PathBuf| {
+                std::fs::read(path).map_err(|source| ServeError::Data { path: path.clone(), source })
+            };
+            Some(Signer::from_pem(&read(&files.certificate)?, &Zeroizing::new(read(&files.key)?))?)
+        }
+        None => None,
+    };
+    let public_url = config.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    Ok(Exports { controllers: config.controller.clone(), signer, public_url })
 }
 
 /// Makes the configured table the first version, where there is none yet: when `serve` starts, or
@@ -203,10 +221,12 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
     }
 }
 
-/// Signs the logs as they grow, once a second, and says of silent ones that they are.
-async fn keep_trail(door: Arc<Door>, mark: Mark, stop: CancellationToken) -> Mark {
+/// Signs the logs as they grow, once a second, begins them anew with every period, and says of silent
+/// ones that they are.
+async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop: CancellationToken) -> Mark {
     let mut tick = tokio::time::interval(SIGN_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut turned = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return mark,
@@ -217,6 +237,14 @@ async fn keep_trail(door: Arc<Door>, mark: Mark, stop: CancellationToken) -> Mar
             tracing::error!(%error, "the mark of a running gateway cannot be set");
         }
         let Some(notary) = &gate.notary else { continue };
+        let began = period.map(|period| period.began(gate.clock.now()));
+        if let Some(began) = began.filter(|began| turned != Some(*began)) {
+            match gate.turn_logs(began).await {
+                Ok(()) => turned = Some(began),
+                // It is tried again with the next tick.
+                Err(fault) => tracing::error!(code = fault.code, "a log could not begin anew"),
+            }
+        }
         let signed = async {
             notary.rotate().await?;
             notary.sign_all().await
@@ -324,7 +352,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let law = keep_law(Arc::clone(&door), config.jurisdictions.clone(), offered, shutdown.clone());
     let law = tokio::spawn(law);
     let anchoring = anchors.map(|anchors| tokio::spawn(anchors.run(Arc::clone(&door), shutdown.clone())));
-    let trail = tokio::spawn(keep_trail(Arc::clone(&door), mark, shutdown.clone()));
+    let trail = tokio::spawn(keep_trail(Arc::clone(&door), config.log_period, mark, shutdown.clone()));
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
         serving.await;
@@ -399,6 +427,9 @@ pub enum ServeError {
     /// Those who confirm the heads of the logs cannot be used as configured.
     #[error(transparent)]
     Anchoring(#[from] AnchoringError),
+    /// vCons cannot be signed as configured.
+    #[error("the certificate or the key of `vcon_signing` cannot be used")]
+    Signing(#[from] JwsError),
     /// The store cannot be opened.
     #[error(transparent)]
     Vault(#[from] VaultError),

@@ -210,6 +210,7 @@ pub fn fold(tables: &dyn Fn(&str) -> Option<Arc<Table>>, leaves: &[Leaf]) -> Res
 impl Leaf {
     /// What happened on the call that it belongs to, or on every call that was open.
     #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     pub fn fact(&self) -> Option<Event> {
         match &self.body {
             Body::Event { facts, .. } | Body::Accepted { facts, .. } => Some(facts.clone()),

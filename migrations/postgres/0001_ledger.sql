@@ -71,6 +71,8 @@ CREATE TABLE call_name (
     PRIMARY KEY (account, name)
 );
 
+CREATE INDEX call_name_by_call ON call_name (call);
+
 -- Who is behind the numbers that a call's entries use. Erasable.
 CREATE TABLE participant (
     call          TEXT COLLATE "C" NOT NULL REFERENCES call (uid),
@@ -155,9 +157,17 @@ END $$;
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
 FOR EACH ROW EXECUTE FUNCTION entry_is_never_changed();
 
+CREATE TRIGGER entry_is_never_emptied BEFORE TRUNCATE ON entry
+FOR EACH STATEMENT EXECUTE FUNCTION entry_is_never_changed();
+
 CREATE FUNCTION entry_is_never_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+    dropped BOOLEAN;
 BEGIN
-    IF EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL) THEN
+    -- By its full name: a temporary table of that name would be found before it.
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I.closed_log WHERE id = $1 AND epoch = $2 AND dropped_at IS NOT NULL)',
+        TG_TABLE_SCHEMA) INTO dropped USING OLD.log, OLD.epoch;
+    IF dropped THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION 'the audit trail is append-only';
@@ -174,9 +184,17 @@ END $$;
 CREATE TRIGGER node_is_never_changed BEFORE UPDATE ON node
 FOR EACH ROW EXECUTE FUNCTION node_is_never_changed();
 
+CREATE TRIGGER node_is_never_emptied BEFORE TRUNCATE ON node
+FOR EACH STATEMENT EXECUTE FUNCTION node_is_never_changed();
+
 CREATE FUNCTION node_is_never_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+    dropped BOOLEAN;
 BEGIN
-    IF EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL) THEN
+    -- By its full name: a temporary table of that name would be found before it.
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I.closed_log WHERE id = $1 AND epoch = $2 AND dropped_at IS NOT NULL)',
+        TG_TABLE_SCHEMA) INTO dropped USING OLD.log, OLD.epoch;
+    IF dropped THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION 'the audit trail is append-only';

@@ -52,6 +52,9 @@ END $$;
 CREATE TRIGGER jurisdiction_table_is_never_deleted BEFORE DELETE ON jurisdiction_table
 FOR EACH ROW EXECUTE FUNCTION jurisdiction_table_is_never_deleted();
 
+CREATE TRIGGER jurisdiction_table_is_never_emptied BEFORE TRUNCATE ON jurisdiction_table
+FOR EACH STATEMENT EXECUTE FUNCTION jurisdiction_table_is_never_deleted();
+
 CREATE FUNCTION table_version_is_never_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the history of the table is append-only';
@@ -67,6 +70,9 @@ END $$;
 
 CREATE TRIGGER table_version_is_never_deleted BEFORE DELETE ON table_version
 FOR EACH ROW EXECUTE FUNCTION table_version_is_never_deleted();
+
+CREATE TRIGGER table_version_is_never_emptied BEFORE TRUNCATE ON table_version
+FOR EACH STATEMENT EXECUTE FUNCTION table_version_is_never_deleted();
 
 -- How long a recording is kept, by the law that was in force when it was accepted: JSON.
 ALTER TABLE recording ADD COLUMN retention TEXT COLLATE "C" NOT NULL DEFAULT '{}';

@@ -71,6 +71,8 @@ CREATE TABLE call_name (
     PRIMARY KEY (account, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX call_name_by_call ON call_name (call);
+
 -- Who is behind the numbers that a call's entries use. Erasable.
 CREATE TABLE participant (
     call          TEXT NOT NULL REFERENCES call (uid),
@@ -146,6 +148,19 @@ CREATE TABLE node (
     hash  BLOB NOT NULL,
     PRIMARY KEY (log, epoch, level, idx)
 ) STRICT, WITHOUT ROWID;
+
+-- `INSERT OR REPLACE` takes a row away without asking the triggers for DELETE.
+CREATE TRIGGER entry_is_never_replaced BEFORE INSERT ON entry
+WHEN EXISTS (SELECT 1 FROM entry WHERE log = NEW.log AND epoch = NEW.epoch AND seq = NEW.seq)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
+
+CREATE TRIGGER node_is_never_replaced BEFORE INSERT ON node
+WHEN EXISTS (SELECT 1 FROM node WHERE log = NEW.log AND epoch = NEW.epoch AND level = NEW.level AND idx = NEW.idx)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit trail is append-only');
+END;
 
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
 BEGIN

@@ -36,6 +36,19 @@ CREATE TABLE table_source (
     digest TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- `INSERT OR REPLACE` takes a row away without asking the triggers for DELETE.
+CREATE TRIGGER jurisdiction_table_is_never_replaced BEFORE INSERT ON jurisdiction_table
+WHEN EXISTS (SELECT 1 FROM jurisdiction_table WHERE digest = NEW.digest AND text <> NEW.text)
+BEGIN
+    SELECT RAISE(ABORT, 'a table that decided is kept for ever');
+END;
+
+CREATE TRIGGER table_version_is_never_replaced BEFORE INSERT ON table_version
+WHEN EXISTS (SELECT 1 FROM table_version WHERE version = NEW.version)
+BEGIN
+    SELECT RAISE(ABORT, 'the history of the table is append-only');
+END;
+
 CREATE TRIGGER jurisdiction_table_is_never_changed BEFORE UPDATE ON jurisdiction_table
 BEGIN
     SELECT RAISE(ABORT, 'a table that decided is kept for ever');

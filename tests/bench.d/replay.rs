@@ -1,7 +1,7 @@
 //! The ledger that `tests/bench replay` replays, and the floor beside it.
 //!
-//!   bench-replay make DIR ACCOUNT COUNT
-//!       Appends so many calls to the ledger in DIR, as the gateway writes them: two or three people,
+//!   bench-replay make DIR ACCOUNT COUNT [FROM]
+//!       Appends calls up to so many, from number FROM on, to the ledger in DIR, as the gateway writes them: two or three people,
 //!       a prompt, mostly a yes, start, stop, an accepted upload, the end. The same places and answers
 //!       each time.
 //!   bench-replay floor DIR
@@ -30,13 +30,16 @@ async fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["make", dir, account, count] => make(Path::new(dir), account, count.parse()?).await,
+        ["make", dir, account, count] => make(Path::new(dir), account, 0, count.parse()?).await,
+        ["make", dir, account, count, from] => {
+            make(Path::new(dir), account, from.parse()?, count.parse()?).await
+        }
         ["floor", dir] => floor(Path::new(dir)).await,
         _ => Err("see the head of replay.rs".into()),
     }
 }
 
-async fn make(dir: &Path, account: &str, count: u64) -> Outcome<()> {
+async fn make(dir: &Path, account: &str, first: u64, count: u64) -> Outcome<()> {
     let ledger = Ledger::open(dir, None).await?;
     let version = ledger.law().await?.ok_or("no table is in force")?;
     let text = ledger.table(&version.digest).await?.ok_or("the table is not there")?;
@@ -52,8 +55,8 @@ async fn make(dir: &Path, account: &str, count: u64) -> Outcome<()> {
         })
     };
     // The next group is made while one is written.
-    let mut next = group(0);
-    let mut from = 0;
+    let mut next = group(first);
+    let mut from = first;
     while from < count {
         let job = next.await??;
         from = from.saturating_add(GROUP);
@@ -69,7 +72,8 @@ async fn floor(dir: &Path) -> Outcome<()> {
     let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
     let began = Instant::now();
     let (mut leaves, mut bytes) = (0u64, 0usize);
-    let mut rows = sqlx::query_scalar::<_, Vec<u8>>("SELECT leaf FROM entry ORDER BY log, seq").fetch(&pool);
+    let mut rows =
+        sqlx::query_scalar::<_, Vec<u8>>("SELECT leaf FROM entry ORDER BY log, epoch, seq").fetch(&pool);
     while let Some(leaf) = rows.try_next().await? {
         let parsed: serde_json::Value = serde_json::from_slice(&leaf)?;
         if !parsed.is_object() {
@@ -96,7 +100,7 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn call(table: &Arc<Table>, account: &str, number: u64, job: &mut Job) -> Outcome<()> {
         let mut dice = Dice(number);
-        let at = BEGAN + SignedDuration::from_secs(i64::try_from(number)? * 3);
+        let at = BEGAN + SignedDuration::from_secs(i64::try_from(number)? * 300);
         let people: u32 = if dice.one_of(5) == 0 { 3 } else { 2 };
         let all: Vec<u32> = (0..people).collect();
         let participants = all

@@ -168,6 +168,7 @@ fn request_body(entry: &Entry) -> Option<Value> {
         ("POST", "/v1/calls/{call}/recording") => of(named("Control")),
         ("PUT", "/v1/prompts/{id}") => of(named("Prompt")),
         ("PUT", "/v1/consent-grants/{id}") => of(named("ConsentGrant")),
+        ("POST", "/v1/erasures") => of(named("Erasure")),
         ("PUT", "/v1/law") => of(named("ChosenLaw")),
         ("POST", "/v1/jurisdictions/check" | "/v1/jurisdictions/proposals") => of(named("Table")),
         ("POST", path) if path.starts_with("/v1/jurisdictions/proposals/") => Some(json!({
@@ -211,6 +212,7 @@ fn responses(entry: &Entry) -> Value {
         ("DELETE", "/v1/recordings/{id}") => add(&["204"], &json!({"description": "deleted"})),
         ("PUT", "/v1/recordings/{id}/hold") => add(&["200"], &json_answer("done")),
         ("PUT", "/v1/law") => add(&["200"], &json_answer("what is chosen")),
+        ("POST", "/v1/erasures") => add(&["200"], &json_answer("what went")),
         ("POST", "/v1/jurisdictions/proposals") => {
             add(&["200"], &json_answer("in force already"));
             add(&["201"], &json_answer("in force now: nothing is loosened"));
@@ -318,6 +320,9 @@ fn schemas() -> Value {
         "Reason": object(&[], json!({"reason": text()})),
         "ChosenLaw": object(&["reason"], json!({
             "overlays": texts(), "public_safety": {"type": "boolean", "default": false}, "reason": text(),
+        })),
+        "Erasure": object(&["recordings", "reason"], json!({
+            "number": text(), "participant": name(), "recordings": {"enum": ["delete", "keep"]}, "reason": text(),
         })),
         "ConsentGrant": object(&["subject", "role", "basis"], json!({
             "subject": name(), "role": role(), "basis": name(), "text_version": text(), "purposes": texts(),

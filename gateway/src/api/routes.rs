@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::{Door, account, calls, consents, law, log, media, upload};
+use super::{Door, account, calls, consents, erasures, evidence, law, log, media, upload};
 use crate::access::Role;
 
 /// One route.
@@ -42,6 +42,10 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/calls/{call}", put(calls::open).get(calls::show)),
         ("/v1/calls/{call}/decision", get(calls::decision)),
         ("/v1/calls/{call}/explain", get(calls::explain)),
+        ("/v1/calls/{call}/proof", get(evidence::of_call)),
+        ("/v1/calls/{call}/vcon", get(evidence::vcon)),
+        ("/v1/calls/{call}/consent-record", get(evidence::consent_record)),
+        ("/v1/recordings/{id}/proof", get(evidence::of_recording)),
         ("/v1/calls/{call}/participants", post(calls::join)),
         ("/v1/calls/{call}/events", post(calls::observe)),
         ("/v1/calls/{call}/recording", post(calls::control)),
@@ -55,6 +59,7 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/consent-grants/{id}", put(account::put_grant).get(account::grant)),
         ("/v1/consent-grants/{id}/withdraw", post(account::withdraw_grant)),
         ("/v1/consents", get(consents::answer)),
+        ("/v1/erasures", post(erasures::erase)),
         ("/v1/jurisdictions", get(law::jurisdictions)),
         ("/v1/jurisdictions/check", post(law::check)),
         ("/v1/jurisdictions/versions", get(law::versions)),
@@ -110,6 +115,20 @@ pub const TABLE: &[Entry] = &[
         &[Auditor, Counsel, Admin],
         "What was decided at a moment, and what would be decided today.",
     ),
+    entry_of(
+        "GET",
+        "/v1/calls/{call}/proof",
+        TABLE_READERS,
+        "A proof pack of a call; with `of=no-recording`, that it has no recording.",
+    ),
+    entry_of("GET", "/v1/calls/{call}/vcon", TABLE_READERS, "A call as a vCon with its lawful basis."),
+    entry_of(
+        "GET",
+        "/v1/calls/{call}/consent-record",
+        TABLE_READERS,
+        "Consent records of a call by ISO/IEC TS 27560, in JSON-LD.",
+    ),
+    entry_of("GET", "/v1/recordings/{id}/proof", TABLE_READERS, "A proof pack of a recording."),
     entry_of("POST", "/v1/calls/{call}/participants", RECORDS, "Somebody joins, or comes back."),
     entry_of("POST", "/v1/calls/{call}/events", RECORDS, "Logs one event or an array of events."),
     entry_of("POST", "/v1/calls/{call}/recording", RECORDS, "Starts, pauses, resumes or stops recording."),
@@ -146,6 +165,12 @@ pub const TABLE: &[Entry] = &[
         "/v1/consents",
         &[Auditor, Counsel, Admin],
         "Entries of the trail, by what they have to do with.",
+    ),
+    entry_of(
+        "POST",
+        "/v1/erasures",
+        &[Counsel, Admin],
+        "Erases what is known of a number or a participant; what was proven stays proven.",
     ),
     entry_of(
         "GET",

@@ -1,1 +1,650 @@
-//! stub
+//! The page of a pack, for people: what was recorded, who was there, what was played, what they
+//! answered, which rule of which place applied, and how to check all of it.
+//!
+//! One file without a server, a script or anything from elsewhere. It is computed from the pack
+//! alone, the same bytes every time, so that whoever checks a pack can compare.
+//!
+//! It knows nothing of proofs: a page is not one, and says so.
+
+mod html;
+mod story;
+mod words;
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use policy::{Because, Subject};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::pack::{Entry, Kind, Pack, is_asserted};
+use crate::trail::{Body, Leaf, hex, leaf_hash};
+use html::{Column, Html, code, esc};
+use story::{Story, accepts};
+use words::{moment, seconds};
+
+/// The page of a pack.
+#[must_use]
+pub fn page(pack: &Pack) -> String {
+    let page = Page::of(pack);
+    let mut html = Html::default();
+    page.head(&mut html);
+    page.opening(&mut html);
+    page.at_a_glance(&mut html);
+    for story in &page.stories {
+        page.call(&mut html, story);
+    }
+    page.timeline(&mut html);
+    page.two_kinds(&mut html);
+    page.checking(&mut html);
+    page.limits(&mut html);
+    page.hashes(&mut html);
+    html.raw("</main>\n<footer>");
+    html.paragraph(&format!(
+        "Made by {} on {} UTC for the account {}. This page was computed from the other files of the pack.",
+        esc(&pack.manifest.made_by),
+        moment(pack.manifest.made_at),
+        code(&pack.manifest.account)
+    ));
+    html.raw("</footer>\n</body>\n</html>\n");
+    html.0
+}
+
+struct Page<'p> {
+    pack: &'p Pack,
+    leaves: Vec<(&'p Entry, Leaf)>,
+    stories: Vec<Story>,
+}
+
+/// What was recorded.
+struct Recorded {
+    id: Uuid,
+    at: Timestamp,
+    spans: Vec<(Timestamp, Timestamp)>,
+    envelope: String,
+    media: String,
+    bytes: u64,
+    keys: Vec<String>,
+    keep_until: Option<Timestamp>,
+    delete_by: Option<Timestamp>,
+}
+
+impl<'p> Page<'p> {
+    fn of(pack: &'p Pack) -> Page<'p> {
+        let leaves = pack.entries.iter().filter_map(|entry| Some((entry, entry.read()?))).collect();
+        let stories = pack.manifest.calls.iter().map(|uid| Story::of(pack, *uid)).collect();
+        Page { pack, leaves, stories }
+    }
+
+    /// What people call the call.
+    fn call_name(&self) -> String {
+        let name = &self.pack.manifest.call_id;
+        match (name, self.pack.manifest.calls.first()) {
+            (Some(name), _) => name.clone(),
+            (None, Some(uid)) => uid.to_string(),
+            (None, None) => "unknown".into(),
+        }
+    }
+
+    fn title(&self) -> String {
+        match self.pack.manifest.kind {
+            Kind::Recording => format!("The recording of call {}", self.call_name()),
+            Kind::Call => format!("Call {}", self.call_name()),
+            Kind::Absence => format!("There is no recording of call {}", self.call_name()),
+        }
+    }
+
+    fn head(&self, html: &mut Html) {
+        let style = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+        html.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+        html.raw(&format!(
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'\">\n"
+        ));
+        html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+        html.raw("<meta name=\"referrer\" content=\"no-referrer\">\n");
+        html.element("title", &self.title());
+        html.raw("<style>").raw(STYLE).raw("</style>\n</head>\n<body>\n");
+    }
+
+    fn opening(&self, html: &mut Html) {
+        html.raw("<header>\n").element("h1", &self.title());
+        html.raw("<p class=\"lead\">").raw(&self.summary()).raw("</p>\n");
+        html.raw("<div class=\"note\">").paragraph(
+            "<strong>This page is not the proof.</strong> Anybody can write a page. What proves it are the files that came \
+             with it: a signed log, and the entries that stand in it. <a href=\"#check\">How to check them</a> takes \
+             one command, and no trust in whoever sent you this.",
+        );
+        html.raw("</div>\n<nav aria-label=\"Contents\">\n<ol>\n");
+        for (id, heading) in self.contents() {
+            html.raw(&format!("<li><a href=\"#{id}\">{}</a></li>\n", esc(heading)));
+        }
+        html.raw("</ol>\n</nav>\n</header>\n<main>\n");
+    }
+
+    fn contents(&self) -> Vec<(&'static str, &'static str)> {
+        let mut contents = vec![("glance", "At a glance")];
+        if self.stories.len() == 1 {
+            contents.extend([
+                ("people-0", "Who was on the call"),
+                ("played-0", "What was played to them"),
+                ("answers-0", "What they answered"),
+                ("law-0", "What the law asked"),
+            ]);
+        }
+        contents.extend([
+            ("timeline", "Everything in order"),
+            ("kinds", "What was asserted, and what was done"),
+            ("check", "How to check it"),
+            ("limits", "What this does not prove"),
+            ("hashes", "Hashes"),
+        ]);
+        contents
+    }
+
+    /// In two sentences.
+    fn summary(&self) -> String {
+        let size = self.pack.manifest.size;
+        match (self.pack.manifest.kind, self.recorded()) {
+            (Kind::Recording, Some(recorded)) => {
+                let length = recorded.spans.iter().map(|(from, until)| length_ms(*from, *until)).sum();
+                let when = recorded.spans.first().map(|(from, _)| moment(*from)).unwrap_or_default();
+                format!(
+                    "{} of this call were recorded, from {when} UTC on. The gateway accepted the recording on {} UTC, \
+                     after it had found that consent covers every second of it.",
+                    seconds(length),
+                    moment(recorded.at)
+                )
+            }
+            (Kind::Recording, None) => "The entry that accepted the recording is not in this pack.".into(),
+            (Kind::Call, _) => {
+                let of = |kind: &str| self.leaves.iter().filter(|(_, leaf)| leaf.kind == kind).count();
+                format!(
+                    "All {} entries that the log had of this call when it had {size} entries: {} recordings were \
+                     accepted, {} uploads refused.",
+                    self.leaves.iter().filter(|(_, leaf)| leaf.call.is_some()).count(),
+                    of("recording.accepted"),
+                    of("recording.refused")
+                )
+            }
+            (Kind::Absence, _) => format!(
+                "From the moment at which this call was opened until the log had {size} entries, no recording of it was \
+                 accepted. Every entry of that stretch of the log is in this pack, so that this can be seen."
+            ),
+        }
+    }
+
+    fn recorded(&self) -> Option<Recorded> {
+        let (_, leaf) = self.leaves.iter().find(|(_, leaf)| accepts(self.pack, leaf))?;
+        let Body::Accepted { recording, envelope, media, bytes, keys, spans, keep_until, delete_by, .. } =
+            &leaf.body
+        else {
+            return None;
+        };
+        Some(Recorded {
+            id: *recording,
+            at: leaf.at,
+            spans: spans.clone(),
+            envelope: envelope.clone(),
+            media: media.clone(),
+            bytes: *bytes,
+            keys: keys.clone(),
+            keep_until: *keep_until,
+            delete_by: *delete_by,
+        })
+    }
+
+    fn at_a_glance(&self, html: &mut Html) {
+        let manifest = &self.pack.manifest;
+        html.section("glance", "At a glance");
+        html.paragraph("All times are UTC, by the gateway’s clock unless something else is said.");
+        let mut facts: Vec<(&str, String)> = Vec::new();
+        if let Some(name) = &manifest.call_id {
+            facts.push((
+                "Call",
+                format!("{} <span class=\"soft\">(the platform’s name for it)</span>", code(name)),
+            ));
+        }
+        for uid in &manifest.calls {
+            facts.push((
+                "In the log",
+                format!(
+                    "{} <span class=\"soft\">(the gateway’s name for the call)</span>",
+                    code(&uid.to_string())
+                ),
+            ));
+        }
+        if let Some(recorded) = self.recorded() {
+            let spans = recorded.spans.iter().map(|(from, until)| {
+                format!(
+                    "<li>{} to {} ({})</li>",
+                    moment(*from),
+                    moment(*until),
+                    seconds(length_ms(*from, *until))
+                )
+            });
+            facts.push(("Recording", code(&recorded.id.to_string())));
+            facts.push(("What it holds", format!("<ul class=\"plain\">{}</ul>", spans.collect::<String>())));
+            facts.push(("Accepted", moment(recorded.at)));
+            let kept =
+                |at: Option<Timestamp>| at.map_or_else(|| "the law of this call sets no date".into(), moment);
+            facts.push(("To be kept until", kept(recorded.keep_until)));
+            facts.push(("To be deleted by", kept(recorded.delete_by)));
+            facts.push((
+                "Sealed for",
+                format!(
+                    "{} <span class=\"soft\">(public keys of the account; the gateway itself cannot open it)</span>",
+                    recorded.keys.iter().map(|key| code(key)).collect::<Vec<_>>().join(", ")
+                ),
+            ));
+            facts.push(("Now", self.became_of(recorded.id)));
+        }
+        facts.push(("Account", code(&manifest.account)));
+        facts.push(("Log", format!("{}, at {} entries", code(&manifest.origin), manifest.size)));
+        html.facts(&facts);
+        html.end_section();
+    }
+
+    /// What became of the recording, as far as the pack goes.
+    fn became_of(&self, id: Uuid) -> String {
+        let (mut held, mut fetched) = (false, 0u64);
+        for (_, leaf) in &self.leaves {
+            if matches!(leaf.body, Body::Deleted { recording } if recording == id) {
+                return format!("deleted on {}", moment(leaf.at));
+            }
+            if let Body::Held { recording, held: on } = leaf.body
+                && recording == id
+            {
+                held = on;
+            }
+            fetched += u64::from(matches!(leaf.body, Body::Fetched { recording, .. } if recording == id));
+        }
+        let hold = if held { "under a legal hold" } else { "not under a legal hold" };
+        let times = match fetched {
+            0 => "never handed out".into(),
+            1 => "handed out once".into(),
+            fetched => format!("handed out {fetched} times"),
+        };
+        format!("stored, {hold}, {times}")
+    }
+
+    fn call(&self, html: &mut Html, story: &Story) {
+        let number = self.stories.iter().position(|other| other.uid == story.uid).unwrap_or(0);
+        let of = match self.stories.len() {
+            1 => String::new(),
+            _ => format!(" ({} of {})", number.saturating_add(1), self.stories.len()),
+        };
+        self.people(html, story, number, &of);
+        self.played(html, story, number, &of);
+        self.answers(html, story, number, &of);
+        self.law(html, story, number, &of);
+    }
+
+    fn people(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
+        html.section(&format!("people-{number}"), &format!("Who was on the call{of}"));
+        let mut facts: Vec<(&str, String)> = Vec::new();
+        let times = [("Opened", story.opened_at), ("Ended", story.ended_at)];
+        facts.extend(times.into_iter().filter_map(|(word, at)| Some((word, moment(at?)))));
+        facts.push(("Carried", esc(story.medium)));
+        facts.extend(story.direction.as_ref().map(|direction| ("Direction", esc(direction))));
+        let listed = |words: &[String]| words.iter().map(|word| code(word)).collect::<Vec<_>>().join(", ");
+        if !story.purposes.is_empty() {
+            facts.push(("To be recorded for", listed(&story.purposes)));
+        }
+        if !story.aliases.is_empty() {
+            facts.push(("Other names", listed(&story.aliases)));
+        }
+        html.facts(&facts);
+        let when = if self.recorded().is_some() { "When it was accepted" } else { "At the end" };
+        let columns = [
+            Column("Participant", ""),
+            Column("Role", ""),
+            Column("Where", ""),
+            Column(when, ""),
+            Column("Relies on", ""),
+        ];
+        let rows = story.people.iter().map(|(number, person)| {
+            let name = match &person.name {
+                Some(name) => esc(name),
+                None => format!("participant {number} <span class=\"soft\">(name not disclosed)</span>"),
+            };
+            let pseudonym = person
+                .pseudonym
+                .as_ref()
+                .map(|one| format!("<br><span class=\"soft\">phone number known as {}</span>", code(one)));
+            let places: Vec<String> = person
+                .places
+                .iter()
+                .map(|place| format!("<li>{}</li>", esc(&words::place(place.code, Some(place.evidence)))))
+                .collect();
+            let places = match places.is_empty() {
+                true => "not known".into(),
+                false => format!("<ul class=\"plain\">{}</ul>", places.concat()),
+            };
+            let grant = person.grant.as_ref().map_or_else(
+                || "the call alone".into(),
+                |grant| format!("consent given before, {}", code(grant)),
+            );
+            let state = person.state.as_deref().map_or_else(String::new, |state| esc(words::state(state)));
+            vec![
+                format!("{name}{}", pseudonym.unwrap_or_default()),
+                words::role(person.role).into(),
+                places,
+                state,
+                grant,
+            ]
+        });
+        html.table("Everybody who was ever on the call", &columns, &rows.collect::<Vec<_>>());
+        html.end_section();
+    }
+
+    fn played(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
+        html.section(&format!("played-{number}"), &format!("What was played to them{of}"));
+        if story.played.is_empty() {
+            html.paragraph("No prompt was reported.").end_section();
+            return;
+        }
+        let versions: BTreeSet<&str> = story.played.iter().map(|one| one.prompt.version.as_str()).collect();
+        for version in versions {
+            self.prompt(html, version);
+        }
+        let columns = [
+            Column("Entry", "number"),
+            Column("Logged", "time"),
+            Column("To", ""),
+            Column("What the platform reported", ""),
+        ];
+        let rows = story.played.iter().map(|one| {
+            let what = match one.played_ms {
+                None => "began to play".to_owned(),
+                Some(ms) => {
+                    format!("played to its end: {} of {}", seconds(ms), seconds(one.prompt.duration_ms))
+                }
+            };
+            vec![one.index.to_string(), moment(one.at), esc(&story.names_of(&one.to)), what]
+        });
+        html.table("When it was played", &columns, &rows.collect::<Vec<_>>());
+        html.end_section();
+    }
+
+    /// The words of a prompt.
+    fn prompt(&self, html: &mut Html, version: &str) {
+        let document = version.parse::<Uuid>().ok().and_then(|version| self.pack.prompts.get(&version));
+        let document: Option<Value> = document.and_then(|document| serde_json::from_str(document).ok());
+        let Some(document) = document else {
+            html.paragraph(&format!("The words of the prompt {} are not in this pack.", code(version)));
+            return;
+        };
+        let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
+        // A language tag has only letters, digits and hyphens; anything else stands as text alone.
+        let language = text("language");
+        html.raw(&format!("<blockquote lang=\"{}\">", esc(language)))
+            .text(text("text"))
+            .raw("</blockquote>\n");
+        let mut facts = vec![("Prompt", code(version)), ("Language", esc(language))];
+        if let Some(ms) = document.get("duration_ms").and_then(Value::as_u64) {
+            facts.push(("Length", seconds(ms)));
+        }
+        if !text("delivery").is_empty() {
+            facts.push(("Delivered as", esc(text("delivery"))));
+        }
+        if !text("sha256").is_empty() {
+            facts.push(("SHA-256 of its audio", code(text("sha256"))));
+        }
+        html.facts(&facts);
+    }
+
+    fn answers(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
+        html.section(&format!("answers-{number}"), &format!("What they answered{of}"));
+        if story.answers.is_empty() {
+            html.paragraph(
+                "No answer was reported. Where the law asks for notice alone, staying on the call after the prompt is enough.",
+            );
+            html.end_section();
+            return;
+        }
+        let columns = [
+            Column("Entry", "number"),
+            Column("Logged", "time"),
+            Column("Who", ""),
+            Column("What", ""),
+            Column("Evidence that the platform names", ""),
+        ];
+        let rows = story.answers.iter().map(|answer| {
+            let late = if answer.late {
+                " <span class=\"soft\">(reported late, within what the account allows)</span>"
+            } else {
+                ""
+            };
+            let evidence =
+                answer.evidence.as_ref().map_or_else(|| "none disclosed".into(), |evidence| esc(evidence));
+            vec![
+                answer.index.to_string(),
+                moment(answer.at),
+                esc(&story.names_of(&answer.by)),
+                format!("{}{late}", esc(&answer.what)),
+                evidence,
+            ]
+        });
+        html.table("Answers, as the platform reported them", &columns, &rows.collect::<Vec<_>>());
+        html.end_section();
+    }
+
+    fn law(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
+        html.section(&format!("law-{number}"), &format!("What the law asked{of}"));
+        if let Some(what) = &story.unjudged {
+            html.paragraph(&format!("This could not be computed from the pack: {}.", esc(what)))
+                .end_section();
+            return;
+        }
+        if let (Some(asked), Some((index, table))) = (&story.asked, &story.judged) {
+            html.paragraph(&format!(
+                "All rules that counted together, at entry {index}: <strong>{}</strong>. The rules stand in the table {}, which is in this pack, with plain words and sources for each.",
+                esc(&words::requirement(asked)),
+                code(table)
+            ));
+        }
+        let columns =
+            [Column("Because of", ""), Column("Place", ""), Column("The rule", ""), Column("Sources", "")];
+        let rows: Vec<Vec<String>> = story.rules.iter().map(|rule| self.rule(story, rule)).collect();
+        html.table("Every rule that counted", &columns, &rows);
+        html.paragraph(
+            "<span class=\"soft\">The table is data that the operator’s counsel keeps; it is not legal advice, and a row says of itself whether a lawyer has reviewed it.</span>",
+        );
+        html.end_section();
+    }
+
+    fn rule(&self, story: &Story, rule: &Because) -> Vec<String> {
+        let subject = match rule.subject {
+            Subject::Participant(p) => story.name_of(p),
+            Subject::Recorder => "where the recorder stands".into(),
+            Subject::Operator => "where the operator is established".into(),
+            Subject::Overlay => "what the account or the call has chosen".into(),
+        };
+        let place = match (rule.code, &rule.overlay) {
+            (Some(code), _) => esc(&words::place(code, rule.evidence)),
+            (None, Some(overlay)) => code(overlay),
+            (None, None) => "not known".into(),
+        };
+        let sources: String = rule.citations.iter().map(|one| format!("<li>{}</li>", esc(one))).collect();
+        let sources =
+            if sources.is_empty() { "none".into() } else { format!("<ul class=\"plain\">{sources}</ul>") };
+        vec![esc(&subject), place, esc(&rule.says), sources]
+    }
+
+    fn story_of(&self, leaf: &Leaf) -> Option<&Story> {
+        let uid = leaf.call?;
+        self.stories.iter().find(|story| story.uid == uid)
+    }
+
+    fn timeline(&self, html: &mut Html) {
+        html.section("timeline", "Everything in order");
+        let columns = [
+            Column("Entry", "number"),
+            Column("Logged", "time"),
+            Column("Whose word", ""),
+            Column("What happened", ""),
+            Column("What the gateway decided on it", ""),
+        ];
+        let rows = self.leaves.iter().map(|(entry, leaf)| {
+            let story = self.story_of(leaf);
+            let decided = leaf.body.saw().zip(story).map(|(saw, story)| esc(&words::decided(saw, story)));
+            let claimed =
+                leaf.fact().and_then(|fact| fact.at).filter(|at| leaf.call.is_some() && *at != leaf.at);
+            let claimed = claimed
+                .map(|at| format!("<br><span class=\"soft\">by the platform’s clock {}</span>", moment(at)));
+            let purpose =
+                entry.document().and_then(|document| Some(document.get("purpose")?.as_str()?.to_owned()));
+            let purpose = purpose.map(|purpose| format!(" Purpose: {}", esc(&purpose)));
+            vec![
+                entry.index.to_string(),
+                format!("{}{}", moment(leaf.at), claimed.unwrap_or_default()),
+                format!(
+                    "{}<br><span class=\"soft\">{}</span>",
+                    whose(&leaf.body),
+                    code(&leaf.actor.credential)
+                ),
+                format!("{}{}", esc(&words::happened(leaf, story)), purpose.unwrap_or_default()),
+                decided.unwrap_or_default(),
+            ]
+        });
+        html.table("The entries of this pack, in the order of the log", &columns, &rows.collect::<Vec<_>>());
+        html.end_section();
+    }
+
+    fn two_kinds(&self, html: &mut Html) {
+        html.section("kinds", "What was asserted, and what was done");
+        html.paragraph(
+            "The gateway does not hear a call. What the telephone platform reports is the platform’s word: the gateway logs who said it, when, and on what evidence, before it answers. What the gateway does itself, it knows. Keep the two apart when you rely on them.",
+        );
+        let (said, did): (Vec<_>, Vec<_>) = self.leaves.iter().partition(|(_, leaf)| is_asserted(&leaf.body));
+        let list = |html: &mut Html, leaves: Vec<&(&Entry, Leaf)>| {
+            html.raw("<ul>\n");
+            for (entry, leaf) in leaves {
+                let words = words::happened(leaf, self.story_of(leaf));
+                html.raw(&format!(
+                    "<li>{} <span class=\"soft\">(entry {})</span></li>\n",
+                    esc(&words),
+                    entry.index
+                ));
+            }
+            html.raw("</ul>\n");
+        };
+        html.element("h3", "The platform, or somebody else outside the gateway, asserted");
+        list(html, said);
+        html.element("h3", "The gateway itself did");
+        list(html, did);
+        html.paragraph("And on every entry of the call it decided, as the table above says.");
+        html.end_section();
+    }
+
+    fn checking(&self, html: &mut Html) {
+        html.section("check", "How to check it");
+        html.paragraph(
+            "You need the key of the log. Get it from somebody whom you trust, and not from whoever sent you this: a line <code>log …</code> in a file that says whom you trust.",
+        );
+        html.raw("<ol>\n");
+        html.raw("<li><p>Check everything at once: the signature, that each entry stands in the log, that what is disclosed is what the entry committed to, and every decision again from the facts and the table.</p><pre>consent-gateway audit verify pack.zip --trust trust.txt</pre></li>\n");
+        if let Some(recorded) = self.recorded() {
+            html.raw(&format!(
+                "<li><p>Check that the sealed file is the one that was accepted: its SHA-256 has to be the one below, and its length {} bytes.</p><pre>sha256sum recording.sealed\n{}  recording.sealed</pre></li>\n",
+                recorded.bytes,
+                esc(&recorded.media)
+            ));
+            html.raw("<li><p>Open it. That takes the account’s private key, which the gateway has never had.</p><pre>consent-gateway open recording.sealed --envelope envelope.json --key private.pem --out recording.wav</pre></li>\n");
+        }
+        html.raw("<li><p>Without our program: the files in <code>proofs/</code> are C2SP <code>tlog-proof</code> files and <code>checkpoint</code> is a C2SP signed note. Any program that knows these formats can check that <code>entries/…</code> stand in the log. An entry’s <code>detail</code> is the SHA-256 of salt and document of the file in <code>details/</code>, in base64.</p></li>\n");
+        html.raw("</ol>\n");
+        html.end_section();
+    }
+
+    fn limits(&self, html: &mut Html) {
+        html.section("limits", "What this does not prove");
+        html.raw("<ul>\n");
+        let size = self.pack.manifest.size;
+        html.raw("<li>That what the platform reported is true. It proves that it was reported then, by whom, and that nobody has changed it since.</li>\n");
+        html.raw(&format!(
+            "<li>Anything that happened after the log had {size} entries: a recording can have been handed out or deleted since.</li>\n"
+        ));
+        html.raw("<li>That the operator showed everybody the same log, unless a witness has signed its head too, or you have kept an older head yourself. The check says which.</li>\n");
+        match self.pack.manifest.kind {
+            Kind::Recording => {
+                html.raw("<li>What happened on the call after the recording was accepted, unless it is shown above.</li>\n");
+            }
+            Kind::Call => {}
+            Kind::Absence => {
+                html.raw("<li>That no other call had this name. The pack shows every call that the operator says had it; the names of others are not disclosed.</li>\n");
+            }
+        }
+        let hidden = self
+            .leaves
+            .iter()
+            .filter(|(entry, leaf)| leaf.detail.is_some() && entry.detail.is_none())
+            .count();
+        if hidden > 0 {
+            html.raw(&format!("<li>What stood in the details of {hidden} entries: they were erased, or not disclosed.</li>\n"));
+        }
+        html.raw("</ul>\n");
+        html.end_section();
+    }
+
+    fn hashes(&self, html: &mut Html) {
+        html.section("hashes", "Hashes");
+        let mut facts: Vec<(&str, String)> = Vec::new();
+        if let Some(recorded) = self.recorded() {
+            facts.push(("Sealed media, SHA-256", code(&recorded.media)));
+            facts.push((
+                "Envelope, SHA-256",
+                format!(
+                    "{} <span class=\"soft\">(without its wrapped keys)</span>",
+                    code(&recorded.envelope)
+                ),
+            ));
+        }
+        for digest in self.pack.tables.keys() {
+            facts.push(("Table", code(digest)));
+        }
+        html.facts(&facts);
+        html.element("h3", "The signed head of the log");
+        html.raw("<pre>").text(&self.pack.checkpoint.to_string()).raw("</pre>\n");
+        let columns = [
+            Column("Entry", "number"),
+            Column("Type", ""),
+            Column("Leaf hash (RFC 6962, SHA-256)", "hash"),
+            Column("Detail", ""),
+        ];
+        let rows = self.leaves.iter().map(|(entry, leaf)| {
+            let detail = match (&leaf.detail, &entry.detail) {
+                (None, _) => "has none",
+                (Some(_), Some(_)) => "disclosed",
+                (Some(_), None) => "erased, or not disclosed",
+            };
+            vec![entry.index.to_string(), code(&leaf.kind), hex(&leaf_hash(&entry.leaf)), detail.into()]
+        });
+        html.table("The entries", &columns, &rows.collect::<Vec<_>>());
+        html.end_section();
+    }
+}
+
+/// Whose word an entry is.
+fn whose(body: &Body) -> &'static str {
+    match (is_asserted(body), body) {
+        (true, Body::Prompt { .. } | Body::Grant { .. } | Body::GrantWithdrawn { .. }) => {
+            "<span class=\"who said\">the account says</span>"
+        }
+        (true, _) => "<span class=\"who said\">the platform says</span>",
+        (false, _) => "<span class=\"who did\">the gateway did</span>",
+    }
+}
+
+fn length_ms(from: Timestamp, until: Timestamp) -> u64 {
+    u64::try_from(until.duration_since(from).as_millis()).unwrap_or(0)
+}
+
+/// How it looks, in the light, in the dark and on paper.
+const STYLE: &str = include_str!("page/style.css");
+
+#[cfg(test)]
+mod tests;

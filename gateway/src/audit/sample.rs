@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::pack::{Entry as PackEntry, Pack, Parts, Stretch, Subject};
 use super::source::{Details, Source, SourceError};
 use crate::seal::{Envelope, Format, WrapAlgorithm, WrappedKey};
 use crate::trail::note::{Checkpoint, Note, SigningKey};
@@ -370,6 +371,67 @@ impl Log {
         log
     }
 
+    /// The parts of a pack: the entries at these places, with everything that is disclosed.
+    pub(crate) fn parts(&self, indexes: impl IntoIterator<Item = usize>) -> Parts {
+        let proofs = proofs(&self.leaves());
+        let entries = indexes.into_iter().map(|index| PackEntry {
+            index: index as u64,
+            leaf: self.drafts[index].leaf.clone(),
+            proof: proofs(index as u64),
+            detail: self.drafts[index].detail.clone(),
+        });
+        Parts {
+            entries: entries.collect(),
+            tables: self.tables.clone(),
+            prompts: [(self.prompt, prompt_document().to_string())].into(),
+            ..Parts::default()
+        }
+    }
+
+    /// Where the entries of a call are, and those of no call that packs take along.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
+    pub(crate) fn entries_of(&self, call: Uuid, recording: Option<Uuid>) -> Vec<usize> {
+        let about = |draft: &Draft| {
+            let leaf: trail::Leaf = serde_json::from_slice(&draft.leaf).unwrap();
+            match leaf.body {
+                Body::Prompt { .. } | Body::Gap { .. } => true,
+                Body::Fetched { recording: id, .. }
+                | Body::Deleted { recording: id }
+                | Body::Held { recording: id, .. } => recording == Some(id),
+                _ => draft.call == Some(call),
+            }
+        };
+        (0..self.drafts.len()).filter(|index| about(&self.drafts[*index])).collect()
+    }
+
+    pub(crate) fn pack(&self, subject: &Subject, parts: Parts) -> Pack {
+        let head = head_of(&self.leaves(), &[&key(1)]);
+        Pack::new(ACCOUNT, subject, self.now, head, parts).unwrap()
+    }
+
+    /// The pack of a recording.
+    pub(crate) fn recording_pack(&self, call: Uuid, recording: Uuid) -> Pack {
+        let mut parts = self.parts(self.entries_of(call, Some(recording)));
+        parts.envelope = Some(self.envelopes[&recording].clone());
+        self.pack(&Subject::Recording(recording), parts)
+    }
+
+    /// The pack that shows that calls have no recording.
+    pub(crate) fn absence_pack(&self, calls: &[Uuid]) -> Pack {
+        let leaves = self.leaves();
+        let first = self.drafts.iter().position(|draft| draft.call == Some(calls[0])).unwrap();
+        let mut indexes: Vec<usize> = calls.iter().flat_map(|call| self.entries_of(*call, None)).collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        let stretch = Stretch {
+            first: first as u64,
+            before: edge_of(&leaves[..first]).hashes().to_vec(),
+            leaves: leaves[first..].to_vec(),
+        };
+        let parts = Parts { stretch: Some(stretch), ..self.parts(indexes) };
+        self.pack(&Subject::Absence(calls.to_vec()), parts)
+    }
+
     pub(crate) fn leaves(&self) -> Vec<Vec<u8>> {
         self.drafts.iter().map(|draft| draft.leaf.clone()).collect()
     }
@@ -452,8 +514,8 @@ pub(crate) fn publish(leaves: &[Vec<u8>], key: &SigningKey) -> Files {
     Files(files)
 }
 
-/// The hashes that prove an entry.
-pub(crate) fn proof(leaves: &[Vec<u8>], index: u64) -> Vec<Hash> {
+/// The hashes that prove an entry, for any of them.
+pub(crate) fn proofs(leaves: &[Vec<u8>]) -> impl Fn(u64) -> Vec<Hash> + use<> {
     let mut nodes = std::collections::HashMap::new();
     let mut edge = Edge::default();
     for (index, leaf) in leaves.iter().enumerate() {
@@ -463,8 +525,12 @@ pub(crate) fn proof(leaves: &[Vec<u8>], index: u64) -> Vec<Hash> {
             nodes.insert(id, hash);
         });
     }
-    let ranges = trail::tree::inclusion(index, leaves.len() as u64).unwrap();
-    ranges.iter().map(|range| trail::tree::range_hash(range, |id| nodes.get(&id).copied()).unwrap()).collect()
+    let size = leaves.len() as u64;
+    move |index| {
+        let ranges = trail::tree::inclusion(index, size).unwrap();
+        let hash = |range| trail::tree::range_hash(range, |id| nodes.get(&id).copied()).unwrap();
+        ranges.iter().map(hash).collect()
+    }
 }
 
 /// An export in memory.

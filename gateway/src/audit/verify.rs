@@ -37,7 +37,7 @@ use levels::Levels;
 use sequence::Sequence;
 
 pub(crate) use bundle::{opens, read};
-pub(crate) use heads::distrust;
+pub(crate) use heads::{distrust, witnessed};
 
 /// How to verify.
 pub struct Options<'a> {

@@ -47,6 +47,9 @@ pub(super) struct AccountAdd {
     /// What becomes of audio that was covered before somebody withdrew
     #[arg(long, default_value = "keep", value_parser = ["keep", "delete"])]
     on_withdrawal: String,
+    /// Let everybody read the account's log: its leaves hold nothing that an outsider chose
+    #[arg(long)]
+    public_log: bool,
 }
 
 #[derive(Subcommand)]
@@ -214,6 +217,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 late_evidence_seconds: asked.late_evidence_seconds,
                 recorders: asked.recorders,
                 on_withdrawal: word(&asked.on_withdrawal)?,
+                public_log: asked.public_log,
                 ..AccountSettings::default()
             };
             let actor = Actor::command_line();

@@ -7,12 +7,14 @@ use std::time::Instant;
 /// A progress bar on standard error, where that is a terminal.
 pub(super) struct Bar {
     shown: bool,
+    what: &'static str,
     last: Mutex<Instant>,
 }
 
 impl Bar {
-    pub(super) fn new() -> Bar {
-        Bar { shown: std::io::stderr().is_terminal(), last: Mutex::new(Instant::now()) }
+    /// Of what there are so many.
+    pub(super) fn of(what: &'static str) -> Bar {
+        Bar { shown: std::io::stderr().is_terminal(), what, last: Mutex::new(Instant::now()) }
     }
 
     pub(super) fn show(&self, done: u64, all: u64) {
@@ -23,7 +25,7 @@ impl Bar {
         *last = Instant::now();
         let full = done.saturating_mul(BAR).checked_div(all).unwrap_or(BAR);
         let bar: String = (0..BAR).map(|at| if at < full { '=' } else { ' ' }).collect();
-        let _ = write!(std::io::stderr().lock(), "\r[{bar}] {done} of {all} calls");
+        let _ = write!(std::io::stderr().lock(), "\r[{bar}] {done} of {all} {}", self.what);
     }
 
     pub(super) fn end(&self) {

@@ -264,7 +264,7 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
             }
             let (new, _) = table_of(config, Some(gate), &new).await?;
             let since = since.as_deref().map(asked::date).transpose()?;
-            let bar = Bar::new();
+            let bar = Bar::of("calls");
             let base = gate.laws.in_force();
             let impact = gate
                 .impact(&base, &Arc::new(new), since, account.as_deref(), &|done, all| bar.show(done, all))

@@ -71,6 +71,8 @@ pub struct Record {
     pub acts: Vec<Act>,
     /// The grants that were relied on.
     pub grants: Vec<Relied>,
+    /// When the trail could not be written while somebody was on the call.
+    pub gaps: Vec<Gap>,
     /// The recordings that were accepted, in the order of the log.
     pub recordings: Vec<Stored>,
     /// What was refused, in the order of the log.
@@ -246,6 +248,18 @@ pub struct Relied {
     pub entry: Option<u64>,
 }
 
+/// A stretch in which events may have been lost, so that nobody's consent is relied on until they are
+/// named again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The last moment before it that is known of.
+    pub from: Timestamp,
+    /// When the trail could be written again.
+    pub until: Timestamp,
+    /// The entry.
+    pub entry: u64,
+}
+
 /// A recording that was accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
@@ -366,6 +380,14 @@ impl Person {
     #[must_use]
     pub fn was_there(&self, from: Timestamp, until: Timestamp) -> bool {
         self.stays.iter().any(|(came, left)| *came <= until && left.is_none_or(|left| from <= left))
+    }
+}
+
+impl Word {
+    /// Whether they agreed.
+    #[must_use]
+    pub fn is_granted(&self) -> bool {
+        matches!(self.standing, Standing::Granted(_))
     }
 }
 

@@ -258,6 +258,13 @@ impl Tape {
         self.log(body, Some(json!({"name": "zq-refused"})))
     }
 
+    /// The trail could not be written since `from`.
+    pub(super) fn gap(&mut self, from: Timestamp) -> u64 {
+        let facts = Event { received_at: self.now, at: Some(from), what: What::Gap };
+        self.call.as_mut().unwrap().apply(&facts);
+        self.log(Body::Gap { from, until: self.now, cause: trail::GapCause::TrailUnavailable }, None)
+    }
+
     /// Every detail, and whoever stood behind the numbers, is erased.
     pub(super) fn erase(&mut self) {
         self.entries.iter_mut().for_each(|entry| entry.detail = None);

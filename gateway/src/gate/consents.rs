@@ -195,7 +195,7 @@ impl Gate {
 
     /// Tag, subject key, pseudonym. A number that nobody has called with has none, and none is made.
     async fn find_number(&self, account: &str, number: &str, found: &mut Found) -> Result<(), Fault> {
-        let tag = subject::tag(&self.secrets.lookup, number);
+        let tag = subject::tag(&self.secrets.lookup, account, number);
         let Some(stored) = self.ledger.subject(&tag).await? else {
             found.nothing = true;
             return Ok(());

@@ -160,7 +160,7 @@ impl Gate {
         }
     }
 
-    async fn sweep(&self, id: Uuid) -> Result<(), Fault> {
+    pub(super) async fn sweep(&self, id: Uuid) -> Result<(), Fault> {
         self.vault.remove(id).await.map_err(|error| {
             Fault::new(
                 FaultKind::Unavailable,

@@ -100,6 +100,9 @@ impl Gate {
     ) -> Result<Option<bool>, Fault> {
         let now = loaded.now;
         check_placement(placement)?;
+        if loaded.row.is_erased() {
+            return Err(Fault::unknown_call());
+        }
         let (known, sealable) = self.ledger.before_upload(&who.account, loaded.uid, name).await?;
         if known {
             let existing = self.ledger.recording_by_name(loaded.uid, name).await?;
@@ -203,6 +206,10 @@ impl Gate {
     ) -> Result<(Judged, Timestamp), Fault> {
         for attempt in 0..ATTEMPTS {
             let row = self.ledger.call(admission.call).await?.ok_or_else(Fault::unknown_call)?;
+            // Somebody was erased while the body came in: nothing of them comes in any more.
+            if row.is_erased() {
+                return Err(Fault::unknown_call());
+            }
             let loaded = self.load_row(row).await?;
             self.barred.check(&loaded)?;
             let now = loaded.now;

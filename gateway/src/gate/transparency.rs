@@ -122,6 +122,7 @@ impl Gate {
     pub async fn tile(&self, at: &Epoch, path: &str) -> Result<Piece, Fault> {
         let unknown = || Fault::unknown("tile");
         let path = format!("tile/{path}");
+        self.still_there(at).await?;
         // What no head covers is shown to nobody.
         let size = self.signed_head(at).await?.size;
         if let Some(bundle) = BundleId::parse(&path) {
@@ -155,6 +156,7 @@ pub(crate) fn unsigned(error: NotaryError) -> Fault {
 }
 
 impl From<NotaryError> for Fault {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     fn from(error: NotaryError) -> Fault {
         match error {
             NotaryError::Ledger(error) => Fault::from(error),

@@ -59,6 +59,25 @@ impl Mark {
         Ok((mark, well))
     }
 
+    /// Whether a gateway runs on this data, on this machine.
+    ///
+    /// # Errors
+    ///
+    /// Where the files cannot be read.
+    pub fn is_any_in(data: &Path) -> io::Result<bool> {
+        let found = match fs::read_dir(data.join("serving")) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        for found in found {
+            if File::open(found?.path())?.try_lock().is_err() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Takes away the marks of those that did not end as they should have: what follows from them is
     /// logged.
     ///

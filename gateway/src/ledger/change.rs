@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{ProposalRow, RecordingRow};
+use super::{Erase, ProposalRow, RecordingRow};
 use crate::trail::Draft;
 
 /// One transaction's worth of work.
@@ -26,7 +26,7 @@ pub enum Appended {
 }
 
 /// Something a decision was made on, which must still be so when it is appended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Expect {
     /// The call's last entry is this one.
     Head {
@@ -153,6 +153,39 @@ pub enum Expect {
         epoch: i64,
         /// How many entries.
         size: i64,
+    },
+    /// The call is still called this: nobody who was on it was erased.
+    CallIs {
+        /// The call.
+        call: Uuid,
+        /// The platform's id of it.
+        id: String,
+    },
+    /// So many calls mention this key, and no more.
+    CallsMentioning {
+        /// The log.
+        log: String,
+        /// The key, as drafts mention it.
+        key: String,
+        /// How many.
+        count: i64,
+    },
+    /// Somebody of this id was on so many calls, and no more.
+    CallsOfParticipant {
+        /// The account.
+        account: String,
+        /// The platform's id of them.
+        id: String,
+        /// How many.
+        count: i64,
+    },
+    /// The epoch has ended, those before it were dropped, no call that was opened in it is open, and of
+    /// their recordings nothing is left.
+    Droppable {
+        /// The log.
+        log: String,
+        /// The epoch.
+        epoch: i64,
     },
     /// The proposal is open, and this person's.
     ProposalOf {
@@ -385,8 +418,10 @@ pub enum Change {
     CloseLog {
         /// The log.
         log: String,
-        /// The epoch that ends.
+        /// The epoch that ends; none may be there where a log was lost as a whole.
         epoch: i64,
+        /// The epoch that begins.
+        next: i64,
         /// Its last root.
         root: Vec<u8>,
         /// Its last signed head.
@@ -394,6 +429,8 @@ pub enum Change {
         /// When.
         at: i64,
     },
+    /// Something goes that was kept.
+    Erase(Erase),
     /// A table's text is kept, for ever.
     Table {
         /// Its digest.

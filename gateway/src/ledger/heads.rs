@@ -103,24 +103,37 @@ pub(super) struct Grown<'d> {
 
 /// The logs that a group appends to, as they were found and as they become.
 #[derive(Debug, Default)]
-pub(super) struct Heads(BTreeMap<String, Head>);
+pub(super) struct Heads {
+    logs: BTreeMap<String, Head>,
+    /// Whether they are ahead of their rows.
+    ahead: bool,
+}
 
 impl Heads {
     pub(super) fn read(rows: &[LogRow]) -> Result<Heads, LedgerError> {
-        rows.iter().map(|row| Ok((row.id.clone(), row.head()?))).collect::<Result<_, _>>().map(Heads)
+        let logs: Result<_, LedgerError> = rows.iter().map(|row| Ok((row.id.clone(), row.head()?))).collect();
+        Ok(Heads { logs: logs?, ahead: false })
     }
 
-    /// How far this entry lies behind its log's last one, in milliseconds, where that is too much: then
-    /// this machine's clock is wrong, or the other's was.
-    pub(super) fn behind(&self, draft: &Draft) -> Option<i64> {
-        let last = self.0.get(&draft.log)?.last_at;
-        let behind = last.saturating_sub(draft.at.as_millisecond());
-        (behind > SKEW_MS).then_some(behind)
+    /// How far one of these entries lies behind its log's last one, in milliseconds, where that is too much:
+    /// then this machine's clock is wrong, or the other's was.
+    pub(super) fn behind<'d>(&self, drafts: impl Iterator<Item = &'d Draft>) -> Option<i64> {
+        let mut last: BTreeMap<&str, i64> = BTreeMap::new();
+        let mut behind = drafts.map(|draft| {
+            let known = || self.logs.get(&draft.log).map_or(i64::MIN, |head| head.last_at);
+            let last = last.entry(&draft.log).or_insert_with(known);
+            let at = draft.at.as_millisecond();
+            let behind = last.saturating_sub(at);
+            *last = at.max(*last);
+            behind
+        });
+        behind.find(|behind| *behind > SKEW_MS)
     }
 
     /// Puts an entry at the end of its log.
     pub(super) fn append<'d>(&mut self, draft: &'d Draft, grown: &mut Grown<'d>) {
-        let head = self.0.entry(draft.log.clone()).or_insert_with(|| Head {
+        self.ahead = true;
+        let head = self.logs.entry(draft.log.clone()).or_insert_with(|| Head {
             epoch: 1,
             edge: Edge::default(),
             last_at: i64::MIN,
@@ -136,9 +149,10 @@ impl Heads {
         grown.entries.push(Placed { draft, epoch, seq });
     }
 
-    /// The rows as they are now.
-    pub(super) fn rows(&self) -> Vec<LogRow> {
-        self.0.iter().map(|(id, head)| LogRow::of(id, head)).collect()
+    /// The rows as they are now, where they are not yet written.
+    pub(super) fn unwritten(&mut self) -> Option<Vec<LogRow>> {
+        std::mem::take(&mut self.ahead)
+            .then(|| self.logs.iter().map(|(id, head)| LogRow::of(id, head)).collect())
     }
 }
 

@@ -2,51 +2,88 @@
 //!
 //! Gateways queue on one locked row, so that what is expected is asked, and what is appended is
 //! numbered, by one at a time: never by a sequence, whose numbers leave gaps and commit out of order.
+//!
+//! INVARIANT: a group's transaction is read committed, so that each of its statements sees what was committed
+//! before it got its turn, and is on disk when its COMMIT has been answered.
 
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
 use super::sql::Statement;
-use super::writer::{self, Engine, Outcome, Transaction, Waiting};
+use super::writer::{self, Chain, Engine, Outcome, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
 /// Opens the ledger at `url`, migrating it where needed: what reads, and what writes.
 pub(super) async fn open(url: &str) -> Result<(PgPool, PgEngine), LedgerError> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|error| LedgerError::Url(error.to_string()))?
-        .application_name("consent-gateway");
+    let options = parse(url)?;
     let pool = PgPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(Duration::from_secs(10))
         .connect_with(options.clone())
         .await?;
-    let version: String = sqlx::query_scalar("SHOW server_version_num").fetch_one(&pool).await?;
-    if version.parse::<u32>().is_ok_and(|number| number < 130_000) {
-        return Err(LedgerError::OldPostgres { version });
+    let version: i32 =
+        sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&pool).await?;
+    if version < 130_000 {
+        return Err(LedgerError::OldPostgres { version: (version / 10_000).to_string() });
     }
-    // Whatever is set for the role or the database: what these two lose is lost for good.
-    for setting in ["fsync", "full_page_writes"] {
-        let sql = sqlx::AssertSqlSafe(format!("SHOW {setting}"));
-        let value: String = sqlx::query_scalar(sql).fetch_one(&pool).await?;
+    examine(&mut *pool.acquire().await?).await?;
+    migrate(&pool).await?;
+    Ok((pool, PgEngine { options, connection: None }))
+}
+
+/// The URL's options. What it says wrongly is told without repeating it: a password may be in it.
+fn parse(url: &str) -> Result<PgConnectOptions, LedgerError> {
+    let wrong = |why: &str| Err(LedgerError::Url(why.to_owned()));
+    let Some((scheme, rest)) = url.split_once("://") else { return wrong("it has no `://`") };
+    if !["postgres", "postgresql"].contains(&scheme) {
+        return wrong("it does not begin with `postgres://`");
+    }
+    // sqlx would pass over a parameter that it does not know, and log it.
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let mut keys = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next());
+    if !keys.all(|key| key.is_some_and(|key| PARAMETERS.contains(&key))) {
+        return wrong(&format!("behind `?` it may say {}", PARAMETERS.join(", ")));
+    }
+    let options =
+        PgConnectOptions::from_str(url).map_err(|error| LedgerError::Url(Chain(&error).to_string()))?;
+    Ok(options.application_name("consent-gateway"))
+}
+
+/// Whether the server keeps what it has acknowledged. After a failover it may be another one.
+async fn examine(connection: &mut PgConnection) -> Result<(), LedgerError> {
+    let (fsync, full_pages, standby): (String, String, bool) = sqlx::query_as(
+        "SELECT current_setting('fsync'), current_setting('full_page_writes'), pg_is_in_recovery()",
+    )
+    .fetch_one(connection)
+    .await?;
+    for (setting, value) in [("fsync", fsync), ("full_page_writes", full_pages)] {
         if value != "on" {
             return Err(LedgerError::NotDurable { setting });
         }
     }
-    MIGRATIONS.run(&pool).await?;
-    let options = options.options([
-        ("synchronous_commit", "on"),
-        ("default_transaction_isolation", "read committed"),
-        ("lock_timeout", "10s"),
-        ("statement_timeout", "20s"),
-        // A gateway that stands still in the middle of a transaction must not hold up the others.
-        ("idle_in_transaction_session_timeout", "20s"),
-    ]);
-    Ok((pool, PgEngine { options, connection: None }))
+    if standby {
+        return Err(LedgerError::Standby);
+    }
+    Ok(())
+}
+
+/// Migrates the ledger, unless that was done: a role that may create nothing serves it all the same.
+async fn migrate(pool: &PgPool) -> Result<(), LedgerError> {
+    let done: Result<Vec<(i64, Vec<u8>)>, _> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
+            .fetch_all(pool)
+            .await;
+    let wanted = MIGRATIONS.iter().map(|migration| (migration.version, migration.checksum.to_vec()));
+    // Where there is no such table yet, or it may not be read, migrating tells what is the matter.
+    if !done.is_ok_and(|done| done == wanted.collect::<Vec<_>>()) {
+        MIGRATIONS.run(pool).await?;
+    }
+    Ok(())
 }
 
 /// What writes to the server.
@@ -74,17 +111,27 @@ impl PgEngine {
         group: &[Waiting],
         enveloped: &[Uuid],
     ) -> Result<Vec<Outcome>, LedgerError> {
-        let connected = match self.connection.as_mut() {
-            Some(connected) => connected,
-            None => self.connection.insert(self.options.connect().await?),
-        };
-        let mut transaction = connected.begin().await?;
+        let connection = self.begin().await?;
         // Each statement after this one sees everything that was committed by whoever held the row before.
-        sqlx::query("SELECT one FROM turn FOR UPDATE").fetch_one(&mut *transaction).await?;
-        let outcomes = writer::write(&mut On(&mut transaction), group, enveloped).await?;
-        transaction.commit().await?;
+        sqlx::query("SELECT one FROM turn FOR UPDATE").fetch_one(&mut *connection).await?;
+        let outcomes = writer::write(&mut On(connection), group, enveloped).await?;
+        sqlx::raw_sql("COMMIT").execute(connection).await?;
         // At this point every entry of the group is durable; a crash after it loses only the answers.
         Ok(outcomes)
+    }
+
+    /// Begins a transaction. A connection that has died since the last one is replaced: nothing was asked
+    /// of it yet.
+    async fn begin(&mut self) -> Result<&mut PgConnection, LedgerError> {
+        if let Some(mut connection) = self.connection.take()
+            && sqlx::raw_sql(BEGIN).execute(&mut connection).await.is_ok()
+        {
+            return Ok(self.connection.insert(connection));
+        }
+        let mut connection = self.options.connect().await?;
+        examine(&mut connection).await?;
+        sqlx::raw_sql(BEGIN).execute(&mut connection).await?;
+        Ok(self.connection.insert(connection))
     }
 }
 
@@ -234,6 +281,29 @@ fn of<'r, R, T>(rows: &'r [R], column: impl FnMut(&'r R) -> T) -> Vec<T> {
 }
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// What the transaction relies on is said in it, whatever role, database or a pooler between have set. A
+/// gateway that stands still in the middle of it must not hold up the others.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     SET LOCAL synchronous_commit = on; \
+     SET LOCAL lock_timeout = '10s'; \
+     SET LOCAL statement_timeout = '20s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '20s'";
+
+/// What may stand behind the `?` of a URL.
+const PARAMETERS: &[&str] = &[
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "options",
+];
 
 /// How long a group may take, with its connection.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -123,6 +123,18 @@ impl Ledger {
         )?)
     }
 
+    /// Every call of this id, the oldest first.
+    pub async fn calls_named(&self, account: &str, id: &str) -> Result<Vec<CallRow>, LedgerError> {
+        let sql = "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE account = ? AND id = ? ORDER BY opened_at, uid";
+        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, id)?)
+    }
+
+    /// Whether a recording of a call was ever accepted.
+    pub async fn has_recordings(&self, call: Uuid) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM recording WHERE call = ?)";
+        Ok(ask!(&self.pool, query_scalar, fetch_one, sql, call.to_string())?)
+    }
+
     /// A call by the gateway's own id.
     pub async fn call(&self, uid: Uuid) -> Result<Option<CallRow>, LedgerError> {
         Ok(ask!(
@@ -293,6 +305,12 @@ impl Ledger {
             "SELECT text FROM jurisdiction_table WHERE digest = ?",
             digest
         )?)
+    }
+
+    /// Every table that ever decided: its digest and its text.
+    pub async fn tables(&self) -> Result<Vec<(String, String)>, LedgerError> {
+        let sql = "SELECT digest, text FROM jurisdiction_table ORDER BY digest";
+        Ok(ask!(&self.pool, query_as, fetch_all, sql)?)
     }
 
     /// The digest of the last table that this source has offered.

@@ -98,6 +98,14 @@ pub struct CallRow {
     pub head: String,
 }
 
+impl CallRow {
+    /// Whether somebody who was on it was erased, and with that what it was called.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.id.strip_prefix("erased:") == Some(self.uid.as_str())
+    }
+}
+
 /// A call with all of its entries.
 #[derive(Debug, Clone, FromRow)]
 pub struct History {

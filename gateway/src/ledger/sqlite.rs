@@ -239,9 +239,11 @@ impl Transaction for On<'_> {
     }
 }
 
-/// Brings the write-ahead log home.
-pub(super) async fn settle(pool: &SqlitePool) -> Result<(), sqlx::Error> {
-    sqlx::query(AssertSqlSafe("PRAGMA wal_checkpoint(TRUNCATE)")).execute(pool).await.map(drop)
+/// Brings the write-ahead log home and empties it; answers whether nobody was in the way.
+pub(super) async fn settle(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
+    let (busy, ..): (i64, i64, i64) =
+        sqlx::query_as(AssertSqlSafe("PRAGMA wal_checkpoint(TRUNCATE)")).fetch_one(pool).await?;
+    Ok(busy == 0)
 }
 
 /// Takes the lock that lets one process at a time write, waiting in line for it.

@@ -58,6 +58,32 @@ pub(super) fn question(expect: &Expect) -> Statement {
         Expect::ProposalOf { uid, person } => Statement::new("EXISTS (SELECT 1 FROM proposal WHERE uid = ? AND state = 'open' AND person = ?)")
                 .bind(uid)
                 .bind(person),
+        Expect::CallIs { call, id } => Statement::new("EXISTS (SELECT 1 FROM call WHERE uid = ? AND id = ?)")
+                .bind(call)
+                .bind(id),
+        Expect::CallsMentioning { log, key, count } => Statement::new("(SELECT count(*) FROM call_mention WHERE log = ? AND key = ?) = ?")
+                .bind(log)
+                .bind(key)
+                .bind(*count),
+        Expect::CallsOfParticipant { account, id, count } => Statement::new("(SELECT count(*) FROM participant JOIN call ON call.uid = participant.call \
+             WHERE participant.id = ? AND call.account = ?) = ?")
+                .bind(id)
+                .bind(account)
+                .bind(*count),
+        Expect::Droppable { log, epoch } => Statement::new("EXISTS (SELECT 1 FROM closed_log WHERE id = ? AND epoch = ? AND dropped_at IS NULL) \
+             AND NOT EXISTS (SELECT 1 FROM closed_log WHERE id = ? AND epoch < ? AND dropped_at IS NULL) \
+             AND NOT EXISTS (SELECT 1 FROM entry JOIN call ON call.uid = entry.call WHERE entry.log = ? AND entry.epoch = ? \
+             AND entry.type = 'call.opened' AND call.ended_at IS NULL) \
+             AND NOT EXISTS (SELECT 1 FROM entry JOIN recording ON recording.call = entry.call WHERE entry.log = ? AND entry.epoch = ? \
+             AND entry.type = 'call.opened' AND (recording.deleted_at IS NULL OR NOT recording.swept))")
+                .bind(log)
+                .bind(*epoch)
+                .bind(log)
+                .bind(*epoch)
+                .bind(log)
+                .bind(*epoch)
+                .bind(log)
+                .bind(*epoch),
         Expect::LogQuiet { log, since } => Statement::new("EXISTS (SELECT 1 FROM log WHERE id = ? AND last_at < ?)")
                 .bind(log)
                 .bind(*since),
@@ -247,7 +273,7 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             .bind(*at);
             return vec![passed, anchor];
         }
-        Change::CloseLog { log, epoch, root, note, at } => {
+        Change::CloseLog { log, epoch, next, root, note, at } => {
             let closed = Statement::new(
                 "INSERT INTO closed_log (id, epoch, size, root, note, closed_at) \
                  SELECT id, epoch, size, ?, ?, ? FROM log WHERE id = ? AND epoch = ?",
@@ -257,12 +283,17 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             .bind(*at)
             .bind(log)
             .bind(*epoch);
-            let opened = Statement::new("UPDATE log SET epoch = epoch + 1, size = 0, edge = ?, last_at = 0 WHERE id = ? AND epoch = ?")
-                .bind(&Vec::new())
-                .bind(log)
-                .bind(*epoch);
+            let opened = Statement::new(
+                "INSERT INTO log (id, epoch, size, edge, last_at) VALUES (?, ?, 0, ?, 0) ON CONFLICT (id) DO UPDATE \
+                 SET epoch = excluded.epoch, size = 0, edge = excluded.edge, last_at = 0 WHERE log.epoch = ?",
+            )
+            .bind(log)
+            .bind(*next)
+            .bind(&Vec::new())
+            .bind(*epoch);
             return vec![closed, opened];
         }
+        Change::Erase(erase) => return super::erase::statements(erase),
         Change::Table { digest, text, at } => Statement::new(
             "INSERT INTO jurisdiction_table (digest, text, first_used_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING",
         )

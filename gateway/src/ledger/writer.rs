@@ -124,16 +124,23 @@ pub(super) async fn write(
     let logs: Vec<&str> = logs.into_iter().collect();
     let mut heads = Heads::read(&transaction.logs(&logs).await?)?;
     let mut outcomes = Vec::with_capacity(group.len());
-    let mut drafts: Vec<&Draft> = Vec::new();
+    let mut grown = Grown::default();
     for waiting in group {
         let job = &waiting.job;
-        if let Some(behind) = job.entries.iter().find_map(|draft| heads.behind(draft)) {
+        // What begins an epoch lies behind nothing.
+        let continues = |draft: &&Draft| !job.changes.iter().any(|change| closes(change, &draft.log));
+        if let Some(behind) = heads.behind(job.entries.iter().filter(continues)) {
             outcomes.push(Err(format!(
                 "the clock is {} s behind what the trail says: set it, or wait; where the trail was written with a wrong clock, \
                  begin new logs with `consent-gateway audit reopen`",
                 behind / 1000
             )));
             continue;
+        }
+        // What this job asks of the logs, or does to them, is about what the jobs before it have appended, too.
+        let of_logs = ends_an_epoch(waiting) || job.expects.iter().any(is_of_a_log);
+        if of_logs && let Some(rows) = heads.unwritten() {
+            transaction.put_logs(&rows).await?;
         }
         if !all_hold(transaction, &job.expects).await? {
             outcomes.push(Ok(Appended::Conflict));
@@ -149,16 +156,14 @@ pub(super) async fn write(
         if ends_an_epoch(waiting) {
             heads = Heads::read(&transaction.logs(&logs).await?)?;
         }
-        drafts.extend(&job.entries);
+        job.entries.iter().for_each(|draft| heads.append(draft, &mut grown));
         outcomes.push(Ok(Appended::Done));
     }
-    // Only the calls' heads are looked at by the jobs behind, so the entries themselves go in together.
-    let mut grown = Grown::default();
-    for draft in drafts {
-        heads.append(draft, &mut grown);
+    // Nobody asks for the entries themselves before the group is committed, so they go in together.
+    if let Some(rows) = heads.unwritten() {
+        transaction.put_logs(&rows).await?;
     }
     if !grown.entries.is_empty() {
-        transaction.put_logs(&heads.rows()).await?;
         transaction.put_entries(&grown.entries).await?;
         transaction.put_nodes(&grown.nodes).await?;
     }
@@ -183,6 +188,15 @@ fn last_of_calls(drafts: &[Draft]) -> BTreeMap<Uuid, Uuid> {
 
 fn ends_an_epoch(waiting: &Waiting) -> bool {
     waiting.job.changes.iter().any(|change| matches!(change, Change::CloseLog { .. }))
+}
+
+fn closes(change: &Change, of: &str) -> bool {
+    matches!(change, Change::CloseLog { log, .. } if log == of)
+}
+
+/// Whether it is about a log's row, which the group itself changes.
+fn is_of_a_log(expect: &Expect) -> bool {
+    matches!(expect, Expect::LogAt { .. } | Expect::LogQuiet { .. })
 }
 
 /// An error with what caused it, in one line.

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::epoch_of;
 use crate::trail::note::{Checkpoint, Note};
 use crate::trail::tree::Hash;
 
@@ -72,11 +73,10 @@ impl Pins {
     pub(super) fn write(&self, log: &str, note: &Note) -> Result<(), PinError> {
         let path = self.path(log);
         let io = |source| PinError::Io { path: path.clone(), source };
-        // Another process may have signed more: a pin only moves forward.
-        let size = |note: &Note| Checkpoint::parse(&note.text).ok().map(|head| (head.origin, head.size));
-        if let (Some(pin), Some((origin, size))) = (self.read(log)?, size(note))
-            && pin.origin == origin
-            && pin.size > size
+        // Another process may have signed more, or in the next epoch: a pin only moves forward.
+        let place = |origin: &str, size| (epoch_of(origin, log), size);
+        if let (Some(pin), Ok(head)) = (self.read(log)?, Checkpoint::parse(&note.text))
+            && place(&pin.origin, pin.size) > place(&head.origin, head.size)
         {
             return Ok(());
         }
@@ -86,7 +86,52 @@ impl Pins {
         file.sync_all().map_err(io)?;
         fs::rename(&aside, &path).map_err(io)?;
         // At this point the new pin may or may not survive a power loss, and either is a pin of ours.
-        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io)
+        self.sync().map_err(io)
+    }
+
+    /// Keeps a log's pin beside it under another name, which nothing ever overwrites: what it says may be
+    /// all that is left of a log. Answers where, if there is one.
+    pub(super) fn keep(&self, log: &str, epoch: i64) -> Result<Option<PathBuf>, PinError> {
+        let path = self.path(log);
+        let io = |source| PinError::Io { path: path.clone(), source };
+        let pin = match fs::read(&path) {
+            Ok(pin) => pin,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(io(source)),
+        };
+        for number in 1..=u32::MAX {
+            let more = if number > 1 { format!("-{number}") } else { String::new() };
+            let old = self.dir.join(format!("{log}.{epoch}{more}{OLD}"));
+            // The file is replaced, never written to, when the pin moves on: the link keeps what it was.
+            match fs::hard_link(&path, &old) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // An attempt that was cut short has left the same.
+                    if fs::read(&old).map_err(io)? != pin {
+                        continue;
+                    }
+                }
+                Err(source) => return Err(io(source)),
+            }
+            self.sync().map_err(io)?;
+            return Ok(Some(old));
+        }
+        Ok(None)
+    }
+
+    /// Takes away a log's pin, which was kept under another name.
+    pub(super) fn remove(&self, log: &str) -> Result<(), PinError> {
+        let path = self.path(log);
+        let io = |source| PinError::Io { path: path.clone(), source };
+        match fs::remove_file(&path) {
+            Ok(()) => self.sync().map_err(io),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(io(source)),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all())
     }
 
     /// Where a log's pin is.
@@ -116,3 +161,4 @@ pub enum PinError {
 }
 
 const SUFFIX: &str = ".checkpoint";
+const OLD: &str = ".old-checkpoint";

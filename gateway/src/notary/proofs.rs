@@ -35,7 +35,7 @@ impl<'l> Proofs<'l> {
         if size > self.size {
             return Ok(None);
         }
-        Ok(self.hashes(&[0..size]).await?.and_then(|hashes| hashes.into_iter().next()))
+        Ok(self.hashes(std::slice::from_ref(&(0..size))).await?.and_then(|hashes| hashes.into_iter().next()))
     }
 
     /// The hashes that prove that the entry is in the tree; none where it is not.
@@ -61,6 +61,21 @@ impl<'l> Proofs<'l> {
             Some(ranges) => self.hashes(&ranges).await,
             None => Ok(None),
         }
+    }
+
+    /// The hashes of the complete subtrees that a range from the first entry on consists of.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger does not answer.
+    pub async fn parts(&mut self, range: Range<u64>) -> Result<Option<Vec<Hash>>, LedgerError> {
+        let of = |node: tree::NodeId| {
+            let width = 1u64 << node.height.min(63);
+            let from = node.index.saturating_mul(width);
+            from..from.saturating_add(width)
+        };
+        let ranges: Vec<Range<u64>> = tree::parts(&range).into_iter().map(of).collect();
+        self.hashes(&ranges).await
     }
 
     /// The hashes of a tile, as it is served.

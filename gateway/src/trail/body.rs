@@ -101,6 +101,15 @@ pub enum Body {
         /// Why the one before does not go on.
         cause: LogCause,
     },
+    /// An epoch of this log that had ended was dropped: its entries were kept for long enough.
+    LogDropped {
+        /// Its origin.
+        origin: String,
+        /// How many entries it had.
+        size: u64,
+        /// Its last root, in base64.
+        root: String,
+    },
     /// The log's heads are signed with another key from now on.
     LogKey {
         /// The new key, as a verifier key of a signed note.
@@ -291,6 +300,8 @@ pub enum GapCause {
     EndedUnexpectedly,
     /// The trail could not be written.
     TrailUnavailable,
+    /// An older ledger was put back: what was logged since its last entry is lost.
+    LedgerRestored,
 }
 
 /// Why a log does not go on.
@@ -328,6 +339,7 @@ impl Body {
             Body::Gap { .. }
             | Body::Heartbeat {}
             | Body::LogOpened { .. }
+            | Body::LogDropped { .. }
             | Body::LogKey { .. }
             | Body::Lookup { .. }
             | Body::Exported { .. }
@@ -363,6 +375,7 @@ impl Body {
             Body::Gap { .. } => "audit.gap",
             Body::Heartbeat {} => "audit.heartbeat",
             Body::LogOpened { .. } => "log.opened",
+            Body::LogDropped { .. } => "log.dropped",
             Body::LogKey { .. } => "log.key-rotated",
             Body::Lookup { .. } => "audit.lookup",
             Body::Exported { .. } => "audit.export",
@@ -443,6 +456,7 @@ impl Body {
             | Body::Gap { .. }
             | Body::Heartbeat {}
             | Body::LogOpened { .. }
+            | Body::LogDropped { .. }
             | Body::LogKey { .. }
             | Body::Lookup { .. }
             | Body::Exported { .. }

@@ -1,8 +1,8 @@
 //! Pseudonyms: how the trail names a phone number without holding it.
 //!
-//! A number's *tag* (HMAC under the lookup key) finds its *subject key* (random, sealed under the
-//! subjects key), and the pseudonym is an HMAC under that subject key. Deleting the subject key
-//! makes every pseudonym of the number unlinkable, also for the operator.
+//! A number's *tag* in a log (HMAC under the lookup key) finds its *subject key* (random, sealed under
+//! the subjects key), and the pseudonym is an HMAC under that subject key. Deleting the subject key
+//! makes every pseudonym of the number in that log unlinkable, also for the operator.
 
 use aes_gcm::aead::Aead as _;
 use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
@@ -14,10 +14,11 @@ use zeroize::Zeroizing;
 
 use super::{DraftError, random};
 
-/// The keyed tag by which a number's subject key is found.
+/// The keyed tag by which a number's subject key is found. Every log has keys of its own: who is erased
+/// at one account is known to another all the same.
 #[must_use]
-pub fn tag(lookup_key: &[u8; 32], number: &str) -> Vec<u8> {
-    mac(lookup_key, &[b"tel\0", number.as_bytes()])
+pub fn tag(lookup_key: &[u8; 32], log: &str, number: &str) -> Vec<u8> {
+    mac(lookup_key, &[b"tel\0", log.as_bytes(), b"\0", number.as_bytes()])
 }
 
 /// The pseudonym of a number in one log.

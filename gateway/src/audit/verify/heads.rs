@@ -196,10 +196,6 @@ pub(super) fn newest(
             "the newest head is not signed with the key that the log itself names",
         ));
     }
-    let witnessed = |(name, seconds): (String, u64)| Witnessed {
-        name,
-        at: millis(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)),
-    };
     Ok(Signed {
         by: accepted.signed_by.iter().map(ToString::to_string).collect(),
         witnesses: accepted.witnesses.into_iter().map(witnessed).collect(),
@@ -237,6 +233,11 @@ pub(super) fn older(
             "the older head of {size} entries is not signed with the key that the log had then"
         ))),
     }
+}
+
+/// A witness's signature, as a report names it.
+pub(crate) fn witnessed((name, seconds): (String, u64)) -> Witnessed {
+    Witnessed { name, at: millis(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)) }
 }
 
 /// What it means that a head is not trusted.

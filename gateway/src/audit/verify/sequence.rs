@@ -309,6 +309,7 @@ impl Sequence {
             Body::ControlRefused { .. }
             | Body::Refused { .. }
             | Body::Heartbeat {}
+            | Body::LogDropped { .. }
             | Body::Lookup { .. }
             | Body::Exported { .. }
             | Body::Erased { .. }

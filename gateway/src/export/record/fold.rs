@@ -1,6 +1,6 @@
 //! From entries to a record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{AnsweredBy, Event, Heard, Joined, Opened, Place, What};
@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::registered::Registered;
 use super::{
-    Act, ActKind, Entry, Extras, Logged, Person, Prompt, Record, RecordError, Refusal, Refused, Relied,
-    Standing, Stored, Where,
+    Act, ActKind, Entry, Extras, Gap, Logged, Person, Prompt, Record, RecordError, Refusal, Refused, Relied,
+    Standing, Stored, Where, Word,
 };
 use crate::trail::{self, Body, Leaf};
 
@@ -57,6 +57,8 @@ pub(super) struct Fold {
     late: SignedDuration,
     /// Since which entry everybody has been on the call without a break.
     arrived: BTreeMap<u32, u64>,
+    /// Of whom something may be missing until they are named again.
+    pub(super) doubted: BTreeSet<u32>,
     pub(super) prompts: BTreeMap<String, Registered>,
     pub(super) grants: BTreeMap<String, Registered>,
     pub(super) withdrawn: BTreeMap<String, Timestamp>,
@@ -103,6 +105,7 @@ impl Fold {
             prompts: BTreeMap::new(),
             acts: Vec::new(),
             grants: Vec::new(),
+            gaps: Vec::new(),
             recordings: Vec::new(),
             refusals: Vec::new(),
             logged: BTreeMap::new(),
@@ -111,6 +114,7 @@ impl Fold {
             record,
             late: SignedDuration::from_secs(i64::from(facts.settings.late_evidence_seconds)),
             arrived: BTreeMap::new(),
+            doubted: BTreeSet::new(),
             prompts: BTreeMap::new(),
             grants: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
@@ -166,15 +170,16 @@ impl Fold {
             Body::GrantWithdrawn { grant } => {
                 self.withdrawn.insert(grant.to_string(), read.leaf.at);
             }
-            Body::Fetched { .. }
-            | Body::FetchRefused { .. }
-            | Body::Gap { .. }
-            | Body::Heartbeat {}
+            Body::Gap { from, until, .. } => self.gap(read, *from, *until, extras),
+            Body::Heartbeat {}
             | Body::LogOpened { .. }
+            | Body::LogDropped { .. }
             | Body::LogKey { .. }
             | Body::Lookup { .. }
             | Body::Exported { .. }
             | Body::Erased { .. }
+            | Body::FetchRefused { .. }
+            | Body::Fetched { .. }
             | Body::Account {}
             | Body::AccountLaw { .. }
             | Body::Credential { .. }
@@ -207,6 +212,7 @@ impl Fold {
         extras: &Extras<'_>,
     ) {
         let number = joined.participant;
+        self.doubted.remove(&number);
         let from = joined.joined_at.unwrap_or(otherwise).min(read.leaf.at);
         if let Some(grant) = &joined.grant {
             self.record.grants.push(Relied {
@@ -343,6 +349,29 @@ impl Fold {
             act.late = late;
             act.evidence = evidence.filter(|evidence| !evidence.is_null()).cloned();
         }
+    }
+
+    /// The trail could not be written for a while: what was said meanwhile, and to whom, is in doubt.
+    fn gap(&mut self, read: &Read<'_>, from: Timestamp, until: Timestamp, extras: &Extras<'_>) {
+        let here: Vec<u32> = self
+            .record
+            .people
+            .iter()
+            .filter(|person| person.is_person && matches!(person.stays.last(), Some((_, None))))
+            .map(|person| person.number)
+            .collect();
+        if self.record.ended_at.is_some() || here.is_empty() {
+            return;
+        }
+        for number in here {
+            self.doubted.insert(number);
+            if self.person(number).and_then(|person| person.words.last()).is_some_and(Word::is_granted) {
+                self.end(number, from);
+            }
+        }
+        let proof = extras.proofs.get(&read.index).cloned();
+        self.record.logged.insert(read.index, Logged { proof, ..read.logged.clone() });
+        self.record.gaps.push(Gap { from, until, entry: read.index });
     }
 
     fn heard(&mut self, prompt: &Heard) {

@@ -27,6 +27,8 @@ impl Fold {
         });
         let is = |denial| last.as_ref().is_some_and(|word| word.standing == Standing::Denied(denial));
         match seen.state.as_str() {
+            // Whoever may have taken it back in a gap is named again before they are relied on.
+            "consented" | "prompted" if self.doubted.contains(&seen.p) => {}
             "consented" if agreed.is_none() || agreed == Some(How::Stayed) => {
                 let (how, from, until) = self.how(seen.p, last.as_ref(), at);
                 if agreed.as_ref() != Some(&how) {
@@ -35,7 +37,7 @@ impl Fold {
             }
             "prompted" if saw.recording == PERMITTED && agreed.is_none() => {
                 let told = |act: &Act| matches!(act.what, ActKind::Prompted { .. });
-                let from = self.last_act(seen.p, told).map_or(at, |act| act.at);
+                let from = self.last_act(seen.p, told).map_or(at, |act| since(act, last.as_ref(), at));
                 self.say(seen.p, Standing::Granted(How::Stayed), from, None, read.index);
             }
             // What they were told was enough until now.
@@ -62,17 +64,21 @@ impl Fold {
         let objects =
             |word: &&Word| matches!(word.standing, Standing::Denied(Denial::Declined | Denial::Withdrawn));
         let objected = last.filter(objects).map(|word| word.entry);
-        let since = |act: &&Act| objected.is_none_or(|entry| entry < act.entry);
-        let theirs =
-            self.record.acts.iter().rev().filter(|act| act.participants.contains(&number)).filter(since);
+        let theirs = self.record.acts.iter().rev().filter(|act| {
+            act.participants.contains(&number) && objected.is_none_or(|entry| entry < act.entry)
+        });
         for act in theirs {
             match &act.what {
                 ActKind::Given(method) if *method != Method::Continued => {
-                    return (How::Said(*method), act.at, None);
+                    return (How::Said(*method), since(act, last, at), None);
                 }
                 ActKind::Named(grant) => {
                     let relied = self.record.grants.iter().rev().find(|relied| relied.grant == *grant);
-                    return (How::Before(grant.clone()), act.at, relied.and_then(|relied| relied.until));
+                    return (
+                        How::Before(grant.clone()),
+                        since(act, last, at),
+                        relied.and_then(|relied| relied.until),
+                    );
                 }
                 ActKind::Given(_)
                 | ActKind::Prompted { .. }
@@ -92,16 +98,18 @@ impl Fold {
             if why == "nobody-consents" {
                 numbers.extend(saw.participants.iter().map(|seen| seen.p));
             }
-            numbers
-                .extend(why.strip_prefix("consent-missing:").and_then(|number| number.parse::<u32>().ok()));
+            let whose = why.strip_prefix("consent-missing:").or_else(|| why.strip_prefix("in-doubt:"));
+            numbers.extend(whose.and_then(|number| number.parse::<u32>().ok()));
         }
         numbers.sort_unstable();
         numbers.dedup();
         for number in numbers {
-            let agrees = saw.participants.iter().any(|seen| {
-                seen.p == number
-                    && (seen.state == "consented" || (seen.state == "prompted" && saw.recording == PERMITTED))
-            });
+            let agrees = !self.doubted.contains(&number)
+                && saw.participants.iter().any(|seen| {
+                    seen.p == number
+                        && (seen.state == "consented"
+                            || (seen.state == "prompted" && saw.recording == PERMITTED))
+                });
             let left = saw.participants.iter().any(|seen| seen.p == number && seen.state == "left");
             let Some(person) = self.person(number).filter(|person| person.is_person) else { continue };
             let said = match person.words.last().map(|word| &word.standing) {
@@ -134,12 +142,17 @@ impl Fold {
     }
 
     /// Their last word holds no longer than until `at`.
-    fn end(&mut self, number: u32, at: Timestamp) {
+    pub(super) fn end(&mut self, number: u32, at: Timestamp) {
         if let Some(word) = self.person(number).and_then(|person| person.words.last_mut()) {
             let at = at.max(word.from);
             word.until = Some(word.until.map_or(at, |until| until.min(at)));
         }
     }
+}
+
+/// From when an act counts: from now on, where the word before rests on it already and has ended.
+fn since(act: &Act, last: Option<&Word>, at: Timestamp) -> Timestamp {
+    if last.is_some_and(|word| act.entry <= word.entry) { at } else { act.at }
 }
 
 const PERMITTED: &str = "permitted";

@@ -128,6 +128,35 @@ fn what_a_machine_was_told_is_forgotten() {
 }
 
 #[test]
+fn after_a_gap_nobody_is_relied_on_until_they_are_named_again() {
+    let mut tape = Tape::in_place("US-CA");
+    tape.prompt();
+    tape.wait(1_000);
+    let lost = tape.now;
+    tape.wait(5_000);
+    let gap = tape.gap(lost);
+    tape.happens(What::RecordingStopped);
+    let record = tape.record();
+    assert_eq!(record.gaps, [Gap { from: lost, until: tape.now, entry: gap }]);
+    assert_eq!((words(&record, CALLER), words(&record, AGENT)), (vec!["granted"], vec!["granted"]));
+    assert!(record.people.iter().all(|person| person.words[0].until == Some(lost)));
+    tape.refused("consent-required", "in-doubt:0");
+    assert_eq!(words(&tape.record(), CALLER), ["granted", "missing"]);
+    tape.wait(1_000);
+    tape.happens(What::Joined(Joined { identified: true, ..Joined::new(CALLER, Role::Customer) }));
+    assert_eq!(words(&tape.record(), CALLER), ["granted", "missing"], "the agent is in doubt still");
+    tape.wait(1_000);
+    tape.happens(What::Joined(Joined::new(AGENT, Role::Agent)));
+    let record = tape.record();
+    assert_eq!(words(&record, CALLER), ["granted", "missing", "granted"]);
+    assert_eq!(words(&record, AGENT), ["granted", "granted"]);
+    for person in [CALLER, AGENT] {
+        let from = record.person(person).unwrap().words.last().unwrap().from;
+        assert_eq!(from, tape.now, "not from when they had been told, or had agreed");
+    }
+}
+
+#[test]
 fn whoever_comes_back_is_asked_again() {
     let mut tape = Tape::in_place("US-CA");
     tape.prompt();

@@ -8,7 +8,7 @@ use super::Scene;
 use crate::clock::written;
 use crate::export::date;
 use crate::export::record::{
-    ActKind, Denial, How, Person, Record, Refused, Relied, Standing, Stored, Word, role_word,
+    ActKind, Denial, Gap, How, Person, Record, Refused, Relied, Standing, Stored, Word, role_word,
 };
 use crate::trail::hex;
 
@@ -38,8 +38,7 @@ impl<'r> Attachments<'r> {
     /// with its end, for what was recorded before rests on it.
     fn bases(&mut self, scenes: &[Scene], party: usize, person: &Person) {
         let Some((last, before)) = person.words.split_last() else { return };
-        let granted = |word: &Word| matches!(word.standing, Standing::Granted(_));
-        let ended = before.last().filter(|word| !granted(last) && granted(word));
+        let ended = before.last().filter(|word| !last.is_granted() && word.is_granted());
         for word in ended.into_iter().chain([last]) {
             let about: Vec<usize> = scenes
                 .iter()
@@ -59,7 +58,7 @@ impl<'r> Attachments<'r> {
     }
 
     fn basis(&mut self, party: usize, dialog: usize, person: &Person, word: &Word) {
-        let granted = matches!(word.standing, Standing::Granted(_));
+        let granted = word.is_granted();
         let mut purposes = vec![RECORDING.to_owned()];
         purposes.extend(self.record.purposes.iter().filter(|purpose| *purpose != RECORDING).cloned());
         let grants: Vec<Value> = purposes
@@ -144,6 +143,10 @@ impl<'r> Attachments<'r> {
         tell("consent_grant", json!(self.relied(person, word).map(relied)));
         tell("places", person.places.iter().map(place).collect());
         tell("history", person.words.iter().map(told).collect());
+        let gap = |gap: &Gap| json!({"from": written(gap.from), "until": written(gap.until), "log_index": gap.entry});
+        if !self.record.gaps.is_empty() {
+            tell("gaps", self.record.gaps.iter().map(gap).collect());
+        }
         tell("call", json!({"uid": self.record.call, "id": self.record.call_id}));
         let law = (&self.record.table, &self.record.policy, &self.record.requirement);
         tell("law", json!({"table": law.0, "policy": law.1, "requirement": law.2}));

@@ -99,6 +99,7 @@ impl Record {
             | Body::Heartbeat {}
             | Body::LogOpened { .. }
             | Body::LogKey { .. }
+            | Body::LogDropped { .. }
             | Body::Grant { .. }
             | Body::GrantWithdrawn { .. }
             | Body::Account {}

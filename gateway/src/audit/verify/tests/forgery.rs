@@ -109,6 +109,7 @@ fn a_forged_time_is_found() {
 }
 
 #[test]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
 fn a_forged_decision_is_found_by_deciding_again_and_by_nothing_else() {
     let log = Log::busy(10);
     type Forgery = fn(&mut crate::trail::Saw);

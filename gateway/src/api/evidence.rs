@@ -1,0 +1,97 @@
+//! What is handed out of one call or recording: proof packs, vCons, consent records.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Asked, Door, Named};
+use crate::access::Principal;
+use crate::gate::{About, Fault, Form};
+use crate::trail::Actor;
+
+type Gate = State<Arc<Door>>;
+
+pub(super) async fn of_recording(
+    State(door): Gate,
+    who: Principal,
+    Named(id): Named<String>,
+) -> Result<Response, Fault> {
+    Ok(archive(door.gate.prove(&Actor::from(&who), &who.account, About::Recording(&id)).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProofQuery {
+    /// `no-recording`: that the call has none.
+    of: Option<Of>,
+}
+
+#[derive(Deserialize)]
+enum Of {
+    #[serde(rename = "no-recording")]
+    NoRecording,
+}
+
+pub(super) async fn of_call(
+    State(door): Gate,
+    who: Principal,
+    Named(call): Named<String>,
+    Asked(query): Asked<ProofQuery>,
+) -> Result<Response, Fault> {
+    let about = match query.of {
+        None => About::Call(&call),
+        Some(Of::NoRecording) => About::NoRecording(&call),
+    };
+    Ok(archive(door.gate.prove(&Actor::from(&who), &who.account, about).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VconQuery {
+    /// Whether it is signed.
+    #[serde(default)]
+    signed: bool,
+}
+
+pub(super) async fn vcon(
+    State(door): Gate,
+    who: Principal,
+    Named(call): Named<String>,
+    Asked(query): Asked<VconQuery>,
+) -> Result<Response, Fault> {
+    let (form, media_type) = match query.signed {
+        true => (Form::SignedVcon, "application/jose+json"),
+        false => (Form::Vcon, "application/vcon+json"),
+    };
+    let vcon = door.gate.export(&Actor::from(&who), &who.account, &call, form).await?;
+    Ok(document(media_type, &vcon))
+}
+
+pub(super) async fn consent_record(
+    State(door): Gate,
+    who: Principal,
+    Named(call): Named<String>,
+) -> Result<Response, Fault> {
+    let record = door.gate.export(&Actor::from(&who), &who.account, &call, Form::ConsentRecord).await?;
+    Ok(document("application/ld+json", &record))
+}
+
+fn archive(bytes: Vec<u8>) -> Response {
+    let mut response = (StatusCode::OK, Body::from(bytes)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"proof.zip\""));
+    response
+}
+
+fn document(media_type: &'static str, value: &Value) -> Response {
+    let mut response = (StatusCode::OK, value.to_string()).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}

@@ -1,0 +1,368 @@
+//! Checking a pack: proofs, commitments, decisions, media.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::sync::Arc;
+
+use policy::{Table, What};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::manifest::made_by;
+use super::{Entry, Kind, Manifest, Pack, PackReport, Stretch};
+use crate::audit::decisions::Replay;
+use crate::audit::source::Opening;
+use crate::audit::verify::{distrust, is_named, opens, read, table, witnessed};
+use crate::audit::{Details, Failure, page};
+use crate::seal::Envelope;
+use crate::trail::note::Checkpoint;
+use crate::trail::tree::{Edge, Hash, leaf_hash, verify_inclusion};
+use crate::trail::trust::Trust;
+use crate::trail::{Body, Leaf, hex};
+
+/// Checks a pack, and the sealed media where they are given.
+///
+/// # Errors
+///
+/// [`Failure`], naming the entry that is wrong where it is one.
+pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> Result<PackReport, Failure> {
+    let head =
+        Checkpoint::parse(&pack.checkpoint.text).map_err(|error| Failure::tampered(error.to_string()))?;
+    is_named(&head.origin, trust)?;
+    let accepted = trust.check(&pack.checkpoint).map_err(distrust)?;
+    let (leaves, details) = proven(pack, &head)?;
+    says_what_is_in_it(pack, &head)?;
+    let tables = tables(&pack.tables)?;
+    let mut warnings = Vec::new();
+    let mut decisions = 0u64;
+    for uid in &pack.manifest.calls {
+        decisions = decisions.saturating_add(decided(*uid, &leaves, &tables)?);
+    }
+    belongs(pack, &leaves)?;
+    prompts(pack, &leaves, &mut warnings)?;
+    let (mut media_is_there, mut envelope_is_there) = (false, false);
+    match pack.manifest.kind {
+        Kind::Recording => {
+            let (index, leaf) = acceptance(pack, &leaves)?;
+            envelope_is_there = envelope(pack, leaf).map_err(|failure| failure.at(index))?;
+            if let Some(media) = media {
+                is_media(media, leaf).map_err(|failure| failure.at(index))?;
+                media_is_there = true;
+            } else {
+                warnings.push(
+                    "the sealed media were not given: that they are those that were accepted is not verified"
+                        .into(),
+                );
+            }
+            if !envelope_is_there {
+                warnings.push("the envelope is not in the pack".into());
+            }
+            warnings
+                .push(format!("what happened after the log had {} entries is not in the pack", head.size));
+        }
+        Kind::Call => {
+            warnings.push(format!(
+                "what happened on the call after the log had {} entries is not in the pack",
+                head.size
+            ));
+        }
+        Kind::Absence => absent(pack, &head, &leaves)?,
+    }
+    let page = is_page(pack, &mut warnings)?;
+    if accepted.witnesses.is_empty() {
+        warnings.push(
+            "no witness has signed: that nobody rewrote the log before this head was signed is not proven, since who holds its key could".into(),
+        );
+    }
+    let hidden = details.committed.saturating_sub(details.present);
+    if hidden > 0 {
+        warnings.push(format!(
+            "{hidden} of {} details were erased or not disclosed; what stood in them is not verified",
+            details.committed
+        ));
+    }
+    Ok(PackReport {
+        kind: pack.manifest.kind,
+        origin: head.origin.clone(),
+        size: head.size,
+        root: hex(&head.root),
+        signed_by: accepted.signed_by.iter().map(ToString::to_string).collect(),
+        witnessed_by: accepted.witnesses.into_iter().map(witnessed).collect(),
+        calls: pack.manifest.calls.clone(),
+        call_id: pack.manifest.call_id.clone(),
+        recording: pack.manifest.recording,
+        entries: u64::try_from(leaves.len()).unwrap_or(u64::MAX),
+        decisions,
+        details,
+        media: media_is_there,
+        envelope: envelope_is_there,
+        page,
+        warnings,
+    })
+}
+
+/// The entries: each one stands in the log, and what was disclosed is what it commits to.
+fn proven(pack: &Pack, head: &Checkpoint) -> Result<(BTreeMap<u64, Leaf>, Details), Failure> {
+    let mut leaves = BTreeMap::new();
+    let mut details = Details::default();
+    for Entry { index, leaf, proof, detail } in &pack.entries {
+        let one = || {
+            verify_inclusion(&leaf_hash(leaf), *index, head.size, proof, &head.root)
+                .map_err(|error| Failure::tampered(error.to_string()))?;
+            let leaf = read(leaf)?;
+            if let Some(detail) = detail {
+                let (salt, document) = (detail.salt, detail.document.clone());
+                opens(&leaf, &Opening { index: *index, salt, document })?;
+            }
+            Ok(leaf)
+        };
+        let leaf = one().map_err(|failure: Failure| failure.at(*index))?;
+        details.committed = details.committed.saturating_add(u64::from(leaf.detail.is_some()));
+        details.present = details.present.saturating_add(u64::from(detail.is_some()));
+        if leaves.insert(*index, leaf).is_some() {
+            return Err(Failure::tampered("it is in the pack twice").at(*index));
+        }
+    }
+    Ok((leaves, details))
+}
+
+/// The manifest is what follows from the entries.
+fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
+    let said = &pack.manifest;
+    if said.format != super::manifest::FORMAT {
+        return Err(Failure::unusable(format!("this program does not know the format `{}`", said.format)));
+    }
+    let subject =
+        said.subject().ok_or_else(|| Failure::tampered("`pack.json` does not say what the pack is about"))?;
+    let computed =
+        Manifest::of(&said.account, &subject, said.made_at, head, &pack.entries, pack.stretch.as_ref());
+    if (Manifest { made_by: said.made_by.clone(), ..computed }) != *said {
+        return Err(Failure::tampered("`pack.json` says something else than the entries"));
+    }
+    Ok(())
+}
+
+fn tables(texts: &BTreeMap<String, String>) -> Result<BTreeMap<String, Arc<Table>>, Failure> {
+    texts.iter().map(|(digest, text)| Ok((digest.clone(), table(digest, text)?))).collect()
+}
+
+/// Every decision on a call, computed again. Its entries have to be there without a break.
+fn decided(
+    uid: Uuid,
+    leaves: &BTreeMap<u64, Leaf>,
+    tables: &BTreeMap<String, Arc<Table>>,
+) -> Result<u64, Failure> {
+    let mut replay: Option<Replay> = None;
+    let (mut head, mut decisions) = (None, 0u64);
+    for (index, leaf) in leaves {
+        if leaf.call != Some(uid) {
+            if let (Body::Gap { .. }, Some(replay), Some(fact)) = (&leaf.body, &mut replay, leaf.fact()) {
+                replay.gap(&fact);
+            }
+            continue;
+        }
+        if leaf.prev != head {
+            return Err(Failure::incomplete("an entry of the call before this one is missing").at(*index));
+        }
+        head = Some(leaf.id);
+        let digest = leaf.body.saw().map(|saw| saw.table.as_str()).unwrap_or_default();
+        let table = tables.get(digest).ok_or_else(|| {
+            Failure::incomplete(format!("the table `{digest}`, which decided it, is missing")).at(*index)
+        })?;
+        match &mut replay {
+            None => replay = Some(Replay::open(leaf, table).map_err(|failure| failure.at(*index))?),
+            Some(replay) => replay.step(leaf, table).map_err(|failure| failure.at(*index))?,
+        }
+        decisions = decisions.saturating_add(1);
+    }
+    match decisions {
+        0 => Err(Failure::incomplete(format!("the pack has no entry of the call {uid}"))),
+        decisions => Ok(decisions),
+    }
+}
+
+/// No entry is about another call, or another recording.
+fn belongs(pack: &Pack, leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
+    for (index, leaf) in leaves {
+        if leaf.call.is_some_and(|call| !pack.manifest.calls.contains(&call)) {
+            return Err(Failure::tampered("it belongs to another call than the pack is about").at(*index));
+        }
+        if pack.manifest.kind == Kind::Recording
+            && let Body::Fetched { recording, .. }
+            | Body::FetchRefused { recording, .. }
+            | Body::Deleted { recording }
+            | Body::Held { recording, .. } = &leaf.body
+            && pack.manifest.recording != Some(*recording)
+        {
+            return Err(Failure::tampered("it is about another recording than the pack").at(*index));
+        }
+    }
+    Ok(())
+}
+
+/// What was played is what was registered, as far as the registrations are there.
+fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>) -> Result<(), Failure> {
+    let mut registered: BTreeMap<Uuid, (u64, u64)> = BTreeMap::new();
+    for (index, leaf) in leaves {
+        if let Body::Prompt { version, duration_ms } = leaf.body {
+            registered.insert(version, (*index, duration_ms));
+        }
+    }
+    for (version, document) in &pack.prompts {
+        let path = format!("prompts/{version}.json");
+        let disclosed = registered.get(version).and_then(|(index, _)| {
+            let entry = pack.entries.iter().find(|entry| entry.index == *index)?;
+            Some((*index, entry.document()?.get("document")?.clone()))
+        });
+        let Some((index, disclosed)) = disclosed else {
+            return Err(Failure::incomplete(format!(
+                "`{path}`: the entry that registered it, with its detail, is missing"
+            )));
+        };
+        let document: Option<serde_json::Value> = serde_json::from_str(document).ok();
+        if document != Some(disclosed) {
+            return Err(Failure::tampered(format!("`{path}` is not what was registered")).at(index));
+        }
+    }
+    let mut unknown = BTreeSet::new();
+    for (index, leaf) in leaves {
+        let Body::Event { facts, .. } = &leaf.body else { continue };
+        let (What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. }) = &facts.what else {
+            continue;
+        };
+        let version: Option<Uuid> = prompt.version.parse().ok();
+        match version.and_then(|version| registered.get(&version)) {
+            Some((_, duration_ms)) if *duration_ms == prompt.duration_ms => {}
+            Some(_) => {
+                return Err(
+                    Failure::tampered("a prompt is said to last otherwise than was registered").at(*index)
+                );
+            }
+            None => drop(unknown.insert(prompt.version.clone())),
+        }
+    }
+    if !unknown.is_empty() {
+        warnings.push(format!(
+            "the registration of {} is not in the pack: what was played is not verified",
+            unknown
+                .into_iter()
+                .map(|version| format!("the prompt `{version}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ));
+    }
+    Ok(())
+}
+
+fn acceptance<'l>(pack: &Pack, leaves: &'l BTreeMap<u64, Leaf>) -> Result<(u64, &'l Leaf), Failure> {
+    let accepts = |leaf: &Leaf| matches!(&leaf.body, Body::Accepted { recording, .. } if Some(*recording) == pack.manifest.recording);
+    let accepted = leaves.iter().find(|(_, leaf)| accepts(leaf));
+    let (index, leaf) =
+        accepted.ok_or_else(|| Failure::incomplete("the entry that accepted the recording is missing"))?;
+    Ok((*index, leaf))
+}
+
+/// The envelope is the one that was accepted. Wrapped keys may have been added or removed since.
+fn envelope(pack: &Pack, leaf: &Leaf) -> Result<bool, Failure> {
+    let Some(document) = &pack.envelope else { return Ok(false) };
+    let Body::Accepted { recording, envelope, media, bytes, .. } = &leaf.body else { return Ok(false) };
+    let read: Envelope = serde_json::from_str(document)
+        .map_err(|error| Failure::tampered(format!("`envelope.json`: {error}")))?;
+    let bare = serde_json::to_vec(&Envelope { keys: Vec::new(), ..read.clone() }).unwrap_or_default();
+    let same = hex(&Sha256::digest(bare)) == *envelope
+        && hex(&read.sha256) == *media
+        && read.bytes == *bytes
+        && read.recording == recording.to_string()
+        && read.account == pack.manifest.account;
+    match same {
+        true => Ok(true),
+        false => Err(Failure::tampered("`envelope.json` is not the envelope that was accepted")),
+    }
+}
+
+/// The sealed media are those that were accepted.
+fn is_media(from: &mut dyn Read, leaf: &Leaf) -> Result<(), Failure> {
+    let Body::Accepted { media, bytes, .. } = &leaf.body else { return Ok(()) };
+    let mut hash = Sha256::new();
+    let mut length = 0u64;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = from
+            .read(&mut buffer)
+            .map_err(|error| Failure::unusable(format!("the sealed media cannot be read: {error}")))?;
+        let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
+        hash.update(chunk);
+        length = length.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+    }
+    if length != *bytes {
+        return Err(Failure::tampered(format!(
+            "the sealed media have {length} bytes, and {bytes} were accepted"
+        )));
+    }
+    match hex(&hash.finalize()) == *media {
+        true => Ok(()),
+        false => Err(Failure::tampered("the sealed media are not those that were accepted")),
+    }
+}
+
+/// No entry from the first opening to the log's end accepts a recording of the call, under any of
+/// the ids that it had.
+fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
+    let Some(Stretch { first, before, leaves: stretch }) = &pack.stretch else {
+        return Err(Failure::incomplete("the stretch of the log in which nothing is to be seen is missing"));
+    };
+    let opened = |uid: &Uuid| {
+        let opens = |leaf: &Leaf| leaf.call == Some(*uid) && matches!(leaf.body, Body::Opened { .. });
+        leaves.iter().find(|(_, leaf)| opens(leaf)).map(|(index, _)| *index)
+    };
+    for uid in &pack.manifest.calls {
+        let index = opened(uid).filter(|index| index >= first);
+        let index =
+            index.ok_or_else(|| Failure::incomplete("the stretch begins after the call was opened"))?;
+        let name = super::manifest::name_of(*uid, &pack.entries);
+        if name.is_none() || name != pack.manifest.call_id {
+            return Err(Failure::incomplete("which call it opens is not disclosed, or is another").at(index));
+        }
+    }
+    let mut edge = Edge::from_parts(*first, before.clone())
+        .ok_or_else(|| Failure::tampered("`log/before` is not what was before the stretch"))?;
+    let mut ours = BTreeSet::new();
+    for (index, bytes) in (*first..).zip(stretch) {
+        edge.push(leaf_hash(bytes), |_, _: Hash| {});
+        let leaf = read(bytes).map_err(|failure| failure.at(index))?;
+        let Some(call) = leaf.call.filter(|call| pack.manifest.calls.contains(call)) else { continue };
+        if let Body::Accepted { recording, .. } = leaf.body {
+            let what = format!("it accepts the recording {recording} of the call {call}");
+            return Err(Failure::tampered(what).at(index));
+        }
+        ours.insert(index);
+    }
+    if (edge.size(), edge.root()) != (head.size, head.root) {
+        return Err(Failure::tampered("the entries of the stretch are not those of the signed head"));
+    }
+    let shown = leaves.iter().filter(|(_, leaf)| leaf.call.is_some()).map(|(index, _)| *index).collect();
+    match ours.symmetric_difference(&shown).next() {
+        None => Ok(()),
+        Some(index) => Err(Failure::incomplete("it belongs to the call, and is not shown").at(*index)),
+    }
+}
+
+/// Whether the page for people says what the entries say. Another version of the program writes
+/// other pages.
+fn is_page(pack: &Pack, warnings: &mut Vec<String>) -> Result<bool, Failure> {
+    let Some(said) = &pack.page else {
+        warnings.push("the page for people is not in the pack".into());
+        return Ok(false);
+    };
+    if pack.manifest.made_by != made_by() {
+        warnings.push(format!(
+            "`index.html` was written by `{}` and was not compared with the entries: do not rely on it",
+            pack.manifest.made_by
+        ));
+        return Ok(false);
+    }
+    match page::page(pack) == *said {
+        true => Ok(true),
+        false => Err(Failure::tampered("`index.html` says something else than the entries")),
+    }
+}

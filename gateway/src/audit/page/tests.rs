@@ -1,0 +1,182 @@
+use policy::{Method, What};
+
+use super::super::pack::{Subject as About, write};
+use super::super::sample::*;
+use super::*;
+
+/// A recording with a story: a refusal in between, evidence, fetches, a hold.
+pub(crate) fn story_pack() -> Pack {
+    let mut log = Log::busy(2);
+    let uid = log.open("c-2026-11-20-0071");
+    log.tick(1_240);
+    log.refuse_start(uid);
+    log.tick(300);
+    log.prompted(uid, &[0, 1]);
+    log.agrees(uid, 1);
+    log.happens(uid, What::ConsentGiven { participants: vec![0], method: Method::Speech });
+    log.tick(420);
+    log.start(uid);
+    let from = log.now;
+    log.happens(uid, What::AnnouncementRecorded { participants: vec![0, 1] });
+    log.tick(93_500);
+    let at = log.now - jiff::SignedDuration::from_millis(700);
+    log.reported(uid, Some(at), What::ConsentWithdrawn { participants: vec![0] }, recorder());
+    log.tick(12_000);
+    log.happens(uid, What::Ended);
+    log.tick(3_100);
+    let recording = log.accept(uid, from, 92_800);
+    log.tick(3_600_000);
+    let purpose = Some(serde_json::json!({"purpose": "complaint 2026/118"}));
+    log.entry(&listener(), Body::Fetched { recording, range: (0, 4096) }, purpose);
+    log.tick(60_000);
+    log.entry(&counsel(), Body::Held { recording, held: true }, None);
+    log.whole_call("another");
+    log.recording_pack(uid, recording)
+}
+
+#[test]
+fn the_page_tells_who_what_which_rule_and_how_to_check() {
+    let pack = story_pack();
+    let page = page(&pack);
+    for told in [
+        "The recording of call c-2026-11-20-0071",
+        "1 min 32.8 s",
+        "agent-7",
+        "California (US-CA), by phone number",
+        "California (US-CA), as the platform declared",
+        "This call is recorded for quality and training.",
+        "agreed, by saying so",
+        "withdrew: no longer agrees",
+        "Cal. Penal Code",
+        "the platform says",
+        "the gateway did",
+        "consent-gateway audit verify",
+        "complaint 2026/118",
+        "under a legal hold, handed out once",
+        pack.manifest.origin.as_str(),
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    for draft in &pack.entries {
+        assert!(page.contains(&hex(&leaf_hash(&draft.leaf))));
+    }
+}
+
+#[test]
+fn the_page_is_the_same_every_time() {
+    let pack = story_pack();
+    assert_eq!(page(&pack), page(&pack));
+}
+
+#[test]
+fn what_outsiders_wrote_is_text_and_nothing_else() {
+    let mut log = Log::new();
+    let evil = "</title><script>alert(1)</script><img src=x onerror='x()'>\"&\u{202e}abc";
+    let (uid, recording) = log.whole_call(evil);
+    let pack = log.recording_pack(uid, recording);
+    let page = page(&pack);
+    assert!(!page.contains("<script") && !page.contains("<img") && !page.contains('\u{202e}'));
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(page.contains("[U+202E]abc"));
+}
+
+#[test]
+fn the_page_loads_nothing_and_runs_nothing() {
+    let page = page(&story_pack());
+    assert!(page.contains("default-src 'none'; style-src 'sha256-"));
+    for never in ["<script", "src=", "http://", "https://", "@import", "url(", "style=\"", "<link", "onclick"]
+    {
+        assert!(!page.contains(never), "{never}");
+    }
+    // The policy lets in this very style sheet.
+    let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+    let hash = BASE64_STANDARD.encode(Sha256::digest(style));
+    assert!(page.contains(&format!("'sha256-{hash}'")));
+}
+
+#[test]
+fn the_page_is_well_formed_and_can_be_read_by_a_screen_reader() {
+    let page = page(&story_pack());
+    assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"));
+    // Every element that is opened is closed, in order.
+    let mut open: Vec<&str> = Vec::new();
+    let body = page.split("</style>").nth(1).unwrap();
+    let void = ["br", "meta", "!doctype"];
+    for tag in body.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()) {
+        let name = tag.split(' ').next().unwrap();
+        match name.strip_prefix('/') {
+            Some(name) if ["head", "html"].contains(&name) && open.is_empty() => {}
+            Some(name) => assert_eq!(open.pop(), Some(name), "{tag}"),
+            None if void.contains(&name) => {}
+            None => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+    // One heading of the first level, none skipped; every table has a caption and heads with a scope.
+    assert_eq!(page.matches("<h1>").count(), 1);
+    let levels: Vec<u8> = page
+        .match_indices("<h")
+        .filter_map(|(at, _)| {
+            page.as_bytes()[at + 2].is_ascii_digit().then(|| page.as_bytes()[at + 2] - b'0')
+        })
+        .collect();
+    assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
+    assert_eq!(page.matches("<table>").count(), page.matches("<caption>").count());
+    assert_eq!(
+        page.matches("<th").count() - page.matches("<thead").count(),
+        page.matches("scope=\"").count()
+    );
+    // What the contents lead to is there.
+    for link in page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert_eq!(page.matches(&format!("id=\"{link}\"")).count(), 1, "{link}");
+    }
+    assert!(page.contains("<blockquote lang=\"en\">"));
+}
+
+#[test]
+fn what_is_not_disclosed_is_said_to_be_so() {
+    let mut pack = story_pack();
+    for entry in &mut pack.entries {
+        entry.detail = None;
+    }
+    pack.prompts.clear();
+    pack.tables.clear();
+    let page = page(&pack);
+    assert!(!page.contains("agent-7") && page.contains("participant 1"));
+    assert!(page.contains("name not disclosed"));
+    assert!(page.contains("are not in this pack"));
+    assert!(page.contains("the table that decided is not in the pack"));
+}
+
+#[test]
+fn a_call_and_an_absence_have_pages_of_their_own() {
+    let mut log = Log::new();
+    let (uid, _) = log.whole_call("recorded");
+    let call = log.pack(&About::Call(uid), log.parts(log.entries_of(uid, None)));
+    let told = page(&call);
+    assert!(told.contains("<h1>Call recorded</h1>") && told.contains("1 recordings were accepted"));
+    let uid = log.open("twice");
+    log.happens(uid, What::Ended);
+    let again = log.open("twice");
+    let told = page(&log.absence_pack(&[uid, again]));
+    assert!(told.contains("There is no recording of call twice"));
+    assert!(told.contains("Who was on the call (2 of 2)"));
+}
+
+/// Writes a page to look at: `PAGE_TO=dir cargo test … -- --ignored page_to_look_at`.
+#[test]
+#[ignore = "for the eyes"]
+fn page_to_look_at() {
+    let to = std::path::PathBuf::from(std::env::var("PAGE_TO").unwrap());
+    let pack = story_pack();
+    std::fs::write(to.join("index.html"), page(&pack)).unwrap();
+    write(&pack, std::fs::File::create(to.join("pack.zip")).unwrap()).unwrap();
+    let mut log = Log::new();
+    let uid = log.open("c-2026-11-20-0072");
+    log.prompted(uid, &[0, 1]);
+    log.happens(uid, What::ConsentDeclined { participants: vec![0] });
+    log.refuse_start(uid);
+    log.happens(uid, What::Ended);
+    log.whole_call("another");
+    std::fs::write(to.join("absence.html"), page(&log.absence_pack(&[uid]))).unwrap();
+}

@@ -1,0 +1,248 @@
+//! Entries in plain words.
+
+use jiff::Timestamp;
+use policy::{AnsweredBy, Behavior, Control, Event, Evidence, Role, What};
+
+use super::story::Story;
+use crate::trail::{Body, Leaf, Saw};
+
+/// What an entry says happened.
+pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
+    let names = |participants: &[u32]| match story {
+        Some(story) => story.names_of(participants),
+        None => participants.iter().map(|p| format!("participant {p}")).collect::<Vec<_>>().join(", "),
+    };
+    match &leaf.body {
+        Body::Opened { facts, .. } => {
+            let people: Vec<u32> = facts.participants.iter().map(|joined| joined.participant).collect();
+            format!("The call was opened, with {}.", names(&people))
+        }
+        Body::Event { facts, .. } => event(facts, &names),
+        Body::ControlRefused { code, .. } => {
+            format!("The platform asked to record, and was refused: {}.", refusal(code))
+        }
+        Body::Accepted { bytes, .. } => {
+            format!(
+                "The recording was accepted: every second of it is covered. Sealed, it has {bytes} bytes."
+            )
+        }
+        Body::Refused { code, .. } => {
+            format!("An upload was refused, and nothing of it kept: {}.", refusal(code))
+        }
+        Body::Gap { from, until, .. } => format!(
+            "The trail could not be written from {} to {}: what was reported then may be missing.",
+            moment(*from),
+            moment(*until)
+        ),
+        Body::Fetched { range: (from, until), .. } => {
+            format!("The sealed recording was handed out, bytes {from} to {until}.")
+        }
+        Body::FetchRefused { code, .. } => format!("The recording was not handed out: {}.", refusal(code)),
+        Body::Deleted { .. } => "The recording was deleted, and its keys with it.".into(),
+        Body::Held { held: true, .. } => "A legal hold was put on the recording.".into(),
+        Body::Held { held: false, .. } => "The legal hold on the recording was lifted.".into(),
+        Body::Prompt { duration_ms, .. } => {
+            format!("A prompt of {} was registered.", seconds(*duration_ms))
+        }
+        Body::Grant { from, until, .. } => match until {
+            Some(until) => {
+                format!("Consent given before was registered, from {} to {}.", moment(*from), moment(*until))
+            }
+            None => format!("Consent given before was registered, from {} on.", moment(*from)),
+        },
+        Body::GrantWithdrawn { .. } => "Consent given before was withdrawn.".into(),
+        Body::Exported { form, .. } => format!("Records were taken out of the gateway ({form})."),
+        Body::Lookup { .. } => "Somebody looked for what has to do with a person.".into(),
+        Body::Erased { .. } => "Somebody's personal data were erased.".into(),
+        Body::Heartbeat {}
+        | Body::LogOpened { .. }
+        | Body::LogKey { .. }
+        | Body::LogDropped { .. }
+        | Body::Account {}
+        | Body::Credential { .. }
+        | Body::CredentialRevoked { .. }
+        | Body::Key { .. }
+        | Body::KeyRetired { .. }
+        | Body::AccountLaw { .. }
+        | Body::Table { .. }
+        | Body::TableProposed { .. }
+        | Body::ProposalDecided { .. } => format!("`{}`", leaf.kind),
+    }
+}
+
+fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
+    match &facts.what {
+        What::PromptStarted { participants, .. } => {
+            format!("A prompt began to play to {}.", names(participants))
+        }
+        What::PromptCompleted { participants, played_ms, .. } => {
+            format!("The prompt was played to its end to {}: {}.", names(participants), seconds(*played_ms))
+        }
+        What::PromptInterrupted { participants } => {
+            format!("The prompt to {} was cut short.", names(participants))
+        }
+        What::ConsentGiven { participants, method } => match method.is_express() {
+            true => format!("{} agreed.", names(participants)),
+            false => format!("{} stayed on.", names(participants)),
+        },
+        What::ConsentDeclined { participants } => format!("{} said no.", names(participants)),
+        What::ConsentWithdrawn { participants } => format!("{} withdrew.", names(participants)),
+        What::AnnouncementRecorded { participants } => {
+            format!("The recording holds an announcement that {} heard.", names(participants))
+        }
+        What::ToneStarted => "A repeated tone can be heard from now on.".into(),
+        What::ToneStopped => "The tone is no longer heard.".into(),
+        What::Joined(joined) => format!("{} joined.", names(&[joined.participant])),
+        What::Located { participant, places, .. } => {
+            let places: Vec<String> =
+                places.iter().map(|place| self::place(place.code, Some(place.evidence))).collect();
+            format!("{} is found to be in {}.", names(&[*participant]), places.join("; "))
+        }
+        What::Answered { participant, by } => match by {
+            AnsweredBy::Human => format!("A person took the call of {}.", names(&[*participant])),
+            AnsweredBy::Machine => format!("A machine took the call of {}.", names(&[*participant])),
+        },
+        What::Left { participants } => format!("{} left.", names(participants)),
+        What::Control(Control::Start) => "The platform asked to record, and was let begin.".into(),
+        What::Control(Control::Pause(Behavior::Skip)) => "The platform paused the recording.".into(),
+        What::Control(Control::Pause(Behavior::Silence)) => {
+            "The platform paused the recording, and writes silence meanwhile.".into()
+        }
+        What::Control(Control::Resume) => "The platform asked to go on recording, and was let.".into(),
+        What::Control(Control::Stop) => "The platform ended the recording.".into(),
+        What::RecordingStarted => "The platform began to record by itself.".into(),
+        What::RecordingPaused => "The platform paused by itself.".into(),
+        What::RecordingResumed => "The platform went on recording by itself.".into(),
+        What::RecordingStopped => "The platform stopped recording by itself.".into(),
+        What::Accepted { .. } => "A recording was accepted.".into(),
+        What::Ended => "The call ended.".into(),
+        What::Gap => "Something may be missing.".into(),
+    }
+}
+
+/// What the gateway answered.
+pub(super) fn decided(saw: &Saw, story: &Story) -> String {
+    let mut words = match (saw.recording.as_str(), &saw.why) {
+        ("permitted", _) => "recording permitted".to_owned(),
+        (_, Some(why)) => format!("recording blocked: {}", why_not(why, story)),
+        (_, None) => "recording blocked".into(),
+    };
+    match saw.action.as_str() {
+        "none" => {}
+        "pause" => words.push_str("; told to pause"),
+        "stop" => words.push_str("; told to stop"),
+        "resume" => words.push_str("; may ask to resume"),
+        "end-call" => words.push_str("; told to end the call"),
+        other => words.push_str(&format!("; told `{other}`")),
+    }
+    words
+}
+
+/// A reason's code in words.
+pub(super) fn why_not(code: &str, story: &Story) -> String {
+    let (word, who) = match code.split_once(':') {
+        Some((word, who)) => (word, who.parse().map_or_else(|_| who.to_owned(), |p| story.name_of(p))),
+        None => (code, String::new()),
+    };
+    match word {
+        "emergency" => "emergency calls are not recorded".into(),
+        "forbidden" => "a rule forbids recording".into(),
+        "call-ended" => "the call is over".into(),
+        "nobody-human" => "no human is on the call".into(),
+        "declined" => format!("{who} said no"),
+        "withdrawn" => format!("{who} withdrew"),
+        "in-doubt" => format!("what {who} said may be missing after an outage"),
+        "nobody-consents" => "nobody on the call has consented".into(),
+        "consent-missing" => format!("the consent of {who} is missing"),
+        "announcement-missing" => format!("no announcement to {who} was recorded in time"),
+        "announcement-pending" => format!("the announcement to {who} was not reported yet"),
+        "not-granted" => "recording had not been granted".into(),
+        "paused" => "recording was paused".into(),
+        "not-yet" => "it lies in the future".into(),
+        _ => code.to_owned(),
+    }
+}
+
+/// A problem's code in words.
+fn refusal(code: &str) -> String {
+    match code {
+        "consent-required" => "consent was missing".into(),
+        "consent-declined" => "somebody had said no".into(),
+        "consent-withdrawn" => "somebody had withdrawn".into(),
+        "uncovered-audio" => "not all of the audio was covered".into(),
+        "no-usable-key" => "there was no public key to seal it for".into(),
+        "recording-deleted" => "it had been deleted".into(),
+        other => format!("`{other}`"),
+    }
+}
+
+/// How far somebody had agreed.
+pub(super) fn state(state: &str) -> &str {
+    match state {
+        "unprompted" => "heard no prompt that counts",
+        "prompting" => "a prompt was playing",
+        "interrupted" => "the prompt was cut short",
+        "prompted" => "heard the prompt to its end, and stayed",
+        "consented" => "agreed",
+        "declined" => "said no",
+        "withdrawn" => "withdrew",
+        "left" => "had left",
+        other => other,
+    }
+}
+
+/// A place, and how it is known.
+pub(super) fn place(code: policy::Code, evidence: Option<Evidence>) -> String {
+    let name = policy::atlas::name(code).map_or_else(|| code.to_string(), |name| format!("{name} ({code})"));
+    match evidence {
+        Some(Evidence::Declared) => format!("{name}, as the platform declared"),
+        Some(Evidence::Ip) => format!("{name}, by IP address"),
+        Some(Evidence::Number) => format!("{name}, by phone number"),
+        None => name,
+    }
+}
+
+/// A role.
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Customer => "customer",
+        Role::Agent => "agent",
+        Role::System => "system",
+    }
+}
+
+/// A requirement, as decisions write it (`parties/form/…`), in words.
+pub(super) fn requirement(asked: &str) -> String {
+    let mut parts = asked.split('/');
+    let mut words = match (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) {
+        ("one", _) => "one party's consent was enough".to_owned(),
+        ("all", "notice") => "everybody had to be told before recording, and to stay".into(),
+        ("all", "express") => "everybody had to be told before recording, and to say yes expressly".into(),
+        (parties, form) => format!("{parties}, {form}"),
+    };
+    for part in parts {
+        match part.strip_prefix("tone-") {
+            Some(seconds) => words.push_str(&format!(", or to hear a tone at least every {seconds} seconds")),
+            None if part == "announcement" => {
+                words.push_str(", and the recording itself had to hold an announcement");
+            }
+            None => words.push_str(&format!(", {part}")),
+        }
+    }
+    words
+}
+
+/// A moment, UTC.
+pub(super) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// A length of time.
+pub(super) fn seconds(ms: u64) -> String {
+    let (minutes, rest) = (ms / 60_000, ms % 60_000);
+    let (whole, tenths) = (rest / 1000, rest % 1000 / 100);
+    match minutes {
+        0 => format!("{whole}.{tenths} s"),
+        minutes => format!("{minutes} min {whole}.{tenths} s"),
+    }
+}

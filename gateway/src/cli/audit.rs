@@ -1,0 +1,379 @@
+//! The audit trail: verify it, take it along, and the key that signs it.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::bar::Bar;
+use super::find::{self, Find};
+use super::out::say;
+use super::{CliError, on_runtime, out, reopen};
+use crate::anchoring;
+use crate::audit::pack;
+use crate::audit::source::{Archive, Directory, Source};
+use crate::audit::verify::{Options, verify};
+use crate::audit::{Failure, Report};
+use crate::clock::{Clock, written};
+use crate::config::Config;
+use crate::gate::{About, Form, Live, Sink};
+use crate::serve;
+use crate::trail::Actor;
+use crate::trail::note::Note;
+use crate::trail::trust::Trust;
+
+#[derive(Subcommand)]
+pub(super) enum Audit {
+    /// Verify a log offline: exit code 0 good, 1 tampered, 2 unusable, 3 incomplete
+    Verify(Verify),
+    /// Take a log along, as files that anybody can verify
+    Export(Export),
+    /// Find entries by what they have to do with; the question is logged
+    Find(Box<Find>),
+    /// Make a proof pack, which anybody can verify offline
+    Prove(Prove),
+    /// A call as a vCon with its lawful basis
+    Vcon {
+        /// Its account
+        account: String,
+        /// The platform's id of it, or an alias
+        call: String,
+        /// Sign it, with the configured certificate
+        #[arg(long)]
+        signed: bool,
+    },
+    /// Consent records of a call by ISO/IEC TS 27560, in JSON-LD
+    ConsentRecord {
+        /// Its account
+        account: String,
+        /// The platform's id of it, or an alias
+        call: String,
+    },
+    /// Print the trust file that auditors verify with
+    Key {
+        /// The log: an account, or `system`
+        log: String,
+    },
+    /// Have the logs signed with a new key from the next second on
+    RotateKey,
+    /// Begin logs anew that do not go on from what was signed
+    Reopen(reopen::Reopen),
+    /// Drop an epoch of a log that has ended, with everything in it
+    Drop(reopen::Drop),
+}
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// An exported directory or zip, a proof pack, or the name of a log in the ledger
+    what: String,
+    /// Whom to trust (C2SP tlog-policy); for a log in the ledger, the gateway's own key if absent
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// An older signed head that you have kept: the log has to go on from it
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
+    /// The sealed media of the recording that a proof pack is about
+    #[arg(long, value_name = "FILE")]
+    media: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Subject {
+    /// A recording: its id
+    #[arg(long)]
+    recording: Option<String>,
+    /// A call: the platform's id of it, or an alias
+    #[arg(long)]
+    call: Option<String>,
+    /// A call of which it is to be proven that it has no recording
+    #[arg(long, value_name = "CALL")]
+    no_recording: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Prove {
+    /// Its account
+    account: String,
+    #[command(flatten)]
+    subject: Subject,
+    /// Where the archive goes
+    #[arg(long, value_name = "FILE.zip")]
+    out: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct Export {
+    /// The log: an account, or `system`; `acme.2` is its second epoch
+    log: String,
+    /// A directory that does not exist yet, or a file that ends with `.zip`
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    /// Take along what entries commit to: names, reasons, what was said
+    #[arg(long)]
+    details: bool,
+}
+
+pub(super) fn run(config: Config, command: Audit, as_json: bool) -> Result<(), CliError> {
+    match command {
+        Audit::Verify(command) => verify_offline(&config, &command, as_json),
+        Audit::Export(command) => on_runtime(export(config, command, as_json)),
+        Audit::Find(command) => on_runtime(find::run(config, *command, as_json)),
+        Audit::Prove(command) => on_runtime(prove(config, command, as_json)),
+        Audit::Vcon { account, call, signed } => {
+            let form = if signed { Form::SignedVcon } else { Form::Vcon };
+            on_runtime(hand_out(config, &account, &call, form))
+        }
+        Audit::ConsentRecord { account, call } => {
+            on_runtime(hand_out(config, &account, &call, Form::ConsentRecord))
+        }
+        Audit::Key { log } => on_runtime(key(config, log)),
+        Audit::RotateKey => on_runtime(rotate_key(config, as_json)),
+        Audit::Reopen(asked) => on_runtime(reopen::reopen(config, asked, as_json)),
+        Audit::Drop(asked) => on_runtime(reopen::drop_epoch(config, asked, as_json)),
+    }
+}
+
+fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
+    let path = Path::new(&command.what);
+    if !path.exists() {
+        return on_runtime(verify_live(config.clone(), command, as_json));
+    }
+    let trust = command.trust.as_ref().ok_or_else(|| {
+        CliError::Wrong(
+            "say whom to trust with `--trust FILE`; `consent-gateway audit key ACCOUNT` prints such a file, \
+             and an auditor has it from before"
+                .into(),
+        )
+    })?;
+    let trust = read_trust(trust)?;
+    if pack::is_pack(path) {
+        return verify_pack(path, &trust, command, as_json);
+    }
+    let source: Box<dyn Source> = match path.is_dir() {
+        true => Box::new(Directory::open(path).map_err(|error| unusable(as_json, error.into()))?),
+        false => Box::new(Archive::open(path).map_err(|error| unusable(as_json, error.into()))?),
+    };
+    run_verification(source.as_ref(), &trust, command, as_json)
+}
+
+async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let at = gate.epoch(&command.what).await.map_err(|_| {
+        CliError::Wrong(format!(
+            "`{}` is neither a file, nor a directory, nor a log of the ledger",
+            command.what
+        ))
+    })?;
+    gate.still_there(&at).await?;
+    let head = gate.signed_head(&at).await.map_err(|_| {
+        CliError::Wrong(format!("no head of the log `{}` was signed yet; `serve` does that", command.what))
+    })?;
+    let trust = match &command.trust {
+        Some(path) => read_trust(path)?,
+        None => own_trust(&config, &gate.secrets.log, &at)?,
+    };
+    let live = Live::new(&gate.ledger, head).await.map_err(crate::gate::Fault::from)?;
+    let verified = tokio::task::block_in_place(|| run_verification(&live, &trust, command, as_json));
+    gate.ledger.close().await;
+    verified
+}
+
+fn run_verification(
+    source: &dyn Source,
+    trust: &Trust,
+    command: &Verify,
+    as_json: bool,
+) -> Result<(), CliError> {
+    let since = command.since.as_deref().map(read_note).transpose()?;
+    let bar = Bar::of("entries");
+    let options = Options { since, now: Clock::system().now(), progress: &|done, all| bar.show(done, all) };
+    let verified = verify(source, trust, &options);
+    bar.end();
+    match verified {
+        Ok(report) => {
+            tell(&report, as_json);
+            Ok(())
+        }
+        Err(failure) => Err(unusable(as_json, failure)),
+    }
+}
+
+fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> Result<(), CliError> {
+    let open = |path: &Path| {
+        std::fs::File::open(path)
+            .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source })
+    };
+    let mut media = command.media.as_deref().map(open).transpose()?.map(std::io::BufReader::new);
+    let media = media.as_mut().map(|media| media as &mut dyn std::io::Read);
+    let verified = pack::read(std::io::BufReader::new(open(path)?))
+        .and_then(|pack| pack::verify_pack(&pack, trust, media));
+    let report = verified.map_err(|failure| unusable(as_json, failure))?;
+    if as_json {
+        out::json(&json!({"verdict": "good", "report": report}));
+        return Ok(());
+    }
+    out::line(format!(
+        "good: {} entries stand in {} with {} entries; {} decisions computed again",
+        report.entries, report.origin, report.size, report.decisions
+    ));
+    out::line(match (&report.recording, &report.call_id) {
+        (Some(recording), _) => format!("about the recording {recording}"),
+        (None, Some(call)) => format!("about the call {call}"),
+        (None, None) => "about a call whose name is not disclosed".into(),
+    });
+    report.warnings.iter().for_each(|warning| out::line(format!("warning: {warning}")));
+    Ok(())
+}
+
+async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let Subject { recording, call, no_recording } = &command.subject;
+    let about = match (recording, call, no_recording) {
+        (Some(recording), ..) => About::Recording(recording),
+        (None, Some(call), _) => About::Call(call),
+        (None, None, Some(call)) => About::NoRecording(call),
+        (None, None, None) => return Err(CliError::Wrong("say what is to be proven".into())),
+    };
+    let bytes = gate.prove(&Actor::command_line(), &command.account, about).await?;
+    gate.ledger.close().await;
+    let io = |source| CliError::Io { what: format!("`{}` cannot be written", command.out.display()), source };
+    std::fs::write(&command.out, &bytes).map_err(io)?;
+    say(as_json, &json!({"out": command.out, "bytes": bytes.len()}), || {
+        format!("a proof pack of {} bytes in {}", bytes.len(), command.out.display())
+    });
+    Ok(())
+}
+
+async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let document = gate.export(&Actor::command_line(), account, call, form).await?;
+    gate.ledger.close().await;
+    out::json(&document);
+    Ok(())
+}
+
+fn tell(report: &Report, as_json: bool) {
+    if as_json {
+        out::json(&json!({"verdict": "good", "report": report}));
+        return;
+    }
+    out::line(format!("good: {} entries of {}", report.size, report.origin));
+    out::line(format!("root {}", report.root));
+    for key in &report.signed_by {
+        out::line(format!("signed by {key}"));
+    }
+    for witness in &report.witnessed_by {
+        out::line(format!("witnessed by {} at {}", witness.name, written(witness.at)));
+    }
+    if let Some((from, until)) = report.span {
+        out::line(format!("logged from {} to {}", written(from), written(until)));
+    }
+    out::line(format!("{} calls, {} decisions computed again", report.calls, report.decisions));
+    for warning in &report.warnings {
+        out::line(format!("warning: {warning}"));
+    }
+}
+
+fn unusable(as_json: bool, failure: Failure) -> CliError {
+    if as_json {
+        out::json(
+            &json!({"verdict": failure.verdict.as_str(), "entry": failure.index, "what": failure.what}),
+        );
+    } else {
+        out::line(format!("{}: {failure}", failure.verdict.as_str()));
+    }
+    CliError::Exit(failure.verdict.exit_code())
+}
+
+async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let at = gate.epoch(&command.log).await?;
+    gate.still_there(&at).await?;
+    if gate.stored_head(&at).await?.is_none() {
+        return Err(CliError::Wrong(format!(
+            "no head of the log `{}` was signed yet; start `serve` once",
+            command.log
+        )));
+    }
+    let io = |source| CliError::Io { what: format!("`{}` cannot be made", command.out.display()), source };
+    let sink = Sink::create(&command.out).map_err(io)?;
+    let bar = Bar::of("entries");
+    let head = gate
+        .hand_out(&Actor::command_line(), &at, command.details, sink, &|done, all| bar.show(done, all))
+        .await
+        .map_err(|error| CliError::Wrong(error.to_string()))?;
+    bar.end();
+    gate.ledger.close().await;
+    let told = json!({"log": at.log, "epoch": at.epoch, "size": head.size, "out": command.out});
+    say(as_json, &told, || {
+        format!("{} entries of `{}` in {}", head.size, command.log, command.out.display())
+    });
+    Ok(())
+}
+
+async fn key(config: Config, log: String) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let at = gate.epoch(&log).await?;
+    let trust = own_trust(&config, &gate.secrets.log, &at)?;
+    out::line(trust.to_string().trim_end());
+    gate.ledger.close().await;
+    Ok(())
+}
+
+async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    gate.secrets.log.make_next().map_err(serve::ServeError::from)?;
+    gate.ledger.close().await;
+    say(as_json, &json!({"rotating": true}), || {
+        "a new key is made; `serve` takes it into use within a second, or when it starts. Give auditors the new \
+         trust file; the old one goes on to verify, through the entry that names the new key"
+            .into()
+    });
+    Ok(())
+}
+
+/// The gateway's own key, and the witnesses that are configured: all of them have to cosign.
+fn own_trust(
+    config: &Config,
+    keys: &crate::secrets::LogKeys,
+    at: &crate::ledger::Epoch,
+) -> Result<Trust, CliError> {
+    let name = match &config.log_name {
+        Some(name) => name.clone(),
+        None => keys.default_name().map_err(serve::ServeError::from)?,
+    };
+    let key = crate::notary::verifier(&name, at, &keys.current()).map_err(serve::ServeError::from)?;
+    let mut text = format!("log {key}\n");
+    for witness in &config.witness {
+        text.push_str(&format!("witness {} {}\n", witness.name, witness.key));
+    }
+    match config.witness.as_slice() {
+        [] => text.push_str("quorum none\n"),
+        all => {
+            let names: Vec<&str> = all.iter().map(|witness| witness.name.as_str()).collect();
+            text.push_str(&format!(
+                "group all-{} all {}\nquorum all-{}\n",
+                anchoring::WITNESS,
+                names.join(" "),
+                anchoring::WITNESS
+            ));
+        }
+    }
+    Trust::parse(&text).map_err(|error| CliError::Wrong(error.to_string()))
+}
+
+fn read_trust(path: &Path) -> Result<Trust, CliError> {
+    Trust::parse(&read(path)?)
+        .map_err(|error| CliError::Wrong(format!("the trust file `{}`: {error}", path.display())))
+}
+
+fn read_note(path: &Path) -> Result<Note, CliError> {
+    Note::parse(&read(path)?)
+        .map_err(|error| CliError::Wrong(format!("the signed head `{}`: {error}", path.display())))
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source })
+}

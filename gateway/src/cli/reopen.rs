@@ -1,0 +1,172 @@
+//! `audit reopen` and `audit drop`: how logs end.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::asked::must_exist;
+use super::out::{self, say};
+use super::{CliError, with_what_stands_against_it};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gate::Mark;
+use crate::ledger::{Epoch, Ledger};
+use crate::notary::{Finding, Notary, Reopened};
+use crate::secrets::Secrets;
+use crate::serve::{self, ServeError};
+use crate::trail::Actor;
+
+#[derive(Args)]
+pub(super) struct Reopen {
+    /// Only this log: an account, or `system`; may be repeated
+    #[arg(long = "log", value_name = "LOG", conflicts_with = "all")]
+    logs: Vec<String>,
+    /// Every log, once anything is wrong with one
+    #[arg(long)]
+    all: bool,
+    /// Why; it is kept
+    #[arg(long)]
+    reason: String,
+    /// Where nothing is wrong, too
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Drop {
+    /// The log: an account, or `system`
+    log: String,
+    /// Which epoch, from 1; it has to have ended
+    #[arg(long, value_name = "N")]
+    epoch: i64,
+    /// Why; it is kept
+    #[arg(long)]
+    reason: String,
+}
+
+pub(super) async fn reopen(config: Config, asked: Reopen, as_json: bool) -> Result<(), CliError> {
+    if asked.reason.trim().is_empty() || asked.reason.len() > 4096 {
+        return Err(CliError::Wrong("say why with `--reason`, in at most 4 KiB".into()));
+    }
+    if config.ledger.is_none() && !config.data.exists() {
+        return Err(CliError::Wrong(format!("there is no data in `{}`", config.data.display())));
+    }
+    let running = Mark::is_any_in(&config.data).map_err(|source| CliError::Io {
+        what: format!("`{}` cannot be read", config.data.join("serving").display()),
+        source,
+    })?;
+    if running {
+        return Err(CliError::Wrong(
+            "a gateway runs on this data; stop it first, and every other one that shares its ledger".into(),
+        ));
+    }
+    // Not through `serve::gate`, which refuses what is to be cured here.
+    let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(crate::config::LedgerUrl::expose))
+        .await
+        .map_err(ServeError::from)?;
+    let reopened = reopen_logs(&config, &ledger, &asked, as_json).await;
+    ledger.close().await;
+    let reopened = reopened?;
+    let told: Vec<Value> = reopened.iter().map(described).collect();
+    say(as_json, &json!({"reopened": told}), || {
+        let lines: Vec<String> = reopened.iter().map(in_words).collect();
+        lines.join("\n")
+    });
+    Ok(())
+}
+
+async fn reopen_logs(
+    config: &Config,
+    ledger: &Ledger,
+    asked: &Reopen,
+    as_json: bool,
+) -> Result<Vec<Reopened>, CliError> {
+    let secrets = Secrets::open(&config.secrets_dir()).map_err(ServeError::from)?;
+    let (name, pins) = (config.log_name.as_deref(), config.pins_dir());
+    let (notary, findings) =
+        Notary::survey(ledger.clone(), Clock::system(), name, secrets.log.clone(), &pins)
+            .await
+            .map_err(ServeError::from)?;
+    for finding in &findings {
+        let Some(wrong) = finding.wrong.as_ref().filter(|_| !as_json) else { continue };
+        out::line(format!("{}: {wrong}", finding.log));
+    }
+    let mut reopened = Vec::new();
+    for finding in concerned(&findings, asked)? {
+        reopened.push(notary.reopen(finding, &asked.reason).await.map_err(ServeError::from)?);
+    }
+    Ok(reopened)
+}
+
+/// The logs that are to begin anew.
+fn concerned<'f>(findings: &'f [Finding], asked: &Reopen) -> Result<Vec<&'f Finding>, CliError> {
+    let named: Vec<&Finding> = match asked.logs.is_empty() {
+        true => findings.iter().collect(),
+        false => asked
+            .logs
+            .iter()
+            .map(|log| {
+                let found = findings.iter().find(|finding| finding.log == *log);
+                found.ok_or_else(|| CliError::Wrong(format!("there is no log `{log}`")))
+            })
+            .collect::<Result<_, _>>()?,
+    };
+    let fine = named.iter().find(|finding| finding.wrong.is_none());
+    let any = named.iter().any(|finding| finding.wrong.is_some());
+    match fine {
+        Some(fine) if !asked.logs.is_empty() && !asked.force => Err(CliError::Wrong(format!(
+            "nothing is wrong with the log `{}`; `--force` begins it anew all the same",
+            fine.log
+        ))),
+        _ if !any && !asked.force => Err(CliError::Wrong(
+            "nothing is wrong with any log; `--force` begins all of them anew all the same".into(),
+        )),
+        _ if asked.all || asked.force || !asked.logs.is_empty() => Ok(named),
+        _ => Ok(named.into_iter().filter(|finding| finding.wrong.is_some()).collect()),
+    }
+}
+
+fn described(reopened: &Reopened) -> Value {
+    json!({
+        "log": reopened.log, "epoch": reopened.epoch, "origin": reopened.origin, "previous": reopened.previous,
+        "old_checkpoint": reopened.kept, "calls_in_doubt": reopened.in_doubt,
+    })
+}
+
+fn in_words(reopened: &Reopened) -> String {
+    let previous = &reopened.previous;
+    let mut text = format!(
+        "{}: begins anew as {} (epoch {}), going on from a head of {} entries of {}",
+        reopened.log, reopened.origin, reopened.epoch, previous.size, previous.origin
+    );
+    if let Some(kept) = &reopened.kept {
+        text.push_str(&format!("; what was pinned is kept in {}", kept.display()));
+    }
+    if reopened.in_doubt {
+        text.push_str("; calls that were open are in doubt until their participants are named again");
+    }
+    text
+}
+
+pub(super) async fn drop_epoch(config: Config, asked: Drop, as_json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    must_exist(&gate, &asked.log).await?;
+    let name = match &config.log_name {
+        Some(name) => name.clone(),
+        None => gate.secrets.log.default_name().map_err(ServeError::from)?,
+    };
+    let at = Epoch { log: asked.log, epoch: asked.epoch };
+    let dropped = gate.drop_epoch(&Actor::command_line(), &at, &name, &asked.reason).await;
+    gate.ledger.close().await;
+    let dropped = dropped.map_err(with_what_stands_against_it)?;
+    say(as_json, &dropped, || {
+        let word = |name: &str| dropped.get(name).map(ToString::to_string).unwrap_or_default();
+        format!(
+            "epoch {} of `{}` is dropped: {} entries; its last head, of {} entries, is kept",
+            at.epoch,
+            at.log,
+            word("dropped"),
+            word("size")
+        )
+    });
+    Ok(())
+}

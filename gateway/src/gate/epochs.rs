@@ -1,0 +1,247 @@
+//! How long a log goes on, and how long it is kept.
+//!
+//! Where a period is configured, every log begins anew with it: its last head is signed and kept, and the
+//! first entry of the next epoch holds that head. So an epoch can be dropped as a whole once it was kept
+//! for long enough, and everything that remains still verifies.
+//!
+//! INVARIANT: nothing is dropped that is still needed: not the entries of a call that is open, nor of one
+//! of which there is a recording, nor those in the midst of a call.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{ATTEMPTS, Fault, FaultKind, Gate, from_row};
+use crate::clock::written;
+use crate::ledger::{Appended, Change, ClosedLogRow, Epoch, Erase, Expect, Job};
+use crate::notary::Notary;
+use crate::trail::note::{Checkpoint, Note};
+use crate::trail::{self, Actor, Body, LogCause, Previous};
+
+impl Gate {
+    /// Begins every log anew whose epoch began before the period did. Only where logs are signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the ledger fails, or a log cannot be signed. The others are begun anew all the same.
+    pub async fn turn_logs(&self, period_began: Timestamp) -> Result<(), Fault> {
+        let Some(notary) = &self.notary else { return Ok(()) };
+        let mut failed = None;
+        for (at, first) in self.ledger.epochs_began().await? {
+            if from_row(first) >= period_began {
+                continue;
+            }
+            if let Err(fault) = self.turn(notary, &at).await {
+                failed = failed.or(Some(fault));
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn turn(&self, notary: &Notary, ending: &Epoch) -> Result<(), Fault> {
+        for _ in 0..ATTEMPTS {
+            // A busy log would grow with every look at it. It waits for as long as it takes to sign.
+            let quiet = self.ledger.quiet().await;
+            let last = notary.sign(&ending.log).await?.filter(|last| last.at == *ending);
+            // Another node may have been faster.
+            let Some(last) = last else { return Ok(()) };
+            let head = Checkpoint::parse(&last.note.text)
+                .map_err(|_| Fault::damaged("a signed head cannot be read"))?;
+            let now = self.clock.now();
+            let previous =
+                Previous { origin: head.origin, size: head.size, root: BASE64_STANDARD.encode(head.root) };
+            let body = Body::LogOpened { previous, cause: LogCause::Period };
+            let log = ending.log.clone();
+            let job = Job {
+                expects: vec![Expect::LogAt {
+                    log: log.clone(),
+                    epoch: ending.epoch,
+                    size: signed(head.size),
+                }],
+                changes: vec![Change::CloseLog {
+                    log: log.clone(),
+                    epoch: ending.epoch,
+                    next: ending.epoch.saturating_add(1),
+                    root: head.root.to_vec(),
+                    note: Some(last.note.to_string()),
+                    at: now.as_millisecond(),
+                }],
+                entries: vec![trail::draft(&log, now, &Actor::gateway(), None, body, None)?],
+            };
+            if quiet.append(job).await? == Appended::Done {
+                tracing::info!(
+                    log,
+                    epoch = ending.epoch.saturating_add(1),
+                    "a new period: the log begins anew"
+                );
+                return Ok(());
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// Drops an epoch that has ended: its entries with everything that belongs to them, and the calls that
+    /// were opened in it. Its last head is kept. What a crash cuts short, the next attempt completes.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such epoch, it has not ended, or something of it is still needed.
+    pub async fn drop_epoch(
+        &self,
+        actor: &Actor,
+        at: &Epoch,
+        name: &str,
+        reason: &str,
+    ) -> Result<Value, Fault> {
+        if reason.trim().is_empty() || reason.len() > 4096 {
+            return Err(Fault::invalid("reason-required", "say why, in `reason`, in at most 4 KiB"));
+        }
+        let row = self.drop_calls(actor, at, name, reason).await?;
+        // At this point the log says that the epoch is dropped, and no call needs its entries.
+        let mut dropped: i64 = 0;
+        while let Some(first) = self.ledger.first_entry(at).await? {
+            let before = first.saturating_add(CHUNK).min(row.size);
+            let erase = Erase::Entries { log: at.log.clone(), epoch: at.epoch, before };
+            self.append(Job { changes: vec![Change::Erase(erase)], ..Job::default() }).await?;
+            dropped = dropped.saturating_add(before.saturating_sub(first));
+        }
+        let erase = Erase::Tree { log: at.log.clone(), epoch: at.epoch };
+        self.append(Job { changes: vec![Change::Erase(erase)], ..Job::default() }).await?;
+        if !self.ledger.settle().await.unwrap_or(false) {
+            tracing::warn!(
+                "the write-ahead log of the ledger could not be emptied: it holds what was dropped until it is"
+            );
+        }
+        Ok(json!({
+            "log": at.log,
+            "epoch": at.epoch,
+            "origin": origin(&row, name),
+            "size": row.size,
+            "root": BASE64_STANDARD.encode(&row.root),
+            "closed_at": written(from_row(row.closed_at)),
+            "dropped": dropped,
+        }))
+    }
+
+    async fn drop_calls(
+        &self,
+        actor: &Actor,
+        at: &Epoch,
+        name: &str,
+        reason: &str,
+    ) -> Result<ClosedLogRow, Fault> {
+        for _ in 0..ATTEMPTS {
+            let closed = self.ledger.closed_logs(&at.log).await?;
+            let Some(row) = closed.iter().find(|row| row.epoch == at.epoch) else {
+                return Err(self.not_closed(at).await?);
+            };
+            if row.dropped_at.is_some() {
+                return Ok(row.clone());
+            }
+            if let Some(earlier) = closed.iter().find(|row| row.epoch < at.epoch && row.dropped_at.is_none())
+            {
+                return Err(Fault::conflict(
+                    "earlier-epoch",
+                    format!(
+                        "epoch {} of the log is still there, and calls may go on from it; drop that first",
+                        earlier.epoch
+                    ),
+                ));
+            }
+            self.is_needed(at).await?;
+            let body = Body::LogDropped {
+                origin: origin(row, name),
+                size: u64::try_from(row.size).unwrap_or(0),
+                root: BASE64_STANDARD.encode(&row.root),
+            };
+            let erase =
+                Erase::Log { log: at.log.clone(), epoch: at.epoch, at: self.clock.now().as_millisecond() };
+            let expects = vec![Expect::Droppable { log: at.log.clone(), epoch: at.epoch }];
+            let detail = Some(json!({"reason": reason}));
+            let changes = vec![Change::Erase(erase)];
+            if self.note(actor, &at.log, body, detail, changes, expects).await? == Appended::Done {
+                return Ok(row.clone());
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// Refuses where something of an epoch is still needed.
+    async fn is_needed(&self, at: &Epoch) -> Result<(), Fault> {
+        let open = self.ledger.open_calls_of(at).await?;
+        if !open.is_empty() {
+            return Err(Fault::conflict(
+                "call-in-progress",
+                "a call that was opened in it is open, and is decided on its entries; report `call.ended` of it first",
+            )
+            .with("calls", json!(open)));
+        }
+        let recordings = self.ledger.recordings_of(at).await?;
+        let ids = |held: bool| -> Vec<&str> {
+            recordings.iter().filter(|(_, is)| *is || !held).map(|(id, _)| id.as_str()).collect()
+        };
+        if recordings.iter().any(|(_, held)| *held) {
+            return Err(Fault::conflict(
+                "legal-hold",
+                "a recording of a call that was opened in it is under a legal hold; counsel has to lift it first",
+            )
+            .with("recordings", json!(ids(true))));
+        }
+        if !recordings.is_empty() {
+            return Err(Fault::conflict(
+                "recordings-exist",
+                "there are recordings of calls that were opened in it, and its entries say why they may be kept; delete them first",
+            )
+            .with("recordings", json!(ids(false))));
+        }
+        Ok(())
+    }
+
+    /// Refuses where the entries of an epoch were dropped: its last head is all there is.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: they were.
+    pub async fn still_there(&self, at: &Epoch) -> Result<(), Fault> {
+        let closed = self.ledger.closed_logs(&at.log).await?;
+        let dropped = closed.iter().find(|row| row.epoch == at.epoch).and_then(|row| row.dropped_at);
+        match dropped {
+            None => Ok(()),
+            Some(dropped) => Err(Fault::new(
+                FaultKind::Gone,
+                "log-dropped",
+                format!(
+                    "the entries of this log were dropped at {}; its last head is kept",
+                    written(from_row(dropped))
+                ),
+            )),
+        }
+    }
+
+    async fn not_closed(&self, at: &Epoch) -> Result<Fault, Fault> {
+        let current = self.ledger.head(&at.log).await?.is_some_and(|head| head.epoch == at.epoch);
+        Ok(match current {
+            true => Fault::conflict(
+                "log-open",
+                "this is the epoch that the log is in; only one that has ended can be dropped (see `log_period`)",
+            ),
+            false => Fault::unknown("epoch"),
+        })
+    }
+}
+
+/// What the heads of an epoch that has ended begin with.
+fn origin(row: &ClosedLogRow, name: &str) -> String {
+    let signed = row.note.as_deref().and_then(|note| Note::parse(note).ok());
+    let signed = signed.and_then(|note| Checkpoint::parse(&note.text).ok());
+    let at = Epoch { log: row.id.clone(), epoch: row.epoch };
+    signed.map_or_else(|| crate::notary::origin(name, &at), |head| head.origin)
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// How many entries one transaction drops, so that nobody waits long for it.
+const CHUNK: i64 = 5_000;

@@ -1,0 +1,562 @@
+//! Erasure: what is known of somebody goes, and everything that was proven stays proven.
+//!
+//! Leaves, their hashes and the tree hold nobody's data and are not touched. What goes is what outsiders
+//! have said: who was on a call, what the call was called, every detail of its entries, what a consent
+//! grant says of them, and the key by which a number's pseudonyms can be told to be its own.
+//!
+//! INVARIANT: all of it goes in one transaction with the entry that says so, and with the keys of the
+//! recordings that are to be deleted. A crash after it leaves sealed media that nobody can open; the next
+//! start, or the next erasure, removes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::ask::{ConsentGrant, check_name};
+use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, parse_id};
+use crate::clock::written;
+use crate::ledger::{
+    Appended, CallRow, Change, DetailRow, Erase, Expect, GrantRow, Job, ParticipantRow, RecordingRow,
+};
+use crate::trail::{self, Actor, Body, Leaf};
+
+/// `POST /v1/erasures`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    /// Whose data, by phone number.
+    #[serde(default)]
+    pub number: Option<String>,
+    /// Whose data, by the platform's id of them.
+    #[serde(default)]
+    pub participant: Option<String>,
+    /// What becomes of the recordings of the calls that they were on.
+    pub recordings: Disposal,
+    /// Why. It is kept.
+    pub reason: String,
+}
+
+/// What becomes of recordings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Disposal {
+    /// They are deleted.
+    Delete,
+    /// They stay.
+    Keep,
+}
+
+/// Who is meant.
+#[derive(Debug)]
+enum Whom {
+    /// Whoever has this number, E.164.
+    Number(String),
+    /// Whoever the platform calls this.
+    Participant(String),
+}
+
+impl Gate {
+    /// Erases somebody from an account. Answers what went.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: nothing is known of them, a call with them is going on, or a recording of theirs has to
+    /// be kept.
+    pub async fn erase_person(&self, actor: &Actor, account: &str, asked: &Erasure) -> Result<Value, Fault> {
+        let whom = whom(asked)?;
+        check_reason(&whom, &asked.reason)?;
+        // What an earlier erasure could not remove from the store.
+        for row in self.ledger.unfinished().await? {
+            if row.account == account && row.deleted_at.is_some() {
+                self.sweep(parse_id(&row.id)?).await?;
+            }
+        }
+        for _ in 0..ATTEMPTS {
+            let found = self.whose(account, &whom).await?;
+            if found.is_nothing() {
+                return Err(unknown_subject());
+            }
+            found.may_go(asked.recordings, self.clock.now())?;
+            let (job, answer) = self.erasure(actor, account, &found, asked)?;
+            if self.append(job).await? == Appended::Done {
+                return self.after(&found, asked.recordings, answer).await;
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// What follows the transaction: sealed media are removed, and the write-ahead log is emptied.
+    async fn after(&self, found: &Found, recordings: Disposal, mut answer: Value) -> Result<Value, Fault> {
+        let mut failed = None;
+        if recordings == Disposal::Delete {
+            for row in &found.recordings {
+                if let Err(fault) = self.sweep(parse_id(&row.id)?).await {
+                    failed = Some(fault);
+                }
+            }
+        }
+        let emptied = self.ledger.settle().await.unwrap_or(false);
+        if !emptied {
+            tracing::warn!(
+                "the write-ahead log of the ledger could not be emptied: it holds what was erased until it is"
+            );
+        }
+        if let Value::Object(members) = &mut answer {
+            members.insert("write_ahead_log".into(), json!(if emptied { "emptied" } else { "pending" }));
+        }
+        match failed {
+            None => Ok(answer),
+            Some(fault) => Err(Fault {
+                detail: "they are erased, and the keys of their recordings with them; the store did not answer: send this again to have the sealed media removed".into(),
+                ..fault
+            }),
+        }
+    }
+
+    async fn whose(&self, account: &str, whom: &Whom) -> Result<Found, Fault> {
+        let mut found = Found::default();
+        match whom {
+            Whom::Number(number) => self.of_number(account, number, &mut found).await?,
+            Whom::Participant(id) => self.find_participant(account, id, &mut found).await?,
+        }
+        for row in self.ledger.grants(account).await? {
+            let grant: ConsentGrant = serde_json::from_str(&row.document)
+                .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
+            if whom.is(&grant.subject) && grant.subject != ERASED {
+                found.relying.extend(
+                    self.ledger.calls_with_grant(account, &row.id).await?.into_iter().map(|call| call.id),
+                );
+                found.grants.push((row, grant));
+            }
+        }
+        for uid in found.calls.keys() {
+            let all = (i64::MIN, String::new());
+            found.recordings.extend(self.ledger.recordings(account, Some(*uid), None, all, u32::MAX).await?);
+        }
+        Ok(found)
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
+    async fn of_number(&self, account: &str, number: &str, found: &mut Found) -> Result<(), Fault> {
+        let subject = self.subject_of(account, number).await?;
+        found.expects.push(Expect::Subject { tag: subject.tag.clone(), key: subject.key.clone() });
+        if let Some(pseudonym) = &subject.pseudonym {
+            let rows = self.ledger.calls_mentioning(account, &key_of(pseudonym)).await?;
+            found.expects.push(mentioned(account, pseudonym, rows.len()));
+            for row in rows {
+                let theirs = |call: &Known| {
+                    let of_leaves = call.leaves.iter().flat_map(subjects_of);
+                    let of_leaves = of_leaves.filter(|(_, subject)| subject == pseudonym).map(|(p, _)| *p);
+                    of_leaves.chain(call.who(|row| has_number(row, number))).collect()
+                };
+                self.know(row, theirs, found).await?;
+            }
+            found.subjects.push(subject);
+        }
+        // Where somebody was only located by their number, no pseudonym was made.
+        let located = self.ledger.details_of_type(account, "participant.located", "\"number\"").await?;
+        for detail in located {
+            let Some((call, id)) = located_as(&detail, number) else { continue };
+            let Some(row) = self.ledger.call(call).await? else { continue };
+            self.know(row, |call| call.who(|row| row.id == id).collect(), found).await?;
+        }
+        // Whatever else holds it: what others have said of a call, what auditors have asked.
+        for detail in self.ledger.details_holding(account, number).await? {
+            let call = detail.call.as_deref().and_then(|call| call.parse().ok());
+            if call.is_none_or(|call: Uuid| !found.calls.contains_key(&call)) {
+                found.details.push((detail.epoch, detail.seq));
+            }
+        }
+        Ok(())
+    }
+
+    async fn find_participant(&self, account: &str, id: &str, found: &mut Found) -> Result<(), Fault> {
+        let rows = self.ledger.calls_of_participant(account, id).await?;
+        found.expects.push(Expect::CallsOfParticipant {
+            account: account.into(),
+            id: id.into(),
+            count: i64::try_from(rows.len()).unwrap_or(i64::MAX),
+        });
+        for row in rows {
+            self.know(row, |call| call.who(|row| row.id == id).collect(), found).await?;
+        }
+        let numbers: BTreeSet<String> = found
+            .calls
+            .values()
+            .flat_map(|known| known.names.iter().filter(|row| row.id == id))
+            .filter_map(|row| crate::locate::e164(row.number.as_deref()?).ok())
+            .collect();
+        // A number's key goes with them where nobody else had the number.
+        for number in numbers {
+            let subject = self.subject_of(account, &number).await?;
+            let Some(pseudonym) = &subject.pseudonym else { continue };
+            let rows = self.ledger.calls_mentioning(account, &key_of(pseudonym)).await?;
+            let known = |row: &CallRow| {
+                row.uid.parse().ok().and_then(|uid: Uuid| found.calls.get(&uid)).is_some_and(|known| {
+                    known.names.iter().all(|row| row.id == id || !has_number(row, &number))
+                })
+            };
+            if rows.iter().all(known) {
+                found.expects.push(Expect::Subject { tag: subject.tag.clone(), key: subject.key.clone() });
+                found.expects.push(mentioned(account, pseudonym, rows.len()));
+                found.subjects.push(subject);
+            }
+        }
+        let quoted = json!(id).to_string();
+        for kind in ["audit.lookup", "audit.export"] {
+            let asked = self.ledger.details_of_type(account, kind, id).await?;
+            let asked = asked.iter().filter(|detail| detail.document.contains(&quoted));
+            found.details.extend(asked.map(|detail| (detail.epoch, detail.seq)));
+        }
+        Ok(())
+    }
+
+    /// Looks at a call that they were on, and at who they are there.
+    async fn know(
+        &self,
+        row: CallRow,
+        theirs: impl FnOnce(&Known) -> BTreeSet<u32>,
+        found: &mut Found,
+    ) -> Result<(), Fault> {
+        let uid = parse_id(&row.uid)?;
+        if let Some(known) = found.calls.get_mut(&uid) {
+            let more = theirs(known);
+            known.theirs.extend(more);
+            return Ok(());
+        }
+        let (leaves, names) = self.ledger.history(uid).await?;
+        let leaves = leaves
+            .iter()
+            .map(|leaf| serde_json::from_slice(leaf))
+            .collect::<Result<Vec<Leaf>, _>>()
+            .map_err(|_| Fault::damaged("an entry cannot be read"))?;
+        let mut known = Known { row, leaves, names, theirs: BTreeSet::new() };
+        known.theirs = theirs(&known);
+        // Leaves are many, and were looked at.
+        known.leaves = Vec::new();
+        found.calls.insert(uid, known);
+        Ok(())
+    }
+
+    async fn subject_of(&self, account: &str, number: &str) -> Result<Subject, Fault> {
+        let tag = trail::subject::tag(&self.secrets.lookup, account, number);
+        let key = self.ledger.subject(&tag).await?;
+        let pseudonym = match &key {
+            None => None,
+            Some(stored) => {
+                let key = trail::subject::open_key(&self.secrets.subjects, stored).ok_or_else(|| {
+                    Fault::damaged("a subject's key was sealed under another `subjects.key`")
+                })?;
+                Some(trail::subject::pseudonym(&key, account, number))
+            }
+        };
+        Ok(Subject { tag, key, pseudonym })
+    }
+
+    /// The one transaction.
+    fn erasure(
+        &self,
+        actor: &Actor,
+        account: &str,
+        found: &Found,
+        asked: &Erasure,
+    ) -> Result<(Job, Value), Fault> {
+        let at = self.clock.now();
+        let log = || account.to_owned();
+        let mut job = Job { expects: found.expects.clone(), ..Job::default() };
+        let erase = |job: &mut Job, erase| job.changes.push(Change::Erase(erase));
+        for subject in &found.subjects {
+            erase(&mut job, Erase::Subject { tag: subject.tag.clone() });
+            if let Some(pseudonym) = &subject.pseudonym {
+                erase(&mut job, Erase::Mentioned { log: log(), key: key_of(pseudonym) });
+            }
+        }
+        for (uid, known) in &found.calls {
+            // Nothing was added to it since, a recording for example.
+            job.expects.push(Expect::Head { call: *uid, head: parse_id(&known.row.head)? });
+            erase(&mut job, Erase::Call { uid: *uid, account: log(), body: known.context()? });
+            for participant in &known.theirs {
+                let id = known.new_name(*participant);
+                erase(&mut job, Erase::Participant { call: *uid, participant: *participant, id });
+            }
+        }
+        for (epoch, seq) in &found.details {
+            erase(&mut job, Erase::Detail { log: log(), epoch: *epoch, seq: *seq });
+        }
+        for (row, grant) in &found.grants {
+            let uid = parse_id(&row.uid)?;
+            if row.withdrawn_at.is_none() {
+                job.expects.push(Expect::GrantHolds { account: log(), id: row.id.clone() });
+                job.expects.push(Expect::CallsWithGrant {
+                    account: log(),
+                    id: row.id.clone(),
+                    calls: Vec::new(),
+                });
+                let body = Body::GrantWithdrawn { grant: uid };
+                job.entries.push(trail::draft(account, at, actor, None, body, None)?);
+            }
+            erase(&mut job, Erase::Mentioned { log: log(), key: format!("grant:{uid}") });
+            erase(&mut job, scrubbed(row, grant, at)?);
+        }
+        let mut deleted: u64 = 0;
+        for row in &found.recordings {
+            let id = parse_id(&row.id)?;
+            job.expects.push(Expect::RecordingLive { id, unheld: true });
+            if asked.recordings == Disposal::Delete {
+                job.changes.push(Change::DeleteRecording { id, at: at.as_millisecond() });
+                let body = Body::Deleted { recording: id };
+                job.entries.push(trail::draft(account, at, actor, None, body, None)?);
+                deleted = deleted.saturating_add(1);
+            }
+        }
+        let calls = u64::try_from(found.calls.len()).unwrap_or(u64::MAX);
+        let subject = found.subjects.iter().find_map(|subject| subject.pseudonym.clone());
+        let body = Body::Erased { subject: subject.clone(), calls, recordings: deleted };
+        let detail = json!({"reason": asked.reason});
+        let entry = trail::draft(account, at, actor, None, body, Some(detail))?;
+        let answer = json!({
+            "entry": entry.id,
+            "at": written(at),
+            "subject": subject,
+            "calls": calls,
+            "recordings": {
+                "deleted": deleted,
+                "kept": u64::try_from(found.recordings.len()).unwrap_or(u64::MAX).saturating_sub(deleted),
+            },
+            "consent_grants": found.grants.len(),
+        });
+        job.entries.push(entry);
+        Ok((job, answer))
+    }
+}
+
+/// A number's key in a log, and what the log calls the number; both none where there is no key.
+#[derive(Debug)]
+struct Subject {
+    tag: Vec<u8>,
+    key: Option<Vec<u8>>,
+    pseudonym: Option<String>,
+}
+
+/// A call that they were on.
+#[derive(Debug)]
+struct Known {
+    row: CallRow,
+    leaves: Vec<Leaf>,
+    names: Vec<ParticipantRow>,
+    /// Their numbers among its participants.
+    theirs: BTreeSet<u32>,
+}
+
+impl Known {
+    fn who<'k>(&'k self, is: impl Fn(&ParticipantRow) -> bool + 'k) -> impl Iterator<Item = u32> + 'k {
+        self.names.iter().filter(move |row| is(row)).filter_map(|row| u32::try_from(row.participant).ok())
+    }
+
+    /// What they are called from now on: nobody else on the call may be called so.
+    fn new_name(&self, participant: u32) -> String {
+        let mut name = format!("erased-{participant}");
+        while self.names.iter().any(|row| row.id == name && row.participant != i64::from(participant)) {
+            name.push('x');
+        }
+        name
+    }
+
+    /// What is kept of the request that opened it.
+    fn context(&self) -> Result<String, Fault> {
+        let context: Context = serde_json::from_str(&self.row.body)
+            .map_err(|_| Fault::damaged("a call's context cannot be read"))?;
+        // The digest is of few unknown digits: whoever guesses them finds it.
+        let kept = Context { digest: String::new(), aliases: Vec::new(), ..context };
+        serde_json::to_string(&kept).map_err(|_| Fault::damaged("a call's context cannot be written"))
+    }
+}
+
+/// What is known of somebody.
+#[derive(Debug, Default)]
+struct Found {
+    subjects: Vec<Subject>,
+    calls: BTreeMap<Uuid, Known>,
+    grants: Vec<(GrantRow, ConsentGrant)>,
+    /// Calls that are going on, and rely on one of the grants.
+    relying: Vec<String>,
+    /// Entries elsewhere whose details name them.
+    details: Vec<(i64, i64)>,
+    recordings: Vec<RecordingRow>,
+    expects: Vec<Expect>,
+}
+
+impl Found {
+    fn is_nothing(&self) -> bool {
+        self.subjects.is_empty() && self.calls.is_empty() && self.grants.is_empty() && self.details.is_empty()
+    }
+
+    /// Whether nothing stands against it.
+    fn may_go(&self, recordings: Disposal, now: Timestamp) -> Result<(), Fault> {
+        let open = self.calls.values().filter(|known| known.row.ended_at.is_none());
+        let mut open: Vec<&str> = open.map(|known| known.row.id.as_str()).collect();
+        open.extend(self.relying.iter().map(String::as_str));
+        open.sort_unstable();
+        open.dedup();
+        if !open.is_empty() {
+            return Err(Fault::conflict(
+                "call-in-progress",
+                "a call with them is going on, and what is decided on it needs to know them; report `call.ended` of it first",
+            )
+            .with("calls", json!(open)));
+        }
+        let held: Vec<&str> =
+            self.recordings.iter().filter(|row| row.held).map(|row| row.id.as_str()).collect();
+        if !held.is_empty() {
+            return Err(Fault::conflict(
+                "legal-hold",
+                "a recording of a call that they were on is under a legal hold, and so is what is known of it; counsel has to lift it first",
+            )
+            .with("recordings", json!(held)));
+        }
+        let kept = self.recordings.iter().filter(|_| recordings == Disposal::Delete);
+        let kept: Vec<Value> = kept
+            .filter_map(|row| {
+                let until = keep_until(row).filter(|until| *until > now)?;
+                Some(json!({"recording": row.id, "keep_until": written(until)}))
+            })
+            .collect();
+        if !kept.is_empty() {
+            return Err(Fault::conflict(
+                "retention-required",
+                "the law has a recording of a call that they were on kept for longer; erase them with `\"recordings\": \"keep\"`, or wait",
+            )
+            .with("recordings", json!(kept)));
+        }
+        Ok(())
+    }
+}
+
+impl Whom {
+    /// Whether a consent grant's subject is meant.
+    fn is(&self, subject: &str) -> bool {
+        match self {
+            Whom::Number(number) => crate::locate::e164(subject).is_ok_and(|subject| subject == *number),
+            Whom::Participant(id) => subject == id,
+        }
+    }
+
+    /// Whether a text names them.
+    fn is_named_in(&self, text: &str) -> bool {
+        match self {
+            Whom::Number(number) => digits(text).contains(number.trim_start_matches('+')),
+            Whom::Participant(id) => text.contains(id.as_str()),
+        }
+    }
+}
+
+fn whom(asked: &Erasure) -> Result<Whom, Fault> {
+    match (&asked.number, &asked.participant) {
+        (Some(number), None) => crate::locate::e164(number)
+            .map(Whom::Number)
+            .map_err(|error| Fault::invalid("invalid-number", format!("`number`: {error}"))),
+        (None, Some(id)) => {
+            check_name("`participant`", id)?;
+            Ok(Whom::Participant(id.clone()))
+        }
+        (None, None) | (Some(_), Some(_)) => {
+            Err(Fault::invalid("invalid-body", "say who is to be erased: `number`, or `participant`"))
+        }
+    }
+}
+
+fn check_reason(whom: &Whom, reason: &str) -> Result<(), Fault> {
+    if reason.trim().is_empty() || reason.len() > 4096 {
+        return Err(Fault::invalid("reason-required", "say why, in `reason`, in at most 4 KiB"));
+    }
+    if matches!(whom, Whom::Number(_)) && whom.is_named_in(reason) {
+        return Err(Fault::invalid(
+            "reason-names-them",
+            "`reason` is kept, so it may not hold the number; name the request instead, such as `request 4711`",
+        ));
+    }
+    Ok(())
+}
+
+fn unknown_subject() -> Fault {
+    Fault::new(
+        FaultKind::Unknown,
+        "unknown-subject",
+        "nothing is known of them here, or nothing any more: there is nothing to erase",
+    )
+}
+
+/// What is left of a consent grant. Its id stays, so that it cannot be registered again by mistake, unless
+/// the id itself names them.
+fn scrubbed(row: &GrantRow, grant: &ConsentGrant, at: Timestamp) -> Result<Erase, Fault> {
+    let whom = match crate::locate::e164(&grant.subject) {
+        Ok(number) => Whom::Number(number),
+        Err(_) => Whom::Participant(grant.subject.clone()),
+    };
+    let left = ConsentGrant {
+        subject: ERASED.into(),
+        basis: ERASED.into(),
+        text_version: None,
+        evidence_sha256: None,
+        ..grant.clone()
+    };
+    Ok(Erase::Grant {
+        account: row.account.clone(),
+        id: row.id.clone(),
+        as_id: if whom.is_named_in(&row.id) { format!("erased:{}", row.uid) } else { row.id.clone() },
+        document: serde_json::to_string(&left).map_err(|_| Fault::damaged("a grant cannot be written"))?,
+        at: at.as_millisecond(),
+    })
+}
+
+/// Which pseudonyms an entry gives to whom.
+fn subjects_of(leaf: &Leaf) -> &[(u32, String)] {
+    if let Body::Opened { subjects, .. } | Body::Event { subjects, .. } = &leaf.body {
+        return subjects;
+    }
+    &[]
+}
+
+/// Of which call, and as whom, somebody was located by this number.
+fn located_as(detail: &DetailRow, number: &str) -> Option<(Uuid, String)> {
+    let document: Value = serde_json::from_str(&detail.document).ok()?;
+    let said = document.pointer("/event/number")?.as_str()?;
+    if crate::locate::e164(said).ok()? != number {
+        return None;
+    }
+    let event = document.get("event")?;
+    let one = event.get("participant").and_then(Value::as_str);
+    let id = one.or_else(|| event.pointer("/participants/0").and_then(Value::as_str))?;
+    Some((detail.call.as_deref()?.parse().ok()?, id.to_owned()))
+}
+
+fn has_number(row: &ParticipantRow, number: &str) -> bool {
+    row.number.as_deref().and_then(|text| crate::locate::e164(text).ok()).is_some_and(|own| own == number)
+}
+
+fn keep_until(row: &RecordingRow) -> Option<Timestamp> {
+    let retention: Value = serde_json::from_str(&row.retention).ok()?;
+    retention.get("keep_until")?.as_str()?.parse().ok()
+}
+
+fn mentioned(account: &str, pseudonym: &str, calls: usize) -> Expect {
+    Expect::CallsMentioning {
+        log: account.into(),
+        key: key_of(pseudonym),
+        count: i64::try_from(calls).unwrap_or(i64::MAX),
+    }
+}
+
+fn key_of(pseudonym: &str) -> String {
+    format!("subject:{pseudonym}")
+}
+
+fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}
+
+/// What stands where somebody was named.
+const ERASED: &str = "erased";

@@ -1,0 +1,374 @@
+//! What is handed out of one call: proof packs, vCons, consent records. Each is logged first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
+use std::sync::Arc;
+
+use policy::{Table, What};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Fault, FaultKind, Gate, parse_id};
+use crate::audit::pack::{self, Pack, Parts, Stretch, Subject};
+use crate::export::jws::Signer;
+use crate::export::{Controller, Entry, Extras, KnownMedia, KnownPerson, Record, dpv, vcon};
+use crate::ledger::{CallRow, EntryRow, Epoch, Question};
+use crate::notary::{Proofs, SignedHead};
+use crate::trail::note::Checkpoint;
+use crate::trail::proof::TlogProof;
+use crate::trail::{Actor, Body, Detail, Leaf};
+
+/// What exports need to know beside the trail, as configured.
+#[derive(Debug, Default)]
+pub struct Exports {
+    /// Who an account's recordings are made for.
+    pub controllers: BTreeMap<String, Controller>,
+    /// Signs vCons.
+    pub signer: Option<Signer>,
+    /// Where the gateway is reached, without a slash at its end.
+    pub public_url: Option<String>,
+}
+
+/// What a proof is about.
+#[derive(Debug, Clone, Copy)]
+pub enum About<'n> {
+    /// A recording: its id.
+    Recording(&'n str),
+    /// A call: the platform's id or an alias.
+    Call(&'n str),
+    /// That a call has no recording.
+    NoRecording(&'n str),
+}
+
+/// A form in which a call's consent is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A vCon, not signed.
+    Vcon,
+    /// A vCon in a JWS.
+    SignedVcon,
+    /// Consent records by ISO/IEC TS 27560, in JSON-LD.
+    ConsentRecord,
+}
+
+/// The entries that have to do with a call, with the head that covers them.
+struct Related {
+    head: SignedHead,
+    rows: Vec<EntryRow>,
+    leaves: Vec<Leaf>,
+}
+
+impl Gate {
+    /// A proof pack: an archive that somebody who does not trust us can check without us.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such thing, no head covers it yet, or there is a recording where none was
+    /// to be.
+    pub async fn prove(&self, actor: &Actor, account: &str, about: About<'_>) -> Result<Vec<u8>, Fault> {
+        let (rows, subject) = self.about(account, about).await?;
+        let first = rows.first().ok_or_else(Fault::unknown_call)?;
+        let (of, recording) = match &subject {
+            Subject::Recording(id) => (None, Some(*id)),
+            Subject::Call(uid) => (Some(*uid), None),
+            Subject::Absence(uids) => (uids.first().copied(), None),
+        };
+        self.handed_out(actor, account, "proof-pack", of, recording).await?;
+        let mut parts = Parts::default();
+        let related = self.related(account, &rows).await?;
+        let size = related.head.size;
+        let mut proofs = Proofs::new(&self.ledger, &related.head.at, size);
+        for row in &related.rows {
+            parts.entries.push(proven(row, &mut proofs).await?);
+        }
+        let digests: BTreeSet<&str> =
+            related.leaves.iter().filter_map(|leaf| Some(leaf.body.saw()?.table.as_str())).collect();
+        for digest in digests {
+            let text = self
+                .ledger
+                .table(digest)
+                .await?
+                .ok_or_else(|| Fault::damaged("a table that decided is gone"))?;
+            parts.tables.insert(digest.to_owned(), text);
+        }
+        for (row, leaf) in related.rows.iter().zip(&related.leaves) {
+            if let (Body::Prompt { version, .. }, Some(document)) = (&leaf.body, &row.document) {
+                let document: Value = serde_json::from_str(document).unwrap_or_default();
+                parts.prompts.extend(document.get("document").map(|prompt| (*version, prompt.to_string())));
+            }
+        }
+        match &subject {
+            Subject::Recording(id) => {
+                let row = self.ledger.recording(account, *id).await?;
+                parts.envelope = row.and_then(|row| row.envelope);
+            }
+            Subject::Absence(_) => {
+                let opened = related.rows.iter().find(|row| row.epoch == related.head.at.epoch);
+                let opened = opened.ok_or_else(|| not_covered(&first.id))?;
+                let first = u64::try_from(opened.seq).unwrap_or(0);
+                let before = proofs.parts(0..first).await?;
+                let before = before.ok_or_else(|| Fault::damaged("hashes of the tree are missing"))?;
+                let leaves = self.ledger.leaves(&related.head.at, first, size).await?;
+                let leaves = leaves.into_iter().map(|(leaf, _)| leaf).collect();
+                parts.stretch = Some(Stretch { first, before, leaves });
+            }
+            Subject::Call(_) => {}
+        }
+        let now = self.clock.now();
+        let pack = Pack::new(account, &subject, now, related.head.note, parts)
+            .map_err(|error| Fault::damaged("a signed head cannot be read").because(error))?;
+        let mut archive = Cursor::new(Vec::new());
+        pack::write(&pack, &mut archive)
+            .map_err(|error| Fault::damaged("a proof pack cannot be written").because(error))?;
+        Ok(archive.into_inner())
+    }
+
+    /// A call's consent in other people's formats.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the call is unknown, or something that the form needs is not configured.
+    pub async fn export(&self, actor: &Actor, account: &str, name: &str, form: Form) -> Result<Value, Fault> {
+        let row = self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
+        let uid = parse_id(&row.uid)?;
+        let word = match form {
+            Form::Vcon | Form::SignedVcon => "vcon",
+            Form::ConsentRecord => "iso-27560",
+        };
+        self.handed_out(actor, account, word, Some(uid), None).await?;
+        let record = self.record(account, &row).await?;
+        let unfit = |error: &dyn std::error::Error| Fault::conflict("not-exportable", error.to_string());
+        match form {
+            Form::Vcon => vcon::vcon(&record).map_err(|error| unfit(&error)),
+            Form::SignedVcon => {
+                let signer = self.exports.signer.as_ref().ok_or_else(|| {
+                    Fault::conflict(
+                        "not-configured",
+                        "no certificate to sign vCons with is configured: set `vcon_signing.certificate` and `.key`",
+                    )
+                })?;
+                let vcon = vcon::vcon(&record).map_err(|error| unfit(&error))?;
+                signer.sign(&vcon).map_err(|error| Fault::damaged("a vCon cannot be signed").because(error))
+            }
+            Form::ConsentRecord => dpv::consent_records(&record).map_err(|error| unfit(&error)),
+        }
+    }
+
+    async fn record(&self, account: &str, row: &CallRow) -> Result<Record, Fault> {
+        let uid = parse_id(&row.uid)?;
+        let related = self.related(account, std::slice::from_ref(row)).await?;
+        let (_, names) = self.ledger.history(uid).await?;
+        let mut tables: BTreeMap<String, Arc<Table>> = BTreeMap::new();
+        for saw in related.leaves.iter().filter_map(|leaf| leaf.body.saw()) {
+            if !tables.contains_key(&saw.table) {
+                tables.insert(saw.table.clone(), self.table(&saw.table).await?);
+            }
+        }
+        let mut proofs = Proofs::new(&self.ledger, &related.head.at, related.head.size);
+        let mut texts = BTreeMap::new();
+        let mut entries = Vec::with_capacity(related.rows.len());
+        for entry in &related.rows {
+            let index = u64::try_from(entry.seq).unwrap_or(0);
+            let proven = proven(entry, &mut proofs).await?;
+            let proof =
+                TlogProof { extra: None, index, hashes: proven.proof, checkpoint: related.head.note.clone() };
+            texts.insert(index, proof.to_string());
+            let detail = entry.document.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            entries.push(Entry { index, leaf: entry.leaf.clone(), detail });
+        }
+        let recordings =
+            self.ledger.recordings(account, Some(uid), None, (i64::MIN, String::new()), 10_000).await?;
+        let mut media = Vec::with_capacity(recordings.len());
+        for stored in recordings {
+            media.push(KnownMedia {
+                recording: parse_id(&stored.id)?,
+                content_type: stored.content_type,
+                duration_ms: u64::try_from(stored.duration_ms).unwrap_or(0),
+                sha512: None,
+                url: None,
+                envelope: stored.envelope.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            });
+        }
+        let origin = Checkpoint::parse(&related.head.note.text)
+            .map_err(|error| Fault::damaged("a signed head cannot be read").because(error))?
+            .origin;
+        let extras = Extras {
+            account: account.to_owned(),
+            controller: self.exports.controllers.get(account).cloned(),
+            origin,
+            log_url: self.exports.public_url.as_ref().map(|url| format!("{url}/v1/log/{account}")),
+            exported_at: self.clock.now(),
+            call_id: Some(row.id.clone()),
+            people: names
+                .into_iter()
+                .map(|name| KnownPerson {
+                    number: u32::try_from(name.participant).unwrap_or(u32::MAX),
+                    id: Some(name.id),
+                    tel: name.number.as_deref().and_then(|number| crate::locate::e164(number).ok()),
+                })
+                .collect(),
+            prompts: Vec::new(),
+            grants: Vec::new(),
+            media,
+            proofs: texts,
+            tables: &|digest| tables.get(digest).cloned(),
+        };
+        Record::from_entries(&entries, extras)
+            .map_err(|error| Fault::damaged("a call cannot be exported").because(error))
+    }
+
+    /// The calls that a proof is about, and its subject.
+    async fn about(&self, account: &str, about: About<'_>) -> Result<(Vec<CallRow>, Subject), Fault> {
+        match about {
+            About::Recording(id) => {
+                let unknown = || Fault::unknown("recording");
+                let id: Uuid = id.parse().map_err(|_| unknown())?;
+                let row = self.ledger.recording(account, id).await?.ok_or_else(unknown)?;
+                let call = self.ledger.call(parse_id(&row.call)?).await?.ok_or_else(Fault::unknown_call)?;
+                Ok((vec![call], Subject::Recording(id)))
+            }
+            About::Call(name) => {
+                let call = self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
+                let uid = parse_id(&call.uid)?;
+                Ok((vec![call], Subject::Call(uid)))
+            }
+            About::NoRecording(name) => {
+                let newest =
+                    self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
+                let calls = self.ledger.calls_named(account, &newest.id).await?;
+                let mut uids = Vec::with_capacity(calls.len());
+                for call in &calls {
+                    let uid = parse_id(&call.uid)?;
+                    if self.ledger.has_recordings(uid).await? {
+                        return Err(Fault::conflict(
+                            "recording-exists",
+                            "a recording of this call was accepted: prove that one, or the call",
+                        ));
+                    }
+                    uids.push(uid);
+                }
+                Ok((calls, Subject::Absence(uids)))
+            }
+        }
+    }
+
+    async fn handed_out(
+        &self,
+        actor: &Actor,
+        account: &str,
+        form: &str,
+        of: Option<Uuid>,
+        recording: Option<Uuid>,
+    ) -> Result<(), Fault> {
+        let body = Body::Exported { form: form.into(), of, recording };
+        self.note(actor, account, body, None, Vec::new(), Vec::new()).await.map(drop)
+    }
+
+    /// The entries of these calls, those that registered what was used on them, those about their
+    /// recordings, and the gaps while they went on: as far as the newest head covers them.
+    async fn related(&self, account: &str, calls: &[CallRow]) -> Result<Related, Fault> {
+        let current = self.ledger.head(account).await?.ok_or_else(Fault::unknown_call)?;
+        let head = self.signed_head(&Epoch { log: account.into(), epoch: current.epoch }).await?;
+        let mut rows: BTreeMap<(i64, i64), EntryRow> = BTreeMap::new();
+        let mut keys: BTreeSet<(String, &[&str])> = BTreeSet::new();
+        let mut begun: Option<(i64, i64)> = None;
+        for call in calls {
+            let uid = parse_id(&call.uid)?;
+            let of_call = Question { log: account.into(), calls: Some(vec![uid]), ..Question::default() };
+            for row in self.ledger.entries(&of_call, u32::MAX).await? {
+                let leaf: Leaf = read(&row)?;
+                used(&leaf.body, &mut keys);
+                let place = (row.epoch, row.seq);
+                begun = Some(begun.map_or(place, |begun| begun.min(place)));
+                rows.insert(place, row);
+            }
+        }
+        for (key, types) in keys {
+            let types = types.iter().map(|word| (*word).to_owned()).collect();
+            let question =
+                Question { log: account.into(), keys: vec![vec![key]], types, ..Question::default() };
+            let found = self.ledger.entries(&question, u32::MAX).await?;
+            rows.extend(found.into_iter().map(|row| ((row.epoch, row.seq), row)));
+        }
+        let gaps = Question {
+            log: account.into(),
+            after: begun,
+            types: vec!["audit.gap".into()],
+            until: calls
+                .iter()
+                .map(|call| call.ended_at)
+                .collect::<Option<Vec<_>>>()
+                .and_then(|ends| ends.into_iter().max().map(|end| end.saturating_add(1))),
+            ..Question::default()
+        };
+        let found = self.ledger.entries(&gaps, u32::MAX).await?;
+        rows.extend(found.into_iter().map(|row| ((row.epoch, row.seq), row)));
+        // What the head does not cover cannot be proven with it.
+        let covered = |row: &EntryRow| {
+            row.epoch == head.at.epoch && u64::try_from(row.seq).is_ok_and(|seq| seq < head.size)
+        };
+        let rows: Vec<EntryRow> = rows.into_values().filter(covered).collect();
+        let leaves = rows.iter().map(read).collect::<Result<Vec<Leaf>, _>>()?;
+        let opened = leaves.iter().any(|leaf| matches!(leaf.body, Body::Opened { .. }));
+        match calls.first() {
+            Some(call) if !opened => Err(not_covered(&call.id)),
+            _ => Ok(Related { head, rows, leaves }),
+        }
+    }
+}
+
+/// What an entry says was used, and which entries tell more of it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
+fn used(body: &Body, keys: &mut BTreeSet<(String, &[&str])>) {
+    const PROMPT: &[&str] = &["prompt.registered"];
+    const GRANT: &[&str] = &["consent-grant.registered", "consent-grant.withdrawn"];
+    const RECORDING: &[&str] =
+        &["recording.fetched", "recording.fetch-refused", "recording.hold", "recording.deleted"];
+    let mut grant = |joined: &policy::Joined| {
+        keys.extend(joined.grant.iter().map(|grant| (format!("grant:{}", grant.grant), GRANT)));
+    };
+    match body {
+        Body::Opened { facts, .. } => facts.participants.iter().for_each(grant),
+        Body::Event { facts, .. } => match &facts.what {
+            What::Joined(joined) => grant(joined),
+            What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. } => {
+                keys.insert((format!("prompt:{}", prompt.version), PROMPT));
+            }
+            _ => {}
+        },
+        Body::Accepted { recording, .. } => {
+            keys.insert((format!("recording:{recording}"), RECORDING));
+        }
+        _ => {}
+    }
+}
+
+async fn proven(row: &EntryRow, proofs: &mut Proofs<'_>) -> Result<pack::Entry, Fault> {
+    let index = u64::try_from(row.seq).unwrap_or(0);
+    let proof = proofs.inclusion(index).await?;
+    let proof = proof.ok_or_else(|| Fault::damaged("hashes of the tree are missing"))?;
+    let detail = match (&row.salt, &row.document) {
+        (Some(salt), Some(document)) => {
+            let salt =
+                salt.as_slice().try_into().map_err(|_| Fault::damaged("a salt is not 32 bytes long"))?;
+            Some(Detail { salt, document: document.clone() })
+        }
+        _ => None,
+    };
+    Ok(pack::Entry { index, leaf: row.leaf.clone(), proof, detail })
+}
+
+fn read(row: &EntryRow) -> Result<Leaf, Fault> {
+    serde_json::from_slice(&row.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))
+}
+
+fn not_covered(call: &str) -> Fault {
+    Fault::new(
+        FaultKind::Unavailable,
+        "not-signed-yet",
+        format!(
+            "no signed head of the current log covers the call `{call}`: `serve` signs within a second; \
+             a call of an earlier epoch is proven from that epoch's export"
+        ),
+    )
+}

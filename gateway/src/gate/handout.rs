@@ -1,0 +1,183 @@
+//! A log as files: what auditors take along and verify without us.
+//!
+//! The layout is that of the served log (C2SP tlog-tiles), with the older heads that are kept, every
+//! table that ever decided, and, where they are asked for, the details that still exist.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::{Fault, Gate};
+use crate::anchoring::TIMESTAMP;
+use crate::ledger::{Epoch, Question};
+use crate::notary::{Proofs, SignedHead};
+use crate::trail::tile::{self, WIDTH};
+use crate::trail::{Actor, Body};
+
+/// Where an export goes: a directory that does not exist yet, or an archive.
+pub struct Sink(To);
+
+enum To {
+    Directory { root: PathBuf, open: Option<BufWriter<File>> },
+    Archive(Box<ZipWriter<File>>),
+}
+
+impl Sink {
+    /// A sink at this path: an archive where it ends with `.zip`, else a directory.
+    ///
+    /// # Errors
+    ///
+    /// Where it exists already, or cannot be made.
+    pub fn create(path: &Path) -> io::Result<Sink> {
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) {
+            return Ok(Sink(To::Archive(Box::new(ZipWriter::new(File::create_new(path)?)))));
+        }
+        fs::create_dir(path)?;
+        Ok(Sink(To::Directory { root: path.into(), open: None }))
+    }
+
+    /// Begins a file.
+    fn begin(&mut self, path: &str) -> io::Result<()> {
+        match &mut self.0 {
+            To::Directory { root, open } => {
+                if let Some(mut file) = open.take() {
+                    file.flush()?;
+                }
+                let path = root.join(path);
+                if let Some(parent) = path.parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                *open = Some(BufWriter::new(File::create_new(path)?));
+                Ok(())
+            }
+            To::Archive(archive) => archive
+                .start_file(path, SimpleFileOptions::default().large_file(true))
+                .map_err(io::Error::other),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.0 {
+            To::Directory { open: Some(file), .. } => file.write_all(bytes),
+            To::Directory { open: None, .. } => Err(io::Error::other("no file was begun")),
+            To::Archive(archive) => archive.write_all(bytes),
+        }
+    }
+
+    fn put(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.begin(path)?;
+        self.write(bytes)
+    }
+
+    /// Ends the export.
+    fn finish(self) -> io::Result<()> {
+        match self.0 {
+            To::Directory { open, .. } => open.map_or(Ok(()), |mut file| file.flush()),
+            To::Archive(archive) => archive.finish().map_err(io::Error::other)?.sync_all(),
+        }
+    }
+}
+
+/// Why nothing was handed out.
+#[derive(Debug, thiserror::Error)]
+pub enum HandoutError {
+    /// The gate refused or failed.
+    #[error("{}", .0.detail)]
+    Fault(Fault),
+    /// A file cannot be written.
+    #[error("the export cannot be written")]
+    Io(#[from] io::Error),
+}
+
+impl From<Fault> for HandoutError {
+    fn from(fault: Fault) -> HandoutError {
+        HandoutError::Fault(fault)
+    }
+}
+
+impl From<crate::ledger::LedgerError> for HandoutError {
+    fn from(error: crate::ledger::LedgerError) -> HandoutError {
+        HandoutError::Fault(Fault::from(error))
+    }
+}
+
+impl Gate {
+    /// Writes an epoch of a log into `sink`, up to the newest signed head, with or without details. That
+    /// it was handed out is logged first.
+    ///
+    /// # Errors
+    ///
+    /// [`HandoutError`]: nothing was signed yet, or a file cannot be written.
+    pub async fn hand_out(
+        &self,
+        actor: &Actor,
+        at: &Epoch,
+        details: bool,
+        mut sink: Sink,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<SignedHead, HandoutError> {
+        let form = if details { "log-with-details" } else { "log" };
+        let body = Body::Exported { form: form.into(), of: None, recording: None };
+        self.note(actor, &at.log, body, None, Vec::new(), Vec::new()).await?;
+        let head = self.signed_head(at).await?;
+        sink.put("checkpoint", head.note.to_string().as_bytes())?;
+        for row in self.ledger.checkpoints(at).await?.iter().filter(|row| row.kept) {
+            sink.put(&format!("checkpoints/{}", row.size), row.note.as_bytes())?;
+        }
+        for anchor in self.ledger.anchors(at).await?.iter().filter(|anchor| anchor.kind == TIMESTAMP) {
+            let name: String =
+                anchor.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+            sink.put(&format!("anchors/{}-{name}.tsr", anchor.size), &anchor.evidence)?;
+        }
+        for (digest, text) in self.ledger.tables().await? {
+            let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
+            sink.put(&format!("tables/{hex}.toml"), text.as_bytes())?;
+        }
+        let proofs = Proofs::new(&self.ledger, at, head.size);
+        for tile in tile::tiles_of(head.size) {
+            let hashes = proofs.tile(&tile).await?;
+            let hashes = hashes.ok_or_else(|| Fault::damaged("hashes of a tile are missing"))?;
+            sink.put(&tile.path(), &hashes.concat())?;
+        }
+        for bundle in tile::bundles_of(head.size) {
+            let from = bundle.index.saturating_mul(WIDTH);
+            let until = from.saturating_add(u64::from(bundle.width));
+            let leaves = self.ledger.leaves(at, from, until).await?;
+            let bytes = tile::write_bundle(leaves.iter().map(|(leaf, _)| leaf.as_slice()));
+            sink.put(&bundle.path(), &bytes.ok_or_else(|| Fault::damaged("entries are missing"))?)?;
+            progress(until, head.size);
+        }
+        if details {
+            self.put_details(at, head.size, &mut sink).await?;
+        }
+        sink.finish()?;
+        Ok(head)
+    }
+
+    async fn put_details(&self, at: &Epoch, size: u64, sink: &mut Sink) -> Result<(), HandoutError> {
+        sink.begin("details.jsonl")?;
+        let mut question =
+            Question { log: at.log.clone(), after: Some((at.epoch, -1)), ..Question::default() };
+        loop {
+            let rows = self.ledger.entries(&question, PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            question.after = Some((last.epoch, last.seq));
+            for row in &rows {
+                if row.epoch != at.epoch || u64::try_from(row.seq).unwrap_or(0) >= size {
+                    return Ok(());
+                }
+                if let (Some(salt), Some(document)) = (&row.salt, &row.document) {
+                    let line =
+                        json!({"index": row.seq, "salt": crate::trail::hex(salt), "document": document});
+                    sink.write(format!("{line}\n").as_bytes())?;
+                }
+            }
+        }
+    }
+}
+
+const PAGE: u32 = 1_000;

@@ -1,0 +1,137 @@
+//! A running gateway's log as something to verify: the same as what is handed out, read from the ledger.
+
+use tokio::runtime::Handle;
+
+use crate::audit::source::{Details, Opening, Source, SourceError};
+use crate::ledger::{Epoch, Ledger, LedgerError, Question};
+use crate::notary::{Proofs, SignedHead};
+use crate::trail::tile::{self, BundleId, TileId, WIDTH};
+
+/// An epoch of a log in the ledger. Only on a thread on which nothing else runs: it waits.
+#[derive(Debug)]
+pub struct Live {
+    ledger: Ledger,
+    head: SignedHead,
+    older: Vec<String>,
+    wait: Handle,
+}
+
+impl Live {
+    /// Up to this head.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn new(ledger: &Ledger, head: SignedHead) -> Result<Live, LedgerError> {
+        let older = ledger.checkpoints(&head.at).await?;
+        let older = older.into_iter().filter(|row| row.kept).map(|row| row.note).collect();
+        Ok(Live { ledger: ledger.clone(), head, older, wait: Handle::current() })
+    }
+
+    fn at(&self) -> &Epoch {
+        &self.head.at
+    }
+}
+
+impl Source for Live {
+    fn checkpoint(&self) -> Result<String, SourceError> {
+        Ok(self.head.note.to_string())
+    }
+
+    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError> {
+        Ok(self.older.clone())
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Vec<u8>, SourceError> {
+        let proofs = Proofs::new(&self.ledger, self.at(), self.head.size);
+        match self.wait.block_on(proofs.tile(&tile)) {
+            Ok(Some(hashes)) => Ok(hashes.concat()),
+            Ok(None) => Err(SourceError::Missing(tile.path())),
+            Err(error) => Err(unreadable(&tile.path(), error)),
+        }
+    }
+
+    fn bundle(&self, bundle: BundleId) -> Result<Vec<u8>, SourceError> {
+        let from = bundle.index.saturating_mul(WIDTH);
+        let until = from.saturating_add(u64::from(bundle.width));
+        let leaves = self
+            .wait
+            .block_on(self.ledger.leaves(self.at(), from, until))
+            .map_err(|error| unreadable(&bundle.path(), error))?;
+        tile::write_bundle(leaves.iter().map(|(leaf, _)| leaf.as_slice()))
+            .ok_or_else(|| SourceError::Missing(bundle.path()))
+    }
+
+    fn table(&self, digest: &str) -> Result<Option<String>, SourceError> {
+        self.wait.block_on(self.ledger.table(digest)).map_err(|error| unreadable(digest, error))
+    }
+
+    fn details(&self) -> Result<Details<'_>, SourceError> {
+        let question = Question {
+            log: self.at().log.clone(),
+            after: Some((self.at().epoch, -1)),
+            ..Question::default()
+        };
+        Ok(Box::new(LiveDetails { live: self, question, page: Vec::new().into_iter(), done: false }))
+    }
+}
+
+struct LiveDetails<'l> {
+    live: &'l Live,
+    question: Question,
+    page: std::vec::IntoIter<Opening>,
+    done: bool,
+}
+
+impl LiveDetails<'_> {
+    fn turn(&mut self) -> Result<(), SourceError> {
+        let read = self.live.ledger.entries(&self.question, PAGE);
+        let rows = self.live.wait.block_on(read).map_err(|error| unreadable("the details", error))?;
+        self.done = rows.is_empty();
+        let mut openings = Vec::new();
+        for row in rows {
+            let index = u64::try_from(row.seq).unwrap_or(0);
+            if row.epoch != self.live.at().epoch || index >= self.live.head.size {
+                self.done = true;
+                break;
+            }
+            self.question.after = Some((row.epoch, row.seq));
+            if let (Some(salt), Some(document)) = (row.salt, row.document) {
+                let salt = salt.as_slice().try_into().map_err(|_| {
+                    SourceError::wrong(
+                        "the details",
+                        format!("the salt of entry {index} is not 32 bytes long"),
+                    )
+                })?;
+                openings.push(Opening { index, salt, document });
+            }
+        }
+        self.page = openings.into_iter();
+        Ok(())
+    }
+}
+
+impl Iterator for LiveDetails<'_> {
+    type Item = Result<Opening, SourceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(opening) = self.page.next() {
+                return Some(Ok(opening));
+            }
+            if self.done {
+                return None;
+            }
+            if let Err(error) = self.turn() {
+                self.done = true;
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+fn unreadable(path: &str, error: LedgerError) -> SourceError {
+    SourceError::unreadable(path, error)
+}
+
+const PAGE: u32 = 1_000;

@@ -1,0 +1,218 @@
+//! Beginning a log anew where it does not go on from what was signed: an older ledger was put back, or
+//! somebody has changed it.
+//!
+//! What is there is kept as it is, as evidence; the new epoch begins with an entry that holds the head
+//! that was pinned. So everybody who has kept a head sees what was lost, and from when on.
+//!
+//! INVARIANT: an epoch that was ever signed is never signed again otherwise: the new one comes after the
+//! one of the ledger and after the one of the pin.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+
+use super::pins::Pin;
+use super::{Notary, NotaryError, epoch_of};
+use crate::clock::{Clock, millis};
+use crate::ledger::{Appended, Change, Epoch, Expect, Head, Job, Ledger, SKEW_MS};
+use crate::secrets::LogKeys;
+use crate::trail::note::{Checkpoint, Note};
+use crate::trail::{self, Actor, Body, GapCause, LogCause, Previous, SYSTEM_LOG};
+
+/// How a log was found.
+#[derive(Debug)]
+pub struct Finding {
+    /// Which log.
+    pub log: String,
+    /// What is wrong with it.
+    pub wrong: Option<Wrong>,
+    /// Its row; none where the ledger has no such log.
+    head: Option<Head>,
+    /// Its pin, where that can be read.
+    pin: Option<Pin>,
+}
+
+/// What is wrong with a log.
+#[derive(Debug, thiserror::Error)]
+pub enum Wrong {
+    /// It does not go on from what was signed.
+    #[error(transparent)]
+    Signed(NotaryError),
+    /// Its last entry lies in the future: nothing can be appended.
+    #[error("the last entry of the log `{log}` lies {seconds} s in the future")]
+    Ahead {
+        /// Which log.
+        log: String,
+        /// How far.
+        seconds: i64,
+    },
+}
+
+/// How a log goes on.
+#[derive(Debug, Clone)]
+pub struct Reopened {
+    /// Which log.
+    pub log: String,
+    /// The epoch that begins.
+    pub epoch: i64,
+    /// Its origin.
+    pub origin: String,
+    /// What its first entry goes on from.
+    pub previous: Previous,
+    /// Where the pin of the old epoch is kept.
+    pub kept: Option<PathBuf>,
+    /// Whether calls that were open are in doubt.
+    pub in_doubt: bool,
+}
+
+impl Notary {
+    /// Looks at every log, and goes on where [`Notary::open`] would refuse.
+    ///
+    /// # Errors
+    ///
+    /// [`NotaryError`] where that cannot be cured by beginning a log anew.
+    pub async fn survey(
+        ledger: Ledger,
+        clock: Clock,
+        name: Option<&str>,
+        keys: LogKeys,
+        pins: &Path,
+    ) -> Result<(Notary, Vec<Finding>), NotaryError> {
+        let notary = Notary::unread(ledger, clock, name, keys, pins)?;
+        let mut logs: BTreeSet<String> = notary.pins.logs()?.into_iter().collect();
+        logs.extend(notary.ledger.heads().await?.into_iter().map(|(log, _)| log));
+        let mut findings = Vec::with_capacity(logs.len());
+        for log in logs {
+            findings.push(notary.look(log).await?);
+        }
+        Ok((notary, findings))
+    }
+
+    async fn look(&self, log: String) -> Result<Finding, NotaryError> {
+        let head = self.ledger.head(&log).await?;
+        let (pin, unreadable) = match self.pins.read(&log) {
+            Ok(pin) => (pin, None),
+            Err(error) => (None, Some(NotaryError::Pin(error))),
+        };
+        let signed = match (&head, unreadable) {
+            (_, Some(error)) => Err(error),
+            (Some(head), None) => self.examine(&log, head).await.map(drop),
+            (None, None) => {
+                let pinned = pin.as_ref().map_or(0, |pin| pin.size);
+                Err(NotaryError::Older { log: log.clone(), pinned, found: 0 })
+            }
+        };
+        let wrong = match signed {
+            Ok(()) => self.ahead(&log, head.as_ref()),
+            Err(error) => Some(Wrong::Signed(curable(error)?)),
+        };
+        Ok(Finding { log, wrong, head, pin })
+    }
+
+    fn ahead(&self, log: &str, head: Option<&Head>) -> Option<Wrong> {
+        let ahead = head?.last_at.saturating_sub(self.clock.now().as_millisecond());
+        (ahead > SKEW_MS).then(|| Wrong::Ahead { log: log.to_owned(), seconds: ahead / 1000 })
+    }
+
+    /// Ends a log's epoch as it is, and begins the next with an entry that holds what was signed last.
+    ///
+    /// # Errors
+    ///
+    /// [`NotaryError`]; then nothing has changed, or another attempt completes it.
+    pub async fn reopen(&self, finding: &Finding, reason: &str) -> Result<Reopened, NotaryError> {
+        let log = &finding.log;
+        let ended = finding.head.as_ref().map_or(0, |head| head.epoch);
+        let pinned = finding.pin.as_ref().map_or(0, |pin| epoch_of(&pin.origin, log));
+        let next = Epoch { log: log.clone(), epoch: ended.max(pinned).saturating_add(1) };
+        let kept = self.pins.keep(log, pinned.max(if finding.pin.is_none() { ended } else { 0 }))?;
+        // At this point the pin is there twice; a crash here leaves everything as it was.
+        let (previous, note) = self.last_signed(finding).await?;
+        let now = self.clock.now();
+        let body = Body::LogOpened { previous: previous.clone(), cause: LogCause::Reopened };
+        let detail = Some(json!({"reason": reason}));
+        let actor = Actor::command_line();
+        let mut job = Job::default();
+        job.entries.push(trail::draft(log, now, &actor, None, body, detail)?);
+        // What was logged since is lost, and a withdrawal may be among it.
+        let lost = matches!(finding.wrong, Some(Wrong::Signed(NotaryError::Older { .. })));
+        let since = finding.head.as_ref().filter(|_| lost && log != SYSTEM_LOG).map(|head| head.last_at);
+        if let Some(since) = since {
+            let from = millis(since).min(now);
+            let body = Body::Gap { from, until: now, cause: GapCause::LedgerRestored };
+            job.entries.push(trail::draft(log, now, &actor, None, body, None)?);
+        }
+        if let Some(head) = &finding.head {
+            let size = i64::try_from(head.edge.size()).unwrap_or(i64::MAX);
+            job.expects.push(Expect::LogAt { log: log.clone(), epoch: head.epoch, size });
+        }
+        job.changes.push(Change::CloseLog {
+            log: log.clone(),
+            epoch: ended,
+            next: next.epoch,
+            root: finding.head.as_ref().map(|head| head.edge.root().to_vec()).unwrap_or_default(),
+            note: note.map(|note| note.to_string()),
+            at: now.as_millisecond(),
+        });
+        if self.ledger.append(job).await? == Appended::Conflict {
+            return Err(NotaryError::Grew { log: log.clone() });
+        }
+        // At this point the log goes on. The pin stays until the next head is signed, so that the same old
+        // ledger is not put back unnoticed; one that cannot be used any more goes.
+        if matches!(
+            finding.wrong,
+            Some(Wrong::Signed(NotaryError::Pin(_) | NotaryError::Swapped { .. } | NotaryError::Note { .. }))
+        ) {
+            self.pins.remove(log)?;
+        }
+        Ok(Reopened {
+            log: log.clone(),
+            epoch: next.epoch,
+            origin: self.origin(&next),
+            previous,
+            kept,
+            in_doubt: since.is_some(),
+        })
+    }
+
+    /// The last head that was signed: pinned, else stored, else the one that the ledger claims.
+    async fn last_signed(&self, finding: &Finding) -> Result<(Previous, Option<Note>), NotaryError> {
+        let previous = |origin: &str, size: u64, root: &[u8]| Previous {
+            origin: origin.to_owned(),
+            size,
+            root: BASE64_STANDARD.encode(root),
+        };
+        if let Some(pin) = &finding.pin {
+            return Ok((previous(&pin.origin, pin.size, &pin.root), Some(pin.note.clone())));
+        }
+        let Some(head) = &finding.head else { return Ok((previous("", 0, &[]), None)) };
+        let at = Epoch { log: finding.log.clone(), epoch: head.epoch };
+        if let Some(row) = self.ledger.checkpoint(&at).await?
+            && let Ok(note) = Note::parse(&row.note)
+            && let Ok(signed) = Checkpoint::parse(&note.text)
+        {
+            return Ok((previous(&signed.origin, signed.size, &signed.root), Some(note)));
+        }
+        Ok((previous(&self.origin(&at), head.edge.size(), &head.edge.root()), None))
+    }
+}
+
+/// What beginning a log anew cures.
+fn curable(error: NotaryError) -> Result<NotaryError, NotaryError> {
+    match error {
+        NotaryError::Older { .. }
+        | NotaryError::Rewritten { .. }
+        | NotaryError::Swapped { .. }
+        | NotaryError::Note { .. }
+        | NotaryError::Pin(super::PinError::Damaged { .. }) => Ok(error),
+        NotaryError::Renamed { .. }
+        | NotaryError::Grew { .. }
+        | NotaryError::Name(_)
+        | NotaryError::Pin(super::PinError::Io { .. })
+        | NotaryError::Key(_)
+        | NotaryError::Ledger(_)
+        | NotaryError::Draft(_) => Err(error),
+    }
+}

@@ -1,0 +1,278 @@
+//! The log as outsiders see it: served, exported, verified by us and by somebody else's program,
+//! damaged everywhere.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use consent_gateway::access::Role;
+use consent_gateway::config::Config;
+use consent_gateway::gate::AccountSettings;
+use consent_gateway::trail::note::{Checkpoint, Note};
+use consent_gateway::trail::tile::{bundles_of, tiles_of};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Client, Gateway, files_below, run};
+
+/// Several bundles of entries: calls, refusals, decisions.
+async fn busy(gateway: &Gateway, calls: usize) {
+    for number in 0..calls {
+        let call = format!("c{number}");
+        gateway.open(&call, "US-CA").await;
+        gateway.prompt(&call, &["caller", "agent"]).await;
+        gateway.control(&call, "start").await.expect(200);
+        gateway.advance_ms(1_000);
+        if number % 3 == 0 {
+            let no = json!({"type": "consent.withdrawn", "participant": "caller"});
+            gateway.event(&call, &no).await.expect(201);
+        }
+        gateway.event(&call, &json!({"type": "call.ended"})).await.expect(201);
+    }
+}
+
+async fn checkpoint(gateway: &Gateway) -> (String, Checkpoint) {
+    let answer = gateway.auditor.get("/v1/log/acme/checkpoint").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let text = answer.text();
+    let head = Checkpoint::parse(&Note::parse(&text).unwrap().text).unwrap();
+    (text, head)
+}
+
+/// Fetches a log as it is served.
+async fn mirror(gateway: &Gateway, to: &Path) -> Checkpoint {
+    let (text, head) = checkpoint(gateway).await;
+    std::fs::create_dir_all(to).unwrap();
+    std::fs::write(to.join("checkpoint"), text).unwrap();
+    let paths =
+        tiles_of(head.size).map(|tile| tile.path()).chain(bundles_of(head.size).map(|one| one.path()));
+    for path in paths {
+        let answer = gateway.auditor.get(&format!("/v1/log/acme/{path}")).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let file = to.join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, answer.body).unwrap();
+    }
+    head
+}
+
+/// Exports the log with the program, and writes the trust file beside it.
+fn export(gateway: &Gateway, name: &str, more: &[&str]) -> (PathBuf, PathBuf) {
+    let (data, out) = (gateway.data(), gateway.dir.path().join(name));
+    let trust = gateway.dir.path().join("trust");
+    let (data, out_text) = (data.to_str().unwrap(), out.to_str().unwrap());
+    let args = [&["--data", data, "audit", "export", "acme", "--out", out_text], more].concat();
+    let (code, _, err) = run(&args);
+    assert_eq!(code, 0, "{err}");
+    let (code, told, err) = run(&["--data", data, "audit", "key", "acme"]);
+    assert_eq!(code, 0, "{err}");
+    std::fs::write(&trust, told).unwrap();
+    (out, trust)
+}
+
+fn verify(what: &Path, trust: &Path, more: &[&str]) -> (i32, Value) {
+    let args = ["audit", "verify", what.to_str().unwrap(), "--trust", trust.to_str().unwrap(), "--json"];
+    let (code, out, err) = run(&[&args, more].concat());
+    (code, serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}")))
+}
+
+/// What somebody else's program says.
+fn theirs(directory: &Path, trust: &Path, older: Option<&Path>) -> Result<String, String> {
+    let python = std::env::var("GATEWAY_TEST_PYTHON")
+        .expect("run the tests with tests/run: it sets GATEWAY_TEST_PYTHON");
+    let trust = std::fs::read_to_string(trust).unwrap();
+    let vkey = trust.lines().find_map(|line| line.strip_prefix("log ")).unwrap().to_owned();
+    let output = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop/tlog.py"))
+        .arg(directory)
+        .arg(vkey)
+        .args(older)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_elses_program_verifies_the_log_as_served_and_as_exported() {
+    let gateway = Gateway::start().await;
+    busy(&gateway, 40).await;
+    let older = gateway.dir.path().join("older");
+    std::fs::write(&older, checkpoint(&gateway).await.0).unwrap();
+    busy_more(&gateway, 40, 80).await;
+    let served = gateway.dir.path().join("served");
+    let head = mirror(&gateway, &served).await;
+    assert!(head.size > 300, "{}", head.size);
+    let (exported, trust) = export(&gateway, "exported", &["--details"]);
+    let (archive, _) = export(&gateway, "exported.zip", &[]);
+    for directory in [&served, &exported] {
+        theirs(directory, &trust, Some(&older))
+            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    }
+    let since = ["--since", older.to_str().unwrap()];
+    for what in [&exported, &archive] {
+        let (code, told) = verify(what, &trust, &since);
+        assert_eq!((code, &told["verdict"]), (0, &json!("good")), "{told}");
+        assert!(told["report"]["decisions"].as_u64().unwrap() > 250, "{told}");
+    }
+    // Without the tables the decisions cannot be computed again.
+    let (code, told) = verify(&served, &trust, &since);
+    assert_eq!((code, &told["verdict"]), (3, &json!("incomplete")), "{told}");
+    // And the ledger itself.
+    let data = gateway.data();
+    let (code, out, err) = run(&["--data", data.to_str().unwrap(), "audit", "verify", "acme", "--json"]);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+async fn busy_more(gateway: &Gateway, from: usize, until: usize) {
+    for number in from..until {
+        let call = format!("d{number}");
+        gateway.open(&call, "DE").await;
+        gateway.control(&call, "start").await.problem(403, "consent-required");
+        gateway.event(&call, &json!({"type": "call.ended"})).await.expect(201);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_changed_in_an_export_is_found_by_us_and_by_them() {
+    let gateway = Gateway::start().await;
+    busy(&gateway, 80).await;
+    checkpoint(&gateway).await;
+    let (exported, trust) = export(&gateway, "exported", &["--details"]);
+    assert_eq!(verify(&exported, &trust, &[]).0, 0);
+    let mut files = files_below(&exported);
+    files.sort();
+    let mut looked_at = 0;
+    for file in files {
+        let name = file.strip_prefix(&exported).unwrap().to_str().unwrap().to_owned();
+        let whole = std::fs::read(&file).unwrap();
+        let is_ours_alone =
+            name.starts_with("tables") || name == "details.jsonl" || name.starts_with("checkpoints");
+        let places = [0, whole.len() / 3, whole.len() / 2, whole.len() - 1];
+        let flips = places.map(|at| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            ("flipped", Some(bytes))
+        });
+        let cut = ("cut", Some(whole[..whole.len() - whole.len() / 4 - 1].to_vec()));
+        for (how, damaged) in flips.into_iter().chain([cut, ("gone", None)]) {
+            match &damaged {
+                Some(bytes) => std::fs::write(&file, bytes).unwrap(),
+                None => std::fs::remove_file(&file).unwrap(),
+            }
+            // A log without its details, or without older heads, is a whole one: they may be erased.
+            let may_be_missing =
+                how == "gone" && (name == "details.jsonl" || name.starts_with("checkpoints"));
+            let (code, told) = verify(&exported, &trust, &[]);
+            if may_be_missing {
+                assert_eq!(code, 0, "{name} {how}: {told}");
+            } else if !(how == "cut" && name == "details.jsonl") {
+                assert_ne!(code, 0, "{name} {how}: {told}");
+            }
+            if !is_ours_alone {
+                assert!(theirs(&exported, &trust, None).is_err(), "{name} {how}");
+            }
+            looked_at += 1;
+        }
+        std::fs::write(&file, &whole).unwrap();
+    }
+    assert!(looked_at > 30, "{looked_at}");
+    assert_eq!(verify(&exported, &trust, &[]).0, 0);
+}
+
+#[tokio::test]
+async fn tiles_are_cached_for_ever_and_nothing_beyond_the_head_is_served() {
+    let gateway = Gateway::start().await;
+    busy(&gateway, 80).await;
+    let (_, head) = checkpoint(&gateway).await;
+    let get = async |path: &str| gateway.auditor.get(&format!("/v1/log/acme/{path}")).await;
+    let caching = |answer: &Answer| answer.headers["cache-control"].to_str().unwrap().to_owned();
+    let full = get("tile/entries/000").await;
+    assert_eq!((full.status, caching(&full).as_str()), (200, "private, max-age=31536000, immutable"));
+    assert_eq!(full.headers["content-type"], "application/octet-stream");
+    let rest = head.size % 256;
+    let partial = get(&format!("tile/0/001.p/{rest}")).await;
+    assert_eq!((partial.status, caching(&partial).as_str()), (200, "private, max-age=300"));
+    assert_eq!(partial.body.len() as u64, rest * 32);
+    let more = rest + 1;
+    for beyond in [
+        "tile/0/001",
+        &format!("tile/0/001.p/{more}"),
+        "tile/0/002.p/1",
+        "tile/1/000",
+        "tile/2/000.p/1",
+        "tile/entries/001",
+        "tile/entries/002.p/1",
+        "tile/0/1",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/64/000",
+        "tile/0/..%2f..%2fcheckpoint",
+        "tile/x/000",
+        "tile/",
+    ] {
+        assert_eq!(get(beyond).await.status, 404, "{beyond}");
+    }
+    let head = get("checkpoint").await;
+    assert_eq!(
+        (caching(&head).as_str(), &head.headers["content-type"]),
+        ("no-cache", &"text/plain; charset=utf-8".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn a_log_is_its_accounts_own_unless_it_makes_it_public() {
+    let gateway = Gateway::start().await;
+    let open = AccountSettings { public_log: true, ..AccountSettings::default() };
+    let people = crate::harness::add_account(gateway.gate(), "open", &open).await;
+    let of_open =
+        Client::new(gateway.running.address, people.iter().find(|one| one.role == Role::Auditor).unwrap());
+    let stranger = Client::stranger(gateway.running.address);
+    for path in ["checkpoint", "tile/entries/000.p/1"] {
+        let (acme, open) = (format!("/v1/log/acme/{path}"), format!("/v1/log/open/{path}"));
+        assert_eq!(gateway.auditor.get(&acme).await.status, 200);
+        assert_eq!(of_open.get(&acme).await.status, 404);
+        assert_eq!(gateway.recorder.get(&acme).await.status, 403);
+        assert_eq!(gateway.listener.get(&acme).await.status, 403);
+        assert_eq!(stranger.get(&acme).await.status, 401);
+        assert_eq!(stranger.get(&open).await.status, 200);
+        assert_eq!(gateway.auditor.get(&open).await.status, 200);
+    }
+    assert_eq!(stranger.get("/v1/log/nobody/checkpoint").await.status, 401);
+    assert_eq!(gateway.auditor.get("/v1/log/nobody/checkpoint").await.status, 404);
+    assert_eq!(gateway.auditor.get("/v1/log/system/checkpoint").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_are_kept_in_a_write_once_place_and_verify_what_comes_later() {
+    let place = tempfile::tempdir().unwrap();
+    let text = format!("[write_once]\ndirectory = {:?}\n", place.path().to_str().unwrap());
+    let config: Config = Config { ..toml_config(&text) };
+    let gateway = Gateway::with(config, AccountSettings::default()).await;
+    checkpoint(&gateway).await;
+    let kept = loop {
+        let kept: Vec<PathBuf> = files_below(place.path())
+            .into_iter()
+            .filter(|path| path.to_str().unwrap().contains("acme"))
+            .collect();
+        if let Some(first) = kept.first() {
+            break first.clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    busy(&gateway, 5).await;
+    checkpoint(&gateway).await;
+    let (exported, trust) = export(&gateway, "exported", &[]);
+    let (code, told) = verify(&exported, &trust, &["--since", kept.to_str().unwrap()]);
+    assert_eq!(code, 0, "{told}");
+    // One that was signed for something else does not go on.
+    let (exported, _) = export(&gateway, "again", &[]);
+    let text = std::fs::read_to_string(&kept).unwrap().replace('1', "2");
+    let forged = place.path().join("forged");
+    std::fs::write(&forged, text).unwrap();
+    assert_ne!(verify(&exported, &trust, &["--since", forged.to_str().unwrap()]).0, 0);
+}
+
+fn toml_config(text: &str) -> Config {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    Config::read(file.path()).unwrap()
+}
