@@ -139,7 +139,6 @@ impl Gate {
         Ok(found)
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     async fn of_number(&self, account: &str, number: &str, found: &mut Found) -> Result<(), Fault> {
         let subject = self.subject_of(account, number).await?;
         found.expects.push(Expect::Subject { tag: subject.tag.clone(), key: subject.key.clone() });
