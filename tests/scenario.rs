@@ -14,6 +14,8 @@ mod openapi;
 mod place;
 mod presence;
 mod prompt;
+mod purposes;
+mod questions;
 mod recordings;
 mod refusal;
 mod roles;
