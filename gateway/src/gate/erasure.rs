@@ -120,7 +120,7 @@ impl Gate {
         let mut found = Found::default();
         match whom {
             Whom::Number(number) => self.of_number(account, number, &mut found).await?,
-            Whom::Participant(id) => self.find_participant(account, id, &mut found).await?,
+            Whom::Participant(id) => self.of_participant(account, id, &mut found).await?,
         }
         for row in self.ledger.grants(account).await? {
             let grant: ConsentGrant = serde_json::from_str(&row.document)
@@ -172,7 +172,7 @@ impl Gate {
         Ok(())
     }
 
-    async fn find_participant(&self, account: &str, id: &str, found: &mut Found) -> Result<(), Fault> {
+    async fn of_participant(&self, account: &str, id: &str, found: &mut Found) -> Result<(), Fault> {
         let rows = self.ledger.calls_of_participant(account, id).await?;
         found.expects.push(Expect::CallsOfParticipant {
             account: account.into(),

@@ -218,7 +218,8 @@ fn subjects(question: &Question) -> Vec<Subject> {
     }
     for keys in &question.keys {
         let keys_are = format!("log = ? AND key IN ({})", marks(keys.len()));
-        let values = || std::iter::once(log()).chain(keys.iter().map(|key| sought(key).into())).collect::<Vec<_>>();
+        let values =
+            || std::iter::once(log()).chain(keys.iter().map(|key| sought(key).into())).collect::<Vec<_>>();
         all.push(Subject {
             calls: Piece::new(format!("SELECT call FROM call_mention WHERE {keys_are}"), values()),
             entries: Some(Piece::new(

@@ -56,6 +56,7 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         Body::Erased { .. } => "Somebody's personal data were erased.".into(),
         Body::Heartbeat {}
         | Body::LogOpened { .. }
+        | Body::LogDropped { .. }
         | Body::LogKey { .. }
         | Body::LogDropped { .. }
         | Body::Account {}
