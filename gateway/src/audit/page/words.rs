@@ -58,7 +58,6 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         | Body::LogOpened { .. }
         | Body::LogDropped { .. }
         | Body::LogKey { .. }
-        | Body::LogDropped { .. }
         | Body::Account {}
         | Body::Credential { .. }
         | Body::CredentialRevoked { .. }
