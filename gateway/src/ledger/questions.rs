@@ -73,7 +73,7 @@ impl Ledger {
     /// Whether a key is mentioned by few enough calls that it is quickest to go through them.
     async fn is_mentioned_seldom(&self, log: &str, key: &str) -> Result<bool, LedgerError> {
         let sql =
-            "SELECT count(*) FROM (SELECT 1 FROM call_mention WHERE log = ? AND key = ? LIMIT ?) AS some";
+            "SELECT count(*) FROM (SELECT 1 FROM call_mention WHERE log = ? AND key = ? LIMIT ?) AS found";
         let count: i64 = ask!(&self.pool, query_scalar, fetch_one, sql, log, sought(key), SELDOM)?;
         Ok(count < SELDOM)
     }
