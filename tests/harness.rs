@@ -62,7 +62,7 @@ impl Gateway {
         let config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
             data: dir.path().join("data"),
-            ledger: place.as_ref().map(|place| place.url.clone()),
+            ledger: place.as_ref().map(|place| consent_gateway::config::LedgerUrl::new(place.url.as_str())),
             ..config
         };
         let running = serve::start(&config, clock.clone()).await.unwrap();
