@@ -16,6 +16,8 @@ mod openapi;
 mod place;
 mod presence;
 mod prompt;
+mod purposes;
+mod questions;
 mod recordings;
 mod refusal;
 mod reopen;

@@ -10,7 +10,7 @@ use super::{is_blocked, is_permitted, of, person};
 use crate::harness::{Gateway, wav};
 
 /// A gateway whose table has what these stories need.
-async fn gateway() -> (Gateway, tempfile::TempDir) {
+pub(super) async fn gateway() -> (Gateway, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let path: PathBuf = dir.path().join("table.toml");
     std::fs::write(&path, TABLE).unwrap();

@@ -141,7 +141,6 @@ struct Audience {
 
 impl Audience {
     /// None where the recording is not one of the call's.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     fn of(leaves: &[Leaf], id: Uuid) -> Option<Audience> {
         let accepted = leaves
             .iter()
@@ -154,18 +153,7 @@ impl Audience {
                 joined.for_each(|joined| audience.joins(joined, facts.started_at, leaf.at, &mut stays));
             }
             if let Body::Event { facts, .. } = &leaf.body {
-                match &facts.what {
-                    What::Joined(joined) => audience.joins(joined, leaf.at, leaf.at, &mut stays),
-                    What::Located { participant, .. } => drop(stays.persons.insert(*participant)),
-                    What::Answered { participant, by: AnsweredBy::Machine } => {
-                        audience.machines.insert(*participant);
-                    }
-                    What::Answered { participant, by: AnsweredBy::Human } => {
-                        audience.machines.remove(participant);
-                    }
-                    What::Left { participants } => stays.leave(participants, leaf.at),
-                    _ => {}
-                }
+                audience.hears(&facts.what, leaf.at, &mut stays);
             }
             for person in leaf.body.saw().into_iter().flat_map(|saw| &saw.participants) {
                 audience.heard.extend(person.prompt.clone().map(|prompt| (person.p, prompt)));
@@ -177,6 +165,36 @@ impl Audience {
         audience.one_party = saw.requirement.starts_with(policy::Parties::One.as_str());
         audience.people = stays.during(spans);
         Some(audience)
+    }
+
+    fn hears(&mut self, what: &What, at: Timestamp, stays: &mut Stays) {
+        match what {
+            What::Joined(joined) => self.joins(joined, at, at, stays),
+            // Whoever can be located is a person.
+            What::Located { participant, .. } => stays.persons.extend([*participant]),
+            What::Answered { participant, by: AnsweredBy::Machine } => self.machines.extend([*participant]),
+            What::Answered { participant, by: AnsweredBy::Human } => {
+                self.machines.remove(participant);
+            }
+            What::Left { participants } => stays.leave(participants, at),
+            What::PromptStarted { .. }
+            | What::PromptCompleted { .. }
+            | What::PromptInterrupted { .. }
+            | What::ConsentGiven { .. }
+            | What::ConsentDeclined { .. }
+            | What::ConsentWithdrawn { .. }
+            | What::AnnouncementRecorded { .. }
+            | What::ToneStarted
+            | What::ToneStopped
+            | What::Control(_)
+            | What::RecordingStarted
+            | What::RecordingPaused
+            | What::RecordingResumed
+            | What::RecordingStopped
+            | What::Accepted { .. }
+            | What::Ended
+            | What::Gap => {}
+        }
     }
 
     fn joins(&mut self, joined: &Joined, from: Timestamp, logged: Timestamp, stays: &mut Stays) {

@@ -8,6 +8,7 @@
 
 use uuid::Uuid;
 
+use super::reads::sought;
 use super::sql::{Statement, Value, ask};
 use super::{EntryRow, Ledger, LedgerError, Pool, SKEW_MS};
 
@@ -212,12 +213,13 @@ fn subjects(question: &Question) -> Vec<Subject> {
     if let Some(participant) = &question.participant {
         let sql = "SELECT participant.call FROM participant JOIN call ON call.uid = participant.call \
              WHERE participant.id = ? AND call.account = ?";
-        let calls = Piece::new(sql, [participant.into(), log()]);
+        let calls = Piece::new(sql, [sought(participant).into(), log()]);
         all.push(Subject { calls, entries: None });
     }
     for keys in &question.keys {
         let keys_are = format!("log = ? AND key IN ({})", marks(keys.len()));
-        let values = || std::iter::once(log()).chain(keys.iter().map(Value::from)).collect::<Vec<_>>();
+        let values =
+            || std::iter::once(log()).chain(keys.iter().map(|key| sought(key).into())).collect::<Vec<_>>();
         all.push(Subject {
             calls: Piece::new(format!("SELECT call FROM call_mention WHERE {keys_are}"), values()),
             entries: Some(Piece::new(
@@ -320,7 +322,7 @@ fn select(
         piece.add(subject.condition(log));
     }
     if !question.types.is_empty() {
-        let types = question.types.iter().map(Value::from);
+        let types = question.types.iter().map(|word| sought(word).into());
         piece.bind(&format!(" AND entry.type IN ({})", marks(question.types.len())), types);
     }
     if let Some(from) = question.from {

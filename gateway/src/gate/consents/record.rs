@@ -56,8 +56,9 @@ impl Record {
             format!("{} ({})", leaf.actor.credential, leaf.actor.role),
         ];
         words.extend(self.saw().map(|saw| saw.recording.clone()));
-        words.extend(self.refusal().map(str::to_owned));
-        words.extend(self.recording().map(|id| format!("recording {id}")));
+        let says = self.says();
+        words.extend(says.refusal.map(str::to_owned));
+        words.extend(says.recording.map(|id| format!("recording {id}")));
         words.join("  ")
     }
 
@@ -69,111 +70,105 @@ impl Record {
         self.leaf.body.saw()
     }
 
-    /// Whom it is about, by their numbers; empty where it is about the call.
-    pub(super) fn about(&self) -> Vec<u32> {
-        match self.what() {
-            Some(
-                What::PromptStarted { participants, .. }
-                | What::PromptCompleted { participants, .. }
-                | What::PromptInterrupted { participants }
-                | What::ConsentGiven { participants, .. }
-                | What::ConsentDeclined { participants }
-                | What::ConsentWithdrawn { participants }
-                | What::AnnouncementRecorded { participants }
-                | What::Left { participants },
-            ) => participants.clone(),
-            Some(What::Joined(joined)) => vec![joined.participant],
-            Some(What::Located { participant, .. } | What::Answered { participant, .. }) => {
-                vec![*participant]
-            }
-            Some(
-                What::ToneStarted
-                | What::ToneStopped
-                | What::Control(_)
-                | What::RecordingStarted
-                | What::RecordingPaused
-                | What::RecordingResumed
-                | What::RecordingStopped
-                | What::Accepted { .. }
-                | What::Ended
-                | What::Gap,
-            )
-            | None => Vec::new(),
-        }
-    }
-
-    /// What they said, and by which method.
-    pub(super) fn said(&self) -> (&'static str, String) {
-        let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
-        match self.what() {
-            Some(What::ConsentGiven { method, .. }) => ("yes", word(json!(method))),
-            Some(What::ConsentDeclined { .. }) => ("no", String::new()),
-            Some(What::ConsentWithdrawn { .. }) => ("withdrawn", String::new()),
-            Some(_) | None => ("", String::new()),
-        }
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
-    pub(super) fn reported_by(&self) -> &str {
+    /// What it says, beside what the policy saw.
+    pub(super) fn says(&self) -> Says<'_> {
+        let nothing = Says::default();
         match &self.leaf.body {
-            Body::Event { reported_by, .. } => reported_by.as_deref().unwrap_or_default(),
-            _ => "",
-        }
-    }
-
-    /// The code of a refusal.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
-    pub(super) fn refusal(&self) -> Option<&str> {
-        match &self.leaf.body {
-            Body::ControlRefused { code, .. }
-            | Body::Refused { code, .. }
-            | Body::FetchRefused { code, .. } => Some(code),
-            _ => None,
-        }
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
-    pub(super) fn subjects(&self) -> Vec<&str> {
-        match &self.leaf.body {
-            Body::Opened { subjects, .. } | Body::Event { subjects, .. } => {
-                subjects.iter().map(|(_, pseudonym)| pseudonym.as_str()).collect()
+            Body::Opened { subjects, .. } => Says { subjects: pseudonyms(subjects), ..nothing },
+            Body::Event { facts, subjects, reported_by, .. } => Says {
+                subjects: pseudonyms(subjects),
+                reported_by: reported_by.as_deref().unwrap_or_default(),
+                ..Says::of(&facts.what)
+            },
+            Body::ControlRefused { code, .. } | Body::Refused { code, .. } => {
+                Says { refusal: Some(code), ..nothing }
             }
-            Body::Lookup { subject, .. } | Body::Erased { subject, .. } => {
-                subject.iter().map(String::as_str).collect()
+            Body::FetchRefused { recording, code } => {
+                Says { recording: Some(*recording), refusal: Some(code), ..nothing }
             }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The gateway's id of the version of a prompt that was played or registered.
-    pub(super) fn prompt(&self) -> Option<String> {
-        match (&self.leaf.body, self.what()) {
-            (Body::Prompt { version, .. }, _) => Some(version.to_string()),
-            (_, Some(What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. })) => {
-                Some(prompt.version.clone())
-            }
-            _ => None,
-        }
-    }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
-    pub(super) fn recording(&self) -> Option<Uuid> {
-        match &self.leaf.body {
             Body::Accepted { recording, .. }
             | Body::Fetched { recording, .. }
-            | Body::FetchRefused { recording, .. }
             | Body::Deleted { recording }
-            | Body::Held { recording, .. } => Some(*recording),
-            Body::Exported { recording, .. } => *recording,
-            _ => None,
+            | Body::Held { recording, .. } => Says { recording: Some(*recording), ..nothing },
+            Body::Exported { recording, .. } => Says { recording: *recording, ..nothing },
+            Body::Lookup { subject, .. } | Body::Erased { subject, .. } => {
+                Says { subjects: subject.iter().map(String::as_str).collect(), ..nothing }
+            }
+            Body::Prompt { version, .. } => Says { prompt: Some(version.to_string()), ..nothing },
+            Body::Gap { .. }
+            | Body::Heartbeat {}
+            | Body::LogOpened { .. }
+            | Body::LogKey { .. }
+            | Body::LogDropped { .. }
+            | Body::Grant { .. }
+            | Body::GrantWithdrawn { .. }
+            | Body::Account {}
+            | Body::AccountLaw { .. }
+            | Body::Credential { .. }
+            | Body::CredentialRevoked { .. }
+            | Body::Key { .. }
+            | Body::KeyRetired { .. }
+            | Body::Table { .. }
+            | Body::TableProposed { .. }
+            | Body::ProposalDecided { .. } => nothing,
         }
     }
+}
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
-    fn what(&self) -> Option<&What> {
-        match &self.leaf.body {
-            Body::Event { facts, .. } | Body::Accepted { facts, .. } => Some(&facts.what),
-            _ => None,
+/// What an entry says, beside what the policy saw.
+#[derive(Debug, Default)]
+pub(super) struct Says<'e> {
+    /// Whom it is about, by their numbers; empty where it is about the call.
+    pub(super) about: Vec<u32>,
+    /// What they said: `yes`, `no` or `withdrawn`.
+    pub(super) said: &'static str,
+    /// By which method.
+    pub(super) method: String,
+    /// Who noticed.
+    pub(super) reported_by: &'e str,
+    /// The code of a refusal.
+    pub(super) refusal: Option<&'e str>,
+    /// Pseudonyms.
+    pub(super) subjects: Vec<&'e str>,
+    /// The gateway's id of the version of a prompt that was played or registered.
+    pub(super) prompt: Option<String>,
+    /// Which recording.
+    pub(super) recording: Option<Uuid>,
+}
+
+impl Says<'_> {
+    fn of(what: &What) -> Self {
+        let about = |participants: &[u32]| Says { about: participants.to_vec(), ..Says::default() };
+        match what {
+            What::PromptStarted { participants, prompt }
+            | What::PromptCompleted { participants, prompt, .. } => {
+                Says { prompt: Some(prompt.version.clone()), ..about(participants) }
+            }
+            What::ConsentGiven { participants, method } => {
+                let method = json!(method).as_str().unwrap_or_default().to_owned();
+                Says { said: "yes", method, ..about(participants) }
+            }
+            What::ConsentDeclined { participants } => Says { said: "no", ..about(participants) },
+            What::ConsentWithdrawn { participants } => Says { said: "withdrawn", ..about(participants) },
+            What::PromptInterrupted { participants }
+            | What::AnnouncementRecorded { participants }
+            | What::Left { participants } => about(participants),
+            What::Joined(joined) => about(&[joined.participant]),
+            What::Located { participant, .. } | What::Answered { participant, .. } => about(&[*participant]),
+            What::ToneStarted
+            | What::ToneStopped
+            | What::Control(_)
+            | What::RecordingStarted
+            | What::RecordingPaused
+            | What::RecordingResumed
+            | What::RecordingStopped
+            | What::Accepted { .. }
+            | What::Ended
+            | What::Gap => Says::default(),
         }
     }
+}
+
+fn pseudonyms(subjects: &[(u32, String)]) -> Vec<&str> {
+    subjects.iter().map(|(_, pseudonym)| pseudonym.as_str()).collect()
 }

@@ -19,7 +19,7 @@ impl Gate {
     /// Where the ledger fails.
     pub async fn sheet(&self, account: &str, records: &[Record]) -> Result<Vec<u8>, Fault> {
         let calls = once(records.iter().filter_map(Record::call));
-        let prompts = once(records.iter().filter_map(Record::prompt));
+        let prompts = once(records.iter().filter_map(|record| record.says().prompt));
         let people = self.ledger.names_on(&calls).await?;
         let prompts = self.ledger.prompt_versions(account, &prompts).await?;
         let names = Names {
@@ -112,11 +112,10 @@ fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
         let places = person.places.iter().map(|place| format!("{} {}", place.code, word(&place.evidence)));
         format!("{}: {}", name(person.p), joined(places, ", "))
     });
-    let refusal = record.refusal().map(str::to_owned);
-    let why = refusal.into_iter().chain(saw.and_then(|saw| saw.why.as_deref()).map(|why| reason(why, &name)));
-    let (said, method) = record.said();
-    let prompt = record.prompt();
-    let prompt = prompt.map(|uid| names.prompts.get(&uid).cloned().unwrap_or(uid));
+    let says = record.says();
+    let seen = saw.and_then(|saw| saw.why.as_deref()).map(|why| reason(why, &name));
+    let why = says.refusal.map(str::to_owned).into_iter().chain(seen);
+    let prompt = says.prompt.map(|uid| names.prompts.get(&uid).cloned().unwrap_or(uid));
     let leaf = &record.leaf;
     [
         record.row.epoch.to_string(),
@@ -125,19 +124,19 @@ fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
         leaf.kind.clone(),
         record.row.call_id.clone().unwrap_or_default(),
         joined(participants, "; "),
-        joined(record.about().into_iter().map(name), "; "),
-        said.to_owned(),
-        method,
-        record.reported_by().to_owned(),
+        joined(says.about.into_iter().map(name), "; "),
+        says.said.to_owned(),
+        says.method,
+        says.reported_by.to_owned(),
         leaf.actor.credential.clone(),
         leaf.actor.role.clone(),
         saw.map(|saw| saw.recording.clone()).unwrap_or_default(),
         joined(why, "; "),
         saw.map(|saw| saw.requirement.clone()).unwrap_or_default(),
         joined(places, "; "),
-        record.subjects().join(" "),
+        says.subjects.join(" "),
         prompt.unwrap_or_default(),
-        record.recording().map(|id| id.to_string()).unwrap_or_default(),
+        says.recording.map(|id| id.to_string()).unwrap_or_default(),
         saw.map(|saw| saw.table.clone()).unwrap_or_default(),
         leaf.id.to_string(),
         trail::hex(&record.row.leaf_hash),

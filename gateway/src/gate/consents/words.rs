@@ -21,6 +21,7 @@ pub const TYPES: &[&str] = &[
     "erasure.executed",
     "key.added",
     "key.retired",
+    "log.dropped",
     "log.key-rotated",
     "log.opened",
     "participant.answered",
