@@ -34,8 +34,8 @@ use uuid::Uuid;
 
 pub use archive::{PackError, write};
 pub use check::verify_pack;
-pub use manifest::{FORMAT, Kind, Manifest, Said};
 pub(super) use manifest::is_asserted;
+pub use manifest::{FORMAT, Kind, Manifest, Said};
 pub use read::read;
 
 use super::{Details, Witnessed};

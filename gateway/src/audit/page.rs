@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::pack::{Entry, Kind, Pack, is_asserted};
 use crate::trail::{Body, Leaf, hex, leaf_hash};
-use html::{Column, Html, code, esc};
+use html::{Column, Html, code, esc, ticks};
 use story::{Story, accepts};
 use words::{moment, seconds};
 
@@ -178,7 +178,8 @@ impl<'p> Page<'p> {
 
     fn recorded(&self) -> Option<Recorded> {
         let (_, leaf) = self.leaves.iter().find(|(_, leaf)| accepts(self.pack, leaf))?;
-        let Body::Accepted { recording, envelope, media, bytes, keys, spans, keep_until, delete_by, .. } = &leaf.body
+        let Body::Accepted { recording, envelope, media, bytes, keys, spans, keep_until, delete_by, .. } =
+            &leaf.body
         else {
             return None;
         };
@@ -201,19 +202,34 @@ impl<'p> Page<'p> {
         html.paragraph("All times are UTC, by the gateway’s clock unless something else is said.");
         let mut facts: Vec<(&str, String)> = Vec::new();
         if let Some(name) = &manifest.call_id {
-            facts.push(("Call", format!("{} <span class=\"soft\">(the platform’s name for it)</span>", code(name))));
+            facts.push((
+                "Call",
+                format!("{} <span class=\"soft\">(the platform’s name for it)</span>", code(name)),
+            ));
         }
         for uid in &manifest.calls {
-            facts.push(("In the log", format!("{} <span class=\"soft\">(the gateway’s name for the call)</span>", code(&uid.to_string()))));
+            facts.push((
+                "In the log",
+                format!(
+                    "{} <span class=\"soft\">(the gateway’s name for the call)</span>",
+                    code(&uid.to_string())
+                ),
+            ));
         }
         if let Some(recorded) = self.recorded() {
             let spans = recorded.spans.iter().map(|(from, until)| {
-                format!("<li>{} to {} ({})</li>", moment(*from), moment(*until), seconds(length_ms(*from, *until)))
+                format!(
+                    "<li>{} to {} ({})</li>",
+                    moment(*from),
+                    moment(*until),
+                    seconds(length_ms(*from, *until))
+                )
             });
             facts.push(("Recording", code(&recorded.id.to_string())));
             facts.push(("What it holds", format!("<ul class=\"plain\">{}</ul>", spans.collect::<String>())));
             facts.push(("Accepted", moment(recorded.at)));
-            let kept = |at: Option<Timestamp>| at.map_or_else(|| "the law of this call sets no date".into(), moment);
+            let kept =
+                |at: Option<Timestamp>| at.map_or_else(|| "the law of this call sets no date".into(), moment);
             facts.push(("To be kept until", kept(recorded.keep_until)));
             facts.push(("To be deleted by", kept(recorded.delete_by)));
             facts.push((
@@ -223,7 +239,7 @@ impl<'p> Page<'p> {
                     recorded.keys.iter().map(|key| code(key)).collect::<Vec<_>>().join(", ")
                 ),
             ));
-            facts.push(("Now", self.became_of(recorded.id)));
+            facts.push(("What became of it", self.became_of(recorded.id)));
         }
         facts.push(("Account", code(&manifest.account)));
         facts.push(("Log", format!("{}, at {} entries", code(&manifest.origin), manifest.size)));
@@ -251,7 +267,8 @@ impl<'p> Page<'p> {
             1 => "handed out once".into(),
             fetched => format!("handed out {fetched} times"),
         };
-        format!("stored, {hold}, {times}")
+        let size = self.pack.manifest.size;
+        format!("stored, {hold}, {times} <span class=\"soft\">(when the log had {size} entries)</span>")
     }
 
     fn call(&self, html: &mut Html, story: &Story) {
@@ -281,19 +298,27 @@ impl<'p> Page<'p> {
             facts.push(("Other names", listed(&story.aliases)));
         }
         html.facts(&facts);
-        let when = if self.recorded().is_some() { "When it was accepted" } else { "At the end" };
-        let columns =
-            [Column("Participant", ""), Column("Role", ""), Column("Where", ""), Column(when, ""), Column("Relies on", "")];
+        let columns = [
+            Column("Participant", ""),
+            Column("Role", ""),
+            Column("Where", ""),
+            Column("When recording began", ""),
+            Column("At the end of the call", ""),
+            Column("Relies on", ""),
+        ];
         let rows = story.people.iter().map(|(number, person)| {
             let name = match &person.name {
                 Some(name) => esc(name),
                 None => format!("participant {number} <span class=\"soft\">(name not disclosed)</span>"),
             };
             let pseudonym = person.pseudonym.as_ref().map(|one| {
-                format!("<br><span class=\"soft\">phone number known as {}</span>", code(one))
+                format!("<br><span class=\"soft\">phone number known in the log as {}</span>", code(one))
             });
-            let places: Vec<String> =
-                person.places.iter().map(|place| format!("<li>{}</li>", esc(&words::place(place.code, Some(place.evidence))))).collect();
+            let places: Vec<String> = person
+                .places
+                .iter()
+                .map(|place| format!("<li>{}</li>", esc(&words::place(place.code, Some(place.evidence)))))
+                .collect();
             let places = match places.is_empty() {
                 true => "not known".into(),
                 false => format!("<ul class=\"plain\">{}</ul>", places.concat()),
@@ -302,12 +327,15 @@ impl<'p> Page<'p> {
                 || "the call alone".into(),
                 |grant| format!("consent given before, {}", code(grant)),
             );
-            let state = person.state.as_deref().map_or_else(String::new, |state| esc(words::state(state)));
+            let state = |state: &Option<String>| {
+                state.as_deref().map_or_else(|| "–".into(), |state| esc(words::state(state)))
+            };
             vec![
                 format!("{name}{}", pseudonym.unwrap_or_default()),
                 words::role(person.role).into(),
                 places,
-                state,
+                state(&person.began),
+                state(&person.state),
                 grant,
             ]
         });
@@ -334,7 +362,9 @@ impl<'p> Page<'p> {
         let rows = story.played.iter().map(|one| {
             let what = match one.played_ms {
                 None => "began to play".to_owned(),
-                Some(ms) => format!("played to its end: {} of {}", seconds(ms), seconds(one.prompt.duration_ms)),
+                Some(ms) => {
+                    format!("played to its end: {} of {}", seconds(ms), seconds(one.prompt.duration_ms))
+                }
             };
             vec![one.index.to_string(), moment(one.at), esc(&story.names_of(&one.to)), what]
         });
@@ -353,7 +383,9 @@ impl<'p> Page<'p> {
         let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
         // A language tag has only letters, digits and hyphens; anything else stands as text alone.
         let language = text("language");
-        html.raw(&format!("<blockquote lang=\"{}\">", esc(language))).text(text("text")).raw("</blockquote>\n");
+        html.raw(&format!("<blockquote lang=\"{}\">", esc(language)))
+            .text(text("text"))
+            .raw("</blockquote>\n");
         let mut facts = vec![("Prompt", code(version)), ("Language", esc(language))];
         if let Some(ms) = document.get("duration_ms").and_then(Value::as_u64) {
             facts.push(("Length", seconds(ms)));
@@ -384,8 +416,18 @@ impl<'p> Page<'p> {
             Column("Evidence that the platform names", ""),
         ];
         let rows = story.answers.iter().map(|answer| {
-            let late = if answer.late { " <span class=\"soft\">(reported late, within what the account allows)</span>" } else { "" };
-            let evidence = answer.evidence.as_ref().map_or_else(|| "none disclosed".into(), |evidence| esc(evidence));
+            let late = if answer.late {
+                " <span class=\"soft\">(reported late, within what the account allows)</span>"
+            } else {
+                ""
+            };
+            let evidence =
+                answer.evidence.iter().map(|(word, what)| format!("<li>{word} {}</li>", code(what)));
+            let evidence: String = evidence.collect();
+            let evidence = match evidence.is_empty() {
+                true => "none disclosed".into(),
+                false => format!("<ul class=\"plain\">{evidence}</ul>"),
+            };
             vec![
                 answer.index.to_string(),
                 moment(answer.at),
@@ -401,17 +443,19 @@ impl<'p> Page<'p> {
     fn law(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
         html.section(&format!("law-{number}"), &format!("What the law asked{of}"));
         if let Some(what) = &story.unjudged {
-            html.paragraph(&format!("This could not be computed from the pack: {}.", esc(what))).end_section();
+            html.paragraph(&format!("This could not be computed from the pack: {}.", esc(what)))
+                .end_section();
             return;
         }
         if let (Some(asked), Some((index, table))) = (&story.asked, &story.judged) {
             html.paragraph(&format!(
-                "All rules that counted together, at entry {index}: <strong>{}</strong>. The rules stand in the table {}, which is in this pack, with plain words and sources for each.",
+                "All rules that counted, taken together: <strong>{}</strong>. They stand in the table {}, which is in this pack, as they were when entry {index} was decided.",
                 esc(&words::requirement(asked)),
                 code(table)
             ));
         }
-        let columns = [Column("Because of", ""), Column("Place", ""), Column("The rule", ""), Column("Sources", "")];
+        let columns =
+            [Column("Because of", ""), Column("Place", ""), Column("The rule", ""), Column("Sources", "")];
         let rows: Vec<Vec<String>> = story.rules.iter().map(|rule| self.rule(story, rule)).collect();
         html.table("Every rule that counted", &columns, &rows);
         html.paragraph(
@@ -435,7 +479,7 @@ impl<'p> Page<'p> {
         let sources: String = rule.citations.iter().map(|one| format!("<li>{}</li>", esc(one))).collect();
         let sources =
             if sources.is_empty() { "none".into() } else { format!("<ul class=\"plain\">{sources}</ul>") };
-        vec![esc(&subject), place, esc(&rule.says), sources]
+        vec![esc(&subject), place, ticks(&rule.says), sources]
     }
 
     fn story_of(&self, leaf: &Leaf) -> Option<&Story> {
@@ -450,20 +494,31 @@ impl<'p> Page<'p> {
             Column("Logged", "time"),
             Column("Whose word", ""),
             Column("What happened", ""),
-            Column("What the gateway decided on it", ""),
+            Column("From then on, recording is", ""),
         ];
         let rows = self.leaves.iter().map(|(entry, leaf)| {
             let story = self.story_of(leaf);
             let decided = leaf.body.saw().zip(story).map(|(saw, story)| esc(&words::decided(saw, story)));
-            let claimed = leaf.fact().and_then(|fact| fact.at).filter(|at| leaf.call.is_some() && *at != leaf.at);
-            let claimed = claimed
-                .map(|at| format!("<br><span class=\"soft\">by the platform’s clock {}</span>", moment(at)));
-            let purpose = entry.document().and_then(|document| Some(document.get("purpose")?.as_str()?.to_owned()));
+            let claimed =
+                leaf.fact().and_then(|fact| fact.at).filter(|at| leaf.call.is_some() && *at != leaf.at);
+            let claimed = claimed.map(|at| {
+                format!("<br><span class=\"soft\">by the platform’s clock<br>{}</span>", moment(at))
+            });
+            let purpose =
+                entry.document().and_then(|document| Some(document.get("purpose")?.as_str()?.to_owned()));
             let purpose = purpose.map(|purpose| format!(" Purpose: {}", esc(&purpose)));
             vec![
                 entry.index.to_string(),
                 format!("{}{}", moment(leaf.at), claimed.unwrap_or_default()),
-                format!("{}<br><span class=\"soft\">{}</span>", whose(&leaf.body), code(&leaf.actor.credential)),
+                format!(
+                    "{}<br><span class=\"soft\">{}<br>{}</span>",
+                    whose(&leaf.body),
+                    match is_asserted(&leaf.body) || leaf.actor.role == "gateway" {
+                        true => esc(&leaf.actor.role),
+                        false => format!("asked by {}", esc(&leaf.actor.role)),
+                    },
+                    code(&leaf.actor.credential)
+                ),
                 format!("{}{}", esc(&words::happened(leaf, story)), purpose.unwrap_or_default()),
                 decided.unwrap_or_default(),
             ]
@@ -482,7 +537,11 @@ impl<'p> Page<'p> {
             html.raw("<ul>\n");
             for (entry, leaf) in leaves {
                 let words = words::happened(leaf, self.story_of(leaf));
-                html.raw(&format!("<li>{} <span class=\"soft\">(entry {})</span></li>\n", esc(&words), entry.index));
+                html.raw(&format!(
+                    "<li>{} <span class=\"soft\">(entry {})</span></li>\n",
+                    esc(&words),
+                    entry.index
+                ));
             }
             html.raw("</ul>\n");
         };
@@ -532,7 +591,11 @@ impl<'p> Page<'p> {
                 html.raw("<li>That no other call had this name. The pack shows every call that the operator says had it; the names of others are not disclosed.</li>\n");
             }
         }
-        let hidden = self.leaves.iter().filter(|(entry, leaf)| leaf.detail.is_some() && entry.detail.is_none()).count();
+        let hidden = self
+            .leaves
+            .iter()
+            .filter(|(entry, leaf)| leaf.detail.is_some() && entry.detail.is_none())
+            .count();
         if hidden > 0 {
             html.raw(&format!("<li>What stood in the details of {hidden} entries: they were erased, or not disclosed.</li>\n"));
         }
@@ -545,7 +608,13 @@ impl<'p> Page<'p> {
         let mut facts: Vec<(&str, String)> = Vec::new();
         if let Some(recorded) = self.recorded() {
             facts.push(("Sealed media, SHA-256", code(&recorded.media)));
-            facts.push(("Envelope, SHA-256", format!("{} <span class=\"soft\">(without its wrapped keys)</span>", code(&recorded.envelope))));
+            facts.push((
+                "Envelope, SHA-256",
+                format!(
+                    "{} <span class=\"soft\">(without its wrapped keys)</span>",
+                    code(&recorded.envelope)
+                ),
+            ));
         }
         for digest in self.pack.tables.keys() {
             facts.push(("Table", code(digest)));
@@ -553,20 +622,19 @@ impl<'p> Page<'p> {
         html.facts(&facts);
         html.element("h3", "The signed head of the log");
         html.raw("<pre>").text(&self.pack.checkpoint.to_string()).raw("</pre>\n");
-        let columns =
-            [Column("Entry", "number"), Column("Type", ""), Column("Leaf hash (RFC 6962, SHA-256)", "hash"), Column("Detail", "")];
+        let columns = [
+            Column("Entry", "number"),
+            Column("Type", ""),
+            Column("Leaf hash (RFC 6962, SHA-256)", "hash"),
+            Column("Detail", ""),
+        ];
         let rows = self.leaves.iter().map(|(entry, leaf)| {
             let detail = match (&leaf.detail, &entry.detail) {
                 (None, _) => "has none",
                 (Some(_), Some(_)) => "disclosed",
                 (Some(_), None) => "erased, or not disclosed",
             };
-            vec![
-                entry.index.to_string(),
-                code(&leaf.kind),
-                hex(&leaf_hash(&entry.leaf)),
-                detail.into(),
-            ]
+            vec![entry.index.to_string(), code(&leaf.kind), hex(&leaf_hash(&entry.leaf)), detail.into()]
         });
         html.table("The entries", &columns, &rows.collect::<Vec<_>>());
         html.end_section();

@@ -33,8 +33,12 @@ pub fn write(pack: &Pack, out: impl Write + Seek) -> Result<(), PackError> {
     for entry in &pack.entries {
         let index = entry.index;
         put(&format!("{ENTRIES}/{index}.json"), &entry.leaf)?;
-        let proof =
-            TlogProof { extra: None, index, hashes: entry.proof.clone(), checkpoint: pack.checkpoint.clone() };
+        let proof = TlogProof {
+            extra: None,
+            index,
+            hashes: entry.proof.clone(),
+            checkpoint: pack.checkpoint.clone(),
+        };
         put(&format!("{PROOFS}/{index}.tlog-proof"), proof.to_string().as_bytes())?;
         if let Some(detail) = &entry.detail {
             let disclosed = Disclosed { salt: hex(&detail.salt), document: detail.document.clone() };
@@ -42,7 +46,8 @@ pub fn write(pack: &Pack, out: impl Write + Seek) -> Result<(), PackError> {
         }
     }
     for (digest, text) in &pack.tables {
-        let path = crate::audit::source::table_path(digest).ok_or_else(|| PackError::Digest(digest.clone()))?;
+        let path =
+            crate::audit::source::table_path(digest).ok_or_else(|| PackError::Digest(digest.clone()))?;
         put(&path, text.as_bytes())?;
     }
     for (version, document) in &pack.prompts {

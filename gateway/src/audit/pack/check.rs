@@ -26,7 +26,8 @@ use crate::trail::{Body, Leaf, hex};
 ///
 /// [`Failure`], naming the entry that is wrong where it is one.
 pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> Result<PackReport, Failure> {
-    let head = Checkpoint::parse(&pack.checkpoint.text).map_err(|error| Failure::tampered(error.to_string()))?;
+    let head =
+        Checkpoint::parse(&pack.checkpoint.text).map_err(|error| Failure::tampered(error.to_string()))?;
     is_named(&head.origin, trust)?;
     let accepted = trust.check(&pack.checkpoint).map_err(distrust)?;
     let (leaves, details) = proven(pack, &head)?;
@@ -48,15 +49,22 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
                 is_media(media, leaf).map_err(|failure| failure.at(index))?;
                 media_is_there = true;
             } else {
-                warnings.push("the sealed media were not given: that they are those that were accepted is not verified".into());
+                warnings.push(
+                    "the sealed media were not given: that they are those that were accepted is not verified"
+                        .into(),
+                );
             }
             if !envelope_is_there {
                 warnings.push("the envelope is not in the pack".into());
             }
-            warnings.push(format!("what happened after the log had {} entries is not in the pack", head.size));
+            warnings
+                .push(format!("what happened after the log had {} entries is not in the pack", head.size));
         }
         Kind::Call => {
-            warnings.push(format!("what happened on the call after the log had {} entries is not in the pack", head.size));
+            warnings.push(format!(
+                "what happened on the call after the log had {} entries is not in the pack",
+                head.size
+            ));
         }
         Kind::Absence => absent(pack, &head, &leaves)?,
     }
@@ -68,7 +76,10 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     }
     let hidden = details.committed.saturating_sub(details.present);
     if hidden > 0 {
-        warnings.push(format!("{hidden} of {} details were erased or not disclosed; what stood in them is not verified", details.committed));
+        warnings.push(format!(
+            "{hidden} of {} details were erased or not disclosed; what stood in them is not verified",
+            details.committed
+        ));
     }
     Ok(PackReport {
         kind: pack.manifest.kind,
@@ -121,7 +132,8 @@ fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
     if said.format != super::manifest::FORMAT {
         return Err(Failure::unusable(format!("this program does not know the format `{}`", said.format)));
     }
-    let subject = said.subject().ok_or_else(|| Failure::tampered("`pack.json` does not say what the pack is about"))?;
+    let subject =
+        said.subject().ok_or_else(|| Failure::tampered("`pack.json` does not say what the pack is about"))?;
     let computed =
         Manifest::of(&said.account, &subject, said.made_at, head, &pack.entries, pack.stretch.as_ref());
     if (Manifest { made_by: said.made_by.clone(), ..computed }) != *said {
@@ -203,7 +215,9 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
             Some((*index, entry.document()?.get("document")?.clone()))
         });
         let Some((index, disclosed)) = disclosed else {
-            return Err(Failure::incomplete(format!("`{path}`: the entry that registered it, with its detail, is missing")));
+            return Err(Failure::incomplete(format!(
+                "`{path}`: the entry that registered it, with its detail, is missing"
+            )));
         };
         let document: Option<serde_json::Value> = serde_json::from_str(document).ok();
         if document != Some(disclosed) {
@@ -220,7 +234,9 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
         match version.and_then(|version| registered.get(&version)) {
             Some((_, duration_ms)) if *duration_ms == prompt.duration_ms => {}
             Some(_) => {
-                return Err(Failure::tampered("a prompt is said to last otherwise than was registered").at(*index));
+                return Err(
+                    Failure::tampered("a prompt is said to last otherwise than was registered").at(*index)
+                );
             }
             None => drop(unknown.insert(prompt.version.clone())),
         }
@@ -228,16 +244,18 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
     if !unknown.is_empty() {
         warnings.push(format!(
             "the registration of {} is not in the pack: what was played is not verified",
-            unknown.into_iter().map(|version| format!("the prompt `{version}`")).collect::<Vec<_>>().join(", ")
+            unknown
+                .into_iter()
+                .map(|version| format!("the prompt `{version}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
         ));
     }
     Ok(())
 }
 
 fn acceptance<'l>(pack: &Pack, leaves: &'l BTreeMap<u64, Leaf>) -> Result<(u64, &'l Leaf), Failure> {
-    let accepts = |leaf: &Leaf| {
-        matches!(&leaf.body, Body::Accepted { recording, .. } if Some(*recording) == pack.manifest.recording)
-    };
+    let accepts = |leaf: &Leaf| matches!(&leaf.body, Body::Accepted { recording, .. } if Some(*recording) == pack.manifest.recording);
     let accepted = leaves.iter().find(|(_, leaf)| accepts(leaf));
     let (index, leaf) =
         accepted.ok_or_else(|| Failure::incomplete("the entry that accepted the recording is missing"))?;
@@ -248,8 +266,8 @@ fn acceptance<'l>(pack: &Pack, leaves: &'l BTreeMap<u64, Leaf>) -> Result<(u64, 
 fn envelope(pack: &Pack, leaf: &Leaf) -> Result<bool, Failure> {
     let Some(document) = &pack.envelope else { return Ok(false) };
     let Body::Accepted { recording, envelope, media, bytes, .. } = &leaf.body else { return Ok(false) };
-    let read: Envelope =
-        serde_json::from_str(document).map_err(|error| Failure::tampered(format!("`envelope.json`: {error}")))?;
+    let read: Envelope = serde_json::from_str(document)
+        .map_err(|error| Failure::tampered(format!("`envelope.json`: {error}")))?;
     let bare = serde_json::to_vec(&Envelope { keys: Vec::new(), ..read.clone() }).unwrap_or_default();
     let same = hex(&Sha256::digest(bare)) == *envelope
         && hex(&read.sha256) == *media
@@ -277,7 +295,9 @@ fn is_media(from: &mut dyn Read, leaf: &Leaf) -> Result<(), Failure> {
         length = length.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
     }
     if length != *bytes {
-        return Err(Failure::tampered(format!("the sealed media have {length} bytes, and {bytes} were accepted")));
+        return Err(Failure::tampered(format!(
+            "the sealed media have {length} bytes, and {bytes} were accepted"
+        )));
     }
     match hex(&hash.finalize()) == *media {
         true => Ok(()),
@@ -297,7 +317,8 @@ fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Resul
     };
     for uid in &pack.manifest.calls {
         let index = opened(uid).filter(|index| index >= first);
-        let index = index.ok_or_else(|| Failure::incomplete("the stretch begins after the call was opened"))?;
+        let index =
+            index.ok_or_else(|| Failure::incomplete("the stretch begins after the call was opened"))?;
         let name = super::manifest::name_of(*uid, &pack.entries);
         if name.is_none() || name != pack.manifest.call_id {
             return Err(Failure::incomplete("which call it opens is not disclosed, or is another").at(index));

@@ -29,7 +29,8 @@ use crate::trail::tree::Hash;
 /// [`Failure`] where it is no pack, or a file of it is missing or damaged.
 pub fn read(from: impl Read + Seek) -> Result<Pack, Failure> {
     let zip = Zip::new(from, MAX_FILES)?;
-    let reader = Reader { unread: Cell::new(zip.names().into_iter().collect()), zip, left: Cell::new(MAX_BYTES) };
+    let reader =
+        Reader { unread: Cell::new(zip.names().into_iter().collect()), zip, left: Cell::new(MAX_BYTES) };
     let manifest: Manifest = json(MANIFEST, &reader.must(MANIFEST, MAX_MANIFEST)?)?;
     let checkpoint = text(CHECKPOINT, reader.must(CHECKPOINT, limits::CHECKPOINT)?)?;
     let checkpoint = Note::parse(&checkpoint).map_err(|error| wrong(CHECKPOINT, error.to_string()))?;
@@ -45,7 +46,8 @@ pub fn read(from: impl Read + Seek) -> Result<Pack, Failure> {
         if let Some(hex) = name("tables/", ".toml") {
             tables.insert(format!("sha256:{hex}"), text(&path, reader.must(&path, limits::TABLE)?)?);
         } else if let Some(version) = name("prompts/", ".json") {
-            let version: Uuid = version.parse().map_err(|_| wrong(&path, "its name is no id of a prompt".into()))?;
+            let version: Uuid =
+                version.parse().map_err(|_| wrong(&path, "its name is no id of a prompt".into()))?;
             prompts.insert(version, text(&path, reader.must(&path, limits::DETAIL)?)?);
         }
     }
@@ -146,4 +148,3 @@ const MAX_BYTES: u64 = 1024 * 1024 * 1024;
 const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
 const MAX_PAGE: u64 = 64 * 1024 * 1024;
 const MAX_ENTRY: u64 = 65_535;
-

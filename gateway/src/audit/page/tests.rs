@@ -84,7 +84,8 @@ fn what_outsiders_wrote_is_text_and_nothing_else() {
 fn the_page_loads_nothing_and_runs_nothing() {
     let page = page(&story_pack());
     assert!(page.contains("default-src 'none'; style-src 'sha256-"));
-    for never in ["<script", "src=", "http://", "https://", "@import", "url(", "style=\"", "<link", "onclick"] {
+    for never in ["<script", "src=", "http://", "https://", "@import", "url(", "style=\"", "<link", "onclick"]
+    {
         assert!(!page.contains(never), "{never}");
     }
     // The policy lets in this very style sheet.
@@ -113,10 +114,18 @@ fn the_page_is_well_formed_and_can_be_read_by_a_screen_reader() {
     assert!(open.is_empty(), "{open:?}");
     // One heading of the first level, none skipped; every table has a caption and heads with a scope.
     assert_eq!(page.matches("<h1>").count(), 1);
-    let levels: Vec<u8> = page.match_indices("<h").filter_map(|(at, _)| page.as_bytes()[at + 2].is_ascii_digit().then(|| page.as_bytes()[at + 2] - b'0')).collect();
+    let levels: Vec<u8> = page
+        .match_indices("<h")
+        .filter_map(|(at, _)| {
+            page.as_bytes()[at + 2].is_ascii_digit().then(|| page.as_bytes()[at + 2] - b'0')
+        })
+        .collect();
     assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
     assert_eq!(page.matches("<table>").count(), page.matches("<caption>").count());
-    assert_eq!(page.matches("<th").count() - page.matches("<thead").count(), page.matches("scope=\"").count());
+    assert_eq!(
+        page.matches("<th").count() - page.matches("<thead").count(),
+        page.matches("scope=\"").count()
+    );
     // What the contents lead to is there.
     for link in page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert_eq!(page.matches(&format!("id=\"{link}\"")).count(), 1, "{link}");

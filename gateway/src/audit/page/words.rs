@@ -21,10 +21,19 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         Body::ControlRefused { code, .. } => {
             format!("The platform asked to record, and was refused: {}.", refusal(code))
         }
-        Body::Accepted { bytes, .. } => {
-            format!("The recording was accepted: every second of it is covered. Sealed, it has {bytes} bytes.")
+        Body::Accepted { bytes, spans, .. } => {
+            let spans: Vec<String> = spans
+                .iter()
+                .map(|(from, until)| format!("{} to {}", moment(*from), moment(*until)))
+                .collect();
+            format!(
+                "A recording was accepted: consent covers every second from {}. Sealed, it has {bytes} bytes.",
+                spans.join(", and from ")
+            )
         }
-        Body::Refused { code, .. } => format!("An upload was refused, and nothing of it kept: {}.", refusal(code)),
+        Body::Refused { code, .. } => {
+            format!("An upload was refused, and nothing of it kept: {}.", refusal(code))
+        }
         Body::Gap { from, until, .. } => format!(
             "The trail could not be written from {} to {}: what was reported then may be missing.",
             moment(*from),
@@ -41,7 +50,9 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
             format!("A prompt of {} was registered.", seconds(*duration_ms))
         }
         Body::Grant { from, until, .. } => match until {
-            Some(until) => format!("Consent given before was registered, from {} to {}.", moment(*from), moment(*until)),
+            Some(until) => {
+                format!("Consent given before was registered, from {} to {}.", moment(*from), moment(*until))
+            }
             None => format!("Consent given before was registered, from {} on.", moment(*from)),
         },
         Body::GrantWithdrawn { .. } => "Consent given before was withdrawn.".into(),
@@ -65,7 +76,9 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
 
 fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
     match &facts.what {
-        What::PromptStarted { participants, .. } => format!("A prompt began to play to {}.", names(participants)),
+        What::PromptStarted { participants, .. } => {
+            format!("A prompt began to play to {}.", names(participants))
+        }
         What::PromptCompleted { participants, played_ms, .. } => {
             format!("The prompt was played to its end to {}: {}.", names(participants), seconds(*played_ms))
         }
@@ -114,17 +127,17 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
 /// What the gateway answered.
 pub(super) fn decided(saw: &Saw, story: &Story) -> String {
     let mut words = match (saw.recording.as_str(), &saw.why) {
-        ("permitted", _) => "recording permitted".to_owned(),
-        (_, Some(why)) => format!("recording blocked: {}", why_not(why, story)),
-        (_, None) => "recording blocked".into(),
+        ("permitted", _) => "permitted".to_owned(),
+        (_, Some(why)) => format!("not permitted: {}", why_not(why, story)),
+        (_, None) => "not permitted".into(),
     };
     match saw.action.as_str() {
         "none" => {}
-        "pause" => words.push_str("; told to pause"),
-        "stop" => words.push_str("; told to stop"),
-        "resume" => words.push_str("; may ask to resume"),
-        "end-call" => words.push_str("; told to end the call"),
-        other => words.push_str(&format!("; told `{other}`")),
+        "pause" => words.push_str("; the platform is told to pause"),
+        "stop" => words.push_str("; the platform is told to stop"),
+        "resume" => words.push_str("; the platform may ask to resume"),
+        "end-call" => words.push_str("; the platform is told to end the call"),
+        other => words.push_str(&format!("; the platform is told `{other}`")),
     }
     words
 }

@@ -487,7 +487,7 @@ mod the_law_desk {
 
     #[test]
     fn a_version_that_loosens_and_does_not_say_so_is_found_where_the_tables_are_there() {
-        let strict = crate::serve::DEFAULT_TABLE.to_owned();
+        let strict = TABLE.to_owned();
         let loose = strict.replacen(
             "announcement_must_be_recorded = true",
             "announcement_must_be_recorded = false",
