@@ -52,7 +52,6 @@ pub(crate) struct Log {
 pub(crate) struct Going {
     pub(crate) call: Call,
     pub(crate) head: Uuid,
-    pub(crate) name: String,
 }
 
 pub(crate) fn recorder() -> Actor {
@@ -170,7 +169,7 @@ impl Log {
             "direction": "inbound", "aliases": [format!("{name}-leg-b")]});
         let draft =
             trail::draft(ACCOUNT, self.now, &recorder(), Some((uid, None)), body, Some(detail)).unwrap();
-        self.calls.insert(uid, Going { call, head: draft.id, name: name.into() });
+        self.calls.insert(uid, Going { call, head: draft.id });
         self.drafts.push(draft);
         uid
     }
@@ -394,13 +393,13 @@ impl Log {
     pub(crate) fn entries_of(&self, call: Uuid, recording: Option<Uuid>) -> Vec<usize> {
         let about = |draft: &Draft| {
             let leaf: trail::Leaf = serde_json::from_slice(&draft.leaf).unwrap();
-            match leaf.body {
-                Body::Prompt { .. } | Body::Gap { .. } => true,
-                Body::Fetched { recording: id, .. }
-                | Body::Deleted { recording: id }
-                | Body::Held { recording: id, .. } => recording == Some(id),
-                _ => draft.call == Some(call),
-            }
+            let taken_along = matches!(leaf.body, Body::Prompt { .. } | Body::Gap { .. });
+            let of_recording = matches!(
+                leaf.body,
+                Body::Fetched { recording: id, .. } | Body::Deleted { recording: id } | Body::Held { recording: id, .. }
+                    if recording == Some(id)
+            );
+            taken_along || of_recording || draft.call == Some(call)
         };
         (0..self.drafts.len()).filter(|index| about(&self.drafts[*index])).collect()
     }
@@ -502,17 +501,22 @@ pub(crate) fn publish(leaves: &[Vec<u8>], key: &SigningKey) -> Files {
         levels.push(roots.collect());
     }
     for tile in tiles_of(size) {
-        let from = tile.index as usize * 256;
+        let from = place(tile.index) * 256;
         let hashes = &levels[usize::from(tile.level)][from..from + usize::from(tile.width)];
         files.insert(tile.path(), hashes.as_flattened().to_vec());
     }
     for bundle in bundles_of(size) {
-        let from = bundle.index as usize * 256;
+        let from = place(bundle.index) * 256;
         let entries = leaves[from..from + usize::from(bundle.width)].iter().map(Vec::as_slice);
         files.insert(bundle.path(), write_bundle(entries).unwrap());
     }
     files.insert("checkpoint".into(), head_of(leaves, &[key]).to_string().into_bytes());
     Files(files)
+}
+
+/// An index, to look something up by.
+pub(crate) fn place(index: u64) -> usize {
+    usize::try_from(index).unwrap()
 }
 
 /// The hashes that prove an entry, for any of them.

@@ -332,7 +332,7 @@ mod absence {
         assert!(failure.what.contains("it accepts the recording"));
         // Nor taken out of the stretch, nor the stretch cut short.
         let stretch = pack.stretch.as_mut().unwrap();
-        stretch.leaves.remove(accepted - stretch.first as usize);
+        stretch.leaves.remove(accepted - place(stretch.first));
         assert!(checked(&pack).unwrap_err().what.contains("not those of the signed head"));
     }
 
@@ -355,7 +355,7 @@ mod absence {
         let stretch = later.stretch.as_mut().unwrap();
         stretch.first += 1;
         stretch.leaves.remove(0);
-        stretch.before = edge_of(&log.leaves()[..stretch.first as usize]).hashes().to_vec();
+        stretch.before = edge_of(&log.leaves()[..place(stretch.first)]).hashes().to_vec();
         later.manifest.whole_from = Some(stretch.first);
         let failure = checked(&later).unwrap_err();
         assert!(failure.what.contains("begins after the call was opened"), "{failure}");

@@ -128,13 +128,16 @@ fn a_forged_decision_is_found_by_deciding_again_and_by_nothing_else() {
     let mut looked_at = 0;
     for (index, draft) in log.drafts.iter().enumerate().filter(|(_, draft)| draft.call.is_some()) {
         let forgery = forgeries[index % forgeries.len()];
-        let forged = rewritten(&log, index, |leaf| match &mut leaf.body {
-            Body::Opened { saw, .. }
+        let forged = rewritten(&log, index, |leaf| {
+            let (Body::Opened { saw, .. }
             | Body::Event { saw, .. }
             | Body::ControlRefused { saw, .. }
             | Body::Accepted { saw, .. }
-            | Body::Refused { saw, .. } => forgery(saw),
-            other => panic!("{other:?}"),
+            | Body::Refused { saw, .. }) = &mut leaf.body
+            else {
+                panic!("{}", leaf.kind)
+            };
+            forgery(saw);
         });
         assert_found(
             &found(&forged),
@@ -271,7 +274,7 @@ fn evidence_that_was_late_says_so() {
     let at = log.now - SignedDuration::from_secs(4);
     let index = log.reported(uid, Some(at), What::ToneStarted, recorder());
     verified(&log.export()).unwrap();
-    let silent = rewritten(&log, index as usize, |leaf| {
+    let silent = rewritten(&log, place(index), |leaf| {
         let Body::Event { late, .. } = &mut leaf.body else { panic!() };
         *late = false;
     });
@@ -476,7 +479,7 @@ mod the_law_desk {
         forged(&decided, "decided before");
         let alone = |log: &mut Log| {
             let index = version(log, &other, 2, B, Some(A), None);
-            *log = rewritten(log, index as usize, |leaf| {
+            *log = rewritten(log, place(index), |leaf| {
                 let Body::Table { loosens, .. } = &mut leaf.body else { panic!() };
                 *loosens = true;
             });
