@@ -193,7 +193,7 @@ impl Subject {
             piece.add(entries.clone());
             piece.bind(" LIMIT ?) AS entries", [SELDOM.into()]);
         }
-        piece.push(") AS some");
+        piece.push(") AS found");
         piece.statement()
     }
 }
