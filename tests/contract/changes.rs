@@ -42,6 +42,7 @@ fn tested(change: &Change) -> &'static str {
         Change::Subject { .. } | Change::Probe { .. } => "subjects_and_probes_change",
         Change::Checkpoint { .. } | Change::Anchor { .. } => "signed_heads_and_anchors_change",
         Change::CloseLog { .. } => "epochs_end",
+        Change::Erase(_) => "scenario::erasure",
         Change::Table { .. }
         | Change::TableVersion { .. }
         | Change::TableSource { .. }
@@ -349,6 +350,7 @@ async fn epochs_end(store: &Store) {
     let close = |epoch| Change::CloseLog {
         log: "acme".into(),
         epoch,
+        next: epoch + 1,
         root: root.clone(),
         note: Some("the last note".into()),
         at: 99,

@@ -36,7 +36,7 @@ async fn people_are_erased_and_the_trail_stays_as_it_was(store: &Store) {
     assert_eq!(ledger.head("acme").await.unwrap(), head);
     assert_eq!(ledger.leaves(&first_epoch("acme"), 0, 9).await.unwrap(), leaves);
     assert_eq!(ledger.subject(&[1]).await.unwrap(), None);
-    let question = Question { log: "acme".into(), call: Some(uid), ..Question::default() };
+    let question = Question { log: "acme".into(), calls: Some(vec![uid]), ..Question::default() };
     let rows = ledger.entries(&question, 9).await.unwrap();
     assert!(rows.len() == 1 && rows[0].document.is_none());
     let (history, people) = ledger.history(uid).await.unwrap();
@@ -96,7 +96,8 @@ async fn entries_nodes_and_tables_are_neither_changed_nor_deleted_nor_replaced(s
 async fn a_dropped_epoch_may_be_deleted_and_no_other(store: &Store) {
     let ledger = store.open().await;
     append(&ledger, (0..300).map(|_| entry("acme", 0)).collect()).await;
-    let close = Change::CloseLog { log: "acme".into(), epoch: 1, root: vec![0; 32], note: None, at: 9 };
+    let close =
+        Change::CloseLog { log: "acme".into(), epoch: 1, next: 2, root: vec![0; 32], note: None, at: 9 };
     change(&ledger, vec![close]).await;
     append(&ledger, vec![entry("acme", 0), entry("globex", 0)]).await;
     let mut raw = store.raw().await;

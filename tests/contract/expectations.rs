@@ -33,6 +33,10 @@ fn number(expect: &Expect) -> usize {
         Expect::LogQuiet { .. } => 16,
         Expect::LogAt { .. } => 17,
         Expect::ProposalOf { .. } => 18,
+        Expect::CallIs { .. }
+        | Expect::CallsMentioning { .. }
+        | Expect::CallsOfParticipant { .. }
+        | Expect::Droppable { .. } => unreachable!("tested with erasures and periods, in scenario"),
     }
 }
 const EXPECTATIONS: usize = 19;

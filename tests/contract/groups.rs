@@ -129,7 +129,7 @@ async fn a_silent_log_says_so_once(store: &Store) {
 }
 
 fn close(epoch: i64) -> Change {
-    Change::CloseLog { log: "acme".into(), epoch, root: vec![0; 32], note: None, at: 9 }
+    Change::CloseLog { log: "acme".into(), epoch, next: epoch + 1, root: vec![0; 32], note: None, at: 9 }
 }
 
 async fn an_epoch_ends_once_and_before_what_is_appended_with_it(store: &Store) {

@@ -48,8 +48,11 @@ async fn a_history_is_in_the_order_of_the_log_with_the_gaps_that_concern_it(stor
     };
     change(&ledger, vec![on(10, "j"), on(2, "b"), on(0, "z")]).await;
     // The log goes on in another epoch, and so does the call.
-    change(&ledger, vec![Change::CloseLog { log: "acme".into(), epoch: 1, root: vec![], note: None, at: 9 }])
-        .await;
+    change(
+        &ledger,
+        vec![Change::CloseLog { log: "acme".into(), epoch: 1, next: 2, root: vec![], note: None, at: 9 }],
+    )
+    .await;
     let later = vec![entry("acme", 6_000), of_call("acme", mine, 6_000), gap("acme", 7_000)];
     let later_ids: Vec<Uuid> = later.iter().map(|draft| draft.id).collect();
     append(&ledger, later).await;

@@ -97,6 +97,7 @@ async fn of_two_gateways_one_gets_a_name_a_head_an_epoch(store: &Store) {
             changes: vec![Change::CloseLog {
                 log: "acme".into(),
                 epoch: head.epoch,
+                next: head.epoch + 1,
                 root: head.edge.root().to_vec(),
                 note: None,
                 at: 1,

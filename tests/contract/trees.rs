@@ -78,7 +78,7 @@ async fn heads_and_nodes_are_those_of_the_leaves(store: &Store) {
         check(&ledger, &first_epoch("acme"), size).await;
     }
     check(&ledger, &first_epoch("globex"), size).await;
-    let close = Change::CloseLog { log: "acme".into(), epoch: 1, root: vec![], note: None, at: 9 };
+    let close = Change::CloseLog { log: "acme".into(), epoch: 1, next: 2, root: vec![], note: None, at: 9 };
     change(&ledger, vec![close]).await;
     append(&ledger, (0..300).map(|_| entry("acme", 0)).collect()).await;
     check(&ledger, &Epoch { log: "acme".into(), epoch: 2 }, 300).await;

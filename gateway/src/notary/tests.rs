@@ -88,6 +88,7 @@ impl Site {
     }
 
     /// What the account's log is found to be.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else it is, it is wrong")]
     async fn damage(&self) -> Damage {
         match self.try_open().await.unwrap_err() {
             NotaryError::Rewritten { log, damage } => {
