@@ -36,7 +36,7 @@ fn number(expect: &Expect) -> usize {
         Expect::CallIs { .. }
         | Expect::CallsMentioning { .. }
         | Expect::CallsOfParticipant { .. }
-        | Expect::Droppable { .. } => unreachable!("tested with erasures and periods, in scenario"),
+        | Expect::Droppable { .. } => unreachable!("tested with what they guard, in `erasure`"),
     }
 }
 const EXPECTATIONS: usize = 19;
