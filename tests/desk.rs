@@ -115,12 +115,7 @@ impl Desk {
             std::fs::write(&file, text).unwrap();
             file
         });
-        Config {
-            listen: ([127, 0, 0, 1], 0).into(),
-            data: self.gateway.data(),
-            jurisdictions,
-            ..Config::default()
-        }
+        Config { jurisdictions, ..self.gateway.config() }
     }
 }
 

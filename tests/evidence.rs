@@ -28,7 +28,7 @@ async fn recorded(gateway: &Gateway, call: &str) -> String {
 
 fn trust(gateway: &Gateway) -> PathBuf {
     let path = gateway.dir.path().join("trust");
-    let (code, told, err) = run(&["--data", gateway.data().to_str().unwrap(), "audit", "key", "acme"]);
+    let (code, told, err) = gateway.run(&["audit", "key", "acme"]);
     assert_eq!(code, 0, "{err}");
     std::fs::write(&path, told).unwrap();
     path

@@ -15,7 +15,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use consent_gateway::access::Role;
 use consent_gateway::clock::Clock;
-use consent_gateway::config::Config;
+use consent_gateway::config::{Config, LedgerUrl};
 use consent_gateway::gate::ask::{Delivery, Prompt};
 use consent_gateway::gate::{AccountSettings, Gate, NewCredential};
 use consent_gateway::ledger::{EntryRow, Question};
@@ -45,7 +45,7 @@ pub(crate) struct Gateway {
     pub(crate) counsel: Client,
     pub(crate) registrar: Client,
     pub(crate) admin: Client,
-    _ledger: Option<Place>,
+    ledger: Option<Place>,
 }
 
 impl Gateway {
@@ -62,7 +62,7 @@ impl Gateway {
         let config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
             data: dir.path().join("data"),
-            ledger: place.as_ref().map(|place| consent_gateway::config::LedgerUrl::new(place.url.as_str())),
+            ledger: place.as_ref().map(|place| LedgerUrl::new(&place.url)),
             ..config
         };
         let running = serve::start(&config, clock.clone()).await.unwrap();
@@ -80,7 +80,7 @@ impl Gateway {
             dir,
             clock,
             running,
-            _ledger: place,
+            ledger: place,
         }
     }
 
@@ -158,6 +158,39 @@ impl Gateway {
     /// The data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// The configuration of another gateway on the same data.
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data: self.data(),
+            ledger: self.ledger.as_ref().map(|place| LedgerUrl::new(&place.url)),
+            ..Config::default()
+        }
+    }
+
+    /// The options that bring a command to the same data.
+    pub(crate) fn options(&self) -> Vec<String> {
+        let mut options = vec!["--data".to_owned(), self.data().to_str().unwrap().to_owned()];
+        if let Some(place) = &self.ledger {
+            options.extend(["--ledger".to_owned(), place.url.clone()]);
+        }
+        options
+    }
+
+    /// Runs a command on the same data, as [`run`].
+    pub(crate) fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let options = self.options();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        run(&[args, &options].concat())
+    }
+
+    /// Serves the same data by the real program.
+    pub(crate) fn serve(&self, more: &[&str]) -> Process {
+        let ledger: Vec<&str> =
+            self.ledger.iter().flat_map(|place| ["--ledger", place.url.as_str()]).collect();
+        Process::serve(&self.data(), &[more, &ledger].concat())
     }
 
     /// How many sealed media, envelopes and unfinished files the store holds.

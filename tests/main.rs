@@ -11,6 +11,7 @@
 
 mod bypass;
 mod cli;
+mod contract;
 mod crash;
 mod desk;
 mod diff;

@@ -88,9 +88,16 @@ impl Server {
         Server { dir, url }
     }
 
-    /// Crashes it, and starts it again.
-    pub(crate) fn restart(&self) {
-        script(&["restart", self.dir.path().to_str().unwrap()]);
+    /// Crashes it, and starts it again, with these settings as well.
+    pub(crate) fn restart(&self, settings: &[&str]) {
+        let mut arguments = vec!["restart", self.dir.path().to_str().unwrap()];
+        arguments.extend(settings);
+        script(&arguments);
+    }
+
+    /// Where its files are.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 }
 

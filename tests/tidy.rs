@@ -77,6 +77,22 @@ fn every_key_of_the_configuration_is_in_the_manual() {
 }
 
 #[test]
+fn migrations_of_both_engines_are_in_step() {
+    let names = |engine: &str| -> Vec<String> {
+        let files = files_below(&root().join("migrations").join(engine));
+        let mut names: Vec<String> =
+            files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    let sqlite = names("sqlite");
+    assert_eq!(sqlite, names("postgres"));
+    for (n, name) in sqlite.iter().enumerate() {
+        assert!(name.starts_with(&format!("{:04}_", n + 1)) && name.ends_with(".sql"), "{name}");
+    }
+}
+
+#[test]
 fn every_row_of_the_table_cites_something_and_claims_no_review() {
     let table = policy::Table::parse(&read("jurisdictions.toml")).unwrap();
     assert_eq!(table.rows().count(), 120);

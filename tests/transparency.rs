@@ -56,13 +56,12 @@ async fn mirror(gateway: &Gateway, to: &Path) -> Checkpoint {
 
 /// Exports the log with the program, and writes the trust file beside it.
 fn export(gateway: &Gateway, name: &str, more: &[&str]) -> (PathBuf, PathBuf) {
-    let (data, out) = (gateway.data(), gateway.dir.path().join(name));
+    let out = gateway.dir.path().join(name);
     let trust = gateway.dir.path().join("trust");
-    let (data, out_text) = (data.to_str().unwrap(), out.to_str().unwrap());
-    let args = [&["--data", data, "audit", "export", "acme", "--out", out_text], more].concat();
-    let (code, _, err) = run(&args);
+    let args = [&["audit", "export", "acme", "--out", out.to_str().unwrap()], more].concat();
+    let (code, _, err) = gateway.run(&args);
     assert_eq!(code, 0, "{err}");
-    let (code, told, err) = run(&["--data", data, "audit", "key", "acme"]);
+    let (code, told, err) = gateway.run(&["audit", "key", "acme"]);
     assert_eq!(code, 0, "{err}");
     std::fs::write(&trust, told).unwrap();
     (out, trust)
@@ -117,8 +116,7 @@ async fn somebody_elses_program_verifies_the_log_as_served_and_as_exported() {
     let (code, told) = verify(&served, &trust, &since);
     assert_eq!((code, &told["verdict"]), (3, &json!("incomplete")), "{told}");
     // And the ledger itself.
-    let data = gateway.data();
-    let (code, out, err) = run(&["--data", data.to_str().unwrap(), "audit", "verify", "acme", "--json"]);
+    let (code, out, err) = gateway.run(&["audit", "verify", "acme", "--json"]);
     assert_eq!(code, 0, "{out}{err}");
 }
 

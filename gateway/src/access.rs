@@ -152,7 +152,7 @@ fn throttled(wait: Wait) -> Denied {
     Denied::Throttled(wait.seconds())
 }
 
-/// `Basic` credentials (RFC 7617): the name ends at the first colon.
+/// `Basic` credentials (RFC 7617): the name ends at the first colon, and holds no control character.
 fn basic(header: &[u8]) -> Option<(String, Zeroizing<Vec<u8>>)> {
     let header = std::str::from_utf8(header).ok()?;
     let (scheme, encoded) = header.split_once(' ')?;
@@ -162,6 +162,9 @@ fn basic(header: &[u8]) -> Option<(String, Zeroizing<Vec<u8>>)> {
     let plain = Zeroizing::new(BASE64_STANDARD.decode(encoded.trim()).ok()?);
     let colon = plain.iter().position(|byte| *byte == b':')?;
     let (name, password) = plain.split_at_checked(colon)?;
-    let name = std::str::from_utf8(name).ok()?.to_owned();
-    Some((name, Zeroizing::new(password.get(1..)?.to_vec())))
+    let name = std::str::from_utf8(name).ok()?;
+    if name.chars().any(char::is_control) {
+        return None;
+    }
+    Some((name.to_owned(), Zeroizing::new(password.get(1..)?.to_vec())))
 }

@@ -109,6 +109,8 @@ enum Command {
     },
     /// Erase what is known of somebody; what was proven stays proven
     Erase(erase::Erase),
+    /// Write the ledger's file anew, so that nothing is left in it of what was erased
+    Compact,
     /// The table of jurisdictions: check, compare, rehearse, publish
     #[command(subcommand)]
     Table(table::TableCommand),
@@ -198,6 +200,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         }
         Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
         Command::Erase(asked) => on_runtime(erase::run(config, asked, json)),
+        Command::Compact => on_runtime(erase::compact(config, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
         Command::Audit(command) => audit::run(config, command, json),
         Command::Check { jurisdictions } => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use consent_gateway::access::{Principal, Role};
 use consent_gateway::clock::Clock;
 use consent_gateway::gate::Placement;
-use consent_gateway::serve::{self, ServeError};
+use consent_gateway::serve;
 use consent_gateway::trail::{Actor, Body, Leaf};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{stored, tables};
 use crate::desk::{self, Desk, EXPRESS, NOTICE, ONE, Text, comes, counsel, credential, looked_at};
-use crate::harness::{Client, Gateway, Process, START, run, wav};
+use crate::harness::{Client, Gateway, START, wav};
 
 /// Every version that loosens something was approved by a second person, who knew what was in force;
 /// every version stands in the system's log, and nothing else does.
@@ -217,11 +217,11 @@ async fn what_has_expired_is_closed_by_itself_so_that_no_slow_clock_revives_it()
         desk::log(&desk.gateway, "system").await.iter().any(closed)
     })
     .await;
-    // A clock that is two weeks slow does not even get in: the trail would run backwards.
-    let slow = serve::start(&desk.config(None), Clock::manual(START.parse().unwrap())).await;
-    assert!(matches!(slow.err(), Some(ServeError::Fault(fault)) if fault.code == "trail-unavailable"));
-    desk.approve(&desk.erin, &proposal).await.problem(409, "proposal-expired");
+    let slow = desk.another(None, Clock::manual(START.parse().unwrap())).await;
+    let erin = Client { address: slow.address, ..desk.erin.clone() };
+    desk.approve(&erin, &proposal).await.problem(409, "proposal-expired");
     assert_eq!(desk.versions().await, 1);
+    slow.stop().await.unwrap();
 }
 
 #[tokio::test]
@@ -679,18 +679,13 @@ async fn a_program_with_another_table_compiled_in_changes_nothing_but_by_the_rul
 #[tokio::test]
 async fn commands_beside_the_gateway_publish_nothing_whatever_table_they_have() {
     let desk = Desk::start().await;
-    let data = desk.gateway.data();
     let stricter = desk.file().with_file_name("stricter.toml");
     std::fs::write(&stricter, Text::plain().row("GB", EXPRESS).text()).unwrap();
     let facts = desk.file().with_file_name("facts.json");
     std::fs::write(&facts, r#"{"participants": [{"id": "a", "role": "customer", "location": "GB"}]}"#)
         .unwrap();
     let config = desk.file().with_file_name("gateway.toml");
-    std::fs::write(
-        &config,
-        format!("data = \"{}\"\njurisdictions = \"{}\"\n", data.display(), stricter.display()),
-    )
-    .unwrap();
+    std::fs::write(&config, format!("jurisdictions = \"{}\"\n", stricter.display())).unwrap();
     let (config, stricter, facts) =
         (config.to_str().unwrap(), stricter.to_str().unwrap(), facts.to_str().unwrap());
     let entries = desk.log().await.len();
@@ -708,7 +703,7 @@ async fn commands_beside_the_gateway_publish_nothing_whatever_table_they_have() 
         &["table", "versions"],
         &["table", "proposals"],
     ] {
-        let (code, out, err) = run(&[&["--config", config], args].concat());
+        let (code, out, err) = desk.gateway.run(&[&["--config", config], args].concat());
         assert!(matches!(code, 0 | 3), "{args:?}: {code} {out}{err}");
     }
     let in_force = desk.dana.get("/v1/jurisdictions").await.expect(200);
@@ -893,7 +888,7 @@ async fn a_kill_in_the_middle_of_publishing_leaves_what_was_acknowledged_and_not
     let desk = Desk::start().await;
     let file = desk.file();
     for round in 0..3u64 {
-        let mut process = Process::serve(&desk.gateway.data(), &["--jurisdictions", file.to_str().unwrap()]);
+        let mut process = desk.gateway.serve(&["--jurisdictions", file.to_str().unwrap()]);
         let there = |who: &Client| Client { address: process.address, ..who.clone() };
         let (dana, erin) = (there(&desk.dana), there(&desk.erin));
         let working = tokio::spawn(async move {

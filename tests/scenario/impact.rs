@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{person, two};
 use crate::differential;
-use crate::harness::{Client, Gateway, START, add_account, customer_key, run, tone, wav, wav_of};
+use crate::harness::{Client, Gateway, START, add_account, customer_key, tone, wav, wav_of};
 
 // ---- whole days ----
 
@@ -91,9 +91,7 @@ async fn one_account_or_the_time_since_a_moment_can_be_looked_at_alone() {
 async fn an_account_that_does_not_exist_is_no_account_without_calls() {
     let gateway = Gateway::start().await;
     let file = gateway.file(TABLE);
-    let data = gateway.data();
-    let data = data.to_str().unwrap();
-    let (code, out, error) = run(&["table", "impact", &file, "--account", "nobody", "--data", data]);
+    let (code, out, error) = gateway.run(&["table", "impact", &file, "--account", "nobody"]);
     assert_eq!((code, out.as_str()), (1, ""), "{error}");
     assert!(error.contains("nobody"), "{error}");
 }
@@ -122,8 +120,7 @@ async fn wording_changes_nothing_and_neither_does_the_table_itself() {
 async fn without_json_the_same_is_told_in_lines() {
     let gateway = a_day().await;
     let file = gateway.file(&row("US-NV", "form = \"express\"", "form = \"notice\""));
-    let data = gateway.data();
-    let (code, out, error) = run(&["table", "impact", &file, "--data", data.to_str().unwrap()]);
+    let (code, out, error) = gateway.run(&["table", "impact", &file]);
     assert_eq!(code, 0, "{error}");
     assert_eq!(
         out,
@@ -498,8 +495,7 @@ async fn a_call_with_a_damaged_entry_is_counted_as_unreadable_and_told() {
     let told = gateway.rehearse(&new).await;
     assert_eq!((&told["calls"], &told["unreadable"]), (&json!(2), &json!(count)));
     assert_eq!(effects(&told["total"]), [2, 0, 2, 0, 0], "the others are counted as ever");
-    let (file, data) = (gateway.file(&new), gateway.data());
-    let (_, out, _) = run(&["table", "impact", &file, "--data", data.to_str().unwrap()]);
+    let (_, out, _) = gateway.run(&["table", "impact", &gateway.file(&new)]);
     assert!(out.contains("9 calls could not be read, and are in no count\n"), "{out}");
 }
 
@@ -676,9 +672,7 @@ impl Gateway {
     }
 
     async fn rehearse_with(&self, new: &str, more: &[&str]) -> Value {
-        let (file, data) = (self.file(new), self.data());
-        let words = ["table", "impact", &file, "--json", "--data", data.to_str().unwrap()];
-        let (code, out, error) = run(&[&words, more].concat());
+        let (code, out, error) = self.run(&[&["table", "impact", &self.file(new), "--json"], more].concat());
         assert_eq!(code, 0, "{error}");
         serde_json::from_str(&out).unwrap()
     }

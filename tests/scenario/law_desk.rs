@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{asks, is_permitted, is_suspended, person, two};
 use crate::desk::{Desk, EXPRESS, NOTICE, ONE, Text, comes};
-use crate::harness::{Client, run, wav};
+use crate::harness::{Client, wav};
 
 #[tokio::test]
 async fn what_only_tightens_takes_one_person_and_is_in_force_on_every_node_at_once() {
@@ -319,10 +319,8 @@ async fn a_decision_is_explained_as_it_was_made_and_as_it_would_be_made_today() 
     gateway.auditor.get(&format!("/v1/calls/c1/explain?at={}", at(-60))).await.problem(422, "call-not-open");
     gateway.recorder.get("/v1/calls/c1/explain").await.expect(403);
 
-    let data = gateway.data();
     let moment = at(1).to_string();
-    let (code, out, err) =
-        run(&["--data", data.to_str().unwrap(), "explain", "acme", "c1", "--at", &moment, "--json"]);
+    let (code, out, err) = gateway.run(&["explain", "acme", "c1", "--at", &moment, "--json"]);
     assert_eq!(code, 0, "{err}");
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), heard);
 }
@@ -435,9 +433,8 @@ async fn somebody_without_an_account_of_the_system_is_told_which_credential_is_a
 
 /// Runs a command on the gateway's data, with a password in its environment.
 fn command(desk: &Desk, password: Option<&str>, args: &[&str]) -> (i32, String, String) {
-    let data = desk.gateway.data();
     let mut command = std::process::Command::new("timeout");
-    command.args(["60", crate::harness::PROGRAM, "--data"]).arg(data).args(args);
+    command.args(["60", crate::harness::PROGRAM]).args(args).args(desk.gateway.options());
     match password {
         Some(password) => command.env("CONSENT_GATEWAY_PASSWORD", password),
         None => command.env_remove("CONSENT_GATEWAY_PASSWORD"),

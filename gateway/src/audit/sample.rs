@@ -50,7 +50,6 @@ pub(crate) struct Log {
 pub(crate) struct Going {
     pub(crate) call: Call,
     pub(crate) head: Uuid,
-    pub(crate) name: String,
 }
 
 pub(crate) fn recorder() -> Actor {
@@ -168,7 +167,7 @@ impl Log {
             "direction": "inbound", "aliases": [format!("{name}-leg-b")]});
         let draft =
             trail::draft(ACCOUNT, self.now, &recorder(), Some((uid, None)), body, Some(detail)).unwrap();
-        self.calls.insert(uid, Going { call, head: draft.id, name: name.into() });
+        self.calls.insert(uid, Going { call, head: draft.id });
         self.drafts.push(draft);
         uid
     }
@@ -501,12 +500,12 @@ pub(crate) fn publish(leaves: &[Vec<u8>], key: &SigningKey) -> Files {
         levels.push(roots.collect());
     }
     for tile in tiles_of(size) {
-        let from = tile.index as usize * 256;
+        let from = usize::try_from(tile.index).unwrap() * 256;
         let hashes = &levels[usize::from(tile.level)][from..from + usize::from(tile.width)];
         files.insert(tile.path(), hashes.as_flattened().to_vec());
     }
     for bundle in bundles_of(size) {
-        let from = bundle.index as usize * 256;
+        let from = usize::try_from(bundle.index).unwrap() * 256;
         let entries = leaves[from..from + usize::from(bundle.width)].iter().map(Vec::as_slice);
         files.insert(bundle.path(), write_bundle(entries).unwrap());
     }

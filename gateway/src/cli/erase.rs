@@ -1,7 +1,7 @@
 //! `erase`: what is known of somebody goes.
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::asked::{must_exist, word};
 use super::out::say;
@@ -55,12 +55,23 @@ fn in_words(erased: &Value) -> String {
         count("/recordings/deleted"),
         count("/recordings/kept"),
     )];
-    if erased.get("write_ahead_log").and_then(Value::as_str) == Some("pending") {
-        lines.push(
-            "the write-ahead log could not be emptied, since somebody reads from the ledger: it holds what was erased until it is"
-                .into(),
-        );
+    if erased.get("remnants").and_then(Value::as_str) == Some("pending") {
+        lines.push(PENDING.into());
     }
     lines.push("backups made before now hold it still".into());
     lines.join("\n")
 }
+
+pub(super) async fn compact(config: Config, json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let gone = gate.ledger.compact().await.map_err(crate::gate::Fault::from)?;
+    gate.ledger.close().await;
+    say(json, &json!({"remnants": if gone { "none" } else { "pending" }}), || match gone {
+        true => "the ledger's file is written anew: nothing is left in it of what was erased".into(),
+        false => PENDING.into(),
+    });
+    if gone { Ok(()) } else { Err(CliError::Exit(3)) }
+}
+
+const PENDING: &str = "unused parts of the ledger's file, or its write-ahead log, may hold pieces of what was erased: run \
+     `consent-gateway compact` when there is little to do; on PostgreSQL, `VACUUM FULL` is for the server's administrator";

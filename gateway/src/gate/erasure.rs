@@ -88,7 +88,7 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// What follows the transaction: sealed media are removed, and the write-ahead log is emptied.
+    /// What follows the transaction: sealed media are removed, and what erased rows leave in the file.
     async fn after(&self, found: &Found, recordings: Disposal, mut answer: Value) -> Result<Value, Fault> {
         let mut failed = None;
         if recordings == Disposal::Delete {
@@ -98,14 +98,12 @@ impl Gate {
                 }
             }
         }
-        let emptied = self.ledger.settle().await.unwrap_or(false);
-        if !emptied {
-            tracing::warn!(
-                "the write-ahead log of the ledger could not be emptied: it holds what was erased until it is"
-            );
-        }
+        let gone = self.ledger.scrub().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the ledger's file could not be written anew");
+            false
+        });
         if let Value::Object(members) = &mut answer {
-            members.insert("write_ahead_log".into(), json!(if emptied { "emptied" } else { "pending" }));
+            members.insert("remnants".into(), json!(if gone { "none" } else { "pending" }));
         }
         match failed {
             None => Ok(answer),
@@ -120,7 +118,7 @@ impl Gate {
         let mut found = Found::default();
         match whom {
             Whom::Number(number) => self.of_number(account, number, &mut found).await?,
-            Whom::Participant(id) => self.find_participant(account, id, &mut found).await?,
+            Whom::Participant(id) => self.of_participant(account, id, &mut found).await?,
         }
         for row in self.ledger.grants(account).await? {
             let grant: ConsentGrant = serde_json::from_str(&row.document)
@@ -172,7 +170,7 @@ impl Gate {
         Ok(())
     }
 
-    async fn find_participant(&self, account: &str, id: &str, found: &mut Found) -> Result<(), Fault> {
+    async fn of_participant(&self, account: &str, id: &str, found: &mut Found) -> Result<(), Fault> {
         let rows = self.ledger.calls_of_participant(account, id).await?;
         found.expects.push(Expect::CallsOfParticipant {
             account: account.into(),

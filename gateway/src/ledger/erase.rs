@@ -134,7 +134,32 @@ impl Ledger {
     pub async fn settle(&self) -> Result<bool, LedgerError> {
         match &self.pool {
             Pool::Sqlite(pool) => Ok(sqlite::settle(pool).await?),
-            Pool::Postgres(_) => Ok(true),
+            Pool::Postgres(_) => Ok(false),
+        }
+    }
+
+    /// Takes away what erased rows leave behind: SQLite overwrites what is deleted (`secure_delete`), but
+    /// not the copies that it leaves in unused parts of pages whenever it splits one. So a small file is
+    /// written anew as a whole. Answers whether nothing is left; a large file waits for
+    /// [`Ledger::compact`].
+    pub async fn scrub(&self) -> Result<bool, LedgerError> {
+        let Pool::Sqlite(pool) = &self.pool else { return Ok(false) };
+        let small = sqlite::size(pool).await? <= SMALL;
+        if small {
+            sqlite::rewrite(pool).await?;
+        }
+        Ok(sqlite::settle(pool).await? && small)
+    }
+
+    /// Writes the file of the ledger anew, whatever its size; nothing is appended meanwhile. Answers whether
+    /// nothing is left of what was erased.
+    pub async fn compact(&self) -> Result<bool, LedgerError> {
+        match &self.pool {
+            Pool::Sqlite(pool) => {
+                sqlite::rewrite(pool).await?;
+                Ok(sqlite::settle(pool).await?)
+            }
+            Pool::Postgres(_) => Ok(false),
         }
     }
 }
@@ -358,3 +383,5 @@ const DROPPED_ENTRIES: &[&str] = &[
 ];
 const DROPPED_TREE: &[&str] =
     &["DELETE FROM node WHERE log = ? AND epoch = ?", "DELETE FROM checkpoint WHERE log = ? AND epoch = ?"];
+/// Up to how many bytes a file is written anew with every erasure: that takes seconds.
+const SMALL: i64 = 256 << 20;

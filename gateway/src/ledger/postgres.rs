@@ -21,17 +21,21 @@ use super::{LedgerError, READERS};
 /// Opens the ledger at `url`, migrating it where needed: what reads, and what writes.
 pub(super) async fn open(url: &str) -> Result<(PgPool, PgEngine), LedgerError> {
     let options = parse(url)?;
-    let pool = PgPoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options.clone())
+    // By a connection of its own: a pool goes on trying, and does not tell why it cannot.
+    let mut connection =
+        tokio::time::timeout(PATIENCE, options.connect()).await.map_err(|_| no_answer())??;
+    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
+        .fetch_one(&mut connection)
         .await?;
-    let version: i32 =
-        sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&pool).await?;
     if version < 130_000 {
         return Err(LedgerError::OldPostgres { version: (version / 10_000).to_string() });
     }
-    examine(&mut *pool.acquire().await?).await?;
+    examine(&mut connection).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options.clone())
+        .await?;
     migrate(&pool).await?;
     Ok((pool, PgEngine { options, connection: None }))
 }
@@ -95,9 +99,7 @@ pub(super) struct PgEngine {
 impl Engine for PgEngine {
     async fn commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Vec<Outcome>, LedgerError> {
         // A server that does not answer is a failure like any other: nobody waits for it without end.
-        tokio::time::timeout(DEADLINE, self.try_commit(group, enveloped))
-            .await
-            .map_err(|_| LedgerError::Unavailable("PostgreSQL did not answer in time".into()))?
+        tokio::time::timeout(DEADLINE, self.try_commit(group, enveloped)).await.map_err(|_| no_answer())?
     }
 
     fn forget(&mut self) {
@@ -275,6 +277,10 @@ impl Transaction for On<'_> {
     }
 }
 
+fn no_answer() -> LedgerError {
+    LedgerError::Unavailable("PostgreSQL did not answer in time".into())
+}
+
 /// One column of many rows.
 fn of<'r, R, T>(rows: &'r [R], column: impl FnMut(&'r R) -> T) -> Vec<T> {
     rows.iter().map(column).collect()
@@ -304,6 +310,9 @@ const PARAMETERS: &[&str] = &[
     "sslkey",
     "options",
 ];
+
+/// How long a connection may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a group may take, with its connection.
 const DEADLINE: Duration = Duration::from_secs(30);

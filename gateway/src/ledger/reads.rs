@@ -22,7 +22,7 @@ impl Ledger {
             query_as,
             fetch_optional,
             "SELECT id, operator_location, recorder_location, settings FROM account WHERE id = ?",
-            id
+            sought(id)
         )?)
     }
 
@@ -43,7 +43,7 @@ impl Ledger {
             query_as,
             fetch_optional,
             "SELECT username, account, role, name, hash FROM credential WHERE username = ? AND revoked_at IS NULL",
-            username
+            sought(username)
         )?)
     }
 
@@ -67,7 +67,7 @@ impl Ledger {
             "SELECT account, id, version, uid, document, created_at FROM prompt \
              WHERE account = ? AND id = ? ORDER BY version DESC LIMIT 1",
             account,
-            id
+            sought(id)
         )?)
     }
 
@@ -92,7 +92,7 @@ impl Ledger {
             fetch_optional,
             "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? AND id = ?",
             account,
-            id
+            sought(id)
         )?)
     }
 
@@ -105,7 +105,7 @@ impl Ledger {
             "SELECT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
              FROM call_name JOIN call ON call.uid = call_name.call WHERE call_name.account = ? AND call_name.name = ?",
             account,
-            name
+            sought(name)
         )?)
     }
 
@@ -118,7 +118,7 @@ impl Ledger {
             "SELECT uid, account, id, body, opened_at, ended_at, head FROM call \
              WHERE account = ? AND id = ? AND opened_at <= ? ORDER BY opened_at DESC LIMIT 1",
             account,
-            id,
+            sought(id),
             at
         )?)
     }
@@ -126,7 +126,7 @@ impl Ledger {
     /// Every call of this id, the oldest first.
     pub async fn calls_named(&self, account: &str, id: &str) -> Result<Vec<CallRow>, LedgerError> {
         let sql = "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE account = ? AND id = ? ORDER BY opened_at, uid";
-        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, id)?)
+        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, sought(id))?)
     }
 
     /// Whether a recording of a call was ever accepted.
@@ -155,7 +155,7 @@ impl Ledger {
             "SELECT DISTINCT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
              FROM participant JOIN call ON call.uid = participant.call \
              WHERE participant.consent_grant = ? AND call.account = ? AND call.ended_at IS NULL",
-            grant,
+            sought(grant),
             account
         )?)
     }
@@ -191,7 +191,7 @@ impl Ledger {
             fetch_optional,
             "SELECT digest FROM sent_event WHERE call = ? AND id = ?",
             call.to_string(),
-            id
+            sought(id)
         )?)
     }
 
@@ -210,7 +210,7 @@ impl Ledger {
             "SELECT EXISTS (SELECT 1 FROM recording WHERE call = ? AND name = ?), \
              EXISTS (SELECT 1 FROM public_key WHERE account = ? AND retired_at IS NULL)",
             call.to_string(),
-            name,
+            sought(name),
             account
         )?)
     }
@@ -226,7 +226,14 @@ impl Ledger {
         call: Uuid,
         name: &str,
     ) -> Result<Option<RecordingRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, rows::RECORDING_BY_NAME, call.to_string(), name)?)
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            rows::RECORDING_BY_NAME,
+            call.to_string(),
+            sought(name)
+        )?)
     }
 
     /// A page of an account's recordings that are not deleted, oldest first.
@@ -246,7 +253,7 @@ impl Ledger {
             rows::RECORDINGS,
             account,
             after.0,
-            after.1,
+            sought(&after.1),
             &call,
             &call,
             uploader,
@@ -303,7 +310,7 @@ impl Ledger {
             query_scalar,
             fetch_optional,
             "SELECT text FROM jurisdiction_table WHERE digest = ?",
-            digest
+            sought(digest)
         )?)
     }
 
@@ -344,7 +351,7 @@ impl Ledger {
             fetch_optional,
             "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision \
              FROM proposal WHERE uid = ?",
-            uid
+            sought(uid)
         )?)
     }
 
@@ -421,9 +428,15 @@ impl Ledger {
             query_scalar,
             fetch_optional,
             "SELECT name FROM credential WHERE username = ?",
-            username
+            sought(username)
         )?)
     }
+}
+
+/// A name that is looked for. PostgreSQL cannot be asked for one with a NUL, which no name holds: it is looked
+/// for as the empty name, which nothing has either.
+pub(super) fn sought(name: &str) -> &str {
+    if name.contains('\0') { "" } else { name }
 }
 
 #[derive(sqlx::FromRow)]

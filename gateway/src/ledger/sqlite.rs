@@ -246,6 +246,20 @@ pub(super) async fn settle(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
     Ok(busy == 0)
 }
 
+/// How many bytes the file has.
+pub(super) async fn size(pool: &SqlitePool) -> Result<i64, sqlx::Error> {
+    let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(pool).await
+}
+
+/// Writes the file anew, without what unused pages hold. Whoever wants to write waits in line meanwhile.
+pub(super) async fn rewrite(pool: &SqlitePool) -> Result<(), LedgerError> {
+    let options = pool.connect_options();
+    let held = lock_file(options.get_filename().with_file_name(LOCK)).await?;
+    sqlx::query(AssertSqlSafe("VACUUM")).execute(pool).await?;
+    held.unlock().map_err(LedgerError::Lock)
+}
+
 /// Takes the lock that lets one process at a time write, waiting in line for it.
 async fn lock_file(path: PathBuf) -> Result<File, LedgerError> {
     let open = move || File::options().create(true).truncate(false).write(true).open(path);

@@ -89,8 +89,9 @@ impl Writer {
 async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Waiting>, enveloped: Later) {
     let mut group = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut group, GROUP).await > 0 {
-        // An epoch that ends, ends before whatever else is appended with it.
-        group.sort_by_key(|waiting| !ends_an_epoch(waiting));
+        // An epoch that ends, ends before whatever else is appended with it. And whoever is erased is erased
+        // before anything more is said of them: the entries of a group go in last, so that nothing erases them.
+        group.sort_by_key(|waiting| !ends_an_epoch(waiting) && !erases(waiting));
         let noted = std::mem::take(&mut *enveloped.lock().unwrap_or_else(PoisonError::into_inner));
         let committed = engine.commit(&group, &noted).await;
         if let Err(error) = &committed {
@@ -188,6 +189,10 @@ fn last_of_calls(drafts: &[Draft]) -> BTreeMap<Uuid, Uuid> {
 
 fn ends_an_epoch(waiting: &Waiting) -> bool {
     waiting.job.changes.iter().any(|change| matches!(change, Change::CloseLog { .. }))
+}
+
+fn erases(waiting: &Waiting) -> bool {
+    waiting.job.changes.iter().any(|change| matches!(change, Change::Erase(_)))
 }
 
 fn closes(change: &Change, of: &str) -> bool {

@@ -116,9 +116,9 @@ fn the_page_is_well_formed_and_can_be_read_by_a_screen_reader() {
     assert_eq!(page.matches("<h1>").count(), 1);
     let levels: Vec<u8> = page
         .match_indices("<h")
-        .filter_map(|(at, _)| {
-            page.as_bytes()[at + 2].is_ascii_digit().then(|| page.as_bytes()[at + 2] - b'0')
-        })
+        .map(|(at, _)| page.as_bytes()[at + 2])
+        .filter(u8::is_ascii_digit)
+        .map(|digit| digit - b'0')
         .collect();
     assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
     assert_eq!(page.matches("<table>").count(), page.matches("<caption>").count());

@@ -56,8 +56,8 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         Body::Erased { .. } => "Somebody's personal data were erased.".into(),
         Body::Heartbeat {}
         | Body::LogOpened { .. }
-        | Body::LogKey { .. }
         | Body::LogDropped { .. }
+        | Body::LogKey { .. }
         | Body::Account {}
         | Body::Credential { .. }
         | Body::CredentialRevoked { .. }

@@ -272,7 +272,7 @@ fn evidence_that_was_late_says_so() {
     let at = log.now - SignedDuration::from_secs(4);
     let index = log.reported(uid, Some(at), What::ToneStarted, recorder());
     verified(&log.export()).unwrap();
-    let silent = rewritten(&log, index as usize, |leaf| {
+    let silent = rewritten(&log, usize::try_from(index).unwrap(), |leaf| {
         let Body::Event { late, .. } = &mut leaf.body else { panic!() };
         *late = false;
     });
@@ -477,7 +477,7 @@ mod the_law_desk {
         forged(&decided, "decided before");
         let alone = |log: &mut Log| {
             let index = version(log, &other, 2, B, Some(A), None);
-            *log = rewritten(log, index as usize, |leaf| {
+            *log = rewritten(log, usize::try_from(index).unwrap(), |leaf| {
                 let Body::Table { loosens, .. } = &mut leaf.body else { panic!() };
                 *loosens = true;
             });

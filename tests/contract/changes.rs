@@ -1,0 +1,466 @@
+//! Every change, as reads show it.
+
+use consent_gateway::ledger::{Change, Ledger};
+use uuid::Uuid;
+
+use super::expectations::{proposed, recording};
+use super::{Store, account, append, call, change, first_epoch, of_call, on_both_engines};
+
+on_both_engines!(
+    accounts_and_credentials_change,
+    keys_and_prompts_change,
+    grants_change,
+    calls_and_participants_change,
+    recordings_change,
+    subjects_and_probes_change,
+    signed_heads_and_anchors_change,
+    epochs_end,
+    the_law_changes,
+    names_are_told_apart_by_their_bytes,
+    a_name_with_a_nul_is_of_nothing,
+);
+
+/// Where a change is tested: a new one has to be named here, and tested.
+#[expect(dead_code, reason = "the compiler asks for every change")]
+fn tested(change: &Change) -> &'static str {
+    match change {
+        Change::Account { .. }
+        | Change::AccountSettings { .. }
+        | Change::Credential { .. }
+        | Change::RevokeCredential { .. } => "accounts_and_credentials_change",
+        Change::Key { .. } | Change::RetireKey { .. } | Change::Prompt { .. } => "keys_and_prompts_change",
+        Change::Grant { .. } | Change::WithdrawGrant { .. } => "grants_change",
+        Change::Call { .. }
+        | Change::CallEnded { .. }
+        | Change::Participant { .. }
+        | Change::SentEvent { .. } => "calls_and_participants_change",
+        Change::Recording { .. }
+        | Change::Enveloped { .. }
+        | Change::DeleteRecording { .. }
+        | Change::Swept { .. }
+        | Change::Hold { .. } => "recordings_change",
+        Change::Subject { .. } | Change::Probe { .. } => "subjects_and_probes_change",
+        Change::Checkpoint { .. } | Change::Anchor { .. } => "signed_heads_and_anchors_change",
+        Change::CloseLog { .. } => "epochs_end",
+        Change::Erase(_) => "scenario::erasure",
+        Change::Table { .. }
+        | Change::TableVersion { .. }
+        | Change::TableSource { .. }
+        | Change::Proposal { .. }
+        | Change::AdoptProposal { .. }
+        | Change::DecideProposal { .. } => "the_law_changes",
+    }
+}
+
+async fn with_account(store: &Store) -> Ledger {
+    let ledger = store.open().await;
+    change(&ledger, vec![account("acme")]).await;
+    ledger
+}
+
+async fn accounts_and_credentials_change(store: &Store) {
+    let ledger = store.open().await;
+    let added = Change::Account {
+        id: "zeta".into(),
+        operator: Some("US-NY".into()),
+        recorder: None,
+        settings: "{\"a\":\"ü\"}".into(),
+        at: 7,
+    };
+    change(&ledger, vec![added, account("Beta"), account("acme")]).await;
+    let found = ledger.account("zeta").await.unwrap().unwrap();
+    assert_eq!(
+        (found.operator_location.as_deref(), found.recorder_location, found.settings.as_str()),
+        (Some("US-NY"), None, "{\"a\":\"ü\"}")
+    );
+    // In the order of bytes, and without the system's own.
+    let listed: Vec<String> = ledger.accounts().await.unwrap().into_iter().map(|row| row.id).collect();
+    assert_eq!(listed, ["Beta", "acme", "zeta"]);
+    change(&ledger, vec![Change::AccountSettings { id: "zeta".into(), settings: "{}".into() }]).await;
+    assert_eq!(ledger.account("zeta").await.unwrap().unwrap().settings, "{}");
+    assert!(ledger.account("nobody").await.unwrap().is_none());
+
+    let credential = Change::Credential {
+        username: "cg_1".into(),
+        account: "acme".into(),
+        role: "auditor".into(),
+        name: "Ada".into(),
+        hash: "hash".into(),
+        at: 1,
+    };
+    change(&ledger, vec![credential]).await;
+    let found = ledger.credential("cg_1").await.unwrap().unwrap();
+    assert_eq!(
+        [&found.username, &found.account, &found.role, &found.name, &found.hash],
+        ["cg_1", "acme", "auditor", "Ada", "hash"]
+    );
+    change(&ledger, vec![Change::RevokeCredential { username: "cg_1".into(), at: 2 }]).await;
+    assert!(ledger.credential("cg_1").await.unwrap().is_none());
+    assert_eq!(ledger.holder("cg_1").await.unwrap().as_deref(), Some("Ada"));
+}
+
+async fn keys_and_prompts_change(store: &Store) {
+    let ledger = with_account(store).await;
+    let key = |id: &str, at| Change::Key { id: id.into(), account: "acme".into(), pem: "PEM".into(), at };
+    let call = Uuid::from_u128(1);
+    change(&ledger, vec![key("b", 1), key("a", 1), key("0", 2)]).await;
+    let keys = async || {
+        let rows = ledger.keys("acme").await.unwrap();
+        rows.into_iter().map(|row| (row.id, row.added_at, row.retired_at)).collect::<Vec<_>>()
+    };
+    let of = |id: &str, at, retired| (id.to_owned(), at, retired);
+    assert_eq!(keys().await, [of("a", 1, None), of("b", 1, None), of("0", 2, None)]);
+    let retire = |id: &str, at| Change::RetireKey { id: id.into(), account: "acme".into(), at };
+    change(&ledger, vec![retire("a", 3), retire("a", 4), retire("b", 3), retire("0", 3)]).await;
+    assert_eq!(keys().await, [of("a", 1, Some(3)), of("b", 1, Some(3)), of("0", 2, Some(3))]);
+    assert_eq!(ledger.before_upload("acme", call, "main").await.unwrap(), (false, false));
+    // Taken up again: it is the same key, since then.
+    change(&ledger, vec![key("a", 9)]).await;
+    assert_eq!(keys().await[0], of("a", 1, None));
+    assert_eq!(ledger.before_upload("acme", call, "main").await.unwrap(), (false, true));
+    assert!(ledger.keys("globex").await.unwrap().is_empty());
+
+    let prompt = |id: &str, version: i64| Change::Prompt {
+        account: "acme".into(),
+        id: id.into(),
+        version,
+        uid: Uuid::new_v4(),
+        document: format!("{{\"v\":{version}}}"),
+        at: version,
+    };
+    change(&ledger, vec![prompt("en", 1), prompt("en", 2), prompt("de", 1)]).await;
+    let found = ledger.prompt("acme", "en").await.unwrap().unwrap();
+    assert_eq!((found.version, found.created_at, found.document.as_str()), (2, 2, "{\"v\":2}"));
+    let listed = ledger.prompts("acme").await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|row| (row.id.as_str(), row.version)).collect();
+    assert_eq!(listed, [("de", 1), ("en", 2)]);
+    assert!(ledger.prompt("globex", "en").await.unwrap().is_none());
+}
+
+async fn grants_change(store: &Store) {
+    let ledger = with_account(store).await;
+    let uid = Uuid::from_u128(5);
+    let grant = Change::Grant { account: "acme".into(), id: "g".into(), uid, document: "{}".into(), at: 1 };
+    change(&ledger, vec![grant]).await;
+    let found = ledger.grant("acme", "g").await.unwrap().unwrap();
+    assert_eq!((found.uid, found.created_at, found.withdrawn_at), (uid.to_string(), 1, None));
+    let withdraw = |at| Change::WithdrawGrant { account: "acme".into(), id: "g".into(), at };
+    change(&ledger, vec![withdraw(2), withdraw(3)]).await;
+    assert_eq!(ledger.grant("acme", "g").await.unwrap().unwrap().withdrawn_at, Some(2), "the first counts");
+    assert!(ledger.grant("acme", "h").await.unwrap().is_none());
+}
+
+async fn calls_and_participants_change(store: &Store) {
+    let ledger = with_account(store).await;
+    let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let (first, second, other) = (of_call("acme", one, 0), of_call("acme", one, 1), of_call("acme", two, 2));
+    let head = second.id;
+    change(&ledger, vec![call(one, "c", &["c", "leg"], 10, first.id)]).await;
+    append(&ledger, vec![first, second]).await;
+    let found = ledger.call_by_name("acme", "leg").await.unwrap().unwrap();
+    assert_eq!(
+        (found.uid, found.id.as_str(), found.body.as_str(), found.opened_at, found.ended_at, found.head),
+        (one.to_string(), "c", "digest", 10, None, head.to_string())
+    );
+    assert!(ledger.call_by_name("globex", "c").await.unwrap().is_none());
+
+    // Opened again: the name moves, the alias stays.
+    let ended = |at| Change::CallEnded { uid: one, at };
+    change(&ledger, vec![ended(15), ended(16), call(two, "c", &["c"], 20, other.id)]).await;
+    append(&ledger, vec![other]).await;
+    let uid = async |name: &str| ledger.call_by_name("acme", name).await.unwrap().unwrap().uid;
+    assert_eq!((uid("c").await, uid("leg").await), (two.to_string(), one.to_string()));
+    assert_eq!(ledger.call(one).await.unwrap().unwrap().ended_at, Some(15), "the first counts");
+    let at = async |at| ledger.call_at("acme", "c", at).await.unwrap().map(|row| row.uid);
+    assert_eq!((at(9).await, at(10).await), (None, Some(one.to_string())));
+    assert_eq!((at(19).await, at(20).await), (Some(one.to_string()), Some(two.to_string())));
+    let named: Vec<_> =
+        ledger.calls_named("acme", "c").await.unwrap().into_iter().map(|row| row.uid).collect();
+    assert_eq!(named, [one.to_string(), two.to_string()]);
+    let counts = async |from, account| ledger.count_calls(from, account).await.unwrap();
+    assert_eq!((counts(0, None).await, counts(11, None).await), (2, 1));
+    assert_eq!((counts(0, Some("acme")).await, counts(0, Some("globex")).await), (2, 0));
+
+    let on = |number: Option<&str>, ip: Option<&str>, grant: Option<&str>| Change::Participant {
+        call: two,
+        participant: 3,
+        id: "caller".into(),
+        number: number.map(str::to_owned),
+        ip: ip.map(str::to_owned),
+        grant: grant.map(str::to_owned),
+    };
+    change(&ledger, vec![on(Some("+1"), None, None), on(None, Some("::1"), Some("g")), on(None, None, None)])
+        .await;
+    let (leaves, people) = ledger.history(two).await.unwrap();
+    assert_eq!((leaves.len(), people.len()), (1, 1));
+    assert_eq!(
+        (people[0].participant, people[0].id.as_str(), people[0].number.as_deref(), people[0].ip.as_deref()),
+        (3, "caller", Some("+1"), Some("::1"))
+    );
+    assert_eq!(people[0].consent_grant.as_deref(), Some("g"));
+    let relying = ledger.calls_with_grant("acme", "g").await.unwrap();
+    assert_eq!(relying.iter().map(|row| row.uid.clone()).collect::<Vec<_>>(), [two.to_string()]);
+    assert!(ledger.calls_with_grant("globex", "g").await.unwrap().is_empty());
+
+    change(&ledger, vec![Change::SentEvent { call: two, id: "e".into(), digest: vec![0, 255] }]).await;
+    assert_eq!(ledger.sent_event(two, "e").await.unwrap(), Some(vec![0, 255]));
+    assert_eq!(ledger.sent_event(one, "e").await.unwrap(), None);
+}
+
+async fn recordings_change(store: &Store) {
+    let ledger = with_account(store).await;
+    let (on, first) = (Uuid::from_u128(1), of_call("acme", Uuid::from_u128(1), 0));
+    change(&ledger, vec![call(on, "c", &["c"], 1, first.id)]).await;
+    append(&ledger, vec![first]).await;
+    let ids: Vec<Uuid> = (11..16).map(Uuid::from_u128).collect();
+    let (a, b) = (ids[0], ids[1]);
+    let mut rows: Vec<_> =
+        ids.iter().enumerate().map(|(n, id)| recording(*id, on, &format!("part-{n}"))).collect();
+    rows[2].uploader = "cg_2".into();
+    rows[4].accepted_at = 4;
+    change(&ledger, rows.iter().cloned().map(|row| Change::Recording { row: Box::new(row) }).collect()).await;
+    let found = ledger.recording("acme", a).await.unwrap().unwrap();
+    assert_eq!(
+        (&found.call_id, &found.name, &found.fingerprint, found.bytes, &found.retention, found.enveloped),
+        (&"c".to_owned(), &"part-0".to_owned(), &vec![0, 1, 255], 1 << 40, &"{\"days\":1}".to_owned(), false)
+    );
+    assert!(ledger.recording("globex", a).await.unwrap().is_none());
+    assert_eq!(ledger.recording_by_name(on, "part-1").await.unwrap().unwrap().id, b.to_string());
+    assert_eq!(ledger.before_upload("acme", on, "part-1").await.unwrap(), (true, false));
+    assert!(ledger.names_media(&a.to_string()).await.unwrap());
+    assert!(!ledger.names_media(&on.to_string()).await.unwrap());
+
+    let unfinished = async || {
+        let rows = ledger.unfinished().await.unwrap();
+        let mut ids: Vec<_> = rows.into_iter().map(|row| row.id).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(unfinished().await.len(), 5);
+    change(&ledger, ids[1..].iter().map(|id| Change::Enveloped { id: *id }).collect()).await;
+    assert_eq!(unfinished().await, [a.to_string()]);
+    // As it is noted by the way, with whatever is written next.
+    ledger.enveloped(a);
+    append(&ledger, vec![of_call("acme", on, 1)]).await;
+    assert!(unfinished().await.is_empty() && ledger.recording("acme", a).await.unwrap().unwrap().enveloped);
+
+    let hold = |held| Change::Hold { id: b, held };
+    change(&ledger, vec![hold(true)]).await;
+    assert!(ledger.recording("acme", b).await.unwrap().unwrap().held);
+    change(&ledger, vec![hold(false)]).await;
+    assert!(!ledger.recording("acme", b).await.unwrap().unwrap().held);
+
+    // Page by page, the oldest first, those of the same moment by their ids.
+    let page = async |uploader, after: (i64, String), limit| {
+        let rows = ledger.recordings("acme", Some(on), uploader, after, limit).await.unwrap();
+        rows.into_iter().map(|row| (row.accepted_at, row.id)).collect::<Vec<_>>()
+    };
+    let begin = || (i64::MIN, String::new());
+    let all = page(None, begin(), 100).await;
+    let id = |n: usize| ids[n].to_string();
+    assert_eq!(all, [(4, id(4)), (5, id(0)), (5, id(1)), (5, id(2)), (5, id(3))]);
+    assert_eq!(page(None, all[1].clone(), 2).await, all[2..4]);
+    assert_eq!(page(Some("cg_2"), begin(), 100).await, [(5, id(2))]);
+
+    change(&ledger, vec![Change::DeleteRecording { id: a, at: 8 }, Change::DeleteRecording { id: a, at: 9 }])
+        .await;
+    let gone = ledger.recording("acme", a).await.unwrap().unwrap();
+    assert_eq!((gone.deleted_at, gone.envelope), (Some(8), None), "its keys are gone");
+    assert_eq!(unfinished().await, [a.to_string()]);
+    assert_eq!(page(None, begin(), 100).await.len(), 4);
+    assert_eq!(ledger.live_recordings(&[id(0), id(1), "x".into()]).await.unwrap(), [id(1)]);
+    change(&ledger, vec![Change::Swept { id: a }]).await;
+    assert!(unfinished().await.is_empty());
+    assert!(ledger.has_recordings(on).await.unwrap());
+}
+
+async fn subjects_and_probes_change(store: &Store) {
+    let ledger = store.open().await;
+    change(&ledger, vec![Change::Subject { tag: vec![1, 0], key: vec![9], at: 1 }]).await;
+    assert_eq!(ledger.subject(&[1, 0]).await.unwrap(), Some(vec![9]));
+    assert_eq!(ledger.subject(&[1]).await.unwrap(), None);
+    let mut raw = store.raw().await;
+    for _ in 0..2 {
+        ledger.probe().await.unwrap();
+        assert_eq!(raw.count("probe WHERE length(filler) = 65536").await, 1);
+    }
+    let before = raw.count("probe WHERE one = 1").await;
+    change(&ledger, vec![Change::Probe { filler: vec![7] }]).await;
+    assert_eq!((before, raw.count("probe WHERE length(filler) = 1").await), (1, 1));
+    assert_eq!(ledger.heads().await.unwrap(), [], "a probe is no entry");
+}
+
+async fn signed_heads_and_anchors_change(store: &Store) {
+    let ledger = store.open().await;
+    let signed = |size, kept| Change::Checkpoint {
+        log: "acme".into(),
+        epoch: 1,
+        size,
+        note: format!("note {size}"),
+        at: size,
+        kept,
+    };
+    let anchored = |size, name: &str, evidence: &[u8]| Change::Anchor {
+        log: "acme".into(),
+        epoch: 1,
+        size,
+        kind: "witness",
+        name: name.into(),
+        evidence: evidence.to_vec(),
+        at: size,
+    };
+    let at = first_epoch("acme");
+    let heads = async || {
+        let rows = ledger.checkpoints(&at).await.unwrap();
+        rows.into_iter().map(|row| (row.size, row.kept)).collect::<Vec<_>>()
+    };
+    assert!(ledger.checkpoint(&at).await.unwrap().is_none());
+    change(&ledger, vec![signed(5, true)]).await;
+    change(&ledger, vec![signed(7, false)]).await;
+    assert_eq!(heads().await, [(5, true), (7, false)]);
+    // Those before go, but for those that are kept, or of which somebody has said something.
+    change(&ledger, vec![anchored(7, "w1", b"yes"), anchored(7, "w1", b"no"), signed(9, false)]).await;
+    change(&ledger, vec![signed(10, false)]).await;
+    assert_eq!(heads().await, [(5, true), (7, false), (10, false)]);
+    assert_eq!(ledger.checkpoint(&at).await.unwrap().unwrap().note, "note 10");
+    // Signed again by another gateway: what was kept stays so.
+    change(&ledger, vec![signed(10, true)]).await;
+    change(&ledger, vec![signed(10, false)]).await;
+    assert_eq!(heads().await.last(), Some(&(10, true)));
+
+    let anchors = ledger.anchors(&at).await.unwrap();
+    let found: Vec<_> =
+        anchors.iter().map(|row| (row.size, row.name.as_str(), row.evidence.as_slice())).collect();
+    assert_eq!(found, [(7, "w1", b"yes".as_slice())], "the first counts");
+    assert_eq!(ledger.last_anchor(&at, "witness", "w1").await.unwrap(), Some((7, 7)));
+    assert_eq!(ledger.last_anchor(&at, "timestamp", "w1").await.unwrap(), None);
+    // Once the next is confirmed, what was said of one that is not kept is of no use; other people's stays.
+    change(&ledger, vec![anchored(7, "w2", b"too"), anchored(10, "w1", b"yes")]).await;
+    let anchors = ledger.anchors(&at).await.unwrap();
+    let found: Vec<_> = anchors.iter().map(|row| (row.size, row.name.as_str())).collect();
+    assert_eq!(found, [(7, "w2"), (10, "w1")]);
+}
+
+async fn epochs_end(store: &Store) {
+    let ledger = store.open().await;
+    let on = Uuid::from_u128(1);
+    append(&ledger, (0..3).map(|n| of_call("acme", on, n)).collect()).await;
+    append(&ledger, vec![of_call("globex", on, 0)]).await;
+    let root = ledger.head("acme").await.unwrap().unwrap().edge.root().to_vec();
+    let close = |epoch| Change::CloseLog {
+        log: "acme".into(),
+        epoch,
+        next: epoch + 1,
+        root: root.clone(),
+        note: Some("the last note".into()),
+        at: 99,
+    };
+    change(&ledger, vec![close(1)]).await;
+    let closed = ledger.closed_logs("acme").await.unwrap();
+    assert_eq!(closed.len(), 1);
+    assert_eq!(
+        (closed[0].epoch, closed[0].size, &closed[0].root, closed[0].note.as_deref(), closed[0].closed_at),
+        (1, 3, &root, Some("the last note"), 99)
+    );
+    let head = ledger.head("acme").await.unwrap().unwrap();
+    assert_eq!((head.epoch, head.edge.size()), (2, 0));
+    append(&ledger, vec![of_call("acme", on, 5)]).await;
+    let head = ledger.head("acme").await.unwrap().unwrap();
+    assert_eq!((head.epoch, head.edge.size()), (2, 1));
+    // What is there of both can be read; the other log goes on.
+    let leaves = async |epoch| {
+        let at = consent_gateway::ledger::Epoch { log: "acme".into(), epoch };
+        ledger.leaves(&at, 0, 10).await.unwrap().len()
+    };
+    assert_eq!((leaves(1).await, leaves(2).await), (3, 1));
+    assert_eq!(ledger.head("globex").await.unwrap().unwrap().epoch, 1);
+    // An epoch ends once.
+    change(&ledger, vec![close(1)]).await;
+    assert_eq!(ledger.head("acme").await.unwrap().unwrap().epoch, 2);
+    assert_eq!(ledger.closed_logs("acme").await.unwrap().len(), 1);
+}
+
+async fn the_law_changes(store: &Store) {
+    let ledger = store.open().await;
+    let table = |digest: &str, text: &str| Change::Table { digest: digest.into(), text: text.into(), at: 1 };
+    let version = |version, digest: &str, at| Change::TableVersion {
+        version,
+        digest: digest.into(),
+        at,
+        document: "{}".into(),
+    };
+    assert!(ledger.law().await.unwrap().is_none());
+    assert_eq!(ledger.last_of_law().await.unwrap(), 0);
+    change(&ledger, vec![table("one", "first"), version(1, "one", 5), table("two", "second")]).await;
+    change(&ledger, vec![table("one", "first"), version(2, "two", 6)]).await;
+    assert_eq!(ledger.table("one").await.unwrap().as_deref(), Some("first"));
+    assert_eq!(ledger.tables().await.unwrap().len(), 2);
+    let law = ledger.law().await.unwrap().unwrap();
+    assert_eq!((law.version, law.digest.as_str(), law.in_force_at), (2, "two", 6));
+    let versions: Vec<i64> = ledger.versions().await.unwrap().iter().map(|row| row.version).collect();
+    assert_eq!(versions, [2, 1]);
+    assert_eq!(ledger.last_of_law().await.unwrap(), 6);
+
+    let offered = |digest: &str| Change::TableSource { origin: "file", digest: digest.into() };
+    change(&ledger, vec![offered("one"), offered("two")]).await;
+    assert_eq!(ledger.table_source("file").await.unwrap().as_deref(), Some("two"));
+    assert_eq!(ledger.table_source("program").await.unwrap(), None);
+
+    let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let mut later = proposed(second, "two", "Ada");
+    later.proposed_at = 11;
+    let propose = |row| Change::Proposal { row: Box::new(row) };
+    change(&ledger, vec![propose(proposed(first, "one", "")), propose(later)]).await;
+    let listed = async |open| {
+        let rows = ledger.proposals(open).await.unwrap();
+        rows.into_iter().map(|row| row.uid).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(true).await, [second.to_string(), first.to_string()], "the newest first");
+    assert_eq!(ledger.last_of_law().await.unwrap(), 11);
+    let adopt = |uid| Change::AdoptProposal { uid, credential: "cg_9".into(), person: "Eve".into() };
+    change(&ledger, vec![adopt(first)]).await;
+    let adopted = ledger.proposal(&first.to_string()).await.unwrap().unwrap();
+    assert_eq!((adopted.person.as_str(), adopted.credential.as_str()), ("Eve", "cg_9"));
+    let decide = |state, at| Change::DecideProposal { uid: first, state, at, decision: "{}".into() };
+    change(&ledger, vec![decide("rejected", 30), decide("published", 31), adopt(first)]).await;
+    let decided = ledger.proposal(&first.to_string()).await.unwrap().unwrap();
+    assert_eq!(
+        (decided.state.as_str(), decided.decided_at, decided.decision.as_deref()),
+        ("rejected", Some(30), Some("{}"))
+    );
+    assert_eq!((listed(true).await.len(), listed(false).await.len()), (1, 2));
+    assert_eq!(ledger.last_of_law().await.unwrap(), 30);
+}
+
+async fn names_are_told_apart_by_their_bytes(store: &Store) {
+    let ledger = with_account(store).await;
+    // One letter in two spellings, case, trailing blanks, a soft hyphen: to a computer, other names.
+    let names = ["é", "e\u{301}", "É", "c", "C", "c ", "c\u{ad}", "ｃ", "🎙", "'; --", "a\\b", "%", "?"];
+    for (n, name) in names.iter().enumerate() {
+        let uid = Uuid::from_u128(n as u128 + 1);
+        change(&ledger, vec![call(uid, name, &[name], 1, Uuid::nil())]).await;
+    }
+    for (n, name) in names.iter().enumerate() {
+        let found = ledger.call_by_name("acme", name).await.unwrap().unwrap();
+        assert_eq!((found.uid, found.id.as_str()), (Uuid::from_u128(n as u128 + 1).to_string(), *name));
+    }
+}
+
+async fn a_name_with_a_nul_is_of_nothing(store: &Store) {
+    let ledger = with_account(store).await;
+    let nul = "a\0b";
+    let uid = Uuid::from_u128(1);
+    assert!(ledger.call_by_name("acme", nul).await.unwrap().is_none());
+    assert!(ledger.call_at("acme", nul, 1).await.unwrap().is_none());
+    assert!(ledger.account(nul).await.unwrap().is_none());
+    assert!(ledger.credential(nul).await.unwrap().is_none());
+    assert!(ledger.holder(nul).await.unwrap().is_none());
+    assert!(ledger.prompt("acme", nul).await.unwrap().is_none());
+    assert!(ledger.grant("acme", nul).await.unwrap().is_none());
+    assert!(ledger.sent_event(uid, nul).await.unwrap().is_none());
+    assert!(ledger.recording_by_name(uid, nul).await.unwrap().is_none());
+    assert!(!ledger.before_upload("acme", uid, nul).await.unwrap().0);
+    assert!(ledger.recordings("acme", None, None, (0, nul.into()), 9).await.unwrap().is_empty());
+    assert!(ledger.table(nul).await.unwrap().is_none());
+    assert!(ledger.proposal(nul).await.unwrap().is_none());
+}

@@ -1,0 +1,318 @@
+//! Every expectation, as it holds and as it does not.
+
+use consent_gateway::ledger::{Appended, Change, Expect, Job, Ledger, ProposalRow, RecordingRow};
+use uuid::Uuid;
+
+use super::{Store, account, append, call, change, entry, holds, of_call, on_both_engines};
+
+on_both_engines!(
+    every_expectation_holds_and_fails,
+    a_job_whose_expectation_fails_writes_nothing_and_hinders_nobody,
+    as_much_may_be_expected_as_a_call_has_participants,
+);
+
+/// Which of them: a new one has to be numbered here, and tested.
+fn number(expect: &Expect) -> usize {
+    match expect {
+        Expect::Head { .. } => 0,
+        Expect::NameIs { .. } => 1,
+        Expect::EventUnsent { .. } => 2,
+        Expect::RecordingNameFree { .. } => 3,
+        Expect::RecordingLive { .. } => 4,
+        Expect::GrantHolds { .. } => 5,
+        Expect::CallsWithGrant { .. } => 6,
+        Expect::GrantFree { .. } => 7,
+        Expect::Subject { .. } => 8,
+        Expect::PromptVersion { .. } => 9,
+        Expect::KeyUsable { .. } => 10,
+        Expect::AccountFree { .. } => 11,
+        Expect::AccountSettings { .. } => 12,
+        Expect::Law { .. } => 13,
+        Expect::Version { .. } => 14,
+        Expect::OpenProposals { .. } => 15,
+        Expect::LogQuiet { .. } => 16,
+        Expect::LogAt { .. } => 17,
+        Expect::ProposalOf { .. } => 18,
+        Expect::CallIs { .. }
+        | Expect::CallsMentioning { .. }
+        | Expect::CallsOfParticipant { .. }
+        | Expect::Droppable { .. } => unreachable!("tested with erasures and periods, in scenario"),
+    }
+}
+const EXPECTATIONS: usize = 19;
+
+async fn every_expectation_holds_and_fails(store: &Store) {
+    let ledger = store.open().await;
+    // Nothing is there yet.
+    for nothing in [Expect::Law { digest: None }, Expect::Version { number: 0 }] {
+        assert!(holds(&ledger, nothing).await);
+    }
+    let there = There::new(&ledger).await;
+    let (mut held, mut failed) = ([false; EXPECTATIONS], [false; EXPECTATIONS]);
+    for (expect, wanted) in there.cases() {
+        let (number, told) = (number(&expect), format!("{expect:?}"));
+        assert_eq!(holds(&ledger, expect).await, wanted, "{told}");
+        if wanted { held[number] = true } else { failed[number] = true }
+    }
+    assert_eq!((held, failed), ([true; EXPECTATIONS], [true; EXPECTATIONS]));
+}
+
+struct There {
+    open: Uuid,
+    ended: Uuid,
+    head: Uuid,
+    live: Uuid,
+    held: Uuid,
+    deleted: Uuid,
+    proposal: Uuid,
+    decided: Uuid,
+    last_at: i64,
+}
+
+impl There {
+    async fn new(ledger: &Ledger) -> There {
+        let (open, ended) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (first, last) = (of_call("acme", open, 0), of_call("acme", open, 1_000));
+        let of_ended = of_call("acme", ended, 2_000);
+        let (live, held, deleted) = (Uuid::from_u128(11), Uuid::from_u128(12), Uuid::from_u128(13));
+        let (proposal, decided) = (Uuid::from_u128(21), Uuid::from_u128(22));
+        let recording = |id: Uuid, name: &str| Change::Recording { row: Box::new(recording(id, open, name)) };
+        let on = |call, participant, id: &str, grant: &str| Change::Participant {
+            call,
+            participant,
+            id: id.into(),
+            number: None,
+            ip: None,
+            grant: Some(grant.into()),
+        };
+        let grant = |id: &str, uid| Change::Grant {
+            account: "acme".into(),
+            id: id.into(),
+            uid: Uuid::from_u128(uid),
+            document: "{}".into(),
+            at: 1,
+        };
+        let key = |id: &str| Change::Key { id: id.into(), account: "acme".into(), pem: "PEM".into(), at: 1 };
+        let table = |digest: &str| Change::Table { digest: digest.into(), text: digest.into(), at: 1 };
+        let version = |version, digest: &str| Change::TableVersion {
+            version,
+            digest: digest.into(),
+            at: 1,
+            document: "{}".into(),
+        };
+        let changes = vec![
+            account("acme"),
+            call(open, "c", &["c", "leg"], 1, first.id),
+            call(ended, "d", &["d"], 1, of_ended.id),
+            Change::CallEnded { uid: ended, at: 3 },
+            on(open, 0, "agent", "g"),
+            on(open, 1, "other", "g"),
+            on(ended, 0, "agent", "g"),
+            grant("g", 31),
+            grant("withdrawn", 32),
+            Change::WithdrawGrant { account: "acme".into(), id: "withdrawn".into(), at: 2 },
+            Change::SentEvent { call: open, id: "e".into(), digest: vec![1] },
+            recording(live, "a"),
+            recording(held, "b"),
+            recording(deleted, "c"),
+            Change::Hold { id: held, held: true },
+            Change::DeleteRecording { id: deleted, at: 2 },
+            Change::Subject { tag: vec![1], key: vec![2], at: 1 },
+            Change::Prompt {
+                account: "acme".into(),
+                id: "en".into(),
+                version: 1,
+                uid: Uuid::from_u128(41),
+                document: "{}".into(),
+                at: 1,
+            },
+            key("usable"),
+            key("retired"),
+            Change::RetireKey { id: "retired".into(), account: "acme".into(), at: 2 },
+            table("one"),
+            table("two"),
+            version(1, "one"),
+            version(2, "two"),
+            Change::Proposal { row: Box::new(proposed(proposal, "two", "Ada")) },
+            Change::Proposal { row: Box::new(proposed(decided, "one", "Ada")) },
+            Change::DecideProposal { uid: decided, state: "rejected", at: 2, decision: "{}".into() },
+        ];
+        let (head, last_at) = (last.id, of_ended.at.as_millisecond());
+        change(ledger, changes).await;
+        append(ledger, vec![first, last, of_ended]).await;
+        There { open, ended, head, live, held, deleted, proposal, decided, last_at }
+    }
+
+    fn cases(&self) -> Vec<(Expect, bool)> {
+        let acme = || "acme".to_owned();
+        let name = |account: &str, name: &str, call| Expect::NameIs {
+            account: account.into(),
+            name: name.into(),
+            call,
+        };
+        let live = |id, unheld| Expect::RecordingLive { id, unheld };
+        let with_grant = |id: &str, calls: &[Uuid]| Expect::CallsWithGrant {
+            account: acme(),
+            id: id.into(),
+            calls: calls.iter().map(Uuid::to_string).collect(),
+        };
+        let subject = |tag, key| Expect::Subject { tag: vec![tag], key };
+        let prompt = |id: &str, version| Expect::PromptVersion { account: acme(), id: id.into(), version };
+        let settings =
+            |id: &str, settings: &str| Expect::AccountSettings { id: id.into(), settings: settings.into() };
+        let open = |uids: &[Uuid]| Expect::OpenProposals { uids: uids.iter().map(Uuid::to_string).collect() };
+        let of = |uid, person: &str| Expect::ProposalOf { uid, person: person.into() };
+        let log = |log: &str, epoch, size| Expect::LogAt { log: log.into(), epoch, size };
+        let quiet = |log: &str, since| Expect::LogQuiet { log: log.into(), since };
+        let nobody = Uuid::from_u128(99);
+        vec![
+            (Expect::Head { call: self.open, head: self.head }, true),
+            (Expect::Head { call: self.open, head: nobody }, false),
+            (Expect::Head { call: nobody, head: self.head }, false),
+            (name("acme", "c", Some(self.open)), true),
+            (name("acme", "leg", Some(self.open)), true),
+            (name("acme", "d", Some(self.open)), false),
+            (name("acme", "c", None), false),
+            (name("acme", "free", None), true),
+            (name("acme", "free", Some(self.open)), false),
+            (name("globex", "c", None), true),
+            (name("acme", "C", None), true),
+            (Expect::EventUnsent { call: self.open, id: "f".into() }, true),
+            (Expect::EventUnsent { call: self.ended, id: "e".into() }, true),
+            (Expect::EventUnsent { call: self.open, id: "e".into() }, false),
+            (Expect::RecordingNameFree { call: self.open, name: "z".into() }, true),
+            (Expect::RecordingNameFree { call: self.open, name: "a".into() }, false),
+            (Expect::RecordingNameFree { call: self.open, name: "c".into() }, false),
+            (live(self.live, true), true),
+            (live(self.live, false), true),
+            (live(self.held, false), true),
+            (live(self.held, true), false),
+            (live(self.deleted, false), false),
+            (live(nobody, false), false),
+            (Expect::GrantHolds { account: acme(), id: "g".into() }, true),
+            (Expect::GrantHolds { account: acme(), id: "withdrawn".into() }, false),
+            (Expect::GrantHolds { account: "globex".into(), id: "g".into() }, false),
+            (with_grant("g", &[self.open]), true),
+            (with_grant("g", &[self.open, self.ended]), false),
+            (with_grant("g", &[]), false),
+            (with_grant("withdrawn", &[]), true),
+            (Expect::GrantFree { account: acme(), id: "h".into() }, true),
+            (Expect::GrantFree { account: "globex".into(), id: "g".into() }, true),
+            (Expect::GrantFree { account: acme(), id: "withdrawn".into() }, false),
+            (subject(1, Some(vec![2])), true),
+            (subject(1, Some(vec![3])), false),
+            (subject(1, None), false),
+            (subject(9, None), true),
+            (subject(9, Some(vec![2])), false),
+            (prompt("en", 1), true),
+            (prompt("en", 0), false),
+            (prompt("de", 0), true),
+            (prompt("de", 1), false),
+            (Expect::KeyUsable { account: acme(), id: "usable".into() }, true),
+            (Expect::KeyUsable { account: acme(), id: "retired".into() }, false),
+            (Expect::KeyUsable { account: "globex".into(), id: "usable".into() }, false),
+            (Expect::AccountFree { id: "globex".into() }, true),
+            (Expect::AccountFree { id: acme() }, false),
+            (settings("acme", "{}"), true),
+            (settings("acme", "{ }"), false),
+            (settings("globex", "{}"), false),
+            (Expect::Law { digest: Some("two".into()) }, true),
+            (Expect::Law { digest: Some("one".into()) }, false),
+            (Expect::Law { digest: None }, false),
+            (Expect::Version { number: 2 }, true),
+            (Expect::Version { number: 1 }, false),
+            (open(&[self.proposal]), true),
+            (open(&[]), false),
+            (open(&[self.proposal, self.decided]), false),
+            (of(self.proposal, "Ada"), true),
+            (of(self.proposal, "Eve"), false),
+            (of(self.decided, "Ada"), false),
+            (quiet("acme", self.last_at + 1), true),
+            (quiet("acme", self.last_at), false),
+            (quiet("globex", i64::MAX), false),
+            (log("acme", 1, 3), true),
+            (log("acme", 1, 2), false),
+            (log("acme", 2, 3), false),
+            (log("globex", 1, 0), false),
+        ]
+    }
+}
+
+pub(super) fn recording(id: Uuid, call: Uuid, name: &str) -> RecordingRow {
+    RecordingRow {
+        id: id.to_string(),
+        account: "acme".into(),
+        call: call.to_string(),
+        call_id: String::new(),
+        name: name.into(),
+        fingerprint: vec![0, 1, 255],
+        uploader: "cg_1".into(),
+        bytes: 1 << 40,
+        duration_ms: 2_000,
+        content_type: "audio/wav".into(),
+        envelope: Some("{\"envelope\":1}".into()),
+        enveloped: false,
+        accepted_at: 5,
+        held: false,
+        deleted_at: None,
+        retention: "{\"days\":1}".into(),
+    }
+}
+
+pub(super) fn proposed(uid: Uuid, digest: &str, person: &str) -> ProposalRow {
+    ProposalRow {
+        uid: uid.to_string(),
+        digest: digest.into(),
+        base: "base".into(),
+        state: "open".into(),
+        credential: "cg_1".into(),
+        person: person.into(),
+        document: "{}".into(),
+        proposed_at: 10,
+        expires_at: 20,
+        decided_at: None,
+        decision: None,
+    }
+}
+
+async fn a_job_whose_expectation_fails_writes_nothing_and_hinders_nobody(store: &Store) {
+    let ledger = store.open().await;
+    let taken = || Expect::AccountFree { id: "system".into() };
+    let futile = |n: usize| Job {
+        expects: vec![Expect::AccountFree { id: format!("a{n}") }, taken()],
+        changes: vec![account(&format!("a{n}"))],
+        entries: vec![entry("acme", 0)],
+    };
+    let fine = |n: usize| Job {
+        expects: vec![Expect::AccountFree { id: format!("b{n}") }],
+        changes: vec![account(&format!("b{n}"))],
+        entries: vec![entry("globex", 0)],
+    };
+    let mut working = tokio::task::JoinSet::new();
+    for n in 0..60 {
+        let (ledger, job, wanted) = match n % 2 {
+            0 => (ledger.clone(), futile(n), Appended::Conflict),
+            _ => (ledger.clone(), fine(n), Appended::Done),
+        };
+        working.spawn(async move { assert_eq!(ledger.append(job).await.unwrap(), wanted) });
+    }
+    while let Some(done) = working.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(ledger.head("acme").await.unwrap(), None);
+    assert_eq!(ledger.head("globex").await.unwrap().unwrap().edge.size(), 30);
+    let accounts = ledger.accounts().await.unwrap();
+    assert!(accounts.len() == 30 && accounts.iter().all(|account| account.id.starts_with('b')));
+}
+
+async fn as_much_may_be_expected_as_a_call_has_participants(store: &Store) {
+    let ledger = store.open().await;
+    let free = |n: usize| Expect::AccountFree { id: format!("account-{n}") };
+    let done =
+        ledger.append(Job { expects: (0..2_000).map(free).collect(), ..Job::default() }).await.unwrap();
+    assert_eq!(done, Appended::Done);
+    let mut expects: Vec<Expect> = (0..2_000).map(free).collect();
+    expects[1_999] = Expect::AccountFree { id: "system".into() };
+    let done = ledger.append(Job { expects, ..Job::default() }).await.unwrap();
+    assert_eq!(done, Appended::Conflict);
+}

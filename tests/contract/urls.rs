@@ -1,0 +1,125 @@
+//! The URL of a PostgreSQL server: what is refused, and that nobody gets to read the password in it.
+
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use consent_gateway::config::{Config, LedgerUrl};
+use consent_gateway::ledger::Ledger;
+use tempfile::TempDir;
+
+use crate::harness::PROGRAM;
+use crate::postgres::Place;
+
+const PASSWORD: &str = "hunter2-4711";
+
+async fn refused(url: &str) -> String {
+    let error = Ledger::open(TempDir::new().unwrap().path(), Some(url)).await.unwrap_err();
+    let told = format!("{error} {error:?} {}", consent_gateway::ledger::Chain(&error));
+    assert!(!told.contains(PASSWORD), "{told}");
+    told
+}
+
+#[tokio::test]
+async fn what_is_no_url_of_a_postgresql_server_is_refused_and_not_repeated() {
+    for url in [
+        String::new(),
+        "ledger.db".into(),
+        format!("user:{PASSWORD}@host/database"),
+        format!("mysql://user:{PASSWORD}@host/database"),
+        format!("sqlite://{PASSWORD}"),
+        format!("postgres://user:{PASSWORD}@host:port/database"),
+        format!("postgres://user:{PASSWORD}/@host/database"),
+        format!("postgres://user:{PASSWORD}#@host/database"),
+        format!("postgres://user:a?{PASSWORD}=@host/database"),
+        format!("postgres://user@host/database?pasword={PASSWORD}"),
+        format!("postgres://user@host/database?{PASSWORD}"),
+        format!("postgres://user:{PASSWORD}@host/database?sslmode=perhaps"),
+        format!("postgres://user:{PASSWORD}@[::1/database"),
+    ] {
+        let told = refused(&url).await;
+        assert!(told.contains("`ledger` is no URL of a PostgreSQL server"), "{url}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_at_once() {
+    let begun = Instant::now();
+    let told = refused(&format!("postgres://user:{PASSWORD}@127.0.0.1:1/database")).await;
+    assert!(told.contains("refused") && begun.elapsed().as_secs() < 5, "{told}");
+    let told = refused(&format!("postgres://user:{PASSWORD}@localhost/database?host=/nowhere")).await;
+    assert!(told.contains("No such file"), "{told}");
+}
+
+#[test]
+fn a_configuration_does_not_show_the_url() {
+    let url = format!("postgres://user:{PASSWORD}@host/database");
+    let config = Config { ledger: Some(LedgerUrl::new(&url)), ..Config::default() };
+    assert!(!format!("{config:?} {config:#?}").contains(PASSWORD));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("gateway.toml");
+    for (line, text) in [
+        (2, format!("log_json = true\nledger = \"{url}")),
+        (1, format!("ledger = {url}")),
+        (1, format!("ledger = '{url}' listen = 1")),
+        (1, format!("ledgre = \"{url}\"")),
+        (1, format!("connections = \"{url}\"")),
+        (2, format!("\nledger = [\"{url}\"]")),
+    ] {
+        std::fs::write(&path, &text).unwrap();
+        let error = Config::read(&path).unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains(PASSWORD) && told.contains(&format!("line {line}")), "{text}: {told}");
+    }
+    std::fs::write(&path, format!("ledger = \"{url}\"")).unwrap();
+    assert_eq!(Config::read(&path).unwrap().ledger, config.ledger);
+}
+
+fn program(args: &[&str], ledger: Option<&str>) -> Output {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=TERM", "10", PROGRAM]).args(args).env("RUST_LOG", "trace");
+    if let Some(url) = ledger {
+        command.env("CONSENT_GATEWAY_LEDGER", url);
+    }
+    command.output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    let told = [output.stdout.as_slice(), &output.stderr].concat();
+    let told = String::from_utf8(told).unwrap();
+    assert!(!told.contains(PASSWORD), "{told}");
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_command_and_no_log_line_tells_the_password() {
+    let place = Place::new().await;
+    let url = place.url.replacen('@', &format!(":{PASSWORD}@"), 1);
+    assert!(url.contains(PASSWORD));
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let data = data.to_str().unwrap();
+    for (args, ledger) in [
+        (vec!["--help"], Some(url.as_str())),
+        (vec!["serve", "--help"], Some(&url)),
+        (vec!["account", "add", "acme", "--data", data, "--ledger", &url], None),
+        (vec!["account", "list", "--data", data], Some(&url)),
+        (vec!["check", "--data", data], Some(&url)),
+        (vec!["check", "--data", data, "--json"], Some(&url)),
+    ] {
+        let output = program(&args, ledger);
+        assert!(output.status.success(), "{args:?}: {}", told(&output));
+        told(&output);
+    }
+    assert!(told(&program(&["account", "list", "--data", data], Some(&url))).contains("acme"));
+    // It was the server that answered: nothing is in a file.
+    assert!(!consent_gateway::ledger::file(data.as_ref()).exists());
+    // Everything that is ever logged, and what ends a server that cannot reach its own.
+    let served = told(&program(&["serve", "--listen", "127.0.0.1:0", "--data", data], Some(&url)));
+    assert!(served.contains("listening") && served.contains("stopped"), "{served}");
+    let wrong = format!("postgres://user:{PASSWORD}@127.0.0.1:1/database");
+    let output = program(&["serve", "--data", data], Some(&wrong));
+    assert!(!output.status.success() && told(&output).contains("refused"));
+    // What is set but empty was meant to be something.
+    let output = program(&["check", "--data", data], Some(""));
+    assert!(!output.status.success() && told(&output).contains("`ledger` is no URL"), "{}", told(&output));
+}
