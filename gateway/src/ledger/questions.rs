@@ -219,7 +219,7 @@ impl Subject<'_> {
             Subject::Participant(id) => Piece::new(
                 "SELECT participant.call FROM participant JOIN call ON call.uid = participant.call \
                  WHERE participant.id = ? AND call.account = ?",
-                [(*id).into(), log.into()],
+                [sought(id).into(), log.into()],
             ),
             Subject::Keys(keys) => mentioned("SELECT call FROM call_mention", log, keys),
         }
@@ -242,7 +242,7 @@ impl Subject<'_> {
                 return Piece::new(format!("{call} IN ({})", marks(calls.len())), uids);
             }
             Subject::Participant(id) => {
-                Piece::new("EXISTS (SELECT 1 FROM participant WHERE participant.id = ?", [(*id).into()])
+                Piece::new("EXISTS (SELECT 1 FROM participant WHERE participant.id = ?", [sought(id).into()])
             }
             Subject::Keys(keys) => mentioned("EXISTS (SELECT 1 FROM call_mention", log, keys),
         };
@@ -364,7 +364,7 @@ fn begin(log: &str, subjects: &[Subject<'_>], driver: Driver) -> (Piece, &'stati
                 "SELECT {COLUMNS} FROM entry_mention AS one CROSS JOIN entry {JOINED} WHERE one.log = ? AND one.key = ? \
                  AND entry.log = ? AND entry.epoch = one.epoch AND entry.seq = one.seq"
             );
-            (Piece::new(sql, [log.into(), key.into(), log.into()]), "one", Some(index))
+            (Piece::new(sql, [log.into(), sought(key).into(), log.into()]), "one", Some(index))
         }
         Driver::Places(_) | Driver::Mentions(_) | Driver::Log => {
             let sql = format!("SELECT {COLUMNS} FROM entry {JOINED} WHERE entry.log = ?");
