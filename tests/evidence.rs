@@ -93,7 +93,12 @@ async fn a_proof_pack_of_a_recording_is_checked_without_the_gateway_and_whatever
     let whole = files(&pack.body);
     for at in 0..whole.len() {
         let mut changed = whole.clone();
-        let middle = changed[at].1.len() / 2;
+        // The entry commits to the envelope without its wrapped keys, which a rotation wraps anew.
+        let name = b"\"sha256\"";
+        let middle = match whole[at].0 == "envelope.json" {
+            true => whole[at].1.windows(name.len()).position(|found| found == name).unwrap() + name.len() + 3,
+            false => changed[at].1.len() / 2,
+        };
         changed[at].1[middle] ^= 1;
         let (code, told) = verify(&gateway, &archive(&changed), &[]);
         assert!(code == 1 || code == 2 || code == 3, "{} flipped: {told}", whole[at].0);

@@ -186,3 +186,46 @@ async fn what_the_schemas_allow_the_gateway_accepts_and_what_they_forbid_it_refu
         send(&more).await.problem(422, "invalid-body");
     }
 }
+
+#[tokio::test]
+async fn consent_records_are_asked_by_what_is_described_and_by_nothing_else() {
+    let gateway = Gateway::start().await;
+    gateway.open("c", "US-CA").await;
+    let document = document();
+    let parameters = document["paths"]["/v1/consents"]["get"]["parameters"].as_array().unwrap();
+    let sample = |name: &str| match name {
+        "call" => "c",
+        "participant" => "caller",
+        "number" => "%2B14155550100",
+        "place" | "rule" => "US-CA",
+        "prompt" => "en",
+        "outcome" => "consented,declined",
+        "type" => "call.opened",
+        "recording" => "00000000-0000-4000-8000-000000000000",
+        "listener" => "somebody",
+        "from" | "until" => "2026-11-20T10:00:00Z",
+        "limit" => "1000",
+        "format" => "csv",
+        "after" => "1.1.1.1.x",
+        other => panic!("`{other}` is described and not asked here"),
+    };
+    for parameter in parameters {
+        assert_eq!(parameter["in"], "query");
+        let name = parameter["name"].as_str().unwrap();
+        let answer = gateway.auditor.get(&format!("/v1/consents?{name}={}", sample(name))).await;
+        match name {
+            "after" => drop(answer.problem(422, "invalid-cursor")),
+            _ => assert_eq!(answer.status, 200, "{name}: {}", answer.text()),
+        }
+    }
+    assert_eq!(parameters.len(), 15);
+    gateway.auditor.get("/v1/consents?colour=red").await.problem(400, "invalid-query");
+    let page = gateway.auditor.get("/v1/consents?number=%2B14155550100").await.expect(200);
+    for one in page["consents"].as_array().unwrap() {
+        assert!(one["epoch"].is_u64() && one["index"].is_u64() && one["entry"].is_object(), "{one}");
+    }
+    for kind in consent_gateway::gate::TYPES {
+        let answer = gateway.auditor.get(&format!("/v1/consents?type={kind}")).await;
+        assert_eq!(answer.status, 200, "{kind}");
+    }
+}

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::pack::{Entry, Kind, Pack, is_asserted};
 use crate::trail::{Body, Leaf, hex, leaf_hash};
-use html::{Column, Html, code, esc};
+use html::{Column, Html, code, esc, ticks};
 use story::{Story, accepts};
 use words::{moment, seconds};
 
@@ -239,7 +239,7 @@ impl<'p> Page<'p> {
                     recorded.keys.iter().map(|key| code(key)).collect::<Vec<_>>().join(", ")
                 ),
             ));
-            facts.push(("Now", self.became_of(recorded.id)));
+            facts.push(("What became of it", self.became_of(recorded.id)));
         }
         facts.push(("Account", code(&manifest.account)));
         facts.push(("Log", format!("{}, at {} entries", code(&manifest.origin), manifest.size)));
@@ -267,7 +267,8 @@ impl<'p> Page<'p> {
             1 => "handed out once".into(),
             fetched => format!("handed out {fetched} times"),
         };
-        format!("stored, {hold}, {times}")
+        let size = self.pack.manifest.size;
+        format!("stored, {hold}, {times} <span class=\"soft\">(when the log had {size} entries)</span>")
     }
 
     fn call(&self, html: &mut Html, story: &Story) {
@@ -297,12 +298,12 @@ impl<'p> Page<'p> {
             facts.push(("Other names", listed(&story.aliases)));
         }
         html.facts(&facts);
-        let when = if self.recorded().is_some() { "When it was accepted" } else { "At the end" };
         let columns = [
             Column("Participant", ""),
             Column("Role", ""),
             Column("Where", ""),
-            Column(when, ""),
+            Column("When recording began", ""),
+            Column("At the end of the call", ""),
             Column("Relies on", ""),
         ];
         let rows = story.people.iter().map(|(number, person)| {
@@ -310,10 +311,9 @@ impl<'p> Page<'p> {
                 Some(name) => esc(name),
                 None => format!("participant {number} <span class=\"soft\">(name not disclosed)</span>"),
             };
-            let pseudonym = person
-                .pseudonym
-                .as_ref()
-                .map(|one| format!("<br><span class=\"soft\">phone number known as {}</span>", code(one)));
+            let pseudonym = person.pseudonym.as_ref().map(|one| {
+                format!("<br><span class=\"soft\">phone number known in the log as {}</span>", code(one))
+            });
             let places: Vec<String> = person
                 .places
                 .iter()
@@ -327,12 +327,15 @@ impl<'p> Page<'p> {
                 || "the call alone".into(),
                 |grant| format!("consent given before, {}", code(grant)),
             );
-            let state = person.state.as_deref().map_or_else(String::new, |state| esc(words::state(state)));
+            let state = |state: &Option<String>| {
+                state.as_deref().map_or_else(|| "–".into(), |state| esc(words::state(state)))
+            };
             vec![
                 format!("{name}{}", pseudonym.unwrap_or_default()),
                 words::role(person.role).into(),
                 places,
-                state,
+                state(&person.began),
+                state(&person.state),
                 grant,
             ]
         });
@@ -419,7 +422,12 @@ impl<'p> Page<'p> {
                 ""
             };
             let evidence =
-                answer.evidence.as_ref().map_or_else(|| "none disclosed".into(), |evidence| esc(evidence));
+                answer.evidence.iter().map(|(word, what)| format!("<li>{word} {}</li>", code(what)));
+            let evidence: String = evidence.collect();
+            let evidence = match evidence.is_empty() {
+                true => "none disclosed".into(),
+                false => format!("<ul class=\"plain\">{evidence}</ul>"),
+            };
             vec![
                 answer.index.to_string(),
                 moment(answer.at),
@@ -441,7 +449,7 @@ impl<'p> Page<'p> {
         }
         if let (Some(asked), Some((index, table))) = (&story.asked, &story.judged) {
             html.paragraph(&format!(
-                "All rules that counted together, at entry {index}: <strong>{}</strong>. The rules stand in the table {}, which is in this pack, with plain words and sources for each.",
+                "All rules that counted, taken together: <strong>{}</strong>. They stand in the table {}, which is in this pack, as they were when entry {index} was decided.",
                 esc(&words::requirement(asked)),
                 code(table)
             ));
@@ -471,7 +479,7 @@ impl<'p> Page<'p> {
         let sources: String = rule.citations.iter().map(|one| format!("<li>{}</li>", esc(one))).collect();
         let sources =
             if sources.is_empty() { "none".into() } else { format!("<ul class=\"plain\">{sources}</ul>") };
-        vec![esc(&subject), place, esc(&rule.says), sources]
+        vec![esc(&subject), place, ticks(&rule.says), sources]
     }
 
     fn story_of(&self, leaf: &Leaf) -> Option<&Story> {
@@ -486,15 +494,16 @@ impl<'p> Page<'p> {
             Column("Logged", "time"),
             Column("Whose word", ""),
             Column("What happened", ""),
-            Column("What the gateway decided on it", ""),
+            Column("From then on, recording is", ""),
         ];
         let rows = self.leaves.iter().map(|(entry, leaf)| {
             let story = self.story_of(leaf);
             let decided = leaf.body.saw().zip(story).map(|(saw, story)| esc(&words::decided(saw, story)));
             let claimed =
                 leaf.fact().and_then(|fact| fact.at).filter(|at| leaf.call.is_some() && *at != leaf.at);
-            let claimed = claimed
-                .map(|at| format!("<br><span class=\"soft\">by the platform’s clock {}</span>", moment(at)));
+            let claimed = claimed.map(|at| {
+                format!("<br><span class=\"soft\">by the platform’s clock<br>{}</span>", moment(at))
+            });
             let purpose =
                 entry.document().and_then(|document| Some(document.get("purpose")?.as_str()?.to_owned()));
             let purpose = purpose.map(|purpose| format!(" Purpose: {}", esc(&purpose)));
@@ -502,8 +511,12 @@ impl<'p> Page<'p> {
                 entry.index.to_string(),
                 format!("{}{}", moment(leaf.at), claimed.unwrap_or_default()),
                 format!(
-                    "{}<br><span class=\"soft\">{}</span>",
+                    "{}<br><span class=\"soft\">{}<br>{}</span>",
                     whose(&leaf.body),
+                    match is_asserted(&leaf.body) || leaf.actor.role == "gateway" {
+                        true => esc(&leaf.actor.role),
+                        false => format!("asked by {}", esc(&leaf.actor.role)),
+                    },
                     code(&leaf.actor.credential)
                 ),
                 format!("{}{}", esc(&words::happened(leaf, story)), purpose.unwrap_or_default()),

@@ -25,10 +25,12 @@ pub(crate) const ORIGIN: &str = "gateway.example.com/acme";
 pub(crate) const ACCOUNT: &str = "acme";
 pub(crate) const KEY: &str = "0c9e2f14d7b35a680c9e2f14d7b35a680c9e2f14d7b35a680c9e2f14d7b35a68";
 
-/// The table that is compiled in.
-pub(crate) fn default_table() -> Arc<Table> {
-    static TABLE: OnceLock<Arc<Table>> = OnceLock::new();
-    Arc::clone(TABLE.get_or_init(|| Arc::new(Table::parse(crate::serve::DEFAULT_TABLE).unwrap())))
+/// Three rows of the table that is compiled in: it is read again by every verification.
+pub(crate) const TABLE: &str = include_str!("sample.toml");
+
+pub(crate) fn small_table() -> Arc<Table> {
+    static READ: OnceLock<Arc<Table>> = OnceLock::new();
+    Arc::clone(READ.get_or_init(|| Arc::new(Table::parse(TABLE).unwrap())))
 }
 
 /// A log that grows.
@@ -76,11 +78,11 @@ pub(crate) fn prompt_document() -> Value {
 impl Log {
     /// A log with an account, its credentials, its key and a prompt.
     pub(crate) fn new() -> Log {
-        let table = default_table();
+        let table = small_table();
         let mut log = Log {
             now: "2026-11-20T10:00:00Z".parse().unwrap(),
             drafts: Vec::new(),
-            tables: [(table.digest().to_owned(), crate::serve::DEFAULT_TABLE.to_owned())].into(),
+            tables: [(table.digest().to_owned(), TABLE.to_owned())].into(),
             table,
             calls: BTreeMap::new(),
             prompt: Uuid::new_v4(),
@@ -388,17 +390,16 @@ impl Log {
     }
 
     /// Where the entries of a call are, and those of no call that packs take along.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     pub(crate) fn entries_of(&self, call: Uuid, recording: Option<Uuid>) -> Vec<usize> {
         let about = |draft: &Draft| {
             let leaf: trail::Leaf = serde_json::from_slice(&draft.leaf).unwrap();
-            match leaf.body {
-                Body::Prompt { .. } | Body::Gap { .. } => true,
-                Body::Fetched { recording: id, .. }
-                | Body::Deleted { recording: id }
-                | Body::Held { recording: id, .. } => recording == Some(id),
-                _ => draft.call == Some(call),
-            }
+            let taken_along = matches!(leaf.body, Body::Prompt { .. } | Body::Gap { .. });
+            let of_recording = matches!(
+                leaf.body,
+                Body::Fetched { recording: id, .. } | Body::Deleted { recording: id } | Body::Held { recording: id, .. }
+                    if recording == Some(id)
+            );
+            taken_along || of_recording || draft.call == Some(call)
         };
         (0..self.drafts.len()).filter(|index| about(&self.drafts[*index])).collect()
     }
@@ -500,17 +501,22 @@ pub(crate) fn publish(leaves: &[Vec<u8>], key: &SigningKey) -> Files {
         levels.push(roots.collect());
     }
     for tile in tiles_of(size) {
-        let from = usize::try_from(tile.index).unwrap() * 256;
+        let from = place(tile.index) * 256;
         let hashes = &levels[usize::from(tile.level)][from..from + usize::from(tile.width)];
         files.insert(tile.path(), hashes.as_flattened().to_vec());
     }
     for bundle in bundles_of(size) {
-        let from = usize::try_from(bundle.index).unwrap() * 256;
+        let from = place(bundle.index) * 256;
         let entries = leaves[from..from + usize::from(bundle.width)].iter().map(Vec::as_slice);
         files.insert(bundle.path(), write_bundle(entries).unwrap());
     }
     files.insert("checkpoint".into(), head_of(leaves, &[key]).to_string().into_bytes());
     Files(files)
+}
+
+/// An index, to look something up by.
+pub(crate) fn place(index: u64) -> usize {
+    usize::try_from(index).unwrap()
 }
 
 /// The hashes that prove an entry, for any of them.
@@ -593,7 +599,7 @@ impl Source for Files {
 
     fn details(&self) -> Result<Details<'_>, SourceError> {
         let bytes = self.0.get("details.jsonl").map(Vec::as_slice).unwrap_or_default();
-        Ok(Box::new(super::source::directory::Lines(std::io::BufReader::new(bytes))))
+        Ok(Box::new(super::source::directory::Lines::of(bytes)))
     }
 }
 

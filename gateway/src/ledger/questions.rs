@@ -4,7 +4,8 @@
 //! about a recording (somebody has listened, it was deleted), with what the recording's call mentions.
 //!
 //! A page begins behind a cursor, which is an entry's place, and ends at the place at which the log
-//! stood when it was asked: entries are only ever appended, so pages are stable under writes.
+//! stood when it was asked: entries are only ever appended, so pages are stable under writes. What an
+//! open call mentions only after the first page adds its earlier entries to the pages that follow.
 
 use uuid::Uuid;
 
@@ -40,7 +41,7 @@ impl Ledger {
     pub async fn entries(&self, question: &Question, limit: u32) -> Result<Vec<EntryRow>, LedgerError> {
         let window = self.window(question).await?;
         let subjects = subjects(question);
-        let driver = self.driver(&subjects).await?;
+        let driver = self.driver(&subjects, &question.log).await?;
         let statement = select(question, window, &subjects, driver, limit);
         match &self.pool {
             Pool::Sqlite(pool) => {
@@ -113,27 +114,40 @@ impl Ledger {
         Ok(Window { first, last })
     }
 
-    /// Which part of the question has so few answers that it is quickest to look those up and to ask
-    /// the rest of them; none where the log is quickest read in its order.
-    async fn driver(&self, subjects: &[Subject]) -> Result<Option<usize>, LedgerError> {
+    /// How it is quickest answered.
+    async fn driver(&self, subjects: &[Subject<'_>], log: &str) -> Result<Driver, LedgerError> {
         for (index, subject) in subjects.iter().enumerate() {
-            let statement = subject.count();
-            let count: i64 = match &self.pool {
+            let statement = subject.count(log);
+            let (calls, entries): (i64, i64) = match &self.pool {
                 Pool::Sqlite(pool) => {
                     let (sql, bound) = statement.for_sqlite()?;
-                    sqlx::query_scalar_with(sql, bound).fetch_one(pool).await?
+                    sqlx::query_as_with(sql, bound).fetch_one(pool).await?
                 }
                 Pool::Postgres(pool) => {
                     let (sql, bound) = statement.for_postgres()?;
-                    sqlx::query_scalar_with(sql, bound).fetch_one(pool).await?
+                    sqlx::query_as_with(sql, bound).fetch_one(pool).await?
                 }
             };
-            if count < SELDOM {
-                return Ok(Some(index));
+            if calls.saturating_add(entries) < SELDOM {
+                return Ok(Driver::Places(index));
+            }
+            if calls == 0 && subject.is_one_key() {
+                return Ok(Driver::Mentions(index));
             }
         }
-        Ok(None)
+        Ok(Driver::Log)
     }
+}
+
+/// What is read first; the rest of the question is asked of each entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    /// The few places that have to do with this part of the question: looked up, then put in order.
+    Places(usize),
+    /// The many entries that mention this part of the question, which no call does, in their order.
+    Mentions(usize),
+    /// The log, in its order.
+    Log,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -143,16 +157,15 @@ struct Window {
 }
 
 /// Something that entries and calls have to do with.
-#[derive(Debug)]
-struct Subject {
-    /// Which calls: one column, `call`.
-    calls: Piece,
-    /// Which entries that belong to no call: `epoch`, `seq`; only for what is mentioned.
-    entries: Option<Piece>,
+#[derive(Debug, Clone, Copy)]
+enum Subject<'q> {
+    Calls(&'q [Uuid]),
+    Participant(&'q str),
+    Keys(&'q [String]),
 }
 
 /// A piece of SQL with what is bound in it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Piece {
     sql: String,
     values: Vec<Value>,
@@ -182,76 +195,85 @@ impl Piece {
     }
 }
 
-impl Subject {
-    /// How many calls and entries there are, up to a number that is too many.
-    fn count(&self) -> Statement {
-        let mut piece = Piece::default();
-        piece.push("SELECT count(*) FROM (SELECT 1 AS one FROM (");
-        piece.add(self.calls.clone());
-        piece.bind(" LIMIT ?) AS calls", [SELDOM.into()]);
-        if let Some(entries) = &self.entries {
-            piece.push(" UNION ALL SELECT 1 FROM (");
-            piece.add(entries.clone());
-            piece.bind(" LIMIT ?) AS entries", [SELDOM.into()]);
-        }
-        piece.push(") AS found");
-        piece.statement()
-    }
-}
-
 /// What a question is about, what is likely to have the fewest answers first.
-fn subjects(question: &Question) -> Vec<Subject> {
-    let mut all = Vec::new();
-    let log = || Value::from(&question.log);
-    if let Some(calls) = &question.calls {
-        let sql = match calls.as_slice() {
-            [] => "SELECT uid AS call FROM call WHERE uid IS NULL".to_owned(),
-            some => format!("SELECT uid AS call FROM call WHERE uid IN ({})", marks(some.len())),
-        };
-        all.push(Subject { calls: Piece::new(sql, calls.iter().map(Value::from)), entries: None });
-    }
-    if let Some(participant) = &question.participant {
-        let sql = "SELECT participant.call FROM participant JOIN call ON call.uid = participant.call \
-             WHERE participant.id = ? AND call.account = ?";
-        let calls = Piece::new(sql, [sought(participant).into(), log()]);
-        all.push(Subject { calls, entries: None });
-    }
-    for keys in &question.keys {
-        let keys_are = format!("log = ? AND key IN ({})", marks(keys.len()));
-        let values =
-            || std::iter::once(log()).chain(keys.iter().map(|key| sought(key).into())).collect::<Vec<_>>();
-        all.push(Subject {
-            calls: Piece::new(format!("SELECT call FROM call_mention WHERE {keys_are}"), values()),
-            entries: Some(Piece::new(
-                format!("SELECT epoch, seq FROM entry_mention WHERE {keys_are}"),
-                values(),
-            )),
-        });
-    }
-    all
+fn subjects(question: &Question) -> Vec<Subject<'_>> {
+    let calls = question.calls.as_deref().map(Subject::Calls);
+    let participant = question.participant.as_deref().map(Subject::Participant);
+    let keys = question.keys.iter().map(|keys| Subject::Keys(keys));
+    calls.into_iter().chain(participant).chain(keys).collect()
 }
 
-impl Subject {
-    /// Whether a call is one of those.
-    fn holds(&self, call: &str) -> Piece {
-        // By the mention's whole key, since a common place is mentioned by very many calls.
-        let (before, after) = match self.entries {
-            Some(_) => ("EXISTS (".to_owned(), format!(" AND call_mention.call = {call})")),
-            None => (format!("{call} IN ("), ")".to_owned()),
+impl Subject<'_> {
+    fn is_one_key(&self) -> bool {
+        matches!(self, Subject::Keys([_]))
+    }
+
+    /// All its calls: one column, `call`.
+    fn calls(&self, log: &str) -> Piece {
+        match self {
+            Subject::Calls([]) => Piece::new("SELECT uid AS call FROM call WHERE uid IS NULL", []),
+            Subject::Calls(calls) => Piece::new(
+                format!("SELECT uid AS call FROM call WHERE uid IN ({})", marks(calls.len())),
+                calls.iter().map(Value::from),
+            ),
+            Subject::Participant(id) => Piece::new(
+                "SELECT participant.call FROM participant JOIN call ON call.uid = participant.call \
+                 WHERE participant.id = ? AND call.account = ?",
+                [sought(id).into(), log.into()],
+            ),
+            Subject::Keys(keys) => mentioned("SELECT call FROM call_mention", log, keys),
+        }
+    }
+
+    /// The entries of no call that mention it: `epoch`, `seq`.
+    fn entries(&self, log: &str) -> Option<Piece> {
+        match self {
+            Subject::Calls(_) | Subject::Participant(_) => None,
+            Subject::Keys(keys) => Some(mentioned("SELECT epoch, seq FROM entry_mention", log, keys)),
+        }
+    }
+
+    /// Whether a call is one of its calls: looked up by that call, since there may be very many.
+    fn holds(&self, log: &str, call: &str) -> Piece {
+        let mut piece = match self {
+            Subject::Calls([]) => return Piece::new("FALSE", []),
+            Subject::Calls(calls) => {
+                let uids = calls.iter().map(Value::from);
+                return Piece::new(format!("{call} IN ({})", marks(calls.len())), uids);
+            }
+            Subject::Participant(id) => {
+                Piece::new("EXISTS (SELECT 1 FROM participant WHERE participant.id = ?", [sought(id).into()])
+            }
+            Subject::Keys(keys) => mentioned("EXISTS (SELECT 1 FROM call_mention", log, keys),
         };
-        let mut piece = Piece::new(before, []);
-        piece.add(self.calls.clone());
-        piece.push(&after);
+        let table = if matches!(self, Subject::Participant(_)) { "participant" } else { "call_mention" };
+        piece.push(&format!(" AND {table}.call = {call})"));
         piece
+    }
+
+    /// How many calls and entries there are, each up to a number that is too many.
+    fn count(&self, log: &str) -> Statement {
+        let mut piece = Piece::new("SELECT (SELECT count(*) FROM (", []);
+        piece.add(self.calls(log));
+        piece.bind(" LIMIT ?) AS calls)", [SELDOM.into()]);
+        match self.entries(log) {
+            None => piece.push(", CAST(0 AS BIGINT)"),
+            Some(entries) => {
+                piece.push(", (SELECT count(*) FROM (");
+                piece.add(entries);
+                piece.bind(" LIMIT ?) AS entries)", [SELDOM.into()]);
+            }
+        }
+        piece.statement()
     }
 
     /// Asks it of the entry at hand.
     fn condition(&self, log: &str) -> Piece {
         let mut piece = Piece::new(" AND (", []);
-        piece.add(self.holds("entry.call"));
-        if let Some(entries) = &self.entries {
+        piece.add(self.holds(log, "entry.call"));
+        if let Some(entries) = self.entries(log) {
             piece.push(" OR EXISTS (");
-            piece.add(entries.clone());
+            piece.add(entries);
             piece.push(" AND entry_mention.epoch = entry.epoch AND entry_mention.seq = entry.seq)");
         }
         piece.bind(
@@ -261,7 +283,7 @@ impl Subject {
              AND substr(about.key, 1, 10) = 'recording:' AND ",
             [log.into()],
         );
-        piece.add(self.holds("recording.call"));
+        piece.add(self.holds(log, "recording.call"));
         piece.push(")))");
         piece
     }
@@ -269,16 +291,16 @@ impl Subject {
     /// All places that have to do with it.
     fn places(&self, log: &str) -> Piece {
         let mut piece = Piece::new("WITH story AS (", []);
-        piece.add(self.calls.clone());
+        piece.add(self.calls(log));
         piece.bind(
             "), places AS (SELECT entry.epoch, entry.seq FROM story JOIN entry ON entry.call = story.call WHERE entry.log = ? \
              UNION SELECT entry_mention.epoch, entry_mention.seq FROM story JOIN recording ON recording.call = story.call \
              JOIN entry_mention ON entry_mention.key = 'recording:' || recording.id WHERE entry_mention.log = ?",
             [log.into(), log.into()],
         );
-        if let Some(entries) = &self.entries {
+        if let Some(entries) = self.entries(log) {
             piece.push(" UNION ");
-            piece.add(entries.clone());
+            piece.add(entries);
         }
         piece.push(") ");
         piece
@@ -288,37 +310,23 @@ impl Subject {
 fn select(
     question: &Question,
     window: Window,
-    subjects: &[Subject],
-    driver: Option<usize>,
+    subjects: &[Subject<'_>],
+    driver: Driver,
     limit: u32,
 ) -> Statement {
     let log = &question.log;
-    let mut piece = match driver.and_then(|driver| subjects.get(driver)) {
-        Some(subject) => {
-            let mut piece = subject.places(log);
-            // CROSS JOIN: SQLite looks the places up first.
-            piece.bind(
-                &format!(
-                    "SELECT {COLUMNS} FROM places CROSS JOIN entry {JOINED} \
-                     WHERE entry.log = ? AND entry.epoch = places.epoch AND entry.seq = places.seq"
-                ),
-                [log.into()],
-            );
-            piece
-        }
-        None => Piece::new(format!("SELECT {COLUMNS} FROM entry {JOINED} WHERE entry.log = ?"), [log.into()]),
-    };
+    let (mut piece, order, answered) = begin(log, subjects, driver);
     let place = |place: (i64, i64)| [place.0.into(), place.1.into()];
     if let Some(after) = question.after {
-        piece.bind(" AND (entry.epoch, entry.seq) > (?, ?)", place(after));
+        piece.bind(&format!(" AND ({order}.epoch, {order}.seq) > (?, ?)"), place(after));
     }
     if let Some(first) = window.first {
-        piece.bind(" AND (entry.epoch, entry.seq) >= (?, ?)", place(first));
+        piece.bind(&format!(" AND ({order}.epoch, {order}.seq) >= (?, ?)"), place(first));
     }
     for last in [question.last, window.last].into_iter().flatten() {
-        piece.bind(" AND (entry.epoch, entry.seq) <= (?, ?)", place(last));
+        piece.bind(&format!(" AND ({order}.epoch, {order}.seq) <= (?, ?)"), place(last));
     }
-    for (_, subject) in subjects.iter().enumerate().filter(|(index, _)| Some(*index) != driver) {
+    for (_, subject) in subjects.iter().enumerate().filter(|(index, _)| Some(*index) != answered) {
         piece.add(subject.condition(log));
     }
     if !question.types.is_empty() {
@@ -331,8 +339,43 @@ fn select(
     if let Some(until) = question.until {
         piece.bind(" AND entry.at < ?", [until.into()]);
     }
-    piece.bind(" ORDER BY entry.epoch, entry.seq LIMIT ?", [i64::from(limit).into()]);
+    piece.bind(&format!(" ORDER BY {order}.epoch, {order}.seq LIMIT ?"), [i64::from(limit).into()]);
     piece.statement()
+}
+
+/// How the statement begins, which table is in the order of the log, and which subject it answers.
+// CROSS JOIN: SQLite reads what stands before it first.
+fn begin(log: &str, subjects: &[Subject<'_>], driver: Driver) -> (Piece, &'static str, Option<usize>) {
+    let found = |index: usize| subjects.get(index).map(|subject| (index, *subject));
+    match driver {
+        Driver::Places(index) if let Some((index, subject)) = found(index) => {
+            let mut piece = subject.places(log);
+            piece.bind(
+                &format!(
+                    "SELECT {COLUMNS} FROM places CROSS JOIN entry {JOINED} \
+                     WHERE entry.log = ? AND entry.epoch = places.epoch AND entry.seq = places.seq"
+                ),
+                [log.into()],
+            );
+            (piece, "entry", Some(index))
+        }
+        Driver::Mentions(index) if let Some((index, Subject::Keys([key]))) = found(index) => {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM entry_mention AS one CROSS JOIN entry {JOINED} WHERE one.log = ? AND one.key = ? \
+                 AND entry.log = ? AND entry.epoch = one.epoch AND entry.seq = one.seq"
+            );
+            (Piece::new(sql, [log.into(), key.into(), log.into()]), "one", Some(index))
+        }
+        Driver::Places(_) | Driver::Mentions(_) | Driver::Log => {
+            let sql = format!("SELECT {COLUMNS} FROM entry {JOINED} WHERE entry.log = ?");
+            (Piece::new(sql, [log.into()]), "entry", None)
+        }
+    }
+}
+
+fn mentioned(select: &str, log: &str, keys: &[String]) -> Piece {
+    let values = std::iter::once(log.into()).chain(keys.iter().map(|key| sought(key).into()));
+    Piece::new(format!("{select} WHERE log = ? AND key IN ({})", marks(keys.len())), values)
 }
 
 fn marks(count: usize) -> String {

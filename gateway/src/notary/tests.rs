@@ -1,1 +1,438 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use tempfile::TempDir;
+
+use super::*;
+use crate::ledger::{Expect, file};
+use crate::secrets::Secrets;
+use crate::trail::tree::{Hash, verify_consistency, verify_inclusion};
+use crate::trail::{Draft, Leaf, LogCause};
+
+const NAME: &str = "gateway.example.com";
+
+/// A ledger with its secrets and pins, without a gateway.
+struct Site {
+    dir: TempDir,
+    clock: Clock,
+}
+
+impl Site {
+    fn new() -> Site {
+        let clock = Clock::manual("2026-11-20T10:00:00Z".parse().unwrap());
+        Site { dir: tempfile::tempdir().unwrap(), clock }
+    }
+
+    async fn ledger(&self) -> Ledger {
+        Ledger::open(self.dir.path(), None).await.unwrap()
+    }
+
+    fn keys(&self) -> LogKeys {
+        Secrets::open(&self.secrets()).unwrap().log
+    }
+
+    fn secrets(&self) -> PathBuf {
+        self.dir.path().join("secrets")
+    }
+
+    fn pins(&self) -> PathBuf {
+        self.dir.path().join("pins")
+    }
+
+    async fn try_open(&self) -> Result<Notary, NotaryError> {
+        self.open_as(NAME).await
+    }
+
+    async fn open_as(&self, name: &str) -> Result<Notary, NotaryError> {
+        let ledger = self.ledger().await;
+        Notary::open(ledger, self.clock.clone(), Some(name), self.keys(), &self.pins()).await
+    }
+
+    async fn open(&self) -> Notary {
+        self.try_open().await.unwrap()
+    }
+
+    async fn survey(&self) -> (Notary, Vec<Finding>) {
+        let ledger = self.ledger().await;
+        Notary::survey(ledger, self.clock.clone(), Some(NAME), self.keys(), &self.pins()).await.unwrap()
+    }
+
+    fn entry(&self, log: &str) -> Draft {
+        trail::draft(log, self.clock.now(), &Actor::gateway(), None, Body::Heartbeat {}, None).unwrap()
+    }
+
+    async fn append(&self, log: &str, count: usize) {
+        let entries = (0..count).map(|_| self.entry(log)).collect();
+        let ledger = self.ledger().await;
+        ledger.append(Job { entries, ..Job::default() }).await.unwrap();
+        ledger.close().await;
+    }
+
+    /// Changes the ledger behind everybody's back: what keeps it append-only is gone.
+    async fn tamper(&self, sql: &[&str]) {
+        let mut connection: SqliteConnection =
+            SqliteConnectOptions::new().filename(file(self.dir.path())).connect().await.unwrap();
+        let guards = [
+            "entry_is_never_changed",
+            "entry_is_never_deleted",
+            "node_is_never_changed",
+            "node_is_never_deleted",
+        ];
+        let guards = guards.map(|guard| format!("DROP TRIGGER IF EXISTS {guard}"));
+        for sql in guards.iter().map(String::as_str).chain(sql.iter().copied()) {
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        }
+        connection.close().await.unwrap();
+    }
+
+    /// What the account's log is found to be.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else it is, it is wrong")]
+    async fn damage(&self) -> Damage {
+        match self.try_open().await.unwrap_err() {
+            NotaryError::Rewritten { log, damage } => {
+                assert_eq!(log, "acme");
+                damage
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    /// So many entries, signed, with nobody left who has them open.
+    async fn signed(count: usize) -> Site {
+        let site = Site::new();
+        site.append("acme", count).await;
+        let notary = site.open().await;
+        notary.sign("acme").await.unwrap().unwrap();
+        notary.ledger.close().await;
+        site
+    }
+
+    async fn leaves(&self, epoch: i64) -> Vec<Leaf> {
+        let at = Epoch { log: "acme".into(), epoch };
+        let leaves = self.ledger().await.leaves(&at, 0, 10_000).await.unwrap();
+        leaves.iter().map(|(leaf, _)| serde_json::from_slice(leaf).unwrap()).collect()
+    }
+}
+
+fn acme(epoch: i64) -> Epoch {
+    Epoch { log: "acme".into(), epoch }
+}
+
+fn head(note: &Note) -> Checkpoint {
+    Checkpoint::parse(&note.text).unwrap()
+}
+
+#[tokio::test]
+async fn the_same_head_is_signed_the_same_however_often() {
+    let site = Site::signed(3).await;
+    let notary = site.open().await;
+    let first = notary.sign("acme").await.unwrap().unwrap();
+    assert_eq!(notary.sign("acme").await.unwrap().unwrap(), first);
+    assert!(notary.sign_all().await.unwrap().is_empty(), "nothing has grown");
+    let again = site.open().await.sign("acme").await.unwrap().unwrap();
+    assert_eq!(again, first, "after a restart, too");
+    assert_eq!((first.size, head(&first.note).origin), (3, format!("{NAME}/acme")));
+    first.note.verified_by(&[notary.verifier(&acme(1)).unwrap()]).unwrap();
+    assert_eq!(notary.sign("nobody").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_pin_moves_only_forward() {
+    let site = Site::signed(3).await;
+    let notary = site.open().await;
+    let pinned = || std::fs::read_to_string(notary.pins.path("acme")).unwrap();
+    let small = notary.sign("acme").await.unwrap().unwrap();
+    assert_eq!(pinned(), small.note.to_string());
+    site.append("acme", 2).await;
+    let large = notary.sign("acme").await.unwrap().unwrap();
+    assert_eq!((large.size, pinned()), (5, large.note.to_string()));
+    notary.pins.write("acme", &small.note).unwrap();
+    assert_eq!(pinned(), large.note.to_string());
+    // The next epoch is further on, however few entries it has.
+    let of_next = Checkpoint::new(&notary.origin(&acme(2)), 1, [7; 32]).text();
+    let of_next =
+        Note { signatures: vec![notary.signing_key(&acme(2)).unwrap().sign_note(&of_next)], text: of_next };
+    notary.pins.write("acme", &of_next).unwrap();
+    assert_eq!(pinned(), of_next.to_string());
+    notary.pins.write("acme", &large.note).unwrap();
+    assert_eq!(pinned(), of_next.to_string());
+}
+
+#[tokio::test]
+async fn whatever_is_damaged_is_found_before_anything_is_signed() {
+    let hash = "X'0000000000000000000000000000000000000000000000000000000000000000'";
+    let cases: Vec<(String, Damage)> = vec![
+        ("UPDATE entry SET leaf = X'7B7D' WHERE seq = 7".into(), Damage::Leaf { index: 7 }),
+        (format!("UPDATE entry SET leaf_hash = {hash} WHERE seq = 299"), Damage::Leaf { index: 299 }),
+        ("DELETE FROM entry WHERE seq = 299".into(), Damage::Missing { index: 299 }),
+        ("DELETE FROM entry".into(), Damage::Missing { index: 0 }),
+        (format!("UPDATE node SET hash = {hash}"), Damage::Node { level: 1, index: 0 }),
+        ("DELETE FROM node".into(), Damage::Node { level: 1, index: 0 }),
+        ("UPDATE log SET edge = zeroblob(length(edge))".into(), Damage::Root { size: 300 }),
+        ("UPDATE checkpoint SET note = 'something else'".into(), Damage::Note),
+    ];
+    for (sql, damage) in cases {
+        let site = Site::signed(300).await;
+        site.tamper(&[&sql]).await;
+        assert_eq!(site.damage().await, damage, "{sql}");
+        // Without a pin as well: the ledger contradicts itself.
+        std::fs::remove_dir_all(site.pins()).unwrap();
+        assert_eq!(site.damage().await, damage, "{sql}, and no pin");
+    }
+    // An entry that is taken out of the midst moves all behind it.
+    let site = Site::signed(300).await;
+    site.tamper(&["DELETE FROM entry WHERE seq = 100"]).await;
+    site.damage().await;
+}
+
+#[tokio::test]
+async fn entries_that_fit_each_other_and_not_what_was_signed_are_found_by_the_pin_and_by_the_stored_head() {
+    // Somebody who can write to the ledger makes all of it fit: leaf, hash and edge.
+    let forge = async |site: &Site| {
+        let ledger = site.ledger().await;
+        let mut leaves: Vec<Vec<u8>> =
+            ledger.leaves(&acme(1), 0, 9).await.unwrap().into_iter().map(|(leaf, _)| leaf).collect();
+        leaves[2] = b"{}".to_vec();
+        let mut edge = Edge::default();
+        leaves.iter().for_each(|leaf| edge.push(trail::leaf_hash(leaf), |_, _| {}));
+        let hex = |bytes: &[u8]| format!("X'{}'", trail::hex(bytes));
+        let leaf = format!(
+            "UPDATE entry SET leaf = {}, leaf_hash = {} WHERE seq = 2",
+            hex(&leaves[2]),
+            hex(&trail::leaf_hash(&leaves[2]))
+        );
+        let row = format!("UPDATE log SET edge = {}", hex(&edge.hashes().concat()));
+        site.tamper(&[&leaf, &row]).await;
+        edge.root()
+    };
+    let site = Site::signed(5).await;
+    forge(&site).await;
+    assert_eq!(site.damage().await, Damage::Root { size: 5 });
+    std::fs::remove_dir_all(site.pins()).unwrap();
+    assert_eq!(site.damage().await, Damage::Root { size: 5 }, "the stored head says so, too");
+    // With neither, there is nothing left to compare it with.
+    site.tamper(&["DELETE FROM checkpoint"]).await;
+    site.open().await;
+    // A head of somebody else's over it is none of ours.
+    let site = Site::signed(5).await;
+    let root = forge(&site).await;
+    std::fs::remove_dir_all(site.pins()).unwrap();
+    let text = Checkpoint::new(&format!("{NAME}/acme"), 5, root).text();
+    let other = SigningKey::from_seed(&format!("{NAME}/acme"), &[9; 32]).unwrap();
+    let note = Note { signatures: vec![other.sign_note(&text)], text };
+    site.tamper(&[&format!("UPDATE checkpoint SET note = '{note}'")]).await;
+    assert!(matches!(site.try_open().await, Err(NotaryError::Swapped { .. })));
+}
+
+#[tokio::test]
+async fn what_is_rewritten_while_the_notary_runs_is_not_signed_over() {
+    let site = Site::signed(5).await;
+    let notary = site.open().await;
+    site.append("acme", 3).await;
+    site.tamper(&["UPDATE entry SET leaf = X'7B7D' WHERE seq = 6"]).await;
+    let refused = notary.sign("acme").await.unwrap_err();
+    assert!(matches!(refused, NotaryError::Rewritten { damage: Damage::Leaf { index: 6 }, .. }), "{refused}");
+    let pin = notary.pins.read("acme").unwrap().unwrap();
+    assert_eq!(pin.size, 5);
+}
+
+#[tokio::test]
+async fn older_ledgers_other_keys_and_other_names_are_refused() {
+    let site = Site::signed(5).await;
+    site.tamper(&["DELETE FROM entry WHERE seq > 2", "UPDATE log SET size = 3, edge = zeroblob(64)"]).await;
+    let older = site.try_open().await.unwrap_err();
+    assert!(matches!(older, NotaryError::Older { pinned: 5, found: 3, .. }), "{older}");
+    assert!(older.to_string().contains("audit reopen"));
+    let glanced = Notary::glance(&site.ledger().await, &site.pins()).await.unwrap_err();
+    assert!(matches!(glanced, NotaryError::Older { pinned: 5, found: 3, .. }), "{glanced}");
+
+    let site = Site::signed(5).await;
+    site.tamper(&["DELETE FROM log"]).await;
+    assert!(matches!(site.try_open().await, Err(NotaryError::Older { pinned: 5, found: 0, .. })));
+
+    let site = Site::signed(5).await;
+    assert!(matches!(site.open_as("other.example.com").await, Err(NotaryError::Renamed { .. })));
+    std::fs::write(site.secrets().join("log.key"), [9; 32]).unwrap();
+    assert!(matches!(site.try_open().await, Err(NotaryError::Swapped { .. })));
+}
+
+#[tokio::test]
+async fn a_new_key_signs_once_with_the_old_one_and_then_alone() {
+    let site = Site::signed(2).await;
+    site.append("globex", 1).await;
+    let notary = site.open().await;
+    assert!(!notary.rotate().await.unwrap(), "there is no new key");
+    let old = notary.verifier(&acme(1)).unwrap();
+    notary.keys.make_next().unwrap();
+    assert!(notary.rotate().await.unwrap());
+    let new = notary.verifier(&acme(1)).unwrap();
+    assert_ne!(old.to_string(), new.to_string());
+    let both = notary.sign("acme").await.unwrap().unwrap();
+    assert_eq!(both.size, 3);
+    assert_eq!(both.note.verified_by(&[old.clone(), new.clone()]).unwrap().len(), 2);
+    let leaves = site.leaves(1).await;
+    let Some(Leaf { body: Body::LogKey { key, retired }, .. }) = leaves.last() else { panic!("{leaves:?}") };
+    assert_eq!((key, retired), (&new.to_string(), &old.to_string()));
+    site.append("acme", 1).await;
+    let alone = notary.sign("acme").await.unwrap().unwrap();
+    assert_eq!(alone.note.signatures.len(), 1);
+    alone.note.verified_by(std::slice::from_ref(&new)).unwrap();
+    assert!(alone.note.verified_by(&[old]).is_err());
+    assert!(!notary.rotate().await.unwrap());
+    // The head with both is kept: auditors who trust the old key need it.
+    let kept = notary.ledger.checkpoints(&acme(1)).await.unwrap();
+    assert!(kept.iter().any(|row| row.kept && row.note == both.note.to_string()));
+    notary.ledger.close().await;
+    let again = site.open().await;
+    assert_eq!(again.sign("acme").await.unwrap().unwrap(), alone);
+}
+
+#[tokio::test]
+async fn a_crash_while_a_key_is_changed_is_completed_by_the_next_start() {
+    let site = Site::signed(2).await;
+    site.append("globex", 1).await;
+    let notary = site.open().await;
+    notary.keys.make_next().unwrap();
+    let before: BTreeMap<PathBuf, Vec<u8>> = ["log.key", "log.next.key"]
+        .map(|name| site.secrets().join(name))
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .into();
+    notary.rotate().await.unwrap();
+    notary.ledger.close().await;
+    // As if it had ended before the new key took the old one's place.
+    for (path, bytes) in &before {
+        std::fs::write(path, bytes).unwrap();
+    }
+    let notary = site.open().await;
+    assert!(notary.rotate().await.unwrap());
+    assert!(!notary.rotate().await.unwrap());
+    let said = site.leaves(1).await.into_iter().filter(|leaf| matches!(leaf.body, Body::LogKey { .. }));
+    assert_eq!(said.count(), 1, "what was said is not said twice");
+    assert_eq!(*notary.keys.current(), before[&site.secrets().join("log.next.key")][..]);
+    assert!(!site.secrets().join("log.next.key").exists());
+    site.append("acme", 1).await;
+    let alone = notary.sign("acme").await.unwrap().unwrap();
+    assert_eq!(alone.note.signatures.len(), 1);
+    notary.ledger.close().await;
+    site.open().await;
+}
+
+#[tokio::test]
+async fn proofs_are_those_of_the_tree_at_any_size() {
+    let site = Site::new();
+    site.append("acme", 1_000).await;
+    let ledger = site.ledger().await;
+    let leaves: Vec<Hash> = ledger
+        .leaves(&acme(1), 0, 1_000)
+        .await
+        .unwrap()
+        .iter()
+        .map(|(leaf, _)| trail::leaf_hash(leaf))
+        .collect();
+    let mut edge = Edge::default();
+    let mut roots = vec![edge.root()];
+    for leaf in &leaves {
+        edge.push(*leaf, |_, _| {});
+        roots.push(edge.root());
+    }
+    // xorshift64: any sizes will do, but the same ones every time.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |end: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % end
+    };
+    let at = |index: u64| usize::try_from(index).unwrap();
+    for round in 0..200 {
+        let size = if round < 4 { [1, 255, 256, 257][round] } else { below(1_000) + 1 };
+        let (index, old) = (below(size), below(size + 1));
+        let mut proofs = Proofs::new(&ledger, &acme(1), size);
+        assert_eq!(proofs.root(size).await.unwrap(), Some(roots[at(size)]), "{size}");
+        assert_eq!(proofs.root(old).await.unwrap(), Some(roots[at(old)]), "{old} of {size}");
+        let proof = proofs.inclusion(index).await.unwrap().unwrap();
+        verify_inclusion(&leaves[at(index)], index, size, &proof, &roots[at(size)]).unwrap();
+        let proof = proofs.consistency(old).await.unwrap().unwrap();
+        verify_consistency((old, &roots[at(old)]), (size, &roots[at(size)]), &proof).unwrap();
+        assert_eq!(proofs.inclusion(size).await.unwrap(), None);
+        assert_eq!(proofs.consistency(size + 1).await.unwrap(), None);
+        assert_eq!(proofs.root(size + 1).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_log_begins_anew_after_every_epoch_that_was_ever_signed() {
+    let site = Site::signed(5).await;
+    // The pin is of an epoch that the ledger has never heard of: it was put back from before the period.
+    let notary = site.open().await;
+    let origin = notary.origin(&acme(4));
+    let text = Checkpoint::new(&origin, 77, [7; 32]).text();
+    let ahead = Note { signatures: vec![notary.signing_key(&acme(4)).unwrap().sign_note(&text)], text };
+    notary.pins.write("acme", &ahead).unwrap();
+    notary.ledger.close().await;
+    let (notary, findings) = site.survey().await;
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert!(matches!(finding.wrong, Some(Wrong::Signed(NotaryError::Older { pinned: 77, found: 0, .. }))));
+    let reopened = notary.reopen(finding, "a test").await.unwrap();
+    assert_eq!((reopened.epoch, reopened.origin.as_str()), (5, "gateway.example.com/acme.5"));
+    assert_eq!((reopened.previous.size, &reopened.previous.origin), (77, &origin));
+    let kept = site.pins().join("acme.4.old-checkpoint");
+    assert_eq!(
+        (reopened.kept.as_ref(), std::fs::read_to_string(&kept).unwrap()),
+        (Some(&kept), ahead.to_string())
+    );
+    let leaves = site.leaves(5).await;
+    assert!(matches!(leaves[0].body, Body::LogOpened { cause: LogCause::Reopened, .. }));
+    assert!(matches!(leaves[1].body, Body::Gap { cause: crate::trail::GapCause::LedgerRestored, .. }));
+    assert_eq!(leaves.len(), 2);
+    let closed = notary.ledger.closed_logs("acme").await.unwrap();
+    assert_eq!(
+        (closed[0].epoch, closed[0].size, closed[0].note.as_deref()),
+        (1, 5, Some(ahead.to_string().as_str()))
+    );
+    notary.ledger.close().await;
+    let notary = site.open().await;
+    assert_eq!(notary.sign("acme").await.unwrap().unwrap().size, 2);
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), ahead.to_string());
+}
+
+#[tokio::test]
+async fn a_log_that_is_lost_as_a_whole_begins_anew_and_so_does_one_from_the_future() {
+    let site = Site::signed(5).await;
+    site.tamper(&["DELETE FROM entry", "DELETE FROM checkpoint", "DELETE FROM log"]).await;
+    let (notary, findings) = site.survey().await;
+    let reopened = notary.reopen(&findings[0], "a test").await.unwrap();
+    assert_eq!((reopened.epoch, reopened.previous.size, reopened.in_doubt), (2, 5, false));
+    assert_eq!(site.leaves(2).await.len(), 1);
+    site.open().await.sign("acme").await.unwrap().unwrap();
+
+    let site = Site::signed(5).await;
+    site.tamper(&["UPDATE log SET last_at = last_at + 3600000"]).await;
+    site.open().await;
+    let (notary, findings) = site.survey().await;
+    assert!(matches!(findings[0].wrong, Some(Wrong::Ahead { seconds: 3600, .. })), "{findings:?}");
+    let late = Job { entries: vec![site.entry("acme")], ..Job::default() };
+    assert!(notary.ledger.append(late).await.is_err(), "the clock is an hour behind the log");
+    notary.reopen(&findings[0], "a test").await.unwrap();
+    let late = Job { entries: vec![site.entry("acme")], ..Job::default() };
+    assert_eq!(notary.ledger.append(late).await.unwrap(), Appended::Done);
+}
+
+#[tokio::test]
+async fn a_log_that_grows_while_it_is_looked_at_is_not_reopened() {
+    let site = Site::signed(5).await;
+    let (notary, findings) = site.survey().await;
+    assert!(findings[0].wrong.is_none());
+    site.append("acme", 1).await;
+    assert!(matches!(notary.reopen(&findings[0], "a test").await, Err(NotaryError::Grew { .. })));
+    assert!(site.leaves(2).await.is_empty());
+    // What was kept before is found again by the next attempt, and not kept twice.
+    let (notary, findings) = site.survey().await;
+    let reopened = notary.reopen(&findings[0], "a test").await.unwrap();
+    assert_eq!(reopened.kept, Some(site.pins().join("acme.1.old-checkpoint")));
+    let expects = vec![Expect::LogAt { log: "acme".into(), epoch: 2, size: 1 }];
+    let job = Job { expects, entries: vec![site.entry("acme")], ..Job::default() };
+    assert_eq!(notary.ledger.append(job).await.unwrap(), Appended::Done);
+}

@@ -178,10 +178,7 @@ async fn the_columns_name_prompts_recordings_refusals_and_subjects() {
     let of = |kind: &str| rows.iter().find(|row| row["type"] == kind).unwrap();
     assert_eq!(of("prompt.completed")["prompt"], "en@1");
     assert_eq!(of("prompt.completed")["about"], "caller; agent");
-    assert_eq!(
-        rows.iter().filter(|row| row["type"] == "prompt.registered").last().unwrap()["prompt"],
-        "en@2"
-    );
+    assert_eq!(rows.iter().rfind(|row| row["type"] == "prompt.registered").unwrap()["prompt"], "en@2");
     assert_eq!(of("recording.accepted")["recording"], of("recording.fetched")["recording"]);
     assert_eq!(of("recording.fetched")["call"], "recorded");
     assert_eq!(of("recording.fetch-refused")["why"], "purpose-not-consented");

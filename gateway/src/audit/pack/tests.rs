@@ -1,1 +1,382 @@
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read as _};
 
+use policy::{Control, What};
+
+use super::super::sample::*;
+use super::super::{Failure, Verdict};
+use super::*;
+use crate::trail::Body;
+
+/// A log with two calls that were recorded, and one that was not.
+fn log() -> (Log, Uuid, Uuid) {
+    let mut log = Log::busy(2);
+    let (uid, recording) = log.whole_call("c-17");
+    let purpose = Some(serde_json::json!({"purpose": "complaint"}));
+    log.entry(&listener(), Body::Fetched { recording, range: (0, 4096) }, purpose);
+    log.whole_call("another");
+    (log, uid, recording)
+}
+
+fn unrecorded() -> (Log, Uuid, Uuid) {
+    let mut log = Log::busy(2);
+    let uid = log.open("silent");
+    log.happens(uid, What::Ended);
+    let again = log.open("silent");
+    log.happens(again, What::ConsentDeclined { participants: vec![0] });
+    log.happens(again, What::Ended);
+    log.whole_call("another");
+    (log, uid, again)
+}
+
+fn written(pack: &Pack) -> Vec<u8> {
+    let mut out = Cursor::new(Vec::new());
+    write(pack, &mut out).unwrap();
+    out.into_inner()
+}
+
+fn checked(pack: &Pack) -> Result<PackReport, Failure> {
+    verify_pack(pack, &trust(), None)
+}
+
+/// The files of a written pack.
+fn files(pack: &Pack) -> Files {
+    let mut zip = zip::ZipArchive::new(Cursor::new(written(pack))).unwrap();
+    let mut files = BTreeMap::new();
+    for index in 0..zip.len() {
+        let mut file = zip.by_index(index).unwrap();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        files.insert(file.name().unwrap().into_owned(), bytes);
+    }
+    Files(files)
+}
+
+fn read_and_checked(files: &Files) -> Result<PackReport, Failure> {
+    checked(&read(Cursor::new(files.zip()))?)
+}
+
+#[test]
+fn a_pack_of_a_recording_is_read_back_and_good() {
+    let (log, uid, recording) = log();
+    let pack = log.recording_pack(uid, recording);
+    let back = read(Cursor::new(written(&pack))).unwrap();
+    assert_eq!(back.manifest, pack.manifest);
+    let report = verify_pack(&back, &trust(), Some(&mut media().as_slice())).unwrap();
+    assert_eq!(report.kind, Kind::Recording);
+    assert_eq!((report.calls.as_slice(), report.recording), ([uid].as_slice(), Some(recording)));
+    assert_eq!(report.call_id.as_deref(), Some("c-17"));
+    assert_eq!(report.decisions, log.drafts.iter().filter(|draft| draft.call == Some(uid)).count() as u64);
+    assert_eq!(report.entries, report.decisions + 2);
+    assert!(report.media && report.envelope && report.page);
+    assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
+    // The same pack is the same bytes.
+    assert_eq!(written(&pack), written(&pack));
+}
+
+#[test]
+fn packs_of_a_call_and_of_an_absence_are_good() {
+    let (log, uid, _) = log();
+    let pack = log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None)));
+    let report = checked(&read(Cursor::new(written(&pack))).unwrap()).unwrap();
+    assert_eq!(report.kind, Kind::Call);
+    let (log, uid, again) = unrecorded();
+    let pack = log.absence_pack(&[uid, again]);
+    let report = checked(&read(Cursor::new(written(&pack))).unwrap()).unwrap();
+    assert_eq!((report.kind, report.call_id.as_deref()), (Kind::Absence, Some("silent")));
+    assert_eq!(report.decisions, 5);
+}
+
+#[test]
+fn what_was_asserted_is_kept_apart_from_what_was_done() {
+    let (log, uid, recording) = log();
+    let manifest = log.recording_pack(uid, recording).manifest;
+    let kinds = |said: &[Said]| said.iter().map(|one| one.kind.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        kinds(&manifest.asserted),
+        [
+            "prompt.registered",
+            "call.opened",
+            "prompt.started",
+            "prompt.completed",
+            "consent.given",
+            "consent.given",
+            "announcement.recorded",
+            "call.ended"
+        ]
+    );
+    assert_eq!(
+        kinds(&manifest.did),
+        [
+            "recording.control-refused",
+            "recording.start",
+            "recording.stop",
+            "recording.accepted",
+            "recording.fetched"
+        ]
+    );
+}
+
+#[test]
+fn a_flipped_byte_is_found_in_every_file_of_a_pack() {
+    let (log, uid, recording) = log();
+    let (other, silent, again) = unrecorded();
+    for pack in [log.recording_pack(uid, recording), other.absence_pack(&[silent, again])] {
+        let whole = files(&pack);
+        read_and_checked(&whole).unwrap();
+        for (path, bytes) in &whole.0 {
+            let step = (bytes.len() / 23).max(1);
+            for at in (0..bytes.len()).step_by(step).chain([bytes.len() - 1]) {
+                // Wrapped keys are no part of what was accepted: they may be wrapped anew.
+                if path == "envelope.json" && at > bytes.len() - 160 {
+                    continue;
+                }
+                let mut files = whole.clone();
+                files.flip(path, at);
+                // Nothing vouches for when and by which program a pack was made.
+                let text = String::from_utf8_lossy(&bytes[..at]);
+                if path == "pack.json" && text.contains("\"made_by\"") {
+                    continue;
+                }
+                assert!(read_and_checked(&files).is_err(), "{path}, byte {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_found() {
+    let (log, uid, recording) = log();
+    let (other, silent, again) = unrecorded();
+    for pack in [log.recording_pack(uid, recording), other.absence_pack(&[silent, again])] {
+        let whole = files(&pack);
+        for path in whole.0.keys() {
+            let mut files = whole.clone();
+            files.0.remove(path);
+            let outcome = read_and_checked(&files);
+            match path.as_str() {
+                "envelope.json" | "index.html" => {
+                    let warnings = outcome.unwrap().warnings;
+                    assert!(
+                        warnings.iter().any(|warning| warning.contains("is not in the pack")),
+                        "{warnings:?}"
+                    );
+                }
+                // Nothing was played on the calls without a recording.
+                path if path.starts_with("prompts/") && pack.manifest.kind == Kind::Absence => {
+                    drop(outcome.unwrap())
+                }
+                path => {
+                    let failure = outcome.unwrap_err();
+                    let needed = ["entries/", "proofs/", "tables/", "checkpoint", "pack.json", "log/before"];
+                    if needed.iter().any(|needed| path.starts_with(needed)) {
+                        assert_eq!(failure.verdict, Verdict::Incomplete, "{path}: {failure}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_part_of_a_pack_is_refused() {
+    let (log, uid, recording) = log();
+    let whole = files(&log.recording_pack(uid, recording));
+    for path in ["readme.txt", "entries/1000.json", "details/1.json", "log/entries/0", "tables/x.txt"] {
+        let mut files = whole.clone();
+        files.put(path, "{}");
+        assert!(read_and_checked(&files).is_err(), "{path}");
+    }
+    for path in ["../outside", "/etc/passwd", "a\\b", "entries//1.json", "./pack.json", "C:evil"] {
+        let mut files = whole.clone();
+        files.put(path, "{}");
+        let failure = read_and_checked(&files).unwrap_err();
+        assert!(failure.what.contains("no name of ours"), "{path}: {failure}");
+    }
+    assert_eq!(read(Cursor::new(b"no zip at all".to_vec())).unwrap_err().verdict, Verdict::Unusable);
+}
+
+#[test]
+fn a_bomb_is_not_unpacked() {
+    let (log, uid, recording) = log();
+    let whole = files(&log.recording_pack(uid, recording));
+    for path in ["pack.json", "checkpoint", "index.html", "envelope.json", "entries/5.json"] {
+        let mut files = whole.clone();
+        files.0.insert(path.into(), vec![b' '; 70 * 1024 * 1024]);
+        let failure = read(Cursor::new(files.zip())).unwrap_err();
+        assert!(failure.what.contains("longer than"), "{path}: {failure}");
+    }
+}
+
+#[test]
+fn the_media_have_to_be_those_that_were_accepted() {
+    let (log, uid, recording) = log();
+    let pack = log.recording_pack(uid, recording);
+    let with = |media: Vec<u8>| verify_pack(&pack, &trust(), Some(&mut media.as_slice()));
+    assert!(with(media()).unwrap().media);
+    let mut wrong = media();
+    wrong[100] ^= 1;
+    assert!(with(wrong).unwrap_err().what.contains("not those that were accepted"));
+    assert!(with(media()[..100].to_vec()).unwrap_err().what.contains("100 bytes"));
+    assert!(!checked(&pack).unwrap().media);
+}
+
+#[test]
+fn the_envelope_has_to_be_the_one_that_was_accepted() {
+    let (log, uid, recording) = log();
+    let mut pack = log.recording_pack(uid, recording);
+    let (_, other) = log.envelopes.iter().find(|(id, _)| **id != recording).unwrap();
+    pack.envelope = Some(other.clone());
+    assert!(checked(&pack).unwrap_err().what.contains("not the envelope that was accepted"));
+    pack.envelope = Some("{}".into());
+    assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
+}
+
+#[test]
+fn an_entry_left_out_of_the_call_is_found_and_so_is_one_of_another() {
+    let (log, uid, recording) = log();
+    let of_call: Vec<usize> = (0..log.drafts.len()).filter(|at| log.drafts[*at].call == Some(uid)).collect();
+    for left_out in &of_call[..of_call.len() - 1] {
+        let mut indexes = log.entries_of(uid, Some(recording));
+        indexes.retain(|index| index != left_out);
+        let failure = checked(&log.pack(&Subject::Recording(recording), log.parts(indexes))).unwrap_err();
+        assert_eq!(failure.verdict, Verdict::Incomplete, "{left_out}: {failure}");
+    }
+    let mut indexes = log.entries_of(uid, Some(recording));
+    let other =
+        (0..log.drafts.len()).find(|at| log.drafts[*at].call.is_some_and(|call| call != uid)).unwrap();
+    indexes.push(other);
+    let failure = checked(&log.pack(&Subject::Recording(recording), log.parts(indexes))).unwrap_err();
+    assert_eq!((failure.verdict, failure.index), (Verdict::Tampered, Some(other as u64)));
+}
+
+#[test]
+fn a_forged_acceptance_is_found_from_the_pack_alone() {
+    let mut log = Log::new();
+    let uid = log.open("c");
+    log.happens(uid, What::Control(Control::Start));
+    let from = log.now;
+    log.tick(5000);
+    let recording = log.accept_anyway(uid, vec![(from, log.now)], 5000);
+    let failure = checked(&log.recording_pack(uid, recording)).unwrap_err();
+    assert_eq!(failure.verdict, Verdict::Tampered);
+    assert!(failure.what.contains("was not permitted"), "{failure}");
+}
+
+#[test]
+fn a_prompt_is_what_was_registered() {
+    let (log, uid, recording) = log();
+    let mut pack = log.recording_pack(uid, recording);
+    let other = pack.prompts[&log.prompt].replace("is recorded", "is not recorded");
+    pack.prompts.insert(log.prompt, other);
+    let failure = checked(&pack).unwrap_err();
+    assert!(failure.what.contains("not what was registered"), "{failure}");
+    // Without its registration nothing says what it was.
+    let mut indexes = log.entries_of(uid, Some(recording));
+    indexes.retain(|index| log.drafts[*index].kind != "prompt.registered");
+    let parts = log.parts(indexes);
+    let failure = checked(&log.pack(&Subject::Recording(recording), parts.clone())).unwrap_err();
+    assert_eq!(failure.verdict, Verdict::Incomplete);
+    let parts = Parts { prompts: BTreeMap::new(), ..parts };
+    let report = checked(&log.pack(&Subject::Recording(recording), parts)).unwrap();
+    assert!(report.warnings.iter().any(|warning| warning.contains("what was played is not verified")));
+}
+
+#[test]
+fn the_manifest_and_the_page_say_nothing_but_what_the_entries_say() {
+    let (log, uid, recording) = log();
+    let pack = log.recording_pack(uid, recording);
+    let forged = |change: &dyn Fn(&mut Pack)| {
+        let mut pack = pack.clone();
+        change(&mut pack);
+        checked(&pack).unwrap_err().what
+    };
+    let something_else = "something else than the entries";
+    assert!(forged(&|pack| pack.manifest.call_id = Some("c-18".into())).contains(something_else));
+    assert!(forged(&|pack| pack.manifest.account = "other".into()).contains("`envelope.json`"));
+    assert!(forged(&|pack| drop(pack.manifest.did.pop())).contains(something_else));
+    assert!(forged(&|pack| pack.manifest.asserted.swap(0, 1)).contains(something_else));
+    assert!(forged(&|pack| pack.manifest.size += 1).contains(something_else));
+    assert!(forged(&|pack| pack.manifest.recording = None).contains("what the pack is about"));
+    assert!(forged(&|pack| pack.manifest.format = "v2".into()).contains("does not know the format"));
+    assert!(forged(&|pack| pack.page = Some("<h1>All is well</h1>".into())).contains("`index.html`"));
+    // Another program's page is not compared, and not relied on.
+    let mut other = pack.clone();
+    (other.manifest.made_by, other.page) = ("consent-gateway 99.0".into(), Some("…".into()));
+    let report = checked(&other).unwrap();
+    assert!(!report.page && report.warnings.iter().any(|warning| warning.contains("do not rely on it")));
+}
+
+#[test]
+fn a_pack_by_another_key_or_of_another_log_is_refused() {
+    let (log, uid, recording) = log();
+    let mut pack = log.recording_pack(uid, recording);
+    pack.checkpoint = head_of(&log.leaves(), &[&key(9)]);
+    assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
+    // A head of the log before these entries does not prove them.
+    pack.checkpoint = head_of(&log.leaves()[..log.drafts.len() - 20], &[&key(1)]);
+    assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
+}
+
+mod absence {
+    use super::*;
+
+    #[test]
+    fn a_recording_that_was_accepted_cannot_be_passed_over() {
+        let mut log = Log::busy(1);
+        let (uid, _) = log.whole_call("c");
+        let mut pack = log.absence_pack(&[uid]);
+        let accepted = log.drafts.iter().rposition(|draft| draft.kind == "recording.accepted").unwrap();
+        let failure = checked(&pack).unwrap_err();
+        assert_eq!((failure.verdict, failure.index), (Verdict::Tampered, Some(accepted as u64)), "{failure}");
+        assert!(failure.what.contains("it accepts the recording"));
+        // Nor taken out of the stretch, nor the stretch cut short.
+        let stretch = pack.stretch.as_mut().unwrap();
+        stretch.leaves.remove(accepted - place(stretch.first));
+        assert!(checked(&pack).unwrap_err().what.contains("not those of the signed head"));
+    }
+
+    #[test]
+    fn a_call_that_was_opened_twice_is_shown_twice() {
+        let mut log = Log::busy(1);
+        let first = log.open("c");
+        log.happens(first, What::Ended);
+        let (second, _) = log.whole_call("c");
+        assert!(
+            checked(&log.absence_pack(&[first, second])).unwrap_err().what.contains("accepts the recording")
+        );
+    }
+
+    #[test]
+    fn the_stretch_begins_where_the_call_was_opened_and_the_name_is_disclosed() {
+        let (log, uid, again) = unrecorded();
+        let whole = log.absence_pack(&[uid, again]);
+        let mut later = whole.clone();
+        let stretch = later.stretch.as_mut().unwrap();
+        stretch.first += 1;
+        stretch.leaves.remove(0);
+        stretch.before = edge_of(&log.leaves()[..place(stretch.first)]).hashes().to_vec();
+        later.manifest.whole_from = Some(stretch.first);
+        let failure = checked(&later).unwrap_err();
+        assert!(failure.what.contains("begins after the call was opened"), "{failure}");
+        let mut nameless = log.parts(log.entries_of(uid, None));
+        nameless.entries.iter_mut().for_each(|entry| entry.detail = None);
+        nameless.prompts.clear();
+        nameless.stretch.clone_from(&whole.stretch);
+        let failure = checked(&log.pack(&Subject::Absence(vec![uid]), nameless)).unwrap_err();
+        assert_eq!(failure.verdict, Verdict::Incomplete);
+        assert!(failure.what.contains("is not disclosed"), "{failure}");
+        // Every entry of the call is shown.
+        let mut short = log.parts(log.entries_of(uid, None));
+        let ended = short.entries.pop().unwrap();
+        short.stretch.clone_from(&whole.stretch);
+        let failure = checked(&log.pack(&Subject::Absence(vec![uid]), short)).unwrap_err();
+        assert_eq!((failure.verdict, failure.index), (Verdict::Incomplete, Some(ended.index)), "{failure}");
+        // And no stretch shows nothing.
+        let none = Parts { stretch: None, ..log.parts(log.entries_of(uid, None)) };
+        assert_eq!(
+            checked(&log.pack(&Subject::Absence(vec![uid]), none)).unwrap_err().verdict,
+            Verdict::Incomplete
+        );
+    }
+}

@@ -111,3 +111,13 @@ pub(super) fn esc(text: &str) -> String {
 pub(super) fn code(text: &str) -> String {
     format!("<code>{}</code>", esc(text))
 }
+
+/// Text in which words between backticks are meant literally.
+pub(super) fn ticks(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return esc(text);
+    }
+    let part = |(position, part): (usize, &&str)| if position % 2 == 0 { esc(part) } else { code(part) };
+    parts.iter().enumerate().map(part).collect()
+}

@@ -5,12 +5,14 @@
 //! [`verify_pack`](super::super::pack::verify_pack) is what finds that.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{Because, Heard, Joined, Place, Role, What};
+use policy::{Because, Heard, Joined, Place, Role, Table, What};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::super::Failure;
 use super::super::decisions::Replay;
 use super::super::pack::{Entry, Pack};
 use super::super::verify::table;
@@ -40,6 +42,9 @@ pub(super) struct Story {
     pub(super) unjudged: Option<String>,
 }
 
+/// The tables of a pack, by their digests.
+type Tables = BTreeMap<String, Arc<Table>>;
+
 /// Somebody on the call.
 #[derive(Debug)]
 pub(super) struct Person {
@@ -50,7 +55,9 @@ pub(super) struct Person {
     pub(super) pseudonym: Option<String>,
     /// They rely on consent that was given before.
     pub(super) grant: Option<String>,
-    /// How far they had agreed when the recording was accepted, or at last.
+    /// How far they had agreed when the platform was let begin to record, for the last time.
+    pub(super) began: Option<String>,
+    /// How far they had agreed at the end.
     pub(super) state: Option<String>,
 }
 
@@ -72,7 +79,7 @@ pub(super) struct Answer {
     pub(super) at: Timestamp,
     pub(super) by: Vec<u32>,
     pub(super) what: String,
-    pub(super) evidence: Option<String>,
+    pub(super) evidence: Vec<(&'static str, String)>,
     pub(super) late: bool,
 }
 
@@ -85,6 +92,8 @@ impl Story {
         let accepted =
             pack.entries.iter().find(|entry| entry.read().is_some_and(|leaf| accepts(pack, &leaf)));
         let settled = accepted.map_or(u64::MAX, |entry| entry.index);
+        let read = |(digest, text): (&String, &String)| Some((digest.clone(), table(digest, text).ok()?));
+        let tables: Tables = pack.tables.iter().filter_map(read).collect();
         for entry in &pack.entries {
             let Some(leaf) = entry.read() else { continue };
             if leaf.call != Some(uid) {
@@ -95,8 +104,8 @@ impl Story {
             }
             story.tell(entry, &leaf);
             if let Some(saw) = leaf.body.saw().filter(|_| entry.index <= settled) {
-                story.judge(pack, entry.index, &leaf, saw, &mut replay);
-                story.stand(saw);
+                story.judge(&tables, entry.index, &leaf, saw, &mut replay);
+                story.stand(&leaf, saw);
             }
         }
         story
@@ -110,8 +119,11 @@ impl Story {
 
     /// The names of several.
     pub(super) fn names_of(&self, participants: &[u32]) -> String {
-        let names: Vec<String> = participants.iter().map(|one| self.name_of(*one)).collect();
-        names.join(", ")
+        let mut names: Vec<String> = participants.iter().map(|one| self.name_of(*one)).collect();
+        match (names.pop(), names.is_empty()) {
+            (Some(last), false) => format!("{} and {last}", names.join(", ")),
+            (last, _) => last.unwrap_or_else(|| "nobody".into()),
+        }
     }
 
     fn tell(&mut self, entry: &Entry, leaf: &Leaf) {
@@ -162,6 +174,7 @@ impl Story {
             places: Vec::new(),
             pseudonym: None,
             grant: None,
+            began: None,
             state: None,
         });
         person.name = name.or(person.name.take());
@@ -174,20 +187,15 @@ impl Story {
         self.played.push(Played { index, at, prompt: prompt.clone(), to: to.to_vec(), played_ms });
     }
 
-    fn judge(&mut self, pack: &Pack, index: u64, leaf: &Leaf, saw: &Saw, replay: &mut Option<Replay>) {
+    fn judge(&mut self, tables: &Tables, index: u64, leaf: &Leaf, saw: &Saw, replay: &mut Option<Replay>) {
         if self.unjudged.is_some() {
             return;
         }
-        let mut judged = || {
-            let text = pack.tables.get(&saw.table).ok_or("the table that decided is not in the pack")?;
-            let table = table(&saw.table, text).map_err(|failure| failure.what)?;
-            match replay.as_mut() {
-                None => *replay = Some(Replay::open(leaf, &table).map_err(|failure| failure.what)?),
-                Some(replay) => replay.step(leaf, &table).map_err(|failure| failure.what)?,
-            }
-            Ok(())
+        let judged = match (tables.get(&saw.table), replay.as_mut()) {
+            (None, _) => Err(Failure::incomplete("the table that decided is not in the pack")),
+            (Some(table), None) => Replay::open(leaf, table).map(|opened| *replay = Some(opened)),
+            (Some(table), Some(replay)) => replay.step(leaf, table),
         };
-        let judged: Result<(), String> = judged();
         match (judged, replay.as_ref()) {
             (Ok(()), Some(replay)) if self.ended_at.is_none() || self.judged.is_none() => {
                 self.rules = replay.call().decide(leaf.at).because;
@@ -195,17 +203,21 @@ impl Story {
                 self.judged = Some((index, saw.table.clone()));
             }
             (Ok(()), _) => {}
-            (Err(what), _) => self.unjudged = Some(what),
+            (Err(failure), _) => self.unjudged = Some(failure.what),
         }
     }
 
-    fn stand(&mut self, saw: &Saw) {
+    fn stand(&mut self, leaf: &Leaf, saw: &Saw) {
         if self.ended_at.is_some() {
             return;
         }
+        let begins = matches!(leaf.kind.as_str(), "recording.start" | "recording.resume");
         for seen in &saw.participants {
             if let Some(person) = self.people.get_mut(&seen.p) {
                 person.state = Some(seen.state.clone());
+                if begins {
+                    person.began = Some(seen.state.clone());
+                }
             }
         }
     }
@@ -248,12 +260,12 @@ fn answer(what: &What) -> Option<(Vec<u32>, String)> {
 }
 
 /// What the platform says to have as evidence.
-pub(super) fn evidence(document: &Value) -> Option<String> {
-    let evidence = document.get("event")?.get("evidence")?;
-    let part = |name: &str, word: &str| Some(format!("{word} {}", evidence.get(name)?.as_str()?));
-    let parts = [part("source", "from"), part("ref", "reference"), part("sha256", "SHA-256")];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
+fn evidence(document: &Value) -> Vec<(&'static str, String)> {
+    let Some(evidence) = document.get("event").and_then(|event| event.get("evidence")) else {
+        return Vec::new();
+    };
+    let parts = [("from", "source"), ("reference", "ref"), ("SHA-256", "sha256")];
+    parts.into_iter().filter_map(|(word, name)| Some((word, text(evidence, name)?))).collect()
 }
 
 fn medium(medium: policy::Medium) -> &'static str {

@@ -21,9 +21,14 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         Body::ControlRefused { code, .. } => {
             format!("The platform asked to record, and was refused: {}.", refusal(code))
         }
-        Body::Accepted { bytes, .. } => {
+        Body::Accepted { bytes, spans, .. } => {
+            let spans: Vec<String> = spans
+                .iter()
+                .map(|(from, until)| format!("{} to {}", moment(*from), moment(*until)))
+                .collect();
             format!(
-                "The recording was accepted: every second of it is covered. Sealed, it has {bytes} bytes."
+                "A recording was accepted: consent covers every second from {}. Sealed, it has {bytes} bytes.",
+                spans.join(", and from ")
             )
         }
         Body::Refused { code, .. } => {
@@ -56,8 +61,8 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         Body::Erased { .. } => "Somebody's personal data were erased.".into(),
         Body::Heartbeat {}
         | Body::LogOpened { .. }
-        | Body::LogDropped { .. }
         | Body::LogKey { .. }
+        | Body::LogDropped { .. }
         | Body::Account {}
         | Body::Credential { .. }
         | Body::CredentialRevoked { .. }
@@ -123,17 +128,17 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
 /// What the gateway answered.
 pub(super) fn decided(saw: &Saw, story: &Story) -> String {
     let mut words = match (saw.recording.as_str(), &saw.why) {
-        ("permitted", _) => "recording permitted".to_owned(),
-        (_, Some(why)) => format!("recording blocked: {}", why_not(why, story)),
-        (_, None) => "recording blocked".into(),
+        ("permitted", _) => "permitted".to_owned(),
+        (_, Some(why)) => format!("not permitted: {}", why_not(why, story)),
+        (_, None) => "not permitted".into(),
     };
     match saw.action.as_str() {
         "none" => {}
-        "pause" => words.push_str("; told to pause"),
-        "stop" => words.push_str("; told to stop"),
-        "resume" => words.push_str("; may ask to resume"),
-        "end-call" => words.push_str("; told to end the call"),
-        other => words.push_str(&format!("; told `{other}`")),
+        "pause" => words.push_str("; the platform is told to pause"),
+        "stop" => words.push_str("; the platform is told to stop"),
+        "resume" => words.push_str("; the platform may ask to resume"),
+        "end-call" => words.push_str("; the platform is told to end the call"),
+        other => words.push_str(&format!("; the platform is told `{other}`")),
     }
     words
 }

@@ -3,7 +3,7 @@
 //! A zip file says itself how long its files are, and lies if it was made to. So nothing is read by
 //! what it says: each file is read up to what [a file of its kind](limits) can have.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,7 +89,7 @@ impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
         let (lines, waiting) = sync_channel(AHEAD);
         std::thread::spawn(move || match zip.by_name(DETAILS) {
             Ok(file) => {
-                for line in Lines(BufReader::new(file)) {
+                for line in Lines::of(file) {
                     if lines.send(line).is_err() {
                         return;
                     }

@@ -1,7 +1,7 @@
 //! A log that was exported to a directory.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::{CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, limits, opening, text};
@@ -99,27 +99,38 @@ impl Source for Directory {
 
     fn details(&self) -> Result<Details<'_>, SourceError> {
         match self.file(DETAILS)? {
-            Some(file) => Ok(Box::new(Lines(BufReader::new(file)))),
+            Some(file) => Ok(Box::new(Lines::of(file))),
             None => Ok(Box::new(std::iter::empty())),
         }
     }
 }
 
-/// The lines of `details.jsonl`, each of bounded length.
-pub(crate) struct Lines<R>(pub(crate) BufReader<R>);
+/// The lines of `details.jsonl`, each of bounded length. What is behind a line that is wrong is not
+/// read.
+pub(crate) struct Lines<R>(Option<BufReader<R>>);
 
-impl<R: std::io::Read> Iterator for Lines<R> {
+impl<R: Read> Lines<R> {
+    pub(crate) fn of(file: R) -> Lines<R> {
+        Lines(Some(BufReader::new(file)))
+    }
+}
+
+impl<R: Read> Iterator for Lines<R> {
     type Item = Result<Opening, SourceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut line = Vec::new();
-        match (&mut self.0).take(limits::DETAIL).read_until(b'\n', &mut line) {
-            Err(error) => Some(Err(SourceError::unreadable(DETAILS, error))),
-            Ok(0) => None,
+        let read = match self.0.as_mut()?.take(limits::DETAIL).read_until(b'\n', &mut line) {
+            Err(error) => Err(SourceError::unreadable(DETAILS, error)),
+            Ok(0) => return None,
             Ok(_) if line.last() != Some(&b'\n') => {
-                Some(Err(SourceError::wrong(DETAILS, "a line is cut off, or longer than 1 MiB")))
+                Err(SourceError::wrong(DETAILS, "a line is cut off, or longer than 1 MiB"))
             }
-            Ok(_) => Some(opening(&line)),
+            Ok(_) => opening(&line),
+        };
+        if read.is_err() {
+            self.0 = None;
         }
+        Some(read)
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn sampled(length: usize) -> impl Iterator<Item = usize> {
     // Every place of what is short; of what is long, places that meet no rhythm of it.
-    let step = if length < 300 { 1 } else { length / 61 };
+    let step = if length < 300 { 2 } else { length / 37 };
     (0..length).step_by(step).chain(length.checked_sub(1))
 }
 

@@ -109,7 +109,6 @@ fn a_forged_time_is_found() {
 }
 
 #[test]
-#[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
 fn a_forged_decision_is_found_by_deciding_again_and_by_nothing_else() {
     let log = Log::busy(10);
     type Forgery = fn(&mut crate::trail::Saw);
@@ -129,13 +128,16 @@ fn a_forged_decision_is_found_by_deciding_again_and_by_nothing_else() {
     let mut looked_at = 0;
     for (index, draft) in log.drafts.iter().enumerate().filter(|(_, draft)| draft.call.is_some()) {
         let forgery = forgeries[index % forgeries.len()];
-        let forged = rewritten(&log, index, |leaf| match &mut leaf.body {
-            Body::Opened { saw, .. }
+        let forged = rewritten(&log, index, |leaf| {
+            let (Body::Opened { saw, .. }
             | Body::Event { saw, .. }
             | Body::ControlRefused { saw, .. }
             | Body::Accepted { saw, .. }
-            | Body::Refused { saw, .. } => forgery(saw),
-            other => panic!("{other:?}"),
+            | Body::Refused { saw, .. }) = &mut leaf.body
+            else {
+                panic!("{}", leaf.kind)
+            };
+            forgery(saw);
         });
         assert_found(
             &found(&forged),
@@ -272,7 +274,7 @@ fn evidence_that_was_late_says_so() {
     let at = log.now - SignedDuration::from_secs(4);
     let index = log.reported(uid, Some(at), What::ToneStarted, recorder());
     verified(&log.export()).unwrap();
-    let silent = rewritten(&log, usize::try_from(index).unwrap(), |leaf| {
+    let silent = rewritten(&log, place(index), |leaf| {
         let Body::Event { late, .. } = &mut leaf.body else { panic!() };
         *late = false;
     });
@@ -477,7 +479,7 @@ mod the_law_desk {
         forged(&decided, "decided before");
         let alone = |log: &mut Log| {
             let index = version(log, &other, 2, B, Some(A), None);
-            *log = rewritten(log, usize::try_from(index).unwrap(), |leaf| {
+            *log = rewritten(log, place(index), |leaf| {
                 let Body::Table { loosens, .. } = &mut leaf.body else { panic!() };
                 *loosens = true;
             });
@@ -488,7 +490,7 @@ mod the_law_desk {
 
     #[test]
     fn a_version_that_loosens_and_does_not_say_so_is_found_where_the_tables_are_there() {
-        let strict = crate::serve::DEFAULT_TABLE.to_owned();
+        let strict = TABLE.to_owned();
         let loose = strict.replacen(
             "announcement_must_be_recorded = true",
             "announcement_must_be_recorded = false",

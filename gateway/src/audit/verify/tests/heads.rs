@@ -132,10 +132,7 @@ fn a_key_that_nobody_handed_over_is_not_followed() {
     assert_found(&failure, Verdict::Incomplete, first, "both keys");
     // It is signed with the new key alone: a thief of the tree, not of the old key.
     let mut alone = files.clone();
-    alone.put(
-        &format!("checkpoints/{}", first + 1),
-        head_of(&log.leaves()[..usize::try_from(first).unwrap() + 1], &[&key(2)]),
-    );
+    alone.put(&format!("checkpoints/{}", first + 1), head_of(&log.leaves()[..place(first) + 1], &[&key(2)]));
     assert_found(&verified(&alone).unwrap_err(), Verdict::Incomplete, first, "both keys");
     // The newest head is signed with a retired key.
     let mut retired = files.clone();
