@@ -179,8 +179,11 @@ impl Gateway {
         options
     }
 
-    /// Runs a command on the same data, as [`run`].
+    /// Runs a command on the same data, as [`run`]. Meanwhile the gateway has to go on: it may be writing, and
+    /// the command waits for its turn.
     pub(crate) fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let flavor = tokio::runtime::Handle::current().runtime_flavor();
+        assert_eq!(flavor, tokio::runtime::RuntimeFlavor::MultiThread, "the gateway would stand still");
         let options = self.options();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         run(&[args, &options].concat())

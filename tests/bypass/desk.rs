@@ -676,7 +676,7 @@ async fn a_program_with_another_table_compiled_in_changes_nothing_but_by_the_rul
     history_is_honest(&desk.gateway).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_beside_the_gateway_publish_nothing_whatever_table_they_have() {
     let desk = Desk::start().await;
     let stricter = desk.file().with_file_name("stricter.toml");

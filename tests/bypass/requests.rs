@@ -1,6 +1,7 @@
 //! Requests that are not what they seem.
 
-use serde_json::json;
+use bytes::Bytes;
+use serde_json::{Value, json};
 
 use super::{after, granted, nothing_got_in, parse, raw, send, stored};
 use crate::harness::{Client, Gateway, wav};
@@ -353,4 +354,78 @@ async fn bodies_with_unknown_or_repeated_fields_change_nothing() {
     }
     gateway.control("c1", "start").await.problem(403, "consent-required");
     nothing_got_in(&gateway).await;
+}
+
+#[tokio::test]
+async fn a_nul_anywhere_is_the_senders_mistake_and_nobody_elses() {
+    let gateway = unprompted().await;
+    let nul = "a\0b";
+    let person = |key: &str| {
+        let mut person = json!({"id": "caller", "role": "customer"});
+        person[key] = if key == "languages" { json!([nul]) } else { json!(nul) };
+        person
+    };
+    let mut requests: Vec<(&Client, &str, String, Value)> = Vec::new();
+    for key in ["id", "role", "number", "ip", "location", "languages", "consent_grant"] {
+        requests.push((
+            &gateway.recorder,
+            "PUT",
+            "/v1/calls/nul".into(),
+            json!({"participants": [person(key)]}),
+        ));
+        requests.push((&gateway.recorder, "POST", "/v1/calls/c1/participants".into(), person(key)));
+    }
+    for key in ["aliases", "purposes", "overlays", "operator_location", "recorder_location"] {
+        let value = if key.ends_with("location") { json!(nul) } else { json!([nul]) };
+        requests.push((&gateway.recorder, "PUT", "/v1/calls/nul".into(), json!({key: value})));
+    }
+    for event in [
+        json!({"type": "call.ended", "id": nul}),
+        json!({"type": nul}),
+        json!({"type": "prompt.completed", "prompt": nul, "participants": ["caller"], "played_ms": 4000}),
+        json!({"type": "prompt.completed", "prompt": "en", "participants": [nul], "played_ms": 4000}),
+        json!({"type": "consent.given", "participant": "caller", "method": nul}),
+    ] {
+        requests.push((&gateway.recorder, "POST", "/v1/calls/c1/events".into(), event));
+    }
+    for path in [
+        "/v1/calls/a%00b",
+        "/v1/calls/a%00b/explain",
+        "/v1/recordings?call=a%00b",
+        "/v1/recordings?after=1.a%00b",
+    ] {
+        for who in [&gateway.recorder, &gateway.auditor] {
+            requests.push((who, "GET", path.into(), Value::Null));
+        }
+    }
+    for path in [
+        "call=a%00b",
+        "participant=a%00b",
+        "after=a%00b",
+        "prompt=a%00b",
+        "number=a%00b",
+        "type=a%00b",
+        "place=a%00b",
+    ] {
+        requests.push((&gateway.auditor, "GET", format!("/v1/consents?{path}"), Value::Null));
+    }
+    for path in ["prompts/a%00b", "consent-grants/a%00b", "jurisdictions/a%00b", "log/a%00b/checkpoint"] {
+        requests.push((&gateway.counsel, "GET", format!("/v1/{path}"), Value::Null));
+        requests.push((&gateway.registrar, "DELETE", format!("/v1/{path}"), Value::Null));
+        requests.push((&gateway.counsel, "PUT", format!("/v1/{path}"), json!({"text": nul})));
+    }
+    for (who, method, path, body) in requests {
+        let bytes = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let answer = who.send(method, &path, &[("content-type", "application/json")], bytes).await;
+        let nothing = method == "GET" && answer.status == 200;
+        assert!(
+            nothing || (400..500).contains(&answer.status),
+            "{method} {path} {body}: {} {}",
+            answer.status,
+            answer.text()
+        );
+    }
+    let stranger = Client::named(gateway.recorder.address, nul, "password");
+    assert_eq!(stranger.get("/v1/calls/c1").await.status, 401);
+    gateway.recorder.get("/v1/calls/c1").await.expect(200);
 }

@@ -1,10 +1,11 @@
 //! Every change, as reads show it.
 
-use consent_gateway::ledger::{Change, Ledger};
+use consent_gateway::ledger::{Change, Ledger, Question};
+use consent_gateway::trail::{Detail, Draft};
 use uuid::Uuid;
 
-use super::expectations::{proposed, recording};
-use super::{Store, account, append, call, change, first_epoch, of_call, on_both_engines};
+use super::expectations::{proposed, recorded};
+use super::{Store, account, append, call, change, entry, first_epoch, of_call, on_both_engines};
 
 on_both_engines!(
     accounts_and_credentials_change,
@@ -215,7 +216,7 @@ async fn recordings_change(store: &Store) {
     let ids: Vec<Uuid> = (11..16).map(Uuid::from_u128).collect();
     let (a, b) = (ids[0], ids[1]);
     let mut rows: Vec<_> =
-        ids.iter().enumerate().map(|(n, id)| recording(*id, on, &format!("part-{n}"))).collect();
+        ids.iter().enumerate().map(|(n, id)| recorded(*id, on, &format!("part-{n}"))).collect();
     rows[2].uploader = "cg_2".into();
     rows[4].accepted_at = 4;
     change(&ledger, rows.iter().cloned().map(|row| Change::Recording { row: Box::new(row) }).collect()).await;
@@ -463,4 +464,25 @@ async fn a_name_with_a_nul_is_of_nothing(store: &Store) {
     assert!(ledger.recordings("acme", None, None, (0, nul.into()), 9).await.unwrap().is_empty());
     assert!(ledger.table(nul).await.unwrap().is_none());
     assert!(ledger.proposal(nul).await.unwrap().is_none());
+    assert!(ledger.calls_named("acme", nul).await.unwrap().is_empty());
+    assert!(ledger.calls_by_id("acme", nul).await.unwrap().is_empty());
+    assert!(ledger.calls_with_grant("acme", nul).await.unwrap().is_empty());
+    assert!(ledger.calls_mentioning("acme", nul).await.unwrap().is_empty());
+    assert!(ledger.calls_of_participant("acme", nul).await.unwrap().is_empty());
+    assert!(ledger.versions_of_prompt("acme", nul).await.unwrap().is_empty());
+    append(
+        &ledger,
+        vec![Draft { detail: Some(Detail { salt: [0; 32], document: "{}".into() }), ..entry("acme", 0) }],
+    )
+    .await;
+    assert!(ledger.details_holding("acme", nul).await.unwrap().is_empty());
+    assert!(ledger.details_of_type("acme", "audit.heartbeat", nul).await.unwrap().is_empty());
+    let question = Question {
+        log: "acme".into(),
+        participant: Some(nul.into()),
+        keys: vec![vec![nul.into()]],
+        types: vec![nul.into()],
+        ..Question::default()
+    };
+    assert!(ledger.entries(&question, 9).await.unwrap().is_empty());
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Raw, Store, account, append, call, change, entry, first_epoch, holds, of_call, on_both_engines};
 
 on_both_engines!(
+    details_are_found_by_what_they_hold_whatever_its_case,
     people_are_erased_and_the_trail_stays_as_it_was,
     entries_nodes_and_tables_are_neither_changed_nor_deleted_nor_replaced,
     a_dropped_epoch_may_be_deleted_and_no_other,
@@ -45,6 +46,30 @@ async fn people_are_erased_and_the_trail_stays_as_it_was(store: &Store) {
     let (history, people) = ledger.history(uid).await.unwrap();
     assert_eq!((history.len(), people.len()), (1, 0));
     append(&ledger, vec![of_call("acme", uid, 1)]).await;
+}
+
+async fn details_are_found_by_what_they_hold_whatever_its_case(store: &Store) {
+    let ledger = store.open().await;
+    let documents = [r#"{"who":"Caller-7"}"#, r#"{"who":"caller_7"}"#, r#"{"who":"50%"}"#, r#"{"a\"b":"!"}"#];
+    let drafts = documents.iter().map(|document| {
+        let detail = Some(Detail { salt: [0; 32], document: (*document).to_owned() });
+        Draft { detail, ..entry("acme", 0) }
+    });
+    append(&ledger, drafts.collect()).await;
+    let holding = async |text: &str| {
+        let rows = ledger.details_holding("acme", text).await.unwrap();
+        let of_type = ledger.details_of_type("acme", "audit.heartbeat", text).await.unwrap();
+        let places: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+        assert_eq!(places, of_type.iter().map(|row| row.seq).collect::<Vec<_>>());
+        places
+    };
+    assert_eq!(holding("cALLER-7").await, [0]);
+    assert_eq!(holding("r_7").await, [1], "a character that means something else to SQL");
+    assert_eq!(holding("0%").await, [2]);
+    assert_eq!(holding(r#"a\"b"#).await, [3]);
+    assert_eq!(holding("!").await, [3]);
+    assert!(ledger.details_of_type("acme", "audit.gap", "7").await.unwrap().is_empty());
+    assert!(ledger.details_holding("globex", "7").await.unwrap().is_empty());
 }
 
 async fn refuses(raw: &mut Raw, sql: &str) {

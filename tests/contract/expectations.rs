@@ -1,6 +1,7 @@
 //! Every expectation, as it holds and as it does not.
 
 use consent_gateway::ledger::{Appended, Change, Expect, Job, Ledger, ProposalRow, RecordingRow};
+use consent_gateway::trail::Draft;
 use uuid::Uuid;
 
 use super::{Store, account, append, call, change, entry, holds, of_call, on_both_engines};
@@ -33,13 +34,13 @@ fn number(expect: &Expect) -> usize {
         Expect::LogQuiet { .. } => 16,
         Expect::LogAt { .. } => 17,
         Expect::ProposalOf { .. } => 18,
-        Expect::CallIs { .. }
-        | Expect::CallsMentioning { .. }
-        | Expect::CallsOfParticipant { .. }
-        | Expect::Droppable { .. } => unreachable!("tested with what they guard, in `erasure`"),
+        Expect::CallIs { .. } => 19,
+        Expect::CallsMentioning { .. } => 20,
+        Expect::CallsOfParticipant { .. } => 21,
+        Expect::Droppable { .. } => 22,
     }
 }
-const EXPECTATIONS: usize = 19;
+const EXPECTATIONS: usize = 23;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -72,11 +73,21 @@ struct There {
 impl There {
     async fn new(ledger: &Ledger) -> There {
         let (open, ended) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let (first, last) = (of_call("acme", open, 0), of_call("acme", open, 1_000));
+        let (mut first, last) = (of_call("acme", open, 0), of_call("acme", open, 1_000));
+        first.mentions = vec!["place:US".into()];
         let of_ended = of_call("acme", ended, 2_000);
+        let opened = |log: &str, call| Draft { kind: "call.opened", ..of_call(log, call, 0) };
+        let close = |log: &str, epoch| Change::CloseLog {
+            log: log.into(),
+            epoch,
+            next: epoch + 1,
+            root: vec![],
+            note: None,
+            at: 1,
+        };
         let (live, held, deleted) = (Uuid::from_u128(11), Uuid::from_u128(12), Uuid::from_u128(13));
         let (proposal, decided) = (Uuid::from_u128(21), Uuid::from_u128(22));
-        let recording = |id: Uuid, name: &str| Change::Recording { row: Box::new(recording(id, open, name)) };
+        let recording = |id: Uuid, name: &str| Change::Recording { row: Box::new(recorded(id, open, name)) };
         let on = |call, participant, id: &str, grant: &str| Change::Participant {
             call,
             participant,
@@ -140,6 +151,22 @@ impl There {
         let (head, last_at) = (last.id, of_ended.at.as_millisecond());
         change(ledger, changes).await;
         append(ledger, vec![first, last, of_ended]).await;
+        // Two epochs that could be dropped, one after the other; one with an open call; one with a recording
+        // of which something is left.
+        append(ledger, vec![opened("past", Uuid::from_u128(5)), opened("open", Uuid::from_u128(4))]).await;
+        append(ledger, vec![opened("kept", Uuid::from_u128(3))]).await;
+        change(ledger, vec![close("past", 1), close("open", 1), close("kept", 1)]).await;
+        let of_kept = recorded(Uuid::from_u128(14), Uuid::from_u128(3), "a");
+        let kept = vec![
+            call(Uuid::from_u128(3), "k", &["k"], 1, Uuid::nil()),
+            call(Uuid::from_u128(4), "o", &["o"], 1, Uuid::nil()),
+            Change::CallEnded { uid: Uuid::from_u128(3), at: 3 },
+            Change::Recording { row: Box::new(of_kept) },
+            Change::DeleteRecording { id: Uuid::from_u128(14), at: 4 },
+        ];
+        change(ledger, kept).await;
+        append(ledger, vec![entry("past", 0)]).await;
+        change(ledger, vec![close("past", 2)]).await;
         There { open, ended, head, live, held, deleted, proposal, decided, last_at }
     }
 
@@ -165,6 +192,15 @@ impl There {
         let log = |log: &str, epoch, size| Expect::LogAt { log: log.into(), epoch, size };
         let quiet = |log: &str, since| Expect::LogQuiet { log: log.into(), since };
         let nobody = Uuid::from_u128(99);
+        let is = |call, id: &str| Expect::CallIs { call, id: id.into() };
+        let mentioning =
+            |log: &str, key: &str, count| Expect::CallsMentioning { log: log.into(), key: key.into(), count };
+        let of_participant = |account: &str, id: &str, count| Expect::CallsOfParticipant {
+            account: account.into(),
+            id: id.into(),
+            count,
+        };
+        let droppable = |log: &str, epoch| Expect::Droppable { log: log.into(), epoch };
         vec![
             (Expect::Head { call: self.open, head: self.head }, true),
             (Expect::Head { call: self.open, head: nobody }, false),
@@ -234,11 +270,27 @@ impl There {
             (log("acme", 1, 2), false),
             (log("acme", 2, 3), false),
             (log("globex", 1, 0), false),
+            (is(self.open, "c"), true),
+            (is(self.open, "leg"), false),
+            (is(nobody, "c"), false),
+            (mentioning("acme", "place:US", 1), true),
+            (mentioning("acme", "place:US", 0), false),
+            (mentioning("acme", "place:GB", 0), true),
+            (mentioning("globex", "place:US", 1), false),
+            (of_participant("acme", "agent", 2), true),
+            (of_participant("acme", "agent", 1), false),
+            (of_participant("globex", "agent", 0), true),
+            (droppable("past", 1), true),
+            (droppable("past", 2), false),
+            (droppable("past", 3), false),
+            (droppable("open", 1), false),
+            (droppable("kept", 1), false),
+            (droppable("acme", 1), false),
         ]
     }
 }
 
-pub(super) fn recording(id: Uuid, call: Uuid, name: &str) -> RecordingRow {
+pub(super) fn recorded(id: Uuid, call: Uuid, name: &str) -> RecordingRow {
     RecordingRow {
         id: id.to_string(),
         account: "acme".into(),

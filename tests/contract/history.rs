@@ -83,7 +83,8 @@ async fn histories_are_those_of_all_calls_with_their_leaves_in_order(store: &Sto
         append(&ledger, calls[1..].iter().map(|uid| of_call("acme", *uid, round)).collect()).await;
     }
     let found: Vec<_> = ledger.histories(5, Some("acme")).try_collect().await.unwrap();
-    assert_eq!(found.len(), 15);
+    let order: Vec<String> = found.iter().map(|row| row.uid.clone()).collect();
+    assert_eq!(order, calls[5..].iter().map(Uuid::to_string).collect::<Vec<_>>(), "the oldest first");
     for row in &found {
         let uid: Uuid = row.uid.parse().unwrap();
         let leaves = ledger.history(uid).await.unwrap().0;

@@ -20,7 +20,7 @@ use crate::harness::{Client, Gateway, START, add_account, customer_key, tone, wa
 
 // ---- whole days ----
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tightened_row_blocks_calls_and_leaves_recordings_without_consent() {
     let gateway = a_day().await;
     let told = gateway.rehearse(&california("form = \"notice\"", "form = \"express\"")).await;
@@ -47,7 +47,7 @@ async fn a_tightened_row_blocks_calls_and_leaves_recordings_without_consent() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loosened_row_allows_calls_and_asks_less() {
     let gateway = a_day().await;
     let told = gateway
@@ -63,7 +63,7 @@ async fn a_loosened_row_allows_calls_and_asks_less() {
     assert_eq!(examples(&told, "US-NV"), ["acme/nv: allowed, asked less"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_account_or_the_time_since_a_moment_can_be_looked_at_alone() {
     let gateway = a_day().await;
     let new = california("form = \"notice\"", "form = \"express\"");
@@ -87,7 +87,7 @@ async fn one_account_or_the_time_since_a_moment_can_be_looked_at_alone() {
     assert_eq!(gateway.rehearse_with(&new, &["--since", "2026-11-21"]).await["calls"], json!(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_that_does_not_exist_is_no_account_without_calls() {
     let gateway = Gateway::start().await;
     let file = gateway.file(TABLE);
@@ -96,7 +96,7 @@ async fn an_account_that_does_not_exist_is_no_account_without_calls() {
     assert!(error.contains("nobody"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wording_changes_nothing_and_neither_does_the_table_itself() {
     let gateway = a_day().await;
     for new in [
@@ -116,7 +116,7 @@ async fn wording_changes_nothing_and_neither_does_the_table_itself() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_json_the_same_is_told_in_lines() {
     let gateway = a_day().await;
     let file = gateway.file(&row("US-NV", "form = \"express\"", "form = \"notice\""));
@@ -131,7 +131,7 @@ async fn without_json_the_same_is_told_in_lines() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_call_id_again_is_another_call() {
     let gateway = Gateway::start().await;
     for _ in 0..2 {
@@ -148,7 +148,7 @@ async fn the_same_call_id_again_is_another_call() {
 
 // ---- what can change beside a row ----
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_that_changes_for_one_medium_concerns_calls_of_that_medium() {
     let gateway = Gateway::start().await;
     for medium in ["telephone", "voip", "video"] {
@@ -165,7 +165,7 @@ async fn a_row_that_changes_for_one_medium_concerns_calls_of_that_medium() {
     assert_eq!(effects(&told["total"]), [2, 0, 2, 0, 0]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_floor_concerns_places_that_are_known_by_nothing_stronger() {
     let gateway = Gateway::start().await;
     let by_number = json!([{"id": "caller", "role": "customer", "number": "+12125550100", "languages": ["en"]},
@@ -192,7 +192,7 @@ async fn a_changed_floor_concerns_places_that_are_known_by_nothing_stronger() {
     assert_eq!(examples(&told, ELSEWHERE), ["acme/number: asked less"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_default_concerns_unknown_places_and_places_without_a_row() {
     let gateway = Gateway::start().await;
     let nowhere =
@@ -212,7 +212,7 @@ async fn a_changed_default_concerns_unknown_places_and_places_without_a_row() {
     assert_eq!(examples(&told, "TV"), ["acme/no-row: allowed, asked less"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_overlay_concerns_the_calls_that_chose_it() {
     let overlay = |form: &str| {
         format!(
@@ -234,7 +234,7 @@ async fn a_changed_overlay_concerns_the_calls_that_chose_it() {
     assert_eq!(effects(&told["total"]), [1, 0, 1, 0, 0]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_country_shows_at_its_states_where_it_changes_what_they_ask() {
     let gateway = Gateway::start().await;
     for place in ["US-NY", "US-CA", "US"] {
@@ -254,7 +254,7 @@ async fn a_changed_country_shows_at_its_states_where_it_changes_what_they_ask() 
     assert_eq!(places(&told), ["US-CA", "US-NY"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_state_shows_at_the_country_where_its_strictest_counts() {
     let gateway = Gateway::start().await;
     gateway.noticed("somewhere", two("US"), json!({})).await;
@@ -267,7 +267,7 @@ async fn a_changed_state_shows_at_the_country_where_its_strictest_counts() {
     assert!(places(&told).iter().all(|place| place == "US"), "{told}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_with_two_changed_places_is_told_at_each_and_counted_once() {
     let gateway = Gateway::start().await;
     let people = json!([person("caller", "customer", "US-CA"), person("agent", "agent", "US-NY"),]);
@@ -287,7 +287,7 @@ async fn a_call_with_two_changed_places_is_told_at_each_and_counted_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_emergency_call_is_neither_recorded_nor_asked_by_any_table() {
     let gateway = Gateway::start().await;
     gateway.open_with("112", two("US-CA"), json!({"kind": "emergency"})).await;
@@ -299,7 +299,7 @@ async fn an_emergency_call_is_neither_recorded_nor_asked_by_any_table() {
 
 // ---- moments ----
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recording_that_would_have_been_suspended_is_a_blocked_call() {
     let gateway = Gateway::start().await;
     gateway.noticed("joined", two("US-NY"), json!({})).await;
@@ -313,7 +313,7 @@ async fn a_recording_that_would_have_been_suspended_is_a_blocked_call() {
     assert_eq!(effects(&told["total"]), [1, 0, 1, 0, 0]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recording_that_would_not_have_been_suspended_is_an_allowed_call() {
     let gateway = Gateway::start().await;
     gateway.noticed("joined", two("US-NY"), json!({})).await;
@@ -325,7 +325,7 @@ async fn a_recording_that_would_not_have_been_suspended_is_an_allowed_call() {
     assert_eq!(examples(&told, "US-CA"), ["acme/joined: allowed, asked less"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_announcement_suspends_and_leaves_the_recording_without_consent() {
     let gateway = Gateway::start().await;
     for (call, announced) in [("silent", false), ("announced", true)] {
@@ -348,7 +348,7 @@ async fn a_missing_announcement_suspends_and_leaves_the_recording_without_consen
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_announcement_counts_for_every_file_of_its_window() {
     let config = Config::default();
     let settings = AccountSettings { recorders: 2, ..AccountSettings::default() };
@@ -367,7 +367,7 @@ async fn an_announcement_counts_for_every_file_of_its_window() {
     assert_eq!((&told["recordings"], effects(&told["total"])), (&json!(2), [0, 0, 1, 0, 0]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_without_a_time_is_judged_by_the_whole_window() {
     let gateway = Gateway::start().await;
     gateway.noticed("c", two("US-CA"), json!({})).await;
@@ -381,7 +381,7 @@ async fn an_upload_without_a_time_is_judged_by_the_whole_window() {
     assert_eq!(effects(&told["total"]), [1, 0, 1, 0, 1]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_was_recorded_before_the_yes_lacks_it() {
     let settings = AccountSettings { recorders: 2, ..AccountSettings::default() };
     let gateway = Gateway::with(Config::default(), settings).await;
@@ -398,7 +398,7 @@ async fn only_what_was_recorded_before_the_yes_lacks_it() {
     assert_eq!((&told["recordings"], effects(&told["total"])), (&json!(2), [1, 0, 1, 0, 1]));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn audio_in_the_slack_after_the_stop_is_judged_as_well() {
     let gateway = Gateway::start().await;
     for (call, end) in [("stop", false), ("end", true)] {
@@ -415,7 +415,7 @@ async fn audio_in_the_slack_after_the_stop_is_judged_as_well() {
     assert_eq!(effects(&told["total"]), [2, 0, 2, 0, 2]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seconds_that_were_paused_with_silence_need_nobodys_consent() {
     let gateway = Gateway::start().await;
     for (call, place) in [("guest", "US-NY"), ("host", "US-CA")] {
@@ -445,7 +445,7 @@ async fn seconds_that_were_paused_with_silence_need_nobodys_consent() {
     assert_eq!(examples(&told, "US-CA"), ["acme/host: blocked, asked more, recording lacks consent"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_call_was_decided_by_before_does_not_count() {
     let gateway = Gateway::start().await;
     let tightened = california("form = \"notice\"", "form = \"express\"");
@@ -465,7 +465,7 @@ async fn what_a_call_was_decided_by_before_does_not_count() {
 
 // ---- damage ----
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_with_a_damaged_entry_is_counted_as_unreadable_and_told() {
     let gateway = Gateway::start().await;
     gateway.noticed("whole", two("US-CA"), json!({})).await;
@@ -501,7 +501,7 @@ async fn a_call_with_a_damaged_entry_is_counted_as_unreadable_and_told() {
 
 // ---- random calls ----
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_calls_change_nothing_by_the_same_table_and_mirror_each_other_by_two() {
     let gateway = Gateway::start().await;
     let base = Arc::clone(&differential::TABLE);

@@ -8,7 +8,7 @@ use super::{asks, is_permitted, is_suspended, person, two};
 use crate::desk::{Desk, EXPRESS, NOTICE, ONE, Text, comes};
 use crate::harness::{Client, wav};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_tightens_takes_one_person_and_is_in_force_on_every_node_at_once() {
     let desk = Desk::start().await;
     let node = desk.another(None, desk.gateway.clock.clone()).await;
@@ -25,7 +25,7 @@ async fn what_only_tightens_takes_one_person_and_is_in_force_on_every_node_at_on
     node.stop().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_tells_who_made_it_and_why_and_what_changed_and_so_does_the_systems_log() {
     let desk = Desk::start().await;
     desk.publish(&desk.dana, &Text::plain().row("US-NV", NOTICE)).await.expect(201);
@@ -56,7 +56,7 @@ async fn a_version_tells_who_made_it_and_why_and_what_changed_and_so_does_the_sy
     assert!(!String::from_utf8_lossy(&rows.last().unwrap().leaf).contains("Dana"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_version_is_kept_as_it_was_written() {
     let desk = Desk::start().await;
     let texts = [
@@ -81,7 +81,7 @@ async fn every_version_is_kept_as_it_was_written() {
     assert_eq!(desk.versions().await, 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_loosens_waits_for_a_second_person_with_what_it_would_change() {
     let desk = Desk::start().await;
     let from = desk.gateway.recording_in("c1", "GB").await;
@@ -114,7 +114,7 @@ async fn what_loosens_waits_for_a_second_person_with_what_it_would_change() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_withdrawn_or_rejected_or_superseded_stays_to_be_seen() {
     let desk = Desk::start().await;
     let looser = |remark: &str| Text::plain().row("GB", ONE).remark(remark);
@@ -152,7 +152,7 @@ async fn what_was_withdrawn_or_rejected_or_superseded_stays_to_be_seen() {
     assert!(told["diff"]["changes"].is_array() && told["impact"].is_object());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_with_mistakes_or_without_a_reason_is_not_published() {
     let desk = Desk::start().await;
     let broken = Text::plain().row("GB", "parties = \"most\"\nform = \"notice\"\n").text();
@@ -171,7 +171,7 @@ async fn a_table_with_mistakes_or_without_a_reason_is_not_published() {
     assert_eq!(desk.versions().await, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_tightens_is_in_force_and_one_that_loosens_waits_for_two_people() {
     let desk = Desk::start().await;
     assert_eq!(desk.configured().await, json!({"origin": "file", "state": "in-force"}));
@@ -200,7 +200,7 @@ async fn a_file_that_tightens_is_in_force_and_one_that_loosens_waits_for_two_peo
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readyz_tells_what_has_become_of_the_file_by_now() {
     let desk = Desk::start().await;
     let state = async || desk.configured().await["state"].as_str().unwrap().to_owned();
@@ -223,7 +223,7 @@ async fn readyz_tells_what_has_become_of_the_file_by_now() {
     assert_eq!((&ready["status"], &ready["table"]["version"]), (&json!("ready"), &json!(3)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tightened_table_suspends_a_running_recording_at_the_next_request() {
     let desk = Desk::start().await;
     let gateway = &desk.gateway;
@@ -253,7 +253,7 @@ async fn a_tightened_table_suspends_a_running_recording_at_the_next_request() {
     gateway.upload("c1", "c", Some(from), &wav(2000)).await.expect(403);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loosened_table_relaxes_no_call_that_is_going_on() {
     let desk = Desk::with(&Text::plain().row("US-CA", EXPRESS)).await;
     let gateway = &desk.gateway;
@@ -270,7 +270,7 @@ async fn a_loosened_table_relaxes_no_call_that_is_going_on() {
     assert_eq!(asks(&opened), "all/notice");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_that_begins_on_a_day_to_come_decides_the_calls_from_that_day_on() {
     let desk = Desk::start().await;
     let table = Text::plain().and_row("US-NV", Some("2026-11-21"), NOTICE);
@@ -282,7 +282,7 @@ async fn a_row_that_begins_on_a_day_to_come_decides_the_calls_from_that_day_on()
     assert_eq!(asks(&desk.gateway.decision("c1").await), "one/none");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_decision_is_explained_as_it_was_made_and_as_it_would_be_made_today() {
     let desk = Desk::start().await;
     let gateway = &desk.gateway;
@@ -325,7 +325,7 @@ async fn a_decision_is_explained_as_it_was_made_and_as_it_would_be_made_today() 
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), heard);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_of_the_same_millisecond_explains_nothing_that_was_decided_before_it() {
     let desk = Desk::start().await;
     desk.gateway.open("c1", "US-CA").await;
@@ -342,7 +342,7 @@ async fn a_version_of_the_same_millisecond_explains_nothing_that_was_decided_bef
     assert_eq!(explained["today"]["decision"]["recording"], "blocked");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_is_done_by_commands() {
     let desk = Desk::start().await;
     let people = ["Frank Counsel", "Grace Advocate"];
@@ -414,7 +414,7 @@ async fn the_same_is_done_by_commands() {
     comes(async || desk.dana.get("/v1/jurisdictions").await.expect(200)["version"] == 3).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_without_an_account_of_the_system_is_told_which_credential_is_asked_for() {
     let desk = Desk::start().await;
     let refused = desk.publish(&desk.gateway.counsel, &Text::plain().row("GB", EXPRESS)).await;

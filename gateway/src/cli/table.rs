@@ -371,7 +371,7 @@ async fn author(gate: &Gate, who: &Who) -> Result<Author, CliError> {
 /// A table by its name on the command line, with its text.
 pub(super) async fn table(config: &Config, name: &str) -> Result<(Table, String), CliError> {
     let of_ledger = name == "in-force" || name.starts_with("version:");
-    if of_ledger && crate::ledger::file(&config.data).exists() {
+    if of_ledger && (config.ledger.is_some() || crate::ledger::file(&config.data).exists()) {
         let gate = serve::gate(config, Clock::system()).await?;
         let found = table_of(config, Some(&gate), name).await;
         gate.ledger.close().await;

@@ -204,7 +204,7 @@ impl Gate {
         }
         let quoted = json!(id).to_string();
         for kind in ["audit.lookup", "audit.export"] {
-            let asked = self.ledger.details_of_type(account, kind, id).await?;
+            let asked = self.ledger.details_of_type(account, kind, &quoted).await?;
             let asked = asked.iter().filter(|detail| detail.document.contains(&quoted));
             found.details.extend(asked.map(|detail| (detail.epoch, detail.seq)));
         }

@@ -5,6 +5,7 @@
 
 use uuid::Uuid;
 
+use super::reads::sought;
 use super::sql::{Statement, ask};
 use super::{CallRow, Epoch, GrantRow, Ledger, LedgerError, Pool, sqlite};
 
@@ -19,7 +20,7 @@ impl Ledger {
              FROM call_mention JOIN call ON call.uid = call_mention.call \
              WHERE call_mention.log = ? AND call_mention.key = ? ORDER BY call.opened_at, call.uid",
             log,
-            key
+            sought(key)
         )?)
     }
 
@@ -32,7 +33,7 @@ impl Ledger {
             "SELECT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
              FROM participant JOIN call ON call.uid = participant.call \
              WHERE participant.id = ? AND call.account = ? ORDER BY call.opened_at, call.uid",
-            id,
+            sought(id),
             account
         )?)
     }
@@ -50,16 +51,13 @@ impl Ledger {
 
     /// Details that hold a text somewhere, whatever its case. Everything is gone through.
     pub async fn details_holding(&self, log: &str, text: &str) -> Result<Vec<DetailRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
+        let sql = format!(
             "SELECT entry.epoch, entry.seq, entry.call, detail.document FROM detail \
              JOIN entry ON entry.log = detail.log AND entry.epoch = detail.epoch AND entry.seq = detail.seq \
-             WHERE detail.log = ? AND detail.document LIKE ? ESCAPE '!'",
-            log,
-            containing(text)
-        )?)
+             WHERE detail.log = ? AND {}",
+            self.holding()
+        );
+        Ok(ask!(&self.pool, query_as, fetch_all, &sql, log, containing(text))?)
     }
 
     /// Details of entries of this type that hold a text somewhere, whatever its case.
@@ -69,17 +67,18 @@ impl Ledger {
         kind: &str,
         text: &str,
     ) -> Result<Vec<DetailRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
+        let sql = format!(
             "SELECT entry.epoch, entry.seq, entry.call, detail.document FROM entry \
              JOIN detail ON detail.log = entry.log AND detail.epoch = entry.epoch AND detail.seq = entry.seq \
-             WHERE entry.log = ? AND entry.type = ? AND detail.document LIKE ? ESCAPE '!'",
-            log,
-            kind,
-            containing(text)
-        )?)
+             WHERE entry.log = ? AND entry.type = ? AND {}",
+            self.holding()
+        );
+        Ok(ask!(&self.pool, query_as, fetch_all, &sql, log, kind, containing(text))?)
+    }
+
+    /// Whether a detail holds what is bound, whatever its case: SQLite's LIKE does not tell case apart.
+    fn holding(&self) -> &'static str {
+        self.dialect().pick("detail.document LIKE ? ESCAPE '!'", "detail.document ILIKE ? ESCAPE '!'")
     }
 
     /// The ids of calls that were opened in this epoch and have not ended.
@@ -353,6 +352,10 @@ pub(super) fn statements(erase: &Erase) -> Vec<Statement> {
 
 /// A pattern of what holds the text.
 fn containing(text: &str) -> String {
+    // No document holds a NUL as it is, and none is empty.
+    if text.contains('\0') {
+        return String::new();
+    }
     let mut pattern = String::from("%");
     for c in text.chars() {
         if matches!(c, '%' | '_' | '!') {

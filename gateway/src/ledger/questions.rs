@@ -86,13 +86,13 @@ impl Ledger {
         id: &str,
     ) -> Result<Vec<(String, i64)>, LedgerError> {
         let sql = "SELECT uid, version FROM prompt WHERE account = ? AND id = ? ORDER BY version";
-        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, id)?)
+        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, sought(id))?)
     }
 
     /// Every call that ever had this id: an id may be used again once its call has ended.
     pub async fn calls_by_id(&self, account: &str, id: &str) -> Result<Vec<String>, LedgerError> {
         let sql = "SELECT uid FROM call WHERE account = ? AND id = ? ORDER BY opened_at, uid";
-        Ok(ask!(&self.pool, query_scalar, fetch_all, sql, account, id)?)
+        Ok(ask!(&self.pool, query_scalar, fetch_all, sql, account, sought(id))?)
     }
 
     /// Between which places entries of these moments can lie, both ends included as far as known.

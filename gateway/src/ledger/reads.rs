@@ -380,7 +380,7 @@ impl Ledger {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// These calls with all of their entries, as a stream. A damaged leaf is handed out as it is.
+    /// These calls with all of their entries, as a stream, by account, the oldest first. A damaged leaf is handed out as it is.
     pub fn histories<'l>(
         &'l self,
         from: i64,
@@ -389,10 +389,11 @@ impl Ledger {
         let sql = self.dialect().pick(
             "SELECT call.uid, CAST((SELECT group_concat(CAST(leaf AS TEXT), char(10) ORDER BY epoch, seq) \
              FROM entry WHERE entry.call = call.uid) AS BLOB) AS leaves \
-             FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?)",
+             FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?) ORDER BY account, opened_at",
+            // Put in order before their leaves are looked up, which would be carried along.
             "SELECT call.uid, (SELECT string_agg(leaf, '\\x0a' ORDER BY epoch, seq) \
              FROM entry WHERE entry.call = call.uid) AS leaves \
-             FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?)",
+             FROM (SELECT uid FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?) ORDER BY account, opened_at, uid) AS call",
         );
         let sql = self.dialect().write(sql);
         match &self.pool {
