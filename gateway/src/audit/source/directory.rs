@@ -107,11 +107,14 @@ impl Source for Directory {
 
 /// The lines of `details.jsonl`, each of bounded length. What is behind a line that is wrong is not
 /// read.
-pub(crate) struct Lines<R>(Option<BufReader<R>>);
+pub(crate) struct Lines<R> {
+    file: Option<BufReader<R>>,
+    line: Vec<u8>,
+}
 
 impl<R: Read> Lines<R> {
     pub(crate) fn of(file: R) -> Lines<R> {
-        Lines(Some(BufReader::new(file)))
+        Lines { file: Some(BufReader::with_capacity(READ_AHEAD, file)), line: Vec::new() }
     }
 }
 
@@ -119,18 +122,21 @@ impl<R: Read> Iterator for Lines<R> {
     type Item = Result<Opening, SourceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut line = Vec::new();
-        let read = match self.0.as_mut()?.take(limits::DETAIL).read_until(b'\n', &mut line) {
+        self.line.clear();
+        let read = match self.file.as_mut()?.take(limits::DETAIL).read_until(b'\n', &mut self.line) {
             Err(error) => Err(SourceError::unreadable(DETAILS, error)),
             Ok(0) => return None,
-            Ok(_) if line.last() != Some(&b'\n') => {
+            Ok(_) if self.line.last() != Some(&b'\n') => {
                 Err(SourceError::wrong(DETAILS, "a line is cut off, or longer than 1 MiB"))
             }
-            Ok(_) => opening(&line),
+            Ok(_) => opening(&self.line),
         };
         if read.is_err() {
-            self.0 = None;
+            self.file = None;
         }
         Some(read)
     }
 }
+
+/// How much of `details.jsonl` is read at once, in bytes.
+const READ_AHEAD: usize = 256 * 1024;
