@@ -43,7 +43,7 @@ fn tested(change: &Change) -> &'static str {
         Change::Subject { .. } | Change::Probe { .. } => "subjects_and_probes_change",
         Change::Checkpoint { .. } | Change::Anchor { .. } => "signed_heads_and_anchors_change",
         Change::CloseLog { .. } => "epochs_end",
-        Change::Erase(_) => "scenario::erasure",
+        Change::Erase(_) => "erasure::what_is_erased_goes_and_nothing_else",
         Change::Table { .. }
         | Change::TableVersion { .. }
         | Change::TableSource { .. }

@@ -1,16 +1,19 @@
 //! What may be taken away, and what may not.
 
-use consent_gateway::ledger::{Change, Question};
+use consent_gateway::ledger::{Change, Epoch, Erase, Expect, Ledger, ParticipantRow, Question};
 use consent_gateway::trail::{Detail, Draft};
 use uuid::Uuid;
 
-use super::{Raw, Store, account, append, call, change, entry, first_epoch, of_call, on_both_engines};
+use super::{Raw, Store, account, append, call, change, entry, first_epoch, holds, of_call, on_both_engines};
 
 on_both_engines!(
     details_are_found_by_what_they_hold_whatever_its_case,
     people_are_erased_and_the_trail_stays_as_it_was,
     entries_nodes_and_tables_are_neither_changed_nor_deleted_nor_replaced,
     a_dropped_epoch_may_be_deleted_and_no_other,
+    whoever_is_erased_is_found_first,
+    what_is_erased_goes_and_nothing_else,
+    an_epoch_is_dropped_with_its_calls_and_no_other,
 );
 
 async fn people_are_erased_and_the_trail_stays_as_it_was(store: &Store) {
@@ -139,4 +142,213 @@ async fn a_dropped_epoch_may_be_deleted_and_no_other(store: &Store) {
         raw.execute(sql).await.unwrap();
     }
     assert_eq!((raw.count("entry").await, raw.count("node").await), (2, 0));
+}
+
+fn somebody(call: Uuid, participant: u32, id: &str) -> Change {
+    let number = Some(format!("+1415555010{participant}"));
+    let (ip, grant) = (Some("192.0.2.1".into()), Some("g".into()));
+    Change::Participant { call, participant, id: id.into(), number, ip, grant }
+}
+
+/// An entry with a detail, which mentions this.
+fn told(call: Option<Uuid>, kind: &'static str, document: &str, mentions: &[&str]) -> Draft {
+    let detail = Some(Detail { salt: [1; 32], document: document.into() });
+    let mentions = mentions.iter().map(|key| (*key).to_owned()).collect();
+    Draft { call, kind, detail, mentions, ..entry("acme", 0) }
+}
+
+/// Two calls with the same two people, a grant, and a question that somebody asked.
+async fn two_calls(store: &Store) -> (Ledger, Uuid, Uuid) {
+    let ledger = store.open().await;
+    let [theirs, others] = [1, 2].map(Uuid::from_u128);
+    let grant = Change::Grant {
+        account: "acme".into(),
+        id: "g".into(),
+        uid: Uuid::from_u128(3),
+        document: "{}".into(),
+        at: 1,
+    };
+    let sent = |call| Change::SentEvent { call, id: "e".into(), digest: vec![1] };
+    let subject = |tag| Change::Subject { tag: vec![tag], key: vec![2], at: 1 };
+    change(&ledger, vec![account("acme"), grant, subject(1), subject(2)]).await;
+    for (uid, name, leg) in [(theirs, "c1", "leg1"), (others, "c2", "leg2")] {
+        let opened = call(uid, name, &[name, leg], 1, Uuid::nil());
+        let on = vec![opened, somebody(uid, 0, "caller"), somebody(uid, 1, "agent"), sent(uid)];
+        change(&ledger, on).await;
+    }
+    let entries = vec![
+        told(Some(theirs), "call.opened", "{\"call\":\"c1\"}", &["subject:p1"]),
+        told(Some(others), "call.opened", "{\"call\":\"c2\"}", &["subject:p2"]),
+        told(None, "consent-grant.registered", "{\"grant\":\"g\"}", &["grant:3"]),
+        told(None, "audit.lookup", "{\"who\":\"100%_!Caller\"}", &[]),
+    ];
+    append(&ledger, entries).await;
+    (ledger, theirs, others)
+}
+
+async fn whoever_is_erased_is_found_first(store: &Store) {
+    let (ledger, theirs, _) = two_calls(store).await;
+    let mentioned = |key: &str, count| Expect::CallsMentioning { log: "acme".into(), key: key.into(), count };
+    let with_agent = |count| Expect::CallsOfParticipant { account: "acme".into(), id: "agent".into(), count };
+    let is = |id: &str| Expect::CallIs { call: theirs, id: id.into() };
+    for (expect, wanted) in [
+        (mentioned("subject:p1", 1), true),
+        (mentioned("subject:p1", 2), false),
+        (mentioned("subject:p3", 0), true),
+        (with_agent(2), true),
+        (with_agent(1), false),
+        (is("c1"), true),
+        (is("c2"), false),
+    ] {
+        let asked = format!("{expect:?}");
+        assert_eq!(holds(&ledger, expect).await, wanted, "{asked}");
+    }
+    assert_eq!(ledger.calls_mentioning("acme", "subject:p2").await.unwrap()[0].id, "c2");
+    assert_eq!(ledger.calls_of_participant("acme", "agent").await.unwrap().len(), 2);
+    assert!(ledger.calls_of_participant("globex", "agent").await.unwrap().is_empty());
+    assert_eq!(ledger.grants("acme").await.unwrap().len(), 1);
+    // A text is looked for as it stands: its signs are no wildcards.
+    let found = async |text: &str| ledger.details_holding("acme", text).await.unwrap().len();
+    assert_eq!((found("100%_!C").await, found("100_").await, found("\"c1\"").await), (1, 0, 1));
+    assert_eq!(ledger.details_of_type("acme", "audit.lookup", "who").await.unwrap().len(), 1);
+    assert!(ledger.details_of_type("acme", "call.opened", "who").await.unwrap().is_empty());
+}
+
+async fn what_is_erased_goes_and_nothing_else(store: &Store) {
+    let (ledger, theirs, others) = two_calls(store).await;
+    let log = || "acme".to_owned();
+    let erased = [
+        Erase::Subject { tag: vec![1] },
+        Erase::Call { uid: theirs, account: log(), body: "less".into() },
+        Erase::Participant { call: theirs, participant: 0, id: "erased-0".into() },
+        Erase::Grant { account: log(), id: "g".into(), as_id: "h".into(), document: "[]".into(), at: 7 },
+        Erase::Mentioned { log: log(), key: "grant:3".into() },
+        Erase::Detail { log: log(), epoch: 1, seq: 3 },
+    ];
+    let before = ledger.leaves(&first_epoch("acme"), 0, 9).await.unwrap();
+    change(&ledger, erased.map(Change::Erase).into()).await;
+    assert_eq!(ledger.leaves(&first_epoch("acme"), 0, 9).await.unwrap(), before);
+    assert_eq!(ledger.subject(&[1]).await.unwrap(), None);
+    assert_eq!(ledger.subject(&[2]).await.unwrap(), Some(vec![2]));
+    let name = format!("erased:{theirs}");
+    for (asked, uid) in [
+        ("c1", None),
+        ("leg1", None),
+        (name.as_str(), Some(theirs)),
+        ("c2", Some(others)),
+        ("leg2", Some(others)),
+    ] {
+        let found = ledger.call_by_name("acme", asked).await.unwrap();
+        assert_eq!(found.map(|row| row.uid), uid.map(|uid| uid.to_string()), "{asked}");
+    }
+    let row = ledger.call(theirs).await.unwrap().unwrap();
+    assert!(row.is_erased() && row.body == "less");
+    // Whoever has the call as it was can only conflict.
+    assert!(!holds(&ledger, Expect::CallIs { call: theirs, id: "c1".into() }).await);
+    let people = async |call| -> Vec<(String, bool)> {
+        let (_, rows) = ledger.history(call).await.unwrap();
+        let known =
+            |row: &ParticipantRow| row.number.is_some() && row.ip.is_some() && row.consent_grant.is_some();
+        rows.iter().map(|row| (row.id.clone(), known(row))).collect()
+    };
+    assert_eq!(people(theirs).await, [("erased-0".to_owned(), false), ("agent".to_owned(), true)]);
+    assert_eq!(people(others).await, [("caller".to_owned(), true), ("agent".to_owned(), true)]);
+    assert_eq!(ledger.sent_event(theirs, "e").await.unwrap(), None);
+    assert!(ledger.sent_event(others, "e").await.unwrap().is_some());
+    let grant = ledger.grant("acme", "h").await.unwrap().unwrap();
+    assert_eq!((grant.document.as_str(), grant.withdrawn_at), ("[]", Some(7)));
+    assert!(ledger.grant("acme", "g").await.unwrap().is_none());
+    let question = Question { log: log(), ..Question::default() };
+    let rows = ledger.entries(&question, 9).await.unwrap();
+    let left: Vec<i64> = rows.iter().filter(|row| row.document.is_some()).map(|row| row.seq).collect();
+    assert_eq!(left, [1], "only the other call's detail");
+}
+
+async fn an_epoch_is_dropped_with_its_calls_and_no_other(store: &Store) {
+    let ledger = store.open().await;
+    let [first, second] = [1, 2].map(Uuid::from_u128);
+    let opened = call(first, "c1", &["c1"], 1, Uuid::nil());
+    change(&ledger, vec![account("acme"), opened, somebody(first, 0, "caller")]).await;
+    let entries = vec![
+        told(Some(first), "call.opened", "{}", &["subject:p1"]),
+        told(None, "audit.lookup", "{}", &["subject:p1"]),
+    ];
+    append(&ledger, entries).await;
+    append(&ledger, (0..300).map(|_| entry("acme", 0)).collect()).await;
+    let log = || "acme".to_owned();
+    let signed =
+        |size| Change::Checkpoint { log: log(), epoch: 1, size, note: "n".into(), at: 1, kept: true };
+    let anchored = |size| Change::Anchor {
+        log: log(),
+        epoch: 1,
+        size,
+        kind: "witness",
+        name: "w".into(),
+        evidence: vec![1],
+        at: 1,
+    };
+    change(&ledger, vec![signed(300), anchored(300), signed(302), anchored(302)]).await;
+    let droppable = async |epoch| holds(&ledger, Expect::Droppable { log: log(), epoch }).await;
+    let close = |epoch, next| Change::CloseLog {
+        log: log(),
+        epoch,
+        next,
+        root: vec![0; 32],
+        note: Some("n".into()),
+        at: 9,
+    };
+    let began = async || {
+        let began = ledger.epochs_began().await.unwrap();
+        began.into_iter().find(|(at, _)| at.log == "acme").map(|(at, _)| at.epoch)
+    };
+    assert_eq!(began().await, Some(1));
+    assert!(!droppable(1).await, "it has not ended");
+    change(&ledger, vec![close(1, 2)]).await;
+    assert!(!droppable(1).await, "a call is open");
+    assert_eq!(began().await, None, "the second epoch has no entry yet");
+    let opened = call(second, "c2", &["c2"], 1, Uuid::nil());
+    change(&ledger, vec![opened, Change::CallEnded { uid: first, at: 9 }]).await;
+    let entries =
+        vec![told(Some(second), "call.opened", "{}", &[]), told(Some(first), "call.ended", "{}", &[])];
+    append(&ledger, entries).await;
+    assert_eq!(began().await, Some(2));
+    assert_eq!(ledger.open_calls_of(&first_epoch("acme")).await.unwrap(), [""; 0]);
+    let second_epoch = Epoch { log: log(), epoch: 2 };
+    assert_eq!(ledger.open_calls_of(&second_epoch).await.unwrap(), ["c2"]);
+    // Epochs that others have signed may be left out.
+    change(&ledger, vec![close(2, 5), Change::CallEnded { uid: second, at: 9 }]).await;
+    assert_eq!(ledger.head("acme").await.unwrap().unwrap().epoch, 5);
+    assert!(!droppable(2).await, "the epoch before is still there");
+    assert!(droppable(1).await);
+
+    let erase = |erase| vec![Change::Erase(erase)];
+    change(&ledger, erase(Erase::Log { log: log(), epoch: 1, at: 10 })).await;
+    assert!(!droppable(1).await && droppable(2).await, "it is dropped once");
+    assert!(ledger.call(first).await.unwrap().is_none() && ledger.call(second).await.unwrap().is_some());
+    let first_left = async || ledger.first_entry(&first_epoch("acme")).await.unwrap();
+    assert_eq!(first_left().await, Some(0));
+    change(&ledger, erase(Erase::Entries { log: log(), epoch: 1, before: 200 })).await;
+    assert_eq!(first_left().await, Some(200));
+    change(&ledger, erase(Erase::Entries { log: log(), epoch: 1, before: 302 })).await;
+    change(&ledger, erase(Erase::Tree { log: log(), epoch: 1 })).await;
+    assert_eq!(first_left().await, None);
+    let anchors = ledger.anchors(&first_epoch("acme")).await.unwrap();
+    let sizes: Vec<i64> = anchors.iter().map(|row| row.size).collect();
+    assert_eq!(sizes, [302], "what was said of the last head is kept");
+    let mut raw = store.raw().await;
+    for (table, left) in [
+        ("entry", 2),
+        ("detail", 2),
+        ("node", 0),
+        ("checkpoint", 0),
+        ("entry_mention", 0),
+        ("call_mention", 0),
+        ("participant", 0),
+        ("call_name", 1),
+        ("call", 1),
+        ("entry_time", 1),
+        ("closed_log", 2),
+    ] {
+        assert_eq!(raw.count(table).await, left, "{table}");
+    }
 }

@@ -315,7 +315,7 @@ async fn a_number_that_two_accounts_know_is_erased_at_one_of_them_only() {
     assert_eq!(of_log["other"][0], of_log["other"][1], "the other account's caller is who they were");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_make_no_sense_are_told_why() {
     let gateway = Gateway::start().await;
     let post = async |body: Value| gateway.admin.post("/v1/erasures", &body).await;
@@ -347,7 +347,7 @@ async fn requests_that_make_no_sense_are_told_why() {
     assert_eq!(erase(&[]).0, 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn among_many_others_nothing_of_them_is_left_in_any_page_of_the_file() {
     if in_postgres() {
         return;

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Gateway, run, wav};
 
+const TABLES: &[&str] = &["entry", "detail", "node", "entry_time", "entry_mention", "checkpoint"];
 const NEW_YEAR: &str = "2027-01-01T00:00:00Z";
 
 impl Gateway {
@@ -180,9 +181,7 @@ async fn entries_that_come_in_while_a_log_begins_anew_are_all_there_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_epoch_is_dropped_whole_once_nothing_needs_it_and_its_last_head_is_kept() {
-    if std::env::var("GATEWAY_TEST_LEDGER").is_ok_and(|which| which == "postgres") {
-        return;
-    }
+    let in_postgres = std::env::var("GATEWAY_TEST_LEDGER").is_ok_and(|which| which == "postgres");
     let gateway = Gateway::yearly().await;
     assert_eq!(gateway.refuses_to_drop("log-open").await.kind, consent_gateway::gate::FaultKind::Conflict);
     let stored = gateway.stored("c").await;
@@ -205,7 +204,7 @@ async fn an_epoch_is_dropped_whole_once_nothing_needs_it_and_its_last_head_is_ke
     let dropped = gateway.drop_first().await.unwrap();
     let head = Checkpoint::parse(&Note::parse(&last).unwrap().text).unwrap();
     assert_eq!((&dropped["size"], &dropped["dropped"]), (&json!(head.size), &json!(head.size)));
-    for table in ["entry", "detail", "node", "entry_time", "entry_mention", "checkpoint"] {
+    for table in if in_postgres { &[] } else { TABLES } {
         assert_eq!(gateway.rows_of(table).await, 0, "{table}");
     }
     // Its last head is what remains, and the log says that it was dropped.
@@ -228,6 +227,9 @@ async fn an_epoch_is_dropped_whole_once_nothing_needs_it_and_its_last_head_is_ke
     gateway.auditor.get("/v1/consents").await.expect(200);
     // Once more is harmless, and the log goes on through a restart.
     assert_eq!(gateway.drop_first().await.unwrap()["dropped"], 0);
+    if in_postgres {
+        return;
+    }
     let config = Config {
         listen: ([127, 0, 0, 1], 0).into(),
         data: gateway.data(),

@@ -1,5 +1,6 @@
 //! What auditors ask: every filter, alone and combined; pages that end; tables that spreadsheets read.
 
+mod command;
 mod many;
 mod tables;
 

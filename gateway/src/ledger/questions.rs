@@ -364,7 +364,7 @@ fn begin(log: &str, subjects: &[Subject<'_>], driver: Driver) -> (Piece, &'stati
                 "SELECT {COLUMNS} FROM entry_mention AS one CROSS JOIN entry {JOINED} WHERE one.log = ? AND one.key = ? \
                  AND entry.log = ? AND entry.epoch = one.epoch AND entry.seq = one.seq"
             );
-            (Piece::new(sql, [log.into(), key.into(), log.into()]), "one", Some(index))
+            (Piece::new(sql, [log.into(), sought(key).into(), log.into()]), "one", Some(index))
         }
         Driver::Places(_) | Driver::Mentions(_) | Driver::Log => {
             let sql = format!("SELECT {COLUMNS} FROM entry {JOINED} WHERE entry.log = ?");

@@ -54,6 +54,8 @@ pub(super) async fn open(dir: &Path) -> Result<(SqlitePool, SqliteEngine), Ledge
         return Err(LedgerError::OldSqlite { version });
     }
     MIGRATIONS.run(&pool).await?;
+    // The connection that has migrated keeps others from emptying the write-ahead log until it reads again.
+    let _: i64 = sqlx::query_scalar("SELECT count(*) FROM log").fetch_one(&pool).await?;
     drop(held);
     Ok((pool, SqliteEngine { options, lock, connection: None, lock_on: None }))
 }
