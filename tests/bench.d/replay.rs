@@ -1,8 +1,8 @@
 //! The ledger that `tests/bench replay` replays, and the floor beside it.
 //!
-//!   bench-replay make DIR ACCOUNT COUNT [FROM]
-//!       Appends calls up to so many, from number FROM on, to the ledger in DIR, as the gateway writes them: two or three people,
-//!       a prompt, mostly a yes, start, stop, an accepted upload, the end. The same places and answers
+//!   bench-replay make DIR ACCOUNT COUNT (FROM)
+//!       Appends calls up to so many, from number FROM on, to the ledger in DIR, as the gateway writes
+//!       them: two or three people, a prompt, mostly a yes, start, stop, an accepted upload, the end. The same places and answers
 //!       each time.
 //!   bench-replay floor DIR
 //!       Reads every leaf in the order of the log and parses it as JSON, one after the other, and
