@@ -117,7 +117,9 @@ async fn an_upload_that_was_cut_off_leaves_nothing_readable_and_is_swept_after_t
     let mut process = site.serve(&[]);
     let recorder = site.client(&process, Role::Recorder);
     let from = site.record(&recorder, "c1").await;
-    tokio::time::sleep(Duration::from_millis(2_050)).await;
+    // Until the gateway has noted after these two seconds that it is well, once a second: what happened
+    // since it last did is in doubt after a kill.
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
 
     // Three of these megabytes are sent, the rest never.
     let audio = Upload { call: "c1", name: String::new(), seed: 1, large: true, from }.audio();

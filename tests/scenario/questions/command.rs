@@ -16,7 +16,7 @@ fn found(gateway: &Gateway, words: &[&str]) -> String {
     out
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_finds_what_the_api_finds_and_is_logged_as_well() {
     let gateway = scene().await;
     let over_http = ask(&gateway.auditor, "number=%2B14155550177&outcome=fetched,accepted").await;
@@ -45,7 +45,7 @@ async fn a_command_finds_what_the_api_finds_and_is_logged_as_well() {
     assert!(!words.contains("4155550177"), "{words}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_goes_on_where_it_was_left_and_says_what_is_wrong() {
     let gateway = scene().await;
     let whole = entries(&ask(&gateway.auditor, "place=US-CA").await);
