@@ -153,6 +153,7 @@ async fn a_row_that_changes_for_one_medium_concerns_calls_of_that_medium() {
     let gateway = Gateway::start().await;
     for medium in ["telephone", "voip", "video"] {
         gateway.noticed(medium, two("US-CA"), json!({"medium": medium})).await;
+        gateway.advance_ms(1000);
     }
     gateway.noticed("unsaid", two("US-CA"), json!({"medium": null})).await;
     let new = california("form = \"notice\"", "form = \"notice\"\nmedia.video = { form = \"express\" }");

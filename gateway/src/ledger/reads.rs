@@ -389,7 +389,7 @@ impl Ledger {
         let sql = self.dialect().pick(
             "SELECT call.uid, CAST((SELECT group_concat(CAST(leaf AS TEXT), char(10) ORDER BY epoch, seq) \
              FROM entry WHERE entry.call = call.uid) AS BLOB) AS leaves \
-             FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?) ORDER BY account, opened_at",
+             FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?) ORDER BY account, opened_at, uid",
             // Put in order before their leaves are looked up, which would be carried along.
             "SELECT call.uid, (SELECT string_agg(leaf, '\\x0a' ORDER BY epoch, seq) \
              FROM entry WHERE entry.call = call.uid) AS leaves \
