@@ -12,15 +12,20 @@ use sqlx::Connection as _;
 use crate::harness::{Answer, Client, Process, files_below, run, wav};
 use crate::site::Site;
 
+/// 16 MiB of the disk are kept for what restricts, and 20 MiB from uploads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_full_disk_nothing_is_acknowledged_and_room_brings_everything_back() {
+async fn on_a_full_disk_objections_and_deletions_are_logged_and_nothing_else_is_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::mount(dir.path().join("disk"), "size=12m") else { return };
+    let Some(disk) = Disk::mount(dir.path().join("disk"), "size=64m") else { return };
     let site = Site::on(dir, disk.0.join("data")).await;
-    let process = site.serve(&[]);
+    let config = site.dir.path().join("gateway.toml");
+    std::fs::write(&config, "[upload]\nlow_water_bytes = 20971520\n").unwrap();
+    let process = site.serve(&["--config", config.to_str().unwrap()]);
     let recorder = site.client(&process, Role::Recorder);
     let from = site.record(&recorder, "c1").await;
-    site.record(&recorder, "c2").await;
+    for call in ["c2", "c3", "c4"] {
+        site.record(&recorder, call).await;
+    }
     tokio::time::sleep(Duration::from_millis(1_050)).await;
     let upload = async |name: &str, audio: &[u8]| {
         let start = from.to_string();
@@ -28,12 +33,24 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_room_brings_everything_back(
             .upload(&format!("/v1/calls/c1/recordings/{name}"), &[("recording-start", &start)], audio)
             .await
     };
+    let control = async |call: &str, action: &str| {
+        recorder.post(&format!("/v1/calls/{call}/recording"), &json!({"action": action})).await
+    };
     let before = upload("before", &wav(1000)).await.expect(201);
+    let doomed = upload("doomed", &wav(900)).await.expect(201);
     ready(&process, true).await;
 
-    disk.fill();
+    disk.fill(18 << 20);
+    let refused = upload("during", &wav(1000)).await;
+    let problem = refused.problem(503, "store-unavailable");
+    assert!(problem["detail"].as_str().unwrap().contains("full"), "{problem}");
+    assert_eq!(upload("before", &wav(1000)).await.expect(200)["id"], before["id"], "it is there already");
+    say_yes(&recorder, "c1", "room").await.expect(201);
+    ready(&process, true).await;
+
+    disk.fill(0);
     // The ledger may have room of its own for a few entries; those are acknowledged and kept.
-    let mut logged = Vec::new();
+    let mut logged = vec!["room".to_owned()];
     let refused = loop {
         let id = format!("e{}", logged.len());
         let answer = say_yes(&recorder, "c1", &id).await;
@@ -46,11 +63,16 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_room_brings_everything_back(
     refused.problem(503, "trail-unavailable");
     assert_eq!(refused.headers["retry-after"], "1");
     ready(&process, false).await;
-    let refused = upload("during", &wav(1000)).await;
-    assert_eq!(refused.status, 503, "{}", refused.text());
-    // An objection that could not be logged bars its call, until it is sent again.
+    control("c3", "pause").await.expect(200);
+    control("c3", "resume").await.problem(503, "trail-unavailable");
     let objection = json!({"type": "consent.withdrawn", "participant": "caller", "id": "no"});
-    recorder.post("/v1/calls/c2/events", &objection).await.problem(503, "trail-unavailable");
+    let decision = recorder.post("/v1/calls/c2/events", &objection).await.expect(201);
+    assert_eq!(decision["recording"], "blocked");
+    let admin = site.client(&process, Role::Admin);
+    let gone = doomed["id"].as_str().unwrap();
+    let deleted = admin.delete(&format!("/v1/recordings/{gone}")).await;
+    assert_eq!(deleted.status, 204, "{}", deleted.text());
+    say_yes(&recorder, "c1", "still-full").await.problem(503, "trail-unavailable");
     // What needs no entry is still answered, and the process lives.
     recorder.get("/v1/calls/c1").await.expect(200);
     Client::stranger(process.address).get("/healthz").await.expect(200);
@@ -59,15 +81,25 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_room_brings_everything_back(
     assert_eq!(code, 1);
     assert!(err.contains("nothing was done") || err.contains("ledger"), "{err}");
 
+    // Something else takes what was kept. An objection that cannot be logged bars its call, until it is
+    // sent again.
+    disk.fill(0);
+    let left = json!({"type": "tone.stopped", "reason": "y".repeat(200)});
+    let mut kept = 0;
+    while recorder.post("/v1/calls/c4/events", &left).await.status == 201 {
+        kept += 1;
+        assert!(kept < 10_000, "the disk does not fill");
+    }
+    let objection = json!({"type": "consent.withdrawn", "participant": "agent", "id": "no"});
+    recorder.post("/v1/calls/c3/events", &objection).await.problem(503, "trail-unavailable");
+
     disk.empty();
     ready(&process, true).await;
-    let control =
-        async |action: &str| recorder.post("/v1/calls/c2/recording", &json!({"action": action})).await;
-    control("pause").await.expect(200);
-    control("resume").await.problem(503, "call-barred");
-    let decision = recorder.post("/v1/calls/c2/events", &objection).await.expect(201);
-    assert_eq!(decision["recording"], "blocked");
-    control("resume").await.problem(403, "consent-required");
+    control("c3", "resume").await.problem(503, "call-barred");
+    recorder.post("/v1/calls/c3/events", &objection).await.expect(201);
+    for call in ["c2", "c3"] {
+        control(call, "resume").await.problem(403, "consent-required");
+    }
     let after = upload("during", &wav(1000)).await.expect(201);
     say_yes(&recorder, "c1", "after").await.expect(201);
     let listener = site.client(&process, Role::Listener);
@@ -79,9 +111,10 @@ async fn on_a_full_disk_nothing_is_acknowledged_and_room_brings_everything_back(
         assert!(kept.contains(id), "event {id} was acknowledged and is lost");
     }
     site.assert_integrity().await;
-    assert_eq!(site.rows().await.len(), 2);
-    // The failed upload left nothing behind: two recordings with their envelopes.
-    assert_eq!(files_below(&site.data.join("media")).len(), 4);
+    assert_eq!(site.rows().await.len(), 3);
+    // The failed uploads left nothing behind: two recordings with their envelopes, and a tombstone.
+    assert_eq!(files_below(&site.data.join("media")).len(), 5);
+    assert_eq!(std::fs::metadata(site.data.join("ledger.reserve")).unwrap().len(), 16 << 20);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,7 +209,7 @@ async fn a_damaged_secret_refuses_to_start_and_is_told_by_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_only_data_directory_is_told_before_anything_starts() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::mount(dir.path().join("disk"), "size=12m") else { return };
+    let Some(disk) = Disk::mount(dir.path().join("disk"), "size=64m") else { return };
     let site = Site::on(dir, disk.0.join("data")).await;
     disk.remount("ro");
     let data = site.data.to_str().unwrap();
@@ -230,11 +263,17 @@ impl Disk {
         assert!(done, "the disk stays busy");
     }
 
-    fn fill(&self) {
+    /// Leaves so many bytes free, at most.
+    fn fill(&self, free: u64) {
         use std::io::Write as _;
-        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
+        let mut file =
+            std::fs::File::options().create(true).append(true).open(self.0.join("filler")).unwrap();
+        let has_room = || {
+            let found = rustix::fs::statvfs(&self.0).unwrap();
+            free == 0 || found.f_bavail * found.f_frsize > free
+        };
         for step in [1 << 16, 1 << 10, 1] {
-            while file.write_all(&vec![0; step]).is_ok() {}
+            while has_room() && file.write_all(&vec![0; step]).is_ok() {}
         }
     }
 

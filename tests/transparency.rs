@@ -274,3 +274,49 @@ fn toml_config(text: &str) -> Config {
     std::fs::write(file.path(), text).unwrap();
     Config::read(file.path()).unwrap()
 }
+
+// ---- the greatest entries ----
+
+/// An entry has a greatest length: an objection fits whoever is on the call, and wherever they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_call_of_256_people_in_many_places_an_objection_is_logged() {
+    let gateway = Gateway::start().await;
+    let recorder = &gateway.recorder;
+    let person = |number: usize| {
+        let area = [212, 213, 312][number / 100];
+        json!({"id": format!("guest-{number}"), "role": "customer", "languages": ["en"],
+            "number": format!("+1{area}55501{:02}", number % 100), "location": "US-CA"})
+    };
+    let body = |guests: usize| {
+        json!({"medium": "telephone", "purposes": ["quality"],
+            "participants": (0..guests).map(person).collect::<Vec<_>>()})
+    };
+    let refused = recorder.put("/v1/calls/crowd", &body(256)).await;
+    let problem = refused.problem(422, "too-many-participants");
+    assert!(problem["detail"].as_str().unwrap().contains("post the others"), "{problem}");
+    recorder.put("/v1/calls/crowd", &body(160)).await.expect(201);
+    for number in 160..256 {
+        recorder.post("/v1/calls/crowd/participants", &person(number)).await.expect(201);
+    }
+    let everybody: Vec<String> = (0..256).map(|number| format!("guest-{number}")).collect();
+    let event = async |event: Value| recorder.post("/v1/calls/crowd/events", &event).await.expect(201);
+    gateway.advance_ms(5000);
+    let prompt =
+        json!({"type": "prompt.completed", "prompt": "en", "participants": everybody, "played_ms": 4000});
+    event(prompt).await;
+    for place in ["US-TX", "DE", "GB"] {
+        let located =
+            |id: &String| json!({"type": "participant.located", "participant": id, "location": place});
+        event(everybody.iter().take(32).map(located).collect()).await;
+    }
+    let decision = event(json!({"type": "consent.declined", "participants": everybody})).await;
+    assert_eq!(decision["recording"], "blocked");
+    assert_eq!(decision["participants"][255]["state"], "declined");
+
+    let (export, trust) = export(&gateway, "crowd", &[]);
+    let (code, told) = verify(&export, &trust, &[]);
+    assert_eq!(code, 0, "{told}");
+    let abridged =
+        |file: &PathBuf| String::from_utf8_lossy(&std::fs::read(file).unwrap()).contains("\"abridged\":true");
+    assert!(files_below(&export).iter().any(abridged));
+}

@@ -134,6 +134,8 @@ pub struct Upload {
     pub deadline_seconds: u64,
     /// The least that a sender must keep up, in bytes a second.
     pub min_rate: u64,
+    /// How many bytes stay free on the disk: where there are fewer, nothing more is taken.
+    pub low_water_bytes: u64,
 }
 
 impl Default for Config {
@@ -166,7 +168,7 @@ impl Default for Config {
 
 impl Default for Upload {
     fn default() -> Self {
-        Upload { max_bytes: 2 << 30, deadline_seconds: 900, min_rate: 4096 }
+        Upload { max_bytes: 2 << 30, deadline_seconds: 900, min_rate: 4096, low_water_bytes: 256 << 20 }
     }
 }
 

@@ -13,6 +13,7 @@ mod heads;
 mod postgres;
 mod questions;
 mod reads;
+mod reserve;
 mod rows;
 mod sql;
 mod sqlite;

@@ -114,7 +114,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         clock,
         secrets: Secrets::open(&config.secrets_dir())?,
         locator: Locator::new(config.ip_database.as_deref())?,
-        vault: Vault::local(&config.data)?,
+        vault: Vault::local(&config.data, config.upload.low_water_bytes)?,
         ledger,
         laws,
         uploads: UploadLimits {

@@ -57,6 +57,8 @@ pub struct Draft {
     pub detail: Option<Detail>,
     /// What it is found by.
     pub mentions: Vec<String>,
+    /// Whether somebody's privacy rests on it: see [`Body::restricts`].
+    pub restricts: bool,
 }
 
 /// What a leaf commits to without holding it.
@@ -139,6 +141,7 @@ pub fn draft(
     };
     let kind = body.kind();
     let mentions = body.mentions(actor);
+    let restricts = body.restricts();
     let leaf = Leaf {
         v: 1,
         id: entry_id(at)?,
@@ -166,6 +169,7 @@ pub fn draft(
         leaf_hash,
         detail,
         mentions,
+        restricts,
     })
 }
 

@@ -23,18 +23,20 @@ use uuid::Uuid;
 pub struct Vault {
     store: Arc<dyn ObjectStore>,
     root: PathBuf,
+    low_water: u64,
 }
 
 impl Vault {
-    /// A vault in a local directory, which is made if needed. What it acknowledges is synced.
+    /// A vault in a local directory, which is made if needed. What it acknowledges is synced. Where
+    /// fewer than `low_water` bytes are free it takes nothing more.
     ///
     /// # Errors
     ///
     /// Where the directory cannot be made or used.
-    pub fn local(root: &Path) -> Result<Vault, VaultError> {
+    pub fn local(root: &Path, low_water: u64) -> Result<Vault, VaultError> {
         private_dir(root).map_err(VaultError::Directory)?;
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-        Ok(Vault { store: Arc::new(store), root: root.into() })
+        Ok(Vault { store: Arc::new(store), root: root.into(), low_water })
     }
 
     /// Begins to write sealed media.
@@ -78,7 +80,13 @@ impl Vault {
     ///
     /// Where the store fails; the recording is unreadable once the first step is done.
     pub async fn remove(&self, id: Uuid) -> Result<(), VaultError> {
-        self.store.put(&envelope_key(id), PutPayload::from_static(TOMBSTONE)).await?;
+        let envelope = envelope_key(id);
+        let bury = || self.store.put(&envelope, PutPayload::from_static(TOMBSTONE));
+        if let Err(error) = bury().await {
+            tracing::warn!(error = %error, "a tombstone could not be written; it is tried again without the media, in case the disk is full");
+            self.discard(id).await?;
+            bury().await?;
+        }
         // At this point the wrapped keys are gone for good; a crash leaves media nobody can open.
         self.discard(id).await
     }
@@ -115,7 +123,29 @@ impl Vault {
         Ok(old)
     }
 
-    /// Free space where the vault is, in bytes; none where it cannot be told.
+    /// Whether there is room for more: sealed media must not take the room that the trail, and whatever
+    /// else is on the disk, needs.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Full`], or where it cannot be told.
+    pub fn has_room(&self) -> Result<(), VaultError> {
+        let media = self.root.join(MEDIA);
+        // Media may be on a disk of their own.
+        for dir in [&media, &self.root] {
+            let found = match rustix::fs::statvfs(dir) {
+                Ok(found) => found,
+                Err(rustix::io::Errno::NOENT) => continue,
+                Err(error) => return Err(VaultError::Directory(error.into())),
+            };
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            if free < self.low_water {
+                return Err(VaultError::Full { free, low_water: self.low_water });
+            }
+        }
+        Ok(())
+    }
+
     /// Unfinished files (`name#1`) that a kill has left: no listing of the store shows them.
     fn sweep_parts(&self, age: Duration) -> Result<(), VaultError> {
         let mut dirs = vec![self.root.join(MEDIA)];
@@ -170,6 +200,7 @@ impl Incoming {
         if self.waiting.len() < WHOLE {
             return Ok(());
         }
+        self.vault.has_room()?;
         let upload = match self.upload.as_mut() {
             Some(upload) => upload,
             None => self.upload.insert(Mutex::new(self.vault.store.put_multipart(&self.key).await?)),
@@ -230,6 +261,16 @@ pub enum VaultError {
     /// The store failed.
     #[error("the recording store failed")]
     Store(#[from] object_store::Error),
+    /// The disk is full, but for what is kept free.
+    #[error(
+        "only {free} bytes are free where recordings are kept, and `upload.low_water_bytes` is {low_water}"
+    )]
+    Full {
+        /// How many bytes are free.
+        free: u64,
+        /// How many have to be.
+        low_water: u64,
+    },
     /// The directory cannot be used.
     #[error("the recording store's directory cannot be used")]
     Directory(#[source] std::io::Error),

@@ -346,6 +346,50 @@ pub enum What {
     Gap,
 }
 
+impl What {
+    /// Whether it may make things lawful, so that it matters when it was logged.
+    #[must_use]
+    pub fn loosens(&self) -> bool {
+        matches!(
+            self,
+            What::PromptCompleted { .. }
+                | What::ConsentGiven { .. }
+                | What::AnnouncementRecorded { .. }
+                | What::ToneStarted
+                | What::Left { .. }
+                | What::Answered { .. }
+        )
+    }
+
+    /// Whether it can only make things stricter: such is heard after the call's end, too.
+    #[must_use]
+    pub fn tightens(&self) -> bool {
+        match self {
+            What::ConsentDeclined { .. }
+            | What::ConsentWithdrawn { .. }
+            | What::Located { .. }
+            | What::RecordingPaused
+            | What::RecordingStopped
+            | What::Ended => true,
+            What::Answered { by, .. } => *by == AnsweredBy::Machine,
+            What::PromptStarted { .. }
+            | What::PromptCompleted { .. }
+            | What::PromptInterrupted { .. }
+            | What::ConsentGiven { .. }
+            | What::AnnouncementRecorded { .. }
+            | What::ToneStarted
+            | What::ToneStopped
+            | What::Joined(_)
+            | What::Left { .. }
+            | What::Control(_)
+            | What::RecordingStarted
+            | What::RecordingResumed
+            | What::Accepted { .. }
+            | What::Gap => false,
+        }
+    }
+}
+
 /// What the decision needs to know of a prompt that was heard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

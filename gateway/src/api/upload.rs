@@ -55,7 +55,8 @@ fn placement(headers: &HeaderMap) -> Result<Placement, Fault> {
             let parts: Vec<(Timestamp, u64)> =
                 timeline.split(',').map(|part| interval(part.trim())).collect::<Result<_, _>>()?;
             if parts.len() > MAX_INTERVALS {
-                return Err(malformed("`Recording-Timeline` has more than 1000 intervals"));
+                let detail = format!("`Recording-Timeline` has more than {MAX_INTERVALS} intervals");
+                return Err(malformed(&detail));
             }
             Ok(Placement::Timeline(parts))
         }
@@ -114,4 +115,4 @@ fn malformed(detail: &str) -> Fault {
 
 const START: &str = "recording-start";
 const TIMELINE: &str = "recording-timeline";
-const MAX_INTERVALS: usize = 1000;
+const MAX_INTERVALS: usize = 256;

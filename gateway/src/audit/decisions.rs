@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{AnsweredBy, Call, Claim, Control, Door, Event, Standing, Table, Uncovered, What};
+use policy::{Call, Claim, Control, Door, Event, Standing, Table, Uncovered, What};
 use uuid::Uuid;
 
 use super::Failure;
@@ -189,7 +189,7 @@ impl Replay {
 
     /// Whether the gate would have logged this as it stands.
     fn may_happen(&self, facts: &Event, late: bool, at: Timestamp) -> Result<(), Failure> {
-        if self.call.ended_at().is_some() && !tightens(&facts.what) {
+        if self.call.ended_at().is_some() && !facts.what.tightens() {
             return Err(Failure::tampered("after the call's end, only what is stricter is heard"));
         }
         if asks_to_record(&facts.what)
@@ -200,7 +200,7 @@ impl Replay {
                 reason(why)
             )));
         }
-        let counts_from_before = loosens(&facts.what)
+        let counts_from_before = facts.what.loosens()
             && self.call.settings().late_evidence_seconds > 0
             && facts.at.is_some_and(|claimed| claimed < at);
         if late != counts_from_before {
@@ -320,44 +320,4 @@ fn difference(saw: &Saw, computed: &Saw) -> String {
 
 fn asks_to_record(what: &What) -> bool {
     matches!(what, What::Control(Control::Start | Control::Resume))
-}
-
-/// What may make things lawful, so that it matters when it was logged.
-pub(crate) fn loosens(what: &What) -> bool {
-    matches!(
-        what,
-        What::PromptCompleted { .. }
-            | What::ConsentGiven { .. }
-            | What::AnnouncementRecorded { .. }
-            | What::ToneStarted
-            | What::Left { .. }
-            | What::Answered { .. }
-    )
-}
-
-/// What can only make things stricter.
-fn tightens(what: &What) -> bool {
-    match what {
-        What::ConsentDeclined { .. }
-        | What::ConsentWithdrawn { .. }
-        | What::Located { .. }
-        | What::RecordingPaused
-        | What::RecordingStopped
-        | What::Ended => true,
-        What::Answered { by, .. } => *by == AnsweredBy::Machine,
-        What::PromptStarted { .. }
-        | What::PromptCompleted { .. }
-        | What::PromptInterrupted { .. }
-        | What::ConsentGiven { .. }
-        | What::AnnouncementRecorded { .. }
-        | What::ToneStarted
-        | What::ToneStopped
-        | What::Joined(_)
-        | What::Left { .. }
-        | What::Control(_)
-        | What::RecordingStarted
-        | What::RecordingResumed
-        | What::Accepted { .. }
-        | What::Gap => false,
-    }
 }

@@ -191,9 +191,8 @@ impl Log {
         let table = Arc::clone(&self.table);
         let (now, kind) = (self.now, Body::Heartbeat {}.kind());
         let facts = Event { received_at: now, at, what };
-        let late = super::decisions::loosens(&facts.what)
-            && self.settings.late_evidence_seconds > 0
-            && at.is_some_and(|at| at < now);
+        let late =
+            facts.what.loosens() && self.settings.late_evidence_seconds > 0 && at.is_some_and(|at| at < now);
         let going = self.calls.get_mut(&uid).unwrap();
         going.call.know(&table, now);
         going.call.apply(&facts);

@@ -18,6 +18,9 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     gate.ledger.probe().await.map_err(Fault::from)?;
     let mut warnings = Vec::new();
+    if let Err(error) = gate.vault.has_room() {
+        warnings.push(format!("{error}: uploads are refused until there is more room"));
+    }
     let table = gate.laws.in_force();
     let unreviewed = table.rows().filter(|row| row.source.reviewed.is_none()).count();
     if unreviewed > 0 {

@@ -142,7 +142,7 @@ impl Gate {
         }
         let what = self.what(who, loaded, observed, now).await?;
         let event = Event { received_at: now, at, what };
-        let late = loosens(&event.what)
+        let late = event.what.loosens()
             && loaded.call.settings().late_evidence_seconds > 0
             && at.is_some_and(|at| at < now);
         loaded.call.apply(&event);
@@ -496,19 +496,6 @@ fn tightens(observed: &Observed) -> bool {
         | T::RecordingStarted
         | T::RecordingResumed => false,
     }
-}
-
-/// Whether a fact may make things lawful, so that it matters when it was logged.
-fn loosens(what: &What) -> bool {
-    matches!(
-        what,
-        What::PromptCompleted { .. }
-            | What::ConsentGiven { .. }
-            | What::AnnouncementRecorded { .. }
-            | What::ToneStarted
-            | What::Left { .. }
-            | What::Answered { .. }
-    )
 }
 
 fn word(kind: EventType) -> String {

@@ -11,7 +11,7 @@ use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, Loaded, answer, check_tim
 use crate::access::Principal;
 use crate::clock::{whole_millis, written};
 use crate::ledger::{Appended, Change, Expect, Job};
-use crate::trail::{self, Body, hex};
+use crate::trail::{self, Body, DraftError, hex};
 
 impl Gate {
     /// Opens a call. Answers the decision, and whether the call is new.
@@ -111,7 +111,15 @@ impl Gate {
         let detail = json!({"call": name, "participants": ids, "purposes": context.purposes, "direction": context.direction, "aliases": context.aliases});
         let saw = trail::Saw::of(table.digest(), &call.decide(now));
         let body = Body::Opened { facts: opened, subjects, saw };
-        let draft = trail::draft(&who.account, now, &who.into(), Some((uid, None)), body, Some(detail))?;
+        let draft = trail::draft(&who.account, now, &who.into(), Some((uid, None)), body, Some(detail));
+        let draft = draft.map_err(|error| match error {
+            DraftError::TooLong { .. } => Fault::invalid(
+                "too-many-participants",
+                "an entry of the trail does not hold so much about so many participants; \
+                 open the call with some of them, and post the others",
+            ),
+            error => error.into(),
+        })?;
         let mut names: Vec<String> = vec![name.into()];
         names.extend(asked.aliases.iter().filter(|alias| alias.as_str() != name).cloned());
         names.sort();

@@ -18,6 +18,7 @@ use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::record::{self, StageError, Staged};
 use crate::seal::{Envelope, RecipientKey, WrappedKey};
 use crate::trail::{self, Body, hex, reason};
+use crate::vault::VaultError;
 
 /// When an upload says that it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +117,7 @@ impl Gate {
             )
             .with("source", json!("retry")));
         }
+        self.vault.has_room().map_err(store_fault)?;
         // One millisecond at each claimed start: what is not covered there will not be covered.
         let first = match placement {
             Placement::Unsaid => Claim::Unplaced { duration_ms: 1 },
@@ -402,9 +404,11 @@ impl Gate {
         let never = loaded.call.windows().is_empty();
         let fault = refusal(&uncovered, never, &|p| loaded.name_of(p));
         let spans = match &uncovered {
-            Uncovered::Spans(spans) => {
-                spans.iter().map(|span| (span.from, span.until, reason(span.why))).collect()
-            }
+            Uncovered::Spans(spans) => spans
+                .iter()
+                .map(|span| (span.from, span.until, reason(span.why)))
+                .take(MAX_UNCOVERED)
+                .collect(),
             Uncovered::Unplaced { .. }
             | Uncovered::TooLong { .. }
             | Uncovered::UsedUp { .. }
@@ -566,13 +570,14 @@ fn gone() -> Fault {
     )
 }
 
-fn store_fault(error: crate::vault::VaultError) -> Fault {
-    Fault::new(
-        FaultKind::Unavailable,
-        "store-unavailable",
-        "the recording store does not answer; send the recording again",
-    )
-    .because(error)
+fn store_fault(error: VaultError) -> Fault {
+    let detail = match error {
+        VaultError::Full { .. } => "the recording store is full; send the recording again later",
+        VaultError::Store(_) | VaultError::Directory(_) => {
+            "the recording store does not answer; send the recording again"
+        }
+    };
+    Fault::new(FaultKind::Unavailable, "store-unavailable", detail).because(error)
 }
 
 fn stage_fault(error: StageError) -> Fault {
@@ -601,6 +606,8 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// How many stretches that were not covered an entry names.
+const MAX_UNCOVERED: usize = 128;
 /// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; what
 /// exceeds it is judged with the last stretch.
 const TIMELINE_SLACK_MS: u64 = 2_000;

@@ -16,6 +16,15 @@ pub struct Job {
     pub entries: Vec<Draft>,
 }
 
+impl Job {
+    /// Whether it is one of those for which room is kept on the disk.
+    pub(super) fn restricts(&self) -> bool {
+        let frees = |change: &Change| matches!(change, Change::Erase(_) | Change::Swept { .. });
+        self.entries.iter().any(|draft| draft.restricts)
+            || (self.entries.is_empty() && self.changes.iter().any(frees))
+    }
+}
+
 /// What became of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {

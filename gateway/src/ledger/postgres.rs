@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
 use super::sql::Statement;
-use super::writer::{self, Chain, Engine, Outcome, Transaction, Waiting};
+use super::writer::{self, Chain, Engine, Outcome, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
 /// Opens the ledger at `url`, migrating it where needed: what reads, and what writes.
@@ -116,7 +116,7 @@ impl PgEngine {
         let connection = self.begin().await?;
         // Each statement after this one sees everything that was committed by whoever held the row before.
         sqlx::query("SELECT one FROM turn FOR UPDATE").fetch_one(&mut *connection).await?;
-        let outcomes = writer::write(&mut On(connection), group, enveloped).await?;
+        let outcomes = writer::write(&mut On(connection), group, enveloped, Room::ForAll).await?;
         sqlx::raw_sql("COMMIT").execute(connection).await?;
         // At this point every entry of the group is durable; a crash after it loses only the answers.
         Ok(outcomes)

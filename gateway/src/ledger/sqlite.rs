@@ -9,15 +9,16 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteConnectOptions, SqliteConnection, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Sqlite};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
+use super::reserve::Reserve;
 use super::sql::Statement;
-use super::writer::{self, Engine, Outcome, Transaction, Waiting};
+use super::writer::{self, Engine, Outcome, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
 /// Where the ledger's file is, below the data directory.
@@ -56,14 +57,17 @@ pub(super) async fn open(dir: &Path) -> Result<(SqlitePool, SqliteEngine), Ledge
     MIGRATIONS.run(&pool).await?;
     // The connection that has migrated keeps others from emptying the write-ahead log until it reads again.
     let _: i64 = sqlx::query_scalar("SELECT count(*) FROM log").fetch_one(&pool).await?;
+    let reserve = Reserve::in_dir(dir);
+    reserve.is_kept().await;
     drop(held);
-    Ok((pool, SqliteEngine { options, lock, connection: None, lock_on: None }))
+    Ok((pool, SqliteEngine { options, lock, reserve, connection: None, lock_on: None }))
 }
 
 /// What writes to the file.
 pub(super) struct SqliteEngine {
     options: SqliteConnectOptions,
     lock: PathBuf,
+    reserve: Reserve,
     connection: Option<SqliteConnection>,
     lock_on: Option<File>,
 }
@@ -74,13 +78,20 @@ impl Engine for SqliteEngine {
             Some(file) => relock(file).await?,
             None => lock_file(self.lock.clone()).await?,
         };
-        let connected = match self.connection.as_mut() {
-            Some(connected) => connected,
-            None => self.connection.insert(self.options.connect().await?),
+        let room = match self.reserve.is_kept().await {
+            true => Room::ForAll,
+            false => Room::ForWhatRestricts,
         };
-        let mut transaction = connected.begin_with("BEGIN IMMEDIATE").await?;
-        let outcomes = writer::write(&mut On(&mut transaction), group, enveloped).await?;
-        transaction.commit().await?;
+        let outcomes = match self.try_commit(group, enveloped, room).await {
+            Err(error) if is_full(&error) && group.iter().any(|waiting| waiting.job.restricts()) => {
+                self.connection = None;
+                if !self.reserve.give() {
+                    return Err(error);
+                }
+                self.try_commit(group, &[], Room::ForWhatRestricts).await?
+            }
+            outcomes => outcomes?,
+        };
         // At this point every entry of the group is durable; a crash after it loses only the answers.
         file.unlock().map_err(LedgerError::Lock)?;
         self.lock_on = Some(file);
@@ -91,6 +102,31 @@ impl Engine for SqliteEngine {
         self.connection = None;
         self.lock_on = None;
     }
+}
+
+impl SqliteEngine {
+    async fn try_commit(
+        &mut self,
+        group: &[Waiting],
+        enveloped: &[Uuid],
+        room: Room,
+    ) -> Result<Vec<Outcome>, LedgerError> {
+        let connected = match self.connection.as_mut() {
+            Some(connected) => connected,
+            None => self.connection.insert(self.options.connect().await?),
+        };
+        let mut transaction = connected.begin_with("BEGIN IMMEDIATE").await?;
+        let outcomes = writer::write(&mut On(&mut transaction), group, enveloped, room).await?;
+        transaction.commit().await?;
+        Ok(outcomes)
+    }
+}
+
+/// Whether the disk is full.
+fn is_full(error: &LedgerError) -> bool {
+    let LedgerError::Sql(sqlx::Error::Database(error)) = error else { return false };
+    let error = error.try_downcast_ref::<SqliteError>();
+    error.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == SQLITE_FULL)
 }
 
 struct On<'c>(&'c mut SqliteConnection);
@@ -299,5 +335,6 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlit
 
 const FILE: &str = "ledger.db";
 const LOCK: &str = "ledger.lock";
+const SQLITE_FULL: &str = "13";
 /// How many rows one statement inserts at most.
 const ROWS: usize = 64;

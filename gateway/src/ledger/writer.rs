@@ -55,6 +55,13 @@ pub(super) trait Transaction: Send {
     fn note_enveloped(&mut self, ids: &[Uuid]) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
+/// What there is room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    ForAll,
+    ForWhatRestricts,
+}
+
 /// What became of one job of a group that was committed.
 pub(super) type Outcome = Result<Appended, String>;
 
@@ -119,6 +126,7 @@ pub(super) async fn write(
     transaction: &mut impl Transaction,
     group: &[Waiting],
     enveloped: &[Uuid],
+    room: Room,
 ) -> Result<Vec<Outcome>, LedgerError> {
     let logs: BTreeSet<&str> =
         group.iter().flat_map(|waiting| &waiting.job.entries).map(|draft| draft.log.as_str()).collect();
@@ -128,6 +136,11 @@ pub(super) async fn write(
     let mut grown = Grown::default();
     for waiting in group {
         let job = &waiting.job;
+        if room == Room::ForWhatRestricts && !job.restricts() {
+            outcomes
+                .push(Err("the disk is full but for what is kept for objections and deletions".to_owned()));
+            continue;
+        }
         // What begins an epoch lies behind nothing.
         let continues = |draft: &&Draft| !job.changes.iter().any(|change| closes(change, &draft.log));
         if let Some(behind) = heads.behind(job.entries.iter().filter(continues)) {

@@ -4,7 +4,7 @@
 //! chose.
 
 use jiff::Timestamp;
-use policy::{Code, Event, Joined, Opened, Place, What};
+use policy::{Code, Control, Event, Joined, Opened, Place, What};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -77,7 +77,7 @@ pub enum Body {
     Refused {
         /// The problem's code.
         code: String,
-        /// What was not covered.
+        /// What was not covered: the first stretches, where there are very many.
         uncovered: Vec<(Timestamp, Timestamp, String)>,
         /// What the policy answered.
         saw: Saw,
@@ -396,6 +396,54 @@ impl Body {
             Body::Table { .. } => "table.in-force",
             Body::TableProposed { .. } => "table.proposed",
             Body::ProposalDecided { .. } => "table.proposal-decided",
+        }
+    }
+
+    /// Whether somebody's privacy rests on its being logged: an objection, an arrival, an end, a deletion.
+    /// Room is kept for such entries where there is none for others.
+    #[must_use]
+    pub fn restricts(&self) -> bool {
+        match self {
+            Body::Event { facts, .. } => {
+                facts.what.tightens()
+                    || matches!(
+                        facts.what,
+                        What::Joined(_)
+                            | What::Left { .. }
+                            | What::PromptInterrupted { .. }
+                            | What::ToneStopped
+                            | What::Control(Control::Pause(_) | Control::Stop)
+                            | What::Gap
+                    )
+            }
+            Body::Gap { .. }
+            | Body::LogDropped { .. }
+            | Body::Erased { .. }
+            | Body::Deleted { .. }
+            | Body::GrantWithdrawn { .. }
+            | Body::CredentialRevoked { .. }
+            | Body::KeyRetired { .. } => true,
+            Body::Opened { .. }
+            | Body::ControlRefused { .. }
+            | Body::Accepted { .. }
+            | Body::Refused { .. }
+            | Body::Heartbeat {}
+            | Body::LogOpened { .. }
+            | Body::LogKey { .. }
+            | Body::Lookup { .. }
+            | Body::Exported { .. }
+            | Body::FetchRefused { .. }
+            | Body::Fetched { .. }
+            | Body::Held { .. }
+            | Body::Prompt { .. }
+            | Body::Grant { .. }
+            | Body::Account {}
+            | Body::AccountLaw { .. }
+            | Body::Credential { .. }
+            | Body::Key { .. }
+            | Body::Table { .. }
+            | Body::TableProposed { .. }
+            | Body::ProposalDecided { .. } => false,
         }
     }
 

@@ -3,6 +3,8 @@
 use policy::{Decision, Standing, Why};
 use serde::{Deserialize, Serialize};
 
+use super::is_false;
+
 /// What the policy saw and answered: enough to compute it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +26,9 @@ pub struct Saw {
     pub requirement: String,
     /// Everybody: number, role, state, and places with their evidence.
     pub participants: Vec<SawParticipant>,
+    /// Whether their places are left out, since an entry would not hold them all: the entries before say them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub abridged: bool,
 }
 
 /// A participant as the policy saw them.
@@ -55,6 +60,9 @@ impl Saw {
         if let Some(seconds) = requirement.tone_seconds() {
             asks.push_str(&format!("/tone-{seconds}"));
         }
+        // An entry has a greatest length, and an objection has to fit whoever is on the call.
+        let places = decision.participants.iter().map(|participant| participant.places.len());
+        let abridged = places.sum::<usize>() > MAX_PLACES;
         Saw {
             table: table.into(),
             policy: policy::VERSION.into(),
@@ -76,14 +84,19 @@ impl Saw {
                     places: participant
                         .places
                         .iter()
+                        .filter(|_| !abridged)
                         .map(|place| policy::Place::new(place.code, place.evidence))
                         .collect(),
                     prompt: participant.prompt.clone(),
                 })
                 .collect(),
+            abridged,
         }
     }
 }
+
+/// How many places the participants of a call have together, where an entry says them all.
+const MAX_PLACES: usize = 384;
 
 /// The word for what we believe the platform is doing.
 #[must_use]

@@ -1,0 +1,84 @@
+//! Room on the disk that is kept for what must be logged though the disk is full: objections, arrivals,
+//! ends, deletions, erasures.
+//!
+//! It is a file beside the ledger. When such an entry finds no room the file is removed; from then on
+//! nothing else is appended until there is room for the file again.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The file that keeps the room.
+#[derive(Debug, Clone)]
+pub(super) struct Reserve(PathBuf);
+
+impl Reserve {
+    pub(super) fn in_dir(dir: &Path) -> Reserve {
+        Reserve(dir.join(FILE))
+    }
+
+    /// Whether the room is there: makes it, where it is not and can be made. Only whoever holds the
+    /// ledger's lock may ask.
+    pub(super) async fn is_kept(&self) -> bool {
+        if std::fs::metadata(&self.0).is_ok_and(|file| file.len() == BYTES) {
+            return true;
+        }
+        let path = self.0.clone();
+        let kept = tokio::task::spawn_blocking(move || keep(&path)).await;
+        match kept {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "there is no room left beside what is kept for objections and deletions: nothing else is logged until there is");
+                false
+            }
+            // The program is stopping.
+            Err(_) => false,
+        }
+    }
+
+    /// Gives the room away; answers whether there was any.
+    pub(super) fn give(&self) -> bool {
+        match std::fs::remove_file(&self.0) {
+            Ok(()) => true,
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    tracing::error!(%error, "the room that is kept for objections and deletions cannot be used");
+                }
+                false
+            }
+        }
+    }
+}
+
+/// Takes the room: all of it, or none.
+fn keep(path: &Path) -> std::io::Result<()> {
+    let taken = take(path);
+    if taken.is_err() {
+        // Whatever is there of it keeps nothing for anybody. Where it cannot be removed the error above says why.
+        let _ = std::fs::remove_file(path);
+    }
+    taken
+}
+
+fn take(path: &Path) -> std::io::Result<()> {
+    use rustix::fs::FallocateFlags;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+    match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, BYTES) {
+        Ok(()) => {}
+        // The file system cannot promise room: it is taken by writing.
+        Err(rustix::io::Errno::OPNOTSUPP) => {
+            let block = vec![0; 1 << 20];
+            for _ in 0..BYTES >> 20 {
+                file.write_all(&block)?;
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    file.sync_all()
+}
+
+const FILE: &str = "ledger.reserve";
+/// How much is kept, in bytes: some ten thousand entries.
+pub(super) const BYTES: u64 = 16 << 20;
