@@ -118,7 +118,7 @@ impl Gate {
                 "an entry of the trail does not hold so much about so many participants; \
                  open the call with some of them, and post the others",
             ),
-            error => error.into(),
+            DraftError::Randomness | DraftError::Json(_) => error.into(),
         })?;
         let mut names: Vec<String> = vec![name.into()];
         names.extend(asked.aliases.iter().filter(|alias| alias.as_str() != name).cloned());
