@@ -1,6 +1,8 @@
 //! The real program, killed while uploads and events are in flight: whatever it had acknowledged is
 //! there afterwards, and nothing else can be read.
 
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -9,8 +11,9 @@ use std::time::Duration;
 use consent_gateway::access::Role;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
-use crate::harness::{Client, files_below, run, wav_of};
+use crate::harness::{Client, files_below, run, wav, wav_of};
 use crate::site::{Site, age};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -156,6 +159,75 @@ async fn an_upload_that_was_cut_off_leaves_nothing_readable_and_is_swept_after_t
         recorder.upload("/v1/calls/c1/recordings/a", &[("recording-start", &from)], &audio).await.expect(201);
     let listener = site.client(&process, Role::Listener);
     assert!(site.fetch_and_open(&listener, stored["id"].as_str().unwrap()).await == audio);
+}
+
+/// What was reported since the gateway was last well may be missing, whatever others log meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_program_logs_after_a_kill_makes_no_gap_shorter() {
+    let site = Site::new().await;
+    let mut process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let from = site.record(&recorder, "c1").await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    process.kill();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let data = site.data.to_str().unwrap();
+    assert_eq!(run(&["--data", data, "audit", "find", "acme", "--call", "c1"]).0, 0);
+    let process = site.serve(&[]);
+    let from = from.to_string();
+    let headers = [("recording-start", from.as_str())];
+    let recorder = site.client(&process, Role::Recorder);
+    recorder.upload("/v1/calls/c1/recordings/a", &headers, &wav(1_000)).await.expect(201);
+    let refused = recorder.upload("/v1/calls/c1/recordings/b", &headers, &wav(4_500)).await;
+    refused.problem(403, "consent-required");
+}
+
+/// A withdrawal came and could not be logged; then the gateway ends, in whichever way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_begins_with_what_could_not_be_logged() {
+    for kills in [true, false] {
+        let site = Site::new().await;
+        let mut process = site.serve(&[]);
+        let recorder = site.client(&process, Role::Recorder);
+        let from = site.record(&recorder, "c1").await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let mut other = site.sqlite().await;
+        sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+        let no = json!({"type": "consent.withdrawn", "participant": "caller"});
+        if kills {
+            // It is waiting to be logged when the end comes.
+            let waiting = tokio::spawn(async move {
+                recorder
+                    .try_send(
+                        "POST",
+                        "/v1/calls/c1/events",
+                        &[("content-type", "application/json")],
+                        no.to_string().into(),
+                    )
+                    .await
+                    .is_ok()
+            });
+            tokio::time::sleep(Duration::from_millis(3_500)).await;
+            process.kill();
+            assert!(!waiting.await.unwrap());
+        } else {
+            recorder.post("/v1/calls/c1/events", &no).await.problem(503, "trail-unavailable");
+            process.terminate();
+            assert_eq!(process.wait(), Some(0));
+        }
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        other.close().await.unwrap();
+        let process = site.serve(&[]);
+        let from = from.to_string();
+        let headers = [("recording-start", from.as_str())];
+        let recorder = site.client(&process, Role::Recorder);
+        let refused = recorder.upload("/v1/calls/c1/recordings/a", &headers, &wav(3_500)).await;
+        refused.problem(403, "consent-required");
+        recorder.upload("/v1/calls/c1/recordings/b", &headers, &wav(1_000)).await.expect(201);
+        let gaps = site.client(&process, Role::Auditor).get("/v1/consents?type=audit.gap").await.expect(200);
+        let cause = &gaps["consents"][0]["entry"]["body"]["gap"]["cause"];
+        assert_eq!(cause, if kills { "ended-unexpectedly" } else { "trail-unavailable" });
+    }
 }
 
 /// After a restart.

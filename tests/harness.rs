@@ -368,12 +368,23 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `serve` on any free port of loopback and waits until it listens.
     pub(crate) fn serve(data: &Path, more: &[&str]) -> Process {
+        Process::try_serve(data, more, &[]).unwrap_or_else(|told| panic!("the gateway ended: {told}"))
+    }
+
+    /// As [`Process::serve`], with these environment variables. Where it ends before it listens: what it
+    /// has said.
+    pub(crate) fn try_serve(
+        data: &Path,
+        more: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Process, String> {
         use std::io::BufRead as _;
         let mut child = Command::new(PROGRAM)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .args(more)
             .env("RUST_LOG", "info")
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -381,7 +392,11 @@ impl Process {
         let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
         let mut told = String::new();
         let address = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("the gateway ended: {told}")).unwrap();
+            let Some(line) = lines.next() else {
+                child.wait().unwrap();
+                return Err(told);
+            };
+            let line = line.unwrap();
             let plain = without_colours(&line);
             told.push_str(&plain);
             let found = plain.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -391,7 +406,7 @@ impl Process {
         };
         // Whoever reads nothing further would block the program once the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));
-        Process { child, address }
+        Ok(Process { child, address })
     }
 
     /// kill -9.
@@ -426,7 +441,14 @@ impl Drop for Process {
 /// Runs the program to its end: its exit code, standard output and standard error. One that does
 /// not end within a minute, such as a server that should not have started, is stopped: 124.
 pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
-    let output = Command::new("timeout").args(["60", PROGRAM]).args(args).output().unwrap();
+    run_with(args, &[])
+}
+
+/// As [`run`], with these environment variables.
+pub(crate) fn run_with(args: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
+    let mut command = Command::new("timeout");
+    command.args(["60", PROGRAM]).args(args).envs(environment.iter().copied());
+    let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }

@@ -7,6 +7,7 @@
 //!
 //! INVARIANT: a head is pinned, durably, before anybody sees it, and the pin only moves forward.
 
+mod borders;
 mod pins;
 mod proofs;
 mod reopen;
@@ -240,7 +241,10 @@ impl Notary {
         also: Option<&SigningKey>,
     ) -> Result<Option<SignedHead>, NotaryError> {
         let Some(head) = self.ledger.head(log).await? else { return Ok(None) };
+        let pin = self.pins.read(log)?;
         if signed.epoch != head.epoch {
+            let known = self.known(log, signed, pin.as_ref());
+            self.check_border(log, &head, known.as_ref()).await?;
             *signed = Signed { epoch: head.epoch, ..Signed::default() };
         }
         let at = Epoch { log: log.to_owned(), epoch: head.epoch };
@@ -251,12 +255,26 @@ impl Notary {
         if size == 0 {
             return Ok(None);
         }
+        let rewritten = |damage| NotaryError::Rewritten { log: log.to_owned(), damage };
+        if size < signed.edge.size() {
+            return Err(NotaryError::Older { log: log.to_owned(), pinned: signed.edge.size(), found: size });
+        }
         let mut edge = signed.edge.clone();
-        scan::extend(&self.ledger, &at, &mut edge, size)
-            .await?
-            .map_err(|damage| NotaryError::Rewritten { log: log.to_owned(), damage })?;
+        // Another process may have signed more than this one, and pinned it.
+        if let Some(pin) = pin.filter(|pin| epoch_of(&pin.origin, log) == head.epoch)
+            && pin.size >= edge.size()
+        {
+            if pin.size > size {
+                return Err(NotaryError::Older { log: log.to_owned(), pinned: pin.size, found: size });
+            }
+            scan::extend(&self.ledger, &at, &mut edge, pin.size).await?.map_err(rewritten)?;
+            if edge.root() != pin.root {
+                return Err(rewritten(Damage::Root { size: pin.size }));
+            }
+        }
+        scan::extend(&self.ledger, &at, &mut edge, size).await?.map_err(rewritten)?;
         if edge != head.edge {
-            return Err(NotaryError::Rewritten { log: log.to_owned(), damage: Damage::Root { size } });
+            return Err(rewritten(Damage::Root { size }));
         }
         let origin = self.origin(&at);
         let text = Checkpoint::new(&origin, size, edge.root()).text();
@@ -307,6 +325,10 @@ impl Notary {
                 });
             }
             self.is_ours(log, &of_pin, &pin.note)?;
+        }
+        let known = self.known(log, &Signed::default(), pinned.as_ref());
+        if known.as_ref().is_none_or(|known| known.epoch != head.epoch) {
+            self.check_border(log, head, known.as_ref()).await?;
         }
         let rewritten = |damage| NotaryError::Rewritten { log: log.to_owned(), damage };
         let pinned = pinned.filter(|pin| epoch_of(&pin.origin, log) == head.epoch);
@@ -420,6 +442,19 @@ pub enum NotaryError {
         log: String,
         /// Where.
         damage: Damage,
+    },
+    /// An epoch does not go on from the one that was signed.
+    #[error(
+        "epoch {epoch} of the log `{log}` does not go on from the head that was signed last: {why}; keep this ledger as evidence and \
+         restore it from a backup, or begin new logs with `consent-gateway audit reopen`"
+    )]
+    Broken {
+        /// Which log.
+        log: String,
+        /// Which epoch.
+        epoch: i64,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// The key is not the one that signed.
     #[error(

@@ -26,7 +26,7 @@ use crate::listen::{self, Limits, tls};
 use crate::locate::{LocateError, Locator};
 use crate::notary::{Notary, NotaryError};
 use crate::secrets::{Secrets, SecretsError};
-use crate::trail::{GapCause, Origin};
+use crate::trail::Origin;
 use crate::vault::{Vault, VaultError};
 
 /// The table that is compiled in.
@@ -233,7 +233,7 @@ async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop
             _ = tick.tick() => {}
         }
         let gate = &door.gate;
-        if let Err(error) = mark.well(gate.clock.now()) {
+        if let Err(error) = mark.well(gate.barred.well(gate.clock.now()), gate.barred.is_empty()) {
             tracing::error!(%error, "the mark of a running gateway cannot be set");
         }
         let Some(notary) = &gate.notary else { continue };
@@ -316,8 +316,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     gate.notary = Some(notary);
     let unusable = |source| ServeError::Data { path: config.data.clone(), source };
     let (mark, well) = Mark::set_in(&config.data, gate.clock.now()).map_err(unusable)?;
-    if let Some(well) = well {
-        gate.gap(well, GapCause::EndedUnexpectedly).await?;
+    if let Some((well, cause)) = well {
+        gate.gap(well, cause).await?;
         // At this point every log says so; a crash before it says so again.
         mark.forget_others().map_err(unusable)?;
     }
@@ -381,7 +381,13 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
                     tracing::error!(%error, "the mark of a running gateway could not be removed");
                 }
             }
-            Ok(_) => tracing::warn!("events that could not be logged are still missing"),
+            Ok(mark) => {
+                let well = settled.gate.barred.well(settled.gate.clock.now());
+                if let Err(error) = mark.well(well, false) {
+                    tracing::error!(%error, "the mark of a running gateway could not be set");
+                }
+                tracing::warn!("events that could not be logged are still missing");
+            }
             Err(_) => tracing::error!("the trail was no longer looked after"),
         }
         settled.gate.ledger.close().await;

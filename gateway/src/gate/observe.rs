@@ -27,12 +27,13 @@ impl Gate {
             return Err(Fault::invalid("invalid-event", format!("send 1 to {MAX_EVENTS} events at once")));
         }
         let restrictive = || events.iter().filter(|observed| restricts(observed)).map(digest);
+        let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
         let outcome = self.observe_until_seen(who, name, &events).await;
         match &outcome {
-            Ok(_) => restrictive().for_each(|digest| self.barred.lift(&who.account, name, &digest)),
+            Ok(_) => restrictive().for_each(|digest| pending.lift(&who.account, name, &digest)),
             Err(fault) if fault.kind == FaultKind::Unavailable => {
-                restrictive().for_each(|digest| self.barred.bar(&who.account, name, digest));
+                restrictive().for_each(|digest| pending.bar(&who.account, name, digest));
             }
             Err(_) => {}
         }

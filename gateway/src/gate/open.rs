@@ -177,11 +177,12 @@ impl Gate {
         check_participant(&asked)?;
         let asked = Participant { joined_at: asked.joined_at.map(whole_millis), ..asked };
         let digest = Sha256::digest(serde_json::to_vec(&asked).unwrap_or_default()).to_vec();
+        let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
         let outcome = self.join_until_seen(who, name, &asked).await;
         match &outcome {
-            Ok(_) => self.barred.lift(&who.account, name, &digest),
-            Err(fault) if fault.kind == FaultKind::Unavailable => self.barred.bar(&who.account, name, digest),
+            Ok(_) => pending.lift(&who.account, name, &digest),
+            Err(fault) if fault.kind == FaultKind::Unavailable => pending.bar(&who.account, name, digest),
             Err(_) => {}
         }
         outcome

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Fault, Gate, from_row};
+use super::{Fault, Gate};
 use crate::clock::millis;
 use crate::ledger::{Appended, Expect, Job};
 use crate::trail::{self, Actor, Body, GapCause, SYSTEM_LOG};
@@ -28,17 +28,17 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Sets a mark, and takes away those of gateways that did not end as they should have. Answers it
-    /// with the earliest moment at which one of those was last well: the far past where one left a mark
-    /// that cannot be read.
+    /// Sets a mark, and looks for those of gateways that did not end as they should have. Answers it with the
+    /// earliest moment at which one of those was last well, and what was wrong with it: long ago, where one
+    /// left a mark that cannot be read.
     ///
     /// # Errors
     ///
     /// Where the files cannot be read or written.
-    pub fn set_in(data: &Path, now: Timestamp) -> io::Result<(Mark, Option<Timestamp>)> {
+    pub fn set_in(data: &Path, now: Timestamp) -> io::Result<(Mark, Option<(Timestamp, GapCause)>)> {
         let dir = data.join("serving");
         crate::vault::private_dir(&dir)?;
-        let mut well: Option<Timestamp> = None;
+        let mut found_well: Option<(Timestamp, GapCause)> = None;
         for found in fs::read_dir(&dir)? {
             let path = found?.path();
             let mut file = File::options().read(true).write(true).open(&path)?;
@@ -48,15 +48,22 @@ impl Mark {
             }
             let mut text = String::new();
             file.read_to_string(&mut text)?;
-            let left = text.trim().parse().map_or(Timestamp::MIN, millis);
-            well = Some(well.map_or(left, |well| well.min(left)));
+            let mut words = text.split_whitespace();
+            let left = words.next().and_then(|ms| ms.parse().ok()).map_or(Timestamp::UNIX_EPOCH, millis);
+            let cause = match words.next() {
+                Some(UNLOGGED) => GapCause::TrailUnavailable,
+                Some(_) | None => GapCause::EndedUnexpectedly,
+            };
+            found_well = Some(found_well.map_or((left, cause), |(well, before)| {
+                (well.min(left), if cause == GapCause::TrailUnavailable { cause } else { before })
+            }));
         }
         let path = dir.join(Uuid::new_v4().to_string());
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         file.lock()?;
         let mark = Mark { path, file };
-        mark.well(now)?;
-        Ok((mark, well))
+        mark.well(now, true)?;
+        Ok((mark, found_well))
     }
 
     /// Whether a gateway runs on this data, on this machine.
@@ -95,14 +102,16 @@ impl Mark {
         Ok(())
     }
 
-    /// The gateway is well at this moment.
+    /// Everything that had come by this moment is logged; or, where not `all_logged`, something that came
+    /// after it could not be.
     ///
     /// # Errors
     ///
     /// Where the file cannot be written.
-    pub fn well(&self, now: Timestamp) -> io::Result<()> {
+    pub fn well(&self, until: Timestamp, all_logged: bool) -> io::Result<()> {
+        let state = if all_logged { LOGGED } else { UNLOGGED };
         // Not synced: what a power loss leaves of it is a mark all the same.
-        self.file.write_all_at(format!("{:020}", now.as_millisecond()).as_bytes(), 0)
+        self.file.write_all_at(format!("{:020} {state}\n", until.as_millisecond()).as_bytes(), 0)
     }
 
     /// The gateway ends as it should.
@@ -142,13 +151,13 @@ impl Gate {
     ///
     /// Where the ledger fails.
     pub async fn gap(&self, well: Timestamp, cause: GapCause) -> Result<(), Fault> {
-        for (log, head) in self.ledger.heads().await? {
+        for (log, _) in self.ledger.heads().await? {
             if log == SYSTEM_LOG {
                 continue;
             }
-            // What was logged was answered: nothing before that is missing.
+            // Others may have logged something since: nothing follows from that.
             let until = self.clock.now();
-            let from = well.max(from_row(head.last_at)).min(until);
+            let from = well.min(until);
             let body = Body::Gap { from, until, cause };
             let draft = trail::draft(&log, until, &Actor::gateway(), None, body, None)?;
             match self.ledger.append(Job { entries: vec![draft], ..Job::default() }).await? {
@@ -160,5 +169,8 @@ impl Gate {
     }
 }
 
+/// What a mark says beside its time. Of one length: it is written over.
+const LOGGED: &str = "logged  ";
+const UNLOGGED: &str = "unlogged";
 /// How long a log may be silent, in milliseconds.
 const HEARTBEAT_MS: i64 = 3_600_000;

@@ -74,6 +74,8 @@ impl Pins {
         let path = self.path(log);
         let io = |source| PinError::Io { path: path.clone(), source };
         // Another process may have signed more, or in the next epoch: a pin only moves forward.
+        let lock = fs::File::options().create(true).truncate(false).write(true).open(self.dir.join(LOCK));
+        let lock = lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(io)?;
         let place = |origin: &str, size| (epoch_of(origin, log), size);
         if let (Some(pin), Ok(head)) = (self.read(log)?, Checkpoint::parse(&note.text))
             && place(&pin.origin, pin.size) > place(&head.origin, head.size)
@@ -86,7 +88,8 @@ impl Pins {
         file.sync_all().map_err(io)?;
         fs::rename(&aside, &path).map_err(io)?;
         // At this point the new pin may or may not survive a power loss, and either is a pin of ours.
-        self.sync().map_err(io)
+        self.sync().map_err(io)?;
+        lock.unlock().map_err(io)
     }
 
     /// Keeps a log's pin beside it under another name, which nothing ever overwrites: what it says may be
@@ -160,5 +163,6 @@ pub enum PinError {
     },
 }
 
+const LOCK: &str = "lock";
 const SUFFIX: &str = ".checkpoint";
 const OLD: &str = ".old-checkpoint";

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::pins::Pin;
@@ -136,11 +137,16 @@ impl Notary {
         let actor = Actor::command_line();
         let mut job = Job::default();
         job.entries.push(trail::draft(log, now, &actor, None, body, detail)?);
-        // What was logged since is lost, and a withdrawal may be among it.
-        let lost = matches!(finding.wrong, Some(Wrong::Signed(NotaryError::Older { .. })));
-        let since = finding.head.as_ref().filter(|_| lost && log != SYSTEM_LOG).map(|head| head.last_at);
+        // What was logged is lost or not to be trusted, and a withdrawal may be among it.
+        let since = match (&finding.head, &finding.wrong) {
+            (Some(head), Some(Wrong::Signed(NotaryError::Older { .. }))) => Some(millis(head.last_at)),
+            // From when on it is wrong is not known.
+            (Some(_), Some(Wrong::Signed(_))) => Some(Timestamp::UNIX_EPOCH),
+            (None, _) | (_, None | Some(Wrong::Ahead { .. })) => None,
+        };
+        let since = since.filter(|_| log != SYSTEM_LOG);
         if let Some(since) = since {
-            let from = millis(since).min(now);
+            let from = since.min(now);
             let body = Body::Gap { from, until: now, cause: GapCause::LedgerRestored };
             job.entries.push(trail::draft(log, now, &actor, None, body, None)?);
         }
@@ -204,6 +210,7 @@ fn curable(error: NotaryError) -> Result<NotaryError, NotaryError> {
     match error {
         NotaryError::Older { .. }
         | NotaryError::Rewritten { .. }
+        | NotaryError::Broken { .. }
         | NotaryError::Swapped { .. }
         | NotaryError::Note { .. }
         | NotaryError::Pin(super::PinError::Damaged { .. }) => Ok(error),

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
@@ -9,7 +11,7 @@ use super::*;
 use crate::ledger::{Expect, file};
 use crate::secrets::Secrets;
 use crate::trail::tree::{Hash, verify_consistency, verify_inclusion};
-use crate::trail::{Draft, Leaf, LogCause};
+use crate::trail::{Draft, Leaf, LogCause, Previous};
 
 const NAME: &str = "gateway.example.com";
 
@@ -435,4 +437,83 @@ async fn a_log_that_grows_while_it_is_looked_at_is_not_reopened() {
     let expects = vec![Expect::LogAt { log: "acme".into(), epoch: 2, size: 1 }];
     let job = Job { expects, entries: vec![site.entry("acme")], ..Job::default() };
     assert_eq!(notary.ledger.append(job).await.unwrap(), Appended::Done);
+}
+
+// ---- a log that is changed while it is signed ----
+
+#[tokio::test]
+async fn a_log_whose_epoch_is_changed_and_changed_back_is_not_signed_otherwise() {
+    let site = Site::new();
+    site.append("acme", 5).await;
+    let notary = site.open().await;
+    let signed = notary.sign("acme").await.unwrap().unwrap();
+    let pinned = std::fs::read(site.pins().join("acme.checkpoint")).unwrap();
+    let forged = site.entry("acme");
+    let hash = trail::hex(&forged.leaf_hash);
+    let leaf = trail::hex(&forged.leaf);
+    site.tamper(&["UPDATE log SET epoch = 2, size = 0, edge = x'' WHERE id = 'acme'"]).await;
+    assert!(matches!(notary.sign("acme").await, Err(NotaryError::Broken { epoch: 2, .. })));
+    let mut edge = Edge::default();
+    for leaf in site.leaves(1).await.iter().take(4) {
+        edge.push(crate::trail::tree::leaf_hash(&serde_json::to_vec(leaf).unwrap()), |_, _| {});
+    }
+    edge.push(forged.leaf_hash, |_, _| {});
+    let edge = trail::hex(&edge.hashes().concat());
+    site.tamper(&[
+        &format!("UPDATE entry SET leaf = x'{leaf}', leaf_hash = x'{hash}' WHERE log = 'acme' AND seq = 4"),
+        &format!("UPDATE log SET epoch = 1, size = 5, edge = x'{edge}' WHERE id = 'acme'"),
+    ])
+    .await;
+    // What this process has signed is what it goes on showing.
+    assert_eq!(notary.sign("acme").await.unwrap().unwrap(), signed);
+    site.append("acme", 1).await;
+    assert!(matches!(notary.sign("acme").await, Err(NotaryError::Rewritten { .. })));
+    assert_eq!(std::fs::read(site.pins().join("acme.checkpoint")).unwrap(), pinned);
+    assert_eq!(site.damage().await, Damage::Root { size: 5 });
+}
+
+#[tokio::test]
+async fn an_epoch_that_goes_on_from_nothing_is_not_signed() {
+    let acme = format!("{NAME}/acme");
+    let other = format!("{NAME}/globex");
+    let later = format!("{NAME}/acme.2");
+    // What its first entry goes on from, if it says so: with the root that was signed, or another.
+    for (said, fine) in [
+        (None, false),
+        (Some(("", 0, false)), false),
+        (Some((acme.as_str(), 2, true)), false),
+        (Some((&acme, 3, false)), false),
+        (Some((&acme, 4, true)), false),
+        (Some((&other, 3, true)), false),
+        (Some((&later, 3, true)), false),
+        (Some((&acme, 3, true)), true),
+    ] {
+        let site = Site::signed(3).await;
+        let running = site.open().await;
+        let root = head(&running.sign("acme").await.unwrap().unwrap().note).root;
+        let body = match said {
+            None => Body::Heartbeat {},
+            Some((origin, size, is_signed)) => Body::LogOpened {
+                previous: Previous {
+                    origin: origin.into(),
+                    size,
+                    root: BASE64_STANDARD.encode(if is_signed { root } else { [7; 32] }),
+                },
+                cause: LogCause::Period,
+            },
+        };
+        let first = trail::draft("acme", site.clock.now(), &Actor::gateway(), None, body, None).unwrap();
+        let (leaf, hash) = (trail::hex(&first.leaf), trail::hex(&first.leaf_hash));
+        let (id, at, kind) = (first.id, first.at.as_millisecond(), first.kind);
+        site.tamper(&[
+            &format!(
+                "INSERT INTO entry (log, epoch, seq, id, at, type, leaf, leaf_hash) \
+                 VALUES ('acme', 2, 0, '{id}', {at}, '{kind}', x'{leaf}', x'{hash}')"
+            ),
+            &format!("UPDATE log SET epoch = 2, size = 1, edge = x'{hash}' WHERE id = 'acme'"),
+        ])
+        .await;
+        assert_eq!(site.try_open().await.is_ok(), fine, "{said:?}, at the start");
+        assert_eq!(running.sign("acme").await.is_ok(), fine, "{said:?}, while it runs");
+    }
 }

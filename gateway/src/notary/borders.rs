@@ -1,0 +1,116 @@
+//! Where an epoch ends and the next begins: nothing of the next is signed unless it goes on from what was
+//! signed of the one before.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::pins::Pin;
+use super::{Notary, NotaryError, Signed, epoch_of, scan};
+use crate::ledger::{Epoch, Head};
+use crate::trail::note::{Checkpoint, Note};
+use crate::trail::tree::{Edge, Hash};
+use crate::trail::{Body, Leaf, Previous};
+
+/// What is known of a log because it was signed.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) epoch: i64,
+    pub(super) size: u64,
+    root: Hash,
+    /// What was hashed of it already.
+    edge: Edge,
+}
+
+impl Notary {
+    /// What is known of a log: the newer of what this process has signed and what is pinned.
+    pub(super) fn known(&self, log: &str, signed: &Signed, pin: Option<&Pin>) -> Option<Known> {
+        let own = (signed.epoch > 0).then(|| Known {
+            epoch: signed.epoch,
+            size: signed.edge.size(),
+            root: signed.edge.root(),
+            edge: signed.edge.clone(),
+        });
+        let pinned = pin.map(|pin| Known {
+            epoch: epoch_of(&pin.origin, log),
+            size: pin.size,
+            root: pin.root,
+            edge: Edge::default(),
+        });
+        let place = |known: &Known| (known.epoch, known.size);
+        own.into_iter()
+            .chain(pinned)
+            .reduce(|own, pinned| if place(&pinned) > place(&own) { pinned } else { own })
+    }
+
+    /// Whether the epoch that a log is in goes on, by as many epochs as it takes, from what is known of it.
+    pub(super) async fn check_border(
+        &self,
+        log: &str,
+        head: &Head,
+        known: Option<&Known>,
+    ) -> Result<(), NotaryError> {
+        let broken = |epoch, why| Err(NotaryError::Broken { log: log.to_owned(), epoch, why });
+        if let Some(known) = known.filter(|known| known.epoch > head.epoch) {
+            return Err(NotaryError::Older { log: log.to_owned(), pinned: known.size, found: 0 });
+        }
+        let mut epoch = head.epoch;
+        while epoch > known.map_or(1, |known| known.epoch) {
+            let at = Epoch { log: log.to_owned(), epoch };
+            let Some(previous) = self.goes_on_from(&at).await? else {
+                return broken(epoch, "its first entry does not say what it goes on from");
+            };
+            // Nothing was ever signed: its beginning is not held against anything.
+            if previous.origin.is_empty() && known.is_none() {
+                return Ok(());
+            }
+            let before = Epoch { log: log.to_owned(), epoch: epoch_of(&previous.origin, log) };
+            if previous.origin != self.origin(&before) || before.epoch >= epoch {
+                return broken(epoch, "its first entry goes on from another log");
+            }
+            if let Some(known) = known {
+                if before.epoch < known.epoch {
+                    return broken(epoch, "its first entry passes over an epoch that was signed");
+                }
+                if before.epoch == known.epoch && !self.ends(&before, known, &previous).await? {
+                    return broken(epoch, "its first entry names another head");
+                }
+            }
+            epoch = before.epoch;
+        }
+        Ok(())
+    }
+
+    /// Whether what an epoch goes on from is what is known, or goes on from that.
+    async fn ends(&self, at: &Epoch, known: &Known, previous: &Previous) -> Result<bool, NotaryError> {
+        let root = BASE64_STANDARD.decode(&previous.root).unwrap_or_default();
+        if previous.size <= known.size {
+            return Ok(previous.size == known.size && root == known.root);
+        }
+        // Another gateway on this ledger may have signed more: that head is kept.
+        let closed = self.ledger.closed_logs(&at.log).await?.into_iter().find(|row| row.epoch == at.epoch);
+        if let Some(note) = closed.and_then(|row| Note::parse(&row.note?).ok())
+            && self.is_ours(&at.log, at, &note).is_ok()
+            && let Ok(signed) = Checkpoint::parse(&note.text)
+            && (signed.size, signed.root.as_slice()) == (previous.size, root.as_slice())
+        {
+            return Ok(true);
+        }
+        let mut edge = known.edge.clone();
+        for (size, root) in [(known.size, known.root.as_slice()), (previous.size, root.as_slice())] {
+            if scan::extend(&self.ledger, at, &mut edge, size).await?.is_err() || edge.root() != root {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else it is, it goes on from nothing")]
+    async fn goes_on_from(&self, at: &Epoch) -> Result<Option<Previous>, NotaryError> {
+        let first = self.ledger.leaves(at, 0, 1).await?;
+        let leaf = first.first().and_then(|(leaf, _)| serde_json::from_slice::<Leaf>(leaf).ok());
+        Ok(leaf.and_then(|leaf| match leaf.body {
+            Body::LogOpened { previous, .. } => Some(previous),
+            _ => None,
+        }))
+    }
+}

@@ -1,0 +1,49 @@
+/* Ends a process, as kill -9 does, before its Nth step that changes what is on disk: preloaded by
+ * tests/crash/steps.rs. STEP says which N, COUNT names a file in which the steps are counted, and
+ * WRITES = 1 counts what the database writes as well. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static long limit = -1;
+static int writes, counted = -1;
+static atomic_long steps;
+
+__attribute__((constructor)) static void begin(void) {
+    const char *step = getenv("STEP"), *count = getenv("COUNT"), *with = getenv("WRITES");
+    limit = step ? atol(step) : -1;
+    writes = with && *with == '1';
+    counted = count ? open(count, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+}
+
+static void step(const char *name) {
+    char line[64];
+    long number = atomic_fetch_add(&steps, 1) + 1;
+    int length = snprintf(line, sizeof line, "%ld %s\n", number, name);
+    if (counted >= 0 && write(counted, line, length) != length) abort();
+    if (number == limit) kill(getpid(), SIGKILL);
+}
+
+#define REAL(name) static __typeof__(name) *real; if (!real) real = dlsym(RTLD_NEXT, #name)
+
+int fsync(int fd) { REAL(fsync); step("fsync"); return real(fd); }
+int fdatasync(int fd) { REAL(fdatasync); step("fdatasync"); return real(fd); }
+int rename(const char *from, const char *to) { REAL(rename); step("rename"); return real(from, to); }
+int linkat(int a, const char *from, int b, const char *to, int flags) {
+    REAL(linkat); step("linkat"); return real(a, from, b, to, flags);
+}
+int link(const char *from, const char *to) { REAL(link); step("link"); return real(from, to); }
+int unlink(const char *path) { REAL(unlink); step("unlink"); return real(path); }
+int ftruncate64(int fd, off64_t size) { REAL(ftruncate64); step("ftruncate"); return real(fd, size); }
+ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
+    REAL(pwrite64);
+    if (writes) step("pwrite");
+    return real(fd, bytes, size, at);
+}
