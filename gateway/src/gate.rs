@@ -68,6 +68,7 @@ use crate::locate::Locator;
 use crate::notary::Notary;
 use crate::seal::RecipientKey;
 use crate::secrets::Secrets;
+use crate::trail::note::VerifierKey;
 use crate::trail::{self, Actor, Body, Leaf, Saw};
 use crate::vault::Vault;
 
@@ -96,6 +97,8 @@ pub struct Gate {
     pub barred: Barred,
     /// What exports need to know beside the trail.
     pub exports: Exports,
+    /// The keys of those who cosign the heads of the logs.
+    pub witnesses: Vec<VerifierKey>,
     /// Signs the logs; only `serve` has one.
     pub notary: Option<Notary>,
     /// Work that goes on when its client is gone.

@@ -45,6 +45,8 @@ pub struct Notary {
     pins: Pins,
     /// By log. Whoever signs a log holds it.
     signed: std::sync::Mutex<BTreeMap<String, Arc<Mutex<Signed>>>>,
+    /// The newest head of every log that was published.
+    published: std::sync::Mutex<BTreeMap<String, (i64, u64)>>,
 }
 
 /// How far a log was read and signed.
@@ -110,7 +112,15 @@ impl Notary {
             None => keys.default_name().map_err(NotaryError::Key)?,
         };
         let pins = Pins::open(pins)?;
-        Ok(Notary { ledger, clock, name, keys, pins, signed: std::sync::Mutex::default() })
+        Ok(Notary {
+            ledger,
+            clock,
+            name,
+            keys,
+            pins,
+            signed: std::sync::Mutex::default(),
+            published: std::sync::Mutex::default(),
+        })
     }
 
     /// Looks, without reading everything, whether the ledger goes on from what was signed. For commands
@@ -226,6 +236,23 @@ impl Notary {
         self.keys.promote().map_err(NotaryError::Key)?;
         tracing::info!("the key that signs the logs was changed");
         Ok(true)
+    }
+
+    /// Whether a head is one of ours, and none that is older than what was published before. Notes it, where
+    /// it is.
+    ///
+    /// # Errors
+    ///
+    /// [`NotaryError`]: it was signed by somebody else.
+    pub fn publish(&self, head: &SignedHead) -> Result<bool, NotaryError> {
+        self.is_ours(&head.at.log, &head.at, &head.note)?;
+        let mut published = self.published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let last = published.entry(head.at.log.clone()).or_default();
+        let forwards = (head.at.epoch, head.size) >= *last;
+        if forwards {
+            *last = (head.at.epoch, head.size);
+        }
+        Ok(forwards)
     }
 
     /// What proofs of an epoch are made from, in a tree of this size.

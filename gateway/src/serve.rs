@@ -125,6 +125,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         turns: crate::gate::Turns::default(),
         barred: crate::gate::Barred::default(),
         exports: exports(config)?,
+        witnesses: config.witness.iter().map(|witness| witness.key.clone()).collect(),
         notary: None,
         tasks: TaskTracker::new(),
     })

@@ -86,6 +86,7 @@ pub(super) async fn grant(
     who: Principal,
     Named(id): Named<String>,
 ) -> Result<Response, Fault> {
+    door.gate.look(&who, &["grant"], json!({"consent_grant": id})).await?;
     Ok(answer(StatusCode::OK, &door.gate.grant(&who.account, &id).await?))
 }
 

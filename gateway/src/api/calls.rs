@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{Asked, Door, Named, answer, json_body, json_bytes, parse_json};
 use crate::access::Principal;
@@ -29,6 +30,7 @@ pub(super) async fn explain(
     Named(call): Named<String>,
     Asked(query): Asked<ExplainQuery>,
 ) -> Result<Response, Fault> {
+    door.gate.look(&who, &["call"], json!({"call": call})).await?;
     Ok(answer(StatusCode::OK, &door.gate.explain(&who.account, &call, query.at).await?))
 }
 
@@ -85,6 +87,7 @@ pub(super) async fn show(
     who: Principal,
     Named(call): Named<String>,
 ) -> Result<Response, Fault> {
+    door.gate.look(&who, &["call"], json!({"call": call})).await?;
     Ok(answer(StatusCode::OK, &door.gate.show(&who, &call).await?))
 }
 
@@ -93,5 +96,6 @@ pub(super) async fn decision(
     who: Principal,
     Named(call): Named<String>,
 ) -> Result<Response, Fault> {
+    door.gate.look(&who, &["call"], json!({"call": call})).await?;
     Ok(answer(StatusCode::OK, &door.gate.decide(&who, &call).await?))
 }

@@ -32,6 +32,7 @@ pub(super) async fn list(
     Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Fault> {
     let limit = limit(query.limit)?;
+    door.gate.look(&who, &["recordings"], json!({"call": query.call, "after": query.after})).await?;
     let listing = door.gate.recordings(&who, query.call.as_deref(), query.after.as_deref(), limit).await?;
     Ok(answer(StatusCode::OK, &page(&listing, "recordings")))
 }
@@ -41,6 +42,7 @@ pub(super) async fn describe(
     who: Principal,
     Named(id): Named<String>,
 ) -> Result<Response, Fault> {
+    door.gate.look(&who, &["recording"], json!({"recording": id})).await?;
     Ok(answer(StatusCode::OK, &door.gate.recording(&who, &id).await?))
 }
 

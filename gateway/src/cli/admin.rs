@@ -390,7 +390,13 @@ pub(super) async fn explain(
 ) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = at.as_deref().map(date).transpose()?;
-    let explained = gate.explain(&account, &call, at).await;
+    let explained = match gate.explain(&account, &call, at).await {
+        Ok(explained) => {
+            let asked = json!({"call": call});
+            gate.look_as(&Actor::command_line(), &account, &["call"], asked).await.map(|()| explained)
+        }
+        Err(fault) => Err(fault),
+    };
     gate.ledger.close().await;
     out::json(&explained?);
     Ok(())

@@ -23,6 +23,7 @@ pub use self::record::Record;
 pub use self::sheet::sheet_head;
 pub use self::words::TYPES;
 use super::{Fault, Gate, parse_id};
+use crate::access::{Principal, Role};
 use crate::ledger::Question;
 use crate::trail::{self, Actor, Body, subject};
 
@@ -125,6 +126,37 @@ impl Gate {
         let nothing = found.nothing || asked.types.as_ref().is_some_and(Vec::is_empty);
         let account = account.to_owned();
         Ok(Inquiry { account, opening: found.opening, question, binding, next: None, is_over: nothing })
+    }
+
+    /// Logs that somebody looks at what is known of a call, a recording or a grant, before they do. What a
+    /// recorder has reported itself, it may look at.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be logged.
+    pub async fn look(&self, who: &Principal, by: &[&str], asked: Value) -> Result<(), Fault> {
+        match who.role {
+            Role::Recorder => Ok(()),
+            Role::Listener | Role::Auditor | Role::Counsel | Role::Registrar | Role::Admin => {
+                self.look_as(&who.into(), &who.account, by, asked).await
+            }
+        }
+    }
+
+    /// As [`Gate::look`], for whoever needs no credential.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be logged.
+    pub async fn look_as(
+        &self,
+        actor: &Actor,
+        account: &str,
+        by: &[&str],
+        asked: Value,
+    ) -> Result<(), Fault> {
+        let body = Body::Lookup { subject: None, by: by.iter().map(ToString::to_string).collect() };
+        self.note(actor, account, body, Some(asked), Vec::new(), Vec::new()).await.map(drop)
     }
 
     /// The next page of an answer, oldest first; empty once it is over.

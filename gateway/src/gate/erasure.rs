@@ -310,14 +310,12 @@ impl Gate {
             }
         }
         let calls = u64::try_from(found.calls.len()).unwrap_or(u64::MAX);
-        let subject = found.subjects.iter().find_map(|subject| subject.pseudonym.clone());
-        let body = Body::Erased { subject: subject.clone(), calls, recordings: deleted };
+        let body = Body::Erased { calls, recordings: deleted };
         let detail = json!({"reason": asked.reason});
         let entry = trail::draft(account, at, actor, None, body, Some(detail))?;
         let answer = json!({
             "entry": entry.id,
             "at": written(at),
-            "subject": subject,
             "calls": calls,
             "recordings": {
                 "deleted": deleted,

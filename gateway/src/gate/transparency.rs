@@ -78,14 +78,41 @@ impl Gate {
     /// As [`Gate::signed_head`].
     pub async fn published_head(&self, at: &Epoch) -> Result<SignedHead, Fault> {
         let newest = self.signed_head(at).await?;
-        let since = self.clock.now().as_millisecond().saturating_sub(WITNESSED_MS);
+        let Some(notary) = &self.notary else { return Ok(newest) };
+        // An epoch that has ended has one last head.
+        let current = self.ledger.head(&at.log).await?.is_some_and(|head| head.epoch == at.epoch);
+        if current
+            && let Some(witnessed) = self.witnessed_head(at, newest.size).await?
+            && notary.publish(&witnessed)?
+        {
+            return Ok(witnessed);
+        }
+        if current {
+            notary.publish(&newest)?;
+        }
+        Ok(newest)
+    }
+
+    /// The newest head, of at most this size, that one of the configured witnesses has cosigned not long ago.
+    async fn witnessed_head(&self, at: &Epoch, newest: u64) -> Result<Option<SignedHead>, Fault> {
+        let now = self.clock.now().as_millisecond();
+        let recent = now.saturating_sub(WITNESSED_MS)..=now;
         let anchors = self.ledger.anchors(at).await?;
-        let last = anchors.iter().rev().find(|anchor| anchor.kind == WITNESS && anchor.at >= since);
-        let Some(size) = last.map(|anchor| anchor.size) else { return Ok(newest) };
-        let row = self.ledger.checkpoints(at).await?.into_iter().find(|row| row.size == size);
-        let Some(row) = row else { return Ok(newest) };
-        let note = Note::parse(&row.note).map_err(|_| Fault::damaged("a signed head cannot be read"))?;
-        self.cosigned(SignedHead { at: at.clone(), size: u64::try_from(size).unwrap_or(0), note }).await
+        let rows = self.ledger.checkpoints(at).await?;
+        for anchor in anchors.iter().rev().filter(|anchor| anchor.kind == WITNESS) {
+            let size = u64::try_from(anchor.size).unwrap_or(u64::MAX);
+            if !recent.contains(&anchor.at) || size > newest {
+                continue;
+            }
+            let Some(row) = rows.iter().find(|row| row.size == anchor.size) else { continue };
+            let Ok(note) = Note::parse(&row.note) else { continue };
+            let said = Checkpoint::parse(&note.text).map(|head| head.size);
+            let head = self.cosigned(SignedHead { at: at.clone(), size, note }).await?;
+            if said.is_ok_and(|said| said == size) && head.note.verified_by(&self.witnesses).is_ok() {
+                return Ok(Some(head));
+            }
+        }
+        Ok(None)
     }
 
     /// The newest head of an epoch that was signed before.

@@ -137,10 +137,9 @@ pub enum Body {
         recording: Option<Uuid>,
     },
     /// Somebody's key and details are destroyed.
+    ///
+    /// INVARIANT: it does not say whose: beside the request that it answers, a pseudonym would be known again.
     Erased {
-        /// The pseudonym, which nobody can link any more; none for somebody without a number.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        subject: Option<String>,
         /// On how many calls they were.
         calls: u64,
         /// How many recordings went with it.

@@ -91,11 +91,12 @@ impl Record {
             | Body::Deleted { recording }
             | Body::Held { recording, .. } => Says { recording: Some(*recording), ..nothing },
             Body::Exported { recording, .. } => Says { recording: *recording, ..nothing },
-            Body::Lookup { subject, .. } | Body::Erased { subject, .. } => {
+            Body::Lookup { subject, .. } => {
                 Says { subjects: subject.iter().map(String::as_str).collect(), ..nothing }
             }
             Body::Prompt { version, .. } => Says { prompt: Some(version.to_string()), ..nothing },
             Body::Gap { .. }
+            | Body::Erased { .. }
             | Body::Heartbeat {}
             | Body::LogOpened { .. }
             | Body::LogKey { .. }
