@@ -9,6 +9,7 @@
     reason = "a test may panic, and says what it skips"
 )]
 
+mod anchors;
 mod bypass;
 mod cli;
 mod contract;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use consent_gateway::access::Role;
@@ -25,7 +27,7 @@ use crate::harness::{Client, Process, add_account, customer_key};
 pub(crate) struct Site {
     pub(crate) dir: TempDir,
     pub(crate) data: PathBuf,
-    people: Vec<NewCredential>,
+    people: Arc<Vec<NewCredential>>,
 }
 
 impl Site {
@@ -53,7 +55,18 @@ impl Site {
         };
         gate.put_prompt(&Actor::command_line(), "acme", "short", &prompt).await.unwrap();
         gate.ledger.close().await;
-        Site { dir, data, people }
+        Site { dir, data, people: Arc::new(people) }
+    }
+
+    /// The same, everything in a directory of its own; nobody may have it open.
+    pub(crate) fn copy(&self) -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        let from = format!("{}/.", self.dir.path().display());
+        let copied =
+            Command::new("cp").args(["-a", "--sparse=always", &from]).arg(dir.path()).status().unwrap();
+        assert!(copied.success());
+        let data = dir.path().join(self.data.strip_prefix(self.dir.path()).unwrap());
+        Site { people: Arc::clone(&self.people), dir, data }
     }
 
     pub(crate) fn serve(&self, more: &[&str]) -> Process {
