@@ -106,8 +106,8 @@ impl From<crate::ledger::LedgerError> for HandoutError {
 }
 
 impl Gate {
-    /// Writes an epoch of a log into `sink`, up to the newest signed head, with or without details. That
-    /// it was handed out is logged first.
+    /// Writes an epoch of a log into `sink`, with or without details: up to the newest head that a witness has
+    /// cosigned, where that is not long ago, else up to the newest. That it was handed out is logged first.
     ///
     /// # Errors
     ///
@@ -123,7 +123,8 @@ impl Gate {
         let form = if details { "log-with-details" } else { "log" };
         let body = Body::Exported { form: form.into(), of: None, recording: None };
         self.note(actor, &at.log, body, None, Vec::new(), Vec::new()).await?;
-        let head = self.signed_head(at).await?;
+        let newest = self.signed_head(at).await?;
+        let head = self.witnessed_head(at, newest.size).await?.unwrap_or(newest);
         sink.put("checkpoint", head.note.to_string().as_bytes())?;
         for row in self.ledger.checkpoints(at).await?.iter().filter(|row| row.kept) {
             sink.put(&format!("checkpoints/{}", row.size), row.note.as_bytes())?;

@@ -94,7 +94,7 @@ impl Gate {
     }
 
     /// The newest head, of at most this size, that one of the configured witnesses has cosigned not long ago.
-    async fn witnessed_head(&self, at: &Epoch, newest: u64) -> Result<Option<SignedHead>, Fault> {
+    pub(super) async fn witnessed_head(&self, at: &Epoch, newest: u64) -> Result<Option<SignedHead>, Fault> {
         let now = self.clock.now().as_millisecond();
         let recent = now.saturating_sub(WITNESSED_MS)..=now;
         let anchors = self.ledger.anchors(at).await?;
