@@ -96,8 +96,13 @@ pub enum Subject {
     Recording(Uuid),
     /// A call: all of its entries.
     Call(Uuid),
-    /// There is no recording of a call; of all calls that had its name, the first one first.
-    Absence(Vec<Uuid>),
+    /// There is no recording of a call.
+    Absence {
+        /// What the platform calls it: its id, or an alias.
+        name: String,
+        /// All calls that had this name, the first one first.
+        calls: Vec<Uuid>,
+    },
 }
 
 impl Pack {

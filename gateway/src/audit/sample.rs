@@ -428,7 +428,10 @@ impl Log {
             leaves: leaves[first..].to_vec(),
         };
         let parts = Parts { stretch: Some(stretch), ..self.parts(indexes) };
-        self.pack(&Subject::Absence(calls.to_vec()), parts)
+        let opened = self.drafts.iter().find(|draft| draft.call == Some(calls[0])).unwrap();
+        let detail: Value = serde_json::from_str(&opened.detail.as_ref().unwrap().document).unwrap();
+        let name = detail["call"].as_str().unwrap().to_owned();
+        self.pack(&Subject::Absence { name, calls: calls.to_vec() }, parts)
     }
 
     pub(crate) fn leaves(&self) -> Vec<Vec<u8>> {

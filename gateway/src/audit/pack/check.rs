@@ -319,8 +319,8 @@ fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Resul
         let index = opened(uid).filter(|index| index >= first);
         let index =
             index.ok_or_else(|| Failure::incomplete("the stretch begins after the call was opened"))?;
-        let name = super::manifest::name_of(*uid, &pack.entries);
-        if name.is_none() || name != pack.manifest.call_id {
+        let names = super::manifest::names_of(*uid, &pack.entries);
+        if pack.manifest.call_id.as_ref().is_none_or(|name| !names.contains(name)) {
             return Err(Failure::incomplete("which call it opens is not disclosed, or is another").at(index));
         }
     }

@@ -321,6 +321,10 @@ fn a_pack_by_another_key_or_of_another_log_is_refused() {
 mod absence {
     use super::*;
 
+    fn silent(uid: Uuid) -> Subject {
+        Subject::Absence { name: "silent".into(), calls: vec![uid] }
+    }
+
     #[test]
     fn a_recording_that_was_accepted_cannot_be_passed_over() {
         let mut log = Log::busy(1);
@@ -348,6 +352,20 @@ mod absence {
     }
 
     #[test]
+    fn an_alias_is_a_name_too() {
+        let (log, uid, again) = unrecorded();
+        let of = |name: &str| {
+            let parts = Parts {
+                stretch: log.absence_pack(&[uid, again]).stretch,
+                ..log.parts(log.entries_of(uid, None))
+            };
+            checked(&log.pack(&Subject::Absence { name: name.into(), calls: vec![uid] }, parts))
+        };
+        assert_eq!(of("silent-leg-b").unwrap().call_id.as_deref(), Some("silent-leg-b"));
+        assert_eq!(of("another").unwrap_err().verdict, Verdict::Incomplete);
+    }
+
+    #[test]
     fn the_stretch_begins_where_the_call_was_opened_and_the_name_is_disclosed() {
         let (log, uid, again) = unrecorded();
         let whole = log.absence_pack(&[uid, again]);
@@ -363,20 +381,17 @@ mod absence {
         nameless.entries.iter_mut().for_each(|entry| entry.detail = None);
         nameless.prompts.clear();
         nameless.stretch.clone_from(&whole.stretch);
-        let failure = checked(&log.pack(&Subject::Absence(vec![uid]), nameless)).unwrap_err();
+        let failure = checked(&log.pack(&silent(uid), nameless)).unwrap_err();
         assert_eq!(failure.verdict, Verdict::Incomplete);
         assert!(failure.what.contains("is not disclosed"), "{failure}");
         // Every entry of the call is shown.
         let mut short = log.parts(log.entries_of(uid, None));
         let ended = short.entries.pop().unwrap();
         short.stretch.clone_from(&whole.stretch);
-        let failure = checked(&log.pack(&Subject::Absence(vec![uid]), short)).unwrap_err();
+        let failure = checked(&log.pack(&silent(uid), short)).unwrap_err();
         assert_eq!((failure.verdict, failure.index), (Verdict::Incomplete, Some(ended.index)), "{failure}");
         // And no stretch shows nothing.
         let none = Parts { stretch: None, ..log.parts(log.entries_of(uid, None)) };
-        assert_eq!(
-            checked(&log.pack(&Subject::Absence(vec![uid]), none)).unwrap_err().verdict,
-            Verdict::Incomplete
-        );
+        assert_eq!(checked(&log.pack(&silent(uid), none)).unwrap_err().verdict, Verdict::Incomplete);
     }
 }
