@@ -25,6 +25,7 @@ mod archive;
 mod check;
 mod manifest;
 mod read;
+mod unproven;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,7 @@ pub use check::verify_pack;
 pub(super) use manifest::is_asserted;
 pub use manifest::{FORMAT, Kind, Manifest, Said};
 pub use read::{is_pack, read};
+pub(super) use unproven::unproven;
 
 use super::{Details, Witnessed};
 use crate::trail::note::{Checkpoint, CheckpointError, Note};

@@ -217,12 +217,16 @@ fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> R
         "good: {} entries stand in {} with {} entries; {} decisions computed again",
         report.entries, report.origin, report.size, report.decisions
     ));
-    out::line(match (&report.recording, &report.call_id) {
-        (Some(recording), _) => format!("about the recording {recording}"),
-        (None, Some(call)) => format!("about the call {call}"),
-        (None, None) => "about a call whose name is not disclosed".into(),
+    let call = match &report.call_id {
+        Some(call) => format!("the call {}", out::plain(call)),
+        None => "a call whose name is not disclosed".into(),
+    };
+    out::line(match (report.kind, &report.recording) {
+        (pack::Kind::Recording, Some(recording)) => format!("about the recording {recording} of {call}"),
+        (pack::Kind::Absence, _) => format!("{call} has no recording in the log up to there"),
+        (pack::Kind::Recording | pack::Kind::Call, _) => format!("about {call}"),
     });
-    report.warnings.iter().for_each(|warning| out::line(format!("warning: {warning}")));
+    report.warnings.iter().for_each(|warning| out::line(format!("warning: {}", out::plain(warning))));
     Ok(())
 }
 

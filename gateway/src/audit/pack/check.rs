@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use policy::{Table, What};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::manifest::made_by;
+use super::unproven::relied_on;
 use super::{Entry, Kind, Manifest, Pack, PackReport, Stretch};
 use crate::audit::decisions::Replay;
 use crate::audit::source::Opening;
@@ -40,6 +42,7 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     }
     belongs(pack, &leaves)?;
     prompts(pack, &leaves, &mut warnings)?;
+    grants(&leaves)?;
     let (mut media_is_there, mut envelope_is_there) = (false, false);
     match pack.manifest.kind {
         Kind::Recording => {
@@ -57,17 +60,11 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
             if !envelope_is_there {
                 warnings.push("the envelope is not in the pack".into());
             }
-            warnings
-                .push(format!("what happened after the log had {} entries is not in the pack", head.size));
         }
-        Kind::Call => {
-            warnings.push(format!(
-                "what happened on the call after the log had {} entries is not in the pack",
-                head.size
-            ));
-        }
+        Kind::Call => {}
         Kind::Absence => absent(pack, &head, &leaves)?,
     }
+    warnings.extend(super::unproven(pack));
     let page = is_page(pack, &mut warnings)?;
     if accepted.witnesses.is_empty() {
         warnings.push(
@@ -250,6 +247,33 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
                 .collect::<Vec<_>>()
                 .join(", ")
         ));
+    }
+    Ok(())
+}
+
+/// Consent that was given before is relied on as it was registered, as far as that is there.
+fn grants(leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
+    let mut registered: BTreeMap<Uuid, (Timestamp, Option<Timestamp>)> = BTreeMap::new();
+    let mut withdrawn = BTreeSet::new();
+    for (index, leaf) in leaves {
+        if let Body::Grant { grant, from, until } = leaf.body {
+            registered.insert(grant, (from, until));
+        }
+        if let Body::GrantWithdrawn { grant } = leaf.body {
+            withdrawn.insert(grant);
+        }
+        for grant in relied_on(leaf) {
+            let Ok(uid) = grant.grant.parse::<Uuid>() else { continue };
+            if withdrawn.contains(&uid) {
+                return Err(
+                    Failure::tampered("somebody relies on a consent grant that was withdrawn").at(*index)
+                );
+            }
+            if registered.get(&uid).is_some_and(|terms| *terms != (grant.from, grant.until)) {
+                let what = "a consent grant is said to hold at another time than was registered";
+                return Err(Failure::tampered(what).at(*index));
+            }
+        }
     }
     Ok(())
 }

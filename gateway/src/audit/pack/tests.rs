@@ -69,7 +69,7 @@ fn a_pack_of_a_recording_is_read_back_and_good() {
     assert_eq!(report.decisions, log.drafts.iter().filter(|draft| draft.call == Some(uid)).count() as u64);
     assert_eq!(report.entries, report.decisions + 2);
     assert!(report.media && report.envelope && report.page);
-    assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
+    assert_eq!(report.warnings.len(), 3, "{:?}", report.warnings);
     // The same pack is the same bytes.
     assert_eq!(written(&pack), written(&pack));
 }
@@ -282,6 +282,70 @@ fn a_prompt_is_what_was_registered() {
     assert!(report.warnings.iter().any(|warning| warning.contains("what was played is not verified")));
 }
 
+/// What a pack is warned of, and that its page says the same.
+fn warned(pack: &Pack) -> Vec<String> {
+    let told = crate::audit::page::page(pack);
+    for warning in &super::unproven(pack) {
+        assert!(told.contains(&warning.chars().skip(1).collect::<String>()), "{warning}");
+    }
+    checked(pack).unwrap().warnings
+}
+
+fn says(warnings: &[String], words: &[&str]) {
+    let said = warnings.iter().any(|warning| words.iter().all(|words| warning.contains(words)));
+    assert!(said, "{words:?}: {warnings:?}");
+}
+
+#[test]
+fn what_can_have_been_left_out_of_a_pack_is_said() {
+    let (log, uid, recording) = log();
+    let whole = log.entries_of(uid, Some(recording));
+    let last = *whole.iter().rfind(|index| log.drafts[**index].call == Some(uid)).unwrap();
+    let up_to = format!("up to entry {last}, of ");
+    says(&warned(&log.recording_pack(uid, recording)), &[&up_to, "with its end", "only the whole log shows"]);
+    // The tail, with the acceptance, and the fetch behind it.
+    let cut: Vec<usize> =
+        whole.into_iter().filter(|index| *index < last && log.drafts[*index].kind != "call.ended").collect();
+    let cut = log.pack(&Subject::Call(uid), log.parts(cut));
+    says(&warned(&cut), &["without its end", "hand-outs, holds, a deletion"]);
+    let told = crate::audit::page::page(&cut);
+    for never in ["that the log had of this call", "never handed out", "No answer was reported"] {
+        assert!(!told.contains(never), "{never}");
+    }
+}
+
+#[test]
+fn a_grant_that_is_relied_on_is_shown_to_be_registered_or_said_not_to_be() {
+    let mut log = Log::new();
+    let grant = log.grant();
+    let registered = log.drafts.len() - 1;
+    log.tick(10);
+    let uid = log.open_with("c", Some(grant));
+    let with = |indexes: &[usize]| {
+        let all = log.entries_of(uid, None).into_iter().chain(indexes.iter().copied());
+        log.pack(&Subject::Call(uid), log.parts(all))
+    };
+    let missing = ["the registration of 1 consent grant is not in the pack"];
+    says(&warned(&with(&[])), &missing);
+    let warnings = warned(&with(&[registered]));
+    assert!(!warnings.iter().any(|warning| warning.contains(missing[0])), "{warnings:?}");
+    says(&warnings, &["in force then", "2 credentials, 1 consent grant and 1 table"]);
+    // Registered for another time, or withdrawn before.
+    let mut other = log.clone();
+    other.drafts.truncate(registered);
+    let body = Body::Grant { grant, from: other.now, until: Some(other.now) };
+    other.entry(&counsel(), body, None);
+    other.drafts.extend(log.drafts[registered + 1..].iter().cloned());
+    let all = other.entries_of(uid, None).into_iter().chain([registered]);
+    let failure = checked(&other.pack(&Subject::Call(uid), other.parts(all))).unwrap_err();
+    assert!(failure.what.contains("at another time than was registered"), "{failure}");
+    let withdrawn = other.entry(&counsel(), Body::GrantWithdrawn { grant }, None);
+    other.drafts.swap(registered, usize::try_from(withdrawn).unwrap());
+    let all = other.entries_of(uid, None).into_iter().chain([registered]);
+    let failure = checked(&other.pack(&Subject::Call(uid), other.parts(all))).unwrap_err();
+    assert!(failure.what.contains("that was withdrawn"), "{failure}");
+}
+
 #[test]
 fn the_manifest_and_the_page_say_nothing_but_what_the_entries_say() {
     let (log, uid, recording) = log();
@@ -349,6 +413,23 @@ mod absence {
         assert!(
             checked(&log.absence_pack(&[first, second])).unwrap_err().what.contains("accepts the recording")
         );
+    }
+
+    #[test]
+    fn other_calls_and_later_moments_are_said_not_to_be_in_it() {
+        let (log, uid, again) = unrecorded();
+        let newest: crate::trail::Leaf = serde_json::from_slice(&log.drafts.last().unwrap().leaf).unwrap();
+        let later = format!("the newest of {:.3}, is not in the pack: a recording of the call", newest.at);
+        let pack = log.absence_pack(&[uid, again]);
+        let before = format!("nothing is in the pack: {}", pack.stretch.as_ref().unwrap().first);
+        let warnings = warned(&pack);
+        says(&warnings, &["names are not disclosed: 1;", "accepted in it: 1;", &before]);
+        says(&warnings, &[&later]);
+        // A pack about one of the openings alone: the other is one of those that are not disclosed.
+        says(&warned(&log.absence_pack(&[uid])), &["names are not disclosed: 2;"]);
+        let mut log = Log::new();
+        let uid = log.open("silent");
+        says(&warned(&log.absence_pack(&[uid])), &["the call had not ended by then"]);
     }
 
     #[test]
