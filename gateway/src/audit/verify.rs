@@ -8,6 +8,7 @@
 
 mod bundle;
 mod crew;
+mod epochs;
 mod heads;
 mod law;
 mod levels;
@@ -25,7 +26,7 @@ use super::decisions::Step;
 use super::source::{Details, Opening, Source, SourceError};
 use super::{Continued, Failure, Report};
 use crate::trail::Leaf;
-use crate::trail::note::Note;
+use crate::trail::note::{Checkpoint, Note};
 use crate::trail::tile::{BundleId, TileId, WIDTH, bundles_of, tiles_of};
 use crate::trail::tree::Hash;
 use crate::trail::trust::Trust;
@@ -62,7 +63,7 @@ pub fn verify(source: &dyn Source, trust: &Trust, options: &Options<'_>) -> Resu
     let older = source.older_checkpoints()?;
     let older = older.iter().map(|text| Head::parse(text)).collect::<Result<Vec<Head>, _>>()?;
     let sizes = older.iter().chain(&since).map(|head| head.checkpoint.size);
-    let mut reading = Reading::new(source, head.checkpoint.size, sizes, options)?;
+    let mut reading = Reading::new(source, &head.checkpoint, sizes, options)?;
     let (decisions, failure) = std::thread::scope(|scope| {
         let crew = Crew::hire(scope);
         let stopped = reading.run(&crew).err();
@@ -99,7 +100,7 @@ pub fn verify(source: &dyn Source, trust: &Trust, options: &Options<'_>) -> Resu
     let continues = sequence.previous().map(|(previous, _)| Continued {
         origin: previous.origin.clone(),
         size: previous.size,
-        root: previous.root.clone(),
+        root: previous.hash().map(|root| hex(&root)).unwrap_or_default(),
     });
     let (span, calls, law) = (sequence.span(), sequence.opened(), sequence.law.versions.clone());
     let (types, tables) = sequence.into_counts();
@@ -145,17 +146,18 @@ struct Reading<'s> {
 impl<'s> Reading<'s> {
     fn new(
         source: &'s dyn Source,
-        size: u64,
+        head: &Checkpoint,
         sizes: impl Iterator<Item = u64>,
         options: &Options<'s>,
     ) -> Result<Reading<'s>, Failure> {
+        let size = head.size;
         Ok(Reading {
             source,
             size,
             progress: options.progress,
             details_left: source.details()?.peekable(),
             last_detail: None,
-            sequence: Sequence::default(),
+            sequence: Sequence::of(&head.origin),
             tree: Levels::new(sizes.chain([size])),
             tables: Tables::default(),
             details: super::Details::default(),
@@ -479,8 +481,8 @@ fn warnings(
     }
     if let Some((previous, unknown)) = sequence.previous() {
         warnings.push(format!(
-            "the log goes on from `{}`, of {} entries: verify that too. {unknown} decisions on calls that were opened there were not computed again",
-            previous.origin, previous.size
+            "the log goes on from `{origin}`, of {size} entries: verify an export of that too, which has to end with the root {root}. {unknown} decisions on calls that were opened there were not computed again",
+            origin = previous.origin, size = previous.size, root = previous.hash().map(|root| hex(&root)).unwrap_or_default()
         ));
     }
     let absent = details.committed.saturating_sub(details.present);

@@ -269,6 +269,12 @@ fn tell(report: &Report, as_json: bool) {
     if let Some((from, until)) = report.span {
         out::line(format!("logged from {} to {}", written(from), written(until)));
     }
+    if let Some(previous) = &report.continues {
+        out::line(format!(
+            "goes on from {} entries of {}, root {}",
+            previous.size, previous.origin, previous.root
+        ));
+    }
     out::line(format!("{} calls, {} decisions computed again", report.calls, report.decisions));
     for warning in &report.warnings {
         out::line(format!("warning: {warning}"));
