@@ -26,11 +26,11 @@ use super::decisions::Step;
 use super::source::{Details, Opening, Source, SourceError};
 use super::{Continued, Failure, Report};
 use crate::trail::Leaf;
+use crate::trail::hex;
 use crate::trail::note::{Checkpoint, Note};
 use crate::trail::tile::{BundleId, TileId, WIDTH, bundles_of, tiles_of};
 use crate::trail::tree::Hash;
 use crate::trail::trust::Trust;
-use crate::trail::{hex, note::VerifierKey};
 use bundle::{Bundle, Checked};
 use crew::{Crew, Looked, Work, first_of};
 use heads::{Head, Keys};
@@ -59,7 +59,10 @@ pub fn verify(source: &dyn Source, trust: &Trust, options: &Options<'_>) -> Resu
     let head = Head::parse(&source.checkpoint()?)?;
     let origin = head.checkpoint.origin.clone();
     is_named(&origin, trust)?;
-    let since = options.since.clone().map(Head::of).transpose()?;
+    let (since, elsewhere) = match options.since.clone().map(Head::of).transpose()? {
+        Some(head) if head.checkpoint.origin != origin => (None, Some(head)),
+        since => (since, None),
+    };
     let older = source.older_checkpoints()?;
     let older = older.iter().map(|text| Head::parse(text)).collect::<Result<Vec<Head>, _>>()?;
     let sizes = older.iter().chain(&since).map(|head| head.checkpoint.size);
@@ -76,6 +79,9 @@ pub fn verify(source: &dyn Source, trust: &Trust, options: &Options<'_>) -> Resu
     let Reading { sequence, tree, tables, details, .. } = reading;
     let root = root_of(&head, &tree)?;
     tiles_above(source, &tree)?;
+    if let Some(head) = &elsewhere {
+        epochs::of_another(head, &origin, sequence.previous().map(|(previous, _)| previous), trust)?;
+    }
     let keys = Keys::of(&origin, &sequence.rotations)?;
     for head in &older {
         heads::older(head, &origin, keys.as_ref(), trust, &tree)?;
@@ -418,10 +424,9 @@ pub(crate) fn table(digest: &str, text: &str) -> Result<Arc<Table>, Failure> {
 
 /// Whether the trust file speaks of the log at all.
 pub(crate) fn is_named(origin: &str, trust: &Trust) -> Result<(), Failure> {
-    let names = |key: &VerifierKey| key.name() == origin;
-    match trust.log_keys().any(names) {
-        true => Ok(()),
-        false => Err(Failure::unusable(format!(
+    match trust.keys_of(origin).is_empty() {
+        false => Ok(()),
+        true => Err(Failure::unusable(format!(
             "the trust file does not name the log `{origin}`: get the log's key from somebody whom you trust, and add `log <key>`"
         ))),
     }

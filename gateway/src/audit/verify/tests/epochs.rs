@@ -108,3 +108,53 @@ fn what_an_epoch_goes_on_from_is_a_head_of_an_earlier_one_of_the_same_log() {
     let third = Log { origin: origin(2), ..log.clone() };
     checked(&next(&third, fine, LogCause::Period)).unwrap();
 }
+
+#[test]
+fn a_trust_file_of_the_first_epoch_is_good_for_the_later_ones() {
+    let first = Log::busy(1);
+    let log = turned(&first);
+    verify(&log.export(), &trust(), &options()).unwrap();
+    // With another key it says nothing.
+    let mut files = log.export();
+    files.put("checkpoint", head_of(&log.leaves(), &[&key_of(&log.origin, 2)]));
+    let failure = verify(&files, &trust(), &options()).unwrap_err();
+    assert_eq!(failure.verdict, Verdict::Unusable, "{failure}");
+    // The key is changed in the later epoch: that is followed.
+    let mut log = log;
+    let vkey = |seed| key_of(&log.origin, seed).verifier().to_string();
+    let body = Body::LogKey { key: vkey(2), retired: vkey(1) };
+    log.entry(&Actor::gateway(), body, None);
+    let mut files = log.export();
+    files.put("checkpoint", head_of(&log.leaves(), &[&key_of(&log.origin, 1), &key_of(&log.origin, 2)]));
+    assert_eq!(verify(&files, &trust(), &options()).unwrap().rotations, 1);
+}
+
+#[test]
+fn an_older_head_of_another_epoch_is_no_proof_of_tampering_unless_entries_were_left_out() {
+    let mut first = Log::busy(1);
+    let log = turned(&first);
+    let since = |head: Note| verify(&log.export(), &trust(), &Options { since: Some(head), ..options() });
+    let of = |log: &Log, size: usize, seed| head_of(&log.leaves()[..size], &[&key_of(&log.origin, seed)]);
+    let size = first.drafts.len();
+    let unusable = |head: Note, words: &str| {
+        let failure = since(head).unwrap_err();
+        assert_eq!(failure.verdict, Verdict::Unusable, "{failure}");
+        assert!(failure.what.contains(words), "{failure}");
+    };
+    since(of(&first, size, 1)).unwrap();
+    unusable(of(&first, size - 1, 1), "with `--previous`");
+    unusable(of(&turned(&log), 1, 1), "of a later epoch");
+    unusable(
+        of(&Log { origin: "gateway.example.com/other".into(), ..first.clone() }, 3, 1),
+        "give one of this log",
+    );
+    // What was signed behind the head that it goes on from was left out.
+    let mut other = first.clone();
+    other.drafts.swap(0, 1);
+    assert_found(&since(of(&other, size, 1)).unwrap_err(), Verdict::Tampered, 0, "another head of");
+    first.whole_call("left out");
+    let more = of(&first, size + 2, 1);
+    assert_found(&since(more).unwrap_err(), Verdict::Tampered, 0, "is cut off");
+    // Where nobody who is trusted has signed that.
+    unusable(of(&first, size + 2, 5), "not signed with a key");
+}
