@@ -16,7 +16,8 @@ use crate::audit::verify::{Options, verify};
 use crate::audit::{Failure, Report};
 use crate::clock::{Clock, written};
 use crate::config::Config;
-use crate::gate::{About, Form, Live, Sink};
+use crate::gate::{About, Form, Gate, Live, Sink};
+use crate::ledger::Epoch;
 use crate::serve;
 use crate::trail::Actor;
 use crate::trail::note::Note;
@@ -171,7 +172,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
     })?;
     let trust = match &command.trust {
         Some(path) => read_trust(path)?,
-        None => own_trust(&config, &gate.secrets.log, &at)?,
+        None => own_trust(&config, &gate, &at).await?,
     };
     let live = Live::new(&gate.ledger, head).await.map_err(crate::gate::Fault::from)?;
     let verified = tokio::task::block_in_place(|| run_verification(&live, &trust, command, as_json));
@@ -273,6 +274,12 @@ fn tell(report: &Report, as_json: bool) {
     if let Some((from, until)) = report.span {
         out::line(format!("logged from {} to {}", written(from), written(until)));
     }
+    if let Some(previous) = &report.continues {
+        out::line(format!(
+            "goes on from {} entries of {}, root {}",
+            previous.size, previous.origin, previous.root
+        ));
+    }
     out::line(format!("{} calls, {} decisions computed again", report.calls, report.decisions));
     for warning in &report.warnings {
         out::line(format!("warning: {warning}"));
@@ -319,7 +326,7 @@ async fn export(config: Config, command: Export, as_json: bool) -> Result<(), Cl
 async fn key(config: Config, log: String) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&log).await?;
-    let trust = own_trust(&config, &gate.secrets.log, &at)?;
+    let trust = own_trust(&config, &gate, &at).await?;
     out::line(trust.to_string().trim_end());
     gate.ledger.close().await;
     Ok(())
@@ -337,17 +344,20 @@ async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The gateway's own key, and the witnesses that are configured: all of them have to cosign.
-fn own_trust(
-    config: &Config,
-    keys: &crate::secrets::LogKeys,
-    at: &crate::ledger::Epoch,
-) -> Result<Trust, CliError> {
+/// The key that the gateway signed this epoch with, and the witnesses that are configured: all of them
+/// have to cosign.
+async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, CliError> {
     let name = match &config.log_name {
         Some(name) => name.clone(),
-        None => keys.default_name().map_err(serve::ServeError::from)?,
+        None => gate.secrets.log.default_name().map_err(serve::ServeError::from)?,
     };
-    let key = crate::notary::verifier(&name, at, &keys.current()).map_err(serve::ServeError::from)?;
+    let key = gate.key_of(at, &name).await?.ok_or_else(|| {
+        CliError::Wrong(format!(
+            "epoch {} of the log `{}` was signed with a key that was retired, and no entry that names it is left; \
+             use the trust file that was given out then",
+            at.epoch, at.log
+        ))
+    })?;
     let mut text = format!("log {key}\n");
     for witness in &config.witness {
         text.push_str(&format!("witness {} {}\n", witness.name, witness.key));

@@ -376,7 +376,7 @@ fn a_pack_by_another_key_or_of_another_log_is_refused() {
     let (log, uid, recording) = log();
     let mut pack = log.recording_pack(uid, recording);
     pack.checkpoint = head_of(&log.leaves(), &[&key(9)]);
-    assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
+    assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Unusable);
     // A head of the log before these entries does not prove them.
     pack.checkpoint = head_of(&log.leaves()[..log.drafts.len() - 20], &[&key(1)]);
     assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
