@@ -129,6 +129,9 @@ fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
     if said.format != super::manifest::FORMAT {
         return Err(Failure::unusable(format!("this program does not know the format `{}`", said.format)));
     }
+    if !is_of_account(&head.origin, &said.account) {
+        return Err(Failure::tampered("`pack.json` names another account than the one whose log this is"));
+    }
     let subject =
         said.subject().ok_or_else(|| Failure::tampered("`pack.json` does not say what the pack is about"))?;
     let computed =
@@ -137,6 +140,13 @@ fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
         return Err(Failure::tampered("`pack.json` says something else than the entries"));
     }
     Ok(())
+}
+
+/// Whether a log is that of an account: its name ends with the account, and with the number of the
+/// epoch behind a dot where that is not the first. No account has a dot.
+fn is_of_account(origin: &str, account: &str) -> bool {
+    let log = origin.rsplit('/').next().unwrap_or_default();
+    log.split_once('.').map_or(log, |(name, _)| name) == account
 }
 
 fn tables(texts: &BTreeMap<String, String>) -> Result<BTreeMap<String, Arc<Table>>, Failure> {

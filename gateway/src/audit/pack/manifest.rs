@@ -147,7 +147,7 @@ pub(super) fn names_of(uid: Uuid, entries: &[Entry]) -> Vec<String> {
 }
 
 /// Whether an entry is somebody's word, and not the gateway's own act.
-pub(in crate::audit) fn is_asserted(body: &Body) -> bool {
+pub(in super::super) fn is_asserted(body: &Body) -> bool {
     if let Body::Event { facts, .. } = body {
         return !matches!(facts.what, What::Control(_) | What::Gap);
     }

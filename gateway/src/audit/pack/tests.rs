@@ -357,7 +357,7 @@ fn the_manifest_and_the_page_say_nothing_but_what_the_entries_say() {
     };
     let something_else = "something else than the entries";
     assert!(forged(&|pack| pack.manifest.call_id = Some("c-18".into())).contains(something_else));
-    assert!(forged(&|pack| pack.manifest.account = "other".into()).contains("`envelope.json`"));
+    assert!(forged(&|pack| pack.manifest.account = "other".into()).contains("another account"));
     assert!(forged(&|pack| drop(pack.manifest.did.pop())).contains(something_else));
     assert!(forged(&|pack| pack.manifest.asserted.swap(0, 1)).contains(something_else));
     assert!(forged(&|pack| pack.manifest.size += 1).contains(something_else));
@@ -369,6 +369,17 @@ fn the_manifest_and_the_page_say_nothing_but_what_the_entries_say() {
     (other.manifest.made_by, other.page) = ("consent-gateway 99.0".into(), Some("…".into()));
     let report = checked(&other).unwrap();
     assert!(!report.page && report.warnings.iter().any(|warning| warning.contains("do not rely on it")));
+}
+
+#[test]
+fn a_pack_is_of_the_account_whose_log_it_is() {
+    let (log, uid, _) = log();
+    let mut pack = log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None)));
+    for account in ["other", "", "acme.2", "gateway.example.com/acme", "acm"] {
+        pack.manifest.account = account.into();
+        let failure = checked(&pack).unwrap_err();
+        assert!(failure.what.contains("another account"), "{account}: {failure}");
+    }
 }
 
 #[test]
