@@ -87,6 +87,15 @@ async fn a_proof_pack_of_a_recording_is_checked_without_the_gateway_and_whatever
         (&json!(id), &json!(true)),
         "{told}"
     );
+    // What does not go with a pack is refused, and not passed over.
+    let newer = gateway.dir.path().join("newer");
+    gateway.open("later", "DE").await;
+    std::fs::write(&newer, gateway.auditor.get("/v1/log/acme/checkpoint").await.body).unwrap();
+    for (option, path) in [("--since", "newer"), ("--since", "nothing"), ("--media", "nothing")] {
+        let path = gateway.dir.path().join(path);
+        let (code, told) = verify(&gateway, &pack.body, &[option, path.to_str().unwrap()]);
+        assert_eq!((code, &told["verdict"]), (2, &json!("unusable")), "{option}: {told}");
+    }
     // Other media are not those that were accepted.
     std::fs::write(&media, b"something else").unwrap();
     assert_eq!(verify(&gateway, &pack.body, &["--media", media.to_str().unwrap()]).0, 1);

@@ -25,6 +25,7 @@ mod archive;
 mod check;
 mod manifest;
 mod read;
+mod since;
 mod unproven;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub use check::verify_pack;
 pub(super) use manifest::is_asserted;
 pub use manifest::{FORMAT, Kind, Manifest, Said};
 pub use read::{is_pack, read};
+pub use since::goes_on;
 pub(super) use unproven::unproven;
 
 use super::{Details, Witnessed};

@@ -73,7 +73,7 @@ pub(super) struct Verify {
     /// An older signed head that you have kept: the log has to go on from it
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
-    /// The sealed media of the recording that a proof pack is about
+    /// The sealed media of the recording that a proof pack is about; for no other pack, and no log
     #[arg(long, value_name = "FILE")]
     media: Option<PathBuf>,
 }
@@ -117,7 +117,9 @@ pub(super) struct Export {
 
 pub(super) fn run(config: Config, command: Audit, as_json: bool) -> Result<(), CliError> {
     match command {
-        Audit::Verify(command) => verify_offline(&config, &command, as_json),
+        Audit::Verify(command) => {
+            verify_offline(&config, &command, as_json).map_err(|error| not_verified(&error, as_json))
+        }
         Audit::Export(command) => on_runtime(export(config, command, as_json)),
         Audit::Find(command) => on_runtime(find::run(config, *command, as_json)),
         Audit::Prove(command) => on_runtime(prove(config, command, as_json)),
@@ -151,6 +153,7 @@ fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<()
     if pack::is_pack(path) {
         return verify_pack(path, &trust, command, as_json);
     }
+    no_media(command)?;
     let source: Box<dyn Source> = match path.is_dir() {
         true => Box::new(Directory::open(path).map_err(|error| unusable(as_json, error.into()))?),
         false => Box::new(Archive::open(path).map_err(|error| unusable(as_json, error.into()))?),
@@ -158,7 +161,26 @@ fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<()
     run_verification(source.as_ref(), &trust, command, as_json)
 }
 
+/// Nothing was found out, so that the exit code must not be the one of a log that was tampered with.
+fn not_verified(error: &CliError, as_json: bool) -> CliError {
+    if let CliError::Exit(code) = error {
+        return CliError::Exit(*code);
+    }
+    unusable(as_json, Failure::unusable(out::with_causes(error)))
+}
+
+fn no_media(command: &Verify) -> Result<(), CliError> {
+    match command.media {
+        None => Ok(()),
+        Some(_) => Err(CliError::Wrong(
+            "`--media` goes with the proof pack of a recording: a log does not hold media to compare with"
+                .into(),
+        )),
+    }
+}
+
 async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
+    no_media(command)?;
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&command.what).await.map_err(|_| {
         CliError::Wrong(format!(
@@ -205,10 +227,16 @@ fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> R
         std::fs::File::open(path)
             .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source })
     };
+    let since = command.since.as_deref().map(read_note).transpose()?;
     let mut media = command.media.as_deref().map(open).transpose()?.map(std::io::BufReader::new);
     let media = media.as_mut().map(|media| media as &mut dyn std::io::Read);
-    let verified = pack::read(std::io::BufReader::new(open(path)?))
-        .and_then(|pack| pack::verify_pack(&pack, trust, media));
+    let verified = pack::read(std::io::BufReader::new(open(path)?)).and_then(|pack| {
+        let mut report = pack::verify_pack(&pack, trust, media)?;
+        if let Some(since) = &since {
+            report.warnings.extend(pack::goes_on(&pack, trust, since)?);
+        }
+        Ok(report)
+    });
     let report = verified.map_err(|failure| unusable(as_json, failure))?;
     if as_json {
         out::json(&json!({"verdict": "good", "report": report}));

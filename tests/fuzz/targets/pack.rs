@@ -77,11 +77,11 @@ fn put_together_anew(pack: &Pack, by: &mut Unstructured<'_>) -> Result<Option<Pa
     let subject = match by.int_in_range(0..=7)? {
         0 => Subject::Recording(*by.choose(&ids)?),
         1 => Subject::Call(*by.choose(&ids)?),
-        2 => Subject::Absence(vec![*by.choose(&ids)?]),
+        2 => absence(pack, vec![*by.choose(&ids)?]),
         _ => match (pack.manifest.recording, calls.as_slice()) {
             (Some(id), _) => Subject::Recording(id),
             (None, [call]) => Subject::Call(*call),
-            (None, _) => Subject::Absence(calls),
+            (None, _) => absence(pack, calls),
         },
     };
     let mut stretch = pack.stretch.clone();
@@ -118,7 +118,7 @@ fn by_the_holder_of_the_key(mut pack: Pack, by: &mut Unstructured<'_>) -> Result
     }
     let subject = match pack.manifest.recording {
         Some(id) => Subject::Recording(id),
-        None if pack.stretch.is_some() => Subject::Absence(pack.manifest.calls.clone()),
+        None if pack.stretch.is_some() => absence(&pack, pack.manifest.calls.clone()),
         None => Subject::Call(pack.manifest.calls[0]),
     };
     let (stretch, tables, prompts) = (pack.stretch, pack.tables, pack.prompts);
@@ -134,6 +134,10 @@ fn by_the_holder_of_the_key(mut pack: Pack, by: &mut Unstructured<'_>) -> Result
 
 fn read(files: &Files) -> Pack {
     pack::read(Cursor::new(change::zipped(files).expect("names of ours"))).expect("a pack of ours")
+}
+
+fn absence(pack: &Pack, calls: Vec<Uuid>) -> Subject {
+    Subject::Absence { name: pack.manifest.call_id.clone().unwrap_or_default(), calls }
 }
 
 /// All calls and recordings.

@@ -32,6 +32,11 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
         Checkpoint::parse(&pack.checkpoint.text).map_err(|error| Failure::tampered(error.to_string()))?;
     is_named(&head.origin, trust)?;
     let accepted = trust.check(&pack.checkpoint).map_err(distrust)?;
+    if media.is_some() && pack.manifest.kind != Kind::Recording {
+        return Err(Failure::unusable(
+            "media were given, and the pack is about no recording: leave out `--media`",
+        ));
+    }
     let (leaves, details) = proven(pack, &head)?;
     says_what_is_in_it(pack, &head)?;
     let tables = tables(&pack.tables)?;

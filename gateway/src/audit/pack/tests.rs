@@ -7,6 +7,7 @@ use super::super::sample::*;
 use super::super::{Failure, Verdict};
 use super::*;
 use crate::trail::Body;
+use crate::trail::note::SigningKey;
 
 /// A log with two calls that were recorded, and one that was not.
 fn log() -> (Log, Uuid, Uuid) {
@@ -391,6 +392,99 @@ fn a_pack_by_another_key_or_of_another_log_is_refused() {
     // A head of the log before these entries does not prove them.
     pack.checkpoint = head_of(&log.leaves()[..log.drafts.len() - 20], &[&key(1)]);
     assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
+}
+
+#[test]
+fn a_change_of_the_logs_key_is_no_alarm() {
+    let (log, uid, recording) = log();
+    let mut pack = log.recording_pack(uid, recording);
+    let head = |keys: &[&SigningKey]| head_of(&log.leaves(), keys);
+    pack.checkpoint = head(&[&key(2)]);
+    let failure = checked(&pack).unwrap_err();
+    assert_eq!(failure.verdict, Verdict::Unusable, "{failure}");
+    assert!(failure.what.contains(&crate::trail::hex(&key(2).verifier().id())), "{failure}");
+    // The head that hands over.
+    pack.checkpoint = head(&[&key(1), &key(2)]);
+    checked(&pack).unwrap();
+    // Who signs in the name of the key that is trusted, and cannot.
+    let text = pack.checkpoint.text.clone();
+    pack.checkpoint = head(&[&key(2)]);
+    pack.checkpoint.signatures[0].id = key(1).verifier().id();
+    let failure = checked(&pack).unwrap_err();
+    assert_eq!(failure.verdict, Verdict::Tampered, "{failure}");
+    // And who is nobody of the log.
+    pack.checkpoint = Note { signatures: vec![witness(1).sign_note(&text)], text };
+    assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
+}
+
+#[test]
+fn media_are_for_packs_of_recordings() {
+    let (log, uid, _) = log();
+    let call = log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None)));
+    let (other, silent, again) = unrecorded();
+    for pack in [call, other.absence_pack(&[silent, again])] {
+        let failure = verify_pack(&pack, &trust(), Some(&mut media().as_slice())).unwrap_err();
+        assert_eq!(failure.verdict, Verdict::Unusable);
+        assert!(failure.what.contains("no recording"), "{failure}");
+    }
+}
+
+mod since {
+    use super::*;
+
+    fn of(pack: &Pack, size: usize, leaves: &[Vec<u8>]) -> Result<Option<String>, Failure> {
+        goes_on(pack, &trust(), &head_of(&leaves[..size], &[&key(1)]))
+    }
+
+    #[test]
+    fn a_pack_that_is_older_than_the_head_of_its_reader_is_of_no_use() {
+        let (log, uid, again) = unrecorded();
+        let pack = log.absence_pack(&[uid, again]);
+        let mut later = log.clone();
+        later.whole_call("silent");
+        let failure = of(&pack, later.drafts.len(), &later.leaves()).unwrap_err();
+        assert_eq!(failure.verdict, Verdict::Unusable);
+        assert!(failure.what.contains("is older than the head that was given"), "{failure}");
+    }
+
+    #[test]
+    fn a_log_that_was_rewritten_is_found_where_the_pack_has_what_it_takes() {
+        let (log, uid, again) = unrecorded();
+        let leaves = log.leaves();
+        let absence = log.absence_pack(&[uid, again]);
+        let first = place(absence.stretch.as_ref().unwrap().first);
+        let call = log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None)));
+        for size in [first, first + 1, leaves.len() - 1, leaves.len()] {
+            assert_eq!(of(&absence, size, &leaves).unwrap(), None, "{size}");
+            let mut other = leaves.clone();
+            other[first / 2] = other[first].clone();
+            let failure = of(&absence, size, &other).unwrap_err();
+            assert_eq!(failure.verdict, Verdict::Tampered, "{size}: {failure}");
+        }
+        assert!(of(&absence, first - 1, &leaves).unwrap().unwrap().contains("is not proven"));
+        assert_eq!(of(&call, leaves.len(), &leaves).unwrap(), None);
+        let unproven = of(&call, leaves.len() - 1, &leaves).unwrap().unwrap();
+        assert!(unproven.contains("is not proven"), "{unproven}");
+        let mut other = leaves.clone();
+        other.swap(0, 1);
+        assert_eq!(of(&call, leaves.len(), &other).unwrap_err().verdict, Verdict::Tampered);
+    }
+
+    #[test]
+    fn a_head_that_is_not_of_this_log_or_not_signed_by_it_says_nothing() {
+        let (log, uid, _) = log();
+        let pack = log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None)));
+        let verdict = |note: &Note| goes_on(&pack, &trust(), note).unwrap_err().verdict;
+        let note = head_of(&log.leaves(), &[&key(9)]);
+        assert_eq!(verdict(&note), Verdict::Unusable);
+        let mut forged = note;
+        forged.signatures[0].id = key(1).verifier().id();
+        assert_eq!(verdict(&forged), Verdict::Tampered);
+        let text = Checkpoint::new("gateway.example.com/other", 3, [0; 32]).text();
+        assert_eq!(verdict(&Note { signatures: vec![key(1).sign_note(&text)], text }), Verdict::Unusable);
+        let text = String::from("no head\n");
+        assert_eq!(verdict(&Note { signatures: vec![key(1).sign_note(&text)], text }), Verdict::Unusable);
+    }
 }
 
 mod absence {
