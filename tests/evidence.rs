@@ -87,6 +87,15 @@ async fn a_proof_pack_of_a_recording_is_checked_without_the_gateway_and_whatever
         (&json!(id), &json!(true)),
         "{told}"
     );
+    // What does not go with a pack is refused, and not passed over.
+    let newer = gateway.dir.path().join("newer");
+    gateway.open("later", "DE").await;
+    std::fs::write(&newer, gateway.auditor.get("/v1/log/acme/checkpoint").await.body).unwrap();
+    for (option, path) in [("--since", "newer"), ("--since", "nothing"), ("--media", "nothing")] {
+        let path = gateway.dir.path().join(path);
+        let (code, told) = verify(&gateway, &pack.body, &[option, path.to_str().unwrap()]);
+        assert_eq!((code, &told["verdict"]), (2, &json!("unusable")), "{option}: {told}");
+    }
     // Other media are not those that were accepted.
     std::fs::write(&media, b"something else").unwrap();
     assert_eq!(verify(&gateway, &pack.body, &["--media", media.to_str().unwrap()]).0, 1);
@@ -135,6 +144,42 @@ async fn that_a_call_has_no_recording_is_proven_and_not_where_it_has_one() {
     }
     assert_eq!(gateway.recorder.get("/v1/calls/c/proof").await.status, 403);
     assert_eq!(gateway.listener.get(&format!("/v1/recordings/{id}/proof")).await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_ever_meant_a_recorded_call_has_a_recording() {
+    let gateway = Gateway::start().await;
+    let started = gateway.now().checked_sub(jiff::SignedDuration::from_secs(10)).unwrap();
+    let opened = |alias: &str| {
+        json!({
+            "medium": "telephone", "started_at": started, "purposes": ["quality"], "aliases": [alias],
+            "participants": [
+                {"id": "caller", "role": "customer", "location": "US-CA", "languages": ["en"]},
+                {"id": "agent", "role": "agent", "location": "US-CA", "languages": ["en"]},
+            ],
+        })
+    };
+    let end = json!({"type": "call.ended"});
+    gateway.recorder.put("/v1/calls/c-0", &opened("leg-1")).await.expect(201);
+    gateway.prompt("leg-1", &["caller", "agent"]).await;
+    gateway.control("leg-1", "start").await.expect(200);
+    let from = gateway.now();
+    gateway.advance_ms(3_000);
+    gateway.upload("leg-1", "main", Some(from), &wav(2_000)).await.expect(201);
+    gateway.event("leg-1", &end).await.expect(201);
+    gateway.recorder.put("/v1/calls/leg-1", &opened("leg-2")).await.expect(201);
+    gateway.event("leg-1", &end).await.expect(201);
+    // By a second alias of the call whose id was an alias of the one that was recorded, too.
+    for name in ["c-0", "leg-1", "leg-2"] {
+        let path = format!("/v1/calls/{name}/proof?of=no-recording");
+        gateway.auditor.get(&path).await.problem(409, "recording-exists");
+    }
+    gateway.recorder.put("/v1/calls/c-9", &opened("leg-9")).await.expect(201);
+    gateway.event("c-9", &end).await.expect(201);
+    let pack = gateway.auditor.get("/v1/calls/leg-9/proof?of=no-recording").await;
+    let (code, told) = verify(&gateway, &pack.body, &[]);
+    assert_eq!((code, &told["report"]["call_id"]), (0, &json!("leg-9")), "{told}");
+    gateway.auditor.get("/v1/calls/none/proof?of=no-recording").await.problem(404, "unknown-call");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -165,7 +165,7 @@ pub struct Continued {
     pub origin: String,
     /// How many entries it had.
     pub size: u64,
-    /// Its root, in base64.
+    /// Its root, in hexadecimal.
     pub root: String,
 }
 

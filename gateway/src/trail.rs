@@ -10,6 +10,7 @@
 
 mod body;
 mod canonical;
+mod name;
 pub mod note;
 pub mod proof;
 mod saw;
@@ -31,6 +32,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use body::{Body, GapCause, LogCause, Origin, Previous};
+pub use name::LogName;
 pub use saw::{Saw, SawParticipant, reason, recorder_word};
 
 /// The log of acts that belong to no account.

@@ -25,6 +25,8 @@ mod archive;
 mod check;
 mod manifest;
 mod read;
+mod since;
+mod unproven;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +39,8 @@ pub use check::verify_pack;
 pub(super) use manifest::is_asserted;
 pub use manifest::{FORMAT, Kind, Manifest, Said};
 pub use read::{is_pack, read};
+pub use since::goes_on;
+pub(super) use unproven::unproven;
 
 use super::{Details, Witnessed};
 use crate::trail::note::{Checkpoint, CheckpointError, Note};
@@ -96,8 +100,13 @@ pub enum Subject {
     Recording(Uuid),
     /// A call: all of its entries.
     Call(Uuid),
-    /// There is no recording of a call; of all calls that had its name, the first one first.
-    Absence(Vec<Uuid>),
+    /// There is no recording of a call.
+    Absence {
+        /// What the platform calls it: its id, or an alias.
+        name: String,
+        /// All calls that had this name, the first one first.
+        calls: Vec<Uuid>,
+    },
 }
 
 impl Pack {

@@ -20,7 +20,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::pack::{Entry, Kind, Pack, is_asserted};
+use super::pack::{Entry, Kind, Pack, is_asserted, unproven};
 use crate::trail::{Body, Leaf, hex, leaf_hash};
 use html::{Column, Html, code, esc, ticks};
 use story::{Story, accepts};
@@ -93,8 +93,17 @@ impl<'p> Page<'p> {
         match self.pack.manifest.kind {
             Kind::Recording => format!("The recording of call {}", self.call_name()),
             Kind::Call => format!("Call {}", self.call_name()),
-            Kind::Absence => format!("There is no recording of call {}", self.call_name()),
+            Kind::Absence => match self.newest() {
+                Some(at) => format!("No recording of call {}, as of {} UTC", self.call_name(), moment(at)),
+                None => format!("No recording of call {}", self.call_name()),
+            },
         }
+    }
+
+    /// When the newest entry of an absence's stretch was logged.
+    fn newest(&self) -> Option<Timestamp> {
+        let newest = self.pack.stretch.as_ref()?.leaves.last()?;
+        serde_json::from_slice(newest).ok().map(|leaf: Leaf| leaf.at)
     }
 
     fn head(&self, html: &mut Html) {
@@ -162,8 +171,7 @@ impl<'p> Page<'p> {
             (Kind::Call, _) => {
                 let of = |kind: &str| self.leaves.iter().filter(|(_, leaf)| leaf.kind == kind).count();
                 format!(
-                    "All {} entries that the log had of this call when it had {size} entries: {} recordings were \
-                     accepted, {} uploads refused.",
+                    "By the {} entries of this call in this pack, {} recordings were accepted, {} uploads refused.",
                     self.leaves.iter().filter(|(_, leaf)| leaf.call.is_some()).count(),
                     of("recording.accepted"),
                     of("recording.refused")
@@ -261,14 +269,15 @@ impl<'p> Page<'p> {
             }
             fetched += u64::from(matches!(leaf.body, Body::Fetched { recording, .. } if recording == id));
         }
-        let hold = if held { "under a legal hold" } else { "not under a legal hold" };
+        let hold = if held { "under a legal hold" } else { "no legal hold" };
         let times = match fetched {
-            0 => "never handed out".into(),
+            0 => "no hand-out".into(),
             1 => "handed out once".into(),
             fetched => format!("handed out {fetched} times"),
         };
-        let size = self.pack.manifest.size;
-        format!("stored, {hold}, {times} <span class=\"soft\">(when the log had {size} entries)</span>")
+        format!(
+            "in this pack: no deletion, {hold}, {times} <span class=\"soft\">(only the whole log shows that nothing was left out)</span>"
+        )
     }
 
     fn call(&self, html: &mut Html, story: &Story) {
@@ -346,7 +355,7 @@ impl<'p> Page<'p> {
     fn played(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
         html.section(&format!("played-{number}"), &format!("What was played to them{of}"));
         if story.played.is_empty() {
-            html.paragraph("No prompt was reported.").end_section();
+            html.paragraph("No prompt is in this pack.").end_section();
             return;
         }
         let versions: BTreeSet<&str> = story.played.iter().map(|one| one.prompt.version.as_str()).collect();
@@ -403,7 +412,7 @@ impl<'p> Page<'p> {
         html.section(&format!("answers-{number}"), &format!("What they answered{of}"));
         if story.answers.is_empty() {
             html.paragraph(
-                "No answer was reported. Where the law asks for notice alone, staying on the call after the prompt is enough.",
+                "No answer is in this pack. Where the law asks for notice alone, staying on the call after the prompt is enough.",
             );
             html.end_section();
             return;
@@ -576,20 +585,10 @@ impl<'p> Page<'p> {
     fn limits(&self, html: &mut Html) {
         html.section("limits", "What this does not prove");
         html.raw("<ul>\n");
-        let size = self.pack.manifest.size;
         html.raw("<li>That what the platform reported is true. It proves that it was reported then, by whom, and that nobody has changed it since.</li>\n");
-        html.raw(&format!(
-            "<li>Anything that happened after the log had {size} entries: a recording can have been handed out or deleted since.</li>\n"
-        ));
         html.raw("<li>That the operator showed everybody the same log, unless a witness has signed its head too, or you have kept an older head yourself. The check says which.</li>\n");
-        match self.pack.manifest.kind {
-            Kind::Recording => {
-                html.raw("<li>What happened on the call after the recording was accepted, unless it is shown above.</li>\n");
-            }
-            Kind::Call => {}
-            Kind::Absence => {
-                html.raw("<li>That no other call had this name. The pack shows every call that the operator says had it; the names of others are not disclosed.</li>\n");
-            }
+        for what in unproven(self.pack) {
+            html.raw(&format!("<li>{}.</li>\n", esc(&words::sentence(&what))));
         }
         let hidden = self
             .leaves

@@ -36,6 +36,7 @@ pub(crate) fn small_table() -> Arc<Table> {
 /// A log that grows.
 #[derive(Clone)]
 pub(crate) struct Log {
+    pub(crate) origin: String,
     pub(crate) now: Timestamp,
     pub(crate) drafts: Vec<Draft>,
     pub(crate) table: Arc<Table>,
@@ -80,6 +81,7 @@ impl Log {
     pub(crate) fn new() -> Log {
         let table = small_table();
         let mut log = Log {
+            origin: ORIGIN.into(),
             now: "2026-11-20T10:00:00Z".parse().unwrap(),
             drafts: Vec::new(),
             tables: [(table.digest().to_owned(), TABLE.to_owned())].into(),
@@ -428,7 +430,10 @@ impl Log {
             leaves: leaves[first..].to_vec(),
         };
         let parts = Parts { stretch: Some(stretch), ..self.parts(indexes) };
-        self.pack(&Subject::Absence(calls.to_vec()), parts)
+        let opened = self.drafts.iter().find(|draft| draft.call == Some(calls[0])).unwrap();
+        let detail: Value = serde_json::from_str(&opened.detail.as_ref().unwrap().document).unwrap();
+        let name = detail["call"].as_str().unwrap().to_owned();
+        self.pack(&Subject::Absence { name, calls: calls.to_vec() }, parts)
     }
 
     pub(crate) fn leaves(&self) -> Vec<Vec<u8>> {
@@ -437,7 +442,7 @@ impl Log {
 
     /// The log as a gateway exports it.
     pub(crate) fn export(&self) -> Files {
-        let mut files = publish(&self.leaves(), &key(1));
+        let mut files = publish(&self.leaves(), &key_of(&self.origin, 1));
         for (digest, text) in &self.tables {
             let path = super::source::table_path(digest).unwrap();
             files.0.insert(path, text.clone().into_bytes());
@@ -460,7 +465,11 @@ pub(crate) fn media() -> Vec<u8> {
 }
 
 pub(crate) fn key(seed: u8) -> SigningKey {
-    SigningKey::from_seed(ORIGIN, &[seed; 32]).unwrap()
+    key_of(ORIGIN, seed)
+}
+
+pub(crate) fn key_of(origin: &str, seed: u8) -> SigningKey {
+    SigningKey::from_seed(origin, &[seed; 32]).unwrap()
 }
 
 pub(crate) fn witness(seed: u8) -> SigningKey {
@@ -480,7 +489,8 @@ pub(crate) fn edge_of(leaves: &[Vec<u8>]) -> Edge {
 
 pub(crate) fn head_of(leaves: &[Vec<u8>], keys: &[&SigningKey]) -> Note {
     let edge = edge_of(leaves);
-    let text = Checkpoint::new(ORIGIN, edge.size(), edge.root()).text();
+    // A log's key has the log's name.
+    let text = Checkpoint::new(keys[0].name(), edge.size(), edge.root()).text();
     let signatures = keys.iter().map(|key| key.sign_note(&text)).collect();
     Note { text, signatures }
 }

@@ -8,6 +8,7 @@
 
 mod bundle;
 mod crew;
+mod epochs;
 mod heads;
 mod law;
 mod levels;
@@ -25,11 +26,11 @@ use super::decisions::Step;
 use super::source::{Details, Opening, Source, SourceError};
 use super::{Continued, Failure, Report};
 use crate::trail::Leaf;
-use crate::trail::note::Note;
+use crate::trail::hex;
+use crate::trail::note::{Checkpoint, Note};
 use crate::trail::tile::{BundleId, TileId, WIDTH, bundles_of, tiles_of};
 use crate::trail::tree::Hash;
 use crate::trail::trust::Trust;
-use crate::trail::{hex, note::VerifierKey};
 use bundle::{Bundle, Checked};
 use crew::{Crew, Looked, Work, first_of};
 use heads::{Head, Keys};
@@ -58,11 +59,14 @@ pub fn verify(source: &dyn Source, trust: &Trust, options: &Options<'_>) -> Resu
     let head = Head::parse(&source.checkpoint()?)?;
     let origin = head.checkpoint.origin.clone();
     is_named(&origin, trust)?;
-    let since = options.since.clone().map(Head::of).transpose()?;
+    let (since, elsewhere) = match options.since.clone().map(Head::of).transpose()? {
+        Some(head) if head.checkpoint.origin != origin => (None, Some(head)),
+        since => (since, None),
+    };
     let older = source.older_checkpoints()?;
     let older = older.iter().map(|text| Head::parse(text)).collect::<Result<Vec<Head>, _>>()?;
     let sizes = older.iter().chain(&since).map(|head| head.checkpoint.size);
-    let mut reading = Reading::new(source, head.checkpoint.size, sizes, options)?;
+    let mut reading = Reading::new(source, &head.checkpoint, sizes, options)?;
     let (decisions, failure) = std::thread::scope(|scope| {
         let crew = Crew::hire(scope);
         let stopped = reading.run(&crew).err();
@@ -75,6 +79,9 @@ pub fn verify(source: &dyn Source, trust: &Trust, options: &Options<'_>) -> Resu
     let Reading { sequence, tree, tables, details, .. } = reading;
     let root = root_of(&head, &tree)?;
     tiles_above(source, &tree)?;
+    if let Some(head) = &elsewhere {
+        epochs::of_another(head, &origin, sequence.previous().map(|(previous, _)| previous), trust)?;
+    }
     let keys = Keys::of(&origin, &sequence.rotations)?;
     for head in &older {
         heads::older(head, &origin, keys.as_ref(), trust, &tree)?;
@@ -99,7 +106,7 @@ pub fn verify(source: &dyn Source, trust: &Trust, options: &Options<'_>) -> Resu
     let continues = sequence.previous().map(|(previous, _)| Continued {
         origin: previous.origin.clone(),
         size: previous.size,
-        root: previous.root.clone(),
+        root: previous.hash().map(|root| hex(&root)).unwrap_or_default(),
     });
     let (span, calls, law) = (sequence.span(), sequence.opened(), sequence.law.versions.clone());
     let (types, tables) = sequence.into_counts();
@@ -145,17 +152,18 @@ struct Reading<'s> {
 impl<'s> Reading<'s> {
     fn new(
         source: &'s dyn Source,
-        size: u64,
+        head: &Checkpoint,
         sizes: impl Iterator<Item = u64>,
         options: &Options<'s>,
     ) -> Result<Reading<'s>, Failure> {
+        let size = head.size;
         Ok(Reading {
             source,
             size,
             progress: options.progress,
             details_left: source.details()?.peekable(),
             last_detail: None,
-            sequence: Sequence::default(),
+            sequence: Sequence::of(&head.origin),
             tree: Levels::new(sizes.chain([size])),
             tables: Tables::default(),
             details: super::Details::default(),
@@ -416,10 +424,9 @@ pub(crate) fn table(digest: &str, text: &str) -> Result<Arc<Table>, Failure> {
 
 /// Whether the trust file speaks of the log at all.
 pub(crate) fn is_named(origin: &str, trust: &Trust) -> Result<(), Failure> {
-    let names = |key: &VerifierKey| key.name() == origin;
-    match trust.log_keys().any(names) {
-        true => Ok(()),
-        false => Err(Failure::unusable(format!(
+    match trust.keys_of(origin).is_empty() {
+        false => Ok(()),
+        true => Err(Failure::unusable(format!(
             "the trust file does not name the log `{origin}`: get the log's key from somebody whom you trust, and add `log <key>`"
         ))),
     }
@@ -479,8 +486,8 @@ fn warnings(
     }
     if let Some((previous, unknown)) = sequence.previous() {
         warnings.push(format!(
-            "the log goes on from `{}`, of {} entries: verify that too. {unknown} decisions on calls that were opened there were not computed again",
-            previous.origin, previous.size
+            "the log goes on from `{origin}`, of {size} entries: verify an export of that too, which has to end with the root {root}. {unknown} decisions on calls that were opened there were not computed again",
+            origin = previous.origin, size = previous.size, root = previous.hash().map(|root| hex(&root)).unwrap_or_default()
         ));
     }
     let absent = details.committed.saturating_sub(details.present);

@@ -16,7 +16,8 @@ use crate::audit::verify::{Options, verify};
 use crate::audit::{Failure, Report};
 use crate::clock::{Clock, written};
 use crate::config::Config;
-use crate::gate::{About, Form, Live, Sink};
+use crate::gate::{About, Form, Gate, Live, Sink};
+use crate::ledger::Epoch;
 use crate::serve;
 use crate::trail::Actor;
 use crate::trail::note::Note;
@@ -72,7 +73,7 @@ pub(super) struct Verify {
     /// An older signed head that you have kept: the log has to go on from it
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
-    /// The sealed media of the recording that a proof pack is about
+    /// The sealed media of the recording that a proof pack is about; for no other pack, and no log
     #[arg(long, value_name = "FILE")]
     media: Option<PathBuf>,
 }
@@ -116,7 +117,9 @@ pub(super) struct Export {
 
 pub(super) fn run(config: Config, command: Audit, as_json: bool) -> Result<(), CliError> {
     match command {
-        Audit::Verify(command) => verify_offline(&config, &command, as_json),
+        Audit::Verify(command) => {
+            verify_offline(&config, &command, as_json).map_err(|error| not_verified(&error, as_json))
+        }
         Audit::Export(command) => on_runtime(export(config, command, as_json)),
         Audit::Find(command) => on_runtime(find::run(config, *command, as_json)),
         Audit::Prove(command) => on_runtime(prove(config, command, as_json)),
@@ -150,6 +153,7 @@ fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<()
     if pack::is_pack(path) {
         return verify_pack(path, &trust, command, as_json);
     }
+    no_media(command)?;
     let source: Box<dyn Source> = match path.is_dir() {
         true => Box::new(Directory::open(path).map_err(|error| unusable(as_json, error.into()))?),
         false => Box::new(Archive::open(path).map_err(|error| unusable(as_json, error.into()))?),
@@ -157,7 +161,26 @@ fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<()
     run_verification(source.as_ref(), &trust, command, as_json)
 }
 
+/// Nothing was found out, so that the exit code must not be the one of a log that was tampered with.
+fn not_verified(error: &CliError, as_json: bool) -> CliError {
+    if let CliError::Exit(code) = error {
+        return CliError::Exit(*code);
+    }
+    unusable(as_json, Failure::unusable(out::with_causes(error)))
+}
+
+fn no_media(command: &Verify) -> Result<(), CliError> {
+    match command.media {
+        None => Ok(()),
+        Some(_) => Err(CliError::Wrong(
+            "`--media` goes with the proof pack of a recording: a log does not hold media to compare with"
+                .into(),
+        )),
+    }
+}
+
 async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
+    no_media(command)?;
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&command.what).await.map_err(|_| {
         CliError::Wrong(format!(
@@ -171,7 +194,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
     })?;
     let trust = match &command.trust {
         Some(path) => read_trust(path)?,
-        None => own_trust(&config, &gate.secrets.log, &at)?,
+        None => own_trust(&config, &gate, &at).await?,
     };
     let live = Live::new(&gate.ledger, head).await.map_err(crate::gate::Fault::from)?;
     let verified = tokio::task::block_in_place(|| run_verification(&live, &trust, command, as_json));
@@ -204,10 +227,16 @@ fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> R
         std::fs::File::open(path)
             .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source })
     };
+    let since = command.since.as_deref().map(read_note).transpose()?;
     let mut media = command.media.as_deref().map(open).transpose()?.map(std::io::BufReader::new);
     let media = media.as_mut().map(|media| media as &mut dyn std::io::Read);
-    let verified = pack::read(std::io::BufReader::new(open(path)?))
-        .and_then(|pack| pack::verify_pack(&pack, trust, media));
+    let verified = pack::read(std::io::BufReader::new(open(path)?)).and_then(|pack| {
+        let mut report = pack::verify_pack(&pack, trust, media)?;
+        if let Some(since) = &since {
+            report.warnings.extend(pack::goes_on(&pack, trust, since)?);
+        }
+        Ok(report)
+    });
     let report = verified.map_err(|failure| unusable(as_json, failure))?;
     if as_json {
         out::json(&json!({"verdict": "good", "report": report}));
@@ -217,12 +246,16 @@ fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> R
         "good: {} entries stand in {} with {} entries; {} decisions computed again",
         report.entries, report.origin, report.size, report.decisions
     ));
-    out::line(match (&report.recording, &report.call_id) {
-        (Some(recording), _) => format!("about the recording {recording}"),
-        (None, Some(call)) => format!("about the call {call}"),
-        (None, None) => "about a call whose name is not disclosed".into(),
+    let call = match &report.call_id {
+        Some(call) => format!("the call {}", out::plain(call)),
+        None => "a call whose name is not disclosed".into(),
+    };
+    out::line(match (report.kind, &report.recording) {
+        (pack::Kind::Recording, Some(recording)) => format!("about the recording {recording} of {call}"),
+        (pack::Kind::Absence, _) => format!("{call} has no recording in the log up to there"),
+        (pack::Kind::Recording | pack::Kind::Call, _) => format!("about {call}"),
     });
-    report.warnings.iter().for_each(|warning| out::line(format!("warning: {warning}")));
+    report.warnings.iter().for_each(|warning| out::line(format!("warning: {}", out::plain(warning))));
     Ok(())
 }
 
@@ -268,6 +301,12 @@ fn tell(report: &Report, as_json: bool) {
     }
     if let Some((from, until)) = report.span {
         out::line(format!("logged from {} to {}", written(from), written(until)));
+    }
+    if let Some(previous) = &report.continues {
+        out::line(format!(
+            "goes on from {} entries of {}, root {}",
+            previous.size, previous.origin, previous.root
+        ));
     }
     out::line(format!("{} calls, {} decisions computed again", report.calls, report.decisions));
     for warning in &report.warnings {
@@ -315,7 +354,7 @@ async fn export(config: Config, command: Export, as_json: bool) -> Result<(), Cl
 async fn key(config: Config, log: String) -> Result<(), CliError> {
     let gate = serve::gate(&config, Clock::system()).await?;
     let at = gate.epoch(&log).await?;
-    let trust = own_trust(&config, &gate.secrets.log, &at)?;
+    let trust = own_trust(&config, &gate, &at).await?;
     out::line(trust.to_string().trim_end());
     gate.ledger.close().await;
     Ok(())
@@ -333,17 +372,20 @@ async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The gateway's own key, and the witnesses that are configured: all of them have to cosign.
-fn own_trust(
-    config: &Config,
-    keys: &crate::secrets::LogKeys,
-    at: &crate::ledger::Epoch,
-) -> Result<Trust, CliError> {
+/// The key that the gateway signed this epoch with, and the witnesses that are configured: all of them
+/// have to cosign.
+async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, CliError> {
     let name = match &config.log_name {
         Some(name) => name.clone(),
-        None => keys.default_name().map_err(serve::ServeError::from)?,
+        None => gate.secrets.log.default_name().map_err(serve::ServeError::from)?,
     };
-    let key = crate::notary::verifier(&name, at, &keys.current()).map_err(serve::ServeError::from)?;
+    let key = gate.key_of(at, &name).await?.ok_or_else(|| {
+        CliError::Wrong(format!(
+            "epoch {} of the log `{}` was signed with a key that was retired, and no entry that names it is left; \
+             use the trust file that was given out then",
+            at.epoch, at.log
+        ))
+    })?;
     let mut text = format!("log {key}\n");
     for witness in &config.witness {
         text.push_str(&format!("witness {} {}\n", witness.name, witness.key));

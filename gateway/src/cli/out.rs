@@ -9,6 +9,11 @@ pub(super) fn line(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
 }
 
+/// Text from elsewhere, which cannot pass itself off as a line of ours.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// Prints a JSON document.
 pub(super) fn json(value: &Value) {
     line(serde_json::to_string_pretty(value).unwrap_or_default());
@@ -21,7 +26,12 @@ pub(super) fn say(as_json: bool, value: &Value, words: impl FnOnce() -> String) 
 
 /// Prints an error with its causes.
 pub(super) fn error(error: &dyn std::error::Error) {
-    let mut text = format!("error: {error}");
+    let _ = writeln!(std::io::stderr().lock(), "error: {}", with_causes(error));
+}
+
+/// An error with its causes, in one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
@@ -31,7 +41,7 @@ pub(super) fn error(error: &dyn std::error::Error) {
         }
         source = cause.source();
     }
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    text
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses which.

@@ -71,7 +71,7 @@ impl Gate {
         let (of, recording) = match &subject {
             Subject::Recording(id) => (None, Some(*id)),
             Subject::Call(uid) => (Some(*uid), None),
-            Subject::Absence(uids) => (uids.first().copied(), None),
+            Subject::Absence { calls, .. } => (calls.first().copied(), None),
         };
         self.handed_out(actor, account, "proof-pack", of, recording).await?;
         let mut parts = Parts::default();
@@ -102,7 +102,7 @@ impl Gate {
                 let row = self.ledger.recording(account, *id).await?;
                 parts.envelope = row.and_then(|row| row.envelope);
             }
-            Subject::Absence(_) => {
+            Subject::Absence { .. } => {
                 let opened = related.rows.iter().find(|row| row.epoch == related.head.at.epoch);
                 let opened = opened.ok_or_else(|| not_covered(&first.id))?;
                 let first = u64::try_from(opened.seq).unwrap_or(0);
@@ -233,22 +233,30 @@ impl Gate {
                 Ok((vec![call], Subject::Call(uid)))
             }
             About::NoRecording(name) => {
-                let newest =
-                    self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
-                let calls = self.ledger.calls_named(account, &newest.id).await?;
+                let calls = self.ledger.calls_named(account, name).await?;
                 let mut uids = Vec::with_capacity(calls.len());
                 for call in &calls {
-                    let uid = parse_id(&call.uid)?;
-                    if self.ledger.has_recordings(uid).await? {
-                        return Err(Fault::conflict(
-                            "recording-exists",
-                            "a recording of this call was accepted: prove that one, or the call",
-                        ));
+                    uids.push(parse_id(&call.uid)?);
+                    self.is_unrecorded(call).await?;
+                    // An alias stands for a call, whose id may have been opened more than once.
+                    if call.id != name {
+                        for same in &self.ledger.calls_named(account, &call.id).await? {
+                            self.is_unrecorded(same).await?;
+                        }
                     }
-                    uids.push(uid);
                 }
-                Ok((calls, Subject::Absence(uids)))
+                Ok((calls, Subject::Absence { name: name.into(), calls: uids }))
             }
+        }
+    }
+
+    async fn is_unrecorded(&self, call: &CallRow) -> Result<(), Fault> {
+        match self.ledger.has_recordings(parse_id(&call.uid)?).await? {
+            false => Ok(()),
+            true => Err(Fault::conflict(
+                "recording-exists",
+                "a recording of a call that had this name was accepted: prove that one, or the call",
+            )),
         }
     }
 

@@ -2,10 +2,11 @@
 
 use super::{Fault, FaultKind, Gate};
 use crate::anchoring::WITNESS;
-use crate::ledger::Epoch;
+use crate::ledger::{Epoch, Question};
 use crate::notary::{NotaryError, Proofs, SignedHead};
-use crate::trail::note::{Checkpoint, Note, Signature};
+use crate::trail::note::{Checkpoint, Note, Signature, VerifierKey};
 use crate::trail::tile::{self, BundleId, TileId, WIDTH};
+use crate::trail::{Body, Leaf, SYSTEM_LOG};
 
 /// A piece of a log.
 #[derive(Debug)]
@@ -130,6 +131,48 @@ impl Gate {
         Ok(Some(SignedHead { at: at.clone(), size, note }))
     }
 
+    /// The public key that the last head of an epoch was signed with: the one in use, or, of one that has
+    /// ended, one that was retired since. None where the entries that name that are gone.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails, or `name` cannot stand in a signature.
+    pub async fn key_of(&self, at: &Epoch, name: &str) -> Result<Option<VerifierKey>, Fault> {
+        let current = crate::notary::verifier(name, at, &self.secrets.log.current())?;
+        let ended = self.ledger.closed_logs(&at.log).await?.into_iter().any(|row| row.epoch == at.epoch);
+        let Some(head) = self.stored_head(at).await?.filter(|_| ended) else { return Ok(Some(current)) };
+        if head.note.verified_by(std::slice::from_ref(&current)).is_ok() {
+            return Ok(Some(current));
+        }
+        let origin = Checkpoint::parse(&head.note.text)
+            .map_err(|_| Fault::damaged("a signed head cannot be read"))?
+            .origin;
+        // Every log names every key, so one that was dropped is no loss.
+        for log in [&at.log, SYSTEM_LOG] {
+            let question = Question {
+                log: log.to_owned(),
+                types: vec!["log.key-rotated".into()],
+                ..Question::default()
+            };
+            for row in self.ledger.entries(&question, ROTATIONS).await? {
+                let Ok(Leaf { body: Body::LogKey { key, retired }, .. }) = serde_json::from_slice(&row.leaf)
+                else {
+                    continue;
+                };
+                for key in [retired, key] {
+                    let Some(key) = VerifierKey::parse(&key).ok().and_then(|key| key.named(&origin).ok())
+                    else {
+                        continue;
+                    };
+                    if head.note.verified_by(std::slice::from_ref(&key)).is_ok() {
+                        return Ok(Some(key));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
     async fn cosigned(&self, mut head: SignedHead) -> Result<SignedHead, Fault> {
         let size = i64::try_from(head.size).unwrap_or(i64::MAX);
         for anchor in self.ledger.anchors(&head.at).await? {
@@ -195,3 +238,6 @@ impl From<NotaryError> for Fault {
 /// How long ago a cosignature may be for its head to be published instead of the newest, in
 /// milliseconds.
 const WITNESSED_MS: i64 = 600_000;
+
+/// How many changes of the key are looked at.
+const ROTATIONS: u32 = 1_000;

@@ -123,10 +123,18 @@ impl Ledger {
         )?)
     }
 
-    /// Every call of this id, the oldest first.
-    pub async fn calls_named(&self, account: &str, id: &str) -> Result<Vec<CallRow>, LedgerError> {
-        let sql = "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE account = ? AND id = ? ORDER BY opened_at, uid";
-        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, sought(id))?)
+    /// Every call that ever had this name, as its id or as an alias, the oldest first. Which calls had
+    /// an alias stands in what opened them alone: every call of the account is looked at.
+    pub async fn calls_named(&self, account: &str, name: &str) -> Result<Vec<CallRow>, LedgerError> {
+        let sql = self.dialect().pick(
+            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE account = ? AND (id = ? OR \
+             EXISTS (SELECT 1 FROM json_each(body, '$.aliases') WHERE value = ?)) ORDER BY opened_at, uid",
+            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE account = ? AND (id = ? OR \
+             EXISTS (SELECT 1 FROM json_array_elements_text(CAST(body AS json) -> 'aliases') AS alias WHERE alias = ?)) \
+             ORDER BY opened_at, uid",
+        );
+        let name = sought(name);
+        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, name, name)?)
     }
 
     /// Whether a recording of a call was ever accepted.

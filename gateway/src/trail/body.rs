@@ -8,7 +8,8 @@ use policy::{Code, Control, Event, Joined, Opened, Place, What};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Actor, Saw, is_false, with_millis};
+use super::tree::Hash;
+use super::{Actor, Saw, canonical, is_false, with_millis};
 
 /// What happened, by type.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -323,6 +324,14 @@ pub struct Previous {
     pub size: u64,
     /// Its root, in base64.
     pub root: String,
+}
+
+impl Previous {
+    /// Its root; none where that is no root.
+    #[must_use]
+    pub fn hash(&self) -> Option<Hash> {
+        canonical::hash(&self.root)
+    }
 }
 
 impl Body {

@@ -11,6 +11,9 @@
 //!
 //! It does not know what time it is: how old a cosignature may be is the caller's question.
 //!
+//! A log's key speaks for every epoch of that log (`…/acme`, `…/acme.2`), so that nobody needs another
+//! file at each of them. Where the file names an epoch itself, it alone speaks for that one.
+//!
 //! Invariant: everything that a group or the quorum names was defined on an earlier line, and counts
 //! in one way only.
 
@@ -23,6 +26,7 @@ use std::fmt;
 pub use parse::LineFault;
 
 use super::note::{Checkpoint, CheckpointError, KeyKind, Note, NoteError, VerifierKey};
+use super::{LogName, hex};
 
 /// Whom an auditor trusts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,6 +88,30 @@ impl Trust {
         self.logs.iter().map(|log| &log.key)
     }
 
+    /// The keys that speak for the log of this origin, under its name.
+    #[must_use]
+    pub fn keys_of(&self, origin: &str) -> Vec<VerifierKey> {
+        let named: Vec<VerifierKey> = self.log_keys().filter(|key| key.name() == origin).cloned().collect();
+        if !named.is_empty() {
+            return named;
+        }
+        let base = LogName::of(origin).base;
+        let of_log = self.log_keys().filter(|key| LogName::of(key.name()).base == base);
+        of_log.filter_map(|key| key.named(origin).ok()).collect()
+    }
+
+    /// The same trust, where the keys of one log speak for another of the same gateway, too.
+    #[must_use]
+    pub fn extended(&self, from: &str, to: &str) -> Trust {
+        let (from_gateway, to_gateway) = (LogName::of(from).gateway(), LogName::of(to).gateway());
+        let mut trust = self.clone();
+        if from_gateway.is_some() && from_gateway == to_gateway && self.keys_of(to).is_empty() {
+            let keys = self.keys_of(from).into_iter().filter_map(|key| key.named(to).ok());
+            trust.logs.extend(keys.map(|key| Log { key, url: None }));
+        }
+        trust
+    }
+
     /// The witnesses.
     #[must_use]
     pub fn witnesses(&self) -> &[Witness] {
@@ -97,24 +125,29 @@ impl Trust {
     /// [`TrustError`] where it is not, or where any signature that names a trusted key fails.
     pub fn check(&self, note: &Note) -> Result<Accepted, TrustError> {
         let checkpoint = Checkpoint::parse(&note.text)?;
-        let keys: Vec<VerifierKey> =
-            self.log_keys().chain(self.witnesses.iter().map(|witness| &witness.key)).cloned().collect();
         // A log's key speaks for the log of its own name alone.
-        let speaks = |key: &VerifierKey| key.kind() == KeyKind::Log && key.name() == checkpoint.origin;
-        if !keys.iter().any(speaks) {
+        let mut keys = self.keys_of(&checkpoint.origin);
+        let of_log = keys.len();
+        if of_log == 0 {
             return Err(TrustError::UnknownLog { origin: checkpoint.origin });
         }
+        keys.extend(self.witnesses.iter().map(|witness| witness.key.clone()));
         let mut cosigned = vec![None; self.witnesses.len()];
         let mut signed_by = Vec::new();
-        for verified in note.verified_by(&keys)? {
-            let witness = verified.key.checked_sub(self.logs.len()).and_then(|w| cosigned.get_mut(w));
+        let verified = match note.verified_by(&keys) {
+            Ok(verified) => verified,
+            Err(NoteError::Unsigned) => return Err(unsigned(note, checkpoint.origin)),
+            Err(error) => return Err(error.into()),
+        };
+        for verified in verified {
+            let witness = verified.key.checked_sub(of_log).and_then(|w| cosigned.get_mut(w));
             match witness {
                 Some(time) => *time = verified.time,
-                None => signed_by.extend(keys.get(verified.key).filter(|key| speaks(key)).cloned()),
+                None => signed_by.extend(keys.get(verified.key).cloned()),
             }
         }
         if signed_by.is_empty() {
-            return Err(TrustError::NotByLog { origin: checkpoint.origin });
+            return Err(unsigned(note, checkpoint.origin));
         }
         if !self.suffices(&cosigned) {
             let quorum = self.quorum.map(|quorum| self.name(quorum).to_owned()).unwrap_or_default();
@@ -142,6 +175,14 @@ impl Trust {
             Member::Group(index) => self.groups.get(index).map(|group| group.name.as_str()),
         }
         .unwrap_or_default()
+    }
+}
+
+/// Why nobody who is trusted has signed.
+fn unsigned(note: &Note, origin: String) -> TrustError {
+    match note.signatures.iter().find(|signature| signature.name == origin) {
+        Some(signature) => TrustError::OtherKey { origin, id: hex(&signature.id) },
+        None => TrustError::NotByLog { origin },
     }
 }
 
@@ -255,6 +296,18 @@ pub enum TrustError {
     NotByLog {
         /// The log's origin.
         origin: String,
+    },
+    /// A key of the log that is not in the file has signed it.
+    #[error(
+        "the head of `{origin}` is signed with the key {id}, which the trust policy does not name for it: somebody else has signed \
+         it, or the log had another key then; get the file that `consent-gateway audit key` prints for this log from somebody whom \
+         you trust"
+    )]
+    OtherKey {
+        /// The log's origin.
+        origin: String,
+        /// The key's id, in hexadecimal.
+        id: String,
     },
     /// Too few witnesses have seen it.
     #[error("the quorum `{quorum}` has not seen this checkpoint: {found} of the trusted witnesses have")]

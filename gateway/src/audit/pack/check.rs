@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use policy::{Table, What};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::manifest::made_by;
+use super::unproven::relied_on;
 use super::{Entry, Kind, Manifest, Pack, PackReport, Stretch};
 use crate::audit::decisions::Replay;
 use crate::audit::source::Opening;
@@ -30,6 +32,11 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
         Checkpoint::parse(&pack.checkpoint.text).map_err(|error| Failure::tampered(error.to_string()))?;
     is_named(&head.origin, trust)?;
     let accepted = trust.check(&pack.checkpoint).map_err(distrust)?;
+    if media.is_some() && pack.manifest.kind != Kind::Recording {
+        return Err(Failure::unusable(
+            "media were given, and the pack is about no recording: leave out `--media`",
+        ));
+    }
     let (leaves, details) = proven(pack, &head)?;
     says_what_is_in_it(pack, &head)?;
     let tables = tables(&pack.tables)?;
@@ -40,6 +47,7 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     }
     belongs(pack, &leaves)?;
     prompts(pack, &leaves, &mut warnings)?;
+    grants(&leaves)?;
     let (mut media_is_there, mut envelope_is_there) = (false, false);
     match pack.manifest.kind {
         Kind::Recording => {
@@ -57,17 +65,11 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
             if !envelope_is_there {
                 warnings.push("the envelope is not in the pack".into());
             }
-            warnings
-                .push(format!("what happened after the log had {} entries is not in the pack", head.size));
         }
-        Kind::Call => {
-            warnings.push(format!(
-                "what happened on the call after the log had {} entries is not in the pack",
-                head.size
-            ));
-        }
+        Kind::Call => {}
         Kind::Absence => absent(pack, &head, &leaves)?,
     }
+    warnings.extend(super::unproven(pack));
     let page = is_page(pack, &mut warnings)?;
     if accepted.witnesses.is_empty() {
         warnings.push(
@@ -132,6 +134,9 @@ fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
     if said.format != super::manifest::FORMAT {
         return Err(Failure::unusable(format!("this program does not know the format `{}`", said.format)));
     }
+    if !is_of_account(&head.origin, &said.account) {
+        return Err(Failure::tampered("`pack.json` names another account than the one whose log this is"));
+    }
     let subject =
         said.subject().ok_or_else(|| Failure::tampered("`pack.json` does not say what the pack is about"))?;
     let computed =
@@ -140,6 +145,13 @@ fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
         return Err(Failure::tampered("`pack.json` says something else than the entries"));
     }
     Ok(())
+}
+
+/// Whether a log is that of an account: its name ends with the account, and with the number of the
+/// epoch behind a dot where that is not the first. No account has a dot.
+fn is_of_account(origin: &str, account: &str) -> bool {
+    let log = origin.rsplit('/').next().unwrap_or_default();
+    log.split_once('.').map_or(log, |(name, _)| name) == account
 }
 
 fn tables(texts: &BTreeMap<String, String>) -> Result<BTreeMap<String, Arc<Table>>, Failure> {
@@ -254,6 +266,33 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
     Ok(())
 }
 
+/// Consent that was given before is relied on as it was registered, as far as that is there.
+fn grants(leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
+    let mut registered: BTreeMap<Uuid, (Timestamp, Option<Timestamp>)> = BTreeMap::new();
+    let mut withdrawn = BTreeSet::new();
+    for (index, leaf) in leaves {
+        if let Body::Grant { grant, from, until } = leaf.body {
+            registered.insert(grant, (from, until));
+        }
+        if let Body::GrantWithdrawn { grant } = leaf.body {
+            withdrawn.insert(grant);
+        }
+        for grant in relied_on(leaf) {
+            let Ok(uid) = grant.grant.parse::<Uuid>() else { continue };
+            if withdrawn.contains(&uid) {
+                return Err(
+                    Failure::tampered("somebody relies on a consent grant that was withdrawn").at(*index)
+                );
+            }
+            if registered.get(&uid).is_some_and(|terms| *terms != (grant.from, grant.until)) {
+                let what = "a consent grant is said to hold at another time than was registered";
+                return Err(Failure::tampered(what).at(*index));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn acceptance<'l>(pack: &Pack, leaves: &'l BTreeMap<u64, Leaf>) -> Result<(u64, &'l Leaf), Failure> {
     let accepts = |leaf: &Leaf| matches!(&leaf.body, Body::Accepted { recording, .. } if Some(*recording) == pack.manifest.recording);
     let accepted = leaves.iter().find(|(_, leaf)| accepts(leaf));
@@ -319,8 +358,8 @@ fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Resul
         let index = opened(uid).filter(|index| index >= first);
         let index =
             index.ok_or_else(|| Failure::incomplete("the stretch begins after the call was opened"))?;
-        let name = super::manifest::name_of(*uid, &pack.entries);
-        if name.is_none() || name != pack.manifest.call_id {
+        let names = super::manifest::names_of(*uid, &pack.entries);
+        if pack.manifest.call_id.as_ref().is_none_or(|name| !names.contains(name)) {
             return Err(Failure::incomplete("which call it opens is not disclosed, or is another").at(index));
         }
     }

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use policy::What;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Entry, Stretch, Subject};
@@ -26,7 +27,7 @@ pub struct Manifest {
     pub size: u64,
     /// The gateway's ids of the call, or of all calls that had its name.
     pub calls: Vec<Uuid>,
-    /// What the platform calls it, where that is disclosed.
+    /// What the platform calls it, where that is disclosed: its id, or for an absence an alias too.
     pub call_id: Option<String>,
     /// The recording.
     pub recording: Option<Uuid>,
@@ -86,7 +87,13 @@ impl Manifest {
         let (kind, calls, recording) = match subject {
             Subject::Recording(id) => (Kind::Recording, call_of(*id, &leaves), Some(*id)),
             Subject::Call(uid) => (Kind::Call, vec![*uid], None),
-            Subject::Absence(uids) => (Kind::Absence, uids.clone(), None),
+            Subject::Absence { calls, .. } => (Kind::Absence, calls.clone(), None),
+        };
+        let call_id = match subject {
+            Subject::Absence { name, .. } => Some(name.clone()),
+            Subject::Recording(_) | Subject::Call(_) => {
+                calls.first().and_then(|uid| names_of(*uid, entries).into_iter().next())
+            }
         };
         let (asserted, did) = leaves.iter().partition::<Vec<_>, _>(|(_, leaf)| is_asserted(&leaf.body));
         let said = |leaves: Vec<&(u64, Leaf)>| leaves.into_iter().map(Said::of).collect();
@@ -96,8 +103,8 @@ impl Manifest {
             account: account.into(),
             origin: head.origin.clone(),
             size: head.size,
-            call_id: calls.last().and_then(|uid| name_of(*uid, entries)),
             calls,
+            call_id,
             recording,
             indices: entries.iter().map(|entry| entry.index).collect(),
             whole_from: stretch.map(|stretch| stretch.first),
@@ -113,7 +120,9 @@ impl Manifest {
         match (self.kind, self.calls.as_slice(), self.recording) {
             (Kind::Recording, [_], Some(id)) => Some(Subject::Recording(id)),
             (Kind::Call, [uid], None) => Some(Subject::Call(*uid)),
-            (Kind::Absence, [_, ..], None) => Some(Subject::Absence(self.calls.clone())),
+            (Kind::Absence, [_, ..], None) => {
+                Some(Subject::Absence { name: self.call_id.clone()?, calls: self.calls.clone() })
+            }
             _ => None,
         }
     }
@@ -126,16 +135,19 @@ impl Said {
     }
 }
 
-/// What the platform calls a call, as the detail of its opening says.
-pub(super) fn name_of(uid: Uuid, entries: &[Entry]) -> Option<String> {
+/// What the platform calls a call, as the detail of its opening says: its id, and its aliases.
+pub(super) fn names_of(uid: Uuid, entries: &[Entry]) -> Vec<String> {
     let opens = |entry: &&Entry| {
         entry.read().is_some_and(|leaf| leaf.call == Some(uid) && matches!(leaf.body, Body::Opened { .. }))
     };
-    Some(entries.iter().find(opens)?.document()?.get("call")?.as_str()?.to_owned())
+    let document = entries.iter().find(opens).and_then(Entry::document).unwrap_or_default();
+    let Some(id) = document.get("call").and_then(Value::as_str) else { return Vec::new() };
+    let aliases = document.get("aliases").and_then(Value::as_array).into_iter().flatten();
+    [id].into_iter().chain(aliases.filter_map(Value::as_str)).map(ToOwned::to_owned).collect()
 }
 
 /// Whether an entry is somebody's word, and not the gateway's own act.
-pub(in crate::audit) fn is_asserted(body: &Body) -> bool {
+pub(in super::super) fn is_asserted(body: &Body) -> bool {
     if let Body::Event { facts, .. } = body {
         return !matches!(facts.what, What::Control(_) | What::Gap);
     }

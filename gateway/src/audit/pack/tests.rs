@@ -7,6 +7,7 @@ use super::super::sample::*;
 use super::super::{Failure, Verdict};
 use super::*;
 use crate::trail::Body;
+use crate::trail::note::SigningKey;
 
 /// A log with two calls that were recorded, and one that was not.
 fn log() -> (Log, Uuid, Uuid) {
@@ -69,7 +70,7 @@ fn a_pack_of_a_recording_is_read_back_and_good() {
     assert_eq!(report.decisions, log.drafts.iter().filter(|draft| draft.call == Some(uid)).count() as u64);
     assert_eq!(report.entries, report.decisions + 2);
     assert!(report.media && report.envelope && report.page);
-    assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
+    assert_eq!(report.warnings.len(), 3, "{:?}", report.warnings);
     // The same pack is the same bytes.
     assert_eq!(written(&pack), written(&pack));
 }
@@ -282,6 +283,70 @@ fn a_prompt_is_what_was_registered() {
     assert!(report.warnings.iter().any(|warning| warning.contains("what was played is not verified")));
 }
 
+/// What a pack is warned of, and that its page says the same.
+fn warned(pack: &Pack) -> Vec<String> {
+    let told = crate::audit::page::page(pack);
+    for warning in &super::unproven(pack) {
+        assert!(told.contains(&warning.chars().skip(1).collect::<String>()), "{warning}");
+    }
+    checked(pack).unwrap().warnings
+}
+
+fn says(warnings: &[String], words: &[&str]) {
+    let said = warnings.iter().any(|warning| words.iter().all(|words| warning.contains(words)));
+    assert!(said, "{words:?}: {warnings:?}");
+}
+
+#[test]
+fn what_can_have_been_left_out_of_a_pack_is_said() {
+    let (log, uid, recording) = log();
+    let whole = log.entries_of(uid, Some(recording));
+    let last = *whole.iter().rfind(|index| log.drafts[**index].call == Some(uid)).unwrap();
+    let up_to = format!("up to entry {last}, of ");
+    says(&warned(&log.recording_pack(uid, recording)), &[&up_to, "with its end", "only the whole log shows"]);
+    // The tail, with the acceptance, and the fetch behind it.
+    let cut: Vec<usize> =
+        whole.into_iter().filter(|index| *index < last && log.drafts[*index].kind != "call.ended").collect();
+    let cut = log.pack(&Subject::Call(uid), log.parts(cut));
+    says(&warned(&cut), &["without its end", "hand-outs, holds, a deletion"]);
+    let told = crate::audit::page::page(&cut);
+    for never in ["that the log had of this call", "never handed out", "No answer was reported"] {
+        assert!(!told.contains(never), "{never}");
+    }
+}
+
+#[test]
+fn a_grant_that_is_relied_on_is_shown_to_be_registered_or_said_not_to_be() {
+    let mut log = Log::new();
+    let grant = log.grant();
+    let registered = log.drafts.len() - 1;
+    log.tick(10);
+    let uid = log.open_with("c", Some(grant));
+    let with = |indexes: &[usize]| {
+        let all = log.entries_of(uid, None).into_iter().chain(indexes.iter().copied());
+        log.pack(&Subject::Call(uid), log.parts(all))
+    };
+    let missing = ["the registration of 1 consent grant is not in the pack"];
+    says(&warned(&with(&[])), &missing);
+    let warnings = warned(&with(&[registered]));
+    assert!(!warnings.iter().any(|warning| warning.contains(missing[0])), "{warnings:?}");
+    says(&warnings, &["in force then", "2 credentials, 1 consent grant and 1 table"]);
+    // Registered for another time, or withdrawn before.
+    let mut other = log.clone();
+    other.drafts.truncate(registered);
+    let body = Body::Grant { grant, from: other.now, until: Some(other.now) };
+    other.entry(&counsel(), body, None);
+    other.drafts.extend(log.drafts[registered + 1..].iter().cloned());
+    let all = other.entries_of(uid, None).into_iter().chain([registered]);
+    let failure = checked(&other.pack(&Subject::Call(uid), other.parts(all))).unwrap_err();
+    assert!(failure.what.contains("at another time than was registered"), "{failure}");
+    let withdrawn = other.entry(&counsel(), Body::GrantWithdrawn { grant }, None);
+    other.drafts.swap(registered, usize::try_from(withdrawn).unwrap());
+    let all = other.entries_of(uid, None).into_iter().chain([registered]);
+    let failure = checked(&other.pack(&Subject::Call(uid), other.parts(all))).unwrap_err();
+    assert!(failure.what.contains("that was withdrawn"), "{failure}");
+}
+
 #[test]
 fn the_manifest_and_the_page_say_nothing_but_what_the_entries_say() {
     let (log, uid, recording) = log();
@@ -293,7 +358,7 @@ fn the_manifest_and_the_page_say_nothing_but_what_the_entries_say() {
     };
     let something_else = "something else than the entries";
     assert!(forged(&|pack| pack.manifest.call_id = Some("c-18".into())).contains(something_else));
-    assert!(forged(&|pack| pack.manifest.account = "other".into()).contains("`envelope.json`"));
+    assert!(forged(&|pack| pack.manifest.account = "other".into()).contains("another account"));
     assert!(forged(&|pack| drop(pack.manifest.did.pop())).contains(something_else));
     assert!(forged(&|pack| pack.manifest.asserted.swap(0, 1)).contains(something_else));
     assert!(forged(&|pack| pack.manifest.size += 1).contains(something_else));
@@ -308,18 +373,126 @@ fn the_manifest_and_the_page_say_nothing_but_what_the_entries_say() {
 }
 
 #[test]
+fn a_pack_is_of_the_account_whose_log_it_is() {
+    let (log, uid, _) = log();
+    let mut pack = log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None)));
+    for account in ["other", "", "acme.2", "gateway.example.com/acme", "acm"] {
+        pack.manifest.account = account.into();
+        let failure = checked(&pack).unwrap_err();
+        assert!(failure.what.contains("another account"), "{account}: {failure}");
+    }
+}
+
+#[test]
 fn a_pack_by_another_key_or_of_another_log_is_refused() {
     let (log, uid, recording) = log();
     let mut pack = log.recording_pack(uid, recording);
     pack.checkpoint = head_of(&log.leaves(), &[&key(9)]);
-    assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
+    assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Unusable);
     // A head of the log before these entries does not prove them.
     pack.checkpoint = head_of(&log.leaves()[..log.drafts.len() - 20], &[&key(1)]);
     assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
 }
 
+#[test]
+fn a_change_of_the_logs_key_is_no_alarm() {
+    let (log, uid, recording) = log();
+    let mut pack = log.recording_pack(uid, recording);
+    let head = |keys: &[&SigningKey]| head_of(&log.leaves(), keys);
+    pack.checkpoint = head(&[&key(2)]);
+    let failure = checked(&pack).unwrap_err();
+    assert_eq!(failure.verdict, Verdict::Unusable, "{failure}");
+    assert!(failure.what.contains(&crate::trail::hex(&key(2).verifier().id())), "{failure}");
+    // The head that hands over.
+    pack.checkpoint = head(&[&key(1), &key(2)]);
+    checked(&pack).unwrap();
+    // Who signs in the name of the key that is trusted, and cannot.
+    let text = pack.checkpoint.text.clone();
+    pack.checkpoint = head(&[&key(2)]);
+    pack.checkpoint.signatures[0].id = key(1).verifier().id();
+    let failure = checked(&pack).unwrap_err();
+    assert_eq!(failure.verdict, Verdict::Tampered, "{failure}");
+    // And who is nobody of the log.
+    pack.checkpoint = Note { signatures: vec![witness(1).sign_note(&text)], text };
+    assert_eq!(checked(&pack).unwrap_err().verdict, Verdict::Tampered);
+}
+
+#[test]
+fn media_are_for_packs_of_recordings() {
+    let (log, uid, _) = log();
+    let call = log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None)));
+    let (other, silent, again) = unrecorded();
+    for pack in [call, other.absence_pack(&[silent, again])] {
+        let failure = verify_pack(&pack, &trust(), Some(&mut media().as_slice())).unwrap_err();
+        assert_eq!(failure.verdict, Verdict::Unusable);
+        assert!(failure.what.contains("no recording"), "{failure}");
+    }
+}
+
+mod since {
+    use super::*;
+
+    fn of(pack: &Pack, size: usize, leaves: &[Vec<u8>]) -> Result<Option<String>, Failure> {
+        goes_on(pack, &trust(), &head_of(&leaves[..size], &[&key(1)]))
+    }
+
+    #[test]
+    fn a_pack_that_is_older_than_the_head_of_its_reader_is_of_no_use() {
+        let (log, uid, again) = unrecorded();
+        let pack = log.absence_pack(&[uid, again]);
+        let mut later = log.clone();
+        later.whole_call("silent");
+        let failure = of(&pack, later.drafts.len(), &later.leaves()).unwrap_err();
+        assert_eq!(failure.verdict, Verdict::Unusable);
+        assert!(failure.what.contains("is older than the head that was given"), "{failure}");
+    }
+
+    #[test]
+    fn a_log_that_was_rewritten_is_found_where_the_pack_has_what_it_takes() {
+        let (log, uid, again) = unrecorded();
+        let leaves = log.leaves();
+        let absence = log.absence_pack(&[uid, again]);
+        let first = place(absence.stretch.as_ref().unwrap().first);
+        let call = log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None)));
+        for size in [first, first + 1, leaves.len() - 1, leaves.len()] {
+            assert_eq!(of(&absence, size, &leaves).unwrap(), None, "{size}");
+            let mut other = leaves.clone();
+            other[first / 2] = other[first].clone();
+            let failure = of(&absence, size, &other).unwrap_err();
+            assert_eq!(failure.verdict, Verdict::Tampered, "{size}: {failure}");
+        }
+        assert!(of(&absence, first - 1, &leaves).unwrap().unwrap().contains("is not proven"));
+        assert_eq!(of(&call, leaves.len(), &leaves).unwrap(), None);
+        let unproven = of(&call, leaves.len() - 1, &leaves).unwrap().unwrap();
+        assert!(unproven.contains("is not proven"), "{unproven}");
+        let mut other = leaves.clone();
+        other.swap(0, 1);
+        assert_eq!(of(&call, leaves.len(), &other).unwrap_err().verdict, Verdict::Tampered);
+    }
+
+    #[test]
+    fn a_head_that_is_not_of_this_log_or_not_signed_by_it_says_nothing() {
+        let (log, uid, _) = log();
+        let pack = log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None)));
+        let verdict = |note: &Note| goes_on(&pack, &trust(), note).unwrap_err().verdict;
+        let note = head_of(&log.leaves(), &[&key(9)]);
+        assert_eq!(verdict(&note), Verdict::Unusable);
+        let mut forged = note;
+        forged.signatures[0].id = key(1).verifier().id();
+        assert_eq!(verdict(&forged), Verdict::Tampered);
+        let text = Checkpoint::new("gateway.example.com/other", 3, [0; 32]).text();
+        assert_eq!(verdict(&Note { signatures: vec![key(1).sign_note(&text)], text }), Verdict::Unusable);
+        let text = String::from("no head\n");
+        assert_eq!(verdict(&Note { signatures: vec![key(1).sign_note(&text)], text }), Verdict::Unusable);
+    }
+}
+
 mod absence {
     use super::*;
+
+    fn silent(uid: Uuid) -> Subject {
+        Subject::Absence { name: "silent".into(), calls: vec![uid] }
+    }
 
     #[test]
     fn a_recording_that_was_accepted_cannot_be_passed_over() {
@@ -348,6 +521,37 @@ mod absence {
     }
 
     #[test]
+    fn other_calls_and_later_moments_are_said_not_to_be_in_it() {
+        let (log, uid, again) = unrecorded();
+        let newest: crate::trail::Leaf = serde_json::from_slice(&log.drafts.last().unwrap().leaf).unwrap();
+        let later = format!("the newest of {:.3}, is not in the pack: a recording of the call", newest.at);
+        let pack = log.absence_pack(&[uid, again]);
+        let before = format!("nothing is in the pack: {}", pack.stretch.as_ref().unwrap().first);
+        let warnings = warned(&pack);
+        says(&warnings, &["names are not disclosed: 1;", "accepted in it: 1;", &before]);
+        says(&warnings, &[&later]);
+        // A pack about one of the openings alone: the other is one of those that are not disclosed.
+        says(&warned(&log.absence_pack(&[uid])), &["names are not disclosed: 2;"]);
+        let mut log = Log::new();
+        let uid = log.open("silent");
+        says(&warned(&log.absence_pack(&[uid])), &["the call had not ended by then"]);
+    }
+
+    #[test]
+    fn an_alias_is_a_name_too() {
+        let (log, uid, again) = unrecorded();
+        let of = |name: &str| {
+            let parts = Parts {
+                stretch: log.absence_pack(&[uid, again]).stretch,
+                ..log.parts(log.entries_of(uid, None))
+            };
+            checked(&log.pack(&Subject::Absence { name: name.into(), calls: vec![uid] }, parts))
+        };
+        assert_eq!(of("silent-leg-b").unwrap().call_id.as_deref(), Some("silent-leg-b"));
+        assert_eq!(of("another").unwrap_err().verdict, Verdict::Incomplete);
+    }
+
+    #[test]
     fn the_stretch_begins_where_the_call_was_opened_and_the_name_is_disclosed() {
         let (log, uid, again) = unrecorded();
         let whole = log.absence_pack(&[uid, again]);
@@ -363,20 +567,17 @@ mod absence {
         nameless.entries.iter_mut().for_each(|entry| entry.detail = None);
         nameless.prompts.clear();
         nameless.stretch.clone_from(&whole.stretch);
-        let failure = checked(&log.pack(&Subject::Absence(vec![uid]), nameless)).unwrap_err();
+        let failure = checked(&log.pack(&silent(uid), nameless)).unwrap_err();
         assert_eq!(failure.verdict, Verdict::Incomplete);
         assert!(failure.what.contains("is not disclosed"), "{failure}");
         // Every entry of the call is shown.
         let mut short = log.parts(log.entries_of(uid, None));
         let ended = short.entries.pop().unwrap();
         short.stretch.clone_from(&whole.stretch);
-        let failure = checked(&log.pack(&Subject::Absence(vec![uid]), short)).unwrap_err();
+        let failure = checked(&log.pack(&silent(uid), short)).unwrap_err();
         assert_eq!((failure.verdict, failure.index), (Verdict::Incomplete, Some(ended.index)), "{failure}");
         // And no stretch shows nothing.
         let none = Parts { stretch: None, ..log.parts(log.entries_of(uid, None)) };
-        assert_eq!(
-            checked(&log.pack(&Subject::Absence(vec![uid]), none)).unwrap_err().verdict,
-            Verdict::Incomplete
-        );
+        assert_eq!(checked(&log.pack(&silent(uid), none)).unwrap_err().verdict, Verdict::Incomplete);
     }
 }

@@ -155,7 +155,7 @@ fn a_call_and_an_absence_have_pages_of_their_own() {
     log.happens(uid, What::Ended);
     let again = log.open("twice");
     let told = page(&log.absence_pack(&[uid, again]));
-    assert!(told.contains("There is no recording of call twice"));
+    assert!(told.contains("No recording of call twice, as of "));
     assert!(told.contains("Who was on the call (2 of 2)"));
 }
 

@@ -1,8 +1,12 @@
 //! A log that was exported to a zip file, and reading zip files that somebody else has made.
 //!
 //! A zip file says itself how long its files are, and lies if it was made to. So nothing is read by
-//! what it says: each file is read up to what [a file of its kind](limits) can have.
+//! what it says: each file is read up to what [a file of its kind](limits) can have. And it can be made so
+//! that two programs find different files in it: none is read that is not [of our form](form).
 
+mod form;
+
+use std::collections::HashSet;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -116,19 +120,30 @@ impl Iterator for Waiting {
 pub(crate) struct Zip<R>(Mutex<ZipArchive<R>>);
 
 impl<R: Read + Seek> Zip<R> {
-    /// Looks at the names: every one is a relative path of plain words, and none is there twice.
-    pub(crate) fn new(reader: R, max_files: usize) -> Result<Zip<R>, SourceError> {
+    /// Looks at the form and at the names: every one is a relative path of plain words, and none is
+    /// there twice, whether in capitals or not.
+    pub(crate) fn new(mut reader: R, max_files: usize) -> Result<Zip<R>, SourceError> {
+        let directory = form::check(&mut reader, max_files)?;
         let zip = ZipArchive::new(reader).map_err(|error| unreadable(ARCHIVE, error))?;
-        if zip.len() > max_files {
-            return Err(SourceError::wrong(ARCHIVE, format!("it has more than {max_files} files")));
-        }
+        let same = zip.offset() == 0 && zip.central_directory_start() == directory.start;
         if zip.has_duplicate_names() {
             return Err(SourceError::wrong(ARCHIVE, "a name is there twice"));
         }
+        if !same || u64::try_from(zip.len()) != Ok(directory.files) {
+            return Err(SourceError::wrong(ARCHIVE, "it can be read in two ways"));
+        }
+        let mut small = HashSet::new();
         for name in zip.file_names_raw() {
             if !is_plain(name) {
                 let name = String::from_utf8_lossy(name);
                 return Err(SourceError::wrong(ARCHIVE, format!("`{name}` is no name of ours")));
+            }
+            // Where a file system does not tell capitals apart, one would be written over the other.
+            if name.iter().any(u8::is_ascii_uppercase) {
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                if zip.index_for_name(&name).is_some() || !small.insert(name) {
+                    return Err(SourceError::wrong(ARCHIVE, "a name is there twice"));
+                }
             }
         }
         Ok(Zip(Mutex::new(zip)))
@@ -150,12 +165,17 @@ impl<R: Read + Seek> Zip<R> {
             Err(error) => return Err(unreadable(path, error)),
         };
         let mut bytes = Vec::new();
+        let said = file.size();
         // A wrong checksum is an error of the last read: the file is not what was put in.
         file.take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(|error| SourceError::wrong(path, error.to_string()))?;
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if length > limit {
             return Err(SourceError::wrong(path, format!("it is longer than {limit} bytes")));
+        }
+        if length != said {
+            return Err(SourceError::wrong(path, "it is not as long as the archive says"));
         }
         Ok(Some(bytes))
     }

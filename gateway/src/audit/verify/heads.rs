@@ -49,7 +49,7 @@ impl Head {
     }
 
     /// Which of `keys` signed it.
-    fn signers(&self, keys: &[VerifierKey]) -> Result<Vec<VerifierKey>, Failure> {
+    pub(super) fn signers(&self, keys: &[VerifierKey]) -> Result<Vec<VerifierKey>, Failure> {
         match self.note.verified_by(keys) {
             Ok(verified) => Ok(verified.iter().filter_map(|one| keys.get(one.key).cloned()).collect()),
             Err(NoteError::Unsigned) => Ok(Vec::new()),
@@ -147,8 +147,10 @@ impl Keys {
     /// Trusts the key in use where `trust` trusts one before it, and every change since was signed
     /// with both.
     fn follow(&self, trust: &Trust, heads: &[&Head]) -> Result<Trust, Failure> {
-        let trusted = |key: &VerifierKey| trust.log_keys().any(|known| known == key);
-        let Some(known) = self.keys.iter().rposition(trusted) else { return Ok(trust.clone()) };
+        let named: Vec<VerifierKey> = self.last().map(|key| trust.keys_of(key.name())).unwrap_or_default();
+        let Some(known) = self.keys.iter().rposition(|key| named.contains(key)) else {
+            return Ok(trust.clone());
+        };
         let steps = self.keys.windows(2).zip(&self.rotations).enumerate().skip(known);
         for (step, (pair, index)) in steps {
             let until = self.rotations.get(step.saturating_add(1)).copied().unwrap_or(u64::MAX);
@@ -221,11 +223,7 @@ pub(super) fn older(
             let signers = head.signers(&keys.keys)?;
             keys.at(size).is_some_and(|expected| signers.contains(expected))
         }
-        None => {
-            let of_log: Vec<VerifierKey> =
-                trust.log_keys().filter(|key| key.name() == origin).cloned().collect();
-            !head.signers(&of_log)?.is_empty()
-        }
+        None => !head.signers(&trust.keys_of(origin))?.is_empty(),
     };
     match signed {
         true => Ok(()),
@@ -248,6 +246,7 @@ pub(crate) fn distrust(error: TrustError) -> Failure {
             Failure::tampered(error.to_string())
         }
         TrustError::UnknownLog { .. }
+        | TrustError::OtherKey { .. }
         | TrustError::TooLong
         | TrustError::Line { .. }
         | TrustError::NoQuorum => Failure::unusable(error.to_string()),

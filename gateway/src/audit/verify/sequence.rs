@@ -13,13 +13,15 @@ use policy::{Event, Heard, Joined, What};
 use uuid::Uuid;
 
 use super::super::{Failure, TableUse};
-use super::DISORDER;
 use super::law::LawBook;
-use crate::trail::{Body, Leaf, Previous};
+use super::{DISORDER, epochs};
+use crate::trail::{Body, Leaf, LogName, Previous};
 
 /// What was seen of a log so far.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
+    /// The log's name: it says which epoch this is.
+    origin: String,
     size: u64,
     first_at: Option<Timestamp>,
     latest_at: Option<Timestamp>,
@@ -87,6 +89,11 @@ struct Recording {
 }
 
 impl Sequence {
+    /// Nothing was seen yet.
+    pub(super) fn of(origin: &str) -> Sequence {
+        Sequence { origin: origin.to_owned(), ..Sequence::default() }
+    }
+
     /// Takes the next entry.
     ///
     /// # Errors
@@ -101,6 +108,10 @@ impl Sequence {
     }
 
     fn check(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
+        if index == 0 {
+            self.previous = epochs::begins(&self.origin, leaf)?.cloned();
+            self.law.goes_on = self.goes_on();
+        }
         self.in_order(leaf)?;
         self.by_somebody_known(leaf)?;
         if let Some(uid) = leaf.call {
@@ -291,14 +302,8 @@ impl Sequence {
             Body::Table { .. } | Body::TableProposed { .. } | Body::ProposalDecided { .. } => {
                 self.law.take(index, leaf)
             }
-            Body::LogOpened { previous, .. } => {
-                if index != 0 {
-                    return Err(Failure::tampered("a log begins in the midst of a log"));
-                }
-                self.previous = Some(previous.clone());
-                self.law.goes_on = true;
-                Ok(())
-            }
+            Body::LogOpened { .. } if index == 0 => Ok(()),
+            Body::LogOpened { .. } => Err(Failure::tampered("a log begins in the midst of a log")),
             Body::Gap { from, .. } => {
                 if *from > leaf.at {
                     return Err(Failure::tampered("a gap begins after it was logged"));
@@ -425,6 +430,9 @@ impl Sequence {
     ///
     /// [`Failure`] where something had to follow.
     pub(super) fn finish(&self) -> Result<(), Failure> {
+        if self.size == 0 && LogName::of(&self.origin).epoch > 1 {
+            return Err(epochs::unfounded(&self.origin));
+        }
         match self.unreached.values().map(|(index, _)| *index).min() {
             None => Ok(()),
             Some(index) => Err(Failure::tampered(

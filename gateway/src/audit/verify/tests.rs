@@ -1,13 +1,14 @@
 //! Logs that are as they should be. What is wrong with others is in the modules.
 
 mod damage;
+mod epochs;
 mod forgery;
 mod heads;
 
 use super::super::sample::*;
-use super::super::{Continued, Details, Failure, Verdict};
+use super::super::{Details, Failure, Verdict};
 use super::*;
-use crate::trail::{Actor, Body, GapCause, LogCause, Previous};
+use crate::trail::{Actor, Body, GapCause};
 
 pub(super) fn options() -> Options<'static> {
     Options { since: None, now: "2026-11-21T00:00:00Z".parse().unwrap(), progress: &|_, _| {} }
@@ -160,27 +161,6 @@ fn a_gap_is_a_fact_of_the_calls_that_were_open_and_of_no_other() {
     let index = log.drafts.iter().position(|draft| draft.kind == "audit.gap").unwrap();
     log.drafts.remove(index);
     assert_found(&found(&log), Verdict::Tampered, index as u64, "its decision is not");
-}
-
-#[test]
-fn a_log_that_goes_on_from_another_says_so_and_what_was_not_decided_again() {
-    let mut log = Log::new();
-    let (open, _) = log.whole_call("before");
-    log.drafts.clear();
-    let previous =
-        Previous { origin: "gateway.example.com/acme.0".into(), size: 40, root: "cm9vdA==".into() };
-    log.entry(&Actor::gateway(), Body::LogOpened { previous, cause: LogCause::Period }, None);
-    log.happens(open, policy::What::ConsentWithdrawn { participants: vec![0] });
-    log.whole_call("after");
-    let report = verified(&log.export()).unwrap();
-    let origin = "gateway.example.com/acme.0".to_owned();
-    assert_eq!(report.continues, Some(Continued { origin, size: 40, root: "cm9vdA==".into() }));
-    assert!(
-        report.warnings.iter().any(|warning| warning.contains("1 decisions on calls that were opened there"))
-    );
-    // Only its first entry can say so.
-    log.drafts.swap(0, 1);
-    assert_eq!(found(&log).verdict, Verdict::Tampered);
 }
 
 #[test]

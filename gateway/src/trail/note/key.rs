@@ -58,6 +58,15 @@ impl VerifierKey {
         if hex(&key.id) == id { Ok(key) } else { Err(KeyError::Id) }
     }
 
+    /// The same key under another name.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Name`] where the name cannot stand in a note.
+    pub fn named(&self, name: &str) -> Result<VerifierKey, KeyError> {
+        VerifierKey::new(name, self.kind, &self.key())
+    }
+
     /// Its name. A log's key has the name of the log: its origin.
     #[must_use]
     pub fn name(&self) -> &str {

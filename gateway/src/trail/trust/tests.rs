@@ -60,10 +60,14 @@ fn a_head_needs_the_signature_of_its_own_log() {
     assert!(by(vec![acme.sign_note(&text)]).is_ok());
     let not_by_log = TrustError::NotByLog { origin: "log.example/acme".into() };
     assert_eq!(by(vec![globex.sign_note(&text)]), Err(not_by_log.clone()));
-    assert_eq!(by(vec![seen.cosign(&text, 7)]), Err(not_by_log));
+    assert_eq!(by(vec![seen.cosign(&text, 7)]), Err(not_by_log.clone()));
+    assert_eq!(by(vec![]), Err(not_by_log));
     let impostor = key("log.example/acme", 9);
-    assert_eq!(by(vec![impostor.sign_note(&text)]), Err(TrustError::Note(NoteError::Unsigned)));
-    assert_eq!(by(vec![]), Err(TrustError::Note(NoteError::Unsigned)));
+    for signatures in
+        [vec![impostor.sign_note(&text)], vec![impostor.sign_note(&text), seen.cosign(&text, 7)]]
+    {
+        assert!(matches!(by(signatures), Err(TrustError::OtherKey { .. })));
+    }
     let accepted = by(vec![globex.sign_note(&text), acme.sign_note(&text)]).unwrap();
     assert_eq!(accepted.signed_by, [acme.verifier()]);
 
@@ -103,6 +107,43 @@ fn a_log_may_hand_over_from_one_key_to_another() {
     assert_eq!(trust.check(&head(&new)).unwrap().signed_by, [new.verifier()]);
     assert_eq!(trust.add_log(witness(3).cosigner()), Err(LineFault::LogKind));
     assert_eq!(Trust::in_log(witness(3).cosigner()), Err(LineFault::LogKind));
+}
+
+#[test]
+fn a_key_speaks_for_every_epoch_of_its_log_and_for_no_other_log() {
+    let trust = Trust::in_log(log(1).verifier()).unwrap();
+    for (origin, seed, accepted) in [
+        ("log.example/acme", 1, true),
+        ("log.example/acme.2", 1, true),
+        ("log.example/acme.31", 1, true),
+        ("log.example/acme.2", 2, false),
+        ("log.example/acme.02", 1, false),
+        ("log.example/acme2", 1, false),
+        ("log.example/globex", 1, false),
+        ("log.example/globex.2", 1, false),
+        ("other.example/acme.2", 1, false),
+    ] {
+        let key = key(origin, seed);
+        assert_eq!(trust.check(&head(&key)).is_ok(), accepted, "{origin} {seed}");
+    }
+    // An epoch that is named has the keys that are named for it: a retired one counts no more.
+    let second = key("log.example/acme.2", 2);
+    let mut trust = trust;
+    trust.add_log(second.verifier()).unwrap();
+    assert!(trust.check(&head(&second)).is_ok());
+    assert!(matches!(trust.check(&head(&key("log.example/acme.2", 1))), Err(TrustError::OtherKey { .. })));
+    assert!(trust.check(&head(&log(1))).is_ok());
+}
+
+#[test]
+fn trust_is_extended_to_another_log_of_the_same_gateway_alone() {
+    let trust = Trust::in_log(log(1).verifier()).unwrap();
+    let of = |to: &str| trust.extended("log.example/acme", to).keys_of(to).len();
+    assert_eq!(of("log.example/system"), 1);
+    assert_eq!(of("log.example/system.4"), 1);
+    assert_eq!(of("log.example/acme"), 1);
+    assert_eq!(of("other.example/system"), 0);
+    assert_eq!(trust.extended("log.example/globex", "log.example/system").keys_of("log.example/system"), []);
 }
 
 #[test]

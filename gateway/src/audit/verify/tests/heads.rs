@@ -71,7 +71,14 @@ fn a_head_of_another_log_or_by_another_key_is_refused() {
     let mut files = log.export();
     files.put("checkpoint", head_of(&log.leaves(), &[&key(9)]));
     let failure = verified(&files).unwrap_err();
-    assert_eq!(failure.verdict, Verdict::Tampered, "{failure}");
+    assert_eq!(failure.verdict, Verdict::Unusable, "{failure}");
+    assert!(failure.what.contains("which the trust policy does not name"), "{failure}");
+    // A signature that is said to be by the key that is trusted, and is not.
+    let mut files = log.export();
+    let mut note = head_of(&log.leaves(), &[&key(1)]);
+    note.signatures[0].blob[9] ^= 1;
+    files.put("checkpoint", note);
+    assert_eq!(verified(&files).unwrap_err().verdict, Verdict::Tampered);
     let failure = verified_since(&log, head_of(&log.leaves()[..5], &[&key(9)])).unwrap_err();
     assert!(failure.what.contains("not signed with the key"), "{failure}");
     // A key of another log's name.
