@@ -111,9 +111,18 @@ async fn a_head_is_cosigned_stamped_and_kept_by_others_and_a_second_history_is_n
     // Long enough for it to be asked, and to refuse.
     tokio::time::sleep(Duration::from_millis(3_500)).await;
     let forked = dir.join("forked");
-    let (code, told) = command(&["audit", "export", "acme", "--out", forked.to_str().unwrap()]);
+    let out = forked.to_str().unwrap();
+    let (code, told) = command(&["audit", "export", "acme", "--out", out]);
     assert_eq!(code, 0, "{told}");
     stop(process);
+    // What was cosigned last lies before the second history.
+    let (code, told) = verify(&forked, &[]);
+    assert_eq!((code, &told["report"]["size"]), (0, &json!(size(&head))), "{told}");
+    // All of it, as if there had never been a witness.
+    std::fs::remove_dir_all(&forked).unwrap();
+    std::fs::write(&config, "log_name = \"gateway.example\"\n").unwrap();
+    let (code, told) = command(&["audit", "export", "acme", "--out", out]);
+    assert_eq!(code, 0, "{told}");
     let (code, told) = verify(&forked, &[]);
     assert_ne!(code, 0, "nobody has witnessed it: {told}");
     let (code, told) = verify(&forked, &["--since", older.to_str().unwrap()]);
