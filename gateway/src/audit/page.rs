@@ -584,9 +584,11 @@ impl<'p> Page<'p> {
         html.raw("<li>That the operator showed everybody the same log, unless a witness has signed its head too, or you have kept an older head yourself. The check says which.</li>\n");
         match self.pack.manifest.kind {
             Kind::Recording => {
-                html.raw("<li>What happened on the call after the recording was accepted, unless it is shown above.</li>\n");
+                html.raw("<li>What happened on the call, and to the recording, after it was accepted, unless it is shown above: whoever made the pack may have left that out.</li>\n");
             }
-            Kind::Call => {}
+            Kind::Call => {
+                html.raw("<li>That nothing happened on the call after what is shown above: whoever made the pack may have left its last entries out.</li>\n");
+            }
             Kind::Absence => {
                 html.raw("<li>That no other call had this name. The pack shows every call that the operator says had it; the names of others are not disclosed.</li>\n");
             }

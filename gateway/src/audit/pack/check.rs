@@ -57,12 +57,14 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
             if !envelope_is_there {
                 warnings.push("the envelope is not in the pack".into());
             }
-            warnings
-                .push(format!("what happened after the log had {} entries is not in the pack", head.size));
+            warnings.push(format!(
+                "that this is all that became of the recording is not proven: entries after its acceptance may have been left out, and what happened after the log had {} entries is not in the pack",
+                head.size
+            ));
         }
         Kind::Call => {
             warnings.push(format!(
-                "what happened on the call after the log had {} entries is not in the pack",
+                "that this is all that happened on the call is not proven: its last entries may have been left out, and what happened after the log had {} entries is not in the pack",
                 head.size
             ));
         }
@@ -134,6 +136,10 @@ fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
     }
     if !is_of_account(&head.origin, &said.account) {
         return Err(Failure::tampered("`pack.json` names another account than the one whose log this is"));
+    }
+    let calls: BTreeSet<&Uuid> = said.calls.iter().collect();
+    if calls.len() != said.calls.len() {
+        return Err(Failure::tampered("`pack.json` names a call twice"));
     }
     let subject =
         said.subject().ok_or_else(|| Failure::tampered("`pack.json` does not say what the pack is about"))?;

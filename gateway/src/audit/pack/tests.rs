@@ -251,6 +251,20 @@ fn an_entry_left_out_of_the_call_is_found_and_so_is_one_of_another() {
 }
 
 #[test]
+fn what_can_be_left_out_at_the_end_is_warned_of() {
+    let (log, uid, recording) = log();
+    for subject in [Subject::Call(uid), Subject::Recording(recording)] {
+        let mut indexes = log.entries_of(uid, Some(recording));
+        if subject == Subject::Call(uid) {
+            indexes = log.entries_of(uid, None);
+        }
+        indexes.pop();
+        let report = checked(&log.pack(&subject, log.parts(indexes))).unwrap();
+        assert!(report.warnings.iter().any(|warning| warning.contains("left out")), "{:?}", report.warnings);
+    }
+}
+
+#[test]
 fn a_forged_acceptance_is_found_from_the_pack_alone() {
     let mut log = Log::new();
     let uid = log.open("c");
@@ -319,6 +333,18 @@ fn a_pack_is_of_the_account_whose_log_it_is() {
 }
 
 #[test]
+fn an_entry_that_is_named_twice_is_not_read_twice() {
+    let (log, uid, recording) = log();
+    let mut pack = log.recording_pack(uid, recording);
+    for index in [pack.manifest.indices[0], *pack.manifest.indices.last().unwrap()] {
+        pack.manifest.indices.push(index);
+        let failure = read(Cursor::new(written(&pack))).unwrap_err();
+        assert!(failure.what.contains("named twice"), "{failure}");
+        pack.manifest.indices.pop();
+    }
+}
+
+#[test]
 fn a_pack_by_another_key_or_of_another_log_is_refused() {
     let (log, uid, recording) = log();
     let mut pack = log.recording_pack(uid, recording);
@@ -377,6 +403,9 @@ mod absence {
         let failure = checked(&log.pack(&Subject::Absence(vec![uid]), nameless)).unwrap_err();
         assert_eq!(failure.verdict, Verdict::Incomplete);
         assert!(failure.what.contains("is not disclosed"), "{failure}");
+        // A call is not counted twice.
+        let twice = checked(&log.absence_pack(&[uid, again, again])).unwrap_err();
+        assert!(twice.what.contains("names a call twice"), "{twice}");
         // Every entry of the call is shown.
         let mut short = log.parts(log.entries_of(uid, None));
         let ended = short.entries.pop().unwrap();
