@@ -87,6 +87,22 @@ async fn a_proof_pack_of_a_recording_is_checked_without_the_gateway_and_whatever
         (&json!(id), &json!(true)),
         "{told}"
     );
+    // Of two recordings of one call, what became of the other is no part of it.
+    let from = gateway.now();
+    gateway.open("two", "US-CA").await;
+    gateway.prompt("two", &["caller", "agent"]).await;
+    gateway.control("two", "start").await.expect(200);
+    gateway.advance_ms(3_000);
+    let one = gateway.upload("two", "one", Some(from), &wav(1_000)).await.expect(201);
+    let other = gateway.upload("two", "other", Some(from), &wav(1_000)).await.expect(201);
+    let (one, other) = (one["id"].as_str().unwrap(), other["id"].as_str().unwrap());
+    let path = format!("/v1/recordings/{other}/media?purpose=quality");
+    assert_eq!(gateway.listener.get(&path).await.status, 200);
+    for id in [one, other] {
+        let pack = gateway.auditor.get(&format!("/v1/recordings/{id}/proof")).await;
+        let (code, told) = verify(&gateway, &pack.body, &[]);
+        assert_eq!(code, 0, "{told}");
+    }
     // What does not go with a pack is refused, and not passed over.
     let newer = gateway.dir.path().join("newer");
     gateway.open("later", "DE").await;

@@ -24,6 +24,7 @@
 mod archive;
 mod check;
 mod manifest;
+mod order;
 mod read;
 mod since;
 mod unproven;

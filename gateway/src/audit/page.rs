@@ -44,7 +44,7 @@ pub fn page(pack: &Pack) -> String {
     page.hashes(&mut html);
     html.raw("</main>\n<footer>");
     html.paragraph(&format!(
-        "Made by {} on {} UTC for the account {}. This page was computed from the other files of the pack.",
+        "Made by {} on {} UTC, as its maker says, for the account {}. This page was computed from the other files of the pack.",
         esc(&pack.manifest.made_by),
         moment(pack.manifest.made_at),
         code(&pack.manifest.account)

@@ -75,7 +75,7 @@ impl Gate {
         };
         self.handed_out(actor, account, "proof-pack", of, recording).await?;
         let mut parts = Parts::default();
-        let related = self.related(account, &rows).await?;
+        let related = self.related(account, &rows, recording).await?;
         let size = related.head.size;
         let mut proofs = Proofs::new(&self.ledger, &related.head.at, size);
         for row in &related.rows {
@@ -156,7 +156,7 @@ impl Gate {
 
     async fn record(&self, account: &str, row: &CallRow) -> Result<Record, Fault> {
         let uid = parse_id(&row.uid)?;
-        let related = self.related(account, std::slice::from_ref(row)).await?;
+        let related = self.related(account, std::slice::from_ref(row), None).await?;
         let (_, names) = self.ledger.history(uid).await?;
         let mut tables: BTreeMap<String, Arc<Table>> = BTreeMap::new();
         for saw in related.leaves.iter().filter_map(|leaf| leaf.body.saw()) {
@@ -273,8 +273,14 @@ impl Gate {
     }
 
     /// The entries of these calls, those that registered what was used on them, those about their
-    /// recordings, and the gaps while they went on: as far as the newest head covers them.
-    async fn related(&self, account: &str, calls: &[CallRow]) -> Result<Related, Fault> {
+    /// recordings, or about this one, and the gaps while they went on: as far as the newest head covers
+    /// them.
+    async fn related(
+        &self,
+        account: &str,
+        calls: &[CallRow],
+        recording: Option<Uuid>,
+    ) -> Result<Related, Fault> {
         let current = self.ledger.head(account).await?.ok_or_else(Fault::unknown_call)?;
         let head = self.signed_head(&Epoch { log: account.into(), epoch: current.epoch }).await?;
         let mut rows: BTreeMap<(i64, i64), EntryRow> = BTreeMap::new();
@@ -290,6 +296,9 @@ impl Gate {
                 begun = Some(begun.map_or(place, |begun| begun.min(place)));
                 rows.insert(place, row);
             }
+        }
+        if let Some(recording) = recording.map(|id| format!("recording:{id}")) {
+            keys.retain(|(key, _)| !key.starts_with("recording:") || *key == recording);
         }
         for (key, types) in keys {
             let types = types.iter().map(|word| (*word).to_owned()).collect();

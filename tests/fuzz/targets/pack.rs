@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use fuzz::audit::pack::{self, Entry, Pack, Parts, Subject};
+use fuzz::audit::page::page;
 use fuzz::change::{self, Files};
 use fuzz::{base, entries, genuine, memory};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
@@ -26,13 +27,15 @@ fn run(by: &mut Unstructured<'_>) -> Result<()> {
             for _ in 0..by.int_in_range(0..=6)? {
                 change::files(&mut files, by)?;
             }
-            by_a_stranger(&files);
+            if let Some(zip) = change::zipped(&files)
+                && let Ok(pack) = pack::read(Cursor::new(zip))
+            {
+                by_a_stranger(&pack);
+            }
         }
         2 => {
-            if let Some(pack) = put_together_anew(pack, by)?
-                && let Some(files) = base::written(&pack)
-            {
-                by_a_stranger(&files);
+            if let Some(pack) = put_together_anew(pack, by)? {
+                by_a_stranger(&again(pack, by)?);
             }
         }
         _ => by_the_holder_of_the_key(pack.clone(), by)?,
@@ -41,13 +44,25 @@ fn run(by: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// Whoever has no key can show nothing but what was signed.
-fn by_a_stranger(files: &Files) {
-    let Some(zip) = change::zipped(files) else { return };
-    if let Ok(pack) = pack::read(Cursor::new(zip))
-        && let Ok(report) = pack::verify_pack(&pack, &base::trust(), None)
-    {
-        genuine::pack(&pack, &report);
+fn by_a_stranger(pack: &Pack) {
+    if let Ok(report) = pack::verify_pack(pack, &base::trust(), None) {
+        genuine::pack(pack, &report);
     }
+}
+
+/// The same pack with its page, as somebody gets it who reads it.
+fn again(mut pack: Pack, by: &mut Unstructured<'_>) -> Result<Pack> {
+    pack.page = Some(page(&pack));
+    if by.ratio(1, 8)?
+        && let Some(files) = base::written(&pack)
+    {
+        let files = change::zipped(&files).expect("names of ours");
+        if let Ok(read) = pack::read(Cursor::new(files)) {
+            assert_eq!((&read.manifest, &read.page), (&pack.manifest, &pack.page));
+            return Ok(read);
+        }
+    }
+    Ok(pack)
 }
 
 /// The entries are signed, but everything around them is made by somebody else.
@@ -123,11 +138,8 @@ fn by_the_holder_of_the_key(mut pack: Pack, by: &mut Unstructured<'_>) -> Result
     };
     let (stretch, tables, prompts) = (pack.stretch, pack.tables, pack.prompts);
     let parts = Parts { entries, stretch, tables, prompts, envelope: pack.envelope };
-    if let Ok(pack) = Pack::new("acme", &subject, pack.manifest.made_at, base::head(&leaves), parts)
-        && let Some(zip) = base::written(&pack).as_ref().and_then(change::zipped)
-        && let Ok(pack) = pack::read(Cursor::new(zip))
-    {
-        let _ = pack::verify_pack(&pack, &base::trust(), None);
+    if let Ok(pack) = Pack::new("acme", &subject, pack.manifest.made_at, base::head(&leaves), parts) {
+        let _ = pack::verify_pack(&again(pack, by)?, &base::trust(), None);
     }
     Ok(())
 }

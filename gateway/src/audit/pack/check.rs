@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::manifest::made_by;
+use super::order::Order;
 use super::unproven::relied_on;
 use super::{Entry, Kind, Manifest, Pack, PackReport, Stretch};
 use crate::audit::decisions::Replay;
@@ -39,6 +40,8 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     }
     let (leaves, details) = proven(pack, &head)?;
     says_what_is_in_it(pack, &head)?;
+    let mut order = Order::default();
+    leaves.iter().try_for_each(|(index, leaf)| order.take(leaf).map_err(|failure| failure.at(*index)))?;
     let tables = tables(&pack.tables)?;
     let mut warnings = Vec::new();
     let mut decisions = 0u64;
@@ -52,7 +55,7 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     match pack.manifest.kind {
         Kind::Recording => {
             let (index, leaf) = acceptance(pack, &leaves)?;
-            envelope_is_there = envelope(pack, leaf).map_err(|failure| failure.at(index))?;
+            envelope_is_there = envelope(pack, leaf, &mut warnings).map_err(|failure| failure.at(index))?;
             if let Some(media) = media {
                 is_media(media, leaf).map_err(|failure| failure.at(index))?;
                 media_is_there = true;
@@ -137,6 +140,10 @@ fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
     if !is_of_account(&head.origin, &said.account) {
         return Err(Failure::tampered("`pack.json` names another account than the one whose log this is"));
     }
+    let calls: BTreeSet<&Uuid> = said.calls.iter().collect();
+    if calls.len() != said.calls.len() {
+        return Err(Failure::tampered("`pack.json` names a call twice"));
+    }
     let subject =
         said.subject().ok_or_else(|| Failure::tampered("`pack.json` does not say what the pack is about"))?;
     let computed =
@@ -195,16 +202,22 @@ fn decided(
 
 /// No entry is about another call, or another recording.
 fn belongs(pack: &Pack, leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
+    let is_about = |id: Uuid| match pack.manifest.kind {
+        Kind::Recording => pack.manifest.recording == Some(id),
+        Kind::Call => leaves
+            .values()
+            .any(|leaf| matches!(leaf.body, Body::Accepted { recording, .. } if recording == id)),
+        Kind::Absence => false,
+    };
     for (index, leaf) in leaves {
         if leaf.call.is_some_and(|call| !pack.manifest.calls.contains(&call)) {
             return Err(Failure::tampered("it belongs to another call than the pack is about").at(*index));
         }
-        if pack.manifest.kind == Kind::Recording
-            && let Body::Fetched { recording, .. }
-            | Body::FetchRefused { recording, .. }
-            | Body::Deleted { recording }
-            | Body::Held { recording, .. } = &leaf.body
-            && pack.manifest.recording != Some(*recording)
+        if let Body::Fetched { recording, .. }
+        | Body::FetchRefused { recording, .. }
+        | Body::Deleted { recording }
+        | Body::Held { recording, .. } = &leaf.body
+            && !is_about(*recording)
         {
             return Err(Failure::tampered("it is about another recording than the pack").at(*index));
         }
@@ -224,15 +237,15 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
         let path = format!("prompts/{version}.json");
         let disclosed = registered.get(version).and_then(|(index, _)| {
             let entry = pack.entries.iter().find(|entry| entry.index == *index)?;
-            Some((*index, entry.document()?.get("document")?.clone()))
+            Some((*index, entry.document()?.get("document")?.to_string()))
         });
         let Some((index, disclosed)) = disclosed else {
             return Err(Failure::incomplete(format!(
                 "`{path}`: the entry that registered it, with its detail, is missing"
             )));
         };
-        let document: Option<serde_json::Value> = serde_json::from_str(document).ok();
-        if document != Some(disclosed) {
+        // A member that stands in it twice would be read as either.
+        if *document != disclosed {
             return Err(Failure::tampered(format!("`{path}` is not what was registered")).at(index));
         }
     }
@@ -302,9 +315,11 @@ fn acceptance<'l>(pack: &Pack, leaves: &'l BTreeMap<u64, Leaf>) -> Result<(u64, 
 }
 
 /// The envelope is the one that was accepted. Wrapped keys may have been added or removed since.
-fn envelope(pack: &Pack, leaf: &Leaf) -> Result<bool, Failure> {
+fn envelope(pack: &Pack, leaf: &Leaf, warnings: &mut Vec<String>) -> Result<bool, Failure> {
     let Some(document) = &pack.envelope else { return Ok(false) };
-    let Body::Accepted { recording, envelope, media, bytes, .. } = &leaf.body else { return Ok(false) };
+    let Body::Accepted { recording, envelope, media, bytes, keys, .. } = &leaf.body else {
+        return Ok(false);
+    };
     let read: Envelope = serde_json::from_str(document)
         .map_err(|error| Failure::tampered(format!("`envelope.json`: {error}")))?;
     let bare = serde_json::to_vec(&Envelope { keys: Vec::new(), ..read.clone() }).unwrap_or_default();
@@ -313,10 +328,17 @@ fn envelope(pack: &Pack, leaf: &Leaf) -> Result<bool, Failure> {
         && read.bytes == *bytes
         && read.recording == recording.to_string()
         && read.account == pack.manifest.account;
-    match same {
-        true => Ok(true),
-        false => Err(Failure::tampered("`envelope.json` is not the envelope that was accepted")),
+    if !same {
+        return Err(Failure::tampered("`envelope.json` is not the envelope that was accepted"));
     }
+    let wrapped_for: Vec<&String> = read.keys.iter().map(|wrapped| &wrapped.key).collect();
+    if wrapped_for != keys.iter().collect::<Vec<_>>() {
+        warnings.push(
+            "the keys in the envelope are wrapped for others than it was sealed for when it was accepted: who put them there is not proven, since entries do not commit to wrapped keys"
+                .into(),
+        );
+    }
+    Ok(true)
 }
 
 /// The sealed media are those that were accepted.
@@ -365,10 +387,11 @@ fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Resul
     }
     let mut edge = Edge::from_parts(*first, before.clone())
         .ok_or_else(|| Failure::tampered("`log/before` is not what was before the stretch"))?;
-    let mut ours = BTreeSet::new();
+    let (mut ours, mut order) = (BTreeSet::new(), Order::default());
     for (index, bytes) in (*first..).zip(stretch) {
         edge.push(leaf_hash(bytes), |_, _: Hash| {});
         let leaf = read(bytes).map_err(|failure| failure.at(index))?;
+        order.take(&leaf).map_err(|failure| failure.at(index))?;
         let Some(call) = leaf.call.filter(|call| pack.manifest.calls.contains(call)) else { continue };
         if let Body::Accepted { recording, .. } = leaf.body {
             let what = format!("it accepts the recording {recording} of the call {call}");

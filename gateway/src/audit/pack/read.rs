@@ -39,6 +39,13 @@ pub fn read(from: impl Read + Seek) -> Result<Pack, Failure> {
     let reader =
         Reader { unread: Cell::new(zip.names().into_iter().collect()), zip, left: Cell::new(MAX_BYTES) };
     let manifest: Manifest = json(MANIFEST, &reader.must(MANIFEST, MAX_MANIFEST)?)?;
+    // So that nothing is read twice, however often it is named.
+    if !manifest.indices.is_sorted_by(|one, next| one < next) {
+        return Err(wrong(
+            MANIFEST,
+            "its entries are not in the order of the log, or one is named twice".into(),
+        ));
+    }
     let checkpoint = text(CHECKPOINT, reader.must(CHECKPOINT, limits::CHECKPOINT)?)?;
     let checkpoint = Note::parse(&checkpoint).map_err(|error| wrong(CHECKPOINT, error.to_string()))?;
     let page = reader.may(PAGE, MAX_PAGE)?.map(|bytes| text(PAGE, bytes)).transpose()?;

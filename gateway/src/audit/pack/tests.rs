@@ -252,6 +252,20 @@ fn an_entry_left_out_of_the_call_is_found_and_so_is_one_of_another() {
 }
 
 #[test]
+fn what_can_be_left_out_at_the_end_is_warned_of() {
+    let (log, uid, recording) = log();
+    for subject in [Subject::Call(uid), Subject::Recording(recording)] {
+        let mut indexes = log.entries_of(uid, Some(recording));
+        if subject == Subject::Call(uid) {
+            indexes = log.entries_of(uid, None);
+        }
+        indexes.pop();
+        let report = checked(&log.pack(&subject, log.parts(indexes))).unwrap();
+        assert!(report.warnings.iter().any(|warning| warning.contains("left out")), "{:?}", report.warnings);
+    }
+}
+
+#[test]
 fn a_forged_acceptance_is_found_from_the_pack_alone() {
     let mut log = Log::new();
     let uid = log.open("c");
@@ -281,6 +295,88 @@ fn a_prompt_is_what_was_registered() {
     let parts = Parts { prompts: BTreeMap::new(), ..parts };
     let report = checked(&log.pack(&Subject::Recording(recording), parts)).unwrap();
     assert!(report.warnings.iter().any(|warning| warning.contains("what was played is not verified")));
+}
+
+#[test]
+fn a_prompt_is_written_as_it_was_registered() {
+    let (log, uid, recording) = log();
+    let mut pack = log.recording_pack(uid, recording);
+    let document = &pack.prompts[&log.prompt];
+    let twice = format!(r#"{{"text":"Nothing is recorded.",{}"#, document.strip_prefix('{').unwrap());
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&twice).unwrap(),
+        serde_json::from_str::<serde_json::Value>(document).unwrap()
+    );
+    pack.prompts.insert(log.prompt, twice);
+    let failure = checked(&pack).unwrap_err();
+    assert_eq!(failure.verdict, Verdict::Tampered);
+    assert!(failure.what.contains("not what was registered"), "{failure}");
+}
+
+#[test]
+fn keys_that_were_wrapped_for_somebody_else_are_warned_of() {
+    let (log, uid, recording) = log();
+    let mut pack = log.recording_pack(uid, recording);
+    let foreign = "keys in the envelope are wrapped for others";
+    assert!(!checked(&pack).unwrap().warnings.iter().any(|warning| warning.contains(foreign)));
+    let envelope = pack.envelope.clone().unwrap();
+    for other in [envelope.replace(KEY, &"ab".repeat(32)), {
+        let mut none: serde_json::Value = serde_json::from_str(&envelope).unwrap();
+        none["keys"] = serde_json::json!([]);
+        none.to_string()
+    }] {
+        pack.envelope = Some(other);
+        let report = checked(&pack).unwrap();
+        assert!(report.envelope);
+        says(&report.warnings, &[foreign]);
+    }
+}
+
+#[test]
+fn entries_stand_in_the_order_of_time_and_have_ids_of_their_own() {
+    let (log, uid, recording) = log();
+    let again = |change: &dyn Fn(&mut Log)| {
+        let mut log = log.clone();
+        change(&mut log);
+        let mut indexes = log.entries_of(uid, Some(recording));
+        indexes.push(log.drafts.len() - 1);
+        indexes.dedup();
+        checked(&log.pack(&Subject::Recording(recording), log.parts(indexes))).unwrap_err()
+    };
+    let registered = log.drafts.iter().position(|draft| draft.kind == "prompt.registered").unwrap();
+    let failure = again(&|log| {
+        log.tick(-600_000);
+        let body = Body::Prompt { version: Uuid::new_v4(), duration_ms: 4000 };
+        log.entry(&counsel(), body, None);
+    });
+    assert!(failure.what.contains("time runs backwards"), "{failure}");
+    let failure = again(&|log| {
+        let body = Body::Prompt { version: Uuid::new_v4(), duration_ms: 4000 };
+        log.entry(&counsel(), body, None);
+        let mut draft = log.drafts.pop().unwrap();
+        let nonce = |leaf: &[u8]| serde_json::from_slice::<crate::trail::Leaf>(leaf).unwrap().nonce;
+        let leaf = String::from_utf8(draft.leaf.clone()).unwrap();
+        draft.leaf = leaf.replace(&nonce(&draft.leaf), &nonce(&log.drafts[registered].leaf)).into_bytes();
+        log.drafts.push(draft);
+    });
+    assert!(failure.what.contains("was given to an entry before it"), "{failure}");
+}
+
+#[test]
+fn no_pack_has_entries_about_other_recordings() {
+    let mut log = Log::new();
+    let (uid, recording) = log.whole_call("c");
+    let (_, other) = log.whole_call("another");
+    let of_it = usize::try_from(log.entry(&counsel(), Body::Held { recording, held: true }, None)).unwrap();
+    let of_other =
+        usize::try_from(log.entry(&counsel(), Body::Held { recording: other, held: true }, None)).unwrap();
+    let with = |index: usize| {
+        let all = log.entries_of(uid, None).into_iter().chain([index]);
+        checked(&log.pack(&Subject::Call(uid), log.parts(all)))
+    };
+    with(of_it).unwrap();
+    let failure = with(of_other).unwrap_err();
+    assert_eq!((failure.verdict, failure.index), (Verdict::Tampered, Some(of_other as u64)), "{failure}");
 }
 
 /// What a pack is warned of, and that its page says the same.
@@ -380,6 +476,18 @@ fn a_pack_is_of_the_account_whose_log_it_is() {
         pack.manifest.account = account.into();
         let failure = checked(&pack).unwrap_err();
         assert!(failure.what.contains("another account"), "{account}: {failure}");
+    }
+}
+
+#[test]
+fn an_entry_that_is_named_twice_is_not_read_twice() {
+    let (log, uid, recording) = log();
+    let mut pack = log.recording_pack(uid, recording);
+    for index in [pack.manifest.indices[0], *pack.manifest.indices.last().unwrap()] {
+        pack.manifest.indices.push(index);
+        let failure = read(Cursor::new(written(&pack))).unwrap_err();
+        assert!(failure.what.contains("named twice"), "{failure}");
+        pack.manifest.indices.pop();
     }
 }
 
@@ -570,6 +678,9 @@ mod absence {
         let failure = checked(&log.pack(&silent(uid), nameless)).unwrap_err();
         assert_eq!(failure.verdict, Verdict::Incomplete);
         assert!(failure.what.contains("is not disclosed"), "{failure}");
+        // A call is not counted twice.
+        let twice = checked(&log.absence_pack(&[uid, again, again])).unwrap_err();
+        assert!(twice.what.contains("names a call twice"), "{twice}");
         // Every entry of the call is shown.
         let mut short = log.parts(log.entries_of(uid, None));
         let ended = short.entries.pop().unwrap();

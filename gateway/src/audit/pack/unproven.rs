@@ -11,7 +11,7 @@ use super::{Kind, Pack, Stretch};
 use crate::trail::{Body, Leaf};
 
 /// What the pack cannot show, each in one sentence without its full stop.
-pub(in crate::audit) fn unproven(pack: &Pack) -> Vec<String> {
+pub(in super::super) fn unproven(pack: &Pack) -> Vec<String> {
     let leaves: Vec<(u64, Leaf)> =
         pack.entries.iter().filter_map(|entry| Some((entry.index, entry.read()?))).collect();
     let mut words = match (pack.manifest.kind, &pack.stretch) {
