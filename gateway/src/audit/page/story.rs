@@ -88,7 +88,7 @@ impl Story {
     pub(super) fn of(pack: &Pack, uid: Uuid) -> Story {
         let mut story = Story { uid, medium: "not said", ..Story::default() };
         let mut replay: Option<Replay> = None;
-        // What is said of people and of the law is how it stood when the recording was accepted.
+        // What is said of the law is how it stood when the recording was accepted.
         let accepted =
             pack.entries.iter().find(|entry| entry.read().is_some_and(|leaf| accepts(pack, &leaf)));
         let settled = accepted.map_or(u64::MAX, |entry| entry.index);
@@ -103,8 +103,10 @@ impl Story {
                 continue;
             }
             story.tell(entry, &leaf);
-            if let Some(saw) = leaf.body.saw().filter(|_| entry.index <= settled) {
-                story.judge(&tables, entry.index, &leaf, saw, &mut replay);
+            if let Some(saw) = leaf.body.saw() {
+                if entry.index <= settled {
+                    story.judge(&tables, entry.index, &leaf, saw, &mut replay);
+                }
                 story.stand(&leaf, saw);
             }
         }

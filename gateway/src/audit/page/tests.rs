@@ -63,6 +63,26 @@ fn the_page_tells_who_what_which_rule_and_how_to_check() {
 }
 
 #[test]
+fn who_withdraws_after_a_recording_was_accepted_is_said_to_have_withdrawn() {
+    let mut log = Log::new();
+    let uid = log.open("c-1");
+    log.prompted(uid, &[0, 1]);
+    log.agrees(uid, 1);
+    log.happens(uid, What::ConsentGiven { participants: vec![0], method: Method::Speech });
+    log.start(uid);
+    let from = log.now;
+    log.tick(5_000);
+    log.happens(uid, What::RecordingStopped);
+    let recording = log.accept(uid, from, 4_000);
+    log.happens(uid, What::ConsentWithdrawn { participants: vec![0] });
+    log.happens(uid, What::Ended);
+    let page = page(&log.recording_pack(uid, recording));
+    let people = page.split("Everybody who was ever on the call").last().unwrap();
+    let people = people.split("</table>").next().unwrap();
+    assert!(people.contains("withdrew"), "{people}");
+}
+
+#[test]
 fn the_page_is_the_same_every_time() {
     let pack = story_pack();
     assert_eq!(page(&pack), page(&pack));
