@@ -167,6 +167,26 @@ fn text(path: &str, bytes: Vec<u8>) -> Result<String, SourceError> {
     String::from_utf8(bytes).map_err(|_| SourceError::wrong(path, "it is not UTF-8"))
 }
 
+/// Older heads: as many, and together as long, as somebody may have kept.
+fn heads(
+    paths: &[String],
+    read: impl Fn(&str) -> Result<Vec<u8>, SourceError>,
+) -> Result<Vec<String>, SourceError> {
+    if paths.len() > limits::CHECKPOINTS {
+        return Err(SourceError::wrong(CHECKPOINTS, "it has more files than anybody keeps"));
+    }
+    let mut left = limits::ALL_CHECKPOINTS;
+    let mut heads = Vec::with_capacity(paths.len());
+    for path in paths {
+        let bytes = read(path)?;
+        left = left
+            .checked_sub(bytes.len())
+            .ok_or_else(|| SourceError::wrong(CHECKPOINTS, "its files are longer together than heads are"))?;
+        heads.push(text(path, bytes)?);
+    }
+    Ok(heads)
+}
+
 /// The most bytes that a file of each kind can have.
 pub mod limits {
     /// A signed head: signatures of a hundred witnesses fit in.
@@ -181,6 +201,8 @@ pub mod limits {
     pub const DETAIL: u64 = 1024 * 1024;
     /// How many older heads are looked at.
     pub const CHECKPOINTS: usize = 10_000;
+    /// How long they are together: all are kept while the log is read.
+    pub const ALL_CHECKPOINTS: usize = 64 * 1024 * 1024;
 }
 
 const CHECKPOINT: &str = "checkpoint";

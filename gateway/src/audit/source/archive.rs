@@ -17,7 +17,7 @@ use zip::result::ZipError;
 
 use super::directory::Lines;
 use super::{
-    CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, limits, table_path, text,
+    CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, heads, limits, table_path, text,
 };
 use crate::trail::tile::{BundleId, TileId};
 
@@ -64,11 +64,8 @@ impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
         let prefix = format!("{CHECKPOINTS}/");
         let mut paths = self.zip.names();
         paths.retain(|path| path.strip_prefix(&prefix).is_some_and(|name| !name.is_empty()));
-        if paths.len() > limits::CHECKPOINTS {
-            return Err(SourceError::wrong(CHECKPOINTS, "it has more files than anybody keeps"));
-        }
         paths.sort();
-        paths.iter().map(|path| text(path, self.read(path, limits::CHECKPOINT)?)).collect()
+        heads(&paths, |path| self.read(path, limits::CHECKPOINT))
     }
 
     fn tile(&self, tile: TileId) -> Result<Vec<u8>, SourceError> {

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::{CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, limits, opening, text};
+use super::{
+    CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, heads, limits, opening, text,
+};
 use crate::trail::tile::{BundleId, TileId};
 
 /// An exported directory. Symbolic links are followed: who verifies has put it there.
@@ -73,11 +75,8 @@ impl Source for Directory {
 
     fn older_checkpoints(&self) -> Result<Vec<String>, SourceError> {
         let names = self.names(Path::new(CHECKPOINTS))?;
-        if names.len() > limits::CHECKPOINTS {
-            return Err(SourceError::wrong(CHECKPOINTS, "it has more files than anybody keeps"));
-        }
-        let paths = names.iter().map(|name| format!("{CHECKPOINTS}/{name}"));
-        paths.map(|path| text(&path, self.read(&path, limits::CHECKPOINT)?)).collect()
+        let paths: Vec<String> = names.iter().map(|name| format!("{CHECKPOINTS}/{name}")).collect();
+        heads(&paths, |path| self.read(path, limits::CHECKPOINT))
     }
 
     fn tile(&self, tile: TileId) -> Result<Vec<u8>, SourceError> {

@@ -59,6 +59,16 @@ fn a_bomb_is_read_as_far_as_a_file_of_its_kind_can_go() {
 }
 
 #[test]
+fn many_bombs_are_read_as_far_as_one() {
+    let head = vec![b'x'; 64 * 1024];
+    let names: Vec<String> = (0..1025).map(|number| format!("checkpoints/{number}")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), head.as_slice())).collect();
+    let heads = |files| Archive::new(Cursor::new(archive(files))).unwrap().older_checkpoints();
+    assert_eq!(heads(&files[..1024]).unwrap().len(), 1024);
+    assert!(heads(&files).unwrap_err().to_string().contains("longer together"));
+}
+
+#[test]
 fn a_file_that_is_not_there_is_missing_and_one_that_cannot_be_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
     let directory = Directory::open(dir.path()).unwrap();
