@@ -297,9 +297,6 @@ impl Gate {
                 rows.insert(place, row);
             }
         }
-        if let Some(recording) = recording.map(|id| format!("recording:{id}")) {
-            keys.retain(|(key, _)| !key.starts_with("recording:") || *key == recording);
-        }
         for (key, types) in keys {
             let types = types.iter().map(|word| (*word).to_owned()).collect();
             let question =
@@ -324,12 +321,20 @@ impl Gate {
         let covered = |row: &EntryRow| {
             row.epoch == head.at.epoch && u64::try_from(row.seq).is_ok_and(|seq| seq < head.size)
         };
-        let rows: Vec<EntryRow> = rows.into_values().filter(covered).collect();
-        let leaves = rows.iter().map(read).collect::<Result<Vec<Leaf>, _>>()?;
+        let (mut kept, mut leaves) = (Vec::new(), Vec::new());
+        for row in rows.into_values().filter(covered) {
+            let leaf: Leaf = read(&row)?;
+            // What became of one recording is found by every other of its call, too.
+            let of = became_of(&leaf.body);
+            if recording.is_none() || of.is_none() || of == recording {
+                kept.push(row);
+                leaves.push(leaf);
+            }
+        }
         let opened = leaves.iter().any(|leaf| matches!(leaf.body, Body::Opened { .. }));
         match calls.first() {
             Some(call) if !opened => Err(not_covered(&call.id)),
-            _ => Ok(Related { head, rows, leaves }),
+            _ => Ok(Related { head, rows: kept, leaves }),
         }
     }
 }
@@ -358,6 +363,18 @@ fn used(body: &Body, keys: &mut BTreeSet<(String, &[&str])>) {
         }
         _ => {}
     }
+}
+
+/// The recording that an entry of no call is about.
+fn became_of(body: &Body) -> Option<Uuid> {
+    if let Body::Fetched { recording, .. }
+    | Body::FetchRefused { recording, .. }
+    | Body::Held { recording, .. }
+    | Body::Deleted { recording } = body
+    {
+        return Some(*recording);
+    }
+    None
 }
 
 async fn proven(row: &EntryRow, proofs: &mut Proofs<'_>) -> Result<pack::Entry, Fault> {
