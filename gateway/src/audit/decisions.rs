@@ -76,6 +76,23 @@ impl Calls {
         Ok(())
     }
 
+    /// Shares the calls out, each to where `to` says.
+    pub(super) fn shared_out(self, count: usize, to: impl Fn(Uuid) -> usize) -> Vec<Calls> {
+        let mut shares: Vec<Calls> = (0..count).map(|_| Calls::default()).collect();
+        for (uid, replay) in self.calls {
+            if let Some(share) = shares.get_mut(to(uid)) {
+                share.calls.insert(uid, replay);
+            }
+        }
+        shares
+    }
+
+    /// Takes in the calls of another.
+    pub(super) fn join(&mut self, other: Calls) {
+        self.calls.extend(other.calls);
+        self.decisions = self.decisions.saturating_add(other.decisions);
+    }
+
     /// Drops a call that is over.
     pub fn forget(&mut self, call: Uuid) {
         self.calls.remove(&call);

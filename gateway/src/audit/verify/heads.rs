@@ -22,7 +22,7 @@ pub(super) struct Head {
 /// Who signed the newest head.
 #[derive(Debug)]
 pub(super) struct Signed {
-    pub(super) by: Vec<String>,
+    pub(super) by: Vec<VerifierKey>,
     pub(super) witnesses: Vec<Witnessed>,
 }
 
@@ -198,10 +198,7 @@ pub(super) fn newest(
             "the newest head is not signed with the key that the log itself names",
         ));
     }
-    Ok(Signed {
-        by: accepted.signed_by.iter().map(ToString::to_string).collect(),
-        witnesses: accepted.witnesses.into_iter().map(witnessed).collect(),
-    })
+    Ok(Signed { by: accepted.signed_by, witnesses: accepted.witnesses.into_iter().map(witnessed).collect() })
 }
 
 /// Whether an older head is of this tree, and signed with the key that was in use then.

@@ -185,7 +185,8 @@ fn witnesses_are_asked_for_and_named() {
     let report = verify(&files, &trust, &options()).unwrap();
     assert_eq!(report.witnessed_by.len(), 1);
     assert_eq!(report.witnessed_by[0].name, "north");
-    assert!(report.warnings.is_empty(), "{:?}", report.warnings);
+    assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
+    assert!(report.warnings[0].contains("`--system`"), "{:?}", report.warnings);
     // Who saw the head before its last entry was made has seen another's clock, or a forged time.
     note.signatures.pop();
     note.signatures.push(witness(5).cosign(&note.text, last as u64 - 3600));
