@@ -7,6 +7,8 @@
 //! answer**, and where what it did was permitted by it: equal decisions alone would let a forger
 //! accept audio that nobody consented to.
 
+mod refusal;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -163,6 +165,9 @@ impl Replay {
             && self.is_permitted(leaf.at)
         {
             return Err(Failure::tampered("it refuses for want of consent what was permitted"));
+        }
+        if let Body::Refused { code, uncovered, .. } = &leaf.body {
+            refusal::check(&self.call, code, uncovered, leaf.at)?;
         }
         if let Body::Accepted { facts, spans, keep_until, delete_by, .. } = &leaf.body {
             self.must_be_covered(facts, spans, leaf.at)?;

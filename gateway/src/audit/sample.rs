@@ -76,6 +76,10 @@ pub(crate) fn prompt_document() -> Value {
     })
 }
 
+pub(crate) fn grant_document() -> Value {
+    json!({"subject": "agent-7", "role": "agent", "basis": "employment contract", "written": true})
+}
+
 impl Log {
     /// A log with an account, its credentials, its key and a prompt.
     pub(crate) fn new() -> Log {
@@ -302,11 +306,7 @@ impl Log {
         let grant = Uuid::new_v4();
         self.grants.insert(grant, self.now);
         let body = Body::Grant { grant, from: self.now, until: None };
-        self.entry(
-            &counsel(),
-            body,
-            Some(json!({"grant": "contract-7", "document": {"subject": "agent-7"}})),
-        );
+        self.entry(&counsel(), body, Some(json!({"grant": "contract-7", "document": grant_document()})));
         grant
     }
 

@@ -15,7 +15,10 @@ mod law;
 mod levels;
 mod reading;
 mod registry;
+mod roles;
 mod sequence;
+mod silence;
+mod told;
 mod warnings;
 
 use std::sync::Arc;
@@ -86,7 +89,7 @@ fn verify_after(
     };
     let older = source.older_checkpoints()?;
     let older = older.iter().map(|text| Head::parse(text)).collect::<Result<Vec<Head>, _>>()?;
-    let sizes = older.iter().chain(&since).map(|head| head.checkpoint.size);
+    let sizes = older.iter().chain(&since).chain([&head]).map(|head| head.checkpoint.size);
     let mut reading = Reading::new(source, &head.checkpoint, sizes, options)?;
     let going = before.map(|before| reading.after(before)).unwrap_or_default();
     let (done, failure) = std::thread::scope(|scope| {
@@ -105,8 +108,10 @@ fn verify_after(
     }
     let keys = Keys::of(&origin, &reading.sequence.rotations)?;
     let signed = heads::newest(&head, &older, keys.as_ref(), trust)?;
+    heads::in_time(&head, trust, reading.sequence.latest_at(head.checkpoint.size))?;
     for head in older.iter().chain(&since) {
         heads::older(head, &origin, keys.as_ref(), trust, &reading.tree)?;
+        heads::in_time(head, trust, reading.sequence.latest_at(head.checkpoint.size))?;
     }
     let mut warnings = warnings::of(&reading, &signed, since.as_ref(), options)?;
     for claim in &reading.sequence.law.claims {

@@ -19,6 +19,7 @@ use super::epochs::Carried;
 use super::law::Compared;
 use super::levels::{self, Levels};
 use super::sequence::Sequence;
+use super::told::Told;
 use super::{Options, table};
 use crate::trail::note::Checkpoint;
 use crate::trail::tile::{BundleId, TileId, WIDTH, bundles_of};
@@ -53,14 +54,16 @@ impl<'s> Reading<'s> {
         options: &Options<'s>,
     ) -> Result<Reading<'s>, Failure> {
         let size = head.size;
+        let sizes: Vec<u64> = sizes.collect();
+        let sequence = Sequence::of(&head.origin, sizes.iter().copied());
         Ok(Reading {
             source,
             size,
             progress: options.progress,
             details_left: source.details()?.peekable(),
             last_detail: None,
-            sequence: Sequence::of(&head.origin),
-            tree: Levels::new(sizes.chain([size])),
+            sequence,
+            tree: Levels::new(sizes.into_iter().chain([size])),
             tables: Tables::default(),
             details: Counted::default(),
             law: options.law.map(Compared::with),
@@ -183,14 +186,14 @@ impl<'s> Reading<'s> {
 
     /// Takes the next bundle in.
     fn take(&mut self, crew: &Crew<'_>, checked: Checked) -> Result<(), Failure> {
-        let Checked { hashes, root, leaves, committed, opened, failure, .. } = checked;
+        let Checked { hashes, root, leaves, mut told, committed, opened, failure, .. } = checked;
         self.details.committed = self.details.committed.saturating_add(committed);
         self.details.present = self.details.present.saturating_add(opened);
         self.tree.push(hashes, root);
         let mut steps: Vec<Vec<Step>> = (0..crew.len()).map(|_| Vec::new()).collect();
         let mut result = Ok(());
-        for leaf in leaves {
-            result = self.entry(crew, &mut steps, leaf);
+        for (position, leaf) in leaves.into_iter().enumerate() {
+            result = self.entry(crew, &mut steps, leaf, told.remove(&position));
             if result.is_err() {
                 break;
             }
@@ -204,11 +207,17 @@ impl<'s> Reading<'s> {
         Ok(())
     }
 
-    fn entry(&mut self, crew: &Crew<'_>, steps: &mut [Vec<Step>], leaf: Leaf) -> Result<(), Failure> {
+    fn entry(
+        &mut self,
+        crew: &Crew<'_>,
+        steps: &mut [Vec<Step>],
+        leaf: Leaf,
+        told: Option<Told>,
+    ) -> Result<(), Failure> {
         let index = self.sequence.size();
         let ended = |sequence: &Sequence| sequence.calls.get(&leaf.call?)?.ended_at;
         let was_over = ended(&self.sequence).is_some();
-        self.sequence.take(&leaf)?;
+        self.sequence.take(&leaf, told)?;
         if let Some(law) = &mut self.law {
             law.decided(&leaf).map_err(|failure| failure.at(index))?;
         }

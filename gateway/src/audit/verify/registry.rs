@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use jiff::Timestamp;
-use policy::{Grant, Heard};
+use jiff::{SignedDuration, Timestamp};
+use policy::{Grant, Heard, Opened, Purposes, Role};
 use uuid::Uuid;
 
 use super::super::Failure;
+use super::told::{GrantTold, PromptTold, Told};
+use super::{CLOCKS, DISORDER, roles};
 use crate::trail::{Body, Leaf};
 
 /// What is registered so far.
@@ -19,9 +21,11 @@ pub(super) struct Registry {
     credentials: HashMap<String, Credential>,
     /// When each was retired.
     keys: HashMap<String, Option<Timestamp>>,
-    prompts: HashMap<Uuid, u64>,
+    prompts: HashMap<Uuid, PromptTrack>,
     grants: HashMap<Uuid, GrantTrack>,
     recordings: HashMap<Uuid, Recording>,
+    /// Which law the account has chosen, and since when.
+    chosen: Vec<Chosen>,
     /// An earlier epoch, in which what is not known here may stand, is not here.
     pub(super) lenient: bool,
     pub(super) unchecked: Unchecked,
@@ -46,7 +50,21 @@ struct Credential {
 }
 
 #[derive(Debug)]
+struct PromptTrack {
+    duration_ms: u64,
+    told: Option<Box<PromptTold>>,
+}
+
+#[derive(Debug)]
+struct Chosen {
+    at: Timestamp,
+    overlays: Vec<String>,
+    public_safety: bool,
+}
+
+#[derive(Debug)]
 struct GrantTrack {
+    told: Option<Box<GrantTold>>,
     from: Timestamp,
     until: Option<Timestamp>,
     withdrawn: Option<Timestamp>,
@@ -61,8 +79,14 @@ struct Recording {
 }
 
 impl Registry {
-    /// On a call, nobody acts whom the log does not know; elsewhere the law desk may.
+    /// Who acts is known, and may.
     pub(super) fn acts(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
+        self.is_known(index, leaf)?;
+        roles::may(leaf)
+    }
+
+    /// On a call, nobody acts whom the log does not know; elsewhere the law desk may.
+    fn is_known(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
         let actor = &leaf.actor;
         let ours = matches!(
             (actor.credential.as_str(), actor.role.as_str()),
@@ -88,6 +112,13 @@ impl Registry {
                 actor.credential, actor.role, credential.role
             )));
         }
+        // Who was let in may still be served; an upload takes its time.
+        let uploads = matches!(leaf.body, Body::Accepted { .. } | Body::Refused { .. });
+        let served = if uploads { UPLOAD } else { CLOCKS };
+        let until = credential.revoked.and_then(|revoked| revoked.checked_add(served).ok());
+        if until.is_some_and(|until| until < leaf.at) {
+            return Err(Failure::tampered(format!("`{}` acts, and was revoked before", actor.credential)));
+        }
         Ok(())
     }
 
@@ -97,7 +128,7 @@ impl Registry {
     }
 
     /// Takes in what an entry registers, or ends.
-    pub(super) fn take(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
         if let Body::Accepted { recording, bytes, keys, .. } = &leaf.body {
             keys.iter().try_for_each(|key| self.sealed_for(key))?;
             let new = Recording { bytes: *bytes, held: None, deleted: None };
@@ -124,13 +155,30 @@ impl Registry {
             }
             recording.deleted = Some(leaf.at);
         }
-        if let Body::Prompt { version, duration_ms } = &leaf.body
-            && self.prompts.insert(*version, *duration_ms).is_some()
-        {
-            return Err(Failure::tampered("it registers a version of a prompt a second time"));
+        let (prompt_told, grant_told) = match told {
+            Some(Told::Prompt(told)) => (Some(told), None),
+            Some(Told::Grant(told)) => (None, Some(told)),
+            None => (None, None),
+        };
+        if let Body::Prompt { version, duration_ms } = &leaf.body {
+            prompt_told.iter().try_for_each(|told| told.lasts(*duration_ms))?;
+            let new = PromptTrack { duration_ms: *duration_ms, told: prompt_told };
+            if self.prompts.insert(*version, new).is_some() {
+                return Err(Failure::tampered("it registers a version of a prompt a second time"));
+            }
+        }
+        if let Body::AccountLaw { overlays, public_safety } = &leaf.body {
+            let (overlays, public_safety) = (overlays.clone(), *public_safety);
+            self.chosen.push(Chosen { at: leaf.at, overlays, public_safety });
         }
         if let Body::Grant { grant, from, until } = &leaf.body {
-            let new = GrantTrack { from: *from, until: *until, withdrawn: None, calls: BTreeSet::new() };
+            let new = GrantTrack {
+                told: grant_told,
+                from: *from,
+                until: *until,
+                withdrawn: None,
+                calls: BTreeSet::new(),
+            };
             if self.grants.insert(*grant, new).is_some() {
                 return Err(Failure::tampered("it registers a consent grant a second time"));
             }
@@ -177,10 +225,12 @@ impl Registry {
     }
 
     /// A prompt has to be what was registered.
-    pub(super) fn heard(&mut self, prompt: &Heard) -> Result<(), Failure> {
+    pub(super) fn heard(&mut self, prompt: &Heard, asked: Option<Purposes>) -> Result<(), Failure> {
         let uid: Option<Uuid> = prompt.version.parse().ok();
         match uid.and_then(|uid| self.prompts.get(&uid)) {
-            Some(duration_ms) if *duration_ms == prompt.duration_ms => Ok(()),
+            Some(known) if known.duration_ms == prompt.duration_ms => {
+                known.told.iter().try_for_each(|told| told.is_heard(prompt, asked))
+            }
             Some(_) => Err(Failure::tampered("a prompt is said to last otherwise than was registered")),
             None if self.lenient && uid.is_some() => {
                 self.unchecked.prompts.extend(uid);
@@ -192,7 +242,12 @@ impl Registry {
 
     /// What counts as consent given before has to be what was registered, and not withdrawn. Answers
     /// which one it is.
-    pub(super) fn relied_on(&mut self, granted: &Grant, call: Option<Uuid>) -> Result<Option<Uuid>, Failure> {
+    pub(super) fn relied_on(
+        &mut self,
+        role: Role,
+        granted: &Grant,
+        call: Option<Uuid>,
+    ) -> Result<Option<Uuid>, Failure> {
         let uid: Option<Uuid> = granted.grant.parse().ok();
         let Some((uid, grant)) = uid.and_then(|uid| Some((uid, self.grants.get_mut(&uid)?))) else {
             if self.lenient && uid.is_some() {
@@ -209,8 +264,26 @@ impl Registry {
                 "a consent grant is said to hold at another time than was registered",
             ));
         }
+        grant.told.iter().try_for_each(|told| told.is_relied_on(role, granted))?;
         grant.calls.extend(call);
         Ok(Some(uid))
+    }
+
+    /// A call is opened under the law that the account has chosen; what it had chosen at first is not in
+    /// its entries. What was changed just before may not have been seen yet.
+    pub(super) fn opened_under(&self, facts: &Opened, at: Timestamp) -> Result<(), Failure> {
+        for chosen in self.chosen.iter().rev() {
+            let overlays = chosen.overlays.iter().all(|overlay| facts.overlays.contains(overlay));
+            if overlays && facts.settings.public_safety == chosen.public_safety {
+                return Ok(());
+            }
+            if chosen.at.checked_add(DISORDER).is_ok_and(|since| since < at) {
+                return Err(Failure::tampered(
+                    "the call is opened without the law that the account had chosen: an overlay is left out, or the rule of public safety is another",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// A grant is withdrawn. Answers the calls on which somebody relies on it.
@@ -265,6 +338,7 @@ impl Registry {
             undo(&mut recording.deleted);
             undo(&mut recording.held);
         });
+        self.chosen.retain(|chosen| chosen.at <= from);
         lost
     }
 }
@@ -287,3 +361,6 @@ impl Unchecked {
         (!counted.is_empty()).then(|| counted.join(", "))
     }
 }
+
+/// How long an upload may take that was let begin.
+const UPLOAD: SignedDuration = SignedDuration::from_hours(24);

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
-use policy::{Event, Joined, What};
+use policy::{Event, Joined, Purposes, What};
 use uuid::Uuid;
 
 use super::super::{Failure, TableUse};
@@ -17,6 +17,8 @@ use super::DISORDER;
 use super::epochs::{self, Carried};
 use super::law::LawBook;
 use super::registry::{Registry, Unchecked};
+use super::silence::Silences;
+use super::told::Told;
 use crate::trail::{Body, GapCause, Leaf, LogCause, LogName, Previous};
 
 /// What was seen of a log so far.
@@ -54,6 +56,10 @@ pub(super) struct Sequence {
     before: Option<Carried>,
     is_after: bool,
     is_reopened: bool,
+    pub(super) silences: Silences,
+    /// At which sizes the latest time is asked for, the smallest last.
+    sizes: Vec<u64>,
+    latest_by_size: BTreeMap<u64, Timestamp>,
 }
 
 /// The log's key was changed.
@@ -77,14 +83,18 @@ pub(super) struct Track {
     pub(super) foreign: bool,
     /// It was opened in a log before this one.
     of_before: bool,
+    /// What it was recorded for when it was opened; none where that is not known.
+    purposes: Option<Purposes>,
     /// Who relies on which grant.
     grants: BTreeMap<u32, Uuid>,
 }
 
 impl Sequence {
-    /// Nothing was seen yet.
-    pub(super) fn of(origin: &str) -> Sequence {
-        Sequence { origin: origin.to_owned(), ..Sequence::default() }
+    /// Nothing was seen yet. The latest time will be asked for as it was at these sizes.
+    pub(super) fn of(origin: &str, sizes: impl Iterator<Item = u64>) -> Sequence {
+        let mut sizes: Vec<u64> = sizes.collect();
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        Sequence { origin: origin.to_owned(), sizes, ..Sequence::default() }
     }
 
     /// The first entry has to go on from this.
@@ -97,11 +107,15 @@ impl Sequence {
     /// # Errors
     ///
     /// [`Failure`] where it cannot stand behind those before it.
-    pub(super) fn take(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
         let index = self.size;
-        self.check(index, leaf)
+        self.check(index, leaf, told)
             .map_err(|failure| if failure.index.is_none() { failure.at(index) } else { failure })?;
         self.size = index.saturating_add(1);
+        while self.sizes.last().is_some_and(|size| *size <= self.size) {
+            let size = self.sizes.pop().unwrap_or_default();
+            self.latest_by_size.extend(self.latest_at.map(|at| (size, at)));
+        }
         Ok(())
     }
 
@@ -133,11 +147,11 @@ impl Sequence {
         Ok(())
     }
 
-    fn check(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
+    fn check(&mut self, index: u64, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
         if index == 0 {
             self.begins(leaf)?;
         }
-        self.in_order(leaf)?;
+        self.in_order(index, leaf)?;
         self.registry.acts(index, leaf)?;
         if let Some(uid) = leaf.call {
             self.of_call(index, uid, leaf)?;
@@ -147,7 +161,7 @@ impl Sequence {
             let used = self.tables.entry(saw.table.clone()).or_insert(used);
             used.decisions = used.decisions.saturating_add(1);
         }
-        self.content(index, leaf)?;
+        self.content(index, leaf, told)?;
         let count = self.types.entry(leaf.kind.clone()).or_default();
         *count = count.saturating_add(1);
         Ok(())
@@ -155,7 +169,10 @@ impl Sequence {
 
     /// An entry is stamped before it is appended, so those of other calls may have been faster; but
     /// not by much.
-    fn in_order(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+    fn in_order(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
+        if let Some(before) = self.latest_at {
+            self.silences.between(index, before, leaf.at);
+        }
         let latest = self.latest_at.map_or(leaf.at, |latest| latest.max(leaf.at));
         let earliest = latest.checked_sub(DISORDER).unwrap_or(Timestamp::MIN);
         if leaf.at < earliest {
@@ -184,6 +201,7 @@ impl Sequence {
 
     fn of_call(&mut self, index: u64, uid: Uuid, leaf: &Leaf) -> Result<(), Failure> {
         let opens = matches!(leaf.body, Body::Opened { .. });
+        let purposes = if let Body::Opened { facts, .. } = &leaf.body { Some(facts.purposes) } else { None };
         let foreign = self.other_calls && !opens;
         match self.calls.get_mut(&uid) {
             None if opens || foreign => {
@@ -194,6 +212,7 @@ impl Sequence {
                     indexes: vec![index],
                     foreign,
                     of_before: foreign,
+                    purposes,
                     grants: BTreeMap::new(),
                 };
                 self.calls.insert(uid, track);
@@ -237,10 +256,11 @@ impl Sequence {
         ))
     }
 
-    fn content(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
-        self.registry.take(leaf)?;
+    fn content(&mut self, index: u64, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
+        self.registry.take(leaf, told)?;
         match &leaf.body {
             Body::Opened { facts, .. } => {
+                self.registry.opened_under(facts, leaf.at)?;
                 facts.participants.iter().try_for_each(|joined| self.joined(leaf, joined))
             }
             Body::Event { facts, .. } => self.happened(leaf, &facts.what),
@@ -254,13 +274,14 @@ impl Sequence {
             }
             Body::LogOpened { .. } if index == 0 => Ok(()),
             Body::LogOpened { .. } => Err(Failure::tampered("a log begins in the midst of a log")),
-            Body::Gap { from, cause, .. } => {
+            Body::Gap { from, until, cause } => {
                 if *from > leaf.at {
                     return Err(Failure::tampered("a gap begins after it was logged"));
                 }
                 if *cause == GapCause::LedgerRestored {
                     self.restored(*from);
                 }
+                self.silences.explained(*from, *until);
                 self.gaps.extend(leaf.fact().map(|fact| (index, fact)));
                 Ok(())
             }
@@ -292,7 +313,8 @@ impl Sequence {
             self.joined(leaf, joined)?;
         }
         if let What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. } = what {
-            self.registry.heard(prompt)?;
+            let asked = leaf.call.and_then(|call| self.calls.get(&call)?.purposes);
+            self.registry.heard(prompt, asked)?;
         }
         if let What::Ended = what
             && let Some(uid) = leaf.call
@@ -308,7 +330,7 @@ impl Sequence {
 
     fn joined(&mut self, leaf: &Leaf, joined: &Joined) -> Result<(), Failure> {
         let Some(granted) = &joined.grant else { return Ok(()) };
-        if let Some(grant) = self.registry.relied_on(granted, leaf.call)?
+        if let Some(grant) = self.registry.relied_on(joined.role, granted, leaf.call)?
             && let Some(call) = leaf.call
             && let Some(track) = self.calls.get_mut(&call)
         {
@@ -401,6 +423,11 @@ impl Sequence {
     /// How much of what was ended was lost with a part of the log, and counts again.
     pub(super) fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// The latest time among the first entries, where their number was asked for.
+    pub(super) fn latest_at(&self, size: u64) -> Option<Timestamp> {
+        self.latest_by_size.get(&size).copied()
     }
 
     /// The time of the first entry, and the latest time.

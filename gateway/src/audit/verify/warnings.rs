@@ -6,8 +6,7 @@ use super::reading::Reading;
 use super::{CLOCKS, Options, hex};
 use crate::trail::{LogName, SYSTEM_LOG};
 
-/// What is not proven; and whether the times of entries and witnesses contradict each other, and what
-/// the law desk did.
+/// What is not proven; and whether who acted was known to the law desk.
 pub(super) fn of(
     reading: &Reading<'_>,
     signed: &Signed,
@@ -19,14 +18,6 @@ pub(super) fn of(
     let mut warnings = Vec::new();
     let latest = sequence.span().map(|(_, latest)| latest);
     if let Some(latest) = latest {
-        for witness in &signed.witnesses {
-            if witness.at.checked_add(CLOCKS).is_ok_and(|at| at < latest) {
-                return Err(Failure::tampered(format!(
-                    "the witness `{}` signed at {:.3}, and an entry says that it is of {latest:.3}",
-                    witness.name, witness.at
-                )));
-            }
-        }
         if now.checked_add(CLOCKS).is_ok_and(|now| now < latest) {
             warnings.push(format!(
                 "the newest entry is of {latest:.3}, which is in the future by this machine's clock"
@@ -45,6 +36,7 @@ pub(super) fn of(
     }
     border(reading, &mut warnings);
     law(reading, &mut warnings)?;
+    warnings.extend(sequence.silences.words());
     let Details { committed, present } = reading.details;
     let absent = committed.saturating_sub(present);
     if absent > 0 {

@@ -194,6 +194,20 @@ fn witnesses_are_asked_for_and_named() {
     let failure = verify(&files, &trust, &options()).unwrap_err();
     assert_eq!(failure.verdict, Verdict::Tampered);
     assert!(failure.what.contains("the witness `north` signed at"), "{failure}");
+    // An older head that comes along tells as well.
+    let mut older = head_of(&log.leaves()[..20], &[&key(1)]);
+    let seen = log.drafts[..20].iter().map(|draft| draft.at.as_second()).max().unwrap();
+    let mut fine = note.clone();
+    fine.signatures.pop();
+    fine.signatures.push(witness(5).cosign(&fine.text, last as u64));
+    files.put("checkpoint", &fine);
+    for (late, good) in [(-3600, false), (0, true)] {
+        older.signatures.push(witness(5).cosign(&older.text, (seen + late) as u64));
+        files.put("checkpoints/20", &older);
+        older.signatures.pop();
+        assert_eq!(verify(&files, &trust, &options()).is_ok(), good, "{late}");
+    }
+    files.0.remove("checkpoints/20");
     // A cosignature that fails.
     note.signatures.pop();
     note.signatures.push(witness(5).cosign("another\n", last as u64));
