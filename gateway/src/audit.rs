@@ -125,6 +125,8 @@ pub struct Report {
     pub signed_by: Vec<String>,
     /// The witnesses that signed it too, and when.
     pub witnessed_by: Vec<Witnessed>,
+    /// The time stamps of its heads that came along. Who made them is not verified.
+    pub stamps: Vec<Stamped>,
     /// When the first and the last entry were logged.
     pub span: Option<(Timestamp, Timestamp)>,
     /// How many entries there are of each type.
@@ -159,6 +161,17 @@ pub struct Witnessed {
     /// The witness's name, as the trust file has it.
     pub name: String,
     /// When it signed, by its own clock.
+    pub at: Timestamp,
+}
+
+/// A time stamp of a head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stamped {
+    /// The file that holds it.
+    pub path: String,
+    /// How many entries there were.
+    pub size: u64,
+    /// When, as it says.
     pub at: Timestamp,
 }
 

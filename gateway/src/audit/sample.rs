@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::pack::{Entry as PackEntry, Pack, Parts, Stretch, Subject};
-use super::source::{Details, Source, SourceError};
+use super::source::{Beside, Details, Source, SourceError};
 use crate::seal::{Envelope, Format, WrapAlgorithm, WrappedKey};
 use crate::trail::note::{Checkpoint, Note, SigningKey};
 use crate::trail::tile::{BundleId, TileId, bundles_of, node_in_tile, tile_of, tiles_of, write_bundle};
@@ -601,6 +601,10 @@ impl Source for Files {
     fn table(&self, digest: &str) -> Result<Option<String>, SourceError> {
         let path = super::source::table_path(digest).unwrap();
         Ok(self.0.get(&path).map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+    }
+
+    fn beside(&self, size: u64) -> Result<Beside, SourceError> {
+        Beside::sorted(self.0.keys().cloned(), size, |path, _| self.get(path))
     }
 
     fn details(&self) -> Result<Details<'_>, SourceError> {

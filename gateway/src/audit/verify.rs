@@ -18,6 +18,7 @@ mod registry;
 mod roles;
 mod sequence;
 mod silence;
+mod stamps;
 mod told;
 mod warnings;
 
@@ -44,12 +45,17 @@ pub use chain::{Evidence, verify_with};
 pub(crate) use heads::{distrust, witnessed};
 pub use law::Law;
 
+/// Reads a time stamp of a text: its time, or nothing where it is none of that text.
+pub type ReadStamp = fn(&[u8], &str) -> Option<Timestamp>;
+
 /// How to verify.
 pub struct Options<'a> {
     /// An older head of the log that the verifier has kept: the log has to go on from it.
     pub since: Option<Note>,
     /// What the log `system` tells of the law: the tables that decided are compared with it.
     pub law: Option<&'a Law>,
+    /// Reads time stamps of heads: without, they are not looked at.
+    pub stamp: Option<ReadStamp>,
     /// The verifier's time.
     pub now: Timestamp,
     /// Is told how many entries of how many were looked at.
@@ -89,7 +95,9 @@ fn verify_after(
     };
     let older = source.older_checkpoints()?;
     let older = older.iter().map(|text| Head::parse(text)).collect::<Result<Vec<Head>, _>>()?;
+    let beside = source.beside(head.checkpoint.size)?;
     let sizes = older.iter().chain(&since).chain([&head]).map(|head| head.checkpoint.size);
+    let sizes = sizes.chain(beside.stamps.iter().map(|stamp| stamp.size));
     let mut reading = Reading::new(source, &head.checkpoint, sizes, options)?;
     let going = before.map(|before| reading.after(before)).unwrap_or_default();
     let (done, failure) = std::thread::scope(|scope| {
@@ -113,6 +121,7 @@ fn verify_after(
         heads::older(head, &origin, keys.as_ref(), trust, &reading.tree)?;
         heads::in_time(head, trust, reading.sequence.latest_at(head.checkpoint.size))?;
     }
+    let stamps = stamps::check(&beside.stamps, &origin, &reading, options)?;
     let mut warnings = warnings::of(&reading, &signed, since.as_ref(), options)?;
     for claim in &reading.sequence.law.claims {
         match (reading.table(&claim.base)?, reading.table(&claim.table)?) {
@@ -123,6 +132,7 @@ fn verify_after(
             )),
         }
     }
+    warnings.extend(stamps::warnings(&beside, options));
     let mut sizes: Vec<u64> = older.iter().chain(&since).map(|head| head.checkpoint.size).collect();
     sizes.sort_unstable();
     sizes.dedup();
@@ -132,6 +142,7 @@ fn verify_after(
         root: hex(&root),
         signed_by: signed.by.iter().map(ToString::to_string).collect(),
         witnessed_by: signed.witnesses,
+        stamps,
         span: sequence.span(),
         types: sequence.types.clone(),
         calls: sequence.opened(),

@@ -9,6 +9,7 @@ use super::bar::Bar;
 use super::find::{self, Find};
 use super::out::say;
 use super::{CliError, on_runtime, out, reopen};
+use crate::anchor::timestamp;
 use crate::anchoring;
 use crate::audit::pack;
 use crate::audit::source::{Archive, Directory, Source};
@@ -265,7 +266,13 @@ fn run_verification(
     let since = command.since.as_deref().map(read_note).transpose()?;
     let bar = Bar::of("entries");
     let progress = |done, all| bar.show(done, all);
-    let options = Options { since, law: None, now: Clock::system().now(), progress: &progress };
+    let options = Options {
+        since,
+        law: None,
+        stamp: Some(|response, text| timestamp::time_of(response, text).ok()),
+        now: Clock::system().now(),
+        progress: &progress,
+    };
     let verified = verify_with(evidence, trust, &options);
     bar.end();
     match verified {
@@ -344,8 +351,16 @@ fn tell(report: &Report, as_json: bool) {
     for witness in &report.witnessed_by {
         out::line(format!("witnessed by {} at {}", witness.name, written(witness.at)));
     }
+    for stamp in &report.stamps {
+        out::line(format!(
+            "time stamp of {} entries, by {}, says `{}`",
+            stamp.size,
+            written(stamp.at),
+            stamp.path
+        ));
+    }
     if let Some((from, until)) = report.span {
-        out::line(format!("logged from {} to {}", written(from), written(until)));
+        out::line(format!("logged from {} to {}: nothing later is in it", written(from), written(until)));
     }
     for earlier in &report.earlier {
         out::line(format!(

@@ -12,7 +12,13 @@ use super::*;
 use crate::trail::{Actor, Body, GapCause, Leaf};
 
 pub(super) fn options() -> Options<'static> {
-    Options { since: None, law: None, now: "2026-11-21T00:00:00Z".parse().unwrap(), progress: &|_, _| {} }
+    Options {
+        since: None,
+        law: None,
+        stamp: None,
+        now: "2026-11-21T00:00:00Z".parse().unwrap(),
+        progress: &|_, _| {},
+    }
 }
 
 pub(super) fn verified(files: &Files) -> Result<Report, Failure> {

@@ -17,12 +17,12 @@ pub(super) fn of(
     let now = options.now;
     let mut warnings = Vec::new();
     let latest = sequence.span().map(|(_, latest)| latest);
-    if let Some(latest) = latest {
-        if now.checked_add(CLOCKS).is_ok_and(|now| now < latest) {
-            warnings.push(format!(
-                "the newest entry is of {latest:.3}, which is in the future by this machine's clock"
-            ));
-        }
+    if let Some(latest) = latest
+        && now.checked_add(CLOCKS).is_ok_and(|now| now < latest)
+    {
+        warnings.push(format!(
+            "the newest entry is of {latest:.3}, which is in the future by this machine's clock"
+        ));
     }
     match (signed.witnesses.first(), since) {
         (None, None) => warnings.push(
