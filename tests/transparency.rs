@@ -6,7 +6,8 @@ use std::process::Command;
 
 use consent_gateway::access::Role;
 use consent_gateway::config::Config;
-use consent_gateway::gate::AccountSettings;
+use consent_gateway::gate::{AccountSettings, Sink};
+use consent_gateway::trail::Actor;
 use consent_gateway::trail::note::{Checkpoint, Note};
 use consent_gateway::trail::tile::{bundles_of, tiles_of};
 use serde_json::{Value, json};
@@ -273,6 +274,106 @@ fn toml_config(text: &str) -> Config {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     Config::read(file.path()).unwrap()
+}
+
+// ---- epochs, and the log of the law ----
+
+/// An epoch of a log as files, as the gateway itself hands it out.
+async fn hand_out(gateway: &Gateway, log: &str) -> PathBuf {
+    let out = gateway.dir.path().join(format!("{log}.export"));
+    let at = gateway.gate().epoch(log).await.unwrap();
+    let sink = Sink::create(&out).unwrap();
+    gateway.gate().hand_out(&Actor::command_line(), &at, false, sink, &|_, _| ()).await.unwrap();
+    out
+}
+
+fn key_file(gateway: &Gateway, log: &str) -> PathBuf {
+    let path = gateway.dir.path().join(format!("{log}.trust"));
+    let (code, told, err) = gateway.run(&["audit", "key", log]);
+    assert_eq!(code, 0, "{err}");
+    std::fs::write(&path, told).unwrap();
+    path
+}
+
+fn warned(told: &Value, words: &str) -> bool {
+    let warnings = told["report"]["warnings"].as_array().unwrap();
+    warnings.iter().any(|warning| warning.as_str().unwrap().contains(words))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_verified_across_its_epochs_by_the_trust_file_of_the_first() {
+    let gateway = Gateway::start().await;
+    busy(&gateway, 3).await;
+    let trust = key_file(&gateway, "acme");
+    let since = gateway.dir.path().join("since");
+    std::fs::write(&since, checkpoint(&gateway).await.0).unwrap();
+    gateway.open("long", "US-CA").await;
+    gateway.prompt("long", &["caller", "agent"]).await;
+    gateway.advance_ms(60_000);
+    gateway.gate().turn_logs(gateway.now()).await.unwrap();
+    gateway.control("long", "start").await.expect(200);
+    gateway.event("long", &json!({"type": "call.ended"})).await.expect(201);
+    busy_more(&gateway, 40, 43).await;
+    checkpoint(&gateway).await;
+    let system = gateway.gate().epoch("system").await.unwrap();
+    gateway.gate().signed_head(&system).await.unwrap();
+
+    // The ledger has everything that it takes.
+    let live = |log: &str| {
+        let (code, out, err) = gateway.run(&["audit", "verify", log, "--json"]);
+        (code, serde_json::from_str::<Value>(&out).unwrap_or_else(|_| panic!("{out}{err}")))
+    };
+    let (code, told) = live("acme");
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(told["report"]["earlier"][0]["origin"], told["report"]["continues"]["origin"], "{told}");
+    assert!(told["report"]["system"].as_str().unwrap().ends_with("/system.2"), "{told}");
+    for words in ["registered before", "not computed again", "not compared"] {
+        assert!(!warned(&told, words), "{words}: {told}");
+    }
+
+    // An outsider has exports.
+    let mut exports = Vec::new();
+    for log in ["acme.1", "acme.2", "system.1", "system.2"] {
+        exports.push(hand_out(&gateway, log).await);
+    }
+    let [first, second, law, law_now] = &exports[..] else { unreachable!() };
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let since = text(&since);
+    let (code, told) = verify(second, &trust, &[]);
+    assert_eq!(code, 0, "{told}");
+    assert!(warned(&told, "1 credentials were registered before this epoch"), "{told}");
+    assert!(warned(&told, "2 decisions on calls that were opened before this epoch"), "{told}");
+    assert!(warned(&told, "were not compared with the log `system`"), "{told}");
+    let whole =
+        ["--previous", &text(first), "--system", &text(law_now), "--system", &text(law), "--since", &since];
+    let (code, told) = verify(second, &trust, &whole);
+    assert_eq!(code, 0, "{told}");
+    for words in ["registered before", "not computed again", "not compared"] {
+        assert!(!warned(&told, words), "{words}: {told}");
+    }
+    let (code, told) = verify(second, &trust, &["--since", &since]);
+    assert_eq!((code, &told["verdict"]), (2, &json!("unusable")), "{told}");
+    let (code, out, _) = run(&["audit", "verify", &text(second), "--trust", &text(&trust)]);
+    assert_eq!(code, 0);
+    assert!(out.contains("\ngoes on from ") && out.contains(", root "), "{out}");
+
+    // The key is changed: the first epoch still has the one that it was signed with.
+    let old = std::fs::read(key_file(&gateway, "acme")).unwrap();
+    let (code, _, err) = gateway.run(&["audit", "rotate-key"]);
+    assert_eq!(code, 0, "{err}");
+    for _ in 0..600 {
+        if std::fs::read(key_file(&gateway, "acme")).unwrap() != old {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for log in ["acme", "acme.1"] {
+        let (code, told) = live(log);
+        assert_eq!(code, 0, "{log}: {told}");
+    }
+    assert_eq!(verify(first, &key_file(&gateway, "acme.1"), &[]).0, 0);
+    let (code, told) = verify(first, &key_file(&gateway, "acme"), &[]);
+    assert_eq!((code, &told["verdict"]), (2, &json!("unusable")), "{told}");
 }
 
 // ---- the greatest entries ----

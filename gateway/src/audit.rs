@@ -125,6 +125,8 @@ pub struct Report {
     pub signed_by: Vec<String>,
     /// The witnesses that signed it too, and when.
     pub witnessed_by: Vec<Witnessed>,
+    /// The time stamps of its heads that came along. Who made them is not verified.
+    pub stamps: Vec<Stamped>,
     /// When the first and the last entry were logged.
     pub span: Option<(Timestamp, Timestamp)>,
     /// How many entries there are of each type.
@@ -145,6 +147,10 @@ pub struct Report {
     pub rotations: u64,
     /// The log that this one goes on from.
     pub continues: Option<Continued>,
+    /// Earlier epochs that were verified too, the first of them first.
+    pub earlier: Vec<Continued>,
+    /// The log of the law that the tables were compared with.
+    pub system: Option<String>,
     /// What is not proven.
     pub warnings: Vec<String>,
 }
@@ -158,7 +164,18 @@ pub struct Witnessed {
     pub at: Timestamp,
 }
 
-/// The log that another goes on from, as that says.
+/// A time stamp of a head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stamped {
+    /// The file that holds it.
+    pub path: String,
+    /// How many entries there were.
+    pub size: u64,
+    /// When, as it says.
+    pub at: Timestamp,
+}
+
+/// The head of another log: one that this one goes on from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Continued {
     /// Its origin.
@@ -202,32 +219,4 @@ pub struct Details {
     pub committed: u64,
     /// Details that are there, and match.
     pub present: u64,
-}
-
-impl Report {
-    /// Whether every table that decided in this log was in force by what the log `system` says.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] with the first entry that was decided by a table that never was.
-    pub fn decided_by_law_of(&self, system: &Report) -> Result<(), Failure> {
-        for used in &self.tables {
-            let versions = system.law.iter().filter(|version| version.table == used.table);
-            let Some(from) = versions.map(|version| version.at).min() else {
-                let what = format!(
-                    "it was decided by the table `{}`, which never came into force by what the log `{}` says",
-                    used.table, system.origin
-                );
-                return Err(Failure::tampered(what).at(used.first));
-            };
-            if used.from < from.checked_sub(verify::DISORDER).unwrap_or(from) {
-                let what = format!(
-                    "it was decided by the table `{}` before that came into force at {from:.3}",
-                    used.table
-                );
-                return Err(Failure::tampered(what).at(used.first));
-            }
-        }
-        Ok(())
-    }
 }

@@ -7,6 +7,8 @@
 //! answer**, and where what it did was permitted by it: equal decisions alone would let a forger
 //! accept audio that nobody consented to.
 
+mod refusal;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -74,6 +76,23 @@ impl Calls {
             }
         }
         Ok(())
+    }
+
+    /// Shares the calls out, each to where `to` says.
+    pub(super) fn shared_out(self, count: usize, to: impl Fn(Uuid) -> usize) -> Vec<Calls> {
+        let mut shares: Vec<Calls> = (0..count).map(|_| Calls::default()).collect();
+        for (uid, replay) in self.calls {
+            if let Some(share) = shares.get_mut(to(uid)) {
+                share.calls.insert(uid, replay);
+            }
+        }
+        shares
+    }
+
+    /// Takes in the calls of another.
+    pub(super) fn join(&mut self, other: Calls) {
+        self.calls.extend(other.calls);
+        self.decisions = self.decisions.saturating_add(other.decisions);
     }
 
     /// Drops a call that is over.
@@ -146,6 +165,9 @@ impl Replay {
             && self.is_permitted(leaf.at)
         {
             return Err(Failure::tampered("it refuses for want of consent what was permitted"));
+        }
+        if let Body::Refused { code, uncovered, .. } = &leaf.body {
+            refusal::check(&self.call, code, uncovered, leaf.at)?;
         }
         if let Body::Accepted { facts, spans, keep_until, delete_by, .. } = &leaf.body {
             self.must_be_covered(facts, spans, leaf.at)?;

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::pack::{Entry as PackEntry, Pack, Parts, Stretch, Subject};
-use super::source::{Details, Source, SourceError};
+use super::source::{Beside, Details, Source, SourceError};
 use crate::seal::{Envelope, Format, WrapAlgorithm, WrappedKey};
 use crate::trail::note::{Checkpoint, Note, SigningKey};
 use crate::trail::tile::{BundleId, TileId, bundles_of, node_in_tile, tile_of, tiles_of, write_bundle};
@@ -74,6 +74,10 @@ pub(crate) fn prompt_document() -> Value {
         "sha256": "9b2c51d07e6f4a8890b1c2d3e4f5a6b79b2c51d07e6f4a8890b1c2d3e4f5a6b7",
         "says": {"recording": "This call is recorded"},
     })
+}
+
+pub(crate) fn grant_document() -> Value {
+    json!({"subject": "agent-7", "role": "agent", "basis": "employment contract", "written": true})
 }
 
 impl Log {
@@ -302,11 +306,7 @@ impl Log {
         let grant = Uuid::new_v4();
         self.grants.insert(grant, self.now);
         let body = Body::Grant { grant, from: self.now, until: None };
-        self.entry(
-            &counsel(),
-            body,
-            Some(json!({"grant": "contract-7", "document": {"subject": "agent-7"}})),
-        );
+        self.entry(&counsel(), body, Some(json!({"grant": "contract-7", "document": grant_document()})));
         grant
     }
 
@@ -604,6 +604,10 @@ impl Source for Files {
     fn table(&self, digest: &str) -> Result<Option<String>, SourceError> {
         let path = super::source::table_path(digest).unwrap();
         Ok(self.0.get(&path).map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+    }
+
+    fn beside(&self, size: u64) -> Result<Beside, SourceError> {
+        Beside::sorted(self.0.keys().cloned(), size, |path, _| self.get(path))
     }
 
     fn details(&self) -> Result<Details<'_>, SourceError> {

@@ -7,6 +7,7 @@
 //! **Invariant: no name that a source contains leads out of it**, and none means two files.
 
 pub mod archive;
+mod beside;
 pub mod directory;
 
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use super::{Failure, Verdict};
 use crate::trail::tile::{BundleId, TileId};
 
 pub use archive::Archive;
+pub use beside::{Beside, StampFile};
 pub use directory::Directory;
 
 /// What a log is verified from. Its methods are called from one thread.
@@ -60,6 +62,17 @@ pub trait Source {
     ///
     /// [`SourceError`]. That there are none is no error.
     fn details(&self) -> Result<Details<'_>, SourceError>;
+
+    /// What lies there beside the log, which has so many entries: time stamps, and what is no part of an
+    /// export.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`].
+    fn beside(&self, size: u64) -> Result<Beside, SourceError> {
+        let _ = size;
+        Ok(Beside::default())
+    }
 }
 
 /// The details of a log, one by one.
@@ -199,6 +212,10 @@ pub mod limits {
     pub const TABLE: u64 = 8 * 1024 * 1024;
     /// One line of `details.jsonl`.
     pub const DETAIL: u64 = 1024 * 1024;
+    /// A time stamp, with the certificates of who made it.
+    pub const STAMP: u64 = 256 * 1024;
+    /// How many time stamps are looked at.
+    pub const STAMPS: usize = 10_000;
     /// How many older heads are looked at.
     pub const CHECKPOINTS: usize = 10_000;
     /// How long they are together: all are kept while the log is read.

@@ -9,19 +9,20 @@ use super::bar::Bar;
 use super::find::{self, Find};
 use super::out::say;
 use super::{CliError, on_runtime, out, reopen};
+use crate::anchor::timestamp;
 use crate::anchoring;
 use crate::audit::pack;
 use crate::audit::source::{Archive, Directory, Source};
-use crate::audit::verify::{Options, verify};
+use crate::audit::verify::{Evidence, Options, verify_with};
 use crate::audit::{Failure, Report};
 use crate::clock::{Clock, written};
 use crate::config::Config;
 use crate::gate::{About, Form, Gate, Live, Sink};
 use crate::ledger::Epoch;
 use crate::serve;
-use crate::trail::Actor;
 use crate::trail::note::Note;
 use crate::trail::trust::Trust;
+use crate::trail::{Actor, SYSTEM_LOG};
 
 #[derive(Subcommand)]
 pub(super) enum Audit {
@@ -73,6 +74,14 @@ pub(super) struct Verify {
     /// An older signed head that you have kept: the log has to go on from it
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
+    /// An export of an earlier epoch of the log, or several: what was registered there is carried over; of a log in
+    /// the ledger, those that are there if absent
+    #[arg(long, value_name = "EXPORT")]
+    previous: Vec<PathBuf>,
+    /// An export of the log `system`, or of several epochs of it: the tables that decided are compared with those that
+    /// were in force; of a log in the ledger, what is there if absent
+    #[arg(long, value_name = "EXPORT")]
+    system: Vec<PathBuf>,
     /// The sealed media of the recording that a proof pack is about; for no other pack, and no log
     #[arg(long, value_name = "FILE")]
     media: Option<PathBuf>,
@@ -154,11 +163,33 @@ fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<()
         return verify_pack(path, &trust, command, as_json);
     }
     no_media(command)?;
-    let source: Box<dyn Source> = match path.is_dir() {
-        true => Box::new(Directory::open(path).map_err(|error| unusable(as_json, error.into()))?),
-        false => Box::new(Archive::open(path).map_err(|error| unusable(as_json, error.into()))?),
+    let source = open_export(path).map_err(|failure| unusable(as_json, failure))?;
+    let (previous, system) = named(command, as_json)?;
+    let evidence = Evidence {
+        log: source.as_ref(),
+        previous: previous.iter().map(AsRef::as_ref).collect(),
+        system: system.iter().map(AsRef::as_ref).collect(),
+        unasked: false,
     };
-    run_verification(source.as_ref(), &trust, command, as_json)
+    run_verification(&evidence, &trust, command, as_json)
+}
+
+type Sources = Vec<Box<dyn Source>>;
+
+/// What was given beside the log: its earlier epochs, and the log of the law.
+fn named(command: &Verify, as_json: bool) -> Result<(Sources, Sources), CliError> {
+    let open = |paths: &[PathBuf]| -> Result<Sources, Failure> {
+        paths.iter().map(|path| open_export(path)).collect()
+    };
+    let both = open(&command.previous).and_then(|previous| Ok((previous, open(&command.system)?)));
+    both.map_err(|failure| unusable(as_json, failure))
+}
+
+fn open_export(path: &Path) -> Result<Box<dyn Source>, Failure> {
+    Ok(match path.is_dir() {
+        true => Box::new(Directory::open(path)?),
+        false => Box::new(Archive::open(path)?),
+    })
 }
 
 /// Nothing was found out, so that the exit code must not be the one of a log that was tampered with.
@@ -192,26 +223,79 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
     let head = gate.signed_head(&at).await.map_err(|_| {
         CliError::Wrong(format!("no head of the log `{}` was signed yet; `serve` does that", command.what))
     })?;
-    let trust = match &command.trust {
+    let mut trust = match &command.trust {
         Some(path) => read_trust(path)?,
         None => own_trust(&config, &gate, &at).await?,
     };
     let live = Live::new(&gate.ledger, head).await.map_err(crate::gate::Fault::from)?;
-    let verified = tokio::task::block_in_place(|| run_verification(&live, &trust, command, as_json));
+    let (mut previous, mut system) = named(command, as_json)?;
+    let unasked = previous.is_empty();
+    // Whoever says whom to trust means it.
+    let own = command.trust.is_none().then(|| own_name(&config, &gate)).transpose()?;
+    if unasked {
+        let before = at.epoch.saturating_sub(1);
+        previous = of_ledger(&gate, &at.log, before, own.as_deref(), &mut trust).await?;
+    }
+    if system.is_empty() && at.log != SYSTEM_LOG {
+        system = of_ledger(&gate, SYSTEM_LOG, i64::MAX, own.as_deref(), &mut trust).await?;
+    }
+    let evidence = Evidence {
+        log: &live,
+        previous: previous.iter().map(AsRef::as_ref).collect(),
+        system: system.iter().map(AsRef::as_ref).collect(),
+        unasked,
+    };
+    let verified = tokio::task::block_in_place(|| run_verification(&evidence, &trust, command, as_json));
     gate.ledger.close().await;
     verified
 }
 
+/// The newest epochs of a log up to one, as far back as all of them are there.
+async fn of_ledger(
+    gate: &Gate,
+    log: &str,
+    until: i64,
+    own: Option<&str>,
+    trust: &mut Trust,
+) -> Result<Sources, CliError> {
+    let mut sources: Sources = Vec::new();
+    for at in gate.epochs(log).await?.into_iter().rev().filter(|at| at.epoch <= until) {
+        let head = match gate.signed_head(&at).await {
+            Ok(head) => head,
+            // It begins just now.
+            Err(_) if sources.is_empty() => continue,
+            Err(_) => break,
+        };
+        if gate.still_there(&at).await.is_err() {
+            break;
+        }
+        if let Some(name) = own
+            && let Some(key) = gate.key_of(&at, name).await?
+        {
+            trust.add_log(key).map_err(|fault| CliError::Wrong(fault.to_string()))?;
+        }
+        sources.push(Box::new(Live::new(&gate.ledger, head).await.map_err(crate::gate::Fault::from)?));
+    }
+    Ok(sources)
+}
+
 fn run_verification(
-    source: &dyn Source,
+    evidence: &Evidence<'_>,
     trust: &Trust,
     command: &Verify,
     as_json: bool,
 ) -> Result<(), CliError> {
     let since = command.since.as_deref().map(read_note).transpose()?;
     let bar = Bar::of("entries");
-    let options = Options { since, now: Clock::system().now(), progress: &|done, all| bar.show(done, all) };
-    let verified = verify(source, trust, &options);
+    let progress = |done, all| bar.show(done, all);
+    let options = Options {
+        since,
+        law: None,
+        stamp: Some(|response, text| timestamp::time_of(response, text).ok()),
+        now: Clock::system().now(),
+        progress: &progress,
+    };
+    let verified = verify_with(evidence, trust, &options);
     bar.end();
     match verified {
         Ok(report) => {
@@ -223,6 +307,11 @@ fn run_verification(
 }
 
 fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> Result<(), CliError> {
+    if !command.previous.is_empty() || !command.system.is_empty() {
+        return Err(CliError::Wrong(
+            "`--previous` and `--system` go with a log: a proof pack is compared with neither".into(),
+        ));
+    }
     let open = |path: &Path| {
         std::fs::File::open(path)
             .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source })
@@ -299,14 +388,31 @@ fn tell(report: &Report, as_json: bool) {
     for witness in &report.witnessed_by {
         out::line(format!("witnessed by {} at {}", witness.name, written(witness.at)));
     }
-    if let Some((from, until)) = report.span {
-        out::line(format!("logged from {} to {}", written(from), written(until)));
+    for stamp in &report.stamps {
+        out::line(format!(
+            "time stamp of {} entries, by {}, says `{}`",
+            stamp.size,
+            written(stamp.at),
+            stamp.path
+        ));
     }
-    if let Some(previous) = &report.continues {
+    if let Some((from, until)) = report.span {
+        out::line(format!("logged from {} to {}: nothing later is in it", written(from), written(until)));
+    }
+    for earlier in &report.earlier {
+        out::line(format!(
+            "after {} entries of {}, root {}, verified too",
+            earlier.size, earlier.origin, earlier.root
+        ));
+    }
+    if let Some(previous) = report.continues.as_ref().filter(|_| report.earlier.is_empty()) {
         out::line(format!(
             "goes on from {} entries of {}, root {}",
             previous.size, previous.origin, previous.root
         ));
+    }
+    if let Some(system) = &report.system {
+        out::line(format!("decided by the tables that were in force by what {system} says"));
     }
     out::line(format!("{} calls, {} decisions computed again", report.calls, report.decisions));
     for warning in &report.warnings {
@@ -375,11 +481,7 @@ async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
 /// The key that the gateway signed this epoch with, and the witnesses that are configured: all of them
 /// have to cosign.
 async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, CliError> {
-    let name = match &config.log_name {
-        Some(name) => name.clone(),
-        None => gate.secrets.log.default_name().map_err(serve::ServeError::from)?,
-    };
-    let key = gate.key_of(at, &name).await?.ok_or_else(|| {
+    let key = gate.key_of(at, &own_name(config, gate)?).await?.ok_or_else(|| {
         CliError::Wrong(format!(
             "epoch {} of the log `{}` was signed with a key that was retired, and no entry that names it is left; \
              use the trust file that was given out then",
@@ -403,6 +505,14 @@ async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, Cl
         }
     }
     Trust::parse(&text).map_err(|error| CliError::Wrong(error.to_string()))
+}
+
+/// What the origins of all logs begin with.
+fn own_name(config: &Config, gate: &Gate) -> Result<String, CliError> {
+    Ok(match &config.log_name {
+        Some(name) => name.clone(),
+        None => gate.secrets.log.default_name().map_err(serve::ServeError::from)?,
+    })
 }
 
 fn read_trust(path: &Path) -> Result<Trust, CliError> {

@@ -41,6 +41,17 @@ impl Gate {
         }
     }
 
+    /// All epochs of a log, the first of them first.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn epochs(&self, log: &str) -> Result<Vec<Epoch>, Fault> {
+        let ended = self.ledger.closed_logs(log).await?.into_iter().map(|row| row.epoch);
+        let now = self.ledger.head(log).await?.map(|head| head.epoch);
+        Ok(ended.chain(now).map(|epoch| Epoch { log: log.to_owned(), epoch }).collect())
+    }
+
     /// Whether everybody may read a log.
     ///
     /// # Errors

@@ -17,7 +17,8 @@ use zip::result::ZipError;
 
 use super::directory::Lines;
 use super::{
-    CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, heads, limits, table_path, text,
+    Beside, CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, heads, limits,
+    table_path, text,
 };
 use crate::trail::tile::{BundleId, TileId};
 
@@ -79,6 +80,10 @@ impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
     fn table(&self, digest: &str) -> Result<Option<String>, SourceError> {
         let Some(path) = table_path(digest) else { return Ok(None) };
         self.zip.read(&path, limits::TABLE)?.map(|bytes| text(&path, bytes)).transpose()
+    }
+
+    fn beside(&self, size: u64) -> Result<Beside, SourceError> {
+        Beside::sorted(self.zip.names().into_iter(), size, |path, limit| self.read(path, limit))
     }
 
     /// A thread of its own reads on, a little ahead: a zip file hands out one file at a time.

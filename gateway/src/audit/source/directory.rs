@@ -5,7 +5,8 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::{
-    CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, heads, limits, opening, text,
+    Beside, CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, heads, limits, opening,
+    text,
 };
 use crate::trail::tile::{BundleId, TileId};
 
@@ -52,6 +53,22 @@ impl Directory {
         }
     }
 
+    /// The paths of all files below a directory.
+    fn walk(&self, below: &str, depth: u8, paths: &mut Vec<String>) -> Result<(), SourceError> {
+        let unreadable = |error| SourceError::unreadable(format!("{}/{below}", self.root.display()), error);
+        for entry in std::fs::read_dir(self.root.join(below)).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            let is_directory = std::fs::metadata(entry.path()).is_ok_and(|found| found.is_dir());
+            match depth.checked_sub(1).filter(|_| is_directory) {
+                Some(depth) => self.walk(&path, depth, paths)?,
+                None => paths.push(path),
+            }
+        }
+        Ok(())
+    }
+
     fn names(&self, path: &Path) -> Result<Vec<String>, SourceError> {
         let unreadable = |error| SourceError::unreadable(path.display().to_string(), error);
         let listed = match std::fs::read_dir(self.root.join(path)) {
@@ -96,6 +113,13 @@ impl Source for Directory {
         }
     }
 
+    fn beside(&self, size: u64) -> Result<Beside, SourceError> {
+        let mut paths = Vec::new();
+        self.walk("", DEEPEST, &mut paths)?;
+        paths.sort();
+        Beside::sorted(paths.into_iter(), size, |path, limit| self.read(path, limit))
+    }
+
     fn details(&self) -> Result<Details<'_>, SourceError> {
         match self.file(DETAILS)? {
             Some(file) => Ok(Box::new(Lines::of(file))),
@@ -136,6 +160,9 @@ impl<R: Read> Iterator for Lines<R> {
         Some(read)
     }
 }
+
+/// How deep directories lie in an export at most: a tile's number takes up to seven.
+const DEEPEST: u8 = 12;
 
 /// How much of `details.jsonl` is read at once, in bytes.
 const READ_AHEAD: usize = 256 * 1024;

@@ -3,6 +3,8 @@
 //!
 //! It knows no other bundle, so bundles are looked at side by side.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
@@ -13,6 +15,7 @@ use uuid::Uuid;
 use super::super::Failure;
 use super::super::source::Opening;
 use super::levels::root_of;
+use super::told::Told;
 use crate::trail::tile::{BundleId, TileError, TileId, WIDTH, read_bundle, read_hashes};
 use crate::trail::tree::{Hash, leaf_hash};
 use crate::trail::{Body, Detail, Leaf};
@@ -38,6 +41,8 @@ pub(super) struct Checked {
     /// The root over them.
     pub(super) root: Hash,
     pub(super) leaves: Vec<Leaf>,
+    /// What details of them register, by their place among `leaves`.
+    pub(super) told: BTreeMap<usize, Told>,
     pub(super) committed: u64,
     pub(super) opened: u64,
     /// What is wrong with the entry after these.
@@ -52,6 +57,7 @@ impl Bundle {
             hashes: Vec::with_capacity(usize::from(self.id.width)),
             root: [0; 32],
             leaves: Vec::with_capacity(usize::from(self.id.width)),
+            told: BTreeMap::new(),
             committed: 0,
             opened: 0,
             failure: None,
@@ -81,6 +87,8 @@ impl Bundle {
             if let Some(opening) = details.next_if(|opening| opening.index == index) {
                 opens(&leaf, opening).map_err(|failure| failure.at(index))?;
                 checked.opened = checked.opened.saturating_add(1);
+                let told = Told::of(&leaf, &opening.document).map_err(|failure| failure.at(index))?;
+                checked.told.extend(told.map(|told| (position, told)));
             }
             checked.hashes.push(hash);
             checked.leaves.push(leaf);

@@ -42,19 +42,20 @@ pub(super) enum Looked {
 /// What a thread has to say at the end.
 #[derive(Debug, Default)]
 struct Outcome {
-    decisions: u64,
+    calls: Calls,
     failure: Option<Failure>,
 }
 
 impl<'scope> Crew<'scope> {
-    /// As many threads as there are processors.
-    pub(super) fn hire<'env>(scope: &'scope Scope<'scope, 'env>) -> Crew<'scope> {
+    /// As many threads as there are processors. Calls that go on already are shared out.
+    pub(super) fn hire<'env>(scope: &'scope Scope<'scope, 'env>, going: Calls) -> Crew<'scope> {
         let (report, looked_at) = channel();
         let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST);
-        let hands = (0..count).map(|_| {
+        let shares = going.shared_out(count, |call| hand_of(call, count));
+        let hands = shares.into_iter().map(|calls| {
             let (orders, work) = channel();
             let report = report.clone();
-            (orders, scope.spawn(move || toil(&work, &report)))
+            (orders, scope.spawn(move || toil(calls, &work, &report)))
         });
         Crew { hands: hands.collect(), looked_at }
     }
@@ -77,9 +78,7 @@ impl<'scope> Crew<'scope> {
 
     /// Who decides on a call.
     pub(super) fn hand_of(&self, call: Uuid) -> usize {
-        // The last bytes of an id are random.
-        let [.., byte] = *call.as_bytes();
-        usize::from(byte).checked_rem(self.hands.len()).unwrap_or(0)
+        hand_of(call, self.hands.len())
     }
 
     /// How many there are.
@@ -94,20 +93,20 @@ impl<'scope> Crew<'scope> {
         }
     }
 
-    /// Waits until everything is done. Answers how many decisions were found equal, and the first
-    /// that was not.
-    pub(super) fn dismiss(self) -> (u64, Option<Failure>) {
-        let (mut decisions, mut failure) = (0u64, None::<Failure>);
+    /// Waits until everything is done. Answers the calls, and the first decision that was not found
+    /// equal.
+    pub(super) fn dismiss(self) -> (Calls, Option<Failure>) {
+        let (mut calls, mut failure) = (Calls::default(), None::<Failure>);
         for (orders, handle) in self.hands {
             drop(orders);
             let outcome = handle.join().unwrap_or_else(|_| Outcome {
                 failure: Some(Failure::unusable("a part of the verification did not come to its end")),
                 ..Outcome::default()
             });
-            decisions = decisions.saturating_add(outcome.decisions);
+            calls.join(outcome.calls);
             failure = first_of(failure, outcome.failure);
         }
-        (decisions, failure)
+        (calls, failure)
     }
 }
 
@@ -119,8 +118,14 @@ pub(super) fn first_of(one: Option<Failure>, other: Option<Failure>) -> Option<F
     }
 }
 
-fn toil(work: &Receiver<Work>, report: &Sender<Looked>) -> Outcome {
-    let mut calls = Calls::default();
+/// Who decides on a call, of so many.
+fn hand_of(call: Uuid, hands: usize) -> usize {
+    // The last bytes of an id are random.
+    let [.., byte] = *call.as_bytes();
+    usize::from(byte).checked_rem(hands).unwrap_or(0)
+}
+
+fn toil(mut calls: Calls, work: &Receiver<Work>, report: &Sender<Looked>) -> Outcome {
     let mut failure: Option<Failure> = None;
     while let Ok(work) = work.recv() {
         let result = match work {
@@ -143,7 +148,7 @@ fn toil(work: &Receiver<Work>, report: &Sender<Looked>) -> Outcome {
             drop(report.send(Looked::Failed));
         }
     }
-    Outcome { decisions: calls.decisions, failure }
+    Outcome { calls, failure }
 }
 
 /// More threads than this wait for the one that reads.

@@ -3,10 +3,60 @@
 //! **Invariant: which of the two it is, the log's name says and not its entries**, so that nobody
 //! drops what was registered by beginning anew.
 
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
 use super::super::Failure;
+use super::super::decisions::Calls;
 use super::heads::Head;
+use super::sequence::Sequence;
+use crate::trail::tree::Hash;
 use crate::trail::trust::Trust;
 use crate::trail::{Body, Leaf, LogName, Previous};
+
+/// What an epoch that was verified hands on to the next.
+#[derive(Debug)]
+pub(super) struct Carried {
+    pub(super) origin: String,
+    pub(super) size: u64,
+    pub(super) root: Hash,
+    pub(super) sequence: Box<Sequence>,
+    pub(super) calls: Calls,
+    pub(super) over: VecDeque<(Timestamp, Uuid)>,
+}
+
+impl Carried {
+    /// Whether it ends with the head that the next epoch goes on from.
+    pub(super) fn ends_with(&self, previous: &Previous) -> Result<(), Failure> {
+        let Carried { origin, size, root, .. } = self;
+        if *origin != previous.origin {
+            return Err(Failure::unusable(format!(
+                "it goes on from `{}`, and the epoch that you gave is `{origin}`: give that one too",
+                previous.origin
+            )));
+        }
+        if *size < previous.size {
+            return Err(Failure::incomplete(format!(
+                "it goes on from `{origin}` with {} entries, and what you gave of that has {size}: get a later export of it",
+                previous.size
+            )));
+        }
+        if *size > previous.size {
+            return Err(Failure::tampered(format!(
+                "it goes on from `{origin}` with {} entries, and a head of {size} was signed: the end of that epoch is cut off",
+                previous.size
+            )));
+        }
+        match previous.hash() == Some(*root) {
+            true => Ok(()),
+            false => Err(Failure::tampered(format!(
+                "it goes on from another head of `{origin}` with {size} entries than the one that was verified"
+            ))),
+        }
+    }
+}
 
 /// What the first entry of a log goes on from.
 ///

@@ -5,7 +5,10 @@
 //!
 //! **Invariant: every head that is looked at, old or new, is of the one tree that was computed.**
 
+use jiff::Timestamp;
+
 use super::super::{Failure, Witnessed};
+use super::CLOCKS;
 use super::levels::Levels;
 use super::sequence::Rotation;
 use crate::clock::millis;
@@ -22,7 +25,7 @@ pub(super) struct Head {
 /// Who signed the newest head.
 #[derive(Debug)]
 pub(super) struct Signed {
-    pub(super) by: Vec<String>,
+    pub(super) by: Vec<VerifierKey>,
     pub(super) witnesses: Vec<Witnessed>,
 }
 
@@ -198,10 +201,7 @@ pub(super) fn newest(
             "the newest head is not signed with the key that the log itself names",
         ));
     }
-    Ok(Signed {
-        by: accepted.signed_by.iter().map(ToString::to_string).collect(),
-        witnesses: accepted.witnesses.into_iter().map(witnessed).collect(),
-    })
+    Ok(Signed { by: accepted.signed_by, witnesses: accepted.witnesses.into_iter().map(witnessed).collect() })
 }
 
 /// Whether an older head is of this tree, and signed with the key that was in use then.
@@ -230,6 +230,39 @@ pub(super) fn older(
         false => Err(Failure::tampered(format!(
             "the older head of {size} entries is not signed with the key that the log had then"
         ))),
+    }
+}
+
+/// Whether who has cosigned a head had seen all of its entries by then.
+///
+/// # Errors
+///
+/// [`Failure`] where an entry says that it is of later, or a cosignature fails.
+pub(super) fn in_time(head: &Head, trust: &Trust, latest: Option<Timestamp>) -> Result<(), Failure> {
+    let Some(latest) = latest else { return Ok(()) };
+    let keys: Vec<VerifierKey> = trust.witnesses().iter().map(|witness| witness.key.clone()).collect();
+    let verified = match head.note.verified_by(&keys) {
+        Ok(verified) => verified,
+        Err(NoteError::Unsigned) => return Ok(()),
+        Err(error) => {
+            return Err(Failure::tampered(format!("the head of {} entries: {error}", head.checkpoint.size)));
+        }
+    };
+    let named = verified.iter().filter_map(|one| Some((trust.witnesses().get(one.key)?, one.time?)));
+    named
+        .map(|(witness, time)| {
+            (format!("the witness `{}`", witness.name), witnessed((String::new(), time)).at)
+        })
+        .try_for_each(|(who, at)| before(&who, at, latest, head.checkpoint.size))
+}
+
+/// Whether somebody has seen a head after all of its entries were made.
+pub(super) fn before(who: &str, at: Timestamp, latest: Timestamp, size: u64) -> Result<(), Failure> {
+    match at.checked_add(CLOCKS).is_ok_and(|at| at < latest) {
+        true => Err(Failure::tampered(format!(
+            "{who} signed at {at:.3} that there were {size} entries, and one of them says that it is of {latest:.3}"
+        ))),
+        false => Ok(()),
     }
 }
 

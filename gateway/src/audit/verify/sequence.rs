@@ -9,13 +9,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
-use policy::{Event, Heard, Joined, What};
+use policy::{Event, Joined, Purposes, What};
 use uuid::Uuid;
 
 use super::super::{Failure, TableUse};
+use super::DISORDER;
+use super::epochs::{self, Carried};
 use super::law::LawBook;
-use super::{DISORDER, epochs};
-use crate::trail::{Body, Leaf, LogName, Previous};
+use super::registry::{Registry, Unchecked};
+use super::silence::Silences;
+use super::told::Told;
+use crate::trail::{Body, GapCause, Leaf, LogCause, LogName, Previous};
 
 /// What was seen of a log so far.
 #[derive(Debug, Default)]
@@ -30,14 +34,10 @@ pub(super) struct Sequence {
     nonces: HashSet<u128>,
     pub(super) calls: HashMap<Uuid, Track>,
     opened: u64,
-    credentials: HashMap<String, String>,
-    keys: HashSet<String>,
-    prompts: HashMap<Uuid, u64>,
-    grants: HashMap<Uuid, GrantTrack>,
+    pub(super) registry: Registry,
     /// Calls that a withdrawn grant has to reach next: the entry, and who relied on it.
     unreached: BTreeMap<Uuid, (u64, BTreeSet<u32>)>,
-    recordings: HashMap<Uuid, Recording>,
-    types: BTreeMap<String, u64>,
+    pub(super) types: BTreeMap<String, u64>,
     tables: BTreeMap<String, TableUse>,
     pub(super) law: LawBook,
     /// Keys of the log that were handed over.
@@ -45,9 +45,21 @@ pub(super) struct Sequence {
     /// Where something may be missing: the entry, and its fact.
     pub(super) gaps: Vec<(u64, Event)>,
     /// The log that this one goes on from: what stood there is not known here.
-    previous: Option<Previous>,
+    pub(super) previous: Option<Previous>,
+    /// Calls may go on that were opened there, and are not known here.
+    other_calls: bool,
     /// Decisions on calls that were opened there.
     unknown: u64,
+    /// What was ended in a part of the log that was lost, and counts again.
+    lost: u64,
+    /// The log before this one, where it was verified too.
+    before: Option<Carried>,
+    is_after: bool,
+    is_reopened: bool,
+    pub(super) silences: Silences,
+    /// At which sizes the latest time is asked for, the smallest last.
+    sizes: Vec<u64>,
+    latest_by_size: BTreeMap<u64, Timestamp>,
 }
 
 /// The log's key was changed.
@@ -67,31 +79,27 @@ pub(super) struct Track {
     pub(super) ended_at: Option<Timestamp>,
     /// Where its entries are.
     pub(super) indexes: Vec<u64>,
-    /// It was opened in the log before this one.
+    /// It was opened in a log before this one, and what it was then is not known.
     pub(super) foreign: bool,
+    /// It was opened in a log before this one.
+    of_before: bool,
+    /// What it was recorded for when it was opened; none where that is not known.
+    purposes: Option<Purposes>,
     /// Who relies on which grant.
     grants: BTreeMap<u32, Uuid>,
 }
 
-#[derive(Debug)]
-struct GrantTrack {
-    from: Timestamp,
-    until: Option<Timestamp>,
-    withdrawn: bool,
-    calls: BTreeSet<Uuid>,
-}
-
-#[derive(Debug)]
-struct Recording {
-    bytes: u64,
-    held: bool,
-    deleted: bool,
-}
-
 impl Sequence {
-    /// Nothing was seen yet.
-    pub(super) fn of(origin: &str) -> Sequence {
-        Sequence { origin: origin.to_owned(), ..Sequence::default() }
+    /// Nothing was seen yet. The latest time will be asked for as it was at these sizes.
+    pub(super) fn of(origin: &str, sizes: impl Iterator<Item = u64>) -> Sequence {
+        let mut sizes: Vec<u64> = sizes.collect();
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        Sequence { origin: origin.to_owned(), sizes, ..Sequence::default() }
+    }
+
+    /// The first entry has to go on from this.
+    pub(super) fn after(&mut self, before: Carried) {
+        self.before = Some(before);
     }
 
     /// Takes the next entry.
@@ -99,21 +107,52 @@ impl Sequence {
     /// # Errors
     ///
     /// [`Failure`] where it cannot stand behind those before it.
-    pub(super) fn take(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
         let index = self.size;
-        self.check(index, leaf)
+        self.check(index, leaf, told)
             .map_err(|failure| if failure.index.is_none() { failure.at(index) } else { failure })?;
         self.size = index.saturating_add(1);
+        while self.sizes.last().is_some_and(|size| *size <= self.size) {
+            let size = self.sizes.pop().unwrap_or_default();
+            self.latest_by_size.extend(self.latest_at.map(|at| (size, at)));
+        }
         Ok(())
     }
 
-    fn check(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
-        if index == 0 {
-            self.previous = epochs::begins(&self.origin, leaf)?.cloned();
-            self.law.goes_on = self.goes_on();
+    /// What the first entry says that the log goes on from.
+    fn begins(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+        self.previous = epochs::begins(&self.origin, leaf)?.cloned();
+        let Some(previous) = &self.previous else { return Ok(()) };
+        self.is_reopened = matches!(leaf.body, Body::LogOpened { cause: LogCause::Reopened, .. });
+        (self.registry.lenient, self.other_calls, self.law.goes_on) = (true, true, true);
+        let Some(before) = self.before.take() else { return Ok(()) };
+        before.ends_with(previous)?;
+        self.is_after = true;
+        let old = *before.sequence;
+        self.registry = old.registry;
+        self.registry.unchecked = Unchecked::default();
+        if !self.is_reopened {
+            self.calls = old.calls;
+            self.calls.values_mut().for_each(|track| {
+                track.of_before = true;
+                track.indexes.clear();
+            });
+            self.other_calls = old.other_calls;
+            self.latest_at = old.latest_at;
+            self.law = old.law.next();
+        } else {
+            // Behind the head that was signed last, there may have been more.
+            self.registry.lenient = true;
         }
-        self.in_order(leaf)?;
-        self.by_somebody_known(leaf)?;
+        Ok(())
+    }
+
+    fn check(&mut self, index: u64, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
+        if index == 0 {
+            self.begins(leaf)?;
+        }
+        self.in_order(index, leaf)?;
+        self.registry.acts(index, leaf)?;
         if let Some(uid) = leaf.call {
             self.of_call(index, uid, leaf)?;
         }
@@ -122,7 +161,7 @@ impl Sequence {
             let used = self.tables.entry(saw.table.clone()).or_insert(used);
             used.decisions = used.decisions.saturating_add(1);
         }
-        self.content(index, leaf)?;
+        self.content(index, leaf, told)?;
         let count = self.types.entry(leaf.kind.clone()).or_default();
         *count = count.saturating_add(1);
         Ok(())
@@ -130,7 +169,10 @@ impl Sequence {
 
     /// An entry is stamped before it is appended, so those of other calls may have been faster; but
     /// not by much.
-    fn in_order(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+    fn in_order(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
+        if let Some(before) = self.latest_at {
+            self.silences.between(index, before, leaf.at);
+        }
         let latest = self.latest_at.map_or(leaf.at, |latest| latest.max(leaf.at));
         let earliest = latest.checked_sub(DISORDER).unwrap_or(Timestamp::MIN);
         if leaf.at < earliest {
@@ -157,27 +199,10 @@ impl Sequence {
         Ok(())
     }
 
-    /// On a call, nobody acts whom the log does not know; elsewhere the law desk may.
-    fn by_somebody_known(&self, leaf: &Leaf) -> Result<(), Failure> {
-        let actor = &leaf.actor;
-        let ours = matches!(
-            (actor.credential.as_str(), actor.role.as_str()),
-            ("gateway", "gateway") | ("command-line", "operator")
-        );
-        match self.credentials.get(&actor.credential) {
-            Some(role) if *role == actor.role => Ok(()),
-            Some(role) => Err(Failure::tampered(format!(
-                "`{}` acts as `{}`, and was given the role `{role}`",
-                actor.credential, actor.role
-            ))),
-            None if ours || leaf.call.is_none() || self.goes_on() => Ok(()),
-            None => Err(Failure::tampered(format!("`{}` acts, and was never added", actor.credential))),
-        }
-    }
-
     fn of_call(&mut self, index: u64, uid: Uuid, leaf: &Leaf) -> Result<(), Failure> {
         let opens = matches!(leaf.body, Body::Opened { .. });
-        let foreign = self.goes_on() && !opens;
+        let purposes = if let Body::Opened { facts, .. } = &leaf.body { Some(facts.purposes) } else { None };
+        let foreign = self.other_calls && !opens;
         match self.calls.get_mut(&uid) {
             None if opens || foreign => {
                 let track = Track {
@@ -186,6 +211,8 @@ impl Sequence {
                     ended_at: None,
                     indexes: vec![index],
                     foreign,
+                    of_before: foreign,
+                    purposes,
                     grants: BTreeMap::new(),
                 };
                 self.calls.insert(uid, track);
@@ -229,72 +256,15 @@ impl Sequence {
         ))
     }
 
-    fn content(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
+    fn content(&mut self, index: u64, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
+        self.registry.take(leaf, told)?;
         match &leaf.body {
             Body::Opened { facts, .. } => {
+                self.registry.opened_under(facts, leaf.at)?;
                 facts.participants.iter().try_for_each(|joined| self.joined(leaf, joined))
             }
             Body::Event { facts, .. } => self.happened(leaf, &facts.what),
-            Body::Accepted { recording, bytes, keys, .. } => {
-                let unknown = |key: &&String| !self.keys.contains(*key) && !self.goes_on();
-                if let Some(key) = keys.iter().find(unknown) {
-                    return Err(Failure::tampered(format!(
-                        "it is sealed for the key `{key}`, which was not in use"
-                    )));
-                }
-                let new = Recording { bytes: *bytes, held: false, deleted: false };
-                match self.recordings.insert(*recording, new) {
-                    None => Ok(()),
-                    Some(_) => Err(Failure::tampered("it accepts a recording that was accepted before")),
-                }
-            }
-            Body::Fetched { recording, range: (from, until) } => {
-                let bytes = self.live(*recording)?.map_or(u64::MAX, |recording| recording.bytes);
-                if from > until || *until > bytes {
-                    return Err(Failure::tampered("it hands out bytes that the recording does not have"));
-                }
-                Ok(())
-            }
-            Body::Held { recording, held } => {
-                if let Some(recording) = self.live(*recording)? {
-                    recording.held = *held;
-                }
-                Ok(())
-            }
-            Body::Deleted { recording } => {
-                let Some(recording) = self.live(*recording)? else { return Ok(()) };
-                if recording.held {
-                    return Err(Failure::tampered("it deletes a recording that is under a legal hold"));
-                }
-                recording.deleted = true;
-                Ok(())
-            }
-            Body::Prompt { version, duration_ms } => match self.prompts.insert(*version, *duration_ms) {
-                None => Ok(()),
-                Some(_) => Err(Failure::tampered("it registers a version of a prompt a second time")),
-            },
-            Body::Grant { grant, from, until } => {
-                let new = GrantTrack { from: *from, until: *until, withdrawn: false, calls: BTreeSet::new() };
-                match self.grants.insert(*grant, new) {
-                    None => Ok(()),
-                    Some(_) => Err(Failure::tampered("it registers a consent grant a second time")),
-                }
-            }
-            Body::GrantWithdrawn { grant } => self.withdrawn(index, *grant),
-            Body::Credential { credential, role } => {
-                match self.credentials.insert(credential.clone(), role.clone()) {
-                    None => Ok(()),
-                    Some(_) => Err(Failure::tampered("it adds a credential a second time")),
-                }
-            }
-            Body::Key { key } => {
-                self.keys.insert(key.clone());
-                Ok(())
-            }
-            Body::KeyRetired { key } => match self.keys.remove(key) || self.goes_on() {
-                true => Ok(()),
-                false => Err(Failure::tampered("it retires a key that was not in use")),
-            },
+            Body::GrantWithdrawn { grant } => self.withdrawn(index, *grant, leaf.at),
             Body::LogKey { key, retired } => {
                 self.rotations.push(Rotation { index, retired: retired.clone(), key: key.clone() });
                 Ok(())
@@ -304,14 +274,28 @@ impl Sequence {
             }
             Body::LogOpened { .. } if index == 0 => Ok(()),
             Body::LogOpened { .. } => Err(Failure::tampered("a log begins in the midst of a log")),
-            Body::Gap { from, .. } => {
+            Body::Gap { from, until, cause } => {
                 if *from > leaf.at {
                     return Err(Failure::tampered("a gap begins after it was logged"));
                 }
+                if *cause == GapCause::LedgerRestored {
+                    self.restored(*from);
+                }
+                self.silences.explained(*from, *until);
                 self.gaps.extend(leaf.fact().map(|fact| (index, fact)));
                 Ok(())
             }
-            Body::ControlRefused { .. }
+            Body::Accepted { .. }
+            | Body::Fetched { .. }
+            | Body::Held { .. }
+            | Body::Deleted { .. }
+            | Body::Prompt { .. }
+            | Body::Grant { .. }
+            | Body::Credential { .. }
+            | Body::CredentialRevoked { .. }
+            | Body::Key { .. }
+            | Body::KeyRetired { .. }
+            | Body::ControlRefused { .. }
             | Body::Refused { .. }
             | Body::Heartbeat {}
             | Body::LogDropped { .. }
@@ -320,8 +304,7 @@ impl Sequence {
             | Body::Erased { .. }
             | Body::FetchRefused { .. }
             | Body::Account {}
-            | Body::AccountLaw { .. }
-            | Body::CredentialRevoked { .. } => Ok(()),
+            | Body::AccountLaw { .. } => Ok(()),
         }
     }
 
@@ -330,7 +313,8 @@ impl Sequence {
             self.joined(leaf, joined)?;
         }
         if let What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. } = what {
-            self.heard(prompt)?;
+            let asked = leaf.call.and_then(|call| self.calls.get(&call)?.purposes);
+            self.registry.heard(prompt, asked)?;
         }
         if let What::Ended = what
             && let Some(uid) = leaf.call
@@ -338,68 +322,27 @@ impl Sequence {
         {
             track.ended_at = track.ended_at.or(Some(leaf.at));
             for grant in std::mem::take(&mut track.grants).into_values() {
-                if let Some(grant) = self.grants.get_mut(&grant) {
-                    grant.calls.remove(&uid);
-                }
+                self.registry.release(grant, uid);
             }
         }
         Ok(())
     }
 
-    /// What counts as consent given before has to be what was registered, and not withdrawn.
     fn joined(&mut self, leaf: &Leaf, joined: &Joined) -> Result<(), Failure> {
         let Some(granted) = &joined.grant else { return Ok(()) };
-        let goes_on = self.goes_on();
-        let registered =
-            granted.grant.parse().ok().and_then(|uid: Uuid| Some((uid, self.grants.get_mut(&uid)?)));
-        let Some((uid, grant)) = registered else {
-            if goes_on {
-                return Ok(());
-            }
-            return Err(Failure::tampered("somebody relies on a consent grant that was never registered"));
-        };
-        if grant.withdrawn {
-            return Err(Failure::tampered("somebody relies on a consent grant that was withdrawn"));
-        }
-        if (grant.from, grant.until) != (granted.from, granted.until) {
-            return Err(Failure::tampered(
-                "a consent grant is said to hold at another time than was registered",
-            ));
-        }
-        if let Some(call) = leaf.call
+        if let Some(grant) = self.registry.relied_on(joined.role, granted, leaf.call)?
+            && let Some(call) = leaf.call
             && let Some(track) = self.calls.get_mut(&call)
         {
-            grant.calls.insert(call);
-            track.grants.insert(joined.participant, uid);
+            track.grants.insert(joined.participant, grant);
         }
         Ok(())
     }
 
-    fn heard(&self, prompt: &Heard) -> Result<(), Failure> {
-        let registered = prompt.version.parse().ok().and_then(|uid: Uuid| self.prompts.get(&uid));
-        match registered {
-            Some(duration_ms) if *duration_ms == prompt.duration_ms => Ok(()),
-            Some(_) => Err(Failure::tampered("a prompt is said to last otherwise than was registered")),
-            None if self.goes_on() => Ok(()),
-            None => Err(Failure::tampered("a prompt was played that was never registered")),
-        }
-    }
-
-    fn withdrawn(&mut self, index: u64, uid: Uuid) -> Result<(), Failure> {
-        let goes_on = self.goes_on();
-        let Some(grant) = self.grants.get_mut(&uid) else {
-            if goes_on {
-                return Ok(());
-            }
-            return Err(Failure::tampered("it withdraws a consent grant that was never registered"));
-        };
-        if grant.withdrawn {
-            return Err(Failure::tampered("it withdraws a consent grant a second time"));
-        }
-        grant.withdrawn = true;
-        for call in std::mem::take(&mut grant.calls) {
+    fn withdrawn(&mut self, index: u64, grant: Uuid, at: Timestamp) -> Result<(), Failure> {
+        for call in self.registry.withdraw(grant, at)? {
             let Some(track) = self.calls.get(&call) else { continue };
-            let holders = track.grants.iter().filter(|(_, held)| **held == uid);
+            let holders = track.grants.iter().filter(|(_, held)| **held == grant);
             let holders: BTreeSet<u32> = holders.map(|(participant, _)| *participant).collect();
             // Who came back with another grant relies on that.
             if !holders.is_empty() {
@@ -409,19 +352,11 @@ impl Sequence {
         Ok(())
     }
 
-    /// A recording that is there; none where the log before this one may tell of it.
-    fn live(&mut self, id: Uuid) -> Result<Option<&mut Recording>, Failure> {
-        let goes_on = self.goes_on();
-        match self.recordings.get_mut(&id) {
-            Some(recording) if !recording.deleted => Ok(Some(recording)),
-            None if goes_on => Ok(None),
-            Some(_) => Err(Failure::tampered("it is about a recording that was deleted before")),
-            None => Err(Failure::tampered("it is about a recording that was never accepted")),
-        }
-    }
-
-    fn goes_on(&self) -> bool {
-        self.previous.is_some()
+    /// An older ledger was put back, and the log goes on from that: what came behind is not known there.
+    fn restored(&mut self, from: Timestamp) {
+        self.lost = self.lost.saturating_add(self.registry.restored(from));
+        self.calls.clear();
+        self.other_calls = true;
     }
 
     /// What is open when the log ends.
@@ -442,15 +377,57 @@ impl Sequence {
         }
     }
 
+    /// The log's name.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether it begins anew because the log before it could not go on.
+    pub(super) fn is_reopened(&self) -> bool {
+        self.is_reopened
+    }
+
+    /// Whether the log before this one was verified too.
+    pub(super) fn is_after(&self) -> bool {
+        self.is_after
+    }
+
     /// How many entries were taken.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// The log that this one goes on from, and how many decisions were made on calls that were
-    /// opened there.
-    pub(super) fn previous(&self) -> Option<(&Previous, u64)> {
-        Some((self.previous.as_ref()?, self.unknown))
+    /// Whether a call was opened in a log before this one.
+    pub(super) fn is_of_before(&self, call: Uuid) -> bool {
+        self.calls.get(&call).is_some_and(|track| track.of_before)
+    }
+
+    /// An entry of a call was not decided again: what the call was before is not at hand any more.
+    pub(super) fn miss(&mut self, call: Uuid) {
+        self.lose(call);
+        self.unknown = self.unknown.saturating_add(1);
+    }
+
+    /// What a call was is not at hand any more.
+    pub(super) fn lose(&mut self, call: Uuid) {
+        if let Some(track) = self.calls.get_mut(&call) {
+            track.foreign = true;
+        }
+    }
+
+    /// How many decisions were made on calls that were opened before this log and are not known.
+    pub(super) fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    /// How much of what was ended was lost with a part of the log, and counts again.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// The latest time among the first entries, where their number was asked for.
+    pub(super) fn latest_at(&self, size: u64) -> Option<Timestamp> {
+        self.latest_by_size.get(&size).copied()
     }
 
     /// The time of the first entry, and the latest time.
@@ -463,10 +440,10 @@ impl Sequence {
         self.opened
     }
 
-    /// How many entries there are of each type, and how the tables were used.
-    pub(super) fn into_counts(self) -> (BTreeMap<String, u64>, Vec<TableUse>) {
-        let mut tables: Vec<TableUse> = self.tables.into_values().collect();
+    /// How the tables were used, in the order of their first use.
+    pub(super) fn tables(&self) -> Vec<TableUse> {
+        let mut tables: Vec<TableUse> = self.tables.values().cloned().collect();
         tables.sort_by_key(|used| used.first);
-        (self.types, tables)
+        tables
     }
 }

@@ -4,14 +4,21 @@ mod damage;
 mod epochs;
 mod forgery;
 mod heads;
+mod law;
 
 use super::super::sample::*;
 use super::super::{Details, Failure, Verdict};
 use super::*;
-use crate::trail::{Actor, Body, GapCause};
+use crate::trail::{Actor, Body, GapCause, Leaf};
 
 pub(super) fn options() -> Options<'static> {
-    Options { since: None, now: "2026-11-21T00:00:00Z".parse().unwrap(), progress: &|_, _| {} }
+    Options {
+        since: None,
+        law: None,
+        stamp: None,
+        now: "2026-11-21T00:00:00Z".parse().unwrap(),
+        progress: &|_, _| {},
+    }
 }
 
 pub(super) fn verified(files: &Files) -> Result<Report, Failure> {
@@ -47,8 +54,9 @@ fn an_honest_log_is_good_and_its_report_counts_what_is_in_it() {
     assert_eq!(report.details, Details { committed, present: committed });
     assert_eq!(report.span, Some((log.drafts[0].at, log.drafts.last().unwrap().at)));
     assert_eq!(report.tables.len(), 1);
-    assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
+    assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
     assert!(report.warnings[0].contains("no witness"), "{:?}", report.warnings);
+    assert!(report.warnings[1].contains("`--system`"), "{:?}", report.warnings);
 }
 
 #[test]
@@ -161,32 +169,4 @@ fn a_gap_is_a_fact_of_the_calls_that_were_open_and_of_no_other() {
     let index = log.drafts.iter().position(|draft| draft.kind == "audit.gap").unwrap();
     log.drafts.remove(index);
     assert_found(&found(&log), Verdict::Tampered, index as u64, "its decision is not");
-}
-
-#[test]
-fn a_table_that_was_never_in_force_is_found_in_the_log_of_the_law() {
-    let account = verified(&Log::busy(2).export()).unwrap();
-    let mut system = Log::new();
-    let law = |log: &mut Log, table: &str| {
-        let body = Body::Table {
-            table: table.into(),
-            version: 1,
-            base: None,
-            origin: crate::trail::Origin::Program,
-            proposal: None,
-            diff: String::new(),
-            loosens: false,
-        };
-        log.entry(&Actor::gateway(), body, None);
-    };
-    let mut other = system.clone();
-    let digest = system.table.digest().to_owned();
-    law(&mut system, &digest);
-    system.drafts.last_mut().unwrap();
-    let report = verified(&system.export()).unwrap();
-    assert_eq!(report.law.len(), 1);
-    account.decided_by_law_of(&report).unwrap();
-    law(&mut other, "sha256:00");
-    let failure = account.decided_by_law_of(&verified(&other.export()).unwrap()).unwrap_err();
-    assert_found(&failure, Verdict::Tampered, 6, "never came into force");
 }

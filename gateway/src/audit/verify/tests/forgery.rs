@@ -358,7 +358,8 @@ fn a_recording_that_is_gone_or_held_is_left_alone() {
         failure.what
     };
     let entry = |log: &mut Log, body| {
-        log.entry(&counsel(), body, None);
+        let fetched = matches!(body, Body::Fetched { .. });
+        log.entry(&if fetched { listener() } else { counsel() }, body, None);
     };
     let what = of(&|log, recording| {
         entry(log, Body::Deleted { recording });
@@ -383,6 +384,241 @@ fn somebody_in_another_role_is_found() {
     let index = position(&log, "recording.fetched");
     let forged = rewritten(&log, index, |leaf| leaf.actor.role = "counsel".into());
     assert_found(&found(&forged), Verdict::Tampered, index as u64, "was given the role");
+}
+
+/// The detail of an entry rewritten, with the commitment to it.
+fn retold(log: &Log, index: usize, change: impl FnOnce(&mut serde_json::Value)) -> Log {
+    let mut detail = log.drafts[index].detail.clone().unwrap();
+    let mut document = serde_json::from_str(&detail.document).unwrap();
+    change(&mut document);
+    detail.document = document.to_string();
+    let commitment = detail.commitment();
+    let mut log = rewritten(log, index, |leaf| leaf.detail = Some(commitment));
+    log.drafts[index].detail = Some(detail);
+    log
+}
+
+#[test]
+fn what_was_registered_is_what_is_said_to_have_been_played_where_the_detail_is_there() {
+    let log = Log::busy(1);
+    let registered = position(&log, "prompt.registered");
+    let heard = position(&log, "prompt.started") as u64;
+    let with = |member: &str, value: serde_json::Value| {
+        let member = member.to_owned();
+        retold(&log, registered, move |document| document["document"][member] = value)
+    };
+    for (forged, index, words) in [
+        (with("language", "fi".into()), heard, "another language"),
+        (with("purposes", serde_json::json!(["training"])), heard, "other purposes"),
+        (with("purposes", serde_json::json!(["quality", "training"])), heard, "other purposes"),
+        (with("says", serde_json::json!({})), heard, "say other things"),
+        (with("duration_ms", 1000.into()), registered as u64, "lasts otherwise"),
+        (with("language", serde_json::Value::Null), registered as u64, "not what a gateway writes"),
+    ] {
+        assert_found(&found(&forged), Verdict::Tampered, index, words);
+        // Without the detail nobody can tell.
+        let mut files = forged.export();
+        files.0.remove("details.jsonl");
+        verified(&files).unwrap();
+    }
+    verified(&with("language", "EN-us".into()).export()).unwrap();
+    // What it covers is not said of purposes that it does not tell.
+    let mut other = log.clone();
+    let opened = position(&other, "call.opened");
+    other = rewritten(&other, opened, |leaf| {
+        let Body::Opened { facts, .. } = &mut leaf.body else { panic!() };
+        facts.purposes = policy::Purposes::known(["quality", "evidence"]);
+    });
+    let failure = found(&other);
+    assert!(failure.what.contains("does not tell them") || failure.index == Some(opened as u64), "{failure}");
+}
+
+#[test]
+fn a_grant_that_is_relied_on_is_what_was_registered_where_the_detail_is_there() {
+    let mut log = Log::new();
+    let grant = log.grant();
+    let registered = position(&log, "consent-grant.registered");
+    log.open_with("c", Some(grant));
+    let opened = log.drafts.len() as u64 - 1;
+    verified(&log.export()).unwrap();
+    for (member, value, words) in [
+        ("written", serde_json::json!(false), "to be written"),
+        ("purposes", serde_json::json!(["training"]), "for other purposes"),
+        ("role", serde_json::json!("customer"), "in another role"),
+    ] {
+        let forged = retold(&log, registered, |document| document["document"][member] = value);
+        assert_found(&found(&forged), Verdict::Tampered, opened, words);
+    }
+}
+
+#[test]
+fn a_credential_that_was_revoked_acts_no_more() {
+    let revoked = |wait: i64| {
+        let mut log = Log::new();
+        let uid = log.open("c");
+        let body = Body::CredentialRevoked { credential: recorder().credential };
+        log.entry(&Actor::command_line(), body, None);
+        log.tick(wait * 1000);
+        let index = log.happens(uid, What::Ended);
+        (log, index)
+    };
+    // What was let in before is served.
+    verified(&revoked(60).0.export()).unwrap();
+    let (log, index) = revoked(600);
+    assert_found(&found(&log), Verdict::Tampered, index, "was revoked before");
+    let mut log = Log::new();
+    let body = Body::CredentialRevoked { credential: "cg_0000000000000000".into() };
+    let index = log.entry(&Actor::command_line(), body, None);
+    assert_found(&found(&log), Verdict::Tampered, index, "never added");
+}
+
+#[test]
+fn nobody_acts_outside_of_their_role() {
+    let acts = |role: &str, kind: &str| {
+        let mut log = Log::busy(4);
+        let index = position(&log, kind);
+        let actor: Leaf = serde_json::from_slice(&log.drafts[index].leaf).unwrap();
+        let given = log.drafts.iter().position(|draft| {
+            let leaf: Leaf = serde_json::from_slice(&draft.leaf).unwrap();
+            matches!(leaf.body, Body::Credential { credential, .. } if credential == actor.actor.credential)
+        });
+        log = rewritten(&log, given.unwrap(), |leaf| {
+            let Body::Credential { role: given, .. } = &mut leaf.body else { panic!() };
+            role.clone_into(given);
+        });
+        for index in 0..log.drafts.len() {
+            log = rewritten(&log, index, |leaf| {
+                if leaf.actor.credential == actor.actor.credential {
+                    role.clone_into(&mut leaf.actor.role);
+                }
+            });
+        }
+        (found(&log), index as u64)
+    };
+    for (role, kind) in [
+        ("auditor", "call.opened"),
+        ("counsel", "call.opened"),
+        ("auditor", "recording.fetched"),
+        ("listener", "prompt.registered"),
+        ("registrar", "prompt.registered"),
+    ] {
+        let (failure, index) = acts(role, kind);
+        assert_found(&failure, Verdict::Tampered, index, "which nobody may as");
+    }
+    let (failure, index) = acts("stranger", "call.opened");
+    assert_found(&failure, Verdict::Unusable, index, "does not know the role");
+    // Nor does whoever has a shell open calls.
+    let log = Log::busy(1);
+    let index = position(&log, "call.opened");
+    let forged = rewritten(&log, index, |leaf| leaf.actor = Actor::command_line());
+    assert_found(&found(&forged), Verdict::Tampered, index as u64, "which nobody may as `operator`");
+}
+
+#[test]
+fn a_long_silence_is_told_of_unless_a_gap_explains_it() {
+    let told = |log: &Log| {
+        let report = verified(&log.export()).unwrap();
+        report.warnings.into_iter().find(|warning| warning.contains("nothing was logged"))
+    };
+    let mut log = Log::busy(1);
+    assert_eq!(told(&log), None);
+    log.tick(64 * 60_000);
+    log.entry(&Actor::gateway(), Body::Heartbeat {}, None);
+    assert_eq!(told(&log), None);
+    let mut gap = log.clone();
+    log.tick(66 * 60_000);
+    log.entry(&Actor::gateway(), Body::Heartbeat {}, None);
+    log.tick(72 * 60 * 60_000);
+    let index = log.entry(&Actor::gateway(), Body::Heartbeat {}, None);
+    let warning = told(&log).unwrap();
+    assert!(warning.starts_with("2 times") && warning.contains("72 h 0 min"), "{warning}");
+    assert!(warning.ends_with(&format!("to entry {index}")), "{warning}");
+    let from = gap.now + SignedDuration::from_mins(30);
+    gap.tick(72 * 60 * 60_000);
+    let body = Body::Gap { from, until: gap.now, cause: GapCause::EndedUnexpectedly };
+    gap.entry(&Actor::gateway(), body, None);
+    assert_eq!(told(&gap), None);
+}
+
+#[test]
+fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
+    let mut log = Log::new();
+    let uid = log.open("c");
+    log.prompted(uid, &[0, 1]);
+    log.agrees(uid, 0);
+    log.agrees(uid, 1);
+    log.start(uid);
+    let from = log.now;
+    log.tick(10_000);
+    let withdrawn = log.now;
+    log.happens(uid, What::ConsentWithdrawn { participants: vec![0] });
+    log.tick(10_000);
+    log.happens(uid, What::Ended);
+    log.tick(5_000);
+    let seconds = SignedDuration::from_secs;
+    let saw = |log: &Log| {
+        let call = &log.calls[&uid].call;
+        crate::trail::Saw::of(log.table.digest(), &call.decide(log.now))
+    };
+    let refused = |code: &str, uncovered: &[(Timestamp, Timestamp, &str)]| {
+        let mut log = log.clone();
+        let uncovered =
+            uncovered.iter().map(|(from, until, why)| (*from, *until, (*why).to_owned())).collect();
+        let body = Body::Refused { code: code.into(), uncovered, saw: saw(&log) };
+        let index = log.of_call(&recorder(), uid, body, None);
+        (verified(&log.export()), index)
+    };
+    let (until, early) = (withdrawn + seconds(5), from - seconds(2));
+    for (code, stretches) in
+        [("consent-withdrawn", &[(withdrawn, until, "withdrawn:0")][..]), ("uncovered-audio", &[])]
+    {
+        refused(code, stretches).0.unwrap();
+    }
+    for (code, stretches, words) in [
+        ("consent-withdrawn", &[(from, withdrawn, "withdrawn:0")][..], "that consent does cover"),
+        ("consent-required", &[(from, withdrawn, "consent-missing:0")], "that consent does cover"),
+        (
+            "consent-withdrawn",
+            &[(withdrawn, until, "consent-missing:0")],
+            "what was in the way is `withdrawn:0`",
+        ),
+        ("consent-required", &[(withdrawn, until, "withdrawn:0")], "which is not what was in the way"),
+        ("consent-withdrawn", &[(early, until, "withdrawn:0")], "what was in the way is"),
+        ("consent-withdrawn", &[(until, withdrawn, "withdrawn:0")], "is empty"),
+        ("consent-required", &[], "which is not what was in the way"),
+        ("consent-withdrawn", &[], "which is not what was in the way"),
+        ("consent-declined", &[], "which is not what was in the way"),
+        ("disk-full", &[], "which is not what was in the way"),
+    ] {
+        let (outcome, index) = refused(code, stretches);
+        assert_found(&outcome.unwrap_err(), Verdict::Tampered, index, words);
+    }
+}
+
+#[test]
+fn a_call_is_opened_under_the_law_that_the_account_has_chosen() {
+    let chosen = |overlays: &[&str], public_safety: bool, wait: i64| {
+        let mut log = Log::new();
+        let overlays = overlays.iter().map(|overlay| (*overlay).to_owned()).collect();
+        log.entry(&counsel(), Body::AccountLaw { overlays, public_safety }, None);
+        log.tick(wait * 1000);
+        log.open("c");
+        (log.clone(), log.drafts.len() as u64 - 1)
+    };
+    verified(&chosen(&[], false, 60).0.export()).unwrap();
+    // One that is opened at the same time may not know it yet.
+    verified(&chosen(&["card-data"], false, 5).0.export()).unwrap();
+    for (overlays, public_safety) in [(&["card-data"][..], false), (&[], true)] {
+        let (log, index) = chosen(overlays, public_safety, 60);
+        assert_found(&found(&log), Verdict::Tampered, index, "without the law that the account had chosen");
+        // What was chosen last counts.
+        let mut log = log;
+        log.drafts.pop();
+        log.entry(&counsel(), Body::AccountLaw { overlays: Vec::new(), public_safety: false }, None);
+        log.tick(60_000);
+        log.open("d");
+        verified(&log.export()).unwrap();
+    }
 }
 
 #[test]
@@ -449,7 +685,7 @@ mod the_law_desk {
     #[test]
     fn what_loosens_takes_two_people_and_follows_the_version_in_force() {
         let grace = counsel();
-        let other = listener();
+        let other = Actor { credential: "cg_6d3a90b1c5e7f284".into(), ..counsel() };
         let mut log = Log::new();
         version(&mut log, &Actor::gateway(), 1, A, None, None);
         let proposal = propose(&mut log, &grace, B, A);

@@ -185,7 +185,8 @@ fn witnesses_are_asked_for_and_named() {
     let report = verify(&files, &trust, &options()).unwrap();
     assert_eq!(report.witnessed_by.len(), 1);
     assert_eq!(report.witnessed_by[0].name, "north");
-    assert!(report.warnings.is_empty(), "{:?}", report.warnings);
+    assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
+    assert!(report.warnings[0].contains("`--system`"), "{:?}", report.warnings);
     // Who saw the head before its last entry was made has seen another's clock, or a forged time.
     note.signatures.pop();
     note.signatures.push(witness(5).cosign(&note.text, last as u64 - 3600));
@@ -193,9 +194,91 @@ fn witnesses_are_asked_for_and_named() {
     let failure = verify(&files, &trust, &options()).unwrap_err();
     assert_eq!(failure.verdict, Verdict::Tampered);
     assert!(failure.what.contains("the witness `north` signed at"), "{failure}");
+    // An older head that comes along tells as well.
+    let mut older = head_of(&log.leaves()[..20], &[&key(1)]);
+    let seen = log.drafts[..20].iter().map(|draft| draft.at.as_second()).max().unwrap();
+    let mut fine = note.clone();
+    fine.signatures.pop();
+    fine.signatures.push(witness(5).cosign(&fine.text, last as u64));
+    files.put("checkpoint", &fine);
+    for (late, good) in [(-3600, false), (0, true)] {
+        older.signatures.push(witness(5).cosign(&older.text, (seen + late) as u64));
+        files.put("checkpoints/20", &older);
+        older.signatures.pop();
+        assert_eq!(verify(&files, &trust, &options()).is_ok(), good, "{late}");
+    }
+    files.0.remove("checkpoints/20");
     // A cosignature that fails.
     note.signatures.pop();
     note.signatures.push(witness(5).cosign("another\n", last as u64));
     files.put("checkpoint", &note);
     assert_eq!(verify(&files, &trust, &options()).unwrap_err().verdict, Verdict::Tampered);
+}
+
+/// What is no stamp of an authority, and serves as one: the text that it is of, and its time.
+fn stamp(bytes: &[u8], text: &str) -> Option<Timestamp> {
+    std::str::from_utf8(bytes).ok()?.strip_prefix(text)?.parse().ok()
+}
+
+#[test]
+fn a_time_stamp_is_of_a_head_of_this_log_and_made_after_its_entries() {
+    let log = Log::busy(2);
+    let text = |size: usize| head_of(&log.leaves()[..size], &[&key(1)]).text;
+    let with = |path: &str, content: String, stamp| {
+        let mut files = log.export();
+        files.put(path, content);
+        verify(&files, &trust(), &Options { stamp, ..options() })
+    };
+    let stamp: Option<ReadStamp> = Some(stamp);
+    let after = "2026-11-20T12:00:00Z";
+    // That head need not be there.
+    let report = with("anchors/20-north.tsr", format!("{}{after}", text(20)), stamp).unwrap();
+    assert_eq!((report.stamps[0].size, report.stamps[0].at), (20, after.parse().unwrap()));
+    let warned = |report: &Report, words: &str| report.warnings.iter().any(|warning| warning.contains(words));
+    assert!(warned(&report, "1 time stamps are of heads of this log"), "{:?}", report.warnings);
+    for (path, content, words) in [
+        ("anchors/20-north.tsr", "garbage".to_owned(), "is no time stamp of this log"),
+        ("anchors/21-north.tsr", format!("{}{after}", text(20)), "is no time stamp of this log"),
+        ("anchors/9999-north.tsr", format!("{}{after}", text(20)), "is no time stamp of this log"),
+        ("anchors/20-north.tsr", format!("{}2026-11-20T09:00:00Z", text(20)), "says that it is of"),
+    ] {
+        let failure = with(path, content, stamp).unwrap_err();
+        assert_eq!(failure.verdict, Verdict::Tampered, "{failure}");
+        assert!(failure.what.contains(words), "{failure}");
+    }
+    let report = with("anchors/20-north.tsr", "garbage".to_owned(), None).unwrap();
+    assert!(warned(&report, "of what they are and who made them was not checked"), "{:?}", report.warnings);
+}
+
+#[test]
+fn files_that_are_no_part_of_an_export_are_counted() {
+    let log = Log::busy(25);
+    let strays = ["CHECKPOINT", "recordings.csv", "anchors/north.tsr", "tile/0/009", "tables/x.toml"];
+    for strays in [&strays[..], &strays[..1], &[]] {
+        let mut files = log.export();
+        // A narrower tile is left over where a log is mirrored.
+        let narrow = files.0["tile/entries/000"][..0].to_vec();
+        files.0.insert("tile/0/000.p/7".into(), narrow);
+        for stray in strays {
+            files.put(stray, "?");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        files.write_to(dir.path());
+        let zip = dir.path().with_extension("zip");
+        std::fs::write(&zip, files.zip()).unwrap();
+        let directory = crate::audit::source::Directory::open(dir.path()).unwrap();
+        let archive = crate::audit::source::Archive::open(&zip).unwrap();
+        std::fs::remove_file(&zip).unwrap();
+        for source in [&directory as &dyn crate::audit::source::Source, &archive, &files] {
+            let report = verify(source, &trust(), &options()).unwrap();
+            let told: Vec<&String> =
+                report.warnings.iter().filter(|warning| warning.contains("no part of an export")).collect();
+            assert_eq!(told.is_empty(), strays.is_empty(), "{told:?}");
+            let count = format!("{} files", strays.len());
+            assert!(
+                told.iter().all(|told| told.starts_with(&count) && told.contains("CHECKPOINT")),
+                "{told:?}"
+            );
+        }
+    }
 }

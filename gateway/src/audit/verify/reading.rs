@@ -1,0 +1,362 @@
+//! Reading a log from its first entry to its last: bundles, details and tables as they are needed.
+//!
+//! Calls that are over for a while are forgotten, and read again where an entry of them comes late.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::iter::Peekable;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use policy::Table;
+use uuid::Uuid;
+
+use super::super::decisions::{Calls, Step};
+use super::super::source::{Details, Opening, Source, SourceError};
+use super::super::{Details as Counted, Failure};
+use super::bundle::{Bundle, Checked, read};
+use super::crew::{Crew, Looked, Work};
+use super::epochs::Carried;
+use super::law::Compared;
+use super::levels::{self, Levels};
+use super::sequence::Sequence;
+use super::told::Told;
+use super::{Options, table};
+use crate::trail::note::Checkpoint;
+use crate::trail::tile::{BundleId, TileId, WIDTH, bundles_of};
+use crate::trail::tree::Hash;
+use crate::trail::{Leaf, leaf_hash};
+
+/// Reads a log from its first entry to its last.
+pub(super) struct Reading<'s> {
+    source: &'s dyn Source,
+    size: u64,
+    progress: &'s dyn Fn(u64, u64),
+    details_left: Peekable<Details<'s>>,
+    last_detail: Option<u64>,
+    pub(super) sequence: Sequence,
+    pub(super) tree: Levels,
+    tables: Tables,
+    pub(super) details: Counted,
+    pub(super) law: Option<Compared<'s>>,
+    /// Bundles that were looked at before those in front of them.
+    early: BTreeMap<u64, Box<Checked>>,
+    /// Calls that are over, in the order in which they ended.
+    over: VecDeque<(Timestamp, Uuid)>,
+    /// Calls that were forgotten.
+    forgotten: HashSet<Uuid>,
+}
+
+impl<'s> Reading<'s> {
+    pub(super) fn new(
+        source: &'s dyn Source,
+        head: &Checkpoint,
+        sizes: impl Iterator<Item = u64>,
+        options: &Options<'s>,
+    ) -> Result<Reading<'s>, Failure> {
+        let size = head.size;
+        let sizes: Vec<u64> = sizes.collect();
+        let sequence = Sequence::of(&head.origin, sizes.iter().copied());
+        Ok(Reading {
+            source,
+            size,
+            progress: options.progress,
+            details_left: source.details()?.peekable(),
+            last_detail: None,
+            sequence,
+            tree: Levels::new(sizes.into_iter().chain([size])),
+            tables: Tables::default(),
+            details: Counted::default(),
+            law: options.law.map(Compared::with),
+            early: BTreeMap::new(),
+            over: VecDeque::new(),
+            forgotten: HashSet::new(),
+        })
+    }
+
+    /// Goes on from an earlier epoch. Answers the calls of that.
+    pub(super) fn after(&mut self, mut before: Carried) -> Calls {
+        self.over = std::mem::take(&mut before.over);
+        let calls = std::mem::take(&mut before.calls);
+        self.sequence.after(before);
+        calls
+    }
+
+    /// What the next epoch goes on with.
+    pub(super) fn into_carried(self, head: &Checkpoint, mut calls: Calls) -> Carried {
+        calls.decisions = 0;
+        let mut sequence = self.sequence;
+        // What is forgotten cannot be read again from there.
+        self.forgotten.iter().for_each(|uid| sequence.lose(*uid));
+        Carried {
+            origin: head.origin.clone(),
+            size: head.size,
+            root: head.root,
+            sequence: Box::new(sequence),
+            calls,
+            over: self.over,
+        }
+    }
+
+    /// The table with this digest, where it is there.
+    pub(super) fn table(&self, digest: &str) -> Result<Option<Arc<Table>>, Failure> {
+        self.tables.find(self.source, digest)
+    }
+
+    /// Everything up to the first entry that does not belong there.
+    pub(super) fn run(&mut self, crew: &Crew<'_>) -> Result<(), Failure> {
+        let mut waiting = bundles_of(self.size);
+        let mut unread = None;
+        let mut in_work = 0usize;
+        loop {
+            while unread.is_none() && in_work < crew.ahead() {
+                let Some(id) = waiting.next() else { break };
+                match self.bundle(id) {
+                    Ok(bundle) => {
+                        crew.look_at(bundle);
+                        in_work = in_work.saturating_add(1);
+                    }
+                    // Those in front of it are looked at all the same: one of them may be worse.
+                    Err(failure) => unread = Some(failure),
+                }
+            }
+            if in_work == 0 {
+                break;
+            }
+            match crew.next() {
+                Some(Looked::Bundle(checked)) => {
+                    in_work = in_work.saturating_sub(1);
+                    self.early.insert(checked.index, checked);
+                    while let Some(checked) = self.early.remove(&(self.tree.size() / WIDTH)) {
+                        self.take(crew, *checked)?;
+                        (self.progress)(self.tree.size(), self.size);
+                    }
+                }
+                // Everything in front of that entry is with the threads already.
+                Some(Looked::Failed) => return Ok(()),
+                None => return Err(Failure::unusable("the verification was broken off")),
+            }
+        }
+        match unread {
+            Some(failure) => Err(failure),
+            None => self.finish(),
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        self.sequence.finish()?;
+        match self.details_left.next() {
+            None => Ok(()),
+            Some(Err(error)) => Err(error.into()),
+            Some(Ok(opening)) => Err(self.misplaced(&opening)),
+        }
+    }
+
+    fn bundle(&mut self, id: BundleId) -> Result<Bundle, Failure> {
+        let first = id.index.saturating_mul(WIDTH);
+        let at = |error: SourceError| Failure::from(error).at(first);
+        let tile = TileId { level: 0, index: id.index, width: id.width };
+        let (entries, tile) = (self.source.bundle(id).map_err(at)?, self.source.tile(tile).map_err(at)?);
+        let after = first.saturating_add(u64::from(id.width));
+        Ok(Bundle { id, entries, tile, details: self.details_before(after)? })
+    }
+
+    /// The details of entries in front of `index`: those of later ones wait.
+    fn details_before(&mut self, index: u64) -> Result<Vec<Opening>, Failure> {
+        let mut details = Vec::new();
+        let is_before =
+            |next: &Result<Opening, SourceError>| next.as_ref().map_or(true, |next| next.index < index);
+        while let Some(next) = self.details_left.next_if(is_before) {
+            let opening = next?;
+            if self.last_detail.is_some_and(|last| opening.index <= last) {
+                return Err(self.misplaced(&opening));
+            }
+            self.last_detail = Some(opening.index);
+            details.push(opening);
+        }
+        Ok(details)
+    }
+
+    fn misplaced(&self, opening: &Opening) -> Failure {
+        let what = match opening.index < self.size {
+            true => "the details are not in the order of the log, or one is there twice",
+            false => "there is a detail of an entry that the log does not have",
+        };
+        Failure::tampered(what).at(opening.index)
+    }
+
+    /// Takes the next bundle in.
+    fn take(&mut self, crew: &Crew<'_>, checked: Checked) -> Result<(), Failure> {
+        let Checked { hashes, root, leaves, mut told, committed, opened, failure, .. } = checked;
+        self.details.committed = self.details.committed.saturating_add(committed);
+        self.details.present = self.details.present.saturating_add(opened);
+        self.tree.push(hashes, root);
+        let mut steps: Vec<Vec<Step>> = (0..crew.len()).map(|_| Vec::new()).collect();
+        let mut result = Ok(());
+        for (position, leaf) in leaves.into_iter().enumerate() {
+            result = self.entry(crew, &mut steps, leaf, told.remove(&position));
+            if result.is_err() {
+                break;
+            }
+        }
+        self.hand_out(crew, &mut steps);
+        result?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        self.forget(crew);
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        crew: &Crew<'_>,
+        steps: &mut [Vec<Step>],
+        leaf: Leaf,
+        told: Option<Told>,
+    ) -> Result<(), Failure> {
+        let index = self.sequence.size();
+        let ended = |sequence: &Sequence| sequence.calls.get(&leaf.call?)?.ended_at;
+        let was_over = ended(&self.sequence).is_some();
+        self.sequence.take(&leaf, told)?;
+        if let Some(law) = &mut self.law {
+            law.decided(&leaf).map_err(|failure| failure.at(index))?;
+        }
+        if !was_over && let (Some(uid), Some(ended)) = (leaf.call, ended(&self.sequence)) {
+            self.over.push_back((ended, uid));
+        }
+        let Some(uid) = leaf.call else {
+            // A gap is a fact of every call that was open.
+            if let Some(fact) = leaf.fact() {
+                steps.iter_mut().for_each(|steps| steps.push(Step::Gap(fact.clone())));
+            }
+            return Ok(());
+        };
+        if self.sequence.calls.get(&uid).is_none_or(|track| track.foreign) {
+            return Ok(());
+        }
+        if self.forgotten.contains(&uid) && self.sequence.is_of_before(uid) {
+            self.sequence.miss(uid);
+            return Ok(());
+        }
+        if self.forgotten.remove(&uid) {
+            // What went before comes before.
+            self.hand_out(crew, steps);
+            let steps = self.again(uid, index)?;
+            crew.give(crew.hand_of(uid), Work::Again(uid, steps));
+            self.over.push_back((leaf.at, uid));
+        }
+        let step = self.step(index, leaf)?;
+        if let Some(steps) = steps.get_mut(crew.hand_of(uid)) {
+            steps.push(step);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, index: u64, leaf: Leaf) -> Result<Step, Failure> {
+        let Some(saw) = leaf.body.saw() else {
+            return Err(Failure::tampered("it belongs to a call and decides nothing").at(index));
+        };
+        let table = self.tables.get(self.source, &saw.table).map_err(|failure| failure.at(index))?;
+        Ok(Step::Entry { index, leaf: Box::new(leaf), table })
+    }
+
+    fn hand_out(&self, crew: &Crew<'_>, steps: &mut [Vec<Step>]) {
+        for (hand, steps) in steps.iter_mut().enumerate() {
+            if !steps.is_empty() {
+                crew.give(hand, Work::Steps(std::mem::take(steps)));
+            }
+        }
+    }
+
+    /// Forgets calls that have been over for a while, or the oldest of them where they are many.
+    fn forget(&mut self, crew: &Crew<'_>) {
+        let Some((_, latest)) = self.sequence.span() else { return };
+        let old = latest.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
+        while self.over.len() > MOST_OVER || self.over.front().is_some_and(|(ended, _)| *ended < old) {
+            let Some((_, uid)) = self.over.pop_front() else { return };
+            crew.give(crew.hand_of(uid), Work::Forget(uid));
+            self.forgotten.insert(uid);
+        }
+    }
+
+    /// The steps of a call that was forgotten, up to an entry that comes late. They are read once
+    /// more, and believed only where their bundle still is what it was.
+    fn again(&mut self, uid: Uuid, before: u64) -> Result<Vec<Step>, Failure> {
+        let Some(track) = self.sequence.calls.get(&uid) else { return Ok(Vec::new()) };
+        let indexes: Vec<u64> = track.indexes.iter().copied().filter(|index| *index < before).collect();
+        let first = indexes.first().copied().unwrap_or(before);
+        let gaps = self.sequence.gaps.iter().filter(|(index, _)| (first..before).contains(index));
+        let mut steps: Vec<(u64, Step)> =
+            gaps.map(|(index, fact)| (*index, Step::Gap(fact.clone()))).collect();
+        let mut bundle: Option<(u64, Vec<Vec<u8>>)> = None;
+        for index in indexes {
+            let id = BundleId { index: index / WIDTH, width: FULL };
+            let entries = match bundle.take() {
+                Some((there, entries)) if there == id.index => entries,
+                _ => self.reread(id)?,
+            };
+            let position = usize::try_from(index % WIDTH).unwrap_or(usize::MAX);
+            let entry = entries.get(position).ok_or_else(|| changed(index))?;
+            steps.push((index, self.step(index, read(entry).map_err(|failure| failure.at(index))?)?));
+            bundle = Some((id.index, entries));
+        }
+        steps.sort_by_key(|(index, _)| *index);
+        Ok(steps.into_iter().map(|(_, step)| step).collect())
+    }
+
+    fn reread(&self, id: BundleId) -> Result<Vec<Vec<u8>>, Failure> {
+        let first = id.index.saturating_mul(WIDTH);
+        // Of the bundle that is being taken in, the tree knows the root already where it is full.
+        let width = u16::try_from(self.size.saturating_sub(first).min(WIDTH)).unwrap_or(FULL);
+        let id = BundleId { width, ..id };
+        let entries = self.source.bundle(id).map_err(|error| Failure::from(error).at(first))?;
+        let bundle = Bundle { id, entries, tile: Vec::new(), details: Vec::new() };
+        let (entries, broken) = bundle.entries();
+        if broken.is_some() {
+            return Err(changed(first));
+        }
+        let entries: Vec<Vec<u8>> = entries.into_iter().map(<[u8]>::to_vec).collect();
+        let hashes: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let same = match self.tree.bundle_root(id.index) {
+            Some(root) => levels::root_of(&hashes) == root,
+            None => self.tree.leaves_of(id.index) == Some(&hashes),
+        };
+        if same { Ok(entries) } else { Err(changed(first)) }
+    }
+}
+
+fn changed(index: u64) -> Failure {
+    Failure::tampered("it was changed while it was verified").at(index)
+}
+
+/// The tables that decided, read once.
+#[derive(Debug, Default)]
+struct Tables(HashMap<String, Arc<Table>>);
+
+impl Tables {
+    fn get(&mut self, source: &dyn Source, digest: &str) -> Result<Arc<Table>, Failure> {
+        if let Some(table) = self.0.get(digest) {
+            return Ok(Arc::clone(table));
+        }
+        let table = self.find(source, digest)?.ok_or_else(|| {
+            Failure::incomplete(format!("it was decided by the table `{digest}`, which is missing"))
+        })?;
+        self.0.insert(digest.to_owned(), Arc::clone(&table));
+        Ok(table)
+    }
+
+    fn find(&self, source: &dyn Source, digest: &str) -> Result<Option<Arc<Table>>, Failure> {
+        if let Some(table) = self.0.get(digest) {
+            return Ok(Some(Arc::clone(table)));
+        }
+        source.table(digest)?.map(|text| table(digest, &text)).transpose()
+    }
+}
+
+/// How long a call is remembered after its end: recordings of it still come in.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
+
+/// How many calls that are over are remembered at most.
+const MOST_OVER: usize = 50_000;
+
+const FULL: u16 = 256;
