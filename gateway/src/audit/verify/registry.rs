@@ -11,8 +11,8 @@ use policy::{Grant, Heard, Opened, Purposes, Role};
 use uuid::Uuid;
 
 use super::super::Failure;
+use super::roles;
 use super::told::{GrantTold, PromptTold, Told};
-use super::{CLOCKS, DISORDER, roles};
 use crate::trail::{Body, Leaf};
 
 /// What is registered so far.
@@ -29,6 +29,8 @@ pub(super) struct Registry {
     /// An earlier epoch, in which what is not known here may stand, is not here.
     pub(super) lenient: bool,
     pub(super) unchecked: Unchecked,
+    /// How many entries were made by who had been revoked just before, and may have been let in by then.
+    pub(super) after_revocation: u64,
     /// Who acted and is not known here, their first entry, and as what.
     pub(super) strangers: BTreeMap<String, (u64, String)>,
 }
@@ -79,6 +81,13 @@ struct Recording {
 }
 
 impl Registry {
+    /// What is counted for a log begins anew with the next epoch.
+    pub(super) fn begins_anew(&mut self) {
+        self.unchecked = Unchecked::default();
+        self.strangers.clear();
+        self.after_revocation = 0;
+    }
+
     /// Who acts is known, and may.
     pub(super) fn acts(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
         self.is_known(index, leaf)?;
@@ -114,11 +123,12 @@ impl Registry {
         }
         // Who was let in may still be served; an upload takes its time.
         let uploads = matches!(leaf.body, Body::Accepted { .. } | Body::Refused { .. });
-        let served = if uploads { UPLOAD } else { CLOCKS };
-        let until = credential.revoked.and_then(|revoked| revoked.checked_add(served).ok());
-        if until.is_some_and(|until| until < leaf.at) {
+        let served = if uploads { UPLOAD } else { SERVED };
+        let Some(revoked) = credential.revoked else { return Ok(()) };
+        if revoked.checked_add(served).is_ok_and(|until| until < leaf.at) {
             return Err(Failure::tampered(format!("`{}` acts, and was revoked before", actor.credential)));
         }
+        self.after_revocation = self.after_revocation.saturating_add(1);
         Ok(())
     }
 
@@ -277,7 +287,7 @@ impl Registry {
             if overlays && facts.settings.public_safety == chosen.public_safety {
                 return Ok(());
             }
-            if chosen.at.checked_add(DISORDER).is_ok_and(|since| since < at) {
+            if chosen.at.checked_add(SERVED).is_ok_and(|since| since < at) {
                 return Err(Failure::tampered(
                     "the call is opened without the law that the account had chosen: an overlay is left out, or the rule of public safety is another",
                 ));
@@ -361,6 +371,9 @@ impl Unchecked {
         (!counted.is_empty()).then(|| counted.join(", "))
     }
 }
+
+/// How long a request may take whose sender was let in.
+const SERVED: SignedDuration = SignedDuration::from_mins(1);
 
 /// How long an upload may take that was let begin.
 const UPLOAD: SignedDuration = SignedDuration::from_hours(24);

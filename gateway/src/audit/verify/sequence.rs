@@ -16,7 +16,7 @@ use super::super::{Failure, TableUse};
 use super::DISORDER;
 use super::epochs::{self, Carried};
 use super::law::LawBook;
-use super::registry::{Registry, Unchecked};
+use super::registry::Registry;
 use super::silence::Silences;
 use super::told::Told;
 use crate::trail::{Body, GapCause, Leaf, LogCause, LogName, Previous};
@@ -130,7 +130,7 @@ impl Sequence {
         self.is_after = true;
         let old = *before.sequence;
         self.registry = old.registry;
-        self.registry.unchecked = Unchecked::default();
+        self.registry.begins_anew();
         if !self.is_reopened {
             self.calls = old.calls;
             self.calls.values_mut().for_each(|track| {

@@ -37,7 +37,7 @@ impl Silences {
         let longest = self.0.iter().max_by_key(length)?;
         let minutes = length(&longest).as_mins();
         Some(format!(
-            "{} times nothing was logged for more than an hour, and nothing says why, though a gateway that runs logs something every hour: the longest is {} h {} min, from {:.3} to entry {}",
+            "{} stretches of more than an hour are without any entry, and nothing says why, though a gateway that runs logs something every hour: the longest is of {} h {} min, from {:.3} to entry {}",
             self.0.len(),
             minutes / 60,
             minutes % 60,

@@ -37,6 +37,12 @@ pub(super) fn of(
     border(reading, &mut warnings);
     law(reading, &mut warnings)?;
     warnings.extend(sequence.silences.words());
+    let revoked = sequence.registry.after_revocation;
+    if revoked > 0 {
+        warnings.push(format!(
+            "{revoked} entries were made with credentials that had been revoked shortly before, or by uploads that had begun before, as it may be"
+        ));
+    }
     let Details { committed, present } = reading.details;
     let absent = committed.saturating_sub(present);
     if absent > 0 {
