@@ -2,7 +2,7 @@
 //!
 //! A zip file says itself how long its files are, and lies if it was made to. So nothing is read by
 //! what it says: each file is read up to what [a file of its kind](limits) can have. And it can be made so
-//! that two programs find different files in it: none is read that is not [of our form](form).
+//! that two programs find different files in it: none is read that is not of our form.
 
 mod form;
 
