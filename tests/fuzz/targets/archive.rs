@@ -16,7 +16,7 @@ libfuzzer_sys::fuzz_target!(init: memory::allow(192 * memory::MIB), |bytes: &[u8
     }
     if let Ok(archive) = Archive::new(Cursor::new(bytes.to_vec())) {
         let now = "2026-11-21T00:00:00Z".parse().expect("a time");
-        let options = Options { since: None, now, progress: &|_, _| {} };
+        let options = Options { since: None, law: None, stamp: None, now, progress: &|_, _| {} };
         if let Ok(report) = verify(&archive, &base::trust(), &options) {
             let base = base::base();
             let files = if report.size == base.leaves.len() as u64 { &base.log } else { &base.wide };
