@@ -412,7 +412,7 @@ fn tell(report: &Report, as_json: bool) {
         ));
     }
     if let Some(system) = &report.system {
-        out::line(format!("decided by the tables that were in force by what {system} says"));
+        out::line(format!("the tables that decided were compared with what {system} says"));
     }
     out::line(format!("{} calls, {} decisions computed again", report.calls, report.decisions));
     for warning in &report.warnings {
