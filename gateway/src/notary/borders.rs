@@ -59,10 +59,6 @@ impl Notary {
             let Some(previous) = self.goes_on_from(&at).await? else {
                 return broken(epoch, "its first entry does not say what it goes on from");
             };
-            // Nothing was ever signed: its beginning is not held against anything.
-            if previous.origin.is_empty() && known.is_none() {
-                return Ok(());
-            }
             let before = Epoch { log: log.to_owned(), epoch: epoch_of(&previous.origin, log) };
             if previous.origin != self.origin(&before) || before.epoch >= epoch {
                 return broken(epoch, "its first entry goes on from another log");

@@ -21,6 +21,7 @@ use crate::clock::{Clock, millis};
 use crate::ledger::{Appended, Change, Epoch, Expect, Head, Job, Ledger, SKEW_MS};
 use crate::secrets::LogKeys;
 use crate::trail::note::{Checkpoint, Note};
+use crate::trail::tree::Edge;
 use crate::trail::{self, Actor, Body, GapCause, LogCause, Previous, SYSTEM_LOG};
 
 /// How a log was found.
@@ -127,7 +128,8 @@ impl Notary {
         let log = &finding.log;
         let ended = finding.head.as_ref().map_or(0, |head| head.epoch);
         let pinned = finding.pin.as_ref().map_or(0, |pin| epoch_of(&pin.origin, log));
-        let next = Epoch { log: log.clone(), epoch: ended.max(pinned).saturating_add(1) };
+        // Where nothing is left of a log, it had a first epoch all the same: there is a pin.
+        let next = Epoch { log: log.clone(), epoch: ended.max(pinned).max(1).saturating_add(1) };
         let kept = self.pins.keep(log, pinned.max(if finding.pin.is_none() { ended } else { 0 }))?;
         // At this point the pin is there twice; a crash here leaves everything as it was.
         let (previous, note) = self.last_signed(finding).await?;
@@ -193,7 +195,10 @@ impl Notary {
         if let Some(pin) = &finding.pin {
             return Ok((previous(&pin.origin, pin.size, &pin.root), Some(pin.note.clone())));
         }
-        let Some(head) = &finding.head else { return Ok((previous("", 0, &[]), None)) };
+        let Some(head) = &finding.head else {
+            let first = Epoch { log: finding.log.clone(), epoch: 1 };
+            return Ok((previous(&self.origin(&first), 0, &Edge::default().root()), None));
+        };
         let at = Epoch { log: finding.log.clone(), epoch: head.epoch };
         if let Some(row) = self.ledger.checkpoint(&at).await?
             && let Ok(note) = Note::parse(&row.note)

@@ -517,3 +517,17 @@ async fn an_epoch_that_goes_on_from_nothing_is_not_signed() {
         assert_eq!(running.sign("acme").await.is_ok(), fine, "{said:?}, while it runs");
     }
 }
+
+#[tokio::test]
+async fn a_log_of_which_nothing_is_left_but_a_pin_that_cannot_be_read_begins_a_second_epoch() {
+    let site = Site::new();
+    std::fs::create_dir(site.pins()).unwrap();
+    std::fs::write(site.pins().join("acme.checkpoint"), "something else").unwrap();
+    let (notary, findings) = site.survey().await;
+    let finding = findings.iter().find(|finding| finding.log == "acme").unwrap();
+    let reopened = notary.reopen(finding, "a test").await.unwrap();
+    assert_eq!((reopened.epoch, reopened.previous.size), (2, 0));
+    assert_eq!(reopened.previous.origin, format!("{NAME}/acme"));
+    assert_eq!(site.open().await.sign("acme").await.unwrap().unwrap().at, acme(2));
+    assert_eq!(site.leaves(2).await[0].kind, "log.opened");
+}
