@@ -12,7 +12,7 @@ use consent_gateway::trail::note::{Checkpoint, Note};
 use consent_gateway::trail::tile::{bundles_of, tiles_of};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Gateway, files_below, run};
+use crate::harness::{Answer, Client, Gateway, files_below, run, wav};
 
 /// Several bundles of entries: calls, refusals, decisions.
 async fn busy(gateway: &Gateway, calls: usize) {
@@ -420,4 +420,63 @@ async fn on_a_call_of_256_people_in_many_places_an_objection_is_logged() {
     let abridged =
         |file: &PathBuf| String::from_utf8_lossy(&std::fs::read(file).unwrap()).contains("\"abridged\":true");
     assert!(files_below(&export).iter().any(abridged));
+}
+
+// ---- who may do what ----
+
+/// What each role may do over HTTP, a verifier takes for what that role may do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_looks_at_whatever_they_may_the_log_verifies() {
+    let gateway = Gateway::start().await;
+    gateway.open("c1", "US-CA").await;
+    gateway.prompt("c1", &["caller", "agent"]).await;
+    gateway.control("c1", "start").await.expect(200);
+    let from = gateway.now();
+    gateway.advance_ms(2_000);
+    let stored = gateway.upload("c1", "main", Some(from), &wav(1_000)).await.expect(201);
+    let id = stored["id"].as_str().unwrap();
+    let grant = json!({"subject": "agent-7", "role": "agent", "basis": "a contract", "written": true});
+    gateway.registrar.put("/v1/consent-grants/g1", &grant).await.expect(201);
+    gateway.counsel.put(&format!("/v1/recordings/{id}/hold"), &json!({})).await.expect(200);
+    gateway.counsel.delete(&format!("/v1/recordings/{id}/hold")).await.expect(200);
+    let paths = [
+        "/v1/calls/c1".to_owned(),
+        "/v1/calls/c1/decision".into(),
+        "/v1/calls/c1/explain".into(),
+        "/v1/calls/c1/proof".into(),
+        "/v1/calls/c1/vcon".into(),
+        "/v1/recordings".into(),
+        format!("/v1/recordings/{id}"),
+        format!("/v1/recordings/{id}/media?purpose=quality"),
+        format!("/v1/recordings/{id}/media?purpose=training"),
+        format!("/v1/recordings/{id}/proof"),
+        "/v1/consent-grants/g1".into(),
+        "/v1/consents?call=c1".into(),
+        "/v1/law".into(),
+    ];
+    let roles = [
+        (&gateway.recorder, 6),
+        (&gateway.listener, 3),
+        (&gateway.auditor, 11),
+        (&gateway.counsel, 11),
+        (&gateway.registrar, 1),
+        (&gateway.admin, 11),
+    ];
+    for (client, allowed) in roles {
+        let mut answered = 0;
+        for path in &paths {
+            let status = client.get(path).await.status;
+            assert!([200, 403].contains(&status), "{path}: {status}");
+            answered += i32::from(status == 200);
+        }
+        assert_eq!(answered, allowed, "{:?}", client.authorization);
+    }
+    gateway.registrar.post("/v1/consent-grants/g1/withdraw", &json!({})).await.expect(200);
+    gateway.event("c1", &json!({"type": "call.ended"})).await.expect(201);
+    gateway.admin.delete(&format!("/v1/recordings/{id}")).await;
+    let (export, trust) = export(&gateway, "looked", &["--details"]);
+    let (code, told) = verify(&export, &trust, &[]);
+    assert_eq!(code, 0, "{told}");
+    let lookups = told["report"]["types"]["audit.lookup"].as_u64().unwrap();
+    assert!(lookups > 20, "{told}");
 }

@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use policy::Table;
 
 use super::source::Source;
-use super::{Continued, Failure, Report};
+use super::{Continued, Failure, Report, Verdict};
 use crate::trail::hex;
 use crate::trail::note::{Note, VerifierKey};
 use crate::trail::tile::tiles_of;
@@ -115,13 +115,18 @@ fn verify_after(
         epochs::of_another(head, &origin, reading.sequence.previous.as_ref(), trust)?;
     }
     let keys = Keys::of(&origin, &reading.sequence.rotations)?;
-    let signed = heads::newest(&head, &older, keys.as_ref(), trust)?;
+    // What is missing is told after what is wrong.
+    let signed = match heads::newest(&head, &older, keys.as_ref(), trust) {
+        Err(failure) if failure.verdict == Verdict::Incomplete => Err(failure),
+        signed => Ok(signed?),
+    };
     heads::in_time(&head, trust, reading.sequence.latest_at(head.checkpoint.size))?;
     for head in older.iter().chain(&since) {
         heads::older(head, &origin, keys.as_ref(), trust, &reading.tree)?;
         heads::in_time(head, trust, reading.sequence.latest_at(head.checkpoint.size))?;
     }
     let stamps = stamps::check(&beside.stamps, &origin, &reading, options)?;
+    let signed = signed?;
     let mut warnings = warnings::of(&reading, &signed, since.as_ref(), options)?;
     for claim in &reading.sequence.law.claims {
         match (reading.table(&claim.base)?, reading.table(&claim.table)?) {

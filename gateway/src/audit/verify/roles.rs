@@ -46,7 +46,8 @@ fn makers(body: &Body) -> &'static [&'static str] {
         | Body::CredentialRevoked { .. }
         | Body::Key { .. }
         | Body::KeyRetired { .. } => &["operator"],
-        Body::Lookup { .. } | Body::Exported { .. } => &["auditor", "counsel", "admin", "operator"],
+        Body::Lookup { .. } => &["listener", "auditor", "counsel", "registrar", "admin", "operator"],
+        Body::Exported { .. } => &["auditor", "counsel", "admin", "operator"],
         Body::Erased { .. } => &["counsel", "admin", "operator"],
         Body::Fetched { .. } | Body::FetchRefused { .. } => &["recorder", "listener"],
         Body::Deleted { .. } => &["counsel", "admin", "operator", "gateway"],
