@@ -182,6 +182,60 @@ async fn what_another_program_logs_after_a_kill_makes_no_gap_shorter() {
     refused.problem(403, "consent-required");
 }
 
+/// Whoever has sent an objection may hang up: it was said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_objection_is_logged_though_its_sender_does_not_wait_for_the_answer() {
+    let site = Site::new().await;
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    site.record(&recorder, "c1").await;
+    let mut other = site.sqlite().await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    for id in ["first", "second"] {
+        let no = json!({"type": "consent.declined", "participant": "caller", "id": id});
+        let sent = post(&recorder, "/v1/calls/c1/events", &no);
+        assert!(tokio::time::timeout(Duration::from_millis(700), sent).await.is_err(), "it waits");
+    }
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let logged = async || event_ids(&site.consents(&process, "c1").await);
+    for _ in 0..50 {
+        if logged().await == ["first", "second"] {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{:?}", logged().await);
+}
+
+/// Two gateways on the same data, and a key that is changed: one of them does it, and both sign with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_gateways_change_the_key_of_the_logs_once() {
+    let site = Site::new().await;
+    let processes = [site.serve(&[]), site.serve(&[])];
+    let data = site.data.to_str().unwrap();
+    for _ in 0..3 {
+        assert_eq!(run(&["--data", data, "audit", "rotate-key"]).0, 0);
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        for process in &processes {
+            let recorder = site.client(process, Role::Recorder);
+            let body = json!({"medium": "telephone", "participants": []});
+            recorder.put(&format!("/v1/calls/{}", uuid::Uuid::new_v4()), &body).await.expect(201);
+            the_log_verifies(&site, process).await;
+        }
+    }
+    let names = std::fs::read_dir(site.data.join("secrets")).unwrap();
+    let names = names.map(|found| found.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.starts_with("log.retired-")).count(), 3);
+    drop(processes);
+    the_log_verifies(&site, &site.serve(&[])).await;
+}
+
+async fn post(client: &Client, path: &str, body: &Value) -> bool {
+    let headers = [("content-type", "application/json")];
+    client.try_send("POST", path, &headers, body.to_string().into()).await.is_ok()
+}
+
 /// A withdrawal came and could not be logged; then the gateway ends, in whichever way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gap_begins_with_what_could_not_be_logged() {

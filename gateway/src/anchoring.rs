@@ -195,10 +195,15 @@ async fn note(
     }
 }
 
-/// The newest signed head of the current epoch of every log.
+/// The newest signed head of the current epoch of every log, and the last ones of those that have ended.
 async fn heads(gate: &Gate) -> Result<Vec<SignedHead>, Fault> {
     let mut heads = Vec::new();
     for (log, head) in gate.ledger.heads().await? {
+        for closed in gate.ledger.closed_logs(&log).await? {
+            if closed.dropped_at.is_none() && closed.note.is_some() {
+                heads.extend(gate.stored_head(&Epoch { log: log.clone(), epoch: closed.epoch }).await?);
+            }
+        }
         heads.extend(gate.stored_head(&Epoch { log, epoch: head.epoch }).await?);
     }
     Ok(heads)

@@ -89,7 +89,13 @@ async fn authorize(
         Err(Denied::Wrong) => return Err(problem::unauthorized()),
         Err(Denied::Throttled(seconds)) => return Err(problem::throttled(seconds)),
         Err(Denied::Busy) => return Err(problem::busy()),
-        Err(Denied::Unavailable(error)) => return Err(Fault::from(error).into_response()),
+        Err(Denied::Unavailable(error)) => {
+            // It may be an objection: who sends it and to which call it belongs cannot be known.
+            if entry.is_some_and(|entry| routes::may_restrict(entry)) {
+                door.gate.barred.unhear(door.gate.clock.now());
+            }
+            return Err(Fault::from(error).into_response());
+        }
     };
     // What is not in the table of routes is forbidden, whoever asks; unknown paths answer 404.
     if let (Some(_), entry) = (&path, entry) {
@@ -228,6 +234,16 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
             Fault::new(FaultKind::Malformed, "malformed-json", format!("the body is no JSON: {error}"))
         }
     })
+}
+
+/// Does work that goes on even if the client is gone: what it has sent was said.
+async fn to_the_end<T: Send + 'static>(
+    door: &Door,
+    work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+) -> Result<T, Fault> {
+    door.gate.tasks.spawn(work).await.map_err(|error| {
+        Fault::new(FaultKind::Broken, "internal", "the gateway could not answer").because(error)
+    })?
 }
 
 fn answer(status: StatusCode, value: &Value) -> Response {

@@ -174,6 +174,9 @@ pub enum LedgerError {
     /// It is not known whether the entries are durable.
     #[error("the audit trail cannot be written: {0}")]
     Unavailable(String),
+    /// Somebody else writes for too long.
+    #[error("another program keeps the ledger locked")]
+    Busy,
     /// The SQLite library has the WAL-reset fault.
     #[error("SQLite {version} can lose writes with several writers; 3.51.3 or later is needed")]
     OldSqlite {

@@ -215,6 +215,13 @@ impl Notary {
     ///
     /// [`NotaryError`]; then the old key stays in use, and the next attempt goes on.
     pub async fn rotate(&self) -> Result<bool, NotaryError> {
+        self.keys.refresh().map_err(NotaryError::Key)?;
+        if self.keys.next().map_err(NotaryError::Key)?.is_none() {
+            return Ok(false);
+        }
+        // One process changes it; the others find it changed.
+        let Some(_lock) = self.keys.lock().map_err(NotaryError::Key)? else { return Ok(false) };
+        self.keys.refresh().map_err(NotaryError::Key)?;
         let Some(next) = self.keys.next().map_err(NotaryError::Key)? else { return Ok(false) };
         for (log, head) in self.ledger.heads().await? {
             let at = Epoch { log: log.clone(), epoch: head.epoch };
@@ -305,6 +312,13 @@ impl Notary {
         }
         let origin = self.origin(&at);
         let text = Checkpoint::new(&origin, size, edge.root()).text();
+        // A log that has named the next key is signed with both until that is in use.
+        let next = self.keys.next().map_err(NotaryError::Key)?;
+        let next = next.map(|next| SigningKey::from_seed(&origin, &next)).transpose()?;
+        let named = |key: &&SigningKey| {
+            signed.note.as_ref().is_some_and(|note| note.verified_by(&[key.verifier()]).is_ok())
+        };
+        let also = also.or(next.as_ref().filter(named));
         let mut signatures = vec![SigningKey::from_seed(&origin, &self.keys.current())?.sign_note(&text)];
         signatures.extend(also.map(|key| key.sign_note(&text)));
         let note = Note { text, signatures };
@@ -392,12 +406,14 @@ impl Notary {
         Ok(Signed { epoch: head.epoch, edge, note, kept_at })
     }
 
-    /// Whether a head was signed with the key that we have, or the one that we are about to take.
+    /// Whether a head was signed with the key that we have, one that we had, or the one that we are about to take.
     fn is_ours(&self, log: &str, at: &Epoch, note: &Note) -> Result<(), NotaryError> {
         let origin = self.origin(at);
         let mut keys = vec![SigningKey::from_seed(&origin, &self.keys.current())?.verifier()];
-        if let Some(next) = self.keys.next().map_err(NotaryError::Key)? {
-            keys.push(SigningKey::from_seed(&origin, &next)?.verifier());
+        // What another gateway has signed meanwhile, or this one before the key was changed, is ours as well.
+        let more = self.keys.retired().map_err(NotaryError::Key)?;
+        for key in more.iter().chain(&self.keys.next().map_err(NotaryError::Key)?) {
+            keys.push(SigningKey::from_seed(&origin, key)?.verifier());
         }
         match note.verified_by(&keys) {
             Ok(_) => Ok(()),

@@ -74,10 +74,55 @@ impl LogKeys {
     ///
     /// Where it cannot be read.
     pub fn next(&self) -> Result<Option<Zeroizing<[u8; 32]>>, SecretsError> {
-        match self.dir.join(LOG_KEY_NEXT).exists() {
-            true => read_or_make(&self.dir, LOG_KEY_NEXT).map(Some),
-            false => Ok(None),
+        read(&self.dir.join(LOG_KEY_NEXT))
+    }
+
+    /// The keys that were in use before: they sign nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub fn retired(&self) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretsError> {
+        let io = |source| SecretsError::Io { path: self.dir.clone(), source };
+        let mut keys = Vec::new();
+        for found in fs::read_dir(&self.dir).map_err(io)? {
+            let name = found.map_err(io)?.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with(RETIRED) && name.ends_with(".key")) {
+                keys.extend(read(&self.dir.join(name))?);
+            }
         }
+        Ok(keys)
+    }
+
+    /// Holds the keys still for whoever changes them; none where another process does.
+    ///
+    /// # Errors
+    ///
+    /// Where the lock cannot be taken.
+    pub fn lock(&self) -> Result<Option<fs::File>, SecretsError> {
+        let path = self.dir.join("log.lock");
+        let io = |source| SecretsError::Io { path: path.clone(), source };
+        let file = fs::File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(io(error)),
+        }
+    }
+
+    /// Takes the key into use that another process has put in the place of ours, which it has retired.
+    ///
+    /// # Errors
+    ///
+    /// Where the keys cannot be read.
+    pub fn refresh(&self) -> Result<(), SecretsError> {
+        let Some(there) = read(&self.dir.join(LOG_KEY))? else { return Ok(()) };
+        let ours = self.current();
+        // A key that was swapped without ours being retired is nobody's successor.
+        if *there != *ours && self.retired()?.iter().any(|retired| **retired == *ours) {
+            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = there;
+        }
+        Ok(())
     }
 
     /// Makes the key that is to be taken into use, if there is none yet.
@@ -95,11 +140,11 @@ impl LogKeys {
     ///
     /// Where the files cannot be moved.
     pub fn promote(&self) -> Result<(), SecretsError> {
-        let next = read_or_make(&self.dir, LOG_KEY_NEXT)?;
         let path = self.dir.join(LOG_KEY);
+        let Some(next) = self.next()? else { return Ok(()) };
         let io = |source| SecretsError::Io { path: path.clone(), source };
         let id = crate::trail::hex(&random::<4>().map_err(|error| io(io::Error::other(error)))?);
-        fs::hard_link(&path, self.dir.join(format!("log.retired-{id}.key"))).map_err(io)?;
+        fs::hard_link(&path, self.dir.join(format!("{RETIRED}{id}.key"))).map_err(io)?;
         fs::rename(self.dir.join(LOG_KEY_NEXT), &path).map_err(io)?;
         fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io)?;
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
@@ -125,6 +170,7 @@ impl std::fmt::Debug for LogKeys {
 
 const LOG_KEY: &str = "log.key";
 const LOG_KEY_NEXT: &str = "log.next.key";
+const RETIRED: &str = "log.retired-";
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -134,18 +180,24 @@ impl std::fmt::Debug for Secrets {
 
 fn read_or_make(dir: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>, SecretsError> {
     let path = dir.join(name);
-    let io = |source| SecretsError::Io { path: path.clone(), source };
-    match fs::File::open(&path) {
-        Ok(file) => {
-            let mut bytes = Zeroizing::new(Vec::with_capacity(33));
-            file.take(33).read_to_end(&mut bytes).map_err(io)?;
-            let key: [u8; 32] =
-                bytes.as_slice().try_into().map_err(|_| SecretsError::Length { path: path.clone() })?;
-            Ok(Zeroizing::new(key))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path).map_err(io),
-        Err(error) => Err(io(error)),
+    match read(&path)? {
+        Some(key) => Ok(key),
+        None => make(&path).map_err(|source| SecretsError::Io { path, source }),
     }
+}
+
+fn read(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, SecretsError> {
+    let io = |source| SecretsError::Io { path: path.into(), source };
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(33));
+    file.take(33).read_to_end(&mut bytes).map_err(io)?;
+    let key: [u8; 32] =
+        bytes.as_slice().try_into().map_err(|_| SecretsError::Length { path: path.into() })?;
+    Ok(Some(Zeroizing::new(key)))
 }
 
 /// Written aside and linked into place, so that two processes that start at once agree on one.

@@ -234,6 +234,9 @@ async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop
             _ = tick.tick() => {}
         }
         let gate = &door.gate;
+        if let Err(fault) = gate.catch_up().await {
+            tracing::error!(code = fault.code, "it cannot be logged yet that events may be missing");
+        }
         if let Err(error) = mark.well(gate.barred.well(gate.clock.now()), gate.barred.is_empty()) {
             tracing::error!(%error, "the mark of a running gateway cannot be set");
         }
@@ -377,7 +380,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         }
         match mark {
             // What could not be logged is known to nobody any more: the next start says so.
-            Ok(mark) if settled.gate.barred.is_empty() => {
+            Ok(mark) if settled.gate.barred.is_settled() => {
                 if let Err(error) = mark.clear() {
                     tracing::error!(%error, "the mark of a running gateway could not be removed");
                 }

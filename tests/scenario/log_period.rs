@@ -245,6 +245,9 @@ async fn an_epoch_is_dropped_whole_once_nothing_needs_it_and_its_last_head_is_ke
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn epochs_are_dropped_in_their_order() {
     let gateway = Gateway::yearly().await;
+    assert_eq!(gateway.checkpoint_of("acme").await.status, 200);
+    let pin = gateway.config().pins_dir().join("acme.checkpoint");
+    let first = std::fs::read(&pin).unwrap();
     for (epoch, year) in [(2, "2027-01-01T00:00:00Z"), (3, "2028-01-01T00:00:00Z")] {
         gateway.at(year);
         gateway.epoch_begins(epoch).await;
@@ -258,4 +261,15 @@ async fn epochs_are_dropped_in_their_order() {
     drop(1).await.unwrap();
     drop(2).await.unwrap();
     assert_eq!(drop(3).await.unwrap_err().code, "log-open");
+    // A gateway that has no pins yet, or was last there before all of this, goes on: the last heads of what was
+    // dropped are kept.
+    let (config, clock) = (gateway.config(), gateway.clock.clone());
+    let config = Config { log_name: Some("gateway.example.com".into()), ..config };
+    gateway.running.stop().await.unwrap();
+    std::fs::remove_dir_all(config.pins_dir()).unwrap();
+    let again = consent_gateway::serve::start(&config, clock.clone()).await.unwrap();
+    again.stop().await.unwrap();
+    std::fs::write(&pin, first).unwrap();
+    let again = consent_gateway::serve::start(&config, clock).await.unwrap();
+    again.stop().await.unwrap();
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use super::{Door, Named, answer, json_body, openapi};
+use super::{Door, Named, answer, json_body, openapi, to_the_end};
 use crate::access::Principal;
 use crate::gate::ask::{ConsentGrant, Prompt};
 use crate::gate::{Fault, Watched};
@@ -95,7 +95,13 @@ pub(super) async fn withdraw_grant(
     who: Principal,
     Named(id): Named<String>,
 ) -> Result<Response, Fault> {
-    Ok(answer(StatusCode::OK, &door.gate.withdraw_grant(&Actor::from(&who), &who.account, &id).await?))
+    let gate = Arc::clone(&door);
+    let withdrawn =
+        to_the_end(
+            &door,
+            async move { gate.gate.withdraw_grant(&Actor::from(&who), &who.account, &id).await },
+        );
+    Ok(answer(StatusCode::OK, &withdrawn.await?))
 }
 
 /// What is in force, and whether another table waits: digests and numbers only, since anybody may ask.

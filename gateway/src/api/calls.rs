@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Asked, Door, Named, answer, json_body, json_bytes, parse_json};
+use super::{Asked, Door, Named, answer, json_body, json_bytes, parse_json, to_the_end};
 use crate::access::Principal;
 use crate::gate::Fault;
 use crate::gate::ask::{ControlRecording, Object, Observed, OpenCall, Participant};
@@ -54,7 +54,9 @@ pub(super) async fn join(
     body: Body,
 ) -> Result<Response, Fault> {
     let asked: Participant = json_body(headers.get(CONTENT_TYPE), body).await?;
-    Ok(answer(StatusCode::CREATED, &door.gate.join(&who, &call, asked).await?))
+    let gate = Arc::clone(&door);
+    let joined = to_the_end(&door, async move { gate.gate.join(&who, &call, asked).await }).await?;
+    Ok(answer(StatusCode::CREATED, &joined))
 }
 
 pub(super) async fn observe(
@@ -68,7 +70,9 @@ pub(super) async fn observe(
     let several = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let events: Vec<Object<Observed>> = if several { parse_json(&bytes)? } else { vec![parse_json(&bytes)?] };
     let events = events.into_iter().map(|Object(event)| event).collect();
-    Ok(answer(StatusCode::CREATED, &door.gate.observe(&who, &call, events).await?))
+    let gate = Arc::clone(&door);
+    let observed = to_the_end(&door, async move { gate.gate.observe(&who, &call, events).await }).await?;
+    Ok(answer(StatusCode::CREATED, &observed))
 }
 
 pub(super) async fn control(
@@ -79,7 +83,9 @@ pub(super) async fn control(
     body: Body,
 ) -> Result<Response, Fault> {
     let asked: ControlRecording = json_body(headers.get(CONTENT_TYPE), body).await?;
-    Ok(answer(StatusCode::OK, &door.gate.control(&who, &call, asked).await?))
+    let gate = Arc::clone(&door);
+    let done = to_the_end(&door, async move { gate.gate.control(&who, &call, asked).await }).await?;
+    Ok(answer(StatusCode::OK, &done))
 }
 
 pub(super) async fn show(

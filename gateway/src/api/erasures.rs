@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use serde_json::json;
 
-use super::{Door, answer, json_body};
+use super::{Door, answer, json_body, to_the_end};
 use crate::access::Principal;
 use crate::gate::erasure::Erasure;
 use crate::gate::{Fault, FaultKind};
@@ -21,11 +22,18 @@ pub(super) async fn erase(
     body: Body,
 ) -> Result<Response, Fault> {
     let asked: Erasure = json_body(headers.get(CONTENT_TYPE), body).await?;
-    // The work goes on even if the client is gone: the store and the write-ahead log come after the entry.
-    let tasks = door.gate.tasks.clone();
-    let work = async move { door.gate.erase_person(&Actor::from(&who), &who.account, &asked).await };
-    let erased = tasks.spawn(work).await.map_err(|error| {
-        Fault::new(FaultKind::Broken, "internal", "the gateway could not answer").because(error)
-    })??;
+    // The store and the write-ahead log come after the entry.
+    let gate = Arc::clone(&door);
+    let erased = to_the_end(&door, async move {
+        let erased = gate.gate.erase_person(&Actor::from(&who), &who.account, &asked).await;
+        // A refusal tells what is known of them.
+        if let Err(fault) = &erased
+            && fault.kind != FaultKind::Unavailable
+        {
+            gate.gate.look(&who, &["erasure"], json!({"refused": fault.code})).await?;
+        }
+        erased
+    })
+    .await?;
     Ok(answer(StatusCode::OK, &erased))
 }

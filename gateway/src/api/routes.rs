@@ -96,6 +96,14 @@ const READS_CALLS: &[Role] = &[Recorder, Auditor, Counsel, Admin];
 const TABLE_READERS: &[Role] = &[Auditor, Counsel, Admin];
 const READS_RECORDINGS: &[Role] = &[Recorder, Listener, Auditor, Counsel, Admin];
 
+/// Whether what comes this way may be an objection, or something else that makes things stricter.
+pub(super) fn may_restrict(entry: &Entry) -> bool {
+    let by = entry.path.strip_prefix("/v1/calls/{call}/");
+    entry.method == "POST"
+        && (by.is_some_and(|by| ["events", "participants"].contains(&by))
+            || entry.path == "/v1/consent-grants/{id}/withdraw")
+}
+
 /// The table of routes.
 pub const TABLE: &[Entry] = &[
     entry_of("GET", "/healthz", ANYBODY, "Whether the process runs."),

@@ -21,6 +21,8 @@ struct Unlogged {
     /// What has come and is not logged yet, by its number.
     pending: BTreeMap<u64, Timestamp>,
     next: u64,
+    /// Since when something may have come of which not even the call is known.
+    unheard: Option<Timestamp>,
 }
 
 /// Something restrictive that has come and is not answered yet.
@@ -71,12 +73,36 @@ impl Barred {
     pub(crate) fn well(&self, now: Timestamp) -> Timestamp {
         let unlogged = self.lock();
         let missing = unlogged.missing.values().flat_map(BTreeMap::values);
-        missing.chain(unlogged.pending.values()).copied().fold(now, Timestamp::min)
+        let missing = missing.chain(unlogged.pending.values()).chain(&unlogged.unheard);
+        missing.copied().fold(now, Timestamp::min)
     }
 
-    /// Whether nothing is missing.
+    /// Whether nothing is missing, whatever may be on its way.
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().missing.is_empty()
+        let unlogged = self.lock();
+        unlogged.missing.is_empty() && unlogged.unheard.is_none()
+    }
+
+    /// Whether nothing is missing, and nothing on its way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_empty() && self.lock().pending.is_empty()
+    }
+
+    /// Something may have come, of which nothing is known.
+    pub(crate) fn unhear(&self, at: Timestamp) {
+        let mut unlogged = self.lock();
+        unlogged.unheard = Some(unlogged.unheard.map_or(at, |since| since.min(at)));
+    }
+
+    /// Since when something may have come of which nothing is known.
+    pub(crate) fn unheard(&self) -> Option<Timestamp> {
+        self.lock().unheard
+    }
+
+    /// It is logged that something may be missing since then.
+    pub(crate) fn told(&self, since: Timestamp) {
+        let mut unlogged = self.lock();
+        unlogged.unheard = unlogged.unheard.filter(|unheard| *unheard != since);
     }
 
     /// Refuses to permit anything on a call that is barred under any of its names.

@@ -128,8 +128,8 @@ impl Gate {
         Ok(Inquiry { account, opening: found.opening, question, binding, next: None, is_over: nothing })
     }
 
-    /// Logs that somebody looks at what is known of a call, a recording or a grant, before they do. What a
-    /// recorder has reported itself, it may look at.
+    /// Logs that somebody looks at what is known of a call, a recording or a grant, before they do. A
+    /// recorder may look at the account's calls, which recorders have reported.
     ///
     /// # Errors
     ///

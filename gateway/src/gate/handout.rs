@@ -124,12 +124,19 @@ impl Gate {
         let body = Body::Exported { form: form.into(), of: None, recording: None };
         self.note(actor, &at.log, body, None, Vec::new(), Vec::new()).await?;
         let newest = self.signed_head(at).await?;
-        let head = self.witnessed_head(at, newest.size).await?.unwrap_or(newest);
+        // An epoch that has ended has a last head.
+        let current = self.ledger.head(&at.log).await?.is_some_and(|head| head.epoch == at.epoch);
+        let witnessed = if current { self.witnessed_head(at, newest.size).await? } else { None };
+        let head = witnessed.unwrap_or(newest);
+        let covered = |size: i64| u64::try_from(size).is_ok_and(|size| size <= head.size);
         sink.put("checkpoint", head.note.to_string().as_bytes())?;
-        for row in self.ledger.checkpoints(at).await?.iter().filter(|row| row.kept) {
+        for row in self.ledger.checkpoints(at).await?.iter().filter(|row| row.kept && covered(row.size)) {
             sink.put(&format!("checkpoints/{}", row.size), row.note.as_bytes())?;
         }
         for anchor in self.ledger.anchors(at).await?.iter().filter(|anchor| anchor.kind == TIMESTAMP) {
+            if !covered(anchor.size) {
+                continue;
+            }
             let name: String =
                 anchor.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
             sink.put(&format!("anchors/{}-{name}.tsr", anchor.size), &anchor.evidence)?;

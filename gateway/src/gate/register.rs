@@ -426,9 +426,20 @@ impl Gate {
     ///
     /// [`Fault`]: there is none.
     pub async fn withdraw_grant(&self, actor: &Actor, account: &str, id: &str) -> Result<Value, Fault> {
+        let since = self.clock.now();
+        let withdrawn = self.withdraw_until_seen(actor, account, id).await;
+        // Which calls rely on it is not known while the ledger does not answer.
+        if withdrawn.as_ref().is_err_and(|fault| fault.code == "trail-unavailable") {
+            self.barred.unhear(since);
+        }
+        withdrawn
+    }
+
+    async fn withdraw_until_seen(&self, actor: &Actor, account: &str, id: &str) -> Result<Value, Fault> {
         for _ in 0..ATTEMPTS {
             let row = self.ledger.grant(account, id).await?.ok_or_else(|| Fault::unknown("consent grant"))?;
             if row.withdrawn_at.is_some() {
+                self.look_as(actor, account, &["grant"], json!({"consent_grant": id})).await?;
                 return self.grant(account, id).await;
             }
             let now = self.clock.now();

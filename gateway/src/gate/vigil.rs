@@ -145,6 +145,19 @@ impl Gate {
         Ok(())
     }
 
+    /// Says in every log that something may be missing, where something may have come during an outage of
+    /// which nothing is known.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger still fails.
+    pub async fn catch_up(&self) -> Result<(), Fault> {
+        let Some(since) = self.barred.unheard() else { return Ok(()) };
+        self.gap(since, GapCause::TrailUnavailable).await?;
+        self.barred.told(since);
+        Ok(())
+    }
+
     /// Says in every log that something may be missing since a gateway was last well.
     ///
     /// # Errors

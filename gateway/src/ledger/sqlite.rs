@@ -74,10 +74,14 @@ pub(super) struct SqliteEngine {
 
 impl Engine for SqliteEngine {
     async fn commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Vec<Outcome>, LedgerError> {
-        let file = match self.lock_on.take() {
-            Some(file) => relock(file).await?,
-            None => lock_file(self.lock.clone()).await?,
+        // Whoever waits longer is told so: what was stamped before must not be logged long after.
+        let lock = async {
+            match self.lock_on.take() {
+                Some(file) => relock(file).await,
+                None => lock_file(self.lock.clone()).await,
+            }
         };
+        let file = tokio::time::timeout(PATIENCE, lock).await.map_err(|_| LedgerError::Busy)??;
         let room = match self.reserve.is_kept().await {
             true => Room::ForAll,
             false => Room::ForWhatRestricts,
@@ -88,7 +92,7 @@ impl Engine for SqliteEngine {
                 if !self.reserve.give() {
                     return Err(error);
                 }
-                self.try_commit(group, &[], Room::ForWhatRestricts).await?
+                self.try_commit(group, enveloped, Room::ForWhatRestricts).await?
             }
             outcomes => outcomes?,
         };
@@ -336,5 +340,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlit
 const FILE: &str = "ledger.db";
 const LOCK: &str = "ledger.lock";
 const SQLITE_FULL: &str = "13";
+/// How long somebody else may write before whoever waits is answered.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How many rows one statement inserts at most.
 const ROWS: usize = 64;

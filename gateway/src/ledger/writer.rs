@@ -96,28 +96,39 @@ impl Writer {
 async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Waiting>, enveloped: Later) {
     let mut group = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut group, GROUP).await > 0 {
-        // An epoch that ends, ends before whatever else is appended with it. And whoever is erased is erased
-        // before anything more is said of them: the entries of a group go in last, so that nothing erases them.
-        group.sort_by_key(|waiting| !ends_an_epoch(waiting) && !erases(waiting));
-        let noted = std::mem::take(&mut *enveloped.lock().unwrap_or_else(PoisonError::into_inner));
-        let committed = engine.commit(&group, &noted).await;
-        if let Err(error) = &committed {
-            tracing::error!(error = %Chain(error), jobs = group.len(), "the audit trail could not be written");
-            engine.forget();
-            // What could not be noted is noted with the next group: a restart would ask for it.
-            enveloped.lock().unwrap_or_else(PoisonError::into_inner).extend(noted);
+        // The entries of a group go in last, so that an erasure beside them would miss their details, and the
+        // end of an epoch their epoch: both come after them, in a group of their own.
+        group.sort_by_key(|waiting| ends_an_epoch(waiting) || erases(waiting));
+        let ordinary = group.partition_point(|waiting| !ends_an_epoch(waiting) && !erases(waiting));
+        let special = group.split_off(ordinary);
+        for part in [std::mem::take(&mut group), special] {
+            if !part.is_empty() {
+                commit(&mut engine, part, &enveloped).await;
+            }
         }
-        let outcomes = committed.map_err(|error| error.to_string());
-        for (index, Waiting { answer, .. }) in group.drain(..).enumerate() {
-            let outcome = match &outcomes {
-                Ok(outcomes) => {
-                    outcomes.get(index).cloned().unwrap_or_else(|| Err("the writer lost count".to_owned()))
-                }
-                Err(error) => Err(error.clone()),
-            };
-            // Whoever asked may be gone; the entry stands all the same.
-            let _ = answer.send(outcome);
-        }
+        group.reserve(GROUP);
+    }
+}
+
+async fn commit(engine: &mut impl Engine, group: Vec<Waiting>, enveloped: &Later) {
+    let noted = std::mem::take(&mut *enveloped.lock().unwrap_or_else(PoisonError::into_inner));
+    let committed = engine.commit(&group, &noted).await;
+    if let Err(error) = &committed {
+        tracing::error!(error = %Chain(error), jobs = group.len(), "the audit trail could not be written");
+        engine.forget();
+        // What could not be noted is noted with the next group: a restart would ask for it.
+        enveloped.lock().unwrap_or_else(PoisonError::into_inner).extend(noted);
+    }
+    let outcomes = committed.map_err(|error| error.to_string());
+    for (index, Waiting { answer, .. }) in group.into_iter().enumerate() {
+        let outcome = match &outcomes {
+            Ok(outcomes) => {
+                outcomes.get(index).cloned().unwrap_or_else(|| Err("the writer lost count".to_owned()))
+            }
+            Err(error) => Err(error.clone()),
+        };
+        // Whoever asked may be gone; the entry stands all the same.
+        let _ = answer.send(outcome);
     }
 }
 

@@ -63,13 +63,21 @@ impl Notary {
             if previous.origin != self.origin(&before) || before.epoch >= epoch {
                 return broken(epoch, "its first entry goes on from another log");
             }
-            if let Some(known) = known {
-                if before.epoch < known.epoch {
-                    return broken(epoch, "its first entry passes over an epoch that was signed");
-                }
-                if before.epoch == known.epoch && !self.ends(&before, known, &previous).await? {
-                    return broken(epoch, "its first entry names another head");
-                }
+            let floor = known.map_or((0, 0), |known| (known.epoch, known.size));
+            if (before.epoch, previous.size) < floor {
+                return broken(epoch, "its first entry passes over what was signed");
+            }
+            // What another gateway on this ledger has signed goes on from what was signed before it.
+            let is_known =
+                known.is_some_and(|known| known.epoch == before.epoch && known.size == previous.size);
+            if !is_known && self.was_last(&before, &previous).await? {
+                return Ok(());
+            }
+            let nothing =
+                Known { epoch: before.epoch, size: 0, root: Edge::default().root(), edge: Edge::default() };
+            let from = known.filter(|known| known.epoch == before.epoch).unwrap_or(&nothing);
+            if !self.ends(&before, from, &previous).await? {
+                return broken(epoch, "its first entry names another head");
             }
             epoch = before.epoch;
         }
@@ -82,15 +90,6 @@ impl Notary {
         if previous.size <= known.size {
             return Ok(previous.size == known.size && root == known.root);
         }
-        // Another gateway on this ledger may have signed more: that head is kept.
-        let closed = self.ledger.closed_logs(&at.log).await?.into_iter().find(|row| row.epoch == at.epoch);
-        if let Some(note) = closed.and_then(|row| Note::parse(&row.note?).ok())
-            && self.is_ours(&at.log, at, &note).is_ok()
-            && let Ok(signed) = Checkpoint::parse(&note.text)
-            && (signed.size, signed.root.as_slice()) == (previous.size, root.as_slice())
-        {
-            return Ok(true);
-        }
         let mut edge = known.edge.clone();
         for (size, root) in [(known.size, known.root.as_slice()), (previous.size, root.as_slice())] {
             if scan::extend(&self.ledger, at, &mut edge, size).await?.is_err() || edge.root() != root {
@@ -98,6 +97,19 @@ impl Notary {
             }
         }
         Ok(true)
+    }
+
+    /// Whether an epoch's last head, signed with a key of ours, is this one.
+    async fn was_last(&self, at: &Epoch, previous: &Previous) -> Result<bool, NotaryError> {
+        let root = BASE64_STANDARD.decode(&previous.root).unwrap_or_default();
+        let closed = self.ledger.closed_logs(&at.log).await?.into_iter().find(|row| row.epoch == at.epoch);
+        let note = closed.and_then(|row| Note::parse(&row.note?).ok());
+        Ok(note.is_some_and(|note| {
+            self.is_ours(&at.log, at, &note).is_ok()
+                && Checkpoint::parse(&note.text).is_ok_and(|signed| {
+                    (signed.size, signed.root.as_slice()) == (previous.size, root.as_slice())
+                })
+        }))
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else it is, it goes on from nothing")]

@@ -192,6 +192,20 @@ impl Notary {
             size,
             root: BASE64_STANDARD.encode(root),
         };
+        // Another gateway on this ledger may have signed more than is pinned here.
+        if let Some(head) = &finding.head {
+            let at = Epoch { log: finding.log.clone(), epoch: head.epoch };
+            let pinned =
+                finding.pin.as_ref().map_or((0, 0), |pin| (epoch_of(&pin.origin, &at.log), pin.size));
+            if let Some(row) = self.ledger.checkpoint(&at).await?
+                && let Ok(note) = Note::parse(&row.note)
+                && let Ok(signed) = Checkpoint::parse(&note.text)
+                && self.is_ours(&at.log, &at, &note).is_ok()
+                && (at.epoch, signed.size) > pinned
+            {
+                return Ok((previous(&signed.origin, signed.size, &signed.root), Some(note)));
+            }
+        }
         if let Some(pin) = &finding.pin {
             return Ok((previous(&pin.origin, pin.size, &pin.root), Some(pin.note.clone())));
         }
