@@ -91,7 +91,7 @@ async fn authorize(
         Err(Denied::Busy) => return Err(problem::busy()),
         Err(Denied::Unavailable(error)) => {
             // It may be an objection: who sends it and to which call it belongs cannot be known.
-            if entry.is_some_and(|entry| routes::may_restrict(entry)) {
+            if entry.is_some_and(routes::may_restrict) {
                 door.gate.barred.unhear(door.gate.clock.now());
             }
             return Err(Fault::from(error).into_response());
