@@ -72,6 +72,7 @@ async fn authorize(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Response> {
+    let came = door.gate.clock.now();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let entry = path.as_deref().and_then(|path| routes::entry(request.method(), path));
     if entry.is_some_and(|entry| entry.roles.is_empty()) {
@@ -92,7 +93,7 @@ async fn authorize(
         Err(Denied::Unavailable(error)) => {
             // It may be an objection: who sends it and to which call it belongs cannot be known.
             if entry.is_some_and(routes::may_restrict) {
-                door.gate.barred.unhear(door.gate.clock.now());
+                door.gate.barred.unhear(came);
             }
             return Err(Fault::from(error).into_response());
         }

@@ -1,7 +1,7 @@
 //! The ledger that `tests/bench replay` replays, and the floor beside it.
 //!
 //!   bench-replay make DIR ACCOUNT COUNT (FROM)
-//!       Appends calls up to so many, from number FROM on, to the ledger in DIR, as the gateway writes
+//!       Adds the account, where FROM is not given or 0, and appends calls up to so many, from number FROM on, to the ledger in DIR, as the gateway writes
 //!       them: two or three people, a prompt, mostly a yes, start, stop, an accepted upload, the end. The same places and answers
 //!       each time.
 //!   bench-replay floor DIR
@@ -41,6 +41,9 @@ async fn main() -> Outcome<()> {
 
 async fn make(dir: &Path, account: &str, first: u64, count: u64) -> Outcome<()> {
     let ledger = Ledger::open(dir, None).await?;
+    if first == 0 {
+        ledger.append(founded(account)?).await?;
+    }
     let version = ledger.law().await?.ok_or("no table is in force")?;
     let text = ledger.table(&version.digest).await?.ok_or("the table is not there")?;
     let table = Arc::new(Table::parse(&text).map_err(|_| "the table cannot be read")?);
@@ -65,6 +68,29 @@ async fn make(dir: &Path, account: &str, first: u64, count: u64) -> Outcome<()> 
     }
     ledger.close().await;
     Ok(())
+}
+
+/// The account with whatever its calls rely on.
+fn founded(account: &str) -> Outcome<Job> {
+    let at = BEGAN - SignedDuration::from_secs(1);
+    let registered = [
+        Body::Account {},
+        Body::Credential { credential: RECORDER.into(), role: "recorder".into() },
+        Body::Key { key: "0".repeat(64) },
+        Body::Prompt { version: PROMPT.parse()?, duration_ms: 4_000 },
+    ];
+    let operator = Actor::command_line();
+    let entry = |body| Ok(trail::draft(account, at, &operator, None, body, None)?);
+    let entries = registered.into_iter().map(entry).collect::<Outcome<_>>()?;
+    let place = || Some("US-NY".to_owned());
+    let added = Change::Account {
+        id: account.into(),
+        operator: place(),
+        recorder: place(),
+        settings: "{}".into(),
+        at: at.as_millisecond(),
+    };
+    Ok(Job { changes: vec![added], entries, ..Job::default() })
 }
 
 async fn floor(dir: &Path) -> Outcome<()> {
@@ -100,7 +126,7 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn call(table: &Arc<Table>, account: &str, number: u64, job: &mut Job) -> Outcome<()> {
         let mut dice = Dice(number);
-        let at = BEGAN + SignedDuration::from_secs(i64::try_from(number)? * 300);
+        let at = BEGAN + SignedDuration::from_secs(i64::try_from(number)? * 80);
         let people: u32 = if dice.one_of(5) == 0 { 3 } else { 2 };
         let all: Vec<u32> = (0..people).collect();
         let participants = all
@@ -263,7 +289,7 @@ impl Maker<'_> {
     }
 
     fn entry(&mut self, body: Body, detail: Option<serde_json::Value>) -> Outcome<()> {
-        let actor = Actor { credential: "c-00000000".into(), role: "recorder".into() };
+        let actor = Actor { credential: RECORDER.into(), role: "recorder".into() };
         let draft = trail::draft(self.account, self.at, &actor, Some((self.uid, self.head)), body, detail)?;
         self.head = Some(draft.id);
         self.job.entries.push(draft);
@@ -288,6 +314,8 @@ impl Dice {
 const PLACES: [&str; 12] =
     ["US-NY", "US-NY", "US-TX", "US-CA", "US-CA", "US-WA", "US-NV", "US", "DE", "FR", "GB", "CA-ON"];
 const PROMPT: &str = "00000000-0000-4000-8000-000000000000";
-const BEGAN: Timestamp = Timestamp::constant(1_795_000_000, 0);
+const RECORDER: &str = "c-00000000";
+/// Early enough for more than a million calls, one after the other, to be over by now: the first of January 2023.
+const BEGAN: Timestamp = Timestamp::constant(1_672_531_200, 0);
 /// How many calls one transaction takes.
 const GROUP: u64 = 256;
