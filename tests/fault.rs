@@ -6,11 +6,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use consent_gateway::access::Role;
+use consent_gateway::config::{Config, LedgerUrl};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 use crate::harness::{Answer, Client, Process, files_below, run, wav};
-use crate::site::Site;
+use crate::postgres::Place;
+use crate::site::{Site, now};
 
 /// 16 MiB of the disk are kept for what restricts, and 20 MiB from uploads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,6 +117,56 @@ async fn on_a_full_disk_objections_and_deletions_are_logged_and_nothing_else_is_
     // The failed uploads left nothing behind: two recordings with their envelopes, and a tombstone.
     assert_eq!(files_below(&site.data.join("media")).len(), 5);
     assert_eq!(std::fs::metadata(site.data.join("ledger.reserve")).unwrap().len(), 16 << 20);
+}
+
+/// Nobody knows whose objection it is that comes while the ledger does not answer: afterwards every call is
+/// in doubt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_postgres_in_which_an_objection_came_puts_the_calls_in_doubt() {
+    let place = Place::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        data: dir.path().join("data"),
+        ledger: Some(LedgerUrl::new(place.url.as_str())),
+        ..Config::default()
+    };
+    let site = Site::with(dir, config).await;
+    let process = site.serve(&["--ledger", &place.url]);
+    let recorder = site.client(&process, Role::Recorder);
+    for call in ["c1", "c2"] {
+        site.record(&recorder, call).await;
+    }
+    let name = &place.name;
+    place
+        .administer(&format!(
+            "ALTER ROLE {name} NOLOGIN; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{name}'"
+        ))
+        .await;
+    let before = now();
+    let no = json!({"type": "consent.declined", "participant": "caller"});
+    recorder.post("/v1/calls/c1/events", &no).await.problem(503, "trail-unavailable");
+    place.administer(&format!("ALTER ROLE {name} LOGIN")).await;
+    let auditor = site.client(&process, Role::Auditor);
+    let mut gaps = Vec::new();
+    for _ in 0..100 {
+        let answer = auditor.get("/v1/consents?type=audit.gap").await;
+        if answer.status == 200 {
+            gaps = answer.json()["consents"].as_array().unwrap().clone();
+        }
+        if !gaps.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let gap = &gaps.first().expect("a gap")["entry"]["body"]["gap"];
+    assert_eq!(gap["cause"], "trail-unavailable");
+    let from: jiff::Timestamp = gap["from"].as_str().unwrap().parse().unwrap();
+    assert!(from.duration_since(before).as_secs() < 1, "{gap}: the objection came at {before}");
+    for call in ["c1", "c2"] {
+        let decision = recorder.get(&format!("/v1/calls/{call}/decision")).await.expect(200);
+        assert_eq!((&decision["recording"], &decision["action"]), (&json!("blocked"), &json!("pause")));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

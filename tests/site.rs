@@ -39,7 +39,11 @@ impl Site {
 
     /// With its data in this directory.
     pub(crate) async fn on(dir: TempDir, data: PathBuf) -> Site {
-        let config = Config { data: data.clone(), ..Config::default() };
+        Site::with(dir, Config { data, ..Config::default() }).await
+    }
+
+    /// Configured like this.
+    pub(crate) async fn with(dir: TempDir, config: Config) -> Site {
         let gate = serve::gate(&config, Clock::system()).await.unwrap();
         let settings = AccountSettings { recorders: 10_000, ..AccountSettings::default() };
         let people = add_account(&gate, "acme", &settings).await;
@@ -55,7 +59,7 @@ impl Site {
         };
         gate.put_prompt(&Actor::command_line(), "acme", "short", &prompt).await.unwrap();
         gate.ledger.close().await;
-        Site { dir, data, people: Arc::new(people) }
+        Site { dir, data: config.data, people: Arc::new(people) }
     }
 
     /// The same, everything in a directory of its own; nobody may have it open.
