@@ -274,8 +274,18 @@ impl Notary {
         signed: &mut Signed,
         also: Option<&SigningKey>,
     ) -> Result<Option<SignedHead>, NotaryError> {
+        let unchanged = |head: &Head| {
+            let same = signed.epoch == head.epoch && signed.edge.size() == head.edge.size() && also.is_none();
+            signed.note.clone().filter(|_| same)
+        };
         let Some(head) = self.ledger.head(log).await? else { return Ok(None) };
+        if let Some(note) = unchanged(&head) {
+            let at = Epoch { log: log.to_owned(), epoch: head.epoch };
+            return Ok(Some(SignedHead { at, size: head.edge.size(), note }));
+        }
+        // The pin first: whatever another process has pinned by now is in the ledger that is read after it.
         let pin = self.pins.read(log)?;
+        let Some(head) = self.ledger.head(log).await? else { return Ok(None) };
         if signed.epoch != head.epoch {
             let known = self.known(log, signed, pin.as_ref());
             self.check_border(log, &head, known.as_ref()).await?;
@@ -283,9 +293,6 @@ impl Notary {
         }
         let at = Epoch { log: log.to_owned(), epoch: head.epoch };
         let size = head.edge.size();
-        if let Some(note) = signed.note.clone().filter(|_| signed.edge.size() == size && also.is_none()) {
-            return Ok(Some(SignedHead { at, size, note }));
-        }
         if size == 0 {
             return Ok(None);
         }

@@ -531,3 +531,23 @@ async fn a_log_of_which_nothing_is_left_but_a_pin_that_cannot_be_read_begins_a_s
     assert_eq!(site.open().await.sign("acme").await.unwrap().unwrap().at, acme(2));
     assert_eq!(site.leaves(2).await[0].kind, "log.opened");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_that_sign_one_growing_log_never_take_each_other_for_a_forger() {
+    let site = Site::signed(1).await;
+    let (one, other) = (site.open().await, site.open().await);
+    let ledger = site.ledger().await;
+    let grow = async {
+        for _ in 0..150 {
+            ledger.append(Job { entries: vec![site.entry("acme")], ..Job::default() }).await.unwrap();
+        }
+    };
+    let sign = async |notary: &Notary| {
+        for _ in 0..150 {
+            notary.sign("acme").await.unwrap();
+        }
+    };
+    tokio::join!(grow, sign(&one), sign(&other));
+    let last = one.sign("acme").await.unwrap().unwrap();
+    assert_eq!(other.sign("acme").await.unwrap().unwrap().note, last.note);
+}
