@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Client, files_below, run, wav, wav_of};
+use crate::harness::{Client, Random, files_below, run, wav, wav_of};
 use crate::site::{Site, age};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -30,7 +30,7 @@ async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_e
         from = site.record(&recorder, call).await;
     }
     // Every window holds these two seconds from here on, whatever is killed.
-    tokio::time::sleep(Duration::from_millis(2_050)).await;
+    site.well_at(after(from, 2_000)).await;
 
     let mut known = Known::default();
     for round in 0..if slow { 20 } else { 3 } {
@@ -120,9 +120,7 @@ async fn an_upload_that_was_cut_off_leaves_nothing_readable_and_is_swept_after_t
     let mut process = site.serve(&[]);
     let recorder = site.client(&process, Role::Recorder);
     let from = site.record(&recorder, "c1").await;
-    // Until the gateway has noted after these two seconds that it is well, once a second: what happened
-    // since it last did is in doubt after a kill.
-    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    site.well_at(after(from, 2_000)).await;
 
     // Three of these megabytes are sent, the rest never.
     let audio = Upload { call: "c1", name: String::new(), seed: 1, large: true, from }.audio();
@@ -168,8 +166,9 @@ async fn what_another_program_logs_after_a_kill_makes_no_gap_shorter() {
     let mut process = site.serve(&[]);
     let recorder = site.client(&process, Role::Recorder);
     let from = site.record(&recorder, "c1").await;
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    site.well_at(after(from, 1_000)).await;
     process.kill();
+    let killed = ms_since(from);
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     let data = site.data.to_str().unwrap();
     assert_eq!(run(&["--data", data, "audit", "find", "acme", "--call", "c1"]).0, 0);
@@ -178,7 +177,7 @@ async fn what_another_program_logs_after_a_kill_makes_no_gap_shorter() {
     let headers = [("recording-start", from.as_str())];
     let recorder = site.client(&process, Role::Recorder);
     recorder.upload("/v1/calls/c1/recordings/a", &headers, &wav(1_000)).await.expect(201);
-    let refused = recorder.upload("/v1/calls/c1/recordings/b", &headers, &wav(4_500)).await;
+    let refused = recorder.upload("/v1/calls/c1/recordings/b", &headers, &wav(killed + 1_000)).await;
     refused.problem(403, "consent-required");
 }
 
@@ -244,9 +243,10 @@ async fn a_gap_begins_with_what_could_not_be_logged() {
         let mut process = site.serve(&[]);
         let recorder = site.client(&process, Role::Recorder);
         let from = site.record(&recorder, "c1").await;
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        site.well_at(after(from, 1_000)).await;
         let mut other = site.sqlite().await;
         sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+        let said = ms_since(from);
         let no = json!({"type": "consent.withdrawn", "participant": "caller"});
         if kills {
             // It is waiting to be logged when the end comes.
@@ -275,13 +275,21 @@ async fn a_gap_begins_with_what_could_not_be_logged() {
         let from = from.to_string();
         let headers = [("recording-start", from.as_str())];
         let recorder = site.client(&process, Role::Recorder);
-        let refused = recorder.upload("/v1/calls/c1/recordings/a", &headers, &wav(3_500)).await;
+        let refused = recorder.upload("/v1/calls/c1/recordings/a", &headers, &wav(said + 1_000)).await;
         refused.problem(403, "consent-required");
         recorder.upload("/v1/calls/c1/recordings/b", &headers, &wav(1_000)).await.expect(201);
         let gaps = site.client(&process, Role::Auditor).get("/v1/consents?type=audit.gap").await.expect(200);
         let cause = &gaps["consents"][0]["entry"]["body"]["gap"]["cause"];
         assert_eq!(cause, if kills { "ended-unexpectedly" } else { "trail-unavailable" });
     }
+}
+
+fn after(moment: Timestamp, ms: i64) -> Timestamp {
+    moment.checked_add(jiff::SignedDuration::from_millis(ms)).unwrap()
+}
+
+fn ms_since(moment: Timestamp) -> u64 {
+    Timestamp::now().duration_since(moment).as_millis().try_into().unwrap()
 }
 
 /// After a restart.
@@ -500,27 +508,6 @@ async fn send_events(
 fn event_ids(records: &[Value]) -> Vec<String> {
     let id = |record: &Value| Some(record["detail"]["event"]["id"].as_str()?.to_owned());
     records.iter().filter_map(id).collect()
-}
-
-/// xorshift64*: the same rounds for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    fn sample(&mut self) -> i16 {
-        let bytes = self.next().to_le_bytes();
-        i16::from_le_bytes([bytes[6], bytes[7]])
-    }
 }
 
 const CALLS: [&str; 4] = ["c1", "c2", "c3", "c4"];

@@ -508,3 +508,24 @@ fn without_colours(line: &str) -> String {
 }
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_consent-gateway");
+
+/// xorshift64*: the same rounds for the same seed.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
+    }
+
+    pub(crate) fn sample(&mut self) -> i16 {
+        let bytes = self.next().to_le_bytes();
+        i16::from_le_bytes([bytes[6], bytes[7]])
+    }
+}

@@ -21,7 +21,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
-use crate::harness::{Client, Process, add_account, customer_key};
+use crate::harness::{Client, Process, add_account, customer_key, files_below};
 
 /// The account `acme` with its key, a credential of every role, and the prompt `short` of a second.
 pub(crate) struct Site {
@@ -105,6 +105,24 @@ impl Site {
         recorder.post(&format!("{call}/events"), &played).await.expect(201);
         recorder.post(&format!("{call}/recording"), &json!({"action": "start"})).await.expect(200);
         now()
+    }
+
+    /// Waits until every gateway that runs on this data has noted that it was well at this moment: what
+    /// happened since is in doubt if it is killed now.
+    pub(crate) async fn well_at(&self, moment: Timestamp) {
+        let was_well = |path: &PathBuf| {
+            let mark = std::fs::read_to_string(path).unwrap();
+            let until: i64 = mark.split(' ').next().unwrap().parse().unwrap();
+            until >= moment.as_millisecond()
+        };
+        for _ in 0..1_200 {
+            let marks = files_below(&self.data.join("serving"));
+            if !marks.is_empty() && marks.iter().all(was_well) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("no gateway was well at {moment}");
     }
 
     /// Fetches a recording and opens it with the customer's private key.

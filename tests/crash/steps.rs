@@ -266,8 +266,14 @@ async fn interrupted(before: &Before, command: &[&str], step: u64) -> Result<(),
         let mut process = site.serve(&[]);
         let auditor = site.client(&process, Role::Auditor);
         // A new key comes into use within a second or two.
-        tokio::time::sleep(Duration::from_millis(1_200)).await;
-        assert_eq!(auditor.get("/v1/log/acme/checkpoint").await.status, 200);
+        let begun = std::time::Instant::now();
+        while auditor.get("/v1/log/acme/checkpoint").await.status != 200 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{command:?} killed before step {step} ({last})"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         let listener = site.client(&process, Role::Listener);
         let kept = listener.get("/v1/recordings").await.expect(200)["recordings"].as_array().unwrap().len();
         assert_eq!(kept, 2, "of another call");
