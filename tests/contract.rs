@@ -5,6 +5,7 @@ mod erasure;
 mod expectations;
 mod groups;
 mod history;
+mod in_turn;
 mod questions;
 mod rivals;
 mod schema;

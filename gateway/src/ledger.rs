@@ -9,6 +9,7 @@
 
 mod change;
 mod erase;
+mod expected;
 mod heads;
 mod postgres;
 mod questions;

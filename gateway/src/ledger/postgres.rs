@@ -6,15 +6,16 @@
 //! INVARIANT: a group's transaction is read committed, so that each of its statements sees what was committed
 //! before it got its turn, and is on disk when its COMMIT has been answered.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Row as _};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
-use super::sql::Statement;
+use super::sql::{FEW, Statement};
 use super::writer::{self, Chain, Engine, Outcome, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
@@ -140,9 +141,11 @@ impl PgEngine {
 struct On<'c>(&'c mut PgConnection);
 
 impl Transaction for On<'_> {
-    async fn holds(&mut self, questions: Vec<Statement>) -> Result<bool, sqlx::Error> {
-        let (sql, bound) = Statement::all(questions).for_postgres()?;
-        sqlx::query_scalar_with(sql, bound).fetch_one(&mut *self.0).await
+    async fn answers(&mut self, questions: Vec<Statement>) -> Result<Vec<bool>, sqlx::Error> {
+        let count = questions.len();
+        let (sql, bound) = Statement::asking(questions).for_postgres()?;
+        let row = sqlx::query_with(sql, bound).persistent(count <= FEW).fetch_one(&mut *self.0).await?;
+        (0..count).map(|index| row.try_get(index)).collect()
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<(), sqlx::Error> {
@@ -171,6 +174,18 @@ impl Transaction for On<'_> {
         .bind(of(rows, |row| row.size))
         .bind(of(rows, |row| row.edge.as_slice()))
         .bind(of(rows, |row| row.last_at))
+        .execute(&mut *self.0)
+        .await
+        .map(drop)
+    }
+
+    async fn move_heads(&mut self, calls: &BTreeMap<Uuid, Uuid>) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "UPDATE call SET head = moved.head FROM UNNEST($1::text[], $2::text[]) AS moved (uid, head) \
+             WHERE call.uid = moved.uid",
+        )
+        .bind(calls.keys().map(Uuid::to_string).collect::<Vec<_>>())
+        .bind(calls.values().map(Uuid::to_string).collect::<Vec<_>>())
         .execute(&mut *self.0)
         .await
         .map(drop)

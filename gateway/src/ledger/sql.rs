@@ -92,14 +92,25 @@ impl Statement {
         self
     }
 
-    /// One question whether all of these are so.
-    pub(super) fn all(questions: Vec<Statement>) -> Statement {
+    /// One statement that asks all of these: a row with an answer to each.
+    pub(super) fn asking(questions: Vec<Statement>) -> Statement {
         let (mut sql, mut values) = (String::from("SELECT "), Vec::new());
         for (index, question) in questions.into_iter().enumerate() {
-            sql.push_str(if index > 0 { " AND (" } else { "(" });
+            sql.push_str(if index > 0 { ", (" } else { "(" });
             sql.push_str(&question.sql);
             sql.push(')');
             values.extend(question.values);
+        }
+        Statement { sql: Cow::Owned(sql), values }
+    }
+
+    /// These, one after the other.
+    pub(super) fn in_turn(statements: Vec<Statement>) -> Statement {
+        let (mut sql, mut values) = (String::new(), Vec::new());
+        for statement in statements {
+            sql.push_str(&statement.sql);
+            sql.push(';');
+            values.extend(statement.values);
         }
         Statement { sql: Cow::Owned(sql), values }
     }
@@ -190,6 +201,12 @@ impl From<&Vec<u8>> for Value {
     }
 }
 
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Value {
+        Value::Bytes(bytes.to_vec())
+    }
+}
+
 impl From<&Option<Vec<u8>>> for Value {
     fn from(bytes: &Option<Vec<u8>>) -> Value {
         Value::MaybeBytes(bytes.clone())
@@ -211,3 +228,6 @@ macro_rules! ask {
 }
 
 pub(super) use ask;
+
+/// How many questions, or statements, in one are kept prepared at most: more hardly come again.
+pub(super) const FEW: usize = 8;

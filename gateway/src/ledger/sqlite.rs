@@ -3,6 +3,7 @@
 //! Several processes may write to one ledger: they queue on a file lock, since SQLite's own busy
 //! handler starves whoever waits.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
@@ -12,12 +13,12 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, Sqlite};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
 use super::reserve::Reserve;
-use super::sql::Statement;
+use super::sql::{FEW, Statement, Value};
 use super::writer::{self, Engine, Outcome, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
@@ -120,7 +121,9 @@ impl SqliteEngine {
             None => self.connection.insert(self.options.connect().await?),
         };
         let mut transaction = connected.begin_with("BEGIN IMMEDIATE").await?;
-        let outcomes = writer::write(&mut On(&mut transaction), group, enveloped, room).await?;
+        let mut on = On { connection: &mut transaction, pending: Vec::new() };
+        let outcomes = writer::write(&mut on, group, enveloped, room).await?;
+        on.flush().await?;
         transaction.commit().await?;
         Ok(outcomes)
     }
@@ -133,152 +136,182 @@ fn is_full(error: &LedgerError) -> bool {
     error.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == SQLITE_FULL)
 }
 
-struct On<'c>(&'c mut SqliteConnection);
+/// A transaction. What is written waits until something is asked, or there is much of it: every message to
+/// the thread that runs SQLite costs as much as the writing of several rows.
+struct On<'c> {
+    connection: &'c mut SqliteConnection,
+    pending: Vec<Statement>,
+}
+
+impl On<'_> {
+    /// Writes what waits.
+    async fn flush(&mut self) -> Result<(), sqlx::Error> {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        // The same few statements come again; what many come together hardly does.
+        let kept = pending.len() <= FEW;
+        self.run(Statement::in_turn(pending), kept).await
+    }
+
+    async fn run(&mut self, statement: Statement, kept: bool) -> Result<(), sqlx::Error> {
+        let (sql, bound) = statement.for_sqlite()?;
+        sqlx::query_with(sql, bound).persistent(kept).execute(&mut *self.connection).await.map(drop)
+    }
+
+    /// Inserts rows: `into` names the table and so many columns as a row has values.
+    async fn insert<const N: usize>(
+        &mut self,
+        into: &str,
+        rows: impl Iterator<Item = [Value; N]>,
+        conflict: &str,
+    ) -> Result<(), sqlx::Error> {
+        let mut values: Vec<Value> = rows.flatten().collect();
+        while !values.is_empty() {
+            let rest = values.split_off(values.len().min(ROWS.saturating_mul(N)));
+            let rows = std::mem::replace(&mut values, rest);
+            let count = rows.len().checked_div(N).unwrap_or_default();
+            let row = format!("({})", ["?"; N].join(", "));
+            let sql = format!("INSERT INTO {into} VALUES {}{conflict}", vec![row; count].join(", "));
+            let statement = Statement { sql: sql.into(), values: rows };
+            if count == ROWS {
+                // One that comes again and is worth its preparation.
+                self.flush().await?;
+                self.run(statement, true).await?;
+            } else {
+                self.execute(statement).await?;
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Transaction for On<'_> {
-    async fn holds(&mut self, questions: Vec<Statement>) -> Result<bool, sqlx::Error> {
-        let (sql, bound) = Statement::all(questions).for_sqlite()?;
-        sqlx::query_scalar_with(sql, bound).fetch_one(&mut *self.0).await
+    async fn answers(&mut self, questions: Vec<Statement>) -> Result<Vec<bool>, sqlx::Error> {
+        self.flush().await?;
+        let count = questions.len();
+        let (sql, bound) = Statement::asking(questions).for_sqlite()?;
+        let row =
+            sqlx::query_with(sql, bound).persistent(count <= FEW).fetch_one(&mut *self.connection).await?;
+        (0..count).map(|index| row.try_get(index)).collect()
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<(), sqlx::Error> {
-        let (sql, bound) = statement.for_sqlite()?;
-        sqlx::query_with(sql, bound).execute(&mut *self.0).await.map(drop)
+        self.pending.push(statement);
+        if self.pending.len() >= MANY {
+            self.flush().await?;
+        }
+        Ok(())
     }
 
     async fn logs(&mut self, ids: &[&str]) -> Result<Vec<LogRow>, sqlx::Error> {
-        let ids = serde_json::to_string(ids).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        self.flush().await?;
         sqlx::query_as(
             "SELECT id, epoch, size, edge, last_at FROM log WHERE id IN (SELECT value FROM json_each(?))",
         )
-        .bind(ids)
-        .fetch_all(&mut *self.0)
+        .bind(json(&ids)?)
+        .fetch_all(&mut *self.connection)
         .await
     }
 
     async fn put_logs(&mut self, rows: &[LogRow]) -> Result<(), sqlx::Error> {
-        for rows in rows.chunks(ROWS) {
-            let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO log (id, epoch, size, edge, last_at) ");
-            query.push_values(rows, |mut to, row| {
-                to.push_bind(&row.id)
-                    .push_bind(row.epoch)
-                    .push_bind(row.size)
-                    .push_bind(row.edge.as_slice())
-                    .push_bind(row.last_at);
-            });
-            query.push(
-                " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, size = excluded.size, \
-                 edge = excluded.edge, last_at = excluded.last_at",
-            );
-            query.build().execute(&mut *self.0).await?;
-        }
-        Ok(())
+        let values = rows.iter().map(|row| {
+            [
+                Value::from(&row.id),
+                Value::from(row.epoch),
+                Value::from(row.size),
+                Value::from(&row.edge),
+                Value::from(row.last_at),
+            ]
+        });
+        let conflict = " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, size = excluded.size, \
+             edge = excluded.edge, last_at = excluded.last_at";
+        self.insert("log (id, epoch, size, edge, last_at)", values, conflict).await
+    }
+
+    async fn move_heads(&mut self, calls: &BTreeMap<Uuid, Uuid>) -> Result<(), sqlx::Error> {
+        let moved =
+            "UPDATE call SET head = moved.value FROM json_each(?) AS moved WHERE call.uid = moved.key";
+        self.execute(Statement::new(moved).bind(json(calls)?)).await
     }
 
     async fn put_entries(&mut self, entries: &[Placed<'_>]) -> Result<(), sqlx::Error> {
-        for rows in entries.chunks(ROWS) {
-            QueryBuilder::<Sqlite>::new(
-                "INSERT INTO entry (log, epoch, seq, id, call, at, type, leaf, leaf_hash) ",
-            )
-            .push_values(rows, |mut row, placed| {
-                let draft = placed.draft;
-                row.push_bind(&draft.log)
-                    .push_bind(placed.epoch)
-                    .push_bind(placed.seq)
-                    .push_bind(draft.id.to_string())
-                    .push_bind(draft.call.map(|call| call.to_string()))
-                    .push_bind(draft.at.as_millisecond())
-                    .push_bind(draft.kind)
-                    .push_bind(draft.leaf.as_slice())
-                    .push_bind(draft.leaf_hash.as_slice());
-            })
-            .build()
-            .execute(&mut *self.0)
-            .await?;
-        }
-        let detailed: Vec<_> =
-            entries.iter().filter_map(|placed| Some((placed, placed.draft.detail.as_ref()?))).collect();
-        for rows in detailed.chunks(ROWS) {
-            QueryBuilder::<Sqlite>::new("INSERT INTO detail (log, epoch, seq, salt, document) ")
-                .push_values(rows, |mut row, (placed, detail)| {
-                    row.push_bind(&placed.draft.log)
-                        .push_bind(placed.epoch)
-                        .push_bind(placed.seq)
-                        .push_bind(detail.salt.as_slice())
-                        .push_bind(&detail.document);
-                })
-                .build()
-                .execute(&mut *self.0)
-                .await?;
-        }
-        let firsts: Vec<_> = entries.iter().filter(|placed| placed.begins_a_stretch()).collect();
-        for rows in firsts.chunks(ROWS) {
-            QueryBuilder::<Sqlite>::new("INSERT INTO entry_time (log, epoch, seq, at) ")
-                .push_values(rows, |mut row, placed| {
-                    row.push_bind(&placed.draft.log)
-                        .push_bind(placed.epoch)
-                        .push_bind(placed.seq)
-                        .push_bind(placed.draft.at.as_millisecond());
-                })
-                .build()
-                .execute(&mut *self.0)
-                .await?;
-        }
-        let of_calls: Vec<_> = entries.iter().flat_map(Placed::mentions_of_call).collect();
-        for rows in of_calls.chunks(ROWS) {
-            let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO call_mention (log, key, call) ");
-            query.push_values(rows, |mut row, (log, key, call)| {
-                row.push_bind(*log).push_bind(*key).push_bind(call.to_string());
-            });
-            query.push(" ON CONFLICT DO NOTHING");
-            query.build().execute(&mut *self.0).await?;
-        }
-        let of_entries: Vec<_> = entries.iter().flat_map(Placed::mentions_of_entry).collect();
-        for rows in of_entries.chunks(ROWS) {
-            QueryBuilder::<Sqlite>::new("INSERT INTO entry_mention (log, key, epoch, seq) ")
-                .push_values(rows, |mut row, (placed, key)| {
-                    row.push_bind(&placed.draft.log)
-                        .push_bind(*key)
-                        .push_bind(placed.epoch)
-                        .push_bind(placed.seq);
-                })
-                .build()
-                .execute(&mut *self.0)
-                .await?;
-        }
-        Ok(())
+        let rows = entries.iter().map(|placed| {
+            let draft = placed.draft;
+            [
+                Value::from(&draft.log),
+                Value::from(placed.epoch),
+                Value::from(placed.seq),
+                Value::from(&draft.id),
+                Value::from(&draft.call.map(|call| call.to_string())),
+                Value::from(draft.at.as_millisecond()),
+                Value::from(draft.kind),
+                Value::from(&draft.leaf),
+                Value::from(draft.leaf_hash.as_slice()),
+            ]
+        });
+        self.insert("entry (log, epoch, seq, id, call, at, type, leaf, leaf_hash)", rows, "").await?;
+        let details = entries.iter().filter_map(|placed| {
+            let detail = placed.draft.detail.as_ref()?;
+            Some([
+                Value::from(&placed.draft.log),
+                Value::from(placed.epoch),
+                Value::from(placed.seq),
+                Value::from(detail.salt.as_slice()),
+                Value::from(&detail.document),
+            ])
+        });
+        self.insert("detail (log, epoch, seq, salt, document)", details, "").await?;
+        let firsts = entries.iter().filter(|placed| placed.begins_a_stretch()).map(|placed| {
+            [
+                Value::from(&placed.draft.log),
+                Value::from(placed.epoch),
+                Value::from(placed.seq),
+                Value::from(placed.draft.at.as_millisecond()),
+            ]
+        });
+        self.insert("entry_time (log, epoch, seq, at)", firsts, "").await?;
+        let of_calls = entries
+            .iter()
+            .flat_map(Placed::mentions_of_call)
+            .map(|(log, key, call)| [Value::from(log), Value::from(key), Value::from(&call)]);
+        self.insert("call_mention (log, key, call)", of_calls, " ON CONFLICT DO NOTHING").await?;
+        let of_entries = entries.iter().flat_map(Placed::mentions_of_entry).map(|(placed, key)| {
+            [
+                Value::from(&placed.draft.log),
+                Value::from(key),
+                Value::from(placed.epoch),
+                Value::from(placed.seq),
+            ]
+        });
+        self.insert("entry_mention (log, key, epoch, seq)", of_entries, "").await
     }
 
     async fn put_nodes(&mut self, nodes: &[NodeRow<'_>]) -> Result<(), sqlx::Error> {
-        for rows in nodes.chunks(ROWS) {
-            QueryBuilder::<Sqlite>::new("INSERT INTO node (log, epoch, level, idx, hash) ")
-                .push_values(rows, |mut row, node| {
-                    row.push_bind(node.log)
-                        .push_bind(node.epoch)
-                        .push_bind(node.level)
-                        .push_bind(node.idx)
-                        .push_bind(node.hash.as_slice());
-                })
-                .build()
-                .execute(&mut *self.0)
-                .await?;
-        }
-        Ok(())
+        let rows = nodes.iter().map(|node| {
+            [
+                Value::from(node.log),
+                Value::from(node.epoch),
+                Value::from(node.level),
+                Value::from(node.idx),
+                Value::from(node.hash.as_slice()),
+            ]
+        });
+        self.insert("node (log, epoch, level, idx, hash)", rows, "").await
     }
 
     async fn note_enveloped(&mut self, ids: &[Uuid]) -> Result<(), sqlx::Error> {
-        for ids in ids.chunks(ROWS) {
-            let mut query =
-                QueryBuilder::<Sqlite>::new("UPDATE recording SET enveloped = TRUE WHERE id IN (");
-            let mut listed = query.separated(", ");
-            for id in ids {
-                listed.push_bind(id.to_string());
-            }
-            listed.push_unseparated(")");
-            query.build().execute(&mut *self.0).await?;
+        if ids.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let noted = "UPDATE recording SET enveloped = TRUE WHERE id IN (SELECT value FROM json_each(?))";
+        self.execute(Statement::new(noted).bind(json(ids)?)).await
     }
+}
+
+fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 /// Brings the write-ahead log home and empties it; answers whether nobody was in the way.
@@ -344,3 +377,5 @@ const SQLITE_FULL: &str = "13";
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many rows one statement inserts at most.
 const ROWS: usize = 64;
+/// How many statements go to SQLite together at most: it copies the text of what is left for each of them.
+const MANY: usize = 64;

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use super::expected::Expected;
 use super::heads::{Grown, Heads, LogRow, NodeRow, Placed};
 use super::sql::Statement;
-use super::write::{question, statements};
+use super::write::statements;
 use super::{Appended, Change, Expect, Job, LedgerError};
 use crate::trail::Draft;
 
@@ -38,14 +39,23 @@ pub(super) trait Engine: Send + 'static {
 
 /// What an engine does inside its transaction.
 pub(super) trait Transaction: Send {
-    /// Whether all of these are so.
-    fn holds(&mut self, questions: Vec<Statement>) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+    /// Which of these are so.
+    fn answers(
+        &mut self,
+        questions: Vec<Statement>,
+    ) -> impl Future<Output = Result<Vec<bool>, sqlx::Error>> + Send;
 
+    /// What is written is there for whatever is asked afterwards.
     fn execute(&mut self, statement: Statement) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     fn logs(&mut self, ids: &[&str]) -> impl Future<Output = Result<Vec<LogRow>, sqlx::Error>> + Send;
 
     fn put_logs(&mut self, rows: &[LogRow]) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    fn move_heads(
+        &mut self,
+        calls: &BTreeMap<Uuid, Uuid>,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     fn put_entries(&mut self, entries: &[Placed<'_>])
     -> impl Future<Output = Result<(), sqlx::Error>> + Send;
@@ -145,8 +155,12 @@ pub(super) async fn write(
     let mut heads = Heads::read(&transaction.logs(&logs).await?)?;
     let mut outcomes = Vec::with_capacity(group.len());
     let mut grown = Grown::default();
+    let mut expected = Expected::ask(transaction, group.iter().map(|waiting| &waiting.job)).await?;
+    let mut next = 0usize;
     for waiting in group {
         let job = &waiting.job;
+        let first = next;
+        next = next.saturating_add(job.expects.len());
         if room == Room::ForWhatRestricts && !job.restricts() {
             outcomes
                 .push(Err("the disk is full but for what is kept for objections and deletions".to_owned()));
@@ -167,17 +181,14 @@ pub(super) async fn write(
         if of_logs && let Some(rows) = heads.unwritten() {
             transaction.put_logs(&rows).await?;
         }
-        if !all_hold(transaction, &job.expects).await? {
+        if !expected.hold(transaction, first, job).await? {
             outcomes.push(Ok(Appended::Conflict));
             continue;
         }
         for statement in job.changes.iter().flat_map(statements) {
             transaction.execute(statement).await?;
         }
-        for (call, head) in last_of_calls(&job.entries) {
-            let moved = Statement::new("UPDATE call SET head = ? WHERE uid = ?").bind(&head).bind(&call);
-            transaction.execute(moved).await?;
-        }
+        expected.done(job);
         if ends_an_epoch(waiting) {
             heads = Heads::read(&transaction.logs(&logs).await?)?;
         }
@@ -188,27 +199,15 @@ pub(super) async fn write(
     if let Some(rows) = heads.unwritten() {
         transaction.put_logs(&rows).await?;
     }
+    if !expected.moved().is_empty() {
+        transaction.move_heads(expected.moved()).await?;
+    }
     if !grown.entries.is_empty() {
         transaction.put_entries(&grown.entries).await?;
         transaction.put_nodes(&grown.nodes).await?;
     }
     transaction.note_enveloped(enveloped).await?;
     Ok(outcomes)
-}
-
-/// Whether all of it is so: few questions to the database, however much is expected.
-async fn all_hold(transaction: &mut impl Transaction, expects: &[Expect]) -> Result<bool, sqlx::Error> {
-    for expects in expects.chunks(QUESTIONS) {
-        if !transaction.holds(expects.iter().map(question).collect()).await? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// A job's last entry on each call becomes the call's head.
-fn last_of_calls(drafts: &[Draft]) -> BTreeMap<Uuid, Uuid> {
-    drafts.iter().filter_map(|draft| Some((draft.call?, draft.id))).collect()
 }
 
 fn ends_an_epoch(waiting: &Waiting) -> bool {
@@ -245,7 +244,5 @@ impl std::fmt::Display for Chain<'_> {
 
 /// How many jobs one transaction takes at most.
 const GROUP: usize = 256;
-/// How much is expected in one statement at most; SQLite takes an expression of depth 1000.
-const QUESTIONS: usize = 256;
 /// How many jobs may wait before the doors are held back.
 const QUEUE: usize = 1024;

@@ -1,0 +1,176 @@
+//! What the jobs of a group expect, asked at once before any of them changes anything.
+//!
+//! INVARIANT: an answer counts for as long as no earlier job of the group has touched what it is about;
+//! otherwise it is asked anew. What is not known to leave an answer as it is, touches it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::write::question;
+use super::writer::Transaction;
+use super::{Change, Expect, Job};
+
+/// The answers, and what has been touched since.
+#[derive(Debug, Default)]
+pub(super) struct Expected<'g> {
+    answers: Vec<bool>,
+    touched: BTreeSet<Part<'g>>,
+    /// The calls whose heads earlier jobs have moved: to be written at the group's end.
+    moved: BTreeMap<Uuid, Uuid>,
+}
+
+/// Something that is expected of, and changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part<'g> {
+    /// Whatever is not one of the others.
+    Rest,
+    /// Calls, whether they have ended, and who is on them.
+    Calls,
+    /// What a name of an account finds.
+    Name(&'g str, &'g str),
+    /// The sender's ids of a call's events.
+    Events(Uuid),
+    /// The names of a call's recordings.
+    RecordingsOf(Uuid),
+    /// What became of any recording.
+    Recordings,
+    /// The key of a subject.
+    Subject(&'g [u8]),
+}
+
+impl<'g> Expected<'g> {
+    pub(super) async fn ask(
+        transaction: &mut impl Transaction,
+        group: impl Iterator<Item = &'g Job>,
+    ) -> Result<Expected<'g>, sqlx::Error> {
+        let expects: Vec<&Expect> = group.flat_map(|job| &job.expects).collect();
+        let answers = answers(transaction, &expects).await?;
+        Ok(Expected { answers, ..Expected::default() })
+    }
+
+    /// Whether everything that a job expects is so, after what the jobs before it have done; `first` is the
+    /// number of the first thing that it expects, counted through the group.
+    pub(super) async fn hold(
+        &self,
+        transaction: &mut impl Transaction,
+        first: usize,
+        job: &Job,
+    ) -> Result<bool, sqlx::Error> {
+        let mut anew = Vec::new();
+        for (index, expect) in job.expects.iter().enumerate() {
+            let asked = self.answers.get(first.saturating_add(index)).copied();
+            match self.answer(expect, asked) {
+                Some(true) => {}
+                Some(false) => return Ok(false),
+                None => anew.push(expect),
+            }
+        }
+        Ok(answers(transaction, &anew).await?.into_iter().all(|so| so))
+    }
+
+    /// What is known without asking anew.
+    fn answer(&self, expect: &Expect, asked: Option<bool>) -> Option<bool> {
+        if let Expect::Head { call, head } = expect
+            && let Some(now) = self.moved.get(call)
+        {
+            return Some(now == head);
+        }
+        let parts = about(expect)?;
+        let untouched =
+            !self.touched.contains(&Part::Rest) && parts.iter().all(|part| !self.touched.contains(part));
+        asked.filter(|_| untouched)
+    }
+
+    /// A job was done.
+    pub(super) fn done(&mut self, job: &'g Job) {
+        for change in &job.changes {
+            touch(change, &mut self.touched);
+        }
+        // Its last entry on a call is the call's head.
+        self.moved.extend(job.entries.iter().filter_map(|draft| Some((draft.call?, draft.id))));
+    }
+
+    pub(super) fn moved(&self) -> &BTreeMap<Uuid, Uuid> {
+        &self.moved
+    }
+}
+
+async fn answers(transaction: &mut impl Transaction, expects: &[&Expect]) -> Result<Vec<bool>, sqlx::Error> {
+    let mut answers = Vec::with_capacity(expects.len());
+    for expects in expects.chunks(QUESTIONS) {
+        answers.extend(transaction.answers(expects.iter().map(|expect| question(expect)).collect()).await?);
+    }
+    Ok(answers)
+}
+
+/// What an expectation is about; nothing, where it is asked anew whatever was touched.
+fn about(expect: &Expect) -> Option<Vec<Part<'_>>> {
+    Some(match expect {
+        // What a group moves is known; what it opens, it moves.
+        Expect::Head { .. } => vec![],
+        Expect::NameIs { account, name, .. } => vec![Part::Name(account, name)],
+        Expect::EventUnsent { call, .. } => vec![Part::Events(*call)],
+        Expect::RecordingNameFree { call, .. } => vec![Part::RecordingsOf(*call)],
+        Expect::RecordingLive { .. } => vec![Part::Recordings],
+        Expect::Subject { tag, .. } => vec![Part::Subject(tag)],
+        Expect::CallsWithGrant { .. } | Expect::CallIs { .. } | Expect::CallsOfParticipant { .. } => {
+            vec![Part::Calls]
+        }
+        Expect::GrantHolds { .. }
+        | Expect::GrantFree { .. }
+        | Expect::PromptVersion { .. }
+        | Expect::KeyUsable { .. }
+        | Expect::AccountFree { .. }
+        | Expect::AccountSettings { .. }
+        | Expect::Law { .. }
+        | Expect::Version { .. }
+        | Expect::OpenProposals { .. }
+        | Expect::ProposalOf { .. } => vec![],
+        // About the entries themselves.
+        Expect::CallsMentioning { .. }
+        | Expect::Droppable { .. }
+        | Expect::LogQuiet { .. }
+        | Expect::LogAt { .. } => return None,
+    })
+}
+
+fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
+    match change {
+        Change::Call { account, names, .. } => {
+            touched.insert(Part::Calls);
+            touched.extend(names.iter().map(|name| Part::Name(account, name)));
+        }
+        Change::CallEnded { .. } | Change::Participant { .. } => {
+            touched.insert(Part::Calls);
+        }
+        Change::SentEvent { call, .. } => {
+            touched.insert(Part::Events(*call));
+        }
+        Change::Recording { row } => {
+            touched.insert(Part::Recordings);
+            match row.call.parse() {
+                Ok(call) => touched.insert(Part::RecordingsOf(call)),
+                Err(_) => touched.insert(Part::Rest),
+            };
+        }
+        Change::DeleteRecording { .. } | Change::Hold { .. } => {
+            touched.insert(Part::Recordings);
+        }
+        Change::Subject { tag, .. } => {
+            touched.insert(Part::Subject(tag));
+        }
+        // Nothing is expected of these.
+        Change::Enveloped { .. }
+        | Change::Swept { .. }
+        | Change::Probe { .. }
+        | Change::Checkpoint { .. }
+        | Change::Anchor { .. } => {}
+        _ => {
+            touched.insert(Part::Rest);
+        }
+    }
+}
+
+/// How much is asked in one statement at most; SQLite gives a row 2000 columns, PostgreSQL 1664.
+const QUESTIONS: usize = 256;
