@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 use crate::harness::{Client, Random, files_below, run, wav, wav_of};
-use crate::site::{Site, age};
+use crate::site::{Site, age, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_else_can_be_read() {
@@ -289,7 +289,7 @@ fn after(moment: Timestamp, ms: i64) -> Timestamp {
 }
 
 fn ms_since(moment: Timestamp) -> u64 {
-    Timestamp::now().duration_since(moment).as_millis().try_into().unwrap()
+    now().duration_since(moment).as_millis().try_into().unwrap()
 }
 
 /// After a restart.

@@ -48,7 +48,7 @@ async fn what_is_committed_together_does_what_it_would_have_done_alone(store: &S
         done += outcomes.iter().filter(|outcome| **outcome == Appended::Done).count();
         conflicts += outcomes.iter().filter(|outcome| **outcome == Appended::Conflict).count();
     }
-    assert!(done > 200 && conflicts > 200, "{done} done, {conflicts} conflicts");
+    assert!(done > 100 && conflicts > 100, "{done} done, {conflicts} conflicts");
 }
 
 /// Hands all of these over in this order, and waits for all.
@@ -84,7 +84,7 @@ async fn jobs(seed: u64, account_id: &str, ledger: &Ledger) -> Vec<Job> {
     let mut jobs = Vec::new();
     for n in 0..200 {
         let mut job = Job::default();
-        for _ in 0..random.below(3) {
+        if random.below(3) == 0 {
             job.expects.push(expectation(&mut random, seed, account_id, &heads));
         }
         act(&mut random, seed, n, account_id, &mut job);
@@ -160,8 +160,9 @@ fn act(random: &mut Random, seed: u64, n: usize, account: &str, job: &mut Job) {
         }
         2 => {
             // The same name again, for another call.
-            let (uid, was) = (2 + random.below(CALLS - 2), random.below(CALLS));
-            let name = format!("c{}", random.below(2));
+            let (uid, of) = (2 + random.below(CALLS - 2), random.below(2));
+            let was = if random.below(2) == 0 { of } else { random.below(CALLS) };
+            let name = format!("c{of}");
             let draft = Draft { id: id(seed, 3_000 + n), ..of_call(account, id(seed, uid), 0) };
             job.expects.push(Expect::NameIs {
                 account: account.into(),
@@ -170,7 +171,8 @@ fn act(random: &mut Random, seed: u64, n: usize, account: &str, job: &mut Job) {
             });
             // A call is opened once.
             (Expect::EventUnsent { call: id(seed, uid), id: "opened".into() }, {
-                job.changes.push(renamed(call(id(seed, uid), &name, &[&name], 2, Uuid::nil()), account));
+                job.changes.push(renamed(call(id(seed, uid), &name, &[&name], 2, draft.id), account));
+                job.entries.push(draft);
                 Change::SentEvent { call: id(seed, uid), id: "opened".into(), digest: vec![2] }
             })
         }

@@ -166,7 +166,23 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::Probe { .. }
         | Change::Checkpoint { .. }
         | Change::Anchor { .. } => {}
-        _ => {
+        Change::Account { .. }
+        | Change::AccountSettings { .. }
+        | Change::Credential { .. }
+        | Change::RevokeCredential { .. }
+        | Change::Key { .. }
+        | Change::RetireKey { .. }
+        | Change::Prompt { .. }
+        | Change::Grant { .. }
+        | Change::WithdrawGrant { .. }
+        | Change::CloseLog { .. }
+        | Change::Erase(_)
+        | Change::Table { .. }
+        | Change::TableVersion { .. }
+        | Change::TableSource { .. }
+        | Change::Proposal { .. }
+        | Change::AdoptProposal { .. }
+        | Change::DecideProposal { .. } => {
             touched.insert(Part::Rest);
         }
     }
