@@ -153,35 +153,35 @@ CREATE TABLE node (
 CREATE TRIGGER entry_is_never_replaced BEFORE INSERT ON entry
 WHEN EXISTS (SELECT 1 FROM entry WHERE log = NEW.log AND epoch = NEW.epoch AND seq = NEW.seq)
 BEGIN
-    SELECT RAISE(ABORT, 'the audit trail is append-only');
+    SELECT RAISE(ROLLBACK, 'the audit trail is append-only');
 END;
 
 CREATE TRIGGER node_is_never_replaced BEFORE INSERT ON node
 WHEN EXISTS (SELECT 1 FROM node WHERE log = NEW.log AND epoch = NEW.epoch AND level = NEW.level AND idx = NEW.idx)
 BEGIN
-    SELECT RAISE(ABORT, 'the audit trail is append-only');
+    SELECT RAISE(ROLLBACK, 'the audit trail is append-only');
 END;
 
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
 BEGIN
-    SELECT RAISE(ABORT, 'the audit trail is append-only');
+    SELECT RAISE(ROLLBACK, 'the audit trail is append-only');
 END;
 
 CREATE TRIGGER entry_is_never_deleted BEFORE DELETE ON entry
 WHEN NOT EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL)
 BEGIN
-    SELECT RAISE(ABORT, 'the audit trail is append-only');
+    SELECT RAISE(ROLLBACK, 'the audit trail is append-only');
 END;
 
 CREATE TRIGGER node_is_never_changed BEFORE UPDATE ON node
 BEGIN
-    SELECT RAISE(ABORT, 'the audit trail is append-only');
+    SELECT RAISE(ROLLBACK, 'the audit trail is append-only');
 END;
 
 CREATE TRIGGER node_is_never_deleted BEFORE DELETE ON node
 WHEN NOT EXISTS (SELECT 1 FROM closed_log WHERE id = OLD.log AND epoch = OLD.epoch AND dropped_at IS NOT NULL)
 BEGIN
-    SELECT RAISE(ABORT, 'the audit trail is append-only');
+    SELECT RAISE(ROLLBACK, 'the audit trail is append-only');
 END;
 
 -- What a leaf commits to without holding it: outsiders' strings, and people's data. Erasable.

@@ -40,33 +40,33 @@ CREATE TABLE table_source (
 CREATE TRIGGER jurisdiction_table_is_never_replaced BEFORE INSERT ON jurisdiction_table
 WHEN EXISTS (SELECT 1 FROM jurisdiction_table WHERE digest = NEW.digest AND text <> NEW.text)
 BEGIN
-    SELECT RAISE(ABORT, 'a table that decided is kept for ever');
+    SELECT RAISE(ROLLBACK, 'a table that decided is kept for ever');
 END;
 
 CREATE TRIGGER table_version_is_never_replaced BEFORE INSERT ON table_version
 WHEN EXISTS (SELECT 1 FROM table_version WHERE version = NEW.version)
 BEGIN
-    SELECT RAISE(ABORT, 'the history of the table is append-only');
+    SELECT RAISE(ROLLBACK, 'the history of the table is append-only');
 END;
 
 CREATE TRIGGER jurisdiction_table_is_never_changed BEFORE UPDATE ON jurisdiction_table
 BEGIN
-    SELECT RAISE(ABORT, 'a table that decided is kept for ever');
+    SELECT RAISE(ROLLBACK, 'a table that decided is kept for ever');
 END;
 
 CREATE TRIGGER jurisdiction_table_is_never_deleted BEFORE DELETE ON jurisdiction_table
 BEGIN
-    SELECT RAISE(ABORT, 'a table that decided is kept for ever');
+    SELECT RAISE(ROLLBACK, 'a table that decided is kept for ever');
 END;
 
 CREATE TRIGGER table_version_is_never_changed BEFORE UPDATE ON table_version
 BEGIN
-    SELECT RAISE(ABORT, 'the history of the table is append-only');
+    SELECT RAISE(ROLLBACK, 'the history of the table is append-only');
 END;
 
 CREATE TRIGGER table_version_is_never_deleted BEFORE DELETE ON table_version
 BEGIN
-    SELECT RAISE(ABORT, 'the history of the table is append-only');
+    SELECT RAISE(ROLLBACK, 'the history of the table is append-only');
 END;
 
 -- How long a recording is kept, by the law that was in force when it was accepted: JSON.

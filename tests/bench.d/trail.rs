@@ -124,7 +124,7 @@ fn bare(dir: &Path, group: usize, entries: usize) -> Outcome<()> {
     let all = drafts(consent_gateway::clock::millis(1_700_000_000_000), entries)?;
     let mut connection = rusqlite::Connection::open(dir.join("bare.db"))?;
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_size = -16384;
          CREATE TABLE entry (log TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, call TEXT,
            at INTEGER NOT NULL, type TEXT NOT NULL, leaf BLOB NOT NULL, leaf_hash BLOB NOT NULL, PRIMARY KEY (log, epoch, seq)) STRICT;
          CREATE INDEX entry_by_call ON entry (call, epoch, seq) WHERE call IS NOT NULL;

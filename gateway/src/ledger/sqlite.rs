@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteRow, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, FromRow as _, Row as _};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
@@ -61,6 +61,8 @@ pub(super) async fn open(dir: &Path) -> Result<(SqlitePool, SqliteEngine), Ledge
     let reserve = Reserve::in_dir(dir);
     reserve.is_kept().await;
     drop(held);
+    // Calls have random ids, so that what is written lies all over the indexes by call.
+    let options = options.pragma("cache_size", "-16384");
     Ok((pool, SqliteEngine { options, lock, reserve, connection: None, lock_on: None }))
 }
 
@@ -120,11 +122,11 @@ impl SqliteEngine {
             Some(connected) => connected,
             None => self.connection.insert(self.options.connect().await?),
         };
-        let mut transaction = connected.begin_with("BEGIN IMMEDIATE").await?;
-        let mut on = On { connection: &mut transaction, pending: Vec::new() };
+        let mut on = On { connection: connected, pending: vec![Statement::new("BEGIN IMMEDIATE")] };
         let outcomes = writer::write(&mut on, group, enveloped, room).await?;
+        on.pending.push(Statement::new("COMMIT"));
+        // Where anything fails before its end the connection is dropped, and with it the transaction.
         on.flush().await?;
-        transaction.commit().await?;
         Ok(outcomes)
     }
 }
@@ -136,8 +138,8 @@ fn is_full(error: &LedgerError) -> bool {
     error.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == SQLITE_FULL)
 }
 
-/// A transaction. What is written waits until something is asked, or there is much of it: every message to
-/// the thread that runs SQLite costs as much as the writing of several rows.
+/// A transaction. What is written, its beginning included, waits until something is asked, or there is much of
+/// it: every message to the thread that runs SQLite costs as much as the writing of several rows.
 struct On<'c> {
     connection: &'c mut SqliteConnection,
     pending: Vec<Statement>,
@@ -153,6 +155,15 @@ impl On<'_> {
         // The same few statements come again; what many come together hardly does.
         let kept = pending.len() <= FEW;
         self.run(Statement::in_turn(pending), kept).await
+    }
+
+    /// Writes what waits, and asks.
+    async fn ask(&mut self, question: Statement, kept: bool) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let mut all = std::mem::take(&mut self.pending);
+        let kept = kept && all.len() <= FEW;
+        all.push(question);
+        let (sql, bound) = Statement::in_turn(all).for_sqlite()?;
+        sqlx::query_with(sql, bound).persistent(kept).fetch_all(&mut *self.connection).await
     }
 
     async fn run(&mut self, statement: Statement, kept: bool) -> Result<(), sqlx::Error> {
@@ -173,7 +184,7 @@ impl On<'_> {
             let rows = std::mem::replace(&mut values, rest);
             let count = rows.len().checked_div(N).unwrap_or_default();
             let row = format!("({})", ["?"; N].join(", "));
-            let sql = format!("INSERT INTO {into} VALUES {}{conflict}", vec![row; count].join(", "));
+            let sql = format!("INSERT OR ROLLBACK INTO {into} VALUES {}{conflict}", vec![row; count].join(", "));
             let statement = Statement { sql: sql.into(), values: rows };
             if count == ROWS {
                 // One that comes again and is worth its preparation.
@@ -189,11 +200,9 @@ impl On<'_> {
 
 impl Transaction for On<'_> {
     async fn answers(&mut self, questions: Vec<Statement>) -> Result<Vec<bool>, sqlx::Error> {
-        self.flush().await?;
         let count = questions.len();
-        let (sql, bound) = Statement::asking(questions).for_sqlite()?;
-        let row =
-            sqlx::query_with(sql, bound).persistent(count <= FEW).fetch_one(&mut *self.connection).await?;
+        let rows = self.ask(Statement::asking(questions), count <= FEW).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         (0..count).map(|index| row.try_get(index)).collect()
     }
 
@@ -206,13 +215,10 @@ impl Transaction for On<'_> {
     }
 
     async fn logs(&mut self, ids: &[&str]) -> Result<Vec<LogRow>, sqlx::Error> {
-        self.flush().await?;
-        sqlx::query_as(
-            "SELECT id, epoch, size, edge, last_at FROM log WHERE id IN (SELECT value FROM json_each(?))",
-        )
-        .bind(json(&ids)?)
-        .fetch_all(&mut *self.connection)
-        .await
+        let asked =
+            "SELECT id, epoch, size, edge, last_at FROM log WHERE id IN (SELECT value FROM json_each(?))";
+        let rows = self.ask(Statement::new(asked).bind(json(&ids)?), true).await?;
+        rows.iter().map(LogRow::from_row).collect()
     }
 
     async fn put_logs(&mut self, rows: &[LogRow]) -> Result<(), sqlx::Error> {
