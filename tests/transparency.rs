@@ -413,6 +413,10 @@ async fn on_a_call_of_256_people_in_many_places_an_objection_is_logged() {
     let decision = event(json!({"type": "consent.declined", "participants": everybody})).await;
     assert_eq!(decision["recording"], "blocked");
     assert_eq!(decision["participants"][255]["state"], "declined");
+    let refused = recorder.post("/v1/calls/crowd/participants", &person(256)).await;
+    refused.problem(422, "too-many-participants");
+    let decision = recorder.get("/v1/calls/crowd/decision").await.expect(200);
+    assert_eq!(decision["participants"][256]["id"], "(others)");
 
     let (export, trust) = export(&gateway, "crowd", &[]);
     let (code, told) = verify(&export, &trust, &[]);

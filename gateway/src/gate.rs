@@ -366,9 +366,10 @@ impl Loaded {
         Saw::of(self.table.digest(), &self.call.decide(self.now))
     }
 
-    /// The participant's number, if they were ever on the call.
+    /// The participant's number, if they were ever on the call and can be named.
     pub(crate) fn number_of(&self, id: &str) -> Option<u32> {
-        self.names.iter().find(|row| row.id == id).and_then(|row| u32::try_from(row.participant).ok())
+        let row = self.names.iter().find(|row| row.id == id && id != ask::OTHERS)?;
+        u32::try_from(row.participant).ok()
     }
 
     /// Whoever acts here must still see the call's last entry as it was, nobody on it erased since, and

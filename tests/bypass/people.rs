@@ -351,3 +351,49 @@ async fn evidence_that_may_come_late_still_counts_from_no_earlier_than_the_promp
     );
     nothing_got_in(&gateway).await;
 }
+
+/// Whoever is one too many is refused, and on the call all the same.
+#[tokio::test]
+async fn somebody_beyond_the_most_participants_stops_the_recording_for_good() {
+    let gateway = Gateway::start().await;
+    let person = |n: usize| json!({"id": format!("p{n}"), "role": "customer", "location": "US-TX", "languages": ["en"]});
+    let body = json!({"medium": "telephone", "purposes": ["quality"], "participants": (0..200).map(person).collect::<Vec<_>>()});
+    gateway.recorder.put("/v1/calls/c", &body).await.expect(201);
+    for n in 200..256 {
+        gateway.recorder.post("/v1/calls/c/participants", &person(n)).await.expect(201);
+    }
+    let names: Vec<String> = (0..256).map(|n| format!("p{n}")).collect();
+    let everybody: Vec<&str> = names.iter().map(String::as_str).collect();
+    gateway.advance_ms(5_000);
+    gateway.prompt("c", &everybody).await;
+    gateway.control("c", "start").await.expect(200);
+    let from = gateway.now();
+    gateway.advance_ms(1_500);
+
+    let join = async |who: &Value| gateway.recorder.post("/v1/calls/c/participants", who).await;
+    join(&person(256)).await.problem(422, "too-many-participants");
+    join(&person(257)).await.problem(422, "too-many-participants");
+    let decision = gateway.recorder.get("/v1/calls/c/decision").await.expect(200);
+    assert_eq!(
+        (&decision["recording"], &decision["action"]),
+        (&json!("blocked"), &json!("pause")),
+        "{decision}"
+    );
+    assert_eq!(decision["participants"].as_array().unwrap().len(), 257);
+
+    // Nobody can speak for them.
+    let mut named = person(0);
+    named["id"] = json!("(others)");
+    join(&named).await.problem(422, "invalid-id");
+    for event in [
+        json!({"type": "consent.given", "participants": ["(others)"], "method": "dtmf"}),
+        json!({"type": "participant.left", "participants": ["(others)"]}),
+    ] {
+        gateway.event("c", &event).await.problem(422, "unknown-participant");
+    }
+    gateway.prompt("c", &everybody).await;
+    gateway.control("c", "resume").await.problem(403, "consent-required");
+    gateway.advance_ms(2_000);
+    gateway.upload("c", "all", Some(from), &wav(3_000)).await.problem(403, "consent-required");
+    gateway.upload("c", "before", Some(from), &wav(1_000)).await.expect(201);
+}

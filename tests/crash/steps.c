@@ -1,8 +1,10 @@
 /* Ends a process, as kill -9 does, before its Nth step that changes what is on disk: preloaded by
  * tests/crash/steps.rs. STEP says which N, COUNT names a file in which the steps are counted, and
- * WRITES = 1 counts what the database writes as well. */
+ * WRITES = 1 counts what the database writes as well. While the file USED_UP is there, the owner's quota of
+ * the disk is used up, but for what the file RESERVE takes. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -12,12 +14,15 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+static const char *used_up, *reserve;
 static long limit = -1;
 static int writes, counted = -1;
 static atomic_long steps;
 
 __attribute__((constructor)) static void begin(void) {
     const char *step = getenv("STEP"), *count = getenv("COUNT"), *with = getenv("WRITES");
+    used_up = getenv("USED_UP");
+    reserve = getenv("RESERVE");
     limit = step ? atol(step) : -1;
     writes = with && *with == '1';
     counted = count ? open(count, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
@@ -45,5 +50,9 @@ int ftruncate64(int fd, off64_t size) { REAL(ftruncate64); step("ftruncate"); re
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
     REAL(pwrite64);
     if (writes) step("pwrite");
+    if (used_up && reserve && !access(used_up, F_OK) && !access(reserve, F_OK)) {
+        errno = EDQUOT;
+        return -1;
+    }
     return real(fd, bytes, size, at);
 }

@@ -67,6 +67,32 @@ async fn between_any_two_steps_of_a_command_a_kill_leaves_what_the_same_command_
     }
 }
 
+/// SQLite does not call a quota that is used up a full disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_quota_is_used_up_an_objection_is_logged_and_nothing_else() {
+    let site = Site::new().await;
+    let (used_up, reserve) = (site.dir.path().join("used-up"), site.data.join("ledger.reserve"));
+    let environment = [
+        ("LD_PRELOAD", LIBRARY.to_str().unwrap()),
+        ("USED_UP", used_up.to_str().unwrap()),
+        ("RESERVE", reserve.to_str().unwrap()),
+    ];
+    let mut process = Process::try_serve(&site.data, &[], &environment).unwrap();
+    let recorder = site.client(&process, Role::Recorder);
+    site.record(&recorder, "c1").await;
+    std::fs::write(&used_up, "").unwrap();
+    say_yes(&recorder).await.unwrap().problem(503, "trail-unavailable");
+    let no = json!({"type": "consent.withdrawn", "participant": "caller"});
+    let decision = recorder.post("/v1/calls/c1/events", &no).await.expect(201);
+    assert_eq!(decision["recording"], "blocked");
+    std::fs::remove_file(&used_up).unwrap();
+    say_yes(&recorder).await.unwrap().expect(201);
+    process.terminate();
+    assert_eq!(process.wait(), Some(0));
+    site.assert_integrity().await;
+    the_log_verifies(&site, &site.serve(&[])).await;
+}
+
 /// What is there before each round: recordings to delete, to hold and to fetch, a call that is being
 /// recorded, and somebody who will want to be forgotten.
 struct Before {

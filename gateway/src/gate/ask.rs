@@ -122,6 +122,22 @@ pub struct Participant {
     pub joined_at: Option<Timestamp>,
 }
 
+impl Participant {
+    /// Whoever is on a call beyond the most participants that it may have.
+    pub(crate) fn others(joined_at: Option<Timestamp>) -> Participant {
+        Participant {
+            id: OTHERS.into(),
+            role: Role::Customer,
+            number: None,
+            ip: None,
+            location: None,
+            languages: Vec::new(),
+            consent_grant: None,
+            joined_at,
+        }
+    }
+}
+
 /// One place, or several.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -469,5 +485,7 @@ pub fn check_sha256(what: &str, text: Option<&str>) -> Result<(), Fault> {
 pub const MAX_NAME: usize = 255;
 /// The most participants of one call.
 pub const MAX_PARTICIPANTS: usize = 256;
+/// The id of whoever is on a call beyond those. No request can name them.
+pub const OTHERS: &str = "(others)";
 /// The most events in one request.
 pub const MAX_EVENTS: usize = 256;

@@ -199,8 +199,15 @@ impl Gate {
             if loaded.call.ended_at().is_some() {
                 return Err(call_ended());
             }
-            if let Some(decision) = self.try_join(who, loaded, asked).await? {
-                return Ok(decision);
+            // Whoever is one too many is on the call all the same: somebody of whom nothing is known, and who can
+            // neither be prompted nor agree.
+            let too_many = loaded.number_of(&asked.id).is_none() && loaded.names.len() >= MAX_PARTICIPANTS;
+            if too_many && loaded.names.len() > MAX_PARTICIPANTS {
+                return Err(one_too_many());
+            }
+            let others = too_many.then(|| Participant::others(asked.joined_at));
+            if let Some(decision) = self.try_join(who, loaded, others.as_ref().unwrap_or(asked)).await? {
+                return if too_many { Err(one_too_many()) } else { Ok(decision) };
             }
         }
         Err(Fault::contended())
@@ -220,12 +227,6 @@ impl Gate {
         let known = loaded.number_of(&asked.id);
         let number = match known {
             Some(number) => number,
-            None if loaded.names.len() >= MAX_PARTICIPANTS => {
-                return Err(Fault::invalid(
-                    "too-many-participants",
-                    format!("a call has at most {MAX_PARTICIPANTS} participants"),
-                ));
-            }
             None => u32::try_from(loaded.names.len()).map_err(|_| Fault::damaged("too many participants"))?,
         };
         let joined =
@@ -372,6 +373,16 @@ impl Loaded {
     }
 }
 
+fn one_too_many() -> Fault {
+    Fault::invalid(
+        "too-many-participants",
+        format!(
+            "a call has at most {MAX_PARTICIPANTS} participants; as somebody is on it of whom nothing can be known, \
+             nothing of it may be recorded from now on"
+        ),
+    )
+}
+
 pub(crate) fn call_ended() -> Fault {
     Fault::conflict(
         "call-ended",
@@ -443,6 +454,15 @@ fn check_open(asked: &OpenCall) -> Result<(), Fault> {
 
 fn check_participant(asked: &Participant) -> Result<(), Fault> {
     check_name("a participant's id", &asked.id)?;
+    if asked.id == ask::OTHERS {
+        return Err(Fault::invalid(
+            "invalid-id",
+            format!(
+                "`{}` stands for whoever is on a call beyond {MAX_PARTICIPANTS} participants; use another id",
+                ask::OTHERS
+            ),
+        ));
+    }
     if asked.languages.len() > 32 {
         return Err(Fault::invalid("too-many-languages", "a participant has at most 32 languages"));
     }

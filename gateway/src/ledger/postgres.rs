@@ -7,10 +7,11 @@
 //! before it got its turn, and is on disk when its COMMIT has been answered.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions as _, Row as _};
 use uuid::Uuid;
 
@@ -56,7 +57,18 @@ fn parse(url: &str) -> Result<PgConnectOptions, LedgerError> {
     }
     let options =
         PgConnectOptions::from_str(url).map_err(|error| LedgerError::Url(Chain(&error).to_string()))?;
-    Ok(options.application_name("consent-gateway"))
+    let options = options.application_name("consent-gateway");
+    // On its way to another machine everything is encrypted, for a server that proves who it is; whoever wants less
+    // has to say so.
+    let said = query.split('&').any(|pair| pair.starts_with("sslmode="));
+    Ok(if said || is_here(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
+}
+
+/// Whether the server is on this machine.
+fn is_here(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    let loopback = host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    options.get_socket().is_some() || host.starts_with('/') || host == "localhost" || loopback
 }
 
 /// Whether the server keeps what it has acknowledged. After a failover it may be another one.
@@ -331,3 +343,32 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a group may take, with its connection.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_another_machine_proves_who_it_is_unless_told_otherwise() {
+        let mode = |url: &str| parse(url).unwrap().get_ssl_mode();
+        for url in [
+            "postgres://user@ledger.example/database",
+            "postgres://user@192.0.2.7:5433/database?options=-c%20x%3D1",
+            "postgres://user@localhost.example/database",
+        ] {
+            assert!(matches!(mode(url), PgSslMode::VerifyFull), "{url}");
+        }
+        for url in [
+            "postgres://user@localhost/database",
+            "postgres://user@127.0.0.1/database",
+            "postgres://user@[::1]/database",
+            "postgres://user@localhost/database?host=/run/postgresql",
+        ] {
+            assert!(matches!(mode(url), PgSslMode::Prefer), "{url}");
+        }
+        assert!(matches!(
+            mode("postgres://user@ledger.example/database?sslmode=disable"),
+            PgSslMode::Disable
+        ));
+    }
+}

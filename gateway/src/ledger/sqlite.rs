@@ -131,11 +131,11 @@ impl SqliteEngine {
     }
 }
 
-/// Whether the disk is full.
+/// Whether the disk is full, or the owner's share of it: SQLite calls a quota that is used up a failure to write.
 fn is_full(error: &LedgerError) -> bool {
     let LedgerError::Sql(sqlx::Error::Database(error)) = error else { return false };
     let error = error.try_downcast_ref::<SqliteError>();
-    error.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == SQLITE_FULL)
+    error.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| FULL.contains(&code.as_ref()))
 }
 
 /// A transaction. What is written, its beginning included, waits until something is asked, or there is much of
@@ -184,7 +184,8 @@ impl On<'_> {
             let rows = std::mem::replace(&mut values, rest);
             let count = rows.len().checked_div(N).unwrap_or_default();
             let row = format!("({})", ["?"; N].join(", "));
-            let sql = format!("INSERT OR ROLLBACK INTO {into} VALUES {}{conflict}", vec![row; count].join(", "));
+            let sql =
+                format!("INSERT OR ROLLBACK INTO {into} VALUES {}{conflict}", vec![row; count].join(", "));
             let statement = Statement { sql: sql.into(), values: rows };
             if count == ROWS {
                 // One that comes again and is worth its preparation.
@@ -378,7 +379,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlit
 
 const FILE: &str = "ledger.db";
 const LOCK: &str = "ledger.lock";
-const SQLITE_FULL: &str = "13";
+/// SQLITE_FULL and SQLITE_IOERR_WRITE.
+const FULL: [&str; 2] = ["13", "778"];
 /// How long somebody else may write before whoever waits is answered.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many rows one statement inserts at most.
