@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use consent_gateway::access::Role;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::harness::{Process, files_below, run};
-use crate::site::{Site, config};
+use crate::site::{Site, config, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_is_cosigned_stamped_and_kept_by_others_and_a_second_history_is_not() {
@@ -129,17 +130,80 @@ async fn a_head_is_cosigned_stamped_and_kept_by_others_and_a_second_history_is_n
     assert_eq!((code, &told["verdict"]), (1, &json!("tampered")), "{told}");
 }
 
-/// The head of the account's log, once it is larger than `than` and the witness has cosigned it.
-async fn cosigned(site: &Site, process: &Process, than: u64) -> String {
-    for _ in 0..100 {
+/// What was logged before a log was begun anew is confirmed all the same; and who can write to the ledger holds
+/// no head back with a cosignature of another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_head_of_an_epoch_is_cosigned_and_a_forged_cosignature_holds_no_head_back() {
+    let site = Site::new().await;
+    let dir = site.dir.path();
+    let others = Others::start(dir);
+    let name = "log_name = \"gateway.example\"\n";
+    let alone = config(dir, name);
+    let command = |args: &[&str]| {
+        let (code, out, err) =
+            run(&[&["--data", site.data.to_str().unwrap(), "--config", &alone], args].concat());
+        assert_eq!(code, 0, "{out}{err}");
+        out
+    };
+    let trust = command(&["audit", "key", "acme"]);
+    let key = trust.lines().find_map(|line| line.strip_prefix("log ")).unwrap();
+    std::fs::write(others.dir.join("logs"), key).unwrap();
+    let process = site.serve(&["--config", &alone]);
+    let recorder = site.client(&process, Role::Recorder);
+    site.record(&recorder, "c1").await;
+    let first = head(&site, &process, |_| true).await;
+    stop(process);
+    command(&["audit", "reopen", "--force", "--all", "--reason", "a test"]);
+
+    let witness =
+        format!("[[witness]]\nname = \"w1\"\nkey = \"{}\"\nurl = \"{}\"\n", others.key, others.witness);
+    let watched = config(dir, &format!("{name}{witness}"));
+    let process = site.serve(&["--config", &watched]);
+    let mut other = site.sqlite().await;
+    let mut cosigned = None;
+    for _ in 0..200 {
+        let asked = "SELECT size FROM anchor WHERE log = 'acme' AND epoch = 1 AND kind = 'witness'";
+        cosigned = sqlx::query_scalar::<_, i64>(asked).fetch_optional(&mut other).await.unwrap();
+        if cosigned.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(
+        cosigned.is_some_and(|cosigned| cosigned >= i64::try_from(size(&first)).unwrap()),
+        "{cosigned:?}"
+    );
+
+    // The witness does not know the log of the second epoch.
+    let newest = head(&site, &process, |_| true).await;
+    let forge = "INSERT INTO anchor (log, epoch, size, kind, name, evidence, at) \
+                 SELECT log, 2, ?, kind, name, evidence, ? FROM anchor WHERE log = 'acme' AND epoch = 1";
+    let held_back = i64::try_from(size(&newest)).unwrap();
+    sqlx::query(forge).bind(held_back).bind(now().as_millisecond()).execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let recorder = site.client(&process, Role::Recorder);
+    let body = json!({"medium": "telephone", "participants": []});
+    recorder.put("/v1/calls/c2", &body).await.expect(201);
+    head(&site, &process, |head| size(head) > size(&newest)).await;
+    stop(process);
+}
+
+/// The head of the account's log, once it is such.
+async fn head(site: &Site, process: &Process, is_such: impl Fn(&str) -> bool) -> String {
+    for _ in 0..200 {
         let answer = site.client(process, Role::Auditor).get("/v1/log/acme/checkpoint").await;
         let head = answer.text();
-        if answer.status == 200 && head.contains("witness.example.org/w1 ") && size(&head) > than {
+        if answer.status == 200 && is_such(&head) {
             return head;
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("nothing was cosigned");
+    panic!("there is no such head");
+}
+
+/// The head of the account's log, once it is larger than `than` and the witness has cosigned it.
+async fn cosigned(site: &Site, process: &Process, than: u64) -> String {
+    head(site, process, |head| head.contains("witness.example.org/w1 ") && size(head) > than).await
 }
 
 fn size(head: &str) -> u64 {

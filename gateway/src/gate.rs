@@ -368,8 +368,13 @@ impl Loaded {
 
     /// The participant's number, if they were ever on the call and can be named.
     pub(crate) fn number_of(&self, id: &str) -> Option<u32> {
-        let row = self.names.iter().find(|row| row.id == id && id != ask::OTHERS)?;
+        let row = self.row_of(id).filter(|row| row.id != ask::OTHERS)?;
         u32::try_from(row.participant).ok()
+    }
+
+    /// Whoever has this id.
+    pub(crate) fn row_of(&self, id: &str) -> Option<&ParticipantRow> {
+        self.names.iter().find(|row| row.id == id)
     }
 
     /// Whoever acts here must still see the call's last entry as it was, nobody on it erased since, and

@@ -371,7 +371,8 @@ async fn somebody_beyond_the_most_participants_stops_the_recording_for_good() {
     gateway.advance_ms(1_500);
 
     let join = async |who: &Value| gateway.recorder.post("/v1/calls/c/participants", who).await;
-    join(&person(256)).await.problem(422, "too-many-participants");
+    let problem = join(&person(256)).await.problem(422, "too-many-participants");
+    assert_eq!(problem["decision"]["action"], "pause", "{problem}");
     join(&person(257)).await.problem(422, "too-many-participants");
     let decision = gateway.recorder.get("/v1/calls/c/decision").await.expect(200);
     assert_eq!(
@@ -396,4 +397,11 @@ async fn somebody_beyond_the_most_participants_stops_the_recording_for_good() {
     gateway.advance_ms(2_000);
     gateway.upload("c", "all", Some(from), &wav(3_000)).await.problem(403, "consent-required");
     gateway.upload("c", "before", Some(from), &wav(1_000)).await.expect(201);
+    // Another of them had come before.
+    let mut earlier = person(258);
+    earlier["joined_at"] = json!(from);
+    join(&earlier).await.problem(422, "too-many-participants");
+    gateway.upload("c", "again", Some(from), &wav(900)).await.problem(403, "consent-required");
+    let erasure = json!({"participant": "(others)", "recordings": "delete", "reason": "they asked"});
+    gateway.counsel.post("/v1/erasures", &erasure).await.problem(422, "invalid-id");
 }

@@ -238,3 +238,31 @@ async fn nothing_is_reopened_while_a_gateway_runs_or_where_nothing_is_wrong() {
     assert_eq!(site.head(&process).await.size, 1);
     stop(process);
 }
+
+/// Another gateway, with pins of its own, may have signed more than is pinned here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_goes_on_from_what_was_signed_last_wherever_that_is_pinned() {
+    let site = Site::new().await;
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    site.record(&recorder, "c1").await;
+    site.head(&process).await;
+    stop(process);
+    let older = std::fs::read(site.pin("acme.checkpoint")).unwrap();
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let no = json!({"type": "consent.withdrawn", "participant": "caller"});
+    recorder.post("/v1/calls/c1/events", &no).await.expect(201);
+    let newest = site.head(&process).await;
+    stop(process);
+    std::fs::write(site.pin("acme.checkpoint"), &older).unwrap();
+    let pinned = site.pinned("acme.checkpoint").size;
+    assert!(pinned < newest.size, "{pinned}");
+    let reopened = site.reopen(&["--force", "--all"]);
+    let acme = reopened.iter().find(|one| one["log"] == "acme").unwrap();
+    assert_eq!(acme["previous"]["size"].as_u64(), Some(newest.size), "{acme}");
+    let process = site.serve(&[]);
+    let head = site.head(&process).await;
+    assert!(head.origin.ends_with("/acme.2"), "{}", head.origin);
+    stop(process);
+}

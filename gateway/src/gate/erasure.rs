@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::ask::{ConsentGrant, check_name};
+use super::ask::{ConsentGrant, OTHERS, check_name};
 use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, parse_id};
 use crate::clock::written;
 use crate::ledger::{
@@ -455,6 +455,9 @@ fn whom(asked: &Erasure) -> Result<Whom, Fault> {
             .map_err(|error| Fault::invalid("invalid-number", format!("`number`: {error}"))),
         (None, Some(id)) => {
             check_name("`participant`", id)?;
+            if id == OTHERS {
+                return Err(Fault::invalid("invalid-id", format!("`{OTHERS}` is nobody in particular")));
+            }
             Ok(Whom::Participant(id.clone()))
         }
         (None, None) | (Some(_), Some(_)) => {

@@ -114,7 +114,7 @@ impl Gate {
         let draft = trail::draft(&who.account, now, &who.into(), Some((uid, None)), body, Some(detail));
         let draft = draft.map_err(|error| match error {
             DraftError::TooLong { .. } => Fault::invalid(
-                "too-many-participants",
+                TOO_MANY,
                 "an entry of the trail does not hold so much about so many participants; \
                  open the call with some of them, and post the others",
             ),
@@ -183,6 +183,10 @@ impl Gate {
         match &outcome {
             Ok(_) => pending.lift(&who.account, name, &digest),
             Err(fault) if fault.kind == FaultKind::Unavailable => pending.bar(&who.account, name, digest),
+            // Whoever is one too many is logged as such; and of a call that is over nothing is missing.
+            Err(fault) if [TOO_MANY, CALL_ENDED].contains(&fault.code) => {
+                pending.lift(&who.account, name, &digest);
+            }
             Err(_) => {}
         }
         outcome
@@ -199,15 +203,20 @@ impl Gate {
             if loaded.call.ended_at().is_some() {
                 return Err(call_ended());
             }
-            // Whoever is one too many is on the call all the same: somebody of whom nothing is known, and who can
-            // neither be prompted nor agree.
-            let too_many = loaded.number_of(&asked.id).is_none() && loaded.names.len() >= MAX_PARTICIPANTS;
-            if too_many && loaded.names.len() > MAX_PARTICIPANTS {
-                return Err(one_too_many());
+            // Whoever is one too many is on the call all the same: one of those of whom nothing is known, who can
+            // neither be prompted nor agree. They count from when the first of them came.
+            let known = loaded.number_of(&asked.id).is_some();
+            if known || loaded.names.len() < MAX_PARTICIPANTS {
+                if let Some(decision) = self.try_join(who, loaded, asked).await? {
+                    return Ok(decision);
+                }
+                continue;
             }
-            let others = too_many.then(|| Participant::others(asked.joined_at));
-            if let Some(decision) = self.try_join(who, loaded, others.as_ref().unwrap_or(asked)).await? {
-                return if too_many { Err(one_too_many()) } else { Ok(decision) };
+            if loaded.names.len() > MAX_PARTICIPANTS && asked.joined_at.is_none() {
+                return Err(one_too_many(self.decision(&loaded)));
+            }
+            if let Some(decision) = self.try_join(who, loaded, &Participant::others(asked.joined_at)).await? {
+                return Err(one_too_many(decision));
             }
         }
         Err(Fault::contended())
@@ -224,7 +233,7 @@ impl Gate {
             check_time("joined_at", joined_at, now)?;
         }
         let mut job = Job::default();
-        let known = loaded.number_of(&asked.id);
+        let known = loaded.row_of(&asked.id).and_then(|row| u32::try_from(row.participant).ok());
         let number = match known {
             Some(number) => number,
             None => u32::try_from(loaded.names.len()).map_err(|_| Fault::damaged("too many participants"))?,
@@ -373,21 +382,20 @@ impl Loaded {
     }
 }
 
-fn one_too_many() -> Fault {
+fn one_too_many(decision: Value) -> Fault {
     Fault::invalid(
-        "too-many-participants",
+        TOO_MANY,
         format!(
-            "a call has at most {MAX_PARTICIPANTS} participants; as somebody is on it of whom nothing can be known, \
-             nothing of it may be recorded from now on"
+            "a call has at most {MAX_PARTICIPANTS} participants; whoever is beyond them is on it as `{}`, of whom nothing is \
+             known and for whom nobody can speak: see `decision`",
+            ask::OTHERS
         ),
     )
+    .with("decision", decision)
 }
 
 pub(crate) fn call_ended() -> Fault {
-    Fault::conflict(
-        "call-ended",
-        "the call has ended; open it again with `PUT /v1/calls/{call}` if it goes on",
-    )
+    Fault::conflict(CALL_ENDED, "the call has ended; open it again with `PUT /v1/calls/{call}` if it goes on")
 }
 
 /// Whether consent for `given` covers a use for `needed`; who names no purpose means all of them.
@@ -421,10 +429,7 @@ fn is_subject(subject: &str, asked: &Participant) -> bool {
 
 fn check_open(asked: &OpenCall) -> Result<(), Fault> {
     if asked.participants.len() > MAX_PARTICIPANTS {
-        return Err(Fault::invalid(
-            "too-many-participants",
-            format!("a call has at most {MAX_PARTICIPANTS} participants"),
-        ));
+        return Err(Fault::invalid(TOO_MANY, format!("a call has at most {MAX_PARTICIPANTS} participants")));
     }
     for (index, participant) in asked.participants.iter().enumerate() {
         check_participant(participant)?;
@@ -497,6 +502,8 @@ pub(crate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i6
     claimed.map(|at| at.as_millisecond().saturating_sub(now.as_millisecond()))
 }
 
+const TOO_MANY: &str = "too-many-participants";
+pub(crate) const CALL_ENDED: &str = "call-ended";
 const MAX_ALIASES: usize = 64;
 
 const WORKS_AGREEMENTS: &[&str] = &[

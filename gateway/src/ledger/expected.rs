@@ -14,7 +14,8 @@ use super::{Change, Expect, Job};
 /// The answers, and what has been touched since.
 #[derive(Debug, Default)]
 pub(super) struct Expected<'g> {
-    answers: Vec<bool>,
+    /// One for each thing that the group's jobs expect, but for what is asked anew anyway.
+    answers: Vec<Option<bool>>,
     touched: BTreeSet<Part<'g>>,
     /// The calls whose heads earlier jobs have moved: to be written at the group's end.
     moved: BTreeMap<Uuid, Uuid>,
@@ -45,8 +46,10 @@ impl<'g> Expected<'g> {
         group: impl Iterator<Item = &'g Job>,
     ) -> Result<Expected<'g>, sqlx::Error> {
         let expects: Vec<&Expect> = group.flat_map(|job| &job.expects).collect();
-        let answers = answers(transaction, &expects).await?;
-        Ok(Expected { answers, ..Expected::default() })
+        let asked: Vec<&Expect> = expects.iter().filter(|expect| about(expect).is_some()).copied().collect();
+        let mut answered = answers(transaction, &asked).await?.into_iter();
+        let answer = |expect: &&Expect| about(expect).and_then(|_| answered.next());
+        Ok(Expected { answers: expects.iter().map(answer).collect(), ..Expected::default() })
     }
 
     /// Whether everything that a job expects is so, after what the jobs before it have done; `first` is the
@@ -59,7 +62,7 @@ impl<'g> Expected<'g> {
     ) -> Result<bool, sqlx::Error> {
         let mut anew = Vec::new();
         for (index, expect) in job.expects.iter().enumerate() {
-            let asked = self.answers.get(first.saturating_add(index)).copied();
+            let asked = self.answers.get(first.saturating_add(index)).copied().flatten();
             match self.answer(expect, asked) {
                 Some(true) => {}
                 Some(false) => return Ok(false),
@@ -114,9 +117,9 @@ fn about(expect: &Expect) -> Option<Vec<Part<'_>>> {
         Expect::RecordingNameFree { call, .. } => vec![Part::RecordingsOf(*call)],
         Expect::RecordingLive { .. } => vec![Part::Recordings],
         Expect::Subject { tag, .. } => vec![Part::Subject(tag)],
-        Expect::CallsWithGrant { .. } | Expect::CallIs { .. } | Expect::CallsOfParticipant { .. } => {
-            vec![Part::Calls]
-        }
+        Expect::CallsWithGrant { .. } | Expect::CallsOfParticipant { .. } => vec![Part::Calls],
+        // Only who erases somebody renames a call.
+        Expect::CallIs { .. } => vec![],
         Expect::GrantHolds { .. }
         | Expect::GrantFree { .. }
         | Expect::PromptVersion { .. }

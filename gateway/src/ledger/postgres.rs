@@ -60,7 +60,8 @@ fn parse(url: &str) -> Result<PgConnectOptions, LedgerError> {
     let options = options.application_name("consent-gateway");
     // On its way to another machine everything is encrypted, for a server that proves who it is; whoever wants less
     // has to say so.
-    let said = query.split('&').any(|pair| pair.starts_with("sslmode="));
+    let said =
+        query.split('&').any(|pair| pair.starts_with("sslmode=")) || std::env::var_os("PGSSLMODE").is_some();
     Ok(if said || is_here(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
 }
 
