@@ -2,6 +2,10 @@
 //!
 //! Several processes may write to one ledger: they queue on a file lock, since SQLite's own busy
 //! handler starves whoever waits.
+//!
+//! INVARIANT: COMMIT is the last statement of a group, and after any failure nothing more is sent over the
+//! connection: a constraint that does not hold has rolled everything back (`OR ROLLBACK`, which needs no
+//! journal of each statement), and what came after it would be committed by itself.
 
 use std::collections::BTreeMap;
 use std::fs::File;
