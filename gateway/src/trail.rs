@@ -146,7 +146,7 @@ pub fn draft(
     let restricts = body.restricts();
     let leaf = Leaf {
         v: 1,
-        id: entry_id(at)?,
+        id: id_of_time(at)?,
         at,
         nonce: hex(&random::<16>()?),
         kind: kind.into(),
@@ -248,7 +248,13 @@ pub fn random<const N: usize>() -> Result<[u8; N], DraftError> {
     Ok(bytes)
 }
 
-fn entry_id(at: Timestamp) -> Result<Uuid, DraftError> {
+/// An id that begins with a time (RFC 9562 section 5.7), so that in an index whatever is of about the same time
+/// lies together.
+///
+/// # Errors
+///
+/// Where the operating system gives no randomness.
+pub fn id_of_time(at: Timestamp) -> Result<Uuid, DraftError> {
     let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
     Ok(uuid::Builder::from_unix_timestamp_millis(ms, &random::<10>()?).into_uuid())
 }

@@ -155,7 +155,7 @@ impl Maker<'_> {
         };
         let call = Call::open(table, at, opened.clone());
         let mut maker =
-            Maker { account, digest: table.digest(), uid: Uuid::new_v4(), head: None, call, at, job };
+            Maker { account, digest: table.digest(), uid: trail::id_of_time(at)?, head: None, call, at, job };
         maker.opened(number, opened)?;
         let prompt = Heard {
             version: PROMPT.into(),

@@ -72,7 +72,7 @@ impl Gate {
         check_time("started_at", started_at, now)?;
         let (settings, recorder, operator) = self.settings(&who.account).await?;
         let mut job = Job::default();
-        let uid = Uuid::new_v4();
+        let uid = trail::id_of_time(now)?;
         let mut participants = Vec::with_capacity(asked.participants.len());
         let mut subjects = Vec::new();
         for (index, participant) in asked.participants.iter().enumerate() {
