@@ -175,12 +175,17 @@ async fn while_another_program_locks_the_ledger_the_answer_is_503_and_afterwards
     let process = site.serve(&[]);
     let recorder = site.client(&process, Role::Recorder);
     site.record(&recorder, "c1").await;
+    let from = site.record(&recorder, "c2").await.to_string();
     let mut other = site.sqlite().await;
     sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
     let stranger = Client::stranger(process.address);
-    // The ledger's patience is ten seconds.
-    let (event, probe) = tokio::join!(say_yes(&recorder, "c1", "locked"), stranger.get("/readyz"));
+    let third = json!({"id": "third", "role": "customer", "location": "US-CA", "languages": ["en"]});
+    let join = async || recorder.post("/v1/calls/c2/participants", &third).await;
+    // Somebody else may write for so long, and no longer.
+    let (event, arrival, probe) =
+        tokio::join!(say_yes(&recorder, "c1", "locked"), join(), stranger.get("/readyz"));
     event.problem(503, "trail-unavailable");
+    arrival.problem(503, "trail-unavailable");
     assert_eq!(probe.status, 503);
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
@@ -188,6 +193,13 @@ async fn while_another_program_locks_the_ledger_the_answer_is_503_and_afterwards
     say_yes(&recorder, "c1", "locked").await.expect(201);
     let kept = sent_ids(&site.consents(&process, "c1").await);
     assert_eq!(kept.iter().filter(|id| *id == "locked").count(), 1);
+
+    // The end of a call does not make up for an arrival that could not be logged.
+    recorder.post("/v1/calls/c2/events", &json!({"type": "call.ended"})).await.expect(201);
+    join().await.problem(409, "call-ended");
+    let headers = [("recording-start", from.as_str())];
+    let refused = recorder.upload("/v1/calls/c2/recordings/a", &headers, &wav(3_000)).await;
+    refused.problem(503, "call-barred");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

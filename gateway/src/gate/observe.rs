@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::ask::{
     self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, check_name, check_sha256,
 };
-use super::open::{CALL_ENDED, call_ended, covers, offset_ms};
+use super::open::{call_ended, covers, offset_ms};
 use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
@@ -34,10 +34,6 @@ impl Gate {
             Ok(_) => restrictive().for_each(|digest| pending.lift(&who.account, name, &digest)),
             Err(fault) if fault.kind == FaultKind::Unavailable => {
                 restrictive().for_each(|digest| pending.bar(&who.account, name, digest));
-            }
-            // Of a call that is over nothing is missing.
-            Err(fault) if fault.code == CALL_ENDED => {
-                restrictive().for_each(|digest| pending.lift(&who.account, name, &digest));
             }
             Err(_) => {}
         }

@@ -183,10 +183,8 @@ impl Gate {
         match &outcome {
             Ok(_) => pending.lift(&who.account, name, &digest),
             Err(fault) if fault.kind == FaultKind::Unavailable => pending.bar(&who.account, name, digest),
-            // Whoever is one too many is logged as such; and of a call that is over nothing is missing.
-            Err(fault) if [TOO_MANY, CALL_ENDED].contains(&fault.code) => {
-                pending.lift(&who.account, name, &digest);
-            }
+            // Whoever is one too many is logged as such.
+            Err(fault) if fault.code == TOO_MANY => pending.lift(&who.account, name, &digest),
             Err(_) => {}
         }
         outcome
@@ -395,7 +393,10 @@ fn one_too_many(decision: Value) -> Fault {
 }
 
 pub(crate) fn call_ended() -> Fault {
-    Fault::conflict(CALL_ENDED, "the call has ended; open it again with `PUT /v1/calls/{call}` if it goes on")
+    Fault::conflict(
+        "call-ended",
+        "the call has ended; open it again with `PUT /v1/calls/{call}` if it goes on",
+    )
 }
 
 /// Whether consent for `given` covers a use for `needed`; who names no purpose means all of them.
@@ -503,7 +504,6 @@ pub(crate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i6
 }
 
 const TOO_MANY: &str = "too-many-participants";
-pub(crate) const CALL_ENDED: &str = "call-ended";
 const MAX_ALIASES: usize = 64;
 
 const WORKS_AGREEMENTS: &[&str] = &[
