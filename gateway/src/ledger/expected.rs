@@ -24,7 +24,7 @@ pub(super) struct Expected<'g> {
 /// Something that is expected of, and changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part<'g> {
-    /// Whatever is not one of the others.
+    /// Whatever is not one of the others: who touches it may have touched them as well.
     Rest,
     /// Calls, whether they have ended, and who is on them.
     Calls,
@@ -79,10 +79,9 @@ impl<'g> Expected<'g> {
         {
             return Some(now == head);
         }
-        let parts = about(expect)?;
-        let untouched =
-            !self.touched.contains(&Part::Rest) && parts.iter().all(|part| !self.touched.contains(part));
-        asked.filter(|_| untouched)
+        let is_touched = |part: Part<'_>| self.touched.contains(&part);
+        let stale = is_touched(about(expect)?) || is_touched(Part::Rest);
+        asked.filter(|_| !stale)
     }
 
     /// A job was done.
@@ -108,18 +107,18 @@ async fn answers(transaction: &mut impl Transaction, expects: &[&Expect]) -> Res
 }
 
 /// What an expectation is about; nothing, where it is asked anew whatever was touched.
-fn about(expect: &Expect) -> Option<Vec<Part<'_>>> {
+fn about(expect: &Expect) -> Option<Part<'_>> {
     Some(match expect {
         // What a group moves is known; what it opens, it moves.
-        Expect::Head { .. } => vec![],
-        Expect::NameIs { account, name, .. } => vec![Part::Name(account, name)],
-        Expect::EventUnsent { call, .. } => vec![Part::Events(*call)],
-        Expect::RecordingNameFree { call, .. } => vec![Part::RecordingsOf(*call)],
-        Expect::RecordingLive { .. } => vec![Part::Recordings],
-        Expect::Subject { tag, .. } => vec![Part::Subject(tag)],
-        Expect::CallsWithGrant { .. } | Expect::CallsOfParticipant { .. } => vec![Part::Calls],
+        Expect::Head { .. } => Part::Rest,
+        Expect::NameIs { account, name, .. } => Part::Name(account, name),
+        Expect::EventUnsent { call, .. } => Part::Events(*call),
+        Expect::RecordingNameFree { call, .. } => Part::RecordingsOf(*call),
+        Expect::RecordingLive { .. } => Part::Recordings,
+        Expect::Subject { tag, .. } => Part::Subject(tag),
+        Expect::CallsWithGrant { .. } | Expect::CallsOfParticipant { .. } => Part::Calls,
         // Only who erases somebody renames a call.
-        Expect::CallIs { .. } => vec![],
+        Expect::CallIs { .. } => Part::Rest,
         Expect::GrantHolds { .. }
         | Expect::GrantFree { .. }
         | Expect::PromptVersion { .. }
@@ -129,7 +128,7 @@ fn about(expect: &Expect) -> Option<Vec<Part<'_>>> {
         | Expect::Law { .. }
         | Expect::Version { .. }
         | Expect::OpenProposals { .. }
-        | Expect::ProposalOf { .. } => vec![],
+        | Expect::ProposalOf { .. } => Part::Rest,
         // About the entries themselves.
         Expect::CallsMentioning { .. }
         | Expect::Droppable { .. }
