@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Client, Random, files_below, run, wav, wav_of};
+use crate::harness::{Client, Process, Random, files_below, run, wav, wav_of};
 use crate::site::{Site, age, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -282,6 +282,48 @@ async fn a_gap_begins_with_what_could_not_be_logged() {
         let cause = &gaps["consents"][0]["entry"]["body"]["gap"]["cause"];
         assert_eq!(cause, if kills { "ended-unexpectedly" } else { "trail-unavailable" });
     }
+}
+
+/// Whoever never came to serve leaves nothing in doubt: neither for those who do, nor for the next start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_fails_is_no_outage() {
+    let site = Site::new().await;
+    let mut process = site.serve(&[]);
+    site.record(&site.client(&process, Role::Recorder), "c1").await;
+    let data = site.data.to_str().unwrap();
+    let taken = process.address.to_string();
+    for _ in 0..2 {
+        let (code, _, told) = run(&["--data", data, "serve", "--listen", &taken]);
+        assert_eq!(code, 1, "{told}");
+        assert!(told.contains("cannot be listened on"), "{told}");
+    }
+    nothing_is_in_doubt(&site, &process).await;
+
+    // A second gateway on the same data, which comes and goes.
+    let mut second = site.serve(&[]);
+    nothing_is_in_doubt(&site, &second).await;
+    second.terminate();
+    assert_eq!(second.wait(), Some(0));
+    nothing_is_in_doubt(&site, &process).await;
+    process.terminate();
+    assert_eq!(process.wait(), Some(0));
+
+    // One that fails at the last thing it does before it listens: it cannot look through the store.
+    let media = site.data.join("media");
+    std::fs::write(&media, "").unwrap();
+    for _ in 0..2 {
+        let (code, _, told) = run(&["--data", data, "serve", "--listen", "127.0.0.1:0"]);
+        assert_eq!(code, 1, "{told}");
+    }
+    std::fs::remove_file(&media).unwrap();
+    nothing_is_in_doubt(&site, &site.serve(&[])).await;
+}
+
+async fn nothing_is_in_doubt(site: &Site, process: &Process) {
+    let decision = site.client(process, Role::Recorder).get("/v1/calls/c1/decision").await.expect(200);
+    assert_eq!((&decision["recording"], &decision["recorder"]), (&json!("permitted"), &json!("running")));
+    let gaps = site.client(process, Role::Auditor).get("/v1/consents?type=audit.gap").await.expect(200);
+    assert_eq!(gaps["consents"], json!([]));
 }
 
 fn after(moment: Timestamp, ms: i64) -> Timestamp {

@@ -211,19 +211,33 @@ fn execute(cli: Cli) -> Result<(), CliError> {
 }
 
 async fn run_server(config: Config) -> Result<(), CliError> {
-    let running = serve::start(&config, Clock::system()).await?;
-    let shutdown = running.shutdown();
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .map_err(|source| CliError::Io { what: "signals cannot be caught".into(), source })?;
-    tokio::spawn(async move {
+    use tokio::signal::unix::{SignalKind, signal};
+    let caught = |kind| {
+        signal(kind).map_err(|source| CliError::Io { what: "signals cannot be caught".into(), source })
+    };
+    // Before anybody is served: whoever is told to stop ends as they should.
+    let (mut terminate, mut interrupt) = (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
+    let told_to_stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping: running requests may end");
-        shutdown.cancel();
-    });
-    Ok(running.wait().await?)
+    };
+    let mut told_to_stop = std::pin::pin!(told_to_stop);
+    let running = tokio::select! {
+        running = serve::start(&config, Clock::system()) => running?,
+        // A start is like a crash to whoever comes next: nothing was served.
+        () = &mut told_to_stop => return Ok(()),
+    };
+    let shutdown = running.shutdown();
+    let mut ended = std::pin::pin!(running.wait());
+    tokio::select! {
+        ended = &mut ended => return Ok(ended?),
+        () = &mut told_to_stop => {}
+    }
+    tracing::info!("stopping: running requests may end");
+    shutdown.cancel();
+    Ok(ended.await?)
 }
 
 fn on_runtime(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {

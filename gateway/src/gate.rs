@@ -59,7 +59,7 @@ pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
 pub use store::{Admission, Placement, Stored};
 pub use turns::Turns;
-pub use vigil::Mark;
+pub use vigil::{Left, Mark};
 
 use crate::access::Principal;
 use crate::clock::{Clock, millis};

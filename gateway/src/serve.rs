@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::Table;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
@@ -20,7 +20,7 @@ use crate::body::Pace;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LedgerUrl, LogPeriod};
 use crate::export::jws::{JwsError, Signer};
-use crate::gate::{Exports, Fault, Gate, Laws, Mark, UploadLimits};
+use crate::gate::{Exports, Fault, Gate, Laws, Left, Mark, UploadLimits};
 use crate::ledger::{Chain, Ledger, LedgerError};
 use crate::listen::{self, Limits, tls};
 use crate::locate::{LocateError, Locator};
@@ -301,11 +301,17 @@ impl Running {
 
 /// Starts a gateway: recovers what a crash has cut short, then listens.
 ///
+/// Everything that can fail comes before the mark of a running gateway, so that a start that fails, or is
+/// cut short, is no outage. The address is taken first and listened on last: until then whoever comes is
+/// turned away at once, and can ask another gateway.
+///
 /// # Errors
 ///
 /// Where the configuration is refused, a part cannot be opened or the address cannot be bound.
 pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError> {
     config.check()?;
+    let unbound = |source| ServeError::Bind { address: config.listen, source };
+    let socket = bind(config.listen).map_err(unbound)?;
     let tls = match &config.tls {
         Some(files) => {
             Some(Arc::new(tls::Reloading::from_files(files.certificate.clone(), files.key.clone())?))
@@ -319,11 +325,10 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let notary = Notary::open(gate.ledger.clone(), clock, config.log_name.as_deref(), keys, &pins).await?;
     gate.notary = Some(notary);
     let unusable = |source| ServeError::Data { path: config.data.clone(), source };
-    let (mark, well) = Mark::set_in(&config.data, gate.clock.now()).map_err(unusable)?;
-    if let Some((well, cause)) = well {
-        gate.gap(well, cause).await?;
+    if let Some(left) = Left::find_in(&config.data).map_err(unusable)? {
+        gate.gap(left.well, left.cause).await?;
         // At this point every log says so; a crash before it says so again.
-        mark.forget_others().map_err(unusable)?;
+        left.forget().map_err(unusable)?;
     }
     first_law(&gate, config).await?;
     // What a restart or another program brings is under the same rule as everything else.
@@ -333,11 +338,11 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     };
     gate.offer(origin, offered.as_deref()).await?;
     gate.recover().await?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|source| ServeError::Bind { address: config.listen, source })?;
-    let address =
-        listener.local_addr().map_err(|source| ServeError::Bind { address: config.listen, source })?;
+    // Two that were started at once may both have the address, and only one can listen on it.
+    let listener = socket.listen(WAITING).map_err(unbound)?;
+    let address = listener.local_addr().map_err(unbound)?;
+    // From here on nothing fails, and nobody has been served yet.
+    let mark = Mark::set_in(&config.data, gate.clock.now()).map_err(unusable)?;
     tracing::info!(%address, tls = tls.is_some(), table = gate.laws.in_force().digest(), "listening");
     let drain = Duration::from_secs(config.drain_seconds);
     let door = Arc::new(Door {
@@ -398,6 +403,18 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         tracing::info!("stopped");
     });
     Ok(Running { address, door, shutdown, served })
+}
+
+/// Takes an address, so that nobody else listens on it, without listening on it yet.
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // What closed connections leave behind on the address does not keep it from being used again.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// Why the gateway did not start.
@@ -473,6 +490,9 @@ impl From<Fault> for ServeError {
         ServeError::Fault(fault)
     }
 }
+
+/// How many connections may wait to be accepted.
+const WAITING: u32 = 1024;
 
 /// How often heads of logs are signed.
 const SIGN_EVERY: Duration = Duration::from_secs(1);

@@ -27,21 +27,27 @@ pub struct Mark {
     file: File,
 }
 
-impl Mark {
-    /// Sets a mark, and looks for those of gateways that did not end as they should have. Answers it with the
-    /// earliest moment at which one of those was last well, and what was wrong with it: long ago, where one
-    /// left a mark that cannot be read.
+/// What gateways have left that did not end as they should have.
+#[derive(Debug)]
+pub struct Left {
+    /// The earliest moment at which one of them was last well: long ago, where a mark cannot be read.
+    pub well: Timestamp,
+    /// What was wrong with it.
+    pub cause: GapCause,
+    marks: Vec<PathBuf>,
+}
+
+impl Left {
+    /// Looks for the marks of gateways that did not end as they should have. It sets none: a start that
+    /// fails has served nobody, and leaves nothing behind.
     ///
     /// # Errors
     ///
-    /// Where the files cannot be read or written.
-    pub fn set_in(data: &Path, now: Timestamp) -> io::Result<(Mark, Option<(Timestamp, GapCause)>)> {
-        let dir = data.join("serving");
-        crate::vault::private_dir(&dir)?;
-        let mut found_well: Option<(Timestamp, GapCause)> = None;
-        for found in fs::read_dir(&dir)? {
-            let path = found?.path();
-            let mut file = File::options().read(true).write(true).open(&path)?;
+    /// Where the files cannot be read.
+    pub fn find_in(data: &Path) -> io::Result<Option<Left>> {
+        let mut left: Option<Left> = None;
+        for path in marks_in(data)? {
+            let Some(mut file) = open_mark(&path)? else { continue };
             // Whoever holds it is well.
             if file.try_lock().is_err() {
                 continue;
@@ -49,21 +55,75 @@ impl Mark {
             let mut text = String::new();
             file.read_to_string(&mut text)?;
             let mut words = text.split_whitespace();
-            let left = words.next().and_then(|ms| ms.parse().ok()).map_or(Timestamp::UNIX_EPOCH, millis);
-            let cause = match words.next() {
-                Some(UNLOGGED) => GapCause::TrailUnavailable,
-                Some(_) | None => GapCause::EndedUnexpectedly,
-            };
-            found_well = Some(found_well.map_or((left, cause), |(well, before)| {
-                (well.min(left), if cause == GapCause::TrailUnavailable { cause } else { before })
-            }));
+            let well = words.next().and_then(|ms| ms.parse().ok()).map_or(Timestamp::UNIX_EPOCH, millis);
+            let unlogged = words.next() == Some(UNLOGGED);
+            let left =
+                left.get_or_insert(Left { well, cause: GapCause::EndedUnexpectedly, marks: Vec::new() });
+            left.well = left.well.min(well);
+            if unlogged {
+                left.cause = GapCause::TrailUnavailable;
+            }
+            left.marks.push(path);
         }
-        let path = dir.join(Uuid::new_v4().to_string());
-        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-        file.lock()?;
-        let mark = Mark { path, file };
-        mark.well(now, true)?;
-        Ok((mark, found_well))
+        Ok(left)
+    }
+
+    /// Takes these marks away: what follows from them is logged. Those of gateways that have ended since
+    /// then stay for the next start.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be removed.
+    pub fn forget(self) -> io::Result<()> {
+        for path in self.marks {
+            match fs::remove_file(&path) {
+                // Another start has found it, too.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn marks_in(data: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(data.join(SERVING)) {
+        Ok(found) => found.map(|found| Ok(found?.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// None where its gateway has just ended as it should.
+fn open_mark(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Mark {
+    /// Sets a mark: from here on somebody may be served, so that an end that is not as it should be leaves
+    /// something in doubt. To be called last, when nothing can fail any more.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be written; then there is no mark.
+    pub fn set_in(data: &Path, now: Timestamp) -> io::Result<Mark> {
+        let dir = data.join(SERVING);
+        crate::vault::private_dir(&dir)?;
+        let id = Uuid::new_v4();
+        // Put into its place once it is locked and written: no other start sees it half made.
+        let aside = data.join(format!("{SERVING}.{id}"));
+        let file = File::options().write(true).create_new(true).open(&aside)?;
+        let mark = Mark { path: dir.join(id.to_string()), file };
+        let placed = mark.file.lock().and_then(|()| mark.well(now, true));
+        if let Err(error) = placed.and_then(|()| fs::rename(&aside, &mark.path)) {
+            fs::remove_file(&aside)?;
+            return Err(error);
+        }
+        Ok(mark)
     }
 
     /// Whether a gateway runs on this data, on this machine.
@@ -72,34 +132,12 @@ impl Mark {
     ///
     /// Where the files cannot be read.
     pub fn is_any_in(data: &Path) -> io::Result<bool> {
-        let found = match fs::read_dir(data.join("serving")) {
-            Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        for found in found {
-            if File::open(found?.path())?.try_lock().is_err() {
+        for path in marks_in(data)? {
+            if open_mark(&path)?.is_some_and(|mark| mark.try_lock().is_err()) {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    /// Takes away the marks of those that did not end as they should have: what follows from them is
-    /// logged.
-    ///
-    /// # Errors
-    ///
-    /// Where a file cannot be removed.
-    pub fn forget_others(&self) -> io::Result<()> {
-        let Some(dir) = self.path.parent() else { return Ok(()) };
-        for found in fs::read_dir(dir)? {
-            let path = found?.path();
-            if path != self.path && File::open(&path)?.try_lock().is_ok() {
-                fs::remove_file(&path)?;
-            }
-        }
-        Ok(())
     }
 
     /// Everything that had come by this moment is logged; or, where not `all_logged`, something that came
@@ -182,6 +220,8 @@ impl Gate {
     }
 }
 
+/// Where the marks are, below the data directory.
+const SERVING: &str = "serving";
 /// What a mark says beside its time. Of one length: it is written over.
 const LOGGED: &str = "logged  ";
 const UNLOGGED: &str = "unlogged";
