@@ -117,6 +117,11 @@ pub struct Measured {
     pub format: Format,
     /// Milliseconds of audio, rounded up; never zero, at most 24 hours.
     pub duration_ms: u64,
+    /// What the codec may have added to the sound that was recorded, in milliseconds, rounded up: encoder delay,
+    /// pre-skip, and what fills the last frame. Four frames of MP3, 120 ms and the longest packet of Opus, the
+    /// longest packet of Vorbis and Speex, nothing in WAV; whatever the file's headers say of it. `duration_ms`
+    /// holds it, because a player may play it.
+    pub codec_adds_ms: u64,
     /// Where the recording is silent. Known for PCM and G.711 only: other codecs would have to be decoded.
     pub silence: Option<Silence>,
     /// Channels, 1 to 8.

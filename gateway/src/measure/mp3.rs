@@ -83,6 +83,7 @@ impl Mp3 {
         Ok(Measured {
             format: Format::Mp3,
             duration_ms: self.duration_ms(first)?,
+            codec_adds_ms: first.rate.duration_ms(CODEC_ADDS_FRAMES * u64::from(first.samples()))?,
             silence: None,
             channels: first.channels(),
             sample_rate: first.rate.hz(),
@@ -221,6 +222,10 @@ pub enum Mp3Fault {
     #[error("the MP3 file goes on after the tag that closes it; upload each recording by itself")]
     AfterTag,
 }
+
+/// A frame of statistics, the delay of encoder and decoder (1105 samples with LAME, two frames of the smaller
+/// size), and what fills the last frame.
+const CODEC_ADDS_FRAMES: u64 = 4;
 
 const ID3V1: u64 = 128;
 const ID3V2_HEADER: u64 = 10;

@@ -179,6 +179,8 @@ impl Stream {
         Ok(Measured {
             format: Format::Ogg,
             duration_ms: rate.duration_ms(self.length.samples())?,
+            codec_adds_ms: rate
+                .duration_ms(codec.pre_skip_limit().saturating_add(self.length.longest_packet))?,
             silence: None,
             channels: codec.channels(),
             sample_rate: rate.hz(),
@@ -191,6 +193,7 @@ impl Stream {
 struct Length {
     /// Samples that the packets decode to.
     decoded: u64,
+    longest_packet: u64,
     /// Whether a packet of audio has come.
     begun: bool,
     span: Option<Span>,
@@ -209,6 +212,7 @@ impl Length {
     fn add(&mut self, audio: Option<u64>) {
         if let Some(samples) = audio {
             self.decoded = self.decoded.saturating_add(samples);
+            self.longest_packet = self.longest_packet.max(samples);
             self.begun = true;
         }
     }

@@ -83,6 +83,23 @@ fn durations_are_rounded_up() {
     assert_eq!(rate.duration_ms(44_101), Ok(1001));
 }
 
+/// INVARIANT of the coverage of an upload: what is forgiven for the codec's sake is what the codec is, never what
+/// the file says of itself.
+#[test]
+fn what_a_codec_adds_is_a_constant() {
+    let adds = |recordings: Vec<Vec<u8>>| -> Vec<u64> {
+        recordings.iter().map(|recording| measure(recording).unwrap().codec_adds_ms).collect()
+    };
+    assert_eq!(adds(wav::tests::recordings()), [0; 5]);
+    // Four frames of 1152 samples at 44.1 kHz, of 576 at 8 kHz.
+    assert_eq!(adds(mp3::tests::recordings()), [105, 105, 288, 105]);
+    // Opus: 120 ms and a packet of 20. Vorbis: half a block of 2048 samples. Speex: two frames of 20 ms.
+    assert_eq!(adds(ogg::tests::recordings()), [140, 140, 24, 40]);
+    for pre_skip in [0, 312, u16::MAX] {
+        assert_eq!(adds(vec![ogg::tests::with_pre_skip(pre_skip)]), [140]);
+    }
+}
+
 #[test]
 fn messages_say_what_to_do_in_one_lower_case_phrase() {
     let refusals = [

@@ -169,6 +169,7 @@ impl Audio {
         Ok(Measured {
             format: Format::Wav,
             duration_ms: self.layout.rate.duration_ms(self.samples())?,
+            codec_adds_ms: 0,
             silence: self.scan.map(Scan::finish),
             channels: self.layout.channels,
             sample_rate: self.layout.rate.hz(),

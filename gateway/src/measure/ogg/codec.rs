@@ -49,6 +49,14 @@ impl Codec {
         }
     }
 
+    /// Samples that an encoder may put in front of the sound, whatever it says of them.
+    pub(super) fn pre_skip_limit(&self) -> u64 {
+        match self {
+            Self::Opus(_) => Opus::PRE_SKIP_LIMIT,
+            Self::Vorbis(_) | Self::Speex(_) => 0,
+        }
+    }
+
     fn identify(packet: &[u8]) -> Result<Self, Unmeasurable> {
         let name = match packet {
             [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', rest @ ..] => {

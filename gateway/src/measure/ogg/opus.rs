@@ -20,6 +20,10 @@ impl Opus {
     /// Whatever the input was, Opus decodes to this rate (RFC 7845 section 5.1).
     pub(super) const RATE: Rate = Rate(48_000);
 
+    /// 120 ms. Encoders skip 2.5 to 6.5 ms, and whoever cuts a stream 80 ms to begin with (RFC 7845 section 4.2),
+    /// or a whole packet.
+    pub(super) const PRE_SKIP_LIMIT: u64 = 5760;
+
     /// The identification header, without its magic.
     pub(super) fn parse(header: &[u8]) -> Result<Self, Unmeasurable> {
         let opus = Self::header(header).ok_or(OggFault::Header { header: "OpusHead" })?;

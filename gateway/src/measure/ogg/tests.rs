@@ -81,6 +81,13 @@ pub(crate) fn recordings() -> Vec<Vec<u8>> {
     vec![opus.bytes, split.bytes, vorbis::tests::recording().bytes, speex::tests::recording().bytes]
 }
 
+/// An Opus file whose header says that so many samples are not to be played.
+pub(crate) fn with_pre_skip(samples: u16) -> Vec<u8> {
+    let mut head = opus_head(1);
+    head[10..12].copy_from_slice(&samples.to_le_bytes());
+    File::new(&head).page(0, 0, &[b"OpusTags\0\0\0\0\0\0\0\0"]).page(0, 1920, &[OPUS_20_MS; 2]).bytes
+}
+
 #[test]
 fn the_checksum_is_the_one_of_the_specification() {
     assert_eq!(crc(0, b"123456789"), 0x89A1_897F);
