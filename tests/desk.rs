@@ -53,6 +53,26 @@ impl Desk {
         who.post("/v1/jurisdictions/proposals", &json!({"table": table, "reason": "a test"})).await
     }
 
+    /// Somebody more, whom `by` confirms.
+    pub(crate) async fn colleague(&self, name: &str, by: &Client) -> Client {
+        let new = counsel(&self.gateway, name).await;
+        self.confirm(by, name).await.expect(200);
+        new
+    }
+
+    /// `by` says that the person of this name, or id, is who they are said to be.
+    pub(crate) async fn confirm(&self, by: &Client, person: &str) -> Answer {
+        let person = self.person(person).await["person"].as_str().unwrap().to_owned();
+        by.post(&format!("/v1/people/{person}/confirm"), &json!({"reason": "a test"})).await
+    }
+
+    /// Who is enrolled by this name.
+    pub(crate) async fn person(&self, name: &str) -> Value {
+        let listed = self.dana.get("/v1/people").await.expect(200);
+        let all = listed["people"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{listed}")).clone()
+    }
+
     /// Proposes what loosens something: the proposal's id.
     pub(crate) async fn proposed(&self, who: &Client, table: &Text) -> String {
         let answer = self.publish(who, table).await.expect(202);

@@ -11,6 +11,7 @@ mod erase;
 mod find;
 mod media;
 mod out;
+mod person;
 mod reopen;
 mod table;
 
@@ -72,6 +73,9 @@ enum Command {
     /// Credentials
     #[command(subcommand)]
     Credential(admin::Credential),
+    /// People: who stands behind credentials, and who counts as a second person
+    #[command(subcommand)]
+    Person(person::Person),
     /// The customers' public keys
     #[command(subcommand)]
     Key(admin::Key),
@@ -189,6 +193,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Demo { keep } => on_runtime(demo::run(keep)),
         Command::Account(command) => on_runtime(admin::account(config, command, json)),
         Command::Credential(command) => on_runtime(admin::credential(config, command, json)),
+        Command::Person(command) => on_runtime(person::run(config, command, json)),
         Command::Key(command) => on_runtime(admin::key(config, command, json)),
         Command::Prompt(command) => on_runtime(admin::prompt(config, command, json)),
         Command::ConsentGrant(command) => on_runtime(admin::grant(config, command, json)),

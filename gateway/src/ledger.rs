@@ -33,8 +33,8 @@ pub use erase::{DetailRow, Erase};
 pub use heads::{Head, SKEW_MS};
 pub use questions::Question;
 pub use rows::{
-    AccountRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, CredentialRow, EntryRow, GrantRow, History,
-    KeyRow, ParticipantRow, PromptRow, ProposalRow, RecordingRow, VersionRow,
+    AccountRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow, EntryRow,
+    GrantRow, History, KeyRow, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow,
 };
 use sql::Pool;
 pub use sqlite::file;

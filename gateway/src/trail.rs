@@ -12,6 +12,7 @@ mod body;
 mod canonical;
 mod name;
 pub mod note;
+pub mod people;
 pub mod proof;
 mod saw;
 pub mod subject;

@@ -9,11 +9,32 @@ CREATE TABLE account (
     created_at        BIGINT NOT NULL
 );
 
+-- People: what takes two takes two of these. By their folded name there is one of each in an account; the
+-- first two count from the start, the others once they are confirmed.
+CREATE TABLE person (
+    id          TEXT COLLATE "C" PRIMARY KEY,
+    account     TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    folded      TEXT COLLATE "C" NOT NULL,
+    name        TEXT COLLATE "C" NOT NULL,
+    founding    BOOLEAN NOT NULL,
+    enrolled_at BIGINT NOT NULL,
+    UNIQUE (account, folded)
+);
+
+CREATE TABLE person_confirmed (
+    account      TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    person       TEXT COLLATE "C" NOT NULL REFERENCES person (id),
+    confirmer    TEXT COLLATE "C" NOT NULL REFERENCES person (id),
+    confirmed_at BIGINT NOT NULL,
+    PRIMARY KEY (person, confirmer)
+);
+
 CREATE TABLE credential (
     username   TEXT COLLATE "C" PRIMARY KEY,
     account    TEXT COLLATE "C" NOT NULL REFERENCES account (id),
     role       TEXT COLLATE "C" NOT NULL,
     name       TEXT COLLATE "C" NOT NULL,
+    person     TEXT COLLATE "C" REFERENCES person (id),
     hash       TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
     revoked_at BIGINT

@@ -9,11 +9,32 @@ CREATE TABLE account (
     created_at        INTEGER NOT NULL
 ) STRICT;
 
+-- People: what takes two takes two of these. By their folded name there is one of each in an account; the
+-- first two count from the start, the others once they are confirmed.
+CREATE TABLE person (
+    id          TEXT PRIMARY KEY,
+    account     TEXT NOT NULL REFERENCES account (id),
+    folded      TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    founding    INTEGER NOT NULL,
+    enrolled_at INTEGER NOT NULL,
+    UNIQUE (account, folded)
+) STRICT;
+
+CREATE TABLE person_confirmed (
+    account      TEXT NOT NULL REFERENCES account (id),
+    person       TEXT NOT NULL REFERENCES person (id),
+    confirmer    TEXT NOT NULL REFERENCES person (id),
+    confirmed_at INTEGER NOT NULL,
+    PRIMARY KEY (person, confirmer)
+) STRICT;
+
 CREATE TABLE credential (
     username   TEXT PRIMARY KEY,
     account    TEXT NOT NULL REFERENCES account (id),
     role       TEXT NOT NULL,
     name       TEXT NOT NULL,
+    person     TEXT REFERENCES person (id),
     hash       TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER

@@ -75,7 +75,7 @@ fn founded(account: &str) -> Outcome<Job> {
     let at = BEGAN - SignedDuration::from_secs(1);
     let registered = [
         Body::Account {},
-        Body::Credential { credential: RECORDER.into(), role: "recorder".into() },
+        Body::Credential { credential: RECORDER.into(), role: "recorder".into(), person: None },
         Body::Key { key: "0".repeat(64) },
         Body::Prompt { version: PROMPT.parse()?, duration_ms: 4_000 },
     ];

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{stored, tables};
 use crate::desk::{self, Desk, EXPRESS, NOTICE, ONE, Text, comes, counsel, credential, looked_at};
-use crate::harness::{Client, Gateway, START, wav};
+use crate::harness::{Answer, Client, Gateway, START, wav};
 
 /// Every version that loosens something was approved by a second person, who knew what was in force;
 /// every version stands in the system's log, and nothing else does.
@@ -66,19 +66,73 @@ async fn nobody_approves_their_own_proposal_by_whatever_credential() {
         "DANA COUNSEL",
         "  Dana   Counsel ",
         "Dana\u{a0}Counsel",
-        "Dana-Counsel",
-        "D.a.n.a Counsel.",
-        "DanaCounsel",
-        "Dana\u{200b}Counsel",
+        "\u{ff24}\u{ff41}\u{ff4e}\u{ff41} Counsel",
+        "Dana \u{200b}Counsel",
         "Da\u{ad}na Counsel\u{feff}",
         "\u{202e}Dana Counsel",
     ] {
         let again = counsel(&desk.gateway, name).await;
         desk.approve(&again, &proposal).await.problem(403, "own-proposal");
     }
+    assert_eq!(desk.dana.get("/v1/people").await.expect(200)["people"].as_array().unwrap().len(), 2);
+    // A name that is another one to Unicode is somebody whom nobody has confirmed.
+    for name in
+        ["Counsel, Dana", "Dr. Dana Counsel", "D\u{430}na Counsel", "Dana-Counsel", "DanaCounsel", "-"]
+    {
+        let again = counsel(&desk.gateway, name).await;
+        desk.approve(&again, &proposal).await.problem(403, "unconfirmed-person");
+    }
     assert_eq!(desk.state(&proposal).await, "open");
     desk.approve(&desk.erin, &proposal).await.expect(200);
     history_is_honest(&desk.gateway).await;
+}
+
+/// One person, who can have credentials made under whatever names, and uses every door.
+#[tokio::test]
+async fn nobody_makes_a_second_person_of_themselves() {
+    let desk = Desk::start().await;
+    let own = desk.proposed(&desk.dana, &Text::plain().row("GB", ONE)).await;
+    let unconfirmed = |answer: Answer| answer.problem(403, "unconfirmed-person");
+    let [sock, other] = ["Frank", "Grace"];
+    let (frank, grace) = (counsel(&desk.gateway, sock).await, counsel(&desk.gateway, other).await);
+    unconfirmed(desk.approve(&frank, &own).await);
+    // They confirm themselves and each other; under a second credential, in another spelling.
+    desk.confirm(&frank, sock).await.problem(403, "own-person");
+    desk.confirm(&counsel(&desk.gateway, "FRANK").await, sock).await.problem(403, "own-person");
+    unconfirmed(desk.confirm(&frank, other).await);
+    unconfirmed(desk.confirm(&grace, sock).await);
+    unconfirmed(desk.approve(&frank, &own).await);
+    // The author confirms them: they count, and never beside the author, or beside one another.
+    desk.confirm(&desk.dana, sock).await.expect(200);
+    unconfirmed(desk.approve(&frank, &own).await);
+    desk.confirm(&frank, other).await.expect(200);
+    unconfirmed(desk.approve(&grace, &own).await);
+    let theirs = desk.proposed(&frank, &Text::plain().row("DE", ONE)).await;
+    desk.approve(&frank, &theirs).await.problem(403, "own-proposal");
+    for one in [&desk.dana, &grace] {
+        unconfirmed(desk.approve(one, &theirs).await);
+    }
+    // A person whom nobody has confirmed proposes, and is seconded by the one who is both.
+    let heidi = counsel(&desk.gateway, "Heidi").await;
+    let heidis = desk.proposed(&heidi, &Text::plain().row("US-CA", ONE)).await;
+    unconfirmed(desk.approve(&desk.dana, &heidis).await);
+    // Nor does such a person make theirs what the file brings.
+    std::fs::write(desk.file(), Text::plain().row("GB", ONE).remark("file").text()).unwrap();
+    comes(async || desk.open_proposals().await.len() == 4).await;
+    let of_file = desk.open_proposals().await.into_iter().find(|one| one["origin"] == "file").unwrap();
+    unconfirmed(desk.approve(&heidi, of_file["id"].as_str().unwrap()).await);
+    assert_eq!(desk.versions().await, 1);
+    // A credential of another account confirms nobody here.
+    let stranger = credential(&desk.gateway, "acme", Role::Counsel, "Erin Advocate").await;
+    let stranger = Client::new(desk.gateway.running.address, &stranger);
+    desk.confirm(&stranger, sock).await.problem(404, "not-found");
+    // The real second person can, and what they confirm counts.
+    desk.confirm(&desk.erin, other).await.expect(200);
+    desk.approve(&grace, &own).await.expect(200);
+    history_is_honest(&desk.gateway).await;
+    let frank = desk.person(sock).await;
+    assert_eq!((&frank["counts"], &frank["confirmed_by"][0]["name"]), (&json!(true), &json!("Dana Counsel")));
+    assert_eq!(desk.person("Heidi").await["counts"], false);
 }
 
 #[tokio::test]
@@ -109,14 +163,9 @@ async fn a_credential_that_is_revoked_or_names_nobody_changes_nothing() {
     desk.approve(&frank, &proposal).await.problem(401, "unauthorized");
     desk.publish(&frank, &Text::plain().row("GB", EXPRESS)).await.problem(401, "unauthorized");
     let actor = Actor::command_line();
-    for name in ["", " ", "unnamed", "UNNAMED "] {
+    for name in ["", " ", "unnamed", "UNNAMED ", "\u{200b}", "\u{3164} \u{feff}"] {
         let refused = desk.gateway.gate().add_credential(&actor, "system", Role::Counsel, name, None).await;
         assert!(refused.is_err(), "`{name}`");
-    }
-    for name in ["-", "…", "\u{200b}"] {
-        let nobody = counsel(&desk.gateway, name).await;
-        desk.approve(&nobody, &proposal).await.problem(403, "unnamed-person");
-        desk.publish(&nobody, &Text::plain().row("GB", EXPRESS)).await.problem(403, "unnamed-person");
     }
     assert_eq!((desk.versions().await, desk.state(&proposal).await), (1, json!("open")));
 }
@@ -245,7 +294,7 @@ async fn of_many_approvals_at_once_one_puts_the_table_in_force() {
     let desk = Desk::start().await;
     let mut people = vec![desk.erin.clone()];
     for name in ["Frank", "Grace", "Heidi"] {
-        people.push(counsel(&desk.gateway, name).await);
+        people.push(desk.colleague(name, &desk.erin).await);
     }
     for (version, rule) in [(2, ONE), (3, NOTICE), (4, ONE)] {
         let table = Text::plain().row("GB", rule).remark(&version.to_string());
@@ -275,7 +324,7 @@ async fn of_many_approvals_at_once_of_what_the_file_brings_two_people_are_needed
     let answers = join_all(alone.map(|one| desk.approve(one, &proposal))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert_eq!(desk.versions().await, 1);
-    let frank = counsel(&desk.gateway, "Frank").await;
+    let frank = desk.colleague("Frank", &desk.erin).await;
     let answers = join_all([&desk.erin, &frank].map(|one| desk.approve(one, &proposal))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert_eq!(desk.versions().await, 2);

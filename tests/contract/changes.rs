@@ -28,7 +28,9 @@ fn tested(change: &Change) -> &'static str {
         Change::Account { .. }
         | Change::AccountSettings { .. }
         | Change::Credential { .. }
-        | Change::RevokeCredential { .. } => "accounts_and_credentials_change",
+        | Change::RevokeCredential { .. }
+        | Change::Person { .. }
+        | Change::ConfirmPerson { .. } => "accounts_and_credentials_change",
         Change::Key { .. } | Change::RetireKey { .. } | Change::Prompt { .. } => "keys_and_prompts_change",
         Change::Grant { .. } | Change::WithdrawGrant { .. } => "grants_change",
         Change::Call { .. }
@@ -81,11 +83,34 @@ async fn accounts_and_credentials_change(store: &Store) {
     assert_eq!(ledger.account("zeta").await.unwrap().unwrap().settings, "{}");
     assert!(ledger.account("nobody").await.unwrap().is_none());
 
+    let enrol = |number, folded: &str| Change::Person {
+        id: Uuid::from_u128(number),
+        account: "acme".into(),
+        folded: folded.into(),
+        name: "Ada".into(),
+        founding: number == 1,
+        at: 1,
+    };
+    let (ada, eve) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let confirm = |at| Change::ConfirmPerson { account: "acme".into(), person: eve, by: ada, at };
+    change(&ledger, vec![enrol(1, "ada"), enrol(2, "eve"), confirm(3), confirm(4)]).await;
+    let people = ledger.people("acme").await.unwrap();
+    let told: Vec<_> =
+        people.iter().map(|row| (row.id.parse().unwrap(), &*row.folded, row.founding)).collect();
+    assert_eq!(told, [(ada, "ada", true), (eve, "eve", false)]);
+    let confirmed = ledger.confirmed("acme").await.unwrap();
+    let told: Vec<_> =
+        confirmed.iter().map(|row| (&*row.person, &*row.confirmer, row.confirmed_at)).collect();
+    assert_eq!(told, [(&*eve.to_string(), &*ada.to_string(), 3)]);
+    assert!(
+        ledger.people("Beta").await.unwrap().is_empty() && ledger.confirmed("Beta").await.unwrap().is_empty()
+    );
     let credential = Change::Credential {
         username: "cg_1".into(),
         account: "acme".into(),
         role: "auditor".into(),
         name: "Ada".into(),
+        person: Some(ada),
         hash: "hash".into(),
         at: 1,
     };
@@ -95,9 +120,9 @@ async fn accounts_and_credentials_change(store: &Store) {
         [&found.username, &found.account, &found.role, &found.name, &found.hash],
         ["cg_1", "acme", "auditor", "Ada", "hash"]
     );
+    assert_eq!(found.person, Some(ada.to_string()));
     change(&ledger, vec![Change::RevokeCredential { username: "cg_1".into(), at: 2 }]).await;
     assert!(ledger.credential("cg_1").await.unwrap().is_none());
-    assert_eq!(ledger.holder("cg_1").await.unwrap().as_deref(), Some("Ada"));
 }
 
 async fn keys_and_prompts_change(store: &Store) {
@@ -455,7 +480,6 @@ async fn a_name_with_a_nul_is_of_nothing(store: &Store) {
     assert!(ledger.call_at("acme", nul, 1).await.unwrap().is_none());
     assert!(ledger.account(nul).await.unwrap().is_none());
     assert!(ledger.credential(nul).await.unwrap().is_none());
-    assert!(ledger.holder(nul).await.unwrap().is_none());
     assert!(ledger.prompt("acme", nul).await.unwrap().is_none());
     assert!(ledger.grant("acme", nul).await.unwrap().is_none());
     assert!(ledger.sent_event(uid, nul).await.unwrap().is_none());

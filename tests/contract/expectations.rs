@@ -38,9 +38,10 @@ fn number(expect: &Expect) -> usize {
         Expect::CallsMentioning { .. } => 20,
         Expect::CallsOfParticipant { .. } => 21,
         Expect::Droppable { .. } => 22,
+        Expect::People { .. } => 23,
     }
 }
-const EXPECTATIONS: usize = 23;
+const EXPECTATIONS: usize = 24;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -249,6 +250,8 @@ impl There {
             (Expect::KeyUsable { account: "globex".into(), id: "usable".into() }, false),
             (Expect::AccountFree { id: "globex".into() }, true),
             (Expect::AccountFree { id: acme() }, false),
+            (Expect::People { account: acme(), count: 0 }, true),
+            (Expect::People { account: acme(), count: 1 }, false),
             (settings("acme", "{}"), true),
             (settings("acme", "{ }"), false),
             (settings("globex", "{}"), false),

@@ -346,6 +346,9 @@ async fn a_version_of_the_same_millisecond_explains_nothing_that_was_decided_bef
 async fn the_same_is_done_by_commands() {
     let desk = Desk::start().await;
     let people = ["Frank Counsel", "Grace Advocate"];
+    // Erin and Dana were the first two: each of them confirms one.
+    desk.colleague(people[0], &desk.dana).await;
+    desk.colleague(people[1], &desk.erin).await;
     let mut named = Vec::new();
     for name in people {
         let new = command(
@@ -360,6 +363,22 @@ async fn the_same_is_done_by_commands() {
         ));
     }
     let [frank, grace] = named.as_slice() else { panic!() };
+    let (code, out, _) = command(&desk, None, &["person", "add", "system", "FRANK  COUNSEL"]);
+    assert!(code == 0 && out.starts_with("is there already: "), "{out}");
+    let confirm = |account: &str, whom: &str, by: &(String, String)| {
+        command(&desk, Some(&by.1), &["person", "confirm", account, whom, "--as", &by.0])
+    };
+    let (code, out, err) = confirm("system", people[1], frank);
+    assert!(code == 0 && out.contains("  Grace Advocate  counts, confirmed by "), "{out}{err}");
+    assert!(out.contains("Erin Advocate") && out.contains("Frank Counsel"), "{out}");
+    let (code, _, err) = confirm("system", people[0], frank);
+    assert!(code == 1 && err.contains("nobody confirms themselves"), "{err}");
+    let (code, _, err) = confirm("acme", people[1], frank);
+    assert!(code == 1 && err.contains("belongs to the same account"), "{err}");
+    command(&desk, None, &["person", "add", "system", "Heidi"]);
+    let (_, out, _) = command(&desk, None, &["person", "list", "system"]);
+    let ends = |words: &str| out.lines().filter(|line| line.ends_with(words)).count();
+    assert_eq!((ends("counts from the start"), ends("until a colleague has confirmed them")), (2, 1), "{out}");
     let (code, _, err) = command(&desk, None, &["credential", "add", "system", "--role", "counsel"]);
     assert_eq!(code, 1, "{err}");
     let file = desk.file().with_file_name("new.toml");

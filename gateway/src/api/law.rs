@@ -166,6 +166,22 @@ async fn turn_down(
     Ok(answer(StatusCode::OK, &gate.turn_down(&author, proposal, withdraw, reason).await?))
 }
 
+/// Everybody of the account, and who counts as a second person.
+pub(super) async fn people(State(door): At, who: Principal) -> Result<Response, Fault> {
+    Ok(answer(StatusCode::OK, &json!({"people": door.gate.people(&who.account).await?})))
+}
+
+pub(super) async fn confirm_person(
+    State(door): At,
+    who: Principal,
+    Named(person): Named<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Fault> {
+    let reason = reason(&headers, body).await?;
+    Ok(answer(StatusCode::OK, &door.gate.confirm_person(&who, &person, &reason).await?))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Chosen {

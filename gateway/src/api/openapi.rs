@@ -171,9 +171,13 @@ fn request_body(entry: &Entry) -> Option<Value> {
         ("POST", "/v1/erasures") => of(named("Erasure")),
         ("PUT", "/v1/law") => of(named("ChosenLaw")),
         ("POST", "/v1/jurisdictions/check" | "/v1/jurisdictions/proposals") => of(named("Table")),
-        ("POST", path) if path.starts_with("/v1/jurisdictions/proposals/") => Some(json!({
-            "required": false, "content": {"application/json": {"schema": named("Reason")}},
-        })),
+        ("POST", path)
+            if path.starts_with("/v1/jurisdictions/proposals/") || path == "/v1/people/{person}/confirm" =>
+        {
+            Some(json!({
+                "required": false, "content": {"application/json": {"schema": named("Reason")}},
+            }))
+        }
         ("PUT", "/v1/calls/{call}/recordings/{name}") => Some(json!({
             "required": true,
             "description": "WAV (PCM, G.711, GSM 6.10), MP3 or Ogg, as a whole",

@@ -72,6 +72,8 @@ pub fn mount() -> Router<Arc<Door>> {
         ("/v1/jurisdictions/{code}", get(law::jurisdiction)),
         ("/v1/log/{log}/checkpoint", get(log::checkpoint)),
         ("/v1/log/{log}/tile/{*path}", get(log::tile)),
+        ("/v1/people", get(law::people)),
+        ("/v1/people/{person}/confirm", post(law::confirm_person)),
         ("/v1/law", get(law::chosen).merge(put(law::choose))),
     ]
     .into_iter()
@@ -242,6 +244,18 @@ pub const TABLE: &[Entry] = &[
         "/v1/jurisdictions/proposals/{proposal}/withdraw",
         &[Counsel],
         "Withdraws one's own proposal; for the account `system`.",
+    ),
+    entry_of(
+        "GET",
+        "/v1/people",
+        TABLE_READERS,
+        "Everybody of the account, and who counts as a second person.",
+    ),
+    entry_of(
+        "POST",
+        "/v1/people/{person}/confirm",
+        TABLE_READERS,
+        "Says that somebody who was enrolled later is who they are said to be; nobody says it of themselves.",
     ),
     entry_of("GET", "/v1/law", READS_CALLS, "The overlays that the account has chosen."),
     entry_of("PUT", "/v1/law", &[Counsel], "Chooses overlays for every call of the account."),

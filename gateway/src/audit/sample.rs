@@ -101,7 +101,7 @@ impl Log {
         for (who, name) in
             [(recorder(), "the switch"), (listener(), "Ada Lovelace"), (counsel(), "Grace Hopper")]
         {
-            let body = Body::Credential { credential: who.credential, role: who.role };
+            let body = Body::Credential { credential: who.credential, role: who.role, person: None };
             log.entry(&operator, body, Some(json!({"name": name})));
         }
         log.entry(&operator, Body::Key { key: KEY.into() }, None);

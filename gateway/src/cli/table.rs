@@ -2,24 +2,20 @@
 
 mod words;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
 use policy::{Code, Diff, Severity, Table};
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use self::words::{
     diff_lines, impact_lines, lines, many, place_lines, problem_line, proposal_line, proposal_text,
     table_lines, version_line,
 };
 use super::bar::Bar;
+use super::person::{Who, principal};
 use super::{CliError, asked, out};
-use crate::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::ask::Medium;
@@ -120,23 +116,6 @@ pub(super) struct Show {
     /// A file, `in-force`, or `version:N`
     #[arg(long, value_name = "TABLE", default_value = "in-force")]
     table: String,
-}
-
-/// Somebody with a credential: a shell on the machine is nobody in particular.
-#[derive(Args)]
-pub(super) struct Who {
-    /// A `counsel` credential of the account `system`
-    #[arg(long = "as", value_name = "USERNAME")]
-    username: String,
-    /// Its password; better in the environment than on the command line
-    #[arg(long, env = "CONSENT_GATEWAY_PASSWORD", hide_env_values = true, hide = true)]
-    password: Option<String>,
-    /// Read the password from standard input
-    #[arg(long)]
-    password_stdin: bool,
-    /// Why
-    #[arg(long, default_value = "")]
-    reason: String,
 }
 
 pub(super) async fn run(config: Config, command: TableCommand, json: bool) -> Result<(), CliError> {
@@ -345,27 +324,8 @@ async fn turn_down(
     Ok(())
 }
 
-/// Who acts: by a credential, as at the door.
 async fn author(gate: &Gate, who: &Who) -> Result<Author, CliError> {
-    let password = match (&who.password, who.password_stdin) {
-        (_, true) => asked::read_password()?,
-        (Some(password), false) => Zeroizing::new(password.clone()),
-        (None, false) => {
-            return Err(CliError::Wrong(
-                "no password: set CONSENT_GATEWAY_PASSWORD, or use `--password-stdin`".into(),
-            ));
-        }
-    };
-    let pair = Zeroizing::new(format!("{}:{}", who.username, password.as_str()));
-    let header = Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())));
-    let access = Access::new(gate.ledger.clone());
-    match access.check(Some(header.as_bytes()), IpAddr::V4(Ipv4Addr::LOCALHOST)).await {
-        Ok(principal) => Ok(gate.author(&principal).await?),
-        Err(Denied::Unavailable(error)) => Err(crate::gate::Fault::from(error).into()),
-        Err(Denied::Wrong | Denied::Throttled(_) | Denied::Busy) => {
-            Err(CliError::Wrong("this credential and password do not go together".into()))
-        }
-    }
+    Ok(gate.author(&principal(gate, who).await?).await?)
 }
 
 /// A table by its name on the command line, with its text.

@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::laws::{Version, Watched, WatchedState};
-use super::{ATTEMPTS, AccountSettings, Fault, Gate, from_row, parse_id};
+use super::people::Enrolled;
+use super::{ATTEMPTS, AccountSettings, Fault, Gate, Person, from_row, parse_id};
 use crate::access::{Principal, Role};
 use crate::clock::{millis, written};
 use crate::ledger::{Appended, Change, Expect, Job, ProposalRow, VersionRow};
@@ -26,8 +27,8 @@ use crate::trail::{self, Actor, Body, Origin, SYSTEM_LOG, hex};
 pub struct Author {
     /// For the trail.
     pub actor: Actor,
-    /// Who that is; empty where nobody is known: whoever wrote the file, or built the program.
-    pub person: String,
+    /// Who that is; nobody where that is not known: whoever wrote the file, or built the program.
+    pub person: Option<Person>,
     /// How the table comes.
     pub origin: Origin,
 }
@@ -36,7 +37,19 @@ impl Author {
     /// The program itself, with a table that no person has published.
     #[must_use]
     pub fn unknown(origin: Origin) -> Author {
-        Author { actor: Actor::gateway(), person: String::new(), origin }
+        Author { actor: Actor::gateway(), person: None, origin }
+    }
+}
+
+impl Author {
+    /// The id of who that is; empty where nobody is known.
+    fn id(&self) -> String {
+        self.person.as_ref().map(|person| person.id.to_string()).unwrap_or_default()
+    }
+
+    /// Their name; likewise.
+    fn name(&self) -> &str {
+        self.person.as_ref().map(|person| person.name.as_str()).unwrap_or_default()
     }
 }
 
@@ -64,13 +77,7 @@ impl Gate {
                 "the table belongs to the system's account: use a `counsel` credential of the account `system`",
             ));
         }
-        let person = self.ledger.holder(&who.credential).await?.unwrap_or_default();
-        if same_person(&person, "") {
-            return Err(Fault::refused(
-                "unnamed-person",
-                "this credential names nobody; add one with `--name`",
-            ));
-        }
+        let person = Some(self.person(who).await?);
         Ok(Author { actor: who.into(), person, origin: Origin::Person })
     }
 
@@ -130,19 +137,25 @@ impl Gate {
                     "another version is in force than the one that the proposal was compared with; publish the table again, and read the new difference",
                 ));
             }
+            let approver = author.person.as_ref().ok_or_else(|| Fault::damaged("nobody approves"))?;
+            let enrolled = self.enrolled(SYSTEM_LOG).await?;
             if row.person.is_empty() {
+                enrolled.counts(approver)?;
                 if self.adopt(&row, author, at).await? {
                     return self.proposal(proposal).await;
                 }
                 continue;
             }
             // INVARIANT: what loosens takes a second person, whatever credentials the first one has.
-            if same_person(&row.person, &author.person) || row.credential == author.actor.credential {
+            let proposer = parse_id(&row.person)?;
+            if row.person == author.id() {
                 return Err(Fault::refused(
                     "own-proposal",
                     "whoever proposes a table cannot approve it; a second person has to",
                 ));
             }
+            enrolled.seconds(proposer, approver)?;
+            let proposer = Person { id: proposer, name: enrolled.name_of(proposer) };
             let text = self
                 .ledger
                 .table(&row.digest)
@@ -151,9 +164,10 @@ impl Gate {
             let new = self.table(&row.digest).await?;
             let diff = self.compare(&base.table, &new).await?;
             let made = document(&row)?;
-            let reasons = json!({"proposed": made.get("reason"), "approved": reason, "author": row.person});
+            let reasons =
+                json!({"proposed": made.get("reason"), "approved": reason, "author": proposer.name});
             if let Some(version) =
-                self.enforce(author, &base, &new, &text, &diff, reasons, Some((uid, &row.person))).await?
+                self.enforce(author, &base, &new, &text, &diff, reasons, Some((uid, &proposer))).await?
             {
                 return Ok(version);
             }
@@ -176,7 +190,7 @@ impl Gate {
         check_length(reason)?;
         for _ in 0..ATTEMPTS {
             let row = self.open_proposal(proposal).await?;
-            if withdraw && !same_person(&row.person, &author.person) {
+            if withdraw && row.person != author.id() {
                 return Err(Fault::refused(
                     "not-own-proposal",
                     "only whoever proposed a table can withdraw it; others can reject it",
@@ -334,7 +348,9 @@ impl Gate {
     /// Where the ledger fails.
     pub async fn proposals(&self) -> Result<Vec<Value>, Fault> {
         let now = self.law_moment().await?;
-        self.ledger.proposals(false).await?.iter().map(|row| proposal_json(row, now, false)).collect()
+        let enrolled = self.enrolled(SYSTEM_LOG).await?;
+        let rows = self.ledger.proposals(false).await?;
+        rows.iter().map(|row| proposal_json(row, &enrolled, now, false)).collect()
     }
 
     /// A proposal, with its difference and its impact report.
@@ -344,7 +360,8 @@ impl Gate {
     /// [`Fault`]: there is no such proposal.
     pub async fn proposal(&self, uid: &str) -> Result<Value, Fault> {
         let row = self.ledger.proposal(uid).await?.ok_or_else(|| Fault::unknown("proposal"))?;
-        let mut answer = proposal_json(&row, self.law_moment().await?, true)?;
+        let enrolled = self.enrolled(SYSTEM_LOG).await?;
+        let mut answer = proposal_json(&row, &enrolled, self.law_moment().await?, true)?;
         if let Some(impact) = answer.get_mut("impact") {
             self.name_calls(impact).await?;
         }
@@ -460,7 +477,7 @@ impl Gate {
             base: diff.from.clone(),
             state: "open".into(),
             credential: author.actor.credential.clone(),
-            person: author.person.clone(),
+            person: author.id(),
             document: document.to_string(),
             proposed_at: at.as_millisecond(),
             expires_at: expires_at.as_millisecond(),
@@ -477,7 +494,7 @@ impl Gate {
             expires_at: millis(row.expires_at),
         };
         let detail = json!({
-            "person": author.person, "reason": reason, "diff": diff_json, "impact": impact_json,
+            "person": author.name(), "reason": reason, "diff": diff_json, "impact": impact_json,
         });
         let entry = trail::draft(SYSTEM_LOG, at, &author.actor, None, body, Some(detail))?;
         let changes = vec![
@@ -511,14 +528,14 @@ impl Gate {
         text: &str,
         diff: &Diff,
         reason: Value,
-        proposal: Option<(Uuid, &str)>,
+        proposal: Option<(Uuid, &Person)>,
     ) -> Result<Option<Value>, Fault> {
         let at = self.law_moment().await?;
         let number = base.number.saturating_add(1);
         let diff_json = json!(diff);
         let document = json!({
-            "author": proposal.map_or(author.person.as_str(), |(_, person)| person),
-            "approver": proposal.map(|_| author.person.as_str()),
+            "author": proposal.map_or(author.name(), |(_, person)| &person.name),
+            "approver": proposal.map(|_| author.name()),
             "credential": author.actor.credential,
             "origin": author.origin,
             "reason": reason,
@@ -553,7 +570,7 @@ impl Gate {
             Expect::OpenProposals { uids },
         ];
         if let Some((uid, person)) = proposal {
-            expects.push(Expect::ProposalOf { uid, person: person.into() });
+            expects.push(Expect::ProposalOf { uid, person: person.id.to_string() });
         }
         for row in &open {
             let uid = parse_id(&row.uid)?;
@@ -576,10 +593,10 @@ impl Gate {
         let changes = vec![Change::AdoptProposal {
             uid,
             credential: author.actor.credential.clone(),
-            person: author.person.clone(),
+            person: author.id(),
         }];
         let body = Body::ProposalDecided { proposal: uid, outcome: "adopted".into() };
-        let detail = json!({"person": author.person});
+        let detail = json!({"person": author.name()});
         let entries = vec![trail::draft(SYSTEM_LOG, at, &author.actor, None, body, Some(detail))?];
         let expects = vec![
             Expect::Law { digest: Some(row.base.clone()) },
@@ -640,21 +657,12 @@ fn decision(
     outcome: &'static str,
     reason: &Value,
 ) -> Result<(Change, trail::Draft), Fault> {
-    let by = json!({"person": author.person, "credential": author.actor.credential, "reason": reason});
+    let by = json!({"person": author.name(), "credential": author.actor.credential, "reason": reason});
     let body = Body::ProposalDecided { proposal: uid, outcome: outcome.into() };
     let entry = trail::draft(SYSTEM_LOG, at, &author.actor, None, body, Some(by.clone()))?;
     let change =
         Change::DecideProposal { uid, state: outcome, at: at.as_millisecond(), decision: by.to_string() };
     Ok((change, entry))
-}
-
-/// Whether two names are one person's: however they are capitalised and spaced.
-fn same_person(one: &str, other: &str) -> bool {
-    let plain = |name: &str| -> String {
-        let lower = name.to_lowercase();
-        lower.chars().filter(|c| c.is_alphanumeric()).collect()
-    };
-    plain(one) == plain(other)
 }
 
 fn expired() -> Fault {
@@ -676,7 +684,7 @@ fn check_reason(author: &Author, reason: &str) -> Result<(), Fault> {
     check_length(reason)
 }
 
-fn check_length(reason: &str) -> Result<(), Fault> {
+pub(super) fn check_length(reason: &str) -> Result<(), Fault> {
     if reason.len() > 4096 {
         return Err(Fault::invalid("reason-too-long", "`reason` is longer than 4 KiB"));
     }
@@ -706,8 +714,17 @@ fn version_json(row: &VersionRow) -> Result<Value, Fault> {
     Ok(answer)
 }
 
-fn proposal_json(row: &ProposalRow, now: Timestamp, whole: bool) -> Result<Value, Fault> {
+fn proposal_json(
+    row: &ProposalRow,
+    enrolled: &Enrolled,
+    now: Timestamp,
+    whole: bool,
+) -> Result<Value, Fault> {
     let mut answer = document(row)?;
+    let author = match row.person.is_empty() {
+        true => String::new(),
+        false => enrolled.name_of(parse_id(&row.person)?),
+    };
     if let Value::Object(members) = &mut answer {
         if !whole {
             members.remove("diff");
@@ -719,7 +736,7 @@ fn proposal_json(row: &ProposalRow, now: Timestamp, whole: bool) -> Result<Value
         members.insert("digest".into(), json!(row.digest));
         members.insert("base".into(), json!(row.base));
         members.insert("state".into(), json!(if lapsed { "expired" } else { row.state.as_str() }));
-        members.insert("author".into(), json!(row.person));
+        members.insert("author".into(), json!(author));
         members.insert("proposed_at".into(), json!(written(from_row(row.proposed_at))));
         members.insert("expires_at".into(), json!(written(from_row(row.expires_at))));
         members.insert("decided_at".into(), json!(row.decided_at.map(from_row).map(written)));

@@ -174,7 +174,8 @@ impl Gate {
         }
     }
 
-    /// Adds a credential; without a chosen password it gets a random one.
+    /// Adds a credential; without a chosen password it gets a random one. It stands for the person of this
+    /// name, who is enrolled where nobody has it.
     ///
     /// # Errors
     ///
@@ -188,13 +189,6 @@ impl Gate {
         chosen: Option<&str>,
     ) -> Result<NewCredential, Fault> {
         self.settings(account).await.map_err(|_| unknown_account(account))?;
-        check_name("the name", name)?;
-        if account == SYSTEM_LOG && matches!(name.trim().to_lowercase().as_str(), "" | "unnamed") {
-            return Err(Fault::invalid(
-                "unnamed-person",
-                "a credential of the account `system` names a person: say who, with `--name`",
-            ));
-        }
         if account == SYSTEM_LOG && matches!(role, Role::Recorder | Role::Listener | Role::Registrar) {
             return Err(Fault::invalid(
                 "wrong-role",
@@ -208,17 +202,32 @@ impl Gate {
                 .map_err(|error| Fault::invalid("weak-password", error.to_string()))?,
             None => password.stored(),
         };
-        let change = Change::Credential {
-            username: username.clone(),
-            account: account.into(),
-            role: role.as_str().into(),
-            name: name.into(),
-            hash,
-            at: self.clock.now().as_millisecond(),
-        };
-        let body = Body::Credential { credential: username.clone(), role: role.as_str().into() };
-        self.note(actor, account, body, Some(json!({"name": name})), vec![change], Vec::new()).await?;
-        Ok(NewCredential { username, password, account: account.into(), role })
+        for _ in 0..ATTEMPTS {
+            let mut job = Job::default();
+            let person = self.stands_for(&self.enrolled(account).await?, actor, name, &mut job)?;
+            if account == SYSTEM_LOG && person.is_none() {
+                return Err(Fault::invalid(
+                    "unnamed-person",
+                    "a credential of the account `system` names a person: say who, with `--name`",
+                ));
+            }
+            let (at, person) = (self.clock.now(), person.map(|person| person.id));
+            job.changes.push(Change::Credential {
+                username: username.clone(),
+                account: account.into(),
+                role: role.as_str().into(),
+                name: name.into(),
+                person,
+                hash: hash.clone(),
+                at: at.as_millisecond(),
+            });
+            let body = Body::Credential { credential: username.clone(), role: role.as_str().into(), person };
+            job.entries.push(trail::draft(account, at, actor, None, body, Some(json!({"name": name})))?);
+            if self.append(job).await? == Appended::Done {
+                return Ok(NewCredential { username, password, account: account.into(), role });
+            }
+        }
+        Err(Fault::contended())
     }
 
     /// Revokes a credential, at once.
@@ -584,7 +593,7 @@ fn key_fault(error: KeyError) -> Fault {
     Fault::invalid("unusable-key", error.to_string())
 }
 
-fn unknown_account(account: &str) -> Fault {
+pub(super) fn unknown_account(account: &str) -> Fault {
     Fault::new(
         super::FaultKind::Unknown,
         "unknown-account",

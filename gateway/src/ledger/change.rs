@@ -125,6 +125,13 @@ pub enum Expect {
         /// The id.
         id: String,
     },
+    /// So many people were enrolled in the account, and no more.
+    People {
+        /// The account.
+        account: String,
+        /// How many.
+        count: i64,
+    },
     /// The account's settings are these.
     AccountSettings {
         /// The account.
@@ -200,7 +207,7 @@ pub enum Expect {
     ProposalOf {
         /// Its id.
         uid: Uuid,
-        /// Who made it theirs; empty where nobody is known.
+        /// The id of who made it theirs; empty where nobody is known.
         person: String,
     },
 }
@@ -231,8 +238,36 @@ pub enum Change {
         role: String,
         /// Who it belongs to.
         name: String,
+        /// Whom it stands for.
+        person: Option<Uuid>,
         /// The hash of its secret.
         hash: String,
+        /// When.
+        at: i64,
+    },
+    /// Somebody is enrolled.
+    Person {
+        /// The gateway's id of them.
+        id: Uuid,
+        /// Their account.
+        account: String,
+        /// Their name, as people are told apart by it.
+        folded: String,
+        /// Their name.
+        name: String,
+        /// Whether they count from the start.
+        founding: bool,
+        /// When.
+        at: i64,
+    },
+    /// Somebody says that a person is who they are said to be.
+    ConfirmPerson {
+        /// Their account.
+        account: String,
+        /// Whom.
+        person: Uuid,
+        /// Who.
+        by: Uuid,
         /// When.
         at: i64,
     },
@@ -478,7 +513,7 @@ pub enum Change {
         uid: Uuid,
         /// Their credential.
         credential: String,
-        /// Who they are.
+        /// Who they are, by their id.
         person: String,
     },
     /// A proposal is published, withdrawn, rejected, superseded or expired.

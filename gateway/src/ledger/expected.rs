@@ -124,6 +124,7 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         | Expect::PromptVersion { .. }
         | Expect::KeyUsable { .. }
         | Expect::AccountFree { .. }
+        | Expect::People { .. }
         | Expect::AccountSettings { .. }
         | Expect::Law { .. }
         | Expect::Version { .. }
@@ -172,6 +173,8 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::AccountSettings { .. }
         | Change::Credential { .. }
         | Change::RevokeCredential { .. }
+        | Change::Person { .. }
+        | Change::ConfirmPerson { .. }
         | Change::Key { .. }
         | Change::RetireKey { .. }
         | Change::Prompt { .. }

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::sql::{Dialect, Pool, ask};
 use super::{
-    AccountRow, CallRow, CredentialRow, GrantRow, History, KeyRow, Ledger, LedgerError, ParticipantRow,
-    PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
+    AccountRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, Ledger, LedgerError,
+    ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
 };
 
 impl Ledger {
@@ -42,7 +42,7 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_optional,
-            "SELECT username, account, role, name, hash FROM credential WHERE username = ? AND revoked_at IS NULL",
+            "SELECT username, account, role, name, person, hash FROM credential WHERE username = ? AND revoked_at IS NULL",
             sought(username)
         )?)
     }
@@ -430,14 +430,25 @@ impl Ledger {
             "SELECT id FROM recording WHERE id IN (SELECT json_array_elements_text(CAST(? AS json))) AND deleted_at IS NULL"), ids)?)
     }
 
-    /// The credential's holder, by name.
-    pub async fn holder(&self, username: &str) -> Result<Option<String>, LedgerError> {
+    /// Everybody who was enrolled in an account, in this order.
+    pub async fn people(&self, account: &str) -> Result<Vec<PersonRow>, LedgerError> {
         Ok(ask!(
             &self.pool,
-            query_scalar,
-            fetch_optional,
-            "SELECT name FROM credential WHERE username = ?",
-            sought(username)
+            query_as,
+            fetch_all,
+            "SELECT id, account, folded, name, founding, enrolled_at FROM person WHERE account = ? ORDER BY enrolled_at, id",
+            account
+        )?)
+    }
+
+    /// Who of an account was confirmed by whom.
+    pub async fn confirmed(&self, account: &str) -> Result<Vec<ConfirmedRow>, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            "SELECT account, person, confirmer, confirmed_at FROM person_confirmed WHERE account = ? ORDER BY confirmed_at, person, confirmer",
+            account
         )?)
     }
 }

@@ -26,8 +26,40 @@ pub struct CredentialRow {
     pub role: String,
     /// Who it belongs to.
     pub name: String,
+    /// Whom it stands for.
+    pub person: Option<String>,
     /// The hash of its secret.
     pub hash: String,
+}
+
+/// Somebody who was enrolled.
+#[derive(Debug, Clone, FromRow)]
+pub struct PersonRow {
+    /// The gateway's id of them.
+    pub id: String,
+    /// Their account.
+    pub account: String,
+    /// Their name, as people are told apart by it.
+    pub folded: String,
+    /// Their name.
+    pub name: String,
+    /// Whether they count from the start.
+    pub founding: bool,
+    /// When they were enrolled.
+    pub enrolled_at: i64,
+}
+
+/// That somebody was confirmed.
+#[derive(Debug, Clone, FromRow)]
+pub struct ConfirmedRow {
+    /// Their account.
+    pub account: String,
+    /// Whom.
+    pub person: String,
+    /// Who.
+    pub confirmer: String,
+    /// When.
+    pub confirmed_at: i64,
 }
 
 /// A public key.
@@ -263,7 +295,7 @@ pub struct ProposalRow {
     pub state: String,
     /// The credential of whoever proposed it.
     pub credential: String,
-    /// Who that is; empty where nobody is known.
+    /// Who that is, by their id; empty where nobody is known.
     pub person: String,
     /// Why, what changes, and the impact report, as JSON.
     pub document: String,

@@ -46,6 +46,9 @@ pub(super) fn question(expect: &Expect) -> Statement {
                 .bind(id),
         Expect::AccountFree { id } => Statement::new("NOT EXISTS (SELECT 1 FROM account WHERE id = ?)")
                 .bind(id),
+        Expect::People { account, count } => Statement::new("(SELECT count(*) FROM person WHERE account = ?) = ?")
+                .bind(account)
+                .bind(*count),
         Expect::AccountSettings { id, settings } => Statement::new("EXISTS (SELECT 1 FROM account WHERE id = ? AND settings = ?)")
                 .bind(id)
                 .bind(settings),
@@ -105,14 +108,32 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(recorder)
         .bind(settings)
         .bind(*at),
-        Change::Credential { username, account, role, name, hash, at } => Statement::new(
-            "INSERT INTO credential (username, account, role, name, hash, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        Change::Credential { username, account, role, name, person, hash, at } => Statement::new(
+            "INSERT INTO credential (username, account, role, name, person, hash, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(username)
         .bind(account)
         .bind(role)
         .bind(name)
+        .bind(&person.map(|person| person.to_string()))
         .bind(hash)
+        .bind(*at),
+        Change::Person { id, account, folded, name, founding, at } => Statement::new(
+            "INSERT INTO person (id, account, folded, name, founding, enrolled_at) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(id)
+        .bind(account)
+        .bind(folded)
+        .bind(name)
+        .bind(*founding)
+        .bind(*at),
+        Change::ConfirmPerson { account, person, by, at } => Statement::new(
+            "INSERT INTO person_confirmed (account, person, confirmer, confirmed_at) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (person, confirmer) DO NOTHING",
+        )
+        .bind(account)
+        .bind(person)
+        .bind(by)
         .bind(*at),
         Change::RevokeCredential { username, at } => {
             Statement::new("UPDATE credential SET revoked_at = ? WHERE username = ? AND revoked_at IS NULL")

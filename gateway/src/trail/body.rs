@@ -201,6 +201,23 @@ pub enum Body {
         credential: String,
         /// Its role.
         role: String,
+        /// Whom it stands for; nobody, where it was given no name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<Uuid>,
+    },
+    /// Somebody was enrolled.
+    Person {
+        /// The gateway's id of them.
+        person: Uuid,
+        /// Whether they count from the start: see [`People`](super::people::People).
+        founding: bool,
+    },
+    /// Somebody said that a person is who they are said to be.
+    PersonConfirmed {
+        /// Whom.
+        person: Uuid,
+        /// Who.
+        by: Uuid,
     },
     /// A credential was revoked.
     CredentialRevoked {
@@ -362,6 +379,8 @@ impl Body {
             | Body::Account {}
             | Body::AccountLaw { .. }
             | Body::Credential { .. }
+            | Body::Person { .. }
+            | Body::PersonConfirmed { .. }
             | Body::CredentialRevoked { .. }
             | Body::Key { .. }
             | Body::KeyRetired { .. }
@@ -398,6 +417,8 @@ impl Body {
             Body::Account {} => "account.added",
             Body::AccountLaw { .. } => "account.law",
             Body::Credential { .. } => "credential.added",
+            Body::Person { .. } => "person.enrolled",
+            Body::PersonConfirmed { .. } => "person.confirmed",
             Body::CredentialRevoked { .. } => "credential.revoked",
             Body::Key { .. } => "key.added",
             Body::KeyRetired { .. } => "key.retired",
@@ -448,6 +469,8 @@ impl Body {
             | Body::Account {}
             | Body::AccountLaw { .. }
             | Body::Credential { .. }
+            | Body::Person { .. }
+            | Body::PersonConfirmed { .. }
             | Body::Key { .. }
             | Body::Table { .. }
             | Body::TableProposed { .. }
@@ -520,6 +543,8 @@ impl Body {
             | Body::Account {}
             | Body::AccountLaw { .. }
             | Body::Credential { .. }
+            | Body::Person { .. }
+            | Body::PersonConfirmed { .. }
             | Body::CredentialRevoked { .. }
             | Body::Key { .. }
             | Body::KeyRetired { .. }

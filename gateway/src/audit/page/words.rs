@@ -65,6 +65,8 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         | Body::LogDropped { .. }
         | Body::Account {}
         | Body::Credential { .. }
+        | Body::Person { .. }
+        | Body::PersonConfirmed { .. }
         | Body::CredentialRevoked { .. }
         | Body::Key { .. }
         | Body::KeyRetired { .. }

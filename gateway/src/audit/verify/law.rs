@@ -12,6 +12,7 @@ use policy::{Diff, Table};
 use uuid::Uuid;
 
 use super::super::{Failure, Version};
+use super::registry::Registry;
 use super::sequence::Sequence;
 use crate::trail::{Body, Leaf};
 
@@ -63,7 +64,7 @@ impl LawBook {
     /// # Errors
     ///
     /// [`Failure`] where it does not follow from those before it.
-    pub(super) fn take(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, index: u64, leaf: &Leaf, registry: &Registry) -> Result<(), Failure> {
         if let Body::Table { table, version, base, proposal, loosens, .. } = &leaf.body {
             self.follows(*version, base.as_deref())?;
             if let Some(base) = base {
@@ -74,7 +75,7 @@ impl LawBook {
                 return Err(Failure::tampered("it loosens the law, and nobody had proposed it"));
             }
             if let Some(uid) = proposal {
-                self.approved(leaf, *uid, table, base.as_deref())?;
+                self.approved(leaf, *uid, (table, base.as_deref()), registry)?;
             }
             self.versions.push(Version { version: *version, table: table.clone(), at: leaf.at, index });
         }
@@ -131,7 +132,13 @@ impl LawBook {
     }
 
     // INVARIANT: what loosens takes a second person.
-    fn approved(&self, leaf: &Leaf, uid: Uuid, table: &str, base: Option<&str>) -> Result<(), Failure> {
+    fn approved(
+        &self,
+        leaf: &Leaf,
+        uid: Uuid,
+        (table, base): (&str, Option<&str>),
+        registry: &Registry,
+    ) -> Result<(), Failure> {
         let Some(proposal) = self.proposals.get(&uid) else {
             return match self.goes_on {
                 true => Ok(()),
@@ -146,6 +153,11 @@ impl LawBook {
         }
         if proposal.credential == leaf.actor.credential || proposal.credential == "gateway" {
             return Err(Failure::tampered("it approves a proposal, and nobody else had made it"));
+        }
+        if registry.seconds(&proposal.credential, &leaf.actor.credential) == Some(false) {
+            return Err(Failure::tampered(
+                "it approves a proposal, and by what the log says of people nobody else who counts had made it",
+            ));
         }
         if leaf.at >= proposal.expires_at {
             return Err(Failure::tampered("it approves a proposal that had expired"));

@@ -13,12 +13,14 @@ use uuid::Uuid;
 use super::super::Failure;
 use super::roles;
 use super::told::{GrantTold, PromptTold, Told};
+use crate::trail::people::People;
 use crate::trail::{Body, Leaf};
 
 /// What is registered so far.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     credentials: HashMap<String, Credential>,
+    people: People,
     /// When each was retired.
     keys: HashMap<String, Option<Timestamp>>,
     prompts: HashMap<Uuid, PromptTrack>,
@@ -48,6 +50,7 @@ pub(super) struct Unchecked {
 #[derive(Debug)]
 struct Credential {
     role: String,
+    person: Option<Uuid>,
     revoked: Option<Timestamp>,
 }
 
@@ -193,8 +196,12 @@ impl Registry {
                 return Err(Failure::tampered("it registers a consent grant a second time"));
             }
         }
-        if let Body::Credential { credential, role } = &leaf.body {
-            let new = Credential { role: role.clone(), revoked: None };
+        self.enrols(leaf)?;
+        if let Body::Credential { credential, role, person } = &leaf.body {
+            if !self.lenient && person.is_some_and(|person| !self.people.knows(person)) {
+                return Err(Failure::tampered("it adds a credential of somebody who was never enrolled"));
+            }
+            let new = Credential { role: role.clone(), person: *person, revoked: None };
             if self.credentials.insert(credential.clone(), new).is_some() {
                 return Err(Failure::tampered("it adds a credential a second time"));
             }
@@ -219,6 +226,53 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    fn enrols(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+        if let Body::Person { person, founding } = &leaf.body {
+            if !self.lenient && *founding != self.people.founds() {
+                return Err(Failure::tampered(
+                    "it enrols somebody among the first two of the account, or not among them, and the log says otherwise",
+                ));
+            }
+            if !self.people.enrol(*person, *founding) {
+                return Err(Failure::tampered("it enrols somebody a second time"));
+            }
+        }
+        if let Body::PersonConfirmed { person, by } = &leaf.body {
+            let acts = self.credentials.get(&leaf.actor.credential).map(|known| known.person);
+            match acts {
+                Some(acts) if acts != Some(*by) => {
+                    return Err(Failure::tampered("it confirms somebody in the name of another person"));
+                }
+                Some(_) if person == by => return Err(Failure::tampered("somebody confirms themselves")),
+                Some(_) if !(self.lenient || self.people.knows(*person) && self.people.count(*by)) => {
+                    return Err(Failure::tampered(
+                        "somebody is confirmed who was never enrolled, or by somebody who does not count",
+                    ));
+                }
+                None if !self.lenient => {
+                    return Err(Failure::tampered(
+                        "somebody is confirmed by a credential that was never added",
+                    ));
+                }
+                Some(_) | None => self.people.confirm(*person, *by),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what one has proposed counts as approved by the other; none where that stands in an earlier
+    /// epoch.
+    pub(super) fn seconds(&self, proposer: &str, approver: &str) -> Option<bool> {
+        let person = |credential| self.credentials.get(credential);
+        let (Some(proposer), Some(approver)) = (person(proposer), person(approver)) else {
+            return (!self.lenient).then_some(false);
+        };
+        let (Some(proposer), Some(approver)) = (proposer.person, approver.person) else { return Some(false) };
+        // Who counts may be because of an earlier epoch; one person is one in every epoch.
+        let are_two = self.people.are_two(proposer, approver);
+        (are_two || !self.lenient || proposer == approver).then_some(are_two)
     }
 
     fn sealed_for(&mut self, key: &str) -> Result<(), Failure> {

@@ -43,6 +43,7 @@ fn makers(body: &Body) -> &'static [&'static str] {
         Body::LogDropped { .. }
         | Body::Account {}
         | Body::Credential { .. }
+        | Body::Person { .. }
         | Body::CredentialRevoked { .. }
         | Body::Key { .. }
         | Body::KeyRetired { .. } => &["operator"],
@@ -51,6 +52,7 @@ fn makers(body: &Body) -> &'static [&'static str] {
         Body::Erased { .. } => &["counsel", "admin", "operator"],
         Body::Fetched { .. } | Body::FetchRefused { .. } => &["recorder", "listener"],
         Body::Deleted { .. } => &["counsel", "admin", "operator", "gateway"],
+        Body::PersonConfirmed { .. } => &["auditor", "counsel", "admin"],
         Body::Held { .. } | Body::AccountLaw { .. } => &["counsel", "operator"],
         Body::Prompt { .. } => &["counsel", "admin", "operator"],
         Body::Grant { .. } | Body::GrantWithdrawn { .. } => &["counsel", "registrar", "admin", "operator"],

@@ -270,7 +270,7 @@ impl Sequence {
                 Ok(())
             }
             Body::Table { .. } | Body::TableProposed { .. } | Body::ProposalDecided { .. } => {
-                self.law.take(index, leaf)
+                self.law.take(index, leaf, &self.registry)
             }
             Body::LogOpened { .. } if index == 0 => Ok(()),
             Body::LogOpened { .. } => Err(Failure::tampered("a log begins in the midst of a log")),
@@ -292,6 +292,8 @@ impl Sequence {
             | Body::Prompt { .. }
             | Body::Grant { .. }
             | Body::Credential { .. }
+            | Body::Person { .. }
+            | Body::PersonConfirmed { .. }
             | Body::CredentialRevoked { .. }
             | Body::Key { .. }
             | Body::KeyRetired { .. }

@@ -183,6 +183,8 @@ impl Fold {
             | Body::Account {}
             | Body::AccountLaw { .. }
             | Body::Credential { .. }
+            | Body::Person { .. }
+            | Body::PersonConfirmed { .. }
             | Body::CredentialRevoked { .. }
             | Body::Key { .. }
             | Body::KeyRetired { .. }

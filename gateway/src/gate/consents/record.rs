@@ -106,6 +106,8 @@ impl Record {
             | Body::Account {}
             | Body::AccountLaw { .. }
             | Body::Credential { .. }
+            | Body::Person { .. }
+            | Body::PersonConfirmed { .. }
             | Body::CredentialRevoked { .. }
             | Body::Key { .. }
             | Body::KeyRetired { .. }

@@ -28,6 +28,8 @@ pub const TYPES: &[&str] = &[
     "participant.joined",
     "participant.left",
     "participant.located",
+    "person.confirmed",
+    "person.enrolled",
     "prompt.completed",
     "prompt.interrupted",
     "prompt.registered",

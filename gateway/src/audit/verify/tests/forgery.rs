@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 
 /// The log with one entry written otherwise; tree and signature are made anew.
-fn rewritten(log: &Log, index: usize, change: impl FnOnce(&mut Leaf)) -> Log {
+pub(super) fn rewritten(log: &Log, index: usize, change: impl FnOnce(&mut Leaf)) -> Log {
     let mut log = log.clone();
     let mut leaf: Leaf = serde_json::from_slice(&log.drafts[index].leaf).unwrap();
     change(&mut leaf);
@@ -685,9 +685,16 @@ mod the_law_desk {
 
     #[test]
     fn what_loosens_takes_two_people_and_follows_the_version_in_force() {
-        let grace = counsel();
-        let other = Actor { credential: "cg_6d3a90b1c5e7f284".into(), ..counsel() };
         let mut log = Log::new();
+        let [grace, other] = [1, 2].map(|number| {
+            let person = Uuid::from_u128(number);
+            log.entry(&Actor::command_line(), Body::Person { person, founding: true }, None);
+            let actor = Actor { credential: format!("cg_6d3a90b1c5e7f28{number}"), ..counsel() };
+            let (credential, role) = (actor.credential.clone(), actor.role.clone());
+            let body = Body::Credential { credential, role, person: Some(person) };
+            log.entry(&Actor::command_line(), body, None);
+            actor
+        });
         version(&mut log, &Actor::gateway(), 1, A, None, None);
         let proposal = propose(&mut log, &grace, B, A);
         let honest = log.clone();

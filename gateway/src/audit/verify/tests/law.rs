@@ -1,7 +1,9 @@
 //! The tables that decided, and what the log of the law says was in force.
 
 use jiff::SignedDuration;
+use uuid::Uuid;
 
+use super::forgery::rewritten;
 use super::*;
 use crate::trail::Origin;
 
@@ -119,7 +121,108 @@ fn who_acts_and_is_unknown_to_the_log_is_of_the_law_desk() {
         index,
         "neither in this log nor in",
     );
-    let body = Body::Credential { credential: stranger.credential, role: "auditor".into() };
+    let body = Body::Credential { credential: stranger.credential, role: "auditor".into(), person: None };
     system.entry(&Actor::command_line(), body, None);
     assert_found(&compared(&log, &system).unwrap_err(), Verdict::Tampered, index, "acts as `counsel`");
+}
+
+/// A log in which Ada and Eve are there from the start, Bob and Kim come later, and somebody
+/// proposes what somebody else approves. Answers where the approval is.
+fn two_people(confirmed: &[(usize, usize)], proposes: usize, approves: usize) -> (Log, u64) {
+    let mut log = Log::new();
+    let counsel =
+        |number: usize| Actor { credential: format!("cg_000000000000000{number}"), role: "counsel".into() };
+    let person = |number: usize| Uuid::from_u128(number as u128);
+    for number in 0..4 {
+        let body = Body::Person { person: person(number), founding: number < 2 };
+        log.entry(&Actor::command_line(), body, None);
+        let Actor { credential, role } = counsel(number);
+        let body = Body::Credential { credential, role, person: Some(person(number)) };
+        log.entry(&Actor::command_line(), body, None);
+    }
+    for (by, whom) in confirmed {
+        let body = Body::PersonConfirmed { person: person(*whom), by: person(*by) };
+        log.entry(&counsel(*by), body, None);
+    }
+    let table = |version, base: Option<&str>, digest: &str, proposal| Body::Table {
+        table: digest.into(),
+        version,
+        base: base.map(Into::into),
+        origin: Origin::Program,
+        proposal,
+        diff: String::new(),
+        loosens: proposal.is_some(),
+    };
+    let own = log.table.digest().to_owned();
+    log.entry(&Actor::gateway(), table(1, None, &own, None), None);
+    let proposal = Uuid::from_u128(99);
+    let proposed = Body::TableProposed {
+        proposal,
+        table: OTHER.into(),
+        base: own.clone(),
+        origin: Origin::Person,
+        diff: String::new(),
+        impact: String::new(),
+        expires_at: log.now + SignedDuration::from_hours(1),
+    };
+    log.entry(&counsel(proposes), proposed, None);
+    let index = log.entry(&counsel(approves), table(2, Some(&own), OTHER, Some(proposal)), None);
+    (log, index)
+}
+
+#[test]
+fn what_loosens_was_approved_by_a_second_person_who_counts() {
+    for (confirmed, proposes, approves) in
+        [(vec![], 0, 1), (vec![(1, 2)], 0, 2), (vec![(1, 2)], 2, 0), (vec![(0, 2), (1, 3)], 3, 2)]
+    {
+        verified(&two_people(&confirmed, proposes, approves).0.export()).unwrap();
+    }
+    for (confirmed, proposes, approves) in [
+        (vec![], 0, 2),
+        (vec![], 2, 0),
+        (vec![(0, 2)], 0, 2),
+        (vec![(0, 2)], 2, 0),
+        (vec![(0, 2), (2, 3)], 0, 3),
+        (vec![(0, 2), (0, 3)], 2, 3),
+    ] {
+        let (log, index) = two_people(&confirmed, proposes, approves);
+        assert_found(&found(&log), Verdict::Tampered, index, "nobody else who counts");
+    }
+    // One person with two credentials.
+    let (mut log, index) = two_people(&[], 0, 1);
+    for at in 0..log.drafts.len() {
+        log = rewritten(&log, at, |leaf| {
+            if let Body::Credential { credential, person, .. } = &mut leaf.body
+                && credential == "cg_0000000000000001"
+            {
+                *person = Some(Uuid::from_u128(0));
+            }
+        });
+    }
+    assert_found(&found(&log), Verdict::Tampered, index, "nobody else who counts");
+}
+
+#[test]
+fn nobody_is_confirmed_by_themselves_or_by_who_does_not_count_or_in_the_name_of_another() {
+    for (confirmed, words) in [
+        (vec![(2, 2)], "confirms themselves"),
+        (vec![(2, 3)], "does not count"),
+        (vec![(0, 7)], "never enrolled"),
+    ] {
+        let (log, index) = two_people(&confirmed, 0, 1);
+        assert_found(&found(&log), Verdict::Tampered, index - 3, words);
+    }
+    let (log, index) = two_people(&[(1, 2)], 0, 2);
+    let confirmed = usize::try_from(index).unwrap() - 3;
+    let other = rewritten(&log, confirmed, |leaf| leaf.actor.credential = "cg_0000000000000000".into());
+    assert_found(&found(&other), Verdict::Tampered, confirmed as u64, "in the name of another");
+    let third = log.drafts.iter().position(|draft| {
+        let leaf: Leaf = serde_json::from_slice(&draft.leaf).unwrap();
+        matches!(leaf.body, Body::Person { founding: false, .. })
+    });
+    let founded = rewritten(&log, third.unwrap(), |leaf| {
+        let Body::Person { founding, .. } = &mut leaf.body else { panic!() };
+        *founding = true;
+    });
+    assert_found(&found(&founded), Verdict::Tampered, third.unwrap() as u64, "the log says otherwise");
 }

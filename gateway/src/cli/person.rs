@@ -1,0 +1,129 @@
+//! People: who stands behind credentials, and who acts by one of them.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::asked::{must_exist, read_password};
+use super::{CliError, out};
+use crate::access::{Access, Denied, Principal};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gate::Gate;
+use crate::serve;
+use crate::trail::Actor;
+
+#[derive(Subcommand)]
+pub(super) enum Person {
+    /// Enrol somebody; `credential add --name` does it, too
+    Add {
+        /// Their account
+        account: String,
+        /// Their name
+        name: String,
+    },
+    /// Say that somebody who was enrolled later is who they are said to be: then they count as a second person
+    Confirm {
+        /// Their account
+        account: String,
+        /// Whom: their id, or their name
+        person: String,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// List everybody of an account, and who counts
+    List {
+        /// The account
+        account: String,
+    },
+}
+
+/// Somebody with a credential: a shell on the machine is nobody in particular.
+#[derive(Args)]
+pub(super) struct Who {
+    /// The credential that acts; for the table, a `counsel` credential of the account `system`
+    #[arg(long = "as", value_name = "USERNAME")]
+    username: String,
+    /// Its password; better in the environment than on the command line
+    #[arg(long, env = "CONSENT_GATEWAY_PASSWORD", hide_env_values = true, hide = true)]
+    password: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+    /// Why
+    #[arg(long, default_value = "")]
+    pub(super) reason: String,
+}
+
+pub(super) async fn run(config: Config, command: Person, json: bool) -> Result<(), CliError> {
+    let gate = serve::gate(&config, Clock::system()).await?;
+    let outcome = of_people(&gate, command, json).await;
+    gate.ledger.close().await;
+    outcome
+}
+
+async fn of_people(gate: &Gate, command: Person, json: bool) -> Result<(), CliError> {
+    match command {
+        Person::Add { account, name } => {
+            let (new, shown) = gate.add_person(&Actor::command_line(), &account, &name).await?;
+            let words = if new { "enrolled:" } else { "is there already:" };
+            out::say(json, &shown, || format!("{words} {}", line(&shown)));
+        }
+        Person::Confirm { account, person, who } => {
+            let acting = principal(gate, &who).await?;
+            if acting.account != account {
+                return Err(CliError::Wrong(format!(
+                    "`{}` is no credential of the account `{account}`; whoever confirms somebody belongs to the same account",
+                    acting.credential
+                )));
+            }
+            let shown = gate.confirm_person(&acting, &person, &who.reason).await?;
+            out::say(json, &shown, || format!("confirmed: {}", line(&shown)));
+        }
+        Person::List { account } => {
+            must_exist(gate, &account).await?;
+            let people = gate.people(&account).await?;
+            out::say(json, &json!(people), || people.iter().map(line).collect::<Vec<_>>().join("\n"));
+        }
+    }
+    Ok(())
+}
+
+fn line(person: &Value) -> String {
+    let word = |name: &str| person.get(name).and_then(Value::as_str).unwrap_or_default();
+    let by = person.get("confirmed_by").and_then(Value::as_array).into_iter().flatten();
+    let by: Vec<&str> = by.filter_map(|by| by.get("name").and_then(Value::as_str)).collect();
+    let counts = match (person.get("counts").and_then(Value::as_bool), by.is_empty()) {
+        (Some(true), true) => "counts from the start".to_owned(),
+        (Some(true), false) => format!("counts, confirmed by {}", by.join(", ")),
+        (Some(false) | None, _) => "counts for nothing until a colleague has confirmed them".to_owned(),
+    };
+    format!("{}  {}  {counts}", word("person"), word("name"))
+}
+
+/// Who acts: by a credential, as at the door.
+pub(super) async fn principal(gate: &Gate, who: &Who) -> Result<Principal, CliError> {
+    let password = match (&who.password, who.password_stdin) {
+        (_, true) => read_password()?,
+        (Some(password), false) => Zeroizing::new(password.clone()),
+        (None, false) => {
+            return Err(CliError::Wrong(
+                "no password: set CONSENT_GATEWAY_PASSWORD, or use `--password-stdin`".into(),
+            ));
+        }
+    };
+    let pair = Zeroizing::new(format!("{}:{}", who.username, password.as_str()));
+    let header = Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())));
+    let access = Access::new(gate.ledger.clone());
+    match access.check(Some(header.as_bytes()), IpAddr::V4(Ipv4Addr::LOCALHOST)).await {
+        Ok(principal) => Ok(principal),
+        Err(Denied::Unavailable(error)) => Err(crate::gate::Fault::from(error).into()),
+        Err(Denied::Wrong | Denied::Throttled(_) | Denied::Busy) => {
+            Err(CliError::Wrong("this credential and password do not go together".into()))
+        }
+    }
+}
