@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use consent_gateway::trail::{self, Body, Leaf, Saw};
 use jiff::{SignedDuration, Timestamp};
-use policy::{Call, Claim, Door, Table};
+use policy::{Call, Claim, Coverage, Door, Table};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -68,14 +68,29 @@ async fn accepted_were_covered(gateway: &Gateway) -> usize {
         let Some(uid) = leaf.call else { continue };
         let before = calls.entry(uid).or_default();
         assert_eq!(leaf.prev, before.last().map(|last| last.id), "an entry was decided on a stale view");
-        if let Body::Accepted { facts, spans, saw, .. } = &leaf.body {
+        if let Body::Accepted { spans, unplaced, codec_ms, shifted_ms, saw, .. } = &leaf.body {
             accepted += 1;
             let mut call = fold(&tables, before);
             call.know(&tables[&saw.table], leaf.at);
-            let parts = spans.iter().map(|(from, until)| (*from, ms_between(*from, *until))).collect();
+            let shift = SignedDuration::from_millis(i64::try_from(*shifted_ms).unwrap());
+            let parts = spans.iter().map(|(from, until)| (*from - shift, ms_between(*from, *until)));
+            let parts: Vec<_> = parts.collect();
+            let claim = match unplaced {
+                true => {
+                    Claim::Unplaced { duration_ms: parts.iter().map(|(_, ms)| ms).sum::<u64>() + codec_ms }
+                }
+                false => Claim::Placed(parts),
+            };
             // Whether it was silent where it had to be is not known any more.
-            let covered = call.coverage(&Claim::Placed(parts), Door::Asks, leaf.at, &|_, _| true);
-            assert!(covered.is_ok(), "accepted though not covered: {covered:?} {facts:?}");
+            let upload = policy::Upload {
+                codec_adds_ms: *codec_ms,
+                clock_behind_ms: *shifted_ms,
+                silent: &|_, _| true,
+                ..policy::Upload::new(claim, Door::Asks)
+            };
+            let covered = call.coverage(&upload, leaf.at);
+            let said = Coverage { spans: spans.clone(), codec_ms: *codec_ms, shifted_ms: *shifted_ms };
+            assert_eq!(covered, Ok(said), "accepted though not covered");
         }
         before.push(leaf);
         decided_again(&tables, before);

@@ -15,7 +15,8 @@ use jiff::civil::Date;
 use policy::diff::{Direction, Subject};
 use policy::{
     Call, Claim, Code, Diff, Door, Element, Elements, Evidence, Joined, Kind, Medium, Opened, Period, Place,
-    Purpose, Purposes, Requirement, Retention, Role, Says, Settings, Standing, Strictness, Table, Tone, What,
+    Purpose, Purposes, Requirement, Retention, Role, Says, Settings, Standing, Strictness, Table, Tone,
+    Upload, What,
 };
 use proptest::prelude::*;
 
@@ -136,7 +137,7 @@ proptest! {
             let (before, after) = (facts.call_by(&old), facts.call_by(&new));
             let covers = |call: &Call, t| {
                 let second = Claim::Placed(vec![(t, 1_000)]);
-                call.coverage(&second, Door::StartsByItself, facts.end(), &|_, _| false).is_ok()
+                call.coverage(&Upload::new(second, Door::StartsByItself), facts.end()).is_ok()
             };
             for t in facts.moments() {
                 let is_lawful = |call: &Call| call.standing(t) == Standing::Lawful;
@@ -299,8 +300,8 @@ impl Sort {
             medium: self.medium,
             kind: self.kind,
             started_at: self.started_at,
-            recorder_location: self.recorder,
-            operator_location: self.operator,
+            recorder_locations: self.recorder.into_iter().collect(),
+            operator_locations: self.operator.into_iter().collect(),
             purposes: Purposes::NONE,
             overlays: self.overlays.clone(),
             settings: Settings { public_safety: true, ..Settings::default() },

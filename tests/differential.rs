@@ -15,9 +15,9 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    Action, AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Elements, Event, Evidence,
-    Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Period, Place, Purpose, Purposes, Role,
-    Settings, Standing, Table, Tone, Uncovered, What,
+    Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Elements, Event,
+    Evidence, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Period, Place, Purpose,
+    Purposes, Role, Settings, Standing, Table, Tone, Uncovered, Upload, What, Why,
 };
 use proptest::prelude::*;
 
@@ -107,7 +107,7 @@ proptest! {
         for (from, seconds) in stretches {
             let from = facts.received + SignedDuration::from_secs(from - 5);
             let claim = Claim::Placed(vec![(from, seconds.unsigned_abs() * 1_000)]);
-            let crates = match call.coverage(&claim, Door::StartsByItself, now, &|_, _| false) {
+            let crates = match call.coverage(&Upload::new(claim.clone(), Door::StartsByItself), now) {
                 Ok(_) => true,
                 Err(Uncovered::Withdrawn(_)) => return Ok(()),
                 Err(other) => {
@@ -127,15 +127,8 @@ proptest! {
         let (call, naive) = (facts.call(), facts.naive());
         let windows = naive.windows(now.as_millisecond());
         for t in facts.moments() {
-            let claim = Claim::Placed(vec![(t, 1_000)]);
-            let crates = match call.coverage(&claim, Door::Asks, now, &|_, _| false) {
-                Ok(_) | Err(Uncovered::UsedUp { .. }) => true,
-                Err(Uncovered::Withdrawn(_)) => return Ok(()),
-                Err(other) => {
-                    prop_assert!(matches!(other, Uncovered::Spans(_)), "{:?}", other);
-                    false
-                }
-            };
+            let found = call.at(now).uncovered(&[(t, 1_000)], Door::Asks, now, &|_, _| false);
+            let crates = found.iter().all(|span| span.why == Why::Taken);
             prop_assert_eq!(crates, naive.covers(&windows, t.as_millisecond(), now.as_millisecond()), "at {}", t);
         }
     }
@@ -260,10 +253,11 @@ fn dated(what: What, received: Timestamp) -> What {
             grant: joined.grant.map(|grant| dated_grant(grant, received)),
             ..joined
         }),
-        What::Located { participant, places, since } => What::Located {
+        What::Located { participant, places, since, alike } => What::Located {
             participant,
             places,
             since: since.map(|ago| received - ago.duration_since(EPOCH)),
+            alike,
         },
         other => other,
     }
@@ -329,8 +323,8 @@ fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
                     medium,
                     kind,
                     started_at: received - SignedDuration::from_secs(earlier),
-                    recorder_location: recorder,
-                    operator_location: operator,
+                    recorder_locations: recorder.into_iter().collect(),
+                    operator_locations: operator.into_iter().collect(),
                     purposes,
                     overlays,
                     settings,
@@ -371,6 +365,7 @@ pub(crate) fn joined() -> impl Strategy<Value = Joined> {
             grant,
             refused_grant: None,
             joined_at: joined_at.map(|ago| EPOCH + SignedDuration::from_secs(ago)),
+            alike: Alike::default(),
         })
 }
 
@@ -488,21 +483,20 @@ fn what() -> impl Strategy<Value = What> {
             participant,
             places,
             since: since.map(|ago| EPOCH + SignedDuration::from_secs(ago)),
+            alike: Alike::default(),
         }),
     1 => (0u32..4).prop_map(|participant| What::Answered { participant, by: AnsweredBy::Machine }),
     1 => (0u32..4).prop_map(|participant| What::Answered { participant, by: AnsweredBy::Human }),
     2 => one().prop_map(|participants| What::Left { participants }),
     10 => control().prop_map(What::Control),
-    1 => proptest::sample::select(
-        &[
+    1 => proptest::sample::select(vec![
             What::RecordingStarted,
             What::RecordingPaused,
             What::RecordingResumed,
             What::RecordingStopped,
-            What::Accepted { duration_ms: 1_000 },
+            What::Accepted { spans: Vec::new() },
             What::Ended,
-        ][..]
-    )]
+        ])]
 }
 
 fn control() -> impl Strategy<Value = Control> {

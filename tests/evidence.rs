@@ -94,7 +94,8 @@ async fn a_proof_pack_of_a_recording_is_checked_without_the_gateway_and_whatever
     gateway.control("two", "start").await.expect(200);
     gateway.advance_ms(3_000);
     let one = gateway.upload("two", "one", Some(from), &wav(1_000)).await.expect(201);
-    let other = gateway.upload("two", "other", Some(from), &wav(1_000)).await.expect(201);
+    let later = from + jiff::SignedDuration::from_secs(1);
+    let other = gateway.upload("two", "other", Some(later), &wav(1_000)).await.expect(201);
     let (one, other) = (one["id"].as_str().unwrap(), other["id"].as_str().unwrap());
     let path = format!("/v1/recordings/{other}/media?purpose=quality");
     assert_eq!(gateway.listener.get(&path).await.status, 200);

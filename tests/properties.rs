@@ -9,9 +9,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    Action, AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Elements, Event, Evidence,
-    Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Place, Purpose, Purposes, Requirement,
-    Role, Settings, Standing, Uncovered, What, Why,
+    Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Elements, Event,
+    Evidence, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Place, Purpose, Purposes,
+    Requirement, Role, Settings, Standing, Uncovered, Upload, What, Why,
 };
 use proptest::prelude::*;
 
@@ -33,7 +33,7 @@ proptest! {
     ) {
         // Two exceptions are meant: the first place that is known, and better knowledge of the same one.
         let facts = facts.without_places_in(place.code.country());
-        let (more, at) = facts.with(when, What::Located { participant, places: vec![place], since: None });
+        let (more, at) = facts.with(when, What::Located { participant, places: vec![place], since: None, alike: Alike::default() });
         let moments: Vec<Timestamp> =
             facts.moments().into_iter().filter(|t| *t < at || facts.known_at(*t).is_located(participant)).collect();
         prop_assert_eq!(looser(&more.call(), &facts.call(), &moments), None);
@@ -43,7 +43,7 @@ proptest! {
     fn a_place_found_late_never_loosens_what_was_before(
         facts in calls(), participant in 0u32..4, place in place(), when in any::<prop::sample::Index>(),
     ) {
-        let located = What::Located { participant, places: vec![place], since: None };
+        let located = What::Located { participant, places: vec![place], since: None, alike: Alike::default() };
         let (more, at) = facts.with(when, located);
         let before: Vec<Timestamp> = facts.moments().into_iter().filter(|t| *t < at).collect();
         prop_assert_eq!(looser(&more.call(), &facts.call(), &before), None);
@@ -53,8 +53,8 @@ proptest! {
     #[test]
     fn another_rule_never_loosens(facts in calls(), code in code()) {
         let (mut more, mut less) = (facts.clone(), facts);
-        more.opened.operator_location = Some(code);
-        less.opened.operator_location = None;
+        more.opened.operator_locations = vec![code];
+        less.opened.operator_locations = Vec::new();
         let moments = less.moments();
         prop_assert_eq!(looser(&more.call(), &less.call(), &moments), None);
         prop_assert_eq!(opened_up(more, less, &moments), None);
@@ -236,28 +236,67 @@ proptest! {
     }
 
     #[test]
-    fn accepted_speech_never_exceeds_the_windows(
-        facts in calls(), uploads in proptest::collection::vec((0i64..60, 1u64..30_000), 0..40),
+    fn no_moment_is_held_by_more_recordings_than_there_are_recorders(
+        facts in calls(),
+        uploads in proptest::collection::vec(
+            (proptest::option::of(-1_000i64..60_000), 1u64..30_000, 0u64..300, 0u64..2_000), 0..40,
+        ),
     ) {
         let now = facts.end();
         let mut facts = facts;
         facts.opened.settings.on_withdrawal = OnWithdrawal::Keep;
-        facts.events.retain(|event| !matches!(event.what, What::Accepted { .. }));
         let mut call = facts.call();
-        let room: i64 = call.at(now).windows().iter().map(|window| {
-            let until = window.until.map_or(now, |(until, _)| until);
-            until.as_millisecond() - window.from.as_millisecond() + 2_000
-        }).sum();
-        let mut accepted = 0i64;
-        for (from, ms) in uploads {
-            let claim = Claim::Placed(vec![(facts.received + SignedDuration::from_secs(from), ms)]);
-            if let Ok(coverage) = call.coverage(&claim, Door::Asks, now, &|_, _| false) {
-                prop_assert_eq!(coverage.duration_ms, ms);
-                accepted += i64::try_from(ms).unwrap();
-                call.apply(&Event { received_at: now, at: None, what: What::Accepted { duration_ms: ms } });
-            }
+        let mut held: Vec<(Timestamp, Timestamp)> = Vec::new();
+        for (from, ms, codec_adds_ms, clock_behind_ms) in uploads {
+            let claim = match from {
+                Some(from) => Claim::Placed(vec![(facts.received + SignedDuration::from_millis(from), ms)]),
+                None => Claim::Unplaced { duration_ms: ms },
+            };
+            let upload = Upload { codec_adds_ms, clock_behind_ms, ..Upload::new(claim, Door::Asks) };
+            let Ok(coverage) = call.coverage(&upload, now) else { continue };
+            let length: i64 = coverage.spans.iter().map(|(from, until)| millis_between(*from, *until)).sum();
+            let codec = i64::try_from(coverage.codec_ms).unwrap();
+            // What was placed uses up all of itself, its codec's end included.
+            let used = length + if from.is_none() { codec } else { 0 };
+            prop_assert_eq!(used, i64::try_from(ms).unwrap());
+            prop_assert!(coverage.codec_ms <= codec_adds_ms && codec < i64::try_from(ms).unwrap());
+            held.extend(&coverage.spans);
+            call.apply(&Event { received_at: now, at: None, what: What::Accepted { spans: coverage.spans } });
         }
-        prop_assert!(accepted <= room * i64::from(facts.opened.settings.recorders), "{} of {}", accepted, room);
+        let edges: Vec<Timestamp> = held.iter().map(|(from, _)| *from).collect();
+        for t in edges {
+            let holding = held.iter().filter(|(from, until)| *from <= t && t < *until).count();
+            prop_assert!(holding <= usize::from(facts.opened.settings.recorders), "{} at {}", holding, t);
+        }
+        // Beyond the union of the windows: two seconds once, and what a codec adds.
+        let windows: Vec<(Timestamp, Timestamp)> = call.at(now).windows().iter()
+            .map(|window| (window.from, window.until.map_or(now, |(until, _)| until)))
+            .collect();
+        for (_, until) in &held {
+            let near = windows.iter().any(|(from, end)| from <= until && millis_between(*end, *until) <= 2_300);
+            prop_assert!(near, "{} lies in no window", until);
+        }
+    }
+
+    #[test]
+    fn somebody_with_the_same_number_never_makes_anything_lawful(
+        facts in calls(), alike in proptest::collection::vec(proptest::collection::vec(0u32..4, 0..3), 8),
+        objects_since in proptest::option::weighted(0.3, -60i64..10),
+    ) {
+        let mut more = facts.clone();
+        let objects_since = objects_since.map(|ago| facts.received + SignedDuration::from_secs(ago));
+        let opened = more.opened.participants.iter_mut().map(|joined| (joined.participant, &mut joined.alike));
+        let later = more.events.iter_mut().filter_map(|event| match &mut event.what {
+            What::Joined(joined) => Some((joined.participant, &mut joined.alike)),
+            What::Located { participant, alike, .. } => Some((*participant, alike)),
+            _ => None,
+        });
+        for ((participant, same), mut others) in opened.chain(later).zip(alike) {
+            others.retain(|other| *other != participant);
+            *same = Alike { participants: others, objects_since };
+        }
+        let moments = facts.moments();
+        prop_assert_eq!(opened_up(more, facts, &moments), None);
     }
 
     #[test]
@@ -267,12 +306,12 @@ proptest! {
         let (call, now) = (facts.call(), facts.end());
         let from = facts.received + SignedDuration::from_secs(from);
         let claim = Claim::Placed(vec![(from, seconds.unsigned_abs() * 1_000)]);
-        if call.coverage(&claim, Door::Asks, now, &|_, _| false).is_ok() {
+        if call.coverage(&Upload::new(claim.clone(), Door::Asks), now).is_ok() {
             for second in 0..seconds {
                 prop_assert!(covers(&call, Door::Asks, from + SignedDuration::from_secs(second), now), "second {}", second);
             }
         }
-        if call.coverage(&claim, Door::StartsByItself, now, &|_, _| false).is_ok() {
+        if call.coverage(&Upload::new(claim, Door::StartsByItself), now).is_ok() {
             for second in 0..seconds {
                 let t = from + SignedDuration::from_secs(second);
                 let in_slack = call.ended_at().is_some_and(|end| end <= t && t < end + SignedDuration::from_secs(2));
@@ -295,6 +334,137 @@ proptest! {
 }
 
 // ---- single stories that random calls rarely tell ----
+
+fn same_number(participant: u32, others: &[u32]) -> What {
+    let alike = Alike { participants: others.to_vec(), objects_since: None };
+    let places = vec![Place::new("US-CA".parse().unwrap(), Evidence::Declared)];
+    What::Joined(Joined { places, identified: true, alike, ..Joined::new(participant, Role::Customer) })
+}
+
+#[test]
+fn an_objection_bars_whoever_has_the_number_and_each_lifts_it_alone() {
+    let mut log = Log::consenting("US-CA");
+    log.at(10, same_number(1, &[0]));
+    log.at(20, What::PromptCompleted { participants: vec![0, 1], prompt: prompt("a"), played_ms: 4_000 });
+    log.at(21, What::ConsentDeclined { participants: vec![0] });
+    // Who said it leaves; who has the number stays, and comes again under a third id.
+    log.at(22, What::Left { participants: vec![0] });
+    log.at(23, same_number(2, &[0, 1]));
+    assert_eq!(log.call().standing(second(24)), Standing::Unlawful(Why::Declined(1)));
+    for who in [1, 2] {
+        log.at(
+            30 + i64::from(who) * 10,
+            What::PromptCompleted { participants: vec![1, 2], prompt: prompt("b"), played_ms: 4_000 },
+        );
+        let here = log.call().standing(second(35 + i64::from(who) * 10));
+        assert_eq!(here, Standing::Unlawful(Why::Declined(who)), "a prompt alone lifts nothing");
+        log.at(
+            36 + i64::from(who) * 10,
+            What::ConsentGiven { participants: vec![who], method: Method::Dtmf },
+        );
+    }
+    assert_eq!(log.call().standing(second(60)), Standing::Lawful);
+    // Named again, nobody is barred by what they have lifted.
+    log.at(61, same_number(1, &[0]));
+    assert_eq!(log.call().standing(second(62)), Standing::Lawful);
+}
+
+#[test]
+fn an_objection_on_an_earlier_call_bars_whoever_brings_it_along() {
+    let mut log = Log::of(&["US-CA"]);
+    log.opened.participants[0].alike.objects_since = Some(second(-100));
+    log.at(10, played("a"));
+    assert_eq!(log.call().standing(second(11)), Standing::Unlawful(Why::Declined(0)));
+    log.at(12, yes());
+    assert_eq!(log.call().standing(second(13)), Standing::Lawful);
+}
+
+#[test]
+fn slack_ends_where_the_next_window_begins() {
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Control(Control::Start));
+    log.at(10, What::Control(Control::Stop));
+    log.at(11, What::Control(Control::Start));
+    log.at(11, What::Control(Control::Pause(Behavior::Skip)));
+    assert!(covered(&log.call(), Door::Asks, 5, 11, 60));
+    assert!(!covered(&log.call(), Door::Asks, 5, 12, 60), "paused at 11, whatever was stopped at 10");
+}
+
+#[test]
+fn a_file_is_moved_to_the_window_only_where_a_clock_explains_it() {
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Control(Control::Start));
+    log.at(20, What::Control(Control::Stop));
+    let upload = |early_ms: i64, clock_behind_ms| Upload {
+        clock_behind_ms,
+        ..Upload::new(
+            Claim::Placed(vec![(second(5) - SignedDuration::from_millis(early_ms), 4_000)]),
+            Door::Asks,
+        )
+    };
+    let shifted = |log: &Log, early_ms, behind_ms| {
+        log.call().coverage(&upload(early_ms, behind_ms), second(60)).ok().map(|coverage| coverage.shifted_ms)
+    };
+    for (early_ms, behind_ms, found) in [
+        (0, 0, Some(0)),
+        (250, 0, Some(250)),
+        (251, 0, None),
+        (900, 0, None),
+        (900, 650, Some(900)),
+        (900, 649, None),
+        // A whole second before, which is more than what is cut off by writing whole seconds.
+        (1_000, 0, None),
+    ] {
+        assert_eq!(shifted(&log, early_ms, behind_ms), found, "{early_ms} ms early, {behind_ms} ms behind");
+    }
+    let spans = log.call().coverage(&upload(250, 0), second(60)).unwrap().spans;
+    assert_eq!(spans, [(second(5), second(9))]);
+    // Not where somebody had just objected, or recording was only resumed.
+    let mut log = Log::consenting("US-CA");
+    log.at(1, What::ConsentDeclined { participants: vec![0] });
+    log.at(6, played("b"));
+    log.at(7, yes());
+    log.at(8, What::Control(Control::Start));
+    let early =
+        Upload::new(Claim::Placed(vec![(second(8) - SignedDuration::from_millis(100), 1_000)]), Door::Asks);
+    assert!(log.call().coverage(&early, second(60)).is_err());
+    let mut log = Log::consenting("US-CA");
+    log.at(1, What::Control(Control::Start));
+    log.at(2, What::Control(Control::Pause(Behavior::Skip)));
+    log.at(8, What::Control(Control::Resume));
+    assert!(log.call().coverage(&early, second(60)).is_err());
+}
+
+#[test]
+fn what_a_codec_adds_may_lie_behind_a_pause_and_never_behind_an_objection() {
+    let at_the_end = |end: What, adds_ms: u64| {
+        let mut log = Log::consenting("US-CA");
+        log.at(5, What::Control(Control::Start));
+        log.at(10, end);
+        let claim = Claim::Placed(vec![(second(5), 5_100)]);
+        let upload = Upload { codec_adds_ms: adds_ms, ..Upload::new(claim, Door::Asks) };
+        log.call().coverage(&upload, second(60)).ok().map(|coverage| coverage.codec_ms)
+    };
+    let pause = || What::Control(Control::Pause(Behavior::Skip));
+    assert_eq!(at_the_end(pause(), 100), Some(100));
+    assert_eq!(at_the_end(pause(), 99), None);
+    assert_eq!(at_the_end(What::ConsentDeclined { participants: vec![0] }, 100), None);
+    assert_eq!(at_the_end(What::ConsentWithdrawn { participants: vec![0] }, 100), None);
+}
+
+#[test]
+fn every_uncovered_stretch_is_told_whole_with_its_place_in_the_file() {
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Control(Control::Start));
+    log.at(10, What::Control(Control::Pause(Behavior::Skip)));
+    log.at(14, What::Control(Control::Resume));
+    let claim = Claim::Placed(vec![(second(2), 6_000), (second(9), 7_000)]);
+    let found = log.call().coverage(&Upload::new(claim, Door::Asks), second(60));
+    let Err(Uncovered::Spans(spans)) = found else { panic!("{found:?}") };
+    let told: Vec<_> = spans.iter().map(|span| (span.from, span.offset_ms, span.duration_ms())).collect();
+    // Nobody had agreed for two seconds, and nothing was granted for one more.
+    assert_eq!(told, [(second(2), 0, 2_000), (second(4), 2_000, 1_000), (second(10), 7_000, 4_000)]);
+}
 
 #[test]
 fn audio_that_ran_on_after_the_call_ended_is_not_covered() {
@@ -468,7 +638,7 @@ fn declining_after_withdrawing_does_not_unsay_the_withdrawal() {
     log.at(20, What::ConsentWithdrawn { participants: vec![0] });
     log.at(21, What::ConsentDeclined { participants: vec![0] });
     let upload = Claim::Placed(vec![(second(5), 10_000)]);
-    let answer = log.call().coverage(&upload, Door::Asks, second(30), &|_, _| false);
+    let answer = log.call().coverage(&Upload::new(upload, Door::Asks), second(30));
     assert_eq!(answer.unwrap_err(), Uncovered::Withdrawn(0));
 }
 
@@ -477,10 +647,10 @@ fn silence_makes_no_room_for_speech() {
     let mut log = Log::consenting("US-CA");
     log.at(5, What::Control(Control::Start));
     log.at(15, What::Control(Control::Pause(Behavior::Silence)));
-    let upload = Claim::Placed(vec![(second(5), 10_000)]);
-    assert!(log.call().coverage(&upload, Door::Asks, second(100), &|_, _| false).is_ok());
-    log.at(100, What::Accepted { duration_ms: 10_000 });
-    assert!(log.call().coverage(&upload, Door::Asks, second(100), &|_, _| false).is_err());
+    let upload = Upload::new(Claim::Placed(vec![(second(5), 10_000)]), Door::Asks);
+    assert!(log.call().coverage(&upload, second(100)).is_ok());
+    log.at(100, What::Accepted { spans: vec![(second(5), second(15))] });
+    assert!(log.call().coverage(&upload, second(100)).is_err());
 }
 
 #[test]
@@ -593,8 +763,8 @@ impl Log {
             medium: Medium::Telephone,
             kind: Kind::Conversation,
             started_at: EPOCH,
-            recorder_location: None,
-            operator_location: None,
+            recorder_locations: Vec::new(),
+            operator_locations: Vec::new(),
             purposes: policy::Purposes::NONE,
             overlays: Vec::new(),
             settings: Settings::default(),
@@ -666,9 +836,13 @@ fn yes() -> What {
     What::ConsentGiven { participants: vec![0], method: Method::Dtmf }
 }
 
+fn millis_between(from: Timestamp, until: Timestamp) -> i64 {
+    until.as_millisecond() - from.as_millisecond()
+}
+
 fn covered(call: &Call, door: Door, from: i64, until: i64, now: i64) -> bool {
     let ms = u64::try_from(until - from).unwrap() * 1_000;
-    call.coverage(&Claim::Placed(vec![(second(from), ms)]), door, second(now), &|_, _| false).is_ok()
+    call.coverage(&Upload::new(Claim::Placed(vec![(second(from), ms)]), door), second(now)).is_ok()
 }
 
 // ---- what is asked of random calls ----
@@ -695,10 +869,8 @@ fn opened_up(more: Facts, less: Facts, moments: &[Timestamp]) -> Option<Timestam
 
 /// Whether the second from `t` on is covered; what the call has room for is not asked here.
 fn covers(call: &Call, door: Door, t: Timestamp, now: Timestamp) -> bool {
-    match call.coverage(&Claim::Placed(vec![(t, 1_000)]), door, now, &|_, _| false) {
-        Ok(_) | Err(Uncovered::UsedUp { .. }) => true,
-        Err(_) => false,
-    }
+    let found = call.at(now).uncovered(&[(t, 1_000)], door, now, &|_, _| false);
+    found.iter().all(|span| span.why == Why::Taken)
 }
 
 fn first_lawful(facts: &Facts) -> Option<Timestamp> {

@@ -61,6 +61,7 @@ pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
 pub use store::{Admission, Placement, Stored};
 pub use turns::Turns;
+pub use vigil::Watch;
 pub use vigil::{Left, Mark};
 
 use crate::access::Principal;
@@ -71,7 +72,7 @@ use crate::notary::Notary;
 use crate::seal::RecipientKey;
 use crate::secrets::Secrets;
 use crate::trail::note::VerifierKey;
-use crate::trail::{self, Actor, Body, Leaf, Saw};
+use crate::trail::{self, Actor, Body, Clocks, Leaf, Saw};
 use crate::vault::Vault;
 
 /// What every verb needs.
@@ -154,6 +155,14 @@ pub(crate) struct Loaded {
     pub(crate) table: Arc<Table>,
     /// The moment at which a verb on this call is decided: never before the call's last entry.
     pub(crate) now: Timestamp,
+    /// What its events have shown of their senders' clocks.
+    pub(crate) clocks: Clocks,
+    /// The pseudonyms of its participants' numbers.
+    pub(crate) subjects: Vec<(u32, String)>,
+    /// Who had objected on an earlier call of its id, by the pseudonyms of their numbers.
+    pub(crate) objectors: Vec<(String, Timestamp)>,
+    /// How many entries it has.
+    pub(crate) entries: usize,
 }
 
 /// What is kept of the request that opened a call, beside the facts.
@@ -186,29 +195,50 @@ impl Gate {
             .map(|leaf| serde_json::from_slice(leaf))
             .collect::<Result<Vec<Leaf>, _>>()
             .map_err(|_| Fault::damaged("an entry cannot be read"))?;
-        let mut call = self.fold(&leaves).await?;
+        let tables = self.tables(&leaves).await?;
+        // A long call takes its time to fold: nobody else waits for it.
+        let (leaves, call) = blocking(leaves.len() > FOLDED_AT_ONCE, move || {
+            let call = fold(&tables, &leaves);
+            (leaves, call)
+        })
+        .await?;
+        let mut call = call?;
         let table = self.laws.in_force();
         let now = self.clock.now().max(call.last());
         call.know(&table, now);
+        let mut clocks = Clocks::default();
+        let mut objectors = Vec::new();
+        let mut subjects = Vec::new();
+        for leaf in &leaves {
+            clocks.see(leaf);
+            if let Body::Opened { objectors: told, .. } = &leaf.body {
+                objectors.clone_from(told);
+            }
+            subjects.extend_from_slice(leaf.body.subjects());
+        }
         // A gap of the log is no entry of the call's own.
         let own = leaves.iter().rev().find(|leaf| leaf.call == Some(uid));
         let head = own.map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
         let context =
             serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
-        Ok(Loaded { uid, row, context, names, call, head, table, now })
+        let entries = leaves.len();
+        Ok(Loaded { uid, row, context, names, call, head, table, now, clocks, subjects, objectors, entries })
     }
 
     /// Folds a call by the tables that decided it.
     pub(crate) async fn fold(&self, leaves: &[Leaf]) -> Result<Call, Fault> {
+        fold(&self.tables(leaves).await?, leaves)
+    }
+
+    /// The tables by which these entries were decided.
+    async fn tables(&self, leaves: &[Leaf]) -> Result<Vec<Arc<Table>>, Fault> {
         let mut tables: Vec<Arc<Table>> = Vec::new();
         for saw in leaves.iter().filter_map(|leaf| leaf.body.saw()) {
             if tables.iter().all(|known| known.digest() != saw.table) {
                 tables.push(self.table(&saw.table).await?);
             }
         }
-        let by_digest = |digest: &str| tables.iter().find(|table| table.digest() == digest).cloned();
-        trail::fold(&by_digest, leaves)
-            .map_err(|error| Fault::damaged("a call cannot be folded").because(error))
+        Ok(tables)
     }
 
     /// Appends; a conflict means that somebody else was faster, and everything is looked at anew: the
@@ -319,6 +349,24 @@ impl Gate {
         };
         Ok(trail::subject::pseudonym(&key, log, number))
     }
+}
+
+fn fold(tables: &[Arc<Table>], leaves: &[Leaf]) -> Result<Call, Fault> {
+    let by_digest = |digest: &str| tables.iter().find(|table| table.digest() == digest).cloned();
+    trail::fold(&by_digest, leaves).map_err(|error| Fault::damaged("a call cannot be folded").because(error))
+}
+
+/// Computes something; where it is much, on a thread on which nobody waits.
+pub(crate) async fn blocking<T: Send + 'static>(
+    is_much: bool,
+    compute: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    if !is_much {
+        return Ok(compute());
+    }
+    tokio::task::spawn_blocking(compute)
+        .await
+        .map_err(|error| Fault::damaged("a computation was cut short").because(error))
 }
 
 /// Every place that a declaration, a number and an address point at.
@@ -444,6 +492,9 @@ impl AccountSettings {
 const AHEAD_MS: i64 = 5_000;
 /// How far back something may be reported, in milliseconds.
 const PAST_MS: i64 = 24 * 3_600_000;
+
+/// How many entries are folded where the request is answered.
+const FOLDED_AT_ONCE: usize = 64;
 
 /// How often a verb looks again when others were faster.
 pub(crate) const ATTEMPTS: usize = 64;

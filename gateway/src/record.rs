@@ -94,6 +94,19 @@ pub async fn stage(
     }
 }
 
+/// Reads a body of which nothing will be kept, only to measure it.
+///
+/// # Errors
+///
+/// Where the body breaks off, or its audio cannot be measured.
+pub async fn measure(body: &mut Paced) -> Result<Measured, StageError> {
+    let mut meter = Meter::new();
+    while let Some(chunk) = body.next_chunk().await? {
+        meter.push(&chunk)?;
+    }
+    Ok(meter.finish()?)
+}
+
 /// Reads a body that was uploaded before, only to compare it.
 ///
 /// # Errors

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use policy::Table;
 use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::access::Access;
@@ -20,7 +21,7 @@ use crate::body::Pace;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LedgerUrl, LogPeriod};
 use crate::export::jws::{JwsError, Signer};
-use crate::gate::{Exports, Fault, Gate, Laws, Left, Mark, UploadLimits};
+use crate::gate::{Exports, Fault, Gate, Laws, Left, Mark, UploadLimits, Watch};
 use crate::ledger::{Chain, Ledger, LedgerError};
 use crate::listen::{self, Limits, tls};
 use crate::locate::{LocateError, Locator};
@@ -262,6 +263,34 @@ async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop
     }
 }
 
+/// Logs what could not be logged when it came, renews the mark of this gateway in the ledger, and looks for
+/// those of gateways that are lost.
+async fn keep_watch(door: Arc<Door>, id: Uuid, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(LOG_AGAIN_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut renewed, mut watch) = (None, Watch::default());
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let gate = &door.gate;
+        gate.log_what_is_missing().await;
+        if renewed.is_some_and(|renewed: Instant| renewed.elapsed() < RENEW_EVERY) {
+            continue;
+        }
+        renewed = Some(Instant::now());
+        let looked = async {
+            gate.renew_mark(id).await?;
+            gate.find_lost(|other, well_at| other != id && watch.is_lost(other, well_at, Instant::now()))
+                .await
+        };
+        if let Err(fault) = looked.await {
+            tracing::error!(code = fault.code, "the mark of this gateway in the ledger could not be renewed");
+        }
+    }
+}
+
 /// A gateway that listens.
 pub struct Running {
     /// Where.
@@ -326,10 +355,12 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     gate.notary = Some(notary);
     let unusable = |source| ServeError::Data { path: config.data.clone(), source };
     if let Some(left) = Left::find_in(&config.data).map_err(unusable)? {
-        gate.gap(left.well, left.cause).await?;
+        gate.gap(left.well, left.cause, &left.ids(), Vec::new()).await?;
         // At this point every log says so; a crash before it says so again.
         left.forget().map_err(unusable)?;
     }
+    // Those of gateways elsewhere; whoever stands still only from now on is watched while this one serves.
+    gate.find_lost(|_, well_at| gate.is_old(well_at)).await?;
     first_law(&gate, config).await?;
     // What a restart or another program brings is under the same rule as everything else.
     let (origin, offered) = match table_text(config) {
@@ -343,6 +374,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let address = listener.local_addr().map_err(unbound)?;
     // From here on nothing fails, and nobody has been served yet.
     let mark = Mark::set_in(&config.data, gate.clock.now()).map_err(unusable)?;
+    let id = mark.id();
     tracing::info!(%address, tls = tls.is_some(), table = gate.laws.in_force().digest(), "listening");
     let drain = Duration::from_secs(config.drain_seconds);
     let door = Arc::new(Door {
@@ -362,6 +394,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let law = tokio::spawn(law);
     let anchoring = anchors.map(|anchors| tokio::spawn(anchors.run(Arc::clone(&door), shutdown.clone())));
     let trail = tokio::spawn(keep_trail(Arc::clone(&door), config.log_period, mark, shutdown.clone()));
+    let watch = tokio::spawn(keep_watch(Arc::clone(&door), id, shutdown.clone()));
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
         serving.await;
@@ -369,6 +402,9 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
             tracing::error!("the law was no longer looked at");
         }
         let mark = trail.await;
+        if watch.await.is_err() {
+            tracing::error!("the watch over the marks of gateways died");
+        }
         if let Some(anchoring) = anchoring
             && anchoring.await.is_err()
         {
@@ -386,6 +422,12 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         match mark {
             // What could not be logged is known to nobody any more: the next start says so.
             Ok(mark) if settled.gate.barred.is_settled() => {
+                if let Err(fault) = settled.gate.remove_mark(id).await {
+                    tracing::error!(
+                        code = fault.code,
+                        "the mark of this gateway in the ledger could not be removed"
+                    );
+                }
                 if let Err(error) = mark.clear() {
                     tracing::error!(%error, "the mark of a running gateway could not be removed");
                 }
@@ -496,6 +538,12 @@ const WAITING: u32 = 1024;
 
 /// How often heads of logs are signed.
 const SIGN_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is tried to log what could not be logged when it came.
+const LOG_AGAIN_EVERY: Duration = Duration::from_millis(200);
+
+/// How often a gateway says in the ledger that it is well.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 /// How often it is looked which version of the table is in force.
 const LAW_EVERY: Duration = Duration::from_millis(500);

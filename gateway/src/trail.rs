@@ -10,6 +10,7 @@
 
 mod body;
 mod canonical;
+mod clocks;
 mod name;
 pub mod note;
 pub mod people;
@@ -27,12 +28,13 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use std::sync::Arc;
 
-use policy::{Call, Event, Table, What};
+use policy::{Alike, Call, Event, Table, What};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use body::{Body, GapCause, LogCause, Origin, Previous};
+pub use clocks::Clocks;
 pub use name::LogName;
 pub use saw::{Saw, SawParticipant, reason, recorder_word};
 
@@ -220,11 +222,35 @@ impl Leaf {
     #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     pub fn fact(&self) -> Option<Event> {
         match &self.body {
-            Body::Event { facts, .. } | Body::Accepted { facts, .. } => Some(facts.clone()),
+            Body::Event { facts, .. } => Some(facts.clone()),
+            Body::Accepted { spans, .. } => {
+                let what = What::Accepted { spans: spans.clone() };
+                Some(Event { received_at: self.at, at: None, what })
+            }
             Body::Gap { from, .. } => Some(Event { received_at: self.at, at: Some(*from), what: What::Gap }),
             _ => None,
         }
     }
+}
+
+/// Who is the same person as a participant with this pseudonym, as far as their number says it: of those
+/// on the call, and of those who had objected on an earlier call of its id. The first time that a
+/// participant has this number; afterwards it is known.
+#[must_use]
+pub fn alike(
+    subjects: &[(u32, String)],
+    objectors: &[(String, Timestamp)],
+    participant: u32,
+    pseudonym: &str,
+) -> Alike {
+    let same = || subjects.iter().filter(|(_, other)| other == pseudonym).map(|(p, _)| *p);
+    if same().any(|other| other == participant) {
+        return Alike::default();
+    }
+    let mut participants: Vec<u32> = same().collect();
+    participants.dedup();
+    let since = objectors.iter().filter(|(other, _)| other == pseudonym).map(|(_, since)| *since).min();
+    Alike { participants, objects_since: since }
 }
 
 /// Lower-case hexadecimal.
@@ -266,6 +292,10 @@ fn with_millis<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S:
 
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Why no entry could be made.

@@ -320,6 +320,13 @@ CREATE TABLE jurisdiction_table (
     first_used_at BIGINT NOT NULL
 );
 
+-- Every gateway that serves: when all that had come to it was logged. One that is no longer renewed has left
+-- something in doubt.
+CREATE TABLE mark (
+    id      TEXT COLLATE "C" PRIMARY KEY,
+    well_at BIGINT NOT NULL
+);
+
 -- Written again and again to prove that the trail can be written: with room for an entry.
 CREATE TABLE probe (
     one    BIGINT PRIMARY KEY CHECK (one = 1),

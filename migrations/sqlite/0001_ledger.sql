@@ -301,6 +301,13 @@ CREATE TABLE jurisdiction_table (
     first_used_at INTEGER NOT NULL
 ) STRICT;
 
+-- Every gateway that serves: when all that had come to it was logged. One that is no longer renewed has left
+-- something in doubt.
+CREATE TABLE mark (
+    id      TEXT PRIMARY KEY,
+    well_at INTEGER NOT NULL
+) STRICT;
+
 -- Written again and again to prove that the trail can be written: with room for an entry.
 CREATE TABLE probe (
     one    INTEGER PRIMARY KEY CHECK (one = 1),

@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::fact::{AnsweredBy, Behavior, Control, Event, Joined, Kind, Opened, Settings, What};
+use crate::fact::{Alike, AnsweredBy, Behavior, Control, Event, Joined, Kind, Opened, Settings, What};
 use crate::place::Code;
 use crate::rule::{Requirement, Strictness};
 use crate::table::Table;
@@ -41,7 +41,8 @@ pub struct Call {
     /// The platform has said, or been told by its own request, that it is not recording.
     pub(crate) settled: bool,
     ended_at: Option<Timestamp>,
-    accepted_ms: u64,
+    /// What the accepted recordings hold, one stretch after another.
+    pub(crate) accepted: Vec<(Timestamp, Timestamp)>,
     last: Timestamp,
     expires_at: Option<Timestamp>,
 }
@@ -69,6 +70,8 @@ pub struct Window {
     pub from: Timestamp,
     /// When it was closed, and by what; none while it is open.
     pub until: Option<(Timestamp, Edge)>,
+    /// Whether `resume` opened it, and not `start`.
+    pub resumed: bool,
 }
 
 impl Window {
@@ -140,6 +143,8 @@ pub enum Why {
     Withdrawn(u32),
     /// Something may be missing of what was reported, and this participant was not named again since.
     InDoubt(u32),
+    /// Something that restricts has come, and could not be logged yet.
+    Unlogged,
     /// One consent is needed, and nobody present has given it.
     NobodyConsents,
     /// Everybody's consent is needed, and this participant's is missing.
@@ -155,6 +160,8 @@ pub enum Why {
     Paused,
     /// It lies in the future.
     NotYet,
+    /// As many recordings of this moment were accepted as the account has recorders.
+    Taken,
 }
 
 impl Call {
@@ -172,7 +179,7 @@ impl Call {
             recorder: Recorder::Idle,
             settled: true,
             ended_at: None,
-            accepted_ms: 0,
+            accepted: Vec::new(),
             last: received_at,
             expires_at: None,
         };
@@ -227,10 +234,10 @@ impl Call {
                 self.each(participants, |person| person.consent_given(*method, event.at, loose));
             }
             What::ConsentDeclined { participants } => {
-                self.each(participants, |person| person.object(Objection::Declined, tight));
+                self.each(&self.alike(participants), |person| person.object(Objection::Declined, tight));
             }
             What::ConsentWithdrawn { participants } => {
-                self.each(participants, |person| person.object(Objection::Withdrawn, tight));
+                self.each(&self.alike(participants), |person| person.object(Objection::Withdrawn, tight));
             }
             What::AnnouncementRecorded { participants } => {
                 self.each(participants, |person| person.announced(loose));
@@ -250,11 +257,12 @@ impl Call {
                 let from = joined.joined_at.map_or(now, |at| at.min(now));
                 self.join(joined.clone(), from, now);
             }
-            What::Located { participant, places, since } => {
+            What::Located { participant, places, since, alike } => {
                 let since = since.map(|since| since.min(now));
                 let law = &self.law;
                 let found = self.people.iter_mut().filter(|person| person.id == *participant);
                 found.for_each(|person| person.located(law, places, since, now, loose));
+                self.link(*participant, alike);
             }
             What::Answered { participant, by } => {
                 self.each(&[*participant], |person| match by {
@@ -284,9 +292,7 @@ impl Call {
                 self.recorder = Recorder::Stopped;
                 self.settled = true;
             }
-            What::Accepted { duration_ms } => {
-                self.accepted_ms = self.accepted_ms.saturating_add(*duration_ms);
-            }
+            What::Accepted { spans } => self.accepted.extend(spans),
             What::Ended => {
                 self.close(tight, Edge::Ended);
                 self.ended_at = Some(self.ended_at.map_or(tight, |ended| ended.min(tight)));
@@ -357,10 +363,10 @@ impl Call {
         self.open_window().is_some()
     }
 
-    /// How much of what was granted the accepted recordings use up, in milliseconds.
+    /// How much audio the accepted recordings hold, in milliseconds.
     #[must_use]
     pub fn accepted_ms(&self) -> u64 {
-        self.accepted_ms
+        self.accepted.iter().map(|(from, until)| length_ms(*from, *until)).fold(0, u64::saturating_add)
     }
 
     /// The account's settings, as they were when the call was opened.
@@ -423,12 +429,23 @@ impl Call {
 
     /// The moments between `from` and `until` at which anything could change, as stretches.
     pub(crate) fn stretches(&self, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+        self.stretches_cut(from, until, &[])
+    }
+
+    /// The same, cut at these moments as well.
+    pub(crate) fn stretches_cut(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        cuts: &[Timestamp],
+    ) -> Vec<(Timestamp, Timestamp)> {
         let mut moments: Vec<Timestamp> = Vec::new();
         let mut note = |at: Timestamp| {
             if from < at && at < until {
                 moments.push(at);
             }
         };
+        cuts.iter().copied().for_each(&mut note);
         self.people.iter().for_each(|person| person.moments(&mut note));
         for tone in self.tones.iter().chain(&self.silences) {
             note(tone.from);
@@ -546,7 +563,7 @@ impl Call {
             Control::Start | Control::Resume => {
                 self.end_silence(now);
                 if self.open_window().is_none() {
-                    self.windows.push(Window { from: now, until: None });
+                    self.windows.push(Window { from: now, until: None, resumed: control == Control::Resume });
                 }
                 self.recorder = Recorder::Running;
                 self.settled = false;
@@ -650,10 +667,53 @@ impl Call {
 
     fn join(&mut self, joined: Joined, from: Timestamp, now: Timestamp) {
         let arrival = Arrival { from, loose: self.loosens_from(Some(from), now), now };
-        match self.people.iter_mut().find(|person| person.id == joined.participant) {
+        let (participant, alike) = (joined.participant, joined.alike.clone());
+        match self.people.iter_mut().find(|person| person.id == participant) {
             Some(person) => person.join_again(&self.law, joined, arrival),
             None => self.people.push(Person::new(&self.law, joined, arrival)),
         }
+        self.link(participant, &alike);
+    }
+
+    /// Participants with one number are one person, as far as objections go: an open one bars all of
+    /// them, and each has to lift it for itself.
+    fn link(&mut self, participant: u32, alike: &Alike) {
+        if let Some(since) = alike.objects_since {
+            self.each(&[participant], |person| person.brings_objection(since));
+        }
+        for other in &alike.participants {
+            let one = self.person(participant).map(|person| person.same_as);
+            let two = self.person(*other).map(|person| person.same_as);
+            let (Some(one), Some(two)) = (one, two) else { continue };
+            if one == two {
+                continue;
+            }
+            for (these, those) in [(one, two), (two, one)] {
+                let open: Vec<_> = self.same_person(those).filter_map(Person::open_objection).collect();
+                let all = self.people.iter_mut().filter(|person| person.same_as == these);
+                for person in all.filter(|person| person.open_objection().is_none()) {
+                    open.iter().for_each(|objection| person.shares(*objection));
+                }
+            }
+            let united = self.people.iter_mut().filter(|person| [one, two].contains(&person.same_as));
+            united.for_each(|person| person.same_as = one.min(two));
+        }
+    }
+
+    fn same_person(&self, same_as: u32) -> impl Iterator<Item = &Person> {
+        self.people.iter().filter(move |person| person.same_as == same_as)
+    }
+
+    /// These participants, and everybody with the number of one of them.
+    fn alike(&self, participants: &[u32]) -> Vec<u32> {
+        let named = self.people.iter().filter(|person| participants.contains(&person.id));
+        let all = named.flat_map(|person| self.same_person(person.same_as)).map(|person| person.id);
+        all.collect()
+    }
+
+    /// Who objects now, and since when: whether or not they are still on the call.
+    pub fn objectors(&self) -> impl Iterator<Item = (u32, Timestamp)> {
+        self.people.iter().filter_map(|person| Some((person.id, person.open_objection()?.from)))
     }
 
     fn each(&mut self, participants: &[u32], mut change: impl FnMut(&mut Person)) {
@@ -663,6 +723,10 @@ impl Call {
 
 pub(crate) fn after(at: Timestamp, span: SignedDuration) -> Timestamp {
     at.checked_add(span).unwrap_or(Timestamp::MAX)
+}
+
+pub(crate) fn length_ms(from: Timestamp, until: Timestamp) -> u64 {
+    u64::try_from(until.duration_since(from).as_millis()).unwrap_or(0)
 }
 
 pub(crate) fn before(at: Timestamp, span: SignedDuration) -> Timestamp {

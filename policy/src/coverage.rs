@@ -1,14 +1,18 @@
-//! Which seconds of a finished recording are covered.
+//! Which moments of a finished recording are covered.
 //!
 //! Audio is covered where recording was lawful and, at doors through which the platform starts
 //! recording, granted. Nothing here loosens: what cannot be placed in time has to be covered
 //! wherever it may lie.
+//!
+//! INVARIANT: coverage is accounted per moment, never as a total. At each moment, no more recordings
+//! are accepted than the account has recorders; what was granted twice is not there twice.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::call::{Call, Edge, SLACK, Span, Standing, Why, Window, after};
+use crate::call::{Call, Edge, Person, SLACK, Standing, Why, Window, after, before, length_ms};
 use crate::fact::OnWithdrawal;
 
 /// When a recording says it was made. Its length is always the measured one.
@@ -32,15 +36,58 @@ pub enum Door {
     StartsByItself,
 }
 
-/// Audio that is covered throughout.
+/// A finished recording, as its sender describes it and as it was measured.
+#[derive(Clone)]
+pub struct Upload<'a> {
+    /// When it says it was made.
+    pub claim: Claim,
+    /// Through which door it comes.
+    pub door: Door,
+    /// How much its codec may have added to the audio (encoder delay, padding, pre-skip), in
+    /// milliseconds: so much of the file's end may lie outside, once.
+    pub codec_adds_ms: u64,
+    /// By how much the sender's clock is behind ours, as far as its events on this call have shown, in
+    /// milliseconds.
+    pub clock_behind_ms: u64,
+    /// Whether the file was measured to be silent from one of its milliseconds to another. It is asked
+    /// only of stretches in which the platform paused by writing silence.
+    pub silent: &'a (dyn Fn(u64, u64) -> bool + Sync),
+}
+
+impl Upload<'_> {
+    /// An upload of which nothing further is known: no codec adds to it, no clock is off, and nothing
+    /// of it is silent.
+    #[must_use]
+    pub fn new(claim: Claim, door: Door) -> Upload<'static> {
+        Upload { claim, door, codec_adds_ms: 0, clock_behind_ms: 0, silent: &|_, _| false }
+    }
+}
+
+impl fmt::Debug for Upload<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Upload { claim, door, codec_adds_ms, clock_behind_ms, silent: _ } = self;
+        formatter
+            .debug_struct("Upload")
+            .field("claim", claim)
+            .field("door", door)
+            .field("codec_adds_ms", codec_adds_ms)
+            .field("clock_behind_ms", clock_behind_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Audio that is covered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
-    /// Its length in milliseconds.
-    pub duration_ms: u64,
-    /// How much of that lies in windows, and so uses them up. Measured silence uses up nothing.
-    pub granted_ms: u64,
-    /// Where it lies in time; where it was not placed, the window that it lies in.
+    /// The moments that it uses up: those it holds, or, where it was not placed in time, the first ones
+    /// of the only window that no other recording holds.
     pub spans: Vec<(Timestamp, Timestamp)>,
+    /// How much of its end lies outside of what was granted and counts as added by the codec, in
+    /// milliseconds.
+    pub codec_ms: u64,
+    /// By how much it was moved to a window's start, since its sender's clock is coarse or behind, in
+    /// milliseconds.
+    pub shifted_ms: u64,
 }
 
 /// Why audio is not covered.
@@ -60,9 +107,9 @@ pub enum Uncovered {
         /// How much the window holds.
         window_ms: u64,
     },
-    /// The call's windows, times the account's recorders, are used up.
+    /// It is not placed in time, and other recordings hold too much of the only window.
     UsedUp {
-        /// What is left, in milliseconds.
+        /// What is left of it, in milliseconds.
         left_ms: u64,
     },
     /// Somebody withdrew, and the account deletes what was recorded before.
@@ -76,81 +123,60 @@ pub struct UncoveredSpan {
     pub from: Timestamp,
     /// The first moment after it.
     pub until: Timestamp,
+    /// Where it begins in the file, in milliseconds.
+    pub offset_ms: u64,
     /// What is in the way.
     pub why: Why,
+}
+
+impl UncoveredSpan {
+    /// How long it lasts, in milliseconds.
+    #[must_use]
+    pub fn duration_ms(&self) -> u64 {
+        length_ms(self.from, self.until)
+    }
 }
 
 impl Call {
     /// Whether a finished recording is covered, as far as is known at `now`.
     ///
-    /// `silent(from_ms, to_ms)` tells whether that stretch of the file was measured to be silent;
-    /// it is asked only of stretches in which the platform paused by writing silence.
-    ///
     /// # Errors
     ///
     /// [`Uncovered`], with every stretch that is not and why.
-    pub fn coverage(
-        &self,
-        claim: &Claim,
-        door: Door,
-        now: Timestamp,
-        silent: &dyn Fn(u64, u64) -> bool,
-    ) -> Result<Coverage, Uncovered> {
+    pub fn coverage(&self, upload: &Upload<'_>, now: Timestamp) -> Result<Coverage, Uncovered> {
         let call = self.at(now);
         if call.settings.on_withdrawal == OnWithdrawal::Delete
-            && let Some(participant) = call.withdrawn_after(claim)
+            && let Some(participant) = call.withdrawn_after(&upload.claim)
         {
             return Err(Uncovered::Withdrawn(participant));
         }
-        let (parts, duration_ms) = match claim {
-            Claim::Placed(parts) => {
-                let total = parts.iter().fold(0u64, |sum, (_, ms)| sum.saturating_add(*ms));
-                (parts.clone(), total)
-            }
-            Claim::Unplaced { duration_ms } => {
-                let (from, ms) = call.only_window(*duration_ms, now)?;
-                (alloc::vec![(from, ms)], *duration_ms)
-            }
+        let parts = match &upload.claim {
+            Claim::Placed(parts) => parts,
+            Claim::Unplaced { duration_ms } => return call.unplaced(*duration_ms, upload, now),
         };
-        let uncovered = call.uncovered(&parts, door, now, silent);
+        let shifted_ms = call.early_ms(parts, upload);
+        let parts: Vec<(Timestamp, u64)> =
+            parts.iter().map(|(from, ms)| (plus(*from, shifted_ms), *ms)).collect();
+        let mut uncovered = call.uncovered(&parts, upload.door, now, upload.silent);
+        let codec_ms = added_by_codec(&mut uncovered, &parts, upload.codec_adds_ms);
         if !uncovered.is_empty() {
             return Err(Uncovered::Spans(uncovered));
         }
-        let granted_ms = duration_ms.saturating_sub(call.silent_ms(&parts, now));
-        if door == Door::Asks {
-            let left_ms = call.budget_ms(now).saturating_sub(call.accepted_ms());
-            if granted_ms > left_ms {
-                return Err(Uncovered::UsedUp { left_ms });
-            }
-        }
         let spans = parts.iter().map(|(from, ms)| (*from, plus(*from, *ms))).collect();
-        Ok(Coverage { duration_ms, granted_ms, spans })
+        Ok(Coverage { spans, codec_ms, shifted_ms })
     }
 
     /// Whether the law lets the audio of this stretch be kept, as far as is known at `now`. `window`
     /// is the one in which it was recorded, whether or not this law would have granted it.
     #[must_use]
     pub fn law_covers(&self, from: Timestamp, until: Timestamp, window: Window, now: Timestamp) -> bool {
-        let lawful = |at| self.in_the_way(at, Door::Asks, Some(window), now).is_none();
+        let lawful = |at| self.in_the_way(at, Some(window), now).is_none();
         self.audio_stretches(from, until, now).into_iter().all(|(start, _)| lawful(start))
     }
 
-    /// The only window, as a stretch that has to be covered wherever the audio lies in it.
-    fn only_window(&self, duration_ms: u64, now: Timestamp) -> Result<(Timestamp, u64), Uncovered> {
-        let held = |window: &&Window| window.until.is_none_or(|(until, _)| window.from < until);
-        let windows: Vec<Window> = self.windows().iter().filter(held).copied().collect();
-        let [window] = windows.as_slice() else {
-            return Err(Uncovered::Unplaced { windows: windows.len() });
-        };
-        let window_ms = length_ms(window.from, window.until.map_or(now, |(until, _)| until));
-        let allowed = window_ms.saturating_add(slack_ms(*window));
-        if duration_ms > allowed {
-            return Err(Uncovered::TooLong { duration_ms, window_ms });
-        }
-        Ok((window.from, window_ms.max(duration_ms)))
-    }
-
-    fn uncovered(
+    /// Every stretch of these parts of a file that is not covered at `now`, as they are placed.
+    #[must_use]
+    pub fn uncovered(
         &self,
         parts: &[(Timestamp, u64)],
         door: Door,
@@ -158,34 +184,103 @@ impl Call {
         silent: &dyn Fn(u64, u64) -> bool,
     ) -> Vec<UncoveredSpan> {
         let mut found: Vec<UncoveredSpan> = Vec::new();
-        let mut offset_ms = 0u64;
+        let mut part_ms = 0u64;
         for (from, ms) in parts {
             for (start, end) in self.audio_stretches(*from, plus(*from, *ms), now) {
-                let at_ms = offset_ms.saturating_add(length_ms(*from, start));
-                let to_ms = offset_ms.saturating_add(length_ms(*from, end));
+                let offset_ms = part_ms.saturating_add(length_ms(*from, start));
+                let to_ms = part_ms.saturating_add(length_ms(*from, end));
                 // Where the platform starts by itself, a stretch of the file is the window.
-                let part = Window { from: *from, until: Some((plus(*from, *ms), Edge::Pause)) };
                 let window = match door {
                     Door::Asks => self.window_with_slack(start),
-                    Door::StartsByItself => Some(part),
+                    Door::StartsByItself => Some(Window {
+                        from: *from,
+                        until: Some((plus(*from, *ms), Edge::Pause)),
+                        resumed: false,
+                    }),
                 };
                 let paused = door == Door::Asks && window.is_none() && self.is_silenced(start);
                 let why = if paused {
-                    (!silent(at_ms, to_ms)).then_some(Why::Paused).or((start >= now).then_some(Why::NotYet))
+                    (!silent(offset_ms, to_ms))
+                        .then_some(Why::Paused)
+                        .or((start >= now).then_some(Why::NotYet))
                 } else {
-                    self.in_the_way(start, door, window, now)
+                    self.in_the_way(start, window, now)
                 };
-                let Some(why) = why else {
+                let Some(why) = why.or_else(|| self.is_taken(start).then_some(Why::Taken)) else {
                     continue;
                 };
                 match found.last_mut() {
-                    Some(last) if last.why == why && last.until == start => last.until = end,
-                    _ => found.push(UncoveredSpan { from: start, until: end, why }),
+                    Some(last)
+                        if last.why == why
+                            && last.until == start
+                            && last.offset_ms.saturating_add(last.duration_ms()) == offset_ms =>
+                    {
+                        last.until = end;
+                    }
+                    _ => found.push(UncoveredSpan { from: start, until: end, offset_ms, why }),
                 }
             }
-            offset_ms = offset_ms.saturating_add(*ms);
+            part_ms = part_ms.saturating_add(*ms);
         }
         found
+    }
+
+    /// Audio that does not say when it was made: it has to be covered wherever it lies in the only
+    /// window, and uses up the window's first moments that no other recording holds.
+    fn unplaced(&self, duration_ms: u64, upload: &Upload<'_>, now: Timestamp) -> Result<Coverage, Uncovered> {
+        let held = |window: &&Window| window.until.is_none_or(|(until, _)| window.from < until);
+        let windows: Vec<Window> = self.windows().iter().filter(held).copied().collect();
+        let [window] = windows.as_slice() else {
+            return Err(Uncovered::Unplaced { windows: windows.len() });
+        };
+        let window_ms = length_ms(window.from, window.until.map_or(now, |(until, _)| until));
+        let most_ms = window.until.map_or(window_ms, |_| length_ms(window.from, window.last_covered()));
+        let codec_ms = duration_ms.saturating_sub(most_ms);
+        if codec_ms > upload.codec_adds_ms {
+            return Err(Uncovered::TooLong { duration_ms, window_ms });
+        }
+        let audio_ms = duration_ms.saturating_sub(codec_ms);
+        let anywhere = [(window.from, window_ms.max(audio_ms))];
+        let mut uncovered = self.uncovered(&anywhere, upload.door, now, upload.silent);
+        uncovered.retain(|span| span.why != Why::Taken);
+        if !uncovered.is_empty() {
+            return Err(Uncovered::Spans(uncovered));
+        }
+        let until = plus(window.from, window_ms.max(audio_ms));
+        let (mut spans, mut left_ms) = (Vec::new(), audio_ms);
+        for (start, end) in self.audio_stretches(window.from, until, now) {
+            if left_ms > 0 && !self.is_taken(start) {
+                let ms = length_ms(start, end).min(left_ms);
+                spans.push((start, plus(start, ms)));
+                left_ms = left_ms.saturating_sub(ms);
+            }
+        }
+        if left_ms > 0 || spans.is_empty() {
+            return Err(Uncovered::UsedUp { left_ms: audio_ms.saturating_sub(left_ms) });
+        }
+        Ok(Coverage { spans, codec_ms, shifted_ms: 0 })
+    }
+
+    /// By how much an upload begins before a window only because its sender's clock is coarse or
+    /// behind, in milliseconds: then the whole file is moved. Only where recording began, and nobody
+    /// had objected or recorded just before.
+    fn early_ms(&self, parts: &[(Timestamp, u64)], upload: &Upload<'_>) -> u64 {
+        let Some((claimed, _)) = parts.first().filter(|_| upload.door == Door::Asks) else { return 0 };
+        if self.window_with_slack(*claimed).is_some() || self.is_silenced(*claimed) {
+            return 0;
+        }
+        let Some(window) = self.windows().iter().find(|window| *claimed < window.from) else { return 0 };
+        let early_ms = length_ms(*claimed, window.from);
+        let by_clock_ms = upload.clock_behind_ms.saturating_add(CLOCK_TOLERANCE_MS);
+        let cut_to_seconds = claimed.subsec_nanosecond() == 0 && early_ms < 1_000;
+        let quiet_from = before(window.from, QUIET_BEFORE);
+        let recorded = |other: &Window| {
+            other.from < window.from && other.until.is_none_or(|(until, _)| quiet_from <= until)
+        };
+        let objected = |person: &Person| person.objects_between(quiet_from, window.from);
+        let explained = cut_to_seconds || early_ms <= by_clock_ms;
+        let quiet = !self.windows().iter().any(recorded) && !self.people.iter().any(objected);
+        if explained && quiet && !window.resumed { early_ms } else { 0 }
     }
 
     fn audio_stretches(
@@ -194,20 +289,19 @@ impl Call {
         until: Timestamp,
         now: Timestamp,
     ) -> Vec<(Timestamp, Timestamp)> {
-        let mut stretches = Vec::new();
-        for (start, end) in self.stretches(from, until) {
-            if start < now && now < end {
-                stretches.push((start, now));
-                stretches.push((now, end));
-            } else {
-                stretches.push((start, end));
-            }
-        }
-        stretches
+        let held = self.accepted.iter().flat_map(|(from, until)| [*from, *until]);
+        let cuts: Vec<Timestamp> = held.chain([now]).collect();
+        self.stretches_cut(from, until, &cuts)
+    }
+
+    /// Whether as many recordings of this moment were accepted as the account has recorders.
+    fn is_taken(&self, at: Timestamp) -> bool {
+        let holding = self.accepted.iter().filter(|(from, until)| *from <= at && at < *until).count();
+        holding >= usize::from(self.settings.recorders.max(1))
     }
 
     /// What keeps the stretch that begins at `at` from being covered.
-    fn in_the_way(&self, at: Timestamp, door: Door, window: Option<Window>, now: Timestamp) -> Option<Why> {
+    fn in_the_way(&self, at: Timestamp, window: Option<Window>, now: Timestamp) -> Option<Why> {
         let Some(window) = window else { return Some(self.why_not_granted(at)) };
         if self.ended_at().is_some_and(|ended| after(ended, SLACK) <= at) {
             return Some(Why::Ended);
@@ -215,12 +309,12 @@ impl Call {
         if let Standing::Unlawful(why) = self.standing_of_people(at) {
             return Some(why);
         }
-        let in_slack = window.until.is_some_and(|(until, _)| until <= at);
-        if at >= now && !(in_slack && door == Door::Asks) {
+        // A finished recording holds nothing of the future.
+        if at >= now {
             return Some(Why::NotYet);
         }
-        // A finished recording holds its announcement or it does not: that it might still be
-        // reported in time is no reason to keep it now.
+        // It holds its announcement or it does not: that it might still be reported in time is no
+        // reason to keep it now.
         let (who, due) = self.unannounced(window, at)?;
         Some(if due < now { Why::Unannounced(who) } else { Why::NotYetAnnounced(who) })
     }
@@ -233,35 +327,15 @@ impl Call {
         }
     }
 
-    /// The window that a moment lies in; else the one whose slack it lies in.
+    /// The window that a moment lies in, or in whose slack. Slack lies outward from the union of the
+    /// windows: it ends where the next one begins, whatever becomes of that one.
     fn window_with_slack(&self, at: Timestamp) -> Option<Window> {
-        let within = |until: Option<Timestamp>, window: &Window| Span { from: window.from, until }.holds(at);
-        let inside =
-            self.windows().iter().find(|window| within(window.until.map(|(until, _)| until), window));
-        let slack = || self.windows().iter().find(|window| within(Some(window.last_covered()), window));
-        inside.or_else(slack).copied()
+        let latest = self.windows().iter().rev().find(|window| window.from <= at);
+        latest.filter(|window| at < window.last_covered()).copied()
     }
 
     fn is_silenced(&self, at: Timestamp) -> bool {
         self.silences.iter().any(|silence| silence.holds(at))
-    }
-
-    /// How much of these parts lies where the platform paused by writing silence.
-    fn silent_ms(&self, parts: &[(Timestamp, u64)], now: Timestamp) -> u64 {
-        let stretches =
-            parts.iter().flat_map(|(from, ms)| self.audio_stretches(*from, plus(*from, *ms), now));
-        let silent = stretches.filter(|(start, _)| self.window_with_slack(*start).is_none());
-        silent.map(|(start, end)| length_ms(start, end)).fold(0, u64::saturating_add)
-    }
-
-    /// How much audio of this call may be accepted at all, in milliseconds.
-    fn budget_ms(&self, now: Timestamp) -> u64 {
-        let windows = self.windows().iter().map(|window| {
-            let until = window.until.map_or(now, |(until, _)| until);
-            length_ms(window.from, until).saturating_add(slack_ms(*window))
-        });
-        let once = windows.fold(0u64, u64::saturating_add);
-        once.saturating_mul(u64::from(self.settings.recorders.max(1)))
     }
 
     /// Who is withdrawn at `now`, and has not said yes to a new prompt since.
@@ -285,17 +359,30 @@ impl Call {
     }
 }
 
-fn slack_ms(window: Window) -> u64 {
-    match window.until {
-        Some((_, Edge::Stop | Edge::Ended)) => u64::try_from(SLACK.as_millis()).unwrap_or(0),
-        Some((_, Edge::Pause | Edge::Suspension)) | None => 0,
+/// Takes what the codec may have added off the uncovered end of a file, and answers how much that is, in
+/// milliseconds. Never where somebody had objected, nor where another recording lies: nothing is
+/// sold twice; and something has to be left.
+fn added_by_codec(uncovered: &mut Vec<UncoveredSpan>, parts: &[(Timestamp, u64)], adds_ms: u64) -> u64 {
+    let length_ms = parts.iter().fold(0u64, |sum, (_, ms)| sum.saturating_add(*ms));
+    let tail_ms = length_ms.saturating_sub(adds_ms).max(1);
+    let in_tail = |span: &&UncoveredSpan| tail_ms <= span.offset_ms;
+    let objection = |span: &UncoveredSpan| {
+        matches!(span.why, Why::Declined(_) | Why::Withdrawn(_) | Why::InDoubt(_) | Why::Taken)
+    };
+    if uncovered.iter().filter(in_tail).any(objection) {
+        return 0;
     }
+    let cut_ms = uncovered.iter().find(in_tail).map_or(length_ms, |span| span.offset_ms);
+    uncovered.retain(|span| span.offset_ms < cut_ms);
+    length_ms.saturating_sub(cut_ms)
 }
 
 fn plus(at: Timestamp, ms: u64) -> Timestamp {
     after(at, SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX)))
 }
 
-fn length_ms(from: Timestamp, until: Timestamp) -> u64 {
-    u64::try_from(until.duration_since(from).as_millis()).unwrap_or(0)
-}
+/// How far a sender's clock may be off in any case, in milliseconds.
+const CLOCK_TOLERANCE_MS: u64 = 250;
+
+/// How long before a window nobody may have recorded or objected, for an early start to be a clock's.
+const QUIET_BEFORE: SignedDuration = SignedDuration::from_secs(2);

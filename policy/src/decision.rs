@@ -43,6 +43,17 @@ impl Decision {
     pub fn permitted(&self) -> bool {
         self.standing == Standing::Lawful
     }
+
+    /// The same while something that restricts has come and could not be logged: nothing is permitted,
+    /// and whatever runs has to pause.
+    #[must_use]
+    pub fn barred(self) -> Decision {
+        let action = match self.action {
+            Action::None | Action::Pause | Action::Resume => Action::Pause,
+            Action::Stop | Action::EndCall => self.action,
+        };
+        Decision { standing: Standing::Unlawful(Why::Unlogged), action, ..self }
+    }
 }
 
 /// What the platform should do now.
@@ -336,14 +347,11 @@ impl Call {
                 self.explain(table, subject, place.code, Some(place.evidence), &mut because);
             }
         }
-        let own = [
-            (Subject::Recorder, self.law.recorder_location),
-            (Subject::Operator, self.law.operator_location),
-        ];
-        for (subject, code) in own {
-            if let Some(code) = code {
-                self.explain(table, subject, code, None, &mut because);
-            }
+        for code in &self.law.recorder_locations {
+            self.explain(table, Subject::Recorder, *code, None, &mut because);
+        }
+        for code in &self.law.operator_locations {
+            self.explain(table, Subject::Operator, *code, None, &mut because);
         }
         because.extend(self.law.overlays.iter().map(|id| self.overlay(table, id)));
         because

@@ -104,10 +104,10 @@ pub struct Opened {
     pub kind: Kind,
     /// When it began, by the platform's clock.
     pub started_at: Timestamp,
-    /// Where the recording device stands, if known.
-    pub recorder_location: Option<Code>,
-    /// Where the operator is established, if known.
-    pub operator_location: Option<Code>,
+    /// Where the recording device stands, as the account and the call say it: both count.
+    pub recorder_locations: Vec<Code>,
+    /// Where the operator is established, as the account and the call say it: both count.
+    pub operator_locations: Vec<Code>,
     /// What the recording is for, as far as the law distinguishes it.
     #[serde(default, skip_serializing_if = "Purposes::is_empty")]
     pub purposes: Purposes,
@@ -141,6 +141,30 @@ pub struct Joined {
     pub refused_grant: Option<RefusedGrant>,
     /// When they joined, by the platform's clock.
     pub joined_at: Option<Timestamp>,
+    /// The same person, as far as the phone number says it.
+    #[serde(default, skip_serializing_if = "Alike::is_nobody")]
+    pub alike: Alike,
+}
+
+/// Who has the same phone number as a participant. An objection follows the person: what is said here
+/// only ever tightens.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alike {
+    /// Other participants of this call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub participants: Vec<u32>,
+    /// Since when somebody objects who was on an earlier call of this call's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects_since: Option<Timestamp>,
+}
+
+impl Alike {
+    /// Whether nobody has the same number.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.participants.is_empty() && self.objects_since.is_none()
+    }
 }
 
 impl Joined {
@@ -156,6 +180,7 @@ impl Joined {
             grant: None,
             refused_grant: None,
             joined_at: None,
+            alike: Alike::default(),
         }
     }
 
@@ -301,6 +326,9 @@ pub enum What {
         places: Vec<Place>,
         /// Since when, for a real move.
         since: Option<Timestamp>,
+        /// The same person, as far as a phone number says it that is known only now.
+        #[serde(default, skip_serializing_if = "Alike::is_nobody")]
+        alike: Alike,
     },
     /// Who took the call.
     #[serde(rename = "participant.answered")]
@@ -334,8 +362,8 @@ pub enum What {
     /// A finished recording was accepted.
     #[serde(rename = "recording.accepted")]
     Accepted {
-        /// How much of what was granted it uses up, in milliseconds.
-        duration_ms: u64,
+        /// The moments that it uses up, in order, each stretch with its end exclusive.
+        spans: Vec<(Timestamp, Timestamp)>,
     },
     /// The call is over.
     #[serde(rename = "call.ended")]

@@ -34,8 +34,8 @@
 //!     medium: Medium::Telephone,
 //!     kind: Kind::Conversation,
 //!     started_at: noon,
-//!     recorder_location: None,
-//!     operator_location: None,
+//!     recorder_locations: Vec::new(),
+//!     operator_locations: Vec::new(),
 //!     purposes: policy::Purposes::NONE,
 //!     overlays: Vec::new(),
 //!     settings: Settings::default(),
@@ -72,12 +72,12 @@ pub mod table;
 pub mod told;
 
 pub use call::{Call, Edge, Level, Recorder, Span, Standing, Why, Window};
-pub use coverage::{Claim, Coverage, Door, Uncovered, UncoveredSpan};
+pub use coverage::{Claim, Coverage, Door, Uncovered, UncoveredSpan, Upload};
 pub use decision::{Action, Because, Decision, Needs, ParticipantDecision, ParticipantState, Subject};
 pub use diff::Diff;
 pub use fact::{
-    AnsweredBy, Behavior, Control, Event, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened,
-    RefusedGrant, Role, Settings, What,
+    Alike, AnsweredBy, Behavior, Control, Event, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal,
+    Opened, RefusedGrant, Role, Settings, What,
 };
 pub use place::{Code, CodeError, Evidence, Place};
 pub use retention::{Period, Retention};

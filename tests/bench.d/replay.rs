@@ -146,8 +146,8 @@ impl Maker<'_> {
             medium: if dice.one_of(4) == 0 { Medium::Voip } else { Medium::Telephone },
             kind: Kind::Conversation,
             started_at: at - SignedDuration::from_secs(5),
-            recorder_location: Some("US-NY".parse().map_err(|_| "no place")?),
-            operator_location: Some("US-NY".parse().map_err(|_| "no place")?),
+            recorder_locations: vec!["US-NY".parse().map_err(|_| "no place")?],
+            operator_locations: vec!["US-NY".parse().map_err(|_| "no place")?],
             purposes: policy::Purposes::NONE,
             overlays: Vec::new(),
             settings: policy::Settings::default(),
@@ -190,7 +190,7 @@ impl Maker<'_> {
         let subjects = people.iter().map(|participant| (*participant, "0".repeat(64))).collect();
         let (uid, id) = (self.uid, format!("call-{number}"));
         let detail = json!({"call": id, "participants": ids, "purposes": ["quality"], "aliases": []});
-        let opened = Body::Opened { facts, subjects, saw: self.saw() };
+        let opened = Body::Opened { facts, subjects, objectors: Vec::new(), saw: self.saw() };
         self.entry(opened, Some(detail))?;
         let body = json!({"digest": "0".repeat(64), "purposes": ["quality"], "direction": null, "aliases": [], "dated": true});
         self.job.changes.push(Change::Call {
@@ -246,16 +246,17 @@ impl Maker<'_> {
 
     fn accepted(&mut self, from: Timestamp) -> Outcome<()> {
         let saw = self.saw();
-        let facts = self.event(2, What::Accepted { duration_ms: 60_000 });
         let recording = Uuid::new_v4();
         let body = Body::Accepted {
-            facts,
             recording,
             envelope: "0".repeat(64),
             media: "0".repeat(64),
             bytes: 960_100,
             keys: vec!["0".repeat(64)],
             spans: vec![(from, from + SignedDuration::from_secs(60))],
+            unplaced: false,
+            codec_ms: 0,
+            shifted_ms: 0,
             keep_until: None,
             delete_by: None,
             saw,

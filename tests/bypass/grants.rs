@@ -80,7 +80,7 @@ async fn a_grant_covers_nothing_before_it_was_named_and_nothing_after_it_ends() 
     gateway.control("c1", "start").await.expect(200);
     let from = gateway.now();
     gateway.advance_ms(10_000);
-    gateway.upload("c1", "a", Some(before(from, 1)), &wav(1000)).await.expect(403);
+    gateway.upload("c1", "a", Some(before(from, 251)), &wav(1000)).await.expect(403);
     gateway.upload("c1", "a", Some(from), &wav(5001)).await.expect(403);
     gateway.upload("c1", "a", Some(after(from, 5000)), &wav(1000)).await.expect(403);
     gateway.upload("c1", "a", None, &wav(5001)).await.expect(403);

@@ -42,7 +42,9 @@ fn tested(change: &Change) -> &'static str {
         | Change::DeleteRecording { .. }
         | Change::Swept { .. }
         | Change::Hold { .. } => "recordings_change",
-        Change::Subject { .. } | Change::Probe { .. } => "subjects_and_probes_change",
+        Change::Subject { .. } | Change::Probe { .. } | Change::Mark { .. } | Change::Unmark { .. } => {
+            "subjects_and_probes_change"
+        }
         Change::Checkpoint { .. } | Change::Anchor { .. } => "signed_heads_and_anchors_change",
         Change::CloseLog { .. } => "epochs_end",
         Change::Erase(_) => "erasure::what_is_erased_goes_and_nothing_else",
@@ -311,6 +313,10 @@ async fn subjects_and_probes_change(store: &Store) {
         assert_eq!(raw.count("probe WHERE length(filler) = 65536").await, 1);
     }
     let before = raw.count("probe WHERE one = 1").await;
+    let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    change(&ledger, vec![Change::Mark { id: one, at: 5 }, Change::Mark { id: two, at: 6 }]).await;
+    change(&ledger, vec![Change::Mark { id: one, at: 7 }, Change::Unmark { id: two }]).await;
+    assert_eq!(ledger.marks().await.unwrap(), [(one.to_string(), 7)]);
     change(&ledger, vec![Change::Probe { filler: vec![7] }]).await;
     assert_eq!((before, raw.count("probe WHERE length(filler) = 1").await), (1, 1));
     assert_eq!(ledger.heads().await.unwrap(), [], "a probe is no entry");

@@ -39,9 +39,10 @@ fn number(expect: &Expect) -> usize {
         Expect::CallsOfParticipant { .. } => 21,
         Expect::Droppable { .. } => 22,
         Expect::People { .. } => 23,
+        Expect::MarkIs { .. } => 24,
     }
 }
-const EXPECTATIONS: usize = 24;
+const EXPECTATIONS: usize = 25;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -124,6 +125,7 @@ impl There {
             grant("withdrawn", 32),
             Change::WithdrawGrant { account: "acme".into(), id: "withdrawn".into(), at: 2 },
             Change::SentEvent { call: open, id: "e".into(), digest: vec![1] },
+            Change::Mark { id: Uuid::from_u128(70), at: 5 },
             recording(live, "a"),
             recording(held, "b"),
             recording(deleted, "c"),
@@ -202,7 +204,11 @@ impl There {
             count,
         };
         let droppable = |log: &str, epoch| Expect::Droppable { log: log.into(), epoch };
+        let mark = |id, at| Expect::MarkIs { id: Uuid::from_u128(id), at };
         vec![
+            (mark(70, 5), true),
+            (mark(70, 6), false),
+            (mark(71, 5), false),
             (Expect::Head { call: self.open, head: self.head }, true),
             (Expect::Head { call: self.open, head: nobody }, false),
             (Expect::Head { call: nobody, head: self.head }, false),

@@ -116,7 +116,7 @@ impl<'a> Naive<'a> {
             let known_at = known_at.as_millisecond();
             let line = log.partition_point(|line| line.received <= known_at);
             // A line of its own, which says nothing else.
-            let what = What::Accepted { duration_ms: 0 };
+            let what = What::Accepted { spans: Vec::new() };
             log.insert(line, Logged { received: known_at, at: None, what });
             tables.push((line, further));
         }
@@ -194,7 +194,7 @@ impl<'a> Naive<'a> {
     /// What all rules ask at `t`: of everybody who has joined by then, whoever has left since.
     pub(crate) fn asked(&self, t: Ms) -> Asked {
         let mut rules = Vec::new();
-        for code in [self.opened.recorder_location, self.opened.operator_location].into_iter().flatten() {
+        for code in self.opened.recorder_locations.iter().chain(&self.opened.operator_locations).copied() {
             rules.extend(self.rules_of(code));
         }
         for id in &self.opened.overlays {
@@ -276,7 +276,7 @@ impl<'a> Naive<'a> {
                     let begun = stays.iter().find(|stay| stay.first_line == i);
                     Some((&joined.places, begun.map_or(first, |stay| stay.from)))
                 }
-                What::Located { participant, places, since }
+                What::Located { participant, places, since, .. }
                     if *participant == person && self.has_joined_before(person, i) =>
                 {
                     Some((places, since.map_or(first, |since| since.as_millisecond().max(first))))
@@ -805,20 +805,16 @@ impl<'a> Naive<'a> {
 
     /// Whether the second from `t` on may be stored where the platform asks before it records.
     pub(crate) fn covers(&self, windows: &[Granted], t: Ms, now: Ms) -> bool {
-        let holds =
-            |window: &Granted| window.from <= t && t < now && window.until.is_none_or(|(until, _)| t < until);
-        let in_a_window = windows.iter().any(holds);
-        windows.iter().any(|window| {
-            let (end, slack) = match window.until {
-                None => (now, 0),
-                Some((until, Edge::Stop | Edge::Ended)) => (until, SLACK),
-                Some((until, Edge::Pause | Edge::Suspension)) => (until, 0),
+        // Of the windows that began by then only the last says anything: its slack, or another's before it, is over
+        // where the next begins.
+        let begun = windows.iter().filter(|window| window.from <= t);
+        begun.max_by_key(|window| window.from).is_some_and(|window| {
+            let end = match window.until {
+                None => now,
+                Some((until, Edge::Stop | Edge::Ended)) => until + SLACK,
+                Some((until, Edge::Pause | Edge::Suspension)) => until,
             };
-            let inside = holds(window);
-            let beyond = !in_a_window && end <= t && t < end + slack;
-            (inside || beyond)
-                && self.lawful_with_slack(t)
-                && self.unannounced(window.from, end + slack, t).is_none()
+            t < end && t < now && self.lawful_with_slack(t) && self.unannounced(window.from, end, t).is_none()
         })
     }
 

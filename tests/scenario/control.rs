@@ -24,7 +24,10 @@ async fn pause_resume_and_stop_make_windows_and_only_those_are_covered() {
     assert_eq!(gateway.control("c", "stop").await.expect(200)["recorder"], "stopped");
     assert_eq!(windows(&gateway, "c").await, [json!("pause"), json!("stop")]);
     let refused = gateway.upload("c", "a", Some(first), &wav(15_000)).await.problem(403, "uncovered-audio");
-    assert_eq!(refused["uncovered"][0]["seconds"], 5.0);
+    let uncovered = &refused["uncovered"][0];
+    assert_eq!((&uncovered["offset_ms"], &uncovered["duration_ms"]), (&json!(5000), &json!(5000)));
+    let until: jiff::Timestamp = uncovered["until"].as_str().unwrap().parse().unwrap();
+    assert_eq!(until, second);
     let timeline = format!("{first}/PT5S, {second}/PT5S");
     gateway.upload_with("c", "a", &[("recording-timeline", &timeline)], &wav(10_000)).await.expect(201);
 }

@@ -410,6 +410,7 @@ async fn audio_in_the_slack_after_the_stop_is_judged_as_well() {
         } else {
             gateway.control(call, "stop").await.expect(200);
         }
+        gateway.advance_ms(1500);
         gateway.upload(call, "a", Some(from), &wav(5500)).await.expect(201);
     }
     let told = gateway.rehearse(&california("form = \"notice\"", "form = \"express\"")).await;
@@ -510,7 +511,7 @@ async fn random_calls_change_nothing_by_the_same_table_and_mirror_each_other_by_
     let mut written = 0u64;
     for number in 0..300 {
         let mut facts = differential::calls().new_tree(&mut runner).unwrap().current();
-        let what = What::Accepted { duration_ms: 1000 };
+        let what = What::Accepted { spans: Vec::new() };
         facts.events.push(Event { received_at: facts.end(), at: None, what });
         written += 1;
         gateway.write_facts(&format!("call-{number}"), &base, &facts).await;
@@ -753,8 +754,12 @@ impl Gateway {
     async fn write_facts(&self, name: &str, table: &Arc<Table>, facts: &differential::Facts) {
         let actor = Actor::gateway();
         let saw = |count: usize, at: Timestamp| Saw::of(table.digest(), &facts.call_after(count).decide(at));
-        let opened =
-            Body::Opened { facts: facts.opened.clone(), subjects: vec![], saw: saw(0, facts.received) };
+        let opened = Body::Opened {
+            facts: facts.opened.clone(),
+            subjects: vec![],
+            objectors: vec![],
+            saw: saw(0, facts.received),
+        };
         let mut stored = Vec::new();
         let mut bodies = vec![(facts.received, opened)];
         for (index, event) in facts.events.iter().enumerate() {
@@ -768,13 +773,15 @@ impl Gateway {
                 let window = call.windows().iter().rfind(|window| window.from < until(window));
                 let spans = window.map(|window| (window.from, until(window))).into_iter().collect();
                 Body::Accepted {
-                    facts: event.clone(),
                     recording,
                     envelope: String::new(),
                     media: String::new(),
                     bytes: 1,
                     keys: vec![],
                     spans,
+                    unplaced: false,
+                    codec_ms: 0,
+                    shifted_ms: 0,
                     keep_until: None,
                     delete_by: None,
                     saw,

@@ -378,7 +378,11 @@ async fn the_same_is_done_by_commands() {
     command(&desk, None, &["person", "add", "system", "Heidi"]);
     let (_, out, _) = command(&desk, None, &["person", "list", "system"]);
     let ends = |words: &str| out.lines().filter(|line| line.ends_with(words)).count();
-    assert_eq!((ends("counts from the start"), ends("until a colleague has confirmed them")), (2, 1), "{out}");
+    assert_eq!(
+        (ends("counts from the start"), ends("until a colleague has confirmed them")),
+        (2, 1),
+        "{out}"
+    );
     let (code, _, err) = command(&desk, None, &["credential", "add", "system", "--role", "counsel"]);
     assert_eq!(code, 1, "{err}");
     let file = desk.file().with_file_name("new.toml");

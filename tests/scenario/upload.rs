@@ -88,7 +88,8 @@ async fn no_more_is_accepted_than_was_granted_times_the_recorders() {
         }
         let refused =
             gateway.upload("c", "more", Some(from), &wav(1000)).await.problem(403, "uncovered-audio");
-        assert!(refused["detail"].as_str().unwrap().contains("left"), "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains("recorders"), "{refused}");
+        assert_eq!(refused["uncovered"][0]["duration_ms"], 1000, "{refused}");
     }
 }
 
@@ -146,7 +147,10 @@ async fn the_same_bytes_under_another_name_or_call_are_another_recording() {
     let gateway = Gateway::start().await;
     let from = recorded(&gateway, "c", 5000).await;
     let one = gateway.upload("c", "a", Some(from), &wav(1000)).await.expect(201);
-    let two = gateway.upload("c", "b", Some(from), &wav(1000)).await.expect(201);
+    // Of other seconds: the same seconds are recorded once.
+    gateway.upload("c", "b", Some(from), &wav(1000)).await.problem(403, "uncovered-audio");
+    let later = from + jiff::SignedDuration::from_secs(1);
+    let two = gateway.upload("c", "b", Some(later), &wav(1000)).await.expect(201);
     assert_ne!(one["id"], two["id"]);
     assert_ne!(one["envelope"]["sha256"], two["envelope"]["sha256"]);
 }
@@ -175,7 +179,8 @@ async fn where_the_account_says_so_a_withdrawal_deletes_what_was_recorded_before
     let gateway = Gateway::with(Config::default(), settings).await;
     let from = recorded(&gateway, "c", 5000).await;
     let stored = gateway.upload("c", "a", Some(from), &wav(1000)).await.expect(201);
-    let held = gateway.upload("c", "held", Some(from), &wav(1001)).await.expect(201);
+    let later = from + jiff::SignedDuration::from_secs(1);
+    let held = gateway.upload("c", "held", Some(later), &wav(1001)).await.expect(201);
     let path =
         |recording: &serde_json::Value| format!("/v1/recordings/{}", recording["id"].as_str().unwrap());
     gateway.counsel.put(&format!("{}/hold", path(&held)), &json!({})).await.expect(200);

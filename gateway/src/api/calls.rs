@@ -5,16 +5,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{Asked, Door, Named, answer, json_body, json_bytes, parse_json, to_the_end};
 use crate::access::Principal;
 use crate::gate::Fault;
-use crate::gate::ask::{ControlRecording, Object, Observed, OpenCall, Participant};
+use crate::gate::ask::{ControlRecording, Lenient, Object, Observed, OpenCall, Participant, Posted};
 
 type Gate = State<Arc<Door>>;
 
@@ -53,9 +54,15 @@ pub(super) async fn join(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
-    let asked: Participant = json_body(headers.get(CONTENT_TYPE), body).await?;
+    let asked: Sent<Participant> = sent(headers.get(CONTENT_TYPE), body).await?;
     let gate = Arc::clone(&door);
-    let joined = to_the_end(&door, async move { gate.gate.join(&who, &call, asked).await }).await?;
+    let joined = to_the_end(&door, async move {
+        match asked {
+            Sent::Whole(asked) => gate.gate.join(&who, &call, asked).await,
+            Sent::Part(asked, fault) => Err(gate.gate.join_unread(&who, &call, asked, fault).await),
+        }
+    });
+    let joined = joined.await?;
     Ok(answer(StatusCode::CREATED, &joined))
 }
 
@@ -68,10 +75,14 @@ pub(super) async fn observe(
 ) -> Result<Response, Fault> {
     let bytes = json_bytes(headers.get(CONTENT_TYPE), body).await?;
     let several = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let events: Vec<Object<Observed>> = if several { parse_json(&bytes)? } else { vec![parse_json(&bytes)?] };
-    let events = events.into_iter().map(|Object(event)| event).collect();
+    let events: Result<Vec<Object<Observed>>, Fault> =
+        if several { parse_json(&bytes) } else { parse_json(&bytes).map(|event| vec![event]) };
+    let posted = match events {
+        Ok(events) => Posted::Events(events.into_iter().map(|Object(event)| event).collect()),
+        Err(fault) => Posted::unread(fault, &bytes),
+    };
     let gate = Arc::clone(&door);
-    let observed = to_the_end(&door, async move { gate.gate.observe(&who, &call, events).await }).await?;
+    let observed = to_the_end(&door, async move { gate.gate.observe(&who, &call, posted).await }).await?;
     Ok(answer(StatusCode::CREATED, &observed))
 }
 
@@ -82,10 +93,38 @@ pub(super) async fn control(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
-    let asked: ControlRecording = json_body(headers.get(CONTENT_TYPE), body).await?;
+    let asked: Sent<ControlRecording> = sent(headers.get(CONTENT_TYPE), body).await?;
     let gate = Arc::clone(&door);
-    let done = to_the_end(&door, async move { gate.gate.control(&who, &call, asked).await }).await?;
+    let done = to_the_end(&door, async move {
+        match asked {
+            Sent::Whole(asked) => gate.gate.control(&who, &call, asked).await,
+            Sent::Part(asked, fault) => {
+                Err(gate.gate.control_that_restricts(&who, &call, asked, fault).await)
+            }
+        }
+    });
+    let done = done.await?;
     Ok(answer(StatusCode::OK, &done))
+}
+
+/// A body, or as much of it as makes things stricter, and what is wrong with the rest.
+enum Sent<T> {
+    Whole(T),
+    Part(T, Fault),
+}
+
+async fn sent<T: DeserializeOwned + Lenient>(
+    content_type: Option<&HeaderValue>,
+    body: Body,
+) -> Result<Sent<T>, Fault> {
+    let bytes = json_bytes(content_type, body).await?;
+    match parse_json(&bytes) {
+        Ok(Object(asked)) => Ok(Sent::Whole(asked)),
+        Err(fault) => match serde_json::from_slice(&bytes).ok().and_then(|body| T::claim(&body)) {
+            Some(asked) => Ok(Sent::Part(asked, fault)),
+            None => Err(fault),
+        },
+    }
 }
 
 pub(super) async fn show(

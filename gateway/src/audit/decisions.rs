@@ -12,12 +12,14 @@ mod refusal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use policy::{Call, Claim, Control, Door, Event, Standing, Table, Uncovered, What};
+use jiff::{SignedDuration, Timestamp};
+use policy::{
+    Alike, Call, Claim, Control, Coverage, Door, Event, Joined, Standing, Table, Uncovered, Upload, What,
+};
 use uuid::Uuid;
 
 use super::Failure;
-use crate::trail::{Body, Leaf, Saw, reason};
+use crate::trail::{self, Body, Clocks, Leaf, Saw, reason};
 
 /// What a call goes on by.
 #[derive(Debug, Clone)]
@@ -32,7 +34,7 @@ pub enum Step {
         table: Arc<Table>,
     },
     /// The log says that something may be missing: on every call that was open.
-    Gap(Event),
+    Gap(Box<Event>),
 }
 
 /// The calls of a log that may still go on.
@@ -118,6 +120,11 @@ pub struct Replay {
     in_force: Arc<Table>,
     /// When its end was logged.
     ended_at: Option<Timestamp>,
+    clocks: Clocks,
+    /// The pseudonyms of numbers, by participant.
+    subjects: Vec<(u32, String)>,
+    /// Who had objected on an earlier call of this id.
+    objectors: Vec<(String, Timestamp)>,
 }
 
 impl Replay {
@@ -127,11 +134,22 @@ impl Replay {
     ///
     /// [`Failure`] where it opens none, or was decided otherwise.
     pub fn open(leaf: &Leaf, table: &Arc<Table>) -> Result<Replay, Failure> {
-        let Body::Opened { facts, saw, .. } = &leaf.body else {
+        let Body::Opened { facts, subjects, objectors, saw } = &leaf.body else {
             return Err(Failure::tampered("the call's first entry does not open it"));
         };
         let call = Call::open(table, leaf.at, facts.clone());
-        let replay = Replay { call, in_force: Arc::clone(table), ended_at: None };
+        let mut replay = Replay {
+            call,
+            in_force: Arc::clone(table),
+            ended_at: None,
+            clocks: Clocks::default(),
+            subjects: Vec::new(),
+            objectors: objectors.clone(),
+        };
+        for joined in &facts.participants {
+            let subject = subjects.iter().find(|(p, _)| *p == joined.participant);
+            replay.must_be_alike(joined.participant, &joined.alike, subject)?;
+        }
         replay.must_have_seen(saw, leaf.at)?;
         Ok(replay)
     }
@@ -152,8 +170,14 @@ impl Replay {
         if let Body::Opened { .. } = &leaf.body {
             return Err(Failure::tampered("the call is opened a second time"));
         }
-        if let Body::Event { facts, late, .. } = &leaf.body {
+        if let Body::Event { facts, late, subjects, .. } = &leaf.body {
             self.may_happen(facts, *late, leaf.at)?;
+            self.clocks.see(leaf);
+            if let What::Joined(Joined { participant, alike, .. })
+            | What::Located { participant, alike, .. } = &facts.what
+            {
+                self.must_be_alike(*participant, alike, subjects.first())?;
+            }
             self.call.apply(facts);
             if let What::Ended = facts.what {
                 self.ended_at = self.ended_at.or(Some(leaf.at));
@@ -169,14 +193,15 @@ impl Replay {
         if let Body::Refused { code, uncovered, .. } = &leaf.body {
             refusal::check(&self.call, code, uncovered, leaf.at)?;
         }
-        if let Body::Accepted { facts, spans, keep_until, delete_by, .. } = &leaf.body {
-            self.must_be_covered(facts, spans, leaf.at)?;
+        if let Body::Accepted { spans, keep_until, delete_by, .. } = &leaf.body {
+            self.must_be_covered(leaf)?;
             let retention = self.call.requirement(leaf.at).retention;
             if (retention.keep_until(leaf.at), retention.delete_by(leaf.at)) != (*keep_until, *delete_by) {
                 return Err(Failure::tampered("the recording is kept otherwise than the table says"));
             }
             // The gate decides on the call before the acceptance itself counts.
-            self.call.apply(facts);
+            let what = What::Accepted { spans: spans.clone() };
+            self.call.apply(&Event { received_at: leaf.at, at: None, what });
         }
         Ok(())
     }
@@ -231,26 +256,30 @@ impl Replay {
         Ok(())
     }
 
-    /// Whether every second of an accepted recording was lawful and granted. What the platform wrote
-    /// as silence was measured in the audio, which is not here: it is taken as silent.
-    fn must_be_covered(
-        &self,
-        facts: &Event,
-        spans: &[(Timestamp, Timestamp)],
-        at: Timestamp,
-    ) -> Result<(), Failure> {
-        let What::Accepted { duration_ms } = facts.what else {
-            return Err(Failure::tampered("it accepts a recording, and its facts say something else"));
-        };
-        let placed = placed(spans).ok_or_else(|| {
+    /// Whether every second of an accepted recording was lawful and granted, and none of it another's.
+    /// What the platform wrote as silence, and what its codec added, was measured in the audio, which is
+    /// not here: it is taken as said.
+    fn must_be_covered(&self, leaf: &Leaf) -> Result<(), Failure> {
+        let Body::Accepted { spans, unplaced, codec_ms, shifted_ms, .. } = &leaf.body else { return Ok(()) };
+        let placed = placed(spans, *shifted_ms).ok_or_else(|| {
             Failure::tampered("the stretches of the recording are empty, overlap or are out of order")
         })?;
-        let unplaced = self.fills_the_only_window(&placed);
-        match self.call.coverage(&Claim::Placed(placed), Door::Asks, at, &|_, _| true) {
-            Ok(coverage) if duration_ms == coverage.granted_ms => Ok(()),
-            // Of what was not placed in time, the whole window is named and less may be used up.
-            Ok(coverage) if unplaced && duration_ms < coverage.granted_ms => Ok(()),
-            Err(Uncovered::UsedUp { left_ms }) if unplaced && duration_ms <= left_ms => Ok(()),
+        let claim = match unplaced {
+            true => {
+                let held = placed.iter().map(|(_, ms)| *ms).fold(*codec_ms, u64::saturating_add);
+                Claim::Unplaced { duration_ms: held }
+            }
+            false => Claim::Placed(placed),
+        };
+        let upload = Upload {
+            codec_adds_ms: *codec_ms,
+            clock_behind_ms: self.clocks.behind_ms(&leaf.actor.credential),
+            silent: &|_, _| true,
+            ..Upload::new(claim, Door::Asks)
+        };
+        let said = Coverage { spans: spans.clone(), codec_ms: *codec_ms, shifted_ms: *shifted_ms };
+        match self.call.coverage(&upload, leaf.at) {
+            Ok(coverage) if coverage == said => Ok(()),
             Ok(_) => Err(Failure::tampered("the recording uses up more or less than it holds")),
             Err(uncovered) => Err(Failure::tampered(format!(
                 "a recording was accepted that consent does not cover: {}",
@@ -259,15 +288,29 @@ impl Replay {
         }
     }
 
-    fn fills_the_only_window(&self, placed: &[(Timestamp, u64)]) -> bool {
-        let mut windows = self.call.windows().iter().filter(|window| match window.until {
-            Some((until, _)) => window.from < until,
-            None => true,
-        });
-        match (placed, windows.next(), windows.next()) {
-            ([(from, _)], Some(window), None) => *from == window.from,
-            _ => false,
+    /// Whether somebody was taken for the same person as everybody with their number, and brought along
+    /// what was objected before.
+    fn must_be_alike(
+        &mut self,
+        participant: u32,
+        alike: &Alike,
+        subject: Option<&(u32, String)>,
+    ) -> Result<(), Failure> {
+        let found = match subject {
+            Some((p, pseudonym)) if *p == participant => {
+                let found = trail::alike(&self.subjects, &self.objectors, participant, pseudonym);
+                self.subjects.push((participant, pseudonym.clone()));
+                found
+            }
+            Some(_) => return Err(Failure::tampered("it names the number of somebody else")),
+            None => Alike::default(),
+        };
+        if found == *alike {
+            return Ok(());
         }
+        Err(Failure::tampered(format!(
+            "participant {participant} has the number of others on the call, and their objections were not carried over"
+        )))
     }
 
     fn is_permitted(&self, at: Timestamp) -> bool {
@@ -275,14 +318,15 @@ impl Replay {
     }
 }
 
-/// Stretches as moments with their lengths; none where they could not have been accepted.
-fn placed(spans: &[(Timestamp, Timestamp)]) -> Option<Vec<(Timestamp, u64)>> {
+/// Stretches as they were claimed, with their lengths; none where they could not have been accepted.
+fn placed(spans: &[(Timestamp, Timestamp)], shifted_ms: u64) -> Option<Vec<(Timestamp, u64)>> {
+    let shift = SignedDuration::from_millis(i64::try_from(shifted_ms).ok()?);
     let ordered = spans.windows(2).all(|pair| match pair {
         [(_, until), (next, _)] => until <= next,
         _ => false,
     });
     let length = |(from, until): &(Timestamp, Timestamp)| {
-        Some((*from, u64::try_from(until.duration_since(*from).as_millis()).ok()?))
+        Some((from.checked_sub(shift).ok()?, u64::try_from(until.duration_since(*from).as_millis()).ok()?))
     };
     if spans.is_empty() || !ordered {
         return None;
@@ -301,7 +345,7 @@ fn words(uncovered: &Uncovered) -> String {
         Uncovered::TooLong { duration_ms, window_ms } => {
             format!("it lasts {duration_ms} ms, and {window_ms} ms were granted")
         }
-        Uncovered::UsedUp { left_ms } => format!("{left_ms} ms of what was granted were left"),
+        Uncovered::UsedUp { left_ms } => format!("other recordings hold all but {left_ms} ms of the window"),
         Uncovered::Withdrawn(p) => {
             format!("participant {p} withdrew, and the account deletes what was before")
         }

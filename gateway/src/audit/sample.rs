@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::{SignedDuration, Timestamp};
 use policy::{
     Call, Claim, Control, Door, Elements, Event, Evidence, Grant, Heard, Joined, Kind, Medium, Method,
-    Opened, Place, Purposes, Role, Settings, Table, What,
+    Opened, Place, Purposes, Role, Settings, Table, Upload, What,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -130,8 +130,8 @@ impl Log {
             medium: Medium::Telephone,
             kind: Kind::Conversation,
             started_at: self.now,
-            recorder_location: Some("US-NY".parse().unwrap()),
-            operator_location: Some("US-NY".parse().unwrap()),
+            recorder_locations: vec!["US-NY".parse().unwrap()],
+            operator_locations: vec!["US-NY".parse().unwrap()],
             purposes: Purposes::known(["quality"]),
             overlays: Vec::new(),
             settings: self.settings.clone(),
@@ -170,7 +170,7 @@ impl Log {
         let call = Call::open(&self.table, self.now, facts.clone());
         let saw = self.saw(&call);
         let subjects = vec![(0, "p1:3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into())];
-        let body = Body::Opened { facts, subjects, saw };
+        let body = Body::Opened { facts, subjects, objectors: Vec::new(), saw };
         let detail = json!({"call": name, "participants": ["caller", "agent-7"], "purposes": ["quality"],
             "direction": "inbound", "aliases": [format!("{name}-leg-b")]});
         let draft =
@@ -251,16 +251,12 @@ impl Log {
     /// A recording from `from` on, where the policy covers it.
     pub(crate) fn accept(&mut self, uid: Uuid, from: Timestamp, ms: u64) -> Uuid {
         let claim = Claim::Placed(vec![(from, ms)]);
-        let coverage = self.calls[&uid].call.coverage(&claim, Door::Asks, self.now, &|_, _| true).unwrap();
-        self.accept_anyway(uid, coverage.spans, coverage.granted_ms)
+        let upload = Upload { silent: &|_, _| true, ..Upload::new(claim, Door::Asks) };
+        let coverage = self.calls[&uid].call.coverage(&upload, self.now).unwrap();
+        self.accept_anyway(uid, coverage.spans)
     }
 
-    pub(crate) fn accept_anyway(
-        &mut self,
-        uid: Uuid,
-        spans: Vec<(Timestamp, Timestamp)>,
-        duration_ms: u64,
-    ) -> Uuid {
+    pub(crate) fn accept_anyway(&mut self, uid: Uuid, spans: Vec<(Timestamp, Timestamp)>) -> Uuid {
         let id = Uuid::new_v4();
         let sealed = media();
         let envelope = Envelope {
@@ -281,18 +277,21 @@ impl Log {
         };
         let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
         self.envelopes.insert(id, serde_json::to_string(&envelope).unwrap());
-        let event = Event { received_at: self.now, at: None, what: What::Accepted { duration_ms } };
+        let what = What::Accepted { spans: spans.clone() };
+        let event = Event { received_at: self.now, at: None, what };
         let call = &self.calls[&uid].call;
         let saw = self.saw(call);
         let kept = call.requirement(self.now).retention;
         let body = Body::Accepted {
-            facts: event.clone(),
             recording: id,
             envelope: hex(&Sha256::digest(serde_json::to_vec(&bare).unwrap())),
             media: hex(&envelope.sha256),
             bytes: envelope.bytes,
             keys: vec![KEY.into()],
             spans,
+            unplaced: false,
+            codec_ms: 0,
+            shifted_ms: 0,
             keep_until: kept.keep_until(self.now),
             delete_by: kept.delete_by(self.now),
             saw,

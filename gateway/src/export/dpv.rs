@@ -249,8 +249,8 @@ fn entities(record: &Record, settings: &Settings<'_>, controller: &str) -> Vec<V
 fn jurisdictions(record: &Record, settings: &Settings<'_>, person: &Person) -> Vec<Value> {
     let mut places: Vec<Value> =
         person.places.iter().map(|place| location(place.place.code.as_str())).collect();
-    let operated = [record.operator_location, record.recorder_location];
-    for place in operated.into_iter().flatten().map(|code| location(code.as_str())) {
+    let operated = record.operator_locations.iter().chain(&record.recorder_locations);
+    for place in operated.map(|code| location(code.as_str())) {
         if !places.contains(&place) {
             places.push(place);
         }

@@ -54,9 +54,9 @@ pub struct Record {
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// Where the operator is established.
-    pub operator_location: Option<Code>,
+    pub operator_locations: Vec<Code>,
     /// Where the recording device stood.
-    pub recorder_location: Option<Code>,
+    pub recorder_locations: Vec<Code>,
     /// The table that decided last.
     pub table: String,
     /// The policy's version that decided last.

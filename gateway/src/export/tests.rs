@@ -151,15 +151,20 @@ impl Tape {
             medium: Medium::Telephone,
             kind: Kind::Conversation,
             started_at: self.now,
-            recorder_location: None,
-            operator_location: None,
+            recorder_locations: Vec::new(),
+            operator_locations: Vec::new(),
             purposes: Purposes::known(["quality"]),
             overlays: Vec::new(),
             settings: Settings::default(),
             participants: vec![caller, agent],
         };
         self.call = Some(Call::open(&self.table, self.now, facts.clone()));
-        let body = Body::Opened { facts, subjects: vec![(CALLER, "p1:caller".into())], saw: self.saw() };
+        let body = Body::Opened {
+            facts,
+            subjects: vec![(CALLER, "p1:caller".into())],
+            objectors: Vec::new(),
+            saw: self.saw(),
+        };
         let detail = json!({"call": "zq-call", "participants": ["zq-caller", "zq-agent"],
             "purposes": ["quality", "zq-purpose"], "direction": "inbound", "aliases": []});
         self.log(body, Some(detail));
@@ -235,16 +240,18 @@ impl Tape {
     }
 
     pub(super) fn accepted(&mut self, from: Timestamp) -> u64 {
-        let facts = Event { received_at: self.now, at: None, what: What::Accepted { duration_ms: 8_250 } };
-        self.call.as_mut().unwrap().apply(&facts);
+        let what = What::Accepted { spans: vec![(from, self.now)] };
+        self.call.as_mut().unwrap().apply(&Event { received_at: self.now, at: None, what });
         let body = Body::Accepted {
-            facts,
             recording: RECORDING,
             envelope: "ab".repeat(32),
             media: "cd".repeat(32),
             bytes: 132_100,
             keys: vec!["key".into()],
             spans: vec![(from, self.now)],
+            unplaced: false,
+            codec_ms: 0,
+            shifted_ms: 0,
             keep_until: Some(self.later(1_000_000)),
             delete_by: Some(self.later(2_000_000)),
             saw: self.saw(),

@@ -83,7 +83,8 @@ pub fn uncovered(spans: &[UncoveredSpan], names: Names<'_>) -> Value {
             json!({
                 "from": written(span.from),
                 "until": written(span.until),
-                "seconds": span.until.duration_since(span.from).as_secs_f64(),
+                "offset_ms": span.offset_ms,
+                "duration_ms": span.duration_ms(),
                 "why": words(span.why, names),
             })
         })
@@ -115,7 +116,11 @@ pub fn words(why: Why, names: Names<'_>) -> String {
         ),
         Why::NotGranted => "recording was not granted then: ask with `start` or `resume` first".into(),
         Why::Paused => "recording was paused then, and the audio is not silent".into(),
-        Why::NotYet => "it lies in the future".into(),
+        Why::NotYet => "it lies in the future: wait until it is over, and check the clock that it was dated by".into(),
+        Why::Taken => "other recordings of these moments were accepted, as many as the account has `recorders`".into(),
+        Why::Unlogged => {
+            "an event that restricts recording could not be logged yet; it is tried again until it is, and nothing is permitted before".into()
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use policy::{AnsweredBy, Behavior, Kind, Method, Role};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::Fault;
 
@@ -125,15 +126,20 @@ pub struct Participant {
 impl Participant {
     /// Whoever is on a call beyond the most participants that it may have.
     pub(crate) fn others(joined_at: Option<Timestamp>) -> Participant {
+        Participant { joined_at, ..Participant::stranger(OTHERS.into()) }
+    }
+
+    /// Somebody of whom nothing is known but that they are there.
+    pub(crate) fn stranger(id: String) -> Participant {
         Participant {
-            id: OTHERS.into(),
+            id,
             role: Role::Customer,
             number: None,
             ip: None,
             location: None,
             languages: Vec::new(),
             consent_grant: None,
-            joined_at,
+            joined_at: None,
         }
     }
 }
@@ -211,6 +217,153 @@ pub struct Observed {
     /// Why, in the platform's words.
     #[serde(default)]
     pub reason: Option<String>,
+}
+
+impl Observed {
+    /// An event of which nothing is said but its type.
+    #[must_use]
+    pub(crate) fn of(kind: EventType) -> Observed {
+        Observed {
+            kind,
+            id: None,
+            participant: None,
+            participants: Vec::new(),
+            prompt: None,
+            at: None,
+            method: None,
+            played_ms: None,
+            reported_by: None,
+            evidence: None,
+            location: None,
+            number: None,
+            ip: None,
+            since: None,
+            by: None,
+            reason: None,
+        }
+    }
+}
+
+impl Observed {
+    /// What of it is logged even if the rest cannot be: who does not agree, who is elsewhere, what has
+    /// stopped. The end of a call is none of it: what was meant to come before it can still be sent.
+    pub(crate) fn claim(self) -> Option<Observed> {
+        let stops = matches!(self.kind, EventType::ToneStopped);
+        let machine = self.kind == EventType::ParticipantAnswered && self.by == Some(AnsweredBy::Machine);
+        if !(self.kind.tightens() || stops || machine) || self.kind == EventType::CallEnded {
+            return None;
+        }
+        let bare = Observed {
+            participant: self.participant,
+            participants: self.participants,
+            at: self.at,
+            ..Observed::of(self.kind)
+        };
+        if self.kind == EventType::ParticipantLocated {
+            let Observed { location, number, ip, since, .. } = self;
+            return Some(Observed { location, number, ip, since, ..bare });
+        }
+        Some(Observed { by: self.by.filter(|_| machine), ..bare })
+    }
+
+    /// As much of a posted event as can be read.
+    fn read_leniently(posted: &Value) -> Option<Observed> {
+        fn of<T: serde::de::DeserializeOwned>(posted: &Value, name: &str) -> Option<T> {
+            posted.get(name).and_then(|value| serde_json::from_value(value.clone()).ok())
+        }
+        Some(Observed {
+            participant: of(posted, "participant"),
+            participants: of(posted, "participants").unwrap_or_default(),
+            at: of(posted, "at"),
+            location: of(posted, "location"),
+            number: of(posted, "number"),
+            ip: of(posted, "ip"),
+            since: of(posted, "since"),
+            by: of(posted, "by"),
+            ..Observed::of(of(posted, "type")?)
+        })
+    }
+}
+
+/// Events as they were posted.
+#[derive(Debug)]
+pub enum Posted {
+    /// They can be read.
+    Events(Vec<Observed>),
+    /// They cannot, as a whole.
+    Unread {
+        /// What is wrong with them.
+        fault: Fault,
+        /// What of them makes things stricter, as far as it can be read.
+        claims: Vec<Observed>,
+    },
+}
+
+impl Posted {
+    /// Events that cannot be read as a whole, by the JSON that they were sent as.
+    #[must_use]
+    pub fn unread(fault: Fault, body: &[u8]) -> Posted {
+        let one_or_several = match serde_json::from_slice(body) {
+            Ok(Value::Array(several)) => several,
+            Ok(one) => vec![one],
+            Err(_) => Vec::new(),
+        };
+        let claims = one_or_several.iter().filter_map(|posted| Observed::read_leniently(posted)?.claim());
+        Posted::Unread { fault, claims: claims.collect() }
+    }
+}
+
+impl From<Vec<Observed>> for Posted {
+    fn from(events: Vec<Observed>) -> Posted {
+        Posted::Events(events)
+    }
+}
+
+/// What cannot be read of somebody who joins, or of what is asked of a recording: who it is, or whether it
+/// is to pause or stop, is heard all the same.
+pub trait Lenient: Sized {
+    /// As much of it as makes things stricter.
+    fn claim(body: &Value) -> Option<Self>;
+}
+
+impl Lenient for Participant {
+    fn claim(body: &Value) -> Option<Participant> {
+        let id = body.get("id").and_then(Value::as_str)?;
+        let role = body.get("role").and_then(|role| serde_json::from_value(role.clone()).ok());
+        Some(Participant { role: role.unwrap_or(Role::Customer), ..Participant::stranger(id.to_owned()) })
+    }
+}
+
+impl Lenient for ControlRecording {
+    fn claim(body: &Value) -> Option<ControlRecording> {
+        let action = serde_json::from_value(body.get("action")?.clone()).ok()?;
+        Some(ControlRecording { action, reason: None, behavior: None })
+    }
+}
+
+impl EventType {
+    /// Whether it can only make things stricter, whatever it says.
+    pub(crate) fn tightens(self) -> bool {
+        match self {
+            EventType::ConsentDeclined
+            | EventType::ConsentWithdrawn
+            | EventType::ParticipantLocated
+            | EventType::RecordingPaused
+            | EventType::RecordingStopped
+            | EventType::CallEnded => true,
+            EventType::ParticipantAnswered
+            | EventType::PromptStarted
+            | EventType::PromptCompleted
+            | EventType::PromptInterrupted
+            | EventType::ConsentGiven
+            | EventType::AnnouncementRecorded
+            | EventType::ToneStarted
+            | EventType::ToneStopped
+            | EventType::ParticipantLeft
+            | EventType::RecordingStarted
+            | EventType::RecordingResumed => false,
+        }
+    }
 }
 
 /// The types of events that a platform may report.

@@ -236,7 +236,7 @@ enum Facts {
     Opened { facts: Opened },
     Event { facts: Event },
     ControlRefused { control: Control },
-    Accepted { facts: Event, recording: Uuid, spans: Vec<(Timestamp, Timestamp)> },
+    Accepted { recording: Uuid, spans: Vec<(Timestamp, Timestamp)> },
     Refused {},
 }
 
@@ -289,12 +289,13 @@ fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, lea
                     asked(entry.at, &old, &new);
                 }
             }
-            Facts::Accepted { facts, recording, spans } => {
+            Facts::Accepted { recording, spans } => {
                 replayed.recordings = replayed.recordings.saturating_add(1);
                 let parts = recorded.parts(&spans);
                 if covered(&old, &parts, entry.at) && !covered(&new, &parts, entry.at) {
                     replayed.lacking.push(recording);
                 }
+                let facts = Event { received_at: entry.at, at: None, what: What::Accepted { spans } };
                 old.apply(&facts);
                 new.apply(&facts);
             }
@@ -380,7 +381,7 @@ impl Recorded {
         match event.what {
             What::Control(Control::Start | Control::Resume) => {
                 self.end(now, Edge::Suspension);
-                self.windows.push(Window { from: now, until: None });
+                self.windows.push(Window { from: now, until: None, resumed: false });
             }
             What::Control(Control::Pause(behavior)) => {
                 let granted = self.windows.last().is_some_and(|window| window.until.is_none());
@@ -442,9 +443,8 @@ impl Recorded {
             edges.sort_unstable();
             edges.dedup();
             for (from, until) in edges.iter().copied().zip(edges.iter().copied().skip(1)) {
-                let inside = self.windows.iter().find(|window| holds(window, from));
-                let slack = |window: &&Window| window.from <= from && from < window.last_covered();
-                let window = inside.or_else(|| self.windows.iter().find(slack));
+                let latest = self.windows.iter().rev().find(|window| window.from <= from);
+                let window = latest.filter(|window| from < window.last_covered());
                 let silent = self.silences.iter().any(|silence| silence.holds(from));
                 if let Some(window) = window {
                     parts.push(Part { from, until, window: *window });
@@ -452,7 +452,7 @@ impl Recorded {
                     parts.push(Part {
                         from,
                         until,
-                        window: Window { from, until: Some((until, Edge::Pause)) },
+                        window: Window { from, until: Some((until, Edge::Pause)), resumed: false },
                     });
                 }
             }
@@ -473,8 +473,8 @@ impl Codes {
     }
 
     fn opened(&mut self, opened: &Opened) {
-        let own = [opened.recorder_location, opened.operator_location];
-        own.into_iter().flatten().for_each(|code| self.add(code));
+        let own = opened.recorder_locations.iter().chain(&opened.operator_locations);
+        own.for_each(|code| self.add(*code));
         let places = opened.participants.iter().flat_map(|joined| &joined.places);
         places.for_each(|place| self.add(place.code));
     }

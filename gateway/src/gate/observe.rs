@@ -1,15 +1,15 @@
 //! What the platform reports, and what it asks of the recording.
 
-use jiff::Timestamp;
 use policy::{Control, Event, Heard, OnWithdrawal, Recorder, What};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::ask::{
-    self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, check_name, check_sha256,
+    self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, Posted, check_name, check_sha256,
 };
-use super::open::{call_ended, covers, offset_ms};
+use super::barred::{Pending, Unlogged};
+use super::open::{TOO_MANY, call_ended, covers, offset_ms};
 use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
@@ -17,46 +17,235 @@ use crate::ledger::{Appended, Change, Expect, Job};
 use crate::trail::{self, Actor, Body};
 
 impl Gate {
-    /// Logs what happened on a call: all of it, or nothing.
+    /// Logs what happened on a call: all of it, or, where something of it cannot be logged as it was
+    /// posted, what makes things stricter, and nothing else.
     ///
     /// # Errors
     ///
     /// [`Fault`]: an event makes no sense, the call is over, or an event's id was used otherwise.
-    pub async fn observe(&self, who: &Principal, name: &str, events: Vec<Observed>) -> Result<Value, Fault> {
-        if events.is_empty() || events.len() > MAX_EVENTS {
-            return Err(Fault::invalid("invalid-event", format!("send 1 to {MAX_EVENTS} events at once")));
-        }
-        let restrictive = || events.iter().filter(|observed| restricts(observed)).map(digest);
+    pub async fn observe(&self, who: &Principal, name: &str, posted: Posted) -> Result<Value, Fault> {
         let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
-        let outcome = self.observe_until_seen(who, name, &events).await;
-        match &outcome {
-            Ok(_) => restrictive().for_each(|digest| pending.lift(&who.account, name, &digest)),
-            Err(fault) if fault.kind == FaultKind::Unavailable => {
-                restrictive().for_each(|digest| pending.bar(&who.account, name, digest));
+        let (outcome, claims) = match posted {
+            Posted::Unread { fault, claims } => (Err(fault), claims),
+            Posted::Events(events) if events.is_empty() || events.len() > MAX_EVENTS => {
+                let fault = Fault::invalid("invalid-event", format!("send 1 to {MAX_EVENTS} events at once"));
+                (Err(fault), events.into_iter().filter_map(Observed::claim).collect())
             }
-            Err(_) => {}
+            Posted::Events(events) => {
+                let outcome = self.observe_until_seen(who, name, &events).await;
+                let restrictive = || events.iter().filter(|event| restricts(event));
+                match &outcome {
+                    Ok(_) => restrictive().for_each(|event| pending.lift(&who.account, name, event)),
+                    Err(fault) if fault.kind == FaultKind::Unavailable => {
+                        restrictive()
+                            .for_each(|event| pending.bar(who, name, Unlogged::Event(event.clone())));
+                    }
+                    Err(_) => {}
+                }
+                (outcome, events.into_iter().filter_map(Observed::claim).collect())
+            }
+        };
+        match outcome {
+            Err(fault) if fault.kind != FaultKind::Unavailable && !claims.is_empty() => {
+                self.observe_what_restricts(who, name, claims, &pending).await;
+                Err(self.with_decision(who, name, fault).await)
+            }
+            outcome => outcome,
         }
-        outcome
     }
 
-    async fn observe_until_seen(
+    /// Logs, of what could not be logged as it was posted, what makes things stricter: whom it names on
+    /// whatever terms is not recorded until somebody has put it right.
+    async fn observe_what_restricts(
+        &self,
+        who: &Principal,
+        name: &str,
+        claims: Vec<Observed>,
+        pending: &Pending<'_>,
+    ) {
+        let mut heard: Vec<Vec<u8>> = Vec::new();
+        for claim in claims {
+            // However often it is said at once.
+            let digest = digest(&claim);
+            if heard.contains(&digest) {
+                continue;
+            }
+            heard.push(digest);
+            let mut outcome = self.observe_until_seen(who, name, std::slice::from_ref(&claim)).await;
+            if outcome.as_ref().is_err_and(|fault| fault.code == UNKNOWN_PARTICIPANT) && objects(&claim) {
+                outcome = self.observe_of_strangers(who, name, &claim).await;
+            }
+            match outcome {
+                Ok(_) => pending.lift(&who.account, name, &claim),
+                Err(fault) if fault.kind == FaultKind::Unavailable => {
+                    pending.bar(who, name, Unlogged::Event(claim));
+                }
+                // It says nothing that could be logged, of a call or a participant that there is.
+                Err(fault) => tracing::info!(code = fault.code, "an event that restricts said nothing"),
+            }
+        }
+    }
+
+    /// Somebody objects who was never announced: they are on the call, as somebody of whom nothing is
+    /// known.
+    async fn observe_of_strangers(
+        &self,
+        who: &Principal,
+        name: &str,
+        claim: &Observed,
+    ) -> Result<Value, Fault> {
+        let loaded = self.load(&who.account, name).await?;
+        for id in claim.participant.iter().chain(&claim.participants) {
+            if loaded.row_of(id).is_none() {
+                check_name("a participant's id", id)?;
+                self.join_until_seen(who, name, &ask::Participant::stranger(id.clone())).await?;
+            }
+        }
+        self.observe_until_seen(who, name, std::slice::from_ref(claim)).await
+    }
+
+    /// The fault with the decision on the call as it stands now, where there is one.
+    pub(crate) async fn with_decision(&self, who: &Principal, name: &str, fault: Fault) -> Fault {
+        match self.load(&who.account, name).await {
+            Ok(loaded) => {
+                let decision = self.decision(&loaded);
+                fault.with("decision", decision)
+            }
+            Err(_) => fault,
+        }
+    }
+
+    /// Logs what had come and could not be logged, as soon as it can be. Asked for several times a second.
+    pub async fn log_what_is_missing(&self) {
+        for missing in self.barred.missing() {
+            let pending = self.barred.begin(missing.came);
+            let _turn = self.turns.take(&missing.who.account, &missing.name).await;
+            let (who, name) = (&missing.who, missing.name.as_str());
+            let outcome = match &missing.what {
+                Unlogged::Event(event) => {
+                    let at = Some(event.at.map_or(missing.came, |at| at.min(missing.came)));
+                    // A retry of the sender's own is an event of its own.
+                    let event = Observed { at, id: None, ..event.clone() };
+                    self.observe_until_seen(who, name, &[event]).await
+                }
+                Unlogged::Join(asked) => {
+                    let joined_at = Some(asked.joined_at.map_or(missing.came, |at| at.min(missing.came)));
+                    self.join_until_seen(who, name, &ask::Participant { joined_at, ..asked.clone() }).await
+                }
+            };
+            match outcome {
+                Err(fault) if fault.kind == FaultKind::Unavailable => return,
+                Err(fault) if fault.code != TOO_MANY => {
+                    tracing::error!(
+                        code = fault.code,
+                        "an event that could not be logged says nothing; its call is no longer barred"
+                    );
+                }
+                Ok(_) | Err(_) => {}
+            }
+            pending.done(&missing);
+        }
+    }
+
+    pub(super) async fn observe_until_seen(
         &self,
         who: &Principal,
         name: &str,
         events: &[Observed],
     ) -> Result<Value, Fault> {
+        let row = self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
+        // What is objected to counts for the call that was going on then.
+        let (mut earlier, mut of_this) = (Vec::new(), Vec::new());
+        for event in events {
+            let before = event.at.filter(|at| objects(event) && at.as_millisecond() < row.opened_at);
+            let then = match before {
+                Some(at) => self.ledger.call_at(&who.account, &row.id, at.as_millisecond()).await?,
+                None => None,
+            };
+            match then.filter(|then| then.uid != row.uid) {
+                Some(then) => earlier.push((parse_id(&then.uid)?, event)),
+                None => of_this.push(event.clone()),
+            }
+        }
+        let call = parse_id(&row.uid)?;
+        for (then, event) in &earlier {
+            self.observe_on(who, *then, std::slice::from_ref(*event)).await?;
+        }
+        match of_this.as_slice() {
+            [] => self.decide(who, name).await,
+            events => self.observe_on(who, call, events).await,
+        }
+    }
+
+    async fn observe_on(&self, who: &Principal, call: Uuid, events: &[Observed]) -> Result<Value, Fault> {
         for _ in 0..ATTEMPTS {
-            let loaded = self.load(&who.account, name).await?;
-            let call = loaded.uid;
-            if let Some((decision, withdrawn)) = self.try_observe(who, loaded, events).await? {
+            let row = self.ledger.call(call).await?.ok_or_else(Fault::unknown_call)?;
+            let loaded = self.load_row(row).await?;
+            if let Some((loaded, withdrawn)) = self.try_observe(who, loaded, events).await? {
                 if withdrawn {
                     self.delete_stored(&who.account, call).await?;
                 }
-                return Ok(decision);
+                for event in events.iter().filter(|event| objects(event)) {
+                    self.follow(who, &loaded, event).await?;
+                }
+                return Ok(self.decision(&loaded));
             }
         }
         Err(Fault::contended())
+    }
+
+    /// An objection follows the person into the calls that were opened under the same id since.
+    async fn follow(&self, who: &Principal, objected: &Loaded, event: &Observed) -> Result<(), Fault> {
+        let opened = objected.row.opened_at;
+        let named: Vec<u32> = event
+            .participant
+            .iter()
+            .chain(&event.participants)
+            .filter_map(|id| objected.number_of(id))
+            .collect();
+        let of_them = |loaded: &Loaded, p: u32| {
+            let theirs =
+                objected.subjects.iter().filter(|(of, _)| named.contains(of)).map(|(_, subject)| subject);
+            let here: Vec<&String> =
+                loaded.subjects.iter().filter(|(of, _)| *of == p).map(|(_, subject)| subject).collect();
+            theirs.into_iter().any(|subject| here.contains(&subject))
+        };
+        for row in self.ledger.calls_since(&objected.row.account, &objected.row.id, opened).await? {
+            for attempt in 0..ATTEMPTS {
+                let row = self.ledger.call(parse_id(&row.uid)?).await?.ok_or_else(Fault::unknown_call)?;
+                let mut loaded = self.load_row(row).await?;
+                let mut participants: Vec<u32> = loaded.subjects.iter().map(|(p, _)| *p).collect();
+                participants.retain(|p| of_them(&loaded, *p));
+                participants.dedup();
+                if participants.is_empty() {
+                    break;
+                }
+                let at = Some(whole_millis(event.at.unwrap_or(objected.now)));
+                let facts =
+                    Event { received_at: loaded.now, at, what: What::ConsentDeclined { participants } };
+                let mut job = Job { expects: loaded.expects(), ..Job::default() };
+                loaded.call.apply(&facts);
+                let (saw, link) = (loaded.saw(), Some((loaded.uid, Some(loaded.head))));
+                let body = Body::Event { facts, subjects: Vec::new(), reported_by: None, late: false, saw };
+                let detail = json!({"event": {"type": "consent.declined", "reason": FOLLOWED}});
+                job.entries.push(trail::draft(
+                    &who.account,
+                    loaded.now,
+                    &who.into(),
+                    link,
+                    body,
+                    Some(detail),
+                )?);
+                if self.append(job).await? == Appended::Done {
+                    break;
+                }
+                if attempt + 1 == ATTEMPTS {
+                    return Err(Fault::contended());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Deletes what a call has stored, where somebody withdrew and the account says so. A legal
@@ -75,8 +264,11 @@ impl Gate {
         who: &Principal,
         mut loaded: Loaded,
         events: &[Observed],
-    ) -> Result<Option<(Value, bool)>, Fault> {
+    ) -> Result<Option<(Loaded, bool)>, Fault> {
         let now = loaded.now;
+        if loaded.entries.saturating_add(events.len()) > MAX_ENTRIES && !events.iter().all(restricts) {
+            return Err(too_long());
+        }
         let mut job = Job { expects: loaded.expects(), ..Job::default() };
         let mut head = loaded.head;
         for observed in events {
@@ -111,7 +303,7 @@ impl Gate {
                     }
                 }
             }
-            let draft = self.event(who, &mut loaded, observed, now, head).await?;
+            let draft = self.event(who, &mut loaded, observed, &mut job, head).await?;
             head = draft.id;
             if observed.kind == EventType::CallEnded {
                 job.changes.push(Change::CallEnded { uid: loaded.uid, at: now.as_millisecond() });
@@ -121,7 +313,7 @@ impl Gate {
         let withdrawn = loaded.call.settings().on_withdrawal == OnWithdrawal::Delete
             && loaded.call.withdrawn(now).is_some();
         if job.entries.is_empty() || self.append(job).await? == Appended::Done {
-            return Ok(Some((self.decision(&loaded), withdrawn)));
+            return Ok(Some((loaded, withdrawn)));
         }
         Ok(None)
     }
@@ -131,17 +323,30 @@ impl Gate {
         who: &Principal,
         loaded: &mut Loaded,
         observed: &Observed,
-        now: Timestamp,
+        job: &mut Job,
         head: uuid::Uuid,
     ) -> Result<trail::Draft, Fault> {
+        let now = loaded.now;
         let at = observed.at.map(whole_millis);
-        if let Some(at) = at {
+        // What makes things stricter is never refused for its time: in the future it counts from now.
+        if let Some(at) = at.filter(|_| !restricts(observed)) {
             check_time("at", at, now)?;
         }
         if loaded.call.ended_at().is_some() && !tightens(observed) {
             return Err(call_ended());
         }
-        let what = self.what(who, loaded, observed, now).await?;
+        let mut what = self.what(who, loaded, observed).await?;
+        let mut subjects = Vec::new();
+        if let What::Located { participant, alike, .. } = &mut what {
+            let number = observed.number.as_deref();
+            if let Some((participant, pseudonym)) =
+                self.subject(&who.account, *participant, number, job).await?
+            {
+                *alike = trail::alike(&loaded.subjects, &loaded.objectors, participant, &pseudonym);
+                subjects.push((participant, pseudonym.clone()));
+                loaded.subjects.push((participant, pseudonym));
+            }
+        }
         let event = Event { received_at: now, at, what };
         let late = event.what.loosens()
             && loaded.call.settings().late_evidence_seconds > 0
@@ -153,7 +358,7 @@ impl Gate {
         });
         let body = Body::Event {
             facts: event,
-            subjects: Vec::new(),
+            subjects,
             reported_by: observed.reported_by.map(|by| by.as_str().into()),
             late,
             saw: loaded.saw(),
@@ -162,13 +367,7 @@ impl Gate {
     }
 
     /// From the platform's words to a fact.
-    async fn what(
-        &self,
-        who: &Principal,
-        loaded: &Loaded,
-        observed: &Observed,
-        now: Timestamp,
-    ) -> Result<What, Fault> {
+    async fn what(&self, who: &Principal, loaded: &Loaded, observed: &Observed) -> Result<What, Fault> {
         only_its_fields(observed)?;
         check_sha256(
             "evidence.sha256",
@@ -222,10 +421,7 @@ impl Gate {
                     observed.ip.as_deref(),
                 )?;
                 let since = observed.since.map(whole_millis);
-                if let Some(since) = since {
-                    check_time("since", since, now)?;
-                }
-                What::Located { participant: one()?, places, since }
+                What::Located { participant: one()?, places, since, alike: policy::Alike::default() }
             }
             EventType::ParticipantAnswered => {
                 let by = observed.by.ok_or_else(|| {
@@ -281,12 +477,51 @@ impl Gate {
         asked: ControlRecording,
     ) -> Result<Value, Fault> {
         if asked.behavior.is_some() && asked.action != ControlAction::Pause {
-            return Err(Fault::invalid("invalid-control", "`behavior` goes with `pause` only"));
+            let fault = Fault::invalid("invalid-control", "`behavior` goes with `pause` only");
+            return Err(self.control_that_restricts(who, name, asked, fault).await);
         }
+        let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
+        let outcome = self.control_until_seen(who, name, &asked).await;
+        let event = stopped_by_itself(asked.action);
+        match (&outcome, event) {
+            (Ok(_), Some(event)) => pending.lift(&who.account, name, &event),
+            (Err(fault), Some(event)) if fault.kind == FaultKind::Unavailable => {
+                pending.bar(who, name, Unlogged::Event(event));
+            }
+            (Ok(_) | Err(_), _) => {}
+        }
+        outcome
+    }
+
+    /// Pauses or stops all the same, where that was asked in a way that cannot be read; answers the fault,
+    /// with the decision that follows.
+    pub async fn control_that_restricts(
+        &self,
+        who: &Principal,
+        name: &str,
+        asked: ControlRecording,
+        fault: Fault,
+    ) -> Fault {
+        if stopped_by_itself(asked.action).is_none() {
+            return fault;
+        }
+        let asked = ControlRecording { action: asked.action, reason: None, behavior: None };
+        match Box::pin(self.control(who, name, asked)).await {
+            Ok(decision) => fault.with("decision", decision),
+            Err(_) => fault,
+        }
+    }
+
+    async fn control_until_seen(
+        &self,
+        who: &Principal,
+        name: &str,
+        asked: &ControlRecording,
+    ) -> Result<Value, Fault> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&who.account, name).await?;
-            if let Some(answer) = self.try_control(who, loaded, &asked).await? {
+            if let Some(answer) = self.try_control(who, loaded, asked).await? {
                 return Ok(answer);
             }
         }
@@ -305,6 +540,12 @@ impl Gate {
             return Err(call_ended());
         }
         let opens = matches!(asked.action, ControlAction::Start | ControlAction::Resume);
+        if opens {
+            self.barred.check(&loaded)?;
+            if loaded.entries >= MAX_ENTRIES {
+                return Err(too_long());
+            }
+        }
         if nothing_to_do(asked.action, &at_now)? {
             return Ok(Some(self.decision(&loaded)));
         }
@@ -312,7 +553,6 @@ impl Gate {
         let control = control(asked);
         let mut refusal = None;
         if opens {
-            self.barred.check(&loaded)?;
             let decision = at_now.decide(now);
             let keys = self.usable_keys(&who.account).await?;
             if !decision.permitted() {
@@ -410,7 +650,7 @@ fn participants(loaded: &Loaded, observed: &Observed) -> Result<Vec<u32>, Fault>
     let mut numbers = Vec::with_capacity(named.len());
     for id in named {
         let number = loaded.number_of(id).ok_or_else(|| {
-            Fault::invalid("unknown-participant", format!("`{id}` was never on this call; post them with `POST /v1/calls/{{call}}/participants` first"))
+            Fault::invalid(UNKNOWN_PARTICIPANT, format!("`{id}` was never on this call; post them with `POST /v1/calls/{{call}}/participants` first"))
         })?;
         if !loaded.call.is_present(number) && !tightens(observed) {
             return Err(Fault::conflict(
@@ -471,32 +711,37 @@ fn restricts(observed: &Observed) -> bool {
         || observed.kind == EventType::ToneStopped
 }
 
+/// Whether somebody says no.
+fn objects(observed: &Observed) -> bool {
+    matches!(observed.kind, EventType::ConsentDeclined | EventType::ConsentWithdrawn)
+}
+
+/// What the platform did, where it pauses or stops.
+fn stopped_by_itself(action: ControlAction) -> Option<Observed> {
+    match action {
+        ControlAction::Pause => Some(Observed::of(EventType::RecordingPaused)),
+        ControlAction::Stop => Some(Observed::of(EventType::RecordingStopped)),
+        ControlAction::Start | ControlAction::Resume => None,
+    }
+}
+
 fn digest(observed: &Observed) -> Vec<u8> {
     Sha256::digest(serde_json::to_vec(observed).unwrap_or_default()).to_vec()
 }
 
 /// Whether an event can only make things stricter: such are heard after the call's end, too.
 fn tightens(observed: &Observed) -> bool {
-    use EventType as T;
-    match observed.kind {
-        T::ConsentDeclined
-        | T::ConsentWithdrawn
-        | T::ParticipantLocated
-        | T::RecordingPaused
-        | T::RecordingStopped
-        | T::CallEnded => true,
-        T::ParticipantAnswered => observed.by == Some(policy::AnsweredBy::Machine),
-        T::PromptStarted
-        | T::PromptCompleted
-        | T::PromptInterrupted
-        | T::ConsentGiven
-        | T::AnnouncementRecorded
-        | T::ToneStarted
-        | T::ToneStopped
-        | T::ParticipantLeft
-        | T::RecordingStarted
-        | T::RecordingResumed => false,
-    }
+    observed.kind.tightens() || observed.by == Some(policy::AnsweredBy::Machine)
+}
+
+fn too_long() -> Fault {
+    Fault::conflict(
+        "call-too-long",
+        format!(
+            "the call has {MAX_ENTRIES} entries, the most that are kept of one; what makes things stricter is still heard: \
+             end it, and open another"
+        ),
+    )
 }
 
 fn word(kind: EventType) -> String {
@@ -505,3 +750,10 @@ fn word(kind: EventType) -> String {
         .and_then(|value| value.as_str().map(ToOwned::to_owned))
         .unwrap_or_default()
 }
+
+/// What an event is refused with that names somebody who was never on the call.
+const UNKNOWN_PARTICIPANT: &str = "unknown-participant";
+/// Why an objection stands on a call on which nobody made it.
+const FOLLOWED: &str = "they objected on an earlier call of this id";
+/// The most entries that a call may have before only what makes things stricter is heard.
+const MAX_ENTRIES: usize = 10_000;

@@ -50,8 +50,8 @@ pub fn decide(
         medium: asked.medium.map_or(policy::Medium::Unknown, Into::into),
         kind: asked.kind,
         started_at,
-        recorder_location: place(asked.recorder_location.as_ref())?,
-        operator_location: place(asked.operator_location.as_ref())?,
+        recorder_locations: place(asked.recorder_location.as_ref())?.into_iter().collect(),
+        operator_locations: place(asked.operator_location.as_ref())?.into_iter().collect(),
         purposes: policy::Purposes::known(asked.purposes.iter().map(String::as_str)),
         overlays: asked.overlays.clone(),
         settings: Settings { public_safety, ..Settings::default() },
@@ -170,6 +170,7 @@ fn what(
                 observed.ip.as_deref(),
             )?,
             since: observed.since,
+            alike: policy::Alike::default(),
         },
         EventType::ParticipantAnswered => {
             What::Answered { participant: one, by: observed.by.ok_or(FactsError::Lacks("by"))? }

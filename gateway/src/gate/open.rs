@@ -1,12 +1,13 @@
 //! Opening a call, and somebody joining it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use policy::{Call, Event, Joined, Opened, RefusedGrant, What};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
+use super::barred::Unlogged;
 use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, Loaded, answer, check_time};
 use crate::access::Principal;
 use crate::clock::{whole_millis, written};
@@ -51,8 +52,7 @@ impl Gate {
                     ));
                 }
             }
-            let previous = existing.map(|loaded| loaded.uid);
-            if let Some(decision) = self.try_open(who, name, &asked, &digest, previous).await? {
+            if let Some(decision) = self.try_open(who, name, &asked, &digest, existing.as_ref()).await? {
                 return Ok((true, decision));
             }
         }
@@ -65,9 +65,11 @@ impl Gate {
         name: &str,
         asked: &OpenCall,
         digest: &str,
-        previous: Option<Uuid>,
+        previous: Option<&Loaded>,
     ) -> Result<Option<Value>, Fault> {
         let now = self.clock.now();
+        let objectors = previous.map(|previous| previous.objectors_since(now)).unwrap_or_default();
+        let previous = previous.map(|previous| previous.uid);
         let started_at = asked.started_at.unwrap_or(now);
         check_time("started_at", started_at, now)?;
         let (settings, recorder, operator) = self.settings(&who.account).await?;
@@ -80,9 +82,13 @@ impl Gate {
             if let Some(joined_at) = participant.joined_at {
                 check_time("joined_at", joined_at, now)?;
             }
-            let joined =
+            let mut joined =
                 self.describe(&who.account, number, participant, &asked.purposes, &mut job.expects).await?;
-            subjects.extend(self.subject(&who.account, number, participant, &mut job).await?);
+            let number = self.subject(&who.account, number, participant.number.as_deref(), &mut job).await?;
+            if let Some((number, pseudonym)) = number {
+                joined.alike = trail::alike(&subjects, &objectors, number, &pseudonym);
+                subjects.push((number, pseudonym));
+            }
             job.changes.push(participant_change(uid, participant, &joined));
             participants.push(joined);
         }
@@ -90,8 +96,14 @@ impl Gate {
             medium: asked.medium.map_or(policy::Medium::Unknown, Into::into),
             kind: asked.kind,
             started_at: started_at.min(now),
-            recorder_location: place("recorder_location", asked.recorder_location.as_deref())?.or(recorder),
-            operator_location: place("operator_location", asked.operator_location.as_deref())?.or(operator),
+            recorder_locations: both(
+                recorder,
+                place("recorder_location", asked.recorder_location.as_deref())?,
+            ),
+            operator_locations: both(
+                operator,
+                place("operator_location", asked.operator_location.as_deref())?,
+            ),
             purposes: policy::Purposes::known(asked.purposes.iter().map(String::as_str)),
             overlays: self.overlays(&settings.overlays, &asked.overlays)?,
             settings: settings.for_policy(),
@@ -110,7 +122,7 @@ impl Gate {
         let ids: Vec<&str> = asked.participants.iter().map(|participant| participant.id.as_str()).collect();
         let detail = json!({"call": name, "participants": ids, "purposes": context.purposes, "direction": context.direction, "aliases": context.aliases});
         let saw = trail::Saw::of(table.digest(), &call.decide(now));
-        let body = Body::Opened { facts: opened, subjects, saw };
+        let body = Body::Opened { facts: opened, subjects, objectors, saw };
         let draft = trail::draft(&who.account, now, &who.into(), Some((uid, None)), body, Some(detail));
         let draft = draft.map_err(|error| match error {
             DraftError::TooLong { .. } => Fault::invalid(
@@ -174,23 +186,60 @@ impl Gate {
     ///
     /// [`Fault`]: the request makes no sense, or the call is over.
     pub async fn join(&self, who: &Principal, name: &str, asked: Participant) -> Result<Value, Fault> {
-        check_participant(&asked)?;
         let asked = Participant { joined_at: asked.joined_at.map(whole_millis), ..asked };
-        let digest = Sha256::digest(serde_json::to_vec(&asked).unwrap_or_default()).to_vec();
         let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
-        let outcome = self.join_until_seen(who, name, &asked).await;
+        let outcome = match check_participant(&asked) {
+            Ok(()) => self.join_until_seen(who, name, &asked).await,
+            Err(fault) => Err(fault),
+        };
+        let outcome = match outcome {
+            // Somebody is there, whatever is wrong with what is said of them.
+            Err(fault) if fault.kind == FaultKind::Invalid && fault.code != TOO_MANY => {
+                Err(self.join_as_stranger(who, name, &asked, fault).await)
+            }
+            outcome => outcome,
+        };
         match &outcome {
-            Ok(_) => pending.lift(&who.account, name, &digest),
-            Err(fault) if fault.kind == FaultKind::Unavailable => pending.bar(&who.account, name, digest),
+            Ok(_) => pending.lift_join(&who.account, name, &asked),
+            Err(fault) if fault.kind == FaultKind::Unavailable => {
+                pending.bar(who, name, Unlogged::Join(asked));
+            }
             // Whoever is one too many is logged as such.
-            Err(fault) if fault.code == TOO_MANY => pending.lift(&who.account, name, &digest),
+            Err(fault) if fault.code == TOO_MANY => pending.lift_join(&who.account, name, &asked),
             Err(_) => {}
         }
         outcome
     }
 
-    async fn join_until_seen(
+    /// Somebody joins of whom nothing else can be used: answers what is wrong, with the decision that
+    /// follows from their being there.
+    pub async fn join_unread(&self, who: &Principal, name: &str, asked: Participant, fault: Fault) -> Fault {
+        let _turn = self.turns.take(&who.account, name).await;
+        self.join_as_stranger(who, name, &asked, fault).await
+    }
+
+    async fn join_as_stranger(
+        &self,
+        who: &Principal,
+        name: &str,
+        asked: &Participant,
+        fault: Fault,
+    ) -> Fault {
+        let id = if check_name("a participant's id", &asked.id).is_ok() { &asked.id } else { ask::OTHERS };
+        let stranger = Participant {
+            role: asked.role,
+            joined_at: asked.joined_at,
+            ..Participant::stranger(id.to_owned())
+        };
+        match self.join_until_seen(who, name, &stranger).await {
+            Ok(decision) => fault.with("decision", decision),
+            Err(unavailable) if unavailable.kind == FaultKind::Unavailable => unavailable,
+            Err(_) => fault,
+        }
+    }
+
+    pub(super) async fn join_until_seen(
         &self,
         who: &Principal,
         name: &str,
@@ -227,18 +276,18 @@ impl Gate {
         asked: &Participant,
     ) -> Result<Option<Value>, Fault> {
         let now = loaded.now;
-        if let Some(joined_at) = asked.joined_at {
-            check_time("joined_at", joined_at, now)?;
-        }
         let mut job = Job::default();
         let known = loaded.row_of(&asked.id).and_then(|row| u32::try_from(row.participant).ok());
         let number = match known {
             Some(number) => number,
             None => u32::try_from(loaded.names.len()).map_err(|_| Fault::damaged("too many participants"))?,
         };
-        let joined =
+        let mut joined =
             self.describe(&who.account, number, asked, &loaded.context.purposes, &mut job.expects).await?;
-        let subjects = self.subject(&who.account, number, asked, &mut job).await?;
+        let subjects = self.subject(&who.account, number, asked.number.as_deref(), &mut job).await?;
+        if let Some((number, pseudonym)) = &subjects {
+            joined.alike = trail::alike(&loaded.subjects, &loaded.objectors, *number, pseudonym);
+        }
         job.changes.push(participant_change(loaded.uid, asked, &joined));
         let event = Event { received_at: now, at: None, what: What::Joined(joined) };
         loaded.call.apply(&event);
@@ -307,7 +356,10 @@ impl Gate {
 
     /// The decision on a call as it stands now.
     pub(crate) fn decision(&self, loaded: &Loaded) -> Value {
-        let decision = loaded.call.decide(loaded.now);
+        let mut decision = loaded.call.decide(loaded.now);
+        if self.barred.holds(loaded) {
+            decision = decision.barred();
+        }
         answer::decision(loaded.table.digest(), &decision, &|p| loaded.name_of(p))
     }
 
@@ -324,17 +376,18 @@ impl Gate {
         Ok(Some(loaded.uid))
     }
 
-    async fn subject(
+    /// The pseudonym of a participant's phone number, where it is known.
+    pub(crate) async fn subject(
         &self,
         account: &str,
-        number: u32,
-        asked: &Participant,
+        participant: u32,
+        number: Option<&str>,
         job: &mut Job,
     ) -> Result<Option<(u32, String)>, Fault> {
-        let Some(e164) = asked.number.as_deref().and_then(|number| crate::locate::e164(number).ok()) else {
+        let Some(e164) = number.and_then(|number| crate::locate::e164(number).ok()) else {
             return Ok(None);
         };
-        Ok(Some((number, self.pseudonym(account, &e164, job).await?)))
+        Ok(Some((participant, self.pseudonym(account, &e164, job).await?)))
     }
 
     /// The grant that a participant names, or why it does not count for them.
@@ -373,6 +426,26 @@ impl Gate {
 }
 
 impl Loaded {
+    /// Who still objects when a call of the same id is opened again: on this one, or on one before it and
+    /// not seen on this one. An objection follows the person for a day.
+    fn objectors_since(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
+        let ended = self.call.ended_at().unwrap_or(self.call.last());
+        if now.duration_since(ended) > FOLLOWS_FOR {
+            return Vec::new();
+        }
+        let known = |p: u32| self.subjects.iter().filter(move |(of, _)| *of == p).map(|(_, subject)| subject);
+        let here = |subject: &String| self.subjects.iter().any(|(_, other)| other == subject);
+        let mut objectors: Vec<(String, Timestamp)> =
+            self.objectors.iter().filter(|(subject, _)| !here(subject)).cloned().collect();
+        for (participant, since) in self.call.objectors() {
+            objectors.extend(known(participant).map(|subject| (subject.clone(), since)));
+        }
+        objectors.sort();
+        // Of several objections of one person, the first.
+        objectors.dedup_by(|later, first| later.0 == first.0);
+        objectors
+    }
+
     /// The platform's id of a participant.
     pub(crate) fn name_of(&self, participant: u32) -> String {
         let row = self.names.iter().find(|row| row.participant == i64::from(participant));
@@ -410,6 +483,13 @@ pub(crate) fn is_works_agreement(basis: &str) -> bool {
         basis.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
     WORKS_AGREEMENTS.iter().any(|words| plain.contains(words))
+}
+
+/// What the account says and what the call says, of where something is: neither replaces the other.
+fn both(account: Option<policy::Code>, call: Option<policy::Code>) -> Vec<policy::Code> {
+    let mut places: Vec<policy::Code> = account.into_iter().chain(call).collect();
+    places.dedup();
+    places
 }
 
 pub(crate) fn place(field: &str, text: Option<&str>) -> Result<Option<policy::Code>, Fault> {
@@ -503,7 +583,9 @@ pub(crate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i6
     claimed.map(|at| at.as_millisecond().saturating_sub(now.as_millisecond()))
 }
 
-const TOO_MANY: &str = "too-many-participants";
+/// For how long an objection bars the calls that are opened under the same id.
+const FOLLOWS_FOR: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const TOO_MANY: &str = "too-many-participants";
 const MAX_ALIASES: usize = 64;
 
 const WORKS_AGREEMENTS: &[&str] = &[

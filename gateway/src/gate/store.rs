@@ -5,7 +5,7 @@
 //! and nowhere else, is taken by value, and is spent in the one transaction that accepts.
 
 use jiff::Timestamp;
-use policy::{Claim, Coverage, Door, Event, Uncovered, What, Why};
+use policy::{Call, Claim, Coverage, Door, Uncovered, UncoveredSpan, Upload, Why};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use crate::access::Principal;
 use crate::body::{BodyError, Paced};
 use crate::clock::written;
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
+use crate::measure::{Measured, Silence};
 use crate::record::{self, StageError, Staged};
 use crate::seal::{Envelope, RecipientKey, WrappedKey};
 use crate::trail::{self, Body, hex, reason};
@@ -31,6 +32,17 @@ pub enum Placement {
     Timeline(Vec<(Timestamp, u64)>),
 }
 
+impl Placement {
+    /// How long it can be by what it says, in milliseconds: a finished recording holds nothing of the future.
+    fn claimed_ms(&self, now: Timestamp) -> u64 {
+        match self {
+            Placement::Unsaid => 0,
+            Placement::From(from) => u64::try_from(now.duration_since(*from).as_millis()).unwrap_or(0).max(1),
+            Placement::Timeline(parts) => parts.iter().map(|(_, ms)| *ms).fold(0, u64::saturating_add),
+        }
+    }
+}
+
 /// An upload that may stream.
 #[derive(Debug)]
 pub struct Admission {
@@ -40,8 +52,19 @@ pub struct Admission {
     name: String,
     placement: Placement,
     digest: Option<[u8; 32]>,
-    /// A recording of this name was accepted before: the body is only compared.
-    known: bool,
+    treatment: Treatment,
+}
+
+/// What is done with an upload's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Treatment {
+    /// It is staged, and judged when it has come in.
+    Stage,
+    /// A recording of this name was accepted before: it is only compared.
+    Compare,
+    /// None of it can be covered, whatever its length: it is only measured, so that the refusal says
+    /// what is uncovered.
+    Measure,
 }
 
 /// What became of an upload.
@@ -83,22 +106,22 @@ impl Gate {
         ask::check_name("the recording's name", name)?;
         for _ in 0..ATTEMPTS {
             let loaded = self.load_for(&who.account, call, &placement).await?;
-            if let Some(known) = self.try_admit(who, &loaded, name, &placement).await? {
+            if let Some(treatment) = self.try_admit(who, &loaded, name, &placement).await? {
                 let (who, call, name) = (who.clone(), loaded.uid, name.into());
-                return Ok(Admission { who, call, name, placement, digest, known });
+                return Ok(Admission { who, call, name, placement, digest, treatment });
             }
         }
         Err(Fault::contended())
     }
 
-    /// Whether a recording of this name was accepted before; none where others were faster.
+    /// What is to be done with the body; none where others were faster.
     async fn try_admit(
         &self,
         who: &Principal,
         loaded: &Loaded,
         name: &str,
         placement: &Placement,
-    ) -> Result<Option<bool>, Fault> {
+    ) -> Result<Option<Treatment>, Fault> {
         let now = loaded.now;
         check_placement(placement)?;
         if loaded.row.is_erased() {
@@ -108,7 +131,7 @@ impl Gate {
         if known {
             let existing = self.ledger.recording_by_name(loaded.uid, name).await?;
             let deleted = existing.is_none_or(|row| row.deleted_at.is_some());
-            return if deleted { Err(gone()) } else { Ok(Some(true)) };
+            return if deleted { Err(gone()) } else { Ok(Some(Treatment::Compare)) };
         }
         if !sealable {
             return Err(Fault::refused(
@@ -118,18 +141,39 @@ impl Gate {
             .with("source", json!("retry")));
         }
         self.vault.has_room().map_err(store_fault)?;
-        // One millisecond at each claimed start: what is not covered there will not be covered.
-        let first = match placement {
-            Placement::Unsaid => Claim::Unplaced { duration_ms: 1 },
-            Placement::From(from) => Claim::Placed(vec![(*from, 1)]),
-            Placement::Timeline(parts) => {
-                Claim::Placed(parts.iter().map(|(from, ms)| (*from, (*ms).min(1))).collect())
-            }
+        let parts = match placement {
+            Placement::Unsaid => Vec::new(),
+            Placement::From(from) => vec![(*from, placement.claimed_ms(now))],
+            Placement::Timeline(parts) => parts.clone(),
         };
-        let Err(uncovered) = loaded.call.coverage(&first, Door::Asks, now, &|_, _| true) else {
-            return Ok(Some(false));
-        };
-        match self.refuse(who, loaded, name, uncovered, now).await? {
+        if !parts.is_empty() {
+            let upload = loaded.upload(who, Claim::Placed(parts), 0, &|_, _| true);
+            return match loaded.call.coverage(&upload, now) {
+                Err(Uncovered::Spans(spans)) if is_hopeless(&upload.claim, &spans) => {
+                    Ok(Some(Treatment::Measure))
+                }
+                Err(uncovered @ Uncovered::Withdrawn(_)) => {
+                    self.refuse_early(who, loaded, name, uncovered).await
+                }
+                Ok(_) | Err(_) => Ok(Some(Treatment::Stage)),
+            };
+        }
+        let upload = loaded.upload(who, Claim::Unplaced { duration_ms: 1 }, 0, &|_, _| true);
+        match loaded.call.coverage(&upload, now) {
+            Ok(_) => Ok(Some(Treatment::Stage)),
+            Err(uncovered) => self.refuse_early(who, loaded, name, uncovered).await,
+        }
+    }
+
+    /// Refuses an upload whatever it holds; none where others were faster.
+    async fn refuse_early(
+        &self,
+        who: &Principal,
+        loaded: &Loaded,
+        name: &str,
+        uncovered: Uncovered,
+    ) -> Result<Option<Treatment>, Fault> {
+        match self.refuse(who, loaded, name, uncovered, loaded.now).await? {
             Some(fault) => Err(fault),
             None => Ok(None),
         }
@@ -142,12 +186,32 @@ impl Gate {
     /// [`Fault`]; then nothing of it can be read, and what was written is removed.
     pub async fn store(&self, admission: Admission, body: &mut Paced) -> Result<Stored, Fault> {
         let fingerprint = self.secrets.fingerprint(&admission.who.account);
-        if admission.known {
-            let again =
-                record::fingerprint_of(fingerprint, admission.digest, body).await.map_err(stage_fault)?;
-            // Looked up only now: it may have been deleted while the body came in.
-            let existing = self.ledger.recording_by_name(admission.call, &admission.name).await?;
-            return self.again(&existing.ok_or_else(gone)?, &again).await;
+        match admission.treatment {
+            Treatment::Stage => {}
+            Treatment::Compare => {
+                let again =
+                    record::fingerprint_of(fingerprint, admission.digest, body).await.map_err(stage_fault)?;
+                // Looked up only now: it may have been deleted while the body came in.
+                let existing = self.ledger.recording_by_name(admission.call, &admission.name).await?;
+                return self.again(&existing.ok_or_else(gone)?, &again).await;
+            }
+            Treatment::Measure => {
+                let sound = match record::measure(body).await {
+                    Ok(measured) => Sound::of(&measured),
+                    // It is refused for what it claims, whatever it is.
+                    Err(StageError::Unmeasurable(_)) => Sound {
+                        duration_ms: admission.placement.claimed_ms(self.clock.now()),
+                        codec_adds_ms: 0,
+                        silence: None,
+                    },
+                    Err(error) => return Err(stage_fault(error)),
+                };
+                return match self.judge(&admission, &sound, false).await?.0 {
+                    Judged::Again(existing) => self.again(&existing, &[]).await,
+                    // What has become lawful meanwhile was not kept.
+                    Judged::Covered(..) => Err(Fault::contended()),
+                };
+            }
         }
         let staged = record::stage(&self.vault, &admission.who.account, fingerprint, admission.digest, body)
             .await
@@ -159,7 +223,7 @@ impl Gate {
     async fn settle(&self, admission: &Admission, mut staged: Staged) -> Result<Stored, Fault> {
         let mut synced = false;
         for attempt in 0..ATTEMPTS {
-            let (loaded, now) = match self.judge(admission, &staged, attempt > 0).await {
+            let (loaded, now) = match self.judge(admission, &Sound::of(&staged.measured), attempt > 0).await {
                 Ok(judged) => judged,
                 Err(fault) => {
                     staged.abandon().await;
@@ -203,7 +267,7 @@ impl Gate {
     async fn judge(
         &self,
         admission: &Admission,
-        staged: &Staged,
+        sound: &Sound,
         collided: bool,
     ) -> Result<(Judged, Timestamp), Fault> {
         for attempt in 0..ATTEMPTS {
@@ -223,10 +287,10 @@ impl Gate {
             {
                 return Ok((Judged::Again(Box::new(existing)), now));
             }
-            let claim = claim(&admission.placement, staged.measured.duration_ms)?;
-            let silent =
-                |from, to| staged.measured.silence.as_ref().is_some_and(|silence| silence.covers(from, to));
-            let uncovered = match loaded.call.coverage(&claim, Door::Asks, now, &silent) {
+            let claim = claim(&admission.placement, sound.duration_ms)?;
+            let silent = |from, to| sound.silence.as_ref().is_some_and(|silence| silence.covers(from, to));
+            let upload = loaded.upload(&admission.who, claim, sound.codec_adds_ms, &silent);
+            let uncovered = match loaded.call.coverage(&upload, now) {
                 Ok(coverage) => return Ok((Judged::Covered(Box::new(loaded), coverage), now)),
                 Err(uncovered) => uncovered,
             };
@@ -255,17 +319,17 @@ impl Gate {
             serde_json::to_string(&envelope).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
         let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
         let bare = serde_json::to_vec(&bare).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
-        let event =
-            Event { received_at: at, at: None, what: What::Accepted { duration_ms: coverage.granted_ms } };
         let kept = loaded.call.requirement(at).retention;
         let body = Body::Accepted {
-            facts: event,
             recording: id,
             envelope: hex(&Sha256::digest(bare)),
             media: hex(&envelope.sha256),
             bytes: envelope.bytes,
             keys: envelope.keys.iter().map(|key| key.key.clone()).collect(),
             spans: coverage.spans,
+            unplaced: admission.placement == Placement::Unsaid,
+            codec_ms: coverage.codec_ms,
+            shifted_ms: coverage.shifted_ms,
             keep_until: kept.keep_until(at),
             delete_by: kept.delete_by(at),
             saw: loaded.saw(),
@@ -305,7 +369,10 @@ impl Gate {
             deleted_at: None,
             retention: retention(kept, at),
         };
-        let description = super::fetch::description(&row)?;
+        let mut description = super::fetch::description(&row)?;
+        if let (Value::Object(members), true) = (&mut description, coverage.shifted_ms > 0) {
+            members.insert("shifted_ms".into(), json!(coverage.shifted_ms));
+        }
         let changes = vec![Change::Recording { row: Box::new(row) }];
         match self.append(Job { expects, changes, entries: vec![draft] }).await {
             Ok(Appended::Done) => {}
@@ -401,8 +468,7 @@ impl Gate {
         uncovered: Uncovered,
         now: Timestamp,
     ) -> Result<Option<Fault>, Fault> {
-        let never = loaded.call.windows().is_empty();
-        let fault = refusal(&uncovered, never, &|p| loaded.name_of(p));
+        let fault = refusal(&uncovered, &loaded.call, &|p| loaded.name_of(p));
         let spans = match &uncovered {
             Uncovered::Spans(spans) => spans
                 .iter()
@@ -429,6 +495,20 @@ impl Gate {
             Appended::Done => Ok(Some(fault.with("missing", answer::missing(&decision)))),
             Appended::Conflict => Ok(None),
         }
+    }
+}
+
+/// What an upload is judged by.
+struct Sound {
+    duration_ms: u64,
+    codec_adds_ms: u64,
+    silence: Option<Silence>,
+}
+
+impl Sound {
+    fn of(measured: &Measured) -> Sound {
+        let Measured { duration_ms, codec_adds_ms, ref silence, .. } = *measured;
+        Sound { duration_ms, codec_adds_ms, silence: silence.clone() }
     }
 }
 
@@ -483,8 +563,32 @@ fn check_placement(placement: &Placement) -> Result<(), Fault> {
     }
 }
 
-fn refusal(uncovered: &Uncovered, never_granted: bool, names: answer::Names<'_>) -> Fault {
+impl Loaded {
+    /// An upload to this call, with what its sender's events have shown of their clock.
+    fn upload<'u>(
+        &self,
+        who: &Principal,
+        claim: Claim,
+        codec_adds_ms: u64,
+        silent: &'u (dyn Fn(u64, u64) -> bool + Sync),
+    ) -> Upload<'u> {
+        let clock_behind_ms = self.clocks.behind_ms(&who.credential);
+        Upload { claim, door: Door::Asks, codec_adds_ms, clock_behind_ms, silent }
+    }
+}
+
+/// Whether none of it is covered.
+fn is_hopeless(claim: &Claim, uncovered: &[UncoveredSpan]) -> bool {
+    let all_ms = match claim {
+        Claim::Placed(parts) => parts.iter().map(|(_, ms)| *ms).fold(0, u64::saturating_add),
+        Claim::Unplaced { duration_ms } => *duration_ms,
+    };
+    all_ms == uncovered.iter().map(UncoveredSpan::duration_ms).fold(0, u64::saturating_add)
+}
+
+fn refusal(uncovered: &Uncovered, call: &Call, names: answer::Names<'_>) -> Fault {
     let delete = |fault: Fault| fault.with("source", json!("delete"));
+    let never_granted = call.windows().is_empty();
     match uncovered {
         Uncovered::Spans(spans) => {
             let ours = |why| {
@@ -493,6 +597,7 @@ fn refusal(uncovered: &Uncovered, never_granted: bool, names: answer::Names<'_>)
                     Why::NotGranted
                         | Why::NotYet
                         | Why::Paused
+                        | Why::Taken
                         | Why::Unannounced(_)
                         | Why::NotYetAnnounced(_)
                         | Why::Ended
@@ -509,10 +614,29 @@ fn refusal(uncovered: &Uncovered, never_granted: bool, names: answer::Names<'_>)
                 () if consent || never_granted => "consent-required",
                 () => "uncovered-audio",
             };
-            let first = spans.first().map(|span| answer::words(span.why, names)).unwrap_or_default();
-            let fault = Fault::refused(code, format!("not all of this audio may be kept: {first}"))
-                .with("uncovered", answer::uncovered(spans, names));
-            fault.with("source", json!(if later { "retry" } else { "delete" }))
+            let objected = withdrawn || declined;
+            let (detail, retry) = match early_head(spans, call).filter(|_| !objected) {
+                Some((early_ms, from)) => (
+                    format!(
+                        "the audio begins {early_ms} ms before recording was granted at {}: cut so much off its beginning, \
+                         or correct the clock that it was dated by, and send it with `Recording-Start: {}`",
+                        written(from),
+                        written(from)
+                    ),
+                    true,
+                ),
+                None => {
+                    let first = spans.first().map(|span| answer::words(span.why, names)).unwrap_or_default();
+                    let at_edges = !objected && spans.iter().all(|span| is_a_clocks(span, call));
+                    let cut = match at_edges {
+                        true => "; cut what `uncovered` lists out of the file, and send it with `Recording-Timeline`",
+                        false => "",
+                    };
+                    (format!("not all of this audio may be kept: {first}{cut}"), later || at_edges)
+                }
+            };
+            let fault = Fault::refused(code, detail).with("uncovered", answer::uncovered(spans, names));
+            fault.with("source", json!(if retry { "retry" } else { "delete" }))
         }
         Uncovered::Unplaced { windows: 0 } => {
             delete(Fault::refused("consent-required", "recording was never granted on this call: ask with `start` before recording"))
@@ -522,19 +646,46 @@ fn refusal(uncovered: &Uncovered, never_granted: bool, names: answer::Names<'_>)
             format!("recording was granted {windows} times on this call, so the upload has to say when it was made: send `Recording-Start` or `Recording-Timeline`"),
         )
         .with("source", json!("retry")),
-        Uncovered::TooLong { duration_ms, window_ms } => delete(Fault::refused(
-            "uncovered-audio",
-            format!("the audio lasts {duration_ms} ms, and recording was granted for {window_ms} ms"),
-        )),
+        Uncovered::TooLong { duration_ms, window_ms } => {
+            let source = if duration_ms.saturating_sub(*window_ms) <= EDGE_MS { "retry" } else { "delete" };
+            Fault::refused(
+                "uncovered-audio",
+                format!(
+                    "the audio lasts {duration_ms} ms, and recording was granted for {window_ms} ms; \
+                     send `Recording-Start`, and it is said which part has to be cut"
+                ),
+            )
+            .with("source", json!(source))
+        }
         Uncovered::UsedUp { left_ms } => delete(Fault::refused(
             "uncovered-audio",
-            format!("recordings of this call were accepted already; {left_ms} ms of what was granted are left"),
+            format!(
+                "other recordings of this call hold the only window but for {left_ms} ms; \
+                 if several devices record a call, the account's `recorders` says how many"
+            ),
         )),
         Uncovered::Withdrawn(p) => delete(Fault::refused(
             "consent-withdrawn",
             format!("`{}` withdrew, and this account deletes what was recorded before", names(*p)),
         )),
     }
+}
+
+/// Where only the beginning lies outside, before a window: by how much, and when the window begins.
+fn early_head(uncovered: &[UncoveredSpan], call: &Call) -> Option<(u64, Timestamp)> {
+    let (first, last) = (uncovered.first()?, uncovered.last()?);
+    let early_ms = last.offset_ms.saturating_add(last.duration_ms());
+    let whole = early_ms == uncovered.iter().map(UncoveredSpan::duration_ms).sum::<u64>();
+    let before_a_window = call.windows().iter().any(|window| window.from == last.until);
+    (first.offset_ms == 0 && whole && before_a_window).then_some((early_ms, last.until))
+}
+
+/// Whether a stretch is so short, and so near the edge of a window, that a clock or a platform that
+/// reacts late explains it.
+fn is_a_clocks(span: &UncoveredSpan, call: &Call) -> bool {
+    let at_edge =
+        call.windows().iter().any(|window| window.from == span.until || window.last_covered() == span.from);
+    span.why == Why::NotYet || at_edge && span.duration_ms() <= EDGE_MS
 }
 
 fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
@@ -606,6 +757,8 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// How much beyond the edge of a window a clock may explain, in milliseconds.
+const EDGE_MS: u64 = 1_000;
 /// How many stretches that were not covered an entry names.
 const MAX_UNCOVERED: usize = 128;
 /// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; what

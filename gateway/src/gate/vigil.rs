@@ -4,25 +4,28 @@
 //! was last well; where the next start finds that mark, the one before did not end as it should have,
 //! and whoever sent an event meanwhile got no answer: a withdrawal may be missing. Then every log says
 //! that there is a gap, and every call that was open is in doubt until its participants are named
-//! again.
+//! again. The mark stands in the ledger as well, for gateways that do not see this one's data directory.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Fault, Gate};
 use crate::clock::millis;
-use crate::ledger::{Appended, Expect, Job};
+use crate::ledger::{Appended, Change, Expect, Job};
 use crate::trail::{self, Actor, Body, GapCause, SYSTEM_LOG};
 
 /// The mark of a running gateway, below its data directory: a file that it holds locked, with the time
 /// at which it was last well.
 #[derive(Debug)]
 pub struct Mark {
+    id: Uuid,
     path: PathBuf,
     file: File,
 }
@@ -66,6 +69,13 @@ impl Left {
             left.marks.push(path);
         }
         Ok(left)
+    }
+
+    /// Whose marks they are.
+    #[must_use]
+    pub fn ids(&self) -> Vec<Uuid> {
+        let names = self.marks.iter().filter_map(|path| path.file_name()?.to_str());
+        names.filter_map(|name| name.parse().ok()).collect()
     }
 
     /// Takes these marks away: what follows from them is logged. Those of gateways that have ended since
@@ -117,13 +127,19 @@ impl Mark {
         // Put into its place once it is locked and written: no other start sees it half made.
         let aside = data.join(format!("{SERVING}.{id}"));
         let file = File::options().write(true).create_new(true).open(&aside)?;
-        let mark = Mark { path: dir.join(id.to_string()), file };
+        let mark = Mark { id, path: dir.join(id.to_string()), file };
         let placed = mark.file.lock().and_then(|()| mark.well(now, true));
         if let Err(error) = placed.and_then(|()| fs::rename(&aside, &mark.path)) {
             fs::remove_file(&aside)?;
             return Err(error);
         }
         Ok(mark)
+    }
+
+    /// The gateway's id, by which its mark stands in the ledger.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
     }
 
     /// Whether a gateway runs on this data, on this machine.
@@ -191,35 +207,107 @@ impl Gate {
     /// Where the ledger still fails.
     pub async fn catch_up(&self) -> Result<(), Fault> {
         let Some(since) = self.barred.unheard() else { return Ok(()) };
-        self.gap(since, GapCause::TrailUnavailable).await?;
+        self.gap(since, GapCause::TrailUnavailable, &[], Vec::new()).await?;
         self.barred.told(since);
         Ok(())
     }
 
-    /// Says in every log that something may be missing since a gateway was last well.
+    /// Says in the ledger that all that had come to this gateway until now is logged; says nothing while
+    /// something is missing.
     ///
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub async fn gap(&self, well: Timestamp, cause: GapCause) -> Result<(), Fault> {
-        for (log, _) in self.ledger.heads().await? {
-            if log == SYSTEM_LOG {
-                continue;
+    pub async fn renew_mark(&self, id: Uuid) -> Result<(), Fault> {
+        if self.barred.is_empty() {
+            let at = self.barred.well(self.clock.now()).as_millisecond();
+            let changes = vec![Change::Mark { id, at }];
+            self.ledger.append(Job { changes, ..Job::default() }).await?;
+        }
+        Ok(())
+    }
+
+    /// The gateway ends, and nothing that came to it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn remove_mark(&self, id: Uuid) -> Result<(), Fault> {
+        self.ledger.append(Job { changes: vec![Change::Unmark { id }], ..Job::default() }).await?;
+        Ok(())
+    }
+
+    /// Logs a gap for every other gateway whose mark `is_lost`.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn find_lost(&self, mut is_lost: impl FnMut(Uuid, i64) -> bool) -> Result<(), Fault> {
+        for (id, well_at) in self.ledger.marks().await? {
+            let id = super::parse_id(&id)?;
+            if is_lost(id, well_at) {
+                let expects = vec![Expect::MarkIs { id, at: well_at }];
+                self.gap(millis(well_at), GapCause::EndedUnexpectedly, &[id], expects).await?;
             }
-            // Others may have logged something since: nothing follows from that.
-            let until = self.clock.now();
-            let from = well.min(until);
+        }
+        Ok(())
+    }
+
+    /// Whether a mark is too old for its gateway to be well, by our clock.
+    #[must_use]
+    pub fn is_old(&self, well_at: i64) -> bool {
+        self.clock.now().as_millisecond().abs_diff(well_at)
+            > LOST_AFTER.as_millis().try_into().unwrap_or(u64::MAX)
+    }
+
+    /// Says in every log that something may be missing since a gateway was last well, and removes the marks
+    /// from which that was seen, in one transaction: of several who see it, one says it.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn gap(
+        &self,
+        well: Timestamp,
+        cause: GapCause,
+        marks: &[Uuid],
+        expects: Vec<Expect>,
+    ) -> Result<(), Fault> {
+        // Others may have logged something since: nothing follows from that.
+        let until = self.clock.now();
+        let from = well.min(until);
+        let mut entries = Vec::new();
+        for (log, _) in self.ledger.heads().await?.into_iter().filter(|(log, _)| log != SYSTEM_LOG) {
             let body = Body::Gap { from, until, cause };
-            let draft = trail::draft(&log, until, &Actor::gateway(), None, body, None)?;
-            match self.ledger.append(Job { entries: vec![draft], ..Job::default() }).await? {
-                Appended::Done | Appended::Conflict => {}
-            }
-            tracing::warn!(log, %from, "events may be missing: calls that were open are in doubt until their participants are named again");
+            entries.push(trail::draft(&log, until, &Actor::gateway(), None, body, None)?);
+        }
+        let changes = marks.iter().map(|id| Change::Unmark { id: *id }).collect();
+        let logs = entries.len();
+        if self.ledger.append(Job { expects, changes, entries }).await? == Appended::Done {
+            tracing::warn!(logs, %from, "events may be missing: calls that were open are in doubt until their participants are named again");
         }
         Ok(())
     }
 }
 
+/// The marks of other gateways, as one that serves has seen them: lost is what stands still for so long that
+/// its gateway cannot be well, whatever anybody's clock says.
+#[derive(Debug, Default)]
+pub struct Watch(HashMap<Uuid, (i64, Instant)>);
+
+impl Watch {
+    /// Whether this mark has stood still for too long.
+    pub fn is_lost(&mut self, id: Uuid, well_at: i64, now: Instant) -> bool {
+        let (seen, since) = self.0.entry(id).or_insert((well_at, now));
+        if *seen != well_at {
+            (*seen, *since) = (well_at, now);
+        }
+        now.duration_since(*since) > LOST_AFTER
+    }
+}
+
+/// How long a mark may stand still before its gateway is taken for lost.
+const LOST_AFTER: Duration = Duration::from_secs(10);
 /// Where the marks are, below the data directory.
 const SERVING: &str = "serving";
 /// What a mark says beside its time. Of one length: it is written over.

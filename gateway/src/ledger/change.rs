@@ -154,6 +154,13 @@ pub enum Expect {
         /// Their ids.
         uids: Vec<String>,
     },
+    /// The mark of a gateway is still this one.
+    MarkIs {
+        /// The gateway's id.
+        id: Uuid,
+        /// When it was last well.
+        at: i64,
+    },
     /// Nothing was appended to the log since then.
     LogQuiet {
         /// The log.
@@ -425,6 +432,18 @@ pub enum Change {
     Probe {
         /// Random, since an engine need not write what has not changed.
         filler: Vec<u8>,
+    },
+    /// A gateway that serves was well at this moment.
+    Mark {
+        /// Its id.
+        id: Uuid,
+        /// When.
+        at: i64,
+    },
+    /// A gateway has ended, or what it left in doubt is logged.
+    Unmark {
+        /// Its id.
+        id: Uuid,
     },
     /// A head of a log is signed. Those before it go, but for the ones that are kept.
     Checkpoint {

@@ -130,10 +130,11 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         | Expect::Version { .. }
         | Expect::OpenProposals { .. }
         | Expect::ProposalOf { .. } => Part::Rest,
-        // About the entries themselves.
+        // About the entries themselves, and what is rarely asked.
         Expect::CallsMentioning { .. }
         | Expect::Droppable { .. }
         | Expect::LogQuiet { .. }
+        | Expect::MarkIs { .. }
         | Expect::LogAt { .. } => return None,
     })
 }
@@ -167,6 +168,8 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         Change::Enveloped { .. }
         | Change::Swept { .. }
         | Change::Probe { .. }
+        | Change::Mark { .. }
+        | Change::Unmark { .. }
         | Change::Checkpoint { .. }
         | Change::Anchor { .. } => {}
         Change::Account { .. }

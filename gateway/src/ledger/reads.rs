@@ -123,6 +123,30 @@ impl Ledger {
         )?)
     }
 
+    /// The marks of all gateways that serve: their ids, and when each was last well.
+    pub async fn marks(&self) -> Result<Vec<(String, i64)>, LedgerError> {
+        Ok(ask!(&self.pool, query_as, fetch_all, "SELECT id, well_at FROM mark ORDER BY id")?)
+    }
+
+    /// The calls of this id that were opened after `opened_at`, in milliseconds, the oldest first.
+    pub async fn calls_since(
+        &self,
+        account: &str,
+        id: &str,
+        opened_at: i64,
+    ) -> Result<Vec<CallRow>, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call \
+             WHERE account = ? AND id = ? AND opened_at > ? ORDER BY opened_at LIMIT 256",
+            account,
+            sought(id),
+            opened_at
+        )?)
+    }
+
     /// Every call that ever had this name, as its id or as an alias, the oldest first. Which calls had
     /// an alias stands in what opened them alone: every call of the account is looked at.
     pub async fn calls_named(&self, account: &str, name: &str) -> Result<Vec<CallRow>, LedgerError> {

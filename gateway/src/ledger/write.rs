@@ -90,6 +90,9 @@ pub(super) fn question(expect: &Expect) -> Statement {
         Expect::LogQuiet { log, since } => Statement::new("EXISTS (SELECT 1 FROM log WHERE id = ? AND last_at < ?)")
                 .bind(log)
                 .bind(*since),
+        Expect::MarkIs { id, at } => Statement::new("EXISTS (SELECT 1 FROM mark WHERE id = ? AND well_at = ?)")
+                .bind(id)
+                .bind(*at),
         Expect::LogAt { log, epoch, size } => Statement::new("EXISTS (SELECT 1 FROM log WHERE id = ? AND epoch = ? AND size = ?)")
                 .bind(log)
                 .bind(*epoch)
@@ -251,6 +254,12 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             Statement::new("INSERT INTO probe (one, filler) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET filler = excluded.filler")
                 .bind(filler)
         }
+        Change::Mark { id, at } => Statement::new(
+            "INSERT INTO mark (id, well_at) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET well_at = excluded.well_at",
+        )
+        .bind(id)
+        .bind(*at),
+        Change::Unmark { id } => Statement::new("DELETE FROM mark WHERE id = ?").bind(id),
         Change::Checkpoint { log, epoch, size, note, at, kept } => {
             let passed = Statement::new("DELETE FROM checkpoint WHERE log = ? AND epoch = ? AND size < ? AND NOT kept AND NOT EXISTS \
                  (SELECT 1 FROM anchor WHERE anchor.log = checkpoint.log AND anchor.epoch = checkpoint.epoch AND anchor.size = checkpoint.size)")

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::tree::Hash;
-use super::{Actor, Saw, canonical, is_false, with_millis};
+use super::{Actor, Saw, canonical, is_false, is_zero, with_millis};
 
 /// What happened, by type.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub enum Body {
         facts: Opened,
         /// The pseudonyms of those participants whose number is known.
         subjects: Vec<(u32, String)>,
+        /// Who had objected on an earlier call of this id and not said yes since, by the pseudonyms of
+        /// their numbers, and since when they object.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        objectors: Vec<(String, Timestamp)>,
         /// What the policy answered.
         saw: Saw,
     },
@@ -28,7 +32,7 @@ pub enum Body {
     Event {
         /// The facts.
         facts: Event,
-        /// Pseudonyms, where somebody joined whose number is known.
+        /// Pseudonyms, where the number of somebody becomes known.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         subjects: Vec<(u32, String)>,
         /// Who noticed: `platform`, `agent` or `asr`.
@@ -51,8 +55,6 @@ pub enum Body {
     },
     /// A recording was accepted: it is durable, sealed and readable by the customer.
     Accepted {
-        /// The facts.
-        facts: Event,
         /// The recording's id.
         recording: Uuid,
         /// SHA-256 of the envelope without its wrapped keys, in hexadecimal.
@@ -63,8 +65,18 @@ pub enum Body {
         bytes: u64,
         /// The keys that it was sealed for.
         keys: Vec<String>,
-        /// Which moments it holds.
+        /// Which moments it holds; where `unplaced`, those of the call's only window that it uses up.
         spans: Vec<(Timestamp, Timestamp)>,
+        /// Whether it did not say when it was made.
+        #[serde(default, skip_serializing_if = "is_false")]
+        unplaced: bool,
+        /// How much of its end its codec added, outside of what was granted, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        codec_ms: u64,
+        /// By how much it was moved to a window's start, its sender's clock being coarse or behind, in
+        /// milliseconds: so much earlier than `spans` it said that it was made.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        shifted_ms: u64,
         /// Until when it has to be kept.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         keep_until: Option<Timestamp>,
@@ -390,6 +402,12 @@ impl Body {
         }
     }
 
+    /// The pseudonyms of numbers that became known with it, by participant.
+    #[must_use]
+    pub fn subjects(&self) -> &[(u32, String)] {
+        if let Body::Opened { subjects, .. } | Body::Event { subjects, .. } = self { subjects } else { &[] }
+    }
+
     /// The entry's type.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -487,7 +505,7 @@ impl Body {
             Body::Opened { facts, subjects, .. } => {
                 keys.extend(subjects.iter().map(|(_, pseudonym)| format!("subject:{pseudonym}")));
                 facts.participants.iter().for_each(|joined| of_joined(joined, &mut keys));
-                let places = facts.recorder_location.iter().chain(&facts.operator_location);
+                let places = facts.recorder_locations.iter().chain(&facts.operator_locations);
                 places.for_each(|code| of_code(*code, "rule", &mut keys));
                 keys.extend(facts.overlays.iter().map(|overlay| format!("rule:{overlay}")));
             }

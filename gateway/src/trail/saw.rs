@@ -127,5 +127,7 @@ pub fn reason(why: Why) -> String {
         Why::NotGranted => "not-granted".into(),
         Why::Paused => "paused".into(),
         Why::NotYet => "not-yet".into(),
+        Why::Taken => "taken".into(),
+        Why::Unlogged => "unlogged".into(),
     }
 }

@@ -29,12 +29,12 @@ pub(crate) struct Law {
     opened_at: Timestamp,
     pub(crate) overlays: Vec<String>,
     pub(crate) purposes: Purposes,
-    pub(crate) recorder_location: Option<Code>,
-    pub(crate) operator_location: Option<Code>,
+    pub(crate) recorder_locations: Vec<Code>,
+    pub(crate) operator_locations: Vec<Code>,
     /// What is asked of somebody of whom nothing is known.
     pub(crate) unknown: Requirement,
     floors: [Requirement; 3],
-    /// What is asked whoever is on the call: by the recorder's and the operator's place, and by the
+    /// What is asked whoever is on the call: by the recorder's and the operator's places, and by the
     /// overlays.
     pub(crate) base: Requirement,
 }
@@ -67,8 +67,8 @@ impl Law {
             opened_at,
             overlays: opened.overlays.clone(),
             purposes: opened.purposes,
-            recorder_location: opened.recorder_location,
-            operator_location: opened.operator_location,
+            recorder_locations: opened.recorder_locations.clone(),
+            operator_locations: opened.operator_locations.clone(),
             unknown: Requirement::NOTHING,
             floors: [Requirement::NOTHING; 3],
             base: Requirement::NOTHING,
@@ -92,8 +92,8 @@ impl Law {
         {
             *floor = floor.and(table.floor_asks(evidence, self.kind));
         }
-        for code in [self.recorder_location, self.operator_location].into_iter().flatten() {
-            self.base = self.base.and(self.asks(code));
+        for code in self.recorder_locations.iter().chain(&self.operator_locations) {
+            self.base = self.base.and(self.asks(*code));
         }
         for at in [self.started_at, self.opened_at] {
             for overlay in &self.overlays {

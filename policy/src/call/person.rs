@@ -34,6 +34,10 @@ pub(crate) struct Person {
     /// a system again, and their consent is needed from the moment they joined.
     human_from: Option<Timestamp>,
     known: Vec<Known>,
+    /// More places were named than are kept apart: the rule for nobody knows where counts as well.
+    anywhere: bool,
+    /// The lowest of the participants with the same number.
+    pub(super) same_as: u32,
     pub(crate) languages: Vec<String>,
     stays: Vec<Stay>,
     /// The prompts that are playing, by version, and when they began.
@@ -87,6 +91,20 @@ enum Since {
     Moment(Timestamp),
 }
 
+impl Since {
+    /// Whether a place that is asked of since `self` is asked of at every moment at which it would be
+    /// since `other`, whatever becomes known of when they joined.
+    fn is_no_later_than(self, other: Since) -> bool {
+        match (self, other) {
+            (Since::Joining | Since::Stay(0), _) => true,
+            (Since::Stay(one), Since::Stay(two)) => one <= two,
+            (Since::Moment(one), Since::Moment(two)) => one <= two,
+            (Since::Stay(_), Since::Joining | Since::Moment(_))
+            | (Since::Moment(_), Since::Joining | Since::Stay(_)) => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Objection {
     Declined,
@@ -94,9 +112,9 @@ pub(crate) enum Objection {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Refusal {
+pub(super) struct Refusal {
     kind: Objection,
-    from: Timestamp,
+    pub(super) from: Timestamp,
     /// When it was last repeated: a prompt that began before is no new one.
     latest: Timestamp,
     until: Option<Timestamp>,
@@ -130,6 +148,8 @@ impl Person {
             role: joined.role,
             human_from: joined.is_person().then_some(arrival.loose),
             known: Vec::new(),
+            anywhere: false,
+            same_as: joined.participant,
             languages: Vec::new(),
             stays: Vec::new(),
             playing: Vec::new(),
@@ -190,9 +210,18 @@ impl Person {
         self.learn(law, places, since.map_or(Since::Joining, Since::Moment), now);
     }
 
+    /// What is known already is not learnt again: a call may be told of the same place without end.
     fn learn(&mut self, law: &Law, places: &[Place], tight: Since, loose: Timestamp) {
-        let known = |place: &Place| Known { place: *place, asks: law.asks(place.code), tight, loose };
-        self.known.extend(places.iter().map(known));
+        for place in places {
+            if self.known.iter().any(|known| known.place == *place && known.tight.is_no_later_than(tight)) {
+                continue;
+            }
+            if self.known.len() >= MAX_KNOWN {
+                self.anywhere = true;
+                return;
+            }
+            self.known.push(Known { place: *place, asks: law.asks(place.code), tight, loose });
+        }
     }
 
     /// The law has changed.
@@ -307,6 +336,24 @@ impl Person {
         }
     }
 
+    /// They objected on an earlier call, and have not said yes since as far as is known.
+    pub(super) fn brings_objection(&mut self, since: Timestamp) {
+        if self.refusals.is_empty() {
+            self.object(Objection::Declined, since);
+        }
+    }
+
+    /// Somebody with their number objects.
+    pub(super) fn shares(&mut self, refusal: Refusal) {
+        self.object(refusal.kind, refusal.from);
+        self.object(refusal.kind, refusal.latest);
+    }
+
+    /// The objection that they have not lifted.
+    pub(super) fn open_objection(&self) -> Option<Refusal> {
+        self.refusals.last().filter(|refusal| refusal.until.is_none()).copied()
+    }
+
     pub(super) fn announced(&mut self, at: Timestamp) {
         if let Some(stay) = self.here_mut()
             && !stay.is_machine(at)
@@ -391,6 +438,11 @@ impl Person {
         )
     }
 
+    /// Whether they objected at any moment from `from` to `until`, which is excluded.
+    pub(crate) fn objects_between(&self, from: Timestamp, until: Timestamp) -> bool {
+        self.refusals.iter().any(|refusal| refusal.from < until && refusal.until.is_none_or(|end| from < end))
+    }
+
     /// When they last withdrew, whether or not they agreed again since.
     pub(crate) fn withdrew_at(&self) -> Option<Timestamp> {
         let withdrawn = self.refusals.iter().filter(|refusal| refusal.kind == Objection::Withdrawn);
@@ -403,7 +455,8 @@ impl Person {
 
     /// What this person's places ask at `at`.
     pub(super) fn asks(&self, law: &Law, at: Timestamp) -> Requirement {
-        let start = if self.is_unknown(at) { law.unknown } else { Requirement::NOTHING };
+        let unknown = self.anywhere || self.is_unknown(at);
+        let start = if unknown { law.unknown } else { Requirement::NOTHING };
         self.places_at(at).fold(start, |all, place| all.and(place.asks).and(place.floor(law)))
     }
 
@@ -486,3 +539,6 @@ impl Person {
 fn millis(ms: u64) -> SignedDuration {
     SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
 }
+
+/// How many places of one participant are kept apart.
+const MAX_KNOWN: usize = 64;

@@ -58,7 +58,7 @@ fn mend(leaves: &mut [Vec<u8>], decide: bool) {
             .into_uuid();
         leaf.nonce = format!("{index:032x}");
         leaf.kind = leaf.body.kind().into();
-        if let Body::Event { facts, .. } | Body::Accepted { facts, .. } = &mut leaf.body {
+        if let Body::Event { facts, .. } = &mut leaf.body {
             facts.received_at = leaf.at;
         }
         if let (None, Some(fact)) = (leaf.call, leaf.fact()) {

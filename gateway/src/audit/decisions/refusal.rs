@@ -2,7 +2,7 @@
 //! cannot be told any more is how long it was, and what of it was silence.
 
 use jiff::{SignedDuration, Timestamp};
-use policy::{Call, Claim, Door, OnWithdrawal, Uncovered};
+use policy::{Call, Door, OnWithdrawal};
 
 use super::Failure;
 use crate::trail::reason;
@@ -43,18 +43,8 @@ fn is_uncovered(call: &Call, (from, until, why): &Stretch, at: Timestamp) -> Res
         return Ok(());
     }
     let end = until.checked_sub(MILLISECOND).unwrap_or(*from);
-    let claim = Claim::Placed(vec![(*from, length)]);
     // Silence is not taken for granted here: what was silent would not have been in the way.
-    let found = match call.coverage(&claim, Door::Asks, at, &|_, _| false) {
-        Err(Uncovered::Spans(spans)) => spans,
-        Ok(_)
-        | Err(
-            Uncovered::Unplaced { .. }
-            | Uncovered::TooLong { .. }
-            | Uncovered::UsedUp { .. }
-            | Uncovered::Withdrawn(_),
-        ) => Vec::new(),
-    };
+    let found = call.at(at).uncovered(&[(*from, length)], Door::Asks, at, &|_, _| false);
     match found.as_slice() {
         [span] if span.from == *from && span.until > end && reason(span.why) == *why => Ok(()),
         [] => Err(Failure::tampered(format!(
@@ -72,8 +62,15 @@ fn is_uncovered(call: &Call, (from, until, why): &Stretch, at: Timestamp) -> Res
 /// What an upload is refused with for these stretches.
 fn code_of(stretches: &[Stretch], never: bool) -> &'static str {
     let any = |word: &str| stretches.iter().any(|(.., why)| why.split(':').next() == Some(word));
-    let of_recorder =
-        ["not-granted", "not-yet", "paused", "announcement-missing", "announcement-pending", "call-ended"];
+    let of_recorder = [
+        "not-granted",
+        "not-yet",
+        "paused",
+        "taken",
+        "announcement-missing",
+        "announcement-pending",
+        "call-ended",
+    ];
     if any("withdrawn") {
         "consent-withdrawn"
     } else if any("declined") {

@@ -272,7 +272,7 @@ fn a_forged_acceptance_is_found_from_the_pack_alone() {
     log.happens(uid, What::Control(Control::Start));
     let from = log.now;
     log.tick(5000);
-    let recording = log.accept_anyway(uid, vec![(from, log.now)], 5000);
+    let recording = log.accept_anyway(uid, vec![(from, log.now)]);
     let failure = checked(&log.recording_pack(uid, recording)).unwrap_err();
     assert_eq!(failure.verdict, Verdict::Tampered);
     assert!(failure.what.contains("was not permitted"), "{failure}");

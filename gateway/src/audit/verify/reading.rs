@@ -227,7 +227,7 @@ impl<'s> Reading<'s> {
         let Some(uid) = leaf.call else {
             // A gap is a fact of every call that was open.
             if let Some(fact) = leaf.fact() {
-                steps.iter_mut().for_each(|steps| steps.push(Step::Gap(fact.clone())));
+                steps.iter_mut().for_each(|steps| steps.push(Step::Gap(Box::new(fact.clone()))));
             }
             return Ok(());
         };
@@ -287,7 +287,7 @@ impl<'s> Reading<'s> {
         let first = indexes.first().copied().unwrap_or(before);
         let gaps = self.sequence.gaps.iter().filter(|(index, _)| (first..before).contains(index));
         let mut steps: Vec<(u64, Step)> =
-            gaps.map(|(index, fact)| (*index, Step::Gap(fact.clone()))).collect();
+            gaps.map(|(index, fact)| (*index, Step::Gap(Box::new(fact.clone())))).collect();
         let mut bundle: Option<(u64, Vec<Vec<u8>>)> = None;
         for index in indexes {
             let id = BundleId { index: index / WIDTH, width: FULL };

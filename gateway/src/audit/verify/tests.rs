@@ -139,7 +139,7 @@ fn what_comes_hours_after_a_call_is_decided_on_all_that_went_before() {
     assert_eq!(report.types["recording.accepted"], 61);
     // And what is wrong with it is still found.
     let span = (from, from + jiff::SignedDuration::from_secs(60));
-    log.accept_anyway(uid, vec![span], 60_000);
+    log.accept_anyway(uid, vec![span]);
     let index = log.drafts.len() as u64 - 1;
     assert_found(&found(&log), Verdict::Tampered, index, "consent does not cover");
 }

@@ -96,8 +96,8 @@ impl Fold {
             opened_at: first.leaf.at,
             started_at: facts.started_at,
             ended_at: None,
-            operator_location: facts.operator_location,
-            recorder_location: facts.recorder_location,
+            operator_locations: facts.operator_locations.clone(),
+            recorder_locations: facts.recorder_locations.clone(),
             table: saw.table.clone(),
             policy: saw.policy.clone(),
             requirement: saw.requirement.clone(),
@@ -130,7 +130,7 @@ impl Fold {
             self.record.logged.insert(read.index, Logged { proof, ..read.logged.clone() });
         }
         match &read.leaf.body {
-            Body::Opened { facts, subjects, saw } => {
+            Body::Opened { facts, subjects, saw, .. } => {
                 self.opened(read, facts, extras);
                 self.pseudonyms(subjects);
                 self.saw(read, saw);

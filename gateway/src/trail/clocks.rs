@@ -1,0 +1,29 @@
+//! How far the clocks of those who report are behind ours, as their events on a call have shown.
+//!
+//! What is reported comes later than it happened: by the way it took, and by what the sender's clock
+//! is behind. So the least that was ever seen of a sender is the most that its clock explains.
+
+use std::collections::BTreeMap;
+
+use super::{Body, Leaf};
+
+/// The clocks of a call's senders, by credential.
+#[derive(Debug, Clone, Default)]
+pub struct Clocks(BTreeMap<String, i64>);
+
+impl Clocks {
+    /// Takes in what an entry of the call shows.
+    pub fn see(&mut self, leaf: &Leaf) {
+        let Body::Event { facts, .. } = &leaf.body else { return };
+        let Some(at) = facts.at else { return };
+        let behind_ms = facts.received_at.as_millisecond().saturating_sub(at.as_millisecond());
+        let least = self.0.entry(leaf.actor.credential.clone()).or_insert(behind_ms);
+        *least = behind_ms.min(*least);
+    }
+
+    /// By how much this sender's clock is behind at the most, in milliseconds.
+    #[must_use]
+    pub fn behind_ms(&self, credential: &str) -> u64 {
+        self.0.get(credential).and_then(|ms| u64::try_from(*ms).ok()).unwrap_or(0)
+    }
+}
