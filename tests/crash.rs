@@ -284,6 +284,33 @@ async fn a_gap_begins_with_what_could_not_be_logged() {
     }
 }
 
+/// A gateway dies and is not started again: another one on the same ledger sees that it no longer says that it is
+/// well, and says so once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_lost_is_missed_by_another() {
+    let site = Site::new().await;
+    let mut lost = site.serve(&[]);
+    let stays = site.serve(&[]);
+    site.record(&site.client(&lost, Role::Recorder), "c1").await;
+    // Both have said that they are well.
+    while site.sqlite_marks().await < 2 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    lost.kill();
+    let recorder = site.client(&stays, Role::Recorder);
+    let mut decision = recorder.get("/v1/calls/c1/decision").await.expect(200);
+    while decision["recording"] == "permitted" {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        decision = recorder.get("/v1/calls/c1/decision").await.expect(200);
+    }
+    assert_eq!((&decision["recording"], &decision["action"]), (&json!("blocked"), &json!("pause")));
+    assert!(decision["reason"].as_str().unwrap().contains("outage"), "{decision}");
+    assert_eq!(site.sqlite_marks().await, 1);
+    let auditor = site.client(&stays, Role::Auditor);
+    let gaps = auditor.get("/v1/consents?type=audit.gap").await.expect(200);
+    assert_eq!(gaps["consents"].as_array().unwrap().len(), 1, "{gaps}");
+}
+
 /// Whoever never came to serve leaves nothing in doubt: neither for those who do, nor for the next start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_fails_is_no_outage() {

@@ -83,8 +83,8 @@ async fn on_a_full_disk_objections_and_deletions_are_logged_and_nothing_else_is_
     assert_eq!(code, 1);
     assert!(err.contains("nothing was done") || err.contains("ledger"), "{err}");
 
-    // Something else takes what was kept. An objection that cannot be logged bars its call, until it is
-    // sent again.
+    // Something else takes what was kept. An objection that cannot be logged bars its call, until the gateway
+    // could log it.
     disk.fill(0);
     let left = json!({"type": "tone.stopped", "reason": "y".repeat(200)});
     let mut kept = 0;
@@ -94,11 +94,17 @@ async fn on_a_full_disk_objections_and_deletions_are_logged_and_nothing_else_is_
     }
     let objection = json!({"type": "consent.withdrawn", "participant": "agent", "id": "no"});
     recorder.post("/v1/calls/c3/events", &objection).await.problem(503, "trail-unavailable");
+    for action in ["start", "resume"] {
+        control("c3", action).await.problem(503, "call-barred");
+    }
+    let decision = recorder.get("/v1/calls/c3/decision").await.expect(200);
+    assert_eq!((&decision["recording"], &decision["action"]), (&json!("blocked"), &json!("pause")));
 
     disk.empty();
     ready(&process, true).await;
-    control("c3", "resume").await.problem(503, "call-barred");
-    recorder.post("/v1/calls/c3/events", &objection).await.expect(201);
+    while recorder.get("/v1/calls/c3/decision").await.expect(200)["participants"][1]["state"] != "withdrawn" {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
     for call in ["c2", "c3"] {
         control(call, "resume").await.problem(403, "consent-required");
     }
@@ -194,12 +200,19 @@ async fn while_another_program_locks_the_ledger_the_answer_is_503_and_afterwards
     let kept = sent_ids(&site.consents(&process, "c1").await);
     assert_eq!(kept.iter().filter(|id| *id == "locked").count(), 1);
 
-    // The end of a call does not make up for an arrival that could not be logged.
+    // The end of a call does not make up for an arrival that could not be logged: the gateway logs it by itself.
     recorder.post("/v1/calls/c2/events", &json!({"type": "call.ended"})).await.expect(201);
     join().await.problem(409, "call-ended");
-    let headers = [("recording-start", from.as_str())];
-    let refused = recorder.upload("/v1/calls/c2/recordings/a", &headers, &wav(3_000)).await;
-    refused.problem(503, "call-barred");
+    let refused = loop {
+        let headers = [("recording-start", from.as_str())];
+        let refused = recorder.upload("/v1/calls/c2/recordings/a", &headers, &wav(30_000)).await;
+        assert!([403, 503].contains(&refused.status), "{}", refused.text());
+        if refused.status == 403 {
+            break refused.problem(403, "uncovered-audio");
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    };
+    assert!(refused["uncovered"].to_string().contains("third"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -107,6 +107,14 @@ impl Site {
         now()
     }
 
+    /// How many gateways have said in the ledger that they are well, and have not ended.
+    pub(crate) async fn sqlite_marks(&self) -> i64 {
+        let mut ledger = self.sqlite().await;
+        let marks = sqlx::query_scalar("SELECT count(*) FROM mark").fetch_one(&mut ledger).await.unwrap();
+        sqlx::Connection::close(ledger).await.unwrap();
+        marks
+    }
+
     /// Waits until every gateway that runs on this data has noted that it was well at this moment: what
     /// happened since is in doubt if it is killed now.
     pub(crate) async fn well_at(&self, moment: Timestamp) {

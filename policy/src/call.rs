@@ -333,6 +333,17 @@ impl Call {
         self.ended_at
     }
 
+    /// Whether this is still heard: after the end of a call only what can make things stricter is, and
+    /// who says that they had been there before.
+    #[must_use]
+    pub fn hears(&self, what: &What) -> bool {
+        let Some(ended) = self.ended_at else { return true };
+        match what {
+            What::Joined(joined) => joined.joined_at.is_some_and(|joined_at| joined_at < ended),
+            what => what.tightens(),
+        }
+    }
+
     /// Whether this participant has ever been on the call.
     #[must_use]
     pub fn knows(&self, participant: u32) -> bool {

@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use consent_gateway::config::Config;
+use consent_gateway::gate::AccountSettings;
+
 use super::{after, before, customer, granted, join, nothing_got_in, stored};
 use crate::harness::{Gateway, wav};
 
@@ -404,4 +407,98 @@ async fn somebody_beyond_the_most_participants_stops_the_recording_for_good() {
     gateway.upload("c", "again", Some(from), &wav(900)).await.problem(403, "consent-required");
     let erasure = json!({"participant": "(others)", "recordings": "delete", "reason": "they asked"});
     gateway.counsel.post("/v1/erasures", &erasure).await.problem(422, "invalid-id");
+}
+
+fn with_number(id: &str, number: &str) -> Value {
+    json!({"id": id, "role": "customer", "number": number, "languages": ["en"]})
+}
+
+/// Somebody declines and is there again: under another id, in the call opened again, in one after that.
+#[tokio::test]
+async fn an_objection_follows_the_number_to_other_ids_and_calls_and_lifts_for_each_alone() {
+    let gateway = Gateway::start().await;
+    let agent = json!({"id": "agent", "role": "agent", "location": "US-NY", "languages": ["en"]});
+    let people = |id: &str, number: &str| json!([with_number(id, number), agent]);
+    started(&gateway, "c1", people("caller", "+14155550100")).await;
+    gateway.prompt("c1", &["caller", "agent"]).await;
+    gateway.control("c1", "start").await.expect(200);
+    says(&gateway, "consent.declined", &["caller"]).await;
+    says(&gateway, "participant.left", &["caller"]).await;
+    for (leg, number) in [("leg-2", "+1 415 555 0100"), ("leg-3", "+14155550100")] {
+        join(&gateway, "c1", &with_number(leg, number)).await.expect(201);
+        gateway.prompt("c1", &[leg]).await;
+        gateway.control("c1", "resume").await.problem(403, "consent-required");
+        says(&gateway, "participant.left", &[leg]).await;
+    }
+    // Whoever has another number, or none, is somebody else.
+    for (id, who) in [("other", with_number("other", "+14155550101")), ("withheld", customer("withheld"))] {
+        join(&gateway, "c1", &who).await.expect(201);
+        gateway.prompt("c1", &[id]).await;
+        gateway.control("c1", "resume").await.expect(200);
+        gateway.control("c1", "pause").await.expect(200);
+    }
+    // Found out to have the number later.
+    let located = json!({"type": "participant.located", "participant": "withheld", "number": "+14155550100"});
+    let decision = gateway.event("c1", &located).await.expect(201);
+    assert_eq!(decision["recording"], "blocked", "{decision}");
+
+    for round in ["again", "and again"] {
+        gateway.event("c1", &json!({"type": "call.ended"})).await.expect(201);
+        gateway.advance_ms(3_600_000);
+        // They are not there from the start, and come later.
+        started(&gateway, "c1", json!([agent])).await;
+        join(&gateway, "c1", &with_number("caller", "+14155550100")).await.expect(201);
+        gateway.prompt("c1", &["caller", "agent"]).await;
+        gateway.control("c1", "start").await.problem(403, "consent-required");
+        assert_eq!(gateway.decision("c1").await["participants"][1]["state"], "declined", "{round}");
+    }
+    yes(&gateway, &["caller"]).await;
+    gateway.control("c1", "start").await.expect(200);
+    gateway.event("c1", &json!({"type": "call.ended"})).await.expect(201);
+    started(&gateway, "c1", people("caller", "+14155550100")).await;
+    gateway.prompt("c1", &["caller", "agent"]).await;
+    gateway.control("c1", "start").await.expect(200);
+    // A day later it is forgotten.
+    says(&gateway, "consent.declined", &["caller"]).await;
+    gateway.event("c1", &json!({"type": "call.ended"})).await.expect(201);
+    gateway.advance_ms(25 * 3_600_000);
+    started(&gateway, "c1", people("caller", "+14155550100")).await;
+    gateway.prompt("c1", &["caller", "agent"]).await;
+    gateway.control("c1", "start").await.expect(200);
+    nothing_got_in(&gateway).await;
+}
+
+/// What is withdrawn on a call that is over takes effect on that call, and bars the one opened since.
+#[tokio::test]
+async fn a_withdrawal_dated_in_an_earlier_call_of_the_id_is_that_calls() {
+    let settings = AccountSettings { on_withdrawal: policy::OnWithdrawal::Delete, ..AccountSettings::default() };
+    let gateway = Gateway::with(Config::default(), settings).await;
+    let people = json!([
+        with_number("caller", "+14155550100"),
+        {"id": "agent", "role": "agent", "location": "US-NY", "languages": ["en"]},
+    ]);
+    let mut recordings = Vec::new();
+    let mut begun = Vec::new();
+    for _ in 0..2 {
+        started(&gateway, "c1", people.clone()).await;
+        gateway.prompt("c1", &["caller", "agent"]).await;
+        gateway.control("c1", "start").await.expect(200);
+        let from = gateway.now();
+        gateway.advance_ms(2000);
+        recordings.push(gateway.upload("c1", "a", Some(from), &wav(1000)).await.expect(201));
+        begun.push(from);
+        if begun.len() == 1 {
+            gateway.event("c1", &json!({"type": "call.ended"})).await.expect(201);
+            gateway.advance_ms(60_000);
+        }
+    }
+    let withdrawn = json!({"type": "consent.withdrawn", "participant": "caller", "at": after(begun[0], 500)});
+    let decision = gateway.event("c1", &withdrawn).await.expect(201);
+    assert_eq!((&decision["recording"], &decision["action"]), (&json!("blocked"), &json!("pause")), "{decision}");
+    let path = |n: usize| format!("/v1/recordings/{}", recordings[n]["id"].as_str().unwrap());
+    gateway.recorder.get(&path(0)).await.problem(410, "recording-deleted");
+    gateway.recorder.get(&path(1)).await.expect(200);
+    let last = gateway.now();
+    gateway.advance_ms(2000);
+    assert_eq!(gateway.upload("c1", "b", Some(last), &wav(1000)).await.status, 403);
 }

@@ -1,9 +1,12 @@
 //! Where everybody is: late findings, real moves, the unknown.
 
+use consent_gateway::access::Role;
+use consent_gateway::gate::AccountSettings;
+use consent_gateway::trail::Actor;
 use serde_json::{Value, json};
 
 use super::{asks, is_blocked, is_permitted, is_suspended, of, person, two};
-use crate::harness::{Gateway, wav};
+use crate::harness::{Client, Gateway, wav};
 
 fn located(place: &str, since: Option<jiff::Timestamp>) -> Value {
     match since {
@@ -100,5 +103,21 @@ async fn where_the_recorder_and_the_operator_stand_counts_as_well() {
     for (call, field) in [("r", "recorder_location"), ("o", "operator_location")] {
         let decision = gateway.open_with(call, two("US-NY"), json!({field: "DE"})).await;
         assert_eq!(asks(&decision), "all/express", "{field}");
+    }
+}
+
+/// Whoever opens a call says where it is recorded, and does not unsay where the account is.
+#[tokio::test]
+async fn what_a_call_says_of_the_operator_and_the_recorder_replaces_nothing() {
+    let gateway = Gateway::start().await;
+    let (actor, settings) = (Actor::command_line(), AccountSettings::default());
+    gateway.gate().add_account(&actor, "berlin", Some("DE"), Some("DE"), &settings).await.unwrap();
+    let new = gateway.gate().add_credential(&actor, "berlin", Role::Recorder, "somebody", None).await.unwrap();
+    let recorder = Client::new(gateway.recorder.address, &new);
+    for (call, said) in [("none", json!({})), ("other", json!({"operator_location": "US-NY", "recorder_location": "US-NY"}))] {
+        let mut body = json!({"medium": "telephone", "participants": two("US-NY")});
+        body.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        let decision = recorder.put(&format!("/v1/calls/{call}"), &body).await.expect(201);
+        assert_eq!(asks(&decision), "all/express", "{call}");
     }
 }

@@ -247,7 +247,9 @@ impl Gate {
     ) -> Result<Value, Fault> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&who.account, name).await?;
-            if loaded.call.ended_at().is_some() {
+            if let Some(ended) = loaded.call.ended_at()
+                && asked.joined_at.is_none_or(|joined_at| ended <= joined_at)
+            {
                 return Err(call_ended());
             }
             // Whoever is one too many is on the call all the same: one of those of whom nothing is known, who can
