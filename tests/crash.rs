@@ -18,9 +18,8 @@ use crate::site::{Site, age, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_else_can_be_read() {
-    let seed = std::env::var("GATEWAY_TEST_SEED").map_or(0x5eed, |seed| seed.parse().unwrap());
     let slow = std::env::var("GATEWAY_TEST_SLOW").is_ok_and(|slow| slow == "true");
-    let mut random = Random(seed);
+    let mut random = Random::seeded();
     let site = Arc::new(Site::new().await);
     let mut process = site.serve(&[]);
 
@@ -91,7 +90,7 @@ async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_e
         process = site.serve(&[]);
         let sent = Arc::into_inner(sent).unwrap();
         eprintln!(
-            "seed {seed}, round {round}: {} uploads and {} events acknowledged, {} and {} cut off",
+            "round {round}: {} uploads and {} events acknowledged, {} and {} cut off",
             sent.stored().len(),
             sent.logged.lock().unwrap().len(),
             sent.cut().len(),
@@ -219,7 +218,7 @@ async fn two_gateways_change_the_key_of_the_logs_once() {
         for process in &processes {
             let recorder = site.client(process, Role::Recorder);
             let body = json!({"medium": "telephone", "participants": []});
-            recorder.put(&format!("/v1/calls/{}", uuid::Uuid::new_v4()), &body).await.expect(201);
+            recorder.put(&format!("/v1/calls/{}", crate::harness::uid()), &body).await.expect(201);
             the_log_verifies(&site, process).await;
         }
     }

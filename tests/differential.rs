@@ -20,6 +20,7 @@ use policy::{
     Purposes, Role, Settings, Standing, Table, Tone, Uncovered, Upload, What, Why,
 };
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use naive::{Asked, Granted, Naive, STEP};
 use written::{Length, Written};
@@ -209,7 +210,14 @@ impl Facts {
 /// As many cases as `PROPTEST_CASES` says, else `default`.
 pub(crate) fn cases(default: u32) -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 40_000, ..ProptestConfig::default() }
+    let rng_seed = RngSeed::Fixed(crate::harness::seed());
+    ProptestConfig {
+        cases,
+        rng_seed,
+        failure_persistence: None,
+        max_shrink_iters: 40_000,
+        ..ProptestConfig::default()
+    }
 }
 
 fn length(period: Period) -> Length {

@@ -5,9 +5,12 @@
 //!
 //! With `GATEWAY_TEST_LEDGER=postgres` every [`Gateway`] has its ledger on PostgreSQL.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -26,8 +29,10 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use uuid::Uuid;
 
 use crate::postgres::Place;
 
@@ -509,10 +514,40 @@ fn without_colours(line: &str) -> String {
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_consent-gateway");
 
+/// What every random number in these tests comes from: `GATEWAY_TEST_SEED`, or always the same. It is printed, and
+/// shown where a test fails. What a gateway draws itself is random by nature: no test may depend on it.
+pub(crate) fn seed() -> u64 {
+    let seed = std::env::var("GATEWAY_TEST_SEED").map_or(0x5eed, |seed| seed.parse().unwrap());
+    eprintln!("random numbers are drawn by GATEWAY_TEST_SEED={seed}");
+    seed
+}
+
+/// An id that is no other's: the test's next one.
+pub(crate) fn uid() -> Uuid {
+    static THREADS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+    thread_local! {
+        static RANDOM: RefCell<Random> = RefCell::new({
+            let name = std::thread::current().name().unwrap_or_default().to_owned();
+            let mut threads = THREADS.lock().unwrap();
+            let count = threads.entry(name.clone()).and_modify(|count| *count += 1).or_default();
+            let hash = Sha256::digest(format!("{} {count} {name}", seed()));
+            Random(u64::from_be_bytes(hash[..8].try_into().unwrap()) | 1)
+        });
+    }
+    let pair = RANDOM.with_borrow_mut(|random| [random.next().to_be_bytes(), random.next().to_be_bytes()]);
+    uuid::Builder::from_random_bytes(pair.concat().try_into().unwrap()).into_uuid()
+}
+
 /// xorshift64*: the same rounds for the same seed.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
+    /// Drawn from the printed seed.
+    pub(crate) fn seeded() -> Random {
+        // It goes on from anything but nothing.
+        Random(seed().max(1))
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

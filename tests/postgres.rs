@@ -30,7 +30,7 @@ impl Place {
 
     /// On this server, as seen by its superuser.
     pub(crate) async fn on(admin: &str) -> Place {
-        let name = format!("t_{}", uuid::Uuid::new_v4().simple());
+        let name = format!("t_{}", consent_gateway::random::id().unwrap().simple());
         let mut connection = connect(admin).await;
         // Statement by statement: a role and its schema are made while others make theirs.
         for sql in [format!("CREATE ROLE {name} LOGIN"), format!("CREATE SCHEMA AUTHORIZATION {name}")] {

@@ -59,7 +59,8 @@ impl Verdict {
     }
 }
 
-/// Why something is not verified: the first entry that is wrong, where it is an entry.
+/// Why something is not verified: what is worst, by the first entry that it is about, and whatever else was
+/// found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 pub struct Failure {
     /// What it means.
@@ -68,25 +69,32 @@ pub struct Failure {
     pub index: Option<u64>,
     /// What is wrong, in words.
     pub what: String,
+    /// What else is wrong, missing or unreadable; at most [`MOST_TOLD`] of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Failure>,
 }
 
 impl Failure {
     /// It is not as it was signed, or was decided wrongly.
     #[must_use]
     pub fn tampered(what: impl Into<String>) -> Failure {
-        Failure { verdict: Verdict::Tampered, index: None, what: what.into() }
+        Failure::new(Verdict::Tampered, what.into())
     }
 
     /// Something is missing.
     #[must_use]
     pub fn incomplete(what: impl Into<String>) -> Failure {
-        Failure { verdict: Verdict::Incomplete, index: None, what: what.into() }
+        Failure::new(Verdict::Incomplete, what.into())
     }
 
     /// It cannot be verified with this trust file or this program.
     #[must_use]
     pub fn unusable(what: impl Into<String>) -> Failure {
-        Failure { verdict: Verdict::Unusable, index: None, what: what.into() }
+        Failure::new(Verdict::Unusable, what.into())
+    }
+
+    fn new(verdict: Verdict, what: String) -> Failure {
+        Failure { verdict, index: None, what, also: Vec::new() }
     }
 
     /// The same about an entry.
@@ -101,7 +109,31 @@ impl Failure {
         let key = |failure: &Failure| failure.index.unwrap_or(u64::MAX);
         if key(&other) < key(&self) { other } else { self }
     }
+
+    /// Everything that was found, in one: what is wrong before what is missing, what is missing before what
+    /// this program cannot read; among these, the earliest entry first. None where nothing was found.
+    #[must_use]
+    pub fn together(found: impl IntoIterator<Item = Failure>) -> Option<Failure> {
+        let mut all: Vec<Failure> = Vec::new();
+        for mut failure in found {
+            let also = std::mem::take(&mut failure.also);
+            all.push(failure);
+            all.extend(also);
+        }
+        all.sort_by_key(|failure| (failure.verdict, failure.index.unwrap_or(u64::MAX)));
+        let left_out = all.len().saturating_sub(MOST_TOLD.saturating_add(1));
+        let mut all = all.into_iter();
+        let mut first = all.next()?;
+        first.also = all.take(MOST_TOLD).collect();
+        if let (Some(last), true) = (first.also.last_mut(), left_out > 0) {
+            last.what.push_str(&format!(" (and {left_out} more)"));
+        }
+        Some(first)
+    }
 }
+
+/// How much is told beside what is worst.
+pub const MOST_TOLD: usize = 50;
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -136,8 +136,7 @@ impl Ledger {
     /// Where it cannot.
     pub async fn probe(&self) -> Result<(), LedgerError> {
         let mut filler = vec![0; PROBE];
-        rand::TryRng::try_fill_bytes(&mut rand::rngs::SysRng, &mut filler)
-            .map_err(|error| LedgerError::Unavailable(error.to_string()))?;
+        crate::random::fill(&mut filler).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
         let job = Job { changes: vec![Change::Probe { filler }], ..Job::default() };
         self.append(job).await.map(drop)
     }

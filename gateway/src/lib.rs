@@ -19,6 +19,7 @@ pub mod listen;
 pub mod locate;
 pub mod measure;
 pub mod notary;
+pub mod random;
 pub mod record;
 pub mod seal;
 pub mod secrets;

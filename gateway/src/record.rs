@@ -56,7 +56,7 @@ pub async fn stage(
     digest: Option<[u8; 32]>,
     body: &mut Paced,
 ) -> Result<Staged, StageError> {
-    let id = Uuid::new_v4();
+    let id = crate::random::id().map_err(SealError::from)?;
     let key = MediaKey::generate()?;
     let mut sealer = Sealer::new(&key, &associated_data(account, &id.to_string()))?;
     let mut meter = Meter::new();

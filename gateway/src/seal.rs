@@ -44,8 +44,7 @@ pub use stream::{SEGMENT_BYTES, Sealed, Sealer};
 use std::fmt;
 
 use hkdf::Hkdf;
-use rand::TryRng;
-use rand::rngs::{SysError, SysRng};
+use rand::rngs::SysError;
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -62,7 +61,7 @@ impl MediaKey {
     /// [`SealError::Randomness`] when the operating system has none.
     pub fn generate() -> Result<Self, SealError> {
         let mut key = Self::blank();
-        SysRng.try_fill_bytes(key.0.as_mut_slice())?;
+        crate::random::fill(key.0.as_mut_slice())?;
         Ok(key)
     }
 
@@ -167,16 +166,15 @@ mod sample {
 
     use rsa::RsaPrivateKey;
     use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
-    use rsa::rand_core::OsRng;
 
     pub(super) fn private_key() -> &'static RsaPrivateKey {
         static KEY: OnceLock<RsaPrivateKey> = OnceLock::new();
-        KEY.get_or_init(|| RsaPrivateKey::new(&mut OsRng, 2048).unwrap())
+        KEY.get_or_init(|| RsaPrivateKey::new(&mut crate::random::Seeded, 2048).unwrap())
     }
 
     pub(super) fn another_private_key() -> &'static RsaPrivateKey {
         static KEY: OnceLock<RsaPrivateKey> = OnceLock::new();
-        KEY.get_or_init(|| RsaPrivateKey::new(&mut OsRng, 2048).unwrap())
+        KEY.get_or_init(|| RsaPrivateKey::new(&mut crate::random::Seeded, 2048).unwrap())
     }
 
     pub(super) fn private_pem(key: &RsaPrivateKey) -> String {

@@ -269,10 +269,16 @@ pub fn hex(bytes: &[u8]) -> String {
 ///
 /// Where it gives none.
 pub fn random<const N: usize>() -> Result<[u8; N], DraftError> {
-    use rand::TryRng as _;
-    let mut bytes = [0; N];
-    rand::rngs::SysRng.try_fill_bytes(&mut bytes).map_err(|_| DraftError::Randomness)?;
-    Ok(bytes)
+    crate::random::bytes().map_err(|_| DraftError::Randomness)
+}
+
+/// A random id.
+///
+/// # Errors
+///
+/// Where the operating system gives no randomness.
+pub fn id() -> Result<Uuid, DraftError> {
+    crate::random::id().map_err(|_| DraftError::Randomness)
 }
 
 /// An id that begins with a time (RFC 9562 section 5.7), so that in an index whatever is of about the same time

@@ -246,7 +246,7 @@ impl Maker<'_> {
 
     fn accepted(&mut self, from: Timestamp) -> Outcome<()> {
         let saw = self.saw();
-        let recording = Uuid::new_v4();
+        let recording = trail::id()?;
         let body = Body::Accepted {
             recording,
             envelope: "0".repeat(64),

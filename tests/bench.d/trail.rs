@@ -75,7 +75,7 @@ fn drafts(from: Timestamp, count: usize) -> Outcome<Vec<Draft>> {
             };
             let detail = json!({"event": {"type": "consent.given", "participants": ["caller", "agent"],
                 "evidence": {"source": "ivr", "ref": number.to_string()}}, "clock_offset_ms": 12});
-            let call = Some((trail::id_of_time(at)?, Some(Uuid::new_v4())));
+            let call = Some((trail::id_of_time(at)?, Some(trail::id()?)));
             Ok(trail::draft(LOG, at, &actor, call, body, Some(detail))?)
         })
         .collect()

@@ -152,7 +152,7 @@ async fn keys_and_prompts_change(store: &Store) {
         account: "acme".into(),
         id: id.into(),
         version,
-        uid: Uuid::new_v4(),
+        uid: crate::harness::uid(),
         document: format!("{{\"v\":{version}}}"),
         at: version,
     };

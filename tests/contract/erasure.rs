@@ -18,7 +18,7 @@ on_both_engines!(
 
 async fn people_are_erased_and_the_trail_stays_as_it_was(store: &Store) {
     let ledger = store.open().await;
-    let uid = Uuid::new_v4();
+    let uid = crate::harness::uid();
     let person = Change::Participant {
         call: uid,
         participant: 0,

@@ -24,7 +24,7 @@ on_both_engines!(
 async fn what_many_tasks_append_is_numbered_without_a_gap(store: &Store) {
     let ledger = store.open().await;
     change(&ledger, vec![account("acme")]).await;
-    let calls: Vec<Uuid> = (0..4).map(|_| Uuid::new_v4()).collect();
+    let calls: Vec<Uuid> = (0..4).map(|_| crate::harness::uid()).collect();
     for (n, uid) in calls.iter().enumerate() {
         change(&ledger, vec![call(*uid, &format!("c{n}"), &[&format!("c{n}")], 1, Uuid::nil())]).await;
     }
@@ -84,7 +84,7 @@ async fn winners(ledger: &Ledger, tries: usize, job: impl Fn(usize) -> Job) -> u
 
 async fn of_many_who_append_to_the_same_head_one_does(store: &Store) {
     let ledger = store.open().await;
-    let (uid, first) = (Uuid::new_v4(), of_call("acme", Uuid::nil(), 0));
+    let (uid, first) = (crate::harness::uid(), of_call("acme", Uuid::nil(), 0));
     let (head, first) = (first.id, consent_gateway::trail::Draft { call: Some(uid), ..first });
     change(&ledger, vec![account("acme"), call(uid, "c", &["c"], 1, head)]).await;
     append(&ledger, vec![first]).await;
@@ -101,7 +101,7 @@ async fn of_many_who_take_a_name_one_does(store: &Store) {
     let ledger = store.open().await;
     change(&ledger, vec![account("acme")]).await;
     let won = winners(&ledger, 60, |_| {
-        let uid = Uuid::new_v4();
+        let uid = crate::harness::uid();
         let opened = of_call("acme", uid, 1);
         Job {
             expects: vec![Expect::NameIs { account: "acme".into(), name: "c".into(), call: None }],

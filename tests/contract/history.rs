@@ -15,7 +15,7 @@ on_both_engines!(
 
 async fn a_history_is_in_the_order_of_the_log_with_the_gaps_that_concern_it(store: &Store) {
     let ledger = store.open().await;
-    let (mine, other, ended) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+    let (mine, other, ended) = (crate::harness::uid(), crate::harness::uid(), crate::harness::uid());
     let open = |uid, name: &str| call(uid, name, &[name], 1, Uuid::nil());
     change(
         &ledger,
@@ -68,13 +68,13 @@ async fn a_history_is_in_the_order_of_the_log_with_the_gaps_that_concern_it(stor
     // One that had ended is not concerned.
     assert_eq!(history(ended).await.0, [ids[2], ids[4]]);
     assert_eq!(history(other).await.0, [ids[3], ids[4], ids[8], later_ids[2]]);
-    assert_eq!(history(Uuid::new_v4()).await, (vec![], vec![]));
+    assert_eq!(history(crate::harness::uid()).await, (vec![], vec![]));
 }
 
 async fn histories_are_those_of_all_calls_with_their_leaves_in_order(store: &Store) {
     let ledger = store.open().await;
     change(&ledger, vec![account("acme")]).await;
-    let calls: Vec<Uuid> = (0..20).map(|_| Uuid::new_v4()).collect();
+    let calls: Vec<Uuid> = (0..20).map(|_| crate::harness::uid()).collect();
     for (n, uid) in calls.iter().enumerate() {
         let name = format!("c{n}");
         change(&ledger, vec![call(*uid, &name, &[&name], n as i64, Uuid::nil())]).await;

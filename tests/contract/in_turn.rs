@@ -16,7 +16,7 @@ on_both_engines!(what_is_committed_together_does_what_it_would_have_done_alone);
 async fn what_is_committed_together_does_what_it_would_have_done_alone(store: &Store) {
     let (mut done, mut conflicts) = (0, 0);
     for round in 0..if slow() { 40 } else { 4 } {
-        let seed = 0x5eed + round;
+        let seed = crate::harness::seed() + round;
         let alone = Store::sqlite();
         let (together, alone) = (store.open().await, alone.open().await);
         // Every round is about accounts and calls of its own.

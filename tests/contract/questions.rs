@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use consent_gateway::ledger::{Change, EntryRow, Ledger, Question};
 use consent_gateway::trail::{Detail, Draft};
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use uuid::Uuid;
+
+use crate::harness::Random;
 
 use super::{Store, account, append, call, change, entry, on_both_engines, start};
 
@@ -49,8 +50,8 @@ fn matches(written: &Written, all: &[Written], on: &[(Uuid, String)], question: 
 
 async fn every_filter_finds_what_a_walk_finds_page_by_page(store: &Store) {
     let ledger = store.open().await;
-    let mut random = Random(TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let calls: Vec<Uuid> = (0..30).map(|_| Uuid::new_v4()).collect();
+    let mut random = Draws(Random::seeded());
+    let calls: Vec<Uuid> = (0..30).map(|_| crate::harness::uid()).collect();
     change(&ledger, vec![account("acme"), account("globex")]).await;
     let mut on = Vec::new();
     for (n, uid) in calls.iter().enumerate() {
@@ -98,7 +99,7 @@ async fn every_filter_finds_what_a_walk_finds_page_by_page(store: &Store) {
     }
     let mut found_any = 0;
     for round in 0..250 {
-        let moment = |random: &mut Random| start().as_millisecond() - 20_000 + random.below(1_040_000);
+        let moment = |random: &mut Draws| start().as_millisecond() - 20_000 + random.below(1_040_000);
         let mut question =
             Question { log: ["acme", "globex"][usize::from(round % 5 == 4)].into(), ..Question::default() };
         if random.below(3) == 0 {
@@ -159,7 +160,7 @@ async fn what_very_many_calls_mention_is_found_as_well(store: &Store) {
     let ledger = store.open().await;
     let mut drafts: Vec<Draft> = Vec::new();
     for n in 0..2_100 {
-        let mut draft = Draft { call: Some(Uuid::new_v4()), ..entry("acme", n) };
+        let mut draft = Draft { call: Some(crate::harness::uid()), ..entry("acme", n) };
         draft.mentions = vec!["place:US".into()];
         if n % 100 == 7 {
             draft.mentions.push("subject:rare".into());
@@ -202,16 +203,15 @@ async fn details_come_along_while_they_exist(store: &Store) {
     assert_eq!(found().await, [None, None, Some((vec![2; 32], "{}".to_owned()))]);
 }
 
-struct Random(TestRng);
+struct Draws(Random);
 
-impl Random {
+impl Draws {
     /// From 0 to that, without it.
     fn below(&mut self, limit: i64) -> i64 {
-        use proptest::prelude::Rng as _;
-        i64::try_from(u64::from(self.0.next_u32())).unwrap() % limit
+        i64::try_from(self.index(usize::try_from(limit).unwrap())).unwrap()
     }
 
     fn index(&mut self, len: usize) -> usize {
-        usize::try_from(self.below(i64::try_from(len).unwrap())).unwrap()
+        self.0.below(len)
     }
 }

@@ -72,7 +72,7 @@ async fn of_two_gateways_one_gets_a_name_a_head_an_epoch(store: &Store) {
     for round in 0..15 {
         let name = format!("c{round}");
         let won = winners(&ledgers, 6, || {
-            let uid = Uuid::new_v4();
+            let uid = crate::harness::uid();
             Job {
                 expects: vec![Expect::NameIs { account: "acme".into(), name: name.clone(), call: None }],
                 changes: vec![call(uid, &name, &[&name], 1, Uuid::nil())],
@@ -118,7 +118,7 @@ async fn of_two_gateways_one_gets_a_name_a_head_an_epoch(store: &Store) {
 
 async fn every_append_that_saw_the_newest_head_gets_through(store: &Store) {
     let ledgers = [store.open().await, store.open().await];
-    let uid = Uuid::new_v4();
+    let uid = crate::harness::uid();
     let first = of_call("acme", uid, 0);
     change(&ledgers[0], vec![account("acme"), call(uid, "c", &["c"], 1, first.id)]).await;
     append(&ledgers[0], vec![first]).await;

@@ -649,7 +649,7 @@ impl Gateway {
     }
 
     fn file(&self, table: &str) -> String {
-        let path = self.dir.path().join(format!("{}.toml", Uuid::new_v4()));
+        let path = self.dir.path().join(format!("{}.toml", crate::harness::uid()));
         std::fs::write(&path, table).unwrap();
         path.to_str().unwrap().to_owned()
     }
@@ -707,7 +707,7 @@ impl Gateway {
         leaves: Vec<Vec<u8>>,
         stored: Vec<Uuid>,
     ) {
-        let (uid, actor) = (Uuid::new_v4(), Actor::gateway());
+        let (uid, actor) = (crate::harness::uid(), Actor::gateway());
         let mut changes = vec![Change::Call {
             uid,
             account: account.into(),
@@ -766,7 +766,7 @@ impl Gateway {
             let saw = saw(index + 1, event.received_at);
             let event_is_upload = matches!(event.what, What::Accepted { .. });
             let body = if event_is_upload {
-                let recording = Uuid::new_v4();
+                let recording = crate::harness::uid();
                 stored.push(recording);
                 let call = facts.call_after(index).at(event.received_at);
                 let until = |window: &Window| window.until.map_or(event.received_at, |(until, _)| until);

@@ -17,6 +17,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use rand::rngs::SysError;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
@@ -30,11 +31,14 @@ pub struct Secret(Zeroizing<String>);
 impl Secret {
     /// 32 bytes of the operating system's randomness as 43 characters of base64url without padding
     /// (RFC 4648 §5).
-    #[must_use]
-    pub fn generate() -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Where it gives none.
+    pub fn generate() -> Result<Self, SysError> {
         let mut bytes = Zeroizing::new([0; 32]);
-        rand::fill(bytes.as_mut_slice());
-        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+        crate::random::fill(bytes.as_mut_slice())?;
+        Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))))
     }
 
     /// The text to hand to its owner. Don't log it.
@@ -92,6 +96,10 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that remembers nothing yet.
     #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing that is decided depends on this key, and a process without randomness may end"
+    )]
     pub fn new() -> Self {
         let mut key = Zeroizing::new([0; 64]);
         rand::fill(key.as_mut_slice());

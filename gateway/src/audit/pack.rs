@@ -43,7 +43,7 @@ pub use read::{is_pack, read};
 pub use since::goes_on;
 pub(super) use unproven::unproven;
 
-use super::{Details, Witnessed};
+use super::{Details, Failure, Witnessed};
 use crate::trail::note::{Checkpoint, CheckpointError, Note};
 use crate::trail::tree::Hash;
 use crate::trail::{Detail, Leaf};
@@ -67,6 +67,8 @@ pub struct Pack {
     pub envelope: Option<String>,
     /// The page for people, where the pack was read; a pack that is written gets its own.
     pub page: Option<String>,
+    /// Files of it that are missing or damaged, where the pack was read.
+    pub unread: Vec<Failure>,
 }
 
 /// An entry, with what proves that it stands in the log.
@@ -127,7 +129,17 @@ impl Pack {
         let Parts { mut entries, stretch, tables, prompts, envelope } = parts;
         entries.sort_by_key(|entry| entry.index);
         let manifest = Manifest::of(account, subject, made_at, &head, &entries, stretch.as_ref());
-        Ok(Pack { manifest, checkpoint, entries, stretch, tables, prompts, envelope, page: None })
+        Ok(Pack {
+            manifest,
+            checkpoint,
+            entries,
+            stretch,
+            tables,
+            prompts,
+            envelope,
+            page: None,
+            unread: Vec::new(),
+        })
     }
 }
 

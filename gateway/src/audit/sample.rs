@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::pack::{Entry as PackEntry, Pack, Parts, Stretch, Subject};
-use super::source::{Beside, Details, Source, SourceError};
+use super::source::{Beside, Details, OlderHead, Source, SourceError};
 use crate::seal::{Envelope, Format, WrapAlgorithm, WrappedKey};
 use crate::trail::note::{Checkpoint, Note, SigningKey};
 use crate::trail::tile::{BundleId, TileId, bundles_of, node_in_tile, tile_of, tiles_of, write_bundle};
@@ -91,7 +91,7 @@ impl Log {
             tables: [(table.digest().to_owned(), TABLE.to_owned())].into(),
             table,
             calls: BTreeMap::new(),
-            prompt: Uuid::new_v4(),
+            prompt: trail::id().unwrap(),
             grants: BTreeMap::new(),
             envelopes: BTreeMap::new(),
             settings: Settings::default(),
@@ -166,7 +166,7 @@ impl Log {
             ..Joined::new(1, Role::Agent)
         };
         let facts = self.opened(vec![customer, agent]);
-        let uid = Uuid::new_v4();
+        let uid = trail::id().unwrap();
         let call = Call::open(&self.table, self.now, facts.clone());
         let saw = self.saw(&call);
         let subjects = vec![(0, "p1:3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into())];
@@ -257,7 +257,7 @@ impl Log {
     }
 
     pub(crate) fn accept_anyway(&mut self, uid: Uuid, spans: Vec<(Timestamp, Timestamp)>) -> Uuid {
-        let id = Uuid::new_v4();
+        let id = trail::id().unwrap();
         let sealed = media();
         let envelope = Envelope {
             format: Format::Tink,
@@ -302,7 +302,7 @@ impl Log {
     }
 
     pub(crate) fn grant(&mut self) -> Uuid {
-        let grant = Uuid::new_v4();
+        let grant = trail::id().unwrap();
         self.grants.insert(grant, self.now);
         let body = Body::Grant { grant, from: self.now, until: None };
         self.entry(&counsel(), body, Some(json!({"grant": "contract-7", "document": grant_document()})));
@@ -519,7 +519,7 @@ pub(crate) fn publish(leaves: &[Vec<u8>], key: &SigningKey) -> Files {
         files.insert(bundle.path(), write_bundle(entries).unwrap());
     }
     files.insert("checkpoint".into(), head_of(leaves, &[key]).to_string().into_bytes());
-    Files(files)
+    Files(files, key.name().into())
 }
 
 /// An index, to look something up by.
@@ -546,9 +546,9 @@ pub(crate) fn proofs(leaves: &[Vec<u8>]) -> impl Fn(u64) -> Vec<Hash> + use<> {
     }
 }
 
-/// An export in memory.
+/// An export in memory, and the name of its log.
 #[derive(Clone)]
-pub(crate) struct Files(pub(crate) BTreeMap<String, Vec<u8>>);
+pub(crate) struct Files(pub(crate) BTreeMap<String, Vec<u8>>, pub(crate) String);
 
 impl Files {
     pub(crate) fn put(&mut self, path: &str, text: impl ToString) {
@@ -583,13 +583,21 @@ impl Files {
 }
 
 impl Source for Files {
+    fn name(&self) -> String {
+        self.1.clone()
+    }
+
     fn checkpoint(&self) -> Result<String, SourceError> {
         String::from_utf8(self.get("checkpoint")?).map_err(|_| SourceError::wrong("checkpoint", "not UTF-8"))
     }
 
-    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError> {
+    fn older_checkpoints(&self) -> Vec<Result<OlderHead, SourceError>> {
         let older = self.0.iter().filter(|(path, _)| path.starts_with("checkpoints/"));
-        Ok(older.map(|(_, bytes)| String::from_utf8(bytes.clone()).unwrap()).collect())
+        let head = |(path, bytes): (&String, &Vec<u8>)| {
+            let text = String::from_utf8(bytes.clone()).map_err(|_| SourceError::wrong(path, "not UTF-8"))?;
+            Ok(OlderHead { path: path.clone(), text })
+        };
+        older.map(head).collect()
     }
 
     fn tile(&self, tile: TileId) -> Result<Vec<u8>, SourceError> {
@@ -605,7 +613,7 @@ impl Source for Files {
         Ok(self.0.get(&path).map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
     }
 
-    fn beside(&self, size: u64) -> Result<Beside, SourceError> {
+    fn beside(&self, size: u64) -> Beside {
         Beside::sorted(self.0.keys().cloned(), size, |path, _| self.get(path))
     }
 

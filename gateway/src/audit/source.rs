@@ -8,6 +8,7 @@
 
 pub mod archive;
 mod beside;
+mod broken;
 pub mod directory;
 
 use serde::Deserialize;
@@ -17,10 +18,15 @@ use crate::trail::tile::{BundleId, TileId};
 
 pub use archive::Archive;
 pub use beside::{Beside, StampFile};
+pub use broken::Broken;
 pub use directory::Directory;
 
 /// What a log is verified from. Its methods are called from one thread.
 pub trait Source {
+    /// What it is called where its head cannot be read: the log's name, where whoever hands it out knows that from
+    /// elsewhere, or where it lies.
+    fn name(&self) -> String;
+
     /// The signed head.
     ///
     /// # Errors
@@ -28,12 +34,8 @@ pub trait Source {
     /// [`SourceError`].
     fn checkpoint(&self) -> Result<String, SourceError>;
 
-    /// Older signed heads that were kept, in any order.
-    ///
-    /// # Errors
-    ///
-    /// [`SourceError`]. That there are none is no error.
-    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError>;
+    /// Older signed heads that were kept, in any order, or why one of them cannot be had.
+    fn older_checkpoints(&self) -> Vec<Result<OlderHead, SourceError>>;
 
     /// A tile of hashes, as it is served.
     ///
@@ -65,14 +67,19 @@ pub trait Source {
 
     /// What lies there beside the log, which has so many entries: time stamps, and what is no part of an
     /// export.
-    ///
-    /// # Errors
-    ///
-    /// [`SourceError`].
-    fn beside(&self, size: u64) -> Result<Beside, SourceError> {
+    fn beside(&self, size: u64) -> Beside {
         let _ = size;
-        Ok(Beside::default())
+        Beside::default()
     }
+}
+
+/// An older head that was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OlderHead {
+    /// The file that holds it.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
 }
 
 /// The details of a log, one by one.
@@ -133,7 +140,7 @@ impl From<SourceError> for Failure {
             SourceError::Wrong { .. } => Verdict::Tampered,
             SourceError::Unreadable { .. } => Verdict::Unusable,
         };
-        Failure { verdict, index: None, what: error.to_string() }
+        Failure::new(verdict, error.to_string())
     }
 }
 
@@ -180,24 +187,30 @@ fn text(path: &str, bytes: Vec<u8>) -> Result<String, SourceError> {
     String::from_utf8(bytes).map_err(|_| SourceError::wrong(path, "it is not UTF-8"))
 }
 
-/// Older heads: as many, and together as long, as somebody may have kept.
+/// Older heads: as many, and together as long, as somebody may have kept. One that cannot be read says
+/// nothing of the others.
 fn heads(
     paths: &[String],
     read: impl Fn(&str) -> Result<Vec<u8>, SourceError>,
-) -> Result<Vec<String>, SourceError> {
+) -> Vec<Result<OlderHead, SourceError>> {
     if paths.len() > limits::CHECKPOINTS {
-        return Err(SourceError::wrong(CHECKPOINTS, "it has more files than anybody keeps"));
+        return vec![Err(SourceError::wrong(CHECKPOINTS, "it has more files than anybody keeps"))];
     }
     let mut left = limits::ALL_CHECKPOINTS;
     let mut heads = Vec::with_capacity(paths.len());
     for path in paths {
-        let bytes = read(path)?;
-        left = left
-            .checked_sub(bytes.len())
-            .ok_or_else(|| SourceError::wrong(CHECKPOINTS, "its files are longer together than heads are"))?;
-        heads.push(text(path, bytes)?);
+        let read = read(path);
+        let length = read.as_ref().map_or(0, Vec::len);
+        let Some(rest) = left.checked_sub(length) else {
+            let error = SourceError::wrong(CHECKPOINTS, "its files are longer together than heads are");
+            heads.push(Err(error));
+            break;
+        };
+        left = rest;
+        let head = read.and_then(|bytes| text(path, bytes));
+        heads.push(head.map(|text| OlderHead { path: path.clone(), text }));
     }
-    Ok(heads)
+    heads
 }
 
 /// The most bytes that a file of each kind can have.

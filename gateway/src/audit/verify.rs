@@ -36,7 +36,7 @@ use crate::trail::tree::Hash;
 use crate::trail::trust::Trust;
 use crew::{Crew, first_of};
 use epochs::Carried;
-use heads::{Head, Keys};
+use heads::{Head, Keys, Signed};
 use levels::Levels;
 use reading::Reading;
 
@@ -79,26 +79,32 @@ struct Verified {
     carried: Carried,
 }
 
-/// Verifies a log that goes on from one that was verified before.
+/// Verifies a log that goes on from one that was verified before. What is wrong with one file says nothing of the
+/// others: they are looked at all the same, and everything is told together.
 fn verify_after(
     source: &dyn Source,
     trust: &Trust,
     options: &Options<'_>,
     before: Option<Carried>,
 ) -> Result<Verified, Failure> {
-    let head = Head::parse(&source.checkpoint()?)?;
+    let head = Head::read(source)?;
     let origin = head.checkpoint.origin.clone();
     is_named(&origin, trust)?;
+    let mut found = Vec::new();
     let (since, elsewhere) = match options.since.clone().map(Head::of).transpose()? {
         Some(head) if head.checkpoint.origin != origin => (None, Some(head)),
         since => (since, None),
     };
-    let older = source.older_checkpoints()?;
-    let older = older.iter().map(|text| Head::parse(text)).collect::<Result<Vec<Head>, _>>()?;
-    let beside = source.beside(head.checkpoint.size)?;
+    let mut older = Vec::new();
+    for kept in source.older_checkpoints() {
+        let head = kept.map_err(Failure::from).and_then(|kept| Head::parse(&kept.path, &kept.text));
+        told(&mut found, head.map(|head| older.push(head)));
+    }
+    let mut beside = source.beside(head.checkpoint.size);
+    found.extend(beside.unread.drain(..).map(Failure::from));
     let sizes = older.iter().chain(&since).chain([&head]).map(|head| head.checkpoint.size);
     let sizes = sizes.chain(beside.stamps.iter().map(|stamp| stamp.size));
-    let mut reading = Reading::new(source, &head.checkpoint, sizes, options)?;
+    let mut reading = Reading::new(source, &head.checkpoint, sizes, options);
     let going = before.map(|before| reading.after(before)).unwrap_or_default();
     let (done, failure) = std::thread::scope(|scope| {
         let crew = Crew::hire(scope, going);
@@ -106,45 +112,42 @@ fn verify_after(
         let (calls, failure) = crew.dismiss();
         (calls, first_of(stopped, failure))
     });
+    let entries_are_good = failure.is_none();
     if let Some(failure) = failure {
-        return Err(failure);
+        reading.look_on(failure.index);
+        found.push(failure);
     }
-    let root = root_of(&head, &reading.tree)?;
-    tiles_above(source, &reading.tree)?;
-    if let Some(head) = &elsewhere {
-        epochs::of_another(head, &origin, reading.sequence.previous.as_ref(), trust)?;
+    found.append(&mut reading.found);
+    tiles_above(source, head.checkpoint.size, &reading.tree, &mut found);
+    if let Some(head) = &elsewhere
+        && entries_are_good
+    {
+        told(&mut found, epochs::of_another(head, &origin, reading.sequence.previous.as_ref(), trust));
     }
-    let keys = Keys::of(&origin, &reading.sequence.rotations)?;
-    // What is missing is told after what is wrong.
-    let signed = match heads::newest(&head, &older, keys.as_ref(), trust) {
-        Err(failure) if failure.verdict == Verdict::Incomplete => Err(failure),
-        signed => Ok(signed?),
-    };
-    heads::in_time(&head, trust, reading.sequence.latest_at(head.checkpoint.size))?;
-    for head in older.iter().chain(&since) {
-        heads::older(head, &origin, keys.as_ref(), trust, &reading.tree)?;
-        heads::in_time(head, trust, reading.sequence.latest_at(head.checkpoint.size))?;
-    }
-    let stamps = stamps::check(&beside.stamps, &origin, &reading, options)?;
-    let signed = signed?;
-    let mut warnings = warnings::of(&reading, &signed, since.as_ref(), options)?;
-    for claim in &reading.sequence.law.claims {
-        match (reading.table(&claim.base)?, reading.table(&claim.table)?) {
-            (Some(base), Some(table)) => claim.check(&base, &table)?,
-            _ => warnings.push(format!(
-                "whether entry {} loosens the law was not computed again: the tables are not there",
-                claim.index
-            )),
+    let signed = heads_of(&head, &older, since.as_ref(), trust, &reading, entries_are_good, &mut found);
+    let stamps = stamps::check(&beside.stamps, &origin, &reading, options, &mut found);
+    let mut warnings = match &signed {
+        Some(signed) => {
+            told(&mut found, warnings::of(&reading, signed, since.as_ref(), options)).unwrap_or_default()
         }
+        None => Vec::new(),
+    };
+    if entries_are_good {
+        warnings.extend(claims(&reading, &mut found));
     }
     warnings.extend(stamps::warnings(&beside, options));
+    let signed = match (Failure::together(found), signed) {
+        (None, Some(signed)) => signed,
+        (Some(failure), _) => return Err(failure),
+        (None, None) => return Err(Failure::unusable("who signed the newest head was not found out")),
+    };
     let mut sizes: Vec<u64> = older.iter().chain(&since).map(|head| head.checkpoint.size).collect();
     sizes.sort_unstable();
     sizes.dedup();
     let sequence = &reading.sequence;
     let report = Report {
         size: head.checkpoint.size,
-        root: hex(&root),
+        root: hex(&head.checkpoint.root),
         signed_by: signed.by.iter().map(ToString::to_string).collect(),
         witnessed_by: signed.witnesses,
         stamps,
@@ -156,7 +159,7 @@ fn verify_after(
         law: sequence.law.own_versions().to_vec(),
         details: reading.details,
         older: sizes,
-        rotations: keys.map_or(0, |keys| keys.changes()),
+        rotations: signed.rotations,
         continues: sequence.previous.as_ref().map(|previous| Continued {
             origin: previous.origin.clone(),
             size: previous.size,
@@ -169,6 +172,80 @@ fn verify_after(
     };
     let carried = reading.into_carried(&head.checkpoint, done);
     Ok(Verified { report, keys: signed.by, carried })
+}
+
+/// Keeps what was found wrong, and goes on.
+pub(super) fn told<T>(found: &mut Vec<Failure>, result: Result<T, Failure>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(failure) => {
+            found.push(failure);
+            None
+        }
+    }
+}
+
+/// Whether every head is of this tree, and signed by whom it has to be. Who signed the newest; none where that
+/// is not to be said.
+fn heads_of(
+    head: &Head,
+    older: &[Head],
+    since: Option<&Head>,
+    trust: &Trust,
+    reading: &Reading<'_>,
+    entries_are_good: bool,
+    found: &mut Vec<Failure>,
+) -> Option<Signed> {
+    let (size, origin, tree) = (head.checkpoint.size, &head.checkpoint.origin, &reading.tree);
+    if tree.size() >= size {
+        told(found, root_of(head, tree));
+    }
+    let kept = || older.iter().chain(since);
+    let signed = match entries_are_good.then(|| Keys::of(origin, &reading.sequence.rotations)) {
+        None => None,
+        Some(keys) => {
+            let keys = told(found, keys)?;
+            let signed = heads::newest(head, older, keys.as_ref(), trust);
+            let nobody = signed.as_ref().is_err_and(|failure| failure.verdict == Verdict::Unusable);
+            let signed = told(found, signed);
+            // Whom to trust is not known: that says nothing of who signed the others.
+            if nobody { None } else { Some((keys, signed)) }
+        }
+    };
+    let Some((keys, signed)) = signed else {
+        for head in kept() {
+            // Behind what could be read, nothing is known of the tree.
+            let known = head.checkpoint.size <= tree.size() || entries_are_good;
+            let is_of = if known { head.is_of(origin, tree) } else { head.is_of_log(origin) };
+            told(found, is_of.map_err(|failure| head.named(failure)));
+        }
+        return None;
+    };
+    told(found, heads::in_time(head, trust, reading.sequence.latest_at(size)));
+    for head in kept() {
+        let named = |failure| head.named(failure);
+        let latest = reading.sequence.latest_at(head.checkpoint.size);
+        told(found, heads::older(head, origin, keys.as_ref(), trust, tree).map_err(named));
+        told(found, heads::in_time(head, trust, latest).map_err(named));
+    }
+    signed
+}
+
+/// What versions of the table say of themselves. Answers of which that could not be computed again.
+fn claims(reading: &Reading<'_>, found: &mut Vec<Failure>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for claim in &reading.sequence.law.claims {
+        let base = told(found, reading.table(&claim.base).map_err(|failure| failure.at(claim.index)));
+        let table = told(found, reading.table(&claim.table).map_err(|failure| failure.at(claim.index)));
+        match (base.flatten(), table.flatten()) {
+            (Some(base), Some(table)) => drop(told(found, claim.check(&base, &table))),
+            _ => warnings.push(format!(
+                "whether entry {} loosens the law was not computed again: the tables are not there",
+                claim.index
+            )),
+        }
+    }
+    warnings
 }
 
 /// Reads the table that has this digest.
@@ -192,22 +269,29 @@ pub(crate) fn is_named(origin: &str, trust: &Trust) -> Result<(), Failure> {
     }
 }
 
-fn root_of(head: &Head, tree: &Levels) -> Result<Hash, Failure> {
+fn root_of(head: &Head, tree: &Levels) -> Result<(), Failure> {
     match tree.root_at(head.checkpoint.size) {
-        Some(root) if root == head.checkpoint.root => Ok(root),
+        Some(root) if root == head.checkpoint.root => Ok(()),
         _ => Err(Failure::tampered("the entries are not those of the signed head: their root is another")),
     }
 }
 
-fn tiles_above(source: &dyn Source, tree: &Levels) -> Result<(), Failure> {
-    for tile in tiles_of(tree.size()).filter(|tile| tile.level > 0) {
-        let bytes = source.tile(tile)?;
-        if tree.tile(tile).map(<[Hash]>::as_flattened) != Some(&bytes) {
-            return Err(Failure::tampered(format!("`{}` is not what its entries give", tile.path())));
-        }
+/// The tiles above those of the entries, as far as the tree was computed.
+fn tiles_above(source: &dyn Source, size: u64, tree: &Levels, found: &mut Vec<Failure>) {
+    for tile in tiles_of(size).filter(|tile| tile.level > 0) {
+        let failure = match (source.tile(tile), tree.tile(tile)) {
+            (Err(error), _) => Some(error.into()),
+            (Ok(bytes), Some(hashes)) if hashes.as_flattened() == bytes => None,
+            // Below it, something could not be read.
+            (Ok(bytes), None) if tree.size() < size && bytes.len() == usize::from(tile.width) * HASH => None,
+            (Ok(_), _) => Some(Failure::tampered(format!("`{}` is not what its entries give", tile.path()))),
+        };
+        found.extend(failure);
     }
-    Ok(())
 }
+
+/// How long a hash is.
+const HASH: usize = size_of::<Hash>();
 
 /// How far an entry may lie behind those before it: it is stamped before it is appended.
 pub const DISORDER: SignedDuration = SignedDuration::from_secs(10);

@@ -12,13 +12,14 @@ use super::{CliError, on_runtime, out, reopen};
 use crate::anchor::timestamp;
 use crate::anchoring;
 use crate::audit::pack;
-use crate::audit::source::{Archive, Directory, Source};
+use crate::audit::source::{Archive, Broken, Directory, Source, SourceError};
 use crate::audit::verify::{Evidence, Options, verify_with};
 use crate::audit::{Failure, Report};
 use crate::clock::{Clock, written};
 use crate::config::Config;
-use crate::gate::{About, Form, Gate, Live, Sink};
+use crate::gate::{About, FaultKind, Form, Gate, Live, Sink};
 use crate::ledger::Epoch;
+use crate::notary;
 use crate::serve;
 use crate::trail::note::Note;
 use crate::trail::trust::Trust;
@@ -163,8 +164,8 @@ fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<()
         return verify_pack(path, &trust, command, as_json);
     }
     no_media(command)?;
-    let source = open_export(path).map_err(|failure| unusable(as_json, failure))?;
-    let (previous, system) = named(command, as_json)?;
+    let source = open_export(path);
+    let (previous, system) = named(command);
     let evidence = Evidence {
         log: source.as_ref(),
         previous: previous.iter().map(AsRef::as_ref).collect(),
@@ -177,19 +178,18 @@ fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<()
 type Sources = Vec<Box<dyn Source>>;
 
 /// What was given beside the log: its earlier epochs, and the log of the law.
-fn named(command: &Verify, as_json: bool) -> Result<(Sources, Sources), CliError> {
-    let open = |paths: &[PathBuf]| -> Result<Sources, Failure> {
-        paths.iter().map(|path| open_export(path)).collect()
-    };
-    let both = open(&command.previous).and_then(|previous| Ok((previous, open(&command.system)?)));
-    both.map_err(|failure| unusable(as_json, failure))
+fn named(command: &Verify) -> (Sources, Sources) {
+    let open = |paths: &[PathBuf]| -> Sources { paths.iter().map(|path| open_export(path)).collect() };
+    (open(&command.previous), open(&command.system))
 }
 
-fn open_export(path: &Path) -> Result<Box<dyn Source>, Failure> {
-    Ok(match path.is_dir() {
-        true => Box::new(Directory::open(path)?),
-        false => Box::new(Archive::open(path)?),
-    })
+/// What lies at this path. Where it cannot be opened, verifying says so, beside what it says of the rest.
+fn open_export(path: &Path) -> Box<dyn Source> {
+    let opened: Result<Box<dyn Source>, SourceError> = match path.is_dir() {
+        true => Directory::open(path).map(|directory| Box::new(directory) as Box<dyn Source>),
+        false => Archive::open(path).map(|archive| Box::new(archive) as Box<dyn Source>),
+    };
+    opened.unwrap_or_else(|error| Box::new(Broken::new(path.display().to_string(), error)))
 }
 
 /// Nothing was found out, so that the exit code must not be the one of a log that was tampered with.
@@ -220,27 +220,27 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
         ))
     })?;
     gate.still_there(&at).await?;
-    let head = gate.signed_head(&at).await.map_err(|_| {
+    let name = own_name(&config, &gate)?;
+    let log = live(&gate, &at, &name).await?.ok_or_else(|| {
         CliError::Wrong(format!("no head of the log `{}` was signed yet; `serve` does that", command.what))
     })?;
     let mut trust = match &command.trust {
         Some(path) => read_trust(path)?,
         None => own_trust(&config, &gate, &at).await?,
     };
-    let live = Live::new(&gate.ledger, head).await.map_err(crate::gate::Fault::from)?;
-    let (mut previous, mut system) = named(command, as_json)?;
+    let (mut previous, mut system) = named(command);
     let unasked = previous.is_empty();
     // Whoever says whom to trust means it.
-    let own = command.trust.is_none().then(|| own_name(&config, &gate)).transpose()?;
+    let mut own = command.trust.is_none().then_some(&mut trust);
     if unasked {
         let before = at.epoch.saturating_sub(1);
-        previous = of_ledger(&gate, &at.log, before, own.as_deref(), &mut trust).await?;
+        previous = of_ledger(&gate, &at.log, before, &name, own.as_deref_mut()).await?;
     }
     if system.is_empty() && at.log != SYSTEM_LOG {
-        system = of_ledger(&gate, SYSTEM_LOG, i64::MAX, own.as_deref(), &mut trust).await?;
+        system = of_ledger(&gate, SYSTEM_LOG, i64::MAX, &name, own).await?;
     }
     let evidence = Evidence {
-        log: &live,
+        log: log.as_ref(),
         previous: previous.iter().map(AsRef::as_ref).collect(),
         system: system.iter().map(AsRef::as_ref).collect(),
         unasked,
@@ -255,28 +255,45 @@ async fn of_ledger(
     gate: &Gate,
     log: &str,
     until: i64,
-    own: Option<&str>,
-    trust: &mut Trust,
+    name: &str,
+    mut trust: Option<&mut Trust>,
 ) -> Result<Sources, CliError> {
     let mut sources: Sources = Vec::new();
     for at in gate.epochs(log).await?.into_iter().rev().filter(|at| at.epoch <= until) {
-        let head = match gate.signed_head(&at).await {
-            Ok(head) => head,
-            // It begins just now.
-            Err(_) if sources.is_empty() => continue,
-            Err(_) => break,
-        };
         if gate.still_there(&at).await.is_err() {
             break;
         }
-        if let Some(name) = own
+        let Some(source) = live(gate, &at, name).await? else {
+            // It begins just now.
+            if sources.is_empty() { continue } else { break }
+        };
+        // Of one whose head cannot be read, nobody can say who signed it: that is told with what is wrong with it.
+        if let Some(trust) = trust.as_deref_mut()
+            && source.checkpoint().is_ok()
             && let Some(key) = gate.key_of(&at, name).await?
         {
             trust.add_log(key).map_err(|fault| CliError::Wrong(fault.to_string()))?;
         }
-        sources.push(Box::new(Live::new(&gate.ledger, head).await.map_err(crate::gate::Fault::from)?));
+        sources.push(source);
     }
     Ok(sources)
+}
+
+/// An epoch of a log in the ledger; none where no head of it was signed yet.
+async fn live(gate: &Gate, at: &Epoch, name: &str) -> Result<Option<Box<dyn Source>>, CliError> {
+    let origin = notary::origin(name, at);
+    match gate.signed_head(at).await {
+        Ok(head) => {
+            let live = Live::new(&gate.ledger, origin, head).await.map_err(crate::gate::Fault::from)?;
+            Ok(Some(Box::new(live)))
+        }
+        Err(fault) if fault.kind == FaultKind::Unknown => Ok(None),
+        Err(fault) if fault.kind == FaultKind::Broken => {
+            let why = fault.cause.as_ref().map_or(fault.detail.clone(), ToString::to_string);
+            Ok(Some(Box::new(Broken::new(origin, Failure::tampered(why)))))
+        }
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 fn run_verification(
@@ -422,11 +439,16 @@ fn tell(report: &Report, as_json: bool) {
 
 fn unusable(as_json: bool, failure: Failure) -> CliError {
     if as_json {
-        out::json(
-            &json!({"verdict": failure.verdict.as_str(), "entry": failure.index, "what": failure.what}),
-        );
+        out::json(&json!({
+            "verdict": failure.verdict.as_str(), "entry": failure.index, "what": failure.what,
+            "also": failure.also.iter().map(|also| json!({
+                "verdict": also.verdict.as_str(), "entry": also.index, "what": also.what,
+            })).collect::<Vec<_>>(),
+        }));
     } else {
-        out::line(format!("{}: {failure}", failure.verdict.as_str()));
+        for failure in [&failure].into_iter().chain(&failure.also) {
+            out::line(format!("{}: {failure}", failure.verdict.as_str()));
+        }
     }
     CliError::Exit(failure.verdict.exit_code())
 }

@@ -10,7 +10,6 @@ use policy::{
     Role, Settings, Table, What,
 };
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
-use rsa::rand_core::OsRng;
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -369,7 +368,8 @@ pub(super) fn stories() -> Vec<(&'static str, Tape)> {
 
 /// A self-signed certificate, its RSA key (PKCS#8), and the public half.
 pub(super) fn rsa_pair() -> (String, String, RsaPublicKey) {
-    static KEY: LazyLock<RsaPrivateKey> = LazyLock::new(|| RsaPrivateKey::new(&mut OsRng, 2048).unwrap());
+    static KEY: LazyLock<RsaPrivateKey> =
+        LazyLock::new(|| RsaPrivateKey::new(&mut crate::random::Seeded, 2048).unwrap());
     let pem = KEY.to_pkcs8_pem(LineEnding::LF).unwrap();
     let pair = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).unwrap();
     let params = rcgen::CertificateParams::new(["gateway.example.com".to_owned()]).unwrap();

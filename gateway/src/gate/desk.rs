@@ -463,7 +463,7 @@ impl Gate {
         }
         let base = self.table(&diff.from).await?;
         let impact = self.impact(&base, new, None, None, &|_, _| {}).await?;
-        let uid = Uuid::new_v4();
+        let uid = trail::id()?;
         let at = self.law_moment().await?;
         let expires_at = at
             .checked_add(SignedDuration::from_hours(PROPOSAL_HOURS))

@@ -2,7 +2,7 @@
 
 use tokio::runtime::Handle;
 
-use crate::audit::source::{Details, Opening, Source, SourceError};
+use crate::audit::source::{Details, OlderHead, Opening, Source, SourceError};
 use crate::ledger::{Epoch, Ledger, LedgerError, Question};
 use crate::notary::{Proofs, SignedHead};
 use crate::trail::tile::{self, BundleId, TileId, WIDTH};
@@ -11,21 +11,25 @@ use crate::trail::tile::{self, BundleId, TileId, WIDTH};
 #[derive(Debug)]
 pub struct Live {
     ledger: Ledger,
+    origin: String,
     head: SignedHead,
-    older: Vec<String>,
+    older: Vec<OlderHead>,
     wait: Handle,
 }
 
 impl Live {
-    /// Up to this head.
+    /// The epoch of this name, up to this head.
     ///
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub async fn new(ledger: &Ledger, head: SignedHead) -> Result<Live, LedgerError> {
+    pub async fn new(ledger: &Ledger, origin: String, head: SignedHead) -> Result<Live, LedgerError> {
         let older = ledger.checkpoints(&head.at).await?;
-        let older = older.into_iter().filter(|row| row.kept).map(|row| row.note).collect();
-        Ok(Live { ledger: ledger.clone(), head, older, wait: Handle::current() })
+        let older = older.into_iter().filter(|row| row.kept);
+        let older = older
+            .map(|row| OlderHead { path: format!("the head of {} entries", row.size), text: row.note })
+            .collect();
+        Ok(Live { ledger: ledger.clone(), origin, head, older, wait: Handle::current() })
     }
 
     fn at(&self) -> &Epoch {
@@ -34,12 +38,16 @@ impl Live {
 }
 
 impl Source for Live {
+    fn name(&self) -> String {
+        self.origin.clone()
+    }
+
     fn checkpoint(&self) -> Result<String, SourceError> {
         Ok(self.head.note.to_string())
     }
 
-    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError> {
-        Ok(self.older.clone())
+    fn older_checkpoints(&self) -> Vec<Result<OlderHead, SourceError>> {
+        self.older.iter().cloned().map(Ok).collect()
     }
 
     fn tile(&self, tile: TileId) -> Result<Vec<u8>, SourceError> {

@@ -3,7 +3,6 @@
 use policy::{Event, OnWithdrawal, What};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
 use super::{ATTEMPTS, Fault, Gate, from_row};
@@ -196,7 +195,7 @@ impl Gate {
             ));
         }
         let username = format!("cg_{}", trail::hex(&trail::random::<8>()?));
-        let password = Secret::generate();
+        let password = Secret::generate().map_err(|_| trail::DraftError::Randomness)?;
         let hash = match chosen {
             Some(chosen) => crate::access::secret::stored_password(chosen)
                 .map_err(|error| Fault::invalid("weak-password", error.to_string()))?,
@@ -307,7 +306,7 @@ impl Gate {
                 return Ok((false, prompt_json(row)?));
             }
             let version = newest.map_or(0, |row| row.version);
-            let uid = Uuid::new_v4();
+            let uid = trail::id()?;
             let at = self.clock.now();
             let row = PromptRow {
                 account: account.into(),
@@ -402,7 +401,7 @@ impl Gate {
                 )),
             };
         }
-        let uid = Uuid::new_v4();
+        let uid = trail::id()?;
         let change =
             Change::Grant { account: account.into(), id: id.into(), uid, document, at: now.as_millisecond() };
         let body = Body::Grant { grant: uid, from: grant.from.unwrap_or(now), until: grant.until };

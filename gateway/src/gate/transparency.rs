@@ -151,7 +151,10 @@ impl Gate {
     pub async fn key_of(&self, at: &Epoch, name: &str) -> Result<Option<VerifierKey>, Fault> {
         let current = crate::notary::verifier(name, at, &self.secrets.log.current())?;
         let ended = self.ledger.closed_logs(&at.log).await?.into_iter().any(|row| row.epoch == at.epoch);
-        let Some(head) = self.stored_head(at).await?.filter(|_| ended) else { return Ok(Some(current)) };
+        if !ended {
+            return Ok(Some(current));
+        }
+        let Some(head) = self.stored_head(at).await? else { return Ok(Some(current)) };
         if head.note.verified_by(std::slice::from_ref(&current)).is_ok() {
             return Ok(Some(current));
         }

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::{Fault, Gate};
 use crate::clock::millis;
@@ -123,7 +122,7 @@ impl Mark {
     pub fn set_in(data: &Path, now: Timestamp) -> io::Result<Mark> {
         let dir = data.join(SERVING);
         crate::vault::private_dir(&dir)?;
-        let id = Uuid::new_v4();
+        let id = crate::random::id().map_err(io::Error::other)?;
         // Put into its place once it is locked and written: no other start sees it half made.
         let aside = data.join(format!("{SERVING}.{id}"));
         let file = File::options().write(true).create_new(true).open(&aside)?;

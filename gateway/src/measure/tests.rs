@@ -148,6 +148,8 @@ const STARTS: [&[u8]; 6] = [
 ];
 
 proptest! {
+    #![proptest_config(crate::random::cases())]
+
     #[test]
     fn the_cut_into_pushes_makes_no_difference(
         which in any::<Index>(),

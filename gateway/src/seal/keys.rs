@@ -10,8 +10,8 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use rand::rngs::{StdRng, SysError, SysRng};
-use rand::{Rng, SeedableRng, TryRng};
+use rand::rngs::{StdRng, SysError};
+use rand::{Rng, SeedableRng};
 use rsa::pkcs8::der::Decode;
 use rsa::pkcs8::{EncodePublicKey, LineEnding, SubjectPublicKeyInfoRef};
 use rsa::rand_core::{CryptoRng, RngCore, impls};
@@ -290,7 +290,7 @@ impl RngCore for OsRandom {
     }
 
     fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        if let Err(failure) = SysRng.try_fill_bytes(bytes) {
+        if let Err(failure) = crate::random::fill(bytes) {
             self.failure = Some(failure);
             self.failures = self.failures.wrapping_add(1);
             StdRng::seed_from_u64(self.failures).fill_bytes(bytes);
@@ -322,7 +322,6 @@ const EXPONENT_LIMIT: u64 = 1 << 33;
 #[cfg(test)]
 mod tests {
     use rsa::pkcs1::{EncodeRsaPrivateKey, EncodeRsaPublicKey};
-    use rsa::rand_core::OsRng;
     use rsa::{RsaPrivateKey, RsaPublicKey};
 
     use super::super::sample::{media_key, private_key, private_pem, public_pem};
@@ -400,7 +399,7 @@ mod tests {
     #[test]
     fn keys_that_are_too_small_or_too_large_are_refused() {
         for bits in [512, 1024] {
-            let small = RsaPrivateKey::new(&mut OsRng, bits).unwrap();
+            let small = RsaPrivateKey::new(&mut crate::random::Seeded, bits).unwrap();
             assert_eq!(refusal(&public_pem(&small)), KeyError::Size(bits));
         }
         assert_eq!(refusal(&pem_of(modulus() >> 1, 65_537)), KeyError::Size(2047));

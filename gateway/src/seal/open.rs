@@ -10,8 +10,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-use rand::TryRng;
-use rand::rngs::{SysError, SysRng};
+use rand::rngs::SysError;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::{Oaep, RsaPrivateKey};
@@ -351,7 +350,7 @@ impl Unreleased {
     fn beside(out: &Path) -> Result<Self, OpenError> {
         refuse_existing(out)?;
         let mut random = [0; 8];
-        SysRng.try_fill_bytes(&mut random)?;
+        crate::random::fill(&mut random)?;
         let path = out.with_file_name(format!(".unreleased-{}", hex(&random)));
         let file =
             owner_only().write(true).create_new(true).open(&path).map_err(failed("write beside", out))?;

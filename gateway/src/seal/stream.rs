@@ -7,8 +7,6 @@
 
 use aead_stream::{NewStream, StreamBE32, StreamPrimitive};
 use aes_gcm::Aes256Gcm;
-use rand::TryRng;
-use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -42,8 +40,8 @@ impl Sealer {
     pub fn new(key: &MediaKey, associated_data: &[u8]) -> Result<Self, SealError> {
         let mut salt = [0; SALT_BYTES];
         let mut prefix = [0; PREFIX_BYTES];
-        SysRng.try_fill_bytes(&mut salt)?;
-        SysRng.try_fill_bytes(&mut prefix)?;
+        crate::random::fill(&mut salt)?;
+        crate::random::fill(&mut prefix)?;
         Self::from_parts(key, associated_data, salt, prefix)
     }
 

@@ -9,6 +9,7 @@
 mod gateway {
     pub mod audit;
     pub mod clock;
+    pub mod random;
     pub mod seal;
     pub mod trail;
 
@@ -18,7 +19,7 @@ mod gateway {
     pub(crate) mod sample;
 }
 
-pub use gateway::{audit, clock, seal, trail};
+pub use gateway::{audit, clock, random, seal, trail};
 
 pub mod base;
 pub mod change;

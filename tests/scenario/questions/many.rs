@@ -39,7 +39,7 @@ fn keys(all: &[&str]) -> Vec<Vec<String>> {
 async fn a_listener_who_has_fetched_thousands_of_times_is_answered_in_order() {
     let gateway = Gateway::start().await;
     let from = i64::try_from(gateway.rows("acme").await.len()).unwrap();
-    let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
+    let (one, other) = (crate::harness::uid(), crate::harness::uid());
     let drafts = (0..2 * MANY).map(|index| {
         let recording = if index % 4 < 2 { one } else { other };
         let who = if index % 2 == 0 { "often" } else { "others" };
@@ -71,8 +71,8 @@ async fn a_listener_who_has_fetched_thousands_of_times_is_answered_in_order() {
 async fn what_thousands_of_calls_have_to_do_with_is_answered_in_order() {
     let gateway = Gateway::start().await;
     let from = i64::try_from(gateway.rows("acme").await.len()).unwrap();
-    let (common, rare) = (Uuid::new_v4(), Uuid::new_v4());
-    let calls: Vec<Uuid> = (0..MANY).map(|_| Uuid::new_v4()).collect();
+    let (common, rare) = (crate::harness::uid(), crate::harness::uid());
+    let calls: Vec<Uuid> = (0..MANY).map(|_| crate::harness::uid()).collect();
     let mut drafts = Vec::new();
     let mut changes = Vec::new();
     for (index, call) in calls.iter().enumerate() {

@@ -6,7 +6,7 @@ const PHRASE: &str = "correct horse battery";
 
 #[test]
 fn a_generated_secret_has_256_bits_and_is_never_the_same() {
-    let (one, two) = (Secret::generate(), Secret::generate());
+    let (one, two) = (Secret::generate().unwrap(), Secret::generate().unwrap());
     assert_eq!(one.expose().len(), 43);
     assert_eq!(URL_SAFE_NO_PAD.decode(one.expose()).unwrap().len(), 32);
     assert_ne!(one.expose(), two.expose());
@@ -16,11 +16,11 @@ fn a_generated_secret_has_256_bits_and_is_never_the_same() {
 #[test]
 fn a_generated_secret_is_checked_at_once() {
     let (verifier, now) = (Verifier::new(), Instant::now());
-    let secret = Secret::generate();
+    let secret = Secret::generate().unwrap();
     let stored = secret.stored();
     assert_eq!(stored.len(), "sha256$".len() + 64);
     assert!(matches!(verifier.check(Some(&stored), secret.expose().as_bytes(), now), Check::Right));
-    for wrong in ["", "x", Secret::generate().expose(), &stored] {
+    for wrong in ["", "x", Secret::generate().unwrap().expose(), &stored] {
         assert!(matches!(verifier.check(Some(&stored), wrong.as_bytes(), now), Check::Wrong));
     }
 }
@@ -42,7 +42,7 @@ fn nobody_and_nonsense_match_nothing() {
             assert!(matches!(check, Check::Wrong), "{stored:?} {presented}");
         }
     }
-    assert_eq!(NOBODY.len(), Secret::generate().stored().len());
+    assert_eq!(NOBODY.len(), Secret::generate().unwrap().stored().len());
 }
 
 #[tokio::test]

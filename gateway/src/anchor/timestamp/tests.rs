@@ -361,6 +361,8 @@ fn a_flipped_bit_of_the_imprint_or_the_nonce_is_noticed() {
 }
 
 proptest! {
+    #![proptest_config(crate::random::cases())]
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let _ = read(&bytes);

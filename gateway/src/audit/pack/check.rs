@@ -15,7 +15,7 @@ use super::unproven::relied_on;
 use super::{Entry, Kind, Manifest, Pack, PackReport, Stretch};
 use crate::audit::decisions::Replay;
 use crate::audit::source::Opening;
-use crate::audit::verify::{distrust, is_named, opens, read, table, witnessed};
+use crate::audit::verify::{distrust, is_named, opens, read, table, told, witnessed};
 use crate::audit::{Details, Failure, page};
 use crate::seal::Envelope;
 use crate::trail::note::Checkpoint;
@@ -29,51 +29,69 @@ use crate::trail::{Body, Leaf, hex};
 ///
 /// [`Failure`], naming the entry that is wrong where it is one.
 pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> Result<PackReport, Failure> {
-    let head =
-        Checkpoint::parse(&pack.checkpoint.text).map_err(|error| Failure::tampered(error.to_string()))?;
-    is_named(&head.origin, trust)?;
-    let accepted = trust.check(&pack.checkpoint).map_err(distrust)?;
-    if media.is_some() && pack.manifest.kind != Kind::Recording {
-        return Err(Failure::unusable(
-            "media were given, and the pack is about no recording: leave out `--media`",
-        ));
+    let head = Checkpoint::parse(&pack.checkpoint.text)
+        .map_err(|error| with(pack, Failure::tampered(format!("`checkpoint`: {error}"))))?;
+    is_named(&head.origin, trust).map_err(|failure| with(pack, failure))?;
+    if pack.manifest.format != super::manifest::FORMAT {
+        let what = format!("this program does not know the format `{}`", pack.manifest.format);
+        return Err(with(pack, Failure::unusable(what)));
     }
-    let (leaves, details) = proven(pack, &head)?;
-    says_what_is_in_it(pack, &head)?;
+    let mut found = pack.unread.clone();
+    let accepted = told(&mut found, trust.check(&pack.checkpoint).map_err(distrust));
+    let (leaves, details) = proven(pack, &head, &mut found);
+    if found.is_empty() {
+        told(&mut found, says_what_is_in_it(pack, &head));
+    }
     let mut order = Order::default();
-    leaves.iter().try_for_each(|(index, leaf)| order.take(leaf).map_err(|failure| failure.at(*index)))?;
-    let tables = tables(&pack.tables)?;
+    for (index, leaf) in &leaves {
+        told(&mut found, order.take(leaf).map_err(|failure| failure.at(*index)));
+    }
+    let tables = tables(&pack.tables, &mut found);
     let mut warnings = Vec::new();
     let mut decisions = 0u64;
     for uid in &pack.manifest.calls {
-        decisions = decisions.saturating_add(decided(*uid, &leaves, &tables)?);
+        let decided = told(&mut found, decided(*uid, &leaves, &tables));
+        decisions = decisions.saturating_add(decided.unwrap_or_default());
     }
-    belongs(pack, &leaves)?;
-    prompts(pack, &leaves, &mut warnings)?;
-    grants(&leaves)?;
+    told(&mut found, belongs(pack, &leaves));
+    told(&mut found, prompts(pack, &leaves, &mut warnings));
+    told(&mut found, grants(&leaves));
     let (mut media_is_there, mut envelope_is_there) = (false, false);
-    match pack.manifest.kind {
-        Kind::Recording => {
-            let (index, leaf) = acceptance(pack, &leaves)?;
-            envelope_is_there = envelope(pack, leaf, &mut warnings).map_err(|failure| failure.at(index))?;
-            if let Some(media) = media {
-                is_media(media, leaf).map_err(|failure| failure.at(index))?;
-                media_is_there = true;
-            } else {
-                warnings.push(
-                    "the sealed media were not given: that they are those that were accepted is not verified"
-                        .into(),
-                );
+    match (pack.manifest.kind, media) {
+        (Kind::Recording, media) => {
+            if let Some((index, leaf)) = told(&mut found, acceptance(pack, &leaves)) {
+                let at = |failure: Failure| failure.at(index);
+                let envelope = told(&mut found, envelope(pack, leaf, &mut warnings).map_err(at));
+                envelope_is_there = envelope.unwrap_or_default();
+                if let Some(media) = media {
+                    media_is_there = told(&mut found, is_media(media, leaf).map_err(at)).is_some();
+                } else {
+                    warnings.push(
+                        "the sealed media were not given: that they are those that were accepted is not verified"
+                            .into(),
+                    );
+                }
             }
             if !envelope_is_there {
                 warnings.push("the envelope is not in the pack".into());
             }
         }
-        Kind::Call => {}
-        Kind::Absence => absent(pack, &head, &leaves)?,
+        (Kind::Call | Kind::Absence, Some(_)) => found.push(Failure::unusable(
+            "media were given, and the pack is not about a recording: leave out `--media`",
+        )),
+        (Kind::Call, None) => {}
+        (Kind::Absence, None) => drop(told(&mut found, absent(pack, &head, &leaves))),
     }
     warnings.extend(super::unproven(pack));
-    let page = is_page(pack, &mut warnings)?;
+    let mut page = false;
+    if found.is_empty() {
+        page = told(&mut found, is_page(pack, &mut warnings)).unwrap_or_default();
+    }
+    let accepted = match (Failure::together(found), accepted) {
+        (None, Some(accepted)) => accepted,
+        (Some(failure), _) => return Err(failure),
+        (None, None) => return Err(Failure::unusable("who signed the head was not found out")),
+    };
     if accepted.witnesses.is_empty() {
         warnings.push(
             "no witness has signed: that nobody rewrote the log before this head was signed is not proven, since who holds its key could".into(),
@@ -106,37 +124,38 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     })
 }
 
+/// What is wrong, with what could not be read at all.
+fn with(pack: &Pack, failure: Failure) -> Failure {
+    let all = pack.unread.iter().cloned().chain([failure.clone()]);
+    Failure::together(all).unwrap_or(failure)
+}
+
 /// The entries: each one stands in the log, and what was disclosed is what it commits to.
-fn proven(pack: &Pack, head: &Checkpoint) -> Result<(BTreeMap<u64, Leaf>, Details), Failure> {
+fn proven(pack: &Pack, head: &Checkpoint, found: &mut Vec<Failure>) -> (BTreeMap<u64, Leaf>, Details) {
     let mut leaves = BTreeMap::new();
     let mut details = Details::default();
     for Entry { index, leaf, proof, detail } in &pack.entries {
-        let one = || {
-            verify_inclusion(&leaf_hash(leaf), *index, head.size, proof, &head.root)
-                .map_err(|error| Failure::tampered(error.to_string()))?;
-            let leaf = read(leaf)?;
-            if let Some(detail) = detail {
-                let (salt, document) = (detail.salt, detail.document.clone());
-                opens(&leaf, &Opening { index: *index, salt, document })?;
-            }
-            Ok(leaf)
-        };
-        let leaf = one().map_err(|failure: Failure| failure.at(*index))?;
+        let stands = verify_inclusion(&leaf_hash(leaf), *index, head.size, proof, &head.root)
+            .map_err(|error| Failure::tampered(error.to_string()))
+            .and_then(|()| read(leaf));
+        let Some(leaf) = told(found, stands.map_err(|failure| failure.at(*index))) else { continue };
+        if let Some(detail) = detail {
+            let (salt, document) = (detail.salt, detail.document.clone());
+            let opened = opens(&leaf, &Opening { index: *index, salt, document });
+            told(found, opened.map_err(|failure| failure.at(*index)));
+        }
         details.committed = details.committed.saturating_add(u64::from(leaf.detail.is_some()));
         details.present = details.present.saturating_add(u64::from(detail.is_some()));
         if leaves.insert(*index, leaf).is_some() {
-            return Err(Failure::tampered("it is in the pack twice").at(*index));
+            found.push(Failure::tampered("it is in the pack twice").at(*index));
         }
     }
-    Ok((leaves, details))
+    (leaves, details)
 }
 
 /// The manifest is what follows from the entries.
 fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
     let said = &pack.manifest;
-    if said.format != super::manifest::FORMAT {
-        return Err(Failure::unusable(format!("this program does not know the format `{}`", said.format)));
-    }
     if !is_of_account(&head.origin, &said.account) {
         return Err(Failure::tampered("`pack.json` names another account than the one whose log this is"));
     }
@@ -161,8 +180,10 @@ fn is_of_account(origin: &str, account: &str) -> bool {
     log.split_once('.').map_or(log, |(name, _)| name) == account
 }
 
-fn tables(texts: &BTreeMap<String, String>) -> Result<BTreeMap<String, Arc<Table>>, Failure> {
-    texts.iter().map(|(digest, text)| Ok((digest.clone(), table(digest, text)?))).collect()
+fn tables(texts: &BTreeMap<String, String>, found: &mut Vec<Failure>) -> BTreeMap<String, Arc<Table>> {
+    let read =
+        texts.iter().filter_map(|(digest, text)| Some((digest.clone(), told(found, table(digest, text))?)));
+    read.collect()
 }
 
 /// Every decision on a call, computed again. Its entries have to be there without a break.
@@ -331,6 +352,10 @@ fn envelope(pack: &Pack, leaf: &Leaf, warnings: &mut Vec<String>) -> Result<bool
     if !same {
         return Err(Failure::tampered("`envelope.json` is not the envelope that was accepted"));
     }
+    warnings.push(
+        "that the wrapped keys in the envelope open the media is not proven, since entries do not commit to them: whoever holds the private key finds out with `consent-gateway open`"
+            .into(),
+    );
     let wrapped_for: Vec<&String> = read.keys.iter().map(|wrapped| &wrapped.key).collect();
     if wrapped_for != keys.iter().collect::<Vec<_>>() {
         warnings.push(
@@ -412,6 +437,7 @@ fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Resul
 /// Whether the page for people says what the entries say. Another version of the program writes
 /// other pages.
 fn is_page(pack: &Pack, warnings: &mut Vec<String>) -> Result<bool, Failure> {
+    // One that was not read from an archive gets its page when it is written.
     let Some(said) = &pack.page else {
         warnings.push("the page for people is not in the pack".into());
         return Ok(false);

@@ -16,6 +16,7 @@ use super::{Entry, Manifest, Pack, Stretch};
 use crate::audit::Failure;
 use crate::audit::source::archive::Zip;
 use crate::audit::source::{SourceError, limits, unhex};
+use crate::audit::verify::told;
 use crate::trail::Detail;
 use crate::trail::note::Note;
 use crate::trail::proof::TlogProof;
@@ -29,11 +30,12 @@ pub fn is_pack(path: &std::path::Path) -> bool {
     path.is_file() && std::fs::File::open(path).is_ok_and(has)
 }
 
-/// Reads a pack. Nothing of it is verified yet.
+/// Reads a pack. Nothing of it is verified yet: files that are missing or damaged are [told of](Pack::unread) when it
+/// is, beside what is wrong with the others.
 ///
 /// # Errors
 ///
-/// [`Failure`] where it is no pack, or a file of it is missing or damaged.
+/// [`Failure`] where it is no pack, or does not say what is in it.
 pub fn read(from: impl Read + Seek) -> Result<Pack, Failure> {
     let zip = Zip::new(from, MAX_FILES)?;
     let reader =
@@ -46,29 +48,47 @@ pub fn read(from: impl Read + Seek) -> Result<Pack, Failure> {
             "its entries are not in the order of the log, or one is named twice".into(),
         ));
     }
-    let checkpoint = text(CHECKPOINT, reader.must(CHECKPOINT, limits::CHECKPOINT)?)?;
-    let checkpoint = Note::parse(&checkpoint).map_err(|error| wrong(CHECKPOINT, error.to_string()))?;
-    let page = reader.may(PAGE, MAX_PAGE)?.map(|bytes| text(PAGE, bytes)).transpose()?;
-    let entries = manifest.indices.iter().map(|index| reader.entry(*index, &checkpoint));
-    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    let mut unread = Vec::new();
+    let checkpoint = reader.must(CHECKPOINT, limits::CHECKPOINT).and_then(|bytes| text(CHECKPOINT, bytes));
+    let checkpoint = checkpoint.and_then(|checkpoint| {
+        Note::parse(&checkpoint).map_err(|error| wrong(CHECKPOINT, error.to_string()))
+    });
+    let checkpoint = told(&mut unread, checkpoint);
+    let page = reader.must(PAGE, MAX_PAGE).and_then(|bytes| text(PAGE, bytes));
+    let page = told(&mut unread, page);
+    let entries = manifest.indices.iter().map(|index| reader.entry(*index, checkpoint.as_ref()));
+    let entries = entries.filter_map(|entry| told(&mut unread, entry)).collect();
     let mut tables = BTreeMap::new();
     let mut prompts = BTreeMap::new();
     for path in reader.names() {
         let name = |prefix: &str, suffix: &str| {
             path.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix)).map(ToOwned::to_owned)
         };
+        let read = |limit| reader.must(&path, limit).and_then(|bytes| text(&path, bytes));
         if let Some(hex) = name("tables/", ".toml") {
-            tables.insert(format!("sha256:{hex}"), text(&path, reader.must(&path, limits::TABLE)?)?);
+            let table = told(&mut unread, read(limits::TABLE));
+            tables.extend(table.map(|table| (format!("sha256:{hex}"), table)));
         } else if let Some(version) = name("prompts/", ".json") {
-            let version: Uuid =
-                version.parse().map_err(|_| wrong(&path, "its name is no id of a prompt".into()))?;
-            prompts.insert(version, text(&path, reader.must(&path, limits::DETAIL)?)?);
+            let version = version.parse::<Uuid>();
+            let version = version.map_err(|_| wrong(&path, "its name is not the id of a prompt".into()));
+            let prompt = version.and_then(|version| Ok((version, read(limits::DETAIL)?)));
+            prompts.extend(told(&mut unread, prompt));
         }
     }
-    let envelope = reader.may(ENVELOPE, limits::DETAIL)?.map(|bytes| text(ENVELOPE, bytes)).transpose()?;
-    let stretch = manifest.whole_from.map(|first| reader.stretch(first)).transpose()?;
-    reader.finish()?;
-    Ok(Pack { manifest, checkpoint, entries, stretch, tables, prompts, envelope, page })
+    let envelope = reader.may(ENVELOPE, limits::DETAIL);
+    let envelope = envelope.and_then(|bytes| bytes.map(|bytes| text(ENVELOPE, bytes)).transpose());
+    let envelope = told(&mut unread, envelope).flatten();
+    let stretch = manifest.whole_from.and_then(|first| told(&mut unread, reader.stretch(first)));
+    unread.extend(reader.strays());
+    match checkpoint {
+        Some(checkpoint) => {
+            Ok(Pack { manifest, checkpoint, entries, stretch, tables, prompts, envelope, page, unread })
+        }
+        // Without a head nothing of it can be proven.
+        None => {
+            Err(Failure::together(unread).unwrap_or_else(|| SourceError::Missing(CHECKPOINT.into()).into()))
+        }
+    }
 }
 
 /// A pack's archive, and what of it was not read yet.
@@ -100,44 +120,55 @@ impl<R: Read + Seek> Reader<R> {
         self.zip.names()
     }
 
-    fn entry(&self, index: u64, checkpoint: &Note) -> Result<Entry, Failure> {
-        let leaf = self.must(&format!("{ENTRIES}/{index}.json"), MAX_ENTRY)?;
+    fn entry(&self, index: u64, checkpoint: Option<&Note>) -> Result<Entry, Failure> {
+        self.entry_at(index, checkpoint).map_err(|failure| failure.at(index))
+    }
+
+    fn entry_at(&self, index: u64, checkpoint: Option<&Note>) -> Result<Entry, Failure> {
         let path = format!("{PROOFS}/{index}.tlog-proof");
-        let proof = text(&path, self.must(&path, limits::CHECKPOINT.saturating_mul(2))?)?;
-        let proof = TlogProof::parse(&proof).map_err(|error| wrong(&path, error.to_string()).at(index))?;
-        if proof.index != index || proof.checkpoint != *checkpoint {
-            return Err(wrong(&path, "it is the proof of another entry, or by another head".into()).at(index));
+        let detail_path = format!("{DETAILS}/{index}.json");
+        // All three are parts of the pack, whatever is wrong with one of them.
+        let leaf = self.must(&format!("{ENTRIES}/{index}.json"), MAX_ENTRY);
+        let proof = self.must(&path, limits::CHECKPOINT.saturating_mul(2));
+        let detail = self.may(&detail_path, limits::DETAIL);
+        let (leaf, proof) = (leaf?, text(&path, proof?)?);
+        let proof = TlogProof::parse(&proof).map_err(|error| wrong(&path, error.to_string()))?;
+        if proof.index != index || checkpoint.is_some_and(|checkpoint| proof.checkpoint != *checkpoint) {
+            return Err(wrong(&path, "it is the proof of another entry, or by another head".into()));
         }
-        let path = format!("{DETAILS}/{index}.json");
-        let detail = self.may(&path, limits::DETAIL)?.map(|bytes| detail(&path, &bytes)).transpose()?;
+        let detail = detail?.map(|bytes| disclosed(&detail_path, &bytes)).transpose()?;
         Ok(Entry { index, leaf, proof: proof.hashes, detail })
     }
 
     fn stretch(&self, first: u64) -> Result<Stretch, Failure> {
-        let before = text(BEFORE, self.must(BEFORE, limits::TILE)?)?;
+        let before = self.must(BEFORE, limits::TILE);
+        let mut bundles = Vec::new();
+        for number in 0.. {
+            let path = format!("{BUNDLES}/{number}");
+            let Some(bytes) = self.may(&path, limits::BUNDLE).transpose() else { break };
+            bundles.push((path, bytes));
+        }
+        let before = text(BEFORE, before?)?;
         let hash = |line: &str| -> Option<Hash> { BASE64_STANDARD.decode(line).ok()?.try_into().ok() };
         let before = before.lines().map(hash).collect::<Option<Vec<Hash>>>();
         let before = before.ok_or_else(|| wrong(BEFORE, "a line is not 32 bytes in base64".into()))?;
         let mut leaves = Vec::new();
-        for number in 0.. {
-            let path = format!("{BUNDLES}/{number}");
-            let Some(bytes) = self.may(&path, limits::BUNDLE)? else { break };
+        for (path, bytes) in bundles {
+            let bytes = bytes?;
             let bundle = read_bundle(&bytes).map_err(|error| wrong(&path, error.to_string()))?;
             leaves.extend(bundle.into_iter().map(<[u8]>::to_vec));
         }
         Ok(Stretch { first, before, leaves })
     }
 
-    /// Nothing lies beside the pack in its archive.
-    fn finish(self) -> Result<(), Failure> {
-        match self.unread.take().first() {
-            None => Ok(()),
-            Some(path) => Err(wrong(path, "it is no part of a pack; take it out of the archive".into())),
-        }
+    /// What lies beside the pack in its archive.
+    fn strays(self) -> impl Iterator<Item = Failure> {
+        let strays = self.unread.take().into_iter();
+        strays.map(|path| wrong(&path, "it is not a part of a pack; take it out of the archive".into()))
     }
 }
 
-fn detail(path: &str, bytes: &[u8]) -> Result<Detail, Failure> {
+fn disclosed(path: &str, bytes: &[u8]) -> Result<Detail, Failure> {
     let Disclosed { salt, document } = json(path, bytes)?;
     let salt = unhex(&salt).ok_or_else(|| wrong(path, "its salt is not 64 hexadecimal digits".into()))?;
     Ok(Detail { salt, document })

@@ -50,7 +50,7 @@ fn files(pack: &Pack) -> Files {
         file.read_to_end(&mut bytes).unwrap();
         files.insert(file.name().unwrap().into_owned(), bytes);
     }
-    Files(files)
+    Files(files, ORIGIN.into())
 }
 
 fn read_and_checked(files: &Files) -> Result<PackReport, Failure> {
@@ -70,7 +70,7 @@ fn a_pack_of_a_recording_is_read_back_and_good() {
     assert_eq!(report.decisions, log.drafts.iter().filter(|draft| draft.call == Some(uid)).count() as u64);
     assert_eq!(report.entries, report.decisions + 2);
     assert!(report.media && report.envelope && report.page);
-    assert_eq!(report.warnings.len(), 3, "{:?}", report.warnings);
+    assert_eq!(report.warnings.len(), 4, "{:?}", report.warnings);
     // The same pack is the same bytes.
     assert_eq!(written(&pack), written(&pack));
 }
@@ -156,7 +156,7 @@ fn a_missing_file_is_found() {
             files.0.remove(path);
             let outcome = read_and_checked(&files);
             match path.as_str() {
-                "envelope.json" | "index.html" => {
+                "envelope.json" => {
                     let warnings = outcome.unwrap().warnings;
                     assert!(
                         warnings.iter().any(|warning| warning.contains("is not in the pack")),
@@ -169,7 +169,15 @@ fn a_missing_file_is_found() {
                 }
                 path => {
                     let failure = outcome.unwrap_err();
-                    let needed = ["entries/", "proofs/", "tables/", "checkpoint", "pack.json", "log/before"];
+                    let needed = [
+                        "entries/",
+                        "proofs/",
+                        "tables/",
+                        "checkpoint",
+                        "pack.json",
+                        "log/before",
+                        "index.html",
+                    ];
                     if needed.iter().any(|needed| path.starts_with(needed)) {
                         assert_eq!(failure.verdict, Verdict::Incomplete, "{path}: {failure}");
                     }
@@ -204,8 +212,10 @@ fn a_bomb_is_not_unpacked() {
     for path in ["pack.json", "checkpoint", "index.html", "envelope.json", "entries/5.json"] {
         let mut files = whole.clone();
         files.0.insert(path.into(), vec![b' '; 70 * 1024 * 1024]);
-        let failure = read(Cursor::new(files.zip())).unwrap_err();
-        assert!(failure.what.contains("longer than"), "{path}: {failure}");
+        let failure = read_and_checked(&files).unwrap_err();
+        let told: Vec<String> =
+            [&failure].into_iter().chain(&failure.also).map(ToString::to_string).collect();
+        assert!(told.iter().any(|told| told.contains("longer than")), "{path}: {told:?}");
     }
 }
 
@@ -346,12 +356,12 @@ fn entries_stand_in_the_order_of_time_and_have_ids_of_their_own() {
     let registered = log.drafts.iter().position(|draft| draft.kind == "prompt.registered").unwrap();
     let failure = again(&|log| {
         log.tick(-600_000);
-        let body = Body::Prompt { version: Uuid::new_v4(), duration_ms: 4000 };
+        let body = Body::Prompt { version: crate::trail::id().unwrap(), duration_ms: 4000 };
         log.entry(&counsel(), body, None);
     });
     assert!(failure.what.contains("time runs backwards"), "{failure}");
     let failure = again(&|log| {
-        let body = Body::Prompt { version: Uuid::new_v4(), duration_ms: 4000 };
+        let body = Body::Prompt { version: crate::trail::id().unwrap(), duration_ms: 4000 };
         log.entry(&counsel(), body, None);
         let mut draft = log.drafts.pop().unwrap();
         let nonce = |leaf: &[u8]| serde_json::from_slice::<crate::trail::Leaf>(leaf).unwrap().nonce;
@@ -450,7 +460,9 @@ fn the_manifest_and_the_page_say_nothing_but_what_the_entries_say() {
     let forged = |change: &dyn Fn(&mut Pack)| {
         let mut pack = pack.clone();
         change(&mut pack);
-        checked(&pack).unwrap_err().what
+        let failure = checked(&pack).unwrap_err();
+        let all = [&failure].into_iter().chain(&failure.also).map(|failure| failure.what.clone());
+        all.collect::<Vec<_>>().join("; ")
     };
     let something_else = "something else than the entries";
     assert!(forged(&|pack| pack.manifest.call_id = Some("c-18".into())).contains(something_else));
@@ -533,7 +545,7 @@ fn media_are_for_packs_of_recordings() {
     for pack in [call, other.absence_pack(&[silent, again])] {
         let failure = verify_pack(&pack, &trust(), Some(&mut media().as_slice())).unwrap_err();
         assert_eq!(failure.verdict, Verdict::Unusable);
-        assert!(failure.what.contains("no recording"), "{failure}");
+        assert!(failure.what.contains("not about a recording"), "{failure}");
     }
 }
 

@@ -17,14 +17,15 @@ use zip::result::ZipError;
 
 use super::directory::Lines;
 use super::{
-    Beside, CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, heads, limits,
-    table_path, text,
+    Beside, CHECKPOINT, CHECKPOINTS, DETAILS, Details, OlderHead, Opening, Source, SourceError, heads,
+    limits, table_path, text,
 };
 use crate::trail::tile::{BundleId, TileId};
 
 /// An exported zip file.
 #[derive(Debug)]
 pub struct Archive<R> {
+    name: String,
     zip: Zip<R>,
 }
 
@@ -37,7 +38,8 @@ impl Archive<Shared> {
     pub fn open(path: &Path) -> Result<Archive<Shared>, SourceError> {
         let file = std::fs::File::open(path)
             .map_err(|error| SourceError::unreadable(path.display().to_string(), error))?;
-        Archive::new(Shared { file: Arc::new(Mutex::new(file)), at: 0 })
+        let archive = Archive::new(Shared { file: Arc::new(Mutex::new(file)), at: 0 })?;
+        Ok(Archive { name: path.display().to_string(), ..archive })
     }
 }
 
@@ -48,7 +50,7 @@ impl<R: Read + Seek + Clone + Send + 'static> Archive<R> {
     ///
     /// [`SourceError`] where that is no zip file, or one with names that no export has.
     pub fn new(reader: R) -> Result<Archive<R>, SourceError> {
-        Ok(Archive { zip: Zip::new(reader, MAX_FILES)? })
+        Ok(Archive { name: ARCHIVE.into(), zip: Zip::new(reader, MAX_FILES)? })
     }
 
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
@@ -57,11 +59,15 @@ impl<R: Read + Seek + Clone + Send + 'static> Archive<R> {
 }
 
 impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
     fn checkpoint(&self) -> Result<String, SourceError> {
         text(CHECKPOINT, self.read(CHECKPOINT, limits::CHECKPOINT)?)
     }
 
-    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError> {
+    fn older_checkpoints(&self) -> Vec<Result<OlderHead, SourceError>> {
         let prefix = format!("{CHECKPOINTS}/");
         let mut paths = self.zip.names();
         paths.retain(|path| path.strip_prefix(&prefix).is_some_and(|name| !name.is_empty()));
@@ -82,7 +88,7 @@ impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
         self.zip.read(&path, limits::TABLE)?.map(|bytes| text(&path, bytes)).transpose()
     }
 
-    fn beside(&self, size: u64) -> Result<Beside, SourceError> {
+    fn beside(&self, size: u64) -> Beside {
         Beside::sorted(self.zip.names().into_iter(), size, |path, limit| self.read(path, limit))
     }
 

@@ -4,7 +4,7 @@ use super::{CHECKPOINT, CHECKPOINTS, DETAILS, SourceError, limits, table_path};
 use crate::trail::tile::{BundleId, TileId, width_at};
 
 /// What lies beside a log.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Beside {
     /// Time stamps of heads.
     pub stamps: Vec<StampFile>,
@@ -12,6 +12,8 @@ pub struct Beside {
     pub strays: u64,
     /// The names of the first of them.
     pub named: Vec<String>,
+    /// What cannot be read.
+    pub unread: Vec<SourceError>,
 }
 
 /// A file that should hold a time stamp.
@@ -31,7 +33,7 @@ impl Beside {
         names: impl Iterator<Item = String>,
         size: u64,
         read: impl Fn(&str, u64) -> Result<Vec<u8>, SourceError>,
-    ) -> Result<Beside, SourceError> {
+    ) -> Beside {
         let mut beside = Beside::default();
         let mut stamps: Vec<(String, u64)> = Vec::new();
         for path in names {
@@ -48,14 +50,17 @@ impl Beside {
             }
         }
         if stamps.len() > limits::STAMPS {
-            return Err(SourceError::wrong(ANCHORS, "it has more files than anybody keeps"));
+            beside.unread.push(SourceError::wrong(ANCHORS, "it has more files than anybody keeps"));
+            return beside;
         }
         stamps.sort();
         for (path, of) in stamps {
-            let bytes = read(&path, limits::STAMP)?;
-            beside.stamps.push(StampFile { path, size: of, bytes });
+            match read(&path, limits::STAMP) {
+                Ok(bytes) => beside.stamps.push(StampFile { path, size: of, bytes }),
+                Err(error) => beside.unread.push(error),
+            }
         }
-        Ok(beside)
+        beside
     }
 }
 

@@ -5,8 +5,8 @@ use std::io::{BufRead as _, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::{
-    Beside, CHECKPOINT, CHECKPOINTS, DETAILS, Details, Opening, Source, SourceError, heads, limits, opening,
-    text,
+    Beside, CHECKPOINT, CHECKPOINTS, DETAILS, Details, OlderHead, Opening, Source, SourceError, heads,
+    limits, opening, text,
 };
 use crate::trail::tile::{BundleId, TileId};
 
@@ -54,19 +54,25 @@ impl Directory {
     }
 
     /// The paths of all files below a directory.
-    fn walk(&self, below: &str, depth: u8, paths: &mut Vec<String>) -> Result<(), SourceError> {
+    fn walk(&self, below: &str, depth: u8, paths: &mut Vec<String>, unread: &mut Vec<SourceError>) {
         let unreadable = |error| SourceError::unreadable(format!("{}/{below}", self.root.display()), error);
-        for entry in std::fs::read_dir(self.root.join(below)).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
+        let listed = match std::fs::read_dir(self.root.join(below)) {
+            Ok(listed) => listed,
+            Err(error) => return unread.push(unreadable(error)),
+        };
+        for entry in listed {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return unread.push(unreadable(error)),
+            };
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = if below.is_empty() { name } else { format!("{below}/{name}") };
             let is_directory = std::fs::metadata(entry.path()).is_ok_and(|found| found.is_dir());
             match depth.checked_sub(1).filter(|_| is_directory) {
-                Some(depth) => self.walk(&path, depth, paths)?,
+                Some(depth) => self.walk(&path, depth, paths, unread),
                 None => paths.push(path),
             }
         }
-        Ok(())
     }
 
     fn names(&self, path: &Path) -> Result<Vec<String>, SourceError> {
@@ -86,12 +92,19 @@ impl Directory {
 }
 
 impl Source for Directory {
+    fn name(&self) -> String {
+        self.root.display().to_string()
+    }
+
     fn checkpoint(&self) -> Result<String, SourceError> {
         text(CHECKPOINT, self.read(CHECKPOINT, limits::CHECKPOINT)?)
     }
 
-    fn older_checkpoints(&self) -> Result<Vec<String>, SourceError> {
-        let names = self.names(Path::new(CHECKPOINTS))?;
+    fn older_checkpoints(&self) -> Vec<Result<OlderHead, SourceError>> {
+        let names = match self.names(Path::new(CHECKPOINTS)) {
+            Ok(names) => names,
+            Err(error) => return vec![Err(error)],
+        };
         let paths: Vec<String> = names.iter().map(|name| format!("{CHECKPOINTS}/{name}")).collect();
         heads(&paths, |path| self.read(path, limits::CHECKPOINT))
     }
@@ -113,11 +126,13 @@ impl Source for Directory {
         }
     }
 
-    fn beside(&self, size: u64) -> Result<Beside, SourceError> {
-        let mut paths = Vec::new();
-        self.walk("", DEEPEST, &mut paths)?;
+    fn beside(&self, size: u64) -> Beside {
+        let (mut paths, mut unread) = (Vec::new(), Vec::new());
+        self.walk("", DEEPEST, &mut paths, &mut unread);
         paths.sort();
-        Beside::sorted(paths.into_iter(), size, |path, limit| self.read(path, limit))
+        let mut beside = Beside::sorted(paths.into_iter(), size, |path, limit| self.read(path, limit));
+        beside.unread.append(&mut unread);
+        beside
     }
 
     fn details(&self) -> Result<Details<'_>, SourceError> {

@@ -64,8 +64,9 @@ fn many_bombs_are_read_as_far_as_one() {
     let names: Vec<String> = (0..1025).map(|number| format!("checkpoints/{number}")).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), head.as_slice())).collect();
     let heads = |files| Archive::new(Cursor::new(archive(files))).unwrap().older_checkpoints();
-    assert_eq!(heads(&files[..1024]).unwrap().len(), 1024);
-    assert!(heads(&files).unwrap_err().to_string().contains("longer together"));
+    assert_eq!(heads(&files[..1024]).into_iter().filter(Result::is_ok).count(), 1024);
+    let error = heads(&files).pop().unwrap().unwrap_err();
+    assert!(error.to_string().contains("longer together"));
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn a_file_that_is_not_there_is_missing_and_one_that_cannot_be_is_wrong() {
         verdict(directory.bundle(BundleId { index: 1_234_067, width: 5 }).unwrap_err()),
         Verdict::Incomplete
     );
-    assert!(directory.older_checkpoints().unwrap().is_empty());
+    assert!(directory.older_checkpoints().is_empty());
     assert_eq!(directory.details().unwrap().count(), 0);
     std::fs::write(dir.path().join("checkpoint"), [0xff, 0xfe]).unwrap();
     assert_eq!(verdict(directory.checkpoint().unwrap_err()), Verdict::Tampered);
@@ -108,7 +109,7 @@ fn a_table_is_found_by_its_digest_and_by_nothing_else() {
 
 #[test]
 fn a_damaged_archive_is_no_panic() {
-    let Files(files) = Log::busy(1).export();
+    let Files(files, _) = Log::busy(1).export();
     let files: Vec<(&str, &[u8])> =
         files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
     let whole = archive(&files);

@@ -44,6 +44,8 @@ pub(super) struct Checked {
     pub(super) told: BTreeMap<usize, Told>,
     pub(super) committed: u64,
     pub(super) opened: u64,
+    /// Details that are not what their entries commit to: they say nothing of the entries themselves.
+    pub(super) details: Vec<Failure>,
     /// What is wrong with the entry after these.
     pub(super) failure: Option<Failure>,
 }
@@ -59,6 +61,7 @@ impl Bundle {
             told: BTreeMap::new(),
             committed: 0,
             opened: 0,
+            details: Vec::new(),
             failure: None,
         };
         checked.failure = self.check_into(&mut checked).err();
@@ -84,10 +87,11 @@ impl Bundle {
             let leaf = read(entry).map_err(|failure| failure.at(index))?;
             checked.committed = checked.committed.saturating_add(u64::from(leaf.detail.is_some()));
             if let Some(opening) = details.next_if(|opening| opening.index == index) {
-                opens(&leaf, opening).map_err(|failure| failure.at(index))?;
+                match opens(&leaf, opening).and_then(|()| Told::of(&leaf, &opening.document)) {
+                    Ok(told) => checked.told.extend(told.map(|told| (position, told))),
+                    Err(failure) => checked.details.push(failure.at(index)),
+                }
                 checked.opened = checked.opened.saturating_add(1);
-                let told = Told::of(&leaf, &opening.document).map_err(|failure| failure.at(index))?;
-                checked.told.extend(told.map(|told| (position, told)));
             }
             checked.hashes.push(hash);
             checked.leaves.push(leaf);

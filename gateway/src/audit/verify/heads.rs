@@ -7,6 +7,7 @@
 
 use jiff::Timestamp;
 
+use super::super::source::Source;
 use super::super::{Failure, Witnessed};
 use super::CLOCKS;
 use super::levels::Levels;
@@ -18,6 +19,8 @@ use crate::trail::trust::{Trust, TrustError};
 /// A signed head, read and not yet believed.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
+    /// The file that it stands in, where it came along.
+    path: Option<String>,
     pub(super) note: Note,
     pub(super) checkpoint: Checkpoint,
 }
@@ -27,17 +30,30 @@ pub(super) struct Head {
 pub(super) struct Signed {
     pub(super) by: Vec<VerifierKey>,
     pub(super) witnesses: Vec<Witnessed>,
+    /// How often the log's key was changed before.
+    pub(super) rotations: u64,
 }
 
 impl Head {
-    /// Reads a head.
+    /// Reads the newest head of a log.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] where it is not there, or is none.
+    pub(super) fn read(source: &dyn Source) -> Result<Head, Failure> {
+        Head::parse("checkpoint", &source.checkpoint()?)
+    }
+
+    /// Reads the head that stands in a file.
     ///
     /// # Errors
     ///
     /// [`Failure`] where it is none.
-    pub(super) fn parse(text: &str) -> Result<Head, Failure> {
-        let note = Note::parse(text).map_err(|error| Failure::tampered(format!("a checkpoint: {error}")))?;
-        Head::of(note)
+    pub(super) fn parse(path: &str, text: &str) -> Result<Head, Failure> {
+        let wrong = |error: String| Failure::tampered(format!("`{path}` is not a signed head: {error}"));
+        let note = Note::parse(text).map_err(|error| wrong(error.to_string()))?;
+        let checkpoint = Checkpoint::parse(&note.text).map_err(|error| wrong(error.to_string()))?;
+        Ok(Head { path: Some(path.to_owned()), note, checkpoint })
     }
 
     /// Takes a note as a head.
@@ -48,7 +64,29 @@ impl Head {
     pub(super) fn of(note: Note) -> Result<Head, Failure> {
         let checkpoint = Checkpoint::parse(&note.text)
             .map_err(|error| Failure::tampered(format!("a checkpoint: {error}")))?;
-        Ok(Head { note, checkpoint })
+        Ok(Head { path: None, note, checkpoint })
+    }
+
+    /// Whether it is a head of this log at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] where it is another's.
+    pub(super) fn is_of_log(&self, origin: &str) -> Result<(), Failure> {
+        match self.checkpoint.origin.as_str() {
+            own if own == origin => Ok(()),
+            own => {
+                Err(Failure::tampered(format!("an older head is of the log `{own}`, and not of `{origin}`")))
+            }
+        }
+    }
+
+    /// What is wrong with it, with its name.
+    pub(super) fn named(&self, failure: Failure) -> Failure {
+        match &self.path {
+            Some(path) => Failure { what: format!("`{path}`: {}", failure.what), ..failure },
+            None => failure,
+        }
     }
 
     /// Which of `keys` signed it.
@@ -68,12 +106,8 @@ impl Head {
     ///
     /// [`Failure`] where it is another's, or of more entries than there are.
     pub(super) fn is_of(&self, origin: &str, tree: &Levels) -> Result<(), Failure> {
-        let Checkpoint { origin: own, size, root, .. } = &self.checkpoint;
-        if own != origin {
-            return Err(Failure::tampered(format!(
-                "an older head is of the log `{own}`, and not of `{origin}`"
-            )));
-        }
+        self.is_of_log(origin)?;
+        let Checkpoint { size, root, .. } = &self.checkpoint;
         match tree.root_at(*size) {
             Some(computed) if computed == *root => Ok(()),
             Some(_) => Err(Failure::tampered(format!(
@@ -139,7 +173,7 @@ impl Keys {
     }
 
     /// How often the key was changed.
-    pub(super) fn changes(&self) -> u64 {
+    fn changes(&self) -> u64 {
         u64::try_from(self.rotations.len()).unwrap_or(u64::MAX)
     }
 
@@ -201,7 +235,11 @@ pub(super) fn newest(
             "the newest head is not signed with the key that the log itself names",
         ));
     }
-    Ok(Signed { by: accepted.signed_by, witnesses: accepted.witnesses.into_iter().map(witnessed).collect() })
+    Ok(Signed {
+        by: accepted.signed_by,
+        witnesses: accepted.witnesses.into_iter().map(witnessed).collect(),
+        rotations: keys.map_or(0, Keys::changes),
+    })
 }
 
 /// Whether an older head is of this tree, and signed with the key that was in use then.

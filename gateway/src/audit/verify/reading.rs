@@ -32,11 +32,15 @@ pub(super) struct Reading<'s> {
     size: u64,
     progress: &'s dyn Fn(u64, u64),
     details_left: Peekable<Details<'s>>,
+    /// All of them were read, or whatever could be.
+    details_end: bool,
     last_detail: Option<u64>,
     pub(super) sequence: Sequence,
     pub(super) tree: Levels,
     tables: Tables,
     pub(super) details: Counted,
+    /// What is wrong with files of which no further entry depends.
+    pub(super) found: Vec<Failure>,
     pub(super) law: Option<Compared<'s>>,
     /// Bundles that were looked at before those in front of them.
     early: BTreeMap<u64, Box<Checked>>,
@@ -52,25 +56,27 @@ impl<'s> Reading<'s> {
         head: &Checkpoint,
         sizes: impl Iterator<Item = u64>,
         options: &Options<'s>,
-    ) -> Result<Reading<'s>, Failure> {
+    ) -> Reading<'s> {
         let size = head.size;
         let sizes: Vec<u64> = sizes.collect();
         let sequence = Sequence::of(&head.origin, sizes.iter().copied());
-        Ok(Reading {
+        Reading {
             source,
             size,
             progress: options.progress,
-            details_left: source.details()?.peekable(),
+            details_left: details_of(source),
+            details_end: false,
             last_detail: None,
             sequence,
             tree: Levels::new(sizes.into_iter().chain([size])),
             tables: Tables::default(),
             details: Counted::default(),
+            found: Vec::new(),
             law: options.law.map(Compared::with),
             early: BTreeMap::new(),
             over: VecDeque::new(),
             forgotten: HashSet::new(),
-        })
+        }
     }
 
     /// Goes on from an earlier epoch. Answers the calls of that.
@@ -143,37 +149,84 @@ impl<'s> Reading<'s> {
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
-        self.sequence.finish()?;
+        self.no_more_details();
+        self.sequence.finish()
+    }
+
+    fn no_more_details(&mut self) {
         match self.details_left.next() {
-            None => Ok(()),
-            Some(Err(error)) => Err(error.into()),
-            Some(Ok(opening)) => Err(self.misplaced(&opening)),
+            None => {}
+            Some(Err(error)) => self.found.push(error.into()),
+            Some(Ok(opening)) => self.found.push(self.misplaced(&opening)),
         }
+        self.details_end = true;
+    }
+
+    /// Whether every entry was taken in.
+    pub(super) fn is_whole(&self) -> bool {
+        self.tree.size() == self.size
+    }
+
+    /// Looks at the files behind the first entry that is wrong. Their entries cannot be decided any more; whether
+    /// they are there, and are what the hashes beside them say, can be seen all the same.
+    pub(super) fn look_on(&mut self, behind: Option<u64>) {
+        let taken = self.tree.size().div_ceil(WIDTH);
+        let from = behind.map_or(taken, |index| taken.max((index / WIDTH).saturating_add(1)));
+        // Details were read ahead.
+        if !self.details_end {
+            self.details_left = details_of(self.source);
+            self.last_detail = None;
+            drop(self.details_before(from.saturating_mul(WIDTH)));
+        }
+        for id in bundles_of(self.size).filter(|id| id.index >= from) {
+            let checked = match self.bundle(id) {
+                Ok(bundle) => bundle.check(),
+                Err(failure) => {
+                    self.found.push(failure);
+                    continue;
+                }
+            };
+            self.found.extend(checked.details);
+            self.found.extend(checked.failure);
+            for (index, leaf) in (id.index.saturating_mul(WIDTH)..).zip(checked.leaves) {
+                let Some(saw) = leaf.body.saw() else { continue };
+                let missing = self.tables.get(self.source, &saw.table).err().flatten();
+                self.found.extend(missing.map(|failure| failure.at(index)));
+            }
+        }
+        self.no_more_details();
     }
 
     fn bundle(&mut self, id: BundleId) -> Result<Bundle, Failure> {
         let first = id.index.saturating_mul(WIDTH);
         let at = |error: SourceError| Failure::from(error).at(first);
         let tile = TileId { level: 0, index: id.index, width: id.width };
+        let details = self.details_before(first.saturating_add(u64::from(id.width)));
         let (entries, tile) = (self.source.bundle(id).map_err(at)?, self.source.tile(tile).map_err(at)?);
-        let after = first.saturating_add(u64::from(id.width));
-        Ok(Bundle { id, entries, tile, details: self.details_before(after)? })
+        Ok(Bundle { id, entries, tile, details })
     }
 
-    /// The details of entries in front of `index`: those of later ones wait.
-    fn details_before(&mut self, index: u64) -> Result<Vec<Opening>, Failure> {
+    /// The details of entries in front of `index`: those of later ones wait. Behind one that cannot be read or is
+    /// out of order, there are none.
+    fn details_before(&mut self, index: u64) -> Vec<Opening> {
         let mut details = Vec::new();
         let is_before =
             |next: &Result<Opening, SourceError>| next.as_ref().map_or(true, |next| next.index < index);
         while let Some(next) = self.details_left.next_if(is_before) {
-            let opening = next?;
-            if self.last_detail.is_some_and(|last| opening.index <= last) {
-                return Err(self.misplaced(&opening));
-            }
-            self.last_detail = Some(opening.index);
-            details.push(opening);
+            let failure = match next {
+                Ok(opening) if self.last_detail.is_none_or(|last| last < opening.index) => {
+                    self.last_detail = Some(opening.index);
+                    details.push(opening);
+                    continue;
+                }
+                Ok(opening) => self.misplaced(&opening),
+                Err(error) => error.into(),
+            };
+            self.found.push(failure);
+            self.details_end = true;
+            self.details_left = (Box::new(std::iter::empty()) as Details<'_>).peekable();
         }
-        Ok(details)
+        details
     }
 
     fn misplaced(&self, opening: &Opening) -> Failure {
@@ -186,7 +239,8 @@ impl<'s> Reading<'s> {
 
     /// Takes the next bundle in.
     fn take(&mut self, crew: &Crew<'_>, checked: Checked) -> Result<(), Failure> {
-        let Checked { hashes, root, leaves, mut told, committed, opened, failure, .. } = checked;
+        let Checked { hashes, root, leaves, mut told, committed, opened, mut details, failure, .. } = checked;
+        self.found.append(&mut details);
         self.details.committed = self.details.committed.saturating_add(committed);
         self.details.present = self.details.present.saturating_add(opened);
         self.tree.push(hashes, root);
@@ -245,19 +299,28 @@ impl<'s> Reading<'s> {
             crew.give(crew.hand_of(uid), Work::Again(uid, steps));
             self.over.push_back((leaf.at, uid));
         }
-        let step = self.step(index, leaf)?;
-        if let Some(steps) = steps.get_mut(crew.hand_of(uid)) {
-            steps.push(step);
+        match (self.step(index, leaf)?, steps.get_mut(crew.hand_of(uid))) {
+            (Some(step), Some(steps)) => steps.push(step),
+            (Some(_), None) => {}
+            // Without its table nothing of the call can be decided from here on.
+            (None, _) => self.sequence.miss(uid),
         }
         Ok(())
     }
 
-    fn step(&mut self, index: u64, leaf: Leaf) -> Result<Step, Failure> {
+    /// What an entry of a call adds to it; none where its table is not to be had, which is told once.
+    fn step(&mut self, index: u64, leaf: Leaf) -> Result<Option<Step>, Failure> {
         let Some(saw) = leaf.body.saw() else {
             return Err(Failure::tampered("it belongs to a call and decides nothing").at(index));
         };
-        let table = self.tables.get(self.source, &saw.table).map_err(|failure| failure.at(index))?;
-        Ok(Step::Entry { index, leaf: Box::new(leaf), table })
+        let table = match self.tables.get(self.source, &saw.table) {
+            Ok(table) => table,
+            Err(failure) => {
+                self.found.extend(failure.map(|failure| failure.at(index)));
+                return Ok(None);
+            }
+        };
+        Ok(Some(Step::Entry { index, leaf: Box::new(leaf), table }))
     }
 
     fn hand_out(&self, crew: &Crew<'_>, steps: &mut [Vec<Step>]) {
@@ -297,7 +360,8 @@ impl<'s> Reading<'s> {
             };
             let position = usize::try_from(index % WIDTH).unwrap_or(usize::MAX);
             let entry = entries.get(position).ok_or_else(|| changed(index))?;
-            steps.push((index, self.step(index, read(entry).map_err(|failure| failure.at(index))?)?));
+            let step = self.step(index, read(entry).map_err(|failure| failure.at(index))?)?;
+            steps.extend(step.map(|step| (index, step)));
             bundle = Some((id.index, entries));
         }
         steps.sort_by_key(|(index, _)| *index);
@@ -325,28 +389,36 @@ impl<'s> Reading<'s> {
     }
 }
 
+/// The details of a log. Where there should be some and they cannot be read, that comes first.
+fn details_of(source: &dyn Source) -> Peekable<Details<'_>> {
+    source.details().unwrap_or_else(|error| Box::new(std::iter::once(Err(error)))).peekable()
+}
+
 fn changed(index: u64) -> Failure {
     Failure::tampered("it was changed while it was verified").at(index)
 }
 
-/// The tables that decided, read once.
+/// The tables that decided, read once; none where one could not be had.
 #[derive(Debug, Default)]
-struct Tables(HashMap<String, Arc<Table>>);
+struct Tables(HashMap<String, Option<Arc<Table>>>);
 
 impl Tables {
-    fn get(&mut self, source: &dyn Source, digest: &str) -> Result<Arc<Table>, Failure> {
+    /// A table that decided. Why it cannot be had is said the first time.
+    fn get(&mut self, source: &dyn Source, digest: &str) -> Result<Arc<Table>, Option<Failure>> {
         if let Some(table) = self.0.get(digest) {
-            return Ok(Arc::clone(table));
+            return table.clone().ok_or(None);
         }
-        let table = self.find(source, digest)?.ok_or_else(|| {
-            Failure::incomplete(format!("it was decided by the table `{digest}`, which is missing"))
-        })?;
-        self.0.insert(digest.to_owned(), Arc::clone(&table));
-        Ok(table)
+        let found = self.find(source, digest).and_then(|table| {
+            table.ok_or_else(|| {
+                Failure::incomplete(format!("it was decided by the table `{digest}`, which is missing"))
+            })
+        });
+        self.0.insert(digest.to_owned(), found.as_ref().ok().cloned());
+        found.map_err(Some)
     }
 
     fn find(&self, source: &dyn Source, digest: &str) -> Result<Option<Arc<Table>>, Failure> {
-        if let Some(table) = self.0.get(digest) {
+        if let Some(Some(table)) = self.0.get(digest) {
             return Ok(Some(Arc::clone(table)));
         }
         source.table(digest)?.map(|text| table(digest, &text)).transpose()

@@ -9,30 +9,34 @@ use super::reading::Reading;
 use super::{Options, heads};
 use crate::trail::note::Checkpoint;
 
-/// Every stamp has to be of a head of this log, and made after its entries.
-///
-/// # Errors
-///
-/// [`Failure`] where one is not.
+/// Every stamp has to be of a head of this log, and made after its entries: what is not is put to what was found.
+/// One of more entries than could be read says nothing.
 pub(super) fn check(
     stamps: &[StampFile],
     origin: &str,
     reading: &Reading<'_>,
     options: &Options<'_>,
-) -> Result<Vec<Stamped>, Failure> {
-    let Some(read) = options.stamp else { return Ok(Vec::new()) };
-    let mut found = Vec::with_capacity(stamps.len());
+    found: &mut Vec<Failure>,
+) -> Vec<Stamped> {
+    let Some(read) = options.stamp else { return Vec::new() };
+    let mut stamped = Vec::with_capacity(stamps.len());
     for StampFile { path, size, bytes } in stamps {
-        let text = reading.tree.root_at(*size).map(|root| Checkpoint::new(origin, *size, root).text());
-        let at = text.and_then(|text| read(bytes, &text)).ok_or_else(|| {
-            Failure::tampered(format!("`{path}` is no time stamp of this log as it was with {size} entries"))
-        })?;
-        if let Some(latest) = reading.sequence.latest_at(*size) {
-            heads::before(&format!("who made `{path}`"), at, latest, *size)?;
+        if *size > reading.tree.size() && !reading.is_whole() {
+            continue;
         }
-        found.push(Stamped { path: path.clone(), size: *size, at });
+        let text = reading.tree.root_at(*size).map(|root| Checkpoint::new(origin, *size, root).text());
+        let Some(at) = text.and_then(|text| read(bytes, &text)) else {
+            found.push(Failure::tampered(format!(
+                "`{path}` is not a time stamp of this log as it was with {size} entries"
+            )));
+            continue;
+        };
+        if let Some(latest) = reading.sequence.latest_at(*size) {
+            found.extend(heads::before(&format!("who made `{path}`"), at, latest, *size).err());
+        }
+        stamped.push(Stamped { path: path.clone(), size: *size, at });
     }
-    Ok(found)
+    stamped
 }
 
 /// What is there and was not verified.

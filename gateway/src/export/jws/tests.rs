@@ -96,7 +96,7 @@ fn what_cannot_sign_is_refused_with_what_is_wrong() {
     let (theirs, their_key) = (elliptic.cert.pem(), elliptic.signing_key.serialize_pem());
     assert!(refused(&theirs, &their_key).contains("no RSA key"), "{}", refused(&theirs, &their_key));
     assert!(refused(&theirs, &key).contains("can't be used together"));
-    let short = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 1024).unwrap();
+    let short = RsaPrivateKey::new(&mut crate::random::Seeded, 1024).unwrap();
     let short = short.to_pkcs8_pem(LineEnding::LF).unwrap();
     assert!(refused(&certificate, &short).contains("can't be used together"));
     let signer = Signer::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();

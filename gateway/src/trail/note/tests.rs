@@ -288,6 +288,8 @@ fn a_checkpoint_is_written_in_one_way() {
 }
 
 proptest! {
+    #![proptest_config(crate::random::cases())]
+
     #[test]
     fn another_implementation_reads_and_verifies_what_we_sign(
         text in TEXTS, name in NAMES, seed in any::<[u8; 32]>()

@@ -126,6 +126,8 @@ fn a_malformed_proof_is_refused_with_what_is_wrong() {
 }
 
 proptest! {
+    #![proptest_config(crate::random::cases())]
+
     #[test]
     fn what_is_read_of_any_string_is_written_as_that_string(
         file in r"\PC*|c2sp\.org/tlog-proof@v1\n(extra [AQ]{4}\n)?index [0-9]{1,2}\n([A-Za-z]{42}[AEI]=\n){0,3}\na\n1\n[A-Za-z]{42}[AEI]=\n\n(— a [AQ]{8}\n){1,2}"

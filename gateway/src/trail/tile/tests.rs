@@ -165,6 +165,8 @@ fn a_tile_is_1_to_256_hashes() {
 }
 
 proptest! {
+    #![proptest_config(crate::random::cases())]
+
     #[test]
     fn tiles_bundles_and_widths_agree(size in 0_u64..1_000_000) {
         let below: Vec<BundleId> = tiles_of(size)

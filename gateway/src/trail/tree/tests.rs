@@ -166,6 +166,8 @@ fn a_range_that_no_proof_can_name_has_no_hash() {
 }
 
 proptest! {
+    #![proptest_config(crate::random::cases())]
+
     #[test]
     fn roots_and_proofs_agree_with_another_implementation(
         leaves in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..80),

@@ -229,6 +229,8 @@ fn a_policy_is_read_as_it_is_written() {
 }
 
 proptest! {
+    #![proptest_config(crate::random::cases())]
+
     #[test]
     fn no_string_makes_it_panic(
         file in r"\PC*|((log|witness|group|quorum|#) ([a-c\t ]{1,6}|any|all|2|none)( [a-d]){0,3}\n){0,6}quorum none"

@@ -142,3 +142,88 @@ fn a_detail_of_another_entry_or_out_of_order_is_found() {
     let failure = with(&[lines[0], &put]);
     assert_found(&failure, Verdict::Tampered, 4, "has no detail");
 }
+
+/// Every file of a log, with what is told where something is wrong with it.
+fn every_kind(log: &Log) -> (Files, Vec<(String, String)>) {
+    let mut whole = log.export();
+    whole.put("checkpoints/100", head_of(&log.leaves()[..100], &[&key(1)]));
+    whole.put("checkpoints/200", head_of(&log.leaves()[..200], &[&key(1)]));
+    let paths = whole.0.keys().filter(|path| *path != "checkpoint");
+    let told = paths.map(|path| {
+        let told = match path.split_once('/') {
+            Some(("tile", rest)) if rest.starts_with("1/") => path.clone(),
+            Some(("tile", rest)) if rest.contains("/000") => "entry 0: ".into(),
+            Some(("tile", _)) => "entry 256: ".into(),
+            Some(("tables", _)) => log.table.digest().replace("sha256:", ""),
+            Some(_) => path.clone(),
+            None => "details".into(),
+        };
+        (path.clone(), told)
+    });
+    let told = told.collect();
+    (whole, told)
+}
+
+type Damage<'d> = &'d dyn Fn(&mut Files, &str);
+
+fn all_told(failure: &Failure) -> Vec<String> {
+    [failure].into_iter().chain(&failure.also).map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_is_wrong_with_one_file_is_told_beside_what_is_wrong_with_any_other() {
+    let log = Log::busy(25);
+    let (whole, told) = every_kind(&log);
+    verified(&whole).unwrap();
+    // The first byte: of an entry, it is its length.
+    let flipped = |files: &mut Files, path: &str| files.flip(path, 0);
+    let emptied = |files: &mut Files, path: &str| files.put(path, "");
+    let removed = |files: &mut Files, path: &str| drop(files.0.remove(path));
+    let not_text = |files: &mut Files, path: &str| drop(files.0.insert(path.into(), vec![0xff; 7]));
+    let damages: [Damage<'_>; 4] = [&flipped, &emptied, &removed, &not_text];
+    let pairs = told
+        .iter()
+        .enumerate()
+        .flat_map(|(place, one)| told.iter().skip(place + 1).map(move |other| (one, other)));
+    // Every file in every way, and with every other in one of them.
+    for (number, ((one, one_told), (other, other_told))) in pairs.enumerate() {
+        let number = number % damages.len();
+        let mut files = whole.clone();
+        damages[number](&mut files, one);
+        damages[number](&mut files, other);
+        // Details need not be there, nor do older heads; and which hashes belong into a tile above entries that
+        // cannot be read, nobody knows.
+        let must = |path: &str| match path.split('/').next() {
+            Some("details.jsonl") => matches!(number, 0 | 3),
+            Some("checkpoints") => number != 2,
+            Some("tile") if path.starts_with("tile/1/") => number != 0,
+            _ => true,
+        };
+        let all = match verified(&files) {
+            Ok(_) => Vec::new(),
+            Err(failure) => all_told(&failure),
+        };
+        for (path, told) in [(one, one_told), (other, other_told)] {
+            let found = all.iter().any(|all| all.contains(told.as_str()));
+            assert!(found || !must(path), "{one}, {other}, {number}: {path}: {all:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_of_and_so_is_what_is_wrong_with_the_others() {
+    let log = Log::busy(25);
+    let (mut whole, told) = every_kind(&log);
+    whole.put("checkpoints/300", "not a head");
+    for (path, told) in told {
+        let dir = tempfile::tempdir().unwrap();
+        whole.write_to(dir.path());
+        std::fs::remove_file(dir.path().join(&path)).unwrap();
+        std::fs::create_dir(dir.path().join(&path)).unwrap();
+        let directory = crate::audit::source::Directory::open(dir.path()).unwrap();
+        let failure = verify(&directory, &trust(), &options()).unwrap_err();
+        let all = all_told(&failure);
+        assert!(failure.what.contains("checkpoints/300"), "{path}: {failure}");
+        assert!(all.iter().any(|all| all.contains(&told)), "{path}: {all:?}");
+    }
+}

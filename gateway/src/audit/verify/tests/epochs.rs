@@ -233,7 +233,7 @@ fn what_was_never_registered_or_is_over_in_an_earlier_epoch_is_found_in_the_next
         log.open_with("c", Some(grant));
     };
     forged(&|log| gone_on(log, gone), 1, "was withdrawn");
-    let unknown = uuid::Uuid::new_v4();
+    let unknown = crate::trail::id().unwrap();
     forged(
         &|log| {
             log.grants.insert(unknown, log.now);
@@ -356,20 +356,82 @@ fn a_key_that_was_changed_in_an_earlier_epoch_is_followed_through_it() {
     assert_eq!(verify_with(&evidence, &trust(), &options()).unwrap_err().verdict, Verdict::Unusable);
 }
 
+/// Every way in which one of the files can be damaged: a byte of it, a part, all of it.
+fn damaged(whole: &Files) -> Vec<(String, Files)> {
+    let mut all = Vec::new();
+    for (path, bytes) in &whole.0 {
+        // The head is short, and every byte of it says something else.
+        let step = if path == "checkpoint" { 1 } else { (bytes.len() / 5).max(1) };
+        for at in (0..bytes.len()).step_by(step) {
+            let mut files = whole.clone();
+            files.flip(path, at);
+            all.push((format!("{path}, byte {at}"), files));
+        }
+        let mut files = whole.clone();
+        files.0.insert(path.clone(), vec![0xff; 7]);
+        all.push((format!("{path}, not a text"), files));
+        if path != "details.jsonl" {
+            let mut files = whole.clone();
+            files.0.remove(path);
+            all.push((format!("{path}, missing"), files));
+        }
+    }
+    all
+}
+
 #[test]
 fn an_epoch_that_is_broken_is_told_of_where_nobody_asked_and_the_log_was_reopened() {
     let first = Log::busy(1);
-    let mut broken = first.export();
-    broken.flip("checkpoint", 30);
-    for (cause, good) in [(LogCause::Reopened, true), (LogCause::Period, false)] {
-        let log = next(&first, head(&first), cause).export();
-        for unasked in [true, false] {
+    for (which, broken) in damaged(&first.export()) {
+        for (cause, unasked) in
+            [(LogCause::Reopened, true), (LogCause::Reopened, false), (LogCause::Period, true)]
+        {
+            let log = next(&first, head(&first), cause).export();
             let evidence = Evidence { log: &log, previous: vec![&broken], system: Vec::new(), unasked };
             let outcome = verify_with(&evidence, &trust(), &options());
-            assert_eq!(outcome.is_ok(), good && unasked, "{cause:?} {unasked}: {outcome:?}");
-            if let Ok(report) = outcome {
-                assert!(told(&report, "was reopened after that"), "{:?}", report.warnings);
+            let is_settled = cause == LogCause::Reopened && unasked;
+            match outcome {
+                Ok(report) => {
+                    assert!(is_settled, "{which}: {cause:?} {unasked}");
+                    assert!(told(&report, "was reopened after that"), "{which}: {:?}", report.warnings);
+                }
+                Err(failure) => {
+                    assert!(!is_settled, "{which}: {failure}");
+                    assert!(failure.what.contains(ORIGIN), "{which}: {failure}");
+                }
             }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_one_log_is_told_beside_what_is_wrong_with_another() {
+    let first = Log::busy(1);
+    let second = turned(&first);
+    let mut system = Log::new();
+    system.origin = "gateway.example.com/system".into();
+    let whole = [first.export(), second.export(), system.export()];
+    let missing = |files: &mut Files| drop(files.0.remove("checkpoint"));
+    let other = |files: &mut Files| files.put("checkpoint", "not a head");
+    let entry = |files: &mut Files| {
+        let path = files.0.keys().find(|path| path.starts_with("tile/entries/")).unwrap().clone();
+        files.flip(&path, 40);
+    };
+    let damages: [&dyn Fn(&mut Files); 3] = [&missing, &other, &entry];
+    for damage in damages {
+        for broken in [[true, true, false], [true, false, true], [false, true, true], [true, true, true]] {
+            let mut files = whole.clone();
+            for (files, _) in files.iter_mut().zip(broken).filter(|(_, broken)| *broken) {
+                damage(files);
+            }
+            let [earlier, log, system] = &files;
+            let evidence = Evidence { log, previous: vec![earlier], system: vec![system], unasked: false };
+            let failure = verify_with(&evidence, &trust(), &options()).unwrap_err();
+            let told: Vec<String> =
+                [&failure].into_iter().chain(&failure.also).map(ToString::to_string).collect();
+            assert_eq!(told.len(), broken.iter().filter(|broken| **broken).count(), "{told:?}");
+            let of = |name: &str| told.iter().any(|told| told.starts_with(&format!("the log `{name}`: ")));
+            assert_eq!((of(ORIGIN), of("gateway.example.com/system")), (broken[0], broken[2]), "{told:?}");
         }
     }
 }

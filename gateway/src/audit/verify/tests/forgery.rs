@@ -308,7 +308,8 @@ fn what_was_never_registered_counts_for_nothing() {
     let log = Log::busy(1);
     let index = position(&log, "prompt.started");
     for change in [
-        (|prompt: &mut policy::Heard| prompt.version = Uuid::new_v4().to_string()) as fn(&mut policy::Heard),
+        (|prompt: &mut policy::Heard| prompt.version = crate::trail::id().unwrap().to_string())
+            as fn(&mut policy::Heard),
         |prompt| prompt.duration_ms = 1000,
     ] {
         let forged = rewritten(&log, index, |leaf| {
@@ -395,7 +396,8 @@ fn a_recording_that_is_gone_or_held_is_left_alone() {
     assert!(
         of(&|log, recording| entry(log, Body::Fetched { recording, range: (0, 4097) })).contains("bytes")
     );
-    let what = of(&|log, _| entry(log, Body::Fetched { recording: Uuid::new_v4(), range: (0, 1) }));
+    let what =
+        of(&|log, _| entry(log, Body::Fetched { recording: crate::trail::id().unwrap(), range: (0, 1) }));
     assert!(what.contains("never accepted"));
 }
 
@@ -687,7 +689,7 @@ mod the_law_desk {
     }
 
     fn propose(log: &mut Log, who: &Actor, table: &str, base: &str) -> Uuid {
-        let proposal = Uuid::new_v4();
+        let proposal = crate::trail::id().unwrap();
         let body = Body::TableProposed {
             proposal,
             table: table.into(),
@@ -729,7 +731,7 @@ mod the_law_desk {
         };
         forged(&|log| version(log, &grace, 2, B, Some(A), Some(proposal)), "nobody else had made it");
         forged(&|log| version(log, &other, 2, A, Some(A), Some(proposal)), "another table than was proposed");
-        forged(&|log| version(log, &other, 2, B, Some(A), Some(Uuid::new_v4())), "never made");
+        forged(&|log| version(log, &other, 2, B, Some(A), Some(crate::trail::id().unwrap())), "never made");
         forged(&|log| version(log, &other, 3, B, Some(A), Some(proposal)), "is version 3");
         forged(&|log| version(log, &other, 2, B, Some(B), Some(proposal)), "follows another version");
         let late = |log: &mut Log| {

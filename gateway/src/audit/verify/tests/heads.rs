@@ -237,9 +237,9 @@ fn a_time_stamp_is_of_a_head_of_this_log_and_made_after_its_entries() {
     let warned = |report: &Report, words: &str| report.warnings.iter().any(|warning| warning.contains(words));
     assert!(warned(&report, "1 time stamps are of heads of this log"), "{:?}", report.warnings);
     for (path, content, words) in [
-        ("anchors/20-north.tsr", "garbage".to_owned(), "is no time stamp of this log"),
-        ("anchors/21-north.tsr", format!("{}{after}", text(20)), "is no time stamp of this log"),
-        ("anchors/9999-north.tsr", format!("{}{after}", text(20)), "is no time stamp of this log"),
+        ("anchors/20-north.tsr", "garbage".to_owned(), "is not a time stamp of this log"),
+        ("anchors/21-north.tsr", format!("{}{after}", text(20)), "is not a time stamp of this log"),
+        ("anchors/9999-north.tsr", format!("{}{after}", text(20)), "is not a time stamp of this log"),
         ("anchors/20-north.tsr", format!("{}2026-11-20T09:00:00Z", text(20)), "says that it is of"),
     ] {
         let failure = with(path, content, stamp).unwrap_err();
