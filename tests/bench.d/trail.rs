@@ -24,7 +24,6 @@ use consent_gateway::trail::{self, Actor, Body, Draft, Saw};
 use jiff::{SignedDuration, Timestamp};
 use policy::{Event, Method, What};
 use serde_json::json;
-use uuid::Uuid;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 

@@ -132,7 +132,7 @@ impl Gate {
         if let Some(row) = enrolled.rows.iter().find(|row| row.folded == folded) {
             return Ok(Some(Person { id: parse_id(&row.id)?, name: row.name.clone() }));
         }
-        let person = Person { id: Uuid::new_v4(), name: name.to_owned() };
+        let person = Person { id: crate::trail::id()?, name: name.to_owned() };
         let (account, founding, at) = (&enrolled.account, enrolled.people.founds(), self.clock.now());
         let body = Body::Person { person: person.id, founding };
         job.entries.push(trail::draft(account, at, actor, None, body, Some(json!({"name": name})))?);
