@@ -17,6 +17,7 @@ mod carry;
 mod fields;
 mod mp3;
 mod ogg;
+mod other;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -72,7 +73,9 @@ impl Meter {
     pub fn finish(self) -> Result<Measured, Unmeasurable> {
         let measured = match self.stage {
             Stage::Recognising(start) if start.is_empty() => Err(Unmeasurable::Empty),
-            Stage::Recognising(_) => Err(Unmeasurable::Unrecognised),
+            Stage::Recognising(start) => {
+                Err(other::refusal(start.held()).unwrap_or_else(|| other::guess(start.held())))
+            }
             Stage::Wav(wav) => wav.finish(),
             Stage::Mp3(mp3) => mp3.finish(),
             Stage::Ogg(ogg) => ogg.finish(),
@@ -184,8 +187,28 @@ pub enum Unmeasurable {
     /// More than a day of audio.
     #[error("the recording is longer than 24 hours; split it")]
     TooLong,
-    /// Speech could hide in tags, pictures and comments, so there may be little of them.
-    #[error("the recording carries more than {METADATA_LIMIT} bytes of tags or other metadata; remove them")]
+    /// Something stands in front of a file that would be a recording.
+    #[error(
+        "`{bytes}` bytes stand before the {name} file; upload the file alone, without a tag or anything else in front"
+    )]
+    Preceded {
+        /// How many.
+        bytes: u64,
+        /// The usual name of the format.
+        name: &'static str,
+    },
+    /// No recording, but known by name.
+    #[error("the upload is {what}, not a recording; {instead}")]
+    NoRecording {
+        /// What it is.
+        what: &'static str,
+        /// What to send instead.
+        instead: &'static str,
+    },
+    /// Speech could hide in tags, pictures and comments, so they are bounded.
+    #[error(
+        "the recording carries more than {METADATA_LIMIT} bytes of tags, pictures or other metadata; remove them"
+    )]
     Metadata,
     /// A rate outside [`RATES`].
     #[error(
@@ -227,9 +250,12 @@ impl Rate {
 
     /// Milliseconds, rounded up, that this many samples of a channel last.
     fn duration_ms(self, samples: u64) -> Result<u64, Unmeasurable> {
-        let ms = samples.saturating_mul(1000).div_ceil(u64::from(self.0));
-        if ms > DURATION_LIMIT_MS { Err(Unmeasurable::TooLong) } else { Ok(ms) }
+        within_a_day(samples.saturating_mul(1000).div_ceil(u64::from(self.0)))
     }
+}
+
+fn within_a_day(ms: u64) -> Result<u64, Unmeasurable> {
+    if ms > DURATION_LIMIT_MS { Err(Unmeasurable::TooLong) } else { Ok(ms) }
 }
 
 /// What an upload may still spend on bytes that are not audio.
@@ -244,51 +270,44 @@ impl Allowance {
         self.0 = self.0.checked_sub(bytes).ok_or(Unmeasurable::Metadata)?;
         Ok(())
     }
+
+    /// Bytes that say something: zeros fill space, and cost nothing.
+    fn spend_on(&mut self, bytes: &[u8]) -> Result<(), Unmeasurable> {
+        let zeros = bytes.iter().filter(|byte| **byte == 0).count();
+        self.spend(u64::try_from(bytes.len() - zeros).unwrap_or(u64::MAX))
+    }
 }
 
 fn accept_channels(count: u16) -> Result<u16, Unmeasurable> {
     if (1..=CHANNELS_LIMIT).contains(&count) { Ok(count) } else { Err(Unmeasurable::Channels { count }) }
 }
 
-fn recognise(start: [u8; 12]) -> Result<Stage, Unmeasurable> {
+fn recognise(start: [u8; START]) -> Result<Stage, Unmeasurable> {
     match &start {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E'] => Ok(Stage::Wav(Box::new(Wav::new()))),
         [b'O', b'g', b'g', b'S', ..] => Ok(Stage::Ogg(Box::new(Ogg::new()))),
         [b'I', b'D', b'3', ..] => Ok(Stage::Mp3(Box::new(Mp3::new()))),
-        // ADTS has MP3's sync word with the layer bits zero.
-        [0xFF, second, ..] if second & 0xF6 == 0xF0 => Err(Unmeasurable::OtherFormat { name: "AAC (ADTS)" }),
-        [0xFF, second, ..] if second & 0xE0 == 0xE0 => Ok(Stage::Mp3(Box::new(Mp3::new()))),
-        other => Err(other_format(other)),
+        start => match (other::refusal(start), start) {
+            (Some(refusal), _) => Err(refusal),
+            (None, [0xFF, 0xE0..=0xFF, ..]) => Ok(Stage::Mp3(Box::new(Mp3::new()))),
+            // Perhaps a stream that was joined within a frame.
+            (None, _) => Ok(Stage::Mp3(Box::new(Mp3::unless(other::guess(start))))),
+        },
     }
 }
 
-fn other_format(start: &[u8; 12]) -> Unmeasurable {
-    let name = match start {
-        [b'R', b'I', b'F', b'X', ..] => "RIFX (big-endian WAV)",
-        [b'R', b'F', b'6', b'4', ..] => "RF64 (64-bit WAV)",
-        [b'B', b'W', b'6', b'4', ..] => "BW64 (64-bit WAV)",
-        [b'r', b'i', b'f', b'f', ..] => "Wave64",
-        [b'R', b'I', b'F', b'F', ..] => "a RIFF file other than WAV",
-        [b'f', b'L', b'a', b'C', ..] => "FLAC",
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "MP4 or M4A",
-        [0x1A, 0x45, 0xDF, 0xA3, ..] => "WebM or Matroska",
-        [b'#', b'!', b'A', b'M', b'R', ..] => "AMR",
-        [b'.', b's', b'n', b'd', ..] => "AU",
-        [b'F', b'O', b'R', b'M', ..] => "AIFF",
-        [b'c', b'a', b'f', b'f', ..] => "CAF",
-        [0x30, 0x26, 0xB2, 0x75, ..] => "WMA (ASF)",
-        [b'w', b'v', b'p', b'k', ..] => "WavPack",
-        _ => return Unmeasurable::Unrecognised,
-    };
-    Unmeasurable::OtherFormat { name }
-}
+/// Bytes by which the format is recognised.
+const START: usize = 12;
 
 /// Sample rates that telephony and recorders use. A false rate cannot be seen in the samples, so no others
 /// are accepted.
 pub const RATES: [u32; 10] = [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
 
-/// Bytes of an upload that may be neither audio nor checked framing.
-pub const METADATA_LIMIT: u64 = 4096;
+/// Bytes of an upload, zeros aside, that may be neither audio nor checked framing.
+///
+/// Recorders write notes and transcripts of 5 to 8 KiB, and logos of up to 30 KiB. No player plays them. Somebody
+/// who hides speech there to play it with a program of their own could hide more in the noise of the audio.
+pub const METADATA_LIMIT: u64 = 32 * 1024;
 
 const DURATION_LIMIT_MS: u64 = 24 * 60 * 60 * 1000;
 const CHANNELS_LIMIT: u16 = 8;

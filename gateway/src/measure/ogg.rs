@@ -3,8 +3,12 @@
 //! The duration is the larger of what the packets decode to and what the pages' granule positions span. It
 //! knows how long a packet lasts only from its codec: see [`opus`], [`vorbis`] and [`speex`].
 //!
-//! INVARIANT: the upload is one logical stream of whole pages in order, from its first page to its last byte,
-//! and every packet in it is a header within the allowance or audio that is counted.
+//! What a recorder leaves that was killed counts as far as it came: a page that was cut gives the packets in it that
+//! are whole, and one more. Bytes between pages play nothing, since players search for the next page; they are
+//! kept within the allowance.
+//!
+//! INVARIANT: the upload is one logical stream from its first page to its last byte, and every packet in it is a
+//! header within the allowance or audio that is counted.
 
 mod codec;
 mod opus;
@@ -50,21 +54,21 @@ impl Ogg {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<Measured, Unmeasurable> {
+    pub(super) fn finish(mut self) -> Result<Measured, Unmeasurable> {
         match self.stage {
-            Stage::Header if self.carry.is_empty() => self.stream.finish(),
-            Stage::Header | Stage::Lacing | Stage::Body => Err(OggFault::Cut.into()),
+            Stage::Header | Stage::Lacing => {
+                let lost = OggFault::LostPage { page: self.stream.pages };
+                self.stream.allowance.spend_on(self.carry.held()).map_err(|_| lost)?;
+            }
+            Stage::Body => self.stream.cut_page(&self.page, self.carry.held())?,
         }
+        self.stream.finish()
     }
 
     /// The next stage, or none when the input does not suffice.
     fn step(&mut self, input: &mut &[u8]) -> Result<Option<Stage>, Unmeasurable> {
         match self.stage {
-            Stage::Header => {
-                let Some(header) = self.carry.array::<HEADER>(input) else { return Ok(None) };
-                self.page = Page::parse(&header).ok_or(OggFault::LostPage { page: self.stream.pages })?;
-                Ok(Some(Stage::Lacing))
-            }
+            Stage::Header => self.header(input),
             Stage::Lacing => {
                 let Some(lacing) = self.carry.take(input, self.page.segments()) else { return Ok(None) };
                 self.page.set_lacing(lacing);
@@ -75,6 +79,23 @@ impl Ogg {
                 self.stream.page(&self.page, body)?;
                 Ok(Some(Stage::Header))
             }
+        }
+    }
+
+    /// The next page, wherever it begins.
+    fn header(&mut self, input: &mut &[u8]) -> Result<Option<Stage>, Unmeasurable> {
+        loop {
+            let Some(header) = self.carry.array::<HEADER>(input) else { return Ok(None) };
+            let lost = OggFault::LostPage { page: self.stream.pages };
+            let begins = (0..HEADER).find(|at| header.get(*at..).is_some_and(page::may_begin));
+            if begins == Some(0) {
+                // One that we cannot read may be one that players play.
+                self.page = Page::parse(&header).ok_or(lost)?;
+                return Ok(Some(Stage::Lacing));
+            }
+            let (between, rest) = header.split_at(begins.unwrap_or(HEADER));
+            self.stream.allowance.spend_on(between).map_err(|_| lost)?;
+            self.carry.hold(rest);
         }
     }
 }
@@ -121,19 +142,33 @@ impl Stream {
                 return Err(OggFault::NoBeginning);
             }
             (self.serial, self.sequence) = (page.serial(), page.sequence());
-        } else if self.ended || page.begins_stream() || page.serial() != self.serial {
+        } else if self.ended
+            || page.serial() != self.serial
+            || (page.begins_stream() && !self.repeats_beginning())
+        {
             return Err(OggFault::SecondStream { page: self.pages });
         }
-        if page.sequence() != self.sequence {
-            return Err(OggFault::PageOrder { page: self.pages });
+        // Writers that are restarted, or count the pages of audio apart, begin again. A number that is left out is
+        // a page that is lost.
+        if page.sequence() > self.sequence {
+            return Err(OggFault::PageOrder {
+                page: self.pages,
+                found: page.sequence(),
+                expected: self.sequence,
+            });
         }
         if page.continues_packet() == self.open.is_empty() {
             return Err(OggFault::Continuation { page: self.pages });
         }
-        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence = page.sequence().wrapping_add(1);
         self.pages = self.pages.saturating_add(1);
         self.ended = page.ends_stream();
         Ok(())
+    }
+
+    /// Some writers mark the page with the comments as the first one, too.
+    fn repeats_beginning(&self) -> bool {
+        self.pages == 1 && self.codec.as_ref().is_some_and(Codec::awaits_comments)
     }
 
     /// RFC 3533 section 5: a packet ends with the first lacing value below 255.
@@ -170,9 +205,29 @@ impl Stream {
         Ok(())
     }
 
-    fn finish(self) -> Result<Measured, Unmeasurable> {
+    /// A page that ends with the upload. What came of it cannot be verified, and players leave it out, or play the
+    /// packets that are whole.
+    fn cut_page(&mut self, page: &Page, body: &[u8]) -> Result<(), Unmeasurable> {
+        self.admit(page)?;
+        let mut whole = 0;
+        let mut length = 0;
+        let mut packets = 0;
+        for (index, value) in page.lacing().iter().enumerate() {
+            length += usize::from(*value);
+            if *value < 255 && length <= body.len() {
+                (whole, packets) = (length, index + 1);
+            }
+        }
+        let (body, rest) = body.split_at_checked(whole).unwrap_or((body, &[]));
+        self.packets(page.lacing().get(..packets).unwrap_or_default(), body)?;
+        self.hold(rest)
+    }
+
+    fn finish(mut self) -> Result<Measured, Unmeasurable> {
+        // A packet that was cut counts whole.
         if !self.open.is_empty() {
-            return Err(OggFault::Cut.into());
+            self.allowance.spend_on(self.open.held())?;
+            self.length.add(Some(self.length.longest_packet));
         }
         let codec = self.codec.ok_or(Unmeasurable::NoAudio)?;
         let rate: Rate = codec.rate();
@@ -253,9 +308,6 @@ pub enum OggFault {
         /// Pages before it.
         page: u64,
     },
-    /// The file ends inside a page or a packet.
-    #[error("the Ogg file ends in the middle of a page or packet; upload the whole file")]
-    Cut,
     /// The first page does not begin a stream.
     #[error("the Ogg file lacks its first page; upload the whole file")]
     NoBeginning,
@@ -265,11 +317,17 @@ pub enum OggFault {
         /// Pages before it.
         page: u64,
     },
-    /// A page is lost, repeated or out of place.
-    #[error("page `{page}` of the Ogg file does not follow the page before it; upload the whole file")]
+    /// A page is lost.
+    #[error(
+        "page `{page}` of the Ogg file has the number `{found}` where `{expected}` is expected: pages are missing; upload the whole file"
+    )]
     PageOrder {
         /// Pages before it.
         page: u64,
+        /// The number that it carries.
+        found: u32,
+        /// The number behind the one of the page before.
+        expected: u32,
     },
     /// Half a packet is lost.
     #[error(

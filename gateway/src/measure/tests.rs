@@ -2,6 +2,8 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::*;
 
+mod players;
+
 /// Measures a whole upload in one push.
 pub(super) fn measure(upload: &[u8]) -> Result<Measured, Unmeasurable> {
     measure_in_pieces([upload])
@@ -50,6 +52,51 @@ fn other_formats_are_refused_by_name() {
     assert_eq!(name(b"RIFX\0\0\0\0WAVE"), "RIFX (big-endian WAV)");
     assert_eq!(name(b"riff\x2E\x91\xCF\x11"), "Wave64");
     assert_eq!(name(b"\xFF\xF1\x50\x80"), "AAC (ADTS)");
+}
+
+/// What people send by mistake: the refusal says what it is, and what to send instead.
+#[test]
+fn what_is_no_recording_is_told() {
+    for (body, what) in [
+        (&b"--XX\r\nContent-Disposition: form-data; name=\"file\""[..], "multipart form data"),
+        (b"\r\n--boundary-1234\r\n", "multipart form data"),
+        (b"Content-Type: audio/wav\r\n\r\nRIFF", "a MIME message"),
+        (b"HTTP/1.1 200 OK\r\n", "an HTTP answer"),
+        (b"\x1F\x8B\x08\0\0\0\0\0\0\x03abc", "compressed with gzip"),
+        (b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0", "a ZIP archive"),
+        (b"<!DOCTYPE html><html>502", "an HTML page"),
+        (b"\xEF\xBB\xBF<html lang=en>", "an HTML page"),
+        (b"<?xml version='1.0'?><Error>", "XML or HTML"),
+        (b"{\"error\": \"not found\"}", "JSON"),
+        (b"[]", "JSON"),
+        (b"{}", "JSON"),
+        (b"#EXTM3U\n#EXT-X-VERSION:3\n", "a playlist"),
+        (b"[playlist]\nFile1=a.wav\n", "a playlist"),
+        (b"UklGRqQ+AABXQVZFZm10IBAAAAABAAEA", "Base64 text"),
+        (b"//uQxAAAAAAAAAAAAAAA", "Base64 text"),
+        (b"data:audio/wav;base64,UklGR", "a data URI"),
+        (b"52494646a43e000057415645", "hexadecimal text"),
+        (b"\xFF\xFE<\0h\0t\0m\0l\0>\0", "text"),
+        (b"Not found", "text"),
+        ("nicht verf\u{fc}gbar".as_bytes(), "text"),
+        (b"/srv/recordings/call.wav\n", "text"),
+        (b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", "a picture"),
+        (b"\xFF\xD8\xFF\xE0\0\x10JFIF\0\x01", "a picture"),
+        (b"%PDF-1.7\n%\xE2\xE3\xCF\xD3", "a PDF document"),
+    ] {
+        let message = measure(body).unwrap_err().to_string();
+        assert!(message.contains(what) && message.contains(';'), "{}: {message}", body.escape_ascii());
+    }
+}
+
+#[test]
+fn what_stands_before_a_recording_is_told() {
+    for (before, bytes) in [(&b"\n"[..], 1), (b"\r\n\r\n", 4), (b"\xEF\xBB\xBF", 3), (b"\0\0", 2)] {
+        for (recording, name) in [(&b"RIFF\0\0\0\0WAVE"[..], "WAV"), (b"OggS\0\x02\0\0\0\0\0\0", "Ogg")] {
+            let upload = [before, recording].concat();
+            assert_eq!(measure(&upload), Err(Unmeasurable::Preceded { bytes, name }));
+        }
+    }
 }
 
 #[test]
@@ -106,6 +153,8 @@ fn messages_say_what_to_do_in_one_lower_case_phrase() {
         Unmeasurable::Empty,
         Unmeasurable::Metadata,
         Unmeasurable::SampleRate { hz: 1 },
+        Unmeasurable::Preceded { bytes: 1, name: "WAV" },
+        Unmeasurable::NoRecording { what: "text", instead: "send the recording" },
         WavFault::Cut { declared: 2, received: 1 }.into(),
         Mp3Fault::LostSync { at: 7 }.into(),
         OggFault::SecondStream { page: 3 }.into(),

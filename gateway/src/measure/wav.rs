@@ -3,19 +3,20 @@
 //! The duration comes from the bytes of the `data` chunk that arrived. It does not know whether the header's
 //! size for the whole file is true, and need not: every chunk up to the last byte is walked.
 //!
-//! INVARIANT: there is one `data` chunk, and whatever lies outside it is a chunk of a known kind within the
-//! allowance.
+//! INVARIANT: there is one `data` chunk, and whatever lies outside it is a chunk within the allowance, walked as
+//! players walk it, or cannot be played: zeros, white space, or one ID3v1 tag at the end.
 
 mod layout;
+mod tail;
 #[cfg(test)]
 pub(super) mod tests;
 
 use thiserror::Error;
 
-use self::layout::Layout;
+use self::{layout::Layout, tail::Tail};
 use super::{
     Allowance, Format, Measured, Unmeasurable,
-    carry::{Carry, skipped, up_to},
+    carry::{Carry, up_to},
     silence::Scan,
 };
 
@@ -26,6 +27,13 @@ pub(super) struct Wav {
     allowance: Allowance,
     layout: Option<Layout>,
     audio: Option<Audio>,
+    tail: Tail,
+    /// Bytes that came.
+    pushed: u64,
+    /// The chunk that ended on an odd byte, and the byte behind it, which should be zero.
+    pad: Option<([u8; 4], u8)>,
+    /// The newest chunk.
+    id: [u8; 4],
 }
 
 #[derive(Clone, Copy)]
@@ -42,30 +50,49 @@ enum Stage {
     Audio,
     /// Chunks begin at even offsets (RIFF 1.0). The byte is missing at the end of many files.
     Pad,
+    /// Behind the last chunk.
+    Tail,
 }
 
 impl Wav {
     pub(super) fn new() -> Self {
-        let carry = Carry::default();
-        Self { carry, stage: Stage::Riff, allowance: Allowance::new(), layout: None, audio: None }
+        Self {
+            carry: Carry::default(),
+            stage: Stage::Riff,
+            allowance: Allowance::new(),
+            layout: None,
+            audio: None,
+            tail: Tail::default(),
+            pushed: 0,
+            pad: None,
+            id: [0; 4],
+        }
     }
 
     pub(super) fn push(&mut self, mut input: &[u8]) -> Result<(), Unmeasurable> {
+        self.pushed = self.pushed.saturating_add(u64::try_from(input.len()).unwrap_or(u64::MAX));
         while let Some(next) = self.step(&mut input)? {
             self.stage = next;
         }
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<Measured, Unmeasurable> {
+    pub(super) fn finish(mut self) -> Result<Measured, Unmeasurable> {
         match self.stage {
-            Stage::Chunk if self.carry.is_empty() => {}
-            Stage::Pad | Stage::Audio => {}
-            Stage::Riff | Stage::Chunk | Stage::Layout { .. } | Stage::Metadata { .. } => {
+            Stage::Chunk => {
+                let (rest, pad) = (std::mem::take(&mut self.carry), self.pad.take());
+                self.tail(pad, rest.held())?;
+            }
+            Stage::Pad | Stage::Audio | Stage::Tail => {}
+            Stage::Riff | Stage::Layout { .. } | Stage::Metadata { .. } => {
                 return Err(WavFault::CutChunk.into());
             }
         }
-        self.audio.ok_or(Unmeasurable::NoAudio)?.finish()
+        let audio = self.audio.ok_or(Unmeasurable::NoAudio)?;
+        if !self.tail.is_harmless() {
+            return Err(audio.goes_on());
+        }
+        audio.finish(self.pushed)
     }
 
     /// The next stage, or none when the input does not suffice.
@@ -73,7 +100,7 @@ impl Wav {
         match self.stage {
             Stage::Riff => Ok(self.carry.take(input, RIFF_HEADER).map(|_| Stage::Chunk)),
             Stage::Chunk => match self.carry.array::<8>(input) {
-                Some([a, b, c, d, size @ ..]) => self.chunk([a, b, c, d], u32::from_le_bytes(size)).map(Some),
+                Some(header) => self.chunk(header).map(Some),
                 None => Ok(None),
             },
             Stage::Layout { size } => {
@@ -81,17 +108,35 @@ impl Wav {
                 self.layout = Some(Layout::parse(body)?);
                 Ok(Some(after(size % 2 == 1)))
             }
-            Stage::Metadata { mut left, odd } => {
-                let whole = skipped(input, &mut left);
+            Stage::Metadata { left, odd } => {
+                let body = up_to(input, left);
+                self.allowance.spend_on(body)?;
+                let left = left.saturating_sub(u64::try_from(body.len()).unwrap_or(u64::MAX));
                 self.stage = Stage::Metadata { left, odd };
-                Ok(whole.then(|| after(odd)))
+                Ok((left == 0).then(|| after(odd)))
             }
             Stage::Audio => self.audio(input),
-            Stage::Pad => Ok((!up_to(input, 1).is_empty()).then_some(Stage::Chunk)),
+            Stage::Pad => {
+                let pad = up_to(input, 1).first();
+                self.pad = pad.map(|byte| (self.id, *byte));
+                Ok(pad.map(|_| Stage::Chunk))
+            }
+            Stage::Tail => {
+                let rest = up_to(input, u64::MAX);
+                self.tail(None, rest)?;
+                Ok(None)
+            }
         }
     }
 
-    fn chunk(&mut self, id: [u8; 4], size: u32) -> Result<Stage, Unmeasurable> {
+    fn chunk(&mut self, header: [u8; 8]) -> Result<Stage, Unmeasurable> {
+        let [a, b, c, d, size @ ..] = header;
+        let (id, size) = ([a, b, c, d], u32::from_le_bytes(size));
+        self.id = id;
+        let pad = self.pad.take();
+        if let Some(fault) = pad.and_then(|(before, pad)| unpadded(before, [pad, a, b, c])) {
+            return Err(fault.into());
+        }
         match &id {
             b"fmt " if self.audio.is_some() => Err(WavFault::LateFormat.into()),
             b"fmt " if self.layout.is_some() => Err(WavFault::SecondFormat.into()),
@@ -105,19 +150,41 @@ impl Wav {
                 self.audio = Some(Audio::new(layout, declared(size)));
                 Ok(Stage::Audio)
             }
-            id if METADATA.contains(&id) => {
-                let size = u64::from(size);
-                self.allowance.spend(CHUNK_HEADER + size)?;
-                Ok(Stage::Metadata { left: size, odd: size % 2 == 1 })
+            b"RIFF" if self.audio.is_some() => Err(WavFault::SecondFile.into()),
+            _ if Self::is_chunk(id, size) => {
+                self.allowance.spend(CHUNK_HEADER)?;
+                Ok(Stage::Metadata { left: u64::from(size), odd: size % 2 == 1 })
             }
-            id => Err(WavFault::UnknownChunk { id: id.escape_ascii().to_string() }.into()),
+            _ if self.audio.is_some() => {
+                self.tail(pad, &header)?;
+                Ok(Stage::Tail)
+            }
+            _ => Err(WavFault::UnknownChunk { id: id.escape_ascii().to_string(), size }.into()),
         }
+    }
+
+    /// A chunk of metadata: of a known kind, or one of somebody's own.
+    fn is_chunk(id: [u8; 4], size: u32) -> bool {
+        let named = id.iter().all(|letter| matches!(letter, b' '..=b'~')) && !id.starts_with(tail::ID3V1);
+        let own = id.first().is_some_and(u8::is_ascii_alphanumeric) && size < OWN_CHUNK_LIMIT;
+        METADATA.contains(&&id) || (named && own)
     }
 
     fn audio(&mut self, input: &mut &[u8]) -> Result<Option<Stage>, Unmeasurable> {
         let Some(audio) = &mut self.audio else { return Err(WavFault::NoFormat.into()) };
         audio.push(input)?;
         Ok((audio.left() == 0).then(|| after(audio.received % 2 == 1)))
+    }
+
+    /// Takes what follows the last chunk, and the byte that should have padded that.
+    fn tail(&mut self, pad: Option<([u8; 4], u8)>, bytes: &[u8]) -> Result<(), Unmeasurable> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let Some(audio) = &self.audio else { return Err(WavFault::CutChunk.into()) };
+        self.allowance.spend_on(bytes)?;
+        let pad = pad.map(|(_, byte)| byte);
+        if self.tail.takes(pad.as_slice()) && self.tail.takes(bytes) { Ok(()) } else { Err(audio.goes_on()) }
     }
 }
 
@@ -157,14 +224,17 @@ impl Audio {
         blocks.saturating_mul(u64::from(self.layout.samples_per_block))
     }
 
-    fn finish(mut self) -> Result<Measured, Unmeasurable> {
-        if let Some(declared) = self.declared
-            && self.received < declared
-        {
+    fn goes_on(&self) -> Unmeasurable {
+        WavFault::GoesOn { declared: self.received }.into()
+    }
+
+    /// `whole` is the size of the file. Writers who count its header among the audio declare no more than that.
+    fn finish(mut self, whole: u64) -> Result<Measured, Unmeasurable> {
+        if let Some(declared) = self.declared.filter(|declared| *declared > whole) {
             return Err(WavFault::Cut { declared, received: self.received }.into());
         }
-        if self.layout.sample.is_none() {
-            self.whole_blocks()?;
+        if self.layout.samples_per_block > 1 {
+            self.unpad_blocks();
         }
         Ok(Measured {
             format: Format::Wav,
@@ -176,14 +246,12 @@ impl Audio {
         })
     }
 
-    /// A compressed block cannot be played in part, so its rest is missing, or is something else.
-    fn whole_blocks(&mut self) -> Result<(), WavFault> {
-        let block = u64::from(self.layout.block).max(1);
-        // Some writers declare the byte that pads an odd number of bytes as audio, or pad without a size.
-        if self.received % block == 1 && self.received.is_multiple_of(2) {
+    /// Some writers declare the byte that pads an odd number of compressed blocks as audio, or pad without a size.
+    /// It is no block that was cut.
+    fn unpad_blocks(&mut self) {
+        if self.received % u64::from(self.layout.block).max(1) == 1 && self.received.is_multiple_of(2) {
             self.received -= 1;
         }
-        if self.received.is_multiple_of(block) { Ok(()) } else { Err(WavFault::PartialBlock) }
     }
 }
 
@@ -195,9 +263,9 @@ pub enum WavFault {
         "the WAV file ends inside a chunk that is not audio; upload the whole file, and nothing after it"
     )]
     CutChunk,
-    /// Less audio came than the header declares.
+    /// Less audio came than the header declares, and that is not for counting the header.
     #[error(
-        "the WAV header declares `{declared}` bytes of audio, `{received}` arrived; upload the whole file"
+        "the WAV header declares `{declared}` bytes of audio, `{received}` arrived: the file is not whole, or its header is wrong; upload the whole file, or have the recorder complete the header"
     )]
     Cut {
         /// Bytes according to the header.
@@ -205,14 +273,37 @@ pub enum WavFault {
         /// Bytes that came.
         received: u64,
     },
+    /// More came than the header declares, and it is no metadata. Most players leave it out.
+    #[error(
+        "the WAV file goes on behind the `{declared}` bytes of audio that its header declares: that size is too small; have the recorder complete the header, or set the size to 0, which means up to the end"
+    )]
+    GoesOn {
+        /// Bytes according to the header.
+        declared: u64,
+    },
     /// Something that could be anything, also further audio.
     #[error(
-        "the WAV file holds a chunk `{id}`, which is neither audio nor known metadata; write it without that chunk"
+        "the WAV file holds a chunk `{id}` of `{size}` bytes before its audio, which is neither audio nor metadata; write it without that chunk"
     )]
     UnknownChunk {
         /// The chunk's four letters, or whatever stands there.
         id: String,
+        /// Bytes according to the chunk's header.
+        size: u32,
     },
+    /// Players that look for the next chunk at an even offset do not find it.
+    #[error(
+        "the padding byte is missing behind the WAV file's chunk `{id}`, which has an odd number of bytes; write one, or that chunk with an even size"
+    )]
+    Unpadded {
+        /// The chunk before.
+        id: String,
+    },
+    /// Two files, one behind the other: players play the first one only.
+    #[error(
+        "a second WAV file follows the first one in the upload; upload each recording by itself, or join the audio"
+    )]
+    SecondFile,
     /// Audio without a description.
     #[error("the WAV file has no `fmt ` chunk before its audio; export it again")]
     NoFormat,
@@ -232,11 +323,22 @@ pub enum WavFault {
         size: u32,
     },
     /// The description contradicts itself.
-    #[error("the WAV file's `fmt ` chunk contradicts itself in the {field}; export it again")]
-    Inconsistent {
+    #[error(
+        "the WAV header says `{found}` for the {field}, where `{expected}` is expected; correct that number, or export the recording again"
+    )]
+    Unexpected {
         /// What does not fit the rest.
         field: &'static str,
+        /// What it says.
+        found: u64,
+        /// What the rest of the header asks for.
+        expected: u64,
     },
+    /// The extensible form without what it extends.
+    #[error(
+        "the WAV header has the extensible form, but its extension is cut or names no known encoding; export the recording again as 16-bit PCM"
+    )]
+    Extension,
     /// An encoding that is not measured.
     #[error(
         "the WAV file is encoded as {name} (`{tag:#06x}`, {bits} bits), which is not measured; convert it to 16-bit PCM"
@@ -249,9 +351,12 @@ pub enum WavFault {
         /// Bits per sample.
         bits: u16,
     },
-    /// Compressed audio with a rest.
-    #[error("the WAV file ends inside a block of compressed audio; upload the whole file")]
-    PartialBlock,
+}
+
+/// Whether a known chunk begins right behind one of odd size. Some players look for it one byte later.
+fn unpadded(before: [u8; 4], id: [u8; 4]) -> Option<WavFault> {
+    let known = METADATA.contains(&&id) || id == *b"fmt " || id == *b"data";
+    known.then(|| WavFault::Unpadded { id: before.escape_ascii().to_string() })
 }
 
 fn after(odd: bool) -> Stage {
@@ -266,6 +371,9 @@ fn declared(size: u32) -> Option<u64> {
         size => Some(u64::from(size)),
     }
 }
+
+/// Four letters and a larger size are audio.
+const OWN_CHUNK_LIMIT: u32 = 1 << 24;
 
 const RIFF_HEADER: usize = 12;
 const CHUNK_HEADER: u64 = 8;

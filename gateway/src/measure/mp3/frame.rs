@@ -34,17 +34,7 @@ impl Frame {
             0 => return Err(Mp3Fault::FreeFormat.into()),
             index => *table.get(usize::from(index - 1)).ok_or(lost.clone())?,
         };
-        let hz = match rates >> 2 & 0x03 {
-            0 => 44_100,
-            1 => 48_000,
-            2 => 32_000,
-            _ => return Err(lost.into()),
-        };
-        let rate = Rate::accept(match version & 0x18 {
-            0x18 => hz,
-            0x10 => hz / 2,
-            _ => hz / 4,
-        })?;
+        let rate = Rate::accept(hz(version, rates).ok_or(lost)?)?;
         let padding = u32::from(rates >> 1 & 1);
         let length = samples(version) / 8 * kbits * 1000 / rate.hz() + padding;
         Ok(Self { start, rate, length })
@@ -56,9 +46,14 @@ impl Frame {
         samples(version)
     }
 
+    /// What players find in it.
+    pub(super) fn found(self) -> Found {
+        Found::new(self.samples(), self.rate.hz(), self.channels())
+    }
+
     pub(super) fn channels(self) -> u16 {
         let [_, _, _, mode] = self.start;
-        if mode >> 6 == 3 { 1 } else { 2 }
+        channels(mode)
     }
 
     /// Whether both can belong to one stream: same version, layer, rate and channels.
@@ -72,8 +67,71 @@ impl Frame {
     }
 }
 
+/// What players may find where nothing says that a frame is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// How long it plays at its own rate, rounded up.
+    pub(super) micros: u64,
+    /// Samples of all channels.
+    pub(super) samples: u64,
+}
+
+impl Found {
+    fn new(samples: u32, hz: u32, channels: u16) -> Self {
+        let samples = u64::from(samples);
+        Self {
+            micros: (samples * 1_000_000).div_ceil(u64::from(hz).max(1)),
+            samples: samples * u64::from(channels),
+        }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.micros = self.micros.saturating_add(more.micros);
+        self.samples = self.samples.saturating_add(more.samples);
+    }
+}
+
+/// The frame that would begin with these four bytes: of any layer and bit rate, free format and what is reserved
+/// in the emphasis included, since some players do not mind. Nothing if no player takes it for one.
+pub(super) fn looks_like(header: u32) -> Found {
+    let none = Found::default();
+    if header >> 21 != 0x7FF {
+        return none;
+    }
+    let [_, version, rates, mode] = header.to_be_bytes();
+    let samples = match version & 0x06 {
+        0 => return none,
+        0x06 => 384,
+        0x04 => 1152,
+        _ => samples(version),
+    };
+    match hz(version, rates) {
+        Some(hz) if version & 0x18 != 0x08 && rates >> 4 != 0x0F => Found::new(samples, hz, channels(mode)),
+        Some(_) | None => none,
+    }
+}
+
+/// Samples per second. None is reserved.
+fn hz(version: u8, rates: u8) -> Option<u32> {
+    let hz = match rates >> 2 & 0x03 {
+        0 => 44_100,
+        1 => 48_000,
+        2 => 32_000,
+        _ => return None,
+    };
+    Some(match version & 0x18 {
+        0x18 => hz,
+        0x10 => hz / 2,
+        _ => hz / 4,
+    })
+}
+
 fn samples(version: u8) -> u32 {
     if is_mpeg_1(version) { 1152 } else { 576 }
+}
+
+fn channels(mode: u8) -> u16 {
+    if mode >> 6 == 3 { 1 } else { 2 }
 }
 
 fn is_mpeg_1(version: u8) -> bool {

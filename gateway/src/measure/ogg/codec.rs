@@ -49,6 +49,15 @@ impl Codec {
         }
     }
 
+    /// Whether the packet that comes next holds the comments, and can be told from a header that begins a stream.
+    pub(super) fn awaits_comments(&self) -> bool {
+        match self {
+            Self::Opus(opus) => !opus.tagged,
+            Self::Vorbis(vorbis) => vorbis.awaits_comments(),
+            Self::Speex(_) => false,
+        }
+    }
+
     /// Samples that an encoder may put in front of the sound, whatever it says of them.
     pub(super) fn pre_skip_limit(&self) -> u64 {
         match self {

@@ -13,7 +13,9 @@ pub(super) struct Opus {
     channels: u16,
     /// Opus streams that every Ogg packet holds (RFC 7845 section 5.1.1).
     streams: u8,
-    tagged: bool,
+    pub(super) tagged: bool,
+    /// Samples of the packet before.
+    previous: u64,
 }
 
 impl Opus {
@@ -50,7 +52,7 @@ impl Opus {
             _ => return None,
         };
         let known = version >> 4 == 0 && fields.0.is_empty();
-        known.then_some(Self { channels: u16::from(channels), streams, tagged: false })
+        known.then_some(Self { channels: u16::from(channels), streams, tagged: false, previous: 0 })
     }
 
     pub(super) fn channels(&self) -> u16 {
@@ -64,12 +66,16 @@ impl Opus {
         allowance: &mut Allowance,
     ) -> Result<Option<u64>, Unmeasurable> {
         if self.tagged {
-            return Ok(Some(self.samples(packet)?));
+            // A packet of no bytes is one that was lost, and decoders fill its time (RFC 6716 section 4.4).
+            if !packet.is_empty() {
+                self.previous = self.samples(packet)?;
+            }
+            return Ok(Some(self.previous));
         }
         if !packet.starts_with(b"OpusTags") {
             return Err(OggFault::Header { header: "OpusTags" }.into());
         }
-        allowance.spend(u64::try_from(packet.len()).unwrap_or(u64::MAX))?;
+        allowance.spend_on(packet)?;
         self.tagged = true;
         Ok(None)
     }

@@ -100,6 +100,11 @@ impl Default for Page {
     }
 }
 
+/// Whether a page may begin with these bytes, as far as they reach.
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    bytes.iter().zip(b"OggS").all(|(byte, letter)| byte == letter)
+}
+
 /// RFC 3533 section 6: polynomial 0x04C11DB7, highest bit first, starting from zero. Sixteen bytes a step:
 /// one lookup for each byte in a table that knows how far from the end it stands.
 pub(super) fn crc(start: u32, bytes: &[u8]) -> u32 {

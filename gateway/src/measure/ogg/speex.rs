@@ -63,7 +63,7 @@ impl Speex {
     ) -> Result<Option<u64>, Unmeasurable> {
         let length = u64::try_from(packet.len()).unwrap_or(u64::MAX);
         if !self.commented {
-            allowance.spend(length)?;
+            allowance.spend_on(packet)?;
             self.commented = true;
             return Ok(None);
         }
@@ -103,6 +103,10 @@ pub(super) mod tests {
 
     fn file(header: &[u8], packet: &[u8]) -> File {
         File::new(header).page(0, 0, &[b"\0\0\0\0\0\0\0\0"]).page(0, 640, &[packet; 5])
+    }
+
+    pub(crate) fn head() -> Vec<u8> {
+        header(8000, 0, 160, 2)
     }
 
     /// For the properties that hold of every format.

@@ -1,4 +1,8 @@
-use super::{super::tests::measure, page::crc, *};
+use super::{
+    super::{METADATA_LIMIT, tests::measure},
+    page::crc,
+    *,
+};
 
 const CONTINUED: u8 = 1;
 const BEGIN: u8 = 2;
@@ -39,8 +43,7 @@ impl File {
         page.push(u8::try_from(lacing.len()).unwrap());
         page.extend(lacing);
         page.extend(body);
-        let sum = crc(0, &page);
-        page[22..26].copy_from_slice(&sum.to_le_bytes());
+        mend(&mut page);
         self.bytes.extend(page);
         self.sequence += 1;
         self
@@ -70,6 +73,13 @@ fn lacing(length: usize) -> Vec<u8> {
 
 fn opus_head(channels: u8) -> Vec<u8> {
     [b"OpusHead\x01".as_slice(), &[channels], &[56, 1, 0x80, 0xBB, 0, 0, 0, 0, 0]].concat()
+}
+
+/// Gives a page the checksum that goes with what it holds.
+pub(crate) fn mend(page: &mut [u8]) {
+    page[22..26].fill(0);
+    let sum = crc(0, page);
+    page[22..26].copy_from_slice(&sum.to_le_bytes());
 }
 
 /// Uploads for the properties that hold of every format.
@@ -138,7 +148,7 @@ fn a_packet_may_go_on_in_the_next_page() {
         .raw(CONTINUED, 960, &[93], &packet[510..]);
     assert_eq!(file.duration(), 20);
     let begun = File::opus(1).page(0, 960, &[OPUS_20_MS]).raw(0, -1, &[255], &packet[..255]);
-    assert_eq!(begun.fault(), OggFault::Cut);
+    assert_eq!(begun.duration(), 40, "a packet that was cut counts as the longest one");
     assert_eq!(begun.clone().page(0, 960, &[OPUS_20_MS]).fault(), OggFault::Continuation { page: 4 });
     let unbegun = File::opus(1).page(CONTINUED, 960, &[OPUS_20_MS]);
     assert_eq!(unbegun.fault(), OggFault::Continuation { page: 2 });
@@ -165,11 +175,39 @@ fn an_altered_page_is_refused() {
     assert_eq!(altered.fault(), OggFault::Checksum { page: 2 });
 }
 
+/// What a recorder leaves that was killed.
 #[test]
-fn a_cut_page_is_refused() {
-    let file = File::opus(1).page(0, 960, &[OPUS_20_MS]);
-    for missing in [1, 3, 4, 20, 30] {
-        assert_eq!(measure(&file.bytes[..file.bytes.len() - missing]), Err(OggFault::Cut.into()));
+fn a_cut_page_counts_as_far_as_it_came() {
+    let one = File::opus(1).page(0, 960, &[OPUS_20_MS]);
+    let file = one.clone().page(0, 3840, &[OPUS_20_MS, &[1 << 3 | 1, 7, 7], OPUS_20_MS]);
+    let page = file.bytes.len() - one.bytes.len();
+    let duration = |came: usize| measure(&file.bytes[..one.bytes.len() + came]).unwrap().duration_ms;
+    assert_eq!(duration(page), 100);
+    // Cut in the third packet, or between, and in the second one, of which nobody knows how long it would be.
+    assert_eq!([1, 2, 3].map(|missing| duration(page - missing)), [120, 120, 80]);
+    assert_eq!([4, 5, 6, 7, 8, 9].map(|missing| duration(page - missing)), [60, 60, 40, 40, 40, 20]);
+    // Within its header nothing of it has come.
+    assert_eq!([1, 4, 26, 27, 29].map(duration), [20; 5]);
+    let tags = File::new(&opus_head(1)).bytes.len() + 40;
+    assert_eq!(measure(&file.bytes[..tags]), Err(Unmeasurable::NoAudio));
+}
+
+#[test]
+fn what_lies_between_pages_plays_nothing_and_is_bounded() {
+    let (one, two) = (File::opus(1), File::opus(1).page(0, 960, &[OPUS_20_MS]).page(0, 1920, &[OPUS_20_MS]));
+    let (head, tail) = two.bytes.split_at(one.bytes.len());
+    let with = |between: &[u8], behind: &[u8]| measure(&[head, between, tail, behind].concat());
+    for harmless in [&b"\r\n"[..], &[0; 100_000], b"Og", b"OggOggO", &[b'x'; 32 * 1024 - 8]] {
+        assert_eq!(with(harmless, &[]).unwrap().duration_ms, 40);
+        assert_eq!(with(&[], harmless).unwrap().duration_ms, 40);
+    }
+    assert_eq!(with(&[b'x'; 32 * 1024], &[]), Err(OggFault::LostPage { page: 2 }.into()));
+    assert_eq!(with(&[], &[b'x'; 32 * 1024]), Err(OggFault::LostPage { page: 4 }.into()));
+    // A page that we cannot read may be one that players play.
+    for (at, value) in [(4, 1), (5, 8)] {
+        let mut unknown = two.bytes.clone();
+        unknown[one.bytes.len() + at] = value;
+        assert_eq!(measure(&unknown), Err(OggFault::LostPage { page: 2 }.into()));
     }
 }
 
@@ -184,31 +222,61 @@ fn a_second_stream_is_refused() {
     assert_eq!(other.fault(), OggFault::SecondStream { page: 2 });
     let again = File::opus(1).page(BEGIN, 0, &[&opus_head(1)]);
     assert_eq!(again.fault(), OggFault::SecondStream { page: 2 });
-    let trailed = File { bytes: [&*one.bytes, &[0; 40]].concat(), ..one };
-    assert_eq!(trailed.fault(), OggFault::LostPage { page: 3 });
+}
+
+/// Some writers mark two pages as the first one. A second head in there would begin another stream.
+#[test]
+fn the_page_with_the_comments_may_be_marked_as_the_first_one_too() {
+    let tags: &[u8] = b"OpusTags\0\0\0\0\0\0\0\0";
+    let file = File::new(&opus_head(1)).page(BEGIN, 0, &[tags]);
+    assert_eq!(file.clone().page(0, 960, &[OPUS_20_MS]).duration(), 20);
+    assert_eq!(file.page(BEGIN, 960, &[OPUS_20_MS]).fault(), OggFault::SecondStream { page: 2 });
+    let twice = File::new(&opus_head(1)).page(BEGIN, 0, &[&opus_head(2)]);
+    assert_eq!(twice.fault(), OggFault::Header { header: "OpusTags" });
+    let speex = speex::tests::head();
+    assert_eq!(File::new(&speex).page(BEGIN, 0, &[&speex]).fault(), OggFault::SecondStream { page: 1 });
 }
 
 #[test]
-fn missing_and_repeated_pages_are_refused() {
-    for sequence in [0, 1, 3] {
-        let file = File { sequence, ..File::opus(1) }.page(0, 960, &[OPUS_20_MS]);
-        assert_eq!(file.fault(), OggFault::PageOrder { page: 2 });
-    }
+fn a_packet_of_no_bytes_lasts_as_long_as_the_one_before() {
+    let file = File::opus(1).page(0, 0, &[&[], OPUS_20_MS, &[], &[]]).page(END, 960, &[&[]]);
+    assert_eq!(file.duration(), 80);
+}
+
+#[test]
+fn missing_pages_are_refused() {
+    let file = File { sequence: 3, ..File::opus(1) }.page(0, 960, &[OPUS_20_MS]);
+    assert_eq!(file.fault(), OggFault::PageOrder { page: 2, found: 3, expected: 2 });
     let headless = File { bytes: Vec::new(), serial: 7, sequence: 0 }.page(0, 960, &[OPUS_20_MS]);
     assert_eq!(headless.fault(), OggFault::NoBeginning);
 }
 
+/// Writers that count the pages of audio apart, or are restarted.
+#[test]
+fn page_numbers_may_begin_again() {
+    for sequence in [0, 1, 2] {
+        let file =
+            File { sequence, ..File::opus(1) }.page(0, 960, &[OPUS_20_MS]).page(0, 1920, &[OPUS_20_MS]);
+        assert_eq!(file.duration(), 40);
+        let gap = File { sequence: sequence + 4, ..file }.page(0, 960, &[OPUS_20_MS]);
+        assert!(matches!(gap.fault(), OggFault::PageOrder { page: 4, .. }));
+    }
+}
+
 #[test]
 fn metadata_is_accepted_within_its_bound() {
-    let tagged = |bytes| {
-        let tags = [b"OpusTags".to_vec(), vec![b'.'; bytes]].concat();
+    let tagged = |tags: &[u8]| {
+        let tags = [b"OpusTags", tags].concat();
         File::new(&opus_head(1)).page(0, 0, &[&tags]).page(0, 960, &[OPUS_20_MS])
     };
-    assert_eq!(tagged(4088).duration(), 20);
-    assert_eq!(tagged(4089).measure(), Err(Unmeasurable::Metadata));
-    let empty_pages = |count| (0..count).fold(tagged(0), |file, _| file.page(0, 960, &[]));
-    assert_eq!(empty_pages(151).duration(), 20);
-    assert_eq!(empty_pages(152).measure(), Err(Unmeasurable::Metadata));
+    let limit = usize::try_from(METADATA_LIMIT).unwrap();
+    assert_eq!(tagged(&vec![b'.'; limit - 8]).duration(), 20);
+    assert_eq!(tagged(&vec![b'.'; limit - 7]).measure(), Err(Unmeasurable::Metadata));
+    assert_eq!(tagged(&[0; 60_000]).duration(), 20, "zeros are padding");
+    let empty_pages = |count| (0..count).fold(tagged(&[]), |file, _| file.page(0, 960, &[]));
+    let pages = (limit - 8) / HEADER;
+    assert_eq!(empty_pages(pages).duration(), 20);
+    assert_eq!(empty_pages(pages + 1).measure(), Err(Unmeasurable::Metadata));
 }
 
 #[test]

@@ -49,6 +49,10 @@ impl Vorbis {
         u16::from(self.channels)
     }
 
+    pub(super) fn awaits_comments(&self) -> bool {
+        matches!(self.stage, Stage::Comment)
+    }
+
     /// The samples that a packet decodes to, or none for a header.
     pub(super) fn read(
         &mut self,
@@ -61,7 +65,7 @@ impl Vorbis {
                 let [3, b'v', b'o', b'r', b'b', b'i', b's', ..] = packet else {
                     return Err(OggFault::Header { header: "Vorbis comment header" }.into());
                 };
-                allowance.spend(length)?;
+                allowance.spend_on(packet)?;
                 self.stage = Stage::Setup;
                 Ok(None)
             }

@@ -1,7 +1,7 @@
 //! The `fmt ` chunk: how the bytes of a WAV file become samples.
 //!
-//! It does not know how many bytes there are. INVARIANT: a layout that parses agrees with itself, so that
-//! every player gets the same duration from the same bytes.
+//! It does not know how many bytes there are. INVARIANT: a layout that parses agrees with itself, as far as any
+//! player asks, so that every player gets the same duration from the same bytes.
 
 use super::{
     super::{Rate, Unmeasurable, accept_channels, fields::Fields, silence::Sample},
@@ -23,44 +23,25 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Unmeasurable> {
-        let raw = Raw::parse(body).ok_or(inconsistent("size"))?;
+        let raw = Raw::parse(body).ok_or(WavFault::Extension)??;
         let rate = Rate::accept(raw.rate)?;
         let channels = accept_channels(raw.channels)?;
-        let layout = match raw.sample()? {
-            Some(sample) => {
-                let block = sample.width() * channels;
-                Self { channels, rate, block, samples_per_block: 1, sample: Some(sample) }
-            }
-            None => Self { channels, rate, block: GSM_BLOCK, samples_per_block: GSM_SAMPLES, sample: None },
+        let Some(sample) = raw.sample()? else {
+            raw.agrees_with_gsm()?;
+            return Ok(Self {
+                channels,
+                rate,
+                block: GSM_BLOCK,
+                samples_per_block: GSM_SAMPLES,
+                sample: None,
+            });
         };
-        layout.agrees_with(&raw)?;
-        Ok(layout)
-    }
-
-    fn agrees_with(&self, raw: &Raw) -> Result<(), WavFault> {
-        if raw.block != self.block {
-            return Err(inconsistent("block size"));
-        }
-        if self.sample.is_none() {
-            if self.channels != 1 {
-                return Err(inconsistent("number of channels"));
-            }
-            // GSM 06.10 knows no other rate.
-            if self.rate.hz() != 8000 {
-                return Err(inconsistent("sample rate"));
-            }
-            if raw.samples_per_block.is_some_and(|samples| samples != GSM_SAMPLES) {
-                return Err(inconsistent("samples per block"));
-            }
-        }
-        // Some writers leave the byte rate out or get it too high, which makes nothing shorter. A byte rate
-        // that is lower than the audio needs says that the recording is longer than its sample rate says.
-        let bytes =
-            u64::from(self.rate.hz()) * u64::from(self.block) / u64::from(self.samples_per_block).max(1);
-        if raw.byte_rate != 0 && u64::from(raw.byte_rate) < bytes - bytes / 100 {
-            return Err(inconsistent("byte rate"));
-        }
-        Ok(())
+        let block = sample.width() * channels;
+        raw.agrees_with(sample.width(), block)?;
+        // Players go by the bits of a sample. One that went by a block size of its own would play other samples,
+        // so nobody can say where it is silent.
+        let judged = (raw.block == 0 || raw.block == block) && raw.bits == sample.width() * 8;
+        Ok(Self { channels, rate, block, samples_per_block: 1, sample: Some(sample).filter(|_| judged) })
     }
 }
 
@@ -77,7 +58,9 @@ struct Raw {
 }
 
 impl Raw {
-    fn parse(body: &[u8]) -> Option<Self> {
+    /// The size of the extension (`cbSize`) is left alone: for PCM it has no meaning, and writers leave anything
+    /// there.
+    fn parse(body: &[u8]) -> Option<Result<Self, WavFault>> {
         let mut fields = Fields(body);
         let mut raw = Self {
             tag: fields.u16()?,
@@ -88,22 +71,60 @@ impl Raw {
             bits: fields.u16()?,
             samples_per_block: None,
         };
-        let extension = usize::from(fields.u16().unwrap_or(0));
-        let mut extension = Fields(fields.bytes(extension)?);
+        let extension = fields.u16().unwrap_or(0);
         if raw.tag == EXTENSIBLE {
-            let valid_bits = extension.u16()?;
-            if raw.bits != 0 && valid_bits > raw.bits {
+            let valid_bits = fields.u16()?;
+            let _speakers = fields.u32()?;
+            raw.tag = fields.u16()?;
+            // Some players do not read an extension that says it is shorter, and take the samples for PCM.
+            if fields.array()? != SUBFORMAT || (extension < EXTENSION && raw.tag != PCM) {
                 return None;
             }
-            let _speakers = extension.u32()?;
-            raw.tag = extension.u16()?;
-            if extension.array()? != SUBFORMAT {
-                return None;
+            // Players disagree on where the valid bits of a larger sample lie, and some read samples of that size.
+            if valid_bits != 0 && valid_bits != raw.bits {
+                return Some(Err(unexpected("valid bits in a sample", valid_bits, raw.bits)));
             }
         } else if raw.tag == GSM {
-            raw.samples_per_block = extension.u16();
+            raw.samples_per_block = fields.u16().filter(|_| extension >= 2);
         }
-        Some(raw)
+        Some(Ok(raw))
+    }
+
+    /// One number of the block align and the bytes a second may be wrong, as recorders write them, where the other
+    /// one confirms how large a sample is. If both are too low, the samples may be smaller than the bits say, and
+    /// more; or slower than the rate says.
+    fn agrees_with(&self, width: u16, block: u16) -> Result<(), WavFault> {
+        let bytes = u64::from(self.rate) * u64::from(block);
+        let whole = self.byte_rate == 0 || u64::from(self.byte_rate) >= bytes - bytes / 100;
+        let confirmed = self.byte_rate != 0 && whole;
+        if self.block != 0 && self.block < block && !confirmed {
+            return Err(unexpected("block align", self.block, block));
+        }
+        // Bytes of one channel, or the sample rate itself.
+        let one_channel = [self.rate, self.rate.saturating_mul(u32::from(width))].contains(&self.byte_rate);
+        if whole || (one_channel && self.block == block) {
+            return Ok(());
+        }
+        Err(unexpected("bytes a second", self.byte_rate, bytes))
+    }
+
+    fn agrees_with_gsm(&self) -> Result<(), WavFault> {
+        if self.block != GSM_BLOCK {
+            return Err(unexpected("block align", self.block, GSM_BLOCK));
+        }
+        if self.channels != 1 {
+            return Err(unexpected("channels", self.channels, 1_u16));
+        }
+        // GSM 06.10 knows no other rate.
+        if self.rate != 8000 {
+            return Err(unexpected("samples a second", self.rate, 8000_u32));
+        }
+        match self.samples_per_block {
+            Some(samples) if samples != GSM_SAMPLES => {
+                Err(unexpected("samples in a block", samples, GSM_SAMPLES))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// How samples are written, or none for GSM, where they are not.
@@ -114,16 +135,17 @@ impl Raw {
             (PCM, 24) => Sample::I24,
             (PCM, 32) => Sample::I32,
             (FLOAT, 32) => Sample::F32,
-            (MU_LAW, 8) => Sample::MuLaw,
-            (A_LAW, 8) => Sample::ALaw,
+            // G.711 has eight bits, whatever the header says of what they become.
+            (MU_LAW, _) => Sample::MuLaw,
+            (A_LAW, _) => Sample::ALaw,
             (GSM, _) => return Ok(None),
             (tag, bits) => return Err(WavFault::Encoding { name: name(tag), tag, bits }),
         }))
     }
 }
 
-fn inconsistent(field: &'static str) -> WavFault {
-    WavFault::Inconsistent { field }
+fn unexpected(field: &'static str, found: impl Into<u64>, expected: impl Into<u64>) -> WavFault {
+    WavFault::Unexpected { field, found: found.into(), expected: expected.into() }
 }
 
 fn name(tag: u16) -> &'static str {
@@ -152,6 +174,9 @@ const A_LAW: u16 = 0x06;
 const MU_LAW: u16 = 0x07;
 const GSM: u16 = 0x31;
 const EXTENSIBLE: u16 = 0xFFFE;
+
+/// Bytes of the extension of the extensible form.
+const EXTENSION: u16 = 22;
 
 /// The end of every sub-format that wraps a format tag: `-0000-0010-8000-00AA00389B71`.
 const SUBFORMAT: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
