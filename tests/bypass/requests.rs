@@ -254,6 +254,32 @@ async fn requests_sent_in_one_go_are_answered_each_by_itself() {
     nothing_got_in(&gateway).await;
 }
 
+/// Whoever took a part for the whole would replace it (RFC 9110 section 14.5); what is packed is another recording.
+#[tokio::test]
+async fn a_part_of_a_recording_and_a_packed_one_are_refused_before_they_are_read() {
+    let gateway = Gateway::start().await;
+    let from = granted(&gateway).await;
+    gateway.advance_ms(1000);
+    let line = "PUT /v1/calls/c1/recordings/a HTTP/1.1";
+    for (header, expected, code) in [
+        ("Content-Range: bytes 0-16043/32044", 400, "invalid-header"),
+        ("Content-Range: bytes 0-16043/*", 400, "invalid-header"),
+        ("Content-Encoding: gzip", 415, "packed-body"),
+        ("Content-Encoding: identity, br", 415, "packed-body"),
+        ("Content-Encoding: identity\r\nContent-Encoding: x-gzip", 415, "packed-body"),
+    ] {
+        // A client that asks first is told no, and not to go on.
+        let headers = format!(
+            "Recording-Start: {from}\r\n{header}\r\nContent-Length: 16044\r\nExpect: 100-continue\r\n"
+        );
+        let (status, problem) = parse(&raw(&gateway, &head(&gateway, line, &headers)).await);
+        assert_eq!((status, &problem["code"]), (expected, &json!(code)), "{header}: {problem}");
+    }
+    nothing_got_in(&gateway).await;
+    let plain = [("content-encoding", "Identity"), ("recording-start", &*from.to_string())];
+    gateway.recorder.upload("/v1/calls/c1/recordings/a", &plain, &wav(1000)).await.expect(201);
+}
+
 #[tokio::test]
 async fn a_chunked_upload_is_judged_like_any_other() {
     let gateway = Gateway::start().await;

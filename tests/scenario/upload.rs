@@ -200,3 +200,25 @@ async fn audio_from_the_future_is_to_be_sent_again_later() {
     gateway.advance_ms(2000);
     gateway.upload("c", "a", Some(from), &wav(3000)).await.expect(201);
 }
+
+/// What people send by mistake, through the door: the answer says what it is, and what to send.
+#[tokio::test]
+async fn a_body_that_is_not_what_it_should_be_is_told_what_it_is() {
+    let gateway = Gateway::start().await;
+    let from = recorded(&gateway, "c", 5000).await;
+    let audio = wav(1000);
+    let form =
+        [b"--XX\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n".as_slice(), &audio, b"\r\n--XX--"];
+    for (body, what, instead) in [
+        (form.concat(), "multipart form data", "bare file"),
+        ([&[0x1F, 0x8B, 8, 0], &audio[..]].concat(), "gzip", "unpack"),
+        (b"<!DOCTYPE html><title>502</title>".to_vec(), "an HTML page", "error"),
+        (b"{\"error\": \"gone\"}".to_vec(), "JSON", "error"),
+        (BASE64_STANDARD.encode(&audio).into_bytes(), "Base64", "decode"),
+    ] {
+        let refused = gateway.upload("c", "a", Some(from), &body).await.problem(415, "unmeasurable-audio");
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains(what) && detail.contains(instead), "{detail}");
+    }
+    assert_eq!(gateway.stored_files(), 0);
+}

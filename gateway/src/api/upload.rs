@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{HeaderMap, HeaderValue, LOCATION};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_RANGE, HeaderMap, HeaderValue, LOCATION};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -24,6 +24,7 @@ pub(super) async fn store(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
+    whole_and_plain(&headers)?;
     let placement = placement(&headers)?;
     let digest = content_digest(&headers)?;
     // Nothing of the body is read before this: a client that asks first gets its refusal first.
@@ -43,6 +44,27 @@ pub(super) async fn store(
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// The body is the recording, all of it and as it is. What was cut or packed could be measured, and be another one.
+fn whole_and_plain(headers: &HeaderMap) -> Result<(), Fault> {
+    // RFC 9110 section 14.5: whoever does not support it on PUT must answer 400, since ignoring it would replace the
+    // whole by a part.
+    if headers.contains_key(CONTENT_RANGE) {
+        let detail = "`Content-Range` says that the body is a part of the recording; send all of it in one request, without that header";
+        return Err(malformed(detail));
+    }
+    let plain = |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
+    let packed = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .find(|codings| !codings.to_str().is_ok_and(|codings| codings.split(',').all(plain)));
+    let Some(packed) = packed else { return Ok(()) };
+    let detail = format!(
+        "`Content-Encoding: {}` says that the body is packed; send the recording as it is, without that header",
+        String::from_utf8_lossy(packed.as_bytes())
+    );
+    Err(Fault::new(FaultKind::Unsupported, "packed-body", detail))
 }
 
 /// When the audio says it was made, from `Recording-Start` or `Recording-Timeline`.
