@@ -40,25 +40,30 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// Every [`Problem`] of the text that is an error, in the order of the lines.
+    /// Every [`Problem`] of the text that is an error, in the order of the lines; of very many, the first.
     pub fn parse(text: &str) -> Result<Table, Problems> {
         let reading = read::table(text);
         let usable = reading.problems.is_empty();
-        reading.table.filter(|_| usable).ok_or(Problems(reading.problems))
+        reading.table.filter(|_| usable).ok_or_else(|| Problems(told(reading.problems, reading.more)))
     }
 
     /// Reads a table as [`parse`](Table::parse) does, and tells what looks wrong on `today` as well:
-    /// the table, where there is no error, and every problem in the order of the lines. Where
+    /// the table, where there is no error, and every problem in the order of the lines, unless there are very many. Where
     /// something cannot be read, what looks wrong with the rest is told all the same.
     #[must_use]
     pub fn check(text: &str, today: Date) -> (Option<Table>, Vec<Problem>) {
-        let read::Reading { table, mut problems, broken } = read::table(text);
+        let read::Reading { table, mut problems, more, broken } = read::table(text);
         let usable = problems.is_empty();
         if let Some(table) = &table {
             problems.extend(lint::problems(table, &broken, today));
-            problems.sort_by_key(|problem| (problem.line, problem.column));
         }
-        (table.filter(|_| usable), problems)
+        (table.filter(|_| usable), told(problems, more))
+    }
+
+    /// What [`digest`](Table::digest) names the table of this text.
+    #[must_use]
+    pub fn digest_of(text: &str) -> String {
+        digest(text)
     }
 
     /// `sha256:` and the hash of the text, in hexadecimal.
@@ -497,6 +502,23 @@ impl fmt::Display for Problems {
 
 impl core::error::Error for Problems {}
 
+/// The first of these problems, errors before warnings, in the order of the lines; and how many more there are
+/// than so many as anybody reads.
+fn told(mut problems: Vec<Problem>, more: usize) -> Vec<Problem> {
+    let more = more + problems.len().saturating_sub(MOST_TOLD);
+    problems.sort_by_key(|problem| core::cmp::Reverse(problem.severity));
+    problems.truncate(MOST_TOLD);
+    let worst = problems.first().map(|problem| problem.severity);
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    if let (Some(severity), Some(last)) = (worst.filter(|_| more > 0), problems.last()) {
+        let (line, column) = (last.line, last.column);
+        let message = alloc::format!("{more} more problems are not listed");
+        let hint = Some("mend these first, then check again".into());
+        problems.push(Problem { severity, code: "more", line, column, message, hint });
+    }
+    problems
+}
+
 fn digest(text: &str) -> String {
     let mut name = String::from("sha256:");
     for byte in Sha256::digest(text.as_bytes()) {
@@ -504,3 +526,6 @@ fn digest(text: &str) -> String {
     }
     name
 }
+
+/// How many problems are told one by one.
+const MOST_TOLD: usize = 100;

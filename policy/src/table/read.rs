@@ -1,6 +1,6 @@
 //! From the text of a table to its rows, with errors that a lawyer can follow.
 //!
-//! The reader goes on after a mistake, so that one run shows all of them. What knows TOML and nothing of
+//! The reader goes on after a mistake, so that one run shows all of them, unless there are very many. What knows TOML and nothing of
 //! the law stands in [`section`].
 
 mod section;
@@ -29,8 +29,10 @@ use crate::told::{Element, Purpose, Says};
 pub(super) struct Reading {
     /// As much of the table as can be read. It can be used where there is no problem.
     pub(super) table: Option<Table>,
-    /// Everything that is wrong.
+    /// What is wrong.
     pub(super) problems: Vec<Problem>,
+    /// How much more is wrong than that.
+    pub(super) more: usize,
     /// The codes and ids of which something could not be read.
     pub(super) broken: BTreeSet<String>,
 }
@@ -66,6 +68,10 @@ fn read(mut reader: Reader<'_>, document: &DeTable<'_>, errors: Vec<toml::de::Er
     }
     let mut told: BTreeSet<usize> = reader.problems.iter().map(|problem| problem.line).collect();
     for error in errors {
+        if reader.problems.len() >= super::MOST_TOLD {
+            reader.more += 1;
+            continue;
+        }
         let at = error.span().unwrap_or(0..0);
         // Where something is told already, what the parser says of the same line is of no use.
         if told.insert(reader.at(&at).line) {
@@ -83,7 +89,7 @@ fn read(mut reader: Reader<'_>, document: &DeTable<'_>, errors: Vec<toml::de::Er
         index <= slips || problem.code != "empty" || !told.contains(&problem.line)
     });
     reader.problems.sort_by_key(|problem| (problem.line, problem.column));
-    Reading { table, problems: reader.problems, broken: reader.broken }
+    Reading { table, problems: reader.problems, more: reader.more, broken: reader.broken }
 }
 
 /// What a parser's message means to somebody who knows no TOML.
@@ -118,6 +124,8 @@ struct Reader<'t> {
     /// Where each line begins.
     lines: Vec<usize>,
     problems: Vec<Problem>,
+    /// How many more there are than are told.
+    more: usize,
     broken: BTreeSet<String>,
     /// The places that are called so, by the names of rows: a history repeats its name.
     named: BTreeMap<String, Vec<Code>>,
@@ -127,10 +135,16 @@ impl<'t> Reader<'t> {
     fn new(text: &'t str, mended: Option<&'t Mended>) -> Reader<'t> {
         let behind = text.match_indices('\n').map(|(newline, _)| newline + 1);
         let lines = core::iter::once(0).chain(behind).collect();
-        Reader { text, mended, lines, problems: Vec::new(), broken: BTreeSet::new(), named: BTreeMap::new() }
+        let (problems, broken, named) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+        Reader { text, mended, lines, problems, more: 0, broken, named }
     }
 
     fn problem(&mut self, code: &'static str, at: Range<usize>, message: String, hint: Option<&str>) {
+        // Nobody reads on, and where each stands takes longer to find out the longer its line is.
+        if self.problems.len() >= super::MOST_TOLD {
+            self.more += 1;
+            return;
+        }
         let At { line, column } = self.at(&at);
         let hint = hint.map(ToString::to_string);
         self.problems.push(Problem { severity: Severity::Error, code, line, column, message, hint });
@@ -721,7 +735,7 @@ const OVERLAY_KEYS: &[&str] = &["id", "name", "purposes", "recording", "pause_fo
 #[cfg(test)]
 mod tests {
     use alloc::format;
-    use alloc::string::ToString;
+    use alloc::string::{String, ToString};
 
     use crate::Table;
     use crate::fact::{Kind, Medium};
@@ -793,5 +807,40 @@ number = { parties = "all", form = "notice" }
         assert_eq!(asks(Medium::Video).strictness, Strictness::Express);
         assert!(asks(Medium::Video).announcement_must_be_recorded);
         assert_eq!(asks(Medium::Unknown).strictness, Strictness::Express);
+    }
+
+    #[test]
+    fn of_very_many_mistakes_the_first_are_told_and_how_many_more_there_are() {
+        // On lines of their own, on one line, as rows, and as slips of the pen.
+        let keys: String = (0..300_000).map(|n| format!("key{n} = 1\n")).collect();
+        let inline: String = (0..300_000).map(|n| format!("k{n} = 1, ")).collect();
+        let rows = "[[jurisdiction]]\n".repeat(100_000);
+        let slips = "a = \u{201c}b\u{201d}\n".repeat(100_000);
+        for text in [
+            keys,
+            format!("default = {{ {inline} z = 1 }}"),
+            rows,
+            slips,
+            "= \n".repeat(100_000),
+            "[".repeat(1 << 20),
+        ] {
+            let begin: String = text.chars().take(20).collect();
+            for problems in
+                [Table::parse(&text).unwrap_err().0, Table::check(&text, jiff::civil::date(2026, 11, 20)).1]
+            {
+                assert!((1..=101).contains(&problems.len()), "{begin}: {}", problems.len());
+                if problems.len() == 101 {
+                    let last = problems.last().unwrap();
+                    assert!(
+                        last.code == "more" && last.message.contains(" more problems"),
+                        "{begin}: {last}"
+                    );
+                }
+            }
+        }
+        let unknown: String = (0..150).map(|n| format!("key{n} = 1\n")).collect();
+        let problems = Table::parse(&unknown).unwrap_err().0;
+        // Beside these, [default] and [evidence] are missing.
+        assert_eq!(problems.last().unwrap().message, "52 more problems are not listed");
     }
 }
