@@ -35,6 +35,7 @@ mod envelope;
 mod keys;
 mod open;
 mod stream;
+mod weak;
 
 pub use envelope::{Envelope, Format, WrapAlgorithm, WrappedKey};
 pub use keys::{KeyError, RecipientKey};

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::envelope::hex;
+use super::weak::weakness;
 use super::{MediaKey, SealError};
 
 /// A public key that media keys may be wrapped for: RSA of 2048 to 4096 bits, checked.
@@ -143,6 +144,9 @@ pub enum KeyError {
     /// The modulus is even or has another small factor.
     #[error("the key is unsafe: its modulus is divisible by {0}; make a new key")]
     SmallFactor(u32),
+    /// The modulus can be taken apart.
+    #[error("the key is unsafe: {0}; make a new key")]
+    Weak(&'static str),
     /// The public exponent is even, below 65537, or 2³³ or above.
     #[error(
         "the key's public exponent must be odd, at least 65537 and below 2^33; make a new key with 65537"
@@ -226,10 +230,10 @@ fn check_modulus(modulus: &BigUint) -> Result<(), KeyError> {
     if !(MIN_BITS..=MAX_BITS).contains(&bits) {
         return Err(KeyError::Size(bits));
     }
-    match small_factor(&modulus.to_bytes_be()) {
-        Some(factor) => Err(KeyError::SmallFactor(factor)),
-        None => Ok(()),
+    if let Some(factor) = small_factor(&modulus.to_bytes_be()) {
+        return Err(KeyError::SmallFactor(factor));
     }
+    weakness(modulus).map_or(Ok(()), |weakness| Err(KeyError::Weak(weakness)))
 }
 
 /// The smallest prime factor below [`FACTOR_LIMIT`] of a big-endian number, by trial division.
