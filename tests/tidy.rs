@@ -30,12 +30,13 @@ fn leaves_know_neither_http_nor_the_gate_nor_each_other() {
         ("seal", &[]),
         ("measure", &[]),
         ("locate", &[]),
-        ("vault", &[]),
+        ("vault", &["files"]),
         ("trail", &[]),
         ("ledger", &["trail"]),
         ("clock", &[]),
         ("body", &[]),
-        ("listen", &["body"]),
+        ("files", &[]),
+        ("listen", &["body", "files"]),
     ];
     for (module, friends) in allowed {
         for (path, text) in sources(module) {

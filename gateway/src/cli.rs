@@ -160,6 +160,7 @@ impl From<Fault> for CliError {
 /// Runs the program: parses the command line, and answers with its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
+    crate::files::keep_private();
     let cli = Cli::parse();
     match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -250,7 +251,10 @@ fn on_runtime(work: impl Future<Output = Result<(), CliError>>) -> Result<(), Cl
         .enable_all()
         .build()
         .map_err(|source| CliError::Io { what: "the runtime cannot be started".into(), source })?;
-    runtime.block_on(work)
+    let done = runtime.block_on(work);
+    // Whoever still waits for a lock, or for a disk that does not answer, has nothing left to acknowledge.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    done
 }
 
 /// A refusal lists calls or recordings: without them nobody could do anything about it.

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod export;
+pub mod files;
 pub mod gate;
 pub mod ledger;
 pub mod listen;

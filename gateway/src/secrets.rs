@@ -5,7 +5,7 @@
 //! the ledger, and sign heads of the logs. They open no recording.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,7 +34,7 @@ impl Secrets {
     ///
     /// Where a file cannot be read or written, or is not 32 bytes long.
     pub fn open(dir: &Path) -> Result<Secrets, SecretsError> {
-        crate::vault::private_dir(dir).map_err(|source| SecretsError::Io { path: dir.into(), source })?;
+        crate::files::private_dir(dir).map_err(|source| SecretsError::Io { path: dir.into(), source })?;
         Ok(Secrets {
             lookup: read_or_make(dir, "lookup.key")?,
             subjects: read_or_make(dir, "subjects.key")?,
@@ -188,13 +188,11 @@ fn read_or_make(dir: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>, SecretsEr
 
 fn read(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, SecretsError> {
     let io = |source| SecretsError::Io { path: path.into(), source };
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
+    let bytes = match crate::files::read_plain(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(error)),
     };
-    let mut bytes = Zeroizing::new(Vec::with_capacity(33));
-    file.take(33).read_to_end(&mut bytes).map_err(io)?;
     let key: [u8; 32] =
         bytes.as_slice().try_into().map_err(|_| SecretsError::Length { path: path.into() })?;
     Ok(Some(Zeroizing::new(key)))

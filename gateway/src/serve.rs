@@ -12,7 +12,6 @@ use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use crate::access::Access;
 use crate::anchoring::{AnchoringError, Anchors};
@@ -21,6 +20,7 @@ use crate::body::Pace;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LedgerUrl, LogPeriod};
 use crate::export::jws::{JwsError, Signer};
+use crate::files::{private_dir, read_plain};
 use crate::gate::{Exports, Fault, Gate, Laws, Left, Mark, UploadLimits, Watch};
 use crate::ledger::{Chain, Ledger, LedgerError};
 use crate::listen::{self, Limits, tls};
@@ -103,7 +103,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         Err(error) if ledger_is_new => return Err(error),
         configured => configured,
     };
-    crate::vault::private_dir(&config.data)
+    private_dir(&config.data)
         .map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
     let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(LedgerUrl::expose)).await?;
     Notary::glance(&ledger, &config.pins_dir()).await?;
@@ -137,9 +137,9 @@ fn exports(config: &Config) -> Result<Exports, ServeError> {
     let signer = match &config.vcon_signing {
         Some(files) => {
             let read = |path: &PathBuf| {
-                std::fs::read(path).map_err(|source| ServeError::Data { path: path.clone(), source })
+                read_plain(path).map_err(|source| ServeError::Unread { path: path.clone(), source })
             };
-            Some(Signer::from_pem(&read(&files.certificate)?, &Zeroizing::new(read(&files.key)?))?)
+            Some(Signer::from_pem(&read(&files.certificate)?, &read(&files.key)?)?)
         }
         None => None,
     };
@@ -482,6 +482,14 @@ pub enum ServeError {
     /// The data directory cannot be used.
     #[error("the data directory `{}` cannot be used", path.display())]
     Data {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that is configured cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Unread {
         /// Which one.
         path: PathBuf,
         /// Why.

@@ -18,6 +18,8 @@ use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 use uuid::Uuid;
 
+use crate::files::private_dir;
+
 /// Where media are kept.
 #[derive(Debug, Clone)]
 pub struct Vault {
@@ -35,6 +37,10 @@ impl Vault {
     /// Where the directory cannot be made or used.
     pub fn local(root: &Path, low_water: u64) -> Result<Vault, VaultError> {
         private_dir(root).map_err(VaultError::Directory)?;
+        let media = root.join(MEDIA);
+        if media.is_dir() {
+            private_dir(&media).map_err(VaultError::Directory)?;
+        }
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
         Ok(Vault { store: Arc::new(store), root: root.into(), low_water })
     }
@@ -121,6 +127,22 @@ impl Vault {
         }
         self.sweep_parts(age)?;
         Ok(old)
+    }
+
+    /// Tries whether there is room, and whether it can be written.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError::Full`], or where the store fails.
+    pub async fn probe(&self) -> Result<(), VaultError> {
+        self.has_room()?;
+        let key = Key::from_iter([MEDIA, PROBE]);
+        self.store.put(&key, PutPayload::from_static(b"\n")).await?;
+        match self.store.delete(&key).await {
+            // Another gateway on the same store has tried it, too.
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether there is room for more: sealed media must not take the room that the trail, and whatever
@@ -276,16 +298,6 @@ pub enum VaultError {
     Directory(#[source] std::io::Error),
 }
 
-/// Makes a directory that only its owner can enter.
-///
-/// # Errors
-///
-/// Where it cannot be made.
-pub fn private_dir(dir: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
-
 fn sole(upload: &mut Mutex<Box<dyn MultipartUpload>>) -> &mut Box<dyn MultipartUpload> {
     upload.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
@@ -302,6 +314,7 @@ fn envelope_key(id: Uuid) -> Key {
 
 const MEDIA: &str = "media";
 const SEALED: &str = ".sealed";
+const PROBE: &str = "probe";
 const TOMBSTONE: &[u8] = b"{\"deleted\":true}\n";
 
 /// Up to this many bytes are written in one piece; S3 wants parts of at least 5 MiB later on.

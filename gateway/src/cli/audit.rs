@@ -377,7 +377,7 @@ async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliE
     let bytes = gate.prove(&Actor::command_line(), &command.account, about).await?;
     gate.ledger.close().await;
     let io = |source| CliError::Io { what: format!("`{}` cannot be written", command.out.display()), source };
-    std::fs::write(&command.out, &bytes).map_err(io)?;
+    crate::files::write_private(&command.out, &bytes).map_err(io)?;
     say(as_json, &json!({"out": command.out, "bytes": bytes.len()}), || {
         format!("a proof pack of {} bytes in {}", bytes.len(), command.out.display())
     });

@@ -121,7 +121,7 @@ impl Mark {
     /// Where the file cannot be written; then there is no mark.
     pub fn set_in(data: &Path, now: Timestamp) -> io::Result<Mark> {
         let dir = data.join(SERVING);
-        crate::vault::private_dir(&dir)?;
+        crate::files::private_dir(&dir)?;
         let id = crate::random::id().map_err(io::Error::other)?;
         // Put into its place once it is locked and written: no other start sees it half made.
         let aside = data.join(format!("{SERVING}.{id}"));

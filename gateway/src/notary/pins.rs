@@ -34,7 +34,7 @@ impl Pins {
     ///
     /// Where it cannot be made.
     pub fn open(dir: &Path) -> Result<Pins, PinError> {
-        crate::vault::private_dir(dir).map_err(|source| PinError::Io { path: dir.into(), source })?;
+        crate::files::private_dir(dir).map_err(|source| PinError::Io { path: dir.into(), source })?;
         Ok(Pins { dir: dir.into() })
     }
 

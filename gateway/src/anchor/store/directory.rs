@@ -5,9 +5,9 @@
 //! INVARIANT: a file is only ever created. What a crash has cut short stays as it is, and the
 //! checkpoint goes into the next free name: `1024.checkpoint`, `1024.1.checkpoint`, …
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Kept, LONGEST, StoreError, kept_text, same};
@@ -57,10 +57,15 @@ impl Directory {
     /// The directory of a log, made and synced where it is new.
     fn log(&self, origin: &str) -> Result<PathBuf, StoreError> {
         let path = self.root.join(escaped(origin));
-        match fs::DirBuilder::new().mode(0o755).create(&path) {
-            Ok(()) => sync(&self.root)?,
+        let failed = |source| StoreError::Directory { path: path.clone(), source };
+        match fs::create_dir(&path) {
+            Ok(()) => {
+                let made = File::open(&path).map_err(failed)?;
+                open_to_all(&made, 0o755).map_err(failed)?;
+                sync(&self.root)?;
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(StoreError::Directory { path, source }),
+            Err(source) => return Err(failed(source)),
         }
         Ok(path)
     }
@@ -68,9 +73,15 @@ impl Directory {
 
 /// Readable by everybody: a checkpoint is no secret, and auditors fetch it from here.
 fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    open_to_all(&file, 0o444)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Whatever the program makes else is for its owner alone.
+fn open_to_all(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
