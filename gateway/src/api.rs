@@ -23,7 +23,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Path, Query, Request, State};
 use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Version};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -33,7 +33,7 @@ use crate::access::{Access, Denied, Principal};
 use crate::body::{Cap, Pace, discard_unread, read_all};
 use crate::gate::ask::Object;
 use crate::gate::{Fault, FaultKind, Gate};
-use crate::listen::Peer;
+use crate::listen::{Guest, Peer};
 
 /// What every handler can reach.
 #[derive(Debug)]
@@ -61,10 +61,58 @@ pub fn router(door: Arc<Door>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&door), authorize))
+        .layer(from_fn(read_in_one_way))
         .layer(from_fn(note_answer))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(from_fn(discard_unread))
         .with_state(door)
+}
+
+/// Refuses what a proxy before us could have read in another way: then it let somebody else's request pass, or
+/// another one.
+async fn read_in_one_way(request: Request, next: Next) -> Response {
+    match ambiguous(&request) {
+        None => next.run(request).await,
+        Some((status, detail)) => {
+            let mut response = Fault::new(FaultKind::Malformed, "ambiguous-request", detail).into_response();
+            *response.status_mut() = status;
+            // Where one request ends and the next begins may be in doubt, too.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
+    }
+}
+
+fn ambiguous(request: &Request) -> Option<(StatusCode, &'static str)> {
+    let headers = request.headers();
+    let one = |name| {
+        let mut values = headers.get_all(name).into_iter();
+        (values.next(), values.next().is_none())
+    };
+    let (host, only) = one(header::HOST);
+    let valid = |host: &HeaderValue| {
+        let authority = axum::http::uri::Authority::try_from(host.as_bytes());
+        host.is_empty() || authority.is_ok_and(|authority| !authority.as_str().contains('@'))
+    };
+    // RFC 9112 section 3.2.
+    if !only
+        || host.is_some_and(|host| !valid(host))
+        || (host.is_none() && request.version() >= Version::HTTP_11)
+    {
+        return Some((
+            StatusCode::BAD_REQUEST,
+            "send exactly one `Host`, with a name and perhaps a port in it",
+        ));
+    }
+    if !one(header::AUTHORIZATION).1 {
+        return Some((StatusCode::BAD_REQUEST, "send one `Authorization`, not several"));
+    }
+    let (coding, only) = one(header::TRANSFER_ENCODING);
+    let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if !only || coding.is_some_and(|coding| !chunked(coding)) {
+        return Some((StatusCode::NOT_IMPLEMENTED, "no transfer coding but `chunked` is known here"));
+    }
+    None
 }
 
 async fn authorize(
@@ -78,7 +126,7 @@ async fn authorize(
     if entry.is_some_and(|entry| entry.roles.is_empty()) {
         return Ok(next.run(request).await);
     }
-    let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    let from = request.extensions().get::<Peer>().map(|peer| peer.0);
     let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
     // Public logs are read without credentials: the handler asks whether this one is.
     if header.is_none() && entry.is_some_and(|entry| entry.path.starts_with(PUBLIC)) {
@@ -98,6 +146,9 @@ async fn authorize(
             return Err(Fault::from(error).into_response());
         }
     };
+    if let Some(guest) = request.extensions().get::<Guest>() {
+        guest.let_in();
+    }
     // What is not in the table of routes is forbidden, whoever asks; unknown paths answer 404.
     if let (Some(_), entry) = (&path, entry) {
         let may = match entry {

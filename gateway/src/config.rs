@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use hyper::header::HeaderName;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
 use crate::export::Controller;
+use crate::listen::origin::{Block, Proxies};
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +41,10 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// A proxy on this machine or network terminates TLS: plain HTTP may be spoken beyond loopback.
     pub behind_tls_proxy: bool,
+    /// Proxies that are believed when they say for whom they ask, by their addresses.
+    pub trusted_proxies: Vec<Block>,
+    /// The header in which they do.
+    pub client_address_header: String,
     /// Who is asked to cosign the heads of the logs.
     pub witness: Vec<WitnessConfig>,
     /// Who is asked to stamp them with a time.
@@ -152,6 +158,8 @@ impl Default for Config {
             ip_database: None,
             tls: None,
             behind_tls_proxy: false,
+            trusted_proxies: Vec::new(),
+            client_address_header: "X-Forwarded-For".into(),
             witness: Vec::new(),
             timestamp: Vec::new(),
             write_once: None,
@@ -185,16 +193,27 @@ impl Config {
             .map_err(|error| ConfigError::Parse { path: path.into(), message: told(&text, &error) })
     }
 
-    /// Refuses what would surprise: plain HTTP that others can reach.
+    /// Refuses what would surprise: plain HTTP that others can reach, a header that cannot be one.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Plain`].
+    /// [`ConfigError::Plain`], [`ConfigError::Header`].
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.tls.is_none() && !self.behind_tls_proxy && !self.listen.ip().is_loopback() {
             return Err(ConfigError::Plain { listen: self.listen });
         }
-        Ok(())
+        self.proxies().map(drop)
+    }
+
+    /// The proxies that are believed.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Header`].
+    pub fn proxies(&self) -> Result<Proxies, ConfigError> {
+        let header = HeaderName::from_bytes(self.client_address_header.as_bytes())
+            .map_err(|_| ConfigError::Header { name: self.client_address_header.clone() })?;
+        Ok(Proxies::new(self.trusted_proxies.clone(), header))
     }
 
     /// Where the signed heads are pinned: outside of the data directory, so that whoever restores an
@@ -246,6 +265,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// What is wrong, with line and column.
         message: String,
+    },
+    /// A text that is no name of a header.
+    #[error(
+        "`client_address_header` is `{name}`, which cannot be the name of a header; write for example `X-Forwarded-For`"
+    )]
+    Header {
+        /// The text.
+        name: String,
     },
     /// Plain HTTP that others can reach.
     #[error(

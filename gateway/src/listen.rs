@@ -5,11 +5,12 @@
 //!
 //! INVARIANT: there is no state in which a silent client can stay for ever. The handshake, the
 //! request head, the pause between requests and the reading of our answer each have a limit here;
-//! the request body has its limits in [`crate::body`], and the handler its own.
+//! the request body has its limits in [`crate::body`], and the handler its own. And whoever comes finds
+//! a place ([`places`]): strangers, however many, only keep out one another.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,16 +23,21 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use timed::{Exchanges, Timed, Times};
+use origin::Proxies;
+pub use places::Guest;
+use places::{Place, Places};
+use timed::{Timed, Times};
 use tls::Reloading;
 
+pub mod descriptors;
+pub mod origin;
+mod places;
 mod timed;
 pub mod tls;
 
@@ -44,13 +50,17 @@ pub struct Limits {
     /// Between two requests. Longer than the 60 s after which load balancers commonly let go of a
     /// connection, so that they close it and we don't, just as they send the next request.
     pub idle: Duration,
+    /// Between two requests on a connection over which nobody was let in yet.
+    pub stranger_idle: Duration,
+    /// For such a connection, in all. A request that is being answered then is answered.
+    pub stranger_stay: Duration,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// For a client that takes in nothing of our answer. Long, because the kernel reports progress
     /// in steps of a megabyte or so, and a player reads no faster than it plays; and because only
     /// answers larger than the kernel's buffers ever wait, which strangers don't get.
     pub write: Duration,
-    /// Open connections. When all are taken the next ones wait in the kernel's queue.
+    /// Open connections. When all are taken, one is closed for whoever comes: see [`places`].
     pub connections: usize,
     /// For running requests to end after the shutdown began. Then they are cut.
     pub drain: Duration,
@@ -61,6 +71,8 @@ impl Default for Limits {
         Self {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
+            stranger_idle: Duration::from_secs(5),
+            stranger_stay: Duration::from_secs(30),
             handshake: Duration::from_secs(10),
             write: Duration::from_secs(5 * 60),
             connections: 1024,
@@ -69,11 +81,10 @@ impl Default for Limits {
     }
 }
 
-/// Who is at the other end of the connection. A request extension of every request.
-///
-/// Behind a proxy this is the proxy. It is personal data: not for logs.
+/// Who has sent a request: who is at the other end of the connection or, where that is a proxy that is
+/// believed, whom it names. A request extension of every request. It is personal data: not for logs.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer(pub IpAddr);
 
 /// Serves `router` on `listener` until `shutdown` is cancelled and the open connections have ended
 /// or [`Limits::drain`] is over. With `tls`, plain HTTP is not answered.
@@ -85,31 +96,38 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<Reloading>>,
     router: Router,
+    proxies: Proxies,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
     let cut = CancellationToken::new();
     let _cut_when_dropped = cut.clone().drop_guard();
     let tasks = TaskTracker::new();
-    let server = Arc::new(Server { http: http(limits), tls, router, limits, shutdown, cut });
-    let slots = Arc::new(Semaphore::new(limits.connections));
+    let server = Arc::new(Server { http: http(limits), tls, router, proxies, limits, shutdown, cut });
+    let places = Places::new(limits.connections);
 
     let accepting = async {
         let mut failures = Failures::default();
-        // The semaphore is never closed.
-        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        loop {
             match listener.accept().await {
                 Ok((stream, from)) => {
                     failures.none_this_time();
                     // Answers are written whole: waiting for more to send only delays them.
                     let _ = stream.set_nodelay(true);
-                    tasks.spawn(Arc::clone(&server).connection(stream, Peer(from), slot));
+                    let place = server.place(&places, from.ip()).await;
+                    tasks.spawn(Arc::clone(&server).connection(stream, from.ip(), place));
                 }
                 Err(error) => failures.another(&error).await,
             }
         }
     };
-    server.shutdown.run_until_cancelled(accepting).await;
+    let following = async {
+        match &server.tls {
+            Some(tls) => tls.follow().await,
+            None => std::future::pending().await,
+        }
+    };
+    server.shutdown.run_until_cancelled(async { tokio::join!(accepting, following) }).await;
     drop(listener);
 
     tasks.close();
@@ -124,23 +142,29 @@ struct Server {
     http: http1::Builder,
     tls: Option<Arc<Reloading>>,
     router: Router,
+    proxies: Proxies,
     limits: Limits,
     shutdown: CancellationToken,
     cut: CancellationToken,
 }
 
 impl Server {
-    async fn connection<S: Stream>(self: Arc<Self>, stream: S, peer: Peer, slot: OwnedSemaphorePermit) {
-        let _slot = slot;
+    /// A place for whoever comes from there. A proxy's connections are everybody's: no stranger's.
+    async fn place(&self, places: &Places, from: IpAddr) -> Place {
+        let known = self.proxies.hold(from);
+        places.take(from, known, self.cut.child_token(), self.shutdown.child_token()).await
+    }
+
+    async fn connection<S: Stream>(self: Arc<Self>, stream: S, from: IpAddr, place: Place) {
         let Some(tls) = &self.tls else {
-            self.cut.run_until_cancelled(self.requests(stream, peer)).await;
+            place.cut.run_until_cancelled(self.requests(stream, from, &place)).await;
             return;
         };
         let handshake = TlsAcceptor::from(tls.current()).accept(stream);
-        let handshake = timeout(self.limits.handshake, handshake);
-        match self.shutdown.run_until_cancelled(handshake).await {
+        let handshake = place.cut.run_until_cancelled(timeout(self.limits.handshake, handshake));
+        match place.finish.run_until_cancelled(handshake).await.flatten() {
             Some(Ok(Ok(stream))) => {
-                self.cut.run_until_cancelled(self.requests(stream, peer)).await;
+                place.cut.run_until_cancelled(self.requests(stream, from, &place)).await;
             }
             Some(Ok(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
             Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
@@ -148,22 +172,24 @@ impl Server {
         }
     }
 
-    async fn requests<S: Stream>(&self, stream: S, peer: Peer) {
-        let exchanges = Exchanges::default();
-        let Limits { idle, head, write, .. } = self.limits;
-        let stream = Timed::new(stream, exchanges.clone(), Times { idle, head, write });
-        let router = self.router.clone();
+    async fn requests<S: Stream>(&self, stream: S, from: IpAddr, place: &Place) {
+        let Limits { idle, stranger_idle, stranger_stay, head, write, .. } = self.limits;
+        let times = Times { idle, stranger_idle, head, write };
+        let (guest, exchanges) = (place.guest.clone(), place.exchanges.clone());
+        let stream = Timed::new(stream, guest.clone(), exchanges.clone(), times);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let exchange = exchanges.begin();
             let mut request = request.map(|body| Body::new(exchange.hold(body)));
-            request.extensions_mut().insert(peer);
-            let answer = router.clone().oneshot(request);
+            let client = Peer(self.proxies.client(from, request.headers()));
+            request.extensions_mut().insert(client);
+            request.extensions_mut().insert(guest.clone());
+            let answer = self.router.clone().oneshot(request);
             async move { Ok::<_, Infallible>(answer.await?.map(|body| exchange.hold(body))) }
         });
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = self.shutdown.cancelled() => {
+            () = place.is_over(stranger_stay) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -23,7 +23,7 @@ use crate::export::jws::{JwsError, Signer};
 use crate::files::{private_dir, read_plain};
 use crate::gate::{Exports, Fault, Gate, Laws, Left, Mark, UploadLimits, Watch};
 use crate::ledger::{Chain, Ledger, LedgerError};
-use crate::listen::{self, Limits, tls};
+use crate::listen::{self, Limits, descriptors, tls};
 use crate::locate::{LocateError, Locator};
 use crate::notary::{Notary, NotaryError};
 use crate::secrets::{Secrets, SecretsError};
@@ -103,8 +103,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         Err(error) if ledger_is_new => return Err(error),
         configured => configured,
     };
-    private_dir(&config.data)
-        .map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
+    private_dir(&config.data).map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
     let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(LedgerUrl::expose)).await?;
     Notary::glance(&ledger, &config.pins_dir()).await?;
     let laws = match ledger.law().await? {
@@ -167,7 +166,13 @@ async fn in_force(ledger: &Ledger, number: i64, digest: &str) -> Result<Laws, Se
     let text = ledger.table(digest).await?.ok_or_else(|| ServeError::Table {
         problems: format!("{name}: it is not in the ledger; restore the ledger from a backup"),
     })?;
-    Ok(Laws::new(number, parse(&name, &text)?))
+    let table = parse(&name, &text)?;
+    if table.digest() != digest {
+        return Err(ServeError::Table {
+            problems: format!("{name}: its text was changed in the ledger; restore the ledger from a backup"),
+        });
+    }
+    Ok(Laws::new(number, table))
 }
 
 /// Looks for another version of the table, twice a second, and at the file where one is watched.
@@ -339,6 +344,7 @@ impl Running {
 /// Where the configuration is refused, a part cannot be opened or the address cannot be bound.
 pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError> {
     config.check()?;
+    let (connections, proxies) = (connections(config), config.proxies()?);
     let unbound = |source| ServeError::Bind { address: config.listen, source };
     let socket = bind(config.listen).map_err(unbound)?;
     let tls = match &config.tls {
@@ -388,8 +394,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         gate,
     });
     let shutdown = CancellationToken::new();
-    let limits = Limits { connections: config.connections, drain, ..Limits::default() };
-    let serving = listen::serve(listener, tls, router(Arc::clone(&door)), limits, shutdown.clone());
+    let limits = Limits { connections, drain, ..Limits::default() };
+    let serving = listen::serve(listener, tls, router(Arc::clone(&door)), proxies, limits, shutdown.clone());
     let law = keep_law(Arc::clone(&door), config.jurisdictions.clone(), offered, shutdown.clone());
     let law = tokio::spawn(law);
     let anchoring = anchors.map(|anchors| tokio::spawn(anchors.run(Arc::clone(&door), shutdown.clone())));
@@ -445,6 +451,22 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         tracing::info!("stopped");
     });
     Ok(Running { address, door, shutdown, served })
+}
+
+/// How many connections there may be: as many as are configured, if the system lets us have so many files open.
+fn connections(config: &Config) -> usize {
+    if let Err(error) = descriptors::raise() {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+    let allowed = descriptors::connections().unwrap_or(usize::MAX);
+    if allowed < config.connections {
+        tracing::warn!(
+            connections = config.connections,
+            allowed,
+            "the limit of open files allows fewer connections than are configured"
+        );
+    }
+    allowed.min(config.connections)
 }
 
 /// Takes an address, so that nobody else listens on it, without listening on it yet.

@@ -455,3 +455,42 @@ async fn a_nul_anywhere_is_the_senders_mistake_and_nobody_elses() {
     assert_eq!(stranger.get("/v1/calls/c1").await.status, 401);
     gateway.recorder.get("/v1/calls/c1").await.expect(200);
 }
+
+/// What two readers could understand in two ways: a proxy lets one request pass, and we would answer another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_can_be_read_in_two_ways_is_refused() {
+    let gateway = unprompted().await;
+    let right = gateway.recorder.authorization.as_deref().unwrap();
+    let body = "transfer-encoding: chunked\r\n";
+    let call = "{\"medium\": \"telephone\", \"participants\": []}";
+    let heads = [
+        (400, String::new()),
+        (400, "host: a\r\nhost: a\r\n".into()),
+        (400, "host: a\r\nhost: b\r\n".into()),
+        (400, "host: a b\r\n".into()),
+        (400, "host: user@a\r\n".into()),
+        (400, format!("host: a\r\nauthorization: {right}\r\n")),
+        (400, "host: a\r\nauthorization: Basic eDp5\r\n".into()),
+        (501, "host: a\r\ntransfer-encoding: gzip, chunked\r\n".into()),
+        (501, "host: a\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n".into()),
+        (501, "host: a\r\ntransfer-encoding: chunked, chunked\r\n".into()),
+        (201, "host: a\r\n".into()),
+        (201, "host: a:8080\r\n".into()),
+        (201, "host: [::1]:8080\r\n".into()),
+        (201, "host:\r\n".into()),
+    ];
+    for (number, (status, head)) in heads.into_iter().enumerate() {
+        let coding = if head.contains("transfer-encoding") { "" } else { body };
+        let request = format!(
+            "PUT /v1/calls/two-{number} HTTP/1.1\r\n{head}authorization: {right}\r\n{coding}connection: close\r\n\r\n{:x}\r\n{call}\r\n0\r\n\r\n",
+            call.len()
+        );
+        let (answered, problem) = parse(&raw(&gateway, request.as_bytes()).await);
+        assert_eq!(answered, status, "{head:?}: {problem}");
+        if status != 201 {
+            assert!(problem == Value::Null || problem["code"] == "ambiguous-request", "{head:?}: {problem}");
+            let opened = gateway.recorder.get(&format!("/v1/calls/two-{number}")).await;
+            opened.problem(404, "unknown-call");
+        }
+    }
+}

@@ -10,13 +10,16 @@
 //! Failures are counted per client network, which slows one guesser, and per username, which slows
 //! guessers who have many networks. Strangers can hold the second at its limit. So a network and
 //! username that have been right together keep a count of their own, which strangers elsewhere
-//! can't reach. A stranger behind the same address can: behind a proxy, pass the client's address.
+//! can't reach. A stranger behind the same address can: behind a proxy, configure it (`trusted_proxies`), so
+//! that every client counts for themselves.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::listen::origin::Network;
 
 /// Counts of wrong secrets, in constant memory (65,536 keys, about 4 MB).
 pub struct Throttle {
@@ -76,7 +79,7 @@ impl Throttle {
     }
 
     fn keys(&self, from: IpAddr, username: &str) -> Keys {
-        let network = network(from);
+        let network = Network::of(from);
         Keys {
             network: self.keyed.hash_one((0_u8, network)),
             username: self.keyed.hash_one((1_u8, username)),
@@ -208,18 +211,6 @@ impl Recent {
         }
         self.old.remove(&key);
         self.young.insert(key, value);
-    }
-}
-
-/// Who counts as one guesser: an IPv4 address, or an IPv6 /64, which is what one customer gets.
-fn network(from: IpAddr) -> (u8, u64) {
-    match from.to_canonical() {
-        IpAddr::V4(four) => (4, u64::from(four.to_bits())),
-        IpAddr::V6(six) => {
-            let [a, b, c, d, ..] = six.segments();
-            let high = [a, b, c, d].iter().fold(0, |high, part| high << 16 | u64::from(*part));
-            (6, high)
-        }
     }
 }
 

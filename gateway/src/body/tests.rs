@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::listen::origin::Proxies;
 use crate::listen::{Limits, serve};
 
 const PACE: Pace = Pace {
@@ -192,7 +193,14 @@ impl Server {
             .route("/read", put(read))
             .route("/refused", put(async || StatusCode::FORBIDDEN))
             .layer(from_fn(discard_unread));
-        tokio::spawn(serve(listener, None, router, Limits::default(), CancellationToken::new()));
+        tokio::spawn(serve(
+            listener,
+            None,
+            router,
+            Proxies::default(),
+            Limits::default(),
+            CancellationToken::new(),
+        ));
         Self(at)
     }
 

@@ -1,8 +1,11 @@
 //! What depends on time runs over pipes in memory, with the clock paused: then it is exact. What
 //! depends on the system's sockets uses them, with the real clock.
 
+use std::net::SocketAddr;
+
 use axum::extract::Extension;
 use axum::routing::{get, post};
+use hyper::header::HeaderName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -11,12 +14,14 @@ use tokio::time::sleep;
 
 use super::*;
 
+mod places;
 mod tls;
 
 const PIPE: usize = 64 * 1024;
 const ENDLESS_LENGTH: usize = 1024 * 1024;
 const HELLO: &[u8] = b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
 const GATE: &[u8] = b"GET /gate HTTP/1.1\r\nhost: x\r\n\r\n";
+const LET_IN: &[u8] = b"GET /let-in HTTP/1.1\r\nhost: x\r\n\r\n";
 const ENDLESS: &[u8] = b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n";
 
 #[tokio::test(start_paused = true)]
@@ -24,7 +29,7 @@ async fn a_request_head_that_does_not_end_is_closed() {
     let wires = Wires::new(None);
     for head in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: x\r\n"] {
         let start = Instant::now();
-        let mut client = wires.connect();
+        let mut client = wires.connect().await;
         client.write_all(head.as_bytes()).await.unwrap();
         assert_eq!(read_to_end(&mut client).await, "");
         assert_eq!(start.elapsed().as_secs(), 10, "{head:?}");
@@ -34,7 +39,7 @@ async fn a_request_head_that_does_not_end_is_closed() {
 #[tokio::test(start_paused = true)]
 async fn a_request_head_that_drips_is_closed() {
     let start = Instant::now();
-    let mut client = Wires::new(None).connect();
+    let mut client = Wires::new(None).connect().await;
     while client.write_all(b"x").await.is_ok() {
         sleep(Duration::from_secs(3)).await;
     }
@@ -43,7 +48,7 @@ async fn a_request_head_that_drips_is_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_may_pause_between_requests_but_not_within_a_head() {
-    let mut client = Wires::new(None).connect();
+    let mut client = Wires::new(None).known().await;
     let (first, second) = HELLO.split_at(20);
     for _ in 0..3 {
         client.write_all(first).await.unwrap();
@@ -60,7 +65,7 @@ async fn a_connection_may_pause_between_requests_but_not_within_a_head() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_closed() {
-    let mut client = Wires::new(None).connect();
+    let mut client = Wires::new(None).known().await;
     client.write_all(HELLO).await.unwrap();
     let start = Instant::now();
     assert!(read_to_end(&mut client).await.ends_with("hello"));
@@ -69,7 +74,7 @@ async fn an_idle_connection_is_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_sent_ahead_are_answered_and_then_the_connection_is_idle() {
-    let mut client = Wires::new(None).connect();
+    let mut client = Wires::new(None).connect().await;
     client.write_all(&[HELLO, HELLO, b"GET /he"].concat()).await.unwrap();
     let start = Instant::now();
     let answers = read_to_end(&mut client).await;
@@ -79,7 +84,7 @@ async fn requests_sent_ahead_are_answered_and_then_the_connection_is_idle() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_body_or_handler_is_not_cut_by_the_limits_for_heads() {
-    let mut client = Wires::new(None).connect();
+    let mut client = Wires::new(None).known().await;
     let head = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n";
     client.write_all(head).await.unwrap();
     for _ in 0..9 {
@@ -94,12 +99,12 @@ async fn a_slow_body_or_handler_is_not_cut_by_the_limits_for_heads() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_in_nothing_is_closed_and_one_that_is_slow_is_not() {
     let wires = Wires::new(None);
-    let mut deaf = wires.connect();
+    let mut deaf = wires.known().await;
     deaf.write_all(ENDLESS).await.unwrap();
     sleep(Duration::from_secs(301)).await;
     assert!(read_to_end_bytes(&mut deaf).await < ENDLESS_LENGTH);
 
-    let mut slow = wires.connect();
+    let mut slow = wires.known().await;
     slow.write_all(ENDLESS).await.unwrap();
     let mut read = 0;
     while read < ENDLESS_LENGTH {
@@ -115,7 +120,7 @@ async fn a_large_head_is_refused_and_not_read_on() {
     let large = format!("GET / HTTP/1.1\r\nlarge: {}\r\n\r\n", "x".repeat(HEAD_MAX));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "many: x\r\n".repeat(HEADERS_MAX + 1));
     for head in [large, many] {
-        let mut client = Wires::new(None).connect();
+        let mut client = Wires::new(None).connect().await;
         client.write_all(head.as_bytes()).await.unwrap();
         let answer = read_to_end(&mut client).await;
         assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
@@ -128,7 +133,7 @@ async fn every_request_says_who_sent_it() {
     let mut client = server.connect().await;
     client.write_all(b"GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let answer = read_answer(&mut client).await;
-    assert!(answer.ends_with(&client.local_addr().unwrap().to_string()), "{answer}");
+    assert!(answer.ends_with(&client.local_addr().unwrap().ip().to_string()), "{answer}");
 }
 
 #[tokio::test]
@@ -143,19 +148,22 @@ async fn on_a_socket_half_a_head_is_closed() {
 }
 
 #[tokio::test]
-async fn beyond_the_limit_connections_wait_for_a_place() {
+async fn whoever_comes_finds_a_place_that_a_stranger_has_to_give_up() {
     let server = Running::start(Limits { connections: 2, ..Limits::default() }, None).await;
-    let (mut first, mut second) = (server.connect().await, server.connect().await);
-    let mut third = server.connect().await;
-    third.write_all(HELLO).await.unwrap();
-    for client in [&mut first, &mut second] {
-        client.write_all(HELLO).await.unwrap();
-        assert!(read_answer(client).await.ends_with("hello"));
+    let mut known = server.connect().await;
+    known.write_all(LET_IN).await.unwrap();
+    assert!(read_answer(&mut known).await.ends_with("welcome"));
+    for _ in 0..3 {
+        let mut stranger = server.connect().await;
+        stranger.write_all(HELLO).await.unwrap();
+        assert!(read_answer(&mut stranger).await.ends_with("hello"));
+        let mut next = server.connect().await;
+        next.write_all(HELLO).await.unwrap();
+        assert!(read_answer(&mut next).await.ends_with("hello"));
+        assert_eq!(read_to_end(&mut stranger).await, "", "it is still there");
     }
-    let early = timeout(Duration::from_millis(100), third.read_u8()).await;
-    assert!(early.is_err(), "served beyond the limit");
-    drop(first);
-    assert!(read_answer(&mut third).await.ends_with("hello"));
+    known.write_all(HELLO).await.unwrap();
+    assert!(read_answer(&mut known).await.ends_with("hello"));
 }
 
 #[tokio::test]
@@ -211,28 +219,62 @@ async fn a_burst_of_failures_to_accept_ends_when_nothing_has_failed_for_a_while(
 }
 
 /// Pipes in memory, with the server behind them.
-struct Wires(Arc<Server>);
+struct Wires {
+    server: Arc<Server>,
+    places: Arc<Places>,
+}
 
 impl Wires {
     fn new(tls: Option<Reloading>) -> Self {
-        let limits = Limits::default();
-        Self(Arc::new(Server {
+        Self::with(Limits::default(), tls)
+    }
+
+    fn with(limits: Limits, tls: Option<Reloading>) -> Self {
+        let tls = tls.map(Arc::new);
+        if let Some(tls) = tls.clone() {
+            tokio::spawn(async move { tls.follow().await });
+        }
+        let server = Arc::new(Server {
             http: http(limits),
-            tls: tls.map(Arc::new),
+            tls,
             router: router(&Gate::default()),
+            proxies: proxies(),
             limits,
             shutdown: CancellationToken::new(),
             cut: CancellationToken::new(),
-        }))
+        });
+        Self { server, places: Arc::new(Places::new(limits.connections)) }
     }
 
-    fn connect(&self) -> DuplexStream {
+    /// A stranger's connection.
+    async fn connect(&self) -> DuplexStream {
+        self.connect_from("192.0.2.1").await
+    }
+
+    async fn connect_from(&self, from: &str) -> DuplexStream {
         let (client, stream) = duplex(PIPE);
-        let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let peer = Peer(([192, 0, 2, 1], 1).into());
-        tokio::spawn(Arc::clone(&self.0).connection(stream, peer, slot));
+        let from = from.parse().unwrap();
+        let place = self.server.place(&self.places, from).await;
+        tokio::spawn(Arc::clone(&self.server).connection(stream, from, place));
         client
     }
+
+    /// The connection of somebody who was let in.
+    async fn known_from(&self, from: &str) -> DuplexStream {
+        let mut client = self.connect_from(from).await;
+        client.write_all(LET_IN).await.unwrap();
+        assert!(read_answer(&mut client).await.ends_with("welcome"));
+        client
+    }
+
+    async fn known(&self) -> DuplexStream {
+        self.known_from("192.0.2.1").await
+    }
+}
+
+/// `203.0.113.0/24` holds the proxies.
+fn proxies() -> Proxies {
+    Proxies::new(vec!["203.0.113.0/24".parse().unwrap()], HeaderName::from_static("x-forwarded-for"))
 }
 
 /// A server on a socket.
@@ -248,7 +290,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let (shutdown, gate) = (CancellationToken::new(), Gate::default());
-        let task = serve(listener, tls.map(Arc::new), router(&gate), limits, shutdown.clone());
+        let task = serve(listener, tls.map(Arc::new), router(&gate), proxies(), limits, shutdown.clone());
         Self { at, shutdown, gate, task: tokio::spawn(task) }
     }
 
@@ -280,8 +322,14 @@ fn router(gate: &Gate) -> Router {
         .route("/echo", post(async |body: String| body))
         .route("/endless", get(async || vec![0; ENDLESS_LENGTH]))
         .route("/peer", get(async |peer: Extension<Peer>| peer.0.0.to_string()))
+        .route("/let-in", get(let_in))
         .route("/gate", get(through))
         .route("/hour", get(hour))
+}
+
+async fn let_in(guest: Extension<Guest>) -> &'static str {
+    guest.let_in();
+    "welcome"
 }
 
 async fn read_to_end_bytes<S: AsyncRead + Unpin>(stream: &mut S) -> usize {

@@ -8,8 +8,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,11 +17,15 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::places::Guest;
+
 /// How long a client may take, step by step.
 #[derive(Clone, Copy)]
 pub(super) struct Times {
     /// Between two requests.
     pub(super) idle: Duration,
+    /// Between two requests of a stranger.
+    pub(super) stranger_idle: Duration,
     /// For a request head, from its first byte.
     pub(super) head: Duration,
     /// For taking in any of an answer.
@@ -32,6 +36,7 @@ pub(super) struct Times {
 pub(super) struct Timed<S> {
     stream: S,
     times: Times,
+    guest: Guest,
     exchanges: Exchanges,
     /// How many exchanges had begun at the last look.
     seen: usize,
@@ -42,11 +47,11 @@ pub(super) struct Timed<S> {
 
 impl<S> Timed<S> {
     /// `stream`, as if the first byte of its first request head had come just now.
-    pub(super) fn new(stream: S, exchanges: Exchanges, times: Times) -> Self {
+    pub(super) fn new(stream: S, guest: Guest, exchanges: Exchanges, times: Times) -> Self {
         let mut read = Limit::new();
         read.start(times.head);
         let write = Limit::new();
-        Self { stream, times, exchanges, seen: 0, within_head: true, read, write }
+        Self { stream, times, guest, exchanges, seen: 0, within_head: true, read, write }
     }
 
     fn watch_write<T>(&mut self, cx: &mut Context<'_>, step: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -86,7 +91,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
             return read;
         }
         if !this.read.running {
-            this.read.start(this.times.idle);
+            let Times { idle, stranger_idle, .. } = this.times;
+            this.read.start(if this.guest.is_known() { idle } else { stranger_idle });
         }
         this.read.poll(cx).map(Err)
     }
@@ -157,10 +163,17 @@ impl Limit {
 #[derive(Clone, Default)]
 pub(super) struct Exchanges(Arc<Counts>);
 
-#[derive(Default)]
 struct Counts {
     begun: AtomicUsize,
     running: AtomicUsize,
+    /// Since when none has been handled, where none is.
+    rests: Mutex<Instant>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { begun: AtomicUsize::new(0), running: AtomicUsize::new(0), rests: Mutex::new(Instant::now()) }
+    }
 }
 
 impl Exchanges {
@@ -169,6 +182,12 @@ impl Exchanges {
         self.0.begun.fetch_add(1, Ordering::AcqRel);
         self.0.running.fetch_add(1, Ordering::AcqRel);
         Exchange(Arc::new(Running(self.clone())))
+    }
+
+    /// Since when no request is being handled; none while one is.
+    pub(super) fn resting_since(&self) -> Option<Instant> {
+        let rests = *self.0.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.0.running.load(Ordering::Acquire) == 0).then_some(rests)
     }
 }
 
@@ -186,6 +205,7 @@ struct Running(Exchanges);
 
 impl Drop for Running {
     fn drop(&mut self) {
+        *self.0.0.rests.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.0.0.running.fetch_sub(1, Ordering::AcqRel);
     }
 }

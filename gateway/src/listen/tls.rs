@@ -4,12 +4,13 @@
 //! look at the dates in the certificate: clients do.
 //!
 //! INVARIANT: what is served is always a whole pair whose key belongs to its certificate. While new
-//! files are broken, or half written, the old pair stays.
+//! files are broken, or half written, the old pair stays. Handshakes never wait for the files.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -18,12 +19,15 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::time::Instant;
+use tokio::time::{MissedTickBehavior, interval};
+use zeroize::Zeroizing;
+
+use crate::files::read_plain;
 
 /// A TLS configuration that follows its files.
 pub struct Reloading {
-    pair: Pair,
-    state: Mutex<State>,
+    served: RwLock<Arc<ServerConfig>>,
+    files: Arc<Mutex<Files>>,
 }
 
 impl Reloading {
@@ -32,59 +36,70 @@ impl Reloading {
     ///
     /// # Errors
     ///
-    /// When a file can't be read or has no certificate or key in it, or when they don't match.
+    /// When a file can't be read, is no plain file or has no certificate or key in it, or when they
+    /// don't match.
     pub fn from_files(cert: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
         let pair = Pair { cert, key };
         let stamp = pair.stamp();
-        let state =
-            State { config: pair.load()?, stamp, checked: Instant::now(), settled: false, loaded: true };
-        Ok(Self { pair, state: Mutex::new(state) })
+        let config = pair.load()?;
+        let files = Files { pair, stamp, settled: false, loaded: true };
+        Ok(Self { served: RwLock::new(config), files: Arc::new(Mutex::new(files)) })
     }
 
     /// What to accept the next connection with.
-    ///
-    /// Looks at the files first, if the last look was a second ago: two `stat` calls, and reading
-    /// two small files when one has changed. A failure to load them is logged once for each change.
     pub fn current(&self) -> Arc<ServerConfig> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if now.duration_since(state.checked) >= CHECK_EVERY {
-            state.checked = now;
-            state.follow(&self.pair);
+        Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at the files once a second, for ever: two `stat` calls, and reading two small files when one
+    /// has changed. A failure to load them is logged once for each change.
+    pub async fn follow(&self) {
+        let mut tick = interval(CHECK_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let files = Arc::clone(&self.files);
+            // Files may be on a disk that does not answer: then only this waits for it.
+            let look = move || files.lock().unwrap_or_else(PoisonError::into_inner).look();
+            match tokio::task::spawn_blocking(look).await {
+                Ok(Some(config)) => *self.served.write().unwrap_or_else(PoisonError::into_inner) = config,
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "the TLS certificate could not be looked at"),
+            }
         }
-        Arc::clone(&state.config)
     }
 }
 
-struct State {
-    config: Arc<ServerConfig>,
+/// The files as they were seen last.
+struct Files {
+    pair: Pair,
     stamp: Option<Stamp>,
-    checked: Instant,
     /// Whether the files were read at least one check after they had changed. Until then a write
     /// within the same tick of the file system's clock could have gone unseen, and a pair that
     /// doesn't match may be one that is still being written.
     settled: bool,
-    /// Whether `config` is what `stamp` stands for.
+    /// Whether what is served is what `stamp` stands for.
     loaded: bool,
 }
 
-impl State {
-    fn follow(&mut self, pair: &Pair) {
+impl Files {
+    /// What is to be served from now on, where the files have changed.
+    fn look(&mut self) -> Option<Arc<ServerConfig>> {
         // Taken before reading: a write that comes in between is seen the next time.
-        let stamp = pair.stamp();
+        let stamp = self.pair.stamp();
         let changed = stamp != self.stamp;
         if !changed && self.settled {
-            return;
+            return None;
         }
         self.stamp = stamp;
         self.settled = !changed;
-        match pair.load() {
+        match self.pair.load() {
             Ok(config) => {
                 if changed || !self.loaded {
                     tracing::info!("the TLS certificate was read again");
                 }
-                self.config = config;
                 self.loaded = true;
+                Some(config)
             }
             Err(error) => {
                 if self.settled {
@@ -92,6 +107,7 @@ impl State {
                     tracing::error!(error, "can't use the new TLS certificate; serving the old one");
                 }
                 self.loaded = false;
+                None
             }
         }
     }
@@ -105,7 +121,7 @@ struct Pair {
 impl Pair {
     fn load(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let chain = certificates(&self.cert)?;
-        let key = PrivateKeyDer::from_pem_file(&self.key)
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
             .map_err(|source| TlsError::Key { path: self.key.clone(), source })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let certified = certified(chain, key, &provider)?;
@@ -151,7 +167,15 @@ impl Identity {
 /// Why a certificate and key can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate file can't be read, or isn't PEM.
+    /// A file can't be read, or isn't a plain file.
+    #[error("can't read `{path}`")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The certificate file isn't PEM.
     #[error("can't read the TLS certificate `{path}`")]
     Certificate {
         /// Which file.
@@ -165,7 +189,7 @@ pub enum TlsError {
         /// Which file.
         path: PathBuf,
     },
-    /// The key file can't be read, isn't PEM, or has no key in it.
+    /// The key file isn't PEM, or has no key in it.
     #[error("can't read the TLS key `{path}`; expected an unencrypted PEM key")]
     Key {
         /// Which file.
@@ -178,8 +202,12 @@ pub enum TlsError {
     Refused(#[source] rustls::Error),
 }
 
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    read_plain(path).map_err(|source| TlsError::File { path: path.to_owned(), source })
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
     let chain = chain.map_err(|source| TlsError::Certificate { path: path.to_owned(), source })?;
     if chain.is_empty() {
         return Err(TlsError::Empty { path: path.to_owned() });

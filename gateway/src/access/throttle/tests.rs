@@ -117,11 +117,11 @@ fn the_tables_stay_small_and_keep_what_was_seen_last() {
 
 #[test]
 fn an_ipv6_customer_is_one_network_however_many_addresses_it_uses() {
-    let six = |text: &str| network(text.parse::<Ipv6Addr>().unwrap().into());
+    let six = |text: &str| Network::of(text.parse::<Ipv6Addr>().unwrap().into());
     assert_eq!(six("2001:db8:1:2::1"), six("2001:db8:1:2:ffff::"));
     assert_ne!(six("2001:db8:1:2::1"), six("2001:db8:1:3::1"));
-    assert_eq!(six("::ffff:192.0.2.1"), network(Ipv4Addr::new(192, 0, 2, 1).into()));
-    assert_ne!(six("::"), network(Ipv4Addr::UNSPECIFIED.into()));
+    assert_eq!(six("::ffff:192.0.2.1"), Network::of(Ipv4Addr::new(192, 0, 2, 1).into()));
+    assert_ne!(six("::"), Network::of(Ipv4Addr::UNSPECIFIED.into()));
 }
 
 #[test]

@@ -18,7 +18,7 @@ const HALF_A_HANDSHAKE: &[u8] = &[22, 3, 1, 2, 0, 1];
 async fn a_stalled_handshake_is_closed() {
     let files = Files::new();
     let start = Instant::now();
-    let mut client = Wires::new(Some(files.reloading())).connect();
+    let mut client = Wires::new(Some(files.reloading())).connect().await;
     client.write_all(HALF_A_HANDSHAKE).await.unwrap();
     assert_eq!(read_to_end(&mut client).await, "");
     assert_eq!(start.elapsed().as_secs(), 10);
@@ -41,7 +41,7 @@ async fn over_tls_requests_are_answered_and_heads_limited() {
     let files = Files::new();
     let wires = Wires::new(Some(files.reloading()));
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let mut client = handshake(wires.connect(), version).await;
+        let mut client = handshake(wires.connect().await, version).await;
         assert_eq!(client.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
         client.write_all(HELLO).await.unwrap();
         assert!(read_answer(&mut client).await.ends_with("hello"));
@@ -51,7 +51,7 @@ async fn over_tls_requests_are_answered_and_heads_limited() {
         assert_eq!(closed.kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(start.elapsed().as_secs(), 10);
     }
-    let mut plain = wires.connect();
+    let mut plain = wires.connect().await;
     plain.write_all(HELLO).await.unwrap();
     let mut answer = Vec::new();
     plain.read_to_end(&mut answer).await.unwrap();
@@ -97,7 +97,37 @@ fn a_pair_that_cannot_be_served_is_refused_at_the_start() {
     files.write(&cert, &cert);
     assert!(matches!(load(), TlsError::Key { .. }));
     std::fs::remove_file(&files.cert).unwrap();
-    assert!(matches!(load(), TlsError::Certificate { .. }));
+    assert!(matches!(load(), TlsError::File { .. }));
+    // A pipe would never answer.
+    assert!(std::process::Command::new("mkfifo").arg(&files.cert).status().unwrap().success());
+    assert!(matches!(load(), TlsError::File { .. }));
+}
+
+/// A key or certificate that is not there for reading, of whichever kind, holds nobody up.
+#[tokio::test(start_paused = true)]
+async fn while_a_file_is_no_plain_file_the_old_pair_is_served() {
+    let files = Files::new();
+    let wires = Wires::new(Some(files.reloading()));
+    let old = wires.certificate().await;
+    let pipe = |path: &std::path::Path| {
+        std::fs::remove_file(path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let directory = |path: &std::path::Path| {
+        std::fs::remove_file(path).unwrap();
+        std::fs::create_dir(path).unwrap();
+    };
+    pipe(&files.key);
+    assert_eq!(wires.certificate_later().await, old);
+    pipe(&files.cert);
+    assert_eq!(wires.certificate_later().await, old);
+    directory(&files.key);
+    assert_eq!(wires.certificate_later().await, old);
+    std::fs::remove_dir(&files.key).unwrap();
+    std::fs::remove_file(&files.cert).unwrap();
+    let (cert, key) = pair();
+    files.write(&cert, &key);
+    assert_ne!(wires.certificate_later().await, old, "the good pair is served again");
 }
 
 #[tokio::test]
@@ -118,7 +148,7 @@ async fn shutdown_does_not_wait_for_a_handshake() {
 
 impl Wires {
     async fn certificate(&self) -> CertificateDer<'static> {
-        let stream = handshake(self.connect(), &rustls::version::TLS13).await;
+        let stream = handshake(self.connect().await, &rustls::version::TLS13).await;
         stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
     }
 
