@@ -383,17 +383,17 @@ impl Process {
         more: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<Process, String> {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(more);
+        command.envs(environment.iter().copied());
+        Process::of(command)
+    }
+
+    /// The process of a command that serves.
+    pub(crate) fn of(mut command: Command) -> Result<Process, String> {
         use std::io::BufRead as _;
-        let mut child = Command::new(PROGRAM)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .args(more)
-            .env("RUST_LOG", "info")
-            .envs(environment.iter().copied())
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.env("RUST_LOG", "info").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
         let mut told = String::new();
         let address = loop {

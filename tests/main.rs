@@ -27,6 +27,7 @@ mod postgres;
 mod properties;
 mod scenario;
 mod site;
+mod staying_up;
 mod tidy;
 mod transparency;
 mod wire;

@@ -27,6 +27,7 @@ mod observe;
 pub mod offline;
 mod open;
 mod people;
+mod ready;
 mod register;
 pub mod speak;
 mod store;
@@ -56,6 +57,7 @@ pub use impact::Impact;
 pub use laws::{Laws, Watched};
 pub use live::Live;
 pub use people::Person;
+pub use ready::{Lack, Readiness};
 pub(crate) use register::check_prompt;
 pub use register::{AccountSettings, NewCredential};
 pub(crate) use store::body_fault;
@@ -102,6 +104,8 @@ pub struct Gate {
     pub exports: Exports,
     /// The keys of those who cosign the heads of the logs.
     pub witnesses: Vec<VerifierKey>,
+    /// Whether a request could be answered.
+    pub readiness: Readiness,
     /// Signs the logs; only `serve` has one.
     pub notary: Option<Notary>,
     /// Work that goes on when its client is gone.

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LedgerUrl, LogPeriod};
 use crate::export::jws::{JwsError, Signer};
 use crate::files::{private_dir, read_plain};
-use crate::gate::{Exports, Fault, Gate, Laws, Left, Mark, UploadLimits, Watch};
+use crate::gate::{Exports, Fault, Gate, Laws, Left, Mark, Readiness, UploadLimits, Watch};
 use crate::ledger::{Chain, Ledger, LedgerError};
 use crate::listen::{self, Limits, descriptors, tls};
 use crate::locate::{LocateError, Locator};
@@ -126,6 +126,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         barred: crate::gate::Barred::default(),
         exports: exports(config)?,
         witnesses: config.witness.iter().map(|witness| witness.key.clone()).collect(),
+        readiness: Readiness::default(),
         notary: None,
         tasks: TaskTracker::new(),
     })
@@ -259,7 +260,9 @@ async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop
             notary.rotate().await?;
             notary.sign_all().await
         };
-        if let Err(error) = signed.await {
+        let signed = signed.await;
+        gate.note_signed(signed.is_ok());
+        if let Err(error) = signed {
             tracing::error!(error = %Chain(&error), "heads of the logs cannot be signed");
         }
         if let Err(fault) = gate.heartbeat().await {

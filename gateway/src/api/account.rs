@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Door, Named, answer, json_body, openapi, to_the_end};
 use crate::access::Principal;
 use crate::gate::ask::{ConsentGrant, Prompt};
-use crate::gate::{Fault, Watched};
+use crate::gate::{Fault, Lack, Watched};
 use crate::trail::Actor;
 
 type Gate = State<Arc<Door>>;
@@ -26,17 +26,19 @@ pub(super) async fn description() -> Response {
 }
 
 pub(super) async fn readyz(State(door): Gate) -> Response {
-    let unavailable =
-        || answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "failing": ["trail"]}));
-    if let Err(error) = door.gate.ledger.probe().await {
-        tracing::error!(%error, "not ready: the audit trail cannot be written");
-        return unavailable();
+    let words = |lacks: &[Lack]| lacks.iter().map(|lack| lack.as_str()).collect::<Vec<_>>();
+    let unavailable = |lacks: &[Lack]| {
+        answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "failing": words(lacks)}))
+    };
+    let lacks = door.gate.unready().await;
+    if lacks.iter().any(|lack| lack.turns_away()) {
+        return unavailable(&lacks);
     }
     match door.gate.configured().await {
-        Ok(configured) => answer(StatusCode::OK, &ready(&door, configured)),
+        Ok(configured) => answer(StatusCode::OK, &ready(&door, configured, &words(&lacks))),
         Err(fault) => {
             tracing::error!(code = fault.code, "not ready: the ledger cannot be read");
-            unavailable()
+            unavailable(&[Lack::Trail])
         }
     }
 }
@@ -105,11 +107,12 @@ pub(super) async fn withdraw_grant(
 }
 
 /// What is in force, and whether another table waits: digests and numbers only, since anybody may ask.
-fn ready(door: &Door, configured: Option<Watched>) -> serde_json::Value {
+fn ready(door: &Door, configured: Option<Watched>, failing: &[&str]) -> serde_json::Value {
     let version = door.gate.laws.version();
     let watched = configured.map(|watched| watched.describe());
     json!({
-        "status": "ready",
+        "status": if failing.is_empty() { "ready" } else { "degraded" },
+        "failing": failing,
         "table": {"version": version.number, "digest": version.table.digest(), "configured": watched},
     })
 }

@@ -244,8 +244,14 @@ fn responses(entry: &Entry) -> Value {
         add(&["422"], &problem("the request can be read and makes no sense"));
         add(&["429"], &problem("too many wrong attempts"));
         add(&["500", "503"], &problem("nothing was done; try again"));
+        add(&["501"], &problem("a transfer coding other than `chunked`"));
     } else if entry.path == "/readyz" {
-        add(&["503"], &json_answer("what is failing"));
+        add(
+            &["503"],
+            &json_answer(
+                "what is failing, in `failing`: trail clock law secrets signing store room descriptors",
+            ),
+        );
     }
     Value::Object(responses)
 }

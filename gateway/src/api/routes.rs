@@ -109,7 +109,7 @@ pub(super) fn may_restrict(entry: &Entry) -> bool {
 /// The table of routes.
 pub const TABLE: &[Entry] = &[
     entry_of("GET", "/healthz", ANYBODY, "Whether the process runs."),
-    entry_of("GET", "/readyz", ANYBODY, "Whether it can do its work: the audit trail can be written."),
+    entry_of("GET", "/readyz", ANYBODY, "Whether it can do its work: what a request needs is tried."),
     entry_of("GET", "/openapi.json", EVERY_ROLE, "This description."),
     entry_of("PUT", "/v1/calls/{call}", RECORDS, "Opens a call."),
     entry_of(

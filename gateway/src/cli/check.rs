@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{CliError, out};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gate::Fault;
+use crate::gate::{Fault, Lack};
+use crate::listen::descriptors;
 use crate::serve;
 
 pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
@@ -16,10 +17,14 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
             .map_err(serve::ServeError::from)?;
     }
     let gate = serve::gate(&config, Clock::system()).await?;
-    gate.ledger.probe().await.map_err(Fault::from)?;
-    let mut warnings = Vec::new();
-    if let Err(error) = gate.vault.has_room() {
-        warnings.push(format!("{error}: uploads are refused until there is more room"));
+    let lacking = gate.lacking().await;
+    let mut warnings: Vec<String> = few_descriptors(&config).into_iter().collect();
+    if config.behind_tls_proxy && config.trusted_proxies.is_empty() {
+        warnings.push(
+            "`trusted_proxies` names no proxy: all clients behind it count as one, so that wrong passwords of one delay \
+             the others"
+                .into(),
+        );
     }
     let table = gate.laws.in_force();
     let unreviewed = table.rows().filter(|row| row.source.reviewed.is_none()).count();
@@ -65,15 +70,16 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         out::json(&json!({
             "listen": config.listen, "tls": config.tls.is_some(), "data": config.data,
             "table": table.digest(), "version": version, "rows": rows, "accounts": accounts.len(), "warnings": warnings,
+            "failing": lacking.iter().map(|(lack, why)| json!({"what": lack.as_str(), "why": why})).collect::<Vec<_>>(),
         }));
-        return Ok(());
+        return ready(&lacking);
     }
     out::line(format!(
         "would listen on {}, {}",
         config.listen,
         if config.tls.is_some() { "with TLS" } else { "without TLS" }
     ));
-    out::line(format!("data in {}: ledger and store can be written", config.data.display()));
+    out::line(format!("data in {}", config.data.display()));
     out::line(match version {
         0 => {
             format!("no table is in force yet: `serve` would begin with {} with {rows} rows", table.digest())
@@ -84,7 +90,30 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     for warning in warnings {
         out::line(format!("warning: {warning}"));
     }
-    Ok(())
+    for (lack, why) in &lacking {
+        out::line(format!("not ready ({}): {why}", lack.as_str()));
+    }
+    if lacking.is_empty() {
+        out::line("ready: what a request needs was tried, and ledger and store can be written");
+    }
+    ready(&lacking)
+}
+
+/// Scripts read the exit code.
+fn ready(lacking: &[(Lack, String)]) -> Result<(), CliError> {
+    if lacking.iter().any(|(lack, _)| lack.turns_away()) { Err(CliError::Exit(1)) } else { Ok(()) }
+}
+
+/// `serve` raises the limit as far as it may, and this process may as much.
+fn few_descriptors(config: &Config) -> Option<String> {
+    if let Err(error) = descriptors::raise() {
+        return Some(format!("the limit of open files cannot be raised: {error}"));
+    }
+    let allowed = descriptors::connections().filter(|allowed| *allowed < config.connections)?;
+    Some(format!(
+        "`connections` is {}, and the limit of open files (`ulimit -Hn`) allows {allowed}: that many are served",
+        config.connections
+    ))
 }
 
 /// What `serve` would do with the configured table, where it is not the one in force.

@@ -315,6 +315,11 @@ impl Ledger {
         Ok(ask!(&self.pool, query_scalar, fetch_optional, "SELECT key FROM subject WHERE tag = ?", tag)?)
     }
 
+    /// The sealed key of any one subject, where there is one.
+    pub async fn some_subject(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(ask!(&self.pool, query_scalar, fetch_optional, "SELECT key FROM subject LIMIT 1")?)
+    }
+
     /// The version of the table that is in force; none before the first start.
     pub async fn law(&self) -> Result<Option<VersionRow>, LedgerError> {
         Ok(ask!(

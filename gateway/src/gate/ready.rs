@@ -1,0 +1,172 @@
+//! Whether a request could be answered now: everything is tried that one needs.
+//!
+//! Strangers may ask, so what is found is good for a second, and they are told a word, never the inside.
+//! What is told to the operator stands in the log, and `check` prints it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use policy::Table;
+use tokio::sync::Mutex;
+
+use super::{Fault, Gate};
+use crate::ledger::{Chain, SKEW_MS};
+use crate::listen::descriptors;
+use crate::trail::subject;
+use crate::vault::VaultError;
+
+/// What is lacking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// The audit trail cannot be read or written.
+    Trail,
+    /// The clock is behind what the trail says, so that nothing can be appended.
+    Clock,
+    /// The table in force is not what it was when it came into force.
+    Law,
+    /// The secrets do not belong to the ledger.
+    Secrets,
+    /// Heads of the logs cannot be signed.
+    Signing,
+    /// The recording store cannot be written.
+    Store,
+    /// The recording store has no room.
+    Room,
+    /// No file can be opened any more.
+    Descriptors,
+}
+
+impl Lack {
+    /// The word that `/readyz` says.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lack::Trail => "trail",
+            Lack::Clock => "clock",
+            Lack::Law => "law",
+            Lack::Secrets => "secrets",
+            Lack::Signing => "signing",
+            Lack::Store => "store",
+            Lack::Room => "room",
+            Lack::Descriptors => "descriptors",
+        }
+    }
+
+    /// Whether requests had better go to another gateway. Where only room for recordings is lacking they had
+    /// not: whoever withdraws has to get through.
+    #[must_use]
+    pub fn turns_away(self) -> bool {
+        match self {
+            Lack::Trail
+            | Lack::Clock
+            | Lack::Law
+            | Lack::Secrets
+            | Lack::Signing
+            | Lack::Store
+            | Lack::Descriptors => true,
+            Lack::Room => false,
+        }
+    }
+}
+
+/// What was found when it was last tried.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    unsigned: AtomicBool,
+    found: Mutex<Option<(Instant, Vec<Lack>)>>,
+}
+
+impl Gate {
+    /// Whether the heads of the logs could be signed, when that was last tried.
+    pub fn note_signed(&self, signed: bool) {
+        self.readiness.unsigned.store(!signed, Ordering::Release);
+    }
+
+    /// What is lacking, as it was found at most a second ago. Whoever asks meanwhile waits for the same answer.
+    pub async fn unready(&self) -> Vec<Lack> {
+        let mut found = self.readiness.found.lock().await;
+        if let Some((at, lacks)) = found.as_ref()
+            && at.elapsed() < GOOD_FOR
+        {
+            return lacks.clone();
+        }
+        let lacking = self.lacking().await;
+        for (lack, why) in &lacking {
+            tracing::error!(lack = lack.as_str(), why, "not ready");
+        }
+        let lacks: Vec<Lack> = lacking.into_iter().map(|(lack, _)| lack).collect();
+        *found = Some((Instant::now(), lacks.clone()));
+        lacks
+    }
+
+    /// Tries everything that a request needs. Answers what is lacking, each with what to do about it.
+    pub async fn lacking(&self) -> Vec<(Lack, String)> {
+        let mut lacking = Vec::new();
+        let mut lacks = |found: Option<(Lack, String)>| lacking.extend(found);
+        if !descriptors::is_one_left() {
+            let why = "no file can be opened any more: raise the limit of open files, or lower `connections`";
+            lacks(Some((Lack::Descriptors, why.into())));
+        }
+        lacks(self.ledger.probe().await.err().map(|error| (Lack::Trail, Chain(&error).to_string())));
+        lacks(self.clock_is_behind().await.unwrap_or_else(unreadable));
+        lacks(self.law_was_changed().await.unwrap_or_else(unreadable));
+        lacks(self.secrets_are_others().await.unwrap_or_else(unreadable));
+        if self.readiness.unsigned.load(Ordering::Acquire) {
+            lacks(Some((Lack::Signing, "heads of the logs cannot be signed: the log says why".into())));
+        }
+        lacks(match self.vault.probe().await {
+            Ok(()) => None,
+            Err(error @ VaultError::Full { .. }) => {
+                Some((Lack::Room, format!("{error}: uploads are refused until there is more room")))
+            }
+            Err(error @ (VaultError::Store(_) | VaultError::Directory(_))) => {
+                Some((Lack::Store, Chain(&error).to_string()))
+            }
+        });
+        lacking
+    }
+
+    /// A log whose last entry is later than entries of now may be.
+    async fn clock_is_behind(&self) -> Result<Option<(Lack, String)>, Fault> {
+        let now = self.clock.now().as_millisecond();
+        let heads = self.ledger.heads().await?;
+        let ahead = heads.iter().map(|(log, head)| (head.last_at.saturating_sub(now), log)).max();
+        Ok(ahead.filter(|(ms, _)| *ms > SKEW_MS).map(|(ms, log)| {
+            let why = format!(
+                "the clock is {} s behind the last entry of the log `{log}`, so nothing can be appended to it: set the \
+                 clock, or wait; where the log was written with a wrong clock, begin a new one with `audit reopen`",
+                ms / 1000
+            );
+            (Lack::Clock, why)
+        }))
+    }
+
+    async fn law_was_changed(&self) -> Result<Option<(Lack, String)>, Fault> {
+        // Before the first start no law is in force.
+        let Some(row) = self.ledger.law().await? else { return Ok(None) };
+        let text = self.ledger.table(&row.digest).await?;
+        let same = text.is_some_and(|text| Table::digest_of(&text) == row.digest);
+        Ok((!same).then(|| {
+            let why = format!(
+                "version {} of the table is in force, and its text is not the one that came into force: restore the \
+                 ledger from a backup",
+                row.version
+            );
+            (Lack::Law, why)
+        }))
+    }
+
+    async fn secrets_are_others(&self) -> Result<Option<(Lack, String)>, Fault> {
+        let Some(sealed) = self.ledger.some_subject().await? else { return Ok(None) };
+        let opens = subject::open_key(&self.secrets.subjects, &sealed).is_some();
+        let why = "the keys of subjects were sealed under another `subjects.key`: restore that file from its backup";
+        Ok((!opens).then(|| (Lack::Secrets, why.into())))
+    }
+}
+
+fn unreadable(fault: Fault) -> Option<(Lack, String)> {
+    let why = fault.cause.map_or(fault.detail, |cause| Chain(cause.as_ref()).to_string());
+    Some((Lack::Trail, why))
+}
+
+const GOOD_FOR: Duration = Duration::from_secs(1);
