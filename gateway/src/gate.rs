@@ -69,7 +69,7 @@ pub use vigil::{Left, Mark};
 use crate::access::Principal;
 use crate::clock::{Clock, millis};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job, Ledger, ParticipantRow};
-use crate::locate::Locator;
+use crate::locate::{Locator, PlaceError};
 use crate::notary::Notary;
 use crate::seal::RecipientKey;
 use crate::secrets::Secrets;
@@ -280,16 +280,18 @@ impl Gate {
         Ok((settings, place(row.recorder_location), place(row.operator_location)))
     }
 
-    /// Describes a participant for the policy: places, and the grant they name.
+    /// Describes a participant for the policy: places, and the grant they name, on a call of this kind and for
+    /// these purposes.
     pub(crate) async fn describe(
         &self,
         account: &str,
         number: u32,
         asked: &ask::Participant,
-        purposes: &[String],
+        (kind, purposes): (policy::Kind, &[String]),
         expects: &mut Vec<Expect>,
     ) -> Result<Joined, Fault> {
-        let places = self.places(asked.location.as_ref(), asked.number.as_deref(), asked.ip.as_deref())?;
+        let telephone = number_on(kind, asked.number.as_deref());
+        let places = self.places(asked.location.as_ref(), telephone, asked.ip.as_deref())?;
         let mut joined = Joined {
             identified: asked.number.is_some() || asked.ip.is_some() || asked.location.is_some(),
             places,
@@ -382,10 +384,14 @@ pub(crate) fn locate(
 ) -> Result<Vec<policy::Place>, Fault> {
     let mut sightings = Vec::new();
     for text in declared.map(ask::Places::as_slice).unwrap_or_default() {
-        sightings.push(
-            crate::locate::declared(text)
-                .map_err(|error| Fault::invalid("invalid-place", error.to_string()))?,
-        );
+        sightings.push(crate::locate::declared(text).map_err(|error| {
+            // What may be an address is not repeated, not even by what it resembles.
+            let meant = match &error {
+                PlaceError::Code(code) => policy::atlas::meant(code),
+                PlaceError::Text => String::new(),
+            };
+            Fault::invalid("invalid-place", format!("{error}{meant}"))
+        })?);
     }
     if let Some(ip) = ip {
         let ip = ip.parse().map_err(|_| {
@@ -395,7 +401,7 @@ pub(crate) fn locate(
     }
     if let Some(number) = number {
         let number = crate::locate::e164(number)
-            .map_err(|error| Fault::invalid("invalid-number", format!("`number`: {error}")))?;
+            .map_err(|error| Fault::invalid("invalid-number", format!("`number`: {error}; {NO_NUMBER}")))?;
         sightings.extend(locator.number(&number));
     }
     let mut places: Vec<policy::Place> = Vec::new();
@@ -413,6 +419,19 @@ pub(crate) fn locate(
     places.dedup();
     Ok(places)
 }
+
+/// The number of somebody on a call of this kind. On an emergency call one that is no international number is
+/// left out: what was dialled is a short code, and such a call has to be opened all the same. Unknown stays
+/// strict.
+pub(crate) fn number_on(kind: policy::Kind, number: Option<&str>) -> Option<&str> {
+    match kind {
+        policy::Kind::Emergency => number.filter(|number| crate::locate::e164(number).is_ok()),
+        policy::Kind::Conversation | policy::Kind::Voicemail => number,
+    }
+}
+
+/// What to do where there is no number.
+const NO_NUMBER: &str = "leave `number` out where it is withheld, internal or a short code";
 
 impl Loaded {
     /// What the policy sees now.

@@ -24,7 +24,7 @@ use std::path::Path;
 use thiserror::Error;
 
 pub use self::address::LocateError;
-pub use self::number::{NumberError, e164};
+pub use self::number::{NumberError, dialled_within, e164};
 
 /// A place somebody or something names, and what names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -82,8 +82,8 @@ impl Gate {
             if let Some(joined_at) = participant.joined_at {
                 check_time("joined_at", joined_at, now)?;
             }
-            let mut joined =
-                self.describe(&who.account, number, participant, &asked.purposes, &mut job.expects).await?;
+            let on = (asked.kind, asked.purposes.as_slice());
+            let mut joined = self.describe(&who.account, number, participant, on, &mut job.expects).await?;
             let number = self.subject(&who.account, number, participant.number.as_deref(), &mut job).await?;
             if let Some((number, pseudonym)) = number {
                 joined.alike = trail::alike(&subjects, &objectors, number, &pseudonym);
@@ -284,8 +284,8 @@ impl Gate {
             Some(number) => number,
             None => u32::try_from(loaded.names.len()).map_err(|_| Fault::damaged("too many participants"))?,
         };
-        let mut joined =
-            self.describe(&who.account, number, asked, &loaded.context.purposes, &mut job.expects).await?;
+        let on = (loaded.call.kind(), loaded.context.purposes.as_slice());
+        let mut joined = self.describe(&who.account, number, asked, on, &mut job.expects).await?;
         let subjects = self.subject(&who.account, number, asked.number.as_deref(), &mut job).await?;
         if let Some((number, pseudonym)) = &subjects {
             joined.alike = trail::alike(&loaded.subjects, &loaded.objectors, *number, pseudonym);
@@ -496,7 +496,10 @@ fn both(account: Option<policy::Code>, call: Option<policy::Code>) -> Vec<policy
 
 pub(crate) fn place(field: &str, text: Option<&str>) -> Result<Option<policy::Code>, Fault> {
     let parse = |text: &str| {
-        text.parse().map_err(|error| Fault::invalid("invalid-place", format!("`{field}`: {error}")))
+        text.parse().map_err(|error| {
+            let meant = policy::atlas::meant(text);
+            Fault::invalid("invalid-place", format!("`{field}`: {error}{meant}"))
+        })
     };
     text.map(parse).transpose()
 }

@@ -13,18 +13,22 @@ use thiserror::Error;
 
 use super::nanp;
 
-/// Brings an international telephone number into E.164 form: `+1 (555) 010-0100` becomes
-/// `+15550100100`. Spaces, hyphens, full stops and round brackets may separate digits. Whether
-/// the number exists is not checked.
+/// Brings an international telephone number into its one form, E.164: `+1 (555) 010-0100` becomes
+/// `+15550100100`, and `+44 (0)20 7946 0958` becomes `+442079460958`, without the zero that is only dialled
+/// within the country (in Italy it is a part of the number, and stays). Spaces, hyphens, full stops and
+/// round brackets may separate digits, and `tel:` (RFC 3966) may stand before it. Whether the number exists
+/// is not checked.
+///
+/// Everything that asks whose a number is compares this form: places, subjects, questions and erasures.
 ///
 /// # Errors
 ///
 /// When the text is not an international number. The errors never repeat it.
 pub fn e164(text: &str) -> Result<String, NumberError> {
-    let rest = text.trim().strip_prefix('+').ok_or(NumberError::NoPlus)?;
-    if rest.contains("(0)") {
-        return Err(NumberError::TrunkPrefix);
-    }
+    let text = text.trim();
+    let scheme = text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("tel:"));
+    let text = if scheme { text.get(4..).unwrap_or_default() } else { text };
+    let rest = text.strip_prefix('+').ok_or_else(|| without_plus(text))?;
     let mut number = String::from("+");
     for c in rest.chars() {
         match c {
@@ -38,10 +42,49 @@ pub fn e164(text: &str) -> Result<String, NumberError> {
     if number.starts_with("+0") {
         return Err(NumberError::CountryCode);
     }
-    if !DIGITS.contains(&(number.len() - 1)) {
-        return Err(NumberError::Length);
+    let number = without_trunk_prefix(number);
+    match number.len().saturating_sub(1) {
+        digits if digits < *DIGITS.start() => Err(NumberError::Short),
+        digits if digits > *DIGITS.end() => Err(NumberError::Long),
+        _ => Ok(number),
     }
-    Ok(number)
+}
+
+/// The digits of a number in its one form as they are dialled within its country; all of them where they are
+/// fewer than seven, or nobody knows the country.
+pub fn dialled_within(e164: &str) -> String {
+    let digits = e164.trim_start_matches('+').to_owned();
+    let national = e164.parse::<PhoneNumber>().ok().map(|number| number.get_national_significant_number());
+    national.filter(|national| national.len() >= *DIGITS.start()).unwrap_or(digits)
+}
+
+/// What is wrong with a text that has no plus sign.
+fn without_plus(text: &str) -> NumberError {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let scheme =
+        |scheme: &str| text.get(..scheme.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(scheme));
+    if text.contains('@') || scheme("sip:") || scheme("sips:") {
+        NumberError::Address
+    } else if digits == 0 {
+        NumberError::Withheld
+    } else if digits < *DIGITS.start() {
+        NumberError::Short
+    } else {
+        NumberError::NoPlus
+    }
+}
+
+/// Takes away what is only dialled within the country: the zero of `+44 020`, the 8 of Russia, the 06 of
+/// Hungary. The numbering plans of the phone-number library know where such a digit is a part of the number.
+fn without_trunk_prefix(mut number: String) -> String {
+    // Somebody may have written it twice. What is left of a number only gets shorter, so this ends.
+    while let Ok(plain) = number.parse::<PhoneNumber>().map(|parsed| parsed.to_string()) {
+        if plain.len() >= number.len() || plain.len() <= *DIGITS.start() {
+            break;
+        }
+        number = plain;
+    }
+    number
 }
 
 /// Why a text is no international telephone number.
@@ -55,18 +98,26 @@ pub enum NumberError {
     /// It begins with a zero after the plus sign.
     #[error("the telephone number has no country code after the `+`: no country code begins with 0")]
     CountryCode,
-    /// It holds the national trunk prefix, which isn't dialled from abroad.
-    #[error("the telephone number holds `(0)`: leave out what is only dialled within the country")]
-    TrunkPrefix,
     /// It holds something other than digits and separators.
     #[error(
         "the telephone number holds something other than digits, spaces, hyphens, full stops and round \
          brackets"
     )]
     Character,
-    /// It is too short or too long.
-    #[error("the telephone number does not have 7 to 15 digits")]
-    Length,
+    /// It is an extension, a short code or the number of an emergency service.
+    #[error("the telephone number has fewer than 7 digits: it is no international number")]
+    Short,
+    /// It has too many digits.
+    #[error("the telephone number has more than 15 digits")]
+    Long,
+    /// It is a word such as `anonymous`, or nothing.
+    #[error("there is no telephone number in it")]
+    Withheld,
+    /// It is the address of an account with a provider, not a telephone number.
+    #[error(
+        "it is a SIP address: if there is a telephone number in it, write that alone, like `+15550100100`"
+    )]
+    Address,
 }
 
 /// The codes of the places that `text` may belong to; none when it is no valid number or belongs
@@ -113,6 +164,7 @@ mod tests {
             (" +49 30.1234-567 ", "+49301234567"),
             ("+44\u{a0}20 7946\u{202f}0958", "+442079460958"),
             ("+6834000", "+6834000"),
+            ("tel:+44-20-7946-0958", "+442079460958"),
         ] {
             assert_eq!(e164(text).as_deref(), Ok(number), "{text}");
         }
@@ -121,21 +173,83 @@ mod tests {
     #[test]
     fn what_is_no_international_number_is_refused() {
         for (text, error) in [
-            ("", NumberError::NoPlus),
+            ("", NumberError::Withheld),
+            ("Anonymous", NumberError::Withheld),
+            ("tel:", NumberError::Withheld),
+            ("911", NumberError::Short),
+            ("*98", NumberError::Short),
+            ("+1911", NumberError::Short),
+            ("2001", NumberError::Short),
             ("(555) 010-0100", NumberError::NoPlus),
             ("0015550100100", NumberError::NoPlus),
-            ("sip:alice@example.com", NumberError::NoPlus),
+            ("sip:alice@example.com", NumberError::Address),
+            ("SIP:+15550100100", NumberError::Address),
+            ("+15550100100@example.com", NumberError::Character),
             ("+0301234567", NumberError::CountryCode),
-            ("+44 (0)20 7946 0958", NumberError::TrunkPrefix),
             ("+1 555 010 0100 x12", NumberError::Character),
             ("+1 555 CALL NOW", NumberError::Character),
             ("++15550100100", NumberError::Character),
             ("+١٥٥٥٠١٠٠١٠٠", NumberError::Character),
-            ("+123456", NumberError::Length),
-            ("+1234567890123456", NumberError::Length),
-            ("+", NumberError::Length),
+            ("+123456", NumberError::Short),
+            ("+1234567890123456", NumberError::Long),
+            ("+", NumberError::Short),
         ] {
             assert_eq!(e164(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_dialled_within_a_country_is_no_part_of_the_number() {
+        for (text, number) in [
+            ("+44 (0)20 7946 0958", "+442079460958"),
+            ("+4402079460958", "+442079460958"),
+            ("+44 00 20 7946 0958", "+442079460958"),
+            ("+330123456789", "+33123456789"),
+            ("+49 (0)30 23125123", "+493023125123"),
+            ("+61 (0)2 5550 1234", "+61255501234"),
+            ("+7 8 495 123 45 67", "+74951234567"),
+            ("+36 06 1 555 0123", "+3615550123"),
+            ("+1 1 415 555 0100", "+14155550100"),
+            // there it is a part of the number
+            ("+39 (0)2 3661 8300", "+390236618300"),
+            ("+39 06 698 12345", "+390669812345"),
+            ("+378 0549 882914", "+3780549882914"),
+            ("+225 01 23 45 67 89", "+2250123456789"),
+            ("+7 800 555 01 00", "+78005550100"),
+            // what nobody knows is left as it is
+            ("+999 0123 4567", "+99901234567"),
+            ("+1 800 555 0100", "+18005550100"),
+        ] {
+            assert_eq!(e164(text).as_deref(), Ok(number), "{text}");
+        }
+    }
+
+    #[test]
+    fn within_a_country_its_code_is_not_dialled() {
+        for (number, digits) in [
+            ("+442079460958", "2079460958"),
+            ("+14155550100", "4155550100"),
+            ("+390236618300", "0236618300"),
+            ("+6834000", "6834000"),
+            ("+99901234567", "99901234567"),
+        ] {
+            assert_eq!(dialled_within(number), digits);
+        }
+    }
+
+    #[test]
+    fn the_one_form_of_a_number_is_a_form_of_itself() {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        for round in 0..200_000 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let digits = 7 + usize::try_from(round % 9).unwrap();
+            let text: String = format!("{random:020}").chars().skip(20 - digits).collect();
+            let text = format!("+{text}");
+            let Ok(number) = e164(&text) else { continue };
+            assert_eq!(e164(&number).as_deref(), Ok(number.as_str()), "{text}");
+            assert_eq!(places(&text), places(&number), "{text}");
         }
     }
 
