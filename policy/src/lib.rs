@@ -52,7 +52,7 @@
 //! # Reading order
 //!
 //! [`place`] (where somebody is), [`atlas`] (what the places are called), [`rule`] (what one place asks
-//! and how rules combine), [`told`] (what a prompt has to say), [`retention`], [`table`] (the law as data), [`fact`] (what was logged), [`call`] (the fold of the facts), [`decision`]
+//! and how rules combine), [`told`] (what a prompt has to say), [`retention`], [`table`] (the law as data), [`fact`] (what was logged), [`language`], [`call`] (the fold of the facts), [`decision`]
 //! (what follows now) and [`coverage`] (which seconds of audio are lawful).
 
 #![no_std]
@@ -65,6 +65,7 @@ pub mod coverage;
 pub mod decision;
 pub mod diff;
 pub mod fact;
+pub mod language;
 pub mod place;
 pub mod retention;
 pub mod rule;

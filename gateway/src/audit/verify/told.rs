@@ -72,9 +72,8 @@ impl PromptTold {
 
     /// Who heard it heard this.
     pub(super) fn is_heard(&self, heard: &Heard, asked: Option<Purposes>) -> Result<(), Failure> {
-        let primary = self.language.split('-').next().unwrap_or_default();
         require(
-            primary.eq_ignore_ascii_case(&heard.language),
+            policy::language::canonical(&self.language).as_deref() == Some(heard.language.as_str()),
             "a prompt is said to be in another language than was registered",
         )?;
         let purposes = Purposes::known(self.purposes.iter().map(String::as_str));
