@@ -36,22 +36,39 @@ pub struct RecipientKey {
 }
 
 impl RecipientKey {
-    /// Reads one PEM block, `PUBLIC KEY` (SPKI) or `RSA PUBLIC KEY` (PKCS#1), and nothing beside it.
+    /// Reads a file with one PEM block, as OpenSSL reads it: text beside the block is passed over, and SPKI
+    /// and PKCS#1 are told apart by what they are, under the label `PUBLIC KEY` as under `RSA PUBLIC KEY`.
     ///
     /// # Errors
     /// One [`KeyError`] for each way in which a key can be unfit; above all [`KeyError::PrivateKey`].
+    pub fn from_file(file: &[u8]) -> Result<Self, KeyError> {
+        if is_private_key(file) {
+            return Err(KeyError::PrivateKey);
+        }
+        match file {
+            [SEQUENCE, length, ..] if *length >= 0x80 => return Err(KeyError::Der),
+            [0xfe, 0xff, ..] | [0xff, 0xfe, ..] | [0, ..] | [_, 0, ..] => return Err(KeyError::Utf16),
+            _ => {}
+        }
+        Self::from_pem(std::str::from_utf8(file).map_err(|_| KeyError::NotPem)?)
+    }
+
+    /// As [`RecipientKey::from_file`], of a text.
+    ///
+    /// # Errors
+    /// As there.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         if contains_private_key(pem) {
             return Err(KeyError::PrivateKey);
         }
-        let block = Pem::read(pem)?;
+        let block = Pem::read(pem).map_err(|error| other_form(pem).unwrap_or(error))?;
         if is_private_key(&block.der) {
             return Err(KeyError::PrivateKey);
         }
         let (modulus, exponent) = match block.label {
-            "PUBLIC KEY" => spki_numbers(&block.der)?,
-            "RSA PUBLIC KEY" => pkcs1_numbers(&block.der)?,
+            "PUBLIC KEY" | "RSA PUBLIC KEY" => numbers(&block.der)?,
             label if label.ends_with("CERTIFICATE") => return Err(KeyError::Certificate),
+            label if label.ends_with("CERTIFICATE REQUEST") => return Err(KeyError::Request),
             label => return Err(KeyError::OtherKind(label.chars().take(LABEL_SHOWN).collect())),
         };
         check_modulus(&modulus)?;
@@ -117,15 +134,45 @@ pub enum KeyError {
          `openssl x509 -in certificate.pem -noout -pubkey`"
     )]
     Certificate,
+    /// A request for a certificate, whose key may be fit.
+    #[error(
+        "this is a request for a certificate, not a public key: take its key out with \
+         `openssl req -in request.pem -noout -pubkey`"
+    )]
+    Request,
+    /// The key as bytes, without the letters of PEM.
+    #[error(
+        "this is a binary file (DER): make PEM of it with \
+         `openssl pkey -pubin -inform DER -in FILE -out public.pem`, or of a certificate with \
+         `openssl x509 -inform DER -in FILE -noout -pubkey`"
+    )]
+    Der,
+    /// Text of two bytes a letter.
+    #[error("the file is UTF-16 text: save it as UTF-8 or ASCII")]
+    Utf16,
+    /// Line breaks were written as a backslash and an `n`.
+    #[error(
+        "the file holds `\\n` where line breaks should be: it was copied out of JSON or of an environment \
+         variable; write real line breaks (`printf '%b'` does)"
+    )]
+    EscapedLines,
+    /// OpenSSH's own form.
+    #[error("this is an OpenSSH key: make PEM of it with `ssh-keygen -e -m PKCS8 -f FILE`")]
+    OpenSsh,
+    /// JSON.
+    #[error("this is JSON, such as a JSON Web Key: write the key as a PEM block `PUBLIC KEY`")]
+    Json,
+    /// The base64 of a key, without the lines around it.
+    #[error(
+        "the lines `-----BEGIN PUBLIC KEY-----` and `-----END PUBLIC KEY-----` are missing around the base64"
+    )]
+    Bare,
     /// A PEM block with another label.
     #[error("`{0}` is not an RSA public key: expected a PEM block `PUBLIC KEY` or `RSA PUBLIC KEY`")]
     OtherKind(String),
     /// Not PEM at all, or not whole.
     #[error("not a PEM file: expected one block from `-----BEGIN …-----` to `-----END …-----`")]
     NotPem,
-    /// Text before or after the PEM block.
-    #[error("there is text beside the PEM block: leave only the block itself")]
-    Surrounded,
     /// More than one PEM block.
     #[error("there are several PEM blocks: give one key at a time")]
     Several,
@@ -154,7 +201,8 @@ pub enum KeyError {
     Exponent,
 }
 
-/// One PEM block (RFC 7468), with lines of any length. What it holds is wiped on drop.
+/// One PEM block (RFC 7468), with lines of any length and text beside it (section 2). What it holds is wiped
+/// on drop.
 pub(super) struct Pem<'a> {
     pub(super) label: &'a str,
     pub(super) der: Zeroizing<Vec<u8>>,
@@ -162,17 +210,13 @@ pub(super) struct Pem<'a> {
 
 impl<'a> Pem<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, KeyError> {
-        let text = text.trim_start_matches('\u{feff}').trim();
-        let (before, block) = text.split_once(BEGIN).ok_or(KeyError::NotPem)?;
+        let (_, block) = text.split_once(BEGIN).ok_or(KeyError::NotPem)?;
         let (label, block) = block.split_once(DASHES).ok_or(KeyError::NotPem)?;
         let (body, after) = block.split_once(END).ok_or(KeyError::NotPem)?;
         let after =
             after.strip_prefix(label).and_then(|after| after.strip_prefix(DASHES)).ok_or(KeyError::NotPem)?;
         if body.contains(BEGIN) || after.contains(BEGIN) {
             return Err(KeyError::Several);
-        }
-        if !before.is_empty() || !after.is_empty() {
-            return Err(KeyError::Surrounded);
         }
         Ok(Self { label, der: decode(body)? })
     }
@@ -199,13 +243,43 @@ fn contains_private_key(text: &str) -> bool {
 /// version, an INTEGER of one byte, where public ones begin with a SEQUENCE (SPKI) or an INTEGER of hundreds
 /// of bytes (PKCS#1).
 fn is_private_key(der: &[u8]) -> bool {
-    let content = match der {
+    content(der).is_some_and(|content| content.starts_with(&[INTEGER, 1]))
+}
+
+/// What is in a SEQUENCE.
+fn content(der: &[u8]) -> Option<&[u8]> {
+    match der {
         [SEQUENCE, 0x82, _, _, content @ ..]
         | [SEQUENCE, 0x81, _, content @ ..]
-        | [SEQUENCE, _, content @ ..] => content,
-        _ => return false,
-    };
-    content.starts_with(&[INTEGER, 1])
+        | [SEQUENCE, _, content @ ..] => Some(content),
+        _ => None,
+    }
+}
+
+/// What a text is that has no PEM block, where that can be told.
+fn other_form(text: &str) -> Option<KeyError> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let escaped = text.contains("\\n") || text.contains("\\r");
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n ".contains(&byte);
+    if text.contains(BEGIN) {
+        escaped.then_some(KeyError::EscapedLines)
+    } else if ["ssh-", "ecdsa-sha2", "---- BEGIN SSH2"].iter().any(|mark| text.starts_with(mark)) {
+        Some(KeyError::OpenSsh)
+    } else if text.starts_with('{') {
+        Some(KeyError::Json)
+    } else if text.len() > 200 && text.bytes().all(base64) {
+        Some(KeyError::Bare)
+    } else {
+        None
+    }
+}
+
+/// SPKI begins with a SEQUENCE, PKCS#1 with the modulus.
+fn numbers(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
+    match content(der) {
+        Some([SEQUENCE, ..]) => spki_numbers(der),
+        Some(_) | None => pkcs1_numbers(der),
+    }
 }
 
 fn spki_numbers(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
@@ -213,7 +287,8 @@ fn spki_numbers(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
     if spki.algorithm.oid != pkcs1::ALGORITHM_OID {
         return Err(KeyError::NotRsa);
     }
-    if spki.algorithm.parameters != Some(rsa::pkcs8::der::asn1::Null.into()) {
+    // RFC 3279 section 2.3.1 asks for NULL; some libraries leave it out.
+    if spki.algorithm.parameters.is_some_and(|given| given != rsa::pkcs8::der::asn1::Null.into()) {
         return Err(KeyError::Malformed);
     }
     pkcs1_numbers(spki.subject_public_key.as_bytes().ok_or(KeyError::Malformed)?)
@@ -448,20 +523,60 @@ mod tests {
             MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
             -----END PUBLIC KEY-----";
         assert_eq!(refusal(&certificate), KeyError::Certificate);
-        assert_eq!(refusal(&request), KeyError::OtherKind("CERTIFICATE REQUEST".into()));
+        assert_eq!(refusal(&request), KeyError::Request);
+        assert_eq!(
+            refusal(&public.replace("PUBLIC KEY", "X509 CRL")),
+            KeyError::OtherKind("X509 CRL".into())
+        );
         assert_eq!(refusal(ed25519), KeyError::NotRsa);
         assert_eq!(refusal(&format!("{public}{public}")), KeyError::Several);
-        assert_eq!(refusal(&format!("{public}x")), KeyError::Surrounded);
-        assert_eq!(refusal(&format!("my key\n{public}")), KeyError::Surrounded);
         assert_eq!(refusal(&public.replace("MII", "M*I")), KeyError::Malformed);
         assert_eq!(
             refusal("-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----"),
             KeyError::Malformed
         );
         assert_eq!(refusal("-----BEGIN PUBLIC KEY-----\nMAA=\n-----END CERTIFICATE-----"), KeyError::NotPem);
-        for garbage in ["", "garbage", "-----BEGIN", "-----BEGIN -----", "ssh-rsa AAAAB3NzaC1yc2E= me@host"] {
+        for garbage in ["", "garbage", "-----BEGIN", "-----BEGIN -----", "PuTTY"] {
             assert_eq!(refusal(garbage), KeyError::NotPem, "{garbage}");
         }
+        assert_eq!(refusal("ssh-rsa AAAAB3NzaC1yc2E= me@host"), KeyError::OpenSsh);
+        assert_eq!(refusal("{\"kty\":\"RSA\",\"n\":\"AA\",\"e\":\"AQAB\"}"), KeyError::Json);
+        assert_eq!(refusal(&public.replace('\n', "\\n")), KeyError::EscapedLines);
+        let bare: String = public.lines().filter(|line| !line.starts_with('-')).collect();
+        assert_eq!(refusal(&bare), KeyError::Bare);
+    }
+
+    #[test]
+    fn a_file_is_read_as_openssl_reads_it() {
+        let key = private_key().to_public_key();
+        let spki = public_pem(private_key());
+        let pkcs1 = key.to_pkcs1_pem(LineEnding::LF).unwrap();
+        let same = |file: &[u8]| assert_eq!(RecipientKey::from_file(file).unwrap().to_pem(), spki);
+        same(format!("\u{feff}Public-Key: (2048 bit)\r\nModulus:\r\n    00:a9\r\n{spki}").as_bytes());
+        same(format!("{spki}-- \nthe security team\n").as_bytes());
+        same(pkcs1.as_bytes());
+        same(spki.replace("PUBLIC KEY", "RSA PUBLIC KEY").as_bytes());
+        same(pkcs1.replace("RSA PUBLIC KEY", "PUBLIC KEY").as_bytes());
+        // Without the NULL behind rsaEncryption.
+        let der = key.to_public_key_der().unwrap().into_vec();
+        let oid_and_null = [0x30, 0x0d, 0x06, 0x09];
+        let at = der.windows(4).position(|window| window == oid_and_null).unwrap();
+        let short = [&[0x30, 0x82, 0x01, 0x20, 0x30, 0x0b], &der[at + 2..at + 13], &der[at + 15..]].concat();
+        let body = BASE64.encode(&short);
+        same(format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----").as_bytes());
+
+        let refused = |file: &[u8]| RecipientKey::from_file(file).unwrap_err();
+        assert_eq!(refused(&der), KeyError::Der);
+        assert_eq!(refused(key.to_pkcs1_der().unwrap().as_bytes()), KeyError::Der);
+        assert_eq!(refused(private_key().to_pkcs1_der().unwrap().as_bytes()), KeyError::PrivateKey);
+        let wide = |start: &[u8]| -> Vec<u8> {
+            start.iter().copied().chain(spki.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+        };
+        assert_eq!(refused(&wide(&[0xff, 0xfe])), KeyError::Utf16);
+        assert_eq!(refused(&wide(&[])), KeyError::Utf16);
+        assert_eq!(refused(b"\x80\x81"), KeyError::NotPem);
+        // A private key beside it is refused, wherever it stands.
+        assert_eq!(refused(format!("{spki}{}", private_pem(private_key())).as_bytes()), KeyError::PrivateKey);
     }
 
     #[test]
