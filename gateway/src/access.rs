@@ -152,11 +152,15 @@ fn throttled(wait: Wait) -> Denied {
     Denied::Throttled(wait.seconds())
 }
 
+/// The longest user name and password that are looked at, in base64: the longest password that may be chosen, and
+/// room for the name.
+const ENCODED_MAX: usize = 2 * secret::PASSWORD_MAX_BYTES;
+
 /// `Basic` credentials (RFC 7617): the name ends at the first colon, and holds no control character.
 fn basic(header: &[u8]) -> Option<(String, Zeroizing<Vec<u8>>)> {
     let header = std::str::from_utf8(header).ok()?;
     let (scheme, encoded) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") || encoded.len() > 1024 {
+    if !scheme.eq_ignore_ascii_case("basic") || encoded.len() > ENCODED_MAX {
         return None;
     }
     let plain = Zeroizing::new(BASE64_STANDARD.decode(encoded.trim()).ok()?);

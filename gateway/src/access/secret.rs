@@ -70,13 +70,18 @@ impl fmt::Debug for Secret {
 ///
 /// # Errors
 ///
-/// When the password has fewer than 12 characters or more than 1,024 bytes, or could not be hashed.
+/// When the password has fewer than 12 characters or more than 1,024 bytes, holds a control character, or
+/// could not be hashed.
 pub fn stored_password(password: &str) -> Result<String, PasswordError> {
     if password.chars().count() < PASSWORD_MIN_CHARS {
         return Err(PasswordError::TooShort);
     }
     if password.len() > PASSWORD_MAX_BYTES {
         return Err(PasswordError::TooLong);
+    }
+    // RFC 7617 section 2: such a password cannot be sent.
+    if password.chars().any(char::is_control) {
+        return Err(PasswordError::Control);
     }
     Ok(argon2()?.hash_password(password.as_bytes())?.to_string())
 }
@@ -249,6 +254,11 @@ pub enum PasswordError {
     /// More than 1,024 bytes.
     #[error("the password is longer than {PASSWORD_MAX_BYTES} bytes")]
     TooLong,
+    /// It could not be sent.
+    #[error(
+        "the password holds a control character, which HTTP basic auth cannot carry: is it text, in UTF-8?"
+    )]
+    Control,
     /// The hash function refused.
     #[error("the password could not be hashed")]
     Hash(#[from] argon2::password_hash::Error),
@@ -275,7 +285,8 @@ pub const QUEUE: usize = 32;
 
 const REMEMBERED_MAX: usize = 4096;
 const PASSWORD_MIN_CHARS: usize = 12;
-const PASSWORD_MAX_BYTES: usize = 1024;
+/// The longest password, in bytes.
+pub const PASSWORD_MAX_BYTES: usize = 1024;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
