@@ -4,7 +4,6 @@ use policy::What;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::clock::written;
 use crate::gate::Fault;
 use crate::ledger::EntryRow;
 use crate::trail::{self, Body, Leaf, Saw};
@@ -42,24 +41,6 @@ impl Record {
             "detail": detail,
             "salt": self.row.salt.as_deref().map(trail::hex),
         }))
-    }
-
-    /// It in a line of words: place, time, type, call, who acted, and what was decided.
-    #[must_use]
-    pub fn to_words(&self) -> String {
-        let leaf = &self.leaf;
-        let mut words = vec![
-            format!("#{}.{}", self.row.epoch, self.row.seq),
-            written(leaf.at),
-            leaf.kind.clone(),
-            self.row.call_id.clone().unwrap_or_else(|| "-".into()),
-            format!("{} ({})", leaf.actor.credential, leaf.actor.role),
-        ];
-        words.extend(self.saw().map(|saw| saw.recording.clone()));
-        let says = self.says();
-        words.extend(says.refusal.map(str::to_owned));
-        words.extend(says.recording.map(|id| format!("recording {id}")));
-        words.join("  ")
     }
 
     pub(super) fn call(&self) -> Option<String> {

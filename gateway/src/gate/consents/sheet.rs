@@ -1,7 +1,9 @@
 //! Answers as tables for spreadsheets (RFC 4180).
 //!
-//! Names and reasons are outsiders' words: a cell that a spreadsheet would take for a formula is
-//! written with an apostrophe before it.
+//! Names, ids and reasons are outsiders' words: a cell that a spreadsheet would take for a formula, a number, a
+//! date or a time is written with an apostrophe before it, since `00420` would become 420, `1-2` a day in
+//! January or February, and a long id of digits another one. One apostrophe taken from the start of a cell
+//! that has one gives back what was said.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,18 +20,32 @@ impl Gate {
     ///
     /// Where the ledger fails.
     pub async fn sheet(&self, account: &str, records: &[Record]) -> Result<Vec<u8>, Fault> {
+        let names = self.names(account, records).await?;
+        lines(records.iter().map(|record| cells(record, &names)))
+    }
+
+    /// A line of words for each record, with the names that are still kept.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn lines_of(&self, account: &str, records: &[Record]) -> Result<Vec<String>, Fault> {
+        let names = self.names(account, records).await?;
+        Ok(records.iter().map(|record| in_words(record, &names)).collect())
+    }
+
+    async fn names(&self, account: &str, records: &[Record]) -> Result<Names, Fault> {
         let calls = once(records.iter().filter_map(Record::call));
         let prompts = once(records.iter().filter_map(|record| record.says().prompt));
         let people = self.ledger.names_on(&calls).await?;
         let prompts = self.ledger.prompt_versions(account, &prompts).await?;
-        let names = Names {
+        Ok(Names {
             people: people.into_iter().map(|(call, number, id)| ((call, number), id)).collect(),
             prompts: prompts
                 .into_iter()
                 .map(|(uid, id, version, _)| (uid, format!("{id}@{version}")))
                 .collect(),
-        };
-        lines(records.iter().map(|record| cells(record, &names)))
+        })
     }
 }
 
@@ -70,7 +86,11 @@ fn lines(rows: impl Iterator<Item = [String; COLUMNS.len()]>) -> Result<Vec<u8>,
     let mut writer =
         csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::with_capacity(65_536));
     for row in rows {
-        writer.write_record(row.iter().map(|cell| plain(cell).into_owned())).map_err(|_| failed())?;
+        let cells = COLUMNS.iter().zip(&row).map(|(column, cell)| match OURS.contains(column) {
+            true => Cow::Borrowed(cell.as_str()),
+            false => plain(cell),
+        });
+        writer.write_record(cells.map(Cow::into_owned)).map_err(|_| failed())?;
     }
     writer.into_inner().map_err(|_| failed())
 }
@@ -100,6 +120,9 @@ const COLUMNS: [&str; 23] = [
     "leaf_hash",
     "detail",
 ];
+
+/// Numbers and times of our own: they may be taken for what they are.
+const OURS: [&str; 3] = ["epoch", "index", "logged_at"];
 
 fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
     let call = record.call().unwrap_or_default();
@@ -144,6 +167,32 @@ fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
     ]
 }
 
+/// A record in words: place, time, type, call, who said or did what, who acted, and what was decided.
+fn in_words(record: &Record, names: &Names) -> String {
+    let leaf = &record.leaf;
+    let call = record.call().unwrap_or_default();
+    let says = record.says();
+    let mut words = vec![
+        format!("#{}.{}", record.row.epoch, record.row.seq),
+        written(leaf.at),
+        leaf.kind.clone(),
+        record.row.call_id.clone().unwrap_or_else(|| "-".into()),
+    ];
+    let about = joined(says.about.into_iter().map(|person| names.of(&call, person)), ", ");
+    let method = if says.method.is_empty() { String::new() } else { format!(" ({})", says.method) };
+    words.extend(match (about.as_str(), says.said) {
+        ("", _) => None,
+        (_, "") => Some(about),
+        (_, said) => Some(format!("{about}: {said}{method}")),
+    });
+    words.extend(says.prompt.map(|uid| format!("prompt {}", names.prompts.get(&uid).unwrap_or(&uid))));
+    words.push(format!("by {} ({})", leaf.actor.credential, leaf.actor.role));
+    words.extend(record.saw().map(|saw| saw.recording.clone()));
+    words.extend(says.refusal.map(str::to_owned));
+    words.extend(says.recording.map(|id| format!("recording {id}")));
+    words.join("  ")
+}
+
 /// The code of what is in the way, with the name of whom it is about.
 fn reason(why: &str, name: &dyn Fn(u32) -> String) -> String {
     match why.split_once(':').and_then(|(code, number)| Some((code, number.parse().ok()?))) {
@@ -152,9 +201,9 @@ fn reason(why: &str, name: &dyn Fn(u32) -> String) -> String {
     }
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that a spreadsheet takes for the text that it is.
 fn plain(cell: &str) -> Cow<'_, str> {
-    match cell.starts_with(FORMULA) {
+    match cell.starts_with(FORMULA) || cell.starts_with('\'') || is_value(cell) {
         true => Cow::Owned(format!("'{cell}")),
         false => Cow::Borrowed(cell),
     }
@@ -163,6 +212,51 @@ fn plain(cell: &str) -> Cow<'_, str> {
 /// What a formula begins with, full-width forms included.
 const FORMULA: [char; 11] =
     ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// Whether a spreadsheet, in whatever language, may take a text for a number, a date, a time or a truth: it has
+/// digits, and between them only signs, names of months and the few letters that numbers and times have.
+fn is_value(cell: &str) -> bool {
+    let cell = cell.trim();
+    if TRUTHS.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
+        return true;
+    }
+    // Nothing that is taken for a value is long, and 20 digits and more are a number all the same.
+    let only_digits = !cell.is_empty() && cell.chars().all(char::is_numeric);
+    if cell.len() > LONGEST_VALUE || !cell.chars().any(char::is_numeric) {
+        return only_digits;
+    }
+    let mut before = None;
+    let mut letters = String::new();
+    for c in cell.chars().chain([' ']) {
+        if c.is_alphabetic() {
+            letters.extend(c.to_lowercase());
+            continue;
+        }
+        if !letters.is_empty() && !is_word_of_values(&letters, before) {
+            return false;
+        }
+        before = Some(c);
+        letters.clear();
+    }
+    true
+}
+
+/// Whether letters may stand in a number, a date or a time, behind this character.
+fn is_word_of_values(letters: &str, before: Option<char>) -> bool {
+    let month: String = letters.chars().take(3).collect();
+    let behind_digits = before.is_some_and(|c| c.is_numeric() || c.is_whitespace());
+    MONTHS.split(' ').any(|name| name == month) || (behind_digits && WORDS.contains(&letters))
+}
+
+/// The longest text that is taken for a value: a date with its weekday, a time and a zone.
+const LONGEST_VALUE: usize = 40;
+const TRUTHS: [&str; 10] =
+    ["true", "false", "wahr", "falsch", "vrai", "faux", "vero", "falso", "verdadero", "verdadeiro"];
+/// Exponents, halves of the day, the letters of ISO 8601, ordinals.
+const WORDS: [&str; 14] = ["e", "d", "a", "p", "am", "pm", "t", "z", "h", "st", "nd", "rd", "th", "utc"];
+/// How months begin in English, German, French, Spanish, Italian, Dutch, Portuguese and Polish.
+const MONTHS: &str = "jan feb mar apr may jun jul aug sep oct nov dec jän mär mrz mai okt dez fév fev avr jui \
+    aoû aou déc ene abr ago dic gen mag giu lug set ott mrt mei out sty lut kwi maj cze lip sie wrz paź lis gru";
 
 fn joined(parts: impl Iterator<Item = String>, between: &str) -> String {
     parts.collect::<Vec<_>>().join(between)
@@ -194,8 +288,84 @@ mod tests {
         ] {
             assert_eq!(plain(cell), format!("'{cell}"));
         }
-        for cell in ["", "a=1", "1-1", "'=1", "{\"a\":\"=1\"}"] {
+        for cell in ["", "a=1", "{\"a\":\"=1\"}"] {
             assert_eq!(plain(cell), cell);
+        }
+    }
+
+    #[test]
+    fn no_id_becomes_a_number_a_date_a_time_or_a_truth() {
+        for cell in [
+            "00420",
+            "420",
+            "9912140633506421",
+            "1732800000.10",
+            "1732800000.105",
+            "1,000",
+            "1.000,5",
+            "1e5",
+            "12E34",
+            "12d3",
+            "5%",
+            "$5",
+            "5 €",
+            "(5)",
+            "1/2",
+            "1-2",
+            "2026-11-29",
+            "29.11.2026",
+            "11/29/26",
+            "1.2.3",
+            "MAR1",
+            "SEPT2",
+            "Mär 1",
+            "1-MAR",
+            "dec-7",
+            "Janvier 2026",
+            "10:30",
+            "10:30:15",
+            "10 pm",
+            "5a",
+            "1st",
+            "2026-11-29T10:00:00Z",
+            "TRUE",
+            "falsch",
+            " 7 ",
+            "٤٢",
+            "４２",
+            "9".repeat(90).as_str(),
+            "'00420",
+        ] {
+            assert_eq!(plain(cell), format!("'{cell}"), "{cell}");
+        }
+        for cell in [
+            "c-1",
+            "call-7",
+            "agent-7",
+            "py-3",
+            "CA0123456789abcdef",
+            "leg1",
+            "a84b4c76e66710@192.0.2.1",
+            "3c26700857a8-4155550177@203.0.113.9",
+            "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0",
+            "greeting@1",
+            "caller (customer, prompted)",
+            "sip:7@example.com",
+            "true-1",
+            "x",
+            "e",
+            "am",
+            "1 caller",
+        ] {
+            assert_eq!(plain(cell), cell, "{cell}");
+        }
+    }
+
+    #[test]
+    fn one_apostrophe_taken_away_gives_back_what_was_said() {
+        for cell in ["", "'", "''", "'=1", "=1", "'00420", "00420", "c-1", "' 1"] {
+            let written = plain(cell);
+            assert_eq!(written.strip_prefix('\'').unwrap_or(&written), cell, "{cell}");
         }
     }
 
