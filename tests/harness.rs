@@ -61,9 +61,13 @@ impl Gateway {
     }
 
     pub(crate) async fn with(config: Config, settings: AccountSettings) -> Gateway {
+        Gateway::on(ledger().await, config, settings).await
+    }
+
+    /// With its ledger there, whatever the environment says.
+    pub(crate) async fn on(place: Option<Place>, config: Config, settings: AccountSettings) -> Gateway {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(START.parse().unwrap());
-        let place = ledger().await;
         let config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
             data: dir.path().join("data"),
@@ -158,6 +162,11 @@ impl Gateway {
     pub(crate) async fn rows(&self, log: &str) -> Vec<EntryRow> {
         let question = Question { log: log.into(), ..Question::default() };
         self.gate().ledger.entries(&question, u32::MAX).await.unwrap()
+    }
+
+    /// Where its ledger is, if it is on PostgreSQL.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.ledger.as_ref()
     }
 
     /// The data directory.

@@ -2,11 +2,15 @@
 //!
 //! Leaves, their hashes and the tree hold nobody's data and are not touched. What goes is what outsiders
 //! have said: who was on a call, what the call was called, every detail of its entries, what a consent
-//! grant says of them, and the key by which a number's pseudonyms can be told to be its own.
+//! grant says of them, and the key by which a number's pseudonyms can be told to be its own. What others have
+//! said is searched for every number and name of theirs ([`marks`]): what auditors have asked for, reasons,
+//! references.
 //!
 //! INVARIANT: all of it goes in one transaction with the entry that says so, and with the keys of the
 //! recordings that are to be deleted. A crash after it leaves sealed media that nobody can open; the next
 //! start, or the next erasure, removes them.
+
+mod marks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use self::marks::{Marks, Told};
 use super::ask::{ConsentGrant, OTHERS, check_name};
 use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, parse_id};
 use crate::clock::written;
@@ -79,6 +84,9 @@ impl Gate {
             if found.is_nothing() {
                 return Err(unknown_subject());
             }
+            if found.marks.are_in(&asked.reason) {
+                return Err(names_them());
+            }
             found.may_go(asked.recordings, self.clock.now())?;
             let (job, answer) = self.erasure(actor, account, &found, asked)?;
             if self.append(job).await? == Appended::Done {
@@ -120,10 +128,15 @@ impl Gate {
             Whom::Number(number) => self.of_number(account, number, &mut found).await?,
             Whom::Participant(id) => self.of_participant(account, id, &mut found).await?,
         }
+        self.mark(account, whom, &mut found).await?;
         for row in self.ledger.grants(account).await? {
             let grant: ConsentGrant = serde_json::from_str(&row.document)
                 .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
-            if whom.is(&grant.subject) && grant.subject != ERASED {
+            if found.is_subject(&grant.subject) {
+                // By its id it may have been asked for.
+                if found.marks.are_in(&row.id) {
+                    found.marks.own_name(&row.id);
+                }
                 found.relying.extend(
                     self.ledger.calls_with_grant(account, &row.id).await?.into_iter().map(|call| call.id),
                 );
@@ -134,7 +147,70 @@ impl Gate {
             let all = (i64::MIN, String::new());
             found.recordings.extend(self.ledger.recordings(account, Some(*uid), None, all, u32::MAX).await?);
         }
+        self.search(account, &mut found).await?;
         Ok(found)
+    }
+
+    /// By what they are known: the numbers that go with them, what their calls were called, and who they were
+    /// there.
+    async fn mark(&self, account: &str, whom: &Whom, found: &mut Found) -> Result<(), Fault> {
+        match whom {
+            Whom::Number(number) => {
+                found.numbers.insert(number.clone());
+            }
+            Whom::Participant(id) => found.marks.own_name(id),
+        }
+        found.numbers.iter().for_each(|number| found.marks.number(number));
+        let mut of_calls = BTreeSet::new();
+        let mut of_people = BTreeSet::new();
+        for known in found.calls.values() {
+            of_calls.extend(known.call_names()?.filter(|name| !name.starts_with("erased:")));
+            let theirs = known.names.iter().filter(|row| known.is_theirs(row));
+            of_people.extend(theirs.map(|row| row.id.clone()));
+            addresses(known).for_each(|ip| found.marks.shared_name(ip));
+        }
+        for name in of_calls {
+            let newest = self.ledger.call_by_name(account, &name).await?.map(|row| row.uid);
+            let mut all = self.ledger.calls_by_id(account, &name).await?.into_iter().chain(newest);
+            match all.all(|uid| found.has(&uid)) {
+                true => found.marks.own_name(&name),
+                false => found.marks.shared_name(&name),
+            }
+        }
+        for id in of_people {
+            let rows = self.ledger.calls_of_participant(account, &id).await?;
+            let theirs = |row: &CallRow| {
+                let known = row.uid.parse().ok().and_then(|uid: Uuid| found.calls.get(&uid));
+                known.is_some_and(|known| known.names.iter().all(|row| row.id != id || known.is_theirs(row)))
+            };
+            match rows.iter().all(theirs) {
+                true => found.marks.own_name(&id),
+                false => found.marks.shared_name(&id),
+            }
+        }
+        Ok(())
+    }
+
+    /// What others have said or asked that names them: everything is gone through.
+    async fn search(&self, account: &str, found: &mut Found) -> Result<(), Fault> {
+        let mut after = (0, -1);
+        loop {
+            let page = self.ledger.details(account, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = (last.epoch, last.seq);
+            for detail in page {
+                let told = match &detail.call {
+                    Some(call) if found.has(call) => continue,
+                    Some(_) => Told::OnACall,
+                    None => Told::Elsewhere,
+                };
+                let document = serde_json::from_str(&detail.document)
+                    .map_err(|_| Fault::damaged("a detail cannot be read"))?;
+                if found.marks.are_told(told, &document) {
+                    found.details.push((detail.epoch, detail.seq));
+                }
+            }
+        }
     }
 
     async fn of_number(&self, account: &str, number: &str, found: &mut Found) -> Result<(), Fault> {
@@ -159,13 +235,6 @@ impl Gate {
             let Some((call, id)) = located_as(&detail, number) else { continue };
             let Some(row) = self.ledger.call(call).await? else { continue };
             self.know(row, |call| call.who(|row| row.id == id).collect(), found).await?;
-        }
-        // Whatever else holds it: what others have said of a call, what auditors have asked.
-        for detail in self.ledger.details_holding(account, number).await? {
-            let call = detail.call.as_deref().and_then(|call| call.parse().ok());
-            if call.is_none_or(|call: Uuid| !found.calls.contains_key(&call)) {
-                found.details.push((detail.epoch, detail.seq));
-            }
         }
         Ok(())
     }
@@ -200,13 +269,8 @@ impl Gate {
                 found.expects.push(Expect::Subject { tag: subject.tag.clone(), key: subject.key.clone() });
                 found.expects.push(mentioned(account, pseudonym, rows.len()));
                 found.subjects.push(subject);
+                found.numbers.insert(number);
             }
-        }
-        let quoted = json!(id).to_string();
-        for kind in ["audit.lookup", "audit.export"] {
-            let asked = self.ledger.details_of_type(account, kind, &quoted).await?;
-            let asked = asked.iter().filter(|detail| detail.document.contains(&quoted));
-            found.details.extend(asked.map(|detail| (detail.epoch, detail.seq)));
         }
         Ok(())
     }
@@ -296,7 +360,7 @@ impl Gate {
                 job.entries.push(trail::draft(account, at, actor, None, body, None)?);
             }
             erase(&mut job, Erase::Mentioned { log: log(), key: format!("grant:{uid}") });
-            erase(&mut job, scrubbed(row, grant, at)?);
+            erase(&mut job, scrubbed(row, grant, found.marks.are_in(&row.id), at)?);
         }
         let mut deleted: u64 = 0;
         for row in &found.recordings {
@@ -351,6 +415,20 @@ impl Known {
         self.names.iter().filter(move |row| is(row)).filter_map(|row| u32::try_from(row.participant).ok())
     }
 
+    fn is_theirs(&self, row: &ParticipantRow) -> bool {
+        u32::try_from(row.participant).is_ok_and(|participant| self.theirs.contains(&participant))
+    }
+
+    /// Its id and aliases.
+    fn call_names(&self) -> Result<impl Iterator<Item = String>, Fault> {
+        let id = self.row.id.clone();
+        Ok(self.asked()?.aliases.into_iter().chain([id]))
+    }
+
+    fn asked(&self) -> Result<Context, Fault> {
+        serde_json::from_str(&self.row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))
+    }
+
     /// What they are called from now on: nobody else on the call may be called so.
     fn new_name(&self, participant: u32) -> String {
         let mut name = format!("erased-{participant}");
@@ -362,8 +440,7 @@ impl Known {
 
     /// What is kept of the request that opened it.
     fn context(&self) -> Result<String, Fault> {
-        let context: Context = serde_json::from_str(&self.row.body)
-            .map_err(|_| Fault::damaged("a call's context cannot be read"))?;
+        let context = self.asked()?;
         // The digest is of few unknown digits: whoever guesses them finds it.
         let kept = Context { digest: String::new(), aliases: Vec::new(), ..context };
         serde_json::to_string(&kept).map_err(|_| Fault::damaged("a call's context cannot be written"))
@@ -378,6 +455,10 @@ struct Found {
     grants: Vec<(GrantRow, ConsentGrant)>,
     /// Calls that are going on, and rely on one of the grants.
     relying: Vec<String>,
+    /// Numbers that nobody else had.
+    numbers: BTreeSet<String>,
+    /// By what they are known.
+    marks: Marks,
     /// Entries elsewhere whose details name them.
     details: Vec<(i64, i64)>,
     recordings: Vec<RecordingRow>,
@@ -387,6 +468,16 @@ struct Found {
 impl Found {
     fn is_nothing(&self) -> bool {
         self.subjects.is_empty() && self.calls.is_empty() && self.grants.is_empty() && self.details.is_empty()
+    }
+
+    fn has(&self, call: &str) -> bool {
+        call.parse().is_ok_and(|call: Uuid| self.calls.contains_key(&call))
+    }
+
+    /// Whether a consent grant binds them.
+    fn is_subject(&self, subject: &str) -> bool {
+        crate::locate::e164(subject).is_ok_and(|number| self.numbers.contains(&number))
+            || (self.marks.are(subject) && subject != ERASED)
     }
 
     /// Whether nothing stands against it.
@@ -430,24 +521,6 @@ impl Found {
     }
 }
 
-impl Whom {
-    /// Whether a consent grant's subject is meant.
-    fn is(&self, subject: &str) -> bool {
-        match self {
-            Whom::Number(number) => crate::locate::e164(subject).is_ok_and(|subject| subject == *number),
-            Whom::Participant(id) => subject == id,
-        }
-    }
-
-    /// Whether a text names them.
-    fn is_named_in(&self, text: &str) -> bool {
-        match self {
-            Whom::Number(number) => digits(text).contains(number.trim_start_matches('+')),
-            Whom::Participant(id) => text.contains(id.as_str()),
-        }
-    }
-}
-
 fn whom(asked: &Erasure) -> Result<Whom, Fault> {
     match (&asked.number, &asked.participant) {
         (Some(number), None) => crate::locate::e164(number)
@@ -470,13 +543,21 @@ fn check_reason(whom: &Whom, reason: &str) -> Result<(), Fault> {
     if reason.trim().is_empty() || reason.len() > 4096 {
         return Err(Fault::invalid("reason-required", "say why, in `reason`, in at most 4 KiB"));
     }
-    if matches!(whom, Whom::Number(_)) && whom.is_named_in(reason) {
-        return Err(Fault::invalid(
-            "reason-names-them",
-            "`reason` is kept, so it may not hold the number; name the request instead, such as `request 4711`",
-        ));
+    // Whether they are known is not told by this.
+    let mut marks = Marks::default();
+    match whom {
+        Whom::Number(number) => marks.number(number),
+        Whom::Participant(id) => marks.own_name(id),
     }
-    Ok(())
+    if marks.are_in(reason) { Err(names_them()) } else { Ok(()) }
+}
+
+fn names_them() -> Fault {
+    Fault::invalid(
+        "reason-names-them",
+        "`reason` is kept, so it may not hold a number or a name of theirs, nor what their calls were called; \
+         name the request instead, such as `request 4711`",
+    )
 }
 
 fn unknown_subject() -> Fault {
@@ -489,11 +570,12 @@ fn unknown_subject() -> Fault {
 
 /// What is left of a consent grant. Its id stays, so that it cannot be registered again by mistake, unless
 /// the id itself names them.
-fn scrubbed(row: &GrantRow, grant: &ConsentGrant, at: Timestamp) -> Result<Erase, Fault> {
-    let whom = match crate::locate::e164(&grant.subject) {
-        Ok(number) => Whom::Number(number),
-        Err(_) => Whom::Participant(grant.subject.clone()),
-    };
+fn scrubbed(
+    row: &GrantRow,
+    grant: &ConsentGrant,
+    is_named_by_id: bool,
+    at: Timestamp,
+) -> Result<Erase, Fault> {
     let left = ConsentGrant {
         subject: ERASED.into(),
         basis: ERASED.into(),
@@ -504,7 +586,7 @@ fn scrubbed(row: &GrantRow, grant: &ConsentGrant, at: Timestamp) -> Result<Erase
     Ok(Erase::Grant {
         account: row.account.clone(),
         id: row.id.clone(),
-        as_id: if whom.is_named_in(&row.id) { format!("erased:{}", row.uid) } else { row.id.clone() },
+        as_id: if is_named_by_id { format!("erased:{}", row.uid) } else { row.id.clone() },
         document: serde_json::to_string(&left).map_err(|_| Fault::damaged("a grant cannot be written"))?,
         at: at.as_millisecond(),
     })
@@ -552,9 +634,12 @@ fn key_of(pseudonym: &str) -> String {
     format!("subject:{pseudonym}")
 }
 
-fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
+/// The addresses they had: others may have had them as well.
+fn addresses(known: &Known) -> impl Iterator<Item = &str> {
+    known.names.iter().filter(|row| known.is_theirs(row)).filter_map(|row| row.ip.as_deref())
 }
 
 /// What stands where somebody was named.
 const ERASED: &str = "erased";
+/// How many details are looked at at once.
+const PAGE: u32 = 1_000;

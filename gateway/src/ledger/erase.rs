@@ -49,15 +49,26 @@ impl Ledger {
         )?)
     }
 
-    /// Details that hold a text somewhere, whatever its case. Everything is gone through.
-    pub async fn details_holding(&self, log: &str, text: &str) -> Result<Vec<DetailRow>, LedgerError> {
-        let sql = format!(
+    /// The details of a log behind this place, in its order; at most so many.
+    pub async fn details(
+        &self,
+        log: &str,
+        after: (i64, i64),
+        limit: u32,
+    ) -> Result<Vec<DetailRow>, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
             "SELECT entry.epoch, entry.seq, entry.call, detail.document FROM detail \
              JOIN entry ON entry.log = detail.log AND entry.epoch = detail.epoch AND entry.seq = detail.seq \
-             WHERE detail.log = ? AND {}",
-            self.holding()
-        );
-        Ok(ask!(&self.pool, query_as, fetch_all, &sql, log, containing(text))?)
+             WHERE detail.log = ? AND (detail.epoch, detail.seq) > (?, ?) \
+             ORDER BY detail.epoch, detail.seq LIMIT ?",
+            log,
+            after.0,
+            after.1,
+            i64::from(limit)
+        )?)
     }
 
     /// Details of entries of this type that hold a text somewhere, whatever its case.
