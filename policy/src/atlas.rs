@@ -64,6 +64,26 @@ pub fn nearest(text: &str) -> Vec<(Code, &'static str)> {
     found
 }
 
+/// What to write behind an error about a place: `; did you mean ...?`, or nothing where nobody knows.
+#[must_use]
+pub fn meant(text: &str) -> String {
+    told(nearest(text))
+}
+
+/// As [`meant`], of a code that is no place's and that people write all the same, such as `UK`: found in
+/// microseconds, since every decision asks.
+#[must_use]
+pub fn usually_meant(code: Code) -> String {
+    let written = lines(EVERYDAY).find(|(word, _)| word.eq_ignore_ascii_case(code.as_str()));
+    let codes = written.into_iter().flat_map(|(_, codes)| codes.split(' ')).filter_map(known);
+    told(codes.filter_map(|code| Some((code, name(code)?))).collect())
+}
+
+fn told(near: Vec<(Code, &'static str)>) -> String {
+    let near: Vec<String> = near.into_iter().map(|(code, name)| format!("`{code}` ({name})")).collect();
+    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
+}
+
 /// What a bare two-letter country code is often mistaken for: `CA` is Canada, California is `US-CA`.
 #[must_use]
 pub fn mistaken(code: Code) -> Option<(Code, &'static str)> {
@@ -297,7 +317,9 @@ mod tests {
     use alloc::string::{String, ToString as _};
     use alloc::vec::Vec;
 
-    use super::{EVERYDAY, LONGEST, PLACES, lines, mistaken, name, named, nearest, plain, same};
+    use super::{
+        EVERYDAY, LONGEST, PLACES, lines, meant, mistaken, name, named, nearest, plain, same, usually_meant,
+    };
     use crate::place::Code;
 
     fn code(text: &str) -> Code {
@@ -367,6 +389,12 @@ mod tests {
         }
         assert_eq!(told("US_CA"), "US-CA");
         assert_eq!(told("Calif. ".repeat(99).as_str()), "");
+        assert_eq!(
+            meant("UK"),
+            "; did you mean `GB` (United Kingdom of Great Britain and Northern Ireland)?"
+        );
+        assert_eq!(usually_meant(code("UK")), meant("UK"));
+        assert_eq!((usually_meant(code("ZZ")), meant("xyzzy")), (String::new(), String::new()));
         assert_eq!(nearest("Austrila").first(), Some(&(code("AT"), "Austria")));
     }
 }

@@ -25,6 +25,7 @@ pub(crate) use law::{Demand, Law};
 use person::Arrival;
 pub use person::Level;
 pub(crate) use person::{Objection, Person, PlaceAt};
+use stay::Announced;
 pub(crate) use stay::PromptOutcome;
 
 /// A call as its facts have made it.
@@ -240,7 +241,8 @@ impl Call {
                 self.each(&self.alike(participants), |person| person.object(Objection::Withdrawn, tight));
             }
             What::AnnouncementRecorded { participants } => {
-                self.each(participants, |person| person.announced(loose));
+                let over = self.ended_at.and(event.at).map(|_| (tight, now));
+                self.each(participants, |person| person.announced(Announced::new(loose, over)));
             }
             What::ToneStarted => {
                 if self.tones.last().is_none_or(|tone| tone.until.is_some()) {
@@ -327,6 +329,12 @@ impl Call {
         self.last
     }
 
+    /// What sort of call it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// When the call ended, if it did.
     #[must_use]
     pub fn ended_at(&self) -> Option<Timestamp> {
@@ -354,6 +362,12 @@ impl Call {
     #[must_use]
     pub fn is_present(&self, participant: u32) -> bool {
         self.person(participant).is_some_and(|person| person.is_here())
+    }
+
+    /// Whether an announcement in the last window may still be reported at `now`, though the call is over.
+    #[must_use]
+    pub fn may_be_announced(&self, now: Timestamp) -> bool {
+        self.windows.last().is_some_and(|window| now <= after(window.from, ANNOUNCEMENT_WITHIN))
     }
 
     /// The windows that were granted, in order.
@@ -503,7 +517,8 @@ impl Call {
                 let waived = requirement.waived_by_written && stay.consented_in_writing(at, &demand);
                 // What is announced after the window says nothing about what it holds.
                 let last = due.min(window.last_covered());
-                let heard = stay.announced.iter().any(|heard| (from..=last).contains(heard));
+                let mut announced = stay.announced.iter().map(|one| one.heard_in(window.from));
+                let heard = announced.any(|at| (from..=last).contains(&at) && !stay.is_machine(at));
                 (person.is_person() && !waived && !heard).then_some((person.id, due))
             })
             .min_by_key(|(_, due)| *due)

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use jiff::Timestamp;
 
+use crate::atlas;
 use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder, Standing, Why};
 use crate::fact::{Kind, Role};
 use crate::place::{Code, Evidence};
@@ -259,8 +260,20 @@ impl Call {
             needs: self.needs(person, demand, standing, now),
             places: places.collect(),
             prompt: person.last_stay().and_then(|stay| stay.prompt()).map(ToOwned::to_owned),
-            notes: notes(person, demand, now),
+            notes: self.unlisted(person, now).chain(notes(person, demand, now)).collect(),
         }
+    }
+
+    /// What is said of declared places that nobody has.
+    fn unlisted<'c>(&'c self, person: &'c Person, now: Timestamp) -> impl Iterator<Item = String> + 'c {
+        let declared = person.places_at(now).filter(|place| place.evidence == Evidence::Declared);
+        let unlisted = declared.filter(|place| {
+            let row = self.law.newest().is_some_and(|table| !table.history(place.code).is_empty());
+            !row && atlas::name(place.code).is_none()
+        });
+        unlisted.map(|place| {
+            format!("ISO 3166 lists no place `{}`{}", place.code, atlas::usually_meant(place.code))
+        })
     }
 
     fn needs(&self, person: &Person, demand: &Demand, standing: Standing, now: Timestamp) -> Needs {
@@ -487,15 +500,12 @@ fn notes(person: &Person, demand: &Demand, now: Timestamp) -> Vec<String> {
     }
     if let Some(stay) = person.last_stay() {
         if let PromptOutcome::Uncounted(reason) = stay.outcome {
-            notes.push(reason.into());
+            notes.push(format!("{UNCOUNTED}{reason}"));
         }
         if let Some(told) = stay.told()
             && !told.is_enough_for(demand.told)
         {
-            notes.push(format!(
-                "the prompt they heard does not count here: it does not say {}",
-                lacks(told, demand.told)
-            ));
+            notes.push(format!("{UNCOUNTED}it does not say {}", lacks(told, demand.told)));
         }
         notes.extend(stay.refused_grant.map(|refused| refused.as_str().into()));
         if stay.is_machine(now) {
@@ -582,6 +592,8 @@ pub fn adds(requirement: &Requirement) -> String {
 }
 
 const ONE_IS_ENOUGH: &str = "one party's consent is enough";
+/// How a note begins that says why a prompt does not count.
+pub const UNCOUNTED: &str = "the last prompt does not count: ";
 const PROMPT: &str = "prompt.completed";
 const YES: &str = "consent.given";
 const ANNOUNCEMENT: &str = "announcement.recorded";

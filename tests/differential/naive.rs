@@ -701,7 +701,12 @@ impl<'a> Naive<'a> {
                 let base = from.max(stay.from);
                 let heard = (stay.first_line..stay.end_line).any(|i| match &self.log[i].what {
                     What::AnnouncementRecorded { participants } => {
-                        let heard = self.loosens(&self.log[i]);
+                        let line = &self.log[i];
+                        let over = (0..i).any(|k| matches!(self.log[k].what, What::Ended));
+                        let heard = match over && line.at.is_some() && line.received <= from + 15_000 {
+                            true => line.tightens(),
+                            false => self.loosens(line),
+                        };
                         participants.contains(&person)
                             && !self.is_machine(person, &stay, heard)
                             && base <= heard

@@ -1,8 +1,8 @@
 //! Decisions in the words of the contract.
 
 use policy::{
-    Because, Call, Decision, Edge, ParticipantDecision, Requirement, Span, Standing, Subject, UncoveredSpan,
-    Why,
+    Because, Call, Decision, Edge, Form, ParticipantDecision, ParticipantState, Requirement, Span, Standing,
+    Subject, UncoveredSpan, Why,
 };
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ pub fn decision(table: &str, decision: &Decision, names: Names<'_>) -> Value {
     });
     if let Value::Object(members) = &mut answer {
         if let Standing::Unlawful(why) = decision.standing {
-            members.insert("reason".into(), Value::String(words(why, names)));
+            members.insert("reason".into(), Value::String(reason_in_words(decision, why, names)));
         }
         if let Some(due) = decision.announcement_due {
             members.insert("announcement_due".into(), json!(written(due)));
@@ -89,6 +89,68 @@ pub fn uncovered(spans: &[UncoveredSpan], names: Names<'_>) -> Value {
             })
         })
         .collect()
+}
+
+/// Why recording is not permitted now, in words: whose consent is missing, what they have done and not done, and
+/// who makes that necessary.
+fn reason_in_words(decision: &Decision, why: Why, names: Names<'_>) -> String {
+    let told = words(why, names);
+    let Why::Missing(missing) = why else { return told };
+    let Some(person) = decision.participants.iter().find(|one| one.participant == missing) else {
+        return told;
+    };
+    let uncounted = person.notes.iter().find(|note| note.starts_with(policy::decision::UNCOUNTED));
+    let form = decision.requirement.form();
+    let done = match person.state {
+        _ if uncounted.is_some() => uncounted.cloned().unwrap_or_default(),
+        ParticipantState::Prompted => "they have heard a prompt, and stayed on".into(),
+        ParticipantState::Prompting => "the prompt is still playing".into(),
+        ParticipantState::Interrupted => "the last prompt was cut short".into(),
+        ParticipantState::Unprompted
+        | ParticipantState::Consented
+        | ParticipantState::Declined
+        | ParticipantState::Withdrawn
+        | ParticipantState::Left => "no prompt was reported to have been played to them".into(),
+    };
+    let needed = match form {
+        Form::Express => "everybody has to be told and then expressly say yes",
+        Form::Notice | Form::None => "everybody has to be told",
+    };
+    let causes = causes(decision, form, names);
+    let since = if causes.is_empty() { String::new() } else { format!(", {causes}") };
+    format!("{told}: {done}; {needed}{since}")
+}
+
+/// Who makes it necessary that consent has this form.
+fn causes(decision: &Decision, form: Form, names: Names<'_>) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for one in &decision.participants {
+        let codes: Vec<String> = one
+            .places
+            .iter()
+            .filter(|place| place.requirement.form() == form)
+            .map(|place| format!("`{}`", place.code))
+            .collect();
+        if codes.is_empty() {
+            continue;
+        }
+        let (name, codes) = (names(one.participant), codes.join(", "));
+        all.push(if one.state == ParticipantState::Left {
+            format!("since `{name}`, who has left, was in {codes}, and within one call nothing is relaxed")
+        } else {
+            format!("since `{name}` is in {codes}")
+        });
+    }
+    if all.is_empty() {
+        all.extend(decision.because.iter().filter(|one| one.code.is_none()).filter_map(
+            |one| match one.subject {
+                Subject::Participant(p) => Some(format!("since nothing is known of where `{}` is", names(p))),
+                Subject::Recorder | Subject::Operator | Subject::Overlay => None,
+            },
+        ));
+    }
+    all.truncate(3);
+    all.join(", and ")
 }
 
 /// Why recording is not lawful, in words.

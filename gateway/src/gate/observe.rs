@@ -333,7 +333,7 @@ impl Gate {
             check_time("at", at, now)?;
         }
         if loaded.call.ended_at().is_some() && !tightens(observed) {
-            return Err(call_ended());
+            late_announcement(loaded, observed, now)?;
         }
         let mut what = self.what(who, loaded, observed).await?;
         let mut subjects = Vec::new();
@@ -415,11 +415,8 @@ impl Gate {
             EventType::ToneStarted => What::ToneStarted,
             EventType::ToneStopped => What::ToneStopped,
             EventType::ParticipantLocated => {
-                let places = self.places(
-                    observed.location.as_ref(),
-                    observed.number.as_deref(),
-                    observed.ip.as_deref(),
-                )?;
+                let number = super::number_on(loaded.call.kind(), observed.number.as_deref());
+                let places = self.places(observed.location.as_ref(), number, observed.ip.as_deref())?;
                 let since = observed.since.map(whole_millis);
                 What::Located { participant: one()?, places, since, alike: policy::Alike::default() }
             }
@@ -663,6 +660,20 @@ fn participants(loaded: &Loaded, observed: &Observed) -> Result<Vec<u32>, Fault>
         }
     }
     Ok(numbers)
+}
+
+/// After the call's end only what tightens is heard, and that an announcement is in the recording, as long as it
+/// would have been heard on the call: who ends a call within seconds could never report it.
+fn late_announcement(loaded: &Loaded, observed: &Observed, now: Timestamp) -> Result<(), Fault> {
+    let due = observed.kind == EventType::AnnouncementRecorded && loaded.call.may_be_announced(now);
+    match (due, observed.at) {
+        (true, Some(_)) => Ok(()),
+        (true, None) => Err(Fault::invalid(
+            "invalid-event",
+            "the call has ended: say in `at` when the announcement was played",
+        )),
+        (false, _) => Err(call_ended()),
+    }
 }
 
 /// Refuses fields that mean nothing to this type of event, so that no claim is silently dropped.

@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 use jiff::{SignedDuration, Timestamp};
 
 use super::law::{Demand, Law};
-use super::stay::{PromptOutcome, Stay};
+use super::stay::{Announced, PromptOutcome, Stay, Uncounted};
 use super::{Why, after, before};
 use crate::call::Span;
 use crate::fact::{Heard, Joined, MIN_PROMPT_MS, Method, Role};
+use crate::language::canonical;
 use crate::place::{Code, Evidence, Place};
 use crate::rule::Requirement;
 
@@ -266,18 +267,18 @@ impl Person {
         let whole =
             millis(heard.played_ms) >= lasts && started.is_none_or(|started| after(started, lasts) <= end);
         let refused = if stay.is_machine(heard.logged) {
-            Some("a machine took the call, and a prompt played to a machine counts for nobody")
+            Some(Uncounted::Machine)
         } else if !whole {
             stay.outcome = PromptOutcome::Interrupted;
             return;
-        } else if !stay.heard_all_from(begin) {
-            Some("they were not on the call for all of it")
+        } else if let Some(missed) = stay.missed(begin) {
+            Some(missed)
         } else if !speaks {
-            Some("it was not in a language they have")
+            Some(Uncounted::Language)
         } else if !heard.prompt.covers_purposes {
-            Some("the prompt does not name every purpose of the call")
+            Some(Uncounted::Purposes)
         } else if objected.is_some_and(|objected| begin < objected) {
-            Some("it had begun before they objected")
+            Some(Uncounted::Objected)
         } else {
             None
         };
@@ -354,11 +355,9 @@ impl Person {
         self.refusals.last().filter(|refusal| refusal.until.is_none()).copied()
     }
 
-    pub(super) fn announced(&mut self, at: Timestamp) {
-        if let Some(stay) = self.here_mut()
-            && !stay.is_machine(at)
-        {
-            stay.announced.push(at);
+    pub(super) fn announced(&mut self, announced: Announced) {
+        if let Some(stay) = self.here_mut() {
+            stay.announced.push(announced);
         }
     }
 
@@ -505,12 +504,13 @@ impl Person {
     }
 
     fn speaks(&self, language: &str, default_language: &str) -> bool {
-        let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or("").to_ascii_lowercase();
-        let spoken = primary(language);
+        let same = |tag: &str| {
+            tag == language || canonical(language).is_some_and(|spoken| canonical(tag) == Some(spoken))
+        };
         if self.languages.is_empty() {
-            primary(default_language) == spoken
+            same(default_language)
         } else {
-            self.languages.iter().any(|tag| primary(tag) == spoken)
+            self.languages.iter().any(|tag| same(tag))
         }
     }
 

@@ -2,11 +2,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use jiff::Timestamp;
 
 use super::law::Demand;
 use super::person::Level;
+use super::{ANNOUNCEMENT_WITHIN, after};
 use crate::call::Span;
 use crate::fact::{Grant, Heard, RefusedGrant};
 use crate::told::Told;
@@ -29,9 +31,33 @@ pub(crate) struct Stay {
     pub(crate) refused_grant: Option<RefusedGrant>,
     /// What they agreed to in writing, and on what they were told.
     written: Vec<(Span, Told)>,
-    pub(crate) announced: Vec<Timestamp>,
+    pub(crate) announced: Vec<Announced>,
     pub(crate) outcome: PromptOutcome,
     prompted: Option<Prompted>,
+}
+
+/// An announcement that they heard.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Announced {
+    /// From when it counts.
+    counts: Timestamp,
+    /// Reported once the call was over: when it was played, and when that was logged.
+    over: Option<(Timestamp, Timestamp)>,
+}
+
+impl Announced {
+    pub(super) fn new(counts: Timestamp, over: Option<(Timestamp, Timestamp)>) -> Self {
+        Announced { counts, over }
+    }
+
+    /// When it was heard, in a window that began then. The call may end before the time to report is up: then
+    /// it counts from when it was played.
+    pub(super) fn heard_in(&self, from: Timestamp) -> Timestamp {
+        match self.over {
+            Some((played, logged)) if logged <= after(from, ANNOUNCEMENT_WITHIN) => played,
+            Some(_) | None => self.counts,
+        }
+    }
 }
 
 /// What became of the last prompt. Outcomes stay distinct, so that an auditor can tell silence
@@ -43,7 +69,37 @@ pub(crate) enum PromptOutcome {
     Interrupted,
     Completed,
     /// It was played, but it does not count, for this reason.
-    Uncounted(&'static str),
+    Uncounted(Uncounted),
+}
+
+/// Why a prompt does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Uncounted {
+    Machine,
+    /// It began so many milliseconds before they were there.
+    Early(i64),
+    Language,
+    Purposes,
+    Objected,
+}
+
+impl fmt::Display for Uncounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Uncounted::Machine => {
+                f.write_str("a machine took the call, and what is played to a machine counts for nobody")
+            }
+            Uncounted::Early(ms) => write!(
+                f,
+                "it began {}.{:03} s before this participant joined, as was reported, so they did not hear all of it",
+                ms / 1000,
+                ms % 1000
+            ),
+            Uncounted::Language => f.write_str("it is in a language that this participant does not have"),
+            Uncounted::Purposes => f.write_str("it does not name every purpose of the call"),
+            Uncounted::Objected => f.write_str("it had begun before this participant objected"),
+        }
+    }
 }
 
 /// What somebody has agreed to, and on what they were told.
@@ -208,8 +264,13 @@ impl Stay {
     }
 
     /// Whether a prompt that began at `at` was heard by a human from its beginning.
-    pub(super) fn heard_all_from(&self, begin: Timestamp) -> bool {
-        self.heard_from <= begin && !self.is_machine(begin)
+    /// Why they did not hear all of what began then, if they did not.
+    pub(super) fn missed(&self, begin: Timestamp) -> Option<Uncounted> {
+        if self.is_machine(begin) {
+            return Some(Uncounted::Machine);
+        }
+        let early = self.heard_from.as_millisecond().saturating_sub(begin.as_millisecond());
+        (begin < self.heard_from).then_some(Uncounted::Early(early))
     }
 
     /// Whether a human was really there, as far as others may rely on it.
