@@ -7,6 +7,7 @@ mod consent;
 mod control;
 mod erasure;
 mod express;
+mod forgotten;
 mod grant;
 mod impact;
 mod law_desk;
@@ -23,6 +24,7 @@ mod refusal;
 mod reopen;
 mod roles;
 mod sector;
+mod senders;
 mod trail;
 mod upload;
 

@@ -16,22 +16,27 @@ mod problem;
 pub mod routes;
 mod upload;
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, MatchedPath, Path, Query, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Version};
+use axum::http::{Method, Version};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
+use jiff::Timestamp;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize as _, Deserializer};
 use serde_json::{Value, json};
 
 use crate::access::{Access, Denied, Principal};
 use crate::body::{Cap, Pace, discard_unread, read_all};
-use crate::gate::ask::Object;
+use crate::gate::ask::{Misfit, Object, fit};
 use crate::gate::{Fault, FaultKind, Gate};
 use crate::listen::{Guest, Peer};
 
@@ -153,10 +158,11 @@ async fn authorize(
     if let (Some(_), entry) = (&path, entry) {
         let may = match entry {
             Some(entry) => entry.roles.contains(&principal.role),
-            None => return Err(wrong_method(request.method().clone()).await),
+            None => return Err(wrong_method(request).await),
         };
         if !may {
-            return Err(problem::forbidden(&principal));
+            let roles = entry.map(|entry| entry.roles).unwrap_or_default();
+            return Err(problem::forbidden(&principal, roles));
         }
     }
     let credential = principal.credential.clone();
@@ -203,12 +209,27 @@ async fn not_found() -> Fault {
     )
 }
 
-async fn wrong_method(method: Method) -> Response {
-    let fault =
-        Fault::new(FaultKind::Malformed, "method-not-allowed", format!("this path does not know `{method}`"));
-    let mut response = fault.into_response();
+async fn wrong_method(request: Request) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let known = routes::methods(path);
+    let detail = format!("this path does not know `{}`; it knows {}", request.method(), listed(&known));
+    let mut response = Fault::new(FaultKind::Malformed, "method-not-allowed", detail).into_response();
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    // RFC 9110 section 15.5.6.
+    if let Ok(allow) = HeaderValue::from_str(&known.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
     response
+}
+
+/// `a`, `b` and `c`.
+fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => "no other".into(),
+    }
 }
 
 impl FromRequestParts<Arc<Door>> for Principal {
@@ -244,9 +265,33 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Door>> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Fault> {
         match Query::<T>::from_request_parts(parts, door).await {
             Ok(Query(query)) => Ok(Asked(query)),
-            Err(rejection) => Err(Fault::new(FaultKind::Malformed, "invalid-query", rejection.body_text())),
+            Err(rejection) => Err(wrong_query(&rejection)),
         }
     }
+}
+
+/// A moment in a query, with its zone. A plus sign that is not encoded stands for a space there.
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    let read = |text: String| {
+        let (day, time) = text.split_once('T').unwrap_or((&text, ""));
+        crate::clock::moment(&format!(
+            "{day}{}{}",
+            if time.is_empty() { "" } else { "T" },
+            time.replace(' ', "+")
+        ))
+    };
+    text.map(read).transpose().map_err(D::Error::custom)
+}
+
+/// A whole number in a query.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    let read = |text: String| {
+        let shown: String = text.chars().take(20).collect();
+        text.parse().map_err(|_| D::Error::custom(format!("`{shown}` is not a whole number")))
+    };
+    text.map(read).transpose()
 }
 
 /// Reads a JSON body. A form that a browser could send from another site is not JSON.
@@ -272,19 +317,40 @@ async fn read_json(
     if !is_json {
         return Err(Fault::new(FaultKind::Unsupported, "not-json", "send `Content-Type: application/json`"));
     }
-    read_all(body, pace).await.map_err(crate::gate::body_fault)
+    let bytes = read_all(body, pace).await.map_err(crate::gate::body_fault)?;
+    // RFC 8259 section 8.1: a byte order mark may be passed over.
+    Ok(if bytes.starts_with(BYTE_ORDER_MARK) { bytes.slice(BYTE_ORDER_MARK.len()..) } else { bytes })
+}
+
+/// What is wrong with a query, with the name of the parameter.
+fn wrong_query(rejection: &QueryRejection) -> Fault {
+    let told = StdError::source(rejection).map_or_else(|| rejection.body_text(), ToString::to_string);
+    let words = told
+        .replace("unknown field", "there is no parameter")
+        .replace(", expected one of ", "; there are ")
+        .replace(", expected ", "; there is ")
+        .replace("duplicate field", "more than one value was sent for");
+    let detail = match words.split_once(": ") {
+        Some((name, wrong)) if !wrong.starts_with("there is no parameter") => format!("`{name}`: {wrong}"),
+        Some((_, wrong)) => wrong.to_owned(),
+        None => words,
+    };
+    Fault::new(FaultKind::Malformed, "invalid-query", detail)
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => {
-            Fault::invalid("invalid-body", format!("the body does not fit: {error}"))
-        }
-        serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof
-        | serde_json::error::Category::Io => {
-            Fault::new(FaultKind::Malformed, "malformed-json", format!("the body is no JSON: {error}"))
-        }
+    let malformed = |detail: String| Fault::new(FaultKind::Malformed, "malformed-json", detail);
+    if bytes.iter().take(2).any(|byte| matches!(byte, 0 | 0xfe | 0xff)) {
+        return Err(malformed("the body is not UTF-8, which JSON has to be: it looks like UTF-16".into()));
+    }
+    if bytes.is_empty() {
+        return Err(malformed("the body is empty: send a JSON document".into()));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = fit(&mut reader).and_then(|body| reader.end().map(|()| body).map_err(Misfit::from));
+    read.map_err(|misfit| match misfit.is_of_form() {
+        true => malformed(format!("the body is not JSON: {misfit}")),
+        false => Fault::invalid("invalid-body", format!("the body does not fit: {misfit}")),
     })
 }
 
@@ -297,6 +363,8 @@ async fn to_the_end<T: Send + 'static>(
         Fault::new(FaultKind::Broken, "internal", "the gateway could not answer").because(error)
     })?
 }
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn answer(status: StatusCode, value: &Value) -> Response {
     (status, axum::Json(value)).into_response()

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 
 /// A source of wall-clock time, in whole milliseconds.
 #[derive(Debug, Clone)]
@@ -67,4 +69,84 @@ pub fn written(at: Timestamp) -> String {
 #[must_use]
 pub fn whole_millis(at: Timestamp) -> Timestamp {
     millis(at.as_millisecond())
+}
+
+/// Reads a moment (RFC 3339), which has to say in which zone it is: half the world would be meant otherwise.
+///
+/// # Errors
+///
+/// [`MomentError`] says what is missing. A text that is no time at all is not repeated.
+pub fn moment(text: &str) -> Result<Timestamp, MomentError> {
+    let text = text.trim();
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    if text.parse::<Date>().is_ok() && text.len() <= DAY_LENGTH {
+        return Err(MomentError::Day(text.to_owned()));
+    }
+    match text.parse::<DateTime>() {
+        Ok(_) => Err(MomentError::NoZone(text.to_owned())),
+        Err(_) => Err(MomentError::Other),
+    }
+}
+
+/// As [`moment`]; a day stands for its first moment, in UTC.
+///
+/// # Errors
+///
+/// [`MomentError`].
+pub fn moment_or_day(text: &str) -> Result<Timestamp, MomentError> {
+    match moment(text) {
+        Err(MomentError::Day(day)) => {
+            let midnight = day.parse::<Date>().and_then(|day| day.to_zoned(TimeZone::UTC));
+            midnight.map(|midnight| midnight.timestamp()).map_err(|_| MomentError::Other)
+        }
+        read => read,
+    }
+}
+
+/// Why a text is no moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MomentError {
+    /// It has no zone.
+    #[error("`{0}` has no time zone: end it with `Z` if it is UTC, or with an offset such as `+01:00`")]
+    NoZone(String),
+    /// It is a day.
+    #[error("`{0}` is a day, and a moment is asked for: write `{0}T00:00:00Z`")]
+    Day(String),
+    /// It is something else.
+    #[error("this is no time: write it as in `2027-01-31T12:00:00Z` (RFC 3339)")]
+    Other,
+}
+
+/// The length of `2027-01-31`.
+const DAY_LENGTH: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::{MomentError, moment, moment_or_day, written};
+
+    #[test]
+    fn a_moment_has_a_zone() {
+        for (text, at) in [
+            ("2027-01-31T12:00:00Z", "2027-01-31T12:00:00.000Z"),
+            ("2027-01-31T12:00:00.25+01:00", "2027-01-31T11:00:00.250Z"),
+            (" 2027-01-31 12:00:00Z ", "2027-01-31T12:00:00.000Z"),
+        ] {
+            assert_eq!(moment(text).map(written).as_deref(), Ok(at), "{text}");
+            assert_eq!(moment_or_day(text), moment(text), "{text}");
+        }
+        for text in ["2027-01-31T12:00:00", "2027-01-31 12:00", "2027-01-31T12", "20270131T120000"] {
+            assert_eq!(moment(text), Err(MomentError::NoZone(text.into())));
+            assert_eq!(moment_or_day(text), Err(MomentError::NoZone(text.into())));
+        }
+        assert_eq!(moment("2027-01-31"), Err(MomentError::Day("2027-01-31".into())));
+        assert_eq!(moment_or_day("2027-01-31").map(written).as_deref(), Ok("2027-01-31T00:00:00.000Z"));
+        for text in
+            ["", "yesterday", "1732874400", "+14155550100", "Sun, 29 Nov 2026 10:00:00 +0000", "2027-02-30"]
+        {
+            assert_eq!(moment(text), Err(MomentError::Other), "{text}");
+            assert_eq!(moment_or_day(text), Err(MomentError::Other), "{text}");
+        }
+    }
 }

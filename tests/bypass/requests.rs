@@ -104,13 +104,13 @@ async fn no_route_takes_audio_but_the_one() {
 }
 
 #[tokio::test]
-async fn without_credentials_only_the_probes_answer() {
+async fn without_credentials_only_the_probes_and_the_description_answer() {
     let gateway = unprompted().await;
     let address = gateway.recorder.address;
     for path in [
         "/v1/recordings",
         "/v1/calls/c1",
-        "/openapi.json",
+        "/openapi.json/",
         "/nowhere",
         "/healthz/",
         "/healthz/..%2fv1/recordings",

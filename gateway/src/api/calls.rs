@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{Asked, Door, Named, answer, json_body, json_bytes, parse_json, to_the_end};
+use super::{Asked, Door, Named, answer, json_body, json_bytes, moment, parse_json, to_the_end};
 use crate::access::Principal;
 use crate::gate::Fault;
 use crate::gate::ask::{ControlRecording, Lenient, Object, Observed, OpenCall, Participant, Posted};
@@ -22,6 +22,7 @@ type Gate = State<Arc<Door>>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExplainQuery {
+    #[serde(default, deserialize_with = "moment")]
     at: Option<Timestamp>,
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Asked, Door, media};
+use super::{Asked, Door, media, moment, whole_number};
 use crate::access::Principal;
 use crate::gate::{Fault, Filters, Inquiry, Record, sheet_head};
 use crate::trail::Actor;
@@ -32,9 +32,12 @@ pub(super) struct Query {
     kind: Option<String>,
     recording: Option<String>,
     listener: Option<String>,
+    #[serde(default, deserialize_with = "moment")]
     from: Option<Timestamp>,
+    #[serde(default, deserialize_with = "moment")]
     until: Option<Timestamp>,
     after: Option<String>,
+    #[serde(default, deserialize_with = "whole_number")]
     limit: Option<u32>,
     format: Option<String>,
 }

@@ -12,10 +12,10 @@ use policy::{Code, CodeError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Asked, Door, Named, answer, parse_json, read_json};
+use super::{Asked, Door, Named, answer, moment, parse_json, read_json};
 use crate::access::Principal;
 use crate::body::Pace;
-use crate::gate::ask::{Medium, Object};
+use crate::gate::ask::{Medium, Object, or_default};
 use crate::gate::{Fault, FaultKind, Gate, Outcome, lawbook};
 use crate::trail::{Actor, SYSTEM_LOG};
 
@@ -33,6 +33,7 @@ pub(super) async fn jurisdictions(State(door): At) -> Response {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlaceQuery {
+    #[serde(default, deserialize_with = "moment")]
     at: Option<Timestamp>,
     medium: Option<Medium>,
 }
@@ -68,7 +69,7 @@ pub(super) async fn version(State(door): At, Named(version): Named<String>) -> R
 #[serde(deny_unknown_fields)]
 struct Offered {
     table: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }
 
@@ -117,9 +118,10 @@ pub(super) async fn proposal(
     Ok(answer(StatusCode::OK, &door.gate.proposal(&proposal).await?))
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Decided {
+    #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }
 
@@ -185,11 +187,11 @@ pub(super) async fn confirm_person(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Chosen {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     overlays: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     public_safety: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }
 

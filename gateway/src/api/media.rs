@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Asked, Door, Named, answer, page};
+use super::{Asked, Door, Named, answer, page, whole_number};
 use crate::access::Principal;
 use crate::gate::{Fault, FaultKind};
 use crate::vault::{Vault, VaultError};
@@ -23,6 +23,7 @@ use crate::vault::{Vault, VaultError};
 pub(super) struct ListQuery {
     call: Option<String>,
     after: Option<String>,
+    #[serde(default, deserialize_with = "whole_number")]
     limit: Option<u32>,
 }
 

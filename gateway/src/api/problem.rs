@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::access::Principal;
+use super::listed;
+use crate::access::{Principal, Role};
 use crate::gate::{Fault, FaultKind};
 
 impl IntoResponse for Fault {
@@ -54,11 +55,9 @@ pub(super) fn busy() -> Response {
     document(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, Map::new(), headers)
 }
 
-pub(super) fn forbidden(principal: &Principal) -> Response {
-    let detail = format!(
-        "the role `{}` may not do this; `GET /openapi.json` lists which may",
-        principal.role.as_str()
-    );
+pub(super) fn forbidden(principal: &Principal, roles: &[Role]) -> Response {
+    let roles: Vec<&str> = roles.iter().copied().map(Role::as_str).collect();
+    let detail = format!("the role `{}` may not do this; {} may", principal.role.as_str(), listed(&roles));
     document(StatusCode::FORBIDDEN, "wrong-role", &detail, Map::new(), HeaderMap::new())
 }
 

@@ -30,6 +30,12 @@ pub fn entry(method: &Method, path: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.path == path && entry.method == method)
 }
 
+/// The methods of a path, by which something can be done there.
+#[must_use]
+pub fn methods(path: &str) -> Vec<&'static str> {
+    TABLE.iter().filter(|entry| entry.path == path).map(|entry| entry.method).collect()
+}
+
 /// All routes with their handlers.
 pub fn mount() -> Router<Arc<Door>> {
     let route = |router: Router<Arc<Door>>, (path, handler): (&str, MethodRouter<Arc<Door>>)| {
@@ -110,7 +116,7 @@ pub(super) fn may_restrict(entry: &Entry) -> bool {
 pub const TABLE: &[Entry] = &[
     entry_of("GET", "/healthz", ANYBODY, "Whether the process runs."),
     entry_of("GET", "/readyz", ANYBODY, "Whether it can do its work: what a request needs is tried."),
-    entry_of("GET", "/openapi.json", EVERY_ROLE, "This description."),
+    entry_of("GET", "/openapi.json", ANYBODY, "This description."),
     entry_of("PUT", "/v1/calls/{call}", RECORDS, "Opens a call."),
     entry_of(
         "GET",
@@ -266,9 +272,9 @@ mod tests {
     use super::TABLE;
 
     #[test]
-    fn only_the_two_probes_are_open_to_everybody() {
+    fn only_the_probes_and_this_description_are_open_to_everybody() {
         let open: Vec<&str> =
             TABLE.iter().filter(|entry| entry.roles.is_empty()).map(|entry| entry.path).collect();
-        assert_eq!(open, ["/healthz", "/readyz"]);
+        assert_eq!(open, ["/healthz", "/readyz", "/openapi.json"]);
     }
 }

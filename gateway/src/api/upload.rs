@@ -94,9 +94,7 @@ fn interval(text: &str) -> Result<(Timestamp, u64), Fault> {
 }
 
 fn moment(text: &str) -> Result<Timestamp, Fault> {
-    let at: Timestamp = text.parse().map_err(|_| {
-        malformed("a start time is not RFC 3339; write for example `2026-11-20T10:00:00.250Z`")
-    })?;
+    let at = crate::clock::moment(text).map_err(|error| malformed(&format!("a start time: {error}")))?;
     Ok(whole_millis(at))
 }
 

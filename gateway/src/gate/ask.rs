@@ -21,13 +21,13 @@ pub struct OpenCall {
     #[serde(default)]
     pub medium: Option<Medium>,
     /// What sort of call it is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub kind: Kind,
     /// `inbound` or `outbound`.
     #[serde(default)]
     pub direction: Option<Direction>,
     /// When it began; absent means now.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "moment")]
     pub started_at: Option<Timestamp>,
     /// Where the recording device stands; absent means where the account says.
     #[serde(default)]
@@ -36,13 +36,13 @@ pub struct OpenCall {
     #[serde(default)]
     pub operator_location: Option<String>,
     /// What the recording is for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub purposes: Vec<String>,
     /// The ids of the call's legs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub aliases: Vec<String>,
     /// The overlays that hold for this call beside the account's.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
     /// Who is on it.
     #[serde(default, deserialize_with = "objects")]
@@ -113,13 +113,13 @@ pub struct Participant {
     #[serde(default)]
     pub location: Option<Places>,
     /// The languages they have, BCP 47.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub languages: Vec<String>,
     /// The consent grant that they rely on.
     #[serde(default)]
     pub consent_grant: Option<String>,
     /// When they joined.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "moment")]
     pub joined_at: Option<Timestamp>,
 }
 
@@ -179,13 +179,13 @@ pub struct Observed {
     #[serde(default)]
     pub participant: Option<String>,
     /// To whom, where several.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub participants: Vec<String>,
     /// Which prompt.
     #[serde(default)]
     pub prompt: Option<String>,
     /// When, by the platform's clock.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "moment")]
     pub at: Option<Timestamp>,
     /// How they said yes.
     #[serde(default)]
@@ -209,7 +209,7 @@ pub struct Observed {
     #[serde(default)]
     pub ip: Option<String>,
     /// Since when, for a real move (`participant.located`).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "moment")]
     pub since: Option<Timestamp>,
     /// Who took the call (`participant.answered`).
     #[serde(default)]
@@ -484,17 +484,17 @@ pub struct Prompt {
     /// How long it lasts, in milliseconds; at least 1000.
     pub duration_ms: u64,
     /// What the recording is for, as the prompt says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub purposes: Vec<String>,
     /// How it is delivered.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub delivery: Delivery,
     /// SHA-256 of the audio, in hexadecimal.
     #[serde(default)]
     pub sha256: Option<String>,
     /// Which words of the text say what the law may ask for: `recording`, `operator`, `purpose`,
     /// `vendor`, `refusal`, each with a quotation.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub says: BTreeMap<String, String>,
 }
 
@@ -535,16 +535,16 @@ pub struct ConsentGrant {
     #[serde(default)]
     pub text_version: Option<String>,
     /// For what; none means for everything.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub purposes: Vec<String>,
     /// Whether it was given in writing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub written: bool,
     /// From when; absent means from when it was registered.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "moment")]
     pub from: Option<Timestamp>,
     /// Until when, exclusive.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "moment")]
     pub until: Option<Timestamp>,
     /// SHA-256 of the evidence, in hexadecimal.
     #[serde(default)]
@@ -577,8 +577,103 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 }
 
 fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let objects: Vec<Object<T>> = Vec::deserialize(deserializer)?;
-    Ok(objects.into_iter().map(|object| object.0).collect())
+    let objects: Option<Vec<Object<T>>> = Option::deserialize(deserializer)?;
+    Ok(objects.unwrap_or_default().into_iter().map(|object| object.0).collect())
+}
+
+/// Reads something by its members, and tells which one is wrong.
+pub(crate) fn fit<'de, T, D>(document: D) -> Result<T, Misfit>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let mut member = error.path().to_string();
+        // A member that is missing or unknown is named by the words that follow.
+        member.truncate(member.trim_end_matches('?').trim_end_matches('.').len());
+        let error = error.into_inner();
+        if error.to_string().contains(&format!("field `{member}`")) {
+            member.clear();
+        }
+        Misfit { member, error }
+    })
+}
+
+/// What is wrong with a document, and where.
+#[derive(Debug)]
+pub struct Misfit {
+    /// The member, such as `participants[0].joined_at`; empty where it is the whole.
+    member: String,
+    error: serde_json::Error,
+}
+
+impl Misfit {
+    /// It, of a part of a document.
+    pub(crate) fn within(self, part: &str) -> Misfit {
+        let between = if self.member.is_empty() || self.member.starts_with('[') { "" } else { "." };
+        Misfit { member: format!("{part}{between}{}", self.member), ..self }
+    }
+
+    /// Whether it is no JSON at all.
+    pub(crate) fn is_of_form(&self) -> bool {
+        self.error.classify() != serde_json::error::Category::Data
+    }
+}
+
+impl From<serde_json::Error> for Misfit {
+    fn from(error: serde_json::Error) -> Self {
+        Misfit { member: String::new(), error }
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.member.is_empty() && !self.is_of_form() {
+            write!(f, "`{}`: ", self.member)?;
+        }
+        let (line, column) = (self.error.line(), self.error.column());
+        let told = self.error.to_string();
+        let told = told.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&told);
+        f.write_str(told)?;
+        if line > 0 { write!(f, " (line {line}, column {column})") } else { Ok(()) }
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+/// A member that may be left out may be `null` as well: many programs write what they don't have so.
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A moment, with its zone.
+pub(crate) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    struct Moment(Timestamp);
+
+    impl<'de> Deserialize<'de> for Moment {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_str(Text)
+        }
+    }
+
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = Moment;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a time as in \"2027-01-31T12:00:00Z\" (RFC 3339)")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Moment, E> {
+            crate::clock::moment(text).map(Moment).map_err(E::custom)
+        }
+    }
+
+    let moment: Option<Moment> = Option::deserialize(deserializer)?;
+    Ok(moment.map(|moment| moment.0))
 }
 
 /// Checks an id that an outsider chose: 1 to 255 bytes, no control characters.
@@ -599,25 +694,18 @@ pub fn check_name(what: &str, name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The language of a tag (BCP 47): its first part, in lower case. Only that is compared, and only
-/// that goes into the trail.
+/// The language of a tag (BCP 47), by the one code of it that is compared and goes into the trail.
 ///
 /// # Errors
 ///
 /// [`Fault`] where the text is no language tag.
 pub fn language(what: &str, tag: &str) -> Result<String, Fault> {
-    let mut parts = tag.split('-');
-    let primary = parts.next().unwrap_or("");
-    let plain = (2..=3).contains(&primary.len()) && primary.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let rest =
-        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !plain || tag.len() > 35 || !parts.all(rest) {
-        return Err(Fault::invalid(
+    policy::language::canonical(tag).ok_or_else(|| {
+        Fault::invalid(
             "invalid-language",
-            format!("{what} is no language tag; write for example `en` or `de-AT` (BCP 47)"),
-        ));
-    }
-    Ok(primary.to_ascii_lowercase())
+            format!("{what} is not a language tag; write for example `en` or `de-AT` (BCP 47)"),
+        )
+    })
 }
 
 /// Checks a SHA-256 in hexadecimal.

@@ -10,11 +10,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use policy::{Call, Event, Heard, Joined, Opened, RefusedGrant, Settings, Table, What};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::ask::{EventType, Observed, OpenCall, Participant, Places, Prompt};
+use super::ask::{EventType, Misfit, Observed, OpenCall, Participant, Places, Prompt, fit};
 use super::open::covers;
 use super::{Fault, answer};
 use crate::clock::{Clock, whole_millis};
@@ -31,19 +31,21 @@ pub fn decide(
     clock: &Clock,
     facts: &str,
 ) -> Result<Value, FactsError> {
-    let mut facts: Map<String, Value> = serde_json::from_str(facts)?;
-    let events: Vec<Observed> = facts.remove("events").map_or(Ok(Vec::new()), serde_json::from_value)?;
-    let at: Option<Timestamp> = facts.remove("at").map(serde_json::from_value).transpose()?;
-    let prompts: Prompts = facts.remove("prompts").map_or(Ok(Prompts::new()), serde_json::from_value)?;
-    let public_safety = facts.remove("public_safety").map_or(Ok(false), serde_json::from_value)?;
-    let asked: OpenCall = serde_json::from_value(Value::Object(facts))?;
+    let mut facts: Map<String, Value> = serde_json::from_str(facts).map_err(Misfit::from)?;
+    let events: Vec<Observed> = part(&mut facts, "events")?;
+    let at = super::ask::moment(facts.remove("at").unwrap_or_default());
+    let at = at.map_err(|error| Misfit::from(error).within("at"))?;
+    let prompts: Prompts = part(&mut facts, "prompts")?;
+    let public_safety: bool = part(&mut facts, "public_safety")?;
+    let asked: OpenCall = fit(Value::Object(facts))?;
 
     let started_at = asked.started_at.unwrap_or_else(|| at.unwrap_or_else(|| clock.now()));
     let mut ids: Vec<String> = Vec::new();
     let mut participants = Vec::new();
     for (number, participant) in asked.participants.iter().enumerate() {
         ids.push(participant.id.clone());
-        participants.push(joined(locator, u32::try_from(number).unwrap_or(u32::MAX), participant)?);
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        participants.push(joined(locator, asked.kind, number, participant)?);
     }
     let place = |text: Option<&String>| text.map(|text| text.parse()).transpose();
     let opened = Opened {
@@ -71,12 +73,18 @@ pub fn decide(
     Ok(answer::decision(table.digest(), &decision, &name))
 }
 
+/// A member that goes beside the call, and is left out or null as well.
+fn part<T: Default + DeserializeOwned>(facts: &mut Map<String, Value>, name: &str) -> Result<T, Misfit> {
+    let read: Result<Option<T>, Misfit> = fit(facts.remove(name).unwrap_or_default());
+    read.map(Option::unwrap_or_default).map_err(|misfit| misfit.within(name))
+}
+
 /// Why facts cannot be decided by.
 #[derive(Debug, thiserror::Error)]
 pub enum FactsError {
     /// They are not such a document.
     #[error("it does not fit: {0}")]
-    Unfit(#[from] serde_json::Error),
+    Unfit(#[from] Misfit),
     /// A place is no code.
     #[error(transparent)]
     Place(#[from] policy::CodeError),
@@ -91,11 +99,22 @@ pub enum FactsError {
     Lacks(&'static str),
 }
 
-fn joined(locator: &Locator, number: u32, asked: &Participant) -> Result<Joined, FactsError> {
+fn joined(
+    locator: &Locator,
+    kind: policy::Kind,
+    number: u32,
+    asked: &Participant,
+) -> Result<Joined, FactsError> {
+    let telephone = super::number_on(kind, asked.number.as_deref());
     Ok(Joined {
         identified: asked.number.is_some() || asked.ip.is_some() || asked.location.is_some(),
-        places: places(locator, asked.location.as_ref(), asked.number.as_deref(), asked.ip.as_deref())?,
-        languages: asked.languages.clone(),
+        places: places(locator, asked.location.as_ref(), telephone, asked.ip.as_deref())?,
+        languages: asked
+            .languages
+            .iter()
+            .map(|tag| super::ask::language("a language", tag))
+            .collect::<Result<_, _>>()
+            .map_err(FactsError::Participant)?,
         refused_grant: asked.consent_grant.as_ref().map(|_| RefusedGrant::Unknown),
         joined_at: asked.joined_at,
         ..Joined::new(number, asked.role)
