@@ -55,7 +55,7 @@ enum Command {
     /// Run the gateway
     Serve {
         /// Where to listen [default: 127.0.0.1:8080]
-        #[arg(long)]
+        #[arg(long, value_name = "ADDRESS", value_parser = crate::config::listen_address)]
         listen: Option<SocketAddr>,
         /// A table of jurisdictions instead of the one that is compiled in
         #[arg(long, value_name = "FILE")]
@@ -108,8 +108,8 @@ enum Command {
         /// The platform's id of it, or an alias
         call: String,
         /// The moment [default: the call's last entry]
-        #[arg(long, value_name = "DATE")]
-        at: Option<String>,
+        #[arg(long, value_name = "DATE", value_parser = crate::clock::moment_or_day)]
+        at: Option<jiff::Timestamp>,
     },
     /// Erase what is known of somebody; what was proven stays proven
     Erase(erase::Erase),
@@ -152,7 +152,9 @@ enum CliError {
 }
 
 impl From<Fault> for CliError {
-    fn from(fault: Fault) -> Self {
+    fn from(mut fault: Fault) -> Self {
+        // Members of a request are options here.
+        fault.detail = fault.detail.replace("in `reason`", "with `--reason`");
         CliError::Fault(fault)
     }
 }

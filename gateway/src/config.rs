@@ -9,7 +9,8 @@ use hyper::header::HeaderName;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
 use crate::export::Controller;
@@ -20,6 +21,7 @@ use crate::listen::origin::{Block, Proxies};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where to listen.
+    #[serde(deserialize_with = "listen")]
     pub listen: SocketAddr,
     /// The data directory: ledger, media, secrets.
     pub data: PathBuf,
@@ -234,6 +236,28 @@ impl Config {
     }
 }
 
+/// Reads where to listen: an IP address with a port, or `localhost` with one, which is `127.0.0.1`.
+///
+/// # Errors
+///
+/// Says what to write.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let address = match text.trim().rsplit_once(':') {
+        Some((name, port)) if name.eq_ignore_ascii_case("localhost") => format!("127.0.0.1:{port}"),
+        Some(_) | None => text.trim().to_owned(),
+    };
+    address.parse().map_err(|_| {
+        format!(
+            "`{text}` is no address to listen on: write an IP address and a port, as in `127.0.0.1:8080`, `[::1]:8080` or \
+             `0.0.0.0:8443` (every interface)"
+        )
+    })
+}
+
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    listen_address(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
 /// What is wrong with the file. A line that holds a URL is not repeated: a password may be in it.
 fn told(text: &str, error: &toml::de::Error) -> String {
     let at = error.span().map_or(0, |span| span.start);
@@ -283,4 +307,30 @@ pub enum ConfigError {
         /// Where it was to listen.
         listen: SocketAddr,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, listen_address};
+
+    #[test]
+    fn where_to_listen_is_an_address_or_this_machine() {
+        for (text, address) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("localhost:8080", "127.0.0.1:8080"),
+            ("LOCALHOST:0", "127.0.0.1:0"),
+            ("[::1]:8443", "[::1]:8443"),
+        ] {
+            assert_eq!(listen_address(text).map(|address| address.to_string()), Ok(address.into()), "{text}");
+            let config: Config = toml::from_str(&format!("listen = \"{text}\"")).unwrap();
+            assert_eq!(config.listen.to_string(), address);
+        }
+        for text in
+            ["", ":8080", "8080", "localhost", "localhost:http", "gateway.example.com:8080", "127.0.0.1"]
+        {
+            assert!(listen_address(text).is_err_and(|told| told.contains("127.0.0.1:8080")), "{text}");
+        }
+        let told = toml::from_str::<Config>("listen = \":8080\"").unwrap_err().to_string();
+        assert!(told.contains("`:8080` is no address") && told.contains("line 1"), "{told}");
+    }
 }

@@ -64,6 +64,8 @@ def open_recording(media, envelope, private, out):
 def read_envelope(path):
     with open(path, "rb") as file:
         envelope = json.load(file)
+    # What `GET /v1/recordings/{id}` answers holds it.
+    envelope = envelope.get("envelope", envelope)
     if set(envelope) != FIELDS:
         raise Refused(f"the envelope's fields differ: {sorted(set(envelope) ^ FIELDS)}")
     if envelope["format"] != "tink" or envelope["segment_bytes"] != SEGMENT_BYTES:

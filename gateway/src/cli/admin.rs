@@ -3,19 +3,20 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::asked::{date, must_exist, read_password, word};
+use super::asked::{must_exist, read_password, word};
 use super::out::say;
-use super::{CliError, out};
+use super::{CliError, asked, out};
 use crate::access::Role;
-use crate::clock::Clock;
+use crate::clock::{Clock, moment_or_day};
 use crate::config::Config;
 use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
 use crate::gate::{AccountSettings, Gate, NewCredential, speak};
 use crate::serve;
-use crate::trail::Actor;
+use crate::trail::{Actor, SYSTEM_LOG};
 
 #[derive(Subcommand)]
 pub(super) enum Account {
@@ -198,18 +199,22 @@ pub(super) struct GrantAdd {
     #[arg(long)]
     text_version: Option<String>,
     /// From when (RFC 3339, or a day)
-    #[arg(long, value_name = "DATE")]
-    from: Option<String>,
+    #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
+    from: Option<Timestamp>,
     /// Until when, exclusive (RFC 3339, or a day)
-    #[arg(long, value_name = "DATE")]
-    until: Option<String>,
+    #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
+    until: Option<Timestamp>,
     /// SHA-256 of the evidence
     #[arg(long)]
     evidence_sha256: Option<String>,
 }
 
 pub(super) async fn account(config: Config, command: Account, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = match &command {
+        // The first account makes the ledger.
+        Account::Add(_) => serve::gate(&config, Clock::system()).await?,
+        Account::List => asked::gate(&config).await?,
+    };
     match command {
         Account::Add(asked) => {
             let settings = AccountSettings {
@@ -241,7 +246,13 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
 }
 
 pub(super) async fn credential(config: Config, command: Credential, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = match &command {
+        // The account `system` is there from the start.
+        Credential::Add(asked) if asked.account == SYSTEM_LOG => {
+            serve::gate(&config, Clock::system()).await?
+        }
+        Credential::Add(_) | Credential::Revoke { .. } => asked::gate(&config).await?,
+    };
     match command {
         Credential::Add(asked) => {
             let role = Role::parse(&asked.role).ok_or_else(|| {
@@ -264,14 +275,14 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
 }
 
 pub(super) async fn key(config: Config, command: Key, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     match command {
         Key::Add { account, public } => {
-            let pem = Zeroizing::new(std::fs::read_to_string(&public).map_err(|source| CliError::Io {
+            let file = Zeroizing::new(std::fs::read(&public).map_err(|source| CliError::Io {
                 what: format!("`{}` cannot be read", public.display()),
                 source,
             })?);
-            let (id, bits) = gate.add_key(&Actor::command_line(), &account, &pem).await?;
+            let (id, bits) = gate.add_key(&Actor::command_line(), &account, file.as_slice()).await?;
             say(json, &json!({"account": account, "key": id, "bits": bits}), || {
                 format!("key {id} ({bits} bits) added to `{account}`")
             });
@@ -290,7 +301,7 @@ pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -
         PromptCommand::Add(asked) => asked,
         PromptCommand::Check(asked) => return check_prompt(config, asked, json).await,
     };
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     let prompt = Prompt {
         text: asked.text,
         language: asked.language,
@@ -304,11 +315,11 @@ pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -
     let (new, shown) = gate.put_prompt(&Actor::command_line(), &asked.account, &asked.id, &prompt).await?;
     let version = shown.get("version").cloned().unwrap_or_default();
     say(json, &shown, || {
-        format!(
-            "prompt `{}` version {version} {}",
-            asked.id,
-            if new { "registered" } else { "is there already" }
-        )
+        let done = if new { "registered" } else { "is there already" };
+        let mut lines = vec![format!("prompt `{}` version {version} {done}", asked.id)];
+        let notes = shown.get("notes").and_then(Value::as_array).into_iter().flatten();
+        lines.extend(notes.filter_map(Value::as_str).map(|note| format!("note: {note}")));
+        lines.join("\n")
     });
     done(gate).await
 }
@@ -336,7 +347,7 @@ async fn check_prompt(mut config: Config, asked: PromptCheck, json: bool) -> Res
 }
 
 async fn check_prompts(config: &Config, account: &str, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(config, Clock::system()).await?;
+    let gate = asked::gate(config).await?;
     let found = gate.prompts_lack(account).await;
     gate.ledger.close().await;
     let found = found?;
@@ -386,10 +397,9 @@ pub(super) async fn explain(
     config: Config,
     account: String,
     call: String,
-    at: Option<String>,
+    at: Option<Timestamp>,
 ) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
-    let at = at.as_deref().map(date).transpose()?;
+    let gate = asked::gate(&config).await?;
     let explained = match gate.explain(&account, &call, at).await {
         Ok(explained) => {
             let asked = json!({"call": call});
@@ -403,7 +413,7 @@ pub(super) async fn explain(
 }
 
 pub(super) async fn grant(config: Config, command: GrantCommand, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     match command {
         GrantCommand::Add(asked) => {
             let grant = ConsentGrant {
@@ -413,8 +423,8 @@ pub(super) async fn grant(config: Config, command: GrantCommand, json: bool) -> 
                 text_version: asked.text_version,
                 purposes: asked.purposes,
                 written: asked.written,
-                from: asked.from.as_deref().map(date).transpose()?,
-                until: asked.until.as_deref().map(date).transpose()?,
+                from: asked.from,
+                until: asked.until,
                 evidence_sha256: asked.evidence_sha256,
             };
             must_exist(&gate, &asked.account).await?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::bar::Bar;
 use super::find::{self, Find};
 use super::out::say;
-use super::{CliError, on_runtime, out, reopen};
+use super::{CliError, asked, on_runtime, out, reopen};
 use crate::anchor::timestamp;
 use crate::anchoring;
 use crate::audit::pack;
@@ -212,7 +212,11 @@ fn no_media(command: &Verify) -> Result<(), CliError> {
 
 async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
     no_media(command)?;
-    let gate = serve::gate(&config, Clock::system()).await?;
+    if let Some(missing) = asked::missing(&config) {
+        let what = &command.what;
+        return Err(CliError::Wrong(format!("`{what}` is neither a file nor a directory, and {missing}")));
+    }
+    let gate = asked::gate(&config).await?;
     let at = gate.epoch(&command.what).await.map_err(|_| {
         CliError::Wrong(format!(
             "`{}` is neither a file, nor a directory, nor a log of the ledger",
@@ -366,7 +370,7 @@ fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> R
 }
 
 async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     let Subject { recording, call, no_recording } = &command.subject;
     let about = match (recording, call, no_recording) {
         (Some(recording), ..) => About::Recording(recording),
@@ -385,7 +389,7 @@ async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliE
 }
 
 async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     let document = gate.export(&Actor::command_line(), account, call, form).await?;
     gate.ledger.close().await;
     out::json(&document);
@@ -454,7 +458,7 @@ fn unusable(as_json: bool, failure: Failure) -> CliError {
 }
 
 async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     let at = gate.epoch(&command.log).await?;
     gate.still_there(&at).await?;
     if gate.stored_head(&at).await?.is_none() {
@@ -480,7 +484,7 @@ async fn export(config: Config, command: Export, as_json: bool) -> Result<(), Cl
 }
 
 async fn key(config: Config, log: String) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     let at = gate.epoch(&log).await?;
     let trust = own_trust(&config, &gate, &at).await?;
     out::line(trust.to_string().trim_end());
@@ -489,7 +493,7 @@ async fn key(config: Config, log: String) -> Result<(), CliError> {
 }
 
 async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     gate.secrets.log.make_next().map_err(serve::ServeError::from)?;
     gate.ledger.close().await;
     say(as_json, &json!({"rotating": true}), || {

@@ -3,6 +3,7 @@
 use policy::{Diff, Table};
 use serde_json::json;
 
+use super::asked::missing;
 use super::{CliError, out};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -16,6 +17,9 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         crate::listen::tls::Reloading::from_files(tls.certificate.clone(), tls.key.clone())
             .map_err(serve::ServeError::from)?;
     }
+    if let Some(missing) = missing(&config).filter(|_| config.ledger.is_none()) {
+        return first_start(&config, &missing, json);
+    }
     let gate = serve::gate(&config, Clock::system()).await?;
     let lacking = gate.lacking().await;
     let mut warnings: Vec<String> = few_descriptors(&config).into_iter().collect();
@@ -27,14 +31,8 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         );
     }
     let table = gate.laws.in_force();
-    let unreviewed = table.rows().filter(|row| row.source.reviewed.is_none()).count();
-    if unreviewed > 0 {
-        warnings.push(format!("{unreviewed} rows of the table were read by no lawyer"));
-    }
+    warnings.extend(of_configuration(&config, &table));
     warnings.extend(configured(&config, &table));
-    if config.ip_database.is_none() {
-        warnings.push("no IP database is configured (`ip_database`): addresses tell no place".into());
-    }
     let accounts = gate.ledger.accounts().await.map_err(Fault::from)?;
     for account in &accounts {
         if account.operator_location.is_none() {
@@ -74,11 +72,7 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         }));
         return ready(&lacking);
     }
-    out::line(format!(
-        "would listen on {}, {}",
-        config.listen,
-        if config.tls.is_some() { "with TLS" } else { "without TLS" }
-    ));
+    out::line(would_listen(&config));
     out::line(format!("data in {}", config.data.display()));
     out::line(match version {
         0 => {
@@ -114,6 +108,43 @@ fn few_descriptors(config: &Config) -> Option<String> {
         "`connections` is {}, and the limit of open files (`ulimit -Hn`) allows {allowed}: that many are served",
         config.connections
     ))
+}
+
+/// What can be said where no gateway has ever started. Nothing is made.
+fn first_start(config: &Config, missing: &str, json: bool) -> Result<(), CliError> {
+    let table = serve::table(config)?;
+    let rows = table.rows().count();
+    let warnings = of_configuration(config, &table);
+    if json {
+        out::json(&json!({
+            "listen": config.listen, "tls": config.tls.is_some(), "data": config.data, "ledger": null,
+            "table": table.digest(), "version": 0, "rows": rows, "accounts": 0, "warnings": warnings,
+        }));
+        return Ok(());
+    }
+    out::line(would_listen(config));
+    out::line(format!("{missing} yet: `serve` or `account add` makes it"));
+    out::line(format!("`serve` would begin with the table {} with {rows} rows", table.digest()));
+    warnings.iter().for_each(|warning| out::line(format!("warning: {warning}")));
+    Ok(())
+}
+
+fn would_listen(config: &Config) -> String {
+    let tls = if config.tls.is_some() { "with TLS" } else { "without TLS" };
+    format!("would listen on {}, {tls}", config.listen)
+}
+
+/// What is worth a warning whatever the ledger says.
+fn of_configuration(config: &Config, table: &Table) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let unreviewed = table.rows().filter(|row| row.source.reviewed.is_none()).count();
+    if unreviewed > 0 {
+        warnings.push(format!("{unreviewed} rows of the table were read by no lawyer"));
+    }
+    if config.ip_database.is_none() {
+        warnings.push("no IP database is configured (`ip_database`): addresses tell no place".into());
+    }
+    warnings
 }
 
 /// What `serve` would do with the configured table, where it is not the one in force.

@@ -22,10 +22,11 @@ pub(super) fn run(config: &Config, path: &Path) -> Result<(), CliError> {
 
 fn read(path: &Path) -> Result<String, CliError> {
     let io = |source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source };
+    let mut text = String::new();
     if path == Path::new("-") {
-        let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(io)?;
-        return Ok(text);
+    } else {
+        text = std::fs::read_to_string(path).map_err(io)?;
     }
-    std::fs::read_to_string(path).map_err(io)
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
 }

@@ -5,11 +5,9 @@ use serde_json::{Value, json};
 
 use super::asked::{must_exist, word};
 use super::out::say;
-use super::{CliError, with_what_stands_against_it};
-use crate::clock::Clock;
+use super::{CliError, asked, with_what_stands_against_it};
 use crate::config::Config;
 use crate::gate::erasure::Erasure;
-use crate::serve;
 use crate::trail::Actor;
 
 #[derive(Args)]
@@ -31,7 +29,7 @@ pub(super) struct Erase {
 }
 
 pub(super) async fn run(config: Config, asked: Erase, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     must_exist(&gate, &asked.account).await?;
     let erasure = Erasure {
         number: asked.number,
@@ -63,7 +61,7 @@ fn in_words(erased: &Value) -> String {
 }
 
 pub(super) async fn compact(config: Config, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     let gone = gate.ledger.compact().await.map_err(crate::gate::Fault::from)?;
     gate.ledger.close().await;
     say(json, &json!({"remnants": if gone { "none" } else { "pending" }}), || match gone {

@@ -3,14 +3,14 @@
 use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::asked::{date, must_exist};
-use super::{CliError, out};
-use crate::clock::Clock;
+use super::asked::must_exist;
+use super::{CliError, asked, out};
+use crate::clock::moment_or_day;
 use crate::config::Config;
 use crate::gate::{Filters, Gate, Inquiry, Record, sheet_head};
-use crate::serve;
 use crate::trail::Actor;
 
 #[derive(Args)]
@@ -49,11 +49,11 @@ pub(super) struct Find {
     #[arg(long, value_name = "CREDENTIAL")]
     listener: Option<String>,
     /// Logged then or later (RFC 3339, or a day)
-    #[arg(long, value_name = "DATE")]
-    from: Option<String>,
+    #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
+    from: Option<Timestamp>,
     /// Logged before then (RFC 3339, or a day)
-    #[arg(long, value_name = "DATE")]
-    until: Option<String>,
+    #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
+    until: Option<Timestamp>,
     /// Where to go on: `next` of an earlier answer to the same question
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
@@ -76,7 +76,7 @@ enum Form {
 }
 
 pub(super) async fn run(config: Config, asked: Find, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = asked::gate(&config).await?;
     must_exist(&gate, &asked.account).await?;
     let form = asked.format.or(json.then_some(Form::Json));
     let filters = Filters {
@@ -90,8 +90,8 @@ pub(super) async fn run(config: Config, asked: Find, json: bool) -> Result<(), C
         kind: asked.kind,
         recording: asked.recording,
         listener: asked.listener,
-        from: asked.from.as_deref().map(date).transpose()?,
-        until: asked.until.as_deref().map(date).transpose()?,
+        from: asked.from,
+        until: asked.until,
     };
     let actor = Actor::command_line();
     let mut inquiry = gate.ask(&actor, &asked.account, filters, asked.after.as_deref()).await?;
@@ -151,7 +151,7 @@ async fn in_words(gate: &Gate, inquiry: &mut Inquiry, left: &mut Option<u32>) ->
     let mut count = 0usize;
     while let Some(records) = more(gate, inquiry, left).await? {
         count = count.saturating_add(records.len());
-        records.iter().for_each(|record| out::line(record.to_words()));
+        gate.lines_of(&inquiry.account, &records).await?.iter().for_each(|line| out::line(out::plain(line)));
     }
     out::line(match count {
         0 => "nothing is logged that has to do with it".to_owned(),

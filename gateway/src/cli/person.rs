@@ -1,5 +1,6 @@
 //! People: who stands behind credentials, and who acts by one of them.
 
+use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 use base64::Engine as _;
@@ -11,10 +12,8 @@ use zeroize::Zeroizing;
 use super::asked::{must_exist, read_password};
 use super::{CliError, out};
 use crate::access::{Access, Denied, Principal};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::serve;
 use crate::trail::Actor;
 
 #[derive(Subcommand)]
@@ -60,7 +59,7 @@ pub(super) struct Who {
 }
 
 pub(super) async fn run(config: Config, command: Person, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = super::asked::gate(&config).await?;
     let outcome = of_people(&gate, command, json).await;
     gate.ledger.close().await;
     outcome
@@ -110,6 +109,7 @@ pub(super) async fn principal(gate: &Gate, who: &Who) -> Result<Principal, CliEr
     let password = match (&who.password, who.password_stdin) {
         (_, true) => read_password()?,
         (Some(password), false) => Zeroizing::new(password.clone()),
+        (None, false) if std::io::stdin().is_terminal() => read_password()?,
         (None, false) => {
             return Err(CliError::Wrong(
                 "no password: set CONSENT_GATEWAY_PASSWORD, or use `--password-stdin`".into(),

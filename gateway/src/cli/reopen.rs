@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::asked::must_exist;
+use super::asked::{missing, must_exist};
 use super::out::{self, say};
 use super::{CliError, with_what_stands_against_it};
 use crate::clock::Clock;
@@ -12,7 +12,7 @@ use crate::gate::Mark;
 use crate::ledger::{Epoch, Ledger};
 use crate::notary::{Finding, Notary, Reopened};
 use crate::secrets::Secrets;
-use crate::serve::{self, ServeError};
+use crate::serve::ServeError;
 use crate::trail::Actor;
 
 #[derive(Args)]
@@ -58,6 +58,9 @@ pub(super) async fn reopen(config: Config, asked: Reopen, as_json: bool) -> Resu
         return Err(CliError::Wrong(
             "a gateway runs on this data; stop it first, and every other one that shares its ledger".into(),
         ));
+    }
+    if let Some(missing) = missing(&config) {
+        return Err(CliError::Wrong(format!("{missing}: name its directory with `--data`")));
     }
     // Not through `serve::gate`, which refuses what is to be cured here.
     let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(crate::config::LedgerUrl::expose))
@@ -148,7 +151,7 @@ fn in_words(reopened: &Reopened) -> String {
 }
 
 pub(super) async fn drop_epoch(config: Config, asked: Drop, as_json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(&config, Clock::system()).await?;
+    let gate = super::asked::gate(&config).await?;
     must_exist(&gate, &asked.log).await?;
     let name = match &config.log_name {
         Some(name) => name.clone(),

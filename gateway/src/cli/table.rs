@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use policy::{Code, Diff, Severity, Table};
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use self::words::{
 use super::bar::Bar;
 use super::person::{Who, principal};
 use super::{CliError, asked, out};
-use crate::clock::Clock;
+use crate::clock::{Clock, moment_or_day};
 use crate::config::Config;
 use crate::gate::ask::Medium;
 use crate::gate::{Author, Gate, Impact, Outcome, lawbook, today};
@@ -53,8 +54,8 @@ pub(super) enum Desk {
         /// A file, or `version:N`
         new: String,
         /// Only calls that were opened then or later (RFC 3339, or a day)
-        #[arg(long, value_name = "DATE")]
-        since: Option<String>,
+        #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
+        since: Option<Timestamp>,
         /// Only calls of this account
         #[arg(long)]
         account: Option<String>,
@@ -108,8 +109,8 @@ pub(super) struct Show {
     /// The place, such as `US-CA`
     code: Option<String>,
     /// The day or moment [default: now]
-    #[arg(long, value_name = "DATE")]
-    at: Option<String>,
+    #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
+    at: Option<Timestamp>,
     /// telephone, voip or video
     #[arg(long, value_name = "MEDIUM")]
     medium: Option<String>,
@@ -190,10 +191,7 @@ async fn diff(config: &Config, old: &str, new: &str, json: bool) -> Result<(), C
 
 async fn show(config: &Config, asked: Show, json: bool) -> Result<(), CliError> {
     let (table, _) = table(config, &asked.table).await?;
-    let at = match asked.at.as_deref() {
-        Some(text) => asked::date(text)?,
-        None => Clock::system().now(),
-    };
+    let at = asked.at.unwrap_or_else(|| Clock::system().now());
     let medium = asked.medium.as_deref().map(asked::word::<Medium>).transpose()?;
     let Some(code) = asked.code else {
         let whole = lawbook::table(&table);
@@ -204,12 +202,7 @@ async fn show(config: &Config, asked: Show, json: bool) -> Result<(), CliError> 
         }
         return Ok(());
     };
-    let meant = |text: &str| -> String {
-        let near = policy::atlas::nearest(text);
-        let near: Vec<String> = near.iter().map(|(code, name)| format!("`{code}` ({name})")).collect();
-        if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
-    };
-    let wrong = |error: policy::CodeError| CliError::Wrong(format!("{error}{}", meant(&code)));
+    let wrong = |error: policy::CodeError| CliError::Wrong(format!("{error}{}", policy::atlas::meant(&code)));
     let code: Code = code.parse().map_err(wrong)?;
     let shown = lawbook::place(&table, code, at, medium.map(Into::into));
     if json {
@@ -218,7 +211,7 @@ async fn show(config: &Config, asked: Show, json: bool) -> Result<(), CliError> 
     }
     place_lines(&table, code, at, &shown).iter().for_each(out::line);
     if policy::atlas::name(code).is_none() {
-        out::line(format!("  ISO 3166 knows no place `{code}`{}", meant(code.as_str())));
+        out::line(format!("  ISO 3166 knows no place `{code}`{}", policy::atlas::meant(code.as_str())));
     }
     if let Some((state, name)) = policy::atlas::mistaken(code) {
         out::line(format!("  (`{code}` is a country; {name} is `{state}`)"));
@@ -227,7 +220,7 @@ async fn show(config: &Config, asked: Show, json: bool) -> Result<(), CliError> 
 }
 
 async fn desk(config: &Config, command: Desk, json: bool) -> Result<(), CliError> {
-    let gate = serve::gate(config, Clock::system()).await?;
+    let gate = asked::gate(config).await?;
     serve::first_law(&gate, config).await?;
     let outcome = at_desk(config, &gate, command, json).await;
     gate.ledger.close().await;
@@ -242,7 +235,6 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
                 asked::must_exist(gate, account).await?;
             }
             let (new, _) = table_of(config, Some(gate), &new).await?;
-            let since = since.as_deref().map(asked::date).transpose()?;
             let bar = Bar::of("calls");
             let base = gate.laws.in_force();
             let impact = gate
@@ -332,7 +324,7 @@ async fn author(gate: &Gate, who: &Who) -> Result<Author, CliError> {
 pub(super) async fn table(config: &Config, name: &str) -> Result<(Table, String), CliError> {
     let of_ledger = name == "in-force" || name.starts_with("version:");
     if of_ledger && (config.ledger.is_some() || crate::ledger::file(&config.data).exists()) {
-        let gate = serve::gate(config, Clock::system()).await?;
+        let gate = asked::gate(config).await?;
         let found = table_of(config, Some(&gate), name).await;
         gate.ledger.close().await;
         return found;

@@ -144,13 +144,23 @@ impl Gate {
                 let signer = self.exports.signer.as_ref().ok_or_else(|| {
                     Fault::conflict(
                         "not-configured",
-                        "no certificate to sign vCons with is configured: set `vcon_signing.certificate` and `.key`",
+                        "no certificate to sign vCons with is configured: set `certificate` and `key` in the section \
+                         `[vcon_signing]` of the configuration",
                     )
                 })?;
                 let vcon = vcon::vcon(&record).map_err(|error| unfit(&error))?;
                 signer.sign(&vcon).map_err(|error| Fault::damaged("a vCon cannot be signed").because(error))
             }
-            Form::ConsentRecord => dpv::consent_records(&record).map_err(|error| unfit(&error)),
+            Form::ConsentRecord => dpv::consent_records(&record).map_err(|error| {
+                let dpv::DpvError::Missing { key } = &error;
+                let key = key.trim_start_matches("controller.");
+                let detail = format!(
+                    "a consent record (ISO/IEC TS 27560) says who the recordings are made for, and `{key}` is not \
+                     configured: the section `[controller.{account}]` of the configuration needs `name`, `address`, \
+                     `contact`, `privacy_notice`, `storage_locations` and `withdrawal`"
+                );
+                Fault::conflict("not-exportable", detail).because(error)
+            }),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What stands outside of calls: accounts, credentials, keys, prompts, consent grants, tables.
 
-use policy::{Event, OnWithdrawal, What};
+use policy::{Code, Event, OnWithdrawal, What};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -79,8 +79,10 @@ impl Gate {
     ) -> Result<(), Fault> {
         check_account(id)?;
         check_settings(settings)?;
-        let code =
-            |field, text| super::open::place(field, text).map(|code| code.map(|code| code.to_string()));
+        let code = |field, text| {
+            let code = super::open::place(field, text)?;
+            code.map(|code| self.listed(field, code)).transpose()
+        };
         let change = Change::Account {
             id: id.into(),
             operator: code("operator", operator)?,
@@ -97,6 +99,16 @@ impl Gate {
                 Err(Fault::conflict("account-exists", format!("there is an account `{id}` already")))
             }
         }
+    }
+
+    /// A place that somebody has: a wrong one would ask the strictest of every call of an account.
+    fn listed(&self, field: &str, code: Code) -> Result<String, Fault> {
+        if policy::atlas::name(code).is_none() && self.laws.in_force().history(code).is_empty() {
+            let meant = policy::atlas::meant(code.as_str());
+            let detail = format!("`{field}`: ISO 3166 lists no place `{code}`{meant}");
+            return Err(Fault::invalid("invalid-place", detail));
+        }
+        Ok(code.to_string())
     }
 
     /// Chooses which overlays hold for every call of an account from now on, and whether what rows say
@@ -249,9 +261,14 @@ impl Gate {
     ///
     /// [`Fault`]: there is no such account, or the key is not usable; of a private key nothing is
     /// kept.
-    pub async fn add_key(&self, actor: &Actor, account: &str, pem: &str) -> Result<(String, usize), Fault> {
+    pub async fn add_key(
+        &self,
+        actor: &Actor,
+        account: &str,
+        file: impl AsRef<[u8]>,
+    ) -> Result<(String, usize), Fault> {
         self.settings(account).await.map_err(|_| unknown_account(account))?;
-        let key = RecipientKey::from_pem(pem).map_err(key_fault)?;
+        let key = RecipientKey::from_file(file.as_ref()).map_err(key_fault)?;
         let id = key.fingerprint().to_owned();
         let change = Change::Key {
             id: id.clone(),
@@ -303,7 +320,7 @@ impl Gate {
         for _ in 0..ATTEMPTS {
             let newest = self.ledger.prompt(account, id).await?;
             if let Some(row) = newest.as_ref().filter(|row| row.document == document) {
-                return Ok((false, prompt_json(row)?));
+                return Ok((false, self.noted(row)?));
             }
             let version = newest.map_or(0, |row| row.version);
             let uid = trail::id()?;
@@ -328,7 +345,7 @@ impl Gate {
             let detail = json!({"prompt": id, "version": row.version, "document": prompt});
             let expects = vec![Expect::PromptVersion { account: account.into(), id: id.into(), version }];
             if self.note(actor, account, body, Some(detail), vec![change], expects).await? == Appended::Done {
-                return Ok((true, prompt_json(&row)?));
+                return Ok((true, self.noted(&row)?));
             }
         }
         Err(Fault::contended())
@@ -361,6 +378,32 @@ impl Gate {
     /// Where the ledger fails.
     pub async fn prompts_lack(&self, account: &str) -> Result<Vec<Value>, Fault> {
         self.ledger.prompts(account).await?.iter().map(|row| self.lacks(row)).collect()
+    }
+
+    /// A prompt as its author is shown it: with what they should know of it now, and not on a call.
+    fn noted(&self, row: &PromptRow) -> Result<Value, Fault> {
+        let mut shown = prompt_json(row)?;
+        let found = self.lacks(row)?;
+        let mut notes = Vec::new();
+        let listed = |name: &str| found.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        if !listed("says").iter().any(|said| said == "recording") {
+            notes.push(
+                "it does not tell which of its words say that the call is recorded: quote them in `says`, as \
+                 `recording` (`--says recording=\"…\"`); where that has to be said, the prompt does not count without"
+                    .to_owned(),
+            );
+        }
+        let places = listed("lacks").iter().filter(|place| place.get("place").is_some()).count();
+        if places > 0 {
+            notes.push(format!(
+                "in {places} places of the table it does not say all that it has to: see `GET /v1/prompts/{}/check`",
+                row.id
+            ));
+        }
+        if let Value::Object(members) = &mut shown {
+            members.insert("notes".into(), json!(notes));
+        }
+        Ok(shown)
     }
 
     fn lacks(&self, row: &PromptRow) -> Result<Value, Fault> {
