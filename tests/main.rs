@@ -25,6 +25,7 @@ mod interop;
 mod messages;
 mod postgres;
 mod properties;
+mod readme;
 mod scenario;
 mod site;
 mod staying_up;
