@@ -114,9 +114,16 @@ fn without_json_commands_tell_people_what_they_did() {
         "quality",
         "--text",
         "Recorded.",
+        "--says",
+        "recording=Recorded",
     ];
     assert_eq!(cli.says(&prompt), "prompt `en` version 1 registered\n");
     assert_eq!(cli.says(&prompt), "prompt `en` version 1 is there already\n");
+    let silent = cli.says(&prompt[..prompt.len() - 2]);
+    assert!(
+        silent.contains("note: it does not tell which of its words say that the call is recorded"),
+        "{silent}"
+    );
     let checked = cli.says(&["check"]);
     for part in [
         "would listen on 127.0.0.1:8080, without TLS",
@@ -274,6 +281,96 @@ fn keys_that_protect_nothing_are_refused() {
         assert!(error.contains(told), "{make}: {error}");
     }
     assert_eq!(cli.json(&["key", "list"]), json!([]));
+}
+
+#[test]
+fn who_only_asks_makes_no_ledger_and_no_keys() {
+    let cli = Cli::new();
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../jurisdictions.toml");
+    let table = table.to_str().unwrap();
+    std::fs::write(cli.dir.path().join("public.pem"), "x").unwrap();
+    let (public, out) = (cli.path("public.pem"), cli.path("out.zip"));
+    let before = files_below(cli.dir.path());
+    let prompt = ["prompt", "add", "acme", "en", "--language", "en", "--duration-ms", "4000", "--text", "x"];
+    let grant = ["consent-grant", "add", "acme", "g", "--subject", "a", "--role", "agent", "--basis", "b"];
+    let commands: Vec<Vec<&str>> = vec![
+        vec!["account", "list"],
+        vec!["credential", "add", "acme", "--role", "admin"],
+        vec!["credential", "revoke", "cg_x"],
+        vec!["key", "add", "acme", &public],
+        vec!["key", "list"],
+        vec!["key", "retire", "acme", "x"],
+        prompt.to_vec(),
+        vec!["prompt", "check", "--account", "acme"],
+        grant.to_vec(),
+        vec!["consent-grant", "withdraw", "acme", "g"],
+        vec!["explain", "acme", "c"],
+        vec!["erase", "acme", "--number", "+14155550100", "--recordings", "keep", "--reason", "x"],
+        vec!["compact"],
+        vec!["table", "impact", table],
+        vec!["table", "publish", table, "--as", "cg_x", "--password-stdin"],
+        vec!["table", "versions"],
+        vec!["table", "proposals"],
+        vec!["audit", "export", "acme", "--out", &out],
+        vec!["audit", "find", "acme"],
+        vec!["audit", "prove", "acme", "--call", "c", "--out", &out],
+        vec!["audit", "vcon", "acme", "c"],
+        vec!["audit", "consent-record", "acme", "c"],
+        vec!["audit", "key", "acme"],
+        vec!["audit", "rotate-key"],
+        vec!["audit", "reopen", "--reason", "x"],
+        vec!["audit", "drop", "acme", "--epoch", "1", "--reason", "x"],
+    ];
+    for command in &commands {
+        let error = cli.refuses(command);
+        let says = format!("there is no ledger in `{}`", cli.data.display());
+        assert!(error.contains(&says), "{command:?}: {error}");
+    }
+    let (code, told, _) = cli.run(&["audit", "verify", "typo.zip"]);
+    let says = "`typo.zip` is neither a file nor a directory, and there is no ledger in";
+    assert!(code == 2 && told.contains(says), "{code} {told}");
+    cli.says(&["table", "show", "US-CA"]);
+    let checked = cli.says(&["check"]);
+    assert!(
+        checked.contains("there is no ledger in") && checked.contains("`account add` makes it"),
+        "{checked}"
+    );
+    assert_eq!(cli.json(&["check"])["ledger"], Value::Null);
+    assert!(!cli.data.exists(), "nothing was made");
+    assert_eq!(files_below(cli.dir.path()), before);
+}
+
+#[tokio::test]
+async fn a_password_is_good_as_long_as_it_may_be_and_however_it_was_typed() {
+    let cli = Cli::new();
+    cli.says(&["account", "add", "acme"]);
+    let add = ["credential", "add", "acme", "--role", "auditor", "--password-stdin", "--json"];
+    let longest = "x".repeat(1024);
+    let mut people = Vec::new();
+    for (typed, sent) in [
+        (format!("{longest}\n"), longest.as_str()),
+        (format!("{}\n", "x".repeat(760)), &longest[..760]),
+        ("\u{feff}correct horse battery\r\n".to_owned(), "correct horse battery"),
+        ("zwölf Zeichen: \"€\"".to_owned(), "zwölf Zeichen: \"€\""),
+    ] {
+        let (code, out, err) = cli.fed(&add, typed.as_bytes());
+        assert_eq!(code, 0, "{err}");
+        let username = serde_json::from_str::<Value>(&out).unwrap()["username"].as_str().unwrap().to_owned();
+        people.push((username, sent));
+    }
+    for (typed, says) in [
+        (format!("{longest}x\n").into_bytes(), "longer than 1024 bytes"),
+        (b"correct horse \xe4ttery\n".to_vec(), "not UTF-8"),
+        ("correct horse battery".encode_utf16().flat_map(u16::to_le_bytes).collect(), "control character"),
+        (b"correct\thorse battery\n".to_vec(), "control character"),
+    ] {
+        let (code, _, err) = cli.fed(&add, &typed);
+        assert!(code == 1 && err.contains(says), "{err}");
+    }
+    let process = Process::serve(&cli.data, &[]);
+    for (username, sent) in people {
+        Client::named(process.address, &username, sent).get("/v1/consents").await.expect(200);
+    }
 }
 
 #[tokio::test]
@@ -580,6 +677,9 @@ async fn every_key_of_the_configuration_is_followed() {
     let checked = json(&["check"]);
     assert_eq!(checked["data"], dir.join("elsewhere").to_str().unwrap());
     assert!(checked["rows"].as_u64().unwrap() > 100);
+    assert_eq!((&checked["ledger"], dir.join("elsewhere").exists()), (&Value::Null, false));
+    json(&["account", "add", "first"]);
+    assert_eq!(json(&["check"])["accounts"], 1);
     assert!(dir.join("elsewhere/ledger.db").exists());
     assert_eq!(files_below(&dir.join("apart")).len(), 4);
     assert!(!dir.join("elsewhere/secrets").exists());

@@ -34,17 +34,24 @@ use crate::serve::{self, ServeError};
 )]
 struct Cli {
     /// The configuration file (TOML)
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The data directory [default: ./data]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "DIR")]
     data: Option<PathBuf>,
     /// A PostgreSQL server for the ledger: `postgres://user@host/database` [default: SQLite below the data directory]
     // A password may be in it, so the environment is the better place, and help does not show it.
-    #[arg(long, global = true, value_name = "URL", env = "CONSENT_GATEWAY_LEDGER", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Everywhere",
+        value_name = "URL",
+        env = "CONSENT_GATEWAY_LEDGER",
+        hide_env_values = true
+    )]
     ledger: Option<String>,
     /// Print what a script would read
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     json: bool,
     #[command(subcommand)]
     command: Command,
