@@ -391,6 +391,12 @@ impl Call {
                 ),
                 row.source.citations.clone(),
             ),
+            Basis::Default if atlas::name(code).is_none() => {
+                let meant = atlas::usually_meant(code);
+                let says =
+                    format!("ISO 3166 lists no place `{code}`, so the table's default applies: {own}{meant}");
+                (says, Vec::new())
+            }
             Basis::Default => {
                 (format!("the table has no row for {code}, so its default applies: {own}"), Vec::new())
             }

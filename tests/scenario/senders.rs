@@ -196,8 +196,25 @@ async fn what_is_wrong_with_a_body_or_a_query_is_told_by_its_name() {
     let send = async |body: &str| {
         told(gateway.sends("PUT", "/v1/calls/c2", "recorder", body.as_bytes().to_vec()).await).await
     };
-    let at = "the body does not fit: `participants[0].role`: unknown variant `boss`";
+    let at = "the body does not fit: `participants[0].role`: unknown word `boss`";
     assert!(send(r#"{"participants": [{"id": "a", "role": "boss"}]}"#).await.starts_with(at));
+    for (body, says) in [
+        (r#"{"participants": {}}"#, "`participants`: invalid type: map, expected a list"),
+        (
+            r#"{"started_at": 1732874400}"#,
+            "`started_at`: invalid type: integer `1732874400`, expected a time as in",
+        ),
+    ] {
+        let detail = send(body).await;
+        assert!(detail.contains(says), "{detail}");
+    }
+    let event =
+        json!({"type": "prompt.completed", "prompt": "en", "participant": "caller", "played_ms": "4000"});
+    let detail = told(gateway.event("c", &event).await).await;
+    assert!(
+        detail.contains("`played_ms`: invalid type: string \"4000\", expected a whole number"),
+        "{detail}"
+    );
     let detail = send(r#"{"colour": "red"}"#).await;
     assert!(detail.starts_with("the body does not fit: unknown field `colour`"), "{detail}");
     let detail = send(r#"{"participants": [{"role": "agent"}]}"#).await;

@@ -70,8 +70,8 @@ impl fmt::Debug for Secret {
 ///
 /// # Errors
 ///
-/// When the password has fewer than 12 characters or more than 1,024 bytes, holds a control character, or
-/// could not be hashed.
+/// When the password has fewer than 12 characters or more than 1,024 bytes, holds a control character, begins or
+/// ends with a blank, or could not be hashed.
 pub fn stored_password(password: &str) -> Result<String, PasswordError> {
     if password.chars().count() < PASSWORD_MIN_CHARS {
         return Err(PasswordError::TooShort);
@@ -82,6 +82,9 @@ pub fn stored_password(password: &str) -> Result<String, PasswordError> {
     // RFC 7617 section 2: such a password cannot be sent.
     if password.chars().any(char::is_control) {
         return Err(PasswordError::Control);
+    }
+    if password.trim() != password {
+        return Err(PasswordError::Blank);
     }
     Ok(argon2()?.hash_password(password.as_bytes())?.to_string())
 }
@@ -259,6 +262,9 @@ pub enum PasswordError {
         "the password holds a control character, which HTTP basic auth cannot carry: is it text, in UTF-8?"
     )]
     Control,
+    /// A blank at its end is most often the shell's (`echo … |`), and nobody would type it again.
+    #[error("the password begins or ends with a blank: take that away, or choose another")]
+    Blank,
     /// The hash function refused.
     #[error("the password could not be hashed")]
     Hash(#[from] argon2::password_hash::Error),

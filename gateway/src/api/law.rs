@@ -50,7 +50,10 @@ pub(super) async fn jurisdiction(
         return Err(Fault::new(
             FaultKind::Unknown,
             "no-row",
-            format!("the table has no row for {code}; its default applies, or its country's row"),
+            format!(
+                "the table has no row for {code}; its default applies, or its country's row{}",
+                policy::atlas::usually_meant(code)
+            ),
         ));
     }
     let at = query.at.unwrap_or_else(|| door.gate.clock.now());

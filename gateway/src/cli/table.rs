@@ -132,9 +132,11 @@ fn check(file: &Path, day: Option<&str>, json: bool) -> Result<(), CliError> {
     let name = file.display().to_string();
     let text = read(file)?;
     let today = match day {
-        Some(text) => text
-            .parse()
-            .map_err(|_| CliError::Wrong(format!("`{text}` is no day; write for example `2026-11-20`")))?,
+        // Of a moment the time would be passed over.
+        Some(text) => Some(text)
+            .filter(|text| text.len() <= "2026-11-20".len())
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| CliError::Wrong(format!("`{text}` is no day; write for example `2026-11-20`")))?,
         None => today(Clock::system().now()),
     };
     let (table, problems) = Table::check(&text, today);

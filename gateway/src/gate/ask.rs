@@ -634,12 +634,24 @@ impl fmt::Display for Misfit {
         let (line, column) = (self.error.line(), self.error.column());
         let told = self.error.to_string();
         let told = told.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&told);
-        f.write_str(told)?;
+        f.write_str(&without_rust(told))?;
         if line > 0 { write!(f, " (line {line}, column {column})") } else { Ok(()) }
     }
 }
 
 impl std::error::Error for Misfit {}
+
+/// What serde says, in words of whoever sends JSON.
+fn without_rust(told: &str) -> String {
+    let mut told = told.replace("unknown variant", "unknown word").replace("a sequence", "a list");
+    for number in ["u8", "u16", "u32", "u64", "i64"] {
+        told = told.replace(&format!("expected {number}"), "expected a whole number");
+    }
+    match told.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected an object"),
+        None => told,
+    }
+}
 
 /// A member that may be left out may be `null` as well: many programs write what they don't have so.
 pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(

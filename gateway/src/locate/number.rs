@@ -25,7 +25,7 @@ use super::nanp;
 ///
 /// When the text is not an international number. The errors never repeat it.
 pub fn e164(text: &str) -> Result<String, NumberError> {
-    let text = text.trim();
+    let text = text.trim_matches(|c: char| c.is_whitespace() || INVISIBLE.contains(&c));
     let scheme = text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("tel:"));
     let text = if scheme { text.get(4..).unwrap_or_default() } else { text };
     let rest = text.strip_prefix('+').ok_or_else(|| without_plus(text))?;
@@ -33,9 +33,10 @@ pub fn e164(text: &str) -> Result<String, NumberError> {
     for c in rest.chars() {
         match c {
             '0'..='9' => number.push(c),
-            ' ' | '-' | '.' | '(' | ')' => {}
-            // what word processors and web pages put for a space or a hyphen
-            '\u{a0}' | '\u{202f}' | '\u{2010}' | '\u{2011}' => {}
+            ' ' | '-' | '.' | '/' | '(' | ')' => {}
+            // what word processors, web pages and address books put for a space or a hyphen, or around a number
+            '\u{a0}' | '\u{202f}' | '\u{2010}'..='\u{2013}' | '\u{2212}' => {}
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}' => {}
             _ => return Err(NumberError::Character),
         }
     }
@@ -100,7 +101,7 @@ pub enum NumberError {
     CountryCode,
     /// It holds something other than digits and separators.
     #[error(
-        "the telephone number holds something other than digits, spaces, hyphens, full stops and round \
+        "the telephone number holds something other than digits, spaces, hyphens, slashes, full stops and round \
          brackets"
     )]
     Character,
@@ -148,6 +149,12 @@ fn country(number: &str) -> Option<String> {
     }
 }
 
+/// What an address book may put around a number, to write it from left to right.
+const INVISIBLE: [char; 9] = [
+    '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2060}',
+    '\u{feff}',
+];
+
 /// How many digits a number has, its country code included: at most fifteen (ITU-T E.164, section
 /// 6), and at least what the shortest plans have, such as Niue's (+683 and four digits).
 const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
@@ -165,6 +172,8 @@ mod tests {
             ("+44\u{a0}20 7946\u{202f}0958", "+442079460958"),
             ("+6834000", "+6834000"),
             ("tel:+44-20-7946-0958", "+442079460958"),
+            ("\u{202a}+44 20 7946\u{2013}0958\u{202c}", "+442079460958"),
+            ("+49 30/23125-123", "+493023125123"),
         ] {
             assert_eq!(e164(text).as_deref(), Ok(number), "{text}");
         }

@@ -108,6 +108,9 @@ fn short_and_endless_passwords_are_refused() {
     assert!(matches!(stored_password("elf chars.."), Err(PasswordError::TooShort)));
     assert!(matches!(stored_password(&"x".repeat(1025)), Err(PasswordError::TooLong)));
     assert!(stored_password("zwölf Zeiche").is_ok());
+    for text in ["correct horse battery ", " correct horse battery", "correct horse battery\u{a0}"] {
+        assert!(matches!(stored_password(text), Err(PasswordError::Blank)), "{text:?}");
+    }
     for text in ["correct\thorse battery", "c\0o\0r\0r\0e\0c\0t\0", "correct horse\u{85}battery"] {
         assert!(matches!(stored_password(text), Err(PasswordError::Control)), "{text:?}");
     }
