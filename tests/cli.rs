@@ -304,6 +304,7 @@ fn who_only_asks_makes_no_ledger_and_no_keys() {
         vec!["prompt", "check", "--account", "acme"],
         grant.to_vec(),
         vec!["consent-grant", "withdraw", "acme", "g"],
+        vec!["person", "list", "acme"],
         vec!["explain", "acme", "c"],
         vec!["erase", "acme", "--number", "+14155550100", "--recordings", "keep", "--reason", "x"],
         vec!["compact"],
