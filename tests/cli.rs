@@ -187,23 +187,6 @@ fn a_mistake_is_told_in_one_sentence_with_what_to_do() {
             ],
             "duration",
         ),
-        (
-            &[
-                "consent-grant",
-                "add",
-                "acme",
-                "g",
-                "--subject",
-                "s",
-                "--role",
-                "agent",
-                "--basis",
-                "b",
-                "--until",
-                "next year",
-            ],
-            "write `2027-01-31`",
-        ),
         (&["consent-grant", "add", "acme", "g", "--subject", "s", "--role", "boss", "--basis", "b"], "boss"),
         (
             &["consent-grant", "add", "nobody", "g", "--subject", "s", "--role", "agent", "--basis", "b"],
@@ -224,6 +207,14 @@ fn a_mistake_is_told_in_one_sentence_with_what_to_do() {
             !error.trim_end().ends_with('.') && !error.contains("::") && !error.contains('{'),
             "{args:?}: {error}"
         );
+    }
+    let grant = ["consent-grant", "add", "acme", "g", "--subject", "s", "--role", "agent", "--basis", "b"];
+    for (until, says) in [
+        ("next year", "this is no time: write it as in `2027-01-31T12:00:00Z`"),
+        ("2026-12-31T23:59:59", "`2026-12-31T23:59:59` has no time zone: end it with `Z`"),
+    ] {
+        let (code, _, error) = cli.run(&[&grant[..], &["--until", until]].concat());
+        assert!(code == 2 && error.contains("--until") && error.contains(says), "{error}");
     }
     // What is no command is told by usage, with an exit code of its own.
     for args in
@@ -319,7 +310,6 @@ fn who_only_asks_makes_no_ledger_and_no_keys() {
         vec!["audit", "consent-record", "acme", "c"],
         vec!["audit", "key", "acme"],
         vec!["audit", "rotate-key"],
-        vec!["audit", "reopen", "--reason", "x"],
         vec!["audit", "drop", "acme", "--epoch", "1", "--reason", "x"],
     ];
     for command in &commands {
@@ -327,6 +317,7 @@ fn who_only_asks_makes_no_ledger_and_no_keys() {
         let says = format!("there is no ledger in `{}`", cli.data.display());
         assert!(error.contains(&says), "{command:?}: {error}");
     }
+    assert!(cli.refuses(&["audit", "reopen", "--reason", "x"]).contains("there is no data in"));
     let (code, told, _) = cli.run(&["audit", "verify", "typo.zip"]);
     let says = "`typo.zip` is neither a file nor a directory, and there is no ledger in";
     assert!(code == 2 && told.contains(says), "{code} {told}");

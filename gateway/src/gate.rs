@@ -385,11 +385,9 @@ pub(crate) fn locate(
     let mut sightings = Vec::new();
     for text in declared.map(ask::Places::as_slice).unwrap_or_default() {
         sightings.push(crate::locate::declared(text).map_err(|error| {
-            // What may be an address is not repeated, not even by what it resembles.
-            let meant = match &error {
-                PlaceError::Code(code) => policy::atlas::meant(code),
-                PlaceError::Text => String::new(),
-            };
+            // What may be an address is not repeated, not even by what it resembles; the name of a place is none.
+            let known = matches!(error, PlaceError::Code(_)) || !policy::atlas::named(text).is_empty();
+            let meant = if known { policy::atlas::meant(text) } else { String::new() };
             Fault::invalid("invalid-place", format!("{error}{meant}"))
         })?);
     }

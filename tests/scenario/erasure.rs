@@ -281,6 +281,9 @@ async fn a_participant_is_erased_by_the_platforms_id_of_them_and_nobody_else() {
     let callers =
         gateway.auditor.get("/v1/consents?number=%2B14155550177&type=call.opened").await.expect(200);
     assert_eq!(callers["consents"].as_array().unwrap().len(), 2, "the caller's number is known as before");
+    // That the grant was asked for by its old id is known again.
+    let again = gateway.erase(json!({"participant": "agent-7"}), "keep").await.expect(200);
+    assert_eq!((&again["calls"], &again["consent_grants"]), (&json!(0), &json!(0)), "{again}");
     gateway.erase(json!({"participant": "agent-7"}), "keep").await.problem(404, "unknown-subject");
 }
 

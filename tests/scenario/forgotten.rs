@@ -135,7 +135,7 @@ async fn is_found_nowhere(place: Option<Place>) {
     let on = if place.is_some() { "PostgreSQL" } else { "SQLite" };
     let gateway = Gateway::on(place, Config::default(), AccountSettings::default()).await;
     let seed = 0x5eed_2026_1129;
-    println!("on {on}, seed {seed:#x}");
+    eprintln!("on {on}, seed {seed:#x}");
     let mut random = Random(seed);
     let (asks, admin) = (gateway.auditor.clone(), gateway.admin.clone());
     for n in 0..12 {
@@ -168,6 +168,8 @@ async fn is_found_nowhere(place: Option<Place>) {
         });
         gateway.report(&call, located).await;
         gateway.control(&call, "start").await.expect(200);
+        let announced = json!({"type": "announcement.recorded", "participants": [one.id, "agent"]});
+        gateway.report(&call, announced).await;
         let from = gateway.now();
         gateway.advance_ms(1_000);
         let name = encoded(&format!("rec {}", one.word));

@@ -89,7 +89,7 @@ async fn a_prompt_that_does_not_name_every_purpose_of_the_call_does_not_count() 
 async fn a_prompt_counts_only_for_those_who_were_there_for_all_of_it() {
     let gateway = Gateway::start().await;
     gateway.open_with("c", two("US-CA"), json!({"started_at": gateway.ago(3)})).await;
-    does_not_count(&gateway.report("c", completed("en", 4000)).await, "unprompted", "for all of it");
+    does_not_count(&gateway.report("c", completed("en", 4000)).await, "unprompted", "hear all of it");
     gateway.advance_ms(1000);
     is_permitted(&gateway.report("c", completed("en", 4000)).await);
     gateway.joins("c", &person("third", "customer", "US-CA")).await;

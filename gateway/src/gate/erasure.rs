@@ -201,8 +201,10 @@ impl Gate {
             for detail in page {
                 let told = match &detail.call {
                     Some(call) if found.has(call) => continue,
-                    Some(_) => Told::OnACall,
-                    None => Told::Elsewhere,
+                    // What everybody hears is nobody's.
+                    None if detail.kind == "prompt.registered" => continue,
+                    None if detail.kind.starts_with("audit.") => Told::Asked,
+                    Some(_) | None => Told::Said,
                 };
                 let document = serde_json::from_str(&detail.document)
                     .map_err(|_| Fault::damaged("a detail cannot be read"))?;

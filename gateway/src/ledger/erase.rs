@@ -60,7 +60,7 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_all,
-            "SELECT entry.epoch, entry.seq, entry.call, detail.document FROM detail \
+            "SELECT entry.epoch, entry.seq, entry.call, entry.type AS kind, detail.document FROM detail \
              JOIN entry ON entry.log = detail.log AND entry.epoch = detail.epoch AND entry.seq = detail.seq \
              WHERE detail.log = ? AND (detail.epoch, detail.seq) > (?, ?) \
              ORDER BY detail.epoch, detail.seq LIMIT ?",
@@ -79,7 +79,7 @@ impl Ledger {
         text: &str,
     ) -> Result<Vec<DetailRow>, LedgerError> {
         let sql = format!(
-            "SELECT entry.epoch, entry.seq, entry.call, detail.document FROM entry \
+            "SELECT entry.epoch, entry.seq, entry.call, entry.type AS kind, detail.document FROM entry \
              JOIN detail ON detail.log = entry.log AND detail.epoch = entry.epoch AND detail.seq = entry.seq \
              WHERE entry.log = ? AND entry.type = ? AND {}",
             self.holding()
@@ -267,6 +267,8 @@ pub struct DetailRow {
     pub seq: i64,
     /// The call that the entry belongs to.
     pub call: Option<String>,
+    /// The type of its entry.
+    pub kind: String,
     /// The detail, as JSON.
     pub document: String,
 }

@@ -21,10 +21,10 @@ pub(super) struct Marks {
 /// Where a text was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
-    /// By an entry of no call: by what was asked, exported, registered.
-    Elsewhere,
-    /// On a call of others.
-    OnACall,
+    /// By what somebody has asked for, or taken along.
+    Asked,
+    /// By what was said elsewhere, on a call of others for example.
+    Said,
 }
 
 impl Marks {
@@ -60,7 +60,7 @@ impl Marks {
     pub(super) fn are_told(&self, told: Told, detail: &Value) -> bool {
         match detail {
             Value::String(text) => {
-                let asked_for = told == Told::Elsewhere && self.names.contains_key(text);
+                let asked_for = told == Told::Asked && self.names.contains_key(text);
                 // Of one word on somebody else's call nobody can tell whether it is a name.
                 let own = text.len() >= SHORT && self.are(text);
                 asked_for || own || self.has_number(text) || self.has_name(text)
@@ -183,8 +183,7 @@ mod tests {
 
     #[test]
     fn what_others_are_called_as_well_goes_where_it_was_asked_for_and_nowhere_else() {
-        let told =
-            |detail| (marks().are_told(Told::Elsewhere, &detail), marks().are_told(Told::OnACall, &detail));
+        let told = |detail| (marks().are_told(Told::Asked, &detail), marks().are_told(Told::Said, &detail));
         assert_eq!(told(json!({"participant": "caller"})), (true, false));
         assert_eq!(told(json!({"call": "z9"})), (true, false));
         assert_eq!(told(json!({"event": {"participants": ["a", "Trillian"]}})), (true, true));
