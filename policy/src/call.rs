@@ -341,15 +341,16 @@ impl Call {
         self.ended_at
     }
 
-    /// Whether this is still heard: after the end of a call only what can make things stricter is, and
-    /// who says that they had been there before.
+    /// Whether this is still heard at `now`: after the end of a call only what can make things stricter
+    /// is, that somebody had been there before, and that an announcement is in the recording, as long as
+    /// it would have been heard on the call.
     #[must_use]
-    pub fn hears(&self, what: &What) -> bool {
+    pub fn hears(&self, what: &What, now: Timestamp) -> bool {
         let Some(ended) = self.ended_at else { return true };
-        match what {
-            What::Joined(joined) => joined.joined_at.is_some_and(|joined_at| joined_at < ended),
-            what => what.tightens(),
+        if let What::Joined(joined) = what {
+            return joined.joined_at.is_some_and(|joined_at| joined_at < ended);
         }
+        what.tightens() || matches!(what, What::AnnouncementRecorded { .. }) && self.may_be_announced(now)
     }
 
     /// Whether this participant has ever been on the call.

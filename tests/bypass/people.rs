@@ -450,7 +450,11 @@ async fn an_objection_follows_the_number_to_other_ids_and_calls_and_lifts_for_ea
         join(&gateway, "c1", &with_number("caller", "+14155550100")).await.expect(201);
         gateway.prompt("c1", &["caller", "agent"]).await;
         gateway.control("c1", "start").await.problem(403, "consent-required");
-        assert_eq!(gateway.decision("c1").await["participants"][1]["state"], "declined", "{round}");
+        assert_eq!(
+            gateway.recorder.get("/v1/calls/c1/decision").await.expect(200)["participants"][1]["state"],
+            "declined",
+            "{round}"
+        );
     }
     yes(&gateway, &["caller"]).await;
     gateway.control("c1", "start").await.expect(200);
@@ -471,7 +475,8 @@ async fn an_objection_follows_the_number_to_other_ids_and_calls_and_lifts_for_ea
 /// What is withdrawn on a call that is over takes effect on that call, and bars the one opened since.
 #[tokio::test]
 async fn a_withdrawal_dated_in_an_earlier_call_of_the_id_is_that_calls() {
-    let settings = AccountSettings { on_withdrawal: policy::OnWithdrawal::Delete, ..AccountSettings::default() };
+    let settings =
+        AccountSettings { on_withdrawal: policy::OnWithdrawal::Delete, ..AccountSettings::default() };
     let gateway = Gateway::with(Config::default(), settings).await;
     let people = json!([
         with_number("caller", "+14155550100"),
@@ -494,7 +499,11 @@ async fn a_withdrawal_dated_in_an_earlier_call_of_the_id_is_that_calls() {
     }
     let withdrawn = json!({"type": "consent.withdrawn", "participant": "caller", "at": after(begun[0], 500)});
     let decision = gateway.event("c1", &withdrawn).await.expect(201);
-    assert_eq!((&decision["recording"], &decision["action"]), (&json!("blocked"), &json!("pause")), "{decision}");
+    assert_eq!(
+        (&decision["recording"], &decision["action"]),
+        (&json!("blocked"), &json!("pause")),
+        "{decision}"
+    );
     let path = |n: usize| format!("/v1/recordings/{}", recordings[n]["id"].as_str().unwrap());
     gateway.recorder.get(&path(0)).await.problem(410, "recording-deleted");
     gateway.recorder.get(&path(1)).await.expect(200);

@@ -112,9 +112,12 @@ async fn what_a_call_says_of_the_operator_and_the_recorder_replaces_nothing() {
     let gateway = Gateway::start().await;
     let (actor, settings) = (Actor::command_line(), AccountSettings::default());
     gateway.gate().add_account(&actor, "berlin", Some("DE"), Some("DE"), &settings).await.unwrap();
-    let new = gateway.gate().add_credential(&actor, "berlin", Role::Recorder, "somebody", None).await.unwrap();
+    let new =
+        gateway.gate().add_credential(&actor, "berlin", Role::Recorder, "somebody", None).await.unwrap();
     let recorder = Client::new(gateway.recorder.address, &new);
-    for (call, said) in [("none", json!({})), ("other", json!({"operator_location": "US-NY", "recorder_location": "US-NY"}))] {
+    for (call, said) in
+        [("none", json!({})), ("other", json!({"operator_location": "US-NY", "recorder_location": "US-NY"}))]
+    {
         let mut body = json!({"medium": "telephone", "participants": two("US-NY")});
         body.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
         let decision = recorder.put(&format!("/v1/calls/{call}"), &body).await.expect(201);

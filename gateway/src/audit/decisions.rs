@@ -236,7 +236,7 @@ impl Replay {
 
     /// Whether the gate would have logged this as it stands.
     fn may_happen(&self, facts: &Event, late: bool, at: Timestamp) -> Result<(), Failure> {
-        if !self.call.hears(&facts.what) {
+        if !self.call.hears(&facts.what, at) {
             return Err(Failure::tampered("after the call's end, only what is stricter is heard"));
         }
         if asks_to_record(&facts.what)

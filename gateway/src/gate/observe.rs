@@ -1,5 +1,6 @@
 //! What the platform reports, and what it asks of the recording.
 
+use jiff::Timestamp;
 use policy::{Control, Event, Heard, OnWithdrawal, Recorder, What};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

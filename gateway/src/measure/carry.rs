@@ -80,10 +80,3 @@ pub(super) fn up_to<'i>(input: &mut &'i [u8], n: u64) -> &'i [u8] {
     *input = rest;
     piece
 }
-
-/// Drops as much as possible of the bytes that are to be skipped. True once none is left.
-pub(super) fn skipped(input: &mut &[u8], left: &mut u64) -> bool {
-    let passed = u64::try_from(up_to(input, *left).len()).unwrap_or(u64::MAX);
-    *left = left.saturating_sub(passed);
-    *left == 0
-}
