@@ -8,6 +8,7 @@ mod logs;
 mod people;
 mod plaintext;
 mod races;
+mod registers;
 mod requests;
 mod time;
 mod windows;

@@ -7,6 +7,7 @@ mod groups;
 mod history;
 mod in_turn;
 mod questions;
+mod registers;
 mod rivals;
 mod schema;
 mod servers;
@@ -95,6 +96,27 @@ impl Raw {
             Raw::Postgres(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
         }
         .map_err(|error| error.to_string())
+    }
+
+    /// Nothing stands in the way of whoever has the database.
+    async fn disarm(&mut self) {
+        let find = match self {
+            Raw::Sqlite(connection) => {
+                let off = sqlx::raw_sql("PRAGMA foreign_keys = OFF");
+                off.execute(connection).await.unwrap();
+                "SELECT 'DROP TRIGGER ' || name FROM sqlite_master WHERE type = 'trigger'"
+            }
+            Raw::Postgres(_) => {
+                "SELECT 'DROP TRIGGER ' || tgname || ' ON ' || CAST(CAST(tgrelid AS regclass) AS text) FROM pg_trigger \
+                 JOIN pg_class ON pg_class.oid = tgrelid \
+                 WHERE NOT tgisinternal AND relnamespace = CAST(current_schema() AS regnamespace) \
+                 UNION ALL SELECT 'ALTER TABLE ' || CAST(CAST(conrelid AS regclass) AS text) || ' DROP CONSTRAINT ' || conname \
+                 FROM pg_constraint WHERE contype = 'f' AND connamespace = CAST(current_schema() AS regnamespace)"
+            }
+        };
+        for sql in self.texts(find).await {
+            self.execute(&sql).await.unwrap();
+        }
     }
 
     /// The first column.

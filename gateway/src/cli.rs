@@ -24,6 +24,7 @@ use clap::{Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LedgerUrl};
 use crate::gate::Fault;
+use crate::ledger::{Chain, LedgerError};
 use crate::serve::{self, ServeError};
 
 #[derive(Parser)]
@@ -160,9 +161,20 @@ enum CliError {
 
 impl From<Fault> for CliError {
     fn from(mut fault: Fault) -> Self {
+        let cause = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<LedgerError>());
+        if let Some(altered @ LedgerError::Altered(_)) = cause {
+            return CliError::Wrong(altered.to_string());
+        }
         // Members of a request are options here.
         fault.detail = fault.detail.replace("in `reason`", "with `--reason`");
         CliError::Fault(fault)
+    }
+}
+
+impl CliError {
+    /// What the ledger says, in its words: who has a shell here may know.
+    fn of_ledger(error: LedgerError) -> CliError {
+        CliError::Wrong(format!("{}", Chain(&error)))
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! What somebody who controls this file can do: read who called whom (numbers stand in
 //! `participant`) and what was decided, and forge or drop rows. They cannot listen to anything: no
-//! private key and no plaintext is ever here.
+//! private key and no plaintext is ever here. A row of a register that they have changed (`ledger::registers`) is not
+//! used.
 
 mod change;
 mod erase;
@@ -14,6 +15,7 @@ mod heads;
 mod postgres;
 mod questions;
 mod reads;
+mod registers;
 mod reserve;
 mod rows;
 mod sql;
@@ -46,6 +48,7 @@ pub use writer::Chain;
 pub struct Ledger {
     pool: Pool,
     writer: writer::Writer,
+    registers: Arc<registers::Registers>,
     /// Held by whoever appends entries; as a whole by whoever needs the logs to stand still.
     growing: Arc<RwLock<()>>,
 }
@@ -76,11 +79,13 @@ impl Ledger {
     ///
     /// Where it cannot be opened, is no ledger, or the engine is too old or not durable.
     pub async fn open(dir: &Path, url: Option<&str>) -> Result<Ledger, LedgerError> {
+        let registers = Arc::new(registers::Registers::default());
         match url {
             None => {
                 let (pool, engine) = sqlite::open(dir).await?;
                 Ok(Ledger {
-                    writer: writer::Writer::start(engine),
+                    writer: writer::Writer::start(engine, Arc::clone(&registers)),
+                    registers,
                     pool: Pool::Sqlite(pool),
                     growing: Arc::default(),
                 })
@@ -88,7 +93,8 @@ impl Ledger {
             Some(url) => {
                 let (pool, engine) = postgres::open(url).await?;
                 Ok(Ledger {
-                    writer: writer::Writer::start(engine),
+                    writer: writer::Writer::start(engine, Arc::clone(&registers)),
+                    registers,
                     pool: Pool::Postgres(pool),
                     growing: Arc::default(),
                 })
@@ -203,6 +209,12 @@ pub enum LedgerError {
     /// The server copies another one.
     #[error("the PostgreSQL server is a standby, which takes no writes; name the primary, or promote it")]
     Standby,
+    /// What is registered is not what the logs say.
+    #[error("{0}")]
+    Altered(String),
+    /// An entry cannot be written.
+    #[error("an entry cannot be written")]
+    Entry(#[from] crate::trail::DraftError),
     /// A row holds what it cannot hold.
     #[error("the ledger holds a damaged row: {0}")]
     Damaged(String),

@@ -106,6 +106,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
     private_dir(&config.data).map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
     let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(LedgerUrl::expose)).await?;
     Notary::glance(&ledger, &config.pins_dir()).await?;
+    ledger.compare_registers();
     let laws = match ledger.law().await? {
         Some(row) => in_force(&ledger, row.version, &row.digest).await?,
         None => Laws::new(0, configured?),
@@ -362,6 +363,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let pins = config.pins_dir();
     let notary = Notary::open(gate.ledger.clone(), clock, config.log_name.as_deref(), keys, &pins).await?;
     gate.notary = Some(notary);
+    // Nothing is decided, and nobody is answered, by a row that the logs do not say.
+    gate.ledger.check_registers().await?;
     let unusable = |source| ServeError::Data { path: config.data.clone(), source };
     if let Some(left) = Left::find_in(&config.data).map_err(unusable)? {
         gate.gap(left.well, left.cause, &left.ids(), Vec::new()).await?;

@@ -15,6 +15,7 @@ mod name;
 pub mod note;
 pub mod people;
 pub mod proof;
+pub mod registers;
 mod saw;
 pub mod subject;
 pub mod tile;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 pub use body::{Body, GapCause, LogCause, Origin, Previous};
 pub use clocks::Clocks;
 pub use name::LogName;
+pub use registers::Registered;
 pub use saw::{Saw, SawParticipant, reason, recorder_word};
 
 /// The log of acts that belong to no account.
@@ -101,6 +103,9 @@ pub struct Leaf {
     pub body: Body,
     /// SHA-256 over salt and detail, in base64.
     pub detail: Option<String>,
+    /// What is registered with it, and by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<Registered>,
 }
 
 /// Who did something. A credential's name is minted by the gateway.
@@ -158,6 +163,7 @@ pub fn draft(
         prev: call.and_then(|(_, prev)| prev),
         body,
         detail: detail.as_ref().map(Detail::commitment),
+        register: None,
     };
     let bytes = serde_json::to_vec(&leaf)?;
     if bytes.len() > MAX_LEAF {
@@ -177,6 +183,34 @@ pub fn draft(
         restricts,
     })
 }
+
+impl Draft {
+    /// The leaf as it is appended, with what is registered by then: only the writer knows that.
+    ///
+    /// # Errors
+    ///
+    /// [`DraftError`] where it becomes too long.
+    pub fn registering(&self, registered: &Registered) -> Result<Vec<u8>, DraftError> {
+        // INVARIANT: it is the leaf's last member.
+        let mut bytes = self.leaf.strip_suffix(b"}").unwrap_or(&self.leaf).to_vec();
+        bytes.extend_from_slice(REGISTER);
+        bytes.extend(serde_json::to_vec(registered)?);
+        bytes.push(b'}');
+        if bytes.len() > MAX_LEAF { Err(DraftError::TooLong { bytes: bytes.len() }) } else { Ok(bytes) }
+    }
+}
+
+/// Whether a leaf says what is registered: none of a call does, and no leaf holds a text that an outsider
+/// chose.
+#[must_use]
+pub fn registers(leaf: &[u8]) -> bool {
+    let holds = |part: &[u8], what: &[u8]| part.windows(what.len()).any(|window| window == what);
+    holds(leaf.get(..HEAD).unwrap_or(leaf), b"\"call\":null") && holds(leaf, REGISTER)
+}
+
+const REGISTER: &[u8] = b",\"register\":";
+/// How far it is to a leaf's `call` at most.
+const HEAD: usize = 512;
 
 impl Detail {
     /// SHA-256 over salt and document, in base64.
@@ -261,6 +295,15 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// A random text that keeps what is committed to beside it from being guessed.
+///
+/// # Errors
+///
+/// Where the operating system gives no randomness.
+pub fn salt() -> Result<String, DraftError> {
+    Ok(hex(&random::<32>()?))
 }
 
 /// Random bytes from the operating system.

@@ -18,6 +18,7 @@ CREATE TABLE person (
     name        TEXT COLLATE "C" NOT NULL,
     founding    BOOLEAN NOT NULL,
     enrolled_at BIGINT NOT NULL,
+    salt        TEXT COLLATE "C" NOT NULL,
     UNIQUE (account, folded)
 );
 
@@ -57,6 +58,8 @@ CREATE TABLE prompt (
     uid        TEXT COLLATE "C" NOT NULL UNIQUE,
     document   TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
+    superseded_at BIGINT,
+    salt       TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (account, id, version)
 );
 
@@ -67,6 +70,7 @@ CREATE TABLE consent_grant (
     document     TEXT COLLATE "C" NOT NULL,
     created_at   BIGINT NOT NULL,
     withdrawn_at BIGINT,
+    salt         TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (account, id)
 );
 
@@ -118,6 +122,15 @@ CREATE TABLE log (
     size    BIGINT NOT NULL,
     edge    BYTEA NOT NULL,
     last_at BIGINT NOT NULL
+);
+
+-- The sum of what is registered of each log, and its newest entry that commits to it: see
+-- `trail::registers`. Salts keep what is committed to of a row from being guessed; they go with what they salt.
+CREATE TABLE register (
+    log   TEXT COLLATE "C" PRIMARY KEY,
+    epoch BIGINT NOT NULL,
+    seq   BIGINT NOT NULL,
+    sum   TEXT COLLATE "C" NOT NULL
 );
 
 -- Epochs that go on no longer: their last head. What was in them may be dropped.
@@ -304,6 +317,7 @@ CREATE TABLE recording (
 );
 
 CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
+CREATE INDEX recording_held ON recording (account, id) WHERE held;
 CREATE INDEX recording_unfinished ON recording (id) WHERE NOT enveloped OR (deleted_at IS NOT NULL AND NOT swept);
 
 -- Phone number (as a keyed tag) to the key of its pseudonyms. Erasable.

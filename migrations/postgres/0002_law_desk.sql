@@ -9,7 +9,8 @@ CREATE TABLE table_version (
     version     BIGINT PRIMARY KEY,
     digest      TEXT COLLATE "C" NOT NULL REFERENCES jurisdiction_table (digest),
     in_force_at BIGINT NOT NULL,
-    document    TEXT COLLATE "C" NOT NULL
+    document    TEXT COLLATE "C" NOT NULL,
+    salt        TEXT COLLATE "C" NOT NULL
 );
 
 -- A table that loosens something waits for a second person. Decided proposals stay.
@@ -24,7 +25,8 @@ CREATE TABLE proposal (
     proposed_at BIGINT NOT NULL,
     expires_at  BIGINT NOT NULL,
     decided_at  BIGINT,
-    decision    TEXT COLLATE "C"
+    decision    TEXT COLLATE "C",
+    salt        TEXT COLLATE "C" NOT NULL
 );
 
 CREATE UNIQUE INDEX proposal_open ON proposal (digest) WHERE state = 'open';

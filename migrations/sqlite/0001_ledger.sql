@@ -18,6 +18,7 @@ CREATE TABLE person (
     name        TEXT NOT NULL,
     founding    INTEGER NOT NULL,
     enrolled_at INTEGER NOT NULL,
+    salt        TEXT NOT NULL,
     UNIQUE (account, folded)
 ) STRICT;
 
@@ -57,6 +58,8 @@ CREATE TABLE prompt (
     uid        TEXT NOT NULL UNIQUE,
     document   TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    superseded_at INTEGER,
+    salt       TEXT NOT NULL,
     PRIMARY KEY (account, id, version)
 ) STRICT;
 
@@ -67,6 +70,7 @@ CREATE TABLE consent_grant (
     document     TEXT NOT NULL,
     created_at   INTEGER NOT NULL,
     withdrawn_at INTEGER,
+    salt         TEXT NOT NULL,
     PRIMARY KEY (account, id)
 ) STRICT;
 
@@ -118,6 +122,15 @@ CREATE TABLE log (
     size    INTEGER NOT NULL,
     edge    BLOB NOT NULL,
     last_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The sum of what is registered of each log, and its newest entry that commits to it: see
+-- `trail::registers`. Salts keep what is committed to of a row from being guessed; they go with what they salt.
+CREATE TABLE register (
+    log   TEXT PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    seq   INTEGER NOT NULL,
+    sum   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Epochs that go on no longer: their last head. What was in them may be dropped.
@@ -285,6 +298,7 @@ CREATE TABLE recording (
 ) STRICT;
 
 CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
+CREATE INDEX recording_held ON recording (account, id) WHERE held;
 CREATE INDEX recording_unfinished ON recording (id) WHERE enveloped = 0 OR (deleted_at IS NOT NULL AND swept = 0);
 
 -- Phone number (as a keyed tag) to the key of its pseudonyms. Erasable.

@@ -9,7 +9,8 @@ CREATE TABLE table_version (
     version     INTEGER PRIMARY KEY,
     digest      TEXT NOT NULL REFERENCES jurisdiction_table (digest),
     in_force_at INTEGER NOT NULL,
-    document    TEXT NOT NULL
+    document    TEXT NOT NULL,
+    salt        TEXT NOT NULL
 ) STRICT;
 
 -- A table that loosens something waits for a second person. Decided proposals stay.
@@ -24,7 +25,8 @@ CREATE TABLE proposal (
     proposed_at INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
     decided_at  INTEGER,
-    decision    TEXT
+    decision    TEXT,
+    salt        TEXT NOT NULL
 ) STRICT;
 
 CREATE UNIQUE INDEX proposal_open ON proposal (digest) WHERE state = 'open';

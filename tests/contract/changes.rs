@@ -46,7 +46,7 @@ fn tested(change: &Change) -> &'static str {
             "subjects_and_probes_change"
         }
         Change::Checkpoint { .. } | Change::Anchor { .. } => "signed_heads_and_anchors_change",
-        Change::CloseLog { .. } => "epochs_end",
+        Change::CloseLog { .. } | Change::Recommit { .. } => "epochs_end",
         Change::Erase(_) => "erasure::what_is_erased_goes_and_nothing_else",
         Change::Table { .. }
         | Change::TableVersion { .. }
@@ -86,6 +86,7 @@ async fn accounts_and_credentials_change(store: &Store) {
     assert!(ledger.account("nobody").await.unwrap().is_none());
 
     let enrol = |number, folded: &str| Change::Person {
+        salt: String::new(),
         id: Uuid::from_u128(number),
         account: "acme".into(),
         folded: folded.into(),
@@ -149,6 +150,7 @@ async fn keys_and_prompts_change(store: &Store) {
     assert!(ledger.keys("globex").await.unwrap().is_empty());
 
     let prompt = |id: &str, version: i64| Change::Prompt {
+        salt: String::new(),
         account: "acme".into(),
         id: id.into(),
         version,
@@ -168,7 +170,14 @@ async fn keys_and_prompts_change(store: &Store) {
 async fn grants_change(store: &Store) {
     let ledger = with_account(store).await;
     let uid = Uuid::from_u128(5);
-    let grant = Change::Grant { account: "acme".into(), id: "g".into(), uid, document: "{}".into(), at: 1 };
+    let grant = Change::Grant {
+        salt: String::new(),
+        account: "acme".into(),
+        id: "g".into(),
+        uid,
+        document: "{}".into(),
+        at: 1,
+    };
     change(&ledger, vec![grant]).await;
     let found = ledger.grant("acme", "g").await.unwrap().unwrap();
     assert_eq!((found.uid, found.created_at, found.withdrawn_at), (uid.to_string(), 1, None));
@@ -416,6 +425,7 @@ async fn the_law_changes(store: &Store) {
     let ledger = store.open().await;
     let table = |digest: &str, text: &str| Change::Table { digest: digest.into(), text: text.into(), at: 1 };
     let version = |version, digest: &str, at| Change::TableVersion {
+        salt: String::new(),
         version,
         digest: digest.into(),
         at,
@@ -423,26 +433,28 @@ async fn the_law_changes(store: &Store) {
     };
     assert!(ledger.law().await.unwrap().is_none());
     assert_eq!(ledger.last_of_law().await.unwrap(), 0);
-    change(&ledger, vec![table("one", "first"), version(1, "one", 5), table("two", "second")]).await;
-    change(&ledger, vec![table("one", "first"), version(2, "two", 6)]).await;
-    assert_eq!(ledger.table("one").await.unwrap().as_deref(), Some("first"));
+    let (one, two) = (policy::Table::digest_of("first"), policy::Table::digest_of("second"));
+    let (one, two) = (one.as_str(), two.as_str());
+    change(&ledger, vec![table(one, "first"), version(1, one, 5), table(two, "second")]).await;
+    change(&ledger, vec![table(one, "first"), version(2, two, 6)]).await;
+    assert_eq!(ledger.table(one).await.unwrap().as_deref(), Some("first"));
     assert_eq!(ledger.tables().await.unwrap().len(), 2);
     let law = ledger.law().await.unwrap().unwrap();
-    assert_eq!((law.version, law.digest.as_str(), law.in_force_at), (2, "two", 6));
+    assert_eq!((law.version, law.digest.as_str(), law.in_force_at), (2, two, 6));
     let versions: Vec<i64> = ledger.versions().await.unwrap().iter().map(|row| row.version).collect();
     assert_eq!(versions, [2, 1]);
     assert_eq!(ledger.last_of_law().await.unwrap(), 6);
 
     let offered = |digest: &str| Change::TableSource { origin: "file", digest: digest.into() };
-    change(&ledger, vec![offered("one"), offered("two")]).await;
-    assert_eq!(ledger.table_source("file").await.unwrap().as_deref(), Some("two"));
+    change(&ledger, vec![offered(one), offered(two)]).await;
+    assert_eq!(ledger.table_source("file").await.unwrap().as_deref(), Some(two));
     assert_eq!(ledger.table_source("program").await.unwrap(), None);
 
     let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    let mut later = proposed(second, "two", "Ada");
+    let mut later = proposed(second, two, "Ada");
     later.proposed_at = 11;
     let propose = |row| Change::Proposal { row: Box::new(row) };
-    change(&ledger, vec![propose(proposed(first, "one", "")), propose(later)]).await;
+    change(&ledger, vec![propose(proposed(first, one, "")), propose(later)]).await;
     let listed = async |open| {
         let rows = ledger.proposals(open).await.unwrap();
         rows.into_iter().map(|row| row.uid).collect::<Vec<_>>()

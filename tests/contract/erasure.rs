@@ -107,8 +107,15 @@ async fn refuses(raw: &mut Raw, sql: &str) {
 async fn entries_nodes_and_tables_are_neither_changed_nor_deleted_nor_replaced(store: &Store) {
     let ledger = store.open().await;
     append(&ledger, (0..300).map(|_| entry("acme", 0)).collect()).await;
-    let table = Change::Table { digest: "d".into(), text: "t".into(), at: 1 };
-    let version = Change::TableVersion { version: 1, digest: "d".into(), at: 1, document: "{}".into() };
+    let digest = policy::Table::digest_of("t");
+    let table = Change::Table { digest: digest.clone(), text: "t".into(), at: 1 };
+    let version = Change::TableVersion {
+        version: 1,
+        digest: digest.clone(),
+        salt: String::new(),
+        at: 1,
+        document: "{}".into(),
+    };
     change(&ledger, vec![table, version]).await;
     let mut raw = store.raw().await;
     for sql in [
@@ -128,8 +135,8 @@ async fn entries_nodes_and_tables_are_neither_changed_nor_deleted_nor_replaced(s
         Raw::Sqlite(_) => [
             "INSERT OR REPLACE INTO entry SELECT log, epoch, seq, id, call, at, type, leaf_hash, leaf_hash FROM entry WHERE seq = 7",
             "REPLACE INTO node SELECT log, epoch, level, idx, X'00' FROM node",
-            "REPLACE INTO jurisdiction_table VALUES ('d', 'u', 1)",
-            "REPLACE INTO table_version VALUES (1, 'd', 1, '{\"x\":1}')",
+            "REPLACE INTO jurisdiction_table SELECT digest, 'u', 1 FROM jurisdiction_table",
+            "REPLACE INTO table_version SELECT version, digest, in_force_at, '{\"x\":1}', salt FROM table_version",
             "UPDATE OR REPLACE entry SET seq = 8 WHERE seq = 7",
         ],
         // A table that only this session sees is not asked which epochs are dropped.
@@ -145,7 +152,7 @@ async fn entries_nodes_and_tables_are_neither_changed_nor_deleted_nor_replaced(s
         refuses(&mut raw, sql).await;
     }
     assert_eq!((raw.count("entry").await, raw.count("node").await), (300, 1));
-    assert_eq!(ledger.table("d").await.unwrap().as_deref(), Some("t"));
+    assert_eq!(ledger.table(&digest).await.unwrap().as_deref(), Some("t"));
 }
 
 async fn a_dropped_epoch_may_be_deleted_and_no_other(store: &Store) {
@@ -189,6 +196,7 @@ async fn two_calls(store: &Store) -> (Ledger, Uuid, Uuid) {
     let ledger = store.open().await;
     let [theirs, others] = [1, 2].map(Uuid::from_u128);
     let grant = Change::Grant {
+        salt: String::new(),
         account: "acme".into(),
         id: "g".into(),
         uid: Uuid::from_u128(3),

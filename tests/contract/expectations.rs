@@ -99,6 +99,7 @@ impl There {
             grant: Some(grant.into()),
         };
         let grant = |id: &str, uid| Change::Grant {
+            salt: String::new(),
             account: "acme".into(),
             id: id.into(),
             uid: Uuid::from_u128(uid),
@@ -108,6 +109,7 @@ impl There {
         let key = |id: &str| Change::Key { id: id.into(), account: "acme".into(), pem: "PEM".into(), at: 1 };
         let table = |digest: &str| Change::Table { digest: digest.into(), text: digest.into(), at: 1 };
         let version = |version, digest: &str| Change::TableVersion {
+            salt: String::new(),
             version,
             digest: digest.into(),
             at: 1,
@@ -133,6 +135,7 @@ impl There {
             Change::DeleteRecording { id: deleted, at: 2 },
             Change::Subject { tag: vec![1], key: vec![2], at: 1 },
             Change::Prompt {
+                salt: String::new(),
                 account: "acme".into(),
                 id: "en".into(),
                 version: 1,
@@ -322,6 +325,7 @@ pub(super) fn recorded(id: Uuid, call: Uuid, name: &str) -> RecordingRow {
 
 pub(super) fn proposed(uid: Uuid, digest: &str, person: &str) -> ProposalRow {
     ProposalRow {
+        salt: String::new(),
         uid: uid.to_string(),
         digest: digest.into(),
         base: "base".into(),

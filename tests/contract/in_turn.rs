@@ -203,6 +203,7 @@ fn act(random: &mut Random, seed: u64, n: usize, account: &str, job: &mut Job) {
         6 => (
             Expect::GrantFree { account: account.into(), id: "grant".into() },
             Change::Grant {
+                salt: String::new(),
                 account: account.into(),
                 id: "grant".into(),
                 uid: id(seed, 900),
@@ -241,6 +242,7 @@ fn act(random: &mut Random, seed: u64, n: usize, account: &str, job: &mut Job) {
             (
                 Expect::PromptVersion { account: account.into(), id: "p".into(), version },
                 Change::Prompt {
+                    salt: String::new(),
                     account: account.into(),
                     id: "p".into(),
                     version: version + 1,

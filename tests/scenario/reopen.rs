@@ -266,3 +266,27 @@ async fn a_log_goes_on_from_what_was_signed_last_wherever_that_is_pinned() {
     assert!(head.origin.ends_with("/acme.2"), "{}", head.origin);
     stop(process);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_beside_the_log_that_was_changed_is_found_and_taken_as_it_is_by_who_says_so() {
+    let site = Site::new().await;
+    stop(site.serve(&[]));
+    assert_eq!(site.command(&["audit", "verify", "acme"]).0, 0);
+    site.tamper(&["UPDATE account SET settings = replace(settings, '\"recorders\":1', '\"recorders\":50') WHERE id = 'acme'"])
+        .await;
+    let found = "what is registered of `acme`";
+    assert!(site.refuses().contains(found));
+    for asked in
+        [&["check"][..], &["audit", "verify", "acme"], &["credential", "add", "acme", "--role", "admin"]]
+    {
+        let (code, out, err) = site.command(asked);
+        assert!(code == 1 && (out + &err).contains(found), "{asked:?}: {err}");
+    }
+    let (code, out, _) = site.command(&["audit", "reopen", "--reason", "a test"]);
+    assert!(code == 0 && out.contains(found), "{out}");
+    let process = site.serve(&[]);
+    assert_eq!(site.begun_anew(&process).await, ["log.opened"]);
+    site.client(&process, Role::Auditor).get("/v1/law").await.expect(200);
+    stop(process);
+    assert_eq!(site.command(&["audit", "verify", "acme"]).0, 0);
+}

@@ -1,5 +1,6 @@
 //! The audit trail: verify it, take it along, and the key that signs it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -18,7 +19,7 @@ use crate::audit::{Failure, Report};
 use crate::clock::{Clock, written};
 use crate::config::Config;
 use crate::gate::{About, FaultKind, Form, Gate, Live, Sink};
-use crate::ledger::Epoch;
+use crate::ledger::{Epoch, LedgerError};
 use crate::notary;
 use crate::serve;
 use crate::trail::note::Note;
@@ -172,7 +173,7 @@ fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<()
         system: system.iter().map(AsRef::as_ref).collect(),
         unasked: false,
     };
-    run_verification(&evidence, &trust, command, as_json)
+    run_verification(&evidence, None, &trust, command, as_json)
 }
 
 type Sources = Vec<Box<dyn Source>>;
@@ -249,9 +250,27 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
         system: system.iter().map(AsRef::as_ref).collect(),
         unasked,
     };
-    let verified = tokio::task::block_in_place(|| run_verification(&evidence, &trust, command, as_json));
+    let beside = registers_of(&gate, &at.log).await?;
+    let verified =
+        tokio::task::block_in_place(|| run_verification(&evidence, beside, &trust, command, as_json));
     gate.ledger.close().await;
     verified
+}
+
+/// What is wrong with what is registered beside a log, or beside that of the law.
+async fn registers_of(gate: &Gate, log: &str) -> Result<Option<Failure>, CliError> {
+    for log in BTreeSet::from([log, SYSTEM_LOG]) {
+        if let Some(head) = gate.ledger.head(log).await.map_err(CliError::of_ledger)? {
+            let at = Epoch { log: log.to_owned(), epoch: head.epoch };
+            gate.ledger.hear_of_all(&at, head.edge.size()).await.map_err(CliError::of_ledger)?;
+        }
+        match gate.ledger.check_registers_of(log).await {
+            Ok(_) => {}
+            Err(LedgerError::Altered(what)) => return Ok(Some(Failure::tampered(what))),
+            Err(error) => return Err(CliError::of_ledger(error)),
+        }
+    }
+    Ok(None)
 }
 
 /// The newest epochs of a log up to one, as far back as all of them are there.
@@ -300,8 +319,10 @@ async fn live(gate: &Gate, at: &Epoch, name: &str) -> Result<Option<Box<dyn Sour
     }
 }
 
+/// Verifies a log, and tells of it; or of what is wrong beside it.
 fn run_verification(
     evidence: &Evidence<'_>,
+    beside: Option<Failure>,
     trust: &Trust,
     command: &Verify,
     as_json: bool,
@@ -318,12 +339,12 @@ fn run_verification(
     };
     let verified = verify_with(evidence, trust, &options);
     bar.end();
-    match verified {
-        Ok(report) => {
+    match (verified, beside) {
+        (Ok(report), None) => {
             tell(&report, as_json);
             Ok(())
         }
-        Err(failure) => Err(unusable(as_json, failure)),
+        (Err(failure), _) | (Ok(_), Some(failure)) => Err(unusable(as_json, failure)),
     }
 }
 

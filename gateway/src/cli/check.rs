@@ -21,6 +21,7 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         return first_start(&config, &missing, json);
     }
     let gate = serve::gate(&config, Clock::system()).await?;
+    gate.ledger.check_registers().await.map_err(CliError::of_ledger)?;
     let lacking = gate.lacking().await;
     let mut warnings: Vec<String> = few_descriptors(&config).into_iter().collect();
     if config.behind_tls_proxy && config.trusted_proxies.is_empty() {

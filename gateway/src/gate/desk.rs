@@ -304,6 +304,7 @@ impl Gate {
             Change::TableVersion {
                 version: 1,
                 digest: digest.clone(),
+                salt: trail::salt()?,
                 at: at.as_millisecond(),
                 document: document.to_string(),
             },
@@ -483,6 +484,7 @@ impl Gate {
             expires_at: expires_at.as_millisecond(),
             decided_at: None,
             decision: None,
+            salt: trail::salt()?,
         };
         let body = Body::TableProposed {
             proposal: uid,
@@ -547,6 +549,7 @@ impl Gate {
             Change::TableVersion {
                 version: number,
                 digest: new.digest().into(),
+                salt: trail::salt()?,
                 at: at.as_millisecond(),
                 document: document.to_string(),
             },

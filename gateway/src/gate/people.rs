@@ -142,6 +142,7 @@ impl Gate {
             folded,
             name: name.to_owned(),
             founding,
+            salt: trail::salt()?,
             at: at.as_millisecond(),
         });
         // Nobody else came meanwhile, of this name or among the first two.

@@ -125,6 +125,12 @@ impl Gate {
         public_safety: bool,
         reason: &str,
     ) -> Result<Value, Fault> {
+        if account == SYSTEM_LOG {
+            return Err(Fault::refused(
+                "wrong-account",
+                "the account `system` has no calls: choose for an account that has",
+            ));
+        }
         self.check_overlays(overlays)?;
         if reason.trim().is_empty() || reason.len() > 4096 {
             return Err(Fault::invalid("reason-required", "say why, in `reason`, in at most 4 KiB"));
@@ -332,6 +338,7 @@ impl Gate {
                 uid: uid.to_string(),
                 document: document.clone(),
                 created_at: at.as_millisecond(),
+                salt: trail::salt()?,
             };
             let change = Change::Prompt {
                 account: account.into(),
@@ -339,6 +346,7 @@ impl Gate {
                 version: row.version,
                 uid,
                 document: document.clone(),
+                salt: row.salt.clone(),
                 at: row.created_at,
             };
             let body = Body::Prompt { version: uid, duration_ms: prompt.duration_ms };
@@ -445,8 +453,14 @@ impl Gate {
             };
         }
         let uid = trail::id()?;
-        let change =
-            Change::Grant { account: account.into(), id: id.into(), uid, document, at: now.as_millisecond() };
+        let change = Change::Grant {
+            account: account.into(),
+            id: id.into(),
+            uid,
+            document,
+            salt: trail::salt()?,
+            at: now.as_millisecond(),
+        };
         let body = Body::Grant { grant: uid, from: grant.from.unwrap_or(now), until: grant.until };
         let expects = vec![Expect::GrantFree { account: account.into(), id: id.into() }];
         match self

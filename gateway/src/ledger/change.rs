@@ -264,6 +264,8 @@ pub enum Change {
         name: String,
         /// Whether they count from the start.
         founding: bool,
+        /// Random, in hexadecimal.
+        salt: String,
         /// When.
         at: i64,
     },
@@ -317,6 +319,8 @@ pub enum Change {
         uid: Uuid,
         /// What is said, as JSON.
         document: String,
+        /// Random, in hexadecimal.
+        salt: String,
         /// When.
         at: i64,
     },
@@ -330,6 +334,8 @@ pub enum Change {
         uid: Uuid,
         /// What it says, as JSON.
         document: String,
+        /// Random, in hexadecimal.
+        salt: String,
         /// When.
         at: i64,
     },
@@ -492,6 +498,12 @@ pub enum Change {
         /// When.
         at: i64,
     },
+    /// What is registered of a log is taken as it is found, whatever was committed to: whoever begins the log
+    /// anew has said so.
+    Recommit {
+        /// The log.
+        log: String,
+    },
     /// Something goes that was kept.
     Erase(Erase),
     /// A table's text is kept, for ever.
@@ -509,6 +521,8 @@ pub enum Change {
         version: i64,
         /// Its digest.
         digest: String,
+        /// Random, in hexadecimal.
+        salt: String,
         /// When.
         at: i64,
         /// Who, why, and what changes, as JSON.

@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use super::reads::sought;
+use super::registers::committed;
 use super::sql::{Statement, ask};
 use super::{CallRow, Epoch, GrantRow, Ledger, LedgerError, Pool, sqlite};
 
@@ -40,13 +41,8 @@ impl Ledger {
 
     /// Every consent grant of an account.
     pub async fn grants(&self, account: &str) -> Result<Vec<GrantRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
-            "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? ORDER BY id",
-            account
-        )?)
+        let sql = "SELECT account, id, uid, document, created_at, withdrawn_at, salt FROM consent_grant WHERE account = ? ORDER BY id";
+        committed!(self, Some(account), ask!(&self.pool, query_as, fetch_all, sql, account))
     }
 
     /// The details of a log behind this place, in its order; at most so many.
@@ -338,7 +334,7 @@ pub(super) fn statements(erase: &Erase) -> Vec<Statement> {
         ],
         Erase::Grant { account, id, as_id, document, at } => vec![
             Statement::new(
-                "UPDATE consent_grant SET id = ?, document = ?, withdrawn_at = coalesce(withdrawn_at, ?) WHERE account = ? AND id = ?",
+                "UPDATE consent_grant SET id = ?, document = ?, withdrawn_at = coalesce(withdrawn_at, ?), salt = '' WHERE account = ? AND id = ?",
             )
             .bind(as_id)
             .bind(document)

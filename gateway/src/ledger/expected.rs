@@ -184,6 +184,7 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::Grant { .. }
         | Change::WithdrawGrant { .. }
         | Change::CloseLog { .. }
+        | Change::Recommit { .. }
         | Change::Erase(_)
         | Change::Table { .. }
         | Change::TableVersion { .. }

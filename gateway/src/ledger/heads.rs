@@ -5,13 +5,14 @@
 //! INVARIANT: an entry, its place in the tree and the new right edge are written together or not at
 //! all; a size and an edge that do not belong together are never continued.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
 use super::LedgerError;
-use crate::trail::Draft;
-use crate::trail::tree::{Edge, Hash};
+use crate::trail::tree::{Edge, Hash, leaf_hash};
+use crate::trail::{Draft, DraftError, Registered};
 
 /// The current epoch of a log, as its row has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +59,9 @@ impl LogRow {
 #[derive(Debug)]
 pub(super) struct Placed<'d> {
     pub(super) draft: &'d Draft,
+    /// The exact bytes, with what is registered by then.
+    pub(super) leaf: Cow<'d, [u8]>,
+    pub(super) leaf_hash: Hash,
     pub(super) epoch: i64,
     pub(super) seq: i64,
 }
@@ -131,7 +135,18 @@ impl Heads {
     }
 
     /// Puts an entry at the end of its log.
-    pub(super) fn append<'d>(&mut self, draft: &'d Draft, grown: &mut Grown<'d>) {
+    /// Answers its epoch and index.
+    pub(super) fn append<'d>(
+        &mut self,
+        draft: &'d Draft,
+        registered: Option<&Registered>,
+        grown: &mut Grown<'d>,
+    ) -> Result<(i64, i64), DraftError> {
+        let leaf = match registered {
+            Some(registered) => Cow::Owned(draft.registering(registered)?),
+            None => Cow::Borrowed(draft.leaf.as_slice()),
+        };
+        let leaf_hash = if registered.is_some() { leaf_hash(&leaf) } else { draft.leaf_hash };
         self.ahead = true;
         let head = self.logs.entry(draft.log.clone()).or_insert_with(|| Head {
             epoch: 1,
@@ -140,13 +155,14 @@ impl Heads {
         });
         let (epoch, seq) = (head.epoch, signed(head.edge.size()));
         head.last_at = head.last_at.max(draft.at.as_millisecond());
-        head.edge.push(draft.leaf_hash, |node, hash| {
+        head.edge.push(leaf_hash, |node, hash| {
             if node.height.is_multiple_of(8) {
                 let level = i64::from(node.height / 8);
                 grown.nodes.push(NodeRow { log: &draft.log, epoch, level, idx: signed(node.index), hash });
             }
         });
-        grown.entries.push(Placed { draft, epoch, seq });
+        grown.entries.push(Placed { draft, leaf, leaf_hash, epoch, seq });
+        Ok((epoch, seq))
     }
 
     /// The rows as they are now, where they are not yet written.

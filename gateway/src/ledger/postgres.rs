@@ -16,8 +16,9 @@ use sqlx::{ConnectOptions as _, Row as _};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
+use super::registers::of_texts;
 use super::sql::{FEW, Statement};
-use super::writer::{self, Chain, Engine, Outcome, Room, Transaction, Waiting};
+use super::writer::{self, Chain, Done, Engine, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
 /// Opens the ledger at `url`, migrating it where needed: what reads, and what writes.
@@ -111,7 +112,7 @@ pub(super) struct PgEngine {
 }
 
 impl Engine for PgEngine {
-    async fn commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Vec<Outcome>, LedgerError> {
+    async fn commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Done, LedgerError> {
         // A server that does not answer is a failure like any other: nobody waits for it without end.
         tokio::time::timeout(DEADLINE, self.try_commit(group, enveloped)).await.map_err(|_| no_answer())?
     }
@@ -122,18 +123,14 @@ impl Engine for PgEngine {
 }
 
 impl PgEngine {
-    async fn try_commit(
-        &mut self,
-        group: &[Waiting],
-        enveloped: &[Uuid],
-    ) -> Result<Vec<Outcome>, LedgerError> {
+    async fn try_commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Done, LedgerError> {
         let connection = self.begin().await?;
         // Each statement after this one sees everything that was committed by whoever held the row before.
         sqlx::query("SELECT one FROM turn FOR UPDATE").fetch_one(&mut *connection).await?;
-        let outcomes = writer::write(&mut On(connection), group, enveloped, Room::ForAll).await?;
+        let done = writer::write(&mut On(connection), group, enveloped, Room::ForAll).await?;
         sqlx::raw_sql("COMMIT").execute(connection).await?;
         // At this point every entry of the group is durable; a crash after it loses only the answers.
-        Ok(outcomes)
+        Ok(done)
     }
 
     /// Begins a transaction. A connection that has died since the last one is replaced: nothing was asked
@@ -159,6 +156,11 @@ impl Transaction for On<'_> {
         let (sql, bound) = Statement::asking(questions).for_postgres()?;
         let row = sqlx::query_with(sql, bound).persistent(count <= FEW).fetch_one(&mut *self.0).await?;
         (0..count).map(|index| row.try_get(index)).collect()
+    }
+
+    async fn texts(&mut self, question: Statement) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
+        let (sql, bound) = question.for_postgres()?;
+        of_texts!(sqlx::query_with(sql, bound).fetch_all(&mut *self.0).await?)
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<(), sqlx::Error> {
@@ -217,8 +219,8 @@ impl Transaction for On<'_> {
         .bind(of(entries, |placed| placed.draft.call.map(|call| call.to_string())))
         .bind(of(entries, |placed| placed.draft.at.as_millisecond()))
         .bind(of(entries, |placed| placed.draft.kind))
-        .bind(of(entries, |placed| placed.draft.leaf.as_slice()))
-        .bind(of(entries, |placed| placed.draft.leaf_hash.as_slice()))
+        .bind(of(entries, |placed| &*placed.leaf))
+        .bind(of(entries, |placed| placed.leaf_hash.as_slice()))
         .execute(&mut *self.0)
         .await?;
         let detailed: Vec<_> =

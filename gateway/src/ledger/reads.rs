@@ -4,11 +4,13 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use uuid::Uuid;
 
+use super::registers::{RETRIES, VERSION, altered, committed};
 use super::sql::{Dialect, Pool, ask};
 use super::{
     AccountRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, Ledger, LedgerError,
     ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
 };
+use crate::trail::SYSTEM_LOG;
 
 impl Ledger {
     pub(super) fn dialect(&self) -> Dialect {
@@ -17,83 +19,111 @@ impl Ledger {
 
     /// An account.
     pub async fn account(&self, id: &str) -> Result<Option<AccountRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_optional,
-            "SELECT id, operator_location, recorder_location, settings FROM account WHERE id = ?",
-            sought(id)
-        )?)
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_optional,
+                "SELECT id, operator_location, recorder_location, settings, created_at FROM account WHERE id = ?",
+                sought(id)
+            )
+        )
     }
 
     /// Every account but the system's own.
     pub async fn accounts(&self) -> Result<Vec<AccountRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
-            "SELECT id, operator_location, recorder_location, settings FROM account WHERE id <> 'system' ORDER BY id"
-        )?)
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT id, operator_location, recorder_location, settings, created_at FROM account WHERE id <> 'system' ORDER BY id"
+            )
+        )
     }
 
     /// A credential that is not revoked.
     pub async fn credential(&self, username: &str) -> Result<Option<CredentialRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_optional,
-            "SELECT username, account, role, name, person, hash FROM credential WHERE username = ? AND revoked_at IS NULL",
-            sought(username)
-        )?)
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_optional,
+                "SELECT username, account, role, name, person, hash, created_at, revoked_at FROM credential WHERE username = ? AND revoked_at IS NULL",
+                sought(username)
+            )
+        )
     }
 
     /// The keys of an account, retired ones included.
     pub async fn keys(&self, account: &str) -> Result<Vec<KeyRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
-            "SELECT id, account, pem, added_at, retired_at FROM public_key WHERE account = ? ORDER BY added_at, id",
-            account
-        )?)
+        committed!(
+            self,
+            Some(account),
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT id, account, pem, added_at, retired_at FROM public_key WHERE account = ? ORDER BY added_at, id",
+                account
+            )
+        )
     }
 
     /// The newest version of a prompt.
     pub async fn prompt(&self, account: &str, id: &str) -> Result<Option<PromptRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_optional,
-            "SELECT account, id, version, uid, document, created_at FROM prompt \
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_optional,
+                "SELECT account, id, version, uid, document, created_at, salt FROM prompt \
              WHERE account = ? AND id = ? ORDER BY version DESC LIMIT 1",
-            account,
-            sought(id)
-        )?)
+                account,
+                sought(id)
+            )
+        )
     }
 
     /// The newest version of every prompt of an account.
     pub async fn prompts(&self, account: &str) -> Result<Vec<PromptRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
-            "SELECT account, id, version, uid, document, created_at FROM prompt WHERE account = ? AND version = \
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT account, id, version, uid, document, created_at, salt FROM prompt WHERE account = ? AND version = \
              (SELECT max(version) FROM prompt AS other WHERE other.account = prompt.account AND other.id = prompt.id) \
              ORDER BY id",
-            account
-        )?)
+                account
+            )
+        )
     }
 
     /// A consent grant.
     pub async fn grant(&self, account: &str, id: &str) -> Result<Option<GrantRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_optional,
-            "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? AND id = ?",
-            account,
-            sought(id)
-        )?)
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_optional,
+                "SELECT account, id, uid, document, created_at, withdrawn_at, salt FROM consent_grant WHERE account = ? AND id = ?",
+                account,
+                sought(id)
+            )
+        )
     }
 
     /// The newest call of this id or alias.
@@ -249,7 +279,11 @@ impl Ledger {
 
     /// A recording by its id.
     pub async fn recording(&self, account: &str, id: Uuid) -> Result<Option<RecordingRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_optional, rows::RECORDING_BY_ID, account, id.to_string())?)
+        committed!(
+            self,
+            None,
+            ask!(&self.pool, query_as, fetch_optional, rows::RECORDING_BY_ID, account, id.to_string())
+        )
     }
 
     /// A recording by its call and name.
@@ -258,14 +292,18 @@ impl Ledger {
         call: Uuid,
         name: &str,
     ) -> Result<Option<RecordingRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_optional,
-            rows::RECORDING_BY_NAME,
-            call.to_string(),
-            sought(name)
-        )?)
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_optional,
+                rows::RECORDING_BY_NAME,
+                call.to_string(),
+                sought(name)
+            )
+        )
     }
 
     /// A page of an account's recordings that are not deleted, oldest first.
@@ -278,25 +316,29 @@ impl Ledger {
         limit: u32,
     ) -> Result<Vec<RecordingRow>, LedgerError> {
         let call = call.map(|call| call.to_string());
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
-            rows::RECORDINGS,
-            account,
-            after.0,
-            sought(&after.1),
-            &call,
-            &call,
-            uploader,
-            uploader,
-            i64::from(limit)
-        )?)
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                rows::RECORDINGS,
+                account,
+                after.0,
+                sought(&after.1),
+                &call,
+                &call,
+                uploader,
+                uploader,
+                i64::from(limit)
+            )
+        )
     }
 
     /// Recordings whose acceptance or deletion a crash has cut short.
     pub async fn unfinished(&self) -> Result<Vec<RecordingRow>, LedgerError> {
-        Ok(ask!(&self.pool, query_as, fetch_all, rows::UNFINISHED)?)
+        committed!(self, None, ask!(&self.pool, query_as, fetch_all, rows::UNFINISHED))
     }
 
     /// Which of these media a recording names.
@@ -322,39 +364,53 @@ impl Ledger {
 
     /// The version of the table that is in force; none before the first start.
     pub async fn law(&self) -> Result<Option<VersionRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_optional,
-            "SELECT version, digest, in_force_at, document FROM table_version ORDER BY version DESC LIMIT 1"
-        )?)
+        let sql = "SELECT version, digest, in_force_at, document, salt FROM table_version ORDER BY version DESC LIMIT 1";
+        let mut next = String::new();
+        for _ in 0..=RETRIES {
+            let found: Option<VersionRow> =
+                committed!(self, None, ask!(&self.pool, query_as, fetch_optional, sql))?;
+            next = found.as_ref().map_or(1, |found| found.version.saturating_add(1)).to_string();
+            if self.registers.knows(SYSTEM_LOG, VERSION, &next)? == Some(false) {
+                return Ok(found);
+            }
+            // Another process may have made it since; or somebody has taken it away.
+            self.follow_registers(SYSTEM_LOG).await?;
+        }
+        Err(altered(SYSTEM_LOG, &format!("version {next} of the table is missing")))
     }
 
     /// Every version of the table, the newest first.
     pub async fn versions(&self) -> Result<Vec<VersionRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
-            "SELECT version, digest, in_force_at, document FROM table_version ORDER BY version DESC"
-        )?)
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT version, digest, in_force_at, document, salt FROM table_version ORDER BY version DESC"
+            )
+        )
     }
 
     /// The text of a table.
     pub async fn table(&self, digest: &str) -> Result<Option<String>, LedgerError> {
-        Ok(ask!(
+        let text: Option<String> = ask!(
             &self.pool,
             query_scalar,
             fetch_optional,
             "SELECT text FROM jurisdiction_table WHERE digest = ?",
             sought(digest)
-        )?)
+        )?;
+        text.map(|text| of_digest(digest, text)).transpose()
     }
 
     /// Every table that ever decided: its digest and its text.
     pub async fn tables(&self) -> Result<Vec<(String, String)>, LedgerError> {
         let sql = "SELECT digest, text FROM jurisdiction_table ORDER BY digest";
-        Ok(ask!(&self.pool, query_as, fetch_all, sql)?)
+        let rows: Vec<(String, String)> = ask!(&self.pool, query_as, fetch_all, sql)?;
+        let checked = |(digest, text): (String, String)| Ok((digest.clone(), of_digest(&digest, text)?));
+        rows.into_iter().map(checked).collect()
     }
 
     /// The digest of the last table that this source has offered.
@@ -370,26 +426,34 @@ impl Ledger {
 
     /// Proposals, the newest first: all, or those that are open.
     pub async fn proposals(&self, open: bool) -> Result<Vec<ProposalRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
-            "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision \
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision, salt \
              FROM proposal WHERE state = 'open' OR NOT ? ORDER BY proposed_at DESC, uid",
-            open
-        )?)
+                open
+            )
+        )
     }
 
     /// A proposal.
     pub async fn proposal(&self, uid: &str) -> Result<Option<ProposalRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_optional,
-            "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision \
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_optional,
+                "SELECT uid, digest, base, state, credential, person, document, proposed_at, expires_at, decided_at, decision, salt \
              FROM proposal WHERE uid = ?",
-            sought(uid)
-        )?)
+                sought(uid)
+            )
+        )
     }
 
     /// The last moment that the system's log, or the table's history, speaks of.
@@ -461,25 +525,43 @@ impl Ledger {
 
     /// Everybody who was enrolled in an account, in this order.
     pub async fn people(&self, account: &str) -> Result<Vec<PersonRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
-            "SELECT id, account, folded, name, founding, enrolled_at FROM person WHERE account = ? ORDER BY enrolled_at, id",
-            account
-        )?)
+        committed!(
+            self,
+            Some(account),
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT id, account, folded, name, founding, enrolled_at, salt FROM person WHERE account = ? ORDER BY enrolled_at, id",
+                account
+            )
+        )
     }
 
     /// Who of an account was confirmed by whom.
     pub async fn confirmed(&self, account: &str) -> Result<Vec<ConfirmedRow>, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_as,
-            fetch_all,
-            "SELECT account, person, confirmer, confirmed_at FROM person_confirmed WHERE account = ? ORDER BY confirmed_at, person, confirmer",
-            account
-        )?)
+        committed!(
+            self,
+            Some(account),
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT account, person, confirmer, confirmed_at FROM person_confirmed WHERE account = ? ORDER BY confirmed_at, person, confirmer",
+                account
+            )
+        )
     }
+}
+
+/// A table's text, if it is the one that its digest names.
+fn of_digest(digest: &str, text: String) -> Result<String, LedgerError> {
+    if policy::Table::digest_of(&text) == digest {
+        return Ok(text);
+    }
+    Err(LedgerError::Altered(format!(
+        "the text of the table {digest} is another one: somebody has changed it in the database; restore the ledger from a backup"
+    )))
 }
 
 /// A name that is looked for. PostgreSQL cannot be asked for one with a NUL, which no name holds: it is looked

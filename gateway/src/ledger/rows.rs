@@ -13,6 +13,8 @@ pub struct AccountRow {
     pub recorder_location: Option<String>,
     /// Its settings, as JSON.
     pub settings: String,
+    /// When it was added.
+    pub created_at: i64,
 }
 
 /// A credential.
@@ -30,6 +32,10 @@ pub struct CredentialRow {
     pub person: Option<String>,
     /// The hash of its secret.
     pub hash: String,
+    /// When it was added.
+    pub created_at: i64,
+    /// When it was revoked.
+    pub revoked_at: Option<i64>,
 }
 
 /// Somebody who was enrolled.
@@ -47,6 +53,8 @@ pub struct PersonRow {
     pub founding: bool,
     /// When they were enrolled.
     pub enrolled_at: i64,
+    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    pub salt: String,
 }
 
 /// That somebody was confirmed.
@@ -92,6 +100,8 @@ pub struct PromptRow {
     pub document: String,
     /// When it was registered.
     pub created_at: i64,
+    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    pub salt: String,
 }
 
 /// A consent grant.
@@ -109,6 +119,8 @@ pub struct GrantRow {
     pub created_at: i64,
     /// When it was withdrawn.
     pub withdrawn_at: Option<i64>,
+    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    pub salt: String,
 }
 
 /// A call.
@@ -280,6 +292,8 @@ pub struct VersionRow {
     pub in_force_at: i64,
     /// Who, why, and what changed, as JSON.
     pub document: String,
+    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    pub salt: String,
 }
 
 /// A table that waits for a second person, or did.
@@ -307,6 +321,8 @@ pub struct ProposalRow {
     pub decided_at: Option<i64>,
     /// By whom, and why, as JSON.
     pub decision: Option<String>,
+    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    pub salt: String,
 }
 
 macro_rules! select_recording {

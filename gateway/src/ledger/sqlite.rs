@@ -21,9 +21,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, FromRow as _, Row as _};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
+use super::registers::of_texts;
 use super::reserve::Reserve;
 use super::sql::{FEW, Statement, Value};
-use super::writer::{self, Engine, Outcome, Room, Transaction, Waiting};
+use super::writer::{self, Done, Engine, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
 /// Where the ledger's file is, below the data directory.
@@ -80,7 +81,7 @@ pub(super) struct SqliteEngine {
 }
 
 impl Engine for SqliteEngine {
-    async fn commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Vec<Outcome>, LedgerError> {
+    async fn commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Done, LedgerError> {
         // Whoever waits longer is told so: what was stamped before must not be logged long after.
         let lock = async {
             match self.lock_on.take() {
@@ -93,7 +94,7 @@ impl Engine for SqliteEngine {
             true => Room::ForAll,
             false => Room::ForWhatRestricts,
         };
-        let outcomes = match self.try_commit(group, enveloped, room).await {
+        let done = match self.try_commit(group, enveloped, room).await {
             Err(error) if is_full(&error) && group.iter().any(|waiting| waiting.job.restricts()) => {
                 self.connection = None;
                 if !self.reserve.give() {
@@ -101,12 +102,12 @@ impl Engine for SqliteEngine {
                 }
                 self.try_commit(group, enveloped, Room::ForWhatRestricts).await?
             }
-            outcomes => outcomes?,
+            done => done?,
         };
         // At this point every entry of the group is durable; a crash after it loses only the answers.
         file.unlock().map_err(LedgerError::Lock)?;
         self.lock_on = Some(file);
-        Ok(outcomes)
+        Ok(done)
     }
 
     fn forget(&mut self) {
@@ -121,17 +122,17 @@ impl SqliteEngine {
         group: &[Waiting],
         enveloped: &[Uuid],
         room: Room,
-    ) -> Result<Vec<Outcome>, LedgerError> {
+    ) -> Result<Done, LedgerError> {
         let connected = match self.connection.as_mut() {
             Some(connected) => connected,
             None => self.connection.insert(self.options.connect().await?),
         };
         let mut on = On { connection: connected, pending: vec![Statement::new("BEGIN IMMEDIATE")] };
-        let outcomes = writer::write(&mut on, group, enveloped, room).await?;
+        let done = writer::write(&mut on, group, enveloped, room).await?;
         on.pending.push(Statement::new("COMMIT"));
         // Where anything fails before its end the connection is dropped, and with it the transaction.
         on.flush().await?;
-        Ok(outcomes)
+        Ok(done)
     }
 }
 
@@ -211,6 +212,11 @@ impl Transaction for On<'_> {
         (0..count).map(|index| row.try_get(index)).collect()
     }
 
+    async fn texts(&mut self, question: Statement) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
+        let rows = self.ask(question, true).await?;
+        of_texts!(rows)
+    }
+
     async fn execute(&mut self, statement: Statement) -> Result<(), sqlx::Error> {
         self.pending.push(statement);
         if self.pending.len() >= MANY {
@@ -258,8 +264,8 @@ impl Transaction for On<'_> {
                 Value::from(&draft.call.map(|call| call.to_string())),
                 Value::from(draft.at.as_millisecond()),
                 Value::from(draft.kind),
-                Value::from(&draft.leaf),
-                Value::from(draft.leaf_hash.as_slice()),
+                Value::from(&*placed.leaf),
+                Value::from(placed.leaf_hash.as_slice()),
             ]
         });
         self.insert("entry (log, epoch, seq, id, call, at, type, leaf, leaf_hash)", rows, "").await?;

@@ -121,15 +121,16 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(&person.map(|person| person.to_string()))
         .bind(hash)
         .bind(*at),
-        Change::Person { id, account, folded, name, founding, at } => Statement::new(
-            "INSERT INTO person (id, account, folded, name, founding, enrolled_at) VALUES (?, ?, ?, ?, ?, ?)",
+        Change::Person { id, account, folded, name, founding, salt, at } => Statement::new(
+            "INSERT INTO person (id, account, folded, name, founding, enrolled_at, salt) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(id)
         .bind(account)
         .bind(folded)
         .bind(name)
         .bind(*founding)
-        .bind(*at),
+        .bind(*at)
+        .bind(salt),
         Change::ConfirmPerson { account, person, by, at } => Statement::new(
             "INSERT INTO person_confirmed (account, person, confirmer, confirmed_at) VALUES (?, ?, ?, ?) \
              ON CONFLICT (person, confirmer) DO NOTHING",
@@ -157,23 +158,34 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
                 .bind(id)
                 .bind(account)
         }
-        Change::Prompt { account, id, version, uid, document, at } => Statement::new(
-            "INSERT INTO prompt (account, id, version, uid, document, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        Change::Prompt { account, id, version, uid, document, salt, at } => {
+            let superseded = Statement::new(
+                "UPDATE prompt SET superseded_at = ? WHERE account = ? AND id = ? AND superseded_at IS NULL",
+            )
+            .bind(*at)
+            .bind(account)
+            .bind(id);
+            let added = Statement::new(
+                "INSERT INTO prompt (account, id, version, uid, document, created_at, salt) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(account)
+            .bind(id)
+            .bind(*version)
+            .bind(uid)
+            .bind(document)
+            .bind(*at)
+            .bind(salt);
+            return vec![superseded, added];
+        }
+        Change::Grant { account, id, uid, document, salt, at } => Statement::new(
+            "INSERT INTO consent_grant (account, id, uid, document, created_at, salt) VALUES (?, ?, ?, ?, ?, ?)",
         )
         .bind(account)
         .bind(id)
-        .bind(*version)
         .bind(uid)
         .bind(document)
-        .bind(*at),
-        Change::Grant { account, id, uid, document, at } => Statement::new(
-            "INSERT INTO consent_grant (account, id, uid, document, created_at) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(account)
-        .bind(id)
-        .bind(uid)
-        .bind(document)
-        .bind(*at),
+        .bind(*at)
+        .bind(salt),
         Change::WithdrawGrant { account, id, at } => Statement::new(
             "UPDATE consent_grant SET withdrawn_at = ? WHERE account = ? AND id = ? AND withdrawn_at IS NULL",
         )
@@ -323,6 +335,8 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             .bind(*epoch);
             return vec![closed, opened];
         }
+        // The writer reads what there is.
+        Change::Recommit { .. } => return Vec::new(),
         Change::Erase(erase) => return super::erase::statements(erase),
         Change::Table { digest, text, at } => Statement::new(
             "INSERT INTO jurisdiction_table (digest, text, first_used_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING",
@@ -330,21 +344,22 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(digest)
         .bind(text)
         .bind(*at),
-        Change::TableVersion { version, digest, at, document } => {
-            Statement::new("INSERT INTO table_version (version, digest, in_force_at, document) VALUES (?, ?, ?, ?)")
-                .bind(*version)
-                .bind(digest)
-                .bind(*at)
-                .bind(document)
-        }
+        Change::TableVersion { version, digest, salt, at, document } => Statement::new(
+            "INSERT INTO table_version (version, digest, in_force_at, document, salt) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(*version)
+        .bind(digest)
+        .bind(*at)
+        .bind(document)
+        .bind(salt),
         Change::TableSource { origin, digest } => Statement::new(
             "INSERT INTO table_source (origin, digest) VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET digest = excluded.digest",
         )
         .bind(*origin)
         .bind(digest),
         Change::Proposal { row } => Statement::new(
-            "INSERT INTO proposal (uid, digest, base, state, credential, person, document, proposed_at, expires_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO proposal (uid, digest, base, state, credential, person, document, proposed_at, expires_at, salt) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&row.uid)
         .bind(&row.digest)
@@ -354,7 +369,8 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(&row.person)
         .bind(&row.document)
         .bind(row.proposed_at)
-        .bind(row.expires_at),
+        .bind(row.expires_at)
+        .bind(&row.salt),
         Change::AdoptProposal { uid, credential, person } => {
             Statement::new("UPDATE proposal SET credential = ?, person = ? WHERE uid = ? AND state = 'open'")
                 .bind(credential)

@@ -12,10 +12,12 @@ use uuid::Uuid;
 
 use super::expected::Expected;
 use super::heads::{Grown, Heads, LogRow, NodeRow, Placed};
+use super::registers::{self, Place, Registers, Sums, Touch, touches};
 use super::sql::Statement;
 use super::write::statements;
 use super::{Appended, Change, Expect, Job, LedgerError};
 use crate::trail::Draft;
+use crate::trail::tree::Hash;
 
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
@@ -31,7 +33,7 @@ pub(super) trait Engine: Send + 'static {
         &mut self,
         group: &[Waiting],
         enveloped: &[Uuid],
-    ) -> impl Future<Output = Result<Vec<Outcome>, LedgerError>> + Send;
+    ) -> impl Future<Output = Result<Done, LedgerError>> + Send;
 
     /// Drops whatever may be in doubt.
     fn forget(&mut self);
@@ -44,6 +46,12 @@ pub(super) trait Transaction: Send {
         &mut self,
         questions: Vec<Statement>,
     ) -> impl Future<Output = Result<Vec<bool>, sqlx::Error>> + Send;
+
+    /// Rows of nothing but texts.
+    fn texts(
+        &mut self,
+        question: Statement,
+    ) -> impl Future<Output = Result<Vec<Vec<Option<String>>>, sqlx::Error>> + Send;
 
     /// What is written is there for whatever is asked afterwards.
     fn execute(&mut self, statement: Statement) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
@@ -75,6 +83,13 @@ pub(super) enum Room {
 /// What became of one job of a group that was committed.
 pub(super) type Outcome = Result<Appended, String>;
 
+/// What became of a group that was committed.
+pub(super) struct Done {
+    outcomes: Vec<Outcome>,
+    /// Which logs have registered something, and where.
+    registered: Vec<(String, (i64, i64))>,
+}
+
 /// Recordings whose envelope object is in the store, to be noted with the next group.
 type Later = Arc<Mutex<Vec<Uuid>>>;
 
@@ -84,10 +99,10 @@ pub(super) struct Waiting {
 }
 
 impl Writer {
-    pub(super) fn start(engine: impl Engine) -> Writer {
+    pub(super) fn start(engine: impl Engine, registers: Arc<Registers>) -> Writer {
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let enveloped = Later::default();
-        tokio::spawn(run(engine, waiting, Arc::clone(&enveloped)));
+        tokio::spawn(run(engine, waiting, Arc::clone(&enveloped), registers));
         Writer { jobs, enveloped }
     }
 
@@ -103,7 +118,12 @@ impl Writer {
     }
 }
 
-async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Waiting>, enveloped: Later) {
+async fn run(
+    mut engine: impl Engine,
+    mut waiting: mpsc::Receiver<Waiting>,
+    enveloped: Later,
+    registers: Arc<Registers>,
+) {
     let mut group = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut group, GROUP).await > 0 {
         // The entries of a group go in last, so that an erasure beside them would miss their details, and the
@@ -113,14 +133,14 @@ async fn run(mut engine: impl Engine, mut waiting: mpsc::Receiver<Waiting>, enve
         let special = group.split_off(ordinary);
         for part in [std::mem::take(&mut group), special] {
             if !part.is_empty() {
-                commit(&mut engine, part, &enveloped).await;
+                commit(&mut engine, part, &enveloped, &registers).await;
             }
         }
         group.reserve(GROUP);
     }
 }
 
-async fn commit(engine: &mut impl Engine, group: Vec<Waiting>, enveloped: &Later) {
+async fn commit(engine: &mut impl Engine, group: Vec<Waiting>, enveloped: &Later, registers: &Registers) {
     let noted = std::mem::take(&mut *enveloped.lock().unwrap_or_else(PoisonError::into_inner));
     let committed = engine.commit(&group, &noted).await;
     if let Err(error) = &committed {
@@ -129,7 +149,10 @@ async fn commit(engine: &mut impl Engine, group: Vec<Waiting>, enveloped: &Later
         // What could not be noted is noted with the next group: a restart would ask for it.
         enveloped.lock().unwrap_or_else(PoisonError::into_inner).extend(noted);
     }
-    let outcomes = committed.map_err(|error| error.to_string());
+    let outcomes = committed.map_err(|error| error.to_string()).map(|done| {
+        done.registered.iter().for_each(|(log, place)| registers.hear(log, *place));
+        done.outcomes
+    });
     for (index, Waiting { answer, .. }) in group.into_iter().enumerate() {
         let outcome = match &outcomes {
             Ok(outcomes) => {
@@ -148,13 +171,14 @@ pub(super) async fn write(
     group: &[Waiting],
     enveloped: &[Uuid],
     room: Room,
-) -> Result<Vec<Outcome>, LedgerError> {
+) -> Result<Done, LedgerError> {
     let logs: BTreeSet<&str> =
         group.iter().flat_map(|waiting| &waiting.job.entries).map(|draft| draft.log.as_str()).collect();
     let logs: Vec<&str> = logs.into_iter().collect();
     let mut heads = Heads::read(&transaction.logs(&logs).await?)?;
     let mut outcomes = Vec::with_capacity(group.len());
     let mut grown = Grown::default();
+    let mut sums = Sums::default();
     let mut expected = Expected::ask(transaction, group.iter().map(|waiting| &waiting.job)).await?;
     let mut next = 0usize;
     for waiting in group {
@@ -185,14 +209,44 @@ pub(super) async fn write(
             outcomes.push(Ok(Appended::Conflict));
             continue;
         }
+        let touches: Vec<Touch> = job.changes.iter().filter_map(touches).collect();
+        let before = rows(transaction, &touches).await?;
         for statement in job.changes.iter().flat_map(statements) {
             transaction.execute(statement).await?;
         }
+        let after = rows(transaction, &touches).await?;
         expected.done(job);
         if ends_an_epoch(waiting) {
             heads = Heads::read(&transaction.logs(&logs).await?)?;
         }
-        job.entries.iter().for_each(|draft| heads.append(draft, &mut grown));
+        // The first entry of a log in the job says what is registered with it; an epoch begins with all that is
+        // registered by then.
+        let mut silent: BTreeSet<&str> =
+            before.keys().chain(after.keys()).map(|place| place.log.as_str()).collect();
+        silent.extend(job.changes.iter().filter_map(begins));
+        for change in &job.changes {
+            if let Change::Recommit { log } = change {
+                let everything: Vec<Touch> = registers::everything(log).collect();
+                sums.reckon(log, rows(transaction, &everything).await?.into_values());
+                silent.insert(log);
+            }
+        }
+        for draft in &job.entries {
+            let registers = draft.call.is_none() && silent.remove(draft.log.as_str());
+            let registered = match registers {
+                true => {
+                    if !sums.knows(&draft.log) {
+                        sums.answered(&draft.log, transaction.texts(Sums::question(&draft.log)).await?)?;
+                    }
+                    Some(sums.change(&draft.log, &before, &after))
+                }
+                false => None,
+            };
+            let place = heads.append(draft, registered.as_ref(), &mut grown)?;
+            if registers {
+                sums.registered(&draft.log, place);
+            }
+        }
         outcomes.push(Ok(Appended::Done));
     }
     // Nobody asks for the entries themselves before the group is committed, so they go in together.
@@ -206,12 +260,32 @@ pub(super) async fn write(
         transaction.put_entries(&grown.entries).await?;
         transaction.put_nodes(&grown.nodes).await?;
     }
+    for statement in sums.statements() {
+        transaction.execute(statement).await?;
+    }
     transaction.note_enveloped(enveloped).await?;
-    Ok(outcomes)
+    Ok(Done { outcomes, registered: sums.places() })
+}
+
+/// The rows that a job is about, as they are by now.
+async fn rows(
+    transaction: &mut impl Transaction,
+    touches: &[Touch],
+) -> Result<BTreeMap<Place, Hash>, LedgerError> {
+    let mut all = BTreeMap::new();
+    for touch in touches {
+        all.extend(touch.rows(transaction.texts(touch.select()).await?)?);
+    }
+    Ok(all)
+}
+
+/// The log of which an epoch begins with this.
+fn begins(change: &Change) -> Option<&str> {
+    if let Change::CloseLog { log, .. } = change { Some(log) } else { None }
 }
 
 fn ends_an_epoch(waiting: &Waiting) -> bool {
-    waiting.job.changes.iter().any(|change| matches!(change, Change::CloseLog { .. }))
+    waiting.job.changes.iter().any(|change| begins(change).is_some())
 }
 
 fn erases(waiting: &Waiting) -> bool {
@@ -219,7 +293,7 @@ fn erases(waiting: &Waiting) -> bool {
 }
 
 fn closes(change: &Change, of: &str) -> bool {
-    matches!(change, Change::CloseLog { log, .. } if log == of)
+    begins(change) == Some(of)
 }
 
 /// Whether it is about a log's row, which the group itself changes.

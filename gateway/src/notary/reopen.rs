@@ -18,7 +18,7 @@ use serde_json::json;
 use super::pins::Pin;
 use super::{Notary, NotaryError, epoch_of};
 use crate::clock::{Clock, millis};
-use crate::ledger::{Appended, Change, Epoch, Expect, Head, Job, Ledger, SKEW_MS};
+use crate::ledger::{Appended, Change, Epoch, Expect, Head, Job, Ledger, LedgerError, SKEW_MS};
 use crate::secrets::LogKeys;
 use crate::trail::note::{Checkpoint, Note};
 use crate::trail::tree::Edge;
@@ -43,6 +43,9 @@ pub enum Wrong {
     /// It does not go on from what was signed.
     #[error(transparent)]
     Signed(NotaryError),
+    /// What is registered beside it is not what it says.
+    #[error("{0}")]
+    Registers(String),
     /// Its last entry lies in the future: nothing can be appended.
     #[error("the last entry of the log `{log}` lies {seconds} s in the future")]
     Ahead {
@@ -108,10 +111,21 @@ impl Notary {
             }
         };
         let wrong = match signed {
-            Ok(()) => self.ahead(&log, head.as_ref()),
+            Ok(()) => match self.ahead(&log, head.as_ref()) {
+                None => self.registers(&log).await?,
+                ahead => ahead,
+            },
             Err(error) => Some(Wrong::Signed(curable(error)?)),
         };
         Ok(Finding { log, wrong, head, pin })
+    }
+
+    async fn registers(&self, log: &str) -> Result<Option<Wrong>, NotaryError> {
+        match self.ledger.check_registers_of(log).await {
+            Ok(_) => Ok(None),
+            Err(LedgerError::Altered(what)) => Ok(Some(Wrong::Registers(what))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn ahead(&self, log: &str, head: Option<&Head>) -> Option<Wrong> {
@@ -144,7 +158,7 @@ impl Notary {
             (Some(head), Some(Wrong::Signed(NotaryError::Older { .. }))) => Some(millis(head.last_at)),
             // From when on it is wrong is not known.
             (Some(_), Some(Wrong::Signed(_))) => Some(Timestamp::UNIX_EPOCH),
-            (None, _) | (_, None | Some(Wrong::Ahead { .. })) => None,
+            (None, _) | (_, None | Some(Wrong::Ahead { .. } | Wrong::Registers(_))) => None,
         };
         let since = since.filter(|_| log != SYSTEM_LOG);
         if let Some(since) = since {
@@ -164,6 +178,10 @@ impl Notary {
             note: note.map(|note| note.to_string()),
             at: now.as_millisecond(),
         });
+        // Whoever begins a log anew because of its registers has looked at them.
+        if matches!(finding.wrong, Some(Wrong::Registers(_))) {
+            job.changes.push(Change::Recommit { log: log.clone() });
+        }
         if self.ledger.append(job).await? == Appended::Conflict {
             return Err(NotaryError::Grew { log: log.clone() });
         }

@@ -66,6 +66,9 @@ pub(super) async fn extend(
             if stored.as_slice() != hash {
                 return Ok(Err(Damage::Leaf { index }));
             }
+            if crate::trail::registers(leaf) {
+                ledger.hear_of_registered(&at.log, at.epoch, index);
+            }
             edge.push(hash, |node, hash| {
                 if node.height.is_multiple_of(8) {
                     nodes.push((node.height / 8, node.index, hash));

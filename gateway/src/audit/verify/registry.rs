@@ -14,7 +14,9 @@ use super::super::Failure;
 use super::roles;
 use super::told::{GrantTold, PromptTold, Told};
 use crate::trail::people::People;
-use crate::trail::{Body, Leaf};
+use crate::trail::registers::{Sum, unhex};
+use crate::trail::tree::Hash;
+use crate::trail::{Body, Leaf, Registered};
 
 /// What is registered so far.
 #[derive(Debug, Default)]
@@ -28,6 +30,11 @@ pub(super) struct Registry {
     recordings: HashMap<Uuid, Recording>,
     /// Which law the account has chosen, and since when.
     chosen: Vec<Chosen>,
+    /// The rows that are committed to.
+    rows: HashMap<(String, String), Hash>,
+    sum: Sum,
+    /// What stood there before is not known.
+    pub(super) unfounded: bool,
     /// An earlier epoch, in which what is not known here may stand, is not here.
     pub(super) lenient: bool,
     pub(super) unchecked: Unchecked,
@@ -140,8 +147,37 @@ impl Registry {
         self.credentials.iter().map(|(name, known)| (name.clone(), known.role.clone())).collect()
     }
 
+    /// An entry commits to what those before it have registered, with what it registers itself.
+    fn commits(&mut self, registered: &Registered) -> Result<(), Failure> {
+        let Some(rows) = registered.rows.as_ref().filter(|_| !self.unfounded) else {
+            self.unfounded = true;
+            return Ok(());
+        };
+        for (register, key, row) in rows {
+            let unreadable = || Failure::tampered("it registers what is no row");
+            let row = row.as_ref().map(|row| unhex(row).and_then(|row| Hash::try_from(row).ok()));
+            let place = (register.clone(), key.clone());
+            let before = match row {
+                Some(row) => {
+                    let row = row.ok_or_else(unreadable)?;
+                    self.sum.add(&row);
+                    self.rows.insert(place, row)
+                }
+                None => self.rows.remove(&place),
+            };
+            before.iter().for_each(|before| self.sum.remove(before));
+        }
+        match self.sum.commitment() == registered.sum {
+            true => Ok(()),
+            false => Err(Failure::tampered(
+                "it commits to other rows beside the log than those that it and the entries before it register",
+            )),
+        }
+    }
+
     /// Takes in what an entry registers, or ends.
     pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
+        leaf.register.as_ref().map_or(Ok(()), |registered| self.commits(registered))?;
         if let Body::Accepted { recording, bytes, keys, .. } = &leaf.body {
             keys.iter().try_for_each(|key| self.sealed_for(key))?;
             let new = Recording { bytes: *bytes, held: None, deleted: None };

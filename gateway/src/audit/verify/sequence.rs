@@ -125,6 +125,7 @@ impl Sequence {
         let Some(previous) = &self.previous else { return Ok(()) };
         self.is_reopened = matches!(leaf.body, Body::LogOpened { cause: LogCause::Reopened, .. });
         (self.registry.lenient, self.other_calls, self.law.goes_on) = (true, true, true);
+        self.registry.unfounded = true;
         let Some(before) = self.before.take() else { return Ok(()) };
         before.ends_with(previous)?;
         self.is_after = true;
@@ -141,8 +142,9 @@ impl Sequence {
             self.latest_at = old.latest_at;
             self.law = old.law.next();
         } else {
-            // Behind the head that was signed last, there may have been more.
+            // Behind the head that was signed last, there may have been more; or an older ledger goes on.
             self.registry.lenient = true;
+            self.registry.unfounded = true;
         }
         Ok(())
     }

@@ -1,0 +1,431 @@
+//! What is registered in tables, held against what the log says of it.
+//!
+//! Whoever can write to the database can change a row. So no row of a register is handed out that is not the
+//! one to which the log's entries commit ([`crate::trail::registers`]): this process reads every register of a
+//! log once, compares the sum with the newest entry that registers something, and from then on follows the
+//! log. A row costs a hash and a look into memory whenever it is read, and about 150 bytes for as long as the
+//! process runs.
+//!
+//! INVARIANT: a row counts only where it is the one that the log says; one that is missing is found by a row
+//! that names it, or by the number of its register's rows.
+
+mod known;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use known::Registers;
+
+use super::sql::{Pool, Statement, Value};
+use super::{Change, Erase, LedgerError};
+use crate::trail::Leaf;
+use crate::trail::registers::{Registered, Sum, row};
+use crate::trail::tree::Hash;
+
+/// Rows of nothing but texts, from an engine's own.
+macro_rules! of_texts {
+    ($rows:expr) => {
+        $rows
+            .iter()
+            .map(|row| (0..sqlx::Row::len(row)).map(|index| sqlx::Row::try_get(row, index)).collect())
+            .collect::<Result<Vec<Vec<Option<String>>>, sqlx::Error>>()
+    };
+}
+pub(super) use of_texts;
+
+/// Reads rows until they are those that the log says, as far as this process has followed it.
+macro_rules! committed {
+    ($ledger:expr, $all_of:expr, $read:expr) => {{
+        let mut attempts = 0usize;
+        loop {
+            let found = $read?;
+            let Some((log, what)) = $ledger.registers.hold(found.iter(), $all_of)? else { break Ok(found) };
+            attempts = attempts.saturating_add(1);
+            if attempts > $crate::ledger::registers::RETRIES {
+                break Err($crate::ledger::registers::altered(&log, &what));
+            }
+            $ledger.follow_registers(&log).await?;
+        }
+    }};
+}
+pub(super) use committed;
+
+/// A table of which every row is committed to.
+#[derive(Debug)]
+pub(super) struct Register {
+    /// What entries call it.
+    pub(super) name: &'static str,
+    from: &'static str,
+    /// Which log it belongs to.
+    log: &'static str,
+    /// That it belongs to this one.
+    of_log: &'static str,
+    /// By what entries name the row: an id that the gateway minted.
+    key: &'static str,
+    /// What is committed to, as text.
+    columns: &'static str,
+}
+
+/// A row of a register: which one, and what is committed to of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) log: String,
+    pub(super) register: &'static str,
+    pub(super) key: String,
+}
+
+/// Rows that a change is about.
+#[derive(Debug)]
+pub(super) struct Touch {
+    register: &'static Register,
+    filter: &'static str,
+    values: Vec<Value>,
+}
+
+impl Touch {
+    fn new(register: &'static Register, filter: &'static str) -> Touch {
+        Touch { register, filter, values: Vec::new() }
+    }
+
+    fn bind(mut self, value: impl Into<Value>) -> Touch {
+        self.values.push(value.into());
+        self
+    }
+
+    pub(super) fn select(&self) -> Statement {
+        let Register { from, log, key, columns, .. } = self.register;
+        let sql = format!("SELECT {log}, {key}, {columns} FROM {from} AND {}", self.filter);
+        Statement { sql: sql.into(), values: self.values.clone() }
+    }
+
+    fn all_of(register: &'static Register, log: &str) -> Touch {
+        Touch { register, filter: register.of_log, values: Vec::new() }.bind(log)
+    }
+
+    /// The rows that it selects, as they were answered.
+    pub(super) fn rows(&self, answered: Vec<Vec<Option<String>>>) -> Result<Vec<(Place, Hash)>, LedgerError> {
+        rows(answered, self.register)
+    }
+}
+
+fn rows(
+    answered: Vec<Vec<Option<String>>>,
+    register: &'static Register,
+) -> Result<Vec<(Place, Hash)>, LedgerError> {
+    let read = |mut row: Vec<Option<String>>| {
+        let damaged = || LedgerError::Damaged(format!("a row of `{}` without its key", register.name));
+        let columns = row.split_off(row.len().min(2));
+        let mut names = row.into_iter().flatten();
+        let (log, key) = (names.next().ok_or_else(damaged)?, names.next().ok_or_else(damaged)?);
+        Ok((Place { log, register: register.name, key }, hashed(register.name, &columns)?))
+    };
+    answered.into_iter().map(read).collect()
+}
+
+/// Every row of every register of a log.
+pub(super) fn everything(log: &str) -> impl Iterator<Item = Touch> {
+    REGISTERS.iter().map(move |register| Touch::all_of(register, log))
+}
+
+/// Which rows of which registers a change is about. A new sort of change has to be looked at here.
+pub(super) fn touches(change: &Change) -> Option<Touch> {
+    let [account, credential, key, prompt, grant, hold, person, confirmed, version, proposal] = &REGISTERS;
+    Some(match change {
+        Change::Account { id, .. } | Change::AccountSettings { id, .. } => Touch::new(account, "id = ?").bind(id),
+        Change::Credential { username, .. } | Change::RevokeCredential { username, .. } => {
+            Touch::new(credential, "username = ?").bind(username)
+        }
+        Change::Key { id, account, .. } | Change::RetireKey { id, account, .. } => {
+            Touch::new(key, "account = ? AND id = ?").bind(account).bind(id)
+        }
+        // The version before is superseded.
+        Change::Prompt { account, id, version, .. } => {
+            let filter = "account = ? AND id = ? AND version >= ?";
+            Touch::new(prompt, filter).bind(account).bind(id).bind(version.saturating_sub(1))
+        }
+        Change::Grant { account, id, .. } | Change::WithdrawGrant { account, id, .. } => {
+            Touch::new(grant, "account = ? AND id = ?").bind(account).bind(id)
+        }
+        Change::Erase(Erase::Grant { account, id, as_id, .. }) => {
+            Touch::new(grant, "account = ? AND id IN (?, ?)").bind(account).bind(id).bind(as_id)
+        }
+        Change::Hold { id, .. } => Touch::new(hold, "id = ?").bind(id),
+        Change::Person { id, .. } => Touch::new(person, "id = ?").bind(id),
+        Change::ConfirmPerson { person, by, .. } => {
+            Touch::new(confirmed, "person = ? AND confirmer = ?").bind(person).bind(by)
+        }
+        Change::TableVersion { version: number, .. } => Touch::new(version, "version = ?").bind(*number),
+        Change::Proposal { row } => Touch::new(proposal, "uid = ?").bind(&row.uid),
+        Change::AdoptProposal { uid, .. } | Change::DecideProposal { uid, .. } => {
+            Touch::new(proposal, "uid = ?").bind(uid)
+        }
+        Change::Call { .. }
+        | Change::CallEnded { .. }
+        | Change::Participant { .. }
+        | Change::SentEvent { .. }
+        | Change::Recording { .. }
+        | Change::Enveloped { .. }
+        | Change::DeleteRecording { .. }
+        | Change::Swept { .. }
+        | Change::Subject { .. }
+        | Change::Probe { .. }
+        | Change::Checkpoint { .. }
+        | Change::Anchor { .. }
+        | Change::CloseLog { .. }
+        | Change::Mark { .. }
+        | Change::Unmark { .. }
+        | Change::Recommit { .. }
+        | Change::Erase(
+            Erase::Log { .. }
+            | Erase::Entries { .. }
+            | Erase::Tree { .. }
+            | Erase::Subject { .. }
+            | Erase::Call { .. }
+            | Erase::Participant { .. }
+            | Erase::Mentioned { .. }
+            | Erase::Detail { .. },
+        )
+        // A text is held against its digest; what was offered last decides nothing.
+        | Change::Table { .. }
+        | Change::TableSource { .. } => return None,
+    })
+}
+
+/// How the registers of the logs change within a group.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    logs: BTreeMap<String, Sum>,
+    /// Those that were reckoned anew, and of which no entry says so yet.
+    anew: BTreeSet<String>,
+    /// Where the newest entry of each stands that registers something; to be written at the group's end.
+    places: BTreeMap<String, (i64, i64)>,
+}
+
+impl Sums {
+    pub(super) fn question(log: &str) -> Statement {
+        Statement::new("SELECT sum FROM register WHERE log = ?").bind(log)
+    }
+
+    pub(super) fn knows(&self, log: &str) -> bool {
+        self.logs.contains_key(log)
+    }
+
+    pub(super) fn answered(&mut self, log: &str, rows: Vec<Vec<Option<String>>>) -> Result<(), LedgerError> {
+        let text = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+        let damaged = || LedgerError::Damaged(format!("the sum of what is registered of `{log}`"));
+        let sum = match text {
+            Some(text) => Sum::read(&text).ok_or_else(damaged)?,
+            None => Sum::default(),
+        };
+        self.logs.insert(log.to_owned(), sum);
+        Ok(())
+    }
+
+    /// What the entry of a job says that has changed these rows of a log.
+    pub(super) fn change(
+        &mut self,
+        log: &str,
+        before: &BTreeMap<Place, Hash>,
+        after: &BTreeMap<Place, Hash>,
+    ) -> Registered {
+        let sum = self.logs.entry(log.to_owned()).or_default();
+        let places: BTreeSet<&Place> =
+            before.keys().chain(after.keys()).filter(|place| place.log == log).collect();
+        let mut rows = Vec::new();
+        for place in places {
+            let (old, new) = (before.get(place), after.get(place));
+            if old != new {
+                old.iter().for_each(|old| sum.remove(old));
+                new.iter().for_each(|new| sum.add(new));
+                let text = new.map(|hash| crate::trail::hex(hash));
+                rows.push((place.register.to_owned(), place.key.clone(), text));
+            }
+        }
+        // Whoever follows reads what was reckoned anew.
+        let few = rows.len() <= ROWS && !self.anew.remove(log);
+        Registered { sum: sum.commitment(), rows: few.then_some(rows) }
+    }
+
+    /// From now on a log's sum is that of these rows.
+    pub(super) fn reckon(&mut self, log: &str, rows: impl Iterator<Item = Hash>) {
+        let mut sum = Sum::default();
+        rows.for_each(|row| sum.add(&row));
+        self.logs.insert(log.to_owned(), sum);
+        self.anew.insert(log.to_owned());
+    }
+
+    pub(super) fn registered(&mut self, log: &str, place: (i64, i64)) {
+        self.places.insert(log.to_owned(), place);
+    }
+
+    /// Where which logs have registered something.
+    pub(super) fn places(self) -> Vec<(String, (i64, i64))> {
+        self.places.into_iter().collect()
+    }
+
+    pub(super) fn statements(&self) -> Vec<Statement> {
+        let written = |(log, (epoch, seq)): (&String, &(i64, i64))| {
+            Statement::new(
+                "INSERT INTO register (log, epoch, seq, sum) VALUES (?, ?, ?, ?) ON CONFLICT (log) DO UPDATE \
+                 SET epoch = excluded.epoch, seq = excluded.seq, sum = excluded.sum",
+            )
+            .bind(log)
+            .bind(*epoch)
+            .bind(*seq)
+            .bind(self.logs.get(log).cloned().unwrap_or_default().text())
+        };
+        self.places.iter().map(written).collect()
+    }
+}
+
+pub(super) fn altered(log: &str, what: &str) -> LedgerError {
+    LedgerError::Altered(format!(
+        "what is registered of `{log}` is not what its log says, and is not used: {what}. Somebody has changed it in the database"
+    ))
+}
+
+fn hashed(register: &str, columns: &[Option<String>]) -> Result<Hash, LedgerError> {
+    row(register, columns).map_err(|error| LedgerError::Damaged(error.to_string()))
+}
+
+fn parse_hash(text: &str) -> Option<Hash> {
+    crate::trail::registers::unhex(text)?.try_into().ok()
+}
+
+fn read_entry(log: &str, entry: &[Option<String>]) -> Result<((i64, i64), Option<Registered>), LedgerError> {
+    let damaged = || LedgerError::Damaged(format!("an entry of the log `{log}` cannot be read"));
+    let [Some(epoch), Some(seq), Some(leaf)] = entry else { return Err(damaged()) };
+    let leaf: Leaf = serde_json::from_str(leaf).map_err(|_| damaged())?;
+    Ok(((epoch.parse().map_err(|_| damaged())?, seq.parse().map_err(|_| damaged())?), leaf.register))
+}
+
+/// Asks for rows of nothing but texts.
+async fn texts(pool: &Pool, statement: Statement) -> Result<Vec<Vec<Option<String>>>, LedgerError> {
+    Ok(match pool {
+        Pool::Sqlite(pool) => {
+            let (sql, bound) = statement.for_sqlite()?;
+            of_texts!(sqlx::query_with(sql, bound).fetch_all(pool).await?)?
+        }
+        Pool::Postgres(pool) => {
+            let (sql, bound) = statement.for_postgres()?;
+            of_texts!(sqlx::query_with(sql, bound).fetch_all(pool).await?)?
+        }
+    })
+}
+
+/// The registers, and what is committed to of each row.
+static REGISTERS: [Register; 10] = [
+    Register {
+        name: "account",
+        // The system's own has no settings, and never changes.
+        from: "account WHERE id <> 'system'",
+        log: "id",
+        of_log: "id = ?",
+        // There is one in each log, and its id is an outsider's word.
+        key: "CAST('account' AS TEXT)",
+        columns: "id, operator_location, recorder_location, settings, CAST(created_at AS TEXT)",
+    },
+    Register {
+        name: "credential",
+        from: "credential WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "username",
+        // Its hash is of more than anybody can guess, and salts the others.
+        columns: "username, account, role, name, person, hash, CAST(created_at AS TEXT), CAST(revoked_at AS TEXT)",
+    },
+    Register {
+        name: "key",
+        from: "public_key WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "id",
+        columns: "id, account, pem, CAST(added_at AS TEXT), CAST(retired_at AS TEXT)",
+    },
+    Register {
+        name: "prompt",
+        from: "prompt WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "uid",
+        columns: "account, id, CAST(version AS TEXT), uid, document, CAST(created_at AS TEXT), \
+                  CAST(superseded_at AS TEXT), salt",
+    },
+    Register {
+        name: "consent-grant",
+        from: "consent_grant WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "uid",
+        columns: "account, id, uid, document, CAST(created_at AS TEXT), CAST(withdrawn_at AS TEXT), salt",
+    },
+    Register {
+        name: "hold",
+        from: "recording WHERE held",
+        log: "account",
+        of_log: "account = ?",
+        key: "id",
+        columns: "id",
+    },
+    Register {
+        name: "person",
+        from: "person WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "id",
+        columns: "id, account, folded, name, CASE WHEN founding THEN '1' ELSE '0' END, CAST(enrolled_at AS TEXT), salt",
+    },
+    Register {
+        name: "confirmation",
+        from: "person_confirmed WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "person || '/' || confirmer",
+        columns: "account, person, confirmer, CAST(confirmed_at AS TEXT)",
+    },
+    Register {
+        name: "version",
+        from: "table_version WHERE TRUE",
+        log: "CAST('system' AS TEXT)",
+        of_log: "CAST('system' AS TEXT) = ?",
+        key: "CAST(version AS TEXT)",
+        columns: "CAST(version AS TEXT), digest, CAST(in_force_at AS TEXT), document, salt",
+    },
+    Register {
+        name: "proposal",
+        from: "proposal WHERE TRUE",
+        log: "CAST('system' AS TEXT)",
+        of_log: "CAST('system' AS TEXT) = ?",
+        key: "uid",
+        columns: "uid, digest, base, state, credential, person, document, CAST(proposed_at AS TEXT), \
+                  CAST(expires_at AS TEXT), CAST(decided_at AS TEXT), decision, salt",
+    },
+];
+
+/// The types of entries that register something.
+const KINDS: [&str; 17] = [
+    "account.added",
+    "account.law",
+    "consent-grant.registered",
+    "consent-grant.withdrawn",
+    "credential.added",
+    "credential.revoked",
+    "erasure.executed",
+    "key.added",
+    "key.retired",
+    "log.opened",
+    "person.confirmed",
+    "person.enrolled",
+    "prompt.registered",
+    "recording.hold",
+    "table.in-force",
+    "table.proposal-decided",
+    "table.proposed",
+];
+
+/// The versions of the table.
+pub(super) const VERSION: &str = "version";
+/// How many rows an entry names at most; a leaf has 65,535 bytes.
+const ROWS: usize = 256;
+/// How often a row that is not what the log says is read again, once the log was followed.
+pub(super) const RETRIES: usize = 4;

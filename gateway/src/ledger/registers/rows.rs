@@ -1,0 +1,222 @@
+//! Rows of registers as they are read for use, and what is committed to of each.
+
+use crate::ledger::{
+    AccountRow, ConfirmedRow, CredentialRow, GrantRow, KeyRow, PersonRow, PromptRow, ProposalRow,
+    RecordingRow, VersionRow,
+};
+use crate::trail::SYSTEM_LOG;
+
+/// A row as it was read for use.
+pub(in crate::ledger) trait Committed {
+    /// Which register it belongs to.
+    const REGISTER: &'static str;
+
+    fn log(&self) -> &str;
+
+    fn key(&self) -> String;
+
+    /// The columns, as text, in the register's order; nothing where no such row may be registered.
+    fn columns(&self) -> Option<Vec<Option<String>>>;
+}
+
+fn number(number: i64) -> Option<String> {
+    Some(number.to_string())
+}
+
+impl Committed for AccountRow {
+    const REGISTER: &'static str = "account";
+
+    fn log(&self) -> &str {
+        &self.id
+    }
+
+    fn key(&self) -> String {
+        Self::REGISTER.to_owned()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { id, operator_location, recorder_location, settings, created_at } = self.clone();
+        // The system's own is made with the table, and no entry registers it.
+        let is_as_made = settings == "{}" && operator_location.is_none() && recorder_location.is_none();
+        let registered = id != SYSTEM_LOG || !is_as_made;
+        registered
+            .then(|| vec![Some(id), operator_location, recorder_location, Some(settings), number(created_at)])
+    }
+}
+
+impl Committed for CredentialRow {
+    const REGISTER: &'static str = "credential";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.username.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { username, account, role, name, person, hash, created_at, revoked_at } = self.clone();
+        let texts = [username, account, role, name].map(Some);
+        let rest = [person, Some(hash), number(created_at), revoked_at.and_then(number)];
+        Some(texts.into_iter().chain(rest).collect())
+    }
+}
+
+impl Committed for KeyRow {
+    const REGISTER: &'static str = "key";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { id, account, pem, added_at, retired_at } = self.clone();
+        Some(vec![Some(id), Some(account), Some(pem), number(added_at), retired_at.and_then(number)])
+    }
+}
+
+impl Committed for PromptRow {
+    const REGISTER: &'static str = "prompt";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.uid.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { account, id, version, uid, document, created_at, salt } = self.clone();
+        // It is asked for as the newest one, which nothing has superseded.
+        Some(vec![
+            Some(account),
+            Some(id),
+            number(version),
+            Some(uid),
+            Some(document),
+            number(created_at),
+            None,
+            Some(salt),
+        ])
+    }
+}
+
+impl Committed for GrantRow {
+    const REGISTER: &'static str = "consent-grant";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.uid.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { account, id, uid, document, created_at, withdrawn_at, salt } = self.clone();
+        let texts = [account, id, uid, document].map(Some);
+        Some(
+            texts
+                .into_iter()
+                .chain([number(created_at), withdrawn_at.and_then(number), Some(salt)])
+                .collect(),
+        )
+    }
+}
+
+impl Committed for RecordingRow {
+    const REGISTER: &'static str = "hold";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        self.held.then(|| vec![Some(self.id.clone())])
+    }
+}
+
+impl Committed for PersonRow {
+    const REGISTER: &'static str = "person";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { id, account, folded, name, founding, enrolled_at, salt } = self.clone();
+        let texts = [id, account, folded, name].map(Some);
+        Some(
+            texts.into_iter().chain([number(i64::from(founding)), number(enrolled_at), Some(salt)]).collect(),
+        )
+    }
+}
+
+impl Committed for ConfirmedRow {
+    const REGISTER: &'static str = "confirmation";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.person, self.confirmer)
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { account, person, confirmer, confirmed_at } = self.clone();
+        Some(vec![Some(account), Some(person), Some(confirmer), number(confirmed_at)])
+    }
+}
+
+impl Committed for VersionRow {
+    const REGISTER: &'static str = super::VERSION;
+
+    fn log(&self) -> &str {
+        SYSTEM_LOG
+    }
+
+    fn key(&self) -> String {
+        self.version.to_string()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { version, digest, in_force_at, document, salt } = self.clone();
+        Some(vec![number(version), Some(digest), number(in_force_at), Some(document), Some(salt)])
+    }
+}
+
+impl Committed for ProposalRow {
+    const REGISTER: &'static str = "proposal";
+
+    fn log(&self) -> &str {
+        SYSTEM_LOG
+    }
+
+    fn key(&self) -> String {
+        self.uid.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { uid, digest, base, state, credential, person, document, .. } = self.clone();
+        let texts = [uid, digest, base, state, credential, person, document].map(Some);
+        let Self { proposed_at, expires_at, decided_at, decision, salt, .. } = self.clone();
+        let rest =
+            [number(proposed_at), number(expires_at), decided_at.and_then(number), decision, Some(salt)];
+        Some(texts.into_iter().chain(rest).collect())
+    }
+}
