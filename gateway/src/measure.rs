@@ -305,9 +305,9 @@ pub const RATES: [u32; 10] = [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_0
 
 /// Bytes of an upload, zeros aside, that may be neither audio nor checked framing.
 ///
-/// Recorders write notes and transcripts of 5 to 8 KiB, and logos of up to 30 KiB. No player plays them. Somebody
-/// who hides speech there to play it with a program of their own could hide more in the noise of the audio.
-pub const METADATA_LIMIT: u64 = 32 * 1024;
+/// Recorders write notes and transcripts of 5 to 8 KiB, and logos of 12. No player plays them, but somebody could
+/// hide speech there: it is less than a second of a telephone's samples.
+pub const METADATA_LIMIT: u64 = 15 * 1024;
 
 const DURATION_LIMIT_MS: u64 = 24 * 60 * 60 * 1000;
 const CHANNELS_LIMIT: u16 = 8;

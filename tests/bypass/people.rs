@@ -426,13 +426,16 @@ async fn an_objection_follows_the_number_to_other_ids_and_calls_and_lifts_for_ea
     says(&gateway, "participant.left", &["caller"]).await;
     for (leg, number) in [("leg-2", "+1 415 555 0100"), ("leg-3", "+14155550100")] {
         join(&gateway, "c1", &with_number(leg, number)).await.expect(201);
+        gateway.advance_ms(5000);
         gateway.prompt("c1", &[leg]).await;
-        gateway.control("c1", "resume").await.problem(403, "consent-required");
+        let refused = gateway.control("c1", "resume").await.problem(403, "consent-required");
+        assert!(refused["detail"].as_str().unwrap().contains("said no"), "{refused}");
         says(&gateway, "participant.left", &[leg]).await;
     }
     // Whoever has another number, or none, is somebody else.
     for (id, who) in [("other", with_number("other", "+14155550101")), ("withheld", customer("withheld"))] {
         join(&gateway, "c1", &who).await.expect(201);
+        gateway.advance_ms(5000);
         gateway.prompt("c1", &[id]).await;
         gateway.control("c1", "resume").await.expect(200);
         gateway.control("c1", "pause").await.expect(200);
@@ -448,6 +451,7 @@ async fn an_objection_follows_the_number_to_other_ids_and_calls_and_lifts_for_ea
         // They are not there from the start, and come later.
         started(&gateway, "c1", json!([agent])).await;
         join(&gateway, "c1", &with_number("caller", "+14155550100")).await.expect(201);
+        gateway.advance_ms(5000);
         gateway.prompt("c1", &["caller", "agent"]).await;
         gateway.control("c1", "start").await.problem(403, "consent-required");
         assert_eq!(
