@@ -18,8 +18,9 @@ use attach::Attachments;
 /// The vCon of a call, in its unsigned form.
 ///
 /// The parties are the call's participants by their numbers, and last the operator. A recording is a dialog
-/// that refers to the *sealed* media, where a URL is known; a refused one is a dialog without content. A
-/// call of which neither exists is one dialog without content, since a `lawful_basis` has to be about one.
+/// that refers to the *sealed* media, where a URL is known. An upload that was refused is not a dialog, since
+/// readers would count it as a recording: it is an attachment. A call of which no recording exists is one dialog
+/// without content, since a `lawful_basis` has to be about one.
 ///
 /// # Errors
 ///
@@ -63,15 +64,9 @@ fn scenes(record: &Record) -> Result<Vec<Scene>, VconError> {
     for stored in &record.recordings {
         scenes.push(recorded(record, stored)?);
     }
-    for refusal in &record.refusals {
-        let Refused::Upload { name, uncovered } = &refusal.what else { continue };
-        let from = uncovered.iter().map(|(from, ..)| *from).min().unwrap_or(record.started_at);
-        let until = uncovered.iter().map(|(_, until, _)| *until).max().unwrap_or(refusal.at);
-        scenes.push(silent(record, from, until, true, name.as_deref()));
-    }
     if scenes.is_empty() {
         let until = record.ended_at.unwrap_or(record.exported_at);
-        scenes.push(silent(record, record.started_at, until, false, None));
+        scenes.push(silent(record, record.started_at, until));
     }
     if let Some(first) = scenes.first_mut().and_then(|scene| scene.dialog.as_object_mut()) {
         first.insert("party_history".into(), party_history(record));
@@ -97,11 +92,11 @@ fn recorded(record: &Record, stored: &Stored) -> Result<Scene, VconError> {
     Ok(Scene { from, until, refused: false, dialog: Value::Object(dialog) })
 }
 
-/// A dialog of which there is no audio here. The draft has no type for audio that was refused: `incomplete`
-/// is for calls that nobody answered, and `recording-set` is unknown to most readers.
-fn silent(record: &Record, from: Timestamp, until: Timestamp, refused: bool, name: Option<&str>) -> Scene {
-    let dialog = dialog(record, from, until, name);
-    Scene { from, until, refused, dialog: Value::Object(dialog) }
+/// A call of which there is no audio here. The draft has no type for that: `incomplete` is for calls that nobody
+/// answered. Where audio of it was refused, nothing is granted.
+fn silent(record: &Record, from: Timestamp, until: Timestamp) -> Scene {
+    let refused = record.refusals.iter().any(|refusal| matches!(refusal.what, Refused::Upload { .. }));
+    Scene { from, until, refused, dialog: Value::Object(dialog(record, from, until, None)) }
 }
 
 fn dialog(record: &Record, from: Timestamp, until: Timestamp, name: Option<&str>) -> Map<String, Value> {

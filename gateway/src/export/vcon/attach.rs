@@ -205,23 +205,21 @@ impl<'r> Attachments<'r> {
     }
 
     fn refusals(&mut self) {
-        let mut upload = self.record.recordings.len();
         for refusal in &self.record.refusals {
-            let (dialog, uncovered) = match &refusal.what {
-                Refused::Control => (0, None),
-                Refused::Upload { uncovered, .. } => {
-                    upload = upload.saturating_add(1);
-                    (upload.saturating_sub(1), Some(uncovered))
-                }
+            let (name, uncovered) = match &refusal.what {
+                Refused::Control => (None, None),
+                Refused::Upload { name, uncovered } => (name.as_ref(), Some(uncovered)),
             };
             let span = |(from, until, why): &(_, _, String)| json!({"from": written(*from), "until": written(*until), "why": why});
             let body = json!({
                 "refused": if uncovered.is_some() { "upload" } else { "control" },
+                "name": name,
                 "code": refusal.code,
                 "uncovered": uncovered.map(|spans| spans.iter().map(span).collect::<Vec<Value>>()),
                 "evidence": self.evidence(refusal.entry),
             });
-            self.push("recording_refused", date(refusal.at), self.operator, dialog, body);
+            // An attachment has to be about a dialog, and this is about the call.
+            self.push("recording_refused", date(refusal.at), self.operator, 0, body);
         }
     }
 

@@ -132,32 +132,32 @@ fn who_withdrew_is_granted_nothing_any_more_and_their_consent_has_an_end() {
     let told: Vec<(Vec<bool>, &Value, &Value)> =
         caller.iter().map(|basis| (granted(basis), &basis["dialog"], &basis["body"]["expiration"])).collect();
     let end = json!("2026-11-20T10:00:13Z");
-    let expected = [
-        (vec![true; 3], &json!(0), &end),
-        (vec![false; 3], &json!(0), &Value::Null),
-        (vec![false; 3], &json!(1), &Value::Null),
-    ];
+    let expected = [(vec![true; 3], &json!(0), &end), (vec![false; 3], &json!(0), &Value::Null)];
     assert_eq!(told, expected);
     assert_eq!(caller[1]["body"]["purpose_grants"][0]["granted_at"], end);
     let [refusal] = &attached(&vcon, "recording_refused", 2)[..] else { panic!("{vcon:#}") };
-    assert_eq!((&refusal["dialog"], &refusal["body"]["code"]), (&json!(1), &json!("consent-withdrawn")));
+    assert_eq!((&refusal["dialog"], &refusal["body"]["code"]), (&json!(0), &json!("consent-withdrawn")));
     assert_eq!(refusal["body"]["uncovered"][0]["why"], "withdrawn:0");
-    assert!(vcon["dialog"][1].get("url").is_none());
+    // What was refused is not a recording.
+    assert_eq!(vcon["dialog"].as_array().unwrap().len(), 1);
     // The agent has not withdrawn.
     assert!(bases(&vcon, AGENT).iter().all(|basis| granted(basis) == [true; 3] && basis["dialog"] == 0));
 }
 
 #[test]
-fn a_refused_upload_is_a_dialog_without_content_for_which_nothing_is_granted() {
+fn where_the_only_upload_was_refused_there_is_no_recording_and_nothing_is_granted() {
     let vcon = written(&story("refused"));
     let [basis] = &bases(&vcon, CALLER)[..] else { panic!("{vcon:#}") };
     assert_eq!((granted(basis), &basis["dialog"]), (vec![false; 3], &json!(0)));
     let proofs = basis["body"]["proof_mechanisms"].as_array().unwrap();
     assert_eq!(proofs[0]["proof_data"]["event"], "recording.refused");
     assert_eq!(
-        (&vcon["dialog"][0]["type"], &vcon["dialog"][0]["start"]),
-        (&json!("recording"), &json!("2026-11-20T10:00:01Z"))
+        (vcon["dialog"].as_array().unwrap().len(), vcon["dialog"][0].get("filename")),
+        (1, None),
+        "the call, of which there is no audio"
     );
+    let [refused] = &attached(&vcon, "recording_refused", 2)[..] else { panic!("{vcon:#}") };
+    assert_eq!((&refused["dialog"], &refused["body"]["refused"]), (&json!(0), &json!("upload")));
 }
 
 #[test]
@@ -170,7 +170,8 @@ fn who_agreed_after_a_refusal_is_granted_what_was_recorded_then() {
         history.iter().map(|word| word["standing"].as_str().unwrap()).collect::<Vec<_>>(),
         ["missing", "granted"]
     );
-    assert!(vcon["dialog"][0].get("url").is_some() && vcon["dialog"][1].get("url").is_none());
+    assert_eq!(vcon["dialog"].as_array().unwrap().len(), 1);
+    assert!(vcon["dialog"][0].get("url").is_some());
 }
 
 #[test]
