@@ -243,7 +243,7 @@ impl Replay {
             && let Standing::Unlawful(why) = self.call.at(at).standing(at)
         {
             return Err(Failure::tampered(format!(
-                "recording was let begin, and was not permitted: {}",
+                "recording was allowed to start, and was not permitted: {}",
                 reason(why)
             )));
         }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::pack::{Entry, Kind, Pack, is_asserted, unproven};
 use crate::trail::{Body, Leaf, hex, leaf_hash};
 use html::{Column, Html, code, esc, ticks};
-use story::{Story, accepts};
+use story::{Judged, Story, accepts};
 use words::{moment, seconds};
 
 /// The page of a pack.
@@ -138,6 +138,7 @@ impl<'p> Page<'p> {
         if self.stories.len() == 1 {
             contents.extend([
                 ("people-0", "Who was on the call"),
+                ("consent-0", "Who had agreed while it was recorded"),
                 ("played-0", "What was played to them"),
                 ("answers-0", "What they answered"),
                 ("law-0", "What the law asked"),
@@ -161,8 +162,8 @@ impl<'p> Page<'p> {
                 let length = recorded.spans.iter().map(|(from, until)| length_ms(*from, *until)).sum();
                 let when = recorded.spans.first().map(|(from, _)| moment(*from)).unwrap_or_default();
                 format!(
-                    "{} of this call were recorded, from {when} UTC on. The gateway accepted the recording on {} UTC, \
-                     after it had found that consent covers every second of it.",
+                    "The recording holds {} of this call, from {when} UTC on. The gateway accepted it on {} UTC, after it \
+                     had found that consent covers every second of it.",
                     seconds(length),
                     moment(recorded.at)
                 )
@@ -171,10 +172,14 @@ impl<'p> Page<'p> {
             (Kind::Call, _) => {
                 let of = |kind: &str| self.leaves.iter().filter(|(_, leaf)| leaf.kind == kind).count();
                 format!(
-                    "By the {} entries of this call in this pack, {} recordings were accepted, {} uploads refused.",
-                    self.leaves.iter().filter(|(_, leaf)| leaf.call.is_some()).count(),
-                    of("recording.accepted"),
-                    of("recording.refused")
+                    "This pack holds {} of this call. By them {}, and {}.",
+                    words::counted(
+                        self.leaves.iter().filter(|(_, leaf)| leaf.call.is_some()).count(),
+                        "entry",
+                        "entries"
+                    ),
+                    words::were(of("recording.accepted"), "recording", "accepted"),
+                    words::were(of("recording.refused"), "upload", "refused")
                 )
             }
             (Kind::Absence, _) => format!(
@@ -287,6 +292,7 @@ impl<'p> Page<'p> {
             _ => format!(" ({} of {})", number.saturating_add(1), self.stories.len()),
         };
         self.people(html, story, number, &of);
+        self.consent(html, story, number, &of);
         self.played(html, story, number, &of);
         self.answers(html, story, number, &of);
         self.law(html, story, number, &of);
@@ -297,7 +303,7 @@ impl<'p> Page<'p> {
         let mut facts: Vec<(&str, String)> = Vec::new();
         let times = [("Opened", story.opened_at), ("Ended", story.ended_at)];
         facts.extend(times.into_iter().filter_map(|(word, at)| Some((word, moment(at?)))));
-        facts.push(("Carried", esc(story.medium)));
+        facts.push(("Medium", esc(story.medium)));
         facts.extend(story.direction.as_ref().map(|direction| ("Direction", esc(direction))));
         let listed = |words: &[String]| words.iter().map(|word| code(word)).collect::<Vec<_>>().join(", ");
         if !story.purposes.is_empty() {
@@ -311,7 +317,6 @@ impl<'p> Page<'p> {
             Column("Participant", ""),
             Column("Role", ""),
             Column("Where", ""),
-            Column("When recording began", ""),
             Column("At the end of the call", ""),
             Column("Relies on", ""),
         ];
@@ -332,10 +337,12 @@ impl<'p> Page<'p> {
                 true => "not known".into(),
                 false => format!("<ul class=\"plain\">{}</ul>", places.concat()),
             };
-            let grant = person.grant.as_ref().map_or_else(
-                || "the call alone".into(),
-                |grant| format!("consent given before, {}", code(grant)),
-            );
+            let mut grants: Vec<&str> = person.grants.iter().map(|(_, grant)| grant.as_str()).collect();
+            grants.dedup();
+            let grant = match grants.is_empty() {
+                true => "this call only".into(),
+                false => grants.iter().map(|grant| self.grant(grant)).collect::<Vec<_>>().join("; "),
+            };
             let state = |state: &Option<String>| {
                 state.as_deref().map_or_else(|| "–".into(), |state| esc(words::state(state)))
             };
@@ -343,12 +350,92 @@ impl<'p> Page<'p> {
                 format!("{name}{}", pseudonym.unwrap_or_default()),
                 words::role(person.role).into(),
                 places,
-                state(&person.began),
                 state(&person.state),
                 grant,
             ]
         });
         html.table("Everybody who was ever on the call", &columns, &rows.collect::<Vec<_>>());
+        html.end_section();
+    }
+
+    /// What a consent grant is called, and on what it rests, where that is disclosed.
+    fn grant(&self, uid: &str) -> String {
+        let registers = |(entry, leaf): &(&Entry, Leaf)| {
+            let is_it = matches!(leaf.body, Body::Grant { grant, .. } if grant.to_string() == uid);
+            is_it.then(|| entry.document()).flatten()
+        };
+        let Some(document) = self.leaves.iter().find_map(registers) else {
+            return format!("consent given before, {}", code(uid));
+        };
+        let name = document.get("grant").and_then(Value::as_str).unwrap_or(uid);
+        let basis = document.get("document").and_then(|grant| grant.get("basis")).and_then(Value::as_str);
+        let basis = basis.map(|basis| format!(": {}", esc(basis))).unwrap_or_default();
+        format!("consent given before, {}{basis}", code(name))
+    }
+
+    /// Who has a credential, where that is disclosed.
+    fn actor(&self, username: &str) -> Option<String> {
+        let makes = |(entry, leaf): &(&Entry, Leaf)| {
+            let is_it = matches!(&leaf.body, Body::Credential { credential, .. } if credential == username);
+            is_it.then(|| entry.document()).flatten()
+        };
+        Some(self.leaves.iter().find_map(makes)?.get("name")?.as_str()?.to_owned())
+    }
+
+    /// What a prompt is called, where that is disclosed.
+    fn prompt_name(&self, uid: &str) -> Option<String> {
+        let registers = |(entry, leaf): &(&Entry, Leaf)| {
+            let is_it = matches!(leaf.body, Body::Prompt { version, .. } if version.to_string() == uid);
+            is_it.then(|| entry.document()).flatten()
+        };
+        let document = self.leaves.iter().find_map(registers)?;
+        let name = document.get("prompt").and_then(Value::as_str)?;
+        let version = document.get("version").and_then(Value::as_u64);
+        let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
+        Some(format!("{}{version}", code(name)))
+    }
+
+    /// Who had agreed to what, in each part of the recording.
+    fn consent(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
+        html.section(&format!("consent-{number}"), &format!("Who had agreed while it was recorded{of}"));
+        let stretches = story.stretches();
+        if stretches.is_empty() {
+            html.paragraph("By what is in this pack, nothing was recorded.").end_section();
+            return;
+        }
+        let columns = [
+            Column("Recorded", "time"),
+            Column("What the law asked", ""),
+            Column("Who was there, and had agreed", ""),
+        ];
+        let rows = stretches.iter().map(|stretch| {
+            let people = stretch.states.iter().map(|(participant, state)| {
+                let grant = story.grant_at(*participant, stretch.from).filter(|_| state == "consented");
+                let grant =
+                    grant.map(|grant| format!(" <span class=\"soft\">({})</span>", self.grant(grant)));
+                format!(
+                    "<li>{}: {}{}</li>",
+                    esc(&story.name_of(*participant)),
+                    esc(words::state(state)),
+                    grant.unwrap_or_default()
+                )
+            });
+            vec![
+                format!(
+                    "{}<br>to {}<br><span class=\"soft\">{}</span>",
+                    moment(stretch.from),
+                    moment(stretch.until),
+                    seconds(length_ms(stretch.from, stretch.until))
+                ),
+                esc(&words::requirement(&stretch.asked)),
+                format!("<ul class=\"plain\">{}</ul>", people.collect::<String>()),
+            ]
+        });
+        html.table(
+            "Every part of the recording, by how everybody stood in it",
+            &columns,
+            &rows.collect::<Vec<_>>(),
+        );
         html.end_section();
     }
 
@@ -395,7 +482,8 @@ impl<'p> Page<'p> {
         html.raw(&format!("<blockquote lang=\"{}\">", esc(language)))
             .text(text("text"))
             .raw("</blockquote>\n");
-        let mut facts = vec![("Prompt", code(version)), ("Language", esc(language))];
+        let name = self.prompt_name(version).unwrap_or_else(|| code(version));
+        let mut facts = vec![("Prompt", name), ("Language", esc(language))];
         if let Some(ms) = document.get("duration_ms").and_then(Value::as_u64) {
             facts.push(("Length", seconds(ms)));
         }
@@ -456,17 +544,18 @@ impl<'p> Page<'p> {
                 .end_section();
             return;
         }
-        if let (Some(asked), Some((index, table))) = (&story.asked, &story.judged) {
+        let columns =
+            [Column("Because of", ""), Column("Place", ""), Column("The rule", ""), Column("Sources", "")];
+        for Judged { from, index, table, asked, rules } in story.laws() {
             html.paragraph(&format!(
-                "All rules that counted, taken together: <strong>{}</strong>. They stand in the table {}, which is in this pack, as they were when entry {index} was decided.",
+                "From {} on, all rules taken together: <strong>{}</strong>. They stand in the table {}, which is in this pack; entry {index} was decided by it.",
+                moment(*from),
                 esc(&words::requirement(asked)),
                 code(table)
             ));
+            let rows: Vec<Vec<String>> = rules.iter().map(|rule| self.rule(story, rule)).collect();
+            html.table(&format!("Every rule that counted from {} on", moment(*from)), &columns, &rows);
         }
-        let columns =
-            [Column("Because of", ""), Column("Place", ""), Column("The rule", ""), Column("Sources", "")];
-        let rows: Vec<Vec<String>> = story.rules.iter().map(|rule| self.rule(story, rule)).collect();
-        html.table("Every rule that counted", &columns, &rows);
         html.paragraph(
             "<span class=\"soft\">The table is data that the operator’s counsel keeps; it is not legal advice, and a row says of itself whether a lawyer has reviewed it.</span>",
         );
@@ -520,12 +609,15 @@ impl<'p> Page<'p> {
                 entry.index.to_string(),
                 format!("{}{}", moment(leaf.at), claimed.unwrap_or_default()),
                 format!(
-                    "{}<br><span class=\"soft\">{}<br>{}</span>",
+                    "{}<br><span class=\"soft\">{}<br>{}{}</span>",
                     whose(&leaf.body),
                     match is_asserted(&leaf.body) || leaf.actor.role == "gateway" {
                         true => esc(&leaf.actor.role),
                         false => format!("asked by {}", esc(&leaf.actor.role)),
                     },
+                    self.actor(&leaf.actor.credential)
+                        .map(|name| format!("{}, ", esc(&name)))
+                        .unwrap_or_default(),
                     code(&leaf.actor.credential)
                 ),
                 format!("{}{}", esc(&words::happened(leaf, story)), purpose.unwrap_or_default()),

@@ -75,7 +75,8 @@ impl Gate {
         };
         self.handed_out(actor, account, "proof-pack", of, recording).await?;
         let mut parts = Parts::default();
-        let related = self.related(account, &rows, recording).await?;
+        let mut related = self.related(account, &rows, recording).await?;
+        self.with_actors(account, &mut related).await?;
         let size = related.head.size;
         let mut proofs = Proofs::new(&self.ledger, &related.head.at, size);
         for row in &related.rows {
@@ -282,6 +283,24 @@ impl Gate {
         self.note(actor, account, body, None, Vec::new(), Vec::new()).await.map(drop)
     }
 
+    /// The entries that say whose the credentials are behind what was done: their details hold the names.
+    async fn with_actors(&self, account: &str, related: &mut Related) -> Result<(), Fault> {
+        let actors: BTreeSet<String> =
+            related.leaves.iter().map(|leaf| leaf.actor.credential.clone()).collect();
+        let question =
+            Question { log: account.into(), types: vec!["credential.added".into()], ..Question::default() };
+        for row in self.ledger.entries(&question, u32::MAX).await? {
+            let leaf: Leaf = read(&row)?;
+            let is_theirs =
+                matches!(&leaf.body, Body::Credential { credential, .. } if actors.contains(credential));
+            if is_theirs && is_covered(&row, &related.head) {
+                related.rows.push(row);
+                related.leaves.push(leaf);
+            }
+        }
+        Ok(())
+    }
+
     /// The entries of these calls, those that registered what was used on them, those about their
     /// recordings, or about this one, and the gaps while they went on: as far as the newest head covers
     /// them.
@@ -327,12 +346,8 @@ impl Gate {
         };
         let found = self.ledger.entries(&gaps, u32::MAX).await?;
         rows.extend(found.into_iter().map(|row| ((row.epoch, row.seq), row)));
-        // What the head does not cover cannot be proven with it.
-        let covered = |row: &EntryRow| {
-            row.epoch == head.at.epoch && u64::try_from(row.seq).is_ok_and(|seq| seq < head.size)
-        };
         let (mut kept, mut leaves) = (Vec::new(), Vec::new());
-        for row in rows.into_values().filter(covered) {
+        for row in rows.into_values().filter(|row| is_covered(row, &head)) {
             let leaf: Leaf = read(&row)?;
             // What became of one recording is found by every other of its call, too.
             let of = became_of(&leaf.body);
@@ -347,6 +362,11 @@ impl Gate {
             _ => Ok(Related { head, rows: kept, leaves }),
         }
     }
+}
+
+/// What a head does not cover cannot be proven with it.
+fn is_covered(row: &EntryRow, head: &SignedHead) -> bool {
+    row.epoch == head.at.epoch && u64::try_from(row.seq).is_ok_and(|seq| seq < head.size)
 }
 
 /// What an entry says was used, and which entries tell more of it.

@@ -57,9 +57,14 @@ impl Html {
         self.raw("</tr></thead>\n<tbody>\n");
         for row in rows {
             self.raw("<tr>");
-            for (position, (cell, Column(_, class))) in row.iter().zip(columns).enumerate() {
+            for (position, (cell, Column(heading, class))) in row.iter().zip(columns).enumerate() {
                 let (open, close) = if position == 0 { ("th scope=\"row\"", "th") } else { ("td", "td") };
-                let _ = write!(self.0, "<{open}{}>{cell}</{close}>", class_of(class));
+                let _ = write!(
+                    self.0,
+                    "<{open}{} data-label=\"{}\">{cell}</{close}>",
+                    class_of(class),
+                    esc(heading)
+                );
             }
             self.raw("</tr>\n");
         }

@@ -33,11 +33,12 @@ pub(super) struct Story {
     pub(super) people: BTreeMap<u32, Person>,
     pub(super) played: Vec<Played>,
     pub(super) answers: Vec<Answer>,
-    /// The rules that counted, and what they asked together.
-    pub(super) rules: Vec<Because>,
-    pub(super) asked: Option<String>,
-    /// The entry at which the law was looked at for this page, and its table.
-    pub(super) judged: Option<(u64, String)>,
+    /// What the law asked, from each moment on at which that changed.
+    judged: Vec<Judged>,
+    /// How everybody stood, from each moment on.
+    stood: Vec<Stood>,
+    /// The stretches that were recorded.
+    pub(super) recorded: Vec<(Timestamp, Timestamp)>,
     /// Why the decisions could not be computed again.
     pub(super) unjudged: Option<String>,
 }
@@ -53,12 +54,40 @@ pub(super) struct Person {
     pub(super) role: Role,
     pub(super) places: Vec<Place>,
     pub(super) pseudonym: Option<String>,
-    /// They rely on consent that was given before.
-    pub(super) grant: Option<String>,
-    /// How far they had agreed when the platform was let begin to record, for the last time.
-    pub(super) began: Option<String>,
+    /// They rely on consent that was given before: the grants, each from when.
+    pub(super) grants: Vec<(Timestamp, String)>,
     /// How far they had agreed at the end.
     pub(super) state: Option<String>,
+}
+
+/// What the law asked from an entry on.
+#[derive(Debug, Clone)]
+pub(super) struct Judged {
+    pub(super) from: Timestamp,
+    pub(super) index: u64,
+    pub(super) table: String,
+    /// All rules, taken together.
+    pub(super) asked: String,
+    /// The rules that counted.
+    pub(super) rules: Vec<Because>,
+}
+
+/// How somebody stood from a moment on, or what the law asked.
+#[derive(Debug)]
+struct Stood {
+    from: Timestamp,
+    asked: String,
+    states: Vec<(u32, String)>,
+}
+
+/// A part of the recording in which nobody's consent changed, nor what the law asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+    pub(super) asked: String,
+    /// How far everybody who was there had agreed.
+    pub(super) states: BTreeMap<u32, String>,
 }
 
 /// A prompt that was played.
@@ -103,6 +132,11 @@ impl Story {
                 continue;
             }
             story.tell(entry, &leaf);
+            if let Body::Accepted { recording, spans, .. } = &leaf.body
+                && pack.manifest.recording.is_none_or(|about| about == *recording)
+            {
+                story.recorded.extend(spans);
+            }
             if let Some(saw) = leaf.body.saw() {
                 if entry.index <= settled {
                     story.judge(&tables, entry.index, &leaf, saw, &mut replay);
@@ -110,7 +144,58 @@ impl Story {
                 story.stand(&leaf, saw);
             }
         }
+        story.recorded.sort_unstable();
         story
+    }
+
+    /// The recording, part by part: with who had agreed to what in each, and what the law asked of it.
+    pub(super) fn stretches(&self) -> Vec<Stretch> {
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for (from, until) in &self.recorded {
+            let changes = self.stood.iter().map(|stood| stood.from).filter(|at| from < at && at < until);
+            let mut begins: Vec<Timestamp> = [*from].into_iter().chain(changes).collect();
+            begins.sort_unstable();
+            let ends: Vec<Timestamp> = begins.iter().skip(1).copied().chain([*until]).collect();
+            for (begin, end) in begins.into_iter().zip(ends) {
+                let (asked, states) = self.standing(begin);
+                match stretches.last_mut() {
+                    Some(last) if last.until == begin && last.asked == asked && last.states == states => {
+                        last.until = end;
+                    }
+                    _ => stretches.push(Stretch { from: begin, until: end, asked, states }),
+                }
+            }
+        }
+        stretches
+    }
+
+    /// What the law asked in a moment, and how far everybody who was there had agreed.
+    fn standing(&self, at: Timestamp) -> (String, BTreeMap<u32, String>) {
+        let (mut asked, mut states) = (String::new(), BTreeMap::new());
+        for stood in self.stood.iter().filter(|stood| stood.from <= at) {
+            asked.clone_from(&stood.asked);
+            states.extend(stood.states.iter().cloned());
+        }
+        states.retain(|_, state| state != "left");
+        (asked, states)
+    }
+
+    /// What the law asked of the recording; where nothing was recorded, what it asked last.
+    pub(super) fn laws(&self) -> Vec<&Judged> {
+        let counts = |(judged, next): &(&Judged, Option<&Judged>)| {
+            let ends = next.map_or(Timestamp::MAX, |next| next.from);
+            self.recorded.iter().any(|(from, until)| judged.from < *until && *from < ends)
+        };
+        let next = self.judged.iter().skip(1).map(Some).chain([None]);
+        let laws: Vec<&Judged> =
+            self.judged.iter().zip(next).filter(counts).map(|(judged, _)| judged).collect();
+        if laws.is_empty() { self.judged.last().into_iter().collect() } else { laws }
+    }
+
+    /// The grant that somebody relied on in a moment.
+    pub(super) fn grant_at(&self, participant: u32, at: Timestamp) -> Option<&str> {
+        let grants = &self.people.get(&participant)?.grants;
+        grants.iter().rev().find(|(from, _)| *from <= at).map(|(_, grant)| grant.as_str())
     }
 
     /// The name of a participant.
@@ -140,12 +225,12 @@ impl Story {
             let names = texts(&document, "participants");
             for joined in &facts.participants {
                 let at = usize::try_from(joined.participant).unwrap_or(usize::MAX);
-                self.joined(joined, names.get(at).cloned(), subjects);
+                self.joined(leaf.at, joined, names.get(at).cloned(), subjects);
             }
         }
         let Body::Event { facts, subjects, late, .. } = &leaf.body else { return };
         if let What::Joined(joined) = &facts.what {
-            self.joined(joined, text(&document, "participant"), subjects);
+            self.joined(leaf.at, joined, text(&document, "participant"), subjects);
         }
         if let What::Located { participant, places, .. } = &facts.what
             && let Some(person) = self.people.get_mut(participant)
@@ -167,21 +252,19 @@ impl Story {
         }
     }
 
-    fn joined(&mut self, joined: &Joined, name: Option<String>, subjects: &[(u32, String)]) {
+    fn joined(&mut self, at: Timestamp, joined: &Joined, name: Option<String>, subjects: &[(u32, String)]) {
         let pseudonym = subjects.iter().find(|(p, _)| *p == joined.participant).map(|(_, one)| one.clone());
-        let grant = joined.grant.as_ref().map(|grant| grant.grant.clone());
         let person = self.people.entry(joined.participant).or_insert(Person {
             name: None,
             role: joined.role,
             places: Vec::new(),
             pseudonym: None,
-            grant: None,
-            began: None,
+            grants: Vec::new(),
             state: None,
         });
         person.name = name.or(person.name.take());
         person.pseudonym = pseudonym.or(person.pseudonym.take());
-        person.grant = grant.or(person.grant.take());
+        person.grants.extend(joined.grant.as_ref().map(|grant| (at, grant.grant.clone())));
         person.add_places(&joined.places);
     }
 
@@ -199,10 +282,14 @@ impl Story {
             (Some(table), Some(replay)) => replay.step(leaf, table),
         };
         match (judged, replay.as_ref()) {
-            (Ok(()), Some(replay)) if self.ended_at.is_none() || self.judged.is_none() => {
-                self.rules = replay.call().decide(leaf.at).because;
-                self.asked = Some(saw.requirement.clone());
-                self.judged = Some((index, saw.table.clone()));
+            (Ok(()), Some(replay)) if self.ended_at.is_none() || self.judged.is_empty() => {
+                let rules = replay.call().decide(leaf.at).because;
+                let (table, asked) = (saw.table.clone(), saw.requirement.clone());
+                let same =
+                    |last: &Judged| (&last.table, &last.asked, &last.rules) == (&table, &asked, &rules);
+                if !self.judged.last().is_some_and(same) {
+                    self.judged.push(Judged { from: leaf.at, index, table, asked, rules });
+                }
             }
             (Ok(()), _) => {}
             (Err(failure), _) => self.unjudged = Some(failure.what),
@@ -213,15 +300,20 @@ impl Story {
         if self.ended_at.is_some() {
             return;
         }
-        let begins = matches!(leaf.kind.as_str(), "recording.start" | "recording.resume");
         for seen in &saw.participants {
             if let Some(person) = self.people.get_mut(&seen.p) {
                 person.state = Some(seen.state.clone());
-                if begins {
-                    person.began = Some(seen.state.clone());
-                }
             }
         }
+        // What was reported late counts from when it happened, for those whom it is about.
+        let about = late_about(&leaf.body);
+        let from = about.as_ref().map_or(leaf.at, |(from, _)| *from);
+        let counts = |p: u32| about.as_ref().is_none_or(|(_, who)| who.contains(&p));
+        let states = saw.participants.iter().filter(|seen| counts(seen.p));
+        let states = states.map(|seen| (seen.p, seen.state.clone())).collect();
+        let asked = saw.requirement.clone();
+        let place = self.stood.partition_point(|stood| stood.from <= from);
+        self.stood.insert(place, Stood { from, asked, states });
     }
 }
 
@@ -233,6 +325,15 @@ impl Person {
             }
         }
     }
+}
+
+/// When something was that was reported late and counts from then, and whom it is about.
+fn late_about(body: &Body) -> Option<(Timestamp, Vec<u32>)> {
+    let Body::Event { facts, late: true, .. } = body else { return None };
+    let heard =
+        if let What::PromptCompleted { participants, .. } = &facts.what { Some(participants) } else { None };
+    let who = heard.cloned().or_else(|| Some(answer(&facts.what)?.0))?;
+    Some((facts.at?, who))
 }
 
 /// Whether an entry accepts the recording that the pack is about.

@@ -82,6 +82,72 @@ fn who_withdraws_after_a_recording_was_accepted_is_said_to_have_withdrawn() {
     assert!(people.contains("withdrew"), "{people}");
 }
 
+/// A call that is recorded on notice, paused when a colleague in Germany joins, and goes on when both said yes.
+fn paused_call() -> (Log, Uuid, Uuid) {
+    let mut log = Log::new();
+    let grant = log.grant();
+    let uid = log.open_with("c-paused", Some(grant));
+    log.prompted(uid, &[0]);
+    log.start(uid);
+    let from = log.now;
+    log.happens(uid, What::AnnouncementRecorded { participants: vec![0, 1] });
+    log.tick(20_000);
+    let colleague = policy::Joined {
+        identified: true,
+        places: vec![policy::Place::new("DE".parse().unwrap(), policy::Evidence::Declared)],
+        languages: vec!["en".into()],
+        ..policy::Joined::new(2, policy::Role::Agent)
+    };
+    log.happens(uid, What::Joined(colleague));
+    let paused = log.now;
+    log.tick(1_000);
+    log.prompted(uid, &[0, 1, 2]);
+    for participant in 0..3 {
+        log.agrees(uid, participant);
+    }
+    log.happens(uid, What::Control(policy::Control::Resume));
+    let resumed = log.now;
+    log.happens(uid, What::AnnouncementRecorded { participants: vec![0, 1, 2] });
+    log.tick(10_000);
+    log.happens(uid, What::Control(policy::Control::Stop));
+    let until = log.now;
+    log.happens(uid, What::Ended);
+    let spans = vec![(from, paused), (resumed, until)];
+    let recording = log.accept_anyway(uid, spans);
+    (log, uid, recording)
+}
+
+#[test]
+fn who_had_agreed_is_told_for_each_part_of_the_recording_with_what_was_asked_of_it() {
+    let (log, uid, recording) = paused_call();
+    let grant = log.drafts.iter().position(|draft| draft.kind == "consent-grant.registered").unwrap();
+    let mut indexes = log.entries_of(uid, Some(recording));
+    indexes.push(grant);
+    indexes.sort_unstable();
+    let pack = log.pack(&About::Recording(recording), log.parts(indexes));
+    let page = page(&pack);
+    let table = page.split("Every part of the recording, by how everybody stood in it").last().unwrap();
+    let rows: Vec<&str> = table.split("</table>").next().unwrap().split("<tr>").skip(2).collect();
+    let first = rows.first().unwrap();
+    // Nobody had said yes, and the colleague was not there.
+    assert!(first.contains("caller: heard the prompt to its end, and stayed"), "{first}");
+    assert!(first.contains("agent-7: agreed") && first.contains("contract-7"), "{first}");
+    assert!(!first.contains("participant 2"), "{first}");
+    assert!(first.contains("everybody had to be told"), "{first}");
+    let last = rows.last().unwrap();
+    assert!(last.contains("caller: agreed") && last.contains("participant 2"), "{last}");
+    assert!(last.contains("say yes expressly"), "{last}");
+    // The law of both parts is there.
+    assert!(page.matches("Every rule that counted from ").count() >= 4, "a caption and a label for each");
+    // By their names, and not by the gateway's ids of them.
+    let people =
+        page.split("Everybody who was ever on the call").last().unwrap().split("</table>").next().unwrap();
+    assert!(people.contains("contract-7") && people.contains("employment contract"), "{people}");
+    let grant = log.grants.keys().next().unwrap().to_string();
+    assert!(!people.contains(&grant), "{people}");
+    assert!(page.contains("<dt>Prompt</dt><dd><code>recording</code>, version 1</dd>"));
+}
+
 #[test]
 fn the_page_is_the_same_every_time() {
     let pack = story_pack();
@@ -170,7 +236,10 @@ fn a_call_and_an_absence_have_pages_of_their_own() {
     let (uid, _) = log.whole_call("recorded");
     let call = log.pack(&About::Call(uid), log.parts(log.entries_of(uid, None)));
     let told = page(&call);
-    assert!(told.contains("<h1>Call recorded</h1>") && told.contains("1 recordings were accepted"));
+    assert!(
+        told.contains("<h1>Call recorded</h1>")
+            && told.contains("1 recording was accepted, and no upload was refused")
+    );
     let uid = log.open("twice");
     log.happens(uid, What::Ended);
     let again = log.open("twice");

@@ -19,7 +19,7 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         }
         Body::Event { facts, .. } => event(facts, &names),
         Body::ControlRefused { code, .. } => {
-            format!("The platform asked to record, and was refused: {}.", refusal(code))
+            format!("The platform asked to record, and was not allowed to: {}.", refusal(code))
         }
         Body::Accepted { bytes, spans, .. } => {
             let spans: Vec<String> = spans
@@ -32,7 +32,7 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
             )
         }
         Body::Refused { code, .. } => {
-            format!("An upload was refused, and nothing of it kept: {}.", refusal(code))
+            format!("An upload was refused, and nothing of it was kept: {}.", refusal(code))
         }
         Body::Gap { from, until, .. } => format!(
             "The trail could not be written from {} to {}: what was reported then may be missing.",
@@ -46,6 +46,9 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         Body::Deleted { .. } => "The recording was deleted, and its keys with it.".into(),
         Body::Held { held: true, .. } => "A legal hold was put on the recording.".into(),
         Body::Held { held: false, .. } => "The legal hold on the recording was lifted.".into(),
+        Body::Credential { credential, role, .. } => {
+            format!("The credential {credential} was made, in the role {role}.")
+        }
         Body::Prompt { duration_ms, .. } => {
             format!("A prompt of {} was registered.", seconds(*duration_ms))
         }
@@ -64,7 +67,6 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
         | Body::LogKey { .. }
         | Body::LogDropped { .. }
         | Body::Account {}
-        | Body::Credential { .. }
         | Body::Person { .. }
         | Body::PersonConfirmed { .. }
         | Body::CredentialRevoked { .. }
@@ -106,20 +108,22 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
             format!("{} is found to be in {}.", names(&[*participant]), places.join("; "))
         }
         What::Answered { participant, by } => match by {
-            AnsweredBy::Human => format!("A person took the call of {}.", names(&[*participant])),
-            AnsweredBy::Machine => format!("A machine took the call of {}.", names(&[*participant])),
+            AnsweredBy::Human => format!("A person answered the call to {}.", names(&[*participant])),
+            AnsweredBy::Machine => format!("A machine answered the call to {}.", names(&[*participant])),
         },
         What::Left { participants } => format!("{} left.", names(participants)),
-        What::Control(Control::Start) => "The platform asked to record, and was let begin.".into(),
+        What::Control(Control::Start) => "The platform asked to start recording, and was allowed to.".into(),
         What::Control(Control::Pause(Behavior::Skip)) => "The platform paused the recording.".into(),
         What::Control(Control::Pause(Behavior::Silence)) => {
             "The platform paused the recording, and writes silence meanwhile.".into()
         }
-        What::Control(Control::Resume) => "The platform asked to go on recording, and was let.".into(),
+        What::Control(Control::Resume) => {
+            "The platform asked to resume recording, and was allowed to.".into()
+        }
         What::Control(Control::Stop) => "The platform ended the recording.".into(),
-        What::RecordingStarted => "The platform began to record by itself.".into(),
+        What::RecordingStarted => "The platform started recording by itself.".into(),
         What::RecordingPaused => "The platform paused by itself.".into(),
-        What::RecordingResumed => "The platform went on recording by itself.".into(),
+        What::RecordingResumed => "The platform resumed recording by itself.".into(),
         What::RecordingStopped => "The platform stopped recording by itself.".into(),
         What::Accepted { .. } => "A recording was accepted.".into(),
         What::Ended => "The call ended.".into(),
@@ -237,6 +241,20 @@ pub(super) fn requirement(asked: &str) -> String {
         }
     }
     words
+}
+
+/// How many there are: `1 entry`, `2 entries`.
+pub(super) fn counted(count: usize, one: &str, several: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
+}
+
+/// How many had something done to them: `no upload was refused`, `2 uploads were refused`.
+pub(super) fn were(count: usize, one: &str, done: &str) -> String {
+    match count {
+        0 => format!("no {one} was {done}"),
+        1 => format!("1 {one} was {done}"),
+        count => format!("{count} {one}s were {done}"),
+    }
 }
 
 /// Words that begin a sentence.

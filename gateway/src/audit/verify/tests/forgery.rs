@@ -189,7 +189,7 @@ fn a_recording_that_began_without_leave_is_found_though_every_decision_is_right(
     let mut log = Log::new();
     let uid = log.open("c");
     let index = log.happens(uid, What::Control(Control::Start));
-    assert_found(&found(&log), Verdict::Tampered, index, "was let begin, and was not permitted");
+    assert_found(&found(&log), Verdict::Tampered, index, "was allowed to start, and was not permitted");
 }
 
 #[test]
