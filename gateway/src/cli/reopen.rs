@@ -131,12 +131,19 @@ fn concerned<'f>(findings: &'f [Finding], asked: &Reopen) -> Result<Vec<&'f Find
 fn described(reopened: &Reopened) -> Value {
     json!({
         "log": reopened.log, "epoch": reopened.epoch, "origin": reopened.origin, "previous": reopened.previous,
-        "old_checkpoint": reopened.kept, "calls_in_doubt": reopened.in_doubt,
+        "old_checkpoint": reopened.kept, "calls_in_doubt": reopened.in_doubt, "already": reopened.already,
     })
 }
 
 fn in_words(reopened: &Reopened) -> String {
     let previous = &reopened.previous;
+    if reopened.already {
+        return format!(
+            "{}: was begun anew already, as {} (epoch {}), and nobody has signed that yet; nothing was done: start `serve`, which \
+             signs it within a second",
+            reopened.log, reopened.origin, reopened.epoch
+        );
+    }
     let mut text = format!(
         "{}: begins anew as {} (epoch {}), going on from a head of {} entries of {}",
         reopened.log, reopened.origin, reopened.epoch, previous.size, previous.origin

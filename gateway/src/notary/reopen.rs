@@ -22,7 +22,7 @@ use crate::ledger::{Appended, Change, Epoch, Expect, Head, Job, Ledger, LedgerEr
 use crate::secrets::LogKeys;
 use crate::trail::note::{Checkpoint, Note};
 use crate::trail::tree::Edge;
-use crate::trail::{self, Actor, Body, GapCause, LogCause, Previous, SYSTEM_LOG};
+use crate::trail::{self, Actor, Body, GapCause, Leaf, LogCause, Previous, SYSTEM_LOG};
 
 /// How a log was found.
 #[derive(Debug)]
@@ -71,6 +71,8 @@ pub struct Reopened {
     pub kept: Option<PathBuf>,
     /// Whether calls that were open are in doubt.
     pub in_doubt: bool,
+    /// It was begun anew before, and nobody has signed that epoch yet: it goes on as it is.
+    pub already: bool,
 }
 
 impl Notary {
@@ -140,6 +142,9 @@ impl Notary {
     /// [`NotaryError`]; then nothing has changed, or another attempt completes it.
     pub async fn reopen(&self, finding: &Finding, reason: &str) -> Result<Reopened, NotaryError> {
         let log = &finding.log;
+        if let Some(begun) = self.begun_anew(finding).await? {
+            return Ok(begun);
+        }
         let ended = finding.head.as_ref().map_or(0, |head| head.epoch);
         let pinned = finding.pin.as_ref().map_or(0, |pin| epoch_of(&pin.origin, log));
         // Where nothing is left of a log, it had a first epoch all the same: there is a pin.
@@ -175,7 +180,8 @@ impl Notary {
             epoch: ended,
             next: next.epoch,
             root: finding.head.as_ref().map(|head| head.edge.root().to_vec()).unwrap_or_default(),
-            note: note.map(|note| note.to_string()),
+            // Of an epoch that was never signed, there is none: what was signed last is another's.
+            note: note.filter(|_| epoch_of(&previous.origin, log) == ended).map(|note| note.to_string()),
             at: now.as_millisecond(),
         });
         // Whoever begins a log anew because of its registers has looked at them.
@@ -200,7 +206,34 @@ impl Notary {
             previous,
             kept,
             in_doubt: since.is_some(),
+            already: false,
         })
+    }
+
+    /// The epoch that was begun anew before, where nothing is wrong with it and nobody has signed it: another one
+    /// behind it would leave its entries in no head at all.
+    async fn begun_anew(&self, finding: &Finding) -> Result<Option<Reopened>, NotaryError> {
+        let (None, Some(head)) = (&finding.wrong, &finding.head) else { return Ok(None) };
+        let at = Epoch { log: finding.log.clone(), epoch: head.epoch };
+        let pinned = finding.pin.as_ref().map_or(0, |pin| epoch_of(&pin.origin, &at.log));
+        if pinned >= at.epoch || self.ledger.checkpoint(&at).await?.is_some() {
+            return Ok(None);
+        }
+        let first = self.ledger.leaves(&at, 0, 1).await?.into_iter().next();
+        let first: Option<Leaf> = first.and_then(|(leaf, _)| serde_json::from_slice(&leaf).ok());
+        let Some(Body::LogOpened { previous, cause: LogCause::Reopened }) = first.map(|leaf| leaf.body)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Reopened {
+            log: at.log.clone(),
+            epoch: at.epoch,
+            origin: self.origin(&at),
+            previous,
+            kept: None,
+            in_doubt: false,
+            already: true,
+        }))
     }
 
     /// The last head that was signed: pinned, else stored, else the one that the ledger claims.
