@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-pub use archive::{PackError, write};
+pub use archive::{MANIFEST, PackError, write};
 pub use check::verify_pack;
 pub(super) use manifest::is_asserted;
 pub use manifest::{FORMAT, Kind, Manifest, Said};

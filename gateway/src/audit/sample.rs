@@ -617,9 +617,9 @@ impl Source for Files {
         Beside::sorted(self.0.keys().cloned(), size, |path, _| self.get(path))
     }
 
-    fn details(&self) -> Result<Details<'_>, SourceError> {
-        let bytes = self.0.get("details.jsonl").map(Vec::as_slice).unwrap_or_default();
-        Ok(Box::new(super::source::directory::Lines::of(bytes)))
+    fn details(&self) -> Result<Option<Details<'_>>, SourceError> {
+        let bytes = self.0.get("details.jsonl").map(Vec::as_slice);
+        Ok(bytes.map(|bytes| Box::new(super::source::directory::Lines::of(bytes)) as Details<'_>))
     }
 }
 

@@ -58,12 +58,12 @@ pub trait Source {
     /// [`SourceError`]. That there is none is no error.
     fn table(&self, digest: &str) -> Result<Option<String>, SourceError>;
 
-    /// The details that still exist, in the order of the log.
+    /// The details that still exist, in the order of the log; none where they were not handed out.
     ///
     /// # Errors
     ///
     /// [`SourceError`]. That there are none is no error.
-    fn details(&self) -> Result<Details<'_>, SourceError>;
+    fn details(&self) -> Result<Option<Details<'_>>, SourceError>;
 
     /// What lies there beside the log, which has so many entries: time stamps, and what is no part of an
     /// export.

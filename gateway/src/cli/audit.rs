@@ -164,6 +164,12 @@ fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<()
     if pack::is_pack(path) {
         return verify_pack(path, &trust, command, as_json);
     }
+    if path.join(pack::MANIFEST).is_file() {
+        return Err(CliError::Wrong(format!(
+            "`{}` is a proof pack that was unpacked: verify the archive as it was handed out, `pack.zip`",
+            path.display()
+        )));
+    }
     no_media(command)?;
     let source = open_export(path);
     let (previous, system) = named(command);

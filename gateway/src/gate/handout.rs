@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 use zip::ZipWriter;
@@ -123,7 +124,7 @@ impl Gate {
         let form = if details { "log-with-details" } else { "log" };
         let body = Body::Exported { form: form.into(), of: None, recording: None };
         self.note(actor, &at.log, body, None, Vec::new(), Vec::new()).await?;
-        let newest = self.signed_head(at).await?;
+        let newest = self.covering_head(at).await?;
         // An epoch that has ended has a last head.
         let current = self.ledger.head(&at.log).await?.is_some_and(|head| head.epoch == at.epoch);
         let witnessed = if current { self.witnessed_head(at, newest.size).await? } else { None };
@@ -166,6 +167,22 @@ impl Gate {
         Ok(head)
     }
 
+    /// The newest head, once it covers what was logged by now: where a gateway runs, that is within a second. So a
+    /// log `system` that is exported says that no other table was in force until then.
+    async fn covering_head(&self, at: &Epoch) -> Result<SignedHead, Fault> {
+        let logged = self.ledger.head(&at.log).await?.filter(|head| head.epoch == at.epoch);
+        let logged = logged.map_or(0, |head| head.edge.size());
+        let mut newest = self.signed_head(at).await?;
+        for _ in 0..LOOKS {
+            if newest.size >= logged {
+                break;
+            }
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            newest = self.signed_head(at).await?;
+        }
+        Ok(newest)
+    }
+
     async fn put_details(&self, at: &Epoch, size: u64, sink: &mut Sink) -> Result<(), HandoutError> {
         sink.begin("details.jsonl")?;
         let mut question =
@@ -189,3 +206,7 @@ impl Gate {
 }
 
 const PAGE: u32 = 1_000;
+
+/// How often, and how long after each other, it is asked whether a gateway has signed.
+const LOOKS: u32 = 30;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);

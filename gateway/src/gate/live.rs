@@ -74,13 +74,13 @@ impl Source for Live {
         self.wait.block_on(self.ledger.table(digest)).map_err(|error| unreadable(digest, error))
     }
 
-    fn details(&self) -> Result<Details<'_>, SourceError> {
+    fn details(&self) -> Result<Option<Details<'_>>, SourceError> {
         let question = Question {
             log: self.at().log.clone(),
             after: Some((self.at().epoch, -1)),
             ..Question::default()
         };
-        Ok(Box::new(LiveDetails { live: self, question, page: Vec::new().into_iter(), done: false }))
+        Ok(Some(Box::new(LiveDetails { live: self, question, page: Vec::new().into_iter(), done: false })))
     }
 }
 

@@ -98,7 +98,8 @@ pub enum PackError {
 }
 
 pub(super) const PAGE: &str = "index.html";
-pub(super) const MANIFEST: &str = "pack.json";
+/// The file that says what a pack is about.
+pub const MANIFEST: &str = "pack.json";
 pub(super) const CHECKPOINT: &str = "checkpoint";
 pub(super) const ENTRIES: &str = "entries";
 pub(super) const PROOFS: &str = "proofs";

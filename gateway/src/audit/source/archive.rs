@@ -93,10 +93,10 @@ impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
     }
 
     /// A thread of its own reads on, a little ahead: a zip file hands out one file at a time.
-    fn details(&self) -> Result<Details<'_>, SourceError> {
+    fn details(&self) -> Result<Option<Details<'_>>, SourceError> {
         let mut zip = self.zip.lock().clone();
         if zip.index_for_name(DETAILS).is_none() {
-            return Ok(Box::new(std::iter::empty()));
+            return Ok(None);
         }
         let (lines, waiting) = sync_channel(AHEAD);
         std::thread::spawn(move || match zip.by_name(DETAILS) {
@@ -109,7 +109,7 @@ impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
             }
             Err(error) => drop(lines.send(Err(unreadable(DETAILS, error)))),
         });
-        Ok(Box::new(Waiting(waiting)))
+        Ok(Some(Box::new(Waiting(waiting))))
     }
 }
 

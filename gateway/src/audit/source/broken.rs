@@ -53,7 +53,7 @@ impl Source for Broken {
         Err(self.error())
     }
 
-    fn details(&self) -> Result<Details<'_>, SourceError> {
+    fn details(&self) -> Result<Option<Details<'_>>, SourceError> {
         Err(self.error())
     }
 }

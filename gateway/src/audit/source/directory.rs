@@ -135,11 +135,8 @@ impl Source for Directory {
         beside
     }
 
-    fn details(&self) -> Result<Details<'_>, SourceError> {
-        match self.file(DETAILS)? {
-            Some(file) => Ok(Box::new(Lines::of(file))),
-            None => Ok(Box::new(std::iter::empty())),
-        }
+    fn details(&self) -> Result<Option<Details<'_>>, SourceError> {
+        Ok(self.file(DETAILS)?.map(|file| Box::new(Lines::of(file)) as Details<'_>))
     }
 }
 

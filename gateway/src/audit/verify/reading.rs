@@ -32,6 +32,8 @@ pub(super) struct Reading<'s> {
     size: u64,
     progress: &'s dyn Fn(u64, u64),
     details_left: Peekable<Details<'s>>,
+    /// Whether details were handed out.
+    pub(super) has_details: bool,
     /// All of them were read, or whatever could be.
     details_end: bool,
     last_detail: Option<u64>,
@@ -60,11 +62,13 @@ impl<'s> Reading<'s> {
         let size = head.size;
         let sizes: Vec<u64> = sizes.collect();
         let sequence = Sequence::of(&head.origin, sizes.iter().copied());
+        let (details_left, has_details) = details_of(source);
         Reading {
             source,
             size,
             progress: options.progress,
-            details_left: details_of(source),
+            details_left,
+            has_details,
             details_end: false,
             last_detail: None,
             sequence,
@@ -174,7 +178,7 @@ impl<'s> Reading<'s> {
         let from = behind.map_or(taken, |index| taken.max((index / WIDTH).saturating_add(1)));
         // Details were read ahead.
         if !self.details_end {
-            self.details_left = details_of(self.source);
+            self.details_left = details_of(self.source).0;
             self.last_detail = None;
             drop(self.details_before(from.saturating_mul(WIDTH)));
         }
@@ -389,9 +393,13 @@ impl<'s> Reading<'s> {
     }
 }
 
-/// The details of a log. Where there should be some and they cannot be read, that comes first.
-fn details_of(source: &dyn Source) -> Peekable<Details<'_>> {
-    source.details().unwrap_or_else(|error| Box::new(std::iter::once(Err(error)))).peekable()
+/// The details of a log, and whether they were handed out. Where they cannot be read, that comes first.
+fn details_of(source: &dyn Source) -> (Peekable<Details<'_>>, bool) {
+    match source.details() {
+        Ok(Some(details)) => (details.peekable(), true),
+        Ok(None) => ((Box::new(std::iter::empty()) as Details<'_>).peekable(), false),
+        Err(error) => ((Box::new(std::iter::once(Err(error))) as Details<'_>).peekable(), true),
+    }
 }
 
 fn changed(index: u64) -> Failure {

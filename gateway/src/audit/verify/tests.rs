@@ -100,7 +100,7 @@ fn details_that_were_erased_are_counted_and_are_no_failure() {
     files.put("details.jsonl", &half);
     let report = verified(&files).unwrap();
     assert_eq!(report.details.present, half.lines().count() as u64);
-    assert!(report.warnings.iter().any(|warning| warning.contains("erased or not handed out")));
+    assert!(report.warnings.iter().any(|warning| warning.contains("details are gone: they were erased")));
     files.0.remove("details.jsonl");
     let report = verified(&files).unwrap();
     assert_eq!(report.details.present, 0);

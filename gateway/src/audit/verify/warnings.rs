@@ -45,16 +45,15 @@ pub(super) fn of(
     }
     let Details { committed, present } = reading.details;
     let absent = committed.saturating_sub(present);
-    if absent > 0 && present == 0 {
-        warnings.push(format!(
-            "none of {committed} details came along, such as names and reasons: an export takes them with `--details`; what \
-             stood in them is not verified"
-        ));
-    } else if absent > 0 {
-        warnings.push(format!(
-            "{absent} of {} details were erased or not handed out; what stood in them is not verified",
-            committed
-        ));
+    if absent > 0 {
+        warnings.push(match reading.has_details {
+            true => format!(
+                "{absent} of {committed} details are gone: they were erased, or taken out since they were handed out; what stood in them is not verified"
+            ),
+            false => format!(
+                "none of {committed} details came along, such as names and reasons: an export takes them with `--details`; what stood in them is not verified"
+            ),
+        });
     }
     Ok(warnings)
 }

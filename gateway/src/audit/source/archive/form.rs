@@ -97,6 +97,7 @@ fn directory(reader: &mut (impl Read + Seek)) -> Result<Directory, SourceError> 
 
 /// A file, as the directory has it.
 struct Entry {
+    needs: u64,
     flags: u64,
     crc: u64,
     sizes: Sizes,
@@ -114,7 +115,24 @@ fn entry(window: &mut Window, reader: &mut (impl Read + Seek), at: u64) -> Resul
     let bytes = window.bytes(reader, at, ENTRY)?.unwrap_or_default();
     let fixed = fields(&bytes, [4, 2, 2, 2, 2, 4, 4, 4, 4, 2, 2, 2, 2, 2, 4, 4]);
     let Some(
-        [ENTRY_IS, _, _, flags, method, _, crc, packed, unpacked, named, extra, comment, disk, _, _, offset],
+        [
+            ENTRY_IS,
+            made_by,
+            needs,
+            flags,
+            method,
+            when,
+            crc,
+            packed,
+            unpacked,
+            named,
+            extra,
+            comment,
+            disk,
+            inner,
+            outer,
+            offset,
+        ],
     ) = fixed
     else {
         return Err(ambiguous("its directory is cut off"));
@@ -122,6 +140,12 @@ fn entry(window: &mut Window, reader: &mut (impl Read + Seek), at: u64) -> Resul
     if flags & !FLAGS != 0 || method != DEFLATED || (comment, disk) != (0, 0) {
         return Err(foreign(
             "a file in it is encrypted, not deflated, written without its length, or has a comment",
+        ));
+    }
+    // What nothing is read by could be anything: another time, a link instead of a file.
+    if !NEEDS.contains(&needs) || made_by != (UNIX | needs) || (when, inner, outer) != (WHEN, 0, PLAIN_FILE) {
+        return Err(foreign(
+            "a file in it has another time, other attributes, or was packed by another program",
         ));
     }
     let (name, more) = name_and_more(window, reader, at.saturating_add(ENTRY), named, extra)?;
@@ -132,7 +156,7 @@ fn entry(window: &mut Window, reader: &mut (impl Read + Seek), at: u64) -> Resul
     match (packed, unpacked, offset, more) {
         (Some(packed), Some(unpacked), Some(offset), []) => {
             let length = ENTRY.saturating_add(named).saturating_add(extra);
-            Ok(Entry { flags, crc, sizes: (packed, unpacked), offset, name, length })
+            Ok(Entry { needs, flags, crc, sizes: (packed, unpacked), offset, name, length })
         }
         _ => Err(ambiguous("the length or the place of a file is not said")),
     }
@@ -142,7 +166,7 @@ fn entry(window: &mut Window, reader: &mut (impl Read + Seek), at: u64) -> Resul
 fn behind(entry: &Entry, window: &mut Window, reader: &mut (impl Read + Seek)) -> Result<u64, SourceError> {
     let bytes = window.bytes(reader, entry.offset, FILE)?.unwrap_or_default();
     let fixed = fields(&bytes, [4, 2, 2, 2, 4, 4, 4, 4, 2, 2]);
-    let Some([FILE_IS, _, flags, method, _, crc, packed, unpacked, named, extra]) = fixed else {
+    let Some([FILE_IS, needs, flags, method, when, crc, packed, unpacked, named, extra]) = fixed else {
         return Err(ambiguous("the directory names a file where there is none"));
     };
     let at = entry.offset.saturating_add(FILE);
@@ -150,7 +174,8 @@ fn behind(entry: &Entry, window: &mut Window, reader: &mut (impl Read + Seek)) -
     let mut more = more.as_slice();
     let mut large = |field: u64| if field == MOST { take(&mut more) } else { Some(field) };
     let (unpacked, packed) = (large(unpacked), large(packed));
-    let same = (flags, method, crc, &name) == (entry.flags, DEFLATED, entry.crc, &entry.name)
+    let same = (needs, flags, method, when, crc, &name)
+        == (entry.needs, entry.flags, DEFLATED, WHEN, entry.crc, &entry.name)
         && (packed, unpacked) == (Some(entry.sizes.0), Some(entry.sizes.1))
         && more.is_empty();
     let begins = at.saturating_add(named).saturating_add(extra);
@@ -271,6 +296,14 @@ const FILE: u64 = 30;
 /// A field that is too small for its number.
 const MOST: u64 = 0xffff_ffff;
 const DEFLATED: u64 = 8;
+/// The version of the format that a file needs: plain, or with lengths for large files.
+const NEEDS: [u64; 2] = [20, 45];
+/// Packed on Unix.
+const UNIX: u64 = 3 << 8;
+/// The first moment that the format can say: ours say no other.
+const WHEN: u64 = 0x0021_0000;
+/// A plain file that its owner may write and everybody may read.
+const PLAIN_FILE: u64 = 0o100_644 << 16;
 /// How it was packed, and that the name is UTF-8.
 const FLAGS: u64 = 0x0806;
 

@@ -203,3 +203,20 @@ fn damage_anywhere_is_no_panic() {
         let _ = check(&mut Cursor::new(&whole[..at]), 10);
     }
 }
+
+#[test]
+fn no_field_of_an_archive_is_free() {
+    for options in [SimpleFileOptions::default(), SimpleFileOptions::default().large_file(true)] {
+        let truth = archive(&[("index.html", b"the truth, and nothing else")], options);
+        of_form(&truth).unwrap();
+        let (start, _) = places(&truth);
+        let content = 30 + number(&truth, 26, 2) + number(&truth, 28, 2)..start;
+        for at in (0..truth.len()).filter(|at| !content.contains(at)) {
+            for bit in 0..8 {
+                let mut zip = truth.clone();
+                zip[at] ^= 1 << bit;
+                assert!(check(&mut Cursor::new(&zip), 9).is_err(), "byte {at}, bit {bit}");
+            }
+        }
+    }
+}
