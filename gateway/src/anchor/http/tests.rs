@@ -78,9 +78,10 @@ async fn a_server_that_is_silent_or_drips_is_given_up() {
 
 #[tokio::test]
 async fn nobody_there_is_said_with_the_address() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address: Address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    drop(listener);
+    // Bound, so that nobody else gets the port, and not listened on.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address: Address = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
     let error = http().post(&address, "text/plain", Vec::new()).await.unwrap_err();
     assert_eq!(error.to_string(), format!("`{address}` could not be reached"));
 }

@@ -222,21 +222,35 @@ impl S3 {
     }
 
     async fn spawn(server: &str) -> S3 {
+        // The port is free while it is looked for; somebody may be faster.
+        for _ in 0..5 {
+            if let Some(s3) = S3::try_spawn(server).await {
+                return s3;
+            }
+        }
+        panic!("`{server}` does not listen");
+    }
+
+    async fn try_spawn(server: &str) -> Option<S3> {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(server)
+        let mut child = Command::new(server)
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("`{server}` does not start: {error}"));
-        let process = Some(Process(child));
-        for _ in 0..300 {
+        for _ in 0..600 {
+            if child.try_wait().unwrap().is_some() {
+                return None;
+            }
             if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                return S3 { endpoint: format!("http://127.0.0.1:{port}"), _process: process };
+                let process = Some(Process(child));
+                return Some(S3 { endpoint: format!("http://127.0.0.1:{port}"), _process: process });
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("`{server}` does not listen after 30 s");
+        drop(Process(child));
+        None
     }
 
     fn open(&self, prefix: &str) -> WriteOnce {
