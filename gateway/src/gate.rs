@@ -51,7 +51,7 @@ pub(crate) use desk::today;
 pub use desk::{Author, Outcome};
 pub use evidence::{About, Exports, Form};
 pub use fault::{Fault, FaultKind};
-pub use fetch::{Listing, Served};
+pub use fetch::{Listing, Served, Sought};
 pub use handout::{HandoutError, Sink};
 pub use impact::Impact;
 pub use laws::{Laws, Watched};

@@ -34,6 +34,7 @@ pub use change::{Appended, Change, Expect, Job};
 pub use erase::{DetailRow, Erase};
 pub use heads::{Head, SKEW_MS};
 pub use questions::Question;
+pub use reads::Which;
 pub use rows::{
     AccountRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow, EntryRow,
     GrantRow, History, KeyRow, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow,

@@ -310,6 +310,11 @@ CREATE TABLE recording (
     envelope     TEXT COLLATE "C",
     enveloped    BOOLEAN NOT NULL DEFAULT FALSE,
     accepted_at  BIGINT NOT NULL,
+    -- When it was recorded: where its first stretch begins and its last one ends.
+    recorded_from  BIGINT NOT NULL,
+    recorded_until BIGINT NOT NULL,
+    -- Its stretches, the numbers of who was there, and what it may be listened to for, as JSON.
+    about        TEXT COLLATE "C" NOT NULL,
     held         BOOLEAN NOT NULL DEFAULT FALSE,
     deleted_at   BIGINT,
     swept        BOOLEAN NOT NULL DEFAULT FALSE,
@@ -318,6 +323,7 @@ CREATE TABLE recording (
 
 CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
 CREATE INDEX recording_held ON recording (account, id) WHERE held;
+CREATE INDEX recording_by_time ON recording (account, recorded_from);
 CREATE INDEX recording_unfinished ON recording (id) WHERE NOT enveloped OR (deleted_at IS NOT NULL AND NOT swept);
 
 -- Phone number (as a keyed tag) to the key of its pseudonyms. Erasable.

@@ -291,6 +291,11 @@ CREATE TABLE recording (
     envelope     TEXT,
     enveloped    INTEGER NOT NULL DEFAULT 0,
     accepted_at  INTEGER NOT NULL,
+    -- When it was recorded: where its first stretch begins and its last one ends.
+    recorded_from  INTEGER NOT NULL,
+    recorded_until INTEGER NOT NULL,
+    -- Its stretches, the numbers of who was there, and what it may be listened to for, as JSON.
+    about        TEXT NOT NULL,
     held         INTEGER NOT NULL DEFAULT 0,
     deleted_at   INTEGER,
     swept        INTEGER NOT NULL DEFAULT 0,
@@ -299,6 +304,7 @@ CREATE TABLE recording (
 
 CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
 CREATE INDEX recording_held ON recording (account, id) WHERE held;
+CREATE INDEX recording_by_time ON recording (account, recorded_from);
 CREATE INDEX recording_unfinished ON recording (id) WHERE enveloped = 0 OR (deleted_at IS NOT NULL AND swept = 0);
 
 -- Phone number (as a keyed tag) to the key of its pseudonyms. Erasable.

@@ -72,12 +72,6 @@ impl Table {
         &self.digest
     }
 
-    /// The digest of a text, whether or not it can be read as a table.
-    #[must_use]
-    pub fn digest_of(text: &str) -> String {
-        digest(text)
-    }
-
     /// Every row, by code and then by date.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.values().flatten()

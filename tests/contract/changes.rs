@@ -1,6 +1,6 @@
 //! Every change, as reads show it.
 
-use consent_gateway::ledger::{Change, Ledger, Question};
+use consent_gateway::ledger::{Change, Ledger, Question, Which};
 use consent_gateway::trail::{Detail, Draft};
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ on_both_engines!(
     grants_change,
     calls_and_participants_change,
     recordings_change,
+    recordings_are_found_by_when_who_and_what_for,
     subjects_and_probes_change,
     signed_heads_and_anchors_change,
     epochs_end,
@@ -242,6 +243,65 @@ async fn calls_and_participants_change(store: &Store) {
     change(&ledger, vec![Change::SentEvent { call: two, id: "e".into(), digest: vec![0, 255] }]).await;
     assert_eq!(ledger.sent_event(two, "e").await.unwrap(), Some(vec![0, 255]));
     assert_eq!(ledger.sent_event(one, "e").await.unwrap(), None);
+}
+
+async fn recordings_are_found_by_when_who_and_what_for(store: &Store) {
+    let ledger = with_account(store).await;
+    let [one, two] = [1, 2].map(Uuid::from_u128);
+    let somebody = |call, participant, id: &str| Change::Participant {
+        call,
+        participant,
+        id: id.into(),
+        number: None,
+        ip: None,
+        grant: None,
+    };
+    let made = |n: u128, on, from, until, people: &[u32], purposes: Option<&[&str]>| {
+        let mut row = recorded(Uuid::from_u128(n), on, &format!("r{n}"));
+        (row.recorded_from, row.recorded_until) = (from, until);
+        row.about = serde_json::json!({"segments": [[from, until]], "people": people, "purposes": purposes})
+            .to_string();
+        Change::Recording { row: Box::new(row) }
+    };
+    let changes = vec![
+        call(one, "a", &["a"], 1, Uuid::nil()),
+        call(two, "b", &["b"], 1, Uuid::nil()),
+        somebody(one, 0, "Zoë"),
+        somebody(one, 1, "agent-7"),
+        somebody(two, 0, "agent-7"),
+        made(11, one, 10, 20, &[0, 1], Some(&["quality", "it's, \"so\""])),
+        made(12, one, 20, 30, &[0], None),
+        made(13, two, 15, 16, &[0], Some(&[])),
+    ];
+    change(&ledger, changes).await;
+    let found = async |which: Which| {
+        let rows = ledger.recordings_which("acme", &which, (i64::MIN, String::new()), 9).await.unwrap();
+        rows.iter().map(|row| row.id.parse::<Uuid>().unwrap().as_u128()).collect::<Vec<_>>()
+    };
+    let which = Which::default;
+    assert_eq!(found(which()).await, [11, 12, 13]);
+    assert_eq!(found(Which { from: Some(20), ..which() }).await, [12]);
+    assert_eq!(found(Which { until: Some(20), ..which() }).await, [11, 13]);
+    assert_eq!(found(Which { from: Some(12), until: Some(16), ..which() }).await, [11, 13]);
+    // Who was on the call and not on the recording is not found.
+    assert_eq!(found(Which { participant: Some("agent-7".into()), ..which() }).await, [11, 13]);
+    assert_eq!(found(Which { participant: Some("Zoë".into()), ..which() }).await, [11, 12]);
+    assert_eq!(found(Which { participant: Some("agent\0".into()), ..which() }).await, []);
+    // Where nothing is named, it is for anything; where nothing was told, for nothing.
+    assert_eq!(found(Which { purpose: Some("quality".into()), ..which() }).await, [11, 12]);
+    assert_eq!(found(Which { purpose: Some("it's, \"so\"".into()), ..which() }).await, [11, 12]);
+    assert_eq!(found(Which { purpose: Some("Quality".into()), ..which() }).await, [12]);
+    let both = Which {
+        call: Some(one),
+        participant: Some("agent-7".into()),
+        purpose: Some("quality".into()),
+        ..which()
+    };
+    assert_eq!(found(both).await, [11]);
+    let people = ledger.people_of(&[one.to_string()]).await.unwrap();
+    let mut people: Vec<_> = people.into_iter().map(|(_, number, id)| (number, id)).collect();
+    people.sort();
+    assert_eq!(people, [(0, "Zoë".to_owned()), (1, "agent-7".to_owned())]);
 }
 
 async fn recordings_change(store: &Store) {

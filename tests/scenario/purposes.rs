@@ -159,3 +159,89 @@ async fn only_who_is_on_the_recording_has_to_have_been_told() {
         (200, 403)
     );
 }
+
+#[tokio::test]
+async fn nothing_told_or_granted_after_a_recording_opens_it() {
+    let gateway = Gateway::start().await;
+    prompt(&gateway, "wide", &[]).await;
+    let grant = |id: &str, purposes: Value| {
+        let body = json!({"subject": "agent", "role": "agent", "basis": "contract", "purposes": purposes});
+        let path = format!("/v1/consent-grants/{id}");
+        let registrar = gateway.registrar.clone();
+        async move { registrar.put(&path, &body).await.expect(201) }
+    };
+    grant("narrow", json!(["quality"])).await;
+    grant("all", json!([])).await;
+    let with = |id: &str| {
+        let mut agent = person("agent", "agent", "US-CA");
+        agent["consent_grant"] = json!(id);
+        agent
+    };
+    let people = json!([person("caller", "customer", "US-CA"), with("narrow")]);
+    gateway.open_with("c", people, json!({"purposes": []})).await;
+    gateway.prompt("c", &["caller"]).await;
+    gateway.control("c", "start").await.expect(200);
+    let from = gateway.now();
+    gateway.advance_ms(2000);
+    gateway.control("c", "stop").await.expect(200);
+    // A wider prompt is played and a wider grant named before the upload is accepted.
+    let wide =
+        json!({"type": "prompt.completed", "prompt": "wide", "participant": "caller", "played_ms": 4000});
+    gateway.advance_ms(4000);
+    gateway.report("c", wide).await;
+    gateway.joins("c", &with("all")).await;
+    let before = gateway.upload("c", "before", Some(from), &wav(1000)).await.expect(201);
+    let before = before["id"].as_str().unwrap().to_owned();
+    let of = async |recording: &str| {
+        (fetched(&gateway, recording, "quality").await, fetched(&gateway, recording, "ai-training").await)
+    };
+    assert_eq!(of(&before).await, (200, 403));
+    // What is recorded from here on is theirs to listen to for anything; a recording of both is not.
+    let after = upload(&gateway, "c").await;
+    assert_eq!(of(&after).await, (200, 200));
+    assert_eq!(of(&before).await, (200, 403));
+    // What is withdrawn opens nothing any more, and nothing else than that.
+    gateway.registrar.post("/v1/consent-grants/all/withdraw", &json!({})).await.expect(200);
+    assert_eq!((of(&before).await, of(&after).await), ((200, 403), (200, 403)));
+    gateway.registrar.post("/v1/consent-grants/narrow/withdraw", &json!({})).await.expect(200);
+    assert_eq!((of(&before).await, of(&after).await), ((403, 403), (403, 403)));
+}
+
+#[tokio::test]
+async fn a_recording_says_when_it_was_made_who_was_there_and_what_for_and_is_found_by_it() {
+    let gateway = Gateway::start().await;
+    gateway.open("c", "US-CA").await;
+    gateway.prompt("c", &["caller", "agent"]).await;
+    let recording = upload(&gateway, "c").await;
+    let from = gateway.now().checked_sub(jiff::SignedDuration::from_secs(1)).unwrap();
+    // Who comes later is not on it.
+    gateway.joins("c", &person("third", "customer", "US-CA")).await;
+    let described = gateway.listener.get(&format!("/v1/recordings/{recording}")).await.expect(200);
+    assert_eq!(described["recorded_from"], json!(format!("{from:.3}")));
+    assert_eq!(
+        described["segments"],
+        json!([{"from": described["recorded_from"], "until": described["recorded_until"]}])
+    );
+    assert_eq!(described["participants"], json!(["caller", "agent"]));
+    assert_eq!(described["purposes"], json!(["quality"]));
+    assert!(described["uploader"].as_str().unwrap().starts_with("cg_"), "{described}");
+    let found = async |query: &str| {
+        let listed = gateway.listener.get(&format!("/v1/recordings?{query}")).await.expect(200);
+        listed["recordings"].as_array().unwrap().clone()
+    };
+    for query in [
+        "",
+        "participant=agent",
+        "purpose=quality",
+        "call=c",
+        "from=2026-11-20T00:00:00Z&until=2026-11-21T00:00:00Z",
+    ] {
+        assert_eq!(found(query).await, std::slice::from_ref(&described), "{query}");
+    }
+    for query in
+        ["participant=third", "purpose=training", "from=2026-11-21T00:00:00Z", "until=2026-11-20T00:00:00Z"]
+    {
+        assert_eq!(found(query).await, Vec::<Value>::new(), "{query}");
+    }
+    gateway.listener.get("/v1/recordings?from=yesterday").await.problem(400, "invalid-query");
+}

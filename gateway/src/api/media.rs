@@ -9,19 +9,26 @@ use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Asked, Door, Named, answer, page, whole_number};
+use super::{Asked, Door, Named, answer, moment, page, whole_number};
 use crate::access::Principal;
-use crate::gate::{Fault, FaultKind};
+use crate::gate::{Fault, FaultKind, Sought};
 use crate::vault::{Vault, VaultError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     call: Option<String>,
+    #[serde(default, deserialize_with = "moment")]
+    from: Option<Timestamp>,
+    #[serde(default, deserialize_with = "moment")]
+    until: Option<Timestamp>,
+    participant: Option<String>,
+    purpose: Option<String>,
     after: Option<String>,
     #[serde(default, deserialize_with = "whole_number")]
     limit: Option<u32>,
@@ -33,8 +40,19 @@ pub(super) async fn list(
     Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Fault> {
     let limit = limit(query.limit)?;
-    door.gate.look(&who, &["recordings"], json!({"call": query.call, "after": query.after})).await?;
-    let listing = door.gate.recordings(&who, query.call.as_deref(), query.after.as_deref(), limit).await?;
+    let asked = json!({
+        "call": query.call, "from": query.from, "until": query.until, "participant": query.participant,
+        "purpose": query.purpose, "after": query.after,
+    });
+    door.gate.look(&who, &["recordings"], asked).await?;
+    let sought = Sought {
+        call: query.call.as_deref(),
+        from: query.from,
+        until: query.until,
+        participant: query.participant.as_deref(),
+        purpose: query.purpose.as_deref(),
+    };
+    let listing = door.gate.recordings(&who, &sought, query.after.as_deref(), limit).await?;
     Ok(answer(StatusCode::OK, &page(&listing, "recordings")))
 }
 

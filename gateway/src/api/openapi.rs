@@ -74,6 +74,10 @@ fn parameters(entry: &Entry) -> Value {
     match (entry.method, entry.path) {
         ("GET", "/v1/recordings") => parameters.extend([
             query("call", text(), "only those of this call"),
+            query("from", time(), "only those recorded after this moment, at least in part"),
+            query("until", time(), "only those recorded before this moment, at least in part"),
+            query("participant", text(), "only those that this participant is on: the platform's id of them"),
+            query("purpose", text(), "only those that may be listened to for this purpose"),
             query("after", text(), "the cursor `next` of the page before"),
             query("limit", pages(), "how many at most"),
         ]),
@@ -213,6 +217,15 @@ fn responses(entry: &Entry) -> Value {
             );
             add(&["416"], &problem("the range lies outside"));
         }
+        ("GET", "/v1/recordings") => {
+            let page = json!({"schema": {"$ref": "#/components/schemas/Recordings"}});
+            let says = "recordings, those that were accepted first come first";
+            add(&["200"], &json!({"description": says, "content": {"application/json": page}}));
+        }
+        ("GET", "/v1/recordings/{id}") => {
+            let one = json!({"schema": {"$ref": "#/components/schemas/Recording"}});
+            add(&["200"], &json!({"description": "the recording", "content": {"application/json": one}}));
+        }
         ("DELETE", "/v1/recordings/{id}") => add(&["204"], &json!({"description": "deleted"})),
         ("PUT", "/v1/recordings/{id}/hold") => add(&["200"], &json_answer("done")),
         ("PUT", "/v1/law") => add(&["200"], &json_answer("what is chosen")),
@@ -270,6 +283,39 @@ fn schemas() -> Value {
             "type": "object",
             "required": ["type", "title", "status", "code", "detail"],
             "properties": {"type": text(), "title": text(), "status": {"type": "integer"}, "code": text(), "detail": text()},
+        },
+        "Recordings": {
+            "type": "object",
+            "required": ["recordings", "next"],
+            "properties": {
+                "recordings": {"type": "array", "items": {"$ref": "#/components/schemas/Recording"}},
+                "next": {"type": ["string", "null"], "description": "the cursor of the next page"},
+            },
+        },
+        "Recording": {
+            "type": "object",
+            "required": ["id", "call", "name", "recorded_from", "recorded_until", "segments", "participants", "purposes",
+                "uploader", "accepted_at", "content_type", "duration_ms", "bytes", "held", "media", "retention", "envelope"],
+            "properties": {
+                "id": text(), "call": {"type": "string", "description": "the platform's id of the call"}, "name": text(),
+                "recorded_from": time(), "recorded_until": time(),
+                "segments": {
+                    "type": "array", "description": "when each stretch of it was recorded",
+                    "items": object(&["from", "until"], json!({"from": time(), "until": time()})),
+                },
+                "participants": {
+                    "type": "array", "items": text(), "description": "the platform's ids of everybody who was there",
+                },
+                "purposes": {
+                    "type": ["array", "null"], "items": text(),
+                    "description": "for what it may be listened to, as was told when it was recorded; null for anything",
+                },
+                "uploader": {"type": "string", "description": "the credential that uploaded it"},
+                "accepted_at": time(), "content_type": text(), "duration_ms": {"type": "integer"},
+                "bytes": {"type": "integer", "description": "how long the sealed media are"},
+                "held": {"type": "boolean", "description": "whether it is under a legal hold"},
+                "media": text(), "retention": {"type": "object"}, "envelope": {"type": "object"},
+            },
         },
         "Consents": {
             "type": "object",

@@ -1,13 +1,32 @@
 //! Recordings that were accepted: list, describe, fetch, hold, delete.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Fault, FaultKind, Gate, ask, from_row, parse_id};
 use crate::access::{Principal, Role};
 use crate::clock::written;
-use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
+use crate::ledger::{Appended, Change, Expect, Job, RecordingRow, Which};
 use crate::trail::Body;
+
+/// Which recordings are listed: all that is given has to be so.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sought<'q> {
+    /// Those of this call: its id or an alias.
+    pub call: Option<&'q str>,
+    /// Those recorded after this moment, at least in part.
+    pub from: Option<Timestamp>,
+    /// Those recorded before this moment, at least in part.
+    pub until: Option<Timestamp>,
+    /// Those that somebody is on: the platform's id of them.
+    pub participant: Option<&'q str>,
+    /// Those that may be listened to for this.
+    pub purpose: Option<&'q str>,
+}
 
 /// A page of recordings.
 #[derive(Debug)]
@@ -32,7 +51,7 @@ pub struct Served {
 }
 
 impl Gate {
-    /// Lists an account's recordings, oldest first.
+    /// Lists an account's recordings, those that were accepted first come first.
     ///
     /// # Errors
     ///
@@ -40,11 +59,11 @@ impl Gate {
     pub async fn recordings(
         &self,
         who: &Principal,
-        call: Option<&str>,
+        sought: &Sought<'_>,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Listing, Fault> {
-        let call = match call {
+        let call = match sought.call {
             Some(name) => {
                 let row =
                     self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
@@ -53,15 +72,21 @@ impl Gate {
             None => None,
         };
         let after = after.map_or(Ok((i64::MIN, String::new())), cursor)?;
-        // Filtered where the page is made: the cursor, too, names nothing that they may not see.
-        let uploader = (who.role == Role::Recorder).then_some(who.credential.as_str());
-        let rows =
-            self.ledger.recordings(&who.account, call, uploader, after, limit.saturating_add(1)).await?;
+        let which = Which {
+            call,
+            // Filtered where the page is made: the cursor, too, names nothing that they may not see.
+            uploader: (who.role == Role::Recorder).then(|| who.credential.clone()),
+            from: sought.from.map(Timestamp::as_millisecond),
+            until: sought.until.map(Timestamp::as_millisecond),
+            participant: sought.participant.map(ToOwned::to_owned),
+            purpose: sought.purpose.map(ToOwned::to_owned),
+        };
+        let rows = self.ledger.recordings_which(&who.account, &which, after, limit.saturating_add(1)).await?;
         let full = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
         let page: Vec<&RecordingRow> =
             rows.iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
         let next = full.then(|| page.last().map(|row| format!("{}.{}", row.accepted_at, row.id))).flatten();
-        Ok(Listing { items: page.into_iter().map(description).collect::<Result<_, _>>()?, next })
+        Ok(Listing { items: self.descriptions(&page).await?, next })
     }
 
     /// Describes a recording.
@@ -70,7 +95,7 @@ impl Gate {
     ///
     /// [`Fault`]: unknown, or deleted.
     pub async fn recording(&self, who: &Principal, id: &str) -> Result<Value, Fault> {
-        description(&self.live(who, id).await?)
+        self.description(&self.live(who, id).await?).await
     }
 
     /// Opens sealed media for reading. The fetch is logged before anything is handed out.
@@ -122,7 +147,7 @@ impl Gate {
             .note(&who.into(), &who.account, body, None, vec![Change::Hold { id, held }], expects)
             .await?
         {
-            Appended::Done => description(&RecordingRow { held, ..row }),
+            Appended::Done => self.description(&RecordingRow { held, ..row }).await,
             Appended::Conflict => Err(deleted()),
         }
     }
@@ -208,6 +233,20 @@ impl Gate {
         Ok(())
     }
 
+    /// Describes a recording.
+    pub(super) async fn description(&self, row: &RecordingRow) -> Result<Value, Fault> {
+        let described = self.descriptions(&[row]).await?.pop();
+        described.ok_or_else(|| Fault::damaged("a recording was not described"))
+    }
+
+    async fn descriptions(&self, rows: &[&RecordingRow]) -> Result<Vec<Value>, Fault> {
+        let calls: BTreeSet<&String> = rows.iter().map(|row| &row.call).collect();
+        let calls: Vec<String> = calls.into_iter().cloned().collect();
+        let people = self.ledger.people_of(&calls).await?;
+        let names: Names = people.into_iter().map(|(call, number, id)| ((call, number), id)).collect();
+        rows.iter().map(|row| description(row, &names)).collect()
+    }
+
     async fn live(&self, who: &Principal, id: &str) -> Result<RecordingRow, Fault> {
         let unknown = || Fault::unknown("recording");
         let id = id.parse().map_err(|_| unknown())?;
@@ -226,8 +265,29 @@ fn may_see(who: &Principal, row: &RecordingRow) -> bool {
     who.role != Role::Recorder || row.uploader == who.credential
 }
 
-pub(super) fn description(row: &RecordingRow) -> Result<Value, Fault> {
+/// What the platform calls people, by their call and their number on it.
+type Names = BTreeMap<(String, i64), String>;
+
+/// What [`RecordingRow::about`] holds.
+#[derive(Debug, Deserialize)]
+struct About {
+    segments: Vec<(i64, i64)>,
+    people: Vec<i64>,
+    purposes: Option<Vec<String>>,
+}
+
+fn description(row: &RecordingRow, names: &Names) -> Result<Value, Fault> {
+    let about: About = serde_json::from_str(&row.about)
+        .map_err(|_| Fault::damaged("when a recording was made cannot be read"))?;
+    let segment = |(from, until): &(i64, i64)| json!({"from": written(from_row(*from)), "until": written(from_row(*until))});
+    let people = about.people.iter().filter_map(|number| names.get(&(row.call.clone(), *number)));
     Ok(json!({
+        "recorded_from": written(from_row(row.recorded_from)),
+        "recorded_until": written(from_row(row.recorded_until)),
+        "segments": about.segments.iter().map(segment).collect::<Vec<_>>(),
+        "participants": people.collect::<Vec<_>>(),
+        "purposes": about.purposes,
+        "uploader": row.uploader,
         "id": row.id,
         "call": row.call_id,
         "name": row.name,

@@ -320,6 +320,7 @@ impl Gate {
         let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
         let bare = serde_json::to_vec(&bare).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
         let kept = loaded.call.requirement(at).retention;
+        let about = self.found_by(&admission.who.account, loaded, &coverage.spans).await?;
         let body = Body::Accepted {
             recording: id,
             envelope: hex(&Sha256::digest(bare)),
@@ -365,11 +366,14 @@ impl Gate {
             envelope: Some(document.clone()),
             enveloped: false,
             accepted_at: at.as_millisecond(),
+            recorded_from: about.from,
+            recorded_until: about.until,
+            about: about.document,
             held: false,
             deleted_at: None,
             retention: retention(kept, at),
         };
-        let mut description = super::fetch::description(&row)?;
+        let mut description = self.description(&row).await?;
         if let (Value::Object(members), true) = (&mut description, coverage.shifted_ms > 0) {
             members.insert("shifted_ms".into(), json!(coverage.shifted_ms));
         }
@@ -389,11 +393,12 @@ impl Gate {
     /// The same upload again, or another under its name. What an earlier answer of 503 has left
     /// undone, step (3), is done now.
     async fn again(&self, existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
-        let stored = same_or_conflict(existing, fingerprint)?;
+        same_or_conflict(existing, fingerprint)?;
+        let id = parse_id(&existing.id)?;
         if let Some(envelope) = existing.envelope.clone().filter(|_| !existing.enveloped) {
-            self.complete(&existing.account, stored.id, envelope).await?;
+            self.complete(&existing.account, id, envelope).await?;
         }
-        Ok(stored)
+        Ok(Stored { id, new: false, description: self.description(existing).await? })
     }
 
     /// Step (3): the envelope object. A deletion that came in between has put its tombstone where
@@ -688,7 +693,7 @@ fn is_a_clocks(span: &UncoveredSpan, call: &Call) -> bool {
     span.why == Why::NotYet || at_edge && span.duration_ms() <= EDGE_MS
 }
 
-fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
+fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<(), Fault> {
     use subtle::ConstantTimeEq as _;
     if existing.deleted_at.is_some() {
         return Err(gone());
@@ -699,7 +704,7 @@ fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<Store
             "another recording of this name was accepted for this call; use another name",
         ));
     }
-    Ok(Stored { id: parse_id(&existing.id)?, new: false, description: super::fetch::description(existing)? })
+    Ok(())
 }
 
 /// How long the recording is kept, as it is described.

@@ -1,7 +1,9 @@
-//! For which purposes a recording may be fetched: those that were told to the people on it.
+//! For which purposes a recording may be fetched: those that were told to the people on it, when it was recorded.
 //!
 //! A call that names its purposes could only be recorded with prompts and grants that cover them all, so
-//! they are what was told. A call that names none is asked person by person.
+//! they are what was told. Of a call that names none, every stretch of the recording is looked at: what each
+//! person on it had been told by then. Whatever is said or granted later is about what is recorded later; a grant
+//! that is withdrawn later opens nothing any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::ask::{ConsentGrant, Prompt};
-use super::{Context, Fault, Gate, parse_id};
+use super::{Context, Fault, Gate, Loaded, parse_id};
 use crate::access::Principal;
 use crate::ledger::RecordingRow;
 use crate::trail::{Body, Leaf};
@@ -52,48 +54,89 @@ impl Gate {
         if !context.purposes.is_empty() {
             return Ok(Told::Only(context.purposes.into_iter().collect()));
         }
-        let (entries, names) = self.ledger.history(call).await?;
-        let leaves = entries
-            .iter()
-            .map(|leaf| serde_json::from_slice(leaf))
-            .collect::<Result<Vec<Leaf>, _>>()
-            .map_err(|_| Fault::damaged("an entry cannot be read"))?;
-        let audience = Audience::of(&leaves, parse_id(&row.id)?)
-            .ok_or_else(|| Fault::damaged("a recording was never accepted"))?;
-        let mut told: BTreeMap<u32, Vec<Vec<String>>> = BTreeMap::new();
-        let uids: BTreeSet<String> = audience.heard.iter().map(|(_, prompt)| prompt.clone()).collect();
-        let uids: Vec<String> = uids.into_iter().collect();
-        let mut prompts = BTreeMap::new();
-        for (uid, _, _, document) in self.ledger.prompt_versions(&row.account, &uids).await? {
+        let leaves = self.leaves_of(call).await?;
+        let id = parse_id(&row.id)?;
+        let accepts =
+            |leaf: &Leaf| matches!(&leaf.body, Body::Accepted { recording, .. } if *recording == id);
+        let accepted = leaves.iter().position(accepts);
+        let up_to = accepted.and_then(|accepted| leaves.get(..=accepted)).unwrap_or_default();
+        let Some(Body::Accepted { spans, .. }) = up_to.last().map(|leaf| &leaf.body) else {
+            return Err(Fault::damaged("a recording was never accepted"));
+        };
+        let audience = Audience::of(up_to, spans);
+        let purposes = self.purposes_of(&row.account, &audience).await?;
+        Ok(audience.told(&purposes))
+    }
+
+    /// What is kept of a recording beside its entry, to find it by: when it was recorded, who was there, and what it
+    /// may be listened to for.
+    pub(super) async fn found_by(
+        &self,
+        account: &str,
+        loaded: &Loaded,
+        spans: &[(Timestamp, Timestamp)],
+    ) -> Result<About, Fault> {
+        let leaves = self.leaves_of(loaded.uid).await?;
+        let audience = Audience::of(&leaves, spans);
+        let told = match loaded.context.purposes.is_empty() {
+            true => audience.told(&self.purposes_of(account, &audience).await?),
+            false => Told::Only(loaded.context.purposes.iter().cloned().collect()),
+        };
+        let purposes = match told {
+            Told::Anything => None,
+            Told::Only(purposes) => Some(purposes),
+        };
+        let segments: Vec<(i64, i64)> =
+            spans.iter().map(|(from, until)| (from.as_millisecond(), until.as_millisecond())).collect();
+        let people: BTreeSet<u32> = spans.iter().flat_map(|span| audience.stays.there(*span)).collect();
+        let (from, until) = match (segments.first(), segments.last()) {
+            (Some((from, _)), Some((_, until))) => (*from, *until),
+            _ => return Err(Fault::damaged("a recording has no stretch")),
+        };
+        let document = json!({"segments": segments, "people": people, "purposes": purposes});
+        Ok(About { from, until, document: document.to_string() })
+    }
+
+    async fn leaves_of(&self, call: Uuid) -> Result<Vec<Leaf>, Fault> {
+        let (entries, _) = self.ledger.history(call).await?;
+        let leaves = entries.iter().map(|leaf| serde_json::from_slice(leaf));
+        leaves.collect::<Result<_, _>>().map_err(|_| Fault::damaged("an entry cannot be read"))
+    }
+
+    /// What the texts say that the recording is for. One that is no longer known, and a grant that was withdrawn,
+    /// names nothing that could be relied on.
+    async fn purposes_of(
+        &self,
+        account: &str,
+        audience: &Audience,
+    ) -> Result<BTreeMap<String, Vec<String>>, Fault> {
+        let uids: BTreeSet<&String> = audience.texts.iter().map(|text| &text.uid).collect();
+        let uids: Vec<String> = uids.into_iter().cloned().collect();
+        let mut purposes = BTreeMap::new();
+        for (uid, _, _, document) in self.ledger.prompt_versions(account, &uids).await? {
             let prompt: Prompt =
                 serde_json::from_str(&document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
-            prompts.insert(uid, prompt.purposes);
+            purposes.insert(uid, prompt.purposes);
         }
-        for (participant, uid) in &audience.heard {
-            // A prompt that is no longer known names nothing that could be relied on.
-            told.entry(*participant).or_default().extend(prompts.get(uid).cloned());
+        for row in self.ledger.grants_by_uid(account, &uids).await? {
+            if row.withdrawn_at.is_none() {
+                let grant: ConsentGrant = serde_json::from_str(&row.document)
+                    .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
+                purposes.insert(row.uid, grant.purposes);
+            }
         }
-        for name in &names {
-            let Ok(participant) = u32::try_from(name.participant) else { continue };
-            let Some(id) = name.consent_grant.as_deref().filter(|_| audience.granted.contains(&participant))
-            else {
-                continue;
-            };
-            let Some(row) = self.ledger.grant(&row.account, id).await? else { continue };
-            let grant: ConsentGrant = serde_json::from_str(&row.document)
-                .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
-            told.entry(participant).or_default().push(grant.purposes);
-        }
-        Ok(audience.people.iter().fold(Told::Anything, |all, person| {
-            all.and(match told.get(person) {
-                Some(texts) => Told::by(texts),
-                // Where one party's consent is enough, the others may not even know: their silence
-                // names no purpose, and it was not needed.
-                None if audience.one_party || audience.machines.contains(person) => Told::Anything,
-                None => Told::Only(BTreeSet::new()),
-            })
-        }))
+        Ok(purposes)
     }
+}
+
+/// What is kept of a recording beside its entry.
+pub(super) struct About {
+    /// Where its first stretch begins, in milliseconds since 1970.
+    pub(super) from: i64,
+    /// Where its last stretch ends.
+    pub(super) until: i64,
+    /// As JSON: [`RecordingRow::about`].
+    pub(super) document: String,
 }
 
 /// What somebody was told, or all of them.
@@ -107,11 +150,11 @@ enum Told {
 
 impl Told {
     /// By one of these texts or another.
-    fn by(texts: &[Vec<String>]) -> Told {
+    fn by(texts: &[&Vec<String>]) -> Told {
         // Whoever names no purpose means all of them.
         match texts.iter().any(|text| text.is_empty()) {
             true => Told::Anything,
-            false => Told::Only(texts.iter().flatten().cloned().collect()),
+            false => Told::Only(texts.iter().copied().flatten().cloned().collect()),
         }
     }
 
@@ -124,59 +167,105 @@ impl Told {
     }
 }
 
-/// Who is on a recording, and what they heard before it was accepted.
+/// Somebody heard a prompt to its end, as the policy counted it, or relied on a grant, from a moment on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Text {
+    person: u32,
+    at: Timestamp,
+    /// The version of the prompt, or the grant.
+    uid: String,
+}
+
+/// Who is on a recording, and what they had been told when.
 #[derive(Debug, Default)]
 struct Audience {
-    /// Persons who were there in a moment that it holds.
-    people: BTreeSet<u32>,
+    /// The stretches of the recording.
+    stretches: Vec<(Timestamp, Timestamp)>,
+    /// What was told up to its acceptance, in the order of the log.
+    texts: Vec<Text>,
+    stays: Stays,
     /// Those for whom a machine has answered, and no human after it.
     machines: BTreeSet<u32>,
-    /// Who heard which version of a prompt to its end, as the policy counted it.
-    heard: BTreeSet<(u32, String)>,
-    /// Who had a consent grant that counted.
-    granted: BTreeSet<u32>,
-    /// Whether the law asked for one party's consent only.
-    one_party: bool,
+    /// From when on the law asked for one party's consent only, or for everybody's.
+    one_party: Vec<(Timestamp, bool)>,
 }
 
 impl Audience {
-    /// None where the recording is not one of the call's.
-    fn of(leaves: &[Leaf], id: Uuid) -> Option<Audience> {
-        let accepted = leaves
-            .iter()
-            .position(|leaf| matches!(&leaf.body, Body::Accepted { recording, .. } if *recording == id))?;
-        let mut audience = Audience::default();
-        let mut stays = Stays::default();
-        for leaf in leaves.get(..=accepted)? {
+    /// By the entries of a call up to the acceptance of a recording, and the stretches that it holds.
+    fn of(leaves: &[Leaf], spans: &[(Timestamp, Timestamp)]) -> Audience {
+        let mut audience = Audience { stretches: spans.to_vec(), ..Audience::default() };
+        for leaf in leaves {
+            // What was reported late counts from when it happened, and is told from then on.
+            let mut told_at = leaf.at;
             if let Body::Opened { facts, .. } = &leaf.body {
                 let joined = facts.participants.iter();
-                joined.for_each(|joined| audience.joins(joined, facts.started_at, leaf.at, &mut stays));
+                joined.for_each(|joined| audience.joins(joined, facts.started_at, leaf.at));
             }
-            if let Body::Event { facts, .. } = &leaf.body {
-                audience.hears(&facts.what, leaf.at, &mut stays);
+            if let Body::Event { facts, late, .. } = &leaf.body {
+                told_at = facts.at.filter(|_| *late).unwrap_or(leaf.at);
+                audience.hears(&facts.what, leaf.at);
             }
-            for person in leaf.body.saw().into_iter().flat_map(|saw| &saw.participants) {
-                audience.heard.extend(person.prompt.clone().map(|prompt| (person.p, prompt)));
+            let Some(saw) = leaf.body.saw() else { continue };
+            let one_party = saw.requirement.starts_with(policy::Parties::One.as_str());
+            audience.one_party.push((leaf.at, one_party));
+            for seen in &saw.participants {
+                let Some(uid) = &seen.prompt else { continue };
+                audience.is_told(seen.p, told_at, uid);
             }
         }
-        let Some(Body::Accepted { spans, saw, .. }) = leaves.get(accepted).map(|leaf| &leaf.body) else {
-            return None;
-        };
-        audience.one_party = saw.requirement.starts_with(policy::Parties::One.as_str());
-        audience.people = stays.during(spans);
-        Some(audience)
+        audience
     }
 
-    fn hears(&mut self, what: &What, at: Timestamp, stays: &mut Stays) {
+    /// What was told to everybody, in every stretch.
+    fn told(&self, purposes: &BTreeMap<String, Vec<String>>) -> Told {
+        let mut all = Told::Anything;
+        for stretch @ (from, until) in &self.stretches {
+            for person in self.stays.during(*stretch) {
+                let begins = self.stays.since(person, *from).max(*from);
+                let by = |moment: Timestamp| -> Vec<&Text> {
+                    self.texts.iter().filter(|text| text.person == person && text.at <= moment).collect()
+                };
+                // Whom nothing was told before may have been told during it: that limits it all the same.
+                let texts = Some(by(begins)).filter(|texts| !texts.is_empty()).unwrap_or_else(|| by(*until));
+                let told = match texts.as_slice() {
+                    // Where one party's consent is enough, the others may not even know: their silence
+                    // names no purpose, and it was not needed.
+                    [] if self.is_one_party(*from) || self.machines.contains(&person) => Told::Anything,
+                    [] => Told::Only(BTreeSet::new()),
+                    texts => {
+                        let known: Vec<&Vec<String>> =
+                            texts.iter().filter_map(|text| purposes.get(&text.uid)).collect();
+                        Told::by(&known)
+                    }
+                };
+                all = all.and(told);
+            }
+        }
+        all
+    }
+
+    /// Whether one party's consent was enough in a moment.
+    fn is_one_party(&self, at: Timestamp) -> bool {
+        let begun = self.one_party.iter().rev().find(|(from, _)| *from <= at);
+        begun.or(self.one_party.first()).is_some_and(|(_, one)| *one)
+    }
+
+    fn is_told(&mut self, person: u32, at: Timestamp, uid: &str) {
+        if !self.texts.iter().any(|text| text.person == person && text.uid == uid) {
+            self.texts.push(Text { person, at, uid: uid.to_owned() });
+        }
+    }
+
+    fn hears(&mut self, what: &What, at: Timestamp) {
         match what {
-            What::Joined(joined) => self.joins(joined, at, at, stays),
+            What::Joined(joined) => self.joins(joined, at, at),
             // Whoever can be located is a person.
-            What::Located { participant, .. } => stays.persons.extend([*participant]),
+            What::Located { participant, .. } => self.stays.persons.extend([*participant]),
             What::Answered { participant, by: AnsweredBy::Machine } => self.machines.extend([*participant]),
             What::Answered { participant, by: AnsweredBy::Human } => {
                 self.machines.remove(participant);
             }
-            What::Left { participants } => stays.leave(participants, at),
+            What::Left { participants } => self.stays.leave(participants, at),
             What::PromptStarted { .. }
             | What::PromptCompleted { .. }
             | What::PromptInterrupted { .. }
@@ -197,15 +286,15 @@ impl Audience {
         }
     }
 
-    fn joins(&mut self, joined: &Joined, from: Timestamp, logged: Timestamp, stays: &mut Stays) {
+    fn joins(&mut self, joined: &Joined, from: Timestamp, logged: Timestamp) {
         let participant = joined.participant;
         if joined.is_person() {
-            stays.persons.insert(participant);
+            self.stays.persons.insert(participant);
         }
-        if joined.grant.is_some() {
-            self.granted.insert(participant);
+        if let Some(grant) = &joined.grant {
+            self.is_told(participant, logged, &grant.grant);
         }
-        stays.arrive(participant, joined.joined_at.unwrap_or(from).min(logged));
+        self.stays.arrive(participant, joined.joined_at.unwrap_or(from).min(logged));
     }
 }
 
@@ -231,15 +320,25 @@ impl Stays {
         leaving.for_each(|(_, _, until)| *until = Some(at));
     }
 
-    /// The persons among them who were there in one of these stretches.
-    fn during(&self, stretches: &[(Timestamp, Timestamp)]) -> BTreeSet<u32> {
-        let overlaps = |from: Timestamp, until: Option<Timestamp>| {
-            stretches.iter().any(|(begin, end)| from < *end && until.is_none_or(|until| *begin < until))
-        };
-        let there = self
+    /// Who was there in this stretch.
+    fn there(&self, (begin, end): (Timestamp, Timestamp)) -> BTreeSet<u32> {
+        let overlaps =
+            |from: Timestamp, until: Option<Timestamp>| from < end && until.is_none_or(|until| begin < until);
+        let there = self.spans.iter().filter(|(_, from, until)| overlaps(*from, *until));
+        there.map(|(who, ..)| *who).collect()
+    }
+
+    /// The persons among them.
+    fn during(&self, stretch: (Timestamp, Timestamp)) -> BTreeSet<u32> {
+        self.there(stretch).intersection(&self.persons).copied().collect()
+    }
+
+    /// When somebody had come who was there in a moment, or came soon after it.
+    fn since(&self, person: u32, moment: Timestamp) -> Timestamp {
+        let stays = self
             .spans
             .iter()
-            .filter(|(who, from, until)| self.persons.contains(who) && overlaps(*from, *until));
-        there.map(|(who, ..)| *who).collect()
+            .filter(|(who, _, until)| *who == person && until.is_none_or(|until| moment < until));
+        stays.map(|(_, from, _)| *from).min().unwrap_or(moment)
     }
 }

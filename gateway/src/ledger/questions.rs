@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::reads::sought;
 use super::sql::{Statement, Value, ask};
-use super::{EntryRow, Ledger, LedgerError, Pool, SKEW_MS};
+use super::{EntryRow, GrantRow, Ledger, LedgerError, Pool, SKEW_MS};
 
 /// A question. All that is given has to be so.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +75,20 @@ impl Ledger {
         let sql = self.dialect().pick(
             "SELECT uid, id, version, document FROM prompt WHERE account = ? AND uid IN (SELECT value FROM json_each(?))",
             "SELECT uid, id, version, document FROM prompt WHERE account = ? AND uid IN (SELECT json_array_elements_text(CAST(? AS json)))",
+        );
+        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, uids)?)
+    }
+
+    /// These consent grants, by the gateway's ids of them.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn grants_by_uid(&self, account: &str, uids: &[String]) -> Result<Vec<GrantRow>, LedgerError> {
+        let uids = json_list(uids)?;
+        let sql = self.dialect().pick(
+            "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? AND uid IN (SELECT value FROM json_each(?))",
+            "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? AND uid IN (SELECT json_array_elements_text(CAST(? AS json)))",
         );
         Ok(ask!(&self.pool, query_as, fetch_all, sql, account, uids)?)
     }

@@ -306,7 +306,7 @@ impl Ledger {
         )
     }
 
-    /// A page of an account's recordings that are not deleted, oldest first.
+    /// A page of an account's recordings that are not deleted, the one that was accepted first comes first.
     pub async fn recordings(
         &self,
         account: &str,
@@ -315,7 +315,21 @@ impl Ledger {
         after: (i64, String),
         limit: u32,
     ) -> Result<Vec<RecordingRow>, LedgerError> {
+        let which = Which { call, uploader: uploader.map(ToOwned::to_owned), ..Which::default() };
+        self.recordings_which(account, &which, after, limit).await
+    }
+
+    /// The same, of those that are as they are asked for.
+    pub async fn recordings_which(
+        &self,
+        account: &str,
+        which: &Which,
+        after: (i64, String),
+        limit: u32,
+    ) -> Result<Vec<RecordingRow>, LedgerError> {
+        let Which { call, uploader, from, until, participant, purpose } = which;
         let call = call.map(|call| call.to_string());
+        let (participant, purpose) = (participant.as_deref().map(sought), purpose.as_deref().map(sought));
         committed!(
             self,
             None,
@@ -323,7 +337,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_all,
-                rows::RECORDINGS,
+                self.dialect().pick(rows::RECORDINGS.0, rows::RECORDINGS.1),
                 account,
                 after.0,
                 sought(&after.1),
@@ -331,9 +345,25 @@ impl Ledger {
                 &call,
                 uploader,
                 uploader,
+                from.unwrap_or(i64::MIN),
+                until.unwrap_or(i64::MAX),
+                participant,
+                participant,
+                purpose,
+                purpose,
                 i64::from(limit)
             )
         )
+    }
+
+    /// What the platform calls everybody who was ever on these calls: call, number, id.
+    pub async fn people_of(&self, calls: &[String]) -> Result<Vec<(String, i64, String)>, LedgerError> {
+        let calls = serde_json::to_string(calls).map_err(|error| LedgerError::Damaged(error.to_string()))?;
+        let sql = self.dialect().pick(
+            "SELECT call, participant, id FROM participant WHERE call IN (SELECT value FROM json_each(?))",
+            "SELECT call, participant, id FROM participant WHERE call IN (SELECT json_array_elements_text(CAST(? AS json)))",
+        );
+        Ok(ask!(&self.pool, query_as, fetch_all, sql, calls)?)
     }
 
     /// Recordings whose acceptance or deletion a crash has cut short.
@@ -568,6 +598,23 @@ fn of_digest(digest: &str, text: String) -> Result<String, LedgerError> {
 /// for as the empty name, which nothing has either.
 pub(super) fn sought(name: &str) -> &str {
     if name.contains('\0') { "" } else { name }
+}
+
+/// Which recordings: all that is given has to be so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Which {
+    /// Of this call.
+    pub call: Option<Uuid>,
+    /// Uploaded with this credential.
+    pub uploader: Option<String>,
+    /// Recorded after this moment, at least in part; in milliseconds since 1970.
+    pub from: Option<i64>,
+    /// Recorded before this moment, at least in part.
+    pub until: Option<i64>,
+    /// On which the platform had somebody of this id.
+    pub participant: Option<String>,
+    /// That may be listened to for this.
+    pub purpose: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]

@@ -273,6 +273,13 @@ pub struct RecordingRow {
     pub enveloped: bool,
     /// When it was accepted.
     pub accepted_at: i64,
+    /// Where its first stretch begins.
+    pub recorded_from: i64,
+    /// Where its last stretch ends.
+    pub recorded_until: i64,
+    /// Its stretches (`segments`), the numbers of who was there (`people`), and for what it may be listened to
+    /// (`purposes`; null for anything), as JSON.
+    pub about: String,
     /// Whether it is under a legal hold.
     pub held: bool,
     /// When it was deleted.
@@ -330,7 +337,7 @@ macro_rules! select_recording {
         concat!(
             "SELECT recording.id, recording.account, recording.call, call.id AS call_id, recording.name, ",
             "recording.fingerprint, recording.uploader, recording.bytes, recording.duration_ms, recording.content_type, ",
-            "recording.envelope, recording.enveloped, recording.accepted_at, recording.held, recording.deleted_at, recording.retention ",
+            "recording.envelope, recording.enveloped, recording.accepted_at, recording.recorded_from, recording.recorded_until, recording.about, recording.held, recording.deleted_at, recording.retention ",
             "FROM recording JOIN call ON call.uid = recording.call ",
             $rest
         )
@@ -341,11 +348,29 @@ pub(super) const RECORDING_BY_ID: &str =
     select_recording!("WHERE recording.account = ? AND recording.id = ?");
 pub(super) const RECORDING_BY_NAME: &str =
     select_recording!("WHERE recording.call = ? AND recording.name = ?");
-pub(super) const RECORDINGS: &str = select_recording!(
-    "WHERE recording.account = ? AND (recording.accepted_at, recording.id) > (?, ?) \
-     AND recording.deleted_at IS NULL AND (? IS NULL OR recording.call = ?) \
-     AND (? IS NULL OR recording.uploader = ?) \
-     ORDER BY recording.accepted_at, recording.id LIMIT ?"
+/// A page of recordings, for SQLite and for PostgreSQL: they differ in how they read JSON.
+pub(super) const RECORDINGS: (&str, &str) = (
+    select_recording!(
+        "WHERE recording.account = ? AND (recording.accepted_at, recording.id) > (?, ?) \
+         AND recording.deleted_at IS NULL AND (? IS NULL OR recording.call = ?) \
+         AND (? IS NULL OR recording.uploader = ?) AND recording.recorded_until > ? AND recording.recorded_from < ? \
+         AND (? IS NULL OR EXISTS (SELECT 1 FROM participant JOIN json_each(recording.about, '$.people') AS there \
+         ON there.value = participant.participant WHERE participant.call = recording.call AND participant.id = ?)) \
+         AND (? IS NULL OR json_type(recording.about, '$.purposes') = 'null' \
+         OR EXISTS (SELECT 1 FROM json_each(recording.about, '$.purposes') AS told WHERE told.value = ?)) \
+         ORDER BY recording.accepted_at, recording.id LIMIT ?"
+    ),
+    select_recording!(
+        "WHERE recording.account = ? AND (recording.accepted_at, recording.id) > (?, ?) \
+         AND recording.deleted_at IS NULL AND (? IS NULL OR recording.call = ?) \
+         AND (? IS NULL OR recording.uploader = ?) AND recording.recorded_until > ? AND recording.recorded_from < ? \
+         AND (? IS NULL OR EXISTS (SELECT 1 FROM participant JOIN json_array_elements_text(CAST(recording.about AS json) -> 'people') AS there (number) \
+         ON CAST(there.number AS bigint) = participant.participant WHERE participant.call = recording.call AND participant.id = ?)) \
+         AND (? IS NULL OR json_typeof(CAST(recording.about AS json) -> 'purposes') = 'null' \
+         OR EXISTS (SELECT 1 FROM json_array_elements_text(CASE json_typeof(CAST(recording.about AS json) -> 'purposes') \
+         WHEN 'array' THEN CAST(recording.about AS json) -> 'purposes' ELSE '[]' END) AS told (purpose) WHERE told.purpose = ?)) \
+         ORDER BY recording.accepted_at, recording.id LIMIT ?"
+    ),
 );
 pub(super) const UNFINISHED: &str = select_recording!(
     "WHERE NOT recording.enveloped OR (recording.deleted_at IS NOT NULL AND NOT recording.swept)"

@@ -232,8 +232,8 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
                 .bind(digest)
         }
         Change::Recording { row } => Statement::new(
-            "INSERT INTO recording (id, account, call, name, fingerprint, uploader, bytes, duration_ms, content_type, envelope, accepted_at, retention) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO recording (id, account, call, name, fingerprint, uploader, bytes, duration_ms, content_type, envelope, accepted_at, recorded_from, recorded_until, about, retention) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&row.id)
         .bind(&row.account)
@@ -246,6 +246,9 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(&row.content_type)
         .bind(&row.envelope)
         .bind(row.accepted_at)
+        .bind(row.recorded_from)
+        .bind(row.recorded_until)
+        .bind(&row.about)
         .bind(&row.retention),
         Change::Enveloped { id } => {
             Statement::new("UPDATE recording SET enveloped = TRUE WHERE id = ?").bind(id)
