@@ -20,6 +20,11 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             if known.contains(&written) {
                 continue;
             }
+            // What was meant by so many takes long to find out, and is not told.
+            if self.reader.is_full() {
+                self.reader.more += 1;
+                continue;
+            }
             let free = known.iter().copied().filter(|known| !self.has(known));
             let meant = crate::atlas::nearest_word(written, free);
             let message = format!("{} has no key `{written}`", self.what);
