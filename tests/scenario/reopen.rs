@@ -272,7 +272,7 @@ async fn a_row_beside_the_log_that_was_changed_is_found_and_taken_as_it_is_by_wh
     let site = Site::new().await;
     stop(site.serve(&[]));
     assert_eq!(site.command(&["audit", "verify", "acme"]).0, 0);
-    site.tamper(&["UPDATE account SET settings = replace(settings, '\"recorders\":1', '\"recorders\":50') WHERE id = 'acme'"])
+    site.tamper(&["UPDATE account SET settings = replace(settings, '\"recorders\":10000', '\"recorders\":20000') WHERE id = 'acme'"])
         .await;
     let found = "what is registered of `acme`";
     assert!(site.refuses().contains(found));

@@ -1,6 +1,9 @@
 //! `check`: reach every dependency and say what `serve` would do.
 
+use std::path::Path;
+
 use policy::{Diff, Table};
+use rustix::fs::Access;
 use serde_json::json;
 
 use super::asked::missing;
@@ -114,6 +117,10 @@ fn few_descriptors(config: &Config) -> Option<String> {
 /// What can be said where no gateway has ever started. Nothing is made.
 fn first_start(config: &Config, missing: &str, json: bool) -> Result<(), CliError> {
     let table = serve::table(config)?;
+    // Where the directory would be made has to be writable.
+    let there = config.data.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("."));
+    rustix::fs::access(there, Access::WRITE_OK)
+        .map_err(|errno| serve::ServeError::Data { path: config.data.clone(), source: errno.into() })?;
     let rows = table.rows().count();
     let warnings = of_configuration(config, &table);
     if json {

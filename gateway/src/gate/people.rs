@@ -38,7 +38,7 @@ impl Gate {
     ///
     /// [`Fault`]: there is no such account, or the name is none.
     pub async fn add_person(&self, actor: &Actor, account: &str, name: &str) -> Result<(bool, Value), Fault> {
-        self.settings(account).await.map_err(|_| super::register::unknown_account(account))?;
+        self.settings(account).await.map_err(|fault| super::register::no_account(account, fault))?;
         for _ in 0..ATTEMPTS {
             let enrolled = self.enrolled(account).await?;
             let mut job = Job::default();

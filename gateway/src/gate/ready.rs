@@ -10,7 +10,7 @@ use policy::Table;
 use tokio::sync::Mutex;
 
 use super::{Fault, Gate};
-use crate::ledger::{Chain, SKEW_MS};
+use crate::ledger::{Chain, LedgerError, SKEW_MS};
 use crate::listen::descriptors;
 use crate::trail::subject;
 use crate::vault::VaultError;
@@ -144,8 +144,11 @@ impl Gate {
     async fn law_was_changed(&self) -> Result<Option<(Lack, String)>, Fault> {
         // Before the first start no law is in force.
         let Some(row) = self.ledger.law().await? else { return Ok(None) };
-        let text = self.ledger.table(&row.digest).await?;
-        let same = text.is_some_and(|text| Table::digest_of(&text) == row.digest);
+        let same = match self.ledger.table(&row.digest).await {
+            Ok(text) => text.is_some_and(|text| Table::digest_of(&text) == row.digest),
+            Err(LedgerError::Altered(_)) => false,
+            Err(error) => return Err(error.into()),
+        };
         Ok((!same).then(|| {
             let why = format!(
                 "version {} of the table is in force, and its text is not the one that came into force: restore the \

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
-use super::{ATTEMPTS, Fault, Gate, from_row};
+use super::{ATTEMPTS, Fault, FaultKind, Gate, from_row};
 use crate::access::{Role, secret::Secret};
 use crate::clock::written;
 use crate::ledger::{Appended, Change, Expect, Job, PromptRow};
@@ -205,7 +205,7 @@ impl Gate {
         name: &str,
         chosen: Option<&str>,
     ) -> Result<NewCredential, Fault> {
-        self.settings(account).await.map_err(|_| unknown_account(account))?;
+        self.settings(account).await.map_err(|fault| no_account(account, fault))?;
         if account == SYSTEM_LOG && matches!(role, Role::Recorder | Role::Listener | Role::Registrar) {
             return Err(Fault::invalid(
                 "wrong-role",
@@ -273,7 +273,7 @@ impl Gate {
         account: &str,
         file: impl AsRef<[u8]>,
     ) -> Result<(String, usize), Fault> {
-        self.settings(account).await.map_err(|_| unknown_account(account))?;
+        self.settings(account).await.map_err(|fault| no_account(account, fault))?;
         let key = RecipientKey::from_file(file.as_ref()).map_err(key_fault)?;
         let id = key.fingerprint().to_owned();
         let change = Change::Key {
@@ -649,7 +649,12 @@ fn key_fault(error: KeyError) -> Fault {
     Fault::invalid("unusable-key", error.to_string())
 }
 
-pub(super) fn unknown_account(account: &str) -> Fault {
+/// A fault in finding an account: that there is none is told by its name, and everything else as it is.
+pub(super) fn no_account(account: &str, fault: Fault) -> Fault {
+    if fault.kind == FaultKind::Unknown { unknown_account(account) } else { fault }
+}
+
+fn unknown_account(account: &str) -> Fault {
     Fault::new(
         super::FaultKind::Unknown,
         "unknown-account",

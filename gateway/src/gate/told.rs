@@ -113,10 +113,10 @@ impl Gate {
         let uids: BTreeSet<&String> = audience.texts.iter().map(|text| &text.uid).collect();
         let uids: Vec<String> = uids.into_iter().cloned().collect();
         let mut purposes = BTreeMap::new();
-        for (uid, _, _, document) in self.ledger.prompt_versions(account, &uids).await? {
+        for row in self.ledger.prompt_versions(account, &uids).await? {
             let prompt: Prompt =
-                serde_json::from_str(&document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
-            purposes.insert(uid, prompt.purposes);
+                serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
+            purposes.insert(row.uid, prompt.purposes);
         }
         for row in self.ledger.grants_by_uid(account, &uids).await? {
             if row.withdrawn_at.is_none() {

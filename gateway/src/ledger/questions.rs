@@ -10,8 +10,9 @@
 use uuid::Uuid;
 
 use super::reads::sought;
+use super::registers::committed;
 use super::sql::{Statement, Value, ask};
-use super::{EntryRow, GrantRow, Ledger, LedgerError, Pool, SKEW_MS};
+use super::{EntryRow, GrantRow, Ledger, LedgerError, Pool, PromptRow, SKEW_MS};
 
 /// A question. All that is given has to be so.
 #[derive(Debug, Clone, Default)]
@@ -65,17 +66,18 @@ impl Ledger {
         Ok(ask!(&self.pool, query_as, fetch_all, sql, calls)?)
     }
 
-    /// What these versions of prompts are called, and what they say: uid, id, version, document.
+    /// These versions of prompts, by the gateway's ids of them.
     pub async fn prompt_versions(
         &self,
         account: &str,
         uids: &[String],
-    ) -> Result<Vec<(String, String, i64, String)>, LedgerError> {
+    ) -> Result<Vec<PromptRow>, LedgerError> {
         let uids = json_list(uids)?;
         let sql = self.dialect().pick(
-            "SELECT uid, id, version, document FROM prompt WHERE account = ? AND uid IN (SELECT value FROM json_each(?))",
-            "SELECT uid, id, version, document FROM prompt WHERE account = ? AND uid IN (SELECT json_array_elements_text(CAST(? AS json)))",
+            "SELECT account, id, version, uid, document, created_at, salt FROM prompt WHERE account = ? AND uid IN (SELECT value FROM json_each(?))",
+            "SELECT account, id, version, uid, document, created_at, salt FROM prompt WHERE account = ? AND uid IN (SELECT json_array_elements_text(CAST(? AS json)))",
         );
+        // A version that is not the newest is compared with the log at the start, and not at every read.
         Ok(ask!(&self.pool, query_as, fetch_all, sql, account, uids)?)
     }
 
@@ -87,10 +89,10 @@ impl Ledger {
     pub async fn grants_by_uid(&self, account: &str, uids: &[String]) -> Result<Vec<GrantRow>, LedgerError> {
         let uids = json_list(uids)?;
         let sql = self.dialect().pick(
-            "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? AND uid IN (SELECT value FROM json_each(?))",
-            "SELECT account, id, uid, document, created_at, withdrawn_at FROM consent_grant WHERE account = ? AND uid IN (SELECT json_array_elements_text(CAST(? AS json)))",
+            "SELECT account, id, uid, document, created_at, withdrawn_at, salt FROM consent_grant WHERE account = ? AND uid IN (SELECT value FROM json_each(?))",
+            "SELECT account, id, uid, document, created_at, withdrawn_at, salt FROM consent_grant WHERE account = ? AND uid IN (SELECT json_array_elements_text(CAST(? AS json)))",
         );
-        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, uids)?)
+        committed!(self, None, ask!(&self.pool, query_as, fetch_all, sql, account, &uids))
     }
 
     /// Every version of a prompt, the oldest first: uid and version.
@@ -255,9 +257,11 @@ impl Subject<'_> {
                 let uids = calls.iter().map(Value::from);
                 return Piece::new(format!("{call} IN ({})", marks(calls.len())), uids);
             }
-            Subject::Participant(id) => {
-                Piece::new("EXISTS (SELECT 1 FROM participant WHERE participant.id = ?", [sought(id).into()])
-            }
+            Subject::Participant(id) => Piece::new(
+                "EXISTS (SELECT 1 FROM participant JOIN call ON call.uid = participant.call \
+                 WHERE participant.id = ? AND call.account = ?",
+                [sought(id).into(), log.into()],
+            ),
             Subject::Keys(keys) => mentioned("EXISTS (SELECT 1 FROM call_mention", log, keys),
         };
         let table = if matches!(self, Subject::Participant(_)) { "participant" } else { "call_mention" };

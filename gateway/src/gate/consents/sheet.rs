@@ -43,7 +43,7 @@ impl Gate {
             people: people.into_iter().map(|(call, number, id)| ((call, number), id)).collect(),
             prompts: prompts
                 .into_iter()
-                .map(|(uid, id, version, _)| (uid, format!("{id}@{version}")))
+                .map(|row| (row.uid, format!("{}@{}", row.id, row.version)))
                 .collect(),
         })
     }
