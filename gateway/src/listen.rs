@@ -6,7 +6,7 @@
 //! INVARIANT: there is no state in which a silent client can stay for ever. The handshake, the
 //! request head, the pause between requests and the reading of our answer each have a limit here;
 //! the request body has its limits in [`crate::body`], and the handler its own. And whoever comes finds
-//! a place ([`places`]): strangers, however many, only keep out one another.
+//! a place (`places`): strangers, however many, only keep out one another.
 
 use std::convert::Infallible;
 use std::io;
@@ -60,7 +60,7 @@ pub struct Limits {
     /// in steps of a megabyte or so, and a player reads no faster than it plays; and because only
     /// answers larger than the kernel's buffers ever wait, which strangers don't get.
     pub write: Duration,
-    /// Open connections. When all are taken, one is closed for whoever comes: see [`places`].
+    /// Open connections. When all are taken, one is closed for whoever comes: see `places`.
     pub connections: usize,
     /// For running requests to end after the shutdown began. Then they are cut.
     pub drain: Duration,

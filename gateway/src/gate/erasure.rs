@@ -3,7 +3,7 @@
 //! Leaves, their hashes and the tree hold nobody's data and are not touched. What goes is what outsiders
 //! have said: who was on a call, what the call was called, every detail of its entries, what a consent
 //! grant says of them, and the key by which a number's pseudonyms can be told to be its own. What others have
-//! said is searched for every number and name of theirs ([`marks`]): what auditors have asked for, reasons,
+//! said is searched for every number and name of theirs (`marks`): what auditors have asked for, reasons,
 //! references.
 //!
 //! INVARIANT: all of it goes in one transaction with the entry that says so, and with the keys of the
