@@ -55,7 +55,13 @@ impl Ogg {
     }
 
     pub(super) fn finish(mut self) -> Result<Measured, Unmeasurable> {
+        // A page that says that it goes on beyond the upload, and in which another one begins, is no page that was
+        // cut: players search on, and play the others.
+        let another = self.carry.held().windows(4).any(page::may_begin);
         match self.stage {
+            Stage::Lacing | Stage::Body if another => {
+                return Err(OggFault::Checksum { page: self.stream.pages }.into());
+            }
             Stage::Header | Stage::Lacing => {
                 let lost = OggFault::LostPage { page: self.stream.pages };
                 self.stream.allowance.spend_on(self.carry.held()).map_err(|_| lost)?;

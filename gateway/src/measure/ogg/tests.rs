@@ -197,12 +197,19 @@ fn what_lies_between_pages_plays_nothing_and_is_bounded() {
     let (one, two) = (File::opus(1), File::opus(1).page(0, 960, &[OPUS_20_MS]).page(0, 1920, &[OPUS_20_MS]));
     let (head, tail) = two.bytes.split_at(one.bytes.len());
     let with = |between: &[u8], behind: &[u8]| measure(&[head, between, tail, behind].concat());
-    for harmless in [&b"\r\n"[..], &[0; 100_000], b"Og", b"OggOggO", &[b'x'; 32 * 1024 - 8]] {
+    let too_much = vec![b'x'; usize::try_from(METADATA_LIMIT).unwrap()];
+    for harmless in [&b"\r\n"[..], &[0; 100_000], b"Og", b"OggOggO", &too_much[8..]] {
         assert_eq!(with(harmless, &[]).unwrap().duration_ms, 40);
         assert_eq!(with(&[], harmless).unwrap().duration_ms, 40);
     }
-    assert_eq!(with(&[b'x'; 32 * 1024], &[]), Err(OggFault::LostPage { page: 2 }.into()));
-    assert_eq!(with(&[], &[b'x'; 32 * 1024]), Err(OggFault::LostPage { page: 4 }.into()));
+    assert_eq!(with(&too_much, &[]), Err(OggFault::LostPage { page: 2 }.into()));
+    assert_eq!(with(&[], &too_much), Err(OggFault::LostPage { page: 4 }.into()));
+    // One that says it goes on beyond the upload is passed over by players, and those in it are played.
+    for (at, value) in [(26, 200), (27, 254)] {
+        let mut longer = two.bytes.clone();
+        longer[one.bytes.len() + at] = value;
+        assert_eq!(measure(&longer), Err(OggFault::Checksum { page: 2 }.into()));
+    }
     // A page that we cannot read may be one that players play.
     for (at, value) in [(4, 1), (5, 8)] {
         let mut unknown = two.bytes.clone();
