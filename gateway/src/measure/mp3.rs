@@ -46,6 +46,8 @@ pub(super) struct Mp3 {
     strayed_at: Option<u64>,
     /// What looks like frames where none is due.
     stray: Found,
+    /// Where a file of another format begins among what is no frame, and what it is called.
+    foreign: Option<(u64, &'static str)>,
 }
 
 /// Frames that follow each other without a gap.
@@ -87,6 +89,7 @@ impl Mp3 {
             window: 0,
             strayed_at: None,
             stray: Found::default(),
+            foreign: None,
         }
     }
 
@@ -111,6 +114,9 @@ impl Mp3 {
             Stage::Id3v2 | Stage::Tag { .. } => return Err(Mp3Fault::CutTag.into()),
         }
         let Some(first) = self.first else { return Err(self.nothing()) };
+        if let Some((bytes, name)) = self.foreign {
+            return Err(Unmeasurable::Preceded { bytes, name });
+        }
         Ok(Measured {
             format: Format::Mp3,
             duration_ms: self.duration_ms(first)?,
@@ -197,6 +203,7 @@ impl Mp3 {
     fn stray(&mut self, byte: u8) -> Result<Stage, Unmeasurable> {
         self.allowance.spend_on(&[byte]).map_err(|_| self.nothing())?;
         self.roll(byte);
+        self.notice();
         self.at = self.at.saturating_add(1);
         if self.otherwise.is_some() && self.first.is_none() && self.at > FIRST_FRAME_WITHIN {
             return Err(self.nothing());
@@ -281,8 +288,21 @@ impl Mp3 {
         self.window = self.window << 8 | u32::from(byte);
     }
 
+    /// A player that searches for a file of another format plays that, and not what looks like frames around it.
+    fn notice(&mut self) {
+        let foreign = match &self.window.to_be_bytes() {
+            b"OggS" => "Ogg",
+            b"RIFF" => "WAV",
+            _ => return,
+        };
+        self.foreign.get_or_insert((self.at, foreign));
+    }
+
     fn look_inside(&mut self, byte: u8) {
         self.roll(byte);
+        if self.run.length <= BELIEVED {
+            self.notice();
+        }
         self.run.inside.add(frame::looks_like(self.window));
     }
 

@@ -105,6 +105,24 @@ fn what_lies_between_frames_is_bounded() {
     assert_eq!(fault(&tagged), Mp3Fault::LostSync { at: 11 });
 }
 
+/// A player that searches for another format's files finds this one, and plays that.
+#[test]
+fn no_file_of_another_format_lies_among_frames_that_a_player_may_not_believe() {
+    for (foreign, name) in [(&b"OggS"[..], "Ogg"), (b"RIFF", "WAV")] {
+        for file in [
+            [&stereo(2), foreign, &[0; 100], &stereo(2)].concat(),
+            [foreign, &stereo(2)].concat(),
+            [b"\xAA\xAA", foreign, &stereo(4)].concat(),
+            [&stereo(4), foreign].concat(),
+            [&[0xFF, 0xFB, 0x90, 0x00], foreign, &stereo(1)[8..], &stereo(4)].concat(),
+        ] {
+            let refused = measure(&file).unwrap_err();
+            let told = matches!(refused, Unmeasurable::Preceded { name: found, .. } if found == name);
+            assert!(told || !file.starts_with(&[0xFF]), "{refused}");
+        }
+    }
+}
+
 /// INVARIANT: no player finds more frames than were counted, wherever it begins to search.
 #[test]
 fn whatever_looks_like_a_frame_counts_where_none_is_due() {
