@@ -112,7 +112,7 @@ pub enum MomentError {
     #[error("`{0}` has no time zone: end it with `Z` if it is UTC, or with an offset such as `+01:00`")]
     NoZone(String),
     /// It is a day.
-    #[error("`{0}` is a day, and a moment is asked for: write `{0}T00:00:00Z`")]
+    #[error("`{0}` is a date without a time: write `{0}T00:00:00Z`")]
     Day(String),
     /// It is something else.
     #[error("this is no time: write it as in `2027-01-31T12:00:00Z` (RFC 3339)")]

@@ -74,7 +74,7 @@ use crate::notary::Notary;
 use crate::seal::RecipientKey;
 use crate::secrets::Secrets;
 use crate::trail::note::VerifierKey;
-use crate::trail::{self, Actor, Body, Clocks, Leaf, Saw};
+use crate::trail::{self, Actor, Body, Leaf, Saw};
 use crate::vault::Vault;
 
 /// What every verb needs.
@@ -159,14 +159,12 @@ pub(crate) struct Loaded {
     pub(crate) table: Arc<Table>,
     /// The moment at which a verb on this call is decided: never before the call's last entry.
     pub(crate) now: Timestamp,
-    /// What its events have shown of their senders' clocks.
-    pub(crate) clocks: Clocks,
+    /// Its entries, and the gaps of its log that concern it.
+    pub(crate) leaves: Vec<Leaf>,
     /// The pseudonyms of its participants' numbers.
     pub(crate) subjects: Vec<(u32, String)>,
     /// Who had objected on an earlier call of its id, by the pseudonyms of their numbers.
     pub(crate) objectors: Vec<(String, Timestamp)>,
-    /// How many entries it has.
-    pub(crate) entries: usize,
 }
 
 /// What is kept of the request that opened a call, beside the facts.
@@ -193,12 +191,7 @@ impl Gate {
 
     pub(crate) async fn load_row(&self, row: CallRow) -> Result<Loaded, Fault> {
         let uid = parse_id(&row.uid)?;
-        let (entries, names) = self.ledger.history(uid).await?;
-        let leaves = entries
-            .iter()
-            .map(|leaf| serde_json::from_slice(leaf))
-            .collect::<Result<Vec<Leaf>, _>>()
-            .map_err(|_| Fault::damaged("an entry cannot be read"))?;
+        let (leaves, names) = self.leaves_of(uid).await?;
         let tables = self.tables(&leaves).await?;
         // A long call takes its time to fold: nobody else waits for it.
         let (leaves, call) = blocking(leaves.len() > FOLDED_AT_ONCE, move || {
@@ -210,11 +203,9 @@ impl Gate {
         let table = self.laws.in_force();
         let now = self.clock.now().max(call.last());
         call.know(&table, now);
-        let mut clocks = Clocks::default();
         let mut objectors = Vec::new();
         let mut subjects = Vec::new();
         for leaf in &leaves {
-            clocks.see(leaf);
             if let Body::Opened { objectors: told, .. } = &leaf.body {
                 objectors.clone_from(told);
             }
@@ -225,8 +216,14 @@ impl Gate {
         let head = own.map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
         let context =
             serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
-        let entries = leaves.len();
-        Ok(Loaded { uid, row, context, names, call, head, table, now, clocks, subjects, objectors, entries })
+        Ok(Loaded { uid, row, context, names, call, head, table, now, leaves, subjects, objectors })
+    }
+
+    /// A call's entries, and the gaps of its log that concern it; and who was ever on it.
+    pub(crate) async fn leaves_of(&self, call: Uuid) -> Result<(Vec<Leaf>, Vec<ParticipantRow>), Fault> {
+        let (entries, names) = self.ledger.history(call).await?;
+        let leaves: Result<Vec<Leaf>, _> = entries.iter().map(|leaf| serde_json::from_slice(leaf)).collect();
+        Ok((leaves.map_err(|_| Fault::damaged("an entry cannot be read"))?, names))
     }
 
     /// Folds a call by the tables that decided it.

@@ -308,7 +308,7 @@ fn schemas() -> Value {
                 },
                 "purposes": {
                     "type": ["array", "null"], "items": text(),
-                    "description": "for what it may be listened to, as was told when it was recorded; null for anything",
+                    "description": "the purposes for which it could be listened to when it was accepted; null for any",
                 },
                 "uploader": {"type": "string", "description": "the credential that uploaded it"},
                 "accepted_at": time(), "content_type": text(), "duration_ms": {"type": "integer"},

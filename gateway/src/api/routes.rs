@@ -261,7 +261,7 @@ pub const TABLE: &[Entry] = &[
         "POST",
         "/v1/people/{person}/confirm",
         TABLE_READERS,
-        "Says that somebody who was enrolled later is who they are said to be; nobody says it of themselves.",
+        "Confirms that somebody who was enrolled later is who they are said to be; nobody can confirm themselves.",
     ),
     entry_of("GET", "/v1/law", READS_CALLS, "The overlays that the account has chosen."),
     entry_of("PUT", "/v1/law", &[Counsel], "Chooses overlays for every call of the account."),

@@ -76,7 +76,7 @@ async fn of_people(gate: &Gate, command: Person, json: bool) -> Result<(), CliEr
             let acting = principal(gate, &who).await?;
             if acting.account != account {
                 return Err(CliError::Wrong(format!(
-                    "`{}` is no credential of the account `{account}`; whoever confirms somebody belongs to the same account",
+                    "`{}` is not a credential of the account `{account}`; only somebody of the same account can confirm a person",
                     acting.credential
                 )));
             }
@@ -123,7 +123,7 @@ pub(super) async fn principal(gate: &Gate, who: &Who) -> Result<Principal, CliEr
         Ok(principal) => Ok(principal),
         Err(Denied::Unavailable(error)) => Err(crate::gate::Fault::from(error).into()),
         Err(Denied::Wrong | Denied::Throttled(_) | Denied::Busy) => {
-            Err(CliError::Wrong("this credential and password do not go together".into()))
+            Err(CliError::Wrong("this credential and password do not match".into()))
         }
     }
 }

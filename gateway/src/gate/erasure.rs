@@ -290,12 +290,7 @@ impl Gate {
             known.theirs.extend(more);
             return Ok(());
         }
-        let (leaves, names) = self.ledger.history(uid).await?;
-        let leaves = leaves
-            .iter()
-            .map(|leaf| serde_json::from_slice(leaf))
-            .collect::<Result<Vec<Leaf>, _>>()
-            .map_err(|_| Fault::damaged("an entry cannot be read"))?;
+        let (leaves, names) = self.leaves_of(uid).await?;
         let mut known = Known { row, leaves, names, theirs: BTreeSet::new() };
         known.theirs = theirs(&known);
         // Leaves are many, and were looked at.

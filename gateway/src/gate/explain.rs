@@ -31,12 +31,7 @@ impl Gate {
             Some(row) => row,
             None => self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?,
         };
-        let (entries, names) = self.ledger.history(parse_id(&row.uid)?).await?;
-        let leaves = entries
-            .iter()
-            .map(|leaf| serde_json::from_slice(leaf))
-            .collect::<Result<Vec<Leaf>, _>>()
-            .map_err(|_| Fault::damaged("an entry cannot be read"))?;
+        let (leaves, names) = self.leaves_of(parse_id(&row.uid)?).await?;
         let at = at.or_else(|| leaves.last().map(|leaf| leaf.at)).unwrap_or_else(|| self.clock.now());
         let by_then: Vec<Leaf> = leaves.into_iter().take_while(|leaf| leaf.at <= at).collect();
         let Some(last) = by_then.last() else {

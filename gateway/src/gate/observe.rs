@@ -10,7 +10,7 @@ use super::ask::{
     self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, Posted, check_name, check_sha256,
 };
 use super::barred::{Pending, Unlogged};
-use super::open::{TOO_MANY, call_ended, covers, offset_ms};
+use super::open::{call_ended, covers, offset_ms};
 use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
@@ -57,14 +57,16 @@ impl Gate {
     }
 
     /// Logs, of what could not be logged as it was posted, what makes things stricter: whom it names on
-    /// whatever terms is not recorded until somebody has put it right.
+    /// whatever terms is not recorded until somebody has put it right. False where the trail could not be
+    /// written, and the call is barred for it.
     async fn observe_what_restricts(
         &self,
         who: &Principal,
         name: &str,
         claims: Vec<Observed>,
         pending: &Pending<'_>,
-    ) {
+    ) -> bool {
+        let mut all = true;
         let mut heard: Vec<Vec<u8>> = Vec::new();
         for claim in claims {
             // However often it is said at once.
@@ -81,11 +83,13 @@ impl Gate {
                 Ok(_) => pending.lift(&who.account, name, &claim),
                 Err(fault) if fault.kind == FaultKind::Unavailable => {
                     pending.bar(who, name, Unlogged::Event(claim));
+                    all = false;
                 }
                 // It says nothing that could be logged, of a call or a participant that there is.
-                Err(fault) => tracing::info!(code = fault.code, "an event that restricts said nothing"),
+                Err(fault) => tracing::info!(code = fault.code, "a restrictive event held nothing that could be logged"),
             }
         }
+        all
     }
 
     /// Somebody objects who was never announced: they are on the call, as somebody of whom nothing is
@@ -128,22 +132,31 @@ impl Gate {
                     let at = Some(event.at.map_or(missing.came, |at| at.min(missing.came)));
                     // A retry of the sender's own is an event of its own.
                     let event = Observed { at, id: None, ..event.clone() };
-                    self.observe_until_seen(who, name, &[event]).await
+                    match self.observe_until_seen(who, name, std::slice::from_ref(&event)).await {
+                        Err(fault) if fault.kind != FaultKind::Unavailable => {
+                            let claims = event.claim().into_iter().collect();
+                            if !self.observe_what_restricts(who, name, claims, &pending).await {
+                                return;
+                            }
+                            Err(fault)
+                        }
+                        outcome => outcome,
+                    }
                 }
                 Unlogged::Join(asked) => {
                     let joined_at = Some(asked.joined_at.map_or(missing.came, |at| at.min(missing.came)));
-                    self.join_until_seen(who, name, &ask::Participant { joined_at, ..asked.clone() }).await
+                    self.join_somehow(who, name, &ask::Participant { joined_at, ..asked.clone() }).await
                 }
             };
             match outcome {
                 Err(fault) if fault.kind == FaultKind::Unavailable => return,
-                Err(fault) if fault.code != TOO_MANY => {
-                    tracing::error!(
+                Err(fault) => {
+                    tracing::warn!(
                         code = fault.code,
-                        "an event that could not be logged says nothing; its call is no longer barred"
+                        "of an event that could not be logged, what restricts is logged now"
                     );
                 }
-                Ok(_) | Err(_) => {}
+                Ok(_) => {}
             }
             pending.done(&missing);
         }
@@ -267,7 +280,7 @@ impl Gate {
         events: &[Observed],
     ) -> Result<Option<(Loaded, bool)>, Fault> {
         let now = loaded.now;
-        if loaded.entries.saturating_add(events.len()) > MAX_ENTRIES && !events.iter().all(restricts) {
+        if loaded.leaves.len().saturating_add(events.len()) > MAX_ENTRIES && !events.iter().all(restricts) {
             return Err(too_long());
         }
         let mut job = Job { expects: loaded.expects(), ..Job::default() };
@@ -540,7 +553,7 @@ impl Gate {
         let opens = matches!(asked.action, ControlAction::Start | ControlAction::Resume);
         if opens {
             self.barred.check(&loaded)?;
-            if loaded.entries >= MAX_ENTRIES {
+            if loaded.leaves.len() >= MAX_ENTRIES {
                 return Err(too_long());
             }
         }

@@ -189,17 +189,7 @@ impl Gate {
         let asked = Participant { joined_at: asked.joined_at.map(whole_millis), ..asked };
         let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
-        let outcome = match check_participant(&asked) {
-            Ok(()) => self.join_until_seen(who, name, &asked).await,
-            Err(fault) => Err(fault),
-        };
-        let outcome = match outcome {
-            // Somebody is there, whatever is wrong with what is said of them.
-            Err(fault) if fault.kind == FaultKind::Invalid && fault.code != TOO_MANY => {
-                Err(self.join_as_stranger(who, name, &asked, fault).await)
-            }
-            outcome => outcome,
-        };
+        let outcome = self.join_somehow(who, name, &asked).await;
         match &outcome {
             Ok(_) => pending.lift_join(&who.account, name, &asked),
             Err(fault) if fault.kind == FaultKind::Unavailable => {
@@ -212,11 +202,35 @@ impl Gate {
         outcome
     }
 
+    /// Somebody is there, whatever is wrong with what is said of them.
+    pub(super) async fn join_somehow(
+        &self,
+        who: &Principal,
+        name: &str,
+        asked: &Participant,
+    ) -> Result<Value, Fault> {
+        let outcome = match check_participant(asked) {
+            Ok(()) => self.join_until_seen(who, name, asked).await,
+            Err(fault) => Err(fault),
+        };
+        match outcome {
+            Err(fault) if fault.kind == FaultKind::Invalid && fault.code != TOO_MANY => {
+                Err(self.join_as_stranger(who, name, asked, fault).await)
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Somebody joins of whom nothing else can be used: answers what is wrong, with the decision that
     /// follows from their being there.
     pub async fn join_unread(&self, who: &Principal, name: &str, asked: Participant, fault: Fault) -> Fault {
+        let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
-        self.join_as_stranger(who, name, &asked, fault).await
+        let fault = self.join_as_stranger(who, name, &asked, fault).await;
+        if fault.kind == FaultKind::Unavailable {
+            pending.bar(who, name, Unlogged::Join(asked));
+        }
+        fault
     }
 
     async fn join_as_stranger(

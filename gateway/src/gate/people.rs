@@ -43,7 +43,7 @@ impl Gate {
             let enrolled = self.enrolled(account).await?;
             let mut job = Job::default();
             let Some(person) = self.stands_for(&enrolled, actor, name, &mut job)? else {
-                return Err(Fault::invalid("unnamed-person", format!("`{name}` is no name; say who it is")));
+                return Err(Fault::invalid("unnamed-person", format!("`{name}` is not a name; say who it is")));
             };
             let new = !job.entries.is_empty();
             if !new || self.append(job).await? == Appended::Done {
@@ -169,8 +169,8 @@ impl Enrolled {
         Err(Fault::refused(
             UNCONFIRMED,
             format!(
-                "`{}` count as two people only once each, or whoever of them came later, was confirmed by somebody else: \
-                 as it is, one person vouches for both; another colleague has to run `consent-gateway person confirm`",
+                "`{}` do not count as two people yet, since both rest on one and the same person; \
+                 another colleague has to run `consent-gateway person confirm`",
                 names.join("` and `")
             ),
         ))

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::told::About;
 use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, ask, parse_id};
 use crate::access::Principal;
 use crate::body::{BodyError, Paced};
@@ -18,7 +19,7 @@ use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Silence};
 use crate::record::{self, StageError, Staged};
 use crate::seal::{Envelope, RecipientKey, WrappedKey};
-use crate::trail::{self, Body, hex, reason};
+use crate::trail::{self, Body, Clocks, hex, reason};
 use crate::vault::VaultError;
 
 /// When an upload says that it was made.
@@ -82,6 +83,7 @@ pub struct Stored {
 struct Permit {
     staged: Staged,
     envelope: Envelope,
+    about: About,
     coverage: Coverage,
     at: Timestamp,
     head: Uuid,
@@ -246,14 +248,20 @@ impl Gate {
                 }
                 synced = true;
             }
-            let envelope = match self.envelope(&admission.who.account, &staged).await {
-                Ok(envelope) => envelope,
+            let account = &admission.who.account;
+            let beside = async {
+                let envelope = self.envelope(account, &staged).await?;
+                Ok((envelope, self.found_by(account, &loaded, &coverage.spans).await?))
+            };
+            let (envelope, about) = match beside.await {
+                Ok(beside) => beside,
                 Err(fault) => {
                     staged.abandon().await;
                     return Err(fault);
                 }
             };
-            let permit = Permit { staged, envelope, coverage, at: now, head: loaded.head, call: loaded.uid };
+            let (at, head, call) = (now, loaded.head, loaded.uid);
+            let permit = Permit { staged, envelope, about, coverage, at, head, call };
             match self.accept(admission, &loaded, permit).await {
                 Ok(Ok(stored)) => return Ok(stored),
                 Ok(Err(conflicted)) => staged = conflicted,
@@ -313,14 +321,13 @@ impl Gate {
         loaded: &Loaded,
         permit: Permit,
     ) -> Result<Result<Stored, Staged>, Fault> {
-        let Permit { staged, envelope, coverage, at, head, call } = permit;
+        let Permit { staged, envelope, about, coverage, at, head, call } = permit;
         let id = staged.id;
         let document =
             serde_json::to_string(&envelope).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
         let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
         let bare = serde_json::to_vec(&bare).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
         let kept = loaded.call.requirement(at).retention;
-        let about = self.found_by(&admission.who.account, loaded, &coverage.spans).await?;
         let body = Body::Accepted {
             recording: id,
             envelope: hex(&Sha256::digest(bare)),
@@ -577,7 +584,7 @@ impl Loaded {
         codec_adds_ms: u64,
         silent: &'u (dyn Fn(u64, u64) -> bool + Sync),
     ) -> Upload<'u> {
-        let clock_behind_ms = self.clocks.behind_ms(&who.credential);
+        let clock_behind_ms = Clocks::of(&self.leaves).behind_ms(&who.credential);
         Upload { claim, door: Door::Asks, codec_adds_ms, clock_behind_ms, silent }
     }
 }
@@ -657,7 +664,7 @@ fn refusal(uncovered: &Uncovered, call: &Call, names: answer::Names<'_>) -> Faul
                 "uncovered-audio",
                 format!(
                     "the audio lasts {duration_ms} ms, and recording was granted for {window_ms} ms; \
-                     send `Recording-Start`, and it is said which part has to be cut"
+                     send `Recording-Start`, and the answer will say which part has to be cut"
                 ),
             )
             .with("source", json!(source))

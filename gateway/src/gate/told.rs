@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use policy::{AnsweredBy, Joined, What};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::ask::{ConsentGrant, Prompt};
 use super::{Context, Fault, Gate, Loaded, parse_id};
@@ -40,7 +39,7 @@ impl Gate {
         self.note(&who.into(), &who.account, body, Some(detail), Vec::new(), Vec::new()).await?;
         let known = match told.is_empty() {
             true => "no purpose was told to everybody".to_owned(),
-            false => format!("told was `{}`", told.iter().cloned().collect::<Vec<_>>().join("`, `")),
+            false => format!("they were told `{}`", told.iter().cloned().collect::<Vec<_>>().join("`, `")),
         };
         let detail = format!("the people on the recording were not told that it is for `{purpose}`; {known}");
         Err(Fault::refused(code, detail).with("told", json!(told)))
@@ -54,7 +53,7 @@ impl Gate {
         if !context.purposes.is_empty() {
             return Ok(Told::Only(context.purposes.into_iter().collect()));
         }
-        let leaves = self.leaves_of(call).await?;
+        let (leaves, _) = self.leaves_of(call).await?;
         let id = parse_id(&row.id)?;
         let accepts =
             |leaf: &Leaf| matches!(&leaf.body, Body::Accepted { recording, .. } if *recording == id);
@@ -76,8 +75,7 @@ impl Gate {
         loaded: &Loaded,
         spans: &[(Timestamp, Timestamp)],
     ) -> Result<About, Fault> {
-        let leaves = self.leaves_of(loaded.uid).await?;
-        let audience = Audience::of(&leaves, spans);
+        let audience = Audience::of(&loaded.leaves, spans);
         let told = match loaded.context.purposes.is_empty() {
             true => audience.told(&self.purposes_of(account, &audience).await?),
             false => Told::Only(loaded.context.purposes.iter().cloned().collect()),
@@ -95,12 +93,6 @@ impl Gate {
         };
         let document = json!({"segments": segments, "people": people, "purposes": purposes});
         Ok(About { from, until, document: document.to_string() })
-    }
-
-    async fn leaves_of(&self, call: Uuid) -> Result<Vec<Leaf>, Fault> {
-        let (entries, _) = self.ledger.history(call).await?;
-        let leaves = entries.iter().map(|leaf| serde_json::from_slice(leaf));
-        leaves.collect::<Result<_, _>>().map_err(|_| Fault::damaged("an entry cannot be read"))
     }
 
     /// What the texts say that the recording is for. One that is no longer known, and a grant that was withdrawn,

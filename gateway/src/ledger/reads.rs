@@ -590,7 +590,7 @@ fn of_digest(digest: &str, text: String) -> Result<String, LedgerError> {
         return Ok(text);
     }
     Err(LedgerError::Altered(format!(
-        "the text of the table {digest} is another one: somebody has changed it in the database; restore the ledger from a backup"
+        "the text of the table {digest} is not the one that was registered: somebody has changed it in the database; restore the ledger from a backup"
     )))
 }
 

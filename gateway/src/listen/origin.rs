@@ -73,7 +73,7 @@ impl TryFrom<String> for Block {
 
 /// A text that is no block of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no block of addresses; write for example `10.0.0.0/8`, `2001:db8::/32` or `192.0.2.7`")]
+#[error("`{0}` is not a block of addresses; write for example `10.0.0.0/8`, `2001:db8::/32` or `192.0.2.7`")]
 pub struct NoBlock(String);
 
 /// The proxies that are believed.

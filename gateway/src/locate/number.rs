@@ -106,7 +106,7 @@ pub enum NumberError {
     )]
     Character,
     /// It is an extension, a short code or the number of an emergency service.
-    #[error("the telephone number has fewer than 7 digits: it is no international number")]
+    #[error("the telephone number has fewer than 7 digits: it is not an international number")]
     Short,
     /// It has too many digits.
     #[error("the telephone number has more than 15 digits")]

@@ -142,7 +142,7 @@ pub enum KeyError {
     Request,
     /// The key as bytes, without the letters of PEM.
     #[error(
-        "this is a binary file (DER): make PEM of it with \
+        "this is a binary file (DER): convert it to PEM with \
          `openssl pkey -pubin -inform DER -in FILE -out public.pem`, or of a certificate with \
          `openssl x509 -inform DER -in FILE -noout -pubkey`"
     )]
@@ -157,7 +157,7 @@ pub enum KeyError {
     )]
     EscapedLines,
     /// OpenSSH's own form.
-    #[error("this is an OpenSSH key: make PEM of it with `ssh-keygen -e -m PKCS8 -f FILE`")]
+    #[error("this is an OpenSSH key: convert it to PEM with `ssh-keygen -e -m PKCS8 -f FILE`")]
     OpenSsh,
     /// JSON.
     #[error("this is JSON, such as a JSON Web Key: write the key as a PEM block `PUBLIC KEY`")]

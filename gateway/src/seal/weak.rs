@@ -17,7 +17,7 @@ pub(super) fn weakness(modulus: &BigUint) -> Option<&'static str> {
     }
     // CVE-2017-15361, by the fingerprint of Nemec et al., "The Return of Coppersmith's Attack" (2017).
     if ROCA_PRIMES.iter().all(|prime| is_power_of_65537(modulus, *prime)) {
-        return Some("it was made by a chip whose keys can be taken apart (ROCA, CVE-2017-15361)");
+        return Some("it was made by a chip whose keys can be factored (ROCA, CVE-2017-15361)");
     }
     None
 }

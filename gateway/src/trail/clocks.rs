@@ -12,6 +12,14 @@ use super::{Body, Leaf};
 pub struct Clocks(BTreeMap<String, i64>);
 
 impl Clocks {
+    /// What these entries of a call show.
+    #[must_use]
+    pub fn of(leaves: &[Leaf]) -> Clocks {
+        let mut clocks = Clocks::default();
+        leaves.iter().for_each(|leaf| clocks.see(leaf));
+        clocks
+    }
+
     /// Takes in what an entry of the call shows.
     pub fn see(&mut self, leaf: &Leaf) {
         let Body::Event { facts, .. } = &leaf.body else { return };

@@ -268,7 +268,7 @@ impl Registry {
         if let Body::Person { person, founding } = &leaf.body {
             if !self.lenient && *founding != self.people.founds() {
                 return Err(Failure::tampered(
-                    "it enrols somebody among the first two of the account, or not among them, and the log says otherwise",
+                    "whether it enrols one of the first two people of the account is not what the log says",
                 ));
             }
             if !self.people.enrol(*person, *founding) {
