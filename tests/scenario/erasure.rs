@@ -226,6 +226,29 @@ async fn recordings_that_are_to_go_go_with_their_keys_and_each_has_its_entry() {
 }
 
 #[tokio::test]
+async fn a_withdrawn_grant_goes_with_the_recordings_and_the_account_goes_on() {
+    let gateway = Gateway::start().await;
+    let grant = json!({"subject": NUMBER, "role": "customer", "basis": "form"});
+    gateway.registrar.put("/v1/consent-grants/form", &grant).await.expect(201);
+    gateway.registrar.post("/v1/consent-grants/form/withdraw", &json!({})).await.expect(200);
+    gateway.recorded("c1", NUMBER).await;
+    gateway.ends("c1").await;
+    let erased = gateway.erase(json!({"number": NUMBER}), "delete").await.expect(200);
+    assert_eq!(
+        (&erased["recordings"]["deleted"], &erased["consent_grants"]),
+        (&json!(1), &json!(1)),
+        "{erased}"
+    );
+    // What is registered is followed all the same, by a process that has read it before.
+    let left = gateway.auditor.get("/v1/consent-grants/form").await.expect(200);
+    assert_eq!(left["subject"], json!("erased"), "{left}");
+    gateway.registrar.put("/v1/consent-grants/another", &grant).await.expect(201);
+    let new = gateway.auditor.get("/v1/consent-grants/another").await.expect(200);
+    assert_ne!(new["subject"], json!("erased"), "{new}");
+    gateway.recorded("c2", "+14155550188").await;
+}
+
+#[tokio::test]
 async fn nothing_is_erased_that_a_call_a_legal_hold_or_the_law_still_needs() {
     let gateway = Gateway::start().await;
     let law = json!({"overlays": ["debt-collection"], "reason": "we collect"});

@@ -136,7 +136,9 @@ fn check(file: &Path, day: Option<&str>, json: bool) -> Result<(), CliError> {
         Some(text) => Some(text)
             .filter(|text| text.len() <= "2026-11-20".len())
             .and_then(|text| text.parse().ok())
-            .ok_or_else(|| CliError::Wrong(format!("`{text}` is not a date; write for example `2026-11-20`")))?,
+            .ok_or_else(|| {
+                CliError::Wrong(format!("`{text}` is not a date; write for example `2026-11-20`"))
+            })?,
         None => today(Clock::system().now()),
     };
     let (table, problems) = Table::check(&text, today);

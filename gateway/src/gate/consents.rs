@@ -247,13 +247,13 @@ impl Gate {
             keys.push(format!("prompt:{uid}"));
         }
         let all = self.ledger.versions_of_prompt(account, prompt).await?;
-        keys.extend(all.into_iter().map(|(uid, _)| format!("prompt:{uid}")));
+        keys.extend(all.into_iter().map(|row| format!("prompt:{}", row.uid)));
         if let Some((id, version)) = prompt.rsplit_once('@')
             && let Ok(version) = version.parse::<i64>()
         {
             let of_id = self.ledger.versions_of_prompt(account, id).await?;
-            let one = of_id.into_iter().filter(|(_, number)| *number == version);
-            keys.extend(one.map(|(uid, _)| format!("prompt:{uid}")));
+            let one = of_id.into_iter().filter(|row| row.version == version);
+            keys.extend(one.map(|row| format!("prompt:{}", row.uid)));
         }
         if keys.is_empty() {
             found.unknown.get_or_insert(Fault::unknown("prompt"));

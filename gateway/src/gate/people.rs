@@ -43,7 +43,10 @@ impl Gate {
             let enrolled = self.enrolled(account).await?;
             let mut job = Job::default();
             let Some(person) = self.stands_for(&enrolled, actor, name, &mut job)? else {
-                return Err(Fault::invalid("unnamed-person", format!("`{name}` is not a name; say who it is")));
+                return Err(Fault::invalid(
+                    "unnamed-person",
+                    format!("`{name}` is not a name; say who it is"),
+                ));
             };
             let new = !job.entries.is_empty();
             if !new || self.append(job).await? == Appended::Done {

@@ -338,6 +338,7 @@ impl Gate {
                 uid: uid.to_string(),
                 document: document.clone(),
                 created_at: at.as_millisecond(),
+                superseded_at: None,
                 salt: trail::salt()?,
             };
             let change = Change::Prompt {

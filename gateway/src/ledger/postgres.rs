@@ -16,8 +16,8 @@ use sqlx::{ConnectOptions as _, Row as _};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
-use super::registers::of_texts;
-use super::sql::{FEW, Statement};
+use super::registers::{Registers, of_texts};
+use super::sql::{Dialect, FEW, Statement};
 use super::writer::{self, Chain, Done, Engine, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
@@ -112,9 +112,16 @@ pub(super) struct PgEngine {
 }
 
 impl Engine for PgEngine {
-    async fn commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Done, LedgerError> {
+    async fn commit(
+        &mut self,
+        group: &[Waiting],
+        enveloped: &[Uuid],
+        registers: &Registers,
+    ) -> Result<Done, LedgerError> {
         // A server that does not answer is a failure like any other: nobody waits for it without end.
-        tokio::time::timeout(DEADLINE, self.try_commit(group, enveloped)).await.map_err(|_| no_answer())?
+        tokio::time::timeout(DEADLINE, self.try_commit(group, enveloped, registers))
+            .await
+            .map_err(|_| no_answer())?
     }
 
     fn forget(&mut self) {
@@ -123,11 +130,16 @@ impl Engine for PgEngine {
 }
 
 impl PgEngine {
-    async fn try_commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Done, LedgerError> {
+    async fn try_commit(
+        &mut self,
+        group: &[Waiting],
+        enveloped: &[Uuid],
+        registers: &Registers,
+    ) -> Result<Done, LedgerError> {
         let connection = self.begin().await?;
         // Each statement after this one sees everything that was committed by whoever held the row before.
         sqlx::query("SELECT one FROM turn FOR UPDATE").fetch_one(&mut *connection).await?;
-        let done = writer::write(&mut On(connection), group, enveloped, Room::ForAll).await?;
+        let done = writer::write(&mut On(connection), group, enveloped, registers, Room::ForAll).await?;
         sqlx::raw_sql("COMMIT").execute(connection).await?;
         // At this point every entry of the group is durable; a crash after it loses only the answers.
         Ok(done)
@@ -151,6 +163,10 @@ impl PgEngine {
 struct On<'c>(&'c mut PgConnection);
 
 impl Transaction for On<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
     async fn answers(&mut self, questions: Vec<Statement>) -> Result<Vec<bool>, sqlx::Error> {
         let count = questions.len();
         let (sql, bound) = Statement::asking(questions).for_postgres()?;

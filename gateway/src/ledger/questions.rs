@@ -74,11 +74,10 @@ impl Ledger {
     ) -> Result<Vec<PromptRow>, LedgerError> {
         let uids = json_list(uids)?;
         let sql = self.dialect().pick(
-            "SELECT account, id, version, uid, document, created_at, salt FROM prompt WHERE account = ? AND uid IN (SELECT value FROM json_each(?))",
-            "SELECT account, id, version, uid, document, created_at, salt FROM prompt WHERE account = ? AND uid IN (SELECT json_array_elements_text(CAST(? AS json)))",
+            "SELECT account, id, version, uid, document, created_at, superseded_at, salt FROM prompt WHERE account = ? AND uid IN (SELECT value FROM json_each(?))",
+            "SELECT account, id, version, uid, document, created_at, superseded_at, salt FROM prompt WHERE account = ? AND uid IN (SELECT json_array_elements_text(CAST(? AS json)))",
         );
-        // A version that is not the newest is compared with the log at the start, and not at every read.
-        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, uids)?)
+        committed!(self, None, ask!(&self.pool, query_as, fetch_all, sql, account, &uids))
     }
 
     /// These consent grants, by the gateway's ids of them.
@@ -96,13 +95,9 @@ impl Ledger {
     }
 
     /// Every version of a prompt, the oldest first: uid and version.
-    pub async fn versions_of_prompt(
-        &self,
-        account: &str,
-        id: &str,
-    ) -> Result<Vec<(String, i64)>, LedgerError> {
-        let sql = "SELECT uid, version FROM prompt WHERE account = ? AND id = ? ORDER BY version";
-        Ok(ask!(&self.pool, query_as, fetch_all, sql, account, sought(id))?)
+    pub async fn versions_of_prompt(&self, account: &str, id: &str) -> Result<Vec<PromptRow>, LedgerError> {
+        let sql = "SELECT account, id, version, uid, document, created_at, superseded_at, salt FROM prompt WHERE account = ? AND id = ? ORDER BY version";
+        committed!(self, None, ask!(&self.pool, query_as, fetch_all, sql, account, sought(id)))
     }
 
     /// Every call that ever had this id: an id may be used again once its call has ended.

@@ -76,7 +76,8 @@ impl Ledger {
         )
     }
 
-    /// The newest version of a prompt.
+    /// The newest version of a prompt: it is held against what the log says as one that nothing has superseded, so that
+    /// it is found where a newer one was taken away.
     pub async fn prompt(&self, account: &str, id: &str) -> Result<Option<PromptRow>, LedgerError> {
         committed!(
             self,
@@ -85,7 +86,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_optional,
-                "SELECT account, id, version, uid, document, created_at, salt FROM prompt \
+                "SELECT account, id, version, uid, document, created_at, CAST(NULL AS BIGINT) AS superseded_at, salt FROM prompt \
              WHERE account = ? AND id = ? ORDER BY version DESC LIMIT 1",
                 account,
                 sought(id)
@@ -93,7 +94,7 @@ impl Ledger {
         )
     }
 
-    /// The newest version of every prompt of an account.
+    /// The newest version of every prompt of an account, as [`Ledger::prompt`].
     pub async fn prompts(&self, account: &str) -> Result<Vec<PromptRow>, LedgerError> {
         committed!(
             self,
@@ -102,7 +103,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_all,
-                "SELECT account, id, version, uid, document, created_at, salt FROM prompt WHERE account = ? AND version = \
+                "SELECT account, id, version, uid, document, created_at, CAST(NULL AS BIGINT) AS superseded_at, salt FROM prompt WHERE account = ? AND version = \
              (SELECT max(version) FROM prompt AS other WHERE other.account = prompt.account AND other.id = prompt.id) \
              ORDER BY id",
                 account
@@ -413,7 +414,7 @@ impl Ledger {
     pub async fn versions(&self) -> Result<Vec<VersionRow>, LedgerError> {
         committed!(
             self,
-            None,
+            Some(SYSTEM_LOG),
             ask!(
                 &self.pool,
                 query_as,

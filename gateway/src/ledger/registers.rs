@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use known::Registers;
 
-use super::sql::{Pool, Statement, Value};
+use super::sql::{Dialect, Pool, Statement, Value};
 use super::{Change, Erase, LedgerError};
 use crate::trail::Leaf;
 use crate::trail::registers::{Registered, Sum, row};
@@ -36,15 +36,17 @@ pub(super) use of_texts;
 /// Reads rows until they are those that the log says, as far as this process has followed it.
 macro_rules! committed {
     ($ledger:expr, $all_of:expr, $read:expr) => {{
-        let mut attempts = 0usize;
+        let (mut attempts, mut last) = (0usize, None);
         loop {
             let found = $read?;
-            let Some((log, what)) = $ledger.registers.hold(found.iter(), $all_of)? else { break Ok(found) };
-            attempts = attempts.saturating_add(1);
-            if attempts > $crate::ledger::registers::RETRIES {
-                break Err($crate::ledger::registers::altered(&log, &what));
+            let Some(other) = $ledger.registers.hold(found.iter(), $all_of)? else { break Ok(found) };
+            // Each row has its own: those of many logs may each have to be read for the first time.
+            attempts = if last.as_ref() == Some(&other) { attempts.saturating_add(1) } else { 0 };
+            if attempts >= $crate::ledger::registers::RETRIES {
+                break Err($crate::ledger::registers::altered(&other.0, &other.1));
             }
-            $ledger.follow_registers(&log).await?;
+            $ledger.follow_registers(&other.0).await?;
+            last = Some(other);
         }
     }};
 }
@@ -202,23 +204,30 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn question(log: &str) -> Statement {
-        Statement::new("SELECT sum FROM register WHERE log = ?").bind(log)
-    }
-
     pub(super) fn knows(&self, log: &str) -> bool {
         self.logs.contains_key(log)
     }
 
-    pub(super) fn answered(&mut self, log: &str, rows: Vec<Vec<Option<String>>>) -> Result<(), LedgerError> {
-        let text = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
-        let damaged = || LedgerError::Damaged(format!("the sum of what is registered of `{log}`"));
-        let sum = match text {
-            Some(text) => Sum::read(&text).ok_or_else(damaged)?,
-            None => Sum::default(),
+    /// Takes what is kept of a log; false where it is not what the newest entry commits to, or that entry is older
+    /// than one that this process has heard of.
+    pub(super) fn answered(
+        &mut self,
+        log: &str,
+        kept: &[Vec<Option<String>>],
+        heard: Option<(i64, i64)>,
+    ) -> bool {
+        // What cannot be read vouches for nothing.
+        let sum = match (kept.first(), read_newest(log, kept).ok().flatten()) {
+            (None, _) if heard.is_none() => Some(Sum::default()),
+            (Some(kept), Some((place, registered))) if heard.is_none_or(|heard| place >= heard) => {
+                let sum = kept.last().and_then(|text| Sum::read(text.as_ref()?));
+                sum.filter(|sum| sum.commitment() == registered.sum)
+            }
+            _ => None,
         };
-        self.logs.insert(log.to_owned(), sum);
-        Ok(())
+        let is_sound = sum.is_some();
+        self.logs.extend(sum.map(|sum| (log.to_owned(), sum)));
+        is_sound
     }
 
     /// What the entry of a job says that has changed these rows of a log.
@@ -297,6 +306,35 @@ fn read_entry(log: &str, entry: &[Option<String>]) -> Result<((i64, i64), Option
     let [Some(epoch), Some(seq), Some(leaf)] = entry else { return Err(damaged()) };
     let leaf: Leaf = serde_json::from_str(leaf).map_err(|_| damaged())?;
     Ok(((epoch.parse().map_err(|_| damaged())?, seq.parse().map_err(|_| damaged())?), leaf.register))
+}
+
+/// Where an entry stands, its epoch and index, and what it says of what is registered.
+type Said = ((i64, i64), Registered);
+
+/// Asks for the newest entry of a log that registers something, and for the sum that is kept.
+pub(super) fn newest(log: &str, dialect: Dialect) -> Statement {
+    let sql = format!(
+        "SELECT CAST(register.epoch AS TEXT), CAST(register.seq AS TEXT), {}, register.sum FROM register \
+         LEFT JOIN entry ON entry.log = register.log AND entry.epoch = register.epoch AND entry.seq = register.seq \
+         WHERE register.log = ?",
+        leaf_as_text(dialect)
+    );
+    Statement { sql: sql.into(), values: Vec::new() }.bind(log)
+}
+
+/// What [`newest`] has answered: nothing, where there is no such entry.
+fn read_newest(log: &str, rows: &[Vec<Option<String>>]) -> Result<Option<Said>, LedgerError> {
+    match rows.first().map(Vec::as_slice) {
+        Some([epoch, seq, Some(leaf), _]) => {
+            let (place, registered) = read_entry(log, &[epoch.clone(), seq.clone(), Some(leaf.clone())])?;
+            Ok(registered.map(|registered| (place, registered)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn leaf_as_text(dialect: Dialect) -> &'static str {
+    dialect.pick("CAST(entry.leaf AS TEXT)", "convert_from(entry.leaf, 'UTF8')")
 }
 
 /// Asks for rows of nothing but texts.
@@ -403,7 +441,7 @@ static REGISTERS: [Register; 10] = [
 ];
 
 /// The types of entries that register something.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 18] = [
     "account.added",
     "account.law",
     "consent-grant.registered",
@@ -417,6 +455,8 @@ const KINDS: [&str; 17] = [
     "person.confirmed",
     "person.enrolled",
     "prompt.registered",
+    // One that goes with somebody's grant, where they are erased.
+    "recording.deleted",
     "recording.hold",
     "table.in-force",
     "table.proposal-decided",

@@ -100,6 +100,8 @@ pub struct PromptRow {
     pub document: String,
     /// When it was registered.
     pub created_at: i64,
+    /// When another version took its place.
+    pub superseded_at: Option<i64>,
     /// Random, in hexadecimal: what is committed to of it cannot be guessed.
     pub salt: String,
 }

@@ -21,9 +21,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, FromRow as _, Row as _};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
-use super::registers::of_texts;
+use super::registers::{Registers, of_texts};
 use super::reserve::Reserve;
-use super::sql::{FEW, Statement, Value};
+use super::sql::{Dialect, FEW, Statement, Value};
 use super::writer::{self, Done, Engine, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
@@ -81,7 +81,12 @@ pub(super) struct SqliteEngine {
 }
 
 impl Engine for SqliteEngine {
-    async fn commit(&mut self, group: &[Waiting], enveloped: &[Uuid]) -> Result<Done, LedgerError> {
+    async fn commit(
+        &mut self,
+        group: &[Waiting],
+        enveloped: &[Uuid],
+        registers: &Registers,
+    ) -> Result<Done, LedgerError> {
         // Whoever waits longer is told so: what was stamped before must not be logged long after.
         let lock = async {
             match self.lock_on.take() {
@@ -94,13 +99,13 @@ impl Engine for SqliteEngine {
             true => Room::ForAll,
             false => Room::ForWhatRestricts,
         };
-        let done = match self.try_commit(group, enveloped, room).await {
+        let done = match self.try_commit(group, enveloped, registers, room).await {
             Err(error) if is_full(&error) && group.iter().any(|waiting| waiting.job.restricts()) => {
                 self.connection = None;
                 if !self.reserve.give() {
                     return Err(error);
                 }
-                self.try_commit(group, enveloped, Room::ForWhatRestricts).await?
+                self.try_commit(group, enveloped, registers, Room::ForWhatRestricts).await?
             }
             done => done?,
         };
@@ -121,6 +126,7 @@ impl SqliteEngine {
         &mut self,
         group: &[Waiting],
         enveloped: &[Uuid],
+        registers: &Registers,
         room: Room,
     ) -> Result<Done, LedgerError> {
         let connected = match self.connection.as_mut() {
@@ -128,7 +134,7 @@ impl SqliteEngine {
             None => self.connection.insert(self.options.connect().await?),
         };
         let mut on = On { connection: connected, pending: vec![Statement::new("BEGIN IMMEDIATE")] };
-        let done = writer::write(&mut on, group, enveloped, room).await?;
+        let done = writer::write(&mut on, group, enveloped, registers, room).await?;
         on.pending.push(Statement::new("COMMIT"));
         // Where anything fails before its end the connection is dropped, and with it the transaction.
         on.flush().await?;
@@ -205,6 +211,10 @@ impl On<'_> {
 }
 
 impl Transaction for On<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
     async fn answers(&mut self, questions: Vec<Statement>) -> Result<Vec<bool>, sqlx::Error> {
         let count = questions.len();
         let rows = self.ask(Statement::asking(questions), count <= FEW).await?;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::expected::Expected;
 use super::heads::{Grown, Heads, LogRow, NodeRow, Placed};
 use super::registers::{self, Place, Registers, Sums, Touch, touches};
-use super::sql::Statement;
+use super::sql::{Dialect, Statement};
 use super::write::statements;
 use super::{Appended, Change, Expect, Job, LedgerError};
 use crate::trail::Draft;
@@ -33,6 +33,7 @@ pub(super) trait Engine: Send + 'static {
         &mut self,
         group: &[Waiting],
         enveloped: &[Uuid],
+        registers: &Registers,
     ) -> impl Future<Output = Result<Done, LedgerError>> + Send;
 
     /// Drops whatever may be in doubt.
@@ -41,6 +42,8 @@ pub(super) trait Engine: Send + 'static {
 
 /// What an engine does inside its transaction.
 pub(super) trait Transaction: Send {
+    fn dialect(&self) -> Dialect;
+
     /// Which of these are so.
     fn answers(
         &mut self,
@@ -142,7 +145,7 @@ async fn run(
 
 async fn commit(engine: &mut impl Engine, group: Vec<Waiting>, enveloped: &Later, registers: &Registers) {
     let noted = std::mem::take(&mut *enveloped.lock().unwrap_or_else(PoisonError::into_inner));
-    let committed = engine.commit(&group, &noted).await;
+    let committed = engine.commit(&group, &noted, registers).await;
     if let Err(error) = &committed {
         tracing::error!(error = %Chain(error), jobs = group.len(), "the audit trail could not be written");
         engine.forget();
@@ -170,6 +173,7 @@ pub(super) async fn write(
     transaction: &mut impl Transaction,
     group: &[Waiting],
     enveloped: &[Uuid],
+    registers: &Registers,
     room: Room,
 ) -> Result<Done, LedgerError> {
     let logs: BTreeSet<&str> =
@@ -210,6 +214,10 @@ pub(super) async fn write(
             continue;
         }
         let touches: Vec<Touch> = job.changes.iter().filter_map(touches).collect();
+        if let Some(unsound) = unsound(transaction, job, &touches, &mut sums, registers).await? {
+            outcomes.push(Err(unsound.to_string()));
+            continue;
+        }
         let before = rows(transaction, &touches).await?;
         for statement in job.changes.iter().flat_map(statements) {
             transaction.execute(statement).await?;
@@ -234,12 +242,7 @@ pub(super) async fn write(
         for draft in &job.entries {
             let registers = draft.call.is_none() && silent.remove(draft.log.as_str());
             let registered = match registers {
-                true => {
-                    if !sums.knows(&draft.log) {
-                        sums.answered(&draft.log, transaction.texts(Sums::question(&draft.log)).await?)?;
-                    }
-                    Some(sums.change(&draft.log, &before, &after))
-                }
+                true => Some(sums.change(&draft.log, &before, &after)),
                 false => None,
             };
             let place = heads.append(draft, registered.as_ref(), &mut grown)?;
@@ -265,6 +268,33 @@ pub(super) async fn write(
     }
     transaction.note_enveloped(enveloped).await?;
     Ok(Done { outcomes, registered: sums.places() })
+}
+
+/// Why a job may register nothing: what is kept of a log's registers is not what its newest entry commits to, and
+/// the next one would vouch for it. Whoever begins the log anew has looked at them.
+async fn unsound(
+    transaction: &mut impl Transaction,
+    job: &Job,
+    touches: &[Touch],
+    sums: &mut Sums,
+    registers: &Registers,
+) -> Result<Option<LedgerError>, LedgerError> {
+    if touches.is_empty() && !job.changes.iter().any(|change| begins(change).is_some()) {
+        return Ok(None);
+    }
+    let reckoned = |log: &str| {
+        job.changes.iter().any(|change| matches!(change, Change::Recommit { log: anew } if anew == log))
+    };
+    for Draft { log, .. } in job.entries.iter().filter(|draft| draft.call.is_none() && !reckoned(&draft.log))
+    {
+        if !sums.knows(log) {
+            let kept = transaction.texts(registers::newest(log, transaction.dialect())).await?;
+            if !sums.answered(log, &kept, registers.heard(log)) {
+                return Ok(Some(registers::altered(log, "the sum of its rows")));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The rows that a job is about, as they are by now.

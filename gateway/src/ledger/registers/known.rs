@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use super::rows::Committed;
-use super::{KINDS, REGISTERS, Touch, hashed, parse_hash, read_entry, texts};
+use super::{
+    KINDS, REGISTERS, Touch, hashed, leaf_as_text, newest, parse_hash, read_entry, read_newest, texts,
+};
 use crate::ledger::sql::Statement;
 use crate::ledger::{Epoch, Ledger, LedgerError};
 use crate::trail::registers::{Registered, Sum};
@@ -48,7 +50,8 @@ impl Registers {
         *newest = place.max(*newest);
     }
 
-    fn heard(&self, log: &str) -> Option<(i64, i64)> {
+    /// The newest entry that was heard of.
+    pub(in crate::ledger) fn heard(&self, log: &str) -> Option<(i64, i64)> {
         self.heard.read().unwrap_or_else(PoisonError::into_inner).get(log).copied()
     }
 
@@ -100,10 +103,13 @@ impl Registers {
         let heard = self.heard(log);
         let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = logs.get(log) else { return Ok(false) };
-        if let Some(wrong) = &known.wrong {
-            return Err(LedgerError::Altered(wrong.clone()));
+        let is_newest = heard.is_none_or(|heard| heard < known.next);
+        match &known.wrong {
+            // What was registered since may have put it right.
+            Some(wrong) if is_newest => Err(LedgerError::Altered(wrong.clone())),
+            Some(_) => Ok(false),
+            None => Ok(is_newest && is_so(known)),
         }
-        Ok(heard.is_none_or(|heard| heard < known.next) && is_so(known))
     }
 
     fn put(&self, log: &str, known: Known) -> Result<(), LedgerError> {
@@ -142,7 +148,8 @@ impl Known {
         before
     }
 
-    /// Takes in what an entry registers; false where it does not say which rows.
+    /// Takes in what an entry registers; false where it does not say which rows, or says others than those
+    /// that were taken in: then all are read anew.
     fn follow(&mut self, log: &str, place: (i64, i64), registered: &Registered) -> bool {
         self.next = (place.0, place.1.saturating_add(1));
         let Some(rows) = &registered.rows else { return false };
@@ -158,13 +165,7 @@ impl Known {
             };
             self.put(register.name, key.clone(), hash.flatten());
         }
-        if self.sum.commitment() != registered.sum {
-            self.wrong = Some(format!(
-                "entry {} of the log `{log}` commits to other rows than those that the entries before it have registered",
-                place.1
-            ));
-        }
-        true
+        self.sum.commitment() == registered.sum
     }
 }
 
@@ -244,7 +245,7 @@ impl Ledger {
             // Whoever was before has read it.
             return Ok(());
         }
-        let Some(mut known) = self.registers.take(log) else {
+        let Some(mut known) = self.registers.take(log).filter(|known| known.wrong.is_none()) else {
             let known = self.read_registers(log).await?;
             return self.registers.put(log, known);
         };
@@ -256,7 +257,7 @@ impl Ledger {
         followed.map(drop)
     }
 
-    /// False where an entry does not say which rows have changed.
+    /// False where the entries do not say which rows have changed, as far as this process has read them.
     async fn follow(&self, log: &str, known: &mut Known) -> Result<bool, LedgerError> {
         // What is heard of later may come after what is asked now.
         let heard = self.registers.heard(log);
@@ -264,7 +265,7 @@ impl Ledger {
         let sql = format!(
             "SELECT CAST(epoch AS TEXT), CAST(seq AS TEXT), {} FROM entry \
              WHERE log = ? AND (epoch, seq) >= (?, ?) AND type IN ({kinds})",
-            self.leaf_as_text()
+            leaf_as_text(self.dialect())
         );
         let entries =
             Statement { sql: sql.into(), values: Vec::new() }.bind(log).bind(known.next.0).bind(known.next.1);
@@ -279,12 +280,7 @@ impl Ledger {
                 return Ok(false);
             }
         }
-        if heard.is_some_and(|heard| heard >= known.next) {
-            known.wrong = Some(format!(
-                "an entry of the log `{log}` that registers something is not found by its type"
-            ));
-        }
-        Ok(true)
+        Ok(heard.is_none_or(|heard| heard < known.next))
     }
 
     /// Reads every row of a log's registers, and the newest entry that commits to them.
@@ -327,20 +323,7 @@ impl Ledger {
     }
 
     async fn newest_registered(&self, log: &str) -> Result<Option<((i64, i64), Registered)>, LedgerError> {
-        let sql = format!(
-            "SELECT CAST(entry.epoch AS TEXT), CAST(entry.seq AS TEXT), {} FROM register \
-             JOIN entry ON entry.log = register.log AND entry.epoch = register.epoch AND entry.seq = register.seq \
-             WHERE register.log = ?",
-            self.leaf_as_text()
-        );
-        let entry = texts(&self.pool, Statement { sql: sql.into(), values: Vec::new() }.bind(log)).await?;
-        let Some(entry) = entry.first() else { return Ok(None) };
-        let (place, registered) = read_entry(log, entry)?;
-        Ok(registered.map(|registered| (place, registered)))
-    }
-
-    fn leaf_as_text(&self) -> &'static str {
-        self.dialect().pick("CAST(entry.leaf AS TEXT)", "convert_from(entry.leaf, 'UTF8')")
+        read_newest(log, &texts(&self.pool, newest(log, self.dialect())).await?)
     }
 }
 

@@ -92,8 +92,7 @@ impl Committed for PromptRow {
     }
 
     fn columns(&self) -> Option<Vec<Option<String>>> {
-        let Self { account, id, version, uid, document, created_at, salt } = self.clone();
-        // It is asked for as the newest one, which nothing has superseded.
+        let Self { account, id, version, uid, document, created_at, superseded_at, salt } = self.clone();
         Some(vec![
             Some(account),
             Some(id),
@@ -101,7 +100,7 @@ impl Committed for PromptRow {
             Some(uid),
             Some(document),
             number(created_at),
-            None,
+            superseded_at.and_then(number),
             Some(salt),
         ])
     }
