@@ -158,7 +158,7 @@ impl Call {
         let parts: Vec<(Timestamp, u64)> =
             parts.iter().map(|(from, ms)| (plus(*from, shifted_ms), *ms)).collect();
         let mut uncovered = call.uncovered(&parts, upload.door, now, upload.silent);
-        let codec_ms = added_by_codec(&mut uncovered, &parts, upload.codec_adds_ms);
+        let codec_ms = added_by_codec(&mut uncovered, &parts, upload.codec_adds_ms.min(MOST_ADDED_MS));
         if !uncovered.is_empty() {
             return Err(Uncovered::Spans(uncovered));
         }
@@ -236,7 +236,7 @@ impl Call {
         let window_ms = length_ms(window.from, window.until.map_or(now, |(until, _)| until));
         let most_ms = window.until.map_or(window_ms, |_| length_ms(window.from, window.last_covered()));
         let codec_ms = duration_ms.saturating_sub(most_ms);
-        if codec_ms > upload.codec_adds_ms {
+        if codec_ms > upload.codec_adds_ms.min(MOST_ADDED_MS) {
             return Err(Uncovered::TooLong { duration_ms, window_ms });
         }
         let audio_ms = duration_ms.saturating_sub(codec_ms);
@@ -380,6 +380,10 @@ fn added_by_codec(uncovered: &mut Vec<UncoveredSpan>, parts: &[(Timestamp, u64)]
 fn plus(at: Timestamp, ms: u64) -> Timestamp {
     after(at, SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX)))
 }
+
+/// The most that any codec adds, in milliseconds: a packet of Vorbis whose blocks have 8192 samples at 8 kHz
+/// (Vorbis I section 4.3.8). MP3 adds at most 288, Opus 240.
+pub const MOST_ADDED_MS: u64 = 512;
 
 /// How far a sender's clock may be off in any case, in milliseconds.
 const CLOCK_TOLERANCE_MS: u64 = 250;

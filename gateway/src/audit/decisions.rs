@@ -258,7 +258,7 @@ impl Replay {
 
     /// Whether every second of an accepted recording was lawful and granted, and none of it another's.
     /// What the platform wrote as silence, and what its codec added, was measured in the audio, which is
-    /// not here: it is taken as said.
+    /// not here: it is taken as said. Silence is known only of formats whose codec adds nothing.
     fn must_be_covered(&self, leaf: &Leaf) -> Result<(), Failure> {
         let Body::Accepted { spans, unplaced, codec_ms, shifted_ms, .. } = &leaf.body else { return Ok(()) };
         let placed = placed(spans, *shifted_ms).ok_or_else(|| {
@@ -274,7 +274,7 @@ impl Replay {
         let upload = Upload {
             codec_adds_ms: *codec_ms,
             clock_behind_ms: self.clocks.behind_ms(&leaf.actor.credential),
-            silent: &|_, _| true,
+            silent: &|_, _| *codec_ms == 0,
             ..Upload::new(claim, Door::Asks)
         };
         let said = Coverage { spans: spans.clone(), codec_ms: *codec_ms, shifted_ms: *shifted_ms };

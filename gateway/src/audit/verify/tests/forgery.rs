@@ -257,10 +257,48 @@ fn a_recording_that_nobody_consented_to_is_found_though_every_decision_is_right(
         });
         assert_found(&found(&log), Verdict::Tampered, index as u64, words);
     }
+    // No codec adds a second.
+    let (mut log, uid, from) = going();
+    log.accept_anyway(uid, vec![(from, from + seconds(26))]);
+    let index = log.drafts.len() - 1;
+    let padded = rewritten(&log, index, |leaf| {
+        let Body::Accepted { codec_ms, .. } = &mut leaf.body else { panic!() };
+        *codec_ms = 16_000;
+    });
+    assert_found(&found(&padded), Verdict::Tampered, index as u64, "withdrawn:0");
     // No stretch at all.
     let (mut log, uid, _) = going();
     log.accept_anyway(uid, Vec::new());
     assert_found(&found(&log), Verdict::Tampered, log.drafts.len() as u64 - 1, "empty, overlap");
+}
+
+/// What its codec adds to an MP3 lies in a pause in which the platform writes silence.
+#[test]
+fn an_honest_end_in_a_pause_is_no_forgery() {
+    let mut log = Log::new();
+    let uid = log.open("c");
+    log.prompted(uid, &[0, 1]);
+    log.agrees(uid, 0);
+    log.agrees(uid, 1);
+    log.start(uid);
+    let from = log.now;
+    log.tick(10_000);
+    log.happens(uid, What::Control(Control::Pause(policy::Behavior::Silence)));
+    log.tick(10_000);
+    log.happens(uid, What::Ended);
+    log.tick(5_000);
+    let until = from + SignedDuration::from_millis(10_000 + 105);
+    log.accept_anyway(uid, vec![(from, until)]);
+    let index = log.drafts.len() - 1;
+    let added = |ms| {
+        rewritten(&log, index, |leaf| {
+            let Body::Accepted { codec_ms, .. } = &mut leaf.body else { panic!() };
+            *codec_ms = ms;
+        })
+    };
+    verified(&added(0).export()).unwrap();
+    let least = (1..=512).find(|ms| verified(&added(*ms).export()).is_ok());
+    assert!(least.is_some_and(|ms| ms > 0), "{least:?}");
 }
 
 #[test]
