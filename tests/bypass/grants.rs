@@ -110,6 +110,37 @@ async fn naming_a_wrong_grant_does_not_hide_the_one_they_rely_on_from_its_withdr
     nothing_got_in(&gateway).await;
 }
 
+#[tokio::test]
+async fn of_two_grants_that_were_named_the_later_one_alone_counts() {
+    let gateway = Gateway::start().await;
+    let ends = after(gateway.now(), 5000);
+    put(&gateway, "first", &grant("alice")).await;
+    let mut second = grant("alice");
+    second["until"] = json!(ends);
+    put(&gateway, "second", &second).await;
+    let recording = async |call: &str| {
+        let path = format!("/v1/calls/{call}/decision");
+        gateway.recorder.get(&path).await.expect(200)["recording"].clone()
+    };
+    for (call, withdrawn) in [("c1", "second"), ("c2", "first")] {
+        open(&gateway, call, "alice", None, "first").await;
+        gateway.control(call, "start").await.expect(200);
+        let again = json!({"id": "alice", "role": "agent", "consent_grant": "second"});
+        gateway.recorder.post(&format!("/v1/calls/{call}/participants"), &again).await.expect(201);
+        assert_eq!(recording(call).await, "permitted", "{call}");
+        if withdrawn == "first" {
+            gateway.counsel.post("/v1/consent-grants/first/withdraw", &json!({})).await.expect(200);
+        }
+    }
+    assert_eq!(recording("c2").await, "permitted");
+    gateway.advance_ms(6000);
+    for call in ["c1", "c2"] {
+        assert_eq!(recording(call).await, "blocked", "{call}");
+        gateway.upload(call, "a", Some(ends), &wav(1000)).await.problem(403, "consent-required");
+    }
+    nothing_got_in(&gateway).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_who_joins_while_their_grant_is_withdrawn_keeps_it() {
     let gateway = Gateway::start().await;

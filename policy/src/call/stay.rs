@@ -156,8 +156,13 @@ impl Stay {
         }
     }
 
+    /// They rely on this grant from now on, and on none that they named before: its withdrawal is what ends it.
     pub(super) fn granted(&mut self, logged: Timestamp, grant: Option<Grant>) {
-        self.grants.extend(grant.map(|grant| (logged, grant)));
+        let Some(grant) = grant else { return };
+        for (_, earlier) in &mut self.grants {
+            earlier.until = Some(earlier.until.map_or(logged, |until| until.min(logged)));
+        }
+        self.grants.push((logged, grant));
     }
 
     pub(super) fn prompted(
