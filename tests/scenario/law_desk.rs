@@ -374,7 +374,7 @@ async fn the_same_is_done_by_commands() {
     let (code, _, err) = confirm("system", people[0], frank);
     assert!(code == 1 && err.contains("nobody confirms themselves"), "{err}");
     let (code, _, err) = confirm("acme", people[1], frank);
-    assert!(code == 1 && err.contains("belongs to the same account"), "{err}");
+    assert!(code == 1 && err.contains("only somebody of the same account"), "{err}");
     command(&desk, None, &["person", "add", "system", "Heidi"]);
     let (_, out, _) = command(&desk, None, &["person", "list", "system"]);
     let ends = |words: &str| out.lines().filter(|line| line.ends_with(words)).count();

@@ -224,5 +224,5 @@ fn nobody_is_confirmed_by_themselves_or_by_who_does_not_count_or_in_the_name_of_
         let Body::Person { founding, .. } = &mut leaf.body else { panic!() };
         *founding = true;
     });
-    assert_found(&found(&founded), Verdict::Tampered, third.unwrap() as u64, "the log says otherwise");
+    assert_found(&found(&founded), Verdict::Tampered, third.unwrap() as u64, "is not what the log says");
 }
