@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod ask;
 mod barred;
+mod claims;
 mod consents;
 mod desk;
 mod epochs;
@@ -438,6 +439,13 @@ impl Loaded {
     pub(crate) fn number_of(&self, id: &str) -> Option<u32> {
         let row = self.row_of(id).filter(|row| row.id != ask::OTHERS)?;
         u32::try_from(row.participant).ok()
+    }
+
+    /// The ids of everybody who is on the call now.
+    pub(crate) fn present(&self) -> impl Iterator<Item = String> {
+        let here =
+            |row: &&ParticipantRow| u32::try_from(row.participant).is_ok_and(|p| self.call.is_present(p));
+        self.names.iter().filter(here).map(|row| row.id.clone())
     }
 
     /// Whoever has this id.

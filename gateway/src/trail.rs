@@ -35,7 +35,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use body::{Body, GapCause, LogCause, Origin, Previous};
-pub use clocks::Clocks;
+pub use clocks::{Clocks, GATEWAY};
 pub use name::LogName;
 pub use registers::Registered;
 pub use saw::{Saw, SawParticipant, reason, recorder_word};

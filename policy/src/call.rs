@@ -23,7 +23,7 @@ use crate::table::Table;
 
 pub(crate) use law::{Demand, Law};
 use person::Arrival;
-pub use person::Level;
+pub use person::{Level, MAX_KNOWN_PLACES};
 pub(crate) use person::{Objection, Person, PlaceAt};
 use stay::Announced;
 pub(crate) use stay::PromptOutcome;

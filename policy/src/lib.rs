@@ -72,7 +72,7 @@ pub mod rule;
 pub mod table;
 pub mod told;
 
-pub use call::{Call, Edge, Level, Recorder, Span, Standing, Why, Window};
+pub use call::{Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Why, Window};
 pub use coverage::{Claim, Coverage, Door, Uncovered, UncoveredSpan, Upload};
 pub use decision::{Action, Because, Decision, Needs, ParticipantDecision, ParticipantState, Subject};
 pub use diff::Diff;

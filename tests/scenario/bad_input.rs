@@ -148,6 +148,16 @@ async fn what_makes_things_stricter_is_heard_whatever_is_wrong_with_it() {
         (no(json!({"at": "2026-11-20T10:00:00"})), "invalid-body"),
         (no(json!({"at": 7})), "invalid-body"),
         (no(json!({"number": "+1 555 0100"})), "invalid-event"),
+        // Nothing that is wrong with another who is named, and nobody who is named at all.
+        (no(json!({"participants": [""]})), "unknown-participant"),
+        (no(json!({"participants": ["(others)"]})), "unknown-participant"),
+        (no(json!({"participants": ["x".repeat(256)]})), "unknown-participant"),
+        (no(json!({"participants": [7]})), "invalid-body"),
+        (no(json!({"participants": "agent"})), "invalid-body"),
+        (json!({"type": "consent.declined"}), "invalid-event"),
+        (json!({"type": "consent.withdrawn", "participant": null}), "invalid-event"),
+        (json!({"type": "consent.withdrawn", "participant": 7}), "invalid-body"),
+        (json!({"type": "consent.withdrawn", "participant": ["caller"]}), "invalid-body"),
         (no(json!({"participant": ["caller"], "participants": ["caller"]})), "invalid-body"),
     ];
     for (number, (events, code)) in cases.into_iter().enumerate() {
@@ -157,7 +167,8 @@ async fn what_makes_things_stricter_is_heard_whatever_is_wrong_with_it() {
         let problem = gateway.event(&call, &events).await.problem(422, code);
         let now = gateway.decision(&call).await;
         assert_eq!((&now["recording"], &now["action"]), (&json!("blocked"), &json!("pause")), "{events}");
-        assert_eq!(now["participants"][0]["state"], "declined", "{events}");
+        let said = now["participants"][0]["state"].as_str().unwrap();
+        assert!(["declined", "withdrawn"].contains(&said), "{events}: {said}");
         assert_eq!(problem["decision"], now, "{events}");
     }
     // Whenever it says that it was said.
@@ -174,6 +185,14 @@ async fn what_makes_things_stricter_is_heard_whatever_is_wrong_with_it() {
     assert_eq!(problem["decision"]["action"], "pause");
     gateway.report("s", json!({"type": "participant.left", "participant": "stranger"})).await;
     gateway.control("s", "resume").await.expect(200);
+    // They came when they objected.
+    gateway.recording_in("e", "US-CA").await;
+    let from = gateway.now();
+    gateway.advance_ms(2000);
+    let earlier = json!({"type": "consent.declined", "participants": ["ghost"], "at": from});
+    gateway.event("e", &earlier).await.problem(422, "unknown-participant");
+    let refused = gateway.upload("e", "a", Some(from), &wav(1000)).await.problem(403, "consent-declined");
+    assert!(refused["uncovered"].to_string().contains("ghost"), "{refused}");
     // Whoever comes, and whatever the platform stops.
     let joins = [
         (json!({"id": "third", "role": "customer", "location": "nowhere"}), "invalid-place"),
@@ -201,6 +220,47 @@ async fn what_makes_things_stricter_is_heard_whatever_is_wrong_with_it() {
         let answer = gateway.recorder.post(&format!("/v1/calls/{call}/recording"), &body).await;
         assert_eq!(answer.status, 422, "{}", answer.text());
         assert_ne!(gateway.decision(&call).await["recorder"], "running", "{body}");
+    }
+}
+
+/// New York asks for one party's consent, California for everybody's.
+#[tokio::test]
+async fn every_place_that_can_be_read_counts_whatever_is_wrong_with_the_others() {
+    let gateway = Gateway::start().await;
+    let many: Vec<String> = (0..5000).map(|n| format!("place {n}")).collect();
+    let of_all = [many, vec!["US-CA".to_owned()]].concat();
+    let moves = [
+        (json!({"location": of_all}), "too-many-places"),
+        (json!({"location": ["nowhere", "US-CA"]}), "invalid-place"),
+        (json!({"location": ["US-CA", 7]}), "invalid-body"),
+        (json!({"location": "US-CA", "ip": "no address"}), "invalid-address"),
+        (json!({"location": "US-CA", "number": "no number"}), "invalid-number"),
+        (json!({"location": "US-CA", "colour": "red"}), "invalid-body"),
+    ];
+    for (number, (place, code)) in moves.iter().enumerate() {
+        for joins in [false, true] {
+            let call = format!("m{number}{joins}");
+            gateway.recording_in(&call, "US-NY").await;
+            let left = json!({"type": "participant.located", "participant": "agent", "location": "US-NY"});
+            gateway.report(&call, left).await;
+            let mut body = place.clone();
+            let path = if joins {
+                body["id"] = json!("caller");
+                body["role"] = json!("customer");
+                format!("/v1/calls/{call}/participants")
+            } else {
+                body["type"] = json!("participant.located");
+                body["participant"] = json!("caller");
+                format!("/v1/calls/{call}/events")
+            };
+            let problem = gateway.recorder.post(&path, &body).await.problem(422, code);
+            let decision = gateway.decision(&call).await;
+            assert_eq!(problem["decision"], decision, "{body}");
+            assert!(
+                decision["participants"][0]["places"].to_string().contains("US-CA"),
+                "{body}: {decision}"
+            );
+        }
     }
 }
 

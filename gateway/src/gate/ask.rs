@@ -145,7 +145,7 @@ impl Participant {
 }
 
 /// One place, or several.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Places {
     /// One.
@@ -166,7 +166,7 @@ impl Places {
 }
 
 /// One event of `POST /v1/calls/{call}/events`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
     /// What happened.
@@ -266,23 +266,41 @@ impl Observed {
         Some(Observed { by: self.by.filter(|_| machine), ..bare })
     }
 
+    /// Whom it names, in either way.
+    pub(crate) fn whom(&self) -> impl Iterator<Item = &str> {
+        self.participant.iter().chain(&self.participants).map(String::as_str)
+    }
+
     /// As much of a posted event as can be read.
     fn read_leniently(posted: &Value) -> Option<Observed> {
-        fn of<T: serde::de::DeserializeOwned>(posted: &Value, name: &str) -> Option<T> {
-            posted.get(name).and_then(|value| serde_json::from_value(value.clone()).ok())
-        }
         Some(Observed {
-            participant: of(posted, "participant"),
-            participants: of(posted, "participants").unwrap_or_default(),
-            at: of(posted, "at"),
-            location: of(posted, "location"),
-            number: of(posted, "number"),
-            ip: of(posted, "ip"),
-            since: of(posted, "since"),
-            by: of(posted, "by"),
-            ..Observed::of(of(posted, "type")?)
+            participants: [texts(posted, "participant"), texts(posted, "participants")].concat(),
+            at: readable(posted, "at").map(|Moment(at)| at),
+            location: Some(Places::Many(texts(posted, "location"))),
+            number: readable(posted, "number"),
+            ip: readable(posted, "ip"),
+            since: readable(posted, "since").map(|Moment(since)| since),
+            by: readable(posted, "by"),
+            ..Observed::of(readable(posted, "type")?)
         })
     }
+}
+
+/// A member, where it can be read.
+fn readable<T: serde::de::DeserializeOwned>(posted: &Value, name: &str) -> Option<T> {
+    posted.get(name).and_then(|value| serde_json::from_value(value.clone()).ok())
+}
+
+/// The texts of a member that should be one or a list of them. What else is in it is an empty text: it was
+/// meant to say something.
+fn texts(posted: &Value, name: &str) -> Vec<String> {
+    let several = match posted.get(name) {
+        None | Some(Value::Null) => &[],
+        Some(Value::Array(several)) => several.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+    };
+    let said = several.iter().filter(|one| !one.is_null());
+    said.map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// Events as they were posted.
@@ -329,8 +347,14 @@ pub trait Lenient: Sized {
 impl Lenient for Participant {
     fn claim(body: &Value) -> Option<Participant> {
         let id = body.get("id").and_then(Value::as_str)?;
-        let role = body.get("role").and_then(|role| serde_json::from_value(role.clone()).ok());
-        Some(Participant { role: role.unwrap_or(Role::Customer), ..Participant::stranger(id.to_owned()) })
+        Some(Participant {
+            role: readable(body, "role").unwrap_or(Role::Customer),
+            number: readable(body, "number"),
+            ip: readable(body, "ip"),
+            location: Some(Places::Many(texts(body, "location"))),
+            joined_at: readable(body, "joined_at").map(|Moment(at)| at),
+            ..Participant::stranger(id.to_owned())
+        })
     }
 }
 
@@ -416,6 +440,10 @@ pub enum ReportedBy {
     Agent,
     /// Speech recognition.
     Asr,
+    /// The gateway, which logs later what could not be logged when it came, or what somebody said on another
+    /// call. Nobody can post it.
+    #[serde(skip_deserializing)]
+    Gateway,
 }
 
 impl ReportedBy {
@@ -426,12 +454,13 @@ impl ReportedBy {
             ReportedBy::Platform => "platform",
             ReportedBy::Agent => "agent",
             ReportedBy::Asr => "asr",
+            ReportedBy::Gateway => crate::trail::GATEWAY,
         }
     }
 }
 
 /// What stands behind an event.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventEvidence {
     /// Where it comes from.
@@ -662,30 +691,30 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de
 
 /// A moment, with its zone.
 pub(crate) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    struct Moment(Timestamp);
-
-    impl<'de> Deserialize<'de> for Moment {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_str(Text)
-        }
-    }
-
-    struct Text;
-
-    impl Visitor<'_> for Text {
-        type Value = Moment;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a time as in \"2027-01-31T12:00:00Z\" (RFC 3339)")
-        }
-
-        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Moment, E> {
-            crate::clock::moment(text).map(Moment).map_err(E::custom)
-        }
-    }
-
     let moment: Option<Moment> = Option::deserialize(deserializer)?;
     Ok(moment.map(|moment| moment.0))
+}
+
+struct Moment(Timestamp);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Moment;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time as in \"2027-01-31T12:00:00Z\" (RFC 3339)")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Moment, E> {
+                crate::clock::moment(text).map(Moment).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
 }
 
 /// Checks an id that an outsider chose: 1 to 255 bytes, no control characters.

@@ -2,14 +2,14 @@
 //!
 //! A withdrawal while the disk is full is answered 503. Until it is logged this process knows what the
 //! trail does not: nothing is permitted on the call. It tries to log it by itself several times a
-//! second, and whoever says the same again lifts the bar as well.
+//! second, and again when somebody says the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::ask::{Observed, Participant};
+use super::ask::{EventType, Observed, Participant, Places};
 use super::{Fault, FaultKind, Loaded};
 use crate::access::Principal;
 
@@ -51,17 +51,48 @@ pub(crate) enum Unlogged {
     Join(Participant),
 }
 
+impl Missing {
+    /// From when it counts: from when it happened, and at the latest from when it came.
+    pub(crate) fn counts_from(&self) -> Timestamp {
+        self.what.counts_from(self.came)
+    }
+}
+
 impl Unlogged {
+    fn counts_from(&self, came: Timestamp) -> Timestamp {
+        let claimed = match self {
+            Unlogged::Event(event) => event.at,
+            Unlogged::Join(asked) => asked.joined_at,
+        };
+        claimed.map_or(came, |at| at.min(came))
+    }
+
     /// What it says and of whom, whenever and for whatever reason.
-    fn gist(&self) -> (Option<super::ask::EventType>, BTreeSet<&str>) {
+    fn gist(&self) -> Gist<'_> {
         match self {
-            Unlogged::Event(event) => {
-                let whom = event.participant.iter().chain(&event.participants).map(String::as_str);
-                (Some(event.kind), whom.collect())
-            }
-            Unlogged::Join(asked) => (None, BTreeSet::from([asked.id.as_str()])),
+            Unlogged::Event(event) => Gist {
+                kind: Some(event.kind),
+                whom: event.whom().collect(),
+                place: (event.location.as_ref(), event.number.as_deref(), event.ip.as_deref()),
+                since: event.since,
+            },
+            Unlogged::Join(asked) => Gist {
+                kind: None,
+                whom: BTreeSet::from([asked.id.as_str()]),
+                place: (asked.location.as_ref(), asked.number.as_deref(), asked.ip.as_deref()),
+                since: None,
+            },
         }
     }
+}
+
+/// What makes two of them say the same.
+#[derive(PartialEq)]
+struct Gist<'u> {
+    kind: Option<EventType>,
+    whom: BTreeSet<&'u str>,
+    place: (Option<&'u Places>, Option<&'u str>, Option<&'u str>),
+    since: Option<Timestamp>,
 }
 
 /// Something restrictive that has come and is not answered yet.
@@ -81,8 +112,12 @@ impl Pending<'_> {
     /// It could not be logged.
     pub(crate) fn bar(&self, who: &Principal, name: &str, what: Unlogged) {
         let mut state = self.barred.lock();
+        let from = what.counts_from(self.since);
         let said = |missing: &Missing| {
-            missing.who.account == who.account && missing.name == name && missing.what.gist() == what.gist()
+            missing.who.account == who.account
+                && missing.name == name
+                && missing.what.gist() == what.gist()
+                && missing.counts_from() <= from
         };
         if !state.missing.iter().any(said) {
             let number = state.next;
@@ -92,7 +127,7 @@ impl Pending<'_> {
         }
     }
 
-    /// Somebody said it again, and it is logged now.
+    /// Somebody said it again, and it is logged now, as of when it had come first or before.
     pub(crate) fn lift(&self, account: &str, name: &str, event: &Observed) {
         self.lift_all(account, name, &Unlogged::Event(event.clone()));
     }
@@ -104,14 +139,13 @@ impl Pending<'_> {
 
     fn lift_all(&self, account: &str, name: &str, what: &Unlogged) {
         let mut state = self.barred.lock();
+        let from = what.counts_from(self.since);
         state.missing.retain(|missing| {
-            missing.who.account != account || missing.name != name || missing.what.gist() != what.gist()
+            missing.who.account != account
+                || missing.name != name
+                || missing.what.gist() != what.gist()
+                || missing.counts_from() < from
         });
-    }
-
-    /// It is logged now, or says nothing.
-    pub(crate) fn done(&self, missing: &Missing) {
-        self.barred.lock().missing.retain(|other| other.number != missing.number);
     }
 }
 
@@ -128,6 +162,16 @@ impl Barred {
     /// What could not be logged so far.
     pub(crate) fn missing(&self) -> Vec<Missing> {
         self.lock().missing.clone()
+    }
+
+    /// Whether this could still not be logged.
+    pub(crate) fn is_missing(&self, missing: &Missing) -> bool {
+        self.lock().missing.iter().any(|other| other.number == missing.number)
+    }
+
+    /// It is logged now, or says nothing.
+    pub(crate) fn done(&self, missing: &Missing) {
+        self.lock().missing.retain(|other| other.number != missing.number);
     }
 
     /// Since when something may be missing from the log: now, where all is logged that has come.
@@ -187,5 +231,51 @@ impl Barred {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Role;
+
+    fn who() -> Principal {
+        Principal { credential: "cg_0".into(), account: "acme".into(), role: Role::Recorder }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn located(place: &str) -> Observed {
+        let location = Some(Places::One(place.into()));
+        let participant = Some("caller".into());
+        Observed { participant, location, ..Observed::of(EventType::ParticipantLocated) }
+    }
+
+    #[test]
+    fn what_says_the_same_lifts_a_bar_only_if_it_counts_from_no_later() {
+        let barred = Barred::default();
+        let first = barred.begin(at(0));
+        for place in ["US-CA", "US-FL", "US-CA"] {
+            first.bar(&who(), "c", Unlogged::Event(located(place)));
+        }
+        assert_eq!(barred.missing().len(), 2);
+        // It was logged as of a later moment: what came in between is not stricter yet.
+        let later = barred.begin(at(5));
+        later.lift("acme", "c", &located("US-CA"));
+        assert_eq!(barred.missing().len(), 2);
+        later.lift("acme", "c", &Observed { at: Some(at(1)), ..located("US-CA") });
+        assert_eq!(barred.missing().len(), 2);
+        later.lift("acme", "c", &Observed { at: Some(at(-1)), ..located("US-CA") });
+        assert_eq!(barred.missing().len(), 1);
+        later.lift("acme", "d", &Observed { at: Some(at(0)), ..located("US-FL") });
+        assert_eq!(barred.missing().len(), 1);
+        later.lift("acme", "c", &Observed { at: Some(at(0)), ..located("US-FL") });
+        assert!(barred.is_empty());
+        // The earlier of two is not forgotten for the later one.
+        later.bar(&who(), "c", Unlogged::Event(located("US-CA")));
+        later.bar(&who(), "c", Unlogged::Event(Observed { at: Some(at(2)), ..located("US-CA") }));
+        assert_eq!(barred.missing().len(), 2);
     }
 }

@@ -126,6 +126,12 @@ impl From<LedgerError> for Fault {
 
 impl From<DraftError> for Fault {
     fn from(error: DraftError) -> Fault {
+        if matches!(error, DraftError::TooLong { .. }) {
+            return Fault::invalid(
+                "entry-too-long",
+                "an entry of the trail does not hold so much; say it in several requests",
+            );
+        }
         Fault::new(
             FaultKind::Unavailable,
             "trail-unavailable",

@@ -7,14 +7,15 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::ask::{
-    self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, Posted, check_name, check_sha256,
+    self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, Posted, ReportedBy, check_name,
+    check_sha256,
 };
-use super::barred::{Pending, Unlogged};
-use super::open::{call_ended, covers, offset_ms};
+use super::barred::Unlogged;
+use super::open::{MAX_PLACES, call_ended, covers, offset_ms, too_many_places};
 use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
-use crate::ledger::{Appended, Change, Expect, Job};
+use crate::ledger::{Appended, CallRow, Change, Expect, Job};
 use crate::trail::{self, Actor, Body};
 
 impl Gate {
@@ -37,7 +38,10 @@ impl Gate {
                 let outcome = self.observe_until_seen(who, name, &events).await;
                 let restrictive = || events.iter().filter(|event| restricts(event));
                 match &outcome {
-                    Ok(_) => restrictive().for_each(|event| pending.lift(&who.account, name, event)),
+                    Ok(_) => {
+                        restrictive().for_each(|event| pending.lift(&who.account, name, event));
+                        self.log_missing_of(who, name).await;
+                    }
                     Err(fault) if fault.kind == FaultKind::Unavailable => {
                         restrictive()
                             .for_each(|event| pending.bar(who, name, Unlogged::Event(event.clone())));
@@ -49,65 +53,11 @@ impl Gate {
         };
         match outcome {
             Err(fault) if fault.kind != FaultKind::Unavailable && !claims.is_empty() => {
-                self.observe_what_restricts(who, name, claims, &pending).await;
+                self.claim_all(who, name, claims, &pending).await?;
                 Err(self.with_decision(who, name, fault).await)
             }
             outcome => outcome,
         }
-    }
-
-    /// Logs, of what could not be logged as it was posted, what makes things stricter: whom it names on
-    /// whatever terms is not recorded until somebody has put it right. False where the trail could not be
-    /// written, and the call is barred for it.
-    async fn observe_what_restricts(
-        &self,
-        who: &Principal,
-        name: &str,
-        claims: Vec<Observed>,
-        pending: &Pending<'_>,
-    ) -> bool {
-        let mut all = true;
-        let mut heard: Vec<Vec<u8>> = Vec::new();
-        for claim in claims {
-            // However often it is said at once.
-            let digest = digest(&claim);
-            if heard.contains(&digest) {
-                continue;
-            }
-            heard.push(digest);
-            let mut outcome = self.observe_until_seen(who, name, std::slice::from_ref(&claim)).await;
-            if outcome.as_ref().is_err_and(|fault| fault.code == UNKNOWN_PARTICIPANT) && objects(&claim) {
-                outcome = self.observe_of_strangers(who, name, &claim).await;
-            }
-            match outcome {
-                Ok(_) => pending.lift(&who.account, name, &claim),
-                Err(fault) if fault.kind == FaultKind::Unavailable => {
-                    pending.bar(who, name, Unlogged::Event(claim));
-                    all = false;
-                }
-                // It says nothing that could be logged, of a call or a participant that there is.
-                Err(fault) => tracing::info!(code = fault.code, "a restrictive event held nothing that could be logged"),
-            }
-        }
-        all
-    }
-
-    /// Somebody objects who was never announced: they are on the call, as somebody of whom nothing is
-    /// known.
-    async fn observe_of_strangers(
-        &self,
-        who: &Principal,
-        name: &str,
-        claim: &Observed,
-    ) -> Result<Value, Fault> {
-        let loaded = self.load(&who.account, name).await?;
-        for id in claim.participant.iter().chain(&claim.participants) {
-            if loaded.row_of(id).is_none() {
-                check_name("a participant's id", id)?;
-                self.join_until_seen(who, name, &ask::Participant::stranger(id.clone())).await?;
-            }
-        }
-        self.observe_until_seen(who, name, std::slice::from_ref(claim)).await
     }
 
     /// The fault with the decision on the call as it stands now, where there is one.
@@ -121,47 +71,6 @@ impl Gate {
         }
     }
 
-    /// Logs what had come and could not be logged, as soon as it can be. Asked for several times a second.
-    pub async fn log_what_is_missing(&self) {
-        for missing in self.barred.missing() {
-            let pending = self.barred.begin(missing.came);
-            let _turn = self.turns.take(&missing.who.account, &missing.name).await;
-            let (who, name) = (&missing.who, missing.name.as_str());
-            let outcome = match &missing.what {
-                Unlogged::Event(event) => {
-                    let at = Some(event.at.map_or(missing.came, |at| at.min(missing.came)));
-                    // A retry of the sender's own is an event of its own.
-                    let event = Observed { at, id: None, ..event.clone() };
-                    match self.observe_until_seen(who, name, std::slice::from_ref(&event)).await {
-                        Err(fault) if fault.kind != FaultKind::Unavailable => {
-                            let claims = event.claim().into_iter().collect();
-                            if !self.observe_what_restricts(who, name, claims, &pending).await {
-                                return;
-                            }
-                            Err(fault)
-                        }
-                        outcome => outcome,
-                    }
-                }
-                Unlogged::Join(asked) => {
-                    let joined_at = Some(asked.joined_at.map_or(missing.came, |at| at.min(missing.came)));
-                    self.join_somehow(who, name, &ask::Participant { joined_at, ..asked.clone() }).await
-                }
-            };
-            match outcome {
-                Err(fault) if fault.kind == FaultKind::Unavailable => return,
-                Err(fault) => {
-                    tracing::warn!(
-                        code = fault.code,
-                        "of an event that could not be logged, what restricts is logged now"
-                    );
-                }
-                Ok(_) => {}
-            }
-            pending.done(&missing);
-        }
-    }
-
     pub(super) async fn observe_until_seen(
         &self,
         who: &Principal,
@@ -169,15 +78,9 @@ impl Gate {
         events: &[Observed],
     ) -> Result<Value, Fault> {
         let row = self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
-        // What is objected to counts for the call that was going on then.
         let (mut earlier, mut of_this) = (Vec::new(), Vec::new());
         for event in events {
-            let before = event.at.filter(|at| objects(event) && at.as_millisecond() < row.opened_at);
-            let then = match before {
-                Some(at) => self.ledger.call_at(&who.account, &row.id, at.as_millisecond()).await?,
-                None => None,
-            };
-            match then.filter(|then| then.uid != row.uid) {
+            match self.earlier_call(&row, event).await? {
                 Some(then) => earlier.push((parse_id(&then.uid)?, event)),
                 None => of_this.push(event.clone()),
             }
@@ -192,7 +95,25 @@ impl Gate {
         }
     }
 
-    async fn observe_on(&self, who: &Principal, call: Uuid, events: &[Observed]) -> Result<Value, Fault> {
+    /// What is objected to counts for the call of this id that was going on then.
+    pub(super) async fn earlier_call(
+        &self,
+        row: &CallRow,
+        event: &Observed,
+    ) -> Result<Option<CallRow>, Fault> {
+        let Some(at) = event.at.filter(|at| objects(event) && at.as_millisecond() < row.opened_at) else {
+            return Ok(None);
+        };
+        let then = self.ledger.call_at(&row.account, &row.id, at.as_millisecond()).await?;
+        Ok(then.filter(|then| then.uid != row.uid))
+    }
+
+    pub(super) async fn observe_on(
+        &self,
+        who: &Principal,
+        call: Uuid,
+        events: &[Observed],
+    ) -> Result<Value, Fault> {
         for _ in 0..ATTEMPTS {
             let row = self.ledger.call(call).await?.ok_or_else(Fault::unknown_call)?;
             let loaded = self.load_row(row).await?;
@@ -241,7 +162,8 @@ impl Gate {
                 let mut job = Job { expects: loaded.expects(), ..Job::default() };
                 loaded.call.apply(&facts);
                 let (saw, link) = (loaded.saw(), Some((loaded.uid, Some(loaded.head))));
-                let body = Body::Event { facts, subjects: Vec::new(), reported_by: None, late: false, saw };
+                let reported_by = Some(ReportedBy::Gateway.as_str().into());
+                let body = Body::Event { facts, subjects: Vec::new(), reported_by, late: false, saw };
                 let detail = json!({"event": {"type": "consent.declined", "reason": FOLLOWED}});
                 job.entries.push(trail::draft(
                     &who.account,
@@ -429,6 +351,9 @@ impl Gate {
             EventType::ToneStarted => What::ToneStarted,
             EventType::ToneStopped => What::ToneStopped,
             EventType::ParticipantLocated => {
+                if observed.location.as_ref().is_some_and(|places| places.as_slice().len() > MAX_PLACES) {
+                    return Err(too_many_places());
+                }
                 let number = super::number_on(loaded.call.kind(), observed.number.as_deref());
                 let places = self.places(observed.location.as_ref(), number, observed.ip.as_deref())?;
                 let since = observed.since.map(whole_millis);
@@ -496,7 +421,10 @@ impl Gate {
         let outcome = self.control_until_seen(who, name, &asked).await;
         let event = stopped_by_itself(asked.action);
         match (&outcome, event) {
-            (Ok(_), Some(event)) => pending.lift(&who.account, name, &event),
+            (Ok(_), Some(event)) => {
+                pending.lift(&who.account, name, &event);
+                self.log_missing_of(who, name).await;
+            }
             (Err(fault), Some(event)) if fault.kind == FaultKind::Unavailable => {
                 pending.bar(who, name, Unlogged::Event(event));
             }
@@ -520,6 +448,7 @@ impl Gate {
         let asked = ControlRecording { action: asked.action, reason: None, behavior: None };
         match Box::pin(self.control(who, name, asked)).await {
             Ok(decision) => fault.with("decision", decision),
+            Err(unavailable) if unavailable.kind == FaultKind::Unavailable => unavailable,
             Err(_) => fault,
         }
     }
@@ -661,7 +590,7 @@ fn participants(loaded: &Loaded, observed: &Observed) -> Result<Vec<u32>, Fault>
     let mut numbers = Vec::with_capacity(named.len());
     for id in named {
         let number = loaded.number_of(id).ok_or_else(|| {
-            Fault::invalid(UNKNOWN_PARTICIPANT, format!("`{id}` was never on this call; post them with `POST /v1/calls/{{call}}/participants` first"))
+            Fault::invalid("unknown-participant", format!("`{id}` was never on this call; post them with `POST /v1/calls/{{call}}/participants` first"))
         })?;
         if !loaded.call.is_present(number) && !tightens(observed) {
             return Err(Fault::conflict(
@@ -737,7 +666,7 @@ fn restricts(observed: &Observed) -> bool {
 }
 
 /// Whether somebody says no.
-fn objects(observed: &Observed) -> bool {
+pub(super) fn objects(observed: &Observed) -> bool {
     matches!(observed.kind, EventType::ConsentDeclined | EventType::ConsentWithdrawn)
 }
 
@@ -769,15 +698,13 @@ fn too_long() -> Fault {
     )
 }
 
-fn word(kind: EventType) -> String {
+pub(super) fn word(kind: EventType) -> String {
     serde_json::to_value(kind)
         .ok()
         .and_then(|value| value.as_str().map(ToOwned::to_owned))
         .unwrap_or_default()
 }
 
-/// What an event is refused with that names somebody who was never on the call.
-const UNKNOWN_PARTICIPANT: &str = "unknown-participant";
 /// Why an objection stands on a call on which nobody made it.
 const FOLLOWED: &str = "they objected on an earlier call of this id";
 /// The most entries that a call may have before only what makes things stricter is heard.

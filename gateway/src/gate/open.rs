@@ -69,11 +69,14 @@ impl Gate {
     ) -> Result<Option<Value>, Fault> {
         let now = self.clock.now();
         let objectors = previous.map(|previous| previous.objectors_since(now)).unwrap_or_default();
+        let head = previous.map(|previous| (previous.uid, previous.head));
         let previous = previous.map(|previous| previous.uid);
         let started_at = asked.started_at.unwrap_or(now);
         check_time("started_at", started_at, now)?;
         let (settings, recorder, operator) = self.settings(&who.account).await?;
         let mut job = Job::default();
+        // Nobody has objected on it since.
+        job.expects.extend(head.map(|(call, head)| Expect::Head { call, head }));
         let uid = trail::id_of_time(now)?;
         let mut participants = Vec::with_capacity(asked.participants.len());
         let mut subjects = Vec::new();
@@ -191,7 +194,10 @@ impl Gate {
         let _turn = self.turns.take(&who.account, name).await;
         let outcome = self.join_somehow(who, name, &asked).await;
         match &outcome {
-            Ok(_) => pending.lift_join(&who.account, name, &asked),
+            Ok(_) => {
+                pending.lift_join(&who.account, name, &asked);
+                self.log_missing_of(who, name).await;
+            }
             Err(fault) if fault.kind == FaultKind::Unavailable => {
                 pending.bar(who, name, Unlogged::Join(asked));
             }
@@ -241,13 +247,23 @@ impl Gate {
         fault: Fault,
     ) -> Fault {
         let id = if check_name("a participant's id", &asked.id).is_ok() { &asked.id } else { ask::OTHERS };
+        // Of somebody new, unknown is stricter than what can be read of them.
+        let known = match self.load(&who.account, name).await {
+            Ok(loaded) => loaded.number_of(id).is_some(),
+            Err(unavailable) if unavailable.kind == FaultKind::Unavailable => return unavailable,
+            Err(_) => return fault,
+        };
         let stranger = Participant {
             role: asked.role,
             joined_at: asked.joined_at,
             ..Participant::stranger(id.to_owned())
         };
         match self.join_until_seen(who, name, &stranger).await {
-            Ok(decision) => fault.with("decision", decision),
+            Ok(decision) if !known => fault.with("decision", decision),
+            Ok(_) => match self.claim_places(who, name, asked).await {
+                Ok(()) => self.with_decision(who, name, fault).await,
+                Err(unavailable) => unavailable,
+            },
             Err(unavailable) if unavailable.kind == FaultKind::Unavailable => unavailable,
             Err(_) => fault,
         }
@@ -469,6 +485,10 @@ impl Loaded {
     }
 }
 
+pub(super) fn too_many_places() -> Fault {
+    Fault::invalid("too-many-places", format!("name at most {MAX_PLACES} places at once"))
+}
+
 fn one_too_many(decision: Value) -> Fault {
     Fault::invalid(
         TOO_MANY,
@@ -572,10 +592,8 @@ fn check_participant(asked: &Participant) -> Result<(), Fault> {
         return Err(Fault::invalid("too-many-languages", "a participant has at most 32 languages"));
     }
     asked.languages.iter().try_for_each(|tag| ask::language("a language", tag).map(drop))?;
-    if let Some(places) = &asked.location
-        && places.as_slice().len() > 16
-    {
-        return Err(Fault::invalid("too-many-places", "a participant has at most 16 declared places"));
+    if asked.location.as_ref().is_some_and(|places| places.as_slice().len() > MAX_PLACES) {
+        return Err(too_many_places());
     }
     asked.consent_grant.iter().try_for_each(|grant| check_name("a consent grant's id", grant))
 }
@@ -606,6 +624,8 @@ pub(crate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i6
 const FOLLOWS_FOR: SignedDuration = SignedDuration::from_hours(24);
 pub(super) const TOO_MANY: &str = "too-many-participants";
 const MAX_ALIASES: usize = 64;
+/// The most places that may be declared of somebody at once.
+pub(super) const MAX_PLACES: usize = 16;
 
 const WORKS_AGREEMENTS: &[&str] = &[
     "works agreement",

@@ -35,7 +35,8 @@ pub enum Body {
         /// Pseudonyms, where the number of somebody becomes known.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         subjects: Vec<(u32, String)>,
-        /// Who noticed: `platform`, `agent` or `asr`.
+        /// Who noticed: `platform`, `agent` or `asr`; `gateway` where it was logged later than it came, or is
+        /// what somebody said on another call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reported_by: Option<String>,
         /// Whether it counts from before it was logged.

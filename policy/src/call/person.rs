@@ -217,7 +217,7 @@ impl Person {
             if self.known.iter().any(|known| known.place == *place && known.tight.is_no_later_than(tight)) {
                 continue;
             }
-            if self.known.len() >= MAX_KNOWN {
+            if self.known.len() >= MAX_KNOWN_PLACES {
                 self.anywhere = true;
                 return;
             }
@@ -540,5 +540,5 @@ fn millis(ms: u64) -> SignedDuration {
     SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
-/// How many places of one participant are kept apart.
-const MAX_KNOWN: usize = 64;
+/// How many places of one participant are kept apart: whoever has more may be anywhere.
+pub const MAX_KNOWN_PLACES: usize = 64;
