@@ -673,7 +673,7 @@ async fn every_key_of_the_configuration_is_followed() {
     json(&["account", "add", "first"]);
     assert_eq!(json(&["check"])["accounts"], 1);
     assert!(dir.join("elsewhere/ledger.db").exists());
-    assert_eq!(files_below(&dir.join("apart")).len(), 4);
+    assert_eq!(files_below(&dir.join("apart")).len(), 5);
     assert!(!dir.join("elsewhere/secrets").exists());
     assert!(!cli.data.exists());
 

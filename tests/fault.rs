@@ -283,6 +283,38 @@ async fn a_damaged_secret_refuses_to_start_and_is_told_by_name() {
     ready(&site.serve(&[]), true).await;
 }
 
+/// With another secret nobody's number is found again, and an objection that follows the person is forgotten.
+#[tokio::test]
+async fn a_secret_that_is_lost_or_another_is_refused_by_whatever_uses_the_ledger_and_never_made_anew() {
+    let site = Site::new().await;
+    ready(&site.serve(&[]), true).await;
+    let data = site.data.to_str().unwrap();
+    let secrets = files_below(&site.data.join("secrets"));
+    let names: Vec<_> = secrets.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    for name in ["fingerprints.key", "log.id", "log.key", "lookup.key", "subjects.key"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    for secret in secrets {
+        let whole = std::fs::read(&secret).unwrap();
+        std::fs::remove_file(&secret).unwrap();
+        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["check"], &["account", "list"]] {
+            let (code, out, err) = run(&[&["--data", data], command].concat());
+            assert_eq!((code, out.as_str()), (1, ""), "{command:?} without {}: {err}", secret.display());
+            assert!(err.contains(secret.to_str().unwrap()) && err.contains("is missing"), "{err}");
+            assert!(!secret.exists(), "{command:?} has made it anew");
+        }
+        std::fs::write(&secret, [7; 32]).unwrap();
+        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["check"]] {
+            let (code, out, err) = run(&[&["--data", data], command].concat());
+            assert_eq!((code, out.as_str()), (1, ""), "{command:?} with another {}", secret.display());
+            let name = secret.file_name().unwrap().to_str().unwrap();
+            assert!(err.contains(name) && err.contains("restore"), "{err}");
+        }
+        std::fs::write(&secret, whole).unwrap();
+    }
+    ready(&site.serve(&[]), true).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_only_data_directory_is_told_before_anything_starts() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,6 @@ use consent_gateway::access::Role;
 use consent_gateway::clock::Clock;
 use consent_gateway::config::Config;
 use consent_gateway::gate::AccountSettings;
-use consent_gateway::secrets::Secrets;
 use consent_gateway::serve;
 use consent_gateway::trail::Actor;
 use serde_json::{Value, json};
@@ -148,26 +147,6 @@ async fn what_no_request_could_do_without_is_named_by_readyz_and_by_check() {
     recorder.put("/v1/calls/c1", &call).await.expect(201);
     process.terminate();
     assert_eq!(process.wait(), Some(0));
-    let failing = async |config: &str| -> Value {
-        let config = site::config(site.dir.path(), config);
-        let process = site.serve(&["--config", &config]);
-        let told = Client::stranger(process.address).get("/readyz").await.expect(503);
-        let (code, checked, _) = run(&["--config", &config, "--data", data, "check", "--json"]);
-        let checked: Value = serde_json::from_str(&checked).unwrap();
-        let words = checked["failing"].as_array().unwrap().iter().map(|lack| lack["what"].clone());
-        assert_eq!((code, json!(words.collect::<Vec<_>>())), (1, told["failing"].clone()), "{checked}");
-        let (code, in_words, _) = run(&["--config", &config, "--data", data, "check"]);
-        assert!(code == 1 && in_words.contains("not ready ("), "{in_words}");
-        told["failing"].clone()
-    };
-    // Somebody else's secret was put in the place of ours: no number is found again.
-    let secret = site.data.join("secrets/subjects.key");
-    let ours = std::fs::read(&secret).unwrap();
-    let elsewhere = site.dir.path().join("elsewhere");
-    Secrets::open(&elsewhere).unwrap();
-    std::fs::copy(elsewhere.join("subjects.key"), &secret).unwrap();
-    assert_eq!(failing("").await, json!(["secrets"]));
-    std::fs::write(&secret, ours).unwrap();
     // Recordings have no room: that is told, and objections are taken all the same.
     let config = site::config(site.dir.path(), "[upload]\nlow_water_bytes = 9000000000000000000\n");
     let process = site.serve(&["--config", &config]);

@@ -109,7 +109,7 @@ impl Notary {
     ) -> Result<Notary, NotaryError> {
         let name = match name {
             Some(name) => name.to_owned(),
-            None => keys.default_name().map_err(NotaryError::Key)?,
+            None => keys.default_name(),
         };
         let pins = Pins::open(pins)?;
         Ok(Notary {

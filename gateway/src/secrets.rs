@@ -1,6 +1,10 @@
 //! The gateway's own secrets: files of 32 random bytes, apart from the ledger and its backups, and
 //! the same on every node.
 //!
+//! INVARIANT: a ledger that was written with a secret is never read or written with another. With a new
+//! `lookup.key` nobody's number would be found again, and an objection that should follow the person would
+//! be forgotten.
+//!
 //! What somebody who has them can do: tell whether a known phone number or a known recording is in
 //! the ledger, and sign heads of the logs. They open no recording.
 
@@ -13,6 +17,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::ledger::{Change, Job, Ledger, LedgerError};
 use crate::trail::random;
 use crate::trail::subject::keyed;
 
@@ -28,6 +33,57 @@ pub struct Secrets {
 }
 
 impl Secrets {
+    /// Reads the secrets in `dir` that this ledger is written with, making them where it is new.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretsError`]: one is missing, or is not the one that the ledger is written with.
+    pub async fn of(dir: &Path, ledger: &Ledger) -> Result<Secrets, SecretsError> {
+        let known = ledger.secrets().await?;
+        if let Some((name, _)) = known.iter().find(|(name, _)| !dir.join(name).exists()) {
+            return Err(SecretsError::Missing { path: dir.join(name) });
+        }
+        Secrets::cured(dir, ledger).await
+    }
+
+    /// The same where the key that signs the logs is lost for good: a new one is made, for logs that begin
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`Secrets::of`].
+    pub async fn cured(dir: &Path, ledger: &Ledger) -> Result<Secrets, SecretsError> {
+        let known = ledger.secrets().await?;
+        let is_lost = |name: &str| name != LOG_KEY && !dir.join(name).exists();
+        if let Some((name, _)) = known.iter().find(|(name, _)| is_lost(name)) {
+            return Err(SecretsError::Missing { path: dir.join(name) });
+        }
+        let secrets = Secrets::open(dir)?;
+        let ours = [
+            (LOOKUP, mark(&secrets.lookup)),
+            (SUBJECTS, mark(&secrets.subjects)),
+            (FINGERPRINTS, mark(&secrets.fingerprints)),
+            (LOG_ID, mark(&secrets.log.id)),
+            // It changes; that it is the one that signed is what the signed heads say.
+            (LOG_KEY, Vec::new()),
+        ];
+        let new = ours.iter().filter(|(name, _)| known.iter().all(|(known, _)| known != name));
+        let changes: Vec<Change> =
+            new.map(|(name, mark)| Change::Secret { name: (*name).into(), mark: mark.clone() }).collect();
+        let mut known = known;
+        if !changes.is_empty() {
+            ledger.append(Job { changes, ..Job::default() }).await?;
+            // Another node may have been the first.
+            known = ledger.secrets().await?;
+        }
+        for (name, mark) in ours {
+            if known.iter().any(|(known, other)| known == name && *other != mark) {
+                return Err(SecretsError::Other { path: dir.join(name) });
+            }
+        }
+        Ok(secrets)
+    }
+
     /// Reads the secrets in `dir`, making those that are missing.
     ///
     /// # Errors
@@ -36,10 +92,14 @@ impl Secrets {
     pub fn open(dir: &Path) -> Result<Secrets, SecretsError> {
         crate::files::private_dir(dir).map_err(|source| SecretsError::Io { path: dir.into(), source })?;
         Ok(Secrets {
-            lookup: read_or_make(dir, "lookup.key")?,
-            subjects: read_or_make(dir, "subjects.key")?,
-            fingerprints: read_or_make(dir, "fingerprints.key")?,
-            log: LogKeys { dir: dir.into(), current: Arc::new(Mutex::new(read_or_make(dir, LOG_KEY)?)) },
+            lookup: read_or_make(dir, LOOKUP)?,
+            subjects: read_or_make(dir, SUBJECTS)?,
+            fingerprints: read_or_make(dir, FINGERPRINTS)?,
+            log: LogKeys {
+                dir: dir.into(),
+                id: read_or_make(dir, LOG_ID)?,
+                current: Arc::new(Mutex::new(read_or_make(dir, LOG_KEY)?)),
+            },
         })
     }
 
@@ -58,6 +118,7 @@ impl Secrets {
 #[derive(Clone)]
 pub struct LogKeys {
     dir: PathBuf,
+    id: Zeroizing<[u8; 32]>,
     current: Arc<Mutex<Zeroizing<[u8; 32]>>>,
 }
 
@@ -152,13 +213,9 @@ impl LogKeys {
     }
 
     /// What the logs' origins begin with where no name is configured: made once, and kept.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be read or written.
-    pub fn default_name(&self) -> Result<String, SecretsError> {
-        let id = read_or_make(&self.dir, "log.id")?;
-        Ok(format!("gateway-{}.invalid", crate::trail::hex(id.get(..4).unwrap_or_default())))
+    #[must_use]
+    pub fn default_name(&self) -> String {
+        format!("gateway-{}.invalid", crate::trail::hex(self.id.get(..4).unwrap_or_default()))
     }
 }
 
@@ -168,6 +225,17 @@ impl std::fmt::Debug for LogKeys {
     }
 }
 
+/// By what a secret is known again; it tells nothing of the secret.
+fn mark(secret: &Zeroizing<[u8; 32]>) -> Vec<u8> {
+    let mut mac = keyed(secret);
+    mac.update(b"gw-secret-v1\0");
+    mac.finalize().into_bytes().to_vec()
+}
+
+const LOOKUP: &str = "lookup.key";
+const SUBJECTS: &str = "subjects.key";
+const FINGERPRINTS: &str = "fingerprints.key";
+const LOG_ID: &str = "log.id";
 const LOG_KEY: &str = "log.key";
 const LOG_KEY_NEXT: &str = "log.next.key";
 const RETIRED: &str = "log.retired-";
@@ -233,6 +301,28 @@ pub enum SecretsError {
         /// Why.
         source: io::Error,
     },
+    /// A file is not there.
+    #[error(
+        "the secret `{}` is missing, and the ledger was written with it; restore it from its backup, or, on another machine, copy it \
+         from there",
+        path.display()
+    )]
+    Missing {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// A file holds another secret.
+    #[error(
+        "the secret `{}` is not the one that the ledger was written with; restore it from its backup",
+        path.display()
+    )]
+    Other {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// The ledger does not say with which secrets it is written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A file is damaged.
     #[error("the secret `{}` is not 32 bytes long; restore it from its backup", path.display())]
     Length {

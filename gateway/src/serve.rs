@@ -113,7 +113,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
     };
     Ok(Gate {
         clock,
-        secrets: Secrets::open(&config.secrets_dir())?,
+        secrets: Secrets::of(&config.secrets_dir(), &ledger).await?,
         locator: Locator::new(config.ip_database.as_deref())?,
         vault: Vault::local(&config.data, config.upload.low_water_bytes)?,
         ledger,

@@ -347,6 +347,13 @@ CREATE TABLE mark (
     well_at BIGINT NOT NULL
 );
 
+-- With which secrets the ledger is written, by their files: a keyed hash of each; empty for one that may be
+-- changed. One that is missing or another is found before anything is done with it.
+CREATE TABLE secret (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    mark BYTEA NOT NULL
+);
+
 -- Written again and again to prove that the trail can be written: with room for an entry.
 CREATE TABLE probe (
     one    BIGINT PRIMARY KEY CHECK (one = 1),

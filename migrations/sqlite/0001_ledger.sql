@@ -328,6 +328,13 @@ CREATE TABLE mark (
     well_at INTEGER NOT NULL
 ) STRICT;
 
+-- With which secrets the ledger is written, by their files: a keyed hash of each; empty for one that may be
+-- changed. One that is missing or another is found before anything is done with it.
+CREATE TABLE secret (
+    name TEXT PRIMARY KEY,
+    mark BLOB NOT NULL
+) STRICT;
+
 -- Written again and again to prove that the trail can be written: with room for an entry.
 CREATE TABLE probe (
     one    INTEGER PRIMARY KEY CHECK (one = 1),

@@ -43,9 +43,11 @@ fn tested(change: &Change) -> &'static str {
         | Change::DeleteRecording { .. }
         | Change::Swept { .. }
         | Change::Hold { .. } => "recordings_change",
-        Change::Subject { .. } | Change::Probe { .. } | Change::Mark { .. } | Change::Unmark { .. } => {
-            "subjects_and_probes_change"
-        }
+        Change::Subject { .. }
+        | Change::Probe { .. }
+        | Change::Mark { .. }
+        | Change::Unmark { .. }
+        | Change::Secret { .. } => "subjects_and_probes_change",
         Change::Checkpoint { .. } | Change::Anchor { .. } => "signed_heads_and_anchors_change",
         Change::CloseLog { .. } | Change::Recommit { .. } => "epochs_end",
         Change::Erase(_) => "erasure::what_is_erased_goes_and_nothing_else",
@@ -298,7 +300,7 @@ async fn recordings_are_found_by_when_who_and_what_for(store: &Store) {
         ..which()
     };
     assert_eq!(found(both).await, [11]);
-    let people = ledger.people_of(&[one.to_string()]).await.unwrap();
+    let people = ledger.names_on(&[one.to_string()]).await.unwrap();
     let mut people: Vec<_> = people.into_iter().map(|(_, number, id)| (number, id)).collect();
     people.sort();
     assert_eq!(people, [(0, "Zoë".to_owned()), (1, "agent-7".to_owned())]);
@@ -386,6 +388,10 @@ async fn subjects_and_probes_change(store: &Store) {
     change(&ledger, vec![Change::Mark { id: one, at: 5 }, Change::Mark { id: two, at: 6 }]).await;
     change(&ledger, vec![Change::Mark { id: one, at: 7 }, Change::Unmark { id: two }]).await;
     assert_eq!(ledger.marks().await.unwrap(), [(one.to_string(), 7)]);
+    let secret = |name: &str, mark: u8| Change::Secret { name: name.into(), mark: vec![mark] };
+    change(&ledger, vec![secret("a", 1), secret("b", 2), secret("a", 3)]).await;
+    change(&ledger, vec![secret("b", 4)]).await;
+    assert_eq!(ledger.secrets().await.unwrap(), [("a".to_owned(), vec![1]), ("b".to_owned(), vec![2])]);
     change(&ledger, vec![Change::Probe { filler: vec![7] }]).await;
     assert_eq!((before, raw.count("probe WHERE length(filler) = 1").await), (1, 1));
     assert_eq!(ledger.heads().await.unwrap(), [], "a probe is no entry");

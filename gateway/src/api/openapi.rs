@@ -261,9 +261,7 @@ fn responses(entry: &Entry) -> Value {
     } else if entry.path == "/readyz" {
         add(
             &["503"],
-            &json_answer(
-                "what is failing, in `failing`: trail clock law secrets signing store room descriptors",
-            ),
+            &json_answer("what is failing, in `failing`: trail clock law signing store room descriptors"),
         );
     }
     Value::Object(responses)

@@ -164,17 +164,7 @@ fn opening(line: &[u8]) -> Result<Opening, SourceError> {
 
 /// 32 bytes from lower-case hexadecimal.
 pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let pair = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    };
-    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
-    bytes?.try_into().ok()
+    crate::trail::registers::unhex(text)?.try_into().ok()
 }
 
 /// Where a table lies; none where the digest is no digest.

@@ -231,7 +231,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
         ))
     })?;
     gate.still_there(&at).await?;
-    let name = own_name(&config, &gate)?;
+    let name = own_name(&config, &gate);
     let log = live(&gate, &at, &name).await?.ok_or_else(|| {
         CliError::Wrong(format!("no head of the log `{}` was signed yet; `serve` does that", command.what))
     })?;
@@ -534,7 +534,7 @@ async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
 /// The key that the gateway signed this epoch with, and the witnesses that are configured: all of them
 /// have to cosign.
 async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, CliError> {
-    let key = gate.key_of(at, &own_name(config, gate)?).await?.ok_or_else(|| {
+    let key = gate.key_of(at, &own_name(config, gate)).await?.ok_or_else(|| {
         CliError::Wrong(format!(
             "epoch {} of the log `{}` was signed with a key that was retired, and no entry that names it is left; \
              use the trust file that was given out then",
@@ -561,11 +561,8 @@ async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, Cl
 }
 
 /// What the origins of all logs begin with.
-fn own_name(config: &Config, gate: &Gate) -> Result<String, CliError> {
-    Ok(match &config.log_name {
-        Some(name) => name.clone(),
-        None => gate.secrets.log.default_name().map_err(serve::ServeError::from)?,
-    })
+pub(super) fn own_name(config: &Config, gate: &Gate) -> String {
+    config.log_name.clone().unwrap_or_else(|| gate.secrets.log.default_name())
 }
 
 fn read_trust(path: &Path) -> Result<Trust, CliError> {

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::{Fault, Lack};
 use crate::listen::descriptors;
+use crate::notary::Notary;
 use crate::serve;
 
 pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
@@ -24,6 +25,10 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         return first_start(&config, &missing, json);
     }
     let gate = serve::gate(&config, Clock::system()).await?;
+    let (name, keys) = (config.log_name.as_deref(), gate.secrets.log.clone());
+    Notary::open(gate.ledger.clone(), Clock::system(), name, keys, &config.pins_dir())
+        .await
+        .map_err(serve::ServeError::from)?;
     gate.ledger.check_registers().await.map_err(CliError::of_ledger)?;
     let lacking = gate.lacking().await;
     let mut warnings: Vec<String> = few_descriptors(&config).into_iter().collect();

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::asked::{missing, must_exist};
+use super::audit::own_name;
 use super::out::{self, say};
 use super::{CliError, with_what_stands_against_it};
 use crate::clock::Clock;
@@ -83,7 +84,7 @@ async fn reopen_logs(
     asked: &Reopen,
     as_json: bool,
 ) -> Result<Vec<Reopened>, CliError> {
-    let secrets = Secrets::open(&config.secrets_dir()).map_err(ServeError::from)?;
+    let secrets = Secrets::cured(&config.secrets_dir(), ledger).await.map_err(ServeError::from)?;
     let (name, pins) = (config.log_name.as_deref(), config.pins_dir());
     let (notary, findings) =
         Notary::survey(ledger.clone(), Clock::system(), name, secrets.log.clone(), &pins)
@@ -160,10 +161,7 @@ fn in_words(reopened: &Reopened) -> String {
 pub(super) async fn drop_epoch(config: Config, asked: Drop, as_json: bool) -> Result<(), CliError> {
     let gate = super::asked::gate(&config).await?;
     must_exist(&gate, &asked.log).await?;
-    let name = match &config.log_name {
-        Some(name) => name.clone(),
-        None => gate.secrets.log.default_name().map_err(ServeError::from)?,
-    };
+    let name = own_name(&config, &gate);
     let at = Epoch { log: asked.log, epoch: asked.epoch };
     let dropped = gate.drop_epoch(&Actor::command_line(), &at, &name, &asked.reason).await;
     gate.ledger.close().await;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::laws::{Version, Watched, WatchedState};
 use super::people::Enrolled;
-use super::{ATTEMPTS, AccountSettings, Fault, Gate, Person, from_row, parse_id};
+use super::{ATTEMPTS, AccountSettings, Fault, Gate, Person, blocking, from_row, parse_id};
 use crate::access::{Principal, Role};
 use crate::clock::{millis, written};
 use crate::ledger::{Appended, Change, Expect, Job, ProposalRow, VersionRow};
@@ -395,7 +395,7 @@ impl Gate {
     /// Where the gateway is stopping.
     pub async fn check_table(&self, text: &str) -> Result<(Option<Table>, Vec<Problem>), Fault> {
         let (text, today) = (text.to_owned(), today(self.clock.now()));
-        aside(move || Table::check(&text, today)).await
+        blocking(true, move || Table::check(&text, today)).await
     }
 
     /// What changes from one table to another. An overlay that comes loosens where an account names it
@@ -406,7 +406,7 @@ impl Gate {
     /// Where the ledger fails.
     pub async fn compare(&self, base: &Arc<Table>, new: &Arc<Table>) -> Result<Diff, Fault> {
         let (old, table) = (Arc::clone(base), Arc::clone(new));
-        let mut diff = aside(move || Diff::between(&old, &table)).await?;
+        let mut diff = blocking(true, move || Diff::between(&old, &table)).await?;
         let named = self.overlays_of_accounts().await?;
         for change in &mut diff.changes {
             let Subject::Overlay(id) = &change.subject else { continue };
@@ -670,11 +670,6 @@ fn decision(
 
 fn expired() -> Fault {
     Fault::conflict("proposal-expired", "the proposal has expired; publish the table again")
-}
-
-/// Work that takes a while, on a thread of its own.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Fault::damaged("some work did not come to its end"))
 }
 
 fn check_reason(author: &Author, reason: &str) -> Result<(), Fault> {

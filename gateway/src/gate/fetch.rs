@@ -242,7 +242,7 @@ impl Gate {
     async fn descriptions(&self, rows: &[&RecordingRow]) -> Result<Vec<Value>, Fault> {
         let calls: BTreeSet<&String> = rows.iter().map(|row| &row.call).collect();
         let calls: Vec<String> = calls.into_iter().cloned().collect();
-        let people = self.ledger.people_of(&calls).await?;
+        let people = self.ledger.names_on(&calls).await?;
         let names: Names = people.into_iter().map(|(call, number, id)| ((call, number), id)).collect();
         rows.iter().map(|row| description(row, &names)).collect()
     }
@@ -266,7 +266,7 @@ fn may_see(who: &Principal, row: &RecordingRow) -> bool {
 }
 
 /// What the platform calls people, by their call and their number on it.
-type Names = BTreeMap<(String, i64), String>;
+pub(super) type Names = BTreeMap<(String, i64), String>;
 
 /// What [`RecordingRow::about`] holds.
 #[derive(Debug, Deserialize)]
@@ -276,7 +276,7 @@ struct About {
     purposes: Option<Vec<String>>,
 }
 
-fn description(row: &RecordingRow, names: &Names) -> Result<Value, Fault> {
+pub(super) fn description(row: &RecordingRow, names: &Names) -> Result<Value, Fault> {
     let about: About = serde_json::from_str(&row.about)
         .map_err(|_| Fault::damaged("when a recording was made cannot be read"))?;
     let segment = |(from, until): &(i64, i64)| json!({"from": written(from_row(*from)), "until": written(from_row(*until))});

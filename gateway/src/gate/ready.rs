@@ -6,13 +6,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use policy::Table;
 use tokio::sync::Mutex;
 
 use super::{Fault, Gate};
 use crate::ledger::{Chain, LedgerError, SKEW_MS};
 use crate::listen::descriptors;
-use crate::trail::subject;
 use crate::vault::VaultError;
 
 /// What is lacking.
@@ -24,8 +22,6 @@ pub enum Lack {
     Clock,
     /// The table in force is not what it was when it came into force.
     Law,
-    /// The secrets do not belong to the ledger.
-    Secrets,
     /// Heads of the logs cannot be signed.
     Signing,
     /// The recording store cannot be written.
@@ -44,7 +40,6 @@ impl Lack {
             Lack::Trail => "trail",
             Lack::Clock => "clock",
             Lack::Law => "law",
-            Lack::Secrets => "secrets",
             Lack::Signing => "signing",
             Lack::Store => "store",
             Lack::Room => "room",
@@ -57,13 +52,7 @@ impl Lack {
     #[must_use]
     pub fn turns_away(self) -> bool {
         match self {
-            Lack::Trail
-            | Lack::Clock
-            | Lack::Law
-            | Lack::Secrets
-            | Lack::Signing
-            | Lack::Store
-            | Lack::Descriptors => true,
+            Lack::Trail | Lack::Clock | Lack::Law | Lack::Signing | Lack::Store | Lack::Descriptors => true,
             Lack::Room => false,
         }
     }
@@ -110,7 +99,6 @@ impl Gate {
         lacks(self.ledger.probe().await.err().map(|error| (Lack::Trail, Chain(&error).to_string())));
         lacks(self.clock_is_behind().await.unwrap_or_else(unreadable));
         lacks(self.law_was_changed().await.unwrap_or_else(unreadable));
-        lacks(self.secrets_are_others().await.unwrap_or_else(unreadable));
         if self.readiness.unsigned.load(Ordering::Acquire) {
             lacks(Some((Lack::Signing, "heads of the logs cannot be signed: the log says why".into())));
         }
@@ -145,7 +133,8 @@ impl Gate {
         // Before the first start no law is in force.
         let Some(row) = self.ledger.law().await? else { return Ok(None) };
         let same = match self.ledger.table(&row.digest).await {
-            Ok(text) => text.is_some_and(|text| Table::digest_of(&text) == row.digest),
+            // What is handed out has this digest.
+            Ok(text) => text.is_some(),
             Err(LedgerError::Altered(_)) => false,
             Err(error) => return Err(error.into()),
         };
@@ -157,13 +146,6 @@ impl Gate {
             );
             (Lack::Law, why)
         }))
-    }
-
-    async fn secrets_are_others(&self) -> Result<Option<(Lack, String)>, Fault> {
-        let Some(sealed) = self.ledger.some_subject().await? else { return Ok(None) };
-        let opens = subject::open_key(&self.secrets.subjects, &sealed).is_some();
-        let why = "the keys of subjects were sealed under another `subjects.key`: restore that file from its backup";
-        Ok((!opens).then(|| (Lack::Secrets, why.into())))
     }
 }
 

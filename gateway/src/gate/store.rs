@@ -107,7 +107,7 @@ impl Gate {
     ) -> Result<Admission, Fault> {
         ask::check_name("the recording's name", name)?;
         for _ in 0..ATTEMPTS {
-            let loaded = self.load_for(&who.account, call, &placement).await?;
+            let loaded = self.load_for(who, call, &placement).await?;
             if let Some(treatment) = self.try_admit(who, &loaded, name, &placement).await? {
                 let (who, call, name) = (who.clone(), loaded.uid, name.into());
                 return Ok(Admission { who, call, name, placement, digest, treatment });
@@ -224,8 +224,9 @@ impl Gate {
     /// From staged to accepted or refused.
     async fn settle(&self, admission: &Admission, mut staged: Staged) -> Result<Stored, Fault> {
         let mut synced = false;
+        let sound = Sound::of(&staged.measured);
         for attempt in 0..ATTEMPTS {
-            let (loaded, now) = match self.judge(admission, &Sound::of(&staged.measured), attempt > 0).await {
+            let (loaded, now) = match self.judge(admission, &sound, attempt > 0).await {
                 Ok(judged) => judged,
                 Err(fault) => {
                     staged.abandon().await;
@@ -380,7 +381,8 @@ impl Gate {
             deleted_at: None,
             retention: retention(kept, at),
         };
-        let mut description = self.description(&row).await?;
+        let names = loaded.names.iter().map(|name| ((row.call.clone(), name.participant), name.id.clone()));
+        let mut description = super::fetch::description(&row, &names.collect())?;
         if let (Value::Object(members), true) = (&mut description, coverage.shifted_ms > 0) {
             members.insert("shifted_ms".into(), json!(coverage.shifted_ms));
         }
@@ -442,21 +444,28 @@ impl Gate {
     }
 
     /// The call that an upload belongs to: of several of one id, the newest that was open when the
-    /// audio says it began, so that reopening an id loses nothing of the call before.
-    async fn load_for(&self, account: &str, name: &str, placement: &Placement) -> Result<Loaded, Fault> {
+    /// audio says it began, so that reopening an id loses nothing of the call before; or the one after it,
+    /// where the audio is early for that only by its sender's clock.
+    async fn load_for(&self, who: &Principal, name: &str, placement: &Placement) -> Result<Loaded, Fault> {
+        let account = &who.account;
         let begun = match placement {
             Placement::Unsaid => None,
             Placement::From(from) => Some(*from),
             Placement::Timeline(parts) => parts.first().map(|(from, _)| *from),
         };
-        let found = match begun {
-            Some(begun) => self.ledger.call_at(account, name, begun.as_millisecond()).await?,
-            None => None,
+        let Some(begun) = begun else { return self.load(account, name).await };
+        let Some(row) = self.ledger.call_at(account, name, begun.as_millisecond()).await? else {
+            return self.load(account, name).await;
         };
-        match found {
-            Some(row) => self.load_row(row).await,
-            None => self.load(account, name).await,
+        if let Some(next) = self.ledger.calls_since(account, &row.id, row.opened_at).await?.into_iter().next()
+        {
+            let next = self.load_row(next).await?;
+            let claim = Claim::Placed(vec![(begun, 1)]);
+            if next.call.begins_early(&next.upload(who, claim, 0, &|_, _| false)) {
+                return Ok(next);
+            }
         }
+        self.load_row(row).await
     }
 
     /// The account's keys that can be used.

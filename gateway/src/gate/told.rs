@@ -105,6 +105,9 @@ impl Gate {
         let uids: BTreeSet<&String> = audience.texts.iter().map(|text| &text.uid).collect();
         let uids: Vec<String> = uids.into_iter().cloned().collect();
         let mut purposes = BTreeMap::new();
+        if uids.is_empty() {
+            return Ok(purposes);
+        }
         for row in self.ledger.prompt_versions(account, &uids).await? {
             let prompt: Prompt =
                 serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;

@@ -439,6 +439,13 @@ pub enum Change {
         /// Random, since an engine need not write what has not changed.
         filler: Vec<u8>,
     },
+    /// The ledger is written with this secret, unless it says so already.
+    Secret {
+        /// Its file.
+        name: String,
+        /// By what it is known again.
+        mark: Vec<u8>,
+    },
     /// A gateway that serves was well at this moment.
     Mark {
         /// Its id.

@@ -169,6 +169,7 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::Swept { .. }
         | Change::Probe { .. }
         | Change::Mark { .. }
+        | Change::Secret { .. }
         | Change::Unmark { .. }
         | Change::Checkpoint { .. }
         | Change::Anchor { .. } => {}

@@ -159,6 +159,11 @@ impl Ledger {
         Ok(ask!(&self.pool, query_as, fetch_all, "SELECT id, well_at FROM mark ORDER BY id")?)
     }
 
+    /// The secrets that the ledger is written with: their files, and by what each is known again.
+    pub async fn secrets(&self) -> Result<Vec<(String, Vec<u8>)>, LedgerError> {
+        Ok(ask!(&self.pool, query_as, fetch_all, "SELECT name, mark FROM secret ORDER BY name")?)
+    }
+
     /// The calls of this id that were opened after `opened_at`, in milliseconds, the oldest first.
     pub async fn calls_since(
         &self,
@@ -357,16 +362,6 @@ impl Ledger {
         )
     }
 
-    /// What the platform calls everybody who was ever on these calls: call, number, id.
-    pub async fn people_of(&self, calls: &[String]) -> Result<Vec<(String, i64, String)>, LedgerError> {
-        let calls = serde_json::to_string(calls).map_err(|error| LedgerError::Damaged(error.to_string()))?;
-        let sql = self.dialect().pick(
-            "SELECT call, participant, id FROM participant WHERE call IN (SELECT value FROM json_each(?))",
-            "SELECT call, participant, id FROM participant WHERE call IN (SELECT json_array_elements_text(CAST(? AS json)))",
-        );
-        Ok(ask!(&self.pool, query_as, fetch_all, sql, calls)?)
-    }
-
     /// Recordings whose acceptance or deletion a crash has cut short.
     pub async fn unfinished(&self) -> Result<Vec<RecordingRow>, LedgerError> {
         committed!(self, None, ask!(&self.pool, query_as, fetch_all, rows::UNFINISHED))
@@ -386,11 +381,6 @@ impl Ledger {
     /// The sealed key of a subject.
     pub async fn subject(&self, tag: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
         Ok(ask!(&self.pool, query_scalar, fetch_optional, "SELECT key FROM subject WHERE tag = ?", tag)?)
-    }
-
-    /// The sealed key of any one subject, where there is one.
-    pub async fn some_subject(&self) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(ask!(&self.pool, query_scalar, fetch_optional, "SELECT key FROM subject LIMIT 1")?)
     }
 
     /// The version of the table that is in force; none before the first start.

@@ -175,6 +175,7 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         | Change::Anchor { .. }
         | Change::CloseLog { .. }
         | Change::Mark { .. }
+        | Change::Secret { .. }
         | Change::Unmark { .. }
         | Change::Recommit { .. }
         | Change::Erase(

@@ -269,6 +269,11 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             Statement::new("INSERT INTO probe (one, filler) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET filler = excluded.filler")
                 .bind(filler)
         }
+        Change::Secret { name, mark } => {
+            Statement::new("INSERT INTO secret (name, mark) VALUES (?, ?) ON CONFLICT (name) DO NOTHING")
+                .bind(name)
+                .bind(mark)
+        }
         Change::Mark { id, at } => Statement::new(
             "INSERT INTO mark (id, well_at) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET well_at = excluded.well_at",
         )
