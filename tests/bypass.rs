@@ -47,6 +47,13 @@ async fn nothing_got_in(gateway: &Gateway) {
     stored(gateway, 0).await;
 }
 
+/// The log is taken for good by who checks it.
+async fn verifies(gateway: &Gateway) {
+    gateway.auditor.get("/v1/log/acme/checkpoint").await;
+    let (code, out, err) = gateway.run(&["audit", "verify", "acme"]);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
 /// Exactly so many recordings were stored, and every one of them was covered when it was accepted.
 async fn stored(gateway: &Gateway, count: usize) {
     let listed = gateway.listener.get("/v1/recordings?limit=1000").await.expect(200);

@@ -452,6 +452,55 @@ fn what_a_codec_adds_may_lie_behind_a_pause_and_never_behind_an_objection() {
     assert_eq!(at_the_end(What::ConsentWithdrawn { participants: vec![0] }, 100), None);
 }
 
+/// What a codec adds goes on from audio: it is no free stretch elsewhere, and none of the future.
+#[test]
+fn what_a_codec_adds_goes_on_from_audio_of_the_same_stretch() {
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Control(Control::Start));
+    log.at(10, What::Control(Control::Pause(Behavior::Skip)));
+    let call = log.call();
+    let found = |parts: Vec<(Timestamp, u64)>, now: i64| {
+        let upload = Upload { codec_adds_ms: 120, ..Upload::new(Claim::Placed(parts), Door::Asks) };
+        call.coverage(&upload, second(now)).ok().map(|coverage| coverage.codec_ms)
+    };
+    let ms = SignedDuration::from_millis;
+    assert_eq!(found(vec![(second(9), 1_120)], 60), Some(120));
+    assert_eq!(found(vec![(second(6), 60), (second(10) - ms(1), 121)], 60), Some(120));
+    for elsewhere in [second(10), second(11), second(59), second(90)] {
+        assert_eq!(found(vec![(second(6), 60), (elsewhere, 120)], 60), None, "{elsewhere}");
+    }
+    // A gap between what was paused and its end.
+    assert_eq!(found(vec![(second(6), 60), (second(9), 1_000), (second(10), 120)], 60), None);
+    // The window goes on, and the file ends later than now.
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Control(Control::Start));
+    for claim in [Claim::Placed(vec![(second(5), 5_100)]), Claim::Unplaced { duration_ms: 5_100 }] {
+        let upload = Upload { codec_adds_ms: 120, ..Upload::new(claim, Door::Asks) };
+        assert!(log.call().coverage(&upload, second(10)).is_err());
+    }
+}
+
+#[test]
+fn what_a_codec_adds_lies_behind_no_objection_though_the_file_does_not_say_when_it_was_made() {
+    let unplaced = |end: What, ms: u64| {
+        let mut log = Log::consenting("US-CA");
+        log.at(5, What::Control(Control::Start));
+        log.at(10, end);
+        let upload =
+            Upload { codec_adds_ms: 120, ..Upload::new(Claim::Unplaced { duration_ms: ms }, Door::Asks) };
+        log.call().coverage(&upload, second(60)).ok().map(|coverage| coverage.codec_ms)
+    };
+    let pause = || What::Control(Control::Pause(Behavior::Skip));
+    assert_eq!(unplaced(pause(), 5_120), Some(120));
+    assert_eq!(unplaced(pause(), 5_121), None);
+    for end in
+        [What::ConsentDeclined { participants: vec![0] }, What::ConsentWithdrawn { participants: vec![0] }]
+    {
+        assert_eq!(unplaced(end.clone(), 5_000), Some(0));
+        assert_eq!(unplaced(end, 5_001), None);
+    }
+}
+
 #[test]
 fn every_uncovered_stretch_is_told_whole_with_its_place_in_the_file() {
     let mut log = Log::consenting("US-CA");

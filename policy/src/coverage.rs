@@ -228,21 +228,25 @@ impl Call {
     /// Audio that does not say when it was made: it has to be covered wherever it lies in the only
     /// window, and uses up the window's first moments that no other recording holds.
     fn unplaced(&self, duration_ms: u64, upload: &Upload<'_>, now: Timestamp) -> Result<Coverage, Uncovered> {
-        let held = |window: &&Window| window.until.is_none_or(|(until, _)| window.from < until);
-        let windows: Vec<Window> = self.windows().iter().filter(held).copied().collect();
+        let windows: Vec<Window> = self.held_windows().copied().collect();
         let [window] = windows.as_slice() else {
             return Err(Uncovered::Unplaced { windows: windows.len() });
         };
         let window_ms = length_ms(window.from, window.until.map_or(now, |(until, _)| until));
         let most_ms = window.until.map_or(window_ms, |_| length_ms(window.from, window.last_covered()));
-        let codec_ms = duration_ms.saturating_sub(most_ms);
-        if codec_ms > upload.codec_adds_ms.min(MOST_ADDED_MS) {
+        let codec_adds_ms = upload.codec_adds_ms.min(MOST_ADDED_MS);
+        if duration_ms.saturating_sub(most_ms) > codec_adds_ms {
             return Err(Uncovered::TooLong { duration_ms, window_ms });
         }
-        let audio_ms = duration_ms.saturating_sub(codec_ms);
-        let anywhere = [(window.from, window_ms.max(audio_ms))];
+        let anywhere = [(window.from, window_ms.max(duration_ms))];
         let mut uncovered = self.uncovered(&anywhere, upload.door, now, upload.silent);
-        uncovered.retain(|span| span.why != Why::Taken);
+        // What others hold of the window is not used up by this one; beyond its end nothing is left to them.
+        uncovered.retain(|span| span.why != Why::Taken || span.offset_ms >= most_ms);
+        let codec_ms = match duration_ms.saturating_sub(most_ms) {
+            0 => 0,
+            _ => added_by_codec(&mut uncovered, &anywhere, codec_adds_ms),
+        };
+        let audio_ms = duration_ms.saturating_sub(codec_ms);
         if !uncovered.is_empty() {
             return Err(Uncovered::Spans(uncovered));
         }
@@ -259,6 +263,20 @@ impl Call {
             return Err(Uncovered::UsedUp { left_ms: audio_ms.saturating_sub(left_ms) });
         }
         Ok(Coverage { spans, codec_ms, shifted_ms: 0 })
+    }
+
+    /// The windows that have a length.
+    fn held_windows(&self) -> impl Iterator<Item = &Window> {
+        self.windows().iter().filter(|window| window.until.is_none_or(|(until, _)| window.from < until))
+    }
+
+    /// Whether an upload begins before a window only because its sender's clock is coarse or behind.
+    #[must_use]
+    pub fn begins_early(&self, upload: &Upload<'_>) -> bool {
+        match &upload.claim {
+            Claim::Placed(parts) => self.early_ms(parts, upload) > 0,
+            Claim::Unplaced { .. } => false,
+        }
     }
 
     /// By how much an upload begins before a window only because its sender's clock is coarse or
@@ -350,7 +368,7 @@ impl Call {
     fn withdrawn_after(&self, claim: &Claim) -> Option<u32> {
         let begun = match claim {
             Claim::Placed(parts) => parts.iter().map(|(from, _)| *from).min(),
-            Claim::Unplaced { .. } => self.windows().first().map(|window| window.from),
+            Claim::Unplaced { .. } => self.held_windows().next().map(|window| window.from),
         };
         let after = |person: &&crate::call::Person| {
             person.withdrew_at().is_some_and(|withdrew| begun.is_none_or(|begun| begun < withdrew))
@@ -360,20 +378,31 @@ impl Call {
 }
 
 /// Takes what the codec may have added off the uncovered end of a file, and answers how much that is, in
-/// milliseconds. Never where somebody had objected, nor where another recording lies: nothing is
-/// sold twice; and something has to be left.
+/// milliseconds. What a codec adds goes on from audio: it lies behind a covered moment of the file's last
+/// part, and reaches to the end. Never where somebody had objected, nor where another recording lies, nor in
+/// the future: nothing is sold twice.
 fn added_by_codec(uncovered: &mut Vec<UncoveredSpan>, parts: &[(Timestamp, u64)], adds_ms: u64) -> u64 {
     let length_ms = parts.iter().fold(0u64, |sum, (_, ms)| sum.saturating_add(*ms));
-    let tail_ms = length_ms.saturating_sub(adds_ms).max(1);
-    let in_tail = |span: &&UncoveredSpan| tail_ms <= span.offset_ms;
-    let objection = |span: &UncoveredSpan| {
-        matches!(span.why, Why::Declined(_) | Why::Withdrawn(_) | Why::InDoubt(_) | Why::Taken)
-    };
-    if uncovered.iter().filter(in_tail).any(objection) {
+    let last_part_ms = length_ms.saturating_sub(parts.last().map_or(0, |(_, ms)| *ms));
+    let ends_at = |span: &UncoveredSpan| span.offset_ms.saturating_add(span.duration_ms());
+    // The stretches that the file ends with, without a covered moment between them.
+    let (mut cut_ms, mut first) = (length_ms, uncovered.len());
+    for (index, span) in uncovered.iter().enumerate().rev() {
+        let never = matches!(
+            span.why,
+            Why::Declined(_) | Why::Withdrawn(_) | Why::InDoubt(_) | Why::Taken | Why::NotYet
+        );
+        if ends_at(span) != cut_ms || never {
+            break;
+        }
+        (cut_ms, first) = (span.offset_ms, index);
+    }
+    let follows_audio =
+        uncovered.get(..first).is_none_or(|before| before.iter().all(|span| ends_at(span) != cut_ms));
+    if cut_ms <= last_part_ms || length_ms.saturating_sub(cut_ms) > adds_ms || !follows_audio {
         return 0;
     }
-    let cut_ms = uncovered.iter().find(in_tail).map_or(length_ms, |span| span.offset_ms);
-    uncovered.retain(|span| span.offset_ms < cut_ms);
+    uncovered.truncate(first);
     length_ms.saturating_sub(cut_ms)
 }
 

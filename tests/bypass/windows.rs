@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::{after, before, granted, granted_in, nothing_got_in, stored, timeline};
+use super::{after, before, granted, granted_in, nothing_got_in, stored, timeline, verifies};
 use crate::harness::{Client, Gateway, add_account, customer_key, tone, wav, wav_of};
 
 #[tokio::test]
@@ -125,6 +125,48 @@ async fn silence_that_was_paused_away_makes_no_room_for_more_audio() {
         gateway.upload("c1", name, Some(from), &wav(5000)).await.problem(403, "uncovered-audio");
     }
     stored(&gateway, 2).await;
+}
+
+/// What was refused for something else lay in a pause that is silent: the log says so, and is no forgery.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_of_what_is_silent_in_a_pause_verifies() {
+    let gateway = Gateway::start().await;
+    let from = granted(&gateway).await;
+    gateway.advance_ms(2000);
+    let pause = json!({"action": "pause", "behavior": "silence"});
+    gateway.recorder.post("/v1/calls/c1/recording", &pause).await.expect(200);
+    gateway.advance_ms(2000);
+    let silent = |ms: usize| wav_of(8000, &[tone(8000, 2000), vec![0; ms * 8]].concat());
+    // It goes on for longer than there was time.
+    gateway.upload("c1", "a", Some(from), &silent(3300)).await.problem(403, "uncovered-audio");
+    gateway.control("c1", "resume").await.expect(200);
+    gateway.advance_ms(2000);
+    let whole = wav_of(8000, &[tone(8000, 2000), vec![0; 16_000], tone(8000, 2000)].concat());
+    gateway.upload("c1", "a", Some(from), &whole).await.expect(201);
+    gateway.upload("c1", "b", Some(from), &whole).await.problem(403, "uncovered-audio");
+    verifies(&gateway).await;
+}
+
+/// A clock in whole seconds says that the recording of a call began while the call before of its id went on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_cut_to_seconds_is_not_filed_under_the_call_before() {
+    let gateway = Gateway::start().await;
+    granted(&gateway).await;
+    gateway.advance_ms(5_300);
+    gateway.event("c1", &json!({"type": "call.ended"})).await.expect(201);
+    gateway.advance_ms(200);
+    gateway.open("c1", "US-CA").await;
+    gateway.prompt("c1", &["caller", "agent"]).await;
+    let ago = u64::try_from(gateway.now().as_millisecond() % 1000).unwrap();
+    gateway.advance_ms(1_300 - ago);
+    gateway.control("c1", "start").await.expect(200);
+    let from = gateway.now();
+    gateway.advance_ms(2_000);
+    let cut = jiff::Timestamp::from_second(from.as_second()).unwrap();
+    let stored = gateway.upload("c1", "a", Some(cut), &wav(1000)).await.expect(201);
+    assert_eq!(stored["shifted_ms"], json!(300), "{stored}");
+    gateway.upload("c1", "b", Some(from), &wav(1000)).await.problem(403, "uncovered-audio");
+    verifies(&gateway).await;
 }
 
 #[tokio::test]

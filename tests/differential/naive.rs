@@ -456,23 +456,25 @@ impl<'a> Naive<'a> {
     }
 
     fn granted_outside(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> Agreed {
-        let mut agreed = Agreed::No;
-        for i in stay.first_line..stay.end_line {
-            let Some(grant) = self.grant(i, person).filter(|grant| is_for(grant, asked)) else { continue };
-            let from = self.log[i].received.max(grant.from.as_millisecond());
-            if from <= t && grant.until.is_none_or(|until| t < until.as_millisecond()) {
-                let express = !grant.works_agreement || asked.works_agreement_is_express;
-                agreed = agreed.max(if express { Agreed::Express } else { Agreed::Notice });
-            }
+        match self.grant(person, stay, t, asked) {
+            None => Agreed::No,
+            Some(grant) if grant.works_agreement && !asked.works_agreement_is_express => Agreed::Notice,
+            Some(_) => Agreed::Express,
         }
-        agreed
     }
 
-    fn grant(&self, i: usize, person: u32) -> Option<&Grant> {
-        match &self.log[i].what {
+    /// The grant that they had named last by then, where it holds.
+    fn grant(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> Option<&Grant> {
+        let by_then = self.log[stay.first_line..stay.end_line].iter().filter(|line| line.received <= t);
+        let mut named = by_then.filter_map(|line| match &line.what {
             What::Joined(joined) if joined.participant == person => joined.grant.as_ref(),
             _ => None,
-        }
+        });
+        named.next_back().filter(|grant| {
+            is_for(grant, asked)
+                && grant.from.as_millisecond() <= t
+                && grant.until.is_none_or(|until| t < until.as_millisecond())
+        })
     }
 
     /// Whether the prompt of this line says all that is asked for.
@@ -721,15 +723,7 @@ impl<'a> Naive<'a> {
     }
 
     fn has_written(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> bool {
-        let granted = (stay.first_line..stay.end_line).any(|i| {
-            self.grant(i, person).is_some_and(|grant| {
-                grant.written
-                    && is_for(grant, asked)
-                    && self.log[i].received.max(grant.from.as_millisecond()) <= t
-                    && grant.until.is_none_or(|until| t < until.as_millisecond())
-            })
-        });
-        granted
+        self.grant(person, stay, t, asked).is_some_and(|grant| grant.written)
             || self.heard_lines(person, stay).into_iter().any(|i| {
                 matches!(&self.log[i].what, What::ConsentGiven { method: Method::Written, .. })
                     && self

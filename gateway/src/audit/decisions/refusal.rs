@@ -43,8 +43,9 @@ fn is_uncovered(call: &Call, (from, until, why): &Stretch, at: Timestamp) -> Res
         return Ok(());
     }
     let end = until.checked_sub(MILLISECOND).unwrap_or(*from);
-    // Silence is not taken for granted here: what was silent would not have been in the way.
-    let found = call.at(at).uncovered(&[(*from, length)], Door::Asks, at, &|_, _| false);
+    // What was silent in a pause was not in the way for that, and may have been for something else.
+    let silent = why != "paused";
+    let found = call.at(at).uncovered(&[(*from, length)], Door::Asks, at, &|_, _| silent);
     match found.as_slice() {
         [span] if span.from == *from && span.until > end && reason(span.why) == *why => Ok(()),
         [] => Err(Failure::tampered(format!(
