@@ -248,6 +248,34 @@ async fn a_withdrawn_grant_goes_with_the_recordings_and_the_account_goes_on() {
     gateway.recorded("c2", "+14155550188").await;
 }
 
+/// An auditor asks for them again and again while it is being gone through what others have said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_of_them_while_they_are_erased_goes_as_well() {
+    let gateway = Gateway::start().await;
+    gateway.recorded("c1", NUMBER).await;
+    gateway.ends("c1").await;
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let asking = futures_util::future::join_all((0..16).map(async |_| {
+        while !over.load(std::sync::atomic::Ordering::Relaxed) {
+            gateway.auditor.get("/v1/consents?participant=zq-c1-caller&limit=1").await.expect(200);
+        }
+    }));
+    let erasing = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        gateway.erase(json!({"number": NUMBER}), "delete").await.expect(200);
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    tokio::join!(asking, erasing);
+    gateway.auditor.get("/v1/consents?participant=zq-c1-caller").await.expect(200);
+    let records = gateway.records().await;
+    let last = records.iter().rposition(|record| record["entry"]["type"] == "erasure.executed").unwrap();
+    let named = |record: &&Value| record["detail"].to_string().contains("zq-c1-caller");
+    let before: Vec<&Value> = records[..last].iter().filter(named).collect();
+    assert!(before.is_empty(), "{before:?}");
+    let after: Vec<&Value> = records[last..].iter().collect();
+    assert!(after.iter().any(named), "{after:?}");
+}
+
 #[tokio::test]
 async fn nothing_is_erased_that_a_call_a_legal_hold_or_the_law_still_needs() {
     let gateway = Gateway::start().await;

@@ -80,7 +80,7 @@ impl Gate {
             }
         }
         for _ in 0..ATTEMPTS {
-            let found = self.whose(account, &whom).await?;
+            let mut found = self.whose(account, &whom).await?;
             if found.is_nothing() {
                 return Err(unknown_subject());
             }
@@ -90,10 +90,34 @@ impl Gate {
             found.may_go(asked.recordings, self.clock.now())?;
             let (job, answer) = self.erasure(actor, account, &found, asked)?;
             if self.append(job).await? == Appended::Done {
+                self.said_meanwhile(actor, account, &mut found, &asked.reason).await?;
                 return self.after(&found, asked.recordings, answer).await;
             }
         }
         Err(Fault::contended())
+    }
+
+    /// What was said or asked of them while everything was gone through goes as well.
+    async fn said_meanwhile(
+        &self,
+        actor: &Actor,
+        account: &str,
+        found: &mut Found,
+        reason: &str,
+    ) -> Result<(), Fault> {
+        for _ in 0..ATTEMPTS {
+            found.details.clear();
+            self.search(account, found).await?;
+            if found.details.is_empty() {
+                break;
+            }
+            let body = Body::Erased { calls: 0, recordings: 0 };
+            let detail = json!({"reason": reason});
+            let entry = trail::draft(account, self.clock.now(), actor, None, body, Some(detail))?;
+            let job = Job { changes: found.erased_details(account), entries: vec![entry], ..Job::default() };
+            self.append(job).await?;
+        }
+        Ok(())
     }
 
     /// What follows the transaction: sealed media are removed, and what erased rows leave in the file.
@@ -191,13 +215,12 @@ impl Gate {
         Ok(())
     }
 
-    /// What others have said or asked that names them: everything is gone through.
+    /// What others have said or asked that names them: everything is gone through that was not yet.
     async fn search(&self, account: &str, found: &mut Found) -> Result<(), Fault> {
-        let mut after = (0, -1);
         loop {
-            let page = self.ledger.details(account, after, PAGE).await?;
+            let page = self.ledger.details(account, found.searched, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = (last.epoch, last.seq);
+            found.searched = (last.epoch, last.seq);
             for detail in page {
                 let told = match &detail.call {
                     Some(call) if found.has(call) => continue,
@@ -341,9 +364,7 @@ impl Gate {
                 erase(&mut job, Erase::Participant { call: *uid, participant: *participant, id });
             }
         }
-        for (epoch, seq) in &found.details {
-            erase(&mut job, Erase::Detail { log: log(), epoch: *epoch, seq: *seq });
-        }
+        job.changes.extend(found.erased_details(account));
         for (row, grant) in &found.grants {
             let uid = parse_id(&row.uid)?;
             if row.withdrawn_at.is_none() {
@@ -458,11 +479,20 @@ struct Found {
     marks: Marks,
     /// Entries elsewhere whose details name them.
     details: Vec<(i64, i64)>,
+    /// The last entry whose detail was gone through.
+    searched: (i64, i64),
     recordings: Vec<RecordingRow>,
     expects: Vec<Expect>,
 }
 
 impl Found {
+    fn erased_details(&self, account: &str) -> Vec<Change> {
+        let erase = |(epoch, seq): &(i64, i64)| {
+            Change::Erase(Erase::Detail { log: account.to_owned(), epoch: *epoch, seq: *seq })
+        };
+        self.details.iter().map(erase).collect()
+    }
+
     fn is_nothing(&self) -> bool {
         self.subjects.is_empty() && self.calls.is_empty() && self.grants.is_empty() && self.details.is_empty()
     }
