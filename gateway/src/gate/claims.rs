@@ -10,7 +10,7 @@ use super::ask::{EventType, OTHERS, Observed, Participant, Places, ReportedBy, c
 use super::barred::{Missing, Pending, Unlogged};
 use super::observe::objects;
 use super::open::MAX_PLACES;
-use super::{Fault, FaultKind, Gate, Loaded, locate, parse_id};
+use super::{Fault, FaultKind, Gate, Loaded, locate};
 use crate::access::Principal;
 
 impl Gate {
@@ -53,13 +53,13 @@ impl Gate {
     async fn claim(&self, who: &Principal, name: &str, claim: &Observed) -> Result<(), Fault> {
         let Some(row) = self.ledger.call_by_name(&who.account, name).await? else { return Ok(()) };
         let earlier = self.earlier_call(&row, claim).await?;
-        let call = parse_id(&earlier.as_ref().unwrap_or(&row).uid)?;
-        let mut loaded = self.load_row(earlier.clone().unwrap_or(row)).await?;
-        if objects(claim) && earlier.is_none() && self.strangers_join(who, name, claim, &loaded).await? {
+        let goes_on = earlier.is_none();
+        let mut loaded = self.load_row(earlier.unwrap_or(row)).await?;
+        if objects(claim) && goes_on && self.strangers_join(who, name, claim, &loaded).await? {
             loaded = self.load(&who.account, name).await?;
         }
         for event in self.parts(claim, &loaded) {
-            logged(self.observe_on(who, call, &[event]).await)?;
+            logged(self.observe_on(who, loaded.row.clone(), &[event]).await)?;
         }
         Ok(())
     }

@@ -81,17 +81,16 @@ impl Gate {
         let (mut earlier, mut of_this) = (Vec::new(), Vec::new());
         for event in events {
             match self.earlier_call(&row, event).await? {
-                Some(then) => earlier.push((parse_id(&then.uid)?, event)),
+                Some(then) => earlier.push((then, event)),
                 None => of_this.push(event.clone()),
             }
         }
-        let call = parse_id(&row.uid)?;
-        for (then, event) in &earlier {
-            self.observe_on(who, *then, std::slice::from_ref(*event)).await?;
+        for (then, event) in earlier {
+            self.observe_on(who, then, std::slice::from_ref(event)).await?;
         }
         match of_this.as_slice() {
             [] => self.decide(who, name).await,
-            events => self.observe_on(who, call, events).await,
+            events => self.observe_on(who, row, events).await,
         }
     }
 
@@ -111,11 +110,11 @@ impl Gate {
     pub(super) async fn observe_on(
         &self,
         who: &Principal,
-        call: Uuid,
+        mut row: CallRow,
         events: &[Observed],
     ) -> Result<Value, Fault> {
+        let call = parse_id(&row.uid)?;
         for _ in 0..ATTEMPTS {
-            let row = self.ledger.call(call).await?.ok_or_else(Fault::unknown_call)?;
             let loaded = self.load_row(row).await?;
             if let Some((loaded, withdrawn)) = self.try_observe(who, loaded, events).await? {
                 if withdrawn {
@@ -126,6 +125,7 @@ impl Gate {
                 }
                 return Ok(self.decision(&loaded));
             }
+            row = self.ledger.call(call).await?.ok_or_else(Fault::unknown_call)?;
         }
         Err(Fault::contended())
     }
