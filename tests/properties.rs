@@ -452,6 +452,26 @@ fn what_a_codec_adds_may_lie_behind_a_pause_and_never_behind_an_objection() {
     assert_eq!(at_the_end(What::ConsentWithdrawn { participants: vec![0] }, 100), None);
 }
 
+/// The platform says late that it had paused, when its recorder was stopped already.
+#[test]
+fn a_pause_that_is_told_after_the_stop_ends_the_window_as_well() {
+    for (told, kept) in [(What::RecordingPaused, 2_000), (What::RecordingStopped, 4_000)] {
+        let mut log = Log::consenting("US-CA");
+        log.at(5, What::Control(Control::Start));
+        log.at(10, What::Control(Control::Stop));
+        log.at(12, What::Control(Control::Start));
+        log.at(14, What::Control(Control::Stop));
+        let mut call = log.call();
+        call.apply(&Event { received_at: second(20), at: Some(second(7)), what: told });
+        let covered = |from: i64, ms: u64| {
+            let upload = Upload::new(Claim::Placed(vec![(second(from), ms)]), Door::Asks);
+            call.coverage(&upload, second(60)).is_ok()
+        };
+        assert!(covered(5, kept) && !covered(5, kept + 1));
+        assert!(covered(12, 2_000));
+    }
+}
+
 /// What a codec adds goes on from audio: it is no free stretch elsewhere, and none of the future.
 #[test]
 fn what_a_codec_adds_goes_on_from_audio_of_the_same_stretch() {

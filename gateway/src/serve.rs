@@ -272,23 +272,30 @@ async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop
     }
 }
 
-/// Logs what could not be logged when it came, renews the mark of this gateway in the ledger, and looks for
-/// those of gateways that are lost.
-async fn keep_watch(door: Arc<Door>, id: Uuid, stop: CancellationToken) {
+/// Logs what could not be logged when it came.
+async fn keep_logging(door: &Door, stop: &CancellationToken) {
     let mut tick = tokio::time::interval(LOG_AGAIN_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut renewed, mut watch) = (None, Watch::default());
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        door.gate.log_what_is_missing().await;
+    }
+}
+
+/// Renews the mark of this gateway in the ledger, and looks for those of gateways that are lost.
+async fn keep_watch(door: &Door, id: Uuid, stop: &CancellationToken) {
+    let mut tick = tokio::time::interval(RENEW_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut watch = Watch::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
         let gate = &door.gate;
-        gate.log_what_is_missing().await;
-        if renewed.is_some_and(|renewed: Instant| renewed.elapsed() < RENEW_EVERY) {
-            continue;
-        }
-        renewed = Some(Instant::now());
         let looked = async {
             gate.renew_mark(id).await?;
             gate.find_lost(|other, well_at| other != id && watch.is_lost(other, well_at, Instant::now()))
@@ -406,7 +413,10 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let law = tokio::spawn(law);
     let anchoring = anchors.map(|anchors| tokio::spawn(anchors.run(Arc::clone(&door), shutdown.clone())));
     let trail = tokio::spawn(keep_trail(Arc::clone(&door), config.log_period, mark, shutdown.clone()));
-    let watch = tokio::spawn(keep_watch(Arc::clone(&door), id, shutdown.clone()));
+    let (watched, stop) = (Arc::clone(&door), shutdown.clone());
+    let watch = tokio::spawn(async move {
+        tokio::join!(keep_logging(&watched, &stop), keep_watch(&watched, id, &stop));
+    });
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
         serving.await;

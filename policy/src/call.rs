@@ -365,6 +365,12 @@ impl Call {
         self.person(participant).is_some_and(|person| person.is_here())
     }
 
+    /// Whether any place of theirs is known.
+    #[must_use]
+    pub fn is_located(&self, participant: u32) -> bool {
+        self.person(participant).is_some_and(Person::is_located)
+    }
+
     /// Whether an announcement in the last window may still be reported at `now`, though the call is over.
     #[must_use]
     pub fn may_be_announced(&self, now: Timestamp) -> bool {
@@ -617,6 +623,12 @@ impl Call {
     fn close(&mut self, at: Timestamp, edge: Edge) {
         if matches!(edge, Edge::Stop | Edge::Ended) {
             self.end_silence(at);
+        }
+        // Reported late, it ends the window that it lies in as well.
+        let holds =
+            |window: &&mut Window| window.from <= at && window.until.is_some_and(|(until, _)| at < until);
+        for window in self.windows.iter_mut().filter(holds) {
+            window.until = Some((at, edge));
         }
         if let Some(window) = self.windows.last_mut()
             && window.until.is_none()

@@ -753,10 +753,17 @@ impl<'a> Naive<'a> {
                 window.until = Some((lapsed, Edge::Suspension));
             }
             let Some(line) = self.log.get(i) else { break };
-            let open = windows.last_mut().filter(|window| window.until.is_none());
-            let close = |edge| {
-                if let Some(window) = open {
-                    window.until = Some((line.tightens().max(window.from), edge));
+            let mut close = |edge| {
+                let at = line.tightens();
+                let last = windows.len().saturating_sub(1);
+                for (k, window) in windows.iter_mut().enumerate() {
+                    match window.until {
+                        None if k == last => window.until = Some((at.max(window.from), edge)),
+                        Some((until, _)) if window.from <= at && at < until => {
+                            window.until = Some((at, edge))
+                        }
+                        _ => {}
+                    }
                 }
             };
             match &line.what {

@@ -223,6 +223,159 @@ async fn what_makes_things_stricter_is_heard_whatever_is_wrong_with_it() {
     }
 }
 
+/// What a program sends that cuts a text within a character, adds a comma, or wraps its events into something.
+#[tokio::test]
+async fn an_objection_is_heard_in_whatever_can_be_read_of_a_body() {
+    let gateway = Gateway::start().await;
+    let no = r#"{"type": "consent.withdrawn", "participant": "caller"}"#;
+    let bodies: Vec<Vec<u8>> = vec![
+        format!("[[{no}]]").into(),
+        format!("{{\"events\": [{no}]}}").into(),
+        format!("[{no},]").into(),
+        format!("{no} {{\"type\": \"tone.started\"}}").into(),
+        no.replace('}', r#", "reason": "no \ud83d"}"#).into(),
+        no.replace('}', r#", "played_ms": 1e999}"#).into(),
+        no.replace('}', &format!(", \"reason\": {}{}}}", "[".repeat(200), "]".repeat(200))).into(),
+        no.get(..no.len() - 1).unwrap().into(),
+        [no.trim_end_matches('}').as_bytes(), b", \"reason\": \"caf\xe9\"}"].concat(),
+    ];
+    for (number, body) in bodies.into_iter().enumerate() {
+        let call = format!("c{number}");
+        gateway.recording_in(&call, "US-CA").await;
+        let told = String::from_utf8_lossy(&body).into_owned();
+        let answer =
+            gateway.recorder.send("POST", &format!("/v1/calls/{call}/events"), &[JSON], body.into()).await;
+        assert!([400, 422].contains(&answer.status), "{told}: {}", answer.text());
+        let now = gateway.decision(&call).await;
+        assert_eq!(now["action"], "pause", "{told}");
+        assert_eq!(now["participants"][0]["state"], "withdrawn", "{told}");
+    }
+    // Whoever says so by mistake can say yes again.
+    gateway.prompt("c0", &["caller", "agent"]).await;
+    gateway.says_yes("c0", "caller", "dtmf").await;
+    gateway.control("c0", "resume").await.expect(200);
+    // And so is who comes, and what is stopped.
+    let stops =
+        [r#"[{"action": "pause"}]"#, r#"{"action": "stop", "reason": "\ud83d"}"#, r#"{"action": "stop",}"#];
+    for (number, body) in stops.into_iter().enumerate() {
+        let call = format!("s{number}");
+        gateway.recording_in(&call, "US-CA").await;
+        gateway.recorder.send("POST", &format!("/v1/calls/{call}/recording"), &[JSON], body.into()).await;
+        assert_ne!(gateway.decision(&call).await["recorder"], "running", "{body}");
+    }
+    let arrivals = [
+        r#"{"role": "customer"}"#,
+        r#"{"id": 5, "role": "customer"}"#,
+        r#"{"id": {"of": 5}, "role": "customer"}"#,
+        r#"[{"id": "x", "role": "customer"}, {"id": "y", "role": "customer"}]"#,
+        r#"{"id": "x", "role": "customer",}"#,
+    ];
+    for (number, body) in arrivals.into_iter().enumerate() {
+        let call = format!("a{number}");
+        gateway.recording_in(&call, "US-CA").await;
+        let path = format!("/v1/calls/{call}/participants");
+        let answer = gateway.recorder.send("POST", &path, &[JSON], body.into()).await;
+        assert!([400, 422].contains(&answer.status), "{body}: {}", answer.text());
+        let now = gateway.decision(&call).await;
+        assert_eq!(now["action"], "pause", "{body}");
+        // The platform finds them, and can say that they have left.
+        for one in now["participants"].as_array().unwrap().iter().skip(2) {
+            gateway.report(&call, json!({"type": "participant.left", "participant": one["id"]})).await;
+        }
+        gateway.control(&call, "resume").await.expect(200);
+    }
+    // Somebody is named in a request that opens the call anew.
+    gateway.recording_in("again", "US-CA").await;
+    let more = json!({"participants": [person("caller", "customer", "US-CA"), person("third", "customer", "US-CA")]});
+    let problem = gateway.recorder.put("/v1/calls/again", &more).await.problem(409, "call-exists");
+    assert_eq!(problem["decision"]["action"], "pause");
+}
+
+/// However much a request holds, it takes no more than the same said once.
+#[tokio::test]
+async fn what_is_said_very_often_in_one_request_is_said_once() {
+    let gateway = Gateway::start().await;
+    let from = gateway.recording_in("c", "US-CA").await;
+    gateway.advance_ms(60_000);
+    let before = entries(&gateway).await;
+    let at = |ms: i64| from + jiff::SignedDuration::from_millis(ms);
+    let pauses: Vec<Value> =
+        (0..5_000).map(|n| json!({"type": "recording.paused", "at": at(9_000 - n)})).collect();
+    gateway.event("c", &json!(pauses)).await.problem(422, "invalid-event");
+    assert_eq!(entries(&gateway).await, before + 1);
+    gateway.upload("c", "a", Some(from), &wav(4_001)).await.expect(201);
+    gateway.upload("c", "b", Some(at(4_002)), &wav(100)).await.problem(403, "uncovered-audio");
+    let before = entries(&gateway).await;
+    let ghosts = vec!["ghost"; 50_000];
+    let no = json!({"type": "consent.declined", "participants": ghosts, "at": at(1)});
+    gateway.event("c", &no).await.problem(422, "unknown-participant");
+    assert_eq!(entries(&gateway).await, before + 2);
+    let many: Vec<String> = (0..20_000).map(|n| format!("ghost {n}")).collect();
+    let no = json!({"type": "consent.declined", "participants": many});
+    let problem = gateway.event("c", &no).await.problem(422, "unknown-participant");
+    assert_eq!(problem["decision"]["recording"], "blocked");
+    assert!(entries(&gateway).await < before + 20);
+}
+
+/// Of somebody of whom no place is known, unknown is the strictest.
+#[tokio::test]
+async fn nothing_is_made_looser_by_a_request_that_is_refused() {
+    let gateway = Gateway::start().await;
+    for (number, (path, body)) in [
+        ("events", json!({"type": "participant.located", "participant": "x", "location": ["US-NY", "Calif."]})),
+        ("events", json!({"type": "participant.located", "participant": "x", "location": "US-NY", "number": 14_155_550_100_u64})),
+        ("events", json!([{"type": "participant.located", "participant": "x", "location": "US-NY"}, {"type": "odd"}])),
+        ("participants", json!({"id": "x", "role": "customer", "location": ["US-NY", "Calif."]})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let call = format!("c{number}");
+        gateway.recording_in(&call, "US-NY").await;
+        let located = json!({"type": "participant.located", "participant": "agent", "location": "US-NY"});
+        gateway.report(&call, located).await;
+        let x = json!({"id": "x", "role": "customer"});
+        gateway.recorder.post(&format!("/v1/calls/{call}/participants"), &x).await.expect(201);
+        assert_eq!(gateway.decision(&call).await["recording"], "blocked");
+        let answer = gateway.recorder.post(&format!("/v1/calls/{call}/{path}"), &body).await;
+        assert_eq!(answer.status, 422, "{}", answer.text());
+        let now = gateway.decision(&call).await;
+        assert_eq!(now["recording"], "blocked", "{body}: {now}");
+    }
+}
+
+/// Between two calls of one id nobody is on either: an objection from then counts for the call that goes on.
+#[tokio::test]
+async fn an_objection_dated_before_a_call_was_opened_anew_counts_on_it_unless_they_were_on_the_one_before() {
+    let gateway = Gateway::start().await;
+    gateway.recording_in("c", "US-CA").await;
+    gateway.advance_ms(5_000);
+    let during = gateway.now();
+    gateway.advance_ms(5_000);
+    gateway.report("c", json!({"type": "call.ended"})).await;
+    gateway.advance_ms(500);
+    let between = gateway.now();
+    gateway.advance_ms(500);
+    for (who, at) in [("agent", between), ("new", between), ("new", during)] {
+        let people = json!([
+            person("caller", "customer", "US-CA"),
+            person("agent", "agent", "US-CA"),
+            person("new", "customer", "US-CA"),
+        ]);
+        gateway.open_with("c", people, json!({})).await;
+        gateway.prompt("c", &["caller", "agent", "new"]).await;
+        for one in ["caller", "agent", "new"] {
+            gateway.says_yes("c", one, "dtmf").await;
+        }
+        gateway.control("c", "start").await.expect(200);
+        let no = json!({"type": "consent.withdrawn", "participant": who, "at": at});
+        let decision = gateway.report("c", no).await;
+        assert_eq!(decision["action"], "pause", "{who} at {at}: {decision}");
+        gateway.report("c", json!({"type": "call.ended"})).await;
+        gateway.advance_ms(1_000);
+    }
+}
+
 /// New York asks for one party's consent, California for everybody's.
 #[tokio::test]
 async fn every_place_that_can_be_read_counts_whatever_is_wrong_with_the_others() {

@@ -60,7 +60,7 @@ pub(super) async fn join(
     let joined = to_the_end(&door, async move {
         match asked {
             Sent::Whole(asked) => gate.gate.join(&who, &call, asked).await,
-            Sent::Part(asked, fault) => Err(gate.gate.join_unread(&who, &call, asked, fault).await),
+            Sent::Parts(asked, fault) => Err(gate.gate.join_unread(&who, &call, asked, fault).await),
         }
     });
     let joined = joined.await?;
@@ -99,8 +99,11 @@ pub(super) async fn control(
     let done = to_the_end(&door, async move {
         match asked {
             Sent::Whole(asked) => gate.gate.control(&who, &call, asked).await,
-            Sent::Part(asked, fault) => {
-                Err(gate.gate.control_that_restricts(&who, &call, asked, fault).await)
+            Sent::Parts(asked, mut fault) => {
+                for asked in asked {
+                    fault = gate.gate.control_that_restricts(&who, &call, asked, fault).await;
+                }
+                Err(fault)
             }
         }
     });
@@ -111,7 +114,7 @@ pub(super) async fn control(
 /// A body, or as much of it as makes things stricter, and what is wrong with the rest.
 enum Sent<T> {
     Whole(T),
-    Part(T, Fault),
+    Parts(Vec<T>, Fault),
 }
 
 async fn sent<T: DeserializeOwned + Lenient>(
@@ -121,10 +124,7 @@ async fn sent<T: DeserializeOwned + Lenient>(
     let bytes = json_bytes(content_type, body).await?;
     match parse_json(&bytes) {
         Ok(Object(asked)) => Ok(Sent::Whole(asked)),
-        Err(fault) => match serde_json::from_slice(&bytes).ok().and_then(|body| T::claim(&body)) {
-            Some(asked) => Ok(Sent::Part(asked, fault)),
-            None => Err(fault),
-        },
+        Err(fault) => Ok(Sent::Parts(T::claims(&bytes), fault)),
     }
 }
 

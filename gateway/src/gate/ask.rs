@@ -96,7 +96,7 @@ impl Direction {
 }
 
 /// Somebody on a call.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Participant {
     /// The platform's id of them, unique within the call.
@@ -291,8 +291,8 @@ fn readable<T: serde::de::DeserializeOwned>(posted: &Value, name: &str) -> Optio
     posted.get(name).and_then(|value| serde_json::from_value(value.clone()).ok())
 }
 
-/// The texts of a member that should be one or a list of them. What else is in it is an empty text: it was
-/// meant to say something.
+/// The texts of a member that should be one or a list of them. A number is one, too; what else is in it is an
+/// empty text: it was meant to say something.
 fn texts(posted: &Value, name: &str) -> Vec<String> {
     let several = match posted.get(name) {
         None | Some(Value::Null) => &[],
@@ -300,7 +300,12 @@ fn texts(posted: &Value, name: &str) -> Vec<String> {
         Some(one) => std::slice::from_ref(one),
     };
     let said = several.iter().filter(|one| !one.is_null());
-    said.map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
+    let text = |one: &Value| match one {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => String::new(),
+    };
+    said.map(text).collect()
 }
 
 /// Events as they were posted.
@@ -318,17 +323,99 @@ pub enum Posted {
 }
 
 impl Posted {
-    /// Events that cannot be read as a whole, by the JSON that they were sent as.
+    /// Events that cannot be read as a whole, by what they were sent as.
     #[must_use]
     pub fn unread(fault: Fault, body: &[u8]) -> Posted {
-        let one_or_several = match serde_json::from_slice(body) {
-            Ok(Value::Array(several)) => several,
-            Ok(one) => vec![one],
-            Err(_) => Vec::new(),
-        };
-        let claims = one_or_several.iter().filter_map(|posted| Observed::read_leniently(posted)?.claim());
-        Posted::Unread { fault, claims: claims.collect() }
+        let read = Salvaged::of(body);
+        let claims =
+            read.objects().into_iter().filter_map(|posted| Observed::read_leniently(posted)?.claim());
+        let mut claims: Vec<Observed> = claims.collect();
+        // What is not even JSON says no if the words are there.
+        for kind in [
+            EventType::ConsentDeclined,
+            EventType::ConsentWithdrawn,
+            EventType::RecordingPaused,
+            EventType::RecordingStopped,
+        ] {
+            if read.holds(kind) && claims.iter().all(|claim| claim.kind != kind) {
+                claims.push(Observed::of(kind));
+            }
+        }
+        Posted::Unread { fault, claims }
     }
+}
+
+/// As much of a body as can be read.
+struct Salvaged {
+    text: String,
+    documents: Vec<Value>,
+    is_whole: bool,
+}
+
+impl Salvaged {
+    /// Text that is not UTF-8, and halves of characters, as cutting a text leaves them, are replaced.
+    fn of(body: &[u8]) -> Salvaged {
+        let text = without_halves(&String::from_utf8_lossy(body));
+        let mut documents = Vec::new();
+        let mut is_whole = true;
+        for document in serde_json::Deserializer::from_str(&text).into_iter::<Value>() {
+            match document {
+                Ok(document) => documents.push(document),
+                Err(_) => is_whole = false,
+            }
+        }
+        Salvaged { text, documents, is_whole }
+    }
+
+    /// Every object, however deep.
+    fn objects(&self) -> Vec<&Value> {
+        let mut found = Vec::new();
+        let mut waiting: Vec<&Value> = self.documents.iter().rev().collect();
+        while let Some(value) = waiting.pop() {
+            match value {
+                Value::Object(members) => {
+                    found.push(value);
+                    waiting.extend(members.values().rev());
+                }
+                Value::Array(several) => waiting.extend(several.iter().rev()),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        found
+    }
+
+    /// Whether a word stands in what could not be read as JSON.
+    fn holds(&self, word: impl Serialize) -> bool {
+        !self.is_whole && serde_json::to_string(&word).is_ok_and(|word| self.text.contains(&word))
+    }
+}
+
+/// A text of JSON without halves of surrogate pairs (RFC 8259 section 8.2), which no text can hold.
+fn without_halves(text: &str) -> String {
+    let code = |at: usize| {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut whole = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let plain = rest.find('\\').unwrap_or(rest.len());
+        whole.push_str(rest.get(..plain).unwrap_or_default());
+        at = at.saturating_add(plain);
+        let length = match (code(at), code(at.saturating_add(6))) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
+            (Some(0xd800..0xe000), _) => {
+                whole.push(char::REPLACEMENT_CHARACTER);
+                at = at.saturating_add(6);
+                continue;
+            }
+            (Some(_), _) => 6,
+            (None, _) => text.get(at..).unwrap_or_default().chars().take(2).map(char::len_utf8).sum(),
+        };
+        whole.push_str(text.get(at..at.saturating_add(length)).unwrap_or_default());
+        at = at.saturating_add(length);
+    }
+    whole
 }
 
 impl From<Vec<Observed>> for Posted {
@@ -340,32 +427,71 @@ impl From<Vec<Observed>> for Posted {
 /// What cannot be read of somebody who joins, or of what is asked of a recording: who it is, or whether it
 /// is to pause or stop, is heard all the same.
 pub trait Lenient: Sized {
-    /// As much of it as makes things stricter.
-    fn claim(body: &Value) -> Option<Self>;
+    /// As much of a body as makes things stricter.
+    fn claims(body: &[u8]) -> Vec<Self>;
 }
 
 impl Lenient for Participant {
-    fn claim(body: &Value) -> Option<Participant> {
-        let id = body.get("id").and_then(Value::as_str)?;
-        Some(Participant {
-            role: readable(body, "role").unwrap_or(Role::Customer),
-            number: readable(body, "number"),
-            ip: readable(body, "ip"),
-            location: Some(Places::Many(texts(body, "location"))),
-            joined_at: readable(body, "joined_at").map(|Moment(at)| at),
-            ..Participant::stranger(id.to_owned())
-        })
+    /// Somebody joins, whoever it is: each object is one, and what is not even JSON is one as well.
+    fn claims(body: &[u8]) -> Vec<Participant> {
+        let read = Salvaged::of(body);
+        let unnamed = |sent: &[u8]| Participant::stranger(super::claims::unnamed(sent));
+        let mut found: Vec<Participant> = Vec::new();
+        for posted in
+            read.objects().into_iter().filter(|posted| posted.get("id").or(posted.get("role")).is_some())
+        {
+            let id = match posted.get("id") {
+                Some(Value::String(id)) => id.clone(),
+                Some(Value::Number(id)) => id.to_string(),
+                _ => super::claims::unnamed(posted.to_string().as_bytes()),
+            };
+            found.push(Participant {
+                role: readable(posted, "role").unwrap_or(Role::Customer),
+                number: readable(posted, "number"),
+                ip: readable(posted, "ip"),
+                location: Some(Places::Many(texts(posted, "location"))),
+                joined_at: readable(posted, "joined_at").map(|Moment(at)| at),
+                ..Participant::stranger(id)
+            });
+        }
+        if found.is_empty() && read.holds("id") {
+            found.push(unnamed(body));
+        }
+        found
     }
 }
 
 impl Lenient for ControlRecording {
-    fn claim(body: &Value) -> Option<ControlRecording> {
-        let action = serde_json::from_value(body.get("action")?.clone()).ok()?;
-        Some(ControlRecording { action, reason: None, behavior: None })
+    fn claims(body: &[u8]) -> Vec<ControlRecording> {
+        let read = Salvaged::of(body);
+        let objects = read.objects();
+        let asked = objects.iter().filter_map(|posted| readable(posted, "action"));
+        let words =
+            [ControlAction::Stop, ControlAction::Pause].into_iter().filter(|action| read.holds(action));
+        let mut actions: Vec<ControlAction> = asked.chain(words).collect();
+        actions.retain(|action| matches!(action, ControlAction::Stop | ControlAction::Pause));
+        actions.dedup();
+        // A recording that was stopped is paused as well.
+        let strictest = actions.iter().find(|action| **action == ControlAction::Stop).or(actions.first());
+        strictest
+            .map(|action| ControlRecording { action: *action, reason: None, behavior: None })
+            .into_iter()
+            .collect()
     }
 }
 
 impl EventType {
+    /// Whether what restricts in it is about somebody, and not about the call.
+    pub(crate) fn is_of_somebody(self) -> bool {
+        matches!(
+            self,
+            EventType::ConsentDeclined
+                | EventType::ConsentWithdrawn
+                | EventType::ParticipantLocated
+                | EventType::ParticipantAnswered
+        )
+    }
+
     /// Whether it can only make things stricter, whatever it says.
     pub(crate) fn tightens(self) -> bool {
         match self {
@@ -391,7 +517,7 @@ impl EventType {
 }
 
 /// The types of events that a platform may report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the words are the contract's own")]
 pub enum EventType {
     #[serde(rename = "prompt.started")]

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::ask::{EventType, Observed, Participant, Places};
+use super::ask::{Observed, Participant};
 use super::{Fault, FaultKind, Loaded};
 use crate::access::Principal;
 
@@ -43,7 +43,7 @@ pub(crate) struct Missing {
 }
 
 /// What somebody said that could not be logged.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Unlogged {
     /// Something happened.
     Event(Observed),
@@ -68,31 +68,24 @@ impl Unlogged {
     }
 
     /// What it says and of whom, whenever and for whatever reason.
-    fn gist(&self) -> Gist<'_> {
+    fn gist(&self) -> Unlogged {
         match self {
-            Unlogged::Event(event) => Gist {
-                kind: Some(event.kind),
-                whom: event.whom().collect(),
-                place: (event.location.as_ref(), event.number.as_deref(), event.ip.as_deref()),
-                since: event.since,
-            },
-            Unlogged::Join(asked) => Gist {
-                kind: None,
-                whom: BTreeSet::from([asked.id.as_str()]),
-                place: (asked.location.as_ref(), asked.number.as_deref(), asked.ip.as_deref()),
-                since: None,
-            },
+            Unlogged::Event(event) => {
+                let whom: BTreeSet<String> = event.whom().map(ToOwned::to_owned).collect();
+                Unlogged::Event(Observed {
+                    participant: None,
+                    participants: whom.into_iter().collect(),
+                    at: None,
+                    id: None,
+                    reported_by: None,
+                    evidence: None,
+                    reason: None,
+                    ..event.clone()
+                })
+            }
+            Unlogged::Join(asked) => Unlogged::Join(Participant { joined_at: None, ..asked.clone() }),
         }
     }
-}
-
-/// What makes two of them say the same.
-#[derive(PartialEq)]
-struct Gist<'u> {
-    kind: Option<EventType>,
-    whom: BTreeSet<&'u str>,
-    place: (Option<&'u Places>, Option<&'u str>, Option<&'u str>),
-    since: Option<Timestamp>,
 }
 
 /// Something restrictive that has come and is not answered yet.
@@ -238,6 +231,7 @@ impl Barred {
 mod tests {
     use super::*;
     use crate::access::Role;
+    use crate::gate::ask::{EventType, Places};
 
     fn who() -> Principal {
         Principal { credential: "cg_0".into(), account: "acme".into(), role: Role::Recorder }
@@ -272,6 +266,15 @@ mod tests {
         later.lift("acme", "d", &Observed { at: Some(at(0)), ..located("US-FL") });
         assert_eq!(barred.missing().len(), 1);
         later.lift("acme", "c", &Observed { at: Some(at(0)), ..located("US-FL") });
+        assert!(barred.is_empty());
+        // A system is no customer.
+        let joining = |role| Participant { role, ..Participant::stranger("x".into()) };
+        for role in [policy::Role::System, policy::Role::Customer] {
+            later.bar(&who(), "c", Unlogged::Join(joining(role)));
+        }
+        assert_eq!(barred.missing().len(), 2);
+        later.lift_join("acme", "c", &joining(policy::Role::System));
+        later.lift_join("acme", "c", &joining(policy::Role::Customer));
         assert!(barred.is_empty());
         // The earlier of two is not forgotten for the later one.
         later.bar(&who(), "c", Unlogged::Event(located("US-CA")));

@@ -4,14 +4,21 @@
 //! each place by itself, so that nothing wrong with one keeps another from counting. What came while
 //! the trail could not be written is logged as soon as it can be.
 
-use policy::Kind;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use policy::{Alike, Event, Kind, What};
+use sha2::{Digest as _, Sha256};
 
 use super::ask::{EventType, OTHERS, Observed, Participant, Places, ReportedBy, check_name};
 use super::barred::{Missing, Pending, Unlogged};
 use super::observe::objects;
 use super::open::MAX_PLACES;
-use super::{Fault, FaultKind, Gate, Loaded, locate};
+use super::{Fault, Gate, Loaded, locate};
 use crate::access::Principal;
+use crate::clock::whole_millis;
+use crate::ledger::CallRow;
+use crate::trail::hex;
 
 impl Gate {
     /// Logs what these claims say that restricts. Where the trail cannot be written, the call is barred.
@@ -26,97 +33,159 @@ impl Gate {
         claims: Vec<Observed>,
         pending: &Pending<'_>,
     ) -> Result<(), Fault> {
-        let mut outcome = Ok(());
-        let mut heard: Vec<Observed> = Vec::new();
+        let claims = told_once(claims, self.clock.now());
+        let outcome = self.claim(who, name, &claims).await;
         for claim in claims {
-            // However often it is said at once.
-            if heard.contains(&claim) {
-                continue;
-            }
-            match self.claim(who, name, &claim).await {
+            match &outcome {
                 Ok(()) => pending.lift(&who.account, name, &claim),
-                Err(fault) => {
-                    pending.bar(who, name, Unlogged::Event(claim.clone()));
-                    outcome = Err(fault);
-                }
+                Err(_) => pending.bar(who, name, Unlogged::Event(claim)),
             }
-            heard.push(claim);
         }
         outcome
     }
 
-    /// Logs what this claim says that restricts.
+    /// Logs what these claims say that restricts: first of those who are known, then of those who have to be
+    /// let in first.
     ///
     /// # Errors
     ///
     /// [`Fault`]: the trail could not be written.
-    async fn claim(&self, who: &Principal, name: &str, claim: &Observed) -> Result<(), Fault> {
+    async fn claim(&self, who: &Principal, name: &str, claims: &[Observed]) -> Result<(), Fault> {
         let Some(row) = self.ledger.call_by_name(&who.account, name).await? else { return Ok(()) };
-        let earlier = self.earlier_call(&row, claim).await?;
-        let goes_on = earlier.is_none();
-        let mut loaded = self.load_row(earlier.unwrap_or(row)).await?;
-        if objects(claim) && goes_on && self.strangers_join(who, name, claim, &loaded).await? {
-            loaded = self.load(&who.account, name).await?;
+        let mut of_this = Vec::new();
+        for claim in claims {
+            let (earlier, rest) = self.divided(&row, claim).await?;
+            if let Some((then, claim)) = earlier {
+                let loaded = self.load_row(then).await?;
+                self.log_parts(who, &loaded, &[claim]).await?;
+            }
+            of_this.extend(rest);
         }
-        for event in self.parts(claim, &loaded) {
-            logged(self.observe_on(who, loaded.row.clone(), &[event]).await)?;
+        let mut loaded = self.load_row(row).await?;
+        self.log_parts(who, &loaded, &of_this).await?;
+        let strangers = strangers(&of_this, &loaded);
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        for stranger in &strangers {
+            logged(self.join_until_seen(who, name, stranger).await)?;
+        }
+        loaded = self.load(&who.account, name).await?;
+        let ids: BTreeSet<&str> = strangers.iter().map(|stranger| stranger.id.as_str()).collect();
+        let theirs = of_this.iter().filter(|claim| objects(claim)).map(|claim| Observed {
+            participant: None,
+            participants: claim.whom().filter(|id| ids.contains(id)).map(ToOwned::to_owned).collect(),
+            ..claim.clone()
+        });
+        let theirs: Vec<Observed> = theirs.filter(|claim| !claim.participants.is_empty()).collect();
+        self.log_parts(who, &loaded, &theirs).await
+    }
+
+    /// What was said of somebody who was on an earlier call of this id when they objected counts for that call.
+    /// The rest, if anything is left, counts for this one.
+    pub(super) async fn divided(
+        &self,
+        row: &CallRow,
+        event: &Observed,
+    ) -> Result<(Option<(CallRow, Observed)>, Option<Observed>), Fault> {
+        let whole = Ok((None, Some(event.clone())));
+        let at = event.at.map(Timestamp::as_millisecond);
+        let Some(at) = at.filter(|at| objects(event) && *at < row.opened_at) else { return whole };
+        let then = self.ledger.call_at(&row.account, &row.id, at).await?;
+        // Between two calls nobody is on either.
+        let goes_on = |then: &CallRow| then.uid != row.uid && then.ended_at.is_none_or(|ended| at <= ended);
+        let Some(then) = then.filter(goes_on) else { return whole };
+        let names = self.ledger.names_on(std::slice::from_ref(&then.uid)).await?;
+        let was_there = |id: &str| names.iter().any(|(_, _, name)| name == id);
+        let (there, here): (Vec<&str>, Vec<&str>) = event.whom().partition(|id| was_there(id));
+        if there.is_empty() && !here.is_empty() {
+            return whole;
+        }
+        let of = |ids: Vec<&str>| Observed {
+            participant: None,
+            participants: ids.into_iter().map(ToOwned::to_owned).collect(),
+            ..event.clone()
+        };
+        match here.is_empty() {
+            true => Ok((Some((then, event.clone())), None)),
+            false => Ok((Some((then, of(there))), Some(of(here)))),
+        }
+    }
+
+    /// Logs all of it at once; where something of it cannot be logged, the rest.
+    async fn log_parts(&self, who: &Principal, loaded: &Loaded, claims: &[Observed]) -> Result<(), Fault> {
+        let parts: Vec<Observed> = claims.iter().flat_map(|claim| self.parts(claim, loaded)).collect();
+        if parts.is_empty() || logged(self.observe_on(who, loaded.row.clone(), &parts).await)? {
+            return Ok(());
+        }
+        for part in parts {
+            logged(self.observe_on(who, loaded.row.clone(), &[part]).await)?;
         }
         Ok(())
     }
 
-    /// Somebody objects who was never announced: they are on the call, as somebody of whom nothing is
-    /// known. Whether anybody was.
-    async fn strangers_join(
-        &self,
-        who: &Principal,
-        name: &str,
-        claim: &Observed,
-        loaded: &Loaded,
-    ) -> Result<bool, Fault> {
-        let mut any = false;
-        for id in claim.whom().filter(|id| is_usable(id) && loaded.row_of(id).is_none()) {
-            let stranger = Participant { joined_at: claim.at, ..Participant::stranger(id.to_owned()) };
-            logged(self.join_until_seen(who, name, &stranger).await)?;
-            any = true;
-        }
-        Ok(any)
-    }
-
-    /// The claim in events that can be logged, of what is known on this call and can be read.
+    /// The claim in events that can be logged, of those who are known on this call and of what can be read.
     fn parts(&self, claim: &Observed, loaded: &Loaded) -> Vec<Observed> {
         let bare = Observed { at: claim.at, reported_by: claim.reported_by, ..Observed::of(claim.kind) };
-        let mut whom: Vec<String> = claim.whom().map(ToOwned::to_owned).collect();
-        whom.sort();
-        whom.dedup();
-        let known = |id: &String| loaded.number_of(id).is_some();
+        let mut whom: BTreeSet<String> = claim.whom().map(ToOwned::to_owned).collect();
         if objects(claim) {
-            let nobody = whom.is_empty() || whom.iter().any(|id| !is_usable(id));
             let mut reason = None;
-            if nobody {
+            if whom.is_empty() || whom.iter().any(|id| !is_usable(id)) {
                 // Somebody said no, and it cannot be told who: each of them can agree again.
                 reason = Some(OF_NOBODY.to_owned());
-                whom = loaded.present().collect();
+                whom.extend(loaded.present());
             }
-            whom.retain(known);
-            let event = Observed { participants: whom, reason, ..bare };
-            return if event.participants.is_empty() { Vec::new() } else { vec![event] };
+            let participants: Vec<String> =
+                whom.into_iter().filter(|id| loaded.number_of(id).is_some()).collect();
+            return match participants.is_empty() {
+                true => Vec::new(),
+                false => vec![Observed { participants, reason, ..bare }],
+            };
         }
-        whom.retain(known);
+        let known = whom.iter().filter_map(|id| Some((id, loaded.number_of(id)?)));
         let of = |id: &String| Observed { participant: Some(id.clone()), ..bare.clone() };
         if claim.kind == EventType::ParticipantLocated {
-            let places = self.readable(claim, loaded.call.kind());
-            let moved = |id| {
-                places.iter().map(move |(location, number, ip)| {
-                    let (location, number, ip) = (location.clone(), number.clone(), ip.clone());
-                    Observed { location, number, ip, since: claim.since, ..of(id) }
-                })
-            };
-            return whom.iter().flat_map(moved).collect();
+            return known
+                .flat_map(|(id, number)| self.stricter_places(claim, loaded, number, &of(id)))
+                .collect();
         }
         if claim.kind == EventType::ParticipantAnswered {
-            return whom.iter().map(|id| Observed { by: claim.by, ..of(id) }).collect();
+            return known.map(|(id, _)| Observed { by: claim.by, ..of(id) }).collect();
         }
         vec![bare]
+    }
+
+    /// The places that can be read of what is claimed, as far as they make nothing looser: of somebody of whom
+    /// no place is known, unknown is the strictest, and what cannot be read may be stricter than what can.
+    fn stricter_places(
+        &self,
+        claim: &Observed,
+        loaded: &Loaded,
+        number: u32,
+        of: &Observed,
+    ) -> Vec<Observed> {
+        if !loaded.call.is_located(number) {
+            return Vec::new();
+        }
+        let mut call = loaded.call.clone();
+        let readable = self.readable(claim, loaded.call.kind()).into_iter();
+        let kept = readable.filter_map(|(location, phone, ip)| {
+            let places = self.places(location.as_ref(), phone.as_deref(), ip.as_deref()).ok()?;
+            let since = claim.since.map(whole_millis);
+            let what = What::Located { participant: number, places, since, alike: Alike::default() };
+            let before = call.at(loaded.now).decide(loaded.now);
+            let mut moved = call.clone();
+            moved.apply(&Event { received_at: loaded.now, at: claim.at.map(whole_millis), what });
+            let after = moved.at(loaded.now).decide(loaded.now);
+            if (after.permitted() && !before.permitted())
+                || after.requirement.strictness < before.requirement.strictness
+            {
+                return None;
+            }
+            call = moved;
+            Some(Observed { location, number: phone, ip, since: claim.since, ..of.clone() })
+        });
+        kept.collect()
     }
 
     /// The places that can be read of what is claimed, as many at a time as may be said at once: the
@@ -168,13 +237,14 @@ impl Gate {
             ip: asked.ip.clone(),
             ..Observed::of(EventType::ParticipantLocated)
         };
-        self.claim(who, name, &located).await
+        self.claim(who, name, &[located]).await
     }
 
     /// Logs what had come and could not be logged, as soon as it can be. Asked for several times a second.
     pub async fn log_what_is_missing(&self) {
         for missing in self.barred.missing() {
-            let _turn = self.turns.take(&missing.who.account, &missing.name).await;
+            // Whoever has the turn of a call logs what is missing of it when they are done.
+            let Some(_turn) = self.turns.try_take(&missing.who.account, &missing.name) else { continue };
             self.log_missing(&missing).await;
         }
     }
@@ -202,7 +272,7 @@ impl Gate {
                 match logged(self.observe_until_seen(who, name, std::slice::from_ref(&event)).await) {
                     Ok(true) => Ok(true),
                     Ok(false) => match event.claim() {
-                        Some(claim) => self.claim(who, name, &claim).await.map(|()| false),
+                        Some(claim) => self.claim(who, name, &[claim]).await.map(|()| false),
                         None => Ok(false),
                     },
                     Err(fault) => Err(fault),
@@ -231,7 +301,7 @@ impl Gate {
 fn logged<T>(outcome: Result<T, Fault>) -> Result<bool, Fault> {
     match outcome {
         Ok(_) => Ok(true),
-        Err(fault) if fault.kind == FaultKind::Unavailable => Err(fault),
+        Err(fault) if fault.is_ours() => Err(fault),
         Err(fault) => {
             tracing::info!(code = fault.code, "a restrictive event held something that cannot be logged");
             Ok(false)
@@ -239,10 +309,126 @@ fn logged<T>(outcome: Result<T, Fault>) -> Result<bool, Fault> {
     }
 }
 
+/// What claims say of each person and of the call, once: each from the earliest that any of them says. However
+/// much a request holds, it is no more than this many.
+fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
+    let mut told: BTreeMap<(EventType, String), Observed> = BTreeMap::new();
+    let earlier = |one: Option<Timestamp>, other: Option<Timestamp>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    for claim in claims {
+        // In the future it counts from now, as it does without a time.
+        let at = claim.at.filter(|at| *at < now);
+        let mut whom: Vec<String> = match claim.kind.is_of_somebody() {
+            true => claim.whom().map(ToOwned::to_owned).collect(),
+            false => Vec::new(),
+        };
+        if whom.is_empty() {
+            // Nobody, or the call.
+            whom.push(String::new());
+        }
+        for id in whom {
+            // Of more people than can be on a call, somebody.
+            let is_one_more = told.len() >= MAX_TOLD && !told.contains_key(&(claim.kind, id.clone()));
+            let id = if is_one_more { String::new() } else { id };
+            let one =
+                Observed { participant: Some(id.clone()), participants: Vec::new(), at, ..claim.clone() };
+            match told.entry((claim.kind, id)) {
+                std::collections::btree_map::Entry::Vacant(place) => {
+                    place.insert(one);
+                }
+                std::collections::btree_map::Entry::Occupied(mut place) => {
+                    let before = place.get_mut();
+                    before.at = earlier(before.at, at);
+                    if claim.kind == EventType::ParticipantLocated {
+                        before.since = before.since.zip(claim.since).map(|(one, other)| one.min(other));
+                        before.location = both(before.location.take(), claim.location.as_ref());
+                        before.number = before.number.take().or_else(|| claim.number.clone());
+                        before.ip = before.ip.take().or_else(|| claim.ip.clone());
+                    }
+                }
+            }
+        }
+    }
+    let mut claims: Vec<Observed> = Vec::new();
+    for mut claim in told.into_values() {
+        if !claim.kind.is_of_somebody() {
+            claim.participant = None;
+        }
+        let said = |other: &&mut Observed| objects(other) && other.kind == claim.kind && other.at == claim.at;
+        match claims.iter_mut().find(said) {
+            Some(others) => others.participants.extend(claim.participant),
+            None if objects(&claim) => {
+                claim.participants = claim.participant.take().into_iter().collect();
+                claims.push(claim);
+            }
+            None => claims.push(claim),
+        }
+    }
+    claims
+}
+
+/// All places of both, no more than can be kept apart, and one.
+fn both(one: Option<Places>, other: Option<&Places>) -> Option<Places> {
+    let mut places = one.map(|places| places.as_slice().to_vec()).unwrap_or_default();
+    for place in other.map(Places::as_slice).unwrap_or_default() {
+        if places.len() <= policy::MAX_KNOWN_PLACES && !places.contains(place) {
+            places.push(place.clone());
+        }
+    }
+    (!places.is_empty()).then_some(Places::Many(places))
+}
+
+/// Those who are on the call, since something is said of them, and who were never announced: of each of them
+/// nothing is known.
+fn strangers(claims: &[Observed], loaded: &Loaded) -> Vec<Participant> {
+    let mut found: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
+    for claim in claims.iter().filter(|claim| claim.kind.is_of_somebody()) {
+        for id in claim.whom() {
+            let id = match (is_usable(id), objects(claim)) {
+                (true, _) => id.to_owned(),
+                // It counts for everybody.
+                (false, true) => continue,
+                (false, false) => unnamed(id.as_bytes()),
+            };
+            if loaded.row_of(&id).is_none() {
+                let since = found.entry(id).or_insert(claim.at);
+                *since = since.zip(claim.at).map(|(one, other)| one.min(other)).or(*since).or(claim.at);
+            }
+        }
+    }
+    let joining = |(id, joined_at)| Participant { joined_at, ..Participant::stranger(id) };
+    few(found.into_iter().map(joining).collect())
+}
+
+/// Of very many people who are let in by a request that is refused, the others are one.
+pub(super) fn few(mut people: Vec<Participant>) -> Vec<Participant> {
+    let mut seen = BTreeSet::new();
+    people.retain(|one| seen.insert(one.id.clone()));
+    let others = people.split_off(people.len().min(MAX_STRANGERS));
+    if !others.is_empty() {
+        let joined_at = others.iter().filter_map(|one| one.joined_at).min();
+        people.push(Participant { joined_at, ..Participant::stranger(unnamed(OTHERS.as_bytes())) });
+    }
+    people
+}
+
+/// What somebody is called whose id cannot be used: the platform finds it in the decision, and can report by it
+/// that they have left.
+pub(super) fn unnamed(sent: &[u8]) -> String {
+    let digest = hex(&Sha256::digest(sent));
+    format!("unnamed-{}", digest.get(..16).unwrap_or_default())
+}
+
 /// Whether somebody can be called this.
-fn is_usable(id: &str) -> bool {
+pub(super) fn is_usable(id: &str) -> bool {
     check_name("a participant's id", id).is_ok() && id != OTHERS
 }
 
 /// Why an objection stands for everybody who was there.
 const OF_NOBODY: &str = "the objection named nobody of the call, so it counts for everybody on it";
+/// Of how many people, at most, claims of one request are told apart: more than can be on a call.
+const MAX_TOLD: usize = 512;
+/// How many people who were never announced are let in one by one.
+const MAX_STRANGERS: usize = 8;

@@ -92,6 +92,12 @@ impl Fault {
         }
     }
 
+    /// Whether it says nothing of the request: it may be right, and could not be done.
+    #[must_use]
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.kind, FaultKind::Unavailable | FaultKind::Broken)
+    }
+
     /// Others were faster every time.
     pub(crate) fn contended() -> Fault {
         Fault::new(FaultKind::Unavailable, "contended", "the call changes too fast; try again")

@@ -12,7 +12,7 @@ use super::ask::{
 };
 use super::barred::Unlogged;
 use super::open::{MAX_PLACES, call_ended, covers, offset_ms, too_many_places};
-use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, check_time, parse_id};
+use super::{ATTEMPTS, Fault, Gate, Loaded, answer, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
@@ -42,7 +42,7 @@ impl Gate {
                         restrictive().for_each(|event| pending.lift(&who.account, name, event));
                         self.log_missing_of(who, name).await;
                     }
-                    Err(fault) if fault.kind == FaultKind::Unavailable => {
+                    Err(fault) if fault.is_ours() => {
                         restrictive()
                             .for_each(|event| pending.bar(who, name, Unlogged::Event(event.clone())));
                     }
@@ -52,8 +52,9 @@ impl Gate {
             }
         };
         match outcome {
-            Err(fault) if fault.kind != FaultKind::Unavailable && !claims.is_empty() => {
+            Err(fault) if !fault.is_ours() && !claims.is_empty() => {
                 self.claim_all(who, name, claims, &pending).await?;
+                self.log_missing_of(who, name).await;
                 Err(self.with_decision(who, name, fault).await)
             }
             outcome => outcome,
@@ -80,31 +81,17 @@ impl Gate {
         let row = self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
         let (mut earlier, mut of_this) = (Vec::new(), Vec::new());
         for event in events {
-            match self.earlier_call(&row, event).await? {
-                Some(then) => earlier.push((then, event)),
-                None => of_this.push(event.clone()),
-            }
+            let (then, rest) = self.divided(&row, event).await?;
+            earlier.extend(then);
+            of_this.extend(rest);
         }
         for (then, event) in earlier {
-            self.observe_on(who, then, std::slice::from_ref(event)).await?;
+            self.observe_on(who, then, &[event]).await?;
         }
         match of_this.as_slice() {
             [] => self.decide(who, name).await,
             events => self.observe_on(who, row, events).await,
         }
-    }
-
-    /// What is objected to counts for the call of this id that was going on then.
-    pub(super) async fn earlier_call(
-        &self,
-        row: &CallRow,
-        event: &Observed,
-    ) -> Result<Option<CallRow>, Fault> {
-        let Some(at) = event.at.filter(|at| objects(event) && at.as_millisecond() < row.opened_at) else {
-            return Ok(None);
-        };
-        let then = self.ledger.call_at(&row.account, &row.id, at.as_millisecond()).await?;
-        Ok(then.filter(|then| then.uid != row.uid))
     }
 
     pub(super) async fn observe_on(
@@ -425,7 +412,7 @@ impl Gate {
                 pending.lift(&who.account, name, &event);
                 self.log_missing_of(who, name).await;
             }
-            (Err(fault), Some(event)) if fault.kind == FaultKind::Unavailable => {
+            (Err(fault), Some(event)) if fault.is_ours() => {
                 pending.bar(who, name, Unlogged::Event(event));
             }
             (Ok(_) | Err(_), _) => {}
@@ -448,7 +435,7 @@ impl Gate {
         let asked = ControlRecording { action: asked.action, reason: None, behavior: None };
         match Box::pin(self.control(who, name, asked)).await {
             Ok(decision) => fault.with("decision", decision),
-            Err(unavailable) if unavailable.kind == FaultKind::Unavailable => unavailable,
+            Err(ours) if ours.is_ours() => ours,
             Err(_) => fault,
         }
     }

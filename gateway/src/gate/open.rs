@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
 use super::barred::Unlogged;
+use super::claims::{few, is_usable, unnamed};
 use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, Loaded, answer, check_time};
 use crate::access::Principal;
 use crate::clock::{whole_millis, written};
@@ -46,10 +47,13 @@ impl Gate {
                     return Ok((false, self.decision(existing)));
                 }
                 if !ended {
-                    return Err(Fault::conflict(
+                    let fault = Fault::conflict(
                         "call-exists",
                         "a call of this id is open and was opened otherwise; report what changed as events, or end it first",
-                    ));
+                    );
+                    let is_new = |asked: &Participant| existing.row_of(&asked.id).is_none();
+                    let new = asked.participants.into_iter().filter(is_new).collect();
+                    return Err(self.arrive(who, name, new, fault).await);
                 }
             }
             if let Some(decision) = self.try_open(who, name, &asked, &digest, existing.as_ref()).await? {
@@ -198,9 +202,7 @@ impl Gate {
                 pending.lift_join(&who.account, name, &asked);
                 self.log_missing_of(who, name).await;
             }
-            Err(fault) if fault.kind == FaultKind::Unavailable => {
-                pending.bar(who, name, Unlogged::Join(asked));
-            }
+            Err(fault) if fault.is_ours() => pending.bar(who, name, Unlogged::Join(asked)),
             // Whoever is one too many is logged as such.
             Err(fault) if fault.code == TOO_MANY => pending.lift_join(&who.account, name, &asked),
             Err(_) => {}
@@ -227,16 +229,43 @@ impl Gate {
         }
     }
 
-    /// Somebody joins of whom nothing else can be used: answers what is wrong, with the decision that
-    /// follows from their being there.
-    pub async fn join_unread(&self, who: &Principal, name: &str, asked: Participant, fault: Fault) -> Fault {
+    /// They join of whom nothing else can be used: answers what is wrong, with the decision that follows from
+    /// their being there. After a few, the others are one.
+    pub async fn join_unread(
+        &self,
+        who: &Principal,
+        name: &str,
+        asked: Vec<Participant>,
+        mut fault: Fault,
+    ) -> Fault {
         let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
-        let fault = self.join_as_stranger(who, name, &asked, fault).await;
-        if fault.kind == FaultKind::Unavailable {
-            pending.bar(who, name, Unlogged::Join(asked));
+        for asked in few(asked) {
+            fault = self.join_as_stranger(who, name, &asked, fault).await;
+            if fault.is_ours() {
+                pending.bar(who, name, Unlogged::Join(asked));
+            }
         }
         fault
+    }
+
+    /// People of whom a request says that they are there that is refused for something else.
+    async fn arrive(&self, who: &Principal, name: &str, people: Vec<Participant>, fault: Fault) -> Fault {
+        let pending = self.barred.begin(self.clock.now());
+        let mut ours = None;
+        for asked in few(people) {
+            match self.join_somehow(who, name, &asked).await {
+                Err(fault) if fault.is_ours() => {
+                    pending.bar(who, name, Unlogged::Join(asked));
+                    ours = Some(fault);
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        match ours {
+            Some(ours) => ours,
+            None => self.with_decision(who, name, fault).await,
+        }
     }
 
     async fn join_as_stranger(
@@ -246,25 +275,22 @@ impl Gate {
         asked: &Participant,
         fault: Fault,
     ) -> Fault {
-        let id = if check_name("a participant's id", &asked.id).is_ok() { &asked.id } else { ask::OTHERS };
+        let id = if is_usable(&asked.id) { asked.id.clone() } else { unnamed(asked.id.as_bytes()) };
         // Of somebody new, unknown is stricter than what can be read of them.
         let known = match self.load(&who.account, name).await {
-            Ok(loaded) => loaded.number_of(id).is_some(),
-            Err(unavailable) if unavailable.kind == FaultKind::Unavailable => return unavailable,
+            Ok(loaded) => loaded.number_of(&id).is_some(),
+            Err(ours) if ours.is_ours() => return ours,
             Err(_) => return fault,
         };
-        let stranger = Participant {
-            role: asked.role,
-            joined_at: asked.joined_at,
-            ..Participant::stranger(id.to_owned())
-        };
+        let stranger =
+            Participant { role: asked.role, joined_at: asked.joined_at, ..Participant::stranger(id) };
         match self.join_until_seen(who, name, &stranger).await {
             Ok(decision) if !known => fault.with("decision", decision),
             Ok(_) => match self.claim_places(who, name, asked).await {
                 Ok(()) => self.with_decision(who, name, fault).await,
-                Err(unavailable) => unavailable,
+                Err(ours) => ours,
             },
-            Err(unavailable) if unavailable.kind == FaultKind::Unavailable => unavailable,
+            Err(ours) if ours.is_ours() => ours,
             Err(_) => fault,
         }
     }

@@ -4,30 +4,41 @@
 //! all but one would begin again. Nothing relies on it: a call's aliases, other processes and
 //! uploads do not take turns, and the writer compares the call's head all the same.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, RandomState};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Turns of calls, by the hash of account and name.
+/// Turns of calls, by the hash of account and name. Nobody can choose a name that shares its turn with another
+/// account's call: the hash is keyed.
 #[derive(Debug)]
-pub struct Turns(Vec<Mutex<()>>);
+pub struct Turns {
+    lanes: Vec<Mutex<()>>,
+    keys: RandomState,
+}
 
 impl Turns {
     /// Waits for the turn; it ends when the guard is dropped.
     pub(crate) async fn take(&self, account: &str, name: &str) -> Option<MutexGuard<'_, ()>> {
-        let mut hasher = DefaultHasher::new();
-        (account, name).hash(&mut hasher);
-        let index = usize::try_from(hasher.finish() % LANES).ok()?;
-        match self.0.get(index) {
+        match self.lane(account, name) {
             Some(lane) => Some(lane.lock().await),
             None => None,
         }
+    }
+
+    /// The turn, where nobody has it.
+    pub(crate) fn try_take(&self, account: &str, name: &str) -> Option<MutexGuard<'_, ()>> {
+        self.lane(account, name)?.try_lock().ok()
+    }
+
+    fn lane(&self, account: &str, name: &str) -> Option<&Mutex<()>> {
+        let index = usize::try_from(self.keys.hash_one((account, name)) % LANES).ok()?;
+        self.lanes.get(index)
     }
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Turns((0..LANES).map(|_| Mutex::new(())).collect())
+        Turns { lanes: (0..LANES).map(|_| Mutex::new(())).collect(), keys: RandomState::new() }
     }
 }
 

@@ -211,6 +211,10 @@ impl Person {
         self.learn(law, places, since.map_or(Since::Joining, Since::Moment), now);
     }
 
+    pub(super) fn is_located(&self) -> bool {
+        !self.known.is_empty()
+    }
+
     /// What is known already is not learnt again: a call may be told of the same place without end.
     fn learn(&mut self, law: &Law, places: &[Place], tight: Since, loose: Timestamp) {
         for place in places {
