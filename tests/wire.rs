@@ -34,7 +34,7 @@ async fn a_request_head_that_dribbles_is_cut_and_others_are_served_meanwhile() {
     dribble.abort();
     assert_eq!(String::from_utf8_lossy(&answer), "");
     let took = began.elapsed();
-    assert!((9..20).contains(&took.as_secs()), "{took:?}");
+    assert!((9..60).contains(&took.as_secs()), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -157,7 +157,7 @@ async fn the_drain_has_an_end_and_what_it_cut_leaves_nothing() {
     let began = Instant::now();
     process.terminate();
     assert_eq!(process.wait(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(began.elapsed() < Duration::from_secs(25));
     assert_eq!(site.rows().await.len(), 0);
     let process = site.serve(&[]);
     upload.again(&site, &process, 201).await;
@@ -226,7 +226,7 @@ async fn tls_is_served_and_a_replaced_certificate_without_a_restart() {
     put("second");
     let began = Instant::now();
     while !curl("second.pem", &[]).status.success() {
-        assert!(began.elapsed() < Duration::from_secs(10), "the new certificate is not served");
+        assert!(began.elapsed() < Duration::from_secs(60), "the new certificate is not served");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(!curl("first.pem", &[]).status.success());

@@ -108,7 +108,7 @@ const READS_RECORDINGS: &[Role] = &[Recorder, Listener, Auditor, Counsel, Admin]
 pub(super) fn may_restrict(entry: &Entry) -> bool {
     let by = entry.path.strip_prefix("/v1/calls/{call}/");
     entry.method == "POST"
-        && (by.is_some_and(|by| ["events", "participants"].contains(&by))
+        && (by.is_some_and(|by| ["events", "participants", "recording"].contains(&by))
             || entry.path == "/v1/consent-grants/{id}/withdraw")
 }
 
