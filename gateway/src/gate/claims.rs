@@ -4,6 +4,7 @@
 //! each place by itself, so that nothing wrong with one keeps another from counting. What came while
 //! the trail could not be written is logged as soon as it can be.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -328,24 +329,32 @@ fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
             // Nobody, or the call.
             whom.push(String::new());
         }
+        let bare = Observed {
+            participant: None,
+            participants: Vec::new(),
+            at,
+            location: both(None, claim.location.as_ref()),
+            number: claim.number.filter(|number| number.len() <= MAX_TEXT),
+            ip: claim.ip.filter(|ip| ip.len() <= MAX_TEXT),
+            ..claim
+        };
         for id in whom {
             // Of more people than can be on a call, somebody.
-            let is_one_more = told.len() >= MAX_TOLD && !told.contains_key(&(claim.kind, id.clone()));
+            let is_one_more = told.len() >= MAX_TOLD && !told.contains_key(&(bare.kind, id.clone()));
             let id = if is_one_more { String::new() } else { id };
-            let one =
-                Observed { participant: Some(id.clone()), participants: Vec::new(), at, ..claim.clone() };
-            match told.entry((claim.kind, id)) {
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    place.insert(one);
+            match told.entry((bare.kind, id)) {
+                Entry::Vacant(place) => {
+                    let participant = Some(place.key().1.clone());
+                    place.insert(Observed { participant, ..bare.clone() });
                 }
-                std::collections::btree_map::Entry::Occupied(mut place) => {
+                Entry::Occupied(mut place) => {
                     let before = place.get_mut();
                     before.at = earlier(before.at, at);
-                    if claim.kind == EventType::ParticipantLocated {
-                        before.since = before.since.zip(claim.since).map(|(one, other)| one.min(other));
-                        before.location = both(before.location.take(), claim.location.as_ref());
-                        before.number = before.number.take().or_else(|| claim.number.clone());
-                        before.ip = before.ip.take().or_else(|| claim.ip.clone());
+                    if bare.kind == EventType::ParticipantLocated {
+                        before.since = before.since.zip(bare.since).map(|(one, other)| one.min(other));
+                        before.location = both(before.location.take(), bare.location.as_ref());
+                        before.number = before.number.take().or_else(|| bare.number.clone());
+                        before.ip = before.ip.take().or_else(|| bare.ip.clone());
                     }
                 }
             }
@@ -430,5 +439,7 @@ pub(super) fn is_usable(id: &str) -> bool {
 const OF_NOBODY: &str = "the objection named nobody of the call, so it counts for everybody on it";
 /// Of how many people, at most, claims of one request are told apart: more than can be on a call.
 const MAX_TOLD: usize = 512;
+/// How long a number or an address is at most, in bytes.
+const MAX_TEXT: usize = 64;
 /// How many people who were never announced are let in one by one.
 const MAX_STRANGERS: usize = 8;
