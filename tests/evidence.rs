@@ -163,6 +163,62 @@ async fn that_a_call_has_no_recording_is_proven_and_not_where_it_has_one() {
     assert_eq!(gateway.listener.get(&format!("/v1/recordings/{id}/proof")).await.status, 403);
 }
 
+/// The program that proves does not sign: what was accepted just now stands behind the last signed head.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_signed_head_covers_is_refused_until_one_does_and_every_pack_that_is_made_is_good() {
+    let gateway = Gateway::start().await;
+    recorded(&gateway, "before").await;
+    assert_eq!(gateway.auditor.get("/v1/log/acme/checkpoint").await.status, 200);
+    gateway.open("c", "US-CA").await;
+    gateway.prompt("c", &["caller", "agent"]).await;
+    gateway.control("c", "start").await.expect(200);
+    let from = gateway.now();
+    gateway.advance_ms(3_000);
+    assert_eq!(gateway.auditor.get("/v1/log/acme/checkpoint").await.status, 200);
+    // From here on nothing can be signed.
+    let in_the_way = gateway.dir.path().join(format!("data.pins/acme.new-{}", std::process::id()));
+    std::fs::create_dir(&in_the_way).unwrap();
+    let stored = gateway.upload("c", "main", Some(from), &wav(2_000)).await.expect(201);
+    gateway.open("later", "DE").await;
+    let id = stored["id"].as_str().unwrap();
+    let subjects = [("--recording", id), ("--call", "c"), ("--no-recording", "later"), ("--call", "later")];
+    let prove = |(option, of): (&str, &str)| {
+        let out = gateway.dir.path().join("out.zip");
+        let (code, _, told) =
+            gateway.run(&["audit", "prove", "acme", option, of, "--out", out.to_str().unwrap()]);
+        let pack = std::fs::read(&out).ok();
+        let _ = std::fs::remove_file(&out);
+        (code, told, pack)
+    };
+    let entries = gateway.rows("acme").await.len();
+    for subject in subjects {
+        let (code, told, pack) = prove(subject);
+        let says = format!(
+            "no signed head of the current log covers the {} `{}`",
+            match subject.0 {
+                "--recording" => "recording",
+                _ => "call",
+            },
+            subject.1
+        );
+        assert!(code == 1 && told.contains(&says), "{subject:?}: {told}");
+        assert!(pack.is_none(), "{subject:?}");
+    }
+    assert_eq!(gateway.rows("acme").await.len(), entries, "nothing was handed out");
+    for form in [&["audit", "vcon", "acme", "c"][..], &["audit", "consent-record", "acme", "c"]] {
+        let (code, _, told) = gateway.run(form);
+        assert!(code == 1 && told.contains("no signed head of the current log covers"), "{told}");
+    }
+    std::fs::remove_dir(&in_the_way).unwrap();
+    // At once: whoever asks waits for the next signature.
+    for subject in subjects {
+        let (code, told, pack) = prove(subject);
+        assert_eq!(code, 0, "{subject:?}: {told}");
+        let (code, told) = verify(&gateway, &pack.unwrap(), &[]);
+        assert_eq!(code, 0, "{subject:?}: {told}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_that_ever_meant_a_recorded_call_has_a_recording() {
     let gateway = Gateway::start().await;

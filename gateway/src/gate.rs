@@ -50,7 +50,7 @@ pub use barred::Barred;
 pub use consents::{Filters, Inquiry, OUTCOMES, Opening, Record, TYPES, sheet_head};
 pub(crate) use desk::today;
 pub use desk::{Author, Outcome};
-pub use evidence::{About, Exports, Form};
+pub use evidence::{About, Exports, Form, NOT_SIGNED};
 pub use fault::{Fault, FaultKind};
 pub use fetch::{Listing, Served, Sought};
 pub use handout::{HandoutError, Sink};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -18,7 +19,7 @@ use crate::audit::verify::{Evidence, Options, verify_with};
 use crate::audit::{Failure, Report};
 use crate::clock::{Clock, written};
 use crate::config::Config;
-use crate::gate::{About, FaultKind, Form, Gate, Live, Sink};
+use crate::gate::{About, FaultKind, Form, Gate, Live, NOT_SIGNED, Sink};
 use crate::ledger::{Epoch, LedgerError};
 use crate::notary;
 use crate::serve;
@@ -405,7 +406,15 @@ async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliE
         (None, None, Some(call)) => About::NoRecording(call),
         (None, None, None) => return Err(CliError::Wrong("say what is to be proven".into())),
     };
-    let bytes = gate.prove(&Actor::command_line(), &command.account, about).await?;
+    let mut waits = 0..SIGNED_WITHIN;
+    let bytes = loop {
+        match gate.prove(&Actor::command_line(), &command.account, about).await {
+            Err(fault) if fault.code == NOT_SIGNED && waits.next().is_some() => {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            proven => break proven?,
+        }
+    };
     gate.ledger.close().await;
     let io = |source| CliError::Io { what: format!("`{}` cannot be written", command.out.display()), source };
     crate::files::write_private(&command.out, &bytes).map_err(io)?;
@@ -579,3 +588,7 @@ fn read(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path)
         .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source })
 }
+
+/// How often it is looked for a signature of what happened just now: `serve` signs once a second.
+const SIGNED_WITHIN: u32 = 12;
+const LOOK_AGAIN: Duration = Duration::from_millis(250);

@@ -73,6 +73,10 @@ impl Gate {
             Subject::Call(uid) => (Some(*uid), None),
             Subject::Absence { calls, .. } => (calls.first().copied(), None),
         };
+        if self.notary.is_none() {
+            // Who cannot sign waits for whoever can: nothing is handed out, and nothing logged, until then.
+            self.related(account, &rows, recording).await?;
+        }
         self.handed_out(actor, account, "proof-pack", of, recording).await?;
         let mut parts = Parts::default();
         let mut related = self.related(account, &rows, recording).await?;
@@ -105,7 +109,7 @@ impl Gate {
             }
             Subject::Absence { .. } => {
                 let opened = related.rows.iter().find(|row| row.epoch == related.head.at.epoch);
-                let opened = opened.ok_or_else(|| not_covered(&first.id))?;
+                let opened = opened.ok_or_else(|| not_covered("call", &first.id))?;
                 let first = u64::try_from(opened.seq).unwrap_or(0);
                 let before = proofs.parts(0..first).await?;
                 let before = before.ok_or_else(|| Fault::damaged("hashes of the tree are missing"))?;
@@ -130,7 +134,7 @@ impl Gate {
     ///
     /// [`Fault`]: the call is unknown, or something that the form needs is not configured.
     pub async fn export(&self, actor: &Actor, account: &str, name: &str, form: Form) -> Result<Value, Fault> {
-        let row = self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
+        let row = self.ledger.call_by_name(account, name).await?.ok_or_else(not_in_the_log)?;
         let uid = parse_id(&row.uid)?;
         let word = match form {
             Form::Vcon | Form::SignedVcon => "vcon",
@@ -239,7 +243,7 @@ impl Gate {
                 Ok((vec![call], Subject::Recording(id)))
             }
             About::Call(name) => {
-                let call = self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
+                let call = self.ledger.call_by_name(account, name).await?.ok_or_else(not_in_the_log)?;
                 let uid = parse_id(&call.uid)?;
                 Ok((vec![call], Subject::Call(uid)))
             }
@@ -255,6 +259,9 @@ impl Gate {
                             self.is_unrecorded(same).await?;
                         }
                     }
+                }
+                if calls.is_empty() {
+                    return Err(not_in_the_log());
                 }
                 Ok((calls, Subject::Absence { name: name.into(), calls: uids }))
             }
@@ -303,7 +310,7 @@ impl Gate {
 
     /// The entries of these calls, those that registered what was used on them, those about their
     /// recordings, or about this one, and the gaps while they went on: as far as the newest head covers
-    /// them.
+    /// them. It covers the opening of every call, and the acceptance of the recording.
     async fn related(
         &self,
         account: &str,
@@ -311,7 +318,12 @@ impl Gate {
         recording: Option<Uuid>,
     ) -> Result<Related, Fault> {
         let current = self.ledger.head(account).await?.ok_or_else(Fault::unknown_call)?;
-        let head = self.signed_head(&Epoch { log: account.into(), epoch: current.epoch }).await?;
+        let first = calls.first().ok_or_else(Fault::unknown_call)?;
+        let head = self.signed_head(&Epoch { log: account.into(), epoch: current.epoch }).await;
+        let head = match head {
+            Err(fault) if fault.kind == FaultKind::Unknown => return Err(not_covered("call", &first.id)),
+            head => head?,
+        };
         let mut rows: BTreeMap<(i64, i64), EntryRow> = BTreeMap::new();
         let mut keys: BTreeSet<(String, &[&str])> = BTreeSet::new();
         let mut begun: Option<(i64, i64)> = None;
@@ -347,8 +359,21 @@ impl Gate {
         let found = self.ledger.entries(&gaps, u32::MAX).await?;
         rows.extend(found.into_iter().map(|row| ((row.epoch, row.seq), row)));
         let (mut kept, mut leaves) = (Vec::new(), Vec::new());
-        for row in rows.into_values().filter(|row| is_covered(row, &head)) {
+        let (mut opened, mut accepted) = (BTreeSet::new(), false);
+        for row in rows.into_values() {
             let leaf: Leaf = read(&row)?;
+            let is_of_it = matches!(leaf.body, Body::Accepted { recording: id, .. } if recording.is_none_or(|of| of == id));
+            if !is_covered(&row, &head) {
+                // Without it the rest would say that nothing was accepted.
+                if is_of_it && row.epoch == head.at.epoch {
+                    return Err(uncovered(recording, &first.id));
+                }
+                continue;
+            }
+            accepted |= is_of_it;
+            if let (Body::Opened { .. }, Some(call)) = (&leaf.body, leaf.call) {
+                opened.insert(call);
+            }
             // What became of one recording is found by every other of its call, too.
             let of = became_of(&leaf.body);
             if recording.is_none() || of.is_none() || of == recording {
@@ -356,9 +381,13 @@ impl Gate {
                 leaves.push(leaf);
             }
         }
-        let opened = leaves.iter().any(|leaf| matches!(leaf.body, Body::Opened { .. }));
-        match calls.first() {
-            Some(call) if !opened => Err(not_covered(&call.id)),
+        for call in calls {
+            if !opened.contains(&parse_id(&call.uid)?) {
+                return Err(not_covered("call", &call.id));
+            }
+        }
+        match recording {
+            Some(_) if !accepted => Err(uncovered(recording, &first.id)),
             _ => Ok(Related { head, rows: kept, leaves }),
         }
     }
@@ -426,13 +455,29 @@ fn read(row: &EntryRow) -> Result<Leaf, Fault> {
     serde_json::from_slice(&row.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))
 }
 
-fn not_covered(call: &str) -> Fault {
+/// Whoever asks for evidence opens no calls.
+fn not_in_the_log() -> Fault {
+    Fault::new(FaultKind::Unknown, "unknown-call", "there is no call of this id or alias in the log")
+}
+
+/// That no head covers what this is about: the recording, or else the call.
+fn uncovered(recording: Option<Uuid>, call: &str) -> Fault {
+    match recording {
+        Some(recording) => not_covered("recording", &recording.to_string()),
+        None => not_covered("call", call),
+    }
+}
+
+fn not_covered(what: &str, id: &str) -> Fault {
     Fault::new(
         FaultKind::Unavailable,
-        "not-signed-yet",
+        NOT_SIGNED,
         format!(
-            "no signed head of the current log covers the call `{call}`: `serve` signs within a second; \
-             a call of an earlier epoch is proven from that epoch's export"
+            "no signed head of the current log covers the {what} `{id}`: `serve` signs within a second, so ask \
+             again while it runs; a {what} of an earlier epoch is proven from that epoch's export"
         ),
     )
 }
+
+/// The code of a refusal that ends with the next signature.
+pub const NOT_SIGNED: &str = "not-signed-yet";
