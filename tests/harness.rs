@@ -7,9 +7,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Lines};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -398,12 +399,24 @@ impl Process {
         Process::of(command)
     }
 
+    /// The process of a command that serves, of which nobody reads any further once it listens.
+    pub(crate) fn unheard(command: Command) -> Process {
+        Process::heard_until(command).map(|(process, _)| process).unwrap()
+    }
+
     /// The process of a command that serves.
-    pub(crate) fn of(mut command: Command) -> Result<Process, String> {
-        use std::io::BufRead as _;
+    pub(crate) fn of(command: Command) -> Result<Process, String> {
+        let (process, lines) = Process::heard_until(command)?;
+        // Whoever reads nothing further would block the program once the pipe is full.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(process)
+    }
+
+    /// The process of a command that serves once it listens, and what it says from there on.
+    fn heard_until(mut command: Command) -> Result<(Process, Lines<BufReader<ChildStderr>>), String> {
         let mut child =
             command.env("RUST_LOG", "info").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut told = String::new();
         let address = loop {
             let Some(line) = lines.next() else {
@@ -413,14 +426,14 @@ impl Process {
             let line = line.unwrap();
             let plain = without_colours(&line);
             told.push_str(&plain);
-            let found = plain.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+            let found = plain.split("address").nth(1).and_then(|rest| {
+                rest.split(|c: char| c != ':' && c != '.' && !c.is_ascii_digit()).find(|part| part.len() > 1)
+            });
             if let Some(address) = found {
                 break address.parse().unwrap();
             }
         };
-        // Whoever reads nothing further would block the program once the pipe is full.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Process { child, address })
+        Ok((Process { child, address }, lines))
     }
 
     /// kill -9.

@@ -87,6 +87,24 @@ async fn whatever_the_program_writes_its_owner_alone_can_open() {
     assert_eq!(open_to_others(&paths), []);
 }
 
+/// As with `serve 2>&1 | logger`, where the logger dies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nobody_reads_the_log_any_more_the_log_is_lost_and_nothing_else() {
+    for more in ["", "log_json = true\n"] {
+        let site = Site::new().await;
+        let config = site::config(site.dir.path(), more);
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--config", &config, "--data"]).arg(&site.data);
+        let mut process = Process::unheard(command);
+        Client::stranger(process.address).get("/healthz").await.expect(200);
+        let recorder = site.client(&process, Role::Recorder);
+        site.record(&recorder, "c1").await;
+        Client::stranger(process.address).get("/v1/calls/c1").await.problem(401, "unauthorized");
+        process.terminate();
+        assert_eq!(process.wait(), Some(0), "{more}");
+    }
+}
+
 /// A lock that others can open is one that others can hold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_that_cannot_be_closed_to_others_are_refused_with_what_to_do() {
