@@ -23,10 +23,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, MatchedPath, Path, Query, Request, State};
-use axum::http::StatusCode;
-use axum::http::Version;
 use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, Version};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -79,11 +78,10 @@ async fn read_in_one_way(request: Request, next: Next) -> Response {
     match ambiguous(&request) {
         None => next.run(request).await,
         Some((status, detail)) => {
-            let mut response = Fault::new(FaultKind::Malformed, "ambiguous-request", detail).into_response();
-            *response.status_mut() = status;
+            let mut headers = HeaderMap::new();
             // Where one request ends and the next begins may be in doubt, too.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            response
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            problem::refusal(status, "ambiguous-request", detail, headers)
         }
     }
 }
@@ -212,14 +210,13 @@ async fn not_found() -> Fault {
 async fn wrong_method(request: Request) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let known = routes::methods(path);
-    let detail = format!("this path does not know `{}`; it knows {}", request.method(), listed(&known));
-    let mut response = Fault::new(FaultKind::Malformed, "method-not-allowed", detail).into_response();
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    let detail = format!("`{}` is not allowed here; use `{}`", request.method(), known.join("` or `"));
+    let mut headers = HeaderMap::new();
     // RFC 9110 section 15.5.6.
     if let Ok(allow) = HeaderValue::from_str(&known.join(", ")) {
-        response.headers_mut().insert(header::ALLOW, allow);
+        headers.insert(header::ALLOW, allow);
     }
-    response
+    problem::refusal(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", &detail, headers)
 }
 
 /// `a`, `b` and `c`.

@@ -4,7 +4,7 @@ use consent_gateway::api::openapi::document;
 use consent_gateway::api::routes::TABLE;
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, wav};
+use crate::harness::{Client, Gateway, wav};
 
 /// What the description's schemas use of JSON Schema.
 fn fits(schema: &Value, value: &Value) -> Result<(), String> {
@@ -136,6 +136,49 @@ async fn every_problem_fits_its_schema_and_its_status_is_described() {
     let refused = gateway.upload("c", "a", None, &wav(1000)).await.problem(403, "consent-required");
     fits(&json!({"$ref": "#/components/schemas/Problem"}), &refused).unwrap();
 }
+
+#[tokio::test]
+async fn every_problem_says_the_status_that_it_comes_with() {
+    let gateway = Gateway::start().await;
+    let stranger = Client::stranger(gateway.admin.address);
+    let (mut refused, mut not_allowed) = (0, 0);
+    let paths = TABLE.iter().map(|entry| entry.path).chain(["/v1/nothing"]);
+    for path in paths {
+        let path = path.replace("{*path}", "0/000").replace(['{', '}'], "");
+        for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"] {
+            for (who, headers) in [
+                (&gateway.admin, &[][..]),
+                (&gateway.recorder, &[]),
+                (&stranger, &[]),
+                (&gateway.admin, &[("transfer-encoding", "gzip")]),
+                (&gateway.admin, &[("host", "another")]),
+            ] {
+                let answer = who.send(method, &path, headers, Default::default()).await;
+                if answer.status < 400
+                    || answer.headers.get("content-type").is_none_or(|kind| kind != PROBLEM)
+                {
+                    assert!(answer.status < 400 || path == "/readyz", "{method} {path}: {}", answer.text());
+                    continue;
+                }
+                let problem = answer.json();
+                let reason = hyper::StatusCode::from_u16(answer.status).unwrap().canonical_reason();
+                assert_eq!(problem["status"], answer.status, "{method} {path}: {problem}");
+                assert_eq!(problem["title"].as_str(), reason, "{method} {path}: {problem}");
+                refused += 1;
+                if answer.status == 405 {
+                    let allow = answer.headers["allow"].to_str().unwrap();
+                    let says =
+                        format!("`{method}` is not allowed here; use `{}`", allow.replace(", ", "` or `"));
+                    assert_eq!(problem["detail"], says, "{path}");
+                    not_allowed += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 500 && not_allowed > 100, "{refused} {not_allowed}");
+}
+
+const PROBLEM: &str = "application/problem+json";
 
 #[tokio::test]
 async fn what_the_schemas_allow_the_gateway_accepts_and_what_they_forbid_it_refuses() {

@@ -61,6 +61,11 @@ pub(super) fn forbidden(principal: &Principal, roles: &[Role]) -> Response {
     document(StatusCode::FORBIDDEN, "wrong-role", &detail, Map::new(), HeaderMap::new())
 }
 
+/// A refusal that is of no sort of fault: its status is its own.
+pub(super) fn refusal(status: StatusCode, code: &str, detail: &str, headers: HeaderMap) -> Response {
+    document(status, code, detail, Map::new(), headers)
+}
+
 fn status(kind: FaultKind) -> StatusCode {
     match kind {
         FaultKind::Malformed => StatusCode::BAD_REQUEST,
