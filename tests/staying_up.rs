@@ -67,21 +67,27 @@ async fn whatever_the_program_writes_its_owner_alone_can_open() {
     }
     let data = site.data.to_str().unwrap();
     let out = |name: &str| site.dir.path().join(name).to_str().unwrap().to_owned();
-    // One that is there already, for everybody to read.
-    std::fs::write(out("again.zip"), "older").unwrap();
     let id = stored["id"].as_str().unwrap();
     for (args, made) in [
         (vec!["audit", "export", "acme", "--details"], "export.zip"),
         (vec!["audit", "export", "acme", "--details"], "export"),
         (vec!["audit", "prove", "acme", "--recording", id], "proof.zip"),
-        (vec!["audit", "prove", "acme", "--call", "c1"], "again.zip"),
+        (vec!["audit", "prove", "acme", "--call", "c1"], "call.zip"),
         (vec!["keygen"], "keys"),
     ] {
-        let (code, told, wrong) = run(&[&["--data", data], &args[..], &["--out", &out(made)]].concat());
+        let to = out(made);
+        let whole = [&["--data", data], &args[..], &["--out", &to]].concat();
+        let (code, told, wrong) = run(&whole);
         assert_eq!(code, 0, "{args:?}: {told}{wrong}");
+        // What was handed out once may be somebody's evidence.
+        let before = std::fs::read(&to).ok();
+        let (code, told, wrong) = run(&whole);
+        assert_eq!((code, told.as_str()), (1, ""), "{args:?}");
+        assert!(wrong.contains("exists already and is not overwritten: name another file"), "{wrong}");
+        assert_eq!(std::fs::read(&to).ok(), before, "{args:?}");
     }
     assert_eq!(run(&["--data", data, "audit", "rotate-key"]).0, 0);
-    let made = ["export.zip", "export", "proof.zip", "again.zip", "keys"].map(out);
+    let made = ["export.zip", "export", "proof.zip", "call.zip", "keys"].map(out);
     let mut paths: Vec<&Path> = made.iter().map(Path::new).collect();
     paths.extend([site.data.as_path(), &pins]);
     assert_eq!(open_to_others(&paths), []);

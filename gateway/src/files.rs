@@ -77,18 +77,14 @@ fn tighten(path: &Path, state: &fs::Metadata) -> io::Result<()> {
     }
 }
 
-/// Writes a file for its owner alone, in the place of what was there.
+/// Writes a new file for its owner alone; what is there already is not overwritten.
 ///
 /// # Errors
 ///
-/// Where it cannot be written.
-pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Where there is something, or it cannot be written.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::io::Write as _;
-    let mut file = File::options().write(true).create(true).truncate(true).mode(OWNER_FILE).open(path)?;
-    // An older file of this name keeps its mode, whoever could read it.
-    if file.metadata()?.is_file() {
-        file.set_permissions(Permissions::from_mode(OWNER_FILE))?;
-    }
+    let mut file = File::options().write(true).create_new(true).mode(OWNER_FILE).open(path)?;
     file.write_all(bytes)
 }
 
@@ -150,13 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_written_over_an_open_one_is_private() {
+    fn a_new_file_is_private_and_an_older_one_is_not_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pack.zip");
-        fs::write(&path, "older and longer").unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        write_private(&path, b"newer").unwrap();
-        assert_eq!((mode(&path), fs::read(&path).unwrap().as_slice()), (0o600, &b"newer"[..]));
+        write_new(&path, b"older").unwrap();
+        assert_eq!(write_new(&path, b"newer").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!((mode(&path), fs::read(&path).unwrap().as_slice()), (0o600, &b"older"[..]));
     }
 
     #[test]

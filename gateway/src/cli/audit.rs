@@ -110,7 +110,7 @@ pub(super) struct Prove {
     account: String,
     #[command(flatten)]
     subject: Subject,
-    /// Where the archive goes
+    /// Where the archive goes; an existing file is not overwritten
     #[arg(long, value_name = "FILE.zip")]
     out: PathBuf,
 }
@@ -398,6 +398,7 @@ fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> R
 }
 
 async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliError> {
+    must_be_new(&command.out)?;
     let gate = asked::gate(&config).await?;
     let Subject { recording, call, no_recording } = &command.subject;
     let about = match (recording, call, no_recording) {
@@ -416,12 +417,28 @@ async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliE
         }
     };
     gate.ledger.close().await;
-    let io = |source| CliError::Io { what: format!("`{}` cannot be written", command.out.display()), source };
-    crate::files::write_private(&command.out, &bytes).map_err(io)?;
+    crate::files::write_new(&command.out, &bytes).map_err(|source| unmade(&command.out, source))?;
     say(as_json, &json!({"out": command.out, "bytes": bytes.len()}), || {
         format!("a proof pack of {} bytes in {}", bytes.len(), command.out.display())
     });
     Ok(())
+}
+
+/// Nothing is overwritten: that is told before anything is logged as handed out.
+fn must_be_new(out: &Path) -> Result<(), CliError> {
+    match std::fs::symlink_metadata(out) {
+        Ok(_) => Err(unmade(out, std::io::ErrorKind::AlreadyExists.into())),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Why nothing can be made there.
+fn unmade(out: &Path, source: std::io::Error) -> CliError {
+    let out = out.display();
+    if source.kind() == std::io::ErrorKind::AlreadyExists {
+        return CliError::Wrong(format!("`{out}` exists already and is not overwritten: name another file"));
+    }
+    CliError::Io { what: format!("`{out}` cannot be made"), source }
 }
 
 async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Result<(), CliError> {
@@ -494,6 +511,7 @@ fn unusable(as_json: bool, failure: Failure) -> CliError {
 }
 
 async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
+    must_be_new(&command.out)?;
     let gate = asked::gate(&config).await?;
     let at = gate.epoch(&command.log).await?;
     gate.still_there(&at).await?;
@@ -503,8 +521,7 @@ async fn export(config: Config, command: Export, as_json: bool) -> Result<(), Cl
             command.log
         )));
     }
-    let io = |source| CliError::Io { what: format!("`{}` cannot be made", command.out.display()), source };
-    let sink = Sink::create(&command.out).map_err(io)?;
+    let sink = Sink::create(&command.out).map_err(|source| unmade(&command.out, source))?;
     let bar = Bar::of("entries");
     let head = gate
         .hand_out(&Actor::command_line(), &at, command.details, sink, &|done, all| bar.show(done, all))
