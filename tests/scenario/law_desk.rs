@@ -430,6 +430,13 @@ async fn the_same_is_done_by_commands() {
     assert_eq!(code, 3, "{out}");
     assert!(out.contains("LOOSER: less is asked\n  GB (United Kingdom)"), "{out}");
     assert!(out.contains("it needs a second person"), "{out}");
+    for name in ["in-force", "version:2"] {
+        let (code, out, err) = command(&desk, None, &["table", "check", name, "--today", "2026-11-20"]);
+        assert!([0, 3].contains(&code) && out.contains(&format!("{name}: ")), "{name}: {code} {out}{err}");
+        assert!(out.contains("no mistakes and"), "{out}");
+    }
+    let (code, _, err) = command(&desk, None, &["table", "check", "version:9"]);
+    assert!(code == 1 && err.contains("version"), "{err}");
     let (code, out, _) = command(&desk, None, &["table", "diff", "in-force", "version:2"]);
     assert_eq!(code, 0);
     assert!(out.contains("one person can publish it"), "{out}");

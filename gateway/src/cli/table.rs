@@ -27,8 +27,9 @@ use crate::serve;
 pub(super) enum TableCommand {
     /// Tell everything that is wrong with a table; exit code 0 nothing, 1 mistakes, 3 warnings only
     Check {
-        /// The table
-        file: std::path::PathBuf,
+        /// A file, `in-force`, or `version:N`
+        #[arg(value_name = "TABLE")]
+        name: String,
         /// The day on which it is looked at [default: today]
         #[arg(long, value_name = "DATE")]
         today: Option<String>,
@@ -121,16 +122,15 @@ pub(super) struct Show {
 
 pub(super) async fn run(config: Config, command: TableCommand, json: bool) -> Result<(), CliError> {
     match command {
-        TableCommand::Check { file, today } => check(&file, today.as_deref(), json),
+        TableCommand::Check { name, today } => check(&config, &name, today.as_deref(), json).await,
         TableCommand::Diff { old, new } => diff(&config, &old, &new, json).await,
         TableCommand::Show(asked) => show(&config, asked, json).await,
         TableCommand::Desk(command) => desk(&config, command, json).await,
     }
 }
 
-fn check(file: &Path, day: Option<&str>, json: bool) -> Result<(), CliError> {
-    let name = file.display().to_string();
-    let text = read(file)?;
+async fn check(config: &Config, name: &str, day: Option<&str>, json: bool) -> Result<(), CliError> {
+    let text = text(config, name).await?;
     let today = match day {
         // Of a moment the time would be passed over.
         Some(text) => Some(text)
@@ -156,7 +156,7 @@ fn check(file: &Path, day: Option<&str>, json: bool) -> Result<(), CliError> {
             "rows": rows, "unreviewed": unread, "errors": errors, "warnings": warnings, "problems": problems,
         }));
     } else {
-        problems.iter().for_each(|problem| out::line(problem_line(&name, problem)));
+        problems.iter().for_each(|problem| out::line(problem_line(name, problem)));
         out::line(match (rows, unread) {
             (Some(rows), Some(unread)) => format!(
                 "{name}: {} and {}: no mistakes and {}; {}",
@@ -238,7 +238,7 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
             if let Some(account) = &account {
                 asked::must_exist(gate, account).await?;
             }
-            let (new, _) = table_of(config, Some(gate), &new).await?;
+            let (new, _) = usable(&new, text_by(config, Some(gate), &new).await?)?;
             let bar = Bar::of("calls");
             let base = gate.laws.in_force();
             let impact = gate
@@ -249,7 +249,7 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
         }
         Desk::Publish { file, who } => {
             let author = author(gate, &who).await?;
-            let (_, text) = table_of(config, Some(gate), &file).await?;
+            let (_, text) = usable(&file, text_by(config, Some(gate), &file).await?)?;
             match gate.publish(&author, &text, &who.reason).await? {
                 Outcome::Same => {
                     out::say(json, &json!({"state": "in-force"}), || "it is in force already".into())
@@ -326,19 +326,24 @@ async fn author(gate: &Gate, who: &Who) -> Result<Author, CliError> {
 
 /// A table by its name on the command line, with its text.
 pub(super) async fn table(config: &Config, name: &str) -> Result<(Table, String), CliError> {
+    usable(name, text(config, name).await?)
+}
+
+/// The text of a table by its name on the command line.
+async fn text(config: &Config, name: &str) -> Result<String, CliError> {
     let of_ledger = name == "in-force" || name.starts_with("version:");
     if of_ledger && (config.ledger.is_some() || crate::ledger::file(&config.data).exists()) {
         let gate = asked::gate(config).await?;
-        let found = table_of(config, Some(&gate), name).await;
+        let found = text_by(config, Some(&gate), name).await;
         gate.ledger.close().await;
         return found;
     }
-    table_of(config, None, name).await
+    text_by(config, None, name).await
 }
 
-async fn table_of(config: &Config, gate: Option<&Gate>, name: &str) -> Result<(Table, String), CliError> {
+async fn text_by(config: &Config, gate: Option<&Gate>, name: &str) -> Result<String, CliError> {
     let number = name.strip_prefix("version:");
-    let text = match (gate, name, number) {
+    Ok(match (gate, name, number) {
         (Some(gate), "in-force", _) if gate.laws.version().number > 0 => {
             text_of(gate, &gate.laws.version().number.to_string()).await?
         }
@@ -351,7 +356,10 @@ async fn table_of(config: &Config, gate: Option<&Gate>, name: &str) -> Result<(T
             )));
         }
         _ => read(Path::new(name))?,
-    };
+    })
+}
+
+fn usable(name: &str, text: String) -> Result<(Table, String), CliError> {
     let (table, problems) = Table::check(&text, today(Clock::system().now()));
     let table = table.ok_or_else(|| {
         let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
