@@ -28,6 +28,8 @@ pub(super) struct Slip {
     pub(super) at: usize,
     pub(super) message: String,
     pub(super) hint: String,
+    /// What stands there instead is a guess: nothing follows from it.
+    pub(super) guessed: bool,
 }
 
 impl Mended {
@@ -129,7 +131,15 @@ impl<'t> Mender<'t> {
     }
 
     fn slip(&mut self, code: &'static str, at: usize, message: impl Into<String>, hint: impl Into<String>) {
-        self.slips.push(Slip { code, at, message: message.into(), hint: hint.into() });
+        self.slips.push(Slip { code, at, message: message.into(), hint: hint.into(), guessed: false });
+    }
+
+    /// In the place of a word from which no day can be told, this one, so that the rest can be read.
+    fn guess(&mut self, day: &str, word: &str, message: String) {
+        let hint = "write year, month and day, for example `2026-11-20`".into();
+        self.slips.push(Slip { code: "bad-value", at: self.at, message, hint, guessed: true });
+        self.add(day);
+        self.skip(word.len());
     }
 
     /// Blanks; one that only looks like a blank becomes one.
@@ -598,22 +608,18 @@ impl<'t> Mender<'t> {
                 return instead(&format!("{day}"), format!("`{word}` is not how a day is written here"));
             }
             Some(Day::Unclear(day)) => {
-                let message = format!("`{word}` could be one day or another");
-                self.slip("bad-value", at, message, "write year, month and day, for example `2026-11-20`");
-                self.add(&format!("{day}"));
-                return self.skip(word.len());
+                return self.guess(&format!("{day}"), word, format!("`{word}` could be one day or another"));
             }
             Some(Day::None(near)) => {
-                let message = format!("`{word}` is no day of the calendar");
-                self.slip("bad-value", at, message, "write year, month and day, for example `2026-11-20`");
-                self.add(&format!("{near}"));
-                return self.skip(word.len());
+                return self.guess(
+                    &format!("{near}"),
+                    word,
+                    format!("`{word}` is not a day of the calendar"),
+                );
             }
             None if DAYS.contains(&self.key) => {
                 let message = format!("`{}` is not how a day is written here", shortened(word));
-                self.slip("bad-value", at, message, "write year, month and day, for example `2026-11-20`");
-                self.add("2000-01-01");
-                return self.skip(word.len());
+                return self.guess("2000-01-01", word, message);
             }
             None => {}
         }
@@ -671,6 +677,11 @@ fn is_odd(c: char) -> bool {
     )
 }
 
+/// Looks like a hyphen: a word processor makes one of those of it.
+fn is_dash(c: char) -> bool {
+    matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
 fn is_curly(c: char) -> bool {
     matches!(c, '“' | '”' | '„' | '‟' | '«' | '»' | '″') || is_single(c)
 }
@@ -708,7 +719,7 @@ enum Day {
 /// A day in one of the ways in which people write days: `20.11.2026`, `11/20/2026`, `20 Nov 2026`.
 fn day(word: &str) -> Option<Day> {
     let parts: Vec<&str> = word
-        .split(|c: char| matches!(c, '.' | '/' | '-' | ',' | ' ') || is_blank(c))
+        .split(|c: char| matches!(c, '.' | '/' | '-' | ',' | ' ') || is_dash(c) || is_blank(c))
         .filter(|part| !part.is_empty())
         .collect();
     let [first, second, third] = parts.as_slice() else { return None };

@@ -127,6 +127,8 @@ struct Reader<'t> {
     /// How many more there are than are told.
     more: usize,
     broken: BTreeSet<String>,
+    /// Whether a day of the row that is being read is a guess.
+    guessed: bool,
     /// The places that are called so, by the names of rows: a history repeats its name.
     named: BTreeMap<String, Vec<Code>>,
 }
@@ -136,7 +138,7 @@ impl<'t> Reader<'t> {
         let behind = text.match_indices('\n').map(|(newline, _)| newline + 1);
         let lines = core::iter::once(0).chain(behind).collect();
         let (problems, broken, named) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
-        Reader { text, mended, lines, problems, more: 0, broken, named }
+        Reader { text, mended, lines, problems, more: 0, broken, guessed: false, named }
     }
 
     fn problem(&mut self, code: &'static str, at: Range<usize>, message: String, hint: Option<&str>) {
@@ -247,6 +249,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
     ) -> BTreeMap<K, Vec<T>> {
         let mut histories: BTreeMap<K, Vec<(Range<usize>, T)>> = BTreeMap::new();
         let Some(value) = self.get(key) else { return BTreeMap::new() };
+        let mut unknown = BTreeSet::new();
         let hint = format!("each begins with `[[{key}]]`");
         let Some(list) = value.get_ref().as_array() else {
             let message = format!("`{key}` is not a list");
@@ -264,22 +267,28 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
                 .get(name_key)
                 .and_then(|name| name.get_ref().as_str())
                 .map_or_else(|| format!("this {what}"), |name| format!("the {what} `{name}`"));
+            self.reader.guessed = false;
             let mut section = Section::new(self.reader, &name, item.span(), entries);
-            match read(&mut section) {
-                Some(row) => {
-                    let at = section.at_key(name_key);
-                    histories.entry(key_of(&row)).or_default().push((at, row));
+            let read = read(&mut section);
+            if section.reader.guessed || read.is_none() {
+                let name = section.get(name_key).and_then(|name| name.get_ref().as_str());
+                let name = name.map(|name| name.trim().to_uppercase()).unwrap_or_default();
+                if section.reader.guessed {
+                    unknown.insert(name.clone());
                 }
-                None => {
-                    let name = section.get(name_key).and_then(|name| name.get_ref().as_str());
-                    let name = name.map(|name| name.trim().to_uppercase());
-                    section.reader.broken.insert(name.unwrap_or_default());
-                }
+                section.reader.broken.insert(name);
+            }
+            if let Some(row) = read {
+                let at = section.at_key(name_key);
+                histories.entry(key_of(&row)).or_default().push((at, row));
             }
         }
         for (name, history) in &mut histories {
             history.sort_by_key(|(_, row)| row.effective_from());
-            self.no_overlaps(name, history);
+            // From when to when one of its rows holds may be a guess.
+            if !unknown.contains(&name.to_string().to_uppercase()) {
+                self.no_overlaps(name, history);
+            }
             if let Some((at, _)) = history.get(MOST_ROWS) {
                 let message =
                     format!("`{name}` has {} rows; a history has at most {MOST_ROWS}", history.len());

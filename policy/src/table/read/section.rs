@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::super::mend::Mended;
 use super::Section;
 use crate::told::{self, Word};
 
@@ -231,6 +232,12 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             }
         });
         if date.is_some() {
+            let at = value.span().start;
+            let guess = |mended: &Mended| {
+                let at = mended.original(at);
+                mended.slips.iter().any(|slip| slip.guessed && slip.at == at)
+            };
+            self.reader.guessed |= self.reader.mended.is_some_and(guess);
             return Ok(date);
         }
         // With a time behind it, or in quotes, it can be told what was meant.
