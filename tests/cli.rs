@@ -37,8 +37,17 @@ fn an_account_is_set_up_by_commands_that_scripts_can_read() {
     assert!(credential["username"].as_str().unwrap().starts_with("cg_"));
     let password = credential["password"].as_str().unwrap();
     assert!(!cli.keeps(password.as_bytes()), "the password is kept as it is");
-    let revoked = cli.json(&["credential", "revoke", credential["username"].as_str().unwrap()]);
+    // Whoever lost the username finds it.
+    let listed = cli.json(&["credential", "list", "acme"]);
+    let found = listed[0]["username"].as_str().unwrap();
+    assert_eq!(
+        (&listed[0]["username"], &listed[0]["role"], &listed[0]["name"], &listed[0]["revoked_at"]),
+        (&credential["username"], &json!("recorder"), &json!("the PBX"), &Value::Null)
+    );
+    assert!(!listed.to_string().contains(password) && listed[0].get("hash").is_none(), "{listed}");
+    let revoked = cli.json(&["credential", "revoke", found]);
     assert_eq!(revoked["revoked"], credential["username"]);
+    assert!(cli.json(&["credential", "list", "acme"])[0]["revoked_at"].is_string());
 
     let pair = cli.json(&["keygen", "--out", &cli.path("customer")]);
     let key = cli.json(&["key", "add", "acme", pair["public"].as_str().unwrap()]);
@@ -67,6 +76,12 @@ fn an_account_is_set_up_by_commands_that_scripts_can_read() {
     assert_eq!(cli.json(&prompt)["version"], 1, "the same prompt again");
     let longer: Vec<&str> = prompt.iter().map(|word| if *word == "4000" { "5000" } else { word }).collect();
     assert_eq!(cli.json(&longer)["version"], 2);
+    let prompts = cli.json(&["prompt", "list", "acme"]);
+    assert_eq!(prompts.as_array().map(Vec::len), Some(1), "{prompts}");
+    assert_eq!(
+        (&prompts[0]["id"], &prompts[0]["version"], &prompts[0]["duration_ms"], &prompts[0]["text"]),
+        (&json!("en"), &json!(2), &json!(5000), &json!("Recorded."))
+    );
 
     let grant = cli.json(&[
         "consent-grant",
@@ -95,7 +110,11 @@ fn without_json_commands_tell_people_what_they_did() {
     let credential = cli.says(&["credential", "add", "acme", "--role", "listener"]);
     let username = credential.lines().next().unwrap().strip_prefix("username: ").unwrap();
     assert!(credential.contains("(shown once)"), "{credential}");
+    let listed = format!("{username}  listener   unnamed  revoked: -\n");
+    assert_eq!(cli.says(&["credential", "list", "acme"]), listed);
     assert_eq!(cli.says(&["credential", "revoke", username]), format!("credential `{username}` revoked\n"));
+    assert!(cli.says(&["credential", "list", "acme"]).contains("revoked: 2"));
+    assert_eq!(cli.says(&["prompt", "list", "acme"]), "`acme` has no prompt\n");
     let made = cli.says(&["keygen", "--out", &cli.path("customer")]);
     assert!(made.contains("keep it safe") && made.contains("key add ACCOUNT public.pem"), "{made}");
     let key = cli.says(&["key", "add", "acme", &cli.path("customer/public.pem")]);
@@ -119,6 +138,7 @@ fn without_json_commands_tell_people_what_they_did() {
     ];
     assert_eq!(cli.says(&prompt), "prompt `en` version 1 registered\n");
     assert_eq!(cli.says(&prompt), "prompt `en` version 1 is there already\n");
+    assert_eq!(cli.says(&["prompt", "list", "acme"]), "en  version 1  en  4000 ms  Recorded.\n");
     let silent = cli.says(&prompt[..prompt.len() - 2]);
     assert!(
         silent.contains("note: it does not tell which of its words say that the call is recorded"),
@@ -150,6 +170,8 @@ fn a_mistake_is_told_in_one_sentence_with_what_to_do() {
         ),
         (&["credential", "add", "nobody", "--role", "admin"], "consent-gateway account add"),
         (&["credential", "revoke", "cg_0000000000000000"], "there is no credential"),
+        (&["credential", "list", "nobody"], "there is no account `nobody`"),
+        (&["prompt", "list", "nobody"], "there is no account `nobody`"),
         (&["key", "add", "acme", "/nowhere/public.pem"], "`/nowhere/public.pem` cannot be read"),
         (&["key", "add", "nobody", "Cargo.toml"], "consent-gateway account add"),
         (&["key", "retire", "acme", "00"], "there is no key in use"),
@@ -287,7 +309,9 @@ fn who_only_asks_makes_no_ledger_and_no_keys() {
     let commands: Vec<Vec<&str>> = vec![
         vec!["account", "list"],
         vec!["credential", "add", "acme", "--role", "admin"],
+        vec!["credential", "list", "acme"],
         vec!["credential", "revoke", "cg_x"],
+        vec!["prompt", "list", "acme"],
         vec!["key", "add", "acme", &public],
         vec!["key", "list"],
         vec!["key", "retire", "acme", "x"],

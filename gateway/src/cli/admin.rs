@@ -57,9 +57,14 @@ pub(super) struct AccountAdd {
 pub(super) enum Credential {
     /// Add a credential; its password is shown once
     Add(CredentialAdd),
+    /// List the credentials of an account, revoked ones too
+    List {
+        /// The account, or `system`
+        account: String,
+    },
     /// Revoke a credential, at once
     Revoke {
-        /// Its name
+        /// Its username; `credential list` shows it
         username: String,
     },
 }
@@ -106,6 +111,11 @@ pub(super) enum Key {
 pub(super) enum PromptCommand {
     /// Register a prompt
     Add(PromptAdd),
+    /// List the prompts of an account, each in its newest version
+    List {
+        /// The account
+        account: String,
+    },
     /// Tell what a text lacks for which places; exit code 3 where it lacks anything
     Check(PromptCheck),
 }
@@ -251,7 +261,9 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
         Credential::Add(asked) if asked.account == SYSTEM_LOG => {
             serve::gate(&config, Clock::system()).await?
         }
-        Credential::Add(_) | Credential::Revoke { .. } => asked::gate(&config).await?,
+        Credential::Add(_) | Credential::List { .. } | Credential::Revoke { .. } => {
+            asked::gate(&config).await?
+        }
     };
     match command {
         Credential::Add(asked) => {
@@ -266,6 +278,7 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
                 .await?;
             show_credential(&new, chosen.is_some(), json);
         }
+        Credential::List { account } => list_credentials(&gate, &account, json).await?,
         Credential::Revoke { username } => {
             gate.revoke_credential(&Actor::command_line(), &username).await?;
             say(json, &json!({"revoked": username}), || format!("credential `{username}` revoked"));
@@ -300,6 +313,7 @@ pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -
     let asked = match command {
         PromptCommand::Add(asked) => asked,
         PromptCommand::Check(asked) => return check_prompt(config, asked, json).await,
+        PromptCommand::List { account } => return list_prompts(&config, &account, json).await,
     };
     let gate = asked::gate(&config).await?;
     let prompt = Prompt {
@@ -470,6 +484,63 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
     };
     say(json, &json!(rows), text);
     Ok(())
+}
+
+async fn list_credentials(gate: &Gate, account: &str, json: bool) -> Result<(), CliError> {
+    must_exist(gate, account).await?;
+    let rows = gate.ledger.credentials(account).await.map_err(crate::gate::Fault::from)?;
+    let shown: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "username": row.username, "account": row.account, "role": row.role, "name": row.name,
+                "added_at": crate::clock::millis(row.created_at),
+                "revoked_at": row.revoked_at.map(crate::clock::millis),
+            })
+        })
+        .collect();
+    say(json, &json!(shown), || {
+        let line = |row: &Value| {
+            let word = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+            format!(
+                "{}  {:<9}  {}  revoked: {}",
+                word("username"),
+                word("role"),
+                out::plain(&word("name")),
+                word("revoked_at")
+            )
+        };
+        match shown.as_slice() {
+            [] => format!("`{account}` has no credential"),
+            shown => shown.iter().map(line).collect::<Vec<_>>().join("\n"),
+        }
+    });
+    Ok(())
+}
+
+async fn list_prompts(config: &Config, account: &str, json: bool) -> Result<(), CliError> {
+    let gate = asked::gate(config).await?;
+    must_exist(&gate, account).await?;
+    let prompts = gate.prompts(account).await?;
+    say(json, &json!(prompts), || {
+        let line = |prompt: &Value| {
+            let word = |name: &str| prompt.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+            let number = |name: &str| prompt.get(name).and_then(Value::as_u64).unwrap_or_default();
+            format!(
+                "{}  version {}  {}  {} ms  {}",
+                out::plain(&word("id")),
+                number("version"),
+                word("language"),
+                number("duration_ms"),
+                out::plain(&word("text"))
+            )
+        };
+        match prompts.as_slice() {
+            [] => format!("`{account}` has no prompt"),
+            prompts => prompts.iter().map(line).collect::<Vec<_>>().join("\n"),
+        }
+    });
+    done(gate).await
 }
 
 fn show_credential(new: &NewCredential, chosen: bool, json: bool) {

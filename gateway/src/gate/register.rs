@@ -370,6 +370,15 @@ impl Gate {
         prompt_json(&row)
     }
 
+    /// The newest version of every prompt of an account.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn prompts(&self, account: &str) -> Result<Vec<Value>, Fault> {
+        self.ledger.prompts(account).await?.iter().map(prompt_json).collect()
+    }
+
     /// What the newest version of a prompt lacks, place by place, by the table in force.
     ///
     /// # Errors

@@ -61,6 +61,21 @@ impl Ledger {
         )
     }
 
+    /// The credentials of an account, revoked ones included.
+    pub async fn credentials(&self, account: &str) -> Result<Vec<CredentialRow>, LedgerError> {
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT username, account, role, name, person, hash, created_at, revoked_at FROM credential WHERE account = ? ORDER BY created_at, username",
+                account
+            )
+        )
+    }
+
     /// The keys of an account, retired ones included.
     pub async fn keys(&self, account: &str) -> Result<Vec<KeyRow>, LedgerError> {
         committed!(
