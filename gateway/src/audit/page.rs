@@ -602,8 +602,9 @@ impl<'p> Page<'p> {
             let claimed = claimed.map(|at| {
                 format!("<br><span class=\"soft\">by the platform’s clock<br>{}</span>", moment(at))
             });
+            let document = entry.document();
             let purpose =
-                entry.document().and_then(|document| Some(document.get("purpose")?.as_str()?.to_owned()));
+                document.as_ref().and_then(|document| Some(document.get("purpose")?.as_str()?.to_owned()));
             let purpose = purpose.map(|purpose| format!(" Purpose: {}", esc(&purpose)));
             vec![
                 entry.index.to_string(),
@@ -620,7 +621,11 @@ impl<'p> Page<'p> {
                         .unwrap_or_default(),
                     code(&leaf.actor.credential)
                 ),
-                format!("{}{}", esc(&words::happened(leaf, story)), purpose.unwrap_or_default()),
+                format!(
+                    "{}{}",
+                    esc(&words::happened(leaf, story, document.as_ref())),
+                    purpose.unwrap_or_default()
+                ),
                 decided.unwrap_or_default(),
             ]
         });
@@ -637,7 +642,7 @@ impl<'p> Page<'p> {
         let list = |html: &mut Html, leaves: Vec<&(&Entry, Leaf)>| {
             html.raw("<ul>\n");
             for (entry, leaf) in leaves {
-                let words = words::happened(leaf, self.story_of(leaf));
+                let words = words::happened(leaf, self.story_of(leaf), entry.document().as_ref());
                 html.raw(&format!(
                     "<li>{} <span class=\"soft\">(entry {})</span></li>\n",
                     esc(&words),

@@ -52,6 +52,7 @@ fn the_page_tells_who_what_which_rule_and_how_to_check() {
         "the gateway did",
         "consent-gateway audit verify",
         "complaint 2026/118",
+        "The prompt “recording”, version 1, of 4.0 s, was registered.",
         "under a legal hold, handed out once",
         pack.manifest.origin.as_str(),
     ] {
@@ -146,6 +147,40 @@ fn who_had_agreed_is_told_for_each_part_of_the_recording_with_what_was_asked_of_
     let grant = log.grants.keys().next().unwrap().to_string();
     assert!(!people.contains(&grant), "{people}");
     assert!(page.contains("<dt>Prompt</dt><dd><code>recording</code>, version 1</dd>"));
+}
+
+#[test]
+fn a_length_is_rounded_and_not_cut() {
+    for (ms, told) in [
+        (0, "0.0 s"),
+        (49, "0.0 s"),
+        (2_590, "2.6 s"),
+        (59_949, "59.9 s"),
+        (59_950, "1 min 0.0 s"),
+        (92_800, "1 min 32.8 s"),
+    ] {
+        assert_eq!(seconds(ms), told, "{ms} ms");
+    }
+}
+
+#[test]
+fn what_was_registered_is_named_where_that_is_disclosed() {
+    let mut log = Log::busy(1);
+    let grant = log.grant();
+    log.withdraw(grant, &[]);
+    let detail = serde_json::json!({"grant": "contract-7", "document": {}});
+    for draft in &log.drafts {
+        let leaf: Leaf = serde_json::from_slice(&draft.leaf).unwrap();
+        let told = words::happened(&leaf, None, Some(&detail));
+        let hidden = words::happened(&leaf, None, None);
+        if matches!(leaf.body, Body::Grant { .. } | Body::GrantWithdrawn { .. }) {
+            assert!(told.starts_with("Consent given before “contract-7” was "), "{told}");
+            assert!(hidden.starts_with("Consent given before was "), "{hidden}");
+        }
+        if matches!(leaf.body, Body::Prompt { .. }) {
+            assert_eq!(hidden, "A prompt of 4.0 s was registered.");
+        }
+    }
 }
 
 #[test]

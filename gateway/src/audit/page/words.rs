@@ -2,12 +2,17 @@
 
 use jiff::Timestamp;
 use policy::{AnsweredBy, Behavior, Control, Event, Evidence, Role, What};
+use serde_json::Value;
 
 use super::story::Story;
 use crate::trail::{Body, Leaf, Saw};
 
-/// What an entry says happened.
-pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
+/// What an entry says happened. Of what it commits to, the document names what it is about.
+pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Value>) -> String {
+    let called = |name: &str| {
+        let id = document.and_then(|document| document.get(name)?.as_str());
+        id.map(|id| format!(" “{id}”")).unwrap_or_default()
+    };
     let names = |participants: &[u32]| match story {
         Some(story) => story.names_of(participants),
         None => participants.iter().map(|p| format!("participant {p}")).collect::<Vec<_>>().join(", "),
@@ -50,15 +55,24 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>) -> String {
             format!("The credential {credential} was made, in the role {role}.")
         }
         Body::Prompt { duration_ms, .. } => {
-            format!("A prompt of {} was registered.", seconds(*duration_ms))
-        }
-        Body::Grant { from, until, .. } => match until {
-            Some(until) => {
-                format!("Consent given before was registered, from {} to {}.", moment(*from), moment(*until))
+            let version = document.and_then(|document| document.get("version")?.as_u64());
+            let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
+            let length = seconds(*duration_ms);
+            match called("prompt") {
+                name if name.is_empty() => format!("A prompt of {length} was registered."),
+                name => format!("The prompt{name}{version}, of {length}, was registered."),
             }
-            None => format!("Consent given before was registered, from {} on.", moment(*from)),
-        },
-        Body::GrantWithdrawn { .. } => "Consent given before was withdrawn.".into(),
+        }
+        Body::Grant { from, until, .. } => {
+            let (name, from) = (called("grant"), moment(*from));
+            match until {
+                Some(until) => {
+                    format!("Consent given before{name} was registered, from {from} to {}.", moment(*until))
+                }
+                None => format!("Consent given before{name} was registered, from {from} on."),
+            }
+        }
+        Body::GrantWithdrawn { .. } => format!("Consent given before{} was withdrawn.", called("grant")),
         Body::Exported { form, .. } => format!("Records were taken out of the gateway ({form})."),
         Body::Lookup { .. } => "Somebody looked for what has to do with a person.".into(),
         Body::Erased { .. } => "Somebody's personal data were erased.".into(),
@@ -268,10 +282,10 @@ pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
 
-/// A length of time.
+/// A length of time, rounded to tenths of a second.
 pub(super) fn seconds(ms: u64) -> String {
-    let (minutes, rest) = (ms / 60_000, ms % 60_000);
-    let (whole, tenths) = (rest / 1000, rest % 1000 / 100);
+    let all = ms.saturating_add(50) / 100;
+    let (minutes, whole, tenths) = (all / 600, all % 600 / 10, all % 10);
     match minutes {
         0 => format!("{whole}.{tenths} s"),
         minutes => format!("{minutes} min {whole}.{tenths} s"),
