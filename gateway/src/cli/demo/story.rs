@@ -46,6 +46,7 @@ fn about(one: &Value, entry: &Value) -> String {
             text(saw, "recorder")
         ));
     }
+    words.retain(|word| !word.is_empty());
     words.join(" · ")
 }
 
@@ -71,4 +72,23 @@ fn list(ids: &[Value]) -> String {
 
 fn text(value: &Value, name: &str) -> String {
     value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::about;
+
+    #[test]
+    fn what_is_about_nobody_begins_with_the_decision() {
+        let saw = json!({"recording": "permitted", "requirement": "all/notice", "recorder": "idle"});
+        let entry = json!({"body": {"event": {"saw": saw}}});
+        for event in [json!({"participants": []}), json!({"participants": [], "method": ""}), json!({})] {
+            let one = json!({"detail": {"event": event}});
+            assert_eq!(about(&one, &entry), "→ permitted all/notice, recorder idle");
+        }
+        let one = json!({"detail": {"event": {"participants": ["caller"], "prompt": "en"}}});
+        assert_eq!(about(&one, &entry), "caller · en · → permitted all/notice, recorder idle");
+    }
 }
