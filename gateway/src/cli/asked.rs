@@ -45,6 +45,23 @@ pub(super) async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliErro
     }
 }
 
+/// As [`must_exist`], before somebody who reads and has no account to add.
+pub(super) async fn must_be_there(gate: &Gate, account: &str, command: &str) -> Result<(), CliError> {
+    if gate.ledger.account(account).await.map_err(crate::gate::Fault::from)?.is_some() {
+        return Ok(());
+    }
+    let is_file = account.ends_with(".zip") || std::path::Path::new(account).exists();
+    Err(CliError::Wrong(match is_file {
+        true => format!(
+            "`{account}` is an export: `{command}` reads an account of the ledger; name the account, and `--data` \
+             where its ledger is"
+        ),
+        false => format!(
+            "there is no account `{account}` in this ledger; `consent-gateway account list` names those that are there"
+        ),
+    }))
+}
+
 /// The first line of standard input; at a terminal it is asked for, and not shown.
 pub(super) fn read_password() -> Result<Zeroizing<String>, CliError> {
     let io = |source| CliError::Io { what: "standard input cannot be read".into(), source };

@@ -407,6 +407,7 @@ async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliE
         (None, None, Some(call)) => About::NoRecording(call),
         (None, None, None) => return Err(CliError::Wrong("say what is to be proven".into())),
     };
+    asked::must_be_there(&gate, &command.account, "audit prove").await?;
     let mut waits = 0..SIGNED_WITHIN;
     let bytes = loop {
         match gate.prove(&Actor::command_line(), &command.account, about).await {
@@ -443,6 +444,8 @@ fn unmade(out: &Path, source: std::io::Error) -> CliError {
 
 async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Result<(), CliError> {
     let gate = asked::gate(&config).await?;
+    let command = if matches!(form, Form::ConsentRecord) { "audit consent-record" } else { "audit vcon" };
+    asked::must_be_there(&gate, account, command).await?;
     let document = gate.export(&Actor::command_line(), account, call, form).await?;
     gate.ledger.close().await;
     out::json(&document);

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::asked::must_exist;
+use super::asked::must_be_there;
 use super::{CliError, asked, out};
 use crate::clock::moment_or_day;
 use crate::config::Config;
@@ -77,7 +77,7 @@ enum Form {
 
 pub(super) async fn run(config: Config, asked: Find, json: bool) -> Result<(), CliError> {
     let gate = asked::gate(&config).await?;
-    must_exist(&gate, &asked.account).await?;
+    must_be_there(&gate, &asked.account, "audit find").await?;
     let form = asked.format.or(json.then_some(Form::Json));
     let filters = Filters {
         call: asked.call,

@@ -82,4 +82,28 @@ async fn a_command_goes_on_where_it_was_left_and_says_what_is_wrong() {
     }
     let (code, _, error) = gateway.run(&["audit", "find", "nobody"]);
     assert!(code == 1 && error.contains("there is no account `nobody`"), "{error}");
+    // Whoever looks for evidence adds no account, and opens no call.
+    let out = gateway.dir.path().join("out.zip");
+    let out = out.to_str().unwrap();
+    for (words, says) in [
+        (
+            &["audit", "find", "acme.zip", "--call", "c"][..],
+            "`acme.zip` is an export: `audit find` reads an account",
+        ),
+        (&["audit", "prove", "acme.zip", "--call", "c", "--out", out], "`audit prove` reads an account"),
+        (
+            &["audit", "prove", "acme", "--call", "nope", "--out", out],
+            "no call of this id or alias in the log",
+        ),
+        (
+            &["audit", "prove", "acme", "--no-recording", "nope", "--out", out],
+            "no call of this id or alias in the log",
+        ),
+        (&["audit", "vcon", "acme", "nope"], "no call of this id or alias in the log"),
+        (&["audit", "vcon", "nobody", "c"], "there is no account `nobody` in this ledger"),
+    ] {
+        let (code, _, error) = gateway.run(words);
+        assert!(code == 1 && error.contains(says), "{words:?}: {error}");
+        assert!(!error.contains("account add") && !error.contains("PUT"), "{error}");
+    }
 }
