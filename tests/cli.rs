@@ -147,8 +147,9 @@ fn without_json_commands_tell_people_what_they_did() {
     let checked = cli.says(&["check"]);
     for part in [
         "would listen on 127.0.0.1:8080, without TLS",
-        "1 accounts",
+        "1 account\n",
         "warning: account `acme` does not say where its operator",
+        "warning: no lawyer has reviewed 120 rows of the table",
     ] {
         assert!(checked.contains(part), "{checked}");
     }
@@ -232,7 +233,7 @@ fn a_mistake_is_told_in_one_sentence_with_what_to_do() {
     }
     let grant = ["consent-grant", "add", "acme", "g", "--subject", "s", "--role", "agent", "--basis", "b"];
     for (until, says) in [
-        ("next year", "this is no time: write it as in `2027-01-31T12:00:00Z`"),
+        ("next year", "this is not a time: write it as in `2027-01-31T12:00:00Z`"),
         ("2026-12-31T23:59:59", "`2026-12-31T23:59:59` has no time zone: end it with `Z`"),
     ] {
         let (code, _, error) = cli.run(&[&grant[..], &["--until", until]].concat());

@@ -129,7 +129,7 @@ enum Command {
     /// The audit trail: verify it, take it along, and the key that signs it
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Reach every dependency and say what `serve` would do
+    /// Try everything that `serve` needs, and say what `serve` would do
     Check {
         /// A table of jurisdictions instead of the one that is compiled in
         #[arg(long, value_name = "FILE")]

@@ -115,7 +115,7 @@ pub enum MomentError {
     #[error("`{0}` is a date without a time: write `{0}T00:00:00Z`")]
     Day(String),
     /// It is something else.
-    #[error("this is no time: write it as in `2027-01-31T12:00:00Z` (RFC 3339)")]
+    #[error("this is not a time: write it as in `2027-01-31T12:00:00Z` (RFC 3339)")]
     Other,
 }
 

@@ -248,7 +248,7 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     };
     address.parse().map_err(|_| {
         format!(
-            "`{text}` is no address to listen on: write an IP address and a port, as in `127.0.0.1:8080`, `[::1]:8080` or \
+            "`{text}` is not an address to listen on: write an IP address and a port, as in `127.0.0.1:8080`, `[::1]:8080` or \
              `0.0.0.0:8443` (every interface)"
         )
     })
@@ -283,7 +283,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file makes no sense.
-    #[error("the configuration `{}` makes no sense: {message}", path.display())]
+    #[error("the configuration `{}` cannot be used: {message}", path.display())]
     Parse {
         /// Which one.
         path: PathBuf,
@@ -331,6 +331,6 @@ mod tests {
             assert!(listen_address(text).is_err_and(|told| told.contains("127.0.0.1:8080")), "{text}");
         }
         let told = toml::from_str::<Config>("listen = \":8080\"").unwrap_err().to_string();
-        assert!(told.contains("`:8080` is no address") && told.contains("line 1"), "{told}");
+        assert!(told.contains("`:8080` is not an address") && told.contains("line 1"), "{told}");
     }
 }

@@ -391,7 +391,7 @@ pub(crate) fn locate(
     }
     if let Some(ip) = ip {
         let ip = ip.parse().map_err(|_| {
-            Fault::invalid("invalid-address", "`ip` is no IP address; write it in full, or leave it out")
+            Fault::invalid("invalid-address", "`ip` is not an IP address; write it in full, or leave it out")
         })?;
         sightings.extend(locator.address(ip));
     }

@@ -191,7 +191,7 @@ pub enum LedgerError {
         version: String,
     },
     /// The URL names no PostgreSQL server.
-    #[error("`ledger` is no URL of a PostgreSQL server, such as `postgres://user@host/database`: {0}")]
+    #[error("`ledger` is not a URL of a PostgreSQL server, such as `postgres://user@host/database`: {0}")]
     Url(String),
     /// The PostgreSQL server is too old.
     #[error("PostgreSQL {version} is too old; 13 or later is needed")]

@@ -267,7 +267,7 @@ async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop
             tracing::error!(error = %Chain(&error), "heads of the logs cannot be signed");
         }
         if let Err(fault) = gate.heartbeat().await {
-            tracing::error!(code = fault.code, "silent logs could not say that they are");
+            tracing::error!(code = fault.code, "the hourly heartbeat of a log could not be written");
         }
     }
 }

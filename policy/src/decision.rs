@@ -499,7 +499,7 @@ fn state(person: &Person, demand: &Demand, now: Timestamp) -> ParticipantState {
 fn notes(person: &Person, demand: &Demand, now: Timestamp) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     if !person.is_person() {
-        notes.push("a system without a number, an address or a place is no party".into());
+        notes.push("a system without a number, an address or a place is not a party".into());
     }
     if person.languages.is_empty() {
         notes.push("no language is known, so the account's default language counts".into());

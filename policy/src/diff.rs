@@ -476,7 +476,7 @@ fn in_full(text: String, requirement: &Requirement, other: &Requirement) -> Stri
     if express && requirement.works_agreement_is_express != other.works_agreement_is_express {
         text.push_str(match requirement.works_agreement_is_express {
             true => "; a works agreement counts as an express yes",
-            false => "; a works agreement alone is no express yes",
+            false => "; a works agreement alone is not an express yes",
         });
     }
     let told = both(|one| one.strictness != Strictness::One || one.announcement_must_be_recorded);

@@ -117,7 +117,7 @@ impl fmt::Display for CodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is no place: write an ISO 3166-1 country such as `DE`, or an ISO 3166-2 subdivision such as `US-CA`",
+            "`{}` is not a place: write an ISO 3166-1 country such as `DE`, or an ISO 3166-2 subdivision such as `US-CA`",
             self.text
         )
     }

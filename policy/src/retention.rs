@@ -75,8 +75,9 @@ impl FromStr for Period {
     ///
     /// A sentence, where the text is no whole number of days, months or years of at most 100 years.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is no length of time; write for example `30 days`, `6 months` or `5 years`");
+        let wrong = || {
+            format!("`{text}` is not a length of time; write for example `30 days`, `6 months` or `5 years`")
+        };
         let mut words = text.split_whitespace();
         let (Some(count), Some(unit), None) = (words.next(), words.next(), words.next()) else {
             return Err(wrong());

@@ -133,7 +133,7 @@ pub trait Word: Copy + Sized + 'static {
 
 impl Word for Element {
     const ALL: &'static [Element] = &Element::ALL;
-    const WHAT: &'static str = "element of a prompt";
+    const WHAT: &'static str = "an element of a prompt";
 
     fn word(self) -> &'static str {
         self.as_str()
@@ -146,7 +146,7 @@ impl Word for Element {
 
 impl Word for Purpose {
     const ALL: &'static [Purpose] = &Purpose::ALL;
-    const WHAT: &'static str = "purpose";
+    const WHAT: &'static str = "a purpose";
 
     fn word(self) -> &'static str {
         self.as_str()
@@ -245,7 +245,7 @@ impl<'de, T: Word> Deserialize<'de> for Set<T> {
         let words: Vec<String> = Vec::deserialize(deserializer)?;
         let known = |text: &String| {
             word::<T>(text)
-                .ok_or_else(|| serde::de::Error::custom(alloc::format!("`{text}` is no {}", T::WHAT)))
+                .ok_or_else(|| serde::de::Error::custom(alloc::format!("`{text}` is not {}", T::WHAT)))
         };
         words.iter().map(known).collect()
     }

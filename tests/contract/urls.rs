@@ -37,7 +37,7 @@ async fn what_is_no_url_of_a_postgresql_server_is_refused_and_not_repeated() {
         format!("postgres://user:{PASSWORD}@[::1/database"),
     ] {
         let told = refused(&url).await;
-        assert!(told.contains("`ledger` is no URL of a PostgreSQL server"), "{url}: {told}");
+        assert!(told.contains("`ledger` is not a URL of a PostgreSQL server"), "{url}: {told}");
     }
 }
 
@@ -121,5 +121,5 @@ async fn no_command_and_no_log_line_tells_the_password() {
     assert!(!output.status.success() && told(&output).contains("refused"));
     // What is set but empty was meant to be something.
     let output = program(&["check", "--data", data], Some(""));
-    assert!(!output.status.success() && told(&output).contains("`ledger` is no URL"), "{}", told(&output));
+    assert!(!output.status.success() && told(&output).contains("`ledger` is not a URL"), "{}", told(&output));
 }

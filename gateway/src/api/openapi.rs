@@ -254,7 +254,7 @@ fn responses(entry: &Entry) -> Value {
             &problem("the body came too slowly, is too large, or is of another kind"),
         );
         add(&["409", "410"], &problem("it contradicts what is there, or was deleted"));
-        add(&["422"], &problem("the request can be read and makes no sense"));
+        add(&["422"], &problem("the request can be read, and something in it is wrong"));
         add(&["429"], &problem("too many wrong attempts"));
         add(&["500", "503"], &problem("nothing was done; try again"));
         add(&["501"], &problem("a transfer coding other than `chunked`"));

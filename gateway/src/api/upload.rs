@@ -86,7 +86,7 @@ fn placement(headers: &HeaderMap) -> Result<Placement, Fault> {
 }
 
 fn interval(text: &str) -> Result<(Timestamp, u64), Fault> {
-    let hint = "an interval of `Recording-Timeline` is no `start/duration`; write for example `2026-11-20T10:00:00Z/PT30S`";
+    let hint = "an interval of `Recording-Timeline` is not `start/duration`; write for example `2026-11-20T10:00:00Z/PT30S`";
     let (start, duration) = text.split_once('/').ok_or_else(|| malformed(hint))?;
     let duration: SignedDuration = duration.trim().parse().map_err(|_| malformed(hint))?;
     let ms = u64::try_from(duration.as_millis()).ok().filter(|ms| *ms > 0).ok_or_else(|| malformed(hint))?;

@@ -269,7 +269,7 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
         Credential::Add(asked) => {
             let role = Role::parse(&asked.role).ok_or_else(|| {
                 let known = Role::ALL.map(Role::as_str).join(", ");
-                CliError::Wrong(format!("`{}` is no role; the roles are {known}", asked.role))
+                CliError::Wrong(format!("`{}` is not a role; the roles are {known}", asked.role))
             })?;
             let chosen = if asked.password_stdin { Some(read_password()?) } else { None };
             let chosen_text = chosen.as_ref().map(|password| password.as_str());
@@ -398,7 +398,7 @@ fn lacks_in_words(found: &Value) -> String {
     };
     let unknown = listed("unknown_purposes").filter_map(Value::as_str).map(|purpose| {
         let known = policy::Purpose::ALL.map(policy::Purpose::as_str).join(", ");
-        format!("`{purpose}` is no purpose that a table speaks of: those are {known}")
+        format!("`{purpose}` is not a purpose that a table speaks of: those are {known}")
     });
     let mut lines: Vec<String> = listed("lacks").map(line).chain(unknown).collect();
     if is_whole(found) {

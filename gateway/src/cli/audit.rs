@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::bar::Bar;
 use super::find::{self, Find};
-use super::out::say;
+use super::out::{counted, say};
 use super::{CliError, asked, on_runtime, out, reopen};
 use crate::anchor::timestamp;
 use crate::anchoring;
@@ -381,8 +381,11 @@ fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> R
         return Ok(());
     }
     out::line(format!(
-        "good: {} entries stand in {} with {} entries; {} decisions computed again",
-        report.entries, report.origin, report.size, report.decisions
+        "good: {} in the log {} of {}; {} computed again",
+        counted(report.entries, "entry stands", "entries stand"),
+        report.origin,
+        counted(report.size, "entry", "entries"),
+        counted(report.decisions, "decision", "decisions")
     ));
     let call = match &report.call_id {
         Some(call) => format!("the call {}", out::plain(call)),
@@ -457,7 +460,7 @@ fn tell(report: &Report, as_json: bool) {
         out::json(&json!({"verdict": "good", "report": report}));
         return;
     }
-    out::line(format!("good: {} entries of {}", report.size, report.origin));
+    out::line(format!("good: {} of {}", counted(report.size, "entry", "entries"), report.origin));
     out::line(format!("root {}", report.root));
     for key in &report.signed_by {
         out::line(format!("signed by {key}"));
@@ -491,7 +494,11 @@ fn tell(report: &Report, as_json: bool) {
     if let Some(system) = &report.system {
         out::line(format!("the tables that decided were compared with what {system} says"));
     }
-    out::line(format!("{} calls, {} decisions computed again", report.calls, report.decisions));
+    out::line(format!(
+        "{}, {} computed again",
+        counted(report.calls, "call", "calls"),
+        counted(report.decisions, "decision", "decisions")
+    ));
     for warning in &report.warnings {
         out::line(format!("warning: {warning}"));
     }
@@ -534,7 +541,8 @@ async fn export(config: Config, command: Export, as_json: bool) -> Result<(), Cl
     gate.ledger.close().await;
     let told = json!({"log": at.log, "epoch": at.epoch, "size": head.size, "out": command.out});
     say(as_json, &told, || {
-        format!("{} entries of `{}` in {}", head.size, command.log, command.out.display())
+        let entries = counted(head.size, "entry", "entries");
+        format!("{entries} of `{}` in {}", command.log, command.out.display())
     });
     Ok(())
 }

@@ -89,7 +89,7 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         }
         _ => format!("version {version} of the table is in force: {} with {rows} rows", table.digest()),
     });
-    out::line(format!("{} accounts", accounts.len()));
+    out::line(out::counted(accounts.len(), "account", "accounts"));
     for warning in warnings {
         out::line(format!("warning: {warning}"));
     }
@@ -152,7 +152,8 @@ fn of_configuration(config: &Config, table: &Table) -> Vec<String> {
     let mut warnings = Vec::new();
     let unreviewed = table.rows().filter(|row| row.source.reviewed.is_none()).count();
     if unreviewed > 0 {
-        warnings.push(format!("{unreviewed} rows of the table were read by no lawyer"));
+        let rows = out::counted(unreviewed, "row", "rows");
+        warnings.push(format!("no lawyer has reviewed {rows} of the table"));
     }
     if config.ip_database.is_none() {
         warnings.push("no IP database is configured (`ip_database`): addresses tell no place".into());
@@ -169,8 +170,8 @@ fn configured(config: &Config, in_force: &Table) -> Option<String> {
     let new = match Table::parse(&text) {
         Ok(table) => table,
         Err(problems) => {
-            let count = problems.0.len();
-            return Some(format!("{name} has {count} mistakes and would change nothing: see `table check`"));
+            let mistakes = out::counted(problems.0.len(), "mistake", "mistakes");
+            return Some(format!("{name} has {mistakes} and would change nothing: see `table check`"));
         }
     };
     if new.digest() == in_force.digest() {

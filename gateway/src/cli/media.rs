@@ -81,7 +81,7 @@ pub(super) fn open(asked: &Open, json: bool) -> Result<(), CliError> {
 
 /// The envelope itself, or a recording's description that holds it.
 fn read_envelope(text: &str) -> Result<Envelope, CliError> {
-    let wrong = |error: serde_json::Error| CliError::Wrong(format!("this is no envelope: {error}"));
+    let wrong = |error: serde_json::Error| CliError::Wrong(format!("this is not an envelope: {error}"));
     let value: serde_json::Value = serde_json::from_str(text).map_err(wrong)?;
     let inner = value.get("envelope").cloned().unwrap_or(value);
     serde_json::from_value(inner).map_err(wrong)

@@ -93,7 +93,7 @@ pub enum JwsError {
     Key(#[source] pem::Error),
     /// The key is none for RS256.
     #[error(
-        "the key for signing exports is no RSA key, and vCons are signed with RS256; make an RSA key of at least 2048 bits"
+        "the key for signing exports is not an RSA key, and vCons are signed with RS256; make an RSA key of at least 2048 bits"
     )]
     NotRsa,
     /// Key and certificate cannot be used together.

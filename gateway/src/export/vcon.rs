@@ -210,7 +210,7 @@ pub enum VconError {
         url: String,
     },
     /// A hash that is none.
-    #[error("`{hash}` is no SHA-256 in hexadecimal")]
+    #[error("`{hash}` is not a SHA-256 in hexadecimal")]
     Hash {
         /// What stands in its place.
         hash: String,

@@ -280,6 +280,6 @@ struct Found {
 fn wrong_cursor() -> Fault {
     Fault::invalid(
         "invalid-cursor",
-        "`after` is no cursor of this question; take it from the answer's `next` and ask the same again",
+        "`after` is not a cursor of this question; take it from the answer's `next` and ask the same again",
     )
 }

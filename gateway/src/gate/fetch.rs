@@ -314,7 +314,7 @@ fn envelope_of(row: &RecordingRow) -> Result<Value, Fault> {
 fn cursor(text: &str) -> Result<(i64, String), Fault> {
     let parts = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
     parts.ok_or_else(|| {
-        Fault::invalid("invalid-cursor", "`after` is no cursor; take it from the answer's `next`")
+        Fault::invalid("invalid-cursor", "`after` is not a cursor; take it from the answer's `next`")
     })
 }
 

@@ -95,7 +95,7 @@ pub enum TlogProofError {
     #[error("the proof is too long: at most {MAX_PROOF} bytes and {MAX_HASHES} hashes")]
     TooLong,
     /// The first line is another one.
-    #[error("this is no proof of a log's entry: its first line is not `c2sp.org/tlog-proof@v1`")]
+    #[error("this is not a proof of a log's entry: its first line is not `c2sp.org/tlog-proof@v1`")]
     Header,
     /// No empty line is followed by a checkpoint.
     #[error("the proof holds no checkpoint: it ends before its first empty line")]

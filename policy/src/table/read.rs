@@ -370,7 +370,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             let slug = id.len() <= 40 && id.bytes().all(plain);
             if !slug {
-                let message = format!("`{id}` is no id of an overlay");
+                let message = format!("`{id}` is not an id of an overlay");
                 let hint = "write up to 40 of `a-z`, `0-9` and `-`, for example `card-data`";
                 self.reader.problem("invalid-id", at, message, Some(hint));
             }
@@ -418,7 +418,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
                 [] => "write a country such as `DE`, or a state or province such as `US-CA`".into(),
                 meant => format!("did you mean {}?", meant.join(" or ")),
             };
-            let message = format!("`{text}` is no place that ISO 3166 knows");
+            let message = format!("`{text}` is not a place that ISO 3166 knows");
             self.reader.problem("unknown-code", at, message, Some(&hint));
         }
         code
@@ -781,7 +781,7 @@ number = { parties = "all", form = "notice" }
         let problems = Table::parse(&text).unwrap_err().0;
         let told = problems.iter().map(ToString::to_string).collect::<alloc::vec::Vec<_>>().join("\n");
         assert_eq!(problems.len(), 4, "{told}");
-        assert!(told.contains("`California` is no place that ISO 3166 knows"), "{told}");
+        assert!(told.contains("`California` is not a place that ISO 3166 knows"), "{told}");
         assert!(told.contains("contradicts itself"), "{told}");
         assert!(told.contains("`tone_seconds` is not a whole number"), "{told}");
         assert!(told.contains("has no key `colour`"), "{told}");

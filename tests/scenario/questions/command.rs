@@ -68,13 +68,16 @@ async fn a_command_goes_on_where_it_was_left_and_says_what_is_wrong() {
         (&["--call", "nobody"][..], "there is no call"),
         (&["--number", "0415"], "number"),
         (&["--outcome", "fine"], "`outcome` has no `fine`"),
-        (&["--place", "US-NV", "--after", after.as_deref().unwrap_or("1.1.1.1.x")], "`after` is no cursor"),
+        (
+            &["--place", "US-NV", "--after", after.as_deref().unwrap_or("1.1.1.1.x")],
+            "`after` is not a cursor",
+        ),
     ] {
         let (code, _, error) = find(&gateway, words);
         assert!(code == 1 && error.contains(says), "{words:?}: {code} {error}");
     }
     for (at, says) in [
-        ("yesterday", "this is no time"),
+        ("yesterday", "this is not a time"),
         ("2026-11-20T23:59:59", "`2026-11-20T23:59:59` has no time zone: end it with `Z`"),
     ] {
         let (code, _, error) = find(&gateway, &["--until", at]);

@@ -90,7 +90,7 @@ pub enum PackError {
     #[error("a part of the pack cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
     /// A table's digest is none.
-    #[error("`{0}` is no digest of a table")]
+    #[error("`{0}` is not the digest of a table")]
     Digest(String),
     /// An entry is too long for a bundle.
     #[error("an entry is longer than an entry can be")]

@@ -200,7 +200,7 @@ fn what_is_no_part_of_a_pack_is_refused() {
         let mut files = whole.clone();
         files.put(path, "{}");
         let failure = read_and_checked(&files).unwrap_err();
-        assert!(failure.what.contains("no name of ours"), "{path}: {failure}");
+        assert!(failure.what.contains("not a name of ours"), "{path}: {failure}");
     }
     assert_eq!(read(Cursor::new(b"no zip at all".to_vec())).unwrap_err().verdict, Verdict::Unusable);
 }

@@ -349,7 +349,7 @@ fn answer(what: &What) -> Option<(Vec<u32>, String)> {
             policy::Method::Speech => "agreed, by saying so",
             policy::Method::Click => "agreed, by clicking",
             policy::Method::Written => "agreed, in writing",
-            policy::Method::Continued => "stayed on, which is no express yes",
+            policy::Method::Continued => "stayed on, which is not an express yes",
         };
         return Some((participants.clone(), how.into()));
     }

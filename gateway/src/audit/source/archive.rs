@@ -144,7 +144,7 @@ impl<R: Read + Seek> Zip<R> {
         for name in zip.file_names_raw() {
             if !is_plain(name) {
                 let name = String::from_utf8_lossy(name);
-                return Err(SourceError::wrong(ARCHIVE, format!("`{name}` is no name of ours")));
+                return Err(SourceError::wrong(ARCHIVE, format!("`{name}` is not a name of ours")));
             }
             // Where a file system does not tell capitals apart, one would be written over the other.
             if name.iter().any(u8::is_ascii_uppercase) {

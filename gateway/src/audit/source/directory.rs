@@ -27,7 +27,7 @@ impl Directory {
         if !root.is_dir() {
             return Err(SourceError::unreadable(
                 root.display().to_string(),
-                "it is no directory; give the directory or the zip file of an export",
+                "it is not a directory; give the directory or the zip file of an export",
             ));
         }
         Ok(Directory { root })

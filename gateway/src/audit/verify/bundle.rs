@@ -168,7 +168,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Leaf, Failure> {
         Err(error) if serde_json::from_slice::<Version>(bytes).is_ok() => {
             return Err(unknown(error.to_string()));
         }
-        Err(error) => return Err(Failure::tampered(format!("it is no entry: {error}"))),
+        Err(error) => return Err(Failure::tampered(format!("it is not an entry: {error}"))),
     };
     if leaf.v != 1 {
         return Err(unknown(format!("its format is version {}", leaf.v)));
@@ -197,7 +197,7 @@ fn consistent(leaf: &Leaf) -> Result<(), &'static str> {
         "its id was made at another time than it says",
     )?;
     require(is_nonce(&leaf.nonce), "its nonce is not 32 hexadecimal digits")?;
-    require(leaf.detail.as_deref().is_none_or(is_hash), "its commitment is no hash")?;
+    require(leaf.detail.as_deref().is_none_or(is_hash), "its commitment is not a hash")?;
     let decides = leaf.body.saw().is_some();
     require(decides == leaf.call.is_some(), "it decides on a call and names none, or the other way round")?;
     let opens = matches!(leaf.body, Body::Opened { .. });

@@ -76,13 +76,13 @@ pub(super) fn begins<'l>(origin: &str, first: &'l Leaf) -> Result<Option<&'l Pre
             let before = LogName::of(&previous.origin);
             if before.base != name.base || before.epoch >= epoch {
                 return Err(Failure::tampered(format!(
-                    "`{origin}` says that it goes on from `{}`, which is no earlier epoch of the same log",
+                    "`{origin}` says that it goes on from `{}`, which is not an earlier epoch of the same log",
                     previous.origin
                 )));
             }
             if previous.hash().is_none() {
                 return Err(Failure::tampered(format!(
-                    "it goes on from a head of `{}` whose root is no root",
+                    "it goes on from a head of `{}` whose root is not a root",
                     previous.origin
                 )));
             }

@@ -154,7 +154,7 @@ impl Registry {
             return Ok(());
         };
         for (register, key, row) in rows {
-            let unreadable = || Failure::tampered("it registers what is no row");
+            let unreadable = || Failure::tampered("it registers what is not a row");
             let row = row.as_ref().map(|row| unhex(row).and_then(|row| Hash::try_from(row).ok()));
             let place = (register.clone(), key.clone());
             let before = match row {

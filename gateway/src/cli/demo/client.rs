@@ -111,7 +111,7 @@ impl Answer {
             )));
         }
         serde_json::from_slice(&self.body)
-            .map_err(|error| CliError::Demo(format!("the answer is no JSON: {error}")))
+            .map_err(|error| CliError::Demo(format!("the answer is not JSON: {error}")))
     }
 
     pub(super) fn problem(&self, status: u16) -> Result<Value, CliError> {

@@ -94,7 +94,7 @@ fn what_cannot_sign_is_refused_with_what_is_wrong() {
     assert!(refused(&certificate, "").contains("can't read the key"));
     let elliptic = rcgen::generate_simple_self_signed(["gateway.example".to_owned()]).unwrap();
     let (theirs, their_key) = (elliptic.cert.pem(), elliptic.signing_key.serialize_pem());
-    assert!(refused(&theirs, &their_key).contains("no RSA key"), "{}", refused(&theirs, &their_key));
+    assert!(refused(&theirs, &their_key).contains("not an RSA key"), "{}", refused(&theirs, &their_key));
     assert!(refused(&theirs, &key).contains("can't be used together"));
     let short = RsaPrivateKey::new(&mut crate::random::Seeded, 1024).unwrap();
     let short = short.to_pkcs8_pem(LineEnding::LF).unwrap();

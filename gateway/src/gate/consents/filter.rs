@@ -191,7 +191,7 @@ fn uuid(text: &str) -> Result<Uuid, Fault> {
     text.parse().map_err(|_| {
         Fault::invalid(
             "invalid-filter",
-            "`recording` is no id of a recording; `GET /v1/recordings` lists them",
+            "`recording` is not the id of a recording; `GET /v1/recordings` lists them",
         )
     })
 }

@@ -162,7 +162,7 @@ pub enum LineFault {
     #[error("`{0}` is a member of a group already and can count only once")]
     Counted(String),
     /// The threshold is out of range.
-    #[error("`{threshold}` is no threshold; write a number from 1 to {members}, `all` or `any`")]
+    #[error("`{threshold}` is not a threshold; write a number from 1 to {members}, `all` or `any`")]
     Threshold {
         /// What it says.
         threshold: String,

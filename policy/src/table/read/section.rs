@@ -150,7 +150,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         }
         let known: Vec<String> = T::ALL.iter().map(|word| format!("`{}`", word.word())).collect();
         for text in unknown {
-            let message = format!("`{text}` is no {}", T::WHAT);
+            let message = format!("`{text}` is not {}", T::WHAT);
             let hint = format!("the words are {}", known.join(", "));
             self.reader.problem("unknown-word", self.at_key(key), message, Some(&hint));
         }

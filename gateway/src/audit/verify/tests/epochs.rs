@@ -104,12 +104,12 @@ fn what_an_epoch_goes_on_from_is_a_head_of_an_earlier_one_of_the_same_log() {
             &checked(&forged).unwrap_err(),
             Verdict::Tampered,
             0,
-            "no earlier epoch of the same log",
+            "not an earlier epoch of the same log",
         );
     }
     for root in ["", "cm9vdA==", "?"] {
         let forged = next(&log, Previous { root: root.into(), ..fine.clone() }, LogCause::Period);
-        assert_found(&checked(&forged).unwrap_err(), Verdict::Tampered, 0, "is no root");
+        assert_found(&checked(&forged).unwrap_err(), Verdict::Tampered, 0, "is not a root");
     }
     let third = Log { origin: origin(2), ..log.clone() };
     checked(&next(&third, fine, LogCause::Period)).unwrap();

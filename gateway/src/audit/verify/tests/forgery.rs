@@ -698,7 +698,7 @@ fn an_entry_that_is_written_otherwise_is_not_read() {
     let nested = |leaf: String| leaf.replacen("\"event\":{", "\"event\":{\"note\":\"+14155550100\",", 1);
     assert_found(&with(&nested), Verdict::Unusable, 9, newer);
     assert_found(&with(&|leaf| leaf.replacen("\"v\":1", "\"v\":2", 1)), Verdict::Unusable, 9, newer);
-    assert_found(&with(&|_| "never".into()), Verdict::Tampered, 9, "no entry");
+    assert_found(&with(&|_| "never".into()), Verdict::Tampered, 9, "not an entry");
     assert_found(&with(&|leaf| leaf.replacen("prompt.", "prompt-", 1)), Verdict::Tampered, 9, "type");
 }
 
