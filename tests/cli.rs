@@ -576,6 +576,13 @@ fn decide_explains_a_call_from_a_file_or_standard_input() {
     assert!(!cli.data.exists(), "nothing is kept");
 
     for (facts, told) in [
+        ("{\"medium\": \"telephone\",", "it is not JSON: it ends in the middle (line 1, column 23)"),
+        ("{\n\"medium\": \"telephone\"\n\"kind\"", "a `,` or a `}` is missing (line 3, column 1)"),
+    ] {
+        let (code, _, err) = cli.fed(&["decide", "-"], facts.as_bytes());
+        assert!(code == 1 && err.contains(told), "{err}");
+    }
+    for (facts, told) in [
         (json!({"medium": "telephone", "colour": "red"}), "colour"),
         (json!({"participants": [{"id": "a", "role": "customer", "location": "Mars"}]}), "Mars"),
         (json!({"participants": [{"id": "a", "role": "customer", "number": "0415"}]}), "number"),

@@ -36,7 +36,7 @@ use serde_json::{Value, json};
 use crate::access::{Access, Denied, Principal};
 use crate::body::{Cap, Pace, discard_unread, read_all};
 use crate::gate::ask::{Misfit, Object, fit};
-use crate::gate::{Fault, FaultKind, Gate};
+use crate::gate::{Fault, FaultKind, Gate, wrong_form};
 use crate::listen::{Guest, Peer};
 
 /// What every handler can reach.
@@ -346,7 +346,7 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = fit(&mut reader).and_then(|body| reader.end().map(|()| body).map_err(Misfit::from));
     read.map_err(|misfit| match misfit.is_of_form() {
-        true => malformed(format!("the body is not JSON: {misfit}")),
+        true => malformed(format!("the body is not JSON: {}", wrong_form(&misfit))),
         false => Fault::invalid("invalid-body", format!("the body does not fit: {misfit}")),
     })
 }

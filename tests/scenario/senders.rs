@@ -222,6 +222,16 @@ async fn what_is_wrong_with_a_body_or_a_query_is_told_by_its_name() {
     assert!(detail.starts_with("the body does not fit: unknown field `colour`"), "{detail}");
     let detail = send(r#"{"participants": [{"role": "agent"}]}"#).await;
     assert!(detail.contains("missing field `id`"), "{detail}");
+    let detail = send(r#"{"medium": "telephone", "#).await;
+    assert_eq!(detail, "the body is not JSON: it ends in the middle (line 1, column 24)");
+    for header in ["Recording-Start", "Recording-Timeline"] {
+        let value = if header == "Recording-Start" { "now" } else { "now/PT1S" };
+        let path = "/v1/calls/c/recordings/a";
+        let detail = told(gateway.recorder.upload(path, &[(header, value)], &wav(1000)).await).await;
+        let says =
+            format!("`{header}`: this is not a time: write it as in `2027-01-31T12:00:00Z` (RFC 3339)");
+        assert_eq!(detail, says);
+    }
     let detail = send(r#"{"participants": [}"#).await;
     assert!(detail.starts_with("the body is not JSON") && detail.contains("line 1, column"), "{detail}");
     for (query, says) in [

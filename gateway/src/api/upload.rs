@@ -72,7 +72,7 @@ fn placement(headers: &HeaderMap) -> Result<Placement, Fault> {
     match (one(headers, START)?, one(headers, TIMELINE)?) {
         (None, None) => Ok(Placement::Unsaid),
         (Some(_), Some(_)) => Err(malformed("send `Recording-Start` or `Recording-Timeline`, not both")),
-        (Some(start), None) => Ok(Placement::From(moment(start)?)),
+        (Some(start), None) => Ok(Placement::From(moment("Recording-Start", start)?)),
         (None, Some(timeline)) => {
             let parts: Vec<(Timestamp, u64)> =
                 timeline.split(',').map(|part| interval(part.trim())).collect::<Result<_, _>>()?;
@@ -90,11 +90,11 @@ fn interval(text: &str) -> Result<(Timestamp, u64), Fault> {
     let (start, duration) = text.split_once('/').ok_or_else(|| malformed(hint))?;
     let duration: SignedDuration = duration.trim().parse().map_err(|_| malformed(hint))?;
     let ms = u64::try_from(duration.as_millis()).ok().filter(|ms| *ms > 0).ok_or_else(|| malformed(hint))?;
-    Ok((moment(start.trim())?, ms))
+    Ok((moment("Recording-Timeline", start.trim())?, ms))
 }
 
-fn moment(text: &str) -> Result<Timestamp, Fault> {
-    let at = crate::clock::moment(text).map_err(|error| malformed(&format!("a start time: {error}")))?;
+fn moment(header: &str, text: &str) -> Result<Timestamp, Fault> {
+    let at = crate::clock::moment(text).map_err(|error| malformed(&format!("`{header}`: {error}")))?;
     Ok(whole_millis(at))
 }
 

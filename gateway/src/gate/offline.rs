@@ -83,7 +83,7 @@ fn part<T: Default + DeserializeOwned>(facts: &mut Map<String, Value>, name: &st
 #[derive(Debug, thiserror::Error)]
 pub enum FactsError {
     /// They are not such a document.
-    #[error("it does not fit: {0}")]
+    #[error("{}", unfit(.0))]
     Unfit(#[from] Misfit),
     /// A place is no code.
     #[error(transparent)]
@@ -97,6 +97,13 @@ pub enum FactsError {
     /// An event lacks something.
     #[error("an event lacks `{0}`")]
     Lacks(&'static str),
+}
+
+fn unfit(misfit: &Misfit) -> String {
+    match misfit.is_of_form() {
+        true => format!("it is not JSON: {}", super::wrong_form(misfit)),
+        false => format!("it does not fit: {misfit}"),
+    }
 }
 
 fn joined(

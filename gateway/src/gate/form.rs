@@ -1,0 +1,29 @@
+//! What is wrong with a text that is not JSON, in plain words.
+
+use super::ask::Misfit;
+
+/// What is wrong with its form, and where.
+pub(crate) fn wrong_form(misfit: &Misfit) -> String {
+    let told = misfit.to_string();
+    let (what, place) = match told.find(" (line ") {
+        Some(at) => told.split_at(at),
+        None => (told.as_str(), ""),
+    };
+    let plain = match what {
+        "expected value" => "a value is missing or misspelt",
+        "expected ident" => "a word is misspelt; JSON knows `true`, `false` and `null`",
+        "expected `:`" => "a `:` is missing",
+        "expected `,` or `}`" => "a `,` or a `}` is missing",
+        "expected `,` or `]`" => "a `,` or a `]` is missing",
+        "key must be a string" => "the name of a member has no quotation marks",
+        "trailing comma" => "nothing follows a comma",
+        "trailing characters" => "something follows its end",
+        "recursion limit exceeded" => "too many brackets are open",
+        _ if what.starts_with("EOF while parsing") => "it ends in the middle",
+        _ if what.starts_with("control character") => {
+            "a text holds a control character; write `\\n` for the end of a line"
+        }
+        other => other,
+    };
+    format!("{plain}{place}")
+}
