@@ -9,11 +9,13 @@
 //! usual ones ([`RATES`]). It does not decode, so bytes that a codec carries but does not play (the ancillary
 //! bits of an MP3 frame, say) count as part of the frame that holds them.
 //!
-//! INVARIANT: a duration is never shorter than the audio that a player could play. Three rules uphold it.
+//! INVARIANT: a duration is never shorter than the audio that a player could play. Four rules uphold it.
 //! Every byte is audio that is counted, framing and codec headers that are checked, or metadata within
-//! [`METADATA_LIMIT`]. Of two counts that disagree the larger one holds. What is doubtful is refused.
+//! [`METADATA_LIMIT`]. Of two counts that disagree the larger one holds. What is doubtful is refused, and so is
+//! what can be read as another format, too.
 
 mod carry;
+mod disguise;
 mod fields;
 mod mp3;
 mod ogg;
@@ -25,7 +27,7 @@ mod wav;
 
 use thiserror::Error;
 
-use self::carry::Carry;
+use self::{carry::Carry, disguise::Disguise};
 use self::{mp3::Mp3, ogg::Ogg, wav::Wav};
 pub use self::{mp3::Mp3Fault, ogg::OggFault, silence::Silence, wav::WavFault};
 
@@ -35,6 +37,8 @@ pub use self::{mp3::Mp3Fault, ogg::OggFault, silence::Silence, wav::WavFault};
 /// audio outlives it: its buffers are wiped when they are dropped.
 pub struct Meter {
     stage: Stage,
+    /// What else the upload may be, once it is recognised.
+    disguise: Option<Disguise>,
 }
 
 enum Stage {
@@ -45,11 +49,22 @@ enum Stage {
     Refused(Unmeasurable),
 }
 
+impl Stage {
+    fn format(&self) -> Option<Format> {
+        match self {
+            Self::Wav(_) => Some(Format::Wav),
+            Self::Mp3(_) => Some(Format::Mp3),
+            Self::Ogg(_) => Some(Format::Ogg),
+            Self::Recognising(_) | Self::Refused(_) => None,
+        }
+    }
+}
+
 impl Meter {
     /// A meter for one upload. The format is recognised from the content, never from a claimed type.
     #[must_use]
     pub fn new() -> Self {
-        Self { stage: Stage::Recognising(Carry::default()) }
+        Self { stage: Stage::Recognising(Carry::default()), disguise: None }
     }
 
     /// Reads on.
@@ -84,6 +99,7 @@ impl Meter {
         if measured.duration_ms == 0 {
             return Err(Unmeasurable::NoAudio);
         }
+        self.disguise.map_or(Ok(()), |disguise| disguise.finish())?;
         Ok(measured)
     }
 
@@ -91,12 +107,16 @@ impl Meter {
         if let Stage::Recognising(start) = &mut self.stage {
             let Some(start) = start.array(&mut bytes) else { return Ok(()) };
             self.stage = recognise(start)?;
+            self.disguise = self.stage.format().map(Disguise::of);
             self.feed(&start)?;
         }
         self.feed(bytes)
     }
 
     fn feed(&mut self, bytes: &[u8]) -> Result<(), Unmeasurable> {
+        if let Some(disguise) = &mut self.disguise {
+            disguise.push(bytes);
+        }
         match &mut self.stage {
             Stage::Recognising(_) => Ok(()),
             Stage::Wav(wav) => wav.push(bytes),
@@ -204,6 +224,14 @@ pub enum Unmeasurable {
         what: &'static str,
         /// What to send instead.
         instead: &'static str,
+    },
+    /// Some players would play another format, and perhaps for longer.
+    #[error(
+        "the upload can be read as {name}, too, and some players would play that; decode the recording that you mean, and send it as new WAV, MP3 or Ogg"
+    )]
+    Disguised {
+        /// The other format's usual name.
+        name: &'static str,
     },
     /// Speech could hide in tags, pictures and comments, so they are bounded.
     #[error(

@@ -19,6 +19,7 @@ pub(super) mod tests;
 
 use thiserror::Error;
 
+pub(super) use self::frame::frame_length;
 use self::frame::{Found, Frame};
 use super::{
     Allowance, Format, Measured, Unmeasurable,

@@ -154,6 +154,7 @@ fn messages_say_what_to_do_in_one_lower_case_phrase() {
         Unmeasurable::Metadata,
         Unmeasurable::SampleRate { hz: 1 },
         Unmeasurable::Preceded { bytes: 1, name: "WAV" },
+        Unmeasurable::Disguised { name: "HCOM" },
         Unmeasurable::NoRecording { what: "text", instead: "send the recording" },
         WavFault::Cut { declared: 2, received: 1 }.into(),
         Mp3Fault::LostSync { at: 7 }.into(),

@@ -17,6 +17,7 @@ use self::{layout::Layout, tail::Tail};
 use super::{
     Allowance, Format, Measured, Unmeasurable,
     carry::{Carry, up_to},
+    disguise::{self, Stream},
     silence::Scan,
 };
 
@@ -195,12 +196,15 @@ struct Audio {
     declared: Option<u64>,
     received: u64,
     scan: Option<Scan>,
+    /// What else the samples may be.
+    disguise: Stream,
 }
 
 impl Audio {
     fn new(layout: Layout, declared: Option<u64>) -> Self {
         let scan = layout.sample.map(|sample| Scan::new(sample, layout.rate, layout.channels));
-        Self { layout, declared, received: 0, scan }
+        let disguise = Stream::of_samples(layout.is_16_bit);
+        Self { layout, declared, received: 0, scan, disguise }
     }
 
     fn left(&self) -> u64 {
@@ -215,6 +219,7 @@ impl Audio {
         if let Some(scan) = &mut self.scan {
             scan.push(piece);
         }
+        self.disguise.push(piece);
         Ok(())
     }
 
@@ -236,6 +241,7 @@ impl Audio {
         if self.layout.samples_per_block > 1 {
             self.unpad_blocks();
         }
+        disguise::refuse(self.disguise.finding())?;
         Ok(Measured {
             format: Format::Wav,
             duration_ms: self.layout.rate.duration_ms(self.samples())?,

@@ -111,6 +111,30 @@ pub(super) fn looks_like(header: u32) -> Found {
     }
 }
 
+/// Bytes of the frame of any layer and rate that begins like this; nothing for free format, where no header says it.
+pub(in super::super) fn frame_length(start: [u8; 8]) -> Option<u32> {
+    let [sync, version, rates, ..] = start;
+    if sync != 0xFF || version & 0xE0 != 0xE0 || version & 0x18 == 0x08 {
+        return None;
+    }
+    let (padding, hz) = (u32::from(rates >> 1 & 1), hz(version, rates)?);
+    let index = usize::from(rates >> 4).checked_sub(1)?;
+    let kbits = *match (version & 0x06, is_mpeg_1(version)) {
+        (0x06, true) => &KBITS_MPEG_1_LAYER_I,
+        (0x06, false) => &KBITS_MPEG_2_LAYER_I,
+        (0x04, true) => &KBITS_MPEG_1_LAYER_II,
+        (_, true) => &KBITS_MPEG_1,
+        (_, false) => &KBITS_MPEG_2,
+    }
+    .get(index)?;
+    match version & 0x06 {
+        0x06 => Some((12_000 * kbits / hz + padding) * 4),
+        0x04 => Some(144_000 * kbits / hz + padding),
+        0x02 => Some(samples(version) / 8 * kbits * 1000 / hz + padding),
+        _ => None,
+    }
+}
+
 /// Samples per second. None is reserved.
 fn hz(version: u8, rates: u8) -> Option<u32> {
     let hz = match rates >> 2 & 0x03 {
@@ -142,4 +166,7 @@ fn is_mpeg_1(version: u8) -> bool {
 const SAME: [u8; 4] = [0xFF, 0xFE, 0x0C, 0];
 
 const KBITS_MPEG_1: [u32; 14] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
+const KBITS_MPEG_1_LAYER_I: [u32; 14] = [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448];
+const KBITS_MPEG_1_LAYER_II: [u32; 14] = [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384];
+const KBITS_MPEG_2_LAYER_I: [u32; 14] = [32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256];
 const KBITS_MPEG_2: [u32; 14] = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];

@@ -17,6 +17,8 @@ pub(super) struct Layout {
     pub(super) block: u16,
     /// Samples of a channel in a block.
     pub(super) samples_per_block: u16,
+    /// Whether a sample is an integer of two bytes.
+    pub(super) is_16_bit: bool,
     /// How a sample is written, if it can be read without decoding.
     pub(super) sample: Option<Sample>,
 }
@@ -33,6 +35,7 @@ impl Layout {
                 rate,
                 block: GSM_BLOCK,
                 samples_per_block: GSM_SAMPLES,
+                is_16_bit: false,
                 sample: None,
             });
         };
@@ -41,7 +44,9 @@ impl Layout {
         // Players go by the bits of a sample. One that went by a block size of its own would play other samples,
         // so nobody can say where it is silent.
         let judged = (raw.block == 0 || raw.block == block) && raw.bits == sample.width() * 8;
-        Ok(Self { channels, rate, block, samples_per_block: 1, sample: Some(sample).filter(|_| judged) })
+        let is_16_bit = sample == Sample::I16;
+        let judged = Some(sample).filter(|_| judged);
+        Ok(Self { channels, rate, block, samples_per_block: 1, is_16_bit, sample: judged })
     }
 }
 

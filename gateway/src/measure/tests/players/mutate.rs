@@ -17,7 +17,9 @@ impl Mutant {
 
     pub(super) fn new(originals: &[Original], seed: u64) -> Self {
         let mut chance = Chance(seed);
-        let original = chance.of(originals);
+        let disguised = chance.one_in(6);
+        let choices: Vec<_> = originals.iter().filter(|original| original.disguised == disguised).collect();
+        let original = *chance.of(&choices);
         // What is mixed in is mostly of the same kind.
         let any = chance.one_in(3);
         let others = originals.iter().filter(|other| any || other.extension == original.extension);
