@@ -156,7 +156,7 @@ async fn what_makes_things_stricter_is_heard_whatever_is_wrong_with_it() {
         (no(json!({"participants": "agent"})), "invalid-body"),
         (json!({"type": "consent.declined"}), "invalid-event"),
         (json!({"type": "consent.withdrawn", "participant": null}), "invalid-event"),
-        (json!({"type": "consent.withdrawn", "participant": 7}), "invalid-body"),
+        (json!({"type": "consent.withdrawn", "participant": {"id": "caller"}}), "invalid-body"),
         (json!({"type": "consent.withdrawn", "participant": ["caller"]}), "invalid-body"),
         (no(json!({"participant": ["caller"], "participants": ["caller"]})), "invalid-body"),
     ];
@@ -251,6 +251,7 @@ async fn an_objection_is_heard_in_whatever_can_be_read_of_a_body() {
         assert_eq!(now["participants"][0]["state"], "withdrawn", "{told}");
     }
     // Whoever says so by mistake can say yes again.
+    gateway.advance_ms(10_000);
     gateway.prompt("c0", &["caller", "agent"]).await;
     gateway.says_yes("c0", "caller", "dtmf").await;
     gateway.control("c0", "resume").await.expect(200);

@@ -378,11 +378,12 @@ fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
     claims
 }
 
-/// All places of both, no more than can be kept apart, and one.
+/// All places of both that can be read, no more than can be kept apart, and one.
 fn both(one: Option<Places>, other: Option<&Places>) -> Option<Places> {
     let mut places = one.map(|places| places.as_slice().to_vec()).unwrap_or_default();
     for place in other.map(Places::as_slice).unwrap_or_default() {
-        if places.len() <= policy::MAX_KNOWN_PLACES && !places.contains(place) {
+        let more = places.len() <= policy::MAX_KNOWN_PLACES && !places.contains(place);
+        if more && crate::locate::declared(place).is_ok() {
             places.push(place.clone());
         }
     }
