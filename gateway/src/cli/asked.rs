@@ -57,7 +57,7 @@ pub(super) async fn must_be_there(gate: &Gate, account: &str, command: &str) -> 
              where its ledger is"
         ),
         false => format!(
-            "there is no account `{account}` in this ledger; `consent-gateway account list` names those that are there"
+            "there is no account `{account}` in this ledger; `consent-gateway account list` shows its accounts"
         ),
     }))
 }

@@ -432,7 +432,7 @@ pub trait Lenient: Sized {
 }
 
 impl Lenient for Participant {
-    /// Somebody joins, whoever it is: each object is one, and what is not even JSON is one as well.
+    /// Each object in the body is a person who joins; a body that is not JSON is one person.
     fn claims(body: &[u8]) -> Vec<Participant> {
         let read = Salvaged::of(body);
         let unnamed = |sent: &[u8]| Participant::stranger(super::claims::unnamed(sent));
@@ -468,15 +468,12 @@ impl Lenient for ControlRecording {
         let asked = objects.iter().filter_map(|posted| readable(posted, "action"));
         let words =
             [ControlAction::Stop, ControlAction::Pause].into_iter().filter(|action| read.holds(action));
-        let mut actions: Vec<ControlAction> = asked.chain(words).collect();
-        actions.retain(|action| matches!(action, ControlAction::Stop | ControlAction::Pause));
-        actions.dedup();
+        let actions: Vec<ControlAction> = asked.chain(words).collect();
         // A recording that was stopped is paused as well.
-        let strictest = actions.iter().find(|action| **action == ControlAction::Stop).or(actions.first());
-        strictest
-            .map(|action| ControlRecording { action: *action, reason: None, behavior: None })
-            .into_iter()
-            .collect()
+        let strictest =
+            [ControlAction::Stop, ControlAction::Pause].into_iter().find(|action| actions.contains(action));
+        let claim = |action| ControlRecording { action, reason: None, behavior: None };
+        strictest.map(claim).into_iter().collect()
     }
 }
 

@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(barred.missing().len(), 1);
         later.lift("acme", "c", &Observed { at: Some(at(0)), ..located("US-FL") });
         assert!(barred.is_empty());
-        // A system is no customer.
+        // An arrival in one role does not stand for an arrival in another.
         let joining = |role| Participant { role, ..Participant::stranger("x".into()) };
         for role in [policy::Role::System, policy::Role::Customer] {
             later.bar(&who(), "c", Unlogged::Join(joining(role)));

@@ -310,8 +310,8 @@ fn logged<T>(outcome: Result<T, Fault>) -> Result<bool, Fault> {
     }
 }
 
-/// What claims say of each person and of the call, once: each from the earliest that any of them says. However
-/// much a request holds, it is no more than this many.
+/// What these claims say, once for each person and for the call, from the earliest moment that any of them
+/// names. The result is bounded, however much a request holds.
 fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
     let mut told: BTreeMap<(EventType, String), Observed> = BTreeMap::new();
     let earlier = |one: Option<Timestamp>, other: Option<Timestamp>| match (one, other) {

@@ -74,7 +74,7 @@ impl Gate {
             Subject::Absence { calls, .. } => (calls.first().copied(), None),
         };
         if self.notary.is_none() {
-            // Who cannot sign waits for whoever can: nothing is handed out, and nothing logged, until then.
+            // Only `serve` signs. A command waits for it, and hands out and logs nothing until then.
             self.related(account, &rows, recording).await?;
         }
         self.handed_out(actor, account, "proof-pack", of, recording).await?;

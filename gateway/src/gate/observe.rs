@@ -120,12 +120,7 @@ impl Gate {
     /// An objection follows the person into the calls that were opened under the same id since.
     async fn follow(&self, who: &Principal, objected: &Loaded, event: &Observed) -> Result<(), Fault> {
         let opened = objected.row.opened_at;
-        let named: Vec<u32> = event
-            .participant
-            .iter()
-            .chain(&event.participants)
-            .filter_map(|id| objected.number_of(id))
-            .collect();
+        let named: Vec<u32> = event.whom().filter_map(|id| objected.number_of(id)).collect();
         let of_them = |loaded: &Loaded, p: u32| {
             let theirs =
                 objected.subjects.iter().filter(|(of, _)| named.contains(of)).map(|(_, subject)| subject);
@@ -567,7 +562,7 @@ fn control(asked: &ControlRecording) -> Control {
 
 /// The participants that an event names, all of whom must have been on the call.
 fn participants(loaded: &Loaded, observed: &Observed) -> Result<Vec<u32>, Fault> {
-    let named: Vec<&String> = observed.participant.iter().chain(&observed.participants).collect();
+    let named: Vec<&str> = observed.whom().collect();
     if named.is_empty() {
         return Err(Fault::invalid(
             "invalid-event",

@@ -147,11 +147,13 @@ fn what(
     purposes: &[String],
     observed: &Observed,
 ) -> Result<What, FactsError> {
-    let named = observed.participant.iter().chain(&observed.participants);
-    let participants: Vec<u32> = named
+    let participants: Vec<u32> = observed
+        .whom()
         .map(|id| {
             let number = ids.iter().position(|known| known == id);
-            number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| FactsError::Absent(id.clone()))
+            number
+                .and_then(|number| u32::try_from(number).ok())
+                .ok_or_else(|| FactsError::Absent(id.to_owned()))
         })
         .collect::<Result<_, _>>()?;
     let one = participants.first().copied().unwrap_or(u32::MAX);

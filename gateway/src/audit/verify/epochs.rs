@@ -82,7 +82,7 @@ pub(super) fn begins<'l>(origin: &str, first: &'l Leaf) -> Result<Option<&'l Pre
             }
             if previous.hash().is_none() {
                 return Err(Failure::tampered(format!(
-                    "it goes on from a head of `{}` whose root is not a root",
+                    "it goes on from a head of `{}` whose root hash cannot be read",
                     previous.origin
                 )));
             }
