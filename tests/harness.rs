@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -253,12 +253,27 @@ pub(crate) async fn add_account(
     people
 }
 
-/// Makes the customer's key pair in `dir/account` and gives the public half to the gateway.
+/// Puts the customer's key pair into `dir/account` and gives the public half to the gateway.
 pub(crate) async fn customer_key(gate: &Gate, dir: &Path, account: &str) {
     let keys = dir.join(account);
     std::fs::create_dir(&keys).unwrap();
-    let pair = seal::keygen(&keys).unwrap();
-    gate.add_key(&Actor::command_line(), account, pair.public_key.to_pem()).await.unwrap();
+    let [private, public] = key_pair_of(account);
+    std::fs::write(keys.join("private.pem"), private).unwrap();
+    std::fs::write(keys.join("public.pem"), &public).unwrap();
+    gate.add_key(&Actor::command_line(), account, &public).await.unwrap();
+}
+
+/// The key pair of an account of this name, private and public, as PEM. Making one takes longer than all the
+/// rest of most tests, so that each is made once in this process.
+fn key_pair_of(account: &str) -> [String; 2] {
+    static PAIRS: Mutex<BTreeMap<String, [String; 2]>> = Mutex::new(BTreeMap::new());
+    let mut pairs = PAIRS.lock().unwrap_or_else(PoisonError::into_inner);
+    let pair = pairs.entry(account.to_owned()).or_insert_with(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let made = seal::keygen(dir.path()).unwrap();
+        [made.private_path, made.public_path].map(|path| std::fs::read_to_string(path).unwrap())
+    });
+    pair.clone()
 }
 
 /// Somebody who sends requests, one connection each.

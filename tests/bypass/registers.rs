@@ -152,11 +152,8 @@ async fn a_withdrawn_grant_is_not_relied_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_sealed_for_a_key_that_nobody_has_added() {
-    let pair = |gateway: &Gateway| {
-        let dir = gateway.data().with_file_name("mine");
-        std::fs::create_dir(&dir).unwrap();
-        seal::keygen(&dir).unwrap()
-    };
+    let dir = tempfile::tempdir().unwrap();
+    let mine = seal::keygen(dir.path()).unwrap().public_key;
     for sql in [
         "UPDATE public_key SET id = '{id}', pem = '{pem}'",
         "INSERT INTO public_key (account, id, pem, added_at) VALUES ('acme', '{id}', '{pem}', 1)",
@@ -164,7 +161,6 @@ async fn nothing_is_sealed_for_a_key_that_nobody_has_added() {
     ] {
         let gateway = Gateway::start().await;
         let from = granted(&gateway).await;
-        let mine = pair(&gateway).public_key;
         alter(&gateway, &sql.replace("{id}", mine.fingerprint()).replace("{pem}", mine.to_pem())).await;
         gateway.advance_ms(1000);
         let answer = gateway.upload("c1", "a", Some(from), &wav(1000)).await;
