@@ -363,7 +363,7 @@ async fn to_the_end<T: Send + 'static>(
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-fn answer(status: StatusCode, value: &Value) -> Response {
+fn answer(status: StatusCode, value: &impl serde::Serialize) -> Response {
     (status, axum::Json(value)).into_response()
 }
 

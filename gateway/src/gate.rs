@@ -178,7 +178,7 @@ pub(crate) struct Context {
     /// What the recording is for.
     pub(crate) purposes: Vec<String>,
     /// `inbound` or `outbound`.
-    pub(crate) direction: Option<String>,
+    pub(crate) direction: Option<ask::Direction>,
     /// The ids of its legs.
     pub(crate) aliases: Vec<String>,
     /// Whether the platform said when it began.

@@ -6,6 +6,7 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::atlas;
 use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder, Standing, Why};
@@ -58,7 +59,9 @@ impl Decision {
 }
 
 /// What the platform should do now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Nothing.
     None,
@@ -110,7 +113,9 @@ pub type Needs = Vec<Vec<&'static str>>;
 
 /// How far a participant has agreed. Outcomes stay distinct, so that silence, a hang-up, a prompt
 /// cut short and a machine can be told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum ParticipantState {
     /// No prompt yet, or none that counts.
     Unprompted,

@@ -15,6 +15,7 @@ use crate::told::{Elements, Purposes, Told};
 
 /// How the call is carried. Rows may ask something else of one medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Medium {
     /// A telephone call.
@@ -30,6 +31,7 @@ pub enum Medium {
 
 /// What sort of call it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// People talk with each other.
@@ -43,6 +45,7 @@ pub enum Kind {
 
 /// Who somebody is on the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Somebody outside the operator's organisation.
@@ -85,6 +88,7 @@ impl Default for Settings {
 
 /// What becomes of audio that was covered before somebody withdrew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OnWithdrawal {
     /// It stays acceptable.
@@ -448,6 +452,7 @@ impl Heard {
 
 /// How somebody said yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// They pressed a key.
@@ -475,6 +480,7 @@ impl Method {
 
 /// Who took the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AnsweredBy {
     /// A person.
@@ -485,6 +491,7 @@ pub enum AnsweredBy {
 
 /// What the platform asked of the recording, and got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Control {
     /// Recording may begin: opens a window.
@@ -499,6 +506,7 @@ pub enum Control {
 
 /// What the platform writes into the file while recording is paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Behavior {
     /// Nothing: the file is shorter than the call.

@@ -9,6 +9,7 @@ use crate::told::Says;
 
 /// Whose consent is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Parties {
     /// At least one human who is on the call in that second.
@@ -30,6 +31,7 @@ impl Parties {
 
 /// What counts as consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
     /// Any logged consent; goes with [`Parties::One`] only.

@@ -11,7 +11,9 @@ use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Something that a prompt says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Element {
     /// That the call is recorded.
     Recording,
@@ -58,7 +60,9 @@ impl Element {
 /// What a recording is for, in the words that the law distinguishes.
 ///
 /// A platform may name any other purpose; the law of a place can only speak of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// Watching over the quality of service.
     Quality,
@@ -231,6 +235,21 @@ impl<T: Word> FromIterator<T> for Set<T> {
 impl<T: Word> fmt::Debug for Set<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter().map(Word::word)).finish()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl<T: Word + schemars::JsonSchema> schemars::JsonSchema for Set<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> alloc::borrow::Cow<'static, str> {
+        alloc::format!("Set{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "array", "uniqueItems": true, "items": generator.subschema_for::<T>()})
     }
 }
 

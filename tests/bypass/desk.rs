@@ -815,8 +815,8 @@ async fn a_node_that_has_not_seen_the_new_version_decides_by_it_all_the_same() {
     assert_eq!(stale.laws.in_force().digest(), express);
     let body = json!({"participants": [{"id": "caller", "role": "customer", "location": "US-CA"}]});
     let (_, decision) = stale.open(&who, "c3", asked(body)).await.unwrap();
-    assert_eq!((&decision["table"], decided_by(gateway).await.last()), (&json!(new), Some(&new)));
-    assert_eq!(decision["requirement"]["announcement_must_be_recorded"], true);
+    assert_eq!((&decision.table, decided_by(gateway).await.last()), (&new, Some(&new)));
+    assert!(decision.requirement.announcement_must_be_recorded);
 
     let stale = serve::gate(&desk.config(None), gateway.clock.clone()).await.unwrap();
     let stricter = Text::plain().row("US-CA", &format!("{EXPRESS}{ANNOUNCED}\n")).row("GB", EXPRESS);

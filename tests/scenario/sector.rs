@@ -277,7 +277,7 @@ async fn an_account_that_chose_an_overlay_that_is_gone_asks_for_the_most() {
     let asked =
         serde_json::from_value(json!({"participants": [person("caller", "customer", "US-NY")]})).unwrap();
     let (_, decision) = gateway.gate().open(&opened, "c", asked).await.unwrap();
-    assert_eq!(super::asks(&decision), "all/express");
+    assert_eq!(super::asks(&json!(decision)), "all/express");
 }
 
 const TABLE: &str = r#"

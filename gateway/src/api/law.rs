@@ -10,11 +10,12 @@ use axum::response::Response;
 use jiff::Timestamp;
 use policy::{Code, CodeError};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Asked, Door, Named, answer, moment, parse_json, read_json};
 use crate::access::Principal;
 use crate::body::Pace;
+use crate::gate::answer::Table;
 use crate::gate::ask::{Medium, Object, or_default};
 use crate::gate::{Fault, FaultKind, Gate, Outcome, lawbook};
 use crate::trail::{Actor, SYSTEM_LOG};
@@ -23,11 +24,8 @@ type At = State<Arc<Door>>;
 
 pub(super) async fn jurisdictions(State(door): At) -> Response {
     let version = door.gate.laws.version();
-    let mut described = lawbook::table(&version.table);
-    if let Value::Object(members) = &mut described {
-        members.insert("version".into(), json!(version.number));
-    }
-    answer(StatusCode::OK, &described)
+    let table = lawbook::table(&version.table);
+    answer(StatusCode::OK, &Table { version: Some(version.number), ..table })
 }
 
 #[derive(Deserialize)]

@@ -13,6 +13,7 @@ use super::{CliError, asked, out};
 use crate::access::Role;
 use crate::clock::{Clock, moment_or_day};
 use crate::config::Config;
+use crate::gate::answer::{self, LacksAt, PromptLacks};
 use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
 use crate::gate::{AccountSettings, Gate, NewCredential, speak};
 use crate::serve;
@@ -327,12 +328,10 @@ pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -
     };
     must_exist(&gate, &asked.account).await?;
     let (new, shown) = gate.put_prompt(&Actor::command_line(), &asked.account, &asked.id, &prompt).await?;
-    let version = shown.get("version").cloned().unwrap_or_default();
     say(json, &shown, || {
         let done = if new { "registered" } else { "is there already" };
-        let mut lines = vec![format!("prompt `{}` version {version} {done}", asked.id)];
-        let notes = shown.get("notes").and_then(Value::as_array).into_iter().flatten();
-        lines.extend(notes.filter_map(Value::as_str).map(|note| format!("note: {note}")));
+        let mut lines = vec![format!("prompt `{}` version {} {done}", asked.id, shown.version)];
+        lines.extend(shown.notes.iter().flatten().map(|note| format!("note: {note}")));
         lines.join("\n")
     });
     done(gate).await
@@ -357,7 +356,7 @@ async fn check_prompt(mut config: Config, asked: PromptCheck, json: bool) -> Res
     let (table, _) = super::table::table(&config, &name).await?;
     let found = speak::lacks(&table, &prompt, Clock::system().now());
     say(json, &found, || lacks_in_words(&found));
-    if is_whole(&found) { Ok(()) } else { Err(CliError::Exit(3)) }
+    if found.lacks.is_empty() { Ok(()) } else { Err(CliError::Exit(3)) }
 }
 
 async fn check_prompts(config: &Config, account: &str, json: bool) -> Result<(), CliError> {
@@ -366,42 +365,29 @@ async fn check_prompts(config: &Config, account: &str, json: bool) -> Result<(),
     gate.ledger.close().await;
     let found = found?;
     say(json, &json!(found), || {
-        let told = |prompt: &Value| {
-            let word = |name: &str| prompt.get(name).map(ToString::to_string).unwrap_or_default();
-            format!(
-                "{} version {} in {}:\n{}",
-                word("id"),
-                word("version"),
-                word("language"),
-                lacks_in_words(prompt)
-            )
+        let told = |prompt: &answer::PromptCheck| {
+            let answer::PromptCheck { id, version, language, found } = prompt;
+            format!("`{id}` version {version} in `{language}`:\n{}", lacks_in_words(found))
         };
         found.iter().map(told).collect::<Vec<_>>().join("\n")
     });
-    if found.iter().all(is_whole) { Ok(()) } else { Err(CliError::Exit(3)) }
+    if found.iter().all(|prompt| prompt.found.lacks.is_empty()) { Ok(()) } else { Err(CliError::Exit(3)) }
 }
 
-fn is_whole(found: &Value) -> bool {
-    found.get("lacks").and_then(Value::as_array).is_none_or(Vec::is_empty)
-}
-
-fn lacks_in_words(found: &Value) -> String {
-    let listed = |name: &str| found.get(name).and_then(Value::as_array).into_iter().flatten();
-    let line = |place: &Value| {
-        let word = |name: &str| place.get(name).and_then(Value::as_str);
-        let named = word("name").map(|name| format!(" ({name})")).unwrap_or_default();
-        let name = word("place").map_or_else(
-            || format!("overlay `{}`", word("overlay").unwrap_or("-")),
-            |place| format!("{place}{named}"),
-        );
-        format!("{name}: it does not say {}", word("says").unwrap_or_default())
+fn lacks_in_words(found: &PromptLacks) -> String {
+    let line = |lack: &LacksAt| {
+        let named = lack.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let place = lack.place.as_ref().map(|place| format!("{place}{named}"));
+        let overlay = || format!("overlay `{}`", lack.overlay.as_deref().unwrap_or("-"));
+        format!("{}: it does not say {}", place.unwrap_or_else(overlay), lack.says)
     };
-    let unknown = listed("unknown_purposes").filter_map(Value::as_str).map(|purpose| {
-        let known = policy::Purpose::ALL.map(policy::Purpose::as_str).join(", ");
-        format!("`{purpose}` is not a purpose that a table speaks of: those are {known}")
-    });
-    let mut lines: Vec<String> = listed("lacks").map(line).chain(unknown).collect();
-    if is_whole(found) {
+    let known = policy::Purpose::ALL.map(policy::Purpose::as_str).join(", ");
+    let unknown = found
+        .unknown_purposes
+        .iter()
+        .map(|purpose| format!("`{purpose}` is not a purpose that a table speaks of: those are {known}"));
+    let mut lines: Vec<String> = found.lacks.iter().map(line).chain(unknown).collect();
+    if found.lacks.is_empty() {
         lines.insert(0, "it says what it has to in every place of the table".into());
     }
     lines.join("\n")
@@ -523,17 +509,10 @@ async fn list_prompts(config: &Config, account: &str, json: bool) -> Result<(), 
     must_exist(&gate, account).await?;
     let prompts = gate.prompts(account).await?;
     say(json, &json!(prompts), || {
-        let line = |prompt: &Value| {
-            let word = |name: &str| prompt.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-            let number = |name: &str| prompt.get(name).and_then(Value::as_u64).unwrap_or_default();
-            format!(
-                "{}  version {}  {}  {} ms  {}",
-                out::plain(&word("id")),
-                number("version"),
-                word("language"),
-                number("duration_ms"),
-                out::plain(&word("text"))
-            )
+        let line = |shown: &answer::Prompt| {
+            let (id, text) = (out::plain(&shown.id), out::plain(&shown.prompt.text));
+            let (language, duration_ms) = (&shown.prompt.language, shown.prompt.duration_ms);
+            format!("{id}  version {}  {language}  {duration_ms} ms  {text}", shown.version)
         };
         match prompts.as_slice() {
             [] => format!("`{account}` has no prompt"),

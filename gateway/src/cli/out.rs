@@ -2,8 +2,6 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use serde_json::Value;
-
 /// Prints a line; where standard output is closed, nobody reads it.
 pub(super) fn line(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
@@ -23,12 +21,12 @@ pub(super) fn counted(count: impl TryInto<u64>, one: &str, several: &str) -> Str
 }
 
 /// Prints a JSON document.
-pub(super) fn json(value: &Value) {
+pub(super) fn json(value: &impl serde::Serialize) {
     line(serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// Prints what a command did: for scripts, or for people.
-pub(super) fn say(as_json: bool, value: &Value, words: impl FnOnce() -> String) {
+pub(super) fn say(as_json: bool, value: &impl serde::Serialize, words: impl FnOnce() -> String) {
     if as_json { json(value) } else { line(words()) }
 }
 

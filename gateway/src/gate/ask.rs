@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use jiff::Timestamp;
 use policy::{AnsweredBy, Behavior, Kind, Method, Role};
+use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use super::Fault;
 
 /// `PUT /v1/calls/{call}`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenCall {
     /// How the call is carried; absent means unknown, the strictest.
@@ -46,11 +47,12 @@ pub struct OpenCall {
     pub overlays: Vec<String>,
     /// Who is on it.
     #[serde(default, deserialize_with = "objects")]
+    #[schemars(length(max = 256))]
     pub participants: Vec<Participant>,
 }
 
 /// How a call is carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Medium {
     /// A telephone call.
@@ -72,7 +74,7 @@ impl From<Medium> for policy::Medium {
 }
 
 /// Who called whom, as the operator sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// They called the operator.
@@ -96,10 +98,11 @@ impl Direction {
 }
 
 /// Somebody on a call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Participant {
     /// The platform's id of them, unique within the call.
+    #[schemars(length(min = 1, max = 255))]
     pub id: String,
     /// Who they are.
     pub role: Role,
@@ -117,6 +120,7 @@ pub struct Participant {
     pub languages: Vec<String>,
     /// The consent grant that they rely on.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255))]
     pub consent_grant: Option<String>,
     /// When they joined.
     #[serde(default, deserialize_with = "moment")]
@@ -145,7 +149,7 @@ impl Participant {
 }
 
 /// One place, or several.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Places {
     /// One.
@@ -166,7 +170,7 @@ impl Places {
 }
 
 /// One event of `POST /v1/calls/{call}/events`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
     /// What happened.
@@ -174,15 +178,18 @@ pub struct Observed {
     pub kind: EventType,
     /// The sender's id of it, which makes a retry harmless.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255))]
     pub id: Option<String>,
     /// To whom.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255))]
     pub participant: Option<String>,
     /// To whom, where several.
     #[serde(default, deserialize_with = "or_default")]
     pub participants: Vec<String>,
     /// Which prompt.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255))]
     pub prompt: Option<String>,
     /// When, by the platform's clock.
     #[serde(default, deserialize_with = "moment")]
@@ -514,7 +521,7 @@ impl EventType {
 }
 
 /// The types of events that a platform may report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the contract's own")]
 pub enum EventType {
     #[serde(rename = "prompt.started")]
@@ -554,7 +561,7 @@ pub enum EventType {
 }
 
 /// Who noticed an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReportedBy {
     /// The platform itself.
@@ -583,7 +590,7 @@ impl ReportedBy {
 }
 
 /// What stands behind an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventEvidence {
     /// Where it comes from.
@@ -594,11 +601,12 @@ pub struct EventEvidence {
     pub reference: Option<String>,
     /// Its SHA-256, in hexadecimal.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub sha256: Option<String>,
 }
 
 /// `POST /v1/calls/{call}/recording`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ControlRecording {
     /// What to do.
@@ -612,7 +620,7 @@ pub struct ControlRecording {
 }
 
 /// What to do with the recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ControlAction {
     /// Begin.
@@ -626,14 +634,16 @@ pub enum ControlAction {
 }
 
 /// `PUT /v1/prompts/{id}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prompt {
     /// What is said.
+    #[schemars(length(min = 1, max = 16_384))]
     pub text: String,
     /// In which language, BCP 47.
     pub language: String,
     /// How long it lasts, in milliseconds; at least 1000.
+    #[schemars(range(min = 1000, max = 600_000))]
     pub duration_ms: u64,
     /// What the recording is for, as the prompt says.
     #[serde(default, deserialize_with = "or_default")]
@@ -643,10 +653,12 @@ pub struct Prompt {
     pub delivery: Delivery,
     /// SHA-256 of the audio, in hexadecimal.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub sha256: Option<String>,
     /// Which words of the text say what the law may ask for: `recording`, `operator`, `purpose`,
     /// `vendor`, `refusal`, each with a quotation.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<policy::Element, String>")]
     pub says: BTreeMap<String, String>,
 }
 
@@ -659,7 +671,7 @@ impl Prompt {
 }
 
 /// How a prompt is delivered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Delivery {
     /// A recording is played.
@@ -674,14 +686,16 @@ pub enum Delivery {
 }
 
 /// `PUT /v1/consent-grants/{id}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentGrant {
     /// Whom it binds: a participant's id, or their number.
+    #[schemars(length(min = 1, max = 255))]
     pub subject: String,
     /// In which role.
     pub role: Role,
     /// What it rests on: a contract, a web form, a signed paper, a works agreement.
+    #[schemars(length(min = 1, max = 255))]
     pub basis: String,
     /// Which version of the text they agreed to.
     #[serde(default)]
@@ -700,6 +714,7 @@ pub struct ConsentGrant {
     pub until: Option<Timestamp>,
     /// SHA-256 of the evidence, in hexadecimal.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub evidence_sha256: Option<String>,
 }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::Call;
-use serde_json::{Value, json};
 
-use super::{Fault, Gate, answer, from_row, parse_id};
+use super::answer::{Decision, Explained, Logged, Then, Today};
+use super::{Fault, Gate, from_row, parse_id};
 use crate::clock::written;
 use crate::trail::{Body, Leaf};
 
@@ -21,7 +21,12 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: the call is unknown, or was not open yet.
-    pub async fn explain(&self, account: &str, name: &str, at: Option<Timestamp>) -> Result<Value, Fault> {
+    pub async fn explain(
+        &self,
+        account: &str,
+        name: &str,
+        at: Option<Timestamp>,
+    ) -> Result<Explained, Fault> {
         // An id may have been used again: then the call is meant that was open at that moment.
         let then = match at {
             Some(at) => self.ledger.call_at(account, name, at.as_millisecond()).await?,
@@ -65,20 +70,25 @@ impl Gate {
         };
         let (then, today) = (then.decide(at), today.decide(at));
         let differs = (then.standing, then.requirement) != (today.standing, today.requirement);
-        Ok(json!({
-            "call": row.id,
-            "at": written(at),
-            "then": {
-                "version": known.map(|version| version.version),
-                "decision": answer::decision(table_then.digest(), &then, &name_of),
-                "logged": {"entry": last.id, "at": written(last.at), "type": last.kind, "saw": last.body.saw()},
+        Ok(Explained {
+            call: row.id,
+            at: at.into(),
+            then: Then {
+                version: known.map(|version| version.version),
+                decision: Decision::new(table_then.digest(), &then, &name_of),
+                logged: Logged {
+                    entry: last.id,
+                    at: last.at.into(),
+                    kind: last.kind.clone(),
+                    saw: last.body.saw().cloned(),
+                },
             },
-            "today": {
-                "version": in_force.number,
-                "decision": answer::decision(in_force.table.digest(), &today, &name_of),
+            today: Today {
+                version: in_force.number,
+                decision: Decision::new(in_force.table.digest(), &today, &name_of),
             },
-            "differs": differs,
-        }))
+            differs,
+        })
     }
 }
 

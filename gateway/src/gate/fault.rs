@@ -105,8 +105,11 @@ impl Fault {
 
     /// Adds a member to the problem document.
     #[must_use]
-    pub fn with(mut self, name: &str, value: Value) -> Fault {
-        self.extra.insert(name.into(), value);
+    pub fn with(mut self, name: &str, value: impl serde::Serialize) -> Fault {
+        match serde_json::to_value(value) {
+            Ok(value) => self.extra.insert(name.into(), value),
+            Err(_) => return Fault::damaged("a member of a problem document"),
+        };
         self
     }
 

@@ -2,17 +2,18 @@
 
 use jiff::Timestamp;
 use policy::{Control, Event, Heard, OnWithdrawal, Recorder, What};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::answer::Decision;
 use super::ask::{
     self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, Posted, ReportedBy, check_name,
     check_sha256,
 };
 use super::barred::Unlogged;
 use super::open::{MAX_PLACES, call_ended, covers, offset_ms, too_many_places};
-use super::{ATTEMPTS, Fault, Gate, Loaded, answer, check_time, parse_id};
+use super::{ATTEMPTS, Fault, Gate, Loaded, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
@@ -25,7 +26,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: an event makes no sense, the call is over, or an event's id was used otherwise.
-    pub async fn observe(&self, who: &Principal, name: &str, posted: Posted) -> Result<Value, Fault> {
+    pub async fn observe(&self, who: &Principal, name: &str, posted: Posted) -> Result<Decision, Fault> {
         let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
         let (outcome, claims) = match posted {
@@ -77,7 +78,7 @@ impl Gate {
         who: &Principal,
         name: &str,
         events: &[Observed],
-    ) -> Result<Value, Fault> {
+    ) -> Result<Decision, Fault> {
         let row = self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
         let (mut earlier, mut of_this) = (Vec::new(), Vec::new());
         for event in events {
@@ -99,7 +100,7 @@ impl Gate {
         who: &Principal,
         mut row: CallRow,
         events: &[Observed],
-    ) -> Result<Value, Fault> {
+    ) -> Result<Decision, Fault> {
         let call = parse_id(&row.uid)?;
         for _ in 0..ATTEMPTS {
             let loaded = self.load_row(row).await?;
@@ -393,7 +394,7 @@ impl Gate {
         who: &Principal,
         name: &str,
         asked: ControlRecording,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Decision, Fault> {
         if asked.behavior.is_some() && asked.action != ControlAction::Pause {
             let fault = Fault::invalid("invalid-control", "`behavior` goes with `pause` only");
             return Err(self.control_that_restricts(who, name, asked, fault).await);
@@ -440,7 +441,7 @@ impl Gate {
         who: &Principal,
         name: &str,
         asked: &ControlRecording,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Decision, Fault> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&who.account, name).await?;
             if let Some(answer) = self.try_control(who, loaded, asked).await? {
@@ -455,7 +456,7 @@ impl Gate {
         who: &Principal,
         mut loaded: Loaded,
         asked: &ControlRecording,
-    ) -> Result<Option<Value>, Fault> {
+    ) -> Result<Option<Decision>, Fault> {
         let now = loaded.now;
         let at_now = loaded.call.at(now);
         if at_now.ended_at().is_some() {
@@ -523,9 +524,9 @@ impl Gate {
             )
             .with("decision", decision)),
             Some(code) => {
-                let why = decision.get("reason").and_then(Value::as_str).unwrap_or("consent is missing").to_owned();
+                let why = decision.reason.as_deref().unwrap_or("consent is missing").to_owned();
                 Err(Fault::refused(code, format!("recording may not start: {why}"))
-                    .with("missing", answer::missing(&decision))
+                    .with("missing", &decision.missing)
                     .with("decision", decision))
             }
         }

@@ -14,9 +14,10 @@ use policy::{Call, Event, Heard, Joined, Opened, RefusedGrant, Settings, Table, 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::Fault;
+use super::answer::Decision;
 use super::ask::{EventType, Misfit, Observed, OpenCall, Participant, Places, Prompt, fit};
 use super::open::covers;
-use super::{Fault, answer};
 use crate::clock::{Clock, whole_millis};
 use crate::locate::Locator;
 
@@ -30,7 +31,7 @@ pub fn decide(
     locator: &Locator,
     clock: &Clock,
     facts: &str,
-) -> Result<Value, FactsError> {
+) -> Result<Decision, FactsError> {
     let mut facts: Map<String, Value> = serde_json::from_str(facts).map_err(Misfit::from)?;
     let events: Vec<Observed> = part(&mut facts, "events")?;
     let at = super::ask::moment(facts.remove("at").unwrap_or_default());
@@ -70,7 +71,7 @@ pub fn decide(
     }
     let decision = call.decide(at.unwrap_or_else(|| call.last()));
     let name = |p: u32| ids.get(usize::try_from(p).unwrap_or(usize::MAX)).cloned().unwrap_or_default();
-    Ok(answer::decision(table.digest(), &decision, &name))
+    Ok(Decision::new(table.digest(), &decision, &name))
 }
 
 /// A member that goes beside the call, and is left out or null as well.

@@ -2,16 +2,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{Call, Event, Joined, Opened, RefusedGrant, What};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::answer::{self, Decision};
 use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
 use super::barred::Unlogged;
 use super::claims::{few, is_usable, unnamed};
-use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, Loaded, answer, check_time};
+use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, Loaded, check_time};
 use crate::access::Principal;
-use crate::clock::{whole_millis, written};
+use crate::clock::{Moment, whole_millis};
 use crate::ledger::{Appended, Change, Expect, Job};
 use crate::trail::{self, Body, DraftError, hex};
 
@@ -26,7 +27,7 @@ impl Gate {
         who: &Principal,
         name: &str,
         mut asked: OpenCall,
-    ) -> Result<(bool, Value), Fault> {
+    ) -> Result<(bool, Decision), Fault> {
         check_name("the call's id", name)?;
         check_open(&asked)?;
         let digest = digest(&asked)?;
@@ -70,7 +71,7 @@ impl Gate {
         asked: &OpenCall,
         digest: &str,
         previous: Option<&Loaded>,
-    ) -> Result<Option<Value>, Fault> {
+    ) -> Result<Option<Decision>, Fault> {
         let now = self.clock.now();
         let objectors = previous.map(|previous| previous.objectors_since(now)).unwrap_or_default();
         let head = previous.map(|previous| (previous.uid, previous.head));
@@ -122,7 +123,7 @@ impl Gate {
         let context = Context {
             digest: digest.into(),
             purposes: asked.purposes.clone(),
-            direction: asked.direction.map(|direction| direction.as_str().into()),
+            direction: asked.direction,
             aliases: asked.aliases.clone(),
             dated: asked.started_at.is_some(),
         };
@@ -172,7 +173,7 @@ impl Gate {
                     ids.get(usize::try_from(p).unwrap_or(usize::MAX))
                         .map_or_else(String::new, ToString::to_string)
                 };
-                Ok(Some(answer::decision(table.digest(), &call.decide(now), &id)))
+                Ok(Some(Decision::new(table.digest(), &call.decide(now), &id)))
             }
         }
     }
@@ -192,7 +193,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: the request makes no sense, or the call is over.
-    pub async fn join(&self, who: &Principal, name: &str, asked: Participant) -> Result<Value, Fault> {
+    pub async fn join(&self, who: &Principal, name: &str, asked: Participant) -> Result<Decision, Fault> {
         let asked = Participant { joined_at: asked.joined_at.map(whole_millis), ..asked };
         let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
@@ -216,7 +217,7 @@ impl Gate {
         who: &Principal,
         name: &str,
         asked: &Participant,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Decision, Fault> {
         let outcome = match check_participant(asked) {
             Ok(()) => self.join_until_seen(who, name, asked).await,
             Err(fault) => Err(fault),
@@ -300,7 +301,7 @@ impl Gate {
         who: &Principal,
         name: &str,
         asked: &Participant,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Decision, Fault> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&who.account, name).await?;
             if let Some(ended) = loaded.call.ended_at()
@@ -332,7 +333,7 @@ impl Gate {
         who: &Principal,
         mut loaded: Loaded,
         asked: &Participant,
-    ) -> Result<Option<Value>, Fault> {
+    ) -> Result<Option<Decision>, Fault> {
         let now = loaded.now;
         let mut job = Job::default();
         let known = loaded.row_of(&asked.id).and_then(|row| u32::try_from(row.participant).ok());
@@ -387,7 +388,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: the call is unknown.
-    pub async fn decide(&self, who: &Principal, name: &str) -> Result<Value, Fault> {
+    pub async fn decide(&self, who: &Principal, name: &str) -> Result<Decision, Fault> {
         Ok(self.decision(&self.load(&who.account, name).await?))
     }
 
@@ -396,29 +397,28 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: the call is unknown.
-    pub async fn show(&self, who: &Principal, name: &str) -> Result<Value, Fault> {
+    pub async fn show(&self, who: &Principal, name: &str) -> Result<answer::Call, Fault> {
         let loaded = self.load(&who.account, name).await?;
         let now = loaded.now;
-        let timeline = answer::timeline(&loaded.call, now, &|p| loaded.name_of(p));
-        Ok(json!({
-            "call": loaded.row.id,
-            "opened_at": written(super::from_row(loaded.row.opened_at)),
-            "ended_at": loaded.call.ended_at().map(written),
-            "purposes": loaded.context.purposes,
-            "direction": loaded.context.direction,
-            "aliases": loaded.context.aliases,
-            "decision": self.decision(&loaded),
-            "timeline": timeline,
-        }))
+        Ok(answer::Call {
+            call: loaded.row.id.clone(),
+            opened_at: super::from_row(loaded.row.opened_at).into(),
+            ended_at: loaded.call.ended_at().map(Moment),
+            purposes: loaded.context.purposes.clone(),
+            direction: loaded.context.direction,
+            aliases: loaded.context.aliases.clone(),
+            decision: self.decision(&loaded),
+            timeline: answer::Timeline::new(&loaded.call, now, &|p| loaded.name_of(p)),
+        })
     }
 
     /// The decision on a call as it stands now.
-    pub(crate) fn decision(&self, loaded: &Loaded) -> Value {
+    pub(crate) fn decision(&self, loaded: &Loaded) -> Decision {
         let mut decision = loaded.call.decide(loaded.now);
         if self.barred.holds(loaded) {
             decision = decision.barred();
         }
-        answer::decision(loaded.table.digest(), &decision, &|p| loaded.name_of(p))
+        Decision::new(loaded.table.digest(), &decision, &|p| loaded.name_of(p))
     }
 
     /// An alias may belong to a call that has ended, never to another that is open.
@@ -515,7 +515,7 @@ pub(super) fn too_many_places() -> Fault {
     Fault::invalid("too-many-places", format!("name at most {MAX_PLACES} places at once"))
 }
 
-fn one_too_many(decision: Value) -> Fault {
+fn one_too_many(decision: Decision) -> Fault {
     Fault::invalid(
         TOO_MANY,
         format!(

@@ -2,12 +2,12 @@
 
 use policy::{Code, Event, OnWithdrawal, What};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::answer::{self, ChosenLaw, Grant, PromptCheck};
 use super::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
 use super::{ATTEMPTS, Fault, FaultKind, Gate, from_row};
 use crate::access::{Role, secret::Secret};
-use crate::clock::written;
 use crate::ledger::{Appended, Change, Expect, Job, PromptRow};
 use crate::seal::{KeyError, RecipientKey};
 use crate::trail::{self, Actor, Body, SYSTEM_LOG};
@@ -124,7 +124,7 @@ impl Gate {
         overlays: &[String],
         public_safety: bool,
         reason: &str,
-    ) -> Result<Value, Fault> {
+    ) -> Result<ChosenLaw, Fault> {
         if account == SYSTEM_LOG {
             return Err(Fault::refused(
                 "wrong-account",
@@ -160,15 +160,15 @@ impl Gate {
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub async fn chosen_law(&self, account: &str) -> Result<Value, Fault> {
+    pub async fn chosen_law(&self, account: &str) -> Result<ChosenLaw, Fault> {
         let (settings, recorder, operator) = self.settings(account).await?;
-        Ok(json!({
-            "account": account,
-            "overlays": settings.overlays,
-            "public_safety": settings.public_safety,
-            "recorder_location": recorder,
-            "operator_location": operator,
-        }))
+        Ok(ChosenLaw {
+            account: account.into(),
+            overlays: settings.overlays,
+            public_safety: settings.public_safety,
+            recorder_location: recorder,
+            operator_location: operator,
+        })
     }
 
     /// Refuses overlays that the table does not have.
@@ -318,7 +318,7 @@ impl Gate {
         account: &str,
         id: &str,
         prompt: &Prompt,
-    ) -> Result<(bool, Value), Fault> {
+    ) -> Result<(bool, answer::Prompt), Fault> {
         check_name("the prompt's id", id)?;
         check_prompt(prompt)?;
         let document =
@@ -365,9 +365,9 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: there is none.
-    pub async fn prompt(&self, account: &str, id: &str) -> Result<Value, Fault> {
+    pub async fn prompt(&self, account: &str, id: &str) -> Result<answer::Prompt, Fault> {
         let row = self.ledger.prompt(account, id).await?.ok_or_else(|| Fault::unknown("prompt"))?;
-        prompt_json(&row)
+        registered(&row)
     }
 
     /// The newest version of every prompt of an account.
@@ -375,8 +375,8 @@ impl Gate {
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub async fn prompts(&self, account: &str) -> Result<Vec<Value>, Fault> {
-        self.ledger.prompts(account).await?.iter().map(prompt_json).collect()
+    pub async fn prompts(&self, account: &str) -> Result<Vec<answer::Prompt>, Fault> {
+        self.ledger.prompts(account).await?.iter().map(registered).collect()
     }
 
     /// What the newest version of a prompt lacks, place by place, by the table in force.
@@ -384,7 +384,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: there is no such prompt.
-    pub async fn prompt_lacks(&self, account: &str, id: &str) -> Result<Value, Fault> {
+    pub async fn prompt_lacks(&self, account: &str, id: &str) -> Result<PromptCheck, Fault> {
         let row = self.ledger.prompt(account, id).await?.ok_or_else(|| Fault::unknown("prompt"))?;
         self.lacks(&row)
     }
@@ -394,46 +394,35 @@ impl Gate {
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub async fn prompts_lack(&self, account: &str) -> Result<Vec<Value>, Fault> {
+    pub async fn prompts_lack(&self, account: &str) -> Result<Vec<PromptCheck>, Fault> {
         self.ledger.prompts(account).await?.iter().map(|row| self.lacks(row)).collect()
     }
 
     /// A prompt as its author is shown it: with what they should know of it now, and not on a call.
-    fn noted(&self, row: &PromptRow) -> Result<Value, Fault> {
-        let mut shown = prompt_json(row)?;
-        let found = self.lacks(row)?;
+    fn noted(&self, row: &PromptRow) -> Result<answer::Prompt, Fault> {
+        let found = self.lacks(row)?.found;
         let mut notes = Vec::new();
-        let listed = |name: &str| found.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-        if !listed("says").iter().any(|said| said == "recording") {
+        if !found.says.holds(policy::Element::Recording) {
             notes.push(
                 "it does not tell which of its words say that the call is recorded: quote them in `says`, as \
                  `recording` (`--says recording=\"…\"`); where that has to be said, the prompt does not count without"
                     .to_owned(),
             );
         }
-        let places = listed("lacks").iter().filter(|place| place.get("place").is_some()).count();
+        let places = found.lacks.iter().filter(|lack| lack.place.is_some()).count();
         if places > 0 {
             notes.push(format!(
                 "in {places} places of the table it does not say all that it has to: see `GET /v1/prompts/{}/check`",
                 row.id
             ));
         }
-        if let Value::Object(members) = &mut shown {
-            members.insert("notes".into(), json!(notes));
-        }
-        Ok(shown)
+        Ok(answer::Prompt { notes: Some(notes), ..registered(row)? })
     }
 
-    fn lacks(&self, row: &PromptRow) -> Result<Value, Fault> {
-        let prompt: Prompt =
-            serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
-        let mut found = super::speak::lacks(&self.laws.in_force(), &prompt, self.clock.now());
-        if let Value::Object(members) = &mut found {
-            members.insert("id".into(), json!(row.id));
-            members.insert("version".into(), json!(row.version));
-            members.insert("language".into(), json!(prompt.language));
-        }
-        Ok(found)
+    fn lacks(&self, row: &PromptRow) -> Result<PromptCheck, Fault> {
+        let answer::Prompt { id, version, prompt, .. } = registered(row)?;
+        let found = super::speak::lacks(&self.laws.in_force(), &prompt, self.clock.now());
+        Ok(PromptCheck { id, version, language: prompt.language, found })
     }
 
     /// Registers consent given outside a call. Answers it, and whether it is new.
@@ -447,7 +436,7 @@ impl Gate {
         account: &str,
         id: &str,
         grant: &ConsentGrant,
-    ) -> Result<(bool, Value), Fault> {
+    ) -> Result<(bool, Grant), Fault> {
         check_name("the grant's id", id)?;
         check_grant(grant)?;
         let document =
@@ -455,7 +444,7 @@ impl Gate {
         let now = self.clock.now();
         if let Some(row) = self.ledger.grant(account, id).await? {
             return match row.document == document && row.withdrawn_at.is_none() {
-                true => Ok((false, grant_json(id, grant, row.created_at, None))),
+                true => Ok((false, shown(id, grant.clone(), row.created_at, None))),
                 false => Err(Fault::conflict(
                     "consent-grant-exists",
                     "another grant has this id, or it was withdrawn; consent is never changed: register a new one",
@@ -477,7 +466,7 @@ impl Gate {
             .note(actor, account, body, Some(json!({"grant": id, "document": grant})), vec![change], expects)
             .await?
         {
-            Appended::Done => Ok((true, grant_json(id, grant, now.as_millisecond(), None))),
+            Appended::Done => Ok((true, shown(id, grant.clone(), now.as_millisecond(), None))),
             Appended::Conflict => Err(Fault::conflict("consent-grant-exists", "another grant has this id")),
         }
     }
@@ -487,11 +476,11 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: there is none.
-    pub async fn grant(&self, account: &str, id: &str) -> Result<Value, Fault> {
+    pub async fn grant(&self, account: &str, id: &str) -> Result<Grant, Fault> {
         let row = self.ledger.grant(account, id).await?.ok_or_else(|| Fault::unknown("consent grant"))?;
         let grant = serde_json::from_str(&row.document)
             .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
-        Ok(grant_json(id, &grant, row.created_at, row.withdrawn_at))
+        Ok(shown(id, grant, row.created_at, row.withdrawn_at))
     }
 
     /// Withdraws a consent grant. Recording of everybody who relies on it ends with the same
@@ -500,7 +489,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: there is none.
-    pub async fn withdraw_grant(&self, actor: &Actor, account: &str, id: &str) -> Result<Value, Fault> {
+    pub async fn withdraw_grant(&self, actor: &Actor, account: &str, id: &str) -> Result<Grant, Fault> {
         let since = self.clock.now();
         let withdrawn = self.withdraw_until_seen(actor, account, id).await;
         // Which calls rely on it is not known while the ledger does not answer.
@@ -510,7 +499,7 @@ impl Gate {
         withdrawn
     }
 
-    async fn withdraw_until_seen(&self, actor: &Actor, account: &str, id: &str) -> Result<Value, Fault> {
+    async fn withdraw_until_seen(&self, actor: &Actor, account: &str, id: &str) -> Result<Grant, Fault> {
         for _ in 0..ATTEMPTS {
             let row = self.ledger.grant(account, id).await?.ok_or_else(|| Fault::unknown("consent grant"))?;
             if row.withdrawn_at.is_some() {
@@ -672,24 +661,22 @@ fn unknown_account(account: &str) -> Fault {
     )
 }
 
-fn prompt_json(row: &PromptRow) -> Result<Value, Fault> {
-    let mut answer: Value =
-        serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
-    if let Value::Object(members) = &mut answer {
-        members.insert("id".into(), json!(row.id));
-        members.insert("version".into(), json!(row.version));
-        members.insert("uid".into(), json!(row.uid));
-        members.insert("registered_at".into(), json!(written(from_row(row.created_at))));
-    }
-    Ok(answer)
+fn registered(row: &PromptRow) -> Result<answer::Prompt, Fault> {
+    Ok(answer::Prompt {
+        id: row.id.clone(),
+        version: row.version,
+        uid: row.uid.clone(),
+        registered_at: from_row(row.created_at).into(),
+        notes: None,
+        prompt: serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?,
+    })
 }
 
-fn grant_json(id: &str, grant: &ConsentGrant, created_at: i64, withdrawn_at: Option<i64>) -> Value {
-    let mut answer = json!(grant);
-    if let Value::Object(members) = &mut answer {
-        members.insert("id".into(), json!(id));
-        members.insert("registered_at".into(), json!(written(from_row(created_at))));
-        members.insert("withdrawn_at".into(), json!(withdrawn_at.map(from_row).map(written)));
+fn shown(id: &str, grant: ConsentGrant, created_at: i64, withdrawn_at: Option<i64>) -> Grant {
+    Grant {
+        id: id.into(),
+        registered_at: from_row(created_at).into(),
+        withdrawn_at: withdrawn_at.map(|at| from_row(at).into()),
+        grant,
     }
-    answer
 }

@@ -513,7 +513,7 @@ impl Gate {
         )?;
         let job = Job { expects: loaded.expects(), entries: vec![draft], ..Job::default() };
         match self.append(job).await? {
-            Appended::Done => Ok(Some(fault.with("missing", answer::missing(&decision)))),
+            Appended::Done => Ok(Some(fault.with("missing", &decision.missing))),
             Appended::Conflict => Ok(None),
         }
     }
@@ -656,7 +656,7 @@ fn refusal(uncovered: &Uncovered, call: &Call, names: answer::Names<'_>) -> Faul
                     (format!("not all of this audio may be kept: {first}{cut}"), later || at_edges)
                 }
             };
-            let fault = Fault::refused(code, detail).with("uncovered", answer::uncovered(spans, names));
+            let fault = Fault::refused(code, detail).with("uncovered", answer::Uncovered::all(spans, names));
             fault.with("source", json!(if retry { "retry" } else { "delete" }))
         }
         Uncovered::Unplaced { windows: 0 } => {

@@ -3,6 +3,8 @@
 use policy::{Code, Problem, Table};
 use serde_json::Value;
 
+use crate::gate::answer::{Media, PlaceAsks};
+
 pub(super) fn problem_line(name: &str, problem: &Problem) -> String {
     let Problem { line, column, severity, message, hint, .. } = problem;
     let hint = hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -199,14 +201,11 @@ fn held(from: Option<jiff::civil::Date>, to: Option<jiff::civil::Date>) -> Strin
     }
 }
 
-pub(super) fn place_lines(table: &Table, code: Code, at: jiff::Timestamp, shown: &Value) -> Vec<String> {
-    let name = match word(shown, "name") {
-        "" => String::new(),
-        name => format!(" ({name})"),
-    };
-    let mut lines = vec![format!("{code}{name}, a call that starts at {}", word(shown, "at"))];
-    let conversation = by_medium(shown, "asks");
-    let voicemail = by_medium(shown, "voicemail");
+pub(super) fn place_lines(table: &Table, code: Code, at: jiff::Timestamp, shown: &PlaceAsks) -> Vec<String> {
+    let name = shown.name.map(|name| format!(" ({name})")).unwrap_or_default();
+    let mut lines = vec![format!("{code}{name}, a call that starts at {}", shown.at)];
+    let conversation = by_medium(&shown.asks);
+    let voicemail = by_medium(&shown.voicemail);
     for (media, says) in &conversation {
         lines.push(format!("  {media}: {says}"));
     }
@@ -215,11 +214,10 @@ pub(super) fn place_lines(table: &Table, code: Code, at: jiff::Timestamp, shown:
     } else {
         lines.extend(voicemail.iter().map(|(media, says)| format!("  voicemail, {media}: {says}")));
     }
-    let emergency = shown.get("emergency").map(|asks| word(asks, "says")).unwrap_or_default();
-    lines.push(format!("  emergency calls: {emergency}"));
-    lines.push(format!("  in plain words: {}", word(shown, "says")));
+    lines.push(format!("  emergency calls: {}", shown.emergency.says));
+    lines.push(format!("  in plain words: {}", shown.says));
     let mut rows: Vec<&policy::table::Row> = table.history(code).iter().collect();
-    for other in [word(shown, "basis"), word(shown, "parent")].iter().filter_map(|code| code.parse().ok()) {
+    for other in shown.basis.parse().ok().into_iter().chain(shown.parent) {
         rows.extend(table.row(other, at).filter(|row| row.code != code));
     }
     for row in rows {
@@ -241,17 +239,12 @@ pub(super) fn place_lines(table: &Table, code: Code, at: jiff::Timestamp, shown:
 }
 
 /// What is asked, media that ask the same together.
-fn by_medium(shown: &Value, kind: &str) -> Vec<(String, String)> {
-    let all: Vec<(&String, &str)> = shown
-        .get(kind)
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(medium, asks)| (medium, word(asks, "says")))
-        .collect();
+fn by_medium(media: &Media) -> Vec<(String, String)> {
+    let all = [("telephone", &media.telephone), ("video", &media.video), ("voip", &media.voip)];
+    let all = all.into_iter().filter_map(|(word, asks)| Some((word, asks.as_ref()?.says.as_str())));
     let mut grouped: Vec<(Vec<&str>, &str)> = Vec::new();
-    for (medium, says) in &all {
-        match grouped.iter_mut().find(|(_, known)| known == says) {
+    for (medium, says) in all {
+        match grouped.iter_mut().find(|(_, known)| *known == says) {
             Some((media, _)) => media.push(medium),
             None => grouped.push((vec![medium], says)),
         }

@@ -1,0 +1,166 @@
+//! A call: its state, and when recording it was lawful and granted.
+
+use policy::{Edge, Span, Standing, UncoveredSpan};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::words::words;
+use super::{Decision, Names};
+use crate::clock::Moment;
+use crate::gate::ask::Direction;
+use crate::trail::reason;
+
+/// A call's state.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Call {
+    /// The platform's id of it.
+    pub call: String,
+    /// When it was opened, by the gateway's clock.
+    pub opened_at: Moment,
+    /// When it ended; null while it goes on.
+    pub ended_at: Option<Moment>,
+    /// What it is recorded for; empty for any purpose.
+    pub purposes: Vec<String>,
+    /// Who called whom; null where that was not said.
+    pub direction: Option<Direction>,
+    /// Its other ids.
+    pub aliases: Vec<String>,
+    /// What the law asks of it now.
+    pub decision: Decision,
+    /// When recording it was lawful, and when it was granted.
+    pub timeline: Timeline,
+}
+
+/// When recording a call was lawful, and when it was granted.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Timeline {
+    /// Stretch after stretch without a gap, since the call began.
+    pub intervals: Vec<Interval>,
+    /// Stretches in which recording was granted.
+    pub windows: Vec<Window>,
+    /// How much audio of the call was accepted, in milliseconds.
+    pub accepted_ms: u64,
+}
+
+/// A stretch of time, and whether recording was lawful in it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Interval {
+    /// Its first moment.
+    pub from: Moment,
+    /// The first moment after it; null while it goes on.
+    pub until: Option<Moment>,
+    /// Whether recording was lawful.
+    pub lawful: bool,
+    /// Why not, in words. Left out where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Why not, as a code. Left out where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// A stretch of time in which recording was granted.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Window {
+    /// When it was granted.
+    pub from: Moment,
+    /// When it was closed; null while it is open.
+    pub until: Option<Moment>,
+    /// What closed it; null while it is open.
+    pub closed_by: Option<ClosedBy>,
+}
+
+/// What closed a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClosedBy {
+    /// The platform paused.
+    Pause,
+    /// Recording was no longer lawful.
+    Suspension,
+    /// The platform stopped.
+    Stop,
+    /// The call ended.
+    #[serde(rename = "call.ended")]
+    CallEnded,
+}
+
+impl From<Edge> for ClosedBy {
+    fn from(edge: Edge) -> ClosedBy {
+        match edge {
+            Edge::Pause => ClosedBy::Pause,
+            Edge::Suspension => ClosedBy::Suspension,
+            Edge::Stop => ClosedBy::Stop,
+            Edge::Ended => ClosedBy::CallEnded,
+        }
+    }
+}
+
+/// A stretch of audio that may not be kept.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Uncovered {
+    /// Its first moment.
+    pub from: Moment,
+    /// The first moment after it.
+    pub until: Moment,
+    /// Where it begins in the file, in milliseconds.
+    pub offset_ms: u64,
+    /// How long it lasts, in milliseconds.
+    pub duration_ms: u64,
+    /// Why it may not be kept, in words.
+    pub why: String,
+}
+
+impl Timeline {
+    /// A call as it stands at a moment, with the platform's ids of the participants.
+    #[must_use]
+    pub fn new(call: &policy::Call, now: jiff::Timestamp, names: Names<'_>) -> Timeline {
+        let stretches = call.standings(call.ended_at().unwrap_or(now));
+        let window = |window: &policy::Window| Window {
+            from: window.from.into(),
+            until: window.until.map(|(until, _)| until.into()),
+            closed_by: window.until.map(|(_, edge)| edge.into()),
+        };
+        Timeline {
+            intervals: stretches
+                .iter()
+                .map(|(span, standing)| Interval::new(span, *standing, names))
+                .collect(),
+            windows: call.at(now).windows().iter().map(window).collect(),
+            accepted_ms: call.accepted_ms(),
+        }
+    }
+}
+
+impl Interval {
+    fn new(span: &Span, standing: Standing, names: Names<'_>) -> Interval {
+        let (why, code) = match standing {
+            Standing::Lawful => (None, None),
+            Standing::Unlawful(why) => {
+                (Some(words(why, names)), reason(why).split(':').next().map(ToOwned::to_owned))
+            }
+        };
+        Interval {
+            from: span.from.into(),
+            until: span.until.map(Moment),
+            lawful: standing == Standing::Lawful,
+            why,
+            code,
+        }
+    }
+}
+
+impl Uncovered {
+    /// Stretches of a file, with the platform's ids of the participants.
+    #[must_use]
+    pub fn all(spans: &[UncoveredSpan], names: Names<'_>) -> Vec<Uncovered> {
+        let one = |span: &UncoveredSpan| Uncovered {
+            from: span.from.into(),
+            until: span.until.into(),
+            offset_ms: span.offset_ms,
+            duration_ms: span.duration_ms(),
+            why: words(span.why, names),
+        };
+        spans.iter().map(one).collect()
+    }
+}

@@ -1,0 +1,283 @@
+//! A decision, explained.
+
+use policy::{Action, ParticipantDecision, ParticipantState, Requirement as Asked, Retention, Standing};
+use policy::{Because as Reason, Code, Elements, Evidence, Form, Parties, Role, Subject};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Names;
+use super::words::reason;
+use crate::clock::Moment;
+
+/// What the law asks of a call, and whether recording is permitted now.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Decision {
+    /// Whether recording is permitted now.
+    pub recording: Verdict,
+    /// What the gateway believes the platform is doing.
+    pub recorder: Recorder,
+    /// What the platform should do now.
+    pub action: Action,
+    /// What all rules of the call ask together.
+    pub requirement: Requirement,
+    /// The SHA-256 of the table that was decided by, in hexadecimal.
+    pub table: String,
+    /// The version of the policy that decided.
+    pub policy: &'static str,
+    /// When it was decided.
+    pub decided_at: Moment,
+    /// Everybody who has ever been on the call.
+    pub participants: Vec<Participant>,
+    /// Every rule that counts.
+    pub because: Vec<Because>,
+    /// Whose consent is missing, and what has to happen.
+    pub missing: Vec<Missing>,
+    /// What a prompt has to say to count on this call.
+    pub prompt_must_say: Elements,
+    /// How long a recording of the call has to be kept, and how long it may be.
+    pub retention: Retention,
+    /// What the platform has to see to itself.
+    pub obligations: Vec<Obligation>,
+    /// Why recording is blocked, in words. Left out where it is permitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// By when the recording has to hold an announcement that was not reported yet. Left out where none is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announcement_due: Option<Moment>,
+}
+
+/// Whether recording is permitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Recording may start, or go on.
+    Permitted,
+    /// Nothing may be recorded now.
+    Blocked,
+}
+
+/// What the gateway believes the platform is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "RecorderState")]
+pub enum Recorder {
+    /// It has not begun to record.
+    Idle,
+    /// It records.
+    Running,
+    /// It has paused, by itself or because recording was no longer lawful.
+    Suspended,
+    /// It has stopped.
+    Stopped,
+}
+
+impl From<policy::Recorder> for Recorder {
+    fn from(recorder: policy::Recorder) -> Recorder {
+        match recorder {
+            policy::Recorder::Idle => Recorder::Idle,
+            policy::Recorder::Running => Recorder::Running,
+            policy::Recorder::Suspended { .. } => Recorder::Suspended,
+            policy::Recorder::Stopped => Recorder::Stopped,
+        }
+    }
+}
+
+/// What is asked before recording.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct Requirement {
+    /// How many of the people on the call have to consent.
+    pub parties: Parties,
+    /// The form that their consent has to have.
+    pub form: Form,
+    /// Whether the recording itself has to hold an announcement.
+    pub announcement_must_be_recorded: bool,
+    /// The longest time between two tones, in seconds, where a periodic tone is accepted instead.
+    pub tone_seconds: Option<u16>,
+}
+
+impl From<&Asked> for Requirement {
+    fn from(asked: &Asked) -> Requirement {
+        Requirement {
+            parties: asked.parties(),
+            form: asked.form(),
+            announcement_must_be_recorded: asked.announcement_must_be_recorded,
+            tone_seconds: asked.tone_seconds(),
+        }
+    }
+}
+
+/// Something that the platform has to see to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Obligation {
+    /// The call has to be recorded; if somebody refuses, it has to end.
+    RecordingMandatory,
+    /// The call must not be recorded, whoever agrees.
+    RecordingForbidden,
+    /// Recording has to pause while card data are spoken.
+    PauseForCardData,
+}
+
+impl Obligation {
+    /// What a requirement asks of the platform itself.
+    #[must_use]
+    pub fn of(asked: &Asked) -> Vec<Obligation> {
+        let all = [
+            (Obligation::RecordingMandatory, asked.mandatory),
+            (Obligation::RecordingForbidden, asked.forbidden),
+            (Obligation::PauseForCardData, asked.pause_for_card_data),
+        ];
+        all.into_iter().filter(|(_, holds)| *holds).map(|(obligation, _)| obligation).collect()
+    }
+}
+
+/// One participant in a decision.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ParticipantDecision")]
+pub struct Participant {
+    /// The platform's id of them.
+    pub id: String,
+    /// Who they are.
+    pub role: Role,
+    /// How far they have agreed.
+    pub state: ParticipantState,
+    /// What is missing from them: alternatives, each a list of the types of events that have to happen.
+    pub needs: Vec<Vec<&'static str>>,
+    /// The places that count for them.
+    pub places: Vec<Place>,
+    /// The version of the last prompt that they heard to its end.
+    pub prompt: Option<String>,
+    /// What a reader should know, in words.
+    pub notes: Vec<String>,
+}
+
+/// A place that counts for a participant.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "PlaceDecision")]
+pub struct Place {
+    /// Where.
+    pub code: Code,
+    /// How that is known.
+    pub evidence: Evidence,
+    /// What the place asks by itself.
+    pub rule: Rule,
+}
+
+/// How many have to consent, and how.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct Rule {
+    /// How many of the people on the call have to consent.
+    pub parties: Parties,
+    /// The form that their consent has to have.
+    pub form: Form,
+}
+
+/// A rule that counts.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Because {
+    /// The place; null where nothing is known of where somebody is, and for an overlay.
+    pub code: Option<Code>,
+    /// How the place is known; null where nothing is, or where the account says it.
+    pub evidence: Option<Evidence>,
+    /// The statutes, decisions and regulators that the row cites.
+    pub citations: Vec<String>,
+    /// The rule in words.
+    pub says: String,
+    /// The participant whose place it is. Left out where it is nobody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub participant: Option<String>,
+    /// Which of the account's or the call's places it is. Left out where it is a participant's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<Whose>,
+    /// The overlay that asks. Left out where a place does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<String>,
+}
+
+/// A place that is nobody's on the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// Where the recording device stands.
+    RecorderLocation,
+    /// Where the operator is established.
+    OperatorLocation,
+}
+
+/// Somebody whose consent is missing.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Missing {
+    /// The platform's id of them.
+    pub participant: String,
+    /// Alternatives, each a list of the types of events that have to happen.
+    pub needs: Vec<Vec<&'static str>>,
+}
+
+impl Decision {
+    /// A decision by the table of this digest, with the platform's ids of the participants.
+    #[must_use]
+    pub fn new(table: &str, decided: &policy::Decision, names: Names<'_>) -> Decision {
+        let missing = decided.participants.iter().filter(|one| !one.needs.is_empty());
+        Decision {
+            recording: if decided.permitted() { Verdict::Permitted } else { Verdict::Blocked },
+            recorder: decided.recorder.into(),
+            action: decided.action,
+            requirement: (&decided.requirement).into(),
+            table: table.into(),
+            policy: policy::VERSION,
+            decided_at: decided.decided_at.into(),
+            participants: decided.participants.iter().map(|one| Participant::new(one, names)).collect(),
+            because: decided.because.iter().map(|one| Because::new(one, names)).collect(),
+            missing: missing
+                .map(|one| Missing { participant: names(one.participant), needs: one.needs.clone() })
+                .collect(),
+            prompt_must_say: decided.must_be_told.elements,
+            retention: decided.requirement.retention,
+            obligations: Obligation::of(&decided.requirement),
+            reason: match decided.standing {
+                Standing::Lawful => None,
+                Standing::Unlawful(why) => Some(reason(decided, why, names)),
+            },
+            announcement_due: decided.announcement_due.map(Moment),
+        }
+    }
+}
+
+impl Participant {
+    fn new(one: &ParticipantDecision, names: Names<'_>) -> Participant {
+        let place = |place: &policy::decision::PlaceDecision| Place {
+            code: place.code,
+            evidence: place.evidence,
+            rule: Rule { parties: place.requirement.parties(), form: place.requirement.form() },
+        };
+        Participant {
+            id: names(one.participant),
+            role: one.role,
+            state: one.state,
+            needs: one.needs.clone(),
+            places: one.places.iter().map(place).collect(),
+            prompt: one.prompt.clone(),
+            notes: one.notes.clone(),
+        }
+    }
+}
+
+impl Because {
+    fn new(because: &Reason, names: Names<'_>) -> Because {
+        let (participant, of) = match because.subject {
+            Subject::Participant(p) => (Some(names(p)), None),
+            Subject::Recorder => (None, Some(Whose::RecorderLocation)),
+            Subject::Operator => (None, Some(Whose::OperatorLocation)),
+            Subject::Overlay => (None, None),
+        };
+        Because {
+            code: because.code,
+            evidence: because.evidence,
+            citations: because.citations.clone(),
+            says: because.says.clone(),
+            participant,
+            of,
+            overlay: because.overlay.clone(),
+        }
+    }
+}

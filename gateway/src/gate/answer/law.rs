@@ -1,0 +1,380 @@
+//! The table of jurisdictions: what it asks, and what was decided by it.
+
+use std::collections::BTreeMap;
+
+use policy::table::{Overlay as OverlayRow, Row, Source};
+use policy::{Code, Elements, Kind, Medium, Purpose, Purposes, Requirement as Asked, Retention, Rule};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Decision, Obligation, Requirement};
+use crate::clock::Moment;
+use crate::trail::Saw;
+
+/// What was decided on a call at a moment, and what would be decided today.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Explained {
+    /// The platform's id of the call.
+    pub call: String,
+    /// The moment.
+    pub at: Moment,
+    /// What was decided then, by what was known then.
+    pub then: Then,
+    /// What the table in force today says of the same facts.
+    pub today: Today,
+    /// Whether the two differ in what is asked, or in whether it was permitted.
+    pub differs: bool,
+}
+
+/// What was decided at a moment.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Then {
+    /// The version of the table that was in force; null where none is known.
+    pub version: Option<i64>,
+    /// The decision.
+    pub decision: Decision,
+    /// The last entry of the call until then.
+    pub logged: Logged,
+}
+
+/// An entry that was logged.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Logged {
+    /// Its id.
+    pub entry: Uuid,
+    /// When it was logged.
+    pub at: Moment,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What the policy saw and answered; null where nothing was decided with it.
+    pub saw: Option<Saw>,
+}
+
+/// What would be decided today.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Today {
+    /// The version of the table in force.
+    pub version: i64,
+    /// The decision.
+    pub decision: Decision,
+}
+
+/// The table of jurisdictions.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Table {
+    /// Its SHA-256, in hexadecimal.
+    pub table: String,
+    /// Its version, from 1. Left out for a table that never was in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// What is asked where nothing is known.
+    pub default: Asks,
+    /// The least that is asked of a place, by what the place rests on.
+    pub evidence: Floors,
+    /// Its rows.
+    pub jurisdictions: Vec<Jurisdiction>,
+    /// Rules that a call or an account chooses.
+    pub overlays: Vec<Overlay>,
+}
+
+/// The least that is asked of a place, by what the place rests on.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Floors {
+    /// The platform says so.
+    pub declared: Asks,
+    /// A lookup of an IP address.
+    pub ip: Asks,
+    /// A phone number.
+    pub number: Asks,
+}
+
+/// What is asked, with everything that only some rules ask.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Asks {
+    /// What is asked before recording.
+    #[serde(flatten)]
+    pub requirement: Requirement,
+    /// The same in words.
+    pub says: String,
+    /// What is accepted instead of an announcement. Left out where nothing is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub announcement_waived_by: Vec<Waiver>,
+    /// What a prompt has to say. Left out where nothing in particular.
+    #[serde(skip_serializing_if = "Elements::is_empty")]
+    pub prompt_says: Elements,
+    /// What a prompt has to say where the recording serves a purpose. Left out where nothing in particular.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub prompt_says_for: BTreeMap<&'static str, Elements>,
+    /// Purposes that a sector gives every recording. Left out where there are none.
+    #[serde(skip_serializing_if = "Purposes::is_empty")]
+    pub purposes: Purposes,
+    /// How long a recording has to be kept, and how long it may be. Left out where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+    /// What the platform has to see to itself. Left out where that is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<Obligation>,
+}
+
+/// What is accepted instead of an announcement in the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Waiver {
+    /// Prior written consent.
+    Written,
+}
+
+impl From<&Asked> for Asks {
+    fn from(asked: &Asked) -> Asks {
+        let for_one = |purpose: Purpose| (purpose.as_str(), asked.says.for_one(purpose));
+        let waived = asked.announcement_must_be_recorded && asked.waived_by_written;
+        Asks {
+            requirement: asked.into(),
+            says: policy::decision::words(asked),
+            announcement_waived_by: if waived { vec![Waiver::Written] } else { Vec::new() },
+            prompt_says: asked.says.always,
+            prompt_says_for: Purpose::ALL
+                .map(for_one)
+                .into_iter()
+                .filter(|(_, says)| !says.is_empty())
+                .collect(),
+            purposes: asked.says.purposes,
+            retention: (asked.retention != Retention::FREE).then_some(asked.retention),
+            obligations: Obligation::of(asked),
+        }
+    }
+}
+
+/// What is asked in each medium; a medium that was not asked for is left out.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Media {
+    /// On the telephone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telephone: Option<Asks>,
+    /// By voice over IP, without the telephone network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voip: Option<Asks>,
+    /// With video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub video: Option<Asks>,
+}
+
+impl Media {
+    /// What `asks` says of one medium, or of all.
+    pub fn of(medium: Option<Medium>, asks: impl Fn(Medium) -> Asks) -> Media {
+        let one = |this: Medium| medium.is_none_or(|medium| medium == this).then(|| asks(this));
+        Media { telephone: one(Medium::Telephone), voip: one(Medium::Voip), video: one(Medium::Video) }
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Jurisdiction {
+    /// The place.
+    pub code: Code,
+    /// Its name.
+    pub name: String,
+    /// What it asks.
+    pub rule: Asks,
+    /// What it asks in a medium; null where the medium makes no difference.
+    pub media: RowMedia,
+    /// What is asked of a country of which no state is known.
+    pub unknown_subdivision: UnknownSubdivision,
+    /// The first day on which the row holds; null where it always has.
+    pub effective_from: Option<String>,
+    /// The first day on which the row no longer holds; null where there is none.
+    pub effective_to: Option<String>,
+    /// What it asks of voicemail. Left out where that makes no difference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voicemail: Option<Asks>,
+    /// What it asks of a public-safety answering point. Left out where emergency calls may not be recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_safety: Option<Asks>,
+    /// What it rests on.
+    #[serde(flatten)]
+    pub source: Cited,
+}
+
+/// What a row asks in a medium.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct RowMedia {
+    /// On the telephone; null where that makes no difference.
+    pub telephone: Option<Asks>,
+    /// By voice over IP; null where that makes no difference.
+    pub voip: Option<Asks>,
+    /// With video; null where that makes no difference.
+    pub video: Option<Asks>,
+}
+
+/// What is asked of a country of which no state is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownSubdivision {
+    /// What the strictest of its states asks.
+    Strictest,
+    /// What the country's own row asks.
+    Country,
+}
+
+/// What a rule rests on.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Cited {
+    /// Statutes, decisions and regulators.
+    pub citations: Vec<String>,
+    /// Plain words for a reader who is not a lawyer.
+    pub summary: String,
+    /// How sure the row is: `high`, `medium` or `low`.
+    pub confidence: &'static str,
+    /// Who has read it; null where no lawyer has.
+    pub reviewed: Option<Reviewed>,
+}
+
+/// A lawyer's review of a row.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Reviewed {
+    /// Who has read it.
+    pub by: String,
+    /// On which day.
+    pub on: String,
+    /// On which day it is to be read again; null where none was set.
+    pub next: Option<String>,
+}
+
+impl From<&Source> for Cited {
+    fn from(source: &Source) -> Cited {
+        let reviewed = source.reviewed.as_ref().map(|review| Reviewed {
+            by: review.by.clone(),
+            on: review.on.to_string(),
+            next: review.next.map(|day| day.to_string()),
+        });
+        Cited {
+            citations: source.citations.clone(),
+            summary: source.summary.clone(),
+            confidence: source.confidence.as_str(),
+            reviewed,
+        }
+    }
+}
+
+impl From<&Row> for Jurisdiction {
+    fn from(row: &Row) -> Jurisdiction {
+        let asks = |rule: &Rule| Asks::from(&Asked::from(rule));
+        let of = |kind| Asks::from(&row.asks(Medium::Unknown, kind));
+        Jurisdiction {
+            code: row.code,
+            name: row.name.clone(),
+            rule: asks(&row.rule),
+            media: RowMedia {
+                telephone: row.media.telephone.as_ref().map(asks),
+                voip: row.media.voip.as_ref().map(asks),
+                video: row.media.video.as_ref().map(asks),
+            },
+            unknown_subdivision: match row.strictest_when_unknown {
+                true => UnknownSubdivision::Strictest,
+                false => UnknownSubdivision::Country,
+            },
+            effective_from: row.effective_from.map(|day| day.to_string()),
+            effective_to: row.effective_to.map(|day| day.to_string()),
+            voicemail: row.voicemail.then(|| of(Kind::Voicemail)),
+            public_safety: row.public_safety.is_some().then(|| of(Kind::Emergency)),
+            source: (&row.source).into(),
+        }
+    }
+}
+
+/// A rule that a call or an account chooses.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Overlay {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it asks beside the places.
+    pub asks: Asks,
+    /// The first day on which it holds; null where it always has.
+    pub effective_from: Option<String>,
+    /// The first day on which it no longer holds; null where there is none.
+    pub effective_to: Option<String>,
+    /// What it rests on.
+    #[serde(flatten)]
+    pub source: Cited,
+}
+
+impl From<&OverlayRow> for Overlay {
+    fn from(overlay: &OverlayRow) -> Overlay {
+        Overlay {
+            id: overlay.id.clone(),
+            name: overlay.name.clone(),
+            asks: Asks { says: policy::decision::adds(&overlay.asks), ..Asks::from(&overlay.asks) },
+            effective_from: overlay.effective_from.map(|day| day.to_string()),
+            effective_to: overlay.effective_to.map(|day| day.to_string()),
+            source: (&overlay.source).into(),
+        }
+    }
+}
+
+/// What one place asks at a moment, and why.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct PlaceAsks {
+    /// The SHA-256 of the table, in hexadecimal.
+    pub table: String,
+    /// The place.
+    pub code: Code,
+    /// Its name; null where ISO 3166 has none.
+    pub name: Option<&'static str>,
+    /// The moment.
+    pub at: Moment,
+    /// What is asked of a conversation.
+    pub asks: Media,
+    /// What is asked of voicemail.
+    pub voicemail: Media,
+    /// What is asked of an emergency call.
+    pub emergency: Asks,
+    /// The row that says so, by its code, or `default`.
+    pub basis: String,
+    /// The row above it that counts as well; null where there is none.
+    pub parent: Option<Code>,
+    /// Why, in words.
+    pub says: String,
+    /// Every row of the place, those before the one in force included.
+    pub rows: Vec<Jurisdiction>,
+}
+
+/// What a prompt says, and what it lacks.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct PromptLacks {
+    /// What it says.
+    pub says: Elements,
+    /// The purposes it names, of those that the law distinguishes.
+    pub purposes: Purposes,
+    /// The purposes it names that no law distinguishes.
+    pub unknown_purposes: Vec<String>,
+    /// What it does not say.
+    pub unsaid: Elements,
+    /// Whether it may greet a caller before voicemail.
+    pub greets_voicemail: bool,
+    /// Where it lacks something, and so does not count.
+    pub lacks: Vec<LacksAt>,
+}
+
+/// What a prompt lacks somewhere.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct LacksAt {
+    /// The place's code, or `wherever nothing is known`. Left out for an overlay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// The place's name; left out where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The overlay. Left out for a place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<String>,
+    /// What it does not say.
+    pub lacks: Elements,
+    /// The purposes for which it is not registered.
+    pub lacks_purposes: Purposes,
+    /// The same in words.
+    pub says: String,
+}
