@@ -31,7 +31,6 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize as _, Deserializer};
-use serde_json::{Value, json};
 
 use crate::access::{Access, Denied, Principal};
 use crate::body::{Cap, Pace, discard_unread, read_all};
@@ -365,8 +364,4 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn answer(status: StatusCode, value: &impl serde::Serialize) -> Response {
     (status, axum::Json(value)).into_response()
-}
-
-fn page(listing: &crate::gate::Listing, what: &str) -> Value {
-    json!({ what: listing.items, "next": listing.next })
 }

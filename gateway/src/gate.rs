@@ -48,12 +48,12 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use barred::Barred;
-pub use consents::{Filters, Inquiry, OUTCOMES, Opening, Record, TYPES, sheet_head};
+pub use consents::{Filters, Inquiry, OUTCOMES, Record, TYPES, sheet_head};
 pub(crate) use desk::today;
 pub use desk::{Author, Outcome};
 pub use evidence::{About, Exports, Form, NOT_SIGNED};
 pub use fault::{Fault, FaultKind};
-pub use fetch::{Listing, Served, Sought};
+pub use fetch::{Served, Sought};
 pub(crate) use form::wrong_form;
 pub use handout::{HandoutError, Sink};
 pub use impact::Impact;

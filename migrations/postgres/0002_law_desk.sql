@@ -76,5 +76,11 @@ FOR EACH ROW EXECUTE FUNCTION table_version_is_never_deleted();
 CREATE TRIGGER table_version_is_never_emptied BEFORE TRUNCATE ON table_version
 FOR EACH STATEMENT EXECUTE FUNCTION table_version_is_never_deleted();
 
--- How long a recording is kept, by the law that was in force when it was accepted: JSON.
-ALTER TABLE recording ADD COLUMN retention TEXT COLLATE "C" NOT NULL DEFAULT '{}';
+-- How long a recording is kept, by the law that was in force when it was accepted: at least and at most, in words;
+-- before when it may not be deleted, and when it has to be gone.
+ALTER TABLE recording ADD COLUMN kept_at_least TEXT COLLATE "C";
+ALTER TABLE recording ADD COLUMN kept_at_most TEXT COLLATE "C";
+ALTER TABLE recording ADD COLUMN keep_until BIGINT;
+ALTER TABLE recording ADD COLUMN delete_by BIGINT;
+
+CREATE INDEX recording_due ON recording (delete_by) WHERE delete_by IS NOT NULL AND deleted_at IS NULL AND NOT held;

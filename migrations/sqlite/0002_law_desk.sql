@@ -71,5 +71,11 @@ BEGIN
     SELECT RAISE(ROLLBACK, 'the history of the table is append-only');
 END;
 
--- How long a recording is kept, by the law that was in force when it was accepted: JSON.
-ALTER TABLE recording ADD COLUMN retention TEXT NOT NULL DEFAULT '{}';
+-- How long a recording is kept, by the law that was in force when it was accepted: at least and at most, in words;
+-- before when it may not be deleted, and when it has to be gone.
+ALTER TABLE recording ADD COLUMN kept_at_least TEXT;
+ALTER TABLE recording ADD COLUMN kept_at_most TEXT;
+ALTER TABLE recording ADD COLUMN keep_until INTEGER;
+ALTER TABLE recording ADD COLUMN delete_by INTEGER;
+
+CREATE INDEX recording_due ON recording (delete_by) WHERE delete_by IS NOT NULL AND deleted_at IS NULL AND NOT held;

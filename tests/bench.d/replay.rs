@@ -281,7 +281,10 @@ impl Maker<'_> {
             about: r#"{"segments":[[0,1]],"people":[],"purposes":null}"#.into(),
             held: false,
             deleted_at: None,
-            retention: "{}".into(),
+            kept_at_least: None,
+            kept_at_most: None,
+            keep_until: None,
+            delete_by: None,
         };
         self.job.changes.push(Change::Recording { row: Box::new(row) });
         self.job.changes.push(Change::Enveloped { id: recording });

@@ -320,8 +320,12 @@ async fn recordings_change(store: &Store) {
     change(&ledger, rows.iter().cloned().map(|row| Change::Recording { row: Box::new(row) }).collect()).await;
     let found = ledger.recording("acme", a).await.unwrap().unwrap();
     assert_eq!(
-        (&found.call_id, &found.name, &found.fingerprint, found.bytes, &found.retention, found.enveloped),
-        (&"c".to_owned(), &"part-0".to_owned(), &vec![0, 1, 255], 1 << 40, &"{\"days\":1}".to_owned(), false)
+        (&found.call_id, &found.name, &found.fingerprint, found.bytes, found.enveloped),
+        (&"c".to_owned(), &"part-0".to_owned(), &vec![0, 1, 255], 1 << 40, false)
+    );
+    assert_eq!(
+        (found.kept_at_least.as_deref(), found.kept_at_most, found.keep_until, found.delete_by),
+        (Some("1 day"), None, Some(1 << 40), None)
     );
     assert!(ledger.recording("globex", a).await.unwrap().is_none());
     assert_eq!(ledger.recording_by_name(on, "part-1").await.unwrap().unwrap().id, b.to_string());

@@ -322,7 +322,10 @@ pub(super) fn recorded(id: Uuid, call: Uuid, name: &str) -> RecordingRow {
         about: r#"{"segments":[[0,1]],"people":[],"purposes":null}"#.into(),
         held: false,
         deleted_at: None,
-        retention: "{\"days\":1}".into(),
+        kept_at_least: Some("1 day".into()),
+        kept_at_most: None,
+        keep_until: Some(1 << 40),
+        delete_by: None,
     }
 }
 

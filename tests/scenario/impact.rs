@@ -737,7 +737,10 @@ impl Gateway {
                 about: r#"{"segments":[[0,1]],"people":[],"purposes":null}"#.into(),
                 held: false,
                 deleted_at: None,
-                retention: "{}".into(),
+                kept_at_least: None,
+                kept_at_most: None,
+                keep_until: None,
+                delete_by: None,
             };
             changes.push(Change::Recording { row: Box::new(row) });
         }

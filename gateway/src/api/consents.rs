@@ -11,7 +11,6 @@ use bytes::Bytes;
 use futures_util::stream;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{Asked, Door, media, moment, whole_number};
 use crate::access::Principal;
@@ -85,12 +84,8 @@ pub(super) async fn answer(
 
 async fn page(door: &Door, inquiry: &mut Inquiry, limit: u32) -> Result<Response, Fault> {
     let records = door.gate.page(inquiry, limit).await?;
-    let items = records.iter().map(Record::to_json).collect::<Result<Vec<_>, _>>()?;
-    let mut answer = json!({"consents": items, "next": inquiry.next()});
-    if let (Some(opening), Some(members)) = (&inquiry.opening, answer.as_object_mut()) {
-        members.insert("opening".into(), opening.to_json());
-    }
-    Ok(super::answer(StatusCode::OK, &answer))
+    let entries = records.iter().map(Record::entry).collect::<Result<Vec<_>, _>>()?;
+    Ok(super::answer(StatusCode::OK, &inquiry.document(entries)))
 }
 
 type Streaming = (Arc<Door>, Inquiry, Option<Vec<u8>>);
@@ -179,7 +174,7 @@ impl Form {
             Form::Json | Form::Lines => {
                 let mut lines = Vec::new();
                 for record in records {
-                    lines.extend_from_slice(record.to_json()?.to_string().as_bytes());
+                    serde_json::to_writer(&mut lines, &record.entry()?).map_err(unwritten)?;
                     lines.push(b'\n');
                 }
                 Ok(lines)
@@ -218,3 +213,7 @@ impl From<Query> for Filters {
 
 /// How many entries a stream reads at once.
 const STEP: u32 = 1_000;
+
+fn unwritten(error: serde_json::Error) -> Fault {
+    Fault::damaged("an entry cannot be written").because(error)
+}

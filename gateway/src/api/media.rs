@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Asked, Door, Named, answer, moment, page, whole_number};
+use super::{Asked, Door, Named, answer, moment, whole_number};
 use crate::access::Principal;
 use crate::gate::{Fault, FaultKind, Sought};
 use crate::vault::{Vault, VaultError};
@@ -53,7 +53,7 @@ pub(super) async fn list(
         purpose: query.purpose.as_deref(),
     };
     let listing = door.gate.recordings(&who, &sought, query.after.as_deref(), limit).await?;
-    Ok(answer(StatusCode::OK, &page(&listing, "recordings")))
+    Ok(answer(StatusCode::OK, &listing))
 }
 
 pub(super) async fn describe(

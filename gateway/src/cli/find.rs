@@ -4,12 +4,12 @@ use std::io::Write as _;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::asked::must_be_there;
 use super::{CliError, asked, out};
 use crate::clock::moment_or_day;
 use crate::config::Config;
+use crate::gate::answer::Opening;
 use crate::gate::{Filters, Gate, Inquiry, Record, sheet_head};
 use crate::trail::Actor;
 
@@ -107,7 +107,7 @@ pub(super) async fn run(config: Config, asked: Find, json: bool) -> Result<(), C
         Some(Form::Jsonl) => {
             while let Some(records) = more(&gate, &mut inquiry, &mut left).await? {
                 for record in &records {
-                    write(format!("{}\n", record.to_json()?).as_bytes())?;
+                    write(format!("{}\n", out::json_line(&record.entry()?)?).as_bytes())?;
                 }
             }
         }
@@ -133,17 +133,13 @@ async fn more(
 }
 
 async fn one_document(gate: &Gate, inquiry: &mut Inquiry, left: &mut Option<u32>) -> Result<(), CliError> {
-    let mut items: Vec<Value> = Vec::new();
+    let mut entries = Vec::new();
     while let Some(records) = more(gate, inquiry, left).await? {
         for record in &records {
-            items.push(record.to_json()?);
+            entries.push(record.entry()?);
         }
     }
-    let mut answer = json!({"consents": items, "next": inquiry.next()});
-    if let (Some(opening), Some(members)) = (&inquiry.opening, answer.as_object_mut()) {
-        members.insert("opening".into(), opening.to_json());
-    }
-    out::json(&answer);
+    out::json(&inquiry.document(entries));
     Ok(())
 }
 
@@ -159,13 +155,8 @@ async fn in_words(gate: &Gate, inquiry: &mut Inquiry, left: &mut Option<u32>) ->
         many => format!("{many} entries"),
     });
     if let Some(opening) = &inquiry.opening {
-        let opening = opening.to_json();
-        let word = |name: &str| opening.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        out::line(format!(
-            "the number stands in the leaves as {}; its key is {}",
-            word("subject"),
-            word("subject_key")
-        ));
+        let Opening { subject, subject_key, .. } = opening;
+        out::line(format!("the number stands in the leaves as {subject}; its key is {subject_key}"));
     }
     if let Some(next) = inquiry.next() {
         out::line(format!("there is more: --after {next}"));

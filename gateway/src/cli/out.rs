@@ -20,6 +20,15 @@ pub(super) fn counted(count: impl TryInto<u64>, one: &str, several: &str) -> Str
     }
 }
 
+/// A JSON document in one line.
+pub(super) fn json_line(value: &impl serde::Serialize) -> Result<String, super::CliError> {
+    let unwritten = |error: serde_json::Error| super::CliError::Io {
+        what: "an answer cannot be written as JSON".into(),
+        source: error.into(),
+    };
+    serde_json::to_string(value).map_err(unwritten)
+}
+
 /// Prints a JSON document.
 pub(super) fn json(value: &impl serde::Serialize) {
     line(serde_json::to_string_pretty(value).unwrap_or_default());

@@ -3,6 +3,7 @@
 mod call;
 mod decision;
 mod law;
+mod recording;
 mod register;
 mod words;
 
@@ -14,6 +15,7 @@ pub use law::{
     Asks, Cited, Explained, Floors, Jurisdiction, LacksAt, Logged, Media, Overlay, PlaceAsks, PromptLacks,
     Reviewed, RowMedia, Table, Then, Today, UnknownSubdivision, Waiver,
 };
+pub use recording::{Consents, Entry, Opening, Recording, Recordings, Retention, Segment};
 pub use register::{ChosenLaw, Grant, Prompt, PromptCheck};
 pub use words::{reason, words};
 

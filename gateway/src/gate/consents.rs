@@ -14,7 +14,6 @@ mod words;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use self::cursor::Cursor;
 use self::filter::Narrowed;
@@ -22,6 +21,7 @@ pub use self::filter::{Filters, OUTCOMES};
 pub use self::record::Record;
 pub use self::sheet::sheet_head;
 pub use self::words::TYPES;
+use super::answer::{Consents, Entry, Opening};
 use super::{Fault, Gate, parse_id};
 use crate::access::{Principal, Role};
 use crate::ledger::Question;
@@ -41,29 +41,13 @@ pub struct Inquiry {
     is_over: bool,
 }
 
-/// A number's pseudonym with the key that makes it: whoever has this finds the number in exported
-/// leaves without the gateway. `p1:` and base64url of HMAC-SHA-256 under the key over `gw-pid-v1`, 0, the
-/// log, 0, the number.
-#[derive(Debug)]
-pub struct Opening {
-    number: String,
-    log: String,
-    subject: String,
-    key: Zeroizing<[u8; 32]>,
-}
-
-impl Opening {
-    /// It as JSON.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        json!({
-            "number": self.number, "log": self.log, "subject": self.subject,
-            "subject_key": trail::hex(self.key.as_slice()),
-        })
-    }
-}
-
 impl Inquiry {
+    /// A page of the answer as a document.
+    #[must_use]
+    pub fn document(&self, consents: Vec<Entry>) -> Consents {
+        Consents { consents, next: self.next.clone(), opening: self.opening.clone() }
+    }
+
     /// Where the next page begins; none where the last one was the last.
     #[must_use]
     pub fn next(&self) -> Option<&str> {
@@ -236,7 +220,8 @@ impl Gate {
             .ok_or_else(|| Fault::damaged("a subject's key was sealed under another `subjects.key`"))?;
         let subject = subject::pseudonym(&key, account, number);
         found.keys.push(vec![format!("subject:{subject}")]);
-        found.opening = Some(Opening { number: number.into(), log: account.into(), subject, key });
+        let subject_key = trail::hex(key.as_slice());
+        found.opening = Some(Opening { number: number.into(), log: account.into(), subject, subject_key });
         Ok(())
     }
 

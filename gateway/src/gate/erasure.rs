@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use self::marks::{Marks, Told};
 use super::ask::{ConsentGrant, OTHERS, check_name};
-use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, parse_id};
+use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, from_row, parse_id};
 use crate::clock::written;
 use crate::ledger::{
     Appended, CallRow, Change, DetailRow, Erase, Expect, GrantRow, Job, ParticipantRow, RecordingRow,
@@ -645,8 +645,7 @@ fn has_number(row: &ParticipantRow, number: &str) -> bool {
 }
 
 fn keep_until(row: &RecordingRow) -> Option<Timestamp> {
-    let retention: Value = serde_json::from_str(&row.retention).ok()?;
-    retention.get("keep_until")?.as_str()?.parse().ok()
+    row.keep_until.map(from_row)
 }
 
 fn mentioned(account: &str, pseudonym: &str, calls: usize) -> Expect {

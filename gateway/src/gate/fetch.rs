@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
+use super::answer::{Recording, Recordings, Retention, Segment};
 use super::{Fault, FaultKind, Gate, ask, from_row, parse_id};
 use crate::access::{Principal, Role};
-use crate::clock::written;
+use crate::clock::Moment;
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow, Which};
-use crate::trail::Body;
+use crate::seal::Envelope;
+use crate::trail::{Body, hex};
 
 /// Which recordings are listed: all that is given has to be so.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,15 +28,6 @@ pub struct Sought<'q> {
     pub participant: Option<&'q str>,
     /// Those that may be listened to for this.
     pub purpose: Option<&'q str>,
-}
-
-/// A page of recordings.
-#[derive(Debug)]
-pub struct Listing {
-    /// The page.
-    pub items: Vec<Value>,
-    /// Where the next page begins; none where this was the last.
-    pub next: Option<String>,
 }
 
 /// Sealed media, some or all of them.
@@ -62,7 +55,7 @@ impl Gate {
         sought: &Sought<'_>,
         after: Option<&str>,
         limit: u32,
-    ) -> Result<Listing, Fault> {
+    ) -> Result<Recordings, Fault> {
         let call = match sought.call {
             Some(name) => {
                 let row =
@@ -86,7 +79,7 @@ impl Gate {
         let page: Vec<&RecordingRow> =
             rows.iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
         let next = full.then(|| page.last().map(|row| format!("{}.{}", row.accepted_at, row.id))).flatten();
-        Ok(Listing { items: self.descriptions(&page).await?, next })
+        Ok(Recordings { recordings: self.descriptions(&page).await?, next })
     }
 
     /// Describes a recording.
@@ -94,7 +87,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: unknown, or deleted.
-    pub async fn recording(&self, who: &Principal, id: &str) -> Result<Value, Fault> {
+    pub async fn recording(&self, who: &Principal, id: &str) -> Result<Recording, Fault> {
         self.description(&self.live(who, id).await?).await
     }
 
@@ -115,7 +108,7 @@ impl Gate {
         self.check_told(who, &row, purpose).await?;
         let id = parse_id(&row.id)?;
         let bytes = u64::try_from(row.bytes).unwrap_or(0);
-        let sha256 = envelope_of(&row)?.get("sha256").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let sha256 = hex(&envelope_of(&row)?.sha256);
         let range = range(bytes, &sha256)?;
         // Before anything is answered: media that are missing or cut would be noticed half-way only.
         let there = self.vault.size(id).await.map_err(unavailable)?;
@@ -138,7 +131,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: unknown, or deleted.
-    pub async fn hold(&self, who: &Principal, id: &str, held: bool) -> Result<Value, Fault> {
+    pub async fn hold(&self, who: &Principal, id: &str, held: bool) -> Result<Recording, Fault> {
         let row = self.live(who, id).await?;
         let id = parse_id(&row.id)?;
         let body = Body::Held { recording: id, held };
@@ -234,12 +227,12 @@ impl Gate {
     }
 
     /// Describes a recording.
-    pub(super) async fn description(&self, row: &RecordingRow) -> Result<Value, Fault> {
+    pub(super) async fn description(&self, row: &RecordingRow) -> Result<Recording, Fault> {
         let described = self.descriptions(&[row]).await?.pop();
         described.ok_or_else(|| Fault::damaged("a recording was not described"))
     }
 
-    async fn descriptions(&self, rows: &[&RecordingRow]) -> Result<Vec<Value>, Fault> {
+    async fn descriptions(&self, rows: &[&RecordingRow]) -> Result<Vec<Recording>, Fault> {
         let calls: BTreeSet<&String> = rows.iter().map(|row| &row.call).collect();
         let calls: Vec<String> = calls.into_iter().cloned().collect();
         let people = self.ledger.names_on(&calls).await?;
@@ -276,37 +269,43 @@ struct About {
     purposes: Option<Vec<String>>,
 }
 
-pub(super) fn description(row: &RecordingRow, names: &Names) -> Result<Value, Fault> {
+pub(super) fn description(row: &RecordingRow, names: &Names) -> Result<Recording, Fault> {
     let about: About = serde_json::from_str(&row.about)
         .map_err(|_| Fault::damaged("when a recording was made cannot be read"))?;
-    let segment = |(from, until): &(i64, i64)| json!({"from": written(from_row(*from)), "until": written(from_row(*until))});
+    let at = |ms| Moment(from_row(ms));
     let people = about.people.iter().filter_map(|number| names.get(&(row.call.clone(), *number)));
-    Ok(json!({
-        "recorded_from": written(from_row(row.recorded_from)),
-        "recorded_until": written(from_row(row.recorded_until)),
-        "segments": about.segments.iter().map(segment).collect::<Vec<_>>(),
-        "participants": people.collect::<Vec<_>>(),
-        "purposes": about.purposes,
-        "uploader": row.uploader,
-        "id": row.id,
-        "call": row.call_id,
-        "name": row.name,
-        "content_type": row.content_type,
-        "duration_ms": row.duration_ms,
-        "bytes": row.bytes,
-        "accepted_at": written(from_row(row.accepted_at)),
-        "held": row.held,
-        "media": format!("/v1/recordings/{}/media", row.id),
-        "retention": retention_of(row)?,
-        "envelope": envelope_of(row)?,
-    }))
+    Ok(Recording {
+        id: parse_id(&row.id)?,
+        call: row.call_id.clone(),
+        name: row.name.clone(),
+        recorded_from: at(row.recorded_from),
+        recorded_until: at(row.recorded_until),
+        segments: about
+            .segments
+            .iter()
+            .map(|(from, until)| Segment { from: at(*from), until: at(*until) })
+            .collect(),
+        participants: people.cloned().collect(),
+        purposes: about.purposes,
+        uploader: row.uploader.clone(),
+        accepted_at: at(row.accepted_at),
+        content_type: row.content_type.clone(),
+        duration_ms: row.duration_ms,
+        bytes: row.bytes,
+        held: row.held,
+        media: format!("/v1/recordings/{}/media", row.id),
+        retention: Retention {
+            minimum: row.kept_at_least.clone(),
+            maximum: row.kept_at_most.clone(),
+            keep_until: row.keep_until.map(at),
+            delete_by: row.delete_by.map(at),
+        },
+        envelope: envelope_of(row)?,
+        shifted_ms: None,
+    })
 }
 
-fn retention_of(row: &RecordingRow) -> Result<Value, Fault> {
-    serde_json::from_str(&row.retention).map_err(|_| Fault::damaged("a recording's retention cannot be read"))
-}
-
-fn envelope_of(row: &RecordingRow) -> Result<Value, Fault> {
+fn envelope_of(row: &RecordingRow) -> Result<Envelope, Fault> {
     let document = row.envelope.as_deref().ok_or_else(deleted)?;
     serde_json::from_str(document).map_err(|_| Fault::damaged("an envelope cannot be read"))
 }

@@ -6,10 +6,11 @@
 
 use jiff::Timestamp;
 use policy::{Call, Claim, Coverage, Door, Uncovered, UncoveredSpan, Upload, Why};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::answer::Recording;
 use super::told::About;
 use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, ask, parse_id};
 use crate::access::Principal;
@@ -76,7 +77,7 @@ pub struct Stored {
     /// Whether it is new; else the same bytes had been accepted before.
     pub new: bool,
     /// Its description.
-    pub description: Value,
+    pub description: Recording,
 }
 
 /// The leave to turn staged audio into a recording. It cannot be made elsewhere, nor copied.
@@ -379,13 +380,14 @@ impl Gate {
             about: about.document,
             held: false,
             deleted_at: None,
-            retention: retention(kept, at),
+            kept_at_least: kept.minimum.map(|period| period.to_string()),
+            kept_at_most: kept.maximum.map(|period| period.to_string()),
+            keep_until: kept.keep_until(at).map(Timestamp::as_millisecond),
+            delete_by: kept.delete_by(at).map(Timestamp::as_millisecond),
         };
         let names = loaded.names.iter().map(|name| ((row.call.clone(), name.participant), name.id.clone()));
-        let mut description = super::fetch::description(&row, &names.collect())?;
-        if let (Value::Object(members), true) = (&mut description, coverage.shifted_ms > 0) {
-            members.insert("shifted_ms".into(), json!(coverage.shifted_ms));
-        }
+        let shifted_ms = (coverage.shifted_ms > 0).then_some(coverage.shifted_ms);
+        let description = Recording { shifted_ms, ..super::fetch::description(&row, &names.collect())? };
         let changes = vec![Change::Recording { row: Box::new(row) }];
         match self.append(Job { expects, changes, entries: vec![draft] }).await {
             Ok(Appended::Done) => {}
@@ -721,17 +723,6 @@ fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<(), F
         ));
     }
     Ok(())
-}
-
-/// How long the recording is kept, as it is described.
-fn retention(retention: policy::Retention, at: Timestamp) -> String {
-    json!({
-        "minimum": retention.minimum,
-        "maximum": retention.maximum,
-        "keep_until": retention.keep_until(at).map(written),
-        "delete_by": retention.delete_by(at).map(written),
-    })
-    .to_string()
 }
 
 fn gone() -> Fault {

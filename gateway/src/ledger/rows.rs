@@ -286,8 +286,14 @@ pub struct RecordingRow {
     pub held: bool,
     /// When it was deleted.
     pub deleted_at: Option<i64>,
-    /// How long it is kept, as JSON.
-    pub retention: String,
+    /// At least how long it is kept, in words.
+    pub kept_at_least: Option<String>,
+    /// At most how long it is kept, in words.
+    pub kept_at_most: Option<String>,
+    /// Before when it may not be deleted.
+    pub keep_until: Option<i64>,
+    /// When it has to be gone.
+    pub delete_by: Option<i64>,
 }
 
 /// A version of the table.
@@ -339,7 +345,8 @@ macro_rules! select_recording {
         concat!(
             "SELECT recording.id, recording.account, recording.call, call.id AS call_id, recording.name, ",
             "recording.fingerprint, recording.uploader, recording.bytes, recording.duration_ms, recording.content_type, ",
-            "recording.envelope, recording.enveloped, recording.accepted_at, recording.recorded_from, recording.recorded_until, recording.about, recording.held, recording.deleted_at, recording.retention ",
+            "recording.envelope, recording.enveloped, recording.accepted_at, recording.recorded_from, recording.recorded_until, recording.about, recording.held, recording.deleted_at, ",
+            "recording.kept_at_least, recording.kept_at_most, recording.keep_until, recording.delete_by ",
             "FROM recording JOIN call ON call.uid = recording.call ",
             $rest
         )

@@ -77,6 +77,7 @@ pub(super) enum Value {
     Text(String),
     MaybeText(Option<String>),
     Int(i64),
+    MaybeInt(Option<i64>),
     Bool(bool),
     Bytes(Vec<u8>),
     MaybeBytes(Option<Vec<u8>>),
@@ -138,6 +139,7 @@ where
     String: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
     Option<String>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
     i64: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
+    Option<i64>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
     bool: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
     Vec<u8>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
     Option<Vec<u8>>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
@@ -146,6 +148,7 @@ where
         Value::Text(text) => bound.add(text),
         Value::MaybeText(text) => bound.add(text),
         Value::Int(number) => bound.add(number),
+        Value::MaybeInt(number) => bound.add(number),
         Value::Bool(flag) => bound.add(flag),
         Value::Bytes(bytes) => bound.add(bytes),
         Value::MaybeBytes(bytes) => bound.add(bytes),
@@ -186,6 +189,12 @@ impl From<&Option<String>> for Value {
 impl From<i64> for Value {
     fn from(number: i64) -> Value {
         Value::Int(number)
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(number: Option<i64>) -> Value {
+        Value::MaybeInt(number)
     }
 }
 

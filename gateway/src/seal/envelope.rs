@@ -7,12 +7,13 @@
 
 use std::fmt::Write;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{MediaKey, RecipientKey, SEGMENT_BYTES, SealError, Sealed, associated_data, key_commitment};
 
 /// One recording's envelope. Written and read as JSON; unknown fields are refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
     /// How the media is sealed.
@@ -27,14 +28,17 @@ pub struct Envelope {
     pub bytes: u64,
     /// The SHA-256 of the sealed media, in lower-case hexadecimal.
     #[serde(with = "lower_hex")]
+    #[schemars(with = "String")]
     pub sha256: [u8; 32],
     /// The length of a ciphertext segment in bytes: always 65,536.
     pub segment_bytes: u64,
     /// What the media is bound to, see [`associated_data`]; base64.
     #[serde(with = "base64_bytes")]
+    #[schemars(with = "String")]
     pub associated_data: Vec<u8>,
     /// See [`key_commitment`]; base64.
     #[serde(with = "base64_bytes")]
+    #[schemars(with = "String")]
     pub key_commitment: [u8; 32],
     /// The media key, once for each recipient.
     pub keys: Vec<WrappedKey>,
@@ -72,7 +76,7 @@ impl Envelope {
 }
 
 /// How media is sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// Tink's streaming AEAD; see the [module](super).
@@ -80,7 +84,7 @@ pub enum Format {
 }
 
 /// A media key that one recipient can unwrap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WrappedKey {
     /// The [fingerprint](RecipientKey::fingerprint) of the recipient's public key.
@@ -89,6 +93,7 @@ pub struct WrappedKey {
     pub algorithm: WrapAlgorithm,
     /// The wrapped key; base64.
     #[serde(with = "base64_bytes")]
+    #[schemars(with = "String")]
     pub encrypted_key: Vec<u8>,
 }
 
@@ -107,7 +112,7 @@ impl WrappedKey {
 }
 
 /// How a media key is wrapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum WrapAlgorithm {
     /// RSAES-OAEP with SHA-256, MGF1 with SHA-256 and the empty label.
     #[serde(rename = "RSA-OAEP-256")]

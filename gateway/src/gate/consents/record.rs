@@ -1,10 +1,11 @@
 //! One entry as an answer shows it.
 
 use policy::What;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::gate::Fault;
+use crate::gate::answer::Entry;
 use crate::ledger::EntryRow;
 use crate::trail::{self, Body, Leaf, Saw};
 
@@ -22,25 +23,24 @@ impl Record {
         Ok(Record { row, leaf })
     }
 
-    /// It as JSON.
+    /// The entry as an answer shows it, its leaf byte for byte.
     ///
     /// # Errors
     ///
-    /// [`Fault`] where the stored bytes are no JSON.
-    pub fn to_json(&self) -> Result<Value, Fault> {
-        let entry: Value =
+    /// [`Fault`] if the stored bytes are not JSON.
+    pub fn entry(&self) -> Result<Entry, Fault> {
+        let entry =
             serde_json::from_slice(&self.row.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))?;
-        let detail: Option<Value> =
-            self.row.document.as_deref().and_then(|document| serde_json::from_str(document).ok());
-        Ok(json!({
-            "epoch": self.row.epoch,
-            "index": self.row.seq,
-            "leaf_hash": trail::hex(&self.row.leaf_hash),
-            "call": self.row.call_id,
-            "entry": entry,
-            "detail": detail,
-            "salt": self.row.salt.as_deref().map(trail::hex),
-        }))
+        let detail = self.row.document.as_deref().map(serde_json::from_str).transpose();
+        Ok(Entry {
+            epoch: self.row.epoch,
+            index: self.row.seq,
+            leaf_hash: trail::hex(&self.row.leaf_hash),
+            call: self.row.call_id.clone(),
+            entry,
+            detail: detail.map_err(|_| Fault::damaged("an entry's detail cannot be read"))?,
+            salt: self.row.salt.as_deref().map(trail::hex),
+        })
     }
 
     pub(super) fn call(&self) -> Option<String> {
