@@ -60,7 +60,7 @@ pub fn millis(ms: i64) -> Timestamp {
 }
 
 /// A moment in an answer: RFC 3339, UTC, always with milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 pub struct Moment(pub Timestamp);
 
 impl From<Timestamp> for Moment {

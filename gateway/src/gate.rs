@@ -49,14 +49,13 @@ use uuid::Uuid;
 
 pub use barred::Barred;
 pub use consents::{Filters, Inquiry, OUTCOMES, Record, TYPES, sheet_head};
+pub use desk::Author;
 pub(crate) use desk::today;
-pub use desk::{Author, Outcome};
 pub use evidence::{About, Exports, Form, NOT_SIGNED};
 pub use fault::{Fault, FaultKind};
 pub use fetch::{Served, Sought};
 pub(crate) use form::wrong_form;
 pub use handout::{HandoutError, Sink};
-pub use impact::Impact;
 pub use laws::{Laws, Watched};
 pub use live::Live;
 pub use people::Person;

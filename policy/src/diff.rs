@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::decision::{adds, words};
 use crate::fact::{Kind, Medium};
@@ -23,11 +23,13 @@ use crate::rule::{Requirement, Strictness};
 use crate::table::{Overlay, Row, Source, Table};
 
 /// What changes from one table to another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "TableDiff"))]
 pub struct Diff {
-    /// The digest of the old table.
+    /// The SHA-256 of the old table, in hexadecimal.
     pub from: String,
-    /// The digest of the new one.
+    /// The SHA-256 of the new one, in hexadecimal.
     pub to: String,
     /// Whether any call would be asked less.
     pub loosens: bool,
@@ -38,17 +40,19 @@ pub struct Diff {
 }
 
 /// A change of one place, one evidence, one overlay or the default, over one stretch of days.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "TableChange"))]
 pub struct Change {
     /// Of what.
     #[serde(flatten)]
     pub subject: Subject,
-    /// Its name, for people.
+    /// Its name, for people. Left out where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The first day; none means since ever.
+    /// The first day; null where that is since ever.
     pub from: Option<Date>,
-    /// The last day; none means for good.
+    /// The last day; null where that is for good.
     pub to: Option<Date>,
     /// Which way it goes.
     pub direction: Direction,
@@ -58,7 +62,9 @@ pub struct Change {
 }
 
 /// What a change is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "TableChangeOf"))]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     /// Somebody of whose place nothing is known, and every place without a row.
@@ -77,12 +83,39 @@ pub struct Everywhere;
 
 impl Serialize for Everywhere {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("wherever nothing is known")
+        serializer.serialize_str(EVERYWHERE)
     }
 }
 
+impl<'de> Deserialize<'de> for Everywhere {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Everywhere, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            EVERYWHERE => Ok(Everywhere),
+            other => Err(serde::de::Error::custom(format!("`{other}` is not `{EVERYWHERE}`"))),
+        }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Everywhere {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> alloc::borrow::Cow<'static, str> {
+        "Everywhere".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"const": EVERYWHERE})
+    }
+}
+
+const EVERYWHERE: &str = "wherever nothing is known";
+
 /// Which way a change goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// More is asked.
@@ -154,7 +187,9 @@ impl Direction {
 }
 
 /// One respect in which something changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "TableChangePoint"))]
 pub struct Point {
     /// In which calls, or which key of the row.
     pub of: String,

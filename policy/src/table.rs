@@ -440,6 +440,7 @@ struct Floors {
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// It can be used, and somebody should look at it.
@@ -461,18 +462,20 @@ impl Severity {
 
 /// Something wrong in a table's text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "TableProblem"))]
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
     /// What sort of problem, in one stable word.
     pub code: &'static str,
-    /// Counted from 1.
+    /// In which line, counted from 1.
     pub line: usize,
-    /// Counted from 1, in characters.
+    /// At which character of the line, counted from 1.
     pub column: usize,
     /// What is wrong.
     pub message: String,
-    /// What would be right.
+    /// What would be right; null where that is not known.
     pub hint: Option<String>,
 }
 

@@ -782,7 +782,7 @@ async fn decided_by(gateway: &Gateway) -> Vec<String> {
 async fn no_entry_is_decided_by_a_version_that_was_replaced(gateway: &Gateway) {
     let mut versions = gateway.gate().versions().await.unwrap();
     versions.reverse();
-    let number = |digest: &String| versions.iter().position(|version| version["digest"] == **digest).unwrap();
+    let number = |digest: &String| versions.iter().position(|version| version.digest == *digest).unwrap();
     let numbers: Vec<usize> = decided_by(gateway).await.iter().map(number).collect();
     assert!(numbers.is_sorted(), "{numbers:?}");
 }

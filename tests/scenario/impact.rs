@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use consent_gateway::access::Role;
 use consent_gateway::config::Config;
-use consent_gateway::gate::{AccountSettings, Impact};
+use consent_gateway::gate::AccountSettings;
+use consent_gateway::gate::answer::{Impact, Outcome};
 use consent_gateway::ledger::{Change, Job, RecordingRow};
 use consent_gateway::trail::{self, Actor, Body, Saw};
 use jiff::{SignedDuration, Timestamp};
@@ -454,7 +455,7 @@ async fn what_a_call_was_decided_by_before_does_not_count() {
     gateway.noticed("old", two("US-CA"), json!({})).await;
     let author = gateway.counsel_of_the_system().await;
     let outcome = gateway.gate().publish(&author, &tightened, "tightened").await.unwrap();
-    assert!(matches!(outcome, consent_gateway::gate::Outcome::InForce(_)), "{outcome:?}");
+    assert!(matches!(outcome, Outcome::InForce { version: Some(_) }), "{outcome:?}");
     gateway.open("new", "US-CA").await;
     gateway.prompt("new", &["caller", "agent"]).await;
     gateway.control("new", "start").await.problem(403, "consent-required");

@@ -9,15 +9,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
 use policy::{Code, CodeError};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Asked, Door, Named, answer, moment, parse_json, read_json};
 use crate::access::Principal;
 use crate::body::Pace;
-use crate::gate::answer::Table;
+use crate::gate::answer::{Outcome, Proposals, Table, Versions};
 use crate::gate::ask::{Medium, Object, or_default};
-use crate::gate::{Fault, FaultKind, Gate, Outcome, lawbook};
+use crate::gate::{Fault, FaultKind, Gate, lawbook};
 use crate::trail::{Actor, SYSTEM_LOG};
 
 type At = State<Arc<Door>>;
@@ -59,17 +60,21 @@ pub(super) async fn jurisdiction(
 }
 
 pub(super) async fn versions(State(door): At) -> Result<Response, Fault> {
-    Ok(answer(StatusCode::OK, &json!({"versions": door.gate.versions().await?})))
+    Ok(answer(StatusCode::OK, &Versions { versions: door.gate.versions().await? }))
 }
 
 pub(super) async fn version(State(door): At, Named(version): Named<String>) -> Result<Response, Fault> {
     Ok(answer(StatusCode::OK, &door.gate.version(&version).await?))
 }
 
-#[derive(Deserialize)]
+/// A table that somebody brings.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "OfferedTable")]
 #[serde(deny_unknown_fields)]
-struct Offered {
+pub(super) struct Offered {
+    /// Its text, TOML.
     table: String,
+    /// Why; it is kept, and the next reader will want to know. At most 4 KiB.
     #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }
@@ -77,14 +82,7 @@ struct Offered {
 /// What is wrong with a table, and what it would change.
 pub(super) async fn check(State(door): At, headers: HeaderMap, body: Body) -> Result<Response, Fault> {
     let asked: Offered = table_body(&headers, body).await?;
-    let (table, problems) = door.gate.check_table(&asked.table).await?;
-    let usable = table.is_some();
-    let diff = match table {
-        Some(table) => Some(door.gate.compare(&door.gate.laws.in_force(), &Arc::new(table)).await?),
-        None => None,
-    };
-    let checked = json!({"usable": usable, "problems": problems, "diff": diff});
-    Ok(answer(StatusCode::OK, &checked))
+    Ok(answer(StatusCode::OK, &door.gate.check(&asked.table).await?))
 }
 
 pub(super) async fn propose(
@@ -95,19 +93,18 @@ pub(super) async fn propose(
 ) -> Result<Response, Fault> {
     let author = door.gate.author(&who).await?;
     let asked: Offered = table_body(&headers, body).await?;
-    let (status, answered) = match door.gate.publish(&author, &asked.table, &asked.reason).await? {
-        Outcome::Same => (StatusCode::OK, json!({"state": "in-force"})),
-        Outcome::InForce(version) => (StatusCode::CREATED, json!({"state": "in-force", "version": version})),
-        Outcome::Proposed(_, proposal) => {
-            (StatusCode::ACCEPTED, json!({"state": "proposed", "proposal": proposal}))
-        }
+    let outcome = door.gate.publish(&author, &asked.table, &asked.reason).await?;
+    let status = match &outcome {
+        Outcome::InForce { version: None } => StatusCode::OK,
+        Outcome::InForce { version: Some(_) } => StatusCode::CREATED,
+        Outcome::Proposed { .. } => StatusCode::ACCEPTED,
     };
-    Ok(answer(status, &answered))
+    Ok(answer(status, &outcome))
 }
 
 pub(super) async fn proposals(State(door): At, who: Principal) -> Result<Response, Fault> {
     of_the_system(&who)?;
-    Ok(answer(StatusCode::OK, &json!({"proposals": door.gate.proposals().await?})))
+    Ok(answer(StatusCode::OK, &Proposals { proposals: door.gate.proposals().await? }))
 }
 
 pub(super) async fn proposal(
@@ -119,9 +116,12 @@ pub(super) async fn proposal(
     Ok(answer(StatusCode::OK, &door.gate.proposal(&proposal).await?))
 }
 
-#[derive(Deserialize)]
+/// Why somebody decides so. The body may be left out.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Reason")]
 #[serde(deny_unknown_fields)]
-struct Decided {
+pub(super) struct Decided {
+    /// Why; it is kept. At most 4 KiB.
     #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }
@@ -185,13 +185,18 @@ pub(super) async fn confirm_person(
     Ok(answer(StatusCode::OK, &door.gate.confirm_person(&who, &person, &reason).await?))
 }
 
-#[derive(Deserialize)]
+/// What is to hold for every call of the account.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "ChooseLaw")]
 #[serde(deny_unknown_fields)]
-struct Chosen {
+pub(super) struct Chosen {
+    /// The overlays that are to hold, by their ids.
     #[serde(default, deserialize_with = "or_default")]
     overlays: Vec<String>,
+    /// Whether the account is a public-safety answering point, which may record emergency calls.
     #[serde(default, deserialize_with = "or_default")]
     public_safety: bool,
+    /// Why; it is kept, and has to be said. At most 4 KiB.
     #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }

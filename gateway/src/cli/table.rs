@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use policy::{Code, Diff, Severity, Table};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::words::{
     diff_lines, impact_lines, lines, many, place_lines, problem_line, proposal_line, proposal_text,
@@ -19,8 +19,9 @@ use super::person::{Who, principal};
 use super::{CliError, asked, out};
 use crate::clock::{Clock, moment_or_day};
 use crate::config::Config;
+use crate::gate::answer::{Approved, Outcome};
 use crate::gate::ask::Medium;
-use crate::gate::{Author, Gate, Impact, Outcome, lawbook, today};
+use crate::gate::{Author, Gate, lawbook, today};
 use crate::serve;
 
 #[derive(Subcommand)]
@@ -186,9 +187,9 @@ async fn diff(config: &Config, old: &str, new: &str, json: bool) -> Result<(), C
     let (old, new) = (table(config, old).await?.0, table(config, new).await?.0);
     let diff = Diff::between(&old, &new);
     if json {
-        out::json(&json!(diff));
+        out::json(&diff);
     } else {
-        diff_lines(&json!(diff)).iter().for_each(out::line);
+        diff_lines(&diff).iter().for_each(out::line);
     }
     if diff.loosens { Err(CliError::Exit(3)) } else { Ok(()) }
 }
@@ -241,49 +242,43 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
             let (new, _) = usable(&new, text_by(config, Some(gate), &new).await?)?;
             let bar = Bar::of("calls");
             let base = gate.laws.in_force();
-            let impact = gate
+            let mut impact = gate
                 .impact(&base, &Arc::new(new), since, account.as_deref(), &|done, all| bar.show(done, all))
                 .await?;
             bar.end();
-            tell_impact(gate, &impact, json).await?;
+            gate.name_calls(&mut impact).await?;
+            out::say(json, &impact, || impact_lines(&impact).join("\n"));
         }
         Desk::Publish { file, who } => {
             let author = author(gate, &who).await?;
             let (_, text) = usable(&file, text_by(config, Some(gate), &file).await?)?;
-            match gate.publish(&author, &text, &who.reason).await? {
-                Outcome::Same => {
-                    out::say(json, &json!({"state": "in-force"}), || "it is in force already".into())
+            let outcome = gate.publish(&author, &text, &who.reason).await?;
+            out::say(json, &outcome, || match &outcome {
+                Outcome::InForce { version: None } => "it is in force already".into(),
+                Outcome::InForce { version: Some(new) } => {
+                    format!("version {} is in force", new.version.version)
                 }
-                Outcome::InForce(version) => {
-                    let number = version.get("version").cloned().unwrap_or_default();
-                    out::say(json, &json!({"state": "in-force", "version": version}), || {
-                        format!("version {number} is in force")
-                    });
-                }
-                Outcome::Proposed(uid, proposal) => {
-                    out::say(json, &json!({"state": "proposed", "proposal": proposal}), || {
-                        format!(
-                            "{}\nit loosens something, so it is proposed and waits for a second person: table approve {uid}",
-                            proposal_text(&proposal)
-                        )
-                    });
-                    return Err(CliError::Exit(3));
-                }
+                Outcome::Proposed { proposal } => format!(
+                    "{}\nit loosens something, so it is proposed and waits for a second person: table approve {}",
+                    proposal_text(proposal),
+                    proposal.proposal.id
+                ),
+            });
+            if let Outcome::Proposed { .. } = outcome {
+                return Err(CliError::Exit(3));
             }
         }
         Desk::Versions => {
             let versions = gate.versions().await?;
-            out::say(json, &json!(versions), || lines(&versions, version_line));
+            out::say(json, &versions, || lines(&versions, version_line));
         }
         Desk::Version { version } => {
             let shown = gate.version(&version).await?;
-            let text =
-                || shown.get("table").and_then(Value::as_str).unwrap_or_default().trim_end().to_owned();
-            out::say(json, &shown, text);
+            out::say(json, &shown, || shown.table.trim_end().to_owned());
         }
         Desk::Proposals => {
             let proposals = gate.proposals().await?;
-            out::say(json, &json!(proposals), || lines(&proposals, proposal_line));
+            out::say(json, &proposals, || lines(&proposals, proposal_line));
         }
         Desk::Proposal { proposal } => {
             let shown = gate.proposal(&proposal).await?;
@@ -293,9 +288,11 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
             let author = author(gate, &who).await?;
             let shown = gate.approve(&author, &proposal, &who.reason).await?;
             out::say(json, &shown, || {
-                match shown.get("version") {
-                Some(version) => format!("version {version} is in force"),
-                None => "nobody was known to have proposed it: you have now, and a second person has to approve it".into(),
+                match &shown {
+                Approved::InForce(new) => format!("version {} is in force", new.version.version),
+                Approved::Adopted(_) => {
+                    "nobody was known to have proposed it: you have now, and a second person has to approve it".into()
+                }
             }
             });
         }
@@ -369,18 +366,10 @@ fn usable(name: &str, text: String) -> Result<(Table, String), CliError> {
 }
 
 async fn text_of(gate: &Gate, version: &str) -> Result<String, CliError> {
-    let version = gate.version(version).await?;
-    Ok(version.get("table").and_then(Value::as_str).unwrap_or_default().to_owned())
+    Ok(gate.version(version).await?.table)
 }
 
 fn read(file: &Path) -> Result<String, CliError> {
     serve::read_text(file)
         .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", file.display()), source })
-}
-
-async fn tell_impact(gate: &Gate, impact: &Impact, json: bool) -> Result<(), CliError> {
-    let mut shown = json!(impact);
-    gate.name_calls(&mut shown).await?;
-    out::say(json, &shown, || impact_lines(&shown).join("\n"));
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod call;
 mod decision;
+mod desk;
 mod law;
 mod recording;
 mod register;
@@ -10,6 +11,10 @@ mod words;
 pub use call::{Call, ClosedBy, Interval, Timeline, Uncovered, Window};
 pub use decision::{
     Because, Decision, Missing, Obligation, Participant, Place, Recorder, Requirement, Rule, Verdict, Whose,
+};
+pub use desk::{
+    Approved, Checked, Effect, Effects, Example, Impact, Made, Outcome, PlaceImpact, Proposal,
+    ProposalReport, ProposalState, Proposals, Reason, Ruling, Step, Version, VersionText, Versions,
 };
 pub use law::{
     Asks, Cited, Explained, Floors, Jurisdiction, LacksAt, Logged, Media, Overlay, PlaceAsks, PromptLacks,

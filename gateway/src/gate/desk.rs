@@ -10,15 +10,20 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use policy::diff::{Direction, Subject};
 use policy::{Diff, Problem, Severity, Table};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::laws::{Version, Watched, WatchedState};
+use super::answer::{
+    Approved, Checked, Impact, Made, Outcome, Proposal, ProposalReport, ProposalState, Reason, Ruling, Step,
+    Version, VersionText,
+};
+use super::laws::{self, Watched, WatchedState};
 use super::people::Enrolled;
 use super::{ATTEMPTS, AccountSettings, Fault, Gate, Person, blocking, from_row, parse_id};
 use crate::access::{Principal, Role};
-use crate::clock::{millis, written};
+use crate::clock::millis;
 use crate::ledger::{Appended, Change, Expect, Job, ProposalRow, VersionRow};
 use crate::trail::{self, Actor, Body, Origin, SYSTEM_LOG, hex};
 
@@ -53,17 +58,6 @@ impl Author {
     }
 }
 
-/// What became of a table that was brought.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It was in force already.
-    Same,
-    /// It is in force now.
-    InForce(Value),
-    /// It waits for a second person.
-    Proposed(Uuid, Value),
-}
-
 impl Gate {
     /// Who may change the table: counsel of the system's account, by name.
     ///
@@ -93,18 +87,15 @@ impl Gate {
             self.refresh_law().await?;
             let base = self.laws.version();
             if base.table.digest() == new.digest() {
-                return Ok(Outcome::Same);
+                return Ok(Outcome::InForce { version: None });
             }
             let diff = self.compare(&base.table, &new).await?;
             let outcome = if diff.loosens {
-                self.propose(author, &new, text, &diff, reason).await?
+                self.propose(author, &new, text, diff, reason).await?
             } else {
-                let Some(version) =
-                    self.enforce(author, &base, &new, text, &diff, json!(reason), None).await?
-                else {
-                    continue;
-                };
-                Some(Outcome::InForce(version))
+                let reason = Reason::Published(reason.into());
+                let version = self.enforce(author, &base, &new, text, diff, reason, None).await?;
+                version.map(|version| Outcome::InForce { version: Some(Box::new(version)) })
             };
             if let Some(outcome) = outcome {
                 return Ok(outcome);
@@ -118,7 +109,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: it is the author's own, decided, expired, or was made against another version.
-    pub async fn approve(&self, author: &Author, proposal: &str, reason: &str) -> Result<Value, Fault> {
+    pub async fn approve(&self, author: &Author, proposal: &str, reason: &str) -> Result<Approved, Fault> {
         check_length(reason)?;
         for _ in 0..ATTEMPTS {
             self.refresh_law().await?;
@@ -127,11 +118,11 @@ impl Gate {
             let at = self.law_moment().await?;
             let base = self.laws.version();
             if at >= from_row(row.expires_at) {
-                self.decide_proposal(&row, author, "expired", "").await?;
+                self.decide_proposal(&row, author, ProposalState::Expired, "").await?;
                 return Err(expired());
             }
             if row.base != base.table.digest() {
-                self.decide_proposal(&row, author, "superseded", "").await?;
+                self.decide_proposal(&row, author, ProposalState::Superseded, "").await?;
                 return Err(Fault::conflict(
                     "proposal-outdated",
                     "another version is in force than the one that the proposal was compared with; publish the table again, and read the new difference",
@@ -142,7 +133,7 @@ impl Gate {
             if row.person.is_empty() {
                 enrolled.counts(approver)?;
                 if self.adopt(&row, author, at).await? {
-                    return self.proposal(proposal).await;
+                    return self.proposal(proposal).await.map(Approved::Adopted);
                 }
                 continue;
             }
@@ -163,13 +154,14 @@ impl Gate {
                 .ok_or_else(|| Fault::damaged("a proposed table is not there"))?;
             let new = self.table(&row.digest).await?;
             let diff = self.compare(&base.table, &new).await?;
-            let made = document(&row)?;
-            let reasons =
-                json!({"proposed": made.get("reason"), "approved": reason, "author": proposer.name});
-            if let Some(version) =
-                self.enforce(author, &base, &new, &text, &diff, reasons, Some((uid, &proposer))).await?
-            {
-                return Ok(version);
+            let reason = Reason::Approved {
+                proposed: document(&row)?.reason,
+                approved: reason.into(),
+                author: proposer.name.clone(),
+            };
+            let proposed = Some((uid, &proposer));
+            if let Some(version) = self.enforce(author, &base, &new, &text, diff, reason, proposed).await? {
+                return Ok(Approved::InForce(version));
             }
         }
         Err(Fault::contended())
@@ -186,7 +178,7 @@ impl Gate {
         proposal: &str,
         withdraw: bool,
         reason: &str,
-    ) -> Result<Value, Fault> {
+    ) -> Result<ProposalReport, Fault> {
         check_length(reason)?;
         for _ in 0..ATTEMPTS {
             let row = self.open_proposal(proposal).await?;
@@ -196,7 +188,7 @@ impl Gate {
                     "only whoever proposed a table can withdraw it; others can reject it",
                 ));
             }
-            let outcome = if withdraw { "withdrawn" } else { "rejected" };
+            let outcome = if withdraw { ProposalState::Withdrawn } else { ProposalState::Rejected };
             if self.decide_proposal(&row, author, outcome, reason).await? {
                 return self.proposal(proposal).await;
             }
@@ -288,7 +280,8 @@ impl Gate {
     /// Where the ledger fails.
     pub(crate) async fn first_version(&self, origin: Origin, digest: &str, text: &str) -> Result<(), Fault> {
         let at = self.clock.now();
-        let document = json!({"author": "", "credential": Actor::gateway().credential, "origin": origin});
+        let credential = Actor::gateway().credential;
+        let document = value(&Made { author: String::new(), credential, origin, step: None })?;
         let (digest, text) = (digest.to_owned(), text.to_owned());
         let body = Body::Table {
             table: digest.clone(),
@@ -321,8 +314,8 @@ impl Gate {
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub async fn versions(&self) -> Result<Vec<Value>, Fault> {
-        self.ledger.versions().await?.iter().map(version_json).collect()
+    pub async fn versions(&self) -> Result<Vec<Version>, Fault> {
+        self.ledger.versions().await?.iter().map(version).collect()
     }
 
     /// A version by its number or digest, with its text.
@@ -330,16 +323,13 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: there is no such version.
-    pub async fn version(&self, name: &str) -> Result<Value, Fault> {
+    pub async fn version(&self, name: &str) -> Result<VersionText, Fault> {
         let versions = self.ledger.versions().await?;
         let found = versions.iter().find(|row| row.version.to_string() == name || row.digest == name);
         let row = found.ok_or_else(|| Fault::unknown("version of the table"))?;
-        let mut answer = version_json(row)?;
         let text = self.ledger.table(&row.digest).await?;
-        if let Value::Object(members) = &mut answer {
-            members.insert("table".into(), json!(text));
-        }
-        Ok(answer)
+        let table = text.ok_or_else(|| Fault::damaged("a table that was in force is not there"))?;
+        Ok(VersionText { version: version(row)?, table })
     }
 
     /// Every proposal, the newest first.
@@ -347,11 +337,11 @@ impl Gate {
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub async fn proposals(&self) -> Result<Vec<Value>, Fault> {
+    pub async fn proposals(&self) -> Result<Vec<Proposal>, Fault> {
         let now = self.law_moment().await?;
         let enrolled = self.enrolled(SYSTEM_LOG).await?;
         let rows = self.ledger.proposals(false).await?;
-        rows.iter().map(|row| proposal_json(row, &enrolled, now, false)).collect()
+        rows.iter().map(|row| Ok(proposal(row, &enrolled, now)?.proposal)).collect()
     }
 
     /// A proposal, with its difference and its impact report.
@@ -359,14 +349,27 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: there is no such proposal.
-    pub async fn proposal(&self, uid: &str) -> Result<Value, Fault> {
+    pub async fn proposal(&self, uid: &str) -> Result<ProposalReport, Fault> {
         let row = self.ledger.proposal(uid).await?.ok_or_else(|| Fault::unknown("proposal"))?;
         let enrolled = self.enrolled(SYSTEM_LOG).await?;
-        let mut answer = proposal_json(&row, &enrolled, self.law_moment().await?, true)?;
-        if let Some(impact) = answer.get_mut("impact") {
-            self.name_calls(impact).await?;
-        }
-        Ok(answer)
+        let mut report = proposal(&row, &enrolled, self.law_moment().await?)?;
+        self.name_calls(&mut report.impact).await?;
+        Ok(report)
+    }
+
+    /// What is wrong with a table, and what it would change of the one in force.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn check(&self, text: &str) -> Result<Checked, Fault> {
+        let (table, problems) = self.check_table(text).await?;
+        let usable = table.is_some();
+        let diff = match table {
+            Some(table) => Some(self.compare(&self.laws.in_force(), &Arc::new(table)).await?),
+            None => None,
+        };
+        Ok(Checked { usable, problems, diff })
     }
 
     /// Reads a table, and refuses one with mistakes.
@@ -374,7 +377,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`] with every problem.
-    pub async fn read_table(&self, text: &str) -> Result<Table, Fault> {
+    async fn read_table(&self, text: &str) -> Result<Table, Fault> {
         let (table, problems) = self.check_table(text).await?;
         table.ok_or_else(|| {
             let errors: Vec<&Problem> =
@@ -393,7 +396,7 @@ impl Gate {
     /// # Errors
     ///
     /// Where the gateway is stopping.
-    pub async fn check_table(&self, text: &str) -> Result<(Option<Table>, Vec<Problem>), Fault> {
+    async fn check_table(&self, text: &str) -> Result<(Option<Table>, Vec<Problem>), Fault> {
         let (text, today) = (text.to_owned(), today(self.clock.now()));
         blocking(true, move || Table::check(&text, today)).await
     }
@@ -404,7 +407,7 @@ impl Gate {
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub async fn compare(&self, base: &Arc<Table>, new: &Arc<Table>) -> Result<Diff, Fault> {
+    async fn compare(&self, base: &Arc<Table>, new: &Arc<Table>) -> Result<Diff, Fault> {
         let (old, table) = (Arc::clone(base), Arc::clone(new));
         let mut diff = blocking(true, move || Diff::between(&old, &table)).await?;
         let named = self.overlays_of_accounts().await?;
@@ -439,7 +442,7 @@ impl Gate {
         let now = self.law_moment().await?;
         let gateway = Author::unknown(Origin::Program);
         for row in open.iter().filter(|row| now >= from_row(row.expires_at)) {
-            self.decide_proposal(row, &gateway, "expired", "").await?;
+            self.decide_proposal(row, &gateway, ProposalState::Expired, "").await?;
         }
         Ok(())
     }
@@ -450,16 +453,18 @@ impl Gate {
         author: &Author,
         new: &Arc<Table>,
         text: &str,
-        diff: &Diff,
+        diff: Diff,
         reason: &str,
     ) -> Result<Option<Outcome>, Fault> {
         let open = self.ledger.proposals(true).await?;
         let now = self.law_moment().await?;
         if let Some(row) = open.iter().find(|row| row.digest == new.digest()) {
             if row.base == diff.from && now < from_row(row.expires_at) {
-                return Ok(Some(Outcome::Proposed(parse_id(&row.uid)?, self.proposal(&row.uid).await?)));
+                let proposal = Box::new(self.proposal(&row.uid).await?);
+                return Ok(Some(Outcome::Proposed { proposal }));
             }
-            let outcome = if row.base == diff.from { "expired" } else { "superseded" };
+            let same = row.base == diff.from;
+            let outcome = if same { ProposalState::Expired } else { ProposalState::Superseded };
             self.decide_proposal(row, author, outcome, "").await?;
         }
         let base = self.table(&diff.from).await?;
@@ -469,35 +474,32 @@ impl Gate {
         let expires_at = at
             .checked_add(SignedDuration::from_hours(PROPOSAL_HOURS))
             .map_err(|_| Fault::damaged("the clock is at its end"))?;
-        let (diff_json, impact_json) = (json!(diff), json!(impact));
-        let document =
-            json!({"reason": reason, "origin": author.origin, "diff": diff_json, "impact": impact_json});
+        let body = Body::TableProposed {
+            proposal: uid,
+            table: new.digest().into(),
+            base: diff.from.clone(),
+            origin: author.origin,
+            diff: digest_of(&diff)?,
+            impact: digest_of(&impact)?,
+            expires_at: millis(expires_at.as_millisecond()),
+        };
+        let base = diff.from.clone();
+        let detail = json!({"person": author.name(), "reason": reason, "diff": diff, "impact": impact});
+        let document = Document { reason: reason.into(), origin: author.origin, diff, impact };
         let row = ProposalRow {
             uid: uid.to_string(),
             digest: new.digest().into(),
-            base: diff.from.clone(),
-            state: "open".into(),
+            base: base.clone(),
+            state: ProposalState::Open.as_str().into(),
             credential: author.actor.credential.clone(),
             person: author.id(),
-            document: document.to_string(),
+            document: value(&document)?.to_string(),
             proposed_at: at.as_millisecond(),
             expires_at: expires_at.as_millisecond(),
             decided_at: None,
             decision: None,
             salt: trail::salt()?,
         };
-        let body = Body::TableProposed {
-            proposal: uid,
-            table: new.digest().into(),
-            base: diff.from.clone(),
-            origin: author.origin,
-            diff: digest_of(&diff_json),
-            impact: digest_of(&impact_json),
-            expires_at: millis(row.expires_at),
-        };
-        let detail = json!({
-            "person": author.name(), "reason": reason, "diff": diff_json, "impact": impact_json,
-        });
         let entry = trail::draft(SYSTEM_LOG, at, &author.actor, None, body, Some(detail))?;
         let changes = vec![
             Change::Table { digest: new.digest().into(), text: text.into(), at: at.as_millisecond() },
@@ -511,10 +513,13 @@ impl Gate {
         }
         let mut uids: Vec<String> = open.into_iter().map(|row| row.uid).collect();
         uids.sort();
-        let expects = vec![Expect::Law { digest: Some(diff.from.clone()) }, Expect::OpenProposals { uids }];
+        let expects = vec![Expect::Law { digest: Some(base) }, Expect::OpenProposals { uids }];
         match self.append(Job { expects, changes, entries: vec![entry] }).await? {
             Appended::Conflict => Ok(None),
-            Appended::Done => Ok(Some(Outcome::Proposed(uid, self.proposal(&uid.to_string()).await?))),
+            Appended::Done => {
+                let proposal = Box::new(self.proposal(&uid.to_string()).await?);
+                Ok(Some(Outcome::Proposed { proposal }))
+            }
         }
     }
 
@@ -525,25 +530,36 @@ impl Gate {
     async fn enforce(
         &self,
         author: &Author,
-        base: &Version,
+        base: &laws::Version,
         new: &Arc<Table>,
         text: &str,
-        diff: &Diff,
-        reason: Value,
+        diff: Diff,
+        reason: Reason,
         proposal: Option<(Uuid, &Person)>,
-    ) -> Result<Option<Value>, Fault> {
+    ) -> Result<Option<VersionText>, Fault> {
         let at = self.law_moment().await?;
         let number = base.number.saturating_add(1);
-        let diff_json = json!(diff);
-        let document = json!({
-            "author": proposal.map_or(author.name(), |(_, person)| &person.name),
-            "approver": proposal.map(|_| author.name()),
-            "credential": author.actor.credential,
-            "origin": author.origin,
-            "reason": reason,
-            "proposal": proposal.map(|(uid, _)| uid),
-            "diff": diff_json,
-        });
+        let body = Body::Table {
+            table: new.digest().into(),
+            version: number,
+            base: Some(base.table.digest().into()),
+            origin: author.origin,
+            proposal: proposal.map(|(uid, _)| uid),
+            diff: digest_of(&diff)?,
+            loosens: diff.loosens,
+        };
+        let step = Step {
+            approver: proposal.map(|_| author.name().to_owned()),
+            reason,
+            proposal: proposal.map(|(uid, _)| uid),
+            diff,
+        };
+        let document = value(&Made {
+            author: proposal.map_or(author.name(), |(_, person)| &person.name).into(),
+            credential: author.actor.credential.clone(),
+            origin: author.origin,
+            step: Some(step),
+        })?;
         let mut changes = vec![
             Change::Table { digest: new.digest().into(), text: text.into(), at: at.as_millisecond() },
             Change::TableVersion {
@@ -554,15 +570,6 @@ impl Gate {
                 document: document.to_string(),
             },
         ];
-        let body = Body::Table {
-            table: new.digest().into(),
-            version: number,
-            base: Some(base.table.digest().into()),
-            origin: author.origin,
-            proposal: proposal.map(|(uid, _)| uid),
-            diff: digest_of(&diff_json),
-            loosens: diff.loosens,
-        };
         let mut entries = vec![trail::draft(SYSTEM_LOG, at, &author.actor, None, body, Some(document))?];
         let open = self.ledger.proposals(true).await?;
         let mut uids: Vec<String> = open.iter().map(|row| row.uid.clone()).collect();
@@ -578,8 +585,8 @@ impl Gate {
         for row in &open {
             let uid = parse_id(&row.uid)?;
             let own = proposal.is_some_and(|(approved, _)| approved == uid);
-            let outcome = if own { "published" } else { "superseded" };
-            let (change, entry) = decision(uid, author, at, outcome, &json!(null))?;
+            let outcome = if own { ProposalState::Published } else { ProposalState::Superseded };
+            let (change, entry) = decision(uid, author, at, outcome, None)?;
             changes.push(change);
             entries.push(entry);
         }
@@ -613,12 +620,12 @@ impl Gate {
         &self,
         row: &ProposalRow,
         author: &Author,
-        outcome: &'static str,
+        outcome: ProposalState,
         reason: &str,
     ) -> Result<bool, Fault> {
         let uid = parse_id(&row.uid)?;
         let at = self.law_moment().await?;
-        let (change, entry) = decision(uid, author, at, outcome, &json!(reason))?;
+        let (change, entry) = decision(uid, author, at, outcome, Some(reason))?;
         let expects = vec![Expect::ProposalOf { uid, person: row.person.clone() }];
         let job = Job { expects, changes: vec![change], entries: vec![entry] };
         Ok(self.append(job).await? == Appended::Done)
@@ -626,16 +633,17 @@ impl Gate {
 
     async fn open_proposal(&self, uid: &str) -> Result<ProposalRow, Fault> {
         let row = self.ledger.proposal(uid).await?.ok_or_else(|| Fault::unknown("proposal"))?;
-        if row.state == "expired" {
-            return Err(expired());
-        }
-        if row.state != "open" {
-            return Err(Fault::conflict(
+        match state(&row)? {
+            ProposalState::Open => Ok(row),
+            ProposalState::Expired => Err(expired()),
+            ProposalState::Published
+            | ProposalState::Withdrawn
+            | ProposalState::Rejected
+            | ProposalState::Superseded => Err(Fault::conflict(
                 "proposal-decided",
                 format!("the proposal is {}; publish the table again if it is meant", row.state),
-            ));
+            )),
         }
-        Ok(row)
     }
 
     async fn note_source(&self, origin: Origin, digest: &str) -> Result<(), Fault> {
@@ -657,15 +665,18 @@ fn decision(
     uid: Uuid,
     author: &Author,
     at: Timestamp,
-    outcome: &'static str,
-    reason: &Value,
+    outcome: ProposalState,
+    reason: Option<&str>,
 ) -> Result<(Change, trail::Draft), Fault> {
-    let by = json!({"person": author.name(), "credential": author.actor.credential, "reason": reason});
-    let body = Body::ProposalDecided { proposal: uid, outcome: outcome.into() };
-    let entry = trail::draft(SYSTEM_LOG, at, &author.actor, None, body, Some(by.clone()))?;
-    let change =
-        Change::DecideProposal { uid, state: outcome, at: at.as_millisecond(), decision: by.to_string() };
-    Ok((change, entry))
+    let ruling = value(&Ruling {
+        person: author.name().into(),
+        credential: author.actor.credential.clone(),
+        reason: reason.map(Into::into),
+    })?;
+    let (state, decision) = (outcome.as_str(), ruling.to_string());
+    let body = Body::ProposalDecided { proposal: uid, outcome: state.into() };
+    let entry = trail::draft(SYSTEM_LOG, at, &author.actor, None, body, Some(ruling))?;
+    Ok((Change::DecideProposal { uid, state, at: at.as_millisecond(), decision }, entry))
 }
 
 fn expired() -> Fault {
@@ -693,54 +704,72 @@ pub(crate) fn today(now: Timestamp) -> jiff::civil::Date {
     now.to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
-fn digest_of(value: &Value) -> String {
-    hex(&Sha256::digest(value.to_string()))
+fn value(document: &impl Serialize) -> Result<Value, Fault> {
+    serde_json::to_value(document).map_err(|_| Fault::damaged("a document of the law desk cannot be written"))
 }
 
-fn document(row: &ProposalRow) -> Result<Value, Fault> {
+fn digest_of(document: &impl Serialize) -> Result<String, Fault> {
+    Ok(hex(&Sha256::digest(value(document)?.to_string())))
+}
+
+/// What [`ProposalRow::document`] holds.
+#[derive(Serialize, Deserialize)]
+struct Document {
+    reason: String,
+    origin: Origin,
+    diff: Diff,
+    impact: Impact,
+}
+
+fn document(row: &ProposalRow) -> Result<Document, Fault> {
     serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a proposal cannot be read"))
 }
 
-fn version_json(row: &VersionRow) -> Result<Value, Fault> {
-    let mut answer: Value = serde_json::from_str(&row.document)
-        .map_err(|_| Fault::damaged("a version of the table cannot be read"))?;
-    if let Value::Object(members) = &mut answer {
-        members.insert("version".into(), json!(row.version));
-        members.insert("digest".into(), json!(row.digest));
-        members.insert("in_force_at".into(), json!(written(from_row(row.in_force_at))));
-    }
-    Ok(answer)
+fn state(row: &ProposalRow) -> Result<ProposalState, Fault> {
+    ProposalState::parse(&row.state).ok_or_else(|| Fault::damaged("the state of a proposal cannot be read"))
 }
 
-fn proposal_json(
-    row: &ProposalRow,
-    enrolled: &Enrolled,
-    now: Timestamp,
-    whole: bool,
-) -> Result<Value, Fault> {
-    let mut answer = document(row)?;
+fn version(row: &VersionRow) -> Result<Version, Fault> {
+    let unreadable = || Fault::damaged("a version of the table cannot be read");
+    let made: Made = serde_json::from_str(&row.document).map_err(|_| unreadable())?;
+    // Every version but the first one says what it changed.
+    if made.step.is_none() && row.version > 1 {
+        return Err(unreadable());
+    }
+    Ok(Version {
+        version: row.version,
+        digest: row.digest.clone(),
+        in_force_at: from_row(row.in_force_at).into(),
+        made,
+    })
+}
+
+fn proposal(row: &ProposalRow, enrolled: &Enrolled, now: Timestamp) -> Result<ProposalReport, Fault> {
+    let Document { reason, origin, diff, impact } = document(row)?;
     let author = match row.person.is_empty() {
         true => String::new(),
         false => enrolled.name_of(parse_id(&row.person)?),
     };
-    if let Value::Object(members) = &mut answer {
-        if !whole {
-            members.remove("diff");
-            members.remove("impact");
-        }
-        let lapsed = row.state == "open" && now >= from_row(row.expires_at);
-        let decided: Option<Value> = row.decision.as_deref().and_then(|text| serde_json::from_str(text).ok());
-        members.insert("id".into(), json!(row.uid));
-        members.insert("digest".into(), json!(row.digest));
-        members.insert("base".into(), json!(row.base));
-        members.insert("state".into(), json!(if lapsed { "expired" } else { row.state.as_str() }));
-        members.insert("author".into(), json!(author));
-        members.insert("proposed_at".into(), json!(written(from_row(row.proposed_at))));
-        members.insert("expires_at".into(), json!(written(from_row(row.expires_at))));
-        members.insert("decided_at".into(), json!(row.decided_at.map(from_row).map(written)));
-        members.insert("decision".into(), json!(decided));
-    }
-    Ok(answer)
+    let unreadable = |_| Fault::damaged("who decided a proposal cannot be read");
+    let decision = row.decision.as_deref().map(serde_json::from_str).transpose().map_err(unreadable)?;
+    let state = match state(row)? {
+        ProposalState::Open if now >= from_row(row.expires_at) => ProposalState::Expired,
+        state => state,
+    };
+    let proposal = Proposal {
+        id: parse_id(&row.uid)?,
+        digest: row.digest.clone(),
+        base: row.base.clone(),
+        state,
+        author,
+        origin,
+        reason,
+        proposed_at: from_row(row.proposed_at).into(),
+        expires_at: from_row(row.expires_at).into(),
+        decided_at: row.decided_at.map(|at| from_row(at).into()),
+        decision,
+    };
+    Ok(ProposalReport { proposal, diff, impact })
 }
 
 /// How long a proposal can be approved.

@@ -6,7 +6,6 @@
 //! respect. A recording is judged with what was known when it was accepted, in the windows in which
 //! it was made: a place found out later never unmakes it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -14,71 +13,12 @@ use jiff::Timestamp;
 use policy::{
     Behavior, Call, Code, Control, Edge, Event, Kind, Opened, Recorder, Span, Standing, Table, What, Window,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Fault, Gate, parse_id};
-use crate::clock::written;
+use super::answer::{Effect, Effects, Example, Impact};
+use super::{Fault, Gate};
 use crate::ledger::History;
-
-/// What would have been otherwise.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Impact {
-    /// The digest of the table in force.
-    pub base: String,
-    /// The digest of the other one.
-    pub table: String,
-    /// Only calls that were opened then or later.
-    pub since: Option<String>,
-    /// Only calls of this account.
-    pub account: Option<String>,
-    /// How many calls were replayed.
-    pub calls: u64,
-    /// How many recordings were judged again.
-    pub recordings: u64,
-    /// Calls that could not be read: they are in no other count.
-    pub unreadable: u64,
-    /// What would have been otherwise, in all.
-    pub total: Effects,
-    /// The same by place; a call with several counts in each.
-    pub places: BTreeMap<String, PlaceImpact>,
-}
-
-/// How often something would have been otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Effects {
-    /// Calls on which recording was permitted and would have been refused.
-    pub blocked: u64,
-    /// Calls on which recording was refused and would have been permitted.
-    pub allowed: u64,
-    /// Calls that would have been asked more.
-    pub asked_more: u64,
-    /// Calls that would have been asked less.
-    pub asked_less: u64,
-    /// Stored recordings that would lack consent.
-    pub lacking: u64,
-}
-
-/// What would have been otherwise on calls with a place.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct PlaceImpact {
-    /// How often.
-    #[serde(flatten)]
-    pub effects: Effects,
-    /// Some of these calls.
-    pub examples: Vec<Example>,
-}
-
-/// A call that would have gone otherwise. The trail's names for it: what the platform calls it is
-/// looked up when it is shown, since that can be erased.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Example {
-    /// The call.
-    pub uid: String,
-    /// What would have been otherwise.
-    pub effects: Vec<String>,
-}
 
 impl Effects {
     fn add(&mut self, other: &Effects) {
@@ -95,15 +35,15 @@ impl Effects {
         *self == Effects::default()
     }
 
-    fn words(&self) -> Vec<String> {
-        let named = [
-            ("blocked", self.blocked),
-            ("allowed", self.allowed),
-            ("asked more", self.asked_more),
-            ("asked less", self.asked_less),
-            ("recording lacks consent", self.lacking),
+    fn named(&self) -> Vec<Effect> {
+        let all = [
+            (Effect::Blocked, self.blocked),
+            (Effect::Allowed, self.allowed),
+            (Effect::AskedMore, self.asked_more),
+            (Effect::AskedLess, self.asked_less),
+            (Effect::Lacking, self.lacking),
         ];
-        named.into_iter().filter(|(_, count)| *count > 0).map(|(word, _)| word.to_owned()).collect()
+        all.into_iter().filter(|(_, count)| *count > 0).map(|(effect, _)| effect).collect()
     }
 }
 
@@ -125,7 +65,7 @@ impl Gate {
         let mut impact = Impact {
             base: base.digest().into(),
             table: new.digest().into(),
-            since: since.map(written),
+            since: since.map(Into::into),
             account: account.map(Into::into),
             ..Impact::default()
         };
@@ -171,17 +111,11 @@ impl Gate {
     }
 
     /// Tells what the platforms call the examples of a report.
-    pub(crate) async fn name_calls(&self, impact: &mut Value) -> Result<(), Fault> {
-        let Some(places) = impact.get_mut("places").and_then(Value::as_object_mut) else { return Ok(()) };
-        for place in places.values_mut() {
-            let Some(examples) = place.get_mut("examples").and_then(Value::as_array_mut) else { continue };
-            for example in examples {
-                let Some(uid) = example.get("uid").and_then(Value::as_str) else { continue };
-                let row = self.ledger.call(parse_id(uid)?).await?;
-                if let (Some(row), Value::Object(members)) = (row, example) {
-                    members.insert("call".into(), json!(row.id));
-                    members.insert("account".into(), json!(row.account));
-                }
+    pub(crate) async fn name_calls(&self, impact: &mut Impact) -> Result<(), Fault> {
+        for example in impact.places.values_mut().flat_map(|place| &mut place.examples) {
+            if let Some(row) = self.ledger.call(example.uid).await? {
+                example.call = Some(row.id);
+                example.account = Some(row.account);
             }
         }
         Ok(())
@@ -206,7 +140,12 @@ impl Impact {
             let entry = self.places.entry(place).or_default();
             entry.effects.add(&effects);
             if entry.examples.len() < EXAMPLES {
-                entry.examples.push(Example { uid: call.uid.clone(), effects: effects.words() });
+                entry.examples.push(Example {
+                    uid: call.uid,
+                    effects: effects.named(),
+                    call: None,
+                    account: None,
+                });
             }
         }
     }
@@ -215,7 +154,7 @@ impl Impact {
 /// What became of one call.
 #[derive(Debug, Default)]
 struct Replayed {
-    uid: String,
+    uid: Uuid,
     unreadable: bool,
     effects: Effects,
     recordings: u64,
@@ -241,16 +180,19 @@ enum Facts {
 }
 
 fn replay(base: &Arc<Table>, new: &Arc<Table>, history: &History) -> Replayed {
-    let mut replayed = Replayed { uid: history.uid.clone(), ..Replayed::default() };
-    let leaves = history.leaves.as_deref().unwrap_or_default();
-    if replay_into(&mut replayed, base, new, leaves).is_none() {
-        replayed.unreadable = true;
-    }
+    let mut replayed = Replayed::default();
+    replayed.unreadable = replay_into(&mut replayed, base, new, history).is_none();
     replayed
 }
 
-fn replay_into(replayed: &mut Replayed, base: &Arc<Table>, new: &Arc<Table>, leaves: &[u8]) -> Option<()> {
-    let lines = leaves.split(|byte| *byte == b'\n');
+fn replay_into(
+    replayed: &mut Replayed,
+    base: &Arc<Table>,
+    new: &Arc<Table>,
+    history: &History,
+) -> Option<()> {
+    replayed.uid = history.uid.parse().ok()?;
+    let lines = history.leaves.as_deref()?.split(|byte| *byte == b'\n');
     let mut entries = lines.map(|line| serde_json::from_slice::<Entry>(line).ok());
     let first = entries.next()??;
     let Facts::Opened { facts } = first.body else { return None };

@@ -299,7 +299,8 @@ pub enum Body {
 }
 
 /// How a version of the table came to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "TableOrigin")]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Somebody published it.

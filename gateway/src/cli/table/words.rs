@@ -1,9 +1,9 @@
 //! What the commands of the law desk say, in words.
 
-use policy::{Code, Problem, Table};
-use serde_json::Value;
+use policy::diff::{Change, Direction, Point, Subject};
+use policy::{Code, Diff, Problem, Table};
 
-use crate::gate::answer::{Media, PlaceAsks};
+use crate::gate::answer::{Effects, Impact, Media, PlaceAsks, Proposal, ProposalReport, Version};
 
 pub(super) fn problem_line(name: &str, problem: &Problem) -> String {
     let Problem { line, column, severity, message, hint, .. } = problem;
@@ -12,66 +12,62 @@ pub(super) fn problem_line(name: &str, problem: &Problem) -> String {
 }
 
 /// A difference for people: what is loosened first, since that is what needs a second person.
-pub(super) fn diff_lines(diff: &Value) -> Vec<String> {
-    let changes = items(diff, "changes");
+pub(super) fn diff_lines(diff: &Diff) -> Vec<String> {
     let mut lines = Vec::new();
     for (direction, heading) in [
-        ("looser", "LOOSER: less is asked"),
-        ("both", "LOOSER AND STRICTER: less is asked in one respect, more in another"),
-        ("stricter", "STRICTER: more is asked"),
-        ("wording", "WORDING: the same is asked, in other words"),
+        (Direction::Looser, "LOOSER: less is asked"),
+        (Direction::Both, "LOOSER AND STRICTER: less is asked in one respect, more in another"),
+        (Direction::Stricter, "STRICTER: more is asked"),
+        (Direction::Wording, "WORDING: the same is asked, in other words"),
     ] {
-        let of = changes.iter().filter(|change| word(change, "direction") == direction);
+        let of = diff.changes.iter().filter(|change| change.direction == direction);
         for (index, change) in of.enumerate() {
             if index == 0 {
                 lines.push(heading.to_owned());
             }
             lines.push(format!("  {}{}", subject(change), days(change)));
-            for point in items(change, "points") {
-                lines.extend(point_lines(point, direction));
-            }
+            lines.extend(change.points.iter().flat_map(|point| point_lines(point, direction)));
         }
     }
-    let flag = |name: &str| diff.get(name).and_then(Value::as_bool).unwrap_or(false);
-    lines.push(match (flag("tightens"), flag("loosens"), changes.is_empty()) {
-        (_, _, true) => "nothing changes".to_owned(),
-        (false, false, false) => "only wording changes: one person can publish it".to_owned(),
-        (true, false, _) => "nothing is loosened: one person can publish it".to_owned(),
-        (_, true, _) => "something is loosened: it needs a second person".to_owned(),
-    });
+    let verdict = match (diff.tightens, diff.loosens) {
+        _ if diff.is_empty() => "nothing changes",
+        (false, false) => "only wording changes: one person can publish it",
+        (true, false) => "nothing is loosened: one person can publish it",
+        (_, true) => "something is loosened: it needs a second person",
+    };
+    lines.push(verdict.to_owned());
     lines
 }
 
-fn subject(change: &Value) -> String {
-    let name = word(change, "name");
-    let named = |what: String| if name.is_empty() { what } else { format!("{what} ({name})") };
-    if let Some(code) = change.get("place").and_then(Value::as_str) {
-        named(code.to_owned())
-    } else if let Some(evidence) = change.get("evidence").and_then(Value::as_str) {
-        format!("[evidence] `{evidence}`: places known by it and by nothing stronger")
-    } else if let Some(overlay) = change.get("overlay").and_then(Value::as_str) {
-        named(format!("overlay `{overlay}`"))
-    } else {
-        "[default]: wherever nothing is known, and places without a row".to_owned()
+fn subject(change: &Change) -> String {
+    let named = |what: String| match &change.name {
+        Some(name) => format!("{what} ({name})"),
+        None => what,
+    };
+    match &change.subject {
+        Subject::Place(code) => named(code.to_string()),
+        Subject::Evidence(evidence) => {
+            format!("[evidence] `{}`: places known by it and by nothing stronger", evidence.as_str())
+        }
+        Subject::Overlay(overlay) => named(format!("overlay `{overlay}`")),
+        Subject::Default(_) => "[default]: wherever nothing is known, and places without a row".to_owned(),
     }
 }
 
-fn days(change: &Value) -> String {
-    match (change.get("from").and_then(Value::as_str), change.get("to").and_then(Value::as_str)) {
+fn days(change: &Change) -> String {
+    match (change.from, change.to) {
         (Some(from), Some(to)) if from == to => format!(", on {from}"),
-        (Some(from), Some(to)) => format!(", from {from} to {to}"),
         (Some(from), None) => format!(", from {from} on"),
-        (None, Some(to)) => format!(", to {to}"),
-        (None, None) => String::new(),
+        (from, to) => held(from, to),
     }
 }
 
-fn point_lines(point: &Value, direction: &str) -> Vec<String> {
-    let (before, after) = (word(point, "before"), word(point, "after"));
-    let way = word(point, "direction");
-    let which = if way == direction { String::new() } else { format!(" ({way})") };
-    let mut lines = vec![format!("    {}{which}", word(point, "of"))];
-    if way == "wording" {
+fn point_lines(point: &Point, direction: Direction) -> Vec<String> {
+    let (before, after) = (point.before.as_str(), point.after.as_str());
+    let way = point.direction;
+    let which = if way == direction { String::new() } else { format!(" ({})", way.as_str()) };
+    let mut lines = vec![format!("    {}{which}", point.of)];
+    if way == Direction::Wording {
         let (before, after) = differing(before, after);
         lines.push(format!("      was: {before}"));
         lines.push(format!("      now: {after}"));
@@ -115,51 +111,27 @@ fn differing(before: &str, after: &str) -> (String, String) {
     (cut(&old), cut(&new))
 }
 
-fn word<'v>(value: &'v Value, name: &str) -> &'v str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-pub(super) fn impact_lines(impact: &Value) -> Vec<String> {
-    let count = |value: &Value, name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let effects = |value: &Value| {
+pub(super) fn impact_lines(impact: &Impact) -> Vec<String> {
+    let effects = |of: &Effects| {
         format!(
             "{} blocked, {} allowed, {} asked more, {} asked less, {} recordings would lack consent",
-            count(value, "blocked"),
-            count(value, "allowed"),
-            count(value, "asked_more"),
-            count(value, "asked_less"),
-            count(value, "lacking"),
+            of.blocked, of.allowed, of.asked_more, of.asked_less, of.lacking,
         )
     };
-    let mut lines = vec![format!(
-        "{} calls and {} recordings replayed",
-        count(impact, "calls"),
-        count(impact, "recordings")
-    )];
-    if count(impact, "unreadable") > 0 {
-        lines.push(format!("{} calls could not be read, and are in no count", count(impact, "unreadable")));
+    let mut lines = vec![format!("{} calls and {} recordings replayed", impact.calls, impact.recordings)];
+    if impact.unreadable > 0 {
+        lines.push(format!("{} calls could not be read, and are in no count", impact.unreadable));
     }
-    lines.extend(impact.get("total").map(|total| format!("in all: {}", effects(total))));
-    let none = serde_json::Map::new();
-    for (place, value) in impact.get("places").and_then(Value::as_object).unwrap_or(&none) {
-        lines.push(format!("{place}: {}", effects(value)));
-        for example in value.get("examples").and_then(Value::as_array).into_iter().flatten() {
-            let words: Vec<&str> = example
-                .get("effects")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
-            let text = |name: &str| example.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    lines.push(format!("in all: {}", effects(&impact.total)));
+    for (place, found) in &impact.places {
+        lines.push(format!("{place}: {}", effects(&found.effects)));
+        for example in &found.examples {
+            let words: Vec<&str> = example.effects.iter().map(|effect| effect.as_str()).collect();
+            let known = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".into());
             lines.push(format!(
                 "  for example {} of `{}`: {}",
-                text("call"),
-                text("account"),
+                known(&example.call),
+                known(&example.account),
                 words.join(", ")
             ));
         }
@@ -253,37 +225,31 @@ fn by_medium(media: &Media) -> Vec<(String, String)> {
     grouped.iter().map(|(media, says)| (label(media), (*says).to_owned())).collect()
 }
 
-pub(super) fn version_line(version: &Value) -> String {
-    let text = |name: &str| version.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-    let number = version.get("version").and_then(Value::as_i64).unwrap_or(0);
-    let author = Some(text("author")).filter(|author| !author.is_empty());
-    let who = author.unwrap_or_else(|| format!("the {}", text("origin")));
-    let approver = version.get("approver").and_then(Value::as_str).map(|who| format!(", approved by {who}"));
-    format!("{number}  {}  {}  by {who}{}", text("in_force_at"), text("digest"), approver.unwrap_or_default())
+pub(super) fn version_line(version: &Version) -> String {
+    let made = &version.made;
+    let who = match made.author.as_str() {
+        "" => format!("the {}", made.origin.as_str()),
+        author => author.to_owned(),
+    };
+    let approver = made.step.as_ref().and_then(|step| step.approver.as_ref());
+    let approved = approver.map(|who| format!(", approved by {who}")).unwrap_or_default();
+    format!("{}  {}  {}  by {who}{approved}", version.version, version.in_force_at, version.digest)
 }
 
-pub(super) fn proposal_line(proposal: &Value) -> String {
-    let text = |name: &str| proposal.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-    let author =
-        Some(text("author")).filter(|author| !author.is_empty()).unwrap_or_else(|| "nobody known".into());
-    format!(
-        "{}  {}  by {author}  {}  expires {}",
-        text("id"),
-        text("state"),
-        text("proposed_at"),
-        text("expires_at")
-    )
+pub(super) fn proposal_line(proposal: &Proposal) -> String {
+    let Proposal { id, state, author, proposed_at, expires_at, .. } = proposal;
+    let author = if author.is_empty() { "nobody known" } else { author };
+    format!("{id}  {}  by {author}  {proposed_at}  expires {expires_at}", state.as_str())
 }
 
-pub(super) fn proposal_text(proposal: &Value) -> String {
-    let mut lines = vec![proposal_line(proposal)];
-    lines.extend(proposal.get("reason").and_then(Value::as_str).map(|reason| format!("reason: {reason}")));
-    lines.extend(proposal.get("diff").map(diff_lines).unwrap_or_default());
-    lines.extend(proposal.get("impact").map(impact_lines).unwrap_or_default());
+pub(super) fn proposal_text(report: &ProposalReport) -> String {
+    let mut lines = vec![proposal_line(&report.proposal), format!("reason: {}", report.proposal.reason)];
+    lines.extend(diff_lines(&report.diff));
+    lines.extend(impact_lines(&report.impact));
     lines.join("\n")
 }
 
-pub(super) fn lines(rows: &[Value], line: fn(&Value) -> String) -> String {
+pub(super) fn lines<T>(rows: &[T], line: fn(&T) -> String) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
