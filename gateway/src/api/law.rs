@@ -11,12 +11,11 @@ use jiff::Timestamp;
 use policy::{Code, CodeError};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{Asked, Door, Named, answer, moment, parse_json, read_json};
 use crate::access::Principal;
 use crate::body::Pace;
-use crate::gate::answer::{Outcome, Proposals, Table, Versions};
+use crate::gate::answer::{Outcome, People, Proposals, Table, Versions};
 use crate::gate::ask::{Medium, Object, or_default};
 use crate::gate::{Fault, FaultKind, Gate, lawbook};
 use crate::trail::{Actor, SYSTEM_LOG};
@@ -171,7 +170,7 @@ async fn turn_down(
 
 /// Everybody of the account, and who counts as a second person.
 pub(super) async fn people(State(door): At, who: Principal) -> Result<Response, Fault> {
-    Ok(answer(StatusCode::OK, &json!({"people": door.gate.people(&who.account).await?})))
+    Ok(answer(StatusCode::OK, &People { people: door.gate.people(&who.account).await? }))
 }
 
 pub(super) async fn confirm_person(

@@ -6,14 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::asked::{must_exist, read_password};
 use super::{CliError, out};
 use crate::access::{Access, Denied, Principal};
 use crate::config::Config;
-use crate::gate::Gate;
+use crate::gate::{Gate, answer};
 use crate::trail::Actor;
 
 #[derive(Subcommand)]
@@ -86,22 +85,20 @@ async fn of_people(gate: &Gate, command: Person, json: bool) -> Result<(), CliEr
         Person::List { account } => {
             must_exist(gate, &account).await?;
             let people = gate.people(&account).await?;
-            out::say(json, &json!(people), || people.iter().map(line).collect::<Vec<_>>().join("\n"));
+            out::say(json, &people, || people.iter().map(line).collect::<Vec<_>>().join("\n"));
         }
     }
     Ok(())
 }
 
-fn line(person: &Value) -> String {
-    let word = |name: &str| person.get(name).and_then(Value::as_str).unwrap_or_default();
-    let by = person.get("confirmed_by").and_then(Value::as_array).into_iter().flatten();
-    let by: Vec<&str> = by.filter_map(|by| by.get("name").and_then(Value::as_str)).collect();
-    let counts = match (person.get("counts").and_then(Value::as_bool), by.is_empty()) {
-        (Some(true), true) => "counts from the start".to_owned(),
-        (Some(true), false) => format!("counts, confirmed by {}", by.join(", ")),
-        (Some(false) | None, _) => "counts for nothing until a colleague has confirmed them".to_owned(),
+fn line(shown: &answer::Person) -> String {
+    let by: Vec<&str> = shown.confirmed_by.iter().map(|by| by.name.as_str()).collect();
+    let counts = match (shown.counts, by.is_empty()) {
+        (true, true) => "counts from the start".to_owned(),
+        (true, false) => format!("counts, confirmed by {}", by.join(", ")),
+        (false, _) => "counts for nothing until a colleague has confirmed them".to_owned(),
     };
-    format!("{}  {}  {counts}", word("person"), word("name"))
+    format!("{}  {}  {counts}", shown.person, shown.name)
 }
 
 /// Who acts: by a credential, as at the door.

@@ -5,6 +5,7 @@ mod decision;
 mod desk;
 mod law;
 mod recording;
+mod people;
 mod register;
 mod words;
 
@@ -21,6 +22,7 @@ pub use law::{
     Reviewed, RowMedia, Table, Then, Today, UnknownSubdivision, Waiver,
 };
 pub use recording::{Consents, Entry, Opening, Recording, Recordings, Retention, Segment};
+pub use people::{Confirmer, People, Person};
 pub use register::{ChosenLaw, Grant, Prompt, PromptCheck};
 pub use words::{reason, words};
 

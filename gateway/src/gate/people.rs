@@ -4,13 +4,13 @@
 //! counts has confirmed them, and never as a second person beside one without whom they would not count:
 //! see [`People`].
 
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
+use super::answer::{self, Confirmer};
 use super::ask::check_name;
 use super::{ATTEMPTS, Fault, Gate, from_row, parse_id};
 use crate::access::Principal;
-use crate::clock::written;
 use crate::ledger::{Appended, Change, Expect, Job, PersonRow};
 use crate::trail::people::{People, folded};
 use crate::trail::{self, Actor, Body};
@@ -37,7 +37,12 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: there is no such account, or the name is none.
-    pub async fn add_person(&self, actor: &Actor, account: &str, name: &str) -> Result<(bool, Value), Fault> {
+    pub async fn add_person(
+        &self,
+        actor: &Actor,
+        account: &str,
+        name: &str,
+    ) -> Result<(bool, answer::Person), Fault> {
         self.settings(account).await.map_err(|fault| super::register::no_account(account, fault))?;
         for _ in 0..ATTEMPTS {
             let enrolled = self.enrolled(account).await?;
@@ -50,8 +55,7 @@ impl Gate {
             };
             let new = !job.entries.is_empty();
             if !new || self.append(job).await? == Appended::Done {
-                let row = self.enrolled(account).await?;
-                return Ok((new, row.json(&row.named(&person.id.to_string())?.id)?));
+                return Ok((new, self.enrolled(account).await?.shown(&person.id.to_string())?));
             }
         }
         Err(Fault::contended())
@@ -62,9 +66,9 @@ impl Gate {
     /// # Errors
     ///
     /// Where the ledger fails.
-    pub async fn people(&self, account: &str) -> Result<Vec<Value>, Fault> {
+    pub async fn people(&self, account: &str) -> Result<Vec<answer::Person>, Fault> {
         let enrolled = self.enrolled(account).await?;
-        enrolled.rows.iter().map(|row| enrolled.json(&row.id)).collect()
+        enrolled.rows.iter().map(|row| enrolled.shown(&row.id)).collect()
     }
 
     /// Somebody says that a person, by their id or name, is who they are said to be.
@@ -72,7 +76,12 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: it is they themselves, or somebody who does not count.
-    pub async fn confirm_person(&self, who: &Principal, person: &str, reason: &str) -> Result<Value, Fault> {
+    pub async fn confirm_person(
+        &self,
+        who: &Principal,
+        person: &str,
+        reason: &str,
+    ) -> Result<answer::Person, Fault> {
         super::desk::check_length(reason)?;
         let by = self.person(who).await?;
         let account = &who.account;
@@ -89,7 +98,7 @@ impl Gate {
             let body = Body::PersonConfirmed { person: id, by: by.id };
             self.note(&who.into(), account, body, Some(detail), vec![change], Vec::new()).await?;
         }
-        self.enrolled(account).await?.json(&id.to_string())
+        self.enrolled(account).await?.shown(&id.to_string())
     }
 
     /// Who stands behind a credential.
@@ -204,19 +213,19 @@ impl Enrolled {
         )
     }
 
-    fn json(&self, id: &str) -> Result<Value, Fault> {
+    fn shown(&self, id: &str) -> Result<answer::Person, Fault> {
         let row = self.named(id)?;
         let person = parse_id(&row.id)?;
-        let by: Vec<Value> = self
-            .people
-            .confirmers(person)
-            .map(|by| json!({"person": by, "name": self.name_of(by)}))
-            .collect();
-        Ok(json!({
-            "account": row.account, "person": row.id, "name": row.name,
-            "enrolled_at": written(from_row(row.enrolled_at)), "founding": row.founding,
-            "confirmed_by": by, "counts": self.people.count(person),
-        }))
+        let confirmer = |by| Confirmer { person: by, name: self.name_of(by) };
+        Ok(answer::Person {
+            account: row.account.clone(),
+            person,
+            name: row.name.clone(),
+            enrolled_at: from_row(row.enrolled_at).into(),
+            founding: row.founding,
+            confirmed_by: self.people.confirmers(person).map(confirmer).collect(),
+            counts: self.people.count(person),
+        })
     }
 }
 
