@@ -1,12 +1,13 @@
 //! `erase`: what is known of somebody goes.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::asked::{must_exist, word};
 use super::out::say;
 use super::{CliError, asked, with_what_stands_against_it};
 use crate::config::Config;
+use crate::gate::answer::{Erased, Remnants};
 use crate::gate::erasure::Erasure;
 use crate::trail::Actor;
 
@@ -44,17 +45,14 @@ pub(super) async fn run(config: Config, asked: Erase, json: bool) -> Result<(), 
     Ok(())
 }
 
-fn in_words(erased: &Value) -> String {
-    let count = |path: &str| erased.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+fn in_words(erased: &Erased) -> String {
     let mut lines = vec![format!(
         "erased from {} calls and {} consent grants; recordings: {} deleted, {} kept",
-        count("/calls"),
-        count("/consent_grants"),
-        count("/recordings/deleted"),
-        count("/recordings/kept"),
+        erased.calls, erased.consent_grants, erased.recordings.deleted, erased.recordings.kept,
     )];
-    if erased.get("remnants").and_then(Value::as_str) == Some("pending") {
-        lines.push(PENDING.into());
+    match erased.remnants {
+        Remnants::None => {}
+        Remnants::Pending => lines.push(PENDING.into()),
     }
     lines.push("backups made before now hold it still".into());
     lines.join("\n")
@@ -64,7 +62,7 @@ pub(super) async fn compact(config: Config, json: bool) -> Result<(), CliError> 
     let gate = asked::gate(&config).await?;
     let gone = gate.ledger.compact().await.map_err(crate::gate::Fault::from)?;
     gate.ledger.close().await;
-    say(json, &json!({"remnants": if gone { "none" } else { "pending" }}), || match gone {
+    say(json, &json!({"remnants": Remnants::after(gone)}), || match gone {
         true => "the ledger's file is written anew: nothing is left in it of what was erased".into(),
         false => PENDING.into(),
     });

@@ -3,6 +3,7 @@
 mod call;
 mod decision;
 mod desk;
+mod erasure;
 mod law;
 mod recording;
 mod people;
@@ -17,6 +18,7 @@ pub use desk::{
     Approved, Checked, Effect, Effects, Example, Impact, Made, Outcome, PlaceImpact, Proposal,
     ProposalReport, ProposalState, Proposals, Reason, Ruling, Step, Version, VersionText, Versions,
 };
+pub use erasure::{Erased, ErasedRecordings, Remnants};
 pub use law::{
     Asks, Cited, Explained, Floors, Jurisdiction, LacksAt, Logged, Media, Overlay, PlaceAsks, PromptLacks,
     Reviewed, RowMedia, Table, Then, Today, UnknownSubdivision, Waiver,

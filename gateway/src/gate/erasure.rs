@@ -15,12 +15,14 @@ mod marks;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::marks::{Marks, Told};
-use super::ask::{ConsentGrant, OTHERS, check_name};
+use super::answer::{Erased, ErasedRecordings, Remnants};
+use super::ask::{ConsentGrant, OTHERS, Observed, check_name};
 use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, from_row, parse_id};
 use crate::clock::written;
 use crate::ledger::{
@@ -28,24 +30,25 @@ use crate::ledger::{
 };
 use crate::trail::{self, Actor, Body, Leaf};
 
-/// `POST /v1/erasures`.
-#[derive(Debug, Clone, Deserialize)]
+/// Who is to be erased: `number` or `participant` says whom.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Erasure {
-    /// Whose data, by phone number.
+    /// Whose data, by phone number, E.164.
     #[serde(default)]
     pub number: Option<String>,
     /// Whose data, by the platform's id of them.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 255))]
     pub participant: Option<String>,
     /// What becomes of the recordings of the calls that they were on.
     pub recordings: Disposal,
-    /// Why. It is kept.
+    /// Why; it is kept, so it may not name them. At most 4 KiB.
     pub reason: String,
 }
 
 /// What becomes of recordings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Disposal {
     /// They are deleted.
@@ -70,7 +73,7 @@ impl Gate {
     ///
     /// [`Fault`]: nothing is known of them, a call with them is going on, or a recording of theirs has to
     /// be kept.
-    pub async fn erase_person(&self, actor: &Actor, account: &str, asked: &Erasure) -> Result<Value, Fault> {
+    pub async fn erase_person(&self, actor: &Actor, account: &str, asked: &Erasure) -> Result<Erased, Fault> {
         let whom = whom(asked)?;
         check_reason(&whom, &asked.reason)?;
         // What an earlier erasure could not remove from the store.
@@ -88,10 +91,10 @@ impl Gate {
                 return Err(names_them());
             }
             found.may_go(asked.recordings, self.clock.now())?;
-            let (job, answer) = self.erasure(actor, account, &found, asked)?;
+            let (job, erased) = self.erasure(actor, account, &found, asked)?;
             if self.append(job).await? == Appended::Done {
                 self.said_meanwhile(actor, account, &mut found, &asked.reason).await?;
-                return self.after(&found, asked.recordings, answer).await;
+                return self.after(&found, asked.recordings, erased).await;
             }
         }
         Err(Fault::contended())
@@ -121,7 +124,7 @@ impl Gate {
     }
 
     /// What follows the transaction: sealed media are removed, and what erased rows leave in the file.
-    async fn after(&self, found: &Found, recordings: Disposal, mut answer: Value) -> Result<Value, Fault> {
+    async fn after(&self, found: &Found, recordings: Disposal, erased: Erased) -> Result<Erased, Fault> {
         let mut failed = None;
         if recordings == Disposal::Delete {
             for row in &found.recordings {
@@ -134,11 +137,8 @@ impl Gate {
             tracing::warn!(%error, "the ledger's file could not be written anew");
             false
         });
-        if let Value::Object(members) = &mut answer {
-            members.insert("remnants".into(), json!(if gone { "none" } else { "pending" }));
-        }
         match failed {
-            None => Ok(answer),
+            None => Ok(Erased { remnants: Remnants::after(gone), ..erased }),
             Some(fault) => Err(Fault {
                 detail: "they are erased, and the keys of their recordings with them; the store did not answer: send this again to have the sealed media removed".into(),
                 ..fault
@@ -257,7 +257,7 @@ impl Gate {
         // Where somebody was only located by their number, no pseudonym was made.
         let located = self.ledger.details_of_type(account, "participant.located", "\"number\"").await?;
         for detail in located {
-            let Some((call, id)) = located_as(&detail, number) else { continue };
+            let Some((call, id)) = located_as(&detail, number)? else { continue };
             let Some(row) = self.ledger.call(call).await? else { continue };
             self.know(row, |call| call.who(|row| row.id == id).collect(), found).await?;
         }
@@ -344,7 +344,7 @@ impl Gate {
         account: &str,
         found: &Found,
         asked: &Erasure,
-    ) -> Result<(Job, Value), Fault> {
+    ) -> Result<(Job, Erased), Fault> {
         let at = self.clock.now();
         let log = || account.to_owned();
         let mut job = Job { expects: found.expects.clone(), ..Job::default() };
@@ -395,18 +395,17 @@ impl Gate {
         let body = Body::Erased { calls, recordings: deleted };
         let detail = json!({"reason": asked.reason});
         let entry = trail::draft(account, at, actor, None, body, Some(detail))?;
-        let answer = json!({
-            "entry": entry.id,
-            "at": written(at),
-            "calls": calls,
-            "recordings": {
-                "deleted": deleted,
-                "kept": u64::try_from(found.recordings.len()).unwrap_or(u64::MAX).saturating_sub(deleted),
-            },
-            "consent_grants": found.grants.len(),
-        });
+        let all = u64::try_from(found.recordings.len()).unwrap_or(u64::MAX);
+        let erased = Erased {
+            entry: entry.id,
+            at: at.into(),
+            calls,
+            recordings: ErasedRecordings { deleted, kept: all.saturating_sub(deleted) },
+            consent_grants: found.grants.len(),
+            remnants: Remnants::Pending,
+        };
         job.entries.push(entry);
-        Ok((job, answer))
+        Ok((job, erased))
     }
 }
 
@@ -530,13 +529,12 @@ impl Found {
             )
             .with("recordings", json!(held)));
         }
-        let kept = self.recordings.iter().filter(|_| recordings == Disposal::Delete);
-        let kept: Vec<Value> = kept
-            .filter_map(|row| {
-                let until = keep_until(row).filter(|until| *until > now)?;
-                Some(json!({"recording": row.id, "keep_until": written(until)}))
-            })
-            .collect();
+        let mut kept: Vec<Value> = Vec::new();
+        for row in self.recordings.iter().filter(|_| recordings == Disposal::Delete) {
+            if let Some(until) = row.keep_until.map(from_row).filter(|until| *until > now) {
+                kept.push(json!({"recording": row.id, "keep_until": written(until)}));
+            }
+        }
         if !kept.is_empty() {
             return Err(Fault::conflict(
                 "retention-required",
@@ -627,25 +625,25 @@ fn subjects_of(leaf: &Leaf) -> &[(u32, String)] {
     &[]
 }
 
+/// What the detail of a reported event holds, as far as it matters here.
+#[derive(Deserialize)]
+struct Reported {
+    event: Observed,
+}
+
 /// Of which call, and as whom, somebody was located by this number.
-fn located_as(detail: &DetailRow, number: &str) -> Option<(Uuid, String)> {
-    let document: Value = serde_json::from_str(&detail.document).ok()?;
-    let said = document.pointer("/event/number")?.as_str()?;
-    if crate::locate::e164(said).ok()? != number {
-        return None;
+fn located_as(detail: &DetailRow, number: &str) -> Result<Option<(Uuid, String)>, Fault> {
+    let Reported { event } = serde_json::from_str(&detail.document)
+        .map_err(|_| Fault::damaged("where somebody was located cannot be read"))?;
+    let said = event.number.as_deref().and_then(|said| crate::locate::e164(said).ok());
+    match (&detail.call, event.whom().next()) {
+        (Some(call), Some(id)) if said.as_deref() == Some(number) => Ok(Some((parse_id(call)?, id.into()))),
+        _ => Ok(None),
     }
-    let event = document.get("event")?;
-    let one = event.get("participant").and_then(Value::as_str);
-    let id = one.or_else(|| event.pointer("/participants/0").and_then(Value::as_str))?;
-    Some((detail.call.as_deref()?.parse().ok()?, id.to_owned()))
 }
 
 fn has_number(row: &ParticipantRow, number: &str) -> bool {
     row.number.as_deref().and_then(|text| crate::locate::e164(text).ok()).is_some_and(|own| own == number)
-}
-
-fn keep_until(row: &RecordingRow) -> Option<Timestamp> {
-    row.keep_until.map(from_row)
 }
 
 fn mentioned(account: &str, pseudonym: &str, calls: usize) -> Expect {
