@@ -11,14 +11,15 @@ use serde_json::json;
 
 use super::{Door, Named, answer, json_body, openapi, to_the_end};
 use crate::access::Principal;
+use crate::gate::Fault;
+use crate::gate::answer::{Health, Readiness, Running};
 use crate::gate::ask::{ConsentGrant, Prompt};
-use crate::gate::{Fault, Lack, Watched};
 use crate::trail::Actor;
 
 type Gate = State<Arc<Door>>;
 
 pub(super) async fn healthz() -> Response {
-    answer(StatusCode::OK, &json!({"status": "ok"}))
+    answer(StatusCode::OK, &Health { status: Running::Ok })
 }
 
 pub(super) async fn description() -> Response {
@@ -26,21 +27,12 @@ pub(super) async fn description() -> Response {
 }
 
 pub(super) async fn readyz(State(door): Gate) -> Response {
-    let words = |lacks: &[Lack]| lacks.iter().map(|lack| lack.as_str()).collect::<Vec<_>>();
-    let unavailable = |lacks: &[Lack]| {
-        answer(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "failing": words(lacks)}))
+    let ready = door.gate.ready().await;
+    let status = match ready.status {
+        Readiness::Ready | Readiness::Degraded => StatusCode::OK,
+        Readiness::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let lacks = door.gate.unready().await;
-    if lacks.iter().any(|lack| lack.turns_away()) {
-        return unavailable(&lacks);
-    }
-    match door.gate.configured().await {
-        Ok(configured) => answer(StatusCode::OK, &ready(&door, configured, &words(&lacks))),
-        Err(fault) => {
-            tracing::error!(code = fault.code, "not ready: the ledger cannot be read");
-            unavailable(&[Lack::Trail])
-        }
-    }
+    answer(status, &ready)
 }
 
 pub(super) async fn put_prompt(
@@ -104,17 +96,6 @@ pub(super) async fn withdraw_grant(
             async move { gate.gate.withdraw_grant(&Actor::from(&who), &who.account, &id).await },
         );
     Ok(answer(StatusCode::OK, &withdrawn.await?))
-}
-
-/// What is in force, and whether another table waits: digests and numbers only, since anybody may ask.
-fn ready(door: &Door, configured: Option<Watched>, failing: &[&str]) -> serde_json::Value {
-    let version = door.gate.laws.version();
-    let watched = configured.map(|watched| watched.describe());
-    json!({
-        "status": if failing.is_empty() { "ready" } else { "degraded" },
-        "failing": failing,
-        "table": {"version": version.number, "digest": version.table.digest(), "configured": watched},
-    })
 }
 
 fn created(new: bool) -> StatusCode {

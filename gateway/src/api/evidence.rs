@@ -8,10 +8,10 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{Asked, Door, Named};
 use crate::access::Principal;
+use crate::gate::answer::Exported;
 use crate::gate::{About, Fault, Form};
 use crate::trail::Actor;
 
@@ -65,12 +65,8 @@ pub(super) async fn vcon(
     Named(call): Named<String>,
     Asked(query): Asked<VconQuery>,
 ) -> Result<Response, Fault> {
-    let (form, media_type) = match query.signed {
-        true => (Form::SignedVcon, "application/jose+json"),
-        false => (Form::Vcon, "application/vcon+json"),
-    };
-    let vcon = door.gate.export(&Actor::from(&who), &who.account, &call, form).await?;
-    Ok(document(media_type, &vcon))
+    let form = if query.signed { Form::SignedVcon } else { Form::Vcon };
+    Ok(document(&door.gate.export(&Actor::from(&who), &who.account, &call, form).await?))
 }
 
 pub(super) async fn consent_record(
@@ -78,8 +74,7 @@ pub(super) async fn consent_record(
     who: Principal,
     Named(call): Named<String>,
 ) -> Result<Response, Fault> {
-    let record = door.gate.export(&Actor::from(&who), &who.account, &call, Form::ConsentRecord).await?;
-    Ok(document("application/ld+json", &record))
+    Ok(document(&door.gate.export(&Actor::from(&who), &who.account, &call, Form::ConsentRecord).await?))
 }
 
 fn archive(bytes: Vec<u8>) -> Response {
@@ -90,8 +85,8 @@ fn archive(bytes: Vec<u8>) -> Response {
     response
 }
 
-fn document(media_type: &'static str, value: &Value) -> Response {
-    let mut response = (StatusCode::OK, value.to_string()).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+fn document(exported: &Exported) -> Response {
+    let mut response = (StatusCode::OK, exported.document.to_string()).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exported.media_type));
     response
 }

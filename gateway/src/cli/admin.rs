@@ -4,18 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::asked::{must_exist, read_password, word};
 use super::out::say;
 use super::{CliError, asked, out};
 use crate::access::Role;
-use crate::clock::{Clock, moment_or_day};
+use crate::clock::{Clock, millis, moment_or_day};
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
 use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
 use crate::gate::{AccountSettings, Gate, NewCredential, speak};
+use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
 use crate::trail::{Actor, SYSTEM_LOG};
 
@@ -245,12 +246,11 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
         }
         Account::List => {
             let accounts = gate.ledger.accounts().await.map_err(crate::gate::Fault::from)?;
-            let rows: Vec<Value> = accounts
-                .iter()
-                .map(|row| json!({"account": row.id, "operator": row.operator_location, "recorder": row.recorder_location}))
-                .collect();
+            let shown = accounts.iter().map(
+                |row| json!({"account": row.id, "operator": row.operator_location, "recorder": row.recorder_location}),
+            );
             let ids = || accounts.iter().map(|row| row.id.as_str()).collect::<Vec<_>>().join("\n");
-            say(json, &Value::Array(rows), ids);
+            say(json, &shown.collect::<Vec<_>>(), ids);
         }
     }
     done(gate).await
@@ -364,7 +364,7 @@ async fn check_prompts(config: &Config, account: &str, json: bool) -> Result<(),
     let found = gate.prompts_lack(account).await;
     gate.ledger.close().await;
     let found = found?;
-    say(json, &json!(found), || {
+    say(json, &found, || {
         let told = |prompt: &answer::PromptCheck| {
             let answer::PromptCheck { id, version, language, found } = prompt;
             format!("`{id}` version {version} in `{language}`:\n{}", lacks_in_words(found))
@@ -452,63 +452,54 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
             .map(|row| row.id)
             .collect(),
     };
-    let mut rows = Vec::new();
+    let mut keys = Vec::new();
     for account in accounts {
-        for row in gate.ledger.keys(&account).await.map_err(crate::gate::Fault::from)? {
-            rows.push(json!({
-                "account": row.account, "key": row.id,
-                "added_at": crate::clock::millis(row.added_at), "retired_at": row.retired_at.map(crate::clock::millis),
-            }));
-        }
+        keys.extend(gate.ledger.keys(&account).await.map_err(crate::gate::Fault::from)?);
     }
-    let text = || {
-        let line = |row: &Value| {
-            let word = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-            format!("{}  {}  retired: {}", word("account"), word("key"), word("retired_at"))
-        };
-        rows.iter().map(line).collect::<Vec<_>>().join("\n")
-    };
-    say(json, &json!(rows), text);
+    let shown = keys.iter().map(|row| {
+        json!({
+            "account": row.account, "key": row.id,
+            "added_at": millis(row.added_at), "retired_at": row.retired_at.map(millis),
+        })
+    });
+    say(json, &shown.collect::<Vec<_>>(), || {
+        let line = |row: &KeyRow| format!("{}  {}  retired: {}", row.account, row.id, when(row.retired_at));
+        keys.iter().map(line).collect::<Vec<_>>().join("\n")
+    });
     Ok(())
 }
 
 async fn list_credentials(gate: &Gate, account: &str, json: bool) -> Result<(), CliError> {
     must_exist(gate, account).await?;
     let rows = gate.ledger.credentials(account).await.map_err(crate::gate::Fault::from)?;
-    let shown: Vec<Value> = rows
-        .iter()
-        .map(|row| {
-            json!({
-                "username": row.username, "account": row.account, "role": row.role, "name": row.name,
-                "added_at": crate::clock::millis(row.created_at),
-                "revoked_at": row.revoked_at.map(crate::clock::millis),
-            })
+    let shown = rows.iter().map(|row| {
+        json!({
+            "username": row.username, "account": row.account, "role": row.role, "name": row.name,
+            "added_at": millis(row.created_at), "revoked_at": row.revoked_at.map(millis),
         })
-        .collect();
-    say(json, &json!(shown), || {
-        let line = |row: &Value| {
-            let word = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-            format!(
-                "{}  {:<9}  {}  revoked: {}",
-                word("username"),
-                word("role"),
-                out::plain(&word("name")),
-                word("revoked_at")
-            )
+    });
+    say(json, &shown.collect::<Vec<_>>(), || {
+        let line = |row: &CredentialRow| {
+            let (name, revoked) = (out::plain(&row.name), when(row.revoked_at));
+            format!("{}  {:<9}  {name}  revoked: {revoked}", row.username, row.role)
         };
-        match shown.as_slice() {
+        match rows.as_slice() {
             [] => format!("`{account}` has no credential"),
-            shown => shown.iter().map(line).collect::<Vec<_>>().join("\n"),
+            rows => rows.iter().map(line).collect::<Vec<_>>().join("\n"),
         }
     });
     Ok(())
+}
+
+fn when(at: Option<i64>) -> String {
+    at.map_or_else(|| "-".into(), |at| millis(at).to_string())
 }
 
 async fn list_prompts(config: &Config, account: &str, json: bool) -> Result<(), CliError> {
     let gate = asked::gate(config).await?;
     must_exist(&gate, account).await?;
     let prompts = gate.prompts(account).await?;
-    say(json, &json!(prompts), || {
+    say(json, &prompts, || {
         let line = |shown: &answer::Prompt| {
             let (id, text) = (out::plain(&shown.id), out::plain(&shown.prompt.text));
             let (language, duration_ms) = (&shown.prompt.language, shown.prompt.duration_ms);

@@ -10,7 +10,9 @@ mod story;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
 
 use self::client::{Answer, Client};
 use super::{CliError, out};
@@ -162,14 +164,14 @@ async fn call(platform: &Client) -> Result<String, CliError> {
     out::line("\n4. They talk; the platform uploads what it recorded.");
     let speech_ms = speech_ms()?;
     wait_ms(speech_ms).await;
-    let stored = platform
+    let stored: Stored = platform
         .upload(&format!("/v1/calls/{CALL}/recordings/part-1"), Some(first_from), SPEECH)
         .await?
         .expect(201)?;
-    let recording = text(&stored, "id");
+    let recording = stored.id;
     out::line(format!(
         "   accepted: recording {recording}, {} ms measured from the audio, sealed.",
-        stored.get("duration_ms").unwrap_or(&Value::Null)
+        stored.duration_ms
     ));
 
     out::line(
@@ -212,9 +214,9 @@ async fn call(platform: &Client) -> Result<String, CliError> {
     platform
         .upload(&format!("/v1/calls/{CALL}/recordings/part-2"), Some(second_from), SPEECH)
         .await?
-        .expect(201)?;
+        .expect::<Stored>(201)?;
     let ended = json!([{"type": "recording.stopped"}, {"type": "call.ended"}]);
-    platform.post(&format!("/v1/calls/{CALL}/events"), &ended).await?.expect(201)?;
+    platform.post(&format!("/v1/calls/{CALL}/events"), &ended).await?.expect::<IgnoredAny>(201)?;
     out::line("   the call ends.");
     Ok(recording)
 }
@@ -226,20 +228,15 @@ async fn open_and_compare(
     dir: &Path,
 ) -> Result<(), CliError> {
     out::line("\n7. The listener fetches the first part; the customer opens it with their own private key.");
-    let described = listener.get(&format!("/v1/recordings/{recording}")).await?.expect(200)?;
+    let described: Described = listener.get(&format!("/v1/recordings/{recording}")).await?.expect(200)?;
     let media = listener.get(&format!("/v1/recordings/{recording}/media?purpose=quality")).await?;
     let sealed = media.bytes(200)?;
-    let envelope: Envelope = described
-        .get("envelope")
-        .cloned()
-        .and_then(|envelope| serde_json::from_value(envelope).ok())
-        .ok_or_else(|| CliError::Demo("the recording has no envelope".into()))?;
     let private = std::fs::read_to_string(keys.join("private.pem"))
         .map_err(|source| CliError::Io { what: "the private key cannot be read".into(), source })?;
     let path = dir.join("opened.wav");
     seal::open(
         sealed.as_slice(),
-        &envelope,
+        &described.envelope,
         &private,
         Expected { account: Some("demo"), recording: Some(recording) },
         &path,
@@ -262,7 +259,7 @@ async fn play(platform: &Client, prompt: &str, to: &[&str]) -> Result<(), CliErr
     platform
         .post(&path, &json!({"type": "prompt.started", "prompt": prompt, "participants": to}))
         .await?
-        .expect(201)?;
+        .expect::<IgnoredAny>(201)?;
     wait_ms(PROMPT_MS.saturating_add(50)).await;
     let done =
         json!({"type": "prompt.completed", "prompt": prompt, "participants": to, "played_ms": PROMPT_MS});
@@ -272,35 +269,57 @@ async fn play(platform: &Client, prompt: &str, to: &[&str]) -> Result<(), CliErr
     Ok(())
 }
 
-fn explain(decision: &Value) {
-    let asks = decision
-        .get("requirement")
-        .map(|asks| format!("{}/{}", text(asks, "parties"), text(asks, "form")))
-        .unwrap_or_default();
-    let reason = decision
-        .get("reason")
-        .and_then(Value::as_str)
-        .map(|reason| format!(": {reason}"))
-        .unwrap_or_default();
+/// As much of a decision as is told.
+#[derive(Deserialize)]
+struct Decision {
+    recording: String,
+    recorder: String,
+    action: String,
+    requirement: Requirement,
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Requirement {
+    parties: String,
+    form: String,
+}
+
+/// As much of an accepted recording as is told.
+#[derive(Deserialize)]
+struct Stored {
+    id: String,
+    duration_ms: u64,
+}
+
+/// As much of a recording as its customer needs to open it.
+#[derive(Deserialize)]
+struct Described {
+    envelope: Envelope,
+}
+
+/// As much of a refusal as is told.
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+    detail: String,
+}
+
+fn explain(decision: &Decision) {
+    let Decision { recording, recorder, action, requirement: Requirement { parties, form }, reason } = decision;
+    let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     out::line(format!(
-        "   recording {}{reason} (asked: {asks}; recorder {}, action {})",
-        text(decision, "recording"),
-        text(decision, "recorder"),
-        text(decision, "action"),
+        "   recording {recording}{reason} (asked: {parties}/{form}; recorder {recorder}, action {action})"
     ));
 }
 
 fn refuse(answer: &Answer, code: &str) -> Result<(), CliError> {
-    let problem = answer.problem(403)?;
-    if text(&problem, "code") != code {
-        return Err(CliError::Demo(format!("`{code}` was expected, and the answer was {problem}")));
+    let problem: Problem = answer.expect(403)?;
+    if problem.code != code {
+        return Err(CliError::Demo(format!("`{code}` was expected, and the answer was {}", answer.text())));
     }
-    out::line(format!("   refused, 403 `{code}`: {}", text(&problem, "detail")));
+    out::line(format!("   refused, 403 `{code}`: {}", problem.detail));
     Ok(())
-}
-
-fn text(value: &Value, name: &str) -> String {
-    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn speech_ms() -> Result<u64, CliError> {

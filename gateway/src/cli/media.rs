@@ -5,6 +5,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -81,8 +82,14 @@ pub(super) fn open(asked: &Open, json: bool) -> Result<(), CliError> {
 
 /// The envelope itself, or a recording's description that holds it.
 fn read_envelope(text: &str) -> Result<Envelope, CliError> {
-    let wrong = |error: serde_json::Error| CliError::Wrong(format!("this is not an envelope: {error}"));
-    let value: serde_json::Value = serde_json::from_str(text).map_err(wrong)?;
-    let inner = value.get("envelope").cloned().unwrap_or(value);
-    serde_json::from_value(inner).map_err(wrong)
+    /// A recording, as `GET /v1/recordings/{id}` describes it.
+    #[derive(Deserialize)]
+    struct Described {
+        envelope: serde_json::Value,
+    }
+    let envelope = match serde_json::from_str(text) {
+        Ok(Described { envelope }) => serde_json::from_value(envelope),
+        Err(_) => serde_json::from_str(text),
+    };
+    envelope.map_err(|error| CliError::Wrong(format!("this is not an envelope: {error}")))
 }

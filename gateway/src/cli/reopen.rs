@@ -167,13 +167,9 @@ pub(super) async fn drop_epoch(config: Config, asked: Drop, as_json: bool) -> Re
     gate.ledger.close().await;
     let dropped = dropped.map_err(with_what_stands_against_it)?;
     say(as_json, &dropped, || {
-        let word = |name: &str| dropped.get(name).map(ToString::to_string).unwrap_or_default();
         format!(
             "epoch {} of `{}` is dropped: {} entries; its last head, of {} entries, is kept",
-            at.epoch,
-            at.log,
-            word("dropped"),
-            word("size")
+            dropped.epoch, dropped.log, dropped.dropped, dropped.size
         )
     });
     Ok(())

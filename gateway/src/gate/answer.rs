@@ -4,8 +4,10 @@ mod call;
 mod decision;
 mod desk;
 mod erasure;
+mod health;
 mod law;
 mod recording;
+mod log;
 mod people;
 mod register;
 mod words;
@@ -19,11 +21,13 @@ pub use desk::{
     ProposalReport, ProposalState, Proposals, Reason, Ruling, Step, Version, VersionText, Versions,
 };
 pub use erasure::{Erased, ErasedRecordings, Remnants};
+pub use health::{Health, Readiness, Ready, Running, TableInForce};
 pub use law::{
     Asks, Cited, Explained, Floors, Jurisdiction, LacksAt, Logged, Media, Overlay, PlaceAsks, PromptLacks,
     Reviewed, RowMedia, Table, Then, Today, UnknownSubdivision, Waiver,
 };
 pub use recording::{Consents, Entry, Opening, Recording, Recordings, Retention, Segment};
+pub use log::{DroppedEpoch, Exported};
 pub use people::{Confirmer, People, Person};
 pub use register::{ChosenLaw, Grant, Prompt, PromptCheck};
 pub use words::{reason, words};

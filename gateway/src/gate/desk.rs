@@ -206,7 +206,7 @@ impl Gate {
         let (digest, state) = self.offered(origin, text).await?;
         match &state {
             WatchedState::InForce => tracing::debug!(origin = origin.as_str(), "the table is in force"),
-            WatchedState::Waiting(proposal) => tracing::warn!(
+            WatchedState::Waiting { proposal } => tracing::warn!(
                 origin = origin.as_str(), %proposal,
                 "the table loosens something: it waits for two people, and the version before stays in force"
             ),
@@ -244,7 +244,7 @@ impl Gate {
         }
         let (open, now) = (self.ledger.proposals(true).await?, self.law_moment().await?);
         match open.iter().find(|row| row.digest == digest && now < from_row(row.expires_at)) {
-            Some(row) => Ok(WatchedState::Waiting(parse_id(&row.uid)?)),
+            Some(row) => Ok(WatchedState::Waiting { proposal: parse_id(&row.uid)? }),
             None => Ok(WatchedState::Passed),
         }
     }

@@ -10,8 +10,9 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::answer::DroppedEpoch;
 use super::{ATTEMPTS, Fault, FaultKind, Gate, from_row};
 use crate::clock::written;
 use crate::ledger::{Appended, Change, ClosedLogRow, Epoch, Erase, Expect, Job};
@@ -93,7 +94,7 @@ impl Gate {
         at: &Epoch,
         name: &str,
         reason: &str,
-    ) -> Result<Value, Fault> {
+    ) -> Result<DroppedEpoch, Fault> {
         if reason.trim().is_empty() || reason.len() > 4096 {
             return Err(Fault::invalid("reason-required", "say why, in `reason`, in at most 4 KiB"));
         }
@@ -113,15 +114,15 @@ impl Gate {
                 "the write-ahead log of the ledger could not be emptied: it holds what was dropped until it is"
             );
         }
-        Ok(json!({
-            "log": at.log,
-            "epoch": at.epoch,
-            "origin": origin(&row, name),
-            "size": row.size,
-            "root": BASE64_STANDARD.encode(&row.root),
-            "closed_at": written(from_row(row.closed_at)),
-            "dropped": dropped,
-        }))
+        Ok(DroppedEpoch {
+            log: at.log.clone(),
+            epoch: at.epoch,
+            origin: origin(&row, name),
+            size: row.size,
+            root: BASE64_STANDARD.encode(&row.root),
+            closed_at: from_row(row.closed_at).into(),
+            dropped,
+        })
     }
 
     async fn drop_calls(

@@ -5,9 +5,11 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use policy::{Table, What};
+use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::answer::Exported;
 use super::{Fault, FaultKind, Gate, parse_id};
 use crate::audit::pack::{self, Pack, Parts, Stretch, Subject};
 use crate::export::jws::Signer;
@@ -49,6 +51,24 @@ pub enum Form {
     SignedVcon,
     /// Consent records by ISO/IEC TS 27560, in JSON-LD.
     ConsentRecord,
+}
+
+impl Form {
+    /// The media type of its documents.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Form::Vcon => "application/vcon+json",
+            Form::SignedVcon => "application/jose+json",
+            Form::ConsentRecord => "application/ld+json",
+        }
+    }
+}
+
+/// What the detail of a registered prompt holds, as far as it matters here.
+#[derive(Deserialize)]
+struct Registered {
+    document: Value,
 }
 
 /// The entries that have to do with a call, with the head that covers them.
@@ -98,8 +118,9 @@ impl Gate {
         }
         for (row, leaf) in related.rows.iter().zip(&related.leaves) {
             if let (Body::Prompt { version, .. }, Some(document)) = (&leaf.body, &row.document) {
-                let document: Value = serde_json::from_str(document).unwrap_or_default();
-                parts.prompts.extend(document.get("document").map(|prompt| (*version, prompt.to_string())));
+                let prompt: Registered = serde_json::from_str(document)
+                    .map_err(|_| Fault::damaged("the detail of a prompt cannot be read"))?;
+                parts.prompts.insert(*version, prompt.document.to_string());
             }
         }
         match &subject {
@@ -133,7 +154,13 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: the call is unknown, or something that the form needs is not configured.
-    pub async fn export(&self, actor: &Actor, account: &str, name: &str, form: Form) -> Result<Value, Fault> {
+    pub async fn export(
+        &self,
+        actor: &Actor,
+        account: &str,
+        name: &str,
+        form: Form,
+    ) -> Result<Exported, Fault> {
         let row = self.ledger.call_by_name(account, name).await?.ok_or_else(not_in_the_log)?;
         let uid = parse_id(&row.uid)?;
         let word = match form {
@@ -143,7 +170,7 @@ impl Gate {
         self.handed_out(actor, account, word, Some(uid), None).await?;
         let record = self.record(account, &row).await?;
         let unfit = |error: &dyn std::error::Error| Fault::conflict("not-exportable", error.to_string());
-        match form {
+        let document = match form {
             Form::Vcon => vcon::vcon(&record).map_err(|error| unfit(&error)),
             Form::SignedVcon => {
                 let signer = self.exports.signer.as_ref().ok_or_else(|| {
@@ -166,7 +193,8 @@ impl Gate {
                 );
                 Fault::conflict("not-exportable", detail).because(error)
             }),
-        }
+        }?;
+        Ok(Exported { media_type: form.media_type(), document })
     }
 
     async fn record(&self, account: &str, row: &CallRow) -> Result<Record, Fault> {

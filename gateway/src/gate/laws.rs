@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use policy::Table;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Fault, Gate};
@@ -31,24 +32,33 @@ pub struct Version {
     pub table: Arc<Table>,
 }
 
-/// What became of the table that the watched file holds, or that is compiled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What became of the table that the watched file holds, or that is compiled in. Strangers may ask: it is shown
+/// with no path, no reason, and nothing that an outsider wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ConfiguredTable")]
 pub struct Watched {
-    /// Where it comes from.
+    /// How it comes.
     pub origin: Origin,
     /// Its digest, where it can be read.
+    #[serde(skip)]
     pub digest: Option<String>,
     /// What became of it.
+    #[serde(flatten)]
     pub state: WatchedState,
 }
 
 /// What became of a table that was not published by a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ConfiguredTableState")]
+#[serde(tag = "state", rename_all = "kebab-case")]
 pub enum WatchedState {
     /// It is in force.
     InForce,
     /// It loosens something, and waits for two people.
-    Waiting(Uuid),
+    Waiting {
+        /// The id of the proposal.
+        proposal: Uuid,
+    },
     /// It was offered before, and is not in force: it was rejected, or something newer was published.
     Passed,
     /// It cannot be read, and changes nothing.
@@ -108,24 +118,6 @@ impl Laws {
     fn keep(&self, table: &Arc<Table>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(table.digest().to_owned(), Arc::clone(table));
-    }
-}
-
-impl Watched {
-    /// For `/readyz`: no path, no reason, nothing that an outsider wrote.
-    #[must_use]
-    pub fn describe(&self) -> Value {
-        let state = match &self.state {
-            WatchedState::InForce => json!({"state": "in-force"}),
-            WatchedState::Waiting(proposal) => json!({"state": "waiting", "proposal": proposal}),
-            WatchedState::Passed => json!({"state": "passed"}),
-            WatchedState::Unreadable { problems } => json!({"state": "unreadable", "problems": problems}),
-        };
-        let mut described = state;
-        if let Value::Object(members) = &mut described {
-            members.insert("origin".into(), json!(self.origin.as_str()));
-        }
-        described
     }
 }
 

@@ -6,15 +6,19 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::sync::Mutex;
 
+use super::answer::{self, Ready, TableInForce};
 use super::{Fault, Gate};
 use crate::ledger::{Chain, LedgerError, SKEW_MS};
 use crate::listen::descriptors;
 use crate::vault::VaultError;
 
 /// What is lacking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Lack {
     /// The audit trail cannot be read or written.
     Trail,
@@ -69,6 +73,30 @@ impl Gate {
     /// Whether the heads of the logs could be signed, when that was last tried.
     pub fn note_signed(&self, signed: bool) {
         self.readiness.unsigned.store(!signed, Ordering::Release);
+    }
+
+    /// Whether a request could be answered, as it was found at most a second ago, and what is in force.
+    pub async fn ready(&self) -> Ready {
+        let failing = self.unready().await;
+        if failing.iter().any(|lack| lack.turns_away()) {
+            return Ready::unavailable(failing);
+        }
+        match self.configured().await {
+            Ok(configured) => {
+                let version = self.laws.version();
+                let digest = version.table.digest().to_owned();
+                let status = match failing.is_empty() {
+                    true => answer::Readiness::Ready,
+                    false => answer::Readiness::Degraded,
+                };
+                let table = Some(TableInForce { version: version.number, digest, configured });
+                Ready { status, failing, table }
+            }
+            Err(fault) => {
+                tracing::error!(code = fault.code, "not ready: the ledger cannot be read");
+                Ready::unavailable(vec![Lack::Trail])
+            }
+        }
     }
 
     /// What is lacking, as it was found at most a second ago. Whoever asks meanwhile waits for the same answer.

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -102,20 +103,9 @@ impl Client {
 }
 
 impl Answer {
-    pub(super) fn expect(&self, status: u16) -> Result<Value, CliError> {
-        if self.status != status {
-            return Err(CliError::Demo(format!(
-                "{status} was expected, and the answer was {} {}",
-                self.status,
-                self.text()
-            )));
-        }
-        serde_json::from_slice(&self.body)
-            .map_err(|error| CliError::Demo(format!("the answer is not JSON: {error}")))
-    }
-
-    pub(super) fn problem(&self, status: u16) -> Result<Value, CliError> {
-        self.expect(status)
+    pub(super) fn expect<T: DeserializeOwned>(&self, status: u16) -> Result<T, CliError> {
+        serde_json::from_slice(&self.bytes(status)?)
+            .map_err(|error| CliError::Demo(format!("the answer cannot be read: {error}")))
     }
 
     pub(super) fn bytes(&self, status: u16) -> Result<Vec<u8>, CliError> {
@@ -129,7 +119,7 @@ impl Answer {
         Ok(self.body.clone())
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }

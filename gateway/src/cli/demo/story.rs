@@ -1,50 +1,86 @@
 //! The trail told as a story.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::{CALL, People};
 use crate::cli::out;
 
-/// Prints every entry of `GET /v1/consents` in words.
-pub(super) fn tell(consents: &Value) {
-    let entries = consents.get("consents").and_then(Value::as_array).cloned().unwrap_or_default();
-    for one in &entries {
-        let entry = one.get("entry").unwrap_or(&Value::Null);
-        let at = text(entry, "at");
-        let clock = at.get(11..23).unwrap_or(&at);
-        let index = one.get("index").and_then(Value::as_i64).unwrap_or(-1);
-        out::line(format!("   #{index:<3} {clock}  {:<28} {}", text(entry, "type"), about(one, entry)));
+/// As much of `GET /v1/consents` as is told.
+#[derive(Deserialize)]
+pub(super) struct Consents {
+    consents: Vec<Consent>,
+}
+
+#[derive(Deserialize)]
+struct Consent {
+    index: i64,
+    entry: Entry,
+    detail: Option<Detail>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    at: String,
+    #[serde(rename = "type")]
+    kind: String,
+    body: BTreeMap<String, Body>,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    code: Option<String>,
+    saw: Option<Saw>,
+}
+
+#[derive(Deserialize)]
+struct Saw {
+    recording: String,
+    requirement: String,
+    recorder: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Detail {
+    event: Event,
+    participants: Vec<String>,
+    participant: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Event {
+    participants: Vec<String>,
+    prompt: Option<String>,
+    method: Option<String>,
+}
+
+/// Prints every entry in words.
+pub(super) fn tell(trail: &Consents) {
+    for one in &trail.consents {
+        let Entry { at, kind, .. } = &one.entry;
+        let clock = at.get(11..23).unwrap_or(at);
+        out::line(format!("   #{:<3} {clock}  {kind:<28} {}", one.index, about(one)));
     }
 }
 
-fn about(one: &Value, entry: &Value) -> String {
-    let detail = one.get("detail").unwrap_or(&Value::Null);
-    let body = entry
-        .get("body")
-        .and_then(Value::as_object)
-        .and_then(|body| body.values().next())
-        .unwrap_or(&Value::Null);
+fn about(one: &Consent) -> String {
     let mut words: Vec<String> = Vec::new();
-    if let Some(event) = detail.get("event") {
-        words.extend(event.get("participants").and_then(Value::as_array).map(|ids| list(ids)));
-        words.extend(
-            ["prompt", "method"].iter().filter_map(|name| event.get(*name)?.as_str().map(str::to_owned)),
-        );
+    if let Some(Detail { event, participants, participant, name }) = &one.detail {
+        words.push(event.participants.join(", "));
+        words.extend([&event.prompt, &event.method].into_iter().flatten().cloned());
+        words.push(participants.join(", "));
+        words.extend([participant, name].into_iter().flatten().cloned());
     }
-    words.extend(detail.get("participants").and_then(Value::as_array).map(|ids| list(ids)));
-    words.extend(
-        ["participant", "name"].iter().filter_map(|name| detail.get(*name)?.as_str().map(str::to_owned)),
-    );
-    words.extend(body.get("code").and_then(Value::as_str).map(|code| format!("({code})")));
-    if let Some(saw) = body.get("saw") {
-        words.push(format!(
-            "→ {} {}, recorder {}",
-            text(saw, "recording"),
-            text(saw, "requirement"),
-            text(saw, "recorder")
-        ));
+    for body in one.entry.body.values() {
+        words.extend(body.code.as_ref().map(|code| format!("({code})")));
+        words.extend(body.saw.as_ref().map(|saw| {
+            format!("→ {} {}, recorder {}", saw.recording, saw.requirement, saw.recorder)
+        }));
     }
     words.retain(|word| !word.is_empty());
     words.join(" · ")
@@ -66,29 +102,24 @@ pub(super) fn curl_lines(address: SocketAddr, people: &People, recording: &str) 
     );
 }
 
-fn list(ids: &[Value]) -> String {
-    ids.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-}
-
-fn text(value: &Value, name: &str) -> String {
-    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::about;
 
     #[test]
     fn what_is_about_nobody_begins_with_the_decision() {
-        let saw = json!({"recording": "permitted", "requirement": "all/notice", "recorder": "idle"});
-        let entry = json!({"body": {"event": {"saw": saw}}});
+        let told = |event: Value| {
+            let saw = json!({"recording": "permitted", "requirement": "all/notice", "recorder": "idle"});
+            let entry = json!({"at": "", "type": "", "body": {"event": {"saw": saw}}});
+            let one = json!({"index": 0, "entry": entry, "detail": {"event": event}});
+            about(&serde_json::from_value(one).unwrap())
+        };
         for event in [json!({"participants": []}), json!({"participants": [], "method": ""}), json!({})] {
-            let one = json!({"detail": {"event": event}});
-            assert_eq!(about(&one, &entry), "→ permitted all/notice, recorder idle");
+            assert_eq!(told(event), "→ permitted all/notice, recorder idle");
         }
-        let one = json!({"detail": {"event": {"participants": ["caller"], "prompt": "en"}}});
-        assert_eq!(about(&one, &entry), "caller · en · → permitted all/notice, recorder idle");
+        let event = json!({"participants": ["caller"], "prompt": "en"});
+        assert_eq!(told(event), "caller · en · → permitted all/notice, recorder idle");
     }
 }

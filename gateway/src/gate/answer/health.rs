@@ -1,0 +1,64 @@
+//! Whether the gateway runs, and whether it could answer a request.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::gate::{Lack, Watched};
+
+/// That the gateway runs.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct Health {
+    /// That it does.
+    pub status: Running,
+}
+
+/// That the gateway runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Running {
+    /// It does.
+    Ok,
+}
+
+/// Whether a request could be answered now.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Ready {
+    /// Whether one could.
+    pub status: Readiness,
+    /// What is lacking.
+    pub failing: Vec<Lack>,
+    /// The table in force. Left out where no request could be answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<TableInForce>,
+}
+
+/// Whether a request could be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Readiness {
+    /// Every request could.
+    Ready,
+    /// Some could not, and they are no better sent to another gateway.
+    Degraded,
+    /// None could: another gateway had better be asked.
+    Unavailable,
+}
+
+/// The table in force: digests and numbers only, since anybody may ask.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct TableInForce {
+    /// Its version, from 1.
+    pub version: i64,
+    /// Its SHA-256, in hexadecimal.
+    pub digest: String,
+    /// What became of the table that the configuration names; null where none was offered yet.
+    pub configured: Option<Watched>,
+}
+
+impl Ready {
+    /// No request could be answered.
+    #[must_use]
+    pub fn unavailable(failing: Vec<Lack>) -> Ready {
+        Ready { status: Readiness::Unavailable, failing, table: None }
+    }
+}
