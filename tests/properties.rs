@@ -10,8 +10,8 @@
 use jiff::{SignedDuration, Timestamp};
 use policy::{
     Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Elements, Event,
-    Evidence, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Place, Purpose, Purposes,
-    Requirement, Role, Settings, Standing, Uncovered, Upload, What, Why,
+    Evidence, Grant, Heard, Joined, Kind, MOST_STRETCHES, Medium, Method, OnWithdrawal, Opened, Place,
+    Purpose, Purposes, Refusal, Requirement, Role, Settings, Standing, Uncovered, Upload, What, Why,
 };
 use proptest::prelude::*;
 
@@ -88,6 +88,30 @@ proptest! {
                     prop_assert!(door == Door::StartsByItself || known.is_granted(), "not granted at {}", t);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_refused_can_be_refused_so_and_not_otherwise(
+        facts in calls(), begin in any::<prop::sample::Index>(), ms in 1u64..90_000, placed in any::<bool>(),
+        asks in any::<bool>(),
+    ) {
+        let call = facts.call().at(facts.end());
+        let claim = match placed {
+            true => Claim::Placed(vec![(*begin.get(&facts.moments()), ms)]),
+            false => Claim::Unplaced { duration_ms: ms },
+        };
+        let door = if asks { Door::Asks } else { Door::StartsByItself };
+        let Err(uncovered) = call.coverage(&Upload::new(claim, door), facts.end()) else { return Ok(()) };
+        let (refusal, stretches) = (uncovered.refusal(&call), uncovered.stretches());
+        prop_assert!(call.can_refuse(refusal, &stretches), "{uncovered:?}");
+        let all =
+            [Refusal::ConsentWithdrawn, Refusal::ConsentDeclined, Refusal::ConsentRequired, Refusal::UncoveredAudio];
+        if !stretches.is_empty() && stretches.len() < MOST_STRETCHES {
+            prop_assert_eq!(all.into_iter().filter(|other| call.can_refuse(*other, &stretches)).count(), 1);
+        }
+        for (.., why) in stretches {
+            prop_assert_eq!(why.to_string().parse(), Ok(why));
         }
     }
 

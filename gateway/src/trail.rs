@@ -34,11 +34,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use body::{Body, GapCause, LogCause, Origin, Previous};
+pub use body::{Body, ControlRefusal, GapCause, LogCause, Origin, Previous};
 pub use clocks::{Clocks, GATEWAY};
 pub use name::LogName;
 pub use registers::Registered;
-pub use saw::{Saw, SawParticipant, reason, recorder_word};
+pub use saw::{Saw, SawParticipant, recorder_word};
 
 /// The log of acts that belong to no account.
 pub const SYSTEM_LOG: &str = "system";

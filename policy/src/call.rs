@@ -18,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::fact::{Alike, AnsweredBy, Behavior, Control, Event, Joined, Kind, Opened, Settings, What};
 use crate::place::Code;
+use crate::refusal::Why;
 use crate::rule::{Requirement, Strictness};
 use crate::table::Table;
 
@@ -124,45 +125,6 @@ pub enum Standing {
     Lawful,
     /// It is not.
     Unlawful(Why),
-}
-
-/// Why recording is not lawful.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// Emergency calls are never recorded, but by a public-safety answering point whose places all
-    /// allow it.
-    Emergency,
-    /// A rule forbids recording, whoever agrees.
-    Forbidden,
-    /// The call is over.
-    Ended,
-    /// No human is on the call.
-    NobodyHuman,
-    /// Somebody on the call said no and has not said yes since.
-    Declined(u32),
-    /// Somebody on the call withdrew and has not said yes since.
-    Withdrawn(u32),
-    /// Something may be missing of what was reported, and this participant was not named again since.
-    InDoubt(u32),
-    /// Something that restricts has come, and could not be logged yet.
-    Unlogged,
-    /// One consent is needed, and nobody present has given it.
-    NobodyConsents,
-    /// Everybody's consent is needed, and this participant's is missing.
-    Missing(u32),
-    /// The recording had to hold an announcement and this participant heard none in time.
-    Unannounced(u32),
-    /// The recording has to hold an announcement, and that this participant heard it was not
-    /// reported yet.
-    NotYetAnnounced(u32),
-    /// No window was granted then.
-    NotGranted,
-    /// The platform paused then, and the audio is not silent.
-    Paused,
-    /// It lies in the future.
-    NotYet,
-    /// As many recordings of this moment were accepted as the account has recorders.
-    Taken,
 }
 
 impl Call {

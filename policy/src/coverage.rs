@@ -12,8 +12,9 @@ use core::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::call::{Call, Edge, Person, SLACK, Standing, Why, Window, after, before, length_ms};
+use crate::call::{Call, Edge, Person, SLACK, Standing, Window, after, before, length_ms};
 use crate::fact::OnWithdrawal;
+use crate::refusal::Why;
 
 /// When a recording says it was made. Its length is always the measured one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,7 +267,7 @@ impl Call {
     }
 
     /// The windows that have a length.
-    fn held_windows(&self) -> impl Iterator<Item = &Window> {
+    pub(crate) fn held_windows(&self) -> impl Iterator<Item = &Window> {
         self.windows().iter().filter(|window| window.until.is_none_or(|(until, _)| window.from < until))
     }
 

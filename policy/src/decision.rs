@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::atlas;
-use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder, Standing, Why};
+use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder, Standing};
 use crate::fact::{Kind, Role};
 use crate::place::{Code, Evidence};
+use crate::refusal::Why;
 use crate::rule::{Requirement, Strictness, Tone};
 use crate::table::{Basis, Row, Table};
 use crate::told::{Element, Elements, Purpose, Told};

@@ -53,7 +53,8 @@
 //!
 //! [`place`] (where somebody is), [`atlas`] (what the places are called), [`rule`] (what one place asks
 //! and how rules combine), [`told`] (what a prompt has to say), [`retention`], [`table`] (the law as data), [`fact`] (what was logged), [`language`], [`call`] (the fold of the facts), [`decision`]
-//! (what follows now) and [`coverage`] (which seconds of audio are lawful).
+//! (what follows now), [`coverage`] (which seconds of audio are lawful) and [`refusal`] (why recording is
+//! not lawful, and an upload refused).
 
 #![no_std]
 
@@ -67,12 +68,13 @@ pub mod diff;
 pub mod fact;
 pub mod language;
 pub mod place;
+pub mod refusal;
 pub mod retention;
 pub mod rule;
 pub mod table;
 pub mod told;
 
-pub use call::{Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Why, Window};
+pub use call::{Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Window};
 pub use coverage::{Claim, Coverage, Door, Uncovered, UncoveredSpan, Upload};
 pub use decision::{Action, Because, Decision, Needs, ParticipantDecision, ParticipantState, Subject};
 pub use diff::Diff;
@@ -81,6 +83,7 @@ pub use fact::{
     Opened, RefusedGrant, Role, Settings, What,
 };
 pub use place::{Code, CodeError, Evidence, Place};
+pub use refusal::{MOST_STRETCHES, Refusal, Remedy, Stretch, Why};
 pub use retention::{Period, Retention};
 pub use rule::{Form, Parties, Requirement, Rule, Strictness, Tone};
 pub use table::{Problem, Problems, Severity, Table};

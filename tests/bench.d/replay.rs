@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use consent_gateway::ledger::{self, Change, Job, Ledger, RecordingRow};
-use consent_gateway::trail::{self, Actor, Body, Saw};
+use consent_gateway::trail::{self, Actor, Body, ControlRefusal, Saw};
 use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use policy::{
@@ -238,7 +238,7 @@ impl Maker<'_> {
     fn refused(&mut self) -> Outcome<()> {
         let body = Body::ControlRefused {
             control: Control::Start,
-            code: "consent-required".into(),
+            code: ControlRefusal::ConsentRequired,
             saw: self.saw(),
         };
         self.entry(body, None)

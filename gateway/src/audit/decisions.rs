@@ -19,7 +19,7 @@ use policy::{
 use uuid::Uuid;
 
 use super::Failure;
-use crate::trail::{self, Body, Clocks, Leaf, Saw, reason};
+use crate::trail::{self, Body, Clocks, ControlRefusal, Leaf, Saw};
 
 /// What a call goes on by.
 #[derive(Debug, Clone)]
@@ -184,14 +184,13 @@ impl Replay {
             }
         }
         self.must_have_seen(saw, leaf.at)?;
-        if let Body::ControlRefused { code, .. } = &leaf.body
-            && code == "consent-required"
+        if let Body::ControlRefused { code: ControlRefusal::ConsentRequired, .. } = &leaf.body
             && self.is_permitted(leaf.at)
         {
             return Err(Failure::tampered("it refuses for want of consent what was permitted"));
         }
         if let Body::Refused { code, uncovered, .. } = &leaf.body {
-            refusal::check(&self.call, code, uncovered, leaf.at)?;
+            refusal::check(&self.call, *code, uncovered, leaf.at)?;
         }
         if let Body::Accepted { spans, keep_until, delete_by, .. } = &leaf.body {
             self.must_be_covered(leaf)?;
@@ -243,8 +242,7 @@ impl Replay {
             && let Standing::Unlawful(why) = self.call.at(at).standing(at)
         {
             return Err(Failure::tampered(format!(
-                "recording was allowed to start, and was not permitted: {}",
-                reason(why)
+                "recording was allowed to start, and was not permitted: {why}"
             )));
         }
         let counts_from_before = facts.what.loosens()
@@ -337,7 +335,7 @@ fn placed(spans: &[(Timestamp, Timestamp)], shifted_ms: u64) -> Option<Vec<(Time
 fn words(uncovered: &Uncovered) -> String {
     match uncovered {
         Uncovered::Spans(spans) => spans.first().map_or_else(String::new, |span| {
-            format!("from {:.3} to {:.3}, {}", span.from, span.until, reason(span.why))
+            format!("from {:.3} to {:.3}, {}", span.from, span.until, span.why)
         }),
         Uncovered::Unplaced { windows } => {
             format!("it is not placed in time, and there were {windows} windows")
@@ -354,7 +352,7 @@ fn words(uncovered: &Uncovered) -> String {
 
 /// In what a decision differs from the one that is computed.
 fn difference(saw: &Saw, computed: &Saw) -> String {
-    let why = |saw: &Saw| saw.why.clone().unwrap_or_else(|| "nothing in the way".into());
+    let why = |saw: &Saw| saw.why.map_or_else(|| "nothing in the way".into(), |why| why.to_string());
     let fields = [
         ("recording", saw.recording.clone(), computed.recording.clone()),
         ("what is in the way", why(saw), why(computed)),

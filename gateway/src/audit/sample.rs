@@ -19,7 +19,7 @@ use crate::trail::note::{Checkpoint, Note, SigningKey};
 use crate::trail::tile::{BundleId, TileId, bundles_of, node_in_tile, tile_of, tiles_of, write_bundle};
 use crate::trail::tree::{Edge, Hash, leaf_hash};
 use crate::trail::trust::Trust;
-use crate::trail::{self, Actor, Body, Draft, Saw, hex};
+use crate::trail::{self, Actor, Body, ControlRefusal, Draft, Saw, hex};
 
 pub(crate) const ORIGIN: &str = "gateway.example.com/acme";
 pub(crate) const ACCOUNT: &str = "acme";
@@ -244,7 +244,8 @@ impl Log {
 
     pub(crate) fn refuse_start(&mut self, uid: Uuid) -> u64 {
         let saw = self.saw(&self.calls[&uid].call);
-        let body = Body::ControlRefused { control: Control::Start, code: "consent-required".into(), saw };
+        let body =
+            Body::ControlRefused { control: Control::Start, code: ControlRefusal::ConsentRequired, saw };
         self.of_call(&recorder(), uid, body, None)
     }
 

@@ -303,7 +303,7 @@ pub struct Refusal {
     /// What.
     pub what: Refused,
     /// The problem's code.
-    pub code: String,
+    pub code: &'static str,
     /// When.
     pub at: Timestamp,
     /// The entry.
@@ -320,7 +320,7 @@ pub enum Refused {
         /// Its name, as the platform chose it.
         name: Option<String>,
         /// What was not covered, and why.
-        uncovered: Vec<(Timestamp, Timestamp, String)>,
+        uncovered: Vec<policy::Stretch>,
     },
 }
 

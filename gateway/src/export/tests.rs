@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use jiff::{SignedDuration, Timestamp};
 use policy::{
     Call, Control, Event, Evidence, Grant, Heard, Joined, Kind, Medium, Method, Opened, Place, Purposes,
-    Role, Settings, Table, What,
+    Refusal, Role, Settings, Table, What, Why,
 };
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use rsa::{RsaPrivateKey, RsaPublicKey};
@@ -258,9 +258,9 @@ impl Tape {
         self.log(body, Some(json!({"name": "zq-name"})))
     }
 
-    pub(super) fn refused(&mut self, code: &str, why: &str) -> u64 {
-        let uncovered = vec![(self.later(-4_000), self.now, why.to_owned())];
-        let body = Body::Refused { code: code.into(), uncovered, saw: self.saw() };
+    pub(super) fn refused(&mut self, code: Refusal, why: Why) -> u64 {
+        let uncovered = vec![(self.later(-4_000), self.now, why)];
+        let body = Body::Refused { code, uncovered, saw: self.saw() };
         self.log(body, Some(json!({"name": "zq-refused"})))
     }
 
@@ -319,15 +319,15 @@ pub(super) fn stories() -> Vec<(&'static str, Tape)> {
     withdrawn.wait(1_000);
     withdrawn.withdraws();
     withdrawn.wait(5_000);
-    withdrawn.refused("consent-withdrawn", "withdrawn:0");
+    withdrawn.refused(Refusal::ConsentWithdrawn, Why::Withdrawn(0));
 
     let mut refused = Tape::in_place("DE");
     refused.wait(5_000);
-    refused.refused("consent-required", "consent-missing:0");
+    refused.refused(Refusal::ConsentRequired, Why::Missing(0));
 
     let mut retried = Tape::in_place("DE");
     retried.wait(5_000);
-    retried.refused("consent-required", "consent-missing:0");
+    retried.refused(Refusal::ConsentRequired, Why::Missing(0));
     retried.prompt();
     retried.yes();
     retried.recorded();

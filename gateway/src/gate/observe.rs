@@ -17,7 +17,7 @@ use super::{ATTEMPTS, Fault, Gate, Loaded, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
-use crate::trail::{self, Actor, Body};
+use crate::trail::{self, Actor, Body, ControlRefusal};
 
 impl Gate {
     /// Logs what happened on a call: all of it, or, where something of it cannot be logged as it was
@@ -479,9 +479,9 @@ impl Gate {
             let decision = at_now.decide(now);
             let keys = self.usable_keys(&who.account).await?;
             if !decision.permitted() {
-                refusal = Some("consent-required");
+                refusal = Some(ControlRefusal::ConsentRequired);
             } else if keys.is_empty() {
-                refusal = Some("no-usable-key");
+                refusal = Some(ControlRefusal::NoUsableKey);
             } else {
                 job.expects.extend(
                     keys.iter()
@@ -490,7 +490,7 @@ impl Gate {
             }
         }
         let body = match refusal {
-            Some(code) => Body::ControlRefused { control, code: code.into(), saw: loaded.saw() },
+            Some(code) => Body::ControlRefused { control, code, saw: loaded.saw() },
             None => {
                 let event = Event { received_at: now, at: None, what: What::Control(control) };
                 loaded.call.apply(&event);
@@ -518,14 +518,14 @@ impl Gate {
         let decision = self.decision(&loaded);
         match refusal {
             None => Ok(Some(decision)),
-            Some("no-usable-key") => Err(Fault::refused(
-                "no-usable-key",
+            Some(code @ ControlRefusal::NoUsableKey) => Err(Fault::refused(
+                code.code(),
                 "the account has no public key to seal recordings for; add one with `consent-gateway key add`",
             )
             .with("decision", decision)),
-            Some(code) => {
+            Some(code @ ControlRefusal::ConsentRequired) => {
                 let why = decision.reason.as_deref().unwrap_or("consent is missing").to_owned();
-                Err(Fault::refused(code, format!("recording may not start: {why}"))
+                Err(Fault::refused(code.code(), format!("recording may not start: {why}"))
                     .with("missing", &decision.missing)
                     .with("decision", decision))
             }

@@ -5,7 +5,7 @@
 //! and nowhere else, is taken by value, and is spent in the one transaction that accepts.
 
 use jiff::Timestamp;
-use policy::{Call, Claim, Coverage, Door, Uncovered, UncoveredSpan, Upload, Why};
+use policy::{Call, Claim, Coverage, Door, Remedy, Uncovered, UncoveredSpan, Upload};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Silence};
 use crate::record::{self, StageError, Staged};
 use crate::seal::{Envelope, RecipientKey, WrappedKey};
-use crate::trail::{self, Body, Clocks, hex, reason};
+use crate::trail::{self, Body, Clocks, hex};
 use crate::vault::VaultError;
 
 /// When an upload says that it was made.
@@ -492,19 +492,12 @@ impl Gate {
         now: Timestamp,
     ) -> Result<Option<Fault>, Fault> {
         let fault = refusal(&uncovered, &loaded.call, &|p| loaded.name_of(p));
-        let spans = match &uncovered {
-            Uncovered::Spans(spans) => spans
-                .iter()
-                .map(|span| (span.from, span.until, reason(span.why)))
-                .take(MAX_UNCOVERED)
-                .collect(),
-            Uncovered::Unplaced { .. }
-            | Uncovered::TooLong { .. }
-            | Uncovered::UsedUp { .. }
-            | Uncovered::Withdrawn(_) => Vec::new(),
-        };
         let decision = self.decision(loaded);
-        let body = Body::Refused { code: fault.code.into(), uncovered: spans, saw: loaded.saw() };
+        let body = Body::Refused {
+            code: uncovered.refusal(&loaded.call),
+            uncovered: uncovered.stretches(),
+            saw: loaded.saw(),
+        };
         let draft = trail::draft(
             &who.account,
             now,
@@ -610,105 +603,51 @@ fn is_hopeless(claim: &Claim, uncovered: &[UncoveredSpan]) -> bool {
 }
 
 fn refusal(uncovered: &Uncovered, call: &Call, names: answer::Names<'_>) -> Fault {
-    let delete = |fault: Fault| fault.with("source", json!("delete"));
-    let never_granted = call.windows().is_empty();
-    match uncovered {
+    let remedy = uncovered.remedy(call);
+    let detail = match uncovered {
         Uncovered::Spans(spans) => {
-            let ours = |why| {
-                matches!(
-                    why,
-                    Why::NotGranted
-                        | Why::NotYet
-                        | Why::Paused
-                        | Why::Taken
-                        | Why::Unannounced(_)
-                        | Why::NotYetAnnounced(_)
-                        | Why::Ended
-                )
-            };
-            let consent = spans.iter().all(|span| !ours(span.why));
-            let waits = |why| matches!(why, Why::NotYet | Why::NotYetAnnounced(_));
-            let later = !never_granted && spans.iter().all(|span| waits(span.why));
-            let declined = spans.iter().any(|span| matches!(span.why, Why::Declined(_)));
-            let withdrawn = spans.iter().any(|span| matches!(span.why, Why::Withdrawn(_)));
-            let code = match () {
-                () if withdrawn => "consent-withdrawn",
-                () if declined => "consent-declined",
-                () if consent || never_granted => "consent-required",
-                () => "uncovered-audio",
-            };
-            let objected = withdrawn || declined;
-            let (detail, retry) = match early_head(spans, call).filter(|_| !objected) {
-                Some((early_ms, from)) => (
-                    format!(
-                        "the audio begins {early_ms} ms before recording was granted at {}: cut so much off its beginning, \
-                         or correct the clock that it was dated by, and send it with `Recording-Start: {}`",
-                        written(from),
-                        written(from)
-                    ),
-                    true,
+            let first = spans.first().map(|span| answer::words(span.why, names)).unwrap_or_default();
+            match remedy {
+                Remedy::CutHead { early_ms, granted_at } => format!(
+                    "the audio begins {early_ms} ms before recording was granted at {0}: cut so much off its beginning, \
+                     or correct the clock that it was dated by, and send it with `Recording-Start: {0}`",
+                    written(granted_at)
                 ),
-                None => {
-                    let first = spans.first().map(|span| answer::words(span.why, names)).unwrap_or_default();
-                    let at_edges = !objected && spans.iter().all(|span| is_a_clocks(span, call));
-                    let cut = match at_edges {
-                        true => "; cut what `uncovered` lists out of the file, and send it with `Recording-Timeline`",
-                        false => "",
-                    };
-                    (format!("not all of this audio may be kept: {first}{cut}"), later || at_edges)
+                Remedy::CutEdges => format!(
+                    "not all of this audio may be kept: {first}; cut what `uncovered` lists out of the file, and send it with `Recording-Timeline`"
+                ),
+                Remedy::Delete | Remedy::Wait | Remedy::Place => {
+                    format!("not all of this audio may be kept: {first}")
                 }
-            };
-            let fault = Fault::refused(code, detail).with("uncovered", answer::Uncovered::all(spans, names));
-            fault.with("source", json!(if retry { "retry" } else { "delete" }))
+            }
         }
         Uncovered::Unplaced { windows: 0 } => {
-            delete(Fault::refused("consent-required", "recording was never granted on this call: ask with `start` before recording"))
+            "recording was never granted on this call: ask with `start` before recording".into()
         }
-        Uncovered::Unplaced { windows } => Fault::refused(
-            "uncovered-audio",
-            format!("recording was granted {windows} times on this call, so the upload has to say when it was made: send `Recording-Start` or `Recording-Timeline`"),
-        )
-        .with("source", json!("retry")),
-        Uncovered::TooLong { duration_ms, window_ms } => {
-            let source = if duration_ms.saturating_sub(*window_ms) <= EDGE_MS { "retry" } else { "delete" };
-            Fault::refused(
-                "uncovered-audio",
-                format!(
-                    "the audio lasts {duration_ms} ms, and recording was granted for {window_ms} ms; \
-                     send `Recording-Start`, and the answer will say which part has to be cut"
-                ),
-            )
-            .with("source", json!(source))
+        Uncovered::Unplaced { windows } => format!(
+            "recording was granted {windows} times on this call, so the upload has to say when it was made: send `Recording-Start` or `Recording-Timeline`"
+        ),
+        Uncovered::TooLong { duration_ms, window_ms } => format!(
+            "the audio lasts {duration_ms} ms, and recording was granted for {window_ms} ms; \
+             send `Recording-Start`, and the answer will say which part has to be cut"
+        ),
+        Uncovered::UsedUp { left_ms } => format!(
+            "other recordings of this call hold the only window but for {left_ms} ms; \
+             if several devices record a call, the account's `recorders` says how many"
+        ),
+        Uncovered::Withdrawn(p) => {
+            format!("`{}` withdrew, and this account deletes what was recorded before", names(*p))
         }
-        Uncovered::UsedUp { left_ms } => delete(Fault::refused(
-            "uncovered-audio",
-            format!(
-                "other recordings of this call hold the only window but for {left_ms} ms; \
-                 if several devices record a call, the account's `recorders` says how many"
-            ),
-        )),
-        Uncovered::Withdrawn(p) => delete(Fault::refused(
-            "consent-withdrawn",
-            format!("`{}` withdrew, and this account deletes what was recorded before", names(*p)),
-        )),
-    }
-}
-
-/// Where only the beginning lies outside, before a window: by how much, and when the window begins.
-fn early_head(uncovered: &[UncoveredSpan], call: &Call) -> Option<(u64, Timestamp)> {
-    let (first, last) = (uncovered.first()?, uncovered.last()?);
-    let early_ms = last.offset_ms.saturating_add(last.duration_ms());
-    let whole = early_ms == uncovered.iter().map(UncoveredSpan::duration_ms).sum::<u64>();
-    let before_a_window = call.windows().iter().any(|window| window.from == last.until);
-    (first.offset_ms == 0 && whole && before_a_window).then_some((early_ms, last.until))
-}
-
-/// Whether a stretch is so short, and so near the edge of a window, that a clock or a platform that
-/// reacts late explains it.
-fn is_a_clocks(span: &UncoveredSpan, call: &Call) -> bool {
-    let at_edge =
-        call.windows().iter().any(|window| window.from == span.until || window.last_covered() == span.from);
-    span.why == Why::NotYet || at_edge && span.duration_ms() <= EDGE_MS
+    };
+    let fault = Fault::refused(uncovered.refusal(call).code(), detail);
+    let fault = match uncovered {
+        Uncovered::Spans(spans) => fault.with("uncovered", answer::Uncovered::all(spans, names)),
+        Uncovered::Unplaced { .. }
+        | Uncovered::TooLong { .. }
+        | Uncovered::UsedUp { .. }
+        | Uncovered::Withdrawn(_) => fault,
+    };
+    fault.with("source", json!(remedy.source()))
 }
 
 fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<(), Fault> {
@@ -769,10 +708,6 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// How much beyond the edge of a window a clock may explain, in milliseconds.
-const EDGE_MS: u64 = 1_000;
-/// How many stretches that were not covered an entry names.
-const MAX_UNCOVERED: usize = 128;
 /// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; what
 /// exceeds it is judged with the last stretch.
 const TIMELINE_SLACK_MS: u64 = 2_000;

@@ -4,7 +4,7 @@
 //! chose.
 
 use jiff::Timestamp;
-use policy::{Code, Control, Event, Joined, Opened, Place, What};
+use policy::{Code, Control, Event, Joined, Opened, Place, Refusal, Stretch, What};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -49,8 +49,8 @@ pub enum Body {
     ControlRefused {
         /// What it asked for.
         control: policy::Control,
-        /// The problem's code.
-        code: String,
+        /// Why.
+        code: ControlRefusal,
         /// What the policy answered.
         saw: Saw,
     },
@@ -89,10 +89,11 @@ pub enum Body {
     },
     /// A recording was refused; nothing of it was kept.
     Refused {
-        /// The problem's code.
-        code: String,
-        /// What was not covered: the first stretches, where there are very many.
-        uncovered: Vec<(Timestamp, Timestamp, String)>,
+        /// Why.
+        code: Refusal,
+        /// What was not covered: the first stretches, where there are very many; none where it was refused as a
+        /// whole.
+        uncovered: Vec<Stretch>,
         /// What the policy answered.
         saw: Saw,
     },
@@ -296,6 +297,27 @@ pub enum Body {
         /// What became of it.
         outcome: String,
     },
+}
+
+/// Why the platform was not allowed to record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlRefusal {
+    /// Somebody's consent is missing.
+    ConsentRequired,
+    /// The account has no key that a recording could be sealed for.
+    NoUsableKey,
+}
+
+impl ControlRefusal {
+    /// The problem's code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            ControlRefusal::ConsentRequired => "consent-required",
+            ControlRefusal::NoUsableKey => "no-usable-key",
+        }
+    }
 }
 
 /// How a version of the table came to us.

@@ -17,7 +17,7 @@ pub struct Saw {
     pub recording: String,
     /// Why it is blocked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
+    pub why: Option<Why>,
     /// What the platform was believed to do.
     pub recorder: String,
     /// What it was told to do.
@@ -69,7 +69,7 @@ impl Saw {
             recording: if decision.permitted() { "permitted" } else { "blocked" }.into(),
             why: match decision.standing {
                 Standing::Lawful => None,
-                Standing::Unlawful(why) => Some(reason(why)),
+                Standing::Unlawful(why) => Some(why),
             },
             recorder: recorder_word(decision.recorder).into(),
             action: decision.action.as_str().into(),
@@ -106,28 +106,5 @@ pub fn recorder_word(recorder: policy::Recorder) -> &'static str {
         policy::Recorder::Running => "running",
         policy::Recorder::Suspended { .. } => "suspended",
         policy::Recorder::Stopped => "stopped",
-    }
-}
-
-/// A stable code for what is in the way, with the participant's number where one is meant.
-#[must_use]
-pub fn reason(why: Why) -> String {
-    match why {
-        Why::Emergency => "emergency".into(),
-        Why::Forbidden => "forbidden".into(),
-        Why::Ended => "call-ended".into(),
-        Why::NobodyHuman => "nobody-human".into(),
-        Why::Declined(p) => format!("declined:{p}"),
-        Why::Withdrawn(p) => format!("withdrawn:{p}"),
-        Why::InDoubt(p) => format!("in-doubt:{p}"),
-        Why::NobodyConsents => "nobody-consents".into(),
-        Why::Missing(p) => format!("consent-missing:{p}"),
-        Why::Unannounced(p) => format!("announcement-missing:{p}"),
-        Why::NotYetAnnounced(p) => format!("announcement-pending:{p}"),
-        Why::NotGranted => "not-granted".into(),
-        Why::Paused => "paused".into(),
-        Why::NotYet => "not-yet".into(),
-        Why::Taken => "taken".into(),
-        Why::Unlogged => "unlogged".into(),
     }
 }

@@ -1,11 +1,11 @@
 //! Entries in plain words.
 
 use jiff::Timestamp;
-use policy::{AnsweredBy, Behavior, Control, Event, Evidence, Role, What};
+use policy::{AnsweredBy, Behavior, Control, Event, Evidence, Refusal, Role, What, Why};
 use serde_json::Value;
 
 use super::story::Story;
-use crate::trail::{Body, Leaf, Saw};
+use crate::trail::{Body, ControlRefusal, Leaf, Saw};
 
 /// What an entry says happened. Of what it commits to, the document names what it is about.
 pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Value>) -> String {
@@ -24,7 +24,11 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Val
         }
         Body::Event { facts, .. } => event(facts, &names),
         Body::ControlRefused { code, .. } => {
-            format!("The platform asked to record, and was not allowed to: {}.", refusal(code))
+            let why = match code {
+                ControlRefusal::ConsentRequired => "consent was missing",
+                ControlRefusal::NoUsableKey => "there was no public key to seal it for",
+            };
+            format!("The platform asked to record, and was not allowed to: {why}.")
         }
         Body::Accepted { bytes, spans, .. } => {
             let spans: Vec<String> = spans
@@ -37,7 +41,7 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Val
             )
         }
         Body::Refused { code, .. } => {
-            format!("An upload was refused, and nothing of it was kept: {}.", refusal(code))
+            format!("An upload was refused, and nothing of it was kept: {}.", refusal(*code))
         }
         Body::Gap { from, until, .. } => format!(
             "The trail could not be written from {} to {}: what was reported then may be missing.",
@@ -47,7 +51,7 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Val
         Body::Fetched { range: (from, until), .. } => {
             format!("The sealed recording was handed out, bytes {from} to {until}.")
         }
-        Body::FetchRefused { code, .. } => format!("The recording was not handed out: {}.", refusal(code)),
+        Body::FetchRefused { code, .. } => format!("The recording was not handed out: `{code}`."),
         Body::Deleted { .. } => "The recording was deleted, and its keys with it.".into(),
         Body::Held { held: true, .. } => "A legal hold was put on the recording.".into(),
         Body::Held { held: false, .. } => "The legal hold on the recording was lifted.".into(),
@@ -149,7 +153,7 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
 pub(super) fn decided(saw: &Saw, story: &Story) -> String {
     let mut words = match (saw.recording.as_str(), &saw.why) {
         ("permitted", _) => "permitted".to_owned(),
-        (_, Some(why)) => format!("not permitted: {}", why_not(why, story)),
+        (_, Some(why)) => format!("not permitted: {}", why_not(*why, story)),
         (_, None) => "not permitted".into(),
     };
     match saw.action.as_str() {
@@ -163,41 +167,36 @@ pub(super) fn decided(saw: &Saw, story: &Story) -> String {
     words
 }
 
-/// A reason's code in words.
-pub(super) fn why_not(code: &str, story: &Story) -> String {
-    let (word, who) = match code.split_once(':') {
-        Some((word, who)) => (word, who.parse().map_or_else(|_| who.to_owned(), |p| story.name_of(p))),
-        None => (code, String::new()),
-    };
-    match word {
-        "emergency" => "emergency calls are not recorded".into(),
-        "forbidden" => "a rule forbids recording".into(),
-        "call-ended" => "the call is over".into(),
-        "nobody-human" => "no human is on the call".into(),
-        "declined" => format!("{who} said no"),
-        "withdrawn" => format!("{who} withdrew"),
-        "in-doubt" => format!("what {who} said may be missing after an outage"),
-        "nobody-consents" => "nobody on the call has consented".into(),
-        "consent-missing" => format!("the consent of {who} is missing"),
-        "announcement-missing" => format!("no announcement to {who} was recorded in time"),
-        "announcement-pending" => format!("the announcement to {who} was not reported yet"),
-        "not-granted" => "recording had not been granted".into(),
-        "paused" => "recording was paused".into(),
-        "not-yet" => "it lies in the future".into(),
-        _ => code.to_owned(),
+/// A reason in words.
+fn why_not(why: Why, story: &Story) -> String {
+    let name = |p| story.name_of(p);
+    match why {
+        Why::Emergency => "emergency calls are not recorded".into(),
+        Why::Forbidden => "a rule forbids recording".into(),
+        Why::Ended => "the call is over".into(),
+        Why::NobodyHuman => "no human is on the call".into(),
+        Why::Declined(p) => format!("{} said no", name(p)),
+        Why::Withdrawn(p) => format!("{} withdrew", name(p)),
+        Why::InDoubt(p) => format!("what {} said may be missing after an outage", name(p)),
+        Why::NobodyConsents => "nobody on the call has consented".into(),
+        Why::Missing(p) => format!("the consent of {} is missing", name(p)),
+        Why::Unannounced(p) => format!("no announcement to {} was recorded in time", name(p)),
+        Why::NotYetAnnounced(p) => format!("the announcement to {} was not reported yet", name(p)),
+        Why::NotGranted => "recording had not been granted".into(),
+        Why::Paused => "recording was paused".into(),
+        Why::NotYet => "it lies in the future".into(),
+        Why::Taken => "other recordings hold these moments".into(),
+        Why::Unlogged => "an event that restricts recording had not been logged".into(),
     }
 }
 
-/// A problem's code in words.
-fn refusal(code: &str) -> String {
-    match code {
-        "consent-required" => "consent was missing".into(),
-        "consent-declined" => "somebody had said no".into(),
-        "consent-withdrawn" => "somebody had withdrawn".into(),
-        "uncovered-audio" => "not all of the audio was covered".into(),
-        "no-usable-key" => "there was no public key to seal it for".into(),
-        "recording-deleted" => "it had been deleted".into(),
-        other => format!("`{other}`"),
+/// A refused upload in words.
+fn refusal(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::ConsentRequired => "consent was missing",
+        Refusal::ConsentDeclined => "somebody had said no",
+        Refusal::ConsentWithdrawn => "somebody had withdrawn",
+        Refusal::UncoveredAudio => "not all of the audio was covered",
     }
 }
 

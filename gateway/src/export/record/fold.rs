@@ -142,14 +142,14 @@ impl Fold {
             }
             Body::ControlRefused { code, saw, .. } => {
                 self.saw(read, saw);
-                self.missing(read, saw, saw.why.iter());
-                self.refused(read, code, Refused::Control);
+                self.missing(read, saw, saw.why);
+                self.refused(read, code.code(), Refused::Control);
             }
             Body::Refused { code, uncovered, saw } => {
                 self.saw(read, saw);
-                self.missing(read, saw, uncovered.iter().map(|(_, _, why)| why).chain(&saw.why));
+                self.missing(read, saw, uncovered.iter().map(|(_, _, why)| *why).chain(saw.why));
                 let (name, uncovered) = (text(read.detail, "name"), uncovered.clone());
-                self.refused(read, code, Refused::Upload { name, uncovered });
+                self.refused(read, code.code(), Refused::Upload { name, uncovered });
             }
             Body::Accepted { saw, .. } => {
                 self.saw(read, saw);
@@ -404,8 +404,8 @@ impl Fold {
         }
     }
 
-    fn refused(&mut self, read: &Read<'_>, code: &str, what: Refused) {
-        self.record.refusals.push(Refusal { what, code: code.into(), at: read.leaf.at, entry: read.index });
+    fn refused(&mut self, read: &Read<'_>, code: &'static str, what: Refused) {
+        self.record.refusals.push(Refusal { what, code, at: read.leaf.at, entry: read.index });
     }
 
     fn accepted(&mut self, read: &Read<'_>, extras: &Extras<'_>) {

@@ -1,7 +1,7 @@
 //! How far everybody agreed, as the policy answered it entry by entry.
 
 use jiff::Timestamp;
-use policy::Method;
+use policy::{Method, Why};
 
 use super::fold::{Fold, Read};
 use super::{Act, ActKind, Denial, How, Standing, Word};
@@ -92,14 +92,15 @@ impl Fold {
     }
 
     /// Whose silence is in the way of what was refused.
-    pub(super) fn missing<'w>(&mut self, read: &Read<'_>, saw: &Saw, why: impl Iterator<Item = &'w String>) {
+    pub(super) fn missing(&mut self, read: &Read<'_>, saw: &Saw, why: impl IntoIterator<Item = Why>) {
         let mut numbers: Vec<u32> = Vec::new();
         for why in why {
-            if why == "nobody-consents" {
+            if why == Why::NobodyConsents {
                 numbers.extend(saw.participants.iter().map(|seen| seen.p));
             }
-            let whose = why.strip_prefix("consent-missing:").or_else(|| why.strip_prefix("in-doubt:"));
-            numbers.extend(whose.and_then(|number| number.parse::<u32>().ok()));
+            if let Why::Missing(participant) | Why::InDoubt(participant) = why {
+                numbers.push(participant);
+            }
         }
         numbers.sort_unstable();
         numbers.dedup();

@@ -105,7 +105,7 @@ fn whoever_withdraws_has_agreed_before_and_agrees_again_only_by_a_new_yes() {
 #[test]
 fn a_refusal_for_want_of_consent_speaks_of_whom_it_names_and_of_nobody_who_agreed() {
     let mut tape = Tape::in_place("DE");
-    tape.refused("consent-required", "consent-missing:0");
+    tape.refused(policy::Refusal::ConsentRequired, policy::Why::Missing(0));
     assert_eq!(
         (words(&tape.record(), CALLER), words(&tape.record(), AGENT)),
         (vec!["missing"], vec!["granted"])
@@ -114,7 +114,7 @@ fn a_refusal_for_want_of_consent_speaks_of_whom_it_names_and_of_nobody_who_agree
     tape.yes();
     tape.wait(1_000);
     // What was made before they agreed is refused still, and they have agreed still.
-    tape.refused("consent-required", "consent-missing:0");
+    tape.refused(policy::Refusal::ConsentRequired, policy::Why::Missing(0));
     assert_eq!(words(&tape.record(), CALLER), ["missing", "granted"]);
 }
 
@@ -140,7 +140,7 @@ fn after_a_gap_nobody_is_relied_on_until_they_are_named_again() {
     assert_eq!(record.gaps, [Gap { from: lost, until: tape.now, entry: gap }]);
     assert_eq!((words(&record, CALLER), words(&record, AGENT)), (vec!["granted"], vec!["granted"]));
     assert!(record.people.iter().all(|person| person.words[0].until == Some(lost)));
-    tape.refused("consent-required", "in-doubt:0");
+    tape.refused(policy::Refusal::ConsentRequired, policy::Why::InDoubt(0));
     assert_eq!(words(&tape.record(), CALLER), ["granted", "missing"]);
     tape.wait(1_000);
     tape.happens(What::Joined(Joined { identified: true, ..Joined::new(CALLER, Role::Customer) }));

@@ -210,7 +210,7 @@ impl<'r> Attachments<'r> {
                 Refused::Control => (None, None),
                 Refused::Upload { name, uncovered } => (name.as_ref(), Some(uncovered)),
             };
-            let span = |(from, until, why): &(_, _, String)| json!({"from": written(*from), "until": written(*until), "why": why});
+            let span = |(from, until, why): &policy::Stretch| json!({"from": written(*from), "until": written(*until), "why": why});
             let body = json!({
                 "refused": if uncovered.is_some() { "upload" } else { "control" },
                 "name": name,

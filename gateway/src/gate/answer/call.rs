@@ -8,7 +8,6 @@ use super::words::words;
 use super::{Decision, Names};
 use crate::clock::Moment;
 use crate::gate::ask::Direction;
-use crate::trail::reason;
 
 /// A call's state.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -56,7 +55,7 @@ pub struct Interval {
     pub why: Option<String>,
     /// Why not, as a code. Left out where it was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
+    pub code: Option<&'static str>,
 }
 
 /// A stretch of time in which recording was granted.
@@ -137,7 +136,7 @@ impl Interval {
         let (why, code) = match standing {
             Standing::Lawful => (None, None),
             Standing::Unlawful(why) => {
-                (Some(words(why, names)), reason(why).split(':').next().map(ToOwned::to_owned))
+                (Some(words(why, names)), Some(why.code()))
             }
         };
         Interval {

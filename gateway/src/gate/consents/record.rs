@@ -61,9 +61,8 @@ impl Record {
                 reported_by: reported_by.as_deref().unwrap_or_default(),
                 ..Says::of(&facts.what)
             },
-            Body::ControlRefused { code, .. } | Body::Refused { code, .. } => {
-                Says { refusal: Some(code), ..nothing }
-            }
+            Body::ControlRefused { code, .. } => Says { refusal: Some(code.code()), ..nothing },
+            Body::Refused { code, .. } => Says { refusal: Some(code.code()), ..nothing },
             Body::FetchRefused { recording, code } => {
                 Says { recording: Some(*recording), refusal: Some(code), ..nothing }
             }

@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use policy::Why;
+
 use super::Record;
 use crate::clock::written;
 use crate::gate::{Fault, Gate};
@@ -136,7 +138,7 @@ fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
         format!("{}: {}", name(person.p), joined(places, ", "))
     });
     let says = record.says();
-    let seen = saw.and_then(|saw| saw.why.as_deref()).map(|why| reason(why, &name));
+    let seen = saw.and_then(|saw| saw.why).map(|why| reason(why, &name));
     let why = says.refusal.map(str::to_owned).into_iter().chain(seen);
     let prompt = says.prompt.map(|uid| names.prompts.get(&uid).cloned().unwrap_or(uid));
     let leaf = &record.leaf;
@@ -194,10 +196,10 @@ fn in_words(record: &Record, names: &Names) -> String {
 }
 
 /// The code of what is in the way, with the name of whom it is about.
-fn reason(why: &str, name: &dyn Fn(u32) -> String) -> String {
-    match why.split_once(':').and_then(|(code, number)| Some((code, number.parse().ok()?))) {
-        Some((code, number)) => format!("{code}: {}", name(number)),
-        None => why.to_owned(),
+fn reason(why: Why, name: &dyn Fn(u32) -> String) -> String {
+    match why.participant() {
+        Some(participant) => format!("{}: {}", why.code(), name(participant)),
+        None => why.code().to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Logs that their operator has forged: whoever holds the key can rebuild the tree and sign it.
 
 use jiff::SignedDuration;
-use policy::{Control, Event, Method, What};
+use policy::{Control, Event, MOST_STRETCHES, Method, Refusal, Stretch, What, Why};
 use uuid::Uuid;
 
 use super::*;
@@ -114,7 +114,7 @@ fn a_forged_decision_is_found_by_deciding_again_and_by_nothing_else() {
     type Forgery = fn(&mut crate::trail::Saw);
     let forgeries: [Forgery; 8] = [
         |saw| saw.recording = if saw.recording == "blocked" { "permitted" } else { "blocked" }.into(),
-        |saw| saw.why = Some("consent-missing:9".into()),
+        |saw| saw.why = Some(Why::Missing(9)),
         |saw| saw.recorder = "stopped or so".into(),
         |saw| saw.action = "end-call".into(),
         |saw| saw.requirement = "one/none".into(),
@@ -622,38 +622,70 @@ fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
         let call = &log.calls[&uid].call;
         crate::trail::Saw::of(log.table.digest(), &call.decide(log.now))
     };
-    let refused = |code: &str, uncovered: &[(Timestamp, Timestamp, &str)]| {
+    let refused = |code: Refusal, uncovered: &[Stretch]| {
         let mut log = log.clone();
-        let uncovered =
-            uncovered.iter().map(|(from, until, why)| (*from, *until, (*why).to_owned())).collect();
-        let body = Body::Refused { code: code.into(), uncovered, saw: saw(&log) };
+        let body = Body::Refused { code, uncovered: uncovered.to_vec(), saw: saw(&log) };
         let index = log.of_call(&recorder(), uid, body, None);
         (verified(&log.export()), index)
     };
     let (until, early) = (withdrawn + seconds(5), from - seconds(2));
-    for (code, stretches) in
-        [("consent-withdrawn", &[(withdrawn, until, "withdrawn:0")][..]), ("uncovered-audio", &[])]
-    {
+    let (no, missing) = (Why::Withdrawn(0), Why::Missing(0));
+    // More stretches than an entry says: any one that was left out may have decided, but for those that are said.
+    let many = |begin: Timestamp, why| -> Vec<Stretch> {
+        let moment = |ms: usize| begin + SignedDuration::from_millis(ms as i64);
+        (0..MOST_STRETCHES).map(|at| (moment(2 * at), moment(2 * at + 1), why)).collect()
+    };
+    let before = from - seconds(4);
+    let long_before = many(before, Why::Missing(0));
+    for (code, stretches) in [
+        (Refusal::ConsentWithdrawn, &[(withdrawn, until, no)][..]),
+        (Refusal::UncoveredAudio, &[]),
+        (Refusal::ConsentRequired, &long_before),
+        (Refusal::ConsentWithdrawn, &long_before),
+        (Refusal::UncoveredAudio, &long_before),
+        (Refusal::ConsentWithdrawn, &many(withdrawn, no)),
+    ] {
         refused(code, stretches).0.unwrap();
     }
     for (code, stretches, words) in [
-        ("consent-withdrawn", &[(from, withdrawn, "withdrawn:0")][..], "that consent does cover"),
-        ("consent-required", &[(from, withdrawn, "consent-missing:0")], "that consent does cover"),
-        (
-            "consent-withdrawn",
-            &[(withdrawn, until, "consent-missing:0")],
-            "what was in the way is `withdrawn:0`",
-        ),
-        ("consent-required", &[(withdrawn, until, "withdrawn:0")], "which is not what was in the way"),
-        ("consent-withdrawn", &[(early, until, "withdrawn:0")], "what was in the way is"),
-        ("consent-withdrawn", &[(until, withdrawn, "withdrawn:0")], "is empty"),
-        ("consent-required", &[], "which is not what was in the way"),
-        ("consent-withdrawn", &[], "which is not what was in the way"),
-        ("consent-declined", &[], "which is not what was in the way"),
-        ("disk-full", &[], "which is not what was in the way"),
+        (Refusal::ConsentWithdrawn, &[(from, withdrawn, no)][..], "that consent does cover"),
+        (Refusal::ConsentRequired, &[(from, withdrawn, missing)], "that consent does cover"),
+        (Refusal::ConsentWithdrawn, &[(withdrawn, until, missing)], "what was in the way is `withdrawn:0`"),
+        (Refusal::ConsentRequired, &[(withdrawn, until, no)], "which is not what was in the way"),
+        (Refusal::ConsentRequired, &many(withdrawn, no), "which is not what was in the way"),
+        (Refusal::ConsentWithdrawn, &[(early, until, no)], "what was in the way is"),
+        (Refusal::ConsentWithdrawn, &[(until, withdrawn, no)], "is empty"),
+        (Refusal::ConsentRequired, &[], "which is not what was in the way"),
+        (Refusal::ConsentWithdrawn, &[], "which is not what was in the way"),
+        (Refusal::ConsentDeclined, &[], "which is not what was in the way"),
     ] {
         let (outcome, index) = refused(code, stretches);
         assert_found(&outcome.unwrap_err(), Verdict::Tampered, index, words);
+    }
+    // On a call that was never recorded, nothing can be longer than its window.
+    let mut other = log.clone();
+    let never = other.open("never");
+    let call = &other.calls[&never].call;
+    let body = Body::Refused {
+        code: Refusal::UncoveredAudio,
+        uncovered: Vec::new(),
+        saw: crate::trail::Saw::of(other.table.digest(), &call.decide(other.now)),
+    };
+    let index = other.of_call(&recorder(), never, body, None);
+    assert_found(&found(&other), Verdict::Tampered, index, "which is not what was in the way");
+    // Of a code, or a reason, that nobody knows, nothing can be said.
+    let mut log = log.clone();
+    let body = Body::Refused {
+        code: Refusal::ConsentWithdrawn,
+        uncovered: vec![(withdrawn, until, no)],
+        saw: saw(&log),
+    };
+    let index = log.of_call(&recorder(), uid, body, None);
+    for (word, other) in [("\"consent-withdrawn\"", "\"disk-full\""), ("\"withdrawn:0\"", "\"withdrawn\"")] {
+        let mut log = log.clone();
+        let draft = log.drafts.last_mut().unwrap();
+        draft.leaf = String::from_utf8(draft.leaf.clone()).unwrap().replacen(word, other, 1).into_bytes();
+        assert_found(&found(&log), Verdict::Unusable, index, "does not know such an entry");
     }
 }
 

@@ -1,0 +1,378 @@
+//! Why recording is not lawful, and why an upload is refused: the words that the gate answers with and
+//! the log keeps, and by which an auditor decides again.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::call::Call;
+use crate::coverage::{Uncovered, UncoveredSpan};
+use crate::fact::OnWithdrawal;
+
+/// Why recording is not lawful, or a stretch of audio is not covered.
+///
+/// Written as its code, with the participant's number where somebody is meant: `paused`, `declined:3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Emergency calls are never recorded, but by a public-safety answering point whose places all
+    /// allow it.
+    Emergency,
+    /// A rule forbids recording, whoever agrees.
+    Forbidden,
+    /// The call is over.
+    Ended,
+    /// No human is on the call.
+    NobodyHuman,
+    /// Somebody on the call said no and has not said yes since.
+    Declined(u32),
+    /// Somebody on the call withdrew and has not said yes since.
+    Withdrawn(u32),
+    /// Something may be missing of what was reported, and this participant was not named again since.
+    InDoubt(u32),
+    /// Something that restricts has come, and could not be logged yet.
+    Unlogged,
+    /// One consent is needed, and nobody present has given it.
+    NobodyConsents,
+    /// Everybody's consent is needed, and this participant's is missing.
+    Missing(u32),
+    /// The recording had to hold an announcement and this participant heard none in time.
+    Unannounced(u32),
+    /// The recording has to hold an announcement, and that this participant heard it was not
+    /// reported yet.
+    NotYetAnnounced(u32),
+    /// No window was granted then.
+    NotGranted,
+    /// The platform paused then, and the audio is not silent.
+    Paused,
+    /// It lies in the future.
+    NotYet,
+    /// As many recordings of this moment were accepted as the account has recorders.
+    Taken,
+}
+
+/// Ties every reason to its code, so that whatever can be written can be read again.
+macro_rules! codes {
+    (of the call: $($alone:ident $word:literal)*; of somebody: $($whose:ident $whose_word:literal)*) => {
+        impl Why {
+            /// The stable code, without the participant.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Why::$alone => $word,)*
+                    $(Why::$whose(_) => $whose_word,)*
+                }
+            }
+
+            /// The participant who is meant; none where it is about the call.
+            #[must_use]
+            pub fn participant(self) -> Option<u32> {
+                match self {
+                    $(Why::$alone => None,)*
+                    $(Why::$whose(participant) => Some(participant),)*
+                }
+            }
+
+            fn of(code: &str, participant: Option<u32>) -> Option<Why> {
+                match (code, participant) {
+                    $(($word, None) => Some(Why::$alone),)*
+                    $(($whose_word, Some(participant)) => Some(Why::$whose(participant)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    of the call:
+        Emergency "emergency"
+        Forbidden "forbidden"
+        Ended "call-ended"
+        NobodyHuman "nobody-human"
+        Unlogged "unlogged"
+        NobodyConsents "nobody-consents"
+        NotGranted "not-granted"
+        Paused "paused"
+        NotYet "not-yet"
+        Taken "taken";
+    of somebody:
+        Declined "declined"
+        Withdrawn "withdrawn"
+        InDoubt "in-doubt"
+        Missing "consent-missing"
+        Unannounced "announcement-missing"
+        NotYetAnnounced "announcement-pending"
+}
+
+impl Why {
+    /// Whether it is about when and what the platform recorded, and not about anybody's consent.
+    fn is_of_the_recorder(self) -> bool {
+        match self {
+            Why::NotGranted
+            | Why::NotYet
+            | Why::Paused
+            | Why::Taken
+            | Why::Unannounced(_)
+            | Why::NotYetAnnounced(_)
+            | Why::Ended => true,
+            Why::Emergency
+            | Why::Forbidden
+            | Why::NobodyHuman
+            | Why::Declined(_)
+            | Why::Withdrawn(_)
+            | Why::InDoubt(_)
+            | Why::Unlogged
+            | Why::NobodyConsents
+            | Why::Missing(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.participant() {
+            Some(participant) => write!(f, "{}:{participant}", self.code()),
+            None => f.write_str(self.code()),
+        }
+    }
+}
+
+impl FromStr for Why {
+    type Err = UnknownReason;
+
+    /// # Errors
+    ///
+    /// [`UnknownReason`] where no reason is written so.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = match text.split_once(':') {
+            Some((code, participant)) => participant.parse().ok().and_then(|p| Why::of(code, Some(p))),
+            None => Why::of(text, None),
+        };
+        found.ok_or(UnknownReason)
+    }
+}
+
+impl Serialize for Why {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Why {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A text that names no reason of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownReason;
+
+impl fmt::Display for UnknownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing is in the way for such a reason")
+    }
+}
+
+impl core::error::Error for UnknownReason {}
+
+/// Why an upload is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// Somebody withdrew.
+    ConsentWithdrawn,
+    /// Somebody said no.
+    ConsentDeclined,
+    /// Recording was never granted, or somebody's consent is missing wherever it is not covered.
+    ConsentRequired,
+    /// Some of it was recorded when that was not granted, or is not there to be had any more.
+    UncoveredAudio,
+}
+
+impl Refusal {
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::ConsentWithdrawn => "consent-withdrawn",
+            Refusal::ConsentDeclined => "consent-declined",
+            Refusal::ConsentRequired => "consent-required",
+            Refusal::UncoveredAudio => "uncovered-audio",
+        }
+    }
+
+    /// Why an upload is refused that is not covered for these reasons, one for each stretch.
+    fn of(reasons: &[Why], never_granted: bool) -> Refusal {
+        if reasons.iter().any(|why| matches!(why, Why::Withdrawn(_))) {
+            Refusal::ConsentWithdrawn
+        } else if reasons.iter().any(|why| matches!(why, Why::Declined(_))) {
+            Refusal::ConsentDeclined
+        } else if never_granted || !reasons.iter().any(|why| why.is_of_the_recorder()) {
+            Refusal::ConsentRequired
+        } else {
+            Refusal::UncoveredAudio
+        }
+    }
+}
+
+/// What the sender of a refused upload can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing: the audio is to be deleted at its source.
+    Delete,
+    /// Send it again later.
+    Wait,
+    /// Cut off its beginning, which lies before recording was granted.
+    CutHead {
+        /// How much, in milliseconds.
+        early_ms: u64,
+        /// When recording was granted.
+        granted_at: Timestamp,
+    },
+    /// Cut out what is uncovered: a clock explains it.
+    CutEdges,
+    /// Say when it was made.
+    Place,
+}
+
+impl Remedy {
+    /// What becomes of the audio at its source: `delete`, or `retry`.
+    #[must_use]
+    pub fn source(self) -> &'static str {
+        match self {
+            Remedy::Delete => "delete",
+            Remedy::Wait | Remedy::CutHead { .. } | Remedy::CutEdges | Remedy::Place => "retry",
+        }
+    }
+}
+
+/// A stretch that is not covered, as the log says it: its first moment, the first after it, and why.
+pub type Stretch = (Timestamp, Timestamp, Why);
+
+/// How many stretches the log says of a refused upload; what else is uncovered is left out.
+pub const MOST_STRETCHES: usize = 128;
+
+impl Uncovered {
+    /// Why an upload to this call is refused.
+    #[must_use]
+    pub fn refusal(&self, call: &Call) -> Refusal {
+        match self {
+            Uncovered::Spans(spans) => {
+                let reasons: Vec<Why> = spans.iter().map(|span| span.why).collect();
+                Refusal::of(&reasons, call.windows().is_empty())
+            }
+            Uncovered::Unplaced { windows: 0 } => Refusal::ConsentRequired,
+            Uncovered::Unplaced { .. } | Uncovered::TooLong { .. } | Uncovered::UsedUp { .. } => {
+                Refusal::UncoveredAudio
+            }
+            Uncovered::Withdrawn(_) => Refusal::ConsentWithdrawn,
+        }
+    }
+
+    /// What its sender can do about it.
+    #[must_use]
+    pub fn remedy(&self, call: &Call) -> Remedy {
+        match self {
+            Uncovered::Spans(spans) => {
+                let objects = |why| matches!(why, Why::Withdrawn(_) | Why::Declined(_));
+                let waits = |why| matches!(why, Why::NotYet | Why::NotYetAnnounced(_));
+                if spans.iter().any(|span| objects(span.why)) {
+                    return Remedy::Delete;
+                }
+                if let Some((early_ms, granted_at)) = early_head(spans, call) {
+                    return Remedy::CutHead { early_ms, granted_at };
+                }
+                if spans.iter().all(|span| is_a_clocks(span, call)) {
+                    return Remedy::CutEdges;
+                }
+                let later = !call.windows().is_empty() && spans.iter().all(|span| waits(span.why));
+                if later { Remedy::Wait } else { Remedy::Delete }
+            }
+            Uncovered::Unplaced { windows: 0 } | Uncovered::UsedUp { .. } | Uncovered::Withdrawn(_) => {
+                Remedy::Delete
+            }
+            Uncovered::Unplaced { .. } => Remedy::Place,
+            Uncovered::TooLong { duration_ms, window_ms } => {
+                let near = duration_ms.saturating_sub(*window_ms) <= EDGE_MS;
+                if near { Remedy::Place } else { Remedy::Delete }
+            }
+        }
+    }
+
+    /// The stretches that the log says, [`MOST_STRETCHES`] at most; none where it is refused as a whole.
+    #[must_use]
+    pub fn stretches(&self) -> Vec<Stretch> {
+        match self {
+            Uncovered::Spans(spans) => {
+                spans.iter().map(|span| (span.from, span.until, span.why)).take(MOST_STRETCHES).collect()
+            }
+            Uncovered::Unplaced { .. }
+            | Uncovered::TooLong { .. }
+            | Uncovered::UsedUp { .. }
+            | Uncovered::Withdrawn(_) => Vec::new(),
+        }
+    }
+}
+
+impl Call {
+    /// Whether an upload to this call can have been refused so, for these stretches. That each of them
+    /// is uncovered is another question: [`Call::uncovered`].
+    #[must_use]
+    pub fn can_refuse(&self, refusal: Refusal, stretches: &[Stretch]) -> bool {
+        let mut reasons: Vec<Why> = stretches.iter().map(|(.., why)| *why).collect();
+        if reasons.is_empty() {
+            return self.can_refuse_whole(refusal);
+        }
+        let never_granted = self.windows().is_empty();
+        if Refusal::of(&reasons, never_granted) == refusal {
+            return true;
+        }
+        // What was left out may have decided.
+        stretches.len() >= MOST_STRETCHES
+            && [Why::Withdrawn(0), Why::Declined(0), Why::NotGranted].into_iter().any(|left_out| {
+                reasons.push(left_out);
+                let found = Refusal::of(&reasons, never_granted);
+                reasons.pop();
+                found == refusal
+            })
+    }
+
+    /// Whether an upload to this call can be refused so whatever it holds.
+    fn can_refuse_whole(&self, refusal: Refusal) -> bool {
+        match refusal {
+            Refusal::ConsentRequired => self.held_windows().next().is_none(),
+            Refusal::UncoveredAudio => self.held_windows().next().is_some(),
+            Refusal::ConsentWithdrawn => {
+                self.settings.on_withdrawal == OnWithdrawal::Delete
+                    && self.people.iter().any(|person| person.withdrew_at().is_some())
+            }
+            Refusal::ConsentDeclined => false,
+        }
+    }
+}
+
+/// Where only the beginning lies outside, before a window: by how much, and when the window begins.
+fn early_head(uncovered: &[UncoveredSpan], call: &Call) -> Option<(u64, Timestamp)> {
+    let (first, last) = (uncovered.first()?, uncovered.last()?);
+    let early_ms = last.offset_ms.saturating_add(last.duration_ms());
+    let whole = early_ms == uncovered.iter().map(UncoveredSpan::duration_ms).sum::<u64>();
+    let before_a_window = call.windows().iter().any(|window| window.from == last.until);
+    (first.offset_ms == 0 && whole && before_a_window).then_some((early_ms, last.until))
+}
+
+/// Whether a stretch is so short, and so near the edge of a window, that a clock or a platform that
+/// reacts late explains it.
+fn is_a_clocks(span: &UncoveredSpan, call: &Call) -> bool {
+    let at_edge =
+        call.windows().iter().any(|window| window.from == span.until || window.last_covered() == span.from);
+    span.why == Why::NotYet || at_edge && span.duration_ms() <= EDGE_MS
+}
+
+/// How much beyond the edge of a window a clock may explain, in milliseconds.
+const EDGE_MS: u64 = 1_000;
