@@ -17,6 +17,7 @@
 mod address;
 mod nanp;
 mod number;
+mod plans;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -72,8 +73,9 @@ impl Locator {
         Ok(Self { addresses })
     }
 
-    /// The places a telephone number may belong to: none where the number is invalid, its area
-    /// code unassigned or it belongs to no country; several where provinces share an area code.
+    /// The places a telephone number may belong to: none where the number has too few or too many
+    /// digits, its area code is unassigned or it belongs to no country; several where provinces share
+    /// an area code.
     ///
     /// Outside +1 this is the country. In +1 it is the state, province or territory of the area
     /// code. Toll-free and other codes without a place give the country only: `CA` for Canada's

@@ -156,6 +156,24 @@ impl FromStr for Why {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Why {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> alloc::borrow::Cow<'static, str> {
+        "Why".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "a code, and behind a colon the number of the participant that is meant: `missing:1`",
+        })
+    }
+}
+
 impl Serialize for Why {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

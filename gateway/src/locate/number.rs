@@ -1,17 +1,14 @@
 //! Telephone numbers: how they are written, and which country issued them.
 //!
-//! Country code 1 is shared by twenty-odd countries and read from our own table ([`nanp`]): it
-//! alone says which state or province an area code serves, knows new area codes sooner, and does
-//! not refuse the numbers kept for fiction and tests (`555-0100` to `555-0199`). Everywhere else a
-//! number is what the numbering plans in the phone-number library say it is: it tells apart the
-//! countries that share a code (+7, +39, +44, +47, +61, +262, +358, +590, +599; where they share a
-//! range of mobile numbers too, it names the largest), and has no country for the codes that belong to
-//! none (+800, +808, +870, +878, +881, +882, +883, +888, +979).
+//! Country code 1 is shared by twenty-odd countries and read from a table of its own ([`nanp`]), which alone says
+//! which state or province an area code serves, and does not refuse the numbers kept for fiction and tests
+//! (`555-0100` to `555-0199`). Everywhere else a number is its country's ([`plans`]): the countries that share a
+//! code are told apart (+7, +39, +44, +47, +61, +262, +290, +358, +590, +599), and the codes that belong to no
+//! country have no place (+800, +808, +870, +878, +881, +882, +883, +888, +979).
 
-use rlibphonenumber::PhoneNumber;
 use thiserror::Error;
 
-use super::nanp;
+use super::{nanp, plans};
 
 /// Brings an international telephone number into its one form, E.164: `+1 (555) 010-0100` becomes
 /// `+15550100100`, and `+44 (0)20 7946 0958` becomes `+442079460958`, without the zero that is only dialled
@@ -54,9 +51,11 @@ pub fn e164(text: &str) -> Result<String, NumberError> {
 /// The digits of a number in its one form as they are dialled within its country; all of them where they are
 /// fewer than seven, or nobody knows the country.
 pub fn dialled_within(e164: &str) -> String {
-    let digits = e164.trim_start_matches('+').to_owned();
-    let national = e164.parse::<PhoneNumber>().ok().map(|number| number.get_national_significant_number());
-    national.filter(|national| national.len() >= *DIGITS.start()).unwrap_or(digits)
+    let national = plans::split(e164).map(|(_, national)| national);
+    national
+        .filter(|national| national.len() >= *DIGITS.start())
+        .unwrap_or(e164.trim_start_matches('+'))
+        .to_owned()
 }
 
 /// What is wrong with a text that has no plus sign.
@@ -76,13 +75,11 @@ fn without_plus(text: &str) -> NumberError {
 }
 
 /// Takes away what is only dialled within the country: the zero of `+44 020`, the 8 of Russia, the 06 of
-/// Hungary. The numbering plans of the phone-number library know where such a digit is a part of the number.
+/// Hungary.
 fn without_trunk_prefix(mut number: String) -> String {
     // Somebody may have written it twice. What is left of a number only gets shorter, so this ends.
-    while let Ok(plain) = number.parse::<PhoneNumber>().map(|parsed| parsed.to_string()) {
-        if plain.len() >= number.len() || plain.len() <= *DIGITS.start() {
-            break;
-        }
+    while let Some(plain) = plans::without_trunk_prefix(&number).filter(|plain| plain.len() > *DIGITS.start())
+    {
         number = plain;
     }
     number
@@ -129,23 +126,7 @@ pub(super) fn places(text: &str) -> Vec<String> {
     };
     match number.strip_prefix("+1") {
         Some(national) => nanp::places(national).iter().map(ToString::to_string).collect(),
-        None => country(&number).into_iter().collect(),
-    }
-}
-
-/// The country that issued a number outside country code 1.
-fn country(number: &str) -> Option<String> {
-    let number: PhoneNumber = number.parse().ok()?;
-    if !number.is_valid() {
-        return None;
-    }
-    let region = number.get_region_code()?.as_region_str().to_string();
-    // Ascension and Tristan da Cunha have codes of their own in telephony; ISO 3166-2 has them
-    // as parts of Saint Helena. Kosovo's `XK` is in neither list, but in general use: it stays.
-    match region.as_str() {
-        "AC" => Some("SH-AC".to_owned()),
-        "TA" => Some("SH-TA".to_owned()),
-        _ => super::is_country(&region).then_some(region),
+        None => plans::place(&number).map(str::to_owned).into_iter().collect(),
     }
 }
 
