@@ -131,8 +131,7 @@ fn every_key_of_the_table_is_in_its_head() {
 fn every_event_type_of_the_manual_is_in_the_description_and_back() {
     let manual = read("README.md");
     let document = consent_gateway::api::openapi::document();
-    let types =
-        document.pointer("/components/schemas/Event/properties/type/enum").unwrap().as_array().unwrap();
+    let types = document.pointer("/components/schemas/EventType/enum").unwrap().as_array().unwrap();
     for event in types {
         assert!(
             manual.contains(&format!("`{}`", event.as_str().unwrap())),

@@ -14,23 +14,31 @@ fn fits(schema: &Value, value: &Value) -> Result<(), String> {
         let found = document.pointer(name.strip_prefix('#').unwrap()).expect("a reference leads somewhere");
         return fits(found, value);
     }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let fitting = choices.iter().any(|choice| fits(choice, value).is_ok());
+        return if fitting { Ok(()) } else { fail("fits none") };
+    }
     if let Some(choices) = schema["oneOf"].as_array() {
         let fitting = choices.iter().filter(|choice| fits(choice, value).is_ok()).count();
         return if fitting == 1 { Ok(()) } else { fail("fits not exactly one") };
     }
-    if let Some(words) = schema["enum"].as_array()
-        && !words.contains(value)
-    {
+    let mut words = schema["enum"].as_array().into_iter().flatten().chain(schema.get("const")).peekable();
+    if words.peek().is_some() && !words.any(|word| word == value) {
         return fail("is no word");
     }
-    let right = match schema["type"].as_str() {
-        Some("object") => value.is_object(),
-        Some("array") => value.is_array(),
-        Some("string") => value.is_string(),
-        Some("integer") => value.is_u64(),
-        Some("boolean") => value.is_boolean(),
-        Some(other) => panic!("the check does not know `{other}`"),
-        None => true,
+    let is = |kind: &Value| match kind.as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("the check does not know `{other}`"),
+    };
+    let right = match &schema["type"] {
+        Value::Null => true,
+        Value::Array(kinds) => kinds.iter().any(is),
+        kind => is(kind),
     };
     if !right {
         return fail("is not the type");
@@ -42,7 +50,8 @@ fn fits(schema: &Value, value: &Value) -> Result<(), String> {
     }
     if let Some(text) = value.as_str() {
         let long = text.len() as u64;
-        let hash = schema["pattern"].is_null() || (long == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()));
+        let of_hash = schema["pattern"].as_str().is_some_and(|pattern| pattern.contains("{64}"));
+        let hash = !of_hash || (long == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()));
         let within = schema["minLength"].as_u64().is_none_or(|least| least <= long)
             && schema["maxLength"].as_u64().is_none_or(|most| long <= most)
             && (schema["format"] != "date-time" || text.parse::<jiff::Timestamp>().is_ok());
@@ -64,12 +73,21 @@ fn fits(schema: &Value, value: &Value) -> Result<(), String> {
             let property = &schema["properties"][name];
             if !property.is_null() {
                 fits(property, member)?;
-            } else if schema["additionalProperties"] == false {
+            } else if [&schema["additionalProperties"], &schema["unevaluatedProperties"]]
+                .contains(&&json!(false))
+            {
                 return fail("has something more");
+            } else if schema["additionalProperties"].is_object() {
+                fits(&schema["additionalProperties"], member)?;
             }
         }
     }
     Ok(())
+}
+
+/// A path as the description writes it.
+fn described(path: &str) -> String {
+    path.replace("{*", "{")
 }
 
 #[tokio::test]
@@ -79,8 +97,9 @@ async fn the_description_names_every_route_with_its_roles_and_no_other() {
     let mut described = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            let entry =
-                TABLE.iter().find(|entry| entry.path == path && entry.method.eq_ignore_ascii_case(method));
+            let entry = TABLE
+                .iter()
+                .find(|entry| described(entry.path) == *path && entry.method.eq_ignore_ascii_case(method));
             let roles: Vec<&str> = entry.unwrap().roles.iter().map(|role| role.as_str()).collect();
             assert_eq!(operation["x-roles"], json!(roles), "{method} {path}");
             let named =
@@ -113,7 +132,8 @@ async fn every_problem_fits_its_schema_and_its_status_is_described() {
             .replace("{call}", "c")
             .replace("{name}", "a")
             .replace("{code}", "XX")
-            .replace("{id}", "nothing");
+            .replace("{id}", "nothing")
+            .replace("{*path}", "0/000");
         for who in [&gateway.recorder, &gateway.counsel, &gateway.admin] {
             for body in [json!({}), json!({"colour": "red"}), json!([])] {
                 let body = if ["GET", "DELETE"].contains(&entry.method) {
@@ -122,7 +142,8 @@ async fn every_problem_fits_its_schema_and_its_status_is_described() {
                     body.to_string().into_bytes()
                 };
                 let answer = who.send(entry.method, &path, &[], body.into()).await;
-                let responses = &document["paths"][entry.path][entry.method.to_lowercase()]["responses"];
+                let responses =
+                    &document["paths"][described(entry.path)][entry.method.to_lowercase()]["responses"];
                 let described = &responses[answer.status.to_string()];
                 assert!(!described.is_null(), "{} {path}: {} is not described", entry.method, answer.status);
                 if answer.status >= 400 {
@@ -135,6 +156,93 @@ async fn every_problem_fits_its_schema_and_its_status_is_described() {
     }
     let refused = gateway.upload("c", "a", None, &wav(1000)).await.problem(403, "consent-required");
     fits(&json!({"$ref": "#/components/schemas/Problem"}), &refused).unwrap();
+}
+
+#[tokio::test]
+async fn every_answer_fits_the_schema_of_its_status() {
+    let gateway = Gateway::start().await;
+    let sent = |role: &'static str, method: &'static str, path: &'static str, body: Value| {
+        (role, method, path, body)
+    };
+    let person =
+        |id: &str, role: &str| json!({"id": id, "role": role, "location": "US-CA", "languages": ["en"]});
+    let prompted = json!([
+        {"type": "prompt.completed", "prompt": "en", "participants": ["caller", "agent"], "played_ms": 4000},
+        {"type": "consent.given", "participant": "caller", "method": "dtmf"},
+    ]);
+    let prompt = json!({"text": "We record.", "language": "en", "duration_ms": 1000, "says": {"recording": "we record"}});
+    let grant = json!({"subject": "agent", "role": "agent", "basis": "contract"});
+    let story = [
+        sent("recorder", "PUT", "/v1/calls/{call}", json!({"participants": [person("caller", "customer")]})),
+        sent("recorder", "PUT", "/v1/calls/{call}", json!({"participants": [person("caller", "customer")]})),
+        sent("recorder", "POST", "/v1/calls/{call}/participants", person("agent", "agent")),
+        sent("recorder", "POST", "/v1/calls/{call}/events", prompted),
+        sent("recorder", "POST", "/v1/calls/{call}/recording", json!({"action": "start"})),
+        sent("counsel", "PUT", "/v1/prompts/{id}", prompt),
+        sent("counsel", "PUT", "/v1/consent-grants/{id}", grant),
+        sent("counsel", "POST", "/v1/consent-grants/{id}/withdraw", json!({})),
+        sent("counsel", "PUT", "/v1/law", json!({"reason": "r"})),
+        sent("counsel", "POST", "/v1/jurisdictions/check", json!({"table": "x = 1"})),
+        sent(
+            "counsel",
+            "POST",
+            "/v1/jurisdictions/check",
+            json!({"table": consent_gateway::serve::DEFAULT_TABLE}),
+        ),
+        sent("upload", "PUT", "/v1/calls/{call}/recordings/{name}", json!(null)),
+        sent("recorder", "GET", "/v1/calls/{call}", json!(null)),
+        sent("recorder", "GET", "/v1/calls/{call}/decision", json!(null)),
+        sent("counsel", "GET", "/v1/calls/{call}/explain", json!(null)),
+        sent("counsel", "GET", "/v1/recordings", json!(null)),
+        sent("counsel", "GET", "/v1/consents", json!(null)),
+        sent("counsel", "GET", "/v1/prompts/{id}", json!(null)),
+        sent("counsel", "GET", "/v1/prompts/{id}/check", json!(null)),
+        sent("counsel", "GET", "/v1/consent-grants/{id}", json!(null)),
+        sent("counsel", "GET", "/v1/jurisdictions", json!(null)),
+        sent("counsel", "GET", "/v1/jurisdictions/{code}", json!(null)),
+        sent("counsel", "GET", "/v1/jurisdictions/versions", json!(null)),
+        sent("counsel", "GET", "/v1/jurisdictions/versions/{version}", json!(null)),
+        sent("counsel", "GET", "/v1/people", json!(null)),
+        sent("counsel", "GET", "/v1/law", json!(null)),
+        sent("counsel", "GET", "/healthz", json!(null)),
+        sent("counsel", "GET", "/readyz", json!(null)),
+        sent("counsel", "GET", "/v1/calls/{call}/vcon", json!(null)),
+        sent(
+            "counsel",
+            "POST",
+            "/v1/erasures",
+            json!({"participant": "caller", "recordings": "keep", "reason": "r"}),
+        ),
+    ];
+    let mut from = gateway.now();
+    for (role, method, path, body) in story {
+        let place = path.replace("{call}", "c").replace("{name}", "a").replace("{id}", "x");
+        let place = place.replace("{code}", "US-CA").replace("{version}", "1");
+        let answer = match (role, method) {
+            ("upload", _) => {
+                gateway.advance_ms(2000);
+                gateway.upload("c", "a", Some(from), &wav(1000)).await
+            }
+            (_, "GET") => gateway.of_role(role).get(&place).await,
+            (_, "PUT") => gateway.of_role(role).put(&place, &body).await,
+            _ => gateway.of_role(role).post(&place, &body).await,
+        };
+        if place.ends_with("/recording") {
+            from = gateway.now();
+        }
+        assert!(
+            answer.status < 300 || place.ends_with("/vcon") || place.ends_with("/erasures"),
+            "{method} {place}: {}",
+            answer.text()
+        );
+        let of_status =
+            &document()["paths"][path][method.to_lowercase()]["responses"][answer.status.to_string()];
+        let kind = answer.headers["content-type"].to_str().unwrap();
+        let schema = &of_status["content"][kind]["schema"];
+        assert!(!schema.is_null(), "{method} {path}: {} in {kind} is not described", answer.status);
+        fits(schema, &answer.json()).unwrap_or_else(|wrong| panic!("{method} {path}: {wrong}"));
+        gateway.advance_ms(1000);
+    }
 }
 
 #[tokio::test]

@@ -48,21 +48,21 @@ fn requests() -> Vec<(&'static str, &'static str, &'static str, &'static str, Va
             "counsel",
             json!({"number": "+14155550199", "recordings": "keep", "reason": "r"}),
         ),
-        ("ChosenLaw", "PUT", "/v1/law", "counsel", json!({"reason": "r"})),
-        ("Table", "POST", "/v1/jurisdictions/check", "counsel", json!({"table": "x"})),
+        ("ChooseLaw", "PUT", "/v1/law", "counsel", json!({"reason": "r"})),
+        ("OfferedTable", "POST", "/v1/jurisdictions/check", "counsel", json!({"table": "x"})),
         ("Reason", "POST", "/v1/jurisdictions/proposals/x/reject", "counsel", json!({})),
     ]
 }
 
 impl Gateway {
-    fn of_role(&self, role: &str) -> &Client {
+    pub(super) fn of_role(&self, role: &str) -> &Client {
         match role {
             "recorder" => &self.recorder,
             _ => &self.counsel,
         }
     }
 
-    async fn sends(&self, method: &str, path: &str, role: &str, body: Vec<u8>) -> Answer {
+    pub(super) async fn sends(&self, method: &str, path: &str, role: &str, body: Vec<u8>) -> Answer {
         let headers = [("content-type", "application/json")];
         self.of_role(role).send(method, path, &headers, Bytes::from(body)).await
     }

@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -15,13 +16,16 @@ use serde_json::json;
 use super::{Asked, Door, Named, answer, json_body, json_bytes, moment, parse_json, to_the_end};
 use crate::access::Principal;
 use crate::gate::Fault;
-use crate::gate::ask::{ControlRecording, Lenient, Object, Observed, OpenCall, Participant, Posted};
+use crate::gate::ask::{
+    ControlRecording, Lenient, MAX_EVENTS, Object, Observed, OpenCall, Participant, Posted,
+};
 
 type Gate = State<Arc<Door>>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExplainQuery {
+    /// The moment, RFC 3339; without it, that of the call's last entry.
     #[serde(default, deserialize_with = "moment")]
     at: Option<Timestamp>,
 }
@@ -109,6 +113,25 @@ pub(super) async fn control(
     });
     let done = done.await?;
     Ok(answer(StatusCode::OK, &done))
+}
+
+/// What is posted as events: one, or several at once.
+pub(super) struct Events;
+
+impl JsonSchema for Events {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Events".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let event = generator.subschema_for::<Observed>();
+        let several = json_schema!({"type": "array", "items": event, "minItems": 1, "maxItems": MAX_EVENTS});
+        json_schema!({"oneOf": [event, several]})
+    }
 }
 
 /// A body, or as much of it as makes things stricter, and what is wrong with the rest.

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Asked, Door, media, moment, whole_number};
@@ -17,27 +18,43 @@ use crate::access::Principal;
 use crate::gate::{Fault, Filters, Inquiry, Record, sheet_head};
 use crate::trail::Actor;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Query {
+    /// What has to do with this call: its id, or an alias; every call that had the id.
     call: Option<String>,
+    /// With calls on which the platform had somebody of this id.
     participant: Option<String>,
+    /// With calls on which somebody had this phone number, E.164; `+` is written `%2B`.
     number: Option<String>,
+    /// With calls on which somebody was there: an ISO 3166 code.
     place: Option<String>,
+    /// With calls of which this rule was asked: the code of a row, or the id of an overlay.
     rule: Option<String>,
+    /// With calls to which this prompt was played: its id, `id@version`, or the id of a version.
     prompt: Option<String>,
+    /// What came of it, only entries that say so: one or several of `prompted`, `consented` and so on, separated by commas.
     outcome: Option<String>,
+    /// Only entries of these types, separated by commas.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// What has to do with this recording, and with its call.
     recording: Option<String>,
+    /// Fetches by this credential, refused ones included.
     listener: Option<String>,
+    /// Logged at this moment or later.
     #[serde(default, deserialize_with = "moment")]
     from: Option<Timestamp>,
+    /// Logged before this moment.
     #[serde(default, deserialize_with = "moment")]
     until: Option<Timestamp>,
+    /// The cursor `next` of the page before; it belongs to the same question of the same asker.
     after: Option<String>,
+    /// How many at most, from 1 to 1000; without it, JSON is answered in pages of 100, lines and tables as a whole.
     #[serde(default, deserialize_with = "whole_number")]
+    #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
+    /// `json`, `jsonl` or `csv`; without it, what `Accept` likes best.
     format: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Asked, Door, Named};
@@ -25,15 +26,16 @@ pub(super) async fn of_recording(
     Ok(archive(door.gate.prove(&Actor::from(&who), &who.account, About::Recording(&id)).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProofQuery {
-    /// `no-recording`: that the call has none.
+    /// What is proven; without it, what is logged of the call.
     of: Option<Of>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 enum Of {
+    /// That the call has no recording.
     #[serde(rename = "no-recording")]
     NoRecording,
 }
@@ -51,10 +53,10 @@ pub(super) async fn of_call(
     Ok(archive(door.gate.prove(&Actor::from(&who), &who.account, about).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VconQuery {
-    /// Whether it is signed.
+    /// Whether it is signed: then it is answered in a JWS.
     #[serde(default)]
     signed: bool,
 }

@@ -28,11 +28,13 @@ pub(super) async fn jurisdictions(State(door): At) -> Response {
     answer(StatusCode::OK, &Table { version: Some(version.number), ..table })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlaceQuery {
+    /// The moment, RFC 3339; without it, now.
     #[serde(default, deserialize_with = "moment")]
     at: Option<Timestamp>,
+    /// In this medium only.
     medium: Option<Medium>,
 }
 

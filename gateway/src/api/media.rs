@@ -10,6 +10,7 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -19,18 +20,26 @@ use crate::access::Principal;
 use crate::gate::{Fault, FaultKind, Sought};
 use crate::vault::{Vault, VaultError};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
+    /// Only those of this call: its id, or an alias.
     call: Option<String>,
+    /// Only those recorded after this moment, at least in part.
     #[serde(default, deserialize_with = "moment")]
     from: Option<Timestamp>,
+    /// Only those recorded before this moment, at least in part.
     #[serde(default, deserialize_with = "moment")]
     until: Option<Timestamp>,
+    /// Only those that this participant is on: the platform's id of them.
     participant: Option<String>,
+    /// Only those that may be listened to for this purpose.
     purpose: Option<String>,
+    /// The cursor `next` of the page before.
     after: Option<String>,
+    /// How many at most, from 1 to 1000; without it, 100.
     #[serde(default, deserialize_with = "whole_number")]
+    #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
 }
 
@@ -90,9 +99,10 @@ pub(super) async fn release(
     Ok(answer(StatusCode::OK, &door.gate.hold(&who, &id, false).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FetchQuery {
+    /// What it is fetched for; required here or as the header `Purpose`, and logged.
     purpose: Option<String>,
 }
 

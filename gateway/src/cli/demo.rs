@@ -306,7 +306,8 @@ struct Problem {
 }
 
 fn explain(decision: &Decision) {
-    let Decision { recording, recorder, action, requirement: Requirement { parties, form }, reason } = decision;
+    let Decision { recording, recorder, action, requirement: Requirement { parties, form }, reason } =
+        decision;
     let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     out::line(format!(
         "   recording {recording}{reason} (asked: {parties}/{form}; recorder {recorder}, action {action})"

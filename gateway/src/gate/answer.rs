@@ -6,9 +6,9 @@ mod desk;
 mod erasure;
 mod health;
 mod law;
-mod recording;
 mod log;
 mod people;
+mod recording;
 mod register;
 mod words;
 
@@ -26,9 +26,9 @@ pub use law::{
     Asks, Cited, Explained, Floors, Jurisdiction, LacksAt, Logged, Media, Overlay, PlaceAsks, PromptLacks,
     Reviewed, RowMedia, Table, Then, Today, UnknownSubdivision, Waiver,
 };
-pub use recording::{Consents, Entry, Opening, Recording, Recordings, Retention, Segment};
 pub use log::{DroppedEpoch, Exported};
 pub use people::{Confirmer, People, Person};
+pub use recording::{Consents, Entry, Opening, Recording, Recordings, Retention, Segment};
 pub use register::{ChosenLaw, Grant, Prompt, PromptCheck};
 pub use words::{reason, words};
 

@@ -172,6 +172,7 @@ impl Places {
 /// One event of `POST /v1/calls/{call}/events`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Event")]
 pub struct Observed {
     /// What happened.
     #[serde(rename = "type")]
@@ -608,6 +609,7 @@ pub struct EventEvidence {
 /// `POST /v1/calls/{call}/recording`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Control")]
 pub struct ControlRecording {
     /// What to do.
     pub action: ControlAction,

@@ -78,9 +78,11 @@ fn about(one: &Consent) -> String {
     }
     for body in one.entry.body.values() {
         words.extend(body.code.as_ref().map(|code| format!("({code})")));
-        words.extend(body.saw.as_ref().map(|saw| {
-            format!("→ {} {}, recorder {}", saw.recording, saw.requirement, saw.recorder)
-        }));
+        words.extend(
+            body.saw
+                .as_ref()
+                .map(|saw| format!("→ {} {}, recorder {}", saw.recording, saw.requirement, saw.recorder)),
+        );
     }
     words.retain(|word| !word.is_empty());
     words.join(" · ")

@@ -135,9 +135,7 @@ impl Interval {
     fn new(span: &Span, standing: Standing, names: Names<'_>) -> Interval {
         let (why, code) = match standing {
             Standing::Lawful => (None, None),
-            Standing::Unlawful(why) => {
-                (Some(words(why, names)), Some(why.code()))
-            }
+            Standing::Unlawful(why) => (Some(words(why, names)), Some(why.code())),
         };
         Interval {
             from: span.from.into(),
