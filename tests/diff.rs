@@ -72,6 +72,13 @@ proptest! {
     }
 
     #[test]
+    fn it_is_read_back_as_it_was_written(pair in pairs()) {
+        let diff = Diff::between(&table(&pair.0), &table(&pair.1));
+        let read: Diff = serde_json::from_str(&serde_json::to_string(&diff).unwrap()).unwrap();
+        prop_assert_eq!(read, diff);
+    }
+
+    #[test]
     fn what_changes_is_told_in_words_that_differ(pair in pairs()) {
         for change in Diff::between(&table(&pair.0), &table(&pair.1)).changes {
             prop_assert!(!change.points.is_empty());

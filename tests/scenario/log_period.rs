@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use consent_gateway::config::{Config, LogPeriod};
 use consent_gateway::gate::AccountSettings;
+use consent_gateway::gate::answer::DroppedEpoch;
 use consent_gateway::ledger::Epoch;
 use consent_gateway::trail::Actor;
 use consent_gateway::trail::note::{Checkpoint, Note};
@@ -49,7 +50,7 @@ impl Gateway {
         self.auditor.get(&format!("/v1/log/{log}/checkpoint")).await
     }
 
-    async fn drop_first(&self) -> Result<Value, consent_gateway::gate::Fault> {
+    async fn drop_first(&self) -> Result<DroppedEpoch, consent_gateway::gate::Fault> {
         let at = Epoch { log: "acme".into(), epoch: 1 };
         self.gate()
             .drop_epoch(&Actor::command_line(), &at, "gateway.example.com", "kept for long enough")
@@ -203,7 +204,7 @@ async fn an_epoch_is_dropped_whole_once_nothing_needs_it_and_its_last_head_is_ke
 
     let dropped = gateway.drop_first().await.unwrap();
     let head = Checkpoint::parse(&Note::parse(&last).unwrap().text).unwrap();
-    assert_eq!((&dropped["size"], &dropped["dropped"]), (&json!(head.size), &json!(head.size)));
+    assert_eq!((json!(dropped.size), json!(dropped.dropped)), (json!(head.size), json!(head.size)));
     for table in if in_postgres { &[] } else { TABLES } {
         assert_eq!(gateway.rows_of(table).await, 0, "{table}");
     }
@@ -226,7 +227,7 @@ async fn an_epoch_is_dropped_whole_once_nothing_needs_it_and_its_last_head_is_ke
     gateway.auditor.get("/v1/recordings").await.expect(200);
     gateway.auditor.get("/v1/consents").await.expect(200);
     // Once more is harmless, and the log goes on through a restart.
-    assert_eq!(gateway.drop_first().await.unwrap()["dropped"], 0);
+    assert_eq!(gateway.drop_first().await.unwrap().dropped, 0);
     if in_postgres {
         return;
     }

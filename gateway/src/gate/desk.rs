@@ -752,10 +752,9 @@ fn proposal(row: &ProposalRow, enrolled: &Enrolled, now: Timestamp) -> Result<Pr
     };
     let unreadable = |_| Fault::damaged("who decided a proposal cannot be read");
     let decision = row.decision.as_deref().map(serde_json::from_str).transpose().map_err(unreadable)?;
-    let state = match state(row)? {
-        ProposalState::Open if now >= from_row(row.expires_at) => ProposalState::Expired,
-        state => state,
-    };
+    let stored = state(row)?;
+    let lapsed = stored == ProposalState::Open && now >= from_row(row.expires_at);
+    let state = if lapsed { ProposalState::Expired } else { stored };
     let proposal = Proposal {
         id: parse_id(&row.uid)?,
         digest: row.digest.clone(),
