@@ -48,7 +48,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use barred::Barred;
-pub use consents::{Filters, Inquiry, OUTCOMES, Record, TYPES, sheet_head};
+pub use consents::{Filters, Inquiry, Record, sheet_head};
 pub use desk::Author;
 pub(crate) use desk::today;
 pub use evidence::{About, Exports, Form, NOT_SIGNED};

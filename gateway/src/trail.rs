@@ -11,6 +11,7 @@
 mod body;
 mod canonical;
 mod clocks;
+mod kind;
 mod name;
 pub mod note;
 pub mod people;
@@ -34,8 +35,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use body::{Body, ControlRefusal, GapCause, LogCause, Origin, Previous};
+pub use body::{Body, ControlRefusal, GapCause, LogCause, Origin, Previous, Said};
 pub use clocks::{Clocks, GATEWAY};
+pub use kind::{KINDS, Kind, OUTCOMES};
 pub use name::LogName;
 pub use registers::Registered;
 pub use saw::{Saw, SawParticipant, recorder_word};
@@ -149,7 +151,7 @@ pub fn draft(
         Some(document) => Some(Detail { salt: random()?, document: serde_json::to_string(&document)? }),
         None => None,
     };
-    let kind = body.kind();
+    let kind = body.kind().as_str();
     let mentions = body.mentions(actor);
     let restricts = body.restricts();
     let leaf = Leaf {

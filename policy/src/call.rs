@@ -312,7 +312,8 @@ impl Call {
         if let What::Joined(joined) = what {
             return joined.joined_at.is_some_and(|joined_at| joined_at < ended);
         }
-        what.tightens() || matches!(what, What::AnnouncementRecorded { .. }) && self.may_be_announced(now)
+        what.weight().tightens()
+            || matches!(what, What::AnnouncementRecorded { .. }) && self.may_be_announced(now)
     }
 
     /// Whether this participant has ever been on the call.

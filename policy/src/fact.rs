@@ -382,43 +382,112 @@ impl What {
     /// Whether it may make things lawful, so that it matters when it was logged.
     #[must_use]
     pub fn loosens(&self) -> bool {
-        matches!(
-            self,
+        match self {
             What::PromptCompleted { .. }
-                | What::ConsentGiven { .. }
-                | What::AnnouncementRecorded { .. }
-                | What::ToneStarted
-                | What::Left { .. }
-                | What::Answered { .. }
-        )
+            | What::ConsentGiven { .. }
+            | What::AnnouncementRecorded { .. }
+            | What::ToneStarted
+            | What::Left { .. }
+            | What::Answered { .. } => true,
+            What::PromptStarted { .. }
+            | What::PromptInterrupted { .. }
+            | What::ConsentDeclined { .. }
+            | What::ConsentWithdrawn { .. }
+            | What::ToneStopped
+            | What::Joined(_)
+            | What::Located { .. }
+            | What::Control(_)
+            | What::RecordingStarted
+            | What::RecordingPaused
+            | What::RecordingResumed
+            | What::RecordingStopped
+            | What::Accepted { .. }
+            | What::Ended
+            | What::Gap => false,
+        }
     }
 
-    /// Whether it can only make things stricter: such is heard after the call's end, too.
+    /// Whom it is about, by their numbers; nobody where it is about the call.
     #[must_use]
-    pub fn tightens(&self) -> bool {
+    pub fn participants(&self) -> &[u32] {
+        match self {
+            What::PromptStarted { participants, .. }
+            | What::PromptCompleted { participants, .. }
+            | What::PromptInterrupted { participants }
+            | What::ConsentGiven { participants, .. }
+            | What::ConsentDeclined { participants }
+            | What::ConsentWithdrawn { participants }
+            | What::AnnouncementRecorded { participants }
+            | What::Left { participants } => participants,
+            What::Joined(Joined { participant, .. })
+            | What::Located { participant, .. }
+            | What::Answered { participant, .. } => core::slice::from_ref(participant),
+            What::ToneStarted
+            | What::ToneStopped
+            | What::Control(_)
+            | What::RecordingStarted
+            | What::RecordingPaused
+            | What::RecordingResumed
+            | What::RecordingStopped
+            | What::Accepted { .. }
+            | What::Ended
+            | What::Gap => &[],
+        }
+    }
+
+    /// What it weighs.
+    #[must_use]
+    pub fn weight(&self) -> Weight {
         match self {
             What::ConsentDeclined { .. }
             | What::ConsentWithdrawn { .. }
             | What::Located { .. }
+            | What::Answered { by: AnsweredBy::Machine, .. }
             | What::RecordingPaused
             | What::RecordingStopped
-            | What::Ended => true,
-            What::Answered { by, .. } => *by == AnsweredBy::Machine,
+            | What::Ended => Weight::Tightens,
+            What::Joined(_)
+            | What::Left { .. }
+            | What::PromptInterrupted { .. }
+            | What::ToneStopped
+            | What::Control(Control::Pause(_) | Control::Stop)
+            | What::Gap => Weight::Restricts,
             What::PromptStarted { .. }
             | What::PromptCompleted { .. }
-            | What::PromptInterrupted { .. }
             | What::ConsentGiven { .. }
             | What::AnnouncementRecorded { .. }
             | What::ToneStarted
-            | What::ToneStopped
-            | What::Joined(_)
-            | What::Left { .. }
-            | What::Control(_)
+            | What::Answered { by: AnsweredBy::Human, .. }
+            | What::Control(Control::Start | Control::Resume)
             | What::RecordingStarted
             | What::RecordingResumed
-            | What::Accepted { .. }
-            | What::Gap => false,
+            | What::Accepted { .. } => Weight::Neither,
         }
+    }
+}
+
+/// What a fact weighs for somebody's privacy, the most first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// It can only make things stricter: such is heard after the call's end, too.
+    Tightens,
+    /// Somebody's privacy rests on its being logged, as on whatever tightens.
+    Restricts,
+    /// Neither.
+    Neither,
+}
+
+impl Weight {
+    /// Whether it can only make things stricter.
+    #[must_use]
+    pub fn tightens(self) -> bool {
+        self == Weight::Tightens
+    }
+
+    /// Whether somebody's privacy rests on its being logged.
+    #[must_use]
+    pub fn restricts(self) -> bool {
+        self != Weight::Neither
     }
 }
 

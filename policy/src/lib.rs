@@ -80,7 +80,7 @@ pub use decision::{Action, Because, Decision, Needs, ParticipantDecision, Partic
 pub use diff::Diff;
 pub use fact::{
     Alike, AnsweredBy, Behavior, Control, Event, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal,
-    Opened, RefusedGrant, Role, Settings, What,
+    Opened, RefusedGrant, Role, Settings, Weight, What,
 };
 pub use place::{Code, CodeError, Evidence, Place};
 pub use refusal::{MOST_STRETCHES, Refusal, Remedy, Stretch, Why};

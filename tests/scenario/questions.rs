@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use consent_gateway::access::Role;
-use consent_gateway::gate::{AccountSettings, OUTCOMES};
+use consent_gateway::gate::AccountSettings;
+use consent_gateway::trail::OUTCOMES;
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -181,7 +182,7 @@ async fn every_filter_alone_and_any_two_together_find_what_a_naive_reader_finds(
     for (outcome, types) in OUTCOMES {
         filters.push((
             format!("outcome={outcome}"),
-            Box::new(|entry| types.contains(&entry["entry"]["type"].as_str().unwrap())),
+            Box::new(|entry| types.iter().any(|kind| entry["entry"]["type"] == kind.as_str())),
         ));
     }
     filters.push((

@@ -264,15 +264,16 @@ impl<'p> Page<'p> {
     fn became_of(&self, id: Uuid) -> String {
         let (mut held, mut fetched) = (false, 0u64);
         for (_, leaf) in &self.leaves {
-            if matches!(leaf.body, Body::Deleted { recording } if recording == id) {
+            if leaf.body.became_of() != Some(id) {
+                continue;
+            }
+            if let Body::Deleted { .. } = leaf.body {
                 return format!("deleted on {}", moment(leaf.at));
             }
-            if let Body::Held { recording, held: on } = leaf.body
-                && recording == id
-            {
+            if let Body::Held { held: on, .. } = leaf.body {
                 held = on;
             }
-            fetched += u64::from(matches!(leaf.body, Body::Fetched { recording, .. } if recording == id));
+            fetched += u64::from(matches!(leaf.body, Body::Fetched { .. }));
         }
         let hold = if held { "under a legal hold" } else { "no legal hold" };
         let times = match fetched {
@@ -360,17 +361,22 @@ impl<'p> Page<'p> {
 
     /// What a consent grant is called, and on what it rests, where that is disclosed.
     fn grant(&self, uid: &str) -> String {
-        let registers = |(entry, leaf): &(&Entry, Leaf)| {
-            let is_it = matches!(leaf.body, Body::Grant { grant, .. } if grant.to_string() == uid);
-            is_it.then(|| entry.document()).flatten()
-        };
-        let Some(document) = self.leaves.iter().find_map(registers) else {
+        let Some(document) = self.registration(uid) else {
             return format!("consent given before, {}", code(uid));
         };
         let name = document.get("grant").and_then(Value::as_str).unwrap_or(uid);
         let basis = document.get("document").and_then(|grant| grant.get("basis")).and_then(Value::as_str);
         let basis = basis.map(|basis| format!(": {}", esc(basis))).unwrap_or_default();
         format!("consent given before, {}{basis}", code(name))
+    }
+
+    /// What was registered under the gateway's id of it, where that is disclosed.
+    fn registration(&self, uid: &str) -> Option<Value> {
+        let registers = |(entry, leaf): &(&Entry, Leaf)| {
+            let is_it = leaf.body.registers().is_some_and(|registered| registered.to_string() == uid);
+            is_it.then(|| entry.document()).flatten()
+        };
+        self.leaves.iter().find_map(registers)
     }
 
     /// Who has a credential, where that is disclosed.
@@ -384,11 +390,7 @@ impl<'p> Page<'p> {
 
     /// What a prompt is called, where that is disclosed.
     fn prompt_name(&self, uid: &str) -> Option<String> {
-        let registers = |(entry, leaf): &(&Entry, Leaf)| {
-            let is_it = matches!(leaf.body, Body::Prompt { version, .. } if version.to_string() == uid);
-            is_it.then(|| entry.document()).flatten()
-        };
-        let document = self.leaves.iter().find_map(registers)?;
+        let document = self.registration(uid)?;
         let name = document.get("prompt").and_then(Value::as_str)?;
         let version = document.get("version").and_then(Value::as_u64);
         let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
@@ -529,7 +531,7 @@ impl<'p> Page<'p> {
                 answer.index.to_string(),
                 moment(answer.at),
                 esc(&story.names_of(&answer.by)),
-                format!("{}{late}", esc(&answer.what)),
+                format!("{}{late}", esc(answer.what)),
                 evidence,
             ]
         });

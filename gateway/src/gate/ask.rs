@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use jiff::Timestamp;
-use policy::{AnsweredBy, Behavior, Kind, Method, Role};
+use policy::{AnsweredBy, Behavior, Kind, Method, Role, Weight};
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::Fault;
+use crate::trail::KINDS;
 
 /// `PUT /v1/calls/{call}`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -256,9 +257,8 @@ impl Observed {
     /// What of it is logged even if the rest cannot be: who does not agree, who is elsewhere, what has
     /// stopped. The end of a call is none of it: what was meant to come before it can still be sent.
     pub(crate) fn claim(self) -> Option<Observed> {
-        let stops = matches!(self.kind, EventType::ToneStopped);
-        let machine = self.kind == EventType::ParticipantAnswered && self.by == Some(AnsweredBy::Machine);
-        if !(self.kind.tightens() || stops || machine) || self.kind == EventType::CallEnded {
+        let ends = matches!(self.kind, EventType::CallEnded | EventType::ParticipantLeft);
+        if !self.weight().restricts() || ends {
             return None;
         }
         let bare = Observed {
@@ -271,7 +271,33 @@ impl Observed {
             let Observed { location, number, ip, since, .. } = self;
             return Some(Observed { location, number, ip, since, ..bare });
         }
-        Some(Observed { by: self.by.filter(|_| machine), ..bare })
+        let is_answered = self.kind == EventType::ParticipantAnswered;
+        Some(Observed { by: self.by.filter(|_| is_answered), ..bare })
+    }
+
+    /// What it weighs, as far as can be seen without the call.
+    pub(super) fn weight(&self) -> Weight {
+        match self.kind {
+            EventType::ConsentDeclined
+            | EventType::ConsentWithdrawn
+            | EventType::ParticipantLocated
+            | EventType::RecordingPaused
+            | EventType::RecordingStopped
+            | EventType::CallEnded => Weight::Tightens,
+            EventType::ParticipantAnswered => match self.by {
+                Some(AnsweredBy::Machine) => Weight::Tightens,
+                Some(AnsweredBy::Human) | None => Weight::Neither,
+            },
+            EventType::ParticipantLeft | EventType::ToneStopped => Weight::Restricts,
+            EventType::PromptStarted
+            | EventType::PromptCompleted
+            | EventType::PromptInterrupted
+            | EventType::ConsentGiven
+            | EventType::AnnouncementRecorded
+            | EventType::ToneStarted
+            | EventType::RecordingStarted
+            | EventType::RecordingResumed => Weight::Neither,
+        }
     }
 
     /// Whom it names, in either way.
@@ -497,27 +523,10 @@ impl EventType {
         )
     }
 
-    /// Whether it can only make things stricter, whatever it says.
-    pub(crate) fn tightens(self) -> bool {
-        match self {
-            EventType::ConsentDeclined
-            | EventType::ConsentWithdrawn
-            | EventType::ParticipantLocated
-            | EventType::RecordingPaused
-            | EventType::RecordingStopped
-            | EventType::CallEnded => true,
-            EventType::ParticipantAnswered
-            | EventType::PromptStarted
-            | EventType::PromptCompleted
-            | EventType::PromptInterrupted
-            | EventType::ConsentGiven
-            | EventType::AnnouncementRecorded
-            | EventType::ToneStarted
-            | EventType::ToneStopped
-            | EventType::ParticipantLeft
-            | EventType::RecordingStarted
-            | EventType::RecordingResumed => false,
-        }
+    /// The words of all of them: what is logged of an event is called as the platform called it.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        let is_reported = |kind: &&str| serde_json::from_value::<EventType>(Value::from(*kind)).is_ok();
+        KINDS.iter().copied().filter(is_reported)
     }
 }
 

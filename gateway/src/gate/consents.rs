@@ -10,17 +10,15 @@ mod cursor;
 mod filter;
 mod record;
 mod sheet;
-mod words;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::cursor::Cursor;
+pub use self::filter::Filters;
 use self::filter::Narrowed;
-pub use self::filter::{Filters, OUTCOMES};
 pub use self::record::Record;
 pub use self::sheet::sheet_head;
-pub use self::words::TYPES;
 use super::answer::{Consents, Entry, Opening};
 use super::{Fault, Gate, parse_id};
 use crate::access::{Principal, Role};

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use self::marks::{Marks, Told};
 use super::answer::{Erased, ErasedRecordings, Remnants};
-use super::ask::{ConsentGrant, OTHERS, Observed, check_name};
+use super::ask::{ConsentGrant, OTHERS, check_name};
 use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, from_row, parse_id};
 use crate::clock::written;
 use crate::ledger::{
@@ -246,7 +246,7 @@ impl Gate {
             found.expects.push(mentioned(account, pseudonym, rows.len()));
             for row in rows {
                 let theirs = |call: &Known| {
-                    let of_leaves = call.leaves.iter().flat_map(subjects_of);
+                    let of_leaves = call.leaves.iter().flat_map(|leaf| leaf.body.subjects());
                     let of_leaves = of_leaves.filter(|(_, subject)| subject == pseudonym).map(|(p, _)| *p);
                     of_leaves.chain(call.who(|row| has_number(row, number))).collect()
                 };
@@ -617,18 +617,17 @@ fn scrubbed(
     })
 }
 
-/// Which pseudonyms an entry gives to whom.
-fn subjects_of(leaf: &Leaf) -> &[(u32, String)] {
-    if let Body::Opened { subjects, .. } | Body::Event { subjects, .. } = &leaf.body {
-        return subjects;
-    }
-    &[]
-}
-
 /// What the detail of a reported event holds, as far as it matters here.
 #[derive(Deserialize)]
 struct Reported {
-    event: Observed,
+    event: Whereabouts,
+}
+
+#[derive(Deserialize)]
+struct Whereabouts {
+    number: Option<String>,
+    participant: Option<String>,
+    participants: Option<Vec<String>>,
 }
 
 /// Of which call, and as whom, somebody was located by this number.
@@ -636,8 +635,9 @@ fn located_as(detail: &DetailRow, number: &str) -> Result<Option<(Uuid, String)>
     let Reported { event } = serde_json::from_str(&detail.document)
         .map_err(|_| Fault::damaged("where somebody was located cannot be read"))?;
     let said = event.number.as_deref().and_then(|said| crate::locate::e164(said).ok());
-    match (&detail.call, event.whom().next()) {
-        (Some(call), Some(id)) if said.as_deref() == Some(number) => Ok(Some((parse_id(call)?, id.into()))),
+    let whom = event.participant.or_else(|| event.participants?.into_iter().next());
+    match (&detail.call, whom) {
+        (Some(call), Some(id)) if said.as_deref() == Some(number) => Ok(Some((parse_id(call)?, id))),
         _ => Ok(None),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 use std::sync::Arc;
 
-use policy::{Table, What};
+use policy::Table;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -390,7 +390,7 @@ impl Gate {
         let (mut opened, mut accepted) = (BTreeSet::new(), false);
         for row in rows.into_values() {
             let leaf: Leaf = read(&row)?;
-            let is_of_it = matches!(leaf.body, Body::Accepted { recording: id, .. } if recording.is_none_or(|of| of == id));
+            let is_of_it = leaf.body.accepts().is_some_and(|id| recording.is_none_or(|of| of == id));
             if !is_covered(&row, &head) {
                 // Without it the rest would say that nothing was accepted.
                 if is_of_it && row.epoch == head.at.epoch {
@@ -403,7 +403,7 @@ impl Gate {
                 opened.insert(call);
             }
             // What became of one recording is found by every other of its call, too.
-            let of = became_of(&leaf.body);
+            let of = leaf.body.became_of();
             if recording.is_none() || of.is_none() || of == recording {
                 kept.push(row);
                 leaves.push(leaf);
@@ -427,41 +427,14 @@ fn is_covered(row: &EntryRow, head: &SignedHead) -> bool {
 }
 
 /// What an entry says was used, and which entries tell more of it.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
 fn used(body: &Body, keys: &mut BTreeSet<(String, &[&str])>) {
     const PROMPT: &[&str] = &["prompt.registered"];
     const GRANT: &[&str] = &["consent-grant.registered", "consent-grant.withdrawn"];
     const RECORDING: &[&str] =
         &["recording.fetched", "recording.fetch-refused", "recording.hold", "recording.deleted"];
-    let mut grant = |joined: &policy::Joined| {
-        keys.extend(joined.grant.iter().map(|grant| (format!("grant:{}", grant.grant), GRANT)));
-    };
-    match body {
-        Body::Opened { facts, .. } => facts.participants.iter().for_each(grant),
-        Body::Event { facts, .. } => match &facts.what {
-            What::Joined(joined) => grant(joined),
-            What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. } => {
-                keys.insert((format!("prompt:{}", prompt.version), PROMPT));
-            }
-            _ => {}
-        },
-        Body::Accepted { recording, .. } => {
-            keys.insert((format!("recording:{recording}"), RECORDING));
-        }
-        _ => {}
-    }
-}
-
-/// The recording that an entry of no call is about.
-fn became_of(body: &Body) -> Option<Uuid> {
-    if let Body::Fetched { recording, .. }
-    | Body::FetchRefused { recording, .. }
-    | Body::Held { recording, .. }
-    | Body::Deleted { recording } = body
-    {
-        return Some(*recording);
-    }
-    None
+    keys.extend(body.grants().map(|grant| (format!("grant:{grant}"), GRANT)));
+    keys.extend(body.prompt().map(|prompt| (format!("prompt:{prompt}"), PROMPT)));
+    keys.extend(body.accepts().map(|recording| (format!("recording:{recording}"), RECORDING)));
 }
 
 async fn proven(row: &EntryRow, proofs: &mut Proofs<'_>) -> Result<pack::Entry, Fault> {

@@ -37,7 +37,7 @@ impl Gate {
             }
             Posted::Events(events) => {
                 let outcome = self.observe_until_seen(who, name, &events).await;
-                let restrictive = || events.iter().filter(|event| restricts(event));
+                let restrictive = || events.iter().filter(|event| event.weight().restricts());
                 match &outcome {
                     Ok(_) => {
                         restrictive().for_each(|event| pending.lift(&who.account, name, event));
@@ -185,7 +185,9 @@ impl Gate {
         events: &[Observed],
     ) -> Result<Option<(Loaded, bool)>, Fault> {
         let now = loaded.now;
-        if loaded.leaves.len().saturating_add(events.len()) > MAX_ENTRIES && !events.iter().all(restricts) {
+        if loaded.leaves.len().saturating_add(events.len()) > MAX_ENTRIES
+            && !events.iter().all(|event| event.weight().restricts())
+        {
             return Err(too_long());
         }
         let mut job = Job { expects: loaded.expects(), ..Job::default() };
@@ -248,10 +250,10 @@ impl Gate {
         let now = loaded.now;
         let at = observed.at.map(whole_millis);
         // What makes things stricter is never refused for its time: in the future it counts from now.
-        if let Some(at) = at.filter(|_| !restricts(observed)) {
+        if let Some(at) = at.filter(|_| !observed.weight().restricts()) {
             check_time("at", at, now)?;
         }
-        if loaded.call.ended_at().is_some() && !tightens(observed) {
+        if loaded.call.ended_at().is_some() && !observed.weight().tightens() {
             late_announcement(loaded, observed, now)?;
         }
         let mut what = self.what(who, loaded, observed).await?;
@@ -575,7 +577,7 @@ fn participants(loaded: &Loaded, observed: &Observed) -> Result<Vec<u32>, Fault>
         let number = loaded.number_of(id).ok_or_else(|| {
             Fault::invalid("unknown-participant", format!("`{id}` was never on this call; post them with `POST /v1/calls/{{call}}/participants` first"))
         })?;
-        if !loaded.call.is_present(number) && !tightens(observed) {
+        if !loaded.call.is_present(number) && !observed.weight().tightens() {
             return Err(Fault::conflict(
                 "participant-left",
                 format!("`{id}` has left the call; post them again when they come back"),
@@ -641,13 +643,6 @@ fn only_its_fields(observed: &Observed) -> Result<(), Fault> {
     }
 }
 
-/// Whether something is lost to somebody's privacy if this event is not logged.
-fn restricts(observed: &Observed) -> bool {
-    tightens(observed)
-        || observed.kind == EventType::ParticipantLeft
-        || observed.kind == EventType::ToneStopped
-}
-
 /// Whether somebody says no.
 pub(super) fn objects(observed: &Observed) -> bool {
     matches!(observed.kind, EventType::ConsentDeclined | EventType::ConsentWithdrawn)
@@ -664,11 +659,6 @@ fn stopped_by_itself(action: ControlAction) -> Option<Observed> {
 
 fn digest(observed: &Observed) -> Vec<u8> {
     Sha256::digest(serde_json::to_vec(observed).unwrap_or_default()).to_vec()
-}
-
-/// Whether an event can only make things stricter: such are heard after the call's end, too.
-fn tightens(observed: &Observed) -> bool {
-    observed.kind.tightens() || observed.by == Some(policy::AnsweredBy::Machine)
 }
 
 fn too_long() -> Fault {

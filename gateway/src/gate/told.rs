@@ -55,9 +55,7 @@ impl Gate {
         }
         let (leaves, _) = self.leaves_of(call).await?;
         let id = parse_id(&row.id)?;
-        let accepts =
-            |leaf: &Leaf| matches!(&leaf.body, Body::Accepted { recording, .. } if *recording == id);
-        let accepted = leaves.iter().position(accepts);
+        let accepted = leaves.iter().position(|leaf| leaf.body.accepts() == Some(id));
         let up_to = accepted.and_then(|accepted| leaves.get(..=accepted)).unwrap_or_default();
         let Some(Body::Accepted { spans, .. }) = up_to.last().map(|leaf| &leaf.body) else {
             return Err(Fault::damaged("a recording was never accepted"));

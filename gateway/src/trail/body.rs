@@ -3,13 +3,17 @@
 //! Enums, numbers, codes, hashes, times and ids that the gateway minted, and nothing that an outsider
 //! chose.
 
+mod says;
+
 use jiff::Timestamp;
-use policy::{Code, Control, Event, Joined, Opened, Place, Refusal, Stretch, What};
+use policy::{Control, Event, Opened, Refusal, Stretch, What};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::tree::Hash;
-use super::{Actor, Saw, canonical, is_false, is_zero, with_millis};
+use super::{Kind, Saw, canonical, is_false, is_zero, with_millis};
+
+pub use says::Said;
 
 /// What happened, by type.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -388,85 +392,41 @@ impl Previous {
 }
 
 impl Body {
-    /// What the policy saw, where something was decided on a call.
-    #[must_use]
-    pub fn saw(&self) -> Option<&Saw> {
-        match self {
-            Body::Opened { saw, .. }
-            | Body::Event { saw, .. }
-            | Body::ControlRefused { saw, .. }
-            | Body::Accepted { saw, .. }
-            | Body::Refused { saw, .. } => Some(saw),
-            Body::Gap { .. }
-            | Body::Heartbeat {}
-            | Body::LogOpened { .. }
-            | Body::LogDropped { .. }
-            | Body::LogKey { .. }
-            | Body::Lookup { .. }
-            | Body::Exported { .. }
-            | Body::Erased { .. }
-            | Body::FetchRefused { .. }
-            | Body::Fetched { .. }
-            | Body::Deleted { .. }
-            | Body::Held { .. }
-            | Body::Prompt { .. }
-            | Body::Grant { .. }
-            | Body::GrantWithdrawn { .. }
-            | Body::Account {}
-            | Body::AccountLaw { .. }
-            | Body::Credential { .. }
-            | Body::Person { .. }
-            | Body::PersonConfirmed { .. }
-            | Body::CredentialRevoked { .. }
-            | Body::Key { .. }
-            | Body::KeyRetired { .. }
-            | Body::Table { .. }
-            | Body::TableProposed { .. }
-            | Body::ProposalDecided { .. } => None,
-        }
-    }
-
-    /// The pseudonyms of numbers that became known with it, by participant.
-    #[must_use]
-    pub fn subjects(&self) -> &[(u32, String)] {
-        if let Body::Opened { subjects, .. } | Body::Event { subjects, .. } = self { subjects } else { &[] }
-    }
-
     /// The entry's type.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> Kind {
         match self {
-            Body::Opened { .. } => "call.opened",
+            Body::Opened { .. } => Kind::CallOpened,
             Body::Event { facts, .. } => what_kind(&facts.what),
-            Body::ControlRefused { .. } => "recording.control-refused",
-            Body::Accepted { .. } => "recording.accepted",
-            Body::Refused { .. } => "recording.refused",
-            Body::Gap { .. } => "audit.gap",
-            Body::Heartbeat {} => "audit.heartbeat",
-            Body::LogOpened { .. } => "log.opened",
-            Body::LogDropped { .. } => "log.dropped",
-            Body::LogKey { .. } => "log.key-rotated",
-            Body::Lookup { .. } => "audit.lookup",
-            Body::Exported { .. } => "audit.export",
-            Body::Erased { .. } => "erasure.executed",
-            Body::FetchRefused { .. } => "recording.fetch-refused",
-            Body::Fetched { .. } => "recording.fetched",
-            Body::Deleted { .. } => "recording.deleted",
-            Body::Held { .. } => "recording.hold",
-            Body::Prompt { .. } => "prompt.registered",
-            Body::Grant { .. } => "consent-grant.registered",
-            Body::GrantWithdrawn { .. } => "consent-grant.withdrawn",
-            Body::Account {} => "account.added",
-            Body::AccountLaw { .. } => "account.law",
-            Body::Credential { .. } => "credential.added",
-            Body::Person { .. } => "person.enrolled",
-            Body::PersonConfirmed { .. } => "person.confirmed",
-            Body::CredentialRevoked { .. } => "credential.revoked",
-            Body::Key { .. } => "key.added",
-            Body::KeyRetired { .. } => "key.retired",
-            Body::Table { .. } => "table.in-force",
-            Body::TableProposed { .. } => "table.proposed",
-            Body::ProposalDecided { .. } => "table.proposal-decided",
+            Body::ControlRefused { .. } => Kind::RecordingControlRefused,
+            Body::Accepted { .. } => Kind::RecordingAccepted,
+            Body::Refused { .. } => Kind::RecordingRefused,
+            Body::Gap { .. } => Kind::AuditGap,
+            Body::Heartbeat {} => Kind::AuditHeartbeat,
+            Body::LogOpened { .. } => Kind::LogOpened,
+            Body::LogDropped { .. } => Kind::LogDropped,
+            Body::LogKey { .. } => Kind::LogKeyRotated,
+            Body::Lookup { .. } => Kind::AuditLookup,
+            Body::Exported { .. } => Kind::AuditExport,
+            Body::Erased { .. } => Kind::ErasureExecuted,
+            Body::FetchRefused { .. } => Kind::RecordingFetchRefused,
+            Body::Fetched { .. } => Kind::RecordingFetched,
+            Body::Deleted { .. } => Kind::RecordingDeleted,
+            Body::Held { .. } => Kind::RecordingHold,
+            Body::Prompt { .. } => Kind::PromptRegistered,
+            Body::Grant { .. } => Kind::ConsentGrantRegistered,
+            Body::GrantWithdrawn { .. } => Kind::ConsentGrantWithdrawn,
+            Body::Account {} => Kind::AccountAdded,
+            Body::AccountLaw { .. } => Kind::AccountLaw,
+            Body::Credential { .. } => Kind::CredentialAdded,
+            Body::Person { .. } => Kind::PersonEnrolled,
+            Body::PersonConfirmed { .. } => Kind::PersonConfirmed,
+            Body::CredentialRevoked { .. } => Kind::CredentialRevoked,
+            Body::Key { .. } => Kind::KeyAdded,
+            Body::KeyRetired { .. } => Kind::KeyRetired,
+            Body::Table { .. } => Kind::TableInForce,
+            Body::TableProposed { .. } => Kind::TableProposed,
+            Body::ProposalDecided { .. } => Kind::TableProposalDecided,
         }
     }
 
@@ -475,18 +435,7 @@ impl Body {
     #[must_use]
     pub fn restricts(&self) -> bool {
         match self {
-            Body::Event { facts, .. } => {
-                facts.what.tightens()
-                    || matches!(
-                        facts.what,
-                        What::Joined(_)
-                            | What::Left { .. }
-                            | What::PromptInterrupted { .. }
-                            | What::ToneStopped
-                            | What::Control(Control::Pause(_) | Control::Stop)
-                            | What::Gap
-                    )
-            }
+            Body::Event { facts, .. } => facts.what.weight().restricts(),
             Body::Gap { .. }
             | Body::LogDropped { .. }
             | Body::Erased { .. }
@@ -519,133 +468,33 @@ impl Body {
             | Body::ProposalDecided { .. } => false,
         }
     }
-
-    /// What auditors find the entry, or its call, by: `subject:…`, `place:…`, `rule:…`, `prompt:…`,
-    /// `grant:…`, `recording:…`, `listener:…`. Codes and ids that the gateway minted, nothing else.
-    #[must_use]
-    pub fn mentions(&self, actor: &Actor) -> Vec<String> {
-        let mut keys = Vec::new();
-        match self {
-            Body::Opened { facts, subjects, .. } => {
-                keys.extend(subjects.iter().map(|(_, pseudonym)| format!("subject:{pseudonym}")));
-                facts.participants.iter().for_each(|joined| of_joined(joined, &mut keys));
-                let places = facts.recorder_locations.iter().chain(&facts.operator_locations);
-                places.for_each(|code| of_code(*code, "rule", &mut keys));
-                keys.extend(facts.overlays.iter().map(|overlay| format!("rule:{overlay}")));
-            }
-            Body::Event { facts, subjects, .. } => {
-                keys.extend(subjects.iter().map(|(_, pseudonym)| format!("subject:{pseudonym}")));
-                match &facts.what {
-                    What::Joined(joined) => of_joined(joined, &mut keys),
-                    What::Located { places, .. } => of_places(places, &mut keys),
-                    What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. } => {
-                        keys.push(format!("prompt:{}", prompt.version));
-                    }
-                    What::PromptInterrupted { .. }
-                    | What::ConsentGiven { .. }
-                    | What::ConsentDeclined { .. }
-                    | What::ConsentWithdrawn { .. }
-                    | What::AnnouncementRecorded { .. }
-                    | What::ToneStarted
-                    | What::ToneStopped
-                    | What::Answered { .. }
-                    | What::Left { .. }
-                    | What::Control(_)
-                    | What::RecordingStarted
-                    | What::RecordingPaused
-                    | What::RecordingResumed
-                    | What::RecordingStopped
-                    | What::Accepted { .. }
-                    | What::Ended
-                    | What::Gap => {}
-                }
-            }
-            Body::Accepted { recording, .. } => keys.push(format!("recording:{recording}")),
-            Body::Deleted { recording } | Body::Held { recording, .. } => {
-                keys.push(format!("recording:{recording}"));
-            }
-            Body::Fetched { recording, .. } | Body::FetchRefused { recording, .. } => {
-                keys.push(format!("recording:{recording}"));
-                keys.push(format!("listener:{}", actor.credential));
-            }
-            Body::Lookup { subject: Some(pseudonym), .. } => keys.push(format!("subject:{pseudonym}")),
-            Body::Exported { recording: Some(recording), .. } => keys.push(format!("recording:{recording}")),
-            Body::Prompt { version, .. } => keys.push(format!("prompt:{version}")),
-            Body::Grant { grant, .. } | Body::GrantWithdrawn { grant } => keys.push(format!("grant:{grant}")),
-            Body::ControlRefused { .. }
-            | Body::Refused { .. }
-            | Body::Gap { .. }
-            | Body::Heartbeat {}
-            | Body::LogOpened { .. }
-            | Body::LogDropped { .. }
-            | Body::LogKey { .. }
-            | Body::Lookup { .. }
-            | Body::Exported { .. }
-            | Body::Erased { .. }
-            | Body::Account {}
-            | Body::AccountLaw { .. }
-            | Body::Credential { .. }
-            | Body::Person { .. }
-            | Body::PersonConfirmed { .. }
-            | Body::CredentialRevoked { .. }
-            | Body::Key { .. }
-            | Body::KeyRetired { .. }
-            | Body::Table { .. }
-            | Body::TableProposed { .. }
-            | Body::ProposalDecided { .. } => {}
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        keys
-    }
 }
 
-fn of_joined(joined: &Joined, keys: &mut Vec<String>) {
-    of_places(&joined.places, keys);
-    keys.extend(joined.grant.iter().map(|grant| format!("grant:{}", grant.grant)));
-}
-
-fn of_places(places: &[Place], keys: &mut Vec<String>) {
-    for place in places {
-        of_code(place.code, "place", keys);
-        of_code(place.code, "rule", keys);
-    }
-}
-
-/// A place and the country that it is in.
-fn of_code(code: Code, sort: &str, keys: &mut Vec<String>) {
-    keys.push(format!("{sort}:{code}"));
-    if !code.is_country() {
-        keys.push(format!("{sort}:{}", code.country()));
-    }
-}
-
-fn what_kind(what: &policy::What) -> &'static str {
-    use policy::Control;
+fn what_kind(what: &What) -> Kind {
     match what {
-        What::PromptStarted { .. } => "prompt.started",
-        What::PromptCompleted { .. } => "prompt.completed",
-        What::PromptInterrupted { .. } => "prompt.interrupted",
-        What::ConsentGiven { .. } => "consent.given",
-        What::ConsentDeclined { .. } => "consent.declined",
-        What::ConsentWithdrawn { .. } => "consent.withdrawn",
-        What::AnnouncementRecorded { .. } => "announcement.recorded",
-        What::ToneStarted => "tone.started",
-        What::ToneStopped => "tone.stopped",
-        What::Joined(_) => "participant.joined",
-        What::Located { .. } => "participant.located",
-        What::Answered { .. } => "participant.answered",
-        What::Left { .. } => "participant.left",
-        What::Control(Control::Start) => "recording.start",
-        What::Control(Control::Pause(_)) => "recording.pause",
-        What::Control(Control::Resume) => "recording.resume",
-        What::Control(Control::Stop) => "recording.stop",
-        What::RecordingStarted => "recording.started",
-        What::RecordingPaused => "recording.paused",
-        What::RecordingResumed => "recording.resumed",
-        What::RecordingStopped => "recording.stopped",
-        What::Accepted { .. } => "recording.accepted",
-        What::Ended => "call.ended",
-        What::Gap => "audit.gap",
+        What::PromptStarted { .. } => Kind::PromptStarted,
+        What::PromptCompleted { .. } => Kind::PromptCompleted,
+        What::PromptInterrupted { .. } => Kind::PromptInterrupted,
+        What::ConsentGiven { .. } => Kind::ConsentGiven,
+        What::ConsentDeclined { .. } => Kind::ConsentDeclined,
+        What::ConsentWithdrawn { .. } => Kind::ConsentWithdrawn,
+        What::AnnouncementRecorded { .. } => Kind::AnnouncementRecorded,
+        What::ToneStarted => Kind::ToneStarted,
+        What::ToneStopped => Kind::ToneStopped,
+        What::Joined(_) => Kind::ParticipantJoined,
+        What::Located { .. } => Kind::ParticipantLocated,
+        What::Answered { .. } => Kind::ParticipantAnswered,
+        What::Left { .. } => Kind::ParticipantLeft,
+        What::Control(Control::Start) => Kind::RecordingStart,
+        What::Control(Control::Pause(_)) => Kind::RecordingPause,
+        What::Control(Control::Resume) => Kind::RecordingResume,
+        What::Control(Control::Stop) => Kind::RecordingStop,
+        What::RecordingStarted => Kind::RecordingStarted,
+        What::RecordingPaused => Kind::RecordingPaused,
+        What::RecordingResumed => Kind::RecordingResumed,
+        What::RecordingStopped => Kind::RecordingStopped,
+        What::Accepted { .. } => Kind::RecordingAccepted,
+        What::Ended => Kind::CallEnded,
+        What::Gap => Kind::AuditGap,
     }
 }

@@ -225,21 +225,14 @@ fn decided(
 fn belongs(pack: &Pack, leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
     let is_about = |id: Uuid| match pack.manifest.kind {
         Kind::Recording => pack.manifest.recording == Some(id),
-        Kind::Call => leaves
-            .values()
-            .any(|leaf| matches!(leaf.body, Body::Accepted { recording, .. } if recording == id)),
+        Kind::Call => leaves.values().any(|leaf| leaf.body.accepts() == Some(id)),
         Kind::Absence => false,
     };
     for (index, leaf) in leaves {
         if leaf.call.is_some_and(|call| !pack.manifest.calls.contains(&call)) {
             return Err(Failure::tampered("it belongs to another call than the pack is about").at(*index));
         }
-        if let Body::Fetched { recording, .. }
-        | Body::FetchRefused { recording, .. }
-        | Body::Deleted { recording }
-        | Body::Held { recording, .. } = &leaf.body
-            && !is_about(*recording)
-        {
+        if leaf.body.became_of().is_some_and(|recording| !is_about(recording)) {
             return Err(Failure::tampered("it is about another recording than the pack").at(*index));
         }
     }
@@ -328,8 +321,8 @@ fn grants(leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
 }
 
 fn acceptance<'l>(pack: &Pack, leaves: &'l BTreeMap<u64, Leaf>) -> Result<(u64, &'l Leaf), Failure> {
-    let accepts = |leaf: &Leaf| matches!(&leaf.body, Body::Accepted { recording, .. } if Some(*recording) == pack.manifest.recording);
-    let accepted = leaves.iter().find(|(_, leaf)| accepts(leaf));
+    let accepts = |id| Some(id) == pack.manifest.recording;
+    let accepted = leaves.iter().find(|(_, leaf)| leaf.body.accepts().is_some_and(accepts));
     let (index, leaf) =
         accepted.ok_or_else(|| Failure::incomplete("the entry that accepted the recording is missing"))?;
     Ok((*index, leaf))
@@ -418,7 +411,7 @@ fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Resul
         let leaf = read(bytes).map_err(|failure| failure.at(index))?;
         order.take(&leaf).map_err(|failure| failure.at(index))?;
         let Some(call) = leaf.call.filter(|call| pack.manifest.calls.contains(call)) else { continue };
-        if let Body::Accepted { recording, .. } = leaf.body {
+        if let Some(recording) = leaf.body.accepts() {
             let what = format!("it accepts the recording {recording} of the call {call}");
             return Err(Failure::tampered(what).at(index));
         }

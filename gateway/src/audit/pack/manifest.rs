@@ -159,8 +159,7 @@ pub(in super::super) fn is_asserted(body: &Body) -> bool {
 
 /// The call of which a recording was accepted.
 fn call_of(recording: Uuid, leaves: &[(u64, Leaf)]) -> Vec<Uuid> {
-    let accepts =
-        |leaf: &Leaf| matches!(&leaf.body, Body::Accepted { recording: id, .. } if *id == recording);
+    let accepts = |leaf: &Leaf| leaf.body.accepts() == Some(recording);
     leaves.iter().filter(|(_, leaf)| accepts(leaf)).filter_map(|(_, leaf)| leaf.call).collect()
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use policy::{Joined, What};
+use policy::What;
 use uuid::Uuid;
 
 use super::{Kind, Pack, Stretch};
@@ -25,16 +25,7 @@ pub(in super::super) fn unproven(pack: &Pack) -> Vec<String> {
 
 /// The grants on which somebody relies who was on a call or came to it.
 pub(super) fn relied_on(leaf: &Leaf) -> Vec<&policy::Grant> {
-    let mut joined: &[Joined] = &[];
-    if let Body::Opened { facts, .. } = &leaf.body {
-        joined = &facts.participants;
-    }
-    if let Body::Event { facts, .. } = &leaf.body
-        && let What::Joined(one) = &facts.what
-    {
-        joined = std::slice::from_ref(one);
-    }
-    joined.iter().filter_map(|joined| joined.grant.as_ref()).collect()
+    leaf.body.joined().iter().filter_map(|joined| joined.grant.as_ref()).collect()
 }
 
 /// Of an absence: other calls of the name, and what came later.
@@ -83,17 +74,12 @@ fn left_out(pack: &Pack, leaves: &[(u64, Leaf)]) -> Option<String> {
 }
 
 fn has_ended(call: Uuid, leaves: &[(u64, Leaf)]) -> bool {
-    leaves.iter().any(|(_, leaf)| {
-        leaf.call == Some(call)
-            && matches!(&leaf.body, Body::Event { facts, .. } if matches!(facts.what, What::Ended))
-    })
+    leaves.iter().any(|(_, leaf)| leaf.call == Some(call) && leaf.body.what() == Some(&What::Ended))
 }
 
 fn unregistered(leaves: &[(u64, Leaf)]) -> Option<String> {
     let is_registered = |uid: &str| {
-        leaves
-            .iter()
-            .any(|(_, leaf)| matches!(&leaf.body, Body::Grant { grant, .. } if grant.to_string() == uid))
+        leaves.iter().any(|(_, leaf)| leaf.body.registers().is_some_and(|grant| grant.to_string() == uid))
     };
     let missing = grants(leaves).into_iter().filter(|grant| !is_registered(grant)).count();
     (missing > 0).then(|| {

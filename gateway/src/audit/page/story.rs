@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{Because, Heard, Joined, Place, Role, Table, What};
+use policy::{Because, Heard, Joined, Method, Place, Role, Table, What};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::super::Failure;
 use super::super::decisions::Replay;
 use super::super::pack::{Entry, Pack};
 use super::super::verify::table;
-use crate::trail::{Body, Leaf, Saw};
+use crate::trail::{Body, Leaf, Said, Saw};
 
 /// A call, told.
 #[derive(Debug, Default)]
@@ -107,7 +107,7 @@ pub(super) struct Answer {
     pub(super) index: u64,
     pub(super) at: Timestamp,
     pub(super) by: Vec<u32>,
-    pub(super) what: String,
+    pub(super) what: &'static str,
     pub(super) evidence: Vec<(&'static str, String)>,
     pub(super) late: bool,
 }
@@ -246,8 +246,8 @@ impl Story {
         if let What::PromptCompleted { participants, prompt, played_ms } = &facts.what {
             self.played(entry.index, leaf.at, prompt, participants, Some(*played_ms));
         }
-        if let Some((by, what)) = answer(&facts.what) {
-            let evidence = evidence(&document);
+        if let Some(said) = leaf.body.said() {
+            let (by, what, evidence) = (leaf.body.about().to_vec(), answer(said), evidence(&document));
             self.answers.push(Answer { index: entry.index, at: leaf.at, by, what, evidence, late: *late });
         }
     }
@@ -330,36 +330,26 @@ impl Person {
 /// When something was that was reported late and counts from then, and whom it is about.
 fn late_about(body: &Body) -> Option<(Timestamp, Vec<u32>)> {
     let Body::Event { facts, late: true, .. } = body else { return None };
-    let heard =
-        if let What::PromptCompleted { participants, .. } = &facts.what { Some(participants) } else { None };
-    let who = heard.cloned().or_else(|| Some(answer(&facts.what)?.0))?;
-    Some((facts.at?, who))
+    let is_told = matches!(facts.what, What::PromptCompleted { .. }) || body.said().is_some();
+    Some((facts.at.filter(|_| is_told)?, body.about().to_vec()))
 }
 
 /// Whether an entry accepts the recording that the pack is about.
 pub(super) fn accepts(pack: &Pack, leaf: &Leaf) -> bool {
-    matches!(&leaf.body, Body::Accepted { recording, .. } if pack.manifest.recording == Some(*recording))
+    leaf.body.accepts().is_some_and(|recording| pack.manifest.recording == Some(recording))
 }
 
 /// What somebody answered, in words.
-fn answer(what: &What) -> Option<(Vec<u32>, String)> {
-    if let What::ConsentGiven { participants, method } = what {
-        let how = match method {
-            policy::Method::Dtmf => "agreed, by pressing a key",
-            policy::Method::Speech => "agreed, by saying so",
-            policy::Method::Click => "agreed, by clicking",
-            policy::Method::Written => "agreed, in writing",
-            policy::Method::Continued => "stayed on, which is not an express yes",
-        };
-        return Some((participants.clone(), how.into()));
+fn answer(said: Said) -> &'static str {
+    match said {
+        Said::Yes(Method::Dtmf) => "agreed, by pressing a key",
+        Said::Yes(Method::Speech) => "agreed, by saying so",
+        Said::Yes(Method::Click) => "agreed, by clicking",
+        Said::Yes(Method::Written) => "agreed, in writing",
+        Said::Yes(Method::Continued) => "stayed on, which is not an express yes",
+        Said::No => "said no",
+        Said::Withdrawn => "withdrew: no longer agrees",
     }
-    if let What::ConsentDeclined { participants } = what {
-        return Some((participants.clone(), "said no".into()));
-    }
-    if let What::ConsentWithdrawn { participants } = what {
-        return Some((participants.clone(), "withdrew: no longer agrees".into()));
-    }
-    None
 }
 
 /// What the platform says to have as evidence.

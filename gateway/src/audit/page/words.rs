@@ -8,6 +8,7 @@ use super::story::Story;
 use crate::trail::{Body, ControlRefusal, Leaf, Saw};
 
 /// What an entry says happened. Of what it commits to, the document names what it is about.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a projection: the kind says it all")]
 pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Value>) -> String {
     let called = |name: &str| {
         let id = document.and_then(|document| document.get(name)?.as_str());
@@ -80,20 +81,7 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Val
         Body::Exported { form, .. } => format!("Records were taken out of the gateway ({form})."),
         Body::Lookup { .. } => "Somebody looked for what has to do with a person.".into(),
         Body::Erased { .. } => "Somebody's personal data were erased.".into(),
-        Body::Heartbeat {}
-        | Body::LogOpened { .. }
-        | Body::LogKey { .. }
-        | Body::LogDropped { .. }
-        | Body::Account {}
-        | Body::Person { .. }
-        | Body::PersonConfirmed { .. }
-        | Body::CredentialRevoked { .. }
-        | Body::Key { .. }
-        | Body::KeyRetired { .. }
-        | Body::AccountLaw { .. }
-        | Body::Table { .. }
-        | Body::TableProposed { .. }
-        | Body::ProposalDecided { .. } => format!("`{}`", leaf.kind),
+        _ => format!("`{}`", leaf.kind),
     }
 }
 

@@ -191,7 +191,7 @@ struct Version {
 /// Whether the parts of an entry say the same.
 fn consistent(leaf: &Leaf) -> Result<(), &'static str> {
     let require = |fine: bool, what| if fine { Ok(()) } else { Err(what) };
-    require(leaf.kind == leaf.body.kind(), "its type is not that of its content")?;
+    require(leaf.kind == leaf.body.kind().as_str(), "its type is not that of its content")?;
     require(
         minted_at(leaf.id) == Some(leaf.at.as_millisecond()),
         "its id was made at another time than it says",

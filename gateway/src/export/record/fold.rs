@@ -121,6 +121,7 @@ impl Fold {
         })
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     fn entry(&mut self, read: &Read<'_>, extras: &Extras<'_>) {
         if read.leaf.call.is_some_and(|call| call != self.record.call) {
             return;
@@ -171,26 +172,7 @@ impl Fold {
                 self.withdrawn.insert(grant.to_string(), read.leaf.at);
             }
             Body::Gap { from, until, .. } => self.gap(read, *from, *until, extras),
-            Body::Heartbeat {}
-            | Body::LogOpened { .. }
-            | Body::LogDropped { .. }
-            | Body::LogKey { .. }
-            | Body::Lookup { .. }
-            | Body::Exported { .. }
-            | Body::Erased { .. }
-            | Body::FetchRefused { .. }
-            | Body::Fetched { .. }
-            | Body::Account {}
-            | Body::AccountLaw { .. }
-            | Body::Credential { .. }
-            | Body::Person { .. }
-            | Body::PersonConfirmed { .. }
-            | Body::CredentialRevoked { .. }
-            | Body::Key { .. }
-            | Body::KeyRetired { .. }
-            | Body::Table { .. }
-            | Body::TableProposed { .. }
-            | Body::ProposalDecided { .. } => {}
+            _ => {}
         }
     }
 

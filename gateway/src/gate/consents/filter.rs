@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::words::TYPES;
 use crate::gate::Fault;
 use crate::gate::ask::check_name;
+use crate::trail::{KINDS, Kind, OUTCOMES};
 
 /// A question as it was asked. All that is given has to be so.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -125,23 +125,6 @@ impl Narrowed {
     }
 }
 
-/// The words for what came of something, and the types of entries that they stand for.
-pub const OUTCOMES: &[(&str, &[&str])] = &[
-    ("prompted", &["prompt.completed"]),
-    ("interrupted", &["prompt.interrupted"]),
-    ("consented", &["consent.given", "consent-grant.registered"]),
-    ("declined", &["consent.declined"]),
-    ("withdrawn", &["consent.withdrawn", "consent-grant.withdrawn"]),
-    ("left", &["participant.left"]),
-    ("granted", &["recording.start", "recording.resume"]),
-    ("refused", &["recording.control-refused", "recording.refused", "recording.fetch-refused"]),
-    ("accepted", &["recording.accepted"]),
-    ("fetched", &["recording.fetched"]),
-    ("held", &["recording.hold"]),
-    ("deleted", &["recording.deleted", "erasure.executed"]),
-    ("ended", &["call.ended"]),
-];
-
 fn of_outcomes(text: &str) -> Result<Vec<&'static str>, Fault> {
     let mut types = Vec::new();
     for word in words(text) {
@@ -154,14 +137,14 @@ fn of_outcomes(text: &str) -> Result<Vec<&'static str>, Fault> {
                 format!("`outcome` has no `{}`; the words are `{all}`", short(word)),
             )
         })?;
-        types.extend_from_slice(kinds);
+        types.extend(kinds.iter().copied().map(Kind::as_str));
     }
     Ok(types)
 }
 
 fn of_types(text: &str) -> Result<Vec<&'static str>, Fault> {
     let known = |word: &str| {
-        TYPES.iter().copied().find(|kind| *kind == word).ok_or_else(|| {
+        KINDS.iter().copied().find(|kind| *kind == word).ok_or_else(|| {
             let hint = "`GET /openapi.json` lists them";
             Fault::invalid(
                 "invalid-filter",

@@ -13,7 +13,7 @@ use policy::Why;
 use super::Record;
 use crate::clock::written;
 use crate::gate::{Fault, Gate};
-use crate::trail;
+use crate::trail::{self, Said};
 
 impl Gate {
     /// A line for each record, with the names that are still kept.
@@ -38,7 +38,7 @@ impl Gate {
 
     async fn names(&self, account: &str, records: &[Record]) -> Result<Names, Fault> {
         let calls = once(records.iter().filter_map(Record::call));
-        let prompts = once(records.iter().filter_map(|record| record.says().prompt));
+        let prompts = once(records.iter().filter_map(|record| record.leaf.body.prompt()));
         let people = self.ledger.names_on(&calls).await?;
         let prompts = self.ledger.prompt_versions(account, &prompts).await?;
         Ok(Names {
@@ -129,7 +129,8 @@ const OURS: [&str; 3] = ["epoch", "index", "logged_at"];
 fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
     let call = record.call().unwrap_or_default();
     let name = |participant: u32| names.of(&call, participant);
-    let saw = record.saw();
+    let leaf = &record.leaf;
+    let (body, said, saw) = (&leaf.body, leaf.body.said(), leaf.body.saw());
     let people = saw.map(|saw| saw.participants.as_slice()).unwrap_or_default();
     let participants =
         people.iter().map(|person| format!("{} ({}, {})", name(person.p), word(&person.role), person.state));
@@ -137,11 +138,9 @@ fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
         let places = person.places.iter().map(|place| format!("{} {}", place.code, word(&place.evidence)));
         format!("{}: {}", name(person.p), joined(places, ", "))
     });
-    let says = record.says();
     let seen = saw.and_then(|saw| saw.why).map(|why| reason(why, &name));
-    let why = says.refusal.map(str::to_owned).into_iter().chain(seen);
-    let prompt = says.prompt.map(|uid| names.prompts.get(&uid).cloned().unwrap_or(uid));
-    let leaf = &record.leaf;
+    let why = body.refusal().map(str::to_owned).into_iter().chain(seen);
+    let prompt = body.prompt().map(|uid| names.prompts.get(&uid).cloned().unwrap_or(uid));
     [
         record.row.epoch.to_string(),
         record.row.seq.to_string(),
@@ -149,19 +148,19 @@ fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
         leaf.kind.clone(),
         record.row.call_id.clone().unwrap_or_default(),
         joined(participants, "; "),
-        joined(says.about.into_iter().map(name), "; "),
-        says.said.to_owned(),
-        says.method,
-        says.reported_by.to_owned(),
+        joined(body.about().iter().copied().map(name), "; "),
+        said.map_or("", Said::as_str).to_owned(),
+        method(said),
+        body.reported_by().unwrap_or_default().to_owned(),
         leaf.actor.credential.clone(),
         leaf.actor.role.clone(),
         saw.map(|saw| saw.recording.clone()).unwrap_or_default(),
         joined(why, "; "),
         saw.map(|saw| saw.requirement.clone()).unwrap_or_default(),
         joined(places, "; "),
-        says.subjects.join(" "),
+        body.pseudonyms().collect::<Vec<_>>().join(" "),
         prompt.unwrap_or_default(),
-        says.recording.map(|id| id.to_string()).unwrap_or_default(),
+        body.recording().map(|id| id.to_string()).unwrap_or_default(),
         saw.map(|saw| saw.table.clone()).unwrap_or_default(),
         leaf.id.to_string(),
         trail::hex(&record.row.leaf_hash),
@@ -172,27 +171,33 @@ fn cells(record: &Record, names: &Names) -> [String; COLUMNS.len()] {
 /// A record in words: place, time, type, call, who said or did what, who acted, and what was decided.
 fn in_words(record: &Record, names: &Names) -> String {
     let leaf = &record.leaf;
+    let body = &leaf.body;
     let call = record.call().unwrap_or_default();
-    let says = record.says();
     let mut words = vec![
         format!("#{}.{}", record.row.epoch, record.row.seq),
         written(leaf.at),
         leaf.kind.clone(),
         record.row.call_id.clone().unwrap_or_else(|| "-".into()),
     ];
-    let about = joined(says.about.into_iter().map(|person| names.of(&call, person)), ", ");
-    let method = if says.method.is_empty() { String::new() } else { format!(" ({})", says.method) };
-    words.extend(match (about.as_str(), says.said) {
+    let about = joined(body.about().iter().map(|person| names.of(&call, *person)), ", ");
+    let method = Some(method(body.said())).filter(|method| !method.is_empty());
+    let method = method.map(|method| format!(" ({method})")).unwrap_or_default();
+    words.extend(match (about.as_str(), body.said()) {
         ("", _) => None,
-        (_, "") => Some(about),
-        (_, said) => Some(format!("{about}: {said}{method}")),
+        (_, None) => Some(about),
+        (_, Some(said)) => Some(format!("{about}: {}{method}", said.as_str())),
     });
-    words.extend(says.prompt.map(|uid| format!("prompt {}", names.prompts.get(&uid).unwrap_or(&uid))));
+    words.extend(body.prompt().map(|uid| format!("prompt {}", names.prompts.get(&uid).unwrap_or(&uid))));
     words.push(format!("by {} ({})", leaf.actor.credential, leaf.actor.role));
-    words.extend(record.saw().map(|saw| saw.recording.clone()));
-    words.extend(says.refusal.map(str::to_owned));
-    words.extend(says.recording.map(|id| format!("recording {id}")));
+    words.extend(body.saw().map(|saw| saw.recording.clone()));
+    words.extend(body.refusal().map(str::to_owned));
+    words.extend(body.recording().map(|id| format!("recording {id}")));
     words.join("  ")
+}
+
+/// How somebody said yes; empty where nobody did.
+fn method(said: Option<Said>) -> String {
+    if let Some(Said::Yes(method)) = said { word(&method) } else { String::new() }
 }
 
 /// The code of what is in the way, with the name of whom it is about.

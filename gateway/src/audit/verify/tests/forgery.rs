@@ -157,7 +157,7 @@ fn a_forged_fact_is_found_where_it_changes_a_decision() {
     let forged = rewritten(&log, declined, |leaf| {
         let Body::Event { facts, .. } = &mut leaf.body else { panic!() };
         facts.what = What::ConsentGiven { participants: vec![0], method: Method::Dtmf };
-        leaf.kind = leaf.body.kind().into();
+        leaf.kind = leaf.body.kind().as_str().into();
     });
     assert_found(
         &found(&forged),

@@ -1,0 +1,214 @@
+//! What an entry says, whatever its kind: whom it is about, which recording, what was said, why it refuses, and
+//! what it is found by.
+//!
+//! These are projections: an entry that says nothing of it answers nothing. What decides, and who may write
+//! what, is matched kind by kind elsewhere.
+
+use policy::{Code, Joined, Method, Place, What};
+use uuid::Uuid;
+
+use super::super::{Actor, Saw};
+use super::Body;
+
+/// What somebody answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// Yes, in this way.
+    Yes(Method),
+    /// No.
+    No,
+    /// That they no longer agree.
+    Withdrawn,
+}
+
+impl Said {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Said::Yes(_) => "yes",
+            Said::No => "no",
+            Said::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+impl Body {
+    /// What the policy saw, where something was decided on a call: such an entry belongs to one, and no other does.
+    #[must_use]
+    pub fn saw(&self) -> Option<&Saw> {
+        if let Body::Opened { saw, .. }
+        | Body::Event { saw, .. }
+        | Body::ControlRefused { saw, .. }
+        | Body::Accepted { saw, .. }
+        | Body::Refused { saw, .. } = self
+        {
+            return Some(saw);
+        }
+        None
+    }
+
+    /// What happened on a call.
+    #[must_use]
+    pub fn what(&self) -> Option<&What> {
+        if let Body::Event { facts, .. } = self { Some(&facts.what) } else { None }
+    }
+
+    /// Whom of the call it is about, by their numbers; nobody where it is about the call.
+    #[must_use]
+    pub fn about(&self) -> &[u32] {
+        self.what().map(What::participants).unwrap_or_default()
+    }
+
+    /// Those who are on the call from then on.
+    #[must_use]
+    pub fn joined(&self) -> &[Joined] {
+        match (self, self.what()) {
+            (Body::Opened { facts, .. }, _) => &facts.participants,
+            (_, Some(What::Joined(joined))) => std::slice::from_ref(joined),
+            _ => &[],
+        }
+    }
+
+    /// What those whom it is about answered.
+    #[must_use]
+    pub fn said(&self) -> Option<Said> {
+        let what = self.what()?;
+        if let What::ConsentGiven { method, .. } = what {
+            return Some(Said::Yes(*method));
+        }
+        if let What::ConsentDeclined { .. } = what {
+            return Some(Said::No);
+        }
+        if let What::ConsentWithdrawn { .. } = what { Some(Said::Withdrawn) } else { None }
+    }
+
+    /// Who noticed, where that was said.
+    #[must_use]
+    pub fn reported_by(&self) -> Option<&str> {
+        if let Body::Event { reported_by, .. } = self { reported_by.as_deref() } else { None }
+    }
+
+    /// The code of a refusal.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        if let Body::ControlRefused { code, .. } = self {
+            return Some(code.code());
+        }
+        if let Body::Refused { code, .. } = self {
+            return Some(code.code());
+        }
+        if let Body::FetchRefused { code, .. } = self { Some(code) } else { None }
+    }
+
+    /// The recording that it accepts.
+    #[must_use]
+    pub fn accepts(&self) -> Option<Uuid> {
+        if let Body::Accepted { recording, .. } = self { Some(*recording) } else { None }
+    }
+
+    /// The recording of which it says what became of it after it was accepted.
+    #[must_use]
+    pub fn became_of(&self) -> Option<Uuid> {
+        if let Body::Fetched { recording, .. }
+        | Body::FetchRefused { recording, .. }
+        | Body::Held { recording, .. }
+        | Body::Deleted { recording } = self
+        {
+            return Some(*recording);
+        }
+        None
+    }
+
+    /// The recording that it is about.
+    #[must_use]
+    pub fn recording(&self) -> Option<Uuid> {
+        let exported = if let Body::Exported { recording, .. } = self { *recording } else { None };
+        self.accepts().or(self.became_of()).or(exported)
+    }
+
+    /// The version of a prompt, or the consent grant, that it registers.
+    #[must_use]
+    pub fn registers(&self) -> Option<Uuid> {
+        if let Body::Prompt { version: registered, .. } | Body::Grant { grant: registered, .. } = self {
+            return Some(*registered);
+        }
+        None
+    }
+
+    /// The version of a prompt that was played, or is registered.
+    #[must_use]
+    pub fn prompt(&self) -> Option<String> {
+        if let Body::Prompt { version, .. } = self {
+            return Some(version.to_string());
+        }
+        if let Some(What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. }) = self.what() {
+            return Some(prompt.version.clone());
+        }
+        None
+    }
+
+    /// The consent grants that somebody relies on, or that it registers or withdraws.
+    pub fn grants(&self) -> impl Iterator<Item = String> {
+        let own = if let Body::Grant { grant, .. } | Body::GrantWithdrawn { grant } = self {
+            Some(grant.to_string())
+        } else {
+            None
+        };
+        let relied_on = self.joined().iter().filter_map(|joined| joined.grant.as_ref());
+        relied_on.map(|grant| grant.grant.clone()).chain(own)
+    }
+
+    /// The pseudonyms of numbers that became known with it, by participant.
+    #[must_use]
+    pub fn subjects(&self) -> &[(u32, String)] {
+        if let Body::Opened { subjects, .. } | Body::Event { subjects, .. } = self { subjects } else { &[] }
+    }
+
+    /// Every pseudonym that it names.
+    pub fn pseudonyms(&self) -> impl Iterator<Item = &str> {
+        let asked = if let Body::Lookup { subject, .. } = self { subject.as_deref() } else { None };
+        self.subjects().iter().map(|(_, pseudonym)| pseudonym.as_str()).chain(asked)
+    }
+
+    /// What auditors find the entry, or its call, by: `subject:…`, `place:…`, `rule:…`, `prompt:…`,
+    /// `grant:…`, `recording:…`, `listener:…`. Codes and ids that the gateway minted, nothing else.
+    #[must_use]
+    pub fn mentions(&self, actor: &Actor) -> Vec<String> {
+        let mut keys: Vec<String> =
+            self.pseudonyms().map(|pseudonym| format!("subject:{pseudonym}")).collect();
+        self.joined().iter().for_each(|joined| of_places(&joined.places, &mut keys));
+        if let Some(What::Located { places, .. }) = self.what() {
+            of_places(places, &mut keys);
+        }
+        if let Body::Opened { facts, .. } = self {
+            let places = facts.recorder_locations.iter().chain(&facts.operator_locations);
+            places.for_each(|code| of_code(*code, "rule", &mut keys));
+            keys.extend(facts.overlays.iter().map(|overlay| format!("rule:{overlay}")));
+        }
+        if let Body::Fetched { .. } | Body::FetchRefused { .. } = self {
+            keys.push(format!("listener:{}", actor.credential));
+        }
+        keys.extend(self.recording().map(|recording| format!("recording:{recording}")));
+        keys.extend(self.prompt().map(|version| format!("prompt:{version}")));
+        keys.extend(self.grants().map(|grant| format!("grant:{grant}")));
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+}
+
+fn of_places(places: &[Place], keys: &mut Vec<String>) {
+    for place in places {
+        of_code(place.code, "place", keys);
+        of_code(place.code, "rule", keys);
+    }
+}
+
+/// A place and the country that it is in.
+fn of_code(code: Code, sort: &str, keys: &mut Vec<String>) {
+    keys.push(format!("{sort}:{code}"));
+    if !code.is_country() {
+        keys.push(format!("{sort}:{}", code.country()));
+    }
+}
