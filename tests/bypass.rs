@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use consent_gateway::trail::{self, Body, Leaf, Saw};
+use consent_gateway::trail::{self, Body, Came, Door, Leaf, Saw};
 use jiff::{SignedDuration, Timestamp};
-use policy::{Call, Claim, Coverage, Door, Table};
+use policy::{Call, Claim, Coverage, CoverageBasis, Table, Use};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -76,8 +76,10 @@ async fn accepted_were_covered(gateway: &Gateway) -> usize {
         let Some(uid) = leaf.call else { continue };
         let before = calls.entry(uid).or_default();
         assert_eq!(leaf.prev, before.last().map(|last| last.id), "an entry was decided on a stale view");
-        if let Body::Accepted { spans, unplaced, codec_ms, shifted_ms, saw, .. } = &leaf.body {
+        if let Body::Accepted { came, spans, unplaced, codec_ms, shifted_ms, saw, .. } = &leaf.body {
             accepted += 1;
+            let native = Came { door: Door::Native, coverage: CoverageBasis::Granted, used_for: Use::Record };
+            assert_eq!(*came, native);
             let mut call = fold(&tables, before);
             call.know(&tables[&saw.table], leaf.at);
             let shift = SignedDuration::from_millis(i64::try_from(*shifted_ms).unwrap());
@@ -94,7 +96,7 @@ async fn accepted_were_covered(gateway: &Gateway) -> usize {
                 codec_adds_ms: *codec_ms,
                 clock_behind_ms: *shifted_ms,
                 silent: &|_, _| *codec_ms == 0,
-                ..policy::Upload::new(claim, Door::Asks)
+                ..policy::Upload::new(claim, CoverageBasis::Granted)
             };
             let covered = call.coverage(&upload, leaf.at);
             let said = Coverage { spans: spans.clone(), codec_ms: *codec_ms, shifted_ms: *shifted_ms };

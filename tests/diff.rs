@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use policy::diff::{Direction, Subject};
 use policy::{
-    Call, Claim, Code, Diff, Door, Element, Elements, Evidence, Joined, Kind, Medium, Opened, Period, Place,
-    Purpose, Purposes, Requirement, Retention, Role, Says, Settings, Standing, Strictness, Table, Tone,
-    Upload, What,
+    Call, Claim, Code, CoverageBasis, Diff, Element, Elements, Evidence, Joined, Kind, Medium, Opened,
+    Period, Place, Purpose, Purposes, Requirement, Retention, Role, Says, Settings, Standing, Strictness,
+    Table, Tone, Upload, What,
 };
 use proptest::prelude::*;
 
@@ -144,7 +144,7 @@ proptest! {
             let (before, after) = (facts.call_by(&old), facts.call_by(&new));
             let covers = |call: &Call, t| {
                 let second = Claim::Placed(vec![(t, 1_000)]);
-                call.coverage(&Upload::new(second, Door::StartsByItself), facts.end()).is_ok()
+                call.coverage(&Upload::new(second, CoverageBasis::Lawful), facts.end()).is_ok()
             };
             for t in facts.moments() {
                 let is_lawful = |call: &Call| call.standing(t) == Standing::Lawful;

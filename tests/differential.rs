@@ -15,7 +15,7 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Elements, Event,
+    Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, CoverageBasis, Element, Elements, Event,
     Evidence, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Period, Place, Purpose,
     Purposes, Role, Settings, Standing, Table, Tone, Uncovered, Upload, What, Why,
 };
@@ -108,7 +108,7 @@ proptest! {
         for (from, seconds) in stretches {
             let from = facts.received + SignedDuration::from_secs(from - 5);
             let claim = Claim::Placed(vec![(from, seconds.unsigned_abs() * 1_000)]);
-            let crates = match call.coverage(&Upload::new(claim.clone(), Door::StartsByItself), now) {
+            let crates = match call.coverage(&Upload::new(claim.clone(), CoverageBasis::Lawful), now) {
                 Ok(_) => true,
                 Err(Uncovered::Withdrawn(_)) => return Ok(()),
                 Err(other) => {
@@ -128,7 +128,7 @@ proptest! {
         let (call, naive) = (facts.call(), facts.naive());
         let windows = naive.windows(now.as_millisecond());
         for t in facts.moments() {
-            let found = call.at(now).uncovered(&[(t, 1_000)], Door::Asks, now, &|_, _| false);
+            let found = call.at(now).uncovered(&[(t, 1_000)], CoverageBasis::Granted, now, &|_, _| false);
             let crates = found.iter().all(|span| span.why == Why::Taken);
             prop_assert_eq!(crates, naive.covers(&windows, t.as_millisecond(), now.as_millisecond()), "at {}", t);
         }

@@ -9,7 +9,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, Door, Element, Elements, Event,
+    Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, CoverageBasis, Element, Elements, Event,
     Evidence, Grant, Heard, Joined, Kind, MOST_STRETCHES, Medium, Method, OnWithdrawal, Opened, Place,
     Purpose, Purposes, Refusal, Requirement, Role, Settings, Standing, Uncovered, Upload, What, Why,
 };
@@ -82,10 +82,10 @@ proptest! {
                 known.windows().iter().any(|w| w.until.is_some_and(|(until, _)| until <= t && t < until + edge))
                     || known.ended_at().is_some_and(|end| end <= t && t < end + edge)
             };
-            for door in [Door::Asks, Door::StartsByItself] {
-                if covers(&call, door, t, facts.end()) && !ends(SignedDuration::from_secs(2)) {
-                    prop_assert_eq!(known.standing(t), Standing::Lawful, "{:?} at {}", door, t);
-                    prop_assert!(door == Door::StartsByItself || known.is_granted(), "not granted at {}", t);
+            for basis in [CoverageBasis::Granted, CoverageBasis::Lawful] {
+                if covers(&call, basis, t, facts.end()) && !ends(SignedDuration::from_secs(2)) {
+                    prop_assert_eq!(known.standing(t), Standing::Lawful, "{:?} at {}", basis, t);
+                    prop_assert!(basis == CoverageBasis::Lawful || known.is_granted(), "not granted at {}", t);
                 }
             }
         }
@@ -101,14 +101,14 @@ proptest! {
             true => Claim::Placed(vec![(*begin.get(&facts.moments()), ms)]),
             false => Claim::Unplaced { duration_ms: ms },
         };
-        let door = if asks { Door::Asks } else { Door::StartsByItself };
-        let Err(uncovered) = call.coverage(&Upload::new(claim, door), facts.end()) else { return Ok(()) };
-        let (refusal, stretches) = (uncovered.refusal(&call), uncovered.stretches());
-        prop_assert!(call.can_refuse(refusal, &stretches), "{uncovered:?}");
+        let basis = if asks { CoverageBasis::Granted } else { CoverageBasis::Lawful };
+        let Err(uncovered) = call.coverage(&Upload::new(claim, basis), facts.end()) else { return Ok(()) };
+        let (refusal, stretches) = (uncovered.refusal(&call, basis), uncovered.stretches());
+        prop_assert!(call.can_refuse(refusal, &stretches, basis), "{uncovered:?}");
         let all =
             [Refusal::ConsentWithdrawn, Refusal::ConsentDeclined, Refusal::ConsentRequired, Refusal::UncoveredAudio];
         if !stretches.is_empty() && stretches.len() < MOST_STRETCHES {
-            prop_assert_eq!(all.into_iter().filter(|other| call.can_refuse(*other, &stretches)).count(), 1);
+            prop_assert_eq!(all.into_iter().filter(|other| call.can_refuse(*other, &stretches, basis)).count(), 1);
         }
         for (.., why) in stretches {
             prop_assert_eq!(why.to_string().parse(), Ok(why));
@@ -276,7 +276,7 @@ proptest! {
                 Some(from) => Claim::Placed(vec![(facts.received + SignedDuration::from_millis(from), ms)]),
                 None => Claim::Unplaced { duration_ms: ms },
             };
-            let upload = Upload { codec_adds_ms, clock_behind_ms, ..Upload::new(claim, Door::Asks) };
+            let upload = Upload { codec_adds_ms, clock_behind_ms, ..Upload::new(claim, CoverageBasis::Granted) };
             let Ok(coverage) = call.coverage(&upload, now) else { continue };
             let length: i64 = coverage.spans.iter().map(|(from, until)| millis_between(*from, *until)).sum();
             let codec = i64::try_from(coverage.codec_ms).unwrap();
@@ -330,12 +330,12 @@ proptest! {
         let (call, now) = (facts.call(), facts.end());
         let from = facts.received + SignedDuration::from_secs(from);
         let claim = Claim::Placed(vec![(from, seconds.unsigned_abs() * 1_000)]);
-        if call.coverage(&Upload::new(claim.clone(), Door::Asks), now).is_ok() {
+        if call.coverage(&Upload::new(claim.clone(), CoverageBasis::Granted), now).is_ok() {
             for second in 0..seconds {
-                prop_assert!(covers(&call, Door::Asks, from + SignedDuration::from_secs(second), now), "second {}", second);
+                prop_assert!(covers(&call, CoverageBasis::Granted, from + SignedDuration::from_secs(second), now), "second {}", second);
             }
         }
-        if call.coverage(&Upload::new(claim, Door::StartsByItself), now).is_ok() {
+        if call.coverage(&Upload::new(claim, CoverageBasis::Lawful), now).is_ok() {
             for second in 0..seconds {
                 let t = from + SignedDuration::from_secs(second);
                 let in_slack = call.ended_at().is_some_and(|end| end <= t && t < end + SignedDuration::from_secs(2));
@@ -410,8 +410,11 @@ fn slack_ends_where_the_next_window_begins() {
     log.at(10, What::Control(Control::Stop));
     log.at(11, What::Control(Control::Start));
     log.at(11, What::Control(Control::Pause(Behavior::Skip)));
-    assert!(covered(&log.call(), Door::Asks, 5, 11, 60));
-    assert!(!covered(&log.call(), Door::Asks, 5, 12, 60), "paused at 11, whatever was stopped at 10");
+    assert!(covered(&log.call(), CoverageBasis::Granted, 5, 11, 60));
+    assert!(
+        !covered(&log.call(), CoverageBasis::Granted, 5, 12, 60),
+        "paused at 11, whatever was stopped at 10"
+    );
 }
 
 #[test]
@@ -423,7 +426,7 @@ fn a_file_is_moved_to_the_window_only_where_a_clock_explains_it() {
         clock_behind_ms,
         ..Upload::new(
             Claim::Placed(vec![(second(5) - SignedDuration::from_millis(early_ms), 4_000)]),
-            Door::Asks,
+            CoverageBasis::Granted,
         )
     };
     let shifted = |log: &Log, early_ms, behind_ms| {
@@ -449,8 +452,10 @@ fn a_file_is_moved_to_the_window_only_where_a_clock_explains_it() {
     log.at(6, played("b"));
     log.at(7, yes());
     log.at(8, What::Control(Control::Start));
-    let early =
-        Upload::new(Claim::Placed(vec![(second(8) - SignedDuration::from_millis(100), 1_000)]), Door::Asks);
+    let early = Upload::new(
+        Claim::Placed(vec![(second(8) - SignedDuration::from_millis(100), 1_000)]),
+        CoverageBasis::Granted,
+    );
     assert!(log.call().coverage(&early, second(60)).is_err());
     let mut log = Log::consenting("US-CA");
     log.at(1, What::Control(Control::Start));
@@ -466,7 +471,7 @@ fn what_a_codec_adds_may_lie_behind_a_pause_and_never_behind_an_objection() {
         log.at(5, What::Control(Control::Start));
         log.at(10, end);
         let claim = Claim::Placed(vec![(second(5), 5_100)]);
-        let upload = Upload { codec_adds_ms: adds_ms, ..Upload::new(claim, Door::Asks) };
+        let upload = Upload { codec_adds_ms: adds_ms, ..Upload::new(claim, CoverageBasis::Granted) };
         log.call().coverage(&upload, second(60)).ok().map(|coverage| coverage.codec_ms)
     };
     let pause = || What::Control(Control::Pause(Behavior::Skip));
@@ -488,7 +493,7 @@ fn a_pause_that_is_told_after_the_stop_ends_the_window_as_well() {
         let mut call = log.call();
         call.apply(&Event { received_at: second(20), at: Some(second(7)), what: told });
         let covered = |from: i64, ms: u64| {
-            let upload = Upload::new(Claim::Placed(vec![(second(from), ms)]), Door::Asks);
+            let upload = Upload::new(Claim::Placed(vec![(second(from), ms)]), CoverageBasis::Granted);
             call.coverage(&upload, second(60)).is_ok()
         };
         assert!(covered(5, kept) && !covered(5, kept + 1));
@@ -504,7 +509,8 @@ fn what_a_codec_adds_goes_on_from_audio_of_the_same_stretch() {
     log.at(10, What::Control(Control::Pause(Behavior::Skip)));
     let call = log.call();
     let found = |parts: Vec<(Timestamp, u64)>, now: i64| {
-        let upload = Upload { codec_adds_ms: 120, ..Upload::new(Claim::Placed(parts), Door::Asks) };
+        let upload =
+            Upload { codec_adds_ms: 120, ..Upload::new(Claim::Placed(parts), CoverageBasis::Granted) };
         call.coverage(&upload, second(now)).ok().map(|coverage| coverage.codec_ms)
     };
     let ms = SignedDuration::from_millis;
@@ -519,7 +525,7 @@ fn what_a_codec_adds_goes_on_from_audio_of_the_same_stretch() {
     let mut log = Log::consenting("US-CA");
     log.at(5, What::Control(Control::Start));
     for claim in [Claim::Placed(vec![(second(5), 5_100)]), Claim::Unplaced { duration_ms: 5_100 }] {
-        let upload = Upload { codec_adds_ms: 120, ..Upload::new(claim, Door::Asks) };
+        let upload = Upload { codec_adds_ms: 120, ..Upload::new(claim, CoverageBasis::Granted) };
         assert!(log.call().coverage(&upload, second(10)).is_err());
     }
 }
@@ -530,8 +536,10 @@ fn what_a_codec_adds_lies_behind_no_objection_though_the_file_does_not_say_when_
         let mut log = Log::consenting("US-CA");
         log.at(5, What::Control(Control::Start));
         log.at(10, end);
-        let upload =
-            Upload { codec_adds_ms: 120, ..Upload::new(Claim::Unplaced { duration_ms: ms }, Door::Asks) };
+        let upload = Upload {
+            codec_adds_ms: 120,
+            ..Upload::new(Claim::Unplaced { duration_ms: ms }, CoverageBasis::Granted)
+        };
         log.call().coverage(&upload, second(60)).ok().map(|coverage| coverage.codec_ms)
     };
     let pause = || What::Control(Control::Pause(Behavior::Skip));
@@ -552,7 +560,7 @@ fn every_uncovered_stretch_is_told_whole_with_its_place_in_the_file() {
     log.at(10, What::Control(Control::Pause(Behavior::Skip)));
     log.at(14, What::Control(Control::Resume));
     let claim = Claim::Placed(vec![(second(2), 6_000), (second(9), 7_000)]);
-    let found = log.call().coverage(&Upload::new(claim, Door::Asks), second(60));
+    let found = log.call().coverage(&Upload::new(claim, CoverageBasis::Granted), second(60));
     let Err(Uncovered::Spans(spans)) = found else { panic!("{found:?}") };
     let told: Vec<_> = spans.iter().map(|span| (span.from, span.offset_ms, span.duration_ms())).collect();
     // Nobody had agreed for two seconds, and nothing was granted for one more.
@@ -565,9 +573,9 @@ fn audio_that_ran_on_after_the_call_ended_is_not_covered() {
     log.at(1, What::ConsentGiven { participants: vec![0], method: Method::Speech });
     log.at(10, What::Ended);
     let call = log.call();
-    assert!(covered(&call, Door::StartsByItself, 1, 12, 100));
-    assert!(!covered(&call, Door::StartsByItself, 1, 13, 100));
-    assert!(!covered(&call, Door::StartsByItself, 10, 90, 100));
+    assert!(covered(&call, CoverageBasis::Lawful, 1, 12, 100));
+    assert!(!covered(&call, CoverageBasis::Lawful, 1, 13, 100));
+    assert!(!covered(&call, CoverageBasis::Lawful, 10, 90, 100));
 }
 
 #[test]
@@ -575,19 +583,25 @@ fn a_short_recording_without_its_announcement_is_not_covered() {
     let mut log = Log::consenting("US-WA");
     log.at(5, What::Control(Control::Start));
     log.at(15, What::Control(Control::Stop));
-    assert!(!covered(&log.call(), Door::Asks, 5, 15, 16), "asked before the announcement was due");
-    assert!(!covered(&log.call(), Door::Asks, 5, 15, 60));
+    assert!(
+        !covered(&log.call(), CoverageBasis::Granted, 5, 15, 16),
+        "asked before the announcement was due"
+    );
+    assert!(!covered(&log.call(), CoverageBasis::Granted, 5, 15, 60));
     log.at(18, What::AnnouncementRecorded { participants: vec![0] });
-    assert!(!covered(&log.call(), Door::Asks, 5, 15, 60), "announced when nothing was recorded any more");
+    assert!(
+        !covered(&log.call(), CoverageBasis::Granted, 5, 15, 60),
+        "announced when nothing was recorded any more"
+    );
 }
 
 #[test]
 fn a_recording_that_the_platform_started_by_itself_holds_its_announcement_too() {
     let mut log = Log::consenting("US-WA");
-    assert!(!covered(&log.call(), Door::StartsByItself, 5, 45, 60));
+    assert!(!covered(&log.call(), CoverageBasis::Lawful, 5, 45, 60));
     log.at(7, What::AnnouncementRecorded { participants: vec![0] });
-    assert!(covered(&log.call(), Door::StartsByItself, 5, 45, 60));
-    assert!(!covered(&log.call(), Door::StartsByItself, 8, 45, 60));
+    assert!(covered(&log.call(), CoverageBasis::Lawful, 5, 45, 60));
+    assert!(!covered(&log.call(), CoverageBasis::Lawful, 8, 45, 60));
 }
 
 #[test]
@@ -642,7 +656,7 @@ fn what_was_written_to_a_prompt_that_says_too_little_waives_no_announcement() {
         log.at(5, played_saying("a", said));
         log.at(6, What::ConsentGiven { participants: vec![0], method: Method::Written });
         log.at(12, played("b"));
-        assert_eq!(covered(&log.call(), Door::StartsByItself, 12, 40, 60), waived);
+        assert_eq!(covered(&log.call(), CoverageBasis::Lawful, 12, 40, 60), waived);
     }
 }
 
@@ -654,7 +668,7 @@ fn a_written_grant_for_another_purpose_waives_no_announcement() {
         log.opened.participants[0].grant =
             Some(Grant { written: true, purposes: Some(purposes), ..grant(0, None) });
         log.at(12, played("b"));
-        assert_eq!(covered(&log.call(), Door::StartsByItself, 12, 40, 60), waived);
+        assert_eq!(covered(&log.call(), CoverageBasis::Lawful, 12, 40, 60), waived);
     }
 }
 
@@ -719,8 +733,8 @@ fn a_call_that_ended_earlier_than_it_was_stopped_is_covered_to_its_end() {
     log.at(5, What::Control(Control::Start));
     log.at(60, What::Control(Control::Stop));
     log.at(61, What::Ended).claimed(20);
-    assert!(covered(&log.call(), Door::Asks, 5, 20, 70));
-    assert!(!covered(&log.call(), Door::Asks, 5, 60, 70));
+    assert!(covered(&log.call(), CoverageBasis::Granted, 5, 20, 70));
+    assert!(!covered(&log.call(), CoverageBasis::Granted, 5, 60, 70));
 }
 
 #[test]
@@ -731,7 +745,7 @@ fn declining_after_withdrawing_does_not_unsay_the_withdrawal() {
     log.at(20, What::ConsentWithdrawn { participants: vec![0] });
     log.at(21, What::ConsentDeclined { participants: vec![0] });
     let upload = Claim::Placed(vec![(second(5), 10_000)]);
-    let answer = log.call().coverage(&Upload::new(upload, Door::Asks), second(30));
+    let answer = log.call().coverage(&Upload::new(upload, CoverageBasis::Granted), second(30));
     assert_eq!(answer.unwrap_err(), Uncovered::Withdrawn(0));
 }
 
@@ -740,7 +754,7 @@ fn silence_makes_no_room_for_speech() {
     let mut log = Log::consenting("US-CA");
     log.at(5, What::Control(Control::Start));
     log.at(15, What::Control(Control::Pause(Behavior::Silence)));
-    let upload = Upload::new(Claim::Placed(vec![(second(5), 10_000)]), Door::Asks);
+    let upload = Upload::new(Claim::Placed(vec![(second(5), 10_000)]), CoverageBasis::Granted);
     assert!(log.call().coverage(&upload, second(100)).is_ok());
     log.at(100, What::Accepted { spans: vec![(second(5), second(15))] });
     assert!(log.call().coverage(&upload, second(100)).is_err());
@@ -933,9 +947,9 @@ fn millis_between(from: Timestamp, until: Timestamp) -> i64 {
     until.as_millisecond() - from.as_millisecond()
 }
 
-fn covered(call: &Call, door: Door, from: i64, until: i64, now: i64) -> bool {
+fn covered(call: &Call, basis: CoverageBasis, from: i64, until: i64, now: i64) -> bool {
     let ms = u64::try_from(until - from).unwrap() * 1_000;
-    call.coverage(&Upload::new(Claim::Placed(vec![(second(from), ms)]), door), second(now)).is_ok()
+    call.coverage(&Upload::new(Claim::Placed(vec![(second(from), ms)]), basis), second(now)).is_ok()
 }
 
 // ---- what is asked of random calls ----
@@ -953,7 +967,7 @@ fn opened_up(more: Facts, less: Facts, moments: &[Timestamp]) -> Option<Timestam
     let now = *moments.last()? + SignedDuration::from_secs(1);
     let (more, less) = (more.by_itself().call(), less.by_itself().call());
     let lawful = |call: &Call, t| call.standing(t) == Standing::Lawful;
-    let covered = |call: &Call, t| covers(call, Door::StartsByItself, t, now);
+    let covered = |call: &Call, t| covers(call, CoverageBasis::Lawful, t, now);
     moments
         .iter()
         .copied()
@@ -961,8 +975,8 @@ fn opened_up(more: Facts, less: Facts, moments: &[Timestamp]) -> Option<Timestam
 }
 
 /// Whether the second from `t` on is covered; what the call has room for is not asked here.
-fn covers(call: &Call, door: Door, t: Timestamp, now: Timestamp) -> bool {
-    let found = call.at(now).uncovered(&[(t, 1_000)], door, now, &|_, _| false);
+fn covers(call: &Call, basis: CoverageBasis, t: Timestamp, now: Timestamp) -> bool {
+    let found = call.at(now).uncovered(&[(t, 1_000)], basis, now, &|_, _| false);
     found.iter().all(|span| span.why == Why::Taken)
 }
 
@@ -970,8 +984,8 @@ fn first_lawful(facts: &Facts) -> Option<Timestamp> {
     let call = facts.call();
     facts.moments().into_iter().find(|t| {
         call.standing(*t) == Standing::Lawful
-            || covers(&call, Door::Asks, *t, facts.end())
-            || covers(&call, Door::StartsByItself, *t, facts.end())
+            || covers(&call, CoverageBasis::Granted, *t, facts.end())
+            || covers(&call, CoverageBasis::Lawful, *t, facts.end())
     })
 }
 

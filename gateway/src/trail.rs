@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use body::{Body, ControlRefusal, GapCause, LogCause, Origin, Previous, Said};
+pub use body::{Body, Came, ControlRefusal, Door, GapCause, LogCause, Origin, Previous, Said};
 pub use clocks::{Clocks, GATEWAY};
 pub use kind::{KINDS, Kind, OUTCOMES};
 pub use name::LogName;

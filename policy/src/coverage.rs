@@ -1,7 +1,7 @@
 //! Which moments of a finished recording are covered.
 //!
-//! Audio is covered where recording was lawful and, at doors through which the platform starts
-//! recording, granted. Nothing here loosens: what cannot be placed in time has to be covered
+//! Audio is covered where recording was lawful and, where the platform asks before it records, granted
+//! ([`CoverageBasis`]). Nothing here loosens: what cannot be placed in time has to be covered
 //! wherever it may lie.
 //!
 //! INVARIANT: coverage is accounted per moment, never as a total. At each moment, no more recordings
@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Edge, Person, SLACK, Standing, Window, after, before, length_ms};
 use crate::fact::OnWithdrawal;
@@ -28,13 +29,54 @@ pub enum Claim {
     Placed(Vec<(Timestamp, u64)>),
 }
 
-/// What an upload's door asks beside the law.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
-    /// The platform asks before it records: a window must have been granted.
-    Asks,
-    /// The platform starts by itself: the law alone decides.
-    StartsByItself,
+/// What audio has to be, beside lawful, to be covered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CoverageBasis {
+    /// Granted: the platform asks before it records, and a window was opened for it.
+    #[default]
+    Granted,
+    /// Nothing more: the platform starts by itself, and the law alone decides.
+    Lawful,
+}
+
+impl CoverageBasis {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CoverageBasis::Granted => "granted",
+            CoverageBasis::Lawful => "lawful",
+        }
+    }
+}
+
+/// What is done with a call's audio. Each use needs a permit of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Use {
+    /// It is recorded.
+    #[default]
+    Record,
+    /// It is written down.
+    Transcribe,
+    /// Somebody listens.
+    Stream,
+    /// A program draws conclusions from it.
+    Analyse,
+}
+
+impl Use {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Use::Record => "record",
+            Use::Transcribe => "transcribe",
+            Use::Stream => "stream",
+            Use::Analyse => "analyse",
+        }
+    }
 }
 
 /// A finished recording, as its sender describes it and as it was measured.
@@ -42,8 +84,8 @@ pub enum Door {
 pub struct Upload<'a> {
     /// When it says it was made.
     pub claim: Claim,
-    /// Through which door it comes.
-    pub door: Door,
+    /// What it has to be, beside lawful.
+    pub basis: CoverageBasis,
     /// How much its codec may have added to the audio (encoder delay, padding, pre-skip), in
     /// milliseconds: so much of the file's end may lie outside, once.
     pub codec_adds_ms: u64,
@@ -59,18 +101,18 @@ impl Upload<'_> {
     /// An upload of which nothing further is known: no codec adds to it, no clock is off, and nothing
     /// of it is silent.
     #[must_use]
-    pub fn new(claim: Claim, door: Door) -> Upload<'static> {
-        Upload { claim, door, codec_adds_ms: 0, clock_behind_ms: 0, silent: &|_, _| false }
+    pub fn new(claim: Claim, basis: CoverageBasis) -> Upload<'static> {
+        Upload { claim, basis, codec_adds_ms: 0, clock_behind_ms: 0, silent: &|_, _| false }
     }
 }
 
 impl fmt::Debug for Upload<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Upload { claim, door, codec_adds_ms, clock_behind_ms, silent: _ } = self;
+        let Upload { claim, basis, codec_adds_ms, clock_behind_ms, silent: _ } = self;
         formatter
             .debug_struct("Upload")
             .field("claim", claim)
-            .field("door", door)
+            .field("basis", basis)
             .field("codec_adds_ms", codec_adds_ms)
             .field("clock_behind_ms", clock_behind_ms)
             .finish_non_exhaustive()
@@ -158,7 +200,7 @@ impl Call {
         let shifted_ms = call.early_ms(parts, upload);
         let parts: Vec<(Timestamp, u64)> =
             parts.iter().map(|(from, ms)| (plus(*from, shifted_ms), *ms)).collect();
-        let mut uncovered = call.uncovered(&parts, upload.door, now, upload.silent);
+        let mut uncovered = call.uncovered(&parts, upload.basis, now, upload.silent);
         let codec_ms = added_by_codec(&mut uncovered, &parts, upload.codec_adds_ms.min(MOST_ADDED_MS));
         if !uncovered.is_empty() {
             return Err(Uncovered::Spans(uncovered));
@@ -180,7 +222,7 @@ impl Call {
     pub fn uncovered(
         &self,
         parts: &[(Timestamp, u64)],
-        door: Door,
+        basis: CoverageBasis,
         now: Timestamp,
         silent: &dyn Fn(u64, u64) -> bool,
     ) -> Vec<UncoveredSpan> {
@@ -191,15 +233,15 @@ impl Call {
                 let offset_ms = part_ms.saturating_add(length_ms(*from, start));
                 let to_ms = part_ms.saturating_add(length_ms(*from, end));
                 // Where the platform starts by itself, a stretch of the file is the window.
-                let window = match door {
-                    Door::Asks => self.window_with_slack(start),
-                    Door::StartsByItself => Some(Window {
+                let window = match basis {
+                    CoverageBasis::Granted => self.window_with_slack(start),
+                    CoverageBasis::Lawful => Some(Window {
                         from: *from,
                         until: Some((plus(*from, *ms), Edge::Pause)),
                         resumed: false,
                     }),
                 };
-                let paused = door == Door::Asks && window.is_none() && self.is_silenced(start);
+                let paused = basis == CoverageBasis::Granted && window.is_none() && self.is_silenced(start);
                 let why = if paused {
                     (!silent(offset_ms, to_ms))
                         .then_some(Why::Paused)
@@ -240,7 +282,7 @@ impl Call {
             return Err(Uncovered::TooLong { duration_ms, window_ms });
         }
         let anywhere = [(window.from, window_ms.max(duration_ms))];
-        let mut uncovered = self.uncovered(&anywhere, upload.door, now, upload.silent);
+        let mut uncovered = self.uncovered(&anywhere, upload.basis, now, upload.silent);
         // What others hold of the window is not used up by this one; beyond its end nothing is left to them.
         uncovered.retain(|span| span.why != Why::Taken || span.offset_ms >= most_ms);
         let codec_ms = match duration_ms.saturating_sub(most_ms) {
@@ -284,7 +326,9 @@ impl Call {
     /// behind, in milliseconds: then the whole file is moved. Only where recording began, and nobody
     /// had objected or recorded just before.
     fn early_ms(&self, parts: &[(Timestamp, u64)], upload: &Upload<'_>) -> u64 {
-        let Some((claimed, _)) = parts.first().filter(|_| upload.door == Door::Asks) else { return 0 };
+        let Some((claimed, _)) = parts.first().filter(|_| upload.basis == CoverageBasis::Granted) else {
+            return 0;
+        };
         if self.window_with_slack(*claimed).is_some() || self.is_silenced(*claimed) {
             return 0;
         }

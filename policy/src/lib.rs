@@ -75,7 +75,7 @@ pub mod table;
 pub mod told;
 
 pub use call::{Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Window};
-pub use coverage::{Claim, Coverage, Door, Uncovered, UncoveredSpan, Upload};
+pub use coverage::{Claim, Coverage, CoverageBasis, Uncovered, UncoveredSpan, Upload, Use};
 pub use decision::{Action, Because, Decision, Needs, ParticipantDecision, ParticipantState, Subject};
 pub use diff::Diff;
 pub use fact::{

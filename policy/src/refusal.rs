@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::call::Call;
-use crate::coverage::{Uncovered, UncoveredSpan};
+use crate::coverage::{CoverageBasis, Uncovered, UncoveredSpan};
 use crate::fact::OnWithdrawal;
 
 /// Why recording is not lawful, or a stretch of audio is not covered.
@@ -279,13 +279,13 @@ pub const MOST_STRETCHES: usize = 128;
 impl Uncovered {
     /// Why an upload to this call is refused.
     #[must_use]
-    pub fn refusal(&self, call: &Call) -> Refusal {
+    pub fn refusal(&self, call: &Call, basis: CoverageBasis) -> Refusal {
         match self {
             Uncovered::Spans(spans) => {
                 let reasons: Vec<Why> = spans.iter().map(|span| span.why).collect();
-                Refusal::of(&reasons, call.windows().is_empty())
+                Refusal::of(&reasons, call.never_granted(basis))
             }
-            Uncovered::Unplaced { windows: 0 } => Refusal::ConsentRequired,
+            Uncovered::Unplaced { windows: 0 } if basis == CoverageBasis::Granted => Refusal::ConsentRequired,
             Uncovered::Unplaced { .. } | Uncovered::TooLong { .. } | Uncovered::UsedUp { .. } => {
                 Refusal::UncoveredAudio
             }
@@ -295,7 +295,7 @@ impl Uncovered {
 
     /// What its sender can do about it.
     #[must_use]
-    pub fn remedy(&self, call: &Call) -> Remedy {
+    pub fn remedy(&self, call: &Call, basis: CoverageBasis) -> Remedy {
         match self {
             Uncovered::Spans(spans) => {
                 let objects = |why| matches!(why, Why::Withdrawn(_) | Why::Declined(_));
@@ -309,13 +309,12 @@ impl Uncovered {
                 if spans.iter().all(|span| is_a_clocks(span, call)) {
                     return Remedy::CutEdges;
                 }
-                let later = !call.windows().is_empty() && spans.iter().all(|span| waits(span.why));
+                let later = !call.never_granted(basis) && spans.iter().all(|span| waits(span.why));
                 if later { Remedy::Wait } else { Remedy::Delete }
             }
-            Uncovered::Unplaced { windows: 0 } | Uncovered::UsedUp { .. } | Uncovered::Withdrawn(_) => {
-                Remedy::Delete
-            }
+            Uncovered::Unplaced { windows: 0 } if basis == CoverageBasis::Granted => Remedy::Delete,
             Uncovered::Unplaced { .. } => Remedy::Place,
+            Uncovered::UsedUp { .. } | Uncovered::Withdrawn(_) => Remedy::Delete,
             Uncovered::TooLong { duration_ms, window_ms } => {
                 let near = duration_ms.saturating_sub(*window_ms) <= EDGE_MS;
                 if near { Remedy::Place } else { Remedy::Delete }
@@ -342,12 +341,12 @@ impl Call {
     /// Whether an upload to this call can have been refused so, for these stretches. That each of them
     /// is uncovered is another question: [`Call::uncovered`].
     #[must_use]
-    pub fn can_refuse(&self, refusal: Refusal, stretches: &[Stretch]) -> bool {
+    pub fn can_refuse(&self, refusal: Refusal, stretches: &[Stretch], basis: CoverageBasis) -> bool {
         let mut reasons: Vec<Why> = stretches.iter().map(|(.., why)| *why).collect();
         if reasons.is_empty() {
-            return self.can_refuse_whole(refusal);
+            return self.can_refuse_whole(refusal, basis);
         }
-        let never_granted = self.windows().is_empty();
+        let never_granted = self.never_granted(basis);
         if Refusal::of(&reasons, never_granted) == refusal {
             return true;
         }
@@ -361,11 +360,17 @@ impl Call {
             })
     }
 
+    /// Whether nothing of the call was granted where it had to be.
+    fn never_granted(&self, basis: CoverageBasis) -> bool {
+        basis == CoverageBasis::Granted && self.windows().is_empty()
+    }
+
     /// Whether an upload to this call can be refused so whatever it holds.
-    fn can_refuse_whole(&self, refusal: Refusal) -> bool {
+    fn can_refuse_whole(&self, refusal: Refusal, basis: CoverageBasis) -> bool {
+        let has_window = self.held_windows().next().is_some();
         match refusal {
-            Refusal::ConsentRequired => self.held_windows().next().is_none(),
-            Refusal::UncoveredAudio => self.held_windows().next().is_some(),
+            Refusal::ConsentRequired => basis == CoverageBasis::Granted && !has_window,
+            Refusal::UncoveredAudio => basis == CoverageBasis::Lawful || has_window,
             Refusal::ConsentWithdrawn => {
                 self.settings.on_withdrawal == OnWithdrawal::Delete
                     && self.people.iter().any(|person| person.withdrew_at().is_some())

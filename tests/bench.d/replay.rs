@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use consent_gateway::ledger::{self, Change, Job, Ledger, RecordingRow};
-use consent_gateway::trail::{self, Actor, Body, ControlRefusal, Saw};
+use consent_gateway::trail::{self, Actor, Body, Came, ControlRefusal, Door, Saw};
 use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    Call, Control, Event, Evidence, Heard, Joined, Kind, Medium, Method, Opened, Place, Role, Table, What,
+    Call, Control, CoverageBasis, Event, Evidence, Heard, Joined, Kind, Medium, Method, Opened, Place, Role,
+    Table, Use, What,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -75,7 +76,12 @@ fn founded(account: &str) -> Outcome<Job> {
     let at = BEGAN - SignedDuration::from_secs(1);
     let registered = [
         Body::Account {},
-        Body::Credential { credential: RECORDER.into(), role: "recorder".into(), person: None },
+        Body::Credential {
+            credential: RECORDER.into(),
+            role: "recorder".into(),
+            person: None,
+            coverage: CoverageBasis::Granted,
+        },
         Body::Key { key: "0".repeat(64) },
         Body::Prompt { version: PROMPT.parse()?, duration_ms: 4_000 },
     ];
@@ -249,6 +255,7 @@ impl Maker<'_> {
         let recording = trail::id()?;
         let body = Body::Accepted {
             recording,
+            came: Came { door: Door::Native, coverage: CoverageBasis::Granted, used_for: Use::Record },
             envelope: "0".repeat(64),
             media: "0".repeat(64),
             bytes: 960_100,

@@ -7,9 +7,9 @@ use consent_gateway::config::Config;
 use consent_gateway::gate::AccountSettings;
 use consent_gateway::gate::answer::{Impact, Outcome};
 use consent_gateway::ledger::{Change, Job, RecordingRow};
-use consent_gateway::trail::{self, Actor, Body, Saw};
+use consent_gateway::trail::{self, Actor, Body, Came, Door, Saw};
 use jiff::{SignedDuration, Timestamp};
-use policy::{Event, Table, What, Window};
+use policy::{CoverageBasis, Event, Table, Use, What, Window};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
@@ -781,6 +781,11 @@ impl Gateway {
                 let spans = window.map(|window| (window.from, until(window))).into_iter().collect();
                 Body::Accepted {
                     recording,
+                    came: Came {
+                        door: Door::Native,
+                        coverage: CoverageBasis::Granted,
+                        used_for: Use::Record,
+                    },
                     envelope: String::new(),
                     media: String::new(),
                     bytes: 1,

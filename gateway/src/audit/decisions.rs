@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    Alike, Call, Claim, Control, Coverage, Door, Event, Joined, Standing, Table, Uncovered, Upload, What,
+    Alike, Call, Claim, Control, Coverage, Event, Joined, Standing, Table, Uncovered, Upload, Use, What,
 };
 use uuid::Uuid;
 
 use super::Failure;
-use crate::trail::{self, Body, Clocks, ControlRefusal, Leaf, Saw};
+use crate::trail::{self, Body, Came, Clocks, ControlRefusal, Leaf, Saw};
 
 /// What a call goes on by.
 #[derive(Debug, Clone)]
@@ -189,8 +189,9 @@ impl Replay {
         {
             return Err(Failure::tampered("it refuses for want of consent what was permitted"));
         }
-        if let Body::Refused { code, uncovered, .. } = &leaf.body {
-            refusal::check(&self.call, *code, uncovered, leaf.at)?;
+        if let Body::Refused { came, code, uncovered, .. } = &leaf.body {
+            decidable(*came)?;
+            refusal::check(&self.call, came.coverage, *code, uncovered, leaf.at)?;
         }
         if let Body::Accepted { spans, keep_until, delete_by, .. } = &leaf.body {
             self.must_be_covered(leaf)?;
@@ -254,11 +255,15 @@ impl Replay {
         Ok(())
     }
 
-    /// Whether every second of an accepted recording was lawful and granted, and none of it another's.
+    /// Whether every second of an accepted recording was lawful, granted where it came from a platform that asks,
+    /// and none of it another's.
     /// What the platform wrote as silence, and what its codec added, was measured in the audio, which is
     /// not here: it is taken as said. Silence is known only of formats whose codec adds nothing.
     fn must_be_covered(&self, leaf: &Leaf) -> Result<(), Failure> {
-        let Body::Accepted { spans, unplaced, codec_ms, shifted_ms, .. } = &leaf.body else { return Ok(()) };
+        let Body::Accepted { came, spans, unplaced, codec_ms, shifted_ms, .. } = &leaf.body else {
+            return Ok(());
+        };
+        decidable(*came)?;
         let placed = placed(spans, *shifted_ms).ok_or_else(|| {
             Failure::tampered("the stretches of the recording are empty, overlap or are out of order")
         })?;
@@ -273,7 +278,7 @@ impl Replay {
             codec_adds_ms: *codec_ms,
             clock_behind_ms: self.clocks.behind_ms(&leaf.actor.credential),
             silent: &|_, _| *codec_ms == 0,
-            ..Upload::new(claim, Door::Asks)
+            ..Upload::new(claim, came.coverage)
         };
         let said = Coverage { spans: spans.clone(), codec_ms: *codec_ms, shifted_ms: *shifted_ms };
         match self.call.coverage(&upload, leaf.at) {
@@ -313,6 +318,17 @@ impl Replay {
 
     fn is_permitted(&self, at: Timestamp) -> bool {
         self.call.at(at).standing(at) == Standing::Lawful
+    }
+}
+
+/// Whether this version can decide on what was made for this use.
+fn decidable(came: Came) -> Result<(), Failure> {
+    match came.used_for {
+        Use::Record => Ok(()),
+        other @ (Use::Transcribe | Use::Stream | Use::Analyse) => Err(Failure::unusable(format!(
+            "it was made for the use `{}`, on which this program cannot decide: use a newer one",
+            other.as_str()
+        ))),
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    Call, Claim, Control, Door, Elements, Event, Evidence, Grant, Heard, Joined, Kind, Medium, Method,
-    Opened, Place, Purposes, Role, Settings, Table, Upload, What,
+    Call, Claim, Control, CoverageBasis, Elements, Event, Evidence, Grant, Heard, Joined, Kind, Medium,
+    Method, Opened, Place, Purposes, Role, Settings, Table, Upload, Use, What,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,7 @@ use crate::trail::note::{Checkpoint, Note, SigningKey};
 use crate::trail::tile::{BundleId, TileId, bundles_of, node_in_tile, tile_of, tiles_of, write_bundle};
 use crate::trail::tree::{Edge, Hash, leaf_hash};
 use crate::trail::trust::Trust;
-use crate::trail::{self, Actor, Body, ControlRefusal, Draft, Saw, hex};
+use crate::trail::{self, Actor, Body, Came, ControlRefusal, Door, Draft, Saw, hex};
 
 pub(crate) const ORIGIN: &str = "gateway.example.com/acme";
 pub(crate) const ACCOUNT: &str = "acme";
@@ -58,6 +58,15 @@ pub(crate) struct Going {
 pub(crate) fn recorder() -> Actor {
     Actor { credential: "cg_5f1e7c0a9b3d2468".into(), role: "recorder".into() }
 }
+
+/// A switch that starts recording by itself.
+pub(crate) fn starter() -> Actor {
+    Actor { credential: "cg_5b1d09e2c87f34a6".into(), role: "recorder".into() }
+}
+
+/// How whatever is uploaded comes, where nothing else is said.
+pub(crate) const NATIVE: Came =
+    Came { door: Door::Native, coverage: CoverageBasis::Granted, used_for: Use::Record };
 
 pub(crate) fn listener() -> Actor {
     Actor { credential: "cg_77aa10c3e9d4b652".into(), role: "listener".into() }
@@ -101,8 +110,7 @@ impl Log {
         for (who, name) in
             [(recorder(), "the switch"), (listener(), "Ada Lovelace"), (counsel(), "Grace Hopper")]
         {
-            let body = Body::Credential { credential: who.credential, role: who.role, person: None };
-            log.entry(&operator, body, Some(json!({"name": name})));
+            log.adds(&who, name, CoverageBasis::Granted);
         }
         log.entry(&operator, Body::Key { key: KEY.into() }, None);
         log.tick(1000);
@@ -110,6 +118,13 @@ impl Log {
         let document = json!({"prompt": "recording", "version": 1, "document": prompt_document()});
         log.entry(&counsel(), body, Some(document));
         log
+    }
+
+    /// Adds a credential, for what has to be so, beside lawful, where it uploads.
+    pub(crate) fn adds(&mut self, who: &Actor, name: &str, coverage: CoverageBasis) {
+        let (credential, role) = (who.credential.clone(), who.role.clone());
+        let body = Body::Credential { credential, role, person: None, coverage };
+        self.entry(&Actor::command_line(), body, Some(json!({"name": name})));
     }
 
     pub(crate) fn tick(&mut self, ms: i64) {
@@ -252,12 +267,23 @@ impl Log {
     /// A recording from `from` on, where the policy covers it.
     pub(crate) fn accept(&mut self, uid: Uuid, from: Timestamp, ms: u64) -> Uuid {
         let claim = Claim::Placed(vec![(from, ms)]);
-        let upload = Upload { silent: &|_, _| true, ..Upload::new(claim, Door::Asks) };
+        let upload = Upload { silent: &|_, _| true, ..Upload::new(claim, CoverageBasis::Granted) };
         let coverage = self.calls[&uid].call.coverage(&upload, self.now).unwrap();
         self.accept_anyway(uid, coverage.spans)
     }
 
     pub(crate) fn accept_anyway(&mut self, uid: Uuid, spans: Vec<(Timestamp, Timestamp)>) -> Uuid {
+        self.accept_as(uid, &recorder(), NATIVE, spans)
+    }
+
+    /// A recording that came so, whether or not the policy covers it.
+    pub(crate) fn accept_as(
+        &mut self,
+        uid: Uuid,
+        actor: &Actor,
+        came: Came,
+        spans: Vec<(Timestamp, Timestamp)>,
+    ) -> Uuid {
         let id = trail::id().unwrap();
         let sealed = media();
         let envelope = Envelope {
@@ -285,6 +311,7 @@ impl Log {
         let kept = call.requirement(self.now).retention;
         let body = Body::Accepted {
             recording: id,
+            came,
             envelope: hex(&Sha256::digest(serde_json::to_vec(&bare).unwrap())),
             media: hex(&envelope.sha256),
             bytes: envelope.bytes,
@@ -297,7 +324,7 @@ impl Log {
             delete_by: kept.delete_by(self.now),
             saw,
         };
-        self.of_call(&recorder(), uid, body, Some(json!({"name": "main"})));
+        self.of_call(actor, uid, body, Some(json!({"name": "main"})));
         self.calls.get_mut(&uid).unwrap().call.apply(&event);
         id
     }

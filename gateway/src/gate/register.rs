@@ -1,6 +1,6 @@
 //! What stands outside of calls: accounts, credentials, keys, prompts, consent grants, tables.
 
-use policy::{Code, Event, OnWithdrawal, What};
+use policy::{Code, CoverageBasis, Event, OnWithdrawal, What};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -238,7 +238,9 @@ impl Gate {
                 hash: hash.clone(),
                 at: at.as_millisecond(),
             });
-            let body = Body::Credential { credential: username.clone(), role: role.as_str().into(), person };
+            let (credential, role_word) = (username.clone(), role.as_str().into());
+            let coverage = CoverageBasis::Granted;
+            let body = Body::Credential { credential, role: role_word, person, coverage };
             job.entries.push(trail::draft(account, at, actor, None, body, Some(json!({"name": name})))?);
             if self.append(job).await? == Appended::Done {
                 return Ok(NewCredential { username, password, account: account.into(), role });

@@ -5,7 +5,7 @@
 //! and nowhere else, is taken by value, and is spent in the one transaction that accepts.
 
 use jiff::Timestamp;
-use policy::{Call, Claim, Coverage, Door, Remedy, Uncovered, UncoveredSpan, Upload};
+use policy::{Call, Claim, Coverage, CoverageBasis, Remedy, Uncovered, UncoveredSpan, Upload, Use};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Silence};
 use crate::record::{self, StageError, Staged};
 use crate::seal::{Envelope, RecipientKey, WrappedKey};
-use crate::trail::{self, Body, Clocks, hex};
+use crate::trail::{self, Body, Came, Clocks, Door, hex};
 use crate::vault::VaultError;
 
 /// When an upload says that it was made.
@@ -332,6 +332,7 @@ impl Gate {
         let kept = loaded.call.requirement(at).retention;
         let body = Body::Accepted {
             recording: id,
+            came: NATIVE,
             envelope: hex(&Sha256::digest(bare)),
             media: hex(&envelope.sha256),
             bytes: envelope.bytes,
@@ -491,10 +492,11 @@ impl Gate {
         uncovered: Uncovered,
         now: Timestamp,
     ) -> Result<Option<Fault>, Fault> {
-        let fault = refusal(&uncovered, &loaded.call, &|p| loaded.name_of(p));
+        let fault = refusal(&uncovered, &loaded.call, NATIVE.coverage, &|p| loaded.name_of(p));
         let decision = self.decision(loaded);
         let body = Body::Refused {
-            code: uncovered.refusal(&loaded.call),
+            came: NATIVE,
+            code: uncovered.refusal(&loaded.call, NATIVE.coverage),
             uncovered: uncovered.stretches(),
             saw: loaded.saw(),
         };
@@ -589,7 +591,7 @@ impl Loaded {
         silent: &'u (dyn Fn(u64, u64) -> bool + Sync),
     ) -> Upload<'u> {
         let clock_behind_ms = Clocks::of(&self.leaves).behind_ms(&who.credential);
-        Upload { claim, door: Door::Asks, codec_adds_ms, clock_behind_ms, silent }
+        Upload { claim, basis: NATIVE.coverage, codec_adds_ms, clock_behind_ms, silent }
     }
 }
 
@@ -602,8 +604,8 @@ fn is_hopeless(claim: &Claim, uncovered: &[UncoveredSpan]) -> bool {
     all_ms == uncovered.iter().map(UncoveredSpan::duration_ms).fold(0, u64::saturating_add)
 }
 
-fn refusal(uncovered: &Uncovered, call: &Call, names: answer::Names<'_>) -> Fault {
-    let remedy = uncovered.remedy(call);
+fn refusal(uncovered: &Uncovered, call: &Call, basis: CoverageBasis, names: answer::Names<'_>) -> Fault {
+    let remedy = uncovered.remedy(call, basis);
     let detail = match uncovered {
         Uncovered::Spans(spans) => {
             let first = spans.first().map(|span| answer::words(span.why, names)).unwrap_or_default();
@@ -621,7 +623,7 @@ fn refusal(uncovered: &Uncovered, call: &Call, names: answer::Names<'_>) -> Faul
                 }
             }
         }
-        Uncovered::Unplaced { windows: 0 } => {
+        Uncovered::Unplaced { windows: 0 } if basis == CoverageBasis::Granted => {
             "recording was never granted on this call: ask with `start` before recording".into()
         }
         Uncovered::Unplaced { windows } => format!(
@@ -639,7 +641,7 @@ fn refusal(uncovered: &Uncovered, call: &Call, names: answer::Names<'_>) -> Faul
             format!("`{}` withdrew, and this account deletes what was recorded before", names(*p))
         }
     };
-    let fault = Fault::refused(uncovered.refusal(call).code(), detail);
+    let fault = Fault::refused(uncovered.refusal(call, basis).code(), detail);
     let fault = match uncovered {
         Uncovered::Spans(spans) => fault.with("uncovered", answer::Uncovered::all(spans, names)),
         Uncovered::Unplaced { .. }
@@ -708,6 +710,8 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// How whatever is uploaded comes in: through the native door, which asks before it records.
+const NATIVE: Came = Came { door: Door::Native, coverage: CoverageBasis::Granted, used_for: Use::Record };
 /// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; what
 /// exceeds it is judged with the last stretch.
 const TIMELINE_SLACK_MS: u64 = 2_000;

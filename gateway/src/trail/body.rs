@@ -6,7 +6,7 @@
 mod says;
 
 use jiff::Timestamp;
-use policy::{Control, Event, Opened, Refusal, Stretch, What};
+use policy::{Control, CoverageBasis, Event, Opened, Refusal, Stretch, Use, What};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -62,6 +62,8 @@ pub enum Body {
     Accepted {
         /// The recording's id.
         recording: Uuid,
+        /// How it came.
+        came: Came,
         /// SHA-256 of the envelope without its wrapped keys, in hexadecimal.
         envelope: String,
         /// SHA-256 of the sealed media, in hexadecimal.
@@ -93,6 +95,8 @@ pub enum Body {
     },
     /// A recording was refused; nothing of it was kept.
     Refused {
+        /// How it came.
+        came: Came,
         /// Why.
         code: Refusal,
         /// What was not covered: the first stretches, where there are very many; none where it was refused as a
@@ -222,6 +226,9 @@ pub enum Body {
         /// Whom it stands for; nobody, where it was given no name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         person: Option<Uuid>,
+        /// What has to be, beside lawful, what it uploads: whatever comes with it says the same.
+        #[serde(default, skip_serializing_if = "is_granted")]
+        coverage: CoverageBasis,
     },
     /// Somebody was enrolled.
     Person {
@@ -301,6 +308,27 @@ pub enum Body {
         /// What became of it.
         outcome: String,
     },
+}
+
+/// How an upload came: an auditor decides again by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Came {
+    /// Through which door.
+    pub door: Door,
+    /// Whether recording there asks first: then it has to be granted, and else lawful alone.
+    pub coverage: CoverageBasis,
+    /// The use that it was made for.
+    #[serde(rename = "use")]
+    pub used_for: Use,
+}
+
+/// A door: the dialect that something was said in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Door {
+    /// The gateway's own API.
+    Native,
 }
 
 /// Why the platform was not allowed to record.
@@ -468,6 +496,10 @@ impl Body {
             | Body::ProposalDecided { .. } => false,
         }
     }
+}
+
+fn is_granted(coverage: &CoverageBasis) -> bool {
+    *coverage == CoverageBasis::Granted
 }
 
 fn what_kind(what: &What) -> Kind {

@@ -2,15 +2,21 @@
 //! cannot be told any more is how long it was, and what of it was silence.
 
 use jiff::{SignedDuration, Timestamp};
-use policy::{Call, Door, Refusal, Stretch, Why};
+use policy::{Call, CoverageBasis, Refusal, Stretch, Why};
 
 use super::Failure;
 
 /// Whether an upload could be refused so, for these stretches.
-pub(super) fn check(call: &Call, code: Refusal, stretches: &[Stretch], at: Timestamp) -> Result<(), Failure> {
+pub(super) fn check(
+    call: &Call,
+    basis: CoverageBasis,
+    code: Refusal,
+    stretches: &[Stretch],
+    at: Timestamp,
+) -> Result<(), Failure> {
     let call = call.at(at);
-    stretches.iter().try_for_each(|stretch| is_uncovered(&call, *stretch, at))?;
-    match call.can_refuse(code, stretches) {
+    stretches.iter().try_for_each(|stretch| is_uncovered(&call, basis, *stretch, at))?;
+    match call.can_refuse(code, stretches, basis) {
         true => Ok(()),
         false => Err(Failure::tampered(format!(
             "a recording was refused with `{}`, which is not what was in the way",
@@ -19,7 +25,12 @@ pub(super) fn check(call: &Call, code: Refusal, stretches: &[Stretch], at: Times
     }
 }
 
-fn is_uncovered(call: &Call, (from, until, why): Stretch, at: Timestamp) -> Result<(), Failure> {
+fn is_uncovered(
+    call: &Call,
+    basis: CoverageBasis,
+    (from, until, why): Stretch,
+    at: Timestamp,
+) -> Result<(), Failure> {
     if until <= from {
         return Err(Failure::tampered("a recording was refused for a stretch that is empty"));
     }
@@ -31,7 +42,7 @@ fn is_uncovered(call: &Call, (from, until, why): Stretch, at: Timestamp) -> Resu
     let end = until.checked_sub(MILLISECOND).unwrap_or(from);
     // What was silent in a pause was not in the way for that, and may have been for something else.
     let silent = why != Why::Paused;
-    let found = call.uncovered(&[(from, length)], Door::Asks, at, &|_, _| silent);
+    let found = call.uncovered(&[(from, length)], basis, at, &|_, _| silent);
     match found.as_slice() {
         [span] if span.from == from && span.until > end && span.why == why => Ok(()),
         [] => Err(Failure::tampered(format!(

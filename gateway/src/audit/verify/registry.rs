@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use policy::{Grant, Heard, Opened, Purposes, Role};
+use policy::{CoverageBasis, Grant, Heard, Opened, Purposes, Role};
 use uuid::Uuid;
 
 use super::super::Failure;
@@ -59,6 +59,7 @@ struct Credential {
     role: String,
     person: Option<Uuid>,
     revoked: Option<Timestamp>,
+    coverage: CoverageBasis,
 }
 
 #[derive(Debug)]
@@ -131,9 +132,19 @@ impl Registry {
                 actor.credential, actor.role, credential.role
             )));
         }
-        // Who was let in may still be served; an upload takes its time.
-        let uploads = matches!(leaf.body, Body::Accepted { .. } | Body::Refused { .. });
-        let served = if uploads { UPLOAD } else { SERVED };
+        let mut served = SERVED;
+        if let Body::Accepted { came, .. } | Body::Refused { came, .. } = &leaf.body {
+            if came.coverage != credential.coverage {
+                return Err(Failure::tampered(format!(
+                    "it asks that what comes from `{}` be {}, and the credential was added for what is {}",
+                    actor.credential,
+                    came.coverage.as_str(),
+                    credential.coverage.as_str()
+                )));
+            }
+            // Who was let in may still be served; an upload takes its time.
+            served = UPLOAD;
+        }
         let Some(revoked) = credential.revoked else { return Ok(()) };
         if revoked.checked_add(served).is_ok_and(|until| until < leaf.at) {
             return Err(Failure::tampered(format!("`{}` acts, and was revoked before", actor.credential)));
@@ -233,11 +244,11 @@ impl Registry {
             }
         }
         self.enrols(leaf)?;
-        if let Body::Credential { credential, role, person } = &leaf.body {
+        if let Body::Credential { credential, role, person, coverage } = &leaf.body {
             if !self.lenient && person.is_some_and(|person| !self.people.knows(person)) {
                 return Err(Failure::tampered("it adds a credential of somebody who was never enrolled"));
             }
-            let new = Credential { role: role.clone(), person: *person, revoked: None };
+            let new = Credential { role: role.clone(), person: *person, revoked: None, coverage: *coverage };
             if self.credentials.insert(credential.clone(), new).is_some() {
                 return Err(Failure::tampered("it adds a credential a second time"));
             }

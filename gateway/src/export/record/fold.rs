@@ -146,7 +146,7 @@ impl Fold {
                 self.missing(read, saw, saw.why);
                 self.refused(read, code.code(), Refused::Control);
             }
-            Body::Refused { code, uncovered, saw } => {
+            Body::Refused { code, uncovered, saw, .. } => {
                 self.saw(read, saw);
                 self.missing(read, saw, uncovered.iter().map(|(_, _, why)| *why).chain(saw.why));
                 let (name, uncovered) = (text(read.detail, "name"), uncovered.clone());

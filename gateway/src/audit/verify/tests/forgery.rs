@@ -1,7 +1,7 @@
 //! Logs that their operator has forged: whoever holds the key can rebuild the tree and sign it.
 
 use jiff::SignedDuration;
-use policy::{Control, Event, MOST_STRETCHES, Method, Refusal, Stretch, What, Why};
+use policy::{Control, CoverageBasis, Event, MOST_STRETCHES, Method, Refusal, Stretch, Use, What, Why};
 use uuid::Uuid;
 
 use super::*;
@@ -624,7 +624,7 @@ fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
     };
     let refused = |code: Refusal, uncovered: &[Stretch]| {
         let mut log = log.clone();
-        let body = Body::Refused { code, uncovered: uncovered.to_vec(), saw: saw(&log) };
+        let body = Body::Refused { came: NATIVE, code, uncovered: uncovered.to_vec(), saw: saw(&log) };
         let index = log.of_call(&recorder(), uid, body, None);
         (verified(&log.export()), index)
     };
@@ -667,6 +667,7 @@ fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
     let never = other.open("never");
     let call = &other.calls[&never].call;
     let body = Body::Refused {
+        came: NATIVE,
         code: Refusal::UncoveredAudio,
         uncovered: Vec::new(),
         saw: crate::trail::Saw::of(other.table.digest(), &call.decide(other.now)),
@@ -676,6 +677,7 @@ fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
     // Of a code, or a reason, that nobody knows, nothing can be said.
     let mut log = log.clone();
     let body = Body::Refused {
+        came: NATIVE,
         code: Refusal::ConsentWithdrawn,
         uncovered: vec![(withdrawn, until, no)],
         saw: saw(&log),
@@ -686,6 +688,71 @@ fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
         let draft = log.drafts.last_mut().unwrap();
         draft.leaf = String::from_utf8(draft.leaf.clone()).unwrap().replacen(word, other, 1).into_bytes();
         assert_found(&found(&log), Verdict::Unusable, index, "does not know such an entry");
+    }
+}
+
+#[test]
+fn a_recording_is_judged_by_whether_its_platform_asks_or_starts_by_itself() {
+    let by_itself = Came { coverage: CoverageBasis::Lawful, ..NATIVE };
+    // Everybody agrees, and nothing is granted.
+    let mut log = Log::new();
+    log.adds(&starter(), "the other switch", CoverageBasis::Lawful);
+    let uid = log.open("c");
+    log.prompted(uid, &[0, 1]);
+    log.agrees(uid, 0);
+    log.agrees(uid, 1);
+    let from = log.now;
+    log.tick(10_000);
+    let spans = vec![(from, log.now)];
+    log.accept_as(uid, &starter(), by_itself, spans.clone());
+    verified(&log.export()).unwrap();
+    let accepted = log.drafts.len() - 1;
+    let said = |came: Came| {
+        rewritten(&log, accepted, |leaf| {
+            let Body::Accepted { came: said, .. } = &mut leaf.body else { panic!("{}", leaf.kind) };
+            *said = came;
+        })
+    };
+    let forged = said(NATIVE);
+    let words = "it asks that what comes from `cg_5b1d09e2c87f34a6` be granted, and the credential was added for what is lawful";
+    assert_found(&found(&forged), Verdict::Tampered, accepted as u64, words);
+    // Said of one that asks, it was never granted; and that one cannot be said to start by itself.
+    for (came, words) in
+        [(NATIVE, "that consent does not cover"), (by_itself, "the credential was added for what is granted")]
+    {
+        let mut log = log.clone();
+        log.drafts.pop();
+        log.calls.get_mut(&uid).unwrap().head = log.drafts.last().unwrap().id;
+        log.accept_as(uid, &recorder(), came, spans.clone());
+        assert_found(&found(&log), Verdict::Tampered, accepted as u64, words);
+    }
+    // What has no permit of this sort yet cannot be decided.
+    for used_for in [Use::Transcribe, Use::Stream, Use::Analyse] {
+        let failure = found(&said(Came { used_for, ..by_itself }));
+        assert_found(&failure, Verdict::Unusable, accepted as u64, "on which this program cannot decide");
+    }
+    // A refusal is judged likewise: what was lawful, and not granted, is in the way of one that asks.
+    let (begin, end) = spans[0];
+    log.drafts.pop();
+    log.calls.get_mut(&uid).unwrap().head = log.drafts.last().unwrap().id;
+    for (actor, came, outcome) in [
+        (recorder(), NATIVE, None),
+        (starter(), by_itself, Some("that consent does cover")),
+        (starter(), NATIVE, Some("the credential was added for what is lawful")),
+    ] {
+        let mut log = log.clone();
+        let call = &log.calls[&uid].call;
+        let body = Body::Refused {
+            came,
+            code: Refusal::ConsentRequired,
+            uncovered: vec![(begin, end, Why::NotGranted)],
+            saw: crate::trail::Saw::of(log.table.digest(), &call.decide(log.now)),
+        };
+        let index = log.of_call(&actor, uid, body, None);
+        match outcome {
+            None => drop(verified(&log.export()).unwrap()),
+            Some(words) => assert_found(&found(&log), Verdict::Tampered, index, words),
+        }
     }
 }
 
@@ -784,7 +851,8 @@ mod the_law_desk {
             log.entry(&Actor::command_line(), Body::Person { person, founding: true }, None);
             let actor = Actor { credential: format!("cg_6d3a90b1c5e7f28{number}"), ..counsel() };
             let (credential, role) = (actor.credential.clone(), actor.role.clone());
-            let body = Body::Credential { credential, role, person: Some(person) };
+            let coverage = CoverageBasis::Granted;
+            let body = Body::Credential { credential, role, person: Some(person), coverage };
             log.entry(&Actor::command_line(), body, None);
             actor
         });

@@ -1,6 +1,7 @@
 //! The tables that decided, and what the log of the law says was in force.
 
 use jiff::SignedDuration;
+use policy::CoverageBasis;
 use uuid::Uuid;
 
 use super::forgery::rewritten;
@@ -121,7 +122,12 @@ fn who_acts_and_is_unknown_to_the_log_is_of_the_law_desk() {
         index,
         "neither in this log nor in",
     );
-    let body = Body::Credential { credential: stranger.credential, role: "auditor".into(), person: None };
+    let body = Body::Credential {
+        credential: stranger.credential,
+        role: "auditor".into(),
+        person: None,
+        coverage: CoverageBasis::Granted,
+    };
     system.entry(&Actor::command_line(), body, None);
     assert_found(&compared(&log, &system).unwrap_err(), Verdict::Tampered, index, "acts as `counsel`");
 }
@@ -137,7 +143,12 @@ fn two_people(confirmed: &[(usize, usize)], proposes: usize, approves: usize) ->
         let body = Body::Person { person: person(number), founding: number < 2 };
         log.entry(&Actor::command_line(), body, None);
         let Actor { credential, role } = counsel(number);
-        let body = Body::Credential { credential, role, person: Some(person(number)) };
+        let body = Body::Credential {
+            credential,
+            role,
+            person: Some(person(number)),
+            coverage: CoverageBasis::Granted,
+        };
         log.entry(&Actor::command_line(), body, None);
     }
     for (by, whom) in confirmed {
