@@ -86,7 +86,7 @@ fn fits(schema: &Value, value: &Value) -> Result<(), String> {
 }
 
 /// A path as the description writes it.
-fn described(path: &str) -> String {
+fn as_described(path: &str) -> String {
     path.replace("{*", "{")
 }
 
@@ -99,7 +99,7 @@ async fn the_description_names_every_route_with_its_roles_and_no_other() {
         for (method, operation) in operations.as_object().unwrap() {
             let entry = TABLE
                 .iter()
-                .find(|entry| described(entry.path) == *path && entry.method.eq_ignore_ascii_case(method));
+                .find(|entry| as_described(entry.path) == *path && entry.method.eq_ignore_ascii_case(method));
             let roles: Vec<&str> = entry.unwrap().roles.iter().map(|role| role.as_str()).collect();
             assert_eq!(operation["x-roles"], json!(roles), "{method} {path}");
             let named =
@@ -143,7 +143,7 @@ async fn every_problem_fits_its_schema_and_its_status_is_described() {
                 };
                 let answer = who.send(entry.method, &path, &[], body.into()).await;
                 let responses =
-                    &document["paths"][described(entry.path)][entry.method.to_lowercase()]["responses"];
+                    &document["paths"][as_described(entry.path)][entry.method.to_lowercase()]["responses"];
                 let described = &responses[answer.status.to_string()];
                 assert!(!described.is_null(), "{} {path}: {} is not described", entry.method, answer.status);
                 if answer.status >= 400 {

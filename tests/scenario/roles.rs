@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use consent_gateway::access::Role;
-use consent_gateway::api::routes::{Entry, TABLE};
+use consent_gateway::api::routes::{Route, TABLE};
 
 use crate::harness::{Client, Gateway};
 
@@ -17,14 +17,14 @@ fn client(gateway: &Gateway, role: Role) -> &Client {
     }
 }
 
-fn path(entry: &Entry) -> String {
+fn path(entry: &Route) -> String {
     entry.path.replace("{call}", "c").replace("{name}", "a").replace("{id}", "x").replace("{code}", "DE")
 }
 
 #[tokio::test]
 async fn every_route_answers_the_roles_of_its_row_and_refuses_all_others_before_it_looks() {
     let gateway = Gateway::start().await;
-    for entry in TABLE {
+    for entry in TABLE.iter() {
         for role in Role::ALL {
             let headers = [("content-type", "application/json")];
             let body = if entry.method == "GET" { "" } else { "{ this is no JSON" };
@@ -46,7 +46,7 @@ async fn every_route_answers_the_roles_of_its_row_and_refuses_all_others_before_
 async fn strangers_get_nothing_but_the_probes() {
     let gateway = Gateway::start().await;
     let stranger = Client::stranger(gateway.recorder.address);
-    for entry in TABLE {
+    for entry in TABLE.iter() {
         let answer = stranger.send(entry.method, &path(entry), &[], Bytes::new()).await;
         if entry.roles.is_empty() {
             assert_eq!(answer.status, 200, "{}", entry.path);

@@ -1,6 +1,5 @@
 //! One entry as an answer shows it.
 
-
 use crate::gate::Fault;
 use crate::gate::answer::Entry;
 use crate::ledger::EntryRow;
