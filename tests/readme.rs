@@ -52,8 +52,9 @@ fn a_recording_that_ran_on_for_a_moment_is_cut_as_it_is_told() {
     let record = blocks("Record a call");
     let (until_joined, _) = record[0].split_once("# 5.").unwrap();
     let cut = record.iter().find(|block| block.contains("late.wav")).expect("how to cut");
-    // A second more than was granted, and nothing that lies in the future.
-    let late = "sleep 2; ffmpeg -loglevel error -y -f lavfi -i sine=duration=5 -ar 8000 late.wav";
+    // Two seconds more than was granted, however long the machine took to grant it, and nothing of the future.
+    let late = "sleep 4; lasts=$(( $(date +%s) - $(date -d \"$start\" +%s) - 1 )); \
+                ffmpeg -loglevel error -y -f lavfi -i sine=duration=$lasts -ar 8000 late.wav";
     let first = cut.lines().find(|line| line.contains("refused.json")).unwrap();
     let cut = cut.replace(first, &first.replace("curl ", "command curl -sS "));
     let told = run(&format!("{set_up}\n{until_joined}\n{late}\n{cut}\ncat refused.json"));
