@@ -104,12 +104,92 @@ pub const OUTCOMES: &[(&str, &[Kind])] = &[
     ("ended", &[Kind::CallEnded]),
 ];
 
+/// A kind that this version neither writes nor can decide on, though its name and its rules are settled: an
+/// auditor says of such an entry that it is of a later version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserved {
+    /// The word.
+    pub word: &'static str,
+    /// What such an entry belongs to.
+    pub of: Of,
+    /// Whether somebody's privacy rests on its being logged.
+    pub restricts: bool,
+    /// The roles that may write it, of those that there are; `operator` has a shell on the gateway's machine.
+    pub makers: &'static [&'static str],
+}
+
+/// What an entry belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// A call, on which it is decided: it names the call and its entry before.
+    Call,
+    /// A recording, which its content names; it names no call.
+    Recording,
+    /// The account.
+    Account,
+}
+
+impl Reserved {
+    /// The rules of a word that is reserved.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<&'static Reserved> {
+        RESERVED.iter().find(|reserved| reserved.word == word)
+    }
+}
+
+const fn reserved(word: &'static str, of: Of, restricts: bool, makers: &'static [&'static str]) -> Reserved {
+    Reserved { word, of, restricts, makers }
+}
+
+const PLATFORM: &[&str] = &["recorder"];
+const PROGRAM: &[&str] = &["gateway"];
+const PLATFORM_OR_PROGRAM: &[&str] = &["recorder", "gateway"];
+const COUNSEL: &[&str] = &["counsel"];
+const CUSTODIANS: &[&str] = &["counsel", "admin", "operator", "gateway"];
+const KEY_HOLDERS: &[&str] = &["admin", "operator"];
+const REGISTRARS: &[&str] = &["recorder", "counsel", "registrar", "admin", "operator"];
+
+/// Every kind that is reserved, in the order of the alphabet.
+pub const RESERVED: &[Reserved] = &[
+    reserved("call.emergency", Of::Call, true, PLATFORM),
+    reserved("call.merged", Of::Call, true, PLATFORM),
+    reserved("key.challenged", Of::Account, false, KEY_HOLDERS),
+    reserved("key.proved", Of::Account, false, KEY_HOLDERS),
+    reserved("objection.lifted", Of::Account, false, REGISTRARS),
+    reserved("objection.standing", Of::Account, true, REGISTRARS),
+    reserved("participant.held", Of::Call, true, PLATFORM),
+    reserved("participant.minor", Of::Call, true, PLATFORM),
+    reserved("participant.retrieved", Of::Call, false, PLATFORM),
+    reserved("reading.approved", Of::Account, false, COUNSEL),
+    reserved("reading.ended", Of::Account, true, COUNSEL),
+    reserved("reading.expired", Of::Account, true, PROGRAM),
+    reserved("reading.proposed", Of::Account, false, COUNSEL),
+    reserved("reconciliation.stated", Of::Account, false, &["auditor", "admin", "operator", "gateway"]),
+    reserved("recording.destroyed", Of::Recording, true, CUSTODIANS),
+    reserved("recording.discarded", Of::Call, false, PLATFORM),
+    reserved("recording.quarantined", Of::Recording, false, PLATFORM),
+    reserved("recording.redacted", Of::Call, false, PLATFORM),
+    reserved("recording.released", Of::Call, false, &["recorder", "counsel", "admin", "operator"]),
+    reserved("recording.rewrapped", Of::Recording, false, &["admin", "operator", "gateway"]),
+    reserved("recording.shadowed", Of::Recording, false, PROGRAM),
+    reserved("recording.swept", Of::Recording, true, PROGRAM),
+    reserved("suspension.confirmed", Of::Call, false, PLATFORM_OR_PROGRAM),
+    reserved("suspension.failed", Of::Call, false, PLATFORM_OR_PROGRAM),
+    reserved("suspension.ordered", Of::Call, true, PROGRAM),
+    reserved("use.started", Of::Call, false, PLATFORM),
+    reserved("use.stopped", Of::Call, true, PLATFORM),
+];
+
 #[cfg(test)]
 mod tests {
-    use super::KINDS;
+    use super::{KINDS, RESERVED};
 
     #[test]
     fn every_kind_has_a_word_of_its_own() {
         assert!(KINDS.is_sorted_by(|one, other| one < other));
+        assert!(RESERVED.is_sorted_by(|one, other| one.word < other.word));
+        assert!(
+            RESERVED.iter().all(|reserved| !KINDS.contains(&reserved.word) && !reserved.makers.is_empty())
+        );
     }
 }

@@ -9,15 +9,17 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use policy::What;
 use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::Failure;
 use super::super::source::Opening;
 use super::levels::root_of;
+use super::roles;
 use super::told::Told;
 use crate::trail::tile::{BundleId, TileError, TileId, WIDTH, read_bundle, read_hashes};
 use crate::trail::tree::{Hash, leaf_hash};
-use crate::trail::{Body, Detail, Leaf};
+use crate::trail::{Actor, Body, Detail, Leaf, Of, Reserved};
 
 /// A bundle as it came from the source.
 #[derive(Debug)]
@@ -165,10 +167,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Leaf, Failure> {
     };
     let leaf: Leaf = match serde_json::from_slice(bytes) {
         Ok(leaf) => leaf,
-        Err(error) if serde_json::from_slice::<Version>(bytes).is_ok() => {
-            return Err(unknown(error.to_string()));
+        Err(error) => {
+            return Err(match serde_json::from_slice::<Header>(bytes) {
+                Ok(header) => header.of_later().unwrap_or_else(|| unknown(error.to_string())),
+                Err(_) => Failure::tampered(format!("it is not an entry: {error}")),
+            });
         }
-        Err(error) => return Err(Failure::tampered(format!("it is not an entry: {error}"))),
     };
     if leaf.v != 1 {
         return Err(unknown(format!("its format is version {}", leaf.v)));
@@ -183,10 +187,38 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Leaf, Failure> {
 
 /// What is read of an entry of any version.
 #[derive(Deserialize)]
-struct Version {
+struct Header {
     #[serde(rename = "v")]
     _v: u8,
+    #[serde(rename = "type", default)]
+    kind: Value,
+    #[serde(default)]
+    actor: Value,
+    #[serde(default)]
+    call: Value,
 }
+
+impl Header {
+    /// Of an entry whose kind is kept for a later version, what is known of it all the same: nothing is decided
+    /// on it here, and it has to keep the rules of its kind.
+    fn of_later(self) -> Option<Failure> {
+        let reserved = Reserved::of_word(self.kind.as_str()?)?;
+        let actor: Actor = serde_json::from_value(self.actor).ok()?;
+        let word = reserved.word;
+        if let Err(failure) = roles::may_make(&actor, word, reserved.makers) {
+            return Some(failure);
+        }
+        if self.call.is_null() == (reserved.of == Of::Call) {
+            return Some(Failure::tampered(OF_NO_CALL));
+        }
+        let restricts = if reserved.restricts { ", and it may make what is behind it stricter" } else { "" };
+        Some(Failure::unusable(format!(
+            "its kind, `{word}`, is of a later version, on which this program cannot decide{restricts}: use a newer one"
+        )))
+    }
+}
+
+const OF_NO_CALL: &str = "it decides on a call and names none, or the other way round";
 
 /// Whether the parts of an entry say the same.
 fn consistent(leaf: &Leaf) -> Result<(), &'static str> {
@@ -199,7 +231,7 @@ fn consistent(leaf: &Leaf) -> Result<(), &'static str> {
     require(is_nonce(&leaf.nonce), "its nonce is not 32 hexadecimal digits")?;
     require(leaf.detail.as_deref().is_none_or(is_hash), "its commitment is not a hash")?;
     let decides = leaf.body.saw().is_some();
-    require(decides == leaf.call.is_some(), "it decides on a call and names none, or the other way round")?;
+    require(decides == leaf.call.is_some(), OF_NO_CALL)?;
     let opens = matches!(leaf.body, Body::Opened { .. });
     require(leaf.prev.is_some() == (decides && !opens), "it does not name the call's entry before it")?;
     if let Body::Event { facts, .. } = &leaf.body {

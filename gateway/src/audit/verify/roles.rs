@@ -3,7 +3,7 @@
 use policy::What;
 
 use super::super::Failure;
-use crate::trail::{Body, Leaf};
+use crate::trail::{Actor, Body, Leaf};
 
 /// Whether the role that acts may make such an entry.
 ///
@@ -11,17 +11,26 @@ use crate::trail::{Body, Leaf};
 ///
 /// [`Failure`] where it may not, or this program does not know the role.
 pub(super) fn may(leaf: &Leaf) -> Result<(), Failure> {
-    let role = leaf.actor.role.as_str();
+    may_make(&leaf.actor, &leaf.kind, makers(&leaf.body))
+}
+
+/// Whether who acts has one of the roles that make entries of a kind.
+///
+/// # Errors
+///
+/// [`Failure`] where they have not, or this program does not know their role.
+pub(super) fn may_make(actor: &Actor, kind: &str, makers: &[&str]) -> Result<(), Failure> {
+    let role = actor.role.as_str();
     if !KNOWN.contains(&role) {
         return Err(Failure::unusable(format!(
             "this program does not know the role `{role}`: use a newer one"
         )));
     }
-    match makers(&leaf.body).contains(&role) {
+    match makers.contains(&role) {
         true => Ok(()),
         false => Err(Failure::tampered(format!(
-            "`{}` makes an entry `{}`, which nobody may as `{role}`",
-            leaf.actor.credential, leaf.kind
+            "`{}` makes an entry `{kind}`, which nobody may as `{role}`",
+            actor.credential
         ))),
     }
 }

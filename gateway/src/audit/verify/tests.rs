@@ -9,7 +9,7 @@ mod law;
 use super::super::sample::*;
 use super::super::{Details, Failure, Verdict};
 use super::*;
-use crate::trail::{Actor, Body, Came, GapCause, Leaf};
+use crate::trail::{Actor, Body, Came, GapCause, Leaf, Of, RESERVED};
 
 pub(super) fn options() -> Options<'static> {
     Options {

@@ -783,6 +783,44 @@ fn a_call_is_opened_under_the_law_that_the_account_has_chosen() {
 }
 
 #[test]
+fn an_entry_of_a_later_version_is_named_and_not_believed() {
+    let log = Log::busy(1);
+    let (on_call, of_none) = (position(&log, "consent.given"), position(&log, "prompt.registered"));
+    let with = |index: usize, kind: &str, role: &str| {
+        let mut log = log.clone();
+        let mut leaf: serde_json::Value = serde_json::from_slice(&log.drafts[index].leaf).unwrap();
+        leaf["type"] = kind.into();
+        leaf["actor"]["role"] = role.into();
+        leaf["body"] = serde_json::json!({"later": {}});
+        log.drafts[index].leaf = serde_json::to_vec(&leaf).unwrap();
+        let failure = found(&log);
+        assert_eq!(failure.index, Some(index as u64), "{failure}");
+        (failure.verdict, failure.what)
+    };
+    for reserved in RESERVED {
+        let (index, other) = if reserved.of == Of::Call { (on_call, of_none) } else { (of_none, on_call) };
+        for role in reserved.makers {
+            let (verdict, what) = with(index, reserved.word, role);
+            assert_eq!(verdict, Verdict::Unusable, "{what}");
+            assert!(
+                what.starts_with(&format!("its kind, `{}`, is of a later version", reserved.word)),
+                "{what}"
+            );
+            assert_eq!(what.contains("stricter"), reserved.restricts, "{what}");
+        }
+        let (verdict, what) = with(other, reserved.word, reserved.makers[0]);
+        assert_eq!((verdict, what.contains("names none")), (Verdict::Tampered, true), "{what}");
+        let (verdict, what) = with(index, reserved.word, "listener");
+        assert_eq!((verdict, what.contains("nobody may as")), (Verdict::Tampered, true), "{what}");
+    }
+    // Of a role, or a kind, that nobody knows, no more is said than that.
+    let (verdict, what) = with(on_call, "call.merged", "observer");
+    assert_eq!((verdict, what.contains("does not know the role")), (Verdict::Unusable, true), "{what}");
+    let (verdict, what) = with(on_call, "call.forgotten", "recorder");
+    assert_eq!((verdict, what.contains("does not know such an entry")), (Verdict::Unusable, true), "{what}");
+}
+
+#[test]
 fn an_entry_that_is_written_otherwise_is_not_read() {
     let log = Log::busy(1);
     let with = |change: &dyn Fn(String) -> String| {
