@@ -51,6 +51,21 @@ async fn a_recording_is_never_measured_shorter_than_ffmpeg_plays_it_and_not_much
     }
 }
 
+#[test]
+fn the_description_of_the_api_is_valid_openapi() {
+    let Ok(python) = std::env::var("GATEWAY_TEST_PYTHON") else {
+        eprintln!("skipped: GATEWAY_TEST_PYTHON is unset; tests/run sets it");
+        return;
+    };
+    let (code, printed, _) = crate::harness::run(&["openapi"]);
+    assert_eq!(code, 0);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("openapi.json");
+    std::fs::write(&file, printed).unwrap();
+    let validated = Command::new(python).args(["-m", "openapi_spec_validator"]).arg(file).output().unwrap();
+    assert!(validated.status.success(), "{}", String::from_utf8_lossy(&validated.stdout));
+}
+
 #[tokio::test]
 async fn tink_opens_sealed_media_and_refuses_them_when_altered_or_cut() {
     let Ok(python) = std::env::var("GATEWAY_TEST_PYTHON") else {

@@ -129,6 +129,8 @@ enum Command {
     /// The audit trail: verify it, take it along, and the key that signs it
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Print the description of the API: OpenAPI 3.1
+    Openapi,
     /// Try everything that `serve` needs, and say what `serve` would do
     Check {
         /// A table of jurisdictions instead of the one that is compiled in
@@ -230,6 +232,10 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Compact => on_runtime(erase::compact(config, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
         Command::Audit(command) => audit::run(config, command, json),
+        Command::Openapi => {
+            out::json(crate::api::openapi::document());
+            Ok(())
+        }
         Command::Check { jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))
