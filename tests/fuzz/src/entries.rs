@@ -57,7 +57,7 @@ fn mend(leaves: &mut [Vec<u8>], decide: bool) {
         leaf.id = uuid::Builder::from_unix_timestamp_millis(millis, &[low, high, a, b, c, d, e, f, g, h])
             .into_uuid();
         leaf.nonce = format!("{index:032x}");
-        leaf.kind = leaf.body.kind().into();
+        leaf.kind = leaf.body.kind().as_str().into();
         if let Body::Event { facts, .. } = &mut leaf.body {
             facts.received_at = leaf.at;
         }
