@@ -29,7 +29,7 @@ fn every_golden_case_is_decided_as_the_law_says() {
                 case["expect"],
                 json!(decision.requirement)
             )),
-            Err(error) => wrong.push(format!("{}: {error}", case["name"])),
+            Err(error) => wrong.push(format!("{}: {error:?}", case["name"])),
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));

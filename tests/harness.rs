@@ -385,6 +385,18 @@ impl Answer {
         assert_eq!(problem["code"], code, "{problem}");
         let content_type = self.headers.get("content-type").and_then(|value| value.to_str().ok());
         assert_eq!(content_type, Some("application/problem+json"));
+        let all = consent_gateway::api::all_codes().filter(|listed| listed.code == code);
+        let listed: Vec<consent_gateway::api::Code> = all.collect();
+        let is_listed = |member: &String| {
+            ["type", "title", "status", "code", "detail", "decision"].contains(&member.as_str())
+                || listed.iter().any(|listed| listed.members.contains(&member.as_str()))
+        };
+        let members = problem.as_object().unwrap();
+        assert!(members.keys().all(is_listed), "members that the list of codes does not name: {problem}");
+        assert!(
+            listed.iter().any(|listed| listed.statuses.contains(&status)),
+            "not in the list of codes: {problem}"
+        );
         problem
     }
 }

@@ -81,7 +81,7 @@ impl Anchors {
     async fn round_of(&self, gate: &Gate) {
         let heads = match heads(gate).await {
             Ok(heads) => heads,
-            Err(fault) => return tracing::error!(code = fault.code, "signed heads cannot be read"),
+            Err(fault) => return tracing::error!(code = %fault.code(), "signed heads cannot be read"),
         };
         let witnesses = self.witnesses.iter().map(|witness| self.ask(gate, witness, &heads).boxed());
         let authorities = self

@@ -15,27 +15,29 @@ pub mod openapi;
 mod problem;
 pub mod routes;
 mod upload;
+pub(crate) mod words;
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, MatchedPath, Path, Query, Request, State};
 use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, Version};
+use axum::http::{StatusCode, Version};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize as _, Deserializer};
 
+use problem::{Ambiguity, Problem, TurnedAway};
+pub use problem::{Code, all_codes};
+
 use crate::access::{Access, Denied, Principal};
 use crate::body::{Cap, Pace, discard_unread, read_all};
 use crate::gate::ask::{Misfit, Object, fit};
-use crate::gate::{Fault, FaultKind, Gate, wrong_form};
+use crate::gate::{Fault, Gate, Wrong};
 use crate::listen::{Guest, Peer};
 
 /// What every handler can reach.
@@ -76,16 +78,11 @@ pub fn router(door: Arc<Door>) -> Router {
 async fn read_in_one_way(request: Request, next: Next) -> Response {
     match ambiguous(&request) {
         None => next.run(request).await,
-        Some((status, detail)) => {
-            let mut headers = HeaderMap::new();
-            // Where one request ends and the next begins may be in doubt, too.
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-            problem::refusal(status, "ambiguous-request", detail, headers)
-        }
+        Some(ambiguity) => Problem::Door(TurnedAway::Ambiguous(ambiguity)).into_response(),
     }
 }
 
-fn ambiguous(request: &Request) -> Option<(StatusCode, &'static str)> {
+fn ambiguous(request: &Request) -> Option<Ambiguity> {
     let headers = request.headers();
     let one = |name| {
         let mut values = headers.get_all(name).into_iter();
@@ -101,18 +98,15 @@ fn ambiguous(request: &Request) -> Option<(StatusCode, &'static str)> {
         || host.is_some_and(|host| !valid(host))
         || (host.is_none() && request.version() >= Version::HTTP_11)
     {
-        return Some((
-            StatusCode::BAD_REQUEST,
-            "send exactly one `Host`, with a name and perhaps a port in it",
-        ));
+        return Some(Ambiguity::Host);
     }
     if !one(header::AUTHORIZATION).1 {
-        return Some((StatusCode::BAD_REQUEST, "send one `Authorization`, not several"));
+        return Some(Ambiguity::Authorization);
     }
     let (coding, only) = one(header::TRANSFER_ENCODING);
     let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     if !only || coding.is_some_and(|coding| !chunked(coding)) {
-        return Some((StatusCode::NOT_IMPLEMENTED, "no transfer coding but `chunked` is known here"));
+        return Some(Ambiguity::TransferCoding);
     }
     None
 }
@@ -121,7 +115,7 @@ async fn authorize(
     State(door): State<Arc<Door>>,
     mut request: Request,
     next: Next,
-) -> Result<Response, Response> {
+) -> Result<Response, Problem> {
     let came = door.gate.clock.now();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let entry = path.as_deref().and_then(|path| routes::entry(request.method(), path));
@@ -134,18 +128,18 @@ async fn authorize(
     if header.is_none() && entry.is_some_and(|entry| entry.path.starts_with(PUBLIC)) {
         return Ok(next.run(request).await);
     }
-    let Some(from) = from else { return Err(problem::unauthorized()) };
+    let Some(from) = from else { return Err(TurnedAway::Unauthorized.into()) };
     let principal = match door.access.check(header.as_deref(), from).await {
         Ok(principal) => principal,
-        Err(Denied::Wrong) => return Err(problem::unauthorized()),
-        Err(Denied::Throttled(seconds)) => return Err(problem::throttled(seconds)),
-        Err(Denied::Busy) => return Err(problem::busy()),
+        Err(Denied::Wrong) => return Err(TurnedAway::Unauthorized.into()),
+        Err(Denied::Throttled(seconds)) => return Err(TurnedAway::Throttled { seconds }.into()),
+        Err(Denied::Busy) => return Err(TurnedAway::Busy.into()),
         Err(Denied::Unavailable(error)) => {
             // It may be an objection: who sends it and to which call it belongs cannot be known.
             if entry.is_some_and(routes::may_restrict) {
                 door.gate.barred.unhear(came);
             }
-            return Err(Fault::from(error).into_response());
+            return Err(error.into());
         }
     };
     if let Some(guest) = request.extensions().get::<Guest>() {
@@ -153,13 +147,9 @@ async fn authorize(
     }
     // What is not in the table of routes is forbidden, whoever asks; unknown paths answer 404.
     if let (Some(_), entry) = (&path, entry) {
-        let may = match entry {
-            Some(entry) => entry.roles.contains(&principal.role),
-            None => return Err(wrong_method(request).await),
-        };
-        if !may {
-            let roles = entry.map(|entry| entry.roles).unwrap_or_default();
-            return Err(problem::forbidden(&principal, roles));
+        let Some(entry) = entry else { return Err(wrong_method(request).await) };
+        if !entry.roles.contains(&principal.role) {
+            return Err(TurnedAway::WrongRole { role: principal.role, allowed: entry.roles }.into());
         }
     }
     let credential = principal.credential.clone();
@@ -195,44 +185,24 @@ async fn note_answer(request: Request, next: Next) -> Response {
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    Fault::new(FaultKind::Broken, "internal", "the gateway could not answer").into_response()
+    Problem::Gate(Fault::damaged("a handler panicked")).into_response()
 }
 
-async fn not_found() -> Fault {
-    Fault::new(
-        FaultKind::Unknown,
-        "not-found",
-        "there is nothing at this path; `GET /openapi.json` lists what there is",
-    )
+async fn not_found() -> Problem {
+    TurnedAway::NoSuchPath.into()
 }
 
-async fn wrong_method(request: Request) -> Response {
+async fn wrong_method(request: Request) -> Problem {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let known = routes::methods(path);
-    let detail = format!("`{}` is not allowed here; use `{}`", request.method(), known.join("` or `"));
-    let mut headers = HeaderMap::new();
-    // RFC 9110 section 15.5.6.
-    if let Ok(allow) = HeaderValue::from_str(&known.join(", ")) {
-        headers.insert(header::ALLOW, allow);
-    }
-    problem::refusal(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", &detail, headers)
-}
-
-/// `a`, `b` and `c`.
-fn listed(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        Some((last, _)) => last.clone(),
-        None => "no other".into(),
-    }
+    TurnedAway::WrongMethod { method: request.method().clone(), allowed: routes::methods(path) }.into()
 }
 
 impl FromRequestParts<Arc<Door>> for Principal {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Door>) -> Result<Self, Response> {
-        parts.extensions.get::<Principal>().cloned().ok_or_else(problem::unauthorized)
+        let nobody = || Problem::Door(TurnedAway::Unauthorized).into_response();
+        parts.extensions.get::<Principal>().cloned().ok_or_else(nobody)
     }
 }
 
@@ -240,14 +210,12 @@ impl FromRequestParts<Arc<Door>> for Principal {
 struct Named<T>(T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Door>> for Named<T> {
-    type Rejection = Fault;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Fault> {
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Problem> {
         match Path::<T>::from_request_parts(parts, door).await {
             Ok(Path(names)) => Ok(Named(names)),
-            Err(_) => {
-                Err(Fault::new(FaultKind::Malformed, "invalid-path", "the path is not percent-encoded UTF-8"))
-            }
+            Err(_) => Err(TurnedAway::Path.into()),
         }
     }
 }
@@ -256,12 +224,12 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Door>> for Named<T> {
 struct Asked<T>(T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Door>> for Asked<T> {
-    type Rejection = Fault;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Fault> {
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, door).await {
             Ok(Query(query)) => Ok(Asked(query)),
-            Err(rejection) => Err(wrong_query(&rejection)),
+            Err(rejection) => Err(TurnedAway::Query(rejection).into()),
         }
     }
 }
@@ -291,12 +259,16 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32
 }
 
 /// Reads a JSON body. A form that a browser could send from another site is not JSON.
-async fn json_body<T: DeserializeOwned>(content_type: Option<&HeaderValue>, body: Body) -> Result<T, Fault> {
+async fn json_body<T: DeserializeOwned>(
+    content_type: Option<&HeaderValue>,
+    body: Body,
+) -> Result<T, Problem> {
     let bytes = json_bytes(content_type, body).await?;
-    parse_json(&bytes).map(|Object(body)| body)
+    let Object(body) = parse_json(&bytes)?;
+    Ok(body)
 }
 
-async fn json_bytes(content_type: Option<&HeaderValue>, body: Body) -> Result<bytes::Bytes, Fault> {
+async fn json_bytes(content_type: Option<&HeaderValue>, body: Body) -> Result<bytes::Bytes, Problem> {
     read_json(content_type, body, Pace::JSON).await
 }
 
@@ -304,50 +276,30 @@ async fn read_json(
     content_type: Option<&HeaderValue>,
     body: Body,
     pace: Pace,
-) -> Result<bytes::Bytes, Fault> {
+) -> Result<bytes::Bytes, Problem> {
     let is_json = content_type.is_none_or(|value| {
         let essence =
             value.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         essence == "application/json" || essence.ends_with("+json")
     });
     if !is_json {
-        return Err(Fault::new(FaultKind::Unsupported, "not-json", "send `Content-Type: application/json`"));
+        return Err(TurnedAway::NotJson.into());
     }
-    let bytes = read_all(body, pace).await.map_err(crate::gate::body_fault)?;
+    let bytes = read_all(body, pace).await.map_err(Wrong::Body)?;
     // RFC 8259 section 8.1: a byte order mark may be passed over.
     Ok(if bytes.starts_with(BYTE_ORDER_MARK) { bytes.slice(BYTE_ORDER_MARK.len()..) } else { bytes })
 }
 
-/// What is wrong with a query, with the name of the parameter.
-fn wrong_query(rejection: &QueryRejection) -> Fault {
-    let told = StdError::source(rejection).map_or_else(|| rejection.body_text(), ToString::to_string);
-    let words = told
-        .replace("unknown field", "there is no parameter")
-        .replace(", expected one of ", "; there are ")
-        .replace(", expected ", "; there is ")
-        .replace("duplicate field", "more than one value was sent for");
-    let detail = match words.split_once(": ") {
-        Some((name, wrong)) if !wrong.starts_with("there is no parameter") => format!("`{name}`: {wrong}"),
-        Some((_, wrong)) => wrong.to_owned(),
-        None => words,
-    };
-    Fault::new(FaultKind::Malformed, "invalid-query", detail)
-}
-
-fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    let malformed = |detail: String| Fault::new(FaultKind::Malformed, "malformed-json", detail);
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Wrong> {
     if bytes.iter().take(2).any(|byte| matches!(byte, 0 | 0xfe | 0xff)) {
-        return Err(malformed("the body is not UTF-8, which JSON has to be: it looks like UTF-16".into()));
+        return Err(Wrong::Utf16);
     }
     if bytes.is_empty() {
-        return Err(malformed("the body is empty: send a JSON document".into()));
+        return Err(Wrong::Empty);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = fit(&mut reader).and_then(|body| reader.end().map(|()| body).map_err(Misfit::from));
-    read.map_err(|misfit| match misfit.is_of_form() {
-        true => malformed(format!("the body is not JSON: {}", wrong_form(&misfit))),
-        false => Fault::invalid("invalid-body", format!("the body does not fit: {misfit}")),
-    })
+    read.map_err(|misfit| if misfit.is_of_form() { Wrong::Form(misfit) } else { Wrong::Misfit(misfit) })
 }
 
 /// Does work that goes on even if the client is gone: what it has sent was said.
@@ -355,9 +307,8 @@ async fn to_the_end<T: Send + 'static>(
     door: &Door,
     work: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, Fault> {
-    door.gate.tasks.spawn(work).await.map_err(|error| {
-        Fault::new(FaultKind::Broken, "internal", "the gateway could not answer").because(error)
-    })?
+    let done = door.gate.tasks.spawn(work).await;
+    done.map_err(|error| Fault::damaged_by("a task did not come to its end", error))?
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -14,6 +14,7 @@ mod out;
 mod person;
 mod reopen;
 mod table;
+mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -146,7 +147,7 @@ enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Serve(#[from] ServeError),
-    #[error("{}", .0.detail)]
+    #[error("{}", words::of(.0))]
     Fault(Fault),
     #[error(transparent)]
     Open(#[from] crate::seal::OpenError),
@@ -162,13 +163,7 @@ enum CliError {
 }
 
 impl From<Fault> for CliError {
-    fn from(mut fault: Fault) -> Self {
-        let cause = fault.cause.as_ref().and_then(|cause| cause.downcast_ref::<LedgerError>());
-        if let Some(altered @ LedgerError::Altered(_)) = cause {
-            return CliError::Wrong(altered.to_string());
-        }
-        // Members of a request are options here.
-        fault.detail = fault.detail.replace("in `reason`", "with `--reason`");
+    fn from(fault: Fault) -> Self {
         CliError::Fault(fault)
     }
 }
@@ -282,14 +277,4 @@ fn on_runtime(work: impl Future<Output = Result<(), CliError>>) -> Result<(), Cl
     // Whoever still waits for a lock, or for a disk that does not answer, has nothing left to acknowledge.
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     done
-}
-
-/// A refusal lists calls or recordings: without them nobody could do anything about it.
-fn with_what_stands_against_it(mut fault: Fault) -> Fault {
-    for name in ["calls", "recordings"] {
-        if let Some(listed) = fault.extra.get(name) {
-            fault.detail = format!("{} ({name}: {listed})", fault.detail);
-        }
-    }
-    fault
 }

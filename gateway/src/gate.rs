@@ -19,7 +19,6 @@ mod evidence;
 mod explain;
 mod fault;
 mod fetch;
-mod form;
 mod handout;
 mod impact;
 pub mod lawbook;
@@ -51,18 +50,23 @@ pub use barred::Barred;
 pub use consents::{Filters, Inquiry, Record, sheet_head};
 pub use desk::Author;
 pub(crate) use desk::today;
-pub use evidence::{About, Exports, Form, NOT_SIGNED};
-pub use fault::{Fault, FaultKind};
+pub use evidence::{About, Exports, Form};
+pub(crate) use fault::codes;
+pub use fault::{
+    CallRefusal, ErasureRefusal, ExportRefusal, Failure, Fault, FaultCode, FaultKind, Field, Lacking,
+    LawRefusal, LogRefusal, Meant, Member, PersonRefusal, RecordingRefusal, Refused, RegisterRefusal, Thing,
+    Unkept, Wrong, WrongEvent,
+};
 pub use fetch::{Served, Sought};
-pub(crate) use form::wrong_form;
 pub use handout::{HandoutError, Sink};
 pub use laws::{Laws, Watched};
 pub use live::Live;
+pub use observe::MAX_ENTRIES;
+pub use open::{MAX_ALIASES, MAX_LANGUAGES, MAX_PLACES};
 pub use people::Person;
 pub use ready::{Lack, Readiness};
 pub(crate) use register::check_prompt;
 pub use register::{AccountSettings, NewCredential};
-pub(crate) use store::body_fault;
 pub use store::{Admission, Placement, Stored};
 pub use turns::Turns;
 pub use vigil::Watch;
@@ -130,7 +134,7 @@ impl KeyCache {
             return Ok(key.clone());
         }
         let key = RecipientKey::from_pem(pem)
-            .map_err(|error| Fault::damaged("a stored public key cannot be used").because(error))?;
+            .map_err(|error| Fault::damaged_by("a stored public key cannot be used", error))?;
         if key.fingerprint() != id {
             return Err(Fault::damaged("a stored public key is not the one that its id names"));
         }
@@ -187,7 +191,7 @@ pub(crate) struct Context {
 impl Gate {
     /// Loads a call by its id or an alias.
     pub(crate) async fn load(&self, account: &str, name: &str) -> Result<Loaded, Fault> {
-        let row = self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?;
+        let row = self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::Unknown)?;
         self.load_row(row).await
     }
 
@@ -273,7 +277,7 @@ impl Gate {
         &self,
         account: &str,
     ) -> Result<(AccountSettings, Option<Code>, Option<Code>), Fault> {
-        let row = self.ledger.account(account).await?.ok_or_else(Fault::unknown_call)?;
+        let row = self.ledger.account(account).await?.ok_or(CallRefusal::Unknown)?;
         let settings = AccountSettings::read(&row.settings)?;
         let place = |code: Option<String>| code.and_then(|code| code.parse().ok());
         Ok((settings, place(row.recorder_location), place(row.operator_location)))
@@ -297,7 +301,7 @@ impl Gate {
             languages: asked
                 .languages
                 .iter()
-                .map(|tag| ask::language("a language", tag))
+                .map(|tag| ask::language(Field::Language, tag))
                 .collect::<Result<_, _>>()?,
             joined_at: asked.joined_at,
             ..Joined::new(number, asked.role)
@@ -319,7 +323,7 @@ impl Gate {
         declared: Option<&ask::Places>,
         number: Option<&str>,
         ip: Option<&str>,
-    ) -> Result<Vec<policy::Place>, Fault> {
+    ) -> Result<Vec<policy::Place>, Wrong> {
         locate(&self.locator, declared, number, ip)
     }
 
@@ -358,7 +362,7 @@ impl Gate {
 
 fn fold(tables: &[Arc<Table>], leaves: &[Leaf]) -> Result<Call, Fault> {
     let by_digest = |digest: &str| tables.iter().find(|table| table.digest() == digest).cloned();
-    trail::fold(&by_digest, leaves).map_err(|error| Fault::damaged("a call cannot be folded").because(error))
+    trail::fold(&by_digest, leaves).map_err(|error| Fault::damaged_by("a call cannot be folded", error))
 }
 
 /// Computes something; where it is much, on a thread on which nobody waits.
@@ -371,7 +375,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
     tokio::task::spawn_blocking(compute)
         .await
-        .map_err(|error| Fault::damaged("a computation was cut short").because(error))
+        .map_err(|error| Fault::damaged_by("a computation was cut short", error))
 }
 
 /// Every place that a declaration, a number and an address point at.
@@ -380,25 +384,23 @@ pub(crate) fn locate(
     declared: Option<&ask::Places>,
     number: Option<&str>,
     ip: Option<&str>,
-) -> Result<Vec<policy::Place>, Fault> {
+) -> Result<Vec<policy::Place>, Wrong> {
     let mut sightings = Vec::new();
     for text in declared.map(ask::Places::as_slice).unwrap_or_default() {
         sightings.push(crate::locate::declared(text).map_err(|error| {
             // What may be an address is not repeated, not even by what it resembles; the name of a place is none.
             let known = matches!(error, PlaceError::Code(_)) || !policy::atlas::named(text).is_empty();
-            let meant = if known { policy::atlas::meant(text) } else { String::new() };
-            Fault::invalid("invalid-place", format!("{error}{meant}"))
+            let meant = if known { policy::atlas::nearest(text) } else { Vec::new() };
+            Wrong::NoPlace { error, meant }
         })?);
     }
     if let Some(ip) = ip {
-        let ip = ip.parse().map_err(|_| {
-            Fault::invalid("invalid-address", "`ip` is not an IP address; write it in full, or leave it out")
-        })?;
+        let ip = ip.parse().map_err(|_| Wrong::NoAddress)?;
         sightings.extend(locator.address(ip));
     }
     if let Some(number) = number {
-        let number = crate::locate::e164(number)
-            .map_err(|error| Fault::invalid("invalid-number", format!("`number`: {error}; {NO_NUMBER}")))?;
+        let number =
+            crate::locate::e164(number).map_err(|error| Wrong::NoNumber { error, is_optional: true })?;
         sightings.extend(locator.number(&number));
     }
     let mut places: Vec<policy::Place> = Vec::new();
@@ -426,9 +428,6 @@ pub(crate) fn number_on(kind: policy::Kind, number: Option<&str>) -> Option<&str
         policy::Kind::Conversation | policy::Kind::Voicemail => number,
     }
 }
-
-/// What to do where there is no number.
-const NO_NUMBER: &str = "leave `number` out where it is withheld, internal or a short code";
 
 impl Loaded {
     /// What the policy sees now.
@@ -473,19 +472,13 @@ impl From<&Principal> for Actor {
 }
 
 /// Checks a claimed time against the clock: not in the future, not in the far past.
-pub(crate) fn check_time(field: &str, at: Timestamp, now: Timestamp) -> Result<(), Fault> {
+pub(crate) fn check_time(field: Field, at: Timestamp, now: Timestamp) -> Result<(), Wrong> {
     let offset_ms = at.as_millisecond().saturating_sub(now.as_millisecond());
     if offset_ms > AHEAD_MS {
-        return Err(Fault::invalid(
-            "time-in-the-future",
-            format!("`{field}` lies {} s in the future; set the sender's clock", offset_ms / 1000),
-        ));
+        return Err(Wrong::Future { field, seconds: offset_ms / 1000 });
     }
     if offset_ms < -PAST_MS {
-        return Err(Fault::invalid(
-            "time-too-far-past",
-            format!("`{field}` lies more than 24 hours in the past; report things as they happen"),
-        ));
+        return Err(Wrong::Past(field));
     }
     Ok(())
 }
@@ -505,7 +498,7 @@ impl AccountSettings {
 
     pub(crate) fn for_policy(&self) -> Settings {
         Settings {
-            default_language: ask::language("the default language", &self.default_language)
+            default_language: ask::language(Field::DefaultLanguage, &self.default_language)
                 .unwrap_or_default(),
             late_evidence_seconds: self.late_evidence_seconds,
             recorders: self.recorders,

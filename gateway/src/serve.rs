@@ -188,10 +188,10 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
             _ = tick.tick() => {}
         }
         if let Err(fault) = door.gate.refresh_law().await {
-            tracing::error!(code = fault.code, "it cannot be looked which version of the table is in force");
+            tracing::error!(code = %fault.code(), "it cannot be looked which version of the table is in force");
         }
         if let Err(fault) = door.gate.close_lapsed().await {
-            tracing::error!(code = fault.code, "proposals that have expired could not be closed");
+            tracing::error!(code = %fault.code(), "proposals that have expired could not be closed");
         }
         let Some(path) = &file else { continue };
         // The inode and the time of its last change tell a file that was moved here from the one before,
@@ -224,7 +224,7 @@ async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<Strin
             Err(fault) => {
                 // It is tried again with the next tick.
                 settled = false;
-                tracing::error!(code = fault.code, "the watched table could not be offered");
+                tracing::error!(code = %fault.code(), "the watched table could not be offered");
             }
         }
     }
@@ -243,7 +243,7 @@ async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop
         }
         let gate = &door.gate;
         if let Err(fault) = gate.catch_up().await {
-            tracing::error!(code = fault.code, "it cannot be logged yet that events may be missing");
+            tracing::error!(code = %fault.code(), "it cannot be logged yet that events may be missing");
         }
         if let Err(error) = mark.well(gate.barred.well(gate.clock.now()), gate.barred.is_empty()) {
             tracing::error!(%error, "the mark of a running gateway cannot be set");
@@ -254,7 +254,7 @@ async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop
             match gate.turn_logs(began).await {
                 Ok(()) => turned = Some(began),
                 // It is tried again with the next tick.
-                Err(fault) => tracing::error!(code = fault.code, "a log could not begin anew"),
+                Err(fault) => tracing::error!(code = %fault.code(), "a log could not begin anew"),
             }
         }
         let signed = async {
@@ -267,7 +267,7 @@ async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop
             tracing::error!(error = %Chain(&error), "heads of the logs cannot be signed");
         }
         if let Err(fault) = gate.heartbeat().await {
-            tracing::error!(code = fault.code, "the hourly heartbeat of a log could not be written");
+            tracing::error!(code = %fault.code(), "the hourly heartbeat of a log could not be written");
         }
     }
 }
@@ -302,7 +302,7 @@ async fn keep_watch(door: &Door, id: Uuid, stop: &CancellationToken) {
                 .await
         };
         if let Err(fault) = looked.await {
-            tracing::error!(code = fault.code, "the mark of this gateway in the ledger could not be renewed");
+            tracing::error!(code = %fault.code(), "the mark of this gateway in the ledger could not be renewed");
         }
     }
 }
@@ -446,7 +446,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
             Ok(mark) if settled.gate.barred.is_settled() => {
                 if let Err(fault) = settled.gate.remove_mark(id).await {
                     tracing::error!(
-                        code = fault.code,
+                        code = %fault.code(),
                         "the mark of this gateway in the ledger could not be removed"
                     );
                 }
@@ -566,7 +566,7 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// A verb failed.
-    #[error("{}", .0.detail)]
+    #[error("{}", crate::api::words::of(.0))]
     Fault(Fault),
     /// The server's task has failed.
     #[error("the server has failed")]

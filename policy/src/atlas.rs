@@ -67,7 +67,7 @@ pub fn nearest(text: &str) -> Vec<(Code, &'static str)> {
 /// What to write behind an error about a place: `; did you mean ...?`, or nothing where nobody knows.
 #[must_use]
 pub fn meant(text: &str) -> String {
-    told(nearest(text))
+    did_you_mean(&nearest(text))
 }
 
 /// As [`meant`], of a code that is no place's and that people write all the same, such as `UK`: found in
@@ -76,11 +76,14 @@ pub fn meant(text: &str) -> String {
 pub fn usually_meant(code: Code) -> String {
     let written = lines(EVERYDAY).find(|(word, _)| word.eq_ignore_ascii_case(code.as_str()));
     let codes = written.into_iter().flat_map(|(_, codes)| codes.split(' ')).filter_map(known);
-    told(codes.filter_map(|code| Some((code, name(code)?))).collect())
+    let near: Vec<(Code, &'static str)> = codes.filter_map(|code| Some((code, name(code)?))).collect();
+    did_you_mean(&near)
 }
 
-fn told(near: Vec<(Code, &'static str)>) -> String {
-    let near: Vec<String> = near.into_iter().map(|(code, name)| format!("`{code}` ({name})")).collect();
+/// What to write behind an error about a place that may be one of these; nothing where there are none.
+#[must_use]
+pub fn did_you_mean(near: &[(Code, &'static str)]) -> String {
+    let near: Vec<String> = near.iter().map(|(code, name)| format!("`{code}` ({name})")).collect();
     if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use consent_gateway::access::{Principal, Role};
 use consent_gateway::clock::Clock;
-use consent_gateway::gate::Placement;
 use consent_gateway::gate::ask::Observed;
+use consent_gateway::gate::{FaultCode, Placement};
 use consent_gateway::serve;
 use consent_gateway::trail::{Actor, Body, Leaf};
 use futures_util::future::join_all;
@@ -803,7 +803,7 @@ async fn a_node_that_has_not_seen_the_new_version_decides_by_it_all_the_same() {
     let asked = |body: Value| serde_json::from_value(body).unwrap();
     let refused =
         stale.control(&who, "c2", serde_json::from_value(json!({"action": "start"})).unwrap()).await;
-    assert_eq!(refused.unwrap_err().code, "consent-required");
+    assert_eq!(refused.unwrap_err().code(), FaultCode::ConsentRequired);
     assert_eq!(decided_by(gateway).await.last(), Some(&new));
 
     let stale = serve::gate(&desk.config(None), gateway.clock.clone()).await.unwrap();
@@ -827,7 +827,7 @@ async fn a_node_that_has_not_seen_the_new_version_decides_by_it_all_the_same() {
     stale.observe(&who, "c1", events.into()).await.unwrap();
     assert_eq!(decided_by(gateway).await.last(), Some(&new));
     let admitted = stale.admit(&who, "c1", "a", Placement::Unsaid, None).await;
-    assert_eq!(admitted.unwrap_err().code, "consent-required");
+    assert_eq!(admitted.unwrap_err().code(), FaultCode::ConsentRequired);
     stored(gateway, 0).await;
     no_entry_is_decided_by_a_version_that_was_replaced(gateway).await;
 }

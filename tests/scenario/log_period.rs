@@ -5,8 +5,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use consent_gateway::config::{Config, LogPeriod};
-use consent_gateway::gate::AccountSettings;
 use consent_gateway::gate::answer::DroppedEpoch;
+use consent_gateway::gate::{AccountSettings, Fault, FaultCode, FaultKind, LogRefusal, Refused};
 use consent_gateway::ledger::Epoch;
 use consent_gateway::trail::Actor;
 use consent_gateway::trail::note::{Checkpoint, Note};
@@ -50,17 +50,19 @@ impl Gateway {
         self.auditor.get(&format!("/v1/log/{log}/checkpoint")).await
     }
 
-    async fn drop_first(&self) -> Result<DroppedEpoch, consent_gateway::gate::Fault> {
+    async fn drop_first(&self) -> Result<DroppedEpoch, Fault> {
         let at = Epoch { log: "acme".into(), epoch: 1 };
         self.gate()
             .drop_epoch(&Actor::command_line(), &at, "gateway.example.com", "kept for long enough")
             .await
     }
 
-    async fn refuses_to_drop(&self, code: &str) -> consent_gateway::gate::Fault {
-        let fault = self.drop_first().await.unwrap_err();
-        assert_eq!(fault.code, code, "{}", fault.detail);
-        fault
+    async fn refuses_to_drop(&self) -> LogRefusal {
+        match self.drop_first().await.unwrap_err() {
+            Fault::Refused { why: Refused::Log(why), .. } => why,
+            Fault::Refused { why, .. } => panic!("{why:?}"),
+            Fault::Failed(failure) => panic!("{failure:?}"),
+        }
     }
 
     /// How many rows of the first epoch a table has.
@@ -184,7 +186,8 @@ async fn entries_that_come_in_while_a_log_begins_anew_are_all_there_once() {
 async fn an_epoch_is_dropped_whole_once_nothing_needs_it_and_its_last_head_is_kept() {
     let in_postgres = std::env::var("GATEWAY_TEST_LEDGER").is_ok_and(|which| which == "postgres");
     let gateway = Gateway::yearly().await;
-    assert_eq!(gateway.refuses_to_drop("log-open").await.kind, consent_gateway::gate::FaultKind::Conflict);
+    let code = gateway.refuses_to_drop().await.code();
+    assert_eq!((code, code.kind()), (FaultCode::LogOpen, FaultKind::Conflict));
     let stored = gateway.stored("c").await;
     let id = stored["id"].as_str().unwrap().to_owned();
     gateway.open("d", "DE").await;
@@ -192,13 +195,21 @@ async fn an_epoch_is_dropped_whole_once_nothing_needs_it_and_its_last_head_is_ke
     gateway.epoch_begins(2).await;
     let last = gateway.checkpoint_of("acme.1").await.text();
     // What is still needed stays.
-    let fault = gateway.refuses_to_drop("call-in-progress").await;
-    assert_eq!(fault.extra["calls"], json!(["c", "d"]));
+    let refused = gateway.refuses_to_drop().await;
+    assert!(matches!(&refused, LogRefusal::InProgress { calls } if *calls == ["c", "d"]), "{refused:?}");
     gateway.report("c", json!({"type": "call.ended"})).await;
     gateway.report("d", json!({"type": "call.ended"})).await;
-    assert_eq!(gateway.refuses_to_drop("recordings-exist").await.extra["recordings"], json!([id]));
+    let refused = gateway.refuses_to_drop().await;
+    assert!(
+        matches!(&refused, LogRefusal::Recordings { recordings } if *recordings == [id.as_str()]),
+        "{refused:?}"
+    );
     gateway.counsel.put(&format!("/v1/recordings/{id}/hold"), &json!({})).await.expect(200);
-    assert_eq!(gateway.refuses_to_drop("legal-hold").await.extra["recordings"], json!([id]));
+    let refused = gateway.refuses_to_drop().await;
+    assert!(
+        matches!(&refused, LogRefusal::Held { recordings } if *recordings == [id.as_str()]),
+        "{refused:?}"
+    );
     gateway.counsel.delete(&format!("/v1/recordings/{id}/hold")).await.expect(200);
     gateway.admin.delete(&format!("/v1/recordings/{id}")).await.expect(204);
 
@@ -257,11 +268,11 @@ async fn epochs_are_dropped_in_their_order() {
     let drop = async |epoch| {
         gateway.gate().drop_epoch(&Actor::command_line(), &at(epoch), "gateway.example.com", "old").await
     };
-    assert_eq!(drop(2).await.unwrap_err().code, "earlier-epoch");
-    assert_eq!(drop(4).await.unwrap_err().code, "not-found");
+    assert_eq!(drop(2).await.unwrap_err().code(), FaultCode::EarlierEpoch);
+    assert_eq!(drop(4).await.unwrap_err().code(), FaultCode::NotFound);
     drop(1).await.unwrap();
     drop(2).await.unwrap();
-    assert_eq!(drop(3).await.unwrap_err().code, "log-open");
+    assert_eq!(drop(3).await.unwrap_err().code(), FaultCode::LogOpen);
     // A gateway that has no pins yet, or was last there before all of this, goes on: the last heads of what was
     // dropped are kept.
     let (config, clock) = (gateway.config(), gateway.clock.clone());

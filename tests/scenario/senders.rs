@@ -2,6 +2,7 @@
 //! are none, places and languages by other names.
 
 use bytes::Bytes;
+use consent_gateway::gate::{Fault, FaultCode, Refused, Wrong};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -322,9 +323,9 @@ async fn a_place_that_nobody_has_is_strict_and_told_by_its_name() {
         let added = gateway.gate().add_account(&actor, "new", operator, recorder, &settings).await;
         let told = added.unwrap_err();
         assert!(
-            told.code == "invalid-place" && told.detail.contains("ISO 3166 lists no place"),
-            "{}",
-            told.detail
+            matches!(&told, Fault::Refused { why: Refused::Request(Wrong::UnlistedPlace { .. }), .. })
+                && told.code() == FaultCode::InvalidPlace,
+            "{told:?}"
         );
     }
     gateway.gate().add_account(&actor, "new", Some("GB"), Some("US-CA"), &settings).await.unwrap();

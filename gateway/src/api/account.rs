@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
+use super::problem::Problem;
 use super::{Door, Named, answer, json_body, openapi, to_the_end};
 use crate::access::Principal;
-use crate::gate::Fault;
 use crate::gate::answer::{Health, Readiness, Running};
 use crate::gate::ask::{ConsentGrant, Prompt};
 use crate::trail::Actor;
@@ -41,7 +41,7 @@ pub(super) async fn put_prompt(
     Named(id): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let prompt: Prompt = json_body(headers.get(CONTENT_TYPE), body).await?;
     let (new, prompt) = door.gate.put_prompt(&Actor::from(&who), &who.account, &id, &prompt).await?;
     Ok(answer(created(new), &prompt))
@@ -51,7 +51,7 @@ pub(super) async fn prompt(
     State(door): Gate,
     who: Principal,
     Named(id): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &door.gate.prompt(&who.account, &id).await?))
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn check_prompt(
     State(door): Gate,
     who: Principal,
     Named(id): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &door.gate.prompt_lacks(&who.account, &id).await?))
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn put_grant(
     Named(id): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let grant: ConsentGrant = json_body(headers.get(CONTENT_TYPE), body).await?;
     let (new, grant) = door.gate.put_grant(&Actor::from(&who), &who.account, &id, &grant).await?;
     Ok(answer(created(new), &grant))
@@ -79,7 +79,7 @@ pub(super) async fn grant(
     State(door): Gate,
     who: Principal,
     Named(id): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     door.gate.look(&who, &["grant"], json!({"consent_grant": id})).await?;
     Ok(answer(StatusCode::OK, &door.gate.grant(&who.account, &id).await?))
 }
@@ -88,7 +88,7 @@ pub(super) async fn withdraw_grant(
     State(door): Gate,
     who: Principal,
     Named(id): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let gate = Arc::clone(&door);
     let withdrawn =
         to_the_end(

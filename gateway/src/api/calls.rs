@@ -13,12 +13,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::problem::Problem;
 use super::{Asked, Door, Named, answer, json_body, json_bytes, moment, parse_json, to_the_end};
 use crate::access::Principal;
-use crate::gate::Fault;
 use crate::gate::ask::{
     ControlRecording, Lenient, MAX_EVENTS, Object, Observed, OpenCall, Participant, Posted,
 };
+use crate::gate::{Fault, Wrong};
 
 type Gate = State<Arc<Door>>;
 
@@ -35,7 +36,7 @@ pub(super) async fn explain(
     who: Principal,
     Named(call): Named<String>,
     Asked(query): Asked<ExplainQuery>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     door.gate.look(&who, &["call"], json!({"call": call})).await?;
     Ok(answer(StatusCode::OK, &door.gate.explain(&who.account, &call, query.at).await?))
 }
@@ -46,7 +47,7 @@ pub(super) async fn open(
     Named(call): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let asked: OpenCall = json_body(headers.get(CONTENT_TYPE), body).await?;
     let (new, decision) = door.gate.open(&who, &call, asked).await?;
     Ok(answer(if new { StatusCode::CREATED } else { StatusCode::OK }, &decision))
@@ -58,7 +59,7 @@ pub(super) async fn join(
     Named(call): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let asked: Sent<Participant> = sent(headers.get(CONTENT_TYPE), body).await?;
     let gate = Arc::clone(&door);
     let joined = to_the_end(&door, async move {
@@ -77,14 +78,14 @@ pub(super) async fn observe(
     Named(call): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let bytes = json_bytes(headers.get(CONTENT_TYPE), body).await?;
     let several = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let events: Result<Vec<Object<Observed>>, Fault> =
+    let events: Result<Vec<Object<Observed>>, Wrong> =
         if several { parse_json(&bytes) } else { parse_json(&bytes).map(|event| vec![event]) };
     let posted = match events {
         Ok(events) => Posted::Events(events.into_iter().map(|Object(event)| event).collect()),
-        Err(fault) => Posted::unread(fault, &bytes),
+        Err(wrong) => Posted::unread(wrong.into(), &bytes),
     };
     let gate = Arc::clone(&door);
     let observed = to_the_end(&door, async move { gate.gate.observe(&who, &call, posted).await }).await?;
@@ -97,7 +98,7 @@ pub(super) async fn control(
     Named(call): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let asked: Sent<ControlRecording> = sent(headers.get(CONTENT_TYPE), body).await?;
     let gate = Arc::clone(&door);
     let done = to_the_end(&door, async move {
@@ -143,11 +144,11 @@ enum Sent<T> {
 async fn sent<T: DeserializeOwned + Lenient>(
     content_type: Option<&HeaderValue>,
     body: Body,
-) -> Result<Sent<T>, Fault> {
+) -> Result<Sent<T>, Problem> {
     let bytes = json_bytes(content_type, body).await?;
     match parse_json(&bytes) {
         Ok(Object(asked)) => Ok(Sent::Whole(asked)),
-        Err(fault) => Ok(Sent::Parts(T::claims(&bytes), fault)),
+        Err(wrong) => Ok(Sent::Parts(T::claims(&bytes), wrong.into())),
     }
 }
 
@@ -155,7 +156,7 @@ pub(super) async fn show(
     State(door): Gate,
     who: Principal,
     Named(call): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     door.gate.look(&who, &["call"], json!({"call": call})).await?;
     Ok(answer(StatusCode::OK, &door.gate.show(&who, &call).await?))
 }
@@ -164,7 +165,7 @@ pub(super) async fn decision(
     State(door): Gate,
     who: Principal,
     Named(call): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     door.gate.look(&who, &["call"], json!({"call": call})).await?;
     Ok(answer(StatusCode::OK, &door.gate.decide(&who, &call).await?))
 }

@@ -13,9 +13,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::problem::{Problem, TurnedAway};
 use super::{Asked, Door, media, moment, whole_number};
 use crate::access::Principal;
 use crate::gate::{Fault, Filters, Inquiry, Record, sheet_head};
+use crate::ledger::Chain;
 use crate::trail::Actor;
 
 #[derive(Deserialize, JsonSchema)]
@@ -64,7 +66,7 @@ pub(super) async fn answer(
     Asked(query): Asked<Query>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let form = match &query.format {
         Some(word) => Form::named(word)?,
         None => Form::accepted(headers.get_all(header::ACCEPT).iter()),
@@ -99,7 +101,7 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-async fn page(door: &Door, inquiry: &mut Inquiry, limit: u32) -> Result<Response, Fault> {
+async fn page(door: &Door, inquiry: &mut Inquiry, limit: u32) -> Result<Response, Problem> {
     let records = door.gate.page(inquiry, limit).await?;
     let entries = records.iter().map(Record::entry).collect::<Result<Vec<_>, _>>()?;
     Ok(super::answer(StatusCode::OK, &inquiry.document(entries)))
@@ -124,9 +126,9 @@ async fn rest(
         form.write(&door, &inquiry.account, &records).await
     };
     let written = written.await.map(Bytes::from).map_err(|fault| {
-        let cause = fault.cause.as_ref().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(code = fault.code, cause, "an answer broke off");
-        std::io::Error::other(fault.detail)
+        let cause = fault.failure().map(|failure| Chain(failure).to_string()).unwrap_or_default();
+        tracing::error!(code = %fault.code(), cause, "an answer broke off");
+        std::io::Error::other(fault.code().as_str())
     });
     Some((written, (door, inquiry, None)))
 }
@@ -140,12 +142,12 @@ enum Form {
 }
 
 impl Form {
-    fn named(word: &str) -> Result<Form, Fault> {
+    fn named(word: &str) -> Result<Form, TurnedAway> {
         match word {
             "json" => Ok(Form::Json),
             "jsonl" => Ok(Form::Lines),
             "csv" => Ok(Form::Csv),
-            _ => Err(Fault::invalid("invalid-format", "`format` is `json`, `jsonl` or `csv`")),
+            _ => Err(TurnedAway::Format),
         }
     }
 
@@ -232,5 +234,5 @@ impl From<Query> for Filters {
 const STEP: u32 = 1_000;
 
 fn unwritten(error: serde_json::Error) -> Fault {
-    Fault::damaged("an entry cannot be written").because(error)
+    Fault::damaged_by("an entry cannot be written", error)
 }

@@ -9,10 +9,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
+use super::problem::Problem;
 use super::{Door, answer, json_body, to_the_end};
 use crate::access::Principal;
+use crate::gate::FaultKind;
 use crate::gate::erasure::Erasure;
-use crate::gate::{Fault, FaultKind};
 use crate::trail::Actor;
 
 pub(super) async fn erase(
@@ -20,7 +21,7 @@ pub(super) async fn erase(
     who: Principal,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let asked: Erasure = json_body(headers.get(CONTENT_TYPE), body).await?;
     // The store and the write-ahead log come after the entry.
     let gate = Arc::clone(&door);
@@ -28,9 +29,9 @@ pub(super) async fn erase(
         let erased = gate.gate.erase_person(&Actor::from(&who), &who.account, &asked).await;
         // A refusal tells what is known of them.
         if let Err(fault) = &erased
-            && fault.kind != FaultKind::Unavailable
+            && fault.kind() != FaultKind::Unavailable
         {
-            gate.gate.look(&who, &["erasure"], json!({"refused": fault.code})).await?;
+            gate.gate.look(&who, &["erasure"], json!({"refused": fault.code().as_str()})).await?;
         }
         erased
     })

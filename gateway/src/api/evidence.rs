@@ -10,10 +10,11 @@ use axum::response::{IntoResponse as _, Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::problem::Problem;
 use super::{Asked, Door, Named};
 use crate::access::Principal;
 use crate::gate::answer::Exported;
-use crate::gate::{About, Fault, Form};
+use crate::gate::{About, Form};
 use crate::trail::Actor;
 
 type Gate = State<Arc<Door>>;
@@ -22,7 +23,7 @@ pub(super) async fn of_recording(
     State(door): Gate,
     who: Principal,
     Named(id): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     Ok(archive(door.gate.prove(&Actor::from(&who), &who.account, About::Recording(&id)).await?))
 }
 
@@ -45,7 +46,7 @@ pub(super) async fn of_call(
     who: Principal,
     Named(call): Named<String>,
     Asked(query): Asked<ProofQuery>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let about = match query.of {
         None => About::Call(&call),
         Some(Of::NoRecording) => About::NoRecording(&call),
@@ -66,7 +67,7 @@ pub(super) async fn vcon(
     who: Principal,
     Named(call): Named<String>,
     Asked(query): Asked<VconQuery>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let form = if query.signed { Form::SignedVcon } else { Form::Vcon };
     Ok(document(&door.gate.export(&Actor::from(&who), &who.account, &call, form).await?))
 }
@@ -75,7 +76,7 @@ pub(super) async fn consent_record(
     State(door): Gate,
     who: Principal,
     Named(call): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     Ok(document(&door.gate.export(&Actor::from(&who), &who.account, &call, Form::ConsentRecord).await?))
 }
 

@@ -12,12 +12,13 @@ use policy::{Code, CodeError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::problem::Problem;
 use super::{Asked, Door, Named, answer, moment, parse_json, read_json};
 use crate::access::Principal;
 use crate::body::Pace;
 use crate::gate::answer::{Outcome, People, Proposals, Table, Versions};
 use crate::gate::ask::{Medium, Object, or_default};
-use crate::gate::{Fault, FaultKind, Gate, lawbook};
+use crate::gate::{Gate, LawRefusal, Wrong, lawbook};
 use crate::trail::{Actor, SYSTEM_LOG};
 
 type At = State<Arc<Door>>;
@@ -42,29 +43,22 @@ pub(super) async fn jurisdiction(
     State(door): At,
     Named(code): Named<String>,
     Asked(query): Asked<PlaceQuery>,
-) -> Result<Response, Fault> {
-    let code: Code =
-        code.parse().map_err(|error: CodeError| Fault::invalid("invalid-place", error.to_string()))?;
+) -> Result<Response, Problem> {
+    let wrong = |error: CodeError| Wrong::NoCode { field: None, error, meant: Vec::new() };
+    let code: Code = code.parse().map_err(wrong)?;
     let table = door.gate.laws.in_force();
     if table.history(code).is_empty() {
-        return Err(Fault::new(
-            FaultKind::Unknown,
-            "no-row",
-            format!(
-                "the table has no row for {code}; its default applies, or its country's row{}",
-                policy::atlas::usually_meant(code)
-            ),
-        ));
+        return Err(LawRefusal::NoRow { code }.into());
     }
     let at = query.at.unwrap_or_else(|| door.gate.clock.now());
     Ok(answer(StatusCode::OK, &lawbook::place(&table, code, at, query.medium.map(Into::into))))
 }
 
-pub(super) async fn versions(State(door): At) -> Result<Response, Fault> {
+pub(super) async fn versions(State(door): At) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &Versions { versions: door.gate.versions().await? }))
 }
 
-pub(super) async fn version(State(door): At, Named(version): Named<String>) -> Result<Response, Fault> {
+pub(super) async fn version(State(door): At, Named(version): Named<String>) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &door.gate.version(&version).await?))
 }
 
@@ -81,7 +75,7 @@ pub(super) struct Offered {
 }
 
 /// What is wrong with a table, and what it would change.
-pub(super) async fn check(State(door): At, headers: HeaderMap, body: Body) -> Result<Response, Fault> {
+pub(super) async fn check(State(door): At, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let asked: Offered = table_body(&headers, body).await?;
     Ok(answer(StatusCode::OK, &door.gate.check(&asked.table).await?))
 }
@@ -91,7 +85,7 @@ pub(super) async fn propose(
     who: Principal,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let author = door.gate.author(&who).await?;
     let asked: Offered = table_body(&headers, body).await?;
     let outcome = door.gate.publish(&author, &asked.table, &asked.reason).await?;
@@ -103,7 +97,7 @@ pub(super) async fn propose(
     Ok(answer(status, &outcome))
 }
 
-pub(super) async fn proposals(State(door): At, who: Principal) -> Result<Response, Fault> {
+pub(super) async fn proposals(State(door): At, who: Principal) -> Result<Response, Problem> {
     of_the_system(&who)?;
     Ok(answer(StatusCode::OK, &Proposals { proposals: door.gate.proposals().await? }))
 }
@@ -112,7 +106,7 @@ pub(super) async fn proposal(
     State(door): At,
     who: Principal,
     Named(proposal): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     of_the_system(&who)?;
     Ok(answer(StatusCode::OK, &door.gate.proposal(&proposal).await?))
 }
@@ -133,7 +127,7 @@ pub(super) async fn approve(
     Named(proposal): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let author = door.gate.author(&who).await?;
     let reason = reason(&headers, body).await?;
     Ok(answer(StatusCode::OK, &door.gate.approve(&author, &proposal, &reason).await?))
@@ -145,7 +139,7 @@ pub(super) async fn reject(
     Named(proposal): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     turn_down(&door.gate, &who, &proposal, false, &reason(&headers, body).await?).await
 }
 
@@ -155,7 +149,7 @@ pub(super) async fn withdraw(
     Named(proposal): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     turn_down(&door.gate, &who, &proposal, true, &reason(&headers, body).await?).await
 }
 
@@ -165,13 +159,13 @@ async fn turn_down(
     proposal: &str,
     withdraw: bool,
     reason: &str,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let author = gate.author(who).await?;
     Ok(answer(StatusCode::OK, &gate.turn_down(&author, proposal, withdraw, reason).await?))
 }
 
 /// Everybody of the account, and who counts as a second person.
-pub(super) async fn people(State(door): At, who: Principal) -> Result<Response, Fault> {
+pub(super) async fn people(State(door): At, who: Principal) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &People { people: door.gate.people(&who.account).await? }))
 }
 
@@ -181,7 +175,7 @@ pub(super) async fn confirm_person(
     Named(person): Named<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let reason = reason(&headers, body).await?;
     Ok(answer(StatusCode::OK, &door.gate.confirm_person(&who, &person, &reason).await?))
 }
@@ -209,7 +203,7 @@ pub(super) async fn choose(
     who: Principal,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let asked: Chosen = table_body(&headers, body).await?;
     let chosen = door
         .gate
@@ -218,22 +212,19 @@ pub(super) async fn choose(
     Ok(answer(StatusCode::OK, &chosen))
 }
 
-pub(super) async fn chosen(State(door): At, who: Principal) -> Result<Response, Fault> {
+pub(super) async fn chosen(State(door): At, who: Principal) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &door.gate.chosen_law(&who.account).await?))
 }
 
 /// Impact reports name calls of every account.
-fn of_the_system(who: &Principal) -> Result<(), Fault> {
+fn of_the_system(who: &Principal) -> Result<(), LawRefusal> {
     if who.account == SYSTEM_LOG {
         return Ok(());
     }
-    Err(Fault::refused(
-        "wrong-account",
-        "proposals belong to the system's account: use a credential of the account `system`",
-    ))
+    Err(LawRefusal::NotOfTheSystem)
 }
 
-async fn reason(headers: &HeaderMap, body: Body) -> Result<String, Fault> {
+async fn reason(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
     let bytes = read_json(headers.get(CONTENT_TYPE), body, Pace::JSON).await?;
     if bytes.is_empty() {
         return Ok(String::new());
@@ -242,10 +233,11 @@ async fn reason(headers: &HeaderMap, body: Body) -> Result<String, Fault> {
     Ok(decided.reason)
 }
 
-async fn table_body<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Fault> {
+async fn table_body<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
     let pace = Pace { max_bytes: MAX_TABLE, ..Pace::JSON };
     let bytes = read_json(headers.get(CONTENT_TYPE), body, pace).await?;
-    parse_json(&bytes).map(|Object(body)| body)
+    let Object(body) = parse_json(&bytes)?;
+    Ok(body)
 }
 
 /// The longest table with its reason, in bytes.

@@ -8,9 +8,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Door, Named, problem};
+use super::problem::{Problem, TurnedAway};
+use super::{Door, Named};
 use crate::access::Principal;
-use crate::gate::Fault;
+use crate::gate::Thing;
 use crate::ledger::Epoch;
 
 /// Whoever asks: nobody known, where the log is public.
@@ -20,9 +21,9 @@ pub(super) async fn checkpoint(
     State(door): State<Arc<Door>>,
     reader: Reader,
     Named(log): Named<String>,
-) -> Result<Response, Response> {
+) -> Result<Response, Problem> {
     let at = readable(&door, reader, &log).await?;
-    let head = door.gate.published_head(&at).await.map_err(Fault::into_response)?;
+    let head = door.gate.published_head(&at).await?;
     let mut response = (StatusCode::OK, head.note.to_string()).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -34,10 +35,10 @@ pub(super) async fn tile(
     State(door): State<Arc<Door>>,
     reader: Reader,
     Named((log, path)): Named<(String, String)>,
-) -> Result<Response, Response> {
+) -> Result<Response, Problem> {
     let is_public = reader.is_none();
     let at = readable(&door, reader, &log).await?;
-    let piece = door.gate.tile(&at, &path).await.map_err(Fault::into_response)?;
+    let piece = door.gate.tile(&at, &path).await?;
     let mut response = (StatusCode::OK, Body::from(piece.bytes)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -53,13 +54,13 @@ pub(super) async fn tile(
 }
 
 /// The log that a path names, where this reader may read it: another account's looks like none.
-async fn readable(door: &Door, reader: Reader, path: &str) -> Result<Epoch, Response> {
+async fn readable(door: &Door, reader: Reader, path: &str) -> Result<Epoch, Problem> {
     let log = path.split('.').next().unwrap_or_default();
     let own = reader.as_ref().is_some_and(|who| who.account == log);
-    let public = door.gate.is_public_log(log).await.map_err(Fault::into_response)?;
+    let public = door.gate.is_public_log(log).await?;
     match (own || public, reader) {
-        (true, _) => door.gate.epoch(path).await.map_err(Fault::into_response),
-        (false, Some(_)) => Err(Fault::unknown("log").into_response()),
-        (false, None) => Err(problem::unauthorized()),
+        (true, _) => door.gate.epoch(path).await.map_err(Problem::from),
+        (false, Some(_)) => Err(Thing::Log.into()),
+        (false, None) => Err(TurnedAway::Unauthorized.into()),
     }
 }

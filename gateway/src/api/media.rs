@@ -15,9 +15,10 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::problem::{Problem, TurnedAway};
 use super::{Asked, Door, Named, answer, moment, whole_number};
 use crate::access::Principal;
-use crate::gate::{Fault, FaultKind, Sought};
+use crate::gate::{RecordingRefusal, Sought};
 use crate::vault::{Vault, VaultError};
 
 #[derive(Deserialize, JsonSchema)]
@@ -47,7 +48,7 @@ pub(super) async fn list(
     State(door): State<Arc<Door>>,
     who: Principal,
     Asked(query): Asked<ListQuery>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let limit = limit(query.limit)?;
     let asked = json!({
         "call": query.call, "from": query.from, "until": query.until, "participant": query.participant,
@@ -69,7 +70,7 @@ pub(super) async fn describe(
     State(door): State<Arc<Door>>,
     who: Principal,
     Named(id): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     door.gate.look(&who, &["recording"], json!({"recording": id})).await?;
     Ok(answer(StatusCode::OK, &door.gate.recording(&who, &id).await?))
 }
@@ -78,7 +79,7 @@ pub(super) async fn remove(
     State(door): State<Arc<Door>>,
     who: Principal,
     Named(id): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     door.gate.delete(&who, &id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -87,7 +88,7 @@ pub(super) async fn hold(
     State(door): State<Arc<Door>>,
     who: Principal,
     Named(id): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &door.gate.hold(&who, &id, true).await?))
 }
 
@@ -95,7 +96,7 @@ pub(super) async fn release(
     State(door): State<Arc<Door>>,
     who: Principal,
     Named(id): Named<String>,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &door.gate.hold(&who, &id, false).await?))
 }
 
@@ -112,14 +113,10 @@ pub(super) async fn fetch(
     Named(id): Named<String>,
     Asked(query): Asked<FetchQuery>,
     headers: HeaderMap,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     let stated = headers.get("purpose").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
     let Some(purpose) = query.purpose.or(stated) else {
-        return Err(Fault::new(
-            FaultKind::Malformed,
-            "purpose-required",
-            "say what the recording is fetched for: `?purpose=…` or a `Purpose` header; it is logged",
-        ));
+        return Err(TurnedAway::NoPurpose.into());
     };
     let mut partial = false;
     let served = door
@@ -151,11 +148,11 @@ pub(super) async fn fetch(
     Ok(response)
 }
 
-pub(super) fn limit(asked: Option<u32>) -> Result<u32, Fault> {
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, TurnedAway> {
     match asked {
         None => Ok(100),
         Some(limit @ 1..=1000) => Ok(limit),
-        Some(_) => Err(Fault::invalid("invalid-limit", "`limit` is from 1 to 1000")),
+        Some(_) => Err(TurnedAway::Limit),
     }
 }
 
@@ -181,7 +178,11 @@ fn chunks(
 
 /// A single range (RFC 9110 section 14.2). Several ranges, or one that is no range, are answered
 /// with the whole; `If-Range` with another entity tag, too.
-fn asked_range(headers: &HeaderMap, bytes: u64, sha256: &str) -> Result<Option<Range<u64>>, Fault> {
+fn asked_range(
+    headers: &HeaderMap,
+    bytes: u64,
+    sha256: &str,
+) -> Result<Option<Range<u64>>, RecordingRefusal> {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let Some(spec) = text(header::RANGE).and_then(|range| range.strip_prefix("bytes=")) else {
         return Ok(None);
@@ -200,9 +201,7 @@ fn asked_range(headers: &HeaderMap, bytes: u64, sha256: &str) -> Result<Option<R
         _ => return Ok(None),
     };
     if range.is_empty() {
-        let fault =
-            Fault::new(FaultKind::Range, "range-outside", format!("the sealed media have {bytes} bytes"));
-        return Err(fault.with("bytes", json!(bytes)));
+        return Err(RecordingRefusal::RangeOutside { bytes });
     }
     Ok(Some(range))
 }

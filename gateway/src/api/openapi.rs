@@ -8,6 +8,7 @@ use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::routes::{Body, Content, Route, Shape, TABLE};
+use super::{Code, all_codes};
 use crate::access::Role;
 
 /// The OpenAPI 3.1 document.
@@ -310,15 +311,18 @@ const REFUSALS: [(u16, &str); 15] = [
 
 fn problem() -> Value {
     let text = |says: &str| json!({"type": "string", "description": says});
+    let codes: Vec<Code> = all_codes().collect();
+    let words: Vec<&str> = codes.iter().map(|one| one.code).collect();
     json!({
         "type": "object",
-        "description": "A problem (RFC 9457)",
+        "description": "A problem (RFC 9457). `x-codes` says what each code means, and what is beside it.",
+        "x-codes": codes,
         "required": ["type", "title", "status", "code", "detail"],
         "properties": {
             "type": text("always `about:blank`"),
             "title": text("the status in words"),
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
-            "code": text("what is wrong, for programs"),
+            "code": {"type": "string", "description": "what is wrong, for programs", "enum": words},
             "detail": text("what is wrong and what to do, for people"),
         },
     })

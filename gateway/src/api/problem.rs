@@ -1,69 +1,350 @@
-//! Faults as problem documents (RFC 9457). A 5xx says nothing about the inside.
+//! Problem documents (RFC 9457), and the list of their codes. A 5xx says nothing about the inside.
 
-use axum::http::header::{self, HeaderValue};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::rejection::QueryRejection;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use policy::Uncovered;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::listed;
-use crate::access::{Principal, Role};
-use crate::gate::{Fault, FaultKind};
+use super::words;
+use crate::access::Role;
+use crate::clock::{MomentError, written};
+use crate::gate::answer::{self, Decision};
+use crate::gate::{
+    CallRefusal, ErasureRefusal, Fault, FaultCode, FaultKind, LawRefusal, LogRefusal, Member,
+    RecordingRefusal, Refused, codes,
+};
+use crate::ledger::Chain;
+use crate::trail::ControlRefusal;
 
-impl IntoResponse for Fault {
-    fn into_response(self) -> Response {
-        let status = status(self.kind);
-        if status.is_server_error() {
-            let cause = self.cause.as_ref().map(|cause| chain(cause.as_ref())).unwrap_or_default();
-            tracing::error!(code = self.code, cause, "the gateway could not answer");
-        }
-        let mut headers = HeaderMap::new();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        // RFC 9110 section 15.5.17: whoever asked beyond the end is told where that is.
-        if status == StatusCode::RANGE_NOT_SATISFIABLE
-            && let Some(bytes) = self.extra.get("bytes").and_then(Value::as_u64)
-            && let Ok(range) = HeaderValue::from_str(&format!("bytes */{bytes}"))
-        {
-            headers.insert(header::CONTENT_RANGE, range);
-        }
-        document(status, self.code, &self.detail, self.extra, headers)
+/// Why the native door does not do what was asked.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// The gate refused or failed.
+    Gate(Fault),
+    /// The gate was not even asked.
+    Door(TurnedAway),
+}
+
+impl<T: Into<Fault>> From<T> for Problem {
+    fn from(fault: T) -> Problem {
+        Problem::Gate(fault.into())
     }
 }
 
-pub(super) fn unauthorized() -> Response {
+impl From<TurnedAway> for Problem {
+    fn from(why: TurnedAway) -> Problem {
+        Problem::Door(why)
+    }
+}
+
+/// Why the gate was not even asked.
+#[derive(Debug)]
+pub(super) enum TurnedAway {
+    /// There are no credentials, or wrong ones.
+    Unauthorized,
+    /// Too many wrong attempts were made.
+    Throttled {
+        /// When it may be tried again, in seconds from now.
+        seconds: u64,
+    },
+    /// Too many passwords are being checked.
+    Busy,
+    /// The role may not.
+    WrongRole {
+        /// Whose role.
+        role: Role,
+        /// Those that may.
+        allowed: &'static [Role],
+    },
+    /// A proxy before us could have read the request in another way.
+    Ambiguous(Ambiguity),
+    /// There is nothing at this path.
+    NoSuchPath,
+    /// The method is not allowed at this path.
+    WrongMethod {
+        /// Which.
+        method: Method,
+        /// Those that are.
+        allowed: Vec<&'static str>,
+    },
+    /// The path is not percent-encoded UTF-8.
+    Path,
+    /// The query cannot be read.
+    Query(QueryRejection),
+    /// `limit` is out of range.
+    Limit,
+    /// `format` is none.
+    Format,
+    /// The body does not say that it is JSON.
+    NotJson,
+    /// The body is packed.
+    Packed {
+        /// How, as its header says.
+        coding: String,
+    },
+    /// A header cannot be read.
+    Header(WrongHeader),
+    /// It is not said what a recording is fetched for.
+    NoPurpose,
+}
+
+/// What a proxy could have read in another way.
+#[derive(Debug)]
+pub(super) enum Ambiguity {
+    /// Whose host it is.
+    Host,
+    /// Who asks.
+    Authorization,
+    /// Where the body ends.
+    TransferCoding,
+}
+
+/// What is wrong with a header of an upload.
+#[derive(Debug)]
+pub(super) enum WrongHeader {
+    /// `Content-Range` says that the body is a part.
+    Range,
+    /// Both `Recording-Start` and `Recording-Timeline` were sent.
+    TwoPlacements,
+    /// `Recording-Timeline` has more intervals than [`super::upload::MAX_INTERVALS`].
+    TooManyIntervals,
+    /// An interval of `Recording-Timeline` is none.
+    Interval,
+    /// A moment is none.
+    Moment {
+        /// In which header.
+        header: &'static str,
+        /// Why not.
+        error: MomentError,
+    },
+    /// `Content-Digest` is none.
+    Digest,
+    /// It is not ASCII.
+    NotAscii(&'static str),
+    /// It was sent twice.
+    Twice(&'static str),
+}
+
+codes! {
+    /// The code of a problem that only this door knows, with the status that it comes with.
+    enum DoorCode: &'static [u16] {
+        /// A proxy could have read the request in another way; its words say what to send once.
+        AmbiguousRequest = "ambiguous-request", &[400, 501], [];
+        /// Too many passwords are being checked; try again in a few seconds.
+        Busy = "busy", &[503], [];
+        /// The format is none of those that there are.
+        InvalidFormat = "invalid-format", &[422], [];
+        /// A header cannot be read.
+        InvalidHeader = "invalid-header", &[400], [];
+        /// The limit is out of range.
+        InvalidLimit = "invalid-limit", &[422], [];
+        /// The path is not percent-encoded UTF-8.
+        InvalidPath = "invalid-path", &[400], [];
+        /// A parameter of the query is unknown, or cannot be read.
+        InvalidQuery = "invalid-query", &[400], [];
+        /// The method is not allowed at this path; `Allow` lists those that are.
+        MethodNotAllowed = "method-not-allowed", &[405], [];
+        /// The body does not say that it is JSON.
+        NotJson = "not-json", &[415], [];
+        /// The body is packed; send the recording as it is.
+        PackedBody = "packed-body", &[415], [];
+        /// It has to be said what the recording is fetched for.
+        PurposeRequired = "purpose-required", &[400], [];
+        /// Too many wrong attempts were made; check the credentials, and try again later.
+        TooManyAttempts = "too-many-attempts", &[429], [];
+        /// There are no credentials, or wrong ones.
+        Unauthorized = "unauthorized", &[401], [];
+        /// The role may not do this.
+        WrongRole = "wrong-role", &[403], [];
+    }
+}
+
+/// A code of problem documents.
+#[derive(Debug, Serialize)]
+pub struct Code {
+    /// The code.
+    pub code: &'static str,
+    /// The statuses that it comes with.
+    pub statuses: Vec<u16>,
+    /// The members that a document of it may have beside those that all have.
+    pub members: Vec<&'static str>,
+    /// What it means and what to do, in a line.
+    pub meaning: &'static str,
+}
+
+/// Every code of problem documents, those of the gate and those of this door.
+pub fn all_codes() -> impl Iterator<Item = Code> {
+    let named = |members: &[Member]| members.iter().map(|member| member.as_str()).collect();
+    let gate = FaultCode::ALL.iter().map(move |code| Code {
+        code: code.as_str(),
+        statuses: vec![status(code.kind()).as_u16()],
+        members: named(code.members()),
+        meaning: code.meaning(),
+    });
+    let door = DoorCode::ALL.iter().map(move |code| Code {
+        code: code.as_str(),
+        statuses: code.kind().to_vec(),
+        members: named(code.members()),
+        meaning: code.meaning(),
+    });
+    gate.chain(door)
+}
+
+impl TurnedAway {
+    fn code(&self) -> &'static str {
+        let code = match self {
+            TurnedAway::Unauthorized => DoorCode::Unauthorized,
+            TurnedAway::Throttled { .. } => DoorCode::TooManyAttempts,
+            TurnedAway::Busy => DoorCode::Busy,
+            TurnedAway::WrongRole { .. } => DoorCode::WrongRole,
+            TurnedAway::Ambiguous(_) => DoorCode::AmbiguousRequest,
+            TurnedAway::NoSuchPath => return FaultCode::NotFound.as_str(),
+            TurnedAway::WrongMethod { .. } => DoorCode::MethodNotAllowed,
+            TurnedAway::Path => DoorCode::InvalidPath,
+            TurnedAway::Query(_) => DoorCode::InvalidQuery,
+            TurnedAway::Limit => DoorCode::InvalidLimit,
+            TurnedAway::Format => DoorCode::InvalidFormat,
+            TurnedAway::NotJson => DoorCode::NotJson,
+            TurnedAway::Packed { .. } => DoorCode::PackedBody,
+            TurnedAway::Header(_) => DoorCode::InvalidHeader,
+            TurnedAway::NoPurpose => DoorCode::PurposeRequired,
+        };
+        code.as_str()
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            TurnedAway::Unauthorized => StatusCode::UNAUTHORIZED,
+            TurnedAway::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            TurnedAway::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            TurnedAway::WrongRole { .. } => StatusCode::FORBIDDEN,
+            TurnedAway::Ambiguous(Ambiguity::Host | Ambiguity::Authorization)
+            | TurnedAway::Path
+            | TurnedAway::Query(_)
+            | TurnedAway::Header(_)
+            | TurnedAway::NoPurpose => StatusCode::BAD_REQUEST,
+            TurnedAway::Ambiguous(Ambiguity::TransferCoding) => StatusCode::NOT_IMPLEMENTED,
+            TurnedAway::NoSuchPath => StatusCode::NOT_FOUND,
+            TurnedAway::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            TurnedAway::Limit | TurnedAway::Format => StatusCode::UNPROCESSABLE_ENTITY,
+            TurnedAway::NotJson | TurnedAway::Packed { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        }
+    }
+
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            TurnedAway::Unauthorized => Some((
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"consent-gateway\", charset=\"UTF-8\""),
+            )),
+            TurnedAway::Throttled { seconds } => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),
+            TurnedAway::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
+            // Where one request ends and the next begins may be in doubt, too.
+            TurnedAway::Ambiguous(_) => Some((header::CONNECTION, HeaderValue::from_static("close"))),
+            // RFC 9110 section 15.5.6.
+            TurnedAway::WrongMethod { allowed, .. } => {
+                Some((header::ALLOW, HeaderValue::from_str(&allowed.join(", ")).ok()?))
+            }
+            TurnedAway::WrongRole { .. }
+            | TurnedAway::NoSuchPath
+            | TurnedAway::Path
+            | TurnedAway::Query(_)
+            | TurnedAway::Limit
+            | TurnedAway::Format
+            | TurnedAway::NotJson
+            | TurnedAway::Packed { .. }
+            | TurnedAway::Header(_)
+            | TurnedAway::NoPurpose => None,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        match self {
+            Problem::Gate(fault) => of_the_gate(&fault),
+            Problem::Door(why) => {
+                let headers = why.header().into_iter().collect();
+                document(why.status(), why.code(), &words::turned_away(&why), Map::new(), headers)
+            }
+        }
+    }
+}
+
+fn of_the_gate(fault: &Fault) -> Response {
+    let (code, status) = (fault.code(), status(fault.kind()));
     let mut headers = HeaderMap::new();
-    headers.insert(
-        header::WWW_AUTHENTICATE,
-        HeaderValue::from_static("Basic realm=\"consent-gateway\", charset=\"UTF-8\""),
-    );
-    let detail = "no credentials, or wrong ones; send HTTP basic auth";
-    document(StatusCode::UNAUTHORIZED, "unauthorized", detail, Map::new(), headers)
+    let mut members = Map::new();
+    match fault {
+        Fault::Refused { why, decision } => {
+            members.extend(decision.iter().map(|decision| ("decision".into(), json!(decision))));
+            for name in code.members() {
+                members.extend(
+                    member(why, decision.as_deref(), *name).map(|value| (name.as_str().into(), value)),
+                );
+            }
+            // RFC 9110 section 15.5.17: whoever asked beyond the end is told where that is.
+            if let Refused::Recording(RecordingRefusal::RangeOutside { bytes }) = why
+                && let Ok(range) = HeaderValue::from_str(&format!("bytes */{bytes}"))
+            {
+                headers.insert(header::CONTENT_RANGE, range);
+            }
+        }
+        Fault::Failed(failure) => {
+            tracing::error!(
+                code = code.as_str(),
+                cause = Chain(failure).to_string(),
+                "the gateway could not answer"
+            );
+        }
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    document(status, code.as_str(), &words::of(fault), members, headers)
 }
 
-pub(super) fn throttled(seconds: u64) -> Response {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    let detail = "too many wrong attempts; check the credentials, then try again later";
-    document(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", detail, Map::new(), headers)
-}
-
-pub(super) fn busy() -> Response {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
-    let detail = "too many passwords are being checked; try again in a few seconds";
-    document(StatusCode::SERVICE_UNAVAILABLE, "busy", detail, Map::new(), headers)
-}
-
-pub(super) fn forbidden(principal: &Principal, roles: &[Role]) -> Response {
-    let roles: Vec<&str> = roles.iter().copied().map(Role::as_str).collect();
-    let detail = format!("the role `{}` may not do this; {} may", principal.role.as_str(), listed(&roles));
-    document(StatusCode::FORBIDDEN, "wrong-role", &detail, Map::new(), HeaderMap::new())
-}
-
-/// A refusal that is of no sort of fault: its status is its own.
-pub(super) fn refusal(status: StatusCode, code: &str, detail: &str, headers: HeaderMap) -> Response {
-    document(status, code, detail, Map::new(), headers)
+/// A member that only some documents have. Only those are asked for that the list of codes names.
+fn member(why: &Refused, decision: Option<&Decision>, name: Member) -> Option<Value> {
+    match (name, why) {
+        (Member::Bytes, Refused::Recording(RecordingRefusal::RangeOutside { bytes })) => Some(json!(bytes)),
+        (
+            Member::Calls,
+            Refused::Log(LogRefusal::InProgress { calls })
+            | Refused::Erasure(ErasureRefusal::InProgress { calls }),
+        ) => Some(json!(calls)),
+        (
+            Member::Recordings,
+            Refused::Log(LogRefusal::Held { recordings } | LogRefusal::Recordings { recordings })
+            | Refused::Erasure(ErasureRefusal::Held { recordings }),
+        ) => Some(json!(recordings)),
+        (Member::Recordings, Refused::Erasure(ErasureRefusal::Kept { recordings })) => {
+            let kept = |(id, until): &(String, jiff::Timestamp)| json!({"recording": id, "keep_until": written(*until)});
+            Some(recordings.iter().map(kept).collect())
+        }
+        (Member::Missing, Refused::Call(CallRefusal::Control(ControlRefusal::ConsentRequired))) => {
+            Some(json!(decision?.missing))
+        }
+        (Member::Problems, Refused::Law(LawRefusal::Mistakes { problems })) => Some(json!(problems)),
+        (Member::Source, Refused::Recording(RecordingRefusal::NoUsableKey)) => Some(json!("retry")),
+        (Member::Missing, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
+            Some(json!(unkept.missing))
+        }
+        (Member::Source, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
+            Some(json!(unkept.remedy.source()))
+        }
+        (Member::Uncovered, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
+            let Uncovered::Spans(spans) = &unkept.uncovered else { return None };
+            Some(json!(answer::Uncovered::all(spans, &|participant| unkept.name_of(participant))))
+        }
+        (Member::Told, Refused::Recording(RecordingRefusal::PurposeNotTold { told, .. })) => {
+            Some(json!(told))
+        }
+        _ => None,
+    }
 }
 
 fn status(kind: FaultKind) -> StatusCode {
@@ -87,10 +368,9 @@ fn document(
     status: StatusCode,
     code: &str,
     detail: &str,
-    extra: Map<String, Value>,
+    mut members: Map<String, Value>,
     mut headers: HeaderMap,
 ) -> Response {
-    let mut members = extra;
     members.insert("type".into(), json!("about:blank"));
     members.insert("title".into(), json!(status.canonical_reason().unwrap_or("Error")));
     members.insert("status".into(), json!(status.as_u16()));
@@ -100,13 +380,21 @@ fn document(
     (status, headers, Value::Object(members).to_string()).into_response()
 }
 
-fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::all_codes;
+
+    #[test]
+    fn every_code_is_listed_once_and_says_what_it_means() {
+        let all: Vec<_> = all_codes().collect();
+        let distinct: BTreeSet<&str> = all.iter().map(|one| one.code).collect();
+        assert_eq!(distinct.len(), all.len());
+        for one in &all {
+            assert!(one.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{one:?}");
+            assert!(one.meaning.ends_with('.') && !one.meaning.contains('\n'), "{one:?}");
+            assert!(one.statuses.iter().all(|status| (400..600).contains(status)), "{one:?}");
+        }
     }
-    text
 }

@@ -11,11 +11,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::{SignedDuration, Timestamp};
 
+use super::problem::{Problem, TurnedAway, WrongHeader};
 use super::{Door, Named, answer};
 use crate::access::Principal;
 use crate::body::Paced;
 use crate::clock::whole_millis;
-use crate::gate::{Fault, FaultKind, Placement};
+use crate::gate::{Fault, Placement};
 
 pub(super) async fn store(
     State(door): State<Arc<Door>>,
@@ -23,10 +24,10 @@ pub(super) async fn store(
     Named((call, name)): Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Response, Problem> {
     whole_and_plain(&headers)?;
-    let placement = placement(&headers)?;
-    let digest = content_digest(&headers)?;
+    let placement = placement(&headers).map_err(TurnedAway::Header)?;
+    let digest = content_digest(&headers).map_err(TurnedAway::Header)?;
     // Nothing of the body is read before this: a client that asks first gets its refusal first.
     let admission = door.gate.admit(&who, &call, &name, placement, digest).await?;
     // The work goes on even if the client is gone: what was received whole is settled.
@@ -35,9 +36,8 @@ pub(super) async fn store(
         let mut body = Paced::new(body, door.upload_pace);
         door.gate.tasks.clone().spawn(async move { door.gate.store(admission, &mut body).await })
     };
-    let stored = task.await.map_err(|error| {
-        Fault::new(FaultKind::Broken, "internal", "the gateway could not answer").because(error)
-    })??;
+    let stored =
+        task.await.map_err(|error| Fault::damaged_by("an upload did not come to its end", error))??;
     let status = if stored.new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = answer(status, &stored.description);
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/recordings/{}", stored.id)) {
@@ -47,12 +47,11 @@ pub(super) async fn store(
 }
 
 /// The body is the recording, all of it and as it is. What was cut or packed could be measured, and be another one.
-fn whole_and_plain(headers: &HeaderMap) -> Result<(), Fault> {
+fn whole_and_plain(headers: &HeaderMap) -> Result<(), TurnedAway> {
     // RFC 9110 section 14.5: whoever does not support it on PUT must answer 400, since ignoring it would replace the
     // whole by a part.
     if headers.contains_key(CONTENT_RANGE) {
-        let detail = "`Content-Range` says that the body is a part of the recording; send all of it in one request, without that header";
-        return Err(malformed(detail));
+        return Err(TurnedAway::Header(WrongHeader::Range));
     }
     let plain = |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
     let packed = headers
@@ -60,50 +59,43 @@ fn whole_and_plain(headers: &HeaderMap) -> Result<(), Fault> {
         .iter()
         .find(|codings| !codings.to_str().is_ok_and(|codings| codings.split(',').all(plain)));
     let Some(packed) = packed else { return Ok(()) };
-    let detail = format!(
-        "`Content-Encoding: {}` says that the body is packed; send the recording as it is, without that header",
-        String::from_utf8_lossy(packed.as_bytes())
-    );
-    Err(Fault::new(FaultKind::Unsupported, "packed-body", detail))
+    Err(TurnedAway::Packed { coding: String::from_utf8_lossy(packed.as_bytes()).into_owned() })
 }
 
 /// When the audio says it was made, from `Recording-Start` or `Recording-Timeline`.
-fn placement(headers: &HeaderMap) -> Result<Placement, Fault> {
+fn placement(headers: &HeaderMap) -> Result<Placement, WrongHeader> {
     match (one(headers, START)?, one(headers, TIMELINE)?) {
         (None, None) => Ok(Placement::Unsaid),
-        (Some(_), Some(_)) => Err(malformed("send `Recording-Start` or `Recording-Timeline`, not both")),
+        (Some(_), Some(_)) => Err(WrongHeader::TwoPlacements),
         (Some(start), None) => Ok(Placement::From(moment("Recording-Start", start)?)),
         (None, Some(timeline)) => {
             let parts: Vec<(Timestamp, u64)> =
                 timeline.split(',').map(|part| interval(part.trim())).collect::<Result<_, _>>()?;
             if parts.len() > MAX_INTERVALS {
-                let detail = format!("`Recording-Timeline` has more than {MAX_INTERVALS} intervals");
-                return Err(malformed(&detail));
+                return Err(WrongHeader::TooManyIntervals);
             }
             Ok(Placement::Timeline(parts))
         }
     }
 }
 
-fn interval(text: &str) -> Result<(Timestamp, u64), Fault> {
-    let hint = "an interval of `Recording-Timeline` is not `start/duration`; write for example `2026-11-20T10:00:00Z/PT30S`";
-    let (start, duration) = text.split_once('/').ok_or_else(|| malformed(hint))?;
-    let duration: SignedDuration = duration.trim().parse().map_err(|_| malformed(hint))?;
-    let ms = u64::try_from(duration.as_millis()).ok().filter(|ms| *ms > 0).ok_or_else(|| malformed(hint))?;
+fn interval(text: &str) -> Result<(Timestamp, u64), WrongHeader> {
+    let (start, duration) = text.split_once('/').ok_or(WrongHeader::Interval)?;
+    let duration: SignedDuration = duration.trim().parse().map_err(|_| WrongHeader::Interval)?;
+    let ms = u64::try_from(duration.as_millis()).ok().filter(|ms| *ms > 0).ok_or(WrongHeader::Interval)?;
     Ok((moment("Recording-Timeline", start.trim())?, ms))
 }
 
-fn moment(header: &str, text: &str) -> Result<Timestamp, Fault> {
-    let at = crate::clock::moment(text).map_err(|error| malformed(&format!("`{header}`: {error}")))?;
+fn moment(header: &'static str, text: &str) -> Result<Timestamp, WrongHeader> {
+    let at = crate::clock::moment(text).map_err(|error| WrongHeader::Moment { header, error })?;
     Ok(whole_millis(at))
 }
 
 /// SHA-256 from `Content-Digest` (RFC 9530 section 2); other algorithms are left alone.
-fn content_digest(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Fault> {
-    let hint = "`Content-Digest` is not `sha-256=:<base64>:`";
+fn content_digest(headers: &HeaderMap) -> Result<Option<[u8; 32]>, WrongHeader> {
     let Some(text) = one(headers, "content-digest")? else { return Ok(None) };
     for member in text.split(',') {
-        let Some((algorithm, value)) = member.trim().split_once('=') else { return Err(malformed(hint)) };
+        let Some((algorithm, value)) = member.trim().split_once('=') else { return Err(WrongHeader::Digest) };
         if !algorithm.trim().eq_ignore_ascii_case("sha-256") {
             continue;
         }
@@ -111,28 +103,23 @@ fn content_digest(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Fault> {
             .trim()
             .strip_prefix(':')
             .and_then(|value| value.strip_suffix(':'))
-            .ok_or_else(|| malformed(hint))?;
-        let bytes = BASE64_STANDARD.decode(value).map_err(|_| malformed(hint))?;
-        return bytes.try_into().map(Some).map_err(|_| malformed(hint));
+            .ok_or(WrongHeader::Digest)?;
+        let bytes = BASE64_STANDARD.decode(value).map_err(|_| WrongHeader::Digest)?;
+        return bytes.try_into().map(Some).map_err(|_| WrongHeader::Digest);
     }
     Ok(None)
 }
 
-fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Fault> {
+fn one<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>, WrongHeader> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => {
-            value.to_str().map(Some).map_err(|_| malformed(&format!("`{name}` is not ASCII")))
-        }
-        (Some(_), Some(_)) => Err(malformed(&format!("`{name}` was sent twice"))),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| WrongHeader::NotAscii(name)),
+        (Some(_), Some(_)) => Err(WrongHeader::Twice(name)),
     }
-}
-
-fn malformed(detail: &str) -> Fault {
-    Fault::new(FaultKind::Malformed, "invalid-header", detail)
 }
 
 const START: &str = "recording-start";
 const TIMELINE: &str = "recording-timeline";
-const MAX_INTERVALS: usize = 256;
+/// The most intervals of `Recording-Timeline`.
+pub(super) const MAX_INTERVALS: usize = 256;

@@ -19,7 +19,7 @@ use crate::audit::verify::{Evidence, Options, verify_with};
 use crate::audit::{Failure, Report};
 use crate::clock::{Clock, written};
 use crate::config::Config;
-use crate::gate::{About, FaultKind, Form, Gate, Live, NOT_SIGNED, Sink};
+use crate::gate::{About, Fault, FaultCode, Form, Gate, HandoutError, Live, Refused, Sink, Thing};
 use crate::ledger::{Epoch, LedgerError};
 use crate::notary;
 use crate::serve;
@@ -317,9 +317,9 @@ async fn live(gate: &Gate, at: &Epoch, name: &str) -> Result<Option<Box<dyn Sour
             let live = Live::new(&gate.ledger, origin, head).await.map_err(crate::gate::Fault::from)?;
             Ok(Some(Box::new(live)))
         }
-        Err(fault) if fault.kind == FaultKind::Unknown => Ok(None),
-        Err(fault) if fault.kind == FaultKind::Broken => {
-            let why = fault.cause.as_ref().map_or(fault.detail.clone(), ToString::to_string);
+        Err(Fault::Refused { why: Refused::NotFound(Thing::SignedHead), .. }) => Ok(None),
+        Err(Fault::Failed(crate::gate::Failure::Broken { what, cause })) => {
+            let why = cause.map_or_else(|| what.to_owned(), |cause| cause.to_string());
             Ok(Some(Box::new(Broken::new(origin, Failure::tampered(why)))))
         }
         Err(fault) => Err(fault.into()),
@@ -414,7 +414,7 @@ async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliE
     let mut waits = 0..SIGNED_WITHIN;
     let bytes = loop {
         match gate.prove(&Actor::command_line(), &command.account, about).await {
-            Err(fault) if fault.code == NOT_SIGNED && waits.next().is_some() => {
+            Err(fault) if fault.code() == FaultCode::NotSignedYet && waits.next().is_some() => {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
             proven => break proven?,
@@ -536,7 +536,10 @@ async fn export(config: Config, command: Export, as_json: bool) -> Result<(), Cl
     let head = gate
         .hand_out(&Actor::command_line(), &at, command.details, sink, &|done, all| bar.show(done, all))
         .await
-        .map_err(|error| CliError::Wrong(error.to_string()))?;
+        .map_err(|error| match error {
+            HandoutError::Fault(fault) => CliError::Fault(fault),
+            HandoutError::Io(source) => CliError::Io { what: "the export cannot be written".into(), source },
+        })?;
     bar.end();
     gate.ledger.close().await;
     let told = json!({"log": at.log, "epoch": at.epoch, "size": head.size, "out": command.out});

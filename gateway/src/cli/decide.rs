@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{CliError, out};
+use crate::api::words;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gate::offline;
+use crate::gate::offline::{self, FactsError};
 use crate::locate::Locator;
 use crate::serve;
 
@@ -15,9 +16,22 @@ pub(super) fn run(config: &Config, path: &Path) -> Result<(), CliError> {
     let table = Arc::new(serve::table(config)?);
     let locator = Locator::new(config.ip_database.as_deref()).map_err(serve::ServeError::from)?;
     let decision = offline::decide(&table, &locator, &Clock::system(), &read(path)?)
-        .map_err(|error| CliError::Wrong(format!("`{}`: {error}", path.display())))?;
+        .map_err(|error| CliError::Wrong(format!("`{}`: {}", path.display(), wrong(error))))?;
     out::json(&decision);
     Ok(())
+}
+
+fn wrong(error: FactsError) -> String {
+    match error {
+        FactsError::Unfit(misfit) if misfit.is_of_form() => {
+            format!("it is not JSON: {}", words::wrong_form(&misfit))
+        }
+        FactsError::Unfit(misfit) => format!("it does not fit: {misfit}"),
+        FactsError::Place(error) => error.to_string(),
+        FactsError::Participant(wrong) => words::refused(&wrong.into(), words::native),
+        FactsError::Absent(id) => format!("`{id}` is not on the call"),
+        FactsError::Event(wrong) => words::refused(&wrong.into(), words::native),
+    }
 }
 
 fn read(path: &Path) -> Result<String, CliError> {

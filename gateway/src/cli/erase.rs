@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::asked::{must_exist, word};
 use super::out::say;
-use super::{CliError, asked, with_what_stands_against_it};
+use super::{CliError, asked};
 use crate::config::Config;
 use crate::gate::answer::{Erased, Remnants};
 use crate::gate::erasure::Erasure;
@@ -40,7 +40,7 @@ pub(super) async fn run(config: Config, asked: Erase, json: bool) -> Result<(), 
     };
     let erased = gate.erase_person(&Actor::command_line(), &asked.account, &erasure).await;
     gate.ledger.close().await;
-    let erased = erased.map_err(with_what_stands_against_it)?;
+    let erased = erased?;
     say(json, &erased, || in_words(&erased));
     Ok(())
 }

@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::CliError;
 use super::asked::{missing, must_exist};
 use super::audit::own_name;
 use super::out::{self, say};
-use super::{CliError, with_what_stands_against_it};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::Mark;
@@ -165,7 +165,7 @@ pub(super) async fn drop_epoch(config: Config, asked: Drop, as_json: bool) -> Re
     let at = Epoch { log: asked.log, epoch: asked.epoch };
     let dropped = gate.drop_epoch(&Actor::command_line(), &at, &name, &asked.reason).await;
     gate.ledger.close().await;
-    let dropped = dropped.map_err(with_what_stands_against_it)?;
+    let dropped = dropped?;
     say(as_json, &dropped, || {
         format!(
             "epoch {} of `{}` is dropped: {} entries; its last head, of {} entries, is kept",

@@ -12,7 +12,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::Fault;
+use super::{Fault, Field, Wrong};
 use crate::trail::KINDS;
 
 /// `PUT /v1/calls/{call}`.
@@ -570,6 +570,13 @@ pub enum EventType {
     CallEnded,
 }
 
+/// The word by which it is reported.
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// Who noticed an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -866,48 +873,37 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// Checks an id that an outsider chose: 1 to 255 bytes, no control characters.
+/// Checks an id that an outsider chose: 1 to [`MAX_NAME`] bytes, no control characters.
 ///
 /// # Errors
 ///
-/// [`Fault`] that says what is wrong with it.
-pub fn check_name(what: &str, name: &str) -> Result<(), Fault> {
+/// What is wrong with it.
+pub fn check_name(field: Field, name: &str) -> Result<(), Wrong> {
     if name.is_empty() || name.len() > MAX_NAME {
-        return Err(Fault::invalid(
-            "invalid-id",
-            format!("{what} has {} bytes; 1 to {MAX_NAME} are allowed", name.len()),
-        ));
+        return Err(Wrong::Length { field, bytes: name.len() });
     }
-    if name.chars().any(char::is_control) {
-        return Err(Fault::invalid("invalid-id", format!("{what} holds a control character")));
-    }
-    Ok(())
+    if name.chars().any(char::is_control) { Err(Wrong::ControlCharacter(field)) } else { Ok(()) }
 }
 
 /// The language of a tag (BCP 47), by the one code of it that is compared and goes into the trail.
 ///
 /// # Errors
 ///
-/// [`Fault`] where the text is no language tag.
-pub fn language(what: &str, tag: &str) -> Result<String, Fault> {
-    policy::language::canonical(tag).ok_or_else(|| {
-        Fault::invalid(
-            "invalid-language",
-            format!("{what} is not a language tag; write for example `en` or `de-AT` (BCP 47)"),
-        )
-    })
+/// Where the text is no language tag.
+pub fn language(field: Field, tag: &str) -> Result<String, Wrong> {
+    policy::language::canonical(tag).ok_or(Wrong::NoLanguage(field))
 }
 
 /// Checks a SHA-256 in hexadecimal.
 ///
 /// # Errors
 ///
-/// [`Fault`] where it is none.
-pub fn check_sha256(what: &str, text: Option<&str>) -> Result<(), Fault> {
+/// Where it is none.
+pub fn check_sha256(field: Field, text: Option<&str>) -> Result<(), Wrong> {
     match text {
-        Some(text) if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) => Err(
-            Fault::invalid("invalid-hash", format!("`{what}` is no SHA-256; write 64 hexadecimal digits")),
-        ),
+        Some(text) if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            Err(Wrong::NoHash(field))
+        }
         Some(_) | None => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::ask::{Observed, Participant};
-use super::{Fault, FaultKind, Loaded};
+use super::{Failure, Loaded};
 use crate::access::Principal;
 
 /// What is still to be logged.
@@ -211,15 +211,8 @@ impl Barred {
     }
 
     /// Refuses to permit anything on a call that is barred.
-    pub(crate) fn check(&self, loaded: &Loaded) -> Result<(), Fault> {
-        if !self.holds(loaded) {
-            return Ok(());
-        }
-        Err(Fault::new(
-            FaultKind::Unavailable,
-            "call-barred",
-            "an event of this call that restricts recording could not be logged; it is tried again until it is, and nothing is permitted before",
-        ))
+    pub(crate) fn check(&self, loaded: &Loaded) -> Result<(), Failure> {
+        if self.holds(loaded) { Err(Failure::Barred) } else { Ok(()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

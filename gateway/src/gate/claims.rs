@@ -15,7 +15,7 @@ use super::ask::{EventType, OTHERS, Observed, Participant, Places, ReportedBy, c
 use super::barred::{Missing, Pending, Unlogged};
 use super::observe::objects;
 use super::open::MAX_PLACES;
-use super::{Fault, Gate, Loaded, locate};
+use super::{Fault, Field, Gate, Loaded, locate};
 use crate::access::Principal;
 use crate::clock::whole_millis;
 use crate::ledger::CallRow;
@@ -292,7 +292,7 @@ impl Gate {
                 self.barred.done(missing);
             }
             // It is tried again with the next tick, and holds up no other call.
-            Err(fault) => tracing::debug!(code = fault.code, "an event cannot be logged yet"),
+            Err(fault) => tracing::debug!(code = %fault.code(), "an event cannot be logged yet"),
         }
     }
 }
@@ -304,7 +304,7 @@ fn logged<T>(outcome: Result<T, Fault>) -> Result<bool, Fault> {
         Ok(_) => Ok(true),
         Err(fault) if fault.is_ours() => Err(fault),
         Err(fault) => {
-            tracing::info!(code = fault.code, "a restrictive event held something that cannot be logged");
+            tracing::info!(code = %fault.code(), "a restrictive event held something that cannot be logged");
             Ok(false)
         }
     }
@@ -433,7 +433,7 @@ pub(super) fn unnamed(sent: &[u8]) -> String {
 
 /// Whether somebody can be called this.
 pub(super) fn is_usable(id: &str) -> bool {
-    check_name("a participant's id", id).is_ok() && id != OTHERS
+    check_name(Field::ParticipantId, id).is_ok() && id != OTHERS
 }
 
 /// Why an objection stands for everybody who was there.

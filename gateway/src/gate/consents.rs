@@ -20,7 +20,7 @@ use self::filter::Narrowed;
 pub use self::record::Record;
 pub use self::sheet::sheet_head;
 use super::answer::{Consents, Entry, Opening};
-use super::{Fault, Gate, parse_id};
+use super::{CallRefusal, Fault, Gate, Refused, Thing, Wrong, parse_id};
 use crate::access::{Principal, Role};
 use crate::ledger::Question;
 use crate::trail::{self, Actor, Body, subject};
@@ -82,7 +82,7 @@ impl Gate {
         let found = self.find(account, &asked).await?;
         let binding = json!([account, actor.credential, asked.filters, found.alias]).to_string();
         let place = match (after, end) {
-            (Some(text), _) => Cursor::read(text, &self.secrets.lookup, &binding).ok_or_else(wrong_cursor)?,
+            (Some(text), _) => Cursor::read(text, &self.secrets.lookup, &binding).ok_or(Wrong::NoCursor)?,
             (None, end) => Cursor { after: None, last: end.unwrap_or((1, -1)) },
         };
         if after.is_none() {
@@ -90,8 +90,8 @@ impl Gate {
             let body = Body::Lookup { subject, by: asked.names() };
             self.note(actor, account, body, asked.detail(), Vec::new(), Vec::new()).await?;
         }
-        if let Some(fault) = found.unknown {
-            return Err(fault);
+        if let Some(unknown) = found.unknown {
+            return Err(unknown.into());
         }
         let types = asked.types.clone().unwrap_or_default();
         let question = Question {
@@ -197,11 +197,7 @@ impl Gate {
             calls.push(row.uid);
         }
         if calls.is_empty() {
-            found.unknown = Some(Fault::new(
-                super::FaultKind::Unknown,
-                "unknown-call",
-                "there is no call of this id or alias; that it was asked for is logged",
-            ));
+            found.unknown = Some(CallRefusal::UnknownAndLogged.into());
         }
         found.calls = Some(calls.iter().map(|uid| parse_id(uid)).collect::<Result<_, _>>()?);
         Ok(())
@@ -239,7 +235,7 @@ impl Gate {
             keys.extend(one.map(|row| format!("prompt:{}", row.uid)));
         }
         if keys.is_empty() {
-            found.unknown.get_or_insert(Fault::unknown("prompt"));
+            found.unknown.get_or_insert(Thing::Prompt.into());
         }
         found.keys.push(keys);
         Ok(())
@@ -257,12 +253,5 @@ struct Found {
     /// Nothing can have to do with it.
     nothing: bool,
     /// What is answered once the question is logged.
-    unknown: Option<Fault>,
-}
-
-fn wrong_cursor() -> Fault {
-    Fault::invalid(
-        "invalid-cursor",
-        "`after` is not a cursor of this question; take it from the answer's `next` and ask the same again",
-    )
+    unknown: Option<Refused>,
 }

@@ -21,7 +21,9 @@ use super::answer::{
 };
 use super::laws::{self, Watched, WatchedState};
 use super::people::Enrolled;
-use super::{ATTEMPTS, AccountSettings, Fault, Gate, Person, blocking, from_row, parse_id};
+use super::{
+    ATTEMPTS, AccountSettings, Fault, Gate, LawRefusal, Person, Thing, Wrong, blocking, from_row, parse_id,
+};
 use crate::access::{Principal, Role};
 use crate::clock::millis;
 use crate::ledger::{Appended, Change, Expect, Job, ProposalRow, VersionRow};
@@ -66,10 +68,7 @@ impl Gate {
     /// [`Fault`]: the credential is another account's or another role's.
     pub async fn author(&self, who: &Principal) -> Result<Author, Fault> {
         if who.account != SYSTEM_LOG || who.role != Role::Counsel {
-            return Err(Fault::refused(
-                "wrong-account",
-                "the table belongs to the system's account: use a `counsel` credential of the account `system`",
-            ));
+            return Err(LawRefusal::NotCounsel.into());
         }
         let person = Some(self.person(who).await?);
         Ok(Author { actor: who.into(), person, origin: Origin::Person })
@@ -119,14 +118,11 @@ impl Gate {
             let base = self.laws.version();
             if at >= from_row(row.expires_at) {
                 self.decide_proposal(&row, author, ProposalState::Expired, "").await?;
-                return Err(expired());
+                return Err(LawRefusal::Expired.into());
             }
             if row.base != base.table.digest() {
                 self.decide_proposal(&row, author, ProposalState::Superseded, "").await?;
-                return Err(Fault::conflict(
-                    "proposal-outdated",
-                    "another version is in force than the one that the proposal was compared with; publish the table again, and read the new difference",
-                ));
+                return Err(LawRefusal::Outdated.into());
             }
             let approver = author.person.as_ref().ok_or_else(|| Fault::damaged("nobody approves"))?;
             let enrolled = self.enrolled(SYSTEM_LOG).await?;
@@ -140,10 +136,7 @@ impl Gate {
             // INVARIANT: what loosens takes a second person, whatever credentials the first one has.
             let proposer = parse_id(&row.person)?;
             if row.person == author.id() {
-                return Err(Fault::refused(
-                    "own-proposal",
-                    "whoever proposes a table cannot approve it; a second person has to",
-                ));
+                return Err(LawRefusal::OwnProposal.into());
             }
             enrolled.seconds(proposer, approver)?;
             let proposer = Person { id: proposer, name: enrolled.name_of(proposer) };
@@ -183,10 +176,7 @@ impl Gate {
         for _ in 0..ATTEMPTS {
             let row = self.open_proposal(proposal).await?;
             if withdraw && row.person != author.id() {
-                return Err(Fault::refused(
-                    "not-own-proposal",
-                    "only whoever proposed a table can withdraw it; others can reject it",
-                ));
+                return Err(LawRefusal::NotOwnProposal.into());
             }
             let outcome = if withdraw { ProposalState::Withdrawn } else { ProposalState::Rejected };
             if self.decide_proposal(&row, author, outcome, reason).await? {
@@ -326,7 +316,7 @@ impl Gate {
     pub async fn version(&self, name: &str) -> Result<VersionText, Fault> {
         let versions = self.ledger.versions().await?;
         let found = versions.iter().find(|row| row.version.to_string() == name || row.digest == name);
-        let row = found.ok_or_else(|| Fault::unknown("version of the table"))?;
+        let row = found.ok_or(Thing::TableVersion)?;
         let text = self.ledger.table(&row.digest).await?;
         let table = text.ok_or_else(|| Fault::damaged("a table that was in force is not there"))?;
         Ok(VersionText { version: version(row)?, table })
@@ -350,7 +340,7 @@ impl Gate {
     ///
     /// [`Fault`]: there is no such proposal.
     pub async fn proposal(&self, uid: &str) -> Result<ProposalReport, Fault> {
-        let row = self.ledger.proposal(uid).await?.ok_or_else(|| Fault::unknown("proposal"))?;
+        let row = self.ledger.proposal(uid).await?.ok_or(Thing::Proposal)?;
         let enrolled = self.enrolled(SYSTEM_LOG).await?;
         let mut report = proposal(&row, &enrolled, self.law_moment().await?)?;
         self.name_calls(&mut report.impact).await?;
@@ -379,16 +369,7 @@ impl Gate {
     /// [`Fault`] with every problem.
     async fn read_table(&self, text: &str) -> Result<Table, Fault> {
         let (table, problems) = self.check_table(text).await?;
-        table.ok_or_else(|| {
-            let errors: Vec<&Problem> =
-                problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
-            let first = errors.first().map(|problem| format!("line {problem}")).unwrap_or_default();
-            Fault::invalid(
-                "invalid-table",
-                format!("the table has {} mistakes, the first in {first}", errors.len()),
-            )
-            .with("problems", json!(problems))
-        })
+        table.ok_or_else(|| LawRefusal::Mistakes { problems }.into())
     }
 
     /// Reads a table on a thread of its own: a long one takes a while.
@@ -632,17 +613,14 @@ impl Gate {
     }
 
     async fn open_proposal(&self, uid: &str) -> Result<ProposalRow, Fault> {
-        let row = self.ledger.proposal(uid).await?.ok_or_else(|| Fault::unknown("proposal"))?;
+        let row = self.ledger.proposal(uid).await?.ok_or(Thing::Proposal)?;
         match state(&row)? {
             ProposalState::Open => Ok(row),
-            ProposalState::Expired => Err(expired()),
-            ProposalState::Published
+            ProposalState::Expired => Err(LawRefusal::Expired.into()),
+            state @ (ProposalState::Published
             | ProposalState::Withdrawn
             | ProposalState::Rejected
-            | ProposalState::Superseded => Err(Fault::conflict(
-                "proposal-decided",
-                format!("the proposal is {}; publish the table again if it is meant", row.state),
-            )),
+            | ProposalState::Superseded) => Err(LawRefusal::Decided { state }.into()),
         }
     }
 
@@ -679,25 +657,15 @@ fn decision(
     Ok((Change::DecideProposal { uid, state, at: at.as_millisecond(), decision }, entry))
 }
 
-fn expired() -> Fault {
-    Fault::conflict("proposal-expired", "the proposal has expired; publish the table again")
-}
-
-fn check_reason(author: &Author, reason: &str) -> Result<(), Fault> {
+fn check_reason(author: &Author, reason: &str) -> Result<(), Wrong> {
     if author.origin == Origin::Person && reason.trim().is_empty() {
-        return Err(Fault::invalid(
-            "reason-required",
-            "say why, in `reason`: the next reader will want to know",
-        ));
+        return Err(Wrong::NoReason);
     }
     check_length(reason)
 }
 
-pub(super) fn check_length(reason: &str) -> Result<(), Fault> {
-    if reason.len() > 4096 {
-        return Err(Fault::invalid("reason-too-long", "`reason` is longer than 4 KiB"));
-    }
-    Ok(())
+pub(super) fn check_length(reason: &str) -> Result<(), Wrong> {
+    if reason.len() > 4096 { Err(Wrong::LongReason) } else { Ok(()) }
 }
 
 pub(crate) fn today(now: Timestamp) -> jiff::civil::Date {

@@ -13,8 +13,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::answer::DroppedEpoch;
-use super::{ATTEMPTS, Fault, FaultKind, Gate, from_row};
-use crate::clock::written;
+use super::{ATTEMPTS, Fault, Gate, LogRefusal, Thing, Wrong, from_row};
 use crate::ledger::{Appended, Change, ClosedLogRow, Epoch, Erase, Expect, Job};
 use crate::notary::Notary;
 use crate::trail::note::{Checkpoint, Note};
@@ -96,7 +95,7 @@ impl Gate {
         reason: &str,
     ) -> Result<DroppedEpoch, Fault> {
         if reason.trim().is_empty() || reason.len() > 4096 {
-            return Err(Fault::invalid("reason-required", "say why, in `reason`, in at most 4 KiB"));
+            return Err(Wrong::NoReason.into());
         }
         let row = self.drop_calls(actor, at, name, reason).await?;
         // At this point the log says that the epoch is dropped, and no call needs its entries.
@@ -142,13 +141,7 @@ impl Gate {
             }
             if let Some(earlier) = closed.iter().find(|row| row.epoch < at.epoch && row.dropped_at.is_none())
             {
-                return Err(Fault::conflict(
-                    "earlier-epoch",
-                    format!(
-                        "epoch {} of the log is still there, and calls may go on from it; drop that first",
-                        earlier.epoch
-                    ),
-                ));
+                return Err(LogRefusal::EarlierEpoch { epoch: earlier.epoch }.into());
             }
             self.is_needed(at).await?;
             let body = Body::LogDropped {
@@ -170,31 +163,19 @@ impl Gate {
 
     /// Refuses where something of an epoch is still needed.
     async fn is_needed(&self, at: &Epoch) -> Result<(), Fault> {
-        let open = self.ledger.open_calls_of(at).await?;
-        if !open.is_empty() {
-            return Err(Fault::conflict(
-                "call-in-progress",
-                "a call that was opened in it is open, and is decided on its entries; report `call.ended` of it first",
-            )
-            .with("calls", json!(open)));
+        let calls = self.ledger.open_calls_of(at).await?;
+        if !calls.is_empty() {
+            return Err(LogRefusal::InProgress { calls }.into());
         }
         let recordings = self.ledger.recordings_of(at).await?;
-        let ids = |held: bool| -> Vec<&str> {
-            recordings.iter().filter(|(_, is)| *is || !held).map(|(id, _)| id.as_str()).collect()
+        let ids = |held: bool| -> Vec<String> {
+            recordings.iter().filter(|(_, is)| *is || !held).map(|(id, _)| id.clone()).collect()
         };
         if recordings.iter().any(|(_, held)| *held) {
-            return Err(Fault::conflict(
-                "legal-hold",
-                "a recording of a call that was opened in it is under a legal hold; counsel has to lift it first",
-            )
-            .with("recordings", json!(ids(true))));
+            return Err(LogRefusal::Held { recordings: ids(true) }.into());
         }
         if !recordings.is_empty() {
-            return Err(Fault::conflict(
-                "recordings-exist",
-                "there are recordings of calls that were opened in it, and its entries say why they may be kept; delete them first",
-            )
-            .with("recordings", json!(ids(false))));
+            return Err(LogRefusal::Recordings { recordings: ids(false) }.into());
         }
         Ok(())
     }
@@ -209,25 +190,15 @@ impl Gate {
         let dropped = closed.iter().find(|row| row.epoch == at.epoch).and_then(|row| row.dropped_at);
         match dropped {
             None => Ok(()),
-            Some(dropped) => Err(Fault::new(
-                FaultKind::Gone,
-                "log-dropped",
-                format!(
-                    "the entries of this log were dropped at {}; its last head is kept",
-                    written(from_row(dropped))
-                ),
-            )),
+            Some(dropped) => Err(LogRefusal::Dropped { at: from_row(dropped) }.into()),
         }
     }
 
     async fn not_closed(&self, at: &Epoch) -> Result<Fault, Fault> {
         let current = self.ledger.head(&at.log).await?.is_some_and(|head| head.epoch == at.epoch);
         Ok(match current {
-            true => Fault::conflict(
-                "log-open",
-                "this is the epoch that the log is in; only one that has ended can be dropped (see `log_period`)",
-            ),
-            false => Fault::unknown("epoch"),
+            true => LogRefusal::Open.into(),
+            false => Thing::Epoch.into(),
         })
     }
 }

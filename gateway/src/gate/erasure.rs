@@ -17,14 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use self::marks::{Marks, Told};
 use super::answer::{Erased, ErasedRecordings, Remnants};
 use super::ask::{ConsentGrant, OTHERS, check_name};
-use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, from_row, parse_id};
-use crate::clock::written;
+use super::{ATTEMPTS, Context, ErasureRefusal, Failure, Fault, Field, Gate, Wrong, from_row, parse_id};
 use crate::ledger::{
     Appended, CallRow, Change, DetailRow, Erase, Expect, GrantRow, Job, ParticipantRow, RecordingRow,
 };
@@ -85,10 +84,10 @@ impl Gate {
         for _ in 0..ATTEMPTS {
             let mut found = self.whose(account, &whom).await?;
             if found.is_nothing() {
-                return Err(unknown_subject());
+                return Err(ErasureRefusal::UnknownSubject.into());
             }
             if found.marks.are_in(&asked.reason) {
-                return Err(names_them());
+                return Err(ErasureRefusal::ReasonNamesThem.into());
             }
             found.may_go(asked.recordings, self.clock.now())?;
             let (job, erased) = self.erasure(actor, account, &found, asked)?;
@@ -139,10 +138,8 @@ impl Gate {
         });
         match failed {
             None => Ok(Erased { remnants: Remnants::after(gone), ..erased }),
-            Some(fault) => Err(Fault {
-                detail: "they are erased, and the keys of their recordings with them; the store did not answer: send this again to have the sealed media removed".into(),
-                ..fault
-            }),
+            Some(Fault::Failed(failure)) => Err(Failure::MediaLeft(Box::new(failure)).into()),
+            Some(refused) => Err(refused),
         }
     }
 
@@ -507,66 +504,50 @@ impl Found {
     }
 
     /// Whether nothing stands against it.
-    fn may_go(&self, recordings: Disposal, now: Timestamp) -> Result<(), Fault> {
+    fn may_go(&self, recordings: Disposal, now: Timestamp) -> Result<(), ErasureRefusal> {
         let open = self.calls.values().filter(|known| known.row.ended_at.is_none());
-        let mut open: Vec<&str> = open.map(|known| known.row.id.as_str()).collect();
-        open.extend(self.relying.iter().map(String::as_str));
-        open.sort_unstable();
-        open.dedup();
-        if !open.is_empty() {
-            return Err(Fault::conflict(
-                "call-in-progress",
-                "a call with them is going on, and what is decided on it needs to know them; report `call.ended` of it first",
-            )
-            .with("calls", json!(open)));
+        let mut calls: Vec<String> = open.map(|known| known.row.id.clone()).collect();
+        calls.extend(self.relying.iter().cloned());
+        calls.sort_unstable();
+        calls.dedup();
+        if !calls.is_empty() {
+            return Err(ErasureRefusal::InProgress { calls });
         }
-        let held: Vec<&str> =
-            self.recordings.iter().filter(|row| row.held).map(|row| row.id.as_str()).collect();
+        let held: Vec<String> =
+            self.recordings.iter().filter(|row| row.held).map(|row| row.id.clone()).collect();
         if !held.is_empty() {
-            return Err(Fault::conflict(
-                "legal-hold",
-                "a recording of a call that they were on is under a legal hold, and so is what is known of it; counsel has to lift it first",
-            )
-            .with("recordings", json!(held)));
+            return Err(ErasureRefusal::Held { recordings: held });
         }
-        let mut kept: Vec<Value> = Vec::new();
-        for row in self.recordings.iter().filter(|_| recordings == Disposal::Delete) {
-            if let Some(until) = row.keep_until.map(from_row).filter(|until| *until > now) {
-                kept.push(json!({"recording": row.id, "keep_until": written(until)}));
-            }
-        }
-        if !kept.is_empty() {
-            return Err(Fault::conflict(
-                "retention-required",
-                "the law has a recording of a call that they were on kept for longer; erase them with `\"recordings\": \"keep\"`, or wait",
-            )
-            .with("recordings", json!(kept)));
-        }
-        Ok(())
+        let kept = self.recordings.iter().filter(|_| recordings == Disposal::Delete);
+        let kept: Vec<(String, Timestamp)> = kept
+            .filter_map(|row| {
+                Some((row.id.clone(), row.keep_until.map(from_row).filter(|until| *until > now)?))
+            })
+            .collect();
+        if kept.is_empty() { Ok(()) } else { Err(ErasureRefusal::Kept { recordings: kept }) }
     }
 }
 
 fn whom(asked: &Erasure) -> Result<Whom, Fault> {
     match (&asked.number, &asked.participant) {
-        (Some(number), None) => crate::locate::e164(number)
-            .map(Whom::Number)
-            .map_err(|error| Fault::invalid("invalid-number", format!("`number`: {error}"))),
+        (Some(number), None) => {
+            let wrong = |error| Wrong::NoNumber { error, is_optional: false };
+            Ok(Whom::Number(crate::locate::e164(number).map_err(wrong)?))
+        }
         (None, Some(id)) => {
-            check_name("`participant`", id)?;
+            check_name(Field::ErasedParticipant, id)?;
             if id == OTHERS {
-                return Err(Fault::invalid("invalid-id", format!("`{OTHERS}` is nobody in particular")));
+                return Err(ErasureRefusal::Nobody.into());
             }
             Ok(Whom::Participant(id.clone()))
         }
-        (None, None) | (Some(_), Some(_)) => {
-            Err(Fault::invalid("invalid-body", "say who is to be erased: `number`, or `participant`"))
-        }
+        (None, None) | (Some(_), Some(_)) => Err(ErasureRefusal::Whom.into()),
     }
 }
 
 fn check_reason(whom: &Whom, reason: &str) -> Result<(), Fault> {
     if reason.trim().is_empty() || reason.len() > 4096 {
-        return Err(Fault::invalid("reason-required", "say why, in `reason`, in at most 4 KiB"));
+        return Err(Wrong::NoReason.into());
     }
     // Whether they are known is not told by this.
     let mut marks = Marks::default();
@@ -574,23 +555,7 @@ fn check_reason(whom: &Whom, reason: &str) -> Result<(), Fault> {
         Whom::Number(number) => marks.number(number),
         Whom::Participant(id) => marks.own_name(id),
     }
-    if marks.are_in(reason) { Err(names_them()) } else { Ok(()) }
-}
-
-fn names_them() -> Fault {
-    Fault::invalid(
-        "reason-names-them",
-        "`reason` is kept, so it may not hold a number or a name of theirs, nor what their calls were called; \
-         name the request instead, such as `request 4711`",
-    )
-}
-
-fn unknown_subject() -> Fault {
-    Fault::new(
-        FaultKind::Unknown,
-        "unknown-subject",
-        "nothing is known of them here, or nothing any more: there is nothing to erase",
-    )
+    if marks.are_in(reason) { Err(ErasureRefusal::ReasonNamesThem.into()) } else { Ok(()) }
 }
 
 /// What is left of a consent grant. Its id stays, so that it cannot be registered again by mistake, unless

@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::answer::Exported;
-use super::{Fault, FaultKind, Gate, parse_id};
+use super::{CallRefusal, ExportRefusal, Failure, Fault, Gate, Refused, Thing, parse_id};
 use crate::audit::pack::{self, Pack, Parts, Stretch, Subject};
 use crate::export::jws::Signer;
 use crate::export::{Controller, Entry, Extras, KnownMedia, KnownPerson, Record, dpv, vcon};
@@ -87,7 +87,7 @@ impl Gate {
     /// to be.
     pub async fn prove(&self, actor: &Actor, account: &str, about: About<'_>) -> Result<Vec<u8>, Fault> {
         let (rows, subject) = self.about(account, about).await?;
-        let first = rows.first().ok_or_else(Fault::unknown_call)?;
+        let first = rows.first().ok_or(CallRefusal::Unknown)?;
         let (of, recording) = match &subject {
             Subject::Recording(id) => (None, Some(*id)),
             Subject::Call(uid) => (Some(*uid), None),
@@ -130,7 +130,7 @@ impl Gate {
             }
             Subject::Absence { .. } => {
                 let opened = related.rows.iter().find(|row| row.epoch == related.head.at.epoch);
-                let opened = opened.ok_or_else(|| not_covered("call", &first.id))?;
+                let opened = opened.ok_or_else(|| uncovered(None, &first.id))?;
                 let first = u64::try_from(opened.seq).unwrap_or(0);
                 let before = proofs.parts(0..first).await?;
                 let before = before.ok_or_else(|| Fault::damaged("hashes of the tree are missing"))?;
@@ -142,10 +142,10 @@ impl Gate {
         }
         let now = self.clock.now();
         let pack = Pack::new(account, &subject, now, related.head.note, parts)
-            .map_err(|error| Fault::damaged("a signed head cannot be read").because(error))?;
+            .map_err(|error| Fault::damaged_by("a signed head cannot be read", error))?;
         let mut archive = Cursor::new(Vec::new());
         pack::write(&pack, &mut archive)
-            .map_err(|error| Fault::damaged("a proof pack cannot be written").because(error))?;
+            .map_err(|error| Fault::damaged_by("a proof pack cannot be written", error))?;
         Ok(archive.into_inner())
     }
 
@@ -161,7 +161,7 @@ impl Gate {
         name: &str,
         form: Form,
     ) -> Result<Exported, Fault> {
-        let row = self.ledger.call_by_name(account, name).await?.ok_or_else(not_in_the_log)?;
+        let row = self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::NotInTheLog)?;
         let uid = parse_id(&row.uid)?;
         let word = match form {
             Form::Vcon | Form::SignedVcon => "vcon",
@@ -169,29 +169,17 @@ impl Gate {
         };
         self.handed_out(actor, account, word, Some(uid), None).await?;
         let record = self.record(account, &row).await?;
-        let unfit = |error: &dyn std::error::Error| Fault::conflict("not-exportable", error.to_string());
         let document = match form {
-            Form::Vcon => vcon::vcon(&record).map_err(|error| unfit(&error)),
+            Form::Vcon => vcon::vcon(&record).map_err(|error| ExportRefusal::Vcon(error).into()),
             Form::SignedVcon => {
-                let signer = self.exports.signer.as_ref().ok_or_else(|| {
-                    Fault::conflict(
-                        "not-configured",
-                        "no certificate to sign vCons with is configured: set `certificate` and `key` in the section \
-                         `[vcon_signing]` of the configuration",
-                    )
-                })?;
-                let vcon = vcon::vcon(&record).map_err(|error| unfit(&error))?;
-                signer.sign(&vcon).map_err(|error| Fault::damaged("a vCon cannot be signed").because(error))
+                let signer = self.exports.signer.as_ref().ok_or(ExportRefusal::NoSigner)?;
+                let vcon = vcon::vcon(&record).map_err(ExportRefusal::Vcon)?;
+                signer.sign(&vcon).map_err(|error| Fault::damaged_by("a vCon cannot be signed", error))
             }
             Form::ConsentRecord => dpv::consent_records(&record).map_err(|error| {
-                let dpv::DpvError::Missing { key } = &error;
+                let dpv::DpvError::Missing { key } = error;
                 let key = key.trim_start_matches("controller.");
-                let detail = format!(
-                    "a consent record (ISO/IEC TS 27560) says who the recordings are made for, and `{key}` is not \
-                     configured: the section `[controller.{account}]` of the configuration needs `name`, `address`, \
-                     `contact`, `privacy_notice`, `storage_locations` and `withdrawal`"
-                );
-                Fault::conflict("not-exportable", detail).because(error)
+                ExportRefusal::NoController { account: account.into(), key }.into()
             }),
         }?;
         Ok(Exported { media_type: form.media_type(), document })
@@ -233,7 +221,7 @@ impl Gate {
             });
         }
         let origin = Checkpoint::parse(&related.head.note.text)
-            .map_err(|error| Fault::damaged("a signed head cannot be read").because(error))?
+            .map_err(|error| Fault::damaged_by("a signed head cannot be read", error))?
             .origin;
         let extras = Extras {
             account: account.to_owned(),
@@ -257,21 +245,20 @@ impl Gate {
             tables: &|digest| tables.get(digest).cloned(),
         };
         Record::from_entries(&entries, extras)
-            .map_err(|error| Fault::damaged("a call cannot be exported").because(error))
+            .map_err(|error| Fault::damaged_by("a call cannot be exported", error))
     }
 
     /// The calls that a proof is about, and its subject.
     async fn about(&self, account: &str, about: About<'_>) -> Result<(Vec<CallRow>, Subject), Fault> {
         match about {
             About::Recording(id) => {
-                let unknown = || Fault::unknown("recording");
-                let id: Uuid = id.parse().map_err(|_| unknown())?;
-                let row = self.ledger.recording(account, id).await?.ok_or_else(unknown)?;
-                let call = self.ledger.call(parse_id(&row.call)?).await?.ok_or_else(Fault::unknown_call)?;
+                let id: Uuid = id.parse().map_err(|_| Thing::Recording)?;
+                let row = self.ledger.recording(account, id).await?.ok_or(Thing::Recording)?;
+                let call = self.ledger.call(parse_id(&row.call)?).await?.ok_or(CallRefusal::Unknown)?;
                 Ok((vec![call], Subject::Recording(id)))
             }
             About::Call(name) => {
-                let call = self.ledger.call_by_name(account, name).await?.ok_or_else(not_in_the_log)?;
+                let call = self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::NotInTheLog)?;
                 let uid = parse_id(&call.uid)?;
                 Ok((vec![call], Subject::Call(uid)))
             }
@@ -289,7 +276,7 @@ impl Gate {
                     }
                 }
                 if calls.is_empty() {
-                    return Err(not_in_the_log());
+                    return Err(CallRefusal::NotInTheLog.into());
                 }
                 Ok((calls, Subject::Absence { name: name.into(), calls: uids }))
             }
@@ -299,10 +286,7 @@ impl Gate {
     async fn is_unrecorded(&self, call: &CallRow) -> Result<(), Fault> {
         match self.ledger.has_recordings(parse_id(&call.uid)?).await? {
             false => Ok(()),
-            true => Err(Fault::conflict(
-                "recording-exists",
-                "a recording of a call that had this name was accepted: prove that one, or the call",
-            )),
+            true => Err(ExportRefusal::HasRecording.into()),
         }
     }
 
@@ -345,11 +329,13 @@ impl Gate {
         calls: &[CallRow],
         recording: Option<Uuid>,
     ) -> Result<Related, Fault> {
-        let current = self.ledger.head(account).await?.ok_or_else(Fault::unknown_call)?;
-        let first = calls.first().ok_or_else(Fault::unknown_call)?;
+        let current = self.ledger.head(account).await?.ok_or(CallRefusal::Unknown)?;
+        let first = calls.first().ok_or(CallRefusal::Unknown)?;
         let head = self.signed_head(&Epoch { log: account.into(), epoch: current.epoch }).await;
         let head = match head {
-            Err(fault) if fault.kind == FaultKind::Unknown => return Err(not_covered("call", &first.id)),
+            Err(Fault::Refused { why: Refused::NotFound(Thing::SignedHead), .. }) => {
+                return Err(uncovered(None, &first.id).into());
+            }
             head => head?,
         };
         let mut rows: BTreeMap<(i64, i64), EntryRow> = BTreeMap::new();
@@ -394,7 +380,7 @@ impl Gate {
             if !is_covered(&row, &head) {
                 // Without it the rest would say that nothing was accepted.
                 if is_of_it && row.epoch == head.at.epoch {
-                    return Err(uncovered(recording, &first.id));
+                    return Err(uncovered(recording, &first.id).into());
                 }
                 continue;
             }
@@ -411,11 +397,11 @@ impl Gate {
         }
         for call in calls {
             if !opened.contains(&parse_id(&call.uid)?) {
-                return Err(not_covered("call", &call.id));
+                return Err(uncovered(None, &call.id).into());
             }
         }
         match recording {
-            Some(_) if !accepted => Err(uncovered(recording, &first.id)),
+            Some(_) if !accepted => Err(uncovered(recording, &first.id).into()),
             _ => Ok(Related { head, rows: kept, leaves }),
         }
     }
@@ -456,29 +442,10 @@ fn read(row: &EntryRow) -> Result<Leaf, Fault> {
     serde_json::from_slice(&row.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))
 }
 
-/// Whoever asks for evidence opens no calls.
-fn not_in_the_log() -> Fault {
-    Fault::new(FaultKind::Unknown, "unknown-call", "there is no call of this id or alias in the log")
-}
-
 /// That no head covers what this is about: the recording, or else the call.
-fn uncovered(recording: Option<Uuid>, call: &str) -> Fault {
+fn uncovered(recording: Option<Uuid>, call: &str) -> Failure {
     match recording {
-        Some(recording) => not_covered("recording", &recording.to_string()),
-        None => not_covered("call", call),
+        Some(recording) => Failure::RecordingNotSigned(recording.to_string()),
+        None => Failure::CallNotSigned(call.to_owned()),
     }
 }
-
-fn not_covered(what: &str, id: &str) -> Fault {
-    Fault::new(
-        FaultKind::Unavailable,
-        NOT_SIGNED,
-        format!(
-            "no signed head of the current log covers the {what} `{id}`: `serve` signs within a second, so ask \
-             again while it runs; a {what} of an earlier epoch is proven from that epoch's export"
-        ),
-    )
-}
-
-/// The code of a refusal that ends with the next signature.
-pub const NOT_SIGNED: &str = "not-signed-yet";

@@ -10,8 +10,7 @@ use jiff::Timestamp;
 use policy::Call;
 
 use super::answer::{Decision, Explained, Logged, Then, Today};
-use super::{Fault, Gate, from_row, parse_id};
-use crate::clock::written;
+use super::{CallRefusal, Fault, Gate, from_row, parse_id};
 use crate::trail::{Body, Leaf};
 
 impl Gate {
@@ -34,16 +33,13 @@ impl Gate {
         };
         let row = match then {
             Some(row) => row,
-            None => self.ledger.call_by_name(account, name).await?.ok_or_else(Fault::unknown_call)?,
+            None => self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::Unknown)?,
         };
         let (leaves, names) = self.leaves_of(parse_id(&row.uid)?).await?;
         let at = at.or_else(|| leaves.last().map(|leaf| leaf.at)).unwrap_or_else(|| self.clock.now());
         let by_then: Vec<Leaf> = leaves.into_iter().take_while(|leaf| leaf.at <= at).collect();
         let Some(last) = by_then.last() else {
-            return Err(Fault::invalid(
-                "call-not-open",
-                format!("the call was opened only at {}", written(from_row(row.opened_at))),
-            ));
+            return Err(CallRefusal::NotYetOpen { opened_at: from_row(row.opened_at) }.into());
         };
         let versions = self.ledger.versions().await?;
         let mut by_then_in_force = versions.iter().filter(|version| from_row(version.in_force_at) <= at);

@@ -8,7 +8,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::answer::{Recording, Recordings, Retention, Segment};
-use super::{Fault, FaultKind, Gate, ask, from_row, parse_id};
+use super::{
+    CallRefusal, Failure, Fault, Field, Gate, RecordingRefusal, Thing, Wrong, ask, from_row, parse_id,
+};
 use crate::access::{Principal, Role};
 use crate::clock::Moment;
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow, Which};
@@ -58,8 +60,7 @@ impl Gate {
     ) -> Result<Recordings, Fault> {
         let call = match sought.call {
             Some(name) => {
-                let row =
-                    self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
+                let row = self.ledger.call_by_name(&who.account, name).await?.ok_or(CallRefusal::Unknown)?;
                 Some(parse_id(&row.uid)?)
             }
             None => None,
@@ -101,9 +102,9 @@ impl Gate {
         who: &Principal,
         id: &str,
         purpose: &str,
-        range: impl FnOnce(u64, &str) -> Result<std::ops::Range<u64>, Fault>,
+        range: impl FnOnce(u64, &str) -> Result<std::ops::Range<u64>, RecordingRefusal>,
     ) -> Result<Served, Fault> {
-        ask::check_name("the purpose", purpose)?;
+        ask::check_name(Field::FetchPurpose, purpose)?;
         let row = self.live(who, id).await?;
         self.check_told(who, &row, purpose).await?;
         let id = parse_id(&row.id)?;
@@ -111,9 +112,9 @@ impl Gate {
         let sha256 = hex(&envelope_of(&row)?.sha256);
         let range = range(bytes, &sha256)?;
         // Before anything is answered: media that are missing or cut would be noticed half-way only.
-        let there = self.vault.size(id).await.map_err(unavailable)?;
+        let there = self.vault.size(id).await.map_err(Failure::Media)?;
         if there != bytes {
-            return Err(unavailable(format!("of {bytes} bytes of sealed media, {there} are there")));
+            return Err(Failure::Cut { bytes, there }.into());
         }
         let body = Body::Fetched { recording: id, range: (range.start, range.end) };
         let expects = vec![Expect::RecordingLive { id, unheld: false }];
@@ -122,7 +123,7 @@ impl Gate {
             .await?
         {
             Appended::Done => Ok(Served { id, range, bytes, sha256 }),
-            Appended::Conflict => Err(deleted()),
+            Appended::Conflict => Err(RecordingRefusal::Deleted.into()),
         }
     }
 
@@ -141,7 +142,7 @@ impl Gate {
             .await?
         {
             Appended::Done => self.description(&RecordingRow { held, ..row }).await,
-            Appended::Conflict => Err(deleted()),
+            Appended::Conflict => Err(RecordingRefusal::Deleted.into()),
         }
     }
 
@@ -167,11 +168,8 @@ impl Gate {
         let changes = vec![Change::DeleteRecording { id, at }];
         match self.note(actor, account, Body::Deleted { recording: id }, None, changes, expects).await? {
             Appended::Conflict => match self.ledger.recording(account, id).await? {
-                Some(row) if row.deleted_at.is_none() => Err(Fault::conflict(
-                    "legal-hold",
-                    "the recording is under a legal hold; counsel has to lift it first",
-                )),
-                Some(_) | None => Err(deleted()),
+                Some(row) if row.deleted_at.is_none() => Err(RecordingRefusal::Held.into()),
+                Some(_) | None => Err(RecordingRefusal::Deleted.into()),
             },
             // At this point the keys are gone from the ledger; a crash is completed at the start.
             Appended::Done => self.sweep(id).await,
@@ -179,14 +177,7 @@ impl Gate {
     }
 
     pub(super) async fn sweep(&self, id: Uuid) -> Result<(), Fault> {
-        self.vault.remove(id).await.map_err(|error| {
-            Fault::new(
-                FaultKind::Unavailable,
-                "store-unavailable",
-                "the recording is marked as deleted; its media are removed as soon as the store answers",
-            )
-            .because(error)
-        })?;
+        self.vault.remove(id).await.map_err(Failure::Unswept)?;
         self.append(Job { changes: vec![Change::Swept { id }], ..Job::default() }).await?;
         Ok(())
     }
@@ -206,7 +197,7 @@ impl Gate {
                     self.vault
                         .put_envelope(id, envelope)
                         .await
-                        .map_err(|error| Fault::damaged("an envelope cannot be written").because(error))?;
+                        .map_err(|error| Fault::damaged_by("an envelope cannot be written", error))?;
                     self.append(Job { changes: vec![Change::Enveloped { id }], ..Job::default() }).await?;
                 }
                 None => return Err(Fault::damaged("a recording has no envelope")),
@@ -214,12 +205,12 @@ impl Gate {
         }
         let age = self.uploads.deadline.saturating_mul(2);
         let old = self.vault.older_than(self.clock.now(), age).await;
-        for id in old.map_err(|error| Fault::damaged("the store cannot be listed").because(error))? {
+        for id in old.map_err(|error| Fault::damaged_by("the store cannot be listed", error))? {
             if !self.ledger.names_media(&id.to_string()).await? {
                 self.vault
                     .discard(id)
                     .await
-                    .map_err(|error| Fault::damaged("media cannot be removed").because(error))?;
+                    .map_err(|error| Fault::damaged_by("media cannot be removed", error))?;
                 tracing::info!(media = %id, "sealed media that nothing names were removed");
             }
         }
@@ -241,15 +232,14 @@ impl Gate {
     }
 
     async fn live(&self, who: &Principal, id: &str) -> Result<RecordingRow, Fault> {
-        let unknown = || Fault::unknown("recording");
-        let id = id.parse().map_err(|_| unknown())?;
+        let id = id.parse().map_err(|_| Thing::Recording)?;
         let row = self
             .ledger
             .recording(&who.account, id)
             .await?
             .filter(|row| may_see(who, row))
-            .ok_or_else(unknown)?;
-        if row.deleted_at.is_some() { Err(deleted()) } else { Ok(row) }
+            .ok_or(Thing::Recording)?;
+        if row.deleted_at.is_some() { Err(RecordingRefusal::Deleted.into()) } else { Ok(row) }
     }
 }
 
@@ -306,26 +296,11 @@ pub(super) fn description(row: &RecordingRow, names: &Names) -> Result<Recording
 }
 
 fn envelope_of(row: &RecordingRow) -> Result<Envelope, Fault> {
-    let document = row.envelope.as_deref().ok_or_else(deleted)?;
+    let document = row.envelope.as_deref().ok_or(RecordingRefusal::Deleted)?;
     serde_json::from_str(document).map_err(|_| Fault::damaged("an envelope cannot be read"))
 }
 
-fn cursor(text: &str) -> Result<(i64, String), Fault> {
+fn cursor(text: &str) -> Result<(i64, String), Wrong> {
     let parts = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
-    parts.ok_or_else(|| {
-        Fault::invalid("invalid-cursor", "`after` is not a cursor; take it from the answer's `next`")
-    })
-}
-
-fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault {
-    Fault::new(
-        FaultKind::Unavailable,
-        "store-unavailable",
-        "the recording store does not have the media now; try again, and if that does not help, restore it",
-    )
-    .because(cause)
-}
-
-fn deleted() -> Fault {
-    Fault::new(FaultKind::Gone, "recording-deleted", "the recording was deleted")
+    parts.ok_or(Wrong::NoCursor)
 }

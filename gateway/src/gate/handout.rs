@@ -84,25 +84,23 @@ impl Sink {
 }
 
 /// Why nothing was handed out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum HandoutError {
     /// The gate refused or failed.
-    #[error("{}", .0.detail)]
     Fault(Fault),
-    /// A file cannot be written.
-    #[error("the export cannot be written")]
-    Io(#[from] io::Error),
+    /// The export cannot be written.
+    Io(io::Error),
 }
 
-impl From<Fault> for HandoutError {
-    fn from(fault: Fault) -> HandoutError {
-        HandoutError::Fault(fault)
+impl<T: Into<Fault>> From<T> for HandoutError {
+    fn from(fault: T) -> HandoutError {
+        HandoutError::Fault(fault.into())
     }
 }
 
-impl From<crate::ledger::LedgerError> for HandoutError {
-    fn from(error: crate::ledger::LedgerError) -> HandoutError {
-        HandoutError::Fault(Fault::from(error))
+impl From<io::Error> for HandoutError {
+    fn from(error: io::Error) -> HandoutError {
+        HandoutError::Io(error)
     }
 }
 

@@ -155,7 +155,7 @@ impl Gate {
             .await?
             .ok_or_else(|| Fault::damaged("a table that decided is not there"))?;
         let table = Table::parse(&text)
-            .map_err(|problems| Fault::damaged("a table that decided cannot be read").because(problems))?;
+            .map_err(|problems| Fault::damaged_by("a table that decided cannot be read", problems))?;
         if table.digest() != digest {
             return Err(Fault::damaged("a table is not the one that its digest names"));
         }

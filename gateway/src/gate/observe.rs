@@ -12,8 +12,10 @@ use super::ask::{
     check_sha256,
 };
 use super::barred::Unlogged;
-use super::open::{MAX_PLACES, call_ended, covers, offset_ms, too_many_places};
-use super::{ATTEMPTS, Fault, Gate, Loaded, check_time, parse_id};
+use super::open::{MAX_PLACES, covers, offset_ms};
+use super::{
+    ATTEMPTS, CallRefusal, Fault, Field, Gate, Lacking, Loaded, Wrong, WrongEvent, check_time, parse_id,
+};
 use crate::access::Principal;
 use crate::clock::whole_millis;
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
@@ -32,8 +34,7 @@ impl Gate {
         let (outcome, claims) = match posted {
             Posted::Unread { fault, claims } => (Err(fault), claims),
             Posted::Events(events) if events.is_empty() || events.len() > MAX_EVENTS => {
-                let fault = Fault::invalid("invalid-event", format!("send 1 to {MAX_EVENTS} events at once"));
-                (Err(fault), events.into_iter().filter_map(Observed::claim).collect())
+                (Err(WrongEvent::Count.into()), events.into_iter().filter_map(Observed::claim).collect())
             }
             Posted::Events(events) => {
                 let outcome = self.observe_until_seen(who, name, &events).await;
@@ -65,10 +66,7 @@ impl Gate {
     /// The fault with the decision on the call as it stands now, where there is one.
     pub(crate) async fn with_decision(&self, who: &Principal, name: &str, fault: Fault) -> Fault {
         match self.load(&who.account, name).await {
-            Ok(loaded) => {
-                let decision = self.decision(&loaded);
-                fault.with("decision", decision)
-            }
+            Ok(loaded) => fault.deciding(self.decision(&loaded)),
             Err(_) => fault,
         }
     }
@@ -79,7 +77,7 @@ impl Gate {
         name: &str,
         events: &[Observed],
     ) -> Result<Decision, Fault> {
-        let row = self.ledger.call_by_name(&who.account, name).await?.ok_or_else(Fault::unknown_call)?;
+        let row = self.ledger.call_by_name(&who.account, name).await?.ok_or(CallRefusal::Unknown)?;
         let (mut earlier, mut of_this) = (Vec::new(), Vec::new());
         for event in events {
             let (then, rest) = self.divided(&row, event).await?;
@@ -113,7 +111,7 @@ impl Gate {
                 }
                 return Ok(self.decision(&loaded));
             }
-            row = self.ledger.call(call).await?.ok_or_else(Fault::unknown_call)?;
+            row = self.ledger.call(call).await?.ok_or(CallRefusal::Unknown)?;
         }
         Err(Fault::contended())
     }
@@ -131,7 +129,7 @@ impl Gate {
         };
         for row in self.ledger.calls_since(&objected.row.account, &objected.row.id, opened).await? {
             for attempt in 0..ATTEMPTS {
-                let row = self.ledger.call(parse_id(&row.uid)?).await?.ok_or_else(Fault::unknown_call)?;
+                let row = self.ledger.call(parse_id(&row.uid)?).await?.ok_or(CallRefusal::Unknown)?;
                 let mut loaded = self.load_row(row).await?;
                 let mut participants: Vec<u32> = loaded.subjects.iter().map(|(p, _)| *p).collect();
                 participants.retain(|p| of_them(&loaded, *p));
@@ -188,13 +186,13 @@ impl Gate {
         if loaded.leaves.len().saturating_add(events.len()) > MAX_ENTRIES
             && !events.iter().all(|event| event.weight().restricts())
         {
-            return Err(too_long());
+            return Err(CallRefusal::TooLong.into());
         }
         let mut job = Job { expects: loaded.expects(), ..Job::default() };
         let mut head = loaded.head;
         for observed in events {
             if let Some(id) = &observed.id {
-                check_name("an event's id", id)?;
+                check_name(Field::EventId, id)?;
                 let digest = digest(observed);
                 let again = job.changes.iter().find_map(|change| {
                     if let Change::SentEvent { id: sent, digest, .. } = change
@@ -211,12 +209,7 @@ impl Gate {
                 match seen {
                     Some(seen) if seen == digest => continue,
                     Some(_) => {
-                        return Err(Fault::conflict(
-                            "event-id-reused",
-                            format!(
-                                "the event id `{id}` was used for another event; give every event an id of its own"
-                            ),
-                        ));
+                        return Err(CallRefusal::EventIdReused { id: id.clone() }.into());
                     }
                     None => {
                         job.expects.push(Expect::EventUnsent { call: loaded.uid, id: id.clone() });
@@ -251,7 +244,7 @@ impl Gate {
         let at = observed.at.map(whole_millis);
         // What makes things stricter is never refused for its time: in the future it counts from now.
         if let Some(at) = at.filter(|_| !observed.weight().restricts()) {
-            check_time("at", at, now)?;
+            check_time(Field::At, at, now)?;
         }
         if loaded.call.ended_at().is_some() && !observed.weight().tightens() {
             late_announcement(loaded, observed, now)?;
@@ -291,16 +284,14 @@ impl Gate {
     async fn what(&self, who: &Principal, loaded: &Loaded, observed: &Observed) -> Result<What, Fault> {
         only_its_fields(observed)?;
         check_sha256(
-            "evidence.sha256",
+            Field::EvidenceHash,
             observed.evidence.as_ref().and_then(|evidence| evidence.sha256.as_deref()),
         )?;
+        let lacks = |what| WrongEvent::Lacks { kind: observed.kind, what };
         let some = || participants(loaded, observed);
         let one = || match some()?.as_slice() {
             [one] => Ok(*one),
-            _ => Err(Fault::invalid(
-                "invalid-event",
-                format!("`{}` is about exactly one participant", word(observed.kind)),
-            )),
+            _ => Err(Fault::from(WrongEvent::NotOne(observed.kind))),
         };
         Ok(match observed.kind {
             EventType::PromptStarted => What::PromptStarted {
@@ -308,12 +299,7 @@ impl Gate {
                 prompt: self.heard(who, loaded, observed).await?,
             },
             EventType::PromptCompleted => {
-                let played_ms = observed.played_ms.ok_or_else(|| {
-                    Fault::invalid(
-                        "invalid-event",
-                        "`prompt.completed` lacks `played_ms`: say how many milliseconds of it were played",
-                    )
-                })?;
+                let played_ms = observed.played_ms.ok_or(lacks(Lacking::PlayedMs))?;
                 What::PromptCompleted {
                     participants: some()?,
                     prompt: self.heard(who, loaded, observed).await?,
@@ -322,12 +308,7 @@ impl Gate {
             }
             EventType::PromptInterrupted => What::PromptInterrupted { participants: some()? },
             EventType::ConsentGiven => {
-                let method = observed.method.ok_or_else(|| {
-                    Fault::invalid(
-                        "invalid-event",
-                        "`consent.given` lacks `method`: `dtmf`, `speech`, `click`, `written` or `continued`",
-                    )
-                })?;
+                let method = observed.method.ok_or(lacks(Lacking::Method))?;
                 What::ConsentGiven { participants: some()?, method }
             }
             EventType::ConsentDeclined => What::ConsentDeclined { participants: some()? },
@@ -337,7 +318,7 @@ impl Gate {
             EventType::ToneStopped => What::ToneStopped,
             EventType::ParticipantLocated => {
                 if observed.location.as_ref().is_some_and(|places| places.as_slice().len() > MAX_PLACES) {
-                    return Err(too_many_places());
+                    return Err(Wrong::TooManyPlaces.into());
                 }
                 let number = super::number_on(loaded.call.kind(), observed.number.as_deref());
                 let places = self.places(observed.location.as_ref(), number, observed.ip.as_deref())?;
@@ -345,9 +326,7 @@ impl Gate {
                 What::Located { participant: one()?, places, since, alike: policy::Alike::default() }
             }
             EventType::ParticipantAnswered => {
-                let by = observed.by.ok_or_else(|| {
-                    Fault::invalid("invalid-event", "`participant.answered` lacks `by`: `human` or `machine`")
-                })?;
+                let by = observed.by.ok_or(lacks(Lacking::By))?;
                 What::Answered { participant: one()?, by }
             }
             EventType::ParticipantLeft => What::Left { participants: some()? },
@@ -360,26 +339,16 @@ impl Gate {
     }
 
     async fn heard(&self, who: &Principal, loaded: &Loaded, observed: &Observed) -> Result<Heard, Fault> {
-        let id = observed.prompt.as_deref().ok_or_else(|| {
-            Fault::invalid(
-                "invalid-event",
-                format!("`{}` lacks `prompt`: say which one was played", word(observed.kind)),
-            )
-        })?;
-        let row = self.ledger.prompt(&who.account, id).await?.ok_or_else(|| {
-            Fault::invalid(
-                "unknown-prompt",
-                format!(
-                    "the prompt `{id}` is not registered; register it with `PUT /v1/prompts/{{id}}` first"
-                ),
-            )
-        })?;
+        let lacks = WrongEvent::Lacks { kind: observed.kind, what: Lacking::Prompt };
+        let id = observed.prompt.as_deref().ok_or(lacks)?;
+        let row = self.ledger.prompt(&who.account, id).await?;
+        let row = row.ok_or_else(|| CallRefusal::UnknownPrompt { id: id.into() })?;
         let prompt: ask::Prompt =
             serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
         Ok(Heard {
             version: row.uid,
             duration_ms: prompt.duration_ms,
-            language: ask::language("the prompt's language", &prompt.language)?,
+            language: ask::language(Field::RegisteredLanguage, &prompt.language)?,
             covers_purposes: covers(&prompt.purposes, &loaded.context.purposes),
             says: prompt.elements(),
             purposes: policy::Purposes::known(prompt.purposes.iter().map(String::as_str)),
@@ -398,8 +367,8 @@ impl Gate {
         asked: ControlRecording,
     ) -> Result<Decision, Fault> {
         if asked.behavior.is_some() && asked.action != ControlAction::Pause {
-            let fault = Fault::invalid("invalid-control", "`behavior` goes with `pause` only");
-            return Err(self.control_that_restricts(who, name, asked, fault).await);
+            let wrong = Wrong::BehaviorWithoutPause.into();
+            return Err(self.control_that_restricts(who, name, asked, wrong).await);
         }
         let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
@@ -432,7 +401,7 @@ impl Gate {
         }
         let asked = ControlRecording { action: asked.action, reason: None, behavior: None };
         match Box::pin(self.control(who, name, asked)).await {
-            Ok(decision) => fault.with("decision", decision),
+            Ok(decision) => fault.deciding(decision),
             Err(ours) if ours.is_ours() => ours,
             Err(_) => fault,
         }
@@ -462,13 +431,13 @@ impl Gate {
         let now = loaded.now;
         let at_now = loaded.call.at(now);
         if at_now.ended_at().is_some() {
-            return Err(call_ended());
+            return Err(CallRefusal::Ended.into());
         }
         let opens = matches!(asked.action, ControlAction::Start | ControlAction::Resume);
         if opens {
             self.barred.check(&loaded)?;
             if loaded.leaves.len() >= MAX_ENTRIES {
-                return Err(too_long());
+                return Err(CallRefusal::TooLong.into());
             }
         }
         if nothing_to_do(asked.action, &at_now)? {
@@ -520,33 +489,21 @@ impl Gate {
         let decision = self.decision(&loaded);
         match refusal {
             None => Ok(Some(decision)),
-            Some(code @ ControlRefusal::NoUsableKey) => Err(Fault::refused(
-                code.code(),
-                "the account has no public key to seal recordings for; add one with `consent-gateway key add`",
-            )
-            .with("decision", decision)),
-            Some(code @ ControlRefusal::ConsentRequired) => {
-                let why = decision.reason.as_deref().unwrap_or("consent is missing").to_owned();
-                Err(Fault::refused(code.code(), format!("recording may not start: {why}"))
-                    .with("missing", &decision.missing)
-                    .with("decision", decision))
-            }
+            Some(why) => Err(Fault::from(CallRefusal::Control(why)).deciding(decision)),
         }
     }
 }
 
 /// Whether the platform asks for what is so already.
-fn nothing_to_do(action: ControlAction, call: &policy::Call) -> Result<bool, Fault> {
-    let not_recording =
-        || Fault::conflict("not-recording", "the recording has not been started; start it first");
+fn nothing_to_do(action: ControlAction, call: &policy::Call) -> Result<bool, CallRefusal> {
     match (action, call.recorder()) {
         (ControlAction::Start | ControlAction::Resume, Recorder::Running) => Ok(call.is_granted()),
         (ControlAction::Start, _) => Ok(false),
         (ControlAction::Stop, Recorder::Stopped) => Ok(true),
         (ControlAction::Resume | ControlAction::Pause, Recorder::Idle | Recorder::Stopped) => {
-            Err(not_recording())
+            Err(CallRefusal::NotRecording)
         }
-        (ControlAction::Stop, Recorder::Idle) => Err(not_recording()),
+        (ControlAction::Stop, Recorder::Idle) => Err(CallRefusal::NotRecording),
         (ControlAction::Resume, Recorder::Suspended { .. }) => Ok(false),
         (ControlAction::Pause | ControlAction::Stop, Recorder::Running | Recorder::Suspended { .. }) => {
             Ok(false)
@@ -567,21 +524,13 @@ fn control(asked: &ControlRecording) -> Control {
 fn participants(loaded: &Loaded, observed: &Observed) -> Result<Vec<u32>, Fault> {
     let named: Vec<&str> = observed.whom().collect();
     if named.is_empty() {
-        return Err(Fault::invalid(
-            "invalid-event",
-            format!("`{}` lacks `participant`: say whom it is about", word(observed.kind)),
-        ));
+        return Err(WrongEvent::Lacks { kind: observed.kind, what: Lacking::Participant }.into());
     }
     let mut numbers = Vec::with_capacity(named.len());
     for id in named {
-        let number = loaded.number_of(id).ok_or_else(|| {
-            Fault::invalid("unknown-participant", format!("`{id}` was never on this call; post them with `POST /v1/calls/{{call}}/participants` first"))
-        })?;
+        let number = loaded.number_of(id).ok_or_else(|| CallRefusal::UnknownParticipant { id: id.into() })?;
         if !loaded.call.is_present(number) && !observed.weight().tightens() {
-            return Err(Fault::conflict(
-                "participant-left",
-                format!("`{id}` has left the call; post them again when they come back"),
-            ));
+            return Err(CallRefusal::ParticipantLeft { id: id.into() }.into());
         }
         if !numbers.contains(&number) {
             numbers.push(number);
@@ -596,16 +545,13 @@ fn late_announcement(loaded: &Loaded, observed: &Observed, now: Timestamp) -> Re
     let due = observed.kind == EventType::AnnouncementRecorded && loaded.call.may_be_announced(now);
     match (due, observed.at) {
         (true, Some(_)) => Ok(()),
-        (true, None) => Err(Fault::invalid(
-            "invalid-event",
-            "the call has ended: say in `at` when the announcement was played",
-        )),
-        (false, _) => Err(call_ended()),
+        (true, None) => Err(WrongEvent::AnnouncedWhen.into()),
+        (false, _) => Err(CallRefusal::Ended.into()),
     }
 }
 
 /// Refuses fields that mean nothing to this type of event, so that no claim is silently dropped.
-fn only_its_fields(observed: &Observed) -> Result<(), Fault> {
+fn only_its_fields(observed: &Observed) -> Result<(), WrongEvent> {
     use EventType as T;
     let kind = observed.kind;
     let prompt = matches!(kind, T::PromptStarted | T::PromptCompleted | T::PromptInterrupted);
@@ -622,23 +568,21 @@ fn only_its_fields(observed: &Observed) -> Result<(), Fault> {
             | T::CallEnded
     );
     let misplaced = [
-        ("prompt", observed.prompt.is_some() && !prompt && !consent && kind != T::AnnouncementRecorded),
-        ("played_ms", observed.played_ms.is_some() && !prompt && kind != T::AnnouncementRecorded),
-        ("method", observed.method.is_some() && !consent),
-        ("location", observed.location.is_some() && !located),
-        ("number", observed.number.is_some() && !located),
-        ("ip", observed.ip.is_some() && !located),
-        ("since", observed.since.is_some() && !located),
-        ("by", observed.by.is_some() && kind != T::ParticipantAnswered),
+        (Field::Prompt, observed.prompt.is_some() && !prompt && !consent && kind != T::AnnouncementRecorded),
+        (Field::PlayedMs, observed.played_ms.is_some() && !prompt && kind != T::AnnouncementRecorded),
+        (Field::Method, observed.method.is_some() && !consent),
+        (Field::Location, observed.location.is_some() && !located),
+        (Field::Number, observed.number.is_some() && !located),
+        (Field::Ip, observed.ip.is_some() && !located),
+        (Field::Since, observed.since.is_some() && !located),
+        (Field::By, observed.by.is_some() && kind != T::ParticipantAnswered),
         (
-            "participant",
+            Field::Participant,
             whole_call && kind != T::ToneStarted && kind != T::ToneStopped && observed.participant.is_some(),
         ),
     ];
     match misplaced.into_iter().find(|(_, wrong)| *wrong) {
-        Some((field, _)) => {
-            Err(Fault::invalid("invalid-event", format!("`{field}` means nothing to `{}`", word(kind))))
-        }
+        Some((field, _)) => Err(WrongEvent::Misplaced { kind, field }),
         None => Ok(()),
     }
 }
@@ -661,24 +605,7 @@ fn digest(observed: &Observed) -> Vec<u8> {
     Sha256::digest(serde_json::to_vec(observed).unwrap_or_default()).to_vec()
 }
 
-fn too_long() -> Fault {
-    Fault::conflict(
-        "call-too-long",
-        format!(
-            "the call has {MAX_ENTRIES} entries, the most that are kept of one; what makes things stricter is still heard: \
-             end it, and open another"
-        ),
-    )
-}
-
-pub(super) fn word(kind: EventType) -> String {
-    serde_json::to_value(kind)
-        .ok()
-        .and_then(|value| value.as_str().map(ToOwned::to_owned))
-        .unwrap_or_default()
-}
-
 /// Why an objection stands on a call on which nobody made it.
 const FOLLOWED: &str = "they objected on an earlier call of this id";
 /// The most entries that a call may have before only what makes things stricter is heard.
-const MAX_ENTRIES: usize = 10_000;
+pub const MAX_ENTRIES: usize = 10_000;

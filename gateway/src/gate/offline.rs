@@ -14,10 +14,10 @@ use policy::{Call, Event, Heard, Joined, Opened, RefusedGrant, Settings, Table, 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::Fault;
 use super::answer::Decision;
 use super::ask::{EventType, Misfit, Observed, OpenCall, Participant, Places, Prompt, fit};
 use super::open::covers;
+use super::{Field, Lacking, Wrong, WrongEvent};
 use crate::clock::{Clock, whole_millis};
 use crate::locate::Locator;
 
@@ -81,29 +81,29 @@ fn part<T: Default + DeserializeOwned>(facts: &mut Map<String, Value>, name: &st
 }
 
 /// Why facts cannot be decided by.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum FactsError {
     /// They are not such a document.
-    #[error("{}", unfit(.0))]
-    Unfit(#[from] Misfit),
+    Unfit(Misfit),
     /// A place is no code.
-    #[error(transparent)]
-    Place(#[from] policy::CodeError),
-    /// A place, a number or an address makes no sense.
-    #[error("{}", .0.detail)]
-    Participant(Fault),
-    /// An event is about somebody else.
-    #[error("`{0}` is not on the call")]
+    Place(policy::CodeError),
+    /// Something of a participant makes no sense.
+    Participant(Wrong),
+    /// An event is about somebody who is not on the call: their id.
     Absent(String),
-    /// An event lacks something.
-    #[error("an event lacks `{0}`")]
-    Lacks(&'static str),
+    /// An event makes no sense.
+    Event(WrongEvent),
 }
 
-fn unfit(misfit: &Misfit) -> String {
-    match misfit.is_of_form() {
-        true => format!("it is not JSON: {}", super::wrong_form(misfit)),
-        false => format!("it does not fit: {misfit}"),
+impl From<Misfit> for FactsError {
+    fn from(misfit: Misfit) -> Self {
+        FactsError::Unfit(misfit)
+    }
+}
+
+impl From<policy::CodeError> for FactsError {
+    fn from(error: policy::CodeError) -> Self {
+        FactsError::Place(error)
     }
 }
 
@@ -120,7 +120,7 @@ fn joined(
         languages: asked
             .languages
             .iter()
-            .map(|tag| super::ask::language("a language", tag))
+            .map(|tag| super::ask::language(Field::Language, tag))
             .collect::<Result<_, _>>()
             .map_err(FactsError::Participant)?,
         refused_grant: asked.consent_grant.as_ref().map(|_| RefusedGrant::Unknown),
@@ -178,13 +178,15 @@ fn what(
             purposes: policy::Purpose::ALL.into_iter().collect(),
         },
     };
+    let lacks = |what| FactsError::Event(WrongEvent::Lacks { kind: observed.kind, what });
     Ok(match observed.kind {
         EventType::PromptStarted => What::PromptStarted { participants, prompt: heard() },
         EventType::PromptCompleted => What::PromptCompleted { participants, prompt: heard(), played_ms },
         EventType::PromptInterrupted => What::PromptInterrupted { participants },
-        EventType::ConsentGiven => {
-            What::ConsentGiven { participants, method: observed.method.ok_or(FactsError::Lacks("method"))? }
-        }
+        EventType::ConsentGiven => What::ConsentGiven {
+            participants,
+            method: observed.method.ok_or_else(|| lacks(Lacking::Method))?,
+        },
         EventType::ConsentDeclined => What::ConsentDeclined { participants },
         EventType::ConsentWithdrawn => What::ConsentWithdrawn { participants },
         EventType::AnnouncementRecorded => What::AnnouncementRecorded { participants },
@@ -202,7 +204,7 @@ fn what(
             alike: policy::Alike::default(),
         },
         EventType::ParticipantAnswered => {
-            What::Answered { participant: one, by: observed.by.ok_or(FactsError::Lacks("by"))? }
+            What::Answered { participant: one, by: observed.by.ok_or_else(|| lacks(Lacking::By))? }
         }
         EventType::ParticipantLeft => What::Left { participants },
         EventType::RecordingStarted => What::RecordingStarted,

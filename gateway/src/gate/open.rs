@@ -1,5 +1,7 @@
 //! Opening a call, and somebody joining it.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use policy::{Call, Event, Joined, Opened, RefusedGrant, What};
 use serde_json::json;
@@ -10,10 +12,12 @@ use super::answer::{self, Decision};
 use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
 use super::barred::Unlogged;
 use super::claims::{few, is_usable, unnamed};
-use super::{ATTEMPTS, Context, Fault, FaultKind, Gate, Loaded, check_time};
+use super::{
+    ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, Loaded, Wrong, check_time,
+};
 use crate::access::Principal;
 use crate::clock::{Moment, whole_millis};
-use crate::ledger::{Appended, Change, Expect, Job};
+use crate::ledger::{Appended, Change, Expect, Job, ParticipantRow};
 use crate::trail::{self, Body, DraftError, hex};
 
 impl Gate {
@@ -28,7 +32,7 @@ impl Gate {
         name: &str,
         mut asked: OpenCall,
     ) -> Result<(bool, Decision), Fault> {
-        check_name("the call's id", name)?;
+        check_name(Field::CallId, name)?;
         check_open(&asked)?;
         let digest = digest(&asked)?;
         let _turn = self.turns.take(&who.account, name).await;
@@ -48,13 +52,9 @@ impl Gate {
                     return Ok((false, self.decision(existing)));
                 }
                 if !ended {
-                    let fault = Fault::conflict(
-                        "call-exists",
-                        "a call of this id is open and was opened otherwise; report what changed as events, or end it first",
-                    );
                     let is_new = |asked: &Participant| existing.row_of(&asked.id).is_none();
                     let new = asked.participants.into_iter().filter(is_new).collect();
-                    return Err(self.arrive(who, name, new, fault).await);
+                    return Err(self.arrive(who, name, new, CallRefusal::Exists.into()).await);
                 }
             }
             if let Some(decision) = self.try_open(who, name, &asked, &digest, existing.as_ref()).await? {
@@ -77,7 +77,7 @@ impl Gate {
         let head = previous.map(|previous| (previous.uid, previous.head));
         let previous = previous.map(|previous| previous.uid);
         let started_at = asked.started_at.unwrap_or(now);
-        check_time("started_at", started_at, now)?;
+        check_time(Field::StartedAt, started_at, now)?;
         let (settings, recorder, operator) = self.settings(&who.account).await?;
         let mut job = Job::default();
         // Nobody has objected on it since.
@@ -88,7 +88,7 @@ impl Gate {
         for (index, participant) in asked.participants.iter().enumerate() {
             let number = u32::try_from(index).map_err(|_| Fault::damaged("too many participants"))?;
             if let Some(joined_at) = participant.joined_at {
-                check_time("joined_at", joined_at, now)?;
+                check_time(Field::JoinedAt, joined_at, now)?;
             }
             let on = (asked.kind, asked.purposes.as_slice());
             let mut joined = self.describe(&who.account, number, participant, on, &mut job.expects).await?;
@@ -106,11 +106,11 @@ impl Gate {
             started_at: started_at.min(now),
             recorder_locations: both(
                 recorder,
-                place("recorder_location", asked.recorder_location.as_deref())?,
+                place(Field::RecorderLocation, asked.recorder_location.as_deref())?,
             ),
             operator_locations: both(
                 operator,
-                place("operator_location", asked.operator_location.as_deref())?,
+                place(Field::OperatorLocation, asked.operator_location.as_deref())?,
             ),
             purposes: policy::Purposes::known(asked.purposes.iter().map(String::as_str)),
             overlays: self.overlays(&settings.overlays, &asked.overlays)?,
@@ -133,11 +133,7 @@ impl Gate {
         let body = Body::Opened { facts: opened, subjects, objectors, saw };
         let draft = trail::draft(&who.account, now, &who.into(), Some((uid, None)), body, Some(detail));
         let draft = draft.map_err(|error| match error {
-            DraftError::TooLong { .. } => Fault::invalid(
-                TOO_MANY,
-                "an entry of the trail does not hold so much about so many participants; \
-                 open the call with some of them, and post the others",
-            ),
+            DraftError::TooLong { .. } => Fault::from(Wrong::TooMuchOfParticipants),
             DraftError::Randomness | DraftError::Json(_) => error.into(),
         })?;
         let mut names: Vec<String> = vec![name.into()];
@@ -205,7 +201,9 @@ impl Gate {
             }
             Err(fault) if fault.is_ours() => pending.bar(who, name, Unlogged::Join(asked)),
             // Whoever is one too many is logged as such.
-            Err(fault) if fault.code == TOO_MANY => pending.lift_join(&who.account, name, &asked),
+            Err(fault) if fault.code() == FaultCode::TooManyParticipants => {
+                pending.lift_join(&who.account, name, &asked)
+            }
             Err(_) => {}
         }
         outcome
@@ -220,10 +218,12 @@ impl Gate {
     ) -> Result<Decision, Fault> {
         let outcome = match check_participant(asked) {
             Ok(()) => self.join_until_seen(who, name, asked).await,
-            Err(fault) => Err(fault),
+            Err(wrong) => Err(wrong.into()),
         };
         match outcome {
-            Err(fault) if fault.kind == FaultKind::Invalid && fault.code != TOO_MANY => {
+            Err(fault)
+                if fault.kind() == FaultKind::Invalid && fault.code() != FaultCode::TooManyParticipants =>
+            {
                 Err(self.join_as_stranger(who, name, asked, fault).await)
             }
             outcome => outcome,
@@ -286,7 +286,7 @@ impl Gate {
         let stranger =
             Participant { role: asked.role, joined_at: asked.joined_at, ..Participant::stranger(id) };
         match self.join_until_seen(who, name, &stranger).await {
-            Ok(decision) if !known => fault.with("decision", decision),
+            Ok(decision) if !known => fault.deciding(decision),
             Ok(_) => match self.claim_places(who, name, asked).await {
                 Ok(()) => self.with_decision(who, name, fault).await,
                 Err(ours) => ours,
@@ -307,7 +307,7 @@ impl Gate {
             if let Some(ended) = loaded.call.ended_at()
                 && asked.joined_at.is_none_or(|joined_at| ended <= joined_at)
             {
-                return Err(call_ended());
+                return Err(CallRefusal::Ended.into());
             }
             // Whoever is one too many is on the call all the same: one of those of whom nothing is known, who can
             // neither be prompted nor agree. They count from when the first of them came.
@@ -426,10 +426,7 @@ impl Gate {
         let Some(row) = self.ledger.call_by_name(account, alias).await? else { return Ok(None) };
         let loaded = self.load_row(row).await?;
         if loaded.call.ended_at().is_none() {
-            return Err(Fault::conflict(
-                "alias-in-use",
-                format!("the alias `{alias}` names another call that is open"),
-            ));
+            return Err(CallRefusal::AliasInUse { alias: alias.into() }.into());
         }
         Ok(Some(loaded.uid))
     }
@@ -504,6 +501,12 @@ impl Loaded {
         objectors
     }
 
+    /// The platform's ids of everybody who was ever on the call, by their numbers.
+    pub(crate) fn all_names(&self) -> BTreeMap<u32, String> {
+        let named = |row: &ParticipantRow| Some((u32::try_from(row.participant).ok()?, row.id.clone()));
+        self.names.iter().filter_map(named).collect()
+    }
+
     /// The platform's id of a participant.
     pub(crate) fn name_of(&self, participant: u32) -> String {
         let row = self.names.iter().find(|row| row.participant == i64::from(participant));
@@ -511,27 +514,8 @@ impl Loaded {
     }
 }
 
-pub(super) fn too_many_places() -> Fault {
-    Fault::invalid("too-many-places", format!("name at most {MAX_PLACES} places at once"))
-}
-
 fn one_too_many(decision: Decision) -> Fault {
-    Fault::invalid(
-        TOO_MANY,
-        format!(
-            "a call has at most {MAX_PARTICIPANTS} participants; whoever is beyond them is on it as `{}`, of whom nothing is \
-             known and for whom nobody can speak: see `decision`",
-            ask::OTHERS
-        ),
-    )
-    .with("decision", decision)
-}
-
-pub(crate) fn call_ended() -> Fault {
-    Fault::conflict(
-        "call-ended",
-        "the call has ended; open it again with `PUT /v1/calls/{call}` if it goes on",
-    )
+    Fault::from(CallRefusal::OneTooMany).deciding(decision)
 }
 
 /// Whether consent for `given` covers a use for `needed`; who names no purpose means all of them.
@@ -554,12 +538,10 @@ fn both(account: Option<policy::Code>, call: Option<policy::Code>) -> Vec<policy
     places
 }
 
-pub(crate) fn place(field: &str, text: Option<&str>) -> Result<Option<policy::Code>, Fault> {
+pub(crate) fn place(field: Field, text: Option<&str>) -> Result<Option<policy::Code>, Wrong> {
     let parse = |text: &str| {
-        text.parse().map_err(|error| {
-            let meant = policy::atlas::meant(text);
-            Fault::invalid("invalid-place", format!("`{field}`: {error}{meant}"))
-        })
+        let wrong = |error| Wrong::NoCode { field: Some(field), error, meant: policy::atlas::nearest(text) };
+        text.parse().map_err(wrong)
     };
     text.map(parse).transpose()
 }
@@ -573,55 +555,43 @@ fn is_subject(subject: &str, asked: &Participant) -> bool {
     }
 }
 
-fn check_open(asked: &OpenCall) -> Result<(), Fault> {
+fn check_open(asked: &OpenCall) -> Result<(), Wrong> {
     if asked.participants.len() > MAX_PARTICIPANTS {
-        return Err(Fault::invalid(TOO_MANY, format!("a call has at most {MAX_PARTICIPANTS} participants")));
+        return Err(Wrong::TooManyParticipants);
     }
     for (index, participant) in asked.participants.iter().enumerate() {
         check_participant(participant)?;
         if asked.participants.iter().take(index).any(|other| other.id == participant.id) {
-            return Err(Fault::invalid(
-                "duplicate-participant",
-                format!("`{}` is named twice; give every participant an id of their own", participant.id),
-            ));
+            return Err(Wrong::Duplicate { participant: participant.id.clone() });
         }
         if let (Some(joined), Some(started)) = (participant.joined_at, asked.started_at)
             && joined < started
         {
-            return Err(Fault::invalid(
-                "invalid-time",
-                format!("`{}` joined before the call started", participant.id),
-            ));
+            return Err(Wrong::JoinedBeforeStart { participant: participant.id.clone() });
         }
     }
     for purpose in &asked.purposes {
-        check_name("a purpose", purpose)?;
+        check_name(Field::Purpose, purpose)?;
     }
     if asked.aliases.len() > MAX_ALIASES {
-        return Err(Fault::invalid("too-many-aliases", format!("a call has at most {MAX_ALIASES} aliases")));
+        return Err(Wrong::TooManyAliases);
     }
-    asked.aliases.iter().try_for_each(|alias| check_name("an alias", alias))
+    asked.aliases.iter().try_for_each(|alias| check_name(Field::Alias, alias))
 }
 
-fn check_participant(asked: &Participant) -> Result<(), Fault> {
-    check_name("a participant's id", &asked.id)?;
+fn check_participant(asked: &Participant) -> Result<(), Wrong> {
+    check_name(Field::ParticipantId, &asked.id)?;
     if asked.id == ask::OTHERS {
-        return Err(Fault::invalid(
-            "invalid-id",
-            format!(
-                "`{}` stands for whoever is on a call beyond {MAX_PARTICIPANTS} participants; use another id",
-                ask::OTHERS
-            ),
-        ));
+        return Err(Wrong::ReservedId);
     }
-    if asked.languages.len() > 32 {
-        return Err(Fault::invalid("too-many-languages", "a participant has at most 32 languages"));
+    if asked.languages.len() > MAX_LANGUAGES {
+        return Err(Wrong::TooManyLanguages);
     }
-    asked.languages.iter().try_for_each(|tag| ask::language("a language", tag).map(drop))?;
+    asked.languages.iter().try_for_each(|tag| ask::language(Field::Language, tag).map(drop))?;
     if asked.location.as_ref().is_some_and(|places| places.as_slice().len() > MAX_PLACES) {
-        return Err(too_many_places());
+        return Err(Wrong::TooManyPlaces);
     }
-    asked.consent_grant.iter().try_for_each(|grant| check_name("a consent grant's id", grant))
+    asked.consent_grant.iter().try_for_each(|grant| check_name(Field::NamedGrant, grant))
 }
 
 /// Only a grant that counts is kept: its withdrawal has to find all who rely on it, and nobody else.
@@ -648,10 +618,12 @@ pub(crate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i6
 
 /// For how long an objection bars the calls that are opened under the same id.
 const FOLLOWS_FOR: SignedDuration = SignedDuration::from_hours(24);
-pub(super) const TOO_MANY: &str = "too-many-participants";
-const MAX_ALIASES: usize = 64;
+/// The most aliases of one call.
+pub const MAX_ALIASES: usize = 64;
+/// The most languages of one participant.
+pub const MAX_LANGUAGES: usize = 32;
 /// The most places that may be declared of somebody at once.
-pub(super) const MAX_PLACES: usize = 16;
+pub const MAX_PLACES: usize = 16;
 
 const WORKS_AGREEMENTS: &[&str] = &[
     "works agreement",

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::answer::{self, Confirmer};
 use super::ask::check_name;
-use super::{ATTEMPTS, Fault, Gate, from_row, parse_id};
+use super::{ATTEMPTS, Fault, Field, Gate, PersonRefusal, Thing, from_row, parse_id};
 use crate::access::Principal;
 use crate::ledger::{Appended, Change, Expect, Job, PersonRow};
 use crate::trail::people::{People, folded};
@@ -48,10 +48,7 @@ impl Gate {
             let enrolled = self.enrolled(account).await?;
             let mut job = Job::default();
             let Some(person) = self.stands_for(&enrolled, actor, name, &mut job)? else {
-                return Err(Fault::invalid(
-                    "unnamed-person",
-                    format!("`{name}` is not a name; say who it is"),
-                ));
+                return Err(PersonRefusal::NotAName { name: name.into() }.into());
             };
             let new = !job.entries.is_empty();
             if !new || self.append(job).await? == Appended::Done {
@@ -88,7 +85,7 @@ impl Gate {
         let enrolled = self.enrolled(account).await?;
         let id = parse_id(&enrolled.named(person)?.id)?;
         if id == by.id {
-            return Err(Fault::refused("own-person", "nobody confirms themselves; a colleague has to"));
+            return Err(PersonRefusal::Oneself.into());
         }
         enrolled.counts(&by)?;
         if enrolled.people.confirmers(id).all(|confirmer| confirmer != by.id) {
@@ -105,10 +102,7 @@ impl Gate {
     pub(super) async fn person(&self, who: &Principal) -> Result<Person, Fault> {
         let row = self.ledger.credential(&who.credential).await?;
         let Some(id) = row.and_then(|row| row.person) else {
-            return Err(Fault::refused(
-                "unnamed-person",
-                "this credential names nobody; add one with `--name`",
-            ));
+            return Err(PersonRefusal::Unnamed.into());
         };
         let enrolled = self.enrolled(&who.account).await?;
         Ok(Person { id: parse_id(&id)?, name: enrolled.named(&id)?.name.clone() })
@@ -136,7 +130,7 @@ impl Gate {
         name: &str,
         job: &mut Job,
     ) -> Result<Option<Person>, Fault> {
-        check_name("the name", name)?;
+        check_name(Field::PersonName, name)?;
         let folded = folded(name);
         if folded.is_empty() || folded == NOBODY {
             return Ok(None);
@@ -166,26 +160,18 @@ impl Gate {
 
 impl Enrolled {
     /// Refuses whoever does not count.
-    pub(super) fn counts(&self, person: &Person) -> Result<(), Fault> {
+    pub(super) fn counts(&self, person: &Person) -> Result<(), PersonRefusal> {
         if self.people.count(person.id) { Ok(()) } else { Err(self.unconfirmed(person)) }
     }
 
     /// Refuses whoever does not count as a second person beside the first.
-    pub(super) fn seconds(&self, first: Uuid, second: &Person) -> Result<(), Fault> {
+    pub(super) fn seconds(&self, first: Uuid, second: &Person) -> Result<(), PersonRefusal> {
         self.counts(second)?;
         self.counts(&Person { id: first, name: self.name_of(first) })?;
         if self.people.are_two(first, second.id) {
             return Ok(());
         }
-        let names: Vec<String> = [first, second.id].into_iter().map(|id| self.name_of(id)).collect();
-        Err(Fault::refused(
-            UNCONFIRMED,
-            format!(
-                "`{}` do not count as two people yet, since both rest on one and the same person; \
-                 another colleague has to run `consent-gateway person confirm`",
-                names.join("` and `")
-            ),
-        ))
+        Err(PersonRefusal::NotTwo { names: [first, second.id].map(|id| self.name_of(id)) })
     }
 
     /// The name of somebody, by the gateway's id of them; empty where nobody is.
@@ -194,23 +180,15 @@ impl Enrolled {
         self.rows.iter().find(|row| row.id == id).map(|row| row.name.clone()).unwrap_or_default()
     }
 
-    fn named(&self, person: &str) -> Result<&PersonRow, Fault> {
+    fn named(&self, person: &str) -> Result<&PersonRow, Thing> {
         let plain = folded(person);
         let by_id = self.rows.iter().find(|row| row.id == person);
-        by_id
-            .or_else(|| self.rows.iter().find(|row| row.folded == plain))
-            .ok_or_else(|| Fault::unknown("person"))
+        by_id.or_else(|| self.rows.iter().find(|row| row.folded == plain)).ok_or(Thing::Person)
     }
 
-    fn unconfirmed(&self, person: &Person) -> Fault {
-        Fault::refused(
-            UNCONFIRMED,
-            format!(
-                "`{}` was enrolled after the first two people of the account and counts for nothing until one of those who count \
-                 has confirmed them: `consent-gateway person confirm {} {} --as USERNAME`",
-                person.name, self.account, person.id
-            ),
-        )
+    fn unconfirmed(&self, person: &Person) -> PersonRefusal {
+        let Person { id, name } = person.clone();
+        PersonRefusal::Unconfirmed { name, account: self.account.clone(), id }
     }
 
     fn shown(&self, id: &str) -> Result<answer::Person, Fault> {
@@ -229,6 +207,5 @@ impl Enrolled {
     }
 }
 
-const UNCONFIRMED: &str = "unconfirmed-person";
 /// The name of a credential that was given none.
 const NOBODY: &str = "unnamed";

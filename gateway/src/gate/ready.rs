@@ -93,7 +93,7 @@ impl Gate {
                 Ready { status, failing, table }
             }
             Err(fault) => {
-                tracing::error!(code = fault.code, "not ready: the ledger cannot be read");
+                tracing::error!(code = %fault.code(), "not ready: the ledger cannot be read");
                 Ready::unavailable(vec![Lack::Trail])
             }
         }
@@ -178,7 +178,7 @@ impl Gate {
 }
 
 fn unreadable(fault: Fault) -> Option<(Lack, String)> {
-    let why = fault.cause.map_or(fault.detail, |cause| Chain(cause.as_ref()).to_string());
+    let why = fault.failure().map_or_else(|| fault.code().to_string(), |failure| Chain(failure).to_string());
     Some((Lack::Trail, why))
 }
 

@@ -6,10 +6,13 @@ use serde_json::json;
 
 use super::answer::{self, ChosenLaw, Grant, PromptCheck};
 use super::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
-use super::{ATTEMPTS, Fault, FaultKind, Gate, from_row};
+use super::{
+    ATTEMPTS, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, PersonRefusal, RegisterRefusal, Thing,
+    Wrong, from_row,
+};
 use crate::access::{Role, secret::Secret};
 use crate::ledger::{Appended, Change, Expect, Job, PromptRow};
-use crate::seal::{KeyError, RecipientKey};
+use crate::seal::RecipientKey;
 use crate::trail::{self, Actor, Body, SYSTEM_LOG};
 
 /// What an account may set.
@@ -79,14 +82,14 @@ impl Gate {
     ) -> Result<(), Fault> {
         check_account(id)?;
         check_settings(settings)?;
-        let code = |field, text| {
+        let code = |field, text| -> Result<Option<String>, Wrong> {
             let code = super::open::place(field, text)?;
             code.map(|code| self.listed(field, code)).transpose()
         };
         let change = Change::Account {
             id: id.into(),
-            operator: code("operator", operator)?,
-            recorder: code("recorder", recorder)?,
+            operator: code(Field::Operator, operator)?,
+            recorder: code(Field::Recorder, recorder)?,
             settings: serde_json::to_string(settings)
                 .map_err(|_| Fault::damaged("settings cannot be written"))?,
             at: self.clock.now().as_millisecond(),
@@ -95,18 +98,14 @@ impl Gate {
         let expects = vec![Expect::AccountFree { id: id.into() }];
         match self.note(actor, id, Body::Account {}, Some(detail), vec![change], expects).await? {
             Appended::Done => Ok(()),
-            Appended::Conflict => {
-                Err(Fault::conflict("account-exists", format!("there is an account `{id}` already")))
-            }
+            Appended::Conflict => Err(RegisterRefusal::AccountExists { id: id.into() }.into()),
         }
     }
 
     /// A place that somebody has: a wrong one would ask the strictest of every call of an account.
-    fn listed(&self, field: &str, code: Code) -> Result<String, Fault> {
+    fn listed(&self, field: Field, code: Code) -> Result<String, Wrong> {
         if policy::atlas::name(code).is_none() && self.laws.in_force().history(code).is_empty() {
-            let meant = policy::atlas::meant(code.as_str());
-            let detail = format!("`{field}`: ISO 3166 lists no place `{code}`{meant}");
-            return Err(Fault::invalid("invalid-place", detail));
+            return Err(Wrong::UnlistedPlace { field, code, meant: policy::atlas::nearest(code.as_str()) });
         }
         Ok(code.to_string())
     }
@@ -126,14 +125,11 @@ impl Gate {
         reason: &str,
     ) -> Result<ChosenLaw, Fault> {
         if account == SYSTEM_LOG {
-            return Err(Fault::refused(
-                "wrong-account",
-                "the account `system` has no calls: choose for an account that has",
-            ));
+            return Err(RegisterRefusal::SystemHasNoCalls.into());
         }
         self.check_overlays(overlays)?;
         if reason.trim().is_empty() || reason.len() > 4096 {
-            return Err(Fault::invalid("reason-required", "say why, in `reason`, in at most 4 KiB"));
+            return Err(Wrong::NoReason.into());
         }
         for _ in 0..ATTEMPTS {
             let row = self.ledger.account(account).await?.ok_or_else(|| unknown_account(account))?;
@@ -172,21 +168,15 @@ impl Gate {
     }
 
     /// Refuses overlays that the table does not have.
-    pub(crate) fn check_overlays(&self, overlays: &[String]) -> Result<(), Fault> {
+    pub(crate) fn check_overlays(&self, overlays: &[String]) -> Result<(), LawRefusal> {
         let table = self.laws.in_force();
         let unknown = overlays.iter().find(|id| table.overlay_history(id).is_empty());
         match unknown {
             None => Ok(()),
             Some(id) => {
-                let mut known: Vec<&str> = table.overlays().map(|overlay| overlay.id.as_str()).collect();
+                let mut known: Vec<String> = table.overlays().map(|overlay| overlay.id.to_string()).collect();
                 known.dedup();
-                Err(Fault::invalid(
-                    "unknown-overlay",
-                    format!(
-                        "the table has no overlay `{id}`; it has {}",
-                        if known.is_empty() { "none".into() } else { format!("`{}`", known.join("`, `")) }
-                    ),
-                ))
+                Err(LawRefusal::UnknownOverlay { id: id.clone(), known })
             }
         }
     }
@@ -207,26 +197,21 @@ impl Gate {
     ) -> Result<NewCredential, Fault> {
         self.settings(account).await.map_err(|fault| no_account(account, fault))?;
         if account == SYSTEM_LOG && matches!(role, Role::Recorder | Role::Listener | Role::Registrar) {
-            return Err(Fault::invalid(
-                "wrong-role",
-                "the account `system` has no calls: its roles are `counsel`, `auditor` and `admin`",
-            ));
+            return Err(RegisterRefusal::RoleOfCalls.into());
         }
         let username = format!("cg_{}", trail::hex(&trail::random::<8>()?));
         let password = Secret::generate().map_err(|_| trail::DraftError::Randomness)?;
         let hash = match chosen {
-            Some(chosen) => crate::access::secret::stored_password(chosen)
-                .map_err(|error| Fault::invalid("weak-password", error.to_string()))?,
+            Some(chosen) => {
+                crate::access::secret::stored_password(chosen).map_err(RegisterRefusal::WeakPassword)?
+            }
             None => password.stored(),
         };
         for _ in 0..ATTEMPTS {
             let mut job = Job::default();
             let person = self.stands_for(&self.enrolled(account).await?, actor, name, &mut job)?;
             if account == SYSTEM_LOG && person.is_none() {
-                return Err(Fault::invalid(
-                    "unnamed-person",
-                    "a credential of the account `system` names a person: say who, with `--name`",
-                ));
+                return Err(PersonRefusal::NameNeeded.into());
             }
             let (at, person) = (self.clock.now(), person.map(|person| person.id));
             job.changes.push(Change::Credential {
@@ -255,7 +240,7 @@ impl Gate {
     ///
     /// [`Fault`]: there is no such credential, or it was revoked before.
     pub async fn revoke_credential(&self, actor: &Actor, username: &str) -> Result<(), Fault> {
-        let row = self.ledger.credential(username).await?.ok_or_else(|| Fault::unknown("credential"))?;
+        let row = self.ledger.credential(username).await?.ok_or(Thing::Credential)?;
         let change =
             Change::RevokeCredential { username: username.into(), at: self.clock.now().as_millisecond() };
         let body = Body::CredentialRevoked { credential: username.into() };
@@ -276,7 +261,7 @@ impl Gate {
         file: impl AsRef<[u8]>,
     ) -> Result<(String, usize), Fault> {
         self.settings(account).await.map_err(|fault| no_account(account, fault))?;
-        let key = RecipientKey::from_file(file.as_ref()).map_err(key_fault)?;
+        let key = RecipientKey::from_file(file.as_ref()).map_err(RegisterRefusal::UnusableKey)?;
         let id = key.fingerprint().to_owned();
         let change = Change::Key {
             id: id.clone(),
@@ -305,7 +290,7 @@ impl Gate {
             .await?
         {
             Appended::Done => Ok(()),
-            Appended::Conflict => Err(Fault::unknown("key in use")),
+            Appended::Conflict => Err(Thing::KeyInUse.into()),
         }
     }
 
@@ -321,7 +306,7 @@ impl Gate {
         id: &str,
         prompt: &Prompt,
     ) -> Result<(bool, answer::Prompt), Fault> {
-        check_name("the prompt's id", id)?;
+        check_name(Field::PromptId, id)?;
         check_prompt(prompt)?;
         let document =
             serde_json::to_string(prompt).map_err(|_| Fault::damaged("a prompt cannot be written"))?;
@@ -368,7 +353,7 @@ impl Gate {
     ///
     /// [`Fault`]: there is none.
     pub async fn prompt(&self, account: &str, id: &str) -> Result<answer::Prompt, Fault> {
-        let row = self.ledger.prompt(account, id).await?.ok_or_else(|| Fault::unknown("prompt"))?;
+        let row = self.ledger.prompt(account, id).await?.ok_or(Thing::Prompt)?;
         registered(&row)
     }
 
@@ -387,7 +372,7 @@ impl Gate {
     ///
     /// [`Fault`]: there is no such prompt.
     pub async fn prompt_lacks(&self, account: &str, id: &str) -> Result<PromptCheck, Fault> {
-        let row = self.ledger.prompt(account, id).await?.ok_or_else(|| Fault::unknown("prompt"))?;
+        let row = self.ledger.prompt(account, id).await?.ok_or(Thing::Prompt)?;
         self.lacks(&row)
     }
 
@@ -439,7 +424,7 @@ impl Gate {
         id: &str,
         grant: &ConsentGrant,
     ) -> Result<(bool, Grant), Fault> {
-        check_name("the grant's id", id)?;
+        check_name(Field::GrantId, id)?;
         check_grant(grant)?;
         let document =
             serde_json::to_string(grant).map_err(|_| Fault::damaged("a grant cannot be written"))?;
@@ -447,10 +432,7 @@ impl Gate {
         if let Some(row) = self.ledger.grant(account, id).await? {
             return match row.document == document && row.withdrawn_at.is_none() {
                 true => Ok((false, shown(id, grant.clone(), row.created_at, None))),
-                false => Err(Fault::conflict(
-                    "consent-grant-exists",
-                    "another grant has this id, or it was withdrawn; consent is never changed: register a new one",
-                )),
+                false => Err(RegisterRefusal::GrantExists.into()),
             };
         }
         let uid = trail::id()?;
@@ -469,7 +451,7 @@ impl Gate {
             .await?
         {
             Appended::Done => Ok((true, shown(id, grant.clone(), now.as_millisecond(), None))),
-            Appended::Conflict => Err(Fault::conflict("consent-grant-exists", "another grant has this id")),
+            Appended::Conflict => Err(RegisterRefusal::GrantExists.into()),
         }
     }
 
@@ -479,7 +461,7 @@ impl Gate {
     ///
     /// [`Fault`]: there is none.
     pub async fn grant(&self, account: &str, id: &str) -> Result<Grant, Fault> {
-        let row = self.ledger.grant(account, id).await?.ok_or_else(|| Fault::unknown("consent grant"))?;
+        let row = self.ledger.grant(account, id).await?.ok_or(Thing::ConsentGrant)?;
         let grant = serde_json::from_str(&row.document)
             .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
         Ok(shown(id, grant, row.created_at, row.withdrawn_at))
@@ -495,7 +477,7 @@ impl Gate {
         let since = self.clock.now();
         let withdrawn = self.withdraw_until_seen(actor, account, id).await;
         // Which calls rely on it is not known while the ledger does not answer.
-        if withdrawn.as_ref().is_err_and(|fault| fault.code == "trail-unavailable") {
+        if withdrawn.as_ref().is_err_and(|fault| fault.code() == FaultCode::TrailUnavailable) {
             self.barred.unhear(since);
         }
         withdrawn
@@ -503,7 +485,7 @@ impl Gate {
 
     async fn withdraw_until_seen(&self, actor: &Actor, account: &str, id: &str) -> Result<Grant, Fault> {
         for _ in 0..ATTEMPTS {
-            let row = self.ledger.grant(account, id).await?.ok_or_else(|| Fault::unknown("consent grant"))?;
+            let row = self.ledger.grant(account, id).await?.ok_or(Thing::ConsentGrant)?;
             if row.withdrawn_at.is_some() {
                 self.look_as(actor, account, &["grant"], json!({"consent_grant": id})).await?;
                 return self.grant(account, id).await;
@@ -569,98 +551,77 @@ impl Gate {
     }
 }
 
-fn check_account(id: &str) -> Result<(), Fault> {
+fn check_account(id: &str) -> Result<(), Wrong> {
     let plain = !id.is_empty()
         && id.len() <= 64
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
     if plain && id.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) {
         return Ok(());
     }
-    Err(Fault::invalid(
-        "invalid-id",
-        "an account's id has 1 to 64 of `a-z`, `0-9`, `-` and `_`, and begins with a letter or a digit",
-    ))
+    Err(Wrong::AccountId)
 }
 
 fn check_settings(settings: &AccountSettings) -> Result<(), Fault> {
     if settings.late_evidence_seconds > 60 {
-        return Err(Fault::invalid("invalid-settings", "`late_evidence_seconds` is at most 60"));
+        return Err(RegisterRefusal::LateEvidence.into());
     }
     if settings.recorders == 0 {
-        return Err(Fault::invalid("invalid-settings", "`recorders` is at least 1"));
+        return Err(RegisterRefusal::NoRecorders.into());
     }
-    language("`default_language`", &settings.default_language).map(drop)
+    language(Field::DefaultLanguage, &settings.default_language)?;
+    Ok(())
 }
 
 pub(crate) fn check_prompt(prompt: &Prompt) -> Result<(), Fault> {
     if prompt.text.trim().is_empty() || prompt.text.len() > 16_384 {
-        return Err(Fault::invalid("invalid-prompt", "`text` is empty or longer than 16 KiB"));
+        return Err(RegisterRefusal::PromptText.into());
     }
     if !(policy::fact::MIN_PROMPT_MS..=600_000).contains(&prompt.duration_ms) {
-        return Err(Fault::invalid(
-            "invalid-prompt",
-            "`duration_ms` is not from 1000 (1 s) to 600000 (10 min)",
-        ));
+        return Err(RegisterRefusal::PromptDuration.into());
     }
-    language("`language`", &prompt.language)?;
-    prompt.purposes.iter().try_for_each(|purpose| check_name("a purpose", purpose))?;
+    language(Field::PromptLanguage, &prompt.language)?;
+    prompt.purposes.iter().try_for_each(|purpose| check_name(Field::Purpose, purpose))?;
     check_says(prompt)?;
-    check_sha256("sha256", prompt.sha256.as_deref())
+    check_sha256(Field::PromptHash, prompt.sha256.as_deref())?;
+    Ok(())
 }
 
 /// What a prompt claims to say has to be in its text.
-fn check_says(prompt: &Prompt) -> Result<(), Fault> {
+fn check_says(prompt: &Prompt) -> Result<(), RegisterRefusal> {
     let plain = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let text = plain(&prompt.text);
     for (element, words) in &prompt.says {
         if policy::told::word::<policy::Element>(element).is_none() {
-            let known = policy::Element::ALL.map(policy::Element::as_str).join("`, `");
-            return Err(Fault::invalid(
-                "invalid-prompt",
-                format!("`says` has no `{element}`; the words are `{known}`"),
-            ));
+            return Err(RegisterRefusal::UnknownElement { element: element.clone() });
         }
         let quoted = plain(words);
         if quoted.is_empty() || !text.contains(&quoted) {
-            return Err(Fault::invalid(
-                "invalid-prompt",
-                format!(
-                    "`says.{element}` quotes words that are not in `text`; quote them as they stand there"
-                ),
-            ));
+            return Err(RegisterRefusal::NotQuoted { element: element.clone() });
         }
     }
     Ok(())
 }
 
 fn check_grant(grant: &ConsentGrant) -> Result<(), Fault> {
-    check_name("`subject`", &grant.subject)?;
-    check_name("`basis`", &grant.basis)?;
-    grant.purposes.iter().try_for_each(|purpose| check_name("a purpose", purpose))?;
-    check_sha256("evidence_sha256", grant.evidence_sha256.as_deref())?;
+    check_name(Field::GrantSubject, &grant.subject)?;
+    check_name(Field::GrantBasis, &grant.basis)?;
+    grant.purposes.iter().try_for_each(|purpose| check_name(Field::Purpose, purpose))?;
+    check_sha256(Field::GrantHash, grant.evidence_sha256.as_deref())?;
     if let (Some(from), Some(until)) = (grant.from, grant.until)
         && until <= from
     {
-        return Err(Fault::invalid("invalid-consent-grant", "`until` does not lie after `from`"));
+        return Err(RegisterRefusal::GrantEndsEarly.into());
     }
     Ok(())
 }
 
-fn key_fault(error: KeyError) -> Fault {
-    Fault::invalid("unusable-key", error.to_string())
-}
-
 /// A fault in finding an account: that there is none is told by its name, and everything else as it is.
 pub(super) fn no_account(account: &str, fault: Fault) -> Fault {
-    if fault.kind == FaultKind::Unknown { unknown_account(account) } else { fault }
+    if fault.kind() == FaultKind::Unknown { unknown_account(account).into() } else { fault }
 }
 
-fn unknown_account(account: &str) -> Fault {
-    Fault::new(
-        super::FaultKind::Unknown,
-        "unknown-account",
-        format!("there is no account `{account}`; add it with `consent-gateway account add`"),
-    )
+fn unknown_account(account: &str) -> RegisterRefusal {
+    RegisterRefusal::UnknownAccount { id: account.into() }
 }
 
 fn registered(row: &PromptRow) -> Result<answer::Prompt, Fault> {

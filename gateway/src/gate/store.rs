@@ -5,23 +5,24 @@
 //! and nowhere else, is taken by value, and is spent in the one transaction that accepts.
 
 use jiff::Timestamp;
-use policy::{Call, Claim, Coverage, CoverageBasis, Remedy, Uncovered, UncoveredSpan, Upload, Use};
+use policy::{Claim, Coverage, CoverageBasis, Uncovered, UncoveredSpan, Upload, Use};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::answer::Recording;
 use super::told::About;
-use super::{ATTEMPTS, Fault, FaultKind, Gate, Loaded, answer, ask, parse_id};
+use super::{
+    ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Unkept, Wrong, ask,
+    parse_id,
+};
 use crate::access::Principal;
-use crate::body::{BodyError, Paced};
-use crate::clock::written;
+use crate::body::Paced;
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Silence};
 use crate::record::{self, StageError, Staged};
 use crate::seal::{Envelope, RecipientKey, WrappedKey};
 use crate::trail::{self, Body, Came, Clocks, Door, hex};
-use crate::vault::VaultError;
 
 /// When an upload says that it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +107,7 @@ impl Gate {
         placement: Placement,
         digest: Option<[u8; 32]>,
     ) -> Result<Admission, Fault> {
-        ask::check_name("the recording's name", name)?;
+        ask::check_name(Field::RecordingName, name)?;
         for _ in 0..ATTEMPTS {
             let loaded = self.load_for(who, call, &placement).await?;
             if let Some(treatment) = self.try_admit(who, &loaded, name, &placement).await? {
@@ -128,22 +129,22 @@ impl Gate {
         let now = loaded.now;
         check_placement(placement)?;
         if loaded.row.is_erased() {
-            return Err(Fault::unknown_call());
+            return Err(CallRefusal::Unknown.into());
         }
         let (known, sealable) = self.ledger.before_upload(&who.account, loaded.uid, name).await?;
         if known {
             let existing = self.ledger.recording_by_name(loaded.uid, name).await?;
             let deleted = existing.is_none_or(|row| row.deleted_at.is_some());
-            return if deleted { Err(gone()) } else { Ok(Some(Treatment::Compare)) };
+            return if deleted {
+                Err(RecordingRefusal::NameDeleted.into())
+            } else {
+                Ok(Some(Treatment::Compare))
+            };
         }
         if !sealable {
-            return Err(Fault::refused(
-                "no-usable-key",
-                "the account has no public key to seal recordings for; add one with `consent-gateway key add`, then send the recording again",
-            )
-            .with("source", json!("retry")));
+            return Err(RecordingRefusal::NoUsableKey.into());
         }
-        self.vault.has_room().map_err(store_fault)?;
+        self.vault.has_room().map_err(Failure::Store)?;
         let parts = match placement {
             Placement::Unsaid => Vec::new(),
             Placement::From(from) => vec![(*from, placement.claimed_ms(now))],
@@ -196,7 +197,7 @@ impl Gate {
                     record::fingerprint_of(fingerprint, admission.digest, body).await.map_err(stage_fault)?;
                 // Looked up only now: it may have been deleted while the body came in.
                 let existing = self.ledger.recording_by_name(admission.call, &admission.name).await?;
-                return self.again(&existing.ok_or_else(gone)?, &again).await;
+                return self.again(&existing.ok_or(RecordingRefusal::NameDeleted)?, &again).await;
             }
             Treatment::Measure => {
                 let sound = match record::measure(body).await {
@@ -246,7 +247,7 @@ impl Gate {
             if !synced {
                 if let Err(error) = staged.sync().await {
                     staged.abandon().await;
-                    return Err(store_fault(error));
+                    return Err(Failure::Store(error).into());
                 }
                 synced = true;
             }
@@ -281,10 +282,10 @@ impl Gate {
         collided: bool,
     ) -> Result<(Judged, Timestamp), Fault> {
         for attempt in 0..ATTEMPTS {
-            let row = self.ledger.call(admission.call).await?.ok_or_else(Fault::unknown_call)?;
+            let row = self.ledger.call(admission.call).await?.ok_or(CallRefusal::Unknown)?;
             // Somebody was erased while the body came in: nothing of them comes in any more.
             if row.is_erased() {
-                return Err(Fault::unknown_call());
+                return Err(CallRefusal::Unknown.into());
             }
             let loaded = self.load_row(row).await?;
             self.barred.check(&loaded)?;
@@ -416,11 +417,11 @@ impl Gate {
     /// Step (3): the envelope object. A deletion that came in between has put its tombstone where
     /// the envelope then lies: so it is asked afterwards, and the keys are removed again.
     async fn complete(&self, account: &str, id: Uuid, envelope: String) -> Result<(), Fault> {
-        self.vault.put_envelope(id, envelope).await.map_err(store_fault)?;
+        self.vault.put_envelope(id, envelope).await.map_err(Failure::Store)?;
         let row = self.ledger.recording(account, id).await?;
         if row.is_none_or(|row| row.deleted_at.is_some()) {
-            self.vault.remove(id).await.map_err(store_fault)?;
-            return Err(gone());
+            self.vault.remove(id).await.map_err(Failure::Store)?;
+            return Err(RecordingRefusal::NameDeleted.into());
         }
         self.ledger.enveloped(id);
         Ok(())
@@ -429,17 +430,13 @@ impl Gate {
     async fn envelope(&self, account: &str, staged: &Staged) -> Result<Envelope, Fault> {
         let keys = self.usable_keys(account).await?;
         let broken =
-            |error: crate::seal::SealError| Fault::damaged("a recording could not be sealed").because(error);
+            |error: crate::seal::SealError| Fault::damaged_by("a recording could not be sealed", error);
         let mut wrapped = Vec::with_capacity(keys.len());
         for (_, key) in &keys {
             wrapped.push(WrappedKey::new(&staged.key, key).map_err(broken)?);
         }
         if wrapped.is_empty() {
-            return Err(Fault::refused(
-                "no-usable-key",
-                "the account has no public key to seal recordings for; add one and send the recording again",
-            )
-            .with("source", json!("retry")));
+            return Err(RecordingRefusal::NoUsableKey.into());
         }
         let content_type = staged.measured.format.media_type();
         Envelope::new(account, &staged.id.to_string(), content_type, &staged.key, staged.sealed, wrapped)
@@ -492,11 +489,11 @@ impl Gate {
         uncovered: Uncovered,
         now: Timestamp,
     ) -> Result<Option<Fault>, Fault> {
-        let fault = refusal(&uncovered, &loaded.call, NATIVE.coverage, &|p| loaded.name_of(p));
-        let decision = self.decision(loaded);
+        let (call, basis) = (&loaded.call, NATIVE.coverage);
+        let (refusal, remedy) = (uncovered.refusal(call, basis), uncovered.remedy(call, basis));
         let body = Body::Refused {
             came: NATIVE,
-            code: uncovered.refusal(&loaded.call, NATIVE.coverage),
+            code: refusal,
             uncovered: uncovered.stretches(),
             saw: loaded.saw(),
         };
@@ -510,8 +507,12 @@ impl Gate {
         )?;
         let job = Job { expects: loaded.expects(), entries: vec![draft], ..Job::default() };
         match self.append(job).await? {
-            Appended::Done => Ok(Some(fault.with("missing", &decision.missing))),
             Appended::Conflict => Ok(None),
+            Appended::Done => {
+                let missing = self.decision(loaded).missing;
+                let unkept = Unkept { refusal, remedy, missing, names: loaded.all_names(), uncovered };
+                Ok(Some(RecordingRefusal::Uncovered(Box::new(unkept)).into()))
+            }
         }
     }
 }
@@ -535,7 +536,7 @@ enum Judged {
     Covered(Box<Loaded>, Coverage),
 }
 
-fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, Fault> {
+fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, RecordingRefusal> {
     Ok(match placement {
         Placement::Unsaid => Claim::Unplaced { duration_ms },
         Placement::From(from) => Claim::Placed(vec![(*from, duration_ms)]),
@@ -543,12 +544,7 @@ fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, Fault> {
             let said = parts.iter().fold(0u64, |sum, (_, ms)| sum.saturating_add(*ms));
             let mut parts = parts.clone();
             if duration_ms > said.saturating_add(TIMELINE_SLACK_MS) {
-                return Err(Fault::invalid(
-                    "timeline-too-short",
-                    format!(
-                        "`Recording-Timeline` speaks of {said} ms, and the audio has {duration_ms} ms; say where all of it belongs"
-                    ),
-                ));
+                return Err(RecordingRefusal::TimelineTooShort { said_ms: said, duration_ms });
             }
             // What the rounding of the headers left out is judged with the last stretch.
             if let (Some(last), Some(more)) = (parts.last_mut(), duration_ms.checked_sub(said)) {
@@ -559,7 +555,7 @@ fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, Fault> {
     })
 }
 
-fn check_placement(placement: &Placement) -> Result<(), Fault> {
+fn check_placement(placement: &Placement) -> Result<(), RecordingRefusal> {
     match placement {
         Placement::Unsaid | Placement::From(_) => Ok(()),
         Placement::Timeline(parts) => {
@@ -570,13 +566,7 @@ fn check_placement(placement: &Placement) -> Result<(), Fault> {
                 }
                 _ => false,
             });
-            if overlap {
-                return Err(Fault::invalid(
-                    "invalid-timeline",
-                    "the intervals of `Recording-Timeline` overlap or are out of order",
-                ));
-            }
-            Ok(())
+            if overlap { Err(RecordingRefusal::TimelineOrder) } else { Ok(()) }
         }
     }
 }
@@ -604,106 +594,25 @@ fn is_hopeless(claim: &Claim, uncovered: &[UncoveredSpan]) -> bool {
     all_ms == uncovered.iter().map(UncoveredSpan::duration_ms).fold(0, u64::saturating_add)
 }
 
-fn refusal(uncovered: &Uncovered, call: &Call, basis: CoverageBasis, names: answer::Names<'_>) -> Fault {
-    let remedy = uncovered.remedy(call, basis);
-    let detail = match uncovered {
-        Uncovered::Spans(spans) => {
-            let first = spans.first().map(|span| answer::words(span.why, names)).unwrap_or_default();
-            match remedy {
-                Remedy::CutHead { early_ms, granted_at } => format!(
-                    "the audio begins {early_ms} ms before recording was granted at {0}: cut so much off its beginning, \
-                     or correct the clock that it was dated by, and send it with `Recording-Start: {0}`",
-                    written(granted_at)
-                ),
-                Remedy::CutEdges => format!(
-                    "not all of this audio may be kept: {first}; cut what `uncovered` lists out of the file, and send it with `Recording-Timeline`"
-                ),
-                Remedy::Delete | Remedy::Wait | Remedy::Place => {
-                    format!("not all of this audio may be kept: {first}")
-                }
-            }
-        }
-        Uncovered::Unplaced { windows: 0 } if basis == CoverageBasis::Granted => {
-            "recording was never granted on this call: ask with `start` before recording".into()
-        }
-        Uncovered::Unplaced { windows } => format!(
-            "recording was granted {windows} times on this call, so the upload has to say when it was made: send `Recording-Start` or `Recording-Timeline`"
-        ),
-        Uncovered::TooLong { duration_ms, window_ms } => format!(
-            "the audio lasts {duration_ms} ms, and recording was granted for {window_ms} ms; \
-             send `Recording-Start`, and the answer will say which part has to be cut"
-        ),
-        Uncovered::UsedUp { left_ms } => format!(
-            "other recordings of this call hold the only window but for {left_ms} ms; \
-             if several devices record a call, the account's `recorders` says how many"
-        ),
-        Uncovered::Withdrawn(p) => {
-            format!("`{}` withdrew, and this account deletes what was recorded before", names(*p))
-        }
-    };
-    let fault = Fault::refused(uncovered.refusal(call, basis).code(), detail);
-    let fault = match uncovered {
-        Uncovered::Spans(spans) => fault.with("uncovered", answer::Uncovered::all(spans, names)),
-        Uncovered::Unplaced { .. }
-        | Uncovered::TooLong { .. }
-        | Uncovered::UsedUp { .. }
-        | Uncovered::Withdrawn(_) => fault,
-    };
-    fault.with("source", json!(remedy.source()))
-}
-
-fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<(), Fault> {
+fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<(), RecordingRefusal> {
     use subtle::ConstantTimeEq as _;
     if existing.deleted_at.is_some() {
-        return Err(gone());
+        return Err(RecordingRefusal::NameDeleted);
     }
     if !bool::from(existing.fingerprint.as_slice().ct_eq(fingerprint)) {
-        return Err(Fault::conflict(
-            "recording-exists",
-            "another recording of this name was accepted for this call; use another name",
-        ));
+        return Err(RecordingRefusal::NameTaken);
     }
     Ok(())
 }
 
-fn gone() -> Fault {
-    Fault::new(
-        FaultKind::Gone,
-        "recording-deleted",
-        "the recording of this name was deleted and cannot be uploaded again",
-    )
-}
-
-fn store_fault(error: VaultError) -> Fault {
-    let detail = match error {
-        VaultError::Full { .. } => "the recording store is full; send the recording again later",
-        VaultError::Store(_) | VaultError::Directory(_) => {
-            "the recording store does not answer; send the recording again"
-        }
-    };
-    Fault::new(FaultKind::Unavailable, "store-unavailable", detail).because(error)
-}
-
 fn stage_fault(error: StageError) -> Fault {
     match error {
-        StageError::Body(error) => body_fault(error),
-        StageError::Unmeasurable(error) => {
-            Fault::new(FaultKind::Unsupported, "unmeasurable-audio", error.to_string())
-        }
-        StageError::Digest => Fault::new(FaultKind::Malformed, "digest-mismatch", error.to_string()),
-        StageError::Seal(error) => Fault::damaged("a recording could not be sealed").because(error),
-        StageError::Vault(error) => store_fault(error),
+        StageError::Body(error) => Wrong::Body(error).into(),
+        StageError::Unmeasurable(error) => RecordingRefusal::Unmeasurable(error).into(),
+        StageError::Digest => RecordingRefusal::Digest.into(),
+        StageError::Seal(error) => Fault::damaged_by("a recording could not be sealed", error),
+        StageError::Vault(error) => Failure::Store(error).into(),
     }
-}
-
-/// What a broken body means to its sender.
-pub(crate) fn body_fault(error: BodyError) -> Fault {
-    let (kind, code) = match &error {
-        BodyError::TooLarge { .. } => (FaultKind::TooLarge, "body-too-large"),
-        BodyError::TooSlow { .. } | BodyError::Deadline { .. } => (FaultKind::TooSlow, "body-too-slow"),
-        BodyError::Broken(_) => (FaultKind::Malformed, "body-broken"),
-    };
-    Fault::new(kind, code, error.to_string()).because(error)
 }
 
 fn whole(number: u64) -> i64 {

@@ -12,7 +12,7 @@ use policy::{AnsweredBy, Joined, What};
 use serde_json::json;
 
 use super::ask::{ConsentGrant, Prompt};
-use super::{Context, Fault, Gate, Loaded, parse_id};
+use super::{Context, Fault, Gate, Loaded, RecordingRefusal, parse_id};
 use crate::access::Principal;
 use crate::ledger::RecordingRow;
 use crate::trail::{Body, Leaf};
@@ -33,16 +33,13 @@ impl Gate {
         if told.contains(purpose) {
             return Ok(());
         }
-        let (recording, code) = (parse_id(&row.id)?, "purpose-not-consented");
-        let body = Body::FetchRefused { recording, code: code.into() };
+        let recording = parse_id(&row.id)?;
         let detail = json!({"purpose": purpose, "told": told});
+        let told = told.into_iter().collect();
+        let refused = RecordingRefusal::PurposeNotTold { purpose: purpose.into(), told };
+        let body = Body::FetchRefused { recording, code: refused.code().as_str().into() };
         self.note(&who.into(), &who.account, body, Some(detail), Vec::new(), Vec::new()).await?;
-        let known = match told.is_empty() {
-            true => "no purpose was told to everybody".to_owned(),
-            false => format!("they were told `{}`", told.iter().cloned().collect::<Vec<_>>().join("`, `")),
-        };
-        let detail = format!("the people on the recording were not told that it is for `{purpose}`; {known}");
-        Err(Fault::refused(code, detail).with("told", json!(told)))
+        Err(refused.into())
     }
 
     async fn told(&self, row: &RecordingRow) -> Result<Told, Fault> {

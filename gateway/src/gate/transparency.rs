@@ -1,9 +1,9 @@
 //! The logs as others read them: signed heads, tiles and entry bundles (C2SP tlog-tiles).
 
-use super::{Fault, FaultKind, Gate};
+use super::{Failure, Fault, Gate, Thing};
 use crate::anchoring::WITNESS;
 use crate::ledger::{Epoch, Question};
-use crate::notary::{NotaryError, Proofs, SignedHead};
+use crate::notary::{Proofs, SignedHead};
 use crate::trail::note::{Checkpoint, Note, Signature, VerifierKey};
 use crate::trail::tile::{self, BundleId, TileId, WIDTH};
 use crate::trail::{Body, Leaf, SYSTEM_LOG};
@@ -24,7 +24,7 @@ impl Gate {
     ///
     /// [`Fault`]: there is no such log, or it was dropped.
     pub async fn epoch(&self, path: &str) -> Result<Epoch, Fault> {
-        let unknown = || Fault::unknown("log");
+        let unknown = || Fault::from(Thing::Log);
         let (log, epoch) = match path.split_once('.') {
             None => (path, None),
             Some((log, epoch)) => (log, Some(epoch.parse::<i64>().map_err(|_| unknown())?)),
@@ -74,11 +74,11 @@ impl Gate {
         let current = self.ledger.head(&at.log).await?.is_some_and(|head| head.epoch == at.epoch);
         let head = match (&self.notary, current) {
             (Some(notary), true) => {
-                notary.sign(&at.log).await.map_err(unsigned)?.filter(|head| head.at == *at)
+                notary.sign(&at.log).await.map_err(Failure::Unsigned)?.filter(|head| head.at == *at)
             }
             _ => self.stored_head(at).await?,
         };
-        let head = head.ok_or_else(|| Fault::unknown("signed head"))?;
+        let head = head.ok_or(Thing::SignedHead)?;
         self.cosigned(head).await
     }
 
@@ -204,7 +204,7 @@ impl Gate {
     ///
     /// [`Fault`]: there is no such tile yet.
     pub async fn tile(&self, at: &Epoch, path: &str) -> Result<Piece, Fault> {
-        let unknown = || Fault::unknown("tile");
+        let unknown = || Fault::from(Thing::Tile);
         let path = format!("tile/{path}");
         self.still_there(at).await?;
         // What no head covers is shown to nobody.
@@ -226,26 +226,6 @@ impl Gate {
         let hashes = Proofs::new(&self.ledger, at, size).tile(&id).await?;
         let hashes = hashes.ok_or_else(|| Fault::damaged("hashes of a tile are missing"))?;
         Ok(Piece { bytes: hashes.concat(), is_final: u64::from(id.width) == WIDTH })
-    }
-}
-
-/// What it means to a client that a log cannot be signed.
-pub(crate) fn unsigned(error: NotaryError) -> Fault {
-    Fault::new(
-        FaultKind::Unavailable,
-        "log-unsigned",
-        "the log cannot be signed now, so no head of it is shown; the operator's log says why",
-    )
-    .because(error)
-}
-
-impl From<NotaryError> for Fault {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
-    fn from(error: NotaryError) -> Fault {
-        match error {
-            NotaryError::Ledger(error) => Fault::from(error),
-            error => unsigned(error),
-        }
     }
 }
 

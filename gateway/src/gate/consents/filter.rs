@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::gate::Fault;
 use crate::gate::ask::check_name;
+use crate::gate::{Field, Wrong};
 use crate::trail::{KINDS, Kind, OUTCOMES};
 
 /// A question as it was asked. All that is given has to be so.
@@ -53,16 +53,16 @@ pub struct Filters {
 
 impl Filters {
     /// Reads what was asked.
-    pub(super) fn narrowed(self) -> Result<Narrowed, Fault> {
+    pub(super) fn narrowed(self) -> Result<Narrowed, Wrong> {
         let names = [
-            ("`call`", &self.call),
-            ("`participant`", &self.participant),
-            ("`rule`", &self.rule),
-            ("`prompt`", &self.prompt),
-            ("`listener`", &self.listener),
+            (Field::AskedCall, &self.call),
+            (Field::AskedParticipant, &self.participant),
+            (Field::AskedRule, &self.rule),
+            (Field::AskedPrompt, &self.prompt),
+            (Field::AskedListener, &self.listener),
         ];
-        for (what, name) in names {
-            name.iter().try_for_each(|name| check_name(what, name))?;
+        for (field, name) in names {
+            name.iter().try_for_each(|name| check_name(field, name))?;
         }
         let number = self.number.as_deref().map(e164).transpose()?;
         let place = self.place.as_deref().map(code).transpose()?;
@@ -125,32 +125,20 @@ impl Narrowed {
     }
 }
 
-fn of_outcomes(text: &str) -> Result<Vec<&'static str>, Fault> {
+fn of_outcomes(text: &str) -> Result<Vec<&'static str>, Wrong> {
     let mut types = Vec::new();
     for word in words(text) {
         let known = OUTCOMES.iter().find(|(outcome, _)| *outcome == word);
-        let (_, kinds) = known.ok_or_else(|| {
-            let all: Vec<&str> = OUTCOMES.iter().map(|(outcome, _)| *outcome).collect();
-            let all = all.join("`, `");
-            Fault::invalid(
-                "invalid-filter",
-                format!("`outcome` has no `{}`; the words are `{all}`", short(word)),
-            )
-        })?;
+        let (_, kinds) = known.ok_or_else(|| Wrong::NoOutcome { word: short(word) })?;
         types.extend(kinds.iter().copied().map(Kind::as_str));
     }
     Ok(types)
 }
 
-fn of_types(text: &str) -> Result<Vec<&'static str>, Fault> {
+fn of_types(text: &str) -> Result<Vec<&'static str>, Wrong> {
     let known = |word: &str| {
-        KINDS.iter().copied().find(|kind| *kind == word).ok_or_else(|| {
-            let hint = "`GET /openapi.json` lists them";
-            Fault::invalid(
-                "invalid-filter",
-                format!("there are no entries of type `{}`; {hint}", short(word)),
-            )
-        })
+        let found = KINDS.iter().copied().find(|kind| *kind == word);
+        found.ok_or_else(|| Wrong::NoType { word: short(word) })
     };
     words(text).map(known).collect()
 }
@@ -159,24 +147,20 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim)
 }
 
-fn e164(text: &str) -> Result<String, Fault> {
+fn e164(text: &str) -> Result<String, Wrong> {
     // In a query a plus that is not encoded stands for a space.
     let plus = text.strip_prefix(' ').map(|rest| format!("+{rest}"));
     crate::locate::e164(plus.as_deref().unwrap_or(text))
-        .map_err(|error| Fault::invalid("invalid-number", format!("`number`: {error}")))
+        .map_err(|error| Wrong::NoNumber { error, is_optional: false })
 }
 
-fn code(text: &str) -> Result<Code, Fault> {
-    text.parse().map_err(|error| Fault::invalid("invalid-place", format!("`place`: {error}")))
+fn code(text: &str) -> Result<Code, Wrong> {
+    let wrong = |error| Wrong::NoCode { field: Some(Field::AskedPlace), error, meant: Vec::new() };
+    text.parse().map_err(wrong)
 }
 
-fn uuid(text: &str) -> Result<Uuid, Fault> {
-    text.parse().map_err(|_| {
-        Fault::invalid(
-            "invalid-filter",
-            "`recording` is not the id of a recording; `GET /v1/recordings` lists them",
-        )
-    })
+fn uuid(text: &str) -> Result<Uuid, Wrong> {
+    text.parse().map_err(|_| Wrong::NoRecordingId)
 }
 
 fn short(word: &str) -> String {

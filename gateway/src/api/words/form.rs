@@ -1,6 +1,6 @@
 //! What is wrong with a text that is not JSON, in plain words.
 
-use super::ask::Misfit;
+use crate::gate::ask::Misfit;
 
 /// What is wrong with its form, and where.
 pub(crate) fn wrong_form(misfit: &Misfit) -> String {

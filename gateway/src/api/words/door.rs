@@ -1,0 +1,95 @@
+//! Why a request was turned away at the door, in words.
+
+use std::error::Error as _;
+
+use axum::extract::rejection::QueryRejection;
+
+use crate::access::Role;
+use crate::api::problem::{Ambiguity, TurnedAway, WrongHeader};
+use crate::api::upload::MAX_INTERVALS;
+
+pub(in crate::api) fn turned_away(why: &TurnedAway) -> String {
+    match why {
+        TurnedAway::Unauthorized => "no credentials, or wrong ones; send HTTP basic auth".into(),
+        TurnedAway::Throttled { .. } => {
+            "too many wrong attempts; check the credentials, then try again later".into()
+        }
+        TurnedAway::Busy => "too many passwords are being checked; try again in a few seconds".into(),
+        TurnedAway::WrongRole { role, allowed } => {
+            let allowed: Vec<&str> = allowed.iter().copied().map(Role::as_str).collect();
+            format!("the role `{}` may not do this; {} may", role.as_str(), listed(&allowed))
+        }
+        TurnedAway::Ambiguous(Ambiguity::Host) => {
+            "send exactly one `Host`, with a name and perhaps a port in it".into()
+        }
+        TurnedAway::Ambiguous(Ambiguity::Authorization) => "send one `Authorization`, not several".into(),
+        TurnedAway::Ambiguous(Ambiguity::TransferCoding) => {
+            "no transfer coding but `chunked` is known here".into()
+        }
+        TurnedAway::NoSuchPath => {
+            "there is nothing at this path; `GET /openapi.json` lists what there is".into()
+        }
+        TurnedAway::WrongMethod { method, allowed } => {
+            format!("`{method}` is not allowed here; use `{}`", allowed.join("` or `"))
+        }
+        TurnedAway::Path => "the path is not percent-encoded UTF-8".into(),
+        TurnedAway::Query(rejection) => wrong_query(rejection),
+        TurnedAway::Limit => "`limit` is from 1 to 1000".into(),
+        TurnedAway::Format => "`format` is `json`, `jsonl` or `csv`".into(),
+        TurnedAway::NotJson => "send `Content-Type: application/json`".into(),
+        TurnedAway::Packed { coding } => format!(
+            "`Content-Encoding: {coding}` says that the body is packed; send the recording as it is, without that header"
+        ),
+        TurnedAway::Header(why) => wrong_header(why),
+        TurnedAway::NoPurpose => {
+            "say what the recording is fetched for: `?purpose=…` or a `Purpose` header; it is logged".into()
+        }
+    }
+}
+
+fn wrong_header(why: &WrongHeader) -> String {
+    match why {
+        WrongHeader::Range => {
+            "`Content-Range` says that the body is a part of the recording; send all of it in one request, without that \
+             header"
+                .into()
+        }
+        WrongHeader::TwoPlacements => "send `Recording-Start` or `Recording-Timeline`, not both".into(),
+        WrongHeader::TooManyIntervals => {
+            format!("`Recording-Timeline` has more than {MAX_INTERVALS} intervals")
+        }
+        WrongHeader::Interval => {
+            "an interval of `Recording-Timeline` is not `start/duration`; write for example `2026-11-20T10:00:00Z/PT30S`"
+                .into()
+        }
+        WrongHeader::Moment { header, error } => format!("`{header}`: {error}"),
+        WrongHeader::Digest => "`Content-Digest` is not `sha-256=:<base64>:`".into(),
+        WrongHeader::NotAscii(name) => format!("`{name}` is not ASCII"),
+        WrongHeader::Twice(name) => format!("`{name}` was sent twice"),
+    }
+}
+
+/// What is wrong with a query, with the name of the parameter.
+fn wrong_query(rejection: &QueryRejection) -> String {
+    let told = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
+    let words = told
+        .replace("unknown field", "there is no parameter")
+        .replace(", expected one of ", "; there are ")
+        .replace(", expected ", "; there is ")
+        .replace("duplicate field", "more than one value was sent for");
+    match words.split_once(": ") {
+        Some((name, wrong)) if !wrong.starts_with("there is no parameter") => format!("`{name}`: {wrong}"),
+        Some((_, wrong)) => wrong.to_owned(),
+        None => words,
+    }
+}
+
+/// `a`, `b` and `c`.
+fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => "no other".into(),
+    }
+}

@@ -1,0 +1,157 @@
+//! What is wrong with a request, in words.
+
+use policy::atlas::did_you_mean;
+
+use super::form::wrong_form;
+use crate::gate::ask::{MAX_EVENTS, MAX_NAME, MAX_PARTICIPANTS, OTHERS};
+use crate::gate::{Field, Lacking, MAX_ALIASES, MAX_LANGUAGES, MAX_PLACES, Wrong, WrongEvent};
+use crate::trail::OUTCOMES;
+
+/// What a door calls the parts of what is asked there.
+pub(crate) type Names = fn(Field) -> &'static str;
+
+/// What the native door calls them.
+pub(crate) fn native(field: Field) -> &'static str {
+    match field {
+        Field::Alias => "an alias",
+        Field::AskedCall => "`call`",
+        Field::AskedListener => "`listener`",
+        Field::AskedParticipant | Field::ErasedParticipant | Field::Participant => "`participant`",
+        Field::AskedPlace => "`place`",
+        Field::AskedPrompt | Field::Prompt => "`prompt`",
+        Field::AskedRule => "`rule`",
+        Field::At => "`at`",
+        Field::By => "`by`",
+        Field::CallId => "the call's id",
+        Field::DefaultLanguage => "`default_language`",
+        Field::EventId => "an event's id",
+        Field::EvidenceHash => "`evidence.sha256`",
+        Field::FetchPurpose => "the purpose",
+        Field::GrantBasis => "`basis`",
+        Field::GrantHash => "`evidence_sha256`",
+        Field::GrantId => "the grant's id",
+        Field::GrantSubject => "`subject`",
+        Field::Ip => "`ip`",
+        Field::JoinedAt => "`joined_at`",
+        Field::Language => "a language",
+        Field::Location => "`location`",
+        Field::Method => "`method`",
+        Field::NamedGrant => "a consent grant's id",
+        Field::Number => "`number`",
+        Field::Operator => "`operator`",
+        Field::OperatorLocation => "`operator_location`",
+        Field::ParticipantId => "a participant's id",
+        Field::PersonName => "the name",
+        Field::PlayedMs => "`played_ms`",
+        Field::PromptHash => "`sha256`",
+        Field::PromptId => "the prompt's id",
+        Field::PromptLanguage => "`language`",
+        Field::Purpose => "a purpose",
+        Field::RegisteredLanguage => "the prompt's language",
+        Field::Recorder => "`recorder`",
+        Field::RecorderLocation => "`recorder_location`",
+        Field::RecordingName => "the recording's name",
+        Field::Since => "`since`",
+        Field::StartedAt => "`started_at`",
+    }
+}
+
+pub(super) fn wrong(why: &Wrong, name: Names) -> String {
+    match why {
+        Wrong::Empty => "the body is empty: send a JSON document".into(),
+        Wrong::Utf16 => "the body is not UTF-8, which JSON has to be: it looks like UTF-16".into(),
+        Wrong::Form(misfit) => format!("the body is not JSON: {}", wrong_form(misfit)),
+        Wrong::Misfit(misfit) => format!("the body does not fit: {misfit}"),
+        Wrong::Body(error) => error.to_string(),
+        Wrong::Length { field, bytes } => {
+            format!("{} has {bytes} bytes; 1 to {MAX_NAME} are allowed", name(*field))
+        }
+        Wrong::ControlCharacter(field) => format!("{} holds a control character", name(*field)),
+        Wrong::ReservedId => format!(
+            "`{OTHERS}` stands for whoever is on a call beyond {MAX_PARTICIPANTS} participants; use another id"
+        ),
+        Wrong::AccountId => {
+            "an account's id has 1 to 64 of `a-z`, `0-9`, `-` and `_`, and begins with a letter or a digit".into()
+        }
+        Wrong::NoLanguage(field) => {
+            format!("{} is not a language tag; write for example `en` or `de-AT` (BCP 47)", name(*field))
+        }
+        Wrong::NoHash(field) => format!("{} is no SHA-256; write 64 hexadecimal digits", name(*field)),
+        Wrong::NoNumber { error, is_optional: true } => format!(
+            "{}: {error}; leave {0} out where it is withheld, internal or a short code",
+            name(Field::Number)
+        ),
+        Wrong::NoNumber { error, is_optional: false } => format!("{}: {error}", name(Field::Number)),
+        Wrong::NoAddress => {
+            format!("{} is not an IP address; write it in full, or leave it out", name(Field::Ip))
+        }
+        Wrong::NoPlace { error, meant } => format!("{error}{}", did_you_mean(meant)),
+        Wrong::NoCode { field: None, error, meant } => format!("{error}{}", did_you_mean(meant)),
+        Wrong::NoCode { field: Some(field), error, meant } => {
+            format!("{}: {error}{}", name(*field), did_you_mean(meant))
+        }
+        Wrong::UnlistedPlace { field, code, meant } => {
+            format!("{}: ISO 3166 lists no place `{code}`{}", name(*field), did_you_mean(meant))
+        }
+        Wrong::TooManyPlaces => format!("name at most {MAX_PLACES} places at once"),
+        Wrong::TooManyParticipants => format!("a call has at most {MAX_PARTICIPANTS} participants"),
+        Wrong::TooManyAliases => format!("a call has at most {MAX_ALIASES} aliases"),
+        Wrong::TooManyLanguages => format!("a participant has at most {MAX_LANGUAGES} languages"),
+        Wrong::TooMuchOfParticipants => {
+            "an entry of the trail does not hold so much about so many participants; open the call with some of them, \
+             and post the others"
+                .into()
+        }
+        Wrong::EntryTooLong => {
+            "an entry of the trail does not hold so much; say it in several requests".into()
+        }
+        Wrong::Duplicate { participant } => {
+            format!("`{participant}` is named twice; give every participant an id of their own")
+        }
+        Wrong::Future { field, seconds } => {
+            format!("{} lies {seconds} s in the future; set the sender's clock", name(*field))
+        }
+        Wrong::Past(field) => {
+            format!("{} lies more than 24 hours in the past; report things as they happen", name(*field))
+        }
+        Wrong::JoinedBeforeStart { participant } => format!("`{participant}` joined before the call started"),
+        Wrong::NoReason => "say why, in `reason`, in at most 4 KiB".into(),
+        Wrong::LongReason => "`reason` is longer than 4 KiB".into(),
+        Wrong::BehaviorWithoutPause => "`behavior` goes with `pause` only".into(),
+        Wrong::NoCursor => {
+            "`after` is not a cursor of this question; take it from the answer's `next` and ask the same again".into()
+        }
+        Wrong::NoOutcome { word } => {
+            let all: Vec<&str> = OUTCOMES.iter().map(|(outcome, _)| *outcome).collect();
+            format!("`outcome` has no `{word}`; the words are `{}`", all.join("`, `"))
+        }
+        Wrong::NoType { word } => {
+            format!("there are no entries of type `{word}`; `GET /openapi.json` lists them")
+        }
+        Wrong::NoRecordingId => {
+            "`recording` is not the id of a recording; `GET /v1/recordings` lists them".into()
+        }
+    }
+}
+
+pub(super) fn wrong_event(why: &WrongEvent, name: Names) -> String {
+    match why {
+        WrongEvent::Count => format!("send 1 to {MAX_EVENTS} events at once"),
+        WrongEvent::NotOne(kind) => format!("`{kind}` is about exactly one participant"),
+        WrongEvent::Lacks { kind, what } => format!("`{kind}` lacks {}", lacking(*what)),
+        WrongEvent::Misplaced { kind, field } => format!("{} means nothing to `{kind}`", name(*field)),
+        WrongEvent::AnnouncedWhen => {
+            "the call has ended: say in `at` when the announcement was played".into()
+        }
+    }
+}
+
+fn lacking(what: Lacking) -> &'static str {
+    match what {
+        Lacking::By => "`by`: `human` or `machine`",
+        Lacking::Method => "`method`: `dtmf`, `speech`, `click`, `written` or `continued`",
+        Lacking::Participant => "`participant`: say whom it is about",
+        Lacking::PlayedMs => "`played_ms`: say how many milliseconds of it were played",
+        Lacking::Prompt => "`prompt`: say which one was played",
+    }
+}
