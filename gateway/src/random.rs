@@ -4,6 +4,7 @@
 //! `GATEWAY_TEST_SEED` is that seed, and a test that fails prints it.
 
 use rand::rngs::SysError;
+use rand::{TryCryptoRng, TryRng};
 use uuid::Uuid;
 
 /// Fills with random bytes.
@@ -34,6 +35,46 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], SysError> {
 pub fn id() -> Result<Uuid, SysError> {
     Ok(uuid::Builder::from_random_bytes(bytes()?).into_uuid())
 }
+
+/// The same for a library that draws for itself. Such libraries tell that there was no randomness, but not why:
+/// [`check`](Drawn::check) does.
+#[derive(Default)]
+pub(crate) struct Drawn {
+    failure: Option<SysError>,
+}
+
+impl Drawn {
+    /// # Errors
+    ///
+    /// Where the operating system once gave none: whatever was made is to be thrown away.
+    pub(crate) fn check(self) -> Result<(), SysError> {
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn draw<const N: usize>(&mut self) -> Result<[u8; N], SysError> {
+        let mut bytes = [0; N];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl TryRng for Drawn {
+    type Error = SysError;
+
+    fn try_next_u32(&mut self) -> Result<u32, SysError> {
+        self.draw().map(u32::from_le_bytes)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, SysError> {
+        self.draw().map(u64::from_le_bytes)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), SysError> {
+        fill(bytes).inspect_err(|failure| self.failure = Some(*failure))
+    }
+}
+
+impl TryCryptoRng for Drawn {}
 
 #[cfg(not(test))]
 #[expect(clippy::disallowed_types, reason = "here, and nowhere else")]
@@ -106,33 +147,6 @@ pub(crate) fn cases() -> proptest::test_runner::Config {
         ..Config::default()
     }
 }
-
-/// The same for a library that asks for randomness in its own way.
-#[cfg(test)]
-pub(crate) struct Seeded;
-
-#[cfg(test)]
-impl rsa::rand_core::RngCore for Seeded {
-    fn next_u32(&mut self) -> u32 {
-        rsa::rand_core::impls::next_u32_via_fill(self)
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        rsa::rand_core::impls::next_u64_via_fill(self)
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        fill(bytes).unwrap();
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rsa::rand_core::Error> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-impl rsa::rand_core::CryptoRng for Seeded {}
 
 #[cfg(test)]
 mod tests {

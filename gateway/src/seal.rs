@@ -165,24 +165,25 @@ mod sample {
     //! Keys that the tests of this module share; made once, since RSA keys are slow to find.
     use std::sync::OnceLock;
 
-    use rsa::RsaPrivateKey;
+    use crate::random::Drawn;
+    use rsa::PrivateKey;
     use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 
-    pub(super) fn private_key() -> &'static RsaPrivateKey {
-        static KEY: OnceLock<RsaPrivateKey> = OnceLock::new();
-        KEY.get_or_init(|| RsaPrivateKey::new(&mut crate::random::Seeded, 2048).unwrap())
+    pub(super) fn private_key() -> &'static PrivateKey {
+        static KEY: OnceLock<PrivateKey> = OnceLock::new();
+        KEY.get_or_init(|| PrivateKey::new(&mut Drawn::default(), 2048).unwrap())
     }
 
-    pub(super) fn another_private_key() -> &'static RsaPrivateKey {
-        static KEY: OnceLock<RsaPrivateKey> = OnceLock::new();
-        KEY.get_or_init(|| RsaPrivateKey::new(&mut crate::random::Seeded, 2048).unwrap())
+    pub(super) fn another_private_key() -> &'static PrivateKey {
+        static KEY: OnceLock<PrivateKey> = OnceLock::new();
+        KEY.get_or_init(|| PrivateKey::new(&mut Drawn::default(), 2048).unwrap())
     }
 
-    pub(super) fn private_pem(key: &RsaPrivateKey) -> String {
+    pub(super) fn private_pem(key: &PrivateKey) -> String {
         key.to_pkcs8_pem(LineEnding::LF).unwrap().to_string()
     }
 
-    pub(super) fn public_pem(key: &RsaPrivateKey) -> String {
+    pub(super) fn public_pem(key: &PrivateKey) -> String {
         key.to_public_key().to_public_key_pem(LineEnding::LF).unwrap()
     }
 

@@ -10,7 +10,7 @@ use policy::{
     Refusal, Role, Settings, Table, What, Why,
 };
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
-use rsa::{RsaPrivateKey, RsaPublicKey};
+use rsa::{PrivateKey, PublicKey};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -369,9 +369,9 @@ pub(super) fn stories() -> Vec<(&'static str, Tape)> {
 }
 
 /// A self-signed certificate, its RSA key (PKCS#8), and the public half.
-pub(super) fn rsa_pair() -> (String, String, RsaPublicKey) {
-    static KEY: LazyLock<RsaPrivateKey> =
-        LazyLock::new(|| RsaPrivateKey::new(&mut crate::random::Seeded, 2048).unwrap());
+pub(super) fn rsa_pair() -> (String, String, PublicKey) {
+    static KEY: LazyLock<PrivateKey> =
+        LazyLock::new(|| PrivateKey::new(&mut crate::random::Drawn::default(), 2048).unwrap());
     let pem = KEY.to_pkcs8_pem(LineEnding::LF).unwrap();
     let pair = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).unwrap();
     let params = rcgen::CertificateParams::new(["gateway.example.com".to_owned()]).unwrap();

@@ -10,19 +10,18 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use rand::rngs::{StdRng, SysError};
-use rand::{Rng, SeedableRng};
+use num_bigint::BigUint;
 use rsa::pkcs8::der::Decode;
 use rsa::pkcs8::{EncodePublicKey, LineEnding, SubjectPublicKeyInfoRef};
-use rsa::rand_core::{CryptoRng, RngCore, impls};
 use rsa::traits::PublicKeyParts;
-use rsa::{BigUint, Oaep, RsaPublicKey, pkcs1};
+use rsa::{BoxedUint, Oaep, PublicKey, pkcs1};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::envelope::hex;
 use super::weak::weakness;
 use super::{MediaKey, SealError};
+use crate::random::Drawn;
 
 /// A public key that media keys may be wrapped for: RSA of 2048 to 4096 bits, checked.
 ///
@@ -30,7 +29,7 @@ use super::{MediaKey, SealError};
 /// reading it for every recording.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecipientKey {
-    key: RsaPublicKey,
+    key: PublicKey,
     pem: String,
     fingerprint: String,
 }
@@ -71,10 +70,11 @@ impl RecipientKey {
             label if label.ends_with("CERTIFICATE REQUEST") => return Err(KeyError::Request),
             label => return Err(KeyError::OtherKind(label.chars().take(LABEL_SHOWN).collect())),
         };
-        check_modulus(&modulus)?;
-        check_exponent(&exponent)?;
+        check_modulus(modulus)?;
+        check_exponent(exponent)?;
 
-        let key = RsaPublicKey::new(modulus, exponent).map_err(|_| KeyError::Malformed)?;
+        let number = BoxedUint::from_be_slice_vartime;
+        let key = PublicKey::new(number(modulus), number(exponent)).map_err(|_| KeyError::Malformed)?;
         let der = key.to_public_key_der().map_err(|_| KeyError::Malformed)?;
         Ok(Self {
             pem: der.to_pem("PUBLIC KEY", LineEnding::LF).map_err(|_| KeyError::Malformed)?,
@@ -96,7 +96,7 @@ impl RecipientKey {
 
     /// The length of the modulus in bits.
     pub fn bits(&self) -> usize {
-        self.key.n().bits()
+        self.key.n().bit_width_vartime() as usize
     }
 
     /// Wraps a media key: RSAES-OAEP with SHA-256, MGF1 with SHA-256 and the empty label (RFC 8017, section
@@ -105,8 +105,8 @@ impl RecipientKey {
     /// # Errors
     /// [`SealError::Randomness`] when the operating system gives none for the padding.
     pub fn wrap(&self, key: &MediaKey) -> Result<Vec<u8>, SealError> {
-        let mut random = OsRandom::default();
-        let wrapped = self.key.encrypt(&mut random, Oaep::new::<rsa::sha2::Sha256>(), key.expose());
+        let mut random = Drawn::default();
+        let wrapped = self.key.encrypt(&mut random, Oaep::<Sha256>::new(), key.expose());
         random.check()?;
         wrapped.map_err(|source| SealError::Wrap { recipient: self.fingerprint.clone(), source })
     }
@@ -274,15 +274,15 @@ fn other_form(text: &str) -> Option<KeyError> {
     }
 }
 
-/// SPKI begins with a SEQUENCE, PKCS#1 with the modulus.
-fn numbers(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
+/// The modulus and the exponent, big-endian. SPKI begins with a SEQUENCE, PKCS#1 with the modulus.
+fn numbers(der: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
     match content(der) {
         Some([SEQUENCE, ..]) => spki_numbers(der),
         Some(_) | None => pkcs1_numbers(der),
     }
 }
 
-fn spki_numbers(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
+fn spki_numbers(der: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
     let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyError::Malformed)?;
     if spki.algorithm.oid != pkcs1::ALGORITHM_OID {
         return Err(KeyError::NotRsa);
@@ -294,21 +294,21 @@ fn spki_numbers(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
     pkcs1_numbers(spki.subject_public_key.as_bytes().ok_or(KeyError::Malformed)?)
 }
 
-fn pkcs1_numbers(der: &[u8]) -> Result<(BigUint, BigUint), KeyError> {
-    let key = pkcs1::RsaPublicKey::from_der(der).map_err(|_| KeyError::Malformed)?;
-    let number = |digits: pkcs1::UintRef<'_>| BigUint::from_bytes_be(digits.as_bytes());
-    Ok((number(key.modulus), number(key.public_exponent)))
+fn pkcs1_numbers(der: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
+    let key = pkcs1::RsaPublicKeyRef::from_der(der).map_err(|_| KeyError::Malformed)?;
+    Ok((key.modulus.as_bytes(), key.public_exponent.as_bytes()))
 }
 
-fn check_modulus(modulus: &BigUint) -> Result<(), KeyError> {
-    let bits = modulus.bits();
+fn check_modulus(modulus: &[u8]) -> Result<(), KeyError> {
+    let number = BigUint::from_bytes_be(modulus);
+    let bits = usize::try_from(number.bits()).unwrap_or(usize::MAX);
     if !(MIN_BITS..=MAX_BITS).contains(&bits) {
         return Err(KeyError::Size(bits));
     }
-    if let Some(factor) = small_factor(&modulus.to_bytes_be()) {
+    if let Some(factor) = small_factor(modulus) {
         return Err(KeyError::SmallFactor(factor));
     }
-    weakness(modulus).map_or(Ok(()), |weakness| Err(KeyError::Weak(weakness)))
+    weakness(&number).map_or(Ok(()), |weakness| Err(KeyError::Weak(weakness)))
 }
 
 /// The smallest prime factor below [`FACTOR_LIMIT`] of a big-endian number, by trial division.
@@ -330,11 +330,10 @@ fn small_primes() -> impl Iterator<Item = u32> {
     [2].into_iter().chain((3..FACTOR_LIMIT).step_by(2).filter(odd_prime))
 }
 
-fn check_exponent(exponent: &BigUint) -> Result<(), KeyError> {
-    let digits = exponent.to_bytes_be();
+fn check_exponent(digits: &[u8]) -> Result<(), KeyError> {
     let mut padded = [0; 8];
     let from = padded.len().checked_sub(digits.len()).ok_or(KeyError::Exponent)?;
-    padded.iter_mut().skip(from).zip(&digits).for_each(|(to, digit)| *to = *digit);
+    padded.iter_mut().skip(from).zip(digits).for_each(|(to, digit)| *to = *digit);
     let value = u64::from_be_bytes(padded);
     if value % 2 == 1 && (MIN_EXPONENT..EXPONENT_LIMIT).contains(&value) {
         Ok(())
@@ -342,47 +341,6 @@ fn check_exponent(exponent: &BigUint) -> Result<(), KeyError> {
         Err(KeyError::Exponent)
     }
 }
-
-/// The operating system's randomness for the RSA library, which asks for it in a way that cannot fail.
-///
-/// After a failure it goes on with numbers that look random, so that searches for primes end, and remembers:
-/// whatever was made from them must be thrown away unless [`check`](OsRandom::check) agrees.
-#[derive(Default)]
-pub(super) struct OsRandom {
-    failure: Option<SysError>,
-    failures: u64,
-}
-
-impl OsRandom {
-    pub(super) fn check(self) -> Result<(), SysError> {
-        self.failure.map_or(Ok(()), Err)
-    }
-}
-
-impl RngCore for OsRandom {
-    fn next_u32(&mut self) -> u32 {
-        impls::next_u32_via_fill(self)
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        impls::next_u64_via_fill(self)
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        if let Err(failure) = crate::random::fill(bytes) {
-            self.failure = Some(failure);
-            self.failures = self.failures.wrapping_add(1);
-            StdRng::seed_from_u64(self.failures).fill_bytes(bytes);
-        }
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rsa::rand_core::Error> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-impl CryptoRng for OsRandom {}
 
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
@@ -400,8 +358,10 @@ const EXPONENT_LIMIT: u64 = 1 << 33;
 
 #[cfg(test)]
 mod tests {
+    use rsa::PrivateKey;
     use rsa::pkcs1::{EncodeRsaPrivateKey, EncodeRsaPublicKey};
-    use rsa::{RsaPrivateKey, RsaPublicKey};
+    use rsa::pkcs8::der::EncodePem as _;
+    use rsa::traits::PublicKeyParts as _;
 
     use super::super::sample::{media_key, private_key, private_pem, public_pem};
     use super::*;
@@ -411,11 +371,14 @@ mod tests {
     }
 
     fn pem_of(modulus: BigUint, exponent: u64) -> String {
-        RsaPublicKey::new_unchecked(modulus, exponent.into()).to_public_key_pem(LineEnding::LF).unwrap()
+        let (modulus, exponent) = (modulus.to_bytes_be(), exponent.to_be_bytes());
+        let number = |bytes| pkcs1::UintRef::new(bytes).unwrap();
+        let key = pkcs1::RsaPublicKeyRef { modulus: number(&modulus), public_exponent: number(&exponent) };
+        key.to_pem(LineEnding::LF).unwrap()
     }
 
     fn modulus() -> BigUint {
-        private_key().n().clone()
+        BigUint::from_bytes_be(&private_key().n_bytes())
     }
 
     #[test]
@@ -444,7 +407,7 @@ mod tests {
         let (one, two) = (recipient.wrap(&media_key()).unwrap(), recipient.wrap(&media_key()).unwrap());
         assert_eq!(one.len(), 256);
         assert_ne!(one, two);
-        let unwrapped = private_key().decrypt(Oaep::new::<rsa::sha2::Sha256>(), &one).unwrap();
+        let unwrapped = private_key().decrypt(Oaep::<Sha256>::new(), &one).unwrap();
         assert_eq!(unwrapped, media_key().expose());
     }
 
@@ -477,11 +440,11 @@ mod tests {
 
     #[test]
     fn keys_that_are_too_small_or_too_large_are_refused() {
-        for bits in [512, 1024] {
-            let small = RsaPrivateKey::new(&mut crate::random::Seeded, bits).unwrap();
-            assert_eq!(refusal(&public_pem(&small)), KeyError::Size(bits));
+        let small = PrivateKey::new(&mut Drawn::default(), 1024).unwrap();
+        assert_eq!(refusal(&public_pem(&small)), KeyError::Size(1024));
+        for bits in [512, 1024, 2047] {
+            assert_eq!(refusal(&pem_of(modulus() >> (2048 - bits), 65_537)), KeyError::Size(bits));
         }
-        assert_eq!(refusal(&pem_of(modulus() >> 1, 65_537)), KeyError::Size(2047));
         assert_eq!(refusal(&pem_of((modulus() << 2049) + 1u32, 65_537)), KeyError::Size(4097));
     }
 

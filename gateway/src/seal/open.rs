@@ -13,17 +13,18 @@ use std::path::{Path, PathBuf};
 use rand::rngs::SysError;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
-use rsa::{Oaep, RsaPrivateKey};
+use rsa::{Oaep, PrivateKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::envelope::hex;
-use super::keys::{OsRandom, Pem};
+use super::keys::Pem;
 use super::stream::{HEADER_BYTES, Unsealer};
 use super::{
     Envelope, Format, KeyError, MediaKey, RecipientKey, SEGMENT_BYTES, SealError, WrapAlgorithm, WrappedKey,
     associated_data, key_commitment,
 };
+use crate::random::Drawn;
 
 /// Opens sealed media into the new file `out`, which only its owner may read.
 ///
@@ -80,8 +81,8 @@ pub fn keygen(dir: &Path) -> Result<KeyPair, OpenError> {
     }
     fs::create_dir_all(dir).map_err(failed("make the directory", dir))?;
 
-    let mut random = OsRandom::default();
-    let key = RsaPrivateKey::new(&mut random, KEY_BITS);
+    let mut random = Drawn::default();
+    let key = PrivateKey::new(&mut random, KEY_BITS);
     random.check()?;
     let key = key.map_err(|_| OpenError::KeyGeneration)?;
     let private_pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| OpenError::KeyGeneration)?;
@@ -223,14 +224,14 @@ fn check_place(envelope: &Envelope, expected: Expected<'_>) -> Result<(), OpenEr
     Ok(())
 }
 
-fn read_private_key(pem: &str) -> Result<RsaPrivateKey, OpenError> {
+fn read_private_key(pem: &str) -> Result<PrivateKey, OpenError> {
     if pem.contains("-----BEGIN ENCRYPTED ") || pem.contains("Proc-Type: 4,ENCRYPTED") {
         return Err(OpenError::EncryptedKey);
     }
     let block = Pem::read(pem)?;
     let key = match block.label {
-        "PRIVATE KEY" => RsaPrivateKey::from_pkcs8_der(&block.der).ok(),
-        "RSA PRIVATE KEY" => RsaPrivateKey::from_pkcs1_der(&block.der).ok(),
+        "PRIVATE KEY" => PrivateKey::from_pkcs8_der(&block.der).ok(),
+        "RSA PRIVATE KEY" => PrivateKey::from_pkcs1_der(&block.der).ok(),
         label => return Err(OpenError::NotPrivate(label.chars().take(LABEL_SHOWN).collect())),
     };
     Ok(key.ok_or(KeyError::Malformed)?)
@@ -240,7 +241,7 @@ fn read_private_key(pem: &str) -> Result<RsaPrivateKey, OpenError> {
 /// recording.
 fn unwrap_key<'a>(
     envelope: &'a Envelope,
-    private: &RsaPrivateKey,
+    private: &PrivateKey,
 ) -> Result<(MediaKey, &'a WrappedKey), OpenError> {
     let mut another_opened = false;
     for wrapped in &envelope.keys {
@@ -260,11 +261,10 @@ fn unwrap_key<'a>(
     })
 }
 
-fn unwrap_one(wrapped: &WrappedKey, private: &RsaPrivateKey) -> Result<Option<MediaKey>, OpenError> {
+fn unwrap_one(wrapped: &WrappedKey, private: &PrivateKey) -> Result<Option<MediaKey>, OpenError> {
     let WrapAlgorithm::RsaOaep256 = wrapped.algorithm;
-    let mut random = OsRandom::default();
-    let unwrapped =
-        private.decrypt_blinded(&mut random, Oaep::new::<rsa::sha2::Sha256>(), &wrapped.encrypted_key);
+    let mut random = Drawn::default();
+    let unwrapped = private.decrypt_blinded(&mut random, Oaep::<Sha256>::new(), &wrapped.encrypted_key);
     random.check()?;
     Ok(unwrapped.ok().map(Zeroizing::new).and_then(|bytes| MediaKey::from_unwrapped(&bytes)))
 }
@@ -428,13 +428,13 @@ mod tests {
         (0..200_000u32).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect()
     }
 
-    fn recording_for(recipients: &[&RsaPrivateKey]) -> Recording {
+    fn recording_for(recipients: &[&PrivateKey]) -> Recording {
         let key = MediaKey::generate().unwrap();
         let mut media = Vec::new();
         let mut sealer = Sealer::new(&key, &associated_data("acme", "r-1")).unwrap();
         sealer.push(&audio(), &mut media).unwrap();
         let sealed = sealer.finish(&mut media).unwrap();
-        let wrap = |recipient: &&RsaPrivateKey| {
+        let wrap = |recipient: &&PrivateKey| {
             WrappedKey::new(&key, &RecipientKey::from_pem(&public_pem(recipient)).unwrap()).unwrap()
         };
         let keys = recipients.iter().map(wrap).collect();

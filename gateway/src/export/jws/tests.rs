@@ -3,11 +3,11 @@
 use std::process::Command;
 
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use rsa::RsaPrivateKey;
+use rsa::PrivateKey;
 use rsa::pkcs1v15::{Signature, VerifyingKey};
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
-use rsa::sha2::Sha256;
 use rsa::signature::Verifier as _;
+use sha2::Sha256;
 
 use super::*;
 use crate::export::tests::rsa_pair;
@@ -75,7 +75,7 @@ fn a_pkcs_1_key_will_do_and_the_chain_goes_along() {
     use rsa::pkcs1::EncodeRsaPrivateKey as _;
     use rsa::pkcs8::DecodePrivateKey as _;
     let (certificate, key, _) = rsa_pair();
-    let key = RsaPrivateKey::from_pkcs8_pem(&key).unwrap().to_pkcs1_pem(LineEnding::LF).unwrap();
+    let key = PrivateKey::from_pkcs8_pem(&key).unwrap().to_pkcs1_pem(LineEnding::LF).unwrap();
     let issuer = rcgen::generate_simple_self_signed(["issuer.example".to_owned()]).unwrap().cert.pem();
     let chain = format!("{certificate}{issuer}");
     let signed =
@@ -96,7 +96,7 @@ fn what_cannot_sign_is_refused_with_what_is_wrong() {
     let (theirs, their_key) = (elliptic.cert.pem(), elliptic.signing_key.serialize_pem());
     assert!(refused(&theirs, &their_key).contains("not an RSA key"), "{}", refused(&theirs, &their_key));
     assert!(refused(&theirs, &key).contains("can't be used together"));
-    let short = RsaPrivateKey::new(&mut crate::random::Seeded, 1024).unwrap();
+    let short = PrivateKey::new(&mut crate::random::Drawn::default(), 1024).unwrap();
     let short = short.to_pkcs8_pem(LineEnding::LF).unwrap();
     assert!(refused(&certificate, &short).contains("can't be used together"));
     let signer = Signer::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
