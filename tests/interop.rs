@@ -266,8 +266,7 @@ impl Sealed {
 fn claiming(envelope: &Value, media: &[u8]) -> Value {
     let mut envelope = envelope.clone();
     envelope["bytes"] = media.len().into();
-    let hash = Sha256::digest(media);
-    envelope["sha256"] = hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+    envelope["sha256"] = hex::encode(Sha256::digest(media)).into();
     envelope
 }
 

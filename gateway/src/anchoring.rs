@@ -12,10 +12,11 @@ use crate::anchor::http::{Http, HttpError, Limits};
 use crate::anchor::store::{Kept, StoreError, WriteOnce};
 use crate::anchor::timestamp::Authority;
 use crate::anchor::witness::{CosignError, Witness, WitnessError};
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::{Fault, Gate};
-use crate::ledger::{Appended, Chain, Change, Epoch, Job, LedgerError};
+use crate::ledger::{Appended, Change, Epoch, Job, LedgerError};
 use crate::notary::{Proofs, SignedHead};
 
 /// Those who confirm heads, as configured.

@@ -22,10 +22,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LedgerUrl};
 use crate::gate::Fault;
-use crate::ledger::{Chain, LedgerError};
+use crate::ledger::LedgerError;
 use crate::serve::{self, ServeError};
 
 #[derive(Parser)]

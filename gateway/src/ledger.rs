@@ -42,7 +42,6 @@ pub use rows::{
 use sql::Pool;
 pub use sqlite::file;
 pub use trees::Epoch;
-pub use writer::Chain;
 
 /// The ledger of one gateway, or of many.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ pub mod anchoring;
 pub mod api;
 pub mod audit;
 pub mod body;
+pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod config;

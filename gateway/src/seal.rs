@@ -208,7 +208,7 @@ mod tests {
     fn the_key_commitment_is_hkdf_without_salt() {
         let commitment = key_commitment(&sample::media_key()).unwrap();
         assert_eq!(
-            envelope::hex(&commitment),
+            hex::encode(commitment.as_slice()),
             "e3122bc4b826c5489f8f80bc16767f92cb6b1e2f00c58fba531d728263869dce"
         );
     }

@@ -42,7 +42,7 @@ impl Gateway {
                     let sql = format!("SELECT hex(\"{name}\") FROM \"{table}\" WHERE \"{name}\" IS NOT NULL");
                     let all: Vec<String> =
                         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut raw).await.unwrap();
-                    cells.extend(all.into_iter().map(|cell| (column.clone(), unhex(&cell))));
+                    cells.extend(all.into_iter().map(|cell| (column.clone(), hex::decode(cell).unwrap())));
                 }
             }
             Some(place) => {
@@ -62,17 +62,12 @@ impl Gateway {
                     );
                     let all: Vec<String> =
                         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut raw).await.unwrap();
-                    cells.extend(all.into_iter().map(|cell| (column.clone(), unhex(&cell))));
+                    cells.extend(all.into_iter().map(|cell| (column.clone(), hex::decode(cell).unwrap())));
                 }
             }
         }
         cells
     }
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.chars().map(|c| u8::try_from(c.to_digit(16).unwrap()).unwrap()).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 fn encoded(text: &str) -> String {

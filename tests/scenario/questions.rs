@@ -293,10 +293,7 @@ async fn an_opening_is_recomputed_without_the_gateway_and_found_in_leaves() {
     let answer = ask(&gateway.auditor, "number=+14155550177").await;
     let opening = &answer["opening"];
     assert_eq!(opening["number"], CALLER, "a plus that is not encoded is one as well");
-    let key: Vec<u8> = (0..64)
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&opening["subject_key"].as_str().unwrap()[at..at + 2], 16).unwrap())
-        .collect();
+    let key = hex::decode(opening["subject_key"].as_str().unwrap()).unwrap();
     let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&key).unwrap();
     mac.update(b"gw-pid-v1\0acme\0+14155550177");
     let pseudonym = format!("p1:{}", BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));

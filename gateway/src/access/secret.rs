@@ -53,7 +53,7 @@ impl Secret {
     /// slowed down.
     #[must_use]
     pub fn stored(&self) -> String {
-        format!("{GENERATED}{}", hex_of_hash(self.0.as_bytes()))
+        format!("{GENERATED}{}", hex::encode(Sha256::digest(self.0.as_bytes())))
     }
 }
 
@@ -139,7 +139,7 @@ impl Verifier {
             });
         }
         let expected = stored.strip_prefix(GENERATED).unwrap_or("");
-        let found = hex_of_hash(presented);
+        let found = hex::encode(Sha256::digest(presented));
         if bool::from(expected.as_bytes().ct_eq(found.as_bytes())) { Check::Right } else { Check::Wrong }
     }
 
@@ -273,11 +273,6 @@ pub enum PasswordError {
 fn argon2() -> Result<Argon2<'static>, argon2::password_hash::Error> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-fn hex_of_hash(secret: &[u8]) -> String {
-    let digits = Sha256::digest(secret).into_iter().map(|byte| format!("{byte:02x}"));
-    digits.collect()
 }
 
 /// How long a right password is known without hashing it again, counted from its last use.

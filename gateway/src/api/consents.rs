@@ -16,8 +16,8 @@ use serde::Deserialize;
 use super::problem::{Problem, TurnedAway};
 use super::{Asked, Door, media, moment, whole_number};
 use crate::access::Principal;
+use crate::chain::Chain;
 use crate::gate::{Fault, Filters, Inquiry, Record, sheet_head};
-use crate::ledger::Chain;
 use crate::trail::Actor;
 
 #[derive(Deserialize, JsonSchema)]

@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 
 use super::words;
 use crate::access::Role;
+use crate::chain::Chain;
 use crate::clock::{MomentError, written};
 use crate::gate::answer::{self, Decision};
 use crate::gate::{
     CallRefusal, ErasureRefusal, Fault, FaultCode, FaultKind, LawRefusal, LogRefusal, Member,
     RecordingRefusal, Refused, codes,
 };
-use crate::ledger::Chain;
 use crate::trail::ControlRefusal;
 
 /// Why the native door does not do what was asked.

@@ -17,6 +17,7 @@ use crate::audit::pack;
 use crate::audit::source::{Archive, Broken, Directory, Source, SourceError};
 use crate::audit::verify::{Evidence, Options, verify_with};
 use crate::audit::{Failure, Report};
+use crate::chain::Chain;
 use crate::clock::{Clock, written};
 use crate::config::Config;
 use crate::gate::{About, Fault, FaultCode, Form, Gate, HandoutError, Live, Refused, Sink, Thing};
@@ -205,7 +206,7 @@ fn not_verified(error: &CliError, as_json: bool) -> CliError {
     if let CliError::Exit(code) = error {
         return CliError::Exit(*code);
     }
-    unusable(as_json, Failure::unusable(out::with_causes(error)))
+    unusable(as_json, Failure::unusable(Chain(error).to_string()))
 }
 
 fn no_media(command: &Verify) -> Result<(), CliError> {

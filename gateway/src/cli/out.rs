@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use crate::chain::Chain;
+
 /// Prints a line; where standard output is closed, nobody reads it.
 pub(super) fn line(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
@@ -41,22 +43,7 @@ pub(super) fn say(as_json: bool, value: &impl serde::Serialize, words: impl FnOn
 
 /// Prints an error with its causes.
 pub(super) fn error(error: &dyn std::error::Error) {
-    let _ = writeln!(std::io::stderr().lock(), "error: {}", with_causes(error));
-}
-
-/// An error with its causes, in one line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
+    let _ = writeln!(std::io::stderr().lock(), "error: {}", Chain(error));
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses which.

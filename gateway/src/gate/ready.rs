@@ -12,7 +12,8 @@ use tokio::sync::Mutex;
 
 use super::answer::{self, Ready, TableInForce};
 use super::{Fault, Gate};
-use crate::ledger::{Chain, LedgerError, SKEW_MS};
+use crate::chain::Chain;
+use crate::ledger::{LedgerError, SKEW_MS};
 use crate::listen::descriptors;
 use crate::vault::VaultError;
 

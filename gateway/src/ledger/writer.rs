@@ -16,6 +16,7 @@ use super::registers::{self, Place, Registers, Sums, Touch, touches};
 use super::sql::{Dialect, Statement};
 use super::write::statements;
 use super::{Appended, Change, Expect, Job, LedgerError};
+use crate::chain::Chain;
 use crate::trail::Draft;
 use crate::trail::tree::Hash;
 
@@ -329,21 +330,6 @@ fn closes(change: &Change, of: &str) -> bool {
 /// Whether it is about a log's row, which the group itself changes.
 fn is_of_a_log(expect: &Expect) -> bool {
     matches!(expect, Expect::LogAt { .. } | Expect::LogQuiet { .. })
-}
-
-/// An error with what caused it, in one line.
-pub struct Chain<'e>(pub &'e dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
 }
 
 /// How many jobs one transaction takes at most.

@@ -5,8 +5,6 @@
 //! **Invariant: an envelope reveals nothing of the audio or its key**, so it may lie beside the media in the
 //! clear.
 
-use std::fmt::Write;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,42 +117,19 @@ pub enum WrapAlgorithm {
     RsaOaep256,
 }
 
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len().saturating_mul(2)), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 mod lower_hex {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&super::hex(bytes))
+        to.serialize_str(&hex::encode(bytes))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
         let text = String::deserialize(from)?;
-        parse(text.as_bytes()).ok_or_else(|| D::Error::custom("expected 64 lower-case hexadecimal digits"))
-    }
-
-    fn parse(text: &[u8]) -> Option<[u8; 32]> {
-        let digit = |digit: &u8| match digit {
-            b'0'..=b'9' => Some(digit - b'0'),
-            b'a'..=b'f' => Some(digit - b'a' + 10),
-            _ => None,
-        };
-        let bytes: Option<Vec<u8>> = text
-            .chunks(2)
-            .map(|pair| match pair {
-                [high, low] => Some(digit(high)? << 4 | digit(low)?),
-                _ => None,
-            })
-            .collect();
-        bytes?.try_into().ok()
+        let mut bytes = [0; 32];
+        let read = hex::decode_to_slice(&text, &mut bytes).is_ok() && hex::encode(bytes) == text;
+        read.then_some(bytes).ok_or_else(|| D::Error::custom("expected 64 lower-case hexadecimal digits"))
     }
 }
 

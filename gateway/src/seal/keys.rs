@@ -18,7 +18,6 @@ use rsa::{BoxedUint, Oaep, PublicKey, pkcs1};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::envelope::hex;
 use super::weak::weakness;
 use super::{MediaKey, SealError};
 use crate::random::Drawn;
@@ -78,7 +77,7 @@ impl RecipientKey {
         let der = key.to_public_key_der().map_err(|_| KeyError::Malformed)?;
         Ok(Self {
             pem: der.to_pem("PUBLIC KEY", LineEnding::LF).map_err(|_| KeyError::Malformed)?,
-            fingerprint: hex(&Sha256::digest(der.as_bytes())),
+            fingerprint: hex::encode(Sha256::digest(der.as_bytes())),
             key,
         })
     }

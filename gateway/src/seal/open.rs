@@ -17,7 +17,6 @@ use rsa::{Oaep, PrivateKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::envelope::hex;
 use super::keys::Pem;
 use super::stream::{HEADER_BYTES, Unsealer};
 use super::{
@@ -256,7 +255,7 @@ fn unwrap_key<'a>(
     }
     let spki = private.to_public_key().to_public_key_der().map_err(|_| KeyError::Malformed)?;
     Err(OpenError::NotARecipient {
-        fingerprint: hex(&Sha256::digest(spki.as_bytes())),
+        fingerprint: hex::encode(Sha256::digest(spki.as_bytes())),
         keys: envelope.keys.len(),
     })
 }
@@ -351,7 +350,7 @@ impl Unreleased {
         refuse_existing(out)?;
         let mut random = [0; 8];
         crate::random::fill(&mut random)?;
-        let path = out.with_file_name(format!(".unreleased-{}", hex(&random)));
+        let path = out.with_file_name(format!(".unreleased-{}", hex::encode(random)));
         let file =
             owner_only().write(true).create_new(true).open(&path).map_err(failed("write beside", out))?;
         Ok(Self { file, path, released: false })

@@ -105,17 +105,7 @@ fn lanes(row: &Hash) -> impl Iterator<Item = u16> {
 /// Bytes from lower-case hexadecimal.
 #[must_use]
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect::<Option<_>>()
-        .filter(|_| rest.is_empty())
+    hex::decode(text).ok().filter(|bytes| hex::encode(bytes) == text)
 }
 
 /// 64 blocks of SHA-256, 16 lanes each.
