@@ -10,7 +10,7 @@ use consent_gateway::access::Role;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Process, files_below, run};
+use crate::harness::{Process, comes, files_below, run};
 use crate::site::{Site, config, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,14 +163,12 @@ async fn the_last_head_of_an_epoch_is_cosigned_and_a_forged_cosignature_holds_no
     let process = site.serve(&["--config", &watched]);
     let mut other = site.sqlite().await;
     let mut cosigned = None;
-    for _ in 0..200 {
+    comes(async || {
         let asked = "SELECT size FROM anchor WHERE log = 'acme' AND epoch = 1 AND kind = 'witness'";
         cosigned = sqlx::query_scalar::<_, i64>(asked).fetch_optional(&mut other).await.unwrap();
-        if cosigned.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        cosigned.is_some()
+    })
+    .await;
     assert!(
         cosigned.is_some_and(|cosigned| cosigned >= i64::try_from(size(&first)).unwrap()),
         "{cosigned:?}"
@@ -192,15 +190,14 @@ async fn the_last_head_of_an_epoch_is_cosigned_and_a_forged_cosignature_holds_no
 
 /// The head of the account's log, once it is such.
 async fn head(site: &Site, process: &Process, is_such: impl Fn(&str) -> bool) -> String {
-    for _ in 0..200 {
+    let mut head = String::new();
+    comes(async || {
         let answer = site.client(process, Role::Auditor).get("/v1/log/acme/checkpoint").await;
-        let head = answer.text();
-        if answer.status == 200 && is_such(&head) {
-            return head;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("there is no such head");
+        head = answer.text();
+        answer.status == 200 && is_such(&head)
+    })
+    .await;
+    head
 }
 
 /// The head of the account's log, once it is larger than `than` and the witness has cosigned it.

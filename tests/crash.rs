@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Client, Process, Random, files_below, run, wav, wav_of};
+use crate::harness::{Client, Process, Random, comes, files_below, run, wav, wav_of};
 use crate::site::{Site, age, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -197,13 +197,7 @@ async fn an_objection_is_logged_though_its_sender_does_not_wait_for_the_answer()
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
     let logged = async || event_ids(&site.consents(&process, "c1").await);
-    for _ in 0..50 {
-        if logged().await == ["first", "second"] {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{:?}", logged().await);
+    comes(async || logged().await == ["first", "second"]).await;
 }
 
 /// Two gateways on the same data, and a key that is changed: one of them does it, and both sign with it.

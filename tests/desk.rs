@@ -162,16 +162,6 @@ pub(crate) async fn credential(gateway: &Gateway, account: &str, role: Role, nam
 }
 
 /// Waits for something that the watching of the file brings about.
-pub(crate) async fn comes(mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..1000 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it never came to that");
-}
-
 /// Waits until the file has been looked at, whatever came of it.
 pub(crate) async fn looked_at() {
     tokio::time::sleep(Duration::from_millis(1700)).await;

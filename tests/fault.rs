@@ -10,7 +10,7 @@ use consent_gateway::config::{Config, LedgerUrl};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Answer, Client, Process, files_below, run, wav};
+use crate::harness::{Answer, Client, Process, comes, files_below, run, wav};
 use crate::postgres::Place;
 use crate::site::{Site, now};
 
@@ -155,16 +155,14 @@ async fn an_outage_of_postgres_in_which_an_objection_came_puts_the_calls_in_doub
     place.administer(&format!("ALTER ROLE {name} LOGIN")).await;
     let auditor = site.client(&process, Role::Auditor);
     let mut gaps = Vec::new();
-    for _ in 0..100 {
+    comes(async || {
         let answer = auditor.get("/v1/consents?type=audit.gap").await;
         if answer.status == 200 {
             gaps = answer.json()["consents"].as_array().unwrap().clone();
         }
-        if !gaps.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+        !gaps.is_empty()
+    })
+    .await;
     let gap = &gaps.first().expect("a gap")["entry"]["body"]["gap"];
     assert_eq!(gap["cause"], "trail-unavailable");
     let from: jiff::Timestamp = gap["from"].as_str().unwrap().parse().unwrap();
@@ -337,13 +335,7 @@ async fn a_read_only_data_directory_is_told_before_anything_starts() {
 /// Whether it comes to say so: what it has found is good for a second.
 async fn ready(process: &Process, is: bool) {
     let status = if is { 200 } else { 503 };
-    for _ in 0..400 {
-        if Client::stranger(process.address).get("/readyz").await.status == status {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("`/readyz` never answers {status}");
+    comes(async || Client::stranger(process.address).get("/readyz").await.status == status).await;
 }
 
 async fn say_yes(recorder: &Client, call: &str, id: &str) -> Answer {

@@ -492,8 +492,21 @@ impl Drop for Process {
     }
 }
 
+/// How long anything is waited for that has to come: a slow and busy machine may need minutes for what
+/// otherwise takes a moment.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Waits until it holds; panics when it has not come to that for a long time.
+pub(crate) async fn comes(mut holds: impl AsyncFnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "it never came to that");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Runs the program to its end: its exit code, standard output and standard error. One that does
-/// not end within a minute, such as a server that should not have started, is stopped: 124.
+/// not end, such as a server that should not have started, is stopped after some minutes: 124.
 pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
     run_with(args, &[])
 }
@@ -501,7 +514,7 @@ pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
 /// As [`run`], with these environment variables.
 pub(crate) fn run_with(args: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
     let mut command = Command::new("timeout");
-    command.args(["60", PROGRAM]).args(args).envs(environment.iter().copied());
+    command.args([&PATIENCE.as_secs().to_string(), PROGRAM]).args(args).envs(environment.iter().copied());
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))

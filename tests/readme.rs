@@ -23,11 +23,11 @@ fn run(script: &str) -> String {
         script.lines().find(|line| line.starts_with("cargo build")).expect("it is built first").to_owned();
     let script = script.replace(&build, "");
     let begin = "set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n\
-                 curl() { command curl -sS --max-time 30 --fail-with-body \"$@\"; }\n";
+                 curl() { command curl -sS --max-time 120 --fail-with-body \"$@\"; }\n";
     let path =
         format!("{}:{}", Path::new(PROGRAM).parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("timeout");
-    shell.args(["120", "bash", "-c", &format!("{begin}{script}")]).current_dir(dir.path()).env("PATH", path);
+    shell.args(["300", "bash", "-c", &format!("{begin}{script}")]).current_dir(dir.path()).env("PATH", path);
     let output = shell.output().unwrap();
     let told =
         format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -21,7 +21,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
-use crate::harness::{Client, Process, add_account, customer_key, files_below};
+use crate::harness::{Client, Process, add_account, comes, customer_key, files_below};
 
 /// The account `acme` with its key, a credential of every role, and the prompt `short` of a second.
 pub(crate) struct Site {
@@ -123,14 +123,11 @@ impl Site {
             let until: i64 = mark.split(' ').next().unwrap().parse().unwrap();
             until >= moment.as_millisecond()
         };
-        for _ in 0..1_200 {
+        comes(async || {
             let marks = files_below(&self.data.join("serving"));
-            if !marks.is_empty() && marks.iter().all(was_well) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("no gateway was well at {moment}");
+            !marks.is_empty() && marks.iter().all(was_well)
+        })
+        .await;
     }
 
     /// Fetches a recording and opens it with the customer's private key.

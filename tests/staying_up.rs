@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Client, Gateway, PROGRAM, Process, START, files_below, run, wav};
+use crate::harness::{Client, Gateway, PROGRAM, Process, START, comes, files_below, run, wav};
 use crate::site::{self, Site};
 
 /// Everything below these, with its mode, that others than its owner could open.
@@ -59,12 +59,7 @@ async fn whatever_the_program_writes_its_owner_alone_can_open() {
     Client::stranger(process.address).get("/readyz").await.expect(200);
     // Heads are signed once a second.
     let pins = site.dir.path().join("data.pins");
-    for _ in 0..400 {
-        if pins.join("acme.checkpoint").exists() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    comes(async || pins.join("acme.checkpoint").exists()).await;
     let data = site.data.to_str().unwrap();
     let out = |name: &str| site.dir.path().join(name).to_str().unwrap().to_owned();
     let id = stored["id"].as_str().unwrap();
@@ -227,15 +222,7 @@ async fn where_heads_cannot_be_signed_it_is_not_ready() {
 
 /// What `/readyz` has found is good for a second.
 async fn comes_to_say(process: &Process, failing: Value) {
-    let mut told = Value::Null;
-    for _ in 0..400 {
-        told = Client::stranger(process.address).get("/readyz").await.json()["failing"].clone();
-        if told == failing {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("`/readyz` says {told}, and never {failing}");
+    comes(async || Client::stranger(process.address).get("/readyz").await.json()["failing"] == failing).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

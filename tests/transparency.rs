@@ -12,7 +12,7 @@ use consent_gateway::trail::note::{Checkpoint, Note};
 use consent_gateway::trail::tile::{bundles_of, tiles_of};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Client, Gateway, files_below, run, wav};
+use crate::harness::{Answer, Client, Gateway, comes, files_below, run, wav};
 
 /// Several bundles of entries: calls, refusals, decisions.
 async fn busy(gateway: &Gateway, calls: usize) {
@@ -361,12 +361,7 @@ async fn a_log_is_verified_across_its_epochs_by_the_trust_file_of_the_first() {
     let old = std::fs::read(key_file(&gateway, "acme")).unwrap();
     let (code, _, err) = gateway.run(&["audit", "rotate-key"]);
     assert_eq!(code, 0, "{err}");
-    for _ in 0..600 {
-        if std::fs::read(key_file(&gateway, "acme")).unwrap() != old {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    comes(async || std::fs::read(key_file(&gateway, "acme")).unwrap() != old).await;
     for log in ["acme", "acme.1"] {
         let (code, told) = live(log);
         assert_eq!(code, 0, "{log}: {told}");

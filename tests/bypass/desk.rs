@@ -15,8 +15,8 @@ use policy::{Diff, Table};
 use serde_json::{Value, json};
 
 use super::{stored, tables};
-use crate::desk::{self, Desk, EXPRESS, NOTICE, ONE, Text, comes, counsel, credential, looked_at};
-use crate::harness::{Answer, Client, Gateway, START, wav};
+use crate::desk::{self, Desk, EXPRESS, NOTICE, ONE, Text, counsel, credential, looked_at};
+use crate::harness::{Answer, Client, Gateway, START, comes, wav};
 
 /// Every version that loosens something was approved by a second person, who knew what was in force;
 /// every version stands in the system's log, and nothing else does.

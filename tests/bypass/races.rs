@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{Upload, after, customer, granted, join, nothing_got_in, stored};
-use crate::harness::{Client, Gateway, wav};
+use crate::harness::{Client, Gateway, comes, wav};
 
 const A: &str = "/v1/calls/c1/recordings/a";
 
@@ -318,11 +318,5 @@ async fn a_right_password_gets_in_while_strangers_guess() {
 
 pub(super) async fn until(mut holds: impl FnMut() -> bool) {
     // The body is read by another task: there is nothing to wait for but what it does.
-    for _ in 0..2000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("it never came to that");
+    comes(async || holds()).await;
 }

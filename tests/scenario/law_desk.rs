@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{asks, is_permitted, is_suspended, person, two};
-use crate::desk::{Desk, EXPRESS, NOTICE, ONE, Text, comes};
-use crate::harness::{Client, wav};
+use crate::desk::{Desk, EXPRESS, NOTICE, ONE, Text};
+use crate::harness::{Client, comes, wav};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_tightens_takes_one_person_and_is_in_force_on_every_node_at_once() {
@@ -464,7 +464,7 @@ async fn somebody_without_an_account_of_the_system_is_told_which_credential_is_a
 /// Runs a command on the gateway's data, with a password in its environment.
 fn command(desk: &Desk, password: Option<&str>, args: &[&str]) -> (i32, String, String) {
     let mut command = std::process::Command::new("timeout");
-    command.args(["60", crate::harness::PROGRAM]).args(args).args(desk.gateway.options());
+    command.args(["240", crate::harness::PROGRAM]).args(args).args(desk.gateway.options());
     match password {
         Some(password) => command.env("CONSENT_GATEWAY_PASSWORD", password),
         None => command.env_remove("CONSENT_GATEWAY_PASSWORD"),

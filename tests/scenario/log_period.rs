@@ -1,7 +1,5 @@
 //! A log begins anew with every period, and an epoch that was kept for long enough is dropped as a whole.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use consent_gateway::config::{Config, LogPeriod};
@@ -13,7 +11,7 @@ use consent_gateway::trail::note::{Checkpoint, Note};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Gateway, run, wav};
+use crate::harness::{Answer, Gateway, comes, run, wav};
 
 const TABLES: &[&str] = &["entry", "detail", "node", "entry_time", "entry_mention", "checkpoint"];
 const NEW_YEAR: &str = "2027-01-01T00:00:00Z";
@@ -30,14 +28,7 @@ impl Gateway {
 
     /// Waits until the program, which looks once a second, has begun this epoch.
     async fn epoch_begins(&self, epoch: i64) {
-        for _ in 0..600 {
-            let head = self.gate().ledger.head("acme").await.unwrap().unwrap();
-            if head.epoch == epoch {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("epoch {epoch} does not begin");
+        comes(async || self.gate().ledger.head("acme").await.unwrap().unwrap().epoch == epoch).await;
     }
 
     fn at(&self, moment: &str) {
