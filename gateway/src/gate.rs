@@ -17,6 +17,7 @@ mod epochs;
 pub mod erasure;
 mod evidence;
 mod explain;
+mod facts;
 mod fault;
 mod fetch;
 mod handout;
@@ -51,6 +52,7 @@ pub use consents::{Filters, Inquiry, Record, sheet_head};
 pub use desk::Author;
 pub(crate) use desk::today;
 pub use evidence::{About, Exports, Form};
+pub use facts::{MAX_ALIASES, MAX_LANGUAGES, MAX_PLACES};
 pub(crate) use fault::codes;
 pub use fault::{
     CallRefusal, ErasureRefusal, ExportRefusal, Failure, Fault, FaultCode, FaultKind, Field, Lacking,
@@ -62,7 +64,6 @@ pub use handout::{HandoutError, Sink};
 pub use laws::{Laws, Watched};
 pub use live::Live;
 pub use observe::MAX_ENTRIES;
-pub use open::{MAX_ALIASES, MAX_LANGUAGES, MAX_PLACES};
 pub use people::Person;
 pub use ready::{Lack, Readiness};
 pub(crate) use register::check_prompt;
@@ -75,7 +76,7 @@ pub use vigil::{Left, Mark};
 use crate::access::Principal;
 use crate::clock::{Clock, millis};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job, Ledger, ParticipantRow};
-use crate::locate::{Locator, PlaceError};
+use crate::locate::Locator;
 use crate::notary::Notary;
 use crate::seal::RecipientKey;
 use crate::secrets::Secrets;
@@ -293,19 +294,7 @@ impl Gate {
         (kind, purposes): (policy::Kind, &[String]),
         expects: &mut Vec<Expect>,
     ) -> Result<Joined, Fault> {
-        let telephone = number_on(kind, asked.number.as_deref());
-        let places = self.places(asked.location.as_ref(), telephone, asked.ip.as_deref())?;
-        let mut joined = Joined {
-            identified: asked.number.is_some() || asked.ip.is_some() || asked.location.is_some(),
-            places,
-            languages: asked
-                .languages
-                .iter()
-                .map(|tag| ask::language(Field::Language, tag))
-                .collect::<Result<_, _>>()?,
-            joined_at: asked.joined_at,
-            ..Joined::new(number, asked.role)
-        };
+        let mut joined = facts::joined(&self.locator, kind, number, asked)?;
         if let Some(id) = &asked.consent_grant {
             match self.granted(account, id, asked, purposes).await? {
                 Ok(grant) => {
@@ -316,15 +305,6 @@ impl Gate {
             }
         }
         Ok(joined)
-    }
-
-    pub(crate) fn places(
-        &self,
-        declared: Option<&ask::Places>,
-        number: Option<&str>,
-        ip: Option<&str>,
-    ) -> Result<Vec<policy::Place>, Wrong> {
-        locate(&self.locator, declared, number, ip)
     }
 
     /// The pseudonym of a number in an account's log, with the subject's key if it is new.
@@ -376,57 +356,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(compute)
         .await
         .map_err(|error| Fault::damaged_by("a computation was cut short", error))
-}
-
-/// Every place that a declaration, a number and an address point at.
-pub(crate) fn locate(
-    locator: &Locator,
-    declared: Option<&ask::Places>,
-    number: Option<&str>,
-    ip: Option<&str>,
-) -> Result<Vec<policy::Place>, Wrong> {
-    let mut sightings = Vec::new();
-    for text in declared.map(ask::Places::as_slice).unwrap_or_default() {
-        sightings.push(crate::locate::declared(text).map_err(|error| {
-            // What may be an address is not repeated, not even by what it resembles; the name of a place is none.
-            let known = matches!(error, PlaceError::Code(_)) || !policy::atlas::named(text).is_empty();
-            let meant = if known { policy::atlas::nearest(text) } else { Vec::new() };
-            Wrong::NoPlace { error, meant }
-        })?);
-    }
-    if let Some(ip) = ip {
-        let ip = ip.parse().map_err(|_| Wrong::NoAddress)?;
-        sightings.extend(locator.address(ip));
-    }
-    if let Some(number) = number {
-        let number =
-            crate::locate::e164(number).map_err(|error| Wrong::NoNumber { error, is_optional: true })?;
-        sightings.extend(locator.number(&number));
-    }
-    let mut places: Vec<policy::Place> = Vec::new();
-    for sighting in sightings {
-        let evidence = match sighting.source {
-            crate::locate::Source::Declared => policy::Evidence::Declared,
-            crate::locate::Source::Ip => policy::Evidence::Ip,
-            crate::locate::Source::Number => policy::Evidence::Number,
-        };
-        // A source that names what is no code names no place: unknown stays strict.
-        if let Ok(code) = sighting.code.parse() {
-            places.push(policy::Place::new(code, evidence));
-        }
-    }
-    places.dedup();
-    Ok(places)
-}
-
-/// The number of somebody on a call of this kind. On an emergency call one that is no international number is
-/// left out: what was dialled is a short code, and such a call has to be opened all the same. Unknown stays
-/// strict.
-pub(crate) fn number_on(kind: policy::Kind, number: Option<&str>) -> Option<&str> {
-    match kind {
-        policy::Kind::Emergency => number.filter(|number| crate::locate::e164(number).is_ok()),
-        policy::Kind::Conversation | policy::Kind::Voicemail => number,
-    }
 }
 
 impl Loaded {

@@ -1,8 +1,13 @@
 //! Whatever is sent: a clear answer, and nothing is kept.
 
 use bytes::Bytes;
+use consent_gateway::clock::Clock;
 use consent_gateway::config::{Config, Upload};
 use consent_gateway::gate::AccountSettings;
+use consent_gateway::gate::offline::{self, FactsError};
+use consent_gateway::locate::Locator;
+use consent_gateway::serve::DEFAULT_TABLE;
+use policy::Table;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -661,4 +666,78 @@ async fn prompts_and_grants_that_make_no_sense_are_not_registered() {
         .await
         .problem(422, "invalid-id");
     assert_eq!(entries(&gateway).await, before);
+}
+
+/// An event is read once, whoever reads it: what the server refuses, `decide` refuses for the same reason, and
+/// what counts on the server counts there.
+#[tokio::test]
+async fn decide_reads_events_as_the_server_does() {
+    let gateway = Gateway::start().await;
+    let prompt = json!({"text": "This call is recorded.", "language": "en", "duration_ms": 4000});
+    gateway.counsel.put("/v1/prompts/p", &prompt).await.expect(201);
+    let (started, at) = (gateway.now(), gateway.now());
+    let table = std::sync::Arc::new(Table::parse(DEFAULT_TABLE).unwrap());
+    let (locator, clock) = (Locator::new(None).unwrap(), Clock::manual(at));
+    let given = json!({"type": "consent.given", "participant": "caller", "method": "dtmf", "id": "1"});
+    let played = json!({"type": "prompt.completed", "participants": ["caller", "agent"], "prompt": "p", "played_ms": 4000});
+    let mut agree = 0;
+    for (number, events) in [
+        json!([given]),
+        json!([given, given]),
+        json!([played, given]),
+        json!([given, {"type": "consent.declined", "participant": "caller", "id": "1"}]),
+        json!([{"type": "participant.answered", "participants": ["caller", "agent"], "by": "machine", "method": "dtmf", "played_ms": 5}]),
+        json!([{"type": "participant.answered", "participants": ["caller", "agent"], "by": "machine"}]),
+        json!([{"type": "participant.answered", "participant": "caller"}]),
+        json!([{"type": "participant.left", "participant": "caller"}, given]),
+        json!([{"type": "participant.left", "participant": "caller"}, {"type": "consent.withdrawn", "participant": "caller"}]),
+        json!([{"type": "participant.left", "participants": ["caller", "nobody"]}]),
+        json!([{"type": "consent.given", "participant": "caller"}]),
+        json!([{"type": "consent.given", "method": "dtmf"}]),
+        json!([{"type": "consent.given", "participant": "others", "method": "dtmf"}]),
+        json!([{"type": "consent.given", "participant": "caller", "method": "dtmf", "evidence": {"sha256": "no"}}]),
+        json!([{"type": "consent.given", "participant": "caller", "method": "dtmf", "id": "x".repeat(300)}]),
+        json!([{"type": "consent.given", "participant": "caller", "method": "dtmf", "number": "+15555550100"}]),
+        json!([{"type": "call.ended"}, given]),
+        json!([{"type": "call.ended"}, {"type": "consent.declined", "participant": "caller"}]),
+        json!([{"type": "call.ended", "participants": ["caller"]}]),
+        json!([{"type": "call.ended"}, {"type": "announcement.recorded", "participant": "caller", "at": at}]),
+        json!([{"type": "prompt.completed", "participant": "caller", "prompt": "p"}]),
+        json!([{"type": "prompt.completed", "participant": "caller", "played_ms": 4000}]),
+        json!([{"type": "prompt.started", "participant": "caller"}]),
+        json!([{"type": "prompt.interrupted", "participant": "caller"}]),
+        json!([{"type": "participant.located", "participant": "caller", "location": "Mars"}]),
+        json!([{"type": "participant.located", "participant": "caller", "location": vec!["US-CA"; 17]}]),
+        json!([{"type": "participant.located", "participants": ["caller", "agent"], "location": "DE"}]),
+        json!([{"type": "participant.located", "participant": "caller", "number": "12"}]),
+        json!([{"type": "participant.located", "participant": "caller", "location": "DE"}]),
+        json!([{"type": "recording.paused", "participant": "caller"}]),
+        json!([{"type": "tone.started", "played_ms": 3}]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let opened = json!({"medium": "telephone", "started_at": started, "participants": two("US-CA")});
+        let call = format!("/v1/calls/c{number}");
+        gateway.recorder.put(&call, &opened).await.expect(201);
+        let answer = gateway.recorder.post(&format!("{call}/events"), &events).await;
+        let mut facts = opened.clone();
+        facts["events"] = events.clone();
+        facts["at"] = json!(at);
+        match offline::decide(&table, &locator, &clock, &facts.to_string()) {
+            Ok(decision) => {
+                let told = answer.expect(201);
+                let decision = json!(decision);
+                for part in ["recording", "action", "requirement", "missing"] {
+                    assert_eq!(told[part], decision[part], "{part} after {events}");
+                }
+                agree += 1;
+            }
+            Err(FactsError::Refused(why)) => {
+                assert_eq!(answer.json()["code"], why.code().as_str(), "{events}: {}", answer.text());
+            }
+            Err(error @ FactsError::Unfit(_)) => panic!("{events}: {error:?}"),
+        }
+    }
+    assert!(agree >= 7, "most are refused by both: {agree}");
 }

@@ -9,6 +9,7 @@ use crate::api::words;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::offline::{self, FactsError};
+use crate::gate::{CallRefusal, Refused};
 use crate::locate::Locator;
 use crate::serve;
 
@@ -21,16 +22,21 @@ pub(super) fn run(config: &Config, path: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is said as at the native door")]
 fn wrong(error: FactsError) -> String {
     match error {
         FactsError::Unfit(misfit) if misfit.is_of_form() => {
             format!("it is not JSON: {}", words::wrong_form(&misfit))
         }
         FactsError::Unfit(misfit) => format!("it does not fit: {misfit}"),
-        FactsError::Place(error) => error.to_string(),
-        FactsError::Participant(wrong) => words::refused(&wrong.into(), words::native),
-        FactsError::Absent(id) => format!("`{id}` is not on the call"),
-        FactsError::Event(wrong) => words::refused(&wrong.into(), words::native),
+        FactsError::Refused(why) => match &why {
+            Refused::Call(CallRefusal::UnknownParticipant { id }) => format!("`{id}` is not on the call"),
+            Refused::Call(CallRefusal::ParticipantLeft { id }) => format!("`{id}` has left the call"),
+            Refused::Call(CallRefusal::Ended) => {
+                "something is said to have happened after the call's end".into()
+            }
+            _ => words::refused(&why, words::native),
+        },
     }
 }
 

@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::ask::{EventType, OTHERS, Observed, Participant, Places, ReportedBy, check_name};
 use super::barred::{Missing, Pending, Unlogged};
+use super::facts::{MAX_PLACES, locate, number_on};
 use super::observe::objects;
-use super::open::MAX_PLACES;
-use super::{Fault, Field, Gate, Loaded, locate};
+use super::{Fault, Field, Gate, Loaded};
 use crate::access::Principal;
 use crate::clock::whole_millis;
 use crate::ledger::CallRow;
@@ -171,7 +171,7 @@ impl Gate {
         let mut call = loaded.call.clone();
         let readable = self.readable(claim, loaded.call.kind()).into_iter();
         let kept = readable.filter_map(|(location, phone, ip)| {
-            let places = self.places(location.as_ref(), phone.as_deref(), ip.as_deref()).ok()?;
+            let places = locate(&self.locator, location.as_ref(), phone.as_deref(), ip.as_deref()).ok()?;
             let since = claim.since.map(whole_millis);
             let what = What::Located { participant: number, places, since, alike: Alike::default() };
             let before = call.at(loaded.now).decide(loaded.now);
@@ -207,8 +207,7 @@ impl Gate {
                 places.push(sighting.code);
             }
         }
-        let number =
-            super::number_on(kind, claim.number.as_deref()).filter(|number| reads(Some(number), None));
+        let number = number_on(kind, claim.number.as_deref()).filter(|number| reads(Some(number), None));
         let ip = claim.ip.as_deref().filter(|ip| reads(None, Some(ip)));
         let mut chunks = places.chunks(MAX_PLACES).map(|some| Some(Places::Many(some.to_vec())));
         let first = chunks.next().flatten();

@@ -1,21 +1,17 @@
 //! What the platform reports, and what it asks of the recording.
 
-use jiff::Timestamp;
 use policy::{Control, Event, Heard, OnWithdrawal, Recorder, What};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::answer::Decision;
 use super::ask::{
     self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, Posted, ReportedBy, check_name,
-    check_sha256,
 };
 use super::barred::Unlogged;
-use super::open::{MAX_PLACES, covers, offset_ms};
-use super::{
-    ATTEMPTS, CallRefusal, Fault, Field, Gate, Lacking, Loaded, Wrong, WrongEvent, check_time, parse_id,
-};
+use super::facts::{self, Scene};
+use super::open::offset_ms;
+use super::{ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
@@ -193,7 +189,7 @@ impl Gate {
         for observed in events {
             if let Some(id) = &observed.id {
                 check_name(Field::EventId, id)?;
-                let digest = digest(observed);
+                let digest = facts::digest(observed);
                 let again = job.changes.iter().find_map(|change| {
                     if let Change::SentEvent { id: sent, digest, .. } = change
                         && sent == id
@@ -246,9 +242,6 @@ impl Gate {
         if let Some(at) = at.filter(|_| !observed.weight().restricts()) {
             check_time(Field::At, at, now)?;
         }
-        if loaded.call.ended_at().is_some() && !observed.weight().tightens() {
-            late_announcement(loaded, observed, now)?;
-        }
         let mut what = self.what(who, loaded, observed).await?;
         let mut subjects = Vec::new();
         if let What::Located { participant, alike, .. } = &mut what {
@@ -282,77 +275,22 @@ impl Gate {
 
     /// From the platform's words to a fact.
     async fn what(&self, who: &Principal, loaded: &Loaded, observed: &Observed) -> Result<What, Fault> {
-        only_its_fields(observed)?;
-        check_sha256(
-            Field::EvidenceHash,
-            observed.evidence.as_ref().and_then(|evidence| evidence.sha256.as_deref()),
-        )?;
-        let lacks = |what| WrongEvent::Lacks { kind: observed.kind, what };
-        let some = || participants(loaded, observed);
-        let one = || match some()?.as_slice() {
-            [one] => Ok(*one),
-            _ => Err(Fault::from(WrongEvent::NotOne(observed.kind))),
+        let heard = match facts::prompt_of(observed)? {
+            Some(id) => Some(self.heard(who, loaded, id).await?),
+            None => None,
         };
-        Ok(match observed.kind {
-            EventType::PromptStarted => What::PromptStarted {
-                participants: some()?,
-                prompt: self.heard(who, loaded, observed).await?,
-            },
-            EventType::PromptCompleted => {
-                let played_ms = observed.played_ms.ok_or(lacks(Lacking::PlayedMs))?;
-                What::PromptCompleted {
-                    participants: some()?,
-                    prompt: self.heard(who, loaded, observed).await?,
-                    played_ms,
-                }
-            }
-            EventType::PromptInterrupted => What::PromptInterrupted { participants: some()? },
-            EventType::ConsentGiven => {
-                let method = observed.method.ok_or(lacks(Lacking::Method))?;
-                What::ConsentGiven { participants: some()?, method }
-            }
-            EventType::ConsentDeclined => What::ConsentDeclined { participants: some()? },
-            EventType::ConsentWithdrawn => What::ConsentWithdrawn { participants: some()? },
-            EventType::AnnouncementRecorded => What::AnnouncementRecorded { participants: some()? },
-            EventType::ToneStarted => What::ToneStarted,
-            EventType::ToneStopped => What::ToneStopped,
-            EventType::ParticipantLocated => {
-                if observed.location.as_ref().is_some_and(|places| places.as_slice().len() > MAX_PLACES) {
-                    return Err(Wrong::TooManyPlaces.into());
-                }
-                let number = super::number_on(loaded.call.kind(), observed.number.as_deref());
-                let places = self.places(observed.location.as_ref(), number, observed.ip.as_deref())?;
-                let since = observed.since.map(whole_millis);
-                What::Located { participant: one()?, places, since, alike: policy::Alike::default() }
-            }
-            EventType::ParticipantAnswered => {
-                let by = observed.by.ok_or(lacks(Lacking::By))?;
-                What::Answered { participant: one()?, by }
-            }
-            EventType::ParticipantLeft => What::Left { participants: some()? },
-            EventType::RecordingStarted => What::RecordingStarted,
-            EventType::RecordingPaused => What::RecordingPaused,
-            EventType::RecordingResumed => What::RecordingResumed,
-            EventType::RecordingStopped => What::RecordingStopped,
-            EventType::CallEnded => What::Ended,
-        })
+        let number_of = |id: &str| loaded.number_of(id);
+        let scene =
+            Scene { locator: &self.locator, call: &loaded.call, number_of: &number_of, now: loaded.now };
+        Ok(scene.what(observed, heard)?)
     }
 
-    async fn heard(&self, who: &Principal, loaded: &Loaded, observed: &Observed) -> Result<Heard, Fault> {
-        let lacks = WrongEvent::Lacks { kind: observed.kind, what: Lacking::Prompt };
-        let id = observed.prompt.as_deref().ok_or(lacks)?;
+    async fn heard(&self, who: &Principal, loaded: &Loaded, id: &str) -> Result<Heard, Fault> {
         let row = self.ledger.prompt(&who.account, id).await?;
         let row = row.ok_or_else(|| CallRefusal::UnknownPrompt { id: id.into() })?;
         let prompt: ask::Prompt =
             serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
-        Ok(Heard {
-            version: row.uid,
-            duration_ms: prompt.duration_ms,
-            language: ask::language(Field::RegisteredLanguage, &prompt.language)?,
-            covers_purposes: covers(&prompt.purposes, &loaded.context.purposes),
-            says: prompt.elements(),
-            purposes: policy::Purposes::known(prompt.purposes.iter().map(String::as_str)),
-        })
+        Ok(facts::heard(row.uid, &prompt, &loaded.context.purposes)?)
     }
 
     /// Start, pause, resume or stop, as the platform asks.
@@ -520,73 +458,6 @@ fn control(asked: &ControlRecording) -> Control {
     }
 }
 
-/// The participants that an event names, all of whom must have been on the call.
-fn participants(loaded: &Loaded, observed: &Observed) -> Result<Vec<u32>, Fault> {
-    let named: Vec<&str> = observed.whom().collect();
-    if named.is_empty() {
-        return Err(WrongEvent::Lacks { kind: observed.kind, what: Lacking::Participant }.into());
-    }
-    let mut numbers = Vec::with_capacity(named.len());
-    for id in named {
-        let number = loaded.number_of(id).ok_or_else(|| CallRefusal::UnknownParticipant { id: id.into() })?;
-        if !loaded.call.is_present(number) && !observed.weight().tightens() {
-            return Err(CallRefusal::ParticipantLeft { id: id.into() }.into());
-        }
-        if !numbers.contains(&number) {
-            numbers.push(number);
-        }
-    }
-    Ok(numbers)
-}
-
-/// After the call's end only what tightens is heard, and that an announcement is in the recording, as long as it
-/// would have been heard on the call: who ends a call within seconds could never report it.
-fn late_announcement(loaded: &Loaded, observed: &Observed, now: Timestamp) -> Result<(), Fault> {
-    let due = observed.kind == EventType::AnnouncementRecorded && loaded.call.may_be_announced(now);
-    match (due, observed.at) {
-        (true, Some(_)) => Ok(()),
-        (true, None) => Err(WrongEvent::AnnouncedWhen.into()),
-        (false, _) => Err(CallRefusal::Ended.into()),
-    }
-}
-
-/// Refuses fields that mean nothing to this type of event, so that no claim is silently dropped.
-fn only_its_fields(observed: &Observed) -> Result<(), WrongEvent> {
-    use EventType as T;
-    let kind = observed.kind;
-    let prompt = matches!(kind, T::PromptStarted | T::PromptCompleted | T::PromptInterrupted);
-    let consent = matches!(kind, T::ConsentGiven | T::ConsentDeclined | T::ConsentWithdrawn);
-    let located = kind == T::ParticipantLocated;
-    let whole_call = matches!(
-        kind,
-        T::ToneStarted
-            | T::ToneStopped
-            | T::RecordingStarted
-            | T::RecordingPaused
-            | T::RecordingResumed
-            | T::RecordingStopped
-            | T::CallEnded
-    );
-    let misplaced = [
-        (Field::Prompt, observed.prompt.is_some() && !prompt && !consent && kind != T::AnnouncementRecorded),
-        (Field::PlayedMs, observed.played_ms.is_some() && !prompt && kind != T::AnnouncementRecorded),
-        (Field::Method, observed.method.is_some() && !consent),
-        (Field::Location, observed.location.is_some() && !located),
-        (Field::Number, observed.number.is_some() && !located),
-        (Field::Ip, observed.ip.is_some() && !located),
-        (Field::Since, observed.since.is_some() && !located),
-        (Field::By, observed.by.is_some() && kind != T::ParticipantAnswered),
-        (
-            Field::Participant,
-            whole_call && kind != T::ToneStarted && kind != T::ToneStopped && observed.participant.is_some(),
-        ),
-    ];
-    match misplaced.into_iter().find(|(_, wrong)| *wrong) {
-        Some((field, _)) => Err(WrongEvent::Misplaced { kind, field }),
-        None => Ok(()),
-    }
-}
-
 /// Whether somebody says no.
 pub(super) fn objects(observed: &Observed) -> bool {
     matches!(observed.kind, EventType::ConsentDeclined | EventType::ConsentWithdrawn)
@@ -599,10 +470,6 @@ fn stopped_by_itself(action: ControlAction) -> Option<Observed> {
         ControlAction::Stop => Some(Observed::of(EventType::RecordingStopped)),
         ControlAction::Start | ControlAction::Resume => None,
     }
-}
-
-fn digest(observed: &Observed) -> Vec<u8> {
-    Sha256::digest(serde_json::to_vec(observed).unwrap_or_default()).to_vec()
 }
 
 /// Why an objection stands on a call on which nobody made it.

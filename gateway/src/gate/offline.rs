@@ -1,7 +1,8 @@
 //! What the law asks of a call, from facts alone: no ledger, no network.
 //!
 //! The facts are the body of `PUT /v1/calls/{call}`, with optional `events` as they would be posted
-//! and `at`, the moment to decide for. Events count as logged at their own `at`. There is no
+//! and `at`, the moment to decide for. Both are read, and refused, as the server would. Events count as logged at
+//! their own `at`. There is no
 //! ledger to look into: a prompt is taken as registered with the length that was played, in the
 //! default language, for every purpose and saying everything, unless `prompts` describes it (by its
 //! id, as it would be put); a consent grant that is named does not count. `public_safety` says that
@@ -10,14 +11,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use policy::{Call, Event, Heard, Joined, Opened, RefusedGrant, Settings, Table, What};
+use policy::{Call, Event, Heard, Opened, RefusedGrant, Settings, Table};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::answer::Decision;
-use super::ask::{EventType, Misfit, Observed, OpenCall, Participant, Places, Prompt, fit};
-use super::open::covers;
-use super::{Field, Lacking, Wrong, WrongEvent};
+use super::ask::{Misfit, Observed, OpenCall, Prompt, fit};
+use super::facts::{self, Scene, place};
+use super::{CallRefusal, Field, Refused};
 use crate::clock::{Clock, whole_millis};
 use crate::locate::Locator;
 
@@ -36,42 +37,87 @@ pub fn decide(
     let events: Vec<Observed> = part(&mut facts, "events")?;
     let at = super::ask::moment(facts.remove("at").unwrap_or_default());
     let at = at.map_err(|error| Misfit::from(error).within("at"))?;
-    let prompts: Prompts = part(&mut facts, "prompts")?;
+    let prompts: BTreeMap<String, Prompt> = part(&mut facts, "prompts")?;
     let public_safety: bool = part(&mut facts, "public_safety")?;
     let asked: OpenCall = fit(Value::Object(facts))?;
-
     let started_at = asked.started_at.unwrap_or_else(|| at.unwrap_or_else(|| clock.now()));
-    let mut ids: Vec<String> = Vec::new();
-    let mut participants = Vec::new();
-    for (number, participant) in asked.participants.iter().enumerate() {
-        ids.push(participant.id.clone());
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
-        participants.push(joined(locator, asked.kind, number, participant)?);
+    let mut call = open(table, locator, &asked, started_at, public_safety)?;
+    let ids: Vec<&str> = asked.participants.iter().map(|participant| participant.id.as_str()).collect();
+    let number_of = |id: &str| u32::try_from(ids.iter().position(|known| *known == id)?).ok();
+    let mut sent: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+    for observed in &events {
+        let now = observed.at.map_or(call.last(), whole_millis).max(call.last());
+        let heard = match facts::prompt_of(observed)? {
+            Some(id) => Some(heard(prompts.get(id), id, observed, &asked.purposes)?),
+            None => None,
+        };
+        if let Some(id) = &observed.id {
+            let digest = facts::digest(observed);
+            match sent.insert(id, digest.clone()) {
+                Some(earlier) if earlier == digest => continue,
+                Some(_) => return Err(Refused::from(CallRefusal::EventIdReused { id: id.clone() }).into()),
+                None => {}
+            }
+        }
+        let what = Scene { locator, call: &call, number_of: &number_of, now }.what(observed, heard)?;
+        call.apply(&Event { received_at: now, at: None, what });
     }
-    let place = |text: Option<&String>| text.map(|text| text.parse()).transpose();
+    let decision = call.decide(at.unwrap_or_else(|| call.last()));
+    let name = |p: u32| {
+        let id = usize::try_from(p).ok().and_then(|p| ids.get(p));
+        id.map(ToString::to_string).unwrap_or_default()
+    };
+    Ok(Decision::new(table.digest(), &decision, &name))
+}
+
+fn open(
+    table: &Arc<Table>,
+    locator: &Locator,
+    asked: &OpenCall,
+    started_at: jiff::Timestamp,
+    public_safety: bool,
+) -> Result<Call, Refused> {
+    facts::check_open(asked)?;
+    facts::check_overlays(table, &asked.overlays)?;
+    let place = |field, text: &Option<String>| place(field, text.as_deref());
+    let mut participants = Vec::with_capacity(asked.participants.len());
+    for (number, participant) in (0..).zip(&asked.participants) {
+        let mut joined = facts::joined(locator, asked.kind, number, participant)?;
+        joined.refused_grant = participant.consent_grant.as_ref().map(|_| RefusedGrant::Unknown);
+        participants.push(joined);
+    }
     let opened = Opened {
         medium: asked.medium.map_or(policy::Medium::Unknown, Into::into),
         kind: asked.kind,
         started_at,
-        recorder_locations: place(asked.recorder_location.as_ref())?.into_iter().collect(),
-        operator_locations: place(asked.operator_location.as_ref())?.into_iter().collect(),
+        recorder_locations: place(Field::RecorderLocation, &asked.recorder_location)?.into_iter().collect(),
+        operator_locations: place(Field::OperatorLocation, &asked.operator_location)?.into_iter().collect(),
         purposes: policy::Purposes::known(asked.purposes.iter().map(String::as_str)),
         overlays: asked.overlays.clone(),
         settings: Settings { public_safety, ..Settings::default() },
         participants,
     };
-    let mut call = Call::open(table, started_at, opened);
-    for observed in &events {
-        let received_at = observed.at.map_or(call.last(), whole_millis).max(call.last());
-        call.apply(&Event {
-            received_at,
-            at: None,
-            what: what(locator, &ids, &prompts, &asked.purposes, observed)?,
-        });
+    Ok(Call::open(table, started_at, opened))
+}
+
+/// A prompt as the facts describe it; one that they do not describe says whatever it has to.
+fn heard(
+    described: Option<&Prompt>,
+    id: &str,
+    observed: &Observed,
+    purposes: &[String],
+) -> Result<Heard, Refused> {
+    match described {
+        Some(prompt) => Ok(facts::heard(id.to_owned(), prompt, purposes)?),
+        None => Ok(Heard {
+            version: id.to_owned(),
+            duration_ms: observed.played_ms.unwrap_or(0),
+            language: Settings::default().default_language,
+            covers_purposes: true,
+            says: policy::Element::ALL.into_iter().collect(),
+            purposes: policy::Purpose::ALL.into_iter().collect(),
+        }),
     }
-    let decision = call.decide(at.unwrap_or_else(|| call.last()));
-    let name = |p: u32| ids.get(usize::try_from(p).unwrap_or(usize::MAX)).cloned().unwrap_or_default();
-    Ok(Decision::new(table.digest(), &decision, &name))
 }
 
 /// A member that goes beside the call, and is left out or null as well.
@@ -85,14 +131,8 @@ fn part<T: Default + DeserializeOwned>(facts: &mut Map<String, Value>, name: &st
 pub enum FactsError {
     /// They are not such a document.
     Unfit(Misfit),
-    /// A place is no code.
-    Place(policy::CodeError),
-    /// Something of a participant makes no sense.
-    Participant(Wrong),
-    /// An event is about somebody who is not on the call: their id.
-    Absent(String),
-    /// An event makes no sense.
-    Event(WrongEvent),
+    /// The server would refuse them.
+    Refused(Refused),
 }
 
 impl From<Misfit> for FactsError {
@@ -101,116 +141,8 @@ impl From<Misfit> for FactsError {
     }
 }
 
-impl From<policy::CodeError> for FactsError {
-    fn from(error: policy::CodeError) -> Self {
-        FactsError::Place(error)
+impl From<Refused> for FactsError {
+    fn from(why: Refused) -> Self {
+        FactsError::Refused(why)
     }
-}
-
-fn joined(
-    locator: &Locator,
-    kind: policy::Kind,
-    number: u32,
-    asked: &Participant,
-) -> Result<Joined, FactsError> {
-    let telephone = super::number_on(kind, asked.number.as_deref());
-    Ok(Joined {
-        identified: asked.number.is_some() || asked.ip.is_some() || asked.location.is_some(),
-        places: places(locator, asked.location.as_ref(), telephone, asked.ip.as_deref())?,
-        languages: asked
-            .languages
-            .iter()
-            .map(|tag| super::ask::language(Field::Language, tag))
-            .collect::<Result<_, _>>()
-            .map_err(FactsError::Participant)?,
-        refused_grant: asked.consent_grant.as_ref().map(|_| RefusedGrant::Unknown),
-        joined_at: asked.joined_at,
-        ..Joined::new(number, asked.role)
-    })
-}
-
-fn places(
-    locator: &Locator,
-    location: Option<&Places>,
-    number: Option<&str>,
-    ip: Option<&str>,
-) -> Result<Vec<policy::Place>, FactsError> {
-    super::locate(locator, location, number, ip).map_err(FactsError::Participant)
-}
-
-/// Prompts that the facts describe, by their ids.
-type Prompts = BTreeMap<String, Prompt>;
-
-fn what(
-    locator: &Locator,
-    ids: &[String],
-    prompts: &Prompts,
-    purposes: &[String],
-    observed: &Observed,
-) -> Result<What, FactsError> {
-    let participants: Vec<u32> = observed
-        .whom()
-        .map(|id| {
-            let number = ids.iter().position(|known| known == id);
-            number
-                .and_then(|number| u32::try_from(number).ok())
-                .ok_or_else(|| FactsError::Absent(id.to_owned()))
-        })
-        .collect::<Result<_, _>>()?;
-    let one = participants.first().copied().unwrap_or(u32::MAX);
-    let played_ms = observed.played_ms.unwrap_or(0);
-    let version = observed.prompt.clone().unwrap_or_default();
-    let heard = || match prompts.get(&version) {
-        Some(prompt) => Heard {
-            version: version.clone(),
-            duration_ms: prompt.duration_ms,
-            language: prompt.language.clone(),
-            covers_purposes: covers(&prompt.purposes, purposes),
-            says: prompt.elements(),
-            purposes: policy::Purposes::known(prompt.purposes.iter().map(String::as_str)),
-        },
-        None => Heard {
-            version: version.clone(),
-            duration_ms: played_ms,
-            language: Settings::default().default_language,
-            covers_purposes: true,
-            says: policy::Element::ALL.into_iter().collect(),
-            purposes: policy::Purpose::ALL.into_iter().collect(),
-        },
-    };
-    let lacks = |what| FactsError::Event(WrongEvent::Lacks { kind: observed.kind, what });
-    Ok(match observed.kind {
-        EventType::PromptStarted => What::PromptStarted { participants, prompt: heard() },
-        EventType::PromptCompleted => What::PromptCompleted { participants, prompt: heard(), played_ms },
-        EventType::PromptInterrupted => What::PromptInterrupted { participants },
-        EventType::ConsentGiven => What::ConsentGiven {
-            participants,
-            method: observed.method.ok_or_else(|| lacks(Lacking::Method))?,
-        },
-        EventType::ConsentDeclined => What::ConsentDeclined { participants },
-        EventType::ConsentWithdrawn => What::ConsentWithdrawn { participants },
-        EventType::AnnouncementRecorded => What::AnnouncementRecorded { participants },
-        EventType::ToneStarted => What::ToneStarted,
-        EventType::ToneStopped => What::ToneStopped,
-        EventType::ParticipantLocated => What::Located {
-            participant: one,
-            places: places(
-                locator,
-                observed.location.as_ref(),
-                observed.number.as_deref(),
-                observed.ip.as_deref(),
-            )?,
-            since: observed.since,
-            alike: policy::Alike::default(),
-        },
-        EventType::ParticipantAnswered => {
-            What::Answered { participant: one, by: observed.by.ok_or_else(|| lacks(Lacking::By))? }
-        }
-        EventType::ParticipantLeft => What::Left { participants },
-        EventType::RecordingStarted => What::RecordingStarted,
-        EventType::RecordingPaused => What::RecordingPaused,
-        EventType::RecordingResumed => What::RecordingResumed,
-        EventType::RecordingStopped => What::RecordingStopped,
-        EventType::CallEnded => What::Ended,
-    })
 }

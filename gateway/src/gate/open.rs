@@ -12,8 +12,10 @@ use super::answer::{self, Decision};
 use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
 use super::barred::Unlogged;
 use super::claims::{few, is_usable, unnamed};
+use super::facts::{check_open, check_overlays, check_participant, covers, place};
 use super::{
-    ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, Loaded, Wrong, check_time,
+    ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, Loaded, Wrong,
+    check_time,
 };
 use crate::access::Principal;
 use crate::clock::{Moment, whole_millis};
@@ -176,8 +178,8 @@ impl Gate {
 
     /// The overlays of a call: those of its account and its own. A call cannot name one that the table
     /// does not have; one of the account's that is gone asks what the default asks.
-    fn overlays(&self, of_account: &[String], of_call: &[String]) -> Result<Vec<String>, Fault> {
-        self.check_overlays(of_call)?;
+    fn overlays(&self, of_account: &[String], of_call: &[String]) -> Result<Vec<String>, LawRefusal> {
+        check_overlays(&self.laws.in_force(), of_call)?;
         let mut all: Vec<String> = of_account.iter().chain(of_call).cloned().collect();
         all.sort();
         all.dedup();
@@ -518,11 +520,6 @@ fn one_too_many(decision: Decision) -> Fault {
     Fault::from(CallRefusal::OneTooMany).deciding(decision)
 }
 
-/// Whether consent for `given` covers a use for `needed`; who names no purpose means all of them.
-pub(crate) fn covers(given: &[String], needed: &[String]) -> bool {
-    given.is_empty() || needed.iter().all(|purpose| given.contains(purpose))
-}
-
 /// A works agreement binds the employer, and is not a yes of the employee's own.
 pub(crate) fn is_works_agreement(basis: &str) -> bool {
     let plain: String =
@@ -538,14 +535,6 @@ fn both(account: Option<policy::Code>, call: Option<policy::Code>) -> Vec<policy
     places
 }
 
-pub(crate) fn place(field: Field, text: Option<&str>) -> Result<Option<policy::Code>, Wrong> {
-    let parse = |text: &str| {
-        let wrong = |error| Wrong::NoCode { field: Some(field), error, meant: policy::atlas::nearest(text) };
-        text.parse().map_err(wrong)
-    };
-    text.map(parse).transpose()
-}
-
 /// A number binds whoever has it, and nobody who has another, whatever they are called.
 fn is_subject(subject: &str, asked: &Participant) -> bool {
     let number = |text: &str| crate::locate::e164(text).ok();
@@ -553,45 +542,6 @@ fn is_subject(subject: &str, asked: &Participant) -> bool {
         (Some(subject), Some(asked)) => number(asked).is_some_and(|asked| asked == subject),
         (Some(_), None) | (None, _) => subject == asked.id,
     }
-}
-
-fn check_open(asked: &OpenCall) -> Result<(), Wrong> {
-    if asked.participants.len() > MAX_PARTICIPANTS {
-        return Err(Wrong::TooManyParticipants);
-    }
-    for (index, participant) in asked.participants.iter().enumerate() {
-        check_participant(participant)?;
-        if asked.participants.iter().take(index).any(|other| other.id == participant.id) {
-            return Err(Wrong::Duplicate { participant: participant.id.clone() });
-        }
-        if let (Some(joined), Some(started)) = (participant.joined_at, asked.started_at)
-            && joined < started
-        {
-            return Err(Wrong::JoinedBeforeStart { participant: participant.id.clone() });
-        }
-    }
-    for purpose in &asked.purposes {
-        check_name(Field::Purpose, purpose)?;
-    }
-    if asked.aliases.len() > MAX_ALIASES {
-        return Err(Wrong::TooManyAliases);
-    }
-    asked.aliases.iter().try_for_each(|alias| check_name(Field::Alias, alias))
-}
-
-fn check_participant(asked: &Participant) -> Result<(), Wrong> {
-    check_name(Field::ParticipantId, &asked.id)?;
-    if asked.id == ask::OTHERS {
-        return Err(Wrong::ReservedId);
-    }
-    if asked.languages.len() > MAX_LANGUAGES {
-        return Err(Wrong::TooManyLanguages);
-    }
-    asked.languages.iter().try_for_each(|tag| ask::language(Field::Language, tag).map(drop))?;
-    if asked.location.as_ref().is_some_and(|places| places.as_slice().len() > MAX_PLACES) {
-        return Err(Wrong::TooManyPlaces);
-    }
-    asked.consent_grant.iter().try_for_each(|grant| check_name(Field::NamedGrant, grant))
 }
 
 /// Only a grant that counts is kept: its withdrawal has to find all who rely on it, and nobody else.
@@ -618,12 +568,6 @@ pub(crate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i6
 
 /// For how long an objection bars the calls that are opened under the same id.
 const FOLLOWS_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// The most aliases of one call.
-pub const MAX_ALIASES: usize = 64;
-/// The most languages of one participant.
-pub const MAX_LANGUAGES: usize = 32;
-/// The most places that may be declared of somebody at once.
-pub const MAX_PLACES: usize = 16;
 
 const WORKS_AGREEMENTS: &[&str] = &[
     "works agreement",

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::answer::{self, ChosenLaw, Grant, PromptCheck};
 use super::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
 use super::{
-    ATTEMPTS, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, PersonRefusal, RegisterRefusal, Thing,
-    Wrong, from_row,
+    ATTEMPTS, Fault, FaultCode, FaultKind, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Wrong,
+    from_row,
 };
 use crate::access::{Role, secret::Secret};
 use crate::ledger::{Appended, Change, Expect, Job, PromptRow};
@@ -83,7 +83,7 @@ impl Gate {
         check_account(id)?;
         check_settings(settings)?;
         let code = |field, text| -> Result<Option<String>, Wrong> {
-            let code = super::open::place(field, text)?;
+            let code = super::facts::place(field, text)?;
             code.map(|code| self.listed(field, code)).transpose()
         };
         let change = Change::Account {
@@ -127,7 +127,7 @@ impl Gate {
         if account == SYSTEM_LOG {
             return Err(RegisterRefusal::SystemHasNoCalls.into());
         }
-        self.check_overlays(overlays)?;
+        super::facts::check_overlays(&self.laws.in_force(), overlays)?;
         if reason.trim().is_empty() || reason.len() > 4096 {
             return Err(Wrong::NoReason.into());
         }
@@ -165,20 +165,6 @@ impl Gate {
             recorder_location: recorder,
             operator_location: operator,
         })
-    }
-
-    /// Refuses overlays that the table does not have.
-    pub(crate) fn check_overlays(&self, overlays: &[String]) -> Result<(), LawRefusal> {
-        let table = self.laws.in_force();
-        let unknown = overlays.iter().find(|id| table.overlay_history(id).is_empty());
-        match unknown {
-            None => Ok(()),
-            Some(id) => {
-                let mut known: Vec<String> = table.overlays().map(|overlay| overlay.id.to_string()).collect();
-                known.dedup();
-                Err(LawRefusal::UnknownOverlay { id: id.clone(), known })
-            }
-        }
     }
 
     /// Adds a credential; without a chosen password it gets a random one. It stands for the person of this
