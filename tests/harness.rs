@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -388,7 +389,7 @@ impl Answer {
         let all = consent_gateway::api::all_codes().filter(|listed| listed.code == code);
         let listed: Vec<consent_gateway::api::Code> = all.collect();
         let is_listed = |member: &String| {
-            ["type", "title", "status", "code", "detail", "decision"].contains(&member.as_str())
+            ["type", "title", "status", "code", "detail", "decision", "instance"].contains(&member.as_str())
                 || listed.iter().any(|listed| listed.members.contains(&member.as_str()))
         };
         let members = problem.as_object().unwrap();
@@ -429,6 +430,14 @@ impl Process {
     /// The process of a command that serves, of which nobody reads any further once it listens.
     pub(crate) fn unheard(command: Command) -> Process {
         Process::heard_until(command).map(|(process, _)| process).unwrap()
+    }
+
+    /// The process of a command that serves with `log_json`, and every line that it logs from there on, once it has
+    /// ended.
+    pub(crate) fn heard(command: Command) -> (Process, JoinHandle<Vec<Value>>) {
+        let (process, lines) = Process::heard_until(command).unwrap();
+        let read = |line: std::io::Result<String>| serde_json::from_str(&line.unwrap()).unwrap();
+        (process, std::thread::spawn(move || lines.map(read).collect()))
     }
 
     /// The process of a command that serves.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Process, files_below, wav};
+use crate::harness::{Answer, Client, PROGRAM, Process, files_below, wav};
 use crate::site::{self, Site};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -230,6 +230,75 @@ async fn tls_is_served_and_a_replaced_certificate_without_a_restart() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(!curl("first.pem", &[]).status.success());
+}
+
+/// Every answer has an id, and every line that is logged for it says so: with the call, the credential, the code of
+/// the problem and the entry, and without a word of a stranger's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_is_followed_from_its_answer_to_the_log_and_the_trail() {
+    let site = Site::new().await;
+    let config = site::config(site.dir.path(), "log_json = true\n");
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config", &config, "--data"]).arg(&site.data);
+    let (mut process, lines) = Process::heard(command);
+    let recorder = site.client(&process, Role::Recorder);
+    site.record(&recorder, "c1").await;
+    let id = |answer: &Answer| {
+        let id = answer.headers.get("x-request-id").expect("an id").to_str().unwrap().to_owned();
+        let of_problem = answer.json()["instance"].as_str().map(ToOwned::to_owned);
+        assert_eq!(of_problem, (answer.status >= 400).then(|| format!("urn:uuid:{id}")));
+        id
+    };
+    let send = async |client: &Client, headers: &[(&str, &str)], path: &str, body: Value| {
+        let headers = [headers, &[("content-type", "application/json")]].concat();
+        client.send("POST", path, &headers, body.to_string().into()).await
+    };
+    let no = json!({"type": "consent.declined", "participant": "caller"});
+    let ours = "0191e2a0-7a4c-7000-8000-000000000001";
+    let sent = [("x-request-id", ours)];
+    let declined = send(&recorder, &sent, "/v1/calls/c1/events", no.clone()).await;
+    assert_eq!((declined.status, id(&declined).as_str()), (201, ours));
+    // As nginx writes it.
+    let plain = ours.replace('-', "");
+    let refused =
+        send(&recorder, &[("x-request-id", &plain)], "/v1/calls/c1/recording", json!({"action": "resume"}))
+            .await;
+    refused.problem(403, "consent-required");
+    assert_eq!(id(&refused), ours);
+    let chosen = [("x-request-id", "+15555550100 is calling")];
+    let unknown = send(&recorder, &chosen, "/v1/calls/c2/events", no.clone()).await;
+    unknown.problem(404, "unknown-call");
+    let stranger = Client::stranger(process.address);
+    let turned_away = send(&stranger, &chosen, "/v1/calls/+15555550100/events", no).await;
+    turned_away.problem(401, "unauthorized");
+    assert_ne!(id(&unknown), id(&turned_away));
+    process.terminate();
+    assert_eq!(process.wait(), Some(0));
+
+    let lines = lines.join().unwrap();
+    let spans: Vec<&Value> = lines.iter().map(|line| &line["span"]).collect();
+    assert!(!lines.iter().any(|line| line.to_string().contains("15555550100")), "{lines:?}");
+    let of = |id: &str| {
+        let found = spans.iter().rfind(|span| span["request"] == id);
+        *found.unwrap_or_else(|| panic!("nothing is logged of {id}: {lines:?}"))
+    };
+    let mut told = spans.iter().filter(|span| span["request"] == ours);
+    let username = &site.credential(Role::Recorder).username;
+    let declined = told.next().unwrap();
+    assert_eq!((&declined["call"], &declined["credential"]), (&json!("c1"), &json!(username)));
+    let entry = declined["entry"].as_str().unwrap();
+    let refused = told.next().unwrap();
+    assert_eq!(
+        (&refused["code"], &refused["path"]),
+        (&json!("consent-required"), &json!("/v1/calls/{call}/recording"))
+    );
+    let number = |entry: &str| entry.strip_prefix("acme/").unwrap().parse::<u64>().unwrap();
+    assert_eq!(number(refused["entry"].as_str().unwrap()), number(entry) + 1, "the refusal is an entry, too");
+    let unknown = of(&id(&unknown));
+    assert_eq!((&unknown["code"], &unknown["entry"]), (&json!("unknown-call"), &Value::Null));
+    let turned_away = of(&id(&turned_away));
+    assert_eq!((&turned_away["call"], &turned_away["credential"]), (&Value::Null, &Value::Null));
+    assert_eq!(turned_away["path"], "/v1/calls/{call}/events");
 }
 
 /// An upload of a second's audio in several packets, on a call where it was recorded lawfully.

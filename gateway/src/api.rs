@@ -14,6 +14,7 @@ mod media;
 pub mod openapi;
 mod problem;
 pub mod routes;
+mod trace;
 mod upload;
 pub(crate) mod words;
 
@@ -21,7 +22,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, MatchedPath, Path, Query, Request, State};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{FromRequestParts, MatchedPath, Path, Query, RawPathParams, Request, State};
 use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Version};
@@ -30,6 +32,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize as _, Deserializer};
+use tracing::Instrument as _;
 
 use problem::{Ambiguity, Problem, TurnedAway};
 pub use problem::{Code, all_codes};
@@ -59,16 +62,17 @@ impl AsRef<Gate> for Door {
 
 /// The whole service.
 // The order matters: whatever happens below, unread bodies are discarded so that the answer can be
-// read (outermost), panics become opaque 500s, every answer is logged, and nothing is handled
-// before it is known who asks.
+// read (outermost), every answer has its request's id and is logged, panics become opaque 500s, and nothing is
+// handled before it is known who asks.
 pub fn router(door: Arc<Door>) -> Router {
     routes::mount()
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&door), authorize))
         .layer(from_fn(read_in_one_way))
-        .layer(from_fn(note_answer))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+        .layer(from_fn(harden))
+        .layer(from_fn(trace::follow))
         .layer(from_fn(discard_unread))
         .with_state(door)
 }
@@ -113,6 +117,7 @@ fn ambiguous(request: &Request) -> Option<Ambiguity> {
 
 async fn authorize(
     State(door): State<Arc<Door>>,
+    names: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
@@ -152,10 +157,11 @@ async fn authorize(
             return Err(TurnedAway::WrongRole { role: principal.role, allowed: entry.roles }.into());
         }
     }
-    let credential = principal.credential.clone();
+    if let Ok(names) = names {
+        trace::known(&principal.credential, &names);
+    }
     request.extensions_mut().insert(principal);
     let mut response = next.run(request).await;
-    response.extensions_mut().insert(Credential(credential));
     // Somebody we know may send more of a refused body before we hang up.
     response.extensions_mut().insert(Cap::KNOWN);
     Ok(response)
@@ -164,20 +170,9 @@ async fn authorize(
 /// What may be read without credentials where its account says so.
 const PUBLIC: &str = "/v1/log/";
 
-#[derive(Clone)]
-struct Credential(String);
-
-async fn note_answer(request: Request, next: Next) -> Response {
-    let begun = std::time::Instant::now();
-    let method = request.method().clone();
-    let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+/// Nothing is kept by a cache or taken for something else, unless the answer says so.
+async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let credential = response.extensions_mut().remove::<Credential>();
-    let credential = credential.as_ref().map_or("-", |credential| credential.0.as_str());
-    tracing::info!(
-        %method, path, status = response.status().as_u16(), credential,
-        ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "answered"
-    );
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -307,7 +302,7 @@ async fn to_the_end<T: Send + 'static>(
     door: &Door,
     work: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, Fault> {
-    let done = door.gate.tasks.spawn(work).await;
+    let done = door.gate.tasks.spawn(work.in_current_span()).await;
     done.map_err(|error| Fault::damaged_by("a task did not come to its end", error))?
 }
 

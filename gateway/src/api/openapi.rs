@@ -317,13 +317,17 @@ fn problem() -> Value {
         "type": "object",
         "description": "A problem (RFC 9457). `x-codes` says what each code means, and what is beside it.",
         "x-codes": codes,
-        "required": ["type", "title", "status", "code", "detail"],
+        "required": ["type", "title", "status", "code", "detail", "instance"],
         "properties": {
             "type": text("always `about:blank`"),
             "title": text("the status in words"),
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "code": {"type": "string", "description": "what is wrong, for programs", "enum": words},
             "detail": text("what is wrong and what to do, for people"),
+            "instance": {
+                "type": "string", "format": "uri", "pattern": "^urn:uuid:",
+                "description": "this answer: `X-Request-Id` as a URI, and `request` in the lines of the gateway's own log",
+            },
         },
     })
 }

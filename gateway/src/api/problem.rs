@@ -8,7 +8,7 @@ use policy::Uncovered;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::words;
+use super::{trace, words};
 use crate::access::Role;
 use crate::chain::Chain;
 use crate::clock::{MomentError, written};
@@ -294,11 +294,8 @@ fn of_the_gate(fault: &Fault) -> Response {
             }
         }
         Fault::Failed(failure) => {
-            tracing::error!(
-                code = code.as_str(),
-                cause = Chain(failure).to_string(),
-                "the gateway could not answer"
-            );
+            trace::problem(code.as_str());
+            tracing::error!(cause = Chain(failure).to_string(), "the gateway could not answer");
         }
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -375,6 +372,8 @@ fn document(
     members.insert("title".into(), json!(status.canonical_reason().unwrap_or("Error")));
     members.insert("status".into(), json!(status.as_u16()));
     members.insert("code".into(), json!(code));
+    members.extend(trace::instance().map(|instance| ("instance".into(), json!(instance))));
+    trace::problem(code);
     members.insert("detail".into(), json!(detail));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     (status, headers, Value::Object(members).to_string()).into_response()

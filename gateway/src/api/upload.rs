@@ -10,6 +10,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::{SignedDuration, Timestamp};
+use tracing::Instrument as _;
 
 use super::problem::{Problem, TurnedAway, WrongHeader};
 use super::{Door, Named, answer};
@@ -34,7 +35,10 @@ pub(super) async fn store(
     let task = {
         let door = Arc::clone(&door);
         let mut body = Paced::new(body, door.upload_pace);
-        door.gate.tasks.clone().spawn(async move { door.gate.store(admission, &mut body).await })
+        door.gate
+            .tasks
+            .clone()
+            .spawn(async move { door.gate.store(admission, &mut body).await }.in_current_span())
     };
     let stored =
         task.await.map_err(|error| Fault::damaged_by("an upload did not come to its end", error))??;

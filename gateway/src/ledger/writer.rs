@@ -84,8 +84,9 @@ pub(super) enum Room {
     ForWhatRestricts,
 }
 
-/// What became of one job of a group that was committed.
-pub(super) type Outcome = Result<Appended, String>;
+/// What became of one job of a group that was committed, with the places of its entries (`acme/17`; `acme.2/17` in
+/// the second epoch).
+pub(super) type Outcome = Result<(Appended, Vec<String>), String>;
 
 /// What became of a group that was committed.
 pub(super) struct Done {
@@ -118,7 +119,13 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let gone = |_| LedgerError::Unavailable("the writer has stopped".into());
         self.jobs.send(Waiting { job, answer }).await.map_err(|_| gone(()))?;
-        answered.await.map_err(|_| gone(()))?.map_err(LedgerError::Unavailable)
+        let outcome = answered.await.map_err(|_| gone(()))?;
+        let (appended, places) = outcome.map_err(LedgerError::Unavailable)?;
+        if !places.is_empty() {
+            // Whoever reads the program's log finds the entries in the trail.
+            tracing::Span::current().record("entry", places.join(" "));
+        }
+        Ok(appended)
     }
 }
 
@@ -211,7 +218,7 @@ pub(super) async fn write(
             transaction.put_logs(&rows).await?;
         }
         if !expected.hold(transaction, first, job).await? {
-            outcomes.push(Ok(Appended::Conflict));
+            outcomes.push(Ok((Appended::Conflict, Vec::new())));
             continue;
         }
         let touches: Vec<Touch> = job.changes.iter().filter_map(touches).collect();
@@ -240,6 +247,7 @@ pub(super) async fn write(
                 silent.insert(log);
             }
         }
+        let mut places = Vec::with_capacity(job.entries.len());
         for draft in &job.entries {
             let registers = draft.call.is_none() && silent.remove(draft.log.as_str());
             let registered = match registers {
@@ -250,8 +258,12 @@ pub(super) async fn write(
             if registers {
                 sums.registered(&draft.log, place);
             }
+            places.push(match place {
+                (1, number) => format!("{}/{number}", draft.log),
+                (epoch, number) => format!("{}.{epoch}/{number}", draft.log),
+            });
         }
-        outcomes.push(Ok(Appended::Done));
+        outcomes.push(Ok((Appended::Done, places)));
     }
     // Nobody asks for the entries themselves before the group is committed, so they go in together.
     if let Some(rows) = heads.unwritten() {
