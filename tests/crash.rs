@@ -104,12 +104,12 @@ async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_e
     age(&files_below(&site.data.join("media")));
     let process = site.serve(&[]);
     let rows = site.rows().await;
-    for file in files_below(&site.data.join("media")) {
+    let is_named = |file: &std::path::PathBuf| {
         let name = file.file_name().unwrap().to_str().unwrap();
-        let id: uuid::Uuid =
-            name.split('.').next().unwrap().parse().unwrap_or_else(|_| panic!("{name} is left"));
-        assert!(rows.contains_key(&id.to_string()), "{name} is left");
-    }
+        let id = name.split('.').next().unwrap().parse::<uuid::Uuid>();
+        id.is_ok_and(|id| rows.contains_key(&id.to_string()))
+    };
+    comes(async || files_below(&site.data.join("media")).iter().all(is_named)).await;
     everything_is_still_there(&site, &process, &known).await;
 }
 
@@ -148,7 +148,7 @@ async fn an_upload_that_was_cut_off_leaves_nothing_readable_and_is_swept_after_t
     process.kill();
     age(&left);
     let process = site.serve(&[]);
-    assert_eq!(files_below(&media), Vec::<std::path::PathBuf>::new());
+    comes(async || files_below(&media).is_empty()).await;
     // And the platform's retry is an upload like any other.
     let recorder = site.client(&process, Role::Recorder);
     let from = from.to_string();
@@ -328,7 +328,7 @@ async fn a_start_that_fails_is_no_outage() {
     process.terminate();
     assert_eq!(process.wait(), Some(0));
 
-    // One that fails at the last thing it does before it listens: it cannot look through the store.
+    // One that fails shortly before it listens: its store is not a directory.
     let media = site.data.join("media");
     std::fs::write(&media, "").unwrap();
     for _ in 0..2 {

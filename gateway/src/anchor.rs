@@ -212,5 +212,12 @@ pub const ACCESS_KEY: &str = "AWS_ACCESS_KEY_ID";
 /// The environment's name for its secret.
 pub const SECRET_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 
+/// What a cosignature is kept as.
+pub const WITNESS: &str = "witness";
+/// What a time stamp is kept as.
+pub const TIMESTAMP: &str = "timestamp";
+/// What a head in the write-once place is kept as.
+pub const WRITE_ONCE: &str = "write-once";
+
 #[cfg(test)]
 mod tests;

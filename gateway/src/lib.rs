@@ -5,7 +5,6 @@ pub mod architecture {}
 
 pub mod access;
 pub mod anchor;
-pub mod anchoring;
 pub mod api;
 pub mod audit;
 pub mod body;
@@ -16,6 +15,7 @@ pub mod config;
 pub mod export;
 pub mod files;
 pub mod gate;
+pub mod keepers;
 pub mod ledger;
 pub mod listen;
 pub mod locate;

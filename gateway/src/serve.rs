@@ -1,94 +1,38 @@
 //! Building the parts and running the program: config before sockets, every address logged, drained
 //! with a deadline.
 
-use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod error;
+mod table;
 
-use policy::Table;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::access::Access;
-use crate::anchoring::{AnchoringError, Anchors};
 use crate::api::{Door, router};
 use crate::body::Pace;
-use crate::chain::Chain;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, LedgerUrl, LogPeriod};
-use crate::export::jws::{JwsError, Signer};
+use crate::config::{Config, LedgerUrl};
+use crate::export::jws::Signer;
 use crate::files::{private_dir, read_plain};
-use crate::gate::{Exports, Fault, Gate, Laws, Left, Mark, Readiness, UploadLimits, Watch};
-use crate::ledger::{Ledger, LedgerError};
+use crate::gate::{Exports, Gate, Laws, Left, Mark, Readiness, UploadLimits};
+use crate::keepers::anchors::Anchors;
+use crate::keepers::{Keepers, Kept};
+use crate::ledger::Ledger;
 use crate::listen::{self, Limits, descriptors, tls};
-use crate::locate::{LocateError, Locator};
-use crate::notary::{Notary, NotaryError};
-use crate::secrets::{Secrets, SecretsError};
+use crate::locate::Locator;
+use crate::notary::Notary;
+use crate::secrets::Secrets;
 use crate::trail::Origin;
-use crate::vault::{Vault, VaultError};
-
-/// The table that is compiled in.
-pub const DEFAULT_TABLE: &str = include_str!("../../jurisdictions.toml");
-
-/// The table that the configuration names, or the one compiled in: where it comes from, what to call
-/// it in messages, and its text.
-///
-/// # Errors
-///
-/// Where the file cannot be read.
-pub fn table_text(config: &Config) -> Result<(Origin, String, String), ServeError> {
-    match &config.jurisdictions {
-        Some(path) => {
-            let text =
-                read_text(path).map_err(|source| ServeError::ReadTable { path: path.clone(), source })?;
-            Ok((Origin::File, path.display().to_string(), text))
-        }
-        None => Ok((Origin::Program, "the table compiled in".into(), DEFAULT_TABLE.to_owned())),
-    }
-}
-
-/// The text of a file that a person has written; what is no text in UTF-8 is told in plain words.
-///
-/// # Errors
-///
-/// Where the file cannot be read, or as what it should have been saved.
-pub fn read_text(path: &Path) -> std::io::Result<String> {
-    let bytes = std::fs::read(path)?;
-    let wrong = |message: String| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message));
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return wrong("it is saved as UTF-16 (\"Unicode\"); save it as UTF-8".into());
-    }
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"{\\rtf") {
-        return wrong("it is a document of a word processor; save it as plain text, in UTF-8".into());
-    }
-    String::from_utf8(bytes).or_else(|error| {
-        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        wrong(format!("line {line} holds a letter that is not UTF-8; save the file as UTF-8"))
-    })
-}
-
-/// Reads the table that the configuration names, or the one compiled in.
-///
-/// # Errors
-///
-/// Where it cannot be read, with everything that is wrong with it.
-pub fn table(config: &Config) -> Result<Table, ServeError> {
-    let (_, name, text) = table_text(config)?;
-    parse(&name, &text)
-}
-
-fn parse(name: &str, text: &str) -> Result<Table, ServeError> {
-    Table::parse(text).map_err(|problems| {
-        let told =
-            problems.0.iter().map(|problem| format!("{name}:{problem}")).collect::<Vec<_>>().join("\n");
-        ServeError::Table { problems: told }
-    })
-}
+use crate::vault::Vault;
+pub use error::ServeError;
+use table::parse;
+pub use table::{DEFAULT_TABLE, read_text, table, table_text};
 
 /// Builds the gate on the configured data directory. The law is the ledger's newest version; where
 /// there is none yet it is the configured table, which [`first_law`] makes the first.
@@ -178,136 +122,6 @@ async fn in_force(ledger: &Ledger, number: i64, digest: &str) -> Result<Laws, Se
     Ok(Laws::new(number, table))
 }
 
-/// Looks for another version of the table, twice a second, and at the file where one is watched.
-async fn keep_law(door: Arc<Door>, file: Option<PathBuf>, mut seen: Option<String>, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(LAW_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut stamp, mut settled) = (None, false);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        if let Err(fault) = door.gate.refresh_law().await {
-            tracing::error!(code = %fault.code(), "it cannot be looked which version of the table is in force");
-        }
-        if let Err(fault) = door.gate.close_lapsed().await {
-            tracing::error!(code = %fault.code(), "proposals that have expired could not be closed");
-        }
-        let Some(path) = &file else { continue };
-        // The inode and the time of its last change tell a file that was moved here from the one before,
-        // whatever size and date it was given.
-        let now = tokio::fs::metadata(path)
-            .await
-            .ok()
-            .filter(std::fs::Metadata::is_file)
-            .map(|found| (found.ino(), found.ctime(), found.ctime_nsec(), found.len()));
-        // What is still being written may look like a table with fewer rows: it is read once it has stood
-        // still from one look to the next.
-        if now != stamp {
-            (stamp, settled) = (now, false);
-            continue;
-        }
-        if settled {
-            continue;
-        }
-        settled = true;
-        // What is no file is not opened: a pipe would never answer.
-        let text = match now {
-            Some(_) => tokio::fs::read_to_string(path).await.ok(),
-            None => None,
-        };
-        if text == seen {
-            continue;
-        }
-        match door.gate.offer(Origin::File, text.as_deref()).await {
-            Ok(()) => seen = text,
-            Err(fault) => {
-                // It is tried again with the next tick.
-                settled = false;
-                tracing::error!(code = %fault.code(), "the watched table could not be offered");
-            }
-        }
-    }
-}
-
-/// Signs the logs as they grow, once a second, begins them anew with every period, and says of silent
-/// ones that they are.
-async fn keep_trail(door: Arc<Door>, period: Option<LogPeriod>, mark: Mark, stop: CancellationToken) -> Mark {
-    let mut tick = tokio::time::interval(SIGN_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut turned = None;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return mark,
-            _ = tick.tick() => {}
-        }
-        let gate = &door.gate;
-        if let Err(fault) = gate.catch_up().await {
-            tracing::error!(code = %fault.code(), "it cannot be logged yet that events may be missing");
-        }
-        if let Err(error) = mark.well(gate.barred.well(gate.clock.now()), gate.barred.is_empty()) {
-            tracing::error!(%error, "the mark of a running gateway cannot be set");
-        }
-        let Some(notary) = &gate.notary else { continue };
-        let began = period.map(|period| period.began(gate.clock.now()));
-        if let Some(began) = began.filter(|began| turned != Some(*began)) {
-            match gate.turn_logs(began).await {
-                Ok(()) => turned = Some(began),
-                // It is tried again with the next tick.
-                Err(fault) => tracing::error!(code = %fault.code(), "a log could not begin anew"),
-            }
-        }
-        let signed = async {
-            notary.rotate().await?;
-            notary.sign_all().await
-        };
-        let signed = signed.await;
-        gate.note_signed(signed.is_ok());
-        if let Err(error) = signed {
-            tracing::error!(error = %Chain(&error), "heads of the logs cannot be signed");
-        }
-        if let Err(fault) = gate.heartbeat().await {
-            tracing::error!(code = %fault.code(), "the hourly heartbeat of a log could not be written");
-        }
-    }
-}
-
-/// Logs what could not be logged when it came.
-async fn keep_logging(door: &Door, stop: &CancellationToken) {
-    let mut tick = tokio::time::interval(LOG_AGAIN_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        door.gate.log_what_is_missing().await;
-    }
-}
-
-/// Renews the mark of this gateway in the ledger, and looks for those of gateways that are lost.
-async fn keep_watch(door: &Door, id: Uuid, stop: &CancellationToken) {
-    let mut tick = tokio::time::interval(RENEW_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut watch = Watch::default();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        let gate = &door.gate;
-        let looked = async {
-            gate.renew_mark(id).await?;
-            gate.find_lost(|other, well_at| other != id && watch.is_lost(other, well_at, Instant::now()))
-                .await
-        };
-        if let Err(fault) = looked.await {
-            tracing::error!(code = %fault.code(), "the mark of this gateway in the ledger could not be renewed");
-        }
-    }
-}
-
 /// A gateway that listens.
 pub struct Running {
     /// Where.
@@ -388,7 +202,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         Err(_) => (Origin::File, None),
     };
     gate.offer(origin, offered.as_deref()).await?;
-    gate.recover().await?;
+    gate.finish_cut_short().await?;
+    let swept_before = gate.before_any_upload();
     // Two that were started at once may both have the address, and only one can listen on it.
     let listener = socket.listen(WAITING).map_err(unbound)?;
     let address = listener.local_addr().map_err(unbound)?;
@@ -410,29 +225,18 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let shutdown = CancellationToken::new();
     let limits = Limits { connections, drain, ..Limits::default() };
     let serving = listen::serve(listener, tls, router(Arc::clone(&door)), proxies, limits, shutdown.clone());
-    let law = keep_law(Arc::clone(&door), config.jurisdictions.clone(), offered, shutdown.clone());
-    let law = tokio::spawn(law);
-    let anchoring = anchors.map(|anchors| tokio::spawn(anchors.run(Arc::clone(&door), shutdown.clone())));
-    let trail = tokio::spawn(keep_trail(Arc::clone(&door), config.log_period, mark, shutdown.clone()));
-    let (watched, stop) = (Arc::clone(&door), shutdown.clone());
-    let watch = tokio::spawn(async move {
-        tokio::join!(keep_logging(&watched, &stop), keep_watch(&watched, id, &stop));
-    });
+    let kept = Kept {
+        table: (config.jurisdictions.clone(), offered),
+        log_period: config.log_period,
+        mark,
+        anchors,
+        swept_before,
+    };
+    let keepers = Keepers::start(&door, kept, &shutdown);
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
         serving.await;
-        if law.await.is_err() {
-            tracing::error!("the law was no longer looked at");
-        }
-        let mark = trail.await;
-        if watch.await.is_err() {
-            tracing::error!("the watch over the marks of gateways died");
-        }
-        if let Some(anchoring) = anchoring
-            && anchoring.await.is_err()
-        {
-            tracing::error!("the heads of the logs were no longer brought to anybody");
-        }
+        let mark = keepers.stopped().await;
         settled.gate.tasks.close();
         if tokio::time::timeout(drain, settled.gate.tasks.wait()).await.is_err() {
             tracing::warn!("uploads were still running at the end of the drain; their senders will retry");
@@ -444,7 +248,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         }
         match mark {
             // What could not be logged is known to nobody any more: the next start says so.
-            Ok(mark) if settled.gate.barred.is_settled() => {
+            Some(mark) if settled.gate.barred.is_settled() => {
                 if let Err(fault) = settled.gate.remove_mark(id).await {
                     tracing::error!(
                         code = %fault.code(),
@@ -455,14 +259,14 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
                     tracing::error!(%error, "the mark of a running gateway could not be removed");
                 }
             }
-            Ok(mark) => {
+            Some(mark) => {
                 let well = settled.gate.barred.well(settled.gate.clock.now());
                 if let Err(error) = mark.well(well, false) {
                     tracing::error!(%error, "the mark of a running gateway could not be set");
                 }
                 tracing::warn!("events that could not be logged are still missing");
             }
-            Err(_) => tracing::error!("the trail was no longer looked after"),
+            None => {}
         }
         settled.gate.ledger.close().await;
         tracing::info!("stopped");
@@ -498,99 +302,5 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Why the gateway did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The configuration is refused.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The table cannot be read.
-    #[error("the table `{}` cannot be read", path.display())]
-    ReadTable {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The table has mistakes.
-    #[error("the table of jurisdictions has mistakes, so nothing starts:\n{problems}")]
-    Table {
-        /// All of them, each with file, line and column.
-        problems: String,
-    },
-    /// The data directory cannot be used.
-    #[error("the data directory `{}` cannot be used", path.display())]
-    Data {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file that is configured cannot be read.
-    #[error("`{}` cannot be read", path.display())]
-    Unread {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The ledger cannot be opened.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The logs do not go on from what was signed.
-    #[error(transparent)]
-    Notary(#[from] NotaryError),
-    /// Those who confirm the heads of the logs cannot be used as configured.
-    #[error(transparent)]
-    Anchoring(#[from] AnchoringError),
-    /// vCons cannot be signed as configured.
-    #[error("the certificate or the key of `vcon_signing` cannot be used")]
-    Signing(#[from] JwsError),
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// The secrets cannot be used.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// The IP database cannot be used.
-    #[error(transparent)]
-    Locate(#[from] LocateError),
-    /// Certificate or key cannot be used.
-    #[error(transparent)]
-    Tls(#[from] tls::TlsError),
-    /// The address cannot be bound.
-    #[error("`{address}` cannot be listened on")]
-    Bind {
-        /// Which one.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A verb failed.
-    #[error("{}", crate::api::words::of(.0))]
-    Fault(Fault),
-    /// The server's task has failed.
-    #[error("the server has failed")]
-    Stopped,
-}
-
-impl From<Fault> for ServeError {
-    fn from(fault: Fault) -> Self {
-        ServeError::Fault(fault)
-    }
-}
-
 /// How many connections may wait to be accepted.
 const WAITING: u32 = 1024;
-
-/// How often heads of logs are signed.
-const SIGN_EVERY: Duration = Duration::from_secs(1);
-
-/// How often it is tried to log what could not be logged when it came.
-const LOG_AGAIN_EVERY: Duration = Duration::from_millis(200);
-
-/// How often a gateway says in the ledger that it is well.
-const RENEW_EVERY: Duration = Duration::from_secs(2);
-
-/// How often it is looked which version of the table is in force.
-const LAW_EVERY: Duration = Duration::from_millis(500);

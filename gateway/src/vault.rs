@@ -7,25 +7,27 @@
 //! A recording is two objects under its random id: `….sealed` and `….json`, the envelope. Without
 //! an envelope nobody can open the media: that is the state of everything that is not accepted.
 
-use std::path::{Path, PathBuf};
+mod disk;
+
+use std::future::ready;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
+use futures_util::{Stream, TryStreamExt as _};
+use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 use uuid::Uuid;
 
-use crate::files::private_dir;
+use disk::Disk;
 
 /// Where media are kept.
 #[derive(Debug, Clone)]
 pub struct Vault {
     store: Arc<dyn ObjectStore>,
-    root: PathBuf,
-    low_water: u64,
+    disk: Disk,
 }
 
 impl Vault {
@@ -36,13 +38,9 @@ impl Vault {
     ///
     /// Where the directory cannot be made or used.
     pub fn local(root: &Path, low_water: u64) -> Result<Vault, VaultError> {
-        private_dir(root).map_err(VaultError::Directory)?;
-        let media = root.join(MEDIA);
-        if media.is_dir() {
-            private_dir(&media).map_err(VaultError::Directory)?;
-        }
+        let disk = Disk::new(root, low_water)?;
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-        Ok(Vault { store: Arc::new(store), root: root.into(), low_water })
+        Ok(Vault { store: Arc::new(store), disk })
     }
 
     /// Begins to write sealed media.
@@ -109,24 +107,14 @@ impl Vault {
         }
     }
 
-    /// The media that have lain there for longer than `age`, with leftovers of broken uploads.
-    ///
-    /// # Errors
-    ///
-    /// Where the store cannot be listed.
-    pub async fn older_than(&self, now: jiff::Timestamp, age: Duration) -> Result<Vec<Uuid>, VaultError> {
-        let before = now.as_millisecond().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-        let mut old = Vec::new();
-        let mut objects = self.store.list(Some(&Key::from(MEDIA)));
-        while let Some(object) = objects.try_next().await? {
-            let id: Option<Uuid> =
-                object.location.filename().and_then(|name| name.strip_suffix(SEALED)?.parse().ok());
-            if object.last_modified.timestamp_millis() < before {
-                old.extend(id);
-            }
-        }
-        self.sweep_parts(age)?;
-        Ok(old)
+    /// The media that were written before this moment.
+    pub fn older_than(&self, before: Timestamp) -> impl Stream<Item = Result<Uuid, VaultError>> + Unpin {
+        let objects = self.store.list(Some(&Key::from(MEDIA)));
+        objects.map_err(VaultError::from).try_filter_map(move |object| {
+            let name = object.location.filename().and_then(|name| name.strip_suffix(SEALED)?.parse().ok());
+            let is_old = object.last_modified.timestamp_millis() < before.as_millisecond();
+            ready(Ok(name.filter(|_| is_old)))
+        })
     }
 
     /// Tries whether there is room, and whether it can be written.
@@ -152,49 +140,16 @@ impl Vault {
     ///
     /// [`VaultError::Full`], or where it cannot be told.
     pub fn has_room(&self) -> Result<(), VaultError> {
-        let media = self.root.join(MEDIA);
-        // Media may be on a disk of their own.
-        for dir in [&media, &self.root] {
-            let found = match rustix::fs::statvfs(dir) {
-                Ok(found) => found,
-                Err(rustix::io::Errno::NOENT) => continue,
-                Err(error) => return Err(VaultError::Directory(error.into())),
-            };
-            let free = found.f_bavail.saturating_mul(found.f_frsize);
-            if free < self.low_water {
-                return Err(VaultError::Full { free, low_water: self.low_water });
-            }
-        }
-        Ok(())
+        self.disk.has_room()
     }
 
-    /// Unfinished files (`name#1`) that a kill has left: no listing of the store shows them.
-    fn sweep_parts(&self, age: Duration) -> Result<(), VaultError> {
-        let mut dirs = vec![self.root.join(MEDIA)];
-        while let Some(dir) = dirs.pop() {
-            let entries = match std::fs::read_dir(&dir) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(VaultError::Directory(error)),
-            };
-            for entry in entries {
-                let entry = entry.map_err(VaultError::Directory)?;
-                let kind = entry.file_type().map_err(VaultError::Directory)?;
-                if kind.is_dir() {
-                    dirs.push(entry.path());
-                    continue;
-                }
-                let part = entry.file_name().to_string_lossy().contains('#');
-                let old = entry
-                    .metadata()
-                    .and_then(|meta| meta.modified())
-                    .is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed >= age));
-                if part && old {
-                    std::fs::remove_file(entry.path()).map_err(VaultError::Directory)?;
-                }
-            }
-        }
-        Ok(())
+    /// Removes what broken uploads of before this moment have left, which no listing of the store shows.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be listed or removed.
+    pub fn sweep_parts(&self, before: Timestamp) -> Result<(), VaultError> {
+        self.disk.sweep_parts(before)
     }
 }
 

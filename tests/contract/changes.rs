@@ -330,8 +330,8 @@ async fn recordings_change(store: &Store) {
     assert!(ledger.recording("globex", a).await.unwrap().is_none());
     assert_eq!(ledger.recording_by_name(on, "part-1").await.unwrap().unwrap().id, b.to_string());
     assert_eq!(ledger.before_upload("acme", on, "part-1").await.unwrap(), (true, false));
-    assert!(ledger.names_media(&a.to_string()).await.unwrap());
-    assert!(!ledger.names_media(&on.to_string()).await.unwrap());
+    assert_eq!(ledger.named_media(&[a, on, b]).await.unwrap(), [a, b].into());
+    assert_eq!(ledger.named_media(&[]).await.unwrap(), [].into());
 
     let unfinished = async || {
         let rows = ledger.unfinished().await.unwrap();

@@ -11,8 +11,8 @@ use super::bar::Bar;
 use super::find::{self, Find};
 use super::out::{counted, say};
 use super::{CliError, asked, on_runtime, out, reopen};
+use crate::anchor::WITNESS;
 use crate::anchor::timestamp;
-use crate::anchoring;
 use crate::audit::pack;
 use crate::audit::source::{Archive, Broken, Directory, Source, SourceError};
 use crate::audit::verify::{Evidence, Options, verify_with};
@@ -592,9 +592,9 @@ async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, Cl
             let names: Vec<&str> = all.iter().map(|witness| witness.name.as_str()).collect();
             text.push_str(&format!(
                 "group all-{} all {}\nquorum all-{}\n",
-                anchoring::WITNESS,
+                WITNESS,
                 names.join(" "),
-                anchoring::WITNESS
+                WITNESS
             ));
         }
     }

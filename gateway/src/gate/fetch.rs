@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use futures_util::TryStreamExt as _;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -182,13 +183,12 @@ impl Gate {
         Ok(())
     }
 
-    /// Completes what a crash has cut short: envelopes not yet written, deletions not yet done, and
-    /// media that no recording names.
+    /// Completes what a crash has cut short: envelopes not yet written, and deletions not yet done.
     ///
     /// # Errors
     ///
     /// Where ledger or store fail.
-    pub async fn recover(&self) -> Result<(), Fault> {
+    pub async fn finish_cut_short(&self) -> Result<(), Fault> {
         for row in self.ledger.unfinished().await? {
             let id = parse_id(&row.id)?;
             match row.envelope {
@@ -203,10 +203,29 @@ impl Gate {
                 None => return Err(Fault::damaged("a recording has no envelope")),
             }
         }
-        let age = self.uploads.deadline.saturating_mul(2);
-        let old = self.vault.older_than(self.clock.now(), age).await;
-        for id in old.map_err(|error| Fault::damaged_by("the store cannot be listed", error))? {
-            if !self.ledger.names_media(&id.to_string()).await? {
+        Ok(())
+    }
+
+    /// A moment before which no upload can have begun that is still running, here or at another gateway.
+    #[must_use]
+    pub fn before_any_upload(&self) -> Timestamp {
+        let twice = SignedDuration::try_from(self.uploads.deadline.saturating_mul(2));
+        let before = twice.ok().and_then(|twice| self.clock.now().checked_sub(twice).ok());
+        before.unwrap_or(Timestamp::MIN)
+    }
+
+    /// Removes sealed media of before this moment that no recording names: a crash, or a lost connection to the
+    /// store, has left them. The store is listed, and the ledger asked, by the page.
+    ///
+    /// # Errors
+    ///
+    /// Where ledger or store fail.
+    pub async fn sweep_unnamed(&self, before: Timestamp) -> Result<(), Fault> {
+        let unlisted = |error| Fault::damaged_by("the store cannot be listed", error);
+        let mut pages = self.vault.older_than(before).try_chunks(SWEPT_AT_ONCE);
+        while let Some(page) = pages.try_next().await.map_err(|error| unlisted(error.1))? {
+            let named = self.ledger.named_media(&page).await?;
+            for id in page.into_iter().filter(|id| !named.contains(id)) {
                 self.vault
                     .discard(id)
                     .await
@@ -214,7 +233,9 @@ impl Gate {
                 tracing::info!(media = %id, "sealed media that nothing names were removed");
             }
         }
-        Ok(())
+        self.vault
+            .sweep_parts(before)
+            .map_err(|error| Fault::damaged_by("broken uploads cannot be removed", error))
     }
 
     /// Describes a recording.
@@ -304,3 +325,6 @@ fn cursor(text: &str) -> Result<(i64, String), Wrong> {
     let parts = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
     parts.ok_or(Wrong::NoCursor)
 }
+
+/// How many media the ledger is asked of at once.
+const SWEPT_AT_ONCE: usize = 1_000;

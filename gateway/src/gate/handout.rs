@@ -13,7 +13,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::{Fault, Gate};
-use crate::anchoring::TIMESTAMP;
+use crate::anchor::TIMESTAMP;
 use crate::ledger::{Epoch, Question};
 use crate::notary::{Proofs, SignedHead};
 use crate::trail::tile::{self, WIDTH};

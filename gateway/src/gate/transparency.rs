@@ -1,7 +1,7 @@
 //! The logs as others read them: signed heads, tiles and entry bundles (C2SP tlog-tiles).
 
 use super::{Failure, Fault, Gate, Thing};
-use crate::anchoring::WITNESS;
+use crate::anchor::WITNESS;
 use crate::ledger::{Epoch, Question};
 use crate::notary::{Proofs, SignedHead};
 use crate::trail::note::{Checkpoint, Note, Signature, VerifierKey};

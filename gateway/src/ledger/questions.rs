@@ -395,7 +395,7 @@ fn marks(count: usize) -> String {
     vec!["?"; count].join(", ")
 }
 
-fn json_list(texts: &[String]) -> Result<String, LedgerError> {
+pub(super) fn json_list(texts: &[String]) -> Result<String, LedgerError> {
     serde_json::to_string(texts).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
 

@@ -1,9 +1,12 @@
 //! What is asked of the ledger.
 
+use std::collections::BTreeSet;
+
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use uuid::Uuid;
 
+use super::questions::json_list;
 use super::registers::{RETRIES, VERSION, altered, committed};
 use super::sql::{Dialect, Pool, ask};
 use super::{
@@ -383,14 +386,15 @@ impl Ledger {
     }
 
     /// Which of these media a recording names.
-    pub async fn names_media(&self, media: &str) -> Result<bool, LedgerError> {
-        Ok(ask!(
-            &self.pool,
-            query_scalar,
-            fetch_one,
-            "SELECT EXISTS (SELECT 1 FROM recording WHERE id = ?)",
-            media
-        )?)
+    pub async fn named_media(&self, media: &[Uuid]) -> Result<BTreeSet<Uuid>, LedgerError> {
+        let asked: Vec<String> = media.iter().map(Uuid::to_string).collect();
+        let sql = self.dialect().pick(
+            "SELECT id FROM recording WHERE id IN (SELECT value FROM json_each(?))",
+            "SELECT id FROM recording WHERE id IN (SELECT json_array_elements_text(CAST(? AS json)))",
+        );
+        let found: Vec<String> = ask!(&self.pool, query_scalar, fetch_all, sql, json_list(&asked)?)?;
+        let read = |id: String| id.parse().map_err(|_| LedgerError::Damaged(format!("`{id}` is not an id")));
+        found.into_iter().map(read).collect()
     }
 
     /// The sealed key of a subject.

@@ -8,10 +8,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use tokio_util::sync::CancellationToken;
 
+use super::{every, is_over};
 use crate::anchor::http::{Http, HttpError, Limits};
 use crate::anchor::store::{Kept, StoreError, WriteOnce};
 use crate::anchor::timestamp::Authority;
 use crate::anchor::witness::{CosignError, Witness, WitnessError};
+use crate::anchor::{TIMESTAMP, WITNESS, WRITE_ONCE};
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -60,13 +62,8 @@ impl Anchors {
 
     /// Brings the signed heads of all logs to everybody, until it is told to stop.
     pub async fn run(self, gate: Arc<impl AsRef<Gate>>, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = tick.tick() => {}
-            }
+        let mut tick = every(EVERY);
+        while !is_over(&mut tick, &stop).await {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.round((*gate).as_ref()) => {}
@@ -232,13 +229,6 @@ pub enum AnchoringError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
-
-/// What a cosignature is kept as.
-pub const WITNESS: &str = "witness";
-/// What a time stamp is kept as.
-pub const TIMESTAMP: &str = "timestamp";
-/// What a head in the write-once place is kept as.
-pub const WRITE_ONCE: &str = "write-once";
 
 /// How often it is looked whether a head is to be brought to anybody.
 const EVERY: Duration = Duration::from_secs(5);

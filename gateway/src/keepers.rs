@@ -1,0 +1,113 @@
+//! Keepers: what a gateway does by itself while it serves. None of them answers anybody, and each tries again
+//! with its next round whatever it could not do.
+
+pub mod anchors;
+mod law;
+mod trail;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Door;
+use crate::chain::Chain;
+use crate::config::LogPeriod;
+use crate::gate::Mark;
+use anchors::Anchors;
+
+/// What the keepers of one gateway have to know.
+pub struct Kept {
+    /// The table that is watched, if it is a file, and its text when it was last looked at.
+    pub table: (Option<PathBuf>, Option<String>),
+    /// How long a log goes on.
+    pub log_period: Option<LogPeriod>,
+    /// The mark of this gateway.
+    pub mark: Mark,
+    /// Who confirms heads.
+    pub anchors: Option<Anchors>,
+    /// Sealed media of before this moment that nothing names are removed.
+    pub swept_before: Timestamp,
+}
+
+/// The keepers of one gateway, at work.
+pub struct Keepers {
+    law: JoinHandle<()>,
+    trail: JoinHandle<Mark>,
+    watch: JoinHandle<()>,
+    anchors: Option<JoinHandle<()>>,
+    sweep: JoinHandle<()>,
+}
+
+impl Keepers {
+    /// Sets them to work until they are told to stop.
+    pub fn start(door: &Arc<Door>, kept: Kept, stop: &CancellationToken) -> Keepers {
+        let Kept { table: (file, seen), log_period, mark, anchors, swept_before } = kept;
+        let id = mark.id();
+        let of = || (Arc::clone(door), stop.clone());
+        let (watched, stop_watching) = of();
+        let (swept, stop_sweeping) = of();
+        Keepers {
+            law: tokio::spawn(law::keep(of().0, file, seen, of().1)),
+            trail: tokio::spawn(trail::keep(of().0, log_period, mark, of().1)),
+            watch: tokio::spawn(async move {
+                tokio::join!(
+                    trail::log_again(&watched, &stop_watching),
+                    watch::keep(&watched, id, &stop_watching)
+                );
+            }),
+            anchors: anchors.map(|anchors| tokio::spawn(anchors.run(of().0, of().1))),
+            sweep: tokio::spawn(async move {
+                tokio::select! {
+                    () = stop_sweeping.cancelled() => {}
+                    swept = swept.gate.sweep_unnamed(swept_before) => {
+                        if let Err(fault) = swept {
+                            let cause = fault.failure().map(|failure| Chain(failure).to_string());
+                            tracing::error!(code = %fault.code(), cause, "media that no recording names could not be swept; the next start tries again");
+                        }
+                    }
+                }
+            }),
+        }
+    }
+
+    /// Waits until all have stopped, and gives the mark back, unless its keeper has died.
+    pub async fn stopped(self) -> Option<Mark> {
+        if self.law.await.is_err() {
+            tracing::error!("the keeper of the law has died");
+        }
+        let mark = self.trail.await;
+        if self.watch.await.is_err() {
+            tracing::error!("the watch over the marks of gateways has died");
+        }
+        if let Some(anchors) = self.anchors
+            && anchors.await.is_err()
+        {
+            tracing::error!("the task that brings heads to witnesses and time-stamping authorities has died");
+        }
+        if self.sweep.await.is_err() {
+            tracing::error!("the sweep of media that no recording names has died");
+        }
+        mark.inspect_err(|_| tracing::error!("the keeper of the trail has died")).ok()
+    }
+}
+
+/// A round that takes too long is not made up for.
+fn every(period: Duration) -> Interval {
+    let mut tick = tokio::time::interval(period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}
+
+/// Waits for the next round; whether there is none, because the gateway stops.
+async fn is_over(tick: &mut Interval, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => true,
+        _ = tick.tick() => false,
+    }
+}

@@ -1,0 +1,72 @@
+//! The trail: heads are signed, logs begin anew with their period, and what could not be logged when it came is
+//! logged as soon as it can be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{every, is_over};
+use crate::api::Door;
+use crate::chain::Chain;
+use crate::config::LogPeriod;
+use crate::gate::Mark;
+
+/// Signs the logs as they grow, once a second, begins them anew with every period, and says of silent
+/// ones that they are.
+pub(super) async fn keep(
+    door: Arc<Door>,
+    period: Option<LogPeriod>,
+    mark: Mark,
+    stop: CancellationToken,
+) -> Mark {
+    let mut tick = every(SIGN_EVERY);
+    let mut turned = None;
+    loop {
+        if is_over(&mut tick, &stop).await {
+            return mark;
+        }
+        let gate = &door.gate;
+        if let Err(fault) = gate.catch_up().await {
+            tracing::error!(code = %fault.code(), "it cannot be logged yet that events may be missing");
+        }
+        if let Err(error) = mark.well(gate.barred.well(gate.clock.now()), gate.barred.is_empty()) {
+            tracing::error!(%error, "the mark of a running gateway cannot be set");
+        }
+        let Some(notary) = &gate.notary else { continue };
+        let began = period.map(|period| period.began(gate.clock.now()));
+        if let Some(began) = began.filter(|began| turned != Some(*began)) {
+            match gate.turn_logs(began).await {
+                Ok(()) => turned = Some(began),
+                // It is tried again with the next tick.
+                Err(fault) => tracing::error!(code = %fault.code(), "a log could not begin anew"),
+            }
+        }
+        let signed = async {
+            notary.rotate().await?;
+            notary.sign_all().await
+        };
+        let signed = signed.await;
+        gate.note_signed(signed.is_ok());
+        if let Err(error) = signed {
+            tracing::error!(error = %Chain(&error), "heads of the logs cannot be signed");
+        }
+        if let Err(fault) = gate.heartbeat().await {
+            tracing::error!(code = %fault.code(), "the hourly heartbeat of a log could not be written");
+        }
+    }
+}
+
+/// Logs what could not be logged when it came.
+pub(super) async fn log_again(door: &Door, stop: &CancellationToken) {
+    let mut tick = every(LOG_AGAIN_EVERY);
+    while !is_over(&mut tick, stop).await {
+        door.gate.log_what_is_missing().await;
+    }
+}
+
+/// How often heads of logs are signed.
+const SIGN_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is tried to log what could not be logged when it came.
+const LOG_AGAIN_EVERY: Duration = Duration::from_millis(200);

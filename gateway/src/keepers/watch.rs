@@ -1,0 +1,30 @@
+//! The watch: each gateway says in the ledger that it is well, and looks for others that are lost.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{every, is_over};
+use crate::api::Door;
+use crate::gate::Watch;
+
+/// Renews the mark of this gateway in the ledger, and looks for those of gateways that are lost.
+pub(super) async fn keep(door: &Door, id: Uuid, stop: &CancellationToken) {
+    let mut tick = every(RENEW_EVERY);
+    let mut watch = Watch::default();
+    while !is_over(&mut tick, stop).await {
+        let gate = &door.gate;
+        let looked = async {
+            gate.renew_mark(id).await?;
+            gate.find_lost(|other, well_at| other != id && watch.is_lost(other, well_at, Instant::now()))
+                .await
+        };
+        if let Err(fault) = looked.await {
+            tracing::error!(code = %fault.code(), "the mark of this gateway in the ledger could not be renewed");
+        }
+    }
+}
+
+/// How often a gateway says in the ledger that it is well.
+const RENEW_EVERY: Duration = Duration::from_secs(2);

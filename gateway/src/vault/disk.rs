@@ -1,0 +1,78 @@
+//! What only a store in a local directory has: a disk that fills up, and parts of files that a kill leaves.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::{MEDIA, VaultError};
+use crate::files::private_dir;
+
+/// The directory of a local store.
+#[derive(Debug, Clone)]
+pub(super) struct Disk {
+    root: PathBuf,
+    low_water: u64,
+}
+
+impl Disk {
+    /// Makes the directory if needed, and closes it to others.
+    pub(super) fn new(root: &Path, low_water: u64) -> Result<Disk, VaultError> {
+        private_dir(root).map_err(VaultError::Directory)?;
+        let media = root.join(MEDIA);
+        match std::fs::metadata(&media) {
+            Ok(found) if found.is_dir() => private_dir(&media).map_err(VaultError::Directory)?,
+            Ok(_) => return Err(VaultError::Directory(ErrorKind::NotADirectory.into())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(VaultError::Directory(error)),
+        }
+        Ok(Disk { root: root.into(), low_water })
+    }
+
+    pub(super) fn has_room(&self) -> Result<(), VaultError> {
+        let media = self.root.join(MEDIA);
+        // Media may be on a disk of their own.
+        for dir in [&media, &self.root] {
+            let found = match rustix::fs::statvfs(dir) {
+                Ok(found) => found,
+                Err(rustix::io::Errno::NOENT) => continue,
+                Err(error) => return Err(VaultError::Directory(error.into())),
+            };
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            if free < self.low_water {
+                return Err(VaultError::Full { free, low_water: self.low_water });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes unfinished files (`name#1`) of before this moment.
+    pub(super) fn sweep_parts(&self, before: Timestamp) -> Result<(), VaultError> {
+        let mut dirs = vec![self.root.join(MEDIA)];
+        while let Some(dir) = dirs.pop() {
+            let entries = match std::fs::read_dir(&dir) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(VaultError::Directory(error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(VaultError::Directory)?;
+                if entry.file_type().map_err(VaultError::Directory)?.is_dir() {
+                    dirs.push(entry.path());
+                    continue;
+                }
+                let part = entry.file_name().to_string_lossy().contains('#');
+                let modified = entry.metadata().and_then(|meta| meta.modified());
+                if part && modified.is_ok_and(|modified| modified < SystemTime::from(before)) {
+                    match std::fs::remove_file(entry.path()) {
+                        // Its upload has ended after all.
+                        Err(error) if error.kind() == ErrorKind::NotFound => {}
+                        done => done.map_err(VaultError::Directory)?,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
