@@ -58,8 +58,12 @@ async fn verifies(gateway: &Gateway) {
 async fn stored(gateway: &Gateway, count: usize) {
     let listed = gateway.listener.get("/v1/recordings?limit=1000").await.expect(200);
     assert_eq!(listed["recordings"].as_array().unwrap().len(), count, "{listed}");
-    let rows =
-        gateway.gate().ledger.recordings("acme", None, None, (i64::MIN, String::new()), 1000).await.unwrap();
+    let rows = gateway
+        .gate()
+        .ledger()
+        .recordings("acme", None, None, (i64::MIN, String::new()), 1000)
+        .await
+        .unwrap();
     assert_eq!(rows.len(), count);
     assert_eq!(accepted_were_covered(gateway).await, count);
 }
@@ -130,7 +134,7 @@ fn decided_again(tables: &Tables, leaves: &[Leaf]) {
 type Tables = HashMap<String, Arc<Table>>;
 
 async fn tables(gateway: &Gateway) -> Tables {
-    let ledger = &gateway.gate().ledger;
+    let ledger = gateway.gate().ledger();
     let mut tables = Tables::new();
     for version in ledger.versions().await.unwrap() {
         let text = ledger.table(&version.digest).await.unwrap().unwrap();

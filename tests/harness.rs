@@ -163,7 +163,7 @@ impl Gateway {
     /// Everything in a log, oldest first.
     pub(crate) async fn rows(&self, log: &str) -> Vec<EntryRow> {
         let question = Question { log: log.into(), ..Question::default() };
-        self.gate().ledger.entries(&question, u32::MAX).await.unwrap()
+        self.gate().ledger().entries(&question, u32::MAX).await.unwrap()
     }
 
     /// Where its ledger is, if it is on PostgreSQL.

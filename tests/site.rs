@@ -58,7 +58,7 @@ impl Site {
             says: std::collections::BTreeMap::new(),
         };
         gate.put_prompt(&Actor::command_line(), "acme", "short", &prompt).await.unwrap();
-        gate.ledger.close().await;
+        gate.ledger().close().await;
         Site { dir, data: config.data, people: Arc::new(people) }
     }
 

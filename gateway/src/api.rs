@@ -121,7 +121,7 @@ async fn authorize(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let came = door.gate.clock.now();
+    let came = door.gate.clock().now();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let entry = path.as_deref().and_then(|path| routes::entry(request.method(), path));
     if entry.is_some_and(|entry| entry.roles.is_empty()) {
@@ -142,7 +142,7 @@ async fn authorize(
         Err(Denied::Unavailable(error)) => {
             // It may be an objection: who sends it and to which call it belongs cannot be known.
             if entry.is_some_and(routes::may_restrict) {
-                door.gate.barred.unhear(came);
+                door.gate.unhear(came);
             }
             return Err(error.into());
         }
@@ -302,7 +302,7 @@ async fn to_the_end<T: Send + 'static>(
     door: &Door,
     work: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, Fault> {
-    let done = door.gate.tasks.spawn(work.in_current_span()).await;
+    let done = door.gate.spawn(work.in_current_span()).await;
     done.map_err(|error| Fault::damaged_by("a task did not come to its end", error))?
 }
 

@@ -22,6 +22,7 @@ mod fault;
 mod fetch;
 mod handout;
 mod impact;
+mod keys;
 pub mod lawbook;
 mod laws;
 mod live;
@@ -47,7 +48,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub use barred::Barred;
+use barred::Barred;
 pub use consents::{Filters, Inquiry, Record, sheet_head};
 pub use desk::Author;
 pub(crate) use desk::today;
@@ -61,15 +62,17 @@ pub use fault::{
 };
 pub use fetch::{Served, Sought};
 pub use handout::{HandoutError, Sink};
+use keys::KeyCache;
 pub use laws::{Laws, Watched};
 pub use live::Live;
 pub use observe::MAX_ENTRIES;
 pub use people::Person;
-pub use ready::{Lack, Readiness};
+pub use ready::Lack;
+use ready::Readiness;
 pub(crate) use register::check_prompt;
 pub use register::{AccountSettings, NewCredential};
 pub use store::{Admission, Placement, Stored};
-pub use turns::Turns;
+use turns::Turns;
 pub use vigil::Watch;
 pub use vigil::{Left, Mark};
 
@@ -78,15 +81,40 @@ use crate::clock::{Clock, millis};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job, Ledger, ParticipantRow};
 use crate::locate::Locator;
 use crate::notary::Notary;
-use crate::seal::RecipientKey;
 use crate::secrets::Secrets;
 use crate::trail::note::VerifierKey;
 use crate::trail::{self, Actor, Body, Leaf, Saw};
 use crate::vault::Vault;
 
-/// What every verb needs.
+/// The gate. Its verbs stand in its wings; nobody else reaches into it.
 #[derive(Debug)]
 pub struct Gate {
+    clock: Clock,
+    ledger: Ledger,
+    vault: Vault,
+    locator: Locator,
+    laws: Laws,
+    secrets: Secrets,
+    uploads: UploadLimits,
+    exports: Exports,
+    witnesses: Vec<VerifierKey>,
+    /// Public keys that were read and checked before.
+    keys: KeyCache,
+    /// Lets verbs on one call wait for each other instead of colliding.
+    turns: Turns,
+    /// Calls on which something restrictive happened that could not be logged.
+    barred: Barred,
+    /// Whether a request could be answered.
+    readiness: Readiness,
+    /// Only a gateway that serves signs.
+    notary: Option<Notary>,
+    /// Work that goes on when its client is gone.
+    tasks: TaskTracker,
+}
+
+/// What a gate is composed of.
+#[derive(Debug)]
+pub struct Parts {
     /// The clock.
     pub clock: Clock,
     /// SQL.
@@ -101,47 +129,10 @@ pub struct Gate {
     pub secrets: Secrets,
     /// Limits of uploads.
     pub uploads: UploadLimits,
-    /// Public keys that were read and checked before.
-    pub keys: KeyCache,
-    /// Lets verbs on one call wait for each other instead of colliding.
-    pub turns: Turns,
-    /// Calls on which something restrictive happened that could not be logged.
-    pub barred: Barred,
     /// What exports need to know beside the trail.
     pub exports: Exports,
     /// The keys of those who cosign the heads of the logs.
     pub witnesses: Vec<VerifierKey>,
-    /// Whether a request could be answered.
-    pub readiness: Readiness,
-    /// Signs the logs; only `serve` has one.
-    pub notary: Option<Notary>,
-    /// Work that goes on when its client is gone.
-    pub tasks: TaskTracker,
-}
-
-/// Public keys by the hash of their SPKI: checking one takes longer than wrapping for it.
-#[derive(Debug, Default)]
-pub struct KeyCache(std::sync::Mutex<std::collections::HashMap<String, RecipientKey>>);
-
-impl KeyCache {
-    /// The key of a row, checked the first time.
-    ///
-    /// # Errors
-    ///
-    /// Where the stored key is not usable, or is not the one that its id names.
-    pub fn key(&self, id: &str, pem: &str) -> Result<RecipientKey, Fault> {
-        let lock = || self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(key) = lock().get(id) {
-            return Ok(key.clone());
-        }
-        let key = RecipientKey::from_pem(pem)
-            .map_err(|error| Fault::damaged_by("a stored public key cannot be used", error))?;
-        if key.fingerprint() != id {
-            return Err(Fault::damaged("a stored public key is not the one that its id names"));
-        }
-        lock().insert(id.to_owned(), key.clone());
-        Ok(key)
-    }
 }
 
 /// Limits of one upload.
@@ -190,6 +181,85 @@ pub(crate) struct Context {
 }
 
 impl Gate {
+    /// Composes a gate that signs nothing.
+    #[must_use]
+    pub fn new(parts: Parts) -> Gate {
+        let Parts { clock, ledger, vault, locator, laws, secrets, uploads, exports, witnesses } = parts;
+        Gate {
+            clock,
+            ledger,
+            vault,
+            locator,
+            laws,
+            secrets,
+            uploads,
+            exports,
+            witnesses,
+            keys: KeyCache::default(),
+            turns: Turns::default(),
+            barred: Barred::default(),
+            readiness: Readiness::default(),
+            notary: None,
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// The same, signing the logs.
+    #[must_use]
+    pub fn signing_with(self, notary: Notary) -> Gate {
+        Gate { notary: Some(notary), ..self }
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// SQL, for whoever administers, audits or keeps it. Doors have verbs.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Media.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The versions of the table.
+    #[must_use]
+    pub fn laws(&self) -> &Laws {
+        &self.laws
+    }
+
+    /// The gateway's own secrets.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Who signs the logs, at a gateway that serves.
+    #[must_use]
+    pub fn notary(&self) -> Option<&Notary> {
+        self.notary.as_ref()
+    }
+
+    /// Does work that goes on when its client is gone.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tasks.spawn(work)
+    }
+
+    /// Waits until all such work has ended; nobody may begin any after this.
+    pub async fn idle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
     /// Loads a call by its id or an alias.
     pub(crate) async fn load(&self, account: &str, name: &str) -> Result<Loaded, Fault> {
         let row = self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::Unknown)?;

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::api::{Door, router};
@@ -20,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Config, LedgerUrl};
 use crate::export::jws::Signer;
 use crate::files::{private_dir, read_plain};
-use crate::gate::{Exports, Gate, Laws, Left, Mark, Readiness, UploadLimits};
+use crate::gate::{Exports, Gate, Laws, Left, Mark, Parts, UploadLimits};
 use crate::keepers::anchors::Anchors;
 use crate::keepers::{Keepers, Kept};
 use crate::ledger::Ledger;
@@ -56,7 +55,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         Some(row) => in_force(&ledger, row.version, &row.digest).await?,
         None => Laws::new(0, configured?),
     };
-    Ok(Gate {
+    Ok(Gate::new(Parts {
         clock,
         secrets: Secrets::of(&config.secrets_dir(), &ledger).await?,
         locator: Locator::new(config.ip_database.as_deref())?,
@@ -67,15 +66,9 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
             max_bytes: config.upload.max_bytes,
             deadline: Duration::from_secs(config.upload.deadline_seconds),
         },
-        keys: crate::gate::KeyCache::default(),
-        turns: crate::gate::Turns::default(),
-        barred: crate::gate::Barred::default(),
         exports: exports(config)?,
         witnesses: config.witness.iter().map(|witness| witness.key.clone()).collect(),
-        readiness: Readiness::default(),
-        notary: None,
-        tasks: TaskTracker::new(),
-    })
+    }))
 }
 
 /// What exports need, as configured.
@@ -100,7 +93,7 @@ fn exports(config: &Config) -> Result<Exports, ServeError> {
 ///
 /// Where the table cannot be read, or the ledger fails.
 pub async fn first_law(gate: &Gate, config: &Config) -> Result<(), ServeError> {
-    if gate.laws.version().number == 0 {
+    if gate.laws().version().number == 0 {
         let (origin, name, text) = table_text(config)?;
         let table = parse(&name, &text)?;
         gate.first_version(origin, table.digest(), &text).await?;
@@ -180,13 +173,13 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         None => None,
     };
     let anchors = Anchors::new(config, &clock)?;
-    let mut gate = gate(config, clock.clone()).await?;
-    let keys = gate.secrets.log.clone();
+    let gate = gate(config, clock.clone()).await?;
+    let keys = gate.secrets().log.clone();
     let pins = config.pins_dir();
-    let notary = Notary::open(gate.ledger.clone(), clock, config.log_name.as_deref(), keys, &pins).await?;
-    gate.notary = Some(notary);
+    let notary = Notary::open(gate.ledger().clone(), clock, config.log_name.as_deref(), keys, &pins).await?;
+    let gate = gate.signing_with(notary);
     // Nothing is decided, and nobody is answered, by a row that the logs do not say.
-    gate.ledger.check_registers().await?;
+    gate.ledger().check_registers().await?;
     let unusable = |source| ServeError::Data { path: config.data.clone(), source };
     if let Some(left) = Left::find_in(&config.data).map_err(unusable)? {
         gate.gap(left.well, left.cause, &left.ids(), Vec::new()).await?;
@@ -208,17 +201,17 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let listener = socket.listen(WAITING).map_err(unbound)?;
     let address = listener.local_addr().map_err(unbound)?;
     // From here on nothing fails, and nobody has been served yet.
-    let mark = Mark::set_in(&config.data, gate.clock.now()).map_err(unusable)?;
+    let mark = Mark::set_in(&config.data, gate.clock().now()).map_err(unusable)?;
     let id = mark.id();
-    tracing::info!(%address, tls = tls.is_some(), table = gate.laws.in_force().digest(), "listening");
+    tracing::info!(%address, tls = tls.is_some(), table = gate.laws().in_force().digest(), "listening");
     let drain = Duration::from_secs(config.drain_seconds);
     let door = Arc::new(Door {
-        access: Access::new(gate.ledger.clone()),
+        access: Access::new(gate.ledger().clone()),
         upload_pace: Pace {
             max_bytes: config.upload.max_bytes,
             min_rate: config.upload.min_rate,
             grace: Duration::from_secs(15),
-            deadline: gate.uploads.deadline,
+            deadline: Duration::from_secs(config.upload.deadline_seconds),
         },
         gate,
     });
@@ -237,18 +230,17 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let served = tokio::spawn(async move {
         serving.await;
         let mark = keepers.stopped().await;
-        settled.gate.tasks.close();
-        if tokio::time::timeout(drain, settled.gate.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(drain, settled.gate.idle()).await.is_err() {
             tracing::warn!("uploads were still running at the end of the drain; their senders will retry");
         }
-        if let Some(notary) = &settled.gate.notary
+        if let Some(notary) = settled.gate.notary()
             && let Err(error) = notary.sign_all().await
         {
             tracing::error!(%error, "the last heads of the logs could not be signed");
         }
         match mark {
             // What could not be logged is known to nobody any more: the next start says so.
-            Some(mark) if settled.gate.barred.is_settled() => {
+            Some(mark) if settled.gate.owes_nothing() => {
                 if let Err(fault) = settled.gate.remove_mark(id).await {
                     tracing::error!(
                         code = %fault.code(),
@@ -260,7 +252,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
                 }
             }
             Some(mark) => {
-                let well = settled.gate.barred.well(settled.gate.clock.now());
+                let well = settled.gate.well();
                 if let Err(error) = mark.well(well, false) {
                     tracing::error!(%error, "the mark of a running gateway could not be set");
                 }
@@ -268,7 +260,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
             }
             None => {}
         }
-        settled.gate.ledger.close().await;
+        settled.gate.ledger().close().await;
         tracing::info!("stopped");
     });
     Ok(Running { address, door, shutdown, served })

@@ -796,8 +796,8 @@ async fn a_node_that_has_not_seen_the_new_version_decides_by_it_all_the_same() {
     // It never looks by itself.
     let stale = serve::gate(&desk.config(None), gateway.clock.clone()).await.unwrap();
     desk.publish(&desk.dana, &Text::plain().row("US-CA", EXPRESS)).await.expect(201);
-    let new = gateway.gate().laws.in_force().digest().to_owned();
-    assert_ne!(stale.laws.in_force().digest(), new);
+    let new = gateway.gate().laws().in_force().digest().to_owned();
+    assert_ne!(stale.laws().in_force().digest(), new);
     let who =
         Principal { credential: "cg_0123456789abcdef".into(), account: "acme".into(), role: Role::Recorder };
     let asked = |body: Value| serde_json::from_value(body).unwrap();
@@ -807,12 +807,12 @@ async fn a_node_that_has_not_seen_the_new_version_decides_by_it_all_the_same() {
     assert_eq!(decided_by(gateway).await.last(), Some(&new));
 
     let stale = serve::gate(&desk.config(None), gateway.clock.clone()).await.unwrap();
-    let express = stale.laws.in_force().digest().to_owned();
+    let express = stale.laws().in_force().digest().to_owned();
     desk.publish(&desk.dana, &Text::plain().row("US-CA", &format!("{EXPRESS}{ANNOUNCED}\n")))
         .await
         .expect(201);
-    let new = gateway.gate().laws.in_force().digest().to_owned();
-    assert_eq!(stale.laws.in_force().digest(), express);
+    let new = gateway.gate().laws().in_force().digest().to_owned();
+    assert_eq!(stale.laws().in_force().digest(), express);
     let body = json!({"participants": [{"id": "caller", "role": "customer", "location": "US-CA"}]});
     let (_, decision) = stale.open(&who, "c3", asked(body)).await.unwrap();
     assert_eq!((&decision.table, decided_by(gateway).await.last()), (&new, Some(&new)));
@@ -821,7 +821,7 @@ async fn a_node_that_has_not_seen_the_new_version_decides_by_it_all_the_same() {
     let stale = serve::gate(&desk.config(None), gateway.clock.clone()).await.unwrap();
     let stricter = Text::plain().row("US-CA", &format!("{EXPRESS}{ANNOUNCED}\n")).row("GB", EXPRESS);
     desk.publish(&desk.dana, &stricter).await.expect(201);
-    let new = gateway.gate().laws.in_force().digest().to_owned();
+    let new = gateway.gate().laws().in_force().digest().to_owned();
     let event = json!([{"type": "participant.answered", "participant": "caller", "by": "human"}]);
     let events: Vec<Observed> = serde_json::from_value(event).unwrap();
     stale.observe(&who, "c1", events.into()).await.unwrap();

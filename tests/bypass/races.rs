@@ -171,7 +171,7 @@ async fn a_key_retired_while_a_body_is_on_its_way_seals_nothing() {
     let gateway = Gateway::start().await;
     let from = granted(&gateway).await;
     gateway.advance_ms(5000);
-    let keys = gateway.gate().ledger.keys("acme").await.unwrap();
+    let keys = gateway.gate().ledger().keys("acme").await.unwrap();
     let actor = consent_gateway::trail::Actor::command_line();
     let (status, problem) = meanwhile(&gateway, from, &wav(2000), async |gateway| {
         gateway.gate().retire_key(&actor, "acme", &keys[0].id).await.unwrap();

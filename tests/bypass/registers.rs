@@ -229,7 +229,7 @@ async fn what_another_node_has_revoked_is_not_undone_either() {
     let node = serve::start(&gateway.config(), gateway.clock.clone()).await.unwrap();
     node.door.gate.revoke_credential(&Actor::command_line(), &gone.username).await.unwrap();
     client.get("/v1/prompts/en").await.problem(401, "unauthorized");
-    gateway.gate().notary.as_ref().unwrap().sign("acme").await.unwrap();
+    gateway.gate().notary().unwrap().sign("acme").await.unwrap();
     alter(&gateway, "UPDATE credential SET revoked_at = NULL").await;
     client.get("/v1/prompts/en").await.problem(503, "trail-unavailable");
     node.stop().await.unwrap();

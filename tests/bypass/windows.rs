@@ -385,7 +385,7 @@ async fn a_recording_that_was_deleted_does_not_come_back() {
 #[tokio::test]
 async fn without_a_key_nothing_starts_and_nothing_is_taken() {
     let gateway = Gateway::start().await;
-    let keys = gateway.gate().ledger.keys("acme").await.unwrap();
+    let keys = gateway.gate().ledger().keys("acme").await.unwrap();
     let from = granted_in(&gateway, "c1", "US-CA").await;
     gateway.advance_ms(5000);
     let actor = consent_gateway::trail::Actor::command_line();

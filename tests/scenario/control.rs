@@ -112,7 +112,7 @@ async fn without_a_usable_key_recording_may_not_start_and_nothing_is_taken_in() 
     gateway.recording_in("before", "US-CA").await;
     let from = gateway.now();
     gateway.advance_ms(1000);
-    for key in gateway.gate().ledger.keys("acme").await.unwrap() {
+    for key in gateway.gate().ledger().keys("acme").await.unwrap() {
         gateway.gate().retire_key(&Actor::command_line(), "acme", &key.id).await.unwrap();
     }
     gateway.open("c", "US-CA").await;

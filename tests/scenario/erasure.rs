@@ -55,7 +55,7 @@ impl Gateway {
     /// Every leaf with its hash, and the proof that it is in the log, for the first `size` entries.
     async fn proven(&self, size: u64) -> (Vec<(Vec<u8>, Hash, Vec<Hash>)>, Hash) {
         let at = Epoch { log: "acme".into(), epoch: 1 };
-        let mut proofs = Proofs::new(&self.gate().ledger, &at, size);
+        let mut proofs = Proofs::new(self.gate().ledger(), &at, size);
         let root = proofs.root(size).await.unwrap().unwrap();
         let rows = self.rows("acme").await;
         let mut proven = Vec::new();

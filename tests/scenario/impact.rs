@@ -75,7 +75,7 @@ async fn one_account_or_the_time_since_a_moment_can_be_looked_at_alone() {
     let acme = gateway.rehearse_with(&new, &["--account", "acme"]).await;
     assert_eq!((&acme["calls"], effects(&acme["total"])), (&json!(11), [4, 0, 7, 0, 2]));
 
-    let since = gateway.gate().ledger.call_by_name("acme", "mixed").await.unwrap().unwrap().opened_at;
+    let since = gateway.gate().ledger().call_by_name("acme", "mixed").await.unwrap().unwrap().opened_at;
     let since = Timestamp::from_millisecond(since).unwrap();
     let later = gateway.rehearse_with(&new, &["--since", &since.to_string()]).await;
     assert_eq!((&later["calls"], effects(&later["total"])), (&json!(6), [3, 0, 4, 0, 2]));
@@ -662,7 +662,8 @@ impl Gateway {
     async fn rehearse(&self, new: &str) -> Value {
         let told = self.rehearse_with(new, &[]).await;
         // The command tells what the gate counts, and what the platform calls the calls.
-        let counted = self.impact(&self.gate().laws.in_force(), &Arc::new(Table::parse(new).unwrap())).await;
+        let counted =
+            self.impact(&self.gate().laws().in_force(), &Arc::new(Table::parse(new).unwrap())).await;
         let mut plain = told.clone();
         for place in plain["places"].as_object_mut().unwrap().values_mut() {
             for example in place["examples"].as_array_mut().unwrap() {
@@ -695,8 +696,8 @@ impl Gateway {
     }
 
     async fn first_leaf(&self, call: &str) -> Vec<u8> {
-        let row = self.gate().ledger.call_by_name("acme", call).await.unwrap().unwrap();
-        self.gate().ledger.history(row.uid.parse().unwrap()).await.unwrap().0.remove(0)
+        let row = self.gate().ledger().call_by_name("acme", call).await.unwrap().unwrap();
+        self.gate().ledger().history(row.uid.parse().unwrap()).await.unwrap().0.remove(0)
     }
 
     /// Writes a call of these leaves into the ledger, whatever they are.
@@ -755,7 +756,7 @@ impl Gateway {
                 trail::Draft { leaf_hash: trail::leaf_hash(&leaf), leaf, at, ..draft }
             })
             .collect();
-        self.gate().ledger.append(Job { changes, entries, ..Job::default() }).await.unwrap();
+        self.gate().ledger().append(Job { changes, entries, ..Job::default() }).await.unwrap();
     }
 
     async fn write_facts(&self, name: &str, table: &Arc<Table>, facts: &differential::Facts) {

@@ -28,7 +28,7 @@ impl Gateway {
 
     /// Waits until the program, which looks once a second, has begun this epoch.
     async fn epoch_begins(&self, epoch: i64) {
-        comes(async || self.gate().ledger.head("acme").await.unwrap().unwrap().epoch == epoch).await;
+        comes(async || self.gate().ledger().head("acme").await.unwrap().unwrap().epoch == epoch).await;
     }
 
     fn at(&self, moment: &str) {
@@ -107,7 +107,7 @@ async fn a_log_begins_anew_with_the_year_and_calls_go_on_in_it() {
     assert_eq!(first["body"]["log_opened"]["cause"], "period");
     assert_eq!(previous["origin"], "gateway.example.com/acme");
     // The last head of the epoch before is kept, signed, and is what the new one goes on from.
-    let closed = gateway.gate().ledger.closed_logs("acme").await.unwrap();
+    let closed = gateway.gate().ledger().closed_logs("acme").await.unwrap();
     let last = head_of(&gateway.checkpoint_of("acme.1").await);
     assert_eq!(closed.len(), 1);
     assert_eq!(
@@ -124,9 +124,9 @@ async fn a_log_begins_anew_with_the_year_and_calls_go_on_in_it() {
     assert_eq!(shown["timeline"]["accepted_ms"], 1000, "{shown}");
     assert_eq!(gateway.fetch_and_open(stored["id"].as_str().unwrap()).await, wav(1000));
     // The system's log has begun anew, too, and nothing does so twice.
-    assert_eq!(gateway.gate().ledger.closed_logs("system").await.unwrap().len(), 1);
+    assert_eq!(gateway.gate().ledger().closed_logs("system").await.unwrap().len(), 1);
     gateway.gate().turn_logs(NEW_YEAR.parse().unwrap()).await.unwrap();
-    assert_eq!(gateway.gate().ledger.closed_logs("acme").await.unwrap().len(), 1);
+    assert_eq!(gateway.gate().ledger().closed_logs("acme").await.unwrap().len(), 1);
     // And it still verifies: both epochs.
     let data = gateway.data();
     let config = gateway.dir.path().join("gateway.toml");

@@ -148,7 +148,7 @@ async fn every_filter_alone_and_any_two_together_find_what_a_naive_reader_finds(
     let opening = ask(&gateway.auditor, "number=%2B14155550177").await["opening"].clone();
     let subject = opening["subject"].as_str().unwrap().to_owned();
     let recording = naive.recordings.keys().next().unwrap().clone();
-    let versions = gateway.gate().ledger.versions_of_prompt("acme", "en").await.unwrap();
+    let versions = gateway.gate().ledger().versions_of_prompt("acme", "en").await.unwrap();
     let uids: Vec<String> = versions.iter().map(|row| row.uid.clone()).collect();
     let listener = naive.entries.iter().find(|one| one["entry"]["type"] == "recording.fetched").unwrap();
     let listener = listener["entry"]["actor"]["credential"].as_str().unwrap().to_owned();

@@ -24,7 +24,7 @@ use crate::trail::{Actor, SYSTEM_LOG};
 type At = State<Arc<Door>>;
 
 pub(super) async fn jurisdictions(State(door): At) -> Response {
-    let version = door.gate.laws.version();
+    let version = door.gate.laws().version();
     let table = lawbook::table(&version.table);
     answer(StatusCode::OK, &Table { version: Some(version.number), ..table })
 }
@@ -46,11 +46,11 @@ pub(super) async fn jurisdiction(
 ) -> Result<Response, Problem> {
     let wrong = |error: CodeError| Wrong::NoCode { field: None, error, meant: Vec::new() };
     let code: Code = code.parse().map_err(wrong)?;
-    let table = door.gate.laws.in_force();
+    let table = door.gate.laws().in_force();
     if table.history(code).is_empty() {
         return Err(LawRefusal::NoRow { code }.into());
     }
-    let at = query.at.unwrap_or_else(|| door.gate.clock.now());
+    let at = query.at.unwrap_or_else(|| door.gate.clock().now());
     Ok(answer(StatusCode::OK, &lawbook::place(&table, code, at, query.medium.map(Into::into))))
 }
 

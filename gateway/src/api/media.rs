@@ -128,7 +128,7 @@ pub(super) async fn fetch(
         })
         .await?;
     let length = served.range.end.saturating_sub(served.range.start);
-    let body = Body::from_stream(chunks(door.gate.vault.clone(), served.id, served.range.clone()));
+    let body = Body::from_stream(chunks(door.gate.vault().clone(), served.id, served.range.clone()));
     let status = if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();

@@ -33,12 +33,10 @@ pub(super) async fn store(
     let admission = door.gate.admit(&who, &call, &name, placement, digest).await?;
     // The work goes on even if the client is gone: what was received whole is settled.
     let task = {
-        let door = Arc::clone(&door);
+        let worker = Arc::clone(&door);
         let mut body = Paced::new(body, door.upload_pace);
-        door.gate
-            .tasks
-            .clone()
-            .spawn(async move { door.gate.store(admission, &mut body).await }.in_current_span())
+        let work = async move { worker.gate.store(admission, &mut body).await };
+        door.gate.spawn(work.in_current_span())
     };
     let stored =
         task.await.map_err(|error| Fault::damaged_by("an upload did not come to its end", error))??;

@@ -245,7 +245,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
             });
         }
         Account::List => {
-            let accounts = gate.ledger.accounts().await.map_err(crate::gate::Fault::from)?;
+            let accounts = gate.ledger().accounts().await.map_err(crate::gate::Fault::from)?;
             let shown = accounts.iter().map(
                 |row| json!({"account": row.id, "operator": row.operator_location, "recorder": row.recorder_location}),
             );
@@ -362,7 +362,7 @@ async fn check_prompt(mut config: Config, asked: PromptCheck, json: bool) -> Res
 async fn check_prompts(config: &Config, account: &str, json: bool) -> Result<(), CliError> {
     let gate = asked::gate(config).await?;
     let found = gate.prompts_lack(account).await;
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     let found = found?;
     say(json, &found, || {
         let told = |prompt: &answer::PromptCheck| {
@@ -407,7 +407,7 @@ pub(super) async fn explain(
         }
         Err(fault) => Err(fault),
     };
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     out::json(&explained?);
     Ok(())
 }
@@ -444,7 +444,7 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
     let accounts = match account {
         Some(account) => vec![account],
         None => gate
-            .ledger
+            .ledger()
             .accounts()
             .await
             .map_err(crate::gate::Fault::from)?
@@ -454,7 +454,7 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
     };
     let mut keys = Vec::new();
     for account in accounts {
-        keys.extend(gate.ledger.keys(&account).await.map_err(crate::gate::Fault::from)?);
+        keys.extend(gate.ledger().keys(&account).await.map_err(crate::gate::Fault::from)?);
     }
     let shown = keys.iter().map(|row| {
         json!({
@@ -471,7 +471,7 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
 
 async fn list_credentials(gate: &Gate, account: &str, json: bool) -> Result<(), CliError> {
     must_exist(gate, account).await?;
-    let rows = gate.ledger.credentials(account).await.map_err(crate::gate::Fault::from)?;
+    let rows = gate.ledger().credentials(account).await.map_err(crate::gate::Fault::from)?;
     let shown = rows.iter().map(|row| {
         json!({
             "username": row.username, "account": row.account, "role": row.role, "name": row.name,
@@ -540,6 +540,6 @@ fn quotations(texts: &[String]) -> Result<std::collections::BTreeMap<String, Str
 }
 
 async fn done(gate: Gate) -> Result<(), CliError> {
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     Ok(())
 }

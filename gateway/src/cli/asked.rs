@@ -37,7 +37,7 @@ pub(super) fn missing(config: &Config) -> Option<String> {
 }
 
 pub(super) async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliError> {
-    match gate.ledger.account(account).await.map_err(crate::gate::Fault::from)? {
+    match gate.ledger().account(account).await.map_err(crate::gate::Fault::from)? {
         Some(_) => Ok(()),
         None => Err(CliError::Wrong(format!(
             "there is no account `{account}`; add it with `consent-gateway account add`"
@@ -47,7 +47,7 @@ pub(super) async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliErro
 
 /// As [`must_exist`], before somebody who reads and has no account to add.
 pub(super) async fn must_be_there(gate: &Gate, account: &str, command: &str) -> Result<(), CliError> {
-    if gate.ledger.account(account).await.map_err(crate::gate::Fault::from)?.is_some() {
+    if gate.ledger().account(account).await.map_err(crate::gate::Fault::from)?.is_some() {
         return Ok(());
     }
     let is_file = account.ends_with(".zip") || std::path::Path::new(account).exists();

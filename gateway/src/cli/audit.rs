@@ -261,18 +261,18 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
     let beside = registers_of(&gate, &at.log).await?;
     let verified =
         tokio::task::block_in_place(|| run_verification(&evidence, beside, &trust, command, as_json));
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     verified
 }
 
 /// What is wrong with what is registered beside a log, or beside that of the law.
 async fn registers_of(gate: &Gate, log: &str) -> Result<Option<Failure>, CliError> {
     for log in BTreeSet::from([log, SYSTEM_LOG]) {
-        if let Some(head) = gate.ledger.head(log).await.map_err(CliError::of_ledger)? {
+        if let Some(head) = gate.ledger().head(log).await.map_err(CliError::of_ledger)? {
             let at = Epoch { log: log.to_owned(), epoch: head.epoch };
-            gate.ledger.hear_of_all(&at, head.edge.size()).await.map_err(CliError::of_ledger)?;
+            gate.ledger().hear_of_all(&at, head.edge.size()).await.map_err(CliError::of_ledger)?;
         }
-        match gate.ledger.check_registers_of(log).await {
+        match gate.ledger().check_registers_of(log).await {
             Ok(_) => {}
             Err(LedgerError::Altered(what)) => return Ok(Some(Failure::tampered(what))),
             Err(error) => return Err(CliError::of_ledger(error)),
@@ -315,7 +315,7 @@ async fn live(gate: &Gate, at: &Epoch, name: &str) -> Result<Option<Box<dyn Sour
     let origin = notary::origin(name, at);
     match gate.signed_head(at).await {
         Ok(head) => {
-            let live = Live::new(&gate.ledger, origin, head).await.map_err(crate::gate::Fault::from)?;
+            let live = Live::new(gate.ledger(), origin, head).await.map_err(crate::gate::Fault::from)?;
             Ok(Some(Box::new(live)))
         }
         Err(Fault::Refused { why: Refused::NotFound(Thing::SignedHead), .. }) => Ok(None),
@@ -421,7 +421,7 @@ async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliE
             proven => break proven?,
         }
     };
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     crate::files::write_new(&command.out, &bytes).map_err(|source| unmade(&command.out, source))?;
     say(as_json, &json!({"out": command.out, "bytes": bytes.len()}), || {
         format!("a proof pack of {} bytes in {}", bytes.len(), command.out.display())
@@ -451,7 +451,7 @@ async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Resu
     let command = if matches!(form, Form::ConsentRecord) { "audit consent-record" } else { "audit vcon" };
     asked::must_be_there(&gate, account, command).await?;
     let document = gate.export(&Actor::command_line(), account, call, form).await?;
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     out::json(&document);
     Ok(())
 }
@@ -542,7 +542,7 @@ async fn export(config: Config, command: Export, as_json: bool) -> Result<(), Cl
             HandoutError::Io(source) => CliError::Io { what: "the export cannot be written".into(), source },
         })?;
     bar.end();
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     let told = json!({"log": at.log, "epoch": at.epoch, "size": head.size, "out": command.out});
     say(as_json, &told, || {
         let entries = counted(head.size, "entry", "entries");
@@ -556,14 +556,14 @@ async fn key(config: Config, log: String) -> Result<(), CliError> {
     let at = gate.epoch(&log).await?;
     let trust = own_trust(&config, &gate, &at).await?;
     out::line(trust.to_string().trim_end());
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     Ok(())
 }
 
 async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
     let gate = asked::gate(&config).await?;
-    gate.secrets.log.make_next().map_err(serve::ServeError::from)?;
-    gate.ledger.close().await;
+    gate.secrets().log.make_next().map_err(serve::ServeError::from)?;
+    gate.ledger().close().await;
     say(as_json, &json!({"rotating": true}), || {
         "a new key is made; `serve` takes it into use within a second, or when it starts. Give auditors the new \
          trust file; the old one goes on to verify, through the entry that names the new key"
@@ -603,7 +603,7 @@ async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, Cl
 
 /// What the origins of all logs begin with.
 pub(super) fn own_name(config: &Config, gate: &Gate) -> String {
-    config.log_name.clone().unwrap_or_else(|| gate.secrets.log.default_name())
+    config.log_name.clone().unwrap_or_else(|| gate.secrets().log.default_name())
 }
 
 fn read_trust(path: &Path) -> Result<Trust, CliError> {

@@ -25,11 +25,11 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         return first_start(&config, &missing, json);
     }
     let gate = serve::gate(&config, Clock::system()).await?;
-    let (name, keys) = (config.log_name.as_deref(), gate.secrets.log.clone());
-    Notary::open(gate.ledger.clone(), Clock::system(), name, keys, &config.pins_dir())
+    let (name, keys) = (config.log_name.as_deref(), gate.secrets().log.clone());
+    Notary::open(gate.ledger().clone(), Clock::system(), name, keys, &config.pins_dir())
         .await
         .map_err(serve::ServeError::from)?;
-    gate.ledger.check_registers().await.map_err(CliError::of_ledger)?;
+    gate.ledger().check_registers().await.map_err(CliError::of_ledger)?;
     let lacking = gate.lacking().await;
     let mut warnings: Vec<String> = few_descriptors(&config).into_iter().collect();
     if config.behind_tls_proxy && config.trusted_proxies.is_empty() {
@@ -39,10 +39,10 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
                 .into(),
         );
     }
-    let table = gate.laws.in_force();
+    let table = gate.laws().in_force();
     warnings.extend(of_configuration(&config, &table));
     warnings.extend(configured(&config, &table));
-    let accounts = gate.ledger.accounts().await.map_err(Fault::from)?;
+    let accounts = gate.ledger().accounts().await.map_err(Fault::from)?;
     for account in &accounts {
         if account.operator_location.is_none() {
             warnings.push(format!(
@@ -60,7 +60,7 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
             let strictest = place
                 .parse()
                 .ok()
-                .and_then(|code| table.row(code, gate.clock.now()))
+                .and_then(|code| table.row(code, gate.clock().now()))
                 .is_some_and(|row| row.strictest_when_unknown);
             if strictest {
                 warnings.push(format!("account `{}` names the country `{place}` only: every call takes the strictest of its states", account.id));
@@ -70,9 +70,9 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
             warnings.push(format!("account `{}` has no public key: recording cannot start", account.id));
         }
     }
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     let rows = table.rows().count();
-    let version = gate.laws.version().number;
+    let version = gate.laws().version().number;
     if json {
         out::json(&json!({
             "listen": config.listen, "tls": config.tls.is_some(), "data": config.data,

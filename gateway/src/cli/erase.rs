@@ -39,7 +39,7 @@ pub(super) async fn run(config: Config, asked: Erase, json: bool) -> Result<(), 
         reason: asked.reason,
     };
     let erased = gate.erase_person(&Actor::command_line(), &asked.account, &erasure).await;
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     let erased = erased?;
     say(json, &erased, || in_words(&erased));
     Ok(())
@@ -60,8 +60,8 @@ fn in_words(erased: &Erased) -> String {
 
 pub(super) async fn compact(config: Config, json: bool) -> Result<(), CliError> {
     let gate = asked::gate(&config).await?;
-    let gone = gate.ledger.compact().await.map_err(crate::gate::Fault::from)?;
-    gate.ledger.close().await;
+    let gone = gate.ledger().compact().await.map_err(crate::gate::Fault::from)?;
+    gate.ledger().close().await;
     say(json, &json!({"remnants": Remnants::after(gone)}), || match gone {
         true => "the ledger's file is written anew: nothing is left in it of what was erased".into(),
         false => PENDING.into(),

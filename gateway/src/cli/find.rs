@@ -113,7 +113,7 @@ pub(super) async fn run(config: Config, asked: Find, json: bool) -> Result<(), C
         }
         None => in_words(&gate, &mut inquiry, &mut left).await?,
     }
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     Ok(())
 }
 

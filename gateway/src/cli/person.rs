@@ -60,7 +60,7 @@ pub(super) struct Who {
 pub(super) async fn run(config: Config, command: Person, json: bool) -> Result<(), CliError> {
     let gate = super::asked::gate(&config).await?;
     let outcome = of_people(&gate, command, json).await;
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     outcome
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn principal(gate: &Gate, who: &Who) -> Result<Principal, CliEr
     };
     let pair = Zeroizing::new(format!("{}:{}", who.username, password.as_str()));
     let header = Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())));
-    let access = Access::new(gate.ledger.clone());
+    let access = Access::new(gate.ledger().clone());
     match access.check(Some(header.as_bytes()), IpAddr::V4(Ipv4Addr::LOCALHOST)).await {
         Ok(principal) => Ok(principal),
         Err(Denied::Unavailable(error)) => Err(crate::gate::Fault::from(error).into()),

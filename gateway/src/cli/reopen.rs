@@ -164,7 +164,7 @@ pub(super) async fn drop_epoch(config: Config, asked: Drop, as_json: bool) -> Re
     let name = own_name(&config, &gate);
     let at = Epoch { log: asked.log, epoch: asked.epoch };
     let dropped = gate.drop_epoch(&Actor::command_line(), &at, &name, &asked.reason).await;
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     let dropped = dropped?;
     say(as_json, &dropped, || {
         format!(

@@ -228,7 +228,7 @@ async fn desk(config: &Config, command: Desk, json: bool) -> Result<(), CliError
     let gate = asked::gate(config).await?;
     serve::first_law(&gate, config).await?;
     let outcome = at_desk(config, &gate, command, json).await;
-    gate.ledger.close().await;
+    gate.ledger().close().await;
     outcome
 }
 
@@ -241,7 +241,7 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
             }
             let (new, _) = usable(&new, text_by(config, Some(gate), &new).await?)?;
             let bar = Bar::of("calls");
-            let base = gate.laws.in_force();
+            let base = gate.laws().in_force();
             let mut impact = gate
                 .impact(&base, &Arc::new(new), since, account.as_deref(), &|done, all| bar.show(done, all))
                 .await?;
@@ -332,7 +332,7 @@ async fn text(config: &Config, name: &str) -> Result<String, CliError> {
     if of_ledger && (config.ledger.is_some() || crate::ledger::file(&config.data).exists()) {
         let gate = asked::gate(config).await?;
         let found = text_by(config, Some(&gate), name).await;
-        gate.ledger.close().await;
+        gate.ledger().close().await;
         return found;
     }
     text_by(config, None, name).await
@@ -341,8 +341,8 @@ async fn text(config: &Config, name: &str) -> Result<String, CliError> {
 async fn text_by(config: &Config, gate: Option<&Gate>, name: &str) -> Result<String, CliError> {
     let number = name.strip_prefix("version:");
     Ok(match (gate, name, number) {
-        (Some(gate), "in-force", _) if gate.laws.version().number > 0 => {
-            text_of(gate, &gate.laws.version().number.to_string()).await?
+        (Some(gate), "in-force", _) if gate.laws().version().number > 0 => {
+            text_of(gate, &gate.laws().version().number.to_string()).await?
         }
         (Some(gate), _, Some(number)) => text_of(gate, number).await?,
         (_, "in-force", _) => serve::table_text(config)?.2,

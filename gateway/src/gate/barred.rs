@@ -10,12 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::ask::{Observed, Participant};
-use super::{Failure, Loaded};
+use super::{Failure, Gate, Loaded};
 use crate::access::Principal;
 
 /// What is still to be logged.
 #[derive(Debug, Default)]
-pub struct Barred(Mutex<State>);
+pub(super) struct Barred(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -139,6 +139,31 @@ impl Pending<'_> {
                 || missing.what.gist() != what.gist()
                 || missing.counts_from() < from
         });
+    }
+}
+
+impl Gate {
+    /// Something may have come that could be an objection, and it is not even known of which account.
+    pub fn unhear(&self, at: Timestamp) {
+        self.barred.unhear(at);
+    }
+
+    /// Since when something may be missing from the logs: now, where all is logged that has come.
+    #[must_use]
+    pub fn well(&self) -> Timestamp {
+        self.barred.well(self.clock.now())
+    }
+
+    /// Whether all is logged that has come, but for what is on its way.
+    #[must_use]
+    pub fn misses_nothing(&self) -> bool {
+        self.barred.is_empty()
+    }
+
+    /// Whether all is logged that has come, and nothing is on its way.
+    #[must_use]
+    pub fn owes_nothing(&self) -> bool {
+        self.barred.is_settled()
     }
 }
 

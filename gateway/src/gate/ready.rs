@@ -65,7 +65,7 @@ impl Lack {
 
 /// What was found when it was last tried.
 #[derive(Debug, Default)]
-pub struct Readiness {
+pub(super) struct Readiness {
     unsigned: AtomicBool,
     found: Mutex<Option<(Instant, Vec<Lack>)>>,
 }

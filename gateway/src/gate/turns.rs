@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 /// Turns of calls, by the hash of account and name. Nobody can choose a name that shares its turn with another
 /// account's call: the hash is keyed.
 #[derive(Debug)]
-pub struct Turns {
+pub(super) struct Turns {
     lanes: Vec<Mutex<()>>,
     keys: RandomState,
 }

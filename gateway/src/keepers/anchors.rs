@@ -108,12 +108,12 @@ impl Anchors {
     }
 
     async fn witness(&self, gate: &Gate, witness: &Witness, head: &SignedHead) -> Result<(), AnchoringError> {
-        let last = gate.ledger.last_anchor(&head.at, WITNESS, witness.name()).await?;
+        let last = gate.ledger().last_anchor(&head.at, WITNESS, witness.name()).await?;
         let known = last.map_or(0, |(size, _)| u64::try_from(size).unwrap_or(0));
         if known >= head.size {
             return Ok(());
         }
-        let (ledger, at, size) = (gate.ledger.clone(), head.at.clone(), head.size);
+        let (ledger, at, size) = (gate.ledger().clone(), head.at.clone(), head.size);
         let proof_for = move |old: u64| {
             let (ledger, at) = (ledger.clone(), at.clone());
             async move {
@@ -134,8 +134,8 @@ impl Anchors {
         head: &SignedHead,
     ) -> Result<(), AnchoringError> {
         let name = authority.address().to_string();
-        let last = gate.ledger.last_anchor(&head.at, TIMESTAMP, &name).await?;
-        let now = gate.clock.now().as_millisecond();
+        let last = gate.ledger().last_anchor(&head.at, TIMESTAMP, &name).await?;
+        let now = gate.clock().now().as_millisecond();
         let due = last.is_none_or(|(size, at)| {
             u64::try_from(size).unwrap_or(0) < head.size && now.saturating_sub(at) >= every_ms
         });
@@ -156,7 +156,7 @@ async fn keep_all(gate: &Gate, place: &WriteOnce, heads: &[SignedHead]) {
 }
 
 async fn keep(gate: &Gate, place: &WriteOnce, head: &SignedHead) -> Result<(), AnchoringError> {
-    let last = gate.ledger.last_anchor(&head.at, WRITE_ONCE, WRITE_ONCE).await?;
+    let last = gate.ledger().last_anchor(&head.at, WRITE_ONCE, WRITE_ONCE).await?;
     if last.is_some_and(|(size, _)| u64::try_from(size).unwrap_or(0) >= head.size) {
         return Ok(());
     }
@@ -175,7 +175,7 @@ async fn note(
     evidence: Vec<u8>,
 ) -> Result<(), AnchoringError> {
     let (log, epoch) = (head.at.log.clone(), head.at.epoch);
-    let (size, at) = (i64::try_from(head.size).unwrap_or(i64::MAX), gate.clock.now().as_millisecond());
+    let (size, at) = (i64::try_from(head.size).unwrap_or(i64::MAX), gate.clock().now().as_millisecond());
     let changes = vec![
         Change::Checkpoint {
             log: log.clone(),
@@ -188,7 +188,7 @@ async fn note(
         },
         Change::Anchor { log, epoch, size, kind, name: name.to_owned(), evidence, at },
     ];
-    match gate.ledger.append(Job { changes, ..Job::default() }).await? {
+    match gate.ledger().append(Job { changes, ..Job::default() }).await? {
         Appended::Done | Appended::Conflict => Ok(()),
     }
 }
@@ -196,8 +196,8 @@ async fn note(
 /// The newest signed head of the current epoch of every log, and the last ones of those that have ended.
 async fn heads(gate: &Gate) -> Result<Vec<SignedHead>, Fault> {
     let mut heads = Vec::new();
-    for (log, head) in gate.ledger.heads().await? {
-        for closed in gate.ledger.closed_logs(&log).await? {
+    for (log, head) in gate.ledger().heads().await? {
+        for closed in gate.ledger().closed_logs(&log).await? {
             if closed.dropped_at.is_none() && closed.note.is_some() {
                 heads.extend(gate.stored_head(&Epoch { log: log.clone(), epoch: closed.epoch }).await?);
             }

@@ -30,11 +30,11 @@ pub(super) async fn keep(
         if let Err(fault) = gate.catch_up().await {
             tracing::error!(code = %fault.code(), "it cannot be logged yet that events may be missing");
         }
-        if let Err(error) = mark.well(gate.barred.well(gate.clock.now()), gate.barred.is_empty()) {
+        if let Err(error) = mark.well(gate.well(), gate.misses_nothing()) {
             tracing::error!(%error, "the mark of a running gateway cannot be set");
         }
-        let Some(notary) = &gate.notary else { continue };
-        let began = period.map(|period| period.began(gate.clock.now()));
+        let Some(notary) = gate.notary() else { continue };
+        let began = period.map(|period| period.began(gate.clock().now()));
         if let Some(began) = began.filter(|began| turned != Some(*began)) {
             match gate.turn_logs(began).await {
                 Ok(()) => turned = Some(began),

@@ -11,7 +11,7 @@ const MANY: usize = 2_100;
 
 async fn append(gateway: &Gateway, drafts: Vec<Draft>, changes: Vec<Change>) {
     let job = Job { entries: drafts, changes, ..Job::default() };
-    assert_eq!(gateway.gate().ledger.append(job).await.unwrap(), Appended::Done);
+    assert_eq!(gateway.gate().ledger().append(job).await.unwrap(), Appended::Done);
 }
 
 fn entry(gateway: &Gateway, who: &str, call: Option<Uuid>, body: Body) -> Draft {
@@ -24,7 +24,7 @@ async fn pages(gateway: &Gateway, question: Question) -> Vec<i64> {
     let mut question = Question { log: "acme".into(), ..question };
     let mut all = Vec::new();
     loop {
-        let page = gateway.gate().ledger.entries(&question, 400).await.unwrap();
+        let page = gateway.gate().ledger().entries(&question, 400).await.unwrap();
         let Some(last) = page.last() else { return all };
         question.after = Some((last.epoch, last.seq));
         all.extend(page.iter().map(|row| row.seq));
@@ -57,7 +57,7 @@ async fn a_listener_who_has_fetched_thousands_of_times_is_answered_in_order() {
     let bound =
         Question { last: Some((1, from + 9)), after: Some((1, from + 2)), ..asked(&["listener:often"]) };
     assert_eq!(
-        gateway.gate().ledger.entries(&Question { log: "acme".into(), ..bound }, 99).await.unwrap().len(),
+        gateway.gate().ledger().entries(&Question { log: "acme".into(), ..bound }, 99).await.unwrap().len(),
         3
     );
     let either = Question {
