@@ -10,13 +10,15 @@
 mod law;
 mod person;
 mod stay;
+mod windows;
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::fact::{Alike, AnsweredBy, Behavior, Control, Event, Joined, Kind, Opened, Settings, What};
+use crate::fact::{Alike, AnsweredBy, Control, Event, Joined, Kind, Opened, Settings, What};
 use crate::place::Code;
 use crate::refusal::Why;
 use crate::rule::{Requirement, Strictness};
@@ -28,6 +30,7 @@ pub use person::{Level, MAX_KNOWN_PLACES};
 pub(crate) use person::{Objection, Person, PlaceAt};
 use stay::Announced;
 pub(crate) use stay::PromptOutcome;
+pub use windows::{Edge, Window, Windows};
 
 /// A call as its facts have made it.
 #[derive(Debug, Clone)]
@@ -37,8 +40,7 @@ pub struct Call {
     pub(crate) settings: Settings,
     pub(crate) people: Vec<Person>,
     tones: Vec<Span>,
-    pub(crate) windows: Vec<Window>,
-    pub(crate) silences: Vec<Span>,
+    pub(crate) windows: Windows,
     pub(crate) recorder: Recorder,
     /// The platform has said, or been told by its own request, that it is not recording.
     pub(crate) settled: bool,
@@ -63,42 +65,6 @@ pub enum Recorder {
     },
     /// It is done.
     Stopped,
-}
-
-/// A stretch of time in which recording was granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// When it was granted.
-    pub from: Timestamp,
-    /// When it was closed, and by what; none while it is open.
-    pub until: Option<(Timestamp, Edge)>,
-    /// Whether `resume` opened it, and not `start`.
-    pub resumed: bool,
-}
-
-impl Window {
-    /// The last moment that audio of this window may hold, [`SLACK`] included.
-    #[must_use]
-    pub fn last_covered(&self) -> Timestamp {
-        match self.until {
-            Some((until, Edge::Stop | Edge::Ended)) => after(until, SLACK),
-            Some((until, Edge::Pause | Edge::Suspension)) => until,
-            None => Timestamp::MAX,
-        }
-    }
-}
-
-/// What closed a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edge {
-    /// The platform paused.
-    Pause,
-    /// Recording was no longer lawful.
-    Suspension,
-    /// The platform stopped: [`SLACK`] applies.
-    Stop,
-    /// The call ended: [`SLACK`] applies.
-    Ended,
 }
 
 /// A stretch of time; open while `until` is none.
@@ -137,8 +103,7 @@ impl Call {
             settings: opened.settings,
             people: Vec::new(),
             tones: Vec::new(),
-            windows: Vec::new(),
-            silences: Vec::new(),
+            windows: Windows::default(),
             recorder: Recorder::Idle,
             settled: true,
             ended_at: None,
@@ -173,6 +138,7 @@ impl Call {
         self.last = now;
         let tight = event.at.map_or(now, |at| at.min(now));
         let loose = self.loosens_from(event.at, now);
+        self.windows.apply(&event.what, now, tight);
         match &event.what {
             What::PromptStarted { participants, prompt } => {
                 let at = event.at.unwrap_or(now).min(now);
@@ -237,7 +203,7 @@ impl Call {
             What::Left { participants } => {
                 self.each(participants, |person| person.left(tight, loose));
             }
-            What::Control(control) => self.control(*control, now),
+            What::Control(control) => self.control(*control),
             What::RecordingStarted | What::RecordingResumed => {
                 if self.open_window().is_none() {
                     self.recorder = Recorder::Running;
@@ -245,20 +211,17 @@ impl Call {
                 }
             }
             What::RecordingPaused => {
-                self.close(tight, Edge::Pause);
                 if matches!(self.recorder, Recorder::Running) {
                     self.recorder = Recorder::Suspended { forced: false };
                 }
                 self.settled = true;
             }
             What::RecordingStopped => {
-                self.close(tight, Edge::Stop);
                 self.recorder = Recorder::Stopped;
                 self.settled = true;
             }
             What::Accepted { spans } => self.accepted.extend(spans),
             What::Ended => {
-                self.close(tight, Edge::Ended);
                 self.ended_at = Some(self.ended_at.map_or(tight, |ended| ended.min(tight)));
                 self.recorder = Recorder::Stopped;
                 self.settled = true;
@@ -337,13 +300,13 @@ impl Call {
     /// Whether an announcement in the last window may still be reported at `now`, though the call is over.
     #[must_use]
     pub fn may_be_announced(&self, now: Timestamp) -> bool {
-        self.windows.last().is_some_and(|window| now <= after(window.from, ANNOUNCEMENT_WITHIN))
+        self.windows().last().is_some_and(|window| now <= after(window.from, ANNOUNCEMENT_WITHIN))
     }
 
     /// The windows that were granted, in order.
     #[must_use]
     pub fn windows(&self) -> &[Window] {
-        &self.windows
+        self.windows.granted()
     }
 
     /// What the platform is doing, as we believe.
@@ -368,6 +331,13 @@ impl Call {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The places of whoever was ever on it, as far as they are told apart, of the recorder and of the operator.
+    #[must_use]
+    pub fn codes(&self) -> BTreeSet<Code> {
+        let own = self.law.recorder_locations.iter().chain(&self.law.operator_locations);
+        own.copied().chain(self.people.iter().flat_map(Person::codes)).collect()
     }
 
     /// What a place asks of this call, whoever is there.
@@ -442,11 +412,11 @@ impl Call {
         };
         cuts.iter().copied().for_each(&mut note);
         self.people.iter().for_each(|person| person.moments(&mut note));
-        for tone in self.tones.iter().chain(&self.silences) {
+        for tone in self.tones.iter().chain(self.windows.silences()) {
             note(tone.from);
             tone.until.into_iter().for_each(&mut note);
         }
-        for window in &self.windows {
+        for window in self.windows() {
             note(window.from);
             if let Some((until, _)) = window.until {
                 note(until);
@@ -499,7 +469,7 @@ impl Call {
     }
 
     pub(crate) fn open_window(&self) -> Option<Window> {
-        self.windows.last().copied().filter(|window| window.until.is_none())
+        self.windows.open()
     }
 
     fn obstacle(&self, at: Timestamp) -> Option<Why> {
@@ -554,58 +524,19 @@ impl Call {
         demand.accepts_tone() && self.tones.iter().any(|tone| tone.holds(at))
     }
 
-    fn control(&mut self, control: Control, now: Timestamp) {
-        match control {
-            Control::Start | Control::Resume => {
-                self.end_silence(now);
-                if self.open_window().is_none() {
-                    self.windows.push(Window { from: now, until: None, resumed: control == Control::Resume });
-                }
-                self.recorder = Recorder::Running;
-                self.settled = false;
-            }
-            Control::Pause(behavior) => {
-                let was_granted = self.open_window().is_some();
-                self.close(now, Edge::Pause);
-                if was_granted && behavior == Behavior::Silence {
-                    self.silences.push(Span { from: now, until: None });
-                }
+    fn control(&mut self, control: Control) {
+        self.recorder = match control {
+            Control::Start | Control::Resume => Recorder::Running,
+            Control::Pause(_) => {
                 let forced = matches!(self.recorder, Recorder::Suspended { forced: true });
-                self.recorder = Recorder::Suspended { forced };
-                self.settled = true;
+                Recorder::Suspended { forced }
             }
-            Control::Stop => {
-                self.end_silence(now);
-                self.close(now, Edge::Stop);
-                self.recorder = Recorder::Stopped;
-                self.settled = true;
-            }
-        }
-    }
-
-    fn close(&mut self, at: Timestamp, edge: Edge) {
-        if matches!(edge, Edge::Stop | Edge::Ended) {
-            self.end_silence(at);
-        }
-        // Reported late, it ends the window that it lies in as well.
-        let holds =
-            |window: &&mut Window| window.from <= at && window.until.is_some_and(|(until, _)| at < until);
-        for window in self.windows.iter_mut().filter(holds) {
-            window.until = Some((at, edge));
-        }
-        if let Some(window) = self.windows.last_mut()
-            && window.until.is_none()
-        {
-            window.until = Some((at.max(window.from), edge));
-        }
-    }
-
-    fn end_silence(&mut self, at: Timestamp) {
-        if let Some(silence) = self.silences.last_mut()
-            && silence.until.is_none()
-        {
-            silence.until = Some(at.max(silence.from));
-        }
+            Control::Stop => Recorder::Stopped,
+        };
+        self.settled = match control {
+            Control::Start | Control::Resume => false,
+            Control::Pause(_) | Control::Stop => true,
+        };
     }
 
     // INVARIANT: resumption is never automatic. A window that closes here stays closed; only a
@@ -620,7 +551,7 @@ impl Call {
     }
 
     fn suspend(&mut self, at: Timestamp) {
-        self.close(at, Edge::Suspension);
+        self.windows.close(at, Edge::Suspension);
         self.recorder = Recorder::Suspended { forced: true };
         self.settled = false;
     }
@@ -727,7 +658,9 @@ pub(crate) fn after(at: Timestamp, span: SignedDuration) -> Timestamp {
     at.checked_add(span).unwrap_or(Timestamp::MAX)
 }
 
-pub(crate) fn length_ms(from: Timestamp, until: Timestamp) -> u64 {
+/// How long a stretch of time lasts, in milliseconds; 0 where it ends before it begins.
+#[must_use]
+pub fn length_ms(from: Timestamp, until: Timestamp) -> u64 {
     u64::try_from(until.duration_since(from).as_millis()).unwrap_or(0)
 }
 

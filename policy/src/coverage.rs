@@ -398,7 +398,7 @@ impl Call {
     }
 
     fn is_silenced(&self, at: Timestamp) -> bool {
-        self.silences.iter().any(|silence| silence.holds(at))
+        self.windows.silences().iter().any(|silence| silence.holds(at))
     }
 
     /// Who is withdrawn at `now`, and has not said yes to a new prompt since.

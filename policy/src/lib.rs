@@ -74,7 +74,7 @@ pub mod rule;
 pub mod table;
 pub mod told;
 
-pub use call::{Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Window};
+pub use call::{Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Window, Windows, length_ms};
 pub use coverage::{Claim, Coverage, CoverageBasis, Uncovered, UncoveredSpan, Upload, Use};
 pub use decision::{Action, Because, Decision, Needs, ParticipantDecision, ParticipantState, Subject};
 pub use diff::Diff;

@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
 use crate::rule::{Requirement, Rule};
+use crate::told::Told;
 
 /// A table of jurisdictions.
 #[derive(Debug, Clone)]
@@ -199,6 +200,29 @@ impl Table {
         in_force(self.overlays.get(id)?, at)
     }
 
+    /// Who lacks something of a prompt that says this, on the day of `at` and in whatever medium, and what it has to say
+    /// there: it does not count. The recording serves the purposes that the prompt names.
+    #[must_use]
+    pub fn lacking(&self, told: Told, at: Timestamp) -> Vec<(Asker<'_>, Told)> {
+        let kind = Kind::Conversation;
+        let all = |asks: &dyn Fn(Medium) -> Requirement| {
+            let media = [Medium::Telephone, Medium::Voip, Medium::Video].into_iter();
+            media.fold(Requirement::NOTHING, |all, medium| all.and(asks(medium)))
+        };
+        let unknown = (Asker::Unknown, all(&|medium| self.default_asks(medium, kind)));
+        let places = self.histories().map(|(code, history)| {
+            let name = history.last().map(|row| row.name.as_str());
+            (Asker::Place(code, name), all(&|medium| self.asks(code, medium, kind, at).requirement))
+        });
+        let overlays = self
+            .overlays
+            .keys()
+            .map(|id| (Asker::Overlay(id.as_str()), self.overlay_asks(id, Medium::Unknown, kind, at)));
+        let needed = |(asker, asks): (_, Requirement)| (asker, asks.says.on(told.purposes));
+        let askers = [unknown].into_iter().chain(places).chain(overlays).map(needed);
+        askers.filter(|(_, needed)| !told.is_enough_for(*needed)).collect()
+    }
+
     fn strictest(&self, country: Code, medium: Medium, kind: Kind, at: Timestamp) -> Requirement {
         self.subdivisions(country)
             .filter_map(|code| self.row(code, at))
@@ -239,6 +263,17 @@ pub struct Asked<'t> {
     pub basis: Basis<'t>,
     /// The country's row, which counts as well.
     pub parent: Option<&'t Row>,
+}
+
+/// Who asks something of a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker<'t> {
+    /// The default, where nothing is known of somebody's place.
+    Unknown,
+    /// A place, with its name.
+    Place(Code, Option<&'t str>),
+    /// An overlay, by its id.
+    Overlay(&'t str),
 }
 
 /// What a requirement rests on.
@@ -532,3 +567,50 @@ fn digest(text: &str) -> String {
 
 /// How many problems are told one by one.
 const MOST_TOLD: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::told::{Element, Elements, Purpose, Purposes};
+
+    const TABLE: &str = r#"
+[default]
+parties = "all"
+form = "express"
+announcement_must_be_recorded = true
+prompt_says = ["recording", "refusal"]
+
+[evidence]
+declared = { parties = "one", form = "none" }
+ip       = { parties = "all", form = "notice" }
+number   = { parties = "all", form = "notice" }
+
+[[jurisdiction]]
+code = "US-CA"
+name = "California"
+parties = "all"
+form = "notice"
+prompt_says = ["recording"]
+prompt_says_for = { ai-training = ["vendor"] }
+citations = ["Cal. Penal Code § 632"]
+summary = "Everybody on the call must be told before it is recorded."
+confidence = "high"
+reviewed = false
+"#;
+
+    #[test]
+    fn a_prompt_lacks_what_a_place_asks_for_the_purposes_that_it_names() {
+        let table = Table::parse(TABLE).unwrap();
+        let at = "2026-11-20T12:00:00Z".parse().unwrap();
+        let says = Elements::NONE.with(Element::Recording);
+        let lacking = |purposes| table.lacking(Told { elements: says, purposes }, at);
+        let unknown = lacking(Purposes::NONE);
+        let needed = Told { elements: says.with(Element::Refusal), purposes: Purposes::NONE };
+        assert_eq!(unknown, [(Asker::Unknown, needed)]);
+        let training = lacking(Purposes::NONE.with(Purpose::AiTraining));
+        let california = Asker::Place("US-CA".parse().unwrap(), Some("California"));
+        let needed = Told { elements: says.with(Element::Vendor), purposes: Purposes::NONE };
+        assert_eq!(training.last(), Some(&(california, needed)));
+        assert_eq!(training.len(), 2);
+    }
+}

@@ -4,6 +4,7 @@
 //! The law of a place may ask for some of these always, and for others where the recording serves
 //! a certain purpose. A prompt that lacks one of them does not count there.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -338,5 +339,100 @@ impl Told {
     #[must_use]
     pub fn is_enough_for(&self, needed: Told) -> bool {
         self.elements.holds_all(needed.elements) && self.purposes.holds_all(needed.purposes)
+    }
+}
+
+/// For which purposes something is, in the words of whoever named them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// No purpose was named: that means all of them.
+    Anything,
+    /// These, and no other.
+    Only(BTreeSet<String>),
+}
+
+/// Nothing at all.
+impl Default for Named {
+    fn default() -> Self {
+        Named::Only(BTreeSet::new())
+    }
+}
+
+impl Named {
+    /// What a call, a prompt or a grant is for that names these. Whoever names no purpose means all of them.
+    #[must_use]
+    pub fn by(purposes: &[String]) -> Named {
+        if purposes.is_empty() { Named::Anything } else { Named::Only(purposes.iter().cloned().collect()) }
+    }
+
+    /// Whether consent for this covers a use for all of `needed`.
+    #[must_use]
+    pub fn covers(&self, needed: &[String]) -> bool {
+        match self {
+            Named::Anything => true,
+            Named::Only(purposes) => needed.iter().all(|purpose| purposes.contains(purpose)),
+        }
+    }
+
+    /// What both are for.
+    #[must_use]
+    pub fn and(self, other: Named) -> Named {
+        match (self, other) {
+            (Named::Anything, named) | (named, Named::Anything) => named,
+            (Named::Only(one), Named::Only(other)) => {
+                Named::Only(one.intersection(&other).cloned().collect())
+            }
+        }
+    }
+
+    /// What one or the other is for.
+    #[must_use]
+    pub fn or(self, other: Named) -> Named {
+        match (self, other) {
+            (Named::Anything, _) | (_, Named::Anything) => Named::Anything,
+            (Named::Only(one), Named::Only(other)) => Named::Only(one.union(&other).cloned().collect()),
+        }
+    }
+}
+
+/// What somebody was told that a recording is for, by the texts that they knew: by one of them or another.
+///
+/// Whom nothing was told limits nothing where that was not needed: where one party's consent was enough, the others
+/// may not even know, and a machine hears nobody. Else nothing may be done with it.
+#[must_use]
+pub fn told(texts: Vec<Named>, silence_is_enough: bool) -> Named {
+    match texts.is_empty() && silence_is_enough {
+        true => Named::Anything,
+        false => texts.into_iter().fold(Named::default(), Named::or),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(purposes: &[&str]) -> Named {
+        Named::Only(purposes.iter().map(|one| (*one).into()).collect())
+    }
+
+    #[test]
+    fn whoever_names_no_purpose_means_all_of_them() {
+        let needed = ["quality".into(), "training".into()];
+        assert!(Named::by(&[]).covers(&needed) && only(&["quality", "training", "more"]).covers(&needed));
+        assert!(!only(&["quality"]).covers(&needed) && only(&["quality"]).covers(&[]));
+        assert_eq!(only(&["a", "b"]).and(Named::Anything), only(&["a", "b"]));
+        assert_eq!(only(&["a", "b"]).and(only(&["b", "c"])), only(&["b"]));
+        assert_eq!(only(&["a"]).or(Named::Anything), Named::Anything);
+        assert_eq!(only(&["a"]).or(only(&["b"])), only(&["a", "b"]));
+    }
+
+    #[test]
+    fn whom_nothing_was_told_limits_everything_unless_that_was_not_needed() {
+        assert_eq!(told(Vec::new(), true), Named::Anything);
+        assert_eq!(told(Vec::new(), false), Named::default());
+        // What was told counts though it was not needed; a text that is no longer known names nothing.
+        assert_eq!(told([only(&["a"]), Named::default()].into(), true), only(&["a"]));
+        assert_eq!(told([Named::default()].into(), true), Named::default());
+        assert_eq!(told([only(&["a"]), Named::Anything].into(), false), Named::Anything);
     }
 }

@@ -187,6 +187,11 @@ impl Person {
         self.learn(law, &joined.places, Since::Joining, arrival.now);
     }
 
+    /// The places that were named of them, as far as they are kept apart.
+    pub(super) fn codes(&self) -> impl Iterator<Item = Code> {
+        self.known.iter().map(|known| known.place.code)
+    }
+
     fn arrive(&mut self, law: &Law, joined: Joined, arrival: Arrival) {
         if !joined.languages.is_empty() {
             self.languages = joined.languages;
