@@ -1,6 +1,6 @@
 //! Consent records in other people's formats.
 //!
-//! A [`Record`] is one call as its entries tell it. It is written as a vCon with a `lawful_basis` for
+//! A [`Record`] is the [story](crate::trail::story) of one call, and what stands beside it. It is written as a vCon with a `lawful_basis` for
 //! everybody who was asked ([`vcon`], signed by [`jws`]), and as consent records after ISO/IEC TS 27560
 //! ([`dpv`]). All of it is computed: what is exported is what the caller hands in.
 //!
@@ -21,7 +21,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use record::{Entry, Extras, KnownGrant, KnownMedia, KnownPerson, KnownPrompt, Record, RecordError};
+pub use record::{Entry, Extras, KnownMedia, KnownPerson, Record, RecordError};
 
 /// Who the account's recordings are made for, as the operator says: the controller, in the words of data
 /// protection.

@@ -18,6 +18,7 @@ pub mod people;
 pub mod proof;
 pub mod registers;
 mod saw;
+pub mod story;
 pub mod subject;
 pub mod tile;
 pub mod tree;
@@ -226,30 +227,68 @@ impl Detail {
 }
 
 /// Folds a call from its leaves, in the order of the log, each with the table that was in force when
-/// it was logged.
+/// it was logged; by `tables` that always answer the same one, as if that had been in force.
 ///
 /// # Errors
 ///
 /// [`FoldError`] where the first leaf does not open the call or a table is missing: then nothing may
 /// be decided.
 pub fn fold(tables: &dyn Fn(&str) -> Option<Arc<Table>>, leaves: &[Leaf]) -> Result<Call, FoldError> {
-    let Some((first, rest)) = leaves.split_first() else { return Err(FoldError::Empty) };
-    let Body::Opened { facts, saw, .. } = &first.body else { return Err(FoldError::NotOpened) };
-    let table = |digest: &str| tables(digest).ok_or_else(|| FoldError::Table(digest.to_owned()));
-    let mut in_force = saw.table.as_str();
-    let mut call = Call::open(&table(in_force)?, first.at, facts.clone());
+    let (first, rest) = leaves.split_first().ok_or(FoldError::Empty)?;
+    let mut folding = Folding::open(tables, first)?;
     for leaf in rest {
+        folding.step(leaf)?;
+    }
+    Ok(folding.call)
+}
+
+/// A call that is being folded, leaf by leaf.
+pub struct Folding<'t> {
+    tables: &'t dyn Fn(&str) -> Option<Arc<Table>>,
+    in_force: String,
+    call: Call,
+}
+
+impl Folding<'_> {
+    /// Begins with the leaf that opens the call.
+    ///
+    /// # Errors
+    ///
+    /// [`FoldError`] where it opens none, or its table is missing.
+    pub fn open<'t>(
+        tables: &'t dyn Fn(&str) -> Option<Arc<Table>>,
+        first: &Leaf,
+    ) -> Result<Folding<'t>, FoldError> {
+        let Body::Opened { facts, saw, .. } = &first.body else { return Err(FoldError::NotOpened) };
+        let in_force = saw.table.clone();
+        let table = tables(&in_force).ok_or_else(|| FoldError::Table(in_force.clone()))?;
+        Ok(Folding { tables, in_force, call: Call::open(&table, first.at, facts.clone()) })
+    }
+
+    /// Takes the next leaf: one of the call's, or a gap of its log.
+    ///
+    /// # Errors
+    ///
+    /// [`FoldError`] where its table is missing.
+    pub fn step(&mut self, leaf: &Leaf) -> Result<(), FoldError> {
         if let Some(saw) = leaf.body.saw()
-            && saw.table != in_force
+            && saw.table != self.in_force
         {
-            in_force = &saw.table;
-            call.know(&table(in_force)?, leaf.at);
+            let table = (self.tables)(&saw.table).ok_or_else(|| FoldError::Table(saw.table.clone()))?;
+            self.call.know(&table, leaf.at);
+            self.in_force.clone_from(&saw.table);
         }
         if let Some(event) = leaf.fact() {
-            call.apply(&event);
+            self.call.apply(&event);
         }
+        Ok(())
     }
-    Ok(call)
+
+    /// The call as it stands.
+    #[must_use]
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
 }
 
 impl Leaf {

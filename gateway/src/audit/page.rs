@@ -7,24 +7,25 @@
 //! It knows nothing of proofs: a page is not one, and says so.
 
 mod html;
-mod story;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use policy::{Because, Subject};
+use policy::{Because, Subject, Table, length_ms};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::pack::{Entry, Kind, Pack, is_asserted, unproven};
+use super::pack::{self, Kind, Pack, is_asserted, unproven};
+use super::verify::table;
+use crate::trail::story::{self, Act, ActKind, Law, Laws, Prompt, Read, Recording, Relied, Story};
 use crate::trail::{Body, Leaf, hex, leaf_hash};
 use html::{Column, Html, code, esc, ticks};
-use story::{Judged, Story, accepts};
-use words::{moment, seconds};
+use words::{moment, name_of, names_of, seconds};
 
 /// The page of a pack.
 #[must_use]
@@ -34,8 +35,8 @@ pub fn page(pack: &Pack) -> String {
     page.head(&mut html);
     page.opening(&mut html);
     page.at_a_glance(&mut html);
-    for story in &page.stories {
-        page.call(&mut html, story);
+    for (number, (story, laws)) in page.stories.iter().enumerate() {
+        page.call(&mut html, number, story, laws);
     }
     page.timeline(&mut html);
     page.two_kinds(&mut html);
@@ -55,28 +56,25 @@ pub fn page(pack: &Pack) -> String {
 
 struct Page<'p> {
     pack: &'p Pack,
-    leaves: Vec<(&'p Entry, Leaf)>,
-    stories: Vec<Story>,
-}
-
-/// What was recorded.
-struct Recorded {
-    id: Uuid,
-    at: Timestamp,
-    spans: Vec<(Timestamp, Timestamp)>,
-    envelope: String,
-    media: String,
-    bytes: u64,
-    keys: Vec<String>,
-    keep_until: Option<Timestamp>,
-    delete_by: Option<Timestamp>,
+    /// Entries that cannot be read are left out: [`verify_pack`](super::pack::verify_pack) finds them.
+    entries: Vec<Read>,
+    stories: Vec<(Story, Laws)>,
 }
 
 impl<'p> Page<'p> {
     fn of(pack: &'p Pack) -> Page<'p> {
-        let leaves = pack.entries.iter().filter_map(|entry| Some((entry, entry.read()?))).collect();
-        let stories = pack.manifest.calls.iter().map(|uid| Story::of(pack, *uid)).collect();
-        Page { pack, leaves, stories }
+        let read = |entry: &pack::Entry| {
+            Some(Read { index: entry.index, leaf: entry.read()?, detail: entry.document() })
+        };
+        let entries: Vec<Read> = pack.entries.iter().filter_map(read).collect();
+        let parsed = |(digest, text): (&String, &String)| Some((digest.clone(), table(digest, text).ok()?));
+        let tables: BTreeMap<String, Arc<Table>> = pack.tables.iter().filter_map(parsed).collect();
+        let told = |call: &Uuid| {
+            let laws = story::laws(*call, &entries, &|digest| tables.get(digest).cloned());
+            Some((Story::of(*call, &entries)?, laws))
+        };
+        let stories = pack.manifest.calls.iter().filter_map(told).collect();
+        Page { pack, entries, stories }
     }
 
     /// What people call the call.
@@ -159,22 +157,21 @@ impl<'p> Page<'p> {
         let size = self.pack.manifest.size;
         match (self.pack.manifest.kind, self.recorded()) {
             (Kind::Recording, Some(recorded)) => {
-                let length = recorded.spans.iter().map(|(from, until)| length_ms(*from, *until)).sum();
                 let when = recorded.spans.first().map(|(from, _)| moment(*from)).unwrap_or_default();
                 format!(
                     "The recording holds {} of this call, from {when} UTC on. The gateway accepted it on {} UTC, after it \
                      had found that consent covers every second of it.",
-                    seconds(length),
-                    moment(recorded.at)
+                    seconds(recorded.duration_ms()),
+                    moment(recorded.accepted_at)
                 )
             }
             (Kind::Recording, None) => "The entry that accepted the recording is not in this pack.".into(),
             (Kind::Call, _) => {
-                let of = |kind: &str| self.leaves.iter().filter(|(_, leaf)| leaf.kind == kind).count();
+                let of = |kind: &str| self.entries.iter().filter(|read| read.leaf.kind == kind).count();
                 format!(
                     "This pack holds {} of this call. By them {}, and {}.",
                     words::counted(
-                        self.leaves.iter().filter(|(_, leaf)| leaf.call.is_some()).count(),
+                        self.entries.iter().filter(|read| read.leaf.call.is_some()).count(),
                         "entry",
                         "entries"
                     ),
@@ -189,24 +186,19 @@ impl<'p> Page<'p> {
         }
     }
 
-    fn recorded(&self) -> Option<Recorded> {
-        let (_, leaf) = self.leaves.iter().find(|(_, leaf)| accepts(self.pack, leaf))?;
-        let Body::Accepted { recording, envelope, media, bytes, keys, spans, keep_until, delete_by, .. } =
-            &leaf.body
-        else {
-            return None;
-        };
-        Some(Recorded {
-            id: *recording,
-            at: leaf.at,
-            spans: spans.clone(),
-            envelope: envelope.clone(),
-            media: media.clone(),
-            bytes: *bytes,
-            keys: keys.clone(),
-            keep_until: *keep_until,
-            delete_by: *delete_by,
-        })
+    fn recorded(&self) -> Option<&Recording> {
+        let id = self.pack.manifest.recording?;
+        self.stories.iter().flat_map(|(story, _)| &story.recordings).find(|recording| recording.id == id)
+    }
+
+    /// The stretches of a call that were recorded, as far as the pack is about them.
+    fn spans(&self, story: &Story) -> Vec<(Timestamp, Timestamp)> {
+        let about = self.pack.manifest.recording;
+        let told =
+            story.recordings.iter().filter(|recording| about.is_none_or(|about| about == recording.id));
+        let mut spans: Vec<_> = told.flat_map(|recording| recording.spans.iter().copied()).collect();
+        spans.sort_unstable();
+        spans
     }
 
     fn at_a_glance(&self, html: &mut Html) {
@@ -240,7 +232,7 @@ impl<'p> Page<'p> {
             });
             facts.push(("Recording", code(&recorded.id.to_string())));
             facts.push(("What it holds", format!("<ul class=\"plain\">{}</ul>", spans.collect::<String>())));
-            facts.push(("Accepted", moment(recorded.at)));
+            facts.push(("Accepted", moment(recorded.accepted_at)));
             let kept =
                 |at: Option<Timestamp>| at.map_or_else(|| "the law of this call sets no date".into(), moment);
             facts.push(("To be kept until", kept(recorded.keep_until)));
@@ -252,7 +244,7 @@ impl<'p> Page<'p> {
                     recorded.keys.iter().map(|key| code(key)).collect::<Vec<_>>().join(", ")
                 ),
             ));
-            facts.push(("What became of it", self.became_of(recorded.id)));
+            facts.push(("What became of it", became_of(recorded)));
         }
         facts.push(("Account", code(&manifest.account)));
         facts.push(("Log", format!("{}, at {} entries", code(&manifest.origin), manifest.size)));
@@ -260,147 +252,29 @@ impl<'p> Page<'p> {
         html.end_section();
     }
 
-    /// What became of the recording, as far as the pack goes.
-    fn became_of(&self, id: Uuid) -> String {
-        let (mut held, mut fetched) = (false, 0u64);
-        for (_, leaf) in &self.leaves {
-            if leaf.body.became_of() != Some(id) {
-                continue;
-            }
-            if let Body::Deleted { .. } = leaf.body {
-                return format!("deleted on {}", moment(leaf.at));
-            }
-            if let Body::Held { held: on, .. } = leaf.body {
-                held = on;
-            }
-            fetched += u64::from(matches!(leaf.body, Body::Fetched { .. }));
-        }
-        let hold = if held { "under a legal hold" } else { "no legal hold" };
-        let times = match fetched {
-            0 => "no hand-out".into(),
-            1 => "handed out once".into(),
-            fetched => format!("handed out {fetched} times"),
-        };
-        format!(
-            "in this pack: no deletion, {hold}, {times} <span class=\"soft\">(only the whole log shows that nothing was left out)</span>"
-        )
-    }
-
-    fn call(&self, html: &mut Html, story: &Story) {
-        let number = self.stories.iter().position(|other| other.uid == story.uid).unwrap_or(0);
+    fn call(&self, html: &mut Html, number: usize, story: &Story, laws: &Laws) {
         let of = match self.stories.len() {
             1 => String::new(),
             _ => format!(" ({} of {})", number.saturating_add(1), self.stories.len()),
         };
-        self.people(html, story, number, &of);
+        people(html, story, number, &of);
         self.consent(html, story, number, &of);
-        self.played(html, story, number, &of);
-        self.answers(html, story, number, &of);
-        self.law(html, story, number, &of);
-    }
-
-    fn people(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
-        html.section(&format!("people-{number}"), &format!("Who was on the call{of}"));
-        let mut facts: Vec<(&str, String)> = Vec::new();
-        let times = [("Opened", story.opened_at), ("Ended", story.ended_at)];
-        facts.extend(times.into_iter().filter_map(|(word, at)| Some((word, moment(at?)))));
-        facts.push(("Medium", esc(story.medium)));
-        facts.extend(story.direction.as_ref().map(|direction| ("Direction", esc(direction))));
-        let listed = |words: &[String]| words.iter().map(|word| code(word)).collect::<Vec<_>>().join(", ");
-        if !story.purposes.is_empty() {
-            facts.push(("To be recorded for", listed(&story.purposes)));
-        }
-        if !story.aliases.is_empty() {
-            facts.push(("Other names", listed(&story.aliases)));
-        }
-        html.facts(&facts);
-        let columns = [
-            Column("Participant", ""),
-            Column("Role", ""),
-            Column("Where", ""),
-            Column("At the end of the call", ""),
-            Column("Relies on", ""),
-        ];
-        let rows = story.people.iter().map(|(number, person)| {
-            let name = match &person.name {
-                Some(name) => esc(name),
-                None => format!("participant {number} <span class=\"soft\">(name not disclosed)</span>"),
-            };
-            let pseudonym = person.pseudonym.as_ref().map(|one| {
-                format!("<br><span class=\"soft\">phone number known in the log as {}</span>", code(one))
-            });
-            let places: Vec<String> = person
-                .places
-                .iter()
-                .map(|place| format!("<li>{}</li>", esc(&words::place(place.code, Some(place.evidence)))))
-                .collect();
-            let places = match places.is_empty() {
-                true => "not known".into(),
-                false => format!("<ul class=\"plain\">{}</ul>", places.concat()),
-            };
-            let mut grants: Vec<&str> = person.grants.iter().map(|(_, grant)| grant.as_str()).collect();
-            grants.dedup();
-            let grant = match grants.is_empty() {
-                true => "this call only".into(),
-                false => grants.iter().map(|grant| self.grant(grant)).collect::<Vec<_>>().join("; "),
-            };
-            let state = |state: &Option<String>| {
-                state.as_deref().map_or_else(|| "–".into(), |state| esc(words::state(state)))
-            };
-            vec![
-                format!("{name}{}", pseudonym.unwrap_or_default()),
-                words::role(person.role).into(),
-                places,
-                state(&person.state),
-                grant,
-            ]
-        });
-        html.table("Everybody who was ever on the call", &columns, &rows.collect::<Vec<_>>());
-        html.end_section();
-    }
-
-    /// What a consent grant is called, and on what it rests, where that is disclosed.
-    fn grant(&self, uid: &str) -> String {
-        let Some(document) = self.registration(uid) else {
-            return format!("consent given before, {}", code(uid));
-        };
-        let name = document.get("grant").and_then(Value::as_str).unwrap_or(uid);
-        let basis = document.get("document").and_then(|grant| grant.get("basis")).and_then(Value::as_str);
-        let basis = basis.map(|basis| format!(": {}", esc(basis))).unwrap_or_default();
-        format!("consent given before, {}{basis}", code(name))
-    }
-
-    /// What was registered under the gateway's id of it, where that is disclosed.
-    fn registration(&self, uid: &str) -> Option<Value> {
-        let registers = |(entry, leaf): &(&Entry, Leaf)| {
-            let is_it = leaf.body.registers().is_some_and(|registered| registered.to_string() == uid);
-            is_it.then(|| entry.document()).flatten()
-        };
-        self.leaves.iter().find_map(registers)
+        played(html, self.pack, story, number, &of);
+        answers(html, story, number, &of);
+        self.law(html, (story, laws), number, &of);
     }
 
     /// Who has a credential, where that is disclosed.
     fn actor(&self, username: &str) -> Option<String> {
-        let makes = |(entry, leaf): &(&Entry, Leaf)| {
-            let is_it = matches!(&leaf.body, Body::Credential { credential, .. } if credential == username);
-            is_it.then(|| entry.document()).flatten()
-        };
-        Some(self.leaves.iter().find_map(makes)?.get("name")?.as_str()?.to_owned())
-    }
-
-    /// What a prompt is called, where that is disclosed.
-    fn prompt_name(&self, uid: &str) -> Option<String> {
-        let document = self.registration(uid)?;
-        let name = document.get("prompt").and_then(Value::as_str)?;
-        let version = document.get("version").and_then(Value::as_u64);
-        let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
-        Some(format!("{}{version}", code(name)))
+        let makes = |read: &&Read| matches!(&read.leaf.body, Body::Credential { credential, .. } if credential == username);
+        let document = self.entries.iter().filter(makes).find_map(|read| read.detail.as_ref())?;
+        Some(document.get("name")?.as_str()?.to_owned())
     }
 
     /// Who had agreed to what, in each part of the recording.
     fn consent(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
         html.section(&format!("consent-{number}"), &format!("Who had agreed while it was recorded{of}"));
-        let stretches = story.stretches();
+        let stretches = story.stretches(&self.spans(story));
         if stretches.is_empty() {
             html.paragraph("By what is in this pack, nothing was recorded.").end_section();
             return;
@@ -412,12 +286,11 @@ impl<'p> Page<'p> {
         ];
         let rows = stretches.iter().map(|stretch| {
             let people = stretch.states.iter().map(|(participant, state)| {
-                let grant = story.grant_at(*participant, stretch.from).filter(|_| state == "consented");
-                let grant =
-                    grant.map(|grant| format!(" <span class=\"soft\">({})</span>", self.grant(grant)));
+                let relied = story.grant_at(*participant, stretch.from).filter(|_| state == "consented");
+                let grant = relied.map(|relied| format!(" <span class=\"soft\">({})</span>", grant(relied)));
                 format!(
                     "<li>{}: {}{}</li>",
-                    esc(&story.name_of(*participant)),
+                    esc(&name_of(story, *participant)),
                     esc(words::state(state)),
                     grant.unwrap_or_default()
                 )
@@ -441,121 +314,26 @@ impl<'p> Page<'p> {
         html.end_section();
     }
 
-    fn played(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
-        html.section(&format!("played-{number}"), &format!("What was played to them{of}"));
-        if story.played.is_empty() {
-            html.paragraph("No prompt is in this pack.").end_section();
-            return;
-        }
-        let versions: BTreeSet<&str> = story.played.iter().map(|one| one.prompt.version.as_str()).collect();
-        for version in versions {
-            self.prompt(html, version);
-        }
-        let columns = [
-            Column("Entry", "number"),
-            Column("Logged", "time"),
-            Column("To", ""),
-            Column("What the platform reported", ""),
-        ];
-        let rows = story.played.iter().map(|one| {
-            let what = match one.played_ms {
-                None => "began to play".to_owned(),
-                Some(ms) => {
-                    format!("played to its end: {} of {}", seconds(ms), seconds(one.prompt.duration_ms))
-                }
-            };
-            vec![one.index.to_string(), moment(one.at), esc(&story.names_of(&one.to)), what]
-        });
-        html.table("When it was played", &columns, &rows.collect::<Vec<_>>());
-        html.end_section();
-    }
-
-    /// The words of a prompt.
-    fn prompt(&self, html: &mut Html, version: &str) {
-        let document = version.parse::<Uuid>().ok().and_then(|version| self.pack.prompts.get(&version));
-        let document: Option<Value> = document.and_then(|document| serde_json::from_str(document).ok());
-        let Some(document) = document else {
-            html.paragraph(&format!("The words of the prompt {} are not in this pack.", code(version)));
-            return;
-        };
-        let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
-        // A language tag has only letters, digits and hyphens; anything else stands as text alone.
-        let language = text("language");
-        html.raw(&format!("<blockquote lang=\"{}\">", esc(language)))
-            .text(text("text"))
-            .raw("</blockquote>\n");
-        let name = self.prompt_name(version).unwrap_or_else(|| code(version));
-        let mut facts = vec![("Prompt", name), ("Language", esc(language))];
-        if let Some(ms) = document.get("duration_ms").and_then(Value::as_u64) {
-            facts.push(("Length", seconds(ms)));
-        }
-        if !text("delivery").is_empty() {
-            facts.push(("Delivered as", esc(text("delivery"))));
-        }
-        if !text("sha256").is_empty() {
-            facts.push(("SHA-256 of its audio", code(text("sha256"))));
-        }
-        html.facts(&facts);
-    }
-
-    fn answers(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
-        html.section(&format!("answers-{number}"), &format!("What they answered{of}"));
-        if story.answers.is_empty() {
-            html.paragraph(
-                "No answer is in this pack. Where the law asks for notice alone, staying on the call after the prompt is enough.",
-            );
-            html.end_section();
-            return;
-        }
-        let columns = [
-            Column("Entry", "number"),
-            Column("Logged", "time"),
-            Column("Who", ""),
-            Column("What", ""),
-            Column("Evidence that the platform names", ""),
-        ];
-        let rows = story.answers.iter().map(|answer| {
-            let late = if answer.late {
-                " <span class=\"soft\">(reported late, within what the account allows)</span>"
-            } else {
-                ""
-            };
-            let evidence =
-                answer.evidence.iter().map(|(word, what)| format!("<li>{word} {}</li>", code(what)));
-            let evidence: String = evidence.collect();
-            let evidence = match evidence.is_empty() {
-                true => "none disclosed".into(),
-                false => format!("<ul class=\"plain\">{evidence}</ul>"),
-            };
-            vec![
-                answer.index.to_string(),
-                moment(answer.at),
-                esc(&story.names_of(&answer.by)),
-                format!("{}{late}", esc(answer.what)),
-                evidence,
-            ]
-        });
-        html.table("Answers, as the platform reported them", &columns, &rows.collect::<Vec<_>>());
-        html.end_section();
-    }
-
-    fn law(&self, html: &mut Html, story: &Story, number: usize, of: &str) {
+    fn law(&self, html: &mut Html, (story, laws): (&Story, &Laws), number: usize, of: &str) {
         html.section(&format!("law-{number}"), &format!("What the law asked{of}"));
-        if let Some(what) = &story.unjudged {
-            html.paragraph(&format!("This could not be computed from the pack: {}.", esc(what)))
-                .end_section();
+        if let Some(why) = &laws.unjudged {
+            html.paragraph(&format!(
+                "This could not be computed from the pack: {}.",
+                esc(&words::unjudged(why))
+            ))
+            .end_section();
             return;
         }
         let columns =
             [Column("Because of", ""), Column("Place", ""), Column("The rule", ""), Column("Sources", "")];
-        for Judged { from, index, table, asked, rules } in story.laws() {
+        for Law { from, entry, table, asked, rules } in self.counting(story, laws) {
             html.paragraph(&format!(
-                "From {} on, all rules taken together: <strong>{}</strong>. They stand in the table {}, which is in this pack; entry {index} was decided by it.",
+                "From {} on, all rules taken together: <strong>{}</strong>. They stand in the table {}, which is in this pack; entry {entry} was decided by it.",
                 moment(*from),
                 esc(&words::requirement(asked)),
                 code(table)
             ));
-            let rows: Vec<Vec<String>> = rules.iter().map(|rule| self.rule(story, rule)).collect();
+            let rows: Vec<Vec<String>> = rules.iter().map(|one| rule(story, one)).collect();
             html.table(&format!("Every rule that counted from {} on", moment(*from)), &columns, &rows);
         }
         html.paragraph(
@@ -564,27 +342,23 @@ impl<'p> Page<'p> {
         html.end_section();
     }
 
-    fn rule(&self, story: &Story, rule: &Because) -> Vec<String> {
-        let subject = match rule.subject {
-            Subject::Participant(p) => story.name_of(p),
-            Subject::Recorder => "where the recorder stands".into(),
-            Subject::Operator => "where the operator is established".into(),
-            Subject::Overlay => "what the account or the call has chosen".into(),
+    /// What the law asked of the recording, as it stood when that was accepted; where nothing was recorded, what it
+    /// asked last.
+    fn counting<'l>(&self, story: &Story, laws: &'l Laws) -> Vec<&'l Law> {
+        let spans = self.spans(story);
+        let settled = self.recorded().map_or(u64::MAX, |recorded| recorded.entry);
+        let laws: Vec<&Law> = laws.laws.iter().filter(|law| law.entry <= settled).collect();
+        let ends = laws.iter().skip(1).map(|next| next.from).chain([Timestamp::MAX]);
+        let counts = |(law, ends): &(&&Law, Timestamp)| {
+            spans.iter().any(|(from, until)| law.from < *until && *from < *ends)
         };
-        let place = match (rule.code, &rule.overlay) {
-            (Some(code), _) => esc(&words::place(code, rule.evidence)),
-            (None, Some(overlay)) => code(overlay),
-            (None, None) => "not known".into(),
-        };
-        let sources: String = rule.citations.iter().map(|one| format!("<li>{}</li>", esc(one))).collect();
-        let sources =
-            if sources.is_empty() { "none".into() } else { format!("<ul class=\"plain\">{sources}</ul>") };
-        vec![esc(&subject), place, ticks(&rule.says), sources]
+        let counting: Vec<&Law> = laws.iter().zip(ends).filter(counts).map(|(law, _)| *law).collect();
+        if counting.is_empty() { laws.last().copied().into_iter().collect() } else { counting }
     }
 
     fn story_of(&self, leaf: &Leaf) -> Option<&Story> {
         let uid = leaf.call?;
-        self.stories.iter().find(|story| story.uid == uid)
+        self.stories.iter().map(|(story, _)| story).find(|story| story.call == uid)
     }
 
     fn timeline(&self, html: &mut Html) {
@@ -596,7 +370,7 @@ impl<'p> Page<'p> {
             Column("What happened", ""),
             Column("From then on, recording is", ""),
         ];
-        let rows = self.leaves.iter().map(|(entry, leaf)| {
+        let rows = self.entries.iter().map(|Read { index, leaf, detail }| {
             let story = self.story_of(leaf);
             let decided = leaf.body.saw().zip(story).map(|(saw, story)| esc(&words::decided(saw, story)));
             let claimed =
@@ -604,12 +378,10 @@ impl<'p> Page<'p> {
             let claimed = claimed.map(|at| {
                 format!("<br><span class=\"soft\">by the platform’s clock<br>{}</span>", moment(at))
             });
-            let document = entry.document();
-            let purpose =
-                document.as_ref().and_then(|document| Some(document.get("purpose")?.as_str()?.to_owned()));
-            let purpose = purpose.map(|purpose| format!(" Purpose: {}", esc(&purpose)));
+            let purpose = detail.as_ref().and_then(|document| document.get("purpose")?.as_str());
+            let purpose = purpose.map(|purpose| format!(" Purpose: {}", esc(purpose)));
             vec![
-                entry.index.to_string(),
+                index.to_string(),
                 format!("{}{}", moment(leaf.at), claimed.unwrap_or_default()),
                 format!(
                     "{}<br><span class=\"soft\">{}<br>{}{}</span>",
@@ -625,7 +397,7 @@ impl<'p> Page<'p> {
                 ),
                 format!(
                     "{}{}",
-                    esc(&words::happened(leaf, story, document.as_ref())),
+                    esc(&words::happened(leaf, story, detail.as_ref())),
                     purpose.unwrap_or_default()
                 ),
                 decided.unwrap_or_default(),
@@ -640,16 +412,13 @@ impl<'p> Page<'p> {
         html.paragraph(
             "The gateway does not hear a call. What the telephone platform reports is the platform’s word: the gateway logs who said it, when, and on what evidence, before it answers. What the gateway does itself, it knows. Keep the two apart when you rely on them.",
         );
-        let (said, did): (Vec<_>, Vec<_>) = self.leaves.iter().partition(|(_, leaf)| is_asserted(&leaf.body));
-        let list = |html: &mut Html, leaves: Vec<&(&Entry, Leaf)>| {
+        let (said, did): (Vec<_>, Vec<_>) =
+            self.entries.iter().partition(|read| is_asserted(&read.leaf.body));
+        let list = |html: &mut Html, entries: Vec<&Read>| {
             html.raw("<ul>\n");
-            for (entry, leaf) in leaves {
-                let words = words::happened(leaf, self.story_of(leaf), entry.document().as_ref());
-                html.raw(&format!(
-                    "<li>{} <span class=\"soft\">(entry {})</span></li>\n",
-                    esc(&words),
-                    entry.index
-                ));
+            for Read { index, leaf, detail } in entries {
+                let words = words::happened(leaf, self.story_of(leaf), detail.as_ref());
+                html.raw(&format!("<li>{} <span class=\"soft\">(entry {index})</span></li>\n", esc(&words)));
             }
             html.raw("</ul>\n");
         };
@@ -689,11 +458,8 @@ impl<'p> Page<'p> {
         for what in unproven(self.pack) {
             html.raw(&format!("<li>{}.</li>\n", esc(&words::sentence(&what))));
         }
-        let hidden = self
-            .leaves
-            .iter()
-            .filter(|(entry, leaf)| leaf.detail.is_some() && entry.detail.is_none())
-            .count();
+        let hidden =
+            self.entries.iter().filter(|read| read.leaf.detail.is_some() && read.detail.is_none()).count();
         if hidden > 0 {
             html.raw(&format!("<li>What stood in the details of {hidden} entries: they were erased, or not disclosed.</li>\n"));
         }
@@ -726,7 +492,8 @@ impl<'p> Page<'p> {
             Column("Leaf hash (RFC 6962, SHA-256)", "hash"),
             Column("Detail", ""),
         ];
-        let rows = self.leaves.iter().map(|(entry, leaf)| {
+        let read = |entry: &'p pack::Entry| Some((entry, entry.read()?));
+        let rows = self.pack.entries.iter().filter_map(read).map(|(entry, leaf)| {
             let detail = match (&leaf.detail, &entry.detail) {
                 (None, _) => "has none",
                 (Some(_), Some(_)) => "disclosed",
@@ -739,6 +506,209 @@ impl<'p> Page<'p> {
     }
 }
 
+fn people(html: &mut Html, story: &Story, number: usize, of: &str) {
+    html.section(&format!("people-{number}"), &format!("Who was on the call{of}"));
+    let mut facts: Vec<(&str, String)> = Vec::new();
+    let times = [("Opened", Some(story.opened_at)), ("Ended", story.closed_at)];
+    facts.extend(times.into_iter().filter_map(|(word, at)| Some((word, moment(at?)))));
+    facts.push(("Medium", words::medium(story.medium).into()));
+    facts.extend(story.direction.as_ref().map(|direction| ("Direction", esc(direction))));
+    let listed = |words: &[String]| words.iter().map(|word| code(word)).collect::<Vec<_>>().join(", ");
+    if !story.purposes.is_empty() {
+        facts.push(("To be recorded for", listed(&story.purposes)));
+    }
+    if !story.aliases.is_empty() {
+        facts.push(("Other names", listed(&story.aliases)));
+    }
+    html.facts(&facts);
+    let columns = [
+        Column("Participant", ""),
+        Column("Role", ""),
+        Column("Where", ""),
+        Column("At the end of the call", ""),
+        Column("Relies on", ""),
+    ];
+    let rows = story.people.values().map(|person| {
+        let name = match &person.id {
+            Some(name) => esc(name),
+            None => format!("participant {} <span class=\"soft\">(name not disclosed)</span>", person.number),
+        };
+        let pseudonym = person.pseudonym.as_ref().map(|one| {
+            format!("<br><span class=\"soft\">phone number known in the log as {}</span>", code(one))
+        });
+        let places: Vec<String> = person
+            .places
+            .iter()
+            .map(|place| format!("<li>{}</li>", esc(&words::place(place.code, Some(place.evidence)))))
+            .collect();
+        let places = match places.is_empty() {
+            true => "not known".into(),
+            false => format!("<ul class=\"plain\">{}</ul>", places.concat()),
+        };
+        let mut grants: Vec<String> = story.grants_of(person.number).map(grant).collect();
+        grants.dedup();
+        let relies = if grants.is_empty() { "this call only".into() } else { grants.join("; ") };
+        vec![
+            format!("{name}{}", pseudonym.unwrap_or_default()),
+            words::role(person.role).into(),
+            places,
+            person.state().map_or_else(|| "–".into(), |state| esc(words::state(state))),
+            relies,
+        ]
+    });
+    html.table("Everybody who was ever on the call", &columns, &rows.collect::<Vec<_>>());
+    html.end_section();
+}
+
+fn played(html: &mut Html, pack: &Pack, story: &Story, number: usize, of: &str) {
+    html.section(&format!("played-{number}"), &format!("What was played to them{of}"));
+    if story.prompts.is_empty() {
+        html.paragraph("No prompt is in this pack.").end_section();
+        return;
+    }
+    for (version, played) in &story.prompts {
+        prompt(html, pack, version, played);
+    }
+    let columns = [
+        Column("Entry", "number"),
+        Column("Logged", "time"),
+        Column("To", ""),
+        Column("What the platform reported", ""),
+    ];
+    let row = |act: &Act| {
+        let what = if let ActKind::Prompted { version, played_ms } = &act.what {
+            let whole = story.prompts.get(version).map_or(0, |prompt| prompt.duration_ms);
+            format!("played to its end: {} of {}", seconds(*played_ms), seconds(whole))
+        } else if let ActKind::Began { .. } = act.what {
+            "began to play".into()
+        } else {
+            return None;
+        };
+        Some(vec![
+            act.entry.to_string(),
+            moment(act.logged_at),
+            esc(&names_of(story, &act.participants)),
+            what,
+        ])
+    };
+    let rows: Vec<Vec<String>> = story.acts.iter().filter_map(row).collect();
+    html.table("When it was played", &columns, &rows);
+    html.end_section();
+}
+
+/// The words of a prompt.
+fn prompt(html: &mut Html, pack: &Pack, version: &str, prompt: &Prompt) {
+    let document = version.parse::<Uuid>().ok().and_then(|version| pack.prompts.get(&version));
+    let document: Option<Value> = document.and_then(|document| serde_json::from_str(document).ok());
+    let Some(document) = document else {
+        html.paragraph(&format!("The words of the prompt {} are not in this pack.", code(version)));
+        return;
+    };
+    let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
+    // A language tag has only letters, digits and hyphens; anything else stands as text alone.
+    let language = text("language");
+    html.raw(&format!("<blockquote lang=\"{}\">", esc(language))).text(text("text")).raw("</blockquote>\n");
+    let number = prompt.version.map(|version| format!(", version {version}")).unwrap_or_default();
+    let name = format!("{}{number}", code(prompt.id.as_deref().unwrap_or(version)));
+    let mut facts = vec![("Prompt", name), ("Language", esc(language))];
+    if let Some(ms) = document.get("duration_ms").and_then(Value::as_u64) {
+        facts.push(("Length", seconds(ms)));
+    }
+    if !text("delivery").is_empty() {
+        facts.push(("Delivered as", esc(text("delivery"))));
+    }
+    if !text("sha256").is_empty() {
+        facts.push(("SHA-256 of its audio", code(text("sha256"))));
+    }
+    html.facts(&facts);
+}
+
+fn answers(html: &mut Html, story: &Story, number: usize, of: &str) {
+    html.section(&format!("answers-{number}"), &format!("What they answered{of}"));
+    let answer = |act: &Act| {
+        let what = words::answer(&act.what)?;
+        let late = if act.late {
+            " <span class=\"soft\">(reported late, within what the account allows)</span>"
+        } else {
+            ""
+        };
+        let told = |(word, name): (&str, &str)| {
+            let text = act.evidence.as_ref()?.get(name)?.as_str()?;
+            Some(format!("<li>{word} {}</li>", code(text)))
+        };
+        let parts = [("from", "source"), ("reference", "ref"), ("SHA-256", "sha256")];
+        let evidence: String = parts.into_iter().filter_map(told).collect();
+        Some(vec![
+            act.entry.to_string(),
+            moment(act.logged_at),
+            esc(&names_of(story, &act.participants)),
+            format!("{what}{late}"),
+            match evidence.is_empty() {
+                true => "none disclosed".into(),
+                false => format!("<ul class=\"plain\">{evidence}</ul>"),
+            },
+        ])
+    };
+    let rows: Vec<Vec<String>> = story.acts.iter().filter_map(answer).collect();
+    if rows.is_empty() {
+        html.paragraph(
+            "No answer is in this pack. Where the law asks for notice alone, staying on the call after the prompt is enough.",
+        );
+        html.end_section();
+        return;
+    }
+    let columns = [
+        Column("Entry", "number"),
+        Column("Logged", "time"),
+        Column("Who", ""),
+        Column("What", ""),
+        Column("Evidence that the platform names", ""),
+    ];
+    html.table("Answers, as the platform reported them", &columns, &rows);
+    html.end_section();
+}
+
+fn rule(story: &Story, rule: &Because) -> Vec<String> {
+    let subject = match rule.subject {
+        Subject::Participant(p) => name_of(story, p),
+        Subject::Recorder => "where the recorder stands".into(),
+        Subject::Operator => "where the operator is established".into(),
+        Subject::Overlay => "what the account or the call has chosen".into(),
+    };
+    let place = match (rule.code, &rule.overlay) {
+        (Some(code), _) => esc(&words::place(code, rule.evidence)),
+        (None, Some(overlay)) => code(overlay),
+        (None, None) => "not known".into(),
+    };
+    let sources: String = rule.citations.iter().map(|one| format!("<li>{}</li>", esc(one))).collect();
+    let sources =
+        if sources.is_empty() { "none".into() } else { format!("<ul class=\"plain\">{sources}</ul>") };
+    vec![esc(&subject), place, ticks(&rule.says), sources]
+}
+
+/// What became of the recording, as far as the pack goes.
+fn became_of(recorded: &Recording) -> String {
+    if let Some(at) = recorded.deleted_at {
+        return format!("deleted on {}", moment(at));
+    }
+    let hold = if recorded.held { "under a legal hold" } else { "no legal hold" };
+    let times = match recorded.fetched {
+        0 => "no hand-out".into(),
+        1 => "handed out once".into(),
+        fetched => format!("handed out {fetched} times"),
+    };
+    format!(
+        "in this pack: no deletion, {hold}, {times} <span class=\"soft\">(only the whole log shows that nothing was left out)</span>"
+    )
+}
+
+/// What a consent grant is called, and on what it rests, where that is disclosed.
+fn grant(relied: &Relied) -> String {
+    let basis = relied.basis.iter().map(|basis| format!(": {}", esc(basis)));
+    let name = relied.id.as_ref().unwrap_or(&relied.grant);
+    format!("consent given before, {}{}", code(name), basis.collect::<String>())
+}
+
 /// Whose word an entry is.
 fn whose(body: &Body) -> &'static str {
     match (is_asserted(body), body) {
@@ -748,10 +718,6 @@ fn whose(body: &Body) -> &'static str {
         (true, _) => "<span class=\"who said\">the platform says</span>",
         (false, _) => "<span class=\"who did\">the gateway did</span>",
     }
-}
-
-fn length_ms(from: Timestamp, until: Timestamp) -> u64 {
-    u64::try_from(until.duration_since(from).as_millis()).unwrap_or(0)
 }
 
 /// How it looks, in the light, in the dark and on paper.

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use policy::{Code, Purpose};
 use serde_json::{Map, Value, json};
 
-use super::record::{ActKind, Denial, How, Person, Record, Standing};
-use super::{Controller, date, named_uuid};
+use super::{Controller, Record, date, named_uuid};
+use crate::trail::story::{ActKind, Denial, How, Person, Standing};
 
 /// The consent records of a call: a JSON-LD document that needs no other to be expanded.
 ///
@@ -23,8 +23,9 @@ use super::{Controller, date, named_uuid};
 pub fn consent_records(record: &Record) -> Result<Value, DpvError> {
     let settings = Settings::of(record)?;
     let graph: Vec<Value> = record
+        .story
         .people
-        .iter()
+        .values()
         .filter_map(|person| {
             let pseudonym = person.pseudonym.as_deref()?;
             let events = events(record, person, pseudonym);
@@ -45,7 +46,8 @@ struct Settings<'r> {
 
 impl<'r> Settings<'r> {
     fn of(record: &'r Record) -> Result<Settings<'r>, DpvError> {
-        let controller = record.controller.as_ref().ok_or(DpvError::Missing { key: "controller.name" })?;
+        let controller =
+            record.extras.controller.as_ref().ok_or(DpvError::Missing { key: "controller.name" })?;
         let needed = |text: Option<&'r String>, key| match text.map(|text| text.trim()) {
             Some(text) if !text.is_empty() => Ok(text),
             Some(_) | None => Err(DpvError::Missing { key }),
@@ -73,8 +75,8 @@ fn consent_record(
 ) -> Value {
     let uid = named_uuid(&[
         "consent-gateway 27560",
-        &record.origin,
-        &record.call.to_string(),
+        &record.extras.origin,
+        &record.story.call.to_string(),
         &person.number.to_string(),
     ]);
     let controller = controller_id(record);
@@ -84,7 +86,7 @@ fn consent_record(
         "dct:conformsTo": id("https://w3id.org/dpv/schema/dpv-27560#record"),
         "dct:identifier": uid,
         "dpv:hasIdentifier": uid,
-        "dct:created": moment(record.exported_at),
+        "dct:created": moment(record.extras.exported_at),
         "dct:source": sources(record, person),
         "dpv:hasDataSubject": {
             "@id": subject_id(record, pseudonym),
@@ -118,7 +120,7 @@ fn consent_record(
 /// What happened, in order: that they were asked, and each of their words.
 fn events(record: &Record, person: &Person, pseudonym: &str) -> Vec<Value> {
     let mut events: Vec<(Timestamp, Value)> = Vec::new();
-    for act in record.acts.iter().filter(|act| act.participants.contains(&person.number)) {
+    for act in record.story.acts_of(person.number) {
         if let ActKind::Prompted { .. } = act.what {
             let by = id(&controller_id(record));
             events.push((
@@ -172,9 +174,9 @@ fn status(
 /// What they were told on the call, and the operator's privacy notice.
 fn notices(record: &Record, settings: &Settings<'_>, person: &Person) -> Vec<Value> {
     let mut notices: Vec<Value> = Vec::new();
-    for act in record.acts.iter().filter(|act| act.participants.contains(&person.number)) {
+    for act in record.story.acts_of(person.number) {
         let ActKind::Prompted { version, .. } = &act.what else { continue };
-        let Some(prompt) = record.prompts.get(version) else { continue };
+        let Some(prompt) = record.story.prompts.get(version) else { continue };
         let mut notice = Map::new();
         notice.insert("@id".into(), json!(format!("urn:uuid:{version}")));
         notice.insert("@type".into(), json!("dpv:ConsentNotice"));
@@ -186,7 +188,7 @@ fn notices(record: &Record, settings: &Settings<'_>, person: &Person) -> Vec<Val
         }
         notices.push(Value::Object(notice));
     }
-    for grant in record.grants.iter().filter(|relied| relied.participant == person.number) {
+    for grant in record.story.grants_of(person.number) {
         let mut notice = Map::new();
         notice.insert("@id".into(), json!(format!("urn:uuid:{}", grant.grant)));
         notice.insert("@type".into(), json!("dpv:ConsentNotice"));
@@ -205,11 +207,10 @@ fn notices(record: &Record, settings: &Settings<'_>, person: &Person) -> Vec<Val
 
 /// The languages in which they were addressed; else those they have.
 fn languages(record: &Record, person: &Person) -> Vec<String> {
-    let heard =
-        record.acts.iter().filter(|act| act.participants.contains(&person.number)).filter_map(|act| {
-            let ActKind::Prompted { version, .. } = &act.what else { return None };
-            record.prompts.get(version).map(|prompt| prompt.language.clone())
-        });
+    let heard = record.story.acts_of(person.number).filter_map(|act| {
+        let ActKind::Prompted { version, .. } = &act.what else { return None };
+        record.story.prompts.get(version).map(|prompt| prompt.language.clone())
+    });
     let mut languages: Vec<String> = heard.collect();
     if languages.is_empty() {
         languages.clone_from(&person.languages);
@@ -228,7 +229,7 @@ fn entities(record: &Record, settings: &Settings<'_>, controller: &str) -> Vec<V
         "@id": controller,
         "@type": ["dpv:Organisation", "dpv:DataController"],
         "dpv:hasIdentifier": controller,
-        "dct:identifier": record.account,
+        "dct:identifier": record.extras.account,
         "dpv:hasName": settings.controller.name,
         "dpv:hasAddress": settings.address,
         "dpv:hasContact": settings.contact,
@@ -248,8 +249,8 @@ fn entities(record: &Record, settings: &Settings<'_>, controller: &str) -> Vec<V
 /// Where they were; where nothing is known of that, where the operator is or where recordings are stored.
 fn jurisdictions(record: &Record, settings: &Settings<'_>, person: &Person) -> Vec<Value> {
     let mut places: Vec<Value> =
-        person.places.iter().map(|place| location(place.place.code.as_str())).collect();
-    let operated = record.operator_locations.iter().chain(&record.recorder_locations);
+        person.places_by_code().iter().map(|place| location(place.code.as_str())).collect();
+    let operated = record.story.operator_locations.iter().chain(&record.story.recorder_locations);
     for place in operated.map(|code| location(code.as_str())) {
         if !places.contains(&place) {
             places.push(place);
@@ -263,9 +264,9 @@ fn jurisdictions(record: &Record, settings: &Settings<'_>, person: &Person) -> V
 
 /// One process for each purpose (27560's "PII processing" section).
 fn processes(record: &Record, settings: &Settings<'_>, person: &Person, controller: &str) -> Vec<Value> {
-    let purposes: Vec<Value> = match record.purposes.is_empty() {
+    let purposes: Vec<Value> = match record.story.purposes.is_empty() {
         true => vec![json!({"@type": "dpv:Purpose", "dct:title": "recording"})],
-        false => record.purposes.iter().map(|word| purpose(word)).collect(),
+        false => record.story.purposes.iter().map(|word| purpose(word)).collect(),
     };
     let mut data = vec![id("pd:VoiceCommunicationRecording")];
     if person.pseudonym.is_some() {
@@ -316,7 +317,7 @@ fn storage(record: &Record, settings: &Settings<'_>) -> Vec<Value> {
     let places: Vec<Value> =
         settings.controller.storage_locations.iter().map(|place| location(place)).collect();
     let kept: Option<Vec<Timestamp>> =
-        record.recordings.iter().map(|stored| stored.deleted_at.or(stored.delete_by)).collect();
+        record.story.recordings.iter().map(|stored| stored.deleted_at.or(stored.delete_by)).collect();
     let until = kept.and_then(|kept| kept.into_iter().max());
     let mut conditions = vec![
         json!({"@type": "dpv:StorageLocation", "dpv:hasLocation": places}),
@@ -324,14 +325,14 @@ fn storage(record: &Record, settings: &Settings<'_>) -> Vec<Value> {
             "@type": "dpv:StorageDuration",
             "dpv:hasDuration": match until {
                 Some(until) => json!({"@type": "dpv:UntilTimeDuration", "rdf:value": moment(until)}),
-                None if record.recordings.is_empty() => {
+                None if record.story.recordings.is_empty() => {
                     json!({"@type": "dpv:UntilEventDuration", "rdf:value": "nothing of this call is stored"})
                 }
                 None => json!({"@type": "dpv:UntilEventDuration", "rdf:value": "until the controller deletes it"}),
             },
         }),
     ];
-    if let Some(until) = record.recordings.iter().filter_map(|stored| stored.keep_until).max() {
+    if let Some(until) = record.story.recordings.iter().filter_map(|stored| stored.keep_until).max() {
         conditions.push(json!({
             "@type": "dpv:StorageCondition",
             "dct:title": "the law asks for it to be kept until",
@@ -347,21 +348,16 @@ fn control(settings: &Settings<'_>) -> Value {
 
 /// The entries that the record rests on.
 fn sources(record: &Record, person: &Person) -> Vec<Value> {
-    let mut entries: Vec<u64> = record
-        .acts
-        .iter()
-        .filter(|act| act.participants.contains(&person.number))
-        .map(|act| act.entry)
-        .collect();
+    let mut entries: Vec<u64> = record.story.acts_of(person.number).map(|act| act.entry).collect();
     entries.extend(person.words.iter().map(|word| word.entry));
     entries.sort_unstable();
     entries.dedup();
     entries
         .into_iter()
         .filter_map(|index| {
-            let logged = record.logged.get(&index)?;
+            let logged = record.logged(index)?;
             Some(json!({
-                "dct:identifier": format!("{}#{index}", record.origin),
+                "dct:identifier": format!("{}#{index}", record.extras.origin),
                 "dct:type": logged.kind,
                 "dct:date": moment(logged.at),
                 "dct:description": format!("leaf hash {}", crate::trail::hex(&logged.leaf_hash)),
@@ -387,15 +383,15 @@ fn location(text: &str) -> Value {
 }
 
 fn controller_id(record: &Record) -> String {
-    urn(named_uuid(&["consent-gateway controller", &record.origin]))
+    urn(named_uuid(&["consent-gateway controller", &record.extras.origin]))
 }
 
 fn subject_id(record: &Record, pseudonym: &str) -> String {
-    urn(named_uuid(&["consent-gateway party", &record.origin, pseudonym]))
+    urn(named_uuid(&["consent-gateway party", &record.extras.origin, pseudonym]))
 }
 
 fn recipient_id(record: &Record, index: usize) -> String {
-    urn(named_uuid(&["consent-gateway recipient", &record.origin, &index.to_string()]))
+    urn(named_uuid(&["consent-gateway recipient", &record.extras.origin, &index.to_string()]))
 }
 
 fn urn(uuid: uuid::Uuid) -> String {

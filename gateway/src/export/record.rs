@@ -1,327 +1,29 @@
-//! One call, as far as an export needs to know it.
+//! One call, as far as an export needs to know it: its story, and what stands beside it.
 //!
-//! Computed from the call's entries, and from those of its prompts, grants and recordings, in the order
-//! of the log. It knows which acts there were and how far each person agreed; it does not know any format.
-//!
-//! INVARIANT: how far somebody agreed is what the policy answered in the entries (`saw`), never a second
-//! opinion. What outsiders said (names, numbers, texts) comes from details, and may be missing.
-
-mod fold;
-mod known;
-mod registered;
-mod standing;
+//! It does not know any format.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{Code, Kind, Medium, Method, Place, Role};
+use policy::Table;
+use policy::table::Basis;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::Controller;
-pub use known::{Entry, Extras, KnownGrant, KnownMedia, KnownPerson, KnownPrompt};
+use crate::trail::story::{Person, Read, Recording, Story};
+use crate::trail::{self, Body};
 
 /// One call.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// The account.
-    pub account: String,
-    /// Who the recordings are made for, where that is configured.
-    pub controller: Option<Controller>,
-    /// The log's origin.
-    pub origin: String,
-    /// Where the log is served.
-    pub log_url: Option<String>,
-    /// When it is exported.
-    pub exported_at: Timestamp,
-    /// The gateway's id of the call.
-    pub call: Uuid,
-    /// The platform's id of it.
-    pub call_id: Option<String>,
-    /// How it was carried.
-    pub medium: Medium,
-    /// What sort of call it was.
-    pub kind: Kind,
-    /// `inbound`, `outbound` or `internal`.
-    pub direction: Option<String>,
-    /// What it was recorded for, as the platform said; where that was erased, as far as the law
-    /// distinguishes it.
-    pub purposes: Vec<String>,
-    /// When its opening was logged.
-    pub opened_at: Timestamp,
-    /// When it began, by the platform's clock.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
-    /// Where the operator is established.
-    pub operator_locations: Vec<Code>,
-    /// Where the recording device stood.
-    pub recorder_locations: Vec<Code>,
-    /// The table that decided last.
-    pub table: String,
-    /// The policy's version that decided last.
-    pub policy: String,
-    /// What was asked last: `parties/form`, and what else.
-    pub requirement: String,
-    /// Everybody who was on it, by their numbers.
-    pub people: Vec<Person>,
-    /// The prompts that were played, by their versions' ids.
-    pub prompts: BTreeMap<String, Prompt>,
-    /// What happened about consent, in the order of the log.
-    pub acts: Vec<Act>,
-    /// The grants that were relied on.
-    pub grants: Vec<Relied>,
-    /// When the trail could not be written while somebody was on the call.
-    pub gaps: Vec<Gap>,
-    /// The recordings that were accepted, in the order of the log.
-    pub recordings: Vec<Stored>,
-    /// What was refused, in the order of the log.
-    pub refusals: Vec<Refusal>,
-    /// The entries that all of this rests on, by their indexes.
-    pub logged: BTreeMap<u64, Logged>,
-}
-
-/// Somebody who was on the call.
-#[derive(Debug, Clone)]
-pub struct Person {
-    /// Their number within the call.
-    pub number: u32,
-    /// Who they are.
-    pub role: Role,
-    /// Whether they count as a person, and not as a machine of the operator's.
-    pub is_person: bool,
-    /// The platform's id of them.
-    pub id: Option<String>,
-    /// Their phone number.
-    pub tel: Option<String>,
-    /// The pseudonym of their phone number in this log.
-    pub pseudonym: Option<String>,
-    /// Where they were.
-    pub places: Vec<Where>,
-    /// The languages they have.
-    pub languages: Vec<String>,
-    /// When they were on the call.
-    pub stays: Vec<(Timestamp, Option<Timestamp>)>,
-    /// How far they agreed, in order: the last one counts.
-    pub words: Vec<Word>,
-}
-
-/// A place, and what the table that decided last cites for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Where {
-    /// The place, with its evidence.
-    pub place: Place,
-    /// Statutes, cases, regulators; none where the table has no row for it.
-    pub citations: Vec<String>,
-}
-
-/// How far somebody agreed, from some moment on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
-    /// How far.
-    pub standing: Standing,
-    /// From when.
-    pub from: Timestamp,
-    /// Until when, exclusive: until a grant's end, or until their next word.
-    pub until: Option<Timestamp>,
-    /// The entry that says so.
-    pub entry: u64,
-}
-
-/// How far somebody agreed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// They agreed.
-    Granted(How),
-    /// They did not.
-    Denied(Denial),
-}
-
-/// How somebody agreed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum How {
-    /// They were told, and stayed: enough where the law asks for notice.
-    Stayed,
-    /// They said yes on the call.
-    Said(Method),
-    /// They had agreed before; the grant's id.
-    Before(String),
-}
-
-/// How somebody did not agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denial {
-    /// They said no.
-    Declined,
-    /// They no longer agreed.
-    Withdrawn,
-    /// Nothing was heard of them, and something was refused for that.
-    Missing,
-}
-
-/// A version of a prompt.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Prompt {
-    /// Its id, as counsel chose it.
-    pub id: Option<String>,
-    /// Its version, from 1.
-    pub version: Option<u64>,
-    /// What it says.
-    pub text: Option<String>,
-    /// Its language: the first part of the tag.
-    pub language: String,
-    /// How long it lasts, in milliseconds.
-    pub duration_ms: u64,
-    /// The entry by which it was registered.
-    pub entry: Option<u64>,
-}
-
-/// Something that happened about consent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Act {
-    /// What.
-    pub what: ActKind,
-    /// Whose.
-    pub participants: Vec<u32>,
-    /// From when it counts.
-    pub at: Timestamp,
-    /// Who noticed: `platform`, `agent` or `asr`.
-    pub reported_by: Option<String>,
-    /// Whether it counts from before it was logged.
-    pub late: bool,
-    /// What stands behind it, as the platform said.
-    pub evidence: Option<Value>,
-    /// The entry.
-    pub entry: u64,
-}
-
-/// What happened about consent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ActKind {
-    /// A prompt was played to its end.
-    Prompted {
-        /// The prompt's version.
-        version: String,
-        /// How much of it was played, in milliseconds.
-        played_ms: u64,
-    },
-    /// A prompt was cut short.
-    Interrupted,
-    /// They said yes.
-    Given(Method),
-    /// They named consent that they had given before; the grant's id.
-    Named(String),
-    /// They said no.
-    Declined,
-    /// They no longer agreed.
-    Withdrawn,
-    /// They heard an announcement that is in the recording.
-    Announced,
-}
-
-/// A grant that somebody relied on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Relied {
-    /// The gateway's id of it.
-    pub grant: String,
-    /// Who.
-    pub participant: u32,
-    /// Its id, as the registrar chose it.
-    pub id: Option<String>,
-    /// What it rests on.
-    pub basis: Option<String>,
-    /// Which version of the text they agreed to.
-    pub text_version: Option<String>,
-    /// SHA-256 of the evidence, in hexadecimal.
-    pub evidence_sha256: Option<String>,
-    /// It was given in writing.
-    pub written: bool,
-    /// It rests on a works agreement alone.
-    pub works_agreement: bool,
-    /// From when it holds.
-    pub from: Timestamp,
-    /// Until when it holds, exclusive.
-    pub until: Option<Timestamp>,
-    /// When it was withdrawn.
-    pub withdrawn_at: Option<Timestamp>,
-    /// The entry by which it was registered.
-    pub entry: Option<u64>,
-}
-
-/// A stretch in which events may have been lost, so that nobody's consent is relied on until they are
-/// named again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
-    /// The last moment before it that is known of.
-    pub from: Timestamp,
-    /// When the trail could be written again.
-    pub until: Timestamp,
-    /// The entry.
-    pub entry: u64,
-}
-
-/// A recording that was accepted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stored {
-    /// Its id.
-    pub id: Uuid,
-    /// Its name, as the platform chose it.
-    pub name: Option<String>,
-    /// The media type of the audio.
-    pub content_type: Option<String>,
-    /// How long it lasts, in milliseconds.
-    pub duration_ms: u64,
-    /// Its length, sealed.
-    pub bytes: u64,
-    /// SHA-256 of the sealed media, in hexadecimal.
-    pub sha256: String,
-    /// SHA-512 of the sealed media.
-    pub sha512: Option<[u8; 64]>,
-    /// Where the sealed media are served.
-    pub url: Option<String>,
-    /// Its envelope.
-    pub envelope: Option<Value>,
-    /// Which moments it holds.
-    pub spans: Vec<(Timestamp, Timestamp)>,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
-    /// Until when it has to be kept.
-    pub keep_until: Option<Timestamp>,
-    /// From when on it has to be gone.
-    pub delete_by: Option<Timestamp>,
-    /// When it was deleted.
-    pub deleted_at: Option<Timestamp>,
-    /// Whether it is under a legal hold.
-    pub held: bool,
-    /// The entry.
-    pub entry: u64,
-}
-
-/// Something that the platform was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What.
-    pub what: Refused,
-    /// The problem's code.
-    pub code: &'static str,
-    /// When.
-    pub at: Timestamp,
-    /// The entry.
-    pub entry: u64,
-}
-
-/// What the platform was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
-    /// To start or to resume.
-    Control,
-    /// To store a finished recording.
-    Upload {
-        /// Its name, as the platform chose it.
-        name: Option<String>,
-        /// What was not covered, and why.
-        uncovered: Vec<policy::Stretch>,
-    },
+    /// What happened.
+    pub story: Story,
+    /// What stands beside it.
+    pub extras: Extras,
+    /// The entries, by their indexes.
+    logged: BTreeMap<u64, Logged>,
 }
 
 /// An entry, as evidence.
@@ -339,99 +41,141 @@ pub struct Logged {
     pub proof: Option<String>,
 }
 
+/// An entry as it is handed in.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its place in the log, from 0.
+    pub index: u64,
+    /// Its exact bytes.
+    pub leaf: Vec<u8>,
+    /// Its detail, where that still exists.
+    pub detail: Option<Value>,
+    /// Its proof, in the format `c2sp.org/tlog-proof@v1`.
+    pub proof: Option<String>,
+}
+
+/// What an export needs to know beside the entries. Whatever was erased is left out.
+#[derive(Debug, Clone)]
+pub struct Extras {
+    /// The account.
+    pub account: String,
+    /// Who the recordings are made for.
+    pub controller: Option<Controller>,
+    /// The log's origin.
+    pub origin: String,
+    /// Where the log is served, for example `https://gateway.example.com/v1/log/acme`.
+    pub log_url: Option<String>,
+    /// When it is exported.
+    pub exported_at: Timestamp,
+    /// The platform's id of the call.
+    pub call_id: Option<String>,
+    /// Who is behind the numbers.
+    pub people: Vec<KnownPerson>,
+    /// The recordings.
+    pub media: Vec<KnownMedia>,
+    /// The table that decided last; without it, nothing is cited.
+    pub table: Option<Arc<Table>>,
+}
+
+/// Who is behind a number of the call.
+#[derive(Debug, Clone)]
+pub struct KnownPerson {
+    /// The number.
+    pub number: u32,
+    /// The platform's id of them.
+    pub id: Option<String>,
+    /// Their phone number, E.164.
+    pub tel: Option<String>,
+}
+
+/// What is known of a recording beside its entries.
+#[derive(Debug, Clone)]
+pub struct KnownMedia {
+    /// Its id.
+    pub recording: Uuid,
+    /// The media type of the audio.
+    pub content_type: String,
+    /// How long it lasts, in milliseconds.
+    pub duration_ms: u64,
+    /// SHA-512 of the sealed media.
+    pub sha512: Option<[u8; 64]>,
+    /// Where the sealed media are served: an `https` URL.
+    pub url: Option<String>,
+    /// Its envelope, so that a recipient who has a key can open it.
+    pub envelope: Option<Value>,
+}
+
 impl Record {
-    /// The record of the one call whose opening is among `entries`.
-    ///
-    /// `entries` are in the order of the log: all of the call's, and beside them those by which its prompts
-    /// and grants were registered or withdrawn and its recordings held, fetched or deleted, as far as they
-    /// are at hand. Entries of other calls, and what concerns none, are passed over.
+    /// The record of the one call whose opening is among `entries`: see [`Story::of`] for what else is.
     ///
     /// # Errors
     ///
     /// [`RecordError`]: an entry cannot be read, is out of order, or opens no call or a second one.
-    pub fn from_entries(entries: &[Entry], extras: Extras<'_>) -> Result<Record, RecordError> {
-        fold::record(entries, extras)
+    pub fn from_entries(entries: &[Entry], extras: Extras) -> Result<Record, RecordError> {
+        let (mut reads, mut logged): (Vec<Read>, _) = (Vec::with_capacity(entries.len()), BTreeMap::new());
+        let mut opened = None;
+        for Entry { index, leaf: bytes, detail, proof } in entries {
+            let index = *index;
+            if reads.last().is_some_and(|last| index <= last.index) {
+                return Err(RecordError::Order { index });
+            }
+            let leaf: trail::Leaf =
+                serde_json::from_slice(bytes).map_err(|source| RecordError::Unreadable { index, source })?;
+            if let Body::Opened { .. } = leaf.body
+                && opened.replace(leaf.call.ok_or(RecordError::NotOpened)?).is_some()
+            {
+                return Err(RecordError::Several { index });
+            }
+            let entry = Logged {
+                kind: leaf.kind.clone(),
+                at: leaf.at,
+                leaf: String::from_utf8_lossy(bytes).into_owned(),
+                leaf_hash: trail::leaf_hash(bytes),
+                proof: proof.clone(),
+            };
+            logged.insert(index, entry);
+            reads.push(Read { index, leaf, detail: detail.clone() });
+        }
+        let mut story = opened.and_then(|call| Story::of(call, &reads)).ok_or(RecordError::NotOpened)?;
+        story.name = extras.call_id.clone().or(story.name);
+        for known in &extras.people {
+            if let Some(person) = story.people.get_mut(&known.number) {
+                person.id = known.id.clone().or(person.id.take());
+            }
+        }
+        Ok(Record { story, extras, logged })
     }
 
-    /// Whether anybody on the call is meant by `number`.
+    /// Their phone number, E.164.
     #[must_use]
-    pub fn person(&self, number: u32) -> Option<&Person> {
-        self.people.iter().find(|person| person.number == number)
+    pub fn tel(&self, person: &Person) -> Option<&str> {
+        self.extras.people.iter().find(|known| known.number == person.number)?.tel.as_deref()
     }
 
-    /// What happened about a person's consent up to their word, since they objected before.
-    pub(super) fn acts_behind(&self, person: &Person, word: &Word) -> impl Iterator<Item = &Act> {
-        let (number, until) = (person.number, word.entry);
-        let objects = |other: &&Word| {
-            matches!(other.standing, Standing::Denied(Denial::Declined | Denial::Withdrawn))
-                && other.entry < until
+    /// What the table that decided last cites for a place: statutes, cases, regulators; none where it has no row
+    /// for it.
+    #[must_use]
+    pub fn citations(&self, place: policy::Code) -> Vec<&str> {
+        let Some(table) = &self.extras.table else { return Vec::new() };
+        let asked = table.asks(place, self.story.medium, self.story.kind, self.story.started_at);
+        let row = match asked.basis {
+            Basis::Row(row) | Basis::StrictestOf(row) => Some(row),
+            Basis::Default => None,
         };
-        let objected = person.words.iter().filter(objects).map(|other| other.entry).max();
-        self.acts.iter().filter(move |act| {
-            act.participants.contains(&number)
-                && act.entry <= until
-                && objected.is_none_or(|objected| objected < act.entry)
-        })
+        let rows = row.into_iter().chain(asked.parent);
+        rows.flat_map(|row| row.source.citations.iter().map(String::as_str)).collect()
     }
-}
 
-impl Person {
-    /// Whether they were on the call at some moment from `from` until `until`.
+    /// What is known of a recording beside its entries.
     #[must_use]
-    pub fn was_there(&self, from: Timestamp, until: Timestamp) -> bool {
-        self.stays.iter().any(|(came, left)| *came <= until && left.is_none_or(|left| from <= left))
+    pub fn media(&self, recording: &Recording) -> Option<&KnownMedia> {
+        self.extras.media.iter().find(|known| known.recording == recording.id)
     }
-}
 
-impl Word {
-    /// Whether they agreed.
+    /// An entry, as evidence.
     #[must_use]
-    pub fn is_granted(&self) -> bool {
-        matches!(self.standing, Standing::Granted(_))
-    }
-}
-
-impl Standing {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Standing::Granted(_) => "granted",
-            Standing::Denied(Denial::Declined) => "declined",
-            Standing::Denied(Denial::Withdrawn) => "withdrawn",
-            Standing::Denied(Denial::Missing) => "missing",
-        }
-    }
-}
-
-impl How {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            How::Stayed => "stayed",
-            How::Said(method) => method_word(*method),
-            How::Before(_) => "consent-grant",
-        }
-    }
-}
-
-fn method_word(method: Method) -> &'static str {
-    match method {
-        Method::Dtmf => "dtmf",
-        Method::Speech => "speech",
-        Method::Click => "click",
-        Method::Written => "written",
-        Method::Continued => "continued",
-    }
-}
-
-/// The word for a role.
-pub(super) fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::Customer => "customer",
-        Role::Agent => "agent",
-        Role::System => "system",
+    pub fn logged(&self, index: u64) -> Option<&Logged> {
+        self.logged.get(&index)
     }
 }
 

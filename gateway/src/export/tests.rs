@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::record::KnownMedia;
 use super::{Controller, Entry, Extras, KnownPerson, Record};
 use crate::audit::sample::NATIVE;
+use crate::trail::story::Story;
 use crate::trail::{self, Actor, Body, Saw};
 
 pub(super) const CALLER: u32 = 0;
@@ -76,19 +77,15 @@ pub(super) struct Tape {
     head: Option<Uuid>,
     pub(super) now: Timestamp,
     pub(super) entries: Vec<Entry>,
-    pub(super) extras: Extras<'static>,
+    pub(super) extras: Extras,
 }
 
 impl Tape {
     /// A call of a caller in `place` and an agent with a written grant, and a prompt that counts.
     pub(super) fn in_place(place: &str) -> Tape {
         let table = Arc::new(Table::parse(TABLE).unwrap());
-        let tables: &'static dyn Fn(&str) -> Option<Arc<Table>> = {
-            let table = Arc::clone(&table);
-            Box::leak(Box::new(move |digest: &str| (digest == table.digest()).then(|| Arc::clone(&table))))
-        };
         let mut tape = Tape {
-            table,
+            table: Arc::clone(&table),
             call: None,
             head: None,
             now: "2026-11-20T10:00:00Z".parse().unwrap(),
@@ -101,8 +98,6 @@ impl Tape {
                 exported_at: "2026-11-21T09:00:00.5Z".parse().unwrap(),
                 call_id: None,
                 people: vec![KnownPerson { number: CALLER, id: None, tel: Some("+14155550177".into()) }],
-                prompts: Vec::new(),
-                grants: Vec::new(),
                 media: vec![KnownMedia {
                     recording: RECORDING,
                     content_type: "audio/wav".into(),
@@ -111,8 +106,7 @@ impl Tape {
                     url: Some(format!("https://gateway.example.com/v1/recordings/{RECORDING}/media")),
                     envelope: Some(json!({"format": "tink"})),
                 }],
-                proofs: std::collections::BTreeMap::new(),
-                tables,
+                table: Some(table),
             },
         };
         let prompt = json!({"text": "This call is recorded.", "language": "en-GB", "duration_ms": 2000, "purposes": ["quality", "zq-purpose"]});
@@ -190,8 +184,8 @@ impl Tape {
         self.head = of_call.map(|_| draft.id).or(self.head);
         // Other calls have entries in between.
         let index = u64::try_from(self.entries.len()).unwrap() * 2 + 4;
-        self.extras.proofs.insert(index, format!("c2sp.org/tlog-proof@v1\nindex {index}\n"));
-        self.entries.push(Entry { index, leaf: draft.leaf, detail });
+        let proof = Some(format!("c2sp.org/tlog-proof@v1\nindex {index}\n"));
+        self.entries.push(Entry { index, leaf: draft.leaf, detail, proof });
         index
     }
 
@@ -281,6 +275,10 @@ impl Tape {
 
     pub(super) fn record(&self) -> Record {
         Record::from_entries(&self.entries, self.extras.clone()).unwrap()
+    }
+
+    pub(super) fn story(&self) -> Story {
+        self.record().story
     }
 }
 

@@ -11,8 +11,8 @@ mod attach;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::record::{Person, Record, Refused, Stored};
-use super::{base64url, date, named_uuid};
+use super::{KnownMedia, Record, base64url, date, named_uuid};
+use crate::trail::story::{Person, Recording, Refused};
 use attach::Attachments;
 
 /// The vCon of a call, in its unsigned form.
@@ -34,10 +34,10 @@ pub fn vcon(record: &Record) -> Result<Value, VconError> {
         "vcon": "0.4.0",
         // Section 4.1.2 proposes 12 bits of chance beside the time, which would not keep two calls of one
         // millisecond apart; made from names, the same call is the same vCon however often it is exported.
-        "uuid": named_uuid(&["consent-gateway vcon", &record.origin, &record.call.to_string()]),
+        "uuid": named_uuid(&["consent-gateway vcon", &record.extras.origin, &record.story.call.to_string()]),
         "extensions": ["lawful_basis"],
-        "created_at": date(record.opened_at),
-        "updated_at": date(record.exported_at),
+        "created_at": date(record.story.opened_at),
+        "updated_at": date(record.extras.exported_at),
         "parties": parties(record),
         "dialog": dialog,
         "attachments": attachments.list,
@@ -61,12 +61,12 @@ impl Scene {
 
 fn scenes(record: &Record) -> Result<Vec<Scene>, VconError> {
     let mut scenes = Vec::new();
-    for stored in &record.recordings {
+    for stored in &record.story.recordings {
         scenes.push(recorded(record, stored)?);
     }
     if scenes.is_empty() {
-        let until = record.ended_at.unwrap_or(record.exported_at);
-        scenes.push(silent(record, record.started_at, until));
+        let until = record.story.ended_at.unwrap_or(record.extras.exported_at);
+        scenes.push(silent(record, record.story.started_at, until));
     }
     if let Some(first) = scenes.first_mut().and_then(|scene| scene.dialog.as_object_mut()) {
         first.insert("party_history".into(), party_history(record));
@@ -74,20 +74,23 @@ fn scenes(record: &Record) -> Result<Vec<Scene>, VconError> {
     Ok(scenes)
 }
 
-fn recorded(record: &Record, stored: &Stored) -> Result<Scene, VconError> {
+fn recorded(record: &Record, stored: &Recording) -> Result<Scene, VconError> {
     let from = stored.spans.first().map_or(stored.accepted_at, |(from, _)| *from);
     let until = stored.spans.last().map_or(stored.accepted_at, |(_, until)| *until);
     let mut dialog = dialog(record, from, until, stored.name.as_deref());
-    dialog.insert("duration".into(), seconds(stored.duration_ms));
-    if let Some(content_type) = &stored.content_type {
-        dialog.insert("mediatype".into(), json!(content_type));
-    }
-    if let Some(url) = stored.url.as_ref().filter(|_| stored.deleted_at.is_none()) {
+    let known = record.media(stored);
+    let duration_ms = known.map_or_else(|| stored.duration_ms(), |known| known.duration_ms);
+    dialog.insert("duration".into(), seconds(duration_ms));
+    let Some(known) = known else {
+        return Ok(Scene { from, until, refused: false, dialog: Value::Object(dialog) });
+    };
+    dialog.insert("mediatype".into(), json!(known.content_type));
+    if let Some(url) = known.url.as_ref().filter(|_| stored.deleted_at.is_none()) {
         if !url.starts_with("https://") {
             return Err(VconError::Url { url: url.clone() });
         }
         dialog.insert("url".into(), json!(url));
-        dialog.insert("content_hash".into(), json!(content_hash(stored)?));
+        dialog.insert("content_hash".into(), json!(content_hash(known, stored)?));
     }
     Ok(Scene { from, until, refused: false, dialog: Value::Object(dialog) })
 }
@@ -95,13 +98,13 @@ fn recorded(record: &Record, stored: &Stored) -> Result<Scene, VconError> {
 /// A call of which there is no audio here. The draft has no type for that: `incomplete` is for calls that nobody
 /// answered. Where audio of it was refused, nothing is granted.
 fn silent(record: &Record, from: Timestamp, until: Timestamp) -> Scene {
-    let refused = record.refusals.iter().any(|refusal| matches!(refusal.what, Refused::Upload { .. }));
+    let refused = record.story.refusals.iter().any(|refusal| matches!(refusal.what, Refused::Upload { .. }));
     Scene { from, until, refused, dialog: Value::Object(dialog(record, from, until, None)) }
 }
 
 fn dialog(record: &Record, from: Timestamp, until: Timestamp, name: Option<&str>) -> Map<String, Value> {
     let there = |person: &&(usize, &Person)| person.1.was_there(from, until);
-    let people: Vec<(usize, &Person)> = record.people.iter().enumerate().collect();
+    let people: Vec<(usize, &Person)> = record.story.people.values().enumerate().collect();
     let mut parties: Vec<usize> = people.iter().filter(there).map(|(index, _)| *index).collect();
     if parties.is_empty() {
         parties = people.iter().map(|(index, _)| *index).collect();
@@ -113,7 +116,7 @@ fn dialog(record: &Record, from: Timestamp, until: Timestamp, name: Option<&str>
     // Readers want to know the type even where nothing is included or referred to.
     dialog.insert(
         "mediatype".into(),
-        json!(if record.medium == policy::Medium::Video { VIDEO } else { AUDIO }),
+        json!(if record.story.medium == policy::Medium::Video { VIDEO } else { AUDIO }),
     );
     if let Some(name) = name {
         dialog.insert("filename".into(), json!(name));
@@ -123,10 +126,10 @@ fn dialog(record: &Record, from: Timestamp, until: Timestamp, name: Option<&str>
 
 fn party_history(record: &Record) -> Value {
     let mut events: Vec<(Timestamp, usize, &str)> = Vec::new();
-    for (index, person) in record.people.iter().enumerate() {
-        for (came, left) in &person.stays {
-            events.push((*came, index, "join"));
-            events.extend(left.map(|left| (left, index, "drop")));
+    for (index, person) in record.story.people.values().enumerate() {
+        for stay in &person.stays {
+            events.push((stay.from, index, "join"));
+            events.extend(stay.left.map(|left| (left, index, "drop")));
         }
     }
     events.sort();
@@ -135,31 +138,34 @@ fn party_history(record: &Record) -> Value {
 }
 
 fn parties(record: &Record) -> Vec<Value> {
-    let mut parties: Vec<Value> = record.people.iter().map(|person| party(record, person)).collect();
-    parties.push(match &record.controller {
+    let mut parties: Vec<Value> = record.story.people.values().map(|person| party(record, person)).collect();
+    parties.push(match &record.extras.controller {
         Some(controller) => json!({"type": "organization", "name": controller.name, "validation": "none"}),
-        None => json!({"type": "organization", "org": record.account}),
+        None => json!({"type": "organization", "org": record.extras.account}),
     });
     parties
 }
 
 fn party(record: &Record, person: &Person) -> Value {
     let mut party = Map::new();
-    if let Some(tel) = &person.tel {
+    if let Some(tel) = record.tel(person) {
         party.insert("tel".into(), json!(tel));
     }
     if let Some(pseudonym) = &person.pseudonym {
         // The same person in every vCon of this log.
-        party.insert("uuid".into(), json!(named_uuid(&["consent-gateway party", &record.origin, pseudonym])));
+        party.insert(
+            "uuid".into(),
+            json!(named_uuid(&["consent-gateway party", &record.extras.origin, pseudonym])),
+        );
     }
     if person.role == policy::Role::Agent
-        && let Some(controller) = &record.controller
+        && let Some(controller) = &record.extras.controller
     {
         party.insert("org".into(), json!(controller.name));
     }
-    let declared = |place: &&super::record::Where| place.place.evidence == policy::Evidence::Declared;
-    if let Some(place) = person.places.iter().find(declared) {
-        party.insert("civicaddress".into(), civicaddress(place.place.code));
+    let declared = |place: &&policy::Place| place.evidence == policy::Evidence::Declared;
+    if let Some(place) = person.places_by_code().iter().find(declared) {
+        party.insert("civicaddress".into(), civicaddress(place.code));
     }
     if party.is_empty() && person.is_person {
         return json!({"name": "anonymous"});
@@ -177,18 +183,18 @@ fn civicaddress(code: policy::Code) -> Value {
 }
 
 /// Of the sealed media, as they are served. Readers have to know SHA-512; SHA-256 is in the log.
-fn content_hash(stored: &Stored) -> Result<String, VconError> {
-    if let Some(sha512) = &stored.sha512 {
+fn content_hash(known: &KnownMedia, stored: &Recording) -> Result<String, VconError> {
+    if let Some(sha512) = &known.sha512 {
         return Ok(format!("sha512-{}", base64url(sha512)));
     }
     let digits: Vec<u8> =
-        stored.sha256.chars().map_while(|digit| digit.to_digit(16)?.try_into().ok()).collect();
+        stored.media.chars().map_while(|digit| digit.to_digit(16)?.try_into().ok()).collect();
     let bytes: Vec<u8> = digits
         .chunks_exact(2)
         .map(|pair| pair.iter().fold(0u8, |byte, digit| byte.wrapping_shl(4) | digit))
         .collect();
-    if digits.len() != 64 || stored.sha256.len() != 64 {
-        return Err(VconError::Hash { hash: stored.sha256.clone() });
+    if digits.len() != 64 || stored.media.len() != 64 {
+        return Err(VconError::Hash { hash: stored.media.clone() });
     }
     Ok(format!("sha256-{}", base64url(&bytes)))
 }

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
-use std::sync::Arc;
 
-use policy::Table;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -189,23 +187,21 @@ impl Gate {
         let uid = parse_id(&row.uid)?;
         let related = self.related(account, std::slice::from_ref(row), None).await?;
         let (_, names) = self.ledger.history(uid).await?;
-        let mut tables: BTreeMap<String, Arc<Table>> = BTreeMap::new();
-        for saw in related.leaves.iter().filter_map(|leaf| leaf.body.saw()) {
-            if !tables.contains_key(&saw.table) {
-                tables.insert(saw.table.clone(), self.table(&saw.table).await?);
-            }
-        }
+        let mut own = related.leaves.iter().rev().filter(|leaf| leaf.call == Some(uid));
+        let table = match own.find_map(|leaf| leaf.body.saw()) {
+            Some(saw) => Some(self.table(&saw.table).await?),
+            None => None,
+        };
         let mut proofs = Proofs::new(&self.ledger, &related.head.at, related.head.size);
-        let mut texts = BTreeMap::new();
         let mut entries = Vec::with_capacity(related.rows.len());
         for entry in &related.rows {
             let index = u64::try_from(entry.seq).unwrap_or(0);
             let proven = proven(entry, &mut proofs).await?;
             let proof =
                 TlogProof { extra: None, index, hashes: proven.proof, checkpoint: related.head.note.clone() };
-            texts.insert(index, proof.to_string());
+            let proof = Some(proof.to_string());
             let detail = entry.document.as_deref().and_then(|text| serde_json::from_str(text).ok());
-            entries.push(Entry { index, leaf: entry.leaf.clone(), detail });
+            entries.push(Entry { index, leaf: entry.leaf.clone(), detail, proof });
         }
         let recordings =
             self.ledger.recordings(account, Some(uid), None, (i64::MIN, String::new()), 10_000).await?;
@@ -238,11 +234,8 @@ impl Gate {
                     tel: name.number.as_deref().and_then(|number| crate::locate::e164(number).ok()),
                 })
                 .collect(),
-            prompts: Vec::new(),
-            grants: Vec::new(),
             media,
-            proofs: texts,
-            tables: &|digest| tables.get(digest).cloned(),
+            table,
         };
         Record::from_entries(&entries, extras)
             .map_err(|error| Fault::damaged_by("a call cannot be exported", error))

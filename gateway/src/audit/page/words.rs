@@ -1,11 +1,11 @@
 //! Entries in plain words.
 
 use jiff::Timestamp;
-use policy::{AnsweredBy, Behavior, Control, Event, Evidence, Refusal, Role, What, Why};
+use policy::{AnsweredBy, Behavior, Control, Event, Evidence, Medium, Method, Refusal, Role, What, Why};
 use serde_json::Value;
 
-use super::story::Story;
-use crate::trail::{Body, ControlRefusal, Leaf, Saw};
+use crate::trail::story::{ActKind, Story, Unjudged};
+use crate::trail::{Body, ControlRefusal, FoldError, Leaf, Saw};
 
 /// What an entry says happened. Of what it commits to, the document names what it is about.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: the kind says it all")]
@@ -15,7 +15,7 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Val
         id.map(|id| format!(" “{id}”")).unwrap_or_default()
     };
     let names = |participants: &[u32]| match story {
-        Some(story) => story.names_of(participants),
+        Some(story) => names_of(story, participants),
         None => participants.iter().map(|p| format!("participant {p}")).collect::<Vec<_>>().join(", "),
     };
     match &leaf.body {
@@ -137,6 +137,57 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
     }
 }
 
+/// The name of a participant.
+pub(super) fn name_of(story: &Story, participant: u32) -> String {
+    let name = story.people.get(&participant).and_then(|person| person.id.clone());
+    name.unwrap_or_else(|| format!("participant {participant}"))
+}
+
+/// The names of several.
+pub(super) fn names_of(story: &Story, participants: &[u32]) -> String {
+    let mut names: Vec<String> = participants.iter().map(|one| name_of(story, *one)).collect();
+    match (names.pop(), names.is_empty()) {
+        (Some(last), false) => format!("{} and {last}", names.join(", ")),
+        (last, _) => last.unwrap_or_else(|| "nobody".into()),
+    }
+}
+
+/// What somebody answered; none where it is no answer.
+pub(super) fn answer(act: &ActKind) -> Option<&'static str> {
+    Some(match act {
+        ActKind::Given(Method::Dtmf) => "agreed, by pressing a key",
+        ActKind::Given(Method::Speech) => "agreed, by saying so",
+        ActKind::Given(Method::Click) => "agreed, by clicking",
+        ActKind::Given(Method::Written) => "agreed, in writing",
+        ActKind::Given(Method::Continued) => "stayed on, which is not an express yes",
+        ActKind::Declined => "said no",
+        ActKind::Withdrawn => "withdrew: no longer agrees",
+        ActKind::Began { .. }
+        | ActKind::Prompted { .. }
+        | ActKind::Interrupted
+        | ActKind::Named(_)
+        | ActKind::Announced => return None,
+    })
+}
+
+/// How a call was carried.
+pub(super) fn medium(medium: Medium) -> &'static str {
+    match medium {
+        Medium::Telephone => "telephone",
+        Medium::Voip => "over the internet",
+        Medium::Video => "video",
+        Medium::Unknown => "not said",
+    }
+}
+
+/// Why it cannot be told what the law asked.
+pub(super) fn unjudged(why: &Unjudged) -> String {
+    match why {
+        Unjudged::Fold(FoldError::Table(_)) => "the table that decided is not in the pack".into(),
+        Unjudged::Fold(_) | Unjudged::Policy { .. } | Unjudged::Otherwise(_) => why.to_string(),
+    }
+}
+
 /// What the gateway answered.
 pub(super) fn decided(saw: &Saw, story: &Story) -> String {
     let mut words = match (saw.recording.as_str(), &saw.why) {
@@ -157,7 +208,7 @@ pub(super) fn decided(saw: &Saw, story: &Story) -> String {
 
 /// A reason in words.
 fn why_not(why: Why, story: &Story) -> String {
-    let name = |p| story.name_of(p);
+    let name = |p| name_of(story, p);
     match why {
         Why::Emergency => "emergency calls are not recorded".into(),
         Why::Forbidden => "a rule forbids recording".into(),

@@ -32,7 +32,7 @@ fn other_people_s_programs_read_the_exports_and_refuse_them_when_altered() {
         let vcon = vcon::vcon(&record).unwrap();
         files.push(gate.write(&format!("{name}.signed.json"), &signer.sign(&vcon).unwrap()));
         files.push(gate.write(&format!("{name}.vcon.json"), &vcon));
-        if record.controller.is_some() {
+        if record.extras.controller.is_some() {
             let records = dpv::consent_records(&record).unwrap();
             files.push(gate.write(&format!("{name}.jsonld"), &records));
         }

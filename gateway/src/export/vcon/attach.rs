@@ -6,11 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::Scene;
 use crate::clock::written;
-use crate::export::date;
-use crate::export::record::{
-    ActKind, Denial, Gap, How, Person, Record, Refused, Relied, Standing, Stored, Word, role_word,
-};
+use crate::export::{Record, date};
 use crate::trail::hex;
+use crate::trail::story::{ActKind, Denial, Gap, How, Person, Recording, Refused, Relied, Standing, Word};
 
 /// The attachments of a vCon.
 pub(super) struct Attachments<'r> {
@@ -22,11 +20,11 @@ pub(super) struct Attachments<'r> {
 
 impl<'r> Attachments<'r> {
     pub(super) fn of(record: &'r Record, scenes: &[Scene]) -> Attachments<'r> {
-        let mut attachments = Attachments { record, operator: record.people.len(), list: Vec::new() };
-        for (party, person) in record.people.iter().enumerate() {
+        let mut attachments = Attachments { record, operator: record.story.people.len(), list: Vec::new() };
+        for (party, person) in record.story.people.values().enumerate() {
             attachments.bases(scenes, party, person);
         }
-        for (dialog, stored) in record.recordings.iter().enumerate() {
+        for (dialog, stored) in record.story.recordings.iter().enumerate() {
             attachments.custody(dialog, stored);
         }
         attachments.refusals();
@@ -60,7 +58,7 @@ impl<'r> Attachments<'r> {
     fn basis(&mut self, party: usize, dialog: usize, person: &Person, word: &Word) {
         let granted = word.is_granted();
         let mut purposes = vec![RECORDING.to_owned()];
-        purposes.extend(self.record.purposes.iter().filter(|purpose| *purpose != RECORDING).cloned());
+        purposes.extend(self.record.story.purposes.iter().filter(|purpose| *purpose != RECORDING).cloned());
         let grants: Vec<Value> = purposes
             .iter()
             .map(|purpose| json!({"purpose": purpose, "granted": granted, "granted_at": date(word.from)}))
@@ -73,17 +71,17 @@ impl<'r> Attachments<'r> {
             "proof_mechanisms": self.proofs(person, word),
             "metadata": self.metadata(person, word),
         });
-        let start = self.record.logged.get(&word.entry).map_or(word.from, |logged| logged.at);
+        let start = self.record.logged(word.entry).map_or(word.from, |logged| logged.at);
         self.push("lawful_basis", date(start), party, dialog, body);
     }
 
     /// The entries that a word rests on, each provable by itself; and the paper, where there is one.
     fn proofs(&self, person: &Person, word: &Word) -> Vec<Value> {
         let mut entries = BTreeSet::from([word.entry]);
-        for act in self.record.acts_behind(person, word) {
+        for act in self.record.story.acts_behind(person, word) {
             entries.insert(act.entry);
             if let ActKind::Prompted { version, .. } = &act.what {
-                entries.extend(self.record.prompts.get(version).and_then(|prompt| prompt.entry));
+                entries.extend(self.record.story.prompts.get(version).and_then(|prompt| prompt.entry));
             }
         }
         let relied = self.relied(person, word);
@@ -102,7 +100,7 @@ impl<'r> Attachments<'r> {
     }
 
     fn proof(&self, index: u64) -> Option<Value> {
-        let logged = self.record.logged.get(&index)?;
+        let logged = self.record.logged(index)?;
         Some(json!({
             "proof_type": "external_system",
             "timestamp": date(logged.at),
@@ -112,16 +110,16 @@ impl<'r> Attachments<'r> {
 
     /// An entry with its proof. The hash of the exact text of `leaf` is `leaf_hash`.
     fn evidence(&self, index: u64) -> Option<Value> {
-        let logged = self.record.logged.get(&index)?;
+        let logged = self.record.logged(index)?;
         let mut data = json!({
-            "log_origin": self.record.origin,
+            "log_origin": self.record.extras.origin,
             "log_index": index,
             "event": logged.kind,
             "leaf": logged.leaf,
             "leaf_hash": hex(&logged.leaf_hash),
         });
         if let Some(data) = data.as_object_mut() {
-            let more = [("system_url", &self.record.log_url), ("tlog_proof", &logged.proof)];
+            let more = [("system_url", &self.record.extras.log_url), ("tlog_proof", &logged.proof)];
             data.extend(more.into_iter().filter_map(|(key, text)| Some((key.into(), json!(text.as_ref()?)))));
         }
         Some(data)
@@ -138,26 +136,32 @@ impl<'r> Attachments<'r> {
         tell("how", json!(how(word).map(How::as_str)));
         tell("participant", json!(person.id));
         tell("pseudonym", json!(person.pseudonym));
-        tell("role", json!(role_word(person.role)));
+        tell("role", json!(person.role));
         tell("prompt", self.prompt(person, word));
         tell("consent_grant", json!(self.relied(person, word).map(relied)));
-        tell("places", person.places.iter().map(place).collect());
+        tell("places", person.places_by_code().iter().map(|place| self.place(place)).collect());
         tell("history", person.words.iter().map(told).collect());
         let gap = |gap: &Gap| json!({"from": written(gap.from), "until": written(gap.until), "log_index": gap.entry});
-        if !self.record.gaps.is_empty() {
-            tell("gaps", self.record.gaps.iter().map(gap).collect());
+        if !self.record.story.gaps.is_empty() {
+            tell("gaps", self.record.story.gaps.iter().map(gap).collect());
         }
-        tell("call", json!({"uid": self.record.call, "id": self.record.call_id}));
-        let law = (&self.record.table, &self.record.policy, &self.record.requirement);
-        tell("law", json!({"table": law.0, "policy": law.1, "requirement": law.2}));
+        tell("call", json!({"uid": self.record.story.call, "id": self.record.story.name}));
+        let law = &self.record.story.saw;
+        tell("law", json!({"table": law.table, "policy": law.policy, "requirement": law.requirement}));
         Value::Object(metadata)
+    }
+
+    fn place(&self, place: &policy::Place) -> Value {
+        let citations = self.record.citations(place.code);
+        json!({"code": place.code, "evidence": place.evidence, "citations": citations})
     }
 
     /// The last prompt that they heard before they said it.
     fn prompt(&self, person: &Person, word: &Word) -> Value {
-        let heard = self.record.acts_behind(person, word).filter_map(|act| match &act.what {
+        let heard = self.record.story.acts_behind(person, word).filter_map(|act| match &act.what {
             ActKind::Prompted { version, played_ms } => Some((version, *played_ms, act.at)),
-            ActKind::Interrupted
+            ActKind::Began { .. }
+            | ActKind::Interrupted
             | ActKind::Given(_)
             | ActKind::Named(_)
             | ActKind::Declined
@@ -165,7 +169,7 @@ impl<'r> Attachments<'r> {
             | ActKind::Announced => None,
         });
         let Some((version, played_ms, at)) = heard.last() else { return Value::Null };
-        let Some(prompt) = self.record.prompts.get(version) else { return Value::Null };
+        let Some(prompt) = self.record.story.prompts.get(version) else { return Value::Null };
         json!({
             "uid": version,
             "id": prompt.id,
@@ -180,16 +184,15 @@ impl<'r> Attachments<'r> {
 
     fn relied(&self, person: &Person, word: &Word) -> Option<&'r Relied> {
         let Some(How::Before(grant)) = how(word) else { return None };
-        let theirs = |relied: &&Relied| relied.participant == person.number && relied.grant == *grant;
-        self.record.grants.iter().rev().find(theirs)
+        self.record.story.grants_of(person.number).filter(|relied| relied.grant == *grant).last()
     }
 
     /// What became of a recording, and what a recipient needs to open it.
-    fn custody(&mut self, dialog: usize, stored: &Stored) {
+    fn custody(&mut self, dialog: usize, stored: &Recording) {
         let span = |(from, until): &(_, _)| json!({"from": written(*from), "until": written(*until)});
         let mut body = json!({
             "recording": stored.id,
-            "sealed": {"bytes": stored.bytes, "sha256": stored.sha256},
+            "sealed": {"bytes": stored.bytes, "sha256": stored.media},
             "spans": stored.spans.iter().map(span).collect::<Vec<Value>>(),
             "accepted_at": written(stored.accepted_at),
             "keep_until": stored.keep_until.map(written),
@@ -198,14 +201,15 @@ impl<'r> Attachments<'r> {
             "held": stored.held,
             "evidence": self.evidence(stored.entry),
         });
-        if let (Some(envelope), Some(body)) = (&stored.envelope, body.as_object_mut()) {
+        let envelope = self.record.media(stored).and_then(|known| known.envelope.as_ref());
+        if let (Some(envelope), Some(body)) = (envelope, body.as_object_mut()) {
             body.insert("envelope".into(), envelope.clone());
         }
         self.push("recording_custody", date(stored.accepted_at), self.operator, dialog, body);
     }
 
     fn refusals(&mut self) {
-        for refusal in &self.record.refusals {
+        for refusal in &self.record.story.refusals {
             let (name, uncovered) = match &refusal.what {
                 Refused::Control => (None, None),
                 Refused::Upload { name, uncovered } => (name.as_ref(), Some(uncovered)),
@@ -251,10 +255,6 @@ fn told(word: &Word) -> Value {
         "until": word.until.map(written),
         "log_index": word.entry,
     })
-}
-
-fn place(place: &crate::export::record::Where) -> Value {
-    json!({"code": place.place.code, "evidence": place.place.evidence, "citations": place.citations})
 }
 
 fn relied(relied: &Relied) -> Value {

@@ -52,7 +52,7 @@ fn consent_is_granted_for_every_purpose_and_rests_on_provable_entries() {
         assert_eq!(data["leaf_hash"], crate::trail::hex(&crate::trail::leaf_hash(&entry.leaf)));
         assert_eq!(data["log_origin"], "gateway.example.com/acme");
         assert_eq!(data["system_url"], "https://gateway.example.com/v1/log/acme");
-        assert_eq!(data["tlog_proof"].as_str(), tape.extras.proofs.get(&index).map(String::as_str));
+        assert_eq!(data["tlog_proof"].as_str(), entry.proof.as_deref());
     }
     assert_eq!(body["metadata"]["how"], "dtmf");
     assert_eq!(body["metadata"]["prompt"]["text"], "This call is recorded.");

@@ -1,24 +1,39 @@
 //! How far everybody agreed, as the policy answered it entry by entry.
 
 use jiff::Timestamp;
-use policy::{Method, Why};
+use policy::{Method, What, Why};
 
-use super::fold::{Fold, Read};
-use super::{Act, ActKind, Denial, How, Standing, Word};
-use crate::trail::{Saw, SawParticipant};
+use super::super::{Body, Saw, SawParticipant};
+use super::tell::Teller;
+use super::{Act, ActKind, Denial, How, LEFT, Person, Read, Standing, Word};
 
-impl Fold {
+impl Teller<'_> {
     /// What the policy saw, and with it how far everybody agreed.
-    pub(super) fn saw(&mut self, read: &Read<'_>, saw: &Saw) {
-        self.record.table.clone_from(&saw.table);
-        self.record.policy.clone_from(&saw.policy);
-        self.record.requirement.clone_from(&saw.requirement);
+    pub(super) fn saw(&mut self, read: &Read, saw: &Saw) {
+        let logged_at = read.leaf.at;
+        if self.story.asked.last().is_none_or(|(_, asked)| *asked != saw.requirement) {
+            self.story.asked.push((logged_at, saw.requirement.clone()));
+        }
+        // What was reported late counts from when it happened, for those whom it is about.
+        let late =
+            if let Body::Event { facts, late: true, .. } = &read.leaf.body { Some(facts) } else { None };
+        let since = late.and_then(|facts| facts.at).unwrap_or(logged_at);
+        let says = |what: &&What| matches!(what, What::PromptCompleted { .. } | What::ConsentGiven { .. });
+        let about = late.map(|facts| &facts.what).filter(says).map(What::participants);
+        let is_over = self.story.closed_at.is_some();
         for seen in &saw.participants {
             self.seen(read, saw, seen);
+            let Some(person) = self.person(seen.p) else { continue };
+            if let Some(prompt) = &seen.prompt {
+                person.is_told(since, prompt);
+            }
+            if !is_over && about.is_none_or(|about| about.contains(&seen.p)) {
+                person.stands(if about.is_some() { since } else { logged_at }, &seen.state);
+            }
         }
     }
 
-    fn seen(&mut self, read: &Read<'_>, saw: &Saw, seen: &SawParticipant) {
+    fn seen(&mut self, read: &Read, saw: &Saw, seen: &SawParticipant) {
         let Some(last) = self.person(seen.p).map(|person| person.words.last().cloned()) else { return };
         let at = read.leaf.at;
         let agreed = last.as_ref().and_then(|word| match &word.standing {
@@ -61,10 +76,8 @@ impl Fold {
 
     /// How somebody agreed of whom the policy says that they did: by their last act since they objected.
     fn how(&self, number: u32, last: Option<&Word>, at: Timestamp) -> (How, Timestamp, Option<Timestamp>) {
-        let objects =
-            |word: &&Word| matches!(word.standing, Standing::Denied(Denial::Declined | Denial::Withdrawn));
-        let objected = last.filter(objects).map(|word| word.entry);
-        let theirs = self.record.acts.iter().rev().filter(|act| {
+        let objected = last.filter(|word| word.objects()).map(|word| word.entry);
+        let theirs = self.story.acts.iter().rev().filter(|act| {
             act.participants.contains(&number) && objected.is_none_or(|entry| entry < act.entry)
         });
         for act in theirs {
@@ -73,7 +86,7 @@ impl Fold {
                     return (How::Said(*method), since(act, last, at), None);
                 }
                 ActKind::Named(grant) => {
-                    let relied = self.record.grants.iter().rev().find(|relied| relied.grant == *grant);
+                    let relied = self.story.grants.iter().rev().find(|relied| relied.grant == *grant);
                     return (
                         How::Before(grant.clone()),
                         since(act, last, at),
@@ -81,6 +94,7 @@ impl Fold {
                     );
                 }
                 ActKind::Given(_)
+                | ActKind::Began { .. }
                 | ActKind::Prompted { .. }
                 | ActKind::Interrupted
                 | ActKind::Declined
@@ -92,7 +106,7 @@ impl Fold {
     }
 
     /// Whose silence is in the way of what was refused.
-    pub(super) fn missing(&mut self, read: &Read<'_>, saw: &Saw, why: impl IntoIterator<Item = Why>) {
+    pub(super) fn missing(&mut self, read: &Read, saw: &Saw, why: impl IntoIterator<Item = Why>) {
         let mut numbers: Vec<u32> = Vec::new();
         for why in why {
             if why == Why::NobodyConsents {
@@ -111,7 +125,7 @@ impl Fold {
                         && (seen.state == "consented"
                             || (seen.state == "prompted" && saw.recording == PERMITTED))
                 });
-            let left = saw.participants.iter().any(|seen| seen.p == number && seen.state == "left");
+            let left = saw.participants.iter().any(|seen| seen.p == number && seen.state == LEFT);
             let Some(person) = self.person(number).filter(|person| person.is_person) else { continue };
             let said = match person.words.last().map(|word| &word.standing) {
                 Some(Standing::Denied(_)) => true,
@@ -125,7 +139,7 @@ impl Fold {
     }
 
     fn last_act(&self, number: u32, is: impl Fn(&Act) -> bool) -> Option<&Act> {
-        self.record.acts.iter().rev().find(|act| act.participants.contains(&number) && is(act))
+        self.story.acts.iter().rev().find(|act| act.participants.contains(&number) && is(act))
     }
 
     fn say(
@@ -145,8 +159,25 @@ impl Fold {
     /// Their last word holds no longer than until `at`.
     pub(super) fn end(&mut self, number: u32, at: Timestamp) {
         if let Some(word) = self.person(number).and_then(|person| person.words.last_mut()) {
-            let at = at.max(word.from);
-            word.until = Some(word.until.map_or(at, |until| until.min(at)));
+            word.end(at);
+        }
+    }
+}
+
+impl Word {
+    /// It holds no longer than until `at`.
+    pub(super) fn end(&mut self, at: Timestamp) {
+        let at = at.max(self.from);
+        self.until = Some(self.until.map_or(at, |until| until.min(at)));
+    }
+}
+
+impl Person {
+    /// How they stand from a moment on, whatever was thought of that time before.
+    fn stands(&mut self, from: Timestamp, state: &str) {
+        self.states.retain(|(other, _)| *other < from);
+        if self.states.last().is_none_or(|(_, last)| last != state) {
+            self.states.push((from, state.to_owned()));
         }
     }
 }
