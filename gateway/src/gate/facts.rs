@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use policy::told::Named;
 use policy::{Call, Heard, Joined, Purposes, Table, What};
 use sha2::{Digest as _, Sha256};
 
@@ -273,15 +274,10 @@ pub(super) fn heard(version: String, prompt: &ask::Prompt, purposes: &[String]) 
         version,
         duration_ms: prompt.duration_ms,
         language: ask::language(Field::RegisteredLanguage, &prompt.language)?,
-        covers_purposes: covers(&prompt.purposes, purposes),
+        covers_purposes: Named::by(&prompt.purposes).covers(purposes),
         says: prompt.elements(),
         purposes: Purposes::known(prompt.purposes.iter().map(String::as_str)),
     })
-}
-
-/// Whether consent for `given` covers a use for `needed`; who names no purpose means all of them.
-pub(super) fn covers(given: &[String], needed: &[String]) -> bool {
-    given.is_empty() || needed.iter().all(|purpose| given.contains(purpose))
 }
 
 /// By what it is known whether an event is sent again, or another one under its id.

@@ -12,7 +12,7 @@ use super::answer::{self, Decision};
 use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
 use super::barred::Unlogged;
 use super::claims::{few, is_usable, unnamed};
-use super::facts::{check_open, check_overlays, check_participant, covers, place};
+use super::facts::{check_open, check_overlays, check_participant, place};
 use super::{
     ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, Loaded, Wrong,
     check_time,
@@ -467,7 +467,7 @@ impl Gate {
         if grant.role != asked.role {
             return Ok(Err(RefusedGrant::OtherRole));
         }
-        if !covers(&grant.purposes, purposes) {
+        if !policy::told::Named::by(&grant.purposes).covers(purposes) {
             return Ok(Err(RefusedGrant::OtherPurpose));
         }
         Ok(Ok(policy::Grant {

@@ -8,13 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use policy::{AnsweredBy, Joined, What};
+use policy::told::{Named, told};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::ask::{ConsentGrant, Prompt};
 use super::{Context, Fault, Gate, Loaded, RecordingRefusal, parse_id};
 use crate::access::Principal;
 use crate::ledger::RecordingRow;
+use crate::trail::story::{Read, Story};
 use crate::trail::{Body, Leaf};
 
 impl Gate {
@@ -29,7 +31,7 @@ impl Gate {
         row: &RecordingRow,
         purpose: &str,
     ) -> Result<(), Fault> {
-        let Told::Only(told) = self.told(row).await? else { return Ok(()) };
+        let Named::Only(told) = self.told(row).await? else { return Ok(()) };
         if told.contains(purpose) {
             return Ok(());
         }
@@ -42,24 +44,24 @@ impl Gate {
         Err(refused.into())
     }
 
-    async fn told(&self, row: &RecordingRow) -> Result<Told, Fault> {
+    async fn told(&self, row: &RecordingRow) -> Result<Named, Fault> {
         let call = parse_id(&row.call)?;
         let opened = self.ledger.call(call).await?.ok_or_else(|| Fault::damaged("a call is missing"))?;
         let context: Context = serde_json::from_str(&opened.body)
             .map_err(|_| Fault::damaged("a call's context cannot be read"))?;
-        if !context.purposes.is_empty() {
-            return Ok(Told::Only(context.purposes.into_iter().collect()));
+        let named = Named::by(&context.purposes);
+        if named != Named::Anything {
+            return Ok(named);
         }
-        let (leaves, _) = self.leaves_of(call).await?;
+        let (mut leaves, _) = self.leaves_of(call).await?;
         let id = parse_id(&row.id)?;
         let accepted = leaves.iter().position(|leaf| leaf.body.accepts() == Some(id));
-        let up_to = accepted.and_then(|accepted| leaves.get(..=accepted)).unwrap_or_default();
-        let Some(Body::Accepted { spans, .. }) = up_to.last().map(|leaf| &leaf.body) else {
+        leaves.truncate(accepted.map_or(0, |accepted| accepted.saturating_add(1)));
+        let story = story(call, leaves)?;
+        let Some(recording) = story.recordings.last() else {
             return Err(Fault::damaged("a recording was never accepted"));
         };
-        let audience = Audience::of(up_to, spans);
-        let purposes = self.purposes_of(&row.account, &audience).await?;
-        Ok(audience.told(&purposes))
+        self.told_on(&row.account, &story, &recording.spans).await
     }
 
     /// What is kept of a recording beside its entry, to find it by: when it was recorded, who was there, and what it
@@ -70,18 +72,19 @@ impl Gate {
         loaded: &Loaded,
         spans: &[(Timestamp, Timestamp)],
     ) -> Result<About, Fault> {
-        let audience = Audience::of(&loaded.leaves, spans);
-        let told = match loaded.context.purposes.is_empty() {
-            true => audience.told(&self.purposes_of(account, &audience).await?),
-            false => Told::Only(loaded.context.purposes.iter().cloned().collect()),
+        let story = story(loaded.uid, loaded.leaves.clone())?;
+        let told = match Named::by(&loaded.context.purposes) {
+            Named::Anything => self.told_on(account, &story, spans).await?,
+            named @ Named::Only(_) => named,
         };
         let purposes = match told {
-            Told::Anything => None,
-            Told::Only(purposes) => Some(purposes),
+            Named::Anything => None,
+            Named::Only(purposes) => Some(purposes),
         };
         let segments: Vec<(i64, i64)> =
             spans.iter().map(|(from, until)| (from.as_millisecond(), until.as_millisecond())).collect();
-        let people: BTreeSet<u32> = spans.iter().flat_map(|span| audience.stays.there(*span)).collect();
+        let people: BTreeSet<u32> =
+            spans.iter().flat_map(|span| story.there(*span)).map(|person| person.number).collect();
         let (from, until) = match (segments.first(), segments.last()) {
             (Some((from, _)), Some((_, until))) => (*from, *until),
             _ => return Err(Fault::damaged("a recording has no stretch")),
@@ -90,14 +93,36 @@ impl Gate {
         Ok(About { from, until, document: document.to_string() })
     }
 
-    /// What the texts say that the recording is for. One that is no longer known, and a grant that was withdrawn,
-    /// names nothing that could be relied on.
-    async fn purposes_of(
+    /// What was told to everybody, in every stretch, where the call itself names no purpose.
+    async fn told_on(
         &self,
         account: &str,
-        audience: &Audience,
-    ) -> Result<BTreeMap<String, Vec<String>>, Fault> {
-        let uids: BTreeSet<&String> = audience.texts.iter().map(|text| &text.uid).collect();
+        story: &Story,
+        stretches: &[(Timestamp, Timestamp)],
+    ) -> Result<Named, Fault> {
+        let purposes = self.purposes_of(account, story).await?;
+        let mut all = Named::Anything;
+        for stretch @ (from, until) in stretches {
+            let is_one_party = story.asked_at(*from).starts_with(policy::Parties::One.as_str());
+            for person in story.there(*stretch).filter(|person| person.is_person) {
+                // One that is no longer known names nothing that could be relied on.
+                let by = |moment: Timestamp| -> Vec<Named> {
+                    let known = person.told.iter().filter(|text| text.at <= moment);
+                    known.map(|text| purposes.get(&text.uid).cloned().unwrap_or_default()).collect()
+                };
+                let begins = person.since(*from).max(*from);
+                // Whom nothing was told before may have been told during it: that limits it all the same.
+                let texts = Some(by(begins)).filter(|texts| !texts.is_empty()).unwrap_or_else(|| by(*until));
+                all = all.and(told(texts, is_one_party || person.machine));
+            }
+        }
+        Ok(all)
+    }
+
+    /// What the texts say that the recording is for; a grant that was withdrawn says nothing.
+    async fn purposes_of(&self, account: &str, story: &Story) -> Result<BTreeMap<String, Named>, Fault> {
+        let texts = story.people.values().flat_map(|person| &person.told);
+        let uids: BTreeSet<&String> = texts.map(|text| &text.uid).collect();
         let uids: Vec<String> = uids.into_iter().cloned().collect();
         let mut purposes = BTreeMap::new();
         if uids.is_empty() {
@@ -106,17 +131,24 @@ impl Gate {
         for row in self.ledger.prompt_versions(account, &uids).await? {
             let prompt: Prompt =
                 serde_json::from_str(&row.document).map_err(|_| Fault::damaged("a prompt cannot be read"))?;
-            purposes.insert(row.uid, prompt.purposes);
+            purposes.insert(row.uid, Named::by(&prompt.purposes));
         }
         for row in self.ledger.grants_by_uid(account, &uids).await? {
             if row.withdrawn_at.is_none() {
                 let grant: ConsentGrant = serde_json::from_str(&row.document)
                     .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
-                purposes.insert(row.uid, grant.purposes);
+                purposes.insert(row.uid, Named::by(&grant.purposes));
             }
         }
         Ok(purposes)
     }
+}
+
+/// The story of a call as the gate has it: by its entries alone.
+fn story(call: Uuid, leaves: Vec<Leaf>) -> Result<Story, Fault> {
+    let read = |(index, leaf)| Read { index, leaf, detail: None };
+    let entries: Vec<Read> = (0..).zip(leaves).map(read).collect();
+    Story::of(call, &entries).ok_or_else(|| Fault::damaged("a call's first entry does not open it"))
 }
 
 /// What is kept of a recording beside its entry.
@@ -127,208 +159,4 @@ pub(super) struct About {
     pub(super) until: i64,
     /// As JSON: [`RecordingRow::about`].
     pub(super) document: String,
-}
-
-/// What somebody was told, or all of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Told {
-    /// No purpose was named: that means all of them.
-    Anything,
-    /// These purposes.
-    Only(BTreeSet<String>),
-}
-
-impl Told {
-    /// By one of these texts or another.
-    fn by(texts: &[&Vec<String>]) -> Told {
-        // Whoever names no purpose means all of them.
-        match texts.iter().any(|text| text.is_empty()) {
-            true => Told::Anything,
-            false => Told::Only(texts.iter().copied().flatten().cloned().collect()),
-        }
-    }
-
-    /// What was told to both.
-    fn and(self, other: Told) -> Told {
-        match (self, other) {
-            (Told::Anything, told) | (told, Told::Anything) => told,
-            (Told::Only(one), Told::Only(other)) => Told::Only(one.intersection(&other).cloned().collect()),
-        }
-    }
-}
-
-/// Somebody heard a prompt to its end, as the policy counted it, or relied on a grant, from a moment on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Text {
-    person: u32,
-    at: Timestamp,
-    /// The version of the prompt, or the grant.
-    uid: String,
-}
-
-/// Who is on a recording, and what they had been told when.
-#[derive(Debug, Default)]
-struct Audience {
-    /// The stretches of the recording.
-    stretches: Vec<(Timestamp, Timestamp)>,
-    /// What was told up to its acceptance, in the order of the log.
-    texts: Vec<Text>,
-    stays: Stays,
-    /// Those for whom a machine has answered, and no human after it.
-    machines: BTreeSet<u32>,
-    /// From when on the law asked for one party's consent only, or for everybody's.
-    one_party: Vec<(Timestamp, bool)>,
-}
-
-impl Audience {
-    /// By the entries of a call up to the acceptance of a recording, and the stretches that it holds.
-    fn of(leaves: &[Leaf], spans: &[(Timestamp, Timestamp)]) -> Audience {
-        let mut audience = Audience { stretches: spans.to_vec(), ..Audience::default() };
-        for leaf in leaves {
-            // What was reported late counts from when it happened, and is told from then on.
-            let mut told_at = leaf.at;
-            if let Body::Opened { facts, .. } = &leaf.body {
-                let joined = facts.participants.iter();
-                joined.for_each(|joined| audience.joins(joined, facts.started_at, leaf.at));
-            }
-            if let Body::Event { facts, late, .. } = &leaf.body {
-                told_at = facts.at.filter(|_| *late).unwrap_or(leaf.at);
-                audience.hears(&facts.what, leaf.at);
-            }
-            let Some(saw) = leaf.body.saw() else { continue };
-            let one_party = saw.requirement.starts_with(policy::Parties::One.as_str());
-            audience.one_party.push((leaf.at, one_party));
-            for seen in &saw.participants {
-                let Some(uid) = &seen.prompt else { continue };
-                audience.is_told(seen.p, told_at, uid);
-            }
-        }
-        audience
-    }
-
-    /// What was told to everybody, in every stretch.
-    fn told(&self, purposes: &BTreeMap<String, Vec<String>>) -> Told {
-        let mut all = Told::Anything;
-        for stretch @ (from, until) in &self.stretches {
-            for person in self.stays.during(*stretch) {
-                let begins = self.stays.since(person, *from).max(*from);
-                let by = |moment: Timestamp| -> Vec<&Text> {
-                    self.texts.iter().filter(|text| text.person == person && text.at <= moment).collect()
-                };
-                // Whom nothing was told before may have been told during it: that limits it all the same.
-                let texts = Some(by(begins)).filter(|texts| !texts.is_empty()).unwrap_or_else(|| by(*until));
-                let told = match texts.as_slice() {
-                    // Where one party's consent is enough, the others may not even know: their silence
-                    // names no purpose, and it was not needed.
-                    [] if self.is_one_party(*from) || self.machines.contains(&person) => Told::Anything,
-                    [] => Told::Only(BTreeSet::new()),
-                    texts => {
-                        let known: Vec<&Vec<String>> =
-                            texts.iter().filter_map(|text| purposes.get(&text.uid)).collect();
-                        Told::by(&known)
-                    }
-                };
-                all = all.and(told);
-            }
-        }
-        all
-    }
-
-    /// Whether one party's consent was enough in a moment.
-    fn is_one_party(&self, at: Timestamp) -> bool {
-        let begun = self.one_party.iter().rev().find(|(from, _)| *from <= at);
-        begun.or(self.one_party.first()).is_some_and(|(_, one)| *one)
-    }
-
-    fn is_told(&mut self, person: u32, at: Timestamp, uid: &str) {
-        if !self.texts.iter().any(|text| text.person == person && text.uid == uid) {
-            self.texts.push(Text { person, at, uid: uid.to_owned() });
-        }
-    }
-
-    fn hears(&mut self, what: &What, at: Timestamp) {
-        match what {
-            What::Joined(joined) => self.joins(joined, at, at),
-            // Whoever can be located is a person.
-            What::Located { participant, .. } => self.stays.persons.extend([*participant]),
-            What::Answered { participant, by: AnsweredBy::Machine } => self.machines.extend([*participant]),
-            What::Answered { participant, by: AnsweredBy::Human } => {
-                self.machines.remove(participant);
-            }
-            What::Left { participants } => self.stays.leave(participants, at),
-            What::PromptStarted { .. }
-            | What::PromptCompleted { .. }
-            | What::PromptInterrupted { .. }
-            | What::ConsentGiven { .. }
-            | What::ConsentDeclined { .. }
-            | What::ConsentWithdrawn { .. }
-            | What::AnnouncementRecorded { .. }
-            | What::ToneStarted
-            | What::ToneStopped
-            | What::Control(_)
-            | What::RecordingStarted
-            | What::RecordingPaused
-            | What::RecordingResumed
-            | What::RecordingStopped
-            | What::Accepted { .. }
-            | What::Ended
-            | What::Gap => {}
-        }
-    }
-
-    fn joins(&mut self, joined: &Joined, from: Timestamp, logged: Timestamp) {
-        let participant = joined.participant;
-        if joined.is_person() {
-            self.stays.persons.insert(participant);
-        }
-        if let Some(grant) = &joined.grant {
-            self.is_told(participant, logged, &grant.grant);
-        }
-        self.stays.arrive(participant, joined.joined_at.unwrap_or(from).min(logged));
-    }
-}
-
-/// Who was there when.
-#[derive(Debug, Default)]
-struct Stays {
-    persons: BTreeSet<u32>,
-    spans: Vec<(u32, Timestamp, Option<Timestamp>)>,
-}
-
-impl Stays {
-    fn arrive(&mut self, participant: u32, from: Timestamp) {
-        let here = self.spans.iter_mut().find(|(who, _, until)| *who == participant && until.is_none());
-        match here {
-            Some((_, since, _)) => *since = from.min(*since),
-            None => self.spans.push((participant, from, None)),
-        }
-    }
-
-    fn leave(&mut self, participants: &[u32], at: Timestamp) {
-        let leaving =
-            self.spans.iter_mut().filter(|(who, _, until)| participants.contains(who) && until.is_none());
-        leaving.for_each(|(_, _, until)| *until = Some(at));
-    }
-
-    /// Who was there in this stretch.
-    fn there(&self, (begin, end): (Timestamp, Timestamp)) -> BTreeSet<u32> {
-        let overlaps =
-            |from: Timestamp, until: Option<Timestamp>| from < end && until.is_none_or(|until| begin < until);
-        let there = self.spans.iter().filter(|(_, from, until)| overlaps(*from, *until));
-        there.map(|(who, ..)| *who).collect()
-    }
-
-    /// The persons among them.
-    fn during(&self, stretch: (Timestamp, Timestamp)) -> BTreeSet<u32> {
-        self.there(stretch).intersection(&self.persons).copied().collect()
-    }
-
-    /// When somebody had come who was there in a moment, or came soon after it.
-    fn since(&self, person: u32, moment: Timestamp) -> Timestamp {
-        let stays = self
-            .spans
-            .iter()
-            .filter(|(who, _, until)| *who == person && until.is_none_or(|until| moment < until));
-        stays.map(|(_, from, _)| *from).min().unwrap_or(moment)
-    }
 }
