@@ -412,7 +412,7 @@ impl Gate {
 
 fn fold(tables: &[Arc<Table>], leaves: &[Leaf]) -> Result<Call, Fault> {
     let by_digest = |digest: &str| tables.iter().find(|table| table.digest() == digest).cloned();
-    trail::fold(&by_digest, leaves).map_err(|error| Fault::damaged_by("a call cannot be folded", error))
+    Ok(trail::fold(&by_digest, leaves)?)
 }
 
 /// Computes something; where it is much, on a thread on which nobody waits.

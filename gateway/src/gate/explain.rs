@@ -7,11 +7,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::Call;
 
 use super::answer::{Decision, Explained, Logged, Then, Today};
 use super::{CallRefusal, Fault, Gate, from_row, parse_id};
-use crate::trail::{Body, Leaf};
+use crate::trail::{self, Leaf};
 
 impl Gate {
     /// A call at a moment: decided as it was then, with the facts and the table of then, and by the
@@ -58,8 +57,7 @@ impl Gate {
         };
         then.know(&table_then, at);
         let in_force = self.laws.version();
-        let today = refold(&in_force.table, &by_then)
-            .ok_or_else(|| Fault::damaged("a call's first entry does not open it"))?;
+        let today = trail::fold(&|_| Some(Arc::clone(&in_force.table)), &by_then)?;
         let name_of = |participant: u32| {
             let row = names.iter().find(|row| row.participant == i64::from(participant));
             row.map_or_else(|| format!("participant {participant}"), |row| row.id.clone())
@@ -86,17 +84,4 @@ impl Gate {
             differs,
         })
     }
-}
-
-/// The same facts by one table.
-fn refold(table: &Arc<policy::Table>, leaves: &[Leaf]) -> Option<Call> {
-    let (first, rest) = leaves.split_first()?;
-    let Body::Opened { facts, .. } = &first.body else { return None };
-    let mut call = Call::open(table, first.at, facts.clone());
-    for leaf in rest {
-        if let Some(event) = leaf.fact() {
-            call.apply(&event);
-        }
-    }
-    Some(call)
 }

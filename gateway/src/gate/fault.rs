@@ -22,7 +22,7 @@ pub use request::{Field, Lacking, Meant, Thing, Wrong, WrongEvent};
 use super::answer::Decision;
 use crate::ledger::LedgerError;
 use crate::notary::NotaryError;
-use crate::trail::DraftError;
+use crate::trail::{DraftError, FoldError};
 use crate::vault::VaultError;
 
 /// Why something was not done.
@@ -267,6 +267,12 @@ refused_for! {
 impl From<LedgerError> for Fault {
     fn from(error: LedgerError) -> Fault {
         Fault::Failed(Failure::Trail(error))
+    }
+}
+
+impl From<FoldError> for Fault {
+    fn from(error: FoldError) -> Self {
+        Fault::damaged_by("a call cannot be folded", error)
     }
 }
 

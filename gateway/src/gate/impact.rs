@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use policy::{
-    Behavior, Call, Code, Control, Edge, Event, Kind, Opened, Recorder, Span, Standing, Table, What, Window,
+    Call, Code, Control, Edge, Event, Kind, Opened, Recorder, Span, Standing, Table, What, Window, Windows,
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -196,8 +196,6 @@ fn replay_into(
     let mut entries = lines.map(|line| serde_json::from_slice::<Entry>(line).ok());
     let first = entries.next()??;
     let Facts::Opened { facts } = first.body else { return None };
-    let mut codes = Codes::default();
-    codes.opened(&facts);
     let is_asked = facts.kind != Kind::Emergency || facts.settings.public_safety;
     let mut old = Call::open(base, first.at, facts.clone());
     let mut new = Call::open(new, first.at, facts);
@@ -213,7 +211,6 @@ fn replay_into(
         match entry.body {
             Facts::Opened { .. } => return None,
             Facts::Event { facts } => {
-                codes.event(&facts);
                 recorded.event(&facts);
                 old.apply(&facts);
                 new.apply(&facts);
@@ -258,8 +255,8 @@ fn replay_into(
         asked_less: u64::from(is_asked && !after.is_at_least(&before)),
         lacking: 0,
     };
-    let differs = |code: &&Code| old.asks_of(**code) != new.asks_of(**code);
-    replayed.places = codes.0.iter().filter(differs).map(ToString::to_string).collect();
+    let differs = |code: &Code| old.asks_of(*code) != new.asks_of(*code);
+    replayed.places = old.codes().into_iter().filter(differs).map(|code| code.to_string()).collect();
     if replayed.places.is_empty() {
         replayed.places.push(ELSEWHERE.into());
     }
@@ -304,10 +301,7 @@ fn asks_to_record(what: &What) -> bool {
 /// When the platform recorded, whatever table decided it. A start or a resumption is logged only
 /// where it was granted and nothing was being recorded: so each one begins a window.
 #[derive(Default)]
-struct Recorded {
-    windows: Vec<Window>,
-    silences: Vec<Span>,
-}
+struct Recorded(Windows);
 
 /// Accepted audio within one window.
 struct Part {
@@ -319,75 +313,31 @@ struct Part {
 impl Recorded {
     fn event(&mut self, event: &Event) {
         let now = event.received_at;
-        let happened = event.at.map_or(now, |at| at.min(now));
-        match event.what {
-            What::Control(Control::Start | Control::Resume) => {
-                self.end(now, Edge::Suspension);
-                self.windows.push(Window { from: now, until: None, resumed: false });
-            }
-            What::Control(Control::Pause(behavior)) => {
-                let granted = self.windows.last().is_some_and(|window| window.until.is_none());
-                if granted && behavior == Behavior::Silence {
-                    self.silences.push(Span { from: now, until: None });
-                }
-                self.close(now, Edge::Pause);
-            }
-            What::Control(Control::Stop) => self.end(now, Edge::Stop),
-            What::RecordingPaused => self.close(happened, Edge::Pause),
-            What::RecordingStopped => self.end(happened, Edge::Stop),
-            What::Ended => self.end(happened, Edge::Ended),
-            What::Gap
-            | What::PromptStarted { .. }
-            | What::PromptCompleted { .. }
-            | What::PromptInterrupted { .. }
-            | What::ConsentGiven { .. }
-            | What::ConsentDeclined { .. }
-            | What::ConsentWithdrawn { .. }
-            | What::AnnouncementRecorded { .. }
-            | What::ToneStarted
-            | What::ToneStopped
-            | What::Joined(_)
-            | What::Located { .. }
-            | What::Answered { .. }
-            | What::Left { .. }
-            | What::RecordingStarted
-            | What::RecordingResumed
-            | What::Accepted { .. } => {}
+        if let What::Control(Control::Start | Control::Resume) = event.what {
+            self.0.close(now, Edge::Suspension);
         }
-    }
-
-    fn close(&mut self, at: Timestamp, edge: Edge) {
-        if let Some(window) = self.windows.last_mut() {
-            window.until = window.until.or(Some((at.max(window.from), edge)));
-        }
-    }
-
-    /// Closes the window, or the silence that the platform writes in its place.
-    fn end(&mut self, at: Timestamp, edge: Edge) {
-        self.close(at, edge);
-        if let Some(silence) = self.silences.last_mut() {
-            silence.until = silence.until.or(Some(at.max(silence.from)));
-        }
+        self.0.apply(&event.what, now, event.at.map_or(now, |at| at.min(now)));
     }
 
     /// What of these moments could be heard, window by window. What lies in none was recorded
     /// without asking: then it is its own window.
     fn parts(&self, spans: &[(Timestamp, Timestamp)]) -> Vec<Part> {
+        let (windows, silences) = (self.0.granted(), self.0.silences());
+        let end = |window: &Window| window.until.map(|(until, _)| until);
         let mut parts = Vec::with_capacity(spans.len());
         for (from, until) in spans.iter().copied() {
-            let edges = self.windows.iter().flat_map(|window| [window.from, window.last_covered()]);
-            let edges = edges.chain(self.windows.iter().filter_map(|window| Some(window.until?.0)));
-            let silences = self.silences.iter();
-            let edges =
-                edges.chain(silences.flat_map(|silence| [Some(silence.from), silence.until]).flatten());
+            let edges = windows.iter().flat_map(|window| [Some(window.last_covered()), end(window)]);
+            let edges = edges.chain(windows.iter().map(|window| Some(window.from))).flatten();
+            let silent = silences.iter().flat_map(|silence| [Some(silence.from), silence.until]).flatten();
+            let edges = edges.chain(silent);
             let mut edges: Vec<Timestamp> = edges.filter(|edge| from < *edge && *edge < until).collect();
             edges.extend([from, until]);
             edges.sort_unstable();
             edges.dedup();
             for (from, until) in edges.iter().copied().zip(edges.iter().copied().skip(1)) {
-                let latest = self.windows.iter().rev().find(|window| window.from <= from);
+                let latest = windows.iter().rev().find(|window| window.from <= from);
                 let window = latest.filter(|window| from < window.last_covered());
-                let silent = self.silences.iter().any(|silence| silence.holds(from));
+                let silent = silences.iter().any(|silence| silence.holds(from));
                 if let Some(window) = window {
                     parts.push(Part { from, until, window: *window });
                 } else if !silent {
@@ -400,36 +350,6 @@ impl Recorded {
             }
         }
         parts
-    }
-}
-
-/// The places that a call names.
-#[derive(Default)]
-struct Codes(Vec<Code>);
-
-impl Codes {
-    fn add(&mut self, code: Code) {
-        if !self.0.contains(&code) {
-            self.0.push(code);
-        }
-    }
-
-    fn opened(&mut self, opened: &Opened) {
-        let own = opened.recorder_locations.iter().chain(&opened.operator_locations);
-        own.for_each(|code| self.add(*code));
-        let places = opened.participants.iter().flat_map(|joined| &joined.places);
-        places.for_each(|place| self.add(place.code));
-    }
-
-    fn event(&mut self, event: &Event) {
-        let places = if let What::Joined(joined) = &event.what {
-            &joined.places
-        } else if let What::Located { places, .. } = &event.what {
-            places
-        } else {
-            return;
-        };
-        places.iter().for_each(|place| self.add(place.code));
     }
 }
 
