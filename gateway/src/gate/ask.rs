@@ -469,7 +469,7 @@ impl Lenient for Participant {
     /// Each object in the body is a person who joins; a body that is not JSON is one person.
     fn claims(body: &[u8]) -> Vec<Participant> {
         let read = Salvaged::of(body);
-        let unnamed = |sent: &[u8]| Participant::stranger(super::claims::unnamed(sent));
+        let unnamed = |sent: &[u8]| Participant::stranger(crate::gate::call::claims::unnamed(sent));
         let mut found: Vec<Participant> = Vec::new();
         for posted in
             read.objects().into_iter().filter(|posted| posted.get("id").or(posted.get("role")).is_some())
@@ -477,7 +477,7 @@ impl Lenient for Participant {
             let id = match posted.get("id") {
                 Some(Value::String(id)) => id.clone(),
                 Some(Value::Number(id)) => id.to_string(),
-                _ => super::claims::unnamed(posted.to_string().as_bytes()),
+                _ => crate::gate::call::claims::unnamed(posted.to_string().as_bytes()),
             };
             found.push(Participant {
                 role: readable(posted, "role").unwrap_or(Role::Customer),

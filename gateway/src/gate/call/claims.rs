@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use policy::{Alike, Event, Kind, What};
 use sha2::{Digest as _, Sha256};
 
-use super::ask::{EventType, OTHERS, Observed, Participant, Places, ReportedBy, check_name};
-use super::barred::{Missing, Pending, Unlogged};
-use super::facts::{MAX_PLACES, locate, number_on};
-use super::observe::objects;
-use super::{Fault, Field, Gate, Loaded};
 use crate::access::Principal;
 use crate::clock::whole_millis;
+use crate::gate::ask::{EventType, OTHERS, Observed, Participant, Places, ReportedBy, check_name};
+use crate::gate::call::barred::{Missing, Pending, Unlogged};
+use crate::gate::call::facts::{MAX_PLACES, locate, number_on};
+use crate::gate::call::observe::objects;
+use crate::gate::{Fault, Field, Gate, Loaded};
 use crate::ledger::CallRow;
 use crate::trail::hex;
 
@@ -27,7 +27,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: the trail could not be written.
-    pub(super) async fn claim_all(
+    pub(in crate::gate) async fn claim_all(
         &self,
         who: &Principal,
         name: &str,
@@ -84,7 +84,7 @@ impl Gate {
 
     /// What was said of somebody who was on an earlier call of this id when they objected counts for that call.
     /// The rest, if anything is left, counts for this one.
-    pub(super) async fn divided(
+    pub(in crate::gate) async fn divided(
         &self,
         row: &CallRow,
         event: &Observed,
@@ -224,7 +224,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: the trail could not be written.
-    pub(super) async fn claim_places(
+    pub(in crate::gate) async fn claim_places(
         &self,
         who: &Principal,
         name: &str,
@@ -250,7 +250,7 @@ impl Gate {
     }
 
     /// The same of one call, by who has its turn.
-    pub(super) async fn log_missing_of(&self, who: &Principal, name: &str) {
+    pub(in crate::gate) async fn log_missing_of(&self, who: &Principal, name: &str) {
         let of_this = |missing: &Missing| missing.who.account == who.account && missing.name == name;
         for missing in self.barred.missing().into_iter().filter(of_this) {
             Box::pin(self.log_missing(&missing)).await;
@@ -412,7 +412,7 @@ fn strangers(claims: &[Observed], loaded: &Loaded) -> Vec<Participant> {
 }
 
 /// Of very many people who are let in by a request that is refused, the others are one.
-pub(super) fn few(mut people: Vec<Participant>) -> Vec<Participant> {
+pub(in crate::gate) fn few(mut people: Vec<Participant>) -> Vec<Participant> {
     let mut seen = BTreeSet::new();
     people.retain(|one| seen.insert(one.id.clone()));
     let others = people.split_off(people.len().min(MAX_STRANGERS));
@@ -425,13 +425,13 @@ pub(super) fn few(mut people: Vec<Participant>) -> Vec<Participant> {
 
 /// What somebody is called whose id cannot be used: the platform finds it in the decision, and can report by it
 /// that they have left.
-pub(super) fn unnamed(sent: &[u8]) -> String {
+pub(in crate::gate) fn unnamed(sent: &[u8]) -> String {
     let digest = hex(&Sha256::digest(sent));
     format!("unnamed-{}", digest.get(..16).unwrap_or_default())
 }
 
 /// Whether somebody can be called this.
-pub(super) fn is_usable(id: &str) -> bool {
+pub(in crate::gate) fn is_usable(id: &str) -> bool {
     check_name(Field::ParticipantId, id).is_ok() && id != OTHERS
 }
 

@@ -4,16 +4,16 @@ use policy::{Control, Event, Heard, OnWithdrawal, Recorder, What};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::answer::Decision;
-use super::ask::{
-    self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, Posted, ReportedBy, check_name,
-};
-use super::barred::Unlogged;
-use super::facts::{self, Scene};
-use super::open::offset_ms;
-use super::{ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, check_time, parse_id};
 use crate::access::Principal;
 use crate::clock::whole_millis;
+use crate::gate::answer::Decision;
+use crate::gate::ask::{
+    self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, Posted, ReportedBy, check_name,
+};
+use crate::gate::call::barred::Unlogged;
+use crate::gate::call::facts::{self, Scene, check_time};
+use crate::gate::call::open::offset_ms;
+use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, parse_id};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
 use crate::trail::{self, Actor, Body, ControlRefusal};
 
@@ -60,14 +60,14 @@ impl Gate {
     }
 
     /// The fault with the decision on the call as it stands now, where there is one.
-    pub(crate) async fn with_decision(&self, who: &Principal, name: &str, fault: Fault) -> Fault {
+    pub(in crate::gate) async fn with_decision(&self, who: &Principal, name: &str, fault: Fault) -> Fault {
         match self.load(&who.account, name).await {
             Ok(loaded) => fault.deciding(self.decision(&loaded)),
             Err(_) => fault,
         }
     }
 
-    pub(super) async fn observe_until_seen(
+    pub(in crate::gate) async fn observe_until_seen(
         &self,
         who: &Principal,
         name: &str,
@@ -89,7 +89,7 @@ impl Gate {
         }
     }
 
-    pub(super) async fn observe_on(
+    pub(in crate::gate) async fn observe_on(
         &self,
         who: &Principal,
         mut row: CallRow,
@@ -163,7 +163,7 @@ impl Gate {
 
     /// Deletes what a call has stored, where somebody withdrew and the account says so. A legal
     /// hold keeps it. Repeated by every later event, so that a crash in between loses nothing.
-    pub(crate) async fn delete_stored(&self, account: &str, call: Uuid) -> Result<(), Fault> {
+    pub(in crate::gate) async fn delete_stored(&self, account: &str, call: Uuid) -> Result<(), Fault> {
         let stored =
             self.ledger.recordings(account, Some(call), None, (i64::MIN, String::new()), 10_000).await?;
         for row in stored.iter().filter(|row| !row.held) {
@@ -459,7 +459,7 @@ fn control(asked: &ControlRecording) -> Control {
 }
 
 /// Whether somebody says no.
-pub(super) fn objects(observed: &Observed) -> bool {
+pub(in crate::gate) fn objects(observed: &Observed) -> bool {
     matches!(observed.kind, EventType::ConsentDeclined | EventType::ConsentWithdrawn)
 }
 

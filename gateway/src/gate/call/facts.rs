@@ -10,17 +10,17 @@ use policy::told::Named;
 use policy::{Call, Heard, Joined, Purposes, Table, What};
 use sha2::{Digest as _, Sha256};
 
-use super::ask::{
+use crate::clock::whole_millis;
+use crate::gate::ask::{
     self, EventType, MAX_PARTICIPANTS, Observed, OpenCall, Participant, Places, check_name, check_sha256,
 };
-use super::{CallRefusal, Field, Lacking, LawRefusal, Refused, Wrong, WrongEvent};
-use crate::clock::whole_millis;
+use crate::gate::{CallRefusal, Field, Lacking, LawRefusal, Refused, Wrong, WrongEvent};
 use crate::locate::{Locator, PlaceError};
 
 // ---- a call, and who is on it ----
 
 /// Checks what is said of a call that is opened.
-pub(super) fn check_open(asked: &OpenCall) -> Result<(), Wrong> {
+pub(in crate::gate) fn check_open(asked: &OpenCall) -> Result<(), Wrong> {
     if asked.participants.len() > MAX_PARTICIPANTS {
         return Err(Wrong::TooManyParticipants);
     }
@@ -46,7 +46,7 @@ pub(super) fn check_open(asked: &OpenCall) -> Result<(), Wrong> {
 }
 
 /// Checks what is said of somebody who joins.
-pub(super) fn check_participant(asked: &Participant) -> Result<(), Wrong> {
+pub(in crate::gate) fn check_participant(asked: &Participant) -> Result<(), Wrong> {
     check_name(Field::ParticipantId, &asked.id)?;
     if asked.id == ask::OTHERS {
         return Err(Wrong::ReservedId);
@@ -67,7 +67,7 @@ fn check_places(declared: Option<&Places>) -> Result<(), Wrong> {
 }
 
 /// Refuses an overlay that the table does not have.
-pub(super) fn check_overlays(table: &Table, overlays: &[String]) -> Result<(), LawRefusal> {
+pub(in crate::gate) fn check_overlays(table: &Table, overlays: &[String]) -> Result<(), LawRefusal> {
     match overlays.iter().find(|id| table.overlay_history(id).is_empty()) {
         None => Ok(()),
         Some(id) => {
@@ -79,7 +79,7 @@ pub(super) fn check_overlays(table: &Table, overlays: &[String]) -> Result<(), L
 }
 
 /// The code of a place.
-pub(super) fn place(field: Field, text: Option<&str>) -> Result<Option<policy::Code>, Wrong> {
+pub(in crate::gate) fn place(field: Field, text: Option<&str>) -> Result<Option<policy::Code>, Wrong> {
     let parse = |text: &str| {
         let wrong = |error| Wrong::NoCode { field: Some(field), error, meant: policy::atlas::nearest(text) };
         text.parse().map_err(wrong)
@@ -88,7 +88,7 @@ pub(super) fn place(field: Field, text: Option<&str>) -> Result<Option<policy::C
 }
 
 /// A participant of a call of this kind, without the grant that they may name.
-pub(super) fn joined(
+pub(in crate::gate) fn joined(
     locator: &Locator,
     kind: policy::Kind,
     number: u32,
@@ -106,7 +106,7 @@ pub(super) fn joined(
 }
 
 /// Every place that a declaration, a number and an address point at.
-pub(super) fn locate(
+pub(in crate::gate) fn locate(
     locator: &Locator,
     declared: Option<&Places>,
     number: Option<&str>,
@@ -149,31 +149,43 @@ pub(super) fn locate(
 /// The number of somebody on a call of this kind. On an emergency call one that is no international number is
 /// left out: what was dialled is a short code, and such a call has to be opened all the same. Unknown stays
 /// strict.
-pub(super) fn number_on(kind: policy::Kind, number: Option<&str>) -> Option<&str> {
+pub(in crate::gate) fn number_on(kind: policy::Kind, number: Option<&str>) -> Option<&str> {
     match kind {
         policy::Kind::Emergency => number.filter(|number| crate::locate::e164(number).is_ok()),
         policy::Kind::Conversation | policy::Kind::Voicemail => number,
     }
 }
 
+/// Checks a claimed time against the clock: not in the future, not in the far past.
+pub(in crate::gate) fn check_time(field: Field, at: Timestamp, now: Timestamp) -> Result<(), Wrong> {
+    let offset_ms = at.as_millisecond().saturating_sub(now.as_millisecond());
+    if offset_ms > AHEAD_MS {
+        return Err(Wrong::Future { field, seconds: offset_ms / 1000 });
+    }
+    if offset_ms < -PAST_MS {
+        return Err(Wrong::Past(field));
+    }
+    Ok(())
+}
+
 // ---- an event ----
 
 /// What has to be known of a call to understand what is said of it.
-pub(super) struct Scene<'a> {
+pub(in crate::gate) struct Scene<'a> {
     /// Finds places.
-    pub(super) locator: &'a Locator,
+    pub(in crate::gate) locator: &'a Locator,
     /// The call so far.
-    pub(super) call: &'a Call,
+    pub(in crate::gate) call: &'a Call,
     /// The number of whoever has this id, and was ever on the call.
-    pub(super) number_of: &'a dyn Fn(&str) -> Option<u32>,
+    pub(in crate::gate) number_of: &'a dyn Fn(&str) -> Option<u32>,
     /// The moment at which the event is received.
-    pub(super) now: Timestamp,
+    pub(in crate::gate) now: Timestamp,
 }
 
 impl Scene<'_> {
     /// The fact that an event is, where it makes sense and may still be heard. `heard` is the prompt that
     /// [`prompt_of`] names.
-    pub(super) fn what(&self, observed: &Observed, heard: Option<Heard>) -> Result<What, Refused> {
+    pub(in crate::gate) fn what(&self, observed: &Observed, heard: Option<Heard>) -> Result<What, Refused> {
         if self.call.ended_at().is_some() && !observed.weight().tightens() {
             self.late_announcement(observed)?;
         }
@@ -254,7 +266,7 @@ impl Scene<'_> {
 
 /// The id of the registered prompt without which an event cannot be understood, if its type has one. Whatever it
 /// is, the event holds only what means something to its type.
-pub(super) fn prompt_of(observed: &Observed) -> Result<Option<&str>, Refused> {
+pub(in crate::gate) fn prompt_of(observed: &Observed) -> Result<Option<&str>, Refused> {
     only_its_fields(observed)?;
     observed.id.iter().try_for_each(|id| check_name(Field::EventId, id))?;
     check_sha256(
@@ -269,7 +281,11 @@ pub(super) fn prompt_of(observed: &Observed) -> Result<Option<&str>, Refused> {
 }
 
 /// What somebody hears of a registered prompt on a call for these purposes.
-pub(super) fn heard(version: String, prompt: &ask::Prompt, purposes: &[String]) -> Result<Heard, Wrong> {
+pub(in crate::gate) fn heard(
+    version: String,
+    prompt: &ask::Prompt,
+    purposes: &[String],
+) -> Result<Heard, Wrong> {
     Ok(Heard {
         version,
         duration_ms: prompt.duration_ms,
@@ -281,7 +297,7 @@ pub(super) fn heard(version: String, prompt: &ask::Prompt, purposes: &[String]) 
 }
 
 /// By what it is known whether an event is sent again, or another one under its id.
-pub(super) fn digest(observed: &Observed) -> Vec<u8> {
+pub(in crate::gate) fn digest(observed: &Observed) -> Vec<u8> {
     Sha256::digest(serde_json::to_vec(observed).unwrap_or_default()).to_vec()
 }
 
@@ -331,3 +347,8 @@ pub const MAX_ALIASES: usize = 64;
 pub const MAX_LANGUAGES: usize = 32;
 /// The most places that may be declared of somebody at once.
 pub const MAX_PLACES: usize = 16;
+
+/// How far ahead of ours the platform's clock may be, in milliseconds.
+const AHEAD_MS: i64 = 5_000;
+/// How far back something may be reported, in milliseconds.
+const PAST_MS: i64 = 24 * 3_600_000;

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::answer::{Recording, Recordings, Retention, Segment};
-use super::{
-    CallRefusal, Failure, Fault, Field, Gate, RecordingRefusal, Thing, Wrong, ask, from_row, parse_id,
-};
 use crate::access::{Principal, Role};
 use crate::clock::Moment;
+use crate::gate::answer::{Recording, Recordings, Retention, Segment};
+use crate::gate::{
+    CallRefusal, Failure, Fault, Field, Gate, RecordingRefusal, Thing, Wrong, ask, from_row, parse_id,
+};
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow, Which};
 use crate::seal::Envelope;
 use crate::trail::{Body, hex};
@@ -158,7 +158,7 @@ impl Gate {
         self.erase(&who.into(), &who.account, id).await
     }
 
-    pub(crate) async fn erase(
+    pub(in crate::gate) async fn erase(
         &self,
         actor: &crate::trail::Actor,
         account: &str,
@@ -177,7 +177,7 @@ impl Gate {
         }
     }
 
-    pub(super) async fn sweep(&self, id: Uuid) -> Result<(), Fault> {
+    pub(in crate::gate) async fn sweep(&self, id: Uuid) -> Result<(), Fault> {
         self.vault.remove(id).await.map_err(Failure::Unswept)?;
         self.append(Job { changes: vec![Change::Swept { id }], ..Job::default() }).await?;
         Ok(())
@@ -239,7 +239,7 @@ impl Gate {
     }
 
     /// Describes a recording.
-    pub(super) async fn description(&self, row: &RecordingRow) -> Result<Recording, Fault> {
+    pub(in crate::gate) async fn description(&self, row: &RecordingRow) -> Result<Recording, Fault> {
         let described = self.descriptions(&[row]).await?.pop();
         described.ok_or_else(|| Fault::damaged("a recording was not described"))
     }
@@ -270,7 +270,7 @@ fn may_see(who: &Principal, row: &RecordingRow) -> bool {
 }
 
 /// What the platform calls people, by their call and their number on it.
-pub(super) type Names = BTreeMap<(String, i64), String>;
+pub(in crate::gate) type Names = BTreeMap<(String, i64), String>;
 
 /// What [`RecordingRow::about`] holds.
 #[derive(Debug, Deserialize)]
@@ -280,7 +280,7 @@ struct About {
     purposes: Option<Vec<String>>,
 }
 
-pub(super) fn description(row: &RecordingRow, names: &Names) -> Result<Recording, Fault> {
+pub(in crate::gate) fn description(row: &RecordingRow, names: &Names) -> Result<Recording, Fault> {
     let about: About = serde_json::from_str(&row.about)
         .map_err(|_| Fault::damaged("when a recording was made cannot be read"))?;
     let at = |ms| Moment(from_row(ms));

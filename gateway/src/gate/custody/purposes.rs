@@ -12,9 +12,9 @@ use policy::told::{Named, told};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::ask::{ConsentGrant, Prompt};
-use super::{Context, Fault, Gate, Loaded, RecordingRefusal, parse_id};
 use crate::access::Principal;
+use crate::gate::ask::{ConsentGrant, Prompt};
+use crate::gate::{Context, Fault, Gate, Loaded, RecordingRefusal, parse_id};
 use crate::ledger::RecordingRow;
 use crate::trail::story::{Read, Story};
 use crate::trail::{Body, Leaf};
@@ -25,7 +25,7 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]: that refusal, or the trail cannot be read or written.
-    pub(super) async fn check_told(
+    pub(in crate::gate) async fn check_told(
         &self,
         who: &Principal,
         row: &RecordingRow,
@@ -66,7 +66,7 @@ impl Gate {
 
     /// What is kept of a recording beside its entry, to find it by: when it was recorded, who was there, and what it
     /// may be listened to for.
-    pub(super) async fn found_by(
+    pub(in crate::gate) async fn found_by(
         &self,
         account: &str,
         loaded: &Loaded,
@@ -152,11 +152,11 @@ fn story(call: Uuid, leaves: Vec<Leaf>) -> Result<Story, Fault> {
 }
 
 /// What is kept of a recording beside its entry.
-pub(super) struct About {
+pub(in crate::gate) struct About {
     /// Where its first stretch begins, in milliseconds since 1970.
-    pub(super) from: i64,
+    pub(in crate::gate) from: i64,
     /// Where its last stretch ends.
-    pub(super) until: i64,
+    pub(in crate::gate) until: i64,
     /// As JSON: [`RecordingRow::about`].
-    pub(super) document: String,
+    pub(in crate::gate) document: String,
 }

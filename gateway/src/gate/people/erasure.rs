@@ -21,9 +21,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use self::marks::{Marks, Told};
-use super::answer::{Erased, ErasedRecordings, Remnants};
-use super::ask::{ConsentGrant, OTHERS, check_name};
-use super::{ATTEMPTS, Context, ErasureRefusal, Failure, Fault, Field, Gate, Wrong, from_row, parse_id};
+use crate::gate::answer::{Erased, ErasedRecordings, Remnants};
+use crate::gate::ask::{ConsentGrant, OTHERS, check_name};
+use crate::gate::{
+    ATTEMPTS, Context, ErasureRefusal, Failure, Fault, Field, Gate, Wrong, from_row, parse_id,
+};
 use crate::ledger::{
     Appended, CallRow, Change, DetailRow, Erase, Expect, GrantRow, Job, ParticipantRow, RecordingRow,
 };

@@ -11,14 +11,14 @@ use tokio::sync::{Mutex, MutexGuard};
 /// Turns of calls, by the hash of account and name. Nobody can choose a name that shares its turn with another
 /// account's call: the hash is keyed.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(in crate::gate) struct Turns {
     lanes: Vec<Mutex<()>>,
     keys: RandomState,
 }
 
 impl Turns {
     /// Waits for the turn; it ends when the guard is dropped.
-    pub(crate) async fn take(&self, account: &str, name: &str) -> Option<MutexGuard<'_, ()>> {
+    pub(in crate::gate) async fn take(&self, account: &str, name: &str) -> Option<MutexGuard<'_, ()>> {
         match self.lane(account, name) {
             Some(lane) => Some(lane.lock().await),
             None => None,
@@ -26,7 +26,7 @@ impl Turns {
     }
 
     /// The turn, where nobody has it.
-    pub(crate) fn try_take(&self, account: &str, name: &str) -> Option<MutexGuard<'_, ()>> {
+    pub(in crate::gate) fn try_take(&self, account: &str, name: &str) -> Option<MutexGuard<'_, ()>> {
         self.lane(account, name)?.try_lock().ok()
     }
 

@@ -15,17 +15,17 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::answer::{
+use crate::access::{Principal, Role};
+use crate::clock::millis;
+use crate::gate::answer::{
     Approved, Checked, Impact, Made, Outcome, Proposal, ProposalReport, ProposalState, Reason, Ruling, Step,
     Version, VersionText,
 };
-use super::laws::{self, Watched, WatchedState};
-use super::people::Enrolled;
-use super::{
+use crate::gate::law::laws::{self, Watched, WatchedState};
+use crate::gate::people::person::Enrolled;
+use crate::gate::{
     ATTEMPTS, AccountSettings, Fault, Gate, LawRefusal, Person, Thing, Wrong, blocking, from_row, parse_id,
 };
-use crate::access::{Principal, Role};
-use crate::clock::millis;
 use crate::ledger::{Appended, Change, Expect, Job, ProposalRow, VersionRow};
 use crate::trail::{self, Actor, Body, Origin, SYSTEM_LOG, hex};
 
@@ -664,7 +664,7 @@ fn check_reason(author: &Author, reason: &str) -> Result<(), Wrong> {
     check_length(reason)
 }
 
-pub(super) fn check_length(reason: &str) -> Result<(), Wrong> {
+pub(in crate::gate) fn check_length(reason: &str) -> Result<(), Wrong> {
     if reason.len() > 4096 { Err(Wrong::LongReason) } else { Ok(()) }
 }
 

@@ -1,7 +1,7 @@
 //! The logs as others read them: signed heads, tiles and entry bundles (C2SP tlog-tiles).
 
-use super::{Failure, Fault, Gate, Thing};
 use crate::anchor::WITNESS;
+use crate::gate::{Failure, Fault, Gate, Thing};
 use crate::ledger::{Epoch, Question};
 use crate::notary::{Proofs, SignedHead};
 use crate::trail::note::{Checkpoint, Note, Signature, VerifierKey};
@@ -59,7 +59,7 @@ impl Gate {
     /// Where the ledger fails.
     pub async fn is_public_log(&self, log: &str) -> Result<bool, Fault> {
         match self.ledger.account(log).await? {
-            Some(row) => Ok(super::AccountSettings::read(&row.settings)?.public_log),
+            Some(row) => Ok(crate::gate::AccountSettings::read(&row.settings)?.public_log),
             None => Ok(false),
         }
     }
@@ -106,7 +106,11 @@ impl Gate {
     }
 
     /// The newest head, of at most this size, that one of the configured witnesses has cosigned not long ago.
-    pub(super) async fn witnessed_head(&self, at: &Epoch, newest: u64) -> Result<Option<SignedHead>, Fault> {
+    pub(in crate::gate) async fn witnessed_head(
+        &self,
+        at: &Epoch,
+        newest: u64,
+    ) -> Result<Option<SignedHead>, Fault> {
         let now = self.clock.now().as_millisecond();
         let recent = now.saturating_sub(WITNESSED_MS)..=now;
         let anchors = self.ledger.anchors(at).await?;

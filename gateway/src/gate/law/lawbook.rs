@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use policy::table::Basis;
 use policy::{Code, Evidence, Kind, Medium, Requirement};
 
-use super::answer::{Asks, Floors, Media, PlaceAsks, Table};
+use crate::gate::answer::{Asks, Floors, Media, PlaceAsks, Table};
 
 /// The whole table.
 #[must_use]

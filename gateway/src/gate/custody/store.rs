@@ -10,14 +10,14 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::answer::Recording;
-use super::told::About;
-use super::{
+use crate::access::Principal;
+use crate::body::Paced;
+use crate::gate::answer::Recording;
+use crate::gate::custody::purposes::About;
+use crate::gate::{
     ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Unkept, Wrong, ask,
     parse_id,
 };
-use crate::access::Principal;
-use crate::body::Paced;
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Silence};
 use crate::record::{self, StageError, Staged};
@@ -389,7 +389,10 @@ impl Gate {
         };
         let names = loaded.names.iter().map(|name| ((row.call.clone(), name.participant), name.id.clone()));
         let shifted_ms = (coverage.shifted_ms > 0).then_some(coverage.shifted_ms);
-        let description = Recording { shifted_ms, ..super::fetch::description(&row, &names.collect())? };
+        let description = Recording {
+            shifted_ms,
+            ..crate::gate::custody::recordings::description(&row, &names.collect())?
+        };
         let changes = vec![Change::Recording { row: Box::new(row) }];
         match self.append(Job { expects, changes, entries: vec![draft] }).await {
             Ok(Appended::Done) => {}

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Fault, Gate};
 use crate::clock::millis;
+use crate::gate::{Fault, Gate};
 use crate::ledger::{Appended, Change, Expect, Job};
 use crate::trail::{self, Actor, Body, GapCause, SYSTEM_LOG};
 
@@ -244,7 +244,7 @@ impl Gate {
     /// Where the ledger fails.
     pub async fn find_lost(&self, mut is_lost: impl FnMut(Uuid, i64) -> bool) -> Result<(), Fault> {
         for (id, well_at) in self.ledger.marks().await? {
-            let id = super::parse_id(&id)?;
+            let id = crate::gate::parse_id(&id)?;
             if is_lost(id, well_at) {
                 let expects = vec![Expect::MarkIs { id, at: well_at }];
                 self.gap(millis(well_at), GapCause::EndedUnexpectedly, &[id], expects).await?;

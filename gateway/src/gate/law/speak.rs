@@ -3,8 +3,8 @@
 use policy::table::Asker;
 use policy::{Element, Elements, Purpose, Purposes, Table, Told};
 
-use super::answer::{LacksAt, PromptLacks};
-use super::ask::Prompt;
+use crate::gate::answer::{LacksAt, PromptLacks};
+use crate::gate::ask::Prompt;
 
 /// Where a prompt lacks something, today: see [`Table::lacking`].
 #[must_use]

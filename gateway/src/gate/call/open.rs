@@ -8,17 +8,16 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::answer::{self, Decision};
-use super::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
-use super::barred::Unlogged;
-use super::claims::{few, is_usable, unnamed};
-use super::facts::{check_open, check_overlays, check_participant, place};
-use super::{
-    ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, Loaded, Wrong,
-    check_time,
-};
 use crate::access::Principal;
 use crate::clock::{Moment, whole_millis};
+use crate::gate::answer::{self, Decision};
+use crate::gate::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
+use crate::gate::call::barred::Unlogged;
+use crate::gate::call::claims::{few, is_usable, unnamed};
+use crate::gate::call::facts::{check_open, check_overlays, check_participant, check_time, joined, place};
+use crate::gate::{
+    ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, Loaded, Wrong,
+};
 use crate::ledger::{Appended, Change, Expect, Job, ParticipantRow};
 use crate::trail::{self, Body, DraftError, hex};
 
@@ -212,7 +211,7 @@ impl Gate {
     }
 
     /// Somebody is there, whatever is wrong with what is said of them.
-    pub(super) async fn join_somehow(
+    pub(in crate::gate) async fn join_somehow(
         &self,
         who: &Principal,
         name: &str,
@@ -298,7 +297,7 @@ impl Gate {
         }
     }
 
-    pub(super) async fn join_until_seen(
+    pub(in crate::gate) async fn join_until_seen(
         &self,
         who: &Principal,
         name: &str,
@@ -404,7 +403,7 @@ impl Gate {
         let now = loaded.now;
         Ok(answer::Call {
             call: loaded.row.id.clone(),
-            opened_at: super::from_row(loaded.row.opened_at).into(),
+            opened_at: crate::gate::from_row(loaded.row.opened_at).into(),
             ended_at: loaded.call.ended_at().map(Moment),
             purposes: loaded.context.purposes.clone(),
             direction: loaded.context.direction,
@@ -415,7 +414,7 @@ impl Gate {
     }
 
     /// The decision on a call as it stands now.
-    pub(crate) fn decision(&self, loaded: &Loaded) -> Decision {
+    pub(in crate::gate) fn decision(&self, loaded: &Loaded) -> Decision {
         let mut decision = loaded.call.decide(loaded.now);
         if self.barred.holds(loaded) {
             decision = decision.barred();
@@ -433,22 +432,31 @@ impl Gate {
         Ok(Some(loaded.uid))
     }
 
-    /// The pseudonym of a participant's phone number, where it is known.
-    pub(crate) async fn subject(
+    /// Describes a participant for the policy: places, and the grant they name, on a call of this kind and for
+    /// these purposes.
+    pub(in crate::gate) async fn describe(
         &self,
         account: &str,
-        participant: u32,
-        number: Option<&str>,
-        job: &mut Job,
-    ) -> Result<Option<(u32, String)>, Fault> {
-        let Some(e164) = number.and_then(|number| crate::locate::e164(number).ok()) else {
-            return Ok(None);
-        };
-        Ok(Some((participant, self.pseudonym(account, &e164, job).await?)))
+        number: u32,
+        asked: &ask::Participant,
+        (kind, purposes): (policy::Kind, &[String]),
+        expects: &mut Vec<Expect>,
+    ) -> Result<Joined, Fault> {
+        let mut joined = joined(&self.locator, kind, number, asked)?;
+        if let Some(id) = &asked.consent_grant {
+            match self.granted(account, id, asked, purposes).await? {
+                Ok(grant) => {
+                    expects.push(Expect::GrantHolds { account: account.into(), id: id.clone() });
+                    joined.grant = Some(grant);
+                }
+                Err(refused) => joined.refused_grant = Some(refused),
+            }
+        }
+        Ok(joined)
     }
 
     /// The grant that a participant names, or why it does not count for them.
-    pub(crate) async fn granted(
+    pub(in crate::gate) async fn granted(
         &self,
         account: &str,
         id: &str,
@@ -476,7 +484,7 @@ impl Gate {
             written: grant.written,
             purposes: (!grant.purposes.is_empty())
                 .then(|| policy::Purposes::known(grant.purposes.iter().map(String::as_str))),
-            from: grant.from.unwrap_or_else(|| super::from_row(row.created_at)),
+            from: grant.from.unwrap_or_else(|| crate::gate::from_row(row.created_at)),
             until: grant.until,
         }))
     }
@@ -504,13 +512,13 @@ impl Loaded {
     }
 
     /// The platform's ids of everybody who was ever on the call, by their numbers.
-    pub(crate) fn all_names(&self) -> BTreeMap<u32, String> {
+    pub(in crate::gate) fn all_names(&self) -> BTreeMap<u32, String> {
         let named = |row: &ParticipantRow| Some((u32::try_from(row.participant).ok()?, row.id.clone()));
         self.names.iter().filter_map(named).collect()
     }
 
     /// The platform's id of a participant.
-    pub(crate) fn name_of(&self, participant: u32) -> String {
+    pub(in crate::gate) fn name_of(&self, participant: u32) -> String {
         let row = self.names.iter().find(|row| row.participant == i64::from(participant));
         row.map_or_else(|| format!("participant {participant}"), |row| row.id.clone())
     }
@@ -521,7 +529,7 @@ fn one_too_many(decision: Decision) -> Fault {
 }
 
 /// A works agreement binds the employer, and is not a yes of the employee's own.
-pub(crate) fn is_works_agreement(basis: &str) -> bool {
+pub(in crate::gate) fn is_works_agreement(basis: &str) -> bool {
     let plain: String =
         basis.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -562,7 +570,7 @@ fn digest(asked: &OpenCall) -> Result<String, Fault> {
 }
 
 /// How far the sender's clock is off, in milliseconds, where a time was claimed.
-pub(crate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i64> {
+pub(in crate::gate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i64> {
     claimed.map(|at| at.as_millisecond().saturating_sub(now.as_millisecond()))
 }
 

@@ -4,13 +4,13 @@ use policy::{Code, CoverageBasis, Event, OnWithdrawal, What};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::answer::{self, ChosenLaw, Grant, PromptCheck};
-use super::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
-use super::{
-    ATTEMPTS, Fault, FaultCode, FaultKind, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Wrong,
-    from_row,
-};
 use crate::access::{Role, secret::Secret};
+use crate::gate::answer::{self, ChosenLaw, Grant, PromptCheck};
+use crate::gate::ask::{ConsentGrant, Prompt, check_name, check_sha256, language};
+use crate::gate::{
+    ATTEMPTS, CallRefusal, Fault, FaultCode, FaultKind, Field, Gate, PersonRefusal, RegisterRefusal, Thing,
+    Wrong, from_row,
+};
 use crate::ledger::{Appended, Change, Expect, Job, PromptRow};
 use crate::seal::RecipientKey;
 use crate::trail::{self, Actor, Body, SYSTEM_LOG};
@@ -66,7 +66,38 @@ pub struct NewCredential {
     pub role: Role,
 }
 
+impl AccountSettings {
+    pub(in crate::gate) fn read(document: &str) -> Result<AccountSettings, Fault> {
+        serde_json::from_str(document).map_err(|_| Fault::damaged("an account's settings cannot be read"))
+    }
+
+    pub(in crate::gate) fn for_policy(&self) -> policy::Settings {
+        policy::Settings {
+            default_language: language(Field::DefaultLanguage, &self.default_language).unwrap_or_default(),
+            late_evidence_seconds: self.late_evidence_seconds,
+            recorders: self.recorders,
+            on_withdrawal: self.on_withdrawal,
+            public_safety: self.public_safety,
+        }
+    }
+}
+
 impl Gate {
+    /// The account's settings as they are now.
+    pub(in crate::gate) async fn settings(
+        &self,
+        account: &str,
+    ) -> Result<(AccountSettings, Option<Code>, Option<Code>), Fault> {
+        let row = self.ledger.account(account).await?.ok_or(CallRefusal::Unknown)?;
+        let settings = AccountSettings::read(&row.settings)?;
+        // A place that cannot be read is no reason to ask less of the account's calls.
+        let place = |code: Option<String>| {
+            let read = code.map(|code| code.parse()).transpose();
+            read.map_err(|error| Fault::damaged_by("the place of an account cannot be read", error))
+        };
+        Ok((settings, place(row.recorder_location)?, place(row.operator_location)?))
+    }
+
     /// Adds an account.
     ///
     /// # Errors
@@ -83,7 +114,7 @@ impl Gate {
         check_account(id)?;
         check_settings(settings)?;
         let code = |field, text| -> Result<Option<String>, Wrong> {
-            let code = super::facts::place(field, text)?;
+            let code = crate::gate::call::facts::place(field, text)?;
             code.map(|code| self.listed(field, code)).transpose()
         };
         let change = Change::Account {
@@ -127,7 +158,7 @@ impl Gate {
         if account == SYSTEM_LOG {
             return Err(RegisterRefusal::SystemHasNoCalls.into());
         }
-        super::facts::check_overlays(&self.laws.in_force(), overlays)?;
+        crate::gate::call::facts::check_overlays(&self.laws.in_force(), overlays)?;
         if reason.trim().is_empty() || reason.len() > 4096 {
             return Err(Wrong::NoReason.into());
         }
@@ -394,7 +425,7 @@ impl Gate {
 
     fn lacks(&self, row: &PromptRow) -> Result<PromptCheck, Fault> {
         let answer::Prompt { id, version, prompt, .. } = registered(row)?;
-        let found = super::speak::lacks(&self.laws.in_force(), &prompt, self.clock.now());
+        let found = crate::gate::law::speak::lacks(&self.laws.in_force(), &prompt, self.clock.now());
         Ok(PromptCheck { id, version, language: prompt.language, found })
     }
 
@@ -477,7 +508,7 @@ impl Gate {
                 return self.grant(account, id).await;
             }
             let now = self.clock.now();
-            let uid = super::parse_id(&row.uid)?;
+            let uid = crate::gate::parse_id(&row.uid)?;
             let calls = self.ledger.calls_with_grant(account, id).await?;
             let mut uids: Vec<String> = calls.iter().map(|call| call.uid.clone()).collect();
             uids.sort();
@@ -602,7 +633,7 @@ fn check_grant(grant: &ConsentGrant) -> Result<(), Fault> {
 }
 
 /// A fault in finding an account: that there is none is told by its name, and everything else as it is.
-pub(super) fn no_account(account: &str, fault: Fault) -> Fault {
+pub(in crate::gate) fn no_account(account: &str, fault: Fault) -> Fault {
     if fault.kind() == FaultKind::Unknown { unknown_account(account).into() } else { fault }
 }
 

@@ -12,8 +12,8 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::answer::DroppedEpoch;
-use super::{ATTEMPTS, Fault, Gate, LogRefusal, Thing, Wrong, from_row};
+use crate::gate::answer::DroppedEpoch;
+use crate::gate::{ATTEMPTS, Fault, Gate, LogRefusal, Thing, Wrong, from_row};
 use crate::ledger::{Appended, Change, ClosedLogRow, Epoch, Erase, Expect, Job};
 use crate::notary::Notary;
 use crate::trail::note::{Checkpoint, Note};

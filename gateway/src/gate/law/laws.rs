@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Fault, Gate};
+use crate::gate::{Fault, Gate};
 use crate::trail::Origin;
 
 /// The version in force, and the tables that were read before.
@@ -99,7 +99,7 @@ impl Laws {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn watch(&self, watched: Watched) {
+    pub(in crate::gate) fn watch(&self, watched: Watched) {
         *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(watched);
     }
 
@@ -145,7 +145,7 @@ impl Gate {
     }
 
     /// A table that is kept.
-    pub(crate) async fn table(&self, digest: &str) -> Result<Arc<Table>, Fault> {
+    pub(in crate::gate) async fn table(&self, digest: &str) -> Result<Arc<Table>, Fault> {
         if let Some(table) = self.laws.known(digest) {
             return Ok(table);
         }

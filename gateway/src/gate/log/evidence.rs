@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::answer::Exported;
-use super::{CallRefusal, ExportRefusal, Failure, Fault, Gate, Refused, Thing, parse_id};
 use crate::audit::pack::{self, Pack, Parts, Stretch, Subject};
 use crate::export::jws::Signer;
 use crate::export::{Controller, Entry, Extras, KnownMedia, KnownPerson, Record, dpv, vcon};
+use crate::gate::answer::Exported;
+use crate::gate::{CallRefusal, ExportRefusal, Failure, Fault, Gate, Refused, Thing, parse_id};
 use crate::ledger::{CallRow, EntryRow, Epoch, Question};
 use crate::notary::{Proofs, SignedHead};
 use crate::trail::note::Checkpoint;

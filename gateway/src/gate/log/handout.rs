@@ -12,8 +12,8 @@ use serde_json::json;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{Fault, Gate};
 use crate::anchor::TIMESTAMP;
+use crate::gate::{Fault, Gate};
 use crate::ledger::{Epoch, Question};
 use crate::notary::{Proofs, SignedHead};
 use crate::trail::tile::{self, WIDTH};

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::Fault;
+use crate::gate::Fault;
 use crate::seal::RecipientKey;
 
 /// Public keys by the hash of their SPKI: checking one takes longer than wrapping for it.
 #[derive(Debug, Default)]
-pub(super) struct KeyCache(Mutex<HashMap<String, RecipientKey>>);
+pub(in crate::gate) struct KeyCache(Mutex<HashMap<String, RecipientKey>>);
 
 impl KeyCache {
     /// The key of a row, checked the first time: it has to be usable, and the one that its id names.
-    pub(super) fn key(&self, id: &str, pem: &str) -> Result<RecipientKey, Fault> {
+    pub(in crate::gate) fn key(&self, id: &str, pem: &str) -> Result<RecipientKey, Fault> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = lock().get(id) {
             return Ok(key.clone());

@@ -19,9 +19,9 @@ pub use self::filter::Filters;
 use self::filter::Narrowed;
 pub use self::record::Record;
 pub use self::sheet::sheet_head;
-use super::answer::{Consents, Entry, Opening};
-use super::{CallRefusal, Fault, Gate, Refused, Thing, Wrong, parse_id};
 use crate::access::{Principal, Role};
+use crate::gate::answer::{Consents, Entry, Opening};
+use crate::gate::{CallRefusal, Fault, Gate, Refused, Thing, Wrong, parse_id};
 use crate::ledger::Question;
 use crate::trail::{self, Actor, Body, subject};
 

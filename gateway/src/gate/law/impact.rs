@@ -16,8 +16,8 @@ use policy::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::answer::{Effect, Effects, Example, Impact};
-use super::{Fault, Gate};
+use crate::gate::answer::{Effect, Effects, Example, Impact};
+use crate::gate::{Fault, Gate};
 use crate::ledger::History;
 
 impl Effects {

@@ -9,13 +9,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::ask::{Observed, Participant};
-use super::{Failure, Gate, Loaded};
 use crate::access::Principal;
+use crate::gate::ask::{Observed, Participant};
+use crate::gate::{Failure, Gate, Loaded};
 
 /// What is still to be logged.
 #[derive(Debug, Default)]
-pub(super) struct Barred(Mutex<State>);
+pub(in crate::gate) struct Barred(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -30,21 +30,21 @@ struct State {
 
 /// Something that restricts and could not be logged.
 #[derive(Debug, Clone)]
-pub(crate) struct Missing {
+pub(in crate::gate) struct Missing {
     number: u64,
     /// Who sent it.
-    pub(crate) who: Principal,
+    pub(in crate::gate) who: Principal,
     /// The name that they used for the call.
-    pub(crate) name: String,
+    pub(in crate::gate) name: String,
     /// When it came.
-    pub(crate) came: Timestamp,
+    pub(in crate::gate) came: Timestamp,
     /// What it says.
-    pub(crate) what: Unlogged,
+    pub(in crate::gate) what: Unlogged,
 }
 
 /// What somebody said that could not be logged.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Unlogged {
+pub(in crate::gate) enum Unlogged {
     /// Something happened.
     Event(Observed),
     /// Somebody joined.
@@ -53,7 +53,7 @@ pub(crate) enum Unlogged {
 
 impl Missing {
     /// From when it counts: from when it happened, and at the latest from when it came.
-    pub(crate) fn counts_from(&self) -> Timestamp {
+    pub(in crate::gate) fn counts_from(&self) -> Timestamp {
         self.what.counts_from(self.came)
     }
 }
@@ -89,7 +89,7 @@ impl Unlogged {
 }
 
 /// Something restrictive that has come and is not answered yet.
-pub(crate) struct Pending<'b> {
+pub(in crate::gate) struct Pending<'b> {
     barred: &'b Barred,
     number: u64,
     since: Timestamp,
@@ -103,7 +103,7 @@ impl Drop for Pending<'_> {
 
 impl Pending<'_> {
     /// It could not be logged.
-    pub(crate) fn bar(&self, who: &Principal, name: &str, what: Unlogged) {
+    pub(in crate::gate) fn bar(&self, who: &Principal, name: &str, what: Unlogged) {
         let mut state = self.barred.lock();
         let from = what.counts_from(self.since);
         let said = |missing: &Missing| {
@@ -121,12 +121,12 @@ impl Pending<'_> {
     }
 
     /// Somebody said it again, and it is logged now, as of when it had come first or before.
-    pub(crate) fn lift(&self, account: &str, name: &str, event: &Observed) {
+    pub(in crate::gate) fn lift(&self, account: &str, name: &str, event: &Observed) {
         self.lift_all(account, name, &Unlogged::Event(event.clone()));
     }
 
     /// The same of somebody who joined.
-    pub(crate) fn lift_join(&self, account: &str, name: &str, asked: &Participant) {
+    pub(in crate::gate) fn lift_join(&self, account: &str, name: &str, asked: &Participant) {
         self.lift_all(account, name, &Unlogged::Join(asked.clone()));
     }
 
@@ -169,7 +169,7 @@ impl Gate {
 
 impl Barred {
     /// Something restrictive has come, to be logged.
-    pub(crate) fn begin(&self, now: Timestamp) -> Pending<'_> {
+    pub(in crate::gate) fn begin(&self, now: Timestamp) -> Pending<'_> {
         let mut state = self.lock();
         let number = state.next;
         state.next = number.wrapping_add(1);
@@ -178,57 +178,57 @@ impl Barred {
     }
 
     /// What could not be logged so far.
-    pub(crate) fn missing(&self) -> Vec<Missing> {
+    pub(in crate::gate) fn missing(&self) -> Vec<Missing> {
         self.lock().missing.clone()
     }
 
     /// Whether this could still not be logged.
-    pub(crate) fn is_missing(&self, missing: &Missing) -> bool {
+    pub(in crate::gate) fn is_missing(&self, missing: &Missing) -> bool {
         self.lock().missing.iter().any(|other| other.number == missing.number)
     }
 
     /// It is logged now, or says nothing.
-    pub(crate) fn done(&self, missing: &Missing) {
+    pub(in crate::gate) fn done(&self, missing: &Missing) {
         self.lock().missing.retain(|other| other.number != missing.number);
     }
 
     /// Since when something may be missing from the log: now, where all is logged that has come.
-    pub(crate) fn well(&self, now: Timestamp) -> Timestamp {
+    pub(in crate::gate) fn well(&self, now: Timestamp) -> Timestamp {
         let state = self.lock();
         let missing = state.missing.iter().map(|missing| &missing.came);
         missing.chain(state.pending.values()).chain(&state.unheard).copied().fold(now, Timestamp::min)
     }
 
     /// Whether nothing is missing, whatever may be on its way.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(in crate::gate) fn is_empty(&self) -> bool {
         let state = self.lock();
         state.missing.is_empty() && state.unheard.is_none()
     }
 
     /// Whether nothing is missing, and nothing on its way.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(in crate::gate) fn is_settled(&self) -> bool {
         self.is_empty() && self.lock().pending.is_empty()
     }
 
     /// Something may have come, of which nothing is known.
-    pub(crate) fn unhear(&self, at: Timestamp) {
+    pub(in crate::gate) fn unhear(&self, at: Timestamp) {
         let mut state = self.lock();
         state.unheard = Some(state.unheard.map_or(at, |since| since.min(at)));
     }
 
     /// Since when something may have come of which nothing is known.
-    pub(crate) fn unheard(&self) -> Option<Timestamp> {
+    pub(in crate::gate) fn unheard(&self) -> Option<Timestamp> {
         self.lock().unheard
     }
 
     /// It is logged that something may be missing since then.
-    pub(crate) fn told(&self, since: Timestamp) {
+    pub(in crate::gate) fn told(&self, since: Timestamp) {
         let mut state = self.lock();
         state.unheard = state.unheard.filter(|unheard| *unheard != since);
     }
 
     /// Whether a call is barred under any of its names.
-    pub(crate) fn holds(&self, loaded: &Loaded) -> bool {
+    pub(in crate::gate) fn holds(&self, loaded: &Loaded) -> bool {
         let names = || std::iter::once(&loaded.row.id).chain(&loaded.context.aliases);
         self.lock().missing.iter().any(|missing| {
             missing.who.account == loaded.row.account && names().any(|name| *name == missing.name)
@@ -236,7 +236,7 @@ impl Barred {
     }
 
     /// Refuses to permit anything on a call that is barred.
-    pub(crate) fn check(&self, loaded: &Loaded) -> Result<(), Failure> {
+    pub(in crate::gate) fn check(&self, loaded: &Loaded) -> Result<(), Failure> {
         if self.holds(loaded) { Err(Failure::Barred) } else { Ok(()) }
     }
 

@@ -15,11 +15,11 @@ use policy::{Call, Event, Heard, Opened, RefusedGrant, Settings, Table};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::answer::Decision;
-use super::ask::{Misfit, Observed, OpenCall, Prompt, fit};
-use super::facts::{self, Scene, place};
-use super::{CallRefusal, Field, Refused};
 use crate::clock::{Clock, whole_millis};
+use crate::gate::answer::Decision;
+use crate::gate::ask::{Misfit, Observed, OpenCall, Prompt, fit};
+use crate::gate::call::facts::{self, Scene, place};
+use crate::gate::{CallRefusal, Field, Refused};
 use crate::locate::Locator;
 
 /// Decides by facts that say nothing but what is in them; what has no time is taken as now.
@@ -35,7 +35,7 @@ pub fn decide(
 ) -> Result<Decision, FactsError> {
     let mut facts: Map<String, Value> = serde_json::from_str(facts).map_err(Misfit::from)?;
     let events: Vec<Observed> = part(&mut facts, "events")?;
-    let at = super::ask::moment(facts.remove("at").unwrap_or_default());
+    let at = crate::gate::ask::moment(facts.remove("at").unwrap_or_default());
     let at = at.map_err(|error| Misfit::from(error).within("at"))?;
     let prompts: BTreeMap<String, Prompt> = part(&mut facts, "prompts")?;
     let public_safety: bool = part(&mut facts, "public_safety")?;

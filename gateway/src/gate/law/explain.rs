@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::answer::{Decision, Explained, Logged, Then, Today};
-use super::{CallRefusal, Fault, Gate, from_row, parse_id};
+use crate::gate::answer::{Decision, Explained, Logged, Then, Today};
+use crate::gate::{CallRefusal, Fault, Gate, from_row, parse_id};
 use crate::trail::{self, Leaf};
 
 impl Gate {

@@ -10,9 +10,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use super::answer::{self, Ready, TableInForce};
-use super::{Fault, Gate};
 use crate::chain::Chain;
+use crate::gate::answer::{self, Ready, TableInForce};
+use crate::gate::{Fault, Gate};
 use crate::ledger::{LedgerError, SKEW_MS};
 use crate::listen::descriptors;
 use crate::vault::VaultError;
@@ -65,7 +65,7 @@ impl Lack {
 
 /// What was found when it was last tried.
 #[derive(Debug, Default)]
-pub(super) struct Readiness {
+pub(in crate::gate) struct Readiness {
     unsigned: AtomicBool,
     found: Mutex<Option<(Instant, Vec<Lack>)>>,
 }

@@ -1,0 +1,10 @@
+//! Calls: they are opened, joined, observed and controlled. What makes things stricter is never lost.
+
+pub(in crate::gate) mod barred;
+pub(in crate::gate) mod claims;
+pub(in crate::gate) mod facts;
+pub(in crate::gate) mod load;
+pub(in crate::gate) mod observe;
+pub mod offline;
+pub(in crate::gate) mod open;
+pub(in crate::gate) mod turns;

@@ -1,0 +1,156 @@
+//! A call is loaded: its entries are read and folded, and judged by the table in force as well.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use policy::{Call, Table};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::gate::{CallRefusal, Fault, Gate, ask, blocking, parse_id};
+use crate::ledger::{CallRow, Expect, ParticipantRow};
+use crate::trail::{self, Body, Leaf, Saw};
+
+/// A call as the gate has loaded it.
+pub(in crate::gate) struct Loaded {
+    pub(in crate::gate) uid: Uuid,
+    pub(in crate::gate) row: CallRow,
+    pub(in crate::gate) context: Context,
+    pub(in crate::gate) names: Vec<ParticipantRow>,
+    /// Folded, and judged by the table in force as well.
+    pub(in crate::gate) call: Call,
+    pub(in crate::gate) head: Uuid,
+    /// The table in force.
+    pub(in crate::gate) table: Arc<Table>,
+    /// The moment at which a verb on this call is decided: never before the call's last entry.
+    pub(in crate::gate) now: Timestamp,
+    /// Its entries, and the gaps of its log that concern it.
+    pub(in crate::gate) leaves: Vec<Leaf>,
+    /// The pseudonyms of its participants' numbers.
+    pub(in crate::gate) subjects: Vec<(u32, String)>,
+    /// Who had objected on an earlier call of its id, by the pseudonyms of their numbers.
+    pub(in crate::gate) objectors: Vec<(String, Timestamp)>,
+}
+
+/// What is kept of the request that opened a call, beside the facts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::gate) struct Context {
+    /// SHA-256 of the request.
+    pub(in crate::gate) digest: String,
+    /// What the recording is for.
+    pub(in crate::gate) purposes: Vec<String>,
+    /// `inbound` or `outbound`.
+    pub(in crate::gate) direction: Option<ask::Direction>,
+    /// The ids of its legs.
+    pub(in crate::gate) aliases: Vec<String>,
+    /// Whether the platform said when it began.
+    pub(in crate::gate) dated: bool,
+}
+
+impl Gate {
+    /// Loads a call by its id or an alias.
+    pub(in crate::gate) async fn load(&self, account: &str, name: &str) -> Result<Loaded, Fault> {
+        let row = self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::Unknown)?;
+        self.load_row(row).await
+    }
+
+    pub(in crate::gate) async fn load_row(&self, row: CallRow) -> Result<Loaded, Fault> {
+        let uid = parse_id(&row.uid)?;
+        let (leaves, names) = self.leaves_of(uid).await?;
+        let tables = self.tables(&leaves).await?;
+        // A long call takes its time to fold: nobody else waits for it.
+        let (leaves, call) = blocking(leaves.len() > FOLDED_AT_ONCE, move || {
+            let call = fold(&tables, &leaves);
+            (leaves, call)
+        })
+        .await?;
+        let mut call = call?;
+        let table = self.laws.in_force();
+        let now = self.clock.now().max(call.last());
+        call.know(&table, now);
+        let mut objectors = Vec::new();
+        let mut subjects = Vec::new();
+        for leaf in &leaves {
+            if let Body::Opened { objectors: told, .. } = &leaf.body {
+                objectors.clone_from(told);
+            }
+            subjects.extend_from_slice(leaf.body.subjects());
+        }
+        // A gap of the log is no entry of the call's own.
+        let own = leaves.iter().rev().find(|leaf| leaf.call == Some(uid));
+        let head = own.map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
+        let context =
+            serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
+        Ok(Loaded { uid, row, context, names, call, head, table, now, leaves, subjects, objectors })
+    }
+
+    /// A call's entries, and the gaps of its log that concern it; and who was ever on it.
+    pub(in crate::gate) async fn leaves_of(
+        &self,
+        call: Uuid,
+    ) -> Result<(Vec<Leaf>, Vec<ParticipantRow>), Fault> {
+        let (entries, names) = self.ledger.history(call).await?;
+        let leaves: Result<Vec<Leaf>, _> = entries.iter().map(|leaf| serde_json::from_slice(leaf)).collect();
+        Ok((leaves.map_err(|_| Fault::damaged("an entry cannot be read"))?, names))
+    }
+
+    /// Folds a call by the tables that decided it.
+    pub(in crate::gate) async fn fold(&self, leaves: &[Leaf]) -> Result<Call, Fault> {
+        fold(&self.tables(leaves).await?, leaves)
+    }
+
+    /// The tables by which these entries were decided.
+    async fn tables(&self, leaves: &[Leaf]) -> Result<Vec<Arc<Table>>, Fault> {
+        let mut tables: Vec<Arc<Table>> = Vec::new();
+        for saw in leaves.iter().filter_map(|leaf| leaf.body.saw()) {
+            if tables.iter().all(|known| known.digest() != saw.table) {
+                tables.push(self.table(&saw.table).await?);
+            }
+        }
+        Ok(tables)
+    }
+}
+
+impl Loaded {
+    /// What the policy sees now.
+    pub(in crate::gate) fn saw(&self) -> Saw {
+        Saw::of(self.table.digest(), &self.call.decide(self.now))
+    }
+
+    /// The participant's number, if they were ever on the call and can be named.
+    pub(in crate::gate) fn number_of(&self, id: &str) -> Option<u32> {
+        let row = self.row_of(id).filter(|row| row.id != ask::OTHERS)?;
+        u32::try_from(row.participant).ok()
+    }
+
+    /// The ids of everybody who is on the call now.
+    pub(in crate::gate) fn present(&self) -> impl Iterator<Item = String> {
+        let here =
+            |row: &&ParticipantRow| u32::try_from(row.participant).is_ok_and(|p| self.call.is_present(p));
+        self.names.iter().filter(here).map(|row| row.id.clone())
+    }
+
+    /// Whoever has this id.
+    pub(in crate::gate) fn row_of(&self, id: &str) -> Option<&ParticipantRow> {
+        self.names.iter().find(|row| row.id == id)
+    }
+
+    /// Whoever acts here must still see the call's last entry as it was, nobody on it erased since, and
+    /// the same law.
+    pub(in crate::gate) fn expects(&self) -> Vec<Expect> {
+        let digest = self.table.digest().to_owned();
+        vec![
+            Expect::Head { call: self.uid, head: self.head },
+            Expect::CallIs { call: self.uid, id: self.row.id.clone() },
+            Expect::Law { digest: Some(digest) },
+        ]
+    }
+}
+
+fn fold(tables: &[Arc<Table>], leaves: &[Leaf]) -> Result<Call, Fault> {
+    let by_digest = |digest: &str| tables.iter().find(|table| table.digest() == digest).cloned();
+    Ok(trail::fold(&by_digest, leaves)?)
+}
+
+/// How many entries are folded where the request is answered.
+const FOLDED_AT_ONCE: usize = 64;

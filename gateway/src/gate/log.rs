@@ -1,0 +1,10 @@
+//! The log: what auditors ask of it, what is handed out as evidence, and how it is kept.
+
+pub(in crate::gate) mod consents;
+pub(in crate::gate) mod epochs;
+pub(in crate::gate) mod evidence;
+pub(in crate::gate) mod handout;
+pub(in crate::gate) mod live;
+pub(in crate::gate) mod ready;
+pub(in crate::gate) mod transparency;
+pub(in crate::gate) mod vigil;
