@@ -40,7 +40,8 @@ pub use fault::{
 pub use law::desk::Author;
 pub(crate) use law::desk::today;
 pub use law::laws::{Laws, Watched};
-pub use law::{lawbook, speak};
+pub(crate) use law::prompts::check_prompt;
+pub use law::{lawbook, prompts};
 pub use log::consents::{Filters, Inquiry, Record, sheet_head};
 pub use log::evidence::{About, Exports, Form};
 pub use log::handout::{HandoutError, Sink};
@@ -51,7 +52,6 @@ pub use log::vigil::Watch;
 pub use log::vigil::{Left, Mark};
 pub use people::erasure;
 pub use people::person::Person;
-pub(crate) use people::register::check_prompt;
 pub use people::register::{AccountSettings, NewCredential};
 
 use crate::access::Principal;

@@ -15,7 +15,7 @@ use crate::clock::{Clock, millis, moment_or_day};
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
 use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
-use crate::gate::{AccountSettings, Gate, NewCredential, speak};
+use crate::gate::{AccountSettings, Gate, NewCredential, prompts};
 use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
 use crate::trail::{Actor, SYSTEM_LOG};
@@ -354,7 +354,7 @@ async fn check_prompt(mut config: Config, asked: PromptCheck, json: bool) -> Res
     let name = asked.jurisdictions.as_ref().map_or("in-force".to_owned(), |path| path.display().to_string());
     config.jurisdictions = asked.jurisdictions.or(config.jurisdictions);
     let (table, _) = super::table::table(&config, &name).await?;
-    let found = speak::lacks(&table, &prompt, Clock::system().now());
+    let found = prompts::lacks(&table, &prompt, Clock::system().now());
     say(json, &found, || lacks_in_words(&found));
     if found.lacks.is_empty() { Ok(()) } else { Err(CliError::Exit(3)) }
 }

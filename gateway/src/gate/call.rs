@@ -3,6 +3,7 @@
 pub(in crate::gate) mod barred;
 pub(in crate::gate) mod claims;
 pub(in crate::gate) mod facts;
+pub(in crate::gate) mod grants;
 pub(in crate::gate) mod load;
 pub(in crate::gate) mod observe;
 pub mod offline;

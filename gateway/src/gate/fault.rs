@@ -209,6 +209,15 @@ impl Fault {
         matches!(self, Fault::Failed(_))
     }
 
+    /// The same, where what was not found is the account that was asked for.
+    #[must_use]
+    pub(crate) fn of_account(self, account: &str) -> Fault {
+        if self.kind() == FaultKind::Unknown {
+            return RegisterRefusal::UnknownAccount { id: account.into() }.into();
+        }
+        self
+    }
+
     /// A refusal with the decision on the call as it stands now. A failure says nothing of the call.
     #[must_use]
     pub(crate) fn deciding(self, decision: Decision) -> Fault {

@@ -1,8 +1,9 @@
 //! The law: which version of the table is in force, how it is changed, and what a change would mean.
 
+pub(in crate::gate) mod chosen;
 pub(in crate::gate) mod desk;
 pub(in crate::gate) mod explain;
 pub(in crate::gate) mod impact;
 pub mod lawbook;
 pub(in crate::gate) mod laws;
-pub mod speak;
+pub mod prompts;

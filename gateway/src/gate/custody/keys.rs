@@ -1,10 +1,12 @@
-//! Public keys that were read and checked before.
+//! Public keys of customers, for whom recordings are sealed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::gate::Fault;
+use crate::gate::{Fault, Gate, RegisterRefusal, Thing};
+use crate::ledger::{Appended, Change, Expect};
 use crate::seal::RecipientKey;
+use crate::trail::{Actor, Body};
 
 /// Public keys by the hash of their SPKI: checking one takes longer than wrapping for it.
 #[derive(Debug, Default)]
@@ -24,5 +26,53 @@ impl KeyCache {
         }
         lock().insert(id.to_owned(), key.clone());
         Ok(key)
+    }
+}
+
+impl Gate {
+    /// Adds a public key of the customer's. Answers its id.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such account, or the key is not usable; of a private key nothing is
+    /// kept.
+    pub async fn add_key(
+        &self,
+        actor: &Actor,
+        account: &str,
+        file: impl AsRef<[u8]>,
+    ) -> Result<(String, usize), Fault> {
+        self.settings(account).await.map_err(|fault| fault.of_account(account))?;
+        let key = RecipientKey::from_file(file.as_ref()).map_err(RegisterRefusal::UnusableKey)?;
+        let id = key.fingerprint().to_owned();
+        let change = Change::Key {
+            id: id.clone(),
+            account: account.into(),
+            pem: key.to_pem().to_owned(),
+            at: self.clock.now().as_millisecond(),
+        };
+        self.note(actor, account, Body::Key { key: id.clone() }, None, vec![change], Vec::new()).await?;
+        Ok((id, key.bits()))
+    }
+
+    /// Retires a public key: nothing new is sealed for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the account has no such key in use.
+    pub async fn retire_key(&self, actor: &Actor, account: &str, id: &str) -> Result<(), Fault> {
+        let expects = vec![Expect::KeyUsable { account: account.into(), id: id.into() }];
+        let change = Change::RetireKey {
+            id: id.into(),
+            account: account.into(),
+            at: self.clock.now().as_millisecond(),
+        };
+        match self
+            .note(actor, account, Body::KeyRetired { key: id.into() }, None, vec![change], expects)
+            .await?
+        {
+            Appended::Done => Ok(()),
+            Appended::Conflict => Err(Thing::KeyInUse.into()),
+        }
     }
 }

@@ -43,9 +43,7 @@ impl Gate {
         account: &str,
         name: &str,
     ) -> Result<(bool, answer::Person), Fault> {
-        self.settings(account)
-            .await
-            .map_err(|fault| crate::gate::people::register::no_account(account, fault))?;
+        self.settings(account).await.map_err(|fault| fault.of_account(account))?;
         for _ in 0..ATTEMPTS {
             let enrolled = self.enrolled(account).await?;
             let mut job = Job::default();

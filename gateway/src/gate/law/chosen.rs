@@ -1,0 +1,71 @@
+//! What an account chooses of the law: the overlays that its calls are under, and whether it answers emergencies.
+
+use serde_json::json;
+
+use crate::gate::answer::ChosenLaw;
+use crate::gate::{ATTEMPTS, Fault, Gate, RegisterRefusal, Wrong};
+use crate::ledger::{Appended, Change, Expect};
+use crate::trail::{Actor, Body, SYSTEM_LOG};
+
+impl Gate {
+    /// Chooses which overlays hold for every call of an account from now on, and whether what rows say
+    /// of emergency calls at a public-safety answering point is switched on.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the table has no such overlay, or no reason is given.
+    pub async fn choose_law(
+        &self,
+        actor: &Actor,
+        account: &str,
+        overlays: &[String],
+        public_safety: bool,
+        reason: &str,
+    ) -> Result<ChosenLaw, Fault> {
+        if account == SYSTEM_LOG {
+            return Err(RegisterRefusal::SystemHasNoCalls.into());
+        }
+        crate::gate::call::facts::check_overlays(&self.laws.in_force(), overlays)?;
+        if reason.trim().is_empty() || reason.len() > 4096 {
+            return Err(Wrong::NoReason.into());
+        }
+        for _ in 0..ATTEMPTS {
+            let row = self
+                .ledger
+                .account(account)
+                .await?
+                .ok_or_else(|| RegisterRefusal::UnknownAccount { id: account.into() })?;
+            let (mut settings, ..) = self.settings(account).await?;
+            settings.overlays = overlays.to_vec();
+            settings.overlays.sort();
+            settings.overlays.dedup();
+            settings.public_safety = public_safety;
+            let document =
+                serde_json::to_string(&settings).map_err(|_| Fault::damaged("settings cannot be written"))?;
+            let body = Body::AccountLaw { overlays: settings.overlays.clone(), public_safety };
+            let expects = vec![Expect::AccountSettings { id: account.into(), settings: row.settings }];
+            let changes = vec![Change::AccountSettings { id: account.into(), settings: document }];
+            let detail = Some(json!({"reason": reason}));
+            if self.note(actor, account, body, detail, changes, expects).await? == Appended::Done {
+                return self.chosen_law(account).await;
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// Which overlays hold for every call of an account.
+    ///
+    /// # Errors
+    ///
+    /// Where the ledger fails.
+    pub async fn chosen_law(&self, account: &str) -> Result<ChosenLaw, Fault> {
+        let (settings, recorder, operator) = self.settings(account).await?;
+        Ok(ChosenLaw {
+            account: account.into(),
+            overlays: settings.overlays,
+            public_safety: settings.public_safety,
+            recorder_location: recorder,
+            operator_location: operator,
+        })
+    }
+}
