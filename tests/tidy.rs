@@ -148,3 +148,41 @@ fn every_role_of_the_manual_has_a_row() {
         assert!(manual.contains(&format!("| `{}` |", role.as_str())), "{}", role.as_str());
     }
 }
+
+/// The gate's wings know what all of them share (the gate itself, what is asked, what is answered, what is refused),
+/// and of each other only this; so no two of them know each other.
+#[test]
+fn the_wings_of_the_gate_know_little_of_each_other() {
+    let allowed: &[(&str, &[&str])] =
+        &[("call", &["law"]), ("custody", &[]), ("law", &["people"]), ("log", &[]), ("people", &[])];
+    let is_wing = |name: &str| allowed.iter().any(|(wing, _)| *wing == name);
+    for (wing, friends) in allowed {
+        for (path, text) in sources(&format!("gate/{wing}")) {
+            for line in text.lines() {
+                for named in line.split("crate::gate::").skip(1) {
+                    let other = named.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap();
+                    let fine = other == *wing || !is_wing(other) || friends.contains(&other);
+                    assert!(fine, "{} uses `crate::gate::{other}`: {line}", path.display());
+                }
+            }
+        }
+    }
+}
+
+/// The decision needs nothing of what only editors of the table need.
+#[test]
+fn the_decision_needs_no_editor_of_the_table() {
+    for path in files_below(&root().join("policy/src/decide")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for editor in ["diff", "table::diff", "table::read", "table::lint", "table::mend"] {
+                assert!(
+                    !line.contains(&format!("crate::{editor}")),
+                    "{} uses {editor}: {line}",
+                    path.display()
+                );
+            }
+        }
+    }
+}

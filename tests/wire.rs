@@ -233,7 +233,7 @@ async fn tls_is_served_and_a_replaced_certificate_without_a_restart() {
 }
 
 /// Every answer has an id, and every line that is logged for it says so: with the call, the credential, the code of
-/// the problem and the entry, and without a word of a stranger's.
+/// the problem and the entry, and without a word that an outsider chose.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_is_followed_from_its_answer_to_the_log_and_the_trail() {
     let site = Site::new().await;
@@ -272,6 +272,9 @@ async fn a_request_is_followed_from_its_answer_to_the_log_and_the_trail() {
     let turned_away = send(&stranger, &chosen, "/v1/calls/+15555550100/events", no).await;
     turned_away.problem(401, "unauthorized");
     assert_ne!(id(&unknown), id(&turned_away));
+    let auditor = site.client(&process, Role::Auditor);
+    let records = auditor.get("/v1/consents?call=c1").await.expect(200);
+    let uid = records["consents"][0]["entry"]["call"].as_str().unwrap().to_owned();
     process.terminate();
     assert_eq!(process.wait(), Some(0));
 
@@ -285,7 +288,7 @@ async fn a_request_is_followed_from_its_answer_to_the_log_and_the_trail() {
     let mut told = spans.iter().filter(|span| span["request"] == ours);
     let username = &site.credential(Role::Recorder).username;
     let declined = told.next().unwrap();
-    assert_eq!((&declined["call"], &declined["credential"]), (&json!("c1"), &json!(username)));
+    assert_eq!((&declined["call"], &declined["credential"]), (&json!(uid), &json!(username)));
     let entry = declined["entry"].as_str().unwrap();
     let refused = told.next().unwrap();
     assert_eq!(

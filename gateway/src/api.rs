@@ -22,8 +22,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{FromRequestParts, MatchedPath, Path, Query, RawPathParams, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Path, Query, Request, State};
 use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Version};
@@ -117,7 +116,6 @@ fn ambiguous(request: &Request) -> Option<Ambiguity> {
 
 async fn authorize(
     State(door): State<Arc<Door>>,
-    names: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
@@ -157,9 +155,7 @@ async fn authorize(
             return Err(TurnedAway::WrongRole { role: principal.role, allowed: entry.roles }.into());
         }
     }
-    if let Ok(names) = names {
-        trace::known(&principal.credential, &names);
-    }
+    trace::known(&principal.credential);
     request.extensions_mut().insert(principal);
     let mut response = next.run(request).await;
     // Somebody we know may send more of a refused body before we hang up.

@@ -51,28 +51,22 @@
 //!
 //! # Reading order
 //!
-//! [`place`] (where somebody is), [`atlas`] (what the places are called), [`rule`] (what one place asks
-//! and how rules combine), [`told`] (what a prompt has to say), [`retention`], [`table`] (the law as data), [`fact`] (what was logged), [`language`], [`call`] (the fold of the facts), [`decision`]
-//! (what follows now), [`coverage`] (which seconds of audio are lawful) and [`refusal`] (why recording is
-//! not lawful, and an upload refused).
+//! There are two floors. [`decide`] is the decision: [`place`] (where somebody is), [`rule`] (what one place
+//! asks and how rules combine), [`told`] (what a prompt has to say), [`retention`], [`fact`] (what was logged),
+//! [`language`], [`call`] (the fold of the facts), [`decision`] (what follows now), [`coverage`] (which seconds
+//! of audio are lawful) and [`refusal`] (why recording is not lawful, and an upload refused). [`table`] is the
+//! law as data, and what its editors need: reading with the place of every mistake, [`atlas`] (what places are
+//! called) and [`diff`] (what a change tightens or loosens).
 
 #![no_std]
 
 extern crate alloc;
 
-pub mod atlas;
-pub mod call;
-pub mod coverage;
-pub mod decision;
-pub mod diff;
-pub mod fact;
-pub mod language;
-pub mod place;
-pub mod refusal;
-pub mod retention;
-pub mod rule;
+pub mod decide;
 pub mod table;
-pub mod told;
+
+pub use decide::{call, coverage, decision, fact, language, place, refusal, retention, rule, told};
+pub use table::{atlas, diff};
 
 pub use call::{Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Window, Windows, length_ms};
 pub use coverage::{Claim, Coverage, CoverageBasis, Uncovered, UncoveredSpan, Upload, Use};

@@ -1,11 +1,12 @@
 //! What a request can be followed by: its id, on the answer and in every log line that is written for it.
 //!
 //! The id is a UUID. One that the client (or a proxy before us) sends as `X-Request-Id` is taken over; whatever
-//! else stands there is replaced, so that no line of the log holds words of a stranger's.
+//! else stands there is replaced. No line of the log holds a word that an outsider chose: calls are named by the
+//! gateway's own ids of them.
 
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, RawPathParams, Request};
+use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -38,7 +39,7 @@ pub(super) async fn follow(request: Request, next: Next) -> Response {
     let span = tracing::error_span!(
         "request",
         request = %id, method = %request.method(), path,
-        credential = Empty, call = Empty, recording = Empty, code = Empty, entry = Empty,
+        credential = Empty, call = Empty, code = Empty, entry = Empty,
     );
     let answering = async {
         let mut response = next.run(request).await;
@@ -52,15 +53,9 @@ pub(super) async fn follow(request: Request, next: Next) -> Response {
     REQUEST.scope(id, answering.instrument(span)).await
 }
 
-/// Who asks, and about what: lines of the log say so from here on. What a stranger writes into a path is in none.
-pub(super) fn known(credential: &str, path: &RawPathParams) {
-    let span = Span::current();
-    span.record("credential", credential);
-    for (name, value) in path {
-        if matches!(name, "call" | "recording") {
-            span.record(name, value);
-        }
-    }
+/// Who asks: lines of the log say so from here on.
+pub(super) fn known(credential: &str) {
+    Span::current().record("credential", credential);
 }
 
 /// What the request is answered with, if it is a problem.

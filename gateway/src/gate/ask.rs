@@ -916,3 +916,17 @@ pub const MAX_PARTICIPANTS: usize = 256;
 pub const OTHERS: &str = "(others)";
 /// The most events in one request.
 pub const MAX_EVENTS: usize = 256;
+
+/// A reason may be as long as this.
+pub(in crate::gate) fn check_length(reason: &str) -> Result<(), Wrong> {
+    if reason.len() > 4096 { Err(Wrong::LongReason) } else { Ok(()) }
+}
+
+/// The code of a place.
+pub(in crate::gate) fn place(field: Field, text: Option<&str>) -> Result<Option<policy::Code>, Wrong> {
+    let parse = |text: &str| {
+        let wrong = |error| Wrong::NoCode { field: Some(field), error, meant: policy::atlas::nearest(text) };
+        text.parse().map_err(wrong)
+    };
+    text.map(parse).transpose()
+}

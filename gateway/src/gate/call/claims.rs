@@ -52,7 +52,7 @@ impl Gate {
     ///
     /// [`Fault`]: the trail could not be written.
     async fn claim(&self, who: &Principal, name: &str, claims: &[Observed]) -> Result<(), Fault> {
-        let Some(row) = self.ledger.call_by_name(&who.account, name).await? else { return Ok(()) };
+        let Some(row) = self.call_row(&who.account, name).await? else { return Ok(()) };
         let mut of_this = Vec::new();
         for claim in claims {
             let (earlier, rest) = self.divided(&row, claim).await?;

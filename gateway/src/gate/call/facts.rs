@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use policy::told::Named;
-use policy::{Call, Heard, Joined, Purposes, Table, What};
+use policy::{Call, Heard, Joined, Purposes, What};
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::whole_millis;
 use crate::gate::ask::{
     self, EventType, MAX_PARTICIPANTS, Observed, OpenCall, Participant, Places, check_name, check_sha256,
 };
-use crate::gate::{CallRefusal, Field, Lacking, LawRefusal, Refused, Wrong, WrongEvent};
+use crate::gate::{CallRefusal, Field, Lacking, Refused, Wrong, WrongEvent};
 use crate::locate::{Locator, PlaceError};
 
 // ---- a call, and who is on it ----
@@ -64,27 +64,6 @@ fn check_places(declared: Option<&Places>) -> Result<(), Wrong> {
         return Err(Wrong::TooManyPlaces);
     }
     Ok(())
-}
-
-/// Refuses an overlay that the table does not have.
-pub(in crate::gate) fn check_overlays(table: &Table, overlays: &[String]) -> Result<(), LawRefusal> {
-    match overlays.iter().find(|id| table.overlay_history(id).is_empty()) {
-        None => Ok(()),
-        Some(id) => {
-            let mut known: Vec<String> = table.overlays().map(|overlay| overlay.id.to_string()).collect();
-            known.dedup();
-            Err(LawRefusal::UnknownOverlay { id: id.clone(), known })
-        }
-    }
-}
-
-/// The code of a place.
-pub(in crate::gate) fn place(field: Field, text: Option<&str>) -> Result<Option<policy::Code>, Wrong> {
-    let parse = |text: &str| {
-        let wrong = |error| Wrong::NoCode { field: Some(field), error, meant: policy::atlas::nearest(text) };
-        text.parse().map_err(wrong)
-    };
-    text.map(parse).transpose()
 }
 
 /// A participant of a call of this kind, without the grant that they may name.

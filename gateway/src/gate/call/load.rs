@@ -50,8 +50,22 @@ pub(in crate::gate) struct Context {
 impl Gate {
     /// Loads a call by its id or an alias.
     pub(in crate::gate) async fn load(&self, account: &str, name: &str) -> Result<Loaded, Fault> {
-        let row = self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::Unknown)?;
+        let row = self.call_row(account, name).await?.ok_or(CallRefusal::Unknown)?;
         self.load_row(row).await
+    }
+
+    /// The row of the call that is asked about, by its id or an alias. What is logged for the request says from here
+    /// on which call it is about, in a word of ours.
+    pub(in crate::gate) async fn call_row(
+        &self,
+        account: &str,
+        name: &str,
+    ) -> Result<Option<CallRow>, Fault> {
+        let row = self.ledger.call_by_name(account, name).await?;
+        if let Some(row) = &row {
+            tracing::Span::current().record("call", &row.uid);
+        }
+        Ok(row)
     }
 
     pub(in crate::gate) async fn load_row(&self, row: CallRow) -> Result<Loaded, Fault> {

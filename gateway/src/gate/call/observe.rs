@@ -73,7 +73,7 @@ impl Gate {
         name: &str,
         events: &[Observed],
     ) -> Result<Decision, Fault> {
-        let row = self.ledger.call_by_name(&who.account, name).await?.ok_or(CallRefusal::Unknown)?;
+        let row = self.call_row(&who.account, name).await?.ok_or(CallRefusal::Unknown)?;
         let (mut earlier, mut of_this) = (Vec::new(), Vec::new());
         for event in events {
             let (then, rest) = self.divided(&row, event).await?;

@@ -17,8 +17,9 @@ use serde_json::{Map, Value};
 
 use crate::clock::{Clock, whole_millis};
 use crate::gate::answer::Decision;
-use crate::gate::ask::{Misfit, Observed, OpenCall, Prompt, fit};
-use crate::gate::call::facts::{self, Scene, place};
+use crate::gate::ask::{Misfit, Observed, OpenCall, Prompt, fit, place};
+use crate::gate::call::facts::{self, Scene};
+use crate::gate::law::chosen::check_overlays;
 use crate::gate::{CallRefusal, Field, Refused};
 use crate::locate::Locator;
 
@@ -78,7 +79,7 @@ fn open(
     public_safety: bool,
 ) -> Result<Call, Refused> {
     facts::check_open(asked)?;
-    facts::check_overlays(table, &asked.overlays)?;
+    check_overlays(table, &asked.overlays)?;
     let place = |field, text: &Option<String>| place(field, text.as_deref());
     let mut participants = Vec::with_capacity(asked.participants.len());
     for (number, participant) in (0..).zip(&asked.participants) {

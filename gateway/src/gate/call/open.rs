@@ -11,10 +11,11 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::clock::{Moment, whole_millis};
 use crate::gate::answer::{self, Decision};
-use crate::gate::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name};
+use crate::gate::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name, place};
 use crate::gate::call::barred::Unlogged;
 use crate::gate::call::claims::{few, is_usable, unnamed};
-use crate::gate::call::facts::{check_open, check_overlays, check_participant, check_time, joined, place};
+use crate::gate::call::facts::{check_open, check_participant, check_time, joined};
+use crate::gate::law::chosen::check_overlays;
 use crate::gate::{
     ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, Loaded, Wrong,
 };
@@ -166,6 +167,7 @@ impl Gate {
         match self.append(job).await? {
             Appended::Conflict => Ok(None),
             Appended::Done => {
+                tracing::Span::current().record("call", uid.to_string());
                 let id = |p: u32| {
                     ids.get(usize::try_from(p).unwrap_or(usize::MAX))
                         .map_or_else(String::new, ToString::to_string)

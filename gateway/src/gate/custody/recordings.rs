@@ -61,7 +61,7 @@ impl Gate {
     ) -> Result<Recordings, Fault> {
         let call = match sought.call {
             Some(name) => {
-                let row = self.ledger.call_by_name(&who.account, name).await?.ok_or(CallRefusal::Unknown)?;
+                let row = self.call_row(&who.account, name).await?.ok_or(CallRefusal::Unknown)?;
                 Some(parse_id(&row.uid)?)
             }
             None => None,

@@ -1,9 +1,10 @@
 //! What an account chooses of the law: the overlays that its calls are under, and whether it answers emergencies.
 
+use policy::Table;
 use serde_json::json;
 
 use crate::gate::answer::ChosenLaw;
-use crate::gate::{ATTEMPTS, Fault, Gate, RegisterRefusal, Wrong};
+use crate::gate::{ATTEMPTS, Fault, Gate, LawRefusal, RegisterRefusal, Wrong};
 use crate::ledger::{Appended, Change, Expect};
 use crate::trail::{Actor, Body, SYSTEM_LOG};
 
@@ -25,7 +26,7 @@ impl Gate {
         if account == SYSTEM_LOG {
             return Err(RegisterRefusal::SystemHasNoCalls.into());
         }
-        crate::gate::call::facts::check_overlays(&self.laws.in_force(), overlays)?;
+        check_overlays(&self.laws.in_force(), overlays)?;
         if reason.trim().is_empty() || reason.len() > 4096 {
             return Err(Wrong::NoReason.into());
         }
@@ -67,5 +68,17 @@ impl Gate {
             recorder_location: recorder,
             operator_location: operator,
         })
+    }
+}
+
+/// Refuses an overlay that the table does not have.
+pub(in crate::gate) fn check_overlays(table: &Table, overlays: &[String]) -> Result<(), LawRefusal> {
+    match overlays.iter().find(|id| table.overlay_history(id).is_empty()) {
+        None => Ok(()),
+        Some(id) => {
+            let mut known: Vec<String> = table.overlays().map(|overlay| overlay.id.to_string()).collect();
+            known.dedup();
+            Err(LawRefusal::UnknownOverlay { id: id.clone(), known })
+        }
     }
 }

@@ -109,7 +109,7 @@ impl Gate {
     ///
     /// [`Fault`]: it is the author's own, decided, expired, or was made against another version.
     pub async fn approve(&self, author: &Author, proposal: &str, reason: &str) -> Result<Approved, Fault> {
-        check_length(reason)?;
+        crate::gate::ask::check_length(reason)?;
         for _ in 0..ATTEMPTS {
             self.refresh_law().await?;
             let row = self.open_proposal(proposal).await?;
@@ -172,7 +172,7 @@ impl Gate {
         withdraw: bool,
         reason: &str,
     ) -> Result<ProposalReport, Fault> {
-        check_length(reason)?;
+        crate::gate::ask::check_length(reason)?;
         for _ in 0..ATTEMPTS {
             let row = self.open_proposal(proposal).await?;
             if withdraw && row.person != author.id() {
@@ -661,11 +661,7 @@ fn check_reason(author: &Author, reason: &str) -> Result<(), Wrong> {
     if author.origin == Origin::Person && reason.trim().is_empty() {
         return Err(Wrong::NoReason);
     }
-    check_length(reason)
-}
-
-pub(in crate::gate) fn check_length(reason: &str) -> Result<(), Wrong> {
-    if reason.len() > 4096 { Err(Wrong::LongReason) } else { Ok(()) }
+    crate::gate::ask::check_length(reason)
 }
 
 pub(crate) fn today(now: Timestamp) -> jiff::civil::Date {

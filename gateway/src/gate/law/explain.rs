@@ -32,7 +32,7 @@ impl Gate {
         };
         let row = match then {
             Some(row) => row,
-            None => self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::Unknown)?,
+            None => self.call_row(account, name).await?.ok_or(CallRefusal::Unknown)?,
         };
         let (leaves, names) = self.leaves_of(parse_id(&row.uid)?).await?;
         let at = at.or_else(|| leaves.last().map(|leaf| leaf.at)).unwrap_or_else(|| self.clock.now());

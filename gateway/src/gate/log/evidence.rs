@@ -159,7 +159,7 @@ impl Gate {
         name: &str,
         form: Form,
     ) -> Result<Exported, Fault> {
-        let row = self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::NotInTheLog)?;
+        let row = self.call_row(account, name).await?.ok_or(CallRefusal::NotInTheLog)?;
         let uid = parse_id(&row.uid)?;
         let word = match form {
             Form::Vcon | Form::SignedVcon => "vcon",
@@ -251,7 +251,7 @@ impl Gate {
                 Ok((vec![call], Subject::Recording(id)))
             }
             About::Call(name) => {
-                let call = self.ledger.call_by_name(account, name).await?.ok_or(CallRefusal::NotInTheLog)?;
+                let call = self.call_row(account, name).await?.ok_or(CallRefusal::NotInTheLog)?;
                 let uid = parse_id(&call.uid)?;
                 Ok((vec![call], Subject::Call(uid)))
             }

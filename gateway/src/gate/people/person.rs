@@ -79,7 +79,7 @@ impl Gate {
         person: &str,
         reason: &str,
     ) -> Result<answer::Person, Fault> {
-        crate::gate::law::desk::check_length(reason)?;
+        crate::gate::ask::check_length(reason)?;
         let by = self.person(who).await?;
         let account = &who.account;
         let enrolled = self.enrolled(account).await?;

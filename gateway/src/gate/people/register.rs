@@ -109,7 +109,7 @@ impl Gate {
         check_account(id)?;
         check_settings(settings)?;
         let code = |field, text| -> Result<Option<String>, Wrong> {
-            let code = crate::gate::call::facts::place(field, text)?;
+            let code = crate::gate::ask::place(field, text)?;
             code.map(|code| self.listed(field, code)).transpose()
         };
         let change = Change::Account {

@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn every_code_of_the_shipped_table_is_known() {
-        let table = include_str!("../../jurisdictions.toml");
+        let table = include_str!("../../../jurisdictions.toml");
         let codes = table.lines().filter_map(|line| line.strip_prefix("code = \"")?.strip_suffix('"'));
         assert!(codes.clone().count() > 90);
         assert!(codes.clone().all(|text| name(code(text)).is_some()));
