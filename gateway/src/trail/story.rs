@@ -537,3 +537,6 @@ impl How {
 }
 
 const LEFT: &str = "left";
+
+#[cfg(test)]
+mod tests;

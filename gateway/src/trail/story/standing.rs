@@ -17,7 +17,7 @@ impl Teller<'_> {
         // What was reported late counts from when it happened, for those whom it is about.
         let late =
             if let Body::Event { facts, late: true, .. } = &read.leaf.body { Some(facts) } else { None };
-        let since = late.and_then(|facts| facts.at).unwrap_or(logged_at);
+        let since = late.map_or(logged_at, |facts| self.late_from(facts));
         let says = |what: &&What| matches!(what, What::PromptCompleted { .. } | What::ConsentGiven { .. });
         let about = late.map(|facts| &facts.what).filter(says).map(What::participants);
         let is_over = self.story.closed_at.is_some();

@@ -204,11 +204,9 @@ impl<'e> Teller<'e> {
 
     fn event(&mut self, read: &Read, event: &Event, late: bool) {
         let now = event.received_at;
-        // What tightens counts from when it happened, what loosens from when it was logged, or by as
-        // much earlier as the account allows.
+        // What tightens counts from when it happened.
         let tight = event.at.map_or(now, |at| at.min(now));
-        let earliest = now.checked_sub(self.late).unwrap_or(now);
-        let loose = if late { tight.max(earliest) } else { now };
+        let loose = if late { self.late_from(event) } else { now };
         let before = self.story.acts.len();
         match &event.what {
             What::PromptStarted { participants, prompt } => {
@@ -272,6 +270,14 @@ impl<'e> Teller<'e> {
             act.late = late;
             act.evidence = evidence.filter(|evidence| !evidence.is_null()).cloned();
         }
+    }
+
+    /// From when something counts that loosens and was reported late: by as much earlier than it was logged as the
+    /// account allows.
+    pub(super) fn late_from(&self, event: &Event) -> Timestamp {
+        let now = event.received_at;
+        let earliest = now.checked_sub(self.late).unwrap_or(now);
+        event.at.map_or(now, |at| at.min(now)).max(earliest)
     }
 
     /// The trail could not be written for a while: what was said meanwhile, and to whom, is in doubt.
