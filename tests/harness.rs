@@ -351,7 +351,9 @@ impl Client {
         let headers = response.headers().clone();
         let body = response.into_body().collect().await?.to_bytes().to_vec();
         driving.abort();
-        Ok(Answer { status, headers, body })
+        let answer = Answer { status, headers, body };
+        crate::scenario::openapi::assert_described(method, path, &answer);
+        Ok(answer)
     }
 }
 

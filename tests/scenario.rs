@@ -13,7 +13,7 @@ mod impact;
 mod law_desk;
 mod log_period;
 mod one_party;
-mod openapi;
+pub(crate) mod openapi;
 mod place;
 mod presence;
 mod prompt;

@@ -81,7 +81,7 @@ pub struct Detail {
 }
 
 /// The content of a leaf.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Leaf {
     /// The format's version: 1.
@@ -112,7 +112,7 @@ pub struct Leaf {
 }
 
 /// Who did something. A credential's name is minted by the gateway.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Actor {
     /// The credential, or `command-line` or `gateway`.

@@ -433,7 +433,9 @@ impl ByMedium {
 }
 
 /// How sure the compilers of a row are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// Checked against the statute or a decision.
     High,

@@ -1,10 +1,10 @@
 //! The description of the API holds what the API does.
 
 use consent_gateway::api::openapi::document;
-use consent_gateway::api::routes::TABLE;
+use consent_gateway::api::routes::{Route, TABLE};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Gateway, wav};
+use crate::harness::{Answer, Client, Gateway, wav};
 
 /// What the description's schemas use of JSON Schema.
 fn fits(schema: &Value, value: &Value) -> Result<(), String> {
@@ -82,9 +82,51 @@ fn fits(schema: &Value, value: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// Every problem that any test is answered is one that the description lists for its operation. (Not so what no
+/// client that keeps to the description is answered: another method, or a request that proxies read in two ways.)
+#[track_caller]
+pub(crate) fn assert_described(method: &str, path: &str, answer: &Answer) {
+    let problem = answer.json();
+    let Some(code) = problem["code"].as_str().filter(|_| answer.status >= 400) else { return };
+    let asked: Vec<&str> = path.split('?').next().unwrap().split('/').collect();
+    let is_of = |route: &&Route| {
+        let named: Vec<&str> = route.path.split('/').collect();
+        let rest = named.iter().position(|name| name.starts_with("{*")).unwrap_or(named.len());
+        let ends = if rest < named.len() { asked.len() > rest } else { asked.len() == rest };
+        ends && named[..rest].iter().zip(&asked).all(|(name, word)| name.starts_with('{') || name == word)
+    };
+    let method = if method == "HEAD" { "GET" } else { method };
+    let of_method = TABLE.iter().filter(|route| route.method == method);
+    let Some(route) = of_method.filter(is_of).min_by_key(|route| route.path.matches('{').count()) else {
+        return;
+    };
+    let responses = &document()["paths"][as_described(route.path)][route.method.to_lowercase()]["responses"];
+    let listed = &responses[answer.status.to_string()]["x-codes"];
+    let is_listed = listed.as_array().is_some_and(|codes| codes.iter().any(|one| one == code));
+    let of_no_client = ["ambiguous-request", "method-not-allowed"].contains(&code);
+    assert!(is_listed || of_no_client, "{method} {path}: {} `{code}` is not described", answer.status);
+}
+
 /// A path as the description writes it.
 fn as_described(path: &str) -> String {
     path.replace("{*", "{")
+}
+
+#[test]
+fn every_document_has_an_example_that_fits() {
+    let operations =
+        document()["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    for operation in operations.filter(|operation| operation["operationId"] != "describe_api") {
+        let answers = operation["responses"].as_object().unwrap().iter();
+        let answers = answers.filter(|(status, _)| status.starts_with('2')).map(|(_, answer)| answer);
+        for document in answers.chain(operation.get("requestBody")) {
+            let json = &document["content"]["application/json"];
+            if json.is_object() {
+                fits(&json["schema"], &json["example"])
+                    .unwrap_or_else(|wrong| panic!("{}: {wrong}", operation["operationId"]));
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{Asked, Door, Named};
@@ -78,6 +79,85 @@ pub(super) async fn consent_record(
     Named(call): Named<String>,
 ) -> Result<Response, Problem> {
     Ok(document(&door.gate.export(&Actor::from(&who), &who.account, &call, Form::ConsentRecord).await?))
+}
+
+/// What a vCon is, as far as this gateway writes one.
+pub(super) fn vcon_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "title": "Vcon",
+        "description": "A vCon (draft-ietf-vcon-vcon-core), with its lawful basis (draft-howe-vcon-lawful-basis).",
+        "required": ["vcon", "uuid", "extensions", "created_at", "updated_at", "parties", "dialog", "attachments"],
+        "properties": {
+            "vcon": {"type": "string", "description": "The version of the syntax."},
+            "uuid": {"type": "string", "format": "uuid", "description": "Always the same for a call."},
+            "extensions": {"type": "array", "items": {"type": "string"}, "description": "What is beside the core."},
+            "created_at": {"type": "string", "format": "date-time", "description": "When the call was opened."},
+            "updated_at": {"type": "string", "format": "date-time", "description": "When it was exported."},
+            "parties": objects("Who was on the call."),
+            "dialog": objects("Its recordings; where there is none, the call itself."),
+            "attachments": objects("Who consented to what, and what was decided."),
+        },
+    })
+}
+
+/// What a signed vCon is.
+pub(super) fn jws_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "title": "SignedVcon",
+        "description": "A vCon in a JWS (RFC 7515 section 7.2.1).",
+        "required": ["payload", "signatures"],
+        "properties": {
+            "payload": {"type": "string", "description": "The vCon, in base64url."},
+            "signatures": {
+                "type": "array",
+                "description": "One, by the operator.",
+                "minItems": 1,
+                "items": {
+                    "type": "object",
+                    "title": "VconSignature",
+                    "required": ["protected", "header", "signature"],
+                    "properties": {
+                        "protected": {"type": "string", "description": "The algorithm, in base64url."},
+                        "header": {
+                            "type": "object",
+                            "description": "Who signed, and what.",
+                            "title": "VconSignatureHeader",
+                            "required": ["x5c", "uuid"],
+                            "properties": {
+                                "x5c": {
+                                    "type": "array",
+                                    "items": {"type": "string"},
+                                    "description": "Certificates, in base64, the signer's first.",
+                                },
+                                "uuid": {"type": "string", "format": "uuid", "description": "The vCon's."},
+                            },
+                        },
+                        "signature": {"type": "string", "description": "In base64url."},
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// What consent records are, as far as this gateway writes them.
+pub(super) fn consent_records_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "title": "ConsentRecords",
+        "description": "Consent records by ISO/IEC TS 27560 in the Data Privacy Vocabulary, as JSON-LD 1.1.",
+        "required": ["@context", "@graph"],
+        "properties": {
+            "@context": {"type": "object", "additionalProperties": true, "description": "What the names mean."},
+            "@graph": objects("One record for each person whose number is known."),
+        },
+    })
+}
+
+fn objects(says: &str) -> Value {
+    json!({"type": "array", "description": says, "items": {"type": "object", "additionalProperties": true}})
 }
 
 fn archive(bytes: Vec<u8>) -> Response {

@@ -113,7 +113,7 @@ pub(super) async fn proposal(
 
 /// Why somebody decides so. The body may be left out.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(rename = "Reason")]
+#[schemars(rename = "ReasonGiven")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decided {
     /// Why; it is kept. At most 4 KiB.

@@ -103,7 +103,8 @@ pub(super) async fn release(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FetchQuery {
-    /// What it is fetched for; required here or as the header `Purpose`, and logged.
+    /// What it is fetched for: it is logged. A header `Purpose` says so as well.
+    #[schemars(required, length(min = 1, max = 255))]
     purpose: Option<String>,
 }
 

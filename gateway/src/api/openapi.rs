@@ -1,15 +1,19 @@
 //! `GET /openapi.json`: the API, described from the table of routes and the types of its bodies.
 
-use std::collections::BTreeSet;
+mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use schemars::SchemaGenerator;
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use super::problem::{self, DoorCode};
 use super::routes::{Body, Content, Route, Shape, TABLE};
-use super::{Code, all_codes};
+use super::{Code, PUBLIC, all_codes};
 use crate::access::Role;
+use crate::gate::FaultCode;
 
 /// The OpenAPI 3.1 document.
 #[must_use]
@@ -25,6 +29,10 @@ struct Describer {
     requests: SchemaGenerator,
     /// Of what is answered: there, nothing that is always written is missing.
     answers: SchemaGenerator,
+    /// What each code means.
+    codes: BTreeMap<&'static str, Code>,
+    /// What was sent and answered once, by operation.
+    examples: Value,
 }
 
 impl Describer {
@@ -36,23 +44,27 @@ impl Describer {
             settings.contract = contract;
             settings.into_generator()
         };
-        Describer { requests: generator(Contract::Deserialize), answers: generator(Contract::Serialize) }
+        Describer {
+            requests: generator(Contract::Deserialize),
+            answers: generator(Contract::Serialize),
+            codes: all_codes().map(|code| (code.code, code)).collect(),
+            examples: serde_json::from_str(include_str!("openapi/examples.json")).unwrap_or_default(),
+        }
     }
 
     fn document(mut self) -> Value {
+        let problem = json!(self.answers.subschema_for::<problem::Document>());
         let mut paths: Map<String, Value> = Map::new();
-        let mut tags = BTreeSet::new();
         for route in TABLE.iter() {
-            tags.insert(route.tag);
             let path = paths.entry(described_path(route)).or_insert_with(|| json!({}));
             if let Value::Object(operations) = path {
-                operations.insert(route.method.to_lowercase(), self.operation(route));
+                operations.insert(route.method.to_lowercase(), self.operation(route, &problem));
             }
         }
-        let mut schemas = self.answers.take_definitions(true);
-        schemas.extend(self.requests.take_definitions(true));
-        schemas.insert("Problem".into(), problem());
-        let mut document = json!({
+        let [mut schemas, requests] = self.schemas();
+        schemas.extend(requests);
+        let tags = TAGS.map(|(name, says)| json!({"name": name, "description": says}));
+        json!({
             "openapi": "3.1.0",
             "info": {
                 "title": "Consent Gateway",
@@ -61,31 +73,50 @@ impl Describer {
                 "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
             },
             "servers": [{"url": "/", "description": "this gateway"}],
-            "tags": tags.into_iter().map(|tag| json!({"name": tag})).collect::<Vec<_>>(),
+            "tags": tags,
             "security": [{"basic": []}],
             "paths": paths,
             "components": {
-                "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+                "securitySchemes": {"basic": {
+                    "type": "http", "scheme": "basic",
+                    "description": "A credential belongs to one account, one role, and one person or system.",
+                }},
+                "headers": {"RequestId": {
+                    "description": "What names this answer in the gateway's log; what the request said, if that was a UUID.",
+                    "required": true,
+                    "schema": {"type": "string", "format": "uuid"},
+                }},
                 "schemas": schemas,
             },
-        });
-        name_words(&mut document);
-        document
+        })
     }
 
-    fn operation(&mut self, route: &Route) -> Value {
+    /// The types that were named: of answers, and of requests.
+    fn schemas(&mut self) -> [Map<String, Value>; 2] {
+        let answers = schema::of_answers(self.answers.take_definitions(true));
+        [answers, schema::of_requests(self.requests.take_definitions(true))]
+    }
+
+    fn operation(&mut self, route: &Route, problem: &Value) -> Value {
         let roles: Vec<&str> = route.roles.iter().copied().map(Role::as_str).collect();
         let mut operation = json!({
-            "operationId": operation_id(route),
+            "operationId": route.id,
             "summary": route.summary.trim_end_matches('.'),
+            "description": match roles.as_slice() {
+                [] => "For everybody, without credentials.".to_owned(),
+                roles => format!("For the roles `{}`.", roles.join("`, `")),
+            },
             "tags": [route.tag],
             "x-roles": roles,
             "parameters": self.parameters(route),
-            "responses": self.responses(route),
+            "responses": self.responses(route, problem),
         });
         if let Value::Object(members) = &mut operation {
             if route.roles.is_empty() {
                 members.insert("security".into(), json!([]));
+            }
+            if route.path.starts_with(PUBLIC) {
+                members.insert("security".into(), json!([{"basic": []}, {}]));
             }
             if let Some(body) = &route.body {
                 members.insert("requestBody".into(), self.request(route, body));
@@ -99,18 +130,18 @@ impl Describer {
         let mut parameters: Vec<Value> = in_path
             .map(|name| {
                 let name = name.trim_start_matches('*');
-                let (says, example) = path_parameter(name);
+                let (says, example, schema) = path_parameter(route.path, name);
                 json!({
                     "name": name, "in": "path", "required": true, "description": says, "example": example,
-                    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                    "schema": schema,
                 })
             })
             .collect();
         if let Some(shape) = route.query {
             parameters.extend(queries(shape, &mut self.requests));
         }
-        parameters.extend(route.headers.iter().map(|(name, says)| {
-            json!({"name": name, "in": "header", "required": false, "description": says, "schema": {"type": "string"}})
+        parameters.extend(route.headers.iter().map(|(name, says, schema)| {
+            json!({"name": name, "in": "header", "required": false, "description": says, "schema": schema})
         }));
         parameters
     }
@@ -118,11 +149,8 @@ impl Describer {
     fn request(&mut self, route: &Route, body: &Body) -> Value {
         match body {
             Body::Json { shape, required } => {
-                let schema = shape(&mut self.requests);
-                let mut content = json!({"schema": schema});
-                if let (Some(example), Value::Object(members)) = (example(route), &mut content) {
-                    members.insert("example".into(), example);
-                }
+                let schema = json!(shape(&mut self.requests));
+                let content = self.with_example(route, "request", json!({"schema": schema}));
                 json!({"required": required, "content": {"application/json": content}})
             }
             Body::File(media_types) => {
@@ -131,53 +159,105 @@ impl Describer {
                     media_types.iter().map(|one| ((*one).to_owned(), binary.clone())).collect();
                 json!({
                     "required": true,
-                    "description": "WAV (PCM, G.711, GSM 6.10), MP3 or Ogg, as a whole",
+                    "description": "WAV (PCM, G.711, GSM 6.10), MP3 or Ogg, as a whole. Its bytes say which it is, and not its media type.",
                     "content": content,
                 })
             }
         }
     }
 
-    fn responses(&mut self, route: &Route) -> Map<String, Value> {
-        let mut responses: Map<String, Value> = route
-            .answers
-            .iter()
-            .map(|(status, says, content)| (status.to_string(), self.answer(says, content)))
-            .collect();
-        for (status, says) in REFUSALS {
-            if !route.roles.is_empty() && may_refuse(route, status) {
-                responses.insert(
-                    status.to_string(),
-                    json!({
-                        "description": says,
-                        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                    }),
-                );
-            }
+    fn with_example(&self, route: &Route, of: &str, mut content: Value) -> Value {
+        let example = self.examples.get(route.id).and_then(|examples| examples.get(of));
+        if let (Some(example), Value::Object(members)) = (example, &mut content) {
+            members.insert("example".into(), example.clone());
+        }
+        content
+    }
+
+    fn responses(&mut self, route: &Route, problem: &Value) -> Map<String, Value> {
+        let mut responses: Map<String, Value> = Map::new();
+        for (status, codes) in self.problems(route) {
+            let says = REFUSALS.iter().find(|(of, _)| *of == status).map_or("", |(_, says)| says);
+            let words: Vec<&str> = codes.iter().copied().collect();
+            let own = HEADERS.iter().filter(|(of, ..)| *of == status);
+            let response = json!({
+                "description": format!("{says}: `{}`", words.join("`, `")),
+                "x-codes": words,
+                "headers": headers(own.map(|(_, name, says)| (*name, *says, true))),
+                "content": {problem::MEDIA_TYPE: {"schema": problem}},
+            });
+            responses.insert(status.to_string(), response);
+        }
+        for (status, says, content) in &route.answers {
+            responses.insert(status.to_string(), self.answer(route, says, content));
         }
         responses
     }
 
-    fn answer(&mut self, says: &str, content: &Content) -> Value {
-        let schema = content.shape.map(|shape| json!(shape(&mut self.answers)));
-        let of = |index: usize, media_type: &str| match &schema {
-            Some(schema) if index == 0 => json!({"schema": schema}),
-            _ if media_type.starts_with("text/") || media_type.ends_with("jsonl") => {
-                json!({"schema": {"type": "string"}})
+    /// The codes of the problems that a route may answer, by their status.
+    fn problems(&self, route: &Route) -> BTreeMap<u16, BTreeSet<&'static str>> {
+        let door = |code: DoorCode| (code.as_str(), None);
+        let gate = |code: FaultCode| (code.as_str(), None);
+        let mut codes = vec![(DoorCode::AmbiguousRequest.as_str(), Some(400)), gate(FaultCode::Internal)];
+        if !route.roles.is_empty() {
+            codes.extend([DoorCode::Unauthorized, DoorCode::TooManyAttempts, DoorCode::Busy].map(door));
+            codes.push(gate(FaultCode::TrailUnavailable));
+            if route.roles.len() < Role::ALL.len() {
+                codes.push(door(DoorCode::WrongRole));
             }
-            _ => json!({"schema": {"type": "string", "format": "binary"}}),
-        };
-        let described: Map<String, Value> = content
-            .media_types
-            .iter()
-            .enumerate()
-            .map(|(index, media_type)| ((*media_type).to_owned(), of(index, media_type)))
-            .collect();
-        if described.is_empty() {
-            json!({"description": says})
-        } else {
-            json!({"description": says, "content": described})
         }
+        if route.path.contains('{') {
+            codes.push(door(DoorCode::InvalidPath));
+        }
+        if route.query.is_some() {
+            codes.push(door(DoorCode::InvalidQuery));
+        }
+        if let Some(body) = &route.body {
+            codes.push((DoorCode::AmbiguousRequest.as_str(), Some(501)));
+            codes.extend([FaultCode::BodyBroken, FaultCode::BodyTooLarge, FaultCode::BodyTooSlow].map(gate));
+            match body {
+                Body::Json { .. } => {
+                    codes.push(door(DoorCode::NotJson));
+                    codes.extend([FaultCode::MalformedJson, FaultCode::InvalidBody].map(gate));
+                }
+                Body::File(_) => {}
+            }
+        }
+        codes.extend(route.refusals.iter().copied().map(gate));
+        codes.extend(route.turned_away.iter().copied().map(door));
+        let mut by_status: BTreeMap<u16, BTreeSet<&'static str>> = BTreeMap::new();
+        for (word, only) in codes {
+            for status in self.codes.get(word).into_iter().flat_map(|code| &code.statuses) {
+                if only.is_none_or(|only| only == *status) {
+                    by_status.entry(*status).or_default().insert(word);
+                }
+            }
+        }
+        by_status
+    }
+
+    fn answer(&mut self, route: &Route, says: &str, content: &Content) -> Value {
+        let mut described: Map<String, Value> = Map::new();
+        for (media_type, shape) in &content.bodies {
+            let schema = match shape {
+                Some(shape) => json!(shape(&mut self.answers)),
+                None if media_type.starts_with("text/") || media_type.ends_with("jsonl") => {
+                    json!({"type": "string"})
+                }
+                None => json!({"type": "string", "format": "binary"}),
+            };
+            let described_so = json!({"schema": schema});
+            let described_so = match described.is_empty() {
+                true => self.with_example(route, "answer", described_so),
+                false => described_so,
+            };
+            described.insert((*media_type).to_owned(), described_so);
+        }
+        let mut answer = json!({"description": says, "headers": headers(content.headers.iter().copied())});
+        if let (false, Value::Object(members)) = (described.is_empty(), &mut answer) {
+            members.insert("content".into(), Value::Object(described));
+        }
+        answer
     }
 }
 
@@ -186,25 +266,46 @@ fn described_path(route: &Route) -> String {
     route.path.replace("{*", "{")
 }
 
-fn operation_id(route: &Route) -> String {
-    let words =
-        route.path.split(['/', '{', '}', '.', '-', '*']).filter(|word| !word.is_empty() && *word != "v1");
-    let path: Vec<&str> = words.collect();
-    format!("{}_{}", route.method.to_lowercase(), path.join("_"))
+/// What comes with an answer: headers, each with what it says and whether it always comes.
+fn headers<'h>(own: impl Iterator<Item = (&'h str, &'h str, bool)>) -> Value {
+    let one = |(name, says, always): (&str, &str, bool)| {
+        (name.to_owned(), json!({"description": says, "required": always, "schema": {"type": "string"}}))
+    };
+    let all = [("X-Request-Id".to_owned(), json!({"$ref": "#/components/headers/RequestId"}))];
+    own.map(one).chain(all).collect::<Map<String, Value>>().into()
 }
 
-/// What a parameter in a path is, with an example.
-fn path_parameter(name: &str) -> (&'static str, &'static str) {
+/// What a parameter in a path is, with an example and its schema.
+fn path_parameter(path: &str, name: &str) -> (&'static str, &'static str, Value) {
+    const UUID: &str = "0191e2a0-7a4c-7000-8000-000000000000";
+    let uuid = || json!({"type": "string", "format": "uuid"});
+    // No control characters; so long in bytes.
+    let named = || json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]+$"});
+    let text = |pattern: &str| json!({"type": "string", "pattern": pattern});
     match name {
-        "call" => ("the platform's id of the call, or an alias", "call-1"),
-        "name" => ("the name of the recording, unique on its call", "main"),
-        "code" => ("ISO 3166-1 alpha-2 or ISO 3166-2", "US-CA"),
-        "version" => ("the number of a version, or `in-force`", "1"),
-        "proposal" => ("the id of a proposal", "0191e2a0-7a4c-7000-8000-000000000000"),
-        "person" => ("the id of a person", "0191e2a0-7a4c-7000-8000-000000000000"),
-        "log" => ("the name of a log: its account, and behind a dot its epoch, from the second on", "acme"),
-        "path" => ("where the tile lies, by C2SP tlog-tiles; slashes stay as they are", "0/000"),
-        _ => ("its id", "0191e2a0-7a4c-7000-8000-000000000000"),
+        "call" => ("the platform's id of the call, or an alias; at most 255 bytes", "call-1", named()),
+        "name" => ("the name of the recording, unique on its call; at most 255 bytes", "main", named()),
+        "code" => ("ISO 3166-1 alpha-2 or ISO 3166-2", "US-CA", text("^[A-Z]{2}(-[A-Z0-9]{1,3})?$")),
+        "version" => (
+            "the number of a version, or the digest of its table",
+            "1",
+            text("^([1-9][0-9]{0,17}|sha256:[0-9a-f]{64})$"),
+        ),
+        "proposal" => ("the gateway's id of the proposal", UUID, uuid()),
+        "person" => ("the gateway's id of the person, or their name; at most 255 bytes", UUID, named()),
+        "log" => {
+            let says = "the name of a log: its account, and behind a dot its epoch, from the second on";
+            (says, "acme", text("^[a-z0-9][a-z0-9_-]{0,63}(\\.[1-9][0-9]{0,17})?$"))
+        }
+        "path" => {
+            let says = "where the tile lies, by C2SP tlog-tiles; a slash may stay as it is";
+            (says, "0/000", text("^([0-9]{1,2}|entries)(/x[0-9]{3}){0,6}/[0-9]{3}(\\.p/[1-9][0-9]{0,2})?$"))
+        }
+        _ if path.starts_with("/v1/recordings") => ("the gateway's id of the recording", UUID, uuid()),
+        _ if path.starts_with("/v1/prompts") => {
+            ("the prompt's id, which the account chooses; at most 255 bytes", "welcome", named())
+        }
+        _ => ("the consent grant's id, which the account chooses; at most 255 bytes", "contract-7", named()),
     }
 }
 
@@ -217,79 +318,31 @@ fn queries(shape: Shape, generator: &mut SchemaGenerator) -> Vec<Value> {
     let members = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     let parameter = |(name, member): (&String, &Value)| {
         let mut member = member.clone();
-        without_null(&mut member);
+        schema::without_null(&mut member);
         let says = member.as_object_mut().and_then(|member| member.remove("description"));
         json!({"name": name, "in": "query", "required": required(name), "schema": member, "description": says})
     };
     members.map(parameter).collect()
 }
 
-/// In a query, what is not there is left out.
-fn without_null(schema: &mut Value) {
-    let Value::Object(members) = schema else { return };
-    members.remove("default");
-    if let Some(Value::Array(types)) = members.get_mut("type") {
-        types.retain(|one| one != "null");
-        if let [one] = types.as_slice() {
-            let one = one.clone();
-            members.insert("type".into(), one);
-        }
-    }
-    if let Some(Value::Array(choices)) = members.remove("anyOf")
-        && let Some(Value::Object(choice)) =
-            choices.into_iter().find(|one| one.get("type") != Some(&json!("null")))
-    {
-        members.extend(choice);
-    }
-}
+/// What operations are about.
+const TAGS: [(&str, &str); 7] = [
+    ("Calls", "Who is on a call, what was played to them and what they answered; what the law asks then."),
+    ("Recordings", "The finished audio: taken in where it is covered, sealed, and handed out for a purpose."),
+    ("Prompts and grants", "What is played to people, and consent that they gave outside of a call."),
+    ("Evidence", "What auditors ask: who consented to what and when, with proofs; and erasures."),
+    ("Log", "The append-only log, as C2SP tlog-tiles."),
+    ("Law", "The table of jurisdictions: what it asks, its history, and how it is changed."),
+    ("Probes", "Whether the gateway runs and works, and what it offers."),
+];
 
-/// Vocabularies as lists of words: what is a choice of single words is an enumeration.
-fn name_words(schema: &mut Value) {
-    if let Value::Array(items) = schema {
-        items.iter_mut().for_each(name_words);
-    }
-    let Value::Object(members) = schema else { return };
-    members.values_mut().for_each(name_words);
-    let Some(Value::Array(choices)) = members.get("oneOf") else { return };
-    let mut words = Vec::new();
-    let mut says = Vec::new();
-    for choice in choices {
-        let several = choice.get("enum").and_then(Value::as_array).cloned();
-        let Some(these) = choice.get("const").map(|word| vec![word.clone()]).or(several) else { return };
-        if let (Some(word), Some(text)) =
-            (these.first().and_then(Value::as_str), choice.get("description").and_then(Value::as_str))
-        {
-            says.push(format!("- `{word}`: {text}"));
-        }
-        words.extend(these);
-    }
-    if !words.iter().all(Value::is_string) {
-        return;
-    }
-    members.remove("oneOf");
-    members.insert("type".into(), json!("string"));
-    members.insert("enum".into(), Value::Array(words));
-    if !says.is_empty() {
-        let before = members.get("description").and_then(Value::as_str).map(|text| format!("{text}\n\n"));
-        members.insert(
-            "description".into(),
-            json!(format!("{}{}", before.unwrap_or_default(), says.join("\n"))),
-        );
-    }
-}
-
-/// Whether a route may answer with a refusal of this status.
-fn may_refuse(route: &Route, status: u16) -> bool {
-    let (takes, changes) = (route.body.is_some(), route.method != "GET");
-    route.refusals.contains(&status)
-        || match status {
-            400 | 401 | 403 | 429 | 500 | 503 => true,
-            404 => route.path.contains('{'),
-            408 | 413 | 415 | 501 => takes,
-            422 => takes || changes || route.query.is_some(),
-            _ => false,
-        }
-}
+/// What comes with a status.
+const HEADERS: [(u16, &str, &str); 4] = [
+    (401, "WWW-Authenticate", "how to authenticate"),
+    (416, "Content-Range", "how many bytes there are"),
+    (429, "Retry-After", "when to try again, in seconds"),
+    (503, "Retry-After", "when to try again, in seconds"),
+];
 
 const REFUSALS: [(u16, &str); 15] = [
     (400, "the request cannot be read"),
@@ -309,59 +362,55 @@ const REFUSALS: [(u16, &str); 15] = [
     (503, "nothing was done; try again"),
 ];
 
-fn problem() -> Value {
-    let text = |says: &str| json!({"type": "string", "description": says});
-    let codes: Vec<Code> = all_codes().collect();
-    let words: Vec<&str> = codes.iter().map(|one| one.code).collect();
-    json!({
-        "type": "object",
-        "description": "A problem (RFC 9457). `x-codes` says what each code means, and what is beside it.",
-        "x-codes": codes,
-        "required": ["type", "title", "status", "code", "detail", "instance"],
-        "properties": {
-            "type": text("always `about:blank`"),
-            "title": text("the status in words"),
-            "status": {"type": "integer", "minimum": 400, "maximum": 599},
-            "code": {"type": "string", "description": "what is wrong, for programs", "enum": words},
-            "detail": text("what is wrong and what to do, for people"),
-            "instance": {
-                "type": "string", "format": "uri", "pattern": "^urn:uuid:",
-                "description": "this answer: `X-Request-Id` as a URI, and `request` in the lines of the gateway's own log",
-            },
-        },
-    })
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-/// What could be sent.
-fn example(route: &Route) -> Option<Value> {
-    let caller = json!({"id": "caller", "role": "customer", "number": "+14155550123", "languages": ["en"]});
-    Some(match (route.method, route.path) {
-        ("PUT", "/v1/calls/{call}") => json!({
-            "medium": "telephone", "direction": "inbound", "purposes": ["quality"],
-            "participants": [caller, {"id": "agent", "role": "agent", "location": "US-CA"}],
-        }),
-        ("POST", "/v1/calls/{call}/participants") => caller,
-        ("POST", "/v1/calls/{call}/events") => json!({
-            "type": "prompt.completed", "prompt": "welcome", "participants": ["caller", "agent"], "played_ms": 4000,
-        }),
-        ("POST", "/v1/calls/{call}/recording") => json!({"action": "start"}),
-        ("PUT", "/v1/prompts/{id}") => json!({
-            "text": "This call is recorded.", "language": "en", "duration_ms": 4000, "purposes": ["quality"],
-            "says": {"recording": "this call is recorded"},
-        }),
-        ("PUT", "/v1/consent-grants/{id}") => {
-            json!({"subject": "agent", "role": "agent", "basis": "contract of employment", "written": true})
+    use serde_json::{Value, json};
+
+    use super::{Describer, TABLE, TAGS, document};
+
+    #[test]
+    fn a_name_means_one_schema_whether_it_is_sent_or_answered() {
+        let mut describer = Describer::new();
+        for route in TABLE.iter() {
+            describer.operation(route, &json!({}));
         }
-        ("POST", "/v1/erasures") => {
-            json!({"number": "+14155550123", "recordings": "delete", "reason": "they asked for it"})
+        let [answers, requests] = describer.schemas();
+        for (name, sent) in &requests {
+            assert!(answers.get(name).is_none_or(|answered| answered == sent), "{name}: {sent}");
         }
-        ("PUT", "/v1/law") => json!({"overlays": [], "public_safety": false, "reason": "as counsel advised"}),
-        ("POST", "/v1/jurisdictions/check" | "/v1/jurisdictions/proposals") => {
-            json!({"table": "[default]\nparties = \"all\"\n", "reason": "a new statute"})
+    }
+
+    #[test]
+    fn every_tag_is_described_and_used() {
+        let used: BTreeSet<&str> = TABLE.iter().map(|route| route.tag).collect();
+        assert_eq!(used, TAGS.iter().map(|(name, _)| *name).collect());
+    }
+
+    #[test]
+    fn everything_is_described_in_plain_words() {
+        fn check(schema: &Value, path: &str) {
+            if let Some(members) = schema.get("properties").and_then(Value::as_object) {
+                for (name, member) in members {
+                    let says = member.get("description").or(member.get("const")).or(member.get("$ref"));
+                    assert!(says.is_some(), "{path}/{name} has no description");
+                }
+            }
+            if let Some(says) = schema.get("description").and_then(Value::as_str) {
+                assert!(
+                    !says.contains("](") && !says.contains("[`"),
+                    "{path} links into the sources: {says}"
+                );
+            }
+            match schema {
+                Value::Object(members) => {
+                    members.iter().for_each(|(name, below)| check(below, &format!("{path}/{name}")));
+                }
+                Value::Array(items) => items.iter().for_each(|below| check(below, path)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
         }
-        (_, path) if path.starts_with("/v1/jurisdictions/proposals/") || path.starts_with("/v1/people/") => {
-            json!({"reason": "read, and agreed"})
-        }
-        _ => return None,
-    })
+        check(document(), "");
+    }
 }

@@ -1,18 +1,20 @@
 //! Problem documents (RFC 9457), and the list of their codes. A 5xx says nothing about the inside.
 
+use std::borrow::Cow;
+
 use axum::extract::rejection::QueryRejection;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use policy::Uncovered;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use super::{trace, words};
 use crate::access::Role;
 use crate::chain::Chain;
-use crate::clock::{MomentError, written};
-use crate::gate::answer::{self, Decision};
+use crate::clock::{Moment, MomentError};
+use crate::gate::answer::{self, Decision, Missing};
 use crate::gate::{
     CallRefusal, ErasureRefusal, Fault, FaultCode, FaultKind, LawRefusal, LogRefusal, Member,
     RecordingRefusal, Refused, codes,
@@ -130,7 +132,7 @@ pub(super) enum WrongHeader {
 
 codes! {
     /// The code of a problem that only this door knows, with the status that it comes with.
-    enum DoorCode: &'static [u16] {
+    pub(super) enum DoorCode: &'static [u16] {
         /// A proxy could have read the request in another way; its words say what to send once.
         AmbiguousRequest = "ambiguous-request", &[400, 501], [];
         /// Too many passwords are being checked; try again in a few seconds.
@@ -262,13 +264,105 @@ impl TurnedAway {
     }
 }
 
+/// A problem (RFC 9457). Which members there are beside the first six depends on its code: see `x-codes` of
+/// `ProblemCode`.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Document {
+    /// Always `about:blank`.
+    #[serde(rename = "type")]
+    #[schemars(extend("const" = BLANK))]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
+    #[schemars(range(min = 400, max = 599))]
+    status: u16,
+    /// What is wrong, for programs.
+    #[schemars(with = "Codes")]
+    code: &'static str,
+    /// What is wrong and what to do, for people.
+    detail: String,
+    /// This answer: `X-Request-Id` as a URI, and `request` in the lines of the gateway's own log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required, extend("format" = "uri"), regex(pattern = "^urn:uuid:"))]
+    instance: Option<String>,
+    /// The decision on the call as it stands now. Left out where the problem is none of a call's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Box<Decision>>,
+    /// How many bytes there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    /// The platform's ids of the calls that stand against it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<Vec<String>>,
+    /// Whose consent is missing, and what would give it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Vec<Missing>>,
+    /// Every mistake and warning of a table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<Vec<policy::Problem>>,
+    /// The recordings that stand against it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recordings: Option<Vec<InTheWay>>,
+    /// What to do with the audio that was refused: delete it, or mend what is wrong and retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["delete", "retry"]))]
+    source: Option<&'static str>,
+    /// The purposes that were told to everybody on the recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<Vec<String>>,
+    /// Every stretch of the audio that is not covered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncovered: Option<Vec<answer::Uncovered>>,
+}
+
+/// A recording that stands against something.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RecordingInTheWay")]
+#[serde(untagged)]
+enum InTheWay {
+    /// The gateway's id of it.
+    Id(String),
+    /// One that the law has kept for longer.
+    #[schemars(title = "RecordingKept")]
+    Kept {
+        /// The gateway's id of it.
+        recording: String,
+        /// Before this moment it may not be deleted.
+        keep_until: Moment,
+    },
+}
+
+/// The codes, as the description of the API lists them.
+struct Codes;
+
+impl JsonSchema for Codes {
+    fn schema_name() -> Cow<'static, str> {
+        "ProblemCode".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let codes: Vec<Code> = all_codes().collect();
+        let words: Vec<&str> = codes.iter().map(|one| one.code).collect();
+        json_schema!({
+            "type": "string",
+            "description": "What is wrong. `x-codes` says what each code means, and what is beside it.",
+            "enum": words,
+            "x-codes": codes,
+        })
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         match self {
             Problem::Gate(fault) => of_the_gate(&fault),
             Problem::Door(why) => {
                 let headers = why.header().into_iter().collect();
-                document(why.status(), why.code(), &words::turned_away(&why), Map::new(), headers)
+                let document =
+                    Document { code: why.code(), detail: words::turned_away(&why), ..Document::default() };
+                document.answer(why.status(), headers)
             }
         }
     }
@@ -277,17 +371,15 @@ impl IntoResponse for Problem {
 fn of_the_gate(fault: &Fault) -> Response {
     let (code, status) = (fault.code(), status(fault.kind()));
     let mut headers = HeaderMap::new();
-    let mut members = Map::new();
+    let mut document = Document { code: code.as_str(), detail: words::of(fault), ..Document::default() };
     match fault {
         Fault::Refused { why, decision } => {
-            members.extend(decision.iter().map(|decision| ("decision".into(), json!(decision))));
+            document.decision = decision.clone();
             for name in code.members() {
-                members.extend(
-                    member(why, decision.as_deref(), *name).map(|value| (name.as_str().into(), value)),
-                );
+                document.say(*name, why);
             }
             // RFC 9110 section 15.5.17: whoever asked beyond the end is told where that is.
-            if let Refused::Recording(RecordingRefusal::RangeOutside { bytes }) = why
+            if let Some(bytes) = document.bytes
                 && let Ok(range) = HeaderValue::from_str(&format!("bytes */{bytes}"))
             {
                 headers.insert(header::CONTENT_RANGE, range);
@@ -301,48 +393,81 @@ fn of_the_gate(fault: &Fault) -> Response {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    document(status, code.as_str(), &words::of(fault), members, headers)
+    document.answer(status, headers)
 }
 
-/// A member that only some documents have. Only those are asked for that the list of codes names.
-fn member(why: &Refused, decision: Option<&Decision>, name: Member) -> Option<Value> {
-    match (name, why) {
-        (Member::Bytes, Refused::Recording(RecordingRefusal::RangeOutside { bytes })) => Some(json!(bytes)),
-        (
-            Member::Calls,
-            Refused::Log(LogRefusal::InProgress { calls })
-            | Refused::Erasure(ErasureRefusal::InProgress { calls }),
-        ) => Some(json!(calls)),
-        (
-            Member::Recordings,
-            Refused::Log(LogRefusal::Held { recordings } | LogRefusal::Recordings { recordings })
-            | Refused::Erasure(ErasureRefusal::Held { recordings }),
-        ) => Some(json!(recordings)),
-        (Member::Recordings, Refused::Erasure(ErasureRefusal::Kept { recordings })) => {
-            let kept = |(id, until): &(String, jiff::Timestamp)| json!({"recording": id, "keep_until": written(*until)});
-            Some(recordings.iter().map(kept).collect())
+impl Document {
+    /// Fills a member that only some documents have. Only those are asked for that the list of codes names.
+    fn say(&mut self, name: Member, why: &Refused) {
+        match (name, why) {
+            (Member::Bytes, Refused::Recording(RecordingRefusal::RangeOutside { bytes })) => {
+                self.bytes = Some(*bytes);
+            }
+            (
+                Member::Calls,
+                Refused::Log(LogRefusal::InProgress { calls })
+                | Refused::Erasure(ErasureRefusal::InProgress { calls }),
+            ) => self.calls = Some(calls.clone()),
+            (
+                Member::Recordings,
+                Refused::Log(LogRefusal::Held { recordings } | LogRefusal::Recordings { recordings })
+                | Refused::Erasure(ErasureRefusal::Held { recordings }),
+            ) => self.recordings = Some(recordings.iter().cloned().map(InTheWay::Id).collect()),
+            (Member::Recordings, Refused::Erasure(ErasureRefusal::Kept { recordings })) => {
+                let kept = |(id, until): &(String, jiff::Timestamp)| InTheWay::Kept {
+                    recording: id.clone(),
+                    keep_until: (*until).into(),
+                };
+                self.recordings = Some(recordings.iter().map(kept).collect());
+            }
+            (Member::Missing, Refused::Call(CallRefusal::Control(ControlRefusal::ConsentRequired))) => {
+                self.missing = self.decision.as_ref().map(|decision| decision.missing.clone());
+            }
+            (Member::Problems, Refused::Law(LawRefusal::Mistakes { problems })) => {
+                self.problems = Some(problems.clone());
+            }
+            (Member::Source, Refused::Recording(RecordingRefusal::NoUsableKey)) => {
+                self.source = Some("retry");
+            }
+            (Member::Missing, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
+                self.missing = Some(unkept.missing.clone());
+            }
+            (Member::Source, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
+                self.source = Some(unkept.remedy.source());
+            }
+            (Member::Uncovered, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
+                if let Uncovered::Spans(spans) = &unkept.uncovered {
+                    let names = |participant| unkept.name_of(participant);
+                    self.uncovered = Some(answer::Uncovered::all(spans, &names));
+                }
+            }
+            (Member::Told, Refused::Recording(RecordingRefusal::PurposeNotTold { told, .. })) => {
+                self.told = Some(told.clone());
+            }
+            _ => {}
         }
-        (Member::Missing, Refused::Call(CallRefusal::Control(ControlRefusal::ConsentRequired))) => {
-            Some(json!(decision?.missing))
-        }
-        (Member::Problems, Refused::Law(LawRefusal::Mistakes { problems })) => Some(json!(problems)),
-        (Member::Source, Refused::Recording(RecordingRefusal::NoUsableKey)) => Some(json!("retry")),
-        (Member::Missing, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
-            Some(json!(unkept.missing))
-        }
-        (Member::Source, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
-            Some(json!(unkept.remedy.source()))
-        }
-        (Member::Uncovered, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
-            let Uncovered::Spans(spans) = &unkept.uncovered else { return None };
-            Some(json!(answer::Uncovered::all(spans, &|participant| unkept.name_of(participant))))
-        }
-        (Member::Told, Refused::Recording(RecordingRefusal::PurposeNotTold { told, .. })) => {
-            Some(json!(told))
-        }
-        _ => None,
+    }
+
+    fn answer(self, status: StatusCode, headers: HeaderMap) -> Response {
+        let document = Document {
+            kind: BLANK,
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            instance: trace::instance(),
+            ..self
+        };
+        trace::problem(document.code);
+        let mut response = super::answer(status, &document);
+        response.headers_mut().extend(headers);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        response
     }
 }
+
+/// The type of every problem: its code says which one it is.
+const BLANK: &str = "about:blank";
+/// The media type of problems.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 fn status(kind: FaultKind) -> StatusCode {
     match kind {
@@ -359,24 +484,6 @@ fn status(kind: FaultKind) -> StatusCode {
         FaultKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         FaultKind::Broken => StatusCode::INTERNAL_SERVER_ERROR,
     }
-}
-
-fn document(
-    status: StatusCode,
-    code: &str,
-    detail: &str,
-    mut members: Map<String, Value>,
-    mut headers: HeaderMap,
-) -> Response {
-    members.insert("type".into(), json!("about:blank"));
-    members.insert("title".into(), json!(status.canonical_reason().unwrap_or("Error")));
-    members.insert("status".into(), json!(status.as_u16()));
-    members.insert("code".into(), json!(code));
-    members.extend(trace::instance().map(|instance| ("instance".into(), json!(instance))));
-    trace::problem(code);
-    members.insert("detail".into(), json!(detail));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    (status, headers, Value::Object(members).to_string()).into_response()
 }
 
 #[cfg(test)]

@@ -7,9 +7,12 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
 
+use super::problem::DoorCode;
 use super::{Door, account, calls, consents, erasures, evidence, law, log, media, upload};
 use crate::access::Role;
+use crate::gate::FaultCode::{self, *};
 use crate::gate::answer;
 use crate::gate::ask::{ConsentGrant, ControlRecording, OpenCall, Participant, Prompt};
 use crate::gate::erasure::Erasure;
@@ -17,6 +20,8 @@ use crate::gate::erasure::Erasure;
 /// One route.
 #[derive(Debug, Clone)]
 pub struct Route {
+    /// What clients call it.
+    pub id: &'static str,
     /// The method.
     pub method: &'static str,
     /// The path, with its parameters in braces.
@@ -27,11 +32,13 @@ pub struct Route {
     pub summary: &'static str,
     pub(super) tag: &'static str,
     pub(super) query: Option<Shape>,
-    pub(super) headers: Vec<(&'static str, &'static str)>,
+    /// What each header is, with its schema.
+    pub(super) headers: Vec<(&'static str, &'static str, Value)>,
     pub(super) body: Option<Body>,
     pub(super) answers: Vec<(u16, &'static str, Content)>,
-    /// Refusals that its own work knows, beside those that every route of its kind has.
-    pub(super) refusals: &'static [u16],
+    /// Problems that its own work knows, beside those that every route of its kind has.
+    pub(super) refusals: Vec<FaultCode>,
+    pub(super) turned_away: &'static [DoorCode],
     handler: MethodRouter<Arc<Door>>,
 }
 
@@ -50,31 +57,58 @@ pub(super) enum Body {
 /// What an answer holds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Content {
-    /// The document of the first media type.
-    pub(super) shape: Option<Shape>,
-    pub(super) media_types: Vec<&'static str>,
+    /// Its media types, each with the shape of its documents.
+    pub(super) bodies: Vec<(&'static str, Option<Shape>)>,
+    /// What each header says, and whether it always comes.
+    pub(super) headers: Vec<(&'static str, &'static str, bool)>,
 }
 
 impl Content {
-    /// The same, or text in one of these media types.
-    fn or(mut self, media_types: &[&'static str]) -> Content {
-        self.media_types.extend(media_types);
+    /// The same, or something else.
+    fn or(mut self, other: Content) -> Content {
+        self.bodies.extend(other.bodies);
+        self
+    }
+
+    fn with(mut self, header: &'static str, says: &'static str) -> Content {
+        self.headers.push((header, says, true));
+        self
+    }
+
+    fn sometimes_with(mut self, header: &'static str, says: &'static str) -> Content {
+        self.headers.push((header, says, false));
         self
     }
 }
 
 fn json<T: JsonSchema>() -> Content {
-    Content { shape: Some(SchemaGenerator::subschema_for::<T>), media_types: vec!["application/json"] }
+    document("application/json", SchemaGenerator::subschema_for::<T>)
 }
 
-/// A document whose form others have fixed.
-fn document(media_type: &'static str) -> Content {
-    Content { media_types: vec![media_type], ..json::<serde_json::Map<String, serde_json::Value>>() }
+fn document(media_type: &'static str, shape: Shape) -> Content {
+    Content { bodies: vec![(media_type, Some(shape))], headers: Vec::new() }
 }
 
 fn bytes(media_type: &'static str) -> Content {
-    Content { shape: None, media_types: vec![media_type] }
+    Content { bodies: vec![(media_type, None)], headers: Vec::new() }
 }
+
+fn archive() -> Content {
+    bytes("application/zip").with("Content-Disposition", "a name for its file")
+}
+
+fn media() -> Content {
+    bytes("application/octet-stream")
+        .with("ETag", "the SHA-256 of all of the sealed media")
+        .with("Accept-Ranges", "`bytes`")
+}
+
+/// What the header of an upload's answer says.
+const LOCATION: &str = "where the recording is described";
+
+/// A moment in a header: not every generator of clients knows dates there.
+const MOMENT: &str =
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
 fn nothing() -> Content {
     Content::default()
@@ -89,8 +123,8 @@ impl Route {
         Route { query: Some(SchemaGenerator::root_schema_for::<T>), ..self }
     }
 
-    fn header(mut self, name: &'static str, says: &'static str) -> Route {
-        self.headers.push((name, says));
+    fn header(mut self, name: &'static str, says: &'static str, schema: Value) -> Route {
+        self.headers.push((name, says, schema));
         self
     }
 
@@ -117,8 +151,13 @@ impl Route {
         self
     }
 
-    fn fails(self, refusals: &'static [u16]) -> Route {
-        Route { refusals, ..self }
+    fn fails(mut self, refusals: &[FaultCode]) -> Route {
+        self.refusals.extend(refusals);
+        self
+    }
+
+    fn turns_away(self, turned_away: &'static [DoorCode]) -> Route {
+        Route { turned_away, ..self }
     }
 }
 
@@ -142,6 +181,7 @@ pub fn mount() -> Router<Arc<Door>> {
 }
 
 fn route(
+    id: &'static str,
     method: &'static str,
     path: &'static str,
     roles: &'static [Role],
@@ -149,6 +189,7 @@ fn route(
     summary: &'static str,
 ) -> Route {
     Route {
+        id,
         method,
         path,
         roles,
@@ -158,7 +199,8 @@ fn route(
         headers: Vec::new(),
         body: None,
         answers: Vec::new(),
-        refusals: &[],
+        refusals: Vec::new(),
+        turned_away: &[],
         handler,
     }
 }
@@ -172,6 +214,21 @@ const READS_CALLS: &[Role] = &[Recorder, Auditor, Counsel, Admin];
 const TABLE_READERS: &[Role] = &[Auditor, Counsel, Admin];
 const READS_RECORDINGS: &[Role] = &[Recorder, Listener, Auditor, Counsel, Admin];
 
+/// What may be wrong with what is said of people.
+const OF_PEOPLE: &[FaultCode] = &[
+    InvalidId,
+    InvalidPlace,
+    InvalidNumber,
+    InvalidAddress,
+    InvalidLanguage,
+    InvalidTime,
+    TimeInTheFuture,
+    TimeTooFarPast,
+    TooManyLanguages,
+    TooManyParticipants,
+    TooManyPlaces,
+];
+
 /// Whether what comes this way may be an objection, or something else that makes things stricter.
 pub(super) fn may_restrict(entry: &Route) -> bool {
     let by = entry.path.strip_prefix("/v1/calls/{call}/");
@@ -183,205 +240,255 @@ pub(super) fn may_restrict(entry: &Route) -> bool {
 /// The table of routes.
 pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
     vec![
-        route("GET", "/healthz", ANYBODY, get(account::healthz), "Whether the process runs.")
+        route("get_health", "GET", "/healthz", ANYBODY, get(account::healthz), "Whether the process runs.")
             .tagged("Probes")
             .answers(200, "the process runs", json::<answer::Health>()),
-        route("GET", "/readyz", ANYBODY, get(account::readyz), "Whether it can do its work: what a request needs is tried.")
+        route("get_readiness", "GET", "/readyz", ANYBODY, get(account::readyz), "Whether it can do its work: what a request needs is tried.")
             .tagged("Probes")
             .answers(200, "it can do its work, or most of it", json::<answer::Ready>())
             .answers(503, "no request could be answered", json::<answer::Ready>()),
-        route("GET", "/openapi.json", ANYBODY, get(account::description), "This description.")
+        route("describe_api", "GET", "/openapi.json", ANYBODY, get(account::description), "This description.")
             .tagged("Probes")
             .answers(200, "this description", json::<serde_json::Map<String, serde_json::Value>>()),
-        route("PUT", "/v1/calls/{call}", RECORDS, put(calls::open), "Opens a call.")
+        route("open_call", "PUT", "/v1/calls/{call}", RECORDS, put(calls::open), "Opens a call.")
             .tagged("Calls")
             .takes::<OpenCall>()
             .answers(201, "the call is new: its decision", json::<answer::Decision>())
             .answers(200, "it was opened like this before: its decision", json::<answer::Decision>())
-            .fails(&[409]),
-        route("GET", "/v1/calls/{call}", READS_CALLS, get(calls::show), "A call's state, decision, lawful intervals and windows.")
+            .fails(OF_PEOPLE)
+            .fails(&[
+                DuplicateParticipant, TooManyAliases, UnknownOverlay, AliasInUse, CallExists, CallTooLong,
+                Contended,
+            ]),
+        route("get_call", "GET", "/v1/calls/{call}", READS_CALLS, get(calls::show), "A call's state, decision, lawful intervals and windows.")
             .tagged("Calls")
-            .answers(200, "the call", json::<answer::Call>()),
-        route("GET", "/v1/calls/{call}/decision", READS_CALLS, get(calls::decision), "The decision, explained.")
+            .answers(200, "the call", json::<answer::Call>())
+            .fails(&[UnknownCall]),
+        route("get_decision", "GET", "/v1/calls/{call}/decision", READS_CALLS, get(calls::decision), "The decision, explained.")
             .tagged("Calls")
-            .answers(200, "the decision", json::<answer::Decision>()),
-        route("GET", "/v1/calls/{call}/explain", &[Auditor, Counsel, Admin], get(calls::explain), "What was decided at a moment, and what would be decided today.")
+            .answers(200, "the decision", json::<answer::Decision>())
+            .fails(&[UnknownCall]),
+        route("explain_call", "GET", "/v1/calls/{call}/explain", &[Auditor, Counsel, Admin], get(calls::explain), "What was decided at a moment, and what would be decided today.")
             .tagged("Calls")
             .asks::<calls::ExplainQuery>()
             .answers(200, "both decisions", json::<answer::Explained>())
-            .fails(&[422]),
-        route("GET", "/v1/calls/{call}/proof", TABLE_READERS, get(evidence::of_call), "A proof pack of a call; with `of=no-recording`, that it has no recording.")
+            .fails(&[UnknownCall, CallNotOpen]),
+        route("prove_call", "GET", "/v1/calls/{call}/proof", TABLE_READERS, get(evidence::of_call), "A proof pack of a call; with `of=no-recording`, that it has no recording.")
             .tagged("Evidence")
             .asks::<evidence::ProofQuery>()
-            .answers(200, "the pack", bytes("application/zip"))
-            .fails(&[409]),
-        route("GET", "/v1/calls/{call}/vcon", TABLE_READERS, get(evidence::vcon), "A call as a vCon with its lawful basis.")
+            .answers(200, "the pack", archive())
+            .fails(&[UnknownCall, RecordingExists, NotSignedYet, LogUnsigned]),
+        route("export_vcon", "GET", "/v1/calls/{call}/vcon", TABLE_READERS, get(evidence::vcon), "A call as a vCon with its lawful basis.")
             .tagged("Evidence")
             .asks::<evidence::VconQuery>()
-            .answers(200, "the vCon, or a JWS that holds it", document("application/vcon+json"))
-            .fails(&[409]),
-        route("GET", "/v1/calls/{call}/consent-record", TABLE_READERS, get(evidence::consent_record), "Consent records of a call by ISO/IEC TS 27560, in JSON-LD.")
+            .answers(200, "the vCon, or a JWS that holds it", document("application/vcon+json", evidence::vcon_schema).or(document("application/jose+json", evidence::jws_schema)))
+            .fails(&[UnknownCall, NotConfigured, NotExportable, NotSignedYet, LogUnsigned]),
+        route("export_consent_record", "GET", "/v1/calls/{call}/consent-record", TABLE_READERS, get(evidence::consent_record), "Consent records of a call by ISO/IEC TS 27560, in JSON-LD.")
             .tagged("Evidence")
-            .answers(200, "the records", document("application/ld+json"))
-            .fails(&[409]),
-        route("GET", "/v1/recordings/{id}/proof", TABLE_READERS, get(evidence::of_recording), "A proof pack of a recording.")
+            .answers(200, "the records", document("application/ld+json", evidence::consent_records_schema))
+            .fails(&[UnknownCall, NotExportable, NotSignedYet, LogUnsigned]),
+        route("prove_recording", "GET", "/v1/recordings/{id}/proof", TABLE_READERS, get(evidence::of_recording), "A proof pack of a recording.")
             .tagged("Evidence")
-            .answers(200, "the pack", bytes("application/zip"))
-            .fails(&[409, 410]),
-        route("POST", "/v1/calls/{call}/participants", RECORDS, post(calls::join), "Somebody joins, or comes back.")
+            .answers(200, "the pack", archive())
+            .fails(&[NotFound, NotSignedYet, LogUnsigned]),
+        route("join_call", "POST", "/v1/calls/{call}/participants", RECORDS, post(calls::join), "Somebody joins, or comes back.")
             .tagged("Calls")
             .takes::<Participant>()
             .answers(201, "the decision", json::<answer::Decision>())
-            .fails(&[409]),
-        route("POST", "/v1/calls/{call}/events", RECORDS, post(calls::observe), "Logs one event or an array of events.")
+            .fails(OF_PEOPLE)
+            .fails(&[UnknownCall, CallEnded, CallTooLong, EntryTooLong, Contended]),
+        route("report_events", "POST", "/v1/calls/{call}/events", RECORDS, post(calls::observe), "Logs one event or an array of events.")
             .tagged("Calls")
             .takes::<calls::Events>()
             .answers(201, "the decision", json::<answer::Decision>())
-            .fails(&[409]),
-        route("POST", "/v1/calls/{call}/recording", RECORDS, post(calls::control), "Starts, pauses, resumes or stops recording.")
+            .fails(&[
+                InvalidEvent, InvalidId, InvalidPlace, InvalidNumber, InvalidAddress, InvalidHash,
+                TooManyPlaces, TimeInTheFuture, TimeTooFarPast, UnknownParticipant, UnknownPrompt,
+                UnknownCall, CallEnded, CallTooLong, EventIdReused, ParticipantLeft, EntryTooLong,
+                Contended,
+            ]),
+        route("control_recording", "POST", "/v1/calls/{call}/recording", RECORDS, post(calls::control), "Starts, pauses, resumes or stops recording.")
             .tagged("Calls")
             .takes::<ControlRecording>()
             .answers(200, "granted, or noted: the decision", json::<answer::Decision>())
-            .fails(&[409]),
-        route("PUT", "/v1/calls/{call}/recordings/{name}", RECORDS, put(upload::store), "Uploads the finished audio.")
+            .fails(&[
+                ConsentRequired, NoUsableKey, InvalidControl, UnknownCall, CallEnded, CallTooLong,
+                NotRecording, CallBarred, Contended,
+            ]),
+        route("upload_recording", "PUT", "/v1/calls/{call}/recordings/{name}", RECORDS, put(upload::store), "Uploads the finished audio.")
             .tagged("Recordings")
             .uploads(&["audio/wav", "audio/mpeg", "audio/ogg"])
-            .header("Recording-Start", "when the audio begins, RFC 3339")
-            .header("Recording-Timeline", "`start/duration` intervals in the order of the file, ISO 8601, separated by commas")
-            .header("Content-Digest", "RFC 9530, `sha-256`")
-            .answers(201, "accepted", json::<answer::Recording>())
-            .answers(200, "the same upload was accepted before", json::<answer::Recording>())
-            .fails(&[409, 410]),
-        route("GET", "/v1/recordings", READS_RECORDINGS, get(media::list), "Lists recordings; a recorder sees its own.")
+            .header("Recording-Start", "when the audio begins, RFC 3339", json!({"type": "string", "pattern": MOMENT, "examples": ["2026-11-20T10:00:00Z"]}))
+            .header("Recording-Timeline", "`start/duration` intervals in the order of the file, ISO 8601, separated by commas", json!({"type": "string", "examples": ["2026-11-20T10:00:00Z/PT30S"]}))
+            .header("Content-Digest", "RFC 9530, `sha-256`", json!({"type": "string", "pattern": "^sha-256=:[0-9A-Za-z+/]{43}=:$"}))
+            .answers(201, "accepted", json::<answer::Recording>().with("Location", LOCATION))
+            .answers(200, "the same upload was accepted before", json::<answer::Recording>().with("Location", LOCATION))
+            .fails(&[
+                ConsentRequired, ConsentDeclined, ConsentWithdrawn, UncoveredAudio, NoUsableKey,
+                UnmeasurableAudio, DigestMismatch, InvalidId, InvalidTimeline, TimelineTooShort,
+                UnknownCall, RecordingExists, RecordingDeleted, CallBarred, StoreUnavailable, Contended,
+            ])
+            .turns_away(&[DoorCode::InvalidHeader, DoorCode::PackedBody]),
+        route("list_recordings", "GET", "/v1/recordings", READS_RECORDINGS, get(media::list), "Lists recordings; a recorder sees its own.")
             .tagged("Recordings")
             .asks::<media::ListQuery>()
-            .answers(200, "a page of recordings", json::<answer::Recordings>()),
-        route("GET", "/v1/recordings/{id}", READS_RECORDINGS, get(media::describe), "Describes a recording, with its envelope.")
+            .answers(200, "a page of recordings", json::<answer::Recordings>())
+            .fails(&[UnknownCall, InvalidCursor])
+            .turns_away(&[DoorCode::InvalidLimit]),
+        route("get_recording", "GET", "/v1/recordings/{id}", READS_RECORDINGS, get(media::describe), "Describes a recording, with its envelope.")
             .tagged("Recordings")
             .answers(200, "the recording", json::<answer::Recording>())
-            .fails(&[410]),
-        route("DELETE", "/v1/recordings/{id}", &[Admin], delete(media::remove), "Deletes a recording.")
+            .fails(&[NotFound, RecordingDeleted]),
+        route("delete_recording", "DELETE", "/v1/recordings/{id}", &[Admin], delete(media::remove), "Deletes a recording.")
             .tagged("Recordings")
             .answers(204, "deleted", nothing())
-            .fails(&[409, 410]),
-        route("GET", "/v1/recordings/{id}/media", &[Recorder, Listener], get(media::fetch), "Sealed bytes, for a purpose that is logged.")
+            .fails(&[NotFound, RecordingDeleted, LegalHold, StoreUnavailable]),
+        route("fetch_media", "GET", "/v1/recordings/{id}/media", &[Recorder, Listener], get(media::fetch), "Sealed bytes, for a purpose that is logged.")
             .tagged("Recordings")
             .asks::<media::FetchQuery>()
-            .header("Purpose", "what it is fetched for, if the query does not say so")
-            .header("Range", "one range of bytes (RFC 9110 section 14.2)")
-            .header("If-Range", "an entity tag")
-            .answers(200, "the sealed media", bytes("application/octet-stream"))
-            .answers(206, "a part of them", bytes("application/octet-stream"))
-            .fails(&[400, 410, 416, 422]),
-        route("PUT", "/v1/recordings/{id}/hold", &[Counsel], put(media::hold), "Puts a legal hold on a recording.")
+            .header("Range", "one range of bytes (RFC 9110 section 14.2); what is none is passed over", json!({"type": "string", "examples": ["bytes=0-39"]}))
+            .header("If-Range", "an entity tag", json!({"type": "string"}))
+            .answers(200, "the sealed media", media())
+            .answers(206, "a part of them", media().with("Content-Range", "which bytes these are, and of how many"))
+            .fails(&[
+                NotFound, RecordingDeleted, PurposeNotConsented, RangeOutside, InvalidId, StoreUnavailable,
+            ])
+            .turns_away(&[DoorCode::PurposeRequired]),
+        route("hold_recording", "PUT", "/v1/recordings/{id}/hold", &[Counsel], put(media::hold), "Puts a legal hold on a recording.")
             .tagged("Recordings")
             .answers(200, "it is under a hold", json::<answer::Recording>())
-            .fails(&[410]),
-        route("DELETE", "/v1/recordings/{id}/hold", &[Counsel], delete(media::release), "Lifts a legal hold.")
+            .fails(&[NotFound, RecordingDeleted]),
+        route("release_recording", "DELETE", "/v1/recordings/{id}/hold", &[Counsel], delete(media::release), "Lifts a legal hold.")
             .tagged("Recordings")
             .answers(200, "it is under no hold", json::<answer::Recording>())
-            .fails(&[410]),
-        route("PUT", "/v1/prompts/{id}", &[Counsel, Admin], put(account::put_prompt), "Registers a prompt; a change is a new version.")
+            .fails(&[NotFound, RecordingDeleted]),
+        route("put_prompt", "PUT", "/v1/prompts/{id}", &[Counsel, Admin], put(account::put_prompt), "Registers a prompt; a change is a new version.")
             .tagged("Prompts and grants")
             .takes::<Prompt>()
             .answers(201, "a new version", json::<answer::Prompt>())
-            .answers(200, "there already", json::<answer::Prompt>()),
-        route("GET", "/v1/prompts/{id}", READS_CALLS, get(account::prompt), "A prompt's newest version.")
+            .answers(200, "there already", json::<answer::Prompt>())
+            .fails(&[InvalidId, InvalidPrompt, InvalidLanguage, InvalidHash, Contended]),
+        route("get_prompt", "GET", "/v1/prompts/{id}", READS_CALLS, get(account::prompt), "A prompt's newest version.")
             .tagged("Prompts and grants")
-            .answers(200, "the prompt", json::<answer::Prompt>()),
-        route("GET", "/v1/prompts/{id}/check", READS_CALLS, get(account::check_prompt), "What a prompt lacks, for which places.")
+            .answers(200, "the prompt", json::<answer::Prompt>())
+            .fails(&[NotFound]),
+        route("check_prompt", "GET", "/v1/prompts/{id}/check", READS_CALLS, get(account::check_prompt), "What a prompt lacks, for which places.")
             .tagged("Prompts and grants")
-            .answers(200, "what it says and lacks", json::<answer::PromptCheck>()),
-        route("PUT", "/v1/consent-grants/{id}", &[Counsel, Registrar, Admin], put(account::put_grant), "Registers consent given outside a call.")
+            .answers(200, "what it says and lacks", json::<answer::PromptCheck>())
+            .fails(&[NotFound]),
+        route("put_consent_grant", "PUT", "/v1/consent-grants/{id}", &[Counsel, Registrar, Admin], put(account::put_grant), "Registers consent given outside a call.")
             .tagged("Prompts and grants")
             .takes::<ConsentGrant>()
             .answers(201, "registered", json::<answer::Grant>())
             .answers(200, "there already", json::<answer::Grant>())
-            .fails(&[409]),
-        route("GET", "/v1/consent-grants/{id}", &[Counsel, Registrar, Auditor, Admin], get(account::grant), "A consent grant.")
+            .fails(&[InvalidId, InvalidConsentGrant, InvalidHash, ConsentGrantExists]),
+        route("get_consent_grant", "GET", "/v1/consent-grants/{id}", &[Counsel, Registrar, Auditor, Admin], get(account::grant), "A consent grant.")
             .tagged("Prompts and grants")
-            .answers(200, "the grant", json::<answer::Grant>()),
-        route("POST", "/v1/consent-grants/{id}/withdraw", &[Counsel, Registrar, Admin], post(account::withdraw_grant), "Withdraws consent given outside a call.")
+            .answers(200, "the grant", json::<answer::Grant>())
+            .fails(&[NotFound]),
+        route("withdraw_consent_grant", "POST", "/v1/consent-grants/{id}/withdraw", &[Counsel, Registrar, Admin], post(account::withdraw_grant), "Withdraws consent given outside a call.")
             .tagged("Prompts and grants")
-            .answers(200, "withdrawn", json::<answer::Grant>()),
-        route("GET", "/v1/consents", &[Auditor, Counsel, Admin], get(consents::answer), "Entries of the trail, by what they have to do with.")
+            .answers(200, "withdrawn", json::<answer::Grant>())
+            .fails(&[NotFound, Contended]),
+        route("list_consents", "GET", "/v1/consents", &[Auditor, Counsel, Admin], get(consents::answer), "Entries of the trail, by what they have to do with.")
             .tagged("Evidence")
             .asks::<consents::Query>()
-            .answers(200, "the entries, the oldest first; a page of lines or a table says in `Link` where the next begins", json::<answer::Consents>().or(&["application/jsonl", "text/csv"]))
-            .fails(&[404]),
-        route("POST", "/v1/erasures", &[Counsel, Admin], post(erasures::erase), "Erases what is known of a number or a participant; what was proven stays proven.")
+            .answers(200, "the entries, the oldest first; a page of lines or a table says in `Link` where the next begins", json::<answer::Consents>().or(bytes("application/jsonl")).or(bytes("text/csv")).sometimes_with("Link", "where the next page is, `rel=next` (RFC 8288)"))
+            .fails(&[
+                UnknownCall, NotFound, InvalidCursor, InvalidFilter, InvalidId, InvalidNumber,
+                InvalidPlace,
+            ])
+            .turns_away(&[DoorCode::InvalidLimit, DoorCode::InvalidFormat]),
+        route("erase_person", "POST", "/v1/erasures", &[Counsel, Admin], post(erasures::erase), "Erases what is known of a number or a participant; what was proven stays proven.")
             .tagged("Evidence")
             .takes::<Erasure>()
             .answers(200, "what went", json::<answer::Erased>())
-            .fails(&[404, 409]),
-        route("GET", "/v1/log/{log}/checkpoint", TABLE_READERS, get(log::checkpoint), "The signed head of a log; anybody's where the account makes its log public.")
+            .fails(&[
+                UnknownSubject, InvalidId, InvalidNumber, ReasonRequired, ReasonTooLong, ReasonNamesThem,
+                CallInProgress, LegalHold, RetentionRequired, StoreUnavailable, Contended,
+            ]),
+        route("get_checkpoint", "GET", "/v1/log/{log}/checkpoint", TABLE_READERS, get(log::checkpoint), "The signed head of a log; anybody's where the account makes its log public.")
             .tagged("Log")
-            .answers(200, "the signed head", bytes("text/plain")),
-        route("GET", "/v1/log/{log}/tile/{*path}", TABLE_READERS, get(log::tile), "Tiles and entry bundles of a log (C2SP tlog-tiles); likewise.")
+            .answers(200, "the signed head", bytes("text/plain"))
+            .fails(&[NotFound, LogUnsigned]),
+        route("get_tile", "GET", "/v1/log/{log}/tile/{*path}", TABLE_READERS, get(log::tile), "Tiles and entry bundles of a log (C2SP tlog-tiles); likewise.")
             .tagged("Log")
-            .answers(200, "the tile or bundle", bytes("application/octet-stream")),
-        route("GET", "/v1/jurisdictions", EVERY_ROLE, get(law::jurisdictions), "The table in force.")
+            .answers(200, "the tile or bundle", bytes("application/octet-stream"))
+            .fails(&[NotFound, LogDropped, LogUnsigned]),
+        route("list_jurisdictions", "GET", "/v1/jurisdictions", EVERY_ROLE, get(law::jurisdictions), "The table in force.")
             .tagged("Law")
             .answers(200, "the table", json::<answer::Table>()),
-        route("GET", "/v1/jurisdictions/{code}", EVERY_ROLE, get(law::jurisdiction), "What one place asks, and why.")
+        route("get_jurisdiction", "GET", "/v1/jurisdictions/{code}", EVERY_ROLE, get(law::jurisdiction), "What one place asks, and why.")
             .tagged("Law")
             .asks::<law::PlaceQuery>()
             .answers(200, "what the place asks", json::<answer::PlaceAsks>())
-            .fails(&[422]),
-        route("POST", "/v1/jurisdictions/check", &[Counsel], post(law::check), "What is wrong with a table, and what it would change.")
+            .fails(&[NoRow, InvalidPlace]),
+        route("check_table", "POST", "/v1/jurisdictions/check", &[Counsel], post(law::check), "What is wrong with a table, and what it would change.")
             .tagged("Law")
             .takes::<law::Offered>()
             .answers(200, "what is wrong with it, and what it would change", json::<answer::Checked>()),
-        route("GET", "/v1/jurisdictions/versions", TABLE_READERS, get(law::versions), "Every version of the table, the newest first.")
+        route("list_table_versions", "GET", "/v1/jurisdictions/versions", TABLE_READERS, get(law::versions), "Every version of the table, the newest first.")
             .tagged("Law")
             .answers(200, "the versions", json::<answer::Versions>()),
-        route("GET", "/v1/jurisdictions/versions/{version}", TABLE_READERS, get(law::version), "A version, with its text.")
+        route("get_table_version", "GET", "/v1/jurisdictions/versions/{version}", TABLE_READERS, get(law::version), "A version, with its text.")
             .tagged("Law")
-            .answers(200, "the version", json::<answer::VersionText>()),
-        route("POST", "/v1/jurisdictions/proposals", &[Counsel], post(law::propose), "Publishes a table, or proposes it where it loosens anything; for the account `system`.")
+            .answers(200, "the version", json::<answer::VersionText>())
+            .fails(&[NotFound]),
+        route("propose_table", "POST", "/v1/jurisdictions/proposals", &[Counsel], post(law::propose), "Publishes a table, or proposes it where it loosens anything; for the account `system`.")
             .tagged("Law")
             .takes::<law::Offered>()
             .answers(200, "in force already", json::<answer::Outcome>())
             .answers(201, "in force now: nothing is loosened", json::<answer::Outcome>())
             .answers(202, "proposed: something is loosened, and a second person has to approve", json::<answer::Outcome>())
-            .fails(&[409]),
-        route("GET", "/v1/jurisdictions/proposals", TABLE_READERS, get(law::proposals), "Every proposal; for the account `system`.")
+            .fails(&[WrongAccount, UnnamedPerson, InvalidTable, ReasonRequired, ReasonTooLong, Contended]),
+        route("list_proposals", "GET", "/v1/jurisdictions/proposals", TABLE_READERS, get(law::proposals), "Every proposal; for the account `system`.")
             .tagged("Law")
-            .answers(200, "the proposals", json::<answer::Proposals>()),
-        route("GET", "/v1/jurisdictions/proposals/{proposal}", TABLE_READERS, get(law::proposal), "A proposal with its difference and impact; for the account `system`.")
+            .answers(200, "the proposals", json::<answer::Proposals>())
+            .fails(&[WrongAccount]),
+        route("get_proposal", "GET", "/v1/jurisdictions/proposals/{proposal}", TABLE_READERS, get(law::proposal), "A proposal with its difference and impact; for the account `system`.")
             .tagged("Law")
-            .answers(200, "the proposal", json::<answer::ProposalReport>()),
-        route("POST", "/v1/jurisdictions/proposals/{proposal}/approve", &[Counsel], post(law::approve), "Approves somebody else's proposal; for the account `system`.")
+            .answers(200, "the proposal", json::<answer::ProposalReport>())
+            .fails(&[WrongAccount, NotFound]),
+        route("approve_proposal", "POST", "/v1/jurisdictions/proposals/{proposal}/approve", &[Counsel], post(law::approve), "Approves somebody else's proposal; for the account `system`.")
             .tagged("Law")
             .may_take::<law::Decided>()
             .answers(200, "in force, or adopted", json::<answer::Approved>())
-            .fails(&[409]),
-        route("POST", "/v1/jurisdictions/proposals/{proposal}/reject", &[Counsel], post(law::reject), "Rejects a proposal; for the account `system`.")
+            .fails(&[
+                WrongAccount, UnnamedPerson, UnconfirmedPerson, OwnProposal, NotFound, ProposalDecided,
+                ProposalExpired, ProposalOutdated, ReasonTooLong, Contended,
+            ]),
+        route("reject_proposal", "POST", "/v1/jurisdictions/proposals/{proposal}/reject", &[Counsel], post(law::reject), "Rejects a proposal; for the account `system`.")
             .tagged("Law")
             .may_take::<law::Decided>()
             .answers(200, "rejected", json::<answer::ProposalReport>())
-            .fails(&[409]),
-        route("POST", "/v1/jurisdictions/proposals/{proposal}/withdraw", &[Counsel], post(law::withdraw), "Withdraws one's own proposal; for the account `system`.")
+            .fails(&[
+                WrongAccount, UnnamedPerson, NotFound, ProposalDecided, ProposalExpired, ReasonTooLong,
+                Contended,
+            ]),
+        route("withdraw_proposal", "POST", "/v1/jurisdictions/proposals/{proposal}/withdraw", &[Counsel], post(law::withdraw), "Withdraws one's own proposal; for the account `system`.")
             .tagged("Law")
             .may_take::<law::Decided>()
             .answers(200, "withdrawn", json::<answer::ProposalReport>())
-            .fails(&[409]),
-        route("GET", "/v1/people", TABLE_READERS, get(law::people), "Everybody of the account, and who counts as a second person.")
+            .fails(&[
+                WrongAccount, UnnamedPerson, NotOwnProposal, NotFound, ProposalDecided, ProposalExpired,
+                ReasonTooLong, Contended,
+            ]),
+        route("list_people", "GET", "/v1/people", TABLE_READERS, get(law::people), "Everybody of the account, and who counts as a second person.")
             .tagged("Law")
             .answers(200, "everybody", json::<answer::People>()),
-        route("POST", "/v1/people/{person}/confirm", TABLE_READERS, post(law::confirm_person), "Confirms that somebody who was enrolled later is who they are said to be; nobody can confirm themselves.")
+        route("confirm_person", "POST", "/v1/people/{person}/confirm", TABLE_READERS, post(law::confirm_person), "Confirms that somebody who was enrolled later is who they are said to be; nobody can confirm themselves.")
             .tagged("Law")
             .may_take::<law::Decided>()
-            .answers(200, "the person", json::<answer::Person>()),
-        route("GET", "/v1/law", READS_CALLS, get(law::chosen), "The overlays that the account has chosen.")
+            .answers(200, "the person", json::<answer::Person>())
+            .fails(&[OwnPerson, UnnamedPerson, UnconfirmedPerson, NotFound, ReasonTooLong]),
+        route("get_chosen_law", "GET", "/v1/law", READS_CALLS, get(law::chosen), "The overlays that the account has chosen.")
             .tagged("Law")
-            .answers(200, "what is chosen", json::<answer::ChosenLaw>())
-            .fails(&[404]),
-        route("PUT", "/v1/law", &[Counsel], put(law::choose), "Chooses overlays for every call of the account.")
+            .answers(200, "what is chosen", json::<answer::ChosenLaw>()),
+        route("choose_law", "PUT", "/v1/law", &[Counsel], put(law::choose), "Chooses overlays for every call of the account.")
             .tagged("Law")
             .takes::<law::Chosen>()
             .answers(200, "what is chosen now", json::<answer::ChosenLaw>())
-            .fails(&[404]),
+            .fails(&[WrongAccount, UnknownOverlay, ReasonRequired, Contended]),
     ]
 });
 

@@ -30,11 +30,11 @@ pub struct Envelope {
     pub sha256: [u8; 32],
     /// The length of a ciphertext segment in bytes: always 65,536.
     pub segment_bytes: u64,
-    /// What the media is bound to, see [`associated_data`]; base64.
+    /// What the media is bound to, in base64: `consent-gateway/v1`, 0, the account, 0, the recording's id.
     #[serde(with = "base64_bytes")]
     #[schemars(with = "String")]
     pub associated_data: Vec<u8>,
-    /// See [`key_commitment`]; base64.
+    /// A commitment to the media key, in base64: HKDF-SHA256 of it, with `consent-gateway key v1` as the info.
     #[serde(with = "base64_bytes")]
     #[schemars(with = "String")]
     pub key_commitment: [u8; 32],
@@ -75,9 +75,10 @@ impl Envelope {
 
 /// How media is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SealedFormat")]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// Tink's streaming AEAD; see the [module](super).
+    /// Tink's streaming AEAD: AES256-GCM-HKDF-SHA256.
     Tink,
 }
 
@@ -85,7 +86,7 @@ pub enum Format {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WrappedKey {
-    /// The [fingerprint](RecipientKey::fingerprint) of the recipient's public key.
+    /// The fingerprint of the recipient's public key: SHA-256 of its SPKI, in hexadecimal.
     pub key: String,
     /// How it is wrapped.
     pub algorithm: WrapAlgorithm,

@@ -16,7 +16,8 @@ use super::{Kind, Saw, canonical, is_false, is_zero, with_millis};
 pub use says::Said;
 
 /// What happened, by type.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "LeafBody")]
 #[serde(rename_all = "snake_case")]
 pub enum Body {
     /// A call was opened.
@@ -234,7 +235,7 @@ pub enum Body {
     Person {
         /// The gateway's id of them.
         person: Uuid,
-        /// Whether they count from the start: see [`People`](super::people::People).
+        /// Whether they count from the start, as one of the first two of their account.
         founding: bool,
     },
     /// Somebody said that a person is who they are said to be.
@@ -311,7 +312,8 @@ pub enum Body {
 }
 
 /// How an upload came: an auditor decides again by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "UploadOrigin")]
 #[serde(deny_unknown_fields)]
 pub struct Came {
     /// Through which door.
@@ -324,7 +326,8 @@ pub struct Came {
 }
 
 /// A door: the dialect that something was said in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "UploadDoor")]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
     /// The gateway's own API.
@@ -332,7 +335,8 @@ pub enum Door {
 }
 
 /// Why the platform was not allowed to record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "LoggedControlRefusal")]
 #[serde(rename_all = "kebab-case")]
 pub enum ControlRefusal {
     /// Somebody's consent is missing.
@@ -378,7 +382,7 @@ impl Origin {
 }
 
 /// Why something may be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GapCause {
     /// The gateway ended without having been told to.
@@ -390,7 +394,7 @@ pub enum GapCause {
 }
 
 /// Why a log does not go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogCause {
     /// Its period is over.
@@ -400,7 +404,8 @@ pub enum LogCause {
 }
 
 /// The last signed head of another log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "PreviousLog")]
 #[serde(deny_unknown_fields)]
 pub struct Previous {
     /// Its origin.

@@ -14,7 +14,7 @@ use super::hex;
 use super::tree::Hash;
 
 /// What an entry says of what is registered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Registered {
     /// The commitment to all rows of the log's registers, this entry's included, in hexadecimal.

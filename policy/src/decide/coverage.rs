@@ -31,6 +31,7 @@ pub enum Claim {
 
 /// What audio has to be, beside lawful, to be covered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CoverageBasis {
     /// Granted: the platform asks before it records, and a window was opened for it.
@@ -53,6 +54,7 @@ impl CoverageBasis {
 
 /// What is done with a call's audio. Each use needs a permit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Use {
     /// It is recorded.

@@ -110,7 +110,31 @@ pub struct ParticipantDecision {
 }
 
 /// Alternatives, each a list of event types that must happen.
-pub type Needs = Vec<Vec<&'static str>>;
+pub type Needs = Vec<Vec<Need>>;
+
+/// Something that has to happen, by the type of its entry in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Need {
+    /// A prompt that says what it has to is played to its end.
+    #[serde(rename = "prompt.completed")]
+    Prompt,
+    /// They say yes.
+    #[serde(rename = "consent.given")]
+    Yes,
+    /// The recording holds an announcement.
+    #[serde(rename = "announcement.recorded")]
+    Announcement,
+    /// A person answers.
+    #[serde(rename = "participant.answered")]
+    Answer,
+    /// They are named again, by `POST /v1/calls/{call}/participants`.
+    #[serde(rename = "participant.joined")]
+    Joining,
+    /// A periodic tone is heard.
+    #[serde(rename = "tone.started")]
+    Tone,
+}
 
 /// How far a participant has agreed. Outcomes stay distinct, so that silence, a hang-up, a prompt
 /// cut short and a machine can be told apart.
@@ -299,17 +323,17 @@ impl Call {
         }
         if person.objection(now).is_some() {
             return match person.is_prompted_since_objection() {
-                true => alloc::vec![alloc::vec![YES]],
-                false => alloc::vec![alloc::vec![PROMPT, YES]],
+                true => alloc::vec![alloc::vec![Need::Yes]],
+                false => alloc::vec![alloc::vec![Need::Prompt, Need::Yes]],
             };
         }
         if person.doubt(now).is_some() {
-            return alloc::vec![alloc::vec![JOINED]];
+            return alloc::vec![alloc::vec![Need::Joining]];
         }
         if standing == Standing::Lawful {
             let unannounced = self.open_window().and_then(|window| self.unannounced(window, now));
             return match unannounced {
-                Some((who, _)) if who == person.id => alloc::vec![alloc::vec![ANNOUNCEMENT]],
+                Some((who, _)) if who == person.id => alloc::vec![alloc::vec![Need::Announcement]],
                 Some(_) | None => Needs::new(),
             };
         }
@@ -318,20 +342,20 @@ impl Call {
         let mut needs = match requirement.strictness {
             Strictness::One if standing != Standing::Unlawful(Why::NobodyConsents) => return Needs::new(),
             Strictness::Notice if standing == Standing::Unlawful(Why::NobodyConsents) => {
-                alloc::vec![alloc::vec![YES], alloc::vec![PROMPT]]
+                alloc::vec![alloc::vec![Need::Yes], alloc::vec![Need::Prompt]]
             }
-            Strictness::One => alloc::vec![alloc::vec![YES], alloc::vec![PROMPT]],
+            Strictness::One => alloc::vec![alloc::vec![Need::Yes], alloc::vec![Need::Prompt]],
             Strictness::Notice if level >= Level::Notice => return Needs::new(),
-            Strictness::Notice => alloc::vec![alloc::vec![PROMPT]],
+            Strictness::Notice => alloc::vec![alloc::vec![Need::Prompt]],
             Strictness::Express if level >= Level::Express => return Needs::new(),
             Strictness::Express if enough && stay.outcome == PromptOutcome::Completed => {
-                alloc::vec![alloc::vec![YES]]
+                alloc::vec![alloc::vec![Need::Yes]]
             }
-            Strictness::Express => alloc::vec![alloc::vec![PROMPT, YES]],
+            Strictness::Express => alloc::vec![alloc::vec![Need::Prompt, Need::Yes]],
         };
         if stay.is_machine(now) {
             for alternative in &mut needs {
-                alternative.insert(0, ANSWERED);
+                alternative.insert(0, Need::Answer);
             }
         }
         let toneless = requirement.strictness == Strictness::Notice
@@ -339,7 +363,7 @@ impl Call {
         if toneless && demand.accepts_tone() {
             // A tone tells everybody, and says yes for nobody.
             let somebody = self.somebody_consents(now, demand);
-            needs.push(if somebody { alloc::vec![TONE] } else { alloc::vec![TONE, YES] });
+            needs.push(if somebody { alloc::vec![Need::Tone] } else { alloc::vec![Need::Tone, Need::Yes] });
         }
         needs
     }
@@ -606,9 +630,3 @@ pub fn adds(requirement: &Requirement) -> String {
 const ONE_IS_ENOUGH: &str = "one party's consent is enough";
 /// How a note begins that says why a prompt does not count.
 pub const UNCOUNTED: &str = "the last prompt does not count: ";
-const PROMPT: &str = "prompt.completed";
-const YES: &str = "consent.given";
-const ANNOUNCEMENT: &str = "announcement.recorded";
-const ANSWERED: &str = "participant.answered";
-const JOINED: &str = "participant.joined";
-const TONE: &str = "tone.started";

@@ -16,6 +16,7 @@ use crate::told::{Elements, Purposes, Told};
 /// How the call is carried. Rows may ask something else of one medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedMedium"))]
 #[serde(rename_all = "lowercase")]
 pub enum Medium {
     /// A telephone call.
@@ -58,6 +59,8 @@ pub enum Role {
 
 /// The account's settings that a decision depends on, as they were when the call was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedSettings"))]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The language of a participant who has none (a BCP 47 tag).
@@ -100,6 +103,8 @@ pub enum OnWithdrawal {
 
 /// A call as it was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedCall"))]
 #[serde(deny_unknown_fields)]
 pub struct Opened {
     /// How it is carried.
@@ -126,6 +131,8 @@ pub struct Opened {
 
 /// Somebody who is on the call from some moment on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedParticipant"))]
 #[serde(deny_unknown_fields)]
 pub struct Joined {
     /// The participant's number within the call.
@@ -153,6 +160,8 @@ pub struct Joined {
 /// Who has the same phone number as a participant. An objection follows the person: what is said here
 /// only ever tightens.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedAlike"))]
 #[serde(deny_unknown_fields)]
 pub struct Alike {
     /// Other participants of this call.
@@ -197,6 +206,8 @@ impl Joined {
 
 /// Consent given outside the call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedGrant"))]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The gateway's id of the grant.
@@ -216,6 +227,8 @@ pub struct Grant {
 
 /// Why a grant that a participant names does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedGrantRefusal"))]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusedGrant {
     /// No grant has this id.
@@ -248,6 +261,8 @@ impl RefusedGrant {
 
 /// Something that happened on a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedEvent"))]
 #[serde(deny_unknown_fields)]
 pub struct Event {
     /// When it was logged. Within a call this never runs backwards.
@@ -261,6 +276,8 @@ pub struct Event {
 
 /// What happened on a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedWhat"))]
 pub enum What {
     /// A prompt began to play to these participants.
     #[serde(rename = "prompt.started")]
@@ -493,11 +510,13 @@ impl Weight {
 
 /// What the decision needs to know of a prompt that was heard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedPrompt"))]
 #[serde(deny_unknown_fields)]
 pub struct Heard {
     /// The gateway's id of this version of the prompt.
     pub version: String,
-    /// How long it lasts, in milliseconds; at least [`MIN_PROMPT_MS`] to count.
+    /// How long it lasts, in milliseconds; at least 1000 to count.
     pub duration_ms: u64,
     /// Its language, a BCP 47 tag.
     pub language: String,
@@ -561,6 +580,7 @@ pub enum AnsweredBy {
 /// What the platform asked of the recording, and got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "LoggedControl"))]
 #[serde(rename_all = "lowercase")]
 pub enum Control {
     /// Recording may begin: opens a window.

@@ -58,6 +58,9 @@ pub enum Why {
 macro_rules! codes {
     (of the call: $($alone:ident $word:literal)*; of somebody: $($whose:ident $whose_word:literal)*) => {
         impl Why {
+            /// The codes of all of them.
+            pub const CODES: &'static [&'static str] = &[$($word,)* $($whose_word),*];
+
             /// The stable code, without the participant.
             #[must_use]
             pub fn code(self) -> &'static str {
@@ -201,6 +204,8 @@ impl core::error::Error for UnknownReason {}
 
 /// Why an upload is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "UploadRefusal"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// Somebody withdrew.

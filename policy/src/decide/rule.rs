@@ -34,7 +34,7 @@ impl Parties {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// Any logged consent; goes with [`Parties::One`] only.
+    /// Any logged consent; goes with `one` only.
     None,
     /// The prompt was played to the end, and they stayed.
     Notice,

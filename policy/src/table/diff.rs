@@ -107,7 +107,7 @@ impl schemars::JsonSchema for Everywhere {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"const": EVERYWHERE})
+        schemars::json_schema!({"type": "string", "const": EVERYWHERE})
     }
 }
 
@@ -116,6 +116,7 @@ const EVERYWHERE: &str = "wherever nothing is known";
 /// Which way a change goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "TableChangeDirection"))]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// More is asked.

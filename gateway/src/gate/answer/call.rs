@@ -55,6 +55,7 @@ pub struct Interval {
     pub why: Option<String>,
     /// Why not, as a code. Left out where it was.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = policy::Why::CODES))]
     pub code: Option<&'static str>,
 }
 

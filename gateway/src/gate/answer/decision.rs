@@ -1,7 +1,7 @@
 //! A decision, explained.
 
 use policy::{Action, ParticipantDecision, ParticipantState, Requirement as Asked, Retention, Standing};
-use policy::{Because as Reason, Code, Elements, Evidence, Form, Parties, Role, Subject};
+use policy::{Because as Reason, Code, Elements, Evidence, Form, Needs, Parties, Role, Subject};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -141,8 +141,8 @@ pub struct Participant {
     pub role: Role,
     /// How far they have agreed.
     pub state: ParticipantState,
-    /// What is missing from them: alternatives, each a list of the types of events that have to happen.
-    pub needs: Vec<Vec<&'static str>>,
+    /// What is missing from them: alternatives, each a list of what has to happen.
+    pub needs: Needs,
     /// The places that count for them.
     pub places: Vec<Place>,
     /// The version of the last prompt that they heard to its end.
@@ -209,8 +209,8 @@ pub enum Whose {
 pub struct Missing {
     /// The platform's id of them.
     pub participant: String,
-    /// Alternatives, each a list of the types of events that have to happen.
-    pub needs: Vec<Vec<&'static str>>,
+    /// Alternatives, each a list of what has to happen.
+    pub needs: Needs,
 }
 
 impl Decision {

@@ -95,10 +95,12 @@ pub struct Made {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Who approved it; null where one person was enough.
+    #[schemars(extend("x-nullable" = true))]
     pub approver: Option<String>,
     /// Why it was made.
     pub reason: Reason,
     /// The proposal that it was; null where it was published at once.
+    #[schemars(extend("x-nullable" = true))]
     pub proposal: Option<Uuid>,
     /// What it changed.
     pub diff: Diff,
@@ -112,6 +114,7 @@ pub enum Reason {
     /// As its author says.
     Published(String),
     /// As both people say.
+    #[schemars(title = "TableReasonOfTwo")]
     Approved {
         /// Why it was proposed.
         proposed: String,
@@ -325,6 +328,7 @@ pub struct Versions {
 
 /// Every proposal.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ProposalList")]
 pub struct Proposals {
     /// The newest first.
     pub proposals: Vec<Proposal>,

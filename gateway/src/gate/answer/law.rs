@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy::table::{Overlay as OverlayRow, Row, Source};
+use policy::table::{Confidence, Overlay as OverlayRow, Row, Source};
 use policy::{Code, Elements, Kind, Medium, Purpose, Purposes, Requirement as Asked, Retention, Rule};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -225,8 +225,8 @@ pub struct Cited {
     pub citations: Vec<String>,
     /// Plain words for a reader who is not a lawyer.
     pub summary: String,
-    /// How sure the row is: `high`, `medium` or `low`.
-    pub confidence: &'static str,
+    /// How sure the row is.
+    pub confidence: Confidence,
     /// Who has read it; null where no lawyer has.
     pub reviewed: Option<Reviewed>,
 }
@@ -252,7 +252,7 @@ impl From<&Source> for Cited {
         Cited {
             citations: source.citations.clone(),
             summary: source.summary.clone(),
-            confidence: source.confidence.as_str(),
+            confidence: source.confidence,
             reviewed,
         }
     }

@@ -8,6 +8,7 @@ use crate::clock::Moment;
 
 /// Everybody who was enrolled in an account.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "EnrolledPeople")]
 pub struct People {
     /// In the order in which they were enrolled.
     pub people: Vec<Person>,
@@ -15,6 +16,7 @@ pub struct People {
 
 /// Somebody who was enrolled.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "EnrolledPerson")]
 pub struct Person {
     /// Their account.
     pub account: String,

@@ -10,6 +10,7 @@ use crate::seal::Envelope;
 
 /// A page of recordings, those that were accepted first come first.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "RecordingPage")]
 pub struct Recordings {
     /// The page.
     pub recordings: Vec<Recording>,
@@ -85,6 +86,7 @@ pub struct Retention {
 
 /// A page of entries of the trail, the oldest first.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "EntryPage")]
 pub struct Consents {
     /// The page.
     pub consents: Vec<Entry>,
@@ -97,6 +99,7 @@ pub struct Consents {
 
 /// An entry with its place in the log, and with its detail where that still exists.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "LogEntry")]
 pub struct Entry {
     /// The epoch of the log, from 1.
     pub epoch: i64,
@@ -107,7 +110,7 @@ pub struct Entry {
     /// The platform's id of the call; null where it is about no call, or the id was erased.
     pub call: Option<String>,
     /// The leaf.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    #[schemars(with = "crate::trail::Leaf")]
     pub entry: Box<RawValue>,
     /// What the leaf commits to; null where that is nothing, or was erased.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
