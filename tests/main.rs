@@ -12,6 +12,7 @@
 mod anchors;
 mod bypass;
 mod cli;
+mod clients;
 mod contract;
 mod crash;
 mod desk;
