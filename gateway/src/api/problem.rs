@@ -284,9 +284,8 @@ pub(super) struct Document {
     /// What is wrong and what to do, for people.
     detail: String,
     /// This answer: `X-Request-Id` as a URI, and `request` in the lines of the gateway's own log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required, extend("format" = "uri"), regex(pattern = "^urn:uuid:"))]
-    instance: Option<String>,
+    #[schemars(extend("format" = "uri"), regex(pattern = "^urn:uuid:"))]
+    instance: String,
     /// The decision on the call as it stands now. Left out where the problem is none of a call's.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<Box<Decision>>,
@@ -453,7 +452,7 @@ impl Document {
             kind: BLANK,
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            instance: trace::instance(),
+            instance: trace::instance().unwrap_or_default(),
             ..self
         };
         trace::problem(document.code);
