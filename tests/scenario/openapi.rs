@@ -93,7 +93,10 @@ pub(crate) fn assert_described(method: &str, path: &str, answer: &Answer) {
         let named: Vec<&str> = route.path.split('/').collect();
         let rest = named.iter().position(|name| name.starts_with("{*")).unwrap_or(named.len());
         let ends = if rest < named.len() { asked.len() > rest } else { asked.len() == rest };
-        ends && named[..rest].iter().zip(&asked).all(|(name, word)| name.starts_with('{') || name == word)
+        ends && named[..rest]
+            .iter()
+            .zip(&asked)
+            .all(|(name, word)| if name.starts_with('{') { !word.is_empty() } else { name == word })
     };
     let method = if method == "HEAD" { "GET" } else { method };
     let of_method = TABLE.iter().filter(|route| route.method == method);
