@@ -42,7 +42,7 @@ pub(crate) use law::desk::today;
 pub use law::laws::{Laws, Watched};
 pub(crate) use law::prompts::check_prompt;
 pub use law::{lawbook, prompts};
-pub use log::consents::{Filters, Inquiry, Record, sheet_head};
+pub use log::consents::{Filters, Inquiry, Looked, Record, sheet_head};
 pub use log::evidence::{About, Exports, Form};
 pub use log::handout::{HandoutError, Sink};
 pub use log::live::Live;

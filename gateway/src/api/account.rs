@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde_json::json;
 
 use super::problem::Problem;
 use super::{Door, Named, answer, json_body, openapi, to_the_end};
 use crate::access::Principal;
+use crate::gate::Looked;
 use crate::gate::answer::{Health, Readiness, Running};
 use crate::gate::ask::{ConsentGrant, Prompt};
 use crate::trail::Actor;
@@ -80,7 +80,7 @@ pub(super) async fn grant(
     who: Principal,
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
-    door.gate.look(&who, &["grant"], json!({"consent_grant": id})).await?;
+    door.gate.look(&who, &Looked::Grant { consent_grant: &id }).await?;
     Ok(answer(StatusCode::OK, &door.gate.grant(&who.account, &id).await?))
 }
 

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 use super::problem::Problem;
 use super::{Asked, Door, Named, answer, json_body, json_bytes, moment, parse_json, to_the_end};
@@ -19,7 +18,7 @@ use crate::access::Principal;
 use crate::gate::ask::{
     ControlRecording, Lenient, MAX_EVENTS, Object, Observed, OpenCall, Participant, Posted,
 };
-use crate::gate::{Fault, Wrong};
+use crate::gate::{Fault, Looked, Wrong};
 
 type Gate = State<Arc<Door>>;
 
@@ -37,7 +36,7 @@ pub(super) async fn explain(
     Named(call): Named<String>,
     Asked(query): Asked<ExplainQuery>,
 ) -> Result<Response, Problem> {
-    door.gate.look(&who, &["call"], json!({"call": call})).await?;
+    door.gate.look(&who, &Looked::Call { call: &call }).await?;
     Ok(answer(StatusCode::OK, &door.gate.explain(&who.account, &call, query.at).await?))
 }
 
@@ -157,7 +156,7 @@ pub(super) async fn show(
     who: Principal,
     Named(call): Named<String>,
 ) -> Result<Response, Problem> {
-    door.gate.look(&who, &["call"], json!({"call": call})).await?;
+    door.gate.look(&who, &Looked::Call { call: &call }).await?;
     Ok(answer(StatusCode::OK, &door.gate.show(&who, &call).await?))
 }
 
@@ -166,6 +165,6 @@ pub(super) async fn decision(
     who: Principal,
     Named(call): Named<String>,
 ) -> Result<Response, Problem> {
-    door.gate.look(&who, &["call"], json!({"call": call})).await?;
+    door.gate.look(&who, &Looked::Call { call: &call }).await?;
     Ok(answer(StatusCode::OK, &door.gate.decide(&who, &call).await?))
 }

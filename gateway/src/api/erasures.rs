@@ -7,13 +7,12 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde_json::json;
 
 use super::problem::Problem;
 use super::{Door, answer, json_body, to_the_end};
 use crate::access::Principal;
-use crate::gate::FaultKind;
 use crate::gate::erasure::Erasure;
+use crate::gate::{FaultKind, Looked};
 use crate::trail::Actor;
 
 pub(super) async fn erase(
@@ -31,7 +30,7 @@ pub(super) async fn erase(
         if let Err(fault) = &erased
             && fault.kind() != FaultKind::Unavailable
         {
-            gate.gate.look(&who, &["erasure"], json!({"refused": fault.code().as_str()})).await?;
+            gate.gate.look(&who, &Looked::Erasure { refused: fault.code() }).await?;
         }
         erased
     })

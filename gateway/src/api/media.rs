@@ -12,13 +12,12 @@ use futures_util::stream;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::problem::{Problem, TurnedAway};
 use super::{Asked, Door, Named, answer, moment, whole_number};
 use crate::access::Principal;
-use crate::gate::{RecordingRefusal, Sought};
+use crate::gate::{Looked, RecordingRefusal, Sought};
 use crate::vault::{Vault, VaultError};
 
 #[derive(Deserialize, JsonSchema)]
@@ -50,11 +49,6 @@ pub(super) async fn list(
     Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Problem> {
     let limit = limit(query.limit)?;
-    let asked = json!({
-        "call": query.call, "from": query.from, "until": query.until, "participant": query.participant,
-        "purpose": query.purpose, "after": query.after,
-    });
-    door.gate.look(&who, &["recordings"], asked).await?;
     let sought = Sought {
         call: query.call.as_deref(),
         from: query.from,
@@ -62,7 +56,9 @@ pub(super) async fn list(
         participant: query.participant.as_deref(),
         purpose: query.purpose.as_deref(),
     };
-    let listing = door.gate.recordings(&who, &sought, query.after.as_deref(), limit).await?;
+    let after = query.after.as_deref();
+    door.gate.look(&who, &Looked::Recordings { sought, after }).await?;
+    let listing = door.gate.recordings(&who, &sought, after, limit).await?;
     Ok(answer(StatusCode::OK, &listing))
 }
 
@@ -71,7 +67,7 @@ pub(super) async fn describe(
     who: Principal,
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
-    door.gate.look(&who, &["recording"], json!({"recording": id})).await?;
+    door.gate.look(&who, &Looked::Recording { recording: &id }).await?;
     Ok(answer(StatusCode::OK, &door.gate.recording(&who, &id).await?))
 }
 

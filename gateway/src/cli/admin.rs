@@ -15,7 +15,7 @@ use crate::clock::{Clock, millis, moment_or_day};
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
 use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
-use crate::gate::{AccountSettings, Gate, NewCredential, prompts};
+use crate::gate::{AccountSettings, Gate, Looked, NewCredential, prompts};
 use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
 use crate::trail::{Actor, SYSTEM_LOG};
@@ -402,8 +402,8 @@ pub(super) async fn explain(
     let gate = asked::gate(&config).await?;
     let explained = match gate.explain(&account, &call, at).await {
         Ok(explained) => {
-            let asked = json!({"call": call});
-            gate.look_as(&Actor::command_line(), &account, &["call"], asked).await.map(|()| explained)
+            let at = Looked::Call { call: &call };
+            gate.look_as(&Actor::command_line(), &account, &at).await.map(|()| explained)
         }
         Err(fault) => Err(fault),
     };

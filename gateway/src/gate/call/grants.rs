@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::gate::answer::Grant;
 use crate::gate::ask::{ConsentGrant, check_name, check_sha256};
-use crate::gate::{ATTEMPTS, Fault, FaultCode, Field, Gate, RegisterRefusal, Thing, from_row};
+use crate::gate::{ATTEMPTS, Fault, FaultCode, Field, Gate, Looked, RegisterRefusal, Thing, from_row};
 use crate::ledger::{Appended, Change, Expect, Job};
 use crate::trail::{self, Actor, Body};
 
@@ -85,7 +85,7 @@ impl Gate {
         for _ in 0..ATTEMPTS {
             let row = self.ledger.grant(account, id).await?.ok_or(Thing::ConsentGrant)?;
             if row.withdrawn_at.is_some() {
-                self.look_as(actor, account, &["grant"], json!({"consent_grant": id})).await?;
+                self.look_as(actor, account, &Looked::Grant { consent_grant: id }).await?;
                 return self.grant(account, id).await;
             }
             let now = self.clock.now();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use crate::seal::Envelope;
 use crate::trail::{Body, hex};
 
 /// Which recordings are listed: all that is given has to be so.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Sought<'q> {
     /// Those of this call: its id or an alias.
     pub call: Option<&'q str>,

@@ -11,7 +11,8 @@ mod filter;
 mod record;
 mod sheet;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use self::cursor::Cursor;
@@ -21,9 +22,55 @@ pub use self::record::Record;
 pub use self::sheet::sheet_head;
 use crate::access::{Principal, Role};
 use crate::gate::answer::{Consents, Entry, Opening};
-use crate::gate::{CallRefusal, Fault, Gate, Refused, Thing, Wrong, parse_id};
+use crate::gate::{CallRefusal, Fault, FaultCode, Gate, Refused, Sought, Thing, Wrong, parse_id};
 use crate::ledger::Question;
 use crate::trail::{self, Actor, Body, subject};
+
+/// What somebody looks at; the entry that says so has it as its detail.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub enum Looked<'q> {
+    /// A call.
+    Call {
+        /// Its id or an alias, as it was asked for.
+        call: &'q str,
+    },
+    /// A recording's description.
+    Recording {
+        /// Its id, as it was asked for.
+        recording: &'q str,
+    },
+    /// A list of recordings.
+    Recordings {
+        /// Which ones.
+        #[serde(flatten)]
+        sought: Sought<'q>,
+        /// From which page on.
+        after: Option<&'q str>,
+    },
+    /// A consent grant.
+    Grant {
+        /// Its id.
+        consent_grant: &'q str,
+    },
+    /// Somebody who cannot be erased now; the refusal tells what is known of them.
+    Erasure {
+        /// Why not.
+        refused: FaultCode,
+    },
+}
+
+impl Looked<'_> {
+    fn by(&self) -> &'static str {
+        match self {
+            Looked::Call { .. } => "call",
+            Looked::Recording { .. } => "recording",
+            Looked::Recordings { .. } => "recordings",
+            Looked::Grant { .. } => "grant",
+            Looked::Erasure { .. } => "erasure",
+        }
+    }
+}
 
 /// A question that was logged, and how far it has been answered.
 #[derive(Debug)]
@@ -116,11 +163,11 @@ impl Gate {
     /// # Errors
     ///
     /// Where it cannot be logged.
-    pub async fn look(&self, who: &Principal, by: &[&str], asked: Value) -> Result<(), Fault> {
+    pub async fn look(&self, who: &Principal, at: &Looked<'_>) -> Result<(), Fault> {
         match who.role {
             Role::Recorder => Ok(()),
             Role::Listener | Role::Auditor | Role::Counsel | Role::Registrar | Role::Admin => {
-                self.look_as(&who.into(), &who.account, by, asked).await
+                self.look_as(&who.into(), &who.account, at).await
             }
         }
     }
@@ -130,14 +177,10 @@ impl Gate {
     /// # Errors
     ///
     /// Where it cannot be logged.
-    pub async fn look_as(
-        &self,
-        actor: &Actor,
-        account: &str,
-        by: &[&str],
-        asked: Value,
-    ) -> Result<(), Fault> {
-        let body = Body::Lookup { subject: None, by: by.iter().map(ToString::to_string).collect() };
+    pub async fn look_as(&self, actor: &Actor, account: &str, at: &Looked<'_>) -> Result<(), Fault> {
+        let body = Body::Lookup { subject: None, by: vec![at.by().into()] };
+        let asked = serde_json::to_value(at)
+            .map_err(|error| Fault::damaged_by("what is looked at cannot be written", error))?;
         self.note(actor, account, body, Some(asked), Vec::new(), Vec::new()).await.map(drop)
     }
 
