@@ -51,7 +51,7 @@ fn requests() -> Vec<(&'static str, &'static str, &'static str, &'static str, Va
         ),
         ("ChooseLaw", "PUT", "/v1/law", "counsel", json!({"reason": "r"})),
         ("OfferedTable", "POST", "/v1/jurisdictions/check", "counsel", json!({"table": "x"})),
-        ("Reason", "POST", "/v1/jurisdictions/proposals/x/reject", "counsel", json!({})),
+        ("ReasonGiven", "POST", "/v1/jurisdictions/proposals/x/reject", "counsel", json!({})),
     ]
 }
 
