@@ -256,3 +256,6 @@ pub(crate) fn from_row(at: i64) -> Timestamp {
 
 /// How often a verb looks again when others were faster.
 pub(crate) const ATTEMPTS: usize = 64;
+
+/// How many entries are folded where the request is answered.
+const FOLDED_AT_ONCE: usize = 64;

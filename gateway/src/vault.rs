@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use disk::Disk;
@@ -148,8 +149,12 @@ impl Vault {
     /// # Errors
     ///
     /// Where they cannot be listed or removed.
-    pub fn sweep_parts(&self, before: Timestamp) -> Result<(), VaultError> {
-        self.disk.sweep_parts(before)
+    pub async fn sweep_parts(&self, before: Timestamp) -> Result<(), VaultError> {
+        // A large directory takes its time: it is gone through where nobody waits, until nobody asks any more.
+        let (disk, stop) = (self.disk.clone(), CancellationToken::new());
+        let _asked = stop.clone().drop_guard();
+        let swept = tokio::task::spawn_blocking(move || disk.sweep_parts(before, &stop)).await;
+        swept.map_err(|error| VaultError::Directory(std::io::Error::other(error)))?
     }
 }
 

@@ -160,6 +160,51 @@ async fn only_who_is_on_the_recording_has_to_have_been_told() {
     );
 }
 
+/// Nobody agrees to what they said no to, and what a machine was told nobody heard.
+#[tokio::test]
+async fn what_was_refused_or_told_to_a_machine_opens_nothing() {
+    let gateway = Gateway::start().await;
+    let none = json!({"purposes": []});
+    prompt(&gateway, "wide", &["quality", "training"]).await;
+    let play = async |call: &str, prompt: &str, whom: &[&str]| {
+        gateway.advance_ms(5_000);
+        let played =
+            json!({"type": "prompt.completed", "prompt": prompt, "participants": whom, "played_ms": 4000});
+        gateway.report(call, played).await;
+    };
+    // The same without an objection, so that it is the objection that counts.
+    gateway.open_with("fine", super::two("US-CA"), none.clone()).await;
+    play("fine", "wide", &["caller", "agent"]).await;
+    play("fine", "en", &["caller"]).await;
+    let fine = upload(&gateway, "fine").await;
+    assert_eq!(fetched(&gateway, &fine, "training").await, 200);
+
+    gateway.open_with("no", super::two("US-CA"), none.clone()).await;
+    play("no", "wide", &["caller", "agent"]).await;
+    gateway.report("no", json!({"type": "consent.declined", "participant": "caller"})).await;
+    play("no", "en", &["caller"]).await;
+    gateway.says_yes("no", "caller", "dtmf").await;
+    let refused = upload(&gateway, "no").await;
+    assert_eq!(
+        (fetched(&gateway, &refused, "quality").await, fetched(&gateway, &refused, "training").await),
+        (200, 403)
+    );
+
+    gateway.open_with("machine", super::two("US-CA"), none).await;
+    play("machine", "wide", &["caller", "agent"]).await;
+    for by in ["machine", "human"] {
+        gateway
+            .report("machine", json!({"type": "participant.answered", "participant": "caller", "by": by}))
+            .await;
+    }
+    play("machine", "en", &["caller"]).await;
+    let answered = upload(&gateway, "machine").await;
+    assert_eq!(
+        (fetched(&gateway, &answered, "quality").await, fetched(&gateway, &answered, "training").await),
+        (200, 403)
+    );
+}
+
 #[tokio::test]
 async fn nothing_told_or_granted_after_a_recording_opens_it() {
     let gateway = Gateway::start().await;

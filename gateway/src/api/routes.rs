@@ -305,7 +305,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 InvalidEvent, InvalidId, InvalidPlace, InvalidNumber, InvalidAddress, InvalidHash,
                 TooManyPlaces, TimeInTheFuture, TimeTooFarPast, UnknownParticipant, UnknownPrompt,
                 UnknownCall, CallEnded, CallTooLong, EventIdReused, ParticipantLeft, EntryTooLong,
-                Contended,
+                Contended, LegalHold, StoreUnavailable,
             ]),
         route("control_recording", "POST", "/v1/calls/{call}/recording", RECORDS, post(calls::control), "Starts, pauses, resumes or stops recording.")
             .tagged("Calls")
@@ -389,7 +389,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
         route("withdraw_consent_grant", "POST", "/v1/consent-grants/{id}/withdraw", &[Counsel, Registrar, Admin], post(account::withdraw_grant), "Withdraws consent given outside a call.")
             .tagged("Prompts and grants")
             .answers(200, "withdrawn", json::<answer::Grant>())
-            .fails(&[NotFound, Contended]),
+            .fails(&[NotFound, Contended, LegalHold, StoreUnavailable]),
         route("list_consents", "GET", "/v1/consents", &[Auditor, Counsel, Admin], get(consents::answer), "Entries of the trail, by what they have to do with.")
             .tagged("Evidence")
             .asks::<consents::Query>()

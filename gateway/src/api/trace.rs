@@ -7,8 +7,8 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::field::Empty;
@@ -34,11 +34,13 @@ pub(super) fn instance() -> Option<String> {
 pub(super) async fn follow(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(request.headers());
+    // Any word can be a method (RFC 9110 section 9.1).
+    let method = Some(request.method()).filter(|method| KNOWN.contains(method)).map_or("-", Method::as_str);
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     // Of the highest level, so that an error says which request it belongs to, however little is logged.
     let span = tracing::error_span!(
         "request",
-        request = %id, method = %request.method(), path,
+        request = %id, method, path,
         credential = Empty, call = Empty, code = Empty, entry = Empty,
     );
     let answering = async {
@@ -68,3 +70,15 @@ fn request_id(headers: &HeaderMap) -> Uuid {
     // Without randomness nothing is answered but that; it can be told without an id.
     sent.filter(|sent| !sent.is_nil()).or_else(|| random::id().ok()).unwrap_or_default()
 }
+
+const KNOWN: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::PATCH,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::CONNECT,
+];

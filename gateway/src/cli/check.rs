@@ -57,12 +57,15 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
             ));
         }
         for place in [&account.operator_location, &account.recorder_location].into_iter().flatten() {
-            let strictest = place
-                .parse()
-                .ok()
-                .and_then(|code| table.row(code, gate.clock().now()))
-                .is_some_and(|row| row.strictest_when_unknown);
-            if strictest {
+            let Ok(code) = place.parse() else {
+                warnings.push(format!(
+                    "account `{}` names the place `{place}`, which is no code: none of its calls can be opened; restore the \
+                     ledger from a backup",
+                    account.id
+                ));
+                continue;
+            };
+            if table.row(code, gate.clock().now()).is_some_and(|row| row.strictest_when_unknown) {
                 warnings.push(format!("account `{}` names the country `{place}` only: every call takes the strictest of its states", account.id));
             }
         }

@@ -130,8 +130,12 @@ pub struct Stay {
 pub struct Text {
     /// From when.
     pub at: Timestamp,
+    /// Until when it could be relied on: until they said no to it.
+    pub until: Option<Timestamp>,
     /// The version of the prompt, or the grant.
     pub uid: String,
+    /// Whether it is a prompt.
+    pub is_prompt: bool,
 }
 
 /// How far somebody agreed, from some moment on.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::{MEDIA, VaultError};
 use crate::files::private_dir;
@@ -47,8 +48,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Removes unfinished files (`name#1`) of before this moment.
-    pub(super) fn sweep_parts(&self, before: Timestamp) -> Result<(), VaultError> {
+    /// Removes unfinished files (`name#1`) of before this moment, until it is told to stop.
+    pub(super) fn sweep_parts(&self, before: Timestamp, stop: &CancellationToken) -> Result<(), VaultError> {
         let mut dirs = vec![self.root.join(MEDIA)];
         while let Some(dir) = dirs.pop() {
             let entries = match std::fs::read_dir(&dir) {
@@ -57,14 +58,19 @@ impl Disk {
                 Err(error) => return Err(VaultError::Directory(error)),
             };
             for entry in entries {
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
                 let entry = entry.map_err(VaultError::Directory)?;
                 if entry.file_type().map_err(VaultError::Directory)?.is_dir() {
                     dirs.push(entry.path());
                     continue;
                 }
-                let part = entry.file_name().to_string_lossy().contains('#');
+                if !entry.file_name().to_string_lossy().contains('#') {
+                    continue;
+                }
                 let modified = entry.metadata().and_then(|meta| meta.modified());
-                if part && modified.is_ok_and(|modified| modified < SystemTime::from(before)) {
+                if modified.is_ok_and(|modified| modified < SystemTime::from(before)) {
                     match std::fs::remove_file(entry.path()) {
                         // Its upload has ended after all.
                         Err(error) if error.kind() == ErrorKind::NotFound => {}

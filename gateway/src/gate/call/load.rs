@@ -7,7 +7,7 @@ use policy::{Call, Table};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::gate::{CallRefusal, Fault, Gate, ask, blocking, parse_id};
+use crate::gate::{CallRefusal, FOLDED_AT_ONCE, Fault, Gate, ask, blocking, parse_id};
 use crate::ledger::{CallRow, Expect, ParticipantRow};
 use crate::trail::{self, Body, Leaf, Saw};
 
@@ -165,6 +165,3 @@ fn fold(tables: &[Arc<Table>], leaves: &[Leaf]) -> Result<Call, Fault> {
     let by_digest = |digest: &str| tables.iter().find(|table| table.digest() == digest).cloned();
     Ok(trail::fold(&by_digest, leaves)?)
 }
-
-/// How many entries are folded where the request is answered.
-const FOLDED_AT_ONCE: usize = 64;

@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::gate::ask::{ConsentGrant, Prompt};
-use crate::gate::{Context, Fault, Gate, Loaded, RecordingRefusal, parse_id};
+use crate::gate::{Context, FOLDED_AT_ONCE, Fault, Gate, Loaded, RecordingRefusal, blocking, parse_id};
 use crate::ledger::RecordingRow;
-use crate::trail::story::{Read, Story};
+use crate::trail::story::{Read, Story, Text};
 use crate::trail::{Body, Leaf};
 
 impl Gate {
@@ -57,7 +57,7 @@ impl Gate {
         let id = parse_id(&row.id)?;
         let accepted = leaves.iter().position(|leaf| leaf.body.accepts() == Some(id));
         leaves.truncate(accepted.map_or(0, |accepted| accepted.saturating_add(1)));
-        let story = story(call, leaves)?;
+        let story = story(call, leaves).await?;
         let Some(recording) = story.recordings.last() else {
             return Err(Fault::damaged("a recording was never accepted"));
         };
@@ -72,7 +72,7 @@ impl Gate {
         loaded: &Loaded,
         spans: &[(Timestamp, Timestamp)],
     ) -> Result<About, Fault> {
-        let story = story(loaded.uid, loaded.leaves.clone())?;
+        let story = story(loaded.uid, loaded.leaves.clone()).await?;
         let told = match Named::by(&loaded.context.purposes) {
             Named::Anything => self.told_on(account, &story, spans).await?,
             named @ Named::Only(_) => named,
@@ -108,7 +108,10 @@ impl Gate {
                 // One that is no longer known names nothing that could be relied on.
                 let by = |moment: Timestamp| -> Vec<Named> {
                     let known = person.told.iter().filter(|text| text.at <= moment);
-                    known.map(|text| purposes.get(&text.uid).cloned().unwrap_or_default()).collect()
+                    // Nor does one to which they had said no by then.
+                    let counts = |text: &Text| text.until.is_none_or(|until| moment < until);
+                    let named = |text: &Text| purposes.get(&text.uid).filter(|_| counts(text)).cloned();
+                    known.map(|text| named(text).unwrap_or_default()).collect()
                 };
                 let begins = person.since(*from).max(*from);
                 // Whom nothing was told before may have been told during it: that limits it all the same.
@@ -145,10 +148,13 @@ impl Gate {
 }
 
 /// The story of a call as the gate has it: by its entries alone.
-fn story(call: Uuid, leaves: Vec<Leaf>) -> Result<Story, Fault> {
-    let read = |(index, leaf)| Read { index, leaf, detail: None };
-    let entries: Vec<Read> = (0..).zip(leaves).map(read).collect();
-    Story::of(call, &entries).ok_or_else(|| Fault::damaged("a call's first entry does not open it"))
+async fn story(call: Uuid, leaves: Vec<Leaf>) -> Result<Story, Fault> {
+    let told = blocking(leaves.len() > FOLDED_AT_ONCE, move || {
+        let read = |(index, leaf)| Read { index, leaf, detail: None };
+        let entries: Vec<Read> = (0..).zip(leaves).map(read).collect();
+        Story::of(call, &entries)
+    });
+    told.await?.ok_or_else(|| Fault::damaged("a call's first entry does not open it"))
 }
 
 /// What is kept of a recording beside its entry.

@@ -17,7 +17,8 @@ impl Teller<'_> {
         // What was reported late counts from when it happened, for those whom it is about.
         let late =
             if let Body::Event { facts, late: true, .. } = &read.leaf.body { Some(facts) } else { None };
-        let since = late.map_or(logged_at, |facts| self.late_from(facts));
+        let act = self.story.acts.last().filter(|act| act.entry == read.index);
+        let since = late.map_or(logged_at, |facts| act.map_or_else(|| self.late_from(facts), |act| act.at));
         let says = |what: &&What| matches!(what, What::PromptCompleted { .. } | What::ConsentGiven { .. });
         let about = late.map(|facts| &facts.what).filter(says).map(What::participants);
         let is_over = self.story.closed_at.is_some();
@@ -25,10 +26,12 @@ impl Teller<'_> {
             self.seen(read, saw, seen);
             let Some(person) = self.person(seen.p) else { continue };
             if let Some(prompt) = &seen.prompt {
-                person.is_told(since, prompt);
+                person.is_told(since, prompt, true);
             }
             if !is_over && about.is_none_or(|about| about.contains(&seen.p)) {
-                person.stands(if about.is_some() { since } else { logged_at }, &seen.state);
+                // Only what loosens counts from when it happened: an objection that stands is no earlier for it.
+                let loosens = about.is_some() && matches!(seen.state.as_str(), "prompted" | "consented");
+                person.stands(if loosens { since } else { logged_at }, &seen.state);
             }
         }
     }
@@ -75,9 +78,16 @@ impl Teller<'_> {
     }
 
     /// How somebody agreed of whom the policy says that they did: by their last act since they objected.
-    fn how(&self, number: u32, last: Option<&Word>, at: Timestamp) -> (How, Timestamp, Option<Timestamp>) {
+    fn how(
+        &mut self,
+        number: u32,
+        last: Option<&Word>,
+        at: Timestamp,
+    ) -> (How, Timestamp, Option<Timestamp>) {
         let objected = last.filter(|word| word.objects()).map(|word| word.entry);
-        let theirs = self.story.acts.iter().rev().filter(|act| {
+        // What held no express yes when it was looked at holds none now.
+        let looked = self.looked.insert(number, 0).unwrap_or(0);
+        let theirs = self.story.acts.iter().skip(looked).rev().filter(|act| {
             act.participants.contains(&number) && objected.is_none_or(|entry| entry < act.entry)
         });
         for act in theirs {
@@ -102,6 +112,7 @@ impl Teller<'_> {
                 | ActKind::Announced => {}
             }
         }
+        self.looked.insert(number, self.story.acts.len());
         (How::Stayed, at, None)
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Teller<'e> {
     /// The entries that registered prompts and grants, by the gateway's ids of these.
     registered: BTreeMap<String, &'e Read>,
     withdrawn: BTreeMap<String, Timestamp>,
+    /// How many acts were looked at for an express yes of somebody, and held none.
+    pub(super) looked: BTreeMap<u32, usize>,
 }
 
 impl<'e> Teller<'e> {
@@ -75,6 +77,7 @@ impl<'e> Teller<'e> {
             doubted: BTreeSet::new(),
             registered: entries.iter().filter_map(registers).collect(),
             withdrawn: BTreeMap::new(),
+            looked: BTreeMap::new(),
         })
     }
 
@@ -181,7 +184,7 @@ impl<'e> Teller<'e> {
             }
         }
         let Some(grant) = &joined.grant else { return };
-        person.is_told(logged_at, &grant.grant);
+        person.is_told(logged_at, &grant.grant, false);
         let registered = self.registered.get(&grant.grant);
         let document = registered.and_then(|read| read.detail.as_ref()?.get("document"));
         self.story.grants.push(Relied {
@@ -222,12 +225,19 @@ impl<'e> Teller<'e> {
                 self.act(read, ActKind::Interrupted, participants, now);
             }
             What::ConsentGiven { participants, method } => {
-                self.act(read, ActKind::Given(*method), participants, loose);
+                // Nobody agrees to a prompt before it was played to them.
+                let prompts =
+                    self.story.acts.iter().filter(|act| matches!(act.what, ActKind::Prompted { .. }));
+                let theirs = prompts.filter(|act| act.participants.iter().any(|p| participants.contains(p)));
+                let from = theirs.map(|act| act.at).chain([loose]).max().unwrap_or(loose);
+                self.act(read, ActKind::Given(*method), participants, from);
             }
             What::ConsentDeclined { participants } => {
+                self.objected(participants, tight);
                 self.act(read, ActKind::Declined, participants, tight);
             }
             What::ConsentWithdrawn { participants } => {
+                self.objected(participants, tight);
                 self.act(read, ActKind::Withdrawn, participants, tight);
             }
             What::AnnouncementRecorded { participants } => {
@@ -269,6 +279,16 @@ impl<'e> Teller<'e> {
         for act in self.story.acts.iter_mut().skip(before) {
             act.late = late;
             act.evidence = evidence.filter(|evidence| !evidence.is_null()).cloned();
+        }
+    }
+
+    /// What they were told is nothing that they agreed to any more.
+    fn objected(&mut self, participants: &[u32], from: Timestamp) {
+        for number in participants {
+            let Some(person) = self.person(*number) else { continue };
+            for text in person.told.iter_mut().filter(|text| text.is_prompt && text.until.is_none()) {
+                text.until = Some(from.max(text.at));
+            }
         }
     }
 
@@ -330,6 +350,8 @@ impl<'e> Teller<'e> {
         person.machine = by == AnsweredBy::Machine;
         if person.machine {
             person.words.retain(|word| word.entry < arrived || matches!(word.standing, Standing::Denied(_)));
+            let came = person.stays.last().map(|stay| stay.from);
+            person.told.retain(|text| !text.is_prompt || came.is_some_and(|came| text.at < came));
         }
     }
 
@@ -385,9 +407,9 @@ impl Person {
     }
 
     /// They know a text from a moment on; what they know, they know from the first time.
-    pub(super) fn is_told(&mut self, at: Timestamp, uid: &str) {
-        if !self.told.iter().any(|text| text.uid == uid) {
-            self.told.push(Text { at, uid: uid.to_owned() });
+    pub(super) fn is_told(&mut self, at: Timestamp, uid: &str, is_prompt: bool) {
+        if !self.told.iter().any(|text| text.uid == uid && text.until.is_none()) {
+            self.told.push(Text { at, until: None, uid: uid.to_owned(), is_prompt });
         }
     }
 }

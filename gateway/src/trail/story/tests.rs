@@ -52,7 +52,10 @@ fn what_was_reported_late_counts_from_when_it_happened_and_no_earlier_than_the_a
         let heard = What::PromptCompleted { participants: vec![0], prompt: log.heard(), played_ms: 4_050 };
         log.reported(call, Some(ago(&log, claimed)), heard, recorder());
         let known = &story(&log, call).people[&0].told;
-        assert_eq!(*known, [Text { at: ago(&log, counts), uid: log.prompt.to_string() }]);
+        assert_eq!(
+            *known,
+            [Text { at: ago(&log, counts), until: None, uid: log.prompt.to_string(), is_prompt: true }]
+        );
     }
     assert_eq!(story(&log, call).people[&1].told, []);
 }
@@ -78,7 +81,10 @@ fn a_grant_is_known_from_when_it_was_named() {
     let grant = log.grant();
     let call = log.open_with("c-1", Some(grant));
     let story = story(&log, call);
-    assert_eq!(story.people[&1].told, [Text { at: story.opened_at, uid: grant.to_string() }]);
+    assert_eq!(
+        story.people[&1].told,
+        [Text { at: story.opened_at, until: None, uid: grant.to_string(), is_prompt: false }]
+    );
     let relied = |at| story.grant_at(1, at).map(|relied| relied.grant.clone());
     assert_eq!(relied(log.now), Some(grant.to_string()));
     assert_eq!(relied(ago(&log, 3_600_000)), None);
