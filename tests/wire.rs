@@ -272,6 +272,9 @@ async fn a_request_is_followed_from_its_answer_to_the_log_and_the_trail() {
     let turned_away = send(&stranger, &chosen, "/v1/calls/+15555550100/events", no).await;
     turned_away.problem(401, "unauthorized");
     assert_ne!(id(&unknown), id(&turned_away));
+    // Any word can be a method.
+    let odd = stranger.send("+15555550100", "/v1/calls/c1", &[], Vec::new().into()).await;
+    assert!(odd.status >= 400 && !id(&odd).is_empty());
     let auditor = site.client(&process, Role::Auditor);
     let records = auditor.get("/v1/consents?call=c1").await.expect(200);
     let uid = records["consents"][0]["entry"]["call"].as_str().unwrap().to_owned();

@@ -158,7 +158,7 @@ impl Gate {
         &self.clock
     }
 
-    /// SQL, for whoever administers, audits or keeps it. Doors have verbs.
+    /// The ledger, for administration, audits and keepers. Doors call verbs instead.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -196,7 +196,7 @@ impl Gate {
         self.tasks.spawn(work)
     }
 
-    /// Waits until all such work has ended; nobody may begin any after this.
+    /// Waits until all work that was spawned has ended. Nothing may be spawned after this.
     pub async fn idle(&self) {
         self.tasks.close();
         self.tasks.wait().await;

@@ -1,8 +1,8 @@
 //! What a request can be followed by: its id, on the answer and in every log line that is written for it.
 //!
 //! The id is a UUID. One that the client (or a proxy before us) sends as `X-Request-Id` is taken over; whatever
-//! else stands there is replaced. No line of the log holds a word that an outsider chose: calls are named by the
-//! gateway's own ids of them.
+//! else stands there is replaced. But for such a UUID, no line of the log holds a word that an outsider chose: calls
+//! are named by the gateway's own ids of them.
 
 use std::time::Instant;
 

@@ -59,8 +59,8 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         for place in [&account.operator_location, &account.recorder_location].into_iter().flatten() {
             let Ok(code) = place.parse() else {
                 warnings.push(format!(
-                    "account `{}` names the place `{place}`, which is no code: none of its calls can be opened; restore the \
-                     ledger from a backup",
+                    "account `{}` has the place `{place}`, which is not a code, so none of its calls can be opened; \
+                     restore the ledger from a backup",
                     account.id
                 ));
                 continue;

@@ -152,7 +152,7 @@ pub(super) fn names_of(story: &Story, participants: &[u32]) -> String {
     }
 }
 
-/// What somebody answered; none where it is no answer.
+/// What somebody answered, or `None` if the act is not an answer.
 pub(super) fn answer(act: &ActKind) -> Option<&'static str> {
     Some(match act {
         ActKind::Given(Method::Dtmf) => "agreed, by pressing a key",

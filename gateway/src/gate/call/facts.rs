@@ -116,7 +116,7 @@ pub(in crate::gate) fn locate(
             crate::locate::Source::Ip => policy::Evidence::Ip,
             crate::locate::Source::Number => policy::Evidence::Number,
         };
-        // A source that names what is no code names no place: unknown stays strict.
+        // If a source names something that is not a code, the place stays unknown, which is strict.
         if let Ok(code) = sighting.code.parse() {
             places.push(policy::Place::new(code, evidence));
         }
@@ -125,9 +125,9 @@ pub(in crate::gate) fn locate(
     Ok(places)
 }
 
-/// The number of somebody on a call of this kind. On an emergency call one that is no international number is
-/// left out: what was dialled is a short code, and such a call has to be opened all the same. Unknown stays
-/// strict.
+/// The number to locate somebody by, on a call of this kind. On an emergency call, a number that is not
+/// international is left out: what was dialled is a short code, and the call has to be opened all the same.
+/// Unknown stays strict.
 pub(in crate::gate) fn number_on(kind: policy::Kind, number: Option<&str>) -> Option<&str> {
     match kind {
         policy::Kind::Emergency => number.filter(|number| crate::locate::e164(number).is_ok()),
@@ -155,7 +155,7 @@ pub(in crate::gate) struct Scene<'a> {
     pub(in crate::gate) locator: &'a Locator,
     /// The call so far.
     pub(in crate::gate) call: &'a Call,
-    /// The number of whoever has this id, and was ever on the call.
+    /// The number of the participant with this id, if they were ever on the call.
     pub(in crate::gate) number_of: &'a dyn Fn(&str) -> Option<u32>,
     /// The moment at which the event is received.
     pub(in crate::gate) now: Timestamp,
