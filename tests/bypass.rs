@@ -18,12 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use consent_gateway::trail::{self, Body, Came, Door, Leaf, Saw};
 use jiff::{SignedDuration, Timestamp};
 use policy::{Call, Claim, Coverage, CoverageBasis, Table, Use};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use trail::{Body, Came, Door, Leaf, Saw};
 use uuid::Uuid;
 
 use crate::harness::{Answer, Client, Gateway};

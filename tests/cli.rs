@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use consent_gateway::seal::Envelope;
+use seal::Envelope;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

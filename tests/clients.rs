@@ -9,13 +9,13 @@ use std::process::Command;
 
 use consent_gateway::access::Role;
 use consent_gateway::api::routes::TABLE;
-use consent_gateway::clock::Clock;
 use consent_gateway::config::Config;
 use consent_gateway::gate::{AccountSettings, NewCredential};
 use consent_gateway::serve;
-use consent_gateway::trail::Actor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use trail::Actor;
+use trail::clock::Clock;
 
 use crate::harness::{Process, add_account, customer_key, run, wav};
 

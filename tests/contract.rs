@@ -18,11 +18,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use consent_gateway::ledger::{Appended, Change, Epoch, Expect, Job, Ledger};
-use consent_gateway::trail::{self, Actor, Body, Draft};
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 use tempfile::TempDir;
+use trail::{Actor, Body, Draft};
 use uuid::Uuid;
 
 use crate::harness::START;

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use consent_gateway::access::Role;
-use consent_gateway::clock::Clock;
 use consent_gateway::config::Config;
 use consent_gateway::gate::{AccountSettings, NewCredential};
 use consent_gateway::serve::{self, Running};
-use consent_gateway::trail::{Actor, Leaf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use trail::clock::Clock;
+use trail::{Actor, Leaf};
 
 use crate::harness::{Answer, Client, Gateway};
 

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use consent_gateway::clock::Clock;
 use consent_gateway::gate::offline;
 use consent_gateway::locate::Locator;
 use consent_gateway::serve::DEFAULT_TABLE;
 use policy::Table;
 use serde_json::{Map, Value, json};
+use trail::clock::Clock;
 
 use crate::harness::{START, run};
 

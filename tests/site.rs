@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use consent_gateway::access::Role;
-use consent_gateway::clock::Clock;
 use consent_gateway::config::Config;
 use consent_gateway::gate::ask::{Delivery, Prompt};
 use consent_gateway::gate::{AccountSettings, NewCredential};
-use consent_gateway::seal::{self, Envelope, Expected};
 use consent_gateway::serve;
-use consent_gateway::trail::Actor;
 use jiff::{SignedDuration, Timestamp};
+use seal::{Envelope, Expected};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
+use trail::Actor;
+use trail::clock::Clock;
 
 use crate::harness::{Client, Process, add_account, comes, customer_key, files_below};
 

@@ -7,14 +7,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use consent_gateway::access::Role;
-use consent_gateway::clock::Clock;
 use consent_gateway::config::Config;
 use consent_gateway::gate::AccountSettings;
 use consent_gateway::serve;
-use consent_gateway::trail::Actor;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use trail::Actor;
+use trail::clock::Clock;
 
 use crate::harness::{Client, Gateway, PROGRAM, Process, START, comes, files_below, run, wav};
 use crate::site::{self, Site};

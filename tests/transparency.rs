@@ -7,10 +7,10 @@ use std::process::Command;
 use consent_gateway::access::Role;
 use consent_gateway::config::Config;
 use consent_gateway::gate::{AccountSettings, Sink};
-use consent_gateway::trail::Actor;
-use consent_gateway::trail::note::{Checkpoint, Note};
-use consent_gateway::trail::tile::{bundles_of, tiles_of};
 use serde_json::{Value, json};
+use trail::Actor;
+use trail::note::{Checkpoint, Note};
+use trail::tile::{bundles_of, tiles_of};
 
 use crate::harness::{Answer, Client, Gateway, comes, files_below, run, wav};
 

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use self::http::Address;
 use self::store::StoreError;
-use crate::trail::note::VerifierKey;
+use trail::note::VerifierKey;
 
 pub mod http;
 pub mod store;

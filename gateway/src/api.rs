@@ -230,7 +230,7 @@ fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp
     let text: Option<String> = Option::deserialize(deserializer)?;
     let read = |text: String| {
         let (day, time) = text.split_once('T').unwrap_or((&text, ""));
-        crate::clock::moment(&format!(
+        trail::clock::moment(&format!(
             "{day}{}{}",
             if time.is_empty() { "" } else { "T" },
             time.replace(' ', "+")

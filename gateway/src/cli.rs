@@ -23,11 +23,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::chain::Chain;
-use crate::clock::Clock;
 use crate::config::{Config, ConfigError, LedgerUrl};
 use crate::gate::Fault;
 use crate::ledger::LedgerError;
 use crate::serve::{self, ServeError};
+use trail::clock::Clock;
 
 #[derive(Parser)]
 #[command(
@@ -118,7 +118,7 @@ enum Command {
         /// The platform's id of it, or an alias
         call: String,
         /// The moment [default: the call's last entry]
-        #[arg(long, value_name = "DATE", value_parser = crate::clock::moment_or_day)]
+        #[arg(long, value_name = "DATE", value_parser = trail::clock::moment_or_day)]
         at: Option<jiff::Timestamp>,
     },
     /// Erase what is known of somebody; what was proven stays proven
@@ -151,7 +151,7 @@ enum CliError {
     #[error("{}", words::of(.0))]
     Fault(Fault),
     #[error(transparent)]
-    Open(#[from] crate::seal::OpenError),
+    Open(#[from] seal::OpenError),
     #[error("{what}")]
     Io { what: String, source: std::io::Error },
     #[error("{0}")]

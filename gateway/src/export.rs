@@ -1,6 +1,6 @@
 //! Consent records in other people's formats.
 //!
-//! A [`Record`] is the [story](crate::trail::story) of one call, and what stands beside it. It is written as a vCon with a `lawful_basis` for
+//! A [`Record`] is the [story](trail::story) of one call, and what stands beside it. It is written as a vCon with a `lawful_basis` for
 //! everybody who was asked ([`vcon`], signed by [`jws`]), and as consent records after ISO/IEC TS 27560
 //! ([`dpv`]). All of it is computed: what is exported is what the caller hands in.
 //!

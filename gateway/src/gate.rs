@@ -55,14 +55,14 @@ pub use people::person::Person;
 pub use people::register::{AccountSettings, NewCredential};
 
 use crate::access::Principal;
-use crate::clock::{Clock, millis};
 use crate::ledger::{Appended, Change, Expect, Job, Ledger};
 use crate::locate::Locator;
 use crate::notary::Notary;
 use crate::secrets::Secrets;
-use crate::trail::note::VerifierKey;
-use crate::trail::{self, Actor, Body};
 use crate::vault::Vault;
+use trail::clock::{Clock, millis};
+use trail::note::VerifierKey;
+use trail::{Actor, Body};
 
 /// The gate. Its verbs stand in its wings; nobody else reaches into it.
 #[derive(Debug)]

@@ -214,7 +214,7 @@ pub enum LedgerError {
     Altered(String),
     /// An entry cannot be written.
     #[error("an entry cannot be written")]
-    Entry(#[from] crate::trail::DraftError),
+    Entry(#[from] trail::DraftError),
     /// A row holds what it cannot hold.
     #[error("the ledger holds a damaged row: {0}")]
     Damaged(String),

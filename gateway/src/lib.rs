@@ -6,11 +6,9 @@ pub mod architecture {}
 pub mod access;
 pub mod anchor;
 pub mod api;
-pub mod audit;
 pub mod body;
 pub mod chain;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod export;
 pub mod files;
@@ -21,10 +19,9 @@ pub mod listen;
 pub mod locate;
 pub mod measure;
 pub mod notary;
+#[path = "../seal/src/random.rs"]
 pub mod random;
 pub mod record;
-pub mod seal;
 pub mod secrets;
 pub mod serve;
-pub mod trail;
 pub mod vault;

@@ -27,12 +27,12 @@ pub use proofs::Proofs;
 pub use reopen::{Finding, Reopened, Wrong};
 pub use scan::Damage;
 
-use crate::clock::Clock;
 use crate::ledger::{Appended, Change, Epoch, Head, Job, Ledger, LedgerError};
 use crate::secrets::LogKeys;
-use crate::trail::note::{Checkpoint, KeyError, Note, NoteError, SigningKey, VerifierKey};
-use crate::trail::tree::Edge;
-use crate::trail::{self, Actor, Body, DraftError};
+use trail::clock::Clock;
+use trail::note::{Checkpoint, KeyError, Note, NoteError, SigningKey, VerifierKey};
+use trail::tree::Edge;
+use trail::{Actor, Body, DraftError};
 
 /// Signs the heads of the logs.
 #[derive(Debug)]
@@ -409,7 +409,7 @@ impl Notary {
             }
         }
         let note = pinned.filter(|pin| pin.size == head.edge.size()).map(|pin| pin.note);
-        let kept_at = stored.filter(|row| row.kept).map(|row| crate::clock::millis(row.signed_at));
+        let kept_at = stored.filter(|row| row.kept).map(|row| trail::clock::millis(row.signed_at));
         Ok(Signed { epoch: head.epoch, edge, note, kept_at })
     }
 

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::body::{BodyError, Paced};
 use crate::measure::{Measured, Meter, Unmeasurable};
-use crate::seal::{MediaKey, SealError, Sealed, Sealer, associated_data};
 use crate::vault::{Incoming, Vault, VaultError};
+use seal::{MediaKey, SealError, Sealed, Sealer, associated_data};
 
 /// An upload that has come in whole.
 pub struct Staged {

@@ -18,8 +18,8 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::ledger::{Change, Job, Ledger, LedgerError};
-use crate::trail::random;
-use crate::trail::subject::keyed;
+use trail::random;
+use trail::subject::keyed;
 
 /// The secrets, in memory.
 pub struct Secrets {
@@ -204,7 +204,7 @@ impl LogKeys {
         let path = self.dir.join(LOG_KEY);
         let Some(next) = self.next()? else { return Ok(()) };
         let io = |source| SecretsError::Io { path: path.clone(), source };
-        let id = crate::trail::hex(&random::<4>().map_err(|error| io(io::Error::other(error)))?);
+        let id = trail::hex(&random::<4>().map_err(|error| io(io::Error::other(error)))?);
         fs::hard_link(&path, self.dir.join(format!("{RETIRED}{id}.key"))).map_err(io)?;
         fs::rename(self.dir.join(LOG_KEY_NEXT), &path).map_err(io)?;
         fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io)?;
@@ -215,7 +215,7 @@ impl LogKeys {
     /// What the logs' origins begin with where no name is configured: made once, and kept.
     #[must_use]
     pub fn default_name(&self) -> String {
-        format!("gateway-{}.invalid", crate::trail::hex(self.id.get(..4).unwrap_or_default()))
+        format!("gateway-{}.invalid", trail::hex(self.id.get(..4).unwrap_or_default()))
     }
 }
 

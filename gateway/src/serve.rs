@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Access;
 use crate::api::{Door, router};
 use crate::body::Pace;
-use crate::clock::Clock;
 use crate::config::{Config, LedgerUrl};
 use crate::export::jws::Signer;
 use crate::files::{private_dir, read_plain};
@@ -27,11 +26,12 @@ use crate::listen::{self, Limits, descriptors, tls};
 use crate::locate::Locator;
 use crate::notary::Notary;
 use crate::secrets::Secrets;
-use crate::trail::Origin;
 use crate::vault::Vault;
 pub use error::ServeError;
 use table::parse;
 pub use table::{DEFAULT_TABLE, read_text, table, table_text};
+use trail::Origin;
+use trail::clock::Clock;
 
 /// Builds the gate on the configured data directory. The law is the ledger's newest version; where
 /// there is none yet it is the configured table, which [`first_law`] makes the first.

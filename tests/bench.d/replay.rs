@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use consent_gateway::ledger::{self, Change, Job, Ledger, RecordingRow};
-use consent_gateway::trail::{self, Actor, Body, Came, ControlRefusal, Door, Saw};
 use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use policy::{
@@ -22,6 +21,7 @@ use policy::{
     Table, Use, What,
 };
 use serde_json::json;
+use trail::{Actor, Body, Came, ControlRefusal, Door, Saw};
 use uuid::Uuid;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -19,11 +19,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use consent_gateway::ledger::{Epoch, Job, Ledger, Question};
-use consent_gateway::trail::tree::{Edge, leaf_hash};
-use consent_gateway::trail::{self, Actor, Body, Draft, Saw};
 use jiff::{SignedDuration, Timestamp};
 use policy::{Event, Method, What};
 use serde_json::json;
+use trail::tree::{Edge, leaf_hash};
+use trail::{Actor, Body, Draft, Saw};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -83,7 +83,7 @@ fn drafts(from: Timestamp, count: usize) -> Outcome<Vec<Draft>> {
 /// After everything that is there.
 async fn after(ledger: &Ledger) -> Outcome<Timestamp> {
     let last = ledger.head(LOG).await?.map_or(0, |head| head.last_at);
-    Ok(consent_gateway::clock::millis(last.max(1_700_000_000_000)))
+    Ok(trail::clock::millis(last.max(1_700_000_000_000)))
 }
 
 async fn append(at: &str, writers: usize, entries: usize) -> Outcome<()> {
@@ -120,7 +120,7 @@ async fn append(at: &str, writers: usize, entries: usize) -> Outcome<()> {
 }
 
 fn bare(dir: &Path, group: usize, entries: usize) -> Outcome<()> {
-    let all = drafts(consent_gateway::clock::millis(1_700_000_000_000), entries)?;
+    let all = drafts(trail::clock::millis(1_700_000_000_000), entries)?;
     let mut connection = rusqlite::Connection::open(dir.join("bare.db"))?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA cache_size = -16384;

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use consent_gateway::access::{Principal, Role};
-use consent_gateway::clock::Clock;
 use consent_gateway::gate::ask::Observed;
 use consent_gateway::gate::{FaultCode, Placement};
 use consent_gateway::serve;
-use consent_gateway::trail::{Actor, Body, Leaf};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use policy::{Diff, Table};
 use serde_json::{Value, json};
+use trail::clock::Clock;
+use trail::{Actor, Body, Leaf};
 
 use super::{stored, tables};
 use crate::desk::{self, Desk, EXPRESS, NOTICE, ONE, Text, counsel, credential, looked_at};

@@ -25,7 +25,7 @@ async fn nothing_that_an_outsider_chose_is_logged_not_even_for_debugging() {
     cli(&["account", "add", "acme"]);
     let keys = dir.path().join("keys");
     std::fs::create_dir(&keys).unwrap();
-    consent_gateway::seal::keygen(&keys).unwrap();
+    seal::keygen(&keys).unwrap();
     cli(&["key", "add", "acme", keys.join("public.pem").to_str().unwrap()]);
     let credential = |role| {
         let out: Value =

@@ -7,7 +7,7 @@ use crate::harness::{Gateway, files_below, wav, wav_of};
 
 /// 64 random bytes, over and over: whatever piece of it is written somewhere can be found.
 fn marked(ms: usize) -> (Vec<u8>, [u8; 64]) {
-    let mark = consent_gateway::trail::random::<64>().unwrap();
+    let mark = trail::random::<64>().unwrap();
     let samples: Vec<i16> = mark.as_chunks().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
     let samples: Vec<i16> = samples.iter().copied().cycle().take(ms * 8).collect();
     (wav_of(8000, &samples), mark)

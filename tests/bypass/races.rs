@@ -133,11 +133,11 @@ async fn a_credential_revoked_while_its_body_is_on_its_way_finishes_what_was_adm
     let gateway = Gateway::start().await;
     let from = granted(&gateway).await;
     gateway.advance_ms(5000);
-    let actor = consent_gateway::trail::Actor::command_line();
+    let actor = trail::Actor::command_line();
     let rows = gateway.rows("acme").await;
     let username = rows
         .iter()
-        .map(|row| serde_json::from_slice::<consent_gateway::trail::Leaf>(&row.leaf).unwrap().actor)
+        .map(|row| serde_json::from_slice::<trail::Leaf>(&row.leaf).unwrap().actor)
         .find(|actor| actor.role == "recorder")
         .unwrap()
         .credential;
@@ -172,7 +172,7 @@ async fn a_key_retired_while_a_body_is_on_its_way_seals_nothing() {
     let from = granted(&gateway).await;
     gateway.advance_ms(5000);
     let keys = gateway.gate().ledger().keys("acme").await.unwrap();
-    let actor = consent_gateway::trail::Actor::command_line();
+    let actor = trail::Actor::command_line();
     let (status, problem) = meanwhile(&gateway, from, &wav(2000), async |gateway| {
         gateway.gate().retire_key(&actor, "acme", &keys[0].id).await.unwrap();
     })

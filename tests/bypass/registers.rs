@@ -3,12 +3,11 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use consent_gateway::access::Role;
-use consent_gateway::seal;
 use consent_gateway::serve;
-use consent_gateway::trail::Actor;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use trail::Actor;
 
 use super::granted;
 use crate::desk::{Desk, EXPRESS, ONE, Text, credential};
@@ -214,9 +213,13 @@ async fn nobody_becomes_a_second_person_in_the_database() {
         let dana = desk.approve(&desk.dana, &proposal).await;
         assert!(matches!(dana.status, 503 | 403), "{}", dana.text());
     }
-    assert!(!desk.log().await.iter().any(|leaf| {
-        matches!(leaf.body, consent_gateway::trail::Body::Table { version, .. } if version > 1)
-    }));
+    assert!(
+        !desk
+            .log()
+            .await
+            .iter()
+            .any(|leaf| { matches!(leaf.body, trail::Body::Table { version, .. } if version > 1) })
+    );
 }
 
 /// What was registered elsewhere is known here as soon as the log is signed, at the latest.

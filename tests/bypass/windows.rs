@@ -388,7 +388,7 @@ async fn without_a_key_nothing_starts_and_nothing_is_taken() {
     let keys = gateway.gate().ledger().keys("acme").await.unwrap();
     let from = granted_in(&gateway, "c1", "US-CA").await;
     gateway.advance_ms(5000);
-    let actor = consent_gateway::trail::Actor::command_line();
+    let actor = trail::Actor::command_line();
     gateway.gate().retire_key(&actor, "acme", &keys[0].id).await.unwrap();
     gateway.upload("c1", "a", Some(from), &wav(1000)).await.problem(403, "no-usable-key");
     gateway.open("c2", "US-CA").await;

@@ -1,7 +1,7 @@
 //! Every change, as reads show it.
 
 use consent_gateway::ledger::{Change, Ledger, Question, Which};
-use consent_gateway::trail::{Detail, Draft};
+use trail::{Detail, Draft};
 use uuid::Uuid;
 
 use super::expectations::{proposed, recorded};

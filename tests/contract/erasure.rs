@@ -1,7 +1,7 @@
 //! What may be taken away, and what may not.
 
 use consent_gateway::ledger::{Change, Epoch, Erase, Expect, Ledger, ParticipantRow, Question};
-use consent_gateway::trail::{Detail, Draft};
+use trail::{Detail, Draft};
 use uuid::Uuid;
 
 use super::{Raw, Store, account, append, call, change, entry, first_epoch, holds, of_call, on_both_engines};

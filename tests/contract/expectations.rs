@@ -1,7 +1,7 @@
 //! Every expectation, as it holds and as it does not.
 
 use consent_gateway::ledger::{Appended, Change, Expect, Job, Ledger, ProposalRow, RecordingRow};
-use consent_gateway::trail::Draft;
+use trail::Draft;
 use uuid::Uuid;
 
 use super::{Store, account, append, call, change, entry, holds, of_call, on_both_engines};

@@ -1,8 +1,8 @@
 //! What is appended at the same time.
 
 use consent_gateway::ledger::{Appended, Change, Expect, Head, Job, Ledger, LedgerError};
-use consent_gateway::trail::Leaf;
 use tokio::task::JoinSet;
+use trail::Leaf;
 use uuid::Uuid;
 
 use super::{
@@ -85,7 +85,7 @@ async fn winners(ledger: &Ledger, tries: usize, job: impl Fn(usize) -> Job) -> u
 async fn of_many_who_append_to_the_same_head_one_does(store: &Store) {
     let ledger = store.open().await;
     let (uid, first) = (crate::harness::uid(), of_call("acme", Uuid::nil(), 0));
-    let (head, first) = (first.id, consent_gateway::trail::Draft { call: Some(uid), ..first });
+    let (head, first) = (first.id, trail::Draft { call: Some(uid), ..first });
     change(&ledger, vec![account("acme"), call(uid, "c", &["c"], 1, head)]).await;
     append(&ledger, vec![first]).await;
     let won = winners(&ledger, 60, |_| Job {

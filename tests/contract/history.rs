@@ -1,8 +1,8 @@
 //! What a call is folded from.
 
 use consent_gateway::ledger::Change;
-use consent_gateway::trail::Draft;
 use futures_util::TryStreamExt as _;
+use trail::Draft;
 use uuid::Uuid;
 
 use super::groups::id_of;

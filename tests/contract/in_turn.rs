@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use consent_gateway::ledger::{Appended, Change, Expect, Job, Ledger, LedgerError};
-use consent_gateway::trail::Draft;
+use trail::Draft;
 use uuid::Uuid;
 
 use super::expectations::recorded;

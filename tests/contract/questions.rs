@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use consent_gateway::ledger::{Change, EntryRow, Ledger, Question};
-use consent_gateway::trail::{Detail, Draft};
+use trail::{Detail, Draft};
 use uuid::Uuid;
 
 use crate::harness::Random;

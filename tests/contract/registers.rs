@@ -1,7 +1,7 @@
 //! Registers are what the log says of them, row by row and column by column.
 
 use consent_gateway::ledger::{Appended, Change, Erase, Job, Ledger, LedgerError};
-use consent_gateway::trail::{self, Actor, Body, Draft, Leaf};
+use trail::{Actor, Body, Draft, Leaf};
 use uuid::Uuid;
 
 use super::expectations::{proposed, recorded};

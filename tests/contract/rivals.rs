@@ -45,9 +45,9 @@ async fn nothing_that_two_gateways_append_is_lost_or_doubled(store: &Store) {
         assert_eq!((head.edge.size(), leaves.len()), (300, 300));
         stored.extend(leaves.iter().map(|(leaf, _)| id_of(leaf)));
         // The tree is that of the leaves as they stand.
-        let mut edge = consent_gateway::trail::tree::Edge::default();
+        let mut edge = trail::tree::Edge::default();
         for (leaf, _) in &leaves {
-            edge.push(consent_gateway::trail::leaf_hash(leaf), |_, _| {});
+            edge.push(trail::leaf_hash(leaf), |_, _| {});
         }
         assert_eq!(edge, head.edge);
     }
@@ -132,7 +132,7 @@ async fn every_append_that_saw_the_newest_head_gets_through(store: &Store) {
                     let seen = ledger.history(uid).await.unwrap().0;
                     let mut next = of_call("acme", uid, 0);
                     next.leaf = [next.leaf.as_slice(), format!(" {}", seen.len()).as_bytes()].concat();
-                    next.leaf_hash = consent_gateway::trail::leaf_hash(&next.leaf);
+                    next.leaf_hash = trail::leaf_hash(&next.leaf);
                     let expects = vec![Expect::Head { call: uid, head }];
                     if id_of(before_number(seen.last().unwrap())) != head {
                         continue;

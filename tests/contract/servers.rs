@@ -82,8 +82,8 @@ impl Busy {
         let head = ledger.head("acme").await.unwrap().unwrap();
         let leaves = ledger.leaves(&first_epoch("acme"), 0, u64::MAX).await.unwrap();
         assert_eq!(leaves.len() as u64, head.edge.size());
-        let mut edge = consent_gateway::trail::tree::Edge::default();
-        leaves.iter().for_each(|(leaf, _)| edge.push(consent_gateway::trail::leaf_hash(leaf), |_, _| {}));
+        let mut edge = trail::tree::Edge::default();
+        leaves.iter().for_each(|(leaf, _)| edge.push(trail::leaf_hash(leaf), |_, _| {}));
         assert_eq!(edge, head.edge);
         let mut ids: Vec<Uuid> = leaves.iter().map(|(leaf, _)| id_of(leaf)).collect();
         ids.sort_unstable();

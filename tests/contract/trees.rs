@@ -109,7 +109,7 @@ async fn entries_have_their_details_and_their_places(store: &Store) {
     let mut drafts: Vec<_> = (0..200).map(|_| entry("acme", 0)).collect();
     for (n, draft) in drafts.iter_mut().enumerate().filter(|(n, _)| n % 3 == 0) {
         let salt = [u8::try_from(n).unwrap(); 32];
-        draft.detail = Some(consent_gateway::trail::Detail { salt, document: format!("{{\"n\":{n}}}") });
+        draft.detail = Some(trail::Detail { salt, document: format!("{{\"n\":{n}}}") });
     }
     let leaves: Vec<Vec<u8>> = drafts.iter().map(|draft| draft.leaf.clone()).collect();
     append(&ledger, drafts).await;

@@ -1,7 +1,6 @@
 //! Whatever is sent: a clear answer, and nothing is kept.
 
 use bytes::Bytes;
-use consent_gateway::clock::Clock;
 use consent_gateway::config::{Config, Upload};
 use consent_gateway::gate::AccountSettings;
 use consent_gateway::gate::offline::{self, FactsError};
@@ -11,6 +10,7 @@ use policy::Table;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use trail::clock::Clock;
 
 use super::{person, two};
 use crate::harness::{Client, Gateway, tone, wav, wav_of};

@@ -1,7 +1,7 @@
 //! Start, pause, resume, stop.
 
-use consent_gateway::trail::Actor;
 use serde_json::{Value, json};
+use trail::Actor;
 
 use super::{is_blocked, is_permitted, person, two};
 use crate::harness::{Gateway, tone, wav, wav_of};

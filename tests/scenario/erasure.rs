@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use consent_gateway::gate::AccountSettings;
 use consent_gateway::ledger::Epoch;
 use consent_gateway::notary::Proofs;
-use consent_gateway::trail::Leaf;
-use consent_gateway::trail::tree::{Hash, verify_inclusion};
 use serde_json::{Value, json};
+use trail::Leaf;
+use trail::tree::{Hash, verify_inclusion};
 
 use super::person;
 use crate::harness::{Answer, Gateway, files_below, run, wav};
@@ -358,7 +358,7 @@ async fn a_number_that_two_accounts_know_is_erased_at_one_of_them_only() {
     for log in ["acme", "other"] {
         for row in gateway.rows(log).await {
             let leaf: Leaf = serde_json::from_slice(&row.leaf).unwrap();
-            if let consent_gateway::trail::Body::Opened { subjects, .. } = leaf.body {
+            if let trail::Body::Opened { subjects, .. } = leaf.body {
                 of_log.entry(log).or_default().extend(subjects.into_iter().map(|(_, subject)| subject));
             }
         }

@@ -7,12 +7,12 @@ use consent_gateway::config::Config;
 use consent_gateway::gate::AccountSettings;
 use consent_gateway::gate::answer::{Impact, Outcome};
 use consent_gateway::ledger::{Change, Job, RecordingRow};
-use consent_gateway::trail::{self, Actor, Body, Came, Door, Saw};
 use jiff::{SignedDuration, Timestamp};
 use policy::{CoverageBasis, Event, Table, Use, What, Window};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use trail::{Actor, Body, Came, Door, Saw};
 use uuid::Uuid;
 
 use super::{person, two};

@@ -1,8 +1,8 @@
 //! The law desk: how the table is changed, by whom, and what becomes of the calls.
 
-use consent_gateway::trail::{Body, Origin};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use trail::{Body, Origin};
 
 use super::{asks, is_permitted, is_suspended, person, two};
 use crate::desk::{Desk, EXPRESS, NOTICE, ONE, Text};

@@ -6,10 +6,10 @@ use consent_gateway::config::{Config, LogPeriod};
 use consent_gateway::gate::answer::DroppedEpoch;
 use consent_gateway::gate::{AccountSettings, Fault, FaultCode, FaultKind, LogRefusal, Refused};
 use consent_gateway::ledger::Epoch;
-use consent_gateway::trail::Actor;
-use consent_gateway::trail::note::{Checkpoint, Note};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use trail::Actor;
+use trail::note::{Checkpoint, Note};
 
 use crate::harness::{Answer, Gateway, comes, run, wav};
 

@@ -418,7 +418,7 @@ async fn consent_records_are_asked_by_what_is_described_and_by_nothing_else() {
     for one in page["consents"].as_array().unwrap() {
         assert!(one["epoch"].is_u64() && one["index"].is_u64() && one["entry"].is_object(), "{one}");
     }
-    for kind in consent_gateway::trail::KINDS {
+    for kind in trail::KINDS {
         let answer = gateway.auditor.get(&format!("/v1/consents?type={kind}")).await;
         assert_eq!(answer.status, 200, "{kind}");
     }

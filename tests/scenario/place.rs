@@ -2,8 +2,8 @@
 
 use consent_gateway::access::Role;
 use consent_gateway::gate::AccountSettings;
-use consent_gateway::trail::Actor;
 use serde_json::{Value, json};
+use trail::Actor;
 
 use super::{asks, is_blocked, is_permitted, is_suspended, of, person, two};
 use crate::harness::{Client, Gateway, wav};

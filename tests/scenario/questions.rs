@@ -10,10 +10,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use consent_gateway::access::Role;
 use consent_gateway::gate::AccountSettings;
-use consent_gateway::trail::OUTCOMES;
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use trail::OUTCOMES;
 
 use super::person;
 use crate::harness::{Client, Gateway, add_account, customer_key, wav};

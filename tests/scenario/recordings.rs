@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use consent_gateway::access::Role;
-use consent_gateway::trail::Actor;
 use serde_json::{Value, json};
+use trail::Actor;
 
 use crate::harness::{Client, Gateway, files_below, wav};
 

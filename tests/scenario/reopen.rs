@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use consent_gateway::access::Role;
-use consent_gateway::trail::note::{Checkpoint, Note};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
+use trail::note::{Checkpoint, Note};
 
 use crate::harness::{Client, Process, run};
 use crate::site::Site;

@@ -110,7 +110,7 @@ async fn a_revoked_credential_is_refused_at_once() {
     let entries = log["consents"].as_array().unwrap();
     let added = entries.iter().find(|one| one["entry"]["body"]["credential"]["role"] == "listener").unwrap();
     let username = added["entry"]["body"]["credential"]["credential"].as_str().unwrap();
-    let actor = consent_gateway::trail::Actor::command_line();
+    let actor = trail::Actor::command_line();
     gateway.gate().revoke_credential(&actor, username).await.unwrap();
     gateway.listener.get("/v1/recordings").await.problem(401, "unauthorized");
 }

@@ -317,7 +317,7 @@ async fn a_place_that_nobody_has_is_strict_and_told_by_its_name() {
     let wrong = json!({"participants": [{"id": "a", "role": "customer", "location": "California"}]});
     let refused = gateway.recorder.put("/v1/calls/wrong", &wrong).await.problem(422, "invalid-place");
     assert!(refused["detail"].as_str().unwrap().contains("did you mean `US-CA` (California)?"), "{refused}");
-    let actor = consent_gateway::trail::Actor::command_line();
+    let actor = trail::Actor::command_line();
     let settings = consent_gateway::gate::AccountSettings::default();
     for (operator, recorder) in [(Some("UK"), None), (None, Some("US-XX"))] {
         let added = gateway.gate().add_account(&actor, "new", operator, recorder, &settings).await;

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use consent_gateway::trail::{self, Body, Leaf, Saw};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use trail::{Body, Leaf, Saw};
 
 use super::person;
 use crate::harness::{Gateway, wav};

@@ -20,7 +20,7 @@ use object_store::{BackoffConfig, ObjectStore, ObjectStoreExt as _, PutPayload, 
 
 use super::http::Http;
 use super::{BucketConfig, WriteOnceConfig};
-use crate::trail::note::{Checkpoint, CheckpointError, Note};
+use trail::note::{Checkpoint, CheckpointError, Note};
 
 use self::directory::Directory;
 

@@ -15,9 +15,9 @@ use jiff::Timestamp;
 
 use super::WitnessConfig;
 use super::http::{Address, Answer, Http, HttpError};
-use crate::clock::Clock;
-use crate::trail::note::{Checkpoint, CheckpointError, KeyKind, Note, NoteError, Signature, VerifierKey};
-use crate::trail::tree::Hash;
+use trail::clock::Clock;
+use trail::note::{Checkpoint, CheckpointError, KeyKind, Note, NoteError, Signature, VerifierKey};
+use trail::tree::Hash;
 
 /// A witness.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use crate::access::Principal;
 use crate::gate::Looked;
 use crate::gate::answer::{Health, Readiness, Running};
 use crate::gate::ask::{ConsentGrant, Prompt};
-use crate::trail::Actor;
+use trail::Actor;
 
 type Gate = State<Arc<Door>>;
 

@@ -18,7 +18,7 @@ use super::{Asked, Door, media, moment, whole_number};
 use crate::access::Principal;
 use crate::chain::Chain;
 use crate::gate::{Fault, Filters, Inquiry, Record, sheet_head};
-use crate::trail::Actor;
+use trail::Actor;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -13,7 +13,7 @@ use super::{Door, answer, json_body, to_the_end};
 use crate::access::Principal;
 use crate::gate::erasure::Erasure;
 use crate::gate::{FaultKind, Looked};
-use crate::trail::Actor;
+use trail::Actor;
 
 pub(super) async fn erase(
     State(door): State<Arc<Door>>,

@@ -16,7 +16,7 @@ use super::{Asked, Door, Named};
 use crate::access::Principal;
 use crate::gate::answer::Exported;
 use crate::gate::{About, Form};
-use crate::trail::Actor;
+use trail::Actor;
 
 type Gate = State<Arc<Door>>;
 

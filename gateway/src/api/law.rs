@@ -19,7 +19,7 @@ use crate::body::Pace;
 use crate::gate::answer::{Outcome, People, Proposals, Table, Versions};
 use crate::gate::ask::{Medium, Object, or_default};
 use crate::gate::{Gate, LawRefusal, Wrong, lawbook};
-use crate::trail::{Actor, SYSTEM_LOG};
+use trail::{Actor, SYSTEM_LOG};
 
 type At = State<Arc<Door>>;
 

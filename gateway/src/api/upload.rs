@@ -16,8 +16,8 @@ use super::problem::{Problem, TurnedAway, WrongHeader};
 use super::{Door, Named, answer};
 use crate::access::Principal;
 use crate::body::Paced;
-use crate::clock::whole_millis;
 use crate::gate::{Fault, Placement};
+use trail::clock::whole_millis;
 
 pub(super) async fn store(
     State(door): State<Arc<Door>>,
@@ -89,7 +89,7 @@ fn interval(text: &str) -> Result<(Timestamp, u64), WrongHeader> {
 }
 
 fn moment(header: &'static str, text: &str) -> Result<Timestamp, WrongHeader> {
-    let at = crate::clock::moment(text).map_err(|error| WrongHeader::Moment { header, error })?;
+    let at = trail::clock::moment(text).map_err(|error| WrongHeader::Moment { header, error })?;
     Ok(whole_millis(at))
 }
 

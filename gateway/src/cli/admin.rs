@@ -11,14 +11,14 @@ use super::asked::{must_exist, read_password, word};
 use super::out::say;
 use super::{CliError, asked, out};
 use crate::access::Role;
-use crate::clock::{Clock, millis, moment_or_day};
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
 use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
 use crate::gate::{AccountSettings, Gate, Looked, NewCredential, prompts};
 use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
-use crate::trail::{Actor, SYSTEM_LOG};
+use trail::clock::{Clock, millis, moment_or_day};
+use trail::{Actor, SYSTEM_LOG};
 
 #[derive(Subcommand)]
 pub(super) enum Account {

@@ -7,10 +7,10 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::CliError;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::serve;
+use trail::clock::Clock;
 
 /// The gate on a ledger that is there. Who only asks makes none: in the wrong directory it would look like an
 /// empty one, and have secrets of its own.

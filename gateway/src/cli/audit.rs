@@ -12,21 +12,21 @@ use super::find::{self, Find};
 use super::out::{counted, say};
 use super::{CliError, asked, on_runtime, out, reopen};
 use crate::anchor::WITNESS;
-use crate::anchor::timestamp;
-use crate::audit::pack;
-use crate::audit::source::{Archive, Broken, Directory, Source, SourceError};
-use crate::audit::verify::{Evidence, Options, verify_with};
-use crate::audit::{Failure, Report};
 use crate::chain::Chain;
-use crate::clock::{Clock, written};
 use crate::config::Config;
 use crate::gate::{About, Fault, FaultCode, Form, Gate, HandoutError, Live, Refused, Sink, Thing};
 use crate::ledger::{Epoch, LedgerError};
 use crate::notary;
 use crate::serve;
-use crate::trail::note::Note;
-use crate::trail::trust::Trust;
-use crate::trail::{Actor, SYSTEM_LOG};
+use trail::audit::pack;
+use trail::audit::source::{Archive, Broken, Directory, Source, SourceError};
+use trail::audit::verify::{Evidence, Options, verify_with};
+use trail::audit::{Failure, Report};
+use trail::clock::{Clock, written};
+use trail::note::Note;
+use trail::timestamp;
+use trail::trust::Trust;
+use trail::{Actor, SYSTEM_LOG};
 
 #[derive(Subcommand)]
 pub(super) enum Audit {

@@ -8,12 +8,12 @@ use serde_json::json;
 
 use super::asked::missing;
 use super::{CliError, out};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::{Fault, Lack};
 use crate::listen::descriptors;
 use crate::notary::Notary;
 use crate::serve;
+use trail::clock::Clock;
 
 pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     config.check()?;

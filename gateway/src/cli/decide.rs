@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::{CliError, out};
 use crate::api::words;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::offline::{self, FactsError};
 use crate::gate::{CallRefusal, Refused};
 use crate::locate::Locator;
 use crate::serve;
+use trail::clock::Clock;
 
 pub(super) fn run(config: &Config, path: &Path) -> Result<(), CliError> {
     let table = Arc::new(serve::table(config)?);

@@ -17,14 +17,14 @@ use serde_json::json;
 use self::client::{Answer, Client};
 use super::{CliError, out};
 use crate::access::Role;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::ask::{ConsentGrant, Prompt};
 use crate::gate::{AccountSettings, Gate, NewCredential};
 use crate::measure::Meter;
-use crate::seal::{self, Envelope, Expected};
 use crate::serve;
-use crate::trail::Actor;
+use seal::{Envelope, Expected};
+use trail::Actor;
+use trail::clock::Clock;
 
 /// Real speech, made by a synthesiser: 8 kHz, G.711 µ-law, as a media server would write it.
 const SPEECH: &[u8] = include_bytes!("../../assets/speech.wav");

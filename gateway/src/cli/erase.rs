@@ -9,7 +9,7 @@ use super::{CliError, asked};
 use crate::config::Config;
 use crate::gate::answer::{Erased, Remnants};
 use crate::gate::erasure::Erasure;
-use crate::trail::Actor;
+use trail::Actor;
 
 #[derive(Args)]
 pub(super) struct Erase {

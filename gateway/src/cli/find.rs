@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use super::asked::must_be_there;
 use super::{CliError, asked, out};
-use crate::clock::moment_or_day;
 use crate::config::Config;
 use crate::gate::answer::Opening;
 use crate::gate::{Filters, Gate, Inquiry, Record, sheet_head};
-use crate::trail::Actor;
+use trail::Actor;
+use trail::clock::moment_or_day;
 
 #[derive(Args)]
 pub(super) struct Find {

@@ -10,7 +10,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{CliError, out};
-use crate::seal::{self, Envelope, Expected};
+use seal::{Envelope, Expected};
 
 #[derive(Args)]
 pub(super) struct Open {

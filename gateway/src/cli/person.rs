@@ -13,7 +13,7 @@ use super::{CliError, out};
 use crate::access::{Access, Denied, Principal};
 use crate::config::Config;
 use crate::gate::{Gate, answer};
-use crate::trail::Actor;
+use trail::Actor;
 
 #[derive(Subcommand)]
 pub(super) enum Person {

@@ -7,14 +7,14 @@ use super::CliError;
 use super::asked::{missing, must_exist};
 use super::audit::own_name;
 use super::out::{self, say};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::Mark;
 use crate::ledger::{Epoch, Ledger};
 use crate::notary::{Finding, Notary, Reopened};
 use crate::secrets::Secrets;
 use crate::serve::ServeError;
-use crate::trail::Actor;
+use trail::Actor;
+use trail::clock::Clock;
 
 #[derive(Args)]
 pub(super) struct Reopen {

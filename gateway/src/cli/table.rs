@@ -17,12 +17,12 @@ use self::words::{
 use super::bar::Bar;
 use super::person::{Who, principal};
 use super::{CliError, asked, out};
-use crate::clock::{Clock, moment_or_day};
 use crate::config::Config;
 use crate::gate::answer::{Approved, Outcome};
 use crate::gate::ask::Medium;
 use crate::gate::{Author, Gate, lawbook, today};
 use crate::serve;
+use trail::clock::{Clock, moment_or_day};
 
 #[derive(Subcommand)]
 pub(super) enum TableCommand {

@@ -4,12 +4,12 @@
 use serde_json::json;
 
 use crate::api::words;
-use crate::clock::written;
 use crate::gate::{
     CallRefusal, ErasureRefusal, Failure, Fault, Field, LogRefusal, Refused, RegisterRefusal, Wrong,
 };
 use crate::ledger::LedgerError;
-use crate::trail::KINDS;
+use trail::KINDS;
+use trail::clock::written;
 
 /// Why something was not done, and what to do.
 pub(super) fn of(fault: &Fault) -> String {

@@ -13,7 +13,7 @@ use policy::{Code, Purpose};
 use serde_json::{Map, Value, json};
 
 use super::{Controller, Record, date, named_uuid};
-use crate::trail::story::{ActKind, Denial, How, Person, Standing};
+use trail::story::{ActKind, Denial, How, Person, Standing};
 
 /// The consent records of a call: a JSON-LD document that needs no other to be expanded.
 ///
@@ -360,7 +360,7 @@ fn sources(record: &Record, person: &Person) -> Vec<Value> {
                 "dct:identifier": format!("{}#{index}", record.extras.origin),
                 "dct:type": logged.kind,
                 "dct:date": moment(logged.at),
-                "dct:description": format!("leaf hash {}", crate::trail::hex(&logged.leaf_hash)),
+                "dct:description": format!("leaf hash {}", trail::hex(&logged.leaf_hash)),
             }))
         })
         .collect()

@@ -12,8 +12,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Controller;
-use crate::trail::story::{Person, Read, Recording, Story};
-use crate::trail::{self, Body};
+use trail::Body;
+use trail::story::{Person, Read, Recording, Story};
 
 /// One call.
 #[derive(Debug, Clone)]

@@ -16,9 +16,9 @@ use uuid::Uuid;
 
 use super::record::KnownMedia;
 use super::{Controller, Entry, Extras, KnownPerson, Record};
-use crate::audit::sample::NATIVE;
-use crate::trail::story::Story;
-use crate::trail::{self, Actor, Body, Saw};
+use trail::Came;
+use trail::story::Story;
+use trail::{Actor, Body, Saw};
 
 pub(super) const CALLER: u32 = 0;
 pub(super) const AGENT: u32 = 1;
@@ -238,7 +238,7 @@ impl Tape {
         self.call.as_mut().unwrap().apply(&Event { received_at: self.now, at: None, what });
         let body = Body::Accepted {
             recording: RECORDING,
-            came: NATIVE,
+            came: Came::NATIVE,
             envelope: "ab".repeat(32),
             media: "cd".repeat(32),
             bytes: 132_100,
@@ -256,7 +256,7 @@ impl Tape {
 
     pub(super) fn refused(&mut self, code: Refusal, why: Why) -> u64 {
         let uncovered = vec![(self.later(-4_000), self.now, why)];
-        let body = Body::Refused { came: NATIVE, code, uncovered, saw: self.saw() };
+        let body = Body::Refused { came: Came::NATIVE, code, uncovered, saw: self.saw() };
         self.log(body, Some(json!({"name": "zq-refused"})))
     }
 

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{KnownMedia, Record, base64url, date, named_uuid};
-use crate::trail::story::{Person, Recording, Refused};
 use attach::Attachments;
+use trail::story::{Person, Recording, Refused};
 
 /// The vCon of a call, in its unsigned form.
 ///

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{Fault, Field, Wrong};
-use crate::trail::KINDS;
+use trail::KINDS;
 
 /// `PUT /v1/calls/{call}`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -601,7 +601,7 @@ impl ReportedBy {
             ReportedBy::Platform => "platform",
             ReportedBy::Agent => "agent",
             ReportedBy::Asr => "asr",
-            ReportedBy::Gateway => crate::trail::GATEWAY,
+            ReportedBy::Gateway => trail::GATEWAY,
         }
     }
 }
@@ -865,7 +865,7 @@ impl<'de> Deserialize<'de> for Moment {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Moment, E> {
-                crate::clock::moment(text).map(Moment).map_err(E::custom)
+                trail::clock::moment(text).map(Moment).map_err(E::custom)
             }
         }
 

@@ -22,8 +22,8 @@ pub use request::{Field, Lacking, Meant, Thing, Wrong, WrongEvent};
 use super::answer::Decision;
 use crate::ledger::LedgerError;
 use crate::notary::NotaryError;
-use crate::trail::{DraftError, FoldError};
 use crate::vault::VaultError;
+use trail::{DraftError, FoldError};
 
 /// Why something was not done.
 #[derive(Debug)]

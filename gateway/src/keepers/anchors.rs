@@ -15,11 +15,11 @@ use crate::anchor::timestamp::Authority;
 use crate::anchor::witness::{CosignError, Witness, WitnessError};
 use crate::anchor::{TIMESTAMP, WITNESS, WRITE_ONCE};
 use crate::chain::Chain;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::gate::{Fault, Gate};
 use crate::ledger::{Appended, Change, Epoch, Job, LedgerError};
 use crate::notary::{Proofs, SignedHead};
+use trail::clock::Clock;
 
 /// Those who confirm heads, as configured.
 #[derive(Debug)]

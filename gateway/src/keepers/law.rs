@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{every, is_over};
 use crate::api::Door;
-use crate::trail::Origin;
+use trail::Origin;
 
 /// Looks for another version of the table, twice a second, and at the file where one is watched.
 pub(super) async fn keep(

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Erase, ProposalRow, RecordingRow};
-use crate::trail::Draft;
+use trail::Draft;
 
 /// One transaction's worth of work.
 #[derive(Debug, Default)]

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::LedgerError;
-use crate::trail::tree::{Edge, Hash, leaf_hash};
-use crate::trail::{Draft, DraftError, Registered};
+use trail::tree::{Edge, Hash, leaf_hash};
+use trail::{Draft, DraftError, Registered};
 
 /// The current epoch of a log, as its row has it.
 #[derive(Debug, Clone, PartialEq)]

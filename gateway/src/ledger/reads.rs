@@ -13,7 +13,7 @@ use super::{
     AccountRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, Ledger, LedgerError,
     ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
 };
-use crate::trail::SYSTEM_LOG;
+use trail::SYSTEM_LOG;
 
 impl Ledger {
     pub(super) fn dialect(&self) -> Dialect {

@@ -1,7 +1,7 @@
 //! What is registered in tables, held against what the log says of it.
 //!
 //! Whoever can write to the database can change a row. So no row of a register is handed out that is not the
-//! one to which the log's entries commit ([`crate::trail::registers`]): this process reads every register of a
+//! one to which the log's entries commit ([`trail::registers`]): this process reads every register of a
 //! log once, compares the sum with the newest entry that registers something, and from then on follows the
 //! log. A row costs a hash and a look into memory whenever it is read, and about 150 bytes for as long as the
 //! process runs.
@@ -18,9 +18,9 @@ pub(super) use known::Registers;
 
 use super::sql::{Dialect, Pool, Statement, Value};
 use super::{Change, Erase, LedgerError};
-use crate::trail::Leaf;
-use crate::trail::registers::{Registered, Sum, row};
-use crate::trail::tree::Hash;
+use trail::Leaf;
+use trail::registers::{Registered, Sum, row};
+use trail::tree::Hash;
 
 /// Rows of nothing but texts, from an engine's own.
 macro_rules! of_texts {
@@ -247,7 +247,7 @@ impl Sums {
             if old != new {
                 old.iter().for_each(|old| sum.remove(old));
                 new.iter().for_each(|new| sum.add(new));
-                let text = new.map(|hash| crate::trail::hex(hash));
+                let text = new.map(|hash| trail::hex(hash));
                 rows.push((place.register.to_owned(), place.key.clone(), text));
             }
         }
@@ -299,7 +299,7 @@ fn hashed(register: &str, columns: &[Option<String>]) -> Result<Hash, LedgerErro
 }
 
 fn parse_hash(text: &str) -> Option<Hash> {
-    crate::trail::registers::unhex(text)?.try_into().ok()
+    trail::registers::unhex(text)?.try_into().ok()
 }
 
 fn read_entry(log: &str, entry: &[Option<String>]) -> Result<((i64, i64), Option<Registered>), LedgerError> {

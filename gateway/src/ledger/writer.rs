@@ -17,8 +17,8 @@ use super::sql::{Dialect, Statement};
 use super::write::statements;
 use super::{Appended, Change, Expect, Job, LedgerError};
 use crate::chain::Chain;
-use crate::trail::Draft;
-use crate::trail::tree::Hash;
+use trail::Draft;
+use trail::tree::Hash;
 
 #[derive(Debug, Clone)]
 pub(super) struct Writer {

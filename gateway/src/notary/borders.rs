@@ -7,9 +7,9 @@ use base64::prelude::BASE64_STANDARD;
 use super::pins::Pin;
 use super::{Notary, NotaryError, Signed, epoch_of, scan};
 use crate::ledger::{Epoch, Head};
-use crate::trail::note::{Checkpoint, Note};
-use crate::trail::tree::{Edge, Hash};
-use crate::trail::{Body, Leaf, Previous};
+use trail::note::{Checkpoint, Note};
+use trail::tree::{Edge, Hash};
+use trail::{Body, Leaf, Previous};
 
 /// What is known of a log because it was signed.
 #[derive(Debug, Clone)]

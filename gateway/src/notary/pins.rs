@@ -9,8 +9,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::epoch_of;
-use crate::trail::note::{Checkpoint, Note};
-use crate::trail::tree::Hash;
+use trail::note::{Checkpoint, Note};
+use trail::tree::Hash;
 
 /// A directory with one file for each log.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::ledger::{Epoch, Ledger, LedgerError};
-use crate::trail::tile::{self, TileId, WIDTH};
-use crate::trail::tree::{self, Hash};
+use trail::tile::{self, TileId, WIDTH};
+use trail::tree::{self, Hash};
 
 /// Reads hashes of a log as tiles, each once.
 #[derive(Debug)]

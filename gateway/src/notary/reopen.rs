@@ -17,12 +17,12 @@ use serde_json::json;
 
 use super::pins::Pin;
 use super::{Notary, NotaryError, epoch_of};
-use crate::clock::{Clock, millis};
 use crate::ledger::{Appended, Change, Epoch, Expect, Head, Job, Ledger, LedgerError, SKEW_MS};
 use crate::secrets::LogKeys;
-use crate::trail::note::{Checkpoint, Note};
-use crate::trail::tree::Edge;
-use crate::trail::{self, Actor, Body, GapCause, Leaf, LogCause, Previous, SYSTEM_LOG};
+use trail::clock::{Clock, millis};
+use trail::note::{Checkpoint, Note};
+use trail::tree::Edge;
+use trail::{Actor, Body, GapCause, Leaf, LogCause, Previous, SYSTEM_LOG};
 
 /// How a log was found.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::ledger::{Epoch, Ledger, LedgerError};
-use crate::trail::tree::{Edge, Hash, leaf_hash};
+use trail::tree::{Edge, Hash, leaf_hash};
 
 /// Where a log is not what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(super) async fn extend(
             if stored.as_slice() != hash {
                 return Ok(Err(Damage::Leaf { index }));
             }
-            if crate::trail::registers(leaf) {
+            if trail::registers(leaf) {
                 ledger.hear_of_registered(&at.log, at.epoch, index);
             }
             edge.push(hash, |node, hash| {

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::ledger::{Expect, file};
 use crate::secrets::Secrets;
-use crate::trail::tree::{Hash, verify_consistency, verify_inclusion};
-use crate::trail::{Draft, Leaf, LogCause, Previous};
+use trail::tree::{Hash, verify_consistency, verify_inclusion};
+use trail::{Draft, Leaf, LogCause, Previous};
 
 const NAME: &str = "gateway.example.com";
 
@@ -387,7 +387,7 @@ async fn a_log_begins_anew_after_every_epoch_that_was_ever_signed() {
     );
     let leaves = site.leaves(5).await;
     assert!(matches!(leaves[0].body, Body::LogOpened { cause: LogCause::Reopened, .. }));
-    assert!(matches!(leaves[1].body, Body::Gap { cause: crate::trail::GapCause::LedgerRestored, .. }));
+    assert!(matches!(leaves[1].body, Body::Gap { cause: trail::GapCause::LedgerRestored, .. }));
     assert_eq!(leaves.len(), 2);
     let closed = notary.ledger.closed_logs("acme").await.unwrap();
     // The head is another epoch's: what ended here keeps none.
@@ -453,7 +453,7 @@ async fn a_log_whose_epoch_is_changed_and_changed_back_is_not_signed_otherwise()
     assert!(matches!(notary.sign("acme").await, Err(NotaryError::Broken { epoch: 2, .. })));
     let mut edge = Edge::default();
     for leaf in site.leaves(1).await.iter().take(4) {
-        edge.push(crate::trail::tree::leaf_hash(&serde_json::to_vec(leaf).unwrap()), |_, _| {});
+        edge.push(trail::tree::leaf_hash(&serde_json::to_vec(leaf).unwrap()), |_, _| {});
     }
     edge.push(forged.leaf_hash, |_, _| {});
     let edge = trail::hex(&edge.hashes().concat());

@@ -6,7 +6,7 @@ use policy::Table;
 
 use super::ServeError;
 use crate::config::Config;
-use crate::trail::Origin;
+use trail::Origin;
 
 /// The table that is compiled in.
 pub const DEFAULT_TABLE: &str = include_str!("../../../jurisdictions.toml");

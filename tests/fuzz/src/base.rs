@@ -6,15 +6,15 @@ use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::audit::pack::{self, Pack, Subject};
-use crate::trail::tile::read_bundle;
-use crate::trail::tree::Hash;
-use crate::trail::trust::Trust;
-use crate::trail::{Actor, Body, Detail, GapCause, note};
 use policy::What;
+use trail::audit::pack::{self, Pack, Subject};
+use trail::tile::read_bundle;
+use trail::tree::Hash;
+use trail::trust::Trust;
+use trail::{Actor, Body, Detail, GapCause, note};
 
 use crate::change::{Files, zipped};
-use crate::gateway::sample::{self, Log};
+use crate::sample::{self, Log};
 
 /// The log, and its packs.
 pub struct Base {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::base::base;
 use crate::change;
-use crate::trail::{Body, Leaf, Saw};
+use trail::{Body, Leaf, Saw};
 
 static TABLE: LazyLock<Arc<Table>> = LazyLock::new(|| {
     let (_, text) = base().log.iter().find(|(path, _)| path.starts_with("tables/")).expect("a table");
@@ -40,7 +40,7 @@ pub fn changed(leaves: &[Vec<u8>], by: &mut Unstructured<'_>) -> Result<Vec<Vec<
             _ => change::word(&mut leaves[at], by)?,
         }
     }
-    leaves.retain(|leaf| leaf.len() <= crate::trail::MAX_LEAF);
+    leaves.retain(|leaf| leaf.len() <= trail::MAX_LEAF);
     if by.ratio(7, 8)? {
         mend(&mut leaves, by.ratio(3, 4)?);
     }

@@ -1,11 +1,11 @@
 //! What has to hold of a pack or a log that was found good, though nobody without the log's key could
 //! have made it otherwise than it was.
 
-use crate::audit::Report;
-use crate::audit::pack::{Kind, Pack, PackReport};
-use crate::trail::note::{Checkpoint, Note};
-use crate::trail::{Body, Leaf, hex};
 use serde_json::Value;
+use trail::audit::Report;
+use trail::audit::pack::{Kind, Pack, PackReport};
+use trail::note::{Checkpoint, Note};
+use trail::{Body, Leaf, hex};
 use uuid::Uuid;
 
 use crate::base::base;

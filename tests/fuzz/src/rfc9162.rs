@@ -1,6 +1,6 @@
 //! The proofs of a Merkle tree as RFC 9162 words their verification, step by step, to compare with.
 
-use crate::trail::tree::{Hash, node_hash};
+use trail::tree::{Hash, node_hash};
 
 /// Section 2.1.3.2: the root that a proof leads to. None where its length is wrong.
 pub fn inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash]) -> Option<Hash> {

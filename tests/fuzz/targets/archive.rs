@@ -3,10 +3,10 @@
 
 use std::io::Cursor;
 
-use fuzz::audit::pack;
-use fuzz::audit::source::Archive;
-use fuzz::audit::verify::{Options, verify};
 use fuzz::{base, genuine, memory};
+use trail::audit::pack;
+use trail::audit::source::Archive;
+use trail::audit::verify::{Options, verify};
 
 libfuzzer_sys::fuzz_target!(init: memory::allow(192 * memory::MIB), |bytes: &[u8]| {
     if let Ok(pack) = pack::read(Cursor::new(bytes))

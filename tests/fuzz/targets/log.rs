@@ -3,12 +3,12 @@
 
 use std::io::Cursor;
 
-use fuzz::audit::source::Archive;
-use fuzz::audit::verify::{Options, verify};
-use fuzz::audit::{Failure, Report};
 use fuzz::change::{self, Files};
 use fuzz::{base, entries, genuine, memory};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use trail::audit::source::Archive;
+use trail::audit::verify::{Options, verify};
+use trail::audit::{Failure, Report};
 
 libfuzzer_sys::fuzz_target!(init: memory::allow(64 * memory::MIB), |bytes: &[u8]| {
     let _ = run(&mut Unstructured::new(bytes));

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use fuzz::base;
-use fuzz::trail::note::{Checkpoint, Note, NoteError, Signature, SigningKey, VerifierKey};
+use trail::note::{Checkpoint, Note, NoteError, Signature, SigningKey, VerifierKey};
 
 /// All that was ever signed with the key.
 static SIGNED: LazyLock<Vec<String>> = LazyLock::new(|| {

@@ -4,11 +4,11 @@
 use std::io::Cursor;
 use std::sync::LazyLock;
 
-use fuzz::audit::pack::{self, Entry, Pack, Parts, Subject};
-use fuzz::audit::page::page;
 use fuzz::change::{self, Files};
 use fuzz::{base, entries, genuine, memory};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use trail::audit::pack::{self, Entry, Pack, Parts, Subject};
+use trail::audit::page::page;
 use uuid::Uuid;
 
 /// The packs as they were made, each with its files.

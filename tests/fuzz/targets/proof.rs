@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use fuzz::base::{self, Base};
-use fuzz::trail::proof::TlogProof;
-use fuzz::trail::trust::Trust;
+use trail::proof::TlogProof;
+use trail::trust::Trust;
 
 static BASE: LazyLock<(&Base, Trust)> = LazyLock::new(|| (base::base(), base::trust()));
 

@@ -1,9 +1,9 @@
 //! Writes the inputs that the targets begin with, and the log that is changed, below `target/fuzz`.
 
-use fuzz::trail::note::{Note, SigningKey};
-use fuzz::trail::proof::TlogProof;
-use fuzz::trail::trust::Trust;
 use fuzz::{base, change};
+use trail::note::{Note, SigningKey};
+use trail::proof::TlogProof;
+use trail::trust::Trust;
 
 fn main() -> std::io::Result<()> {
     base::make();

@@ -1,11 +1,11 @@
 //! Entry bundles, tiles of hashes, and their paths.
 #![no_main]
 
-use fuzz::trail::tile::{
+use trail::tile::{
     BundleId, TileId, bundles_of, node_in_tile, read_bundle, read_hashes, tile_of, tiles_of, width_at,
     write_bundle,
 };
-use fuzz::trail::tree::{NodeId, range_hash};
+use trail::tree::{NodeId, range_hash};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(entries) = read_bundle(bytes) {
@@ -43,7 +43,7 @@ fn of_size(size: u64) {
     for bundle in bundles_of(size).take(3) {
         assert_eq!(BundleId::parse(&bundle.path()), Some(bundle));
     }
-    let parts = fuzz::trail::tree::parts(&(0..size));
+    let parts = trail::tree::parts(&(0..size));
     let mut covered = 0u64;
     for node in parts {
         assert_eq!(node.index << node.height, covered);

@@ -2,8 +2,8 @@
 #![no_main]
 
 use fuzz::rfc9162;
-use fuzz::trail::tree::{Hash, consistency, inclusion, leaf_hash, verify_consistency, verify_inclusion};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use trail::tree::{Hash, consistency, inclusion, leaf_hash, verify_consistency, verify_inclusion};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let _ = compare(&mut Unstructured::new(bytes));

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use fuzz::base;
-use fuzz::trail::note::Note;
-use fuzz::trail::trust::Trust;
+use trail::note::Note;
+use trail::trust::Trust;
 
 /// A head that the log and some witnesses have signed.
 static HEAD: LazyLock<Note> = LazyLock::new(|| {
@@ -28,8 +28,8 @@ fn is_enough(file: &str) -> bool {
         let (name, rest) = vkey.split_once('+').expect("a vkey");
         let (id, _) = rest.split_once('+').expect("a vkey");
         let names = |signature: &&_| {
-            let fuzz::trail::note::Signature { name: signer, id: of, .. } = signature;
-            signer == name && fuzz::trail::hex(of) == id
+            let trail::note::Signature { name: signer, id: of, .. } = signature;
+            signer == name && trail::hex(of) == id
         };
         HEAD.signatures.iter().any(|signature| names(&signature))
     };

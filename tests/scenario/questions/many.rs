@@ -1,7 +1,7 @@
 //! What thousands of calls and entries have to do with: read in the order of the log, not looked up.
 
 use consent_gateway::ledger::{Appended, Change, Job, Question};
-use consent_gateway::trail::{self, Actor, Body, Draft};
+use trail::{Actor, Body, Draft};
 use uuid::Uuid;
 
 use crate::harness::Gateway;

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Kept, LONGEST, StoreError, kept_text, same};
-use crate::trail::note::Checkpoint;
+use trail::note::Checkpoint;
 
 #[derive(Debug)]
 pub(super) struct Directory {

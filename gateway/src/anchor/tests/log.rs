@@ -1,7 +1,7 @@
 //! A log in memory, with the keys of the tests.
 
-use crate::trail::note::{Checkpoint, Note, SigningKey};
-use crate::trail::tree::{self, Edge, Hash, NodeId};
+use trail::note::{Checkpoint, Note, SigningKey};
+use trail::tree::{self, Edge, Hash, NodeId};
 
 pub(in crate::anchor) const ORIGIN: &str = "gateway.example.com/acme";
 

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use super::*;
 use crate::anchor::tests::log::{LOG, Log, ORIGIN, REWRITTEN, cosigner, log_key};
 use crate::anchor::tests::server::{Asked, Server, http, impatient};
-use crate::trail::note::SigningKey;
-use crate::trail::tree;
+use trail::note::SigningKey;
+use trail::tree;
 
 const NAME: &str = "w.example/1";
 const NOW: i64 = 1_800_000_000;

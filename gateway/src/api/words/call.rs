@@ -1,10 +1,10 @@
 //! Why something is refused on a call, in words.
 
-use crate::clock::written;
 use crate::gate::answer::Decision;
 use crate::gate::ask::{MAX_PARTICIPANTS, OTHERS};
 use crate::gate::{CallRefusal, MAX_ENTRIES};
-use crate::trail::ControlRefusal;
+use trail::ControlRefusal;
+use trail::clock::written;
 
 pub(super) fn refused(why: &CallRefusal, decision: Option<&Decision>) -> String {
     match why {

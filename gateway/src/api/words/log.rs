@@ -1,8 +1,8 @@
 //! Why something is not handed out of a log, not dropped from it, or nobody is erased, in words.
 
-use crate::clock::written;
 use crate::gate::ask::OTHERS;
 use crate::gate::{ErasureRefusal, ExportRefusal, LogRefusal};
+use trail::clock::written;
 
 pub(super) fn refused(why: &LogRefusal) -> String {
     match why {

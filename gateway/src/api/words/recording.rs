@@ -2,8 +2,8 @@
 
 use policy::{Refusal, Remedy, Uncovered};
 
-use crate::clock::written;
 use crate::gate::{RecordingRefusal, Unkept, answer};
+use trail::clock::written;
 
 pub(super) fn refused(why: &RecordingRefusal) -> String {
     match why {

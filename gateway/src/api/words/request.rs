@@ -5,7 +5,7 @@ use policy::atlas::did_you_mean;
 use super::form::wrong_form;
 use crate::gate::ask::{MAX_EVENTS, MAX_NAME, MAX_PARTICIPANTS, OTHERS};
 use crate::gate::{Field, Lacking, MAX_ALIASES, MAX_LANGUAGES, MAX_PLACES, Wrong, WrongEvent};
-use crate::trail::OUTCOMES;
+use trail::OUTCOMES;
 
 /// What a door calls the parts of what is asked there.
 pub(crate) type Names = fn(Field) -> &'static str;

@@ -14,8 +14,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::cli::CliError;
-use crate::clock::Clock;
 use crate::gate::NewCredential;
+use trail::clock::Clock;
 
 pub(super) struct Client {
     address: SocketAddr,

@@ -4,7 +4,7 @@ use policy::{AnsweredBy, Joined, Role, What};
 
 use super::*;
 use crate::export::tests::{A_CENTURY_MS, AGENT, CALLER, GRANT, PROMPT, RECORDING, Tape};
-use crate::trail::story::{Gap, How, Standing, Word};
+use trail::story::{Gap, How, Standing, Word};
 
 fn words(story: &Story, number: u32) -> Vec<&'static str> {
     story.people[&number].words.iter().map(|word| word.standing.as_str()).collect()
@@ -202,7 +202,7 @@ fn the_leaf_is_kept_to_the_byte_and_hashed_as_it_is() {
     let leaf = &tape.entries.iter().find(|entry| entry.index == index).unwrap().leaf;
     let logged = &record.logged[&index];
     assert_eq!(logged.leaf.as_bytes(), leaf);
-    assert_eq!(logged.leaf_hash, crate::trail::leaf_hash(leaf));
+    assert_eq!(logged.leaf_hash, trail::leaf_hash(leaf));
     assert!(logged.proof.as_ref().unwrap().ends_with(&format!("index {index}\n")));
 }
 

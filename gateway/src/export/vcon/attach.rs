@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::Scene;
-use crate::clock::written;
 use crate::export::{Record, date};
-use crate::trail::hex;
-use crate::trail::story::{ActKind, Denial, Gap, How, Person, Recording, Refused, Relied, Standing, Word};
+use trail::clock::written;
+use trail::hex;
+use trail::story::{ActKind, Denial, Gap, How, Person, Recording, Refused, Relied, Standing, Word};
 
 /// The attachments of a vCon.
 pub(super) struct Attachments<'r> {

@@ -49,7 +49,7 @@ fn consent_is_granted_for_every_purpose_and_rests_on_provable_entries() {
         let index = data["log_index"].as_u64().unwrap();
         let entry = tape.entries.iter().find(|entry| entry.index == index).unwrap();
         assert_eq!(data["leaf"].as_str().unwrap().as_bytes(), entry.leaf);
-        assert_eq!(data["leaf_hash"], crate::trail::hex(&crate::trail::leaf_hash(&entry.leaf)));
+        assert_eq!(data["leaf_hash"], trail::hex(&trail::leaf_hash(&entry.leaf)));
         assert_eq!(data["log_origin"], "gateway.example.com/acme");
         assert_eq!(data["system_url"], "https://gateway.example.com/v1/log/acme");
         assert_eq!(data["tlog_proof"].as_str(), entry.proof.as_deref());

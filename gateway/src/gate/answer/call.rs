@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::words::words;
 use super::{Decision, Names};
-use crate::clock::Moment;
 use crate::gate::ask::Direction;
+use trail::clock::Moment;
 
 /// A call's state.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Names;
 use super::words::reason;
-use crate::clock::Moment;
+use trail::clock::Moment;
 
 /// What the law asks of a call, and whether recording is permitted now.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

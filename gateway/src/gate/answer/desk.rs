@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::clock::Moment;
-use crate::trail::Origin;
+use trail::Origin;
+use trail::clock::Moment;
 
 /// What is wrong with a table, and what it would change.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

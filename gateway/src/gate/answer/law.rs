@@ -9,8 +9,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Decision, Obligation, Requirement};
-use crate::clock::Moment;
-use crate::trail::Saw;
+use trail::Saw;
+use trail::clock::Moment;
 
 /// What was decided on a call at a moment, and what would be decided today.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::clock::Moment;
+use trail::clock::Moment;
 
 /// An epoch of a log that was dropped; its last head is kept.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

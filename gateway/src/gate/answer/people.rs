@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::clock::Moment;
+use trail::clock::Moment;
 
 /// Everybody who was enrolled in an account.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::clock::Moment;
-use crate::seal::Envelope;
+use seal::Envelope;
+use trail::clock::Moment;
 
 /// A page of recordings, those that were accepted first come first.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -110,7 +110,7 @@ pub struct Entry {
     /// The platform's id of the call; null where it is about no call, or the id was erased.
     pub call: Option<String>,
     /// The leaf.
-    #[schemars(with = "crate::trail::Leaf")]
+    #[schemars(with = "trail::Leaf")]
     pub entry: Box<RawValue>,
     /// What the leaf commits to; null where that is nothing, or was erased.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]

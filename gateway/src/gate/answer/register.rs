@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::PromptLacks;
-use crate::clock::Moment;
 use crate::gate::ask;
+use trail::clock::Moment;
 
 /// A version of a prompt.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

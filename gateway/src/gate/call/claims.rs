@@ -12,14 +12,14 @@ use policy::{Alike, Event, Kind, What};
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Principal;
-use crate::clock::whole_millis;
 use crate::gate::ask::{EventType, OTHERS, Observed, Participant, Places, ReportedBy, check_name};
 use crate::gate::call::barred::{Missing, Pending, Unlogged};
 use crate::gate::call::facts::{MAX_PLACES, locate, number_on};
 use crate::gate::call::observe::objects;
 use crate::gate::{Fault, Field, Gate, Loaded};
 use crate::ledger::CallRow;
-use crate::trail::hex;
+use trail::clock::whole_millis;
+use trail::hex;
 
 impl Gate {
     /// Logs what these claims say that restricts. Where the trail cannot be written, the call is barred.

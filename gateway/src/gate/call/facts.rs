@@ -10,12 +10,12 @@ use policy::told::Named;
 use policy::{Call, Heard, Joined, Purposes, What};
 use sha2::{Digest as _, Sha256};
 
-use crate::clock::whole_millis;
 use crate::gate::ask::{
     self, EventType, MAX_PARTICIPANTS, Observed, OpenCall, Participant, Places, check_name, check_sha256,
 };
 use crate::gate::{CallRefusal, Field, Lacking, Refused, Wrong, WrongEvent};
 use crate::locate::{Locator, PlaceError};
+use trail::clock::whole_millis;
 
 // ---- a call, and who is on it ----
 

@@ -7,7 +7,7 @@ use crate::gate::answer::Grant;
 use crate::gate::ask::{ConsentGrant, check_name, check_sha256};
 use crate::gate::{ATTEMPTS, Fault, FaultCode, Field, Gate, Looked, RegisterRefusal, Thing, from_row};
 use crate::ledger::{Appended, Change, Expect, Job};
-use crate::trail::{self, Actor, Body};
+use trail::{Actor, Body};
 
 impl Gate {
     /// Registers consent given outside a call. Answers it, and whether it is new.

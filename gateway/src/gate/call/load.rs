@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::gate::{CallRefusal, FOLDED_AT_ONCE, Fault, Gate, ask, blocking, parse_id};
 use crate::ledger::{CallRow, Expect, ParticipantRow};
-use crate::trail::{self, Body, Leaf, Saw};
+use trail::{Body, Leaf, Saw};
 
 /// A call as the gate has loaded it.
 pub(in crate::gate) struct Loaded {

@@ -5,7 +5,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::clock::whole_millis;
 use crate::gate::answer::Decision;
 use crate::gate::ask::{
     self, ControlAction, ControlRecording, EventType, MAX_EVENTS, Observed, Posted, ReportedBy, check_name,
@@ -15,7 +14,8 @@ use crate::gate::call::facts::{self, Scene, check_time};
 use crate::gate::call::open::offset_ms;
 use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, parse_id};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
-use crate::trail::{self, Actor, Body, ControlRefusal};
+use trail::clock::whole_millis;
+use trail::{Actor, Body, ControlRefusal};
 
 impl Gate {
     /// Logs what happened on a call: all of it, or, where something of it cannot be logged as it was

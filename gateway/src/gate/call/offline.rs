@@ -15,13 +15,13 @@ use policy::{Call, Event, Heard, Opened, RefusedGrant, Settings, Table};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::clock::{Clock, whole_millis};
 use crate::gate::answer::Decision;
 use crate::gate::ask::{Misfit, Observed, OpenCall, Prompt, fit, place};
 use crate::gate::call::facts::{self, Scene};
 use crate::gate::law::chosen::check_overlays;
 use crate::gate::{CallRefusal, Field, Refused};
 use crate::locate::Locator;
+use trail::clock::{Clock, whole_millis};
 
 /// Decides by facts that say nothing but what is in them; what has no time is taken as now.
 ///

@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::clock::{Moment, whole_millis};
 use crate::gate::answer::{self, Decision};
 use crate::gate::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name, place};
 use crate::gate::call::barred::Unlogged;
@@ -20,7 +19,8 @@ use crate::gate::{
     ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, Loaded, Wrong,
 };
 use crate::ledger::{Appended, Change, Expect, Job, ParticipantRow};
-use crate::trail::{self, Body, DraftError, hex};
+use trail::clock::{Moment, whole_millis};
+use trail::{Body, DraftError, hex};
 
 impl Gate {
     /// Opens a call. Answers the decision, and whether the call is new.

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::gate::{Fault, Gate, RegisterRefusal, Thing};
 use crate::ledger::{Appended, Change, Expect};
-use crate::seal::RecipientKey;
-use crate::trail::{Actor, Body};
+use seal::RecipientKey;
+use trail::{Actor, Body};
 
 /// Public keys by the hash of their SPKI: checking one takes longer than wrapping for it.
 #[derive(Debug, Default)]

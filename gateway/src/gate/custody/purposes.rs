@@ -16,8 +16,8 @@ use crate::access::Principal;
 use crate::gate::ask::{ConsentGrant, Prompt};
 use crate::gate::{Context, FOLDED_AT_ONCE, Fault, Gate, Loaded, RecordingRefusal, blocking, parse_id};
 use crate::ledger::RecordingRow;
-use crate::trail::story::{Read, Story, Text};
-use crate::trail::{Body, Leaf};
+use trail::story::{Read, Story, Text};
+use trail::{Body, Leaf};
 
 impl Gate {
     /// Refuses a purpose that was not told. The refusal is logged before it is answered.

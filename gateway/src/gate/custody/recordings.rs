@@ -9,14 +9,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::access::{Principal, Role};
-use crate::clock::Moment;
 use crate::gate::answer::{Recording, Recordings, Retention, Segment};
 use crate::gate::{
     CallRefusal, Failure, Fault, Field, Gate, RecordingRefusal, Thing, Wrong, ask, from_row, parse_id,
 };
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow, Which};
-use crate::seal::Envelope;
-use crate::trail::{Body, hex};
+use seal::Envelope;
+use trail::clock::Moment;
+use trail::{Body, hex};
 
 /// Which recordings are listed: all that is given has to be so.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -160,7 +160,7 @@ impl Gate {
 
     pub(in crate::gate) async fn erase(
         &self,
-        actor: &crate::trail::Actor,
+        actor: &trail::Actor,
         account: &str,
         id: Uuid,
     ) -> Result<(), Fault> {

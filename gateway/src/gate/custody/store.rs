@@ -5,7 +5,7 @@
 //! and nowhere else, is taken by value, and is spent in the one transaction that accepts.
 
 use jiff::Timestamp;
-use policy::{Claim, Coverage, CoverageBasis, Uncovered, UncoveredSpan, Upload, Use};
+use policy::{Claim, Coverage, Uncovered, UncoveredSpan, Upload};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -21,8 +21,8 @@ use crate::gate::{
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Silence};
 use crate::record::{self, StageError, Staged};
-use crate::seal::{Envelope, RecipientKey, WrappedKey};
-use crate::trail::{self, Body, Came, Clocks, Door, hex};
+use seal::{Envelope, RecipientKey, WrappedKey};
+use trail::{Body, Came, Clocks, hex};
 
 /// When an upload says that it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -333,7 +333,7 @@ impl Gate {
         let kept = loaded.call.requirement(at).retention;
         let body = Body::Accepted {
             recording: id,
-            came: NATIVE,
+            came: Came::NATIVE,
             envelope: hex(&Sha256::digest(bare)),
             media: hex(&envelope.sha256),
             bytes: envelope.bytes,
@@ -432,8 +432,7 @@ impl Gate {
 
     async fn envelope(&self, account: &str, staged: &Staged) -> Result<Envelope, Fault> {
         let keys = self.usable_keys(account).await?;
-        let broken =
-            |error: crate::seal::SealError| Fault::damaged_by("a recording could not be sealed", error);
+        let broken = |error: seal::SealError| Fault::damaged_by("a recording could not be sealed", error);
         let mut wrapped = Vec::with_capacity(keys.len());
         for (_, key) in &keys {
             wrapped.push(WrappedKey::new(&staged.key, key).map_err(broken)?);
@@ -492,10 +491,10 @@ impl Gate {
         uncovered: Uncovered,
         now: Timestamp,
     ) -> Result<Option<Fault>, Fault> {
-        let (call, basis) = (&loaded.call, NATIVE.coverage);
+        let (call, basis) = (&loaded.call, Came::NATIVE.coverage);
         let (refusal, remedy) = (uncovered.refusal(call, basis), uncovered.remedy(call, basis));
         let body = Body::Refused {
-            came: NATIVE,
+            came: Came::NATIVE,
             code: refusal,
             uncovered: uncovered.stretches(),
             saw: loaded.saw(),
@@ -584,7 +583,7 @@ impl Loaded {
         silent: &'u (dyn Fn(u64, u64) -> bool + Sync),
     ) -> Upload<'u> {
         let clock_behind_ms = Clocks::of(&self.leaves).behind_ms(&who.credential);
-        Upload { claim, basis: NATIVE.coverage, codec_adds_ms, clock_behind_ms, silent }
+        Upload { claim, basis: Came::NATIVE.coverage, codec_adds_ms, clock_behind_ms, silent }
     }
 }
 
@@ -622,8 +621,6 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// How whatever is uploaded comes in: through the native door, which asks before it records.
-const NATIVE: Came = Came { door: Door::Native, coverage: CoverageBasis::Granted, used_for: Use::Record };
 /// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; what
 /// exceeds it is judged with the last stretch.
 const TIMELINE_SLACK_MS: u64 = 2_000;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::FaultCode;
-use crate::trail::ControlRefusal;
+use trail::ControlRefusal;
 
 /// Why something is refused on a call.
 #[derive(Debug)]

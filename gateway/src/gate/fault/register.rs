@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::FaultCode;
 use crate::access::secret::PasswordError;
 use crate::gate::answer::ProposalState;
-use crate::seal::KeyError;
+use seal::KeyError;
 
 /// Why an account, or something of it, is not registered.
 #[derive(Debug)]

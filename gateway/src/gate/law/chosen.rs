@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::gate::answer::ChosenLaw;
 use crate::gate::{ATTEMPTS, Fault, Gate, LawRefusal, RegisterRefusal, Wrong};
 use crate::ledger::{Appended, Change, Expect};
-use crate::trail::{Actor, Body, SYSTEM_LOG};
+use trail::{Actor, Body, SYSTEM_LOG};
 
 impl Gate {
     /// Chooses which overlays hold for every call of an account from now on, and whether what rows say

@@ -16,7 +16,6 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::access::{Principal, Role};
-use crate::clock::millis;
 use crate::gate::answer::{
     Approved, Checked, Impact, Made, Outcome, Proposal, ProposalReport, ProposalState, Reason, Ruling, Step,
     Version, VersionText,
@@ -27,7 +26,8 @@ use crate::gate::{
     ATTEMPTS, AccountSettings, Fault, Gate, LawRefusal, Person, Thing, Wrong, blocking, from_row, parse_id,
 };
 use crate::ledger::{Appended, Change, Expect, Job, ProposalRow, VersionRow};
-use crate::trail::{self, Actor, Body, Origin, SYSTEM_LOG, hex};
+use trail::clock::millis;
+use trail::{Actor, Body, Origin, SYSTEM_LOG, hex};
 
 /// Who brings a table, or decides on one.
 #[derive(Debug, Clone)]

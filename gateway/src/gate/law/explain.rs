@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::gate::answer::{Decision, Explained, Logged, Then, Today};
 use crate::gate::{CallRefusal, Fault, Gate, from_row, parse_id};
-use crate::trail::{self, Leaf};
+use trail::Leaf;
 
 impl Gate {
     /// A call at a moment: decided as it was then, with the facts and the table of then, and by the

@@ -13,7 +13,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::gate::{Fault, Gate};
-use crate::trail::Origin;
+use trail::Origin;
 
 /// The version in force, and the tables that were read before.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use crate::gate::answer::{self, LacksAt, PromptCheck, PromptLacks};
 use crate::gate::ask::{Prompt, check_name, check_sha256, language};
 use crate::gate::{ATTEMPTS, Fault, Field, Gate, RegisterRefusal, Thing, from_row};
 use crate::ledger::{Appended, Change, Expect, PromptRow};
-use crate::trail::{self, Actor, Body};
+use trail::{Actor, Body};
 
 impl Gate {
     /// Registers a prompt; other content than before is a new version. Answers it, and whether it is new.

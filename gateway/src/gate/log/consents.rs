@@ -24,7 +24,7 @@ use crate::access::{Principal, Role};
 use crate::gate::answer::{Consents, Entry, Opening};
 use crate::gate::{CallRefusal, Fault, FaultCode, Gate, Refused, Sought, Thing, Wrong, parse_id};
 use crate::ledger::Question;
-use crate::trail::{self, Actor, Body, subject};
+use trail::{Actor, Body, subject};
 
 /// What somebody looks at; the entry that says so has it as its detail.
 #[derive(Debug, Clone, Copy, Serialize)]

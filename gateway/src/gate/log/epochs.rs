@@ -16,8 +16,8 @@ use crate::gate::answer::DroppedEpoch;
 use crate::gate::{ATTEMPTS, Fault, Gate, LogRefusal, Thing, Wrong, from_row};
 use crate::ledger::{Appended, Change, ClosedLogRow, Epoch, Erase, Expect, Job};
 use crate::notary::Notary;
-use crate::trail::note::{Checkpoint, Note};
-use crate::trail::{self, Actor, Body, LogCause, Previous};
+use trail::note::{Checkpoint, Note};
+use trail::{Actor, Body, LogCause, Previous};
 
 impl Gate {
     /// Begins every log anew whose epoch began before the period did. Only where logs are signed.

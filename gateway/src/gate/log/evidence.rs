@@ -7,16 +7,16 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::audit::pack::{self, Pack, Parts, Stretch, Subject};
 use crate::export::jws::Signer;
 use crate::export::{Controller, Entry, Extras, KnownMedia, KnownPerson, Record, dpv, vcon};
 use crate::gate::answer::Exported;
 use crate::gate::{CallRefusal, ExportRefusal, Failure, Fault, Gate, Refused, Thing, parse_id};
 use crate::ledger::{CallRow, EntryRow, Epoch, Question};
 use crate::notary::{Proofs, SignedHead};
-use crate::trail::note::Checkpoint;
-use crate::trail::proof::TlogProof;
-use crate::trail::{Actor, Body, Detail, Leaf};
+use trail::audit::pack::{self, Pack, Parts, Stretch, Subject};
+use trail::note::Checkpoint;
+use trail::proof::TlogProof;
+use trail::{Actor, Body, Detail, Leaf};
 
 /// What exports need to know beside the trail, as configured.
 #[derive(Debug, Default)]

@@ -16,8 +16,8 @@ use crate::anchor::TIMESTAMP;
 use crate::gate::{Fault, Gate};
 use crate::ledger::{Epoch, Question};
 use crate::notary::{Proofs, SignedHead};
-use crate::trail::tile::{self, WIDTH};
-use crate::trail::{Actor, Body};
+use trail::tile::{self, WIDTH};
+use trail::{Actor, Body};
 
 /// Where an export goes: a directory that does not exist yet, or an archive.
 pub struct Sink(To);
@@ -194,8 +194,7 @@ impl Gate {
                     return Ok(());
                 }
                 if let (Some(salt), Some(document)) = (&row.salt, &row.document) {
-                    let line =
-                        json!({"index": row.seq, "salt": crate::trail::hex(salt), "document": document});
+                    let line = json!({"index": row.seq, "salt": trail::hex(salt), "document": document});
                     sink.write(format!("{line}\n").as_bytes())?;
                 }
             }

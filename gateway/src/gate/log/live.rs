@@ -2,10 +2,10 @@
 
 use tokio::runtime::Handle;
 
-use crate::audit::source::{Details, OlderHead, Opening, Source, SourceError};
 use crate::ledger::{Epoch, Ledger, LedgerError, Question};
 use crate::notary::{Proofs, SignedHead};
-use crate::trail::tile::{self, BundleId, TileId, WIDTH};
+use trail::audit::source::{Details, OlderHead, Opening, Source, SourceError};
+use trail::tile::{self, BundleId, TileId, WIDTH};
 
 /// An epoch of a log in the ledger. Only on a thread on which nothing else runs: it waits.
 #[derive(Debug)]

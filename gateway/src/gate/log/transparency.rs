@@ -4,9 +4,9 @@ use crate::anchor::WITNESS;
 use crate::gate::{Failure, Fault, Gate, Thing};
 use crate::ledger::{Epoch, Question};
 use crate::notary::{Proofs, SignedHead};
-use crate::trail::note::{Checkpoint, Note, Signature, VerifierKey};
-use crate::trail::tile::{self, BundleId, TileId, WIDTH};
-use crate::trail::{Body, Leaf, SYSTEM_LOG};
+use trail::note::{Checkpoint, Note, Signature, VerifierKey};
+use trail::tile::{self, BundleId, TileId, WIDTH};
+use trail::{Body, Leaf, SYSTEM_LOG};
 
 /// A piece of a log.
 #[derive(Debug)]

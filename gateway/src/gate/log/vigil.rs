@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::clock::millis;
 use crate::gate::{Fault, Gate};
 use crate::ledger::{Appended, Change, Expect, Job};
-use crate::trail::{self, Actor, Body, GapCause, SYSTEM_LOG};
+use trail::clock::millis;
+use trail::{Actor, Body, GapCause, SYSTEM_LOG};
 
 /// The mark of a running gateway, below its data directory: a file that it holds locked, with the time
 /// at which it was last well.

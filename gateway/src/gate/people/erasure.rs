@@ -29,7 +29,7 @@ use crate::gate::{
 use crate::ledger::{
     Appended, CallRow, Change, DetailRow, Erase, Expect, GrantRow, Job, ParticipantRow, RecordingRow,
 };
-use crate::trail::{self, Actor, Body, Leaf};
+use trail::{Actor, Body, Leaf};
 
 /// Who is to be erased: `number` or `participant` says whom.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

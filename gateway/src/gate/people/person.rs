@@ -12,8 +12,8 @@ use crate::gate::answer::{self, Confirmer};
 use crate::gate::ask::check_name;
 use crate::gate::{ATTEMPTS, Fault, Field, Gate, PersonRefusal, Thing, from_row, parse_id};
 use crate::ledger::{Appended, Change, Expect, Job, PersonRow};
-use crate::trail::people::{People, folded};
-use crate::trail::{self, Actor, Body};
+use trail::people::{People, folded};
+use trail::{Actor, Body};
 
 /// Somebody who was enrolled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Gate {
         if let Some(row) = enrolled.rows.iter().find(|row| row.folded == folded) {
             return Ok(Some(Person { id: parse_id(&row.id)?, name: row.name.clone() }));
         }
-        let person = Person { id: crate::trail::id()?, name: name.to_owned() };
+        let person = Person { id: trail::id()?, name: name.to_owned() };
         let (account, founding, at) = (&enrolled.account, enrolled.people.founds(), self.clock.now());
         let body = Body::Person { person: person.id, founding };
         job.entries.push(trail::draft(account, at, actor, None, body, Some(json!({"name": name})))?);

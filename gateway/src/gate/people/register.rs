@@ -8,7 +8,7 @@ use crate::access::{Role, secret::Secret};
 use crate::gate::ask::language;
 use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Wrong};
 use crate::ledger::{Appended, Change, Expect, Job};
-use crate::trail::{self, Actor, Body, SYSTEM_LOG};
+use trail::{Actor, Body, SYSTEM_LOG};
 
 /// What an account may set.
 #[derive(Debug, Clone, Serialize, Deserialize)]

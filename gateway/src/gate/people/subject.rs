@@ -2,7 +2,6 @@
 
 use crate::gate::{Fault, Gate};
 use crate::ledger::{Change, Expect, Job};
-use crate::trail;
 
 impl Gate {
     /// The pseudonym of a number in an account's log, with the subject's key if it is new.

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::ledger::sql::Statement;
 use crate::ledger::{Epoch, Ledger, LedgerError};
-use crate::trail::registers::{Registered, Sum};
-use crate::trail::tree::Hash;
+use trail::registers::{Registered, Sum};
+use trail::tree::Hash;
 
 /// What this process knows of the registers.
 #[derive(Debug, Default)]
@@ -196,7 +196,7 @@ impl Ledger {
                 )));
             }
             for (leaf, _) in &leaves {
-                if crate::trail::registers(leaf) {
+                if trail::registers(leaf) {
                     self.hear_of_registered(&at.log, at.epoch, index);
                 }
                 index = index.saturating_add(1);

@@ -4,7 +4,7 @@ use crate::ledger::{
     AccountRow, ConfirmedRow, CredentialRow, GrantRow, KeyRow, PersonRow, PromptRow, ProposalRow,
     RecordingRow, VersionRow,
 };
-use crate::trail::SYSTEM_LOG;
+use trail::SYSTEM_LOG;
 
 /// A row as it was read for use.
 pub(in crate::ledger) trait Committed {

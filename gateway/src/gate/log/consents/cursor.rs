@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::Mac as _;
 use subtle::ConstantTimeEq as _;
 
-use crate::trail::subject::keyed;
+use trail::subject::keyed;
 
 /// A place in a log (epoch and index) behind which a page begins, and the last place of all pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::gate::ask::check_name;
 use crate::gate::{Field, Wrong};
-use crate::trail::{KINDS, Kind, OUTCOMES};
+use trail::{KINDS, Kind, OUTCOMES};
 
 /// A question as it was asked. All that is given has to be so.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -3,7 +3,7 @@
 use crate::gate::Fault;
 use crate::gate::answer::Entry;
 use crate::ledger::EntryRow;
-use crate::trail::{self, Leaf};
+use trail::Leaf;
 
 /// An entry with its place in the log, and with its detail where that still exists.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use std::collections::HashMap;
 use policy::Why;
 
 use super::Record;
-use crate::clock::written;
 use crate::gate::{Fault, Gate};
-use crate::trail::{self, Said};
+use trail::Said;
+use trail::clock::written;
 
 impl Gate {
     /// A line for each record, with the names that are still kept.

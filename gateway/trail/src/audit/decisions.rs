@@ -1,0 +1,403 @@
+//! Every decision, computed again from what stands in the leaves and by the tables they name.
+//!
+//! It walks through the entries of a call as the gate did: what is in force, what happened, what
+//! the policy then answers. It knows nothing of hashes, and of a call nothing but its leaves.
+//!
+//! **Invariant: an entry passes only where the same facts and the same table give the same
+//! answer**, and where what it did was permitted by it: equal decisions alone would let a forger
+//! accept audio that nobody consented to.
+
+mod refusal;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use policy::{
+    Alike, Call, Claim, Control, Coverage, Event, Joined, Standing, Table, Uncovered, Upload, Use, What,
+};
+use uuid::Uuid;
+
+use super::Failure;
+use crate::{Body, Came, Clocks, ControlRefusal, Leaf, Saw};
+
+/// What a call goes on by.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// One of its entries.
+    Entry {
+        /// Its index in the log.
+        index: u64,
+        /// The entry.
+        leaf: Box<Leaf>,
+        /// The table that its decision names.
+        table: Arc<Table>,
+    },
+    /// The log says that something may be missing: on every call that was open.
+    Gap(Box<Event>),
+}
+
+/// The calls of a log that may still go on.
+#[derive(Debug, Default)]
+pub struct Calls {
+    calls: HashMap<Uuid, Replay>,
+    /// How many decisions were computed again and found equal.
+    pub decisions: u64,
+}
+
+impl Calls {
+    /// Takes the next step, in the order of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`], naming the entry.
+    pub fn step(&mut self, step: &Step) -> Result<(), Failure> {
+        match step {
+            Step::Entry { index, leaf, table } => {
+                let Some(uid) = leaf.call else { return Ok(()) };
+                self.entry(uid, leaf, table).map_err(|failure| failure.at(*index))?;
+                self.decisions = self.decisions.saturating_add(1);
+            }
+            Step::Gap(fact) => self.calls.values_mut().for_each(|replay| replay.gap(fact)),
+        }
+        Ok(())
+    }
+
+    /// Takes up a call again that had been [forgotten](Calls::forget), by the steps that it had gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`], naming the entry.
+    pub fn again(&mut self, call: Uuid, steps: &[Step]) -> Result<(), Failure> {
+        for step in steps {
+            match step {
+                Step::Entry { index, leaf, table } => {
+                    self.entry(call, leaf, table).map_err(|failure| failure.at(*index))?;
+                }
+                Step::Gap(fact) => self.calls.get_mut(&call).into_iter().for_each(|replay| replay.gap(fact)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Shares the calls out, each to where `to` says.
+    pub(super) fn shared_out(self, count: usize, to: impl Fn(Uuid) -> usize) -> Vec<Calls> {
+        let mut shares: Vec<Calls> = (0..count).map(|_| Calls::default()).collect();
+        for (uid, replay) in self.calls {
+            if let Some(share) = shares.get_mut(to(uid)) {
+                share.calls.insert(uid, replay);
+            }
+        }
+        shares
+    }
+
+    /// Takes in the calls of another.
+    pub(super) fn join(&mut self, other: Calls) {
+        self.calls.extend(other.calls);
+        self.decisions = self.decisions.saturating_add(other.decisions);
+    }
+
+    /// Drops a call that is over.
+    pub fn forget(&mut self, call: Uuid) {
+        self.calls.remove(&call);
+    }
+
+    fn entry(&mut self, uid: Uuid, leaf: &Leaf, table: &Arc<Table>) -> Result<(), Failure> {
+        match self.calls.get_mut(&uid) {
+            Some(replay) => replay.step(leaf, table),
+            None => {
+                self.calls.insert(uid, Replay::open(leaf, table)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A call as its entries have made it.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    call: Call,
+    in_force: Arc<Table>,
+    /// When its end was logged.
+    ended_at: Option<Timestamp>,
+    clocks: Clocks,
+    /// The pseudonyms of numbers, by participant.
+    subjects: Vec<(u32, String)>,
+    /// Who had objected on an earlier call of this id.
+    objectors: Vec<(String, Timestamp)>,
+}
+
+impl Replay {
+    /// Begins with the entry that opens the call.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] where it opens none, or was decided otherwise.
+    pub fn open(leaf: &Leaf, table: &Arc<Table>) -> Result<Replay, Failure> {
+        let Body::Opened { facts, subjects, objectors, saw } = &leaf.body else {
+            return Err(Failure::tampered("the call's first entry does not open it"));
+        };
+        let call = Call::open(table, leaf.at, facts.clone());
+        let mut replay = Replay {
+            call,
+            in_force: Arc::clone(table),
+            ended_at: None,
+            clocks: Clocks::default(),
+            subjects: Vec::new(),
+            objectors: objectors.clone(),
+        };
+        for joined in &facts.participants {
+            let subject = subjects.iter().find(|(p, _)| *p == joined.participant);
+            replay.must_be_alike(joined.participant, &joined.alike, subject)?;
+        }
+        replay.must_have_seen(saw, leaf.at)?;
+        Ok(replay)
+    }
+
+    /// Takes the call's next entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] where it was decided otherwise, or did what was not permitted.
+    pub fn step(&mut self, leaf: &Leaf, table: &Arc<Table>) -> Result<(), Failure> {
+        if self.in_force.digest() != table.digest() {
+            self.in_force = Arc::clone(table);
+            self.call.know(table, leaf.at);
+        }
+        let Some(saw) = leaf.body.saw() else {
+            return Err(Failure::tampered(format!("an entry `{}` belongs to no call", leaf.kind)));
+        };
+        if let Body::Opened { .. } = &leaf.body {
+            return Err(Failure::tampered("the call is opened a second time"));
+        }
+        if let Body::Event { facts, late, subjects, .. } = &leaf.body {
+            self.may_happen(facts, *late, leaf.at)?;
+            self.clocks.see(leaf);
+            if let What::Joined(Joined { participant, alike, .. })
+            | What::Located { participant, alike, .. } = &facts.what
+            {
+                self.must_be_alike(*participant, alike, subjects.first())?;
+            }
+            self.call.apply(facts);
+            if let What::Ended = facts.what {
+                self.ended_at = self.ended_at.or(Some(leaf.at));
+            }
+        }
+        self.must_have_seen(saw, leaf.at)?;
+        if let Body::ControlRefused { code: ControlRefusal::ConsentRequired, .. } = &leaf.body
+            && self.is_permitted(leaf.at)
+        {
+            return Err(Failure::tampered("it refuses for want of consent what was permitted"));
+        }
+        if let Body::Refused { came, code, uncovered, .. } = &leaf.body {
+            decidable(*came)?;
+            refusal::check(&self.call, came.coverage, *code, uncovered, leaf.at)?;
+        }
+        if let Body::Accepted { spans, keep_until, delete_by, .. } = &leaf.body {
+            self.must_be_covered(leaf)?;
+            let retention = self.call.requirement(leaf.at).retention;
+            if (retention.keep_until(leaf.at), retention.delete_by(leaf.at)) != (*keep_until, *delete_by) {
+                return Err(Failure::tampered("the recording is kept otherwise than the table says"));
+            }
+            // The gate decides on the call before the acceptance itself counts.
+            let what = What::Accepted { spans: spans.clone() };
+            self.call.apply(&Event { received_at: leaf.at, at: None, what });
+        }
+        Ok(())
+    }
+
+    /// Something may be missing; on a call that was over by then, nothing is.
+    pub fn gap(&mut self, fact: &Event) {
+        if self.ended_at.is_none_or(|ended| fact.received_at <= ended) {
+            self.call.apply(fact);
+        }
+    }
+
+    /// The call as it stands.
+    #[must_use]
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    fn must_have_seen(&self, saw: &Saw, at: Timestamp) -> Result<(), Failure> {
+        if saw.policy != policy::VERSION {
+            return Err(Failure::unusable(format!(
+                "it was decided by version {} of the policy, and this program knows version {}; use one of that time",
+                saw.policy,
+                policy::VERSION
+            )));
+        }
+        let computed = Saw::of(self.in_force.digest(), &self.call.decide(at));
+        match computed == *saw {
+            true => Ok(()),
+            false => Err(Failure::tampered(difference(saw, &computed))),
+        }
+    }
+
+    /// Whether the gate would have logged this as it stands.
+    fn may_happen(&self, facts: &Event, late: bool, at: Timestamp) -> Result<(), Failure> {
+        if !self.call.hears(&facts.what, at) {
+            return Err(Failure::tampered("after the call's end, only what is stricter is heard"));
+        }
+        if asks_to_record(&facts.what)
+            && let Standing::Unlawful(why) = self.call.at(at).standing(at)
+        {
+            return Err(Failure::tampered(format!(
+                "recording was allowed to start, and was not permitted: {why}"
+            )));
+        }
+        let counts_from_before = facts.what.loosens()
+            && self.call.settings().late_evidence_seconds > 0
+            && facts.at.is_some_and(|claimed| claimed < at);
+        if late != counts_from_before {
+            return Err(Failure::tampered("it does not say truly whether it was reported late"));
+        }
+        Ok(())
+    }
+
+    /// Whether every second of an accepted recording was lawful, granted where it came from a platform that asks,
+    /// and none of it another's.
+    /// What the platform wrote as silence, and what its codec added, was measured in the audio, which is
+    /// not here: it is taken as said. Silence is known only of formats whose codec adds nothing.
+    fn must_be_covered(&self, leaf: &Leaf) -> Result<(), Failure> {
+        let Body::Accepted { came, spans, unplaced, codec_ms, shifted_ms, .. } = &leaf.body else {
+            return Ok(());
+        };
+        decidable(*came)?;
+        let placed = placed(spans, *shifted_ms).ok_or_else(|| {
+            Failure::tampered("the stretches of the recording are empty, overlap or are out of order")
+        })?;
+        let claim = match unplaced {
+            true => {
+                let held = placed.iter().map(|(_, ms)| *ms).fold(*codec_ms, u64::saturating_add);
+                Claim::Unplaced { duration_ms: held }
+            }
+            false => Claim::Placed(placed),
+        };
+        let upload = Upload {
+            codec_adds_ms: *codec_ms,
+            clock_behind_ms: self.clocks.behind_ms(&leaf.actor.credential),
+            silent: &|_, _| *codec_ms == 0,
+            ..Upload::new(claim, came.coverage)
+        };
+        let said = Coverage { spans: spans.clone(), codec_ms: *codec_ms, shifted_ms: *shifted_ms };
+        match self.call.coverage(&upload, leaf.at) {
+            Ok(coverage) if coverage == said => Ok(()),
+            Ok(_) => Err(Failure::tampered("the recording uses up more or less than it holds")),
+            Err(uncovered) => Err(Failure::tampered(format!(
+                "a recording was accepted that consent does not cover: {}",
+                words(&uncovered)
+            ))),
+        }
+    }
+
+    /// Whether somebody was taken for the same person as everybody with their number, and brought along
+    /// what was objected before.
+    fn must_be_alike(
+        &mut self,
+        participant: u32,
+        alike: &Alike,
+        subject: Option<&(u32, String)>,
+    ) -> Result<(), Failure> {
+        let found = match subject {
+            Some((p, pseudonym)) if *p == participant => {
+                let found = crate::alike(&self.subjects, &self.objectors, participant, pseudonym);
+                self.subjects.push((participant, pseudonym.clone()));
+                found
+            }
+            Some(_) => return Err(Failure::tampered("it names the number of somebody else")),
+            None => Alike::default(),
+        };
+        if found == *alike {
+            return Ok(());
+        }
+        Err(Failure::tampered(format!(
+            "participant {participant} has the number of others on the call, and their objections were not carried over"
+        )))
+    }
+
+    fn is_permitted(&self, at: Timestamp) -> bool {
+        self.call.at(at).standing(at) == Standing::Lawful
+    }
+}
+
+/// Whether this version can decide on what was made for this use.
+fn decidable(came: Came) -> Result<(), Failure> {
+    match came.used_for {
+        Use::Record => Ok(()),
+        other @ (Use::Transcribe | Use::Stream | Use::Analyse) => Err(Failure::unusable(format!(
+            "it was made for the use `{}`, on which this program cannot decide: use a newer one",
+            other.as_str()
+        ))),
+    }
+}
+
+/// Stretches as they were claimed, with their lengths; none where they could not have been accepted.
+fn placed(spans: &[(Timestamp, Timestamp)], shifted_ms: u64) -> Option<Vec<(Timestamp, u64)>> {
+    let shift = SignedDuration::from_millis(i64::try_from(shifted_ms).ok()?);
+    let ordered = spans.windows(2).all(|pair| match pair {
+        [(_, until), (next, _)] => until <= next,
+        _ => false,
+    });
+    let length = |(from, until): &(Timestamp, Timestamp)| {
+        Some((from.checked_sub(shift).ok()?, u64::try_from(until.duration_since(*from).as_millis()).ok()?))
+    };
+    if spans.is_empty() || !ordered {
+        return None;
+    }
+    spans.iter().map(length).collect()
+}
+
+fn words(uncovered: &Uncovered) -> String {
+    match uncovered {
+        Uncovered::Spans(spans) => spans.first().map_or_else(String::new, |span| {
+            format!("from {:.3} to {:.3}, {}", span.from, span.until, span.why)
+        }),
+        Uncovered::Unplaced { windows } => {
+            format!("it is not placed in time, and there were {windows} windows")
+        }
+        Uncovered::TooLong { duration_ms, window_ms } => {
+            format!("it lasts {duration_ms} ms, and {window_ms} ms were granted")
+        }
+        Uncovered::UsedUp { left_ms } => format!("other recordings hold all but {left_ms} ms of the window"),
+        Uncovered::Withdrawn(p) => {
+            format!("participant {p} withdrew, and the account deletes what was before")
+        }
+    }
+}
+
+/// In what a decision differs from the one that is computed.
+fn difference(saw: &Saw, computed: &Saw) -> String {
+    let why = |saw: &Saw| saw.why.map_or_else(|| "nothing in the way".into(), |why| why.to_string());
+    let fields = [
+        ("recording", saw.recording.clone(), computed.recording.clone()),
+        ("what is in the way", why(saw), why(computed)),
+        ("the requirement", saw.requirement.clone(), computed.requirement.clone()),
+        ("the recorder", saw.recorder.clone(), computed.recorder.clone()),
+        ("the action", saw.action.clone(), computed.action.clone()),
+        ("the table", saw.table.clone(), computed.table.clone()),
+    ];
+    for (field, said, found) in fields {
+        if said != found {
+            return format!(
+                "its decision is not what the facts and the table give: {field} is said to be `{said}`, and is `{found}`"
+            );
+        }
+    }
+    let differing = saw.participants.iter().zip(&computed.participants).find(|(said, found)| said != found);
+    match differing {
+        Some((said, found)) if said.state != found.state => format!(
+            "its decision is not what the facts and the table give: participant {} is said to be `{}`, and is `{}`",
+            found.p, said.state, found.state
+        ),
+        Some((_, found)) => format!(
+            "its decision is not what the facts and the table give: participant {} is described otherwise",
+            found.p
+        ),
+        None => "its decision is not what the facts and the table give: it names other participants".into(),
+    }
+}
+
+fn asks_to_record(what: &What) -> bool {
+    matches!(what, What::Control(Control::Start | Control::Resume))
+}

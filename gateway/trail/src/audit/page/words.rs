@@ -1,0 +1,331 @@
+//! Entries in plain words.
+
+use jiff::Timestamp;
+use policy::{AnsweredBy, Behavior, Control, Event, Evidence, Medium, Method, Refusal, Role, What, Why};
+use serde_json::Value;
+
+use crate::story::{ActKind, Story, Unjudged};
+use crate::{Body, ControlRefusal, FoldError, Leaf, Saw};
+
+/// What an entry says happened. Of what it commits to, the document names what it is about.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a projection: the kind says it all")]
+pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Value>) -> String {
+    let called = |name: &str| {
+        let id = document.and_then(|document| document.get(name)?.as_str());
+        id.map(|id| format!(" “{id}”")).unwrap_or_default()
+    };
+    let names = |participants: &[u32]| match story {
+        Some(story) => names_of(story, participants),
+        None => participants.iter().map(|p| format!("participant {p}")).collect::<Vec<_>>().join(", "),
+    };
+    match &leaf.body {
+        Body::Opened { facts, .. } => {
+            let people: Vec<u32> = facts.participants.iter().map(|joined| joined.participant).collect();
+            format!("The call was opened, with {}.", names(&people))
+        }
+        Body::Event { facts, .. } => event(facts, &names),
+        Body::ControlRefused { code, .. } => {
+            let why = match code {
+                ControlRefusal::ConsentRequired => "consent was missing",
+                ControlRefusal::NoUsableKey => "there was no public key to seal it for",
+            };
+            format!("The platform asked to record, and was not allowed to: {why}.")
+        }
+        Body::Accepted { bytes, spans, .. } => {
+            let spans: Vec<String> = spans
+                .iter()
+                .map(|(from, until)| format!("{} to {}", moment(*from), moment(*until)))
+                .collect();
+            format!(
+                "A recording was accepted: consent covers every second from {}. Sealed, it has {bytes} bytes.",
+                spans.join(", and from ")
+            )
+        }
+        Body::Refused { code, .. } => {
+            format!("An upload was refused, and nothing of it was kept: {}.", refusal(*code))
+        }
+        Body::Gap { from, until, .. } => format!(
+            "The trail could not be written from {} to {}: what was reported then may be missing.",
+            moment(*from),
+            moment(*until)
+        ),
+        Body::Fetched { range: (from, until), .. } => {
+            format!("The sealed recording was handed out, bytes {from} to {until}.")
+        }
+        Body::FetchRefused { code, .. } => format!("The recording was not handed out: `{code}`."),
+        Body::Deleted { .. } => "The recording was deleted, and its keys with it.".into(),
+        Body::Held { held: true, .. } => "A legal hold was put on the recording.".into(),
+        Body::Held { held: false, .. } => "The legal hold on the recording was lifted.".into(),
+        Body::Credential { credential, role, .. } => {
+            format!("The credential {credential} was made, in the role {role}.")
+        }
+        Body::Prompt { duration_ms, .. } => {
+            let version = document.and_then(|document| document.get("version")?.as_u64());
+            let version = version.map(|version| format!(", version {version}")).unwrap_or_default();
+            let length = seconds(*duration_ms);
+            match called("prompt") {
+                name if name.is_empty() => format!("A prompt of {length} was registered."),
+                name => format!("The prompt{name}{version}, of {length}, was registered."),
+            }
+        }
+        Body::Grant { from, until, .. } => {
+            let (name, from) = (called("grant"), moment(*from));
+            match until {
+                Some(until) => {
+                    format!("Consent given before{name} was registered, from {from} to {}.", moment(*until))
+                }
+                None => format!("Consent given before{name} was registered, from {from} on."),
+            }
+        }
+        Body::GrantWithdrawn { .. } => format!("Consent given before{} was withdrawn.", called("grant")),
+        Body::Exported { form, .. } => format!("Records were taken out of the gateway ({form})."),
+        Body::Lookup { .. } => "Somebody looked for what has to do with a person.".into(),
+        Body::Erased { .. } => "Somebody's personal data were erased.".into(),
+        _ => format!("`{}`", leaf.kind),
+    }
+}
+
+fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
+    match &facts.what {
+        What::PromptStarted { participants, .. } => {
+            format!("A prompt began to play to {}.", names(participants))
+        }
+        What::PromptCompleted { participants, played_ms, .. } => {
+            format!("The prompt was played to its end to {}: {}.", names(participants), seconds(*played_ms))
+        }
+        What::PromptInterrupted { participants } => {
+            format!("The prompt to {} was cut short.", names(participants))
+        }
+        What::ConsentGiven { participants, method } => match method.is_express() {
+            true => format!("{} agreed.", names(participants)),
+            false => format!("{} stayed on.", names(participants)),
+        },
+        What::ConsentDeclined { participants } => format!("{} said no.", names(participants)),
+        What::ConsentWithdrawn { participants } => format!("{} withdrew.", names(participants)),
+        What::AnnouncementRecorded { participants } => {
+            format!("The recording holds an announcement that {} heard.", names(participants))
+        }
+        What::ToneStarted => "A repeated tone can be heard from now on.".into(),
+        What::ToneStopped => "The tone is no longer heard.".into(),
+        What::Joined(joined) => format!("{} joined.", names(&[joined.participant])),
+        What::Located { participant, places, .. } => {
+            let places: Vec<String> =
+                places.iter().map(|place| self::place(place.code, Some(place.evidence))).collect();
+            format!("{} is found to be in {}.", names(&[*participant]), places.join("; "))
+        }
+        What::Answered { participant, by } => match by {
+            AnsweredBy::Human => format!("A person answered the call to {}.", names(&[*participant])),
+            AnsweredBy::Machine => format!("A machine answered the call to {}.", names(&[*participant])),
+        },
+        What::Left { participants } => format!("{} left.", names(participants)),
+        What::Control(Control::Start) => "The platform asked to start recording, and was allowed to.".into(),
+        What::Control(Control::Pause(Behavior::Skip)) => "The platform paused the recording.".into(),
+        What::Control(Control::Pause(Behavior::Silence)) => {
+            "The platform paused the recording, and writes silence meanwhile.".into()
+        }
+        What::Control(Control::Resume) => {
+            "The platform asked to resume recording, and was allowed to.".into()
+        }
+        What::Control(Control::Stop) => "The platform ended the recording.".into(),
+        What::RecordingStarted => "The platform started recording by itself.".into(),
+        What::RecordingPaused => "The platform paused by itself.".into(),
+        What::RecordingResumed => "The platform resumed recording by itself.".into(),
+        What::RecordingStopped => "The platform stopped recording by itself.".into(),
+        What::Accepted { .. } => "A recording was accepted.".into(),
+        What::Ended => "The call ended.".into(),
+        What::Gap => "Something may be missing.".into(),
+    }
+}
+
+/// The name of a participant.
+pub(super) fn name_of(story: &Story, participant: u32) -> String {
+    let name = story.people.get(&participant).and_then(|person| person.id.clone());
+    name.unwrap_or_else(|| format!("participant {participant}"))
+}
+
+/// The names of several.
+pub(super) fn names_of(story: &Story, participants: &[u32]) -> String {
+    let mut names: Vec<String> = participants.iter().map(|one| name_of(story, *one)).collect();
+    match (names.pop(), names.is_empty()) {
+        (Some(last), false) => format!("{} and {last}", names.join(", ")),
+        (last, _) => last.unwrap_or_else(|| "nobody".into()),
+    }
+}
+
+/// What somebody answered, or `None` if the act is not an answer.
+pub(super) fn answer(act: &ActKind) -> Option<&'static str> {
+    Some(match act {
+        ActKind::Given(Method::Dtmf) => "agreed, by pressing a key",
+        ActKind::Given(Method::Speech) => "agreed, by saying so",
+        ActKind::Given(Method::Click) => "agreed, by clicking",
+        ActKind::Given(Method::Written) => "agreed, in writing",
+        ActKind::Given(Method::Continued) => "stayed on, which is not an express yes",
+        ActKind::Declined => "said no",
+        ActKind::Withdrawn => "withdrew: no longer agrees",
+        ActKind::Began { .. }
+        | ActKind::Prompted { .. }
+        | ActKind::Interrupted
+        | ActKind::Named(_)
+        | ActKind::Announced => return None,
+    })
+}
+
+/// How a call was carried.
+pub(super) fn medium(medium: Medium) -> &'static str {
+    match medium {
+        Medium::Telephone => "telephone",
+        Medium::Voip => "over the internet",
+        Medium::Video => "video",
+        Medium::Unknown => "not said",
+    }
+}
+
+/// Why it cannot be told what the law asked.
+pub(super) fn unjudged(why: &Unjudged) -> String {
+    match why {
+        Unjudged::Fold(FoldError::Table(_)) => "the table that decided is not in the pack".into(),
+        Unjudged::Fold(_) | Unjudged::Policy { .. } | Unjudged::Otherwise(_) => why.to_string(),
+    }
+}
+
+/// What the gateway answered.
+pub(super) fn decided(saw: &Saw, story: &Story) -> String {
+    let mut words = match (saw.recording.as_str(), &saw.why) {
+        ("permitted", _) => "permitted".to_owned(),
+        (_, Some(why)) => format!("not permitted: {}", why_not(*why, story)),
+        (_, None) => "not permitted".into(),
+    };
+    match saw.action.as_str() {
+        "none" => {}
+        "pause" => words.push_str("; the platform is told to pause"),
+        "stop" => words.push_str("; the platform is told to stop"),
+        "resume" => words.push_str("; the platform may ask to resume"),
+        "end-call" => words.push_str("; the platform is told to end the call"),
+        other => words.push_str(&format!("; the platform is told `{other}`")),
+    }
+    words
+}
+
+/// A reason in words.
+fn why_not(why: Why, story: &Story) -> String {
+    let name = |p| name_of(story, p);
+    match why {
+        Why::Emergency => "emergency calls are not recorded".into(),
+        Why::Forbidden => "a rule forbids recording".into(),
+        Why::Ended => "the call is over".into(),
+        Why::NobodyHuman => "no human is on the call".into(),
+        Why::Declined(p) => format!("{} said no", name(p)),
+        Why::Withdrawn(p) => format!("{} withdrew", name(p)),
+        Why::InDoubt(p) => format!("what {} said may be missing after an outage", name(p)),
+        Why::NobodyConsents => "nobody on the call has consented".into(),
+        Why::Missing(p) => format!("the consent of {} is missing", name(p)),
+        Why::Unannounced(p) => format!("no announcement to {} was recorded in time", name(p)),
+        Why::NotYetAnnounced(p) => format!("the announcement to {} was not reported yet", name(p)),
+        Why::NotGranted => "recording had not been granted".into(),
+        Why::Paused => "recording was paused".into(),
+        Why::NotYet => "it lies in the future".into(),
+        Why::Taken => "other recordings hold these moments".into(),
+        Why::Unlogged => "an event that restricts recording had not been logged".into(),
+    }
+}
+
+/// A refused upload in words.
+fn refusal(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::ConsentRequired => "consent was missing",
+        Refusal::ConsentDeclined => "somebody had said no",
+        Refusal::ConsentWithdrawn => "somebody had withdrawn",
+        Refusal::UncoveredAudio => "not all of the audio was covered",
+    }
+}
+
+/// How far somebody had agreed.
+pub(super) fn state(state: &str) -> &str {
+    match state {
+        "unprompted" => "heard no prompt that counts",
+        "prompting" => "a prompt was playing",
+        "interrupted" => "the prompt was cut short",
+        "prompted" => "heard the prompt to its end, and stayed",
+        "consented" => "agreed",
+        "declined" => "said no",
+        "withdrawn" => "withdrew",
+        "left" => "had left",
+        other => other,
+    }
+}
+
+/// A place, and how it is known.
+pub(super) fn place(code: policy::Code, evidence: Option<Evidence>) -> String {
+    let name = policy::atlas::name(code).map_or_else(|| code.to_string(), |name| format!("{name} ({code})"));
+    match evidence {
+        Some(Evidence::Declared) => format!("{name}, as the platform declared"),
+        Some(Evidence::Ip) => format!("{name}, by IP address"),
+        Some(Evidence::Number) => format!("{name}, by phone number"),
+        None => name,
+    }
+}
+
+/// A role.
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Customer => "customer",
+        Role::Agent => "agent",
+        Role::System => "system",
+    }
+}
+
+/// A requirement, as decisions write it (`parties/form/…`), in words.
+pub(super) fn requirement(asked: &str) -> String {
+    let mut parts = asked.split('/');
+    let mut words = match (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) {
+        ("one", _) => "one party's consent was enough".to_owned(),
+        ("all", "notice") => "everybody had to be told before recording, and to stay".into(),
+        ("all", "express") => "everybody had to be told before recording, and to say yes expressly".into(),
+        (parties, form) => format!("{parties}, {form}"),
+    };
+    for part in parts {
+        match part.strip_prefix("tone-") {
+            Some(seconds) => words.push_str(&format!(", or to hear a tone at least every {seconds} seconds")),
+            None if part == "announcement" => {
+                words.push_str(", and the recording itself had to hold an announcement");
+            }
+            None => words.push_str(&format!(", {part}")),
+        }
+    }
+    words
+}
+
+/// How many there are: `1 entry`, `2 entries`.
+pub(super) fn counted(count: usize, one: &str, several: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
+}
+
+/// How many had something done to them: `no upload was refused`, `2 uploads were refused`.
+pub(super) fn were(count: usize, one: &str, done: &str) -> String {
+    match count {
+        0 => format!("no {one} was {done}"),
+        1 => format!("1 {one} was {done}"),
+        count => format!("{count} {one}s were {done}"),
+    }
+}
+
+/// Words that begin a sentence.
+pub(super) fn sentence(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// A moment, UTC.
+pub(super) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// A length of time, rounded to tenths of a second.
+pub(super) fn seconds(ms: u64) -> String {
+    let all = ms.saturating_add(50) / 100;
+    let (minutes, whole, tenths) = (all / 600, all % 600 / 10, all % 10);
+    match minutes {
+        0 => format!("{whole}.{tenths} s"),
+        minutes => format!("{minutes} min {whole}.{tenths} s"),
+    }
+}

@@ -1,0 +1,480 @@
+//! What was registered in a log: who may act, what may be played, what counts as consent given before,
+//! what may be sealed for, which recordings there are.
+//!
+//! **Invariant: what an entry names was registered before it**, in this log or in an earlier epoch of
+//! it. Where that epoch is not here, what is not known is let pass and counted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use jiff::{SignedDuration, Timestamp};
+use policy::{CoverageBasis, Grant, Heard, Opened, Purposes, Role};
+use uuid::Uuid;
+
+use super::super::Failure;
+use super::roles;
+use super::told::{GrantTold, PromptTold, Told};
+use crate::people::People;
+use crate::registers::{Sum, unhex};
+use crate::tree::Hash;
+use crate::{Body, Leaf, Registered};
+
+/// What is registered so far.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    credentials: HashMap<String, Credential>,
+    people: People,
+    /// When each was retired.
+    keys: HashMap<String, Option<Timestamp>>,
+    prompts: HashMap<Uuid, PromptTrack>,
+    grants: HashMap<Uuid, GrantTrack>,
+    recordings: HashMap<Uuid, Recording>,
+    /// Which law the account has chosen, and since when.
+    chosen: Vec<Chosen>,
+    /// The rows that are committed to.
+    rows: HashMap<(String, String), Hash>,
+    sum: Sum,
+    /// What stood there before is not known.
+    pub(super) unfounded: bool,
+    /// An earlier epoch, in which what is not known here may stand, is not here.
+    pub(super) lenient: bool,
+    pub(super) unchecked: Unchecked,
+    /// How many entries were made by who had been revoked just before, and may have been let in by then.
+    pub(super) after_revocation: u64,
+    /// Who acted and is not known here, their first entry, and as what.
+    pub(super) strangers: BTreeMap<String, (u64, String)>,
+}
+
+/// What an earlier epoch has to tell of, and was let pass.
+#[derive(Debug, Default)]
+pub(super) struct Unchecked {
+    prompts: HashSet<Uuid>,
+    grants: HashSet<Uuid>,
+    credentials: HashSet<String>,
+    keys: HashSet<String>,
+    recordings: HashSet<Uuid>,
+}
+
+#[derive(Debug)]
+struct Credential {
+    role: String,
+    person: Option<Uuid>,
+    revoked: Option<Timestamp>,
+    coverage: CoverageBasis,
+}
+
+#[derive(Debug)]
+struct PromptTrack {
+    duration_ms: u64,
+    told: Option<Box<PromptTold>>,
+}
+
+#[derive(Debug)]
+struct Chosen {
+    at: Timestamp,
+    overlays: Vec<String>,
+    public_safety: bool,
+}
+
+#[derive(Debug)]
+struct GrantTrack {
+    told: Option<Box<GrantTold>>,
+    from: Timestamp,
+    until: Option<Timestamp>,
+    withdrawn: Option<Timestamp>,
+    calls: BTreeSet<Uuid>,
+}
+
+#[derive(Debug)]
+struct Recording {
+    bytes: u64,
+    held: Option<Timestamp>,
+    deleted: Option<Timestamp>,
+}
+
+impl Registry {
+    /// What is counted for a log begins anew with the next epoch.
+    pub(super) fn begins_anew(&mut self) {
+        self.unchecked = Unchecked::default();
+        self.strangers.clear();
+        self.after_revocation = 0;
+    }
+
+    /// Who acts is known, and may.
+    pub(super) fn acts(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
+        self.is_known(index, leaf)?;
+        roles::may(leaf)
+    }
+
+    /// On a call, nobody acts whom the log does not know; elsewhere the law desk may.
+    fn is_known(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
+        let actor = &leaf.actor;
+        let ours = matches!(
+            (actor.credential.as_str(), actor.role.as_str()),
+            ("gateway", "gateway") | ("command-line", "operator")
+        );
+        let Some(credential) = self.credentials.get(&actor.credential) else {
+            if ours {
+                return Ok(());
+            }
+            if leaf.call.is_none() {
+                self.strangers.entry(actor.credential.clone()).or_insert((index, actor.role.clone()));
+                return Ok(());
+            }
+            if self.lenient {
+                self.unchecked.credentials.insert(actor.credential.clone());
+                return Ok(());
+            }
+            return Err(Failure::tampered(format!("`{}` acts, and was never added", actor.credential)));
+        };
+        if credential.role != actor.role {
+            return Err(Failure::tampered(format!(
+                "`{}` acts as `{}`, and was given the role `{}`",
+                actor.credential, actor.role, credential.role
+            )));
+        }
+        let mut served = SERVED;
+        if let Body::Accepted { came, .. } | Body::Refused { came, .. } = &leaf.body {
+            if came.coverage != credential.coverage {
+                return Err(Failure::tampered(format!(
+                    "it asks that what comes from `{}` be {}, and the credential was added for what is {}",
+                    actor.credential,
+                    came.coverage.as_str(),
+                    credential.coverage.as_str()
+                )));
+            }
+            // Who was let in may still be served; an upload takes its time.
+            served = UPLOAD;
+        }
+        let Some(revoked) = credential.revoked else { return Ok(()) };
+        if revoked.checked_add(served).is_ok_and(|until| until < leaf.at) {
+            return Err(Failure::tampered(format!("`{}` acts, and was revoked before", actor.credential)));
+        }
+        self.after_revocation = self.after_revocation.saturating_add(1);
+        Ok(())
+    }
+
+    /// Who was given which role.
+    pub(super) fn roles(&self) -> BTreeMap<String, String> {
+        self.credentials.iter().map(|(name, known)| (name.clone(), known.role.clone())).collect()
+    }
+
+    /// An entry commits to what those before it have registered, with what it registers itself.
+    fn commits(&mut self, registered: &Registered) -> Result<(), Failure> {
+        let Some(rows) = registered.rows.as_ref().filter(|_| !self.unfounded) else {
+            self.unfounded = true;
+            return Ok(());
+        };
+        for (register, key, row) in rows {
+            let unreadable = || Failure::tampered("it registers what is not a row");
+            let row = row.as_ref().map(|row| unhex(row).and_then(|row| Hash::try_from(row).ok()));
+            let place = (register.clone(), key.clone());
+            let before = match row {
+                Some(row) => {
+                    let row = row.ok_or_else(unreadable)?;
+                    self.sum.add(&row);
+                    self.rows.insert(place, row)
+                }
+                None => self.rows.remove(&place),
+            };
+            before.iter().for_each(|before| self.sum.remove(before));
+        }
+        match self.sum.commitment() == registered.sum {
+            true => Ok(()),
+            false => Err(Failure::tampered(
+                "it commits to other rows beside the log than those that it and the entries before it register",
+            )),
+        }
+    }
+
+    /// Takes in what an entry registers, or ends.
+    pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
+        leaf.register.as_ref().map_or(Ok(()), |registered| self.commits(registered))?;
+        if let Body::Accepted { recording, bytes, keys, .. } = &leaf.body {
+            keys.iter().try_for_each(|key| self.sealed_for(key))?;
+            let new = Recording { bytes: *bytes, held: None, deleted: None };
+            if self.recordings.insert(*recording, new).is_some() {
+                return Err(Failure::tampered("it accepts a recording that was accepted before"));
+            }
+        }
+        if let Body::Fetched { recording, range: (from, until) } = &leaf.body {
+            let bytes = self.live(*recording)?.map_or(u64::MAX, |recording| recording.bytes);
+            if from > until || *until > bytes {
+                return Err(Failure::tampered("it hands out bytes that the recording does not have"));
+            }
+        }
+        if let Body::Held { recording, held } = &leaf.body
+            && let Some(recording) = self.live(*recording)?
+        {
+            recording.held = held.then_some(leaf.at);
+        }
+        if let Body::Deleted { recording } = &leaf.body
+            && let Some(recording) = self.live(*recording)?
+        {
+            if recording.held.is_some() {
+                return Err(Failure::tampered("it deletes a recording that is under a legal hold"));
+            }
+            recording.deleted = Some(leaf.at);
+        }
+        let (prompt_told, grant_told) = match told {
+            Some(Told::Prompt(told)) => (Some(told), None),
+            Some(Told::Grant(told)) => (None, Some(told)),
+            None => (None, None),
+        };
+        if let Body::Prompt { version, duration_ms } = &leaf.body {
+            prompt_told.iter().try_for_each(|told| told.lasts(*duration_ms))?;
+            let new = PromptTrack { duration_ms: *duration_ms, told: prompt_told };
+            if self.prompts.insert(*version, new).is_some() {
+                return Err(Failure::tampered("it registers a version of a prompt a second time"));
+            }
+        }
+        if let Body::AccountLaw { overlays, public_safety } = &leaf.body {
+            let (overlays, public_safety) = (overlays.clone(), *public_safety);
+            self.chosen.push(Chosen { at: leaf.at, overlays, public_safety });
+        }
+        if let Body::Grant { grant, from, until } = &leaf.body {
+            let new = GrantTrack {
+                told: grant_told,
+                from: *from,
+                until: *until,
+                withdrawn: None,
+                calls: BTreeSet::new(),
+            };
+            if self.grants.insert(*grant, new).is_some() {
+                return Err(Failure::tampered("it registers a consent grant a second time"));
+            }
+        }
+        self.enrols(leaf)?;
+        if let Body::Credential { credential, role, person, coverage } = &leaf.body {
+            if !self.lenient && person.is_some_and(|person| !self.people.knows(person)) {
+                return Err(Failure::tampered("it adds a credential of somebody who was never enrolled"));
+            }
+            let new = Credential { role: role.clone(), person: *person, revoked: None, coverage: *coverage };
+            if self.credentials.insert(credential.clone(), new).is_some() {
+                return Err(Failure::tampered("it adds a credential a second time"));
+            }
+        }
+        if let Body::CredentialRevoked { credential } = &leaf.body {
+            match self.credentials.get_mut(credential) {
+                Some(known) => known.revoked = known.revoked.or(Some(leaf.at)),
+                None if self.lenient => drop(self.unchecked.credentials.insert(credential.clone())),
+                None => return Err(Failure::tampered("it revokes a credential that was never added")),
+            }
+        }
+        if let Body::Key { key } = &leaf.body {
+            self.keys.insert(key.clone(), None);
+        }
+        if let Body::KeyRetired { key } = &leaf.body {
+            match self.keys.get_mut(key) {
+                Some(retired @ None) => *retired = Some(leaf.at),
+                None if self.lenient => drop(self.unchecked.keys.insert(key.clone())),
+                Some(Some(_)) | None => {
+                    return Err(Failure::tampered("it retires a key that was not in use"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn enrols(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+        if let Body::Person { person, founding } = &leaf.body {
+            if !self.lenient && *founding != self.people.founds() {
+                return Err(Failure::tampered(
+                    "whether it enrols one of the first two people of the account is not what the log says",
+                ));
+            }
+            if !self.people.enrol(*person, *founding) {
+                return Err(Failure::tampered("it enrols somebody a second time"));
+            }
+        }
+        if let Body::PersonConfirmed { person, by } = &leaf.body {
+            let acts = self.credentials.get(&leaf.actor.credential).map(|known| known.person);
+            match acts {
+                Some(acts) if acts != Some(*by) => {
+                    return Err(Failure::tampered("it confirms somebody in the name of another person"));
+                }
+                Some(_) if person == by => return Err(Failure::tampered("somebody confirms themselves")),
+                Some(_) if !(self.lenient || self.people.knows(*person) && self.people.count(*by)) => {
+                    return Err(Failure::tampered(
+                        "somebody is confirmed who was never enrolled, or by somebody who does not count",
+                    ));
+                }
+                None if !self.lenient => {
+                    return Err(Failure::tampered(
+                        "somebody is confirmed by a credential that was never added",
+                    ));
+                }
+                Some(_) | None => self.people.confirm(*person, *by),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what one has proposed counts as approved by the other; none where that stands in an earlier
+    /// epoch.
+    pub(super) fn seconds(&self, proposer: &str, approver: &str) -> Option<bool> {
+        let person = |credential| self.credentials.get(credential);
+        let (Some(proposer), Some(approver)) = (person(proposer), person(approver)) else {
+            return (!self.lenient).then_some(false);
+        };
+        let (Some(proposer), Some(approver)) = (proposer.person, approver.person) else { return Some(false) };
+        // Who counts may be because of an earlier epoch; one person is one in every epoch.
+        let are_two = self.people.are_two(proposer, approver);
+        (are_two || !self.lenient || proposer == approver).then_some(are_two)
+    }
+
+    fn sealed_for(&mut self, key: &str) -> Result<(), Failure> {
+        match self.keys.get(key) {
+            Some(None) => Ok(()),
+            None if self.lenient => {
+                self.unchecked.keys.insert(key.to_owned());
+                Ok(())
+            }
+            Some(Some(_)) | None => {
+                Err(Failure::tampered(format!("it is sealed for the key `{key}`, which was not in use")))
+            }
+        }
+    }
+
+    /// A prompt has to be what was registered.
+    pub(super) fn heard(&mut self, prompt: &Heard, asked: Option<Purposes>) -> Result<(), Failure> {
+        let uid: Option<Uuid> = prompt.version.parse().ok();
+        match uid.and_then(|uid| self.prompts.get(&uid)) {
+            Some(known) if known.duration_ms == prompt.duration_ms => {
+                known.told.iter().try_for_each(|told| told.is_heard(prompt, asked))
+            }
+            Some(_) => Err(Failure::tampered("a prompt is said to last otherwise than was registered")),
+            None if self.lenient && uid.is_some() => {
+                self.unchecked.prompts.extend(uid);
+                Ok(())
+            }
+            None => Err(Failure::tampered("a prompt was played that was never registered")),
+        }
+    }
+
+    /// What counts as consent given before has to be what was registered, and not withdrawn. Answers
+    /// which one it is.
+    pub(super) fn relied_on(
+        &mut self,
+        role: Role,
+        granted: &Grant,
+        call: Option<Uuid>,
+    ) -> Result<Option<Uuid>, Failure> {
+        let uid: Option<Uuid> = granted.grant.parse().ok();
+        let Some((uid, grant)) = uid.and_then(|uid| Some((uid, self.grants.get_mut(&uid)?))) else {
+            if self.lenient && uid.is_some() {
+                self.unchecked.grants.extend(uid);
+                return Ok(None);
+            }
+            return Err(Failure::tampered("somebody relies on a consent grant that was never registered"));
+        };
+        if grant.withdrawn.is_some() {
+            return Err(Failure::tampered("somebody relies on a consent grant that was withdrawn"));
+        }
+        if (grant.from, grant.until) != (granted.from, granted.until) {
+            return Err(Failure::tampered(
+                "a consent grant is said to hold at another time than was registered",
+            ));
+        }
+        grant.told.iter().try_for_each(|told| told.is_relied_on(role, granted))?;
+        grant.calls.extend(call);
+        Ok(Some(uid))
+    }
+
+    /// A call is opened under the law that the account has chosen; what it had chosen at first is not in
+    /// its entries. What was changed just before may not have been seen yet.
+    pub(super) fn opened_under(&self, facts: &Opened, at: Timestamp) -> Result<(), Failure> {
+        for chosen in self.chosen.iter().rev() {
+            let overlays = chosen.overlays.iter().all(|overlay| facts.overlays.contains(overlay));
+            if overlays && facts.settings.public_safety == chosen.public_safety {
+                return Ok(());
+            }
+            if chosen.at.checked_add(SERVED).is_ok_and(|since| since < at) {
+                return Err(Failure::tampered(
+                    "the call is opened without the law that the account had chosen: an overlay is left out, or the rule of public safety is another",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// A grant is withdrawn. Answers the calls on which somebody relies on it.
+    pub(super) fn withdraw(&mut self, uid: Uuid, at: Timestamp) -> Result<BTreeSet<Uuid>, Failure> {
+        let Some(grant) = self.grants.get_mut(&uid) else {
+            if self.lenient {
+                self.unchecked.grants.insert(uid);
+                return Ok(BTreeSet::new());
+            }
+            return Err(Failure::tampered("it withdraws a consent grant that was never registered"));
+        };
+        if grant.withdrawn.is_some() {
+            return Err(Failure::tampered("it withdraws a consent grant a second time"));
+        }
+        grant.withdrawn = Some(at);
+        Ok(std::mem::take(&mut grant.calls))
+    }
+
+    /// Nobody relies on a grant on a call that is over.
+    pub(super) fn release(&mut self, grant: Uuid, call: Uuid) {
+        if let Some(grant) = self.grants.get_mut(&grant) {
+            grant.calls.remove(&call);
+        }
+    }
+
+    /// A recording that is there; none where an earlier epoch may tell of it.
+    fn live(&mut self, id: Uuid) -> Result<Option<&mut Recording>, Failure> {
+        match self.recordings.get_mut(&id) {
+            Some(recording) if recording.deleted.is_none() => Ok(Some(recording)),
+            None if self.lenient => {
+                self.unchecked.recordings.insert(id);
+                Ok(None)
+            }
+            Some(_) => Err(Failure::tampered("it is about a recording that was deleted before")),
+            None => Err(Failure::tampered("it is about a recording that was never accepted")),
+        }
+    }
+
+    /// An older ledger was put back, which ends at `from`: what was ended later is not, there. Answers
+    /// of how much that is true.
+    pub(super) fn restored(&mut self, from: Timestamp) -> u64 {
+        let mut lost = 0u64;
+        let mut undo = |ended: &mut Option<Timestamp>| {
+            if ended.take_if(|at| *at > from).is_some() {
+                lost = lost.saturating_add(1);
+            }
+        };
+        self.credentials.values_mut().for_each(|credential| undo(&mut credential.revoked));
+        self.keys.values_mut().for_each(&mut undo);
+        self.grants.values_mut().for_each(|grant| undo(&mut grant.withdrawn));
+        self.recordings.values_mut().for_each(|recording| {
+            undo(&mut recording.deleted);
+            undo(&mut recording.held);
+        });
+        self.chosen.retain(|chosen| chosen.at <= from);
+        lost
+    }
+}
+
+impl Unchecked {
+    /// In words, class by class; none where everything was checked.
+    pub(super) fn words(&self) -> Option<String> {
+        let classes = [
+            (self.prompts.len(), "prompts"),
+            (self.grants.len(), "consent grants"),
+            (self.credentials.len(), "credentials"),
+            (self.keys.len(), "keys"),
+            (self.recordings.len(), "recordings"),
+        ];
+        let counted: Vec<String> = classes
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, class)| format!("{count} {class}"))
+            .collect();
+        (!counted.is_empty()).then(|| counted.join(", "))
+    }
+}
+
+/// How long a request may take whose sender was let in.
+const SERVED: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long an upload may take that was let begin.
+const UPLOAD: SignedDuration = SignedDuration::from_hours(24);

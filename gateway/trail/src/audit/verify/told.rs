@@ -1,0 +1,113 @@
+//! What details of registrations say, compared with what entries rely on.
+//!
+//! A fact says of a prompt or a grant what the policy has to know. What was registered stands in a
+//! detail, which may be gone; where it is there, both have to say the same.
+
+use std::collections::BTreeMap;
+
+use policy::{Elements, Grant, Heard, Purposes, Role};
+use serde::Deserialize;
+
+use super::super::Failure;
+use crate::{Body, Leaf};
+
+/// What was registered.
+#[derive(Debug, Clone)]
+pub(super) enum Told {
+    Prompt(Box<PromptTold>),
+    Grant(Box<GrantTold>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Document<T> {
+    document: T,
+}
+
+/// A prompt, of which nothing more is read than facts say.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct PromptTold {
+    language: String,
+    duration_ms: u64,
+    #[serde(default)]
+    purposes: Vec<String>,
+    #[serde(default)]
+    says: BTreeMap<String, String>,
+}
+
+/// A consent grant, likewise.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct GrantTold {
+    role: Role,
+    #[serde(default)]
+    purposes: Vec<String>,
+    #[serde(default)]
+    written: bool,
+}
+
+impl Told {
+    /// Reads what the detail of an entry registers; nothing where it registers nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] where it is not what a gateway writes.
+    pub(super) fn of(leaf: &Leaf, document: &str) -> Result<Option<Told>, Failure> {
+        let other = |_| Failure::tampered("its detail is not what a gateway writes of it");
+        if let Body::Prompt { .. } = leaf.body {
+            let read: Document<PromptTold> = serde_json::from_str(document).map_err(other)?;
+            return Ok(Some(Told::Prompt(Box::new(read.document))));
+        }
+        if let Body::Grant { .. } = leaf.body {
+            let read: Document<GrantTold> = serde_json::from_str(document).map_err(other)?;
+            return Ok(Some(Told::Grant(Box::new(read.document))));
+        }
+        Ok(None)
+    }
+}
+
+impl PromptTold {
+    /// The entry that registers it says how long it lasts.
+    pub(super) fn lasts(&self, duration_ms: u64) -> Result<(), Failure> {
+        require(self.duration_ms == duration_ms, "the prompt's detail says that it lasts otherwise")
+    }
+
+    /// Who heard it heard this.
+    pub(super) fn is_heard(&self, heard: &Heard, asked: Option<Purposes>) -> Result<(), Failure> {
+        require(
+            policy::language::canonical(&self.language).as_deref() == Some(heard.language.as_str()),
+            "a prompt is said to be in another language than was registered",
+        )?;
+        let purposes = Purposes::known(self.purposes.iter().map(String::as_str));
+        require(purposes == heard.purposes, "a prompt is said to tell other purposes than was registered")?;
+        require(
+            Elements::known(self.says.keys().map(String::as_str)) == heard.says,
+            "a prompt is said to say other things than was registered",
+        )?;
+        // One that tells none is for all.
+        let covers = self.purposes.is_empty() || asked.is_none_or(|asked| purposes.holds_all(asked));
+        require(
+            !heard.covers_purposes || covers,
+            "a prompt is said to cover the call's purposes, and does not tell them",
+        )
+    }
+}
+
+impl GrantTold {
+    /// Who relies on it relies on this.
+    pub(super) fn is_relied_on(&self, role: Role, granted: &Grant) -> Result<(), Failure> {
+        require(self.role == role, "a consent grant is relied on in another role than was registered")?;
+        require(
+            self.written == granted.written,
+            "a consent grant is said to be written, or not to be, otherwise than was registered",
+        )?;
+        let purposes =
+            (!self.purposes.is_empty()).then(|| Purposes::known(self.purposes.iter().map(String::as_str)));
+        require(
+            purposes == granted.purposes,
+            "a consent grant is said to be for other purposes than was registered",
+        )
+    }
+}
+
+fn require(fine: bool, what: &str) -> Result<(), Failure> {
+    if fine { Ok(()) } else { Err(Failure::tampered(what)) }
+}

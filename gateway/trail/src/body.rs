@@ -1,0 +1,543 @@
+//! What an entry says: one variant for every consequential act.
+//!
+//! Enums, numbers, codes, hashes, times and ids that the gateway minted, and nothing that an outsider
+//! chose.
+
+mod says;
+
+use jiff::Timestamp;
+use policy::{Control, CoverageBasis, Event, Opened, Refusal, Stretch, Use, What};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::tree::Hash;
+use super::{Kind, Saw, canonical, is_false, is_zero, with_millis};
+
+pub use says::Said;
+
+/// What happened, by type.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "LeafBody")]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// A call was opened.
+    Opened {
+        /// The facts.
+        facts: Opened,
+        /// The pseudonyms of those participants whose number is known.
+        subjects: Vec<(u32, String)>,
+        /// Who had objected on an earlier call of this id and not said yes since, by the pseudonyms of
+        /// their numbers, and since when they object.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        objectors: Vec<(String, Timestamp)>,
+        /// What the policy answered.
+        saw: Saw,
+    },
+    /// Something happened on a call.
+    Event {
+        /// The facts.
+        facts: Event,
+        /// Pseudonyms, where the number of somebody becomes known.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        subjects: Vec<(u32, String)>,
+        /// Who noticed: `platform`, `agent` or `asr`; `gateway` where it was logged later than it came, or is
+        /// what somebody said on another call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reported_by: Option<String>,
+        /// Whether it counts from before it was logged.
+        #[serde(default, skip_serializing_if = "is_false")]
+        late: bool,
+        /// What the policy answered.
+        saw: Saw,
+    },
+    /// The platform asked to record, and was refused.
+    ControlRefused {
+        /// What it asked for.
+        control: policy::Control,
+        /// Why.
+        code: ControlRefusal,
+        /// What the policy answered.
+        saw: Saw,
+    },
+    /// A recording was accepted: it is durable, sealed and readable by the customer.
+    Accepted {
+        /// The recording's id.
+        recording: Uuid,
+        /// How it came.
+        came: Came,
+        /// SHA-256 of the envelope without its wrapped keys, in hexadecimal.
+        envelope: String,
+        /// SHA-256 of the sealed media, in hexadecimal.
+        media: String,
+        /// Its length, sealed.
+        bytes: u64,
+        /// The keys that it was sealed for.
+        keys: Vec<String>,
+        /// Which moments it holds; where `unplaced`, those of the call's only window that it uses up.
+        spans: Vec<(Timestamp, Timestamp)>,
+        /// Whether it did not say when it was made.
+        #[serde(default, skip_serializing_if = "is_false")]
+        unplaced: bool,
+        /// How much of its end its codec added, outside of what was granted, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        codec_ms: u64,
+        /// By how much it was moved to a window's start, its sender's clock being coarse or behind, in
+        /// milliseconds: so much earlier than `spans` it said that it was made.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        shifted_ms: u64,
+        /// Until when it has to be kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keep_until: Option<Timestamp>,
+        /// From when on it has to be gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delete_by: Option<Timestamp>,
+        /// What the policy answered.
+        saw: Saw,
+    },
+    /// A recording was refused; nothing of it was kept.
+    Refused {
+        /// How it came.
+        came: Came,
+        /// Why.
+        code: Refusal,
+        /// What was not covered: the first stretches, where there are very many; none where it was refused as a
+        /// whole.
+        uncovered: Vec<Stretch>,
+        /// What the policy answered.
+        saw: Saw,
+    },
+    /// Something may be missing: whoever sent an event meanwhile got no answer. Recording of every
+    /// call that was open is in doubt, until its participants are confirmed.
+    Gap {
+        /// The last moment before it that is known of.
+        from: Timestamp,
+        /// When the trail could be written again.
+        until: Timestamp,
+        /// Why.
+        cause: GapCause,
+    },
+    /// Nothing happened for an hour.
+    Heartbeat {},
+    /// A log begins that goes on from another.
+    LogOpened {
+        /// The last signed head of the one before.
+        previous: Previous,
+        /// Why the one before does not go on.
+        cause: LogCause,
+    },
+    /// An epoch of this log that had ended was dropped: its entries were kept for long enough.
+    LogDropped {
+        /// Its origin.
+        origin: String,
+        /// How many entries it had.
+        size: u64,
+        /// Its last root, in base64.
+        root: String,
+    },
+    /// The log's heads are signed with another key from now on.
+    LogKey {
+        /// The new key, as a verifier key of a signed note.
+        key: String,
+        /// The one before.
+        retired: String,
+    },
+    /// Somebody asked what an outsider's name or number has to do with.
+    Lookup {
+        /// The number's pseudonym in this log, where it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
+        /// Which sorts of things were asked by.
+        by: Vec<String>,
+    },
+    /// Records were taken out of the gateway.
+    Exported {
+        /// In which form.
+        form: String,
+        /// Which call's, where only one's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<Uuid>,
+        /// Which recording's, where only one's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recording: Option<Uuid>,
+    },
+    /// Somebody's key and details are destroyed.
+    ///
+    /// INVARIANT: it does not say whose: beside the request that it answers, a pseudonym would be known again.
+    Erased {
+        /// On how many calls they were.
+        calls: u64,
+        /// How many recordings went with it.
+        recordings: u64,
+    },
+    /// Sealed media were not handed out.
+    FetchRefused {
+        /// The recording's id.
+        recording: Uuid,
+        /// The problem's code.
+        code: String,
+    },
+    /// Sealed media were handed out.
+    Fetched {
+        /// The recording's id.
+        recording: Uuid,
+        /// Which bytes, the end exclusive.
+        range: (u64, u64),
+    },
+    /// A recording was deleted.
+    Deleted {
+        /// The recording's id.
+        recording: Uuid,
+    },
+    /// A legal hold was put on a recording, or lifted.
+    Held {
+        /// The recording's id.
+        recording: Uuid,
+        /// Whether it is on.
+        held: bool,
+    },
+    /// A version of a prompt was registered.
+    Prompt {
+        /// The gateway's id of this version.
+        version: Uuid,
+        /// How long it lasts, in milliseconds.
+        duration_ms: u64,
+    },
+    /// A consent grant was registered.
+    Grant {
+        /// The gateway's id of the grant.
+        grant: Uuid,
+        /// From when.
+        from: Timestamp,
+        /// Until when.
+        until: Option<Timestamp>,
+    },
+    /// A consent grant was withdrawn.
+    GrantWithdrawn {
+        /// The gateway's id of the grant.
+        grant: Uuid,
+    },
+    /// An account was added.
+    Account {},
+    /// A credential was added.
+    Credential {
+        /// Its minted name.
+        credential: String,
+        /// Its role.
+        role: String,
+        /// Whom it stands for; nobody, where it was given no name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<Uuid>,
+        /// What has to be, beside lawful, what it uploads: whatever comes with it says the same.
+        #[serde(default, skip_serializing_if = "is_granted")]
+        coverage: CoverageBasis,
+    },
+    /// Somebody was enrolled.
+    Person {
+        /// The gateway's id of them.
+        person: Uuid,
+        /// Whether they count from the start, as one of the first two of their account.
+        founding: bool,
+    },
+    /// Somebody said that a person is who they are said to be.
+    PersonConfirmed {
+        /// Whom.
+        person: Uuid,
+        /// Who.
+        by: Uuid,
+    },
+    /// A credential was revoked.
+    CredentialRevoked {
+        /// Its minted name.
+        credential: String,
+    },
+    /// A public key was added.
+    Key {
+        /// Its id: SHA-256 of its SPKI.
+        key: String,
+    },
+    /// A public key was retired.
+    KeyRetired {
+        /// Its id.
+        key: String,
+    },
+    /// Which law an account has chosen beside its places.
+    AccountLaw {
+        /// The overlays, by their ids.
+        overlays: Vec<String>,
+        /// Whether what rows say of emergency calls at a public-safety answering point is switched on.
+        public_safety: bool,
+    },
+    /// A version of the table came into force.
+    Table {
+        /// Its digest.
+        table: String,
+        /// Its number, from 1.
+        version: i64,
+        /// The digest of the version before; none for the first.
+        base: Option<String>,
+        /// How it came.
+        origin: Origin,
+        /// The proposal that was approved, where it loosened anything.
+        proposal: Option<Uuid>,
+        /// SHA-256 of the semantic diff, in hexadecimal.
+        diff: String,
+        /// Whether it loosens anything.
+        loosens: bool,
+    },
+    /// A version of the table was proposed.
+    TableProposed {
+        /// The proposal's id.
+        proposal: Uuid,
+        /// The table's digest.
+        table: String,
+        /// The digest of the version in force.
+        base: String,
+        /// How it came.
+        origin: Origin,
+        /// SHA-256 of the semantic diff, in hexadecimal.
+        diff: String,
+        /// SHA-256 of the impact report, in hexadecimal.
+        impact: String,
+        /// Until when it can be approved.
+        #[serde(serialize_with = "with_millis")]
+        expires_at: Timestamp,
+    },
+    /// A proposal was withdrawn, rejected, superseded, or found to be expired.
+    ProposalDecided {
+        /// The proposal's id.
+        proposal: Uuid,
+        /// What became of it.
+        outcome: String,
+    },
+}
+
+/// How an upload came: an auditor decides again by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "UploadOrigin")]
+#[serde(deny_unknown_fields)]
+pub struct Came {
+    /// Through which door.
+    pub door: Door,
+    /// Whether recording there asks first: then it has to be granted, and else lawful alone.
+    pub coverage: CoverageBasis,
+    /// The use that it was made for.
+    #[serde(rename = "use")]
+    pub used_for: Use,
+}
+
+impl Came {
+    /// Through the gateway's own API, where recording has to be asked for first.
+    pub const NATIVE: Came =
+        Came { door: Door::Native, coverage: CoverageBasis::Granted, used_for: Use::Record };
+}
+
+/// A door: the dialect that something was said in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "UploadDoor")]
+#[serde(rename_all = "kebab-case")]
+pub enum Door {
+    /// The gateway's own API.
+    Native,
+}
+
+/// Why the platform was not allowed to record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "LoggedControlRefusal")]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlRefusal {
+    /// Somebody's consent is missing.
+    ConsentRequired,
+    /// The account has no key that a recording could be sealed for.
+    NoUsableKey,
+}
+
+impl ControlRefusal {
+    /// The problem's code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            ControlRefusal::ConsentRequired => "consent-required",
+            ControlRefusal::NoUsableKey => "no-usable-key",
+        }
+    }
+}
+
+/// How a version of the table came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "TableOrigin")]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Somebody published it.
+    Person,
+    /// The file that is watched.
+    File,
+    /// It is compiled into the program.
+    Program,
+}
+
+impl Origin {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Person => "person",
+            Origin::File => "file",
+            Origin::Program => "program",
+        }
+    }
+}
+
+/// Why something may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapCause {
+    /// The gateway ended without having been told to.
+    EndedUnexpectedly,
+    /// The trail could not be written.
+    TrailUnavailable,
+    /// An older ledger was put back: what was logged since its last entry is lost.
+    LedgerRestored,
+}
+
+/// Why a log does not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogCause {
+    /// Its period is over.
+    Period,
+    /// What was there did not go on from what had been signed: an older ledger, or another.
+    Reopened,
+}
+
+/// The last signed head of another log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "PreviousLog")]
+#[serde(deny_unknown_fields)]
+pub struct Previous {
+    /// Its origin.
+    pub origin: String,
+    /// Its size.
+    pub size: u64,
+    /// Its root, in base64.
+    pub root: String,
+}
+
+impl Previous {
+    /// Its root; none where that is no root.
+    #[must_use]
+    pub fn hash(&self) -> Option<Hash> {
+        canonical::hash(&self.root)
+    }
+}
+
+impl Body {
+    /// The entry's type.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Body::Opened { .. } => Kind::CallOpened,
+            Body::Event { facts, .. } => what_kind(&facts.what),
+            Body::ControlRefused { .. } => Kind::RecordingControlRefused,
+            Body::Accepted { .. } => Kind::RecordingAccepted,
+            Body::Refused { .. } => Kind::RecordingRefused,
+            Body::Gap { .. } => Kind::AuditGap,
+            Body::Heartbeat {} => Kind::AuditHeartbeat,
+            Body::LogOpened { .. } => Kind::LogOpened,
+            Body::LogDropped { .. } => Kind::LogDropped,
+            Body::LogKey { .. } => Kind::LogKeyRotated,
+            Body::Lookup { .. } => Kind::AuditLookup,
+            Body::Exported { .. } => Kind::AuditExport,
+            Body::Erased { .. } => Kind::ErasureExecuted,
+            Body::FetchRefused { .. } => Kind::RecordingFetchRefused,
+            Body::Fetched { .. } => Kind::RecordingFetched,
+            Body::Deleted { .. } => Kind::RecordingDeleted,
+            Body::Held { .. } => Kind::RecordingHold,
+            Body::Prompt { .. } => Kind::PromptRegistered,
+            Body::Grant { .. } => Kind::ConsentGrantRegistered,
+            Body::GrantWithdrawn { .. } => Kind::ConsentGrantWithdrawn,
+            Body::Account {} => Kind::AccountAdded,
+            Body::AccountLaw { .. } => Kind::AccountLaw,
+            Body::Credential { .. } => Kind::CredentialAdded,
+            Body::Person { .. } => Kind::PersonEnrolled,
+            Body::PersonConfirmed { .. } => Kind::PersonConfirmed,
+            Body::CredentialRevoked { .. } => Kind::CredentialRevoked,
+            Body::Key { .. } => Kind::KeyAdded,
+            Body::KeyRetired { .. } => Kind::KeyRetired,
+            Body::Table { .. } => Kind::TableInForce,
+            Body::TableProposed { .. } => Kind::TableProposed,
+            Body::ProposalDecided { .. } => Kind::TableProposalDecided,
+        }
+    }
+
+    /// Whether somebody's privacy rests on its being logged: an objection, an arrival, an end, a deletion.
+    /// Room is kept for such entries where there is none for others.
+    #[must_use]
+    pub fn restricts(&self) -> bool {
+        match self {
+            Body::Event { facts, .. } => facts.what.weight().restricts(),
+            Body::Gap { .. }
+            | Body::LogDropped { .. }
+            | Body::Erased { .. }
+            | Body::Deleted { .. }
+            | Body::GrantWithdrawn { .. }
+            | Body::CredentialRevoked { .. }
+            | Body::KeyRetired { .. } => true,
+            Body::Opened { .. }
+            | Body::ControlRefused { .. }
+            | Body::Accepted { .. }
+            | Body::Refused { .. }
+            | Body::Heartbeat {}
+            | Body::LogOpened { .. }
+            | Body::LogKey { .. }
+            | Body::Lookup { .. }
+            | Body::Exported { .. }
+            | Body::FetchRefused { .. }
+            | Body::Fetched { .. }
+            | Body::Held { .. }
+            | Body::Prompt { .. }
+            | Body::Grant { .. }
+            | Body::Account {}
+            | Body::AccountLaw { .. }
+            | Body::Credential { .. }
+            | Body::Person { .. }
+            | Body::PersonConfirmed { .. }
+            | Body::Key { .. }
+            | Body::Table { .. }
+            | Body::TableProposed { .. }
+            | Body::ProposalDecided { .. } => false,
+        }
+    }
+}
+
+fn is_granted(coverage: &CoverageBasis) -> bool {
+    *coverage == CoverageBasis::Granted
+}
+
+fn what_kind(what: &What) -> Kind {
+    match what {
+        What::PromptStarted { .. } => Kind::PromptStarted,
+        What::PromptCompleted { .. } => Kind::PromptCompleted,
+        What::PromptInterrupted { .. } => Kind::PromptInterrupted,
+        What::ConsentGiven { .. } => Kind::ConsentGiven,
+        What::ConsentDeclined { .. } => Kind::ConsentDeclined,
+        What::ConsentWithdrawn { .. } => Kind::ConsentWithdrawn,
+        What::AnnouncementRecorded { .. } => Kind::AnnouncementRecorded,
+        What::ToneStarted => Kind::ToneStarted,
+        What::ToneStopped => Kind::ToneStopped,
+        What::Joined(_) => Kind::ParticipantJoined,
+        What::Located { .. } => Kind::ParticipantLocated,
+        What::Answered { .. } => Kind::ParticipantAnswered,
+        What::Left { .. } => Kind::ParticipantLeft,
+        What::Control(Control::Start) => Kind::RecordingStart,
+        What::Control(Control::Pause(_)) => Kind::RecordingPause,
+        What::Control(Control::Resume) => Kind::RecordingResume,
+        What::Control(Control::Stop) => Kind::RecordingStop,
+        What::RecordingStarted => Kind::RecordingStarted,
+        What::RecordingPaused => Kind::RecordingPaused,
+        What::RecordingResumed => Kind::RecordingResumed,
+        What::RecordingStopped => Kind::RecordingStopped,
+        What::Accepted { .. } => Kind::RecordingAccepted,
+        What::Ended => Kind::CallEnded,
+        What::Gap => Kind::AuditGap,
+    }
+}
