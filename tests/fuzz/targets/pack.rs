@@ -52,7 +52,7 @@ fn by_a_stranger(pack: &Pack) {
 
 /// The same pack with its page, as somebody gets it who reads it.
 fn again(mut pack: Pack, by: &mut Unstructured<'_>) -> Result<Pack> {
-    pack.page = Some(page(&pack));
+    pack.page = page(&pack).ok();
     if by.ratio(1, 8)?
         && let Some(files) = base::written(&pack)
     {

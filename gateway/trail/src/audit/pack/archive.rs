@@ -27,7 +27,7 @@ pub fn write(pack: &Pack, out: impl Write + Seek) -> Result<(), PackError> {
         zip.start_file(path, SimpleFileOptions::default().compression_method(CompressionMethod::Deflated))?;
         Ok(zip.write_all(bytes)?)
     };
-    put(PAGE, page(pack).as_bytes())?;
+    put(PAGE, page(pack)?.as_bytes())?;
     put(MANIFEST, &serde_json::to_vec_pretty(&pack.manifest)?)?;
     put(CHECKPOINT, pack.checkpoint.to_string().as_bytes())?;
     for entry in &pack.entries {
@@ -89,6 +89,9 @@ pub enum PackError {
     /// Something cannot be written as JSON.
     #[error("a part of the pack cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// The page for people cannot be written.
+    #[error("the page of the pack cannot be written: {0}")]
+    Page(#[from] askama::Error),
     /// A table's digest is none.
     #[error("`{0}` is not the digest of a table")]
     Digest(String),

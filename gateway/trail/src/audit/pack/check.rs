@@ -9,7 +9,6 @@ use policy::{Table, What};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::manifest::made_by;
 use super::order::Order;
 use super::unproven::relied_on;
 use super::{Entry, Kind, Manifest, Pack, PackReport, Stretch};
@@ -167,7 +166,7 @@ fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
         said.subject().ok_or_else(|| Failure::tampered("`pack.json` does not say what the pack is about"))?;
     let computed =
         Manifest::of(&said.account, &subject, said.made_at, head, &pack.entries, pack.stretch.as_ref());
-    if (Manifest { made_by: said.made_by.clone(), ..computed }) != *said {
+    if (Manifest { page: said.page, made_by: said.made_by.clone(), ..computed }) != *said {
         return Err(Failure::tampered("`pack.json` says something else than the entries"));
     }
     Ok(())
@@ -427,22 +426,25 @@ fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Resul
     }
 }
 
-/// Whether the page for people says what the entries say. Another version of the program writes
-/// other pages.
+/// Whether the page for people says what the entries say. One of another format says it in other words.
 fn is_page(pack: &Pack, warnings: &mut Vec<String>) -> Result<bool, Failure> {
     // One that was not read from an archive gets its page when it is written.
     let Some(said) = &pack.page else {
         warnings.push("the page for people is not in the pack".into());
         return Ok(false);
     };
-    if pack.manifest.made_by != made_by() {
+    if pack.manifest.page != page::FORMAT {
         warnings.push(format!(
-            "`index.html` was written by `{}` and was not compared with the entries: do not rely on it",
-            pack.manifest.made_by
+            "`index.html` is a page of format {}, and this program writes format {}: it was not compared with the \
+             entries, so do not rely on it; `--page FILE` writes one that says what they say",
+            pack.manifest.page,
+            page::FORMAT
         ));
         return Ok(false);
     }
-    match page::page(pack) == *said {
+    let ours =
+        page::page(pack).map_err(|error| Failure::unusable(format!("the page for people: {error}")))?;
+    match ours == *said {
         true => Ok(true),
         false => Err(Failure::tampered("`index.html` says something else than the entries")),
     }

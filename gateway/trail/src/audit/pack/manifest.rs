@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Entry, Stretch, Subject};
+use crate::audit::page;
 use crate::note::Checkpoint;
 use crate::{Body, Leaf};
 
@@ -17,6 +18,8 @@ use crate::{Body, Leaf};
 pub struct Manifest {
     /// The format: [`FORMAT`].
     pub format: String,
+    /// The format of its page: [`page::FORMAT`].
+    pub page: u32,
     /// What it is about.
     pub kind: Kind,
     /// The account.
@@ -99,6 +102,7 @@ impl Manifest {
         let said = |leaves: Vec<&(u64, Leaf)>| leaves.into_iter().map(Said::of).collect();
         Manifest {
             format: FORMAT.into(),
+            page: page::FORMAT,
             kind,
             account: account.into(),
             origin: head.origin.clone(),

@@ -391,7 +391,7 @@ fn no_pack_has_entries_about_other_recordings() {
 
 /// What a pack is warned of, and that its page says the same.
 fn warned(pack: &Pack) -> Vec<String> {
-    let told = crate::audit::page::page(pack);
+    let told = crate::audit::page::page(pack).unwrap();
     for warning in &super::unproven(pack) {
         assert!(told.contains(&warning.chars().skip(1).collect::<String>()), "{warning}");
     }
@@ -415,7 +415,7 @@ fn what_can_have_been_left_out_of_a_pack_is_said() {
         whole.into_iter().filter(|index| *index < last && log.drafts[*index].kind != "call.ended").collect();
     let cut = log.pack(&Subject::Call(uid), log.parts(cut));
     says(&warned(&cut), &["without its end", "hand-outs, holds, a deletion"]);
-    let told = crate::audit::page::page(&cut);
+    let told = crate::audit::page::page(&cut).unwrap();
     for never in ["that the log had of this call", "never handed out", "No answer was reported"] {
         assert!(!told.contains(never), "{never}");
     }
@@ -473,10 +473,16 @@ fn the_manifest_and_the_page_say_nothing_but_what_the_entries_say() {
     assert!(forged(&|pack| pack.manifest.recording = None).contains("what the pack is about"));
     assert!(forged(&|pack| pack.manifest.format = "v2".into()).contains("does not know the format"));
     assert!(forged(&|pack| pack.page = Some("<h1>All is well</h1>".into())).contains("`index.html`"));
-    // Another program's page is not compared, and not relied on.
-    let mut other = pack.clone();
-    (other.manifest.made_by, other.page) = ("consent-gateway 99.0".into(), Some("…".into()));
-    let report = checked(&other).unwrap();
+    // Another program's page is compared, if it has the same format.
+    let other = |format: u32| {
+        let mut other = Pack { page: Some("<h1>All is well</h1>".into()), ..pack.clone() };
+        (other.manifest.made_by, other.manifest.page) = ("consent-gateway 99.0".into(), format);
+        checked(&other)
+    };
+    let lie = other(crate::audit::page::FORMAT).unwrap_err();
+    assert!(lie.what.contains("`index.html`"), "{lie}");
+    // One of another format is not, and is not relied on.
+    let report = other(99).unwrap();
     assert!(!report.page && report.warnings.iter().any(|warning| warning.contains("do not rely on it")));
 }
 

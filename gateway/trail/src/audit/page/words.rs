@@ -1,10 +1,14 @@
 //! Entries in plain words.
 
 use jiff::Timestamp;
-use policy::{AnsweredBy, Behavior, Control, Event, Evidence, Medium, Method, Refusal, Role, What, Why};
+use policy::{
+    AnsweredBy, Because, Behavior, Control, Event, Evidence, Medium, Method, Place, Refusal, Role, Subject,
+    What, Why, length_ms,
+};
 use serde_json::Value;
 
-use crate::story::{ActKind, Story, Unjudged};
+use crate::audit::pack::{Entry, is_asserted};
+use crate::story::{ActKind, Recording, Story, Unjudged};
 use crate::{Body, ControlRefusal, FoldError, Leaf, Saw};
 
 /// What an entry says happened. Of what it commits to, the document names what it is about.
@@ -32,10 +36,8 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Val
             format!("The platform asked to record, and was not allowed to: {why}.")
         }
         Body::Accepted { bytes, spans, .. } => {
-            let spans: Vec<String> = spans
-                .iter()
-                .map(|(from, until)| format!("{} to {}", moment(*from), moment(*until)))
-                .collect();
+            let spans: Vec<String> =
+                spans.iter().map(|(from, until)| format!("{} to {}", moment(from), moment(until))).collect();
             format!(
                 "A recording was accepted: consent covers every second from {}. Sealed, it has {bytes} bytes.",
                 spans.join(", and from ")
@@ -46,8 +48,8 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Val
         }
         Body::Gap { from, until, .. } => format!(
             "The trail could not be written from {} to {}: what was reported then may be missing.",
-            moment(*from),
-            moment(*until)
+            moment(from),
+            moment(until)
         ),
         Body::Fetched { range: (from, until), .. } => {
             format!("The sealed recording was handed out, bytes {from} to {until}.")
@@ -69,10 +71,10 @@ pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Val
             }
         }
         Body::Grant { from, until, .. } => {
-            let (name, from) = (called("grant"), moment(*from));
+            let (name, from) = (called("grant"), moment(from));
             match until {
                 Some(until) => {
-                    format!("Consent given before{name} was registered, from {from} to {}.", moment(*until))
+                    format!("Consent given before{name} was registered, from {from} to {}.", moment(until))
                 }
                 None => format!("Consent given before{name} was registered, from {from} on."),
             }
@@ -170,8 +172,64 @@ pub(super) fn answer(act: &ActKind) -> Option<&'static str> {
     })
 }
 
+/// What was played, or `None` if the act is about nothing that was.
+pub(super) fn played(act: &ActKind, story: &Story) -> Option<String> {
+    if let ActKind::Prompted { version, played_ms } = act {
+        let whole = story.prompts.get(version).map_or(0, |prompt| prompt.duration_ms);
+        return Some(format!("played to its end: {} of {}", seconds(*played_ms), seconds(whole)));
+    }
+    matches!(act, ActKind::Began { .. }).then(|| "began to play".into())
+}
+
+/// What became of the recording, as far as the pack goes.
+pub(super) fn became_of(recorded: &Recording) -> String {
+    if let Some(at) = recorded.deleted_at {
+        return format!("deleted on {}", moment(&at));
+    }
+    let hold = if recorded.held { "under a legal hold" } else { "no legal hold" };
+    let times = match recorded.fetched {
+        0 => "no hand-out".into(),
+        1 => "handed out once".into(),
+        fetched => format!("handed out {fetched} times"),
+    };
+    format!("in this pack: no deletion, {hold}, {times}")
+}
+
+/// A date that the law sets.
+pub(super) fn date(at: &Option<Timestamp>) -> String {
+    at.as_ref().map_or_else(|| "the law of this call sets no date".into(), moment)
+}
+
+/// Because of whom or what a rule counts.
+pub(super) fn subject(story: &Story, subject: &Subject) -> String {
+    match subject {
+        Subject::Participant(participant) => name_of(story, *participant),
+        Subject::Recorder => "where the recorder stands".into(),
+        Subject::Operator => "where the operator is established".into(),
+        Subject::Overlay => "what the account or the call has chosen".into(),
+    }
+}
+
+/// Whose word an entry is.
+pub(super) fn whose(body: &Body) -> &'static str {
+    match (is_asserted(body), body) {
+        (true, Body::Prompt { .. } | Body::Grant { .. } | Body::GrantWithdrawn { .. }) => "the account says",
+        (true, _) => "the platform says",
+        (false, _) => "the gateway did",
+    }
+}
+
+/// Whether what an entry commits to is in the pack.
+pub(super) fn disclosed(leaf: &Leaf, entry: &Entry) -> &'static str {
+    match (&leaf.detail, &entry.detail) {
+        (None, _) => "has none",
+        (Some(_), Some(_)) => "disclosed",
+        (Some(_), None) => "erased, or not disclosed",
+    }
+}
+
 /// How a call was carried.
-pub(super) fn medium(medium: Medium) -> &'static str {
+pub(super) fn medium(medium: &Medium) -> &'static str {
     match medium {
         Medium::Telephone => "telephone",
         Medium::Voip => "over the internet",
@@ -265,8 +323,18 @@ pub(super) fn place(code: policy::Code, evidence: Option<Evidence>) -> String {
     }
 }
 
+/// Where somebody was.
+pub(super) fn at_place(at: &Place) -> String {
+    place(at.code, Some(at.evidence))
+}
+
+/// The place whose rule it is; `None` if it is not the rule of a place.
+pub(super) fn place_of(rule: &Because) -> Option<String> {
+    Some(place(rule.code?, rule.evidence))
+}
+
 /// A role.
-pub(super) fn role(role: Role) -> &'static str {
+pub(super) fn role(role: &Role) -> &'static str {
     match role {
         Role::Customer => "customer",
         Role::Agent => "agent",
@@ -316,8 +384,13 @@ pub(super) fn sentence(words: &str) -> String {
 }
 
 /// A moment, UTC.
-pub(super) fn moment(at: Timestamp) -> String {
+pub(super) fn moment(at: &Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// How long it is from a moment to another.
+pub(super) fn lasts(from: &Timestamp, until: &Timestamp) -> String {
+    seconds(length_ms(*from, *until))
 }
 
 /// A length of time, rounded to tenths of a second.
