@@ -32,4 +32,5 @@ mod site;
 mod staying_up;
 mod tidy;
 mod transparency;
+mod verifier;
 mod wire;

@@ -3,14 +3,12 @@
 mod admin;
 mod asked;
 mod audit;
-mod bar;
 mod check;
 mod decide;
 mod demo;
 mod erase;
 mod find;
-mod media;
-mod out;
+mod logging;
 mod person;
 mod reopen;
 mod table;
@@ -22,11 +20,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::chain::Chain;
 use crate::config::{Config, ConfigError, LedgerUrl};
 use crate::gate::Fault;
 use crate::ledger::LedgerError;
 use crate::serve::{self, ServeError};
+use trail::chain::Chain;
+use trail::cli::{ask, media, out};
 use trail::clock::Clock;
 
 #[derive(Parser)]
@@ -111,16 +110,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         jurisdictions: Option<PathBuf>,
     },
-    /// What was decided on a call then, and what would be decided today
-    Explain {
-        /// Its account
-        account: String,
-        /// The platform's id of it, or an alias
-        call: String,
-        /// The moment [default: the call's last entry]
-        #[arg(long, value_name = "DATE", value_parser = trail::clock::moment_or_day)]
-        at: Option<jiff::Timestamp>,
-    },
+    /// What was decided on a call then, and what would be decided today; of an export, its story
+    Explain(ask::Explain),
     /// Erase what is known of somebody; what was proven stays proven
     Erase(erase::Erase),
     /// Write the ledger's file anew, so that nothing is left in it of what was erased
@@ -161,6 +152,17 @@ enum CliError {
     /// Everything was said; scripts read the code.
     #[error("exit code {0}")]
     Exit(u8),
+}
+
+impl From<trail::cli::CliError> for CliError {
+    fn from(error: trail::cli::CliError) -> Self {
+        match error {
+            trail::cli::CliError::Io { what, source } => CliError::Io { what, source },
+            trail::cli::CliError::Open(error) => CliError::Open(error),
+            trail::cli::CliError::Wrong(what) => CliError::Wrong(what),
+            trail::cli::CliError::Exit(code) => CliError::Exit(code),
+        }
+    }
 }
 
 impl From<Fault> for CliError {
@@ -207,7 +209,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Serve { listen, jurisdictions } => {
             config.listen = listen.unwrap_or(config.listen);
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
-            out::logging(config.log_json);
+            logging::start(config.log_json);
             on_runtime(run_server(config))
         }
         Command::Demo { keep } => on_runtime(demo::run(keep)),
@@ -217,13 +219,16 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Key(command) => on_runtime(admin::key(config, command, json)),
         Command::Prompt(command) => on_runtime(admin::prompt(config, command, json)),
         Command::ConsentGrant(command) => on_runtime(admin::grant(config, command, json)),
-        Command::Keygen { out } => media::keygen(&out, json),
-        Command::Open(command) => media::open(&command, json),
+        Command::Keygen { out } => Ok(media::keygen(&out, json)?),
+        Command::Open(command) => Ok(media::open(&command, json)?),
         Command::Decide { facts, jurisdictions } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             decide::run(&config, &facts)
         }
-        Command::Explain { account, call, at } => on_runtime(admin::explain(config, account, call, at)),
+        Command::Explain(command) if ask::is_export(&command.log) => Ok(ask::explain(&command, json)?),
+        Command::Explain(ask::Explain { log, call, at, .. }) => {
+            on_runtime(admin::explain(config, log, call, at))
+        }
         Command::Erase(asked) => on_runtime(erase::run(config, asked, json)),
         Command::Compact => on_runtime(erase::compact(config, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),

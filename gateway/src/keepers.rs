@@ -16,9 +16,9 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Door;
-use crate::chain::Chain;
 use crate::config::LogPeriod;
 use crate::gate::Mark;
+use ::trail::chain::Chain;
 use anchors::Anchors;
 
 /// What the keepers of one gateway have to know.

@@ -7,7 +7,6 @@ pub mod access;
 pub mod anchor;
 pub mod api;
 pub mod body;
-pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod export;

@@ -14,7 +14,7 @@ const PASSWORD: &str = "hunter2-4711";
 
 async fn refused(url: &str) -> String {
     let error = Ledger::open(TempDir::new().unwrap().path(), Some(url)).await.unwrap_err();
-    let told = format!("{error} {error:?} {}", consent_gateway::chain::Chain(&error));
+    let told = format!("{error} {error:?} {}", trail::chain::Chain(&error));
     assert!(!told.contains(PASSWORD), "{told}");
     told
 }

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use super::problem::{Problem, TurnedAway};
 use super::{Asked, Door, media, moment, whole_number};
 use crate::access::Principal;
-use crate::chain::Chain;
 use crate::gate::{Fault, Filters, Inquiry, Record, sheet_head};
 use trail::Actor;
+use trail::chain::Chain;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

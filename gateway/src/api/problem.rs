@@ -12,13 +12,13 @@ use serde::Serialize;
 
 use super::{trace, words};
 use crate::access::Role;
-use crate::chain::Chain;
 use crate::gate::answer::{self, Decision, Missing};
 use crate::gate::{
     CallRefusal, ErasureRefusal, Fault, FaultCode, FaultKind, LawRefusal, LogRefusal, Member,
     RecordingRefusal, Refused, codes,
 };
 use trail::ControlRefusal;
+use trail::chain::Chain;
 use trail::clock::{Moment, MomentError};
 
 /// Why the native door does not do what was asked.

@@ -8,7 +8,6 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::asked::{must_exist, read_password, word};
-use super::out::say;
 use super::{CliError, asked, out};
 use crate::access::Role;
 use crate::config::Config;
@@ -17,6 +16,7 @@ use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
 use crate::gate::{AccountSettings, Gate, Looked, NewCredential, prompts};
 use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
+use trail::cli::out::say;
 use trail::clock::{Clock, millis, moment_or_day};
 use trail::{Actor, SYSTEM_LOG};
 

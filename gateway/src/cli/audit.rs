@@ -7,24 +7,22 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::bar::Bar;
-use super::find::{self, Find};
-use super::out::{counted, say};
-use super::{CliError, asked, on_runtime, out, reopen};
+use super::{CliError, asked, find, on_runtime, reopen};
 use crate::anchor::WITNESS;
-use crate::chain::Chain;
 use crate::config::Config;
 use crate::gate::{About, Fault, FaultCode, Form, Gate, HandoutError, Live, Refused, Sink, Thing};
 use crate::ledger::{Epoch, LedgerError};
 use crate::notary;
 use crate::serve;
-use trail::audit::pack;
-use trail::audit::source::{Archive, Broken, Directory, Source, SourceError};
-use trail::audit::verify::{Evidence, Options, verify_with};
-use trail::audit::{Failure, Report};
-use trail::clock::{Clock, written};
-use trail::note::Note;
-use trail::timestamp;
+use trail::audit::Failure;
+use trail::audit::source::{Broken, Source};
+use trail::audit::verify::Evidence;
+use trail::cli::bar::Bar;
+use trail::cli::out::{self, counted, say};
+use trail::cli::verify::{
+    Sources, Verify, named, no_media, not_verified, read_trust, run_verification, verify,
+};
+use trail::cli::{ask, must_be_new, unmade};
 use trail::trust::Trust;
 use trail::{Actor, SYSTEM_LOG};
 
@@ -35,9 +33,9 @@ pub(super) enum Audit {
     /// Take a log along, as files that anybody can verify
     Export(Export),
     /// Find entries by what they have to do with; the question is logged
-    Find(Box<Find>),
+    Find(Box<ask::Find>),
     /// Make a proof pack, which anybody can verify offline
-    Prove(Prove),
+    Prove(ask::Prove),
     /// A call as a vCon with its lawful basis
     Vcon {
         /// Its account
@@ -69,54 +67,6 @@ pub(super) enum Audit {
 }
 
 #[derive(Args)]
-pub(super) struct Verify {
-    /// An exported directory or zip, a proof pack, or the name of a log in the ledger
-    what: String,
-    /// Whom to trust (C2SP tlog-policy); for a log in the ledger, the gateway's own key if absent
-    #[arg(long, value_name = "FILE")]
-    trust: Option<PathBuf>,
-    /// An older signed head that you have kept: the log has to go on from it
-    #[arg(long, value_name = "FILE")]
-    since: Option<PathBuf>,
-    /// An export of an earlier epoch of the log, or several: what was registered there is carried over; of a log in
-    /// the ledger, those that are there if absent
-    #[arg(long, value_name = "EXPORT")]
-    previous: Vec<PathBuf>,
-    /// An export of the log `system`, or of several epochs of it: the tables that decided are compared with those that
-    /// were in force; of a log in the ledger, what is there if absent
-    #[arg(long, value_name = "EXPORT")]
-    system: Vec<PathBuf>,
-    /// The sealed media of the recording that a proof pack is about; for no other pack, and no log
-    #[arg(long, value_name = "FILE")]
-    media: Option<PathBuf>,
-}
-
-#[derive(Args)]
-#[group(required = true, multiple = false)]
-struct Subject {
-    /// A recording: its id
-    #[arg(long)]
-    recording: Option<String>,
-    /// A call: the platform's id of it, or an alias
-    #[arg(long)]
-    call: Option<String>,
-    /// A call of which it is to be proven that it has no recording
-    #[arg(long, value_name = "CALL")]
-    no_recording: Option<String>,
-}
-
-#[derive(Args)]
-pub(super) struct Prove {
-    /// Its account
-    account: String,
-    #[command(flatten)]
-    subject: Subject,
-    /// Where the archive goes; an existing file is not overwritten
-    #[arg(long, value_name = "FILE.zip")]
-    out: PathBuf,
-}
-
-#[derive(Args)]
 pub(super) struct Export {
     /// The log: an account, or `system`; `acme.2` is its second epoch
     log: String,
@@ -131,10 +81,19 @@ pub(super) struct Export {
 pub(super) fn run(config: Config, command: Audit, as_json: bool) -> Result<(), CliError> {
     match command {
         Audit::Verify(command) => {
-            verify_offline(&config, &command, as_json).map_err(|error| not_verified(&error, as_json))
+            if Path::new(&command.what).exists() {
+                return Ok(verify(&command, as_json)?);
+            }
+            match on_runtime(verify_live(config, &command, as_json)) {
+                Err(CliError::Exit(code)) => Err(CliError::Exit(code)),
+                Err(error) => Err(not_verified(&error, as_json).into()),
+                Ok(()) => Ok(()),
+            }
         }
         Audit::Export(command) => on_runtime(export(config, command, as_json)),
+        Audit::Find(command) if ask::is_export(&command.log) => Ok(ask::find(&command, as_json)?),
         Audit::Find(command) => on_runtime(find::run(config, *command, as_json)),
+        Audit::Prove(command) if ask::is_export(&command.log) => Ok(ask::prove(&command, as_json)?),
         Audit::Prove(command) => on_runtime(prove(config, command, as_json)),
         Audit::Vcon { account, call, signed } => {
             let form = if signed { Form::SignedVcon } else { Form::Vcon };
@@ -147,75 +106,6 @@ pub(super) fn run(config: Config, command: Audit, as_json: bool) -> Result<(), C
         Audit::RotateKey => on_runtime(rotate_key(config, as_json)),
         Audit::Reopen(asked) => on_runtime(reopen::reopen(config, asked, as_json)),
         Audit::Drop(asked) => on_runtime(reopen::drop_epoch(config, asked, as_json)),
-    }
-}
-
-fn verify_offline(config: &Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
-    let path = Path::new(&command.what);
-    if !path.exists() {
-        return on_runtime(verify_live(config.clone(), command, as_json));
-    }
-    let trust = command.trust.as_ref().ok_or_else(|| {
-        CliError::Wrong(
-            "say whom to trust with `--trust FILE`; `consent-gateway audit key ACCOUNT` prints such a file, \
-             and an auditor has it from before"
-                .into(),
-        )
-    })?;
-    let trust = read_trust(trust)?;
-    if pack::is_pack(path) {
-        return verify_pack(path, &trust, command, as_json);
-    }
-    if path.join(pack::MANIFEST).is_file() {
-        return Err(CliError::Wrong(format!(
-            "`{}` is a proof pack that was unpacked: verify the archive as it was handed out, `pack.zip`",
-            path.display()
-        )));
-    }
-    no_media(command)?;
-    let source = open_export(path);
-    let (previous, system) = named(command);
-    let evidence = Evidence {
-        log: source.as_ref(),
-        previous: previous.iter().map(AsRef::as_ref).collect(),
-        system: system.iter().map(AsRef::as_ref).collect(),
-        unasked: false,
-    };
-    run_verification(&evidence, None, &trust, command, as_json)
-}
-
-type Sources = Vec<Box<dyn Source>>;
-
-/// What was given beside the log: its earlier epochs, and the log of the law.
-fn named(command: &Verify) -> (Sources, Sources) {
-    let open = |paths: &[PathBuf]| -> Sources { paths.iter().map(|path| open_export(path)).collect() };
-    (open(&command.previous), open(&command.system))
-}
-
-/// What lies at this path. Where it cannot be opened, verifying says so, beside what it says of the rest.
-fn open_export(path: &Path) -> Box<dyn Source> {
-    let opened: Result<Box<dyn Source>, SourceError> = match path.is_dir() {
-        true => Directory::open(path).map(|directory| Box::new(directory) as Box<dyn Source>),
-        false => Archive::open(path).map(|archive| Box::new(archive) as Box<dyn Source>),
-    };
-    opened.unwrap_or_else(|error| Box::new(Broken::new(path.display().to_string(), error)))
-}
-
-/// Nothing was found out, so that the exit code must not be the one of a log that was tampered with.
-fn not_verified(error: &CliError, as_json: bool) -> CliError {
-    if let CliError::Exit(code) = error {
-        return CliError::Exit(*code);
-    }
-    unusable(as_json, Failure::unusable(Chain(error).to_string()))
-}
-
-fn no_media(command: &Verify) -> Result<(), CliError> {
-    match command.media {
-        None => Ok(()),
-        Some(_) => Err(CliError::Wrong(
-            "`--media` goes with the proof pack of a recording: a log does not hold media to compare with"
-                .into(),
-        )),
     }
 }
 
@@ -262,7 +152,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
     let verified =
         tokio::task::block_in_place(|| run_verification(&evidence, beside, &trust, command, as_json));
     gate.ledger().close().await;
-    verified
+    Ok(verified?)
 }
 
 /// What is wrong with what is registered beside a log, or beside that of the law.
@@ -327,94 +217,20 @@ async fn live(gate: &Gate, at: &Epoch, name: &str) -> Result<Option<Box<dyn Sour
     }
 }
 
-/// Verifies a log, and tells of it; or of what is wrong beside it.
-fn run_verification(
-    evidence: &Evidence<'_>,
-    beside: Option<Failure>,
-    trust: &Trust,
-    command: &Verify,
-    as_json: bool,
-) -> Result<(), CliError> {
-    let since = command.since.as_deref().map(read_note).transpose()?;
-    let bar = Bar::of("entries");
-    let progress = |done, all| bar.show(done, all);
-    let options = Options {
-        since,
-        law: None,
-        stamp: Some(|response, text| timestamp::time_of(response, text).ok()),
-        now: Clock::system().now(),
-        progress: &progress,
-    };
-    let verified = verify_with(evidence, trust, &options);
-    bar.end();
-    match (verified, beside) {
-        (Ok(report), None) => {
-            tell(&report, as_json);
-            Ok(())
-        }
-        (Err(failure), _) | (Ok(_), Some(failure)) => Err(unusable(as_json, failure)),
-    }
-}
-
-fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> Result<(), CliError> {
-    if !command.previous.is_empty() || !command.system.is_empty() {
-        return Err(CliError::Wrong(
-            "`--previous` and `--system` go with a log: a proof pack is compared with neither".into(),
-        ));
-    }
-    let open = |path: &Path| {
-        std::fs::File::open(path)
-            .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source })
-    };
-    let since = command.since.as_deref().map(read_note).transpose()?;
-    let mut media = command.media.as_deref().map(open).transpose()?.map(std::io::BufReader::new);
-    let media = media.as_mut().map(|media| media as &mut dyn std::io::Read);
-    let verified = pack::read(std::io::BufReader::new(open(path)?)).and_then(|pack| {
-        let mut report = pack::verify_pack(&pack, trust, media)?;
-        if let Some(since) = &since {
-            report.warnings.extend(pack::goes_on(&pack, trust, since)?);
-        }
-        Ok(report)
-    });
-    let report = verified.map_err(|failure| unusable(as_json, failure))?;
-    if as_json {
-        out::json(&json!({"verdict": "good", "report": report}));
-        return Ok(());
-    }
-    out::line(format!(
-        "good: {} in the log {} of {}; {} computed again",
-        counted(report.entries, "entry stands", "entries stand"),
-        report.origin,
-        counted(report.size, "entry", "entries"),
-        counted(report.decisions, "decision", "decisions")
-    ));
-    let call = match &report.call_id {
-        Some(call) => format!("the call {}", out::plain(call)),
-        None => "a call whose name is not disclosed".into(),
-    };
-    out::line(match (report.kind, &report.recording) {
-        (pack::Kind::Recording, Some(recording)) => format!("about the recording {recording} of {call}"),
-        (pack::Kind::Absence, _) => format!("{call} has no recording in the log up to there"),
-        (pack::Kind::Recording | pack::Kind::Call, _) => format!("about {call}"),
-    });
-    report.warnings.iter().for_each(|warning| out::line(format!("warning: {}", out::plain(warning))));
-    Ok(())
-}
-
-async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliError> {
+async fn prove(config: Config, command: ask::Prove, as_json: bool) -> Result<(), CliError> {
     must_be_new(&command.out)?;
     let gate = asked::gate(&config).await?;
-    let Subject { recording, call, no_recording } = &command.subject;
+    let ask::Subject { recording, call, no_recording } = &command.subject;
     let about = match (recording, call, no_recording) {
         (Some(recording), ..) => About::Recording(recording),
         (None, Some(call), _) => About::Call(call),
         (None, None, Some(call)) => About::NoRecording(call),
         (None, None, None) => return Err(CliError::Wrong("say what is to be proven".into())),
     };
-    asked::must_be_there(&gate, &command.account, "audit prove").await?;
+    asked::must_be_there(&gate, &command.log, "audit prove").await?;
     let mut waits = 0..SIGNED_WITHIN;
     let bytes = loop {
-        match gate.prove(&Actor::command_line(), &command.account, about).await {
+        match gate.prove(&Actor::command_line(), &command.log, about).await {
             Err(fault) if fault.code() == FaultCode::NotSignedYet && waits.next().is_some() => {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
@@ -429,23 +245,6 @@ async fn prove(config: Config, command: Prove, as_json: bool) -> Result<(), CliE
     Ok(())
 }
 
-/// Nothing is overwritten: that is told before anything is logged as handed out.
-fn must_be_new(out: &Path) -> Result<(), CliError> {
-    match std::fs::symlink_metadata(out) {
-        Ok(_) => Err(unmade(out, std::io::ErrorKind::AlreadyExists.into())),
-        Err(_) => Ok(()),
-    }
-}
-
-/// Why nothing can be made there.
-fn unmade(out: &Path, source: std::io::Error) -> CliError {
-    let out = out.display();
-    if source.kind() == std::io::ErrorKind::AlreadyExists {
-        return CliError::Wrong(format!("`{out}` exists already and is not overwritten: name another file"));
-    }
-    CliError::Io { what: format!("`{out}` cannot be made"), source }
-}
-
 async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Result<(), CliError> {
     let gate = asked::gate(&config).await?;
     let command = if matches!(form, Form::ConsentRecord) { "audit consent-record" } else { "audit vcon" };
@@ -454,71 +253,6 @@ async fn hand_out(config: Config, account: &str, call: &str, form: Form) -> Resu
     gate.ledger().close().await;
     out::json(&document);
     Ok(())
-}
-
-fn tell(report: &Report, as_json: bool) {
-    if as_json {
-        out::json(&json!({"verdict": "good", "report": report}));
-        return;
-    }
-    out::line(format!("good: {} of {}", counted(report.size, "entry", "entries"), report.origin));
-    out::line(format!("root {}", report.root));
-    for key in &report.signed_by {
-        out::line(format!("signed by {key}"));
-    }
-    for witness in &report.witnessed_by {
-        out::line(format!("witnessed by {} at {}", witness.name, written(witness.at)));
-    }
-    for stamp in &report.stamps {
-        out::line(format!(
-            "time stamp of {} entries, by {}, says `{}`",
-            stamp.size,
-            written(stamp.at),
-            stamp.path
-        ));
-    }
-    if let Some((from, until)) = report.span {
-        out::line(format!("logged from {} to {}: nothing later is in it", written(from), written(until)));
-    }
-    for earlier in &report.earlier {
-        out::line(format!(
-            "after {} entries of {}, root {}, verified too",
-            earlier.size, earlier.origin, earlier.root
-        ));
-    }
-    if let Some(previous) = report.continues.as_ref().filter(|_| report.earlier.is_empty()) {
-        out::line(format!(
-            "goes on from {} entries of {}, root {}",
-            previous.size, previous.origin, previous.root
-        ));
-    }
-    if let Some(system) = &report.system {
-        out::line(format!("the tables that decided were compared with what {system} says"));
-    }
-    out::line(format!(
-        "{}, {} computed again",
-        counted(report.calls, "call", "calls"),
-        counted(report.decisions, "decision", "decisions")
-    ));
-    for warning in &report.warnings {
-        out::line(format!("warning: {warning}"));
-    }
-}
-
-fn unusable(as_json: bool, failure: Failure) -> CliError {
-    if as_json {
-        out::json(&json!({
-            "verdict": failure.verdict.as_str(), "entry": failure.index, "what": failure.what,
-            "also": failure.also.iter().map(|also| json!({
-                "verdict": also.verdict.as_str(), "entry": also.index, "what": also.what,
-            })).collect::<Vec<_>>(),
-        }));
-    } else {
-        for failure in [&failure].into_iter().chain(&failure.also) {
-            out::line(format!("{}: {failure}", failure.verdict.as_str()));
-        }
-    }
-    CliError::Exit(failure.verdict.exit_code())
 }
 
 async fn export(config: Config, command: Export, as_json: bool) -> Result<(), CliError> {
@@ -604,21 +338,6 @@ async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, Cl
 /// What the origins of all logs begin with.
 pub(super) fn own_name(config: &Config, gate: &Gate) -> String {
     config.log_name.clone().unwrap_or_else(|| gate.secrets().log.default_name())
-}
-
-fn read_trust(path: &Path) -> Result<Trust, CliError> {
-    Trust::parse(&read(path)?)
-        .map_err(|error| CliError::Wrong(format!("the trust file `{}`: {error}", path.display())))
-}
-
-fn read_note(path: &Path) -> Result<Note, CliError> {
-    Note::parse(&read(path)?)
-        .map_err(|error| CliError::Wrong(format!("the signed head `{}`: {error}", path.display())))
-}
-
-fn read(path: &Path) -> Result<String, CliError> {
-    std::fs::read_to_string(path)
-        .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source })
 }
 
 /// How often it is looked for a signature of what happened just now: `serve` signs once a second.

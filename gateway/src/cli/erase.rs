@@ -4,12 +4,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::asked::{must_exist, word};
-use super::out::say;
 use super::{CliError, asked};
 use crate::config::Config;
 use crate::gate::answer::{Erased, Remnants};
 use crate::gate::erasure::Erasure;
 use trail::Actor;
+use trail::cli::out::say;
 
 #[derive(Args)]
 pub(super) struct Erase {

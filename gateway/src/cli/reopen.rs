@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::CliError;
 use super::asked::{missing, must_exist};
 use super::audit::own_name;
-use super::out::{self, say};
 use crate::config::Config;
 use crate::gate::Mark;
 use crate::ledger::{Epoch, Ledger};
@@ -14,6 +13,7 @@ use crate::notary::{Finding, Notary, Reopened};
 use crate::secrets::Secrets;
 use crate::serve::ServeError;
 use trail::Actor;
+use trail::cli::out::{self, say};
 use trail::clock::Clock;
 
 #[derive(Args)]

@@ -14,7 +14,6 @@ use self::words::{
     diff_lines, impact_lines, lines, many, place_lines, problem_line, proposal_line, proposal_text,
     table_lines, version_line,
 };
-use super::bar::Bar;
 use super::person::{Who, principal};
 use super::{CliError, asked, out};
 use crate::config::Config;
@@ -22,6 +21,7 @@ use crate::gate::answer::{Approved, Outcome};
 use crate::gate::ask::Medium;
 use crate::gate::{Author, Gate, lawbook, today};
 use crate::serve;
+use trail::cli::bar::Bar;
 use trail::clock::{Clock, moment_or_day};
 
 #[derive(Subcommand)]

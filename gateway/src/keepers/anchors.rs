@@ -14,11 +14,11 @@ use crate::anchor::store::{Kept, StoreError, WriteOnce};
 use crate::anchor::timestamp::Authority;
 use crate::anchor::witness::{CosignError, Witness, WitnessError};
 use crate::anchor::{TIMESTAMP, WITNESS, WRITE_ONCE};
-use crate::chain::Chain;
 use crate::config::Config;
 use crate::gate::{Fault, Gate};
 use crate::ledger::{Appended, Change, Epoch, Job, LedgerError};
 use crate::notary::{Proofs, SignedHead};
+use trail::chain::Chain;
 use trail::clock::Clock;
 
 /// Those who confirm heads, as configured.

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{every, is_over};
 use crate::api::Door;
-use crate::chain::Chain;
 use crate::config::LogPeriod;
 use crate::gate::Mark;
+use trail::chain::Chain;
 
 /// Signs the logs as they grow, once a second, begins them anew with every period, and says of silent
 /// ones that they are.

@@ -20,7 +20,7 @@ use super::registers::{Registers, of_texts};
 use super::sql::{Dialect, FEW, Statement};
 use super::writer::{self, Done, Engine, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
-use crate::chain::Chain;
+use trail::chain::Chain;
 
 /// Opens the ledger at `url`, migrating it where needed: what reads, and what writes.
 pub(super) async fn open(url: &str) -> Result<(PgPool, PgEngine), LedgerError> {

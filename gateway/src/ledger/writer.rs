@@ -16,8 +16,8 @@ use super::registers::{self, Place, Registers, Sums, Touch, touches};
 use super::sql::{Dialect, Statement};
 use super::write::statements;
 use super::{Appended, Change, Expect, Job, LedgerError};
-use crate::chain::Chain;
 use trail::Draft;
+use trail::chain::Chain;
 use trail::tree::Hash;
 
 #[derive(Debug, Clone)]

@@ -11,6 +11,8 @@
 //! wrong one, and a check that could not be made is never counted as passed.
 
 pub mod decisions;
+pub mod explain;
+pub mod exported;
 pub mod pack;
 pub mod page;
 pub mod source;

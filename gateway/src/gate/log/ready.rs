@@ -10,12 +10,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use crate::chain::Chain;
 use crate::gate::answer::{self, Ready, TableInForce};
 use crate::gate::{Fault, Gate};
 use crate::ledger::{LedgerError, SKEW_MS};
 use crate::listen::descriptors;
 use crate::vault::VaultError;
+use trail::chain::Chain;
 
 /// What is lacking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]

@@ -8,7 +8,7 @@
 //! It knows nothing of proofs: a page is not one, and says so.
 
 mod text;
-mod words;
+pub(super) mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -142,10 +142,9 @@ impl<'e> Teller<'e> {
     }
 
     fn opened(&mut self, read: &Read, facts: &Opened) {
-        let ids: Vec<String> = read.told("participants").unwrap_or_default();
+        let ids: BTreeMap<u32, String> = read.people().into_iter().collect();
         for joined in &facts.participants {
-            let id = usize::try_from(joined.participant).ok().and_then(|index| ids.get(index)).cloned();
-            self.joined(read, joined, facts.started_at, id);
+            self.joined(read, joined, facts.started_at, ids.get(&joined.participant).cloned());
         }
     }
 
@@ -386,6 +385,16 @@ impl<'e> Teller<'e> {
 }
 
 impl Read {
+    /// What the platform calls those who are on the call from this entry on, by their numbers.
+    pub(crate) fn people(&self) -> Vec<(u32, String)> {
+        if matches!(self.leaf.body, Body::Opened { .. }) {
+            let ids: Vec<String> = self.told("participants").unwrap_or_default();
+            return (0..).zip(ids).collect();
+        }
+        let joined = self.leaf.body.joined().iter().map(|joined| joined.participant);
+        joined.filter_map(|number| Some((number, self.text("participant")?))).collect()
+    }
+
     /// A text of its detail.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         text(self.detail.as_ref(), key)

@@ -4,6 +4,7 @@ use crate::gate::Fault;
 use crate::gate::answer::Entry;
 use crate::ledger::EntryRow;
 use trail::Leaf;
+use trail::sheet::Line;
 
 /// An entry with its place in the log, and with its detail where that still exists.
 #[derive(Debug)]
@@ -37,6 +38,18 @@ impl Record {
             detail: detail.map_err(|_| Fault::damaged("an entry's detail cannot be read"))?,
             salt: self.row.salt.as_deref().map(trail::hex),
         })
+    }
+
+    /// As a line of a list.
+    pub(super) fn line(&self) -> Line<'_> {
+        Line {
+            epoch: u64::try_from(self.row.epoch).unwrap_or(0),
+            index: u64::try_from(self.row.seq).unwrap_or(0),
+            leaf: &self.leaf,
+            leaf_hash: trail::hex(&self.row.leaf_hash),
+            call: self.row.call_id.as_deref(),
+            document: self.row.document.as_deref(),
+        }
     }
 
     pub(super) fn call(&self) -> Option<String> {

@@ -13,7 +13,7 @@ use crate::{Body, ControlRefusal, FoldError, Leaf, Saw};
 
 /// What an entry says happened. Of what it commits to, the document names what it is about.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: the kind says it all")]
-pub(super) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Value>) -> String {
+pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: Option<&Value>) -> String {
     let called = |name: &str| {
         let id = document.and_then(|document| document.get(name)?.as_str());
         id.map(|id| format!(" “{id}”")).unwrap_or_default()
@@ -140,13 +140,13 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
 }
 
 /// The name of a participant.
-pub(super) fn name_of(story: &Story, participant: u32) -> String {
+pub(in crate::audit) fn name_of(story: &Story, participant: u32) -> String {
     let name = story.people.get(&participant).and_then(|person| person.id.clone());
     name.unwrap_or_else(|| format!("participant {participant}"))
 }
 
 /// The names of several.
-pub(super) fn names_of(story: &Story, participants: &[u32]) -> String {
+pub(in crate::audit) fn names_of(story: &Story, participants: &[u32]) -> String {
     let mut names: Vec<String> = participants.iter().map(|one| name_of(story, *one)).collect();
     match (names.pop(), names.is_empty()) {
         (Some(last), false) => format!("{} and {last}", names.join(", ")),
@@ -155,7 +155,7 @@ pub(super) fn names_of(story: &Story, participants: &[u32]) -> String {
 }
 
 /// What somebody answered, or `None` if the act is not an answer.
-pub(super) fn answer(act: &ActKind) -> Option<&'static str> {
+pub(in crate::audit) fn answer(act: &ActKind) -> Option<&'static str> {
     Some(match act {
         ActKind::Given(Method::Dtmf) => "agreed, by pressing a key",
         ActKind::Given(Method::Speech) => "agreed, by saying so",
@@ -173,7 +173,7 @@ pub(super) fn answer(act: &ActKind) -> Option<&'static str> {
 }
 
 /// What was played, or `None` if the act is about nothing that was.
-pub(super) fn played(act: &ActKind, story: &Story) -> Option<String> {
+pub(in crate::audit) fn played(act: &ActKind, story: &Story) -> Option<String> {
     if let ActKind::Prompted { version, played_ms } = act {
         let whole = story.prompts.get(version).map_or(0, |prompt| prompt.duration_ms);
         return Some(format!("played to its end: {} of {}", seconds(*played_ms), seconds(whole)));
@@ -182,7 +182,7 @@ pub(super) fn played(act: &ActKind, story: &Story) -> Option<String> {
 }
 
 /// What became of the recording, as far as the pack goes.
-pub(super) fn became_of(recorded: &Recording) -> String {
+pub(in crate::audit) fn became_of(recorded: &Recording) -> String {
     if let Some(at) = recorded.deleted_at {
         return format!("deleted on {}", moment(&at));
     }
@@ -196,12 +196,12 @@ pub(super) fn became_of(recorded: &Recording) -> String {
 }
 
 /// A date that the law sets.
-pub(super) fn date(at: &Option<Timestamp>) -> String {
+pub(in crate::audit) fn date(at: &Option<Timestamp>) -> String {
     at.as_ref().map_or_else(|| "the law of this call sets no date".into(), moment)
 }
 
 /// Because of whom or what a rule counts.
-pub(super) fn subject(story: &Story, subject: &Subject) -> String {
+pub(in crate::audit) fn subject(story: &Story, subject: &Subject) -> String {
     match subject {
         Subject::Participant(participant) => name_of(story, *participant),
         Subject::Recorder => "where the recorder stands".into(),
@@ -211,7 +211,7 @@ pub(super) fn subject(story: &Story, subject: &Subject) -> String {
 }
 
 /// Whose word an entry is.
-pub(super) fn whose(body: &Body) -> &'static str {
+pub(in crate::audit) fn whose(body: &Body) -> &'static str {
     match (is_asserted(body), body) {
         (true, Body::Prompt { .. } | Body::Grant { .. } | Body::GrantWithdrawn { .. }) => "the account says",
         (true, _) => "the platform says",
@@ -220,7 +220,7 @@ pub(super) fn whose(body: &Body) -> &'static str {
 }
 
 /// Whether what an entry commits to is in the pack.
-pub(super) fn disclosed(leaf: &Leaf, entry: &Entry) -> &'static str {
+pub(in crate::audit) fn disclosed(leaf: &Leaf, entry: &Entry) -> &'static str {
     match (&leaf.detail, &entry.detail) {
         (None, _) => "has none",
         (Some(_), Some(_)) => "disclosed",
@@ -229,7 +229,7 @@ pub(super) fn disclosed(leaf: &Leaf, entry: &Entry) -> &'static str {
 }
 
 /// How a call was carried.
-pub(super) fn medium(medium: &Medium) -> &'static str {
+pub(in crate::audit) fn medium(medium: &Medium) -> &'static str {
     match medium {
         Medium::Telephone => "telephone",
         Medium::Voip => "over the internet",
@@ -239,7 +239,7 @@ pub(super) fn medium(medium: &Medium) -> &'static str {
 }
 
 /// Why it cannot be told what the law asked.
-pub(super) fn unjudged(why: &Unjudged) -> String {
+pub(in crate::audit) fn unjudged(why: &Unjudged) -> String {
     match why {
         Unjudged::Fold(FoldError::Table(_)) => "the table that decided is not in the pack".into(),
         Unjudged::Fold(_) | Unjudged::Policy { .. } | Unjudged::Otherwise(_) => why.to_string(),
@@ -247,7 +247,7 @@ pub(super) fn unjudged(why: &Unjudged) -> String {
 }
 
 /// What the gateway answered.
-pub(super) fn decided(saw: &Saw, story: &Story) -> String {
+pub(in crate::audit) fn decided(saw: &Saw, story: &Story) -> String {
     let mut words = match (saw.recording.as_str(), &saw.why) {
         ("permitted", _) => "permitted".to_owned(),
         (_, Some(why)) => format!("not permitted: {}", why_not(*why, story)),
@@ -298,7 +298,7 @@ fn refusal(refusal: Refusal) -> &'static str {
 }
 
 /// How far somebody had agreed.
-pub(super) fn state(state: &str) -> &str {
+pub(in crate::audit) fn state(state: &str) -> &str {
     match state {
         "unprompted" => "heard no prompt that counts",
         "prompting" => "a prompt was playing",
@@ -313,7 +313,7 @@ pub(super) fn state(state: &str) -> &str {
 }
 
 /// A place, and how it is known.
-pub(super) fn place(code: policy::Code, evidence: Option<Evidence>) -> String {
+pub(in crate::audit) fn place(code: policy::Code, evidence: Option<Evidence>) -> String {
     let name = policy::atlas::name(code).map_or_else(|| code.to_string(), |name| format!("{name} ({code})"));
     match evidence {
         Some(Evidence::Declared) => format!("{name}, as the platform declared"),
@@ -324,17 +324,17 @@ pub(super) fn place(code: policy::Code, evidence: Option<Evidence>) -> String {
 }
 
 /// Where somebody was.
-pub(super) fn at_place(at: &Place) -> String {
+pub(in crate::audit) fn at_place(at: &Place) -> String {
     place(at.code, Some(at.evidence))
 }
 
 /// The place whose rule it is; `None` if it is not the rule of a place.
-pub(super) fn place_of(rule: &Because) -> Option<String> {
+pub(in crate::audit) fn place_of(rule: &Because) -> Option<String> {
     Some(place(rule.code?, rule.evidence))
 }
 
 /// A role.
-pub(super) fn role(role: &Role) -> &'static str {
+pub(in crate::audit) fn role(role: &Role) -> &'static str {
     match role {
         Role::Customer => "customer",
         Role::Agent => "agent",
@@ -343,7 +343,7 @@ pub(super) fn role(role: &Role) -> &'static str {
 }
 
 /// A requirement, as decisions write it (`parties/form/…`), in words.
-pub(super) fn requirement(asked: &str) -> String {
+pub(in crate::audit) fn requirement(asked: &str) -> String {
     let mut parts = asked.split('/');
     let mut words = match (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) {
         ("one", _) => "one party's consent was enough".to_owned(),
@@ -364,12 +364,12 @@ pub(super) fn requirement(asked: &str) -> String {
 }
 
 /// How many there are: `1 entry`, `2 entries`.
-pub(super) fn counted(count: usize, one: &str, several: &str) -> String {
+pub(in crate::audit) fn counted(count: usize, one: &str, several: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
 }
 
 /// How many had something done to them: `no upload was refused`, `2 uploads were refused`.
-pub(super) fn were(count: usize, one: &str, done: &str) -> String {
+pub(in crate::audit) fn were(count: usize, one: &str, done: &str) -> String {
     match count {
         0 => format!("no {one} was {done}"),
         1 => format!("1 {one} was {done}"),
@@ -378,23 +378,23 @@ pub(super) fn were(count: usize, one: &str, done: &str) -> String {
 }
 
 /// Words that begin a sentence.
-pub(super) fn sentence(words: &str) -> String {
+pub(in crate::audit) fn sentence(words: &str) -> String {
     let mut chars = words.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// A moment, UTC.
-pub(super) fn moment(at: &Timestamp) -> String {
+pub(in crate::audit) fn moment(at: &Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
 
 /// How long it is from a moment to another.
-pub(super) fn lasts(from: &Timestamp, until: &Timestamp) -> String {
+pub(in crate::audit) fn lasts(from: &Timestamp, until: &Timestamp) -> String {
     seconds(length_ms(*from, *until))
 }
 
 /// A length of time, rounded to tenths of a second.
-pub(super) fn seconds(ms: u64) -> String {
+pub(in crate::audit) fn seconds(ms: u64) -> String {
     let all = ms.saturating_add(50) / 100;
     let (minutes, whole, tenths) = (all / 600, all % 600 / 10, all % 10);
     match minutes {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// A progress bar on standard error, where that is a terminal.
-pub(super) struct Bar {
+pub struct Bar {
     shown: bool,
     what: &'static str,
     last: Mutex<Instant>,
@@ -13,11 +13,12 @@ pub(super) struct Bar {
 
 impl Bar {
     /// Of what there are so many.
-    pub(super) fn of(what: &'static str) -> Bar {
+    pub fn of(what: &'static str) -> Bar {
         Bar { shown: std::io::stderr().is_terminal(), what, last: Mutex::new(Instant::now()) }
     }
 
-    pub(super) fn show(&self, done: u64, all: u64) {
+    /// Shows that so many are done.
+    pub fn show(&self, done: u64, all: u64) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.shown || (last.elapsed().as_millis() < 100 && done < all) {
             return;
@@ -28,7 +29,8 @@ impl Bar {
         let _ = write!(std::io::stderr().lock(), "\r[{bar}] {done} of {all} {}", self.what);
     }
 
-    pub(super) fn end(&self) {
+    /// Ends its line.
+    pub fn end(&self) {
         if self.shown {
             let _ = writeln!(std::io::stderr().lock());
         }

@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 use super::{CliError, out};
 use seal::{Envelope, Expected};
 
-#[derive(Args)]
-pub(super) struct Open {
+/// What is opened, and with what.
+#[derive(Debug, Args)]
+pub struct Open {
     /// The sealed media
     media: PathBuf,
     /// Its envelope, as stored beside it or shown by `GET /v1/recordings/{id}`
@@ -33,7 +34,12 @@ pub(super) struct Open {
     recording: Option<String>,
 }
 
-pub(super) fn keygen(dir: &Path, json: bool) -> Result<(), CliError> {
+/// Makes a key pair.
+///
+/// # Errors
+///
+/// [`CliError`].
+pub fn keygen(dir: &Path, json: bool) -> Result<(), CliError> {
     std::fs::create_dir_all(dir)
         .map_err(|source| CliError::Io { what: format!("`{}` cannot be made", dir.display()), source })?;
     let pair = seal::keygen(dir)?;
@@ -55,7 +61,12 @@ pub(super) fn keygen(dir: &Path, json: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-pub(super) fn open(asked: &Open, json: bool) -> Result<(), CliError> {
+/// Opens sealed media.
+///
+/// # Errors
+///
+/// [`CliError`].
+pub fn open(asked: &Open, json: bool) -> Result<(), CliError> {
     let io =
         |path: &Path, source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source };
     let envelope = std::fs::read_to_string(&asked.envelope).map_err(|source| io(&asked.envelope, source))?;
