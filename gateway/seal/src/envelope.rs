@@ -5,13 +5,13 @@
 //! **Invariant: an envelope reveals nothing of the audio or its key**, so it may lie beside the media in the
 //! clear.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{MediaKey, RecipientKey, SEGMENT_BYTES, SealError, Sealed, associated_data, key_commitment};
 
 /// One recording's envelope. Written and read as JSON; unknown fields are refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
     /// How the media is sealed.
@@ -26,17 +26,17 @@ pub struct Envelope {
     pub bytes: u64,
     /// The SHA-256 of the sealed media, in lower-case hexadecimal.
     #[serde(with = "lower_hex")]
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub sha256: [u8; 32],
     /// The length of a ciphertext segment in bytes: always 65,536.
     pub segment_bytes: u64,
     /// What the media is bound to, in base64: `consent-gateway/v1`, 0, the account, 0, the recording's id.
     #[serde(with = "base64_bytes")]
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub associated_data: Vec<u8>,
     /// A commitment to the media key, in base64: HKDF-SHA256 of it, with `consent-gateway key v1` as the info.
     #[serde(with = "base64_bytes")]
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub key_commitment: [u8; 32],
     /// The media key, once for each recipient.
     pub keys: Vec<WrappedKey>,
@@ -74,8 +74,8 @@ impl Envelope {
 }
 
 /// How media is sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "SealedFormat")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SealedFormat"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// Tink's streaming AEAD: AES256-GCM-HKDF-SHA256.
@@ -83,7 +83,8 @@ pub enum Format {
 }
 
 /// A media key that one recipient can unwrap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WrappedKey {
     /// The fingerprint of the recipient's public key: SHA-256 of its SPKI, in hexadecimal.
@@ -92,7 +93,7 @@ pub struct WrappedKey {
     pub algorithm: WrapAlgorithm,
     /// The wrapped key; base64.
     #[serde(with = "base64_bytes")]
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub encrypted_key: Vec<u8>,
 }
 
@@ -111,7 +112,8 @@ impl WrappedKey {
 }
 
 /// How a media key is wrapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum WrapAlgorithm {
     /// RSAES-OAEP with SHA-256, MGF1 with SHA-256 and the empty label.
     #[serde(rename = "RSA-OAEP-256")]

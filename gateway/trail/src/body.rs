@@ -16,8 +16,8 @@ use super::{Kind, Saw, canonical, is_false, is_zero, with_millis};
 pub use says::Said;
 
 /// What happened, by type.
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
-#[schemars(rename = "LeafBody")]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "LeafBody"))]
 #[serde(rename_all = "snake_case")]
 pub enum Body {
     /// A call was opened.
@@ -312,8 +312,8 @@ pub enum Body {
 }
 
 /// How an upload came: an auditor decides again by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[schemars(rename = "UploadOrigin")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "UploadOrigin"))]
 #[serde(deny_unknown_fields)]
 pub struct Came {
     /// Through which door.
@@ -332,8 +332,8 @@ impl Came {
 }
 
 /// A door: the dialect that something was said in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[schemars(rename = "UploadDoor")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "UploadDoor"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
     /// The gateway's own API.
@@ -341,8 +341,8 @@ pub enum Door {
 }
 
 /// Why the platform was not allowed to record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[schemars(rename = "LoggedControlRefusal")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "LoggedControlRefusal"))]
 #[serde(rename_all = "kebab-case")]
 pub enum ControlRefusal {
     /// Somebody's consent is missing.
@@ -363,8 +363,8 @@ impl ControlRefusal {
 }
 
 /// How a version of the table came to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[schemars(rename = "TableOrigin")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "TableOrigin"))]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Somebody published it.
@@ -388,7 +388,8 @@ impl Origin {
 }
 
 /// Why something may be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GapCause {
     /// The gateway ended without having been told to.
@@ -400,7 +401,8 @@ pub enum GapCause {
 }
 
 /// Why a log does not go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LogCause {
     /// Its period is over.
@@ -410,8 +412,8 @@ pub enum LogCause {
 }
 
 /// The last signed head of another log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[schemars(rename = "PreviousLog")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PreviousLog"))]
 #[serde(deny_unknown_fields)]
 pub struct Previous {
     /// Its origin.

@@ -81,6 +81,7 @@ impl serde::Serialize for Moment {
     }
 }
 
+#[cfg(feature = "schema")]
 impl schemars::JsonSchema for Moment {
     fn inline_schema() -> bool {
         true

@@ -14,7 +14,8 @@ use super::hex;
 use super::tree::Hash;
 
 /// What an entry says of what is registered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Registered {
     /// The commitment to all rows of the log's registers, this entry's included, in hexadecimal.

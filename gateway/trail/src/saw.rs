@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::is_false;
 
 /// What the policy saw and answered: enough to compute it again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Saw {
     /// The table's digest.
@@ -32,7 +33,8 @@ pub struct Saw {
 }
 
 /// A participant as the policy saw them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SawParticipant {
     /// The participant's number.
