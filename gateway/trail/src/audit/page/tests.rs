@@ -184,6 +184,15 @@ fn what_was_registered_is_named_where_that_is_disclosed() {
     }
 }
 
+/// The pack was stored when its page was made: whoever words pages otherwise since has to raise [`FORMAT`], and
+/// store one that `page_to_look_at` writes.
+#[test]
+fn a_page_of_this_format_is_what_it_was_when_a_known_pack_was_made() {
+    let known = pack::read(std::io::Cursor::new(include_bytes!("known.zip"))).unwrap();
+    assert_eq!(known.manifest.page, FORMAT);
+    assert!(known.page == page(&known).ok(), "pages say something else now: raise `FORMAT`");
+}
+
 #[test]
 fn the_page_is_the_same_every_time() {
     let pack = story_pack();
