@@ -1,5 +1,7 @@
 //! What one transaction does: entries to append, what must still hold, and the indexes' changes.
 
+#![expect(missing_docs, reason = "what is not explained is named by its field")]
+
 use uuid::Uuid;
 
 use super::{Erase, ProposalRow, RecordingRow};
@@ -39,14 +41,12 @@ pub enum Appended {
 pub enum Expect {
     /// The call's last entry is this one.
     Head {
-        /// The call.
         call: Uuid,
         /// Its last entry.
         head: Uuid,
     },
     /// The newest call of this id or alias is this one, or none.
     NameIs {
-        /// The account.
         account: String,
         /// The id or alias.
         name: String,
@@ -55,16 +55,13 @@ pub enum Expect {
     },
     /// The sender's event id was not used on this call.
     EventUnsent {
-        /// The call.
         call: Uuid,
         /// The sender's id.
         id: String,
     },
     /// No recording of this call has this name.
     RecordingNameFree {
-        /// The call.
         call: Uuid,
-        /// The name.
         name: String,
     },
     /// The recording is there, neither deleted nor (where `unheld`) under a legal hold.
@@ -76,23 +73,19 @@ pub enum Expect {
     },
     /// The grant is not withdrawn.
     GrantHolds {
-        /// The account.
         account: String,
         /// The grant's id.
         id: String,
     },
     /// These open calls, in order, and no others, have somebody who relies on the grant.
     CallsWithGrant {
-        /// The account.
         account: String,
         /// The grant's id.
         id: String,
-        /// The calls.
         calls: Vec<String>,
     },
     /// The grant is not registered.
     GrantFree {
-        /// The account.
         account: String,
         /// The grant's id.
         id: String,
@@ -106,28 +99,23 @@ pub enum Expect {
     },
     /// The newest version of the prompt is this one; 0 where there is none.
     PromptVersion {
-        /// The account.
         account: String,
         /// The prompt's id.
         id: String,
-        /// The version.
         version: i64,
     },
     /// The key is one of the account's, and not retired.
     KeyUsable {
-        /// The account.
         account: String,
         /// The key's id.
         id: String,
     },
     /// No account has this id.
     AccountFree {
-        /// The id.
         id: String,
     },
     /// So many people were enrolled in the account, and no more.
     People {
-        /// The account.
         account: String,
         /// How many.
         count: i64,
@@ -141,12 +129,10 @@ pub enum Expect {
     },
     /// This version of the table is in force, or none yet.
     Law {
-        /// Its digest.
         digest: Option<String>,
     },
     /// The newest version of the table is this one; 0 where there is none.
     Version {
-        /// Its number.
         number: i64,
     },
     /// These proposals are open, in order, and no others.
@@ -163,14 +149,12 @@ pub enum Expect {
     },
     /// Nothing was appended to the log since then.
     LogQuiet {
-        /// The log.
         log: String,
         /// A moment, in milliseconds.
         since: i64,
     },
     /// The log is in this epoch, and has so many entries.
     LogAt {
-        /// The log.
         log: String,
         /// The epoch, from 1.
         epoch: i64,
@@ -179,14 +163,12 @@ pub enum Expect {
     },
     /// The call is still called this: nobody who was on it was erased.
     CallIs {
-        /// The call.
         call: Uuid,
         /// The platform's id of it.
         id: String,
     },
     /// So many calls mention this key, and no more.
     CallsMentioning {
-        /// The log.
         log: String,
         /// The key, as drafts mention it.
         key: String,
@@ -195,7 +177,6 @@ pub enum Expect {
     },
     /// Somebody of this id was on so many calls, and no more.
     CallsOfParticipant {
-        /// The account.
         account: String,
         /// The platform's id of them.
         id: String,
@@ -205,9 +186,7 @@ pub enum Expect {
     /// The epoch has ended, those before it were dropped, no call that was opened in it is open, and of
     /// their recordings nothing is left.
     Droppable {
-        /// The log.
         log: String,
-        /// The epoch.
         epoch: i64,
     },
     /// The proposal is open, and this person's.
@@ -224,7 +203,6 @@ pub enum Expect {
 pub enum Change {
     /// An account is added.
     Account {
-        /// Its id.
         id: String,
         /// Where the operator is established.
         operator: Option<String>,
@@ -239,9 +217,7 @@ pub enum Change {
     Credential {
         /// Its minted name.
         username: String,
-        /// Its account.
         account: String,
-        /// Its role.
         role: String,
         /// Who it belongs to.
         name: String,
@@ -256,11 +232,9 @@ pub enum Change {
     Person {
         /// The gateway's id of them.
         id: Uuid,
-        /// Their account.
         account: String,
         /// Their name, as people are told apart by it.
         folded: String,
-        /// Their name.
         name: String,
         /// Whether they count from the start.
         founding: bool,
@@ -271,7 +245,6 @@ pub enum Change {
     },
     /// Somebody says that a person is who they are said to be.
     ConfirmPerson {
-        /// Their account.
         account: String,
         /// Whom.
         person: Uuid,
@@ -289,9 +262,7 @@ pub enum Change {
     },
     /// A public key is added, or a retired one taken up again.
     Key {
-        /// Its id.
         id: String,
-        /// Its account.
         account: String,
         /// SPKI PEM.
         pem: String,
@@ -300,18 +271,14 @@ pub enum Change {
     },
     /// A public key is retired.
     RetireKey {
-        /// Its id.
         id: String,
-        /// Its account.
         account: String,
         /// When.
         at: i64,
     },
     /// A version of a prompt is added.
     Prompt {
-        /// Its account.
         account: String,
-        /// Its id.
         id: String,
         /// Its version, from 1.
         version: i64,
@@ -326,9 +293,7 @@ pub enum Change {
     },
     /// A consent grant is added.
     Grant {
-        /// Its account.
         account: String,
-        /// Its id.
         id: String,
         /// The gateway's id.
         uid: Uuid,
@@ -341,9 +306,7 @@ pub enum Change {
     },
     /// A consent grant is withdrawn.
     WithdrawGrant {
-        /// Its account.
         account: String,
-        /// Its id.
         id: String,
         /// When.
         at: i64,
@@ -352,7 +315,6 @@ pub enum Change {
     Call {
         /// The gateway's id.
         uid: Uuid,
-        /// Its account.
         account: String,
         /// The platform's id.
         id: String,
@@ -374,7 +336,6 @@ pub enum Change {
     },
     /// Somebody is on a call.
     Participant {
-        /// The call.
         call: Uuid,
         /// Their number.
         participant: u32,
@@ -389,7 +350,6 @@ pub enum Change {
     },
     /// A sender's event id is used.
     SentEvent {
-        /// The call.
         call: Uuid,
         /// The sender's id.
         id: String,
@@ -398,7 +358,6 @@ pub enum Change {
     },
     /// A recording is accepted.
     Recording {
-        /// It.
         row: Box<RecordingRow>,
     },
     /// The envelope object of a recording is in the store.
@@ -427,7 +386,6 @@ pub enum Change {
     },
     /// A subject gets a key.
     Subject {
-        /// Its tag.
         tag: Vec<u8>,
         /// Its sealed key.
         key: Vec<u8>,
@@ -448,23 +406,18 @@ pub enum Change {
     },
     /// A gateway that serves was well at this moment.
     Mark {
-        /// Its id.
         id: Uuid,
         /// When.
         at: i64,
     },
     /// A gateway has ended, or what it left in doubt is logged.
     Unmark {
-        /// Its id.
         id: Uuid,
     },
     /// A head of a log is signed. Those before it go, but for the ones that are kept.
     Checkpoint {
-        /// The log.
         log: String,
-        /// Its epoch.
         epoch: i64,
-        /// Its size.
         size: i64,
         /// The signed note.
         note: String,
@@ -475,11 +428,8 @@ pub enum Change {
     },
     /// Somebody else has confirmed a signed head, which is kept from then on.
     Anchor {
-        /// The log.
         log: String,
-        /// Its epoch.
         epoch: i64,
-        /// Its size.
         size: i64,
         /// `witness`, `timestamp` or `write-once`.
         kind: &'static str,
@@ -492,7 +442,6 @@ pub enum Change {
     },
     /// An epoch of a log ends; what is appended from now on belongs to the next.
     CloseLog {
-        /// The log.
         log: String,
         /// The epoch that ends; none may be there where a log was lost as a whole.
         epoch: i64,
@@ -508,16 +457,13 @@ pub enum Change {
     /// What is registered of a log is taken as it is found, whatever was committed to: whoever begins the log
     /// anew has said so.
     Recommit {
-        /// The log.
         log: String,
     },
     /// Something goes that was kept.
     Erase(Erase),
     /// A table's text is kept, for ever.
     Table {
-        /// Its digest.
         digest: String,
-        /// Its text.
         text: String,
         /// When.
         at: i64,
@@ -526,7 +472,6 @@ pub enum Change {
     TableVersion {
         /// Its number, from 1.
         version: i64,
-        /// Its digest.
         digest: String,
         /// Random, in hexadecimal.
         salt: String,
@@ -544,14 +489,12 @@ pub enum Change {
     },
     /// A table is proposed.
     Proposal {
-        /// It.
         row: Box<ProposalRow>,
     },
     /// Somebody makes a proposal theirs of which no author is known.
     AdoptProposal {
         /// Its id.
         uid: Uuid,
-        /// Their credential.
         credential: String,
         /// Who they are, by their id.
         person: String,

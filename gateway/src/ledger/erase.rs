@@ -3,6 +3,8 @@
 //!
 //! What this cannot do: reach into backups, into replicas that others keep, or below the file system.
 
+#![expect(missing_docs, reason = "what is not explained is named by its field")]
+
 use uuid::Uuid;
 
 use super::reads::sought;
@@ -176,32 +178,25 @@ pub enum Erase {
     /// An epoch that has ended is dropped: from now on its entries may be deleted. The calls that were
     /// opened in it go at once, with who was on them.
     Log {
-        /// The log.
         log: String,
-        /// The epoch.
         epoch: i64,
         /// When.
         at: i64,
     },
     /// Some entries of a dropped epoch go, with what belongs to them.
     Entries {
-        /// The log.
         log: String,
-        /// The epoch.
         epoch: i64,
         /// Those before this index.
         before: i64,
     },
     /// Everything else of a dropped epoch goes, but for its last head and what others have said of that.
     Tree {
-        /// The log.
         log: String,
-        /// The epoch.
         epoch: i64,
     },
     /// A subject's key is destroyed: nobody can tell any more whom its pseudonyms mean.
     Subject {
-        /// Its tag.
         tag: Vec<u8>,
     },
     /// What outsiders have said of a call goes: its names, its details, its events' ids, its recordings'
@@ -209,14 +204,12 @@ pub enum Erase {
     Call {
         /// The call.
         uid: Uuid,
-        /// Its account.
         account: String,
         /// What is kept of the request that opened it, as JSON.
         body: String,
     },
     /// Who somebody on a call was goes.
     Participant {
-        /// The call.
         call: Uuid,
         /// Their number.
         participant: u32,
@@ -225,9 +218,7 @@ pub enum Erase {
     },
     /// What a consent grant says of its subject goes, and the grant is withdrawn.
     Grant {
-        /// Its account.
         account: String,
-        /// Its id.
         id: String,
         /// Its id from now on.
         as_id: String,
@@ -238,16 +229,13 @@ pub enum Erase {
     },
     /// The details of entries of no call that mention this key go.
     Mentioned {
-        /// The log.
         log: String,
         /// The key, as drafts mention it.
         key: String,
     },
     /// The detail of one entry goes.
     Detail {
-        /// The log.
         log: String,
-        /// Its epoch.
         epoch: i64,
         /// The entry's index.
         seq: i64,

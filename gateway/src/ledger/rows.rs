@@ -1,11 +1,12 @@
 //! What is read from the ledger.
 
+#![expect(missing_docs, reason = "what is not explained is named by its field")]
+
 use sqlx::FromRow;
 
 /// An account.
 #[derive(Debug, Clone, FromRow)]
 pub struct AccountRow {
-    /// Its id.
     pub id: String,
     /// Where the operator is established.
     pub operator_location: Option<String>,
@@ -22,9 +23,7 @@ pub struct AccountRow {
 pub struct CredentialRow {
     /// Its minted name.
     pub username: String,
-    /// Its account.
     pub account: String,
-    /// Its role.
     pub role: String,
     /// Who it belongs to.
     pub name: String,
@@ -43,11 +42,9 @@ pub struct CredentialRow {
 pub struct PersonRow {
     /// The gateway's id of them.
     pub id: String,
-    /// Their account.
     pub account: String,
     /// Their name, as people are told apart by it.
     pub folded: String,
-    /// Their name.
     pub name: String,
     /// Whether they count from the start.
     pub founding: bool,
@@ -60,7 +57,6 @@ pub struct PersonRow {
 /// That somebody was confirmed.
 #[derive(Debug, Clone, FromRow)]
 pub struct ConfirmedRow {
-    /// Their account.
     pub account: String,
     /// Whom.
     pub person: String,
@@ -73,9 +69,7 @@ pub struct ConfirmedRow {
 /// A public key.
 #[derive(Debug, Clone, FromRow)]
 pub struct KeyRow {
-    /// Its id.
     pub id: String,
-    /// Its account.
     pub account: String,
     /// SPKI PEM.
     pub pem: String,
@@ -88,9 +82,7 @@ pub struct KeyRow {
 /// A version of a prompt.
 #[derive(Debug, Clone, FromRow)]
 pub struct PromptRow {
-    /// Its account.
     pub account: String,
-    /// Its id.
     pub id: String,
     /// Its version, from 1.
     pub version: i64,
@@ -109,9 +101,7 @@ pub struct PromptRow {
 /// A consent grant.
 #[derive(Debug, Clone, FromRow)]
 pub struct GrantRow {
-    /// Its account.
     pub account: String,
-    /// Its id.
     pub id: String,
     /// The gateway's id.
     pub uid: String,
@@ -130,7 +120,6 @@ pub struct GrantRow {
 pub struct CallRow {
     /// The gateway's id.
     pub uid: String,
-    /// Its account.
     pub account: String,
     /// The platform's id.
     pub id: String,
@@ -179,7 +168,6 @@ pub struct ParticipantRow {
 /// An entry of a log, with its detail where that was asked for and still exists.
 #[derive(Debug, Clone, FromRow)]
 pub struct EntryRow {
-    /// The log.
     pub log: String,
     /// Its epoch, from 1.
     pub epoch: i64,
@@ -187,7 +175,6 @@ pub struct EntryRow {
     pub seq: i64,
     /// The exact bytes.
     pub leaf: Vec<u8>,
-    /// Their hash.
     pub leaf_hash: Vec<u8>,
     /// The detail's salt.
     pub salt: Option<Vec<u8>>,
@@ -202,7 +189,6 @@ pub struct EntryRow {
 /// A signed head.
 #[derive(Debug, Clone, FromRow)]
 pub struct CheckpointRow {
-    /// Its size.
     pub size: i64,
     /// The signed note.
     pub note: String,
@@ -249,15 +235,11 @@ pub struct ClosedLogRow {
 /// A recording.
 #[derive(Debug, Clone, FromRow)]
 pub struct RecordingRow {
-    /// Its id.
     pub id: String,
-    /// Its account.
     pub account: String,
-    /// Its call.
     pub call: String,
     /// The platform's id of the call.
     pub call_id: String,
-    /// Its name.
     pub name: String,
     /// HMAC of the plaintext.
     pub fingerprint: Vec<u8>,
@@ -301,7 +283,6 @@ pub struct RecordingRow {
 pub struct VersionRow {
     /// Its number, from 1.
     pub version: i64,
-    /// Its digest.
     pub digest: String,
     /// Since when it is, or from when it was, in force.
     pub in_force_at: i64,
