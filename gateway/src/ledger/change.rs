@@ -60,10 +60,7 @@ pub enum Expect {
         id: String,
     },
     /// No recording of this call has this name.
-    RecordingNameFree {
-        call: Uuid,
-        name: String,
-    },
+    RecordingNameFree { call: Uuid, name: String },
     /// The recording is there, neither deleted nor (where `unheld`) under a legal hold.
     RecordingLive {
         /// The recording.
@@ -111,9 +108,7 @@ pub enum Expect {
         id: String,
     },
     /// No account has this id.
-    AccountFree {
-        id: String,
-    },
+    AccountFree { id: String },
     /// So many people were enrolled in the account, and no more.
     People {
         account: String,
@@ -128,13 +123,9 @@ pub enum Expect {
         settings: String,
     },
     /// This version of the table is in force, or none yet.
-    Law {
-        digest: Option<String>,
-    },
+    Law { digest: Option<String> },
     /// The newest version of the table is this one; 0 where there is none.
-    Version {
-        number: i64,
-    },
+    Version { number: i64 },
     /// These proposals are open, in order, and no others.
     OpenProposals {
         /// Their ids.
@@ -185,10 +176,7 @@ pub enum Expect {
     },
     /// The epoch has ended, those before it were dropped, no call that was opened in it is open, and of
     /// their recordings nothing is left.
-    Droppable {
-        log: String,
-        epoch: i64,
-    },
+    Droppable { log: String, epoch: i64 },
     /// The proposal is open, and this person's.
     ProposalOf {
         /// Its id.
@@ -357,9 +345,7 @@ pub enum Change {
         digest: Vec<u8>,
     },
     /// A recording is accepted.
-    Recording {
-        row: Box<RecordingRow>,
-    },
+    Recording { row: Box<RecordingRow> },
     /// The envelope object of a recording is in the store.
     Enveloped {
         /// The recording.
@@ -411,9 +397,7 @@ pub enum Change {
         at: i64,
     },
     /// A gateway has ended, or what it left in doubt is logged.
-    Unmark {
-        id: Uuid,
-    },
+    Unmark { id: Uuid },
     /// A head of a log is signed. Those before it go, but for the ones that are kept.
     Checkpoint {
         log: String,
@@ -456,9 +440,7 @@ pub enum Change {
     },
     /// What is registered of a log is taken as it is found, whatever was committed to: whoever begins the log
     /// anew has said so.
-    Recommit {
-        log: String,
-    },
+    Recommit { log: String },
     /// Something goes that was kept.
     Erase(Erase),
     /// A table's text is kept, for ever.
@@ -488,9 +470,7 @@ pub enum Change {
         digest: String,
     },
     /// A table is proposed.
-    Proposal {
-        row: Box<ProposalRow>,
-    },
+    Proposal { row: Box<ProposalRow> },
     /// Somebody makes a proposal theirs of which no author is known.
     AdoptProposal {
         /// Its id.

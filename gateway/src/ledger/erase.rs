@@ -191,14 +191,9 @@ pub enum Erase {
         before: i64,
     },
     /// Everything else of a dropped epoch goes, but for its last head and what others have said of that.
-    Tree {
-        log: String,
-        epoch: i64,
-    },
+    Tree { log: String, epoch: i64 },
     /// A subject's key is destroyed: nobody can tell any more whom its pseudonyms mean.
-    Subject {
-        tag: Vec<u8>,
-    },
+    Subject { tag: Vec<u8> },
     /// What outsiders have said of a call goes: its names, its details, its events' ids, its recordings'
     /// names. From now on it is found as `erased:` and its own id.
     Call {

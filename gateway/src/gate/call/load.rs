@@ -5,11 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use policy::{Call, Table};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
+use crate::access::Principal;
 use crate::gate::{CallRefusal, FOLDED_AT_ONCE, Fault, Gate, ask, blocking, parse_id};
 use crate::ledger::{CallRow, Expect, ParticipantRow};
-use trail::{Body, Leaf, Saw};
+use trail::{Body, Draft, DraftError, Leaf, Saw};
 
 /// A call as the gate has loaded it.
 pub(in crate::gate) struct Loaded {
@@ -129,6 +131,17 @@ impl Loaded {
     /// What the policy sees now.
     pub(in crate::gate) fn saw(&self) -> Saw {
         Saw::of(self.table.digest(), &self.call.decide(self.now))
+    }
+
+    /// The call's next entry.
+    pub(in crate::gate) fn draft(
+        &self,
+        who: &Principal,
+        at: Timestamp,
+        body: Body,
+        detail: Option<Value>,
+    ) -> Result<Draft, DraftError> {
+        trail::draft(&who.account, at, &who.into(), Some((self.uid, Some(self.head))), body, detail)
     }
 
     /// The participant's number, if they were ever on the call and can be named.

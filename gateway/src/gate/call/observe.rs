@@ -138,18 +138,11 @@ impl Gate {
                     Event { received_at: loaded.now, at, what: What::ConsentDeclined { participants } };
                 let mut job = Job { expects: loaded.expects(), ..Job::default() };
                 loaded.call.apply(&facts);
-                let (saw, link) = (loaded.saw(), Some((loaded.uid, Some(loaded.head))));
+                let saw = loaded.saw();
                 let reported_by = Some(ReportedBy::Gateway.as_str().into());
                 let body = Body::Event { facts, subjects: Vec::new(), reported_by, late: false, saw };
                 let detail = json!({"event": {"type": "consent.declined", "reason": FOLLOWED}});
-                job.entries.push(trail::draft(
-                    &who.account,
-                    loaded.now,
-                    &who.into(),
-                    link,
-                    body,
-                    Some(detail),
-                )?);
+                job.entries.push(loaded.draft(who, loaded.now, body, Some(detail))?);
                 if self.append(job).await? == Appended::Done {
                     break;
                 }
@@ -413,14 +406,7 @@ impl Gate {
             }
         };
         let detail = asked.reason.as_ref().map(|reason| json!({"reason": reason}));
-        job.entries.push(trail::draft(
-            &who.account,
-            now,
-            &who.into(),
-            Some((loaded.uid, Some(loaded.head))),
-            body,
-            detail,
-        )?);
+        job.entries.push(loaded.draft(who, now, body, detail)?);
         if self.append(job).await? == Appended::Conflict {
             return Ok(None);
         }

@@ -369,17 +369,8 @@ impl Gate {
             late: false,
             saw: loaded.saw(),
         };
-        let detail = json!({"participant": asked.id});
-        let draft = trail::draft(
-            &who.account,
-            now,
-            &who.into(),
-            Some((loaded.uid, Some(loaded.head))),
-            body,
-            Some(detail),
-        )?;
         job.expects.extend(loaded.expects());
-        job.entries.push(draft);
+        job.entries.push(loaded.draft(who, now, body, Some(json!({"participant": asked.id})))?);
         match self.append(job).await? {
             Appended::Conflict => Ok(None),
             Appended::Done => Ok(Some(self.decision(&loaded))),

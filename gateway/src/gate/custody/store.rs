@@ -499,14 +499,7 @@ impl Gate {
             uncovered: uncovered.stretches(),
             saw: loaded.saw(),
         };
-        let draft = trail::draft(
-            &who.account,
-            now,
-            &who.into(),
-            Some((loaded.uid, Some(loaded.head))),
-            body,
-            Some(json!({"name": name})),
-        )?;
+        let draft = loaded.draft(who, now, body, Some(json!({"name": name})))?;
         let job = Job { expects: loaded.expects(), entries: vec![draft], ..Job::default() };
         match self.append(job).await? {
             Appended::Conflict => Ok(None),
