@@ -4,6 +4,7 @@
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -12,8 +13,9 @@ use consent_gateway::access::Role;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
+use trail::clock::Clock;
 
-use crate::harness::{Client, Process, Random, comes, files_below, run, wav, wav_of};
+use crate::harness::{Client, Gateway, Process, Random, comes, files_below, run, wav, wav_of};
 use crate::site::{Site, age, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -156,6 +158,36 @@ async fn an_upload_that_was_cut_off_leaves_nothing_readable_and_is_swept_after_t
         recorder.upload("/v1/calls/c1/recordings/a", &[("recording-start", &from)], &audio).await.expect(201);
     let listener = site.client(&process, Role::Listener);
     assert!(site.fetch_and_open(&listener, stored["id"].as_str().unwrap()).await == audio);
+}
+
+/// A sweep that began before the clock was set back could take an upload of now for one of before.
+#[tokio::test]
+async fn nothing_is_swept_that_could_be_an_upload_of_now() {
+    let gateway = Gateway::start().await;
+    gateway.open("c", "US-CA").await;
+    gateway.prompt("c", &["caller", "agent"]).await;
+    gateway.control("c", "start").await.expect(200);
+    let from = gateway.now();
+    gateway.advance_ms(3_000);
+    let stored = gateway.upload("c", "main", Some(from), &wav(2_000)).await.expect(201);
+    let id = stored["id"].as_str().unwrap();
+    let named = id.replace('-', "");
+    let unnamed = format!("{}{}", if named.starts_with('f') { '0' } else { 'f' }, &named[1..]);
+    let kept = files_below(&gateway.dir.path().join("data/media"));
+    let is_media = |file: &&PathBuf| file.to_str().unwrap().ends_with(&format!("{named}.sealed"));
+    for file in kept.iter().filter(is_media) {
+        std::fs::copy(file, file.to_str().unwrap().replace(&named, &unnamed)).unwrap();
+    }
+    let with_copies = files_below(&gateway.dir.path().join("data/media"));
+    assert!(with_copies.len() > kept.len(), "{kept:?}");
+    // By this moment everything is old; by the clock it lies ahead.
+    let before = Clock::system().now().checked_add(jiff::SignedDuration::from_hours(24)).unwrap();
+    gateway.gate().sweep_unnamed(before).await.unwrap();
+    assert_eq!(files_below(&gateway.dir.path().join("data/media")), with_copies);
+    let ahead = before.duration_since(gateway.now()).unsigned_abs() + Duration::from_secs(86_400);
+    gateway.advance_ms(u64::try_from(ahead.as_millis()).unwrap());
+    gateway.gate().sweep_unnamed(before).await.unwrap();
+    assert_eq!(files_below(&gateway.dir.path().join("data/media")), kept);
 }
 
 /// What was reported since the gateway was last well may be missing, whatever others log meanwhile.
