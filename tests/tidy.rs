@@ -54,7 +54,7 @@ fn leaves_know_neither_http_nor_the_gate_nor_each_other() {
 
 #[test]
 fn every_key_of_the_configuration_is_in_the_manual() {
-    let manual = read("README.md");
+    let manual = read("gateway/docs/reference/configuration.md");
     let source = read("gateway/src/config.rs");
     let mut section = String::new();
     for line in source.lines() {
@@ -127,7 +127,7 @@ fn every_key_of_the_table_is_in_its_head() {
 
 #[test]
 fn every_event_type_of_the_manual_is_in_the_description_and_back() {
-    let manual = read("README.md");
+    let manual = read("gateway/docs/reference/events.md");
     let document = consent_gateway::api::openapi::document();
     let types = document.pointer("/components/schemas/EventType/enum").unwrap().as_array().unwrap();
     for event in types {
@@ -140,7 +140,7 @@ fn every_event_type_of_the_manual_is_in_the_description_and_back() {
 
 #[test]
 fn every_role_of_the_manual_has_a_row() {
-    let manual = read("README.md");
+    let manual = read("gateway/docs/reference/http.md");
     for role in consent_gateway::access::Role::ALL {
         assert!(manual.contains(&format!("| `{}` |", role.as_str())), "{}", role.as_str());
     }
