@@ -13,15 +13,17 @@ use trail::note::Note;
 use trail::trust::Trust;
 
 use crate::harness::{PROGRAM, files_below};
+use crate::postgres::Place;
 
 const FRONT_PAGE: &str = "README.md";
 const DOCS: &str = "gateway/docs";
+/// The reader's own server in the manual.
+const THEIR_SERVER: &str = "postgres://gateway@db.example.com/consent";
 
 /// Blocks that show commands and cannot be run here, by how they begin.
 const NOT_RUN: &[(&str, &str)] = &[
     ("$ tests/run", "it runs these tests"),
     ("$ consent-gateway audit export acme.1", "an epoch has to have ended: that takes a month at least"),
-    ("$ export CONSENT_GATEWAY_LEDGER=", "it names a server of the reader's"),
 ];
 
 #[test]
@@ -53,9 +55,10 @@ fn counsels_guide() {
     assert!(told.contains("approved by Eli Counsel") && told.contains("\"remnants\":\"none\""), "{told}");
 }
 
-#[test]
-fn the_operators_guide() {
-    let told = run(&[FRONT_PAGE, "gateway/docs/operator.md"], false);
+#[tokio::test]
+async fn the_operators_guide() {
+    let place = Place::new().await;
+    let told = run_with(&[FRONT_PAGE, "gateway/docs/operator.md"], false, &[(THEIR_SERVER, &place.url)]);
     assert!(told.contains("begins anew as") && told.contains("old-checkpoint"), "what was restored: {told}");
 }
 
@@ -244,9 +247,14 @@ fn the_front_page_is_short() {
     assert!(read(FRONT_PAGE).lines().count() <= 150);
 }
 
-/// Runs the blocks of shell of these pages, in order, in one shell and a directory of its own. Only ports are others,
-/// and nothing is built; `cargo run` is the program itself, where it is asked for.
 fn run(pages: &[&str], with_cargo: bool) -> String {
+    run_with(pages, with_cargo, &[])
+}
+
+/// Runs the blocks of shell of these pages, in order, in one shell and a directory of its own. Only ports and what is
+/// `instead` of something of the reader's are others, and nothing is built; `cargo run` is the program itself, if it is
+/// asked for.
+fn run_with(pages: &[&str], with_cargo: bool, instead: &[(&str, &str)]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let mut script = String::from(
         "set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n\
@@ -272,6 +280,9 @@ fn run(pages: &[&str], with_cargo: bool) -> String {
         script = script.replace(&format!("127.0.0.1:{port}"), &free);
     }
     drop(ports);
+    for (theirs, ours) in instead {
+        script = script.replace(theirs, ours);
+    }
     let programs = Path::new(PROGRAM).parent().unwrap();
     assert!(programs.join("consent-verify").exists(), "build it first: `cargo build --workspace`");
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
