@@ -269,7 +269,7 @@ async fn run_server(config: Config) -> Result<(), CliError> {
         ended = &mut ended => return Ok(ended?),
         () = &mut told_to_stop => {}
     }
-    tracing::info!("stopping: running requests may end");
+    tracing::info!("stopping once running requests have ended");
     shutdown.cancel();
     Ok(ended.await?)
 }

@@ -57,7 +57,7 @@ fn tighten(path: &Path, state: &fs::Metadata) -> io::Result<()> {
     // Some file systems take any mode and keep their own.
     match changed.and_then(|()| open(path)) {
         Ok(false) => {
-            tracing::warn!(path = %path.display(), mode = format!("{:o}", mode & MODE), "others could open this; now only its owner can");
+            tracing::warn!(path = %path.display(), mode = format!("{:o}", mode & MODE), "other users could open this file; made it private to its owner");
             Ok(())
         }
         Err(error)

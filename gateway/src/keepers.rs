@@ -68,7 +68,7 @@ impl Keepers {
                     swept = swept.gate.sweep_unnamed(swept_before) => {
                         if let Err(fault) = swept {
                             let cause = fault.failure().map(|failure| Chain(failure).to_string());
-                            tracing::error!(code = %fault.code(), cause, "media that no recording names could not be swept; the next start tries again");
+                            tracing::error!(code = %fault.code(), cause, "could not sweep media that no recording names; the next start tries again");
                         }
                     }
                 }
@@ -79,21 +79,21 @@ impl Keepers {
     /// Waits until all have stopped, and gives the mark back, unless its keeper has died.
     pub async fn stopped(self) -> Option<Mark> {
         if self.law.await.is_err() {
-            tracing::error!("the keeper of the law has died");
+            tracing::error!("the law keeper task died");
         }
         let mark = self.trail.await;
         if self.watch.await.is_err() {
-            tracing::error!("the watch over the marks of gateways has died");
+            tracing::error!("the gateway watch task died");
         }
         if let Some(anchors) = self.anchors
             && anchors.await.is_err()
         {
-            tracing::error!("the task that brings heads to witnesses and time-stamping authorities has died");
+            tracing::error!("the anchoring task died");
         }
         if self.sweep.await.is_err() {
-            tracing::error!("the sweep of media that no recording names has died");
+            tracing::error!("the media sweep task died");
         }
-        mark.inspect_err(|_| tracing::error!("the keeper of the trail has died")).ok()
+        mark.inspect_err(|_| tracing::error!("the trail keeper task died")).ok()
     }
 }
 

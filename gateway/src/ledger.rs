@@ -151,12 +151,12 @@ impl Ledger {
     /// acknowledged is durable without it: a failure is only told.
     pub async fn close(&self) {
         if let Err(error) = self.append(Job::default()).await {
-            tracing::info!(%error, "some envelopes could not be noted; the next start writes them again");
+            tracing::info!(%error, "could not note which envelopes were written; the next start writes them again");
         }
         match &self.pool {
             Pool::Sqlite(pool) => {
                 if let Err(error) = sqlite::settle(pool).await {
-                    tracing::info!(%error, "the write-ahead log stays as it is");
+                    tracing::info!(%error, "could not empty the write-ahead log");
                 }
                 pool.close().await;
             }

@@ -234,7 +234,7 @@ impl Failures {
             return;
         }
         if self.count == 0 {
-            tracing::error!(%error, "connections can't be accepted; trying on");
+            tracing::error!(%error, "can't accept connections; retrying");
         }
         self.count = self.count.saturating_add(1);
         self.last = Some(Instant::now());

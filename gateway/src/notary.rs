@@ -241,7 +241,7 @@ impl Notary {
         }
         // At this point every log has said so; a crash before it begins again and finds those done.
         self.keys.promote().map_err(NotaryError::Key)?;
-        tracing::info!("the key that signs the logs was changed");
+        tracing::info!("changed the key that signs the logs");
         Ok(true)
     }
 
@@ -404,7 +404,7 @@ impl Notary {
                 tracing::warn!(
                     log,
                     size = checkpoint.size,
-                    "no head of this log is pinned outside of the ledger: whether it is an older one cannot be told"
+                    "no head of this log is pinned outside of the ledger, so a rollback to an older ledger would go unnoticed"
                 );
             }
         }

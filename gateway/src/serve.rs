@@ -236,7 +236,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         if let Some(notary) = settled.gate.notary()
             && let Err(error) = notary.sign_all().await
         {
-            tracing::error!(%error, "the last heads of the logs could not be signed");
+            tracing::error!(%error, "could not sign the last heads of the logs");
         }
         match mark {
             // What could not be logged is known to nobody any more: the next start says so.
@@ -244,17 +244,17 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
                 if let Err(fault) = settled.gate.remove_mark(id).await {
                     tracing::error!(
                         code = %fault.code(),
-                        "the mark of this gateway in the ledger could not be removed"
+                        "could not remove this gateway's mark from the ledger"
                     );
                 }
                 if let Err(error) = mark.clear() {
-                    tracing::error!(%error, "the mark of a running gateway could not be removed");
+                    tracing::error!(%error, "could not remove the mark of a running gateway");
                 }
             }
             Some(mark) => {
                 let well = settled.gate.well();
                 if let Err(error) = mark.well(well, false) {
-                    tracing::error!(%error, "the mark of a running gateway could not be set");
+                    tracing::error!(%error, "could not set the mark of a running gateway");
                 }
                 tracing::warn!("events that could not be logged are still missing");
             }
@@ -269,7 +269,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
 /// How many connections there may be: as many as are configured, if the system lets us have so many files open.
 fn connections(config: &Config) -> usize {
     if let Err(error) = descriptors::raise() {
-        tracing::warn!(%error, "the limit of open files cannot be raised");
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let allowed = descriptors::connections().unwrap_or(usize::MAX);
     if allowed < config.connections {

@@ -88,7 +88,7 @@ impl Vault {
         let envelope = envelope_key(id);
         let bury = || self.store.put(&envelope, PutPayload::from_static(TOMBSTONE));
         if let Err(error) = bury().await {
-            tracing::warn!(error = %error, "a tombstone could not be written; it is tried again without the media, in case the disk is full");
+            tracing::warn!(error = %error, "could not write a tombstone; removing the media first, in case the disk is full");
             self.discard(id).await?;
             bury().await?;
         }
@@ -226,7 +226,7 @@ impl Incoming {
         };
         if let Err(error) = aborted.and(removed) {
             // Sealed for a key that is forgotten: nobody can open it, and the next start sweeps it.
-            tracing::warn!(%error, "sealed media of a refused upload could not be removed yet");
+            tracing::warn!(%error, "could not remove the sealed media of a refused upload yet");
         }
     }
 }

@@ -166,7 +166,7 @@ fn chunks(
         let end = range.start.saturating_add(STEP).min(range.end);
         let chunk = vault.read(id, range.start..end).await;
         if let Err(error) = &chunk {
-            tracing::error!(%error, recording = %id, "sealed media could not be read to the end");
+            tracing::error!(%error, recording = %id, "could not read sealed media to the end");
         }
         let rest = if chunk.is_ok() { end..range.end } else { range.end..range.end };
         Some((chunk, (vault, rest)))

@@ -79,7 +79,7 @@ impl Anchors {
     async fn round_of(&self, gate: &Gate) {
         let heads = match heads(gate).await {
             Ok(heads) => heads,
-            Err(fault) => return tracing::error!(code = %fault.code(), "signed heads cannot be read"),
+            Err(fault) => return tracing::error!(code = %fault.code(), "cannot read signed heads"),
         };
         let witnesses = self.witnesses.iter().map(|witness| self.ask(gate, witness, &heads).boxed());
         let authorities = self
@@ -102,7 +102,7 @@ impl Anchors {
     async fn date(&self, gate: &Gate, authority: &Authority, every_ms: i64, heads: &[SignedHead]) {
         for head in heads {
             if let Err(error) = self.stamp(gate, authority, every_ms, head).await {
-                tracing::warn!(authority = %authority.address(), log = head.at.log, error = %Chain(&error), "no time stamp was given");
+                tracing::warn!(authority = %authority.address(), log = head.at.log, error = %Chain(&error), "a time-stamping authority gave no stamp");
             }
         }
     }
@@ -150,7 +150,7 @@ impl Anchors {
 async fn keep_all(gate: &Gate, place: &WriteOnce, heads: &[SignedHead]) {
     for head in heads {
         if let Err(error) = keep(gate, place, head).await {
-            tracing::error!(log = head.at.log, error = %Chain(&error), "a signed head could not be kept in the write-once place");
+            tracing::error!(log = head.at.log, error = %Chain(&error), "could not store a signed head in the write-once place");
         }
     }
 }

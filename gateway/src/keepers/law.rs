@@ -28,7 +28,7 @@ pub(super) async fn keep(
             tracing::error!(code = %fault.code(), "cannot check which version of the table is in force");
         }
         if let Err(fault) = door.gate.close_lapsed().await {
-            tracing::error!(code = %fault.code(), "proposals that have expired could not be closed");
+            tracing::error!(code = %fault.code(), "could not close expired proposals");
         }
         let Some(path) = &file else { continue };
         // The inode and the time of its last change tell a file that was moved here from the one before,
@@ -61,7 +61,7 @@ pub(super) async fn keep(
             Err(fault) => {
                 // It is tried again with the next tick.
                 settled = false;
-                tracing::error!(code = %fault.code(), "the watched table could not be offered");
+                tracing::error!(code = %fault.code(), "could not offer the watched table");
             }
         }
     }

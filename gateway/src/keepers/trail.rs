@@ -28,10 +28,10 @@ pub(super) async fn keep(
         }
         let gate = &door.gate;
         if let Err(fault) = gate.catch_up().await {
-            tracing::error!(code = %fault.code(), "it cannot be logged yet that events may be missing");
+            tracing::error!(code = %fault.code(), "cannot yet log that events may be missing");
         }
         if let Err(error) = mark.well(gate.well(), gate.misses_nothing()) {
-            tracing::error!(%error, "the mark of a running gateway cannot be set");
+            tracing::error!(%error, "cannot set the mark of a running gateway");
         }
         let Some(notary) = gate.notary() else { continue };
         let began = period.map(|period| period.began(gate.clock().now()));
@@ -39,7 +39,7 @@ pub(super) async fn keep(
             match gate.turn_logs(began).await {
                 Ok(()) => turned = Some(began),
                 // It is tried again with the next tick.
-                Err(fault) => tracing::error!(code = %fault.code(), "a log could not begin anew"),
+                Err(fault) => tracing::error!(code = %fault.code(), "could not start a log's new epoch"),
             }
         }
         let signed = async {
@@ -49,10 +49,10 @@ pub(super) async fn keep(
         let signed = signed.await;
         gate.note_signed(signed.is_ok());
         if let Err(error) = signed {
-            tracing::error!(error = %Chain(&error), "heads of the logs cannot be signed");
+            tracing::error!(error = %Chain(&error), "cannot sign the heads of the logs");
         }
         if let Err(fault) = gate.heartbeat().await {
-            tracing::error!(code = %fault.code(), "the hourly heartbeat of a log could not be written");
+            tracing::error!(code = %fault.code(), "could not append a log's hourly heartbeat");
         }
     }
 }

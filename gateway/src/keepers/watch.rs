@@ -21,7 +21,7 @@ pub(super) async fn keep(door: &Door, id: Uuid, stop: &CancellationToken) {
                 .await
         };
         if let Err(fault) = looked.await {
-            tracing::error!(code = %fault.code(), "the mark of this gateway in the ledger could not be renewed");
+            tracing::error!(code = %fault.code(), "could not renew this gateway's mark in the ledger");
         }
     }
 }

@@ -28,7 +28,7 @@ impl Reserve {
         match kept {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                tracing::error!(%error, "there is no room left beside what is kept for objections and deletions: nothing else is logged until there is");
+                tracing::error!(%error, "cannot fill the disk reserve for objections and deletions: nothing else is logged until there is room");
                 false
             }
             // The program is stopping.
@@ -42,7 +42,7 @@ impl Reserve {
             Ok(()) => true,
             Err(error) => {
                 if error.kind() != ErrorKind::NotFound {
-                    tracing::error!(%error, "the room that is kept for objections and deletions cannot be used");
+                    tracing::error!(%error, "cannot use the disk reserve for objections and deletions");
                 }
                 false
             }

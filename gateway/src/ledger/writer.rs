@@ -155,7 +155,7 @@ async fn commit(engine: &mut impl Engine, group: Vec<Waiting>, enveloped: &Later
     let noted = std::mem::take(&mut *enveloped.lock().unwrap_or_else(PoisonError::into_inner));
     let committed = engine.commit(&group, &noted, registers).await;
     if let Err(error) = &committed {
-        tracing::error!(error = %Chain(error), jobs = group.len(), "the audit trail could not be written");
+        tracing::error!(error = %Chain(error), jobs = group.len(), "could not write the audit trail");
         engine.forget();
         // What could not be noted is noted with the next group: a restart would ask for it.
         enveloped.lock().unwrap_or_else(PoisonError::into_inner).extend(noted);

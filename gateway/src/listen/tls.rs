@@ -64,7 +64,7 @@ impl Reloading {
             match tokio::task::spawn_blocking(look).await {
                 Ok(Some(config)) => *self.served.write().unwrap_or_else(PoisonError::into_inner) = config,
                 Ok(None) => {}
-                Err(error) => tracing::error!(%error, "the TLS certificate could not be looked at"),
+                Err(error) => tracing::error!(%error, "could not check the TLS certificate for changes"),
             }
         }
     }
@@ -96,7 +96,7 @@ impl Files {
         match self.pair.load() {
             Ok(config) => {
                 if changed || !self.loaded {
-                    tracing::info!("the TLS certificate was read again");
+                    tracing::info!("reloaded the TLS certificate");
                 }
                 self.loaded = true;
                 Some(config)

@@ -286,12 +286,12 @@ impl Gate {
         match outcome {
             Ok(whole) => {
                 if !whole {
-                    tracing::warn!("of an event that could not be logged, what restricts is logged now");
+                    tracing::warn!("logged the restrictive part of an event that cannot be logged whole");
                 }
                 self.barred.done(missing);
             }
             // It is tried again with the next tick, and holds up no other call.
-            Err(fault) => tracing::debug!(code = %fault.code(), "an event cannot be logged yet"),
+            Err(fault) => tracing::debug!(code = %fault.code(), "cannot log an event yet"),
         }
     }
 }

@@ -234,7 +234,7 @@ impl Gate {
                     .discard(id)
                     .await
                     .map_err(|error| Fault::damaged_by("media cannot be removed", error))?;
-                tracing::info!(media = %id, "sealed media that nothing names were removed");
+                tracing::info!(media = %id, "removed sealed media that no recording names");
             }
         }
         self.vault

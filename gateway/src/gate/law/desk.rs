@@ -198,16 +198,16 @@ impl Gate {
             WatchedState::InForce => tracing::debug!(origin = origin.as_str(), "the table is in force"),
             WatchedState::Waiting { proposal } => tracing::warn!(
                 origin = origin.as_str(), %proposal,
-                "the table loosens something: it waits for two people, and the version before stays in force"
+                "the table loosens something: two people must decide on it, and until then the previous version stays in force"
             ),
             WatchedState::Passed => tracing::warn!(
                 origin = origin.as_str(),
-                "the table was offered before and is not in force; publish it if it is meant"
+                "this table was offered before and is not in force; to put it in force, publish it"
             ),
             WatchedState::Unreadable { problems } => tracing::error!(
                 origin = origin.as_str(),
                 problems,
-                "the table cannot be read: it changes nothing, and the version before stays in force"
+                "cannot read the table; the previous version stays in force"
             ),
         }
         self.laws.watch(Watched { origin, digest, state });

@@ -136,7 +136,7 @@ impl Gate {
                 tracing::info!(
                     version = row.version,
                     table = row.digest,
-                    "another version of the table is in force"
+                    "a different version of the table is now in force"
                 );
             }
             self.laws.enforce(Version { number: row.version, table });

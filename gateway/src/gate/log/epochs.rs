@@ -73,7 +73,7 @@ impl Gate {
                 tracing::info!(
                     log,
                     epoch = ending.epoch.saturating_add(1),
-                    "a new period: the log begins anew"
+                    "a new period: the log starts a new epoch"
                 );
                 return Ok(());
             }
@@ -110,7 +110,7 @@ impl Gate {
         self.append(Job { changes: vec![Change::Erase(erase)], ..Job::default() }).await?;
         if !self.ledger.settle().await.unwrap_or(false) {
             tracing::warn!(
-                "the write-ahead log of the ledger could not be emptied: it holds what was dropped until it is"
+                "could not empty the ledger's write-ahead log; until then it still holds what was dropped"
             );
         }
         Ok(DroppedEpoch {

@@ -94,7 +94,7 @@ impl Gate {
                 Ready { status, failing, table }
             }
             Err(fault) => {
-                tracing::error!(code = %fault.code(), "not ready: the ledger cannot be read");
+                tracing::error!(code = %fault.code(), "not ready: cannot read the ledger");
                 Ready::unavailable(vec![Lack::Trail])
             }
         }

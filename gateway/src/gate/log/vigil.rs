@@ -284,7 +284,7 @@ impl Gate {
         let changes = marks.iter().map(|id| Change::Unmark { id: *id }).collect();
         let logs = entries.len();
         if self.ledger.append(Job { expects, changes, entries }).await? == Appended::Done {
-            tracing::warn!(logs, %from, "events may be missing: calls that were open are in doubt until their participants are named again");
+            tracing::warn!(logs, %from, "events may be missing: calls that were open are in doubt until their participants are reported again");
         }
         Ok(())
     }

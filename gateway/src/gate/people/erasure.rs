@@ -135,7 +135,7 @@ impl Gate {
             }
         }
         let gone = self.ledger.scrub().await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the ledger's file could not be written anew");
+            tracing::warn!(%error, "could not rewrite the ledger's file");
             false
         });
         match failed {
