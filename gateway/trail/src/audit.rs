@@ -31,16 +31,16 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Something is not as it was signed, or was decided otherwise than the facts and the table say.
+    /// Something differs from what was signed, or a decision does not follow from the facts and the table.
     Tampered,
-    /// Something is missing, so that nothing can be said.
+    /// Something is missing, so there is no verdict.
     Incomplete,
     /// It cannot be verified with this trust file or by this version of the program.
     Unusable,
 }
 
 impl Verdict {
-    /// The exit code of a command that ends with it; 0 is kept for what is good.
+    /// The exit code of a command that ends with this verdict; 0 means success.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -50,7 +50,7 @@ impl Verdict {
         }
     }
 
-    /// The word.
+    /// The verdict in one word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,8 +61,7 @@ impl Verdict {
     }
 }
 
-/// Why something is not verified: what is worst, by the first entry that it is about, and whatever else was
-/// found.
+/// Why something is not verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 pub struct Failure {
     /// What it means.
@@ -77,7 +76,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// It is not as it was signed, or was decided wrongly.
+    /// Something differs from what was signed, or was decided wrongly.
     #[must_use]
     pub fn tampered(what: impl Into<String>) -> Failure {
         Failure::new(Verdict::Tampered, what.into())
@@ -99,21 +98,21 @@ impl Failure {
         Failure { verdict, index: None, what, also: Vec::new() }
     }
 
-    /// The same about an entry.
+    /// The same failure, about an entry.
     #[must_use]
     pub fn at(self, index: u64) -> Failure {
         Failure { index: Some(index), ..self }
     }
 
-    /// Whichever is about the earlier entry; what is about none comes last.
+    /// The failure that is about the earlier entry. One that is about no entry comes last.
     #[must_use]
     pub fn first(self, other: Failure) -> Failure {
         let key = |failure: &Failure| failure.index.unwrap_or(u64::MAX);
         if key(&other) < key(&self) { other } else { self }
     }
 
-    /// Everything that was found, in one: what is wrong before what is missing, what is missing before what
-    /// this program cannot read; among these, the earliest entry first. None where nothing was found.
+    /// Joins all failures in one: first tampered, then incomplete, then unusable, each in the order of the
+    /// entries. `None` if there are none.
     #[must_use]
     pub fn together(found: impl IntoIterator<Item = Failure>) -> Option<Failure> {
         let mut all: Vec<Failure> = Vec::new();
@@ -134,7 +133,7 @@ impl Failure {
     }
 }
 
-/// How much is told beside what is worst.
+/// How many failures are reported beside the worst one.
 pub const MOST_TOLD: usize = 50;
 
 impl fmt::Display for Failure {
@@ -159,7 +158,7 @@ pub struct Report {
     pub signed_by: Vec<String>,
     /// The witnesses that signed it too, and when.
     pub witnessed_by: Vec<Witnessed>,
-    /// The time stamps of its heads that came along. Who made them is not verified.
+    /// The time stamps of its heads in the export. Who made them is not verified.
     pub stamps: Vec<Stamped>,
     /// When the first and the last entry were logged.
     pub span: Option<(Timestamp, Timestamp)>,
@@ -175,15 +174,15 @@ pub struct Report {
     pub law: Vec<Version>,
     /// Details.
     pub details: Details,
-    /// The sizes of the older heads that were found to be of this log, ascending.
+    /// The sizes of the older heads that belong to this log, ascending.
     pub older: Vec<u64>,
     /// How often the log's key was changed.
     pub rotations: u64,
-    /// The log that this one goes on from.
+    /// The log that this one continues.
     pub continues: Option<Continued>,
     /// Earlier epochs that were verified too, the first of them first.
     pub earlier: Vec<Continued>,
-    /// The log of the law that the tables were compared with.
+    /// The log `system` that the tables were compared with.
     pub system: Option<String>,
     /// What is not proven.
     pub warnings: Vec<String>,
@@ -209,7 +208,7 @@ pub struct Stamped {
     pub at: Timestamp,
 }
 
-/// The head of another log: one that this one goes on from.
+/// The head of another log: one that this one continues.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Continued {
     /// Its origin.
@@ -246,7 +245,7 @@ pub struct Version {
     pub index: u64,
 }
 
-/// What there is of details. A detail that is not there was erased, or was not handed out.
+/// How many details there are. A missing one was erased, or was not handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Details {
     /// Entries that commit to a detail.

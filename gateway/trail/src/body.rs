@@ -26,8 +26,8 @@ pub enum Body {
         facts: Opened,
         /// The pseudonyms of those participants whose number is known.
         subjects: Vec<(u32, String)>,
-        /// Who had objected on an earlier call of this id and not said yes since, by the pseudonyms of
-        /// their numbers, and since when they object.
+        /// Who had objected on an earlier call of this id and not said yes since, by the pseudonyms of their
+        /// numbers, and since when.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         objectors: Vec<(String, Timestamp)>,
         /// What the policy answered.
@@ -37,11 +37,11 @@ pub enum Body {
     Event {
         /// The facts.
         facts: Event,
-        /// Pseudonyms, where the number of somebody becomes known.
+        /// The pseudonyms of participants whose number becomes known.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         subjects: Vec<(u32, String)>,
-        /// Who noticed: `platform`, `agent` or `asr`; `gateway` where it was logged later than it came, or is
-        /// what somebody said on another call.
+        /// Who noticed: `platform`, `agent` or `asr`; `gateway` if it was logged later than it arrived, or
+        /// somebody said it on another call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reported_by: Option<String>,
         /// Whether it counts from before it was logged.
@@ -73,16 +73,16 @@ pub enum Body {
         bytes: u64,
         /// The keys that it was sealed for.
         keys: Vec<String>,
-        /// Which moments it holds; where `unplaced`, those of the call's only window that it uses up.
+        /// The moments that it holds; if `unplaced`, those of the call's only window that it uses up.
         spans: Vec<(Timestamp, Timestamp)>,
         /// Whether it did not say when it was made.
         #[serde(default, skip_serializing_if = "is_false")]
         unplaced: bool,
-        /// How much of its end its codec added, outside of what was granted, in milliseconds.
+        /// How much its codec added at its end, outside of what was granted, in milliseconds.
         #[serde(default, skip_serializing_if = "is_zero")]
         codec_ms: u64,
-        /// By how much it was moved to a window's start, its sender's clock being coarse or behind, in
-        /// milliseconds: so much earlier than `spans` it said that it was made.
+        /// How much later than its sender said it was placed, to fit a window's start, since the sender's
+        /// clock is coarse or slow; in milliseconds.
         #[serde(default, skip_serializing_if = "is_zero")]
         shifted_ms: u64,
         /// Until when it has to be kept.
@@ -100,16 +100,15 @@ pub enum Body {
         came: Came,
         /// Why.
         code: Refusal,
-        /// What was not covered: the first stretches, where there are very many; none where it was refused as a
-        /// whole.
+        /// What was not covered, or the first of very many stretches; empty if it was refused as a whole.
         uncovered: Vec<Stretch>,
         /// What the policy answered.
         saw: Saw,
     },
-    /// Something may be missing: whoever sent an event meanwhile got no answer. Recording of every
-    /// call that was open is in doubt, until its participants are confirmed.
+    /// Events may be missing: their senders got no answer. Every call that was open is in doubt until its
+    /// participants are confirmed.
     Gap {
-        /// The last moment before it that is known of.
+        /// The last known moment before it.
         from: Timestamp,
         /// When the trail could be written again.
         until: Timestamp,
@@ -118,14 +117,14 @@ pub enum Body {
     },
     /// Nothing happened for an hour.
     Heartbeat {},
-    /// A log begins that goes on from another.
+    /// A log begins, and continues another.
     LogOpened {
         /// The last signed head of the one before.
         previous: Previous,
-        /// Why the one before does not go on.
+        /// Why the previous log ended.
         cause: LogCause,
     },
-    /// An epoch of this log that had ended was dropped: its entries were kept for long enough.
+    /// An ended epoch of this log was dropped: its entries were kept for long enough.
     LogDropped {
         /// Its origin.
         origin: String,
@@ -138,35 +137,35 @@ pub enum Body {
     LogKey {
         /// The new key, as a verifier key of a signed note.
         key: String,
-        /// The one before.
+        /// The previous key.
         retired: String,
     },
-    /// Somebody asked what an outsider's name or number has to do with.
+    /// Somebody searched for an outsider's name or number.
     Lookup {
-        /// The number's pseudonym in this log, where it has one.
+        /// The number's pseudonym in this log, if it has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         subject: Option<String>,
-        /// Which sorts of things were asked by.
+        /// What was searched by.
         by: Vec<String>,
     },
     /// Records were taken out of the gateway.
     Exported {
         /// In which form.
         form: String,
-        /// Which call's, where only one's.
+        /// The call, if they were of only one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of: Option<Uuid>,
-        /// Which recording's, where only one's.
+        /// The recording, if they were of only one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         recording: Option<Uuid>,
     },
     /// Somebody's key and details are destroyed.
     ///
-    /// INVARIANT: it does not say whose: beside the request that it answers, a pseudonym would be known again.
+    /// INVARIANT: it does not say whose: beside the request, a pseudonym would identify them again.
     Erased {
-        /// On how many calls they were.
+        /// How many calls they were on.
         calls: u64,
-        /// How many recordings went with it.
+        /// How many recordings were deleted with it.
         recordings: u64,
     },
     /// Sealed media were not handed out.
@@ -180,7 +179,7 @@ pub enum Body {
     Fetched {
         /// The recording's id.
         recording: Uuid,
-        /// Which bytes, the end exclusive.
+        /// The range of bytes, the end exclusive.
         range: (u64, u64),
     },
     /// A recording was deleted.
@@ -224,25 +223,25 @@ pub enum Body {
         credential: String,
         /// Its role.
         role: String,
-        /// Whom it stands for; nobody, where it was given no name.
+        /// The person it stands for; absent if it was given no name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         person: Option<Uuid>,
-        /// What has to be, beside lawful, what it uploads: whatever comes with it says the same.
+        /// What its uploads need beside being lawful. Every upload repeats it.
         #[serde(default, skip_serializing_if = "is_granted")]
         coverage: CoverageBasis,
     },
     /// Somebody was enrolled.
     Person {
-        /// The gateway's id of them.
+        /// The gateway's id of the person.
         person: Uuid,
         /// Whether they count from the start, as one of the first two of their account.
         founding: bool,
     },
-    /// Somebody said that a person is who they are said to be.
+    /// Somebody confirmed a person's identity.
     PersonConfirmed {
-        /// Whom.
+        /// Who was confirmed.
         person: Uuid,
-        /// Who.
+        /// Who confirmed them.
         by: Uuid,
     },
     /// A credential was revoked.
@@ -260,11 +259,11 @@ pub enum Body {
         /// Its id.
         key: String,
     },
-    /// Which law an account has chosen beside its places.
+    /// An account chose which law applies to it beside that of its places.
     AccountLaw {
         /// The overlays, by their ids.
         overlays: Vec<String>,
-        /// Whether what rows say of emergency calls at a public-safety answering point is switched on.
+        /// Whether the rules of rows for emergency calls at a public-safety answering point are switched on.
         public_safety: bool,
     },
     /// A version of the table came into force.
@@ -273,11 +272,11 @@ pub enum Body {
         table: String,
         /// Its number, from 1.
         version: i64,
-        /// The digest of the version before; none for the first.
+        /// The digest of the previous version; absent for the first.
         base: Option<String>,
         /// How it came.
         origin: Origin,
-        /// The proposal that was approved, where it loosened anything.
+        /// The approved proposal, if the version loosens anything.
         proposal: Option<Uuid>,
         /// SHA-256 of the semantic diff, in hexadecimal.
         diff: String,
@@ -311,14 +310,14 @@ pub enum Body {
     },
 }
 
-/// How an upload came: an auditor decides again by it.
+/// How an upload arrived, from which an auditor repeats the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "UploadOrigin"))]
 #[serde(deny_unknown_fields)]
 pub struct Came {
-    /// Through which door.
+    /// The door through which it arrived.
     pub door: Door,
-    /// Whether recording there asks first: then it has to be granted, and else lawful alone.
+    /// Whether recording there asks first: if so, it has to be granted, otherwise only lawful.
     pub coverage: CoverageBasis,
     /// The use that it was made for.
     #[serde(rename = "use")]
@@ -326,7 +325,7 @@ pub struct Came {
 }
 
 impl Came {
-    /// Through the gateway's own API, where recording has to be asked for first.
+    /// Through the gateway's own API, by a platform that asks before it records.
     pub const NATIVE: Came =
         Came { door: Door::Native, coverage: CoverageBasis::Granted, used_for: Use::Record };
 }
@@ -362,7 +361,7 @@ impl ControlRefusal {
     }
 }
 
-/// How a version of the table came to us.
+/// How a version of the table arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "TableOrigin"))]
 #[serde(rename_all = "lowercase")]
@@ -376,7 +375,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The word.
+    /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -392,22 +391,22 @@ impl Origin {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GapCause {
-    /// The gateway ended without having been told to.
+    /// The gateway stopped unexpectedly.
     EndedUnexpectedly,
     /// The trail could not be written.
     TrailUnavailable,
-    /// An older ledger was put back: what was logged since its last entry is lost.
+    /// An older ledger was restored: whatever was logged since its last entry is lost.
     LedgerRestored,
 }
 
-/// Why a log does not go on.
+/// Why a log ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LogCause {
     /// Its period is over.
     Period,
-    /// What was there did not go on from what had been signed: an older ledger, or another.
+    /// The ledger did not continue what had been signed: it was an older one, or another.
     Reopened,
 }
 
@@ -425,7 +424,7 @@ pub struct Previous {
 }
 
 impl Previous {
-    /// Its root; none where that is no root.
+    /// Its root; `None` if it is malformed.
     #[must_use]
     pub fn hash(&self) -> Option<Hash> {
         canonical::hash(&self.root)
@@ -471,8 +470,8 @@ impl Body {
         }
     }
 
-    /// Whether somebody's privacy rests on its being logged: an objection, an arrival, an end, a deletion.
-    /// Room is kept for such entries where there is none for others.
+    /// Whether somebody's privacy depends on this entry: an objection, an arrival, an end, a deletion. Such
+    /// entries may use the disk reserve.
     #[must_use]
     pub fn restricts(&self) -> bool {
         match self {

@@ -96,7 +96,7 @@ impl schemars::JsonSchema for Moment {
     }
 }
 
-/// A moment as answers and leaves write it: RFC 3339, UTC, always with milliseconds.
+/// Writes a moment as answers and leaves do: RFC 3339, UTC, always with milliseconds.
 #[must_use]
 pub fn written(at: Timestamp) -> String {
     format!("{at:.3}")
@@ -108,11 +108,11 @@ pub fn whole_millis(at: Timestamp) -> Timestamp {
     millis(at.as_millisecond())
 }
 
-/// Reads a moment (RFC 3339), which has to say in which zone it is: half the world would be meant otherwise.
+/// Reads a moment (RFC 3339), which must name its time zone.
 ///
 /// # Errors
 ///
-/// [`MomentError`] says what is missing. A text that is no time at all is not repeated.
+/// [`MomentError`] says what is missing. A text that is not a time at all is not repeated.
 pub fn moment(text: &str) -> Result<Timestamp, MomentError> {
     let text = text.trim();
     if let Ok(at) = text.parse() {
@@ -142,7 +142,7 @@ pub fn moment_or_day(text: &str) -> Result<Timestamp, MomentError> {
     }
 }
 
-/// Why a text is no moment.
+/// Why a text is not a moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MomentError {
     /// It has no zone.

@@ -1,7 +1,7 @@
-//! How far the clocks of those who report are behind ours, as their events on a call have shown.
+//! How far the clocks of senders are behind ours, judging by their events on a call.
 //!
-//! What is reported comes later than it happened: by the way it took, and by what the sender's clock
-//! is behind. So the least that was ever seen of a sender is the most that its clock explains.
+//! A report seems late by its time on the way, plus what the sender's clock is behind. So the smallest delay
+//! ever seen from a sender is the most that its clock can be behind.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{Body, Leaf};
 pub struct Clocks(BTreeMap<String, i64>);
 
 impl Clocks {
-    /// What these entries of a call show.
+    /// Reads these entries of a call.
     #[must_use]
     pub fn of(leaves: &[Leaf]) -> Clocks {
         let mut clocks = Clocks::default();
@@ -20,10 +20,10 @@ impl Clocks {
         clocks
     }
 
-    /// Takes in what an entry of the call shows.
+    /// Reads an entry of the call.
     pub fn see(&mut self, leaf: &Leaf) {
         let Body::Event { facts, reported_by, .. } = &leaf.body else { return };
-        // What the gateway logged later, or for somebody, says nothing of its sender's clock.
+        // An entry that the gateway logged later, or for somebody, says nothing about a sender's clock.
         if reported_by.as_deref() == Some(GATEWAY) {
             return;
         }
@@ -33,12 +33,12 @@ impl Clocks {
         *least = behind_ms.min(*least);
     }
 
-    /// By how much this sender's clock is behind at the most, in milliseconds.
+    /// How far this sender's clock is behind at most, in milliseconds.
     #[must_use]
     pub fn behind_ms(&self, credential: &str) -> u64 {
         self.0.get(credential).and_then(|ms| u64::try_from(*ms).ok()).unwrap_or(0)
     }
 }
 
-/// By whom an event is reported that its sender did not send then, or not at all.
+/// The reporter of an event that was logged later than it was sent, or that nobody sent.
 pub const GATEWAY: &str = "gateway";

@@ -1,8 +1,8 @@
-//! What entries are called: every kind that this version writes, and those that are kept for later ones.
+//! The kinds of entries: those that this version writes, and those reserved for later versions.
 
 use std::fmt;
 
-/// Ties every kind to its word, so that the list of them is whole.
+/// Ties every kind to its word, so that the list is complete.
 macro_rules! kinds {
     ($($kind:ident $word:literal)*) => {
         /// What an entry is, by the word in its `type`.
@@ -12,7 +12,7 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// The word.
+            /// The word for it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -104,26 +104,26 @@ pub const OUTCOMES: &[(&str, &[Kind])] = &[
     ("ended", &[Kind::CallEnded]),
 ];
 
-/// A kind that this version neither writes nor can decide on, though its name and its rules are settled: an
-/// auditor says of such an entry that it is of a later version.
+/// A kind whose name and rules are settled, but that this version neither writes nor can decide on: an
+/// auditor reports that such an entry is of a later version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reserved {
-    /// The word.
+    /// The word for it.
     pub word: &'static str,
     /// What such an entry belongs to.
     pub of: Of,
-    /// Whether somebody's privacy rests on its being logged.
+    /// Whether somebody's privacy depends on such an entry.
     pub restricts: bool,
-    /// The roles that may write it, of those that there are; `operator` has a shell on the gateway's machine.
+    /// The roles that may write it; `operator` is somebody with a shell on the gateway's machine.
     pub makers: &'static [&'static str],
 }
 
 /// What an entry belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
-    /// A call, on which it is decided: it names the call and its entry before.
+    /// A call, on which it decides: it names the call and the call's previous entry.
     Call,
-    /// A recording, which its content names; it names no call.
+    /// A recording, which its content names. It does not name a call.
     Recording,
     /// The account.
     Account,

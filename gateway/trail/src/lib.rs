@@ -1,4 +1,4 @@
-//! The audit trail's entries: what is written of every consequential act.
+//! The audit trail's entries: what is written about every consequential act.
 //!
 //! A leaf is the exact JSON bytes of one entry. It holds enums, numbers, codes, hashes, times and
 //! ids that the gateway minted, and nothing that an outsider chose: call ids, names, numbers and
@@ -8,7 +8,7 @@
 //! The module knows no SQL: it makes entries, the ledger keeps them. The Merkle
 //! tree over the leaf hashes is in [`tree`], how it is served in [`tile`], signed in [`note`].
 
-// The small logs of the tests name the crate as other crates do, whose tests compile them too.
+// The small test logs name the crate as other crates do, since the tests of those compile them too.
 #[cfg(test)]
 extern crate self as trail;
 
@@ -77,9 +77,9 @@ pub struct Draft {
     pub leaf_hash: [u8; 32],
     /// What the leaf commits to.
     pub detail: Option<Detail>,
-    /// What it is found by.
+    /// What auditors use to find it.
     pub mentions: Vec<String>,
-    /// Whether somebody's privacy rests on it: see [`Body::restricts`].
+    /// Whether somebody's privacy depends on it: see [`Body::restricts`].
     pub restricts: bool,
 }
 
@@ -113,13 +113,13 @@ pub struct Leaf {
     pub actor: Actor,
     /// The gateway's id of the call.
     pub call: Option<Uuid>,
-    /// The call's last entry before this one: what this entry decides was decided on that.
+    /// The call's previous entry, on which this one's decision is based.
     pub prev: Option<Uuid>,
     /// What happened.
     pub body: Body,
     /// SHA-256 over salt and detail, in base64.
     pub detail: Option<String>,
-    /// What is registered with it, and by then.
+    /// What it and the entries before it have registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub register: Option<Registered>,
 }
@@ -153,7 +153,7 @@ impl Actor {
 ///
 /// # Errors
 ///
-/// Only where the operating system gives no randomness, or the detail cannot be written as JSON.
+/// Only if the operating system gives no randomness, or the detail cannot be written as JSON.
 pub fn draft(
     log: &str,
     at: Timestamp,
@@ -202,11 +202,11 @@ pub fn draft(
 }
 
 impl Draft {
-    /// The leaf as it is appended, with what is registered by then: only the writer knows that.
+    /// The leaf as it is appended, with what is registered by then, which only the writer knows.
     ///
     /// # Errors
     ///
-    /// [`DraftError`] where it becomes too long.
+    /// [`DraftError`] if it becomes too long.
     pub fn registering(&self, registered: &Registered) -> Result<Vec<u8>, DraftError> {
         // INVARIANT: it is the leaf's last member.
         let mut bytes = self.leaf.strip_suffix(b"}").unwrap_or(&self.leaf).to_vec();
@@ -217,8 +217,8 @@ impl Draft {
     }
 }
 
-/// Whether a leaf says what is registered: none of a call does, and no leaf holds a text that an outsider
-/// chose.
+/// Whether a leaf says what is registered. A call's leaf never does, and no leaf holds a text that an
+/// outsider chose.
 #[must_use]
 pub fn registers(leaf: &[u8]) -> bool {
     let holds = |part: &[u8], what: &[u8]| part.windows(what.len()).any(|window| window == what);
@@ -226,7 +226,7 @@ pub fn registers(leaf: &[u8]) -> bool {
 }
 
 const REGISTER: &[u8] = b",\"register\":";
-/// How far it is to a leaf's `call` at most.
+/// A leaf's `call` begins within this many bytes.
 const HEAD: usize = 512;
 
 impl Detail {
@@ -241,11 +241,11 @@ impl Detail {
 }
 
 /// Folds a call from its leaves, in the order of the log, each with the table that was in force when
-/// it was logged; by `tables` that always answer the same one, as if that had been in force.
+/// it was logged; if `tables` always returns the same one, as if that had been in force.
 ///
 /// # Errors
 ///
-/// [`FoldError`] where the first leaf does not open the call or a table is missing: then nothing may
+/// [`FoldError`] if the first leaf does not open the call or a table is missing: then nothing may
 /// be decided.
 pub fn fold(tables: &dyn Fn(&str) -> Option<Arc<Table>>, leaves: &[Leaf]) -> Result<Call, FoldError> {
     let (first, rest) = leaves.split_first().ok_or(FoldError::Empty)?;
@@ -264,11 +264,11 @@ pub struct Folding<'t> {
 }
 
 impl Folding<'_> {
-    /// Begins with the leaf that opens the call.
+    /// Starts with the leaf that opens the call.
     ///
     /// # Errors
     ///
-    /// [`FoldError`] where it opens none, or its table is missing.
+    /// [`FoldError`] if it opens no call, or its table is missing.
     pub fn open<'t>(
         tables: &'t dyn Fn(&str) -> Option<Arc<Table>>,
         first: &Leaf,
@@ -283,7 +283,7 @@ impl Folding<'_> {
     ///
     /// # Errors
     ///
-    /// [`FoldError`] where its table is missing.
+    /// [`FoldError`] if its table is missing.
     pub fn step(&mut self, leaf: &Leaf) -> Result<(), FoldError> {
         if let Some(saw) = leaf.body.saw()
             && saw.table != self.in_force
@@ -306,7 +306,7 @@ impl Folding<'_> {
 }
 
 impl Leaf {
-    /// What happened on the call that it belongs to, or on every call that was open.
+    /// What happened on its call, or on every open call.
     #[must_use]
     #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
     pub fn fact(&self) -> Option<Event> {
@@ -322,9 +322,9 @@ impl Leaf {
     }
 }
 
-/// Who is the same person as a participant with this pseudonym, as far as their number says it: of those
-/// on the call, and of those who had objected on an earlier call of its id. The first time that a
-/// participant has this number; afterwards it is known.
+/// Who is the same person as a participant with this pseudonym, judging by the number: among those on the
+/// call, and those who objected on an earlier call of its id. Empty if the participant's number was known
+/// already.
 #[must_use]
 pub fn alike(
     subjects: &[(u32, String)],
@@ -348,11 +348,11 @@ pub fn hex(bytes: &[u8]) -> String {
     hex::encode(bytes)
 }
 
-/// A random text that keeps what is committed to beside it from being guessed.
+/// A random text that keeps the value it is hashed with from being guessed.
 ///
 /// # Errors
 ///
-/// Where the operating system gives no randomness.
+/// If the operating system gives no randomness.
 pub fn salt() -> Result<String, DraftError> {
     Ok(hex(&random::<32>()?))
 }
@@ -361,7 +361,7 @@ pub fn salt() -> Result<String, DraftError> {
 ///
 /// # Errors
 ///
-/// Where it gives none.
+/// If it gives none.
 pub fn random<const N: usize>() -> Result<[u8; N], DraftError> {
     crate::random::bytes().map_err(|_| DraftError::Randomness)
 }
@@ -370,17 +370,17 @@ pub fn random<const N: usize>() -> Result<[u8; N], DraftError> {
 ///
 /// # Errors
 ///
-/// Where the operating system gives no randomness.
+/// If the operating system gives no randomness.
 pub fn id() -> Result<Uuid, DraftError> {
     crate::random::id().map_err(|_| DraftError::Randomness)
 }
 
-/// An id that begins with a time (RFC 9562 section 5.7), so that in an index whatever is of about the same time
-/// lies together.
+/// An id that begins with a time (RFC 9562 section 5.7), so that an index keeps rows of about the same time
+/// together.
 ///
 /// # Errors
 ///
-/// Where the operating system gives no randomness.
+/// If the operating system gives no randomness.
 pub fn id_of_time(at: Timestamp) -> Result<Uuid, DraftError> {
     let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
     Ok(uuid::Builder::from_unix_timestamp_millis(ms, &random::<10>()?).into_uuid())
@@ -425,7 +425,7 @@ pub enum FoldError {
     #[error("the call's first entry does not open it")]
     NotOpened,
     /// A table that decided is not kept.
-    #[error("the table {0}, which decided on the call, is not there")]
+    #[error("the table {0}, which decided on the call, is missing")]
     Table(String),
 }
 

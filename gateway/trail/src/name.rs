@@ -12,7 +12,7 @@ pub struct LogName<'o> {
 }
 
 impl<'o> LogName<'o> {
-    /// Takes an origin apart. Whatever does not end like a later epoch is a first one.
+    /// Splits an origin. One that does not end like a later epoch is a first epoch.
     #[must_use]
     pub fn of(origin: &'o str) -> LogName<'o> {
         let later = || {

@@ -4,8 +4,7 @@
 //!
 //! It does not know whom to trust (that is [`trust`](super::trust)), nor what time it is.
 //!
-//! Invariant: a note that was parsed is displayed again byte for byte, so what is kept is what was
-//! signed.
+//! Invariant: a parsed note is displayed byte for byte as it was, so what is kept is what was signed.
 
 mod checkpoint;
 mod key;
@@ -34,7 +33,7 @@ impl Note {
     ///
     /// # Errors
     ///
-    /// [`NoteError`] where it is malformed or too long. Nothing is verified yet.
+    /// [`NoteError`] if it is malformed or too long. Nothing is verified yet.
     pub fn parse(note: &str) -> Result<Note, NoteError> {
         // First of all, so that no later step walks over more than this.
         if note.len() > MAX_NOTE {
@@ -60,14 +59,13 @@ impl Note {
         Ok(Note { text: format!("{text}\n"), signatures })
     }
 
-    /// Who of `keys` has signed it, each once, in the order of the signatures. Signatures by others
-    /// are ignored: new kinds of them, and further witnesses, are nobody's concern who does not know
-    /// them.
+    /// Which of `keys` have signed it, each once, in the order of the signatures. Other signatures are
+    /// ignored, such as new kinds of them, and further witnesses.
     ///
     /// # Errors
     ///
-    /// [`NoteError::Forged`] where any signature that names one of `keys` fails: such a note is
-    /// refused whole. [`NoteError::Unsigned`] where none of them has signed it.
+    /// [`NoteError::Forged`] if any signature that names one of `keys` fails: such a note is
+    /// refused whole. [`NoteError::Unsigned`] if none of them has signed it.
     pub fn verified_by(&self, keys: &[VerifierKey]) -> Result<Vec<Verified>, NoteError> {
         let mut verified: Vec<Verified> = Vec::new();
         for signature in &self.signatures {
@@ -94,10 +92,9 @@ impl fmt::Display for Note {
 /// A signature that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
-    /// Whose: the index of the key among those that were asked about.
+    /// The index of its key among those given.
     pub key: usize,
-    /// When a cosigner says to have seen the note, in seconds since 1970; None of a log's own
-    /// signature.
+    /// When a cosigner claims to have seen the note, in seconds since 1970; `None` for a log's own signature.
     pub time: Option<u64>,
 }
 
@@ -113,7 +110,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Reads a signature line, without its newline. None where it is none.
+    /// Reads a signature line, without its newline. `None` if it is malformed.
     #[must_use]
     pub fn parse(line: &str) -> Option<Signature> {
         if line.len() > MAX_LINE {
@@ -154,7 +151,7 @@ pub enum NoteError {
     /// It has too many signatures.
     #[error("the note has more than {MAX_SIGNATURES} signatures")]
     TooManySignatures,
-    /// A line behind the empty one is no signature.
+    /// A line behind the empty one is not a signature.
     #[error("signature line {number} of the note is malformed")]
     SignatureLine {
         /// Which, from 1.
@@ -169,7 +166,7 @@ pub enum NoteError {
         id: String,
     },
     /// None of the keys has signed it.
-    #[error("none of the keys that are trusted has signed the note")]
+    #[error("no trusted key has signed the note")]
     Unsigned,
 }
 

@@ -1,11 +1,11 @@
-//! Who counts as a second person, by what the log says of people.
+//! Who counts as a second person, according to the log.
 //!
-//! A person has an id, and is known by a name ([`folded`]). The first two of an account are there from the
-//! start; whoever comes later counts once somebody who counts has confirmed them.
+//! A person has an id, and is known by a name ([`folded`]). The first two of an account count from the start,
+//! anybody later once somebody who counts has confirmed them.
 //!
 //! INVARIANT: nobody counts as two. One human could enrol under further names and confirm those, so two
-//! people count as two only if there is no one person, one of themselves included, without whom neither of
-//! them would count.
+//! people count as two only if there is no single person, themselves included, without whom neither of them
+//! would count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,18 +17,18 @@ use uuid::Uuid;
 pub struct People {
     enrolled: BTreeSet<Uuid>,
     founders: BTreeSet<Uuid>,
-    /// Whom each of them has confirmed.
+    /// Those whom each of them has confirmed.
     confirmed: BTreeMap<Uuid, BTreeSet<Uuid>>,
 }
 
 impl People {
-    /// Whether the next one who is enrolled is there from the start.
+    /// Whether the next person to be enrolled counts from the start.
     #[must_use]
     pub fn founds(&self) -> bool {
         self.enrolled.len() < FOUNDERS
     }
 
-    /// Somebody is enrolled; false where they were before.
+    /// Enrols somebody; false if they already were.
     pub fn enrol(&mut self, person: Uuid, founding: bool) -> bool {
         if founding {
             self.founders.insert(person);
@@ -52,7 +52,7 @@ impl People {
         self.confirmed.iter().filter(move |(_, whom)| whom.contains(&person)).map(|(by, _)| *by)
     }
 
-    /// Whether somebody counts: they are there from the start, or were confirmed by somebody who counts.
+    /// Whether somebody counts: from the start, or because somebody who counts confirmed them.
     #[must_use]
     pub fn count(&self, person: Uuid) -> bool {
         self.counting_without(None).contains(&person)
@@ -71,7 +71,7 @@ impl People {
             })
     }
 
-    /// Who would count if this one had never been there.
+    /// Who would count if this one had never been enrolled.
     fn counting_without(&self, nobody: Option<Uuid>) -> BTreeSet<Uuid> {
         let mut waiting: Vec<Uuid> = self.founders.iter().copied().collect();
         let mut counting = BTreeSet::new();
@@ -84,12 +84,12 @@ impl People {
     }
 }
 
-/// A name as people are told apart by it: in whatever case, form (Unicode NFKC) and white space it is
-/// written, and without what nobody sees (as Unicode's NFKC_Casefold has it). Nothing else is guessed.
+/// The form of a name by which people are distinguished: without differences of case, form (Unicode NFKC),
+/// white space and invisible characters (as in Unicode's NFKC_Casefold). Nothing else is guessed.
 #[must_use]
 pub fn folded(name: &str) -> String {
     let seen = |c: &char| !is_ignorable(*c);
-    // Upper case first: it has one letter where lower case has two, as for a sigma at the end of a word.
+    // Upper case first: it has one letter for two in lower case, such as a sigma at the end of a word.
     let lower = name.nfkc().filter(seen).flat_map(char::to_uppercase).flat_map(char::to_lowercase);
     let plain: String = lower.nfkc().filter(seen).collect();
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -119,7 +119,7 @@ fn is_ignorable(c: char) -> bool {
     )
 }
 
-/// How many are there from the start.
+/// How many count from the start.
 const FOUNDERS: usize = 2;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! A proof that goes along with an entry: C2SP tlog-proof, a text file with which anybody can check
-//! offline that the entry stands in a log that they trust.
+//! A proof for an entry: C2SP tlog-proof, a text file with which anybody can check offline that the entry is
+//! in a log that they trust.
 //!
-//! It does not know what the entry says, nor where the proof came from.
+//! It knows neither what the entry says nor where the proof came from.
 //!
-//! Invariant: a proof that was parsed is displayed again byte for byte.
+//! Invariant: a parsed proof is displayed byte for byte as it was.
 
 #[cfg(test)]
 mod tests;
@@ -15,10 +15,10 @@ use super::note::{Checkpoint, CheckpointError, MAX_NOTE, Note, NoteError};
 use super::tree::{self, Hash, MAX_SIZE, ProofError};
 use super::trust::{Trust, TrustError};
 
-/// An entry's place in a log, and what proves it.
+/// The proof of an entry's place in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlogProof {
-    /// What came along; nothing vouches for it.
+    /// Additional data, which nothing vouches for.
     pub extra: Option<Vec<u8>>,
     /// Which entry of the log, from 0.
     pub index: u64,
@@ -33,7 +33,7 @@ impl TlogProof {
     ///
     /// # Errors
     ///
-    /// [`TlogProofError`] where it is malformed or too long. Nothing is verified yet.
+    /// [`TlogProofError`] if it is malformed or too long. Nothing is verified yet.
     pub fn parse(file: &str) -> Result<TlogProof, TlogProofError> {
         // First of all, so that no later step walks over more than this.
         if file.len() > MAX_PROOF {
@@ -61,13 +61,13 @@ impl TlogProof {
         Ok(TlogProof { extra, index, hashes, checkpoint })
     }
 
-    /// Checks that the entry with exactly these bytes stands in a log that `trust` trusts, and
-    /// returns the head of the log that says so.
+    /// Checks that the entry with exactly these bytes is in a log that `trust` trusts, and returns the log's
+    /// head.
     ///
     /// # Errors
     ///
-    /// [`TlogProofError::Trust`] where the checkpoint is not to be trusted,
-    /// [`TlogProofError::Tree`] where the entry is not what was proven.
+    /// [`TlogProofError::Trust`] if the checkpoint is not to be trusted,
+    /// [`TlogProofError::Tree`] if the entry is not what was proven.
     pub fn verify(&self, leaf: &[u8], trust: &Trust) -> Result<Checkpoint, TlogProofError> {
         let checkpoint = trust.check(&self.checkpoint)?.checkpoint;
         let leaf = tree::leaf_hash(leaf);
@@ -104,18 +104,18 @@ pub enum TlogProofError {
     #[error("the proof's `extra` line is not followed by base64")]
     Extra,
     /// The index line is missing or malformed.
-    #[error("the proof has no line `index <number>`, without leading zeros, where it belongs")]
+    #[error("the proof's second part is not a line `index <number>`, without leading zeros")]
     Index,
-    /// A line is no hash.
+    /// A line is not a hash.
     #[error("hash {number} of the proof is not 32 bytes in base64")]
     Hash {
         /// Which, from 1.
         number: usize,
     },
-    /// The checkpoint is no signed note.
+    /// The checkpoint is not a signed note.
     #[error("the proof's checkpoint: {0}")]
     Note(#[from] NoteError),
-    /// The checkpoint's text is none.
+    /// The checkpoint is malformed.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The checkpoint is not to be trusted.

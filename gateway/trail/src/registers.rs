@@ -1,11 +1,11 @@
 //! What is registered beside the trail, and how entries commit to it.
 //!
-//! Accounts, credentials, keys, prompts, grants, holds, people and the law stand in tables, where they are
-//! asked for. Every entry that registers something carries a commitment to all that is registered in its
-//! log by then ([`Registered`]): so who changes a row alone has changed something that the log does not say.
+//! Accounts, credentials, keys, prompts, grants, holds, people and the law are read from tables. Every entry
+//! that registers something carries a commitment to all that its log has registered by then ([`Registered`]):
+//! a row that was changed alone no longer matches the log.
 //!
-//! A row is the SHA-256 of the JSON array of its register's name and its columns ([`row`]). The commitment
-//! is the SHA-256 of the sum of all rows ([`Sum`]), which one row changes without a look at the others.
+//! A row is the SHA-256 of the JSON array of its register's name and its columns ([`row`]). The commitment is
+//! the SHA-256 of the sum of all rows ([`Sum`]), which can be updated for one row without reading the others.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,20 +13,20 @@ use sha2::{Digest as _, Sha256};
 use super::hex;
 use super::tree::Hash;
 
-/// What an entry says of what is registered.
+/// What an entry says about the registers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Registered {
     /// The commitment to all rows of the log's registers, this entry's included, in hexadecimal.
     pub sum: String,
-    /// The rows that change with it: register, key and the row in hexadecimal, or nothing where it goes;
-    /// none, where they are too many.
+    /// The rows that it changes: register, key and the row in hexadecimal, or null for a removed row. Absent
+    /// if they are too many.
     #[serde(default)]
     pub rows: Option<Vec<(String, String, Option<String>)>>,
 }
 
-/// A row, as it is committed to: `columns` as text.
+/// The hash of a row, whose columns are given as text.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub fn row(register: &str, columns: &[Option<String>]) -> Result<Hash, serde_jso
 }
 
 /// The sum of many rows, in any order: LtHash (Bellare and Micciancio, 1997; Lewi and others, 2019) with
-/// 1,024 lanes of 16 bits. To find other rows of the same sum is a problem of short vectors in a lattice, of
+/// 1,024 lanes of 16 bits. Finding other rows of the same sum is a problem of short vectors in a lattice, of
 /// more than 200 bits; with XOR instead of a sum it would be linear algebra.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sum(Box<[u16; LANES]>);
@@ -54,33 +54,33 @@ impl std::fmt::Debug for Sum {
 }
 
 impl Sum {
-    /// With this row more.
+    /// Adds a row.
     pub fn add(&mut self, row: &Hash) {
         for (sum, lane) in self.0.iter_mut().zip(lanes(row)) {
             *sum = sum.wrapping_add(lane);
         }
     }
 
-    /// Without this row.
+    /// Removes a row.
     pub fn remove(&mut self, row: &Hash) {
         for (sum, lane) in self.0.iter_mut().zip(lanes(row)) {
             *sum = sum.wrapping_sub(lane);
         }
     }
 
-    /// What entries hold of it.
+    /// The commitment that entries hold.
     #[must_use]
     pub fn commitment(&self) -> String {
         hex(&Sha256::digest(self.bytes()))
     }
 
-    /// As it is kept, in hexadecimal.
+    /// The sum in hexadecimal, as it is kept.
     #[must_use]
     pub fn text(&self) -> String {
         hex(&self.bytes())
     }
 
-    /// From what was kept.
+    /// Reads a sum that was kept.
     #[must_use]
     pub fn read(text: &str) -> Option<Sum> {
         let bytes = unhex(text)?;

@@ -1,11 +1,11 @@
-//! What the policy saw and answered, as it stands in an entry.
+//! What the policy saw and decided, as entries record it.
 
 use policy::{Decision, Standing, Why};
 use serde::{Deserialize, Serialize};
 
 use super::is_false;
 
-/// What the policy saw and answered: enough to compute it again.
+/// What the policy saw and decided: enough to compute it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -23,11 +23,11 @@ pub struct Saw {
     pub recorder: String,
     /// What it was told to do.
     pub action: String,
-    /// `parties/form`, and what else is asked.
+    /// What is asked: `parties/form`, and anything else.
     pub requirement: String,
-    /// Everybody: number, role, state, and places with their evidence.
+    /// Every participant: number, role, state, and places with their evidence.
     pub participants: Vec<SawParticipant>,
-    /// Whether their places are left out, since an entry would not hold them all: the entries before say them.
+    /// Whether their places are left out, since an entry could not hold them all. Earlier entries have them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub abridged: bool,
 }
@@ -51,7 +51,7 @@ pub struct SawParticipant {
 }
 
 impl Saw {
-    /// What `decision` was made from.
+    /// Summarizes a decision.
     #[must_use]
     pub fn of(table: &str, decision: &Decision) -> Saw {
         let requirement = &decision.requirement;
@@ -62,7 +62,7 @@ impl Saw {
         if let Some(seconds) = requirement.tone_seconds() {
             asks.push_str(&format!("/tone-{seconds}"));
         }
-        // An entry has a greatest length, and an objection has to fit whoever is on the call.
+        // An entry has a maximum length, and an objection has to fit however many are on the call.
         let places = decision.participants.iter().map(|participant| participant.places.len());
         let abridged = places.sum::<usize>() > MAX_PLACES;
         Saw {
@@ -97,7 +97,7 @@ impl Saw {
     }
 }
 
-/// How many places the participants of a call have together, where an entry says them all.
+/// An entry has all places of a call's participants up to this number.
 const MAX_PLACES: usize = 384;
 
 /// The word for what we believe the platform is doing.

@@ -179,12 +179,12 @@ pub fn in_words(line: &Line<'_>, names: &Names) -> String {
     words.join("  ")
 }
 
-/// How somebody said yes; empty where nobody did.
+/// How somebody said yes; empty if they did not.
 fn method(said: Option<Said>) -> String {
     if let Some(Said::Yes(method)) = said { word(&method) } else { String::new() }
 }
 
-/// The code of what is in the way, with the name of whom it is about.
+/// The code of an obstacle, with the name of the person it is about.
 fn reason(why: Why, name: &dyn Fn(u32) -> String) -> String {
     match why.participant() {
         Some(participant) => format!("{}: {}", why.code(), name(participant)),
@@ -192,7 +192,7 @@ fn reason(why: Why, name: &dyn Fn(u32) -> String) -> String {
     }
 }
 
-/// A cell that a spreadsheet takes for the text that it is.
+/// A cell that a spreadsheet takes for text.
 fn plain(cell: &str) -> Cow<'_, str> {
     match cell.starts_with(FORMULA) || cell.starts_with('\'') || is_value(cell) {
         true => Cow::Owned(format!("'{cell}")),

@@ -1,13 +1,13 @@
-//! The story of a call, told once: who was there when, what they heard and answered, how far they agreed, what
-//! was recorded, refused and kept.
+//! The story of a call: who was there when, what they heard and answered, how far they agreed, what was
+//! recorded, refused and kept.
 //!
 //! It is computed from the call's entries, and from those of its prompts, grants and recordings, in the order
-//! of the log. The page of a proof pack, vCons, consent records and what a recording may be listened to for are
-//! told from it; it knows none of these forms. What the law asked, rule by rule, is told by [`laws`], which needs
-//! the tables.
+//! of the log. The page of a proof pack, vCons, consent records and the purposes that a recording may be
+//! listened to for are derived from it; it knows none of these forms. [`laws`], which needs the tables, says
+//! what the law asked, rule by rule.
 //!
-//! INVARIANT: how far somebody agreed is what the policy answered in the entries (`saw`), never a second
-//! opinion. What outsiders said (names, numbers, texts) comes from details, and may be missing.
+//! INVARIANT: how far somebody agreed is what the policy decided in the entries (`saw`), never a second
+//! opinion. Outsiders' words (names, numbers, texts) come from details, and may be missing.
 
 mod law;
 mod standing;
@@ -30,7 +30,7 @@ pub struct Read {
     pub index: u64,
     /// What it says.
     pub leaf: Leaf,
-    /// What it commits to: a JSON object; none where that was erased, or is not disclosed.
+    /// The JSON object that it commits to; `None` if that was erased, or is not disclosed.
     pub detail: Option<Value>,
 }
 
@@ -49,14 +49,14 @@ pub struct Story {
     pub kind: Kind,
     /// `inbound`, `outbound` or `internal`.
     pub direction: Option<String>,
-    /// What it was recorded for, as the platform said; where that was erased, as far as the law
-    /// distinguishes it.
+    /// What it was recorded for, as the platform said; if that was erased, as far as the law distinguishes
+    /// purposes.
     pub purposes: Vec<String>,
     /// When its opening was logged.
     pub opened_at: Timestamp,
     /// When it began, by the platform's clock.
     pub started_at: Timestamp,
-    /// When it ended: what tightens counts from when it happened.
+    /// When it ended. Whatever tightens counts from when it happened.
     pub ended_at: Option<Timestamp>,
     /// When its end was logged.
     pub closed_at: Option<Timestamp>,
@@ -80,7 +80,7 @@ pub struct Story {
     pub recordings: Vec<Recording>,
     /// What was refused, in the order of the log.
     pub refusals: Vec<Refusal>,
-    /// What was asked (`parties/form`, and what else), from when each entry was logged.
+    /// What was asked (`parties/form`, and anything else), from when each entry was logged.
     asked: Vec<(Timestamp, String)>,
 }
 
@@ -99,11 +99,11 @@ pub struct Person {
     pub id: Option<String>,
     /// The pseudonym of their phone number in this log.
     pub pseudonym: Option<String>,
-    /// Where they were, with every evidence of it.
+    /// Where they were, with all evidence of it.
     pub places: Vec<Place>,
     /// The languages they have.
     pub languages: Vec<String>,
-    /// When they were on the call.
+    /// The stretches in which they were on the call.
     pub stays: Vec<Stay>,
     /// What they were told: prompts that they heard to the end, as the policy counted them, and grants that they
     /// relied on.
@@ -117,11 +117,11 @@ pub struct Person {
 /// A stretch of time in which somebody was on the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stay {
-    /// When they came: arrivals count from the earlier time.
+    /// When they came, by the earlier time.
     pub from: Timestamp,
     /// When they left, by the earlier time.
     pub left: Option<Timestamp>,
-    /// When that was logged: until then their consent was needed.
+    /// When their leaving was logged. Until then their consent was needed.
     pub gone: Option<Timestamp>,
 }
 
@@ -163,7 +163,7 @@ pub enum Standing {
 /// How somebody agreed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum How {
-    /// They were told, and stayed: enough where the law asks for notice.
+    /// They were told, and stayed: enough if the law asks for notice.
     Stayed,
     /// They said yes on the call.
     Said(Method),
@@ -254,13 +254,13 @@ pub struct Relied {
     pub grant: String,
     /// Who.
     pub participant: u32,
-    /// When that they rely on it was logged.
+    /// When it was logged that they rely on it.
     pub named_at: Timestamp,
     /// Its id, as the registrar chose it.
     pub id: Option<String>,
     /// What it rests on.
     pub basis: Option<String>,
-    /// Which version of the text they agreed to.
+    /// The version of the text they agreed to.
     pub text_version: Option<String>,
     /// SHA-256 of the evidence, in hexadecimal.
     pub evidence_sha256: Option<String>,
@@ -282,7 +282,7 @@ pub struct Relied {
 /// named again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// The last moment before it that is known of.
+    /// The last known moment before it.
     pub from: Timestamp,
     /// When the trail could be written again.
     pub until: Timestamp,
@@ -357,18 +357,18 @@ pub struct Stretch {
     pub from: Timestamp,
     /// The first moment after it.
     pub until: Timestamp,
-    /// What was asked: `parties/form`, and what else.
+    /// What was asked: `parties/form`, and anything else.
     pub asked: String,
-    /// How everybody stood who was there, by their numbers.
+    /// How everybody who was there stood, by their numbers.
     pub states: BTreeMap<u32, String>,
 }
 
 impl Story {
-    /// The story of a call; none where no entry opens it.
+    /// The story of a call; `None` if no entry opens it.
     ///
-    /// `entries` are in the order of the log: all of the call's, and beside them those by which its prompts
-    /// and grants were registered or withdrawn and its recordings held, fetched or deleted, as far as they
-    /// are at hand. Entries of other calls, and what concerns none, are passed over.
+    /// `entries` are in the order of the log: all of the call's, and, as far as available, those by which its
+    /// prompts and grants were registered or withdrawn and its recordings held, fetched or deleted. Other
+    /// entries are ignored.
     #[must_use]
     pub fn of(call: Uuid, entries: &[Read]) -> Option<Story> {
         tell::tell(call, entries)
@@ -389,7 +389,7 @@ impl Story {
             .filter(move |act| act.entry <= until && objected.is_none_or(|objected| objected < act.entry))
     }
 
-    /// The grant that somebody relied on in a moment.
+    /// The grant that somebody relied on at a moment.
     #[must_use]
     pub fn grant_at(&self, participant: u32, at: Timestamp) -> Option<&Relied> {
         self.grants_of(participant).filter(|relied| relied.named_at <= at).last()
@@ -400,7 +400,7 @@ impl Story {
         self.grants.iter().filter(move |relied| relied.participant == participant)
     }
 
-    /// What was asked in a moment: `parties/form`, and what else.
+    /// What was asked at a moment: `parties/form`, and anything else.
     #[must_use]
     pub fn asked_at(&self, at: Timestamp) -> &str {
         let begun = self.asked.iter().rev().find(|(from, _)| *from <= at);
@@ -413,7 +413,7 @@ impl Story {
         self.people.values().filter(move |person| person.stays.iter().any(overlaps))
     }
 
-    /// These stretches of time, part by part: with who had agreed to what in each, and what the law asked of it.
+    /// Splits these stretches of time in parts, each with who had agreed to what, and what the law asked.
     #[must_use]
     pub fn stretches(&self, spans: &[(Timestamp, Timestamp)]) -> Vec<Stretch> {
         let states = self.people.values().flat_map(|person| &person.states);
@@ -446,7 +446,7 @@ impl Story {
         stretches
     }
 
-    /// How everybody stood in a moment who was there.
+    /// How everybody who was there stood at a moment.
     fn states_at(&self, at: Timestamp) -> BTreeMap<u32, String> {
         let state = |person: &Person| {
             let (_, state) = person.states.iter().rev().find(|(from, _)| *from <= at)?;
@@ -457,20 +457,20 @@ impl Story {
 }
 
 impl Person {
-    /// Whether they were on the call at some moment from `from` until `until`.
+    /// Whether they were on the call at any moment from `from` until `until`.
     #[must_use]
     pub fn was_there(&self, from: Timestamp, until: Timestamp) -> bool {
         self.stays.iter().any(|stay| stay.from <= until && stay.left.is_none_or(|left| from <= left))
     }
 
-    /// When they had come, of the first of their stays that lasts beyond a moment; else that moment.
+    /// The start of their first stay that lasts beyond a moment; else that moment.
     #[must_use]
     pub fn since(&self, moment: Timestamp) -> Timestamp {
         let lasts = |stay: &&Stay| stay.gone.is_none_or(|gone| moment < gone);
         self.stays.iter().filter(lasts).map(|stay| stay.from).min().unwrap_or(moment)
     }
 
-    /// Where they were, each place once: by its strongest evidence.
+    /// Where they were, each place once, with its strongest evidence.
     #[must_use]
     pub fn places_by_code(&self) -> Vec<Place> {
         let mut known: Vec<Place> = Vec::new();
@@ -491,7 +491,7 @@ impl Person {
 }
 
 impl Recording {
-    /// How long what it holds lasts, in milliseconds.
+    /// How long it lasts, in milliseconds.
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
         self.spans.iter().map(|(from, until)| policy::length_ms(*from, *until)).sum()

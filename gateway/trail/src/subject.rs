@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 
 use super::{DraftError, random};
 
-/// The keyed tag by which a number's subject key is found. Every log has keys of its own: who is erased
-/// at one account is known to another all the same.
+/// The keyed tag that finds a number's subject key. Every log has its own keys: an erasure at one account
+/// leaves the others alone.
 #[must_use]
 pub fn tag(lookup_key: &[u8; 32], log: &str, number: &str) -> Vec<u8> {
     mac(lookup_key, &[b"tel\0", log.as_bytes(), b"\0", number.as_bytes()])
@@ -32,7 +32,7 @@ pub fn pseudonym(subject_key: &[u8; 32], log: &str, number: &str) -> String {
 ///
 /// # Errors
 ///
-/// Where the operating system gives no randomness.
+/// If the operating system gives no randomness.
 pub fn new_key(subjects_key: &[u8; 32]) -> Result<(Zeroizing<[u8; 32]>, Vec<u8>), DraftError> {
     let key = Zeroizing::new(random::<32>()?);
     let nonce = random::<12>()?;
@@ -44,7 +44,7 @@ pub fn new_key(subjects_key: &[u8; 32]) -> Result<(Zeroizing<[u8; 32]>, Vec<u8>)
     Ok((key, stored))
 }
 
-/// Opens a sealed subject key; `None` where it was sealed under another subjects key.
+/// Opens a sealed subject key; `None` if it was sealed under another subjects key.
 #[must_use]
 pub fn open_key(subjects_key: &[u8; 32], stored: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     let (nonce, sealed) = stored.split_at_checked(12)?;

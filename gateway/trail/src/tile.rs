@@ -26,8 +26,7 @@ pub struct TileId {
 }
 
 impl TileId {
-    /// Its path below the log's prefix: `tile/0/x001/234`, or `tile/0/x001/234.p/5` where it is
-    /// partial.
+    /// Its path below the log's prefix: `tile/0/x001/234`, or `tile/0/x001/234.p/5` if it is partial.
     #[must_use]
     pub fn path(&self) -> String {
         format!("tile/{}/{}", self.level, write_place(self.index, self.width))
@@ -54,7 +53,7 @@ pub struct BundleId {
 
 impl BundleId {
     /// Its path below the log's prefix: `tile/entries/x001/234`, or `tile/entries/x001/234.p/5`
-    /// where it is partial.
+    /// if it is partial.
     #[must_use]
     pub fn path(&self) -> String {
         format!("tile/entries/{}", write_place(self.index, self.width))
@@ -84,7 +83,7 @@ pub fn bundles_of(size: u64) -> impl Iterator<Item = BundleId> {
         .filter_map(move |index| Some(BundleId { index, width: width_at(0, index, size)? }))
 }
 
-/// How wide a tile is in a tree of `size` leaves; None where it does not exist. Level 0 speaks for
+/// How wide a tile is in a tree of `size` leaves; `None` if it does not exist. Level 0 speaks for
 /// the entry bundles too.
 #[must_use]
 pub fn width_at(level: u8, index: u64, size: u64) -> Option<u16> {
@@ -101,7 +100,7 @@ pub fn tile_of(node: NodeId) -> (u8, u64) {
     (node.height / HEIGHT, node.index >> (HEIGHT - above))
 }
 
-/// A node from the hashes of the tile that [`tile_of`] names; None where the tile does not reach
+/// A node from the hashes of the tile that [`tile_of`] names; `None` if the tile does not reach
 /// that far.
 #[must_use]
 pub fn node_in_tile(node: NodeId, hashes: &[Hash]) -> Option<Hash> {
@@ -115,7 +114,7 @@ pub fn node_in_tile(node: NodeId, hashes: &[Hash]) -> Option<Hash> {
 
 /// The body of an entry bundle: every entry behind its length in two bytes, the high one first.
 ///
-/// None where an entry is longer than 65,535 bytes, or there are not 1 to 256 of them.
+/// `None` if an entry is longer than 65,535 bytes, or there are not 1 to 256 of them.
 pub fn write_bundle<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     let mut count = 0;
@@ -131,7 +130,7 @@ pub fn write_bundle<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Option<V
 ///
 /// # Errors
 ///
-/// [`TileError`] where the body is cut, or does not have 1 to 256 entries.
+/// [`TileError`] if the body is cut, or does not have 1 to 256 entries.
 pub fn read_bundle(bytes: &[u8]) -> Result<Vec<&[u8]>, TileError> {
     let mut entries = Vec::new();
     let mut rest = bytes;
@@ -153,7 +152,7 @@ pub fn read_bundle(bytes: &[u8]) -> Result<Vec<&[u8]>, TileError> {
 ///
 /// # Errors
 ///
-/// [`TileError`] where the body is not 1 to 256 times 32 bytes long.
+/// [`TileError`] if the body is not 1 to 256 times 32 bytes long.
 pub fn read_hashes(bytes: &[u8]) -> Result<Vec<Hash>, TileError> {
     let (hashes, rest) = bytes.as_chunks();
     if !rest.is_empty() {
@@ -166,7 +165,7 @@ pub fn read_hashes(bytes: &[u8]) -> Result<Vec<Hash>, TileError> {
     }
 }
 
-/// Why bytes are no tile or bundle.
+/// Why bytes are not a tile or bundle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TileError {
     /// There is nothing in it.
@@ -181,7 +180,7 @@ pub enum TileError {
         /// Which entry of the bundle, from 0.
         entry: usize,
     },
-    /// It is no whole number of hashes.
+    /// It is not a whole number of hashes.
     #[error("it is {bytes} bytes long, and a hash takes 32")]
     Ragged {
         /// How long it is.
@@ -194,7 +193,7 @@ fn hashes_at(level: u8, size: u64) -> Option<u64> {
     size.checked_shr(u32::from(level) * u32::from(HEIGHT))
 }
 
-/// `x001/x234/067` for 1,234,067, with `.p/<width>` behind it where that is less than 256.
+/// `x001/x234/067` for 1,234,067, followed by `.p/<width>` if the width is less than 256.
 fn write_place(index: u64, width: u16) -> String {
     let mut place = format!("{:03}", index % 1000);
     let mut rest = index / 1000;

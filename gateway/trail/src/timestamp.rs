@@ -25,7 +25,7 @@ mod der;
 ///
 /// # Errors
 ///
-/// Where the response is a refusal, or is of something else.
+/// If the response is a refusal, or is of something else.
 pub fn answer(response: &[u8], text: &str, nonce: u64) -> Result<Timestamp, TimestampError> {
     let info = read(response)?;
     if info.imprint != imprint(text) {
@@ -41,7 +41,7 @@ pub fn answer(response: &[u8], text: &str, nonce: u64) -> Result<Timestamp, Time
 ///
 /// # Errors
 ///
-/// Where the response is not a granted one, or is of something else.
+/// If the response is not a granted one, or is of something else.
 pub fn time_of(response: &[u8], text: &str) -> Result<Timestamp, TimestampError> {
     let info = read(response)?;
     if info.imprint != imprint(text) {

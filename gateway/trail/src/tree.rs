@@ -1,11 +1,11 @@
 //! The Merkle tree of RFC 6962, section 2.1, over SHA-256: roots, and proofs that an entry is in a
 //! tree (2.1.1) and that one tree is the beginning of another (2.1.2).
 //!
-//! It knows no entries, no notes and no storage: a proof is named as ranges of leaves, a range as
-//! complete subtrees ([`NodeId`]), and whoever keeps those looks them up.
+//! It knows no entries, no notes and no storage: a proof is named as ranges of leaves, a range as complete
+//! subtrees ([`NodeId`]), which callers look up.
 //!
-//! Invariant: the hash of a complete subtree never changes, however far the tree grows. Only nodes
-//! above the right edge do, and nothing here asks anybody to keep one of those.
+//! Invariant: the hash of a complete subtree never changes, however far the tree grows. Only nodes above the
+//! right edge do, and nothing here requires keeping those.
 
 #[cfg(test)]
 mod tests;
@@ -46,7 +46,7 @@ pub struct NodeId {
 }
 
 /// The right edge of a tree: the hashes of its maximal complete subtrees, the leftmost (largest)
-/// first. It is all that is needed to go on appending.
+/// first. Appending needs nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Edge {
     // INVARIANT: as many hashes as `size` has one bits; `from_parts` checks it, `push` keeps it.
@@ -57,7 +57,7 @@ pub struct Edge {
 impl Edge {
     /// The edge of a tree of `size` leaves from the hashes of [`parts`]`(&(0..size))`.
     ///
-    /// None where that is another number of hashes, or the tree larger than [`MAX_SIZE`].
+    /// `None` if that is another number of hashes, or the tree larger than [`MAX_SIZE`].
     #[must_use]
     pub fn from_parts(size: u64, hashes: Vec<Hash>) -> Option<Edge> {
         let parts = usize::try_from(size.count_ones()).ok()?;
@@ -101,7 +101,7 @@ impl Edge {
 }
 
 /// The leaf ranges whose hashes prove that leaf `index` is in a tree of `size` leaves, the leaf's
-/// sibling first (RFC 6962, section 2.1.1). None where there is no such leaf.
+/// sibling first (RFC 6962, section 2.1.1). `None` if there is no such leaf.
 #[must_use]
 pub fn inclusion(index: u64, size: u64) -> Option<Vec<Range<u64>>> {
     if index >= size {
@@ -123,8 +123,8 @@ pub fn inclusion(index: u64, size: u64) -> Option<Vec<Range<u64>>> {
 }
 
 /// The leaf ranges whose hashes prove that a tree of `old` leaves is the beginning of one of `new`
-/// leaves, in the order of RFC 6962, section 2.1.2. Empty where there is nothing to prove (both are
-/// the same size, or the old one is empty); None where the old tree is the larger one.
+/// leaves, in the order of RFC 6962, section 2.1.2. Empty if there is nothing to prove (both are
+/// the same size, or the old one is empty); `None` if the old tree is the larger one.
 #[must_use]
 pub fn consistency(old: u64, new: u64) -> Option<Vec<Range<u64>>> {
     if old > new {
@@ -146,7 +146,7 @@ pub fn consistency(old: u64, new: u64) -> Option<Vec<Range<u64>>> {
             tree.start = middle;
         }
     }
-    // Where the whole old tree is one subtree, the verifier has its hash: it is the old root.
+    // If the whole old tree is one subtree, the verifier has its hash: it is the old root.
     if tree.start != 0 {
         ranges.push(tree);
     }
@@ -171,8 +171,8 @@ pub fn parts(range: &Range<u64>) -> Vec<NodeId> {
 
 /// The hash of a range of a proof, or of a whole tree `0..size`, from its [`parts`].
 ///
-/// None where `node` does not know one of them, or the range is none that a proof can name: its
-/// parts, from left to right, would not become smaller.
+/// `None` if `node` does not know one of them, or no proof can name the range: its parts, from left to right,
+/// would not become smaller.
 pub fn range_hash(range: &Range<u64>, node: impl Fn(NodeId) -> Option<Hash>) -> Option<Hash> {
     let parts = parts(range);
     if !parts.is_sorted_by(|left, right| left.height > right.height) {
@@ -188,7 +188,7 @@ pub fn range_hash(range: &Range<u64>, node: impl Fn(NodeId) -> Option<Hash>) -> 
 ///
 /// # Errors
 ///
-/// [`ProofError`] where the proof does not show it.
+/// [`ProofError`] if the proof does not show it.
 pub fn verify_inclusion(
     leaf: &Hash,
     index: u64,
@@ -210,7 +210,7 @@ pub fn verify_inclusion(
 ///
 /// # Errors
 ///
-/// [`ProofError`] where the proof does not show it.
+/// [`ProofError`] if the proof does not show it.
 pub fn verify_consistency(old: (u64, &Hash), new: (u64, &Hash), proof: &[Hash]) -> Result<(), ProofError> {
     let ((old_size, old_root), (new_size, new_root)) = (old, new);
     let ranges =
@@ -259,7 +259,7 @@ pub enum ProofError {
         size: u64,
     },
     /// The new tree is smaller.
-    #[error("a log of {new} entries cannot go on from one of {old}: entries are missing")]
+    #[error("a log of {new} entries cannot continue one of {old}: entries are missing")]
     Shrunk {
         /// The old tree's size.
         old: u64,
@@ -267,7 +267,7 @@ pub enum ProofError {
         new: u64,
     },
     /// It has too few or too many hashes.
-    #[error("the proof has {found} hashes where {expected} belong")]
+    #[error("the proof has {found} hashes instead of {expected}")]
     Length {
         /// How many belong there.
         expected: usize,
@@ -281,11 +281,11 @@ pub enum ProofError {
     #[error("the proof does not lead to the root of the older log: its entries were changed")]
     OldRoot,
     /// It leads to another root than the new tree's.
-    #[error("the proof does not lead to the root of the newer log: it does not go on from the older one")]
+    #[error("the proof does not lead to the root of the newer log: it does not continue the older one")]
     NewRoot,
 }
 
-/// Where RFC 6962 splits a tree: behind the largest power of two leaves that is smaller than it.
+/// Where RFC 6962 splits a tree: behind the largest power of two leaves that is smaller than the tree.
 fn split(tree: &Range<u64>) -> Option<u64> {
     let last = tree.end.checked_sub(tree.start)?.checked_sub(1)?;
     Some(tree.start + (1 << last.checked_ilog2()?))

@@ -12,7 +12,7 @@
 //! It does not know what time it is: how old a cosignature may be is the caller's question.
 //!
 //! A log's key speaks for every epoch of that log (`…/acme`, `…/acme.2`), so that nobody needs another
-//! file at each of them. Where the file names an epoch itself, it alone speaks for that one.
+//! file at each of them. If the file names an epoch itself, that key alone speaks for it.
 //!
 //! Invariant: everything that a group or the quorum names was defined on an earlier line, and counts
 //! in one way only.
@@ -44,8 +44,8 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// [`TrustError::Line`] with the number of the line that is wrong, [`TrustError::NoQuorum`] where
-    /// it does not say what it takes.
+    /// [`TrustError::Line`] with the number of the line that is wrong, [`TrustError::NoQuorum`] if it has no
+    /// quorum.
     pub fn parse(file: &str) -> Result<Trust, TrustError> {
         parse::parse(file)
     }
@@ -54,19 +54,19 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// [`LineFault::LogKind`] where it is not the key of a log.
+    /// [`LineFault::LogKind`] if it is not the key of a log.
     pub fn in_log(key: VerifierKey) -> Result<Trust, LineFault> {
         let mut trust = Trust::default();
         trust.add_log(key)?;
         Ok(trust)
     }
 
-    /// Trusts a further key of a log, as one has to that a trusted key has handed over to. A key that
-    /// is trusted already is no fault.
+    /// Trusts a further key of a log, such as one that a trusted key has handed over to. It may be trusted
+    /// already.
     ///
     /// # Errors
     ///
-    /// [`LineFault::LogKind`] where it is not the key of a log.
+    /// [`LineFault::LogKind`] if it is not the key of a log.
     pub fn add_log(&mut self, key: VerifierKey) -> Result<(), LineFault> {
         if key.kind() != KeyKind::Log {
             return Err(LineFault::LogKind);
@@ -100,7 +100,7 @@ impl Trust {
         of_log.filter_map(|key| key.named(origin).ok()).collect()
     }
 
-    /// The same trust, where the keys of one log speak for another of the same gateway, too.
+    /// The same trust, but the keys of one log also speak for another of the same gateway.
     #[must_use]
     pub fn extended(&self, from: &str, to: &str) -> Trust {
         let (from_gateway, to_gateway) = (LogName::of(from).gateway(), LogName::of(to).gateway());
@@ -122,7 +122,7 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// [`TrustError`] where it is not, or where any signature that names a trusted key fails.
+    /// [`TrustError`] if it is not, or any signature that names a trusted key fails.
     pub fn check(&self, note: &Note) -> Result<Accepted, TrustError> {
         let checkpoint = Checkpoint::parse(&note.text)?;
         // A log's key speaks for the log of its own name alone.
@@ -178,7 +178,7 @@ impl Trust {
     }
 }
 
-/// Why nobody who is trusted has signed.
+/// Why no trusted key has signed.
 fn unsigned(note: &Note, origin: String) -> TrustError {
     match note.signatures.iter().find(|signature| signature.name == origin) {
         Some(signature) => TrustError::OtherKey { origin, id: hex(&signature.id) },
@@ -209,7 +209,7 @@ impl fmt::Display for Trust {
 pub struct Log {
     /// Its key; the key's name is the log's origin.
     pub key: VerifierKey,
-    /// Where it is, where the file says so.
+    /// Where it is, if the file says so.
     pub url: Option<String>,
 }
 
@@ -220,7 +220,7 @@ pub struct Witness {
     pub name: String,
     /// Its key.
     pub key: VerifierKey,
-    /// Where it is, where the file says so.
+    /// Where it is, if the file says so.
     pub url: Option<String>,
 }
 
@@ -229,10 +229,10 @@ pub struct Witness {
 pub struct Accepted {
     /// The head.
     pub checkpoint: Checkpoint,
-    /// Which trusted keys of the log have signed it: two, where one hands over to the other.
+    /// The trusted keys of the log that have signed it: two, if one hands over to the other.
     pub signed_by: Vec<VerifierKey>,
-    /// Which trusted witnesses have seen it, by their names in the file, and when they say to have,
-    /// in seconds since 1970.
+    /// The trusted witnesses that have seen it, by their names in the file, and when they claim to have, in
+    /// seconds since 1970.
     pub witnesses: Vec<(String, u64)>,
 }
 
@@ -300,7 +300,7 @@ pub enum TrustError {
     /// A key of the log that is not in the file has signed it.
     #[error(
         "the head of `{origin}` is signed with the key {id}, which the trust policy does not name for it: somebody else has signed \
-         it, or the log had another key then; get the file that `consent-gateway audit key` prints for this log from somebody whom \
+         it, or the log had another key then; get the file that `consent-gateway audit key` prints for this log from somebody \
          you trust"
     )]
     OtherKey {

@@ -1,11 +1,11 @@
-//! Every decision, computed again from what stands in the leaves and by the tables they name.
+//! Computes every decision again, from the leaves and the tables that they name.
 //!
-//! It walks through the entries of a call as the gate did: what is in force, what happened, what
-//! the policy then answers. It knows nothing of hashes, and of a call nothing but its leaves.
+//! It walks through the entries of a call as the gate did: what is in force, what happened, what the policy
+//! then decides. It knows nothing of hashes, and nothing of a call but its leaves.
 //!
-//! **Invariant: an entry passes only where the same facts and the same table give the same
-//! answer**, and where what it did was permitted by it: equal decisions alone would let a forger
-//! accept audio that nobody consented to.
+//! **Invariant: an entry passes only if the same facts and the same table give the same decision**, and
+//! if that permits what the entry did: equal decisions alone would let a forger accept audio that nobody
+//! consented to.
 
 mod refusal;
 
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::Failure;
 use crate::{Body, Came, Clocks, ControlRefusal, Leaf, Saw};
 
-/// What a call goes on by.
+/// One step of a call.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// One of its entries.
@@ -33,11 +33,11 @@ pub enum Step {
         /// The table that its decision names.
         table: Arc<Table>,
     },
-    /// The log says that something may be missing: on every call that was open.
+    /// The log says that events may be missing on every call that was open.
     Gap(Box<Event>),
 }
 
-/// The calls of a log that may still go on.
+/// The calls of a log that may not be over.
 #[derive(Debug, Default)]
 pub struct Calls {
     calls: HashMap<Uuid, Replay>,
@@ -63,7 +63,7 @@ impl Calls {
         Ok(())
     }
 
-    /// Takes up a call again that had been [forgotten](Calls::forget), by the steps that it had gone.
+    /// Restores a [forgotten](Calls::forget) call from its steps so far.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Calls {
         Ok(())
     }
 
-    /// Shares the calls out, each to where `to` says.
+    /// Splits the calls in `count` parts; `to` says in which part each one goes.
     pub(super) fn shared_out(self, count: usize, to: impl Fn(Uuid) -> usize) -> Vec<Calls> {
         let mut shares: Vec<Calls> = (0..count).map(|_| Calls::default()).collect();
         for (uid, replay) in self.calls {
@@ -91,7 +91,7 @@ impl Calls {
         shares
     }
 
-    /// Takes in the calls of another.
+    /// Adds the calls of `other`.
     pub(super) fn join(&mut self, other: Calls) {
         self.calls.extend(other.calls);
         self.decisions = self.decisions.saturating_add(other.decisions);
@@ -132,7 +132,7 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it opens none, or was decided otherwise.
+    /// [`Failure`] if it opens no call, or its decision is wrong.
     pub fn open(leaf: &Leaf, table: &Arc<Table>) -> Result<Replay, Failure> {
         let Body::Opened { facts, subjects, objectors, saw } = &leaf.body else {
             return Err(Failure::tampered("the call's first entry does not open it"));
@@ -158,7 +158,7 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it was decided otherwise, or did what was not permitted.
+    /// [`Failure`] if its decision is wrong, or it did what was not permitted.
     pub fn step(&mut self, leaf: &Leaf, table: &Arc<Table>) -> Result<(), Failure> {
         if self.in_force.digest() != table.digest() {
             self.in_force = Arc::clone(table);
@@ -187,7 +187,7 @@ impl Replay {
         if let Body::ControlRefused { code: ControlRefusal::ConsentRequired, .. } = &leaf.body
             && self.is_permitted(leaf.at)
         {
-            return Err(Failure::tampered("it refuses for want of consent what was permitted"));
+            return Err(Failure::tampered("it refuses, for lack of consent, what was permitted"));
         }
         if let Body::Refused { came, code, uncovered, .. } = &leaf.body {
             decidable(*came)?;
@@ -197,7 +197,7 @@ impl Replay {
             self.must_be_covered(leaf)?;
             let retention = self.call.requirement(leaf.at).retention;
             if (retention.keep_until(leaf.at), retention.delete_by(leaf.at)) != (*keep_until, *delete_by) {
-                return Err(Failure::tampered("the recording is kept otherwise than the table says"));
+                return Err(Failure::tampered("the recording is not kept as the table says"));
             }
             // The gate decides on the call before the acceptance itself counts.
             let what = What::Accepted { spans: spans.clone() };
@@ -206,7 +206,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Something may be missing; on a call that was over by then, nothing is.
+    /// Events may be missing; none are on a call that was over by then.
     pub fn gap(&mut self, fact: &Event) {
         if self.ended_at.is_none_or(|ended| fact.received_at <= ended) {
             self.call.apply(fact);
@@ -222,7 +222,7 @@ impl Replay {
     fn must_have_seen(&self, saw: &Saw, at: Timestamp) -> Result<(), Failure> {
         if saw.policy != policy::VERSION {
             return Err(Failure::unusable(format!(
-                "it was decided by version {} of the policy, and this program knows version {}; use one of that time",
+                "it was decided by version {} of the policy, and this program knows version {}; use a program of that time",
                 saw.policy,
                 policy::VERSION
             )));
@@ -237,7 +237,7 @@ impl Replay {
     /// Whether the gate would have logged this as it stands.
     fn may_happen(&self, facts: &Event, late: bool, at: Timestamp) -> Result<(), Failure> {
         if !self.call.hears(&facts.what, at) {
-            return Err(Failure::tampered("after the call's end, only what is stricter is heard"));
+            return Err(Failure::tampered("after the call's end, only what restricts recording is accepted"));
         }
         if asks_to_record(&facts.what)
             && let Standing::Unlawful(why) = self.call.at(at).standing(at)
@@ -250,15 +250,14 @@ impl Replay {
             && self.call.settings().late_evidence_seconds > 0
             && facts.at.is_some_and(|claimed| claimed < at);
         if late != counts_from_before {
-            return Err(Failure::tampered("it does not say truly whether it was reported late"));
+            return Err(Failure::tampered("its `late` flag is wrong"));
         }
         Ok(())
     }
 
-    /// Whether every second of an accepted recording was lawful, granted where it came from a platform that asks,
-    /// and none of it another's.
-    /// What the platform wrote as silence, and what its codec added, was measured in the audio, which is
-    /// not here: it is taken as said. Silence is known only of formats whose codec adds nothing.
+    /// Whether every second of an accepted recording was lawful, was granted if the platform asks before it
+    /// records, and belongs to no other recording. Silence and codec padding were measured in the audio,
+    /// which is not here: the entry is believed. Silence is known only of formats whose codec adds nothing.
     fn must_be_covered(&self, leaf: &Leaf) -> Result<(), Failure> {
         let Body::Accepted { came, spans, unplaced, codec_ms, shifted_ms, .. } = &leaf.body else {
             return Ok(());
@@ -291,8 +290,8 @@ impl Replay {
         }
     }
 
-    /// Whether somebody was taken for the same person as everybody with their number, and brought along
-    /// what was objected before.
+    /// Whether somebody was taken for the same person as everybody with their number, and their earlier
+    /// objections were carried over.
     fn must_be_alike(
         &mut self,
         participant: u32,
@@ -321,7 +320,7 @@ impl Replay {
     }
 }
 
-/// Whether this version can decide on what was made for this use.
+/// Checks that this version knows the use that a recording was made for.
 fn decidable(came: Came) -> Result<(), Failure> {
     match came.used_for {
         Use::Record => Ok(()),
@@ -332,7 +331,7 @@ fn decidable(came: Came) -> Result<(), Failure> {
     }
 }
 
-/// Stretches as they were claimed, with their lengths; none where they could not have been accepted.
+/// The claimed stretches with their lengths; `None` if they could not have been accepted.
 fn placed(spans: &[(Timestamp, Timestamp)], shifted_ms: u64) -> Option<Vec<(Timestamp, u64)>> {
     let shift = SignedDuration::from_millis(i64::try_from(shifted_ms).ok()?);
     let ordered = spans.windows(2).all(|pair| match pair {
@@ -366,7 +365,7 @@ fn words(uncovered: &Uncovered) -> String {
     }
 }
 
-/// In what a decision differs from the one that is computed.
+/// How a decision differs from the computed one.
 fn difference(saw: &Saw, computed: &Saw) -> String {
     let why = |saw: &Saw| saw.why.map_or_else(|| "nothing in the way".into(), |why| why.to_string());
     let fields = [

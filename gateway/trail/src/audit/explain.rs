@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::page::words;
 use crate::story::{Law, Read, Story, laws};
 
-/// Tells a call by its entries and those of what was used on it; `tables` are those that decided, by their digests.
+/// Tells the story of a call from its entries and those of what was used on it; `tables` finds the tables
+/// that decided, by digest.
 ///
 /// # Returns
 ///

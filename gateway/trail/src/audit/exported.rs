@@ -1,11 +1,10 @@
-//! A log that lies there as an export, and is asked: who said what, the evidence of a call, that a call has no
+//! Answers questions from an exported log: who said what, the evidence of a call, that a call has no
 //! recording, what was deleted.
 //!
-//! What is answered is as true as the export: [`verify`](super::verify::verify) it first. Each entry is read as
-//! strictly as there, and a detail is shown only if it is the one that its entry commits to.
+//! The answers are as true as the export: [`verify`](super::verify::verify) it first. Each entry is read as
+//! strictly as there, and a detail is shown only if its entry commits to it.
 //!
-//! The log is read from its start for every question, so that no more is kept in memory than what its calls are
-//! called.
+//! Every question reads the log from its start, so that only the names of its calls are kept in memory.
 
 use std::cell::RefCell;
 use std::collections::btree_map::Entry as Slot;
@@ -37,7 +36,7 @@ pub struct Exported<'s> {
     tiles: RefCell<BTreeMap<(u8, u64), Vec<Hash>>>,
 }
 
-/// What is asked for. All that is given has to be so.
+/// What is asked for. An entry must match every part that is given.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     /// The platform's id of a call, or an alias.
@@ -52,26 +51,26 @@ pub struct Query {
     pub rule: Option<String>,
     /// What was played: the id of a prompt, `id@version`, or the gateway's id of a version.
     pub prompt: Option<String>,
-    /// Entries of which types; none means any.
+    /// Types of entries; `None` means any.
     pub types: Option<Vec<&'static str>>,
     /// A recording.
     pub recording: Option<Uuid>,
-    /// The credential that has listened, or wanted to.
+    /// The credential that listened, or wanted to.
     pub listener: Option<String>,
-    /// Logged then or later.
+    /// Logged at this time or later.
     pub from: Option<Timestamp>,
-    /// Logged before then.
+    /// Logged before this time.
     pub until: Option<Timestamp>,
 }
 
 /// An entry of an export.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What it says, with its place and what it commits to.
+    /// What it says, its place in the log, and its detail.
     pub read: Read,
     /// Its exact bytes.
     pub bytes: Vec<u8>,
-    /// What it commits to, exactly, if the export holds it.
+    /// The exact detail that it commits to, if the export holds it.
     pub detail: Option<Detail>,
 }
 
@@ -151,7 +150,7 @@ impl<'s> Exported<'s> {
         Ok(())
     }
 
-    /// The entries that have to do with something, each as a list shows it.
+    /// The entries that match a query, as a list shows them.
     ///
     /// An entry has to do with what it mentions itself, with what its call mentions and, if it is about a recording,
     /// with what the recording's call mentions.
@@ -245,8 +244,8 @@ impl<'s> Exported<'s> {
         Ok(related)
     }
 
-    /// A proof pack of a call, of a recording, or of there being no recording of any call of a name. The envelope of
-    /// a recording is not in a log: whoever has it can add it.
+    /// A proof pack of a call, of a recording, or of the absence of recordings of a call. The log does not
+    /// hold envelopes, so the caller passes the recording's.
     ///
     /// # Errors
     ///
@@ -464,7 +463,7 @@ fn names_of(read: &Read) -> Vec<String> {
     names.map(ToOwned::to_owned).collect()
 }
 
-/// Something that is registered, or recorded, and that other entries tell of.
+/// Something registered or recorded that other entries name.
 type Key = (&'static str, String);
 
 /// What an entry of a call uses.
@@ -475,7 +474,7 @@ fn uses(body: &Body) -> Vec<Key> {
     grants.chain(prompt).chain(recording).collect()
 }
 
-/// Of what an entry that belongs to no call tells more.
+/// What an entry outside of calls tells more about.
 fn told_of(body: &Body) -> Option<Key> {
     if let Body::Prompt { version, .. } = body {
         return Some(("prompt", version.to_string()));
@@ -486,7 +485,7 @@ fn told_of(body: &Body) -> Option<Key> {
     body.became_of().map(|recording| ("recording", recording.to_string()))
 }
 
-/// Where the first of these calls was opened.
+/// The index of the entry that opened the first of these calls.
 fn first_of(related: &[Entry], calls: &[Uuid]) -> Option<u64> {
     let opens = |entry: &&Entry| entry.read.leaf.call.is_some_and(|call| calls.contains(&call));
     related.iter().find(opens).map(|entry| entry.read.index)

@@ -1,6 +1,6 @@
 //! Proof packs: a zip file with everything that somebody needs to check one recording, one call, or
-//! that there is no recording of a call. It can be read by people (`index.html`) and checked by
-//! anybody who has the log's key, without us and without a network.
+//! that there is no recording of a call. People can read it (`index.html`), and anybody who has the log's key
+//! can check it, without us and without a network.
 //!
 //! ```text
 //! pack.json                   what it is about; what was asserted, kept apart from what was done
@@ -8,7 +8,7 @@
 //! checkpoint                  the signed head of the log
 //! entries/<index>.json        the exact bytes of each entry
 //! proofs/<index>.tlog-proof   that it stands in the log
-//! details/<index>.json        what the entry commits to, where that was disclosed
+//! details/<index>.json        what the entry commits to, if that was disclosed
 //! tables/<sha256>.toml        the tables that decided
 //! prompts/<version>.json      what was played
 //! envelope.json               the recording's envelope, while the recording exists
@@ -16,7 +16,7 @@
 //! log/entries/<number>        absence only: every entry since, in bundles
 //! ```
 //!
-//! The module knows no SQL and no HTTP: whoever makes a pack collects its parts.
+//! The module knows no SQL and no HTTP: callers collect the parts of a pack.
 //!
 //! **Invariant: nothing in a pack is believed that an entry does not say or commit to**; the manifest
 //! and the page are computed again from the entries, and compared.
@@ -57,7 +57,7 @@ pub struct Pack {
     pub checkpoint: Note,
     /// Its entries, in the order of the log.
     pub entries: Vec<Entry>,
-    /// Every entry from the call's opening on, where it is to be seen that nothing is there.
+    /// Every entry since the call's opening, for a pack that proves an absence.
     pub stretch: Option<Stretch>,
     /// The tables that decided, by their digests (`sha256:…`).
     pub tables: BTreeMap<String, String>,
@@ -65,13 +65,13 @@ pub struct Pack {
     pub prompts: BTreeMap<Uuid, String>,
     /// The recording's envelope, as JSON.
     pub envelope: Option<String>,
-    /// The page for people, where the pack was read; a pack that is written gets its own.
+    /// The page for people, if the pack was read from an archive. Writing a pack renders its page.
     pub page: Option<String>,
-    /// Files of it that are missing or damaged, where the pack was read.
+    /// Files that are missing or damaged, if the pack was read from an archive.
     pub unread: Vec<Failure>,
 }
 
-/// An entry, with what proves that it stands in the log.
+/// An entry, with the proof that it is in the log.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Its index in the log.
@@ -80,7 +80,7 @@ pub struct Entry {
     pub leaf: Vec<u8>,
     /// The hashes that prove it, its sibling's first.
     pub proof: Vec<Hash>,
-    /// What it commits to, where that is disclosed.
+    /// What it commits to, if that is disclosed.
     pub detail: Option<Detail>,
 }
 
@@ -113,11 +113,11 @@ pub enum Subject {
 }
 
 impl Pack {
-    /// Puts a pack together.
+    /// Makes a pack from its parts.
     ///
     /// # Errors
     ///
-    /// [`CheckpointError`] where the note is no head of a log.
+    /// [`CheckpointError`] if the note is not a head of a log.
     pub fn new(
         account: &str,
         subject: &Subject,
@@ -143,7 +143,7 @@ impl Pack {
     }
 }
 
-/// What a pack is put together from.
+/// The parts of a pack.
 #[derive(Debug, Clone, Default)]
 pub struct Parts {
     /// The entries: those of the call, those about the recording, and those that registered the
@@ -160,7 +160,7 @@ pub struct Parts {
 }
 
 impl Entry {
-    /// What it says; none where it cannot be read.
+    /// What it says; `None` if it cannot be read.
     #[must_use]
     pub fn read(&self) -> Option<Leaf> {
         serde_json::from_slice(&self.leaf).ok()
@@ -190,7 +190,7 @@ pub struct PackReport {
     pub witnessed_by: Vec<Witnessed>,
     /// The gateway's ids of the calls.
     pub calls: Vec<Uuid>,
-    /// What the platform calls it, where that was disclosed.
+    /// What the platform calls it, if that was disclosed.
     pub call_id: Option<String>,
     /// The recording.
     pub recording: Option<Uuid>,

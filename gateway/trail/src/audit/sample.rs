@@ -48,7 +48,7 @@ pub(crate) struct Log {
     pub(crate) settings: Settings,
 }
 
-/// A call that goes on.
+/// A call in progress.
 #[derive(Clone)]
 pub(crate) struct Going {
     pub(crate) call: Call,
@@ -116,7 +116,7 @@ impl Log {
         log
     }
 
-    /// Adds a credential, for what has to be so, beside lawful, where it uploads.
+    /// Adds a credential, with what its uploads need beside being lawful.
     pub(crate) fn adds(&mut self, who: &Actor, name: &str, coverage: CoverageBasis) {
         let (credential, role) = (who.credential.clone(), who.role.clone());
         let body = Body::Credential { credential, role, person: None, coverage };
@@ -260,7 +260,7 @@ impl Log {
         self.of_call(&recorder(), uid, body, None)
     }
 
-    /// A recording from `from` on, where the policy covers it.
+    /// A recording from `from` on that the policy covers.
     pub(crate) fn accept(&mut self, uid: Uuid, from: Timestamp, ms: u64) -> Uuid {
         let claim = Claim::Placed(vec![(from, ms)]);
         let upload = Upload { silent: &|_, _| true, ..Upload::new(claim, CoverageBasis::Granted) };
@@ -272,7 +272,7 @@ impl Log {
         self.accept_as(uid, &recorder(), Came::NATIVE, spans)
     }
 
-    /// A recording that came so, whether or not the policy covers it.
+    /// A recording made in this way, whether or not the policy covers it.
     pub(crate) fn accept_as(
         &mut self,
         uid: Uuid,
@@ -341,7 +341,7 @@ impl Log {
         index
     }
 
-    /// A call from its opening to its end: prompted, agreed, recorded, stored, fetched.
+    /// A whole call: opened, prompted, agreed, recorded, stored, fetched, ended.
     pub(crate) fn whole_call(&mut self, name: &str) -> (Uuid, Uuid) {
         let uid = self.open(name);
         self.tick(1200);
@@ -413,7 +413,7 @@ impl Log {
         }
     }
 
-    /// Where the entries of a call are, and those of no call that packs take along.
+    /// The places of a call's entries, and of the entries outside of calls that packs include.
     pub(crate) fn entries_of(&self, call: Uuid, recording: Option<Uuid>) -> Vec<usize> {
         let about = |draft: &Draft| {
             let leaf: trail::Leaf = serde_json::from_slice(&draft.leaf).unwrap();
@@ -518,7 +518,7 @@ pub(crate) fn head_of(leaves: &[Vec<u8>], keys: &[&SigningKey]) -> Note {
     Note { text, signatures }
 }
 
-/// Tiles, bundles and signed head over any leaves at all: what the holder of the key can always make.
+/// Tiles, bundles and a signed head over any leaves: what the holder of the key can always make.
 pub(crate) fn publish(leaves: &[Vec<u8>], key: &SigningKey) -> Files {
     let size = leaves.len() as u64;
     let mut files = BTreeMap::new();

@@ -1,8 +1,7 @@
 //! Where the files of a log come from: an exported directory, an archive of one, a live gateway.
 //!
-//! A source is not trusted. It knows nothing of trees and signatures: it hands out bytes, never
-//! more than [a file of this kind](limits) can have, and says of what is not there that it is
-//! missing.
+//! A source is not trusted. It knows nothing of trees and signatures: it hands out bytes, never more than
+//! [a file of this kind](limits) can have, and reports missing files.
 //!
 //! **Invariant: no name that a source contains leads out of it**, and none means two files.
 
@@ -23,8 +22,7 @@ pub use directory::Directory;
 
 /// What a log is verified from. Its methods are called from one thread.
 pub trait Source {
-    /// What it is called where its head cannot be read: the log's name, where whoever hands it out knows that from
-    /// elsewhere, or where it lies.
+    /// What to call it if its head cannot be read: the log's name if the source knows it, else its location.
     fn name(&self) -> String;
 
     /// The signed head.
@@ -34,7 +32,7 @@ pub trait Source {
     /// [`SourceError`].
     fn checkpoint(&self) -> Result<String, SourceError>;
 
-    /// Older signed heads that were kept, in any order, or why one of them cannot be had.
+    /// Older signed heads that were kept, in any order, or why one of them cannot be read.
     fn older_checkpoints(&self) -> Vec<Result<OlderHead, SourceError>>;
 
     /// A tile of hashes, as it is served.
@@ -51,22 +49,21 @@ pub trait Source {
     /// [`SourceError`].
     fn bundle(&self, bundle: BundleId) -> Result<Vec<u8>, SourceError>;
 
-    /// The table with this digest (`sha256:…`), where there is one.
+    /// The table with this digest (`sha256:…`), if there is one.
     ///
     /// # Errors
     ///
-    /// [`SourceError`]. That there is none is no error.
+    /// [`SourceError`]. A missing table is not an error.
     fn table(&self, digest: &str) -> Result<Option<String>, SourceError>;
 
-    /// The details that still exist, in the order of the log; none where they were not handed out.
+    /// The details that still exist, in the order of the log; `None` if they were not handed out.
     ///
     /// # Errors
     ///
-    /// [`SourceError`]. That there are none is no error.
+    /// [`SourceError`]. Missing details are not an error.
     fn details(&self) -> Result<Option<Details<'_>>, SourceError>;
 
-    /// What lies there beside the log, which has so many entries: time stamps, and what is no part of an
-    /// export.
+    /// The other files beside a log of `size` entries: time stamps, and files that are not part of an export.
     fn beside(&self, size: u64) -> Beside {
         let _ = size;
         Beside::default()
@@ -96,13 +93,13 @@ pub struct Opening {
     pub document: String,
 }
 
-/// Why a file could not be had.
+/// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// It is not there.
     #[error("`{0}` is missing")]
     Missing(String),
-    /// It is there and cannot be what it should be.
+    /// It is damaged.
     #[error("`{path}` is damaged: {what}")]
     Wrong {
         /// Which file.
@@ -121,7 +118,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// A file that is there, and what is wrong with it.
+    /// A damaged file, and what is wrong with it.
     pub fn wrong(path: impl Into<String>, what: impl Into<String>) -> SourceError {
         SourceError::Wrong { path: path.into(), what: what.into() }
     }
@@ -169,7 +166,7 @@ pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
     crate::registers::unhex(text)?.try_into().ok()
 }
 
-/// Where a table lies; none where the digest is no digest.
+/// The path of a table; `None` if the digest is malformed.
 #[must_use]
 pub fn table_path(digest: &str) -> Option<String> {
     let hex = digest.strip_prefix("sha256:")?;
@@ -180,14 +177,13 @@ fn text(path: &str, bytes: Vec<u8>) -> Result<String, SourceError> {
     String::from_utf8(bytes).map_err(|_| SourceError::wrong(path, "it is not UTF-8"))
 }
 
-/// Older heads: as many, and together as long, as somebody may have kept. One that cannot be read says
-/// nothing of the others.
+/// Older heads, up to limits of number and total length. One that cannot be read does not hide the others.
 fn heads(
     paths: &[String],
     read: impl Fn(&str) -> Result<Vec<u8>, SourceError>,
 ) -> Vec<Result<OlderHead, SourceError>> {
     if paths.len() > limits::CHECKPOINTS {
-        return vec![Err(SourceError::wrong(CHECKPOINTS, "it has more files than anybody keeps"))];
+        return vec![Err(SourceError::wrong(CHECKPOINTS, "it has too many files"))];
     }
     let mut left = limits::ALL_CHECKPOINTS;
     let mut heads = Vec::with_capacity(paths.len());
@@ -195,7 +191,7 @@ fn heads(
         let read = read(path);
         let length = read.as_ref().map_or(0, Vec::len);
         let Some(rest) = left.checked_sub(length) else {
-            let error = SourceError::wrong(CHECKPOINTS, "its files are longer together than heads are");
+            let error = SourceError::wrong(CHECKPOINTS, "its files are too long together");
             heads.push(Err(error));
             break;
         };
@@ -208,7 +204,7 @@ fn heads(
 
 /// The most bytes that a file of each kind can have.
 pub mod limits {
-    /// A signed head: signatures of a hundred witnesses fit in.
+    /// A signed head: the signatures of a hundred witnesses fit.
     pub const CHECKPOINT: u64 = 64 * 1024;
     /// A tile of 256 hashes.
     pub const TILE: u64 = 256 * 32;
@@ -218,13 +214,13 @@ pub mod limits {
     pub const TABLE: u64 = 8 * 1024 * 1024;
     /// One line of `details.jsonl`.
     pub const DETAIL: u64 = 1024 * 1024;
-    /// A time stamp, with the certificates of who made it.
+    /// A time stamp, with the certificates of its authority.
     pub const STAMP: u64 = 256 * 1024;
-    /// How many time stamps are looked at.
+    /// How many time stamps are read.
     pub const STAMPS: usize = 10_000;
-    /// How many older heads are looked at.
+    /// How many older heads are read.
     pub const CHECKPOINTS: usize = 10_000;
-    /// How long they are together: all are kept while the log is read.
+    /// The total length of older heads: all are kept while the log is read.
     pub const ALL_CHECKPOINTS: usize = 64 * 1024 * 1024;
 }
 

@@ -1,10 +1,9 @@
-//! The verification of a whole log: every hash, every signature and every decision again.
+//! Verifies a whole log: every hash, every signature and every decision.
 //!
 //! One thread reads the bundles in order, keeps the sequence and grows the tree; others hash, parse
-//! and decide. What is kept grows with one id an entry and with the calls that still go on, not with
-//! the log's bytes.
+//! and decide. Memory grows with one id per entry and with the calls in progress, not with the log's bytes.
 //!
-//! **Invariant: the first entry that is wrong is the one that is named**, whatever thread finds it.
+//! **Invariant: the failure names the first entry that is wrong**, whichever thread finds it.
 
 mod bundle;
 mod chain;
@@ -45,20 +44,20 @@ pub use chain::{Evidence, verify_with};
 pub(crate) use heads::{distrust, witnessed};
 pub use law::Law;
 
-/// Reads a time stamp of a text: its time, or nothing where it is none of that text.
+/// Returns the stamped time if the token covers this text.
 pub type ReadStamp = fn(&[u8], &str) -> Option<Timestamp>;
 
 /// How to verify.
 pub struct Options<'a> {
-    /// An older head of the log that the verifier has kept: the log has to go on from it.
+    /// An older head of the log that the verifier has kept: the log has to continue it.
     pub since: Option<Note>,
-    /// What the log `system` tells of the law: the tables that decided are compared with it.
+    /// The law as the log `system` has it: the tables that decided are compared with it.
     pub law: Option<&'a Law>,
-    /// Reads time stamps of heads: without, they are not looked at.
+    /// Reads time stamps of heads, which are otherwise ignored.
     pub stamp: Option<ReadStamp>,
     /// The verifier's time.
     pub now: Timestamp,
-    /// Is told how many entries of how many were looked at.
+    /// Called with how many entries were read, and of how many.
     pub progress: &'a dyn Fn(u64, u64),
 }
 
@@ -71,7 +70,7 @@ pub fn verify(source: &dyn Source, trust: &Trust, options: &Options<'_>) -> Resu
     Ok(verify_after(source, trust, options, None)?.report)
 }
 
-/// What was verified of a log, and what the next epoch of it goes on with.
+/// What was verified of a log, and what its next epoch needs.
 struct Verified {
     report: Report,
     /// Who signed its head.
@@ -79,8 +78,8 @@ struct Verified {
     carried: Carried,
 }
 
-/// Verifies a log that goes on from one that was verified before. What is wrong with one file says nothing of the
-/// others: they are looked at all the same, and everything is told together.
+/// Verifies a log that continues one that was verified before. A fault in one file does not keep the others
+/// from being checked; all faults are reported together.
 fn verify_after(
     source: &dyn Source,
     trust: &Trust,
@@ -139,7 +138,7 @@ fn verify_after(
     let signed = match (Failure::together(found), signed) {
         (None, Some(signed)) => signed,
         (Some(failure), _) => return Err(failure),
-        (None, None) => return Err(Failure::unusable("who signed the newest head was not found out")),
+        (None, None) => return Err(Failure::unusable("cannot determine who signed the newest head")),
     };
     let mut sizes: Vec<u64> = older.iter().chain(&since).map(|head| head.checkpoint.size).collect();
     sizes.sort_unstable();
@@ -174,7 +173,7 @@ fn verify_after(
     Ok(Verified { report, keys: signed.by, carried })
 }
 
-/// Keeps what was found wrong, and goes on.
+/// Keeps a failure, and goes on.
 pub(super) fn told<T>(found: &mut Vec<Failure>, result: Result<T, Failure>) -> Option<T> {
     match result {
         Ok(value) => Some(value),
@@ -185,8 +184,8 @@ pub(super) fn told<T>(found: &mut Vec<Failure>, result: Result<T, Failure>) -> O
     }
 }
 
-/// Whether every head is of this tree, and signed by whom it has to be. Who signed the newest; none where that
-/// is not to be said.
+/// Checks that every head is of this tree and has the signatures it needs. Returns who signed the newest one;
+/// `None` if that is not known.
 fn heads_of(
     head: &Head,
     older: &[Head],
@@ -208,13 +207,13 @@ fn heads_of(
             let signed = heads::newest(head, older, keys.as_ref(), trust);
             let nobody = signed.as_ref().is_err_and(|failure| failure.verdict == Verdict::Unusable);
             let signed = told(found, signed);
-            // Whom to trust is not known: that says nothing of who signed the others.
+            // It is not known whom to trust. The other heads are checked all the same.
             if nobody { None } else { Some((keys, signed)) }
         }
     };
     let Some((keys, signed)) = signed else {
         for head in kept() {
-            // Behind what could be read, nothing is known of the tree.
+            // Nothing is known of the tree behind the entries that could be read.
             let known = head.checkpoint.size <= tree.size() || entries_are_good;
             let is_of = if known { head.is_of(origin, tree) } else { head.is_of_log(origin) };
             told(found, is_of.map_err(|failure| head.named(failure)));
@@ -231,7 +230,8 @@ fn heads_of(
     signed
 }
 
-/// What versions of the table say of themselves. Answers of which that could not be computed again.
+/// Checks what versions of the table say about themselves. Returns warnings about those that could not be
+/// checked.
 fn claims(reading: &Reading<'_>, found: &mut Vec<Failure>) -> Vec<String> {
     let mut warnings = Vec::new();
     for claim in &reading.sequence.law.claims {
@@ -240,7 +240,7 @@ fn claims(reading: &Reading<'_>, found: &mut Vec<Failure>) -> Vec<String> {
         match (base.flatten(), table.flatten()) {
             (Some(base), Some(table)) => drop(told(found, claim.check(&base, &table))),
             _ => warnings.push(format!(
-                "whether entry {} loosens the law was not computed again: the tables are not there",
+                "it was not computed again whether entry {} loosens the law: the tables are not there",
                 claim.index
             )),
         }
@@ -254,7 +254,7 @@ pub(crate) fn table(digest: &str, text: &str) -> Result<Arc<Table>, Failure> {
         return Err(Failure::tampered(format!("the table `{digest}` was changed: it is not what decided")));
     }
     let table = Table::parse(text).map_err(|_| {
-        Failure::unusable(format!("this program cannot read the table `{digest}`: use one of its time"))
+        Failure::unusable(format!("this program cannot read the table `{digest}`: use a program of its time"))
     })?;
     Ok(Arc::new(table))
 }
@@ -264,7 +264,7 @@ pub(crate) fn is_named(origin: &str, trust: &Trust) -> Result<(), Failure> {
     match trust.keys_of(origin).is_empty() {
         false => Ok(()),
         true => Err(Failure::unusable(format!(
-            "the trust file does not name the log `{origin}`: get the log's key from somebody whom you trust, and add `log <key>`"
+            "the trust file does not name the log `{origin}`: get the log's key from somebody you trust, and add `log <key>`"
         ))),
     }
 }
@@ -272,7 +272,7 @@ pub(crate) fn is_named(origin: &str, trust: &Trust) -> Result<(), Failure> {
 fn root_of(head: &Head, tree: &Levels) -> Result<(), Failure> {
     match tree.root_at(head.checkpoint.size) {
         Some(root) if root == head.checkpoint.root => Ok(()),
-        _ => Err(Failure::tampered("the entries are not those of the signed head: their root is another")),
+        _ => Err(Failure::tampered("the entries are not those of the signed head: they have another root")),
     }
 }
 
@@ -284,7 +284,9 @@ fn tiles_above(source: &dyn Source, size: u64, tree: &Levels, found: &mut Vec<Fa
             (Ok(bytes), Some(hashes)) if hashes.as_flattened() == bytes => None,
             // Below it, something could not be read.
             (Ok(bytes), None) if tree.size() < size && bytes.len() == usize::from(tile.width) * HASH => None,
-            (Ok(_), _) => Some(Failure::tampered(format!("`{}` is not what its entries give", tile.path()))),
+            (Ok(_), _) => {
+                Some(Failure::tampered(format!("`{}` does not match the hashes of its entries", tile.path())))
+            }
         };
         found.extend(failure);
     }
@@ -293,10 +295,10 @@ fn tiles_above(source: &dyn Source, size: u64, tree: &Levels, found: &mut Vec<Fa
 /// How long a hash is.
 const HASH: usize = size_of::<Hash>();
 
-/// How far an entry may lie behind those before it: it is stamped before it is appended.
+/// How much older an entry may be than those before it: it is stamped before it is appended.
 pub const DISORDER: SignedDuration = SignedDuration::from_secs(10);
 
-/// How far clocks that are set may differ.
+/// How far correctly set clocks may differ.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 
 #[cfg(test)]

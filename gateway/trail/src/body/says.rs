@@ -1,8 +1,8 @@
-//! What an entry says, whatever its kind: whom it is about, which recording, what was said, why it refuses, and
-//! what it is found by.
+//! What an entry says, whatever its kind: who it is about, which recording, what was said, why it refuses,
+//! and what finds it.
 //!
-//! These are projections: an entry that says nothing of it answers nothing. What decides, and who may write
-//! what, is matched kind by kind elsewhere.
+//! These are projections: an entry that does not say something returns nothing. What is decided, and who may
+//! write what, is matched kind by kind elsewhere.
 
 use policy::{Code, Joined, Method, Place, What};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ pub enum Said {
 }
 
 impl Said {
-    /// The word.
+    /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Said {
 }
 
 impl Body {
-    /// What the policy saw, where something was decided on a call: such an entry belongs to one, and no other does.
+    /// What the policy saw, if something was decided on a call. Exactly such entries belong to a call.
     #[must_use]
     pub fn saw(&self) -> Option<&Saw> {
         if let Body::Opened { saw, .. }
@@ -54,13 +54,13 @@ impl Body {
         if let Body::Event { facts, .. } = self { Some(&facts.what) } else { None }
     }
 
-    /// Whom of the call it is about, by their numbers; nobody where it is about the call.
+    /// The participants it is about, by their numbers; empty if it is about the call.
     #[must_use]
     pub fn about(&self) -> &[u32] {
         self.what().map(What::participants).unwrap_or_default()
     }
 
-    /// Those who are on the call from then on.
+    /// Those who join the call.
     #[must_use]
     pub fn joined(&self) -> &[Joined] {
         match (self, self.what()) {
@@ -70,7 +70,7 @@ impl Body {
         }
     }
 
-    /// What those whom it is about answered.
+    /// What those it is about answered.
     #[must_use]
     pub fn said(&self) -> Option<Said> {
         let what = self.what()?;
@@ -83,7 +83,7 @@ impl Body {
         if let What::ConsentWithdrawn { .. } = what { Some(Said::Withdrawn) } else { None }
     }
 
-    /// Who noticed, where that was said.
+    /// Who noticed, if that was said.
     #[must_use]
     pub fn reported_by(&self) -> Option<&str> {
         if let Body::Event { reported_by, .. } = self { reported_by.as_deref() } else { None }
@@ -107,7 +107,7 @@ impl Body {
         if let Body::Accepted { recording, .. } = self { Some(*recording) } else { None }
     }
 
-    /// The recording of which it says what became of it after it was accepted.
+    /// The accepted recording whose later fate it reports.
     #[must_use]
     pub fn became_of(&self) -> Option<Uuid> {
         if let Body::Fetched { recording, .. }
@@ -159,7 +159,7 @@ impl Body {
         relied_on.map(|grant| grant.grant.clone()).chain(own)
     }
 
-    /// The pseudonyms of numbers that became known with it, by participant.
+    /// The pseudonyms of numbers that it makes known, by participant.
     #[must_use]
     pub fn subjects(&self) -> &[(u32, String)] {
         if let Body::Opened { subjects, .. } | Body::Event { subjects, .. } = self { subjects } else { &[] }
@@ -171,7 +171,7 @@ impl Body {
         self.subjects().iter().map(|(_, pseudonym)| pseudonym.as_str()).chain(asked)
     }
 
-    /// What auditors find the entry, or its call, by: `subject:…`, `place:…`, `rule:…`, `prompt:…`,
+    /// What auditors use to find the entry, or its call: `subject:…`, `place:…`, `rule:…`, `prompt:…`,
     /// `grant:…`, `recording:…`, `listener:…`. Codes and ids that the gateway minted, nothing else.
     #[must_use]
     pub fn mentions(&self, actor: &Actor) -> Vec<String> {

@@ -3,7 +3,7 @@
 use super::super::canonical;
 use super::super::tree::{Hash, MAX_SIZE};
 
-/// What a log says of itself: how many entries it has, and the root over them.
+/// The state of a log: how many entries it has, and the root over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Which log.
@@ -12,7 +12,7 @@ pub struct Checkpoint {
     pub size: u64,
     /// The root of their tree.
     pub root: Hash,
-    /// Further lines, of which nobody can check what they say. We write none.
+    /// Further lines, which nobody can check. We write none.
     pub extensions: Vec<String>,
 }
 
@@ -27,7 +27,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`CheckpointError`] where it is none, or not written in the one way in which it has to be.
+    /// [`CheckpointError`] if it is not a checkpoint in its one canonical form.
     pub fn parse(text: &str) -> Result<Checkpoint, CheckpointError> {
         let text = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?;
         let mut lines = text.split('\n');
@@ -58,7 +58,7 @@ impl Checkpoint {
     }
 }
 
-/// Why a text is no checkpoint.
+/// Why a text is not a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
     /// Lines are missing or empty.
@@ -67,10 +67,10 @@ pub enum CheckpointError {
     /// It has control characters.
     #[error("the checkpoint holds control characters; its lines end with a newline alone")]
     Control,
-    /// The second line is no size.
+    /// The second line is not a size.
     #[error("the checkpoint's second line is not the log's size: a number below 2⁶³, without leading zeros")]
     Size,
-    /// The third line is no root.
+    /// The third line is not a root.
     #[error("the checkpoint's third line is not the log's root: 32 bytes in base64")]
     Root,
 }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::{canonical, hex};
 use super::Signature;
 
-/// A public key with its name. Two are equal where their vkeys are.
+/// A public key with its name. Two are equal if their vkeys are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     // INVARIANT: the id is that of name, kind and key; the name can stand in a signature line.
@@ -26,8 +26,7 @@ impl VerifierKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError`] where the name cannot stand in a note, or the bytes are no key that is safe to
-    /// trust.
+    /// [`KeyError`] if the name cannot stand in a note, or the bytes are not a key that is safe to trust.
     pub fn new(name: &str, kind: KeyKind, key: &[u8; 32]) -> Result<VerifierKey, KeyError> {
         if !is_name(name) {
             return Err(KeyError::Name);
@@ -41,7 +40,7 @@ impl VerifierKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError`] where it is malformed, its id is that of another key, or it is of a kind that we
+    /// [`KeyError`] if it is malformed, its id is that of another key, or it is of a kind that we
     /// do not verify.
     pub fn parse(vkey: &str) -> Result<VerifierKey, KeyError> {
         // The base64 may have a `+` too, the name may not.
@@ -62,7 +61,7 @@ impl VerifierKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Name`] where the name cannot stand in a note.
+    /// [`KeyError::Name`] if the name cannot stand in a note.
     pub fn named(&self, name: &str) -> Result<VerifierKey, KeyError> {
         VerifierKey::new(name, self.kind, &self.key())
     }
@@ -73,7 +72,7 @@ impl VerifierKey {
         &self.name
     }
 
-    /// Its id: four bytes that tell it from other keys of the same name.
+    /// Its id: four bytes that distinguish it from other keys of the same name.
     #[must_use]
     pub fn id(&self) -> [u8; 4] {
         self.id
@@ -91,7 +90,7 @@ impl VerifierKey {
         self.key.to_bytes()
     }
 
-    /// Whether `blob` is this key's signature of `text`, and at what time it says to have been made.
+    /// Whether `blob` is this key's signature of `text`, and the time it claims to be from.
     pub(super) fn verify(&self, text: &str, blob: &[u8]) -> Option<Option<u64>> {
         let holds = |message: &str, signature: &[u8]| {
             let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
@@ -163,11 +162,11 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// The key that these 32 random bytes make.
+    /// Makes a key from 32 random bytes.
     ///
     /// # Errors
     ///
-    /// [`KeyError::Name`] where the name cannot stand in a note.
+    /// [`KeyError::Name`] if the name cannot stand in a note.
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<SigningKey, KeyError> {
         if !is_name(name) {
             return Err(KeyError::Name);
@@ -181,13 +180,13 @@ impl SigningKey {
         &self.name
     }
 
-    /// Who checks what [`sign_note`](SigningKey::sign_note) signs.
+    /// The key that verifies what [`sign_note`](SigningKey::sign_note) signs.
     #[must_use]
     pub fn verifier(&self) -> VerifierKey {
         self.public(KeyKind::Log)
     }
 
-    /// Who checks what [`cosign`](SigningKey::cosign) signs.
+    /// The key that verifies what [`cosign`](SigningKey::cosign) signs.
     #[must_use]
     pub fn cosigner(&self) -> VerifierKey {
         self.public(KeyKind::Cosigner)
@@ -221,7 +220,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Why something is no key.
+/// Why something is not a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// It does not look like a vkey.
@@ -236,7 +235,7 @@ pub enum KeyError {
         /// The first byte of the material.
         kind: u8,
     },
-    /// The bytes are no public key, or a weak one.
+    /// The bytes are not a public key, or a weak one.
     #[error("the verifier key holds no usable Ed25519 public key")]
     Key,
     /// The id is that of another name, kind or key.

@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::super::{Body, FoldError, Folding, Saw};
 use super::Read;
 
-/// What the law asked of a call until it ended.
+/// What the law asked of a call, from its start to its end.
 #[derive(Debug, Default)]
 pub struct Laws {
-    /// From each moment on at which that changed, in the order of the log.
+    /// Every change of it, in the order of the log.
     pub laws: Vec<Law>,
     /// Why no more of it could be computed.
     pub unjudged: Option<Unjudged>,
@@ -27,13 +27,13 @@ pub struct Law {
     pub entry: u64,
     /// The table that decided, by its digest.
     pub table: String,
-    /// All rules, taken together: `parties/form`, and what else.
+    /// All rules taken together: `parties/form`, and anything else.
     pub asked: String,
     /// The rules that counted.
     pub rules: Vec<Because>,
 }
 
-/// Why it cannot be told what the law asked.
+/// Why it is not known what the law asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Unjudged {
     /// The call cannot be folded.
@@ -70,7 +70,7 @@ fn judge(
         let is_gap = matches!(read.leaf.body, Body::Gap { .. });
         read.leaf.call == Some(call) || is_gap && read.leaf.call.is_none()
     };
-    // A gap before the call was opened says nothing of it.
+    // A gap before the call was opened does not concern it.
     let is_gap = |read: &&Read| read.leaf.call.is_none();
     let mut entries = entries.iter().filter(own).skip_while(is_gap);
     let first = entries.next().ok_or(FoldError::Empty)?;
@@ -88,7 +88,7 @@ fn judge(
     Ok(())
 }
 
-/// What the law asked by then, where the decision can be repeated.
+/// What the law asked by then, if the decision can be repeated.
 fn judged(read: &Read, call: &Call) -> Result<Option<Law>, Unjudged> {
     let Some(saw) = read.leaf.body.saw() else { return Ok(None) };
     if saw.policy != policy::VERSION {

@@ -1,4 +1,4 @@
-//! How far everybody agreed, as the policy answered it entry by entry.
+//! How far everybody agreed, as the policy decided it entry by entry.
 
 use jiff::Timestamp;
 use policy::{Method, What, Why};
@@ -14,7 +14,7 @@ impl Teller<'_> {
         if self.story.asked.last().is_none_or(|(_, asked)| *asked != saw.requirement) {
             self.story.asked.push((logged_at, saw.requirement.clone()));
         }
-        // What was reported late counts from when it happened, for those whom it is about.
+        // A late report counts from when it happened, for those it is about.
         let late =
             if let Body::Event { facts, late: true, .. } = &read.leaf.body { Some(facts) } else { None };
         let act = self.story.acts.last().filter(|act| act.entry == read.index);
@@ -29,7 +29,8 @@ impl Teller<'_> {
                 person.is_told(since, prompt, true);
             }
             if !is_over && about.is_none_or(|about| about.contains(&seen.p)) {
-                // Only what loosens counts from when it happened: an objection that stands is no earlier for it.
+                // Only what loosens counts from when it happened: a standing objection does not become
+                // earlier.
                 let loosens = about.is_some() && matches!(seen.state.as_str(), "prompted" | "consented");
                 person.stands(if loosens { since } else { logged_at }, &seen.state);
             }
@@ -45,7 +46,7 @@ impl Teller<'_> {
         });
         let is = |denial| last.as_ref().is_some_and(|word| word.standing == Standing::Denied(denial));
         match seen.state.as_str() {
-            // Whoever may have taken it back in a gap is named again before they are relied on.
+            // Somebody who may have taken it back in a gap must be named again before they are relied on.
             "consented" | "prompted" if self.doubted.contains(&seen.p) => {}
             "consented" if agreed.is_none() || agreed == Some(How::Stayed) => {
                 let (how, from, until) = self.how(seen.p, last.as_ref(), at);
@@ -58,7 +59,7 @@ impl Teller<'_> {
                 let from = self.last_act(seen.p, told).map_or(at, |act| since(act, last.as_ref(), at));
                 self.say(seen.p, Standing::Granted(How::Stayed), from, None, read.index);
             }
-            // What they were told was enough until now.
+            // Being told was enough until now.
             "prompted" if agreed == Some(How::Stayed) && saw.requirement.starts_with(EXPRESS) => {
                 self.end(seen.p, at);
             }
@@ -77,7 +78,7 @@ impl Teller<'_> {
         }
     }
 
-    /// How somebody agreed of whom the policy says that they did: by their last act since they objected.
+    /// How somebody agreed who did so according to the policy: by their last act since they objected.
     fn how(
         &mut self,
         number: u32,
@@ -85,7 +86,7 @@ impl Teller<'_> {
         at: Timestamp,
     ) -> (How, Timestamp, Option<Timestamp>) {
         let objected = last.filter(|word| word.objects()).map(|word| word.entry);
-        // What held no express yes when it was looked at holds none now.
+        // Acts that held no express yes before hold none now.
         let looked = self.looked.insert(number, 0).unwrap_or(0);
         let theirs = self.story.acts.iter().skip(looked).rev().filter(|act| {
             act.participants.contains(&number) && objected.is_none_or(|entry| entry < act.entry)
@@ -116,7 +117,7 @@ impl Teller<'_> {
         (How::Stayed, at, None)
     }
 
-    /// Whose silence is in the way of what was refused.
+    /// Notes whose silence was in the way of what was refused.
     pub(super) fn missing(&mut self, read: &Read, saw: &Saw, why: impl IntoIterator<Item = Why>) {
         let mut numbers: Vec<u32> = Vec::new();
         for why in why {
@@ -167,7 +168,7 @@ impl Teller<'_> {
         }
     }
 
-    /// Their last word holds no longer than until `at`.
+    /// Ends their last word at `at`.
     pub(super) fn end(&mut self, number: u32, at: Timestamp) {
         if let Some(word) = self.person(number).and_then(|person| person.words.last_mut()) {
             word.end(at);
@@ -176,7 +177,7 @@ impl Teller<'_> {
 }
 
 impl Word {
-    /// It holds no longer than until `at`.
+    /// Ends it at `at`.
     pub(super) fn end(&mut self, at: Timestamp) {
         let at = at.max(self.from);
         self.until = Some(self.until.map_or(at, |until| until.min(at)));
@@ -184,7 +185,7 @@ impl Word {
 }
 
 impl Person {
-    /// How they stand from a moment on, whatever was thought of that time before.
+    /// Sets how they stand from a moment on, whatever was known of that time before.
     fn stands(&mut self, from: Timestamp, state: &str) {
         self.states.retain(|(other, _)| *other < from);
         if self.states.last().is_none_or(|(_, last)| last != state) {
@@ -193,7 +194,7 @@ impl Person {
     }
 }
 
-/// From when an act counts: from now on, where the word before rests on it already and has ended.
+/// From when an act counts: from now on, if the last word already rests on it and has ended.
 fn since(act: &Act, last: Option<&Word>, at: Timestamp) -> Timestamp {
     if last.is_some_and(|word| act.entry <= word.entry) { at } else { act.at }
 }

@@ -25,19 +25,19 @@ pub(super) fn tell(call: Uuid, entries: &[Read]) -> Option<Story> {
 pub(super) struct Teller<'e> {
     pub(super) story: Story,
     late: SignedDuration,
-    /// Since which entry everybody has been on the call without a break.
+    /// The entry since which each has been on the call without a break.
     arrived: BTreeMap<u32, u64>,
-    /// Of whom something may be missing until they are named again.
+    /// Participants about whom something may be missing until they are named again.
     pub(super) doubted: BTreeSet<u32>,
     /// The entries that registered prompts and grants, by the gateway's ids of these.
     registered: BTreeMap<String, &'e Read>,
     withdrawn: BTreeMap<String, Timestamp>,
-    /// How many acts were looked at for an express yes of somebody, and held none.
+    /// How many acts were searched for somebody's express yes and held none.
     pub(super) looked: BTreeMap<u32, usize>,
 }
 
 impl<'e> Teller<'e> {
-    /// The story of a call that is opened, before anything happened on it.
+    /// The story of a call at its opening.
     fn open(call: Uuid, entries: &'e [Read]) -> Option<Teller<'e>> {
         let own = || entries.iter().filter(|read| read.leaf.call == Some(call));
         let (read, facts) = own().find_map(|read| {
@@ -206,7 +206,7 @@ impl<'e> Teller<'e> {
 
     fn event(&mut self, read: &Read, event: &Event, late: bool) {
         let now = event.received_at;
-        // What tightens counts from when it happened.
+        // Whatever tightens counts from when it happened.
         let tight = event.at.map_or(now, |at| at.min(now));
         let loose = if late { self.late_from(event) } else { now };
         let before = self.story.acts.len();
@@ -245,7 +245,7 @@ impl<'e> Teller<'e> {
             What::Joined(joined) => self.joined(read, joined, now, read.text("participant")),
             What::Located { participant, places, .. } => {
                 if let Some(person) = self.person(*participant) {
-                    // Whoever can be located is a person.
+                    // Somebody who can be located is a person.
                     person.is_person = true;
                     person.learn(places);
                 }
@@ -281,7 +281,7 @@ impl<'e> Teller<'e> {
         }
     }
 
-    /// What they were told is nothing that they agreed to any more.
+    /// They no longer agree to what they were told.
     fn objected(&mut self, participants: &[u32], from: Timestamp) {
         for number in participants {
             let Some(person) = self.person(*number) else { continue };
@@ -291,15 +291,14 @@ impl<'e> Teller<'e> {
         }
     }
 
-    /// From when something counts that loosens and was reported late: by as much earlier than it was logged as the
-    /// account allows.
+    /// From when a late report counts that loosens: as much before it was logged as the account allows.
     pub(super) fn late_from(&self, event: &Event) -> Timestamp {
         let now = event.received_at;
         let earliest = now.checked_sub(self.late).unwrap_or(now);
         event.at.map_or(now, |at| at.min(now)).max(earliest)
     }
 
-    /// The trail could not be written for a while: what was said meanwhile, and to whom, is in doubt.
+    /// The trail could not be written for a while: it is in doubt what was said meanwhile, and to whom.
     fn gap(&mut self, read: &Read, from: Timestamp, until: Timestamp) {
         let is_here = |person: &&Person| {
             person.is_person && person.stays.last().is_some_and(|stay| stay.gone.is_none())
@@ -342,7 +341,7 @@ impl<'e> Teller<'e> {
         });
     }
 
-    /// Where a machine answered, nobody was there after all: what it was told, or said, counts for nobody.
+    /// If a machine answered, nobody was there: what it was told, or said, counts for nobody.
     fn answered(&mut self, number: u32, by: AnsweredBy) {
         let arrived = self.arrived.get(&number).copied().unwrap_or(0);
         let Some(person) = self.person(number) else { return };
@@ -368,7 +367,7 @@ impl<'e> Teller<'e> {
         self.story.people.get_mut(&number)
     }
 
-    /// A grant may be withdrawn when the call is long over: then no event of the call says so.
+    /// A grant may be withdrawn when the call is long over, and no event of the call says so then.
     fn close(mut self) -> Story {
         for relied in &mut self.story.grants {
             relied.withdrawn_at = self.withdrawn.get(&relied.grant).copied();
@@ -415,7 +414,7 @@ impl Person {
         }
     }
 
-    /// They know a text from a moment on; what they know, they know from the first time.
+    /// Notes that they know a text from a moment on. The first time counts.
     pub(super) fn is_told(&mut self, at: Timestamp, uid: &str, is_prompt: bool) {
         if !self.told.iter().any(|text| text.uid == uid && text.until.is_none()) {
             self.told.push(Text { at, until: None, uid: uid.to_owned(), is_prompt });

@@ -17,11 +17,11 @@ pub(super) fn parse(file: &str) -> Result<Trust, TrustError> {
     if policy.quorum { Ok(policy.trust) } else { Err(TrustError::NoQuorum) }
 }
 
-/// What was read so far.
+/// The policy as read so far.
 #[derive(Default)]
 struct Policy<'a> {
     trust: Trust,
-    /// Whether the quorum was said.
+    /// Whether there was a quorum line.
     quorum: bool,
     keys: HashSet<[u8; 32]>,
     names: HashMap<&'a str, Member>,
@@ -71,7 +71,7 @@ impl<'a> Policy<'a> {
         let mut of = Vec::with_capacity(members.len());
         for member in members {
             of.push(self.defined(member)?);
-            // So that nobody's word counts twice.
+            // Nobody may count twice.
             if !self.counted.insert(member) {
                 return Err(LineFault::Counted((*member).into()));
             }
@@ -103,7 +103,7 @@ impl<'a> Policy<'a> {
         if key.kind() != kind {
             return Err(fault);
         }
-        // One set for both: a log that is its own witness has none.
+        // One set for both: a log cannot be its own witness.
         if !self.keys.insert(key.key()) {
             return Err(LineFault::KeyTwice);
         }
@@ -132,12 +132,12 @@ pub enum LineFault {
     #[error("it holds a control character; use spaces and tabs, and end lines with a newline alone")]
     Control,
     /// It begins with an unknown word.
-    #[error("`{0}` is none of `log`, `witness`, `group` and `quorum`; a comment begins with `#`")]
+    #[error("`{0}` is not `log`, `witness`, `group` or `quorum`; a comment begins with `#`")]
     Keyword(String),
     /// It has too few or too many words.
     #[error("write it as `{0}`")]
     Form(&'static str),
-    /// The key is no key.
+    /// The key is not a key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// A log's key is of the wrong kind.
@@ -146,8 +146,8 @@ pub enum LineFault {
     /// A witness's key is of the wrong kind.
     #[error("this is a log's key; ask the witness for its cosignature key, of type 0x04")]
     WitnessKind,
-    /// A key stands on two lines.
-    #[error("this key stands on an earlier line already; remove one of the lines")]
+    /// A key is on two lines.
+    #[error("this key is on an earlier line already; remove one of the lines")]
     KeyTwice,
     /// A name stands for two things.
     #[error("`{0}` is defined on an earlier line already; choose another name")]

@@ -1,12 +1,12 @@
-//! A recording that was refused: whether what is said to be in the way was. The audio is gone, so what
-//! cannot be told any more is how long it was, and what of it was silence.
+//! Checks that the obstacle that a refused recording names was there. The audio is gone, so its length and
+//! its silence cannot be checked.
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{Call, CoverageBasis, Refusal, Stretch, Why};
 
 use super::Failure;
 
-/// Whether an upload could be refused so, for these stretches.
+/// Checks that an upload could be refused with this code, for these stretches.
 pub(super) fn check(
     call: &Call,
     basis: CoverageBasis,
@@ -34,13 +34,13 @@ fn is_uncovered(
     if until <= from {
         return Err(Failure::tampered("a recording was refused for a stretch that is empty"));
     }
-    // Claims are of whole milliseconds.
+    // Claims are in whole milliseconds.
     let length = u64::try_from(until.duration_since(from).as_millis()).unwrap_or(0);
     if length == 0 {
         return Ok(());
     }
     let end = until.checked_sub(MILLISECOND).unwrap_or(from);
-    // What was silent in a pause was not in the way for that, and may have been for something else.
+    // Silence in a pause was no obstacle because of the pause, but may have been for another reason.
     let silent = why != Why::Paused;
     let found = call.uncovered(&[(from, length)], basis, at, &|_, _| silent);
     match found.as_slice() {

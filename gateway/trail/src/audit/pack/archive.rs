@@ -20,7 +20,7 @@ use crate::tile::{WIDTH, write_bundle};
 ///
 /// # Errors
 ///
-/// [`PackError`] where it cannot be written.
+/// [`PackError`] if it cannot be written.
 pub fn write(pack: &Pack, out: impl Write + Seek) -> Result<(), PackError> {
     let mut zip = ZipWriter::new(out);
     let mut put = |path: &str, bytes: &[u8]| -> Result<(), PackError> {
@@ -80,10 +80,10 @@ pub(super) struct Disclosed {
 /// Why a pack cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
-    /// The archive fails.
+    /// The archive failed.
     #[error("the archive cannot be written: {0}")]
     Zip(#[from] ZipError),
-    /// Writing fails.
+    /// Writing failed.
     #[error("the pack cannot be written: {0}")]
     Io(#[from] io::Error),
     /// Something cannot be written as JSON.
@@ -92,7 +92,7 @@ pub enum PackError {
     /// The page for people cannot be written.
     #[error("the page of the pack cannot be written: {0}")]
     Page(#[from] askama::Error),
-    /// A table's digest is none.
+    /// The digest of a table is malformed.
     #[error("`{0}` is not the digest of a table")]
     Digest(String),
     /// An entry is too long for a bundle.

@@ -22,11 +22,11 @@ use crate::trust::Trust;
 use crate::{Body, Leaf, hex};
 use seal::Envelope;
 
-/// Checks a pack, and the sealed media where they are given.
+/// Checks a pack, and the sealed media if they are given.
 ///
 /// # Errors
 ///
-/// [`Failure`], naming the entry that is wrong where it is one.
+/// [`Failure`], naming the entry that is wrong if there is one.
 pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> Result<PackReport, Failure> {
     let head = Checkpoint::parse(&pack.checkpoint.text)
         .map_err(|error| with(pack, Failure::tampered(format!("`checkpoint`: {error}"))))?;
@@ -89,7 +89,7 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     let accepted = match (Failure::together(found), accepted) {
         (None, Some(accepted)) => accepted,
         (Some(failure), _) => return Err(failure),
-        (None, None) => return Err(Failure::unusable("who signed the head was not found out")),
+        (None, None) => return Err(Failure::unusable("cannot determine who signed the head")),
     };
     if accepted.witnesses.is_empty() {
         warnings.push(
@@ -123,13 +123,13 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     })
 }
 
-/// What is wrong, with what could not be read at all.
+/// The failure, together with those of files that could not be read.
 fn with(pack: &Pack, failure: Failure) -> Failure {
     let all = pack.unread.iter().cloned().chain([failure.clone()]);
     Failure::together(all).unwrap_or(failure)
 }
 
-/// The entries: each one stands in the log, and what was disclosed is what it commits to.
+/// Checks that each entry is in the log and commits to what was disclosed of it.
 fn proven(pack: &Pack, head: &Checkpoint, found: &mut Vec<Failure>) -> (BTreeMap<u64, Leaf>, Details) {
     let mut leaves = BTreeMap::new();
     let mut details = Details::default();
@@ -152,7 +152,7 @@ fn proven(pack: &Pack, head: &Checkpoint, found: &mut Vec<Failure>) -> (BTreeMap
     (leaves, details)
 }
 
-/// The manifest is what follows from the entries.
+/// Checks that the manifest follows from the entries.
 fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
     let said = &pack.manifest;
     if !is_of_account(&head.origin, &said.account) {
@@ -172,8 +172,8 @@ fn says_what_is_in_it(pack: &Pack, head: &Checkpoint) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a log is that of an account: its name ends with the account, and with the number of the
-/// epoch behind a dot where that is not the first. No account has a dot.
+/// Whether a log is an account's: its name ends with the account, followed by a dot and the number of the
+/// epoch if that is not the first. No account has a dot in its name.
 fn is_of_account(origin: &str, account: &str) -> bool {
     let log = origin.rsplit('/').next().unwrap_or_default();
     log.split_once('.').map_or(log, |(name, _)| name) == account
@@ -185,7 +185,7 @@ fn tables(texts: &BTreeMap<String, String>, found: &mut Vec<Failure>) -> BTreeMa
     read.collect()
 }
 
-/// Every decision on a call, computed again. Its entries have to be there without a break.
+/// Computes every decision on a call again. No entry between its first and its last one may be missing.
 fn decided(
     uid: Uuid,
     leaves: &BTreeMap<u64, Leaf>,
@@ -220,7 +220,7 @@ fn decided(
     }
 }
 
-/// No entry is about another call, or another recording.
+/// Checks that no entry is about another call, or another recording.
 fn belongs(pack: &Pack, leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
     let is_about = |id: Uuid| match pack.manifest.kind {
         Kind::Recording => pack.manifest.recording == Some(id),
@@ -238,7 +238,7 @@ fn belongs(pack: &Pack, leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was played is what was registered, as far as the registrations are there.
+/// Checks that what was played is what was registered, as far as the registrations are in the pack.
 fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>) -> Result<(), Failure> {
     let mut registered: BTreeMap<Uuid, (u64, u64)> = BTreeMap::new();
     for (index, leaf) in leaves {
@@ -257,7 +257,7 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
                 "`{path}`: the entry that registered it, with its detail, is missing"
             )));
         };
-        // A member that stands in it twice would be read as either.
+        // Of a member that is there twice, either could be read.
         if *document != disclosed {
             return Err(Failure::tampered(format!("`{path}` is not what was registered")).at(index));
         }
@@ -273,7 +273,7 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
             Some((_, duration_ms)) if *duration_ms == prompt.duration_ms => {}
             Some(_) => {
                 return Err(
-                    Failure::tampered("a prompt is said to last otherwise than was registered").at(*index)
+                    Failure::tampered("a prompt does not have the length that was registered").at(*index)
                 );
             }
             None => drop(unknown.insert(prompt.version.clone())),
@@ -292,7 +292,7 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
     Ok(())
 }
 
-/// Consent that was given before is relied on as it was registered, as far as that is there.
+/// Checks that grants are relied on as they were registered, as far as the registrations are in the pack.
 fn grants(leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
     let mut registered: BTreeMap<Uuid, (Timestamp, Option<Timestamp>)> = BTreeMap::new();
     let mut withdrawn = BTreeSet::new();
@@ -311,7 +311,7 @@ fn grants(leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
                 );
             }
             if registered.get(&uid).is_some_and(|terms| *terms != (grant.from, grant.until)) {
-                let what = "a consent grant is said to hold at another time than was registered";
+                let what = "a consent grant does not have the period that was registered";
                 return Err(Failure::tampered(what).at(*index));
             }
         }
@@ -327,7 +327,7 @@ fn acceptance<'l>(pack: &Pack, leaves: &'l BTreeMap<u64, Leaf>) -> Result<(u64, 
     Ok((*index, leaf))
 }
 
-/// The envelope is the one that was accepted. Wrapped keys may have been added or removed since.
+/// Checks that the envelope is the one that was accepted. Wrapped keys may have been added or removed since.
 fn envelope(pack: &Pack, leaf: &Leaf, warnings: &mut Vec<String>) -> Result<bool, Failure> {
     let Some(document) = &pack.envelope else { return Ok(false) };
     let Body::Accepted { recording, envelope, media, bytes, keys, .. } = &leaf.body else {
@@ -345,20 +345,20 @@ fn envelope(pack: &Pack, leaf: &Leaf, warnings: &mut Vec<String>) -> Result<bool
         return Err(Failure::tampered("`envelope.json` is not the envelope that was accepted"));
     }
     warnings.push(
-        "that the wrapped keys in the envelope open the media is not proven, since entries do not commit to them: whoever holds the private key finds out with `consent-gateway open`"
+        "that the wrapped keys in the envelope open the media is not proven, since entries do not commit to them: the holder of the private key can check it with `consent-gateway open`"
             .into(),
     );
     let wrapped_for: Vec<&String> = read.keys.iter().map(|wrapped| &wrapped.key).collect();
     if wrapped_for != keys.iter().collect::<Vec<_>>() {
         warnings.push(
-            "the keys in the envelope are wrapped for others than it was sealed for when it was accepted: who put them there is not proven, since entries do not commit to wrapped keys"
+            "the keys in the envelope are not wrapped for the same recipients as when it was accepted: who changed them is not proven, since entries do not commit to wrapped keys"
                 .into(),
         );
     }
     Ok(true)
 }
 
-/// The sealed media are those that were accepted.
+/// Checks that the sealed media are those that were accepted.
 fn is_media(from: &mut dyn Read, leaf: &Leaf) -> Result<(), Failure> {
     let Body::Accepted { media, bytes, .. } = &leaf.body else { return Ok(()) };
     let mut hash = Sha256::new();
@@ -383,11 +383,11 @@ fn is_media(from: &mut dyn Read, leaf: &Leaf) -> Result<(), Failure> {
     }
 }
 
-/// No entry from the first opening to the log's end accepts a recording of the call, under any of
-/// the ids that it had.
+/// Checks that no entry from the first opening to the log's end accepts a recording of the call, under any of
+/// its ids.
 fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
     let Some(Stretch { first, before, leaves: stretch }) = &pack.stretch else {
-        return Err(Failure::incomplete("the stretch of the log in which nothing is to be seen is missing"));
+        return Err(Failure::incomplete("the stretch of the log that proves the absence is missing"));
     };
     let opened = |uid: &Uuid| {
         let opens = |leaf: &Leaf| leaf.call == Some(*uid) && matches!(leaf.body, Body::Opened { .. });
@@ -399,7 +399,9 @@ fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Resul
             index.ok_or_else(|| Failure::incomplete("the stretch begins after the call was opened"))?;
         let names = super::manifest::names_of(*uid, &pack.entries);
         if pack.manifest.call_id.as_ref().is_none_or(|name| !names.contains(name)) {
-            return Err(Failure::incomplete("which call it opens is not disclosed, or is another").at(index));
+            return Err(
+                Failure::incomplete("the call that it opens is not disclosed, or is another one").at(index)
+            );
         }
     }
     let mut edge = Edge::from_parts(*first, before.clone())
@@ -426,9 +428,9 @@ fn absent(pack: &Pack, head: &Checkpoint, leaves: &BTreeMap<u64, Leaf>) -> Resul
     }
 }
 
-/// Whether the page for people says what the entries say. One of another format says it in other words.
+/// Whether the page for people says what the entries say. A page of another format uses other words.
 fn is_page(pack: &Pack, warnings: &mut Vec<String>) -> Result<bool, Failure> {
-    // One that was not read from an archive gets its page when it is written.
+    // A pack that was not read from an archive gets its page when it is written.
     let Some(said) = &pack.page else {
         warnings.push("the page for people is not in the pack".into());
         return Ok(false);

@@ -1,5 +1,5 @@
-//! What a pack says of itself. All of it follows from the entries, and is computed from them again
-//! by whoever checks.
+//! What a pack says about itself. All of it follows from the entries, and is computed from them again when
+//! the pack is checked.
 
 use jiff::Timestamp;
 use policy::What;
@@ -30,16 +30,16 @@ pub struct Manifest {
     pub size: u64,
     /// The gateway's ids of the call, or of all calls that had its name.
     pub calls: Vec<Uuid>,
-    /// What the platform calls it, where that is disclosed: its id, or for an absence an alias too.
+    /// What the platform calls it, if that is disclosed: its id, or for an absence an alias too.
     pub call_id: Option<String>,
     /// The recording.
     pub recording: Option<Uuid>,
     /// Which entries of the log are in it.
     pub indices: Vec<u64>,
-    /// Where the stretch of the log begins that is in it as a whole.
+    /// The first entry of the stretch of the log that is in it as a whole.
     pub whole_from: Option<u64>,
-    /// What the platform, or somebody else outside the gateway, asserted. The gateway has not heard
-    /// the call: it has logged who said so, and decided on it.
+    /// What the platform, or somebody else outside the gateway, asserted. The gateway did not hear the call:
+    /// it logged who said so, and decided on that.
     pub asserted: Vec<Said>,
     /// What the gateway itself did.
     pub did: Vec<Said>,
@@ -72,7 +72,7 @@ pub struct Said {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Who is behind it: the credential, and its role.
+    /// Who made it: the credential, and its role.
     pub by: String,
 }
 
@@ -150,7 +150,7 @@ pub(super) fn names_of(uid: Uuid, entries: &[Entry]) -> Vec<String> {
     [id].into_iter().chain(aliases.filter_map(Value::as_str)).map(ToOwned::to_owned).collect()
 }
 
-/// Whether an entry is somebody's word, and not the gateway's own act.
+/// Whether an entry is somebody's assertion, not the gateway's own act.
 pub(in super::super) fn is_asserted(body: &Body) -> bool {
     if let Body::Event { facts, .. } = body {
         return !matches!(facts.what, What::Control(_) | What::Gap);

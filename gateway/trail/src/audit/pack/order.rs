@@ -1,5 +1,4 @@
-//! What holds between entries, as far as they are there: their order in time, and that no id is given
-//! twice.
+//! Checks between entries: their order in time, and that no id is used twice.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +9,7 @@ use super::super::Failure;
 use super::super::verify::DISORDER;
 use crate::Leaf;
 
-/// What was seen of the entries so far.
+/// What is known of the entries so far.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     latest: Option<Timestamp>,
@@ -25,15 +24,15 @@ impl Order {
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it cannot stand behind those before it.
+    /// [`Failure`] if it cannot follow the entries before it.
     pub(super) fn take(&mut self, leaf: &Leaf) -> Result<(), Failure> {
         let latest = self.latest.map_or(leaf.at, |latest| latest.max(leaf.at));
         let of_call = leaf.call.and_then(|call| self.calls.insert(call, leaf.at));
-        // Those of other calls may have been faster, but not by much.
+        // Entries of other calls may have overtaken it, but not by much.
         let too_early = leaf.at < latest.checked_sub(DISORDER).unwrap_or(Timestamp::MIN);
         if too_early || of_call.is_some_and(|before| leaf.at < before) {
             return Err(Failure::tampered(format!(
-                "time runs backwards: it is of {:.3}, and an entry before it of {:.3}",
+                "time runs backwards: it was logged at {:.3}, and an entry before it at {:.3}",
                 leaf.at,
                 if too_early { latest } else { of_call.unwrap_or(latest) }
             )));

@@ -30,18 +30,18 @@ pub fn is_pack(path: &std::path::Path) -> bool {
     path.is_file() && std::fs::File::open(path).is_ok_and(has)
 }
 
-/// Reads a pack. Nothing of it is verified yet: files that are missing or damaged are [told of](Pack::unread) when it
-/// is, beside what is wrong with the others.
+/// Reads a pack, without verifying anything. Missing and damaged files are kept in [`Pack::unread`] and
+/// reported when the pack is verified.
 ///
 /// # Errors
 ///
-/// [`Failure`] where it is no pack, or does not say what is in it.
+/// [`Failure`] if it is not a pack, or does not say what is in it.
 pub fn read(from: impl Read + Seek) -> Result<Pack, Failure> {
     let zip = Zip::new(from, MAX_FILES)?;
     let reader =
         Reader { unread: Cell::new(zip.names().into_iter().collect()), zip, left: Cell::new(MAX_BYTES) };
     let manifest: Manifest = json(MANIFEST, &reader.must(MANIFEST, MAX_MANIFEST)?)?;
-    // So that nothing is read twice, however often it is named.
+    // Nothing may be read twice.
     if !manifest.indices.is_sorted_by(|one, next| one < next) {
         return Err(wrong(
             MANIFEST,
@@ -84,18 +84,18 @@ pub fn read(from: impl Read + Seek) -> Result<Pack, Failure> {
         Some(checkpoint) => {
             Ok(Pack { manifest, checkpoint, entries, stretch, tables, prompts, envelope, page, unread })
         }
-        // Without a head nothing of it can be proven.
+        // Without a head nothing can be proven.
         None => {
             Err(Failure::together(unread).unwrap_or_else(|| SourceError::Missing(CHECKPOINT.into()).into()))
         }
     }
 }
 
-/// A pack's archive, and what of it was not read yet.
+/// A pack's archive, and the files that were not read yet.
 struct Reader<R> {
     zip: Zip<R>,
     unread: Cell<BTreeSet<String>>,
-    /// How many bytes may still come out of it.
+    /// How many more bytes may be read.
     left: Cell<u64>,
 }
 
@@ -127,14 +127,14 @@ impl<R: Read + Seek> Reader<R> {
     fn entry_at(&self, index: u64, checkpoint: Option<&Note>) -> Result<Entry, Failure> {
         let path = format!("{PROOFS}/{index}.tlog-proof");
         let detail_path = format!("{DETAILS}/{index}.json");
-        // All three are parts of the pack, whatever is wrong with one of them.
+        // All three count as read, whatever is wrong with one of them.
         let leaf = self.must(&format!("{ENTRIES}/{index}.json"), MAX_ENTRY);
         let proof = self.must(&path, limits::CHECKPOINT.saturating_mul(2));
         let detail = self.may(&detail_path, limits::DETAIL);
         let (leaf, proof) = (leaf?, text(&path, proof?)?);
         let proof = TlogProof::parse(&proof).map_err(|error| wrong(&path, error.to_string()))?;
         if proof.index != index || checkpoint.is_some_and(|checkpoint| proof.checkpoint != *checkpoint) {
-            return Err(wrong(&path, "it is the proof of another entry, or by another head".into()));
+            return Err(wrong(&path, "it proves another entry, or is for another head".into()));
         }
         let detail = detail?.map(|bytes| disclosed(&detail_path, &bytes)).transpose()?;
         Ok(Entry { index, leaf, proof: proof.hashes, detail })
@@ -161,10 +161,10 @@ impl<R: Read + Seek> Reader<R> {
         Ok(Stretch { first, before, leaves })
     }
 
-    /// What lies beside the pack in its archive.
+    /// A failure for each file of the archive that is not part of the pack.
     fn strays(self) -> impl Iterator<Item = Failure> {
         let strays = self.unread.take().into_iter();
-        strays.map(|path| wrong(&path, "it is not a part of a pack; take it out of the archive".into()))
+        strays.map(|path| wrong(&path, "it is not part of a pack; remove it from the archive".into()))
     }
 }
 

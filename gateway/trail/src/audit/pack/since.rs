@@ -1,4 +1,4 @@
-//! Whether the log of a pack goes on from a head that its reader has kept.
+//! Whether the log of a pack continues a head that its reader has kept.
 
 use crate::audit::{Failure, verify};
 use crate::leaf_hash;
@@ -8,13 +8,13 @@ use crate::trust::Trust;
 
 use super::{Pack, Stretch};
 
-/// Compares the pack's head with an older one that its reader has kept. Answers what a pack of this
-/// sort cannot show.
+/// Compares the pack's head with an older one that its reader has kept. Returns what this kind of pack cannot
+/// show.
 ///
 /// # Errors
 ///
-/// [`Failure`]: unusable where the older head is no head of this log, or newer than the pack; tampered
-/// where the log does not go on from it.
+/// [`Failure`]: unusable if the older head is not a head of this log, or newer than the pack; tampered if the
+/// log does not continue it.
 pub fn goes_on(pack: &Pack, trust: &Trust, since: &Note) -> Result<Option<String>, Failure> {
     let head =
         Checkpoint::parse(&pack.checkpoint.text).map_err(|error| Failure::tampered(error.to_string()))?;
@@ -22,7 +22,7 @@ pub fn goes_on(pack: &Pack, trust: &Trust, since: &Note) -> Result<Option<String
         .map_err(|error| Failure::unusable(format!("the older head that was given: {error}")))?;
     if older.origin != head.origin {
         return Err(Failure::unusable(format!(
-            "the older head that was given is of the log `{}`, and the pack of `{}`",
+            "the older head that was given is of the log `{}`, but the pack is of `{}`",
             older.origin, head.origin
         )));
     }
@@ -46,18 +46,18 @@ pub fn goes_on(pack: &Pack, trust: &Trust, since: &Note) -> Result<Option<String
     match root {
         Some(root) if root == older.root => Ok(None),
         Some(_) => Err(Failure::tampered(format!(
-            "the log does not go on from the head of {} entries that was given: one of those entries was changed, put in or left out",
+            "the log does not continue the head of {} entries that was given: one of those entries was changed, put in or left out",
             older.size
         ))),
         None => Ok(Some(format!(
-            "that the log goes on from the head of {} entries that was given is not proven: the pack has not what it takes; \
+            "it is not proven that the log continues the head of {} entries that was given: the pack does not have every entry since; \
              verify the whole log with `--since`",
             older.size
         ))),
     }
 }
 
-/// The root that the log had at this size, where the pack has every entry since.
+/// The root that the log had at this size, if the pack has every entry since.
 fn root_at(pack: &Pack, size: u64) -> Option<Hash> {
     let Stretch { first, before, leaves } = pack.stretch.as_ref()?;
     let mut edge = Edge::from_parts(*first, before.clone())?;

@@ -128,7 +128,7 @@ fn a_flipped_byte_is_found_in_every_file_of_a_pack() {
         for (path, bytes) in &whole.0 {
             let step = (bytes.len() / 23).max(1);
             for at in (0..bytes.len()).step_by(step).chain([bytes.len() - 1]) {
-                // Wrapped keys are no part of what was accepted: they may be wrapped anew.
+                // Wrapped keys are not part of what was accepted: they may be wrapped again.
                 if path == "envelope.json" && at > bytes.len() - 160 {
                     continue;
                 }
@@ -327,7 +327,7 @@ fn a_prompt_is_written_as_it_was_registered() {
 fn keys_that_were_wrapped_for_somebody_else_are_warned_of() {
     let (log, uid, recording) = log();
     let mut pack = log.recording_pack(uid, recording);
-    let foreign = "keys in the envelope are wrapped for others";
+    let foreign = "keys in the envelope are not wrapped for the same recipients";
     assert!(!checked(&pack).unwrap().warnings.iter().any(|warning| warning.contains(foreign)));
     let envelope = pack.envelope.clone().unwrap();
     for other in [envelope.replace(KEY, &"ab".repeat(32)), {
@@ -445,7 +445,7 @@ fn a_grant_that_is_relied_on_is_shown_to_be_registered_or_said_not_to_be() {
     other.drafts.extend(log.drafts[registered + 1..].iter().cloned());
     let all = other.entries_of(uid, None).into_iter().chain([registered]);
     let failure = checked(&other.pack(&Subject::Call(uid), other.parts(all))).unwrap_err();
-    assert!(failure.what.contains("at another time than was registered"), "{failure}");
+    assert!(failure.what.contains("not have the period that was registered"), "{failure}");
     let withdrawn = other.entry(&counsel(), Body::GrantWithdrawn { grant }, None);
     other.drafts.swap(registered, usize::try_from(withdrawn).unwrap());
     let all = other.entries_of(uid, None).into_iter().chain([registered]);

@@ -1,4 +1,4 @@
-//! What a pack cannot show: whoever checks it is warned, and the page says the same words.
+//! What a pack cannot show. The check warns of it, and the page uses the same words.
 //!
 //! Counts and times of what the entries say, and nothing else: no name that an outsider chose.
 
@@ -23,12 +23,12 @@ pub(in super::super) fn unproven(pack: &Pack) -> Vec<String> {
     words
 }
 
-/// The grants on which somebody relies who was on a call or came to it.
+/// The grants that an entry's participants rely on.
 pub(super) fn relied_on(leaf: &Leaf) -> Vec<&policy::Grant> {
     leaf.body.joined().iter().filter_map(|joined| joined.grant.as_ref()).collect()
 }
 
-/// Of an absence: other calls of the name, and what came later.
+/// For an absence: other calls of the name, and what came later.
 fn absence(pack: &Pack, stretch: &Stretch, leaves: &[(u64, Leaf)]) -> Vec<String> {
     let (mut opened, mut recorded, mut newest) = (0u64, 0u64, None);
     for bytes in &stretch.leaves {
@@ -59,7 +59,7 @@ fn absence(pack: &Pack, stretch: &Stretch, leaves: &[(u64, Leaf)]) -> Vec<String
     words
 }
 
-/// Of a recording or a call: entries that nothing in the pack depends on.
+/// For a recording or a call: entries that nothing in the pack depends on.
 fn left_out(pack: &Pack, leaves: &[(u64, Leaf)]) -> Option<String> {
     let (index, leaf) = leaves.iter().rfind(|(_, leaf)| leaf.call.is_some())?;
     let end = match pack.manifest.calls.iter().all(|call| has_ended(*call, leaves)) {
@@ -90,7 +90,7 @@ fn unregistered(leaves: &[(u64, Leaf)]) -> Option<String> {
     })
 }
 
-/// Who and what is relied on, and stands in entries of no call or in the log `system`.
+/// People and registrations that are relied on, but are in entries outside of calls or in the log `system`.
 fn in_force(pack: &Pack, leaves: &[(u64, Leaf)]) -> Option<String> {
     let ours = |credential: &&str| !matches!(*credential, "gateway" | "command-line");
     let acted = leaves.iter().map(|(_, leaf)| leaf.actor.credential.as_str()).filter(ours);

@@ -1,8 +1,8 @@
 //! A log that was exported to a zip file, and reading zip files that somebody else has made.
 //!
-//! A zip file says itself how long its files are, and lies if it was made to. So nothing is read by
-//! what it says: each file is read up to what [a file of its kind](limits) can have. And it can be made so
-//! that two programs find different files in it: none is read that is not of our form.
+//! A zip file says how long its files are, and may lie. So each file is read up to the [limit](limits) of its
+//! kind. A zip file can also be made so that two programs find different files in it, so none is read that is
+//! not of our form.
 
 mod form;
 
@@ -34,7 +34,7 @@ impl Archive<Shared> {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] where that is no zip file, or one with names that no export has.
+    /// [`SourceError`] if that is not a zip file, or has names that no export has.
     pub fn open(path: &Path) -> Result<Archive<Shared>, SourceError> {
         let file = std::fs::File::open(path)
             .map_err(|error| SourceError::unreadable(path.display().to_string(), error))?;
@@ -48,7 +48,7 @@ impl<R: Read + Seek + Clone + Send + 'static> Archive<R> {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] where that is no zip file, or one with names that no export has.
+    /// [`SourceError`] if that is not a zip file, or has names that no export has.
     pub fn new(reader: R) -> Result<Archive<R>, SourceError> {
         Ok(Archive { name: ARCHIVE.into(), zip: Zip::new(reader, MAX_FILES)? })
     }
@@ -92,7 +92,7 @@ impl<R: Read + Seek + Clone + Send + 'static> Source for Archive<R> {
         Beside::sorted(self.zip.names().into_iter(), size, |path, limit| self.read(path, limit))
     }
 
-    /// A thread of its own reads on, a little ahead: a zip file hands out one file at a time.
+    /// A separate thread reads a little ahead, because a zip file hands out one file at a time.
     fn details(&self) -> Result<Option<Details<'_>>, SourceError> {
         let mut zip = self.zip.lock().clone();
         if zip.index_for_name(DETAILS).is_none() {
@@ -128,14 +128,13 @@ impl Iterator for Waiting {
 pub(crate) struct Zip<R>(Mutex<ZipArchive<R>>);
 
 impl<R: Read + Seek> Zip<R> {
-    /// Looks at the form and at the names: every one is a relative path of plain words, and none is
-    /// there twice, whether in capitals or not.
+    /// Checks the form and the names: each is a relative path of plain words, and no two differ only in case.
     pub(crate) fn new(mut reader: R, max_files: usize) -> Result<Zip<R>, SourceError> {
         let directory = form::check(&mut reader, max_files)?;
         let zip = ZipArchive::new(reader).map_err(|error| unreadable(ARCHIVE, error))?;
         let same = zip.offset() == 0 && zip.central_directory_start() == directory.start;
         if zip.has_duplicate_names() {
-            return Err(SourceError::wrong(ARCHIVE, "a name is there twice"));
+            return Err(SourceError::wrong(ARCHIVE, "it has the same name twice"));
         }
         if !same || u64::try_from(zip.len()) != Ok(directory.files) {
             return Err(SourceError::wrong(ARCHIVE, "it can be read in two ways"));
@@ -146,11 +145,11 @@ impl<R: Read + Seek> Zip<R> {
                 let name = String::from_utf8_lossy(name);
                 return Err(SourceError::wrong(ARCHIVE, format!("`{name}` is not a name of ours")));
             }
-            // Where a file system does not tell capitals apart, one would be written over the other.
+            // On a file system that ignores case, one would overwrite the other.
             if name.iter().any(u8::is_ascii_uppercase) {
                 let name = String::from_utf8_lossy(name).to_ascii_lowercase();
                 if zip.index_for_name(&name).is_some() || !small.insert(name) {
-                    return Err(SourceError::wrong(ARCHIVE, "a name is there twice"));
+                    return Err(SourceError::wrong(ARCHIVE, "it has the same name twice"));
                 }
             }
         }
@@ -164,7 +163,7 @@ impl<R: Read + Seek> Zip<R> {
         names.filter(|name| !name.ends_with('/')).collect()
     }
 
-    /// The content of a file, where there is one: at most `limit` bytes.
+    /// The content of a file, if there is one: at most `limit` bytes.
     pub(crate) fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, SourceError> {
         let mut zip = self.lock();
         let file = match zip.by_name(path) {
@@ -174,7 +173,7 @@ impl<R: Read + Seek> Zip<R> {
         };
         let mut bytes = Vec::new();
         let said = file.size();
-        // A wrong checksum is an error of the last read: the file is not what was put in.
+        // A wrong checksum is an error of the last read: the file was changed.
         file.take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(|error| SourceError::wrong(path, error.to_string()))?;
@@ -193,7 +192,7 @@ impl<R: Read + Seek> Zip<R> {
     }
 }
 
-/// A file that several readers read at places of their own.
+/// A file that several readers share, each at its own position.
 #[derive(Debug, Clone)]
 pub struct Shared {
     file: Arc<Mutex<std::fs::File>>,

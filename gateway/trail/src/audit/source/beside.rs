@@ -1,18 +1,18 @@
-//! What lies in an export beside what is verified, told by its name.
+//! Files in an export beside the log, recognized by their names.
 
 use super::{CHECKPOINT, CHECKPOINTS, DETAILS, SourceError, limits, table_path};
 use crate::tile::{BundleId, TileId, width_at};
 
-/// What lies beside a log.
+/// The files beside a log.
 #[derive(Debug, Default)]
 pub struct Beside {
     /// Time stamps of heads.
     pub stamps: Vec<StampFile>,
-    /// How many files are no part of an export.
+    /// How many files are not part of an export.
     pub strays: u64,
     /// The names of the first of them.
     pub named: Vec<String>,
-    /// What cannot be read.
+    /// Why files cannot be read.
     pub unread: Vec<SourceError>,
 }
 
@@ -21,7 +21,7 @@ pub struct Beside {
 pub struct StampFile {
     /// Its name.
     pub path: String,
-    /// Of how large a tree it should stamp the head.
+    /// The size of the tree whose head it should stamp.
     pub size: u64,
     /// What is in it.
     pub bytes: Vec<u8>,
@@ -50,7 +50,7 @@ impl Beside {
             }
         }
         if stamps.len() > limits::STAMPS {
-            beside.unread.push(SourceError::wrong(ANCHORS, "it has more files than anybody keeps"));
+            beside.unread.push(SourceError::wrong(ANCHORS, "it has too many files"));
             return beside;
         }
         stamps.sort();
@@ -64,7 +64,7 @@ impl Beside {
     }
 }
 
-/// Whether a file is one that is read where it is needed.
+/// Whether a file belongs to the log itself.
 fn is_of_log(path: &str, size: u64) -> bool {
     let within = |level, index, width| width_at(level, index, size).is_some_and(|there| width <= there);
     if let Some(tile) = TileId::parse(path) {
@@ -80,7 +80,7 @@ fn is_of_log(path: &str, size: u64) -> bool {
         || table.is_some_and(|hex| table_path(&format!("sha256:{hex}")).is_some())
 }
 
-/// Of how large a tree a time stamp should be: `anchors/1024-name.tsr`.
+/// The size of the tree in the name of a time stamp: `anchors/1024-name.tsr`.
 fn stamped(path: &str) -> Option<u64> {
     let name = path.strip_prefix(ANCHORS)?.strip_prefix('/')?.strip_suffix(".tsr")?;
     let (size, name) = name.split_once('-')?;

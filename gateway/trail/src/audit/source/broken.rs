@@ -1,10 +1,10 @@
-//! A log that was given and cannot be opened, so that whatever was given beside it is verified all the same.
+//! Stands for a log that cannot be opened, so that other logs are still verified.
 
 use super::{Details, OlderHead, Source, SourceError};
 use crate::audit::{Failure, Verdict};
 use crate::tile::{BundleId, TileId};
 
-/// A log of which nothing can be read.
+/// A log that cannot be read.
 #[derive(Debug, Clone)]
 pub struct Broken {
     name: String,
@@ -12,7 +12,7 @@ pub struct Broken {
 }
 
 impl Broken {
-    /// What is called `name` cannot be read.
+    /// The log `name` cannot be read, because of `why`.
     #[must_use]
     pub fn new(name: impl Into<String>, why: impl Into<Failure>) -> Broken {
         Broken { name: name.into(), why: why.into() }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::tile::{BundleId, TileId};
 
-/// An exported directory. Symbolic links are followed: who verifies has put it there.
+/// An exported directory. Symbolic links are followed: the verifier put it there.
 #[derive(Debug, Clone)]
 pub struct Directory {
     root: PathBuf,
@@ -21,7 +21,7 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`SourceError`] where that is no directory.
+    /// [`SourceError`] if that is not a directory.
     pub fn open(root: impl Into<PathBuf>) -> Result<Directory, SourceError> {
         let root = root.into();
         if !root.is_dir() {
@@ -140,15 +140,14 @@ impl Source for Directory {
     }
 }
 
-/// The lines of `details.jsonl`, each of bounded length. What is behind a line that is wrong is not
-/// read.
+/// The lines of `details.jsonl`, each of bounded length. Nothing is read after a malformed line.
 pub struct Lines<R> {
     file: Option<BufReader<R>>,
     line: Vec<u8>,
 }
 
 impl<R: Read> Lines<R> {
-    /// The lines of what lies open.
+    /// The lines of an open file.
     pub fn of(file: R) -> Lines<R> {
         Lines { file: Some(BufReader::with_capacity(READ_AHEAD, file)), line: Vec::new() }
     }
@@ -174,7 +173,7 @@ impl<R: Read> Iterator for Lines<R> {
     }
 }
 
-/// How deep directories lie in an export at most: a tile's number takes up to seven.
+/// How deep directories may be nested in an export: a tile's number takes up to seven.
 const DEEPEST: u8 = 12;
 
 /// How much of `details.jsonl` is read at once, in bytes.

@@ -66,7 +66,7 @@ fn many_bombs_are_read_as_far_as_one() {
     let heads = |files| Archive::new(Cursor::new(archive(files))).unwrap().older_checkpoints();
     assert_eq!(heads(&files[..1024]).into_iter().filter(Result::is_ok).count(), 1024);
     let error = heads(&files).pop().unwrap().unwrap_err();
-    assert!(error.to_string().contains("longer together"));
+    assert!(error.to_string().contains("too long together"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One bundle of entries: whether it is what the tile of its hashes says, and whether each entry is
 //! one that a gateway writes.
 //!
-//! It knows no other bundle, so bundles are looked at side by side.
+//! It knows no other bundle, so bundles are checked in parallel.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(super) struct Bundle {
     pub(super) details: Vec<Opening>,
 }
 
-/// A bundle that was looked at.
+/// A bundle that was checked.
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) index: u64,
@@ -46,14 +46,14 @@ pub(super) struct Checked {
     pub(super) told: BTreeMap<usize, Told>,
     pub(super) committed: u64,
     pub(super) opened: u64,
-    /// Details that are not what their entries commit to: they say nothing of the entries themselves.
+    /// Details that their entries do not commit to. The entries themselves may be fine.
     pub(super) details: Vec<Failure>,
     /// What is wrong with the entry after these.
     pub(super) failure: Option<Failure>,
 }
 
 impl Bundle {
-    /// Looks at every entry, up to the first that is wrong.
+    /// Checks every entry, up to the first that is wrong.
     pub(super) fn check(&self) -> Checked {
         let mut checked = Checked {
             index: self.id.index,
@@ -76,7 +76,7 @@ impl Bundle {
         let tile = self.tile_id();
         let wrong = |what: TileError| Failure::tampered(format!("`{}`: {what}", tile.path())).at(first);
         let said = read_hashes(&self.tile).map_err(wrong)?;
-        // What is wrong with its framing may only show behind an entry that is wrong itself.
+        // A fault in the framing may only show behind an entry that is wrong itself.
         let (entries, broken) = self.entries();
         let mut details = self.details.iter().peekable();
         for (position, (entry, said)) in entries.iter().zip(&said).enumerate() {
@@ -104,13 +104,13 @@ impl Bundle {
         if said.len() != entries.len() {
             let shorter = said.len().min(entries.len());
             let (path, hashes, count) = (tile.path(), said.len(), entries.len());
-            let what = format!("`{path}` has {hashes} hashes, and belongs to {count} entries");
+            let what = format!("`{path}` has {hashes} hashes for {count} entries");
             return Err(Failure::tampered(what).at(after(first, shorter)));
         }
         Ok(())
     }
 
-    /// The bytes of the entries, as far as they can be told apart, and what is wrong behind them.
+    /// The bytes of the entries, as far as they can be separated, and what is wrong behind them.
     pub(super) fn entries(&self) -> (Vec<&[u8]>, Option<Failure>) {
         let path = self.id.path();
         let width = usize::from(self.id.width);
@@ -128,7 +128,7 @@ impl Bundle {
         let what = match error {
             Some(error) => format!("`{path}`: {error}"),
             None if entries.len() != width => {
-                format!("`{path}` has {} entries where {width} belong", entries.len())
+                format!("`{path}` has {} entries instead of {width}", entries.len())
             }
             None => return (entries, None),
         };
@@ -177,15 +177,15 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Leaf, Failure> {
     if leaf.v != 1 {
         return Err(unknown(format!("its format is version {}", leaf.v)));
     }
-    // What a reader skips could tell another story to another reader.
+    // Bytes that one reader skips could tell another reader a different story.
     if serde_json::to_vec(&leaf).ok().as_deref() != Some(bytes) {
-        return Err(unknown("it is written otherwise".into()));
+        return Err(unknown("it is not in the form that gateways write".into()));
     }
     consistent(&leaf).map_err(Failure::tampered)?;
     Ok(leaf)
 }
 
-/// What is read of an entry of any version.
+/// The fields that an entry of any version has.
 #[derive(Deserialize)]
 struct Header {
     #[serde(rename = "v")]
@@ -199,8 +199,8 @@ struct Header {
 }
 
 impl Header {
-    /// Of an entry whose kind is kept for a later version, what is known of it all the same: nothing is decided
-    /// on it here, and it has to keep the rules of its kind.
+    /// The failure for an entry whose kind is reserved for a later version. Nothing is decided on it here,
+    /// but it has to keep the rules of its kind.
     fn of_later(self) -> Option<Failure> {
         let reserved = Reserved::of_word(self.kind.as_str()?)?;
         let actor: Actor = serde_json::from_value(self.actor).ok()?;
@@ -211,7 +211,7 @@ impl Header {
         if self.call.is_null() == (reserved.of == Of::Call) {
             return Some(Failure::tampered(OF_NO_CALL));
         }
-        let restricts = if reserved.restricts { ", and it may make what is behind it stricter" } else { "" };
+        let restricts = if reserved.restricts { ", and it may make what follows stricter" } else { "" };
         Some(Failure::unusable(format!(
             "its kind, `{word}`, is of a later version, on which this program cannot decide{restricts}: use a newer one"
         )))
@@ -220,10 +220,10 @@ impl Header {
 
 const OF_NO_CALL: &str = "it decides on a call and names none, or the other way round";
 
-/// Whether the parts of an entry say the same.
+/// Checks that the parts of an entry agree.
 fn consistent(leaf: &Leaf) -> Result<(), &'static str> {
     let require = |fine: bool, what| if fine { Ok(()) } else { Err(what) };
-    require(leaf.kind == leaf.body.kind().as_str(), "its type is not that of its content")?;
+    require(leaf.kind == leaf.body.kind().as_str(), "its type does not match its content")?;
     require(
         minted_at(leaf.id) == Some(leaf.at.as_millisecond()),
         "its id was made at another time than it says",
@@ -242,13 +242,13 @@ fn consistent(leaf: &Leaf) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a detail is the one that the entry commits to.
+/// Checks that the entry commits to this detail.
 pub(crate) fn opens(leaf: &Leaf, opening: &Opening) -> Result<(), Failure> {
     let detail = Detail { salt: opening.salt, document: opening.document.clone() };
     match &leaf.detail {
         Some(commitment) if *commitment == detail.commitment() => Ok(()),
         Some(_) => Err(Failure::tampered("its detail is not the one that it commits to")),
-        None => Err(Failure::tampered("it has no detail, and one was put beside it")),
+        None => Err(Failure::tampered("it has no detail, but one was put beside it")),
     }
 }
 

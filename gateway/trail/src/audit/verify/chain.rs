@@ -1,7 +1,7 @@
 //! A log together with what belongs to it: its earlier epochs, and the log of the law.
 //!
-//! **Invariant: what fails anywhere fails the whole**, and ends the verification of nothing else; unless it was
-//! taken along without anybody having asked, and the log itself says why that epoch could not go on.
+//! **Invariant: a failure anywhere fails the whole**, without ending the verification of the rest. The
+//! exception is an epoch that nobody asked to verify, if the log itself says why that epoch could not go on.
 
 use super::super::source::Source;
 use super::super::{Continued, Failure, Report};
@@ -18,22 +18,21 @@ pub struct Evidence<'a> {
     pub log: &'a dyn Source,
     /// Earlier epochs of it, in any order.
     pub previous: Vec<&'a dyn Source>,
-    /// The log `system`, with earlier epochs of it where they are there; nothing where it is not.
+    /// The log `system`, with its earlier epochs if given; may be empty.
     pub system: Vec<&'a dyn Source>,
-    /// Nobody asked for the earlier epochs: one that was reopened because it was damaged is told of, and
-    /// is no failure.
+    /// Nobody asked for the earlier epochs: a damaged one that was reopened gives a warning, not a failure.
     pub unasked: bool,
 }
 
-/// Verifies a log, what it goes on from, and the law by which it was decided. What is wrong with one of them says
-/// nothing of the others: all are looked at, and everything is told together.
+/// Verifies a log, the epochs that it continues, and the law by which it was decided. All are checked, and
+/// all faults are reported together.
 ///
 /// # Errors
 ///
 /// [`Failure`], naming the first entry that is wrong.
 pub fn verify_with(evidence: &Evidence<'_>, trust: &Trust, options: &Options<'_>) -> Result<Report, Failure> {
     let mut found = Vec::new();
-    // Where its head cannot be read, the others say which log it is.
+    // If its head cannot be read, the others say which log it is.
     let mut all = [evidence.log].into_iter().chain(evidence.previous.iter().copied());
     let readable = all.find_map(|source| Some(Head::read(source).ok()?.checkpoint.origin));
     let any = readable.unwrap_or_else(|| evidence.log.name());
@@ -56,7 +55,7 @@ pub fn verify_with(evidence: &Evidence<'_>, trust: &Trust, options: &Options<'_>
     Err(Failure::together(found).unwrap_or_else(|| Failure::unusable("there is no log to verify")))
 }
 
-/// What the log `system` tells.
+/// The law, as the log `system` has it.
 fn law(
     evidence: &Evidence<'_>,
     origin: &str,
@@ -70,7 +69,7 @@ fn law(
     if LogName::of(&given).base != base {
         Head::read(*any).map_err(|failure| of(&given, failure))?;
         return Err(Failure::unusable(format!(
-            "the log of the law is `{base}`, and the one that you gave with `--system` is `{given}`"
+            "the log of the law is `{base}`, but the one that you gave with `--system` is `{given}`"
         )));
     }
     let sources = ordered(evidence.system.clone(), &given, "")?;
@@ -84,8 +83,8 @@ fn law(
 
 type Named<'a> = (String, &'a dyn Source);
 
-/// Which epoch a source is of: what is known from elsewhere counts before what its head says, so that a head that
-/// was changed, and one that cannot be read, is told of in its place.
+/// Which epoch a source holds. What the source knows itself counts before what its head says, so that a head
+/// that was changed or cannot be read is reported for the right epoch.
 fn named(source: &dyn Source, base: &str) -> String {
     let known = source.name();
     if LogName::of(&known).base == base {
@@ -94,8 +93,8 @@ fn named(source: &dyn Source, base: &str) -> String {
     Head::read(source).map_or(known, |head| head.checkpoint.origin)
 }
 
-/// The epochs of the log of which `origin` is one, the first of them first. Of what cannot be told which one it is,
-/// `last` is the last, and all else comes in front.
+/// The epochs of the log that `origin` belongs to, in order. Among sources whose epoch is not known, `last`
+/// comes last, and all others first.
 fn ordered<'a>(sources: Vec<&'a dyn Source>, origin: &str, last: &str) -> Result<Vec<Named<'a>>, Failure> {
     let base = LogName::of(origin).base;
     let mut sorted: Vec<Named<'a>> = Vec::with_capacity(sources.len());
@@ -141,7 +140,7 @@ fn follow(
                 settle(&mut broken, &carried, unasked, &mut warnings, &mut found);
                 verified.push(Continued { origin: report.origin, size: report.size, root: report.root });
                 warnings.extend(report.warnings.into_iter().map(|warning| format!("`{own}`: {warning}")));
-                // Who signed its end goes on in the next.
+                // The keys that signed its end are trusted in the next one.
                 for key in keys.iter().filter_map(|key| key.named(&next_of(sources, own)).ok()) {
                     trust.add_log(key).map_err(|fault| Failure::unusable(fault.to_string()))?;
                 }
@@ -154,8 +153,7 @@ fn follow(
     let last = told(&mut found, verify_epoch(origin, *source, &trust, &options, before));
     if let Some(last) = &last {
         if last.report.continues.is_none() && !earlier.is_empty() {
-            found
-                .push(Failure::unusable(format!("`{origin}` is the first epoch, and goes on from no other")));
+            found.push(Failure::unusable(format!("`{origin}` is the first epoch, and continues no other")));
         }
         settle(&mut broken, &last.carried, unasked, &mut warnings, &mut found);
     }
@@ -171,7 +169,7 @@ fn follow(
     }
 }
 
-/// Verifies an epoch that has to be the one of this name.
+/// Verifies an epoch, which must have this name.
 fn verify_epoch(
     origin: &str,
     source: &dyn Source,
@@ -186,8 +184,8 @@ fn verify_epoch(
     verify_after(source, trust, options, before)
 }
 
-/// What epochs that are broken mean: where nobody asked for them and the log was begun anew after that, they are
-/// told of and are no failure.
+/// Reports broken epochs: as warnings if nobody asked for them and the log was reopened after them, else as
+/// failures.
 fn settle(
     broken: &mut Vec<Failure>,
     next: &Carried,
@@ -209,7 +207,7 @@ fn next_of(sources: &[Named<'_>], own: &str) -> String {
     next.map(|(next, _)| next.clone()).unwrap_or_default()
 }
 
-/// A failure of another log than the one that is verified.
+/// A failure in another log than the one that is verified.
 fn of(origin: &str, failure: Failure) -> Failure {
     let place = |failure: &Failure| format!("the log `{origin}`: {failure}");
     let also = failure.also.iter().map(|also| Failure { index: None, what: place(also), ..also.clone() });

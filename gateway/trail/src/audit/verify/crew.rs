@@ -1,7 +1,7 @@
 //! The threads that hash, parse and decide, while one thread reads and keeps the order.
 //!
-//! Bundles are dealt out in turn. A call belongs to one thread for good, so that its entries are
-//! decided in their order without anybody waiting for anybody.
+//! Bundles are dealt out in turn. Each call belongs to one thread, so that its entries are decided in order
+//! without threads waiting for each other.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -15,11 +15,11 @@ use super::bundle::{Bundle, Checked};
 /// Something to do.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// Look at a bundle, and hand it back.
+    /// Check a bundle, and hand it back.
     Bundle(Box<Bundle>),
-    /// Go on with calls.
+    /// Take the next steps of calls.
     Steps(Vec<Step>),
-    /// Take up again a call that was forgotten.
+    /// Restore a forgotten call.
     Again(Uuid, Vec<Step>),
     /// Forget a call.
     Forget(Uuid),
@@ -31,15 +31,15 @@ pub(super) struct Crew<'scope> {
     looked_at: Receiver<Looked>,
 }
 
-/// What a thread has to say in between.
+/// What a thread reports meanwhile.
 pub(super) enum Looked {
-    /// A bundle was looked at.
+    /// A bundle was checked.
     Bundle(Box<Checked>),
     /// An entry was decided wrongly.
     Failed,
 }
 
-/// What a thread has to say at the end.
+/// What a thread reports at the end.
 #[derive(Debug, Default)]
 struct Outcome {
     calls: Calls,
@@ -47,7 +47,7 @@ struct Outcome {
 }
 
 impl<'scope> Crew<'scope> {
-    /// As many threads as there are processors. Calls that go on already are shared out.
+    /// Starts one thread per processor, and splits the calls in progress among them.
     pub(super) fn hire<'env>(scope: &'scope Scope<'scope, 'env>, going: Calls) -> Crew<'scope> {
         let (report, looked_at) = channel();
         let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST);
@@ -60,7 +60,7 @@ impl<'scope> Crew<'scope> {
         Crew { hands: hands.collect(), looked_at }
     }
 
-    /// How many bundles to have in work at once.
+    /// How many bundles to have in progress at once.
     pub(super) fn ahead(&self) -> usize {
         self.hands.len().saturating_mul(AHEAD)
     }
@@ -71,12 +71,12 @@ impl<'scope> Crew<'scope> {
         self.give(hand, Work::Bundle(Box::new(bundle)));
     }
 
-    /// Waits for the next that was looked at. None where all threads are gone.
+    /// Waits for the next report. `None` if all threads are gone.
     pub(super) fn next(&self) -> Option<Looked> {
         self.looked_at.recv().ok()
     }
 
-    /// Who decides on a call.
+    /// The thread that decides on a call.
     pub(super) fn hand_of(&self, call: Uuid) -> usize {
         hand_of(call, self.hands.len())
     }
@@ -86,21 +86,20 @@ impl<'scope> Crew<'scope> {
         self.hands.len()
     }
 
-    /// Gives out something to do. A thread that is gone tells so at the end.
+    /// Gives a thread something to do. One that died is reported at the end.
     pub(super) fn give(&self, hand: usize, work: Work) {
         if let Some((orders, _)) = self.hands.get(hand) {
             drop(orders.send(work));
         }
     }
 
-    /// Waits until everything is done. Answers the calls, and the first decision that was not found
-    /// equal.
+    /// Waits until everything is done. Returns the calls, and the first wrong decision.
     pub(super) fn dismiss(self) -> (Calls, Option<Failure>) {
         let (mut calls, mut failure) = (Calls::default(), None::<Failure>);
         for (orders, handle) in self.hands {
             drop(orders);
             let outcome = handle.join().unwrap_or_else(|_| Outcome {
-                failure: Some(Failure::unusable("a part of the verification did not come to its end")),
+                failure: Some(Failure::unusable("a verification thread failed")),
                 ..Outcome::default()
             });
             calls.join(outcome.calls);
@@ -110,7 +109,7 @@ impl<'scope> Crew<'scope> {
     }
 }
 
-/// Whichever is about the earlier entry.
+/// The failure that is about the earlier entry.
 pub(super) fn first_of(one: Option<Failure>, other: Option<Failure>) -> Option<Failure> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.first(other)),
@@ -118,7 +117,7 @@ pub(super) fn first_of(one: Option<Failure>, other: Option<Failure>) -> Option<F
     }
 }
 
-/// Who decides on a call, of so many.
+/// Which of `hands` threads decides on a call.
 fn hand_of(call: Uuid, hands: usize) -> usize {
     // The last bytes of an id are random.
     let [.., byte] = *call.as_bytes();
@@ -134,7 +133,7 @@ fn toil(mut calls: Calls, work: &Receiver<Work>, report: &Sender<Looked>) -> Out
                 drop(report.send(Looked::Bundle(Box::new(checked))));
                 Ok(())
             }
-            // Of a call that has failed once, what comes after says nothing; but an earlier entry of
+            // Once a call has failed, its later entries do not matter, but an earlier entry of
             // another call may still be found wrong.
             Work::Steps(steps) => steps.iter().try_for_each(|step| calls.step(step)),
             Work::Again(call, steps) => calls.again(call, &steps),
@@ -151,7 +150,7 @@ fn toil(mut calls: Calls, work: &Receiver<Work>, report: &Sender<Looked>) -> Out
     Outcome { calls, failure }
 }
 
-/// More threads than this wait for the one that reads.
+/// With more threads than this, they would wait for the one that reads.
 const MOST: usize = 16;
-/// How many bundles each thread has in work.
+/// How many bundles each thread has in progress.
 const AHEAD: usize = 8;

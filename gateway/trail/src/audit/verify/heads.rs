@@ -1,9 +1,9 @@
-//! Whose signatures the heads of a log need, and whether they have them.
+//! Checks that the heads of a log have the signatures they need.
 //!
 //! A log's key is changed inside the log: an entry names the old and the new one, and the first head
-//! that covers it is signed with both. Who trusts the old key so comes to trust the new one.
+//! that covers it is signed with both. So trust in the old key extends to the new one.
 //!
-//! **Invariant: every head that is looked at, old or new, is of the one tree that was computed.**
+//! **Invariant: every head, old or new, is of the one tree that was computed.**
 
 use jiff::Timestamp;
 
@@ -16,10 +16,10 @@ use crate::clock::millis;
 use crate::note::{Checkpoint, Note, NoteError, VerifierKey};
 use crate::trust::{Trust, TrustError};
 
-/// A signed head, read and not yet believed.
+/// A signed head that was read but not yet verified.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
-    /// The file that it stands in, where it came along.
+    /// The file that holds it, if it is part of the export.
     path: Option<String>,
     pub(super) note: Note,
     pub(super) checkpoint: Checkpoint,
@@ -39,16 +39,16 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it is not there, or is none.
+    /// [`Failure`] if it is missing or malformed.
     pub(super) fn read(source: &dyn Source) -> Result<Head, Failure> {
         Head::parse("checkpoint", &source.checkpoint()?)
     }
 
-    /// Reads the head that stands in a file.
+    /// Reads the head in a file.
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it is none.
+    /// [`Failure`] if it is malformed.
     pub(super) fn parse(path: &str, text: &str) -> Result<Head, Failure> {
         let wrong = |error: String| Failure::tampered(format!("`{path}` is not a signed head: {error}"));
         let note = Note::parse(text).map_err(|error| wrong(error.to_string()))?;
@@ -56,32 +56,30 @@ impl Head {
         Ok(Head { path: Some(path.to_owned()), note, checkpoint })
     }
 
-    /// Takes a note as a head.
+    /// Reads a note as a head.
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it is none.
+    /// [`Failure`] if it is malformed.
     pub(super) fn of(note: Note) -> Result<Head, Failure> {
         let checkpoint = Checkpoint::parse(&note.text)
             .map_err(|error| Failure::tampered(format!("a checkpoint: {error}")))?;
         Ok(Head { path: None, note, checkpoint })
     }
 
-    /// Whether it is a head of this log at all.
+    /// Checks that it is a head of this log.
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it is another's.
+    /// [`Failure`] if it is another log's.
     pub(super) fn is_of_log(&self, origin: &str) -> Result<(), Failure> {
         match self.checkpoint.origin.as_str() {
             own if own == origin => Ok(()),
-            own => {
-                Err(Failure::tampered(format!("an older head is of the log `{own}`, and not of `{origin}`")))
-            }
+            own => Err(Failure::tampered(format!("an older head is of the log `{own}`, not of `{origin}`"))),
         }
     }
 
-    /// What is wrong with it, with its name.
+    /// Adds the name of its file to a failure.
     pub(super) fn named(&self, failure: Failure) -> Failure {
         match &self.path {
             Some(path) => Failure { what: format!("`{path}`: {}", failure.what), ..failure },
@@ -100,21 +98,21 @@ impl Head {
         }
     }
 
-    /// Whether it is the head of the tree, as that was when it had this size.
+    /// Checks that it is the head of the tree as that was when it had this size.
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it is another's, or of more entries than there are.
+    /// [`Failure`] if it is another tree's, or of more entries than there are.
     pub(super) fn is_of(&self, origin: &str, tree: &Levels) -> Result<(), Failure> {
         self.is_of_log(origin)?;
         let Checkpoint { size, root, .. } = &self.checkpoint;
         match tree.root_at(*size) {
             Some(computed) if computed == *root => Ok(()),
             Some(_) => Err(Failure::tampered(format!(
-                "the log does not go on from the head of {size} entries that was signed before: one of those entries was changed, put in or left out"
+                "the log does not continue the head of {size} entries that was signed before: one of those entries was changed, put in or left out"
             ))),
             None => Err(Failure::tampered(format!(
-                "a head of {size} entries was signed before, and the log has only {}: the end of it is cut off",
+                "a head of {size} entries was signed before, but the log has only {}: its end is cut off",
                 tree.size()
             ))),
         }
@@ -130,11 +128,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// The keys as the log's own entries tell them; none where it has never changed its key.
+    /// The keys that the log's own entries name; `None` if its key was never changed.
     ///
     /// # Errors
     ///
-    /// [`Failure`] where the entries contradict each other.
+    /// [`Failure`] if the entries contradict each other.
     pub(super) fn of(origin: &str, rotations: &[Rotation]) -> Result<Option<Keys>, Failure> {
         let mut keys: Vec<VerifierKey> = Vec::new();
         let mut changed: Vec<u64> = Vec::new();
@@ -142,12 +140,12 @@ impl Keys {
             let key = |vkey: &str| {
                 let key = VerifierKey::parse(vkey).ok().filter(|key| key.name() == origin);
                 key.ok_or_else(|| {
-                    Failure::tampered("it changes the log's key, and names none of this log")
+                    Failure::tampered("it changes the log's key, but does not name keys of this log")
                         .at(rotation.index)
                 })
             };
             let (retired, new) = (key(&rotation.retired)?, key(&rotation.key)?);
-            // A crash before the head was signed with both keys begins again, and says so again.
+            // After a crash before the head was signed with both keys, the change is logged again.
             if keys.ends_with(&[retired.clone(), new.clone()]) {
                 changed.pop();
                 changed.push(rotation.index);
@@ -198,7 +196,7 @@ impl Keys {
             }
             if !both {
                 return Err(Failure::incomplete(
-                    "the log's key was changed here, and the head that is signed with both keys is missing",
+                    "the log's key was changed here, but the head that is signed with both keys is missing",
                 )
                 .at(*index));
             }
@@ -211,11 +209,11 @@ impl Keys {
     }
 }
 
-/// Whether the newest head is signed by whom `trust` asks for.
+/// Checks that the newest head has the signatures that `trust` asks for.
 ///
 /// # Errors
 ///
-/// [`Failure`] where it is not.
+/// [`Failure`] if it is not.
 pub(super) fn newest(
     head: &Head,
     older: &[Head],
@@ -242,11 +240,11 @@ pub(super) fn newest(
     })
 }
 
-/// Whether an older head is of this tree, and signed with the key that was in use then.
+/// Checks that an older head is of this tree, and is signed with the key that was in use then.
 ///
 /// # Errors
 ///
-/// [`Failure`] where it is not.
+/// [`Failure`] if it is not.
 pub(super) fn older(
     head: &Head,
     origin: &str,
@@ -271,11 +269,11 @@ pub(super) fn older(
     }
 }
 
-/// Whether who has cosigned a head had seen all of its entries by then.
+/// Checks that the cosigners of a head could have seen all of its entries.
 ///
 /// # Errors
 ///
-/// [`Failure`] where an entry says that it is of later, or a cosignature fails.
+/// [`Failure`] if an entry has a later time, or a cosignature is wrong.
 pub(super) fn in_time(head: &Head, trust: &Trust, latest: Option<Timestamp>) -> Result<(), Failure> {
     let Some(latest) = latest else { return Ok(()) };
     let keys: Vec<VerifierKey> = trust.witnesses().iter().map(|witness| witness.key.clone()).collect();
@@ -294,11 +292,11 @@ pub(super) fn in_time(head: &Head, trust: &Trust, latest: Option<Timestamp>) -> 
         .try_for_each(|(who, at)| before(&who, at, latest, head.checkpoint.size))
 }
 
-/// Whether somebody has seen a head after all of its entries were made.
+/// Checks that a head was signed or stamped after its entries were made.
 pub(super) fn before(who: &str, at: Timestamp, latest: Timestamp, size: u64) -> Result<(), Failure> {
     match at.checked_add(CLOCKS).is_ok_and(|at| at < latest) {
         true => Err(Failure::tampered(format!(
-            "{who} signed at {at:.3} that there were {size} entries, and one of them says that it is of {latest:.3}"
+            "{who} signed at {at:.3} that there were {size} entries, but one of them has the time {latest:.3}"
         ))),
         false => Ok(()),
     }
@@ -309,7 +307,7 @@ pub(crate) fn witnessed((name, seconds): (String, u64)) -> Witnessed {
     Witnessed { name, at: millis(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)) }
 }
 
-/// What it means that a head is not trusted.
+/// The failure for a head that is not trusted.
 pub(crate) fn distrust(error: TrustError) -> Failure {
     match &error {
         TrustError::Quorum { .. } => Failure::incomplete(error.to_string()),

@@ -1,8 +1,7 @@
-//! How the law came about: the versions of the table, as the log `system` tells it.
+//! How the law came about: the versions of the table, as the log `system` has them.
 //!
-//! What loosens anything takes two people. Whether a version loosens is computed again from the two
-//! tables, where they are there. And a log in which was decided by these tables is compared with that:
-//! [`Law`].
+//! A version that loosens anything takes two people. Whether it loosens is computed again from the two
+//! tables, if they are there. Other logs, whose decisions name these tables, are compared with [`Law`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,15 +20,15 @@ use crate::{Body, Leaf};
 pub(super) struct LawBook {
     pub(super) versions: Vec<Version>,
     proposals: BTreeMap<Uuid, Proposal>,
-    /// Versions that say of themselves whether they loosen the one before.
+    /// Versions that say whether they loosen the one before.
     pub(super) claims: Vec<Claim>,
-    /// The log goes on from another, in which what is not known here may stand.
+    /// The log continues another, which may hold what is not known here.
     pub(super) goes_on: bool,
-    /// How many of the versions stand in earlier epochs.
+    /// How many of the versions are in earlier epochs.
     of_before: usize,
 }
 
-/// What a version says of itself.
+/// What a version says about itself.
 #[derive(Debug, Clone)]
 pub(super) struct Claim {
     pub(super) index: u64,
@@ -42,14 +41,14 @@ pub(super) struct Claim {
 struct Proposal {
     table: String,
     base: String,
-    /// Who stands for it: whoever adopted it, where nobody had proposed it in person.
+    /// Who proposed it in person, or else adopted it.
     credential: String,
     expires_at: Timestamp,
     open: bool,
 }
 
 impl LawBook {
-    /// As the next epoch goes on with it.
+    /// The state in which the next epoch begins.
     pub(super) fn next(self) -> LawBook {
         LawBook { of_before: self.versions.len(), claims: Vec::new(), ..self }
     }
@@ -63,7 +62,7 @@ impl LawBook {
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it does not follow from those before it.
+    /// [`Failure`] if it does not follow from those before it.
     pub(super) fn take(&mut self, index: u64, leaf: &Leaf, registry: &Registry) -> Result<(), Failure> {
         if let Body::Table { table, version, base, proposal, loosens, .. } = &leaf.body {
             self.follows(*version, base.as_deref())?;
@@ -72,7 +71,7 @@ impl LawBook {
                 self.claims.push(Claim { index, base, table, loosens: *loosens });
             }
             if *loosens && proposal.is_none() {
-                return Err(Failure::tampered("it loosens the law, and nobody had proposed it"));
+                return Err(Failure::tampered("it loosens the law, but nobody had proposed it"));
             }
             if let Some(uid) = proposal {
                 self.approved(leaf, *uid, (table, base.as_deref()), registry)?;
@@ -111,7 +110,7 @@ impl LawBook {
 
     fn follows(&self, version: i64, base: Option<&str>) -> Result<(), Failure> {
         let Some(last) = self.versions.last() else {
-            // Of a log that goes on from another, the first versions stand there.
+            // The first versions are in the log that this one continues.
             return match self.goes_on || (version == 1 && base.is_none()) {
                 true => Ok(()),
                 false => {
@@ -122,7 +121,7 @@ impl LawBook {
         let expected = last.version.saturating_add(1);
         if version != expected {
             return Err(Failure::tampered(format!(
-                "it is version {version} of the table, where {expected} follows"
+                "it is version {version} of the table, but {expected} would be next"
             )));
         }
         if base != Some(last.table.as_str()) {
@@ -167,12 +166,12 @@ impl LawBook {
 }
 
 impl Claim {
-    /// Whether a version that loosens the one before says so. (It may say so without: an overlay that
-    /// comes loosens where an account has named it before, and that is not in the tables.)
+    /// Checks that a version that loosens the one before says so. (It may say so without loosening: a new
+    /// overlay loosens if an account has named it before, and that is not in the tables.)
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it does not.
+    /// [`Failure`] if it does not.
     pub(super) fn check(&self, base: &Arc<Table>, table: &Arc<Table>) -> Result<(), Failure> {
         if Diff::between(base, table).loosens && !self.loosens {
             return Err(Failure::tampered("it loosens the law, and says that it does not").at(self.index));
@@ -181,7 +180,7 @@ impl Claim {
     }
 }
 
-/// What a log `system` that was verified tells.
+/// The law, from a verified log `system`.
 #[derive(Debug, Clone)]
 pub struct Law {
     /// Which log.
@@ -189,14 +188,14 @@ pub struct Law {
     versions: Vec<Version>,
     /// Its latest entry.
     until: Option<Timestamp>,
-    /// Nothing of it is missing in front.
+    /// Its first epoch is there.
     whole: bool,
     /// The roles of those who may act at the law desk.
     roles: BTreeMap<String, String>,
 }
 
 impl Law {
-    /// What a log tells, with its earlier epochs.
+    /// The law of a log and its earlier epochs.
     pub(super) fn of(origin: &str, sequence: &Sequence) -> Law {
         Law {
             origin: origin.to_owned(),
@@ -207,7 +206,7 @@ impl Law {
         }
     }
 
-    /// Whether somebody who acted in another log was given that role at the law desk.
+    /// Checks that those who acted in another log were given that role at the law desk.
     pub(super) fn knows(&self, strangers: &BTreeMap<String, (u64, String)>) -> Result<(), Failure> {
         for (credential, (index, role)) in strangers {
             match self.roles.get(credential) {
@@ -215,7 +214,7 @@ impl Law {
                 None if !self.whole => {}
                 Some(_) | None => {
                     let what = format!(
-                        "`{credential}` acts as `{role}`, and was given that neither in this log nor in `{}`",
+                        "`{credential}` acts as `{role}`, but was given that role neither in this log nor in `{}`",
                         self.origin
                     );
                     return Err(Failure::tampered(what).at(*index));
@@ -226,7 +225,7 @@ impl Law {
     }
 }
 
-/// A log as it is compared with the law.
+/// The comparison of a log with the law.
 pub(super) struct Compared<'l> {
     pub(super) law: &'l Law,
     /// Decisions from before the first version that is known.
@@ -240,14 +239,14 @@ impl<'l> Compared<'l> {
         Compared { law, before: 0, after: 0 }
     }
 
-    /// An entry that decides has to name the table that was in force.
+    /// Checks that an entry that decides names the table that was in force.
     pub(super) fn decided(&mut self, leaf: &Leaf) -> Result<(), Failure> {
         let Some(saw) = leaf.body.saw() else { return Ok(()) };
         let Law { origin, versions, until, whole, .. } = self.law;
         let begun = |version: &Version| version.at.checked_sub(LAG).is_ok_and(|at| at <= leaf.at);
         let count = versions.partition_point(begun);
         let (begun, later) = versions.split_at_checked(count).unwrap_or_default();
-        // From the newest on back: one is over when the next had come into force.
+        // From the newest backwards: a version ends when the next one comes into force.
         let mut next = later.first();
         for version in begun.iter().rev() {
             if next.is_some_and(|next| next.at.checked_add(LAG).is_ok_and(|at| at < leaf.at)) {
@@ -267,26 +266,26 @@ impl<'l> Compared<'l> {
         }
         if until.is_none_or(|until| until < leaf.at) {
             return Err(Failure::incomplete(format!(
-                "it was decided by the table `{}` after the log `{origin}` as it was given ends: get a newer export of that",
+                "it was decided by the table `{}` after the end of the log `{origin}` that was given: get a newer export of that",
                 saw.table
             )));
         }
         let known = versions.iter().any(|version| version.table == saw.table);
         Err(Failure::tampered(match (known, begun.last()) {
             (true, Some(version)) => format!(
-                "it was decided by the table `{}`, and by what the log `{origin}` says version {} was in force, `{}`",
+                "it was decided by the table `{}`, but the log `{origin}` says that version {} was in force, `{}`",
                 saw.table, version.version, version.table
             ),
             (true, None) => {
                 format!("it was decided by the table `{}` before that came into force", saw.table)
             }
             (false, _) => format!(
-                "it was decided by the table `{}`, which never came into force by what the log `{origin}` says",
+                "it was decided by the table `{}`, which the log `{origin}` says never came into force",
                 saw.table
             ),
         }))
     }
 }
 
-/// How far the times of two logs may lie apart: entries are stamped before they wait for their turn.
+/// How far the times of two logs may differ: entries are stamped before they wait for their turn.
 const LAG: SignedDuration = SignedDuration::from_mins(1);

@@ -1,9 +1,8 @@
-//! The tree, computed from its leaves: its tiles, and its root at any size that is asked for.
+//! The tree, computed from its leaves: its tiles, and its root at any requested size.
 //!
-//! It keeps one hash for 256 leaves, and the leaf hashes of those bundles alone in which an older
-//! tree ended.
+//! It keeps one hash for every 256 leaves, and leaf hashes only of the bundles in which an older tree ended.
 //!
-//! **Invariant: nothing in here was read from a tile.**
+//! **Invariant: nothing here was read from a tile.**
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,14 +15,14 @@ pub(super) struct Levels {
     size: u64,
     /// Level 1 and above: the roots of the full tiles below.
     above: Vec<Vec<Hash>>,
-    /// The leaf hashes of some bundles, and of the last one where it is partial.
+    /// The leaf hashes of some bundles, and of the last one if it is partial.
     leaves: BTreeMap<u64, Vec<Hash>>,
     /// Those bundles.
     wanted: BTreeSet<u64>,
 }
 
 impl Levels {
-    /// An empty tree, of which the roots at `sizes` will be asked for.
+    /// An empty tree whose roots at `sizes` will be asked for.
     pub(super) fn new(sizes: impl IntoIterator<Item = u64>) -> Levels {
         let wanted = sizes.into_iter().filter(|size| size % WIDTH != 0).map(|size| size / WIDTH);
         Levels { size: 0, above: Vec::new(), leaves: BTreeMap::new(), wanted: wanted.collect() }
@@ -65,13 +64,13 @@ impl Levels {
         self.above.first()?.get(usize::try_from(index).ok()?).copied()
     }
 
-    /// The leaf hashes of a bundle, where they were kept.
+    /// The leaf hashes of a bundle, if they were kept.
     pub(super) fn leaves_of(&self, bundle: u64) -> Option<&Vec<Hash>> {
         self.leaves.get(&bundle)
     }
 
-    /// The root of the tree as it was with `size` leaves. None where it has not grown that far, or
-    /// nobody said before that this would be asked.
+    /// The root of the tree when it had `size` leaves. `None` if it has fewer, or `size` was not announced to
+    /// [`new`](Levels::new).
     pub(super) fn root_at(&self, size: u64) -> Option<Hash> {
         if size > self.size {
             return None;

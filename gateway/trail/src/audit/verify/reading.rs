@@ -1,6 +1,6 @@
 //! Reading a log from its first entry to its last: bundles, details and tables as they are needed.
 //!
-//! Calls that are over for a while are forgotten, and read again where an entry of them comes late.
+//! Calls that have been over for a while are forgotten, and read again if a late entry needs them.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::iter::Peekable;
@@ -34,17 +34,17 @@ pub(super) struct Reading<'s> {
     details_left: Peekable<Details<'s>>,
     /// Whether details were handed out.
     pub(super) has_details: bool,
-    /// All of them were read, or whatever could be.
+    /// All of them were read, as far as possible.
     details_end: bool,
     last_detail: Option<u64>,
     pub(super) sequence: Sequence,
     pub(super) tree: Levels,
     tables: Tables,
     pub(super) details: Counted,
-    /// What is wrong with files of which no further entry depends.
+    /// Faults in files that no further entry depends on.
     pub(super) found: Vec<Failure>,
     pub(super) law: Option<Compared<'s>>,
-    /// Bundles that were looked at before those in front of them.
+    /// Bundles that were checked before those in front of them.
     early: BTreeMap<u64, Box<Checked>>,
     /// Calls that are over, in the order in which they ended.
     over: VecDeque<(Timestamp, Uuid)>,
@@ -83,7 +83,7 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// Goes on from an earlier epoch. Answers the calls of that.
+    /// Continues an earlier epoch, and returns its calls.
     pub(super) fn after(&mut self, mut before: Carried) -> Calls {
         self.over = std::mem::take(&mut before.over);
         let calls = std::mem::take(&mut before.calls);
@@ -91,11 +91,11 @@ impl<'s> Reading<'s> {
         calls
     }
 
-    /// What the next epoch goes on with.
+    /// What the next epoch needs.
     pub(super) fn into_carried(self, head: &Checkpoint, mut calls: Calls) -> Carried {
         calls.decisions = 0;
         let mut sequence = self.sequence;
-        // What is forgotten cannot be read again from there.
+        // The next epoch cannot read forgotten calls again.
         self.forgotten.iter().for_each(|uid| sequence.lose(*uid));
         Carried {
             origin: head.origin.clone(),
@@ -107,12 +107,12 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// The table with this digest, where it is there.
+    /// The table with this digest, if it is there.
     pub(super) fn table(&self, digest: &str) -> Result<Option<Arc<Table>>, Failure> {
         self.tables.find(self.source, digest)
     }
 
-    /// Everything up to the first entry that does not belong there.
+    /// Reads everything up to the first entry that is wrong.
     pub(super) fn run(&mut self, crew: &Crew<'_>) -> Result<(), Failure> {
         let mut waiting = bundles_of(self.size);
         let mut unread = None;
@@ -125,7 +125,7 @@ impl<'s> Reading<'s> {
                         crew.look_at(bundle);
                         in_work = in_work.saturating_add(1);
                     }
-                    // Those in front of it are looked at all the same: one of them may be worse.
+                    // The bundles in front of it are still checked: one of them may be worse.
                     Err(failure) => unread = Some(failure),
                 }
             }
@@ -141,9 +141,9 @@ impl<'s> Reading<'s> {
                         (self.progress)(self.tree.size(), self.size);
                     }
                 }
-                // Everything in front of that entry is with the threads already.
+                // The threads already have everything in front of that entry.
                 Some(Looked::Failed) => return Ok(()),
-                None => return Err(Failure::unusable("the verification was broken off")),
+                None => return Err(Failure::unusable("the verification was interrupted")),
             }
         }
         match unread {
@@ -166,13 +166,13 @@ impl<'s> Reading<'s> {
         self.details_end = true;
     }
 
-    /// Whether every entry was taken in.
+    /// Whether every entry was read.
     pub(super) fn is_whole(&self) -> bool {
         self.tree.size() == self.size
     }
 
-    /// Looks at the files behind the first entry that is wrong. Their entries cannot be decided any more; whether
-    /// they are there, and are what the hashes beside them say, can be seen all the same.
+    /// Checks the files behind the first entry that is wrong. Their entries cannot be decided any more, but
+    /// it can be checked that they are there and match the hashes beside them.
     pub(super) fn look_on(&mut self, behind: Option<u64>) {
         let taken = self.tree.size().div_ceil(WIDTH);
         let from = behind.map_or(taken, |index| taken.max((index / WIDTH).saturating_add(1)));
@@ -210,8 +210,8 @@ impl<'s> Reading<'s> {
         Ok(Bundle { id, entries, tile, details })
     }
 
-    /// The details of entries in front of `index`: those of later ones wait. Behind one that cannot be read or is
-    /// out of order, there are none.
+    /// The details of entries before `index`; later ones wait. None are read after one that is unreadable or
+    /// out of order.
     fn details_before(&mut self, index: u64) -> Vec<Opening> {
         let mut details = Vec::new();
         let is_before =
@@ -235,13 +235,13 @@ impl<'s> Reading<'s> {
 
     fn misplaced(&self, opening: &Opening) -> Failure {
         let what = match opening.index < self.size {
-            true => "the details are not in the order of the log, or one is there twice",
+            true => "the details are not in the order of the log, or one is repeated",
             false => "there is a detail of an entry that the log does not have",
         };
         Failure::tampered(what).at(opening.index)
     }
 
-    /// Takes the next bundle in.
+    /// Takes the next bundle.
     fn take(&mut self, crew: &Crew<'_>, checked: Checked) -> Result<(), Failure> {
         let Checked { hashes, root, leaves, mut told, committed, opened, mut details, failure, .. } = checked;
         self.found.append(&mut details);
@@ -297,7 +297,7 @@ impl<'s> Reading<'s> {
             return Ok(());
         }
         if self.forgotten.remove(&uid) {
-            // What went before comes before.
+            // Hand out the earlier steps first.
             self.hand_out(crew, steps);
             let steps = self.again(uid, index)?;
             crew.give(crew.hand_of(uid), Work::Again(uid, steps));
@@ -306,16 +306,16 @@ impl<'s> Reading<'s> {
         match (self.step(index, leaf)?, steps.get_mut(crew.hand_of(uid))) {
             (Some(step), Some(steps)) => steps.push(step),
             (Some(_), None) => {}
-            // Without its table nothing of the call can be decided from here on.
+            // Without its table, nothing can be decided on the call from here on.
             (None, _) => self.sequence.miss(uid),
         }
         Ok(())
     }
 
-    /// What an entry of a call adds to it; none where its table is not to be had, which is told once.
+    /// The step that an entry of a call makes; `None` if its table is missing, which is reported once.
     fn step(&mut self, index: u64, leaf: Leaf) -> Result<Option<Step>, Failure> {
         let Some(saw) = leaf.body.saw() else {
-            return Err(Failure::tampered("it belongs to a call and decides nothing").at(index));
+            return Err(Failure::tampered("it belongs to a call but decides nothing").at(index));
         };
         let table = match self.tables.get(self.source, &saw.table) {
             Ok(table) => table,
@@ -335,7 +335,7 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// Forgets calls that have been over for a while, or the oldest of them where they are many.
+    /// Forgets calls that have been over for a while, or the oldest ones if there are too many.
     fn forget(&mut self, crew: &Crew<'_>) {
         let Some((_, latest)) = self.sequence.span() else { return };
         let old = latest.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
@@ -346,8 +346,8 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// The steps of a call that was forgotten, up to an entry that comes late. They are read once
-    /// more, and believed only where their bundle still is what it was.
+    /// The steps of a forgotten call, up to a late entry. They are read again, and believed only if their
+    /// bundle has not changed.
     fn again(&mut self, uid: Uuid, before: u64) -> Result<Vec<Step>, Failure> {
         let Some(track) = self.sequence.calls.get(&uid) else { return Ok(Vec::new()) };
         let indexes: Vec<u64> = track.indexes.iter().copied().filter(|index| *index < before).collect();
@@ -374,7 +374,7 @@ impl<'s> Reading<'s> {
 
     fn reread(&self, id: BundleId) -> Result<Vec<Vec<u8>>, Failure> {
         let first = id.index.saturating_mul(WIDTH);
-        // Of the bundle that is being taken in, the tree knows the root already where it is full.
+        // If the bundle being taken is full, the tree already knows its root.
         let width = u16::try_from(self.size.saturating_sub(first).min(WIDTH)).unwrap_or(FULL);
         let id = BundleId { width, ..id };
         let entries = self.source.bundle(id).map_err(|error| Failure::from(error).at(first))?;
@@ -393,7 +393,7 @@ impl<'s> Reading<'s> {
     }
 }
 
-/// The details of a log, and whether they were handed out. Where they cannot be read, that comes first.
+/// The details of a log, and whether they were handed out. If they cannot be read, the error comes first.
 fn details_of(source: &dyn Source) -> (Peekable<Details<'_>>, bool) {
     match source.details() {
         Ok(Some(details)) => (details.peekable(), true),
@@ -406,12 +406,12 @@ fn changed(index: u64) -> Failure {
     Failure::tampered("it was changed while it was verified").at(index)
 }
 
-/// The tables that decided, read once; none where one could not be had.
+/// The tables that decided, each read once; `None` if one could not be read.
 #[derive(Debug, Default)]
 struct Tables(HashMap<String, Option<Arc<Table>>>);
 
 impl Tables {
-    /// A table that decided. Why it cannot be had is said the first time.
+    /// A table that decided. The first time, the error says why it cannot be read.
     fn get(&mut self, source: &dyn Source, digest: &str) -> Result<Arc<Table>, Option<Failure>> {
         if let Some(table) = self.0.get(digest) {
             return table.clone().ok_or(None);
@@ -433,10 +433,10 @@ impl Tables {
     }
 }
 
-/// How long a call is remembered after its end: recordings of it still come in.
+/// How long a call is remembered after its end: its recordings may still arrive.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(1);
 
-/// How many calls that are over are remembered at most.
+/// How many calls are remembered after their end at most.
 const MOST_OVER: usize = 50_000;
 
 const FULL: u16 = 256;

@@ -2,7 +2,7 @@
 //! what may be sealed for, which recordings there are.
 //!
 //! **Invariant: what an entry names was registered before it**, in this log or in an earlier epoch of
-//! it. Where that epoch is not here, what is not known is let pass and counted.
+//! it. If that epoch is not here, unknown names pass and are counted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -28,23 +28,24 @@ pub(super) struct Registry {
     prompts: HashMap<Uuid, PromptTrack>,
     grants: HashMap<Uuid, GrantTrack>,
     recordings: HashMap<Uuid, Recording>,
-    /// Which law the account has chosen, and since when.
+    /// The law that the account has chosen, and since when.
     chosen: Vec<Chosen>,
-    /// The rows that are committed to.
+    /// The rows that the log commits to.
     rows: HashMap<(String, String), Hash>,
     sum: Sum,
-    /// What stood there before is not known.
+    /// Earlier entries are not known.
     pub(super) unfounded: bool,
-    /// An earlier epoch, in which what is not known here may stand, is not here.
+    /// An earlier epoch, which may hold what is not known here, is missing.
     pub(super) lenient: bool,
     pub(super) unchecked: Unchecked,
-    /// How many entries were made by who had been revoked just before, and may have been let in by then.
+    /// How many entries were made with credentials that had just been revoked, by requests that may have
+    /// begun before.
     pub(super) after_revocation: u64,
-    /// Who acted and is not known here, their first entry, and as what.
+    /// Unknown credentials that acted: the first entry of each, and its role.
     pub(super) strangers: BTreeMap<String, (u64, String)>,
 }
 
-/// What an earlier epoch has to tell of, and was let pass.
+/// What passed because only an earlier epoch can have registered it.
 #[derive(Debug, Default)]
 pub(super) struct Unchecked {
     prompts: HashSet<Uuid>,
@@ -92,20 +93,20 @@ struct Recording {
 }
 
 impl Registry {
-    /// What is counted for a log begins anew with the next epoch.
+    /// Resets the counts for the next epoch.
     pub(super) fn begins_anew(&mut self) {
         self.unchecked = Unchecked::default();
         self.strangers.clear();
         self.after_revocation = 0;
     }
 
-    /// Who acts is known, and may.
+    /// Checks that the actor is known, and may write this entry.
     pub(super) fn acts(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
         self.is_known(index, leaf)?;
         roles::may(leaf)
     }
 
-    /// On a call, nobody acts whom the log does not know; elsewhere the law desk may.
+    /// Checks that the log knows the actor. Outside of calls, the law desk may act too.
     fn is_known(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
         let actor = &leaf.actor;
         let ours = matches!(
@@ -124,11 +125,11 @@ impl Registry {
                 self.unchecked.credentials.insert(actor.credential.clone());
                 return Ok(());
             }
-            return Err(Failure::tampered(format!("`{}` acts, and was never added", actor.credential)));
+            return Err(Failure::tampered(format!("`{}` acts, but was never added", actor.credential)));
         };
         if credential.role != actor.role {
             return Err(Failure::tampered(format!(
-                "`{}` acts as `{}`, and was given the role `{}`",
+                "`{}` acts as `{}`, but was given the role `{}`",
                 actor.credential, actor.role, credential.role
             )));
         }
@@ -136,36 +137,36 @@ impl Registry {
         if let Body::Accepted { came, .. } | Body::Refused { came, .. } = &leaf.body {
             if came.coverage != credential.coverage {
                 return Err(Failure::tampered(format!(
-                    "it asks that what comes from `{}` be {}, and the credential was added for what is {}",
+                    "it requires uploads from `{}` to be {}, but the credential was added for uploads that are {}",
                     actor.credential,
                     came.coverage.as_str(),
                     credential.coverage.as_str()
                 )));
             }
-            // Who was let in may still be served; an upload takes its time.
+            // A request that was let in may still be running; an upload takes its time.
             served = UPLOAD;
         }
         let Some(revoked) = credential.revoked else { return Ok(()) };
         if revoked.checked_add(served).is_ok_and(|until| until < leaf.at) {
-            return Err(Failure::tampered(format!("`{}` acts, and was revoked before", actor.credential)));
+            return Err(Failure::tampered(format!("`{}` acts, but was revoked before", actor.credential)));
         }
         self.after_revocation = self.after_revocation.saturating_add(1);
         Ok(())
     }
 
-    /// Who was given which role.
+    /// The roles that credentials were given.
     pub(super) fn roles(&self) -> BTreeMap<String, String> {
         self.credentials.iter().map(|(name, known)| (name.clone(), known.role.clone())).collect()
     }
 
-    /// An entry commits to what those before it have registered, with what it registers itself.
+    /// Checks that an entry commits to what it and the entries before it have registered.
     fn commits(&mut self, registered: &Registered) -> Result<(), Failure> {
         let Some(rows) = registered.rows.as_ref().filter(|_| !self.unfounded) else {
             self.unfounded = true;
             return Ok(());
         };
         for (register, key, row) in rows {
-            let unreadable = || Failure::tampered("it registers what is not a row");
+            let unreadable = || Failure::tampered("it registers something that is not a row");
             let row = row.as_ref().map(|row| unhex(row).and_then(|row| Hash::try_from(row).ok()));
             let place = (register.clone(), key.clone());
             let before = match row {
@@ -186,7 +187,7 @@ impl Registry {
         }
     }
 
-    /// Takes in what an entry registers, or ends.
+    /// Takes what an entry registers or ends.
     pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
         leaf.register.as_ref().map_or(Ok(()), |registered| self.commits(registered))?;
         if let Body::Accepted { recording, bytes, keys, .. } = &leaf.body {
@@ -309,15 +310,14 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether what one has proposed counts as approved by the other; none where that stands in an earlier
-    /// epoch.
+    /// Whether the approver counts as a second person; `None` if only an earlier epoch can say.
     pub(super) fn seconds(&self, proposer: &str, approver: &str) -> Option<bool> {
         let person = |credential| self.credentials.get(credential);
         let (Some(proposer), Some(approver)) = (person(proposer), person(approver)) else {
             return (!self.lenient).then_some(false);
         };
         let (Some(proposer), Some(approver)) = (proposer.person, approver.person) else { return Some(false) };
-        // Who counts may be because of an earlier epoch; one person is one in every epoch.
+        // Somebody may count because of an earlier epoch, but one person is the same one in every epoch.
         let are_two = self.people.are_two(proposer, approver);
         (are_two || !self.lenient || proposer == approver).then_some(are_two)
     }
@@ -335,14 +335,14 @@ impl Registry {
         }
     }
 
-    /// A prompt has to be what was registered.
+    /// Checks that a prompt is what was registered.
     pub(super) fn heard(&mut self, prompt: &Heard, asked: Option<Purposes>) -> Result<(), Failure> {
         let uid: Option<Uuid> = prompt.version.parse().ok();
         match uid.and_then(|uid| self.prompts.get(&uid)) {
             Some(known) if known.duration_ms == prompt.duration_ms => {
                 known.told.iter().try_for_each(|told| told.is_heard(prompt, asked))
             }
-            Some(_) => Err(Failure::tampered("a prompt is said to last otherwise than was registered")),
+            Some(_) => Err(Failure::tampered("a prompt does not have the length that was registered")),
             None if self.lenient && uid.is_some() => {
                 self.unchecked.prompts.extend(uid);
                 Ok(())
@@ -351,8 +351,7 @@ impl Registry {
         }
     }
 
-    /// What counts as consent given before has to be what was registered, and not withdrawn. Answers
-    /// which one it is.
+    /// Checks that a grant is what was registered, and was not withdrawn. Returns its id.
     pub(super) fn relied_on(
         &mut self,
         role: Role,
@@ -371,17 +370,15 @@ impl Registry {
             return Err(Failure::tampered("somebody relies on a consent grant that was withdrawn"));
         }
         if (grant.from, grant.until) != (granted.from, granted.until) {
-            return Err(Failure::tampered(
-                "a consent grant is said to hold at another time than was registered",
-            ));
+            return Err(Failure::tampered("a consent grant does not have the period that was registered"));
         }
         grant.told.iter().try_for_each(|told| told.is_relied_on(role, granted))?;
         grant.calls.extend(call);
         Ok(Some(uid))
     }
 
-    /// A call is opened under the law that the account has chosen; what it had chosen at first is not in
-    /// its entries. What was changed just before may not have been seen yet.
+    /// Checks that a call is opened under the law that the account has chosen. The first choice is not in the
+    /// entries, and a choice made just before may not have been seen yet.
     pub(super) fn opened_under(&self, facts: &Opened, at: Timestamp) -> Result<(), Failure> {
         for chosen in self.chosen.iter().rev() {
             let overlays = chosen.overlays.iter().all(|overlay| facts.overlays.contains(overlay));
@@ -390,14 +387,14 @@ impl Registry {
             }
             if chosen.at.checked_add(SERVED).is_ok_and(|since| since < at) {
                 return Err(Failure::tampered(
-                    "the call is opened without the law that the account had chosen: an overlay is left out, or the rule of public safety is another",
+                    "the call is opened without the law that the account had chosen: an overlay is left out, or the public-safety rule differs",
                 ));
             }
         }
         Ok(())
     }
 
-    /// A grant is withdrawn. Answers the calls on which somebody relies on it.
+    /// Withdraws a grant. Returns the calls on which somebody relies on it.
     pub(super) fn withdraw(&mut self, uid: Uuid, at: Timestamp) -> Result<BTreeSet<Uuid>, Failure> {
         let Some(grant) = self.grants.get_mut(&uid) else {
             if self.lenient {
@@ -413,14 +410,14 @@ impl Registry {
         Ok(std::mem::take(&mut grant.calls))
     }
 
-    /// Nobody relies on a grant on a call that is over.
+    /// Notes that nobody relies on a grant on this call any more.
     pub(super) fn release(&mut self, grant: Uuid, call: Uuid) {
         if let Some(grant) = self.grants.get_mut(&grant) {
             grant.calls.remove(&call);
         }
     }
 
-    /// A recording that is there; none where an earlier epoch may tell of it.
+    /// A recording that was not deleted; `None` if only an earlier epoch can know it.
     fn live(&mut self, id: Uuid) -> Result<Option<&mut Recording>, Failure> {
         match self.recordings.get_mut(&id) {
             Some(recording) if recording.deleted.is_none() => Ok(Some(recording)),
@@ -433,8 +430,8 @@ impl Registry {
         }
     }
 
-    /// An older ledger was put back, which ends at `from`: what was ended later is not, there. Answers
-    /// of how much that is true.
+    /// An older ledger was restored, which ends at `from`: whatever was ended later counts again. Returns how
+    /// much does.
     pub(super) fn restored(&mut self, from: Timestamp) -> u64 {
         let mut lost = 0u64;
         let mut undo = |ended: &mut Option<Timestamp>| {
@@ -455,7 +452,7 @@ impl Registry {
 }
 
 impl Unchecked {
-    /// In words, class by class; none where everything was checked.
+    /// What was not checked, class by class; `None` if everything was.
     pub(super) fn words(&self) -> Option<String> {
         let classes = [
             (self.prompts.len(), "prompts"),
@@ -473,8 +470,8 @@ impl Unchecked {
     }
 }
 
-/// How long a request may take whose sender was let in.
+/// How long a request may take once its sender was let in.
 const SERVED: SignedDuration = SignedDuration::from_mins(1);
 
-/// How long an upload may take that was let begin.
+/// How long an upload may take once it began.
 const UPLOAD: SignedDuration = SignedDuration::from_hours(24);

@@ -1,24 +1,24 @@
-//! Who may do what, as far as a log can tell: the roles whose entries are of which type.
+//! Which roles may write which types of entries.
 
 use policy::What;
 
 use super::super::Failure;
 use crate::{Actor, Body, Leaf};
 
-/// Whether the role that acts may make such an entry.
+/// Checks that the actor's role may write this entry.
 ///
 /// # Errors
 ///
-/// [`Failure`] where it may not, or this program does not know the role.
+/// [`Failure`] if it may not, or this program does not know the role.
 pub(super) fn may(leaf: &Leaf) -> Result<(), Failure> {
     may_make(&leaf.actor, &leaf.kind, makers(&leaf.body))
 }
 
-/// Whether who acts has one of the roles that make entries of a kind.
+/// Checks that the actor has one of the roles that may write entries of a kind.
 ///
 /// # Errors
 ///
-/// [`Failure`] where they have not, or this program does not know their role.
+/// [`Failure`] if it has not, or this program does not know its role.
 pub(super) fn may_make(actor: &Actor, kind: &str, makers: &[&str]) -> Result<(), Failure> {
     let role = actor.role.as_str();
     if !KNOWN.contains(&role) {
@@ -29,13 +29,13 @@ pub(super) fn may_make(actor: &Actor, kind: &str, makers: &[&str]) -> Result<(),
     match makers.contains(&role) {
         true => Ok(()),
         false => Err(Failure::tampered(format!(
-            "`{}` makes an entry `{kind}`, which nobody may as `{role}`",
+            "`{}` writes an entry `{kind}`, which the role `{role}` may not",
             actor.credential
         ))),
     }
 }
 
-/// The roles that make entries of a type. Whoever has a shell on the gateway's machine is `operator`.
+/// The roles that may write entries of a type. `operator` is somebody with a shell on the gateway's machine.
 fn makers(body: &Body) -> &'static [&'static str] {
     match body {
         // A grant that is withdrawn reaches the calls that rely on it.

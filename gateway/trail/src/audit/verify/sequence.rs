@@ -1,10 +1,10 @@
-//! What holds between the entries of a log: their order, the chain of every call, and that whatever
-//! an entry names stood in the log before it.
+//! Checks between the entries of a log: their order, the chain of every call, and that the log had whatever
+//! an entry names.
 //!
 //! It knows no hashes and decides nothing: [`decisions`](super::super::decisions) does.
 //!
-//! **Invariant: everything asked here is kept by the gateway inside the transaction that appends**,
-//! so that a log of an honest gateway passes whatever was going on at once.
+//! **Invariant: the gateway ensures everything checked here inside the transaction that appends**, so that
+//! the log of an honest gateway passes however much happened at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -21,7 +21,7 @@ use super::silence::Silences;
 use super::told::Told;
 use crate::{Body, GapCause, Leaf, LogCause, LogName, Previous};
 
-/// What was seen of a log so far.
+/// What is known of a log so far.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
     /// The log's name: it says which epoch this is.
@@ -29,7 +29,7 @@ pub(super) struct Sequence {
     size: u64,
     first_at: Option<Timestamp>,
     latest_at: Option<Timestamp>,
-    /// Ids are made of their time, so two can be equal only where their times are.
+    /// An id contains its time, so two can be equal only if their times are.
     ids: BTreeMap<Timestamp, Vec<Uuid>>,
     nonces: HashSet<u128>,
     pub(super) calls: HashMap<Uuid, Track>,
@@ -42,22 +42,22 @@ pub(super) struct Sequence {
     pub(super) law: LawBook,
     /// Keys of the log that were handed over.
     pub(super) rotations: Vec<Rotation>,
-    /// Where something may be missing: the entry, and its fact.
+    /// Gaps, in which something may be missing: the entry, and its fact.
     pub(super) gaps: Vec<(u64, Event)>,
-    /// The log that this one goes on from: what stood there is not known here.
+    /// The log that this one continues, whose entries are not known here.
     pub(super) previous: Option<Previous>,
-    /// Calls may go on that were opened there, and are not known here.
+    /// Calls that were opened there, and are not known here, may go on.
     other_calls: bool,
     /// Decisions on calls that were opened there.
     unknown: u64,
-    /// What was ended in a part of the log that was lost, and counts again.
+    /// How much that was ended in a lost part of the log counts again.
     lost: u64,
-    /// The log before this one, where it was verified too.
+    /// The log before this one, if it was verified too.
     before: Option<Carried>,
     is_after: bool,
     is_reopened: bool,
     pub(super) silences: Silences,
-    /// At which sizes the latest time is asked for, the smallest last.
+    /// The sizes at which the latest time is asked for, the smallest last.
     sizes: Vec<u64>,
     latest_by_size: BTreeMap<u64, Timestamp>,
 }
@@ -77,27 +77,27 @@ pub(super) struct Track {
     last_at: Timestamp,
     /// When its end was logged.
     pub(super) ended_at: Option<Timestamp>,
-    /// Where its entries are.
+    /// The indexes of its entries.
     pub(super) indexes: Vec<u64>,
-    /// It was opened in a log before this one, and what it was then is not known.
+    /// It was opened in a log before this one, and its state then is not known.
     pub(super) foreign: bool,
     /// It was opened in a log before this one.
     of_before: bool,
-    /// What it was recorded for when it was opened; none where that is not known.
+    /// What it was recorded for when it was opened; `None` if that is not known.
     purposes: Option<Purposes>,
     /// Who relies on which grant.
     grants: BTreeMap<u32, Uuid>,
 }
 
 impl Sequence {
-    /// Nothing was seen yet. The latest time will be asked for as it was at these sizes.
+    /// An empty sequence. The latest time will be asked for at these sizes.
     pub(super) fn of(origin: &str, sizes: impl Iterator<Item = u64>) -> Sequence {
         let mut sizes: Vec<u64> = sizes.collect();
         sizes.sort_unstable_by(|one, other| other.cmp(one));
         Sequence { origin: origin.to_owned(), sizes, ..Sequence::default() }
     }
 
-    /// The first entry has to go on from this.
+    /// Requires that the first entry continues this epoch.
     pub(super) fn after(&mut self, before: Carried) {
         self.before = Some(before);
     }
@@ -106,7 +106,7 @@ impl Sequence {
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it cannot stand behind those before it.
+    /// [`Failure`] if it cannot follow the entries before it.
     pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
         let index = self.size;
         self.check(index, leaf, told)
@@ -119,7 +119,7 @@ impl Sequence {
         Ok(())
     }
 
-    /// What the first entry says that the log goes on from.
+    /// Takes what the first entry says that the log continues.
     fn begins(&mut self, leaf: &Leaf) -> Result<(), Failure> {
         self.previous = epochs::begins(&self.origin, leaf)?.cloned();
         let Some(previous) = &self.previous else { return Ok(()) };
@@ -142,7 +142,7 @@ impl Sequence {
             self.latest_at = old.latest_at;
             self.law = old.law.next();
         } else {
-            // Behind the head that was signed last, there may have been more; or an older ledger goes on.
+            // There may have been more entries behind the last signed head, or an older ledger was restored.
             self.registry.lenient = true;
             self.registry.unfounded = true;
         }
@@ -169,8 +169,8 @@ impl Sequence {
         Ok(())
     }
 
-    /// An entry is stamped before it is appended, so those of other calls may have been faster; but
-    /// not by much.
+    /// An entry is stamped before it is appended, so entries of other calls may have overtaken it, but not by
+    /// much.
     fn in_order(&mut self, index: u64, leaf: &Leaf) -> Result<(), Failure> {
         if let Some(before) = self.latest_at {
             self.silences.between(index, before, leaf.at);
@@ -179,7 +179,7 @@ impl Sequence {
         let earliest = latest.checked_sub(DISORDER).unwrap_or(Timestamp::MIN);
         if leaf.at < earliest {
             return Err(Failure::tampered(format!(
-                "time runs backwards: it is of {:.3}, and an entry before it of {latest:.3}",
+                "time runs backwards: it was logged at {:.3}, and an entry before it at {latest:.3}",
                 leaf.at
             )));
         }
@@ -232,7 +232,7 @@ impl Sequence {
                 }
                 if leaf.at < track.last_at {
                     return Err(Failure::tampered(format!(
-                        "time runs backwards within the call: it is of {:.3}, and the entry before it of {:.3}",
+                        "time runs backwards within the call: it was logged at {:.3}, and the entry before it at {:.3}",
                         leaf.at, track.last_at
                     )));
                 }
@@ -244,7 +244,7 @@ impl Sequence {
         self.reached(uid, leaf)
     }
 
-    /// The entry after a grant was withdrawn says so of everybody who relied on it.
+    /// Checks that the call's entry after a withdrawal names everybody who relied on the grant.
     fn reached(&mut self, uid: Uuid, leaf: &Leaf) -> Result<(), Failure> {
         let Some((_, holders)) = self.unreached.remove(&uid) else { return Ok(()) };
         if let Body::Event { facts, .. } = &leaf.body
@@ -328,7 +328,7 @@ impl Sequence {
             let Some(track) = self.calls.get(&call) else { continue };
             let holders = track.grants.iter().filter(|(_, held)| **held == grant);
             let holders: BTreeSet<u32> = holders.map(|(participant, _)| *participant).collect();
-            // Who came back with another grant relies on that.
+            // Somebody who came back with another grant relies on that one.
             if !holders.is_empty() {
                 self.unreached.insert(call, (index, holders));
             }
@@ -336,18 +336,18 @@ impl Sequence {
         Ok(())
     }
 
-    /// An older ledger was put back, and the log goes on from that: what came behind is not known there.
+    /// An older ledger was restored, which does not know what came after it.
     fn restored(&mut self, from: Timestamp) {
         self.lost = self.lost.saturating_add(self.registry.restored(from));
         self.calls.clear();
         self.other_calls = true;
     }
 
-    /// What is open when the log ends.
+    /// Checks that nothing is left open at the end of the log.
     ///
     /// # Errors
     ///
-    /// [`Failure`] where something had to follow.
+    /// [`Failure`] if another entry had to follow.
     pub(super) fn finish(&self) -> Result<(), Failure> {
         if self.size == 0 && LogName::of(&self.origin).epoch > 1 {
             return Err(epochs::unfounded(&self.origin));
@@ -355,7 +355,7 @@ impl Sequence {
         match self.unreached.values().map(|(index, _)| *index).min() {
             None => Ok(()),
             Some(index) => Err(Failure::tampered(
-                "it withdraws a consent grant, and a call that relied on it was not told",
+                "it withdraws a consent grant, but a call that relied on it has no entry about it",
             )
             .at(index)),
         }
@@ -366,7 +366,7 @@ impl Sequence {
         &self.origin
     }
 
-    /// Whether it begins anew because the log before it could not go on.
+    /// Whether it was reopened because the log before it could not go on.
     pub(super) fn is_reopened(&self) -> bool {
         self.is_reopened
     }
@@ -376,7 +376,7 @@ impl Sequence {
         self.is_after
     }
 
-    /// How many entries were taken.
+    /// How many entries it has so far.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -386,30 +386,30 @@ impl Sequence {
         self.calls.get(&call).is_some_and(|track| track.of_before)
     }
 
-    /// An entry of a call was not decided again: what the call was before is not at hand any more.
+    /// An entry of a call was not decided again, because the call's earlier state is lost.
     pub(super) fn miss(&mut self, call: Uuid) {
         self.lose(call);
         self.unknown = self.unknown.saturating_add(1);
     }
 
-    /// What a call was is not at hand any more.
+    /// The state of a call is lost.
     pub(super) fn lose(&mut self, call: Uuid) {
         if let Some(track) = self.calls.get_mut(&call) {
             track.foreign = true;
         }
     }
 
-    /// How many decisions were made on calls that were opened before this log and are not known.
+    /// How many decisions were made on unknown calls that were opened before this log.
     pub(super) fn unknown(&self) -> u64 {
         self.unknown
     }
 
-    /// How much of what was ended was lost with a part of the log, and counts again.
+    /// How much that was ended in a lost part of the log counts again.
     pub(super) fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// The latest time among the first entries, where their number was asked for.
+    /// The latest time among the first `size` entries, if that size was asked for.
     pub(super) fn latest_at(&self, size: u64) -> Option<Timestamp> {
         self.latest_by_size.get(&size).copied()
     }

@@ -1,9 +1,9 @@
-//! Stretches in which a log says nothing. A gateway that runs logs something at least every hour, so in
-//! such a stretch it did not run, or somebody has left out what it logged at the end of a tree.
+//! Stretches without entries. A running gateway logs something at least every hour, so in such a stretch it
+//! did not run, or somebody left out what it logged.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The stretches so far that nothing explains.
+/// The unexplained stretches so far.
 #[derive(Debug, Default)]
 pub(super) struct Silences(Vec<Silence>);
 
@@ -23,7 +23,7 @@ impl Silences {
         }
     }
 
-    /// The log says that something may be missing from then to then.
+    /// The log says that something may be missing in this period.
     pub(super) fn explained(&mut self, from: Timestamp, until: Timestamp) {
         let within = |silence: &Silence| {
             from.duration_since(silence.from) <= LONGEST && silence.until.duration_since(until) <= LONGEST
@@ -37,7 +37,7 @@ impl Silences {
         let longest = self.0.iter().max_by_key(length)?;
         let minutes = length(&longest).as_mins();
         Some(format!(
-            "{} stretches of more than an hour are without any entry, and nothing says why, though a gateway that runs logs something every hour: the longest is of {} h {} min, from {:.3} to entry {}",
+            "{} stretches of more than an hour have neither an entry nor an explanation, though a running gateway logs something every hour: the longest is {} h {} min, from {:.3} to entry {}",
             self.0.len(),
             minutes / 60,
             minutes % 60,

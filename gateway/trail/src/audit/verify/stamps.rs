@@ -1,7 +1,7 @@
-//! Time stamps that came along with a log, and files that are no part of it.
+//! Time stamps in an export, and files that are not part of it.
 //!
-//! Whether a stamp is of a head of this log is checked. Who signed it is not: that takes the
-//! certificates of its authority, and `openssl ts -verify`.
+//! It is checked that a stamp is of a head of this log, but not who signed it: that takes the certificates of
+//! its authority, and `openssl ts -verify`.
 
 use super::super::source::{Beside, StampFile};
 use super::super::{Failure, Stamped};
@@ -9,8 +9,8 @@ use super::reading::Reading;
 use super::{Options, heads};
 use crate::note::Checkpoint;
 
-/// Every stamp has to be of a head of this log, and made after its entries: what is not is put to what was found.
-/// One of more entries than could be read says nothing.
+/// Checks that every stamp is of a head of this log, and was made after its entries. Stamps of more entries
+/// than could be read are ignored.
 pub(super) fn check(
     stamps: &[StampFile],
     origin: &str,
@@ -39,7 +39,7 @@ pub(super) fn check(
     stamped
 }
 
-/// What is there and was not verified.
+/// What was not verified.
 pub(super) fn warnings(beside: &Beside, options: &Options<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
     let count = beside.stamps.len();
@@ -55,7 +55,7 @@ pub(super) fn warnings(beside: &Beside, options: &Options<'_>) -> Vec<String> {
     }
     if beside.strays > 0 {
         warnings.push(format!(
-            "{} files are no part of an export, and nothing of them was verified: `{}`{}",
+            "{} files are not part of an export and were not verified: `{}`{}",
             beside.strays,
             beside.named.join("`, `"),
             if beside.named.len() < usize::try_from(beside.strays).unwrap_or(usize::MAX) {

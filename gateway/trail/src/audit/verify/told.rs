@@ -1,7 +1,7 @@
-//! What details of registrations say, compared with what entries rely on.
+//! Compares the details of registrations with what entries rely on.
 //!
-//! A fact says of a prompt or a grant what the policy has to know. What was registered stands in a
-//! detail, which may be gone; where it is there, both have to say the same.
+//! A fact says what the policy must know of a prompt or a grant. The registration is in a detail, which may
+//! be gone; if it is there, both must agree.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ struct Document<T> {
     document: T,
 }
 
-/// A prompt, of which nothing more is read than facts say.
+/// A prompt, as far as facts repeat it.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct PromptTold {
     language: String,
@@ -45,13 +45,13 @@ pub(super) struct GrantTold {
 }
 
 impl Told {
-    /// Reads what the detail of an entry registers; nothing where it registers nothing.
+    /// Reads what the detail of an entry registers, if anything.
     ///
     /// # Errors
     ///
-    /// [`Failure`] where it is not what a gateway writes.
+    /// [`Failure`] if it is not what a gateway writes.
     pub(super) fn of(leaf: &Leaf, document: &str) -> Result<Option<Told>, Failure> {
-        let other = |_| Failure::tampered("its detail is not what a gateway writes of it");
+        let other = |_| Failure::tampered("its detail is not what a gateway writes");
         if let Body::Prompt { .. } = leaf.body {
             let read: Document<PromptTold> = serde_json::from_str(document).map_err(other)?;
             return Ok(Some(Told::Prompt(Box::new(read.document))));
@@ -65,45 +65,45 @@ impl Told {
 }
 
 impl PromptTold {
-    /// The entry that registers it says how long it lasts.
+    /// Checks its length against the entry that registers it.
     pub(super) fn lasts(&self, duration_ms: u64) -> Result<(), Failure> {
-        require(self.duration_ms == duration_ms, "the prompt's detail says that it lasts otherwise")
+        require(self.duration_ms == duration_ms, "the prompt's detail gives another length")
     }
 
-    /// Who heard it heard this.
+    /// Checks that what was heard is this prompt.
     pub(super) fn is_heard(&self, heard: &Heard, asked: Option<Purposes>) -> Result<(), Failure> {
         require(
             policy::language::canonical(&self.language).as_deref() == Some(heard.language.as_str()),
             "a prompt is said to be in another language than was registered",
         )?;
         let purposes = Purposes::known(self.purposes.iter().map(String::as_str));
-        require(purposes == heard.purposes, "a prompt is said to tell other purposes than was registered")?;
+        require(purposes == heard.purposes, "a prompt is said to name other purposes than were registered")?;
         require(
             Elements::known(self.says.keys().map(String::as_str)) == heard.says,
-            "a prompt is said to say other things than was registered",
+            "a prompt is said to say other things than were registered",
         )?;
-        // One that tells none is for all.
+        // A prompt that names no purpose is for all.
         let covers = self.purposes.is_empty() || asked.is_none_or(|asked| purposes.holds_all(asked));
         require(
             !heard.covers_purposes || covers,
-            "a prompt is said to cover the call's purposes, and does not tell them",
+            "a prompt is said to cover the call's purposes, but does not name them",
         )
     }
 }
 
 impl GrantTold {
-    /// Who relies on it relies on this.
+    /// Checks that what is relied on is this grant.
     pub(super) fn is_relied_on(&self, role: Role, granted: &Grant) -> Result<(), Failure> {
-        require(self.role == role, "a consent grant is relied on in another role than was registered")?;
+        require(self.role == role, "a consent grant is relied on in another role than the registered one")?;
         require(
             self.written == granted.written,
-            "a consent grant is said to be written, or not to be, otherwise than was registered",
+            "a consent grant is said to be written, or not to be, unlike the registered one",
         )?;
         let purposes =
             (!self.purposes.is_empty()).then(|| Purposes::known(self.purposes.iter().map(String::as_str)));
         require(
             purposes == granted.purposes,
-            "a consent grant is said to be for other purposes than was registered",
+            "a consent grant is said to be for other purposes than were registered",
         )
     }
 }

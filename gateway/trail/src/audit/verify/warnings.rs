@@ -6,7 +6,7 @@ use super::reading::Reading;
 use super::{CLOCKS, Options, hex};
 use crate::{LogName, SYSTEM_LOG};
 
-/// What is not proven; and whether who acted was known to the law desk.
+/// What is not proven. Also checks that the law desk knows those who acted from there.
 pub(super) fn of(
     reading: &Reading<'_>,
     signed: &Signed,
@@ -21,15 +21,15 @@ pub(super) fn of(
         && now.checked_add(CLOCKS).is_ok_and(|now| now < latest)
     {
         warnings.push(format!(
-            "the newest entry is of {latest:.3}, which is in the future by this machine's clock"
+            "the newest entry has the time {latest:.3}, which is in the future by this machine's clock"
         ));
     }
     match (signed.witnesses.first(), since) {
         (None, None) => warnings.push(
-            "no witness has signed, and no older head was given to compare with: that nobody rewrote the log before this head was signed is not proven, since who holds its key could".into(),
+            "no witness has signed, and no older head was given to compare with: it is not proven that nobody rewrote the log before this head was signed, since the holder of its key could".into(),
         ),
         (None, Some(since)) => warnings.push(format!(
-            "no witness has signed: that the entries after the first {} were not rewritten before this head was signed is not proven",
+            "no witness has signed: it is not proven that the entries after the first {} were not rewritten before this head was signed",
             since.checkpoint.size
         )),
         (Some(_), _) => {}
@@ -40,7 +40,7 @@ pub(super) fn of(
     let revoked = sequence.registry.after_revocation;
     if revoked > 0 {
         warnings.push(format!(
-            "{revoked} entries were made with credentials that had been revoked shortly before, or by uploads that had begun before, as it may be"
+            "{revoked} entries were made with credentials that had been revoked shortly before, perhaps by requests or uploads that had already begun"
         ));
     }
     let Details { committed, present } = reading.details;
@@ -48,23 +48,23 @@ pub(super) fn of(
     if absent > 0 {
         warnings.push(match reading.has_details {
             true => format!(
-                "{absent} of {committed} details are gone: they were erased, or taken out since they were handed out; what stood in them is not verified"
+                "{absent} of {committed} details are gone: they were erased, or removed from the export; what they said is not verified"
             ),
             false => format!(
-                "none of {committed} details came along, such as names and reasons: an export takes them with `--details`; what stood in them is not verified"
+                "the export has none of {committed} details, such as names and reasons: an export takes them with `--details`; what they said is not verified"
             ),
         });
     }
     Ok(warnings)
 }
 
-/// What an earlier epoch has to tell of.
+/// Warnings about what only an earlier epoch can show.
 fn border(reading: &Reading<'_>, warnings: &mut Vec<String>) {
     let sequence = &reading.sequence;
     let Some(previous) = &sequence.previous else { return };
     if !sequence.is_after() {
         warnings.push(format!(
-            "the log goes on from `{}`, of {} entries: that was not verified. Give an export of it, from before or now, with `--previous`; it has to end with the root {}",
+            "the log continues `{}`, of {} entries, which was not verified. Give an export of it, old or new, with `--previous`; it has to end with the root {}",
             previous.origin,
             previous.size,
             previous.hash().map(|root| hex(&root)).unwrap_or_default()
@@ -81,13 +81,13 @@ fn border(reading: &Reading<'_>, warnings: &mut Vec<String>) {
     }
     if sequence.lost() > 0 {
         warnings.push(format!(
-            "an older ledger was put back: {} withdrawals, deletions, holds and revocations that were logged before do not count any more",
+            "an older ledger was restored: {} withdrawals, deletions, holds and revocations that were logged before no longer count",
             sequence.lost()
         ));
     }
 }
 
-/// What the log of the law has to tell.
+/// Warnings about the log of the law.
 fn law(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<(), Failure> {
     let sequence = &reading.sequence;
     if LogName::of(sequence.origin()).base.ends_with(&format!("/{SYSTEM_LOG}")) {
@@ -102,7 +102,7 @@ fn law(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<(), Failure>
         }
         if !strangers.is_empty() {
             warnings.push(format!(
-                "{} credentials that this log does not know acted, of the law desk they say: the log `system` tells",
+                "{} credentials that this log does not know acted, as members of the law desk: the log `system` can show whether they were",
                 strangers.len()
             ));
         }
@@ -113,13 +113,13 @@ fn law(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<(), Failure>
     }
     if compared.before > 0 {
         warnings.push(format!(
-            "{} decisions are from before what was given of the log `{}`: by which table they had to be made was not checked",
+            "{} decisions are from before what was given of the log `{}`: it was not checked which table they had to be made by",
             compared.before, compared.law.origin
         ));
     }
     if compared.after > 0 {
         warnings.push(format!(
-            "{} decisions are from after the latest entry that was given of the log `{}`: whether another table was in force by then was not checked",
+            "{} decisions are from after the last entry that was given of the log `{}`: it was not checked whether another table was in force by then",
             compared.after, compared.law.origin
         ));
     }

@@ -1,10 +1,9 @@
 //! The one form in which we write zip files.
 //!
-//! A zip file says twice what is in it: in front of each file, and in a directory at its end. Programs
-//! differ in which of the two they believe, in where they look for the end, and in what they make of
-//! bytes that belong to nothing, so that two of them can find two different pages in one archive. In
-//! ours all of them find the same: the files lie one behind the other from the first byte on, then the
-//! directory, then the end, and both places say the same.
+//! A zip file lists its contents twice: in front of each file, and in a directory at its end. Programs differ
+//! in which of the two they believe, in where they look for the end, and in what they make of stray bytes, so
+//! that two of them can find two different pages in one archive. In ours all of them find the same: the files
+//! follow one another from the first byte on, then the directory, then the end, and both lists agree.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -13,9 +12,9 @@ use super::{ARCHIVE, SourceError};
 /// An archive's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Directory {
-    /// Where it begins.
+    /// The position of its first byte.
     pub(super) start: u64,
-    /// Where it ends.
+    /// The position behind its last byte.
     end: u64,
     /// How many files it names.
     pub(super) files: u64,
@@ -25,8 +24,8 @@ pub(super) struct Directory {
 ///
 /// # Errors
 ///
-/// [`SourceError`]: unreadable where another program can have written it so, wrong where two programs
-/// can find different files in it.
+/// [`SourceError`]: unreadable if another program may have written it, wrong if two programs can find
+/// different files in it.
 pub(super) fn check(reader: &mut (impl Read + Seek), max_files: usize) -> Result<Directory, SourceError> {
     let directory = directory(reader)?;
     if directory.files > u64::try_from(max_files).unwrap_or(u64::MAX) {
@@ -80,7 +79,7 @@ fn directory(reader: &mut (impl Read + Seek)) -> Result<Directory, SourceError> 
     let bytes = read(at, LARGE).transpose()?.unwrap_or_default();
     let large = fields(&bytes, [4, 8, 2, 2, 4, 4, 8, 8, 8, 8]);
     let Some([LARGE_IS, long, _, _, 0, 0, here, files, length_of_all, start]) = large else {
-        return Err(ambiguous("its large end is none"));
+        return Err(ambiguous("its large end is malformed"));
     };
     let same = |small: u64, large: u64, most: u64| small == most || small == large;
     let both_say_the_same = same(small.files, files, 0xffff)
@@ -142,7 +141,7 @@ fn entry(window: &mut Window, reader: &mut (impl Read + Seek), at: u64) -> Resul
             "a file in it is encrypted, not deflated, written without its length, or has a comment",
         ));
     }
-    // What nothing is read by could be anything: another time, a link instead of a file.
+    // Fields that do not matter for reading could say anything: another time, a link instead of a file.
     if !NEEDS.contains(&needs) || made_by != (UNIX | needs) || (when, inner, outer) != (WHEN, 0, PLAIN_FILE) {
         return Err(foreign(
             "a file in it has another time, other attributes, or was packed by another program",
@@ -158,16 +157,16 @@ fn entry(window: &mut Window, reader: &mut (impl Read + Seek), at: u64) -> Resul
             let length = ENTRY.saturating_add(named).saturating_add(extra);
             Ok(Entry { needs, flags, crc, sizes: (packed, unpacked), offset, name, length })
         }
-        _ => Err(ambiguous("the length or the place of a file is not said")),
+        _ => Err(ambiguous("the length or the place of a file is missing")),
     }
 }
 
-/// Where a file ends, whose own words have to be those of the directory.
+/// The position behind a file, whose header must agree with the directory.
 fn behind(entry: &Entry, window: &mut Window, reader: &mut (impl Read + Seek)) -> Result<u64, SourceError> {
     let bytes = window.bytes(reader, entry.offset, FILE)?.unwrap_or_default();
     let fixed = fields(&bytes, [4, 2, 2, 2, 4, 4, 4, 4, 2, 2]);
     let Some([FILE_IS, needs, flags, method, when, crc, packed, unpacked, named, extra]) = fixed else {
-        return Err(ambiguous("the directory names a file where there is none"));
+        return Err(ambiguous("the directory names a file that is not there"));
     };
     let at = entry.offset.saturating_add(FILE);
     let (name, more) = name_and_more(window, reader, at, named, extra)?;
@@ -185,8 +184,8 @@ fn behind(entry: &Entry, window: &mut Window, reader: &mut (impl Read + Seek)) -
     }
 }
 
-/// The name behind a fixed part, and what stands in the one field that may be behind that: lengths that
-/// are too large for the fixed part.
+/// The name behind a fixed part, and the one field that may follow: lengths that are too large for the fixed
+/// part.
 fn name_and_more(
     window: &mut Window,
     reader: &mut (impl Read + Seek),
@@ -206,7 +205,7 @@ fn name_and_more(
         Some([LENGTHS_ARE, long]) if long.saturating_add(4) == extra => {
             Ok((name.to_vec(), more.get(4..).unwrap_or_default().to_vec()))
         }
-        _ => Err(foreign("a file in it has fields that ours have not")),
+        _ => Err(foreign("a file in it has fields that ours do not have")),
     }
 }
 
@@ -217,7 +216,7 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     Some(field)
 }
 
-/// Numbers of these lengths, one behind the other.
+/// Consecutive numbers of these lengths.
 fn fields<const N: usize>(mut bytes: &[u8], lengths: [usize; N]) -> Option<[u64; N]> {
     let mut fields = [0; N];
     for (field, length) in fields.iter_mut().zip(lengths) {
@@ -240,7 +239,7 @@ impl Window {
         Window { at: 0, bytes: Vec::new(), ahead }
     }
 
-    /// These bytes; none where the archive ends before.
+    /// These bytes; `None` if the archive is shorter.
     fn bytes(
         &mut self,
         reader: &mut (impl Read + Seek),
@@ -300,7 +299,7 @@ const DEFLATED: u64 = 8;
 const NEEDS: [u64; 2] = [20, 45];
 /// Packed on Unix.
 const UNIX: u64 = 3 << 8;
-/// The first moment that the format can say: ours say no other.
+/// The first moment that the format can express, which all of our files have.
 const WHEN: u64 = 0x0021_0000;
 /// A plain file that its owner may write and everybody may read.
 const PLAIN_FILE: u64 = 0o100_644 << 16;

@@ -143,7 +143,7 @@ fn a_detail_of_another_entry_or_out_of_order_is_found() {
     assert_found(&failure, Verdict::Tampered, 4, "has no detail");
 }
 
-/// Every file of a log, with what is told where something is wrong with it.
+/// Every file of a log, with what is reported if something is wrong with it.
 fn every_kind(log: &Log) -> (Files, Vec<(String, String)>) {
     let mut whole = log.export();
     whole.put("checkpoints/100", head_of(&log.leaves()[..100], &[&key(1)]));

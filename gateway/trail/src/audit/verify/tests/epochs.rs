@@ -1,4 +1,4 @@
-//! Logs that go on from earlier ones.
+//! Logs that continue earlier ones.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -16,7 +16,7 @@ fn head(log: &Log) -> Previous {
     Previous { origin: log.origin.clone(), size: edge.size(), root: BASE64_STANDARD.encode(edge.root()) }
 }
 
-/// The log as it begins anew: nothing but what it goes on from.
+/// A log that begins a new epoch: nothing but what it continues.
 fn next(log: &Log, previous: Previous, cause: LogCause) -> Log {
     let epoch = crate::LogName::of(&log.origin).epoch + 1;
     let mut next = Log { origin: origin(epoch), drafts: Vec::new(), ..log.clone() };
@@ -51,7 +51,7 @@ fn a_log_that_goes_on_from_another_says_so_and_what_was_not_decided_again() {
         "{:?}",
         report.warnings
     );
-    let warning = told("goes on from");
+    let warning = told("continues");
     assert!(warning.contains(&root) && warning.contains(&format!("{size} entries")), "{warning}");
     // Only its first entry can say so.
     log.drafts.swap(0, 1);
@@ -67,7 +67,7 @@ fn a_later_epoch_that_goes_on_from_nothing_is_tampered() {
         &checked(&log).unwrap_err(),
         Verdict::Tampered,
         0,
-        "is epoch 2 of a log, and does not begin",
+        "is epoch 2 of a log, but does not begin",
     );
     log.drafts.clear();
     let failure = checked(&log).unwrap_err();
@@ -154,14 +154,14 @@ fn an_older_head_of_another_epoch_is_no_proof_of_tampering_unless_entries_were_l
         of(&Log { origin: "gateway.example.com/other".into(), ..first.clone() }, 3, 1),
         "give one of this log",
     );
-    // What was signed behind the head that it goes on from was left out.
+    // What was signed behind the head that it continues was left out.
     let mut other = first.clone();
     other.drafts.swap(0, 1);
     assert_found(&since(of(&other, size, 1)).unwrap_err(), Verdict::Tampered, 0, "another head of");
     first.whole_call("left out");
     let more = of(&first, size + 2, 1);
     assert_found(&since(more).unwrap_err(), Verdict::Tampered, 0, "is cut off");
-    // Where nobody who is trusted has signed that.
+    // If nobody who is trusted has signed that.
     unusable(of(&first, size + 2, 5), "not signed with a key");
 }
 
@@ -264,7 +264,7 @@ fn what_was_never_registered_or_is_over_in_an_earlier_epoch_is_found_in_the_next
     let unheard = |log: &mut Log| {
         log.withdraw(grant, &[]);
     };
-    forged(&unheard, 1, "was not told");
+    forged(&unheard, 1, "has no entry about it");
     // An entry of the call was left out at the border.
     let left_out = |log: &mut Log| {
         log.happens(open, policy::What::ToneStarted);
@@ -315,7 +315,7 @@ fn the_earlier_epoch_has_to_end_as_the_next_says() {
         together(&[&first], &second, &Options { since, ..options() })
     };
     kept(&first, 9).unwrap();
-    assert!(kept(&other, 9).unwrap_err().what.contains("does not go on from the head of 9 entries"));
+    assert!(kept(&other, 9).unwrap_err().what.contains("does not continue the head of 9 entries"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Logs that their operator has forged: whoever holds the key can rebuild the tree and sign it.
+//! Logs that their operator has forged: the holder of the key can rebuild the tree and sign it.
 
 use jiff::SignedDuration;
 use policy::{Control, CoverageBasis, Event, MOST_STRETCHES, Method, Refusal, Stretch, Use, What, Why};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 
-/// The log with one entry written otherwise; tree and signature are made anew.
+/// The log with one entry changed; tree and signature are made again.
 pub(super) fn rewritten(log: &Log, index: usize, change: impl FnOnce(&mut Leaf)) -> Log {
     let mut log = log.clone();
     let mut leaf: Leaf = serde_json::from_slice(&log.drafts[index].leaf).unwrap();
@@ -309,7 +309,7 @@ fn a_recording_that_is_kept_otherwise_than_the_table_says_is_found() {
         let Body::Accepted { delete_by, .. } = &mut leaf.body else { panic!() };
         *delete_by = Some("2046-01-01T00:00:00Z".parse().unwrap());
     });
-    assert_found(&found(&forged), Verdict::Tampered, index as u64, "kept otherwise");
+    assert_found(&found(&forged), Verdict::Tampered, index as u64, "not kept as the table says");
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn evidence_that_was_late_says_so() {
         let Body::Event { late, .. } = &mut leaf.body else { panic!() };
         *late = false;
     });
-    assert_found(&found(&silent), Verdict::Tampered, index, "reported late");
+    assert_found(&found(&silent), Verdict::Tampered, index, "`late` flag");
 }
 
 #[test]
@@ -390,12 +390,12 @@ fn a_withdrawn_grant_has_to_reach_every_call_that_relies_on_it() {
     let index = log.withdraw(grant, &calls);
     log.happens(other, What::Ended);
     verified(&log.export()).unwrap();
-    // One call was not told, and goes on.
+    // One call has no entry about it, and goes on.
     let mut log = Log::new();
     let grant = log.grant();
     let calls = [log.open_with("a", Some(grant)), log.open_with("b", Some(grant))];
     assert_eq!(log.withdraw(grant, &calls[..1]), index - 1);
-    assert_found(&found(&log), Verdict::Tampered, index - 1, "was not told");
+    assert_found(&found(&log), Verdict::Tampered, index - 1, "has no entry about it");
     let goes_on = log.happens(calls[1], What::ToneStarted);
     assert_found(&found(&log), Verdict::Tampered, goes_on, "without a word");
     // Nobody relies on it afterwards.
@@ -472,7 +472,7 @@ fn what_was_registered_is_what_is_said_to_have_been_played_where_the_detail_is_t
         (with("purposes", serde_json::json!(["training"])), heard, "other purposes"),
         (with("purposes", serde_json::json!(["quality", "training"])), heard, "other purposes"),
         (with("says", serde_json::json!({})), heard, "say other things"),
-        (with("duration_ms", 1000.into()), registered as u64, "lasts otherwise"),
+        (with("duration_ms", 1000.into()), registered as u64, "gives another length"),
         (with("language", serde_json::Value::Null), registered as u64, "not what a gateway writes"),
     ] {
         assert_found(&found(&forged), Verdict::Tampered, index, words);
@@ -482,7 +482,7 @@ fn what_was_registered_is_what_is_said_to_have_been_played_where_the_detail_is_t
         verified(&files).unwrap();
     }
     verified(&with("language", "EN-us".into()).export()).unwrap();
-    // What it covers is not said of purposes that it does not tell.
+    // It cannot cover purposes that it does not name.
     let mut other = log.clone();
     let opened = position(&other, "call.opened");
     other = rewritten(&other, opened, |leaf| {
@@ -490,7 +490,7 @@ fn what_was_registered_is_what_is_said_to_have_been_played_where_the_detail_is_t
         facts.purposes = policy::Purposes::known(["quality", "evidence"]);
     });
     let failure = found(&other);
-    assert!(failure.what.contains("does not tell them") || failure.index == Some(opened as u64), "{failure}");
+    assert!(failure.what.contains("does not name them") || failure.index == Some(opened as u64), "{failure}");
 }
 
 #[test]
@@ -564,22 +564,22 @@ fn nobody_acts_outside_of_their_role() {
         ("registrar", "prompt.registered"),
     ] {
         let (failure, index) = acts(role, kind);
-        assert_found(&failure, Verdict::Tampered, index, "which nobody may as");
+        assert_found(&failure, Verdict::Tampered, index, "which the role");
     }
     let (failure, index) = acts("stranger", "call.opened");
     assert_found(&failure, Verdict::Unusable, index, "does not know the role");
-    // Nor does whoever has a shell open calls.
+    // Nor does somebody with a shell open calls.
     let log = Log::busy(1);
     let index = position(&log, "call.opened");
     let forged = rewritten(&log, index, |leaf| leaf.actor = Actor::command_line());
-    assert_found(&found(&forged), Verdict::Tampered, index as u64, "which nobody may as `operator`");
+    assert_found(&found(&forged), Verdict::Tampered, index as u64, "which the role `operator` may not");
 }
 
 #[test]
 fn a_long_silence_is_told_of_unless_a_gap_explains_it() {
     let told = |log: &Log| {
         let report = verified(&log.export()).unwrap();
-        report.warnings.into_iter().find(|warning| warning.contains("without any entry"))
+        report.warnings.into_iter().find(|warning| warning.contains("neither an entry nor an explanation"))
     };
     let mut log = Log::busy(1);
     assert_eq!(told(&log), None);
@@ -713,12 +713,12 @@ fn a_recording_is_judged_by_whether_its_platform_asks_or_starts_by_itself() {
         })
     };
     let forged = said(Came::NATIVE);
-    let words = "it asks that what comes from `cg_5b1d09e2c87f34a6` be granted, and the credential was added for what is lawful";
+    let words = "it requires uploads from `cg_5b1d09e2c87f34a6` to be granted, but the credential was added for uploads that are lawful";
     assert_found(&found(&forged), Verdict::Tampered, accepted as u64, words);
     // Said of one that asks, it was never granted; and that one cannot be said to start by itself.
     for (came, words) in [
         (Came::NATIVE, "that consent does not cover"),
-        (by_itself, "the credential was added for what is granted"),
+        (by_itself, "the credential was added for uploads that are granted"),
     ] {
         let mut log = log.clone();
         log.drafts.pop();
@@ -738,7 +738,7 @@ fn a_recording_is_judged_by_whether_its_platform_asks_or_starts_by_itself() {
     for (actor, came, outcome) in [
         (recorder(), Came::NATIVE, None),
         (starter(), by_itself, Some("that consent does cover")),
-        (starter(), Came::NATIVE, Some("the credential was added for what is lawful")),
+        (starter(), Came::NATIVE, Some("the credential was added for uploads that are lawful")),
     ] {
         let mut log = log.clone();
         let call = &log.calls[&uid].call;
@@ -811,7 +811,7 @@ fn an_entry_of_a_later_version_is_named_and_not_believed() {
         let (verdict, what) = with(other, reserved.word, reserved.makers[0]);
         assert_eq!((verdict, what.contains("names none")), (Verdict::Tampered, true), "{what}");
         let (verdict, what) = with(index, reserved.word, "listener");
-        assert_eq!((verdict, what.contains("nobody may as")), (Verdict::Tampered, true), "{what}");
+        assert_eq!((verdict, what.contains("which the role")), (Verdict::Tampered, true), "{what}");
     }
     // Of a role, or a kind, that nobody knows, no more is said than that.
     let (verdict, what) = with(on_call, "call.merged", "observer");

@@ -58,7 +58,7 @@ fn a_rewritten_history_does_not_go_on_from_the_head_before() {
     verified(&forged.export()).unwrap();
     let failure = verified_since(&forged, seen).unwrap_err();
     assert_eq!(failure.verdict, Verdict::Tampered);
-    assert!(failure.what.contains("does not go on"), "{failure}");
+    assert!(failure.what.contains("does not continue"), "{failure}");
 }
 
 fn trail_draft(log: &Log, index: usize, body: Body) -> crate::Draft {
@@ -215,7 +215,7 @@ fn witnesses_are_asked_for_and_named() {
     assert_eq!(verify(&files, &trust, &options()).unwrap_err().verdict, Verdict::Tampered);
 }
 
-/// What is no stamp of an authority, and serves as one: the text that it is of, and its time.
+/// What is not a stamp of an authority, and serves as one: the text that it is of, and its time.
 fn stamp(bytes: &[u8], text: &str) -> Option<Timestamp> {
     std::str::from_utf8(bytes).ok()?.strip_prefix(text)?.parse().ok()
 }
@@ -240,7 +240,7 @@ fn a_time_stamp_is_of_a_head_of_this_log_and_made_after_its_entries() {
         ("anchors/20-north.tsr", "garbage".to_owned(), "is not a time stamp of this log"),
         ("anchors/21-north.tsr", format!("{}{after}", text(20)), "is not a time stamp of this log"),
         ("anchors/9999-north.tsr", format!("{}{after}", text(20)), "is not a time stamp of this log"),
-        ("anchors/20-north.tsr", format!("{}2026-11-20T09:00:00Z", text(20)), "says that it is of"),
+        ("anchors/20-north.tsr", format!("{}2026-11-20T09:00:00Z", text(20)), "has the time"),
     ] {
         let failure = with(path, content, stamp).unwrap_err();
         assert_eq!(failure.verdict, Verdict::Tampered, "{failure}");
@@ -256,7 +256,7 @@ fn files_that_are_no_part_of_an_export_are_counted() {
     let strays = ["CHECKPOINT.old", "recordings.csv", "anchors/north.tsr", "tile/0/009", "tables/x.toml"];
     for strays in [&strays[..], &strays[..1], &[]] {
         let mut files = log.export();
-        // A narrower tile is left over where a log is mirrored.
+        // A narrower tile is left over when a log is mirrored.
         let narrow = files.0["tile/entries/000"][..0].to_vec();
         files.0.insert("tile/0/000.p/7".into(), narrow);
         for stray in strays {
@@ -272,7 +272,7 @@ fn files_that_are_no_part_of_an_export_are_counted() {
         for source in [&directory as &dyn crate::audit::source::Source, &archive, &files] {
             let report = verify(source, &trust(), &options()).unwrap();
             let told: Vec<&String> =
-                report.warnings.iter().filter(|warning| warning.contains("no part of an export")).collect();
+                report.warnings.iter().filter(|warning| warning.contains("not part of an export")).collect();
             assert_eq!(told.is_empty(), strays.is_empty(), "{told:?}");
             let count = format!("{} files", strays.len());
             assert!(

@@ -133,7 +133,7 @@ fn who_acts_and_is_unknown_to_the_log_is_of_the_law_desk() {
 }
 
 /// A log in which Ada and Eve are there from the start, Bob and Kim come later, and somebody
-/// proposes what somebody else approves. Answers where the approval is.
+/// proposes what somebody else approves. Returns the place of the approval.
 fn two_people(confirmed: &[(usize, usize)], proposes: usize, approves: usize) -> (Log, u64) {
     let mut log = Log::new();
     let counsel =

@@ -49,7 +49,7 @@ fn places(zip: &[u8]) -> (usize, usize) {
     (number(zip, end + 16, 4), end)
 }
 
-/// The archive with something in front of what lies at `at`, and everything behind it pointed to anew.
+/// The archive with something inserted at `at`, and all later positions adjusted.
 fn with_inside(zip: &[u8], at: usize, inside: &[u8]) -> Vec<u8> {
     let (start, end) = places(zip);
     let mut zip = zip.to_vec();
@@ -179,7 +179,7 @@ fn a_second_name_in_a_field_of_its_own_is_not_read() {
     put(&mut zip, end + 12, 4, length);
     let (verdict, what) = refused(&zip);
     assert_eq!(verdict, Verdict::Unusable);
-    assert!(what.contains("fields that ours have not"), "{what}");
+    assert!(what.contains("fields that ours do not have"), "{what}");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn capitals_make_no_second_name() {
     let zip = plain(&[("checkpoint", b"one"), ("CHECKPOINT", b"two")]);
     check(&mut Cursor::new(&zip), 10).unwrap();
     let error = Zip::new(Cursor::new(zip), 10).unwrap_err();
-    assert!(error.to_string().contains("a name is there twice"), "{error}");
+    assert!(error.to_string().contains("the same name twice"), "{error}");
     Zip::new(Cursor::new(plain(&[("anchors/20-TSA.tsr", b"")])), 10).unwrap();
 }
 
