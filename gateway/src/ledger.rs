@@ -5,8 +5,7 @@
 //!
 //! What somebody who controls this file can do: read who called whom (numbers stand in
 //! `participant`) and what was decided, and forge or drop rows. They cannot listen to anything: no
-//! private key and no plaintext is ever here. A row of a register that they have changed (`ledger::registers`) is not
-//! used.
+//! private key and no plaintext is ever here. A changed row of a register is not used (`ledger::registers`).
 
 mod change;
 mod erase;
@@ -49,11 +48,11 @@ pub struct Ledger {
     pool: Pool,
     writer: writer::Writer,
     registers: Arc<registers::Registers>,
-    /// Held by whoever appends entries; as a whole by whoever needs the logs to stand still.
+    /// Shared by those who append entries; held exclusively by those who need the logs to stand still.
     growing: Arc<RwLock<()>>,
 }
 
-/// While this is there, nobody else in this process appends entries. Others may, on other machines.
+/// While this exists, only its holder appends entries in this process. Other machines may append.
 #[derive(Debug)]
 pub struct Quiet<'l> {
     ledger: &'l Ledger,
@@ -61,7 +60,7 @@ pub struct Quiet<'l> {
 }
 
 impl Quiet<'_> {
-    /// As [`Ledger::append`], by whoever has the logs stand still.
+    /// As [`Ledger::append`], while the logs stand still.
     ///
     /// # Errors
     ///
@@ -77,7 +76,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened, is no ledger, or the engine is too old or not durable.
+    /// If it cannot be opened, is not a ledger, or the engine is too old or not durable.
     pub async fn open(dir: &Path, url: Option<&str>) -> Result<Ledger, LedgerError> {
         let registers = Arc::new(registers::Registers::default());
         match url {
@@ -102,7 +101,7 @@ impl Ledger {
         }
     }
 
-    /// Whether it is embedded: one file of this machine's.
+    /// Whether it is embedded: a file on this machine.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
         matches!(self.pool, Pool::Sqlite(_))
@@ -112,10 +111,10 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Unavailable`] where it is not known to be durable: nothing may be
+    /// [`LedgerError::Unavailable`] if it is not known to be durable: nothing may be
     /// acknowledged. The transaction may or may not have been applied.
     pub async fn append(&self, job: Job) -> Result<Appended, LedgerError> {
-        // What adds no entry makes no log grow: whoever has them stand still may do it.
+        // A job without entries makes no log grow, so it need not wait.
         let _one = match job.entries.is_empty() {
             true => None,
             false => Some(self.growing.read().await),
@@ -123,23 +122,23 @@ impl Ledger {
         self.writer.append(job).await
     }
 
-    /// Has the logs stand still, as far as this process goes: what waits to be appended waits on.
+    /// Makes the logs of this process stand still: other entries wait.
     pub async fn quiet(&self) -> Quiet<'_> {
         Quiet { ledger: self, _all: self.growing.write().await }
     }
 
-    /// Notes that the envelope object of a recording is in the store, together with whatever is
-    /// written next: only a restart asks, and writing the same envelope again is harmless.
+    /// Notes that the envelope object of a recording is in the store, with the next write: only a restart
+    /// needs to know, and writing the same envelope again is harmless.
     pub fn enveloped(&self, id: Uuid) {
         self.writer.enveloped(id);
     }
 
-    /// Proves that the trail can be written, without writing to it: beside it, durably, as much as
-    /// an entry takes. On a full disk, beginning and committing nothing would still succeed.
+    /// Proves that the trail can be written, by durably writing as much as an entry takes beside it. On a
+    /// full disk, an empty transaction would still succeed.
     ///
     /// # Errors
     ///
-    /// Where it cannot.
+    /// If it cannot.
     pub async fn probe(&self) -> Result<(), LedgerError> {
         let mut filler = vec![0; PROBE];
         crate::random::fill(&mut filler).map_err(|error| LedgerError::Unavailable(error.to_string()))?;
@@ -147,8 +146,8 @@ impl Ledger {
         self.append(job).await.map(drop)
     }
 
-    /// Notes what was left for later, brings the write-ahead log home and closes the pool. What was
-    /// acknowledged is durable without it: a failure is only told.
+    /// Notes pending envelopes, empties the write-ahead log and closes the pool. What was acknowledged is
+    /// durable without it, so failures are only logged.
     pub async fn close(&self) {
         if let Err(error) = self.append(Job::default()).await {
             tracing::info!(%error, "could not note which envelopes were written; the next start writes them again");
@@ -165,7 +164,7 @@ impl Ledger {
     }
 }
 
-/// Why the ledger did not answer.
+/// Why the ledger failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// SQL failed.
@@ -180,7 +179,7 @@ pub enum LedgerError {
     /// It is not known whether the entries are durable.
     #[error("the audit trail cannot be written: {0}")]
     Unavailable(String),
-    /// Somebody else writes for too long.
+    /// Another program keeps writing for too long.
     #[error("another program keeps the ledger locked")]
     Busy,
     /// The SQLite library has the WAL-reset fault.
@@ -198,7 +197,7 @@ pub enum LedgerError {
         /// Its version.
         version: String,
     },
-    /// The PostgreSQL server does not keep what it has acknowledged.
+    /// The PostgreSQL server may lose what it has acknowledged.
     #[error(
         "the PostgreSQL server has `{setting} = off`, so it may lose what it has acknowledged; set it to `on`"
     )]
@@ -206,16 +205,16 @@ pub enum LedgerError {
         /// Which setting.
         setting: &'static str,
     },
-    /// The server copies another one.
+    /// The server is a standby of another one.
     #[error("the PostgreSQL server is a standby, which takes no writes; name the primary, or promote it")]
     Standby,
-    /// What is registered is not what the logs say.
+    /// A register does not match its log.
     #[error("{0}")]
     Altered(String),
     /// An entry cannot be written.
     #[error("an entry cannot be written")]
     Entry(#[from] trail::DraftError),
-    /// A row holds what it cannot hold.
+    /// A row is damaged.
     #[error("the ledger holds a damaged row: {0}")]
     Damaged(String),
 }

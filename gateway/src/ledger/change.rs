@@ -19,7 +19,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Whether it is one of those for which room is kept on the disk.
+    /// Whether this job may use the disk reserve.
     pub(super) fn restricts(&self) -> bool {
         let frees = |change: &Change| matches!(change, Change::Erase(_) | Change::Swept { .. });
         self.entries.iter().any(|draft| draft.restricts)
@@ -32,11 +32,11 @@ impl Job {
 pub enum Appended {
     /// All of it is durable.
     Done,
-    /// Something had changed since it was looked at: nothing was written, look again.
+    /// An expectation no longer held, and nothing was written: read again.
     Conflict,
 }
 
-/// Something a decision was made on, which must still be so when it is appended.
+/// Something that a decision relied on, and that must still be so when it is appended.
 #[derive(Debug, Clone)]
 pub enum Expect {
     /// The call's last entry is this one.
@@ -61,7 +61,7 @@ pub enum Expect {
     },
     /// No recording of this call has this name.
     RecordingNameFree { call: Uuid, name: String },
-    /// The recording is there, neither deleted nor (where `unheld`) under a legal hold.
+    /// The recording is neither deleted nor (if `unheld`) under a legal hold.
     RecordingLive {
         /// The recording.
         id: Uuid,
@@ -74,7 +74,7 @@ pub enum Expect {
         /// The grant's id.
         id: String,
     },
-    /// These open calls, in order, and no others, have somebody who relies on the grant.
+    /// Exactly these open calls, in order, have somebody who relies on the grant.
     CallsWithGrant {
         account: String,
         /// The grant's id.
@@ -94,7 +94,7 @@ pub enum Expect {
         /// Its sealed key.
         key: Option<Vec<u8>>,
     },
-    /// The newest version of the prompt is this one; 0 where there is none.
+    /// The newest version of the prompt is this one; 0 if there is none.
     PromptVersion {
         account: String,
         /// The prompt's id.
@@ -109,7 +109,7 @@ pub enum Expect {
     },
     /// No account has this id.
     AccountFree { id: String },
-    /// So many people were enrolled in the account, and no more.
+    /// Exactly so many people were enrolled in the account.
     People {
         account: String,
         /// How many.
@@ -124,9 +124,9 @@ pub enum Expect {
     },
     /// This version of the table is in force, or none yet.
     Law { digest: Option<String> },
-    /// The newest version of the table is this one; 0 where there is none.
+    /// The newest version of the table is this one; 0 if there is none.
     Version { number: i64 },
-    /// These proposals are open, in order, and no others.
+    /// Exactly these proposals are open, in order.
     OpenProposals {
         /// Their ids.
         uids: Vec<String>,
@@ -152,13 +152,13 @@ pub enum Expect {
         /// How many entries.
         size: i64,
     },
-    /// The call is still called this: nobody who was on it was erased.
+    /// The call still has this id: nobody on it was erased.
     CallIs {
         call: Uuid,
         /// The platform's id of it.
         id: String,
     },
-    /// So many calls mention this key, and no more.
+    /// Exactly so many calls mention this key.
     CallsMentioning {
         log: String,
         /// The key, as drafts mention it.
@@ -166,7 +166,7 @@ pub enum Expect {
         /// How many.
         count: i64,
     },
-    /// Somebody of this id was on so many calls, and no more.
+    /// Somebody of this id was on exactly so many calls.
     CallsOfParticipant {
         account: String,
         /// The platform's id of them.
@@ -174,14 +174,14 @@ pub enum Expect {
         /// How many.
         count: i64,
     },
-    /// The epoch has ended, those before it were dropped, no call that was opened in it is open, and of
-    /// their recordings nothing is left.
+    /// The epoch has ended, those before it were dropped, all calls that were opened in it have ended, and
+    /// nothing is left of their recordings.
     Droppable { log: String, epoch: i64 },
-    /// The proposal is open, and this person's.
+    /// The proposal is open, and belongs to this person.
     ProposalOf {
         /// Its id.
         uid: Uuid,
-        /// The id of who made it theirs; empty where nobody is known.
+        /// The id of who made it theirs; empty if nobody is known.
         person: String,
     },
 }
@@ -209,7 +209,7 @@ pub enum Change {
         role: String,
         /// Who it belongs to.
         name: String,
-        /// Whom it stands for.
+        /// The person it stands for.
         person: Option<Uuid>,
         /// The hash of its secret.
         hash: String,
@@ -221,7 +221,7 @@ pub enum Change {
         /// The gateway's id of them.
         id: Uuid,
         account: String,
-        /// Their name, as people are told apart by it.
+        /// Their name, as [`trail::people::folded`].
         folded: String,
         name: String,
         /// Whether they count from the start.
@@ -231,12 +231,12 @@ pub enum Change {
         /// When.
         at: i64,
     },
-    /// Somebody says that a person is who they are said to be.
+    /// Somebody confirms a person's identity.
     ConfirmPerson {
         account: String,
-        /// Whom.
+        /// Who is confirmed.
         person: Uuid,
-        /// Who.
+        /// Who confirms them.
         by: Uuid,
         /// When.
         at: i64,
@@ -351,7 +351,7 @@ pub enum Change {
         /// The recording.
         id: Uuid,
     },
-    /// A recording is deleted: its keys are gone with this.
+    /// A recording is deleted, with its keys.
     DeleteRecording {
         /// The recording.
         id: Uuid,
@@ -378,27 +378,27 @@ pub enum Change {
         /// When.
         at: i64,
     },
-    /// Nothing: only that as much as an entry takes can be written.
+    /// Nothing: shows that as much as an entry takes can be written.
     Probe {
         /// Random, since an engine need not write what has not changed.
         filler: Vec<u8>,
     },
-    /// The ledger is written with this secret, unless it says so already.
+    /// Notes that the ledger is written with this secret, if that is not noted yet.
     Secret {
         /// Its file.
         name: String,
-        /// By what it is known again.
+        /// A mark that recognizes it.
         mark: Vec<u8>,
     },
-    /// A gateway that serves was well at this moment.
+    /// A running gateway was well at this moment.
     Mark {
         id: Uuid,
         /// When.
         at: i64,
     },
-    /// A gateway has ended, or what it left in doubt is logged.
+    /// A gateway has ended, or the gap that it left is logged.
     Unmark { id: Uuid },
-    /// A head of a log is signed. Those before it go, but for the ones that are kept.
+    /// A head of a log is signed. Earlier ones are removed, unless they are kept.
     Checkpoint {
         log: String,
         epoch: i64,
@@ -407,10 +407,10 @@ pub enum Change {
         note: String,
         /// When it was signed.
         at: i64,
-        /// Whether it stays when newer ones come.
+        /// Whether it is kept when newer ones come.
         kept: bool,
     },
-    /// Somebody else has confirmed a signed head, which is kept from then on.
+    /// An anchor has confirmed a signed head, which is kept from then on.
     Anchor {
         log: String,
         epoch: i64,
@@ -424,10 +424,10 @@ pub enum Change {
         /// When.
         at: i64,
     },
-    /// An epoch of a log ends; what is appended from now on belongs to the next.
+    /// An epoch of a log ends; later entries belong to the next.
     CloseLog {
         log: String,
-        /// The epoch that ends; none may be there where a log was lost as a whole.
+        /// The epoch that ends. It may be missing, if a log was lost as a whole.
         epoch: i64,
         /// The epoch that begins.
         next: i64,
@@ -438,12 +438,12 @@ pub enum Change {
         /// When.
         at: i64,
     },
-    /// What is registered of a log is taken as it is found, whatever was committed to: whoever begins the log
-    /// anew has said so.
+    /// The registers of a log are taken as they are, whatever it commits to, since somebody who checked them
+    /// reopens it.
     Recommit { log: String },
-    /// Something goes that was kept.
+    /// Something that was kept is erased.
     Erase(Erase),
-    /// A table's text is kept, for ever.
+    /// A table's text is kept for ever.
     Table {
         digest: String,
         text: String,
@@ -471,12 +471,12 @@ pub enum Change {
     },
     /// A table is proposed.
     Proposal { row: Box<ProposalRow> },
-    /// Somebody makes a proposal theirs of which no author is known.
+    /// Somebody adopts a proposal without a known author.
     AdoptProposal {
         /// Its id.
         uid: Uuid,
         credential: String,
-        /// Who they are, by their id.
+        /// The person's id.
         person: String,
     },
     /// A proposal is published, withdrawn, rejected, superseded or expired.

@@ -1,5 +1,5 @@
-//! What goes: a person's data, and epochs of logs that were kept long enough. Leaves of an epoch that is
-//! kept, their hashes and the tree are never touched.
+//! Erasing a person's data, and dropping epochs of logs that were kept long enough. Leaves of a kept epoch,
+//! their hashes and the tree are never touched.
 //!
 //! What this cannot do: reach into backups, into replicas that others keep, or below the file system.
 
@@ -13,7 +13,7 @@ use super::sql::{Statement, ask};
 use super::{CallRow, Epoch, GrantRow, Ledger, LedgerError, Pool, sqlite};
 
 impl Ledger {
-    /// The calls that have to do with a key, as drafts mention it, the oldest first.
+    /// The calls that mention a key, the oldest first.
     pub async fn calls_mentioning(&self, log: &str, key: &str) -> Result<Vec<CallRow>, LedgerError> {
         Ok(ask!(
             &self.pool,
@@ -47,7 +47,7 @@ impl Ledger {
         committed!(self, Some(account), ask!(&self.pool, query_as, fetch_all, sql, account))
     }
 
-    /// The details of a log behind this place, in its order; at most so many.
+    /// At most `limit` details of a log after this place, in its order.
     pub async fn details(
         &self,
         log: &str,
@@ -69,7 +69,7 @@ impl Ledger {
         )?)
     }
 
-    /// Details of entries of this type that hold a text somewhere, whatever its case.
+    /// Details of entries of this type that contain a text, ignoring case.
     pub async fn details_of_type(
         &self,
         log: &str,
@@ -85,7 +85,7 @@ impl Ledger {
         Ok(ask!(&self.pool, query_as, fetch_all, &sql, log, kind, containing(text))?)
     }
 
-    /// Whether a detail holds what is bound, whatever its case: SQLite's LIKE does not tell case apart.
+    /// The condition that a detail contains the bound text, ignoring case, as SQLite's LIKE does.
     fn holding(&self) -> &'static str {
         self.dialect().pick("detail.document LIKE ? ESCAPE '!'", "detail.document ILIKE ? ESCAPE '!'")
     }
@@ -103,7 +103,7 @@ impl Ledger {
         )?)
     }
 
-    /// Recordings of calls that were opened in this epoch of which anything is left, and whether they are
+    /// Recordings of calls that were opened in this epoch, if anything is left of them, and whether they are
     /// under a legal hold.
     pub async fn recordings_of(&self, at: &Epoch) -> Result<Vec<(String, bool)>, LedgerError> {
         Ok(ask!(
@@ -118,7 +118,7 @@ impl Ledger {
         )?)
     }
 
-    /// The index of the first entry of an epoch that is there; none where none is.
+    /// The index of the first remaining entry of an epoch.
     pub async fn first_entry(&self, at: &Epoch) -> Result<Option<i64>, LedgerError> {
         let sql = "SELECT min(seq) FROM entry WHERE log = ? AND epoch = ?";
         Ok(ask!(&self.pool, query_scalar, fetch_one, sql, &at.log, at.epoch)?)
@@ -136,9 +136,8 @@ impl Ledger {
         Ok(rows.into_iter().map(|(log, epoch, at)| (Epoch { log, epoch }, at)).collect())
     }
 
-    /// Brings the write-ahead log home and empties it, so that nothing that was erased lingers in it.
-    /// Answers whether that could be done: somebody may be reading from it. On PostgreSQL there is
-    /// nothing to do that an administrator of the server does not do better.
+    /// Empties the write-ahead log, so that nothing that was erased lingers in it. Returns whether that was
+    /// possible: somebody may be reading from it. On PostgreSQL this is left to the server's administrator.
     pub async fn settle(&self) -> Result<bool, LedgerError> {
         match &self.pool {
             Pool::Sqlite(pool) => Ok(sqlite::settle(pool).await?),
@@ -146,10 +145,9 @@ impl Ledger {
         }
     }
 
-    /// Takes away what erased rows leave behind: SQLite overwrites what is deleted (`secure_delete`), but
-    /// not the copies that it leaves in unused parts of pages whenever it splits one. So a small file is
-    /// written anew as a whole. Answers whether nothing is left; a large file waits for
-    /// [`Ledger::compact`].
+    /// Removes what erased rows leave behind: SQLite overwrites deleted rows (`secure_delete`), but not the
+    /// copies that it leaves in unused parts of pages whenever it splits one. So a small file is rewritten as
+    /// a whole. Returns whether nothing is left; a large file waits for [`Ledger::compact`].
     pub async fn scrub(&self) -> Result<bool, LedgerError> {
         let Pool::Sqlite(pool) = &self.pool else { return Ok(false) };
         let small = sqlite::size(pool).await? <= SMALL;
@@ -159,7 +157,7 @@ impl Ledger {
         Ok(sqlite::settle(pool).await? && small)
     }
 
-    /// Writes the file of the ledger anew, whatever its size; nothing is appended meanwhile. Answers whether
+    /// Rewrites the file of the ledger, whatever its size; nothing is appended meanwhile. Returns whether
     /// nothing is left of what was erased.
     pub async fn compact(&self) -> Result<bool, LedgerError> {
         match &self.pool {
@@ -172,30 +170,30 @@ impl Ledger {
     }
 }
 
-/// Something goes that was kept.
+/// Something that was kept is erased.
 #[derive(Debug)]
 pub enum Erase {
-    /// An epoch that has ended is dropped: from now on its entries may be deleted. The calls that were
-    /// opened in it go at once, with who was on them.
+    /// An epoch that has ended is dropped: from now on its entries may be deleted. The calls that were opened
+    /// in it are deleted at once, with their participants.
     Log {
         log: String,
         epoch: i64,
         /// When.
         at: i64,
     },
-    /// Some entries of a dropped epoch go, with what belongs to them.
+    /// Some entries of a dropped epoch are deleted, with everything that belongs to them.
     Entries {
         log: String,
         epoch: i64,
         /// Those before this index.
         before: i64,
     },
-    /// Everything else of a dropped epoch goes, but for its last head and what others have said of that.
+    /// The rest of a dropped epoch is deleted, except for its last head and the head's anchors.
     Tree { log: String, epoch: i64 },
-    /// A subject's key is destroyed: nobody can tell any more whom its pseudonyms mean.
+    /// A subject's key is destroyed: nobody can link its pseudonyms any more.
     Subject { tag: Vec<u8> },
-    /// What outsiders have said of a call goes: its names, its details, its events' ids, its recordings'
-    /// names. From now on it is found as `erased:` and its own id.
+    /// Outsiders' words about a call are erased: its names, its details, its events' ids, its recordings'
+    /// names. From now on its name is `erased:` and its own id.
     Call {
         /// The call.
         uid: Uuid,
@@ -203,15 +201,15 @@ pub enum Erase {
         /// What is kept of the request that opened it, as JSON.
         body: String,
     },
-    /// Who somebody on a call was goes.
+    /// The identity of somebody on a call is erased.
     Participant {
         call: Uuid,
         /// Their number.
         participant: u32,
-        /// What they are called from now on.
+        /// Their id from now on.
         id: String,
     },
-    /// What a consent grant says of its subject goes, and the grant is withdrawn.
+    /// What a consent grant says about its subject is erased, and the grant is withdrawn.
     Grant {
         account: String,
         id: String,
@@ -222,13 +220,13 @@ pub enum Erase {
         /// When.
         at: i64,
     },
-    /// The details of entries of no call that mention this key go.
+    /// The details of entries outside of calls that mention this key are erased.
     Mentioned {
         log: String,
         /// The key, as drafts mention it.
         key: String,
     },
-    /// The detail of one entry goes.
+    /// The detail of one entry is erased.
     Detail {
         log: String,
         epoch: i64,
@@ -252,7 +250,7 @@ pub struct DetailRow {
     pub document: String,
 }
 
-/// What these changes take, in order.
+/// The statements of an erasure, in order.
 pub(super) fn statements(erase: &Erase) -> Vec<Statement> {
     match erase {
         Erase::Log { log, epoch, at } => {
@@ -342,9 +340,9 @@ pub(super) fn statements(erase: &Erase) -> Vec<Statement> {
     }
 }
 
-/// A pattern of what holds the text.
+/// A LIKE pattern for what contains the text.
 fn containing(text: &str) -> String {
-    // No document holds a NUL as it is, and none is empty.
+    // No document holds a raw NUL, and none is empty.
     if text.contains('\0') {
         return String::new();
     }
@@ -359,8 +357,8 @@ fn containing(text: &str) -> String {
     pattern
 }
 
-/// What belongs to the calls that were opened in an epoch; the calls themselves last. Only what is left of
-/// deleted recordings is there still: that is expected.
+/// Deletes what belongs to the calls that were opened in an epoch, and then the calls. An expectation ensures
+/// that their recordings are deleted already.
 const CALLS_OF_EPOCH: &[&str] = &[
     "DELETE FROM recording WHERE call IN (SELECT call FROM entry WHERE log = ? AND epoch = ? AND type = 'call.opened')",
     "DELETE FROM sent_event WHERE call IN (SELECT call FROM entry WHERE log = ? AND epoch = ? AND type = 'call.opened')",
@@ -369,7 +367,7 @@ const CALLS_OF_EPOCH: &[&str] = &[
     "DELETE FROM call_mention WHERE call IN (SELECT call FROM entry WHERE log = ? AND epoch = ? AND type = 'call.opened')",
     "DELETE FROM call WHERE uid IN (SELECT call FROM entry WHERE log = ? AND epoch = ? AND type = 'call.opened')",
 ];
-/// What has an entry's place.
+/// Deletes rows that have an entry's place.
 const DROPPED_ENTRIES: &[&str] = &[
     "DELETE FROM detail WHERE log = ? AND epoch = ? AND seq < ?",
     "DELETE FROM entry_mention WHERE log = ? AND epoch = ? AND seq < ?",
@@ -378,5 +376,5 @@ const DROPPED_ENTRIES: &[&str] = &[
 ];
 const DROPPED_TREE: &[&str] =
     &["DELETE FROM node WHERE log = ? AND epoch = ?", "DELETE FROM checkpoint WHERE log = ? AND epoch = ?"];
-/// Up to how many bytes a file is written anew with every erasure: that takes seconds.
+/// A file of up to this many bytes is rewritten with every erasure, which takes seconds.
 const SMALL: i64 = 256 << 20;

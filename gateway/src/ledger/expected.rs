@@ -1,7 +1,7 @@
-//! What the jobs of a group expect, asked at once before any of them changes anything.
+//! What the jobs of a group expect, asked all at once before any of them changes anything.
 //!
-//! INVARIANT: an answer counts for as long as no earlier job of the group has touched what it is about;
-//! otherwise it is asked anew. What is not known to leave an answer as it is, touches it.
+//! INVARIANT: an answer counts as long as no earlier job of the group has touched its subject; otherwise it
+//! is asked again. A change touches every answer that it is not known to leave alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,17 +14,17 @@ use super::{Change, Expect, Job};
 /// The answers, and what has been touched since.
 #[derive(Debug, Default)]
 pub(super) struct Expected<'g> {
-    /// One for each thing that the group's jobs expect, but for what is asked anew anyway.
+    /// One for each expectation of the group's jobs; `None` if it is always asked again.
     answers: Vec<Option<bool>>,
     touched: BTreeSet<Part<'g>>,
-    /// The calls whose heads earlier jobs have moved: to be written at the group's end.
+    /// The calls whose heads earlier jobs have moved, to be written at the group's end.
     moved: BTreeMap<Uuid, Uuid>,
 }
 
-/// Something that is expected of, and changed.
+/// Something that expectations are about and jobs change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part<'g> {
-    /// Whatever is not one of the others: who touches it may have touched them as well.
+    /// Anything else. A change of it may have touched the others as well.
     Rest,
     /// Calls, whether they have ended, and who is on them.
     Calls,
@@ -52,8 +52,8 @@ impl<'g> Expected<'g> {
         Ok(Expected { answers: expects.iter().map(answer).collect(), ..Expected::default() })
     }
 
-    /// Whether everything that a job expects is so, after what the jobs before it have done; `first` is the
-    /// number of the first thing that it expects, counted through the group.
+    /// Whether everything that a job expects holds after the jobs before it; `first` is the number of its
+    /// first expectation, counted through the group.
     pub(super) async fn hold(
         &self,
         transaction: &mut impl Transaction,
@@ -72,7 +72,7 @@ impl<'g> Expected<'g> {
         Ok(answers(transaction, &anew).await?.into_iter().all(|so| so))
     }
 
-    /// What is known without asking anew.
+    /// The answer, if it is known without asking again.
     fn answer(&self, expect: &Expect, asked: Option<bool>) -> Option<bool> {
         if let Expect::Head { call, head } = expect
             && let Some(now) = self.moved.get(call)
@@ -106,10 +106,10 @@ async fn answers(transaction: &mut impl Transaction, expects: &[&Expect]) -> Res
     Ok(answers)
 }
 
-/// What an expectation is about; nothing, where it is asked anew whatever was touched.
+/// What an expectation is about; `None` if it is always asked again.
 fn about(expect: &Expect) -> Option<Part<'_>> {
     Some(match expect {
-        // What a group moves is known; what it opens, it moves.
+        // Heads that a group moves are known, and opening a call moves its head.
         Expect::Head { .. } => Part::Rest,
         Expect::NameIs { account, name, .. } => Part::Name(account, name),
         Expect::EventUnsent { call, .. } => Part::Events(*call),
@@ -117,7 +117,7 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         Expect::RecordingLive { .. } => Part::Recordings,
         Expect::Subject { tag, .. } => Part::Subject(tag),
         Expect::CallsWithGrant { .. } | Expect::CallsOfParticipant { .. } => Part::Calls,
-        // Only who erases somebody renames a call.
+        // Only an erasure renames a call.
         Expect::CallIs { .. } => Part::Rest,
         Expect::GrantHolds { .. }
         | Expect::GrantFree { .. }
@@ -130,7 +130,7 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         | Expect::Version { .. }
         | Expect::OpenProposals { .. }
         | Expect::ProposalOf { .. } => Part::Rest,
-        // About the entries themselves, and what is rarely asked.
+        // These are about the entries themselves, or rarely asked.
         Expect::CallsMentioning { .. }
         | Expect::Droppable { .. }
         | Expect::LogQuiet { .. }
@@ -164,7 +164,7 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         Change::Subject { tag, .. } => {
             touched.insert(Part::Subject(tag));
         }
-        // Nothing is expected of these.
+        // No expectation is about these.
         Change::Enveloped { .. }
         | Change::Swept { .. }
         | Change::Probe { .. }
@@ -198,5 +198,5 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
     }
 }
 
-/// How much is asked in one statement at most; SQLite gives a row 2000 columns, PostgreSQL 1664.
+/// How many questions one statement may ask; SQLite allows 2000 columns, PostgreSQL 1664.
 const QUESTIONS: usize = 256;

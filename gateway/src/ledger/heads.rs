@@ -1,9 +1,9 @@
-//! How the logs grow: entries are numbered, and every log's Merkle tree takes them in.
+//! How the logs grow: entries are numbered and added to their log's Merkle tree.
 //!
-//! Pure. Whoever calls it holds the logs' rows, so that what it was given is what is there.
+//! Pure. Callers lock the logs' rows, so that what they pass is current.
 //!
 //! INVARIANT: an entry, its place in the tree and the new right edge are written together or not at
-//! all; a size and an edge that do not belong together are never continued.
+//! all; nothing is appended if a log's size and edge do not belong together.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ impl LogRow {
 #[derive(Debug)]
 pub(super) struct Placed<'d> {
     pub(super) draft: &'d Draft,
-    /// The exact bytes, with what is registered by then.
+    /// The exact bytes, with what was registered by then.
     pub(super) leaf: Cow<'d, [u8]>,
     pub(super) leaf_hash: Hash,
     pub(super) epoch: i64,
@@ -67,12 +67,12 @@ pub(super) struct Placed<'d> {
 }
 
 impl Placed<'_> {
-    /// Whether this is the first of 256: its time is kept where questions by time are asked.
+    /// Whether this is the first of 256 entries: its time goes into the index by time.
     pub(super) fn begins_a_stretch(&self) -> bool {
         self.seq.checked_rem(256) == Some(0)
     }
 
-    /// What a call has to do with from this entry on.
+    /// The keys that an entry adds to its call.
     pub(super) fn mentions_of_call(&self) -> impl Iterator<Item = (&str, &str, Uuid)> {
         let draft = self.draft;
         let keys = draft
@@ -81,7 +81,7 @@ impl Placed<'_> {
         keys.into_iter().flatten()
     }
 
-    /// What an entry of no call has to do with.
+    /// The keys of an entry outside of calls.
     pub(super) fn mentions_of_entry(&self) -> impl Iterator<Item = (&Self, &str)> {
         let of_none = self.draft.call.is_none();
         self.draft.mentions.iter().filter(move |_| of_none).map(move |key| (self, key.as_str()))
@@ -105,7 +105,7 @@ pub(super) struct Grown<'d> {
     pub(super) nodes: Vec<NodeRow<'d>>,
 }
 
-/// The logs that a group appends to, as they were found and as they become.
+/// The logs that a group appends to.
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     logs: BTreeMap<String, Head>,
@@ -119,8 +119,8 @@ impl Heads {
         Ok(Heads { logs: logs?, ahead: false })
     }
 
-    /// How far one of these entries lies behind its log's last one, in milliseconds, where that is too much:
-    /// then this machine's clock is wrong, or the other's was.
+    /// How much older one of these entries is than its log's last one, in milliseconds, if that is too much:
+    /// then this machine's clock is wrong, or another's was.
     pub(super) fn behind<'d>(&self, drafts: impl Iterator<Item = &'d Draft>) -> Option<i64> {
         let mut last: BTreeMap<&str, i64> = BTreeMap::new();
         let mut behind = drafts.map(|draft| {
@@ -134,8 +134,7 @@ impl Heads {
         behind.find(|behind| *behind > SKEW_MS)
     }
 
-    /// Puts an entry at the end of its log.
-    /// Answers its epoch and index.
+    /// Puts an entry at the end of its log. Returns its epoch and index.
     pub(super) fn append<'d>(
         &mut self,
         draft: &'d Draft,
@@ -165,7 +164,7 @@ impl Heads {
         Ok((epoch, seq))
     }
 
-    /// The rows as they are now, where they are not yet written.
+    /// The rows, if they have changed since they were read or written.
     pub(super) fn unwritten(&mut self) -> Option<Vec<LogRow>> {
         std::mem::take(&mut self.ahead)
             .then(|| self.logs.iter().map(|(id, head)| LogRow::of(id, head)).collect())
@@ -176,6 +175,6 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// How far an entry may lie behind the one before it, in milliseconds: requests are stamped before
+/// How much older an entry may be than the one before it, in milliseconds: requests are stamped before
 /// they are decided, and several machines have several clocks.
 pub const SKEW_MS: i64 = 10_000;

@@ -1,7 +1,7 @@
 //! The ledger on PostgreSQL: any number of gateways on one ledger.
 //!
-//! Gateways queue on one locked row, so that what is expected is asked, and what is appended is
-//! numbered, by one at a time: never by a sequence, whose numbers leave gaps and commit out of order.
+//! Gateways queue on one locked row, so that one at a time checks its expectations and numbers its entries:
+//! never by a sequence, whose numbers leave gaps and commit out of order.
 //!
 //! INVARIANT: a group's transaction is read committed, so that each of its statements sees what was committed
 //! before it got its turn, and is on disk when its COMMIT has been answered.
@@ -25,7 +25,7 @@ use trail::chain::Chain;
 /// Opens the ledger at `url`, migrating it where needed: what reads, and what writes.
 pub(super) async fn open(url: &str) -> Result<(PgPool, PgEngine), LedgerError> {
     let options = parse(url)?;
-    // By a connection of its own: a pool goes on trying, and does not tell why it cannot.
+    // With a single connection first: a pool keeps trying, and does not say why it fails.
     let mut connection =
         tokio::time::timeout(PATIENCE, options.connect()).await.map_err(|_| no_answer())??;
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
@@ -44,24 +44,24 @@ pub(super) async fn open(url: &str) -> Result<(PgPool, PgEngine), LedgerError> {
     Ok((pool, PgEngine { options, connection: None }))
 }
 
-/// The URL's options. What it says wrongly is told without repeating it: a password may be in it.
+/// The URL's options. Errors do not repeat the URL, which may hold a password.
 fn parse(url: &str) -> Result<PgConnectOptions, LedgerError> {
     let wrong = |why: &str| Err(LedgerError::Url(why.to_owned()));
     let Some((scheme, rest)) = url.split_once("://") else { return wrong("it has no `://`") };
     if !["postgres", "postgresql"].contains(&scheme) {
         return wrong("it does not begin with `postgres://`");
     }
-    // sqlx would pass over a parameter that it does not know, and log it.
+    // sqlx would ignore an unknown parameter, and log it.
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     let mut keys = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next());
     if !keys.all(|key| key.is_some_and(|key| PARAMETERS.contains(&key))) {
-        return wrong(&format!("behind `?` it may say {}", PARAMETERS.join(", ")));
+        return wrong(&format!("after `?` it may have {}", PARAMETERS.join(", ")));
     }
     let options =
         PgConnectOptions::from_str(url).map_err(|error| LedgerError::Url(Chain(&error).to_string()))?;
     let options = options.application_name("consent-gateway");
-    // On its way to another machine everything is encrypted, for a server that proves who it is; whoever wants less
-    // has to say so.
+    // Connections to other machines are encrypted, and the server must prove its identity, unless the URL
+    // says otherwise.
     let said =
         query.split('&').any(|pair| pair.starts_with("sslmode=")) || std::env::var_os("PGSSLMODE").is_some();
     Ok(if said || is_here(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
@@ -74,7 +74,7 @@ fn is_here(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || host.starts_with('/') || host == "localhost" || loopback
 }
 
-/// Whether the server keeps what it has acknowledged. After a failover it may be another one.
+/// Checks that the server keeps what it acknowledges. After a failover it may be another one.
 async fn examine(connection: &mut PgConnection) -> Result<(), LedgerError> {
     let (fsync, full_pages, standby): (String, String, bool) = sqlx::query_as(
         "SELECT current_setting('fsync'), current_setting('full_page_writes'), pg_is_in_recovery()",
@@ -92,14 +92,14 @@ async fn examine(connection: &mut PgConnection) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Migrates the ledger, unless that was done: a role that may create nothing serves it all the same.
+/// Migrates the ledger, if needed: a role without the right to create tables can serve it afterwards.
 async fn migrate(pool: &PgPool) -> Result<(), LedgerError> {
     let done: Result<Vec<(i64, Vec<u8>)>, _> =
         sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
             .fetch_all(pool)
             .await;
     let wanted = MIGRATIONS.iter().map(|migration| (migration.version, migration.checksum.to_vec()));
-    // Where there is no such table yet, or it may not be read, migrating tells what is the matter.
+    // If there is no such table yet, or it may not be read, migrating reports what is wrong.
     if !done.is_ok_and(|done| done == wanted.collect::<Vec<_>>()) {
         MIGRATIONS.run(pool).await?;
     }
@@ -119,7 +119,7 @@ impl Engine for PgEngine {
         enveloped: &[Uuid],
         registers: &Registers,
     ) -> Result<Done, LedgerError> {
-        // A server that does not answer is a failure like any other: nobody waits for it without end.
+        // A server that does not answer is a failure like any other: nobody waits for it for ever.
         tokio::time::timeout(DEADLINE, self.try_commit(group, enveloped, registers))
             .await
             .map_err(|_| no_answer())?
@@ -138,7 +138,7 @@ impl PgEngine {
         registers: &Registers,
     ) -> Result<Done, LedgerError> {
         let connection = self.begin().await?;
-        // Each statement after this one sees everything that was committed by whoever held the row before.
+        // Each statement after this one sees everything that earlier holders of the row have committed.
         sqlx::query("SELECT one FROM turn FOR UPDATE").fetch_one(&mut *connection).await?;
         let done = writer::write(&mut On(connection), group, enveloped, registers, Room::ForAll).await?;
         sqlx::raw_sql("COMMIT").execute(connection).await?;
@@ -146,8 +146,8 @@ impl PgEngine {
         Ok(done)
     }
 
-    /// Begins a transaction. A connection that has died since the last one is replaced: nothing was asked
-    /// of it yet.
+    /// Begins a transaction. A connection that has died since the last one is replaced, which is safe at this
+    /// point.
     async fn begin(&mut self) -> Result<&mut PgConnection, LedgerError> {
         if let Some(mut connection) = self.connection.take()
             && sqlx::raw_sql(BEGIN).execute(&mut connection).await.is_ok()
@@ -335,15 +335,15 @@ fn of<'r, R, T>(rows: &'r [R], column: impl FnMut(&'r R) -> T) -> Vec<T> {
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
 
-/// What the transaction relies on is said in it, whatever role, database or a pooler between have set. A
-/// gateway that stands still in the middle of it must not hold up the others.
+/// The transaction sets everything that it relies on, whatever the role, the database or a pooler have set. A
+/// gateway that hangs in the middle of it must not hold up the others.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
      SET LOCAL synchronous_commit = on; \
      SET LOCAL lock_timeout = '10s'; \
      SET LOCAL statement_timeout = '20s'; \
      SET LOCAL idle_in_transaction_session_timeout = '20s'";
 
-/// What may stand behind the `?` of a URL.
+/// The parameters that a URL may have.
 const PARAMETERS: &[&str] = &[
     "host",
     "hostaddr",

@@ -1,11 +1,11 @@
-//! What auditors ask of a log: entries by what they have to do with, in the order of the log.
+//! Auditors' searches in a log, answered in the order of the log.
 //!
-//! An entry has to do with what it mentions itself, with what its call mentions, and, where it is
-//! about a recording (somebody has listened, it was deleted), with what the recording's call mentions.
+//! An entry matches what it mentions itself, what its call mentions, and, if it is about a recording
+//! (somebody has listened, it was deleted), what the recording's call mentions.
 //!
-//! A page begins behind a cursor, which is an entry's place, and ends at the place at which the log
-//! stood when it was asked: entries are only ever appended, so pages are stable under writes. What an
-//! open call mentions only after the first page adds its earlier entries to the pages that follow.
+//! A page begins after a cursor, which is an entry's place, and ends where the log ended when the search
+//! began: entries are only ever appended, so pages are stable under writes. If an open call mentions
+//! something only after the first page, its earlier entries are on the pages that follow.
 
 use uuid::Uuid;
 
@@ -14,26 +14,26 @@ use super::registers::committed;
 use super::sql::{Statement, Value, ask};
 use super::{EntryRow, GrantRow, Ledger, LedgerError, Pool, PromptRow, SKEW_MS};
 
-/// A question. All that is given has to be so.
+/// A search. An entry must match every part that is given.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
     /// The log.
     pub log: String,
-    /// Only behind this place: epoch and index.
+    /// Only after this place: epoch and index.
     pub after: Option<(i64, i64)>,
     /// Only up to this place, inclusive.
     pub last: Option<(i64, i64)>,
-    /// Only what has to do with one of these calls.
+    /// Only what matches one of these calls.
     pub calls: Option<Vec<Uuid>>,
-    /// Only what has to do, of each of these, with one: keys as drafts mention them.
+    /// Only what matches one key of each of these lists. Keys are as drafts mention them.
     pub keys: Vec<Vec<String>>,
-    /// Only what has to do with calls on which the platform had somebody of this id.
+    /// Only what matches calls on which the platform had somebody of this id.
     pub participant: Option<String>,
-    /// Only entries of one of these types; none means any.
+    /// Only entries of one of these types; empty means any.
     pub types: Vec<String>,
-    /// Logged then or later, in milliseconds.
+    /// Logged at this time or later, in milliseconds.
     pub from: Option<i64>,
-    /// Logged before then, in milliseconds.
+    /// Logged before this time, in milliseconds.
     pub until: Option<i64>,
 }
 
@@ -84,7 +84,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn grants_by_uid(&self, account: &str, uids: &[String]) -> Result<Vec<GrantRow>, LedgerError> {
         let uids = json_list(uids)?;
         let sql = self.dialect().pick(
@@ -106,7 +106,7 @@ impl Ledger {
         Ok(ask!(&self.pool, query_scalar, fetch_all, sql, account, sought(id))?)
     }
 
-    /// Between which places entries of these moments can lie, both ends included as far as known.
+    /// The places between which entries of this period can lie, both ends included as far as known.
     async fn window(&self, question: &Question) -> Result<Window, LedgerError> {
         let first = match question.from {
             Some(from) => {
@@ -125,7 +125,7 @@ impl Ledger {
         Ok(Window { first, last })
     }
 
-    /// How it is quickest answered.
+    /// The quickest way to answer.
     async fn driver(&self, subjects: &[Subject<'_>], log: &str) -> Result<Driver, LedgerError> {
         for (index, subject) in subjects.iter().enumerate() {
             let statement = subject.count(log);
@@ -150,12 +150,12 @@ impl Ledger {
     }
 }
 
-/// What is read first; the rest of the question is asked of each entry.
+/// What is read first; each entry is then checked for the rest of the question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Driver {
-    /// The few places that have to do with this part of the question: looked up, then put in order.
+    /// The few places that match this part of the question: looked up, then sorted.
     Places(usize),
-    /// The many entries that mention this part of the question, which no call does, in their order.
+    /// The many entries, but no calls, that mention this part of the question, in order.
     Mentions(usize),
     /// The log, in its order.
     Log,
@@ -167,7 +167,7 @@ struct Window {
     last: Option<(i64, i64)>,
 }
 
-/// Something that entries and calls have to do with.
+/// Something that entries and calls may match.
 #[derive(Debug, Clone, Copy)]
 enum Subject<'q> {
     Calls(&'q [Uuid]),
@@ -175,7 +175,7 @@ enum Subject<'q> {
     Keys(&'q [String]),
 }
 
-/// A piece of SQL with what is bound in it.
+/// A piece of SQL with its bound values.
 #[derive(Debug, Default)]
 struct Piece {
     sql: String,
@@ -206,7 +206,7 @@ impl Piece {
     }
 }
 
-/// What a question is about, what is likely to have the fewest answers first.
+/// The subjects of a question. The one with the fewest likely answers comes first.
 fn subjects(question: &Question) -> Vec<Subject<'_>> {
     let calls = question.calls.as_deref().map(Subject::Calls);
     let participant = question.participant.as_deref().map(Subject::Participant);
@@ -236,7 +236,7 @@ impl Subject<'_> {
         }
     }
 
-    /// The entries of no call that mention it: `epoch`, `seq`.
+    /// The entries outside of calls that mention it: `epoch`, `seq`.
     fn entries(&self, log: &str) -> Option<Piece> {
         match self {
             Subject::Calls(_) | Subject::Participant(_) => None,
@@ -244,7 +244,7 @@ impl Subject<'_> {
         }
     }
 
-    /// Whether a call is one of its calls: looked up by that call, since there may be very many.
+    /// The condition that a call is one of its calls: looked up by that call, since there may be very many.
     fn holds(&self, log: &str, call: &str) -> Piece {
         let mut piece = match self {
             Subject::Calls([]) => return Piece::new("FALSE", []),
@@ -264,7 +264,7 @@ impl Subject<'_> {
         piece
     }
 
-    /// How many calls and entries there are, each up to a number that is too many.
+    /// Counts its calls and entries, each up to [`SELDOM`].
     fn count(&self, log: &str) -> Statement {
         let mut piece = Piece::new("SELECT (SELECT count(*) FROM (", []);
         piece.add(self.calls(log));
@@ -280,7 +280,7 @@ impl Subject<'_> {
         piece.statement()
     }
 
-    /// Asks it of the entry at hand.
+    /// The condition that the current entry matches.
     fn condition(&self, log: &str) -> Piece {
         let mut piece = Piece::new(" AND (", []);
         piece.add(self.holds(log, "entry.call"));
@@ -301,7 +301,7 @@ impl Subject<'_> {
         piece
     }
 
-    /// All places that have to do with it.
+    /// All places that match it.
     fn places(&self, log: &str) -> Piece {
         let mut piece = Piece::new("WITH story AS (", []);
         piece.add(self.calls(log));
@@ -356,8 +356,8 @@ fn select(
     piece.statement()
 }
 
-/// How the statement begins, which table is in the order of the log, and which subject it answers.
-// CROSS JOIN: SQLite reads what stands before it first.
+/// The beginning of the statement, the table that is in the order of the log, and the subject it answers.
+// CROSS JOIN: SQLite reads its left side first.
 fn begin(log: &str, subjects: &[Subject<'_>], driver: Driver) -> (Piece, &'static str, Option<usize>) {
     let found = |index: usize| subjects.get(index).map(|subject| (index, *subject));
     match driver {
@@ -408,5 +408,5 @@ const COLUMNS: &str = "entry.log, entry.epoch, entry.seq, entry.leaf, entry.leaf
 const JOINED: &str = "LEFT JOIN detail ON detail.log = entry.log AND detail.epoch = entry.epoch AND detail.seq = entry.seq \
      LEFT JOIN call ON call.uid = entry.call";
 
-/// Up to so many calls and entries are gone through one by one.
+/// Up to this many calls and entries are looked up one by one.
 const SELDOM: i64 = 2_000;

@@ -1,4 +1,4 @@
-//! What is asked of the ledger.
+//! Reading from the ledger.
 
 use std::collections::BTreeSet;
 
@@ -94,8 +94,8 @@ impl Ledger {
         )
     }
 
-    /// The newest version of a prompt: it is held against what the log says as one that nothing has superseded, so that
-    /// it is found where a newer one was taken away.
+    /// The newest version of a prompt. It is compared with the log as one that nothing has superseded, which
+    /// shows if a newer one was removed.
     pub async fn prompt(&self, account: &str, id: &str) -> Result<Option<PromptRow>, LedgerError> {
         committed!(
             self,
@@ -172,12 +172,12 @@ impl Ledger {
         )?)
     }
 
-    /// The marks of all gateways that serve: their ids, and when each was last well.
+    /// The marks of all running gateways: their ids, and when each was last well.
     pub async fn marks(&self) -> Result<Vec<(String, i64)>, LedgerError> {
         Ok(ask!(&self.pool, query_as, fetch_all, "SELECT id, well_at FROM mark ORDER BY id")?)
     }
 
-    /// The secrets that the ledger is written with: their files, and by what each is known again.
+    /// The secrets that the ledger is written with: their files and the marks that recognize them.
     pub async fn secrets(&self) -> Result<Vec<(String, Vec<u8>)>, LedgerError> {
         Ok(ask!(&self.pool, query_as, fetch_all, "SELECT name, mark FROM secret ORDER BY name")?)
     }
@@ -201,8 +201,8 @@ impl Ledger {
         )?)
     }
 
-    /// Every call that ever had this name, as its id or as an alias, the oldest first. Which calls had
-    /// an alias stands in what opened them alone: every call of the account is looked at.
+    /// Every call that ever had this name, as its id or as an alias, the oldest first. Aliases are only in
+    /// the request that opened a call, so every call of the account is read.
     pub async fn calls_named(&self, account: &str, name: &str) -> Result<Vec<CallRow>, LedgerError> {
         let sql = self.dialect().pick(
             "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE account = ? AND (id = ? OR \
@@ -232,7 +232,7 @@ impl Ledger {
         )?)
     }
 
-    /// The calls that are open and in which somebody named this grant.
+    /// The open calls in which somebody named this grant.
     pub async fn calls_with_grant(&self, account: &str, grant: &str) -> Result<Vec<CallRow>, LedgerError> {
         Ok(ask!(
             &self.pool,
@@ -246,8 +246,8 @@ impl Ledger {
         )?)
     }
 
-    /// What a call is folded from: its leaves, in the order of the log, those that say that something may
-    /// be missing included, and who is behind their numbers.
+    /// What a call is folded from: its leaves and the log's gaps, in the order of the log, and its
+    /// participants.
     pub async fn history(&self, call: Uuid) -> Result<(Vec<Vec<u8>>, Vec<ParticipantRow>), LedgerError> {
         let call = call.to_string();
         let rows: Vec<HistoryRow> =
@@ -330,7 +330,7 @@ impl Ledger {
         )
     }
 
-    /// A page of an account's recordings that are not deleted, the one that was accepted first comes first.
+    /// A page of an account's recordings that are not deleted, in the order of their acceptance.
     pub async fn recordings(
         &self,
         account: &str,
@@ -343,7 +343,7 @@ impl Ledger {
         self.recordings_which(account, &which, after, limit).await
     }
 
-    /// The same, of those that are as they are asked for.
+    /// A page of those recordings that match.
     pub async fn recordings_which(
         &self,
         account: &str,
@@ -380,7 +380,7 @@ impl Ledger {
         )
     }
 
-    /// Recordings whose acceptance or deletion a crash has cut short.
+    /// Recordings whose acceptance or deletion was cut short by a crash.
     pub async fn unfinished(&self) -> Result<Vec<RecordingRow>, LedgerError> {
         committed!(self, None, ask!(&self.pool, query_as, fetch_all, rows::UNFINISHED))
     }
@@ -413,7 +413,7 @@ impl Ledger {
             if self.registers.knows(SYSTEM_LOG, VERSION, &next)? == Some(false) {
                 return Ok(found);
             }
-            // Another process may have made it since; or somebody has taken it away.
+            // Another process may have made it since, or somebody has removed it.
             self.follow_registers(SYSTEM_LOG).await?;
         }
         Err(altered(SYSTEM_LOG, &format!("version {next} of the table is missing")))
@@ -496,7 +496,7 @@ impl Ledger {
         )
     }
 
-    /// The last moment that the system's log, or the table's history, speaks of.
+    /// The last moment in the system's log or the table's history.
     pub async fn last_of_law(&self) -> Result<i64, LedgerError> {
         Ok(ask!(
             &self.pool,
@@ -521,7 +521,8 @@ impl Ledger {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// These calls with all of their entries, as a stream, by account, the oldest first. A damaged leaf is handed out as it is.
+    /// These calls with all of their entries, as a stream, by account, the oldest first. Damaged leaves are
+    /// not checked.
     pub fn histories<'l>(
         &'l self,
         from: i64,
@@ -531,7 +532,7 @@ impl Ledger {
             "SELECT call.uid, CAST((SELECT group_concat(CAST(leaf AS TEXT), char(10) ORDER BY epoch, seq) \
              FROM entry WHERE entry.call = call.uid) AS BLOB) AS leaves \
              FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?) ORDER BY account, opened_at, uid",
-            // Put in order before their leaves are looked up, which would be carried along.
+            // Sorted before their leaves are looked up, which would be sorted along.
             "SELECT call.uid, (SELECT string_agg(leaf, '\\x0a' ORDER BY epoch, seq) \
              FROM entry WHERE entry.call = call.uid) AS leaves \
              FROM (SELECT uid FROM call WHERE opened_at >= ? AND (? IS NULL OR account = ?) ORDER BY account, opened_at, uid) AS call",
@@ -563,7 +564,7 @@ impl Ledger {
             "SELECT id FROM recording WHERE id IN (SELECT json_array_elements_text(CAST(? AS json))) AND deleted_at IS NULL"), ids)?)
     }
 
-    /// Everybody who was enrolled in an account, in this order.
+    /// Everybody who was enrolled in an account, in the order of enrolment.
     pub async fn people(&self, account: &str) -> Result<Vec<PersonRow>, LedgerError> {
         committed!(
             self,
@@ -578,7 +579,7 @@ impl Ledger {
         )
     }
 
-    /// Who of an account was confirmed by whom.
+    /// Who in an account has confirmed whom.
     pub async fn confirmed(&self, account: &str) -> Result<Vec<ConfirmedRow>, LedgerError> {
         committed!(
             self,
@@ -600,17 +601,17 @@ fn of_digest(digest: &str, text: String) -> Result<String, LedgerError> {
         return Ok(text);
     }
     Err(LedgerError::Altered(format!(
-        "the text of the table {digest} is not the one that was registered: somebody has changed it in the database; restore the ledger from a backup"
+        "the text of the table {digest} is not the one that was registered: somebody changed it in the database; restore the ledger from a backup"
     )))
 }
 
-/// A name that is looked for. PostgreSQL cannot be asked for one with a NUL, which no name holds: it is looked
-/// for as the empty name, which nothing has either.
+/// A name to look for. PostgreSQL cannot be asked for one with a NUL, which no name holds: the empty name,
+/// which nothing has either, replaces it.
 pub(super) fn sought(name: &str) -> &str {
     if name.contains('\0') { "" } else { name }
 }
 
-/// Which recordings: all that is given has to be so.
+/// Which recordings: they must match every part that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Which {
     /// Of this call.
@@ -621,9 +622,9 @@ pub struct Which {
     pub from: Option<i64>,
     /// Recorded before this moment, at least in part.
     pub until: Option<i64>,
-    /// On which the platform had somebody of this id.
+    /// Of calls on which the platform had somebody of this id.
     pub participant: Option<String>,
-    /// That may be listened to for this.
+    /// That may be listened to for this purpose.
     pub purpose: Option<String>,
 }
 
@@ -637,7 +638,7 @@ struct HistoryRow {
     consent_grant: Option<String>,
 }
 
-/// A gap of the log is an entry of no call and of every call that was open.
+/// A gap of the log belongs to no call, but concerns every call that was open.
 const HISTORY: &str = "SELECT epoch, seq, leaf, NULL AS id, NULL AS number, NULL AS ip, NULL AS consent_grant \
      FROM entry WHERE call = ? \
      UNION ALL SELECT gap.epoch, gap.seq, gap.leaf, NULL, NULL, NULL, NULL \

@@ -1,13 +1,13 @@
-//! What is registered in tables, held against what the log says of it.
+//! Compares what is registered in tables with the log.
 //!
-//! Whoever can write to the database can change a row. So no row of a register is handed out that is not the
-//! one to which the log's entries commit ([`trail::registers`]): this process reads every register of a
-//! log once, compares the sum with the newest entry that registers something, and from then on follows the
-//! log. A row costs a hash and a look into memory whenever it is read, and about 150 bytes for as long as the
-//! process runs.
+//! Somebody who can write to the database can change a row. So a row of a register is handed out only if the
+//! log's entries commit to it ([`trail::registers`]): this process reads every register of a log once,
+//! compares the sum with the newest entry that registers something, and from then on follows the log. A row
+//! costs a hash and a look into memory whenever it is read, and about 150 bytes for as long as the process
+//! runs.
 //!
-//! INVARIANT: a row counts only where it is the one that the log says; one that is missing is found by a row
-//! that names it, or by the number of its register's rows.
+//! INVARIANT: a row counts only if it is the one in the log; a missing row is noticed by a row that names it,
+//! or by the number of its register's rows.
 
 mod known;
 mod rows;
@@ -22,7 +22,7 @@ use trail::Leaf;
 use trail::registers::{Registered, Sum, row};
 use trail::tree::Hash;
 
-/// Rows of nothing but texts, from an engine's own.
+/// Turns an engine's rows into rows of texts.
 macro_rules! of_texts {
     ($rows:expr) => {
         $rows
@@ -33,14 +33,14 @@ macro_rules! of_texts {
 }
 pub(super) use of_texts;
 
-/// Reads rows until they are those that the log says, as far as this process has followed it.
+/// Reads rows until they match the log, as far as this process has followed it.
 macro_rules! committed {
     ($ledger:expr, $all_of:expr, $read:expr) => {{
         let (mut attempts, mut last) = (0usize, None);
         loop {
             let found = $read?;
             let Some(other) = $ledger.registers.hold(found.iter(), $all_of)? else { break Ok(found) };
-            // Each row has its own: those of many logs may each have to be read for the first time.
+            // Retries are counted per row: those of many logs may each have to be read for the first time.
             attempts = if last.as_ref() == Some(&other) { attempts.saturating_add(1) } else { 0 };
             if attempts >= $crate::ledger::registers::RETRIES {
                 break Err($crate::ledger::registers::altered(&other.0, &other.1));
@@ -52,7 +52,7 @@ macro_rules! committed {
 }
 pub(super) use committed;
 
-/// A table of which every row is committed to.
+/// A table whose every row is committed to.
 #[derive(Debug)]
 pub(super) struct Register {
     /// What entries call it.
@@ -60,15 +60,15 @@ pub(super) struct Register {
     from: &'static str,
     /// Which log it belongs to.
     log: &'static str,
-    /// That it belongs to this one.
+    /// The condition that it belongs to this log.
     of_log: &'static str,
-    /// By what entries name the row: an id that the gateway minted.
+    /// What entries call the row: an id that the gateway minted.
     key: &'static str,
     /// What is committed to, as text.
     columns: &'static str,
 }
 
-/// A row of a register: which one, and what is committed to of it.
+/// A row of a register.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) log: String,
@@ -104,7 +104,7 @@ impl Touch {
         Touch { register, filter: register.of_log, values: Vec::new() }.bind(log)
     }
 
-    /// The rows that it selects, as they were answered.
+    /// The rows that it selects, from an answer.
     pub(super) fn rows(&self, answered: Vec<Vec<Option<String>>>) -> Result<Vec<(Place, Hash)>, LedgerError> {
         rows(answered, self.register)
     }
@@ -129,7 +129,7 @@ pub(super) fn everything(log: &str) -> impl Iterator<Item = Touch> {
     REGISTERS.iter().map(move |register| Touch::all_of(register, log))
 }
 
-/// Which rows of which registers a change is about. A new sort of change has to be looked at here.
+/// The rows of registers that a change is about. A new kind of change has to be handled here.
 pub(super) fn touches(change: &Change) -> Option<Touch> {
     let [account, credential, key, prompt, grant, hold, person, confirmed, version, proposal] = &REGISTERS;
     Some(match change {
@@ -140,7 +140,7 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         Change::Key { id, account, .. } | Change::RetireKey { id, account, .. } => {
             Touch::new(key, "account = ? AND id = ?").bind(account).bind(id)
         }
-        // The version before is superseded.
+        // The previous version is superseded.
         Change::Prompt { account, id, version, .. } => {
             let filter = "account = ? AND id = ? AND version >= ?";
             Touch::new(prompt, filter).bind(account).bind(id).bind(version.saturating_sub(1))
@@ -188,7 +188,7 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
             | Erase::Mentioned { .. }
             | Erase::Detail { .. },
         )
-        // A text is held against its digest; what was offered last decides nothing.
+        // A text is compared with its digest; what was offered last decides nothing.
         | Change::Table { .. }
         | Change::TableSource { .. } => return None,
     })
@@ -198,9 +198,9 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
 #[derive(Debug, Default)]
 pub(super) struct Sums {
     logs: BTreeMap<String, Sum>,
-    /// Those that were reckoned anew, and of which no entry says so yet.
+    /// Those whose sum was recomputed, which no entry says yet.
     anew: BTreeSet<String>,
-    /// Where the newest entry of each stands that registers something; to be written at the group's end.
+    /// The place of the newest entry of each that registers something, to be written at the group's end.
     places: BTreeMap<String, (i64, i64)>,
 }
 
@@ -209,7 +209,7 @@ impl Sums {
         self.logs.contains_key(log)
     }
 
-    /// Takes what is kept of a log; false where it is not what the newest entry commits to, or that entry is older
+    /// Takes the stored sum of a log; false if the newest entry does not commit to it, or that entry is older
     /// than one that this process has heard of.
     pub(super) fn answered(
         &mut self,
@@ -217,7 +217,7 @@ impl Sums {
         kept: &[Vec<Option<String>>],
         heard: Option<(i64, i64)>,
     ) -> bool {
-        // What cannot be read vouches for nothing.
+        // An unreadable entry vouches for nothing.
         let sum = match (kept.first(), read_newest(log, kept).ok().flatten()) {
             (None, _) if heard.is_none() => Some(Sum::default()),
             (Some(kept), Some((place, registered))) if heard.is_none_or(|heard| place >= heard) => {
@@ -231,7 +231,7 @@ impl Sums {
         is_sound
     }
 
-    /// What the entry of a job says that has changed these rows of a log.
+    /// What an entry says whose job has changed these rows of a log.
     pub(super) fn change(
         &mut self,
         log: &str,
@@ -251,12 +251,12 @@ impl Sums {
                 rows.push((place.register.to_owned(), place.key.clone(), text));
             }
         }
-        // Whoever follows reads what was reckoned anew.
+        // Processes that follow the log must read a recomputed sum's rows again.
         let few = rows.len() <= ROWS && !self.anew.remove(log);
         Registered { sum: sum.commitment(), rows: few.then_some(rows) }
     }
 
-    /// From now on a log's sum is that of these rows.
+    /// Recomputes a log's sum from these rows.
     pub(super) fn reckon(&mut self, log: &str, rows: impl Iterator<Item = Hash>) {
         let mut sum = Sum::default();
         rows.for_each(|row| sum.add(&row));
@@ -268,7 +268,7 @@ impl Sums {
         self.places.insert(log.to_owned(), place);
     }
 
-    /// Where which logs have registered something.
+    /// The places of the newest entries that register something, by log.
     pub(super) fn places(self) -> Vec<(String, (i64, i64))> {
         self.places.into_iter().collect()
     }
@@ -290,7 +290,7 @@ impl Sums {
 
 pub(super) fn altered(log: &str, what: &str) -> LedgerError {
     LedgerError::Altered(format!(
-        "what is registered of `{log}` is not what its log says, and is not used: {what}. Somebody has changed it in the database"
+        "what is registered of `{log}` is not what its log says, and is not used: {what}. Somebody changed it in the database"
     ))
 }
 
@@ -309,10 +309,10 @@ fn read_entry(log: &str, entry: &[Option<String>]) -> Result<((i64, i64), Option
     Ok(((epoch.parse().map_err(|_| damaged())?, seq.parse().map_err(|_| damaged())?), leaf.register))
 }
 
-/// Where an entry stands, its epoch and index, and what it says of what is registered.
+/// The epoch and index of an entry, and what it registers.
 type Said = ((i64, i64), Registered);
 
-/// Asks for the newest entry of a log that registers something, and for the sum that is kept.
+/// Asks for the newest entry of a log that registers something, and for the stored sum.
 pub(super) fn newest(log: &str, dialect: Dialect) -> Statement {
     let sql = format!(
         "SELECT CAST(register.epoch AS TEXT), CAST(register.seq AS TEXT), {}, register.sum FROM register \
@@ -323,7 +323,7 @@ pub(super) fn newest(log: &str, dialect: Dialect) -> Statement {
     Statement { sql: sql.into(), values: Vec::new() }.bind(log)
 }
 
-/// What [`newest`] has answered: nothing, where there is no such entry.
+/// Reads the answer to [`newest`]; `None` if there is no such entry.
 fn read_newest(log: &str, rows: &[Vec<Option<String>>]) -> Result<Option<Said>, LedgerError> {
     match rows.first().map(Vec::as_slice) {
         Some([epoch, seq, Some(leaf), _]) => {
@@ -338,7 +338,7 @@ fn leaf_as_text(dialect: Dialect) -> &'static str {
     dialect.pick("CAST(entry.leaf AS TEXT)", "convert_from(entry.leaf, 'UTF8')")
 }
 
-/// Asks for rows of nothing but texts.
+/// Asks for rows of texts.
 async fn texts(pool: &Pool, statement: Statement) -> Result<Vec<Vec<Option<String>>>, LedgerError> {
     Ok(match pool {
         Pool::Sqlite(pool) => {
@@ -352,15 +352,15 @@ async fn texts(pool: &Pool, statement: Statement) -> Result<Vec<Vec<Option<Strin
     })
 }
 
-/// The registers, and what is committed to of each row.
+/// The registers, and the columns that are committed to.
 static REGISTERS: [Register; 10] = [
     Register {
         name: "account",
-        // The system's own has no settings, and never changes.
+        // The system's own account has no settings, and never changes.
         from: "account WHERE id <> 'system'",
         log: "id",
         of_log: "id = ?",
-        // There is one in each log, and its id is an outsider's word.
+        // There is one row per log, and its id is an outsider's word.
         key: "CAST('account' AS TEXT)",
         columns: "id, operator_location, recorder_location, settings, CAST(created_at AS TEXT)",
     },
@@ -370,7 +370,7 @@ static REGISTERS: [Register; 10] = [
         log: "account",
         of_log: "account = ?",
         key: "username",
-        // Its hash is of more than anybody can guess, and salts the others.
+        // Its hash cannot be guessed, and salts the other columns.
         columns: "username, account, role, name, person, hash, CAST(created_at AS TEXT), CAST(revoked_at AS TEXT)",
     },
     Register {
@@ -456,7 +456,7 @@ const KINDS: [&str; 18] = [
     "person.confirmed",
     "person.enrolled",
     "prompt.registered",
-    // One that goes with somebody's grant, where they are erased.
+    // An erasure removes the person's grants.
     "recording.deleted",
     "recording.hold",
     "table.in-force",
@@ -468,5 +468,5 @@ const KINDS: [&str; 18] = [
 pub(super) const VERSION: &str = "version";
 /// How many rows an entry names at most; a leaf has 65,535 bytes.
 const ROWS: usize = 256;
-/// How often a row that is not what the log says is read again, once the log was followed.
+/// How often a row that does not match the log is read again, once the log was followed.
 pub(super) const RETRIES: usize = 4;

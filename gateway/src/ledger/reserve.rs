@@ -1,14 +1,14 @@
-//! Room on the disk that is kept for what must be logged though the disk is full: objections, arrivals,
-//! ends, deletions, erasures.
+//! The disk reserve, for entries that must be logged even on a full disk: objections, arrivals, ends,
+//! deletions, erasures.
 //!
-//! It is a file beside the ledger. When such an entry finds no room the file is removed; from then on
-//! nothing else is appended until there is room for the file again.
+//! It is a file beside the ledger. When such an entry finds no room, the file is removed; then nothing else
+//! is appended until there is room for the file again.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-/// The file that keeps the room.
+/// The file that reserves the space.
 #[derive(Debug, Clone)]
 pub(super) struct Reserve(PathBuf);
 
@@ -17,8 +17,7 @@ impl Reserve {
         Reserve(dir.join(FILE))
     }
 
-    /// Whether the room is there: makes it, where it is not and can be made. Only whoever holds the
-    /// ledger's lock may ask.
+    /// Whether the reserve is there; makes it if possible. Only the holder of the ledger's lock may call it.
     pub(super) async fn is_kept(&self) -> bool {
         if std::fs::metadata(&self.0).is_ok_and(|file| file.len() == BYTES) {
             return true;
@@ -36,7 +35,7 @@ impl Reserve {
         }
     }
 
-    /// Gives the room away; answers whether there was any.
+    /// Frees the reserve; returns whether there was one.
     pub(super) fn give(&self) -> bool {
         match std::fs::remove_file(&self.0) {
             Ok(()) => true,
@@ -50,11 +49,11 @@ impl Reserve {
     }
 }
 
-/// Takes the room: all of it, or none.
+/// Makes the reserve: all of it, or none.
 fn keep(path: &Path) -> std::io::Result<()> {
     let taken = take(path);
     if taken.is_err() {
-        // Whatever is there of it keeps nothing for anybody. Where it cannot be removed the error above says why.
+        // A partial reserve is of no use. If it cannot be removed, the error above says why.
         let _ = std::fs::remove_file(path);
     }
     taken
@@ -67,7 +66,7 @@ fn take(path: &Path) -> std::io::Result<()> {
     let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(path)?;
     match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, BYTES) {
         Ok(()) => {}
-        // The file system cannot promise room: it is taken by writing.
+        // The file system cannot allocate space in advance, so write it.
         Err(rustix::io::Errno::OPNOTSUPP) => {
             let block = vec![0; 1 << 20];
             for _ in 0..BYTES >> 20 {
@@ -80,5 +79,5 @@ fn take(path: &Path) -> std::io::Result<()> {
 }
 
 const FILE: &str = "ledger.reserve";
-/// How much is kept, in bytes: some ten thousand entries.
+/// The size of the reserve in bytes: some ten thousand entries.
 pub(super) const BYTES: u64 = 16 << 20;

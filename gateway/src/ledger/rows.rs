@@ -27,7 +27,7 @@ pub struct CredentialRow {
     pub role: String,
     /// Who it belongs to.
     pub name: String,
-    /// Whom it stands for.
+    /// The person it stands for.
     pub person: Option<String>,
     /// The hash of its secret.
     pub hash: String,
@@ -43,24 +43,24 @@ pub struct PersonRow {
     /// The gateway's id of them.
     pub id: String,
     pub account: String,
-    /// Their name, as people are told apart by it.
+    /// Their name, as [`trail::people::folded`].
     pub folded: String,
     pub name: String,
     /// Whether they count from the start.
     pub founding: bool,
     /// When they were enrolled.
     pub enrolled_at: i64,
-    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
     pub salt: String,
 }
 
-/// That somebody was confirmed.
+/// A confirmation of somebody's identity.
 #[derive(Debug, Clone, FromRow)]
 pub struct ConfirmedRow {
     pub account: String,
-    /// Whom.
+    /// Who was confirmed.
     pub person: String,
-    /// Who.
+    /// Who confirmed them.
     pub confirmer: String,
     /// When.
     pub confirmed_at: i64,
@@ -94,7 +94,7 @@ pub struct PromptRow {
     pub created_at: i64,
     /// When another version took its place.
     pub superseded_at: Option<i64>,
-    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
     pub salt: String,
 }
 
@@ -111,7 +111,7 @@ pub struct GrantRow {
     pub created_at: i64,
     /// When it was withdrawn.
     pub withdrawn_at: Option<i64>,
-    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
     pub salt: String,
 }
 
@@ -134,7 +134,7 @@ pub struct CallRow {
 }
 
 impl CallRow {
-    /// Whether somebody who was on it was erased, and with that what it was called.
+    /// Whether its names were erased, with somebody who was on it.
     #[must_use]
     pub fn is_erased(&self) -> bool {
         self.id.strip_prefix("erased:") == Some(self.uid.as_str())
@@ -146,7 +146,7 @@ impl CallRow {
 pub struct History {
     /// The gateway's id.
     pub uid: String,
-    /// Its leaves, in the order of the log, one a line; none where there is no entry.
+    /// Its leaves, in the order of the log, one a line; `None` if there is no entry.
     pub leaves: Option<Vec<u8>>,
 }
 
@@ -165,7 +165,7 @@ pub struct ParticipantRow {
     pub consent_grant: Option<String>,
 }
 
-/// An entry of a log, with its detail where that was asked for and still exists.
+/// An entry of a log, with its detail if that was asked for and still exists.
 #[derive(Debug, Clone, FromRow)]
 pub struct EntryRow {
     pub log: String,
@@ -180,8 +180,7 @@ pub struct EntryRow {
     pub salt: Option<Vec<u8>>,
     /// The detail.
     pub document: Option<String>,
-    /// The platform's id of the call that it belongs to, or of its recording's call, where that was
-    /// asked for.
+    /// The platform's id of the call that it belongs to, or of its recording's call, if that was asked for.
     #[sqlx(default)]
     pub call_id: Option<String>,
 }
@@ -194,11 +193,11 @@ pub struct CheckpointRow {
     pub note: String,
     /// When it was signed.
     pub signed_at: i64,
-    /// Whether it stays when newer ones come.
+    /// Whether it is kept when newer ones come.
     pub kept: bool,
 }
 
-/// What somebody else has said of a signed head.
+/// What an anchor has said about a signed head.
 #[derive(Debug, Clone, FromRow)]
 pub struct AnchorRow {
     /// The head's size.
@@ -261,8 +260,8 @@ pub struct RecordingRow {
     pub recorded_from: i64,
     /// Where its last stretch ends.
     pub recorded_until: i64,
-    /// Its stretches (`segments`), the numbers of who was there (`people`), and for what it may be listened to
-    /// (`purposes`; null for anything), as JSON.
+    /// Its stretches (`segments`), the numbers of its participants (`people`), and the purposes it may be
+    /// listened to for (`purposes`; null for any), as JSON.
     pub about: String,
     /// Whether it is under a legal hold.
     pub held: bool,
@@ -272,7 +271,7 @@ pub struct RecordingRow {
     pub kept_at_least: Option<String>,
     /// At most how long it is kept, in words.
     pub kept_at_most: Option<String>,
-    /// Before when it may not be deleted.
+    /// The moment before which it may not be deleted.
     pub keep_until: Option<i64>,
     /// When it has to be gone.
     pub delete_by: Option<i64>,
@@ -284,15 +283,15 @@ pub struct VersionRow {
     /// Its number, from 1.
     pub version: i64,
     pub digest: String,
-    /// Since when it is, or from when it was, in force.
+    /// When it came into force.
     pub in_force_at: i64,
     /// Who, why, and what changed, as JSON.
     pub document: String,
-    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
     pub salt: String,
 }
 
-/// A table that waits for a second person, or did.
+/// A table that waits, or waited, for a second person.
 #[derive(Debug, Clone, FromRow)]
 pub struct ProposalRow {
     /// Its id.
@@ -303,9 +302,9 @@ pub struct ProposalRow {
     pub base: String,
     /// `open`, `published`, `withdrawn`, `rejected`, `superseded` or `expired`.
     pub state: String,
-    /// The credential of whoever proposed it.
+    /// The credential that proposed it.
     pub credential: String,
-    /// Who that is, by their id; empty where nobody is known.
+    /// The id of that person; empty if nobody is known.
     pub person: String,
     /// Why, what changes, and the impact report, as JSON.
     pub document: String,
@@ -315,9 +314,9 @@ pub struct ProposalRow {
     pub expires_at: i64,
     /// When it was decided.
     pub decided_at: Option<i64>,
-    /// By whom, and why, as JSON.
+    /// Who decided, and why, as JSON.
     pub decision: Option<String>,
-    /// Random, in hexadecimal: what is committed to of it cannot be guessed.
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
     pub salt: String,
 }
 

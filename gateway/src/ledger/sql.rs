@@ -1,7 +1,7 @@
-//! SQL that both engines understand, written once; what differs stands beside each other.
+//! SQL that both engines understand, written once; variants are side by side.
 //!
-//! Statements are written with `?` for what is bound. SQLite takes them as they are, for PostgreSQL
-//! they are numbered. No statement holds a question mark that means anything else.
+//! Statements have `?` for bound values. SQLite takes them as they are; for PostgreSQL they are numbered. No
+//! statement holds any other question mark.
 
 use std::borrow::Cow;
 
@@ -48,7 +48,7 @@ pub(super) fn numbered(sql: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// What reads go through.
+/// The connections for reading.
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
     Sqlite(SqlitePool),
@@ -64,14 +64,14 @@ impl Pool {
     }
 }
 
-/// One statement with what is bound to it.
+/// One statement with its bound values.
 #[derive(Debug)]
 pub(super) struct Statement {
     pub(super) sql: Cow<'static, str>,
     pub(super) values: Vec<Value>,
 }
 
-/// Something that is bound.
+/// A bound value.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Text(String),
@@ -93,7 +93,7 @@ impl Statement {
         self
     }
 
-    /// One statement that asks all of these: a row with an answer to each.
+    /// One statement that asks all of these questions: it returns a row with an answer to each.
     pub(super) fn asking(questions: Vec<Statement>) -> Statement {
         let (mut sql, mut values) = (String::from("SELECT "), Vec::new());
         for (index, question) in questions.into_iter().enumerate() {
@@ -105,7 +105,7 @@ impl Statement {
         Statement { sql: Cow::Owned(sql), values }
     }
 
-    /// These, one after the other.
+    /// These statements, one after the other.
     pub(super) fn in_turn(statements: Vec<Statement>) -> Statement {
         let (mut sql, mut values) = (String::new(), Vec::new());
         for statement in statements {
@@ -238,5 +238,5 @@ macro_rules! ask {
 
 pub(super) use ask;
 
-/// How many questions, or statements, in one are kept prepared at most: more hardly come again.
+/// Combined statements of up to this many parts are kept prepared: larger ones hardly ever recur.
 pub(super) const FEW: usize = 8;

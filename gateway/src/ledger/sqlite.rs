@@ -1,11 +1,11 @@
 //! The ledger in one SQLite file: the embedded default.
 //!
-//! Several processes may write to one ledger: they queue on a file lock, since SQLite's own busy
-//! handler starves whoever waits.
+//! Several processes may write to one ledger: they queue on a file lock, since SQLite's own busy handler
+//! starves waiting processes.
 //!
 //! INVARIANT: COMMIT is the last statement of a group, and after any failure nothing more is sent over the
-//! connection: a constraint that does not hold has rolled everything back (`OR ROLLBACK`, which needs no
-//! journal of each statement), and what came after it would be committed by itself.
+//! connection: a violated constraint has rolled everything back (`OR ROLLBACK`, which needs no journal of
+//! each statement), and later statements would be committed by themselves.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -46,7 +46,7 @@ pub(super) async fn open(dir: &Path) -> Result<(SqlitePool, SqliteEngine), Ledge
         .busy_timeout(Duration::from_secs(10))
         .pragma("secure_delete", "on")
         .pragma("trusted_schema", "off");
-    // Phone numbers are in it: for its owner only. SQLite gives its side files the same mode.
+    // It holds phone numbers, so only its owner may read it. SQLite gives its side files the same mode.
     private_file(&dir.join(FILE)).map_err(LedgerError::Lock)?;
     // sqlx takes no lock of its own on SQLite while it migrates.
     let held = lock_file(lock.clone()).await?;
@@ -61,12 +61,12 @@ pub(super) async fn open(dir: &Path) -> Result<(SqlitePool, SqliteEngine), Ledge
         return Err(LedgerError::OldSqlite { version });
     }
     MIGRATIONS.run(&pool).await?;
-    // The connection that has migrated keeps others from emptying the write-ahead log until it reads again.
+    // The connection that migrated keeps others from emptying the write-ahead log until it reads again.
     let _: i64 = sqlx::query_scalar("SELECT count(*) FROM log").fetch_one(&pool).await?;
     let reserve = Reserve::in_dir(dir);
     reserve.is_kept().await;
     drop(held);
-    // Calls have random ids, so that what is written lies all over the indexes by call.
+    // Calls have random ids, so writes are spread over the whole indexes by call.
     let options = options.pragma("cache_size", "-16384");
     Ok((pool, SqliteEngine { options, lock, reserve, connection: None, lock_on: None }))
 }
@@ -87,7 +87,7 @@ impl Engine for SqliteEngine {
         enveloped: &[Uuid],
         registers: &Registers,
     ) -> Result<Done, LedgerError> {
-        // Whoever waits longer is told so: what was stamped before must not be logged long after.
+        // Waiting longer is an error: an entry must not be logged long after it was stamped.
         let lock = async {
             match self.lock_on.take() {
                 Some(file) => relock(file).await,
@@ -136,39 +136,39 @@ impl SqliteEngine {
         let mut on = On { connection: connected, pending: vec![Statement::new("BEGIN IMMEDIATE")] };
         let done = writer::write(&mut on, group, enveloped, registers, room).await?;
         on.pending.push(Statement::new("COMMIT"));
-        // Where anything fails before its end the connection is dropped, and with it the transaction.
+        // If anything fails before the end, the connection is dropped, and the transaction with it.
         on.flush().await?;
         Ok(done)
     }
 }
 
-/// Whether the disk is full, or the owner's share of it: SQLite calls a quota that is used up a failure to write.
+/// Whether the disk or the owner's quota is full: SQLite reports a full quota as a failure to write.
 fn is_full(error: &LedgerError) -> bool {
     let LedgerError::Sql(sqlx::Error::Database(error)) = error else { return false };
     let error = error.try_downcast_ref::<SqliteError>();
     error.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| FULL.contains(&code.as_ref()))
 }
 
-/// A transaction. What is written, its beginning included, waits until something is asked, or there is much of
-/// it: every message to the thread that runs SQLite costs as much as the writing of several rows.
+/// A transaction. Writes, its beginning included, wait until something is asked or many are waiting: every
+/// message to the thread that runs SQLite costs as much as writing several rows.
 struct On<'c> {
     connection: &'c mut SqliteConnection,
     pending: Vec<Statement>,
 }
 
 impl On<'_> {
-    /// Writes what waits.
+    /// Sends the waiting writes.
     async fn flush(&mut self) -> Result<(), sqlx::Error> {
         let pending = std::mem::take(&mut self.pending);
         if pending.is_empty() {
             return Ok(());
         }
-        // The same few statements come again; what many come together hardly does.
+        // Combinations of few statements recur; those of many hardly ever do.
         let kept = pending.len() <= FEW;
         self.run(Statement::in_turn(pending), kept).await
     }
 
-    /// Writes what waits, and asks.
+    /// Sends the waiting writes, and asks.
     async fn ask(&mut self, question: Statement, kept: bool) -> Result<Vec<SqliteRow>, sqlx::Error> {
         let mut all = std::mem::take(&mut self.pending);
         let kept = kept && all.len() <= FEW;
@@ -182,7 +182,7 @@ impl On<'_> {
         sqlx::query_with(sql, bound).persistent(kept).execute(&mut *self.connection).await.map(drop)
     }
 
-    /// Inserts rows: `into` names the table and so many columns as a row has values.
+    /// Inserts rows: `into` names the table, and as many columns as a row has values.
     async fn insert<const N: usize>(
         &mut self,
         into: &str,
@@ -199,7 +199,7 @@ impl On<'_> {
                 format!("INSERT OR ROLLBACK INTO {into} VALUES {}{conflict}", vec![row; count].join(", "));
             let statement = Statement { sql: sql.into(), values: rows };
             if count == ROWS {
-                // One that comes again and is worth its preparation.
+                // A full statement recurs, and is worth preparing.
                 self.flush().await?;
                 self.run(statement, true).await?;
             } else {
@@ -341,7 +341,7 @@ fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<String, sqlx::Error>
     serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
-/// Brings the write-ahead log home and empties it; answers whether nobody was in the way.
+/// Empties the write-ahead log into the file; returns whether nobody was in the way.
 pub(super) async fn settle(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
     let (busy, ..): (i64, i64, i64) =
         sqlx::query_as(AssertSqlSafe("PRAGMA wal_checkpoint(TRUNCATE)")).fetch_one(pool).await?;
@@ -354,7 +354,7 @@ pub(super) async fn size(pool: &SqlitePool) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(pool).await
 }
 
-/// Writes the file anew, without what unused pages hold. Whoever wants to write waits in line meanwhile.
+/// Rewrites the file, without the contents of unused pages. Writers wait meanwhile.
 pub(super) async fn rewrite(pool: &SqlitePool) -> Result<(), LedgerError> {
     let options = pool.connect_options();
     let held = lock_file(options.get_filename().with_file_name(LOCK)).await?;
@@ -401,9 +401,9 @@ const FILE: &str = "ledger.db";
 const LOCK: &str = "ledger.lock";
 /// SQLITE_FULL and SQLITE_IOERR_WRITE.
 const FULL: [&str; 2] = ["13", "778"];
-/// How long somebody else may write before whoever waits is answered.
+/// How long to wait while another process writes.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many rows one statement inserts at most.
 const ROWS: usize = 64;
-/// How many statements go to SQLite together at most: it copies the text of what is left for each of them.
+/// How many statements go to SQLite together at most: for each it copies the text of all that remain.
 const MANY: usize = 64;

@@ -1,4 +1,4 @@
-//! What is read of the logs themselves: heads, leaves, hashes, signed heads and what confirms them.
+//! Reading the logs themselves: heads, leaves, hashes, signed heads and their anchors.
 
 use super::heads::LogRow;
 use super::sql::ask;
@@ -21,7 +21,7 @@ impl Ledger {
         rows.iter().map(|row| Ok((row.id.clone(), row.head()?))).collect()
     }
 
-    /// The head of a log's current epoch; none where nothing was ever appended.
+    /// The head of a log's current epoch; `None` if nothing was ever appended.
     pub async fn head(&self, log: &str) -> Result<Option<Head>, LedgerError> {
         let sql = "SELECT id, epoch, size, edge, last_at FROM log WHERE id = ?";
         let row: Option<LogRow> = ask!(&self.pool, query_as, fetch_optional, sql, log)?;
@@ -34,8 +34,8 @@ impl Ledger {
         Ok(ask!(&self.pool, query_as, fetch_all, sql, log)?)
     }
 
-    /// Leaves with their stored hashes, `seq` from `from` to `until` (exclusive), in order: a page that
-    /// is as long as what was asked for, or the log is shorter.
+    /// Leaves with their stored hashes, `seq` from `from` to `until` (exclusive), in order. There are fewer
+    /// only if the log is shorter.
     pub async fn leaves(
         &self,
         at: &Epoch,
@@ -68,7 +68,7 @@ impl Ledger {
         Ok(ask!(&self.pool, query_scalar, fetch_all, sql, &at.log, at.epoch, i64::from(level), from, until)?)
     }
 
-    /// One entry, with its detail where that still exists.
+    /// One entry, with its detail if that still exists.
     pub async fn entry(&self, at: &Epoch, seq: u64) -> Result<Option<EntryRow>, LedgerError> {
         let sql = "SELECT entry.log, entry.epoch, entry.seq, entry.leaf, entry.leaf_hash, detail.salt, detail.document \
              FROM entry LEFT JOIN detail ON detail.log = entry.log AND detail.epoch = entry.epoch AND detail.seq = entry.seq \
@@ -82,20 +82,20 @@ impl Ledger {
         Ok(ask!(&self.pool, query_as, fetch_optional, sql, &at.log, at.epoch)?)
     }
 
-    /// The signed heads of an epoch that are there, the oldest first.
+    /// The kept signed heads of an epoch, the oldest first.
     pub async fn checkpoints(&self, at: &Epoch) -> Result<Vec<CheckpointRow>, LedgerError> {
         let sql =
             "SELECT size, note, signed_at, kept FROM checkpoint WHERE log = ? AND epoch = ? ORDER BY size";
         Ok(ask!(&self.pool, query_as, fetch_all, sql, &at.log, at.epoch)?)
     }
 
-    /// What others have said of the heads of an epoch, the oldest first.
+    /// What anchors have said about the heads of an epoch, the oldest first.
     pub async fn anchors(&self, at: &Epoch) -> Result<Vec<AnchorRow>, LedgerError> {
         let sql = "SELECT size, kind, name, evidence, at FROM anchor WHERE log = ? AND epoch = ? ORDER BY size, kind, name";
         Ok(ask!(&self.pool, query_as, fetch_all, sql, &at.log, at.epoch)?)
     }
 
-    /// The newest head that this one has confirmed, if any: its size and when.
+    /// The newest head that this anchor has confirmed, if any: its size, and when.
     pub async fn last_anchor(
         &self,
         at: &Epoch,

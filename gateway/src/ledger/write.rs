@@ -1,9 +1,9 @@
-//! What is asked before something is written, and what is written: the same SQL on both engines.
+//! The questions before a write, and the writes: the same SQL on both engines.
 
 use super::sql::Statement;
 use super::{Change, Expect};
 
-/// The SQL that asks whether it is so; never NULL.
+/// The SQL that asks whether an expectation holds; never NULL.
 pub(super) fn question(expect: &Expect) -> Statement {
     match expect {
         Expect::Head { call, head } => Statement::new("EXISTS (SELECT 1 FROM call WHERE uid = ? AND head = ?)")
@@ -100,7 +100,7 @@ pub(super) fn question(expect: &Expect) -> Statement {
     }
 }
 
-/// What a change of a table takes, in order.
+/// The statements of a change, in order.
 pub(super) fn statements(change: &Change) -> Vec<Statement> {
     vec![match change {
         Change::Account { id, operator, recorder, settings, at } => Statement::new(
@@ -302,7 +302,7 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             return vec![passed, signed];
         }
         Change::Anchor { log, epoch, size, kind, name, evidence, at } => {
-            // What was said of a head that is not kept is of no use once the next is confirmed.
+            // Anchors of a head that is not kept are of no use once the next one is confirmed.
             let passed = Statement::new(
                 "DELETE FROM anchor WHERE log = ? AND epoch = ? AND size < ? AND kind = ? AND name = ? AND NOT EXISTS \
                  (SELECT 1 FROM checkpoint WHERE checkpoint.log = anchor.log AND checkpoint.epoch = anchor.epoch \
@@ -346,7 +346,7 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             .bind(*epoch);
             return vec![closed, opened];
         }
-        // The writer reads what there is.
+        // The writer reads the rows.
         Change::Recommit { .. } => return Vec::new(),
         Change::Erase(erase) => return super::erase::statements(erase),
         Change::Table { digest, text, at } => Statement::new(

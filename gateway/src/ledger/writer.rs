@@ -28,8 +28,8 @@ pub(super) struct Writer {
 
 /// An engine: how a group becomes durable.
 pub(super) trait Engine: Send + 'static {
-    /// Runs one transaction that nobody else's runs beside. All of it is durable, or it is not known
-    /// whether any of it is: then the engine begins anew with whatever is on disk.
+    /// Runs one transaction, with no other beside it. Either all of it is durable, or it is not known whether
+    /// any of it is: then the engine starts over from what is on disk.
     fn commit(
         &mut self,
         group: &[Waiting],
@@ -45,19 +45,19 @@ pub(super) trait Engine: Send + 'static {
 pub(super) trait Transaction: Send {
     fn dialect(&self) -> Dialect;
 
-    /// Which of these are so.
+    /// The answers to these questions.
     fn answers(
         &mut self,
         questions: Vec<Statement>,
     ) -> impl Future<Output = Result<Vec<bool>, sqlx::Error>> + Send;
 
-    /// Rows of nothing but texts.
+    /// Rows of texts.
     fn texts(
         &mut self,
         question: Statement,
     ) -> impl Future<Output = Result<Vec<Vec<Option<String>>>, sqlx::Error>> + Send;
 
-    /// What is written is there for whatever is asked afterwards.
+    /// Later questions see what this writes.
     fn execute(&mut self, statement: Statement) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     fn logs(&mut self, ids: &[&str]) -> impl Future<Output = Result<Vec<LogRow>, sqlx::Error>> + Send;
@@ -77,21 +77,21 @@ pub(super) trait Transaction: Send {
     fn note_enveloped(&mut self, ids: &[Uuid]) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
-/// What there is room for.
+/// What the disk has room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
     ForAll,
     ForWhatRestricts,
 }
 
-/// What became of one job of a group that was committed, with the places of its entries (`acme/17`; `acme.2/17` in
-/// the second epoch).
+/// The outcome of one job of a committed group, with the places of its entries (`acme/17`; `acme.2/17` in the
+/// second epoch).
 pub(super) type Outcome = Result<(Appended, Vec<String>), String>;
 
-/// What became of a group that was committed.
+/// The outcome of a committed group.
 pub(super) struct Done {
     outcomes: Vec<Outcome>,
-    /// Which logs have registered something, and where.
+    /// The logs that have registered something, and the places of those entries.
     registered: Vec<(String, (i64, i64))>,
 }
 
@@ -122,7 +122,7 @@ impl Writer {
         let outcome = answered.await.map_err(|_| gone(()))?;
         let (appended, places) = outcome.map_err(LedgerError::Unavailable)?;
         if !places.is_empty() {
-            // Whoever reads the program's log finds the entries in the trail.
+            // Readers of the program's log can find the entries in the trail.
             tracing::Span::current().record("entry", places.join(" "));
         }
         Ok(appended)
@@ -137,8 +137,8 @@ async fn run(
 ) {
     let mut group = Vec::with_capacity(GROUP);
     while waiting.recv_many(&mut group, GROUP).await > 0 {
-        // The entries of a group go in last, so that an erasure beside them would miss their details, and the
-        // end of an epoch their epoch: both come after them, in a group of their own.
+        // The entries of a group are written last, so an erasure in the same group would miss their details,
+        // and an epoch's end their epoch: both come after them, in their own group.
         group.sort_by_key(|waiting| ends_an_epoch(waiting) || erases(waiting));
         let ordinary = group.partition_point(|waiting| !ends_an_epoch(waiting) && !erases(waiting));
         let special = group.split_off(ordinary);
@@ -157,7 +157,7 @@ async fn commit(engine: &mut impl Engine, group: Vec<Waiting>, enveloped: &Later
     if let Err(error) = &committed {
         tracing::error!(error = %Chain(error), jobs = group.len(), "could not write the audit trail");
         engine.forget();
-        // What could not be noted is noted with the next group: a restart would ask for it.
+        // What could not be noted goes with the next group: a restart needs it.
         enveloped.lock().unwrap_or_else(PoisonError::into_inner).extend(noted);
     }
     let outcomes = committed.map_err(|error| error.to_string()).map(|done| {
@@ -171,12 +171,12 @@ async fn commit(engine: &mut impl Engine, group: Vec<Waiting>, enveloped: &Later
             }
             Err(error) => Err(error.clone()),
         };
-        // Whoever asked may be gone; the entry stands all the same.
+        // The caller may be gone; the entry is logged all the same.
         let _ = answer.send(outcome);
     }
 }
 
-/// Everything that a group does, inside a transaction that nobody else's runs beside.
+/// Everything that a group does, inside a transaction with no other beside it.
 pub(super) async fn write(
     transaction: &mut impl Transaction,
     group: &[Waiting],
@@ -199,20 +199,20 @@ pub(super) async fn write(
         next = next.saturating_add(job.expects.len());
         if room == Room::ForWhatRestricts && !job.restricts() {
             outcomes
-                .push(Err("the disk is full but for what is kept for objections and deletions".to_owned()));
+                .push(Err("the disk is full except for the reserve for objections and deletions".to_owned()));
             continue;
         }
-        // What begins an epoch lies behind nothing.
+        // Nothing precedes an entry that begins an epoch.
         let continues = |draft: &&Draft| !job.changes.iter().any(|change| closes(change, &draft.log));
         if let Some(behind) = heads.behind(job.entries.iter().filter(continues)) {
             outcomes.push(Err(format!(
-                "the clock is {} s behind what the trail says: set it, or wait; where the trail was written with a wrong clock, \
+                "the clock is {} s behind the trail: set it, or wait; if the trail was written with a wrong clock, \
                  begin new logs with `consent-gateway audit reopen`",
                 behind / 1000
             )));
             continue;
         }
-        // What this job asks of the logs, or does to them, is about what the jobs before it have appended, too.
+        // If this job reads or changes the logs, it must see what the jobs before it have appended.
         let of_logs = ends_an_epoch(waiting) || job.expects.iter().any(is_of_a_log);
         if of_logs && let Some(rows) = heads.unwritten() {
             transaction.put_logs(&rows).await?;
@@ -235,7 +235,7 @@ pub(super) async fn write(
         if ends_an_epoch(waiting) {
             heads = Heads::read(&transaction.logs(&logs).await?)?;
         }
-        // The first entry of a log in the job says what is registered with it; an epoch begins with all that is
+        // The job's first entry of a log says what it registers; a new epoch begins with everything
         // registered by then.
         let mut silent: BTreeSet<&str> =
             before.keys().chain(after.keys()).map(|place| place.log.as_str()).collect();
@@ -265,7 +265,7 @@ pub(super) async fn write(
         }
         outcomes.push(Ok((Appended::Done, places)));
     }
-    // Nobody asks for the entries themselves before the group is committed, so they go in together.
+    // Nothing reads the entries before the group is committed, so they are written together.
     if let Some(rows) = heads.unwritten() {
         transaction.put_logs(&rows).await?;
     }
@@ -283,8 +283,8 @@ pub(super) async fn write(
     Ok(Done { outcomes, registered: sums.places() })
 }
 
-/// Why a job may register nothing: what is kept of a log's registers is not what its newest entry commits to, and
-/// the next one would vouch for it. Whoever begins the log anew has looked at them.
+/// Why a job may not register anything: a log's registers do not match its newest entry, and the next entry
+/// would vouch for them. Reopening the log is allowed: somebody has checked them.
 async fn unsound(
     transaction: &mut impl Transaction,
     job: &Job,
@@ -310,7 +310,7 @@ async fn unsound(
     Ok(None)
 }
 
-/// The rows that a job is about, as they are by now.
+/// The current rows that a job is about.
 async fn rows(
     transaction: &mut impl Transaction,
     touches: &[Touch],
@@ -322,7 +322,7 @@ async fn rows(
     Ok(all)
 }
 
-/// The log of which an epoch begins with this.
+/// The log that begins an epoch with this change.
 fn begins(change: &Change) -> Option<&str> {
     if let Change::CloseLog { log, .. } = change { Some(log) } else { None }
 }
@@ -339,12 +339,12 @@ fn closes(change: &Change, of: &str) -> bool {
     begins(change) == Some(of)
 }
 
-/// Whether it is about a log's row, which the group itself changes.
+/// Whether it is about the row of a log, which the group itself changes.
 fn is_of_a_log(expect: &Expect) -> bool {
     matches!(expect, Expect::LogAt { .. } | Expect::LogQuiet { .. })
 }
 
 /// How many jobs one transaction takes at most.
 const GROUP: usize = 256;
-/// How many jobs may wait before the doors are held back.
+/// How many jobs may wait before requests are slowed down.
 const QUEUE: usize = 1024;

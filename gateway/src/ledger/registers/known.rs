@@ -1,4 +1,4 @@
-//! What this process knows of the registers: it has read them once, and follows the logs.
+//! What this process knows of the registers: it reads them once, and then follows the logs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ pub(in crate::ledger) struct Registers {
     /// Whether rows are compared.
     on: AtomicBool,
     logs: RwLock<HashMap<String, Known>>,
-    /// The newest entry of a log that registers something, by whoever reads the log.
+    /// The newest entry of a log that registers something, as readers of the log reported it.
     heard: RwLock<HashMap<String, (i64, i64)>>,
     reading: tokio::sync::Mutex<()>,
 }
@@ -27,36 +27,36 @@ pub(in crate::ledger) struct Registers {
 /// The registers of a log.
 #[derive(Debug, Default)]
 struct Known {
-    /// The first entry that was not taken in: its epoch and index.
+    /// The epoch and index of the first entry that was not read yet.
     next: (i64, i64),
     sum: Sum,
     rows: HashMap<(&'static str, String), Hash>,
     /// How many rows each register has.
     counts: HashMap<&'static str, usize>,
-    /// Why nothing of it counts.
+    /// Why none of its rows counts.
     wrong: Option<String>,
 }
 
 impl Registers {
-    /// From now on rows are compared.
+    /// Starts comparing rows.
     pub(in crate::ledger) fn begin(&self) {
         self.on.store(true, Ordering::Relaxed);
     }
 
-    /// An entry registers something.
+    /// Notes that an entry registers something.
     pub(in crate::ledger) fn hear(&self, log: &str, place: (i64, i64)) {
         let mut heard = self.heard.write().unwrap_or_else(PoisonError::into_inner);
         let newest = heard.entry(log.to_owned()).or_insert(place);
         *newest = place.max(*newest);
     }
 
-    /// The newest entry that was heard of.
+    /// The newest reported entry.
     pub(in crate::ledger) fn heard(&self, log: &str) -> Option<(i64, i64)> {
         self.heard.read().unwrap_or_else(PoisonError::into_inner).get(log).copied()
     }
 
-    /// Whether these rows are those that the log says; all of a log's, where it is named. Answers a log that has
-    /// to be read first, or says otherwise as far as it was read.
+    /// Compares these rows with the log; if `all_of` names a log, they must be all of its rows. Returns a log
+    /// that has to be read first, or contradicts a row as far as it was read.
     pub(in crate::ledger) fn hold<'r, R: Committed + 'r>(
         &self,
         rows: impl Iterator<Item = &'r R>,
@@ -82,7 +82,7 @@ impl Registers {
         Ok(None)
     }
 
-    /// Whether the log says that there is such a row; nothing, where it has to be read first.
+    /// Whether the log has such a row; `None` if it has to be read first.
     pub(in crate::ledger) fn knows(
         &self,
         log: &str,
@@ -98,14 +98,14 @@ impl Registers {
         Ok((is || is_not).then_some(is))
     }
 
-    /// What is so of a log; false where it has to be read first.
+    /// Whether something holds for a log; false if it has to be read first.
     fn with(&self, log: &str, is_so: impl FnOnce(&Known) -> bool) -> Result<bool, LedgerError> {
         let heard = self.heard(log);
         let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = logs.get(log) else { return Ok(false) };
         let is_newest = heard.is_none_or(|heard| heard < known.next);
         match &known.wrong {
-            // What was registered since may have put it right.
+            // Later entries may have put it right.
             Some(wrong) if is_newest => Err(LedgerError::Altered(wrong.clone())),
             Some(_) => Ok(false),
             None => Ok(is_newest && is_so(known)),
@@ -121,7 +121,7 @@ impl Registers {
         }
     }
 
-    /// The first entry that was not taken in.
+    /// The first entry that was not read yet.
     fn next(&self, log: &str) -> Option<(i64, i64)> {
         self.logs.read().unwrap_or_else(PoisonError::into_inner).get(log).map(|known| known.next)
     }
@@ -132,7 +132,7 @@ impl Registers {
 }
 
 impl Known {
-    /// A row is this one from now on, or none. Answers what it was.
+    /// Sets or removes a row. Returns what it was.
     fn put(&mut self, register: &'static str, key: String, row: Option<Hash>) -> Option<Hash> {
         let before = match row {
             Some(row) => {
@@ -148,8 +148,8 @@ impl Known {
         before
     }
 
-    /// Takes in what an entry registers; false where it does not say which rows, or says others than those
-    /// that were taken in: then all are read anew.
+    /// Applies what an entry registers; false if it does not name the rows, or they do not add up to its sum:
+    /// then all rows are read again.
     fn follow(&mut self, log: &str, place: (i64, i64), registered: &Registered) -> bool {
         self.next = (place.0, place.1.saturating_add(1));
         let Some(rows) = &registered.rows else { return false };
@@ -158,7 +158,7 @@ impl Known {
             let hash = hash.as_ref().map(|hash| parse_hash(hash));
             let (Some(register), None | Some(Some(_))) = (register, &hash) else {
                 self.wrong = Some(format!(
-                    "entry {} of the log `{log}` registers what this program does not know",
+                    "entry {} of the log `{log}` registers something that this program does not know",
                     place.1
                 ));
                 return true;
@@ -170,12 +170,12 @@ impl Known {
 }
 
 impl Ledger {
-    /// From now on no row of a register is handed out that is not the one that the log says.
+    /// From now on, only rows of registers that match the log are handed out.
     pub fn compare_registers(&self) {
         self.registers.begin();
     }
 
-    /// An entry of a log registers something, as whoever has read the log says.
+    /// Notes that an entry of a log registers something, as a reader of the log found.
     pub fn hear_of_registered(&self, log: &str, epoch: i64, seq: u64) {
         self.registers.hear(log, (epoch, i64::try_from(seq).unwrap_or(i64::MAX)));
     }
@@ -184,7 +184,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn hear_of_all(&self, at: &Epoch, size: u64) -> Result<(), LedgerError> {
         let mut index = 0u64;
         while index < size {
@@ -205,11 +205,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// Compares every row of every register with what the logs say.
+    /// Compares every row of every register with the logs.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Altered`], where one is not what its log says.
+    /// [`LedgerError::Altered`] if one does not match its log.
     pub async fn check_registers(&self) -> Result<(), LedgerError> {
         let mut logs: BTreeSet<String> = self.heads().await?.into_iter().map(|(log, _)| log).collect();
         for register in &REGISTERS {
@@ -223,12 +223,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Compares every row of a log's registers with what the log says. Answers what its newest entry commits
-    /// to; nothing, where none has registered anything.
+    /// Compares every row of a log's registers with the log. Returns what its newest entry commits to, if any
+    /// has registered anything.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Altered`], where one is not what the log says.
+    /// [`LedgerError::Altered`] if one does not match the log.
     pub async fn check_registers_of(&self, log: &str) -> Result<Option<String>, LedgerError> {
         let _one = self.registers.reading.lock().await;
         let known = self.read_registers(log).await?;
@@ -237,12 +237,12 @@ impl Ledger {
         Ok(sum)
     }
 
-    /// Reads what the log says by now.
+    /// Reads the log's newest entries.
     pub(in crate::ledger) async fn follow_registers(&self, log: &str) -> Result<(), LedgerError> {
         let before = self.registers.next(log);
         let _one = self.registers.reading.lock().await;
         if self.registers.next(log) != before {
-            // Whoever was before has read it.
+            // A concurrent reader has read it already.
             return Ok(());
         }
         let Some(mut known) = self.registers.take(log).filter(|known| known.wrong.is_none()) else {
@@ -257,9 +257,9 @@ impl Ledger {
         followed.map(drop)
     }
 
-    /// False where the entries do not say which rows have changed, as far as this process has read them.
+    /// Reads the log's newest entries; false if they do not name the rows that have changed.
     async fn follow(&self, log: &str, known: &mut Known) -> Result<bool, LedgerError> {
-        // What is heard of later may come after what is asked now.
+        // Entries that are reported later may be newer than this answer.
         let heard = self.registers.heard(log);
         let kinds = KINDS.map(|kind| format!("'{kind}'")).join(", ");
         let sql = format!(
@@ -313,13 +313,13 @@ impl Ledger {
                     Some(format!(
                         "what is registered of `{log}` (accounts, credentials, keys, prompts, grants, holds, people, the law) is \
                          not what its log says: somebody has changed a row in the database. Nothing is decided by it. Put it right from a \
-                         backup; or, where what is there is right, begin the log anew with `consent-gateway audit reopen`"
+                         backup; or, if the rows are right, begin a new epoch of the log with `consent-gateway audit reopen`"
                     ))
                 });
             }
             return Ok(known);
         }
-        Err(LedgerError::Unavailable(format!("what is registered of `{log}` changes too fast to be read")))
+        Err(LedgerError::Unavailable(format!("the registers of `{log}` change too fast to be read")))
     }
 
     async fn newest_registered(&self, log: &str) -> Result<Option<((i64, i64), Registered)>, LedgerError> {
@@ -329,5 +329,5 @@ impl Ledger {
 
 /// How many leaves are read at once.
 const PAGE: u64 = 2_048;
-/// How often what changes meanwhile is read again.
+/// How often registers that change meanwhile are read again.
 const ATTEMPTS: usize = 16;

@@ -1,4 +1,4 @@
-//! Rows of registers as they are read for use, and what is committed to of each.
+//! Rows of registers, and the columns that entries commit to.
 
 use crate::ledger::{
     AccountRow, ConfirmedRow, CredentialRow, GrantRow, KeyRow, PersonRow, PromptRow, ProposalRow,
@@ -6,7 +6,7 @@ use crate::ledger::{
 };
 use trail::SYSTEM_LOG;
 
-/// A row as it was read for use.
+/// A row of a register.
 pub(in crate::ledger) trait Committed {
     /// Which register it belongs to.
     const REGISTER: &'static str;
@@ -15,7 +15,7 @@ pub(in crate::ledger) trait Committed {
 
     fn key(&self) -> String;
 
-    /// The columns, as text, in the register's order; nothing where no such row may be registered.
+    /// The columns, as text, in the register's order; `None` if no such row may be registered.
     fn columns(&self) -> Option<Vec<Option<String>>>;
 }
 
@@ -36,7 +36,7 @@ impl Committed for AccountRow {
 
     fn columns(&self) -> Option<Vec<Option<String>>> {
         let Self { id, operator_location, recorder_location, settings, created_at } = self.clone();
-        // The system's own is made with the table, and no entry registers it.
+        // The system's own account is made with the table, and no entry registers it.
         let is_as_made = settings == "{}" && operator_location.is_none() && recorder_location.is_none();
         let registered = id != SYSTEM_LOG || !is_as_made;
         registered
