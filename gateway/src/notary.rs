@@ -1,4 +1,4 @@
-//! The notary: it signs the heads of the logs, and nothing that does not go on from what it has signed.
+//! The notary: it signs the heads of the logs, and nothing that does not continue what it has signed.
 //!
 //! At its start it reads every log from its first entry, hashes every leaf, and compares: with the
 //! hashes that are stored, with the tree, with the head that it signed last, which is pinned outside of
@@ -43,7 +43,7 @@ pub struct Notary {
     name: String,
     keys: LogKeys,
     pins: Pins,
-    /// By log. Whoever signs a log holds it.
+    /// By log. Locked while a log is signed.
     signed: std::sync::Mutex<BTreeMap<String, Arc<Mutex<Signed>>>>,
     /// The newest head of every log that was published.
     published: std::sync::Mutex<BTreeMap<String, (i64, u64)>>,
@@ -123,8 +123,8 @@ impl Notary {
         })
     }
 
-    /// Looks, without reading everything, whether the ledger goes on from what was signed. For commands
-    /// that append and do not sign.
+    /// Checks, without reading everything, that the ledger continues what was signed. For commands that
+    /// append and do not sign.
     ///
     /// # Errors
     ///
@@ -166,17 +166,17 @@ impl Notary {
     ///
     /// # Errors
     ///
-    /// Where the configured name cannot stand in a signature.
+    /// If the configured name cannot stand in a signature.
     pub fn verifier(&self, at: &Epoch) -> Result<VerifierKey, NotaryError> {
         Ok(self.signing_key(at)?.verifier())
     }
 
-    /// Signs a log's head as it is committed now, if it was not signed yet, and answers it. None where
-    /// nothing was ever appended.
+    /// Signs a log's current head, if it was not signed yet, and returns it. `None` if nothing was ever
+    /// appended.
     ///
     /// # Errors
     ///
-    /// [`NotaryError`]: the log does not go on from what was signed, or it cannot be pinned. Then nothing
+    /// [`NotaryError`]: the log does not continue what was signed, or it cannot be pinned. Then nothing
     /// new is shown.
     pub async fn sign(&self, log: &str) -> Result<Option<SignedHead>, NotaryError> {
         let slot = self.slot(log);
@@ -184,11 +184,11 @@ impl Notary {
         self.advance(log, &mut signed, None).await
     }
 
-    /// Signs the heads of all logs that have grown. Answers those that were signed anew.
+    /// Signs the heads of all logs that have grown, and returns those heads.
     ///
     /// # Errors
     ///
-    /// The first [`NotaryError`]; the other logs are signed all the same.
+    /// The first [`NotaryError`]; the other logs are still signed.
     pub async fn sign_all(&self) -> Result<Vec<SignedHead>, NotaryError> {
         let (mut fresh, mut failed) = (Vec::new(), None);
         for (log, head) in self.ledger.heads().await? {
@@ -208,8 +208,8 @@ impl Notary {
         }
     }
 
-    /// Takes a new key into use, where one was made: every log says so in an entry, and the head that
-    /// covers it is signed with both. Answers whether there was one.
+    /// Takes a new key into use, if one was made: every log gets an entry about it, and the head that covers
+    /// it is signed with both keys. Returns whether there was one.
     ///
     /// # Errors
     ///
@@ -239,14 +239,14 @@ impl Notary {
             self.ledger.append(Job { entries: vec![draft], ..Job::default() }).await?;
             self.advance(&log, &mut signed, Some(&new)).await?;
         }
-        // At this point every log has said so; a crash before it begins again and finds those done.
+        // At this point every log has its entry. After an earlier crash, the next attempt skips those that
+        // have one.
         self.keys.promote().map_err(NotaryError::Key)?;
         tracing::info!("changed the key that signs the logs");
         Ok(true)
     }
 
-    /// Whether a head is one of ours, and none that is older than what was published before. Notes it, where
-    /// it is.
+    /// Whether a head is ours, and not older than what was published before. If so, notes it.
     ///
     /// # Errors
     ///
@@ -262,7 +262,7 @@ impl Notary {
         Ok(forwards)
     }
 
-    /// What proofs of an epoch are made from, in a tree of this size.
+    /// The source of proofs for an epoch, in a tree of this size.
     #[must_use]
     pub fn proofs<'l>(&'l self, at: &Epoch, size: u64) -> Proofs<'l> {
         Proofs::new(&self.ledger, at, size)
@@ -283,7 +283,8 @@ impl Notary {
             let at = Epoch { log: log.to_owned(), epoch: head.epoch };
             return Ok(Some(SignedHead { at, size: head.edge.size(), note }));
         }
-        // The pin first: whatever another process has pinned by now is in the ledger that is read after it.
+        // Read the pin first: the ledger, which is read after it, has whatever another process has pinned by
+        // now.
         let pin = self.pins.read(log)?;
         let Some(head) = self.ledger.head(log).await? else { return Ok(None) };
         if signed.epoch != head.epoch {
@@ -319,7 +320,7 @@ impl Notary {
         }
         let origin = self.origin(&at);
         let text = Checkpoint::new(&origin, size, edge.root()).text();
-        // A log that has named the next key is signed with both until that is in use.
+        // A log that has named the next key is signed with both keys until that one is in use.
         let next = self.keys.next().map_err(NotaryError::Key)?;
         let next = next.map(|next| SigningKey::from_seed(&origin, &next)).transpose()?;
         let named = |key: &&SigningKey| {
@@ -333,7 +334,7 @@ impl Notary {
         let kept = also.is_some()
             || signed.kept_at.is_none_or(|at| now.as_millisecond() - at.as_millisecond() >= KEEP_EVERY_MS);
         self.pins.write(log, &note)?;
-        // At this point the head is pinned and nobody has seen it: a crash here signs it again.
+        // At this point the head is pinned and nobody has seen it: after a crash it is signed again.
         let change = Change::Checkpoint {
             log: log.to_owned(),
             epoch: head.epoch,
@@ -390,7 +391,7 @@ impl Notary {
         if edge != head.edge {
             return Err(rewritten(Damage::Root { size: head.edge.size() }));
         }
-        // A signed head of ours that only the ledger has: an older pin was put back, or none is left.
+        // Only the ledger has this signed head of ours: an older pin was restored, or none is left.
         let stored = self.ledger.checkpoint(&at).await?;
         if let Some(stored) = &stored {
             let note = Note::parse(&stored.note).map_err(|_| rewritten(Damage::Note))?;
@@ -413,11 +414,12 @@ impl Notary {
         Ok(Signed { epoch: head.epoch, edge, note, kept_at })
     }
 
-    /// Whether a head was signed with the key that we have, one that we had, or the one that we are about to take.
+    /// Checks that a head was signed with our current key, a previous one, or the next one.
     fn is_ours(&self, log: &str, at: &Epoch, note: &Note) -> Result<(), NotaryError> {
         let origin = self.origin(at);
         let mut keys = vec![SigningKey::from_seed(&origin, &self.keys.current())?.verifier()];
-        // What another gateway has signed meanwhile, or this one before the key was changed, is ours as well.
+        // Heads signed meanwhile by another gateway, or by this one before the key was changed, are ours as
+        // well.
         let more = self.keys.retired().map_err(NotaryError::Key)?;
         for key in more.iter().chain(&self.keys.next().map_err(NotaryError::Key)?) {
             keys.push(SigningKey::from_seed(&origin, key)?.verifier());
@@ -443,11 +445,11 @@ impl Notary {
     }
 }
 
-/// The key that the heads of an epoch are signed with, where logs have this name.
+/// The key that the heads of an epoch are signed with, if logs have this name.
 ///
 /// # Errors
 ///
-/// Where the name cannot stand in a signature.
+/// If the name cannot stand in a signature.
 pub fn verifier(name: &str, at: &Epoch, seed: &[u8; 32]) -> Result<VerifierKey, NotaryError> {
     Ok(SigningKey::from_seed(&origin(name, at), seed)?.verifier())
 }
@@ -472,7 +474,7 @@ pub enum NotaryError {
     /// The ledger lacks entries that were signed.
     #[error(
         "the ledger is older than what was signed: the log `{log}` has {found} entries, and a head of {pinned} is pinned; \
-         restore the newest ledger, or, where it is lost, begin new logs with `consent-gateway audit reopen`"
+         restore the newest ledger, or, if it is lost, begin new logs with `consent-gateway audit reopen`"
     )]
     Older {
         /// Which log.
@@ -482,7 +484,7 @@ pub enum NotaryError {
         /// How many entries there are.
         found: u64,
     },
-    /// Entries are not those that were signed, or not those that their hashes say.
+    /// Entries differ from those that were signed, or do not match their hashes.
     #[error(
         "the log `{log}` was changed behind the gateway's back: {damage}; keep this ledger as evidence and restore it from a backup, \
          or begin new logs with `consent-gateway audit reopen`"
@@ -493,9 +495,9 @@ pub enum NotaryError {
         /// Where.
         damage: Damage,
     },
-    /// An epoch does not go on from the one that was signed.
+    /// An epoch does not continue the one that was signed.
     #[error(
-        "epoch {epoch} of the log `{log}` does not go on from the head that was signed last: {why}; keep this ledger as evidence and \
+        "epoch {epoch} of the log `{log}` does not continue the head that was signed last: {why}; keep this ledger as evidence and \
          restore it from a backup, or begin new logs with `consent-gateway audit reopen`"
     )]
     Broken {
@@ -506,7 +508,7 @@ pub enum NotaryError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The key is not the one that signed.
+    /// The key is not the one that signed before.
     #[error(
         "the log `{log}` was signed with another key than `log.key`; restore the key from its backup, \
          and change it only with `consent-gateway audit rotate-key`"
@@ -515,7 +517,7 @@ pub enum NotaryError {
         /// Which log.
         log: String,
     },
-    /// The configured name is another than the one that signed.
+    /// The configured name is not the one that was signed.
     #[error(
         "the log `{log}` was signed as `{pinned}`, and would be `{configured}`; set `log_name` back to what it was"
     )]
@@ -535,7 +537,7 @@ pub enum NotaryError {
         /// Why.
         source: NoteError,
     },
-    /// The log grew while it was looked at.
+    /// The log grew while it was read.
     #[error("the log `{log}` grew meanwhile; stop whatever writes to it, and try again")]
     Grew {
         /// Which log.

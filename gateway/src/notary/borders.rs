@@ -1,5 +1,5 @@
-//! Where an epoch ends and the next begins: nothing of the next is signed unless it goes on from what was
-//! signed of the one before.
+//! The border between epochs: nothing of the next one is signed unless it continues what was signed of the
+//! previous one.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -11,18 +11,18 @@ use trail::note::{Checkpoint, Note};
 use trail::tree::{Edge, Hash};
 use trail::{Body, Leaf, Previous};
 
-/// What is known of a log because it was signed.
+/// The state of a log that was signed.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) epoch: i64,
     pub(super) size: u64,
     root: Hash,
-    /// What was hashed of it already.
+    /// The edge of what was hashed already.
     edge: Edge,
 }
 
 impl Notary {
-    /// What is known of a log: the newer of what this process has signed and what is pinned.
+    /// The signed state of a log: the newer of what this process has signed and what is pinned.
     pub(super) fn known(&self, log: &str, signed: &Signed, pin: Option<&Pin>) -> Option<Known> {
         let own = (signed.epoch > 0).then(|| Known {
             epoch: signed.epoch,
@@ -42,7 +42,7 @@ impl Notary {
             .reduce(|own, pinned| if place(&pinned) > place(&own) { pinned } else { own })
     }
 
-    /// Whether the epoch that a log is in goes on, by as many epochs as it takes, from what is known of it.
+    /// Checks that a log's current epoch continues the known state, directly or through other epochs.
     pub(super) async fn check_border(
         &self,
         log: &str,
@@ -57,17 +57,17 @@ impl Notary {
         while epoch > known.map_or(1, |known| known.epoch) {
             let at = Epoch { log: log.to_owned(), epoch };
             let Some(previous) = self.goes_on_from(&at).await? else {
-                return broken(epoch, "its first entry does not say what it goes on from");
+                return broken(epoch, "its first entry does not say what it continues");
             };
             let before = Epoch { log: log.to_owned(), epoch: epoch_of(&previous.origin, log) };
             if previous.origin != self.origin(&before) || before.epoch >= epoch {
-                return broken(epoch, "its first entry goes on from another log");
+                return broken(epoch, "its first entry continues another log");
             }
             let floor = known.map_or((0, 0), |known| (known.epoch, known.size));
             if (before.epoch, previous.size) < floor {
-                return broken(epoch, "its first entry passes over what was signed");
+                return broken(epoch, "its first entry skips what was signed");
             }
-            // What another gateway on this ledger has signed goes on from what was signed before it.
+            // What another gateway on this ledger has signed continues what was signed before.
             let is_known =
                 known.is_some_and(|known| known.epoch == before.epoch && known.size == previous.size);
             if !is_known && self.was_last(&before, &previous).await? {
@@ -84,7 +84,7 @@ impl Notary {
         Ok(())
     }
 
-    /// Whether what an epoch goes on from is what is known, or goes on from that.
+    /// Whether an epoch continues the known state, or an epoch that does.
     async fn ends(&self, at: &Epoch, known: &Known, previous: &Previous) -> Result<bool, NotaryError> {
         let root = BASE64_STANDARD.decode(&previous.root).unwrap_or_default();
         if previous.size <= known.size {
@@ -112,7 +112,7 @@ impl Notary {
         }))
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else it is, it goes on from nothing")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "any other entry continues nothing")]
     async fn goes_on_from(&self, at: &Epoch) -> Result<Option<Previous>, NotaryError> {
         let first = self.ledger.leaves(at, 0, 1).await?;
         let leaf = first.first().and_then(|(leaf, _)| serde_json::from_slice::<Leaf>(leaf).ok());

@@ -1,8 +1,8 @@
 //! Pins: the last signed head of every log, in files outside of the ledger and its backups.
 //!
-//! Whoever restores an older ledger does not restore these. What somebody who controls them can do:
-//! make the gateway refuse to start, or, with an older ledger, let it sign again what it has signed
-//! otherwise; witnesses see that.
+//! Restoring an older ledger does not restore these. What somebody who controls them can do: make the gateway
+//! refuse to start, or, with an older ledger, let it sign different entries in place of those it has signed;
+//! witnesses notice that.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -28,11 +28,11 @@ pub(super) struct Pin {
 }
 
 impl Pins {
-    /// The pins in `dir`, which is made where it is missing.
+    /// The pins in `dir`, which is made if it is missing.
     ///
     /// # Errors
     ///
-    /// Where it cannot be made.
+    /// If it cannot be made.
     pub fn open(dir: &Path) -> Result<Pins, PinError> {
         crate::files::private_dir(dir).map_err(|source| PinError::Io { path: dir.into(), source })?;
         Ok(Pins { dir: dir.into() })
@@ -42,7 +42,7 @@ impl Pins {
     ///
     /// # Errors
     ///
-    /// Where the directory cannot be read.
+    /// If the directory cannot be read.
     pub fn logs(&self) -> Result<Vec<String>, PinError> {
         let io = |source| PinError::Io { path: self.dir.clone(), source };
         let mut logs = Vec::new();
@@ -65,7 +65,7 @@ impl Pins {
             let Checkpoint { origin, size, root, .. } = Checkpoint::parse(&note.text).ok()?;
             Some(Pin { origin, size, root, note })
         });
-        // A pin that cannot be read is no missing one: what it said is not known, so nothing is signed.
+        // An unreadable pin is not the same as none: its head is not known, so nothing is signed.
         pin.map(Some).ok_or(PinError::Damaged { path })
     }
 
@@ -92,8 +92,8 @@ impl Pins {
         lock.unlock().map_err(io)
     }
 
-    /// Keeps a log's pin beside it under another name, which nothing ever overwrites: what it says may be
-    /// all that is left of a log. Answers where, if there is one.
+    /// Keeps a copy of a log's pin under another name, which nothing ever overwrites: it may be all that is
+    /// left of a log. Returns its path, if there is a pin.
     pub(super) fn keep(&self, log: &str, epoch: i64) -> Result<Option<PathBuf>, PinError> {
         let path = self.path(log);
         let io = |source| PinError::Io { path: path.clone(), source };
@@ -105,7 +105,7 @@ impl Pins {
         for number in 1..=u32::MAX {
             let more = if number > 1 { format!("-{number}") } else { String::new() };
             let old = self.dir.join(format!("{log}.{epoch}{more}{OLD}"));
-            // The file is replaced, never written to, when the pin moves on: the link keeps what it was.
+            // When the pin moves on, the file is replaced, never written to: the link keeps the old content.
             match fs::hard_link(&path, &old) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -122,7 +122,7 @@ impl Pins {
         Ok(None)
     }
 
-    /// Takes away a log's pin, which was kept under another name.
+    /// Removes a log's pin, which was kept under another name.
     pub(super) fn remove(&self, log: &str) -> Result<(), PinError> {
         let path = self.path(log);
         let io = |source| PinError::Io { path: path.clone(), source };
@@ -137,7 +137,7 @@ impl Pins {
         fs::File::open(&self.dir).and_then(|dir| dir.sync_all())
     }
 
-    /// Where a log's pin is.
+    /// The path of a log's pin.
     #[must_use]
     pub fn path(&self, log: &str) -> PathBuf {
         self.dir.join(format!("{log}{SUFFIX}"))
@@ -155,7 +155,7 @@ pub enum PinError {
         /// Why.
         source: io::Error,
     },
-    /// A file is no signed head.
+    /// A file is not a signed head.
     #[error("the pinned head `{}` is damaged; restore it, or begin new logs with `consent-gateway audit reopen`", path.display())]
     Damaged {
         /// Which one.

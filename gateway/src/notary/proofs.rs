@@ -17,17 +17,17 @@ pub struct Proofs<'l> {
 }
 
 impl<'l> Proofs<'l> {
-    /// In a tree of this size; what was appended since is not looked at.
+    /// Proofs in a tree of this size; later entries are ignored.
     #[must_use]
     pub fn new(ledger: &'l Ledger, at: &Epoch, size: u64) -> Proofs<'l> {
         Proofs { ledger, at: at.clone(), size, tiles: BTreeMap::new() }
     }
 
-    /// The root of the first `size` entries; none where there are fewer, or hashes are missing.
+    /// The root of the first `size` entries; `None` if there are fewer, or hashes are missing.
     ///
     /// # Errors
     ///
-    /// Where the ledger does not answer.
+    /// If the ledger does not answer.
     pub async fn root(&mut self, size: u64) -> Result<Option<Hash>, LedgerError> {
         if size == 0 {
             return Ok(Some(tree::empty_root()));
@@ -38,11 +38,11 @@ impl<'l> Proofs<'l> {
         Ok(self.hashes(std::slice::from_ref(&(0..size))).await?.and_then(|hashes| hashes.into_iter().next()))
     }
 
-    /// The hashes that prove that the entry is in the tree; none where it is not.
+    /// The hashes that prove that the entry is in the tree; `None` if it is not.
     ///
     /// # Errors
     ///
-    /// Where the ledger does not answer.
+    /// If the ledger does not answer.
     pub async fn inclusion(&mut self, index: u64) -> Result<Option<Vec<Hash>>, LedgerError> {
         match tree::inclusion(index, self.size) {
             Some(ranges) => self.hashes(&ranges).await,
@@ -50,12 +50,12 @@ impl<'l> Proofs<'l> {
         }
     }
 
-    /// The hashes that prove that the tree goes on from the one of its first `old` entries; none where
-    /// there are fewer.
+    /// The hashes that prove that the tree continues the one of its first `old` entries; `None` if there are
+    /// fewer.
     ///
     /// # Errors
     ///
-    /// Where the ledger does not answer.
+    /// If the ledger does not answer.
     pub async fn consistency(&mut self, old: u64) -> Result<Option<Vec<Hash>>, LedgerError> {
         match tree::consistency(old, self.size) {
             Some(ranges) => self.hashes(&ranges).await,
@@ -67,7 +67,7 @@ impl<'l> Proofs<'l> {
     ///
     /// # Errors
     ///
-    /// Where the ledger does not answer.
+    /// If the ledger does not answer.
     pub async fn parts(&mut self, range: Range<u64>) -> Result<Option<Vec<Hash>>, LedgerError> {
         let of = |node: tree::NodeId| {
             let width = 1u64 << node.height.min(63);
@@ -82,7 +82,7 @@ impl<'l> Proofs<'l> {
     ///
     /// # Errors
     ///
-    /// Where the ledger does not answer.
+    /// If the ledger does not answer.
     pub async fn tile(&self, id: &TileId) -> Result<Option<Vec<Hash>>, LedgerError> {
         let from = id.index.saturating_mul(WIDTH);
         let until = from.saturating_add(u64::from(id.width));

@@ -1,11 +1,11 @@
-//! Beginning a log anew where it does not go on from what was signed: an older ledger was put back, or
-//! somebody has changed it.
+//! Reopening a log that does not continue what was signed: an older ledger was restored, or somebody changed
+//! it.
 //!
-//! What is there is kept as it is, as evidence; the new epoch begins with an entry that holds the head
-//! that was pinned. So everybody who has kept a head sees what was lost, and from when on.
+//! The old entries are kept unchanged, as evidence; the new epoch begins with an entry that holds the pinned
+//! head. So everybody who has kept a head sees what was lost, and since when.
 //!
-//! INVARIANT: an epoch that was ever signed is never signed again otherwise: the new one comes after the
-//! one of the ledger and after the one of the pin.
+//! INVARIANT: an epoch that was ever signed is never signed with different entries: the new one comes after
+//! the ledger's and after the pin's.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,30 +24,30 @@ use trail::note::{Checkpoint, Note};
 use trail::tree::Edge;
 use trail::{Actor, Body, GapCause, Leaf, LogCause, Previous, SYSTEM_LOG};
 
-/// How a log was found.
+/// The state of a log.
 #[derive(Debug)]
 pub struct Finding {
     /// Which log.
     pub log: String,
     /// What is wrong with it.
     pub wrong: Option<Wrong>,
-    /// Its row; none where the ledger has no such log.
+    /// Its row; `None` if the ledger has no such log.
     head: Option<Head>,
-    /// Its pin, where that can be read.
+    /// Its pin, if that can be read.
     pin: Option<Pin>,
 }
 
 /// What is wrong with a log.
 #[derive(Debug, thiserror::Error)]
 pub enum Wrong {
-    /// It does not go on from what was signed.
+    /// It does not continue what was signed.
     #[error(transparent)]
     Signed(NotaryError),
-    /// What is registered beside it is not what it says.
+    /// Its registers do not match it.
     #[error("{0}")]
     Registers(String),
-    /// Its last entry lies in the future: nothing can be appended.
-    #[error("the last entry of the log `{log}` lies {seconds} s in the future")]
+    /// Its last entry is in the future, so nothing can be appended.
+    #[error("the last entry of the log `{log}` is {seconds} s in the future")]
     Ahead {
         /// Which log.
         log: String,
@@ -56,7 +56,7 @@ pub enum Wrong {
     },
 }
 
-/// How a log goes on.
+/// How a log continues.
 #[derive(Debug, Clone)]
 pub struct Reopened {
     /// Which log.
@@ -65,22 +65,22 @@ pub struct Reopened {
     pub epoch: i64,
     /// Its origin.
     pub origin: String,
-    /// What its first entry goes on from.
+    /// What its first entry continues.
     pub previous: Previous,
     /// Where the pin of the old epoch is kept.
     pub kept: Option<PathBuf>,
     /// Whether calls that were open are in doubt.
     pub in_doubt: bool,
-    /// It was begun anew before, and nobody has signed that epoch yet: it goes on as it is.
+    /// It was reopened before, and that epoch is not signed yet: nothing was changed.
     pub already: bool,
 }
 
 impl Notary {
-    /// Looks at every log, and goes on where [`Notary::open`] would refuse.
+    /// Checks every log, and reports what makes [`Notary::open`] refuse.
     ///
     /// # Errors
     ///
-    /// [`NotaryError`] where that cannot be cured by beginning a log anew.
+    /// [`NotaryError`] if reopening a log cannot cure it.
     pub async fn survey(
         ledger: Ledger,
         clock: Clock,
@@ -135,7 +135,7 @@ impl Notary {
         (ahead > SKEW_MS).then(|| Wrong::Ahead { log: log.to_owned(), seconds: ahead / 1000 })
     }
 
-    /// Ends a log's epoch as it is, and begins the next with an entry that holds what was signed last.
+    /// Ends a log's epoch as it is, and begins the next with an entry that holds the last signed head.
     ///
     /// # Errors
     ///
@@ -147,10 +147,10 @@ impl Notary {
         }
         let ended = finding.head.as_ref().map_or(0, |head| head.epoch);
         let pinned = finding.pin.as_ref().map_or(0, |pin| epoch_of(&pin.origin, log));
-        // Where nothing is left of a log, it had a first epoch all the same: there is a pin.
+        // Even if nothing is left of a log, it had a first epoch: there is a pin.
         let next = Epoch { log: log.clone(), epoch: ended.max(pinned).max(1).saturating_add(1) };
         let kept = self.pins.keep(log, pinned.max(if finding.pin.is_none() { ended } else { 0 }))?;
-        // At this point the pin is there twice; a crash here leaves everything as it was.
+        // At this point there are two copies of the pin; a crash here leaves everything as it was.
         let (previous, note) = self.last_signed(finding).await?;
         let now = self.clock.now();
         let body = Body::LogOpened { previous: previous.clone(), cause: LogCause::Reopened };
@@ -158,10 +158,10 @@ impl Notary {
         let actor = Actor::command_line();
         let mut job = Job::default();
         job.entries.push(trail::draft(log, now, &actor, None, body, detail)?);
-        // What was logged is lost or not to be trusted, and a withdrawal may be among it.
+        // Entries are lost or cannot be trusted, and a withdrawal may be among them.
         let since = match (&finding.head, &finding.wrong) {
             (Some(head), Some(Wrong::Signed(NotaryError::Older { .. }))) => Some(millis(head.last_at)),
-            // From when on it is wrong is not known.
+            // It is not known since when it is wrong.
             (Some(_), Some(Wrong::Signed(_))) => Some(Timestamp::UNIX_EPOCH),
             (None, _) | (_, None | Some(Wrong::Ahead { .. } | Wrong::Registers(_))) => None,
         };
@@ -180,19 +180,19 @@ impl Notary {
             epoch: ended,
             next: next.epoch,
             root: finding.head.as_ref().map(|head| head.edge.root().to_vec()).unwrap_or_default(),
-            // Of an epoch that was never signed, there is none: what was signed last is another's.
+            // An epoch that was never signed has none: the last signed head is another epoch's.
             note: note.filter(|_| epoch_of(&previous.origin, log) == ended).map(|note| note.to_string()),
             at: now.as_millisecond(),
         });
-        // Whoever begins a log anew because of its registers has looked at them.
+        // Somebody who reopens a log because of its registers has checked them.
         if matches!(finding.wrong, Some(Wrong::Registers(_))) {
             job.changes.push(Change::Recommit { log: log.clone() });
         }
         if self.ledger.append(job).await? == Appended::Conflict {
             return Err(NotaryError::Grew { log: log.clone() });
         }
-        // At this point the log goes on. The pin stays until the next head is signed, so that the same old
-        // ledger is not put back unnoticed; one that cannot be used any more goes.
+        // At this point the log goes on. The pin stays until the next head is signed, so that nobody can
+        // restore the same old ledger unnoticed; an unusable pin is removed.
         if matches!(
             finding.wrong,
             Some(Wrong::Signed(NotaryError::Pin(_) | NotaryError::Swapped { .. } | NotaryError::Note { .. }))
@@ -210,8 +210,8 @@ impl Notary {
         })
     }
 
-    /// The epoch that was begun anew before, where nothing is wrong with it and nobody has signed it: another one
-    /// behind it would leave its entries in no head at all.
+    /// The epoch that was reopened before, if nothing is wrong with it and it is not signed yet: with another
+    /// one after it, no head would cover its entries.
     async fn begun_anew(&self, finding: &Finding) -> Result<Option<Reopened>, NotaryError> {
         let (None, Some(head)) = (&finding.wrong, &finding.head) else { return Ok(None) };
         let at = Epoch { log: finding.log.clone(), epoch: head.epoch };
@@ -275,7 +275,7 @@ impl Notary {
     }
 }
 
-/// What beginning a log anew cures.
+/// Returns an error that reopening the log cures.
 fn curable(error: NotaryError) -> Result<NotaryError, NotaryError> {
     match error {
         NotaryError::Older { .. }

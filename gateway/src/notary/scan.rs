@@ -1,36 +1,36 @@
-//! Reading a log: every leaf is hashed, and compared with the hash and the nodes that are stored.
+//! Reading a log: every leaf is hashed, and compared with the stored hash and nodes.
 
 use std::fmt;
 
 use crate::ledger::{Epoch, Ledger, LedgerError};
 use trail::tree::{Edge, Hash, leaf_hash};
 
-/// Where a log is not what it says.
+/// Damage to a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Damage {
-    /// A leaf is not the one whose hash is stored.
+    /// A leaf does not match its stored hash.
     Leaf {
         /// Its index.
         index: u64,
     },
-    /// An entry is not there.
+    /// An entry is missing.
     Missing {
         /// Its index.
         index: u64,
     },
-    /// A node of the tree is not the hash of what is below it.
+    /// A node of the tree does not match the hashes below it.
     Node {
         /// Its tile level.
         level: u8,
         /// Its index.
         index: u64,
     },
-    /// The tree of this size has another root than the one that was signed.
+    /// The tree of this size has another root than the signed one.
     Root {
         /// Its size.
         size: u64,
     },
-    /// A signed head that is stored cannot be read.
+    /// A stored signed head cannot be read.
     Note,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Damage {
             Damage::Leaf { index } => write!(f, "entry {index} is not the one whose hash is stored"),
             Damage::Missing { index } => write!(f, "entry {index} is missing"),
             Damage::Node { level, index } => {
-                write!(f, "node {index} of level {level} is not the hash of what is below it")
+                write!(f, "node {index} of level {level} does not match the hashes below it")
             }
             Damage::Root { size } => {
                 write!(f, "its first {size} entries have another root than the one signed")
@@ -50,7 +50,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Takes the leaves up to `until` in.
+/// Adds the leaves up to `until` to the edge.
 pub(super) async fn extend(
     ledger: &Ledger,
     at: &Epoch,

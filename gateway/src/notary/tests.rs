@@ -475,7 +475,7 @@ async fn an_epoch_that_goes_on_from_nothing_is_not_signed() {
     let acme = format!("{NAME}/acme");
     let other = format!("{NAME}/globex");
     let later = format!("{NAME}/acme.2");
-    // What its first entry goes on from, if it says so: with the root that was signed, or another.
+    // What its first entry continues, if it says so: with the root that was signed, or another.
     for (said, fine) in [
         (None, false),
         (Some(("", 0, false)), false),
