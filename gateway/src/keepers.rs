@@ -1,5 +1,4 @@
-//! Keepers: what a gateway does by itself while it serves. None of them answers anybody, and each tries again
-//! with its next round whatever it could not do.
+//! Keepers: what a gateway does by itself while it serves. Each retries in its next round what has failed.
 
 pub mod anchors;
 mod law;
@@ -21,17 +20,17 @@ use crate::gate::Mark;
 use ::trail::chain::Chain;
 use anchors::Anchors;
 
-/// What the keepers of one gateway have to know.
+/// What the keepers of one gateway need.
 pub struct Kept {
-    /// The table that is watched, if it is a file, and its text when it was last looked at.
+    /// The file of the watched table, if it is one, and its text when it was last read.
     pub table: (Option<PathBuf>, Option<String>),
-    /// How long a log goes on.
+    /// The period after which logs begin a new epoch.
     pub log_period: Option<LogPeriod>,
     /// The mark of this gateway.
     pub mark: Mark,
-    /// Who confirms heads.
+    /// The anchors of heads.
     pub anchors: Option<Anchors>,
-    /// Sealed media of before this moment that nothing names are removed.
+    /// Sealed media from before this moment that no recording names are removed.
     pub swept_before: Timestamp,
 }
 
@@ -45,7 +44,7 @@ pub struct Keepers {
 }
 
 impl Keepers {
-    /// Sets them to work until they are told to stop.
+    /// Starts them; they run until `stop` is cancelled.
     pub fn start(door: &Arc<Door>, kept: Kept, stop: &CancellationToken) -> Keepers {
         let Kept { table: (file, seen), log_period, mark, anchors, swept_before } = kept;
         let id = mark.id();
@@ -76,7 +75,7 @@ impl Keepers {
         }
     }
 
-    /// Waits until all have stopped, and gives the mark back, unless its keeper has died.
+    /// Waits until all have stopped. Returns the mark, unless its keeper died.
     pub async fn stopped(self) -> Option<Mark> {
         if self.law.await.is_err() {
             tracing::error!("the law keeper task died");
@@ -97,14 +96,14 @@ impl Keepers {
     }
 }
 
-/// A round that takes too long is not made up for.
+/// A ticker that does not make up for rounds that took too long.
 fn every(period: Duration) -> Interval {
     let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick
 }
 
-/// Waits for the next round; whether there is none, because the gateway stops.
+/// Waits for the next round; true if there is none, because the gateway stops.
 async fn is_over(tick: &mut Interval, stop: &CancellationToken) -> bool {
     tokio::select! {
         () = stop.cancelled() => true,

@@ -1,5 +1,5 @@
-//! Building the parts and running the program: config before sockets, every address logged, drained
-//! with a deadline.
+//! Building the parts and running the program: config before sockets, every address logged, a drain with a
+//! deadline.
 
 mod error;
 mod table;
@@ -33,14 +33,14 @@ pub use table::{DEFAULT_TABLE, read_text, table, table_text};
 use trail::Origin;
 use trail::clock::Clock;
 
-/// Builds the gate on the configured data directory. The law is the ledger's newest version; where
-/// there is none yet it is the configured table, which [`first_law`] makes the first.
+/// Builds the gate on the configured data directory. The law is the ledger's newest version, or else the
+/// configured table, which [`first_law`] makes the first version.
 ///
 /// # Errors
 ///
-/// Where any part cannot be opened.
+/// If any part cannot be opened.
 pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
-    // Nothing is made on disk for a table that cannot be used.
+    // Nothing is created on disk for an unusable table.
     let configured = table(config);
     let ledger_is_new = config.ledger.is_none() && !crate::ledger::file(&config.data).exists();
     let configured = match configured {
@@ -86,12 +86,12 @@ fn exports(config: &Config) -> Result<Exports, ServeError> {
     Ok(Exports { controllers: config.controller.clone(), signer, public_url })
 }
 
-/// Makes the configured table the first version, where there is none yet: when `serve` starts, or
-/// somebody comes to the law desk. Setting up accounts before that settles nothing.
+/// Makes the configured table the first version, if there is none yet: when `serve` starts, or with the first
+/// command of the law desk. Setting up accounts before that does not fix the law.
 ///
 /// # Errors
 ///
-/// Where the table cannot be read, or the ledger fails.
+/// If the table cannot be read, or the ledger fails.
 pub async fn first_law(gate: &Gate, config: &Config) -> Result<(), ServeError> {
     if gate.laws().version().number == 0 {
         let (origin, name, text) = table_text(config)?;
@@ -117,9 +117,9 @@ async fn in_force(ledger: &Ledger, number: i64, digest: &str) -> Result<Laws, Se
 
 /// A gateway that listens.
 pub struct Running {
-    /// Where.
+    /// The address it listens on.
     pub address: SocketAddr,
-    /// The door, for whoever runs in the same process.
+    /// The door, for callers in the same process.
     pub door: Arc<Door>,
     shutdown: CancellationToken,
     served: tokio::task::JoinHandle<()>,
@@ -130,7 +130,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Where the server had failed.
+    /// If the server failed.
     pub async fn stop(self) -> Result<(), ServeError> {
         self.shutdown.cancel();
         self.served.await.map_err(|_| ServeError::Stopped)
@@ -140,12 +140,12 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Where the server had failed.
+    /// If the server failed.
     pub async fn wait(self) -> Result<(), ServeError> {
         self.served.await.map_err(|_| ServeError::Stopped)
     }
 
-    /// What to cancel to stop it.
+    /// The token that stops it when cancelled.
     #[must_use]
     pub fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
@@ -154,13 +154,13 @@ impl Running {
 
 /// Starts a gateway: recovers what a crash has cut short, then listens.
 ///
-/// Everything that can fail comes before the mark of a running gateway, so that a start that fails, or is
-/// cut short, is no outage. The address is taken first and listened on last: until then whoever comes is
-/// turned away at once, and can ask another gateway.
+/// Everything that can fail comes before the mark of a running gateway, so that a failed or interrupted start
+/// is not an outage. The address is bound first and listened on last: until then clients are turned away at
+/// once, and can ask another gateway.
 ///
 /// # Errors
 ///
-/// Where the configuration is refused, a part cannot be opened or the address cannot be bound.
+/// If the configuration is refused, a part cannot be opened or the address cannot be bound.
 pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError> {
     config.check()?;
     let (connections, proxies) = (connections(config), config.proxies()?);
@@ -178,18 +178,18 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let pins = config.pins_dir();
     let notary = Notary::open(gate.ledger().clone(), clock, config.log_name.as_deref(), keys, &pins).await?;
     let gate = gate.signing_with(notary);
-    // Nothing is decided, and nobody is answered, by a row that the logs do not say.
+    // No decision and no answer may use a row that does not match the logs.
     gate.ledger().check_registers().await?;
     let unusable = |source| ServeError::Data { path: config.data.clone(), source };
     if let Some(left) = Left::find_in(&config.data).map_err(unusable)? {
         gate.gap(left.well, left.cause, &left.ids(), Vec::new()).await?;
-        // At this point every log says so; a crash before it says so again.
+        // At this point every log has the gap; after an earlier crash, the next start logs it again.
         left.forget().map_err(unusable)?;
     }
-    // Those of gateways elsewhere; whoever stands still only from now on is watched while this one serves.
+    // Gaps of lost gateways elsewhere. The watch finds those that are lost only later.
     gate.find_lost(|_, well_at| gate.is_old(well_at)).await?;
     first_law(&gate, config).await?;
-    // What a restart or another program brings is under the same rule as everything else.
+    // A table that comes with a restart or another program is under the same rule as any other.
     let (origin, offered) = match table_text(config) {
         Ok((origin, _, text)) => (origin, Some(text)),
         Err(_) => (Origin::File, None),
@@ -197,7 +197,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     gate.offer(origin, offered.as_deref()).await?;
     gate.finish_cut_short().await?;
     let swept_before = gate.before_any_upload();
-    // Two that were started at once may both have the address, and only one can listen on it.
+    // Two gateways that start at once may both bind the address, but only one can listen on it.
     let listener = socket.listen(WAITING).map_err(unbound)?;
     let address = listener.local_addr().map_err(unbound)?;
     // From here on nothing fails, and nobody has been served yet.
@@ -239,7 +239,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
             tracing::error!(%error, "could not sign the last heads of the logs");
         }
         match mark {
-            // What could not be logged is known to nobody any more: the next start says so.
+            // Without the mark, nobody would know of events that could not be logged: the next start must log
+            // the gap.
             Some(mark) if settled.gate.owes_nothing() => {
                 if let Err(fault) = settled.gate.remove_mark(id).await {
                     tracing::error!(
@@ -266,7 +267,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     Ok(Running { address, door, shutdown, served })
 }
 
-/// How many connections there may be: as many as are configured, if the system lets us have so many files open.
+/// How many connections there may be: as many as configured, if the system allows so many open files.
 fn connections(config: &Config) -> usize {
     if let Err(error) = descriptors::raise() {
         tracing::warn!(%error, "cannot raise the limit of open files");
@@ -288,7 +289,7 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // What closed connections leave behind on the address does not keep it from being used again.
+    // Leftovers of closed connections do not keep the address from being used again.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)

@@ -32,12 +32,12 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// A vault in a local directory, which is made if needed. What it acknowledges is synced. Where
-    /// fewer than `low_water` bytes are free it takes nothing more.
+    /// A vault in a local directory, which is made if needed. What it acknowledges is synced. If fewer than
+    /// `low_water` bytes are free, it takes nothing more.
     ///
     /// # Errors
     ///
-    /// Where the directory cannot be made or used.
+    /// If the directory cannot be made or used.
     pub fn local(root: &Path, low_water: u64) -> Result<Vault, VaultError> {
         let disk = Disk::new(root, low_water)?;
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
@@ -54,7 +54,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Where the store does not have them, or not so many.
+    /// If the store does not have them, or not so many.
     pub async fn read(&self, id: Uuid, range: std::ops::Range<u64>) -> Result<Bytes, VaultError> {
         Ok(self.store.get_range(&media_key(id), range).await?)
     }
@@ -63,7 +63,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Where the store does not have them.
+    /// If the store does not have them.
     pub async fn size(&self, id: Uuid) -> Result<u64, VaultError> {
         Ok(self.store.head(&media_key(id)).await?.size)
     }
@@ -72,7 +72,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn put_envelope(&self, id: Uuid, envelope: String) -> Result<(), VaultError> {
         self.store.put(&envelope_key(id), PutPayload::from(envelope)).await?;
         Ok(())
@@ -83,7 +83,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Where the store fails; the recording is unreadable once the first step is done.
+    /// If the store fails; the recording is unreadable once the first step is done.
     pub async fn remove(&self, id: Uuid) -> Result<(), VaultError> {
         let envelope = envelope_key(id);
         let bury = || self.store.put(&envelope, PutPayload::from_static(TOMBSTONE));
@@ -100,7 +100,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn discard(&self, id: Uuid) -> Result<(), VaultError> {
         match self.store.delete(&media_key(id)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -118,39 +118,39 @@ impl Vault {
         })
     }
 
-    /// Tries whether there is room, and whether it can be written.
+    /// Tests that there is room, and that it can be written.
     ///
     /// # Errors
     ///
-    /// [`VaultError::Full`], or where the store fails.
+    /// [`VaultError::Full`], or if the store fails.
     pub async fn probe(&self) -> Result<(), VaultError> {
         self.has_room()?;
         let key = Key::from_iter([MEDIA, PROBE]);
         self.store.put(&key, PutPayload::from_static(b"\n")).await?;
         match self.store.delete(&key).await {
-            // Another gateway on the same store has tried it, too.
+            // Another gateway on the same store has tested it, too.
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Whether there is room for more: sealed media must not take the room that the trail, and whatever
-    /// else is on the disk, needs.
+    /// Checks that there is room for more: sealed media must leave room for the trail, and for whatever else
+    /// is on the disk.
     ///
     /// # Errors
     ///
-    /// [`VaultError::Full`], or where it cannot be told.
+    /// [`VaultError::Full`], or if it cannot be determined.
     pub fn has_room(&self) -> Result<(), VaultError> {
         self.disk.has_room()
     }
 
-    /// Removes what broken uploads of before this moment have left, which no listing of the store shows.
+    /// Removes what uploads left that broke off before this moment, which no listing of the store shows.
     ///
     /// # Errors
     ///
-    /// Where they cannot be listed or removed.
+    /// If they cannot be listed or removed.
     pub async fn sweep_parts(&self, before: Timestamp) -> Result<(), VaultError> {
-        // A large directory takes its time: it is gone through where nobody waits, until nobody asks any more.
+        // A large directory takes long: it is read on a thread of its own, until the caller is gone.
         let (disk, stop) = (self.disk.clone(), CancellationToken::new());
         let _asked = stop.clone().drop_guard();
         let swept = tokio::task::spawn_blocking(move || disk.sweep_parts(before, &stop)).await;
@@ -177,7 +177,7 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// Where the store fails; then [`Incoming::abandon`].
+    /// If the store fails; then [`Incoming::abandon`].
     pub async fn flush(&mut self) -> Result<(), VaultError> {
         if self.waiting.len() < WHOLE {
             return Ok(());
@@ -191,11 +191,11 @@ impl Incoming {
         Ok(part.await?)
     }
 
-    /// Writes the rest. Once this answers, the media are durable.
+    /// Writes the rest. Once this returns, the media are durable.
     ///
     /// # Errors
     ///
-    /// Where the store fails; then [`Incoming::abandon`].
+    /// If the store fails; then [`Incoming::abandon`].
     pub async fn finish(&mut self) -> Result<(), VaultError> {
         let rest = PutPayload::from(std::mem::take(&mut self.waiting));
         match self.upload.as_mut() {
@@ -225,7 +225,7 @@ impl Incoming {
             other => other,
         };
         if let Err(error) = aborted.and(removed) {
-            // Sealed for a key that is forgotten: nobody can open it, and the next start sweeps it.
+            // It is sealed under a forgotten key: nobody can open it, and the next start sweeps it.
             tracing::warn!(%error, "could not remove the sealed media of a refused upload yet");
         }
     }
@@ -237,13 +237,13 @@ impl std::fmt::Debug for Incoming {
     }
 }
 
-/// Why the store did not answer.
+/// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// The store failed.
     #[error("the recording store failed")]
     Store(#[from] object_store::Error),
-    /// The disk is full, but for what is kept free.
+    /// The disk is full, except for the space that is kept free.
     #[error(
         "only {free} bytes are free where recordings are kept, and `upload.low_water_bytes` is {low_water}"
     )]

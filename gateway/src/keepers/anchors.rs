@@ -1,5 +1,5 @@
-//! Anchoring: every signed head is brought to those who were named to confirm it, and what they say is
-//! kept. Nothing waits for it: an anchor that does not answer is asked again later.
+//! Anchoring: brings every signed head to the configured anchors, and keeps their answers. Nothing waits for
+//! it: an anchor that does not answer is asked again later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::notary::{Proofs, SignedHead};
 use trail::chain::Chain;
 use trail::clock::Clock;
 
-/// Those who confirm heads, as configured.
+/// The configured anchors.
 #[derive(Debug)]
 pub struct Anchors {
     http: Http,
@@ -31,11 +31,11 @@ pub struct Anchors {
 }
 
 impl Anchors {
-    /// As configured; none where nobody is.
+    /// The anchors of the configuration; `None` if there are none.
     ///
     /// # Errors
     ///
-    /// [`AnchoringError`]: one of them cannot be used as it is written.
+    /// [`AnchoringError`]: one of them cannot be used as configured.
     pub fn new(config: &Config, clock: &Clock) -> Result<Option<Anchors>, AnchoringError> {
         if config.witness.is_empty() && config.timestamp.is_empty() && config.write_once.is_none() {
             return Ok(None);
@@ -60,7 +60,7 @@ impl Anchors {
         }))
     }
 
-    /// Brings the signed heads of all logs to everybody, until it is told to stop.
+    /// Brings the signed heads of all logs to all anchors, until `stop` is cancelled.
     pub async fn run(self, gate: Arc<impl AsRef<Gate>>, stop: CancellationToken) {
         let mut tick = every(EVERY);
         while !is_over(&mut tick, &stop).await {
@@ -71,7 +71,7 @@ impl Anchors {
         }
     }
 
-    /// One round: those who confirm are asked side by side, the logs of each one after the other.
+    /// One round: anchors are asked in parallel, each for one log after the other.
     pub fn round<'r>(&'r self, gate: &'r Gate) -> BoxFuture<'r, ()> {
         self.round_of(gate).boxed()
     }
@@ -166,7 +166,7 @@ async fn keep(gate: &Gate, place: &WriteOnce, head: &SignedHead) -> Result<(), A
     note(gate, head, WRITE_ONCE, WRITE_ONCE, Vec::new()).await
 }
 
-/// Keeps what somebody has said of a head, and the head with it.
+/// Keeps what an anchor has said about a head, and the head.
 async fn note(
     gate: &Gate,
     head: &SignedHead,
@@ -183,7 +183,7 @@ async fn note(
             size,
             note: head.note.to_string(),
             at,
-            // A stamp is rare, and says when: what it was given for stays.
+            // Stamps are rare, and their time is evidence, so their heads are kept.
             kept: kind == TIMESTAMP,
         },
         Change::Anchor { log, epoch, size, kind, name: name.to_owned(), evidence, at },
@@ -225,10 +225,10 @@ pub enum AnchoringError {
     /// The write-once place refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The ledger does not answer.
+    /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
 
-/// How often it is looked whether a head is to be brought to anybody.
+/// How often the heads are checked for anchors that lack one.
 const EVERY: Duration = Duration::from_secs(5);

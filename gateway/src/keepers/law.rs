@@ -1,4 +1,4 @@
-//! The law: which version of the table is in force, and what a watched file brings.
+//! The law: notices new versions of the table, and changes of a watched file.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -11,7 +11,8 @@ use super::{every, is_over};
 use crate::api::Door;
 use trail::Origin;
 
-/// Looks for another version of the table, twice a second, and at the file where one is watched.
+/// Checks twice a second for a new version of the table, and for a change of the watched file, if there is
+/// one.
 pub(super) async fn keep(
     door: Arc<Door>,
     file: Option<PathBuf>,
@@ -31,15 +32,15 @@ pub(super) async fn keep(
             tracing::error!(code = %fault.code(), "could not close expired proposals");
         }
         let Some(path) = &file else { continue };
-        // The inode and the time of its last change tell a file that was moved here from the one before,
-        // whatever size and date it was given.
+        // The inode and the time of the last change distinguish a file that was moved here from the previous
+        // one, whatever its size and date.
         let now = tokio::fs::metadata(path)
             .await
             .ok()
             .filter(std::fs::Metadata::is_file)
             .map(|found| (found.ino(), found.ctime(), found.ctime_nsec(), found.len()));
-        // What is still being written may look like a table with fewer rows: it is read once it has stood
-        // still from one look to the next.
+        // A file that is still being written may look like a table with fewer rows: it is read once it has
+        // not changed for a round.
         if now != stamp {
             (stamp, settled) = (now, false);
             continue;
@@ -48,7 +49,7 @@ pub(super) async fn keep(
             continue;
         }
         settled = true;
-        // What is no file is not opened: a pipe would never answer.
+        // Only plain files are opened: a pipe would block for ever.
         let text = match now {
             Some(_) => tokio::fs::read_to_string(path).await.ok(),
             None => None,
@@ -59,7 +60,7 @@ pub(super) async fn keep(
         match door.gate.offer(Origin::File, text.as_deref()).await {
             Ok(()) => seen = text,
             Err(fault) => {
-                // It is tried again with the next tick.
+                // The next tick tries again.
                 settled = false;
                 tracing::error!(code = %fault.code(), "could not offer the watched table");
             }
@@ -67,5 +68,5 @@ pub(super) async fn keep(
     }
 }
 
-/// How often it is looked which version of the table is in force.
+/// How often the version in force is checked.
 const LAW_EVERY: Duration = Duration::from_millis(500);

@@ -1,5 +1,4 @@
-//! The trail: heads are signed, logs begin anew with their period, and what could not be logged when it came is
-//! logged as soon as it can be.
+//! The trail: signs heads, begins new epochs of logs, and logs what could not be logged before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +11,8 @@ use crate::config::LogPeriod;
 use crate::gate::Mark;
 use trail::chain::Chain;
 
-/// Signs the logs as they grow, once a second, begins them anew with every period, and says of silent
-/// ones that they are.
+/// Signs logs once a second as they grow, begins a new epoch of each with every period, and appends
+/// heartbeats to idle ones.
 pub(super) async fn keep(
     door: Arc<Door>,
     period: Option<LogPeriod>,
@@ -38,7 +37,7 @@ pub(super) async fn keep(
         if let Some(began) = began.filter(|began| turned != Some(*began)) {
             match gate.turn_logs(began).await {
                 Ok(()) => turned = Some(began),
-                // It is tried again with the next tick.
+                // The next tick tries again.
                 Err(fault) => tracing::error!(code = %fault.code(), "could not start a log's new epoch"),
             }
         }
@@ -57,7 +56,7 @@ pub(super) async fn keep(
     }
 }
 
-/// Logs what could not be logged when it came.
+/// Retries to log events that could not be logged when they came.
 pub(super) async fn log_again(door: &Door, stop: &CancellationToken) {
     let mut tick = every(LOG_AGAIN_EVERY);
     while !is_over(&mut tick, stop).await {
@@ -68,5 +67,5 @@ pub(super) async fn log_again(door: &Door, stop: &CancellationToken) {
 /// How often heads of logs are signed.
 const SIGN_EVERY: Duration = Duration::from_secs(1);
 
-/// How often it is tried to log what could not be logged when it came.
+/// How often logging such events is retried.
 const LOG_AGAIN_EVERY: Duration = Duration::from_millis(200);

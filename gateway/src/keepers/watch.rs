@@ -1,4 +1,4 @@
-//! The watch: each gateway says in the ledger that it is well, and looks for others that are lost.
+//! The watch: each gateway renews its mark in the ledger, and looks for other gateways that are lost.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::{every, is_over};
 use crate::api::Door;
 use crate::gate::Watch;
 
-/// Renews the mark of this gateway in the ledger, and looks for those of gateways that are lost.
+/// Renews this gateway's mark in the ledger, and looks for marks of lost gateways.
 pub(super) async fn keep(door: &Door, id: Uuid, stop: &CancellationToken) {
     let mut tick = every(RENEW_EVERY);
     let mut watch = Watch::default();
@@ -26,5 +26,5 @@ pub(super) async fn keep(door: &Door, id: Uuid, stop: &CancellationToken) {
     }
 }
 
-/// How often a gateway says in the ledger that it is well.
+/// How often a gateway renews its mark.
 const RENEW_EVERY: Duration = Duration::from_secs(2);

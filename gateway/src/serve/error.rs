@@ -1,4 +1,4 @@
-//! Why the gateway did not start.
+//! Errors of starting the gateway.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,10 +53,10 @@ pub enum ServeError {
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The logs do not go on from what was signed.
+    /// The logs do not continue what was signed.
     #[error(transparent)]
     Notary(#[from] NotaryError),
-    /// Those who confirm the heads of the logs cannot be used as configured.
+    /// The anchors cannot be used as configured.
     #[error(transparent)]
     Anchoring(#[from] AnchoringError),
     /// vCons cannot be signed as configured.

@@ -16,7 +16,7 @@ pub const DEFAULT_TABLE: &str = include_str!("../../../jurisdictions.toml");
 ///
 /// # Errors
 ///
-/// Where the file cannot be read.
+/// If the file cannot be read.
 pub fn table_text(config: &Config) -> Result<(Origin, String, String), ServeError> {
     match &config.jurisdictions {
         Some(path) => {
@@ -28,11 +28,11 @@ pub fn table_text(config: &Config) -> Result<(Origin, String, String), ServeErro
     }
 }
 
-/// The text of a file that a person has written; what is no text in UTF-8 is told in plain words.
+/// The text of a file that a person has written.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, or as what it should have been saved.
+/// If the file cannot be read, or is not UTF-8; then the error says how to save it.
 pub fn read_text(path: &Path) -> std::io::Result<String> {
     let bytes = std::fs::read(path)?;
     let wrong = |message: String| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, message));
@@ -53,7 +53,7 @@ pub fn read_text(path: &Path) -> std::io::Result<String> {
 ///
 /// # Errors
 ///
-/// Where it cannot be read, with everything that is wrong with it.
+/// If it cannot be read, with everything that is wrong with it.
 pub fn table(config: &Config) -> Result<Table, ServeError> {
     let (_, name, text) = table_text(config)?;
     parse(&name, &text)

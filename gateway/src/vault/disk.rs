@@ -1,4 +1,4 @@
-//! What only a store in a local directory has: a disk that fills up, and parts of files that a kill leaves.
+//! Peculiarities of a store in a local directory: a disk that fills up, and partial files after a kill.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Makes the directory if needed, and closes it to others.
+    /// Makes the directory if needed, and makes it private.
     pub(super) fn new(root: &Path, low_water: u64) -> Result<Disk, VaultError> {
         private_dir(root).map_err(VaultError::Directory)?;
         let media = root.join(MEDIA);
@@ -33,7 +33,7 @@ impl Disk {
 
     pub(super) fn has_room(&self) -> Result<(), VaultError> {
         let media = self.root.join(MEDIA);
-        // Media may be on a disk of their own.
+        // Media may have their own disk.
         for dir in [&media, &self.root] {
             let found = match rustix::fs::statvfs(dir) {
                 Ok(found) => found,
@@ -48,7 +48,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Removes unfinished files (`name#1`) of before this moment, until it is told to stop.
+    /// Removes unfinished files (`name#1`) from before this moment, until `stop` is cancelled.
     pub(super) fn sweep_parts(&self, before: Timestamp, stop: &CancellationToken) -> Result<(), VaultError> {
         let mut dirs = vec![self.root.join(MEDIA)];
         while let Some(dir) = dirs.pop() {
