@@ -1,6 +1,6 @@
 //! Anchors: what takes a signed checkpoint out of the operator's reach.
 //!
-//! Whoever holds a log's signing key can write another log. They cannot do so unnoticed once
+//! Somebody who holds a log's signing key can write another log. They cannot do so unnoticed once
 //! somebody else knows its head: a [`witness`] that signs only what continues what it has seen, a
 //! time stamping authority ([`timestamp`]) that proves when a head existed, a write-once place
 //! ([`store`]) that keeps every head.
@@ -25,7 +25,7 @@ pub mod store;
 pub mod timestamp;
 pub mod witness;
 
-/// `[[witness]]`: one who is asked to cosign every published checkpoint.
+/// `[[witness]]`: a witness that is asked to cosign every published checkpoint.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WitnessConfig {
@@ -44,8 +44,7 @@ pub struct WitnessConfig {
 pub struct TimestampConfig {
     /// Where requests are posted to.
     pub url: Address,
-    /// The least time between two stamps of one log, in seconds. Nothing is stamped where the log has
-    /// not grown.
+    /// The least time between two stamps of one log, in seconds. Nothing is stamped unless the log has grown.
     #[serde(default = "hourly")]
     pub every_seconds: u64,
 }

@@ -29,7 +29,7 @@ pub struct Config {
     pub ledger: Option<LedgerUrl>,
     /// What the origins of the logs begin with: a host name. Fixed once a head was signed.
     pub log_name: Option<String>,
-    /// How long a log goes on before it begins anew; for ever if absent.
+    /// How long an epoch of a log lasts; for ever if absent.
     pub log_period: Option<LogPeriod>,
     /// Where the last signed head of every log is pinned; beside the data directory if absent.
     pub pins: Option<PathBuf>,
@@ -43,15 +43,15 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// A proxy on this machine or network terminates TLS: plain HTTP may be spoken beyond loopback.
     pub behind_tls_proxy: bool,
-    /// Proxies that are believed when they say for whom they ask, by their addresses.
+    /// Proxies that are believed about the address of their clients, by their own addresses.
     pub trusted_proxies: Vec<Block>,
-    /// The header in which they do.
+    /// The header in which they give it.
     pub client_address_header: String,
-    /// Who is asked to cosign the heads of the logs.
+    /// The witnesses that are asked to cosign the heads of the logs.
     pub witness: Vec<WitnessConfig>,
-    /// Who is asked to stamp them with a time.
+    /// The authorities that are asked to stamp the heads with a time.
     pub timestamp: Vec<TimestampConfig>,
-    /// Where they are kept out of the operator's reach.
+    /// Where the heads are kept out of the operator's reach.
     pub write_once: Option<WriteOnceConfig>,
     /// Who an account's recordings are made for, by account.
     pub controller: BTreeMap<String, Controller>,
@@ -63,7 +63,7 @@ pub struct Config {
     pub upload: Upload,
     /// The most connections at once.
     pub connections: usize,
-    /// How long requests may go on after the program was told to stop, in seconds.
+    /// How long requests may go on after the program is asked to stop, in seconds.
     pub drain_seconds: u64,
     /// Log lines as JSON.
     pub log_json: bool,
@@ -75,7 +75,7 @@ pub struct Config {
 pub struct LedgerUrl(String);
 
 impl LedgerUrl {
-    /// Of this text, whatever it is: the ledger refuses what is no such URL.
+    /// Wraps any text; [`crate::ledger::Ledger::open`] rejects invalid URLs.
     #[must_use]
     pub fn new(text: impl Into<String>) -> LedgerUrl {
         LedgerUrl(text.into())
@@ -94,7 +94,7 @@ impl fmt::Debug for LedgerUrl {
     }
 }
 
-/// How long a log goes on before it begins anew. Periods begin at midnight, UTC.
+/// How long an epoch of a log lasts. Periods begin at midnight, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogPeriod {
@@ -142,7 +142,7 @@ pub struct Upload {
     pub deadline_seconds: u64,
     /// The least that a sender must keep up, in bytes a second.
     pub min_rate: u64,
-    /// How many bytes stay free on the disk: where there are fewer, nothing more is taken.
+    /// How many bytes stay free on the disk: if there are fewer, uploads are refused.
     pub low_water_bytes: u64,
 }
 
@@ -187,7 +187,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, or a key is unknown or makes no sense.
+    /// If it cannot be read, or a key is unknown or makes no sense.
     pub fn read(path: &Path) -> Result<Config, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.into(), source })?;
@@ -195,7 +195,7 @@ impl Config {
             .map_err(|error| ConfigError::Parse { path: path.into(), message: told(&text, &error) })
     }
 
-    /// Refuses what would surprise: plain HTTP that others can reach, a header that cannot be one.
+    /// Refuses dangerous settings: plain HTTP that others can reach, a malformed header name.
     ///
     /// # Errors
     ///
@@ -218,8 +218,8 @@ impl Config {
         Ok(Proxies::new(self.trusted_proxies.clone(), header))
     }
 
-    /// Where the signed heads are pinned: outside of the data directory, so that whoever restores an
-    /// older one does not restore them with it.
+    /// Where the signed heads are pinned: outside of the data directory, so that restoring an older one does
+    /// not restore them with it.
     #[must_use]
     pub fn pins_dir(&self) -> PathBuf {
         self.pins.clone().unwrap_or_else(|| {
@@ -240,7 +240,7 @@ impl Config {
 ///
 /// # Errors
 ///
-/// Says what to write.
+/// A message that says what to write.
 pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let address = match text.trim().rsplit_once(':') {
         Some((name, port)) if name.eq_ignore_ascii_case("localhost") => format!("127.0.0.1:{port}"),
@@ -290,7 +290,7 @@ pub enum ConfigError {
         /// What is wrong, with line and column.
         message: String,
     },
-    /// A text that is no name of a header.
+    /// A text that is not the name of a header.
     #[error(
         "`client_address_header` is `{name}`, which cannot be the name of a header; write for example `X-Forwarded-For`"
     )]
@@ -301,10 +301,10 @@ pub enum ConfigError {
     /// Plain HTTP that others can reach.
     #[error(
         "without TLS the gateway listens on loopback only, and `{listen}` is not; \
-         set `tls`, or `behind_tls_proxy = true` where a proxy terminates TLS"
+         set `tls`, or `behind_tls_proxy = true` if a proxy terminates TLS"
     )]
     Plain {
-        /// Where it was to listen.
+        /// The address it was to listen on.
         listen: SocketAddr,
     },
 }

@@ -1,12 +1,11 @@
 //! The one HTTP client with which the gateway reaches witnesses, time stamping authorities and
 //! buckets.
 //!
-//! Knows nothing of what is sent. TLS 1.2 and 1.3 with the machine's roots (or those that
-//! `SSL_CERT_FILE` names), HTTP/1.1, through the proxy that `HTTPS_PROXY` names, no redirects, nothing decompressed, nothing tried again.
+//! Knows nothing of what is sent. TLS 1.2 and 1.3 with the machine's roots (or those that `SSL_CERT_FILE`
+//! names), HTTP/1.1, through the proxy that `HTTPS_PROXY` names, without redirects, decompression or retries.
 //!
-//! INVARIANT: a request ends, and its answer fits into memory: both bounds are [`Limits`], and
-//! hold for whatever the other side does. No [`Address`] is one to which plain HTTP leaves this
-//! machine.
+//! INVARIANT: a request ends, and its answer fits into memory: both bounds are [`Limits`], and hold whatever
+//! the other side does. No plain HTTP to an [`Address`] leaves this machine.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -29,12 +28,11 @@ pub struct Http {
 impl Http {
     /// Makes the client.
     ///
-    /// rustls' provider for this process becomes ring where none is chosen yet: reqwest takes it
-    /// from there.
+    /// Sets ring as rustls' provider for this process if none is chosen yet: reqwest takes it from there.
     ///
     /// # Errors
     ///
-    /// [`HttpError::Client`] where the machine has no trusted roots.
+    /// [`HttpError::Client`] if the machine has no trusted roots.
     pub fn new(limits: Limits) -> Result<Http, HttpError> {
         Http::with_roots(limits, Vec::new())
     }
@@ -42,7 +40,7 @@ impl Http {
     /// Trusts these certificates beside the machine's.
     fn with_roots(limits: Limits, roots: Vec<reqwest::Certificate>) -> Result<Http, HttpError> {
         if CryptoProvider::get_default().is_none() {
-            // Lost races are fine: whoever was first is a provider too.
+            // Lost races are fine: the winner set a provider too.
             let _first = rustls::crypto::ring::default_provider().install_default();
         }
         let client = || builder(limits).tls_certs_merge(roots.clone());
@@ -56,7 +54,7 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// Where there is no answer within the limits.
+    /// If there is no answer within the limits.
     pub async fn post(
         &self,
         address: &Address,
@@ -93,7 +91,7 @@ impl Http {
         Connector(self.remote.clone())
     }
 
-    /// As [`Http::secure_connector`], and plain HTTP is spoken wherever it is asked for.
+    /// As [`Http::secure_connector`], but allows plain HTTP.
     pub(super) fn plain_connector(&self) -> Connector {
         Connector(self.local.clone())
     }
@@ -205,10 +203,10 @@ pub enum HttpError {
     Slow {
         /// What was asked.
         address: Address,
-        /// How long was waited for it.
+        /// How long the client waited.
         within: Duration,
     },
-    /// More than anybody has to say.
+    /// The answer is too long.
     #[error("`{address}` answered with more than {limit} bytes")]
     TooLong {
         /// What was asked.
@@ -218,7 +216,7 @@ pub enum HttpError {
     },
 }
 
-/// Hands one ready client to an object store, in place of one that would be made by its options.
+/// Hands one ready client to an object store, in place of one made from its options.
 #[derive(Debug)]
 pub(super) struct Connector(reqwest::Client);
 
@@ -239,7 +237,7 @@ fn builder(limits: Limits) -> reqwest::ClientBuilder {
         .pool_idle_timeout(IDLE)
 }
 
-/// Whether the host is a loopback address. Names are not: who answers to one is up to a resolver.
+/// Whether the host is a loopback address. Names are not: a resolver decides what they mean.
 fn loopback(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let v6 = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));

@@ -44,7 +44,7 @@ impl WriteOnce {
     ///
     /// # Errors
     ///
-    /// Where the directory is not there, or the settings of the bucket make no sense. A bucket is
+    /// If the directory is not there, or the settings of the bucket make no sense. A bucket is
     /// not reached yet.
     pub fn open(
         config: &WriteOnceConfig,
@@ -92,9 +92,9 @@ impl WriteOnce {
     ///
     /// # Errors
     ///
-    /// [`StoreError::SplitView`] where the place has another checkpoint of that log and size: the log
-    /// was rewritten. Else where the place fails; then it may have been kept or not, and is kept
-    /// by trying again.
+    /// [`StoreError::SplitView`] if the place has another checkpoint of that log and size: the log was
+    /// rewritten. Other errors if the place fails; then it may or may not have been kept, and a retry is
+    /// safe.
     pub async fn keep(&self, note: &Note) -> Result<Kept, StoreError> {
         let checkpoint = Checkpoint::parse(&note.text).map_err(StoreError::Note)?;
         let bytes = note.to_string().into_bytes();
@@ -112,7 +112,7 @@ impl WriteOnce {
     }
 }
 
-/// What keeping a checkpoint came to.
+/// The outcome of keeping a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// It is there now.
@@ -135,11 +135,11 @@ pub enum StoreError {
         /// How many entries.
         size: u64,
     },
-    /// What is there under the checkpoint's name is no checkpoint.
+    /// The object under the checkpoint's name is not a checkpoint.
     #[error("`{0}` in the write-once place is not a checkpoint")]
     Foreign(String),
     /// Not a checkpoint.
-    #[error("what is to be kept is not a checkpoint")]
+    #[error("the note to keep is not a checkpoint")]
     Note(#[source] CheckpointError),
     /// An origin that cannot be part of a key.
     #[error("the log's origin `{0}` cannot name an object")]
@@ -203,7 +203,7 @@ fn same(kept: &str, text: &str, checkpoint: &Checkpoint) -> Result<Kept, StoreEr
     Err(StoreError::SplitView { origin: checkpoint.origin.clone(), size: checkpoint.size })
 }
 
-/// The text of a kept note; none where the bytes are not one.
+/// The text of a kept note; `None` if the bytes are not one.
 fn kept_text(bytes: &[u8]) -> Option<String> {
     Some(Note::parse(std::str::from_utf8(bytes).ok()?).ok()?.text)
 }
@@ -220,7 +220,7 @@ fn key(prefix: &Key, checkpoint: &Checkpoint) -> Result<Key, StoreError> {
     Ok(prefix.parts().chain(below).collect())
 }
 
-/// Half a minute at most: whoever keeps checkpoints comes again with a newer one.
+/// Half a minute at most: the next round comes with a newer checkpoint.
 fn retries() -> RetryConfig {
     RetryConfig {
         max_retries: 2,

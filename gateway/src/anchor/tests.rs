@@ -78,7 +78,7 @@ fn what_makes_no_sense_is_refused_with_a_hint() {
         let error = read(text).unwrap_err();
         assert!(error.contains(hint), "{text}: {error}");
     }
-    // Well written, and of the wrong kind: refused where the witness is made.
+    // Well formed, but of the wrong kind: refused when the witness is made.
     read(&format!("witness = [{{ name = 'w', key = '{of_log}', url = 'https://w.example' }}]")).unwrap();
 }
 

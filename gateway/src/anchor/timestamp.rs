@@ -24,7 +24,7 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// Where there is no answer, or it is a refusal, or not one to this request.
+    /// If there is no answer, or it is a refusal, or not one to this request.
     pub async fn stamp(&self, http: &Http, text: &str) -> Result<Stamp, TimestampError> {
         let nonce = u64::from_be_bytes(trail::random().map_err(|_| TimestampError::Random)?);
         let Answer { status, body, .. } =
@@ -46,7 +46,7 @@ impl Authority {
 /// A stamp.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
-    /// When the authority says that it was.
+    /// When it was made, according to the authority.
     pub time: Timestamp,
     /// The whole response, DER: what a `.tsr` file holds.
     pub response: Vec<u8>,
@@ -64,8 +64,8 @@ pub enum TimestampError {
     /// No stamp of this text, for this request.
     #[error(transparent)]
     Response(#[from] timestamp::TimestampError),
-    /// The operating system has no randomness.
-    #[error("this machine has no randomness")]
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness")]
     Random,
 }
 

@@ -1,8 +1,7 @@
 //! A witness by C2SP tlog-witness: it cosigns a checkpoint if it continues the last one that it has
 //! seen of that log.
 //!
-//! Knows no tree: consistency proofs are made by whoever asks. A witness sees sizes and hashes, never
-//! an entry.
+//! Knows no tree: callers make the consistency proofs. A witness sees sizes and hashes, never an entry.
 //!
 //! INVARIANT: a [`Cosigned`] is a signature by this witness's key of exactly the checkpoint that was
 //! sent, at a time that is not far from ours.
@@ -33,7 +32,7 @@ impl Witness {
     ///
     /// # Errors
     ///
-    /// [`WitnessError::NotACosigner`] where its key is one that signs logs.
+    /// [`WitnessError::NotACosigner`] if its key is one that signs logs.
     pub fn new(config: &WitnessConfig, clock: &Clock) -> Result<Witness, WitnessError> {
         if config.key.kind() != KeyKind::Cosigner {
             return Err(WitnessError::NotACosigner(config.key.to_string()));
@@ -58,15 +57,15 @@ impl Witness {
         &self.key
     }
 
-    /// Has a checkpoint cosigned, starting from the size that the witness is known to have seen
-    /// last, 0 where that is not known. Where it has seen another one, it is asked once more.
+    /// Has a checkpoint cosigned, starting from the size that the witness is known to have seen last, 0 if
+    /// that is not known. If it has seen another one, it is asked once more.
     ///
-    /// `proof_for` makes the consistency proof from a size to the checkpoint's; it is not asked
-    /// where that proof is empty.
+    /// `proof_for` makes the consistency proof from a size to the checkpoint's; it is not called if that
+    /// proof is empty.
     ///
     /// # Errors
     ///
-    /// [`CosignError::Ahead`] where the witness has seen a longer log. Else as
+    /// [`CosignError::Ahead`] if the witness has seen a longer log. Otherwise as
     /// [`Witness::add_checkpoint`], or what `proof_for` fails with.
     pub async fn cosign<E>(
         &self,
@@ -103,8 +102,8 @@ impl Witness {
     ///
     /// # Errors
     ///
-    /// [`WitnessError::WrongSize`] where the witness has seen another size last; else where it
-    /// refuses, does not answer, or answers with something other than its cosignature.
+    /// [`WitnessError::WrongSize`] if the witness has last seen another size; others if it refuses, does not
+    /// answer, or answers with something other than its cosignature.
     pub async fn add_checkpoint(
         &self,
         http: &Http,
@@ -175,7 +174,7 @@ pub enum WitnessError {
     #[error("`{0}` is not the key of a witness: it must be of the kind that makes cosignatures (0x04)")]
     NotACosigner(String),
     /// Not a checkpoint.
-    #[error("what is to be cosigned is not a checkpoint")]
+    #[error("the note to cosign is not a checkpoint")]
     Note(#[source] CheckpointError),
     /// More hashes than the protocol allows.
     #[error("a consistency proof of {0} hashes is longer than a witness accepts")]
@@ -190,9 +189,9 @@ pub enum WitnessError {
         theirs: u64,
     },
     /// The log's signature is not one that it knows.
-    #[error("the witness does not know the key that signed this log; give it the log's present key")]
+    #[error("the witness does not know the key that signed this log; give it the log's current key")]
     Forbidden,
-    /// It knows no such log.
+    /// It does not know the log.
     #[error("the witness does not know this log; ask its operator to add it")]
     UnknownLog,
     /// The log does not continue what it has seen.
@@ -212,7 +211,7 @@ pub enum WitnessError {
     Forged(#[source] NoteError),
     /// A cosignature of another time.
     #[error(
-        "the witness says that it signed at {says} s since 1970, and here it is {now}; check both clocks"
+        "the witness says that it signed at {says} s since 1970, but here it is {now}; check both clocks"
     )]
     Time {
         /// When it says, in seconds since 1970.

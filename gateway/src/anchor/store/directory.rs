@@ -42,10 +42,10 @@ impl Directory {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(failed(error)),
             }
-            // What is not a whole note was cut short by a crash: then the next name is tried.
+            // A partial note was cut short by a crash: then the next name is tried.
             if let Some(kept) = kept_text(&read(&path).map_err(failed)?) {
                 let kept = same(&kept, text, checkpoint)?;
-                // Whoever has written it may not have come as far as syncing it.
+                // Its writer may not have synced it yet.
                 File::open(&path).and_then(|file| file.sync_all()).map_err(failed)?;
                 sync(&log)?;
                 return Ok(kept);
@@ -54,7 +54,7 @@ impl Directory {
         Err(StoreError::Foreign(log.join(name(checkpoint.size, 0)).display().to_string()))
     }
 
-    /// The directory of a log, made and synced where it is new.
+    /// The directory of a log, made and synced if it is new.
     fn log(&self, origin: &str) -> Result<PathBuf, StoreError> {
         let path = self.root.join(escaped(origin));
         let failed = |source| StoreError::Directory { path: path.clone(), source };
@@ -71,7 +71,7 @@ impl Directory {
     }
 }
 
-/// Readable by everybody: a checkpoint is no secret, and auditors fetch it from here.
+/// Readable by everybody: a checkpoint is not a secret, and auditors fetch it from here.
 fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     open_to_all(&file, 0o444)?;
@@ -79,7 +79,7 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Whatever the program makes else is for its owner alone.
+/// All other files of the program are private to its owner.
 fn open_to_all(file: &File, mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
 }

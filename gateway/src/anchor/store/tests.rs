@@ -215,7 +215,7 @@ impl S3 {
         } else {
             S3::spawn(&server).await
         };
-        // Whatever the answer: where it is there already, the tests begin anew below their own prefix.
+        // The answer does not matter: if the bucket exists already, the tests use their own prefix in it.
         let made = reqwest::Client::new().put(format!("{}/{BUCKET}", s3.endpoint)).send().await;
         made.unwrap();
         Some(s3)
