@@ -50,9 +50,9 @@ impl Table {
         reading.table.filter(|_| usable).ok_or_else(|| Problems(told(reading.problems, reading.more)))
     }
 
-    /// Reads a table as [`parse`](Table::parse) does, and tells what looks wrong on `today` as well:
-    /// the table, where there is no error, and every problem in the order of the lines, unless there are very many. Where
-    /// something cannot be read, what looks wrong with the rest is told all the same.
+    /// Reads a table as [`parse`](Table::parse) does, and also reports what looks wrong on `today`. Returns
+    /// the table, if there is no error, and every problem in the order of the lines, unless there are very
+    /// many. If something cannot be read, the rest is still checked.
     #[must_use]
     pub fn check(text: &str, today: Date) -> (Option<Table>, Vec<Problem>) {
         let read::Reading { table, mut problems, more, broken } = read::table(text);
@@ -63,7 +63,7 @@ impl Table {
         (table.filter(|_| usable), told(problems, more))
     }
 
-    /// What [`digest`](Table::digest) names the table of this text.
+    /// The [`digest`](Table::digest) of the table with this text.
     #[must_use]
     pub fn digest_of(text: &str) -> String {
         digest(text)
@@ -96,13 +96,13 @@ impl Table {
         self.overlays.values().flatten()
     }
 
-    /// The overlays of one id, the oldest first; empty where the table has none of this id.
+    /// The overlays of one id, the oldest first; empty if the table has none of this id.
     #[must_use]
     pub fn overlay_history(&self, id: &str) -> &[Overlay] {
         self.overlays.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// Where the floor of an evidence stands.
+    /// The place of an evidence's floor in the text.
     fn floor_at(&self, evidence: Evidence) -> At {
         let [declared, ip, number] = self.floors.at;
         match evidence {
@@ -112,20 +112,19 @@ impl Table {
         }
     }
 
-    /// What is asked where nothing is known, as it is written.
+    /// What is asked if nothing is known, as written.
     #[must_use]
     pub fn default_rule(&self) -> &Rule {
         &self.default
     }
 
-    /// What is asked where nothing is known.
+    /// What is asked if nothing is known.
     #[must_use]
     pub fn default_asks(&self, medium: Medium, kind: Kind) -> Requirement {
         self.default_asks.of(medium, kind)
     }
 
-    /// The least that is asked when a place rests on this evidence and nothing stronger, as it is
-    /// written.
+    /// The least that is asked when a place rests on this evidence and nothing stronger, as written.
     #[must_use]
     pub fn floor(&self, evidence: Evidence) -> &Rule {
         match evidence {
@@ -135,8 +134,8 @@ impl Table {
         }
     }
 
-    /// The least that is asked when a place rests on this evidence and nothing stronger. Where an
-    /// emergency call may be recorded at all, nobody's place is in doubt on account of a number.
+    /// The least that is asked when a place rests on this evidence and nothing stronger. If an emergency call
+    /// may be recorded at all, nobody's place is in doubt because of a number.
     #[must_use]
     pub fn floor_asks(&self, evidence: Evidence, kind: Kind) -> Requirement {
         match kind {
@@ -154,7 +153,7 @@ impl Table {
     /// What a place asks, its parents included, and on which rows that rests.
     ///
     /// A subdivision without a row falls to its country: to the strictest of the country's
-    /// subdivisions where the country's row says so, else to the country's row. A country without
+    /// subdivisions if the country's row says so, else to the country's row. A country without
     /// a row falls to the default.
     pub fn asks<'t>(&'t self, code: Code, medium: Medium, kind: Kind, at: Timestamp) -> Asked<'t> {
         let country = (!code.is_country()).then(|| self.row(code.country(), at)).flatten();
@@ -202,8 +201,8 @@ impl Table {
         in_force(self.overlays.get(id)?, at)
     }
 
-    /// Who lacks something of a prompt that says this, on the day of `at` and in whatever medium, and what it has to say
-    /// there: it does not count. The recording serves the purposes that the prompt names.
+    /// Where a prompt that says this does not count on the day of `at`, in any medium, and what it would have
+    /// to say there. The recording serves the purposes that the prompt names.
     #[must_use]
     pub fn lacking(&self, told: Told, at: Timestamp) -> Vec<(Asker<'_>, Told)> {
         let kind = Kind::Conversation;
@@ -270,7 +269,7 @@ pub struct Asked<'t> {
 /// Who asks something of a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker<'t> {
-    /// The default, where nothing is known of somebody's place.
+    /// The default, if somebody's place is not known.
     Unknown,
     /// A place, with its name.
     Place(Code, Option<&'t str>),
@@ -296,28 +295,28 @@ pub struct Row {
     pub code: Code,
     /// Its name.
     pub name: String,
-    /// What it asks where no medium says otherwise.
+    /// What it asks unless a medium has its own rule.
     pub rule: Rule,
     /// What it asks of single media.
     pub media: MediaRules,
-    /// Whether it says something else of voicemail.
+    /// Whether it has its own rules for voicemail.
     pub voicemail: bool,
     /// What it asks of emergency calls that a public-safety answering point records.
     pub public_safety: Option<Rule>,
     asks: Asks,
     /// Where the rule comes from, in words.
     pub source: Source,
-    /// The first day on which it holds (UTC); none means since ever.
+    /// The first day on which it holds (UTC); `None` means that it has always held.
     pub effective_from: Option<Date>,
-    /// The last day on which it holds (UTC); none means until another row begins.
+    /// The last day on which it holds (UTC); `None` means until another row begins.
     pub effective_to: Option<Date>,
-    /// Where the subdivision is unknown, the strictest of them counts.
+    /// If the subdivision is unknown, the strictest of them counts.
     pub strictest_when_unknown: bool,
     at: At,
 }
 
 impl Row {
-    /// What the row asks in a medium; the strictest of all where the medium is unknown.
+    /// What the row asks in a medium; the strictest of all if the medium is unknown.
     #[must_use]
     pub fn asks(&self, medium: Medium, kind: Kind) -> Requirement {
         self.asks.of(medium, kind)
@@ -337,7 +336,7 @@ impl Dated for Row {
 /// The rules of one sector, which a call or an account names. They add, and never relax.
 #[derive(Debug, Clone)]
 pub struct Overlay {
-    /// What it is named by.
+    /// The id that names it.
     pub id: String,
     /// Its name, for people.
     pub name: String,
@@ -345,9 +344,9 @@ pub struct Overlay {
     pub asks: Requirement,
     /// Where the rule comes from, in words.
     pub source: Source,
-    /// The first day on which it holds (UTC); none means since ever.
+    /// The first day on which it holds (UTC); `None` means that it has always held.
     pub effective_from: Option<Date>,
-    /// The last day on which it holds (UTC); none means until another begins.
+    /// The last day on which it holds (UTC); `None` means until another begins.
     pub effective_to: Option<Date>,
     at: At,
 }
@@ -371,18 +370,18 @@ pub struct Source {
     pub summary: String,
     /// How sure the compilers are.
     pub confidence: Confidence,
-    /// Who of counsel has read it, and when.
+    /// Which lawyer has read it, and when.
     pub reviewed: Option<Review>,
 }
 
-/// Where in the text something stands, both counted from 1.
+/// A place in the text; line and column are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct At {
     line: usize,
     column: usize,
 }
 
-/// The rules of single media, where they differ from the row's.
+/// The rules of single media, if they differ from the row's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MediaRules {
     /// Of telephone calls.
@@ -464,7 +463,7 @@ pub struct Review {
     pub by: String,
     /// When.
     pub on: Date,
-    /// When it is to be read again; none means a year later, or half a year where confidence is low.
+    /// When it is to be read again; `None` means a year later, or half a year if confidence is low.
     pub next: Option<Date>,
 }
 
@@ -473,7 +472,7 @@ struct Floors {
     declared: Rule,
     ip: Rule,
     number: Rule,
-    /// Where the three stand.
+    /// Their places in the text.
     at: [At; 3],
 }
 
@@ -482,7 +481,7 @@ struct Floors {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// It can be used, and somebody should look at it.
+    /// The table can be used, but somebody should look at this.
     Warning,
     /// The table cannot be used.
     Error,
@@ -506,15 +505,15 @@ impl Severity {
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
-    /// What sort of problem, in one stable word.
+    /// The kind of problem, in one stable word.
     pub code: &'static str,
-    /// In which line, counted from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// At which character of the line, counted from 1.
+    /// The character of the line, counted from 1.
     pub column: usize,
     /// What is wrong.
     pub message: String,
-    /// What would be right; null where that is not known.
+    /// What would be right; null if that is not known.
     pub hint: Option<String>,
 }
 
@@ -544,8 +543,8 @@ impl fmt::Display for Problems {
 
 impl core::error::Error for Problems {}
 
-/// The first of these problems, errors before warnings, in the order of the lines; and how many more there are
-/// than so many as anybody reads.
+/// The first [`MOST_TOLD`] of these problems, errors before warnings, in the order of the lines, and how many
+/// more there are.
 fn told(mut problems: Vec<Problem>, more: usize) -> Vec<Problem> {
     let more = more + problems.len().saturating_sub(MOST_TOLD);
     problems.sort_by_key(|problem| core::cmp::Reverse(problem.severity));
@@ -569,7 +568,7 @@ fn digest(text: &str) -> String {
     name
 }
 
-/// How many problems are told one by one.
+/// How many problems are listed one by one.
 const MOST_TOLD: usize = 100;
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use stay::Announced;
 pub(crate) use stay::PromptOutcome;
 pub use windows::{Edge, Window, Windows};
 
-/// A call as its facts have made it.
+/// A call, folded from its facts.
 #[derive(Debug, Clone)]
 pub struct Call {
     pub(crate) law: Law,
@@ -42,7 +42,7 @@ pub struct Call {
     tones: Vec<Span>,
     pub(crate) windows: Windows,
     pub(crate) recorder: Recorder,
-    /// The platform has said, or been told by its own request, that it is not recording.
+    /// The platform has reported, or asked for, its not recording.
     pub(crate) settled: bool,
     ended_at: Option<Timestamp>,
     /// What the accepted recordings hold, one stretch after another.
@@ -67,7 +67,7 @@ pub enum Recorder {
     Stopped,
 }
 
-/// A stretch of time; open while `until` is none.
+/// A stretch of time; open while `until` is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// Its first moment.
@@ -118,8 +118,8 @@ impl Call {
         call
     }
 
-    /// A further version of the table is in force from `now` on. It is added to those that decided
-    /// so far: within one call the requirement only ratchets up.
+    /// Another version of the table is in force from `now` on. It is added to those that decided so far:
+    /// within one call the requirement only ratchets up.
     pub fn know(&mut self, table: &Arc<Table>, now: Timestamp) {
         if self.law.know(table) {
             let law = &self.law;
@@ -266,9 +266,9 @@ impl Call {
         self.ended_at
     }
 
-    /// Whether this is still heard at `now`: after the end of a call only what can make things stricter
-    /// is, that somebody had been there before, and that an announcement is in the recording, as long as
-    /// it would have been heard on the call.
+    /// Whether this is still accepted at `now`. After the end of a call, these are: whatever can only make
+    /// things stricter, that somebody was on the call, and, for as long as on a running call, that an
+    /// announcement is in the recording.
     #[must_use]
     pub fn hears(&self, what: &What, now: Timestamp) -> bool {
         let Some(ended) = self.ended_at else { return true };
@@ -291,7 +291,7 @@ impl Call {
         self.person(participant).is_some_and(|person| person.is_here())
     }
 
-    /// Whether any place of theirs is known.
+    /// Whether any of their places is known.
     #[must_use]
     pub fn is_located(&self, participant: u32) -> bool {
         self.person(participant).is_some_and(Person::is_located)
@@ -333,7 +333,8 @@ impl Call {
         &self.settings
     }
 
-    /// The places of whoever was ever on it, as far as they are told apart, of the recorder and of the operator.
+    /// The places of everybody who was ever on it, as far as they are distinguished, of the recorder and of
+    /// the operator.
     #[must_use]
     pub fn codes(&self) -> BTreeSet<Code> {
         let own = self.law.recorder_locations.iter().chain(&self.law.operator_locations);
@@ -346,7 +347,7 @@ impl Call {
         self.law.asks(code)
     }
 
-    /// What the law asked at `at`: of everybody who had joined by then, whoever has left since.
+    /// What the law asked at `at`, of everybody who had joined by then, even if they have left.
     #[must_use]
     pub fn requirement(&self, at: Timestamp) -> Requirement {
         self.people
@@ -368,7 +369,7 @@ impl Call {
         }
     }
 
-    /// The same without regard to the end of the call, for the slack after it.
+    /// Ignores the end of the call, for the slack after it.
     pub(crate) fn standing_of_people(&self, at: Timestamp) -> Standing {
         match self.obstacle(at) {
             Some(why) => Standing::Unlawful(why),
@@ -397,7 +398,7 @@ impl Call {
         self.stretches_cut(from, until, &[])
     }
 
-    /// The same, cut at these moments as well.
+    /// As [`Call::stretches`], cut at these moments as well.
     pub(crate) fn stretches_cut(
         &self,
         from: Timestamp,
@@ -440,8 +441,8 @@ impl Call {
         stretches
     }
 
-    /// Who on the call at `at` should have heard an announcement in `window` and did not, where
-    /// the law asks for one.
+    /// Who on the call at `at` should have heard an announcement in `window` and did not, if the law asks for
+    /// one.
     pub(crate) fn unannounced(&self, window: Window, at: Timestamp) -> Option<(u32, Timestamp)> {
         let demand = self.demand(at);
         let requirement = &demand.requirement;
@@ -455,7 +456,7 @@ impl Call {
                 let from = window.from.max(stay.from);
                 let due = after(from, ANNOUNCEMENT_WITHIN);
                 let waived = requirement.waived_by_written && stay.consented_in_writing(at, &demand);
-                // What is announced after the window says nothing about what it holds.
+                // An announcement after the window says nothing about what the window holds.
                 let last = due.min(window.last_covered());
                 let mut announced = stay.announced.iter().map(|one| one.heard_in(window.from));
                 let heard = announced.any(|at| (from..=last).contains(&at) && !stay.is_machine(at));
@@ -504,14 +505,14 @@ impl Call {
         };
         match requirement.strictness {
             Strictness::One => nobody(),
-            // A tone tells everybody, and says yes for nobody.
+            // A tone informs everybody, but is not a yes.
             Strictness::Notice if self.toned(&demand, at) => below(Level::Notice).and_then(|_| nobody()),
             Strictness::Notice => below(Level::Notice),
             Strictness::Express => below(Level::Express),
         }
     }
 
-    /// Whether a human who is there has consented, in whatever form.
+    /// Whether a human on the call has consented, in any form.
     pub(crate) fn somebody_consents(&self, at: Timestamp, demand: &Demand) -> bool {
         self.people
             .iter()
@@ -519,7 +520,7 @@ impl Call {
             .any(|person| person.stay(at).is_some_and(|stay| stay.consents(at, demand) >= Level::Asserted))
     }
 
-    /// Whether a tone stands in for prompt and announcement. It cannot say what a prompt has to say.
+    /// Whether a tone replaces prompt and announcement. It cannot say what a prompt has to say.
     fn toned(&self, demand: &Demand, at: Timestamp) -> bool {
         demand.accepts_tone() && self.tones.iter().any(|tone| tone.holds(at))
     }
@@ -540,7 +541,7 @@ impl Call {
     }
 
     // INVARIANT: resumption is never automatic. A window that closes here stays closed; only a
-    // further request, decided anew, opens another.
+    // further request, with its own decision, opens another.
     fn suspend_if_unlawful(&mut self, now: Timestamp) {
         if !matches!(self.recorder, Recorder::Running) {
             return;
@@ -562,7 +563,7 @@ impl Call {
         unannounced.is_some_and(|(_, due)| due < at)
     }
 
-    /// What lapses by time alone, between two facts: a grant, or the time for an announcement.
+    /// Applies what lapses by time alone, between two facts: a grant, or the time for an announcement.
     fn expire(&mut self, now: Timestamp) {
         if let Some(expiry) = self.expires_at.filter(|expiry| *expiry <= now) {
             if matches!(self.recorder, Recorder::Running) {
@@ -608,8 +609,8 @@ impl Call {
         self.link(participant, &alike);
     }
 
-    /// Participants with one number are one person, as far as objections go: an open one bars all of
-    /// them, and each has to lift it for itself.
+    /// Participants with one number are one person, as far as objections go: an open one bars all of them,
+    /// and each has to lift it separately.
     fn link(&mut self, participant: u32, alike: &Alike) {
         if let Some(since) = alike.objects_since {
             self.each(&[participant], |person| person.brings_objection(since));
@@ -644,7 +645,7 @@ impl Call {
         all.collect()
     }
 
-    /// Who objects now, and since when: whether or not they are still on the call.
+    /// Who objects now, and since when, whether or not they are still on the call.
     pub fn objectors(&self) -> impl Iterator<Item = (u32, Timestamp)> {
         self.people.iter().filter_map(|person| Some((person.id, person.open_objection()?.from)))
     }
@@ -658,7 +659,7 @@ pub(crate) fn after(at: Timestamp, span: SignedDuration) -> Timestamp {
     at.checked_add(span).unwrap_or(Timestamp::MAX)
 }
 
-/// How long a stretch of time lasts, in milliseconds; 0 where it ends before it begins.
+/// How long a stretch of time lasts, in milliseconds; 0 if it ends before it begins.
 #[must_use]
 pub fn length_ms(from: Timestamp, until: Timestamp) -> u64 {
     u64::try_from(until.duration_since(from).as_millis()).unwrap_or(0)

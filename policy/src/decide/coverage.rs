@@ -1,11 +1,11 @@
 //! Which moments of a finished recording are covered.
 //!
-//! Audio is covered where recording was lawful and, where the platform asks before it records, granted
-//! ([`CoverageBasis`]). Nothing here loosens: what cannot be placed in time has to be covered
-//! wherever it may lie.
+//! Audio is covered if recording was lawful and, if the platform asks before it records, granted
+//! ([`CoverageBasis`]). Nothing here loosens: audio without a known time has to be covered wherever it may
+//! lie.
 //!
-//! INVARIANT: coverage is accounted per moment, never as a total. At each moment, no more recordings
-//! are accepted than the account has recorders; what was granted twice is not there twice.
+//! INVARIANT: coverage is accounted per moment, never as a total. At each moment, no more recordings are
+//! accepted than the account has recorders; granting a moment twice does not double it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -20,7 +20,7 @@ use crate::refusal::Why;
 /// When a recording says it was made. Its length is always the measured one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// Not said: only where the call had exactly one window.
+    /// Not said: only if the call had exactly one window.
     Unplaced {
         /// The measured length in milliseconds.
         duration_ms: u64,
@@ -29,7 +29,7 @@ pub enum Claim {
     Placed(Vec<(Timestamp, u64)>),
 }
 
-/// What audio has to be, beside lawful, to be covered.
+/// What audio needs to be covered, beside being lawful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -42,7 +42,7 @@ pub enum CoverageBasis {
 }
 
 impl CoverageBasis {
-    /// The word.
+    /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl CoverageBasis {
     }
 }
 
-/// What is done with a call's audio. Each use needs a permit of its own.
+/// What is done with a call's audio. Each use needs its own permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -69,7 +69,7 @@ pub enum Use {
 }
 
 impl Use {
-    /// The word.
+    /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -86,13 +86,12 @@ impl Use {
 pub struct Upload<'a> {
     /// When it says it was made.
     pub claim: Claim,
-    /// What it has to be, beside lawful.
+    /// What it needs, beside being lawful.
     pub basis: CoverageBasis,
     /// How much its codec may have added to the audio (encoder delay, padding, pre-skip), in
-    /// milliseconds: so much of the file's end may lie outside, once.
+    /// milliseconds: so much of the file's end may lie outside of what is covered.
     pub codec_adds_ms: u64,
-    /// By how much the sender's clock is behind ours, as far as its events on this call have shown, in
-    /// milliseconds.
+    /// How far the sender's clock is behind ours, judging by its events on this call, in milliseconds.
     pub clock_behind_ms: u64,
     /// Whether the file was measured to be silent from one of its milliseconds to another. It is asked
     /// only of stretches in which the platform paused by writing silence.
@@ -100,8 +99,7 @@ pub struct Upload<'a> {
 }
 
 impl Upload<'_> {
-    /// An upload of which nothing further is known: no codec adds to it, no clock is off, and nothing
-    /// of it is silent.
+    /// An upload without codec padding, clock error or silence.
     #[must_use]
     pub fn new(claim: Claim, basis: CoverageBasis) -> Upload<'static> {
         Upload { claim, basis, codec_adds_ms: 0, clock_behind_ms: 0, silent: &|_, _| false }
@@ -124,14 +122,13 @@ impl fmt::Debug for Upload<'_> {
 /// Audio that is covered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
-    /// The moments that it uses up: those it holds, or, where it was not placed in time, the first ones
-    /// of the only window that no other recording holds.
+    /// The moments that it uses up: those it holds, or, if it was not placed in time, the first ones of the
+    /// only window that no other recording holds.
     pub spans: Vec<(Timestamp, Timestamp)>,
     /// How much of its end lies outside of what was granted and counts as added by the codec, in
     /// milliseconds.
     pub codec_ms: u64,
-    /// By how much it was moved to a window's start, since its sender's clock is coarse or behind, in
-    /// milliseconds.
+    /// How far it was moved to a window's start, since its sender's clock is coarse or slow, in milliseconds.
     pub shifted_ms: u64,
 }
 
@@ -183,7 +180,7 @@ impl UncoveredSpan {
 }
 
 impl Call {
-    /// Whether a finished recording is covered, as far as is known at `now`.
+    /// Checks that a finished recording is covered, as far as is known at `now`.
     ///
     /// # Errors
     ///
@@ -234,7 +231,7 @@ impl Call {
             for (start, end) in self.audio_stretches(*from, plus(*from, *ms), now) {
                 let offset_ms = part_ms.saturating_add(length_ms(*from, start));
                 let to_ms = part_ms.saturating_add(length_ms(*from, end));
-                // Where the platform starts by itself, a stretch of the file is the window.
+                // If the platform starts by itself, a stretch of the file is the window.
                 let window = match basis {
                     CoverageBasis::Granted => self.window_with_slack(start),
                     CoverageBasis::Lawful => Some(Window {
@@ -285,7 +282,8 @@ impl Call {
         }
         let anywhere = [(window.from, window_ms.max(duration_ms))];
         let mut uncovered = self.uncovered(&anywhere, upload.basis, now, upload.silent);
-        // What others hold of the window is not used up by this one; beyond its end nothing is left to them.
+        // This one does not use up what others hold of the window, and the others hold nothing beyond its
+        // end.
         uncovered.retain(|span| span.why != Why::Taken || span.offset_ms >= most_ms);
         let codec_ms = match duration_ms.saturating_sub(most_ms) {
             0 => 0,
@@ -315,7 +313,7 @@ impl Call {
         self.windows().iter().filter(|window| window.until.is_none_or(|(until, _)| window.from < until))
     }
 
-    /// Whether an upload begins before a window only because its sender's clock is coarse or behind.
+    /// Whether an upload begins before a window only because its sender's clock is coarse or slow.
     #[must_use]
     pub fn begins_early(&self, upload: &Upload<'_>) -> bool {
         match &upload.claim {
@@ -324,9 +322,9 @@ impl Call {
         }
     }
 
-    /// By how much an upload begins before a window only because its sender's clock is coarse or
-    /// behind, in milliseconds: then the whole file is moved. Only where recording began, and nobody
-    /// had objected or recorded just before.
+    /// How long before a window an upload begins only because its sender's clock is coarse or slow, in
+    /// milliseconds: then the whole file is moved. Only if recording began there, and nobody had objected or
+    /// recorded just before.
     fn early_ms(&self, parts: &[(Timestamp, u64)], upload: &Upload<'_>) -> u64 {
         let Some((claimed, _)) = parts.first().filter(|_| upload.basis == CoverageBasis::Granted) else {
             return 0;
@@ -374,17 +372,16 @@ impl Call {
         if let Standing::Unlawful(why) = self.standing_of_people(at) {
             return Some(why);
         }
-        // A finished recording holds nothing of the future.
+        // A finished recording cannot hold the future.
         if at >= now {
             return Some(Why::NotYet);
         }
-        // It holds its announcement or it does not: that it might still be reported in time is no
-        // reason to keep it now.
+        // That its announcement might still be reported in time is not a reason to keep it now.
         let (who, due) = self.unannounced(window, at)?;
         Some(if due < now { Why::Unannounced(who) } else { Why::NotYetAnnounced(who) })
     }
 
-    /// Says what the law had against it, where it had something, rather than that nobody asked.
+    /// The law's objection, if there is one, rather than that nobody asked.
     fn why_not_granted(&self, at: Timestamp) -> Why {
         match self.standing(at) {
             Standing::Unlawful(why) => why,
@@ -403,7 +400,7 @@ impl Call {
         self.windows.silences().iter().any(|silence| silence.holds(at))
     }
 
-    /// Who is withdrawn at `now`, and has not said yes to a new prompt since.
+    /// Who has withdrawn by `now`, and not said yes to a new prompt since.
     #[must_use]
     pub fn withdrawn(&self, now: Timestamp) -> Option<u32> {
         let withdrawn =
@@ -424,15 +421,15 @@ impl Call {
     }
 }
 
-/// Takes what the codec may have added off the uncovered end of a file, and answers how much that is, in
-/// milliseconds. What a codec adds goes on from audio: it lies behind a covered moment of the file's last
-/// part, and reaches to the end. Never where somebody had objected, nor where another recording lies, nor in
-/// the future: nothing is sold twice.
+/// Removes what the codec may have added from the uncovered end of a file, and returns how much that is, in
+/// milliseconds. Codec padding follows audio: it lies behind a covered moment of the file's last part, and
+/// reaches to the end. It never counts after an objection, over another recording, or in the future: no
+/// moment is used twice.
 fn added_by_codec(uncovered: &mut Vec<UncoveredSpan>, parts: &[(Timestamp, u64)], adds_ms: u64) -> u64 {
     let length_ms = parts.iter().fold(0u64, |sum, (_, ms)| sum.saturating_add(*ms));
     let last_part_ms = length_ms.saturating_sub(parts.last().map_or(0, |(_, ms)| *ms));
     let ends_at = |span: &UncoveredSpan| span.offset_ms.saturating_add(span.duration_ms());
-    // The stretches that the file ends with, without a covered moment between them.
+    // The uncovered stretches at the end of the file, without a covered moment between them.
     let (mut cut_ms, mut first) = (length_ms, uncovered.len());
     for (index, span) in uncovered.iter().enumerate().rev() {
         let never = matches!(
@@ -464,5 +461,5 @@ pub const MOST_ADDED_MS: u64 = 512;
 /// How far a sender's clock may be off in any case, in milliseconds.
 const CLOCK_TOLERANCE_MS: u64 = 250;
 
-/// How long before a window nobody may have recorded or objected, for an early start to be a clock's.
+/// How long before a window nobody may have recorded or objected if a clock is to explain an early start.
 const QUIET_BEFORE: SignedDuration = SignedDuration::from_secs(2);

@@ -47,8 +47,8 @@ impl Decision {
         self.standing == Standing::Lawful
     }
 
-    /// The same while something that restricts has come and could not be logged: nothing is permitted,
-    /// and whatever runs has to pause.
+    /// The decision while a restrictive event could not be logged: nothing is permitted, and a running
+    /// recording has to pause.
     #[must_use]
     pub fn barred(self) -> Decision {
         let action = match self.action {
@@ -136,8 +136,8 @@ pub enum Need {
     Tone,
 }
 
-/// How far a participant has agreed. Outcomes stay distinct, so that silence, a hang-up, a prompt
-/// cut short and a machine can be told apart.
+/// How far a participant has agreed. Outcomes stay distinct, so that silence, a hang-up, a prompt cut short
+/// and a machine can be distinguished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -188,7 +188,7 @@ pub struct PlaceDecision {
     pub requirement: Requirement,
 }
 
-/// Of whom a rule asks something.
+/// Who or what a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// A participant, by where they are.
@@ -204,13 +204,13 @@ pub enum Subject {
 /// A rule that counts, in words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Because {
-    /// Of whom.
+    /// Who or what it is about.
     pub subject: Subject,
-    /// The place; none where nothing is known.
+    /// The place; null if it is not known.
     pub code: Option<Code>,
-    /// The overlay, where it is one that asks.
+    /// The overlay, if the rule is an overlay's.
     pub overlay: Option<String>,
-    /// How the place is known; none where nothing is, or where the account says it.
+    /// How the place is known; null if it is not known, or the account says it.
     pub evidence: Option<Evidence>,
     /// The statutes, decisions and regulators that the row cites.
     pub citations: Vec<String>,
@@ -294,7 +294,7 @@ impl Call {
         }
     }
 
-    /// What is said of declared places that nobody has.
+    /// Notes about declared places that do not exist.
     fn unlisted<'c>(&'c self, person: &'c Person, now: Timestamp) -> impl Iterator<Item = String> + 'c {
         let declared = person.places_at(now).filter(|place| place.evidence == Evidence::Declared);
         let unlisted = declared.filter(|place| {
@@ -308,7 +308,7 @@ impl Call {
 
     fn needs(&self, person: &Person, demand: &Demand, standing: Standing, now: Timestamp) -> Needs {
         let requirement = &demand.requirement;
-        // On an emergency call nobody is asked but whoever takes it, where it may be recorded.
+        // On an emergency call, only the person who takes it is asked, if it may be recorded.
         let asked = match self.kind {
             Kind::Conversation | Kind::Voicemail => person.is_person(),
             Kind::Emergency => {
@@ -456,7 +456,7 @@ impl Call {
             }
         }
         because.push(Because { subject, code: Some(code), overlay: None, evidence, citations, says });
-        // A country's row is told once, however many of its states are on the call.
+        // A country's row is named once, however many of its states are on the call.
         if let Some(parent) = asked.parent
             && !because.iter().any(|told| told.code == Some(parent.code))
         {
@@ -551,7 +551,7 @@ fn notes(person: &Person, demand: &Demand, now: Timestamp) -> Vec<String> {
     notes
 }
 
-/// What was not told of what had to be, in words.
+/// What had to be told and was not, in words.
 #[must_use]
 pub fn lacks(told: Told, needed: Told) -> String {
     let elements = needed.elements.without(told.elements).iter().map(Element::says).map(ToOwned::to_owned);
@@ -617,7 +617,7 @@ pub fn words(requirement: &Requirement) -> String {
     words
 }
 
-/// What an overlay adds, in words: it never says whose consent is enough.
+/// What an overlay adds, in words. It never says whose consent is enough.
 #[must_use]
 pub fn adds(requirement: &Requirement) -> String {
     let all = words(requirement);
@@ -628,5 +628,5 @@ pub fn adds(requirement: &Requirement) -> String {
 }
 
 const ONE_IS_ENOUGH: &str = "one party's consent is enough";
-/// How a note begins that says why a prompt does not count.
+/// The beginning of a note that says why a prompt does not count.
 pub const UNCOUNTED: &str = "the last prompt does not count: ";

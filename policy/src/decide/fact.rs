@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::place::{Code, Place};
 use crate::told::{Elements, Purposes, Told};
 
-/// How the call is carried. Rows may ask something else of one medium.
+/// How the call is carried. Rows may have rules for single media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "LoggedMedium"))]
@@ -51,9 +51,9 @@ pub enum Kind {
 pub enum Role {
     /// Somebody outside the operator's organisation.
     Customer,
-    /// Somebody of the operator's organisation.
+    /// Somebody in the operator's organisation.
     Agent,
-    /// An IVR or a bot, which is no party.
+    /// An IVR or a bot, which is not a party.
     System,
 }
 
@@ -71,8 +71,8 @@ pub struct Settings {
     pub recorders: u16,
     /// What becomes of audio that was covered before somebody withdrew.
     pub on_withdrawal: OnWithdrawal,
-    /// The account is a public-safety answering point, and counsel has switched on what rows say of
-    /// its emergency calls.
+    /// The account is a public-safety answering point, and counsel has switched on the rules of rows for its
+    /// emergency calls.
     #[serde(default, skip_serializing_if = "is_false")]
     pub public_safety: bool,
 }
@@ -145,7 +145,7 @@ pub struct Joined {
     pub places: Vec<Place>,
     /// The languages they have (BCP 47 tags); empty means the account's default.
     pub languages: Vec<String>,
-    /// Consent they gave outside the call, where it binds them and this call's purposes.
+    /// Consent they gave outside the call, if it binds them and covers this call's purposes.
     pub grant: Option<Grant>,
     /// Why a grant that they name does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,7 +181,7 @@ impl Alike {
 }
 
 impl Joined {
-    /// Somebody of whom nothing is known but the role.
+    /// Somebody about whom only the role is known.
     #[must_use]
     pub fn new(participant: u32, role: Role) -> Self {
         Joined {
@@ -216,7 +216,7 @@ pub struct Grant {
     pub works_agreement: bool,
     /// It was given in writing.
     pub written: bool,
-    /// For what, as far as the law distinguishes it; none means for everything.
+    /// The purposes, as far as the law distinguishes them; null means every purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purposes: Option<Purposes>,
     /// From when it holds.
@@ -300,7 +300,7 @@ pub enum What {
     /// A prompt was cut short.
     #[serde(rename = "prompt.interrupted")]
     PromptInterrupted {
-        /// To whom it was playing.
+        /// Who it was playing to.
         participants: Vec<u32>,
     },
     /// They said yes.
@@ -347,7 +347,7 @@ pub enum What {
         places: Vec<Place>,
         /// Since when, for a real move.
         since: Option<Timestamp>,
-        /// The same person, as far as a phone number says it that is known only now.
+        /// The same person, as far as a newly known phone number says it.
         #[serde(default, skip_serializing_if = "Alike::is_nobody")]
         alike: Alike,
     },
@@ -389,8 +389,8 @@ pub enum What {
     /// The call is over.
     #[serde(rename = "call.ended")]
     Ended,
-    /// Something that was reported may be missing: who was there is in doubt, and what they said, from
-    /// the claimed time until each of them is named again.
+    /// Reports may be missing: from the claimed time until each participant is named again, it is in doubt
+    /// who was there and what they said.
     #[serde(rename = "audit.gap")]
     Gap,
 }
@@ -424,7 +424,7 @@ impl What {
         }
     }
 
-    /// Whom it is about, by their numbers; nobody where it is about the call.
+    /// The participants it is about, by their numbers; empty if it is about the call.
     #[must_use]
     pub fn participants(&self) -> &[u32] {
         match self {
@@ -486,9 +486,9 @@ impl What {
 /// What a fact weighs for somebody's privacy, the most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// It can only make things stricter: such is heard after the call's end, too.
+    /// It can only make things stricter, so it is accepted even after the call's end.
     Tightens,
-    /// Somebody's privacy rests on its being logged, as on whatever tightens.
+    /// Somebody's privacy depends on it, though it does not only tighten.
     Restricts,
     /// Neither.
     Neither,
@@ -501,14 +501,14 @@ impl Weight {
         self == Weight::Tightens
     }
 
-    /// Whether somebody's privacy rests on its being logged.
+    /// Whether somebody's privacy depends on its being logged.
     #[must_use]
     pub fn restricts(self) -> bool {
         self != Weight::Neither
     }
 }
 
-/// What the decision needs to know of a prompt that was heard.
+/// What the decision needs to know about a prompt that was heard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "LoggedPrompt"))]

@@ -4,10 +4,10 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
-/// The language of a tag: one code for every language, in lower case; none where the text is no tag.
+/// The language of a tag: one code for every language, in lower case; `None` if the text is not a tag.
 ///
 /// `eng`, `en-US` and `en_GB` are `en`, `iw` is `he`, `nb` is `no`, `cmn` and `zh-TW` are `zh`; `yue` and
-/// `zh-yue` are `yue`, which is another language. Script, region and variant are not looked at.
+/// `zh-yue` are `yue`, which is another language. Script, region and variant are ignored.
 #[must_use]
 pub fn canonical(tag: &str) -> Option<String> {
     // POSIX and Java write `en_US`.
@@ -24,12 +24,12 @@ pub fn canonical(tag: &str) -> Option<String> {
     if let Some(code) = listed(&format!("{primary}-{second}")) {
         return Some(code.to_owned());
     }
-    // RFC 5646 section 2.2.2: three letters behind the first part are a language of its own.
+    // RFC 5646 section 2.2.2: three letters behind the first part are a separate language.
     let code = if second.len() == 3 && letters(second) { second } else { primary };
     Some(listed(code).unwrap_or(code).to_owned())
 }
 
-/// The code that is compared, for a name that is another.
+/// The canonical code for another name of a language.
 fn listed(name: &str) -> Option<&'static str> {
     let lines = CODES.lines().filter(|line| !line.starts_with('#'));
     let mut pairs = lines.filter_map(|line| line.split_once(' '));

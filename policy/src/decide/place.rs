@@ -60,7 +60,7 @@ impl FromStr for Code {
 
     /// # Errors
     ///
-    /// [`CodeError`] where the text is no ISO 3166 code by its form.
+    /// [`CodeError`] if the text is not an ISO 3166 code by its form.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let malformed = || CodeError { text: text.chars().take(40).collect() };
         let upper = text.trim().to_ascii_uppercase();
@@ -122,7 +122,7 @@ impl<'de> Deserialize<'de> for Code {
     }
 }
 
-/// A text that is no ISO 3166 code.
+/// A text that is not an ISO 3166 code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeError {
     text: String,
@@ -140,7 +140,7 @@ impl fmt::Display for CodeError {
 
 impl core::error::Error for CodeError {}
 
-/// What a place rests on, the weakest first.
+/// How a place is known, the weakest evidence first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

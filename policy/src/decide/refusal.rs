@@ -1,5 +1,5 @@
-//! Why recording is not lawful, and why an upload is refused: the words that the gate answers with and
-//! the log keeps, and by which an auditor decides again.
+//! Why recording is not lawful, and why an upload is refused: the codes in the gate's answers and in the log,
+//! from which an auditor repeats the decision.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,11 +15,11 @@ use crate::fact::OnWithdrawal;
 
 /// Why recording is not lawful, or a stretch of audio is not covered.
 ///
-/// Written as its code, with the participant's number where somebody is meant: `paused`, `declined:3`.
+/// Written as its code, with the participant's number if it is about one: `paused`, `declined:3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// Emergency calls are never recorded, but by a public-safety answering point whose places all
-    /// allow it.
+    /// Emergency calls are never recorded, except by a public-safety answering point whose places all allow
+    /// it.
     Emergency,
     /// A rule forbids recording, whoever agrees.
     Forbidden,
@@ -31,9 +31,9 @@ pub enum Why {
     Declined(u32),
     /// Somebody on the call withdrew and has not said yes since.
     Withdrawn(u32),
-    /// Something may be missing of what was reported, and this participant was not named again since.
+    /// Reports may be missing, and this participant was not named again since.
     InDoubt(u32),
-    /// Something that restricts has come, and could not be logged yet.
+    /// A restrictive event has come, and could not be logged yet.
     Unlogged,
     /// One consent is needed, and nobody present has given it.
     NobodyConsents,
@@ -41,8 +41,7 @@ pub enum Why {
     Missing(u32),
     /// The recording had to hold an announcement and this participant heard none in time.
     Unannounced(u32),
-    /// The recording has to hold an announcement, and that this participant heard it was not
-    /// reported yet.
+    /// The recording has to hold an announcement, and it was not reported yet that this participant heard it.
     NotYetAnnounced(u32),
     /// No window was granted then.
     NotGranted,
@@ -54,7 +53,7 @@ pub enum Why {
     Taken,
 }
 
-/// Ties every reason to its code, so that whatever can be written can be read again.
+/// Ties every reason to its code, so that what is written can be read again.
 macro_rules! codes {
     (of the call: $($alone:ident $word:literal)*; of somebody: $($whose:ident $whose_word:literal)*) => {
         impl Why {
@@ -70,7 +69,7 @@ macro_rules! codes {
                 }
             }
 
-            /// The participant who is meant; none where it is about the call.
+            /// The participant it is about; `None` if it is about the call.
             #[must_use]
             pub fn participant(self) -> Option<u32> {
                 match self {
@@ -112,7 +111,7 @@ codes! {
 }
 
 impl Why {
-    /// Whether it is about when and what the platform recorded, and not about anybody's consent.
+    /// Whether it is about what the platform recorded and when, not about anybody's consent.
     fn is_of_the_recorder(self) -> bool {
         match self {
             Why::NotGranted
@@ -149,7 +148,7 @@ impl FromStr for Why {
 
     /// # Errors
     ///
-    /// [`UnknownReason`] where no reason is written so.
+    /// [`UnknownReason`] if no reason has this code.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = match text.split_once(':') {
             Some((code, participant)) => participant.parse().ok().and_then(|p| Why::of(code, Some(p))),
@@ -172,7 +171,7 @@ impl schemars::JsonSchema for Why {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "a code, and behind a colon the number of the participant that is meant: `missing:1`",
+            "description": "a code, and after a colon the number of the participant it is about: `missing:1`",
         })
     }
 }
@@ -214,7 +213,7 @@ pub enum Refusal {
     ConsentDeclined,
     /// Recording was never granted, or somebody's consent is missing wherever it is not covered.
     ConsentRequired,
-    /// Some of it was recorded when that was not granted, or is not there to be had any more.
+    /// Some of it was recorded when that was not granted, or other recordings hold those moments.
     UncoveredAudio,
 }
 
@@ -230,7 +229,7 @@ impl Refusal {
         }
     }
 
-    /// Why an upload is refused that is not covered for these reasons, one for each stretch.
+    /// The refusal of an upload that is not covered for these reasons, one for each stretch.
     fn of(reasons: &[Why], never_granted: bool) -> Refusal {
         if reasons.iter().any(|why| matches!(why, Why::Withdrawn(_))) {
             Refusal::ConsentWithdrawn
@@ -275,10 +274,10 @@ impl Remedy {
     }
 }
 
-/// A stretch that is not covered, as the log says it: its first moment, the first after it, and why.
+/// A stretch that is not covered, as the log has it: its first moment, the first after it, and why.
 pub type Stretch = (Timestamp, Timestamp, Why);
 
-/// How many stretches the log says of a refused upload; what else is uncovered is left out.
+/// How many stretches of a refused upload the log names; further ones are left out.
 pub const MOST_STRETCHES: usize = 128;
 
 impl Uncovered {
@@ -327,7 +326,7 @@ impl Uncovered {
         }
     }
 
-    /// The stretches that the log says, [`MOST_STRETCHES`] at most; none where it is refused as a whole.
+    /// The stretches that the log names, [`MOST_STRETCHES`] at most; empty if it is refused as a whole.
     #[must_use]
     pub fn stretches(&self) -> Vec<Stretch> {
         match self {
@@ -343,8 +342,8 @@ impl Uncovered {
 }
 
 impl Call {
-    /// Whether an upload to this call can have been refused so, for these stretches. That each of them
-    /// is uncovered is another question: [`Call::uncovered`].
+    /// Whether an upload to this call can have been refused with this code, for these stretches.
+    /// [`Call::uncovered`] says whether each of them is uncovered.
     #[must_use]
     pub fn can_refuse(&self, refusal: Refusal, stretches: &[Stretch], basis: CoverageBasis) -> bool {
         let mut reasons: Vec<Why> = stretches.iter().map(|(.., why)| *why).collect();
@@ -355,7 +354,7 @@ impl Call {
         if Refusal::of(&reasons, never_granted) == refusal {
             return true;
         }
-        // What was left out may have decided.
+        // A stretch that was left out may have decided.
         stretches.len() >= MOST_STRETCHES
             && [Why::Withdrawn(0), Why::Declined(0), Why::NotGranted].into_iter().any(|left_out| {
                 reasons.push(left_out);
@@ -365,12 +364,12 @@ impl Call {
             })
     }
 
-    /// Whether nothing of the call was granted where it had to be.
+    /// Whether recording had to be granted on this call, and never was.
     fn never_granted(&self, basis: CoverageBasis) -> bool {
         basis == CoverageBasis::Granted && self.windows().is_empty()
     }
 
-    /// Whether an upload to this call can be refused so whatever it holds.
+    /// Whether an upload to this call can be refused with this code, whatever it holds.
     fn can_refuse_whole(&self, refusal: Refusal, basis: CoverageBasis) -> bool {
         let has_window = self.held_windows().next().is_some();
         match refusal {
@@ -385,7 +384,7 @@ impl Call {
     }
 }
 
-/// Where only the beginning lies outside, before a window: by how much, and when the window begins.
+/// If only the beginning lies outside, before a window: by how much, and when the window begins.
 fn early_head(uncovered: &[UncoveredSpan], call: &Call) -> Option<(u64, Timestamp)> {
     let (first, last) = (uncovered.first()?, uncovered.last()?);
     let early_ms = last.offset_ms.saturating_add(last.duration_ms());

@@ -1,8 +1,7 @@
 //! How long a recording has to be kept, and how long it may be.
 //!
-//! Several rules combine to the longest minimum and the shortest maximum. Where the two contradict
-//! each other the minimum wins: a duty to keep (a sector's rule, say) beats a general limit. A
-//! legal hold beats both.
+//! Several rules combine to the longest minimum and the shortest maximum. If the two contradict each other,
+//! the minimum wins: a duty to keep (a sector's rule, say) beats a general limit. A legal hold beats both.
 
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -17,9 +16,9 @@ use serde::{Serialize, Serializer};
 /// A length of time by the calendar: `30 days`, `6 months`, `5 years`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Period {
-    /// So many days.
+    /// A number of days.
     Days(u16),
-    /// So many months.
+    /// A number of months.
     Months(u16),
 }
 
@@ -35,8 +34,8 @@ impl Period {
         end.map_or(Timestamp::MAX, |end| end.timestamp())
     }
 
-    /// In millionths of a day, a month taken as a twelfth of 365.2425 days: periods of different
-    /// units are compared by it, and by it alone.
+    /// In millionths of a day, a month taken as a twelfth of 365.2425 days. Only for comparing periods of
+    /// different units.
     fn nominal(self) -> u64 {
         match self {
             Period::Days(days) => u64::from(days) * 1_000_000,
@@ -73,7 +72,7 @@ impl FromStr for Period {
 
     /// # Errors
     ///
-    /// A sentence, where the text is no whole number of days, months or years of at most 100 years.
+    /// A sentence, if the text is not a whole number of days, months or years of at most 100 years.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!("`{text}` is not a length of time; write for example `30 days`, `6 months` or `5 years`")
@@ -121,14 +120,14 @@ impl Serialize for Period {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Retention {
-    /// At least so long.
+    /// The least time.
     pub minimum: Option<Period>,
-    /// At most so long.
+    /// The most time.
     pub maximum: Option<Period>,
 }
 
 impl Retention {
-    /// Nothing is said.
+    /// No limits.
     pub const FREE: Retention = Retention { minimum: None, maximum: None };
 
     /// Both: the longer minimum and the shorter maximum.

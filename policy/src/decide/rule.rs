@@ -12,7 +12,7 @@ use crate::told::Says;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Parties {
-    /// At least one human who is on the call in that second.
+    /// At least one human who is on the call at that moment.
     One,
     /// Every human on the call, the agent included.
     All,
@@ -67,7 +67,7 @@ pub enum Strictness {
 }
 
 impl Strictness {
-    /// The strictness that a pair of words names; `None` where they contradict each other
+    /// The strictness that a pair of words names; `None` if they contradict each other
     /// (`one` goes with `none`, `all` with `notice` or `express`).
     #[must_use]
     pub fn of(parties: Parties, form: Form) -> Option<Strictness> {
@@ -108,7 +108,7 @@ pub struct Rule {
     pub announcement_must_be_recorded: bool,
     /// Prior written consent is accepted instead of the recorded announcement.
     pub waived_by_written: bool,
-    /// A tone repeated at least every so many seconds is accepted instead of an announcement.
+    /// A tone that repeats at least every so many seconds is accepted instead of an announcement.
     pub tone_seconds: Option<u16>,
     /// A works agreement alone counts as an express yes.
     pub works_agreement_is_express: bool,
@@ -239,7 +239,7 @@ impl Requirement {
         self.strictness.form()
     }
 
-    /// The longest pause between tones, in seconds, where a tone alone would do.
+    /// The longest pause between tones, in seconds, if a tone alone is enough.
     #[must_use]
     pub fn tone_seconds(&self) -> Option<u16> {
         match self.tone {

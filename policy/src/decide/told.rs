@@ -1,8 +1,8 @@
 //! What a prompt says, and what it has to say: that the call is recorded, by whom, why, that
 //! somebody else processes it, how to refuse.
 //!
-//! The law of a place may ask for some of these always, and for others where the recording serves
-//! a certain purpose. A prompt that lacks one of them does not count there.
+//! The law of a place may ask for some of these always, and for others if the recording serves a certain
+//! purpose. A prompt that lacks one of them does not count there.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -45,7 +45,7 @@ impl Element {
         }
     }
 
-    /// The same in words.
+    /// The element in words.
     #[must_use]
     pub fn says(self) -> &'static str {
         match self {
@@ -178,13 +178,13 @@ impl<T> Set<T> {
         self.bits == 0
     }
 
-    /// All of both.
+    /// The union.
     #[must_use]
     pub fn and(self, other: Set<T>) -> Set<T> {
         Set { bits: self.bits | other.bits, ..self }
     }
 
-    /// What is in this and not in `other`.
+    /// The difference: what is in this and not in `other`.
     #[must_use]
     pub fn without(self, other: Set<T>) -> Set<T> {
         Set { bits: self.bits & !other.bits, ..self }
@@ -276,7 +276,7 @@ impl<'de, T: Word> Deserialize<'de> for Set<T> {
 pub struct Says {
     /// Always.
     pub always: Elements,
-    /// Where the recording serves a purpose, in the order of [`Purpose::ALL`].
+    /// If the recording serves a purpose, in the order of [`Purpose::ALL`].
     pub for_purpose: [Elements; Purpose::ALL.len()],
     /// Purposes that the sector gives the recording: the prompt has to be registered for them.
     pub purposes: Purposes,
@@ -316,7 +316,7 @@ impl Says {
         Told { elements, purposes: self.purposes }
     }
 
-    /// The elements asked for where the recording serves `purpose`.
+    /// The elements that are asked for if the recording serves `purpose`.
     #[must_use]
     pub fn for_one(&self, purpose: Purpose) -> Elements {
         let all = Purpose::ALL.into_iter().zip(self.for_purpose);
@@ -342,7 +342,7 @@ impl Told {
     }
 }
 
-/// For which purposes something is, in the words of whoever named them.
+/// The purposes of something, in outsiders' words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
     /// No purpose was named: that means all of them.
@@ -359,7 +359,7 @@ impl Default for Named {
 }
 
 impl Named {
-    /// What a call, a prompt or a grant is for that names these. Whoever names no purpose means all of them.
+    /// The purposes of a call, a prompt or a grant that names these. Naming none means all of them.
     #[must_use]
     pub fn by(purposes: &[String]) -> Named {
         if purposes.is_empty() { Named::Anything } else { Named::Only(purposes.iter().cloned().collect()) }
@@ -395,10 +395,11 @@ impl Named {
     }
 }
 
-/// What somebody was told that a recording is for, by the texts that they knew: by one of them or another.
+/// The purposes that somebody was told of, by any of the texts that they knew.
 ///
-/// Whom nothing was told limits nothing where that was not needed: where one party's consent was enough, the others
-/// may not even know, and a machine hears nobody. Else nothing may be done with it.
+/// Somebody who was told nothing does not limit the purposes if they did not have to be told: if one party's
+/// consent was enough, the others may not even know, and a machine hears nothing. Otherwise nothing may be
+/// done with the recording.
 #[must_use]
 pub fn told(texts: Vec<Named>, silence_is_enough: bool) -> Named {
     match texts.is_empty() && silence_is_enough {

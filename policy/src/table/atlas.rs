@@ -1,8 +1,8 @@
 //! What ISO 3166 calls a place, and which place somebody may have meant.
 //!
-//! A [`Code`] knows only its form: `US-CL` is as good as `US-CA`. Here are the codes that exist, with
-//! their names, and a guess at what a text that is none of them stands for. Both lists are texts that
-//! are searched where they lie, so nothing is built when a program starts.
+//! A [`Code`] knows only its form: `US-CL` is as good as `US-CA`. Here are the codes that exist, with their
+//! names, and guesses at what other texts mean. Both lists are texts that are searched in place, so nothing
+//! is built when a program starts.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,7 +11,7 @@ use core::cmp::Ordering;
 
 use crate::place::Code;
 
-/// The English short name of a place, where ISO 3166 lists it.
+/// The English short name of a place, if ISO 3166 lists it.
 #[must_use]
 pub fn name(code: Code) -> Option<&'static str> {
     let mut rest = PLACES;
@@ -64,13 +64,13 @@ pub fn nearest(text: &str) -> Vec<(Code, &'static str)> {
     found
 }
 
-/// What to write behind an error about a place: `; did you mean ...?`, or nothing where nobody knows.
+/// What to append to an error about a place: `; did you mean ...?`, or nothing if there is no guess.
 #[must_use]
 pub fn meant(text: &str) -> String {
     did_you_mean(&nearest(text))
 }
 
-/// As [`meant`], of a code that is no place's and that people write all the same, such as `UK`: found in
+/// As [`meant`], for a code that is not a place's but that people write all the same, such as `UK`. It takes
 /// microseconds, since every decision asks.
 #[must_use]
 pub fn usually_meant(code: Code) -> String {
@@ -80,7 +80,7 @@ pub fn usually_meant(code: Code) -> String {
     did_you_mean(&near)
 }
 
-/// What to write behind an error about a place that may be one of these; nothing where there are none.
+/// What to append to an error about a place that may be one of these; nothing if there are none.
 #[must_use]
 pub fn did_you_mean(near: &[(Code, &'static str)]) -> String {
     let near: Vec<String> = near.iter().map(|(code, name)| format!("`{code}` ({name})")).collect();
@@ -127,7 +127,7 @@ fn exactly(text: &str) -> Vec<Code> {
     found
 }
 
-/// A country and its part, whatever stands between them: `USCA`, `US/CA`, `California, USA`.
+/// A country and its part, with anything between them: `USCA`, `US/CA`, `California, USA`.
 fn apart(text: &str) -> Vec<Code> {
     let text: String = plain(text).collect();
     let mut found = Vec::new();
@@ -148,7 +148,7 @@ fn within(country: &str, part: &str) -> Vec<Code> {
     known(&format!("{country}-{}", part.trim())).into_iter().chain(parts).collect()
 }
 
-/// The right country with a wrong part: `US-CL`. Where no part is near, the country itself.
+/// The right country with a wrong part: `US-CL`. If no part is near, the country itself.
 fn nearby(text: &str) -> Vec<Code> {
     let hyphen = text.contains('-');
     let text: String = plain(text).collect();
@@ -239,7 +239,7 @@ fn lines(list: &'static str) -> impl Iterator<Item = (&'static str, &'static str
     list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'))
 }
 
-/// Whether a text, made plain, is a listed name, or its two halves the other way round.
+/// Whether a text, made plain, is a listed name, or its two halves swapped.
 fn same(listed: &str, text: &str) -> bool {
     // Most names differ in their first letter, and that is seen without making them plain.
     let turns = listed.contains(',');
@@ -254,7 +254,7 @@ fn same(listed: &str, text: &str) -> bool {
             .is_some_and(|(head, tail)| plain(tail).chain([' ']).chain(plain(head)).eq(text.chars()))
 }
 
-/// A text as far as it matters here: small letters and digits, with single blanks between words.
+/// The letters and digits of a text in lower case, with single blanks between words.
 fn plain(text: &str) -> impl Iterator<Item = char> {
     let mut blank = false;
     text.trim_matches(|c| matches!(letter(c), None | Some(' '))).chars().filter_map(move |c| {
@@ -310,7 +310,7 @@ const FIRST: [&str; 8] = ["US", "CA", "AU", "GB", "DE", "CH", "AT", "IN"];
 /// No name is longer, in bytes, with room for mistakes.
 const LONGEST: usize = 100;
 
-/// A plain letter with those that are written for it, group by group.
+/// Groups of a plain letter and its accented forms.
 const ACCENTED: &str = "aàáâãäåæāăąǎạảấầẩẫậắằẳẵặ cçćĉċč dďđðḍḑ eèéêëēĕėęěǝəẹẻẽếềểễệ gĝğġģǧ \
     hĥħḥḩẖ iìíîïĩīĭįıịỉ kķ lĺļľłḷ nñńņňṅṇ oòóôõöøœōŏőơọỏốồổỗộớờởỡợ rŕŗřṙṟ sśŝşšșßṣ tţťțþṭ \
     uùúûüũūŭůűųưụủứừửữự wŵ yýÿŷỳỹ zźżžẓẕ";

@@ -1,9 +1,9 @@
 //! What changes in meaning from one table to another, place by place and date by date.
 //!
-//! Comments and order are no change. A change is *looser* where some call would be asked less, and
-//! *stricter* where some call would be asked more; it may be both, one medium each way. What is
-//! compared is what a place asks of a call in the end, its country and the evidence counted in, and
-//! not what its row says: a row that repeats what its country asks changes nothing when it goes.
+//! Comments and order do not count. A change is *looser* if some call would be asked less, and *stricter* if
+//! some call would be asked more; it may be both, in different media. What is compared is what a place
+//! finally asks of a call, its country and the evidence included, not what its row says: removing a row that
+//! repeats what its country asks changes nothing.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -44,20 +44,20 @@ pub struct Diff {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "TableChange"))]
 pub struct Change {
-    /// Of what.
+    /// What changes.
     #[serde(flatten)]
     pub subject: Subject,
-    /// Its name, for people. Left out where it has none.
+    /// Its name, for people. Left out if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The first day; null where that is since ever.
+    /// The first day; null if there is none.
     pub from: Option<Date>,
-    /// The last day; null where that is for good.
+    /// The last day; null if there is none.
     pub to: Option<Date>,
     /// Which way it goes.
     pub direction: Direction,
-    /// What was asked and what would be, by medium and kind of call; for a change of wording, what
-    /// was said and what would be.
+    /// What was asked and what would be, by medium and kind of call; for a change of wording, the old and the
+    /// new words.
     pub points: Vec<Point>,
 }
 
@@ -67,7 +67,7 @@ pub struct Change {
 #[cfg_attr(feature = "schema", schemars(rename = "TableChangeOf"))]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
-    /// Somebody of whose place nothing is known, and every place without a row.
+    /// Somebody whose place is not known, and every place without a row.
     Default(Everywhere),
     /// Places that rest on this evidence.
     Evidence(Evidence),
@@ -141,9 +141,9 @@ impl Direction {
         }
     }
 
-    /// Which way a change shows in these calls, each told by what it is asked beside, before and after:
-    /// in some call not all that was asked still is, or more is than was. What a call asks in any case
-    /// hides the change there; a change hidden in every call is none.
+    /// The direction of a change in these calls, each given by what else it is asked, before and after: some
+    /// call is asked less, or some call is asked more. A change is hidden in a call that asks as much anyway;
+    /// one that is hidden in every call does not count.
     fn of(
         old: &Requirement,
         new: &Requirement,
@@ -174,13 +174,13 @@ impl Direction {
         }
     }
 
-    /// Whether anything is asked less.
+    /// Whether less is asked of anything.
     #[must_use]
     pub fn loosens(self) -> bool {
         matches!(self, Direction::Looser | Direction::Both)
     }
 
-    /// Whether anything is asked more.
+    /// Whether more is asked of anything.
     #[must_use]
     pub fn tightens(self) -> bool {
         matches!(self, Direction::Stricter | Direction::Both)
@@ -192,13 +192,13 @@ impl Direction {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "TableChangePoint"))]
 pub struct Point {
-    /// In which calls, or which key of the row.
+    /// The calls, or the key of the row.
     pub of: String,
     /// Which way.
     pub direction: Direction,
     /// What was asked, in words.
     pub before: String,
-    /// What would be, in words.
+    /// What would be asked, in words.
     pub after: String,
 }
 
@@ -232,7 +232,7 @@ struct Both<'t> {
     new: &'t Table,
 }
 
-/// A sort of call: what is asked is compared for each.
+/// A kind of call, for which what is asked is compared.
 type Sort = (Medium, Kind);
 
 impl Both<'_> {
@@ -245,8 +245,7 @@ impl Both<'_> {
         change(Subject::Default(Everywhere), None, (None, None), points)
     }
 
-    /// Evidence asks something else, and for some place that shows: a floor that every place exceeds
-    /// decides nothing.
+    /// Changes of floors that show for some place: a floor that every place exceeds decides nothing.
     fn evidence(&self) -> Vec<Change> {
         let all = [Evidence::Number, Evidence::Ip, Evidence::Declared].into_iter();
         let changes = all.filter_map(|evidence| {
@@ -310,8 +309,8 @@ impl Both<'_> {
         change(Subject::Place(code), name, (from, to), points)
     }
 
-    /// The least that a call asks beside a place: somebody is on it, there or elsewhere, and what their
-    /// evidence asks, or that nothing is known of them, is asked in any case.
+    /// The least that a call asks beside a place: somebody is on it, there or elsewhere, and the floor of
+    /// their evidence, or the default if nothing is known about them, is asked in any case.
     fn leasts(&self, (medium, kind): Sort) -> impl Iterator<Item = (Requirement, Requirement)> {
         let floors = [Evidence::Declared, Evidence::Ip, Evidence::Number]
             .map(|evidence| (self.old.floor_asks(evidence, kind), self.new.floor_asks(evidence, kind)));
@@ -328,7 +327,7 @@ impl Both<'_> {
     fn overlay(&self, id: &str) -> Vec<Change> {
         let (old, new) = (self.old.overlay_history(id), self.new.overlay_history(id));
         let name = new.last().or(old.last()).map(|overlay| overlay.name.clone());
-        // Nobody can have chosen what is new; and who has chosen what goes is left without its rules.
+        // Nobody can have chosen a new overlay; those who chose a removed one lose its rules.
         let whole = |direction, before: &str, after: &str| {
             let point = Point {
                 of: "every call that names it".into(),
@@ -372,8 +371,8 @@ impl Both<'_> {
         joined(found)
     }
 
-    /// What calls between two days ask before any overlay, by who is on them: somebody of whom nothing
-    /// is known, or who is at a place by some evidence.
+    /// What calls between two days ask before any overlay, by who is on them: somebody about whom nothing is
+    /// known, or who is at a place by some evidence.
     fn calls(
         &self,
         from: Option<Date>,
@@ -396,9 +395,9 @@ impl Both<'_> {
         unknown.into_iter().chain(places)
     }
 
-    /// Every place with a row in either table, and the days on which what it asks may change: its
-    /// own, its country's, and those of the country's subdivisions where the strictest of them counts
-    /// for one without a row.
+    /// Every place with a row in either table, and the days on which what it asks may change: its own, its
+    /// country's, and, if the strictest subdivision counts for one without a row, those of the country's
+    /// subdivisions.
     fn moments(&self) -> Vec<(Code, Option<Date>)> {
         let codes: BTreeSet<Code> =
             self.old.histories().chain(self.new.histories()).map(|(code, _)| code).collect();
@@ -419,7 +418,7 @@ impl Both<'_> {
     }
 }
 
-/// The first days of the stretches that these dates cut time into; none is the beginning of time.
+/// The first days of the stretches into which these dates cut time; `None` is the beginning of time.
 fn boundaries(dates: impl Iterator<Item = (Option<Date>, Option<Date>)>) -> Vec<Option<Date>> {
     let mut days: BTreeSet<Option<Date>> = BTreeSet::from([None]);
     for (from, to) in dates {
@@ -463,7 +462,7 @@ fn change(
     Some(Change { subject, name, from, to, direction, points })
 }
 
-/// What changes by sort of call; sorts for which the same changes become one point.
+/// What changes by kind of call; kinds with the same change become one point.
 fn points(found: impl Fn(Sort) -> Option<Point>) -> Vec<Point> {
     let mut grouped: Vec<(Vec<Sort>, Point)> = Vec::new();
     for sort in SORTS {
@@ -493,7 +492,7 @@ fn point(
 
 /// A requirement in words, with what words alone would hide beside `other`.
 fn in_full(text: String, requirement: &Requirement, other: &Requirement) -> String {
-    // What follows from whose consent is asked for, and how, goes without saying.
+    // What follows from the strictness is left out.
     let both = |asks: fn(&Requirement) -> bool| asks(requirement) && asks(other);
     let mut text = if both(|one| one.forbidden) {
         let allowed = Requirement { forbidden: false, ..*requirement };
@@ -562,7 +561,7 @@ fn medium_word(medium: Medium) -> &'static str {
 
 fn row_wording(old: &Row, new: &Row) -> Vec<Point> {
     let mut points = wording(&old.name, &new.name, &old.source, &new.source);
-    // The same is asked, and yet the row is written otherwise.
+    // The same is asked, but the row is written differently.
     if points.is_empty()
         && (old.rule, old.media, old.voicemail, old.public_safety, old.strictest_when_unknown)
             != (new.rule, new.media, new.voicemail, new.public_safety, new.strictest_when_unknown)

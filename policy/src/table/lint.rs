@@ -1,4 +1,4 @@
-//! What looks wrong in a table that can be used: warnings for whoever edits it.
+//! What looks wrong in a usable table: warnings for its editors.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -13,8 +13,8 @@ use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
 use crate::rule::{Requirement, Rule, Strictness};
 
-/// What looks wrong. `broken` are the codes and ids of which something could not be read, so that
-/// nothing can be said of what they lack.
+/// What looks wrong. `broken` are the codes and ids with unreadable parts, so that it is not known what they
+/// lack.
 pub(super) fn problems(table: &Table, broken: &BTreeSet<String>, today: Date) -> Vec<Problem> {
     let mut lint = Lint { table, broken, today, problems: Vec::new() };
     for (code, history) in table.histories() {
@@ -52,7 +52,7 @@ impl Lint<'_> {
         });
     }
 
-    /// Days on which nothing of a history holds.
+    /// Warns of days on which nothing of a history holds.
     fn history(&mut self, name: &str, history: &[(At, &dyn Dated)], without: &str) {
         if self.broken.contains(&name.to_uppercase()) {
             return;
@@ -124,7 +124,7 @@ impl Lint<'_> {
         }
     }
 
-    /// Keys that decide nothing beside the others.
+    /// Warns of keys that decide nothing beside the others.
     fn idle(&mut self, name: &str, rule: &Rule, at: At) {
         if rule.waived_by_written && !rule.announcement_must_be_recorded {
             self.warn(

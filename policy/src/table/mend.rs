@@ -1,8 +1,8 @@
-//! Slips of writing: what is no TOML, told in plain words, and mended so that reading can go on.
+//! Slips of writing: explains in plain words what is not valid TOML, and mends it so that reading can go on.
 //!
-//! One quotation mark too few would hide every other mistake behind it. So a text that is no TOML is
-//! read line by line, and where a line cannot be meant as it stands, what was probably meant takes its
-//! place. A mended text is never used as a table: every mending is a mistake that is told.
+//! One missing quotation mark would hide every other mistake behind it. So a text that is not valid TOML is
+//! read line by line, and a malformed line is replaced by what was probably meant. A mended text is never
+//! used as a table: every mending is reported as a mistake.
 
 use alloc::borrow::ToOwned as _;
 use alloc::format;
@@ -14,11 +14,11 @@ use toml::de::DeValue;
 
 use crate::atlas;
 
-/// A text that reads on, with what was wrong with the original.
+/// A readable text, with what was wrong with the original.
 pub(super) struct Mended {
     pub(super) text: String,
     pub(super) slips: Vec<Slip>,
-    /// Where a piece of the mended text begins, and where it stands in the original.
+    /// The beginning of each piece of the mended text, and its place in the original.
     pieces: Vec<(usize, usize)>,
 }
 
@@ -28,12 +28,12 @@ pub(super) struct Slip {
     pub(super) at: usize,
     pub(super) message: String,
     pub(super) hint: String,
-    /// What stands there instead is a guess: nothing follows from it.
+    /// Its replacement is a guess, so nothing may follow from it.
     pub(super) guessed: bool,
 }
 
 impl Mended {
-    /// Where a byte of the mended text stands in the original.
+    /// The place of a byte of the mended text in the original.
     pub(super) fn original(&self, at: usize) -> usize {
         let behind = self.pieces.partition_point(|(mended, _)| *mended <= at);
         let piece = behind.checked_sub(1).and_then(|index| self.pieces.get(index));
@@ -43,7 +43,7 @@ impl Mended {
     }
 }
 
-/// Mends a text; none where its lines are too long to be a person's.
+/// Mends a text; `None` if its lines are too long to be written by a person.
 pub(super) fn mend(text: &str) -> Option<Mended> {
     if text.lines().any(|line| line.len() > LONGEST_LINE) {
         return None;
@@ -77,7 +77,7 @@ struct Mender<'t> {
     out: String,
     pieces: Vec<(usize, usize)>,
     slips: Vec<Slip>,
-    /// The brackets that are open, and where they stand.
+    /// The open brackets, and their places.
     open: Vec<(char, usize)>,
     /// Where the last value ended, until a comma comes.
     value_end: Option<usize>,
@@ -86,9 +86,9 @@ struct Mender<'t> {
     /// The section that is being read, and its keys so far.
     section: &'static str,
     keys: Vec<&'t str>,
-    /// The key that the next value is of.
+    /// The key of the next value.
     key: &'t str,
-    /// Whether this line's strange blanks are told.
+    /// Whether this line's strange blanks were reported.
     blank_told: bool,
 }
 
@@ -134,7 +134,7 @@ impl<'t> Mender<'t> {
         self.slips.push(Slip { code, at, message: message.into(), hint: hint.into(), guessed: false });
     }
 
-    /// In the place of a word from which no day can be told, this one, so that the rest can be read.
+    /// Replaces a word that is not a clear day by this day, so that the rest can be read.
     fn guess(&mut self, day: &str, word: &str, message: String) {
         let hint = "write year, month and day, for example `2026-11-20`".into();
         self.slips.push(Slip { code: "bad-value", at: self.at, message, hint, guessed: true });
@@ -142,7 +142,7 @@ impl<'t> Mender<'t> {
         self.skip(word.len());
     }
 
-    /// Blanks; one that only looks like a blank becomes one.
+    /// Reads blanks; characters that only look like one become one.
     fn blanks(&mut self) {
         while let Some(c) = self.peek().filter(|c| is_blank(*c)) {
             if matches!(c, ' ' | '\t') {
@@ -244,7 +244,7 @@ impl<'t> Mender<'t> {
         self.skip(written.len());
     }
 
-    /// A key and its equals sign; false where the line holds neither.
+    /// A key and its equals sign; false if the line holds neither.
     fn key(&mut self) -> bool {
         self.blanks();
         let line = self.rest_of_line();
@@ -312,7 +312,7 @@ impl<'t> Mender<'t> {
         }
     }
 
-    /// A line that is nothing.
+    /// Reports a line that has no meaning.
     fn stray(&mut self) -> bool {
         self.slip(
             "stray-line",
@@ -403,7 +403,7 @@ impl<'t> Mender<'t> {
         let closes = |c| c == quote;
         let first = closers(line, closes, quote == '"').next();
         let in_list = !self.open.is_empty();
-        // Behind the end stands what may stand there, or the next text of a list.
+        // The end is followed by what may follow a value, or by the next text of a list.
         let whole = first.filter(|end| {
             let behind = line.get(end + 1..).unwrap_or("").trim_start_matches(is_blank);
             let next = behind.starts_with(['"', '\'']) || assigns(behind);
@@ -494,7 +494,7 @@ impl<'t> Mender<'t> {
         self.text_to(begin, end, content.len().max(begin), escapes);
     }
 
-    /// What of a line belongs to a text that is not closed.
+    /// The part of a line that belongs to a text that is not closed.
     fn content(&self, line: &'t str) -> &'t str {
         let line = line.trim_end_matches(is_blank);
         if self.open.is_empty() {
@@ -566,7 +566,7 @@ impl<'t> Mender<'t> {
         let line = self.rest_of_line();
         if self.open.last().is_some_and(|(open, _)| *open == '{') && !self.assigned {
             let Some(len) = key_len(line) else {
-                // Something of no use: the reader tells it.
+                // Not a value: the reader reports it.
                 self.copy(line.chars().next().map_or(0, char::len_utf8));
                 return;
             };
@@ -578,13 +578,13 @@ impl<'t> Mender<'t> {
             false => line.find([',', ']', '}', '#']),
         };
         let mut end = end.unwrap_or(line.len());
-        // `November 20, 2026`: the comma is of the day.
+        // `November 20, 2026`: the comma belongs to the day.
         let behind = line.get(end..).and_then(|behind| behind.strip_prefix(',')).unwrap_or("");
         if DAYS.contains(&self.key) && behind.trim_start_matches(is_blank).starts_with("20") {
             end += 1 + behind.find([',', ']', '}', '#']).unwrap_or(behind.len());
         }
         let word = line.get(..end).unwrap_or("").trim_end_matches(is_blank);
-        // A comma behind a value is told as that.
+        // A comma behind a value is reported as that.
         let whole = if self.open.is_empty() { word.trim_end_matches(',') } else { word };
         self.bare_value(if whole.is_empty() { word } else { whole });
         self.value_end = Some(self.at);
@@ -633,7 +633,7 @@ impl<'t> Mender<'t> {
     }
 }
 
-/// Where the quotation marks stand that can end a text which begins with its first sign.
+/// The places of quotation marks that can end a text which begins with its first character.
 fn closers(line: &str, closes: impl Fn(char) -> bool, escapes: bool) -> impl Iterator<Item = usize> {
     let mut escaped = false;
     line.char_indices().skip(1).filter_map(move |(at, c)| {
@@ -647,13 +647,13 @@ fn ends_value(behind: &str) -> bool {
     behind.is_empty() || behind.starts_with([',', ']', '}', '#'])
 }
 
-/// Whether a key and an equals sign stand here.
+/// Whether the text begins with a key and an equals sign.
 fn assigns(text: &str) -> bool {
     let behind = key_len(text).and_then(|len| text.get(len..)).unwrap_or("");
     behind.trim_start_matches(is_blank).starts_with('=')
 }
 
-/// How long the key is that a line begins with.
+/// The length of the key that a line begins with.
 fn key_len(line: &str) -> Option<usize> {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let len = line.find(|c| !part(c)).unwrap_or(line.len());
@@ -677,7 +677,7 @@ fn is_odd(c: char) -> bool {
     )
 }
 
-/// Looks like a hyphen: a word processor makes one of those of it.
+/// Looks like a hyphen: word processors turn hyphens into these.
 fn is_dash(c: char) -> bool {
     matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
@@ -712,7 +712,7 @@ enum Day {
     Meant(Date),
     /// Day and month could be either way round.
     Unclear(Date),
-    /// There is no such day; this one is near.
+    /// The day does not exist; this one is near.
     None(Date),
 }
 
@@ -775,17 +775,17 @@ const SECTIONS: [(&str, &str); 4] = [
 const KEYS: [&str; 9] =
     ["code", "id", "name", "parties", "form", "citations", "summary", "confidence", "reviewed"];
 
-/// How the months begin, in English and as others write them.
+/// How the names of months begin, in English and in other languages.
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar mär", "apr", "may mai", "jun", "jul", "aug", "sep", "oct okt", "nov", "dec dez"];
 
 /// Keys whose value is a day.
 const DAYS: [&str; 4] = ["effective_from", "effective_to", "on", "next"];
 
-/// Nobody writes a line as long as this, in bytes.
+/// No person writes a line as long as this, in bytes.
 const LONGEST_LINE: usize = 5_000;
 
-/// Whoever has made as many slips as these reads no further.
+/// How many slips are reported.
 const MOST_SLIPS: usize = 500;
 
 /// Over how many lines a text may have been wrapped.

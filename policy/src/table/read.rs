@@ -1,7 +1,7 @@
 //! From the text of a table to its rows, with errors that a lawyer can follow.
 //!
-//! The reader goes on after a mistake, so that one run shows all of them, unless there are very many. What knows TOML and nothing of
-//! the law stands in [`section`].
+//! The reader goes on after a mistake, so that one run shows all of them, unless there are very many.
+//! [`section`] holds what knows TOML but not the law.
 
 mod section;
 
@@ -25,15 +25,15 @@ use crate::retention::{Period, Retention};
 use crate::rule::{Form, Parties, Requirement, Rule, Strictness};
 use crate::told::{Element, Purpose, Says};
 
-/// What was read of a text.
+/// What was read from a text.
 pub(super) struct Reading {
-    /// As much of the table as can be read. It can be used where there is no problem.
+    /// As much of the table as can be read. It can be used if there is no problem.
     pub(super) table: Option<Table>,
     /// What is wrong.
     pub(super) problems: Vec<Problem>,
-    /// How much more is wrong than that.
+    /// How many more problems there are.
     pub(super) more: usize,
-    /// The codes and ids of which something could not be read.
+    /// The codes and ids with parts that could not be read.
     pub(super) broken: BTreeSet<String>,
 }
 
@@ -73,7 +73,7 @@ fn read(mut reader: Reader<'_>, document: &DeTable<'_>, errors: Vec<toml::de::Er
             continue;
         }
         let at = error.span().unwrap_or(0..0);
-        // Where something is told already, what the parser says of the same line is of no use.
+        // If a line has a problem already, the parser's message about it is of no use.
         if told.insert(reader.at(&at).line) {
             let (code, message, hint) = in_plain_words(error.message(), text.get(at.clone()).unwrap_or(""));
             reader.problem(code, at, message, Some(hint));
@@ -82,7 +82,7 @@ fn read(mut reader: Reader<'_>, document: &DeTable<'_>, errors: Vec<toml::de::Er
     let slips = reader.problems.len();
     let root = Section::new(&mut reader, "the table", 0..0, document);
     let table = root.table();
-    // A value that is not there was told as that.
+    // A missing value was reported as that.
     let mut index = 0;
     reader.problems.retain(|problem| {
         index += 1;
@@ -92,7 +92,7 @@ fn read(mut reader: Reader<'_>, document: &DeTable<'_>, errors: Vec<toml::de::Er
     Reading { table, problems: reader.problems, more: reader.more, broken: reader.broken }
 }
 
-/// What a parser's message means to somebody who knows no TOML.
+/// What a parser's message means to somebody who does not know TOML.
 fn in_plain_words(message: &str, written: &str) -> (&'static str, String, &'static str) {
     if message.contains("duplicate key") {
         let hint = "delete one of the two; a new row begins with `[[jurisdiction]]`";
@@ -119,17 +119,17 @@ fn in_plain_words(message: &str, written: &str) -> (&'static str, String, &'stat
 
 struct Reader<'t> {
     text: &'t str,
-    /// The text that is read instead, where this one is no TOML.
+    /// The text that is read instead, if this one is not valid TOML.
     mended: Option<&'t Mended>,
     /// Where each line begins.
     lines: Vec<usize>,
     problems: Vec<Problem>,
-    /// How many more there are than are told.
+    /// How many more problems there are than are listed.
     more: usize,
     broken: BTreeSet<String>,
-    /// Whether a day of the row that is being read is a guess.
+    /// Whether a day in the current row is a guess.
     guessed: bool,
-    /// The places that are called so, by the names of rows: a history repeats its name.
+    /// The places of each row's name, remembered since a history repeats its name.
     named: BTreeMap<String, Vec<Code>>,
 }
 
@@ -142,7 +142,7 @@ impl<'t> Reader<'t> {
     }
 
     fn problem(&mut self, code: &'static str, at: Range<usize>, message: String, hint: Option<&str>) {
-        // Nobody reads on, and where each stands takes longer to find out the longer its line is.
+        // Nobody reads more, and finding each one's column takes longer the longer its line is.
         if self.is_full() {
             self.more += 1;
             return;
@@ -152,7 +152,7 @@ impl<'t> Reader<'t> {
         self.problems.push(Problem { severity: Severity::Error, code, line, column, message, hint });
     }
 
-    /// Whether as much is wrong as is told.
+    /// Whether there are as many problems as are listed.
     fn is_full(&self) -> bool {
         self.problems.len() >= super::MOST_TOLD
     }
@@ -170,13 +170,13 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// One TOML table on its way to becoming something of ours.
+/// A TOML table that is being read.
 struct Section<'r, 't, 'd> {
     reader: &'r mut Reader<'t>,
     what: &'r str,
     at: Range<usize>,
     entries: &'d DeTable<'d>,
-    /// Keys that are misspelt: what was meant, and the value.
+    /// Misspelt keys: what was meant, and the value.
     meant: Vec<(&'static str, &'d Spanned<DeValue<'d>>)>,
 }
 
@@ -285,7 +285,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         }
         for (name, history) in &mut histories {
             history.sort_by_key(|(_, row)| row.effective_from());
-            // From when to when one of its rows holds may be a guess.
+            // The days of one of its rows may be a guess.
             if !unknown.contains(&name.to_string().to_uppercase()) {
                 self.no_overlaps(name, history);
             }
@@ -445,7 +445,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         self.reader.problem("wrong-place", at, message, Some(&hint));
     }
 
-    /// A rule; keys that are absent come from `base`, where there is one.
+    /// A rule; absent keys come from `base`, if there is one.
     fn rule(&mut self, base: Option<Rule>) -> Option<Rule> {
         let parties = self.choice(
             "parties",
@@ -491,8 +491,8 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         })
     }
 
-    /// What a row says of voicemail, by medium, and whether it says anything. The greeting is the
-    /// prompt, so it has to say that the message is recorded.
+    /// A row's rules for voicemail, by medium, and whether it has any. The greeting is the prompt, so it has
+    /// to say that the message is recorded.
     fn voicemail(&mut self, rules: [Rule; 3]) -> Option<(bool, [Rule; 3])> {
         if !self.has("voicemail") {
             return Some((false, rules));
@@ -501,7 +501,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             section.only(RULE_KEYS);
             let before = section.reader.problems.len();
             let [telephone, voip, video] = rules.map(|base| {
-                // What is wrong is told once, not for every medium.
+                // A problem is reported once, not for every medium.
                 let told = section.reader.problems.len() > before;
                 let mut rule = if told { None } else { section.rule(Some(base)) };
                 if let Some(rule) = &mut rule {
@@ -723,7 +723,7 @@ fn asks(rules: [Rule; 3], voicemail: [Rule; 3], public_safety: Option<Rule>) -> 
 
 const SECTIONS: [&str; 4] = ["default", "evidence", "jurisdiction", "overlay"];
 
-/// The longest history of one place or overlay: what changes is compared day by day.
+/// The longest history of one place or overlay: changes are compared day by day.
 const MOST_ROWS: usize = 200;
 
 const RULE_KEYS: &[&str] = &[

@@ -21,21 +21,20 @@ pub(crate) struct Law {
     // INVARIANT: never empty, and no digest is in it twice.
     tables: Vec<Arc<Table>>,
     pub(crate) medium: Medium,
-    /// By which rules: those of emergency calls hold only where counsel has switched them on.
+    /// Which rules apply: those of emergency calls hold only if counsel has switched them on.
     pub(crate) kind: Kind,
-    /// When the call began, as claimed and by our clock: where the two fall under different rules,
-    /// both count.
+    /// When the call began, as claimed and by our clock: if the two fall under different rules, both count.
     pub(crate) started_at: Timestamp,
     opened_at: Timestamp,
     pub(crate) overlays: Vec<String>,
     pub(crate) purposes: Purposes,
     pub(crate) recorder_locations: Vec<Code>,
     pub(crate) operator_locations: Vec<Code>,
-    /// What is asked of somebody of whom nothing is known.
+    /// What is asked of somebody about whom nothing is known.
     pub(crate) unknown: Requirement,
     floors: [Requirement; 3],
-    /// What is asked whoever is on the call: by the recorder's and the operator's places, and by the
-    /// overlays.
+    /// What is asked independently of the participants: by the recorder's and the operator's places, and by
+    /// the overlays.
     pub(crate) base: Requirement,
 }
 
@@ -77,10 +76,10 @@ impl Law {
         law
     }
 
-    /// Another version of the table counts from now on; answers whether it is new.
+    /// Another version of the table counts from now on; returns whether it is new.
     pub(super) fn know(&mut self, table: &Arc<Table>) -> bool {
         if let Some(known) = self.tables.iter().position(|known| known.digest() == table.digest()) {
-            // One that is in force again asks nothing new, but it is what a decision names.
+            // A version that is in force again asks nothing new, but decisions name it.
             let known = self.tables.remove(known);
             self.tables.push(known);
             return false;

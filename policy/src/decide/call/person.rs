@@ -19,7 +19,7 @@ use crate::rule::Requirement;
 pub enum Level {
     /// Nothing.
     None,
-    /// They agreed without a prompt: enough where one party's consent is.
+    /// They agreed without a prompt: enough if one party's consent is.
     Asserted,
     /// They heard the prompt to its end and stayed.
     Notice,
@@ -31,11 +31,11 @@ pub enum Level {
 pub(crate) struct Person {
     pub(crate) id: u32,
     pub(crate) role: Role,
-    /// From when others may rely on this being a person; none for a system. A person never becomes
-    /// a system again, and their consent is needed from the moment they joined.
+    /// From when others may rely on this being a person; `None` for a system. A person never becomes a system
+    /// again, and their consent is needed from the moment they joined.
     human_from: Option<Timestamp>,
     known: Vec<Known>,
-    /// More places were named than are kept apart: the rule for nobody knows where counts as well.
+    /// More places were named than are distinguished: the rule for an unknown place counts as well.
     anywhere: bool,
     /// The lowest of the participants with the same number.
     pub(super) same_as: u32,
@@ -44,7 +44,7 @@ pub(crate) struct Person {
     /// The prompts that are playing, by version, and when they began.
     playing: Vec<(String, Timestamp)>,
     refusals: Vec<Refusal>,
-    /// Stretches in which something that was reported of them may be missing.
+    /// Stretches in which reports about them may be missing.
     doubts: Vec<Span>,
 }
 
@@ -54,7 +54,7 @@ struct Known {
     place: Place,
     /// What it asks of this call.
     asks: Requirement,
-    /// From when it is asked of.
+    /// From when it counts against recording.
     tight: Since,
     /// From when it may stand in for "unknown", or lift a floor.
     loose: Timestamp,
@@ -65,8 +65,8 @@ struct Known {
 pub(crate) struct PlaceAt {
     pub(crate) code: Code,
     pub(crate) evidence: Evidence,
-    /// By number, by address, by declaration: the strongest that may be relied on; before that, all
-    /// that there will be, for none of them may loosen yet.
+    /// By number, by address, by declaration: the strongest evidence that may be relied on. Before any may,
+    /// all later evidence counts, since none of it may loosen yet.
     floors: [bool; 3],
     /// What it asks, its floor aside.
     pub(crate) asks: Requirement,
@@ -81,20 +81,20 @@ impl PlaceAt {
     }
 }
 
-/// From when a place is asked of.
+/// From when a place counts against recording.
 #[derive(Debug, Clone, Copy)]
 enum Since {
-    /// It was told as they joined: from this stay's beginning.
+    /// It was known when they joined: from this stay's beginning.
     Stay(usize),
-    /// It was found out later: from when they first joined.
+    /// It became known later: from when they first joined.
     Joining,
     /// They moved there.
     Moment(Timestamp),
 }
 
 impl Since {
-    /// Whether a place that is asked of since `self` is asked of at every moment at which it would be
-    /// since `other`, whatever becomes known of when they joined.
+    /// Whether a place that counts since `self` counts at every moment at which it would count since `other`,
+    /// whatever becomes known about when they joined.
     fn is_no_later_than(self, other: Since) -> bool {
         match (self, other) {
             (Since::Joining | Since::Stay(0), _) => true,
@@ -116,7 +116,7 @@ pub(crate) enum Objection {
 pub(super) struct Refusal {
     kind: Objection,
     pub(super) from: Timestamp,
-    /// When it was last repeated: a prompt that began before is no new one.
+    /// When it was last repeated: a prompt that began before is not a new one.
     latest: Timestamp,
     until: Option<Timestamp>,
     /// A new prompt has been heard since.
@@ -161,7 +161,7 @@ impl Person {
         person
     }
 
-    /// The same participant named again: they came back, or more is known of them.
+    /// The same participant named again: they came back, or more is known about them.
     pub(super) fn join_again(&mut self, law: &Law, joined: Joined, arrival: Arrival) {
         if joined.is_person() {
             self.human_from.get_or_insert(arrival.loose);
@@ -187,7 +187,7 @@ impl Person {
         self.learn(law, &joined.places, Since::Joining, arrival.now);
     }
 
-    /// The places that were named of them, as far as they are kept apart.
+    /// The places that were named for them, as far as they are distinguished.
     pub(super) fn codes(&self) -> impl Iterator<Item = Code> {
         self.known.iter().map(|known| known.place.code)
     }
@@ -211,7 +211,7 @@ impl Person {
         now: Timestamp,
         loose: Timestamp,
     ) {
-        // Whoever can be located is a person, whether or not the number or address names a place.
+        // Somebody who can be located is a person, whether or not the number or address names a place.
         self.human_from.get_or_insert(loose);
         self.learn(law, places, since.map_or(Since::Joining, Since::Moment), now);
     }
@@ -220,7 +220,7 @@ impl Person {
         !self.known.is_empty()
     }
 
-    /// What is known already is not learnt again: a call may be told of the same place without end.
+    /// Known places are not added again: the same place may be reported on a call without end.
     fn learn(&mut self, law: &Law, places: &[Place], tight: Since, loose: Timestamp) {
         for place in places {
             if self.known.iter().any(|known| known.place == *place && known.tight.is_no_later_than(tight)) {
@@ -296,7 +296,7 @@ impl Person {
             return;
         }
         stay.prompted(heard.prompt, begin, heard.claimed, heard.counts_from);
-        // A prompt that does not say what it has to is no new prompt to who has objected. A yes
+        // A prompt that does not say what it has to is not a new prompt to an objector. A yes
         // answers the last prompt, so what an earlier one said does not help it.
         let enough = heard.prompt.told().is_enough_for(demand.told);
         for refusal in &mut self.refusals {
@@ -332,7 +332,7 @@ impl Person {
                 open.from = open.from.min(from);
                 open.latest = open.latest.max(from);
                 open.prompted_since = false;
-                // Whoever withdrew and then declines has withdrawn.
+                // Somebody who withdrew and then declines has withdrawn.
                 if kind == Objection::Withdrawn {
                     open.kind = kind;
                 }
@@ -383,14 +383,14 @@ impl Person {
         }
     }
 
-    /// From `from` on, something that was reported of them may be missing.
+    /// From `from` on, reports about them may be missing.
     pub(super) fn doubted(&mut self, from: Timestamp) {
         if self.is_here() && self.is_person() {
             self.doubts.push(Span { from, until: None });
         }
     }
 
-    /// Whether something may be missing of what was reported at `at`.
+    /// Whether reports of `at` may be missing.
     pub(crate) fn doubt(&self, at: Timestamp) -> Option<Why> {
         self.doubts.iter().any(|doubt| doubt.holds(at)).then_some(Why::InDoubt(self.id))
     }
@@ -549,5 +549,5 @@ fn millis(ms: u64) -> SignedDuration {
     SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
-/// How many places of one participant are kept apart: whoever has more may be anywhere.
+/// How many places of one participant are distinguished: somebody with more may be anywhere.
 pub const MAX_KNOWN_PLACES: usize = 64;

@@ -19,17 +19,17 @@ pub(crate) struct Stay {
     pub(crate) from: Timestamp,
     /// From when they could hear a prompt, by what was said when they joined.
     pub(super) heard_from: Timestamp,
-    /// From when they serve others, as a human and as one who consents: from when it was logged.
+    /// From when they count for others, as a human and as somebody who consents: from when it was logged.
     serves_from: Timestamp,
     /// Until when their consent is needed: departures count from when they were logged.
     pub(super) needed_until: Option<Timestamp>,
-    /// Until when they serve others: departures count from the earlier time.
+    /// Until when they count for others: departures count from the earlier time.
     pub(super) serves_until: Option<Timestamp>,
     machine: Option<Span>,
     levels: Vec<Said>,
     grants: Vec<(Timestamp, Grant)>,
     pub(crate) refused_grant: Option<RefusedGrant>,
-    /// What they agreed to in writing, and on what they were told.
+    /// When they agreed in writing, and to what.
     written: Vec<(Span, Told)>,
     pub(crate) announced: Vec<Announced>,
     pub(crate) outcome: PromptOutcome,
@@ -50,8 +50,8 @@ impl Announced {
         Announced { counts, over }
     }
 
-    /// When it was heard, in a window that began then. The call may end before the time to report is up: then
-    /// it counts from when it was played.
+    /// When it was heard, in a window that began at `from`. If the call ended before the time to report was
+    /// over, it counts from when it was played.
     pub(super) fn heard_in(&self, from: Timestamp) -> Timestamp {
         match self.over {
             Some((played, logged)) if logged <= after(from, ANNOUNCEMENT_WITHIN) => played,
@@ -60,8 +60,8 @@ impl Announced {
     }
 }
 
-/// What became of the last prompt. Outcomes stay distinct, so that an auditor can tell silence
-/// from a hang-up from a prompt that was cut short.
+/// The outcome of the last prompt. Outcomes stay distinct, so that an auditor can distinguish silence, a
+/// hang-up and a prompt that was cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PromptOutcome {
     None,
@@ -102,7 +102,7 @@ impl fmt::Display for Uncounted {
     }
 }
 
-/// What somebody has agreed to, and on what they were told.
+/// What somebody has agreed to, and what they were told.
 #[derive(Debug, Clone, Copy)]
 struct Said {
     from: Timestamp,
@@ -111,8 +111,8 @@ struct Said {
 }
 
 impl Said {
-    /// How much it is worth where so much had to be told: agreeing is agreeing, but being told of
-    /// something else is not being told.
+    /// How much it counts for a demand: an assertion always does, notice and a yes only if they were told
+    /// everything.
     fn worth(&self, demand: &Demand) -> Level {
         match self.level {
             Level::None | Level::Asserted => self.level,
@@ -156,7 +156,7 @@ impl Stay {
         }
     }
 
-    /// They rely on this grant from now on, and on none that they named before: its withdrawal is what ends it.
+    /// They rely on this grant from now on, and no longer on an earlier one.
     pub(super) fn granted(&mut self, logged: Timestamp, grant: Option<Grant>) {
         let Some(grant) = grant else { return };
         for (_, earlier) in &mut self.grants {
@@ -183,12 +183,12 @@ impl Stay {
         self.prompted.as_ref().map(|prompted| prompted.version.as_str())
     }
 
-    /// What the last prompt that counts has told.
+    /// What the last prompt that counts said.
     pub(crate) fn told(&self) -> Option<Told> {
         self.prompted.as_ref().map(|prompted| prompted.told)
     }
 
-    /// Somebody agreed; answers how much that is, and from when it counts.
+    /// Somebody agreed; returns how much that is, and from when it counts.
     pub(super) fn agreed(
         &mut self,
         express: bool,
@@ -202,7 +202,7 @@ impl Stay {
         else {
             return (Level::Asserted, counts_from);
         };
-        // Late evidence of a yes does not reach back before the prompt that it answers.
+        // A late yes does not count from before the prompt that it answers.
         let counts_from = counts_from.max(prompt_counts_from);
         let level = if express { Level::Express } else { Level::Notice };
         self.levels.push(Said { from: counts_from, level, told });
@@ -215,7 +215,7 @@ impl Stay {
     fn follows(&self, prompted: &Prompted, claimed: Option<Timestamp>) -> bool {
         let in_order = match (prompted.claimed, claimed) {
             (Some(ended), Some(said)) => ended <= said,
-            // Only the yes is dated: it is no answer to a prompt that had not even begun.
+            // Only the yes has a claimed time: it cannot answer a prompt that had not even begun.
             (None, Some(said)) => prompted.began <= said,
             // The log's order is the order of events.
             (_, None) => true,
@@ -223,7 +223,7 @@ impl Stay {
         self.outcome == PromptOutcome::Completed && in_order
     }
 
-    /// They objected: what they agreed to before serves nothing from then on.
+    /// They objected: what they agreed to before no longer counts from then on.
     pub(super) fn objected(&mut self, from: Timestamp) {
         self.prompted = None;
         if self.outcome == PromptOutcome::Completed {
@@ -283,7 +283,7 @@ impl Stay {
         self.serves(at) && !self.is_machine(at)
     }
 
-    /// How much this person has agreed to at `at`, as far as what is demanded accepts it.
+    /// How much this person has agreed to at `at`, as far as the demand accepts it.
     pub(crate) fn level(&self, at: Timestamp, demand: &Demand) -> Level {
         if self.is_machine(at) {
             return Level::None;
@@ -299,18 +299,18 @@ impl Stay {
         said.max(granted.max()).unwrap_or(Level::None)
     }
 
-    /// The same where it is to serve others as well.
+    /// As [`Stay::level`], if it is to count for others as well.
     pub(super) fn consents(&self, at: Timestamp, demand: &Demand) -> Level {
         if self.serves(at) { self.level(at, demand) } else { Level::None }
     }
 
-    /// Whether they have agreed in writing, to what is demanded.
+    /// Whether they have agreed in writing to the demand.
     pub(super) fn consented_in_writing(&self, at: Timestamp, demand: &Demand) -> bool {
         let in_call = |(span, told): &(Span, Told)| span.holds(at) && told.is_enough_for(demand.told);
         self.written.iter().any(in_call) || self.grants_at(at, demand).any(|grant| grant.written)
     }
 
-    /// When grants end, of those that end after `now`.
+    /// When the grants end that end after `now`.
     pub(super) fn grants_end_after(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
         self.grants.iter().filter_map(|(_, grant)| grant.until).filter(move |until| now < *until)
     }

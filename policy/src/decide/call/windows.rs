@@ -12,7 +12,7 @@ use crate::fact::{Behavior, Control, What};
 pub struct Window {
     /// When it was granted.
     pub from: Timestamp,
-    /// When it was closed, and by what; none while it is open.
+    /// When it was closed, and by what; absent while it is open.
     pub until: Option<(Timestamp, Edge)>,
     /// Whether `resume` opened it, and not `start`.
     pub resumed: bool,
@@ -115,7 +115,7 @@ impl Windows {
         if matches!(edge, Edge::Stop | Edge::Ended) {
             self.end_silence(at);
         }
-        // Reported late, it ends the window that it lies in as well.
+        // If reported late, it also ends the window that it lies in.
         let holds =
             |window: &&mut Window| window.from <= at && window.until.is_some_and(|(until, _)| at < until);
         for window in self.granted.iter_mut().filter(holds) {

@@ -1,4 +1,4 @@
-//! One TOML table on its way to becoming something of ours: texts, words, dates, lists.
+//! Reading a TOML table: texts, words, dates, lists.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -21,7 +21,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             if known.contains(&written) {
                 continue;
             }
-            // What was meant by so many takes long to find out, and is not told.
+            // With so many, finding out what was meant takes too long.
             if self.reader.is_full() {
                 self.reader.more += 1;
                 continue;
@@ -38,7 +38,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         }
     }
 
-    /// The value of a key, or of one that is misspelt for it.
+    /// The value of a key, or of its misspelling.
     pub(super) fn get(&self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
         let meant = || self.meant.iter().find(|(meant, _)| *meant == key).map(|(_, value)| *value);
         self.entries.get(key).or_else(meant)
@@ -48,7 +48,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         self.get(key).is_some()
     }
 
-    /// Where a key's value stands, or the section where it has no such key.
+    /// The place of a key's value, or of the section if it has no such key.
     pub(super) fn at_key(&self, key: &str) -> Range<usize> {
         self.get(key).map_or_else(|| self.at.clone(), Spanned::span)
     }
@@ -173,7 +173,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             None => format!("write {}", known.join(" or ")),
         };
         self.reader.problem("bad-value", at, format!("`{key}` cannot be `{text}`"), Some(&hint));
-        // Reading goes on with what was meant, so that nothing follows from it that is no mistake.
+        // Reading goes on with what was meant, so that no further problems follow from it.
         of(meant?)
     }
 
@@ -240,7 +240,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             self.reader.guessed |= self.reader.mended.is_some_and(guess);
             return Ok(date);
         }
-        // With a time behind it, or in quotes, it can be told what was meant.
+        // If it has a time, or quotes, it is clear what was meant.
         let begins = |datetime: &toml::value::Datetime| datetime.date.map(|date| date.to_string());
         let written = value.get_ref().as_datetime().and_then(begins);
         let quoted = value.get_ref().as_str().map(ToString::to_string);
