@@ -61,7 +61,7 @@ fn parse(url: &str) -> Result<PgConnectOptions, LedgerError> {
         PgConnectOptions::from_str(url).map_err(|error| LedgerError::Url(Chain(&error).to_string()))?;
     let options = options.application_name("consent-gateway");
     // Connections to other machines are encrypted, and the server must prove its identity, unless the URL
-    // says otherwise.
+    // or `PGSSLMODE` says otherwise.
     let said =
         query.split('&').any(|pair| pair.starts_with("sslmode=")) || std::env::var_os("PGSSLMODE").is_some();
     Ok(if said || is_here(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
