@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use answer::Names;
 use call::barred::Barred;
 pub use call::facts::{MAX_ALIASES, MAX_LANGUAGES, MAX_PLACES};
 use call::load::{Context, Loaded};
@@ -55,7 +56,7 @@ pub use people::person::Person;
 pub use people::register::{AccountSettings, NewCredential};
 
 use crate::access::Principal;
-use crate::ledger::{Appended, Change, Expect, Job, Ledger};
+use crate::ledger::{Appended, Change, Expect, Job, Ledger, ParticipantRow};
 use crate::locate::Locator;
 use crate::notary::Notary;
 use crate::secrets::Secrets;
@@ -248,6 +249,12 @@ impl From<&Principal> for Actor {
 
 pub(crate) fn parse_id(text: &str) -> Result<Uuid, Fault> {
     text.parse().map_err(|_| Fault::damaged("an id cannot be read"))
+}
+
+/// What the platform calls the people of a call.
+fn called(rows: &[ParticipantRow]) -> Names {
+    let named = |row: &ParticipantRow| Some((u32::try_from(row.participant).ok()?, row.id.clone()));
+    Names { people: rows.iter().filter_map(named).collect(), ..Names::default() }
 }
 
 pub(crate) fn from_row(at: i64) -> Timestamp {

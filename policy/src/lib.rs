@@ -68,9 +68,15 @@ pub mod table;
 pub use decide::{call, coverage, decision, fact, language, place, refusal, retention, rule, told};
 pub use table::{atlas, diff};
 
-pub use call::{Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Window, Windows, length_ms};
+pub use call::{
+    Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Uncounted, Uncounting, Window, Windows,
+    length_ms,
+};
 pub use coverage::{Claim, Coverage, CoverageBasis, Uncovered, UncoveredSpan, Upload, Use};
-pub use decision::{Action, Because, Decision, Need, Needs, ParticipantDecision, ParticipantState, Subject};
+pub use decision::{
+    Action, Because, Concerned, Decision, Ground, Need, Needs, Note, ParticipantDecision, ParticipantState,
+    Subject,
+};
 pub use diff::Diff;
 pub use fact::{
     Alike, AnsweredBy, Behavior, Control, Event, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal,

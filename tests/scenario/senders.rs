@@ -362,7 +362,11 @@ async fn a_prompt_counts_for_whoever_has_its_language_under_another_name() {
         let notes = of(&decided, "caller")["notes"].to_string();
         let state = if counts { "prompted" } else { "unprompted" };
         assert_eq!(of(&decided, "caller")["state"], state, "{prompt} heard by {theirs}: {notes}");
-        assert!(counts || notes.contains("does not count: it is in a language"), "{notes}");
+        let why = format!(
+            "the last prompt, `{id}` (1 s), does not count for `caller`: it is in `{prompt}`, which is not a language of \
+             theirs (`{theirs}`)"
+        );
+        assert!(counts || notes.contains(&why), "{notes}");
     }
 }
 
@@ -384,28 +388,91 @@ async fn a_reason_names_who_is_missing_what_they_did_and_who_makes_it_necessary(
     let joined = gateway.joins("c", &person("colleague", "agent", "DE")).await;
     let told = reason(&joined);
     assert!(
-        told.starts_with("the consent of `caller` is missing: they have heard a prompt, and stayed on; ")
-            && told.contains("expressly say yes, since `colleague` is in `DE`"),
+        told.starts_with(
+            "the consent of `caller` is missing: they have heard a prompt, and only stayed on; "
+        ) && told.contains("expressly say yes, since `colleague` is in `DE`")
+            && told.ends_with("; that of `agent` and `colleague` is missing as well"),
         "{told}"
     );
     let left = gateway.happens("c", "participant.left", "colleague").await;
     let told = reason(&left);
     assert!(
-        told.contains("since `colleague`, who has left, was in `DE`, and within one call nothing is relaxed"),
+        told.contains("since `colleague`, who has left, was in `DE`, and within one call nothing is relaxed")
+            && told.ends_with("; that of `agent` is missing as well"),
         "{told}"
     );
-    // A prompt that was reported as soon as the call was opened cannot have been heard on it.
-    let now = gateway.now().to_string();
-    gateway
-        .open_with("early", json!([person("caller", "customer", "US-CA")]), json!({"started_at": now}))
-        .await;
-    gateway.advance_ms(30);
-    let decided = gateway.prompt("early", &["caller"]).await;
-    let told = reason(&decided);
+    // Of somebody whose place rests on a number, the number is the reason and not the place.
+    let people = json!([{"id": "caller", "role": "customer", "number": "+12125550100"}, person("agent", "agent", "US-NY")]);
+    let more = json!({"recorder_location": "US-CA"});
+    let told = reason(&gateway.open_with("n", people, more).await);
     assert!(
-        told.contains("the last prompt does not count: it began 3.970 s before this participant joined"),
+        told.contains("since only a phone number says where `caller` is, and the recorder stands in `US-CA`"),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn a_prompt_that_does_not_count_is_told_by_its_name_with_its_length_and_why() {
+    let gateway = Gateway::start().await;
+    let played = |prompt: &str, ms: u64| json!({"type": "prompt.completed", "prompt": prompt, "participant": "caller", "played_ms": ms});
+    let started = json!({"type": "prompt.started", "prompt": "en", "participant": "caller"});
+    // A prompt that was reported as soon as the call was opened cannot have been heard on it.
+    let early = "it was reported to have ended 0.03 s after they joined, so they did not hear all of it";
+    let foreign = "it is in `de`, which is not a language of theirs (`en`)";
+    let quick = "only 2 s passed between its `prompt.started` and its `prompt.completed`";
+    for (call, place, events, why) in [
+        ("c1", "US-CA", vec![(30, played("en", 4000))], early),
+        ("c2", "US-NY", vec![(30, played("en", 4000))], early),
+        ("c3", "US-CA", vec![(5000, played("en", 3970))], "only 3.97 s of it was played"),
+        ("c4", "US-CA", vec![(5000, started.clone()), (2000, played("en", 4000))], quick),
+        ("c5", "US-CA", vec![(5000, played("de", 4000))], foreign),
+    ] {
+        let now = gateway.now().to_string();
+        let people = json!([person("caller", "customer", place)]);
+        gateway.open_with(call, people, json!({"started_at": now})).await;
+        let mut decided = Value::Null;
+        for (ms, event) in events {
+            gateway.advance_ms(ms);
+            decided = gateway.report(call, event).await;
+        }
+        let prompt = if call == "c5" { "de" } else { "en" };
+        let told = format!("the last prompt, `{prompt}` (4 s), does not count for `caller`: {why}");
+        // Also to whoever asks later.
+        for decision in [decided, gateway.decision(call).await] {
+            is_blocked(&decision);
+            assert!(decision["reason"].as_str().unwrap().contains(&told), "{decision}");
+            assert_eq!(of(&decision, "caller")["notes"], json!([told]), "{decision}");
+        }
+        let explained = gateway.auditor.get(&format!("/v1/calls/{call}/explain")).await.expect(200);
+        assert!(explained["then"]["decision"]["reason"].as_str().unwrap().contains(&told), "{explained}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_is_told_once_with_everybody_whom_it_concerns() {
+    let gateway = Gateway::start().await;
+    let caller = json!({"id": "caller", "role": "customer", "number": "+12125550100"});
+    let more = json!({"recorder_location": "US-NY", "operator_location": "US-NY"});
+    let people = json!([caller, {"id": "agent-7", "role": "agent", "location": "US-NY"}]);
+    let opened = gateway.open_with("c", people, more).await;
+    let because = opened["because"].as_array().unwrap();
+    let codes: Vec<&Value> = because.iter().map(|rule| &rule["code"]).collect();
+    assert_eq!(codes, [&json!("US-NY"), &json!("US"), &Value::Null], "{opened}");
+    let by_number = json!({"participant": "caller", "evidence": "number"});
+    let everybody = json!([
+        by_number,
+        {"participant": "agent-7", "evidence": "declared"},
+        {"place": "recorder_location"},
+        {"place": "operator_location"}
+    ]);
+    assert_eq!((&because[0]["of"], &because[1]["of"]), (&everybody, &everybody));
+    assert_eq!(because[2]["of"], json!([by_number]));
+    assert!(because[2]["says"].as_str().unwrap().contains("rests on a phone number alone"), "{opened}");
+    // Languages are of no interest where no prompt is due.
+    gateway.open_with("d", json!([{"id": "agent-7", "role": "agent", "location": "US-NY"}]), json!({})).await;
+    let agreed = gateway.says_yes("d", "agent-7", "dtmf").await;
+    is_permitted(&agreed);
+    assert_eq!(of(&agreed, "agent-7")["notes"], json!([]), "{agreed}");
 }
 
 #[tokio::test]

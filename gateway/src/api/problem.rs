@@ -436,8 +436,7 @@ impl Document {
             }
             (Member::Uncovered, Refused::Recording(RecordingRefusal::Uncovered(unkept))) => {
                 if let Uncovered::Spans(spans) = &unkept.uncovered {
-                    let names = |participant| unkept.name_of(participant);
-                    self.uncovered = Some(answer::Uncovered::all(spans, &names));
+                    self.uncovered = Some(answer::Uncovered::all(spans, &unkept.names));
                 }
             }
             (Member::Told, Refused::Recording(RecordingRefusal::PurposeNotTold { told, .. })) => {

@@ -12,9 +12,12 @@ mod recording;
 mod register;
 mod words;
 
+use std::collections::BTreeMap;
+
 pub use call::{Call, ClosedBy, Interval, Timeline, Uncovered, Window};
 pub use decision::{
-    Because, Decision, Missing, Obligation, Participant, Place, Recorder, Requirement, Rule, Verdict, Whose,
+    Because, Concerned, Decision, Missing, Obligation, Participant, Place, Recorder, Requirement, Rule,
+    Verdict, Whose,
 };
 pub use desk::{
     Approved, Checked, Effect, Effects, Example, Impact, Made, Outcome, PlaceImpact, Proposal,
@@ -32,5 +35,26 @@ pub use recording::{Consents, Entry, Opening, Recording, Recordings, Retention, 
 pub use register::{ChosenLaw, Grant, Prompt, PromptCheck};
 pub use words::{reason, words};
 
-/// Tells a participant's number to the platform's id of them.
-pub type Names<'n> = &'n dyn Fn(u32) -> String;
+/// What the platform calls those whom an answer is about.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Its ids of the participants, by their numbers.
+    pub people: BTreeMap<u32, String>,
+    /// The account's ids of prompts, by the gateway's ids of their versions.
+    pub prompts: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// The platform's id of a participant.
+    #[must_use]
+    pub fn of(&self, participant: u32) -> String {
+        let known = self.people.get(&participant).cloned();
+        known.unwrap_or_else(|| format!("participant {participant}"))
+    }
+
+    /// The account's id of a prompt; that of its version where nothing else is known.
+    #[must_use]
+    pub fn of_prompt<'n>(&'n self, version: &'n str) -> &'n str {
+        self.prompts.get(version).map_or(version, String::as_str)
+    }
+}

@@ -30,6 +30,7 @@ pub use person::{Level, MAX_KNOWN_PLACES};
 pub(crate) use person::{Objection, Person, PlaceAt};
 use stay::Announced;
 pub(crate) use stay::PromptOutcome;
+pub use stay::{Uncounted, Uncounting};
 pub use windows::{Edge, Window, Windows};
 
 /// A call, folded from its facts.

@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::atlas;
-use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder, Standing};
-use crate::fact::{Kind, Role};
+use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder, Standing, Uncounted};
+use crate::fact::{Kind, RefusedGrant, Role};
 use crate::place::{Code, Evidence};
 use crate::refusal::Why;
 use crate::rule::{Requirement, Strictness, Tone};
-use crate::table::{Basis, Row, Table};
+use crate::table::{Basis, Table};
 use crate::told::{Element, Elements, Purpose, Told};
 
 /// What the law asks of a call now, and whether recording is permitted.
@@ -105,8 +105,40 @@ pub struct ParticipantDecision {
     pub places: Vec<PlaceDecision>,
     /// The version of the last prompt that they heard to its end.
     pub prompt: Option<String>,
-    /// What a reader should know, in words.
-    pub notes: Vec<String>,
+    /// What a reader should know.
+    pub notes: Vec<Note>,
+}
+
+impl ParticipantDecision {
+    /// The last prompt that was played to them, if it does not count.
+    #[must_use]
+    pub fn uncounted(&self) -> Option<&Uncounted> {
+        self.notes.iter().find_map(|note| match note {
+            Note::Uncounted(uncounted) => Some(uncounted),
+            Note::Unlisted(_)
+            | Note::NoParty
+            | Note::DefaultLanguage
+            | Note::RefusedGrant(_)
+            | Note::Machine => None,
+        })
+    }
+}
+
+/// What a reader should know of a participant.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// A place was declared that ISO 3166 does not list.
+    Unlisted(Code),
+    /// A system without a number, an address or a place is not a party.
+    NoParty,
+    /// No language of theirs is known, so the account's default language counts.
+    DefaultLanguage,
+    /// The last prompt that was played to them does not count.
+    Uncounted(Uncounted),
+    /// The consent grant that they named does not count.
+    RefusedGrant(RefusedGrant),
+    /// A machine took the call.
+    Machine,
 }
 
 /// Alternatives, each a list of event types that must happen.
@@ -188,34 +220,52 @@ pub struct PlaceDecision {
     pub requirement: Requirement,
 }
 
-/// Who or what a rule is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
-    /// A participant, by where they are.
-    Participant(u32),
-    /// The place of the recording device.
-    Recorder,
-    /// The place where the operator is established.
-    Operator,
-    /// An overlay that the call or the account has chosen.
-    Overlay,
-}
-
-/// A rule that counts, in words.
+/// A rule that counts, in words. It is said once, with everybody whom it concerns.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Because {
-    /// Who or what it is about.
-    pub subject: Subject,
-    /// The place; null if it is not known.
-    pub code: Option<Code>,
-    /// The overlay, if the rule is an overlay's.
-    pub overlay: Option<String>,
-    /// How the place is known; null if it is not known, or the account says it.
-    pub evidence: Option<Evidence>,
+    /// What brings it onto the call.
+    pub ground: Ground,
+    /// Whom it concerns, by where they are; empty for an overlay, which concerns the call.
+    pub of: Vec<Concerned>,
+    /// What it asks.
+    pub asks: Requirement,
     /// The statutes, decisions and regulators that the row cites.
     pub citations: Vec<String>,
     /// The rule in words.
     pub says: String,
+}
+
+/// What brings a rule onto a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ground {
+    /// Nothing is known of where somebody is.
+    Unknown,
+    /// A place.
+    Place(Code),
+    /// Nothing stronger than this says where somebody is.
+    Evidence(Evidence),
+    /// An overlay that the call or the account has chosen.
+    Overlay(String),
+}
+
+/// Whom a rule concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Concerned {
+    /// Who.
+    pub subject: Subject,
+    /// How their place is known; none where it is not, or where the account or the call says it.
+    pub evidence: Option<Evidence>,
+}
+
+/// Somebody or something that has a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A participant.
+    Participant(u32),
+    /// The recording device.
+    Recorder,
+    /// The operator, by where it is established.
+    Operator,
 }
 
 impl Call {
@@ -283,27 +333,26 @@ impl Call {
             evidence: place.evidence,
             requirement: place.asks.and(place.floor(&self.law)),
         });
+        let needs = self.needs(person, demand, standing, now);
         ParticipantDecision {
             participant: person.id,
             role: person.role,
             state: state(person, demand, now),
-            needs: self.needs(person, demand, standing, now),
             places: places.collect(),
             prompt: person.last_stay().and_then(|stay| stay.prompt()).map(ToOwned::to_owned),
-            notes: self.unlisted(person, now).chain(notes(person, demand, now)).collect(),
+            notes: self.unlisted(person, now).chain(notes(person, demand, &needs, now)).collect(),
+            needs,
         }
     }
 
     /// Notes about declared places that do not exist.
-    fn unlisted<'c>(&'c self, person: &'c Person, now: Timestamp) -> impl Iterator<Item = String> + 'c {
+    fn unlisted<'c>(&'c self, person: &'c Person, now: Timestamp) -> impl Iterator<Item = Note> + 'c {
         let declared = person.places_at(now).filter(|place| place.evidence == Evidence::Declared);
         let unlisted = declared.filter(|place| {
             let row = self.law.newest().is_some_and(|table| !table.history(place.code).is_empty());
             !row && atlas::name(place.code).is_none()
         });
-        unlisted.map(|place| {
-            format!("ISO 3166 lists no place `{}`{}", place.code, atlas::usually_meant(place.code))
-        })
+        unlisted.map(|place| Note::Unlisted(place.code))
     }
 
     fn needs(&self, person: &Person, demand: &Demand, standing: Standing, now: Timestamp) -> Needs {
@@ -374,40 +423,29 @@ impl Call {
         for person in self.people.iter().filter(|person| person.counts(now)) {
             let subject = Subject::Participant(person.id);
             if person.is_unknown(now) {
-                because.push(Because {
-                    subject,
-                    code: None,
-                    overlay: None,
-                    evidence: None,
-                    citations: Vec::new(),
-                    says: format!(
-                        "nothing is known of where this participant is, so the table's default applies: {}",
-                        words(&self.law.unknown)
-                    ),
-                });
+                let says = format!(
+                    "nothing is known of where this participant is, so the table's default applies: {}",
+                    words(&self.law.unknown)
+                );
+                let of = Concerned { subject, evidence: None };
+                say(&mut because, of, Ground::Unknown, self.law.unknown, Vec::new(), says);
             }
             for place in person.places_at(now) {
-                self.explain(table, subject, place.code, Some(place.evidence), &mut because);
+                let of = Concerned { subject, evidence: Some(place.evidence) };
+                self.explain(table, of, place.code, &mut because);
             }
         }
-        for code in &self.law.recorder_locations {
-            self.explain(table, Subject::Recorder, *code, None, &mut because);
-        }
-        for code in &self.law.operator_locations {
-            self.explain(table, Subject::Operator, *code, None, &mut because);
+        let own = |subject| move |code: &Code| (Concerned { subject, evidence: None }, *code);
+        let recorder = self.law.recorder_locations.iter().map(own(Subject::Recorder));
+        let operator = self.law.operator_locations.iter().map(own(Subject::Operator));
+        for (of, code) in recorder.chain(operator) {
+            self.explain(table, of, code, &mut because);
         }
         because.extend(self.law.overlays.iter().map(|id| self.overlay(table, id)));
         because
     }
 
-    fn explain(
-        &self,
-        table: &Table,
-        subject: Subject,
-        code: Code,
-        evidence: Option<Evidence>,
-        because: &mut Vec<Because>,
-    ) {
+    fn explain(&self, table: &Table, of: Concerned, code: Code, because: &mut Vec<Because>) {
         let asked = table.asks(code, self.law.medium, self.law.kind, self.law.started_at);
         let own = words(&asked.requirement);
         let (mut says, citations) = match asked.basis {
@@ -431,20 +469,6 @@ impl Call {
                 (format!("the table has no row for {code}, so its default applies: {own}"), Vec::new())
             }
         };
-        if let Some(evidence) = evidence {
-            let floor = table.floor_asks(evidence, self.law.kind);
-            if floor.strictness > asked.requirement.strictness {
-                says.push_str(&format!(
-                    " The place rests on {} alone, so at least this is asked: {}.",
-                    match evidence {
-                        Evidence::Declared => "a declaration",
-                        Evidence::Ip => "an IP address",
-                        Evidence::Number => "a phone number",
-                    },
-                    words(&floor)
-                ));
-            }
-        }
         let by_newest = self.law.asked_by(table, code);
         for earlier in self.law.earlier() {
             let before = self.law.asked_by(earlier, code);
@@ -455,24 +479,23 @@ impl Call {
                 ));
             }
         }
-        because.push(Because { subject, code: Some(code), overlay: None, evidence, citations, says });
-        // A country's row is named once, however many of its states are on the call.
-        if let Some(parent) = asked.parent
-            && !because.iter().any(|told| told.code == Some(parent.code))
-        {
-            because.push(self.parent(subject, parent, evidence));
+        say(because, of, Ground::Place(code), self.law.asks(code), citations, says);
+        if let Some(row) = asked.parent {
+            let asks = row.asks(self.law.medium, self.law.kind);
+            let says = format!("{}: {}. {}", row.name, words(&asks), row.source.summary);
+            say(because, of, Ground::Place(row.code), asks, row.source.citations.clone(), says);
         }
-    }
-
-    fn parent(&self, subject: Subject, row: &Row, evidence: Option<Evidence>) -> Because {
-        let asks = row.asks(self.law.medium, self.law.kind);
-        Because {
-            subject,
-            code: Some(row.code),
-            overlay: None,
-            evidence,
-            citations: row.source.citations.clone(),
-            says: format!("{}: {}. {}", row.name, words(&asks), row.source.summary),
+        let Some(evidence) = of.evidence else { return };
+        let floor = self.law.floor(evidence);
+        if floor.strictness > asked.requirement.strictness {
+            let known = match evidence {
+                Evidence::Declared => "a declaration",
+                Evidence::Ip => "an IP address",
+                Evidence::Number => "a phone number",
+            };
+            let says =
+                format!("where a place rests on {known} alone, at least this is asked: {}", words(&floor));
+            say(because, of, Ground::Evidence(evidence), floor, Vec::new(), says);
         }
     }
 
@@ -491,14 +514,23 @@ impl Call {
                 Vec::new(),
             ),
         };
-        Because {
-            subject: Subject::Overlay,
-            code: None,
-            overlay: Some(id.to_owned()),
-            evidence: None,
-            citations,
-            says,
-        }
+        Because { ground: Ground::Overlay(id.to_owned()), of: Vec::new(), asks, citations, says }
+    }
+}
+
+/// Says a rule; where it is said already, whom else it concerns.
+fn say(
+    because: &mut Vec<Because>,
+    of: Concerned,
+    ground: Ground,
+    asks: Requirement,
+    citations: Vec<String>,
+    says: String,
+) {
+    match because.iter_mut().find(|one| one.ground == ground && one.says == says) {
+        Some(said) if said.of.contains(&of) => {}
+        Some(said) => said.of.push(of),
+        None => because.push(Because { ground, of: alloc::vec![of], asks, citations, says }),
     }
 }
 
@@ -510,13 +542,14 @@ fn state(person: &Person, demand: &Demand, now: Timestamp) -> ParticipantState {
     }
     let Some(stay) = person.stay(now) else { return ParticipantState::Left };
     let level = stay.level(now, demand);
-    match stay.outcome {
+    match &stay.outcome {
         _ if level == Level::Express => ParticipantState::Consented,
         _ if level == Level::Asserted && demand.requirement.strictness == Strictness::One => {
             ParticipantState::Consented
         }
         PromptOutcome::Playing => ParticipantState::Prompting,
         PromptOutcome::Interrupted => ParticipantState::Interrupted,
+        PromptOutcome::Uncounted(prompt) if prompt.is_cut_short() => ParticipantState::Interrupted,
         _ if level == Level::Notice => ParticipantState::Prompted,
         PromptOutcome::Completed if stay.told().is_some_and(|told| told.is_enough_for(demand.told)) => {
             ParticipantState::Prompted
@@ -526,36 +559,32 @@ fn state(person: &Person, demand: &Demand, now: Timestamp) -> ParticipantState {
     }
 }
 
-fn notes(person: &Person, demand: &Demand, now: Timestamp) -> Vec<String> {
-    let mut notes: Vec<String> = Vec::new();
+fn notes(person: &Person, demand: &Demand, needs: &Needs, now: Timestamp) -> Vec<Note> {
+    let mut notes = Vec::new();
     if !person.is_person() {
-        notes.push("a system without a number, an address or a place is not a party".into());
+        notes.push(Note::NoParty);
     }
-    if person.languages.is_empty() {
-        notes.push("no language is known, so the account's default language counts".into());
+    let stay = person.last_stay();
+    // Languages matter where a prompt is due, or was played.
+    let prompted = stay.is_some_and(|stay| stay.outcome != PromptOutcome::None);
+    if person.languages.is_empty() && (prompted || needs.iter().flatten().any(|need| *need == Need::Prompt)) {
+        notes.push(Note::DefaultLanguage);
     }
-    if let Some(stay) = person.last_stay() {
-        if let PromptOutcome::Uncounted(reason) = stay.outcome {
-            notes.push(format!("{UNCOUNTED}{reason}"));
-        }
-        if let Some(told) = stay.told()
-            && !told.is_enough_for(demand.told)
-        {
-            notes.push(format!("{UNCOUNTED}it does not say {}", lacks(told, demand.told)));
-        }
-        notes.extend(stay.refused_grant.map(|refused| refused.as_str().into()));
+    if let Some(stay) = stay {
+        notes.extend(stay.uncounted(demand.told).map(Note::Uncounted));
+        notes.extend(stay.refused_grant.map(Note::RefusedGrant));
         if stay.is_machine(now) {
-            notes.push("a machine took the call".into());
+            notes.push(Note::Machine);
         }
     }
     notes
 }
 
-/// What had to be told and was not, in words.
+/// What a prompt has to say to tell this, in words.
 #[must_use]
-pub fn lacks(told: Told, needed: Told) -> String {
-    let elements = needed.elements.without(told.elements).iter().map(Element::says).map(ToOwned::to_owned);
-    let purposes = needed.purposes.without(told.purposes).iter();
+pub fn telling(told: Told) -> String {
+    let elements = told.elements.iter().map(Element::says).map(ToOwned::to_owned);
+    let purposes = told.purposes.iter();
     let purposes = purposes.map(|purpose: Purpose| format!("that it is for `{}`", purpose.as_str()));
     elements.chain(purposes).collect::<Vec<_>>().join(", ")
 }
@@ -628,5 +657,3 @@ pub fn adds(requirement: &Requirement) -> String {
 }
 
 const ONE_IS_ENOUGH: &str = "one party's consent is enough";
-/// The beginning of a note that says why a prompt does not count.
-pub const UNCOUNTED: &str = "the last prompt does not count: ";

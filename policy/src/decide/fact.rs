@@ -531,6 +531,12 @@ pub struct Heard {
 }
 
 impl Heard {
+    /// How long it has to be played to count, in milliseconds.
+    #[must_use]
+    pub fn lasts_ms(&self) -> u64 {
+        self.duration_ms.max(MIN_PROMPT_MS)
+    }
+
     /// What somebody who heard it was told.
     #[must_use]
     pub fn told(&self) -> Told {

@@ -340,6 +340,15 @@ impl Told {
     pub fn is_enough_for(&self, needed: Told) -> bool {
         self.elements.holds_all(needed.elements) && self.purposes.holds_all(needed.purposes)
     }
+
+    /// What is in this and not in `other`.
+    #[must_use]
+    pub fn without(self, other: Told) -> Told {
+        Told {
+            elements: self.elements.without(other.elements),
+            purposes: self.purposes.without(other.purposes),
+        }
+    }
 }
 
 /// The purposes of something, in outsiders' words.

@@ -43,7 +43,7 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
 fn uncovered(unkept: &Unkept) -> String {
     match &unkept.uncovered {
         Uncovered::Spans(spans) => {
-            let why = spans.first().map(|span| answer::words(span.why, &|p| unkept.name_of(p)));
+            let why = spans.first().map(|span| answer::words(span.why, &unkept.names));
             let why = why.unwrap_or_default();
             match unkept.remedy {
                 Remedy::CutHead { early_ms, granted_at } => format!(
@@ -77,7 +77,7 @@ fn uncovered(unkept: &Unkept) -> String {
         ),
         Uncovered::Withdrawn(participant) => format!(
             "`{}` withdrew, and this account deletes what was recorded before",
-            unkept.name_of(*participant)
+            unkept.names.of(*participant)
         ),
     }
 }

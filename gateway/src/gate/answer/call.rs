@@ -114,7 +114,7 @@ pub struct Uncovered {
 impl Timeline {
     /// A call as it stands at a moment, with the platform's ids of the participants.
     #[must_use]
-    pub fn new(call: &policy::Call, now: jiff::Timestamp, names: Names<'_>) -> Timeline {
+    pub fn new(call: &policy::Call, now: jiff::Timestamp, names: &Names) -> Timeline {
         let stretches = call.standings(call.ended_at().unwrap_or(now));
         let window = |window: &policy::Window| Window {
             from: window.from.into(),
@@ -133,7 +133,7 @@ impl Timeline {
 }
 
 impl Interval {
-    fn new(span: &Span, standing: Standing, names: Names<'_>) -> Interval {
+    fn new(span: &Span, standing: Standing, names: &Names) -> Interval {
         let (why, code) = match standing {
             Standing::Lawful => (None, None),
             Standing::Unlawful(why) => (Some(words(why, names)), Some(why.code())),
@@ -151,7 +151,7 @@ impl Interval {
 impl Uncovered {
     /// Stretches of a file, with the platform's ids of the participants.
     #[must_use]
-    pub fn all(spans: &[UncoveredSpan], names: Names<'_>) -> Vec<Uncovered> {
+    pub fn all(spans: &[UncoveredSpan], names: &Names) -> Vec<Uncovered> {
         let one = |span: &UncoveredSpan| Uncovered {
             from: span.from.into(),
             until: span.until.into(),

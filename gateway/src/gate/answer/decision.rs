@@ -1,12 +1,12 @@
 //! A decision, explained.
 
 use policy::{Action, ParticipantDecision, ParticipantState, Requirement as Asked, Retention, Standing};
-use policy::{Because as Reason, Code, Elements, Evidence, Form, Needs, Parties, Role, Subject};
+use policy::{Because as Reason, Code, Elements, Evidence, Form, Ground, Needs, Parties, Role, Subject};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Names;
-use super::words::reason;
+use super::words::{note, reason};
 use trail::clock::Moment;
 
 /// What the law asks of a call, and whether recording is permitted now.
@@ -172,26 +172,34 @@ pub struct Rule {
     pub form: Form,
 }
 
-/// A rule that counts.
+/// A rule that counts, said once.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Because {
-    /// The place; null where nothing is known of where somebody is, and for an overlay.
+    /// The place; null where nothing is known of where somebody is, and where the rule is not that of a place.
     pub code: Option<Code>,
-    /// How the place is known; null where nothing is, or where the account says it.
-    pub evidence: Option<Evidence>,
+    /// The overlay that asks. Left out where a place does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<String>,
+    /// Everybody whom it concerns, by where they are; empty for an overlay, which concerns the call.
+    pub of: Vec<Concerned>,
     /// The statutes, decisions and regulators that the row cites.
     pub citations: Vec<String>,
     /// The rule in words.
     pub says: String,
-    /// The participant whose place it is. Left out where it is nobody's.
+}
+
+/// Whom a rule concerns: a participant, or a place of the account's or the call's.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Concerned {
+    /// The participant. Left out where it is nobody on the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub participant: Option<String>,
     /// Which of the account's or the call's places it is. Left out where it is a participant's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub of: Option<Whose>,
-    /// The overlay that asks. Left out where a place does.
+    pub place: Option<Whose>,
+    /// How the place is known. Left out where it is not, or where the account or the call says it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub overlay: Option<String>,
+    pub evidence: Option<Evidence>,
 }
 
 /// A place that is nobody's on the call.
@@ -216,7 +224,7 @@ pub struct Missing {
 impl Decision {
     /// A decision by the table of this digest, with the platform's ids of the participants.
     #[must_use]
-    pub fn new(table: &str, decided: &policy::Decision, names: Names<'_>) -> Decision {
+    pub fn new(table: &str, decided: &policy::Decision, names: &Names) -> Decision {
         let missing = decided.participants.iter().filter(|one| !one.needs.is_empty());
         Decision {
             recording: if decided.permitted() { Verdict::Permitted } else { Verdict::Blocked },
@@ -229,7 +237,7 @@ impl Decision {
             participants: decided.participants.iter().map(|one| Participant::new(one, names)).collect(),
             because: decided.because.iter().map(|one| Because::new(one, names)).collect(),
             missing: missing
-                .map(|one| Missing { participant: names(one.participant), needs: one.needs.clone() })
+                .map(|one| Missing { participant: names.of(one.participant), needs: one.needs.clone() })
                 .collect(),
             prompt_must_say: decided.must_be_told.elements,
             retention: decided.requirement.retention,
@@ -244,40 +252,48 @@ impl Decision {
 }
 
 impl Participant {
-    fn new(one: &ParticipantDecision, names: Names<'_>) -> Participant {
+    fn new(one: &ParticipantDecision, names: &Names) -> Participant {
         let place = |place: &policy::decision::PlaceDecision| Place {
             code: place.code,
             evidence: place.evidence,
             rule: Rule { parties: place.requirement.parties(), form: place.requirement.form() },
         };
         Participant {
-            id: names(one.participant),
+            id: names.of(one.participant),
             role: one.role,
             state: one.state,
             needs: one.needs.clone(),
             places: one.places.iter().map(place).collect(),
             prompt: one.prompt.clone(),
-            notes: one.notes.clone(),
+            notes: one.notes.iter().map(|told| note(told, one.participant, names)).collect(),
         }
     }
 }
 
 impl Because {
-    fn new(because: &Reason, names: Names<'_>) -> Because {
-        let (participant, of) = match because.subject {
-            Subject::Participant(p) => (Some(names(p)), None),
-            Subject::Recorder => (None, Some(Whose::RecorderLocation)),
-            Subject::Operator => (None, Some(Whose::OperatorLocation)),
-            Subject::Overlay => (None, None),
+    fn new(because: &Reason, names: &Names) -> Because {
+        let (code, overlay) = match &because.ground {
+            Ground::Place(code) => (Some(*code), None),
+            Ground::Overlay(id) => (None, Some(id.clone())),
+            Ground::Unknown | Ground::Evidence(_) => (None, None),
         };
         Because {
-            code: because.code,
-            evidence: because.evidence,
+            code,
+            overlay,
+            of: because.of.iter().map(|one| Concerned::new(*one, names)).collect(),
             citations: because.citations.clone(),
             says: because.says.clone(),
-            participant,
-            of,
-            overlay: because.overlay.clone(),
         }
+    }
+}
+
+impl Concerned {
+    fn new(one: policy::Concerned, names: &Names) -> Concerned {
+        let (participant, place) = match one.subject {
+            Subject::Participant(p) => (Some(names.of(p)), None),
+            Subject::Recorder => (None, Some(Whose::RecorderLocation)),
+            Subject::Operator => (None, Some(Whose::OperatorLocation)),
+        };
+        Concerned { participant, place, evidence: one.evidence }
     }
 }

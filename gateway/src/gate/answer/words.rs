@@ -1,23 +1,61 @@
 //! Why recording is not lawful, in words that hold at every door.
 
-use policy::{Decision, Form, ParticipantState, Subject, Why};
+use policy::atlas::usually_meant;
+use policy::decision::telling;
+use policy::{
+    Because, Decision, Evidence, Ground, Note, ParticipantDecision, ParticipantState, Strictness, Subject,
+    Uncounted, Uncounting, Why,
+};
 
 use super::Names;
 
 /// Why recording is not permitted now, in words: whose consent is missing, what they have done and not done, and
 /// who makes that necessary.
 #[must_use]
-pub fn reason(decision: &Decision, why: Why, names: Names<'_>) -> String {
+pub fn reason(decision: &Decision, why: Why, names: &Names) -> String {
     let told = words(why, names);
-    let Why::Missing(missing) = why else { return told };
-    let Some(person) = decision.participants.iter().find(|one| one.participant == missing) else {
-        return told;
-    };
-    let uncounted = person.notes.iter().find(|note| note.starts_with(policy::decision::UNCOUNTED));
-    let form = decision.requirement.form();
-    let done = match person.state {
-        _ if uncounted.is_some() => uncounted.cloned().unwrap_or_default(),
-        ParticipantState::Prompted => "they have heard a prompt, and stayed on".into(),
+    let people = &decision.participants;
+    match why {
+        Why::Missing(missing) => match people.iter().find(|one| one.participant == missing) {
+            Some(one) => format!(
+                "{told}: {}; {}{}{}",
+                done(one, names),
+                match decision.requirement.strictness {
+                    Strictness::Express => "everybody has to be told and then expressly say yes",
+                    Strictness::Notice | Strictness::One => "everybody has to be told",
+                },
+                causes(decision, names),
+                others(people, missing, names)
+            ),
+            None => told,
+        },
+        Why::Declined(_) | Why::Withdrawn(_) | Why::NobodyConsents => {
+            let meant = people.iter().filter(|one| why.participant().is_none_or(|p| p == one.participant));
+            let reported = meant.filter_map(|one| Some(uncounted(one.uncounted()?, one.participant, names)));
+            reported.fold(told, |told, prompt| format!("{told}; {prompt}"))
+        }
+        Why::Emergency
+        | Why::Forbidden
+        | Why::Ended
+        | Why::NobodyHuman
+        | Why::InDoubt(_)
+        | Why::Unlogged
+        | Why::Unannounced(_)
+        | Why::NotYetAnnounced(_)
+        | Why::NotGranted
+        | Why::Paused
+        | Why::NotYet
+        | Why::Taken => told,
+    }
+}
+
+/// What somebody whose consent is missing has done, and not done.
+fn done(one: &ParticipantDecision, names: &Names) -> String {
+    if let Some(prompt) = one.uncounted() {
+        return uncounted(prompt, one.participant, names);
+    }
+    match one.state {
+        ParticipantState::Prompted => "they have heard a prompt, and only stayed on".into(),
         ParticipantState::Prompting => "the prompt is still playing".into(),
         ParticipantState::Interrupted => "the last prompt was cut short".into(),
         ParticipantState::Unprompted
@@ -25,70 +63,171 @@ pub fn reason(decision: &Decision, why: Why, names: Names<'_>) -> String {
         | ParticipantState::Declined
         | ParticipantState::Withdrawn
         | ParticipantState::Left => "no prompt was reported to have been played to them".into(),
-    };
-    let needed = match form {
-        Form::Express => "everybody has to be told and then expressly say yes",
-        Form::Notice | Form::None => "everybody has to be told",
-    };
-    let causes = causes(decision, form, names);
-    let since = if causes.is_empty() { String::new() } else { format!(", {causes}") };
-    format!("{told}: {done}; {needed}{since}")
+    }
 }
 
-/// Who makes it necessary that consent has this form.
-fn causes(decision: &Decision, form: Form, names: Names<'_>) -> String {
-    let mut all: Vec<String> = Vec::new();
-    for one in &decision.participants {
-        let codes: Vec<String> = one
-            .places
-            .iter()
-            .filter(|place| place.requirement.form() == form)
-            .map(|place| format!("`{}`", place.code))
-            .collect();
-        if codes.is_empty() {
-            continue;
-        }
-        let (name, codes) = (names(one.participant), codes.join(", "));
-        all.push(if one.state == ParticipantState::Left {
-            format!("since `{name}`, who has left, was in {codes}, and within one call nothing is relaxed")
-        } else {
-            format!("since `{name}` is in {codes}")
-        });
+/// Whose consent is missing beside that of one.
+fn others(people: &[ParticipantDecision], one: u32, names: &Names) -> String {
+    let others = people.iter().filter(|other| other.participant != one && !other.needs.is_empty());
+    let others: Vec<String> = others.map(|other| format!("`{}`", names.of(other.participant))).collect();
+    match others.len() {
+        0 => String::new(),
+        1..=NAMED => format!("; that of {} is missing as well", others.join(" and ")),
+        many => format!("; that of {many} others is missing as well"),
     }
-    if all.is_empty() {
-        all.extend(decision.because.iter().filter(|one| one.code.is_none()).filter_map(
-            |one| match one.subject {
-                Subject::Participant(p) => Some(format!("since nothing is known of where `{}` is", names(p))),
-                Subject::Recorder | Subject::Operator | Subject::Overlay => None,
-            },
-        ));
-    }
-    all.truncate(3);
-    all.join(", and ")
 }
+
+/// Who makes it necessary that so much is asked.
+fn causes(decision: &Decision, names: &Names) -> String {
+    let asked = decision.requirement.strictness;
+    let decisive = || decision.because.iter().filter(|rule| rule.asks.strictness == asked);
+    let mut causes = Vec::new();
+    let mut is_anybody_gone = false;
+    for rule in decisive() {
+        if let Ground::Overlay(id) = &rule.ground {
+            causes.push(format!("the overlay `{id}` asks for it"));
+        }
+        for one in rule.of.iter().filter(|one| !is_told_by_a_part(rule, one.subject, decisive())) {
+            let participant = match one.subject {
+                Subject::Participant(participant) => participant,
+                Subject::Recorder => {
+                    causes.extend(place_of(rule).map(|place| format!("the recorder stands in {place}")));
+                    continue;
+                }
+                Subject::Operator => {
+                    let operator = |place| format!("the operator is established in {place}");
+                    causes.extend(place_of(rule).map(operator));
+                    continue;
+                }
+            };
+            let is_gone = |other: &ParticipantDecision| {
+                other.participant == participant && other.state == ParticipantState::Left
+            };
+            let name = names.of(participant);
+            let who = if decision.participants.iter().any(is_gone) {
+                is_anybody_gone = true;
+                format!("`{name}`, who has left, was")
+            } else {
+                format!("`{name}` is")
+            };
+            causes.push(match &rule.ground {
+                Ground::Place(code) => format!("{who} in `{code}`"),
+                Ground::Unknown | Ground::Overlay(_) => format!("nothing says where {who}"),
+                Ground::Evidence(evidence) => {
+                    let known = match evidence {
+                        Evidence::Declared => "a declaration",
+                        Evidence::Ip => "an IP address",
+                        Evidence::Number => "a phone number",
+                    };
+                    format!("only {known} says where {who}")
+                }
+            });
+        }
+    }
+    causes.truncate(NAMED);
+    if causes.is_empty() {
+        return String::new();
+    }
+    let lasts = if is_anybody_gone { ", and within one call nothing is relaxed" } else { "" };
+    format!(", since {}{lasts}", causes.join(", and "))
+}
+
+fn place_of(rule: &Because) -> Option<String> {
+    match &rule.ground {
+        Ground::Place(code) => Some(format!("`{code}`")),
+        Ground::Unknown | Ground::Evidence(_) | Ground::Overlay(_) => None,
+    }
+}
+
+/// Whether this is the rule of a country, and that of a part of it, where the same subject is, asks as much.
+fn is_told_by_a_part<'r>(
+    rule: &Because,
+    subject: Subject,
+    mut rules: impl Iterator<Item = &'r Because>,
+) -> bool {
+    let Ground::Place(country) = rule.ground else { return false };
+    rules.any(|other| {
+        matches!(other.ground, Ground::Place(code) if code != country && code.country() == country)
+            && other.of.iter().any(|one| one.subject == subject)
+    })
+}
+
+/// What a reader should know of a participant, in words.
+pub(super) fn note(note: &Note, participant: u32, names: &Names) -> String {
+    match note {
+        Note::Unlisted(code) => format!("ISO 3166 lists no place `{code}`{}", usually_meant(*code)),
+        Note::NoParty => "a system without a number, an address or a place is not a party".into(),
+        Note::DefaultLanguage => "no language is known, so the account's default language counts".into(),
+        Note::Uncounted(prompt) => uncounted(prompt, participant, names),
+        Note::RefusedGrant(refused) => refused.as_str().into(),
+        Note::Machine => "a machine took the call".into(),
+    }
+}
+
+/// Which prompt does not count for whom, and why.
+fn uncounted(prompt: &Uncounted, participant: u32, names: &Names) -> String {
+    let why = match &prompt.why {
+        Uncounting::Machine => {
+            "a machine took the call, and what is played to a machine counts for nobody".into()
+        }
+        Uncounting::Short { played_ms } => format!("only {} of it was played", seconds(*played_ms)),
+        Uncounting::Quick { between_ms } => format!(
+            "only {} passed between its `prompt.started` and its `prompt.completed`",
+            seconds(u64::try_from(*between_ms).unwrap_or(0))
+        ),
+        Uncounting::Early { ended_ms } => {
+            let side = if *ended_ms < 0 { "before" } else { "after" };
+            format!(
+                "it was reported to have ended {} {side} they joined, so they did not hear all of it",
+                seconds(ended_ms.unsigned_abs())
+            )
+        }
+        Uncounting::Language { spoken, theirs } => {
+            format!("it is in `{spoken}`, which is not a language of theirs (`{}`)", theirs.join("`, `"))
+        }
+        Uncounting::Purposes => "it does not name every purpose of the call".into(),
+        Uncounting::Objected => "it had begun before they objected".into(),
+        Uncounting::Lacks(missing) => format!("it does not say {}", telling(*missing)),
+    };
+    format!(
+        "the last prompt, `{}` ({}), does not count for `{}`: {why}",
+        names.of_prompt(&prompt.version),
+        seconds(prompt.lasts_ms),
+        names.of(participant)
+    )
+}
+
+/// `3.97 s`: to the millisecond, without zeros at the end.
+fn seconds(ms: u64) -> String {
+    let written = format!("{}.{:03}", ms / 1000, ms % 1000);
+    format!("{} s", written.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// How many are named where many could be.
+const NAMED: usize = 3;
 
 /// Why recording is not lawful, in words.
 #[must_use]
-pub fn words(why: Why, names: Names<'_>) -> String {
+pub fn words(why: Why, names: &Names) -> String {
     match why {
         Why::Emergency => "emergency calls are never recorded".into(),
         Why::Forbidden => "a rule forbids recording this call, whoever agrees".into(),
         Why::Ended => "the call is over".into(),
         Why::NobodyHuman => "no human is on the call".into(),
-        Why::Declined(p) => format!("`{}` said no, and has not said yes to a new prompt since", names(p)),
-        Why::Withdrawn(p) => format!("`{}` withdrew, and has not said yes to a new prompt since", names(p)),
+        Why::Declined(p) => format!("`{}` said no, and has not said yes to a new prompt since", names.of(p)),
+        Why::Withdrawn(p) => format!("`{}` withdrew, and has not said yes to a new prompt since", names.of(p)),
         Why::InDoubt(p) => format!(
             "events may be missing after an outage: name `{}` again with `POST /v1/calls/{{call}}/participants`",
-            names(p)
+            names.of(p)
         ),
         Why::NobodyConsents => "nobody on the call has consented".into(),
-        Why::Missing(p) => format!("the consent of `{}` is missing", names(p)),
+        Why::Missing(p) => format!("the consent of `{}` is missing", names.of(p)),
         Why::Unannounced(p) => {
-            format!("no announcement to `{}` was recorded in the first 15 seconds", names(p))
+            format!("no announcement to `{}` was recorded in the first 15 seconds", names.of(p))
         }
         Why::NotYetAnnounced(p) => format!(
             "the recording has to hold an announcement to `{}`, and none was reported yet: report `announcement.recorded`, then send it again",
-            names(p)
+            names.of(p)
         ),
         Why::NotGranted => "recording was not granted then: ask with `start` or `resume` first".into(),
         Why::Paused => "recording was paused then, and the audio is not silent".into(),

@@ -62,7 +62,7 @@ impl Gate {
     /// The fault with the decision on the call as it stands now, where there is one.
     pub(in crate::gate) async fn with_decision(&self, who: &Principal, name: &str, fault: Fault) -> Fault {
         match self.load(&who.account, name).await {
-            Ok(loaded) => fault.deciding(self.decision(&loaded)),
+            Ok(loaded) => fault.deciding(self.decision(&loaded).await),
             Err(_) => fault,
         }
     }
@@ -105,7 +105,7 @@ impl Gate {
                 for event in events.iter().filter(|event| objects(event)) {
                     self.follow(who, &loaded, event).await?;
                 }
-                return Ok(self.decision(&loaded));
+                return Ok(self.decision(&loaded).await);
             }
             row = self.ledger.call(call).await?.ok_or(CallRefusal::Unknown)?;
         }
@@ -372,7 +372,7 @@ impl Gate {
             }
         }
         if nothing_to_do(asked.action, &at_now)? {
-            return Ok(Some(self.decision(&loaded)));
+            return Ok(Some(self.decision(&loaded).await));
         }
         let mut job = Job { expects: loaded.expects(), ..Job::default() };
         let control = control(asked);
@@ -410,7 +410,7 @@ impl Gate {
         if self.append(job).await? == Appended::Conflict {
             return Ok(None);
         }
-        let decision = self.decision(&loaded);
+        let decision = self.decision(&loaded).await;
         match refusal {
             None => Ok(Some(decision)),
             Some(why) => Err(Fault::from(CallRefusal::Control(why)).deciding(decision)),

@@ -15,7 +15,7 @@ use policy::{Call, Event, Heard, Opened, RefusedGrant, Settings, Table};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::gate::answer::Decision;
+use crate::gate::answer::{Decision, Names};
 use crate::gate::ask::{Misfit, Observed, OpenCall, Prompt, fit, place};
 use crate::gate::call::facts::{self, Scene};
 use crate::gate::law::chosen::check_overlays;
@@ -64,11 +64,8 @@ pub fn decide(
         call.apply(&Event { received_at: now, at: None, what });
     }
     let decision = call.decide(at.unwrap_or_else(|| call.last()));
-    let name = |p: u32| {
-        let id = usize::try_from(p).ok().and_then(|p| ids.get(p));
-        id.map(ToString::to_string).unwrap_or_default()
-    };
-    Ok(Decision::new(table.digest(), &decision, &name))
+    let people = (0..).zip(ids.iter().map(ToString::to_string)).collect();
+    Ok(Decision::new(table.digest(), &decision, &Names { people, ..Names::default() }))
 }
 
 fn open(

@@ -1,6 +1,6 @@
 //! Opening a call, and somebody joining it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{Call, Event, Joined, Opened, RefusedGrant, What};
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::gate::answer::{self, Decision};
+use crate::gate::answer::{self, Decision, Names};
 use crate::gate::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name, place};
 use crate::gate::call::barred::Unlogged;
 use crate::gate::call::claims::{few, is_usable, unnamed};
@@ -17,8 +17,10 @@ use crate::gate::call::facts::{check_open, check_participant, check_time, joined
 use crate::gate::law::chosen::check_overlays;
 use crate::gate::{
     ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, Loaded, Wrong,
+    called,
 };
-use crate::ledger::{Appended, Change, Expect, Job, ParticipantRow};
+use crate::ledger::{Appended, Change, Expect, Job};
+use trail::chain::Chain;
 use trail::clock::{Moment, whole_millis};
 use trail::{Body, DraftError, hex};
 
@@ -51,7 +53,7 @@ impl Gate {
                 let same = existing.context.digest == digest && existing.row.id == name;
                 let ended = existing.call.ended_at().is_some();
                 if same && (!ended || existing.context.dated) {
-                    return Ok((false, self.decision(existing)));
+                    return Ok((false, self.decision(existing).await));
                 }
                 if !ended {
                     let is_new = |asked: &Participant| existing.row_of(&asked.id).is_none();
@@ -168,11 +170,9 @@ impl Gate {
             Appended::Conflict => Ok(None),
             Appended::Done => {
                 tracing::Span::current().record("call", uid.to_string());
-                let id = |p: u32| {
-                    ids.get(usize::try_from(p).unwrap_or(usize::MAX))
-                        .map_or_else(String::new, ToString::to_string)
-                };
-                Ok(Some(Decision::new(table.digest(), &call.decide(now), &id)))
+                let people = (0..).zip(ids.iter().map(ToString::to_string)).collect();
+                let names = Names { people, ..Names::default() };
+                Ok(Some(Decision::new(table.digest(), &call.decide(now), &names)))
             }
         }
     }
@@ -322,7 +322,7 @@ impl Gate {
                 continue;
             }
             if loaded.names.len() > MAX_PARTICIPANTS && asked.joined_at.is_none() {
-                return Err(one_too_many(self.decision(&loaded)));
+                return Err(one_too_many(self.decision(&loaded).await));
             }
             if let Some(decision) = self.try_join(who, loaded, &Participant::others(asked.joined_at)).await? {
                 return Err(one_too_many(decision));
@@ -373,7 +373,7 @@ impl Gate {
         job.entries.push(loaded.draft(who, now, body, Some(json!({"participant": asked.id})))?);
         match self.append(job).await? {
             Appended::Conflict => Ok(None),
-            Appended::Done => Ok(Some(self.decision(&loaded))),
+            Appended::Done => Ok(Some(self.decision(&loaded).await)),
         }
     }
 
@@ -383,7 +383,7 @@ impl Gate {
     ///
     /// [`Fault`]: the call is unknown.
     pub async fn decide(&self, who: &Principal, name: &str) -> Result<Decision, Fault> {
-        Ok(self.decision(&self.load(&who.account, name).await?))
+        Ok(self.decision(&self.load(&who.account, name).await?).await)
     }
 
     /// A call's state: who is on it, its decision, its lawful intervals and windows.
@@ -401,18 +401,40 @@ impl Gate {
             purposes: loaded.context.purposes.clone(),
             direction: loaded.context.direction,
             aliases: loaded.context.aliases.clone(),
-            decision: self.decision(&loaded),
-            timeline: answer::Timeline::new(&loaded.call, now, &|p| loaded.name_of(p)),
+            decision: self.decision(&loaded).await,
+            timeline: answer::Timeline::new(&loaded.call, now, &loaded.called()),
         })
     }
 
     /// The decision on a call as it stands now.
-    pub(in crate::gate) fn decision(&self, loaded: &Loaded) -> Decision {
+    pub(in crate::gate) async fn decision(&self, loaded: &Loaded) -> Decision {
         let mut decision = loaded.call.decide(loaded.now);
         if self.barred.holds(loaded) {
             decision = decision.barred();
         }
-        Decision::new(loaded.table.digest(), &decision, &|p| loaded.name_of(p))
+        let names = self.with_prompts(&loaded.row.account, &[&decision], loaded.called()).await;
+        Decision::new(loaded.table.digest(), &decision, &names)
+    }
+
+    /// These names, with what the account calls the prompts that do not count by these decisions. Where the ledger
+    /// cannot tell, they go by the gateway's ids of them: nothing is decided by what they are called.
+    pub(in crate::gate) async fn with_prompts(
+        &self,
+        account: &str,
+        decisions: &[&policy::Decision],
+        mut names: Names,
+    ) -> Names {
+        let people = decisions.iter().flat_map(|decision| &decision.participants);
+        let uncounted = people.filter_map(policy::ParticipantDecision::uncounted);
+        let versions: BTreeSet<String> = uncounted.map(|prompt| prompt.version.clone()).collect();
+        if versions.is_empty() {
+            return names;
+        }
+        match self.ledger.prompt_versions(account, &versions.into_iter().collect::<Vec<_>>()).await {
+            Ok(rows) => names.prompts.extend(rows.into_iter().map(|row| (row.uid, row.id))),
+            Err(error) => tracing::warn!(error = %Chain(&error), "prompts cannot be named in an answer"),
+        }
+        names
     }
 
     /// An alias may belong to a call that has ended, never to another that is open.
@@ -504,16 +526,9 @@ impl Loaded {
         objectors
     }
 
-    /// The platform's ids of everybody who was ever on the call, by their numbers.
-    pub(in crate::gate) fn all_names(&self) -> BTreeMap<u32, String> {
-        let named = |row: &ParticipantRow| Some((u32::try_from(row.participant).ok()?, row.id.clone()));
-        self.names.iter().filter_map(named).collect()
-    }
-
-    /// The platform's id of a participant.
-    pub(in crate::gate) fn name_of(&self, participant: u32) -> String {
-        let row = self.names.iter().find(|row| row.participant == i64::from(participant));
-        row.map_or_else(|| format!("participant {participant}"), |row| row.id.clone())
+    /// What the platform calls everybody who was ever on the call.
+    pub(in crate::gate) fn called(&self) -> Names {
+        called(&self.names)
     }
 }
 

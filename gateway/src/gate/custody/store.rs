@@ -504,8 +504,8 @@ impl Gate {
         match self.append(job).await? {
             Appended::Conflict => Ok(None),
             Appended::Done => {
-                let missing = self.decision(loaded).missing;
-                let unkept = Unkept { refusal, remedy, missing, names: loaded.all_names(), uncovered };
+                let missing = self.decision(loaded).await.missing;
+                let unkept = Unkept { refusal, remedy, missing, names: loaded.called(), uncovered };
                 Ok(Some(RecordingRefusal::Uncovered(Box::new(unkept)).into()))
             }
         }

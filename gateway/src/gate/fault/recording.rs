@@ -1,11 +1,9 @@
 //! Why a recording is not taken in, not handed out, or not deleted.
 
-use std::collections::BTreeMap;
-
 use policy::{Refusal, Remedy, Uncovered};
 
 use super::FaultCode;
-use crate::gate::answer::Missing;
+use crate::gate::answer::{Missing, Names};
 use crate::measure::Unmeasurable;
 
 /// Why a recording is not taken in, not handed out, or not deleted.
@@ -84,17 +82,8 @@ pub struct Unkept {
     pub uncovered: Uncovered,
     /// What its sender can do about it.
     pub remedy: Remedy,
-    /// The platform's ids of those who are on the call, by their numbers.
-    pub names: BTreeMap<u32, String>,
+    /// What the platform calls those who are on the call.
+    pub names: Names,
     /// Whose consent is missing now, and what would give it.
     pub missing: Vec<Missing>,
-}
-
-impl Unkept {
-    /// The platform's id of a participant.
-    #[must_use]
-    pub fn name_of(&self, participant: u32) -> String {
-        let known = self.names.get(&participant).cloned();
-        known.unwrap_or_else(|| format!("participant {participant}"))
-    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::gate::answer::{Decision, Explained, Logged, Then, Today};
-use crate::gate::{CallRefusal, Fault, Gate, from_row, parse_id};
+use crate::gate::{CallRefusal, Fault, Gate, called, from_row, parse_id};
 use trail::Leaf;
 
 impl Gate {
@@ -58,18 +58,15 @@ impl Gate {
         then.know(&table_then, at);
         let in_force = self.laws.version();
         let today = trail::fold(&|_| Some(Arc::clone(&in_force.table)), &by_then)?;
-        let name_of = |participant: u32| {
-            let row = names.iter().find(|row| row.participant == i64::from(participant));
-            row.map_or_else(|| format!("participant {participant}"), |row| row.id.clone())
-        };
         let (then, today) = (then.decide(at), today.decide(at));
+        let names = self.with_prompts(account, &[&then, &today], called(&names)).await;
         let differs = (then.standing, then.requirement) != (today.standing, today.requirement);
         Ok(Explained {
             call: row.id,
             at: at.into(),
             then: Then {
                 version: known.map(|version| version.version),
-                decision: Decision::new(table_then.digest(), &then, &name_of),
+                decision: Decision::new(table_then.digest(), &then, &names),
                 logged: Logged {
                     entry: last.id,
                     at: last.at.into(),
@@ -79,7 +76,7 @@ impl Gate {
             },
             today: Today {
                 version: in_force.number,
-                decision: Decision::new(in_force.table.digest(), &today, &name_of),
+                decision: Decision::new(in_force.table.digest(), &today, &names),
             },
             differs,
         })

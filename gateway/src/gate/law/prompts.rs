@@ -188,7 +188,7 @@ pub fn lacks(table: &Table, prompt: &Prompt, now: jiff::Timestamp) -> PromptLack
             overlay,
             lacks: needed.elements.without(told.elements),
             lacks_purposes: needed.purposes.without(told.purposes),
-            says: policy::decision::lacks(told, needed),
+            says: policy::decision::telling(needed.without(told)),
         }
     });
     let is_unknown = |text: &&String| policy::told::word::<Purpose>(text).is_none();

@@ -42,12 +42,12 @@ pub fn explain(call: Uuid, entries: &[Read], tables: &dyn Fn(&str) -> Option<Arc
             words::requirement(asked)
         ));
         for rule in rules {
-            let place = words::place_of(rule).or_else(|| rule.overlay.clone()).unwrap_or_default();
             let sources =
                 if rule.citations.is_empty() { "no source".into() } else { rule.citations.join("; ") };
             lines.push(format!(
-                "  {}, {place}: {} [{sources}]",
-                words::subject(&story, &rule.subject),
+                "  {}; {}: {} [{sources}]",
+                words::concerned(&story, rule).join("; "),
+                words::ground(rule),
                 rule.says
             ));
         }

@@ -31,7 +31,7 @@ use words::moment;
 /// The format of pages: what they say, word for word and mark for mark. Pages of two formats cannot be compared.
 ///
 /// Whoever changes a word of a page raises it; a test holds it to the page of a known pack.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The page of a pack.
 ///

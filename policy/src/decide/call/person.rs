@@ -1,15 +1,16 @@
 //! One participant: where they are, when they were there, and whether they object.
 
+use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::law::{Demand, Law};
-use super::stay::{Announced, PromptOutcome, Stay, Uncounted};
-use super::{Why, after, before};
+use super::stay::{Announced, PromptOutcome, Stay, Uncounted, Uncounting};
+use super::{Why, before};
 use crate::call::Span;
-use crate::fact::{Heard, Joined, MIN_PROMPT_MS, Method, Role};
+use crate::fact::{Heard, Joined, Method, Role};
 use crate::language::canonical;
 use crate::place::{Code, Evidence, Place};
 use crate::rule::Requirement;
@@ -265,34 +266,39 @@ impl Person {
         default_language: &str,
         demand: &Demand,
     ) {
-        let speaks = self.speaks(&heard.prompt.language, default_language);
+        let spoken = &heard.prompt.language;
+        let foreign = (!self.speaks(spoken, default_language)).then(|| match self.languages.as_slice() {
+            [] => alloc::vec![default_language.to_owned()],
+            known => known.to_vec(),
+        });
         let objected = self.refusals.iter().map(|refusal| refusal.latest).max();
         let playing = self.playing.iter().find(|(version, _)| *version == heard.prompt.version);
         let started = playing.map(|(_, at)| *at);
         let Some(stay) = self.here_mut() else { return };
         let end = heard.claimed.unwrap_or(heard.logged).min(heard.logged);
-        let lasts = millis(heard.prompt.duration_ms.max(MIN_PROMPT_MS));
+        let lasts = millis(heard.prompt.lasts_ms());
         let begin = started.unwrap_or_else(|| before(end, millis(heard.played_ms)));
-        let whole =
-            millis(heard.played_ms) >= lasts && started.is_none_or(|started| after(started, lasts) <= end);
-        let refused = if stay.is_machine(heard.logged) {
-            Some(Uncounted::Machine)
-        } else if !whole {
-            stay.outcome = PromptOutcome::Interrupted;
-            return;
-        } else if let Some(missed) = stay.missed(begin) {
+        let between = started.map(|started| end.duration_since(started));
+        let uncounting = if stay.is_machine(heard.logged) {
+            Some(Uncounting::Machine)
+        } else if millis(heard.played_ms) < lasts {
+            Some(Uncounting::Short { played_ms: heard.played_ms })
+        } else if let Some(between) = between.filter(|between| *between < lasts) {
+            Some(Uncounting::Quick { between_ms: i64::try_from(between.as_millis()).unwrap_or(i64::MIN) })
+        } else if let Some(missed) = stay.missed(begin, end) {
             Some(missed)
-        } else if !speaks {
-            Some(Uncounted::Language)
+        } else if let Some(theirs) = foreign {
+            Some(Uncounting::Language { spoken: spoken.clone(), theirs })
         } else if !heard.prompt.covers_purposes {
-            Some(Uncounted::Purposes)
+            Some(Uncounting::Purposes)
         } else if objected.is_some_and(|objected| begin < objected) {
-            Some(Uncounted::Objected)
+            Some(Uncounting::Objected)
         } else {
             None
         };
-        if let Some(reason) = refused {
-            stay.outcome = PromptOutcome::Uncounted(reason);
+        if let Some(why) = uncounting {
+            let (version, lasts_ms) = (heard.prompt.version.clone(), heard.prompt.lasts_ms());
+            stay.outcome = PromptOutcome::Uncounted(Uncounted { version, lasts_ms, why });
             return;
         }
         stay.prompted(heard.prompt, begin, heard.claimed, heard.counts_from);

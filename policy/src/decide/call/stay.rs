@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use jiff::Timestamp;
 
@@ -62,43 +61,66 @@ impl Announced {
 
 /// The outcome of the last prompt. Outcomes stay distinct, so that an auditor can distinguish silence, a
 /// hang-up and a prompt that was cut short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PromptOutcome {
     None,
     Playing,
     Interrupted,
     Completed,
-    /// It was played, but it does not count, for this reason.
+    /// It was reported as played, but it does not count.
     Uncounted(Uncounted),
 }
 
-/// Why a prompt does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Uncounted {
-    Machine,
-    /// It began so many milliseconds before they were there.
-    Early(i64),
-    Language,
-    Purposes,
-    Objected,
+/// A prompt that was reported as played to somebody, and does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uncounted {
+    /// The gateway's id of this version of it.
+    pub version: String,
+    /// How long it lasts, in milliseconds.
+    pub lasts_ms: u64,
+    /// Why it does not count.
+    pub why: Uncounting,
 }
 
-impl fmt::Display for Uncounted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Uncounted::Machine => {
-                f.write_str("a machine took the call, and what is played to a machine counts for nobody")
-            }
-            Uncounted::Early(ms) => write!(
-                f,
-                "it began {}.{:03} s before this participant joined, as was reported, so they did not hear all of it",
-                ms / 1000,
-                ms % 1000
-            ),
-            Uncounted::Language => f.write_str("it is in a language that this participant does not have"),
-            Uncounted::Purposes => f.write_str("it does not name every purpose of the call"),
-            Uncounted::Objected => f.write_str("it had begun before this participant objected"),
-        }
+/// Why a prompt does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Uncounting {
+    /// It was played to a machine.
+    Machine,
+    /// Less of it was played.
+    Short {
+        /// How much, in milliseconds.
+        played_ms: u64,
+    },
+    /// Its beginning and its end were reported, and less than it lasts lies between them.
+    Quick {
+        /// How much, in milliseconds.
+        between_ms: i64,
+    },
+    /// They were not there for all of it.
+    Early {
+        /// How many milliseconds after they joined it ended; negative where it ended before.
+        ended_ms: i64,
+    },
+    /// It is in a language that they do not have.
+    Language {
+        /// In which.
+        spoken: String,
+        /// Theirs; the account's default where none is known.
+        theirs: Vec<String>,
+    },
+    /// It does not name every purpose of the call.
+    Purposes,
+    /// It had begun before they objected.
+    Objected,
+    /// It does not say this, which it has to.
+    Lacks(Told),
+}
+
+impl Uncounted {
+    /// Whether the prompt was not played to its end.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        matches!(self.why, Uncounting::Short { .. } | Uncounting::Quick { .. })
     }
 }
 
@@ -127,6 +149,8 @@ impl Said {
 struct Prompted {
     /// Which one.
     version: String,
+    /// How long it lasts, in milliseconds.
+    lasts_ms: u64,
     /// What it says.
     told: Told,
     /// When it began, as far as known.
@@ -174,13 +198,25 @@ impl Stay {
     ) {
         let told = prompt.told();
         self.outcome = PromptOutcome::Completed;
-        self.prompted = Some(Prompted { version: prompt.version.clone(), told, began, claimed, counts_from });
+        let (version, lasts_ms) = (prompt.version.clone(), prompt.lasts_ms());
+        self.prompted = Some(Prompted { version, lasts_ms, told, began, claimed, counts_from });
         self.levels.push(Said { from: counts_from, level: Level::Notice, told });
     }
 
     /// The version of the last prompt that counts.
     pub(crate) fn prompt(&self) -> Option<&str> {
         self.prompted.as_ref().map(|prompted| prompted.version.as_str())
+    }
+
+    /// The last prompt that was played to them, if it does not count where so much has to be told.
+    pub(crate) fn uncounted(&self, needed: Told) -> Option<Uncounted> {
+        if let PromptOutcome::Uncounted(uncounted) = &self.outcome {
+            return Some(uncounted.clone());
+        }
+        let Prompted { version, lasts_ms, told, .. } = self.prompted.as_ref()?;
+        let why = Uncounting::Lacks(needed.without(*told));
+        let uncounted = || Uncounted { version: version.clone(), lasts_ms: *lasts_ms, why };
+        (!told.is_enough_for(needed)).then(uncounted)
     }
 
     /// What the last prompt that counts said.
@@ -268,14 +304,13 @@ impl Stay {
         self.machine.is_some_and(|machine| machine.holds(at))
     }
 
-    /// Whether a prompt that began at `at` was heard by a human from its beginning.
-    /// Why they did not hear all of what began then, if they did not.
-    pub(super) fn missed(&self, begin: Timestamp) -> Option<Uncounted> {
+    /// Why they did not hear all of what began and ended then, if they did not.
+    pub(super) fn missed(&self, begin: Timestamp, end: Timestamp) -> Option<Uncounting> {
         if self.is_machine(begin) {
-            return Some(Uncounted::Machine);
+            return Some(Uncounting::Machine);
         }
-        let early = self.heard_from.as_millisecond().saturating_sub(begin.as_millisecond());
-        (begin < self.heard_from).then_some(Uncounted::Early(early))
+        let ended_ms = end.as_millisecond().saturating_sub(self.heard_from.as_millisecond());
+        (begin < self.heard_from).then_some(Uncounting::Early { ended_ms })
     }
 
     /// Whether a human was really there, as far as others may rely on it.

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use policy::{
-    AnsweredBy, Because, Behavior, Control, Event, Evidence, Medium, Method, Place, Refusal, Role, Subject,
-    What, Why, length_ms,
+    AnsweredBy, Because, Behavior, Concerned, Control, Event, Evidence, Ground, Medium, Method, Place,
+    Refusal, Role, Subject, What, Why, length_ms,
 };
 use serde_json::Value;
 
@@ -111,8 +111,7 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
         What::ToneStopped => "The tone is no longer heard.".into(),
         What::Joined(joined) => format!("{} joined.", names(&[joined.participant])),
         What::Located { participant, places, .. } => {
-            let places: Vec<String> =
-                places.iter().map(|place| self::place(place.code, Some(place.evidence))).collect();
+            let places: Vec<String> = places.iter().map(at_place).collect();
             format!("{} is found to be in {}.", names(&[*participant]), places.join("; "))
         }
         What::Answered { participant, by } => match by {
@@ -200,14 +199,23 @@ pub(in crate::audit) fn date(at: &Option<Timestamp>) -> String {
     at.as_ref().map_or_else(|| "the law of this call sets no date".into(), moment)
 }
 
-/// Because of whom or what a rule counts.
-pub(in crate::audit) fn subject(story: &Story, subject: &Subject) -> String {
-    match subject {
-        Subject::Participant(participant) => name_of(story, *participant),
-        Subject::Recorder => "where the recorder stands".into(),
-        Subject::Operator => "where the operator is established".into(),
-        Subject::Overlay => "what the account or the call has chosen".into(),
+/// Because of whom or what a rule counts, and how their places are known.
+pub(in crate::audit) fn concerned(story: &Story, rule: &Because) -> Vec<String> {
+    if let Ground::Overlay(_) = rule.ground {
+        return vec!["what the account or the call has chosen".into()];
     }
+    let one = |one: &Concerned| {
+        let who = match one.subject {
+            Subject::Participant(participant) => name_of(story, participant),
+            Subject::Recorder => "where the recorder stands".into(),
+            Subject::Operator => "where the operator is established".into(),
+        };
+        match one.evidence {
+            Some(evidence) => format!("{who}, {}", known(evidence)),
+            None => who,
+        }
+    };
+    rule.of.iter().map(one).collect()
 }
 
 /// Whose word an entry is.
@@ -312,25 +320,32 @@ pub(in crate::audit) fn state(state: &str) -> &str {
     }
 }
 
-/// A place, and how it is known.
-pub(in crate::audit) fn place(code: policy::Code, evidence: Option<Evidence>) -> String {
-    let name = policy::atlas::name(code).map_or_else(|| code.to_string(), |name| format!("{name} ({code})"));
+fn place(code: policy::Code) -> String {
+    policy::atlas::name(code).map_or_else(|| code.to_string(), |name| format!("{name} ({code})"))
+}
+
+/// How a place is known.
+fn known(evidence: Evidence) -> &'static str {
     match evidence {
-        Some(Evidence::Declared) => format!("{name}, as the platform declared"),
-        Some(Evidence::Ip) => format!("{name}, by IP address"),
-        Some(Evidence::Number) => format!("{name}, by phone number"),
-        None => name,
+        Evidence::Declared => "as the platform declared",
+        Evidence::Ip => "by IP address",
+        Evidence::Number => "by phone number",
     }
 }
 
-/// Where somebody was.
+/// Where somebody was, and how that is known.
 pub(in crate::audit) fn at_place(at: &Place) -> String {
-    place(at.code, Some(at.evidence))
+    format!("{}, {}", place(at.code), known(at.evidence))
 }
 
-/// The place whose rule it is; `None` if it is not the rule of a place.
-pub(in crate::audit) fn place_of(rule: &Because) -> Option<String> {
-    Some(place(rule.code?, rule.evidence))
+/// Whose rule it is.
+pub(in crate::audit) fn ground(rule: &Because) -> String {
+    match &rule.ground {
+        Ground::Place(code) => place(*code),
+        Ground::Overlay(id) => format!("overlay `{id}`"),
+        Ground::Unknown => "not known".into(),
+        Ground::Evidence(evidence) => format!("any, known {} alone", known(*evidence)),
+    }
 }
 
 /// A role.
