@@ -126,6 +126,24 @@ async fn a_timeline_is_judged_stretch_by_stretch() {
 }
 
 #[tokio::test]
+async fn of_several_stretches_that_may_not_be_kept_the_one_that_the_code_names_is_told_first() {
+    let gateway = Gateway::start().await;
+    let from = recorded(&gateway, "c", 1000).await;
+    gateway.joins("c", &super::person("third", "customer", "US-CA")).await;
+    gateway.advance_ms(1000);
+    gateway.happens("c", "consent.declined", "third").await;
+    gateway.advance_ms(1000);
+    let refused = gateway.upload("c", "a", Some(from), &wav(3000)).await.problem(403, "consent-declined");
+    let whys: Vec<&str> =
+        refused["uncovered"].as_array().unwrap().iter().map(|one| one["why"].as_str().unwrap()).collect();
+    let [missing, declined] = whys.as_slice() else { panic!("{refused}") };
+    assert!(missing.contains("the consent of `third` is missing"), "{missing}");
+    assert!(declined.contains("`third` said no"), "{declined}");
+    let told = format!("not all of this audio may be kept: {declined}; and elsewhere in it, {missing}");
+    assert_eq!(refused["detail"], told);
+}
+
+#[tokio::test]
 async fn the_same_bytes_again_are_the_same_recording() {
     let gateway = Gateway::start().await;
     let from = recorded(&gateway, "c", 5000).await;

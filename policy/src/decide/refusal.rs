@@ -229,16 +229,25 @@ impl Refusal {
         }
     }
 
+    /// Whether this reason is one of those for which an upload is refused so.
+    #[must_use]
+    pub fn is_for(self, why: Why) -> bool {
+        match self {
+            Refusal::ConsentWithdrawn => matches!(why, Why::Withdrawn(_)),
+            Refusal::ConsentDeclined => matches!(why, Why::Declined(_)),
+            Refusal::ConsentRequired => true,
+            Refusal::UncoveredAudio => why.is_of_the_recorder(),
+        }
+    }
+
     /// The refusal of an upload that is not covered for these reasons, one for each stretch.
     fn of(reasons: &[Why], never_granted: bool) -> Refusal {
-        if reasons.iter().any(|why| matches!(why, Why::Withdrawn(_))) {
-            Refusal::ConsentWithdrawn
-        } else if reasons.iter().any(|why| matches!(why, Why::Declined(_))) {
-            Refusal::ConsentDeclined
-        } else if never_granted || !reasons.iter().any(|why| why.is_of_the_recorder()) {
-            Refusal::ConsentRequired
-        } else {
-            Refusal::UncoveredAudio
+        let is_for = |refusal: &Refusal| reasons.iter().any(|why| refusal.is_for(*why));
+        let objections = [Refusal::ConsentWithdrawn, Refusal::ConsentDeclined];
+        match objections.into_iter().find(is_for) {
+            Some(objection) => objection,
+            None if !never_granted && is_for(&Refusal::UncoveredAudio) => Refusal::UncoveredAudio,
+            None => Refusal::ConsentRequired,
         }
     }
 }

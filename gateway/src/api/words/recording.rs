@@ -1,6 +1,6 @@
 //! Why a recording is not taken in, not handed out, or not deleted, in words.
 
-use policy::{Refusal, Remedy, Uncovered};
+use policy::{Refusal, Remedy, Uncovered, UncoveredSpan, Why};
 
 use crate::gate::{RecordingRefusal, Unkept, answer};
 use trail::clock::written;
@@ -42,24 +42,21 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
 
 fn uncovered(unkept: &Unkept) -> String {
     match &unkept.uncovered {
-        Uncovered::Spans(spans) => {
-            let why = spans.first().map(|span| answer::words(span.why, &unkept.names));
-            let why = why.unwrap_or_default();
-            match unkept.remedy {
-                Remedy::CutHead { early_ms, granted_at } => format!(
-                    "the audio begins {early_ms} ms before recording was granted at {0}: cut so much off its beginning, or \
-                     correct the clock that it was dated by, and send it with `Recording-Start: {0}`",
-                    written(granted_at)
-                ),
-                Remedy::CutEdges => format!(
-                    "not all of this audio may be kept: {why}; cut what `uncovered` lists out of the file, and send it with \
-                     `Recording-Timeline`"
-                ),
-                Remedy::Delete | Remedy::Wait | Remedy::Place => {
-                    format!("not all of this audio may be kept: {why}")
-                }
+        Uncovered::Spans(spans) => match unkept.remedy {
+            Remedy::CutHead { early_ms, granted_at } => format!(
+                "the audio begins {early_ms} ms before recording was granted at {0}: cut so much off its beginning, or \
+                 correct the clock that it was dated by, and send it with `Recording-Start: {0}`",
+                written(granted_at)
+            ),
+            Remedy::CutEdges => format!(
+                "not all of this audio may be kept: {}; cut what `uncovered` lists out of the file, and send it with \
+                 `Recording-Timeline`",
+                reasons(unkept, spans)
+            ),
+            Remedy::Delete | Remedy::Wait | Remedy::Place => {
+                format!("not all of this audio may be kept: {}", reasons(unkept, spans))
             }
-        }
+        },
         Uncovered::Unplaced { windows: 0 } if unkept.refusal == Refusal::ConsentRequired => {
             "recording was never granted on this call: ask with `start` before recording".into()
         }
@@ -80,4 +77,18 @@ fn uncovered(unkept: &Unkept) -> String {
             unkept.names.of(*participant)
         ),
     }
+}
+
+/// Why these stretches are not covered, each reason once: first the one that the code names, then the others.
+fn reasons(unkept: &Unkept, spans: &[UncoveredSpan]) -> String {
+    let (decisive, others): (Vec<Why>, Vec<Why>) =
+        spans.iter().map(|span| span.why).partition(|why| unkept.refusal.is_for(*why));
+    let mut reasons: Vec<String> = Vec::new();
+    for why in decisive.into_iter().chain(others) {
+        let told = answer::words(why, &unkept.names);
+        if !reasons.contains(&told) {
+            reasons.push(told);
+        }
+    }
+    reasons.join("; and elsewhere in it, ")
 }
