@@ -272,6 +272,8 @@ async fn a_number_that_is_none_is_left_out_and_an_emergency_call_is_opened_all_t
         let refused = gateway.recorder.put("/v1/calls/c", &body).await.problem(422, "invalid-number");
         let told = refused["detail"].as_str().unwrap();
         assert!(told.contains("leave `number` out where it is withheld, internal or a short code"), "{told}");
+        let is_short = told.contains("fewer than 7 digits");
+        assert_eq!(is_short, told.contains("open a call to an emergency service with `kind`: `emergency`"));
         assert!(number.is_empty() || !told.contains(number), "it is not repeated: {told}");
         let call = format!("/v1/calls/e{}", number.len());
         let body = json!({"kind": "emergency", "participants": [caller, person("desk", "agent", "US-CA")]});

@@ -5,6 +5,7 @@ use policy::atlas::did_you_mean;
 use super::form::wrong_form;
 use crate::gate::ask::{MAX_EVENTS, MAX_NAME, MAX_PARTICIPANTS, OTHERS};
 use crate::gate::{Field, Lacking, MAX_ALIASES, MAX_LANGUAGES, MAX_PLACES, Wrong, WrongEvent};
+use crate::locate::NumberError;
 use trail::OUTCOMES;
 
 /// What a door calls the parts of what is asked there.
@@ -78,8 +79,17 @@ pub(super) fn wrong(why: &Wrong, name: Names) -> String {
         }
         Wrong::NoHash(field) => format!("{} is no SHA-256; write 64 hexadecimal digits", name(*field)),
         Wrong::NoNumber { error, is_optional: true } => format!(
-            "{}: {error}; leave {0} out where it is withheld, internal or a short code",
-            name(Field::Number)
+            "{}: {error}; leave {0} out where it is withheld, internal or a short code{}",
+            name(Field::Number),
+            match error {
+                NumberError::Short => "; open a call to an emergency service with `kind`: `emergency`",
+                NumberError::NoPlus
+                | NumberError::CountryCode
+                | NumberError::Character
+                | NumberError::Long
+                | NumberError::Withheld
+                | NumberError::Address => "",
+            }
         ),
         Wrong::NoNumber { error, is_optional: false } => format!("{}: {error}", name(Field::Number)),
         Wrong::NoAddress => {
