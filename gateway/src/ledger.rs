@@ -101,6 +101,18 @@ impl Ledger {
         }
     }
 
+    /// Whether there is a ledger where [`Ledger::open`] would open one. Nothing is made.
+    ///
+    /// # Errors
+    ///
+    /// The server does not answer, or could not hold one.
+    pub async fn is_there(dir: &Path, url: Option<&str>) -> Result<bool, LedgerError> {
+        match url {
+            None => Ok(file(dir).exists()),
+            Some(url) => postgres::is_there(url).await,
+        }
+    }
+
     /// Whether it is embedded: a file on this machine.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
@@ -189,7 +201,10 @@ pub enum LedgerError {
         version: String,
     },
     /// The URL names no PostgreSQL server.
-    #[error("`ledger` is not a URL of a PostgreSQL server, such as `postgres://user@host/database`: {0}")]
+    #[error(
+        "`ledger` is not a URL of a PostgreSQL server, such as `postgres://user@host/database`, or \
+         `postgres://user@/database?host=/var/run/postgresql` for its socket: {0}"
+    )]
     Url(String),
     /// The PostgreSQL server is too old.
     #[error("PostgreSQL {version} is too old; 13 or later is needed")]

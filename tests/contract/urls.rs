@@ -50,6 +50,39 @@ async fn a_server_that_is_not_there_is_told_at_once() {
     assert!(told.contains("No such file"), "{told}");
 }
 
+/// On the real server.
+#[tokio::test]
+async fn a_server_is_found_however_its_socket_is_written() {
+    let place = Place::new().await;
+    let (_, rest) = place.url.split_once('@').unwrap();
+    let (_, rest) = rest.split_once('/').unwrap();
+    let (database, query) = rest.split_once('?').unwrap();
+    let host = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("host="))
+        .expect("the tests' server is on a socket");
+    let (user, quoted) = (&place.name, host.replace('/', "%2F"));
+    let data = TempDir::new().unwrap();
+    for url in [
+        format!("postgres://{user}@localhost/{database}?host={host}"),
+        format!("postgres://{user}@/{database}?host={host}"),
+        format!("postgresql://{user}:unused@/{database}?host={quoted}"),
+        format!("postgresql:///{database}?host={host}&user={user}"),
+        format!("postgresql://?dbname={database}&host={quoted}&user={user}"),
+        format!("postgres://{user}@{quoted}/{database}"),
+        format!("postgres://{user}@:5432/{database}?host={host}"),
+    ] {
+        let ledger =
+            Ledger::open(data.path(), Some(&url)).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert!(Ledger::is_there(data.path(), Some(&url)).await.unwrap(), "{url}");
+        ledger.close().await;
+    }
+    let told = refused(&format!("postgres://user:{PASSWORD}@one.example,two.example/database")).await;
+    assert!(told.contains("several hosts"), "{told}");
+    let told = refused("postgres:user@/database").await;
+    assert!(told.contains("postgres://user@/database?host=/var/run/postgresql"), "{told}");
+}
+
 #[test]
 fn a_configuration_does_not_show_the_url() {
     let url = format!("postgres://user:{PASSWORD}@host/database");

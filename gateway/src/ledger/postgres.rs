@@ -12,7 +12,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions as _, Row as _};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
@@ -25,7 +25,27 @@ use trail::chain::Chain;
 /// Opens the ledger at `url`, migrating it where needed: what reads, and what writes.
 pub(super) async fn open(url: &str) -> Result<(PgPool, PgEngine), LedgerError> {
     let options = parse(url)?;
-    // With a single connection first: a pool keeps trying, and does not say why it fails.
+    first(&options).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options.clone())
+        .await?;
+    migrate(&pool).await?;
+    Ok((pool, PgEngine { options, connection: None }))
+}
+
+/// Whether there is a ledger at `url`. Nothing is made.
+pub(super) async fn is_there(url: &str) -> Result<bool, LedgerError> {
+    let mut connection = first(&parse(url)?).await?;
+    let made = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+    let is_there = sqlx::query_scalar(made).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(is_there)
+}
+
+/// A single connection, to a server that can hold a ledger: a pool keeps trying, and does not say why it fails.
+async fn first(options: &PgConnectOptions) -> Result<PgConnection, LedgerError> {
     let mut connection =
         tokio::time::timeout(PATIENCE, options.connect()).await.map_err(|_| no_answer())??;
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
@@ -35,13 +55,7 @@ pub(super) async fn open(url: &str) -> Result<(PgPool, PgEngine), LedgerError> {
         return Err(LedgerError::OldPostgres { version: (version / 10_000).to_string() });
     }
     examine(&mut connection).await?;
-    let pool = PgPoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(PATIENCE)
-        .connect_with(options.clone())
-        .await?;
-    migrate(&pool).await?;
-    Ok((pool, PgEngine { options, connection: None }))
+    Ok(connection)
 }
 
 /// The URL's options. Errors do not repeat the URL, which may hold a password.
@@ -53,18 +67,44 @@ fn parse(url: &str) -> Result<PgConnectOptions, LedgerError> {
     }
     // sqlx would ignore an unknown parameter, and log it.
     let query = rest.split_once('?').map_or("", |(_, query)| query);
-    let mut keys = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next());
-    if !keys.all(|key| key.is_some_and(|key| PARAMETERS.contains(&key))) {
+    let pairs = || query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('='));
+    if !pairs().all(|pair| pair.is_some_and(|(key, _)| PARAMETERS.contains(&key))) {
         return wrong(&format!("after `?` it may have {}", PARAMETERS.join(", ")));
     }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let named = pairs().flatten().filter(|(key, _)| key.starts_with("host")).map(|(_, host)| host);
+    if named.chain([host]).any(|host| host.contains(',') || host.to_ascii_lowercase().contains("%2c")) {
+        return wrong("it names several hosts; name the one that leads to the primary");
+    }
+    // libpq allows a URL with a user and no host, or with the host after `?` alone; the URL parser does not.
+    let url = match host.split_once(':') {
+        Some(("", _)) => hostless(url, authority, user, host),
+        None if host.is_empty() => hostless(url, authority, user, ""),
+        Some(_) | None => url.to_owned(),
+    };
     let options =
-        PgConnectOptions::from_str(url).map_err(|error| LedgerError::Url(Chain(&error).to_string()))?;
+        PgConnectOptions::from_str(&url).map_err(|error| LedgerError::Url(Chain(&error).to_string()))?;
     let options = options.application_name("consent-gateway");
     // Connections to other machines are encrypted, and the server must prove its identity, unless the URL
     // or `PGSSLMODE` says otherwise.
     let said =
         query.split('&').any(|pair| pair.starts_with("sslmode=")) || std::env::var_os("PGSSLMODE").is_some();
     Ok(if said || is_here(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
+}
+
+/// The same URL with its user, password and port moved after `?`, before what stands there.
+fn hostless(url: &str, authority: &str, user: &str, port: &str) -> String {
+    let quoted = |text: &str| text.replace('+', "%2B").replace('&', "%26");
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    let said = [("user", user), ("password", password), ("port", port.trim_start_matches(':'))];
+    let said = said.iter().filter(|(_, value)| !value.is_empty());
+    let said: Vec<String> = said.map(|(key, value)| format!("{key}={}", quoted(value))).collect();
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let rest = rest.strip_prefix(authority).unwrap_or_default();
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = if path.is_empty() { "/" } else { path };
+    format!("{scheme}://{path}?{}&{query}", said.join("&"))
 }
 
 /// Whether the server is on this machine.
@@ -390,5 +430,32 @@ mod tests {
             mode("postgres://user@ledger.example/database?sslmode=disable"),
             PgSslMode::Disable
         ));
+    }
+
+    #[test]
+    fn urls_are_read_as_libpq_reads_them() {
+        let socket = std::path::PathBuf::from("/run/pg sock");
+        for url in [
+            "postgres://us%40er:pa+ss%26@/data%20base?host=/run/pg%20sock",
+            "postgres://us%40er:pa+ss%26@:5433/data%20base?host=%2Frun%2Fpg%20sock&port=5432",
+            "postgresql://us%40er:pa+ss%26@%2Frun%2Fpg%20sock/data%20base",
+            "postgresql:///data%20base?host=/run/pg+sock&user=us%40er&password=pa%2Bss%26",
+            "postgresql://?dbname=data%20base&host=/run/pg+sock&user=us%40er&password=pa%2Bss%26",
+        ] {
+            let options = parse(url).unwrap();
+            assert_eq!(options.get_socket(), Some(&socket), "{url}");
+            assert_eq!((options.get_username(), options.get_port()), ("us@er", 5432), "{url}");
+            assert_eq!(options.get_database(), Some("data base"), "{url}");
+            assert!(format!("{options:?}").contains("\"pa+ss&\""), "{url}");
+            assert!(matches!(options.get_ssl_mode(), PgSslMode::Prefer), "{url}");
+        }
+        assert_eq!(parse("postgres://user@:5433/database").unwrap().get_port(), 5433);
+        for url in [
+            "postgres://user@one,two/database",
+            "postgres://user@/database?host=/one,/two",
+            "postgres://user@one%2Ctwo/database",
+        ] {
+            assert!(parse(url).unwrap_err().to_string().contains("several hosts"), "{url}");
+        }
     }
 }
