@@ -147,8 +147,9 @@ async fn where_the_clock_is_behind_the_trail_it_is_not_ready_and_says_why() {
     let recorder = Client { address: other.address, ..gateway.recorder.clone() };
     let call = json!({"medium": "telephone", "participants": []});
     recorder.put("/v1/calls/c1", &call).await.problem(503, "trail-unavailable");
-    let told = Client::stranger(other.address).get("/readyz").await.expect(503);
-    assert_eq!(told, json!({"status": "unavailable", "failing": ["clock"]}));
+    let told = Client::stranger(other.address).get("/readyz").await.problem(503, "not-ready");
+    assert_eq!(told["failing"], json!(["clock"]));
+    assert!(told["detail"].as_str().unwrap().starts_with("the clock is behind"), "{told}");
     let lacking = other.door.gate.lacking().await;
     assert!(lacking.len() == 1 && lacking[0].1.contains("3600 s behind"), "{lacking:?}");
     other.stop().await.unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Answer, Client, PROGRAM, Process, files_below, wav};
+use crate::harness::{Answer, Client, PROGRAM, Process, comes, files_below, wav};
 use crate::site::{self, Site};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,6 +161,37 @@ async fn the_drain_has_an_end_and_what_it_cut_leaves_nothing() {
     assert_eq!(site.rows().await.len(), 0);
     let process = site.serve(&[]);
     upload.again(&site, &process, 201).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_can_choose_goes_elsewhere_before_a_gateway_that_stops_takes_nothing_more() {
+    let site = Site::new().await;
+    let config = |seconds: u64| site::config(site.dir.path(), &format!("lame_duck_seconds = {seconds}\n"));
+    let mut process = site.serve(&["--config", &config(3600)]);
+    let (stranger, recorder) = (Client::stranger(process.address), site.client(&process, Role::Recorder));
+    stranger.get("/readyz").await.expect(200);
+    process.terminate();
+    comes(async || stranger.get("/readyz").await.status == 503).await;
+    let told = stranger.get("/readyz").await.problem(503, "not-ready");
+    assert_eq!(told["failing"], json!(["stopping"]));
+    assert!(told["detail"].as_str().unwrap().contains("about to stop"), "{told}");
+    // New connections are taken, and everything is done that was done before.
+    stranger.get("/healthz").await.expect(200);
+    recorder.put("/v1/calls/c1", &json!({"medium": "telephone", "participants": []})).await.expect(201);
+    // Whoever says it twice does not want to wait.
+    process.terminate();
+    assert_eq!(process.wait(), Some(0));
+    assert!(TcpStream::connect(process.address).await.is_err());
+    // Else it ends by itself, when the time is over.
+    let mut process = site.serve(&["--config", &config(1)]);
+    let began = Instant::now();
+    process.terminate();
+    assert_eq!(process.wait(), Some(0));
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    // Both ended as they should: nothing may be missing.
+    let gaps = "SELECT count(*) FROM entry WHERE type = 'audit.gap'";
+    let gaps: i64 = sqlx::query_scalar(gaps).fetch_one(&mut site.sqlite().await).await.unwrap();
+    assert_eq!(gaps, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,6 +17,8 @@ mod words;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -251,23 +253,34 @@ async fn run_server(config: Config) -> Result<(), CliError> {
     };
     // Before anybody is served: whoever is told to stop ends as they should.
     let (mut terminate, mut interrupt) = (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?);
-    let told_to_stop = async move {
+    let mut told_to_stop = async || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    let mut told_to_stop = std::pin::pin!(told_to_stop);
     let running = tokio::select! {
         running = serve::start(&config, Clock::system()) => running?,
         // A start is like a crash to whoever comes next: nothing was served.
-        () = &mut told_to_stop => return Ok(()),
+        () = told_to_stop() => return Ok(()),
     };
-    let shutdown = running.shutdown();
+    let (door, shutdown) = (Arc::clone(&running.door), running.shutdown());
     let mut ended = std::pin::pin!(running.wait());
     tokio::select! {
         ended = &mut ended => return Ok(ended?),
-        () = &mut told_to_stop => {}
+        () = told_to_stop() => {}
+    }
+    door.gate.note_stopping();
+    drop(door);
+    if config.lame_duck_seconds > 0 {
+        let seconds = config.lame_duck_seconds;
+        tracing::info!(seconds, "stopping: requests are still taken, and `/readyz` answers 503");
+        tokio::select! {
+            ended = &mut ended => return Ok(ended?),
+            // A second signal ends the wait.
+            () = told_to_stop() => {}
+            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+        }
     }
     tracing::info!("stopping once running requests have ended");
     shutdown.cancel();
@@ -281,6 +294,6 @@ fn on_runtime(work: impl Future<Output = Result<(), CliError>>) -> Result<(), Cl
         .map_err(|source| CliError::Io { what: "the runtime cannot be started".into(), source })?;
     let done = runtime.block_on(work);
     // Whoever still waits for a lock, or for a disk that does not answer, has nothing left to acknowledge.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    runtime.shutdown_timeout(Duration::from_secs(5));
     done
 }

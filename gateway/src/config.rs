@@ -63,7 +63,10 @@ pub struct Config {
     pub upload: Upload,
     /// The most connections at once.
     pub connections: usize,
-    /// How long requests may go on after the program is asked to stop, in seconds.
+    /// How long requests are still served after the program is asked to stop, while `/readyz` answers 503 so that load
+    /// balancers send new ones elsewhere, in seconds.
+    pub lame_duck_seconds: u64,
+    /// How long running requests may go on after that, in seconds.
     pub drain_seconds: u64,
     /// Log lines as JSON.
     pub log_json: bool,
@@ -170,6 +173,7 @@ impl Default for Config {
             public_url: None,
             upload: Upload::default(),
             connections: 1024,
+            lame_duck_seconds: 0,
             drain_seconds: 30,
             log_json: false,
         }

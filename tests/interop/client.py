@@ -60,6 +60,7 @@ LEFT_OUT = {
         "bytes_",
         "calls",
         "decision",
+        "failing",
         "missing",
         "problems",
         "recordings",

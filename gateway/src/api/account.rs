@@ -8,11 +8,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::problem::Problem;
+use super::problem::{Problem, TurnedAway};
 use super::{Door, Named, answer, json_body, openapi, to_the_end};
 use crate::access::Principal;
 use crate::gate::Looked;
-use crate::gate::answer::{Health, Readiness, Running};
+use crate::gate::answer::{Health, Running};
 use crate::gate::ask::{ConsentGrant, Prompt};
 use trail::Actor;
 
@@ -26,13 +26,11 @@ pub(super) async fn description() -> Response {
     answer(StatusCode::OK, &openapi::document())
 }
 
-pub(super) async fn readyz(State(door): Gate) -> Response {
-    let ready = door.gate.ready().await;
-    let status = match ready.status {
-        Readiness::Ready | Readiness::Degraded => StatusCode::OK,
-        Readiness::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    answer(status, &ready)
+pub(super) async fn readyz(State(door): Gate) -> Result<Response, Problem> {
+    match door.gate.ready().await {
+        Ok(ready) => Ok(answer(StatusCode::OK, &ready)),
+        Err(failing) => Err(TurnedAway::NotReady { failing }.into()),
+    }
 }
 
 pub(super) async fn put_prompt(

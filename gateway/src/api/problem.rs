@@ -14,7 +14,7 @@ use super::{trace, words};
 use crate::access::Role;
 use crate::gate::answer::{self, Decision, Missing};
 use crate::gate::{
-    CallRefusal, ErasureRefusal, Fault, FaultCode, FaultKind, LawRefusal, LogRefusal, Member,
+    CallRefusal, ErasureRefusal, Fault, FaultCode, FaultKind, Lack, LawRefusal, LogRefusal, Member,
     RecordingRefusal, Refused, codes,
 };
 use trail::ControlRefusal;
@@ -91,6 +91,11 @@ pub(super) enum TurnedAway {
     Header(WrongHeader),
     /// It is not said what a recording is fetched for.
     NoPurpose,
+    /// No request could be answered.
+    NotReady {
+        /// What is lacking.
+        failing: Vec<Lack>,
+    },
 }
 
 /// What a proxy could have read in another way.
@@ -151,6 +156,8 @@ codes! {
         MethodNotAllowed = "method-not-allowed", &[405], [];
         /// The body does not say that it is JSON.
         NotJson = "not-json", &[415], [];
+        /// The gateway is not ready: `failing` says what is lacking; ask another one.
+        NotReady = "not-ready", &[503], [Failing];
         /// The body is packed; send the recording as it is.
         PackedBody = "packed-body", &[415], [];
         /// It has to be said what the recording is fetched for.
@@ -213,6 +220,7 @@ impl TurnedAway {
             TurnedAway::Packed { .. } => DoorCode::PackedBody,
             TurnedAway::Header(_) => DoorCode::InvalidHeader,
             TurnedAway::NoPurpose => DoorCode::PurposeRequired,
+            TurnedAway::NotReady { .. } => DoorCode::NotReady,
         };
         code.as_str()
     }
@@ -221,7 +229,7 @@ impl TurnedAway {
         match self {
             TurnedAway::Unauthorized => StatusCode::UNAUTHORIZED,
             TurnedAway::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
-            TurnedAway::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            TurnedAway::Busy | TurnedAway::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
             TurnedAway::WrongRole { .. } => StatusCode::FORBIDDEN,
             TurnedAway::Ambiguous(Ambiguity::Host | Ambiguity::Authorization)
             | TurnedAway::Path
@@ -244,6 +252,7 @@ impl TurnedAway {
             )),
             TurnedAway::Throttled { seconds } => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),
             TurnedAway::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
+            TurnedAway::NotReady { .. } => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             // Where one request ends and the next begins may be in doubt, too.
             TurnedAway::Ambiguous(_) => Some((header::CONNECTION, HeaderValue::from_static("close"))),
             // RFC 9110 section 15.5.6.
@@ -295,6 +304,9 @@ pub(super) struct Document {
     /// The platform's ids of the calls that stand against it.
     #[serde(skip_serializing_if = "Option::is_none")]
     calls: Option<Vec<String>>,
+    /// What is lacking for the gateway to be ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing: Option<Vec<Lack>>,
     /// Whose consent is missing, and what would give it.
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<Vec<Missing>>,
@@ -359,9 +371,13 @@ impl IntoResponse for Problem {
             Problem::Gate(fault) => of_the_gate(&fault),
             Problem::Door(why) => {
                 let headers = why.header().into_iter().collect();
-                let document =
+                let mut document =
                     Document { code: why.code(), detail: words::turned_away(&why), ..Document::default() };
-                document.answer(why.status(), headers)
+                let status = why.status();
+                if let TurnedAway::NotReady { failing } = why {
+                    document.failing = Some(failing);
+                }
+                document.answer(status, headers)
             }
         }
     }

@@ -246,7 +246,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
         route("get_readiness", "GET", "/readyz", ANYBODY, get(account::readyz), "Whether it can do its work: what a request needs is tried.")
             .tagged("Probes")
             .answers(200, "it can do its work, or most of it", json::<answer::Ready>())
-            .answers(503, "no request could be answered", json::<answer::Ready>()),
+            .turns_away(&[DoorCode::NotReady]),
         route("describe_api", "GET", "/openapi.json", ANYBODY, get(account::description), "This description.")
             .tagged("Probes")
             .answers(200, "this description", json::<serde_json::Map<String, serde_json::Value>>()),

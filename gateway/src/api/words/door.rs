@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use crate::access::Role;
 use crate::api::problem::{Ambiguity, TurnedAway, WrongHeader};
 use crate::api::upload::MAX_INTERVALS;
+use crate::gate::Lack;
 
 pub(in crate::api) fn turned_away(why: &TurnedAway) -> String {
     match why {
@@ -36,6 +37,10 @@ pub(in crate::api) fn turned_away(why: &TurnedAway) -> String {
         TurnedAway::Query(rejection) => wrong_query(rejection),
         TurnedAway::Limit => "`limit` is from 1 to 1000".into(),
         TurnedAway::Format => "`format` is `json`, `jsonl` or `csv`".into(),
+        TurnedAway::NotReady { failing } => {
+            let told: Vec<&str> = failing.iter().copied().map(lacking).collect();
+            format!("{}; ask another gateway, or try again", told.join("; "))
+        }
         TurnedAway::NotJson => "send `Content-Type: application/json`".into(),
         TurnedAway::Packed { coding } => format!(
             "`Content-Encoding: {coding}` says that the body is packed; send the recording as it is, without that header"
@@ -81,6 +86,20 @@ fn wrong_query(rejection: &QueryRejection) -> String {
         Some((name, wrong)) if !wrong.starts_with("there is no parameter") => format!("`{name}`: {wrong}"),
         Some((_, wrong)) => wrong.to_owned(),
         None => words,
+    }
+}
+
+/// What a stranger may know of what is lacking.
+fn lacking(lack: Lack) -> &'static str {
+    match lack {
+        Lack::Trail => "the audit trail cannot be read or written (`trail`)",
+        Lack::Clock => "the clock is behind the audit trail (`clock`)",
+        Lack::Law => "the text of the table in force was changed (`law`)",
+        Lack::Signing => "heads of the logs cannot be signed (`signing`)",
+        Lack::Store => "recordings cannot be stored (`store`)",
+        Lack::Room => "there is no room for recordings (`room`)",
+        Lack::Descriptors => "no file can be opened any more (`descriptors`)",
+        Lack::Stopping => "this gateway is about to stop (`stopping`)",
     }
 }
 

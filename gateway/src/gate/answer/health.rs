@@ -20,16 +20,15 @@ pub enum Running {
     Ok,
 }
 
-/// Whether a request could be answered now.
+/// That a request could be answered now.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Ready {
-    /// Whether one could.
+    /// Whether all could.
     pub status: Readiness,
     /// What is lacking.
     pub failing: Vec<Lack>,
-    /// The table in force. Left out where no request could be answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub table: Option<TableInForce>,
+    /// The table in force.
+    pub table: TableInForce,
 }
 
 /// Whether a request could be answered.
@@ -40,8 +39,6 @@ pub enum Readiness {
     Ready,
     /// Some could not, and they are no better sent to another gateway.
     Degraded,
-    /// None could: another gateway had better be asked.
-    Unavailable,
 }
 
 /// The table in force: digests and numbers only, since anybody may ask.
@@ -53,12 +50,4 @@ pub struct TableInForce {
     pub digest: String,
     /// What became of the table that the configuration names; null where none was offered yet.
     pub configured: Option<Watched>,
-}
-
-impl Ready {
-    /// No request could be answered.
-    #[must_use]
-    pub fn unavailable(failing: Vec<Lack>) -> Ready {
-        Ready { status: Readiness::Unavailable, failing, table: None }
-    }
 }

@@ -92,6 +92,8 @@ pub enum Member {
     Bytes,
     /// The calls that stand against it.
     Calls,
+    /// What is lacking for the gateway to be ready.
+    Failing,
     /// Whose consent is missing, and what would give it.
     Missing,
     /// Every mistake and warning of a table.
@@ -113,6 +115,7 @@ impl Member {
         match self {
             Member::Bytes => "bytes",
             Member::Calls => "calls",
+            Member::Failing => "failing",
             Member::Missing => "missing",
             Member::Problems => "problems",
             Member::Recordings => "recordings",

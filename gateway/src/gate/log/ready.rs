@@ -35,6 +35,8 @@ pub enum Lack {
     Room,
     /// No file can be opened any more.
     Descriptors,
+    /// The gateway is about to stop.
+    Stopping,
 }
 
 impl Lack {
@@ -49,6 +51,7 @@ impl Lack {
             Lack::Store => "store",
             Lack::Room => "room",
             Lack::Descriptors => "descriptors",
+            Lack::Stopping => "stopping",
         }
     }
 
@@ -57,7 +60,13 @@ impl Lack {
     #[must_use]
     pub fn turns_away(self) -> bool {
         match self {
-            Lack::Trail | Lack::Clock | Lack::Law | Lack::Signing | Lack::Store | Lack::Descriptors => true,
+            Lack::Trail
+            | Lack::Clock
+            | Lack::Law
+            | Lack::Signing
+            | Lack::Store
+            | Lack::Descriptors
+            | Lack::Stopping => true,
             Lack::Room => false,
         }
     }
@@ -67,6 +76,7 @@ impl Lack {
 #[derive(Debug, Default)]
 pub(in crate::gate) struct Readiness {
     unsigned: AtomicBool,
+    stopping: AtomicBool,
     found: Mutex<Option<(Instant, Vec<Lack>)>>,
 }
 
@@ -76,11 +86,24 @@ impl Gate {
         self.readiness.unsigned.store(!signed, Ordering::Release);
     }
 
-    /// Whether a request could be answered, as it was found at most a second ago, and what is in force.
-    pub async fn ready(&self) -> Ready {
+    /// From now on `/readyz` says that the gateway is about to stop, so that load balancers send requests elsewhere.
+    /// Requests are answered as before.
+    pub fn note_stopping(&self) {
+        self.readiness.stopping.store(true, Ordering::Release);
+    }
+
+    /// What is in force, if a request could be answered, as it was found at most a second ago.
+    ///
+    /// # Errors
+    ///
+    /// What is lacking, if none could.
+    pub async fn ready(&self) -> Result<Ready, Vec<Lack>> {
+        if self.readiness.stopping.load(Ordering::Acquire) {
+            return Err(vec![Lack::Stopping]);
+        }
         let failing = self.unready().await;
         if failing.iter().any(|lack| lack.turns_away()) {
-            return Ready::unavailable(failing);
+            return Err(failing);
         }
         match self.configured().await {
             Ok(configured) => {
@@ -90,12 +113,12 @@ impl Gate {
                     true => answer::Readiness::Ready,
                     false => answer::Readiness::Degraded,
                 };
-                let table = Some(TableInForce { version: version.number, digest, configured });
-                Ready { status, failing, table }
+                let table = TableInForce { version: version.number, digest, configured };
+                Ok(Ready { status, failing, table })
             }
             Err(fault) => {
                 tracing::error!(code = %fault.code(), "not ready: cannot read the ledger");
-                Ready::unavailable(vec![Lack::Trail])
+                Err(vec![Lack::Trail])
             }
         }
     }
