@@ -253,7 +253,7 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     address.parse().map_err(|_| {
         format!(
             "`{text}` is not an address to listen on: write an IP address and a port, as in `127.0.0.1:8080`, `[::1]:8080` or \
-             `0.0.0.0:8443` (every interface)"
+             `0.0.0.0:8443` (every interface), or `localhost:8080`"
         )
     })
 }
@@ -269,11 +269,23 @@ fn told(text: &str, error: &toml::de::Error) -> String {
     let line = before.matches('\n').count();
     let is_secret = |text: &str| text.contains("://");
     if !text.lines().nth(line).is_some_and(is_secret) && !is_secret(error.message()) {
-        return error.to_string();
+        let expected = |told: String, (type_name, words): &(&str, &str)| {
+            told.replace(&format!("expected {type_name}"), &format!("expected {words}"))
+        };
+        return EXPECTED.iter().fold(error.to_string().trim_end().to_owned(), expected);
     }
     let what = Some(error.message()).filter(|message| !is_secret(message));
     format!("line {}: {}", line.saturating_add(1), what.unwrap_or("no such value is expected there"))
 }
+
+/// What Rust expects, and what that is to whoever writes the file.
+const EXPECTED: &[(&str, &str)] = &[
+    ("usize", "a whole number, as in `1024`"),
+    ("u64", "a whole number, as in `30`"),
+    ("path string", "a path in quotes, as in `\"/var/lib/consent-gateway\"`"),
+    ("a boolean", "`true` or `false`"),
+    ("a string", "a text in quotes"),
+];
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -336,5 +348,23 @@ mod tests {
         }
         let told = toml::from_str::<Config>("listen = \":8080\"").unwrap_err().to_string();
         assert!(told.contains("`:8080` is not an address") && told.contains("line 1"), "{told}");
+    }
+
+    #[test]
+    fn what_is_expected_is_told_to_people() {
+        for (text, told) in [
+            (
+                "connections = \"many\"",
+                "invalid type: string \"many\", expected a whole number, as in `1024`",
+            ),
+            ("drain_seconds = -1", "invalid value: integer `-1`, expected a whole number, as in `30`"),
+            ("data = 5", "invalid type: integer `5`, expected a path in quotes, as in `\"/var/"),
+            ("log_json = \"yes\"", "expected `true` or `false`"),
+            ("public_url = 5", "expected a text in quotes"),
+        ] {
+            let error = toml::from_str::<Config>(text).unwrap_err();
+            let all = super::told(text, &error);
+            assert!(all.contains(told) && all.contains("line 1") && !all.ends_with('\n'), "{all}");
+        }
     }
 }

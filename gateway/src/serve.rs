@@ -47,7 +47,11 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         Err(error) if ledger_is_new => return Err(error),
         configured => configured,
     };
-    private_dir(&config.data).map_err(|source| ServeError::Data { path: config.data.clone(), source })?;
+    let unusable = |source| ServeError::Data { path: config.data.clone(), source };
+    if config.data.is_file() {
+        return Err(unusable(std::io::Error::other("it is a file: name a directory")));
+    }
+    private_dir(&config.data).map_err(unusable)?;
     let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(LedgerUrl::expose)).await?;
     Notary::glance(&ledger, &config.pins_dir()).await?;
     ledger.compare_registers();

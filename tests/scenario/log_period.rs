@@ -44,7 +44,13 @@ impl Gateway {
     async fn drop_first(&self) -> Result<DroppedEpoch, Fault> {
         let at = Epoch { log: "acme".into(), epoch: 1 };
         self.gate()
-            .drop_epoch(&Actor::command_line(), &at, "gateway.example.com", "kept for long enough")
+            .drop_epoch(
+                &Actor::command_line(),
+                &at,
+                "gateway.example.com",
+                "kept for long enough",
+                &|_, _| {},
+            )
             .await
     }
 
@@ -257,7 +263,10 @@ async fn epochs_are_dropped_in_their_order() {
     }
     let at = |epoch| Epoch { log: "acme".into(), epoch };
     let drop = async |epoch| {
-        gateway.gate().drop_epoch(&Actor::command_line(), &at(epoch), "gateway.example.com", "old").await
+        gateway
+            .gate()
+            .drop_epoch(&Actor::command_line(), &at(epoch), "gateway.example.com", "old", &|_, _| {})
+            .await
     };
     assert_eq!(drop(2).await.unwrap_err().code(), FaultCode::EarlierEpoch);
     assert_eq!(drop(4).await.unwrap_err().code(), FaultCode::NotFound);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::asked::{must_exist, read_password, word};
+use super::asked::{must_exist, read_new_password, word};
 use super::{CliError, asked, out};
 use crate::access::Role;
 use crate::config::Config;
@@ -81,7 +81,7 @@ pub(super) struct CredentialAdd {
     /// The person or system that it belongs to
     #[arg(long, default_value = "unnamed", value_name = "WHO")]
     name: String,
-    /// Read a password of your own from standard input, at least 12 characters
+    /// Read a password of your own from standard input, at least 12 characters; at a terminal it is asked for
     #[arg(long)]
     password_stdin: bool,
 }
@@ -249,7 +249,10 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
             let shown = accounts.iter().map(
                 |row| json!({"account": row.id, "operator": row.operator_location, "recorder": row.recorder_location}),
             );
-            let ids = || accounts.iter().map(|row| row.id.as_str()).collect::<Vec<_>>().join("\n");
+            let ids = || match accounts.as_slice() {
+                [] => "there is no account yet".into(),
+                accounts => accounts.iter().map(|row| row.id.as_str()).collect::<Vec<_>>().join("\n"),
+            };
             say(json, &shown.collect::<Vec<_>>(), ids);
         }
     }
@@ -272,7 +275,7 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
                 let known = Role::ALL.map(Role::as_str).join(", ");
                 CliError::Wrong(format!("`{}` is not a role; the roles are {known}", asked.role))
             })?;
-            let chosen = if asked.password_stdin { Some(read_password()?) } else { None };
+            let chosen = if asked.password_stdin { Some(read_new_password().await?) } else { None };
             let chosen_text = chosen.as_ref().map(|password| password.as_str());
             let new = gate
                 .add_credential(&Actor::command_line(), &asked.account, role, &asked.name, chosen_text)
@@ -464,7 +467,10 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
     });
     say(json, &shown.collect::<Vec<_>>(), || {
         let line = |row: &KeyRow| format!("{}  {}  retired: {}", row.account, row.id, when(row.retired_at));
-        keys.iter().map(line).collect::<Vec<_>>().join("\n")
+        match keys.as_slice() {
+            [] => "there is no key".into(),
+            keys => keys.iter().map(line).collect::<Vec<_>>().join("\n"),
+        }
     });
     Ok(())
 }

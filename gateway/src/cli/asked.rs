@@ -1,39 +1,74 @@
 //! What commands are given: words, passwords, accounts.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use super::CliError;
-use crate::config::Config;
+use crate::config::{Config, LedgerUrl};
 use crate::gate::Gate;
+use crate::ledger::Ledger;
 use crate::serve;
+use trail::cli::bar::Bar;
 use trail::clock::Clock;
 
 /// The gate on a ledger that is there. Who only asks makes none: in the wrong directory it would look like an
 /// empty one, and have secrets of its own.
 pub(super) async fn gate(config: &Config) -> Result<Gate, CliError> {
-    if let Some(missing) = missing(config) {
-        return Err(CliError::Wrong(format!(
-            "{missing}: name its directory with `--data`, or make one with `consent-gateway account add`"
-        )));
+    match missing(config).await? {
+        Some(missing) => Err(missing.into()),
+        None => Ok(serve::gate(config, Clock::system()).await?),
     }
-    Ok(serve::gate(config, Clock::system()).await?)
 }
 
-/// What is not there of what a gateway makes at its first start.
-pub(super) fn missing(config: &Config) -> Option<String> {
-    let (data, secrets) = (&config.data, config.secrets_dir());
-    let blocked = data.exists() && !data.is_dir();
-    if config.ledger.is_none() && !crate::ledger::file(data).exists() && !blocked {
-        Some(format!("there is no ledger in `{}`", data.display()))
-    } else if config.ledger.is_some() && !secrets.exists() && !blocked {
-        Some(format!("there are no secrets in `{}`", secrets.display()))
-    } else {
-        None
+/// What is missing of what the first start of a gateway makes.
+pub(super) enum Missing {
+    /// A ledger, or the data directory of one that is on a server: this says so.
+    Data(String),
+    /// The secrets that the ledger was written with.
+    Secrets(PathBuf),
+}
+
+impl From<Missing> for CliError {
+    fn from(missing: Missing) -> CliError {
+        CliError::Wrong(match missing {
+            Missing::Data(told) => format!(
+                "{told}: name its directory with `--data`, or make one with `consent-gateway account add`"
+            ),
+            Missing::Secrets(dir) => format!(
+                "there are no secrets in `{}`: name the directory with `--data`, or copy the secrets of the gateways \
+                 that share the ledger",
+                dir.display()
+            ),
+        })
     }
+}
+
+/// What is missing, if anything. Creates nothing.
+pub(super) async fn missing(config: &Config) -> Result<Option<Missing>, CliError> {
+    let (data, secrets) = (&config.data, config.secrets_dir());
+    if data.exists() && !data.is_dir() {
+        return Ok(None);
+    }
+    let url = config.ledger.as_ref().map(LedgerUrl::expose);
+    let has_ledger = Ledger::is_there(data, url).await.map_err(serve::ServeError::from)?;
+    Ok(match url {
+        None if has_ledger => None,
+        None => Some(Missing::Data(format!("there is no ledger in `{}`", data.display()))),
+        Some(_) if !has_ledger => {
+            Some(Missing::Data("there is no ledger in the database that `--ledger` names".into()))
+        }
+        Some(_) if !secrets.exists() => Some(Missing::Secrets(secrets)),
+        Some(_) if !data.exists() => {
+            Some(Missing::Data(format!("there is no data directory `{}`", data.display())))
+        }
+        Some(_) => None,
+    })
 }
 
 pub(super) async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliError> {
@@ -62,24 +97,71 @@ pub(super) async fn must_be_there(gate: &Gate, account: &str, command: &str) -> 
     }))
 }
 
-/// The first line of standard input; at a terminal it is asked for, and not shown.
-pub(super) fn read_password() -> Result<Zeroizing<String>, CliError> {
-    let io = |source| CliError::Io { what: "standard input cannot be read".into(), source };
-    let stdin = std::io::stdin();
-    let mut line = Zeroizing::new(Vec::new());
-    if stdin.is_terminal() {
-        let _ = write!(std::io::stderr(), "Password: ");
-        let shown = tcgetattr(&stdin).map_err(|errno| io(errno.into()))?;
-        let mut hidden = shown.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(|errno| io(errno.into()))?;
-        let read = stdin.lock().read_until(b'\n', &mut line);
-        tcsetattr(&stdin, OptionalActions::Flush, &shown).map_err(|errno| io(errno.into()))?;
-        let _ = writeln!(std::io::stderr());
-        read.map_err(io)?;
-    } else {
-        stdin.lock().read_until(b'\n', &mut line).map_err(io)?;
+/// Waits for work of unknown length; a terminal shows the seconds.
+pub(super) async fn patiently<T>(what: &'static str, work: impl Future<Output = T>) -> T {
+    let bar = Bar::of(what);
+    let mut work = std::pin::pin!(work);
+    let mut seconds: u64 = 0;
+    let done = loop {
+        match tokio::time::timeout(Duration::from_secs(1), work.as_mut()).await {
+            Ok(done) => break done,
+            Err(_) => {
+                seconds = seconds.saturating_add(1);
+                bar.wait(seconds);
+            }
+        }
+    };
+    bar.end();
+    done
+}
+
+/// A password that is there already.
+pub(super) async fn read_password() -> Result<Zeroizing<String>, CliError> {
+    line_of(read_line("Password: ").await?)
+}
+
+/// A password that is chosen: at a terminal twice, since nobody sees what they type.
+pub(super) async fn read_new_password() -> Result<Zeroizing<String>, CliError> {
+    let first = line_of(read_line("New password: ").await?)?;
+    if std::io::stdin().is_terminal() && first != line_of(read_line("Once more: ").await?)? {
+        return Err(CliError::Wrong("the two passwords differ: nothing was done".into()));
     }
+    Ok(first)
+}
+
+/// The first line of standard input; at a terminal it is asked for, and not shown.
+async fn read_line(ask: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let io = |source| CliError::Io { what: "standard input cannot be read".into(), source };
+    let read = || {
+        let mut line = Zeroizing::new(Vec::new());
+        std::io::stdin().lock().read_until(b'\n', &mut line).map(|_| line)
+    };
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return read().map_err(io);
+    }
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(io)?;
+    let shown = tcgetattr(&stdin).map_err(|errno| io(errno.into()))?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Flush, &hidden).map_err(|errno| io(errno.into()))?;
+    let _ = write!(std::io::stderr(), "{ask}");
+    let read = tokio::select! {
+        read = tokio::task::spawn_blocking(read) => Some(read),
+        _ = interrupted.recv() => None,
+    };
+    // However the read ended, the terminal must echo again.
+    tcsetattr(&stdin, OptionalActions::Flush, &shown).map_err(|errno| io(errno.into()))?;
+    let _ = writeln!(std::io::stderr());
+    match read {
+        Some(read) => read.map_err(|error| io(std::io::Error::other(error)))?.map_err(io),
+        // The thread that reads is still blocked; exiting ends it.
+        None => std::process::exit(INTERRUPTED),
+    }
+}
+
+/// What was typed, without its end.
+fn line_of(line: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, CliError> {
     let text = std::str::from_utf8(&line).map_err(|_| {
         CliError::Wrong(
             "the password is not UTF-8: it would not be the one that is sent with a request".into(),
@@ -89,6 +171,9 @@ pub(super) fn read_password() -> Result<Zeroizing<String>, CliError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
+
+/// The exit code of an interrupted program, as in shells.
+const INTERRUPTED: i32 = 130;
 
 pub(super) fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CliError> {
     serde_json::from_value(Value::String(text.to_owned())).map_err(|error| CliError::Wrong(error.to_string()))

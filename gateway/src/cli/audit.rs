@@ -111,8 +111,8 @@ pub(super) fn run(config: Config, command: Audit, as_json: bool) -> Result<(), C
 
 async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<(), CliError> {
     no_media(command)?;
-    if let Some(missing) = asked::missing(&config) {
-        let what = &command.what;
+    if let Some(missing) = asked::missing(&config).await? {
+        let (what, missing) = (&command.what, CliError::from(missing));
         return Err(CliError::Wrong(format!("`{what}` is neither a file nor a directory, and {missing}")));
     }
     let gate = asked::gate(&config).await?;
@@ -148,7 +148,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
         system: system.iter().map(AsRef::as_ref).collect(),
         unasked,
     };
-    let beside = registers_of(&gate, &at.log).await?;
+    let beside = asked::patiently("reading what is registered", registers_of(&gate, &at.log)).await?;
     let verified =
         tokio::task::block_in_place(|| run_verification(&evidence, beside, &trust, command, as_json));
     gate.ledger().close().await;
@@ -230,7 +230,8 @@ async fn prove(config: Config, command: ask::Prove, as_json: bool) -> Result<(),
     asked::must_be_there(&gate, &command.log, "audit prove").await?;
     let mut waits = 0..SIGNED_WITHIN;
     let bytes = loop {
-        match gate.prove(&Actor::command_line(), &command.log, about).await {
+        let actor = Actor::command_line();
+        match asked::patiently("collecting the evidence", gate.prove(&actor, &command.log, about)).await {
             Err(fault) if fault.code() == FaultCode::NotSignedYet && waits.next().is_some() => {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }

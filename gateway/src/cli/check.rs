@@ -6,7 +6,7 @@ use policy::{Diff, Table};
 use rustix::fs::Access;
 use serde_json::json;
 
-use super::asked::missing;
+use super::asked::{Missing, missing, patiently};
 use super::{CliError, out};
 use crate::config::Config;
 use crate::gate::{Fault, Lack};
@@ -21,15 +21,19 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         crate::listen::tls::Reloading::from_files(tls.certificate.clone(), tls.key.clone())
             .map_err(serve::ServeError::from)?;
     }
-    if let Some(missing) = missing(&config).filter(|_| config.ledger.is_none()) {
-        return first_start(&config, &missing, json);
+    match missing(&config).await? {
+        Some(Missing::Data(told)) => return first_start(&config, &told, json),
+        Some(missing @ Missing::Secrets(_)) => return Err(missing.into()),
+        None => {}
     }
     let gate = serve::gate(&config, Clock::system()).await?;
     let (name, keys) = (config.log_name.as_deref(), gate.secrets().log.clone());
     Notary::open(gate.ledger().clone(), Clock::system(), name, keys, &config.pins_dir())
         .await
         .map_err(serve::ServeError::from)?;
-    gate.ledger().check_registers().await.map_err(CliError::of_ledger)?;
+    patiently("reading what is registered", gate.ledger().check_registers())
+        .await
+        .map_err(CliError::of_ledger)?;
     let lacking = gate.lacking().await;
     let mut warnings: Vec<String> = few_descriptors(&config).into_iter().collect();
     if config.behind_tls_proxy && config.trusted_proxies.is_empty() {

@@ -3,13 +3,13 @@
 use clap::Args;
 use serde_json::json;
 
-use super::asked::{must_exist, word};
+use super::asked::{must_exist, patiently, word};
 use super::{CliError, asked};
 use crate::config::Config;
 use crate::gate::answer::{Erased, Remnants};
 use crate::gate::erasure::Erasure;
 use trail::Actor;
-use trail::cli::out::say;
+use trail::cli::out::{counted, say};
 
 #[derive(Args)]
 pub(super) struct Erase {
@@ -38,7 +38,8 @@ pub(super) async fn run(config: Config, asked: Erase, json: bool) -> Result<(), 
         recordings: word(&asked.recordings)?,
         reason: asked.reason,
     };
-    let erased = gate.erase_person(&Actor::command_line(), &asked.account, &erasure).await;
+    let actor = Actor::command_line();
+    let erased = patiently("erasing", gate.erase_person(&actor, &asked.account, &erasure)).await;
     gate.ledger().close().await;
     let erased = erased?;
     say(json, &erased, || in_words(&erased));
@@ -47,8 +48,11 @@ pub(super) async fn run(config: Config, asked: Erase, json: bool) -> Result<(), 
 
 fn in_words(erased: &Erased) -> String {
     let mut lines = vec![format!(
-        "erased from {} calls and {} consent grants; recordings: {} deleted, {} kept",
-        erased.calls, erased.consent_grants, erased.recordings.deleted, erased.recordings.kept,
+        "erased from {} and {}; recordings: {} deleted, {} kept",
+        counted(erased.calls, "call", "calls"),
+        counted(erased.consent_grants, "consent grant", "consent grants"),
+        erased.recordings.deleted,
+        erased.recordings.kept,
     )];
     match erased.remnants {
         Remnants::None => {}
@@ -60,7 +64,8 @@ fn in_words(erased: &Erased) -> String {
 
 pub(super) async fn compact(config: Config, json: bool) -> Result<(), CliError> {
     let gate = asked::gate(&config).await?;
-    let gone = gate.ledger().compact().await.map_err(crate::gate::Fault::from)?;
+    let gone = patiently("writing the ledger's file anew", gate.ledger().compact()).await;
+    let gone = gone.map_err(crate::gate::Fault::from)?;
     gate.ledger().close().await;
     say(json, &json!({"remnants": Remnants::after(gone)}), || match gone {
         true => "the ledger's file is written anew: nothing is left in it of what was erased".into(),

@@ -85,7 +85,10 @@ async fn of_people(gate: &Gate, command: Person, json: bool) -> Result<(), CliEr
         Person::List { account } => {
             must_exist(gate, &account).await?;
             let people = gate.people(&account).await?;
-            out::say(json, &people, || people.iter().map(line).collect::<Vec<_>>().join("\n"));
+            out::say(json, &people, || match people.as_slice() {
+                [] => format!("nobody is enrolled in `{account}`"),
+                people => people.iter().map(line).collect::<Vec<_>>().join("\n"),
+            });
         }
     }
     Ok(())
@@ -104,12 +107,12 @@ fn line(shown: &answer::Person) -> String {
 /// Who acts: by a credential, as at the door.
 pub(super) async fn principal(gate: &Gate, who: &Who) -> Result<Principal, CliError> {
     let password = match (&who.password, who.password_stdin) {
-        (_, true) => read_password()?,
+        (_, true) => read_password().await?,
         (Some(password), false) => Zeroizing::new(password.clone()),
-        (None, false) if std::io::stdin().is_terminal() => read_password()?,
+        (None, false) if std::io::stdin().is_terminal() => read_password().await?,
         (None, false) => {
             return Err(CliError::Wrong(
-                "no password: set CONSENT_GATEWAY_PASSWORD, or use `--password-stdin`".into(),
+                "no password: set CONSENT_GATEWAY_PASSWORD, or use `--password-stdin`; at a terminal it is asked for".into(),
             ));
         }
     };

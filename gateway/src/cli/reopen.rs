@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::CliError;
-use super::asked::{missing, must_exist};
+use super::asked::{missing, must_exist, patiently};
 use super::audit::own_name;
 use crate::config::Config;
 use crate::gate::Mark;
@@ -13,6 +13,7 @@ use crate::notary::{Finding, Notary, Reopened};
 use crate::secrets::Secrets;
 use crate::serve::ServeError;
 use trail::Actor;
+use trail::cli::bar::Bar;
 use trail::cli::out::{self, say};
 use trail::clock::Clock;
 
@@ -60,14 +61,14 @@ pub(super) async fn reopen(config: Config, asked: Reopen, as_json: bool) -> Resu
             "a gateway runs on this data; stop it first, and every other one that shares its ledger".into(),
         ));
     }
-    if let Some(missing) = missing(&config) {
-        return Err(CliError::Wrong(format!("{missing}: name its directory with `--data`")));
+    if let Some(missing) = missing(&config).await? {
+        return Err(missing.into());
     }
     // Not through `serve::gate`, which refuses what is to be cured here.
     let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(crate::config::LedgerUrl::expose))
         .await
         .map_err(ServeError::from)?;
-    let reopened = reopen_logs(&config, &ledger, &asked, as_json).await;
+    let reopened = patiently("going through the logs", reopen_logs(&config, &ledger, &asked, as_json)).await;
     ledger.close().await;
     let reopened = reopened?;
     let told: Vec<Value> = reopened.iter().map(described).collect();
@@ -163,7 +164,10 @@ pub(super) async fn drop_epoch(config: Config, asked: Drop, as_json: bool) -> Re
     must_exist(&gate, &asked.log).await?;
     let name = own_name(&config, &gate);
     let at = Epoch { log: asked.log, epoch: asked.epoch };
-    let dropped = gate.drop_epoch(&Actor::command_line(), &at, &name, &asked.reason).await;
+    let bar = Bar::of("entries");
+    let progress = |done, all| bar.show(done, all);
+    let dropped = gate.drop_epoch(&Actor::command_line(), &at, &name, &asked.reason, &progress).await;
+    bar.end();
     gate.ledger().close().await;
     let dropped = dropped?;
     say(as_json, &dropped, || {

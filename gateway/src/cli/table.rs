@@ -252,7 +252,7 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
         Desk::Publish { file, who } => {
             let author = author(gate, &who).await?;
             let (_, text) = usable(&file, text_by(config, Some(gate), &file).await?)?;
-            let outcome = gate.publish(&author, &text, &who.reason).await?;
+            let outcome = asked::patiently(REHEARSING, gate.publish(&author, &text, &who.reason)).await?;
             out::say(json, &outcome, || match &outcome {
                 Outcome::InForce { version: None } => "it is in force already".into(),
                 Outcome::InForce { version: Some(new) } => {
@@ -281,12 +281,12 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
             out::say(json, &proposals, || lines(&proposals, proposal_line));
         }
         Desk::Proposal { proposal } => {
-            let shown = gate.proposal(&proposal).await?;
+            let shown = asked::patiently(REHEARSING, gate.proposal(&proposal)).await?;
             out::say(json, &shown, || proposal_text(&shown));
         }
         Desk::Approve { proposal, who } => {
             let author = author(gate, &who).await?;
-            let shown = gate.approve(&author, &proposal, &who.reason).await?;
+            let shown = asked::patiently(REHEARSING, gate.approve(&author, &proposal, &who.reason)).await?;
             out::say(json, &shown, || {
                 match &shown {
                 Approved::InForce(new) => format!("version {} is in force", new.version.version),
@@ -373,3 +373,6 @@ fn read(file: &Path) -> Result<String, CliError> {
     serve::read_text(file)
         .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", file.display()), source })
 }
+
+/// What a change of the table waits for.
+const REHEARSING: &str = "rehearsing the table on the calls of the trail";

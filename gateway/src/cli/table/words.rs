@@ -4,6 +4,7 @@ use policy::diff::{Change, Direction, Point, Subject};
 use policy::{Code, Diff, Problem, Table};
 
 use crate::gate::answer::{Effects, Impact, Media, PlaceAsks, Proposal, ProposalReport, Version};
+use trail::cli::out::counted;
 
 pub(super) fn problem_line(name: &str, problem: &Problem) -> String {
     let Problem { line, column, severity, message, hint, .. } = problem;
@@ -118,7 +119,11 @@ pub(super) fn impact_lines(impact: &Impact) -> Vec<String> {
             of.blocked, of.allowed, of.asked_more, of.asked_less, of.lacking,
         )
     };
-    let mut lines = vec![format!("{} calls and {} recordings replayed", impact.calls, impact.recordings)];
+    let mut lines = vec![format!(
+        "{} and {} replayed",
+        counted(impact.calls, "call", "calls"),
+        counted(impact.recordings, "recording", "recordings")
+    )];
     if impact.unreadable > 0 {
         lines.push(format!("{} calls could not be read, and are in no count", impact.unreadable));
     }
@@ -250,7 +255,10 @@ pub(super) fn proposal_text(report: &ProposalReport) -> String {
 }
 
 pub(super) fn lines<T>(rows: &[T], line: fn(&T) -> String) -> String {
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    match rows {
+        [] => "there is none".into(),
+        rows => rows.iter().map(line).collect::<Vec<_>>().join("\n"),
+    }
 }
 
 pub(super) fn many(count: usize, what: &str) -> String {

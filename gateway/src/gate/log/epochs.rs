@@ -93,6 +93,7 @@ impl Gate {
         at: &Epoch,
         name: &str,
         reason: &str,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<DroppedEpoch, Fault> {
         if reason.trim().is_empty() || reason.len() > 4096 {
             return Err(Wrong::NoReason.into());
@@ -105,6 +106,8 @@ impl Gate {
             let erase = Erase::Entries { log: at.log.clone(), epoch: at.epoch, before };
             self.append(Job { changes: vec![Change::Erase(erase)], ..Job::default() }).await?;
             dropped = dropped.saturating_add(before.saturating_sub(first));
+            let count = |entries: i64| u64::try_from(entries).unwrap_or(0);
+            progress(count(before), count(row.size));
         }
         let erase = Erase::Tree { log: at.log.clone(), epoch: at.epoch };
         self.append(Job { changes: vec![Change::Erase(erase)], ..Job::default() }).await?;

@@ -23,7 +23,11 @@ impl Broken {
         match self.why.verdict {
             Verdict::Tampered => SourceError::Wrong { path, what },
             Verdict::Incomplete => SourceError::Missing(path),
-            Verdict::Unusable => SourceError::unreadable(path, what),
+            Verdict::Unusable => {
+                let why =
+                    what.strip_prefix(&format!("`{path}` cannot be read: ")).unwrap_or(&what).to_owned();
+                SourceError::unreadable(path, why)
+            }
         }
     }
 }
