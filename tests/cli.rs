@@ -1,5 +1,6 @@
 //! The commands, as a person or a script runs them.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,7 +10,8 @@ use seal::Envelope;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Client, PROGRAM, Process, files_below, run};
+use crate::harness::{Client, PROGRAM, Process, files_below, run, run_with};
+use crate::postgres::Place;
 use crate::site::{self, Site};
 use consent_gateway::access::Role;
 
@@ -357,6 +359,285 @@ fn who_only_asks_makes_no_ledger_and_no_keys() {
     assert_eq!(files_below(cli.dir.path()), before);
 }
 
+/// Every command that does not have others below it, as its manual page is called.
+fn commands() -> BTreeSet<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, out, err) = run(&["man", "--out", dir.path().to_str().unwrap()]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "", ""));
+    let pages = files_below(dir.path());
+    let pages: Vec<&str> = pages
+        .iter()
+        .map(|page| page.file_name().unwrap().to_str().unwrap().strip_suffix(".1").unwrap())
+        .collect();
+    let names = pages.iter().filter_map(|page| page.strip_prefix("consent-gateway-"));
+    let is_leaf = |name: &&str| !pages.iter().any(|page| page.contains(&format!("consent-gateway-{name}-")));
+    names.filter(is_leaf).map(ToOwned::to_owned).collect()
+}
+
+#[tokio::test]
+async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../jurisdictions.toml");
+    let table = table.to_str().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = |name: &str| elsewhere.path().join(name).to_str().unwrap().to_owned();
+    let (out, facts) = (path("out.zip"), path("facts.json"));
+    std::fs::write(&facts, r#"{"medium": "telephone", "participants": []}"#).unwrap();
+    let reading: Vec<(&str, Vec<&str>)> = vec![
+        ("account list", vec![]),
+        ("audit consent-record", vec!["acme", "c"]),
+        ("audit export", vec!["acme", "--out", &out]),
+        ("audit find", vec!["acme"]),
+        ("audit key", vec!["acme"]),
+        ("audit prove", vec!["acme", "--call", "c", "--out", &out]),
+        ("audit vcon", vec!["acme", "c"]),
+        ("audit verify", vec!["acme"]),
+        ("check", vec![]),
+        ("check", vec!["--running"]),
+        ("completions", vec!["zsh"]),
+        ("credential list", vec!["acme"]),
+        ("decide", vec![&facts]),
+        ("explain", vec!["acme", "c"]),
+        ("key list", vec![]),
+        ("openapi", vec![]),
+        ("person list", vec!["acme"]),
+        ("prompt check", vec!["--text", "This call is recorded."]),
+        ("prompt check", vec!["--account", "acme"]),
+        ("prompt list", vec!["acme"]),
+        ("table check", vec![table]),
+        ("table check", vec!["in-force"]),
+        ("table diff", vec!["in-force", table]),
+        ("table impact", vec![table]),
+        ("table proposal", vec!["x"]),
+        ("table proposals", vec![]),
+        ("table show", vec!["US-CA"]),
+        ("table version", vec!["1"]),
+        ("table versions", vec![]),
+    ];
+    let writing = [
+        "account-add",
+        "audit-drop",
+        "audit-reopen",
+        "audit-rotate-key",
+        "compact",
+        "consent-grant-add",
+        "consent-grant-withdraw",
+        "credential-add",
+        "credential-revoke",
+        "demo",
+        "erase",
+        "key-add",
+        "key-retire",
+        "keygen",
+        "man",
+        "open",
+        "person-add",
+        "person-confirm",
+        "prompt-add",
+        "serve",
+        "table-approve",
+        "table-publish",
+        "table-reject",
+        "table-withdraw",
+    ];
+    let named = reading.iter().map(|(command, _)| command.replace(' ', "-"));
+    let named: BTreeSet<String> = named.chain(writing.iter().map(|name| (*name).to_owned())).collect();
+    assert_eq!(named, commands(), "every command is known to read, or to write");
+
+    // On a server as well: with nothing there, and where only the secrets are, as when the name of the database is wrong.
+    let place = Place::new().await;
+    consent_gateway::secrets::Secrets::open(&elsewhere.path().join("secrets")).unwrap();
+    let config = site::config(elsewhere.path(), &format!("secrets = \"{}\"\n", path("secrets")));
+    let before = files_below(elsewhere.path());
+    for options in [&[][..], &["--ledger", &place.url], &["--ledger", &place.url, "--config", &config]] {
+        for (command, args) in &reading {
+            let dir = tempfile::tempdir().unwrap();
+            let output = Command::new(PROGRAM)
+                .args(command.split(' '))
+                .args(args)
+                .args(options)
+                .current_dir(dir.path())
+                .output()
+                .unwrap();
+            let told = [output.stdout, output.stderr].map(|told| String::from_utf8(told).unwrap()).concat();
+            assert!(!told.contains("panicked"), "{command}: {told}");
+            let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+            assert!(left.is_empty(), "{command} {args:?} {options:?} left {left:?}: {told}");
+        }
+        assert_eq!(files_below(elsewhere.path()), before, "{options:?}");
+    }
+    let made = format!("SELECT count(*) FROM pg_tables WHERE schemaname = '{}'", place.name);
+    let mut server = crate::postgres::connect(&place.url).await;
+    let made: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(made)).fetch_one(&mut server).await.unwrap();
+    assert_eq!(made, 0, "tables on the server");
+}
+
+#[test]
+fn whoever_asks_for_help_is_told_what_to_type() {
+    let (code, overview, _) = run(&["--help"]);
+    assert_eq!(code, 0);
+    for part in [
+        "\nRun it:\n  serve ",
+        "\nThe law:\n  table ",
+        "\nOptions of every command:\n",
+        "--ledger <URL>",
+        "consent-gateway help COMMAND",
+    ] {
+        assert!(overview.contains(part), "{overview}");
+    }
+    let (_, help, _) = run(&["table", "impact", "--help"]);
+    let (own, everywhere) = help.split_once("\nOptions of every command:\n").unwrap();
+    assert!(own.contains("--since <DATE>") && everywhere.contains("--json"), "{help}");
+    assert!(
+        help.ends_with("Example:\n  consent-gateway table impact draft.toml --since 2026-11-01\n"),
+        "{help}"
+    );
+    // What is mistyped is told with what to type.
+    for (args, example) in [
+        (&["credential", "add"][..], "consent-gateway credential add acme --role recorder"),
+        (&["--data", "table", "audit", "prove", "acme"], "consent-gateway audit prove acme --call c-42"),
+        (&["key", "retire", "acme"], "consent-gateway key retire acme"),
+        (&["serve", "--listen", "example.com:80"], "consent-gateway serve --listen localhost:8080"),
+        (&["audit", "find", "acme", "--limit", "0"], "consent-gateway audit find acme --call c-42"),
+        (&["tabel"], "consent-gateway demo"),
+    ] {
+        let (code, out, err) = run(args);
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}");
+        assert!(err.starts_with("error: ") && err.contains(example), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn shells_complete_commands_and_pages_document_them() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        for program in ["consent-gateway", "consent-verify"] {
+            let (code, script, err) = run(&["completions", shell, "--of", program]);
+            assert_eq!((code, err.as_str()), (0, ""));
+            assert!(script.contains(program) && script.contains("verify"), "{shell}: {script}");
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (_, script, _) = run(&["completions", "bash"]);
+    std::fs::write(dir.path().join("completion"), script).unwrap();
+    let complete = |words: &str, which: usize| {
+        let ask = format!(
+            "set -e; . ./completion; COMP_WORDS=({words}); COMP_CWORD={which}; \
+             _consent__gateway consent-gateway \"${{COMP_WORDS[{which}]}}\" x; echo \"${{COMPREPLY[*]}}\""
+        );
+        let output = Command::new("bash").args(["-c", &ask]).current_dir(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(complete("consent-gateway ta", 1), "table\n");
+    assert_eq!(complete("consent-gateway table imp", 2), "impact\n");
+    assert_eq!(complete("consent-gateway table impact --si", 3), "--since\n");
+    assert_eq!(complete("consent-gateway consent-grant add --su", 3), "--subject\n");
+
+    let pages = dir.path().join("man/man1");
+    let (code, _, err) = run(&["man", "--out", pages.to_str().unwrap()]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    for (page, says) in [
+        ("consent-gateway.1", "no consent, no bytes"),
+        ("consent-gateway-table-impact.1", "Rehearse a table"),
+        ("consent-verify.1", "offline"),
+        ("consent-verify-find.1", "Find entries of an export"),
+    ] {
+        let text = std::fs::read_to_string(pages.join(page)).unwrap();
+        assert!(text.contains(".TH ") && text.contains(says) && text.contains(".SH EXTRA"), "{page}: {text}");
+    }
+}
+
+/// What somebody at a terminal sees who answers every question in turn, and how the terminal is left. It has to hide
+/// what is typed while it asks.
+fn at_a_terminal(args: &[&str], answers: &[&str]) -> String {
+    let script = r#"
+import os, pty, sys, termios
+answers, argv = sys.argv[1].split("|") if sys.argv[1] else [], sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp("sh", ["sh", "-c", 'trap : INT; "$@"; echo "code $?"; stty -a', "sh"] + argv)
+seen, asked = b"", 0
+while True:
+    try:
+        some = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not some:
+        break
+    seen += some
+    if asked < len(answers) and seen.endswith(b": "):
+        assert not termios.tcgetattr(terminal)[3] & termios.ECHO, "what is typed is shown"
+        os.write(terminal, answers[asked].encode())
+        asked += 1
+os.waitpid(pid, 0)
+sys.stdout.write(seen.decode())
+"#;
+    let python = std::env::var("GATEWAY_TEST_PYTHON").expect("run the tests with tests/run");
+    let output = Command::new("timeout")
+        .args(["240", &python, "-c", script, &answers.join("|"), PROGRAM])
+        .args(args)
+        .env_remove("CONSENT_GATEWAY_PASSWORD")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n")
+}
+
+#[test]
+fn a_password_is_asked_for_at_a_terminal_and_not_shown() {
+    let cli = Cli::new();
+    cli.says(&["account", "add", "acme"]);
+    let data = cli.data.to_str().unwrap();
+    let password = "correct horse battery";
+    let typed = format!("{password}\n");
+    let at_a_terminal = |args: &[&str], answers: &[&str]| {
+        let seen = at_a_terminal(&[args, &["--data", data]].concat(), answers);
+        assert!(!seen.contains("horse"), "{seen}");
+        assert!(seen.contains(" echo "), "the terminal shows what is typed again: {seen}");
+        seen
+    };
+    // Twice, since nobody sees what they type.
+    let add = ["credential", "add", "system", "--role", "counsel", "--name", "Dana", "--password-stdin"];
+    let differ = at_a_terminal(&add, &[&typed, "correct house battery\n"]);
+    assert!(differ.contains("error: the two passwords differ") && differ.contains("code 1"), "{differ}");
+    let added = at_a_terminal(&add, &[&typed, &typed]);
+    assert!(added.contains("New password: \nOnce more: \n") && added.contains("code 0"), "{added}");
+    let username = added.split("username: ").nth(1).unwrap().lines().next().unwrap();
+    // Whoever changes their mind.
+    let interrupted = at_a_terminal(&add, &["correct horse\u{3}"]);
+    assert!(interrupted.contains("code 130"), "{interrupted}");
+    assert_eq!(cli.json(&["credential", "list", "system"]).as_array().unwrap().len(), 1);
+
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../jurisdictions.toml");
+    let publish = ["table", "publish", table.to_str().unwrap(), "--as", username, "--reason", "x"];
+    let wrong = at_a_terminal(&publish, &["correct horse\n"]);
+    assert!(wrong.contains("Password: \n") && wrong.contains("do not match"), "{wrong}");
+    let published = at_a_terminal(&publish, &[&typed]);
+    assert!(published.contains("it is in force already") && published.contains("code 0"), "{published}");
+    // Where nobody can be asked, it is said what to do.
+    let told = cli.refuses(&publish);
+    assert!(told.contains("CONSENT_GATEWAY_PASSWORD") && told.contains("--password-stdin"), "{told}");
+    let (code, out, err) =
+        run_with(&[&publish[..], &["--data", data]].concat(), &[("CONSENT_GATEWAY_PASSWORD", password)]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "it is in force already\n", ""));
+}
+
+#[test]
+fn a_terminal_shows_how_far_long_work_has_come_and_a_file_does_not() {
+    let cli = Cli::new();
+    cli.says(&["account", "add", "acme"]);
+    let mut process = Process::serve(&cli.data, &[]);
+    process.terminate();
+    process.wait();
+    let (data, out) = (cli.data.to_str().unwrap(), cli.path("export"));
+    let seen = at_a_terminal(&["audit", "export", "system", "--out", &out, "--data", data], &[]);
+    assert!(seen.contains("=] ") && seen.contains(" entries\n"), "{seen}");
+    let trust = cli.path("trust.txt");
+    std::fs::write(&trust, cli.says(&["audit", "key", "system"])).unwrap();
+    let seen = at_a_terminal(&["audit", "verify", &out, "--trust", &trust], &[]);
+    assert!(seen.contains("=] ") && seen.contains("good: "), "{seen}");
+    assert!(!cli.says(&["audit", "verify", &out, "--trust", &trust]).contains("=] "));
+}
+
 #[tokio::test]
 async fn a_password_is_good_as_long_as_it_may_be_and_however_it_was_typed() {
     let cli = Cli::new();
@@ -628,6 +909,12 @@ fn serve_refuses_what_would_surprise() {
     );
     let nested = cli.refuses(&["--config", &config("[upload]\nmax_byte = 1\n"), "serve"]);
     assert!(nested.contains("max_byte") && nested.contains("line 2"), "{nested}");
+    // What this machine is called elsewhere is nobody's address here: a name may lead to anybody.
+    let named = cli.refuses(&["--config", &config("listen = \"gateway.example.com:8080\"\n"), "serve"]);
+    assert!(named.contains("`localhost:8080`") && named.contains("line 1"), "{named}");
+    let mut here = Command::new(PROGRAM);
+    here.args(["--data", cli.data.to_str().unwrap(), "serve", "--listen", "localhost:0"]);
+    assert!(Process::of(here).unwrap().address.ip().is_loopback());
     let open = cli.refuses(&["serve", "--listen", "0.0.0.0:0"]);
     assert!(open.contains("behind_tls_proxy") && open.contains("0.0.0.0:0"), "{open}");
     let tls = cli.refuses(&[

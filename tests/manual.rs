@@ -197,10 +197,12 @@ fn commands(program: &Path, reference: &str, not_here: &[&str]) -> usize {
     while let Some(path) = open.pop() {
         let output = Command::new(program).args(&path).arg("--help").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
-        let commands = help.split("\nCommands:\n").nth(1).and_then(|rest| rest.split("\n\n").next());
-        if let Some(commands) = commands {
-            let names = commands.lines().filter_map(|line| line.split_whitespace().next());
-            for name in names.filter(|name| *name != "help") {
+        // In one list, or in groups.
+        let before = help.split("\nOptions").next().unwrap().lines();
+        let names = before.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        let names: Vec<&str> = names.filter(|name| name.starts_with(char::is_lowercase)).collect();
+        if !names.is_empty() {
+            for name in names.into_iter().filter(|name| *name != "help") {
                 open.push(path.iter().cloned().chain([name.to_owned()]).collect());
             }
             continue;
@@ -208,7 +210,7 @@ fn commands(program: &Path, reference: &str, not_here: &[&str]) -> usize {
         let name = path.join(" ");
         let shown = |line: &&str| line.contains(&format!("`{name}`")) || line.contains(&format!("`{name} "));
         let line = reference.lines().find(shown).unwrap_or_else(|| panic!("`{name}` is not in it"));
-        let own = help.split("\nEverywhere:\n").next().unwrap();
+        let own = help.split("\nOptions of every command:\n").next().unwrap();
         for option in own.lines().filter_map(|line| line.trim_start().strip_prefix("--")) {
             let option = option.split([' ', '=']).next().unwrap();
             let fine = not_here.contains(&option) || line.contains(&format!("--{option}"));

@@ -23,6 +23,7 @@ use trail::{Actor, SYSTEM_LOG};
 #[derive(Subcommand)]
 pub(super) enum Account {
     /// Add an account
+    #[command(after_help = "Example:\n  consent-gateway account add acme --operator US-CA --recorder US-CA")]
     Add(AccountAdd),
     /// List the accounts
     List,
@@ -58,13 +59,18 @@ pub(super) struct AccountAdd {
 #[derive(Subcommand)]
 pub(super) enum Credential {
     /// Add a credential; its password is shown once
+    #[command(
+        after_help = "Examples:\n  consent-gateway credential add acme --role recorder --name 'our platform'\n  consent-gateway credential add system --role counsel --name 'Dana Counsel' --password-stdin"
+    )]
     Add(CredentialAdd),
     /// List the credentials of an account, revoked ones too
+    #[command(after_help = "Example:\n  consent-gateway credential list acme")]
     List {
         /// The account, or `system`
         account: String,
     },
     /// Revoke a credential, at once
+    #[command(after_help = "Example:\n  consent-gateway credential revoke cg_0123456789abcdef")]
     Revoke {
         /// Its username; `credential list` shows it
         username: String,
@@ -89,6 +95,7 @@ pub(super) struct CredentialAdd {
 #[derive(Subcommand)]
 pub(super) enum Key {
     /// Add a customer's public key
+    #[command(after_help = "Example:\n  consent-gateway key add acme customer/public.pem")]
     Add {
         /// Its account
         account: String,
@@ -96,11 +103,13 @@ pub(super) enum Key {
         public: PathBuf,
     },
     /// List the keys of an account, or of all
+    #[command(after_help = "Example:\n  consent-gateway key list acme")]
     List {
         /// The account
         account: Option<String>,
     },
     /// Retire a key: nothing new is sealed for it
+    #[command(after_help = "Example:\n  consent-gateway key retire acme 5f2c9a1b")]
     Retire {
         /// Its account
         account: String,
@@ -112,13 +121,20 @@ pub(super) enum Key {
 #[derive(Subcommand)]
 pub(super) enum PromptCommand {
     /// Register a prompt
+    #[command(
+        after_help = "Example:\n  consent-gateway prompt add acme greeting --language en --duration-ms 4000 --purpose quality --text 'This call is recorded.' --says recording='is recorded'"
+    )]
     Add(PromptAdd),
     /// List the prompts of an account, each in its newest version
+    #[command(after_help = "Example:\n  consent-gateway prompt list acme")]
     List {
         /// The account
         account: String,
     },
     /// Tell what a text lacks for which places; exit code 3 where it lacks anything
+    #[command(
+        after_help = "Examples:\n  consent-gateway prompt check --text 'This call is recorded.' --says recording='is recorded'\n  consent-gateway prompt check --account acme"
+    )]
     Check(PromptCheck),
 }
 
@@ -176,8 +192,12 @@ pub(super) struct PromptAdd {
 #[derive(Subcommand)]
 pub(super) enum GrantCommand {
     /// Register consent given outside a call
+    #[command(
+        after_help = "Example:\n  consent-gateway consent-grant add acme contract-7 --subject agent-7 --role agent --basis 'works agreement' --until 2031-01-31"
+    )]
     Add(GrantAdd),
     /// Withdraw it
+    #[command(after_help = "Example:\n  consent-gateway consent-grant withdraw acme contract-7")]
     Withdraw {
         /// Its account
         account: String,

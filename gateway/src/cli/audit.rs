@@ -29,14 +29,23 @@ use trail::{Actor, SYSTEM_LOG};
 #[derive(Subcommand)]
 pub(super) enum Audit {
     /// Verify a log offline: exit code 0 good, 1 tampered, 2 unusable, 3 incomplete
+    #[command(
+        after_help = "Examples:\n  consent-gateway audit verify acme\n  consent-gateway audit verify acme.zip --trust trust.txt"
+    )]
     Verify(Verify),
     /// Take a log along, as files that anybody can verify
+    #[command(after_help = "Example:\n  consent-gateway audit export acme --out acme.zip --details")]
     Export(Export),
     /// Find entries by what they have to do with; the question is logged
+    #[command(
+        after_help = "Examples:\n  consent-gateway audit find acme --call c-42\n  consent-gateway audit find acme --number +15550100100 --outcome consented --format csv"
+    )]
     Find(Box<ask::Find>),
     /// Make a proof pack, which anybody can verify offline
+    #[command(after_help = "Example:\n  consent-gateway audit prove acme --call c-42 --out pack.zip")]
     Prove(ask::Prove),
     /// A call as a vCon with its lawful basis
+    #[command(after_help = "Example:\n  consent-gateway audit vcon acme c-42")]
     Vcon {
         /// Its account
         account: String,
@@ -47,6 +56,7 @@ pub(super) enum Audit {
         signed: bool,
     },
     /// Consent records of a call by ISO/IEC TS 27560, in JSON-LD
+    #[command(after_help = "Example:\n  consent-gateway audit consent-record acme c-42")]
     ConsentRecord {
         /// Its account
         account: String,
@@ -54,6 +64,7 @@ pub(super) enum Audit {
         call: String,
     },
     /// Print the trust file that auditors verify with
+    #[command(after_help = "Example:\n  consent-gateway audit key acme > trust.txt")]
     Key {
         /// The log: an account, or `system`
         log: String,
@@ -61,8 +72,14 @@ pub(super) enum Audit {
     /// Have the logs signed with a new key from the next second on
     RotateKey,
     /// Begin logs anew that do not go on from what was signed
+    #[command(
+        after_help = "Example:\n  consent-gateway audit reopen --reason 'restored the backup of 20 November'"
+    )]
     Reopen(reopen::Reopen),
     /// Drop an epoch of a log that has ended, with everything in it
+    #[command(
+        after_help = "Example:\n  consent-gateway audit drop acme --epoch 1 --reason 'kept for six years'"
+    )]
     Drop(reopen::Drop),
 }
 

@@ -1,10 +1,12 @@
 //! `check`: reach every dependency and say what `serve` would do.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use policy::{Diff, Table};
 use rustix::fs::Access;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::asked::{Missing, missing, patiently};
 use super::{CliError, out};
@@ -13,6 +15,8 @@ use crate::gate::{Fault, Lack};
 use crate::listen::descriptors;
 use crate::notary::Notary;
 use crate::serve;
+use trail::chain::Chain;
+use trail::cli::out::say;
 use trail::clock::Clock;
 
 pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
@@ -108,6 +112,42 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     }
     ready(&lacking)
 }
+
+/// Asks the gateway that runs by this configuration.
+pub(super) async fn running(config: Config, json: bool) -> Result<(), CliError> {
+    let ip = match config.listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    let address = SocketAddr::new(ip, config.listen.port());
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let unanswered = |error: reqwest::Error| {
+        CliError::Wrong(format!("no gateway answers on {address}: {}", Chain(&error.without_url())))
+    };
+    // An error means that a provider is installed already.
+    let _first = rustls::crypto::ring::default_provider().install_default();
+    // The certificate names the gateway's public host, not this address. The request holds no secret.
+    let client = reqwest::Client::builder()
+        .tls_danger_accept_invalid_certs(true)
+        .no_proxy()
+        .timeout(PATIENCE)
+        .build()
+        .map_err(unanswered)?;
+    let answer = client.get(format!("{scheme}://{address}/readyz")).send().await.map_err(unanswered)?;
+    let is_ready = answer.status().is_success();
+    let text = answer.text().await.map_err(unanswered)?;
+    let told: Value = serde_json::from_str(&text)
+        .map_err(|_| CliError::Wrong(format!("whoever answers on {address} is not a gateway")))?;
+    say(json, &told, || {
+        let word = |name: &str| out::plain(told.get(name).and_then(Value::as_str).unwrap_or("not ready"));
+        format!("{address}: {}", word(if is_ready { "status" } else { "detail" }))
+    });
+    if is_ready { Ok(()) } else { Err(CliError::Exit(3)) }
+}
+
+/// How long a gateway may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Scripts read the exit code.
 fn ready(lacking: &[(Lack, String)]) -> Result<(), CliError> {

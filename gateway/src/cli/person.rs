@@ -18,6 +18,7 @@ use trail::Actor;
 #[derive(Subcommand)]
 pub(super) enum Person {
     /// Enrol somebody; `credential add --name` does it, too
+    #[command(after_help = "Example:\n  consent-gateway person add acme 'Dana Counsel'")]
     Add {
         /// Their account
         account: String,
@@ -25,6 +26,9 @@ pub(super) enum Person {
         name: String,
     },
     /// Say that somebody who was enrolled later is who they are said to be: then they count as a second person
+    #[command(
+        after_help = "Example:\n  consent-gateway person confirm acme 'Dana Counsel' --as cg_0123456789abcdef"
+    )]
     Confirm {
         /// Their account
         account: String,
@@ -34,6 +38,7 @@ pub(super) enum Person {
         who: Who,
     },
     /// List everybody of an account, and who counts
+    #[command(after_help = "Example:\n  consent-gateway person list acme")]
     List {
         /// The account
         account: String,

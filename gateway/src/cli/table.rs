@@ -27,6 +27,7 @@ use trail::clock::{Clock, moment_or_day};
 #[derive(Subcommand)]
 pub(super) enum TableCommand {
     /// Tell everything that is wrong with a table; exit code 0 nothing, 1 mistakes, 3 warnings only
+    #[command(after_help = "Example:\n  consent-gateway table check draft.toml")]
     Check {
         /// A file, `in-force`, or `version:N`
         #[arg(value_name = "TABLE")]
@@ -36,6 +37,7 @@ pub(super) enum TableCommand {
         today: Option<String>,
     },
     /// Tell what changes in meaning; exit code 0 nothing is loosened, 3 something is
+    #[command(after_help = "Example:\n  consent-gateway table diff in-force draft.toml")]
     Diff {
         /// A file, `in-force`, or `version:N`
         old: String,
@@ -43,6 +45,7 @@ pub(super) enum TableCommand {
         new: String,
     },
     /// The rule in force for a place, or the whole table
+    #[command(after_help = "Example:\n  consent-gateway table show US-CA --at 2027-01-01")]
     Show(Show),
     #[command(flatten)]
     Desk(Desk),
@@ -52,6 +55,7 @@ pub(super) enum TableCommand {
 #[derive(Subcommand)]
 pub(super) enum Desk {
     /// Rehearse a table on every call of the trail
+    #[command(after_help = "Example:\n  consent-gateway table impact draft.toml --since 2026-11-01")]
     Impact {
         /// A file, or `version:N`
         new: String,
@@ -63,6 +67,9 @@ pub(super) enum Desk {
         account: Option<String>,
     },
     /// Put a table in force, or propose it where it loosens anything; exit code 3 where it is proposed
+    #[command(
+        after_help = "Example:\n  consent-gateway table publish draft.toml --as cg_0123456789abcdef --reason 'AB 1234 is in force'"
+    )]
     Publish {
         /// A file, or `version:N` to go back
         file: String,
@@ -72,6 +79,7 @@ pub(super) enum Desk {
     /// Every version, the newest first
     Versions,
     /// The text of a version
+    #[command(after_help = "Example:\n  consent-gateway table version 3")]
     Version {
         /// Its number or digest
         version: String,
@@ -79,11 +87,15 @@ pub(super) enum Desk {
     /// Every proposal, the newest first
     Proposals,
     /// A proposal, with its difference and its impact
+    #[command(after_help = "Example:\n  consent-gateway table proposal 0198c0de-0000-7000-8000-000000000001")]
     Proposal {
         /// Its id
         proposal: String,
     },
     /// Approve somebody else's proposal
+    #[command(
+        after_help = "Example:\n  consent-gateway table approve 0198c0de-0000-7000-8000-000000000001 --as cg_0123456789abcdef"
+    )]
     Approve {
         /// Its id
         proposal: String,
@@ -91,6 +103,9 @@ pub(super) enum Desk {
         who: Who,
     },
     /// Reject a proposal
+    #[command(
+        after_help = "Example:\n  consent-gateway table reject 0198c0de-0000-7000-8000-000000000001 --as cg_0123456789abcdef --reason 'AB 1234 was vetoed'"
+    )]
     Reject {
         /// Its id
         proposal: String,
@@ -98,6 +113,9 @@ pub(super) enum Desk {
         who: Who,
     },
     /// Withdraw one's own proposal
+    #[command(
+        after_help = "Example:\n  consent-gateway table withdraw 0198c0de-0000-7000-8000-000000000001 --as cg_0123456789abcdef"
+    )]
     Withdraw {
         /// Its id
         proposal: String,

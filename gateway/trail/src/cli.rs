@@ -8,12 +8,14 @@ pub mod media;
 pub mod out;
 pub mod verify;
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches, Parser, Subcommand};
 
 /// The program `consent-verify`.
 #[derive(Debug, Parser)]
@@ -21,7 +23,7 @@ use clap::{Parser, Subcommand};
     name = "consent-verify",
     version,
     about = "Check the audit trail of a consent gateway, offline",
-    after_help = "Example:\n  consent-verify verify export.zip --trust trust.txt\n\nExit codes of verify: 0 good, 1 tampered with, 2 unusable, 3 incomplete."
+    after_help = "Example:\n  consent-verify verify export.zip --trust trust.txt"
 )]
 struct Program {
     /// Print JSON, for scripts
@@ -33,17 +35,27 @@ struct Program {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Verify an exported log, or a proof pack
+    /// Verify an exported log, or a proof pack: exit code 0 good, 1 tampered with, 2 unusable, 3 incomplete
+    #[command(after_help = "Examples:\n  consent-verify verify export.zip --trust trust.txt\n  \
+                            consent-verify verify pack.zip --trust trust.txt --media sealed.bin")]
     Verify(verify::Verify),
     /// Find entries of an export
+    #[command(
+        after_help = "Example:\n  consent-verify find export.zip --call c-42 --outcome consented,declined"
+    )]
     Find(Box<ask::Find>),
     /// Tell what happened on a call, and what the law asked
+    #[command(after_help = "Example:\n  consent-verify explain export.zip c-42")]
     Explain(ask::Explain),
     /// Make a proof pack from an export
+    #[command(after_help = "Example:\n  consent-verify prove export.zip --call c-42 --out pack.zip")]
     Prove(ask::Prove),
     /// Open a sealed recording with the private key
+    #[command(after_help = "Example:\n  consent-verify open sealed.bin --envelope description.json \
+                            --key private.pem --out call.wav")]
     Open(media::Open),
     /// Make a key pair
+    #[command(after_help = "Example:\n  consent-verify keygen --out customer")]
     Keygen {
         /// Where `private.pem` and `public.pem` go
         #[arg(long, value_name = "DIR")]
@@ -73,10 +85,55 @@ pub enum CliError {
     Exit(u8),
 }
 
+/// The command line of `consent-verify`, for whoever documents it.
+#[must_use]
+pub fn program() -> clap::Command {
+    Program::command()
+}
+
+/// Parses the command line of this process. What is wrong with it is told with an example of what to type, and ends
+/// the process, as `--help` does.
+#[must_use]
+pub fn parsed<P: FromArgMatches>(mut program: clap::Command) -> P {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let parsed = program.try_get_matches_from_mut(&words).and_then(|matches| P::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|error| {
+        // Where nobody reads it, nothing is left to be done about it.
+        let _ = error.print();
+        let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        if let Some(example) =
+            meant(&program, &words).get_after_help().filter(|_| error.use_stderr() && !is_help)
+        {
+            let _ = writeln!(io::stderr().lock(), "\n{example}");
+        }
+        std::process::exit(error.exit_code())
+    })
+}
+
+/// The command that was meant: the last one that is named.
+fn meant<'p>(program: &'p clap::Command, words: &[OsString]) -> &'p clap::Command {
+    let mut meant = program;
+    let mut words = words.iter().skip(1).filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--") {
+            Some(option) => {
+                // Its value may be called as a command is.
+                let named =
+                    |arg: &&clap::Arg| arg.get_long() == Some(option) && arg.get_action().takes_values();
+                if meant.get_arguments().chain(program.get_arguments()).any(|arg| named(&arg)) {
+                    words.next();
+                }
+            }
+            None => meant = meant.find_subcommand(word).unwrap_or(meant),
+        }
+    }
+    meant
+}
+
 /// Runs `consent-verify`, and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let Program { json, command } = Program::parse();
+    let Program { json, command } = parsed(program());
     let done = match command {
         Command::Verify(command) => verify::verify(&command, json),
         Command::Find(command) => ask::find(&command, json),
