@@ -18,6 +18,7 @@ mod crash;
 mod desk;
 mod diff;
 mod differential;
+mod dist;
 mod evidence;
 mod fault;
 mod golden;
