@@ -1,4 +1,7 @@
-//! Other people's programs: recordings as they make them, and sealed media as they open them.
+//! Other people's programs: recordings as they make them, sealed media as they open them, and a verifier that was
+//! written from the reference alone.
+
+mod second_verifier;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -35,6 +35,8 @@ pub mod tile;
 pub mod timestamp;
 pub mod tree;
 pub mod trust;
+#[cfg(test)]
+mod vectors;
 
 pub use tree::leaf_hash;
 

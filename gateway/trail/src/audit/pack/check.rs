@@ -45,7 +45,7 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     for (index, leaf) in &leaves {
         told(&mut found, order.take(leaf).map_err(|failure| failure.at(*index)));
     }
-    let tables = tables(&pack.tables, &mut found);
+    let tables = tables(&pack.tables, &leaves, &mut found);
     let mut warnings = Vec::new();
     let mut decisions = 0u64;
     for uid in &pack.manifest.calls {
@@ -179,7 +179,18 @@ fn is_of_account(origin: &str, account: &str) -> bool {
     log.split_once('.').map_or(log, |(name, _)| name) == account
 }
 
-fn tables(texts: &BTreeMap<String, String>, found: &mut Vec<Failure>) -> BTreeMap<String, Arc<Table>> {
+/// The tables that decided, and no others.
+fn tables(
+    texts: &BTreeMap<String, String>,
+    leaves: &BTreeMap<u64, Leaf>,
+    found: &mut Vec<Failure>,
+) -> BTreeMap<String, Arc<Table>> {
+    let decided: BTreeSet<&str> =
+        leaves.values().filter_map(|leaf| leaf.body.saw()).map(|saw| saw.table.as_str()).collect();
+    let strays = texts.keys().filter(|digest| !decided.contains(digest.as_str()));
+    found.extend(strays.map(|digest| {
+        Failure::tampered(format!("the table `{digest}` is not part of the pack: nothing in it was decided by that table"))
+    }));
     let read =
         texts.iter().filter_map(|(digest, text)| Some((digest.clone(), told(found, table(digest, text))?)));
     read.collect()

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::archive::{
     BEFORE, BUNDLES, CHECKPOINT, DETAILS, Disclosed, ENTRIES, ENVELOPE, MANIFEST, PAGE, PROOFS,
 };
-use super::{Entry, Manifest, Pack, Stretch};
+use super::{Entry, Kind, Manifest, Pack, Stretch};
 use crate::Detail;
 use crate::audit::Failure;
 use crate::audit::source::archive::Zip;
@@ -20,7 +20,7 @@ use crate::audit::source::{SourceError, limits, unhex};
 use crate::audit::verify::told;
 use crate::note::Note;
 use crate::proof::TlogProof;
-use crate::tile::read_bundle;
+use crate::tile::{WIDTH, read_bundle};
 use crate::tree::Hash;
 
 /// Whether this file is an archive with a pack in it, and not an exported log.
@@ -75,7 +75,11 @@ pub fn read(from: impl Read + Seek) -> Result<Pack, Failure> {
             prompts.extend(told(&mut unread, prompt));
         }
     }
-    let envelope = reader.may(ENVELOPE, limits::DETAIL);
+    // In a pack about anything else it would be believed by nobody, and lie there as if it were.
+    let envelope = match manifest.kind {
+        Kind::Recording => reader.may(ENVELOPE, limits::DETAIL),
+        Kind::Call | Kind::Absence => Ok(None),
+    };
     let envelope = envelope.and_then(|bytes| bytes.map(|bytes| text(ENVELOPE, bytes)).transpose());
     let envelope = told(&mut unread, envelope).flatten();
     let stretch = manifest.whole_from.and_then(|first| told(&mut unread, reader.stretch(first)));
@@ -156,6 +160,10 @@ impl<R: Read + Seek> Reader<R> {
         for (path, bytes) in bundles {
             let bytes = bytes?;
             let bundle = read_bundle(&bytes).map_err(|error| wrong(&path, error.to_string()))?;
+            // Each but the last is full, as whoever checks it with another program will expect.
+            if !u64::try_from(leaves.len()).unwrap_or(u64::MAX).is_multiple_of(WIDTH) {
+                return Err(wrong(&path, format!("a bundle before it does not have {WIDTH} entries")));
+            }
             leaves.extend(bundle.into_iter().map(<[u8]>::to_vec));
         }
         Ok(Stretch { first, before, leaves })

@@ -2,12 +2,13 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
 
 use policy::{Control, What};
+use sha2::{Digest as _, Sha256};
 
-use super::super::sample::*;
+use super::super::sample::{self, *};
 use super::super::{Failure, Verdict};
 use super::*;
-use crate::Body;
 use crate::note::SigningKey;
+use crate::{Body, hex};
 
 /// A log with two calls that were recorded, and one that was not.
 fn log() -> (Log, Uuid, Uuid) {
@@ -195,6 +196,18 @@ fn what_is_no_part_of_a_pack_is_refused() {
         let mut files = whole.clone();
         files.put(path, "{}");
         assert!(read_and_checked(&files).is_err(), "{path}");
+    }
+    // What belongs to packs of another kind, and a table that decided nothing.
+    let call = files(&log.pack(&Subject::Call(uid), log.parts(log.entries_of(uid, None))));
+    let table = format!("{}# another\n", sample::TABLE);
+    let digest = hex(&Sha256::digest(&table));
+    for (path, text) in [("envelope.json", "{}"), (&format!("tables/{digest}.toml"), &table)] {
+        let mut files = call.clone();
+        assert!(read_and_checked(&files).is_ok());
+        files.put(path, text);
+        let failure = read_and_checked(&files).unwrap_err();
+        assert_eq!(failure.verdict, Verdict::Tampered, "{path}: {failure}");
+        assert!(failure.what.contains("part of"), "{path}: {failure}");
     }
     for path in ["../outside", "/etc/passwd", "a\\b", "entries//1.json", "./pack.json", "C:evil"] {
         let mut files = whole.clone();

@@ -35,6 +35,8 @@ pub(super) struct Registry {
     sum: Sum,
     /// Earlier entries are not known.
     pub(super) unfounded: bool,
+    /// An entry changes rows that it does not name.
+    pub(super) unnamed: bool,
     /// An earlier epoch, which may hold what is not known here, is missing.
     pub(super) lenient: bool,
     pub(super) unchecked: Unchecked,
@@ -161,8 +163,11 @@ impl Registry {
 
     /// Checks that an entry commits to what it and the entries before it have registered.
     fn commits(&mut self, registered: &Registered) -> Result<(), Failure> {
-        let Some(rows) = registered.rows.as_ref().filter(|_| !self.unfounded) else {
-            self.unfounded = true;
+        if self.unfounded {
+            return Ok(());
+        }
+        let Some(rows) = &registered.rows else {
+            (self.unfounded, self.unnamed) = (true, true);
             return Ok(());
         };
         for (register, key, row) in rows {

@@ -37,6 +37,11 @@ pub(super) fn of(
     border(reading, &mut warnings);
     law(reading, &mut warnings)?;
     warnings.extend(sequence.silences.words());
+    if sequence.registry.unnamed {
+        warnings.push(
+            "an entry changes more of what is registered than it names: that later ones commit to nothing else was not verified".into(),
+        );
+    }
     let revoked = sequence.registry.after_revocation;
     if revoked > 0 {
         warnings.push(format!(

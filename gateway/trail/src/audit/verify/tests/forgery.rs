@@ -382,6 +382,23 @@ fn what_was_never_registered_counts_for_nothing() {
 }
 
 #[test]
+fn what_an_entry_changes_and_does_not_name_is_warned_of() {
+    let log = Log::busy(2);
+    let register = |rows| Some(crate::registers::Registered { sum: "ab".repeat(32), rows });
+    let unnamed = rewritten(&log, 0, |leaf| leaf.register = register(None));
+    // Nothing can be said of what comes behind.
+    let unnamed = rewritten(&unnamed, 1, |leaf| leaf.register = register(Some(Vec::new())));
+    let report = verified(&unnamed.export()).unwrap();
+    assert!(
+        report.warnings.iter().any(|told| told.contains("more of what is registered")),
+        "{:?}",
+        report.warnings
+    );
+    let named = rewritten(&log, 1, |leaf| leaf.register = register(Some(Vec::new())));
+    assert_found(&found(&named), Verdict::Tampered, 1, "commits to other rows");
+}
+
+#[test]
 fn a_withdrawn_grant_has_to_reach_every_call_that_relies_on_it() {
     let mut log = Log::new();
     let grant = log.grant();
