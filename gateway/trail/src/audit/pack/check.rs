@@ -189,7 +189,9 @@ fn tables(
         leaves.values().filter_map(|leaf| leaf.body.saw()).map(|saw| saw.table.as_str()).collect();
     let strays = texts.keys().filter(|digest| !decided.contains(digest.as_str()));
     found.extend(strays.map(|digest| {
-        Failure::tampered(format!("the table `{digest}` is not part of the pack: nothing in it was decided by that table"))
+        Failure::tampered(format!(
+            "the table `{digest}` is not part of the pack: nothing in it was decided by that table"
+        ))
     }));
     let read =
         texts.iter().filter_map(|(digest, text)| Some((digest.clone(), told(found, table(digest, text))?)));
