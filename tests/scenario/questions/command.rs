@@ -89,11 +89,9 @@ async fn a_command_goes_on_where_it_was_left_and_says_what_is_wrong() {
     let out = gateway.dir.path().join("out.zip");
     let out = out.to_str().unwrap();
     for (words, says) in [
-        (
-            &["audit", "find", "acme.zip", "--call", "c"][..],
-            "`acme.zip` is an export: `audit find` reads an account",
-        ),
-        (&["audit", "prove", "acme.zip", "--call", "c", "--out", out], "`audit prove` reads an account"),
+        (&["audit", "find", "acme.zip", "--call", "c"][..], "there is no export `acme.zip`"),
+        (&["audit", "prove", "acme.zip", "--call", "c", "--out", out], "there is no export `acme.zip`"),
+        (&["audit", "vcon", "acme.zip", "c"], "`acme.zip` is an export: `audit vcon` reads an account"),
         (
             &["audit", "prove", "acme", "--call", "nope", "--out", out],
             "no call of this id or alias in the log",

@@ -269,6 +269,11 @@ pub fn prove(asked: &Prove, as_json: bool) -> Result<(), CliError> {
 
 /// The export, verified if somebody says whom to trust.
 fn opened(log: &str, trust: Option<&Path>, as_json: bool) -> Result<Box<dyn Source>, CliError> {
+    if !Path::new(log).exists() {
+        return Err(CliError::Wrong(format!(
+            "there is no export `{log}`: name the directory or the zip file of one"
+        )));
+    }
     let source = open_export(Path::new(log));
     let Some(trust) = trust else {
         out::note("the export was not verified; with `--trust FILE` it is, before it is asked");
