@@ -160,6 +160,14 @@ fn every_operation_is_in_its_reference() {
 }
 
 #[test]
+fn every_type_of_entry_is_in_the_format_of_the_log() {
+    let page = read("gateway/docs/reference/log-format.md");
+    for word in trail::KINDS.iter().copied().chain(trail::RESERVED.iter().map(|reserved| reserved.word)) {
+        assert!(page.contains(&format!("`{word}`")), "`{word}` is not in it");
+    }
+}
+
+#[test]
 fn every_problem_is_in_its_reference() {
     let page = read("gateway/docs/reference/problems.md");
     let rows: BTreeMap<&str, Vec<&str>> = page
