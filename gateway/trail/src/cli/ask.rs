@@ -140,10 +140,11 @@ pub struct Subject {
     pub no_recording: Option<String>,
 }
 
-/// Whether this names an export, and not an account.
+/// Whether this names an export, and not an account: a directory that merely has the name of an account is not one.
 #[must_use]
 pub fn is_export(log: &str) -> bool {
-    log.ends_with(".zip") || log.contains('/') || Path::new(log).exists()
+    let path = Path::new(log);
+    log.ends_with(".zip") || log.contains('/') || path.is_file() || path.join("checkpoint").is_file()
 }
 
 /// Lists entries of an export.
@@ -391,5 +392,23 @@ pub fn write(bytes: &[u8]) -> Result<(), CliError> {
         }
         Err(_) => Err(CliError::Exit(0)),
         Ok(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_export;
+
+    #[test]
+    fn a_directory_is_an_export_if_a_signed_head_lies_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        // As relative names are: from the directory that a test is run in.
+        for account in ["acme", "src", "system"] {
+            assert!(!is_export(account), "{account}");
+        }
+        for export in ["acme.zip", "./acme", "exports/acme"] {
+            assert!(is_export(export), "{export}");
+        }
+        assert!(is_export(dir.path().to_str().unwrap()));
     }
 }
