@@ -54,7 +54,7 @@ async fn a_generated_python_client_does_the_main_job() {
 #[tokio::test]
 async fn schemathesis_finds_nothing() {
     let Some(python) = python() else { return };
-    if !std::env::var("GATEWAY_TEST_SLOW").is_ok_and(|slow| slow == "true") {
+    if !crate::harness::slow() {
         eprintln!("skipped: GATEWAY_TEST_SLOW is not true");
         return;
     }

@@ -191,8 +191,3 @@ async fn holds(ledger: &Ledger, expect: Expect) -> bool {
 fn first_epoch(log: &str) -> Epoch {
     Epoch { log: log.into(), epoch: 1 }
 }
-
-/// Whether what takes minutes is tested as well.
-fn slow() -> bool {
-    std::env::var("GATEWAY_TEST_SLOW").is_ok_and(|slow| slow == "true")
-}

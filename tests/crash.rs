@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use trail::clock::Clock;
 
-use crate::harness::{Client, Gateway, Process, Random, comes, files_below, run, wav, wav_of};
+use crate::harness::{Client, Gateway, Process, Random, comes, files_below, run, slow, wav, wav_of};
 use crate::site::{Site, age, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_else_can_be_read() {
-    let slow = std::env::var("GATEWAY_TEST_SLOW").is_ok_and(|slow| slow == "true");
+    let slow = slow();
     let mut random = Random::seeded();
     let site = Arc::new(Site::new().await);
     let mut process = site.serve(&[]);

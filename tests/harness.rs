@@ -595,6 +595,11 @@ pub(crate) fn seed() -> u64 {
     seed
 }
 
+/// Whether what takes minutes is tested as well: `tests/run --all` asks for it.
+pub(crate) fn slow() -> bool {
+    std::env::var("GATEWAY_TEST_SLOW").is_ok_and(|slow| slow == "true")
+}
+
 /// An id that is no other's: the test's next one.
 pub(crate) fn uid() -> Uuid {
     static THREADS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());

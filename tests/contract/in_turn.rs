@@ -8,8 +8,8 @@ use trail::Draft;
 use uuid::Uuid;
 
 use super::expectations::recorded;
-use super::{Store, account, append, call, change, entry, of_call, on_both_engines, slow};
-use crate::harness::Random;
+use super::{Store, account, append, call, change, entry, of_call, on_both_engines};
+use crate::harness::{Random, slow};
 
 on_both_engines!(what_is_committed_together_does_what_it_would_have_done_alone);
 

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::groups::id_of;
-use super::{append, entry, first_epoch, slow};
+use super::{append, entry, first_epoch};
+use crate::harness::slow;
 use crate::postgres::{self, Place, Server};
 
 /// As a gateway opens it.

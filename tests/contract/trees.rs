@@ -3,7 +3,8 @@
 use consent_gateway::ledger::{Appended, Change, Epoch, Job, Ledger};
 use sha2::{Digest as _, Sha256};
 
-use super::{Store, append, change, entry, first_epoch, on_both_engines, slow};
+use super::{Store, append, change, entry, first_epoch, on_both_engines};
+use crate::harness::slow;
 
 on_both_engines!(
     heads_and_nodes_are_those_of_the_leaves,

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{event_ids, the_log_verifies};
-use crate::harness::{Answer, Client, Process, files_below, run, run_with, wav};
+use crate::harness::{Answer, Client, Process, files_below, run, run_with, slow, wav};
 use crate::site::{Site, now};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -23,7 +23,7 @@ async fn between_any_two_steps_of_a_gateway_a_kill_loses_nothing_that_was_acknow
     let (steps, ended) = round(&before, 0, false).await;
     assert!(ended && steps > 20, "{steps} steps");
     eprintln!("{steps} steps from the start to the end");
-    let all = is_slow();
+    let all = slow();
     // The number of steps varies with the time that things take.
     let mut rounds: Vec<(u64, bool)> = (1..=steps + 2).map(|step| (step, false)).collect();
     if all {
@@ -55,7 +55,7 @@ async fn between_any_two_steps_of_a_command_a_kill_leaves_what_the_same_command_
         let steps = interrupted(&before, command, 0).await.expect_err("nothing killed it");
         eprintln!("{command:?}: {steps} steps");
         assert!(steps > 2, "{command:?}: {steps} steps");
-        let stride = if is_slow() { 1 } else { usize::try_from(steps / 2).unwrap() };
+        let stride = if slow() { 1 } else { usize::try_from(steps / 2).unwrap() };
         let before = Arc::clone(&before);
         every((1..=steps).step_by(stride).collect(), move |step| {
             let before = Arc::clone(&before);
@@ -370,10 +370,6 @@ where
     }
     running.join_all().await;
     eprintln!("{count} rounds in {:.0} s", now().duration_since(began).as_secs_f64());
-}
-
-fn is_slow() -> bool {
-    std::env::var("GATEWAY_TEST_SLOW").is_ok_and(|slow| slow == "true")
 }
 
 /// What counts the steps, and kills.

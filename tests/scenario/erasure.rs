@@ -47,9 +47,13 @@ impl Gateway {
     }
 
     async fn records(&self) -> Vec<Value> {
-        let page = self.auditor.get("/v1/consents?limit=1000").await.expect(200);
-        assert_eq!(page["next"], Value::Null);
-        page["consents"].as_array().unwrap().clone()
+        let mut records = Vec::new();
+        let mut page = self.auditor.get("/v1/consents?limit=1000").await.expect(200);
+        loop {
+            records.extend(page["consents"].as_array().unwrap().iter().cloned());
+            let Some(next) = page["next"].as_str() else { return records };
+            page = self.auditor.get(&format!("/v1/consents?limit=1000&after={next}")).await.expect(200);
+        }
     }
 
     /// Every leaf with its hash, and the proof that it is in the log, for the first `size` entries.
