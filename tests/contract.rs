@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 use tempfile::TempDir;
-use trail::{Actor, Body, Draft};
+use trail::{Actor, Body, Draft, GapCause};
 use uuid::Uuid;
 
 use crate::harness::START;
@@ -148,6 +148,12 @@ fn ms(at: i64) -> Timestamp {
 /// An entry of no call, so many milliseconds after the start.
 fn entry(log: &str, at: i64) -> Draft {
     trail::draft(log, ms(at), &Actor::gateway(), None, Body::Heartbeat {}, None).unwrap()
+}
+
+/// Events may be missing in a log.
+fn gap(log: &str, at: i64) -> Draft {
+    let body = Body::Gap { from: ms(at), until: ms(at), cause: GapCause::EndedUnexpectedly };
+    trail::draft(log, ms(at), &Actor::gateway(), None, body, None).unwrap()
 }
 
 /// An entry of a call.

@@ -27,6 +27,7 @@ mod sector;
 mod senders;
 mod trail;
 mod upload;
+mod warm;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -29,6 +29,7 @@ use call::load::{Context, Loaded};
 pub use call::observe::MAX_ENTRIES;
 pub use call::offline;
 use call::turns::Turns;
+use call::warm::Warm;
 use custody::keys::KeyCache;
 pub use custody::recordings::{Served, Sought};
 pub use custody::store::{Admission, Placement, Stored};
@@ -79,6 +80,8 @@ pub struct Gate {
     witnesses: Vec<VerifierKey>,
     /// Public keys that were read and checked before.
     keys: KeyCache,
+    /// Calls that were loaded lately.
+    warm: Warm,
     /// Lets verbs on one call wait for each other instead of colliding.
     turns: Turns,
     /// Calls on which something restrictive happened that could not be logged.
@@ -139,6 +142,7 @@ impl Gate {
             exports,
             witnesses,
             keys: KeyCache::default(),
+            warm: Warm::default(),
             turns: Turns::default(),
             barred: Barred::default(),
             readiness: Readiness::default(),
@@ -201,16 +205,6 @@ impl Gate {
     pub async fn idle(&self) {
         self.tasks.close();
         self.tasks.wait().await;
-    }
-
-    /// Appends; a conflict means that somebody else was faster, and everything is looked at anew: the
-    /// law as well.
-    pub(crate) async fn append(&self, job: Job) -> Result<Appended, Fault> {
-        let appended = self.ledger.append(job).await?;
-        if appended == Appended::Conflict {
-            self.refresh_law().await?;
-        }
-        Ok(appended)
     }
 
     /// Appends one entry that nothing else competes with.

@@ -6,6 +6,8 @@ CREATE TABLE account (
     operator_location TEXT COLLATE "C",
     recorder_location TEXT COLLATE "C",
     settings          TEXT COLLATE "C" NOT NULL,
+    -- Raised by every entry that may restrict calls that it is no entry of: whoever has folded one reads it again.
+    restrictions      BIGINT NOT NULL DEFAULT 0,
     created_at        BIGINT NOT NULL
 );
 

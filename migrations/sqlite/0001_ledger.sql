@@ -6,6 +6,8 @@ CREATE TABLE account (
     operator_location TEXT,
     recorder_location TEXT,
     settings          TEXT NOT NULL,
+    -- Raised by every entry that may restrict calls that it is no entry of: whoever has folded one reads it again.
+    restrictions      INTEGER NOT NULL DEFAULT 0,
     created_at        INTEGER NOT NULL
 ) STRICT;
 

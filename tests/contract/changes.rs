@@ -5,7 +5,7 @@ use trail::{Detail, Draft};
 use uuid::Uuid;
 
 use super::expectations::{proposed, recorded};
-use super::{Store, account, append, call, change, entry, first_epoch, of_call, on_both_engines};
+use super::{Store, account, append, call, change, entry, first_epoch, gap, of_call, on_both_engines};
 
 on_both_engines!(
     accounts_and_credentials_change,
@@ -36,6 +36,7 @@ fn tested(change: &Change) -> &'static str {
         Change::Grant { .. } | Change::WithdrawGrant { .. } => "grants_change",
         Change::Call { .. }
         | Change::CallEnded { .. }
+        | Change::Restrictions { .. }
         | Change::Participant { .. }
         | Change::SentEvent { .. } => "calls_and_participants_change",
         Change::Recording { .. }
@@ -203,6 +204,13 @@ async fn calls_and_participants_change(store: &Store) {
         (one.to_string(), "c", "digest", 10, None, head.to_string())
     );
     assert!(ledger.call_by_name("globex", "c").await.unwrap().is_none());
+
+    // A gap of the log reaches every call of the account, and is counted there.
+    assert_eq!(found.restrictions, 0);
+    append(&ledger, vec![gap("acme", 3), gap("globex", 3)]).await;
+    assert_eq!(ledger.call(one).await.unwrap().unwrap().restrictions, 1);
+    change(&ledger, vec![Change::Restrictions { account: "acme".into() }]).await;
+    assert_eq!(ledger.call_by_name("acme", "leg").await.unwrap().unwrap().restrictions, 2);
 
     // Opened again: the name moves, the alias stays.
     let ended = |at| Change::CallEnded { uid: one, at };

@@ -40,9 +40,10 @@ fn number(expect: &Expect) -> usize {
         Expect::Droppable { .. } => 22,
         Expect::People { .. } => 23,
         Expect::MarkIs { .. } => 24,
+        Expect::Restrictions { .. } => 25,
     }
 }
-const EXPECTATIONS: usize = 25;
+const EXPECTATIONS: usize = 26;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -207,11 +208,15 @@ impl There {
             count,
         };
         let droppable = |log: &str, epoch| Expect::Droppable { log: log.into(), epoch };
+        let restrictions = |account: &str, count| Expect::Restrictions { account: account.into(), count };
         let mark = |id, at| Expect::MarkIs { id: Uuid::from_u128(id), at };
         vec![
             (mark(70, 5), true),
             (mark(70, 6), false),
             (mark(71, 5), false),
+            (restrictions("acme", 0), true),
+            (restrictions("acme", 1), false),
+            (restrictions("globex", 0), false),
             (Expect::Head { call: self.open, head: self.head }, true),
             (Expect::Head { call: self.open, head: nobody }, false),
             (Expect::Head { call: nobody, head: self.head }, false),

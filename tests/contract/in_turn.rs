@@ -150,7 +150,7 @@ fn expectation(random: &mut Random, seed: u64, account: &str, heads: &[Vec<Uuid>
 /// Something that is done, with what it needs to be so: what would break a key of a table fails all of a group.
 fn act(random: &mut Random, seed: u64, n: usize, account: &str, job: &mut Job) {
     let call_uid = id(seed, random.below(2));
-    let (expect, change) = match random.below(12) {
+    let (expect, change) = match random.below(13) {
         0 | 1 => {
             let sent = format!("e{}", random.below(6));
             (
@@ -255,6 +255,10 @@ fn act(random: &mut Random, seed: u64, n: usize, account: &str, job: &mut Job) {
         10 => {
             (Expect::CallIs { call: call_uid, id: "c0".into() }, Change::CallEnded { uid: call_uid, at: 5 })
         }
+        11 => (
+            Expect::Restrictions { account: account.into(), count: i64::try_from(random.below(3)).unwrap() },
+            Change::Restrictions { account: account.into() },
+        ),
         _ => return,
     };
     job.expects.push(expect);

@@ -9,3 +9,4 @@ pub(in crate::gate) mod observe;
 pub mod offline;
 pub(in crate::gate) mod open;
 pub(in crate::gate) mod turns;
+pub(in crate::gate) mod warm;

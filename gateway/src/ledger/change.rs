@@ -19,6 +19,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// Has the logs' accounts count the entries that reach calls: nobody who appends one has to think of it.
+    pub(super) fn count_restrictions(&mut self) {
+        let reaching = self.entries.iter().filter(|draft| draft.reaches_calls);
+        self.changes.extend(reaching.map(|draft| Change::Restrictions { account: draft.log.clone() }));
+    }
+
     /// Whether this job may use the disk reserve.
     pub(super) fn restricts(&self) -> bool {
         let frees = |change: &Change| matches!(change, Change::Erase(_) | Change::Swept { .. });
@@ -44,6 +50,12 @@ pub enum Expect {
         call: Uuid,
         /// Its last entry.
         head: Uuid,
+    },
+    /// As many entries of the account's log as then may have restricted calls that they are no entries of.
+    Restrictions {
+        account: String,
+        /// How many.
+        count: i64,
     },
     /// The newest call of this id or alias is this one, or none.
     NameIs {
@@ -490,6 +502,8 @@ pub enum Change {
         /// Who, and why, as JSON.
         decision: String,
     },
+    /// An entry of the account's log may restrict calls that it is no entry of.
+    Restrictions { account: String },
     /// An account's settings change.
     AccountSettings {
         /// The account.

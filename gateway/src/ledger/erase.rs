@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::reads::sought;
 use super::registers::committed;
+use super::rows::select_call;
 use super::sql::{Statement, ask};
 use super::{CallRow, Epoch, GrantRow, Ledger, LedgerError, Pool, sqlite};
 
@@ -19,9 +20,10 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_all,
-            "SELECT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
-             FROM call_mention JOIN call ON call.uid = call_mention.call \
-             WHERE call_mention.log = ? AND call_mention.key = ? ORDER BY call.opened_at, call.uid",
+            select_call!(
+                "FROM call_mention JOIN call ON call.uid = call_mention.call \
+             WHERE call_mention.log = ? AND call_mention.key = ? ORDER BY call.opened_at, call.uid"
+            ),
             log,
             sought(key)
         )?)
@@ -33,9 +35,10 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_all,
-            "SELECT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
-             FROM participant JOIN call ON call.uid = participant.call \
-             WHERE participant.id = ? AND call.account = ? ORDER BY call.opened_at, call.uid",
+            select_call!(
+                "FROM participant JOIN call ON call.uid = participant.call \
+             WHERE participant.id = ? AND call.account = ? ORDER BY call.opened_at, call.uid"
+            ),
             sought(id),
             account
         )?)

@@ -126,6 +126,7 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         | Expect::AccountFree { .. }
         | Expect::People { .. }
         | Expect::AccountSettings { .. }
+        | Expect::Restrictions { .. }
         | Expect::Law { .. }
         | Expect::Version { .. }
         | Expect::OpenProposals { .. }
@@ -175,6 +176,7 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::Anchor { .. } => {}
         Change::Account { .. }
         | Change::AccountSettings { .. }
+        | Change::Restrictions { .. }
         | Change::Credential { .. }
         | Change::RevokeCredential { .. }
         | Change::Person { .. }

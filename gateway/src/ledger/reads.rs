@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::questions::json_list;
 use super::registers::{RETRIES, VERSION, altered, committed};
+use super::rows::select_call;
 use super::sql::{Dialect, Pool, ask};
 use super::{
     AccountRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, Ledger, LedgerError,
@@ -151,8 +152,9 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_optional,
-            "SELECT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
-             FROM call_name JOIN call ON call.uid = call_name.call WHERE call_name.account = ? AND call_name.name = ?",
+            select_call!(
+                "FROM call_name JOIN call ON call.uid = call_name.call WHERE call_name.account = ? AND call_name.name = ?"
+            ),
             account,
             sought(name)
         )?)
@@ -164,8 +166,10 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_optional,
-            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call \
-             WHERE account = ? AND id = ? AND opened_at <= ? ORDER BY opened_at DESC LIMIT 1",
+            select_call!(
+                "FROM call \
+             WHERE account = ? AND id = ? AND opened_at <= ? ORDER BY opened_at DESC LIMIT 1"
+            ),
             account,
             sought(id),
             at
@@ -193,8 +197,10 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_all,
-            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call \
-             WHERE account = ? AND id = ? AND opened_at > ? ORDER BY opened_at LIMIT 256",
+            select_call!(
+                "FROM call \
+             WHERE account = ? AND id = ? AND opened_at > ? ORDER BY opened_at LIMIT 256"
+            ),
             account,
             sought(id),
             opened_at
@@ -205,11 +211,11 @@ impl Ledger {
     /// the request that opened a call, so every call of the account is read.
     pub async fn calls_named(&self, account: &str, name: &str) -> Result<Vec<CallRow>, LedgerError> {
         let sql = self.dialect().pick(
-            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE account = ? AND (id = ? OR \
-             EXISTS (SELECT 1 FROM json_each(body, '$.aliases') WHERE value = ?)) ORDER BY opened_at, uid",
-            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE account = ? AND (id = ? OR \
+            select_call!("FROM call WHERE account = ? AND (id = ? OR \
+             EXISTS (SELECT 1 FROM json_each(body, '$.aliases') WHERE value = ?)) ORDER BY opened_at, uid"),
+            select_call!("FROM call WHERE account = ? AND (id = ? OR \
              EXISTS (SELECT 1 FROM json_array_elements_text(CAST(body AS json) -> 'aliases') AS alias WHERE alias = ?)) \
-             ORDER BY opened_at, uid",
+             ORDER BY opened_at, uid"),
         );
         let name = sought(name);
         Ok(ask!(&self.pool, query_as, fetch_all, sql, account, name, name)?)
@@ -227,7 +233,7 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_optional,
-            "SELECT uid, account, id, body, opened_at, ended_at, head FROM call WHERE uid = ?",
+            select_call!("FROM call WHERE uid = ?"),
             uid.to_string()
         )?)
     }
@@ -238,9 +244,10 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_all,
-            "SELECT DISTINCT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head \
-             FROM participant JOIN call ON call.uid = participant.call \
-             WHERE participant.consent_grant = ? AND call.account = ? AND call.ended_at IS NULL",
+            select_call!(
+                "FROM call WHERE uid IN (SELECT call FROM participant WHERE consent_grant = ?) \
+             AND account = ? AND ended_at IS NULL"
+            ),
             sought(grant),
             account
         )?)

@@ -178,6 +178,7 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         | Change::Secret { .. }
         | Change::Unmark { .. }
         | Change::Recommit { .. }
+        | Change::Restrictions { .. }
         | Change::Erase(
             Erase::Log { .. }
             | Erase::Entries { .. }

@@ -131,6 +131,8 @@ pub struct CallRow {
     pub ended_at: Option<i64>,
     /// Its last entry.
     pub head: String,
+    /// How many entries of its account's log may have restricted calls that they are no entries of.
+    pub restrictions: i64,
 }
 
 impl CallRow {
@@ -319,6 +321,17 @@ pub struct ProposalRow {
     /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
     pub salt: String,
 }
+
+macro_rules! select_call {
+    ($rest:literal) => {
+        concat!(
+            "SELECT call.uid, call.account, call.id, call.body, call.opened_at, call.ended_at, call.head, ",
+            "(SELECT restrictions FROM account WHERE account.id = call.account) AS restrictions ",
+            $rest
+        )
+    };
+}
+pub(super) use select_call;
 
 macro_rules! select_recording {
     ($rest:literal) => {

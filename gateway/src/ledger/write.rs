@@ -9,6 +9,9 @@ pub(super) fn question(expect: &Expect) -> Statement {
         Expect::Head { call, head } => Statement::new("EXISTS (SELECT 1 FROM call WHERE uid = ? AND head = ?)")
                 .bind(call)
                 .bind(head),
+        Expect::Restrictions { account, count } => Statement::new("EXISTS (SELECT 1 FROM account WHERE id = ? AND restrictions = ?)")
+                .bind(account)
+                .bind(*count),
         Expect::NameIs { account, name, call } => Statement::new("(SELECT call FROM call_name WHERE account = ? AND name = ?) IS NOT DISTINCT FROM ?")
                 .bind(account)
                 .bind(name)
@@ -395,6 +398,9 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(*at)
         .bind(decision)
         .bind(uid),
+        Change::Restrictions { account } => {
+            Statement::new("UPDATE account SET restrictions = restrictions + 1 WHERE id = ?").bind(account)
+        }
         Change::AccountSettings { id, settings } => {
             Statement::new("UPDATE account SET settings = ? WHERE id = ?").bind(settings).bind(id)
         }

@@ -115,7 +115,8 @@ impl Writer {
         self.enveloped.lock().unwrap_or_else(PoisonError::into_inner).push(id);
     }
 
-    pub(super) async fn append(&self, job: Job) -> Result<Appended, LedgerError> {
+    pub(super) async fn append(&self, mut job: Job) -> Result<Appended, LedgerError> {
+        job.count_restrictions();
         let (answer, answered) = oneshot::channel();
         let gone = |_| LedgerError::Unavailable("the writer has stopped".into());
         self.jobs.send(Waiting { job, answer }).await.map_err(|_| gone(()))?;

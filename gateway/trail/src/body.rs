@@ -470,6 +470,13 @@ impl Body {
         }
     }
 
+    /// Whether this entry, which belongs to no call, may change what is lawful on calls of its log, or what is known
+    /// of who is on them. A call that was folded before has to be read again.
+    #[must_use]
+    pub fn reaches_calls(&self) -> bool {
+        matches!(self, Body::Gap { .. } | Body::AccountLaw { .. } | Body::Erased { .. })
+    }
+
     /// Whether somebody's privacy depends on this entry: an objection, an arrival, an end, a deletion. Such
     /// entries may use the disk reserve.
     #[must_use]

@@ -83,6 +83,8 @@ pub struct Draft {
     pub mentions: Vec<String>,
     /// Whether somebody's privacy depends on it: see [`Body::restricts`].
     pub restricts: bool,
+    /// Whether it may change what is lawful on calls that it is no entry of: see [`Body::reaches_calls`].
+    pub reaches_calls: bool,
 }
 
 /// What a leaf commits to without holding it.
@@ -170,7 +172,7 @@ pub fn draft(
     };
     let kind = body.kind().as_str();
     let mentions = body.mentions(actor);
-    let restricts = body.restricts();
+    let (restricts, reaches_calls) = (body.restricts(), body.reaches_calls());
     let leaf = Leaf {
         v: 1,
         id: id_of_time(at)?,
@@ -200,6 +202,7 @@ pub fn draft(
         detail,
         mentions,
         restricts,
+        reaches_calls,
     })
 }
 
@@ -253,32 +256,29 @@ pub fn fold(tables: &dyn Fn(&str) -> Option<Arc<Table>>, leaves: &[Leaf]) -> Res
     let (first, rest) = leaves.split_first().ok_or(FoldError::Empty)?;
     let mut folding = Folding::open(tables, first)?;
     for leaf in rest {
-        folding.step(leaf)?;
+        folding.step(tables, leaf)?;
     }
     Ok(folding.call)
 }
 
 /// A call that is being folded, leaf by leaf.
-pub struct Folding<'t> {
-    tables: &'t dyn Fn(&str) -> Option<Arc<Table>>,
+#[derive(Debug, Clone)]
+pub struct Folding {
     in_force: String,
     call: Call,
 }
 
-impl Folding<'_> {
+impl Folding {
     /// Starts with the leaf that opens the call.
     ///
     /// # Errors
     ///
     /// [`FoldError`] if it opens no call, or its table is missing.
-    pub fn open<'t>(
-        tables: &'t dyn Fn(&str) -> Option<Arc<Table>>,
-        first: &Leaf,
-    ) -> Result<Folding<'t>, FoldError> {
+    pub fn open(tables: &dyn Fn(&str) -> Option<Arc<Table>>, first: &Leaf) -> Result<Folding, FoldError> {
         let Body::Opened { facts, saw, .. } = &first.body else { return Err(FoldError::NotOpened) };
         let in_force = saw.table.clone();
         let table = tables(&in_force).ok_or_else(|| FoldError::Table(in_force.clone()))?;
-        Ok(Folding { tables, in_force, call: Call::open(&table, first.at, facts.clone()) })
+        Ok(Folding { in_force, call: Call::open(&table, first.at, facts.clone()) })
     }
 
     /// Takes the next leaf: one of the call's, or a gap of its log.
@@ -286,11 +286,15 @@ impl Folding<'_> {
     /// # Errors
     ///
     /// [`FoldError`] if its table is missing.
-    pub fn step(&mut self, leaf: &Leaf) -> Result<(), FoldError> {
+    pub fn step(
+        &mut self,
+        tables: &dyn Fn(&str) -> Option<Arc<Table>>,
+        leaf: &Leaf,
+    ) -> Result<(), FoldError> {
         if let Some(saw) = leaf.body.saw()
             && saw.table != self.in_force
         {
-            let table = (self.tables)(&saw.table).ok_or_else(|| FoldError::Table(saw.table.clone()))?;
+            let table = tables(&saw.table).ok_or_else(|| FoldError::Table(saw.table.clone()))?;
             self.call.know(&table, leaf.at);
             self.in_force.clone_from(&saw.table);
         }

@@ -1,4 +1,4 @@
-//! A call is loaded: its entries are read and folded, and judged by the table in force as well.
+//! A call is loaded: it is folded from its entries, unless it is warm, and judged by the table in force as well.
 
 use std::sync::Arc;
 
@@ -9,16 +9,17 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::access::Principal;
+use crate::gate::call::warm::Folded;
 use crate::gate::{CallRefusal, FOLDED_AT_ONCE, Fault, Gate, ask, blocking, parse_id};
-use crate::ledger::{CallRow, Expect, ParticipantRow};
-use trail::{Body, Draft, DraftError, Leaf, Saw};
+use crate::ledger::{Appended, CallRow, Expect, Job, ParticipantRow};
+use trail::{Body, Clocks, Draft, DraftError, Leaf, Saw};
 
 /// A call as the gate has loaded it.
 pub(in crate::gate) struct Loaded {
     pub(in crate::gate) uid: Uuid,
     pub(in crate::gate) row: CallRow,
     pub(in crate::gate) context: Context,
-    pub(in crate::gate) names: Vec<ParticipantRow>,
+    pub(in crate::gate) names: Arc<Vec<ParticipantRow>>,
     /// Folded, and judged by the table in force as well.
     pub(in crate::gate) call: Call,
     pub(in crate::gate) head: Uuid,
@@ -26,8 +27,10 @@ pub(in crate::gate) struct Loaded {
     pub(in crate::gate) table: Arc<Table>,
     /// The moment at which a verb on this call is decided: never before the call's last entry.
     pub(in crate::gate) now: Timestamp,
-    /// Its entries, and the gaps of its log that concern it.
-    pub(in crate::gate) leaves: Vec<Leaf>,
+    /// How many entries it has, with the gaps of its log that concern it.
+    pub(in crate::gate) entries: usize,
+    /// What its senders' events have shown of their clocks.
+    pub(in crate::gate) clocks: Clocks,
     /// The pseudonyms of its participants' numbers.
     pub(in crate::gate) subjects: Vec<(u32, String)>,
     /// Who had objected on an earlier call of its id, by the pseudonyms of their numbers.
@@ -72,32 +75,72 @@ impl Gate {
 
     pub(in crate::gate) async fn load_row(&self, row: CallRow) -> Result<Loaded, Fault> {
         let uid = parse_id(&row.uid)?;
-        let (leaves, names) = self.leaves_of(uid).await?;
-        let tables = self.tables(&leaves).await?;
-        // A long call takes its time to fold: nobody else waits for it.
-        let (leaves, call) = blocking(leaves.len() > FOLDED_AT_ONCE, move || {
-            let call = fold(&tables, &leaves);
-            (leaves, call)
-        })
-        .await?;
-        let mut call = call?;
+        let folded = self.folded(uid, &row).await?;
         let table = self.laws.in_force();
+        let mut call = folded.call().clone();
         let now = self.clock.now().max(call.last());
         call.know(&table, now);
-        let mut objectors = Vec::new();
-        let mut subjects = Vec::new();
-        for leaf in &leaves {
-            if let Body::Opened { objectors: told, .. } = &leaf.body {
-                objectors.clone_from(told);
-            }
-            subjects.extend_from_slice(leaf.body.subjects());
-        }
-        // A gap of the log is no entry of the call's own.
-        let own = leaves.iter().rev().find(|leaf| leaf.call == Some(uid));
-        let head = own.map(|leaf| leaf.id).ok_or_else(|| Fault::damaged("a call has no entries"))?;
         let context =
             serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
-        Ok(Loaded { uid, row, context, names, call, head, table, now, leaves, subjects, objectors })
+        Ok(Loaded {
+            uid,
+            row,
+            context,
+            names: Arc::clone(&folded.names),
+            call,
+            head: folded.head,
+            table,
+            now,
+            entries: folded.entries.len(),
+            clocks: folded.clocks.clone(),
+            subjects: folded.subjects.clone(),
+            objectors: folded.objectors.clone(),
+        })
+    }
+
+    /// The call, folded: as it was kept, or from its entries.
+    pub(in crate::gate) async fn folded(&self, uid: Uuid, row: &CallRow) -> Result<Arc<Folded>, Fault> {
+        if let Some(folded) = self.warm.find(uid, parse_id(&row.head)?, row.restrictions) {
+            return Ok(folded);
+        }
+        let (leaves, names) = self.leaves_of(uid).await?;
+        let (tables, restrictions) = (self.tables(&leaves).await?, row.restrictions);
+        // A long call takes its time to fold: nobody else waits for it.
+        let folded = blocking(leaves.len() > FOLDED_AT_ONCE, move || {
+            Folded::of(uid, &by_digest(&tables), leaves, names, restrictions)
+        })
+        .await??;
+        let folded = Arc::new(folded.ok_or_else(|| Fault::damaged("a call has no entries"))?);
+        self.warm.keep(uid, Arc::clone(&folded));
+        Ok(folded)
+    }
+
+    /// Appends; a conflict means that somebody else was faster, and everything is looked at anew: the
+    /// law as well.
+    pub(crate) async fn append(&self, job: Job) -> Result<Appended, Fault> {
+        let grown = self.warm.growth(&job);
+        let reaches_calls = job.entries.iter().any(|draft| draft.reaches_calls);
+        let appended = self.ledger.append(job).await;
+        match &appended {
+            Ok(Appended::Done) => {
+                // What was known of somebody may be erased.
+                if reaches_calls {
+                    self.warm.clear();
+                }
+                for grown in grown {
+                    match self.tables_of(grown.tables()).await {
+                        Ok(tables) => self.warm.grow(&by_digest(&tables), grown),
+                        Err(_) => self.warm.forget(&[grown]),
+                    }
+                }
+            }
+            Ok(Appended::Conflict) | Err(_) => self.warm.forget(&grown),
+        }
+        let appended = appended?;
+        if appended == Appended::Conflict {
+            self.refresh_law().await?;
+        }
+        Ok(appended)
     }
 
     /// A call's entries, and the gaps of its log that concern it; and who was ever on it.
@@ -112,15 +155,19 @@ impl Gate {
 
     /// Folds a call by the tables that decided it.
     pub(in crate::gate) async fn fold(&self, leaves: &[Leaf]) -> Result<Call, Fault> {
-        fold(&self.tables(leaves).await?, leaves)
+        Ok(trail::fold(&by_digest(&self.tables(leaves).await?), leaves)?)
     }
 
     /// The tables by which these entries were decided.
     async fn tables(&self, leaves: &[Leaf]) -> Result<Vec<Arc<Table>>, Fault> {
+        self.tables_of(leaves.iter().filter_map(|leaf| Some(leaf.body.saw()?.table.as_str()))).await
+    }
+
+    async fn tables_of(&self, digests: impl Iterator<Item = &str>) -> Result<Vec<Arc<Table>>, Fault> {
         let mut tables: Vec<Arc<Table>> = Vec::new();
-        for saw in leaves.iter().filter_map(|leaf| leaf.body.saw()) {
-            if tables.iter().all(|known| known.digest() != saw.table) {
-                tables.push(self.table(&saw.table).await?);
+        for digest in digests {
+            if tables.iter().all(|known| known.digest() != digest) {
+                tables.push(self.table(digest).await?);
             }
         }
         Ok(tables)
@@ -162,19 +209,19 @@ impl Loaded {
         self.names.iter().find(|row| row.id == id)
     }
 
-    /// Whoever acts here must still see the call's last entry as it was, nobody on it erased since, and
-    /// the same law.
+    /// Whoever acts here must still see the call's last entry as it was, nobody on it erased since, no gap that is
+    /// new, and the same law.
     pub(in crate::gate) fn expects(&self) -> Vec<Expect> {
         let digest = self.table.digest().to_owned();
         vec![
             Expect::Head { call: self.uid, head: self.head },
+            Expect::Restrictions { account: self.row.account.clone(), count: self.row.restrictions },
             Expect::CallIs { call: self.uid, id: self.row.id.clone() },
             Expect::Law { digest: Some(digest) },
         ]
     }
 }
 
-fn fold(tables: &[Arc<Table>], leaves: &[Leaf]) -> Result<Call, Fault> {
-    let by_digest = |digest: &str| tables.iter().find(|table| table.digest() == digest).cloned();
-    Ok(trail::fold(&by_digest, leaves)?)
+fn by_digest(tables: &[Arc<Table>]) -> impl Fn(&str) -> Option<Arc<Table>> {
+    |digest| tables.iter().find(|table| table.digest() == digest).cloned()
 }

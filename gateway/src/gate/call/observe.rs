@@ -172,7 +172,7 @@ impl Gate {
         events: &[Observed],
     ) -> Result<Option<(Loaded, bool)>, Fault> {
         let now = loaded.now;
-        if loaded.leaves.len().saturating_add(events.len()) > MAX_ENTRIES
+        if loaded.entries.saturating_add(events.len()) > MAX_ENTRIES
             && !events.iter().all(|event| event.weight().restricts())
         {
             return Err(CallRefusal::TooLong.into());
@@ -367,7 +367,7 @@ impl Gate {
         let opens = matches!(asked.action, ControlAction::Start | ControlAction::Resume);
         if opens {
             self.barred.check(&loaded)?;
-            if loaded.leaves.len() >= MAX_ENTRIES {
+            if loaded.entries >= MAX_ENTRIES {
                 return Err(CallRefusal::TooLong.into());
             }
         }

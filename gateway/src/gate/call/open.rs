@@ -1,6 +1,7 @@
 //! Opening a call, and somebody joining it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{Call, Event, Joined, Opened, RefusedGrant, What};
@@ -354,7 +355,7 @@ impl Gate {
         let event = Event { received_at: now, at: None, what: What::Joined(joined) };
         loaded.call.apply(&event);
         if known.is_none() {
-            loaded.names.push(crate::ledger::ParticipantRow {
+            Arc::make_mut(&mut loaded.names).push(crate::ledger::ParticipantRow {
                 participant: i64::from(number),
                 id: asked.id.clone(),
                 number: asked.number.clone(),

@@ -6,6 +6,7 @@
 //! that is withdrawn later opens nothing any more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::told::{Named, told};
@@ -14,10 +15,11 @@ use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::gate::ask::{ConsentGrant, Prompt};
+use crate::gate::call::warm::Folded;
 use crate::gate::{Context, FOLDED_AT_ONCE, Fault, Gate, Loaded, RecordingRefusal, blocking, parse_id};
 use crate::ledger::RecordingRow;
-use trail::story::{Read, Story, Text};
-use trail::{Body, Leaf};
+use trail::Body;
+use trail::story::{Story, Text};
 
 impl Gate {
     /// Refuses a purpose that was not told. The refusal is logged before it is answered.
@@ -53,11 +55,10 @@ impl Gate {
         if named != Named::Anything {
             return Ok(named);
         }
-        let (mut leaves, _) = self.leaves_of(call).await?;
+        let folded = self.folded(call, &opened).await?;
         let id = parse_id(&row.id)?;
-        let accepted = leaves.iter().position(|leaf| leaf.body.accepts() == Some(id));
-        leaves.truncate(accepted.map_or(0, |accepted| accepted.saturating_add(1)));
-        let story = story(call, leaves).await?;
+        let accepted = folded.entries.iter().position(|read| read.leaf.body.accepts() == Some(id));
+        let story = story(call, folded, accepted.map_or(0, |accepted| accepted.saturating_add(1))).await?;
         let Some(recording) = story.recordings.last() else {
             return Err(Fault::damaged("a recording was never accepted"));
         };
@@ -72,7 +73,8 @@ impl Gate {
         loaded: &Loaded,
         spans: &[(Timestamp, Timestamp)],
     ) -> Result<About, Fault> {
-        let story = story(loaded.uid, loaded.leaves.clone()).await?;
+        let folded = self.folded(loaded.uid, &loaded.row).await?;
+        let story = story(loaded.uid, folded, usize::MAX).await?;
         let told = match Named::by(&loaded.context.purposes) {
             Named::Anything => self.told_on(account, &story, spans).await?,
             named @ Named::Only(_) => named,
@@ -147,12 +149,11 @@ impl Gate {
     }
 }
 
-/// The story of a call as the gate has it: by its entries alone.
-async fn story(call: Uuid, leaves: Vec<Leaf>) -> Result<Story, Fault> {
-    let told = blocking(leaves.len() > FOLDED_AT_ONCE, move || {
-        let read = |(index, leaf)| Read { index, leaf, detail: None };
-        let entries: Vec<Read> = (0..).zip(leaves).map(read).collect();
-        Story::of(call, &entries)
+/// The story of a call as the gate has it: by the first `count` of its entries alone.
+async fn story(call: Uuid, folded: Arc<Folded>, count: usize) -> Result<Story, Fault> {
+    let count = count.min(folded.entries.len());
+    let told = blocking(count > FOLDED_AT_ONCE, move || {
+        folded.entries.get(..count).and_then(|entries| Story::of(call, entries))
     });
     told.await?.ok_or_else(|| Fault::damaged("a call's first entry does not open it"))
 }

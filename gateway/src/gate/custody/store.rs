@@ -22,7 +22,7 @@ use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Silence};
 use crate::record::{self, StageError, Staged};
 use seal::{Envelope, RecipientKey, WrappedKey};
-use trail::{Body, Came, Clocks, hex};
+use trail::{Body, Came, hex};
 
 /// When an upload says that it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -575,7 +575,7 @@ impl Loaded {
         codec_adds_ms: u64,
         silent: &'u (dyn Fn(u64, u64) -> bool + Sync),
     ) -> Upload<'u> {
-        let clock_behind_ms = Clocks::of(&self.leaves).behind_ms(&who.credential);
+        let clock_behind_ms = self.clocks.behind_ms(&who.credential);
         Upload { claim, basis: Came::NATIVE.coverage, codec_adds_ms, clock_behind_ms, silent }
     }
 }

@@ -77,7 +77,7 @@ fn judge(
     let mut folding = Folding::open(tables, &first.leaf)?;
     laws.extend(judged(first, folding.call())?);
     for read in entries {
-        folding.step(&read.leaf)?;
+        folding.step(tables, &read.leaf)?;
         if folding.call().ended_at().is_some() {
             break;
         }
