@@ -612,13 +612,13 @@ fn a_password_is_asked_for_at_a_terminal_and_not_shown() {
     let wrong = at_a_terminal(&publish, &["correct horse\n"]);
     assert!(wrong.contains("Password: \n") && wrong.contains("do not match"), "{wrong}");
     let published = at_a_terminal(&publish, &[&typed]);
-    assert!(published.contains("it is in force already") && published.contains("code 0"), "{published}");
+    assert!(published.contains("it is already in force") && published.contains("code 0"), "{published}");
     // Where nobody can be asked, it is said what to do.
     let told = cli.refuses(&publish);
     assert!(told.contains("CONSENT_GATEWAY_PASSWORD") && told.contains("--password-stdin"), "{told}");
     let (code, out, err) =
         run_with(&[&publish[..], &["--data", data]].concat(), &[("CONSENT_GATEWAY_PASSWORD", password)]);
-    assert_eq!((code, out.as_str(), err.as_str()), (0, "it is in force already\n", ""));
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "it is already in force\n", ""));
 }
 
 #[test]

@@ -194,7 +194,7 @@ async fn what_no_signed_head_covers_is_refused_until_one_does_and_every_pack_tha
     for subject in subjects {
         let (code, told, pack) = prove(subject);
         let says = format!(
-            "no signed head of the current log covers the {} `{}`",
+            "no signed head of the current epoch covers the {} `{}`",
             match subject.0 {
                 "--recording" => "recording",
                 _ => "call",
@@ -207,7 +207,7 @@ async fn what_no_signed_head_covers_is_refused_until_one_does_and_every_pack_tha
     assert_eq!(gateway.rows("acme").await.len(), entries, "nothing was handed out");
     for form in [&["audit", "vcon", "acme", "c"][..], &["audit", "consent-record", "acme", "c"]] {
         let (code, _, told) = gateway.run(form);
-        assert!(code == 1 && told.contains("no signed head of the current log covers"), "{told}");
+        assert!(code == 1 && told.contains("no signed head of the current epoch covers"), "{told}");
     }
     std::fs::remove_dir(&in_the_way).unwrap();
     // At once: whoever asks waits for the next signature.

@@ -59,7 +59,7 @@ fn counsels_guide() {
 async fn the_operators_guide() {
     let place = Place::new().await;
     let told = run_with(&[FRONT_PAGE, "gateway/docs/operator.md"], false, &[(THEIR_SERVER, &place.url)]);
-    assert!(told.contains("begins anew as") && told.contains("old-checkpoint"), "what was restored: {told}");
+    assert!(told.contains("continues as") && told.contains("old-checkpoint"), "what was restored: {told}");
 }
 
 #[test]

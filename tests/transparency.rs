@@ -389,7 +389,7 @@ async fn on_a_call_of_256_people_in_many_places_an_objection_is_logged() {
     };
     let refused = recorder.put("/v1/calls/crowd", &body(256)).await;
     let problem = refused.problem(422, "too-many-participants");
-    assert!(problem["detail"].as_str().unwrap().contains("post the others"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("add the others"), "{problem}");
     recorder.put("/v1/calls/crowd", &body(160)).await.expect(201);
     for number in 160..256 {
         recorder.post("/v1/calls/crowd/participants", &person(number)).await.expect(201);

@@ -140,7 +140,7 @@ pub enum StageError {
     #[error(transparent)]
     Unmeasurable(#[from] Unmeasurable),
     /// The bytes are not those that `Content-Digest` announced.
-    #[error("the body does not have the announced SHA-256; send it again")]
+    #[error("the body does not match `Content-Digest`; send it again")]
     Digest,
     /// Sealing failed.
     #[error("the upload could not be sealed")]

@@ -233,7 +233,7 @@ async fn nothing_is_reopened_while_a_gateway_runs_or_where_nothing_is_wrong() {
     let (code, _, told) = with(&["--log", "nobody", "--force"]);
     assert!(code == 1 && told.contains("there is no log `nobody`"), "{told}");
     let (code, out, told) = with(&["--log", "acme", "--force"]);
-    assert!(code == 0 && out.contains("acme: begins anew as") && out.contains("(epoch 2)"), "{out}{told}");
+    assert!(code == 0 && out.contains("acme: continues as") && out.contains("(epoch 2)"), "{out}{told}");
     let process = site.serve(&[]);
     assert_eq!(site.head(&process).await.size, 1);
     stop(process);

@@ -399,8 +399,9 @@ async fn a_reason_names_who_is_missing_what_they_did_and_who_makes_it_necessary(
     let left = gateway.happens("c", "participant.left", "colleague").await;
     let told = reason(&left);
     assert!(
-        told.contains("since `colleague`, who has left, was in `DE`, and within one call nothing is relaxed")
-            && told.ends_with("; that of `agent` is missing as well"),
+        told.contains(
+            "since `colleague`, who has left, was in `DE`, and a requirement is never relaxed within a call"
+        ) && told.ends_with("; that of `agent` is missing as well"),
         "{told}"
     );
     // Of somebody whose place rests on a number, the number is the reason and not the place.
@@ -420,7 +421,7 @@ async fn a_prompt_that_does_not_count_is_told_by_its_name_with_its_length_and_wh
     let started = json!({"type": "prompt.started", "prompt": "en", "participant": "caller"});
     // A prompt that was reported as soon as the call was opened cannot have been heard on it.
     let early = "it was reported to have ended 0.03 s after they joined, so they did not hear all of it";
-    let foreign = "it is in `de`, which is not a language of theirs (`en`)";
+    let foreign = "it is in `de`, which is not one of their languages (`en`)";
     let quick = "only 2 s passed between its `prompt.started` and its `prompt.completed`";
     for (call, place, events, why) in [
         ("c1", "US-CA", vec![(30, played("en", 4000))], early),

@@ -1,4 +1,4 @@
-//! What stands outside of calls: probes, prompts, consent grants, the description of the API.
+//! What is not about one call: probes, prompts, consent grants, the description of the API.
 
 use std::sync::Arc;
 

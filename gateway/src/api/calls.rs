@@ -1,4 +1,4 @@
-//! Calls: open, join, observe, control, look.
+//! Opening, joining, observing, controlling and reading calls.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ type Gate = State<Arc<Door>>;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExplainQuery {
-    /// The moment, RFC 3339; without it, that of the call's last entry.
+    /// The moment, RFC 3339; by default, that of the call's last entry.
     #[serde(default, deserialize_with = "moment")]
     at: Option<Timestamp>,
 }
@@ -115,7 +115,7 @@ pub(super) async fn control(
     Ok(answer(StatusCode::OK, &done))
 }
 
-/// What is posted as events: one, or several at once.
+/// The body of a report: one event, or several.
 pub(super) struct Events;
 
 impl JsonSchema for Events {
@@ -134,7 +134,7 @@ impl JsonSchema for Events {
     }
 }
 
-/// A body, or as much of it as makes things stricter, and what is wrong with the rest.
+/// A body; or those parts of it that make things stricter, and what is wrong with the rest.
 enum Sent<T> {
     Whole(T),
     Parts(Vec<T>, Fault),

@@ -1,4 +1,4 @@
-//! What auditors ask: pages of JSON, or everything as JSON Lines or CSV.
+//! Auditors' questions about the trail, answered in pages of JSON, or whole as JSON Lines or CSV.
 
 use std::sync::Arc;
 
@@ -23,40 +23,43 @@ use trail::chain::Chain;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Query {
-    /// What has to do with this call: its id, or an alias; every call that had the id.
+    /// Only entries about this call: its id, or an alias. Includes every call that had the id.
     call: Option<String>,
-    /// With calls on which the platform had somebody of this id.
+    /// Only entries about calls with a participant of this platform id.
     participant: Option<String>,
-    /// With calls on which somebody had this phone number, E.164; `+` is written `%2B`.
+    /// Only entries about calls with a participant who has this phone number, E.164; write `+` as `%2B`.
     number: Option<String>,
-    /// With calls on which somebody was there: an ISO 3166 code.
+    /// Only entries about calls with a participant in this place: an ISO 3166 code.
     place: Option<String>,
-    /// With calls of which this rule was asked: the code of a row, or the id of an overlay.
+    /// Only entries about calls that this rule applied to: the code of a row, or the id of an overlay.
     rule: Option<String>,
-    /// With calls to which this prompt was played: its id, `id@version`, or the id of a version.
+    /// Only entries about calls to which this prompt was played: its id, `id@version`, or the id of a
+    /// version.
     prompt: Option<String>,
-    /// What came of it, only entries that say so: one or several of `prompted`, `consented` and so on, separated by commas.
+    /// Only entries with these outcomes: one or several of `prompted`, `consented` and so on, separated by
+    /// commas.
     outcome: Option<String>,
     /// Only entries of these types, separated by commas.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// What has to do with this recording, and with its call.
+    /// Only entries about this recording and its call.
     recording: Option<String>,
-    /// Fetches by this credential, refused ones included.
+    /// Only fetches by this credential, including refused ones.
     listener: Option<String>,
-    /// Logged at this moment or later.
+    /// Only entries logged at this moment or later.
     #[serde(default, deserialize_with = "moment")]
     from: Option<Timestamp>,
-    /// Logged before this moment.
+    /// Only entries logged before this moment.
     #[serde(default, deserialize_with = "moment")]
     until: Option<Timestamp>,
-    /// The cursor `next` of the page before; it belongs to the same question of the same asker.
+    /// The cursor `next` of the previous page. It is valid for the same question by the same account only.
     after: Option<String>,
-    /// How many at most, from 1 to 1000; without it, JSON is answered in pages of 100, lines and tables as a whole.
+    /// The largest number of entries, from 1 to 1000. By default, JSON comes in pages of 100, lines and
+    /// tables whole.
     #[serde(default, deserialize_with = "whole_number")]
     #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
-    /// `json`, `jsonl` or `csv`; without it, what `Accept` likes best.
+    /// `json`, `jsonl` or `csv`; by default, what `Accept` prefers.
     format: Option<String>,
 }
 
@@ -78,7 +81,7 @@ pub(super) async fn answer(
     if form == Form::Json {
         return page(&door, &mut inquiry, media::limit(limit)?).await;
     }
-    // The first page is read before anything is answered: a failure is still a problem document.
+    // The first page is read before the answer begins, so a failure is still a problem document.
     let records = door.gate.page(&mut inquiry, limit.unwrap_or(STEP)).await?;
     let mut first = if form == Form::Csv { sheet_head()? } else { Vec::new() };
     first.extend(form.write(&door, &inquiry.account, &records).await?);
@@ -109,8 +112,8 @@ async fn page(door: &Door, inquiry: &mut Inquiry, limit: u32) -> Result<Response
 
 type Streaming = (Arc<Door>, Inquiry, Option<Vec<u8>>);
 
-/// Page by page: nothing is held of those before, neither here nor in the ledger. Where one cannot be
-/// read, the body breaks off, and its reader notices.
+/// The other pages, one at a time, so neither the gateway nor the ledger holds the whole answer. If one
+/// cannot be read, the body breaks off, and its reader notices.
 async fn rest(
     form: Form,
     (door, mut inquiry, first): Streaming,
@@ -133,7 +136,7 @@ async fn rest(
     Some((written, (door, inquiry, None)))
 }
 
-/// In which form.
+/// The format of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Json,
@@ -151,7 +154,8 @@ impl Form {
         }
     }
 
-    /// What the asker likes best of what there is (RFC 9110 section 12.5.1); JSON where nothing is said.
+    /// The format that the client prefers of those on offer (RFC 9110 section 12.5.1); JSON if it does not
+    /// say.
     fn accepted<'h>(headers: impl Iterator<Item = &'h HeaderValue>) -> Form {
         let texts: Vec<&str> = headers.filter_map(|value| value.to_str().ok()).collect();
         let mut best = (0.0, Form::Json);
@@ -230,7 +234,7 @@ impl From<Query> for Filters {
     }
 }
 
-/// How many entries a stream reads at once.
+/// How many entries a stream reads at a time.
 const STEP: u32 = 1_000;
 
 fn unwritten(error: serde_json::Error) -> Fault {

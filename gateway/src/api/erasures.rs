@@ -1,4 +1,4 @@
-//! Erasures: what is known of somebody goes.
+//! Erasures: what is known of somebody is removed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is handed out of one call or recording: proof packs, vCons, consent records.
+//! Documents about one call or recording: proof packs, vCons, consent records.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(super) async fn of_recording(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProofQuery {
-    /// What is proven; without it, what is logged of the call.
+    /// What to prove; by default, what is logged of the call.
     of: Option<Of>,
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn of_call(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VconQuery {
-    /// Whether it is signed: then it is answered in a JWS.
+    /// Whether to sign it: a signed vCon comes in a JWS.
     #[serde(default)]
     signed: bool,
 }
@@ -81,7 +81,7 @@ pub(super) async fn consent_record(
     Ok(document(&door.gate.export(&Actor::from(&who), &who.account, &call, Form::ConsentRecord).await?))
 }
 
-/// What a vCon is, as far as this gateway writes one.
+/// Describes a vCon as this gateway writes it.
 pub(super) fn vcon_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -91,17 +91,18 @@ pub(super) fn vcon_schema(_: &mut SchemaGenerator) -> Schema {
         "properties": {
             "vcon": {"type": "string", "description": "The version of the syntax."},
             "uuid": {"type": "string", "format": "uuid", "description": "Always the same for a call."},
-            "extensions": {"type": "array", "items": {"type": "string"}, "description": "What is beside the core."},
+            "extensions": {"type": "array", "items": {"type": "string"}, "description": "The extensions in \
+             use."},
             "created_at": {"type": "string", "format": "date-time", "description": "When the call was opened."},
             "updated_at": {"type": "string", "format": "date-time", "description": "When it was exported."},
             "parties": objects("Who was on the call."),
-            "dialog": objects("Its recordings; where there is none, the call itself."),
+            "dialog": objects("Its recordings; without any, the call itself."),
             "attachments": objects("Who consented to what, and what was decided."),
         },
     })
 }
 
-/// What a signed vCon is.
+/// Describes a signed vCon.
 pub(super) fn jws_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -112,7 +113,7 @@ pub(super) fn jws_schema(_: &mut SchemaGenerator) -> Schema {
             "payload": {"type": "string", "description": "The vCon, in base64url."},
             "signatures": {
                 "type": "array",
-                "description": "One, by the operator.",
+                "description": "One signature, by the operator.",
                 "minItems": 1,
                 "items": {
                     "type": "object",
@@ -131,10 +132,11 @@ pub(super) fn jws_schema(_: &mut SchemaGenerator) -> Schema {
                                     "items": {"type": "string"},
                                     "description": "Certificates, in base64, the signer's first.",
                                 },
-                                "uuid": {"type": "string", "format": "uuid", "description": "The vCon's."},
+                                "uuid": {"type": "string", "format": "uuid", "description": "The `uuid` of \
+                                 the vCon."},
                             },
                         },
-                        "signature": {"type": "string", "description": "In base64url."},
+                        "signature": {"type": "string", "description": "The signature, in base64url."},
                     },
                 },
             },
@@ -142,7 +144,7 @@ pub(super) fn jws_schema(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// What consent records are, as far as this gateway writes them.
+/// Describes consent records as this gateway writes them.
 pub(super) fn consent_records_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",

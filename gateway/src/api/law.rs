@@ -1,4 +1,4 @@
-//! The table: what it says, its history, proposals and their approval.
+//! The table of jurisdictions: its text, its history, proposals and their approval.
 
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ pub(super) async fn jurisdictions(State(door): At) -> Response {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlaceQuery {
-    /// The moment, RFC 3339; without it, now.
+    /// The moment, RFC 3339; by default, now.
     #[serde(default, deserialize_with = "moment")]
     at: Option<Timestamp>,
-    /// In this medium only.
+    /// Only for this medium.
     medium: Option<Medium>,
 }
 
@@ -62,19 +62,19 @@ pub(super) async fn version(State(door): At, Named(version): Named<String>) -> R
     Ok(answer(StatusCode::OK, &door.gate.version(&version).await?))
 }
 
-/// A table that somebody brings.
+/// A table that somebody submits.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "OfferedTable")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Offered {
     /// Its text, TOML.
     table: String,
-    /// Why; it is kept, and the next reader will want to know. At most 4 KiB.
+    /// Why; kept for the next reader. At most 4 KiB.
     #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }
 
-/// What is wrong with a table, and what it would change.
+/// Returns what is wrong with a table, and what it would change.
 pub(super) async fn check(State(door): At, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let asked: Offered = table_body(&headers, body).await?;
     Ok(answer(StatusCode::OK, &door.gate.check(&asked.table).await?))
@@ -111,12 +111,12 @@ pub(super) async fn proposal(
     Ok(answer(StatusCode::OK, &door.gate.proposal(&proposal).await?))
 }
 
-/// Why somebody decides so. The body may be left out.
+/// The reason of a decision. The body may be left out.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "ReasonGiven")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decided {
-    /// Why; it is kept. At most 4 KiB.
+    /// Why; kept. At most 4 KiB.
     #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }
@@ -164,7 +164,7 @@ async fn turn_down(
     Ok(answer(StatusCode::OK, &gate.turn_down(&author, proposal, withdraw, reason).await?))
 }
 
-/// Everybody of the account, and who counts as a second person.
+/// Everybody enrolled in the account, and who counts as a second person.
 pub(super) async fn people(State(door): At, who: Principal) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, &People { people: door.gate.people(&who.account).await? }))
 }
@@ -180,24 +180,23 @@ pub(super) async fn confirm_person(
     Ok(answer(StatusCode::OK, &door.gate.confirm_person(&who, &person, &reason).await?))
 }
 
-/// What is to hold for every call of the account.
+/// What applies to every call of the account.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "ChooseLaw")]
 #[serde(deny_unknown_fields)]
 pub(super) struct Chosen {
-    /// The overlays that are to hold, by their ids.
+    /// The ids of the overlays that apply.
     #[serde(default, deserialize_with = "or_default")]
     overlays: Vec<String>,
     /// Whether the account is a public-safety answering point, which may record emergency calls.
     #[serde(default, deserialize_with = "or_default")]
     public_safety: bool,
-    /// Why; it is kept, and has to be said. At most 4 KiB.
+    /// Why; required, and kept. At most 4 KiB.
     #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }
 
-/// Which overlays hold for every call of the account, and whether it is a public-safety answering
-/// point.
+/// Chooses the overlays for every call of the account, and whether it is a public-safety answering point.
 pub(super) async fn choose(
     State(door): At,
     who: Principal,
@@ -216,7 +215,7 @@ pub(super) async fn chosen(State(door): At, who: Principal) -> Result<Response, 
     Ok(answer(StatusCode::OK, &door.gate.chosen_law(&who.account).await?))
 }
 
-/// Impact reports name calls of every account.
+/// Only for the account `system`: impact reports name calls of every account.
 fn of_the_system(who: &Principal) -> Result<(), LawRefusal> {
     if who.account == SYSTEM_LOG {
         return Ok(());
@@ -240,5 +239,5 @@ async fn table_body<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: B
     Ok(body)
 }
 
-/// The longest table with its reason, in bytes.
+/// The largest size of a table with its reason, in bytes.
 const MAX_TABLE: u64 = 8 << 20;

@@ -14,7 +14,7 @@ use crate::access::Principal;
 use crate::gate::Thing;
 use crate::ledger::Epoch;
 
-/// Whoever asks: nobody known, where the log is public.
+/// Who asks; `None` for an unauthenticated reader of a public log.
 pub(super) type Reader = Option<axum::Extension<Principal>>;
 
 pub(super) async fn checkpoint(
@@ -42,7 +42,7 @@ pub(super) async fn tile(
     let mut response = (StatusCode::OK, Body::from(piece.bytes)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    // A partial tile never changes either, but is soon of no use.
+    // A partial tile never changes either, but is soon superseded.
     let caching = match (is_public, piece.is_final) {
         (true, true) => "public, max-age=31536000, immutable",
         (false, true) => "private, max-age=31536000, immutable",
@@ -53,7 +53,8 @@ pub(super) async fn tile(
     Ok(response)
 }
 
-/// The log that a path names, where this reader may read it: another account's looks like none.
+/// The log that a path names, if this reader may read it. Another account's log looks like one that does not
+/// exist.
 async fn readable(door: &Door, reader: Reader, path: &str) -> Result<Epoch, Problem> {
     let log = path.split('.').next().unwrap_or_default();
     let own = reader.as_ref().is_some_and(|who| who.account == log);

@@ -1,4 +1,4 @@
-//! Recordings that were accepted: list, describe, fetch, hold, delete.
+//! Accepted recordings: listing, describing, fetching, holding, deleting.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,21 +23,21 @@ use crate::vault::{Vault, VaultError};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    /// Only those of this call: its id, or an alias.
+    /// Only recordings of this call: its id, or an alias.
     call: Option<String>,
-    /// Only those recorded after this moment, at least in part.
+    /// Only recordings with audio from this moment or later.
     #[serde(default, deserialize_with = "moment")]
     from: Option<Timestamp>,
-    /// Only those recorded before this moment, at least in part.
+    /// Only recordings with audio from before this moment.
     #[serde(default, deserialize_with = "moment")]
     until: Option<Timestamp>,
-    /// Only those that this participant is on: the platform's id of them.
+    /// Only recordings that this participant is on, by the platform's id.
     participant: Option<String>,
-    /// Only those that may be listened to for this purpose.
+    /// Only recordings that may be fetched for this purpose.
     purpose: Option<String>,
-    /// The cursor `next` of the page before.
+    /// The cursor `next` of the previous page.
     after: Option<String>,
-    /// How many at most, from 1 to 1000; without it, 100.
+    /// The largest number of recordings, from 1 to 1000; by default, 100.
     #[serde(default, deserialize_with = "whole_number")]
     #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
@@ -99,7 +99,7 @@ pub(super) async fn release(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FetchQuery {
-    /// What it is fetched for: it is logged. A header `Purpose` says so as well.
+    /// What it is fetched for; this is logged. The header `Purpose` may say so instead.
     #[schemars(required, length(min = 1, max = 255))]
     purpose: Option<String>,
 }
@@ -153,7 +153,7 @@ pub(super) fn limit(asked: Option<u32>) -> Result<u32, TurnedAway> {
     }
 }
 
-/// Sealed bytes in steps that cost one look-up each.
+/// Sealed bytes in chunks; each costs one look-up.
 fn chunks(
     vault: Vault,
     id: Uuid,
@@ -173,8 +173,8 @@ fn chunks(
     })
 }
 
-/// A single range (RFC 9110 section 14.2). Several ranges, or one that is no range, are answered
-/// with the whole; `If-Range` with another entity tag, too.
+/// A single range (RFC 9110 section 14.2). Several ranges, or an invalid one, are answered with the whole; so
+/// is `If-Range` with another entity tag.
 fn asked_range(
     headers: &HeaderMap,
     bytes: u64,
@@ -207,5 +207,5 @@ fn etag(sha256: &str) -> String {
     format!("\"{sha256}\"")
 }
 
-/// One look-up in the store reads so much: large enough to cost little, small enough to hold.
+/// How many bytes one look-up in the store reads: enough to cost little, and few enough to hold in memory.
 const STEP: u64 = 256 * 1024;

@@ -23,15 +23,15 @@ pub fn document() -> &'static Value {
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| Describer::new().document());
 
-/// Describes routes, and gathers the types that they name.
+/// Describes routes, and collects the types that they mention.
 struct Describer {
-    /// Of what is sent.
+    /// Schemas of requests.
     requests: SchemaGenerator,
-    /// Of what is answered: there, nothing that is always written is missing.
+    /// Schemas of answers, in which every member that is always written is required.
     answers: SchemaGenerator,
-    /// What each code means.
+    /// The meaning of each code.
     codes: BTreeMap<&'static str, Code>,
-    /// What was sent and answered once, by operation.
+    /// Recorded requests and answers, by operation.
     examples: Value,
 }
 
@@ -79,10 +79,12 @@ impl Describer {
             "components": {
                 "securitySchemes": {"basic": {
                     "type": "http", "scheme": "basic",
-                    "description": "A credential belongs to one account, one role, and one person or system.",
+                    "description": "A credential belongs to one account, has one role, and stands for one \
+                     person or system.",
                 }},
                 "headers": {"RequestId": {
-                    "description": "What names this answer in the gateway's log; what the request said, if that was a UUID.",
+                    "description": "Identifies this answer in the gateway's log: the request's own \
+                     `X-Request-Id` if that is a UUID.",
                     "required": true,
                     "schema": {"type": "string", "format": "uuid"},
                 }},
@@ -91,7 +93,7 @@ impl Describer {
         })
     }
 
-    /// The types that were named: of answers, and of requests.
+    /// The collected types of answers and of requests.
     fn schemas(&mut self) -> [Map<String, Value>; 2] {
         let answers = schema::of_answers(self.answers.take_definitions(true));
         [answers, schema::of_requests(self.requests.take_definitions(true))]
@@ -103,7 +105,7 @@ impl Describer {
             "operationId": route.id,
             "summary": route.summary.trim_end_matches('.'),
             "description": match roles.as_slice() {
-                [] => "For everybody, without credentials.".to_owned(),
+                [] => "Open to everybody, without credentials.".to_owned(),
                 roles => format!("For the roles `{}`.", roles.join("`, `")),
             },
             "tags": [route.tag],
@@ -159,7 +161,8 @@ impl Describer {
                     media_types.iter().map(|one| ((*one).to_owned(), binary.clone())).collect();
                 json!({
                     "required": true,
-                    "description": "WAV (PCM, G.711, GSM 6.10), MP3 or Ogg, as a whole. Its bytes say which it is, and not its media type.",
+                    "description": "The whole file: WAV (PCM, G.711, GSM 6.10), MP3 or Ogg. The format is \
+                     detected from the bytes; the media type is ignored.",
                     "content": content,
                 })
             }
@@ -194,7 +197,7 @@ impl Describer {
         responses
     }
 
-    /// The codes of the problems that a route may answer, by their status.
+    /// The codes of the problems that a route can answer, by status.
     fn problems(&self, route: &Route) -> BTreeMap<u16, BTreeSet<&'static str>> {
         let door = |code: DoorCode| (code.as_str(), None);
         let gate = |code: FaultCode| (code.as_str(), None);
@@ -261,12 +264,12 @@ impl Describer {
     }
 }
 
-/// The path as OpenAPI writes it, which knows no parameter that holds slashes.
+/// The path as OpenAPI writes it, which cannot say that a parameter holds slashes.
 fn described_path(route: &Route) -> String {
     route.path.replace("{*", "{")
 }
 
-/// What comes with an answer: headers, each with what it says and whether it always comes.
+/// The headers of an answer, each with its description and whether it is always there.
 fn headers<'h>(own: impl Iterator<Item = (&'h str, &'h str, bool)>) -> Value {
     let one = |(name, says, always): (&str, &str, bool)| {
         (name.to_owned(), json!({"description": says, "required": always, "schema": {"type": "string"}}))
@@ -275,11 +278,11 @@ fn headers<'h>(own: impl Iterator<Item = (&'h str, &'h str, bool)>) -> Value {
     own.map(one).chain(all).collect::<Map<String, Value>>().into()
 }
 
-/// What a parameter in a path is, with an example and its schema.
+/// The description, an example and the schema of a path parameter.
 fn path_parameter(path: &str, name: &str) -> (&'static str, &'static str, Value) {
     const UUID: &str = "0191e2a0-7a4c-7000-8000-000000000000";
     let uuid = || json!({"type": "string", "format": "uuid"});
-    // No control characters; so long in bytes.
+    // Neither control characters nor more bytes than this.
     let named = || json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]+$"});
     let text = |pattern: &str| json!({"type": "string", "pattern": pattern});
     match name {
@@ -294,11 +297,11 @@ fn path_parameter(path: &str, name: &str) -> (&'static str, &'static str, Value)
         "proposal" => ("the gateway's id of the proposal", UUID, uuid()),
         "person" => ("the gateway's id of the person, or their name; at most 255 bytes", UUID, named()),
         "log" => {
-            let says = "the name of a log: its account, and behind a dot its epoch, from the second on";
+            let says = "the name of a log: its account; from the second epoch on, a dot and the epoch";
             (says, "acme", text("^[a-z0-9][a-z0-9_-]{0,63}(\\.[1-9][0-9]{0,17})?$"))
         }
         "path" => {
-            let says = "where the tile lies, by C2SP tlog-tiles; a slash may stay as it is";
+            let says = "the path of the tile (C2SP tlog-tiles); slashes need not be escaped";
             (says, "0/000", text("^([0-9]{1,2}|entries)(/x[0-9]{3}){0,6}/[0-9]{3}(\\.p/[1-9][0-9]{0,2})?$"))
         }
         _ if path.starts_with("/v1/recordings") => ("the gateway's id of the recording", UUID, uuid()),
@@ -309,7 +312,7 @@ fn path_parameter(path: &str, name: &str) -> (&'static str, &'static str, Value)
     }
 }
 
-/// The members of a query, each a parameter.
+/// The members of a query, each as a parameter.
 fn queries(shape: Shape, generator: &mut SchemaGenerator) -> Vec<Value> {
     let schema = json!(shape(generator));
     let required = |name: &str| {
@@ -325,18 +328,18 @@ fn queries(shape: Shape, generator: &mut SchemaGenerator) -> Vec<Value> {
     members.map(parameter).collect()
 }
 
-/// What operations are about.
+/// The groups of operations.
 const TAGS: [(&str, &str); 7] = [
-    ("Calls", "Who is on a call, what was played to them and what they answered; what the law asks then."),
-    ("Recordings", "The finished audio: taken in where it is covered, sealed, and handed out for a purpose."),
-    ("Prompts and grants", "What is played to people, and consent that they gave outside of a call."),
+    ("Calls", "Who is on a call, what was played to them and what they answered; and what the law requires."),
+    ("Recordings", "The finished audio: accepted if consent covers it, sealed, and fetched for a purpose."),
+    ("Prompts and grants", "What is played to people, and consent given outside of a call."),
     ("Evidence", "What auditors ask: who consented to what and when, with proofs; and erasures."),
     ("Log", "The append-only log, as C2SP tlog-tiles."),
-    ("Law", "The table of jurisdictions: what it asks, its history, and how it is changed."),
-    ("Probes", "Whether the gateway runs and works, and what it offers."),
+    ("Law", "The table of jurisdictions: what it requires, its history, and how to change it."),
+    ("Probes", "Whether the gateway runs and is ready, and what it offers."),
 ];
 
-/// What comes with a status.
+/// The headers of problems, by status.
 const HEADERS: [(u16, &str, &str); 4] = [
     (401, "WWW-Authenticate", "how to authenticate"),
     (416, "Content-Range", "how many bytes there are"),
@@ -347,15 +350,15 @@ const HEADERS: [(u16, &str, &str); 4] = [
 const REFUSALS: [(u16, &str); 15] = [
     (400, "the request cannot be read"),
     (401, "no credentials, or wrong ones"),
-    (403, "the role may not, or the law is against it"),
-    (404, "no such thing, or another account's"),
+    (403, "the role or the law does not allow it"),
+    (404, "there is no such thing in this account"),
     (408, "the body came too slowly"),
-    (409, "it contradicts what is there"),
-    (410, "it was deleted"),
+    (409, "the request conflicts with the current state"),
+    (410, "the recording or the entries were deleted"),
     (413, "the body is too large"),
-    (415, "the body is of a kind that is not taken"),
-    (416, "the range lies outside"),
-    (422, "the request can be read, and something in it is wrong"),
+    (415, "the type of the body is not supported"),
+    (416, "the range is out of bounds"),
+    (422, "the request is well-formed, but something in it is wrong"),
     (429, "too many wrong attempts"),
     (500, "a fault of the gateway: nothing was done"),
     (501, "a transfer coding other than `chunked`"),

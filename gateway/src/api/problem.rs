@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457), and the list of their codes. A 5xx says nothing about the inside.
+//! Problem documents (RFC 9457) and their codes. A 5xx reveals nothing about the inside.
 
 use std::borrow::Cow;
 
@@ -21,12 +21,12 @@ use trail::ControlRefusal;
 use trail::chain::Chain;
 use trail::clock::{Moment, MomentError};
 
-/// Why the native door does not do what was asked.
+/// Why this door does not do what was asked.
 #[derive(Debug)]
 pub(super) enum Problem {
     /// The gate refused or failed.
     Gate(Fault),
-    /// The gate was not even asked.
+    /// This door turned the request away before the gate saw it.
     Door(TurnedAway),
 }
 
@@ -42,34 +42,34 @@ impl From<TurnedAway> for Problem {
     }
 }
 
-/// Why the gate was not even asked.
+/// Why the gate never saw a request.
 #[derive(Debug)]
 pub(super) enum TurnedAway {
     /// There are no credentials, or wrong ones.
     Unauthorized,
     /// Too many wrong attempts were made.
     Throttled {
-        /// When it may be tried again, in seconds from now.
+        /// How many seconds to wait.
         seconds: u64,
     },
     /// Too many passwords are being checked.
     Busy,
-    /// The role may not.
+    /// The role may not do this.
     WrongRole {
-        /// Whose role.
+        /// The role of the credential.
         role: Role,
-        /// Those that may.
+        /// The roles that may.
         allowed: &'static [Role],
     },
-    /// A proxy before us could have read the request in another way.
+    /// A proxy in front of the gateway could have read the request differently.
     Ambiguous(Ambiguity),
     /// There is nothing at this path.
     NoSuchPath,
     /// The method is not allowed at this path.
     WrongMethod {
-        /// Which.
+        /// The method of the request.
         method: Method,
-        /// Those that are.
+        /// The allowed methods.
         allowed: Vec<&'static str>,
     },
     /// The path is not percent-encoded UTF-8.
@@ -78,30 +78,30 @@ pub(super) enum TurnedAway {
     Query(QueryRejection),
     /// `limit` is out of range.
     Limit,
-    /// `format` is none.
+    /// `format` is not one of those on offer.
     Format,
     /// The body does not say that it is JSON.
     NotJson,
-    /// The body is packed.
+    /// The body is compressed.
     Packed {
-        /// How, as its header says.
+        /// The coding that its header names.
         coding: String,
     },
     /// A header cannot be read.
     Header(WrongHeader),
-    /// It is not said what a recording is fetched for.
+    /// The purpose of a fetch is missing.
     NoPurpose,
-    /// No request could be answered.
+    /// The gateway could not answer any request.
     NotReady {
         /// What is lacking.
         failing: Vec<Lack>,
     },
 }
 
-/// What a proxy could have read in another way.
+/// What a proxy could have read differently.
 #[derive(Debug)]
 pub(super) enum Ambiguity {
-    /// Whose host it is.
+    /// Which host is meant.
     Host,
     /// Who asks.
     Authorization,
@@ -109,40 +109,40 @@ pub(super) enum Ambiguity {
     TransferCoding,
 }
 
-/// What is wrong with a header of an upload.
+/// What is wrong with a header.
 #[derive(Debug)]
 pub(super) enum WrongHeader {
-    /// `Content-Range` says that the body is a part.
+    /// `Content-Range` says that the body is only a part.
     Range,
     /// Both `Recording-Start` and `Recording-Timeline` were sent.
     TwoPlacements,
     /// `Recording-Timeline` has more intervals than [`super::upload::MAX_INTERVALS`].
     TooManyIntervals,
-    /// An interval of `Recording-Timeline` is none.
+    /// An interval of `Recording-Timeline` cannot be read.
     Interval,
-    /// A moment is none.
+    /// A moment cannot be read.
     Moment {
         /// In which header.
         header: &'static str,
         /// Why not.
         error: MomentError,
     },
-    /// `Content-Digest` is none.
+    /// `Content-Digest` cannot be read.
     Digest,
-    /// It is not ASCII.
+    /// A header is not ASCII.
     NotAscii(&'static str),
-    /// It was sent twice.
+    /// A header was sent twice.
     Twice(&'static str),
 }
 
 codes! {
-    /// The code of a problem that only this door knows, with the status that it comes with.
+    /// Codes of problems that only this door knows, each with its statuses.
     pub(super) enum DoorCode: &'static [u16] {
-        /// A proxy could have read the request in another way; its words say what to send once.
+        /// A proxy could have read the request differently; the detail says which header to send once.
         AmbiguousRequest = "ambiguous-request", &[400, 501], [];
         /// Too many passwords are being checked; try again in a few seconds.
         Busy = "busy", &[503], [];
-        /// The format is none of those that there are.
+        /// The format is not one of those on offer.
         InvalidFormat = "invalid-format", &[422], [];
         /// A header cannot be read.
         InvalidHeader = "invalid-header", &[400], [];
@@ -158,9 +158,9 @@ codes! {
         NotJson = "not-json", &[415], [];
         /// The gateway is not ready: `failing` says what is lacking; ask another one.
         NotReady = "not-ready", &[503], [Failing];
-        /// The body is packed; send the recording as it is.
+        /// The body is compressed; send the recording as it is.
         PackedBody = "packed-body", &[415], [];
-        /// It has to be said what the recording is fetched for.
+        /// The purpose of the fetch is missing.
         PurposeRequired = "purpose-required", &[400], [];
         /// Too many wrong attempts were made; check the credentials, and try again later.
         TooManyAttempts = "too-many-attempts", &[429], [];
@@ -176,15 +176,15 @@ codes! {
 pub struct Code {
     /// The code.
     pub code: &'static str,
-    /// The statuses that it comes with.
+    /// The statuses of its problems.
     pub statuses: Vec<u16>,
-    /// The members that a document of it may have beside those that all have.
+    /// The members that its documents may have besides the common ones.
     pub members: Vec<&'static str>,
     /// What it means and what to do, in a line.
     pub meaning: &'static str,
 }
 
-/// Every code of problem documents, those of the gate and those of this door.
+/// Every code of problem documents: those of the gate and those of this door.
 pub fn all_codes() -> impl Iterator<Item = Code> {
     let named = |members: &[Member]| members.iter().map(|member| member.as_str()).collect();
     let gate = FaultCode::ALL.iter().map(move |code| Code {
@@ -253,7 +253,7 @@ impl TurnedAway {
             TurnedAway::Throttled { seconds } => Some((header::RETRY_AFTER, HeaderValue::from(*seconds))),
             TurnedAway::Busy => Some((header::RETRY_AFTER, HeaderValue::from_static("2"))),
             TurnedAway::NotReady { .. } => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
-            // Where one request ends and the next begins may be in doubt, too.
+            // It is unclear where one request ends and the next begins, so the connection is closed.
             TurnedAway::Ambiguous(_) => Some((header::CONNECTION, HeaderValue::from_static("close"))),
             // RFC 9110 section 15.5.6.
             TurnedAway::WrongMethod { allowed, .. } => {
@@ -273,7 +273,7 @@ impl TurnedAway {
     }
 }
 
-/// A problem (RFC 9457). Which members there are beside the first six depends on its code: see `x-codes` of
+/// A problem (RFC 9457). Its code decides which members it has besides the first six: see `x-codes` of
 /// `ProblemCode`.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
@@ -292,16 +292,16 @@ pub(super) struct Document {
     code: &'static str,
     /// What is wrong and what to do, for people.
     detail: String,
-    /// This answer: `X-Request-Id` as a URI, and `request` in the lines of the gateway's own log.
+    /// This answer: `X-Request-Id` as a URI; the gateway's own log calls it `request`.
     #[schemars(extend("format" = "uri"), regex(pattern = "^urn:uuid:"))]
     instance: String,
-    /// The decision on the call as it stands now. Left out where the problem is none of a call's.
+    /// The decision on the call as it stands now. Left out if the problem is not about a call.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<Box<Decision>>,
     /// How many bytes there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
-    /// The platform's ids of the calls that stand against it.
+    /// The platform's ids of the calls that stand in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     calls: Option<Vec<String>>,
     /// What is lacking for the gateway to be ready.
@@ -310,17 +310,17 @@ pub(super) struct Document {
     /// Whose consent is missing, and what would give it.
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<Vec<Missing>>,
-    /// Every mistake and warning of a table.
+    /// Every error and warning in a table.
     #[serde(skip_serializing_if = "Option::is_none")]
     problems: Option<Vec<policy::Problem>>,
-    /// The recordings that stand against it.
+    /// The recordings that stand in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     recordings: Option<Vec<InTheWay>>,
-    /// What to do with the audio that was refused: delete it, or mend what is wrong and retry.
+    /// What to do with the refused audio: delete it, or correct the request and retry.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["delete", "retry"]))]
     source: Option<&'static str>,
-    /// The purposes that were told to everybody on the recording.
+    /// The purposes that everybody on the recording was told.
     #[serde(skip_serializing_if = "Option::is_none")]
     told: Option<Vec<String>>,
     /// Every stretch of the audio that is not covered.
@@ -328,19 +328,19 @@ pub(super) struct Document {
     uncovered: Option<Vec<answer::Uncovered>>,
 }
 
-/// A recording that stands against something.
+/// A recording that stands in the way.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "RecordingInTheWay")]
 #[serde(untagged)]
 enum InTheWay {
     /// The gateway's id of it.
     Id(String),
-    /// One that the law has kept for longer.
+    /// A recording that the law requires to be kept.
     #[schemars(title = "RecordingKept")]
     Kept {
         /// The gateway's id of it.
         recording: String,
-        /// Before this moment it may not be deleted.
+        /// It may not be deleted before this moment.
         keep_until: Moment,
     },
 }
@@ -358,7 +358,7 @@ impl JsonSchema for Codes {
         let words: Vec<&str> = codes.iter().map(|one| one.code).collect();
         json_schema!({
             "type": "string",
-            "description": "What is wrong. `x-codes` says what each code means, and what is beside it.",
+            "description": "What is wrong. `x-codes` gives the meaning and the members of each code.",
             "enum": words,
             "x-codes": codes,
         })
@@ -393,7 +393,7 @@ fn of_the_gate(fault: &Fault) -> Response {
             for name in code.members() {
                 document.say(*name, why);
             }
-            // RFC 9110 section 15.5.17: whoever asked beyond the end is told where that is.
+            // RFC 9110 section 15.5.17: a request for a range beyond the end is answered with the size.
             if let Some(bytes) = document.bytes
                 && let Ok(range) = HeaderValue::from_str(&format!("bytes */{bytes}"))
             {
@@ -412,7 +412,8 @@ fn of_the_gate(fault: &Fault) -> Response {
 }
 
 impl Document {
-    /// Fills a member that only some documents have. Only those are asked for that the list of codes names.
+    /// Fills a member that only some documents have. It is called for those alone that the list of codes
+    /// names.
     fn say(&mut self, name: Member, why: &Refused) {
         match (name, why) {
             (Member::Bytes, Refused::Recording(RecordingRefusal::RangeOutside { bytes })) => {
@@ -478,7 +479,7 @@ impl Document {
     }
 }
 
-/// The type of every problem: its code says which one it is.
+/// The `type` of every problem: the code says which one it is.
 const BLANK: &str = "about:blank";
 /// The media type of problems.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";

@@ -1,5 +1,5 @@
-//! Every route of the native API: which roles may use it, what it takes, what it answers, and who handles it.
-//! What is not here does not exist, and the description of the API is derived from it.
+//! Every route of the native API: the roles that may use it, its requests, its answers and its handler. A
+//! route that is not listed here does not exist, and the description of the API is derived from this list.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,26 +17,26 @@ use crate::gate::answer;
 use crate::gate::ask::{ConsentGrant, ControlRecording, OpenCall, Participant, Prompt};
 use crate::gate::erasure::Erasure;
 
-/// One route.
+/// A route.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// What clients call it.
+    /// The id of the operation.
     pub id: &'static str,
     /// The method.
     pub method: &'static str,
     /// The path, with its parameters in braces.
     pub path: &'static str,
-    /// Who may use it. Empty: everybody, without credentials.
+    /// The roles that may use it. Empty: open to everybody, without credentials.
     pub roles: &'static [Role],
     /// What it does.
     pub summary: &'static str,
     pub(super) tag: &'static str,
     pub(super) query: Option<Shape>,
-    /// What each header is, with its schema.
+    /// The headers of its requests, each with its description and schema.
     pub(super) headers: Vec<(&'static str, &'static str, Value)>,
     pub(super) body: Option<Body>,
     pub(super) answers: Vec<(u16, &'static str, Content)>,
-    /// Problems that its own work knows, beside those that every route of its kind has.
+    /// Problems of its own, besides those that every route of its kind can have.
     pub(super) refusals: Vec<FaultCode>,
     pub(super) turned_away: &'static [DoorCode],
     handler: MethodRouter<Arc<Door>>,
@@ -45,26 +45,26 @@ pub struct Route {
 /// Describes a type.
 pub(super) type Shape = fn(&mut SchemaGenerator) -> Schema;
 
-/// What a request brings.
+/// The body of a request.
 #[derive(Debug, Clone)]
 pub(super) enum Body {
     /// A JSON document.
     Json { shape: Shape, required: bool },
-    /// A file in one of these media types.
+    /// A file of one of these media types.
     File(&'static [&'static str]),
 }
 
-/// What an answer holds.
+/// The body and headers of an answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Content {
     /// Its media types, each with the shape of its documents.
     pub(super) bodies: Vec<(&'static str, Option<Shape>)>,
-    /// What each header says, and whether it always comes.
+    /// Its headers, each with its description and whether it is always there.
     pub(super) headers: Vec<(&'static str, &'static str, bool)>,
 }
 
 impl Content {
-    /// The same, or something else.
+    /// This content, or the other.
     fn or(mut self, other: Content) -> Content {
         self.bodies.extend(other.bodies);
         self
@@ -103,10 +103,10 @@ fn media() -> Content {
         .with("Accept-Ranges", "`bytes`")
 }
 
-/// What the header of an upload's answer says.
+/// The description of the header in an upload's answer.
 const LOCATION: &str = "where the recording is described";
 
-/// A moment in a header: not every generator of clients knows dates there.
+/// The pattern of a moment in a header: not every client generator supports dates there.
 const MOMENT: &str =
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
 
@@ -164,12 +164,12 @@ impl Route {
 /// The route of a request, if there is one.
 #[must_use]
 pub fn entry(method: &Method, path: &str) -> Option<&'static Route> {
-    // HEAD asks for what GET would answer.
+    // HEAD gets the headers of GET.
     let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
     TABLE.iter().find(|entry| entry.path == path && entry.method == method)
 }
 
-/// The methods of a path, by which something can be done there.
+/// The methods that a path supports.
 #[must_use]
 pub fn methods(path: &str) -> Vec<&'static str> {
     TABLE.iter().filter(|entry| entry.path == path).map(|entry| entry.method).collect()
@@ -214,7 +214,7 @@ const READS_CALLS: &[Role] = &[Recorder, Auditor, Counsel, Admin];
 const TABLE_READERS: &[Role] = &[Auditor, Counsel, Admin];
 const READS_RECORDINGS: &[Role] = &[Recorder, Listener, Auditor, Counsel, Admin];
 
-/// What may be wrong with what is said of people.
+/// Problems with the people who act.
 const OF_PEOPLE: &[FaultCode] = &[
     InvalidId,
     InvalidPlace,
@@ -229,7 +229,7 @@ const OF_PEOPLE: &[FaultCode] = &[
     TooManyPlaces,
 ];
 
-/// Whether what comes this way may be an objection, or something else that makes things stricter.
+/// Whether a request on this route may be an objection, or something else that makes things stricter.
 pub(super) fn may_restrict(entry: &Route) -> bool {
     let by = entry.path.strip_prefix("/v1/calls/{call}/");
     entry.method == "POST"
@@ -240,58 +240,58 @@ pub(super) fn may_restrict(entry: &Route) -> bool {
 /// The table of routes.
 pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
     vec![
-        route("get_health", "GET", "/healthz", ANYBODY, get(account::healthz), "Whether the process runs.")
+        route("get_health", "GET", "/healthz", ANYBODY, get(account::healthz), "Says whether the process runs.")
             .tagged("Probes")
             .answers(200, "the process runs", json::<answer::Health>()),
-        route("get_readiness", "GET", "/readyz", ANYBODY, get(account::readyz), "Whether it can do its work: what a request needs is tried.")
+        route("get_readiness", "GET", "/readyz", ANYBODY, get(account::readyz), "Says whether the gateway can do its work, after trying everything that a request needs.")
             .tagged("Probes")
-            .answers(200, "it can do its work, or most of it", json::<answer::Ready>())
+            .answers(200, "it can do all or most of its work", json::<answer::Ready>())
             .turns_away(&[DoorCode::NotReady]),
-        route("describe_api", "GET", "/openapi.json", ANYBODY, get(account::description), "This description.")
+        route("describe_api", "GET", "/openapi.json", ANYBODY, get(account::description), "Describes the API.")
             .tagged("Probes")
             .answers(200, "this description", json::<serde_json::Map<String, serde_json::Value>>()),
         route("open_call", "PUT", "/v1/calls/{call}", RECORDS, put(calls::open), "Opens a call.")
             .tagged("Calls")
             .takes::<OpenCall>()
             .answers(201, "the call is new: its decision", json::<answer::Decision>())
-            .answers(200, "it was opened like this before: its decision", json::<answer::Decision>())
+            .answers(200, "the same call was opened before: its decision", json::<answer::Decision>())
             .fails(OF_PEOPLE)
             .fails(&[
                 DuplicateParticipant, TooManyAliases, UnknownOverlay, AliasInUse, CallExists, CallTooLong,
                 Contended,
             ]),
-        route("get_call", "GET", "/v1/calls/{call}", READS_CALLS, get(calls::show), "A call's state, decision, lawful intervals and windows.")
+        route("get_call", "GET", "/v1/calls/{call}", READS_CALLS, get(calls::show), "Describes a call: its state, decision, lawful intervals and windows.")
             .tagged("Calls")
             .answers(200, "the call", json::<answer::Call>())
             .fails(&[UnknownCall]),
-        route("get_decision", "GET", "/v1/calls/{call}/decision", READS_CALLS, get(calls::decision), "The decision, explained.")
+        route("get_decision", "GET", "/v1/calls/{call}/decision", READS_CALLS, get(calls::decision), "Explains the decision on a call.")
             .tagged("Calls")
             .answers(200, "the decision", json::<answer::Decision>())
             .fails(&[UnknownCall]),
-        route("explain_call", "GET", "/v1/calls/{call}/explain", &[Auditor, Counsel, Admin], get(calls::explain), "What was decided at a moment, and what would be decided today.")
+        route("explain_call", "GET", "/v1/calls/{call}/explain", &[Auditor, Counsel, Admin], get(calls::explain), "Explains what was decided at a moment, and what would be decided today.")
             .tagged("Calls")
             .asks::<calls::ExplainQuery>()
             .answers(200, "both decisions", json::<answer::Explained>())
             .fails(&[UnknownCall, CallNotOpen]),
-        route("prove_call", "GET", "/v1/calls/{call}/proof", TABLE_READERS, get(evidence::of_call), "A proof pack of a call; with `of=no-recording`, that it has no recording.")
+        route("prove_call", "GET", "/v1/calls/{call}/proof", TABLE_READERS, get(evidence::of_call), "Exports a proof pack of a call; with `of=no-recording`, a proof that it has no recording.")
             .tagged("Evidence")
             .asks::<evidence::ProofQuery>()
             .answers(200, "the pack", archive())
             .fails(&[UnknownCall, RecordingExists, NotSignedYet, LogUnsigned]),
-        route("export_vcon", "GET", "/v1/calls/{call}/vcon", TABLE_READERS, get(evidence::vcon), "A call as a vCon with its lawful basis.")
+        route("export_vcon", "GET", "/v1/calls/{call}/vcon", TABLE_READERS, get(evidence::vcon), "Exports a call as a vCon with its lawful basis.")
             .tagged("Evidence")
             .asks::<evidence::VconQuery>()
             .answers(200, "the vCon, or a JWS that holds it", document("application/vcon+json", evidence::vcon_schema).or(document("application/jose+json", evidence::jws_schema)))
             .fails(&[UnknownCall, NotConfigured, NotExportable, NotSignedYet, LogUnsigned]),
-        route("export_consent_record", "GET", "/v1/calls/{call}/consent-record", TABLE_READERS, get(evidence::consent_record), "Consent records of a call by ISO/IEC TS 27560, in JSON-LD.")
+        route("export_consent_record", "GET", "/v1/calls/{call}/consent-record", TABLE_READERS, get(evidence::consent_record), "Exports consent records of a call (ISO/IEC TS 27560), in JSON-LD.")
             .tagged("Evidence")
             .answers(200, "the records", document("application/ld+json", evidence::consent_records_schema))
             .fails(&[UnknownCall, NotExportable, NotSignedYet, LogUnsigned]),
-        route("prove_recording", "GET", "/v1/recordings/{id}/proof", TABLE_READERS, get(evidence::of_recording), "A proof pack of a recording.")
+        route("prove_recording", "GET", "/v1/recordings/{id}/proof", TABLE_READERS, get(evidence::of_recording), "Exports a proof pack of a recording.")
             .tagged("Evidence")
             .answers(200, "the pack", archive())
             .fails(&[NotFound, NotSignedYet, LogUnsigned]),
-        route("join_call", "POST", "/v1/calls/{call}/participants", RECORDS, post(calls::join), "Somebody joins, or comes back.")
+        route("join_call", "POST", "/v1/calls/{call}/participants", RECORDS, post(calls::join), "Adds a participant, or one who comes back.")
             .tagged("Calls")
             .takes::<Participant>()
             .answers(201, "the decision", json::<answer::Decision>())
@@ -310,7 +310,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
         route("control_recording", "POST", "/v1/calls/{call}/recording", RECORDS, post(calls::control), "Starts, pauses, resumes or stops recording.")
             .tagged("Calls")
             .takes::<ControlRecording>()
-            .answers(200, "granted, or noted: the decision", json::<answer::Decision>())
+            .answers(200, "granted, or taken note of: the decision", json::<answer::Decision>())
             .fails(&[
                 ConsentRequired, NoUsableKey, InvalidControl, UnknownCall, CallEnded, CallTooLong,
                 NotRecording, CallBarred, Contended,
@@ -343,10 +343,10 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Recordings")
             .answers(204, "deleted", nothing())
             .fails(&[NotFound, RecordingDeleted, LegalHold, StoreUnavailable]),
-        route("fetch_media", "GET", "/v1/recordings/{id}/media", &[Recorder, Listener], get(media::fetch), "Sealed bytes, for a purpose that is logged.")
+        route("fetch_media", "GET", "/v1/recordings/{id}/media", &[Recorder, Listener], get(media::fetch), "Fetches sealed audio for a purpose, which is logged.")
             .tagged("Recordings")
             .asks::<media::FetchQuery>()
-            .header("Range", "one range of bytes (RFC 9110 section 14.2); what is none is passed over", json!({"type": "string", "examples": ["bytes=0-39"]}))
+            .header("Range", "one range of bytes (RFC 9110 section 14.2); anything else is ignored", json!({"type": "string", "examples": ["bytes=0-39"]}))
             .header("If-Range", "an entity tag", json!({"type": "string"}))
             .answers(200, "the sealed media", media())
             .answers(206, "a part of them", media().with("Content-Range", "which bytes these are, and of how many"))
@@ -360,19 +360,19 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .fails(&[NotFound, RecordingDeleted]),
         route("release_recording", "DELETE", "/v1/recordings/{id}/hold", &[Counsel], delete(media::release), "Lifts a legal hold.")
             .tagged("Recordings")
-            .answers(200, "it is under no hold", json::<answer::Recording>())
+            .answers(200, "it is not under a hold", json::<answer::Recording>())
             .fails(&[NotFound, RecordingDeleted]),
         route("put_prompt", "PUT", "/v1/prompts/{id}", &[Counsel, Admin], put(account::put_prompt), "Registers a prompt; a change is a new version.")
             .tagged("Prompts and grants")
             .takes::<Prompt>()
             .answers(201, "a new version", json::<answer::Prompt>())
-            .answers(200, "there already", json::<answer::Prompt>())
+            .answers(200, "it exists already", json::<answer::Prompt>())
             .fails(&[InvalidId, InvalidPrompt, InvalidLanguage, InvalidHash, Contended]),
-        route("get_prompt", "GET", "/v1/prompts/{id}", READS_CALLS, get(account::prompt), "A prompt's newest version.")
+        route("get_prompt", "GET", "/v1/prompts/{id}", READS_CALLS, get(account::prompt), "Describes a prompt's newest version.")
             .tagged("Prompts and grants")
             .answers(200, "the prompt", json::<answer::Prompt>())
             .fails(&[NotFound]),
-        route("check_prompt", "GET", "/v1/prompts/{id}/check", READS_CALLS, get(account::check_prompt), "What a prompt lacks, for which places.")
+        route("check_prompt", "GET", "/v1/prompts/{id}/check", READS_CALLS, get(account::check_prompt), "Says what a prompt lacks, and for which places.")
             .tagged("Prompts and grants")
             .answers(200, "what it says and lacks", json::<answer::PromptCheck>())
             .fails(&[NotFound]),
@@ -380,9 +380,9 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Prompts and grants")
             .takes::<ConsentGrant>()
             .answers(201, "registered", json::<answer::Grant>())
-            .answers(200, "there already", json::<answer::Grant>())
+            .answers(200, "it exists already", json::<answer::Grant>())
             .fails(&[InvalidId, InvalidConsentGrant, InvalidHash, ConsentGrantExists]),
-        route("get_consent_grant", "GET", "/v1/consent-grants/{id}", &[Counsel, Registrar, Auditor, Admin], get(account::grant), "A consent grant.")
+        route("get_consent_grant", "GET", "/v1/consent-grants/{id}", &[Counsel, Registrar, Auditor, Admin], get(account::grant), "Describes a consent grant.")
             .tagged("Prompts and grants")
             .answers(200, "the grant", json::<answer::Grant>())
             .fails(&[NotFound]),
@@ -390,10 +390,10 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Prompts and grants")
             .answers(200, "withdrawn", json::<answer::Grant>())
             .fails(&[NotFound, Contended, LegalHold, StoreUnavailable]),
-        route("list_consents", "GET", "/v1/consents", &[Auditor, Counsel, Admin], get(consents::answer), "Entries of the trail, by what they have to do with.")
+        route("list_consents", "GET", "/v1/consents", &[Auditor, Counsel, Admin], get(consents::answer), "Finds entries of the trail.")
             .tagged("Evidence")
             .asks::<consents::Query>()
-            .answers(200, "the entries, the oldest first; a page of lines or a table says in `Link` where the next begins", json::<answer::Consents>().or(bytes("application/jsonl")).or(bytes("text/csv")).sometimes_with("Link", "where the next page is, `rel=next` (RFC 8288)"))
+            .answers(200, "the entries, the oldest first; in JSON Lines and CSV, `Link` leads to the next page", json::<answer::Consents>().or(bytes("application/jsonl")).or(bytes("text/csv")).sometimes_with("Link", "the next page, `rel=next` (RFC 8288)"))
             .fails(&[
                 UnknownCall, NotFound, InvalidCursor, InvalidFilter, InvalidId, InvalidNumber,
                 InvalidPlace,
@@ -402,57 +402,57 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
         route("erase_person", "POST", "/v1/erasures", &[Counsel, Admin], post(erasures::erase), "Erases what is known of a number or a participant; what was proven stays proven.")
             .tagged("Evidence")
             .takes::<Erasure>()
-            .answers(200, "what went", json::<answer::Erased>())
+            .answers(200, "what was erased", json::<answer::Erased>())
             .fails(&[
                 UnknownSubject, InvalidId, InvalidNumber, ReasonRequired, ReasonTooLong, ReasonNamesThem,
                 CallInProgress, LegalHold, RetentionRequired, StoreUnavailable, Contended,
             ]),
-        route("get_checkpoint", "GET", "/v1/log/{log}/checkpoint", TABLE_READERS, get(log::checkpoint), "The signed head of a log; anybody's where the account makes its log public.")
+        route("get_checkpoint", "GET", "/v1/log/{log}/checkpoint", TABLE_READERS, get(log::checkpoint), "Returns the signed head of a log; open to everybody if the account publishes its log.")
             .tagged("Log")
             .answers(200, "the signed head", bytes("text/plain"))
             .fails(&[NotFound, LogUnsigned]),
-        route("get_tile", "GET", "/v1/log/{log}/tile/{*path}", TABLE_READERS, get(log::tile), "Tiles and entry bundles of a log (C2SP tlog-tiles); likewise.")
+        route("get_tile", "GET", "/v1/log/{log}/tile/{*path}", TABLE_READERS, get(log::tile), "Returns tiles and entry bundles of a log (C2SP tlog-tiles); open to everybody if the account publishes its log.")
             .tagged("Log")
             .answers(200, "the tile or bundle", bytes("application/octet-stream"))
             .fails(&[NotFound, LogDropped, LogUnsigned]),
-        route("list_jurisdictions", "GET", "/v1/jurisdictions", EVERY_ROLE, get(law::jurisdictions), "The table in force.")
+        route("list_jurisdictions", "GET", "/v1/jurisdictions", EVERY_ROLE, get(law::jurisdictions), "Returns the table in force.")
             .tagged("Law")
             .answers(200, "the table", json::<answer::Table>()),
-        route("get_jurisdiction", "GET", "/v1/jurisdictions/{code}", EVERY_ROLE, get(law::jurisdiction), "What one place asks, and why.")
+        route("get_jurisdiction", "GET", "/v1/jurisdictions/{code}", EVERY_ROLE, get(law::jurisdiction), "Says what a place requires, and why.")
             .tagged("Law")
             .asks::<law::PlaceQuery>()
-            .answers(200, "what the place asks", json::<answer::PlaceAsks>())
+            .answers(200, "what the place requires", json::<answer::PlaceAsks>())
             .fails(&[NoRow, InvalidPlace]),
-        route("check_table", "POST", "/v1/jurisdictions/check", &[Counsel], post(law::check), "What is wrong with a table, and what it would change.")
+        route("check_table", "POST", "/v1/jurisdictions/check", &[Counsel], post(law::check), "Checks a table, and says what it would change.")
             .tagged("Law")
             .takes::<law::Offered>()
             .answers(200, "what is wrong with it, and what it would change", json::<answer::Checked>()),
-        route("list_table_versions", "GET", "/v1/jurisdictions/versions", TABLE_READERS, get(law::versions), "Every version of the table, the newest first.")
+        route("list_table_versions", "GET", "/v1/jurisdictions/versions", TABLE_READERS, get(law::versions), "Lists the versions of the table, the newest first.")
             .tagged("Law")
             .answers(200, "the versions", json::<answer::Versions>()),
-        route("get_table_version", "GET", "/v1/jurisdictions/versions/{version}", TABLE_READERS, get(law::version), "A version, with its text.")
+        route("get_table_version", "GET", "/v1/jurisdictions/versions/{version}", TABLE_READERS, get(law::version), "Returns a version of the table, with its text.")
             .tagged("Law")
             .answers(200, "the version", json::<answer::VersionText>())
             .fails(&[NotFound]),
-        route("propose_table", "POST", "/v1/jurisdictions/proposals", &[Counsel], post(law::propose), "Publishes a table, or proposes it where it loosens anything; for the account `system`.")
+        route("propose_table", "POST", "/v1/jurisdictions/proposals", &[Counsel], post(law::propose), "Publishes a table, or proposes it if it loosens anything; for the account `system`.")
             .tagged("Law")
             .takes::<law::Offered>()
             .answers(200, "in force already", json::<answer::Outcome>())
-            .answers(201, "in force now: nothing is loosened", json::<answer::Outcome>())
+            .answers(201, "in force now, since nothing is loosened", json::<answer::Outcome>())
             .answers(202, "proposed: something is loosened, and a second person has to approve", json::<answer::Outcome>())
             .fails(&[WrongAccount, UnnamedPerson, InvalidTable, ReasonRequired, ReasonTooLong, Contended]),
-        route("list_proposals", "GET", "/v1/jurisdictions/proposals", TABLE_READERS, get(law::proposals), "Every proposal; for the account `system`.")
+        route("list_proposals", "GET", "/v1/jurisdictions/proposals", TABLE_READERS, get(law::proposals), "Lists the proposals; for the account `system`.")
             .tagged("Law")
             .answers(200, "the proposals", json::<answer::Proposals>())
             .fails(&[WrongAccount]),
-        route("get_proposal", "GET", "/v1/jurisdictions/proposals/{proposal}", TABLE_READERS, get(law::proposal), "A proposal with its difference and impact; for the account `system`.")
+        route("get_proposal", "GET", "/v1/jurisdictions/proposals/{proposal}", TABLE_READERS, get(law::proposal), "Returns a proposal with its difference and impact; for the account `system`.")
             .tagged("Law")
             .answers(200, "the proposal", json::<answer::ProposalReport>())
             .fails(&[WrongAccount, NotFound]),
         route("approve_proposal", "POST", "/v1/jurisdictions/proposals/{proposal}/approve", &[Counsel], post(law::approve), "Approves somebody else's proposal; for the account `system`.")
             .tagged("Law")
             .may_take::<law::Decided>()
-            .answers(200, "in force, or adopted", json::<answer::Approved>())
+            .answers(200, "in force; or adopted, if nobody was known to have proposed it", json::<answer::Approved>())
             .fails(&[
                 WrongAccount, UnnamedPerson, UnconfirmedPerson, OwnProposal, NotFound, ProposalDecided,
                 ProposalExpired, ProposalOutdated, ReasonTooLong, Contended,
@@ -465,7 +465,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 WrongAccount, UnnamedPerson, NotFound, ProposalDecided, ProposalExpired, ReasonTooLong,
                 Contended,
             ]),
-        route("withdraw_proposal", "POST", "/v1/jurisdictions/proposals/{proposal}/withdraw", &[Counsel], post(law::withdraw), "Withdraws one's own proposal; for the account `system`.")
+        route("withdraw_proposal", "POST", "/v1/jurisdictions/proposals/{proposal}/withdraw", &[Counsel], post(law::withdraw), "Withdraws your own proposal; for the account `system`.")
             .tagged("Law")
             .may_take::<law::Decided>()
             .answers(200, "withdrawn", json::<answer::ProposalReport>())
@@ -473,15 +473,15 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 WrongAccount, UnnamedPerson, NotOwnProposal, NotFound, ProposalDecided, ProposalExpired,
                 ReasonTooLong, Contended,
             ]),
-        route("list_people", "GET", "/v1/people", TABLE_READERS, get(law::people), "Everybody of the account, and who counts as a second person.")
+        route("list_people", "GET", "/v1/people", TABLE_READERS, get(law::people), "Lists the people of the account, and who counts as a second person.")
             .tagged("Law")
             .answers(200, "everybody", json::<answer::People>()),
-        route("confirm_person", "POST", "/v1/people/{person}/confirm", TABLE_READERS, post(law::confirm_person), "Confirms that somebody who was enrolled later is who they are said to be; nobody can confirm themselves.")
+        route("confirm_person", "POST", "/v1/people/{person}/confirm", TABLE_READERS, post(law::confirm_person), "Confirms the identity of somebody who was enrolled later; nobody can confirm themselves.")
             .tagged("Law")
             .may_take::<law::Decided>()
             .answers(200, "the person", json::<answer::Person>())
             .fails(&[OwnPerson, UnnamedPerson, UnconfirmedPerson, NotFound, ReasonTooLong]),
-        route("get_chosen_law", "GET", "/v1/law", READS_CALLS, get(law::chosen), "The overlays that the account has chosen.")
+        route("get_chosen_law", "GET", "/v1/law", READS_CALLS, get(law::chosen), "Returns the overlays that the account has chosen.")
             .tagged("Law")
             .answers(200, "what is chosen", json::<answer::ChosenLaw>()),
         route("choose_law", "PUT", "/v1/law", &[Counsel], put(law::choose), "Chooses overlays for every call of the account.")

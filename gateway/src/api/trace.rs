@@ -1,8 +1,8 @@
-//! What a request can be followed by: its id, on the answer and in every log line that is written for it.
+//! The id of a request, on its answer and in every log line that is written for it.
 //!
-//! The id is a UUID. One that the client (or a proxy before us) sends as `X-Request-Id` is taken over; whatever
-//! else stands there is replaced. But for such a UUID, no line of the log holds a word that an outsider chose: calls
-//! are named by the gateway's own ids of them.
+//! The id is a UUID. A UUID that the client (or a proxy before us) sends as `X-Request-Id` is taken over;
+//! anything else is replaced. Apart from that UUID, no log line holds a word that an outsider chose: calls
+//! appear by the gateway's own ids.
 
 use std::time::Instant;
 
@@ -30,14 +30,14 @@ pub(super) fn instance() -> Option<String> {
     REQUEST.try_with(|id| format!("urn:uuid:{id}")).ok()
 }
 
-/// Answers with the request's id, and logs everything that is done for it in one span.
+/// Puts the request's id on the answer, and logs everything that is done for it in one span.
 pub(super) async fn follow(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(request.headers());
     // Any word can be a method (RFC 9110 section 9.1).
     let method = Some(request.method()).filter(|method| KNOWN.contains(method)).map_or("-", Method::as_str);
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    // Of the highest level, so that an error says which request it belongs to, however little is logged.
+    // At the highest level, so that an error names its request no matter how little is logged.
     let span = tracing::error_span!(
         "request",
         request = %id, method, path,
@@ -55,19 +55,19 @@ pub(super) async fn follow(request: Request, next: Next) -> Response {
     REQUEST.scope(id, answering.instrument(span)).await
 }
 
-/// Who asks: lines of the log say so from here on.
+/// Records who asks: from here on, log lines of this request name them.
 pub(super) fn known(credential: &str) {
     Span::current().record("credential", credential);
 }
 
-/// What the request is answered with, if it is a problem.
+/// Records the code of the problem that the request is answered with.
 pub(super) fn problem(code: &str) {
     Span::current().record("code", code);
 }
 
 fn request_id(headers: &HeaderMap) -> Uuid {
     let sent = headers.get(REQUEST_ID).and_then(|sent| Uuid::try_parse_ascii(sent.as_bytes()).ok());
-    // Without randomness nothing is answered but that; it can be told without an id.
+    // Without randomness the gateway can answer nothing but that; the answer needs no id.
     sent.filter(|sent| !sent.is_nil()).or_else(|| random::id().ok()).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! The finished audio comes in.
+//! Uploads of the finished audio.
 
 use std::sync::Arc;
 
@@ -29,17 +29,17 @@ pub(super) async fn store(
     whole_and_plain(&headers)?;
     let placement = placement(&headers).map_err(TurnedAway::Header)?;
     let digest = content_digest(&headers).map_err(TurnedAway::Header)?;
-    // Nothing of the body is read before this: a client that asks first gets its refusal first.
+    // The body is not read before this, so a client that sends `Expect` gets a refusal before it sends the
+    // audio.
     let admission = door.gate.admit(&who, &call, &name, placement, digest).await?;
-    // The work goes on even if the client is gone: what was received whole is settled.
+    // The work continues even if the client hangs up: a recording that was received whole is settled.
     let task = {
         let worker = Arc::clone(&door);
         let mut body = Paced::new(body, door.upload_pace);
         let work = async move { worker.gate.store(admission, &mut body).await };
         door.gate.spawn(work.in_current_span())
     };
-    let stored =
-        task.await.map_err(|error| Fault::damaged_by("an upload did not come to its end", error))??;
+    let stored = task.await.map_err(|error| Fault::damaged_by("the task of an upload failed", error))??;
     let status = if stored.new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = answer(status, &stored.description);
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/recordings/{}", stored.id)) {
@@ -48,10 +48,11 @@ pub(super) async fn store(
     Ok(response)
 }
 
-/// The body is the recording, all of it and as it is. What was cut or packed could be measured, and be another one.
+/// Refuses a body that is a part of the recording, or compressed: it could be measured, but as another
+/// recording.
 fn whole_and_plain(headers: &HeaderMap) -> Result<(), TurnedAway> {
-    // RFC 9110 section 14.5: whoever does not support it on PUT must answer 400, since ignoring it would replace the
-    // whole by a part.
+    // RFC 9110 section 14.5: a server that does not support it on PUT must answer 400, since ignoring it
+    // would replace the whole by a part.
     if headers.contains_key(CONTENT_RANGE) {
         return Err(TurnedAway::Header(WrongHeader::Range));
     }
@@ -64,7 +65,7 @@ fn whole_and_plain(headers: &HeaderMap) -> Result<(), TurnedAway> {
     Err(TurnedAway::Packed { coding: String::from_utf8_lossy(packed.as_bytes()).into_owned() })
 }
 
-/// When the audio says it was made, from `Recording-Start` or `Recording-Timeline`.
+/// When the audio was made, by `Recording-Start` or `Recording-Timeline`.
 fn placement(headers: &HeaderMap) -> Result<Placement, WrongHeader> {
     match (one(headers, START)?, one(headers, TIMELINE)?) {
         (None, None) => Ok(Placement::Unsaid),
@@ -93,7 +94,7 @@ fn moment(header: &'static str, text: &str) -> Result<Timestamp, WrongHeader> {
     Ok(whole_millis(at))
 }
 
-/// SHA-256 from `Content-Digest` (RFC 9530 section 2); other algorithms are left alone.
+/// SHA-256 from `Content-Digest` (RFC 9530 section 2); other algorithms are ignored.
 fn content_digest(headers: &HeaderMap) -> Result<Option<[u8; 32]>, WrongHeader> {
     let Some(text) = one(headers, "content-digest")? else { return Ok(None) };
     for member in text.split(',') {

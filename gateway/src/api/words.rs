@@ -1,6 +1,6 @@
-//! What refusals and failures of the gate are called at the native door, which speaks of routes, headers and
-//! members of JSON. Other doors share a sentence by calling the parts of a request by names of their own
-//! ([`Names`]), and say for themselves what would be said in another way there.
+//! The native door's sentences for the gate's refusals and failures. They speak of routes, headers and
+//! members of JSON. Other doors reuse them with their own names for the parts of a request ([`Names`]), and
+//! write their own where they would say it differently.
 
 mod call;
 mod door;
@@ -17,7 +17,7 @@ pub(crate) use request::{Names, native};
 use crate::gate::{Failure, Fault, Refused, Thing};
 use crate::vault::VaultError;
 
-/// Why something was not done, and what to do.
+/// Why something was not done, and what to do about it.
 pub(crate) fn of(fault: &Fault) -> String {
     match fault {
         Fault::Refused { why, decision } => match why {
@@ -37,12 +37,12 @@ pub(crate) fn of(fault: &Fault) -> String {
     }
 }
 
-/// Why something is refused, and what to do; what was asked is called by these names.
+/// Why something is refused, and what to do about it; `name` names the parts of the request.
 pub(crate) fn refused(why: &Refused, name: Names) -> String {
     match why {
         Refused::Request(why) => request::wrong(why, name),
         Refused::Event(why) => request::wrong_event(why, name),
-        Refused::NotFound(thing) => format!("there is no {} of this id", called(*thing)),
+        Refused::NotFound(thing) => format!("there is no {} with this id", called(*thing)),
         Refused::Call(why) => call::refused(why, None),
         Refused::Recording(why) => recording::refused(why),
         Refused::Register(why) => register::refused(why),
@@ -71,7 +71,7 @@ fn called(thing: Thing) -> &'static str {
     }
 }
 
-/// That something could not be done. Of the inside nothing is said.
+/// Says that something could not be done, without revealing the inside.
 pub(crate) fn failed(failure: &Failure) -> String {
     match failure {
         Failure::Trail(_) | Failure::Draft(_) => {
@@ -84,24 +84,26 @@ pub(crate) fn failed(failure: &Failure) -> String {
             "the recording store does not answer; send the recording again".into()
         }
         Failure::Media(_) | Failure::Cut { .. } => {
-            "the recording store does not have the media now; try again, and if that does not help, restore it".into()
-        }
-        Failure::Unswept(_) => {
-            "the recording is marked as deleted; its media are removed as soon as the store answers".into()
-        }
-        Failure::MediaLeft(_) => {
-            "they are erased, and the keys of their recordings with them; the store did not answer: send this again to have \
-             the sealed media removed"
+            "the media are not in the recording store; try again, and if that does not help, restore the \
+             store"
                 .into()
         }
-        Failure::Contended => "the call changes too fast; try again".into(),
-        Failure::Barred => "an event of this call that restricts recording could not be logged; it is tried again until it is, \
-             and nothing is permitted before"
+        Failure::Unswept(_) => {
+            "the recording is marked as deleted; its media will be removed once the store answers".into()
+        }
+        Failure::MediaLeft(_) => {
+            "the person and the keys of their recordings are erased, but the store did not answer; send this \
+             again to remove the sealed media"
+                .into()
+        }
+        Failure::Contended => "the call is changing too fast; try again".into(),
+        Failure::Barred => "an event that restricts recording on this call could not be logged; the gateway \
+            keeps trying, and permits nothing until then"
             .into(),
         Failure::CallNotSigned(id) => not_signed("call", id),
         Failure::RecordingNotSigned(id) => not_signed("recording", id),
         Failure::Unsigned(_) => {
-            "the log cannot be signed now, so no head of it is shown; the operator's log says why".into()
+            "the log cannot be signed now, so there is no head to show; the operator's log says why".into()
         }
         Failure::Broken { .. } => "the gateway could not answer".into(),
     }
@@ -109,7 +111,7 @@ pub(crate) fn failed(failure: &Failure) -> String {
 
 fn not_signed(what: &str, id: &str) -> String {
     format!(
-        "no signed head of the current log covers the {what} `{id}`: `serve` signs within a second, so ask again while it \
-         runs; a {what} of an earlier epoch is proven from that epoch's export"
+        "no signed head of the current epoch covers the {what} `{id}` yet: `serve` signs within a second, so \
+         ask again while it runs; to prove a {what} of an earlier epoch, use that epoch's export"
     )
 }

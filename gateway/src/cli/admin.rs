@@ -31,7 +31,7 @@ pub(super) enum Account {
 
 #[derive(Args)]
 pub(super) struct AccountAdd {
-    /// Its id: `a-z`, `0-9`, `-` and `_`
+    /// The account's id: `a-z`, `0-9`, `-` and `_`
     account: String,
     /// Where the operator is established, such as `US-CA`
     #[arg(long, value_name = "PLACE")]
@@ -39,7 +39,7 @@ pub(super) struct AccountAdd {
     /// Where the recording device stands
     #[arg(long, value_name = "PLACE")]
     recorder: Option<String>,
-    /// The language of participants who have none
+    /// The language of participants for whom none is given
     #[arg(long, default_value = "en")]
     language: String,
     /// How late evidence may be logged and still count, in seconds
@@ -48,10 +48,10 @@ pub(super) struct AccountAdd {
     /// How many devices may record one call at once
     #[arg(long, default_value_t = 1)]
     recorders: u16,
-    /// What becomes of audio that was covered before somebody withdrew
+    /// What to do with audio that was covered before somebody withdrew
     #[arg(long, default_value = "keep", value_parser = ["keep", "delete"])]
     on_withdrawal: String,
-    /// Let everybody read the account's log: its leaves hold nothing that an outsider chose
+    /// Let everybody read the account's log; its leaves hold nothing that an outsider chose
     #[arg(long)]
     public_log: bool,
 }
@@ -63,7 +63,7 @@ pub(super) enum Credential {
         after_help = "Examples:\n  consent-gateway credential add acme --role recorder --name 'our platform'\n  consent-gateway credential add system --role counsel --name 'Dana Counsel' --password-stdin"
     )]
     Add(CredentialAdd),
-    /// List the credentials of an account, revoked ones too
+    /// List the credentials of an account, including revoked ones
     #[command(after_help = "Example:\n  consent-gateway credential list acme")]
     List {
         /// The account, or `system`
@@ -72,14 +72,14 @@ pub(super) enum Credential {
     /// Revoke a credential, at once
     #[command(after_help = "Example:\n  consent-gateway credential revoke cg_0123456789abcdef")]
     Revoke {
-        /// Its username; `credential list` shows it
+        /// Its username, as `credential list` shows it
         username: String,
     },
 }
 
 #[derive(Args)]
 pub(super) struct CredentialAdd {
-    /// Its account
+    /// The account
     account: String,
     /// recorder, listener, auditor, counsel, registrar or admin
     #[arg(long)]
@@ -87,7 +87,7 @@ pub(super) struct CredentialAdd {
     /// The person or system that it belongs to
     #[arg(long, default_value = "unnamed", value_name = "WHO")]
     name: String,
-    /// Read a password of your own from standard input, at least 12 characters; at a terminal it is asked for
+    /// Read a password of your choice, at least 12 characters, from standard input; a terminal asks for it
     #[arg(long)]
     password_stdin: bool,
 }
@@ -97,23 +97,23 @@ pub(super) enum Key {
     /// Add a customer's public key
     #[command(after_help = "Example:\n  consent-gateway key add acme customer/public.pem")]
     Add {
-        /// Its account
+        /// The account
         account: String,
-        /// RSA 2048 to 4096 bits, PEM
+        /// A PEM file, RSA 2048 to 4096 bits
         public: PathBuf,
     },
-    /// List the keys of an account, or of all
+    /// List the keys of an account, or of all accounts
     #[command(after_help = "Example:\n  consent-gateway key list acme")]
     List {
         /// The account
         account: Option<String>,
     },
-    /// Retire a key: nothing new is sealed for it
+    /// Retire a key: from now on, nothing is sealed for it
     #[command(after_help = "Example:\n  consent-gateway key retire acme 5f2c9a1b")]
     Retire {
-        /// Its account
+        /// The account
         account: String,
-        /// Its id
+        /// The key's id
         key: String,
     },
 }
@@ -125,13 +125,13 @@ pub(super) enum PromptCommand {
         after_help = "Example:\n  consent-gateway prompt add acme greeting --language en --duration-ms 4000 --purpose quality --text 'This call is recorded.' --says recording='is recorded'"
     )]
     Add(PromptAdd),
-    /// List the prompts of an account, each in its newest version
+    /// List the prompts of an account, in their newest versions
     #[command(after_help = "Example:\n  consent-gateway prompt list acme")]
     List {
         /// The account
         account: String,
     },
-    /// Tell what a text lacks for which places; exit code 3 where it lacks anything
+    /// Say what a text lacks, and for which places; exit code 3 if it lacks anything
     #[command(
         after_help = "Examples:\n  consent-gateway prompt check --text 'This call is recorded.' --says recording='is recorded'\n  consent-gateway prompt check --account acme"
     )]
@@ -140,42 +140,43 @@ pub(super) enum PromptCommand {
 
 #[derive(Args)]
 pub(super) struct PromptCheck {
-    /// What is said
+    /// The words of the prompt
     #[arg(long, required_unless_present = "account", conflicts_with = "account")]
     text: Option<String>,
-    /// All registered prompts of this account instead
+    /// Check all registered prompts of this account instead
     #[arg(long)]
     account: Option<String>,
     /// The language, BCP 47
     #[arg(long, default_value = "en")]
     language: String,
-    /// What the recording is for, as the prompt says; may be repeated
+    /// A purpose of the recording that the prompt names; may be repeated
     #[arg(long = "purpose")]
     purposes: Vec<String>,
-    /// Which words say what the law may ask for, such as `vendor="our service providers"`; may be repeated
+    /// Words of the text that say what the law may require, such as `vendor="our service providers"`; may be
+    /// repeated
     #[arg(long = "says", value_name = "ELEMENT=WORDS")]
     says: Vec<String>,
-    /// A table of jurisdictions; else the one in force, else the one that is compiled in
+    /// A table of jurisdictions [default: the one in force, or the compiled-in one]
     #[arg(long, value_name = "FILE")]
     jurisdictions: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(super) struct PromptAdd {
-    /// Its account
+    /// The account
     account: String,
-    /// Its id
+    /// The prompt's id
     id: String,
     /// The language, BCP 47
     #[arg(long)]
     language: String,
-    /// How long it lasts
+    /// How long it lasts, in milliseconds
     #[arg(long)]
     duration_ms: u64,
-    /// What the recording is for, as the prompt says; may be repeated
+    /// A purpose of the recording that the prompt names; may be repeated
     #[arg(long = "purpose")]
     purposes: Vec<String>,
-    /// What is said
+    /// The words of the prompt
     #[arg(long)]
     text: String,
     /// How it is delivered
@@ -184,7 +185,8 @@ pub(super) struct PromptAdd {
     /// SHA-256 of the audio
     #[arg(long)]
     sha256: Option<String>,
-    /// Which words say what the law may ask for, such as `vendor="our service providers"`; may be repeated
+    /// Words of the text that say what the law may require, such as `vendor="our service providers"`; may be
+    /// repeated
     #[arg(long = "says", value_name = "ELEMENT=WORDS")]
     says: Vec<String>,
 }
@@ -196,44 +198,44 @@ pub(super) enum GrantCommand {
         after_help = "Example:\n  consent-gateway consent-grant add acme contract-7 --subject agent-7 --role agent --basis 'works agreement' --until 2031-01-31"
     )]
     Add(GrantAdd),
-    /// Withdraw it
+    /// Withdraw consent given outside a call
     #[command(after_help = "Example:\n  consent-gateway consent-grant withdraw acme contract-7")]
     Withdraw {
-        /// Its account
+        /// The account
         account: String,
-        /// Its id
+        /// The grant's id
         id: String,
     },
 }
 
 #[derive(Args)]
 pub(super) struct GrantAdd {
-    /// Its account
+    /// The account
     account: String,
-    /// Its id
+    /// The grant's id
     id: String,
-    /// Whom it binds: a participant's id, or their number
+    /// Who gave it: a participant's id, or their number
     #[arg(long, value_name = "WHO")]
     subject: String,
     /// customer or agent
     #[arg(long)]
     role: String,
-    /// What it rests on: a contract, a web form, a signed paper, a works agreement
+    /// Its basis: a contract, a web form, a signed paper, a works agreement
     #[arg(long)]
     basis: String,
-    /// For what; may be repeated; none means for everything
+    /// A purpose that it covers; may be repeated [default: all]
     #[arg(long = "purpose")]
     purposes: Vec<String>,
     /// It was given in writing
     #[arg(long)]
     written: bool,
-    /// Which version of the text they agreed to
+    /// The version of the text that they agreed to
     #[arg(long)]
     text_version: Option<String>,
-    /// From when (RFC 3339, or a day)
+    /// The start of its validity (RFC 3339, or a day) [default: now]
     #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
     from: Option<Timestamp>,
-    /// Until when, exclusive (RFC 3339, or a day)
+    /// The end of its validity, exclusive (RFC 3339, or a day)
     #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
     until: Option<Timestamp>,
     /// SHA-256 of the evidence
@@ -243,7 +245,7 @@ pub(super) struct GrantAdd {
 
 pub(super) async fn account(config: Config, command: Account, json: bool) -> Result<(), CliError> {
     let gate = match &command {
-        // The first account makes the ledger.
+        // The first account creates the ledger.
         Account::Add(_) => serve::gate(&config, Clock::system()).await?,
         Account::List => asked::gate(&config).await?,
     };
@@ -270,7 +272,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 |row| json!({"account": row.id, "operator": row.operator_location, "recorder": row.recorder_location}),
             );
             let ids = || match accounts.as_slice() {
-                [] => "there is no account yet".into(),
+                [] => "there are no accounts yet".into(),
                 accounts => accounts.iter().map(|row| row.id.as_str()).collect::<Vec<_>>().join("\n"),
             };
             say(json, &shown.collect::<Vec<_>>(), ids);
@@ -281,7 +283,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
 
 pub(super) async fn credential(config: Config, command: Credential, json: bool) -> Result<(), CliError> {
     let gate = match &command {
-        // The account `system` is there from the start.
+        // The account `system` always exists.
         Credential::Add(asked) if asked.account == SYSTEM_LOG => {
             serve::gate(&config, Clock::system()).await?
         }
@@ -352,7 +354,7 @@ pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -
     must_exist(&gate, &asked.account).await?;
     let (new, shown) = gate.put_prompt(&Actor::command_line(), &asked.account, &asked.id, &prompt).await?;
     say(json, &shown, || {
-        let done = if new { "registered" } else { "is there already" };
+        let done = if new { "registered" } else { "exists already" };
         let mut lines = vec![format!("prompt `{}` version {} {done}", asked.id, shown.version)];
         lines.extend(shown.notes.iter().flatten().map(|note| format!("note: {note}")));
         lines.join("\n")
@@ -408,10 +410,10 @@ fn lacks_in_words(found: &PromptLacks) -> String {
     let unknown = found
         .unknown_purposes
         .iter()
-        .map(|purpose| format!("`{purpose}` is not a purpose that a table speaks of: those are {known}"));
+        .map(|purpose| format!("`{purpose}` is not a purpose in any table; those are {known}"));
     let mut lines: Vec<String> = found.lacks.iter().map(line).chain(unknown).collect();
     if found.lacks.is_empty() {
-        lines.insert(0, "it says what it has to in every place of the table".into());
+        lines.insert(0, "it says everything that is required in every place of the table".into());
     }
     lines.join("\n")
 }
@@ -488,7 +490,7 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
     say(json, &shown.collect::<Vec<_>>(), || {
         let line = |row: &KeyRow| format!("{}  {}  retired: {}", row.account, row.id, when(row.retired_at));
         match keys.as_slice() {
-            [] => "there is no key".into(),
+            [] => "there are no keys".into(),
             keys => keys.iter().map(line).collect::<Vec<_>>().join("\n"),
         }
     });
@@ -510,7 +512,7 @@ async fn list_credentials(gate: &Gate, account: &str, json: bool) -> Result<(), 
             format!("{}  {:<9}  {name}  revoked: {revoked}", row.username, row.role)
         };
         match rows.as_slice() {
-            [] => format!("`{account}` has no credential"),
+            [] => format!("`{account}` has no credentials"),
             rows => rows.iter().map(line).collect::<Vec<_>>().join("\n"),
         }
     });
@@ -532,7 +534,7 @@ async fn list_prompts(config: &Config, account: &str, json: bool) -> Result<(), 
             format!("{id}  version {}  {language}  {duration_ms} ms  {text}", shown.version)
         };
         match prompts.as_slice() {
-            [] => format!("`{account}` has no prompt"),
+            [] => format!("`{account}` has no prompts"),
             prompts => prompts.iter().map(line).collect::<Vec<_>>().join("\n"),
         }
     });
@@ -554,12 +556,12 @@ fn show_credential(new: &NewCredential, chosen: bool, json: bool) {
     }
 }
 
-/// `recording=this call is recorded` and the like.
+/// Reads quotations such as `recording=this call is recorded`.
 fn quotations(texts: &[String]) -> Result<std::collections::BTreeMap<String, String>, CliError> {
     let pair = |text: &String| match text.split_once('=') {
         Some((element, words)) => Ok((element.trim().to_owned(), words.to_owned())),
         None => {
-            Err(CliError::Wrong(format!("`--says {text}` names no words; write `--says recording=\"…\"`")))
+            Err(CliError::Wrong(format!("`--says {text}` quotes nothing; write `--says recording=\"…\"`")))
         }
     };
     texts.iter().map(pair).collect()

@@ -1,4 +1,4 @@
-//! What commands are given: words, passwords, accounts.
+//! Input of commands: the gate, accounts, words, passwords.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use crate::serve;
 use trail::cli::bar::Bar;
 use trail::clock::Clock;
 
-/// The gate on a ledger that is there. Who only asks makes none: in the wrong directory it would look like an
-/// empty one, and have secrets of its own.
+/// Opens the gate on an existing ledger. A command that only reads must not create one: in the wrong
+/// directory, the new ledger would look like an empty one, and have secrets of its own.
 pub(super) async fn gate(config: &Config) -> Result<Gate, CliError> {
     match missing(config).await? {
         Some(missing) => Err(missing.into()),
@@ -26,9 +26,9 @@ pub(super) async fn gate(config: &Config) -> Result<Gate, CliError> {
     }
 }
 
-/// What is missing of what the first start of a gateway makes.
+/// What is missing that the first start of a gateway creates.
 pub(super) enum Missing {
-    /// A ledger, or the data directory of one that is on a server: this says so.
+    /// A ledger, or the data directory beside a ledger on a server; the text says which.
     Data(String),
     /// The secrets that the ledger was written with.
     Secrets(PathBuf),
@@ -38,7 +38,8 @@ impl From<Missing> for CliError {
     fn from(missing: Missing) -> CliError {
         CliError::Wrong(match missing {
             Missing::Data(told) => format!(
-                "{told}: name its directory with `--data`, or make one with `consent-gateway account add`"
+                "{told}: name the right directory with `--data`, or create a ledger with `consent-gateway \
+                 account add`"
             ),
             Missing::Secrets(dir) => format!(
                 "there are no secrets in `{}`: name the directory with `--data`, or copy the secrets of the gateways \
@@ -80,7 +81,7 @@ pub(super) async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliErro
     }
 }
 
-/// As [`must_exist`], before somebody who reads and has no account to add.
+/// As [`must_exist`], for a command that only reads, so that adding the account is no remedy.
 pub(super) async fn must_be_there(gate: &Gate, account: &str, command: &str) -> Result<(), CliError> {
     if gate.ledger().account(account).await.map_err(crate::gate::Fault::from)?.is_some() {
         return Ok(());
@@ -88,8 +89,8 @@ pub(super) async fn must_be_there(gate: &Gate, account: &str, command: &str) -> 
     let is_file = account.ends_with(".zip") || std::path::Path::new(account).exists();
     Err(CliError::Wrong(match is_file {
         true => format!(
-            "`{account}` is an export: `{command}` reads an account of the ledger; name the account, and `--data` \
-             where its ledger is"
+            "`{account}` is an export, but `{command}` reads an account of a ledger; name the account, and \
+             the ledger's directory with `--data`"
         ),
         false => format!(
             "there is no account `{account}` in this ledger; `consent-gateway account list` shows its accounts"
@@ -115,21 +116,21 @@ pub(super) async fn patiently<T>(what: &'static str, work: impl Future<Output = 
     done
 }
 
-/// A password that is there already.
+/// Reads an existing password.
 pub(super) async fn read_password() -> Result<Zeroizing<String>, CliError> {
     line_of(read_line("Password: ").await?)
 }
 
-/// A password that is chosen: at a terminal twice, since nobody sees what they type.
+/// Reads a new password; at a terminal twice, since nobody sees what they type.
 pub(super) async fn read_new_password() -> Result<Zeroizing<String>, CliError> {
     let first = line_of(read_line("New password: ").await?)?;
     if std::io::stdin().is_terminal() && first != line_of(read_line("Once more: ").await?)? {
-        return Err(CliError::Wrong("the two passwords differ: nothing was done".into()));
+        return Err(CliError::Wrong("the passwords differ; nothing was done".into()));
     }
     Ok(first)
 }
 
-/// The first line of standard input; at a terminal it is asked for, and not shown.
+/// The first line of standard input; a terminal asks for it, and does not show it.
 async fn read_line(ask: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     let io = |source| CliError::Io { what: "standard input cannot be read".into(), source };
     let read = || {
@@ -150,7 +151,7 @@ async fn read_line(ask: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
         read = tokio::task::spawn_blocking(read) => Some(read),
         _ = interrupted.recv() => None,
     };
-    // However the read ended, the terminal must echo again.
+    // The terminal must echo again, no matter how the read ended.
     tcsetattr(&stdin, OptionalActions::Flush, &shown).map_err(|errno| io(errno.into()))?;
     let _ = writeln!(std::io::stderr());
     match read {
@@ -160,14 +161,11 @@ async fn read_line(ask: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
     }
 }
 
-/// What was typed, without its end.
+/// The typed text, without the end of the line.
 fn line_of(line: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, CliError> {
-    let text = std::str::from_utf8(&line).map_err(|_| {
-        CliError::Wrong(
-            "the password is not UTF-8: it would not be the one that is sent with a request".into(),
-        )
-    })?;
-    // Some editors and shells put a byte order mark before a text; nobody types it again.
+    let text = std::str::from_utf8(&line)
+        .map_err(|_| CliError::Wrong("the password is not UTF-8, so a request could not send it".into()))?;
+    // Some editors and shells put a byte order mark at the start of a text; nobody types it again.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }

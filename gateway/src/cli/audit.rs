@@ -1,4 +1,4 @@
-//! The audit trail: verify it, take it along, and the key that signs it.
+//! `audit`: verify the trail, export it, and manage the key that signs it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -33,10 +33,10 @@ pub(super) enum Audit {
         after_help = "Examples:\n  consent-gateway audit verify acme\n  consent-gateway audit verify acme.zip --trust trust.txt"
     )]
     Verify(Verify),
-    /// Take a log along, as files that anybody can verify
+    /// Export a log as files that anybody can verify
     #[command(after_help = "Example:\n  consent-gateway audit export acme --out acme.zip --details")]
     Export(Export),
-    /// Find entries by what they have to do with; the question is logged
+    /// Find entries by what they are about; the question is logged
     #[command(
         after_help = "Examples:\n  consent-gateway audit find acme --call c-42\n  consent-gateway audit find acme --number +15550100100 --outcome consented --format csv"
     )]
@@ -44,23 +44,23 @@ pub(super) enum Audit {
     /// Make a proof pack, which anybody can verify offline
     #[command(after_help = "Example:\n  consent-gateway audit prove acme --call c-42 --out pack.zip")]
     Prove(ask::Prove),
-    /// A call as a vCon with its lawful basis
+    /// Export a call as a vCon with its lawful basis
     #[command(after_help = "Example:\n  consent-gateway audit vcon acme c-42")]
     Vcon {
-        /// Its account
+        /// The account
         account: String,
-        /// The platform's id of it, or an alias
+        /// The platform's id of the call, or an alias
         call: String,
         /// Sign it, with the configured certificate
         #[arg(long)]
         signed: bool,
     },
-    /// Consent records of a call by ISO/IEC TS 27560, in JSON-LD
+    /// Export consent records of a call (ISO/IEC TS 27560), in JSON-LD
     #[command(after_help = "Example:\n  consent-gateway audit consent-record acme c-42")]
     ConsentRecord {
-        /// Its account
+        /// The account
         account: String,
-        /// The platform's id of it, or an alias
+        /// The platform's id of the call, or an alias
         call: String,
     },
     /// Print the trust file that auditors verify with
@@ -69,9 +69,9 @@ pub(super) enum Audit {
         /// The log: an account, or `system`
         log: String,
     },
-    /// Have the logs signed with a new key from the next second on
+    /// Sign the logs with a new key, from the next second on
     RotateKey,
-    /// Begin logs anew that do not go on from what was signed
+    /// Start new epochs for logs that do not continue what was signed
     #[command(
         after_help = "Example:\n  consent-gateway audit reopen --reason 'restored the backup of 20 November'"
     )]
@@ -90,7 +90,7 @@ pub(super) struct Export {
     /// A directory that does not exist yet, or a file that ends with `.zip`
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Take along what entries commit to: names, reasons, what was said
+    /// Include what entries commit to: names, reasons, what was said
     #[arg(long)]
     details: bool,
 }
@@ -142,7 +142,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
     gate.still_there(&at).await?;
     let name = own_name(&config, &gate);
     let log = live(&gate, &at, &name).await?.ok_or_else(|| {
-        CliError::Wrong(format!("no head of the log `{}` was signed yet; `serve` does that", command.what))
+        CliError::Wrong(format!("no head of the log `{}` was signed yet; `serve` signs it", command.what))
     })?;
     let mut trust = match &command.trust {
         Some(path) => read_trust(path)?,
@@ -150,7 +150,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
     };
     let (mut previous, mut system) = named(command);
     let unasked = previous.is_empty();
-    // Whoever says whom to trust means it.
+    // A trust file on the command line takes precedence.
     let mut own = command.trust.is_none().then_some(&mut trust);
     if unasked {
         let before = at.epoch.saturating_sub(1);
@@ -172,7 +172,7 @@ async fn verify_live(config: Config, command: &Verify, as_json: bool) -> Result<
     Ok(verified?)
 }
 
-/// What is wrong with what is registered beside a log, or beside that of the law.
+/// What is wrong with the registers beside a log, or beside the log `system`.
 async fn registers_of(gate: &Gate, log: &str) -> Result<Option<Failure>, CliError> {
     for log in BTreeSet::from([log, SYSTEM_LOG]) {
         if let Some(head) = gate.ledger().head(log).await.map_err(CliError::of_ledger)? {
@@ -188,7 +188,7 @@ async fn registers_of(gate: &Gate, log: &str) -> Result<Option<Failure>, CliErro
     Ok(None)
 }
 
-/// The newest epochs of a log up to one, as far back as all of them are there.
+/// The newest epochs of a log up to one, as far back as all of them exist.
 async fn of_ledger(
     gate: &Gate,
     log: &str,
@@ -202,10 +202,11 @@ async fn of_ledger(
             break;
         }
         let Some(source) = live(gate, &at, name).await? else {
-            // It begins just now.
+            // The epoch has only just started.
             if sources.is_empty() { continue } else { break }
         };
-        // Of one whose head cannot be read, nobody can say who signed it: that is told with what is wrong with it.
+        // If a head cannot be read, nobody can say who signed it; the verification reports what is wrong with
+        // it.
         if let Some(trust) = trust.as_deref_mut()
             && source.checkpoint().is_ok()
             && let Some(key) = gate.key_of(&at, name).await?
@@ -217,7 +218,7 @@ async fn of_ledger(
     Ok(sources)
 }
 
-/// An epoch of a log in the ledger; none where no head of it was signed yet.
+/// An epoch of a log in the ledger; `None` if no head of it was signed yet.
 async fn live(gate: &Gate, at: &Epoch, name: &str) -> Result<Option<Box<dyn Source>>, CliError> {
     let origin = notary::origin(name, at);
     match gate.signed_head(at).await {
@@ -242,7 +243,7 @@ async fn prove(config: Config, command: ask::Prove, as_json: bool) -> Result<(),
         (Some(recording), ..) => About::Recording(recording),
         (None, Some(call), _) => About::Call(call),
         (None, None, Some(call)) => About::NoRecording(call),
-        (None, None, None) => return Err(CliError::Wrong("say what is to be proven".into())),
+        (None, None, None) => return Err(CliError::Wrong("say what to prove".into())),
     };
     asked::must_be_there(&gate, &command.log, "audit prove").await?;
     let mut waits = 0..SIGNED_WITHIN;
@@ -317,20 +318,20 @@ async fn rotate_key(config: Config, as_json: bool) -> Result<(), CliError> {
     gate.secrets().log.make_next().map_err(serve::ServeError::from)?;
     gate.ledger().close().await;
     say(as_json, &json!({"rotating": true}), || {
-        "a new key is made; `serve` takes it into use within a second, or when it starts. Give auditors the new \
-         trust file; the old one goes on to verify, through the entry that names the new key"
+        "there is a new key; `serve` uses it within a second, or when it starts. Give auditors the new trust \
+         file; the old one continues to work, through the entry that names the new key"
             .into()
     });
     Ok(())
 }
 
-/// The key that the gateway signed this epoch with, and the witnesses that are configured: all of them
-/// have to cosign.
+/// The key that the gateway signed this epoch with, and the configured witnesses, all of which have to
+/// cosign.
 async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, CliError> {
     let key = gate.key_of(at, &own_name(config, gate)).await?.ok_or_else(|| {
         CliError::Wrong(format!(
-            "epoch {} of the log `{}` was signed with a key that was retired, and no entry that names it is left; \
-             use the trust file that was given out then",
+            "epoch {} of the log `{}` was signed with a key that is retired, and no entry that names the key \
+             is left; use the trust file from that time",
             at.epoch, at.log
         ))
     })?;
@@ -353,11 +354,11 @@ async fn own_trust(config: &Config, gate: &Gate, at: &Epoch) -> Result<Trust, Cl
     Trust::parse(&text).map_err(|error| CliError::Wrong(error.to_string()))
 }
 
-/// What the origins of all logs begin with.
+/// The name that the origins of all logs begin with.
 pub(super) fn own_name(config: &Config, gate: &Gate) -> String {
     config.log_name.clone().unwrap_or_else(|| gate.secrets().log.default_name())
 }
 
-/// How often it is looked for a signature of what happened just now: `serve` signs once a second.
+/// How many times to look for a signature of what has just happened: `serve` signs once a second.
 const SIGNED_WITHIN: u32 = 12;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);

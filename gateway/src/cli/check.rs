@@ -1,4 +1,4 @@
-//! `check`: reach every dependency and say what `serve` would do.
+//! `check`: tries every dependency, and says what `serve` would do.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -42,8 +42,8 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     let mut warnings: Vec<String> = few_descriptors(&config).into_iter().collect();
     if config.behind_tls_proxy && config.trusted_proxies.is_empty() {
         warnings.push(
-            "`trusted_proxies` names no proxy: all clients behind it count as one, so that wrong passwords of one delay \
-             the others"
+            "`trusted_proxies` is empty: all clients behind a proxy count as one, so wrong passwords of one \
+             delay the others"
                 .into(),
         );
     }
@@ -54,13 +54,13 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     for account in &accounts {
         if account.operator_location.is_none() {
             warnings.push(format!(
-                "account `{}` does not say where its operator is established: that place is not counted",
+                "account `{}` does not say where its operator is established, so that place is ignored",
                 account.id
             ));
         }
         if account.recorder_location.is_none() {
             warnings.push(format!(
-                "account `{}` does not say where its recorder stands: that place is not counted",
+                "account `{}` does not say where its recorder stands, so that place is ignored",
                 account.id
             ));
         }
@@ -74,7 +74,11 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
                 continue;
             };
             if table.row(code, gate.clock().now()).is_some_and(|row| row.strictest_when_unknown) {
-                warnings.push(format!("account `{}` names the country `{place}` only: every call takes the strictest of its states", account.id));
+                warnings.push(format!(
+                    "account `{}` names only the country `{place}`: the strictest of its \
+                     states applies to every call",
+                    account.id
+                ));
             }
         }
         if gate.usable_keys(&account.id).await?.is_empty() {
@@ -108,12 +112,12 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         out::line(format!("not ready ({}): {why}", lack.as_str()));
     }
     if lacking.is_empty() {
-        out::line("ready: what a request needs was tried, and ledger and store can be written");
+        out::line("ready: everything that a request needs works, and ledger and store can be written");
     }
     ready(&lacking)
 }
 
-/// Asks the gateway that runs by this configuration.
+/// Asks the running gateway with this configuration.
 pub(super) async fn running(config: Config, json: bool) -> Result<(), CliError> {
     let ip = match config.listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -138,7 +142,7 @@ pub(super) async fn running(config: Config, json: bool) -> Result<(), CliError> 
     let is_ready = answer.status().is_success();
     let text = answer.text().await.map_err(unanswered)?;
     let told: Value = serde_json::from_str(&text)
-        .map_err(|_| CliError::Wrong(format!("whoever answers on {address} is not a gateway")))?;
+        .map_err(|_| CliError::Wrong(format!("the server on {address} is not a gateway")))?;
     say(json, &told, || {
         let word = |name: &str| out::plain(told.get(name).and_then(Value::as_str).unwrap_or("not ready"));
         format!("{address}: {}", word(if is_ready { "status" } else { "detail" }))
@@ -149,27 +153,28 @@ pub(super) async fn running(config: Config, json: bool) -> Result<(), CliError> 
 /// How long a gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Scripts read the exit code.
+/// Sets the exit code, which scripts read.
 fn ready(lacking: &[(Lack, String)]) -> Result<(), CliError> {
     if lacking.iter().any(|(lack, _)| lack.turns_away()) { Err(CliError::Exit(1)) } else { Ok(()) }
 }
 
-/// `serve` raises the limit as far as it may, and this process may as much.
+/// `serve` raises the limit as far as it can, and so does this process.
 fn few_descriptors(config: &Config) -> Option<String> {
     if let Err(error) = descriptors::raise() {
         return Some(format!("the limit of open files cannot be raised: {error}"));
     }
     let allowed = descriptors::connections().filter(|allowed| *allowed < config.connections)?;
     Some(format!(
-        "`connections` is {}, and the limit of open files (`ulimit -Hn`) allows {allowed}: that many are served",
+        "`connections` is {}, and the limit of open files (`ulimit -Hn`) allows only {allowed}: that many \
+         are served",
         config.connections
     ))
 }
 
-/// What can be said where no gateway has ever started. Nothing is made.
+/// What can be said if no gateway has ever started. Creates nothing.
 fn first_start(config: &Config, missing: &str, json: bool) -> Result<(), CliError> {
     let table = serve::table(config)?;
-    // Where the directory would be made has to be writable.
+    // The directory would be created here, so this has to be writable.
     let there = config.data.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("."));
     rustix::fs::access(there, Access::WRITE_OK)
         .map_err(|errno| serve::ServeError::Data { path: config.data.clone(), source: errno.into() })?;
@@ -194,7 +199,7 @@ fn would_listen(config: &Config) -> String {
     format!("would listen on {}, {tls}", config.listen)
 }
 
-/// What is worth a warning whatever the ledger says.
+/// Warnings that do not depend on the ledger.
 fn of_configuration(config: &Config, table: &Table) -> Vec<String> {
     let mut warnings = Vec::new();
     let unreviewed = table.rows().filter(|row| row.source.reviewed.is_none()).count();
@@ -203,16 +208,16 @@ fn of_configuration(config: &Config, table: &Table) -> Vec<String> {
         warnings.push(format!("no lawyer has reviewed {rows} of the table"));
     }
     if config.ip_database.is_none() {
-        warnings.push("no IP database is configured (`ip_database`): addresses tell no place".into());
+        warnings.push("no IP database is configured (`ip_database`), so IP addresses are not located".into());
     }
     warnings
 }
 
-/// What `serve` would do with the configured table, where it is not the one in force.
+/// What `serve` would do with the configured table, if it is not the one in force.
 fn configured(config: &Config, in_force: &Table) -> Option<String> {
     let (_, name, text) = match serve::table_text(config) {
         Ok(found) => found,
-        Err(error) => return Some(format!("{error}: it would change nothing")),
+        Err(error) => return Some(format!("{error}; it would change nothing")),
     };
     let new = match Table::parse(&text) {
         Ok(table) => table,
@@ -226,7 +231,8 @@ fn configured(config: &Config, in_force: &Table) -> Option<String> {
     }
     Some(match Diff::between(in_force, &new).loosens {
         true => format!(
-            "{name} is not in force, and loosens something: unless it was offered before, it would wait as a proposal"
+            "{name} is not in force and loosens something: unless it was offered before, `serve` would \
+             propose it"
         ),
         false => {
             format!("{name} is not in force: unless it was offered before, `serve` would put it in force")

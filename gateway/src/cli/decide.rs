@@ -1,4 +1,4 @@
-//! `decide`: what the law asks of a call, offline.
+//! `decide`: what the law requires of a call, offline.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -28,13 +28,11 @@ fn wrong(error: FactsError) -> String {
         FactsError::Unfit(misfit) if misfit.is_of_form() => {
             format!("it is not JSON: {}", words::wrong_form(&misfit))
         }
-        FactsError::Unfit(misfit) => format!("it does not fit: {misfit}"),
+        FactsError::Unfit(misfit) => format!("it does not match the schema: {misfit}"),
         FactsError::Refused(why) => match &why {
             Refused::Call(CallRefusal::UnknownParticipant { id }) => format!("`{id}` is not on the call"),
             Refused::Call(CallRefusal::ParticipantLeft { id }) => format!("`{id}` has left the call"),
-            Refused::Call(CallRefusal::Ended) => {
-                "something is said to have happened after the call's end".into()
-            }
+            Refused::Call(CallRefusal::Ended) => "an event happened after the end of the call".into(),
             _ => words::refused(&why, words::native),
         },
     }

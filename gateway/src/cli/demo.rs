@@ -1,8 +1,8 @@
 //! `demo`: the whole main job, over HTTP, against the real server with SQLite and a directory.
 //!
-//! Everything here goes through the socket as a platform's, a listener's and an auditor's requests
-//! would; only accounts, keys and prompts are set up as the command line does it. Prompts and speech
-//! take the time they take: what is not yet played does not count.
+//! Everything goes through the socket, as the requests of a platform, a listener and an auditor would; only
+//! accounts, keys and prompts are set up as by the command line. Prompts and speech take their real time:
+//! what is not yet played does not count.
 
 mod client;
 mod story;
@@ -35,20 +35,20 @@ pub(super) async fn run(keep: bool) -> Result<(), CliError> {
     let dir = tempfile::Builder::new()
         .prefix("consent-gateway-demo-")
         .tempdir()
-        .map_err(|source| CliError::Io { what: "no temporary directory can be made".into(), source })?;
+        .map_err(|source| CliError::Io { what: "cannot make a temporary directory".into(), source })?;
     let config =
         Config { listen: ([127, 0, 0, 1], 0).into(), data: dir.path().join("data"), ..Config::default() };
     let running = serve::start(&config, Clock::system()).await?;
     let keys = dir.path().join("customer");
     std::fs::create_dir(&keys)
-        .map_err(|source| CliError::Io { what: "no directory can be made".into(), source })?;
+        .map_err(|source| CliError::Io { what: "cannot make a directory".into(), source })?;
     let people = set_up(&running.door.gate, &keys).await?;
     out::line(format!(
         "A gateway listens on http://{}; its data are in {}.",
         running.address,
         config.data.display()
     ));
-    out::line("The customer made a key pair; the gateway got the public half only.\n");
+    out::line("The customer made a key pair; the gateway got only the public half.\n");
 
     let client = Client::new(running.address);
     let recorder = client.of(&people.recorder);
@@ -127,7 +127,7 @@ async fn set_up(gate: &Gate, keys: &Path) -> Result<People, CliError> {
     })
 }
 
-/// The call, from its first second to its last. Answers the id of its first recording.
+/// The call, from its first second to its last. Returns the id of its first recording.
 async fn call(platform: &Client) -> Result<String, CliError> {
     out::line(
         "1. A caller from San Francisco rings; an agent in New York, who consented by contract, answers.",
@@ -152,7 +152,7 @@ async fn call(platform: &Client) -> Result<String, CliError> {
     let refused = platform.post(&format!("/v1/calls/{CALL}/recording"), &json!({"action": "start"})).await?;
     refuse(&refused, "consent-required")?;
 
-    out::line("\n3. It plays the prompt to the caller, to the end, and says so.");
+    out::line("\n3. It plays the prompt to the caller, to the end, and reports that.");
     play(platform, "greeting-en", &["caller"]).await?;
     let started = platform
         .post(&format!("/v1/calls/{CALL}/recording"), &json!({"action": "start"}))
@@ -269,7 +269,7 @@ async fn play(platform: &Client, prompt: &str, to: &[&str]) -> Result<(), CliErr
     Ok(())
 }
 
-/// As much of a decision as is told.
+/// The part of a decision that the story shows.
 #[derive(Deserialize)]
 struct Decision {
     recording: String,
@@ -285,20 +285,20 @@ struct Requirement {
     form: String,
 }
 
-/// As much of an accepted recording as is told.
+/// The part of an accepted recording that the story shows.
 #[derive(Deserialize)]
 struct Stored {
     id: String,
     duration_ms: u64,
 }
 
-/// As much of a recording as its customer needs to open it.
+/// The part of a recording that its customer needs to open it.
 #[derive(Deserialize)]
 struct Described {
     envelope: Envelope,
 }
 
-/// As much of a refusal as is told.
+/// The part of a refusal that the story shows.
 #[derive(Deserialize)]
 struct Problem {
     code: String,
@@ -317,7 +317,7 @@ fn explain(decision: &Decision) {
 fn refuse(answer: &Answer, code: &str) -> Result<(), CliError> {
     let problem: Problem = answer.expect(403)?;
     if problem.code != code {
-        return Err(CliError::Demo(format!("`{code}` was expected, and the answer was {}", answer.text())));
+        return Err(CliError::Demo(format!("`{code}` was expected, but the answer was {}", answer.text())));
     }
     out::line(format!("   refused, 403 `{code}`: {}", problem.detail));
     Ok(())

@@ -1,4 +1,4 @@
-//! `erase`: what is known of somebody goes.
+//! `erase`: removes what is known of somebody.
 
 use clap::Args;
 use serde_json::json;
@@ -15,16 +15,16 @@ use trail::cli::out::{counted, say};
 pub(super) struct Erase {
     /// The account
     account: String,
-    /// Whose data: their phone number, such as `+15550100100`
+    /// The person's phone number, such as `+15550100100`
     #[arg(long, required_unless_present = "participant", conflicts_with = "participant")]
     number: Option<String>,
-    /// Whose data: the platform's id of them
+    /// The platform's id of the person
     #[arg(long, value_name = "WHO")]
     participant: Option<String>,
-    /// What becomes of the recordings of the calls that they were on
+    /// What to do with the recordings of the calls that they were on
     #[arg(long, value_parser = ["delete", "keep"])]
     recordings: String,
-    /// Why; it is kept
+    /// The reason, which is kept
     #[arg(long)]
     reason: String,
 }
@@ -58,21 +58,22 @@ fn in_words(erased: &Erased) -> String {
         Remnants::None => {}
         Remnants::Pending => lines.push(PENDING.into()),
     }
-    lines.push("backups made before now hold it still".into());
+    lines.push("earlier backups still hold it".into());
     lines.join("\n")
 }
 
 pub(super) async fn compact(config: Config, json: bool) -> Result<(), CliError> {
     let gate = asked::gate(&config).await?;
-    let gone = patiently("writing the ledger's file anew", gate.ledger().compact()).await;
+    let gone = patiently("rewriting the ledger's file", gate.ledger().compact()).await;
     let gone = gone.map_err(crate::gate::Fault::from)?;
     gate.ledger().close().await;
     say(json, &json!({"remnants": Remnants::after(gone)}), || match gone {
-        true => "the ledger's file is written anew: nothing is left in it of what was erased".into(),
+        true => "the ledger's file is rewritten: nothing that was erased is left in it".into(),
         false => PENDING.into(),
     });
     if gone { Ok(()) } else { Err(CliError::Exit(3)) }
 }
 
-const PENDING: &str = "unused parts of the ledger's file, or its write-ahead log, may hold pieces of what was erased: run \
-     `consent-gateway compact` when there is little to do; on PostgreSQL, `VACUUM FULL` is for the server's administrator";
+const PENDING: &str = "unused parts of the ledger's file, or its write-ahead log, may still hold pieces of \
+    what was erased: run `consent-gateway compact` at a quiet time; on PostgreSQL, the server's \
+    administrator can run `VACUUM FULL`";

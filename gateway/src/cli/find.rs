@@ -1,4 +1,4 @@
-//! `audit find`: what an auditor with a shell on the gateway's machine asks. The question is logged.
+//! `audit find`: questions of an auditor with a shell on the gateway's machine. They are logged.
 
 use super::asked::must_be_there;
 use super::{CliError, asked};
@@ -51,7 +51,7 @@ pub(super) async fn run(config: Config, asked: Find, json: bool) -> Result<(), C
     Ok(())
 }
 
-/// The next page; none where nothing is left, or enough was had.
+/// The next page; `None` after the last one, or at the limit.
 async fn more(
     gate: &Gate,
     inquiry: &mut Inquiry,
@@ -84,13 +84,13 @@ async fn in_words(gate: &Gate, inquiry: &mut Inquiry, left: &mut Option<u32>) ->
         gate.lines_of(&inquiry.account, &records).await?.iter().for_each(|line| out::line(out::plain(line)));
     }
     out::line(match count {
-        0 => "nothing is logged that has to do with it".to_owned(),
+        0 => "no entry matches".to_owned(),
         1 => "1 entry".to_owned(),
         many => format!("{many} entries"),
     });
     if let Some(opening) = &inquiry.opening {
         let Opening { subject, subject_key, .. } = opening;
-        out::line(format!("the number stands in the leaves as {subject}; its key is {subject_key}"));
+        out::line(format!("in the leaves, the number is {subject}; its key is {subject_key}"));
     }
     if let Some(next) = inquiry.next() {
         out::line(format!("there is more: --after {next}"));

@@ -1,4 +1,4 @@
-//! People: who stands behind credentials, and who acts by one of them.
+//! `person`: who stands behind credentials; and who acts by one of them.
 
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,27 +17,27 @@ use trail::Actor;
 
 #[derive(Subcommand)]
 pub(super) enum Person {
-    /// Enrol somebody; `credential add --name` does it, too
+    /// Enrol somebody; `credential add --name` does so, too
     #[command(after_help = "Example:\n  consent-gateway person add acme 'Dana Counsel'")]
     Add {
-        /// Their account
+        /// The account
         account: String,
         /// Their name
         name: String,
     },
-    /// Say that somebody who was enrolled later is who they are said to be: then they count as a second person
+    /// Confirm the identity of somebody who was enrolled later, so that they count as a second person
     #[command(
         after_help = "Example:\n  consent-gateway person confirm acme 'Dana Counsel' --as cg_0123456789abcdef"
     )]
     Confirm {
-        /// Their account
+        /// The account
         account: String,
-        /// Whom: their id, or their name
+        /// The id or the name of the person to confirm
         person: String,
         #[command(flatten)]
         who: Who,
     },
-    /// List everybody of an account, and who counts
+    /// List the people of an account, and who counts
     #[command(after_help = "Example:\n  consent-gateway person list acme")]
     List {
         /// The account
@@ -45,19 +45,19 @@ pub(super) enum Person {
     },
 }
 
-/// Somebody with a credential: a shell on the machine is nobody in particular.
+/// Somebody with a credential, since a shell on the machine does not identify anybody.
 #[derive(Args)]
 pub(super) struct Who {
-    /// The credential that acts; for the table, a `counsel` credential of the account `system`
+    /// The credential to act with; for the table, a `counsel` credential of the account `system`
     #[arg(long = "as", value_name = "USERNAME")]
     username: String,
-    /// Its password; better in the environment than on the command line
+    /// Its password; safer in the environment than on the command line
     #[arg(long, env = "CONSENT_GATEWAY_PASSWORD", hide_env_values = true, hide = true)]
     password: Option<String>,
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
-    /// Why
+    /// The reason
     #[arg(long, default_value = "")]
     pub(super) reason: String,
 }
@@ -73,14 +73,15 @@ async fn of_people(gate: &Gate, command: Person, json: bool) -> Result<(), CliEr
     match command {
         Person::Add { account, name } => {
             let (new, shown) = gate.add_person(&Actor::command_line(), &account, &name).await?;
-            let words = if new { "enrolled:" } else { "is there already:" };
+            let words = if new { "enrolled:" } else { "exists already:" };
             out::say(json, &shown, || format!("{words} {}", line(&shown)));
         }
         Person::Confirm { account, person, who } => {
             let acting = principal(gate, &who).await?;
             if acting.account != account {
                 return Err(CliError::Wrong(format!(
-                    "`{}` is not a credential of the account `{account}`; only somebody of the same account can confirm a person",
+                    "`{}` is not a credential of the account `{account}`; only somebody from the same \
+                     account can confirm a person",
                     acting.credential
                 )));
             }
@@ -104,12 +105,12 @@ fn line(shown: &answer::Person) -> String {
     let counts = match (shown.counts, by.is_empty()) {
         (true, true) => "counts from the start".to_owned(),
         (true, false) => format!("counts, confirmed by {}", by.join(", ")),
-        (false, _) => "counts for nothing until a colleague has confirmed them".to_owned(),
+        (false, _) => "does not count until a colleague has confirmed them".to_owned(),
     };
     format!("{}  {}  {counts}", shown.person, shown.name)
 }
 
-/// Who acts: by a credential, as at the door.
+/// The person who acts, identified by a credential as at the door.
 pub(super) async fn principal(gate: &Gate, who: &Who) -> Result<Principal, CliError> {
     let password = match (&who.password, who.password_stdin) {
         (_, true) => read_password().await?,
@@ -117,7 +118,9 @@ pub(super) async fn principal(gate: &Gate, who: &Who) -> Result<Principal, CliEr
         (None, false) if std::io::stdin().is_terminal() => read_password().await?,
         (None, false) => {
             return Err(CliError::Wrong(
-                "no password: set CONSENT_GATEWAY_PASSWORD, or use `--password-stdin`; at a terminal it is asked for".into(),
+                "there is no password: set CONSENT_GATEWAY_PASSWORD, or use `--password-stdin`; a terminal \
+                 asks for it"
+                    .into(),
             ));
         }
     };

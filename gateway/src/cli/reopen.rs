@@ -1,4 +1,4 @@
-//! `audit reopen` and `audit drop`: how logs end.
+//! `audit reopen` and `audit drop`: how epochs of logs end.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::secrets::Secrets;
 use crate::serve::ServeError;
 use trail::Actor;
 use trail::cli::bar::Bar;
-use trail::cli::out::{self, say};
+use trail::cli::out::{self, counted, say};
 use trail::clock::Clock;
 
 #[derive(Args)]
@@ -22,13 +22,13 @@ pub(super) struct Reopen {
     /// Only this log: an account, or `system`; may be repeated
     #[arg(long = "log", value_name = "LOG", conflicts_with = "all")]
     logs: Vec<String>,
-    /// Every log, once anything is wrong with one
+    /// Every log, if anything is wrong with one
     #[arg(long)]
     all: bool,
-    /// Why; it is kept
+    /// The reason, which is kept
     #[arg(long)]
     reason: String,
-    /// Where nothing is wrong, too
+    /// Even if nothing is wrong
     #[arg(long)]
     force: bool,
 }
@@ -37,10 +37,10 @@ pub(super) struct Reopen {
 pub(super) struct Drop {
     /// The log: an account, or `system`
     log: String,
-    /// Which epoch, from 1; it has to have ended
+    /// The number of the epoch, from 1; it has to have ended
     #[arg(long, value_name = "N")]
     epoch: i64,
-    /// Why; it is kept
+    /// The reason, which is kept
     #[arg(long)]
     reason: String,
 }
@@ -58,13 +58,15 @@ pub(super) async fn reopen(config: Config, asked: Reopen, as_json: bool) -> Resu
     })?;
     if running {
         return Err(CliError::Wrong(
-            "a gateway runs on this data; stop it first, and every other one that shares its ledger".into(),
+            "a gateway is running on this data; stop it first, and every other one that shares its \
+             ledger"
+                .into(),
         ));
     }
     if let Some(missing) = missing(&config).await? {
         return Err(missing.into());
     }
-    // Not through `serve::gate`, which refuses what is to be cured here.
+    // `serve::gate` would refuse to open what this command repairs.
     let ledger = Ledger::open(&config.data, config.ledger.as_ref().map(crate::config::LedgerUrl::expose))
         .await
         .map_err(ServeError::from)?;
@@ -102,7 +104,7 @@ async fn reopen_logs(
     Ok(reopened)
 }
 
-/// The logs that are to begin anew.
+/// The logs that need a new epoch.
 fn concerned<'f>(findings: &'f [Finding], asked: &Reopen) -> Result<Vec<&'f Finding>, CliError> {
     let named: Vec<&Finding> = match asked.logs.is_empty() {
         true => findings.iter().collect(),
@@ -119,11 +121,11 @@ fn concerned<'f>(findings: &'f [Finding], asked: &Reopen) -> Result<Vec<&'f Find
     let any = named.iter().any(|finding| finding.wrong.is_some());
     match fine {
         Some(fine) if !asked.logs.is_empty() && !asked.force => Err(CliError::Wrong(format!(
-            "nothing is wrong with the log `{}`; `--force` begins it anew all the same",
+            "nothing is wrong with the log `{}`; `--force` starts a new epoch all the same",
             fine.log
         ))),
         _ if !any && !asked.force => Err(CliError::Wrong(
-            "nothing is wrong with any log; `--force` begins all of them anew all the same".into(),
+            "nothing is wrong with any log; `--force` starts new epochs all the same".into(),
         )),
         _ if asked.all || asked.force || !asked.logs.is_empty() => Ok(named),
         _ => Ok(named.into_iter().filter(|finding| finding.wrong.is_some()).collect()),
@@ -141,20 +143,24 @@ fn in_words(reopened: &Reopened) -> String {
     let previous = &reopened.previous;
     if reopened.already {
         return format!(
-            "{}: was begun anew already, as {} (epoch {}), and nobody has signed that yet; nothing was done: start `serve`, which \
-             signs it within a second",
+            "{}: continues as {} (epoch {}) already, but nobody has signed that yet; nothing was done: start \
+             `serve`, which signs it within a second",
             reopened.log, reopened.origin, reopened.epoch
         );
     }
     let mut text = format!(
-        "{}: begins anew as {} (epoch {}), going on from a head of {} entries of {}",
-        reopened.log, reopened.origin, reopened.epoch, previous.size, previous.origin
+        "{}: continues as {} (epoch {}), from a head of {} of {}",
+        reopened.log,
+        reopened.origin,
+        reopened.epoch,
+        counted(previous.size, "entry", "entries"),
+        previous.origin
     );
     if let Some(kept) = &reopened.kept {
-        text.push_str(&format!("; what was pinned is kept in {}", kept.display()));
+        text.push_str(&format!("; the pinned head is kept in {}", kept.display()));
     }
     if reopened.in_doubt {
-        text.push_str("; calls that were open are in doubt until their participants are named again");
+        text.push_str("; open calls are in doubt until their participants are added again");
     }
     text
 }
@@ -172,8 +178,11 @@ pub(super) async fn drop_epoch(config: Config, asked: Drop, as_json: bool) -> Re
     let dropped = dropped?;
     say(as_json, &dropped, || {
         format!(
-            "epoch {} of `{}` is dropped: {} entries; its last head, of {} entries, is kept",
-            dropped.epoch, dropped.log, dropped.dropped, dropped.size
+            "epoch {} of `{}` is dropped: {}; its last head, of {}, is kept",
+            dropped.epoch,
+            dropped.log,
+            counted(dropped.dropped, "entry", "entries"),
+            counted(dropped.size, "entry", "entries")
         )
     });
     Ok(())

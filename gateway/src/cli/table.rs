@@ -26,17 +26,18 @@ use trail::clock::{Clock, moment_or_day};
 
 #[derive(Subcommand)]
 pub(super) enum TableCommand {
-    /// Tell everything that is wrong with a table; exit code 0 nothing, 1 mistakes, 3 warnings only
+    /// Check a table for everything that is wrong with it; exit code 0 if nothing is, 1 for errors, 3 for
+    /// warnings only
     #[command(after_help = "Example:\n  consent-gateway table check draft.toml")]
     Check {
         /// A file, `in-force`, or `version:N`
         #[arg(value_name = "TABLE")]
         name: String,
-        /// The day on which it is looked at [default: today]
+        /// The day to check for [default: today]
         #[arg(long, value_name = "DATE")]
         today: Option<String>,
     },
-    /// Tell what changes in meaning; exit code 0 nothing is loosened, 3 something is
+    /// Compare two tables by meaning; exit code 0 if nothing is loosened, 3 if something is
     #[command(after_help = "Example:\n  consent-gateway table diff in-force draft.toml")]
     Diff {
         /// A file, `in-force`, or `version:N`
@@ -44,14 +45,14 @@ pub(super) enum TableCommand {
         /// A file, `in-force`, or `version:N`
         new: String,
     },
-    /// The rule in force for a place, or the whole table
+    /// Show the rule in force for a place, or the whole table
     #[command(after_help = "Example:\n  consent-gateway table show US-CA --at 2027-01-01")]
     Show(Show),
     #[command(flatten)]
     Desk(Desk),
 }
 
-/// What needs the ledger.
+/// Commands that need the ledger.
 #[derive(Subcommand)]
 pub(super) enum Desk {
     /// Rehearse a table on every call of the trail
@@ -59,14 +60,14 @@ pub(super) enum Desk {
     Impact {
         /// A file, or `version:N`
         new: String,
-        /// Only calls that were opened then or later (RFC 3339, or a day)
+        /// Only calls opened at this time or later (RFC 3339, or a day)
         #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
         since: Option<Timestamp>,
         /// Only calls of this account
         #[arg(long)]
         account: Option<String>,
     },
-    /// Put a table in force, or propose it where it loosens anything; exit code 3 where it is proposed
+    /// Put a table in force, or propose it if it loosens anything; exit code 3 if it is proposed
     #[command(
         after_help = "Example:\n  consent-gateway table publish draft.toml --as cg_0123456789abcdef --reason 'AB 1234 is in force'"
     )]
@@ -76,20 +77,20 @@ pub(super) enum Desk {
         #[command(flatten)]
         who: Who,
     },
-    /// Every version, the newest first
+    /// List the versions, the newest first
     Versions,
-    /// The text of a version
+    /// Print the text of a version
     #[command(after_help = "Example:\n  consent-gateway table version 3")]
     Version {
         /// Its number or digest
         version: String,
     },
-    /// Every proposal, the newest first
+    /// List the proposals, the newest first
     Proposals,
-    /// A proposal, with its difference and its impact
+    /// Show a proposal with its difference and its impact
     #[command(after_help = "Example:\n  consent-gateway table proposal 0198c0de-0000-7000-8000-000000000001")]
     Proposal {
-        /// Its id
+        /// The proposal's id
         proposal: String,
     },
     /// Approve somebody else's proposal
@@ -97,7 +98,7 @@ pub(super) enum Desk {
         after_help = "Example:\n  consent-gateway table approve 0198c0de-0000-7000-8000-000000000001 --as cg_0123456789abcdef"
     )]
     Approve {
-        /// Its id
+        /// The proposal's id
         proposal: String,
         #[command(flatten)]
         who: Who,
@@ -107,17 +108,17 @@ pub(super) enum Desk {
         after_help = "Example:\n  consent-gateway table reject 0198c0de-0000-7000-8000-000000000001 --as cg_0123456789abcdef --reason 'AB 1234 was vetoed'"
     )]
     Reject {
-        /// Its id
+        /// The proposal's id
         proposal: String,
         #[command(flatten)]
         who: Who,
     },
-    /// Withdraw one's own proposal
+    /// Withdraw your own proposal
     #[command(
         after_help = "Example:\n  consent-gateway table withdraw 0198c0de-0000-7000-8000-000000000001 --as cg_0123456789abcdef"
     )]
     Withdraw {
-        /// Its id
+        /// The proposal's id
         proposal: String,
         #[command(flatten)]
         who: Who,
@@ -128,7 +129,7 @@ pub(super) enum Desk {
 pub(super) struct Show {
     /// The place, such as `US-CA`
     code: Option<String>,
-    /// The day or moment [default: now]
+    /// A day or moment [default: now]
     #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
     at: Option<Timestamp>,
     /// telephone, voip or video
@@ -151,12 +152,12 @@ pub(super) async fn run(config: Config, command: TableCommand, json: bool) -> Re
 async fn check(config: &Config, name: &str, day: Option<&str>, json: bool) -> Result<(), CliError> {
     let text = text(config, name).await?;
     let today = match day {
-        // Of a moment the time would be passed over.
+        // If this took a moment, it would ignore the time.
         Some(text) => Some(text)
             .filter(|text| text.len() <= "2026-11-20".len())
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| {
-                CliError::Wrong(format!("`{text}` is not a date; write for example `2026-11-20`"))
+                CliError::Wrong(format!("`{text}` is not a date; write, for example, `2026-11-20`"))
             })?,
         None => today(Clock::system().now()),
     };
@@ -184,7 +185,7 @@ async fn check(config: &Config, name: &str, day: Option<&str>, json: bool) -> Re
                 many(warnings, "warning"),
                 match unread + overlays.1 {
                     0 => "a lawyer has read every one".to_owned(),
-                    unread => format!("{unread} not read by a lawyer yet"),
+                    unread => format!("{unread} not yet read by a lawyer"),
                 }
             ),
             _ => format!(
@@ -234,7 +235,7 @@ async fn show(config: &Config, asked: Show, json: bool) -> Result<(), CliError> 
     }
     place_lines(&table, code, at, &shown).iter().for_each(out::line);
     if policy::atlas::name(code).is_none() {
-        out::line(format!("  ISO 3166 knows no place `{code}`{}", policy::atlas::meant(code.as_str())));
+        out::line(format!("  ISO 3166 lists no place `{code}`{}", policy::atlas::meant(code.as_str())));
     }
     if let Some((state, name)) = policy::atlas::mistaken(code) {
         out::line(format!("  (`{code}` is a country; {name} is `{state}`)"));
@@ -253,7 +254,7 @@ async fn desk(config: &Config, command: Desk, json: bool) -> Result<(), CliError
 async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Result<(), CliError> {
     match command {
         Desk::Impact { new, since, account } => {
-            // A name with a typing error has no calls, and is no reason to believe that nothing changes.
+            // A mistyped account has no calls, which must not look as if nothing changed.
             if let Some(account) = &account {
                 asked::must_exist(gate, account).await?;
             }
@@ -272,12 +273,12 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
             let (_, text) = usable(&file, text_by(config, Some(gate), &file).await?)?;
             let outcome = asked::patiently(REHEARSING, gate.publish(&author, &text, &who.reason)).await?;
             out::say(json, &outcome, || match &outcome {
-                Outcome::InForce { version: None } => "it is in force already".into(),
+                Outcome::InForce { version: None } => "it is already in force".into(),
                 Outcome::InForce { version: Some(new) } => {
                     format!("version {} is in force", new.version.version)
                 }
                 Outcome::Proposed { proposal } => format!(
-                    "{}\nit loosens something, so it is proposed and waits for a second person: table approve {}",
+                    "{}\nit loosens something, so it is proposed and needs a second person: table approve {}",
                     proposal_text(proposal),
                     proposal.proposal.id
                 ),
@@ -305,13 +306,13 @@ async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Res
         Desk::Approve { proposal, who } => {
             let author = author(gate, &who).await?;
             let shown = asked::patiently(REHEARSING, gate.approve(&author, &proposal, &who.reason)).await?;
-            out::say(json, &shown, || {
-                match &shown {
+            out::say(json, &shown, || match &shown {
                 Approved::InForce(new) => format!("version {} is in force", new.version.version),
                 Approved::Adopted(_) => {
-                    "nobody was known to have proposed it: you have now, and a second person has to approve it".into()
+                    "it had no known author, so it is now your proposal, and a second person has to approve \
+                     it"
+                    .into()
                 }
-            }
             });
         }
         Desk::Reject { proposal, who } => turn_down(gate, &proposal, &who, false, json).await?,
@@ -339,12 +340,12 @@ async fn author(gate: &Gate, who: &Who) -> Result<Author, CliError> {
     Ok(gate.author(&principal(gate, who).await?).await?)
 }
 
-/// A table by its name on the command line, with its text.
+/// Reads a table by its name on the command line; also returns its text.
 pub(super) async fn table(config: &Config, name: &str) -> Result<(Table, String), CliError> {
     usable(name, text(config, name).await?)
 }
 
-/// The text of a table by its name on the command line.
+/// Reads the text of a table by its name on the command line.
 async fn text(config: &Config, name: &str) -> Result<String, CliError> {
     let of_ledger = name == "in-force" || name.starts_with("version:");
     if of_ledger && (config.ledger.is_some() || crate::ledger::file(&config.data).exists()) {
@@ -392,5 +393,5 @@ fn read(file: &Path) -> Result<String, CliError> {
         .map_err(|source| CliError::Io { what: format!("`{}` cannot be read", file.display()), source })
 }
 
-/// What a change of the table waits for.
+/// The label of the progress bar while a table is rehearsed.
 const REHEARSING: &str = "rehearsing the table on the calls of the trail";

@@ -1,5 +1,5 @@
-//! What refusals and failures of the gate are called at the command line, which speaks of options and commands. What
-//! it would say in the same way, it says as the native door does.
+//! The command line's sentences for the gate's refusals and failures. They speak of options and commands;
+//! where nothing differs, they are those of the native door.
 
 use serde_json::json;
 
@@ -11,10 +11,10 @@ use crate::ledger::LedgerError;
 use trail::KINDS;
 use trail::clock::written;
 
-/// Why something was not done, and what to do.
+/// Why something was not done, and what to do about it.
 pub(super) fn of(fault: &Fault) -> String {
     match fault {
-        // Whoever has a shell here may know.
+        // Somebody with a shell here may know.
         Fault::Failed(Failure::Trail(altered @ LedgerError::Altered(_))) => altered.to_string(),
         Fault::Failed(failure) => words::failed(failure),
         Fault::Refused { why, .. } => format!("{}{}", refused(why), standing_against(why)),
@@ -24,29 +24,31 @@ pub(super) fn of(fault: &Fault) -> String {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is said as at the native door")]
 fn refused(why: &Refused) -> String {
     match why {
-        Refused::Request(Wrong::NoReason) => "say why, with `--reason`, in at most 4 KiB".into(),
+        Refused::Request(Wrong::NoReason) => "say why with `--reason`, in at most 4 KiB".into(),
         Refused::Request(Wrong::LongReason) => "`--reason` is longer than 4 KiB".into(),
         Refused::Request(Wrong::NoType { word }) => {
             format!("there are no entries of type `{word}`; there are `{}`", KINDS.join("`, `"))
         }
         Refused::Request(Wrong::NoRecordingId) => "`--recording` is not the id of a recording".into(),
-        Refused::Call(CallRefusal::Unknown) => "there is no call of this id or alias".into(),
+        Refused::Call(CallRefusal::Unknown) => "there is no call with this id or alias".into(),
         Refused::Erasure(ErasureRefusal::Whom) => {
-            "say who is to be erased: `--number`, or `--participant`".into()
+            "say whom to erase, with `--number` or `--participant`".into()
         }
         Refused::Erasure(ErasureRefusal::Kept { .. }) => {
-            "the law has a recording of a call that they were on kept for longer; erase them with `--recordings keep`, or \
-             wait"
+            "the law requires a recording of a call that they were on to be kept for longer; erase them with \
+             `--recordings keep`, or wait"
                 .into()
         }
-        Refused::Register(RegisterRefusal::LateEvidence) => "`--late-evidence-seconds` is at most 60".into(),
-        Refused::Register(RegisterRefusal::NoRecorders) => "`--recorders` is at least 1".into(),
-        Refused::Register(RegisterRefusal::GrantEndsEarly) => "`--until` does not lie after `--from`".into(),
+        Refused::Register(RegisterRefusal::LateEvidence) => "`--late-evidence-seconds` must be at most \
+            60"
+        .into(),
+        Refused::Register(RegisterRefusal::NoRecorders) => "`--recorders` must be at least 1".into(),
+        Refused::Register(RegisterRefusal::GrantEndsEarly) => "`--until` must be after `--from`".into(),
         _ => words::refused(why, option),
     }
 }
 
-/// Without them nobody could do anything about it.
+/// Lists what stands in the way, so that the reader can act on it.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: nothing else lists anything")]
 fn standing_against(why: &Refused) -> String {
     match why {
@@ -64,7 +66,7 @@ fn standing_against(why: &Refused) -> String {
     }
 }
 
-/// By which option something is asked here.
+/// The option for a part of a request.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is called as at the native door")]
 fn option(field: Field) -> &'static str {
     match field {

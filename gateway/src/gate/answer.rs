@@ -1,4 +1,4 @@
-//! What the gate answers: types that serialise to what the API says of them.
+//! The gate's answers: types that serialise to what the API promises.
 
 mod call;
 mod decision;
@@ -35,10 +35,10 @@ pub use recording::{Consents, Entry, Opening, Recording, Recordings, Retention, 
 pub use register::{ChosenLaw, Grant, Prompt, PromptCheck};
 pub use words::{reason, words};
 
-/// What the platform calls those whom an answer is about.
+/// The platform's names for those whom an answer is about.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    /// Its ids of the participants, by their numbers.
+    /// The platform's ids of the participants, by their numbers.
     pub people: BTreeMap<u32, String>,
     /// The account's ids of prompts, by the gateway's ids of their versions.
     pub prompts: BTreeMap<String, String>,
@@ -52,7 +52,7 @@ impl Names {
         known.unwrap_or_else(|| format!("participant {participant}"))
     }
 
-    /// The account's id of a prompt; that of its version where nothing else is known.
+    /// The account's id of a prompt, or the id of its version if the account's is not known.
     #[must_use]
     pub fn of_prompt<'n>(&'n self, version: &'n str) -> &'n str {
         self.prompts.get(version).map_or(version, String::as_str)

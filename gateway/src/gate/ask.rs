@@ -1,4 +1,4 @@
-//! What doors ask of the gate. The native API's bodies are exactly these; unknown fields are refused.
+//! Requests to the gate. The native API's bodies are exactly these; unknown fields are refused.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,22 +19,22 @@ use trail::KINDS;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenCall {
-    /// How the call is carried; absent means unknown, the strictest.
+    /// How the call is carried; by default unknown, which is the strictest.
     #[serde(default)]
     pub medium: Option<Medium>,
-    /// What sort of call it is.
+    /// The kind of call.
     #[serde(default, deserialize_with = "or_default")]
     pub kind: Kind,
     /// `inbound` or `outbound`.
     #[serde(default)]
     pub direction: Option<Direction>,
-    /// When it began; absent means now.
+    /// When it began; by default, now.
     #[serde(default, deserialize_with = "moment")]
     pub started_at: Option<Timestamp>,
-    /// Where the recording device stands; absent means where the account says.
+    /// Where the recording device stands; by default, what the account says.
     #[serde(default)]
     pub recorder_location: Option<String>,
-    /// Where the operator is established; absent means where the account says.
+    /// Where the operator is established; by default, what the account says.
     #[serde(default)]
     pub operator_location: Option<String>,
     /// What the recording is for.
@@ -43,7 +43,7 @@ pub struct OpenCall {
     /// The ids of the call's legs.
     #[serde(default, deserialize_with = "or_default")]
     pub aliases: Vec<String>,
-    /// The overlays that hold for this call beside the account's.
+    /// The overlays for this call, in addition to the account's.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
     /// Who is on it.
@@ -74,7 +74,7 @@ impl From<Medium> for policy::Medium {
     }
 }
 
-/// Who called whom, as the operator sees it.
+/// Who called whom, from the operator's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -82,7 +82,7 @@ pub enum Direction {
     Inbound,
     /// The operator called them.
     Outbound,
-    /// Both are the operator's.
+    /// Both sides belong to the operator.
     Internal,
 }
 
@@ -102,7 +102,7 @@ impl Direction {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Participant {
-    /// The platform's id of them, unique within the call.
+    /// The platform's id of the participant, unique within the call.
     #[schemars(length(min = 1, max = 255))]
     pub id: String,
     /// Who they are.
@@ -113,10 +113,10 @@ pub struct Participant {
     /// Their IP address.
     #[serde(default)]
     pub ip: Option<String>,
-    /// Where they are, as the platform says: a code, or a list of codes.
+    /// If they are, as declared by the platform: a code, or a list of codes.
     #[serde(default)]
     pub location: Option<Places>,
-    /// The languages they have, BCP 47.
+    /// The languages that they understand, BCP 47.
     #[serde(default, deserialize_with = "or_default")]
     pub languages: Vec<String>,
     /// The consent grant that they rely on.
@@ -129,12 +129,12 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// Whoever is on a call beyond the most participants that it may have.
+    /// Stands for everybody on a call beyond the largest number of participants.
     pub(crate) fn others(joined_at: Option<Timestamp>) -> Participant {
         Participant { joined_at, ..Participant::stranger(OTHERS.into()) }
     }
 
-    /// Somebody of whom nothing is known but that they are there.
+    /// Somebody who is on the call, and of whom nothing else is known.
     pub(crate) fn stranger(id: String) -> Participant {
         Participant {
             id,
@@ -153,9 +153,9 @@ impl Participant {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Places {
-    /// One.
+    /// One place.
     One(String),
-    /// Several.
+    /// Several places.
     Many(Vec<String>),
 }
 
@@ -178,37 +178,37 @@ pub struct Observed {
     /// What happened.
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// The sender's id of it, which makes a retry harmless.
+    /// The sender's id of the event, which makes a retry harmless.
     #[serde(default)]
     #[schemars(length(min = 1, max = 255))]
     pub id: Option<String>,
-    /// To whom.
+    /// The participant that it concerns.
     #[serde(default)]
     #[schemars(length(min = 1, max = 255))]
     pub participant: Option<String>,
-    /// To whom, where several.
+    /// The participants that it concerns, if several.
     #[serde(default, deserialize_with = "or_default")]
     pub participants: Vec<String>,
-    /// Which prompt.
+    /// The id of the prompt.
     #[serde(default)]
     #[schemars(length(min = 1, max = 255))]
     pub prompt: Option<String>,
-    /// When, by the platform's clock.
+    /// When it happened, by the platform's clock.
     #[serde(default, deserialize_with = "moment")]
     pub at: Option<Timestamp>,
-    /// How they said yes.
+    /// How they agreed.
     #[serde(default)]
     pub method: Option<Method>,
-    /// How much of the prompt was played, in milliseconds.
+    /// How many milliseconds of the prompt were played.
     #[serde(default)]
     pub played_ms: Option<u64>,
-    /// Who noticed.
+    /// Who noticed it.
     #[serde(default)]
     pub reported_by: Option<ReportedBy>,
-    /// What stands behind it.
+    /// The evidence for it.
     #[serde(default)]
     pub evidence: Option<EventEvidence>,
-    /// Where they are (`participant.located`).
+    /// If they are (`participant.located`).
     #[serde(default)]
     pub location: Option<Places>,
     /// Their number (`participant.located`).
@@ -217,19 +217,19 @@ pub struct Observed {
     /// Their address (`participant.located`).
     #[serde(default)]
     pub ip: Option<String>,
-    /// Since when, for a real move (`participant.located`).
+    /// When they moved, if they did (`participant.located`).
     #[serde(default, deserialize_with = "moment")]
     pub since: Option<Timestamp>,
     /// Who took the call (`participant.answered`).
     #[serde(default)]
     pub by: Option<AnsweredBy>,
-    /// Why, in the platform's words.
+    /// The reason, in the platform's words.
     #[serde(default)]
     pub reason: Option<String>,
 }
 
 impl Observed {
-    /// An event of which nothing is said but its type.
+    /// An event that says nothing but its type.
     #[must_use]
     pub(crate) fn of(kind: EventType) -> Observed {
         Observed {
@@ -254,8 +254,8 @@ impl Observed {
 }
 
 impl Observed {
-    /// What of it is logged even if the rest cannot be: who does not agree, who is elsewhere, what has
-    /// stopped. The end of a call is none of it: what was meant to come before it can still be sent.
+    /// The part that is logged even if the rest cannot be: who does not agree, who is elsewhere, what has
+    /// stopped. The end of a call is not included, since events from before it can still be sent.
     pub(crate) fn claim(self) -> Option<Observed> {
         let ends = matches!(self.kind, EventType::CallEnded | EventType::ParticipantLeft);
         if !self.weight().restricts() || ends {
@@ -275,7 +275,7 @@ impl Observed {
         Some(Observed { by: self.by.filter(|_| is_answered), ..bare })
     }
 
-    /// What it weighs, as far as can be seen without the call.
+    /// The weight of the event, as far as it shows without the call.
     pub(super) fn weight(&self) -> Weight {
         match self.kind {
             EventType::ConsentDeclined
@@ -300,12 +300,12 @@ impl Observed {
         }
     }
 
-    /// Whom it names, in either way.
+    /// The participants that it names, in either way.
     pub(crate) fn whom(&self) -> impl Iterator<Item = &str> {
         self.participant.iter().chain(&self.participants).map(String::as_str)
     }
 
-    /// As much of a posted event as can be read.
+    /// The readable part of a posted event.
     fn read_leniently(posted: &Value) -> Option<Observed> {
         Some(Observed {
             participants: [texts(posted, "participant"), texts(posted, "participants")].concat(),
@@ -320,13 +320,13 @@ impl Observed {
     }
 }
 
-/// A member, where it can be read.
+/// A member, if it can be read.
 fn readable<T: serde::de::DeserializeOwned>(posted: &Value, name: &str) -> Option<T> {
     posted.get(name).and_then(|value| serde_json::from_value(value.clone()).ok())
 }
 
-/// The texts of a member that should be one or a list of them. A number is one, too; what else is in it is an
-/// empty text: it was meant to say something.
+/// The texts of a member that should be a text or a list of texts. A number counts as one, too. Anything else
+/// becomes an empty text, since it was meant to say something.
 fn texts(posted: &Value, name: &str) -> Vec<String> {
     let several = match posted.get(name) {
         None | Some(Value::Null) => &[],
@@ -342,29 +342,29 @@ fn texts(posted: &Value, name: &str) -> Vec<String> {
     said.map(text).collect()
 }
 
-/// Events as they were posted.
+/// Posted events.
 #[derive(Debug)]
 pub enum Posted {
-    /// They can be read.
+    /// Events that can be read.
     Events(Vec<Observed>),
-    /// They cannot, as a whole.
+    /// The body cannot be read as a whole.
     Unread {
-        /// What is wrong with them.
+        /// What is wrong with it.
         fault: Fault,
-        /// What of them makes things stricter, as far as it can be read.
+        /// The readable events that make things stricter.
         claims: Vec<Observed>,
     },
 }
 
 impl Posted {
-    /// Events that cannot be read as a whole, by what they were sent as.
+    /// Reads what it can of events that cannot be read as a whole.
     #[must_use]
     pub fn unread(fault: Fault, body: &[u8]) -> Posted {
         let read = Salvaged::of(body);
         let claims =
             read.objects().into_iter().filter_map(|posted| Observed::read_leniently(posted)?.claim());
         let mut claims: Vec<Observed> = claims.collect();
-        // What is not even JSON says no if the words are there.
+        // A body that is not even JSON counts as a no if it contains the words.
         for kind in [
             EventType::ConsentDeclined,
             EventType::ConsentWithdrawn,
@@ -379,7 +379,7 @@ impl Posted {
     }
 }
 
-/// As much of a body as can be read.
+/// The readable part of a body.
 struct Salvaged {
     text: String,
     documents: Vec<Value>,
@@ -387,7 +387,7 @@ struct Salvaged {
 }
 
 impl Salvaged {
-    /// Text that is not UTF-8, and halves of characters, as cutting a text leaves them, are replaced.
+    /// Replaces text that is not UTF-8, and halves of characters, which appear if a text is cut.
     fn of(body: &[u8]) -> Salvaged {
         let text = without_halves(&String::from_utf8_lossy(body));
         let mut documents = Vec::new();
@@ -401,7 +401,7 @@ impl Salvaged {
         Salvaged { text, documents, is_whole }
     }
 
-    /// Every object, however deep.
+    /// Every object at any depth.
     fn objects(&self) -> Vec<&Value> {
         let mut found = Vec::new();
         let mut waiting: Vec<&Value> = self.documents.iter().rev().collect();
@@ -418,13 +418,13 @@ impl Salvaged {
         found
     }
 
-    /// Whether a word stands in what could not be read as JSON.
+    /// Whether a word appears in a body that is not JSON.
     fn holds(&self, word: impl Serialize) -> bool {
         !self.is_whole && serde_json::to_string(&word).is_ok_and(|word| self.text.contains(&word))
     }
 }
 
-/// A text of JSON without halves of surrogate pairs (RFC 8259 section 8.2), which no text can hold.
+/// JSON text without halves of surrogate pairs (RFC 8259 section 8.2), which a string cannot hold.
 fn without_halves(text: &str) -> String {
     let code = |at: usize| {
         let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
@@ -458,15 +458,15 @@ impl From<Vec<Observed>> for Posted {
     }
 }
 
-/// What cannot be read of somebody who joins, or of what is asked of a recording: who it is, or whether it
-/// is to pause or stop, is heard all the same.
+/// Requests that count in part even if they cannot be read as a whole: that somebody joined, or that
+/// recording is to pause or stop.
 pub trait Lenient: Sized {
-    /// As much of a body as makes things stricter.
+    /// The readable requests in a body that make things stricter.
     fn claims(body: &[u8]) -> Vec<Self>;
 }
 
 impl Lenient for Participant {
-    /// Each object in the body is a person who joins; a body that is not JSON is one person.
+    /// Every object in the body is a person who joins; a body that is not JSON is one person.
     fn claims(body: &[u8]) -> Vec<Participant> {
         let read = Salvaged::of(body);
         let unnamed = |sent: &[u8]| Participant::stranger(crate::gate::call::claims::unnamed(sent));
@@ -503,7 +503,7 @@ impl Lenient for ControlRecording {
         let words =
             [ControlAction::Stop, ControlAction::Pause].into_iter().filter(|action| read.holds(action));
         let actions: Vec<ControlAction> = asked.chain(words).collect();
-        // A recording that was stopped is paused as well.
+        // A stopped recording is also paused.
         let strictest =
             [ControlAction::Stop, ControlAction::Pause].into_iter().find(|action| actions.contains(action));
         let claim = |action| ControlRecording { action, reason: None, behavior: None };
@@ -512,7 +512,7 @@ impl Lenient for ControlRecording {
 }
 
 impl EventType {
-    /// Whether what restricts in it is about somebody, and not about the call.
+    /// Whether it restricts somebody, and not the call as a whole.
     pub(crate) fn is_of_somebody(self) -> bool {
         matches!(
             self,
@@ -523,7 +523,7 @@ impl EventType {
         )
     }
 
-    /// The words of all of them: what is logged of an event is called as the platform called it.
+    /// The words of all types: the log calls an event what the platform called it.
     pub fn words() -> impl Iterator<Item = &'static str> {
         let is_reported = |kind: &&str| serde_json::from_value::<EventType>(Value::from(*kind)).is_ok();
         KINDS.iter().copied().filter(is_reported)
@@ -570,7 +570,7 @@ pub enum EventType {
     CallEnded,
 }
 
-/// The word by which it is reported.
+/// Writes the word by which it is reported.
 impl fmt::Display for EventType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
@@ -587,8 +587,8 @@ pub enum ReportedBy {
     Agent,
     /// Speech recognition.
     Asr,
-    /// The gateway, which logs later what could not be logged when it came, or what somebody said on another
-    /// call. Nobody can post it.
+    /// The gateway, which logs an event later than it came, or an objection from another call. Nobody can
+    /// post it.
     #[serde(skip_deserializing)]
     Gateway,
 }
@@ -606,14 +606,14 @@ impl ReportedBy {
     }
 }
 
-/// What stands behind an event.
+/// The evidence for an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventEvidence {
-    /// Where it comes from.
+    /// The system that it comes from.
     #[serde(default)]
     pub source: Option<String>,
-    /// What names it there.
+    /// Its name in that system.
     #[serde(default, rename = "ref")]
     pub reference: Option<String>,
     /// Its SHA-256, in hexadecimal.
@@ -629,10 +629,10 @@ pub struct EventEvidence {
 pub struct ControlRecording {
     /// What to do.
     pub action: ControlAction,
-    /// Why, in the platform's words.
+    /// The reason, in the platform's words.
     #[serde(default)]
     pub reason: Option<String>,
-    /// What the platform writes while it is paused.
+    /// What the platform records while paused.
     #[serde(default)]
     pub behavior: Option<Behavior>,
 }
@@ -641,13 +641,13 @@ pub struct ControlRecording {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ControlAction {
-    /// Begin.
+    /// Start recording.
     Start,
-    /// Pause.
+    /// Pause recording.
     Pause,
-    /// Go on.
+    /// Resume recording.
     Resume,
-    /// End.
+    /// Stop recording.
     Stop,
 }
 
@@ -655,15 +655,15 @@ pub enum ControlAction {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prompt {
-    /// What is said.
+    /// The words of the prompt.
     #[schemars(length(min = 1, max = 16_384))]
     pub text: String,
-    /// In which language, BCP 47.
+    /// Its language, BCP 47.
     pub language: String,
     /// How long it lasts, in milliseconds; at least 1000.
     #[schemars(range(min = 1000, max = 600_000))]
     pub duration_ms: u64,
-    /// What the recording is for, as the prompt says.
+    /// The purposes of the recording that the prompt names.
     #[serde(default, deserialize_with = "or_default")]
     pub purposes: Vec<String>,
     /// How it is delivered.
@@ -673,15 +673,15 @@ pub struct Prompt {
     #[serde(default)]
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub sha256: Option<String>,
-    /// Which words of the text say what the law may ask for: `recording`, `operator`, `purpose`,
-    /// `vendor`, `refusal`, each with a quotation.
+    /// Quotations of the text that say what the law may require: `recording`, `operator`, `purpose`,
+    /// `vendor`, `refusal`, each with the words.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<policy::Element, String>")]
     pub says: BTreeMap<String, String>,
 }
 
 impl Prompt {
-    /// What the prompt says, of what the law may ask for.
+    /// What the prompt says, of what the law may require.
     #[must_use]
     pub fn elements(&self) -> policy::Elements {
         policy::Elements::known(self.says.keys().map(String::as_str))
@@ -699,7 +699,7 @@ pub enum Delivery {
     Tts,
     /// The agent says it.
     Agent,
-    /// It is shown.
+    /// It is shown on a screen.
     Text,
 }
 
@@ -707,27 +707,27 @@ pub enum Delivery {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentGrant {
-    /// Whom it binds: a participant's id, or their number.
+    /// Who gave it: a participant's id, or their number.
     #[schemars(length(min = 1, max = 255))]
     pub subject: String,
-    /// In which role.
+    /// The role that it covers.
     pub role: Role,
-    /// What it rests on: a contract, a web form, a signed paper, a works agreement.
+    /// Its basis: a contract, a web form, a signed paper, a works agreement.
     #[schemars(length(min = 1, max = 255))]
     pub basis: String,
-    /// Which version of the text they agreed to.
+    /// The version of the text that they agreed to.
     #[serde(default)]
     pub text_version: Option<String>,
-    /// For what; none means for everything.
+    /// The purposes that it covers; empty for all.
     #[serde(default, deserialize_with = "or_default")]
     pub purposes: Vec<String>,
     /// Whether it was given in writing.
     #[serde(default, deserialize_with = "or_default")]
     pub written: bool,
-    /// From when; absent means from when it was registered.
+    /// The start of its validity; by default, its registration.
     #[serde(default, deserialize_with = "moment")]
     pub from: Option<Timestamp>,
-    /// Until when, exclusive.
+    /// The end of its validity, exclusive.
     #[serde(default, deserialize_with = "moment")]
     pub until: Option<Timestamp>,
     /// SHA-256 of the evidence, in hexadecimal.
@@ -736,8 +736,8 @@ pub struct ConsentGrant {
     pub evidence_sha256: Option<String>,
 }
 
-/// A body that has to be a JSON object. Left to itself, serde would read an array as one, member
-/// by member in the order of the fields, so that `[]` would open a call.
+/// A body that must be a JSON object. By default, serde would read an array as an object, with its members in
+/// the order of the fields, so that `[]` would open a call.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 
@@ -766,7 +766,7 @@ fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
     Ok(objects.unwrap_or_default().into_iter().map(|object| object.0).collect())
 }
 
-/// Reads something by its members, and tells which one is wrong.
+/// Reads a document by its members, and reports which one is wrong.
 pub(crate) fn fit<'de, T, D>(document: D) -> Result<T, Misfit>
 where
     T: Deserialize<'de>,
@@ -774,7 +774,7 @@ where
 {
     serde_path_to_error::deserialize(document).map_err(|error| {
         let mut member = error.path().to_string();
-        // A member that is missing or unknown is named by the words that follow.
+        // If a member is missing or unknown, the words that follow name it.
         member.truncate(member.trim_end_matches('?').trim_end_matches('.').len());
         let error = error.into_inner();
         if error.to_string().contains(&format!("field `{member}`")) {
@@ -787,19 +787,19 @@ where
 /// What is wrong with a document, and where.
 #[derive(Debug)]
 pub struct Misfit {
-    /// The member, such as `participants[0].joined_at`; empty where it is the whole.
+    /// The member, for example `participants[0].joined_at`; empty for the whole document.
     member: String,
     error: serde_json::Error,
 }
 
 impl Misfit {
-    /// It, of a part of a document.
+    /// The same mistake, in a part of a document.
     pub(crate) fn within(self, part: &str) -> Misfit {
         let between = if self.member.is_empty() || self.member.starts_with('[') { "" } else { "." };
         Misfit { member: format!("{part}{between}{}", self.member), ..self }
     }
 
-    /// Whether it is no JSON at all.
+    /// Whether the document is not even JSON.
     pub(crate) fn is_of_form(&self) -> bool {
         self.error.classify() != serde_json::error::Category::Data
     }
@@ -826,7 +826,7 @@ impl fmt::Display for Misfit {
 
 impl std::error::Error for Misfit {}
 
-/// What serde says, in words of whoever sends JSON.
+/// The words of serde, rewritten for somebody who sends JSON.
 fn without_rust(told: &str) -> String {
     let mut told = told.replace("unknown variant", "unknown word").replace("a sequence", "a list");
     for number in ["u8", "u16", "u32", "u64", "i64"] {
@@ -838,14 +838,14 @@ fn without_rust(told: &str) -> String {
     }
 }
 
-/// A member that may be left out may be `null` as well: many programs write what they don't have so.
+/// A member that may be left out may also be `null`, as many programs write a missing value.
 pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// A moment, with its zone.
+/// A moment, with its time zone.
 pub(crate) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let moment: Option<Moment> = Option::deserialize(deserializer)?;
     Ok(moment.map(|moment| moment.0))
@@ -885,11 +885,11 @@ pub fn check_name(field: Field, name: &str) -> Result<(), Wrong> {
     if name.chars().any(char::is_control) { Err(Wrong::ControlCharacter(field)) } else { Ok(()) }
 }
 
-/// The language of a tag (BCP 47), by the one code of it that is compared and goes into the trail.
+/// The language of a tag (BCP 47), as the one code that is compared and stored in the trail.
 ///
 /// # Errors
 ///
-/// Where the text is no language tag.
+/// If the text is not a language tag.
 pub fn language(field: Field, tag: &str) -> Result<String, Wrong> {
     policy::language::canonical(tag).ok_or(Wrong::NoLanguage(field))
 }
@@ -898,7 +898,7 @@ pub fn language(field: Field, tag: &str) -> Result<String, Wrong> {
 ///
 /// # Errors
 ///
-/// Where it is none.
+/// If it is not one.
 pub fn check_sha256(field: Field, text: Option<&str>) -> Result<(), Wrong> {
     match text {
         Some(text) if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
@@ -910,14 +910,14 @@ pub fn check_sha256(field: Field, text: Option<&str>) -> Result<(), Wrong> {
 
 /// The longest id, in bytes.
 pub const MAX_NAME: usize = 255;
-/// The most participants of one call.
+/// The largest number of participants of a call.
 pub const MAX_PARTICIPANTS: usize = 256;
-/// The id of whoever is on a call beyond those. No request can name them.
+/// The id that stands for everybody beyond those. No request can name them.
 pub const OTHERS: &str = "(others)";
-/// The most events in one request.
+/// The largest number of events in a request.
 pub const MAX_EVENTS: usize = 256;
 
-/// A reason may be as long as this.
+/// Checks the length of a reason.
 pub(in crate::gate) fn check_length(reason: &str) -> Result<(), Wrong> {
     if reason.len() > 4096 { Err(Wrong::LongReason) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! Calls: they are opened, joined, observed and controlled. What makes things stricter is never lost.
+//! Calls: opening, joining, observing and controlling them. Events that make things stricter are never lost.
 
 pub(in crate::gate) mod barred;
 pub(in crate::gate) mod claims;

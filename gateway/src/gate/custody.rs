@@ -1,4 +1,5 @@
-//! Custody: recordings are taken in, kept for as long as they have to be, handed out for the purposes that were told, and deleted.
+//! Custody of recordings: they are accepted, kept as long as required, handed out for the purposes that
+//! people were told, and deleted.
 
 pub(in crate::gate) mod keys;
 pub(in crate::gate) mod purposes;

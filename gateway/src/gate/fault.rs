@@ -1,8 +1,8 @@
-//! What the gate answers when it does not do what was asked: a [`Refused`] reason, which is the asker's to do
-//! something about, or a [`Failure`] of our own.
+//! Why the gate does not do what was asked: a [`Refused`] reason, which the client can act on, or a
+//! [`Failure`] of the gateway itself.
 //!
-//! Nothing here is put into words. Every door has a dialect of its own, and makes them of these types
-//! (`api::words`, `cli::words`). What doors have in common is the stable code of each: [`FaultCode`].
+//! These types hold no sentences: every door writes its own from them (`api::words`, `cli::words`). What
+//! doors have in common is the stable code of each: [`FaultCode`].
 
 mod call;
 mod code;
@@ -28,46 +28,46 @@ use trail::{DraftError, FoldError};
 /// Why something was not done.
 #[derive(Debug)]
 pub enum Fault {
-    /// It was refused.
+    /// The request was refused.
     Refused {
         /// Why.
         why: Refused,
-        /// The decision on the call as it stands now, where something of the request counts all the same.
+        /// The decision on the call as it stands now, if some of the request counts all the same.
         decision: Option<Box<Decision>>,
     },
-    /// It could not be done. The request may be right.
+    /// The request could not be carried out. It may be correct.
     Failed(Failure),
 }
 
-/// Why something is refused, by what it is about.
+/// Why something is refused, by subject.
 #[derive(Debug)]
 pub enum Refused {
-    /// What was asked makes no sense.
+    /// The request makes no sense.
     Request(Wrong),
     /// An event makes no sense.
     Event(WrongEvent),
     /// There is no such thing, or not for this account.
     NotFound(Thing),
-    /// Something of a call stands against it.
+    /// The state of a call prevents it.
     Call(CallRefusal),
-    /// Something of a recording stands against it.
+    /// The state of a recording prevents it.
     Recording(RecordingRefusal),
     /// It cannot be registered.
     Register(RegisterRefusal),
-    /// Whoever asks, or is meant, may not.
+    /// The person who asks, or who is meant, may not do this.
     Person(PersonRefusal),
-    /// Something of the law stands against it.
+    /// A rule about the table of jurisdictions prevents it.
     Law(LawRefusal),
-    /// Something of a log stands against it.
+    /// The state of a log prevents it.
     Log(LogRefusal),
     /// Somebody cannot be erased.
     Erasure(ErasureRefusal),
-    /// A call cannot be handed out in this form.
+    /// A call cannot be exported in this form.
     Export(ExportRefusal),
 }
 
 impl Refused {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {
@@ -86,37 +86,38 @@ impl Refused {
     }
 }
 
-/// What of ours stands in the way. It is told to the operator, in the log, and to no client.
+/// A failure of the gateway itself. The operator's log describes it; clients learn nothing of it.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The audit trail cannot be written or read.
     #[error(transparent)]
     Trail(LedgerError),
-    /// An entry for it cannot be made.
+    /// An entry for the trail cannot be made.
     #[error(transparent)]
     Draft(DraftError),
-    /// The recording store cannot take something in.
+    /// The recording store does not accept something.
     #[error(transparent)]
     Store(VaultError),
     /// The recording store does not have media that it should have.
     #[error("sealed media cannot be read")]
     Media(#[source] VaultError),
     /// Media in the recording store are shorter or longer than what was stored.
-    #[error("of {bytes} bytes of sealed media, {there} are there")]
+    #[error("{there} of {bytes} bytes of sealed media are there")]
     Cut {
         /// How many bytes were stored.
         bytes: u64,
         /// How many there are.
         there: u64,
     },
-    /// A recording is marked as deleted, and its media are still in the store: they are removed later.
+    /// A recording is marked as deleted, but its media are still in the store; they will be removed later.
     #[error("the media of a deleted recording cannot be removed yet")]
     Unswept(#[source] VaultError),
-    /// Somebody is erased, and sealed media of theirs, which nobody can open any more, are still in the store.
+    /// Somebody is erased, but sealed media of theirs, which nobody can open any more, are still in the
+    /// store.
     #[error("media of somebody who was erased cannot be removed yet")]
     MediaLeft(#[source] Box<Failure>),
-    /// Others were faster every time.
-    #[error("others were faster every time")]
+    /// Other requests were faster every time.
+    #[error("other requests were faster every time")]
     Contended,
     /// Something that restricts recording could not be logged, so nothing is permitted on its call.
     #[error("an event of the call that restricts recording could not be logged")]
@@ -130,19 +131,19 @@ pub enum Failure {
     /// A log cannot be signed.
     #[error(transparent)]
     Unsigned(NotaryError),
-    /// What is stored cannot be relied on, so nothing is decided on it; or something of ours broke.
+    /// Stored data cannot be relied on, so nothing is decided on it; or the gateway has a bug.
     #[error("{what}")]
     Broken {
         /// What is wrong, in words for the operator.
         what: &'static str,
-        /// What happened.
+        /// The cause.
         #[source]
         cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
 }
 
 impl Failure {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {
@@ -161,12 +162,12 @@ impl Failure {
 }
 
 impl Fault {
-    /// What is stored cannot be relied on: nothing is decided on it.
+    /// Stored data cannot be relied on, so nothing is decided on it.
     pub(crate) fn damaged(what: &'static str) -> Fault {
         Fault::Failed(Failure::Broken { what, cause: None })
     }
 
-    /// As [`Fault::damaged`], with what happened.
+    /// As [`Fault::damaged`], with the cause.
     pub(crate) fn damaged_by(
         what: &'static str,
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -174,12 +175,12 @@ impl Fault {
         Fault::Failed(Failure::Broken { what, cause: Some(cause.into()) })
     }
 
-    /// Others were faster every time.
+    /// Other requests were faster every time.
     pub(crate) fn contended() -> Fault {
         Fault::Failed(Failure::Contended)
     }
 
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {
@@ -188,7 +189,7 @@ impl Fault {
         }
     }
 
-    /// What of ours stands in the way, where nothing was refused.
+    /// The failure, if nothing was refused.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         match self {
@@ -197,19 +198,19 @@ impl Fault {
         }
     }
 
-    /// What sort it is.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> FaultKind {
         self.code().kind()
     }
 
-    /// Whether it says nothing of the request: it may be right, and could not be done.
+    /// Whether the gateway is at fault, so that the request may be correct.
     #[must_use]
     pub(crate) fn is_ours(&self) -> bool {
         matches!(self, Fault::Failed(_))
     }
 
-    /// The same, where what was not found is the account that was asked for.
+    /// The same fault; or, if nothing was found, that there is no such account.
     #[must_use]
     pub(crate) fn of_account(self, account: &str) -> Fault {
         if self.kind() == FaultKind::Unknown {
@@ -218,7 +219,7 @@ impl Fault {
         self
     }
 
-    /// A refusal with the decision on the call as it stands now. A failure says nothing of the call.
+    /// Adds the decision on the call as it stands now to a refusal. A failure gets none.
     #[must_use]
     pub(crate) fn deciding(self, decision: Decision) -> Fault {
         match self {
@@ -272,7 +273,7 @@ refused_for! {
     Export(ExportRefusal),
 }
 
-// INVARIANT: logged first. What cannot be written is answered 503, never yes.
+// INVARIANT: log first. If the trail cannot be written, the answer is 503, never yes.
 impl From<LedgerError> for Fault {
     fn from(error: LedgerError) -> Fault {
         Fault::Failed(Failure::Trail(error))

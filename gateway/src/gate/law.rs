@@ -1,4 +1,4 @@
-//! The law: which version of the table is in force, how it is changed, and what a change would mean.
+//! The law: which version of the table is in force, how it changes, and what a change would mean.
 
 pub(in crate::gate) mod chosen;
 pub(in crate::gate) mod desk;

@@ -1,4 +1,4 @@
-//! The log: what auditors ask of it, what is handed out as evidence, and how it is kept.
+//! The log: auditors' questions, evidence that is handed out, and how the log is kept.
 
 pub(in crate::gate) mod consents;
 pub(in crate::gate) mod epochs;

@@ -1,4 +1,4 @@
-//! People: who is registered for whom, and who is erased.
+//! People: what is registered for them, and their erasure.
 
 pub mod erasure;
 pub(in crate::gate) mod person;

@@ -63,7 +63,7 @@ async fn a_command_goes_on_where_it_was_left_and_says_what_is_wrong() {
     assert_eq!(seen, whole);
     assert!(kinds(&seen).contains(&"call.opened"));
     let told = found(&gateway, &["--participant", "nobody"]);
-    assert_eq!(told, "nothing is logged that has to do with it\n");
+    assert_eq!(told, "no entry matches\n");
     for (words, says) in [
         (&["--call", "nobody"][..], "there is no call"),
         (&["--number", "0415"], "number"),
@@ -94,13 +94,13 @@ async fn a_command_goes_on_where_it_was_left_and_says_what_is_wrong() {
         (&["audit", "vcon", "acme.zip", "c"], "`acme.zip` is an export: `audit vcon` reads an account"),
         (
             &["audit", "prove", "acme", "--call", "nope", "--out", out],
-            "no call of this id or alias in the log",
+            "the log has no call with this id or alias",
         ),
         (
             &["audit", "prove", "acme", "--no-recording", "nope", "--out", out],
-            "no call of this id or alias in the log",
+            "the log has no call with this id or alias",
         ),
-        (&["audit", "vcon", "acme", "nope"], "no call of this id or alias in the log"),
+        (&["audit", "vcon", "acme", "nope"], "the log has no call with this id or alias"),
         (&["audit", "vcon", "nobody", "c"], "there is no account `nobody` in this ledger"),
     ] {
         let (code, _, error) = gateway.run(words);

@@ -1,10 +1,10 @@
-//! Schemas of Rust types, as clients are best made of them.
+//! Schemas of Rust types, in the form that client generators handle best.
 
 use serde_json::{Map, Value, json};
 
 type Schemas = Map<String, Value>;
 
-/// Schemas of what is answered: what may be left out is never null, and nothing has a default.
+/// Schemas of answers: optional members are never null, and nothing has a default.
 pub(super) fn of_answers(schemas: Schemas) -> Schemas {
     mended(schemas, &|_, member, required| {
         let may_be_null = member.as_object_mut().and_then(|member| member.remove(NULLABLE)).is_some();
@@ -17,7 +17,7 @@ pub(super) fn of_answers(schemas: Schemas) -> Schemas {
     })
 }
 
-/// Schemas of what is sent: null counts as left out.
+/// Schemas of requests: null means left out.
 pub(super) fn of_requests(schemas: Schemas) -> Schemas {
     mended(schemas, &|_, member, required| {
         if !required {
@@ -26,7 +26,7 @@ pub(super) fn of_requests(schemas: Schemas) -> Schemas {
     })
 }
 
-/// Marks a member of an answer that may be left out, and may be null.
+/// Marks a member of an answer that may be left out or null.
 const NULLABLE: &str = "x-nullable";
 
 type OfMember<'f> = &'f dyn Fn(&str, &mut Value, bool);
@@ -42,7 +42,7 @@ fn mended(mut schemas: Schemas, member: OfMember<'_>) -> Schemas {
     schemas
 }
 
-/// Does this to every member of every object, with whether it is always there.
+/// Calls `member` for every member of every object, with whether it is required.
 fn each_member(schema: &mut Value, member: OfMember<'_>) {
     match schema {
         Value::Array(items) => items.iter_mut().for_each(|item| each_member(item, member)),
@@ -59,7 +59,7 @@ fn each_member(schema: &mut Value, member: OfMember<'_>) {
     }
 }
 
-/// What is not there is left out.
+/// Removes null: an absent member is left out.
 pub(super) fn without_null(schema: &mut Value) {
     let Value::Object(members) = schema else { return };
     members.remove("default");
@@ -99,7 +99,7 @@ fn with_null(schema: &mut Value) {
     }
 }
 
-/// Vocabularies as lists of words: what is a choice of single words is an enumeration.
+/// Turns a choice of single words into an enumeration.
 fn name_words(schema: &mut Value) {
     if let Value::Array(items) = schema {
         items.iter_mut().for_each(name_words);
@@ -134,8 +134,8 @@ fn name_words(schema: &mut Value) {
     }
 }
 
-/// A choice of objects, each a schema of its own with a name and with all of its members: those that all have are
-/// repeated in each. Single words among them are one enumeration. Answers the new schemas.
+/// Splits a choice of objects into schemas of their own, each with a name and with all of its members: shared
+/// members are repeated in each. Single words among them become one enumeration. Returns the new schemas.
 fn spread(name: &str, schema: &mut Value) -> Schemas {
     let mut named = Schemas::new();
     let Value::Object(members) = schema else { return named };
@@ -143,7 +143,7 @@ fn spread(name: &str, schema: &mut Value) -> Schemas {
     let shared = members.remove("properties").unwrap_or_default();
     let always = members.remove("required").unwrap_or_default();
     members.remove("type");
-    // Either all of them say in one member which they are, or each has a member of its own.
+    // Either one member of all of them says which they are, or each has a member of its own.
     let says = |choice: &Value, tag: &str| {
         Some(choice.get("properties")?.get(tag)?.get("const")?.as_str()?.to_owned())
     };
@@ -170,7 +170,7 @@ fn spread(name: &str, schema: &mut Value) -> Schemas {
         }
         refer(choice, title, &mut named);
     }
-    // Generators of clients try one after the other, and not all of them get past a single word.
+    // Client generators try one after the other, and some of them fail at a single word.
     let is_word = |choice: &&Value| choice.get("type") == Some(&json!("string"));
     let words = choices.iter().filter(is_word).flat_map(|choice| {
         choice
@@ -189,7 +189,7 @@ fn spread(name: &str, schema: &mut Value) -> Schemas {
     named
 }
 
-/// Gives a schema a name, and puts a reference in its place.
+/// Names a schema, and puts a reference in its place.
 fn refer(schema: &mut Value, name: String, named: &mut Schemas) {
     let reference = json!({"$ref": format!("#/components/schemas/{name}")});
     named.insert(name, std::mem::replace(schema, reference));

@@ -1,4 +1,4 @@
-//! Why something is refused on a call, in words.
+//! Sentences for refusals about a call.
 
 use crate::gate::answer::Decision;
 use crate::gate::ask::{MAX_PARTICIPANTS, OTHERS};
@@ -9,38 +9,40 @@ use trail::clock::written;
 pub(super) fn refused(why: &CallRefusal, decision: Option<&Decision>) -> String {
     match why {
         CallRefusal::Unknown => {
-            "there is no call of this id; open it first with `PUT /v1/calls/{call}`".into()
+            "there is no call with this id; open it first with `PUT /v1/calls/{call}`".into()
         }
-        CallRefusal::NotInTheLog => "there is no call of this id or alias in the log".into(),
+        CallRefusal::NotInTheLog => "the log has no call with this id or alias".into(),
         CallRefusal::UnknownAndLogged => {
-            "there is no call of this id or alias; that it was asked for is logged".into()
+            "there is no call with this id or alias; the question is logged".into()
         }
         CallRefusal::Exists => {
-            "a call of this id is open and was opened otherwise; report what changed as events, or end it first".into()
+            "an open call has this id, and was opened with other data; report changes as events, or end it \
+             first"
+                .into()
         }
-        CallRefusal::AliasInUse { alias } => format!("the alias `{alias}` names another call that is open"),
+        CallRefusal::AliasInUse { alias } => format!("the alias `{alias}` belongs to another open call"),
         CallRefusal::Ended => {
-            "the call has ended; open it again with `PUT /v1/calls/{call}` if it goes on".into()
+            "the call has ended; if it continues, open it again with `PUT /v1/calls/{call}`".into()
         }
         CallRefusal::NotYetOpen { opened_at } => {
-            format!("the call was opened only at {}", written(*opened_at))
+            format!("the call was not opened until {}", written(*opened_at))
         }
         CallRefusal::OneTooMany => format!(
-            "a call has at most {MAX_PARTICIPANTS} participants; whoever is beyond them is on it as `{OTHERS}`, of whom nothing \
-             is known and for whom nobody can speak: see `decision`"
+            "a call has at most {MAX_PARTICIPANTS} participants; everybody beyond them counts as `{OTHERS}`, \
+             of whom nothing is known and who cannot consent: see `decision`"
         ),
         CallRefusal::TooLong => format!(
-            "the call has {MAX_ENTRIES} entries, the most that are kept of one; what makes things stricter is still heard: \
-             end it, and open another"
+            "the call has reached the limit of {MAX_ENTRIES} entries and takes only what makes things \
+             stricter; end it, and open another"
         ),
         CallRefusal::EventIdReused { id } => {
-            format!("the event id `{id}` was used for another event; give every event an id of its own")
+            format!("the event id `{id}` was used for another event; give each event its own id")
         }
         CallRefusal::UnknownParticipant { id } => format!(
-            "`{id}` was never on this call; post them with `POST /v1/calls/{{call}}/participants` first"
+            "`{id}` was never on this call; add them with `POST /v1/calls/{{call}}/participants` first"
         ),
         CallRefusal::ParticipantLeft { id } => {
-            format!("`{id}` has left the call; post them again when they come back")
+            format!("`{id}` has left the call; add them again when they come back")
         }
         CallRefusal::UnknownPrompt { id } => {
             format!("the prompt `{id}` is not registered; register it with `PUT /v1/prompts/{{id}}` first")
@@ -51,7 +53,8 @@ pub(super) fn refused(why: &CallRefusal, decision: Option<&Decision>) -> String 
             format!("recording may not start: {}", reason.unwrap_or("consent is missing"))
         }
         CallRefusal::Control(ControlRefusal::NoUsableKey) => {
-            "the account has no public key to seal recordings for; add one with `consent-gateway key add`".into()
+            "the account has no public key to seal recordings for; add one with `consent-gateway key add`"
+                .into()
         }
     }
 }

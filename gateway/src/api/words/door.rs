@@ -1,4 +1,4 @@
-//! Why a request was turned away at the door, in words.
+//! Sentences for requests that were turned away at the door.
 
 use std::error::Error as _;
 
@@ -13,7 +13,7 @@ pub(in crate::api) fn turned_away(why: &TurnedAway) -> String {
     match why {
         TurnedAway::Unauthorized => "no credentials, or wrong ones; send HTTP basic auth".into(),
         TurnedAway::Throttled { .. } => {
-            "too many wrong attempts; check the credentials, then try again later".into()
+            "too many wrong attempts; check the credentials and try again later".into()
         }
         TurnedAway::Busy => "too many passwords are being checked; try again in a few seconds".into(),
         TurnedAway::WrongRole { role, allowed } => {
@@ -21,33 +21,34 @@ pub(in crate::api) fn turned_away(why: &TurnedAway) -> String {
             format!("the role `{}` may not do this; {} may", role.as_str(), listed(&allowed))
         }
         TurnedAway::Ambiguous(Ambiguity::Host) => {
-            "send exactly one `Host`, with a name and perhaps a port in it".into()
+            "send exactly one `Host`: a name, and a port if needed".into()
         }
         TurnedAway::Ambiguous(Ambiguity::Authorization) => "send one `Authorization`, not several".into(),
         TurnedAway::Ambiguous(Ambiguity::TransferCoding) => {
-            "no transfer coding but `chunked` is known here".into()
+            "the only transfer coding supported here is `chunked`".into()
         }
-        TurnedAway::NoSuchPath => {
-            "there is nothing at this path; `GET /openapi.json` lists what there is".into()
-        }
+        TurnedAway::NoSuchPath => "there is nothing at this path; `GET /openapi.json` lists the paths".into(),
         TurnedAway::WrongMethod { method, allowed } => {
             format!("`{method}` is not allowed here; use `{}`", allowed.join("` or `"))
         }
         TurnedAway::Path => "the path is not percent-encoded UTF-8".into(),
         TurnedAway::Query(rejection) => wrong_query(rejection),
-        TurnedAway::Limit => "`limit` is from 1 to 1000".into(),
-        TurnedAway::Format => "`format` is `json`, `jsonl` or `csv`".into(),
+        TurnedAway::Limit => "`limit` must be from 1 to 1000".into(),
+        TurnedAway::Format => "`format` must be `json`, `jsonl` or `csv`".into(),
         TurnedAway::NotReady { failing } => {
             let told: Vec<&str> = failing.iter().copied().map(lacking).collect();
             format!("{}; ask another gateway, or try again", told.join("; "))
         }
         TurnedAway::NotJson => "send `Content-Type: application/json`".into(),
         TurnedAway::Packed { coding } => format!(
-            "`Content-Encoding: {coding}` says that the body is packed; send the recording as it is, without that header"
+            "`Content-Encoding: {coding}` says that the body is compressed; send the recording as it is, \
+             without that header"
         ),
         TurnedAway::Header(why) => wrong_header(why),
         TurnedAway::NoPurpose => {
-            "say what the recording is fetched for: `?purpose=…` or a `Purpose` header; it is logged".into()
+            "say what you fetch the recording for, with `?purpose=…` or a `Purpose` header; it is \
+             logged"
+                .into()
         }
     }
 }
@@ -55,16 +56,19 @@ pub(in crate::api) fn turned_away(why: &TurnedAway) -> String {
 fn wrong_header(why: &WrongHeader) -> String {
     match why {
         WrongHeader::Range => {
-            "`Content-Range` says that the body is a part of the recording; send all of it in one request, without that \
-             header"
+            "`Content-Range` says that the body is only a part of the recording; send the whole in one \
+             request, without that header"
                 .into()
         }
-        WrongHeader::TwoPlacements => "send `Recording-Start` or `Recording-Timeline`, not both".into(),
+        WrongHeader::TwoPlacements => "send either `Recording-Start` or `Recording-Timeline`, not \
+            both"
+            .into(),
         WrongHeader::TooManyIntervals => {
             format!("`Recording-Timeline` has more than {MAX_INTERVALS} intervals")
         }
         WrongHeader::Interval => {
-            "an interval of `Recording-Timeline` is not `start/duration`; write for example `2026-11-20T10:00:00Z/PT30S`"
+            "an interval of `Recording-Timeline` is not `start/duration`; write, for example, \
+             `2026-11-20T10:00:00Z/PT30S`"
                 .into()
         }
         WrongHeader::Moment { header, error } => format!("`{header}`: {error}"),
@@ -74,7 +78,7 @@ fn wrong_header(why: &WrongHeader) -> String {
     }
 }
 
-/// What is wrong with a query, with the name of the parameter.
+/// What is wrong with a query, and with which parameter.
 fn wrong_query(rejection: &QueryRejection) -> String {
     let told = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
     let words = told
@@ -89,16 +93,16 @@ fn wrong_query(rejection: &QueryRejection) -> String {
     }
 }
 
-/// What a stranger may know of what is lacking.
+/// What a stranger may know about a gateway that is not ready.
 fn lacking(lack: Lack) -> &'static str {
     match lack {
         Lack::Trail => "the audit trail cannot be read or written (`trail`)",
         Lack::Clock => "the clock is behind the audit trail (`clock`)",
-        Lack::Law => "the text of the table in force was changed (`law`)",
-        Lack::Signing => "heads of the logs cannot be signed (`signing`)",
+        Lack::Law => "the text of the table in force was altered (`law`)",
+        Lack::Signing => "the logs cannot be signed (`signing`)",
         Lack::Store => "recordings cannot be stored (`store`)",
         Lack::Room => "there is no room for recordings (`room`)",
-        Lack::Descriptors => "no file can be opened any more (`descriptors`)",
+        Lack::Descriptors => "no more files can be opened (`descriptors`)",
         Lack::Stopping => "this gateway is about to stop (`stopping`)",
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a text that is not JSON, in plain words.
+//! Sentences for text that is not JSON.
 
 use crate::gate::ask::Misfit;
 
@@ -16,12 +16,12 @@ pub(crate) fn wrong_form(misfit: &Misfit) -> String {
         "expected `,` or `}`" => "a `,` or a `}` is missing",
         "expected `,` or `]`" => "a `,` or a `]` is missing",
         "key must be a string" => "the name of a member has no quotation marks",
-        "trailing comma" => "nothing follows a comma",
-        "trailing characters" => "something follows its end",
-        "recursion limit exceeded" => "too many brackets are open",
+        "trailing comma" => "there is a comma with nothing after it",
+        "trailing characters" => "there is text after the end of the document",
+        "recursion limit exceeded" => "it is nested too deeply",
         _ if what.starts_with("EOF while parsing") => "it ends in the middle",
         _ if what.starts_with("control character") => {
-            "a text holds a control character; write `\\n` for the end of a line"
+            "a string holds a control character; write `\\n` for a line break"
         }
         other => other,
     };

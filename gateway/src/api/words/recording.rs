@@ -1,4 +1,4 @@
-//! Why a recording is not taken in, not handed out, or not deleted, in words.
+//! Sentences for refusals about a recording.
 
 use policy::{Refusal, Remedy, Uncovered, UncoveredSpan, Why};
 
@@ -21,17 +21,18 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
                 .into()
         }
         RecordingRefusal::Unmeasurable(error) => error.to_string(),
-        RecordingRefusal::Digest => "the body does not have the announced SHA-256; send it again".into(),
+        RecordingRefusal::Digest => "the body does not match `Content-Digest`; send it again".into(),
         RecordingRefusal::TimelineOrder => {
             "the intervals of `Recording-Timeline` overlap or are out of order".into()
         }
         RecordingRefusal::TimelineTooShort { said_ms, duration_ms } => format!(
-            "`Recording-Timeline` speaks of {said_ms} ms, and the audio has {duration_ms} ms; say where all of it belongs"
+            "`Recording-Timeline` covers {said_ms} ms, but the audio has {duration_ms} ms; say when all of \
+             it was made"
         ),
         RecordingRefusal::PurposeNotTold { purpose, told } => {
             let known = match told.is_empty() {
-                true => "no purpose was told to everybody".to_owned(),
-                false => format!("they were told `{}`", told.join("`, `")),
+                true => "they were not all told of any purpose".to_owned(),
+                false => format!("they were told of `{}`", told.join("`, `")),
             };
             format!("the people on the recording were not told that it is for `{purpose}`; {known}")
         }
@@ -44,8 +45,8 @@ fn uncovered(unkept: &Unkept) -> String {
     match &unkept.uncovered {
         Uncovered::Spans(spans) => match unkept.remedy {
             Remedy::CutHead { early_ms, granted_at } => format!(
-                "the audio begins {early_ms} ms before recording was granted at {0}: cut so much off its beginning, or \
-                 correct the clock that it was dated by, and send it with `Recording-Start: {0}`",
+                "the audio begins {early_ms} ms before recording was granted at {0}: cut that much off its \
+                 beginning, or correct the clock that dated it, and send it with `Recording-Start: {0}`",
                 written(granted_at)
             ),
             Remedy::CutEdges => format!(
@@ -61,16 +62,16 @@ fn uncovered(unkept: &Unkept) -> String {
             "recording was never granted on this call: ask with `start` before recording".into()
         }
         Uncovered::Unplaced { windows } => format!(
-            "recording was granted {windows} times on this call, so the upload has to say when it was made: send \
+            "recording was granted {windows} times on this call, so say when the audio was made: send \
              `Recording-Start` or `Recording-Timeline`"
         ),
         Uncovered::TooLong { duration_ms, window_ms } => format!(
-            "the audio lasts {duration_ms} ms, and recording was granted for {window_ms} ms; send `Recording-Start`, and the \
-             answer will say which part has to be cut"
+            "the audio lasts {duration_ms} ms, but recording was granted for {window_ms} ms; send \
+             `Recording-Start`, and the answer will say which part to cut"
         ),
         Uncovered::UsedUp { left_ms } => format!(
-            "other recordings of this call hold the only window but for {left_ms} ms; if several devices record a call, the \
-             account's `recorders` says how many"
+            "other recordings of this call fill the only window except for {left_ms} ms; if several devices \
+             record a call, set the account's `recorders` to their number"
         ),
         Uncovered::Withdrawn(participant) => format!(
             "`{}` withdrew, and this account deletes what was recorded before",
@@ -79,7 +80,7 @@ fn uncovered(unkept: &Unkept) -> String {
     }
 }
 
-/// Why these stretches are not covered, each reason once: first the one that the code names, then the others.
+/// Why these stretches are not covered, each reason once; the one that the code names comes first.
 fn reasons(unkept: &Unkept, spans: &[UncoveredSpan]) -> String {
     let (decisive, others): (Vec<Why>, Vec<Why>) =
         spans.iter().map(|span| span.why).partition(|why| unkept.refusal.is_for(*why));

@@ -1,4 +1,4 @@
-//! What is wrong with a request, in words.
+//! Sentences for what is wrong with a request.
 
 use policy::atlas::did_you_mean;
 
@@ -8,10 +8,10 @@ use crate::gate::{Field, Lacking, MAX_ALIASES, MAX_LANGUAGES, MAX_PLACES, Wrong,
 use crate::locate::NumberError;
 use trail::OUTCOMES;
 
-/// What a door calls the parts of what is asked there.
+/// Names the parts of a request at one door.
 pub(crate) type Names = fn(Field) -> &'static str;
 
-/// What the native door calls them.
+/// Names the parts of a request at the native door.
 pub(crate) fn native(field: Field) -> &'static str {
     match field {
         Field::Alias => "an alias",
@@ -60,26 +60,28 @@ pub(crate) fn native(field: Field) -> &'static str {
 pub(super) fn wrong(why: &Wrong, name: Names) -> String {
     match why {
         Wrong::Empty => "the body is empty: send a JSON document".into(),
-        Wrong::Utf16 => "the body is not UTF-8, which JSON has to be: it looks like UTF-16".into(),
+        Wrong::Utf16 => "the body looks like UTF-16; JSON must be UTF-8".into(),
         Wrong::Form(misfit) => format!("the body is not JSON: {}", wrong_form(misfit)),
-        Wrong::Misfit(misfit) => format!("the body does not fit: {misfit}"),
+        Wrong::Misfit(misfit) => format!("the body does not match the schema: {misfit}"),
         Wrong::Body(error) => error.to_string(),
         Wrong::Length { field, bytes } => {
             format!("{} has {bytes} bytes; 1 to {MAX_NAME} are allowed", name(*field))
         }
         Wrong::ControlCharacter(field) => format!("{} holds a control character", name(*field)),
         Wrong::ReservedId => format!(
-            "`{OTHERS}` stands for whoever is on a call beyond {MAX_PARTICIPANTS} participants; use another id"
+            "`{OTHERS}` stands for everybody beyond the first {MAX_PARTICIPANTS} participants; use another id"
         ),
         Wrong::AccountId => {
-            "an account's id has 1 to 64 of `a-z`, `0-9`, `-` and `_`, and begins with a letter or a digit".into()
+            "an account's id consists of 1 to 64 of `a-z`, `0-9`, `-` and `_`, and begins with a letter or a \
+             digit"
+                .into()
         }
         Wrong::NoLanguage(field) => {
-            format!("{} is not a language tag; write for example `en` or `de-AT` (BCP 47)", name(*field))
+            format!("{} is not a language tag (BCP 47); write, for example, `en` or `de-AT`", name(*field))
         }
-        Wrong::NoHash(field) => format!("{} is no SHA-256; write 64 hexadecimal digits", name(*field)),
+        Wrong::NoHash(field) => format!("{} is not a SHA-256; write 64 hexadecimal digits", name(*field)),
         Wrong::NoNumber { error, is_optional: true } => format!(
-            "{}: {error}; leave {0} out where it is withheld, internal or a short code{}",
+            "{}: {error}; leave {0} out if it is withheld, internal or a short code{}",
             name(Field::Number),
             match error {
                 NumberError::Short => "; open a call to an emergency service with `kind`: `emergency`",
@@ -103,37 +105,39 @@ pub(super) fn wrong(why: &Wrong, name: Names) -> String {
         Wrong::UnlistedPlace { field, code, meant } => {
             format!("{}: ISO 3166 lists no place `{code}`{}", name(*field), did_you_mean(meant))
         }
-        Wrong::TooManyPlaces => format!("name at most {MAX_PLACES} places at once"),
+        Wrong::TooManyPlaces => format!("name at most {MAX_PLACES} places"),
         Wrong::TooManyParticipants => format!("a call has at most {MAX_PARTICIPANTS} participants"),
         Wrong::TooManyAliases => format!("a call has at most {MAX_ALIASES} aliases"),
         Wrong::TooManyLanguages => format!("a participant has at most {MAX_LANGUAGES} languages"),
         Wrong::TooMuchOfParticipants => {
-            "an entry of the trail does not hold so much about so many participants; open the call with some of them, \
-             and post the others"
+            "this is too much about too many participants for one entry of the trail; open the call with \
+             some of them, and add the others"
                 .into()
         }
         Wrong::EntryTooLong => {
-            "an entry of the trail does not hold so much; say it in several requests".into()
+            "this is too much for one entry of the trail; split it into several requests".into()
         }
         Wrong::Duplicate { participant } => {
-            format!("`{participant}` is named twice; give every participant an id of their own")
+            format!("`{participant}` is named twice; give each participant their own id")
         }
         Wrong::Future { field, seconds } => {
-            format!("{} lies {seconds} s in the future; set the sender's clock", name(*field))
+            format!("{} is {seconds} s in the future; set the sender's clock", name(*field))
         }
         Wrong::Past(field) => {
-            format!("{} lies more than 24 hours in the past; report things as they happen", name(*field))
+            format!("{} is more than 24 hours in the past; report things as they happen", name(*field))
         }
         Wrong::JoinedBeforeStart { participant } => format!("`{participant}` joined before the call started"),
-        Wrong::NoReason => "say why, in `reason`, in at most 4 KiB".into(),
+        Wrong::NoReason => "say why in `reason`, in at most 4 KiB".into(),
         Wrong::LongReason => "`reason` is longer than 4 KiB".into(),
-        Wrong::BehaviorWithoutPause => "`behavior` goes with `pause` only".into(),
+        Wrong::BehaviorWithoutPause => "`behavior` is for `pause` only".into(),
         Wrong::NoCursor => {
-            "`after` is not a cursor of this question; take it from the answer's `next` and ask the same again".into()
+            "`after` is not a cursor for this question; take `next` of an answer, and repeat the same \
+             question"
+                .into()
         }
         Wrong::NoOutcome { word } => {
             let all: Vec<&str> = OUTCOMES.iter().map(|(outcome, _)| *outcome).collect();
-            format!("`outcome` has no `{word}`; the words are `{}`", all.join("`, `"))
+            format!("there is no outcome `{word}`; there are `{}`", all.join("`, `"))
         }
         Wrong::NoType { word } => {
             format!("there are no entries of type `{word}`; `GET /openapi.json` lists them")
@@ -151,7 +155,7 @@ pub(super) fn wrong_event(why: &WrongEvent, name: Names) -> String {
         WrongEvent::Lacks { kind, what } => format!("`{kind}` lacks {}", lacking(*what)),
         WrongEvent::Misplaced { kind, field } => format!("{} means nothing to `{kind}`", name(*field)),
         WrongEvent::AnnouncedWhen => {
-            "the call has ended: say in `at` when the announcement was played".into()
+            "the call has ended; say in `at` when the announcement was played".into()
         }
     }
 }
@@ -160,8 +164,8 @@ fn lacking(what: Lacking) -> &'static str {
     match what {
         Lacking::By => "`by`: `human` or `machine`",
         Lacking::Method => "`method`: `dtmf`, `speech`, `click`, `written` or `continued`",
-        Lacking::Participant => "`participant`: say whom it is about",
-        Lacking::PlayedMs => "`played_ms`: say how many milliseconds of it were played",
-        Lacking::Prompt => "`prompt`: say which one was played",
+        Lacking::Participant => "`participant`: whom it is about",
+        Lacking::PlayedMs => "`played_ms`: how many milliseconds of the prompt were played",
+        Lacking::Prompt => "`prompt`: which one was played",
     }
 }

@@ -1,4 +1,4 @@
-//! A small HTTP client: one connection a request, as a stranger would send it.
+//! A small HTTP client: one connection per request, as a stranger would send it.
 
 use std::net::SocketAddr;
 
@@ -111,7 +111,7 @@ impl Answer {
     pub(super) fn bytes(&self, status: u16) -> Result<Vec<u8>, CliError> {
         if self.status != status {
             return Err(CliError::Demo(format!(
-                "{status} was expected, and the answer was {} {}",
+                "{status} was expected, but the answer was {} {}",
                 self.status,
                 self.text()
             )));

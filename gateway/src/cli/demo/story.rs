@@ -1,4 +1,4 @@
-//! The trail told as a story.
+//! Tells the trail as a story.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{CALL, People};
 use crate::cli::out;
 
-/// As much of `GET /v1/consents` as is told.
+/// The part of `GET /v1/consents` that the story shows.
 #[derive(Deserialize)]
 pub(super) struct Consents {
     consents: Vec<Consent>,
@@ -88,7 +88,7 @@ fn about(one: &Consent) -> String {
     words.join(" · ")
 }
 
-/// Prints what to type to go on.
+/// Prints commands to continue with.
 pub(super) fn curl_lines(address: SocketAddr, people: &People, recording: &str) {
     let line = |credential: &crate::gate::NewCredential, rest: String| {
         out::line(format!("  curl -u {}:{} {rest}", credential.username, credential.password.expose()));

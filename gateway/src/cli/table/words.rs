@@ -1,4 +1,4 @@
-//! What the commands of the law desk say, in words.
+//! The law desk's output, in words.
 
 use policy::diff::{Change, Direction, Point, Subject};
 use policy::{Code, Diff, Problem, Table};
@@ -12,14 +12,14 @@ pub(super) fn problem_line(name: &str, problem: &Problem) -> String {
     format!("{name}:{line}:{column}: {}: {message}{hint}", severity.as_str())
 }
 
-/// A difference for people: what is loosened first, since that is what needs a second person.
+/// A difference for people. Loosened rules come first, since they need a second person.
 pub(super) fn diff_lines(diff: &Diff) -> Vec<String> {
     let mut lines = Vec::new();
     for (direction, heading) in [
-        (Direction::Looser, "LOOSER: less is asked"),
-        (Direction::Both, "LOOSER AND STRICTER: less is asked in one respect, more in another"),
-        (Direction::Stricter, "STRICTER: more is asked"),
-        (Direction::Wording, "WORDING: the same is asked, in other words"),
+        (Direction::Looser, "LOOSER: less is required"),
+        (Direction::Both, "LOOSER AND STRICTER: less is required in one respect, more in another"),
+        (Direction::Stricter, "STRICTER: more is required"),
+        (Direction::Wording, "WORDING: the same is required, in other words"),
     ] {
         let of = diff.changes.iter().filter(|change| change.direction == direction);
         for (index, change) in of.enumerate() {
@@ -48,7 +48,7 @@ fn subject(change: &Change) -> String {
     match &change.subject {
         Subject::Place(code) => named(code.to_string()),
         Subject::Evidence(evidence) => {
-            format!("[evidence] `{}`: places known by it and by nothing stronger", evidence.as_str())
+            format!("[evidence] `{}`: places that nothing stronger supports", evidence.as_str())
         }
         Subject::Overlay(overlay) => named(format!("overlay `{overlay}`")),
         Subject::Default(_) => "[default]: wherever nothing is known, and places without a row".to_owned(),
@@ -74,7 +74,7 @@ fn point_lines(point: &Point, direction: Direction) -> Vec<String> {
         lines.push(format!("      now: {after}"));
         return lines;
     }
-    // What both ask is said once.
+    // What both versions require is said once.
     let (old, new): (Vec<&str>, Vec<&str>) = (before.split("; ").collect(), after.split("; ").collect());
     let stays: Vec<&str> = old.iter().copied().filter(|clause| new.contains(clause)).collect();
     let only = |these: &[&str], others: &[&str]| -> String {
@@ -89,7 +89,7 @@ fn point_lines(point: &Point, direction: Direction) -> Vec<String> {
     lines
 }
 
-/// Two long texts, without what they begin and end with alike: a few words of it are left.
+/// Two long texts without their common beginning and end, except for a few words of context.
 fn differing(before: &str, after: &str) -> (String, String) {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.split(' ').collect(), after.split(' ').collect());
     let same = |pair: &(&&str, &&str)| pair.0 == pair.1;
@@ -125,7 +125,7 @@ pub(super) fn impact_lines(impact: &Impact) -> Vec<String> {
         counted(impact.recordings, "recording", "recordings")
     )];
     if impact.unreadable > 0 {
-        lines.push(format!("{} calls could not be read, and are in no count", impact.unreadable));
+        lines.push(format!("{} calls could not be read, and are not in any count", impact.unreadable));
     }
     lines.push(format!("in all: {}", effects(&impact.total)));
     for (place, found) in &impact.places {
@@ -200,10 +200,10 @@ pub(super) fn place_lines(table: &Table, code: Code, at: jiff::Timestamp, shown:
     for row in rows {
         let days = held(row.effective_from, row.effective_to);
         let now = table.row(row.code, at).is_some_and(|now| std::ptr::eq(now, row));
-        let idle = if now { "" } else { ", not in force then" };
+        let idle = if now { "" } else { ", not in force at that time" };
         let read = match &row.source.reviewed {
             Some(review) => format!("read by {} on {}", review.by, review.on),
-            None => "read by no lawyer".into(),
+            None => "not read by a lawyer".into(),
         };
         lines.push(format!(
             "  row {}{days}{idle}: {read}; confidence {}",
@@ -215,7 +215,7 @@ pub(super) fn place_lines(table: &Table, code: Code, at: jiff::Timestamp, shown:
     lines
 }
 
-/// What is asked, media that ask the same together.
+/// What is required, with media that have the same requirement grouped.
 fn by_medium(media: &Media) -> Vec<(String, String)> {
     let all = [("telephone", &media.telephone), ("video", &media.video), ("voip", &media.voip)];
     let all = all.into_iter().filter_map(|(word, asks)| Some((word, asks.as_ref()?.says.as_str())));
@@ -243,7 +243,7 @@ pub(super) fn version_line(version: &Version) -> String {
 
 pub(super) fn proposal_line(proposal: &Proposal) -> String {
     let Proposal { id, state, author, proposed_at, expires_at, .. } = proposal;
-    let author = if author.is_empty() { "nobody known" } else { author };
+    let author = if author.is_empty() { "an unknown author" } else { author };
     format!("{id}  {}  by {author}  {proposed_at}  expires {expires_at}", state.as_str())
 }
 
@@ -269,5 +269,5 @@ pub(super) fn many(count: usize, what: &str) -> String {
     }
 }
 
-/// How many words that stay the same are shown around a change.
+/// How many unchanged words are shown around a change.
 const AROUND: usize = 6;

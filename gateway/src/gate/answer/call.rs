@@ -1,4 +1,4 @@
-//! A call: its state, and when recording it was lawful and granted.
+//! The answer about a call: its state, and when recording it was lawful and granted.
 
 use policy::{Edge, Span, Standing, UncoveredSpan};
 use schemars::JsonSchema;
@@ -12,30 +12,30 @@ use trail::clock::Moment;
 /// A call's state.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Call {
-    /// The platform's id of it.
+    /// The platform's id of the call.
     pub call: String,
     /// When it was opened, by the gateway's clock.
     pub opened_at: Moment,
-    /// When it ended; null while it goes on.
+    /// When it ended; null while it is open.
     pub ended_at: Option<Moment>,
-    /// What it is recorded for; empty for any purpose.
+    /// The purposes of its recording; empty for any purpose.
     pub purposes: Vec<String>,
-    /// Who called whom; null where that was not said.
+    /// Who called whom; null if the platform did not say.
     pub direction: Option<Direction>,
-    /// Its other ids.
+    /// The other ids of the call.
     pub aliases: Vec<String>,
-    /// What the law asks of it now.
+    /// The decision on it now.
     pub decision: Decision,
-    /// When recording it was lawful, and when it was granted.
+    /// When recording it was lawful, and when recording was granted.
     pub timeline: Timeline,
 }
 
-/// When recording a call was lawful, and when it was granted.
+/// When recording a call was lawful, and when recording was granted.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Timeline {
-    /// Stretch after stretch without a gap, since the call began.
+    /// All time since the call began, without gaps.
     pub intervals: Vec<Interval>,
-    /// Stretches in which recording was granted.
+    /// The stretches in which recording was granted.
     pub windows: Vec<Window>,
     /// How much audio of the call was accepted, in milliseconds.
     pub accepted_ms: u64,
@@ -46,14 +46,14 @@ pub struct Timeline {
 pub struct Interval {
     /// Its first moment.
     pub from: Moment,
-    /// The first moment after it; null while it goes on.
+    /// The first moment after it; null while it lasts.
     pub until: Option<Moment>,
     /// Whether recording was lawful.
     pub lawful: bool,
-    /// Why not, in words. Left out where it was.
+    /// Why not, in words. Left out if recording was lawful.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// Why not, as a code. Left out where it was.
+    /// Why not, as a code. Left out if recording was lawful.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = policy::Why::CODES))]
     pub code: Option<&'static str>,
@@ -74,11 +74,11 @@ pub struct Window {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClosedBy {
-    /// The platform paused.
+    /// The platform paused recording.
     Pause,
     /// Recording was no longer lawful.
     Suspension,
-    /// The platform stopped.
+    /// The platform stopped recording.
     Stop,
     /// The call ended.
     #[serde(rename = "call.ended")]
@@ -103,7 +103,7 @@ pub struct Uncovered {
     pub from: Moment,
     /// The first moment after it.
     pub until: Moment,
-    /// Where it begins in the file, in milliseconds.
+    /// If it begins in the file, in milliseconds.
     pub offset_ms: u64,
     /// How long it lasts, in milliseconds.
     pub duration_ms: u64,
@@ -112,7 +112,7 @@ pub struct Uncovered {
 }
 
 impl Timeline {
-    /// A call as it stands at a moment, with the platform's ids of the participants.
+    /// Describes a call at a moment, with the platform's ids of the participants.
     #[must_use]
     pub fn new(call: &policy::Call, now: jiff::Timestamp, names: &Names) -> Timeline {
         let stretches = call.standings(call.ended_at().unwrap_or(now));
@@ -149,7 +149,7 @@ impl Interval {
 }
 
 impl Uncovered {
-    /// Stretches of a file, with the platform's ids of the participants.
+    /// Describes stretches of a file, with the platform's ids of the participants.
     #[must_use]
     pub fn all(spans: &[UncoveredSpan], names: &Names) -> Vec<Uncovered> {
         let one = |span: &UncoveredSpan| Uncovered {

@@ -1,4 +1,4 @@
-//! A decision, explained.
+//! The answer about a decision, explained.
 
 use policy::{Action, ParticipantDecision, ParticipantState, Requirement as Asked, Retention, Standing};
 use policy::{Because as Reason, Code, Elements, Evidence, Form, Ground, Needs, Parties, Role, Subject};
@@ -9,7 +9,7 @@ use super::Names;
 use super::words::{note, reason};
 use trail::clock::Moment;
 
-/// What the law asks of a call, and whether recording is permitted now.
+/// What the law requires of a call, and whether recording is permitted now.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Decision {
     /// Whether recording is permitted now.
@@ -18,30 +18,30 @@ pub struct Decision {
     pub recorder: Recorder,
     /// What the platform should do now.
     pub action: Action,
-    /// What all rules of the call ask together.
+    /// What all rules of the call together require.
     pub requirement: Requirement,
-    /// The SHA-256 of the table that was decided by, in hexadecimal.
+    /// The SHA-256 of the table that the decision is based on, in hexadecimal.
     pub table: String,
     /// The version of the policy that decided.
     pub policy: &'static str,
-    /// When it was decided.
+    /// When the decision was made: the moment of this answer.
     pub decided_at: Moment,
     /// Everybody who has ever been on the call.
     pub participants: Vec<Participant>,
-    /// Every rule that counts.
+    /// Every rule that applies.
     pub because: Vec<Because>,
     /// Whose consent is missing, and what has to happen.
     pub missing: Vec<Missing>,
     /// What a prompt has to say to count on this call.
     pub prompt_must_say: Elements,
-    /// How long a recording of the call has to be kept, and how long it may be.
+    /// How long a recording of the call must be kept, and how long it may be.
     pub retention: Retention,
-    /// What the platform has to see to itself.
+    /// What the platform has to ensure by itself.
     pub obligations: Vec<Obligation>,
-    /// Why recording is blocked, in words. Left out where it is permitted.
+    /// Why recording is blocked, in words. Left out if it is permitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// By when the recording has to hold an announcement that was not reported yet. Left out where none is due.
+    /// The deadline for an announcement in the recording that was not reported yet. Left out if none is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub announcement_due: Option<Moment>,
 }
@@ -50,7 +50,7 @@ pub struct Decision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Recording may start, or go on.
+    /// Recording may start or continue.
     Permitted,
     /// Nothing may be recorded now.
     Blocked,
@@ -61,11 +61,11 @@ pub enum Verdict {
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "RecorderState")]
 pub enum Recorder {
-    /// It has not begun to record.
+    /// It has not started to record.
     Idle,
-    /// It records.
+    /// It is recording.
     Running,
-    /// It has paused, by itself or because recording was no longer lawful.
+    /// It has paused, on its own or because recording was no longer lawful.
     Suspended,
     /// It has stopped.
     Stopped,
@@ -82,16 +82,16 @@ impl From<policy::Recorder> for Recorder {
     }
 }
 
-/// What is asked before recording.
+/// What is required before recording.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct Requirement {
     /// How many of the people on the call have to consent.
     pub parties: Parties,
     /// The form that their consent has to have.
     pub form: Form,
-    /// Whether the recording itself has to hold an announcement.
+    /// Whether the recording itself has to contain an announcement.
     pub announcement_must_be_recorded: bool,
-    /// The longest time between two tones, in seconds, where a periodic tone is accepted instead.
+    /// The longest time between two tones, in seconds, if a periodic tone is accepted instead.
     pub tone_seconds: Option<u16>,
 }
 
@@ -106,20 +106,20 @@ impl From<&Asked> for Requirement {
     }
 }
 
-/// Something that the platform has to see to itself.
+/// Something that the platform has to ensure by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Obligation {
     /// The call has to be recorded; if somebody refuses, it has to end.
     RecordingMandatory,
-    /// The call must not be recorded, whoever agrees.
+    /// The call must not be recorded, even if everybody agrees.
     RecordingForbidden,
     /// Recording has to pause while card data are spoken.
     PauseForCardData,
 }
 
 impl Obligation {
-    /// What a requirement asks of the platform itself.
+    /// The obligations of the platform in a requirement.
     #[must_use]
     pub fn of(asked: &Asked) -> Vec<Obligation> {
         let all = [
@@ -135,35 +135,35 @@ impl Obligation {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "ParticipantDecision")]
 pub struct Participant {
-    /// The platform's id of them.
+    /// The platform's id of the participant.
     pub id: String,
     /// Who they are.
     pub role: Role,
     /// How far they have agreed.
     pub state: ParticipantState,
-    /// What is missing from them: alternatives, each a list of what has to happen.
+    /// What is missing from them: alternatives, each a list of events that have to happen.
     pub needs: Needs,
-    /// The places that count for them.
+    /// The places that apply to them.
     pub places: Vec<Place>,
     /// The version of the last prompt that they heard to its end.
     pub prompt: Option<String>,
-    /// What a reader should know, in words.
+    /// Remarks for the reader, in words.
     pub notes: Vec<String>,
 }
 
-/// A place that counts for a participant.
+/// A place that applies to a participant.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "PlaceDecision")]
 pub struct Place {
-    /// Where.
+    /// The code of the place.
     pub code: Code,
-    /// How that is known.
+    /// How the place is known.
     pub evidence: Evidence,
-    /// What the place asks by itself.
+    /// What the place requires by itself.
     pub rule: Rule,
 }
 
-/// How many have to consent, and how.
+/// How many people have to consent, and how.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct Rule {
     /// How many of the people on the call have to consent.
@@ -172,15 +172,15 @@ pub struct Rule {
     pub form: Form,
 }
 
-/// A rule that counts, said once.
+/// A rule that applies, listed once.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Because {
-    /// The place; null where nothing is known of where somebody is, and where the rule is not that of a place.
+    /// The place; null if nothing is known of where somebody is, or if the rule does not belong to a place.
     pub code: Option<Code>,
-    /// The overlay that asks. Left out where a place does.
+    /// The overlay that the rule belongs to. Left out for the rule of a place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlay: Option<String>,
-    /// Everybody whom it concerns, by where they are; empty for an overlay, which concerns the call.
+    /// Everybody whom it concerns, with where they are; empty for an overlay, which concerns the whole call.
     pub of: Vec<Concerned>,
     /// The statutes, decisions and regulators that the row cites.
     pub citations: Vec<String>,
@@ -188,21 +188,21 @@ pub struct Because {
     pub says: String,
 }
 
-/// Whom a rule concerns: a participant, or a place of the account's or the call's.
+/// Whom a rule concerns: a participant, or a place of the account or the call.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Concerned {
-    /// The participant. Left out where it is nobody on the call.
+    /// The participant. Left out if it is nobody on the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub participant: Option<String>,
-    /// Which of the account's or the call's places it is. Left out where it is a participant's.
+    /// Which place of the account or the call it is. Left out for a participant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Whose>,
-    /// How the place is known. Left out where it is not, or where the account or the call says it.
+    /// How the place is known. Left out if it is unknown, or if the account or the call states it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
 }
 
-/// A place that is nobody's on the call.
+/// A place that does not belong to anybody on the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
@@ -215,14 +215,14 @@ pub enum Whose {
 /// Somebody whose consent is missing.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Missing {
-    /// The platform's id of them.
+    /// The platform's id of the participant.
     pub participant: String,
-    /// Alternatives, each a list of what has to happen.
+    /// What would give it: alternatives, each a list of events that have to happen.
     pub needs: Needs,
 }
 
 impl Decision {
-    /// A decision by the table of this digest, with the platform's ids of the participants.
+    /// Describes a decision by the table with this digest, with the platform's ids of the participants.
     #[must_use]
     pub fn new(table: &str, decided: &policy::Decision, names: &Names) -> Decision {
         let missing = decided.participants.iter().filter(|one| !one.needs.is_empty());

@@ -1,4 +1,4 @@
-//! The law desk: versions of the table, proposals, and what a table would change.
+//! Answers of the law desk: versions of the table, proposals, and what a table would change.
 
 use std::collections::BTreeMap;
 
@@ -14,40 +14,41 @@ use trail::clock::Moment;
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "TableCheck")]
 pub struct Checked {
-    /// Whether it could be put in force.
+    /// Whether it could come into force.
     pub usable: bool,
-    /// Mistakes and warnings.
+    /// Errors and warnings.
     pub problems: Vec<Problem>,
-    /// What it would change of the table in force; null where it cannot be used.
+    /// What it would change in the table in force; null if it cannot be used.
     pub diff: Option<Diff>,
 }
 
-/// What became of a table that was brought.
+/// The outcome of submitting a table.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "TableOutcome")]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It is in force.
     InForce {
-        /// The version that it became. Left out where it was in force already.
+        /// The version that it became. Left out if it was already in force.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<Box<VersionText>>,
     },
-    /// It loosens something, and waits for a second person.
+    /// It loosens something, and awaits approval by a second person.
     Proposed {
         /// The proposal.
         proposal: Box<ProposalReport>,
     },
 }
 
-/// What became of a proposal that was approved.
+/// The outcome of approving a proposal.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "ProposalApproved")]
 #[serde(untagged)]
 pub enum Approved {
     /// It is in force.
     InForce(VersionText),
-    /// Nobody was known to have proposed it: whoever approved it has now, and it waits for a second person.
+    /// Nobody was known to have proposed it: it is now proposed by the person who approved it, and awaits a
+    /// second person.
     Adopted(ProposalReport),
 }
 
@@ -61,7 +62,7 @@ pub struct Version {
     pub digest: String,
     /// When it came into force.
     pub in_force_at: Moment,
-    /// Who has put it in force, and why.
+    /// Who put it in force, and why.
     #[serde(flatten)]
     pub made: Made,
 }
@@ -70,36 +71,36 @@ pub struct Version {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "TableVersionText")]
 pub struct VersionText {
-    /// Which it is.
+    /// The version.
     #[serde(flatten)]
     pub version: Version,
     /// Its text, TOML.
     pub table: String,
 }
 
-/// Who has put a version in force, and why.
+/// Who put a version in force, and why.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Made {
-    /// Who published or proposed it; empty where nobody is known.
+    /// The person who published or proposed it; empty if nobody is known.
     pub author: String,
     /// The credential that put it in force.
     pub credential: String,
-    /// How it came.
+    /// How the table was submitted.
     pub origin: Origin,
-    /// What it changed of the version before. Left out for the first one.
+    /// What it changed compared with the previous version. Left out for the first one.
     #[serde(flatten)]
     pub step: Option<Step>,
 }
 
-/// What a version changed of the one before.
+/// What a version changed compared with the previous one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
-    /// Who approved it; null where one person was enough.
+    /// The person who approved it; null if one person was enough.
     #[schemars(extend("x-nullable" = true))]
     pub approver: Option<String>,
     /// Why it was made.
     pub reason: Reason,
-    /// The proposal that it was; null where it was published at once.
+    /// The proposal that it came from; null if it was published directly.
     #[schemars(extend("x-nullable" = true))]
     pub proposal: Option<Uuid>,
     /// What it changed.
@@ -111,9 +112,9 @@ pub struct Step {
 #[schemars(rename = "TableReason")]
 #[serde(untagged)]
 pub enum Reason {
-    /// As its author says.
+    /// The reason of the author.
     Published(String),
-    /// As both people say.
+    /// The reasons of both people.
     #[schemars(title = "TableReasonOfTwo")]
     Approved {
         /// Why it was proposed.
@@ -125,7 +126,7 @@ pub enum Reason {
     },
 }
 
-/// A table that waits for a second person, or did.
+/// A table that awaits, or awaited, approval by a second person.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Proposal {
     /// Its id.
@@ -134,17 +135,17 @@ pub struct Proposal {
     pub digest: String,
     /// The SHA-256 of the table that it was compared with, in hexadecimal.
     pub base: String,
-    /// Where it stands.
+    /// Its state.
     pub state: ProposalState,
-    /// Who proposed it; empty where nobody is known.
+    /// The person who proposed it; empty if nobody is known.
     pub author: String,
-    /// How the table came.
+    /// How the table was submitted.
     pub origin: Origin,
     /// Why it was proposed.
     pub reason: String,
     /// When it was proposed.
     pub proposed_at: Moment,
-    /// The first moment at which it can be approved no longer.
+    /// From this moment on, it can no longer be approved.
     pub expires_at: Moment,
     /// When it was decided; null while it is open.
     pub decided_at: Option<Moment>,
@@ -152,33 +153,33 @@ pub struct Proposal {
     pub decision: Option<Ruling>,
 }
 
-/// A proposal, with what it would change and what it would have done.
+/// A proposal, with what it would change, and what it would have changed in the past.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ProposalReport {
-    /// Which it is.
+    /// The proposal.
     #[serde(flatten)]
     pub proposal: Proposal,
     /// What it would change.
     pub diff: Diff,
-    /// What would have been otherwise on the calls there were.
+    /// What would have been different on past calls.
     pub impact: Impact,
 }
 
-/// Where a proposal stands.
+/// The state of a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProposalState {
-    /// It waits.
+    /// It awaits a decision.
     Open,
-    /// It was approved, and came into force.
+    /// It was approved and came into force.
     Published,
     /// Its author withdrew it.
     Withdrawn,
     /// Somebody rejected it.
     Rejected,
-    /// Another version came into force meanwhile.
+    /// Another version came into force first.
     Superseded,
-    /// Nobody decided it in time.
+    /// It was not decided in time.
     Expired,
 }
 
@@ -196,7 +197,7 @@ impl ProposalState {
         }
     }
 
-    /// The state of this word.
+    /// The state with this word.
     #[must_use]
     pub fn parse(word: &str) -> Option<ProposalState> {
         use ProposalState::{Expired, Open, Published, Rejected, Superseded, Withdrawn};
@@ -209,22 +210,22 @@ impl ProposalState {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ProposalDecision")]
 pub struct Ruling {
-    /// Who; empty where nobody is known.
+    /// The person; empty if nobody is known.
     pub person: String,
-    /// By which credential.
+    /// The credential that they used.
     pub credential: String,
-    /// Why; null where it follows from a version that came into force.
+    /// The reason; null if the decision followed from a version that came into force.
     pub reason: Option<String>,
 }
 
-/// What would have been otherwise on the calls there were, by another table.
+/// What would have been different on past calls under another table.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Impact {
-    /// The SHA-256 of the table that it is compared with, in hexadecimal.
+    /// The SHA-256 of the table that it was compared with, in hexadecimal.
     pub base: String,
     /// The SHA-256 of the other table, in hexadecimal.
     pub table: String,
-    /// Only calls that were opened then or later; null for all.
+    /// Only calls opened at this moment or later; null for all.
     pub since: Option<Moment>,
     /// Only calls of this account; null for all.
     pub account: Option<String>,
@@ -232,15 +233,15 @@ pub struct Impact {
     pub calls: u64,
     /// How many recordings were judged again.
     pub recordings: u64,
-    /// How many calls could not be read: they are in no other count.
+    /// How many calls could not be read; no other count includes them.
     pub unreadable: u64,
-    /// What would have been otherwise, in all.
+    /// What would have been different, over all calls.
     pub total: Effects,
-    /// The same by place; a call with several counts in each.
+    /// The same for each place; a call with several places counts in each.
     pub places: BTreeMap<String, PlaceImpact>,
 }
 
-/// How often something would have been otherwise.
+/// How often something would have been different.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Effects {
     /// Calls on which recording was permitted and would have been refused.
@@ -255,7 +256,7 @@ pub struct Effects {
     pub lacking: u64,
 }
 
-/// What would have been otherwise on calls with a place.
+/// What would have been different on calls with this place.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceImpact {
     /// How often.
@@ -265,26 +266,26 @@ pub struct PlaceImpact {
     pub examples: Vec<Example>,
 }
 
-/// A call that would have gone otherwise.
+/// A call that would have been different.
 ///
-/// The trail's name for it is kept; what the platform calls it is looked up when it is shown, since that can be
-/// erased.
+/// The trail's id of the call is stored; the platform's names are looked up when it is shown, since they can
+/// be erased.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ImpactExample")]
 pub struct Example {
     /// The gateway's id of the call.
     pub uid: Uuid,
-    /// What would have been otherwise.
+    /// What would have been different.
     pub effects: Vec<Effect>,
-    /// The platform's id of the call. Left out where the call is gone.
+    /// The platform's id of the call. Left out if the call is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
-    /// Its account. Left out where the call is gone.
+    /// Its account. Left out if the call is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
 }
 
-/// What would have been otherwise on a call.
+/// What would have been different on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Effect {
     /// Recording was permitted, and would have been refused.
@@ -305,7 +306,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// The words.
+    /// The word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -322,7 +323,7 @@ impl Effect {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "TableVersions")]
 pub struct Versions {
-    /// The newest first.
+    /// The versions, the newest first.
     pub versions: Vec<Version>,
 }
 
@@ -330,6 +331,6 @@ pub struct Versions {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "ProposalList")]
 pub struct Proposals {
-    /// The newest first.
+    /// The proposals, the newest first.
     pub proposals: Vec<Proposal>,
 }

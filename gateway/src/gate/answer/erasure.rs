@@ -1,4 +1,4 @@
-//! Erasures: what went of somebody.
+//! The answer to an erasure: what was erased.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -6,18 +6,18 @@ use uuid::Uuid;
 
 use trail::clock::Moment;
 
-/// What went of somebody.
+/// What was erased.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Erased {
-    /// The id of the entry that says so.
+    /// The id of the entry that records it.
     pub entry: Uuid,
-    /// When.
+    /// When it happened.
     pub at: Moment,
     /// How many calls they were on.
     pub calls: u64,
     /// What became of the recordings of these calls.
     pub recordings: ErasedRecordings,
-    /// How many consent grants were theirs.
+    /// How many of their consent grants there were.
     pub consent_grants: usize,
     /// Whether the ledger's file still holds pieces of what was erased.
     pub remnants: Remnants,
@@ -28,22 +28,22 @@ pub struct Erased {
 pub struct ErasedRecordings {
     /// How many were deleted.
     pub deleted: u64,
-    /// How many stay.
+    /// How many were kept.
     pub kept: u64,
 }
 
-/// Whether the ledger's file holds pieces of what was erased.
+/// Whether the ledger's file still holds pieces of what was erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Remnants {
-    /// It holds none.
+    /// It does not.
     None,
-    /// It may, until it is written anew: `consent-gateway compact` does that.
+    /// It may, until the file is rewritten: `consent-gateway compact` does that.
     Pending,
 }
 
 impl Remnants {
-    /// What is left, after it was tried to write the file anew.
+    /// What remains after an attempt to rewrite the file.
     #[must_use]
     pub fn after(gone: bool) -> Remnants {
         if gone { Remnants::None } else { Remnants::Pending }

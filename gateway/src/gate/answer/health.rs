@@ -1,29 +1,29 @@
-//! Whether the gateway runs, and whether it could answer a request.
+//! Answers about whether the gateway runs and is ready.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::gate::{Lack, Watched};
 
-/// That the gateway runs.
+/// The gateway runs.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct Health {
-    /// That it does.
+    /// Always `ok`.
     pub status: Running,
 }
 
-/// That the gateway runs.
+/// The gateway runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Running {
-    /// It does.
+    /// It runs.
     Ok,
 }
 
-/// That a request could be answered now.
+/// The gateway is ready.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Ready {
-    /// Whether all could.
+    /// Whether it is ready for every request.
     pub status: Readiness,
     /// What is lacking.
     pub failing: Vec<Lack>,
@@ -31,23 +31,23 @@ pub struct Ready {
     pub table: TableInForce,
 }
 
-/// Whether a request could be answered.
+/// Whether the gateway is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Readiness {
-    /// Every request could.
+    /// It is ready for every request.
     Ready,
-    /// Some could not, and they are no better sent to another gateway.
+    /// It is not ready for some requests, but another gateway would not be either.
     Degraded,
 }
 
-/// The table in force: digests and numbers only, since anybody may ask.
+/// The table in force: only digests and numbers, since anybody may ask.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TableInForce {
     /// Its version, from 1.
     pub version: i64,
     /// Its SHA-256, in hexadecimal.
     pub digest: String,
-    /// What became of the table that the configuration names; null where none was offered yet.
+    /// The state of the table that the configuration names; null if none was offered yet.
     pub configured: Option<Watched>,
 }

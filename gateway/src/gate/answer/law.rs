@@ -1,4 +1,4 @@
-//! The table of jurisdictions: what it asks, and what was decided by it.
+//! Answers about the table of jurisdictions: what it requires, and what was decided by it.
 
 use std::collections::BTreeMap;
 
@@ -17,28 +17,28 @@ use trail::clock::Moment;
 pub struct Explained {
     /// The platform's id of the call.
     pub call: String,
-    /// The moment.
+    /// The moment that was asked about.
     pub at: Moment,
-    /// What was decided then, by what was known then.
+    /// The decision then, by what was known then.
     pub then: Then,
-    /// What the table in force today says of the same facts.
+    /// The decision on the same facts by the table in force today.
     pub today: Today,
-    /// Whether the two differ in what is asked, or in whether it was permitted.
+    /// Whether the two differ in what is required, or in whether recording was permitted.
     pub differs: bool,
 }
 
 /// What was decided at a moment.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Then {
-    /// The version of the table that was in force; null where none is known.
+    /// The version of the table that was in force; null if none is known.
     pub version: Option<i64>,
     /// The decision.
     pub decision: Decision,
-    /// The last entry of the call until then.
+    /// The call's last entry up to then.
     pub logged: Logged,
 }
 
-/// An entry that was logged.
+/// A logged entry.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Logged {
     /// Its id.
@@ -48,7 +48,7 @@ pub struct Logged {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What the policy saw and answered; null where nothing was decided with it.
+    /// What the policy saw and answered; null if the entry involved no decision.
     pub saw: Option<Saw>,
 }
 
@@ -69,9 +69,9 @@ pub struct Table {
     /// Its version, from 1. Left out for a table that never was in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
-    /// What is asked where nothing is known.
+    /// What is required if nothing is known.
     pub default: Asks,
-    /// The least that is asked of a place, by what the place rests on.
+    /// The least that a place requires, by how the place is known.
     pub evidence: Floors,
     /// Its rows.
     pub jurisdictions: Vec<Jurisdiction>,
@@ -79,41 +79,41 @@ pub struct Table {
     pub overlays: Vec<Overlay>,
 }
 
-/// The least that is asked of a place, by what the place rests on.
+/// The least that a place requires, by how the place is known.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Floors {
-    /// The platform says so.
+    /// The platform declared it.
     pub declared: Asks,
-    /// A lookup of an IP address.
+    /// It was looked up from an IP address.
     pub ip: Asks,
-    /// A phone number.
+    /// It was derived from a phone number.
     pub number: Asks,
 }
 
-/// What is asked, with everything that only some rules ask.
+/// What is required, with everything that only some rules require.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Asks {
-    /// What is asked before recording.
+    /// What is required before recording.
     #[serde(flatten)]
     pub requirement: Requirement,
     /// The same in words.
     pub says: String,
-    /// What is accepted instead of an announcement. Left out where nothing is.
+    /// What is accepted instead of an announcement. Left out if nothing is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub announcement_waived_by: Vec<Waiver>,
-    /// What a prompt has to say. Left out where nothing in particular.
+    /// What a prompt has to say. Left out if the wording is free.
     #[serde(skip_serializing_if = "Elements::is_empty")]
     pub prompt_says: Elements,
-    /// What a prompt has to say where the recording serves a purpose. Left out where nothing in particular.
+    /// What a prompt has to say if the recording serves a purpose. Left out if the wording is free.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub prompt_says_for: BTreeMap<&'static str, Elements>,
-    /// Purposes that a sector gives every recording. Left out where there are none.
+    /// Purposes that a sector gives every recording. Left out if there are none.
     #[serde(skip_serializing_if = "Purposes::is_empty")]
     pub purposes: Purposes,
-    /// How long a recording has to be kept, and how long it may be. Left out where nothing is said.
+    /// How long a recording must be kept, and how long it may be. Left out if the law sets no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    /// What the platform has to see to itself. Left out where that is nothing.
+    /// What the platform has to ensure by itself. Left out if there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub obligations: Vec<Obligation>,
 }
@@ -147,7 +147,7 @@ impl From<&Asked> for Asks {
     }
 }
 
-/// What is asked in each medium; a medium that was not asked for is left out.
+/// What is required in each medium; a medium that was not asked about is left out.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Media {
     /// On the telephone.
@@ -162,7 +162,7 @@ pub struct Media {
 }
 
 impl Media {
-    /// What `asks` says of one medium, or of all.
+    /// Applies `asks` to one medium, or to all.
     pub fn of(medium: Option<Medium>, asks: impl Fn(Medium) -> Asks) -> Media {
         let one = |this: Medium| medium.is_none_or(|medium| medium == this).then(|| asks(this));
         Media { telephone: one(Medium::Telephone), voip: one(Medium::Voip), video: one(Medium::Video) }
@@ -176,69 +176,69 @@ pub struct Jurisdiction {
     pub code: Code,
     /// Its name.
     pub name: String,
-    /// What it asks.
+    /// What it requires.
     pub rule: Asks,
-    /// What it asks in a medium; null where the medium makes no difference.
+    /// What it requires in a medium; null if the medium makes no difference.
     pub media: RowMedia,
-    /// What is asked of a country of which no state is known.
+    /// What is required in a country if the state is not known.
     pub unknown_subdivision: UnknownSubdivision,
-    /// The first day on which the row holds; null where it always has.
+    /// The first day on which the row applies; null if it always has.
     pub effective_from: Option<String>,
-    /// The first day on which the row no longer holds; null where there is none.
+    /// The first day on which the row no longer applies; null if there is none.
     pub effective_to: Option<String>,
-    /// What it asks of voicemail. Left out where that makes no difference.
+    /// What it requires for voicemail. Left out if that makes no difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voicemail: Option<Asks>,
-    /// What it asks of a public-safety answering point. Left out where emergency calls may not be recorded.
+    /// What it requires of a public-safety answering point. Left out if emergency calls may not be recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_safety: Option<Asks>,
-    /// What it rests on.
+    /// Its sources.
     #[serde(flatten)]
     pub source: Cited,
 }
 
-/// What a row asks in a medium.
+/// What a row requires in a medium.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RowMedia {
-    /// On the telephone; null where that makes no difference.
+    /// On the telephone; null if that makes no difference.
     pub telephone: Option<Asks>,
-    /// By voice over IP; null where that makes no difference.
+    /// By voice over IP; null if that makes no difference.
     pub voip: Option<Asks>,
-    /// With video; null where that makes no difference.
+    /// With video; null if that makes no difference.
     pub video: Option<Asks>,
 }
 
-/// What is asked of a country of which no state is known.
+/// What is required in a country if the state is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownSubdivision {
-    /// What the strictest of its states asks.
+    /// What the strictest of its states requires.
     Strictest,
-    /// What the country's own row asks.
+    /// What the country's own row requires.
     Country,
 }
 
-/// What a rule rests on.
+/// The sources of a rule.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Cited {
     /// Statutes, decisions and regulators.
     pub citations: Vec<String>,
-    /// Plain words for a reader who is not a lawyer.
+    /// A summary in plain words, for readers who are not lawyers.
     pub summary: String,
-    /// How sure the row is.
+    /// How certain the row is.
     pub confidence: Confidence,
-    /// Who has read it; null where no lawyer has.
+    /// The review by a lawyer; null if there was none.
     pub reviewed: Option<Reviewed>,
 }
 
 /// A lawyer's review of a row.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Reviewed {
-    /// Who has read it.
+    /// The lawyer.
     pub by: String,
-    /// On which day.
+    /// The day of the review.
     pub on: String,
-    /// On which day it is to be read again; null where none was set.
+    /// The day by which to review it again; null if none is set.
     pub next: Option<String>,
 }
 
@@ -291,13 +291,13 @@ pub struct Overlay {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// What it asks beside the places.
+    /// What it requires in addition to the places.
     pub asks: Asks,
-    /// The first day on which it holds; null where it always has.
+    /// The first day on which it applies; null if it always has.
     pub effective_from: Option<String>,
-    /// The first day on which it no longer holds; null where there is none.
+    /// The first day on which it no longer applies; null if there is none.
     pub effective_to: Option<String>,
-    /// What it rests on.
+    /// Its sources.
     #[serde(flatten)]
     pub source: Cited,
 }
@@ -315,30 +315,30 @@ impl From<&OverlayRow> for Overlay {
     }
 }
 
-/// What one place asks at a moment, and why.
+/// What a place requires at a moment, and why.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PlaceAsks {
     /// The SHA-256 of the table, in hexadecimal.
     pub table: String,
     /// The place.
     pub code: Code,
-    /// Its name; null where ISO 3166 has none.
+    /// Its name; null if ISO 3166 has none.
     pub name: Option<&'static str>,
     /// The moment.
     pub at: Moment,
-    /// What is asked of a conversation.
+    /// What is required for a conversation.
     pub asks: Media,
-    /// What is asked of voicemail.
+    /// What is required for voicemail.
     pub voicemail: Media,
-    /// What is asked of an emergency call.
+    /// What is required for an emergency call.
     pub emergency: Asks,
-    /// The row that says so, by its code, or `default`.
+    /// The code of the row that applies, or `default`.
     pub basis: String,
-    /// The row above it that counts as well; null where there is none.
+    /// The row above it that applies as well; null if there is none.
     pub parent: Option<Code>,
     /// Why, in words.
     pub says: String,
-    /// Every row of the place, those before the one in force included.
+    /// Every row of the place, including earlier ones.
     pub rows: Vec<Jurisdiction>,
 }
 
@@ -347,31 +347,31 @@ pub struct PlaceAsks {
 pub struct PromptLacks {
     /// What it says.
     pub says: Elements,
-    /// The purposes it names, of those that the law distinguishes.
+    /// The purposes that it names, of those that the law distinguishes.
     pub purposes: Purposes,
-    /// The purposes it names that no law distinguishes.
+    /// The purposes that it names and that no law distinguishes.
     pub unknown_purposes: Vec<String>,
     /// What it does not say.
     pub unsaid: Elements,
     /// Whether it may greet a caller before voicemail.
     pub greets_voicemail: bool,
-    /// Where it lacks something, and so does not count.
+    /// If it lacks something, so that it does not count there.
     pub lacks: Vec<LacksAt>,
 }
 
-/// What a prompt lacks somewhere.
+/// What a prompt lacks in a place.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct LacksAt {
     /// The place's code, or `wherever nothing is known`. Left out for an overlay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// The place's name; left out where it has none.
+    /// The place's name; left out if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The overlay. Left out for a place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlay: Option<String>,
-    /// What it does not say.
+    /// What it does not say but would have to.
     pub lacks: Elements,
     /// The purposes for which it is not registered.
     pub lacks_purposes: Purposes,

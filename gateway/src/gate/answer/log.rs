@@ -1,4 +1,4 @@
-//! Logs: what is handed out of them, and how they end.
+//! Answers about logs: exports, and dropped epochs.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +12,7 @@ pub struct DroppedEpoch {
     pub log: String,
     /// Which epoch, from 1.
     pub epoch: i64,
-    /// What its heads begin with.
+    /// The name that its heads are signed for.
     pub origin: String,
     /// How many entries its last head covers.
     pub size: i64,
@@ -20,7 +20,7 @@ pub struct DroppedEpoch {
     pub root: String,
     /// When it ended.
     pub closed_at: Moment,
-    /// How many entries were dropped now; an earlier attempt may have dropped the others.
+    /// How many entries were dropped now; an earlier attempt may have dropped others.
     pub dropped: i64,
 }
 

@@ -1,4 +1,4 @@
-//! People: who was enrolled in an account.
+//! Answers about people who were enrolled in an account.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use trail::clock::Moment;
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "EnrolledPeople")]
 pub struct People {
-    /// In the order in which they were enrolled.
+    /// The people, in the order of their enrolment.
     pub people: Vec<Person>,
 }
 
@@ -28,7 +28,7 @@ pub struct Person {
     pub enrolled_at: Moment,
     /// Whether they are one of the first two of the account, who count from the start.
     pub founding: bool,
-    /// Who has said that they are who they are said to be.
+    /// Those who confirmed the person's identity.
     pub confirmed_by: Vec<Confirmer>,
     /// Whether they count as a second person.
     pub counts: bool,

@@ -1,4 +1,4 @@
-//! Recordings that were accepted, and entries of the trail.
+//! Answers about accepted recordings, and about entries of the trail.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,13 +8,13 @@ use uuid::Uuid;
 use seal::Envelope;
 use trail::clock::Moment;
 
-/// A page of recordings, those that were accepted first come first.
+/// A page of recordings, in the order in which they were accepted.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "RecordingPage")]
 pub struct Recordings {
     /// The page.
     pub recordings: Vec<Recording>,
-    /// The cursor of the next page; null where this was the last.
+    /// The cursor of the next page; null if this was the last.
     pub next: Option<String>,
 }
 
@@ -27,15 +27,15 @@ pub struct Recording {
     pub call: String,
     /// The name under which it was uploaded.
     pub name: String,
-    /// The first moment that it holds.
+    /// The first moment of its audio.
     pub recorded_from: Moment,
-    /// The first moment after all that it holds.
+    /// The first moment after its audio.
     pub recorded_until: Moment,
     /// When each stretch of it was recorded.
     pub segments: Vec<Segment>,
-    /// The platform's ids of everybody who was there.
+    /// The platform's ids of everybody who was on the call then.
     pub participants: Vec<String>,
-    /// The purposes for which it could be listened to when it was accepted; null for any.
+    /// The purposes for which it could be fetched when it was accepted; null for any.
     pub purposes: Option<Vec<String>>,
     /// The credential that uploaded it.
     pub uploader: String,
@@ -49,14 +49,14 @@ pub struct Recording {
     pub bytes: i64,
     /// Whether it is under a legal hold.
     pub held: bool,
-    /// Where the sealed media are fetched.
+    /// Where to fetch the sealed media.
     pub media: String,
-    /// How long it is kept, by the law when it was accepted.
+    /// How long it is kept, by the law at the time of acceptance.
     pub retention: Retention,
-    /// What its key is wrapped in.
+    /// The envelope that holds its wrapped key.
     pub envelope: Envelope,
-    /// By how many milliseconds the stretches were moved to fit the windows. Left out where they were not, and in
-    /// every answer but the upload's.
+    /// How many milliseconds the stretches were moved by to fit the windows. Left out if they were not moved,
+    /// and in all answers except the upload's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shifted_ms: Option<u64>,
 }
@@ -70,17 +70,17 @@ pub struct Segment {
     pub until: Moment,
 }
 
-/// How long a recording is kept, by the law that was in force when it was accepted.
+/// How long a recording is kept, by the law in force when it was accepted.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "RecordingRetention")]
 pub struct Retention {
-    /// At least so long, such as `3 years`; null where nothing is said.
+    /// The minimum, for example `3 years`; null if there is none.
     pub minimum: Option<String>,
-    /// At most so long; null where nothing is said.
+    /// The maximum; null if there is none.
     pub maximum: Option<String>,
-    /// Before this moment it may not be deleted; null where it may at any time.
+    /// It may not be deleted before this moment; null if it may at any time.
     pub keep_until: Option<Moment>,
-    /// At this moment it has to be gone; null where there is no limit.
+    /// It has to be deleted by this moment; null if there is no limit.
     pub delete_by: Option<Moment>,
 }
 
@@ -90,14 +90,14 @@ pub struct Retention {
 pub struct Consents {
     /// The page.
     pub consents: Vec<Entry>,
-    /// The cursor of the next page; null where this was the last.
+    /// The cursor of the next page; null if this was the last.
     pub next: Option<String>,
-    /// How the pseudonym of the number that was asked for is made. Left out where none was.
+    /// How the pseudonym of the number in the question is made. Left out if the question has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opening: Option<Opening>,
 }
 
-/// An entry with its place in the log, and with its detail where that still exists.
+/// An entry with its place in the log, and with its detail if that still exists.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "LogEntry")]
 pub struct Entry {
@@ -107,21 +107,21 @@ pub struct Entry {
     pub index: i64,
     /// Its RFC 6962 leaf hash, in hexadecimal.
     pub leaf_hash: String,
-    /// The platform's id of the call; null where it is about no call, or the id was erased.
+    /// The platform's id of the call; null if the entry is not about a call, or the id was erased.
     pub call: Option<String>,
     /// The leaf.
     #[schemars(with = "trail::Leaf")]
     pub entry: Box<RawValue>,
-    /// What the leaf commits to; null where that is nothing, or was erased.
+    /// The detail that the leaf commits to; null if there is none, or it was erased.
     #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub detail: Option<Box<RawValue>>,
-    /// What the commitment is salted with, in hexadecimal; null with the detail.
+    /// The salt of the commitment, in hexadecimal; null if the detail is.
     pub salt: Option<String>,
 }
 
-/// A number's pseudonym with the key that makes it: whoever has this finds the number in exported leaves without
-/// the gateway. The pseudonym is `p1:` and base64url of HMAC-SHA-256 under the key over `gw-pid-v1`, 0, the log, 0,
-/// the number.
+/// A number's pseudonym with the key that makes it, which finds the number in exported leaves without the
+/// gateway. The pseudonym is `p1:` and base64url of HMAC-SHA-256 under the key over `gw-pid-v1`, 0, the log,
+/// 0, the number.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Opening {
     /// The number, E.164.

@@ -1,4 +1,4 @@
-//! What an account has registered: prompts, consent grants, overlays.
+//! Answers about what an account has registered: prompts, consent grants, overlays.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use trail::clock::Moment;
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "RegisteredPrompt")]
 pub struct Prompt {
-    /// Its id, which the account chose.
+    /// The id that the account chose.
     pub id: String,
     /// Its version, from 1.
     pub version: i64,
@@ -19,10 +19,10 @@ pub struct Prompt {
     pub uid: String,
     /// When it was registered.
     pub registered_at: Moment,
-    /// What its author should know of it now, in words. Left out where it was not just put.
+    /// Remarks for its author, in words. Only in the answer to its registration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<Vec<String>>,
-    /// What it is.
+    /// The prompt itself.
     #[serde(flatten)]
     pub prompt: ask::Prompt,
 }
@@ -45,28 +45,28 @@ pub struct PromptCheck {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "RegisteredConsentGrant")]
 pub struct Grant {
-    /// Its id, which the account chose.
+    /// The id that the account chose.
     pub id: String,
     /// When it was registered.
     pub registered_at: Moment,
-    /// When it was withdrawn; null while it holds.
+    /// When it was withdrawn; null while it is valid.
     pub withdrawn_at: Option<Moment>,
-    /// What it is.
+    /// The grant itself.
     #[serde(flatten)]
     pub grant: ask::ConsentGrant,
 }
 
-/// What holds for every call of an account.
+/// What applies to every call of an account.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ChosenLaw {
     /// The account.
     pub account: String,
-    /// The overlays that hold for every call.
+    /// The overlays that apply to every call.
     pub overlays: Vec<String>,
     /// Whether the account is a public-safety answering point.
     pub public_safety: bool,
-    /// Where its recording devices stand; null where that was not said.
+    /// Where its recording devices stand; null if the account does not say.
     pub recorder_location: Option<policy::Code>,
-    /// Where the operator is established; null where that was not said.
+    /// Where the operator is established; null if the account does not say.
     pub operator_location: Option<policy::Code>,
 }

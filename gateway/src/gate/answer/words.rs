@@ -1,4 +1,4 @@
-//! Why recording is not lawful, in words that hold at every door.
+//! Why recording is not lawful, in words for every door.
 
 use policy::atlas::usually_meant;
 use policy::decision::telling;
@@ -9,8 +9,8 @@ use policy::{
 
 use super::Names;
 
-/// Why recording is not permitted now, in words: whose consent is missing, what they have done and not done, and
-/// who makes that necessary.
+/// Why recording is not permitted now, in words: whose consent is missing, what they have and have not done,
+/// and who makes it necessary.
 #[must_use]
 pub fn reason(decision: &Decision, why: Why, names: &Names) -> String {
     let told = words(why, names);
@@ -49,24 +49,24 @@ pub fn reason(decision: &Decision, why: Why, names: &Names) -> String {
     }
 }
 
-/// What somebody whose consent is missing has done, and not done.
+/// What somebody whose consent is missing has and has not done.
 fn done(one: &ParticipantDecision, names: &Names) -> String {
     if let Some(prompt) = one.uncounted() {
         return uncounted(prompt, one.participant, names);
     }
     match one.state {
-        ParticipantState::Prompted => "they have heard a prompt, and only stayed on".into(),
+        ParticipantState::Prompted => "they heard a prompt, but only stayed on the line".into(),
         ParticipantState::Prompting => "the prompt is still playing".into(),
         ParticipantState::Interrupted => "the last prompt was cut short".into(),
         ParticipantState::Unprompted
         | ParticipantState::Consented
         | ParticipantState::Declined
         | ParticipantState::Withdrawn
-        | ParticipantState::Left => "no prompt was reported to have been played to them".into(),
+        | ParticipantState::Left => "no prompt to them was reported".into(),
     }
 }
 
-/// Whose consent is missing beside that of one.
+/// Whose consent is missing besides that of one participant.
 fn others(people: &[ParticipantDecision], one: u32, names: &Names) -> String {
     let others = people.iter().filter(|other| other.participant != one && !other.needs.is_empty());
     let others: Vec<String> = others.map(|other| format!("`{}`", names.of(other.participant))).collect();
@@ -77,7 +77,7 @@ fn others(people: &[ParticipantDecision], one: u32, names: &Names) -> String {
     }
 }
 
-/// Who makes it necessary that so much is asked.
+/// What makes this requirement apply.
 fn causes(decision: &Decision, names: &Names) -> String {
     let asked = decision.requirement.strictness;
     let decisive = || decision.because.iter().filter(|rule| rule.asks.strictness == asked);
@@ -128,7 +128,7 @@ fn causes(decision: &Decision, names: &Names) -> String {
     if causes.is_empty() {
         return String::new();
     }
-    let lasts = if is_anybody_gone { ", and within one call nothing is relaxed" } else { "" };
+    let lasts = if is_anybody_gone { ", and a requirement is never relaxed within a call" } else { "" };
     format!(", since {}{lasts}", causes.join(", and "))
 }
 
@@ -139,7 +139,7 @@ fn place_of(rule: &Because) -> Option<String> {
     }
 }
 
-/// Whether this is the rule of a country, and that of a part of it, where the same subject is, asks as much.
+/// Whether this is the rule of a country and the rule of a part of it requires as much for the same person.
 fn is_told_by_a_part<'r>(
     rule: &Because,
     subject: Subject,
@@ -152,11 +152,11 @@ fn is_told_by_a_part<'r>(
     })
 }
 
-/// What a reader should know of a participant, in words.
+/// A remark about a participant, in words.
 pub(super) fn note(note: &Note, participant: u32, names: &Names) -> String {
     match note {
         Note::Unlisted(code) => format!("ISO 3166 lists no place `{code}`{}", usually_meant(*code)),
-        Note::NoParty => "a system without a number, an address or a place is not a party".into(),
+        Note::NoParty => "a system without a number, address or place is not a party".into(),
         Note::DefaultLanguage => "no language is known, so the account's default language counts".into(),
         Note::Uncounted(prompt) => uncounted(prompt, participant, names),
         Note::RefusedGrant(refused) => refused.as_str().into(),
@@ -167,9 +167,7 @@ pub(super) fn note(note: &Note, participant: u32, names: &Names) -> String {
 /// Which prompt does not count for whom, and why.
 fn uncounted(prompt: &Uncounted, participant: u32, names: &Names) -> String {
     let why = match &prompt.why {
-        Uncounting::Machine => {
-            "a machine took the call, and what is played to a machine counts for nobody".into()
-        }
+        Uncounting::Machine => "a machine took the call, and a prompt to a machine does not count".into(),
         Uncounting::Short { played_ms } => format!("only {} of it was played", seconds(*played_ms)),
         Uncounting::Quick { between_ms } => format!(
             "only {} passed between its `prompt.started` and its `prompt.completed`",
@@ -178,15 +176,15 @@ fn uncounted(prompt: &Uncounted, participant: u32, names: &Names) -> String {
         Uncounting::Early { ended_ms } => {
             let side = if *ended_ms < 0 { "before" } else { "after" };
             format!(
-                "it was reported to have ended {} {side} they joined, so they did not hear all of it",
+                "it was reported as ended {} {side} they joined, so they did not hear all of it",
                 seconds(ended_ms.unsigned_abs())
             )
         }
         Uncounting::Language { spoken, theirs } => {
-            format!("it is in `{spoken}`, which is not a language of theirs (`{}`)", theirs.join("`, `"))
+            format!("it is in `{spoken}`, which is not one of their languages (`{}`)", theirs.join("`, `"))
         }
         Uncounting::Purposes => "it does not name every purpose of the call".into(),
-        Uncounting::Objected => "it had begun before they objected".into(),
+        Uncounting::Objected => "it began before they objected".into(),
         Uncounting::Lacks(missing) => format!("it does not say {}", telling(*missing)),
     };
     format!(
@@ -203,7 +201,7 @@ fn seconds(ms: u64) -> String {
     format!("{} s", written.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// How many are named where many could be.
+/// How many people or places are named at most.
 const NAMED: usize = 3;
 
 /// Why recording is not lawful, in words.
@@ -211,13 +209,14 @@ const NAMED: usize = 3;
 pub fn words(why: Why, names: &Names) -> String {
     match why {
         Why::Emergency => "emergency calls are never recorded".into(),
-        Why::Forbidden => "a rule forbids recording this call, whoever agrees".into(),
-        Why::Ended => "the call is over".into(),
+        Why::Forbidden => "a rule forbids recording this call, even if everybody agrees".into(),
+        Why::Ended => "the call has ended".into(),
         Why::NobodyHuman => "no human is on the call".into(),
-        Why::Declined(p) => format!("`{}` said no, and has not said yes to a new prompt since", names.of(p)),
-        Why::Withdrawn(p) => format!("`{}` withdrew, and has not said yes to a new prompt since", names.of(p)),
+        Why::Declined(p) => format!("`{}` said no, and has not agreed to a new prompt since", names.of(p)),
+        Why::Withdrawn(p) => format!("`{}` withdrew, and has not agreed to a new prompt since", names.of(p)),
         Why::InDoubt(p) => format!(
-            "events may be missing after an outage: name `{}` again with `POST /v1/calls/{{call}}/participants`",
+            "events may be missing after an outage: add `{}` again with `POST \
+             /v1/calls/{{call}}/participants`",
             names.of(p)
         ),
         Why::NobodyConsents => "nobody on the call has consented".into(),
@@ -226,15 +225,22 @@ pub fn words(why: Why, names: &Names) -> String {
             format!("no announcement to `{}` was recorded in the first 15 seconds", names.of(p))
         }
         Why::NotYetAnnounced(p) => format!(
-            "the recording has to hold an announcement to `{}`, and none was reported yet: report `announcement.recorded`, then send it again",
+            "the recording has to contain an announcement to `{}`, and none was reported yet: report \
+             `announcement.recorded`, then send it again",
             names.of(p)
         ),
-        Why::NotGranted => "recording was not granted then: ask with `start` or `resume` first".into(),
-        Why::Paused => "recording was paused then, and the audio is not silent".into(),
-        Why::NotYet => "it lies in the future: wait until it is over, and check the clock that it was dated by".into(),
-        Why::Taken => "other recordings of these moments were accepted, as many as the account has `recorders`".into(),
+        Why::NotGranted => "recording was not granted at that time: ask with `start` or `resume` \
+            first"
+            .into(),
+        Why::Paused => "recording was paused at that time, but the audio is not silent".into(),
+        Why::NotYet => "it is in the future: wait until it is over, and check the clock that dated it".into(),
+        Why::Taken => "other recordings of this time were accepted, as many as the account's `recorders` \
+            allow"
+            .into(),
         Why::Unlogged => {
-            "an event that restricts recording could not be logged yet; it is tried again until it is, and nothing is permitted before".into()
+            "an event that restricts recording could not be logged yet; the gateway keeps trying, and \
+             permits nothing until then"
+                .into()
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Calls on which something restrictive happened that could not be logged.
 //!
-//! A withdrawal while the disk is full is answered 503. Until it is logged this process knows what the
-//! trail does not: nothing is permitted on the call. It tries to log it by itself several times a
-//! second, and again when somebody says the same.
+//! A withdrawal while the disk is full is answered 503. Until it is logged, this process knows what the trail
+//! does not: nothing is permitted on the call. The process tries to log it several times a second, and again
+//! if somebody repeats it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,32 +13,32 @@ use crate::access::Principal;
 use crate::gate::ask::{Observed, Participant};
 use crate::gate::{Failure, Gate, Loaded};
 
-/// What is still to be logged.
+/// What still has to be logged.
 #[derive(Debug, Default)]
 pub(in crate::gate) struct Barred(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// What could not be logged, in the order in which it came.
+    /// What could not be logged, in order of arrival.
     missing: Vec<Missing>,
-    /// What has come and is not logged yet, by its number.
+    /// What has arrived and is not logged yet, by its number.
     pending: BTreeMap<u64, Timestamp>,
     next: u64,
-    /// Since when something may have come of which not even the call is known.
+    /// Since when something may have arrived of which not even the call is known.
     unheard: Option<Timestamp>,
 }
 
-/// Something that restricts and could not be logged.
+/// Something restrictive that could not be logged.
 #[derive(Debug, Clone)]
 pub(in crate::gate) struct Missing {
     number: u64,
-    /// Who sent it.
+    /// The sender.
     pub(in crate::gate) who: Principal,
-    /// The name that they used for the call.
+    /// The sender's name for the call.
     pub(in crate::gate) name: String,
-    /// When it came.
+    /// When it arrived.
     pub(in crate::gate) came: Timestamp,
-    /// What it says.
+    /// Its content.
     pub(in crate::gate) what: Unlogged,
 }
 
@@ -52,7 +52,7 @@ pub(in crate::gate) enum Unlogged {
 }
 
 impl Missing {
-    /// From when it counts: from when it happened, and at the latest from when it came.
+    /// From when it applies: from when it happened, and no later than when it arrived.
     pub(in crate::gate) fn counts_from(&self) -> Timestamp {
         self.what.counts_from(self.came)
     }
@@ -67,7 +67,7 @@ impl Unlogged {
         claimed.map_or(came, |at| at.min(came))
     }
 
-    /// What it says and of whom, whenever and for whatever reason.
+    /// What it says and about whom, regardless of time and reason.
     fn gist(&self) -> Unlogged {
         match self {
             Unlogged::Event(event) => {
@@ -88,7 +88,7 @@ impl Unlogged {
     }
 }
 
-/// Something restrictive that has come and is not answered yet.
+/// Something restrictive that has arrived and is not answered yet.
 pub(in crate::gate) struct Pending<'b> {
     barred: &'b Barred,
     number: u64,
@@ -102,7 +102,7 @@ impl Drop for Pending<'_> {
 }
 
 impl Pending<'_> {
-    /// It could not be logged.
+    /// Bars the call, since something could not be logged.
     pub(in crate::gate) fn bar(&self, who: &Principal, name: &str, what: Unlogged) {
         let mut state = self.barred.lock();
         let from = what.counts_from(self.since);
@@ -120,12 +120,12 @@ impl Pending<'_> {
         }
     }
 
-    /// Somebody said it again, and it is logged now, as of when it had come first or before.
+    /// Lifts the bar of an event that was repeated and is logged now, as of its first arrival or earlier.
     pub(in crate::gate) fn lift(&self, account: &str, name: &str, event: &Observed) {
         self.lift_all(account, name, &Unlogged::Event(event.clone()));
     }
 
-    /// The same of somebody who joined.
+    /// As [`Pending::lift`], for somebody who joined.
     pub(in crate::gate) fn lift_join(&self, account: &str, name: &str, asked: &Participant) {
         self.lift_all(account, name, &Unlogged::Join(asked.clone()));
     }
@@ -143,24 +143,25 @@ impl Pending<'_> {
 }
 
 impl Gate {
-    /// Something may have come that could be an objection, and it is not even known of which account.
+    /// Notes that something may have arrived that could be an objection, and that not even its account is
+    /// known.
     pub fn unhear(&self, at: Timestamp) {
         self.barred.unhear(at);
     }
 
-    /// Since when something may be missing from the logs: now, where all is logged that has come.
+    /// Since when something may be missing from the logs: now, if everything that arrived is logged.
     #[must_use]
     pub fn well(&self) -> Timestamp {
         self.barred.well(self.clock.now())
     }
 
-    /// Whether all is logged that has come, but for what is on its way.
+    /// Whether everything that arrived is logged, apart from requests in progress.
     #[must_use]
     pub fn misses_nothing(&self) -> bool {
         self.barred.is_empty()
     }
 
-    /// Whether all is logged that has come, and nothing is on its way.
+    /// Whether everything that arrived is logged, and no request is in progress.
     #[must_use]
     pub fn owes_nothing(&self) -> bool {
         self.barred.is_settled()
@@ -168,7 +169,7 @@ impl Gate {
 }
 
 impl Barred {
-    /// Something restrictive has come, to be logged.
+    /// Notes that something restrictive has arrived and has to be logged.
     pub(in crate::gate) fn begin(&self, now: Timestamp) -> Pending<'_> {
         let mut state = self.lock();
         let number = state.next;
@@ -182,46 +183,46 @@ impl Barred {
         self.lock().missing.clone()
     }
 
-    /// Whether this could still not be logged.
+    /// Whether this still could not be logged.
     pub(in crate::gate) fn is_missing(&self, missing: &Missing) -> bool {
         self.lock().missing.iter().any(|other| other.number == missing.number)
     }
 
-    /// It is logged now, or says nothing.
+    /// Removes something that is logged now, or has nothing to say.
     pub(in crate::gate) fn done(&self, missing: &Missing) {
         self.lock().missing.retain(|other| other.number != missing.number);
     }
 
-    /// Since when something may be missing from the log: now, where all is logged that has come.
+    /// Since when something may be missing from the log: now, if everything that arrived is logged.
     pub(in crate::gate) fn well(&self, now: Timestamp) -> Timestamp {
         let state = self.lock();
         let missing = state.missing.iter().map(|missing| &missing.came);
         missing.chain(state.pending.values()).chain(&state.unheard).copied().fold(now, Timestamp::min)
     }
 
-    /// Whether nothing is missing, whatever may be on its way.
+    /// Whether nothing is missing, apart from requests in progress.
     pub(in crate::gate) fn is_empty(&self) -> bool {
         let state = self.lock();
         state.missing.is_empty() && state.unheard.is_none()
     }
 
-    /// Whether nothing is missing, and nothing on its way.
+    /// Whether nothing is missing, and no request is in progress.
     pub(in crate::gate) fn is_settled(&self) -> bool {
         self.is_empty() && self.lock().pending.is_empty()
     }
 
-    /// Something may have come, of which nothing is known.
+    /// Notes that something may have arrived of which nothing is known.
     pub(in crate::gate) fn unhear(&self, at: Timestamp) {
         let mut state = self.lock();
         state.unheard = Some(state.unheard.map_or(at, |since| since.min(at)));
     }
 
-    /// Since when something may have come of which nothing is known.
+    /// Since when something may have arrived of which nothing is known.
     pub(in crate::gate) fn unheard(&self) -> Option<Timestamp> {
         self.lock().unheard
     }
 
-    /// It is logged that something may be missing since then.
+    /// Notes that the gap since then is logged.
     pub(in crate::gate) fn told(&self, since: Timestamp) {
         let mut state = self.lock();
         state.unheard = state.unheard.filter(|unheard| *unheard != since);
@@ -235,7 +236,7 @@ impl Barred {
         })
     }
 
-    /// Refuses to permit anything on a call that is barred.
+    /// Refuses to permit anything on a barred call.
     pub(in crate::gate) fn check(&self, loaded: &Loaded) -> Result<(), Failure> {
         if self.holds(loaded) { Err(Failure::Barred) } else { Ok(()) }
     }
@@ -273,7 +274,7 @@ mod tests {
             first.bar(&who(), "c", Unlogged::Event(located(place)));
         }
         assert_eq!(barred.missing().len(), 2);
-        // It was logged as of a later moment: what came in between is not stricter yet.
+        // It was logged as of a later moment, so the time in between is not stricter yet.
         let later = barred.begin(at(5));
         later.lift("acme", "c", &located("US-CA"));
         assert_eq!(barred.missing().len(), 2);
@@ -285,7 +286,7 @@ mod tests {
         assert_eq!(barred.missing().len(), 1);
         later.lift("acme", "c", &Observed { at: Some(at(0)), ..located("US-FL") });
         assert!(barred.is_empty());
-        // An arrival in one role does not stand for an arrival in another.
+        // An arrival in one role does not replace an arrival in another.
         let joining = |role| Participant { role, ..Participant::stranger("x".into()) };
         for role in [policy::Role::System, policy::Role::Customer] {
             later.bar(&who(), "c", Unlogged::Join(joining(role)));
@@ -294,7 +295,7 @@ mod tests {
         later.lift_join("acme", "c", &joining(policy::Role::System));
         later.lift_join("acme", "c", &joining(policy::Role::Customer));
         assert!(barred.is_empty());
-        // The earlier of two is not forgotten for the later one.
+        // The earlier of two must not be forgotten in favour of the later.
         later.bar(&who(), "c", Unlogged::Event(located("US-CA")));
         later.bar(&who(), "c", Unlogged::Event(Observed { at: Some(at(2)), ..located("US-CA") }));
         assert_eq!(barred.missing().len(), 2);

@@ -1,8 +1,8 @@
-//! What makes things stricter counts, whatever is wrong with the request that says so.
+//! Whatever makes things stricter counts, no matter what else is wrong with the request.
 //!
-//! Of a request that is refused, what it says that restricts is logged all the same, each person and
-//! each place by itself, so that nothing wrong with one keeps another from counting. What came while
-//! the trail could not be written is logged as soon as it can be.
+//! If a request is refused, the restrictive parts of it are logged all the same, separately for each person
+//! and each place, so that a mistake in one does not keep another from counting. What arrived while the trail
+//! could not be written is logged as soon as possible.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use trail::clock::whole_millis;
 use trail::hex;
 
 impl Gate {
-    /// Logs what these claims say that restricts. Where the trail cannot be written, the call is barred.
+    /// Logs the restrictive parts of these claims. If the trail cannot be written, the call is barred.
     ///
     /// # Errors
     ///
@@ -45,8 +45,8 @@ impl Gate {
         outcome
     }
 
-    /// Logs what these claims say that restricts: first of those who are known, then of those who have to be
-    /// let in first.
+    /// Logs the restrictive parts of these claims: first for known participants, then for those who have to
+    /// be added first.
     ///
     /// # Errors
     ///
@@ -82,8 +82,8 @@ impl Gate {
         self.log_parts(who, &loaded, &theirs).await
     }
 
-    /// What was said of somebody who was on an earlier call of this id when they objected counts for that call.
-    /// The rest, if anything is left, counts for this one.
+    /// Splits off what concerns people who objected on an earlier call of this id: it counts for that call.
+    /// The rest, if any, counts for this one.
     pub(in crate::gate) async fn divided(
         &self,
         row: &CallRow,
@@ -93,7 +93,7 @@ impl Gate {
         let at = event.at.map(Timestamp::as_millisecond);
         let Some(at) = at.filter(|at| objects(event) && *at < row.opened_at) else { return whole };
         let then = self.ledger.call_at(&row.account, &row.id, at).await?;
-        // Between two calls nobody is on either.
+        // Between two calls, nobody is on either.
         let goes_on = |then: &CallRow| then.uid != row.uid && then.ended_at.is_none_or(|ended| at <= ended);
         let Some(then) = then.filter(goes_on) else { return whole };
         let names = self.ledger.names_on(std::slice::from_ref(&then.uid)).await?;
@@ -113,7 +113,7 @@ impl Gate {
         }
     }
 
-    /// Logs all of it at once; where something of it cannot be logged, the rest.
+    /// Logs all parts at once; if some of them cannot be logged, the others.
     async fn log_parts(&self, who: &Principal, loaded: &Loaded, claims: &[Observed]) -> Result<(), Fault> {
         let parts: Vec<Observed> = claims.iter().flat_map(|claim| self.parts(claim, loaded)).collect();
         if parts.is_empty() || logged(self.observe_on(who, loaded.row.clone(), &parts).await)? {
@@ -125,14 +125,15 @@ impl Gate {
         Ok(())
     }
 
-    /// The claim in events that can be logged, of those who are known on this call and of what can be read.
+    /// Splits the claim into events that can be logged: about known participants, with the values that can be
+    /// read.
     fn parts(&self, claim: &Observed, loaded: &Loaded) -> Vec<Observed> {
         let bare = Observed { at: claim.at, reported_by: claim.reported_by, ..Observed::of(claim.kind) };
         let mut whom: BTreeSet<String> = claim.whom().map(ToOwned::to_owned).collect();
         if objects(claim) {
             let mut reason = None;
             if whom.is_empty() || whom.iter().any(|id| !is_usable(id)) {
-                // Somebody said no, and it cannot be told who: each of them can agree again.
+                // Somebody said no, but it is unclear who, so each participant has to agree again.
                 reason = Some(OF_NOBODY.to_owned());
                 whom.extend(loaded.present());
             }
@@ -156,8 +157,8 @@ impl Gate {
         vec![bare]
     }
 
-    /// The places that can be read of what is claimed, as far as they make nothing looser: of somebody of whom
-    /// no place is known, unknown is the strictest, and what cannot be read may be stricter than what can.
+    /// The readable places in a claim, as far as they do not loosen anything: for somebody without a known
+    /// place, unknown is the strictest, and the unreadable part may be stricter than the readable part.
     fn stricter_places(
         &self,
         claim: &Observed,
@@ -189,8 +190,8 @@ impl Gate {
         kept.collect()
     }
 
-    /// The places that can be read of what is claimed, as many at a time as may be said at once: the
-    /// first with the number and the address, where these can be read.
+    /// The readable places in a claim, split into groups of at most as many as one event may hold; the first
+    /// group comes with the number and the address, if they can be read.
     fn readable(
         &self,
         claim: &Observed,
@@ -199,7 +200,7 @@ impl Gate {
         let reads = |number: Option<&str>, ip: Option<&str>| locate(&self.locator, None, number, ip).is_ok();
         let mut places: Vec<String> = Vec::new();
         for text in claim.location.as_ref().map(Places::as_slice).unwrap_or_default() {
-            // Whoever has more places than are kept apart may be anywhere.
+            // With more places than can be kept apart, they may be anywhere.
             if places.len() <= policy::MAX_KNOWN_PLACES
                 && let Ok(sighting) = crate::locate::declared(text)
                 && !places.contains(&sighting.code)
@@ -218,8 +219,8 @@ impl Gate {
         std::iter::once(first).chain(chunks.map(|some| (some, None, None))).collect()
     }
 
-    /// Where somebody is who was described in a way that cannot be used: as far as it can be read, it counts
-    /// beside what was known of them.
+    /// Logs the readable part of a location that cannot be used as a whole: it applies in addition to what
+    /// was known.
     ///
     /// # Errors
     ///
@@ -240,16 +241,16 @@ impl Gate {
         self.claim(who, name, &[located]).await
     }
 
-    /// Logs what had come and could not be logged, as soon as it can be. Asked for several times a second.
+    /// Logs, as soon as possible, what arrived and could not be logged. Called several times a second.
     pub async fn log_what_is_missing(&self) {
         for missing in self.barred.missing() {
-            // Whoever has the turn of a call logs what is missing of it when they are done.
+            // If another request has the turn of a call, it logs what is missing when it is done.
             let Some(_turn) = self.turns.try_take(&missing.who.account, &missing.name) else { continue };
             self.log_missing(&missing).await;
         }
     }
 
-    /// The same of one call, by who has its turn.
+    /// As [`Gate::log_what_is_missing`], for one call; the caller has its turn.
     pub(in crate::gate) async fn log_missing_of(&self, who: &Principal, name: &str) {
         let of_this = |missing: &Missing| missing.who.account == who.account && missing.name == name;
         for missing in self.barred.missing().into_iter().filter(of_this) {
@@ -258,7 +259,7 @@ impl Gate {
     }
 
     async fn log_missing(&self, missing: &Missing) {
-        // Somebody may have said it again meanwhile.
+        // Somebody may have repeated it in the meantime.
         if !self.barred.is_missing(missing) {
             return;
         }
@@ -266,7 +267,7 @@ impl Gate {
         let at = Some(missing.counts_from());
         let outcome = match &missing.what {
             Unlogged::Event(event) => {
-                // A retry of the sender's own is an event of its own.
+                // A retry by the sender is a separate event.
                 let reported_by = Some(ReportedBy::Gateway);
                 let event = Observed { at, id: None, reported_by, ..event.clone() };
                 match logged(self.observe_until_seen(who, name, std::slice::from_ref(&event)).await) {
@@ -290,14 +291,13 @@ impl Gate {
                 }
                 self.barred.done(missing);
             }
-            // It is tried again with the next tick, and holds up no other call.
+            // The next tick tries again, and other calls do not wait for it.
             Err(fault) => tracing::debug!(code = %fault.code(), "cannot log an event yet"),
         }
     }
 }
 
-/// Whether it could be logged; false where it says nothing that can be, of a call or a participant that
-/// there is.
+/// Whether it could be logged; false if it holds nothing that can be, about an existing call or participant.
 fn logged<T>(outcome: Result<T, Fault>) -> Result<bool, Fault> {
     match outcome {
         Ok(_) => Ok(true),
@@ -309,8 +309,8 @@ fn logged<T>(outcome: Result<T, Fault>) -> Result<bool, Fault> {
     }
 }
 
-/// What these claims say, once for each person and for the call, from the earliest moment that any of them
-/// names. The result is bounded, however much a request holds.
+/// These claims, merged into one for each person and one for the call, as of the earliest moment that any of
+/// them names. The result is bounded, no matter how much a request holds.
 fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
     let mut told: BTreeMap<(EventType, String), Observed> = BTreeMap::new();
     let earlier = |one: Option<Timestamp>, other: Option<Timestamp>| match (one, other) {
@@ -318,14 +318,14 @@ fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
         (one, other) => one.or(other),
     };
     for claim in claims {
-        // In the future it counts from now, as it does without a time.
+        // A time in the future counts as now, and so does no time.
         let at = claim.at.filter(|at| *at < now);
         let mut whom: Vec<String> = match claim.kind.is_of_somebody() {
             true => claim.whom().map(ToOwned::to_owned).collect(),
             false => Vec::new(),
         };
         if whom.is_empty() {
-            // Nobody, or the call.
+            // Nobody in particular, so the whole call.
             whom.push(String::new());
         }
         let bare = Observed {
@@ -338,7 +338,7 @@ fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
             ..claim
         };
         for id in whom {
-            // Of more people than can be on a call, somebody.
+            // With more people than can be on a call, they stand for somebody.
             let is_one_more = told.len() >= MAX_TOLD && !told.contains_key(&(bare.kind, id.clone()));
             let id = if is_one_more { String::new() } else { id };
             match told.entry((bare.kind, id)) {
@@ -377,7 +377,7 @@ fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
     claims
 }
 
-/// All places of both that can be read, no more than can be kept apart, and one.
+/// All readable places of both, at most one more than can be kept apart.
 fn both(one: Option<Places>, other: Option<&Places>) -> Option<Places> {
     let mut places = one.map(|places| places.as_slice().to_vec()).unwrap_or_default();
     for place in other.map(Places::as_slice).unwrap_or_default() {
@@ -389,15 +389,14 @@ fn both(one: Option<Places>, other: Option<&Places>) -> Option<Places> {
     (!places.is_empty()).then_some(Places::Many(places))
 }
 
-/// Those who are on the call, since something is said of them, and who were never announced: of each of them
-/// nothing is known.
+/// Those whom a claim places on the call, though they were never announced: nothing is known of any of them.
 fn strangers(claims: &[Observed], loaded: &Loaded) -> Vec<Participant> {
     let mut found: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
     for claim in claims.iter().filter(|claim| claim.kind.is_of_somebody()) {
         for id in claim.whom() {
             let id = match (is_usable(id), objects(claim)) {
                 (true, _) => id.to_owned(),
-                // It counts for everybody.
+                // It applies to everybody.
                 (false, true) => continue,
                 (false, false) => unnamed(id.as_bytes()),
             };
@@ -411,7 +410,7 @@ fn strangers(claims: &[Observed], loaded: &Loaded) -> Vec<Participant> {
     few(found.into_iter().map(joining).collect())
 }
 
-/// Of very many people who are let in by a request that is refused, the others are one.
+/// If a refused request adds very many people, all beyond the first few become one.
 pub(in crate::gate) fn few(mut people: Vec<Participant>) -> Vec<Participant> {
     let mut seen = BTreeSet::new();
     people.retain(|one| seen.insert(one.id.clone()));
@@ -423,23 +422,23 @@ pub(in crate::gate) fn few(mut people: Vec<Participant>) -> Vec<Participant> {
     people
 }
 
-/// What somebody is called whose id cannot be used: the platform finds it in the decision, and can report by it
-/// that they have left.
+/// The id of somebody whose own id cannot be used: the platform finds it in the decision, and can use it to
+/// report that they have left.
 pub(in crate::gate) fn unnamed(sent: &[u8]) -> String {
     let digest = hex(&Sha256::digest(sent));
     format!("unnamed-{}", digest.get(..16).unwrap_or_default())
 }
 
-/// Whether somebody can be called this.
+/// Whether this can be the id of a participant.
 pub(in crate::gate) fn is_usable(id: &str) -> bool {
     check_name(Field::ParticipantId, id).is_ok() && id != OTHERS
 }
 
-/// Why an objection stands for everybody who was there.
+/// The reason that is logged for an objection that applies to everybody who was there.
 const OF_NOBODY: &str = "the objection named nobody of the call, so it counts for everybody on it";
-/// Of how many people, at most, claims of one request are told apart: more than can be on a call.
+/// How many people the claims of one request can distinguish at most: more than can be on a call.
 const MAX_TOLD: usize = 512;
-/// How long a number or an address is at most, in bytes.
+/// The longest number or address, in bytes.
 const MAX_TEXT: usize = 64;
-/// How many people who were never announced are let in one by one.
+/// How many people who were never announced are added one by one.
 const MAX_STRANGERS: usize = 8;

@@ -1,7 +1,7 @@
-//! From the platform's words to what the policy decides by: the only reading of a call that is opened, of a
-//! participant and of an event, for the server and for `decide` alike.
+//! Translates the platform's words into the facts that the policy decides by. The server and `decide` both
+//! read calls, participants and events here, and nowhere else.
 //!
-//! Nothing here looks into the ledger. What stands there, such as a registered prompt, is handed in.
+//! Nothing here looks into the ledger. Whatever is stored there, such as a registered prompt, is passed in.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use trail::clock::whole_millis;
 
 // ---- a call, and who is on it ----
 
-/// Checks what is said of a call that is opened.
+/// Checks the data of a call that is opened.
 pub(in crate::gate) fn check_open(asked: &OpenCall) -> Result<(), Wrong> {
     if asked.participants.len() > MAX_PARTICIPANTS {
         return Err(Wrong::TooManyParticipants);
@@ -45,7 +45,7 @@ pub(in crate::gate) fn check_open(asked: &OpenCall) -> Result<(), Wrong> {
     asked.aliases.iter().try_for_each(|alias| check_name(Field::Alias, alias))
 }
 
-/// Checks what is said of somebody who joins.
+/// Checks the data of somebody who joins.
 pub(in crate::gate) fn check_participant(asked: &Participant) -> Result<(), Wrong> {
     check_name(Field::ParticipantId, &asked.id)?;
     if asked.id == ask::OTHERS {
@@ -84,7 +84,7 @@ pub(in crate::gate) fn joined(
     })
 }
 
-/// Every place that a declaration, a number and an address point at.
+/// Every place that a declaration, a number and an address point to.
 pub(in crate::gate) fn locate(
     locator: &Locator,
     declared: Option<&Places>,
@@ -94,7 +94,8 @@ pub(in crate::gate) fn locate(
     let mut sightings = Vec::new();
     for text in declared.map(Places::as_slice).unwrap_or_default() {
         sightings.push(crate::locate::declared(text).map_err(|error| {
-            // What may be an address is not repeated, not even by what it resembles; the name of a place is none.
+            // Text that may be an address is not repeated, and neither are similar codes; the name of a place
+            // is safe.
             let known = matches!(error, PlaceError::Code(_)) || !policy::atlas::named(text).is_empty();
             let meant = if known { policy::atlas::nearest(text) } else { Vec::new() };
             Wrong::NoPlace { error, meant }
@@ -125,9 +126,9 @@ pub(in crate::gate) fn locate(
     Ok(places)
 }
 
-/// The number to locate somebody by, on a call of this kind. On an emergency call, a number that is not
-/// international is left out: what was dialled is a short code, and the call has to be opened all the same.
-/// Unknown stays strict.
+/// The number that locates somebody on a call of this kind. On an emergency call, a number that is not
+/// international is left out: a short code was dialled, and the call has to be opened all the same. Unknown
+/// stays strict.
 pub(in crate::gate) fn number_on(kind: policy::Kind, number: Option<&str>) -> Option<&str> {
     match kind {
         policy::Kind::Emergency => number.filter(|number| crate::locate::e164(number).is_ok()),
@@ -149,7 +150,7 @@ pub(in crate::gate) fn check_time(field: Field, at: Timestamp, now: Timestamp) -
 
 // ---- an event ----
 
-/// What has to be known of a call to understand what is said of it.
+/// What is needed from a call to understand an event on it.
 pub(in crate::gate) struct Scene<'a> {
     /// Finds places.
     pub(in crate::gate) locator: &'a Locator,
@@ -162,7 +163,7 @@ pub(in crate::gate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// The fact that an event is, where it makes sense and may still be heard. `heard` is the prompt that
+    /// The fact that an event states, if it makes sense and can still be accepted. `heard` is the prompt that
     /// [`prompt_of`] names.
     pub(in crate::gate) fn what(&self, observed: &Observed, heard: Option<Heard>) -> Result<What, Refused> {
         if self.call.ended_at().is_some() && !observed.weight().tightens() {
@@ -231,8 +232,9 @@ impl Scene<'_> {
         Ok(numbers)
     }
 
-    /// After the call's end only what tightens is heard, and that an announcement is in the recording, as long as
-    /// it would have been heard on the call: who ends a call within seconds could never report it.
+    /// Refuses late events: after the call's end, only events that tighten are accepted, and the announcement
+    /// in the recording for as long as it would have been accepted during the call. Otherwise a platform that
+    /// ends a call within seconds could never report it.
     fn late_announcement(&self, observed: &Observed) -> Result<(), Refused> {
         let due = observed.kind == EventType::AnnouncementRecorded && self.call.may_be_announced(self.now);
         match (due, observed.at) {
@@ -243,8 +245,8 @@ impl Scene<'_> {
     }
 }
 
-/// The id of the registered prompt without which an event cannot be understood, if its type has one. Whatever it
-/// is, the event holds only what means something to its type.
+/// The id of the registered prompt that is needed to understand an event, if its type has one. Refuses an
+/// event with members that mean nothing to its type.
 pub(in crate::gate) fn prompt_of(observed: &Observed) -> Result<Option<&str>, Refused> {
     only_its_fields(observed)?;
     observed.id.iter().try_for_each(|id| check_name(Field::EventId, id))?;
@@ -259,7 +261,7 @@ pub(in crate::gate) fn prompt_of(observed: &Observed) -> Result<Option<&str>, Re
     }
 }
 
-/// What somebody hears of a registered prompt on a call for these purposes.
+/// What somebody hears in a registered prompt, on a call for these purposes.
 pub(in crate::gate) fn heard(
     version: String,
     prompt: &ask::Prompt,
@@ -275,12 +277,12 @@ pub(in crate::gate) fn heard(
     })
 }
 
-/// By what it is known whether an event is sent again, or another one under its id.
+/// The digest that distinguishes a repeated event from another one under its id.
 pub(in crate::gate) fn digest(observed: &Observed) -> Vec<u8> {
     Sha256::digest(serde_json::to_vec(observed).unwrap_or_default()).to_vec()
 }
 
-/// Refuses fields that mean nothing to this type of event, so that no claim is silently dropped.
+/// Refuses members that mean nothing to this type of event, so that no claim is silently dropped.
 fn only_its_fields(observed: &Observed) -> Result<(), WrongEvent> {
     use EventType as T;
     let kind = observed.kind;
@@ -320,14 +322,14 @@ fn only_its_fields(observed: &Observed) -> Result<(), WrongEvent> {
     }
 }
 
-/// The most aliases of one call.
+/// The largest number of aliases of a call.
 pub const MAX_ALIASES: usize = 64;
-/// The most languages of one participant.
+/// The largest number of languages of a participant.
 pub const MAX_LANGUAGES: usize = 32;
-/// The most places that may be declared of somebody at once.
+/// The largest number of places that a participant may declare at once.
 pub const MAX_PLACES: usize = 16;
 
-/// How far ahead of ours the platform's clock may be, in milliseconds.
+/// How far the platform's clock may be ahead of ours, in milliseconds.
 const AHEAD_MS: i64 = 5_000;
-/// How far back something may be reported, in milliseconds.
+/// How long ago a reported event may have happened, in milliseconds.
 const PAST_MS: i64 = 24 * 3_600_000;

@@ -1,4 +1,4 @@
-//! Consent grants: consent that somebody gave before any call, and its withdrawal.
+//! Consent grants: consent that somebody gave before a call, and its withdrawal.
 
 use policy::{Event, OnWithdrawal, What};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::ledger::{Appended, Change, Expect, Job};
 use trail::{Actor, Body};
 
 impl Gate {
-    /// Registers consent given outside a call. Answers it, and whether it is new.
+    /// Registers consent given outside a call. Returns it, and whether it is new.
     ///
     /// # Errors
     ///
@@ -65,16 +65,15 @@ impl Gate {
         Ok(shown(id, grant, row.created_at, row.withdrawn_at))
     }
 
-    /// Withdraws a consent grant. Recording of everybody who relies on it ends with the same
-    /// transaction.
+    /// Withdraws a consent grant. The same transaction ends recording for everybody who relies on it.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is none.
+    /// [`Fault`]: there is no such grant.
     pub async fn withdraw_grant(&self, actor: &Actor, account: &str, id: &str) -> Result<Grant, Fault> {
         let since = self.clock.now();
         let withdrawn = self.withdraw_until_seen(actor, account, id).await;
-        // Which calls rely on it is not known while the ledger does not answer.
+        // While the ledger does not answer, it is unknown which calls rely on the grant.
         if withdrawn.as_ref().is_err_and(|fault| fault.code() == FaultCode::TrailUnavailable) {
             self.barred.unhear(since);
         }
@@ -96,7 +95,7 @@ impl Gate {
             let mut job = Job {
                 expects: vec![
                     Expect::GrantHolds { account: account.into(), id: id.into() },
-                    // Nobody joined with it meanwhile whom this would not reach.
+                    // Fails if somebody joined with the grant in the meantime, whom this would not reach.
                     Expect::CallsWithGrant { account: account.into(), id: id.into(), calls: uids },
                 ],
                 changes: vec![Change::WithdrawGrant {

@@ -25,7 +25,7 @@ pub(in crate::gate) struct Loaded {
     pub(in crate::gate) head: Uuid,
     /// The table in force.
     pub(in crate::gate) table: Arc<Table>,
-    /// The moment at which a verb on this call is decided: never before the call's last entry.
+    /// The moment at which a request on this call is decided: never before the call's last entry.
     pub(in crate::gate) now: Timestamp,
     /// How many entries it has, with the gaps of its log that concern it.
     pub(in crate::gate) entries: usize,
@@ -33,16 +33,16 @@ pub(in crate::gate) struct Loaded {
     pub(in crate::gate) clocks: Clocks,
     /// The pseudonyms of its participants' numbers.
     pub(in crate::gate) subjects: Vec<(u32, String)>,
-    /// Who had objected on an earlier call of its id, by the pseudonyms of their numbers.
+    /// Those who objected on an earlier call of its id, by the pseudonyms of their numbers.
     pub(in crate::gate) objectors: Vec<(String, Timestamp)>,
 }
 
-/// What is kept of the request that opened a call, beside the facts.
+/// The parts of the request that opened a call that are stored in addition to the facts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::gate) struct Context {
     /// SHA-256 of the request.
     pub(in crate::gate) digest: String,
-    /// What the recording is for.
+    /// The purposes of the recording.
     pub(in crate::gate) purposes: Vec<String>,
     /// `inbound` or `outbound`.
     pub(in crate::gate) direction: Option<ask::Direction>,
@@ -59,8 +59,8 @@ impl Gate {
         self.load_row(row).await
     }
 
-    /// The row of the call that is asked about, by its id or an alias. What is logged for the request says from here
-    /// on which call it is about, in a word of ours.
+    /// The row of the call that a request names, by its id or an alias. From here on, log lines for the
+    /// request name the call by the gateway's id.
     pub(in crate::gate) async fn call_row(
         &self,
         account: &str,
@@ -143,7 +143,7 @@ impl Gate {
         Ok(appended)
     }
 
-    /// A call's entries, and the gaps of its log that concern it; and who was ever on it.
+    /// A call's entries, the gaps in its log that concern it, and everybody who was ever on it.
     pub(in crate::gate) async fn leaves_of(
         &self,
         call: Uuid,
@@ -191,7 +191,7 @@ impl Loaded {
         trail::draft(&who.account, at, &who.into(), Some((self.uid, Some(self.head))), body, detail)
     }
 
-    /// The participant's number, if they were ever on the call and can be named.
+    /// The participant's number, if they were ever on the call and their identity still exists.
     pub(in crate::gate) fn number_of(&self, id: &str) -> Option<u32> {
         let row = self.row_of(id).filter(|row| row.id != ask::OTHERS)?;
         u32::try_from(row.participant).ok()

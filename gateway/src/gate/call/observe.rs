@@ -1,4 +1,4 @@
-//! What the platform reports, and what it asks of the recording.
+//! Events that the platform reports, and its requests to control recording.
 
 use policy::{Control, Event, Heard, OnWithdrawal, Recorder, What};
 use serde_json::json;
@@ -18,12 +18,13 @@ use trail::clock::whole_millis;
 use trail::{Actor, Body, ControlRefusal};
 
 impl Gate {
-    /// Logs what happened on a call: all of it, or, where something of it cannot be logged as it was
-    /// posted, what makes things stricter, and nothing else.
+    /// Logs events on a call: all of them or, if some cannot be logged as posted, only those that make things
+    /// stricter.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: an event makes no sense, the call is over, or an event's id was used otherwise.
+    /// [`Fault`]: an event makes no sense, the call has ended, or the id of an event was used for another
+    /// one.
     pub async fn observe(&self, who: &Principal, name: &str, posted: Posted) -> Result<Decision, Fault> {
         let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
@@ -59,7 +60,7 @@ impl Gate {
         }
     }
 
-    /// The fault with the decision on the call as it stands now, where there is one.
+    /// Adds the decision on the call as it stands now, if there is one, to a fault.
     pub(in crate::gate) async fn with_decision(&self, who: &Principal, name: &str, fault: Fault) -> Fault {
         match self.load(&who.account, name).await {
             Ok(loaded) => fault.deciding(self.decision(&loaded).await),
@@ -112,7 +113,7 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// An objection follows the person into the calls that were opened under the same id since.
+    /// Carries an objection over to the calls that were opened under the same id since.
     async fn follow(&self, who: &Principal, objected: &Loaded, event: &Observed) -> Result<(), Fault> {
         let opened = objected.row.opened_at;
         let named: Vec<u32> = event.whom().filter_map(|id| objected.number_of(id)).collect();
@@ -154,8 +155,8 @@ impl Gate {
         Ok(())
     }
 
-    /// Deletes what a call has stored, where somebody withdrew and the account says so. A legal
-    /// hold keeps it. Repeated by every later event, so that a crash in between loses nothing.
+    /// Deletes the stored recordings of a call if somebody withdrew and the account asks for that. A legal
+    /// hold prevents it. Every later event repeats this, so a crash in between loses nothing.
     pub(in crate::gate) async fn delete_stored(&self, account: &str, call: Uuid) -> Result<(), Fault> {
         let stored =
             self.ledger.recordings(account, Some(call), None, (i64::MIN, String::new()), 10_000).await?;
@@ -231,7 +232,8 @@ impl Gate {
     ) -> Result<trail::Draft, Fault> {
         let now = loaded.now;
         let at = observed.at.map(whole_millis);
-        // What makes things stricter is never refused for its time: in the future it counts from now.
+        // An event that makes things stricter is never refused for its time: a time in the future counts as
+        // now.
         if let Some(at) = at.filter(|_| !observed.weight().restricts()) {
             check_time(Field::At, at, now)?;
         }
@@ -266,7 +268,7 @@ impl Gate {
         Ok(trail::draft(&who.account, now, &who.into(), Some((loaded.uid, Some(head))), body, Some(detail))?)
     }
 
-    /// From the platform's words to a fact.
+    /// Translates the platform's words into a fact.
     async fn what(&self, who: &Principal, loaded: &Loaded, observed: &Observed) -> Result<What, Fault> {
         let heard = match facts::prompt_of(observed)? {
             Some(id) => Some(self.heard(who, loaded, id).await?),
@@ -286,7 +288,7 @@ impl Gate {
         Ok(facts::heard(row.uid, &prompt, &loaded.context.purposes)?)
     }
 
-    /// Start, pause, resume or stop, as the platform asks.
+    /// Starts, pauses, resumes or stops recording, as the platform asks.
     ///
     /// # Errors
     ///
@@ -318,7 +320,7 @@ impl Gate {
         outcome
     }
 
-    /// Pauses or stops all the same, where that was asked in a way that cannot be read; answers the fault,
+    /// Pauses or stops recording if a request that cannot be read seems to ask for it. Returns the fault,
     /// with the decision that follows.
     pub async fn control_that_restricts(
         &self,
@@ -418,7 +420,7 @@ impl Gate {
     }
 }
 
-/// Whether the platform asks for what is so already.
+/// Whether the request asks for the state that recording is already in.
 fn nothing_to_do(action: ControlAction, call: &policy::Call) -> Result<bool, CallRefusal> {
     match (action, call.recorder()) {
         (ControlAction::Start | ControlAction::Resume, Recorder::Running) => Ok(call.is_granted()),
@@ -444,12 +446,12 @@ fn control(asked: &ControlRecording) -> Control {
     }
 }
 
-/// Whether somebody says no.
+/// Whether an event is an objection.
 pub(in crate::gate) fn objects(observed: &Observed) -> bool {
     matches!(observed.kind, EventType::ConsentDeclined | EventType::ConsentWithdrawn)
 }
 
-/// What the platform did, where it pauses or stops.
+/// The event of a platform that paused or stopped on its own.
 fn stopped_by_itself(action: ControlAction) -> Option<Observed> {
     match action {
         ControlAction::Pause => Some(Observed::of(EventType::RecordingPaused)),
@@ -458,7 +460,7 @@ fn stopped_by_itself(action: ControlAction) -> Option<Observed> {
     }
 }
 
-/// Why an objection stands on a call on which nobody made it.
+/// The reason that is logged for an objection carried over from another call.
 const FOLLOWED: &str = "they objected on an earlier call of this id";
-/// The most entries that a call may have before only what makes things stricter is heard.
+/// The number of entries from which on a call accepts only events that make things stricter.
 pub const MAX_ENTRIES: usize = 10_000;

@@ -1,12 +1,11 @@
-//! What the law asks of a call, from facts alone: no ledger, no network.
+//! What the law requires of a call, from facts alone: no ledger, no network.
 //!
-//! The facts are the body of `PUT /v1/calls/{call}`, with optional `events` as they would be posted
-//! and `at`, the moment to decide for. Both are read, and refused, as the server would. Events count as logged at
-//! their own `at`. There is no
-//! ledger to look into: a prompt is taken as registered with the length that was played, in the
-//! default language, for every purpose and saying everything, unless `prompts` describes it (by its
-//! id, as it would be put); a consent grant that is named does not count. `public_safety` says that
-//! the account is a public-safety answering point.
+//! The facts are the body of `PUT /v1/calls/{call}`, with optional `events` in the form in which they would
+//! be posted, and optional `at`, the moment to decide for. They are read, and refused, as the server would.
+//! Events count as logged at their own `at`. Since there is no ledger, a prompt is taken as registered with
+//! the length that was played, in the default language, for every purpose and with all required wording,
+//! unless `prompts` describes it (by its id, as it would be registered); a consent grant does not count.
+//! `public_safety` means that the account is a public-safety answering point.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,11 +22,11 @@ use crate::gate::{CallRefusal, Field, Refused};
 use crate::locate::Locator;
 use trail::clock::{Clock, whole_millis};
 
-/// Decides by facts that say nothing but what is in them; what has no time is taken as now.
+/// Decides by these facts alone; a missing time counts as now.
 ///
 /// # Errors
 ///
-/// [`FactsError`]: the facts are not such a document, or make no sense.
+/// [`FactsError`]: the document does not have the form of facts, or makes no sense.
 pub fn decide(
     table: &Arc<Table>,
     locator: &Locator,
@@ -98,7 +97,7 @@ fn open(
     Ok(Call::open(table, started_at, opened))
 }
 
-/// A prompt as the facts describe it; one that they do not describe says whatever it has to.
+/// A prompt as the facts describe it; a prompt that they do not describe says everything that is required.
 fn heard(
     described: Option<&Prompt>,
     id: &str,
@@ -118,16 +117,16 @@ fn heard(
     }
 }
 
-/// A member that goes beside the call, and is left out or null as well.
+/// An optional member besides those of the call; it may be null.
 fn part<T: Default + DeserializeOwned>(facts: &mut Map<String, Value>, name: &str) -> Result<T, Misfit> {
     let read: Result<Option<T>, Misfit> = fit(facts.remove(name).unwrap_or_default());
     read.map(Option::unwrap_or_default).map_err(|misfit| misfit.within(name))
 }
 
-/// Why facts cannot be decided by.
+/// Why facts cannot be decided on.
 #[derive(Debug)]
 pub enum FactsError {
-    /// They are not such a document.
+    /// The document does not have the form of facts.
     Unfit(Misfit),
     /// The server would refuse them.
     Refused(Refused),

@@ -1,4 +1,4 @@
-//! Opening a call, and somebody joining it.
+//! Opening a call, and joining it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use trail::clock::{Moment, whole_millis};
 use trail::{Body, DraftError, hex};
 
 impl Gate {
-    /// Opens a call. Answers the decision, and whether the call is new.
+    /// Opens a call. Returns the decision, and whether the call is new.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Gate {
         check_time(Field::StartedAt, started_at, now)?;
         let (settings, recorder, operator) = self.settings(&who.account).await?;
         let mut job = Job::default();
-        // Nobody has objected on it since.
+        // Fails if somebody has objected on it since.
         job.expects.extend(head.map(|(call, head)| Expect::Head { call, head }));
         let uid = trail::id_of_time(now)?;
         let mut participants = Vec::with_capacity(asked.participants.len());
@@ -178,8 +178,8 @@ impl Gate {
         }
     }
 
-    /// The overlays of a call: those of its account and its own. A call cannot name one that the table
-    /// does not have; one of the account's that is gone asks what the default asks.
+    /// The overlays of a call: its account's and its own. A call cannot name one that the table does not
+    /// have; if one of the account's is gone, the default applies in its place.
     fn overlays(&self, of_account: &[String], of_call: &[String]) -> Result<Vec<String>, LawRefusal> {
         check_overlays(&self.laws.in_force(), of_call)?;
         let mut all: Vec<String> = of_account.iter().chain(of_call).cloned().collect();
@@ -188,11 +188,11 @@ impl Gate {
         Ok(all)
     }
 
-    /// Somebody joins, comes back, or is described anew.
+    /// Adds a participant: somebody who joins, comes back, or is described again.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the request makes no sense, or the call is over.
+    /// [`Fault`]: the request makes no sense, or the call has ended.
     pub async fn join(&self, who: &Principal, name: &str, asked: Participant) -> Result<Decision, Fault> {
         let asked = Participant { joined_at: asked.joined_at.map(whole_millis), ..asked };
         let pending = self.barred.begin(self.clock.now());
@@ -204,7 +204,7 @@ impl Gate {
                 self.log_missing_of(who, name).await;
             }
             Err(fault) if fault.is_ours() => pending.bar(who, name, Unlogged::Join(asked)),
-            // Whoever is one too many is logged as such.
+            // Somebody beyond the largest number of participants is logged as such.
             Err(fault) if fault.code() == FaultCode::TooManyParticipants => {
                 pending.lift_join(&who.account, name, &asked)
             }
@@ -213,7 +213,7 @@ impl Gate {
         outcome
     }
 
-    /// Somebody is there, whatever is wrong with what is said of them.
+    /// Adds somebody to the call, no matter what is wrong with their description.
     pub(in crate::gate) async fn join_somehow(
         &self,
         who: &Principal,
@@ -234,8 +234,8 @@ impl Gate {
         }
     }
 
-    /// They join of whom nothing else can be used: answers what is wrong, with the decision that follows from
-    /// their being there. After a few, the others are one.
+    /// Adds people whose descriptions cannot be used at all. Returns what is wrong, with the decision that
+    /// follows from their presence. All beyond the first few become one.
     pub async fn join_unread(
         &self,
         who: &Principal,
@@ -254,7 +254,7 @@ impl Gate {
         fault
     }
 
-    /// People of whom a request says that they are there that is refused for something else.
+    /// Adds people whom a request names that is refused for another reason.
     async fn arrive(&self, who: &Principal, name: &str, people: Vec<Participant>, fault: Fault) -> Fault {
         let pending = self.barred.begin(self.clock.now());
         let mut ours = None;
@@ -281,7 +281,7 @@ impl Gate {
         fault: Fault,
     ) -> Fault {
         let id = if is_usable(&asked.id) { asked.id.clone() } else { unnamed(asked.id.as_bytes()) };
-        // Of somebody new, unknown is stricter than what can be read of them.
+        // For somebody new, unknown is stricter than the readable part of their description.
         let known = match self.load(&who.account, name).await {
             Ok(loaded) => loaded.number_of(&id).is_some(),
             Err(ours) if ours.is_ours() => return ours,
@@ -313,8 +313,9 @@ impl Gate {
             {
                 return Err(CallRefusal::Ended.into());
             }
-            // Whoever is one too many is on the call all the same: one of those of whom nothing is known, who can
-            // neither be prompted nor agree. They count from when the first of them came.
+            // Somebody beyond the largest number of participants is on the call all the same, as one of those
+            // of whom nothing is known, who can neither be prompted nor agree. They count from when the first
+            // of them arrived.
             let known = loaded.number_of(&asked.id).is_some();
             if known || loaded.names.len() < MAX_PARTICIPANTS {
                 if let Some(decision) = self.try_join(who, loaded, asked).await? {
@@ -387,7 +388,7 @@ impl Gate {
         Ok(self.decision(&self.load(&who.account, name).await?).await)
     }
 
-    /// A call's state: who is on it, its decision, its lawful intervals and windows.
+    /// A call's state: its participants, its decision, its lawful intervals and windows.
     ///
     /// # Errors
     ///
@@ -417,8 +418,8 @@ impl Gate {
         Decision::new(loaded.table.digest(), &decision, &names)
     }
 
-    /// These names, with what the account calls the prompts that do not count by these decisions. Where the ledger
-    /// cannot tell, they go by the gateway's ids of them: nothing is decided by what they are called.
+    /// Adds the account's names of prompts that do not count. If the ledger does not answer, the gateway's
+    /// ids stand in: no decision depends on the names.
     pub(in crate::gate) async fn with_prompts(
         &self,
         account: &str,
@@ -438,7 +439,7 @@ impl Gate {
         names
     }
 
-    /// An alias may belong to a call that has ended, never to another that is open.
+    /// Refuses an alias that belongs to another open call; one of an ended call is free.
     async fn free_alias(&self, account: &str, alias: &str) -> Result<Option<Uuid>, Fault> {
         let Some(row) = self.ledger.call_by_name(account, alias).await? else { return Ok(None) };
         let loaded = self.load_row(row).await?;
@@ -448,8 +449,8 @@ impl Gate {
         Ok(Some(loaded.uid))
     }
 
-    /// Describes a participant for the policy: places, and the grant they name, on a call of this kind and for
-    /// these purposes.
+    /// Describes a participant for the policy: their places, and the grant that they name, on a call of this
+    /// kind and for these purposes.
     pub(in crate::gate) async fn describe(
         &self,
         account: &str,
@@ -507,8 +508,8 @@ impl Gate {
 }
 
 impl Loaded {
-    /// Who still objects when a call of the same id is opened again: on this one, or on one before it and
-    /// not seen on this one. An objection follows the person for a day.
+    /// Those who still object when a call of the same id is opened again: on this call, or on one before it
+    /// if they were not seen on this one. An objection follows the person for a day.
     fn objectors_since(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
         let ended = self.call.ended_at().unwrap_or(self.call.last());
         if now.duration_since(ended) > FOLLOWS_FOR {
@@ -522,12 +523,12 @@ impl Loaded {
             objectors.extend(known(participant).map(|subject| (subject.clone(), since)));
         }
         objectors.sort();
-        // Of several objections of one person, the first.
+        // If one person objected several times, the first objection counts.
         objectors.dedup_by(|later, first| later.0 == first.0);
         objectors
     }
 
-    /// What the platform calls everybody who was ever on the call.
+    /// The platform's names for everybody who was ever on the call.
     pub(in crate::gate) fn called(&self) -> Names {
         called(&self.names)
     }
@@ -537,7 +538,7 @@ fn one_too_many(decision: Decision) -> Fault {
     Fault::from(CallRefusal::OneTooMany).deciding(decision)
 }
 
-/// A works agreement binds the employer, and is not a yes of the employee's own.
+/// A works agreement binds the employer; it is not the employee's own consent.
 pub(in crate::gate) fn is_works_agreement(basis: &str) -> bool {
     let plain: String =
         basis.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
@@ -545,14 +546,14 @@ pub(in crate::gate) fn is_works_agreement(basis: &str) -> bool {
     WORKS_AGREEMENTS.iter().any(|words| plain.contains(words))
 }
 
-/// What the account says and what the call says, of where something is: neither replaces the other.
+/// The locations of the account and of the call: neither replaces the other.
 fn both(account: Option<policy::Code>, call: Option<policy::Code>) -> Vec<policy::Code> {
     let mut places: Vec<policy::Code> = account.into_iter().chain(call).collect();
     places.dedup();
     places
 }
 
-/// A number binds whoever has it, and nobody who has another, whatever they are called.
+/// A number binds everybody who has it, and nobody with another number, whatever their id.
 fn is_subject(subject: &str, asked: &Participant) -> bool {
     let number = |text: &str| crate::locate::e164(text).ok();
     match (number(subject), asked.number.as_deref()) {
@@ -561,7 +562,7 @@ fn is_subject(subject: &str, asked: &Participant) -> bool {
     }
 }
 
-/// Only a grant that counts is kept: its withdrawal has to find all who rely on it, and nobody else.
+/// Only a grant that counts is stored: its withdrawal has to find all who rely on it, and nobody else.
 fn participant_change(call: Uuid, asked: &ask::Participant, joined: &Joined) -> Change {
     Change::Participant {
         call,
@@ -578,12 +579,12 @@ fn digest(asked: &OpenCall) -> Result<String, Fault> {
     Ok(hex(&Sha256::digest(bytes)))
 }
 
-/// How far the sender's clock is off, in milliseconds, where a time was claimed.
+/// How far the sender's clock is off, in milliseconds, if the request claims a time.
 pub(in crate::gate) fn offset_ms(claimed: Option<Timestamp>, now: Timestamp) -> Option<i64> {
     claimed.map(|at| at.as_millisecond().saturating_sub(now.as_millisecond()))
 }
 
-/// For how long an objection bars the calls that are opened under the same id.
+/// How long an objection bars the calls that are opened under the same id.
 const FOLLOWS_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 const WORKS_AGREEMENTS: &[&str] = &[

@@ -1,15 +1,15 @@
-//! Verbs on one call take turns within this process.
+//! Requests on one call take turns within this process.
 //!
-//! This only saves work: two verbs that decided on the same state would collide at the writer, and
-//! all but one would begin again. Nothing relies on it: a call's aliases, other processes and
-//! uploads do not take turns, and the writer compares the call's head all the same.
+//! This only saves work: two requests that decide on the same state would collide at the writer, and one
+//! would start again. Nothing relies on it: aliases, other processes and uploads do not take turns, and the
+//! writer compares the call's head in any case.
 
 use std::hash::{BuildHasher as _, RandomState};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Turns of calls, by the hash of account and name. Nobody can choose a name that shares its turn with another
-/// account's call: the hash is keyed.
+/// The turns of calls, by a hash of account and name. The hash is keyed, so nobody can choose a name that
+/// shares its turn with another account's call.
 #[derive(Debug)]
 pub(in crate::gate) struct Turns {
     lanes: Vec<Mutex<()>>,
@@ -17,7 +17,7 @@ pub(in crate::gate) struct Turns {
 }
 
 impl Turns {
-    /// Waits for the turn; it ends when the guard is dropped.
+    /// Waits for the turn, which ends when the guard is dropped.
     pub(in crate::gate) async fn take(&self, account: &str, name: &str) -> Option<MutexGuard<'_, ()>> {
         match self.lane(account, name) {
             Some(lane) => Some(lane.lock().await),
@@ -25,7 +25,7 @@ impl Turns {
         }
     }
 
-    /// The turn, where nobody has it.
+    /// The turn, if it is free.
     pub(in crate::gate) fn try_take(&self, account: &str, name: &str) -> Option<MutexGuard<'_, ()>> {
         self.lane(account, name)?.try_lock().ok()
     }

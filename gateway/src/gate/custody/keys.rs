@@ -1,4 +1,4 @@
-//! Public keys of customers, for whom recordings are sealed.
+//! Customers' public keys, for which recordings are sealed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,12 +8,12 @@ use crate::ledger::{Appended, Change, Expect};
 use seal::RecipientKey;
 use trail::{Actor, Body};
 
-/// Public keys by the hash of their SPKI: checking one takes longer than wrapping for it.
+/// Public keys by the hash of their SPKI: checking a key takes longer than wrapping for it.
 #[derive(Debug, Default)]
 pub(in crate::gate) struct KeyCache(Mutex<HashMap<String, RecipientKey>>);
 
 impl KeyCache {
-    /// The key of a row, checked the first time: it has to be usable, and the one that its id names.
+    /// The key of a row, checked on first use: it has to be usable, and to match its id.
     pub(in crate::gate) fn key(&self, id: &str, pem: &str) -> Result<RecipientKey, Fault> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = lock().get(id) {
@@ -22,7 +22,7 @@ impl KeyCache {
         let key = RecipientKey::from_pem(pem)
             .map_err(|error| Fault::damaged_by("a stored public key cannot be used", error))?;
         if key.fingerprint() != id {
-            return Err(Fault::damaged("a stored public key is not the one that its id names"));
+            return Err(Fault::damaged("a stored public key does not match its id"));
         }
         lock().insert(id.to_owned(), key.clone());
         Ok(key)
@@ -30,12 +30,12 @@ impl KeyCache {
 }
 
 impl Gate {
-    /// Adds a public key of the customer's. Answers its id.
+    /// Adds a customer's public key. Returns its id.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such account, or the key is not usable; of a private key nothing is
-    /// kept.
+    /// [`Fault`]: there is no such account, or the key is not usable. If it is a private key, nothing of it
+    /// is kept.
     pub async fn add_key(
         &self,
         actor: &Actor,
@@ -55,7 +55,7 @@ impl Gate {
         Ok((id, key.bits()))
     }
 
-    /// Retires a public key: nothing new is sealed for it.
+    /// Retires a public key: from now on, nothing is sealed for it.
     ///
     /// # Errors
     ///

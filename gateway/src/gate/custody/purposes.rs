@@ -1,9 +1,10 @@
-//! For which purposes a recording may be fetched: those that were told to the people on it, when it was recorded.
+//! The purposes for which a recording may be fetched: those that the people on it were told when it was
+//! recorded.
 //!
-//! A call that names its purposes could only be recorded with prompts and grants that cover them all, so
-//! they are what was told. Of a call that names none, every stretch of the recording is looked at: what each
-//! person on it had been told by then. Whatever is said or granted later is about what is recorded later; a grant
-//! that is withdrawn later opens nothing any more.
+//! If a call names its purposes, it could only be recorded with prompts and grants that cover all of them, so
+//! those are what people were told. If it names none, every stretch of the recording counts with what each
+//! person on it had been told by then. Later statements and grants concern later recordings only, and a grant
+//! that is withdrawn later no longer permits anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use trail::Body;
 use trail::story::{Story, Text};
 
 impl Gate {
-    /// Refuses a purpose that was not told. The refusal is logged before it is answered.
+    /// Refuses a purpose that people were not told. The refusal is logged before it is answered.
     ///
     /// # Errors
     ///
@@ -65,8 +66,8 @@ impl Gate {
         self.told_on(&row.account, &story, &recording.spans).await
     }
 
-    /// What is kept of a recording beside its entry, to find it by: when it was recorded, who was there, and what it
-    /// may be listened to for.
+    /// What is stored about a recording besides its entry, to find it by: when it was recorded, who was
+    /// there, and for which purposes it may be fetched.
     pub(in crate::gate) async fn found_by(
         &self,
         account: &str,
@@ -95,7 +96,7 @@ impl Gate {
         Ok(About { from, until, document: document.to_string() })
     }
 
-    /// What was told to everybody, in every stretch, where the call itself names no purpose.
+    /// The purposes that everybody was told in every stretch, if the call itself names none.
     async fn told_on(
         &self,
         account: &str,
@@ -107,16 +108,17 @@ impl Gate {
         for stretch @ (from, until) in stretches {
             let is_one_party = story.asked_at(*from).starts_with(policy::Parties::One.as_str());
             for person in story.there(*stretch).filter(|person| person.is_person) {
-                // One that is no longer known names nothing that could be relied on.
+                // An erased text names nothing that could be relied on.
                 let by = |moment: Timestamp| -> Vec<Named> {
                     let known = person.told.iter().filter(|text| text.at <= moment);
-                    // Nor does one to which they had said no by then.
+                    // Neither does one that they had already rejected by then.
                     let counts = |text: &Text| text.until.is_none_or(|until| moment < until);
                     let named = |text: &Text| purposes.get(&text.uid).filter(|_| counts(text)).cloned();
                     known.map(|text| named(text).unwrap_or_default()).collect()
                 };
                 let begins = person.since(*from).max(*from);
-                // Whom nothing was told before may have been told during it: that limits it all the same.
+                // Those who had not been told anything before may have been told during it, which limits the
+                // purposes, too.
                 let texts = Some(by(begins)).filter(|texts| !texts.is_empty()).unwrap_or_else(|| by(*until));
                 all = all.and(told(texts, is_one_party || person.machine));
             }
@@ -124,7 +126,7 @@ impl Gate {
         Ok(all)
     }
 
-    /// What the texts say that the recording is for; a grant that was withdrawn says nothing.
+    /// The purposes that these texts name; a withdrawn grant names none.
     async fn purposes_of(&self, account: &str, story: &Story) -> Result<BTreeMap<String, Named>, Fault> {
         let texts = story.people.values().flat_map(|person| &person.told);
         let uids: BTreeSet<&String> = texts.map(|text| &text.uid).collect();
@@ -158,12 +160,12 @@ async fn story(call: Uuid, folded: Arc<Folded>, count: usize) -> Result<Story, F
     told.await?.ok_or_else(|| Fault::damaged("a call's first entry does not open it"))
 }
 
-/// What is kept of a recording beside its entry.
+/// What is stored about a recording besides its entry.
 pub(in crate::gate) struct About {
-    /// Where its first stretch begins, in milliseconds since 1970.
+    /// The start of its first stretch, in milliseconds since 1970.
     pub(in crate::gate) from: i64,
-    /// Where its last stretch ends.
+    /// The end of its last stretch.
     pub(in crate::gate) until: i64,
-    /// As JSON: [`RecordingRow::about`].
+    /// The JSON for [`RecordingRow::about`].
     pub(in crate::gate) document: String,
 }

@@ -1,4 +1,4 @@
-//! Recordings that were accepted: list, describe, fetch, hold, delete.
+//! Accepted recordings: listing, describing, fetching, holding, deleting.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,36 +18,36 @@ use seal::Envelope;
 use trail::clock::Moment;
 use trail::{Body, hex};
 
-/// Which recordings are listed: all that is given has to be so.
+/// Which recordings to list. All given conditions apply.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Sought<'q> {
-    /// Those of this call: its id or an alias.
+    /// Only recordings of this call: its id or an alias.
     pub call: Option<&'q str>,
-    /// Those recorded after this moment, at least in part.
+    /// Only recordings with audio from this moment or later.
     pub from: Option<Timestamp>,
-    /// Those recorded before this moment, at least in part.
+    /// Only recordings with audio from before this moment.
     pub until: Option<Timestamp>,
-    /// Those that somebody is on: the platform's id of them.
+    /// Only recordings that this participant is on, by the platform's id.
     pub participant: Option<&'q str>,
-    /// Those that may be listened to for this.
+    /// Only recordings that may be fetched for this purpose.
     pub purpose: Option<&'q str>,
 }
 
-/// Sealed media, some or all of them.
+/// Sealed media, whole or in part.
 #[derive(Debug)]
 pub struct Served {
     /// The recording.
     pub id: Uuid,
-    /// Which bytes, the end exclusive.
+    /// The bytes, with an exclusive end.
     pub range: std::ops::Range<u64>,
-    /// How many there are.
+    /// The size of all of them.
     pub bytes: u64,
-    /// SHA-256 of all of them, in hexadecimal.
+    /// The SHA-256 of all of them, in hexadecimal.
     pub sha256: String,
 }
 
 impl Gate {
-    /// Lists an account's recordings, those that were accepted first come first.
+    /// Lists an account's recordings in the order in which they were accepted.
     ///
     /// # Errors
     ///
@@ -69,7 +69,8 @@ impl Gate {
         let after = after.map_or(Ok((i64::MIN, String::new())), cursor)?;
         let which = Which {
             call,
-            // Filtered where the page is made: the cursor, too, names nothing that they may not see.
+            // The filter comes before the page is cut, so the cursor does not name a recording that they may
+            // not see, either.
             uploader: (who.role == Role::Recorder).then(|| who.credential.clone()),
             from: sought.from.map(Timestamp::as_millisecond),
             until: sought.until.map(Timestamp::as_millisecond),
@@ -88,7 +89,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: unknown, or deleted.
+    /// [`Fault`]: it is unknown or deleted.
     pub async fn recording(&self, who: &Principal, id: &str) -> Result<Recording, Fault> {
         self.description(&self.live(who, id).await?).await
     }
@@ -97,7 +98,8 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: unknown, deleted, no purpose or one that was not told, a range that lies outside, or media that are not there.
+    /// [`Fault`]: the recording is unknown or deleted, the purpose is missing or was not told, the range is
+    /// out of bounds, or the media are missing.
     pub async fn fetch(
         &self,
         who: &Principal,
@@ -112,7 +114,7 @@ impl Gate {
         let bytes = u64::try_from(row.bytes).unwrap_or(0);
         let sha256 = hex(&envelope_of(&row)?.sha256);
         let range = range(bytes, &sha256)?;
-        // Before anything is answered: media that are missing or cut would be noticed half-way only.
+        // Checked before the answer begins: otherwise missing or truncated media would show only half-way.
         let there = self.vault.size(id).await.map_err(Failure::Media)?;
         if there != bytes {
             return Err(Failure::Cut { bytes, there }.into());
@@ -132,7 +134,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: unknown, or deleted.
+    /// [`Fault`]: it is unknown or deleted.
     pub async fn hold(&self, who: &Principal, id: &str, held: bool) -> Result<Recording, Fault> {
         let row = self.live(who, id).await?;
         let id = parse_id(&row.id)?;
@@ -151,7 +153,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: unknown, deleted before, or under a legal hold.
+    /// [`Fault`]: it is unknown, already deleted, or under a legal hold.
     pub async fn delete(&self, who: &Principal, id: &str) -> Result<(), Fault> {
         let row = self.live(who, id).await?;
         let id = parse_id(&row.id)?;
@@ -172,7 +174,8 @@ impl Gate {
                 Some(row) if row.deleted_at.is_none() => Err(RecordingRefusal::Held.into()),
                 Some(_) | None => Err(RecordingRefusal::Deleted.into()),
             },
-            // At this point the keys are gone from the ledger; a crash is completed at the start.
+            // At this point the keys are gone from the ledger; after a crash, the next start completes the
+            // rest.
             Appended::Done => self.sweep(id).await,
         }
     }
@@ -183,11 +186,11 @@ impl Gate {
         Ok(())
     }
 
-    /// Completes what a crash has cut short: envelopes not yet written, and deletions not yet done.
+    /// Completes what a crash has interrupted: unwritten envelopes and unfinished deletions.
     ///
     /// # Errors
     ///
-    /// Where ledger or store fail.
+    /// If the ledger or the store fails.
     pub async fn finish_cut_short(&self) -> Result<(), Fault> {
         for row in self.ledger.unfinished().await? {
             let id = parse_id(&row.id)?;
@@ -206,7 +209,7 @@ impl Gate {
         Ok(())
     }
 
-    /// A moment before which no upload can have begun that is still running, here or at another gateway.
+    /// A moment before which no upload can have begun that is still running, at this gateway or another.
     #[must_use]
     pub fn before_any_upload(&self) -> Timestamp {
         let twice = SignedDuration::try_from(self.uploads.deadline.saturating_mul(2));
@@ -214,19 +217,19 @@ impl Gate {
         before.unwrap_or(Timestamp::MIN)
     }
 
-    /// Removes sealed media of before this moment that no recording names: a crash, or a lost connection to the
-    /// store, has left them. The store is listed, and the ledger asked, by the page.
+    /// Removes sealed media from before this moment that no recording names: a crash or a lost connection to
+    /// the store has left them. Pages of the store's list are compared with the ledger.
     ///
     /// # Errors
     ///
-    /// Where ledger or store fail.
+    /// If the ledger or the store fails.
     pub async fn sweep_unnamed(&self, before: Timestamp) -> Result<(), Fault> {
         let unlisted = |error| Fault::damaged_by("the store cannot be listed", error);
         let mut pages = self.vault.older_than(before).try_chunks(SWEPT_AT_ONCE);
         while let Some(page) = pages.try_next().await.map_err(|error| unlisted(error.1))? {
             let named = self.ledger.named_media(&page).await?;
             for id in page.into_iter().filter(|id| !named.contains(id)) {
-                // The clock was set back: an upload of now could look like one of before.
+                // The clock was set back, so a current upload could look like one from before.
                 if self.before_any_upload() < before {
                     return Ok(());
                 }
@@ -269,15 +272,15 @@ impl Gate {
     }
 }
 
-/// A recorder sees what it uploaded itself.
+/// Whether they may see it: a recorder sees only its own uploads.
 fn may_see(who: &Principal, row: &RecordingRow) -> bool {
     who.role != Role::Recorder || row.uploader == who.credential
 }
 
-/// What the platform calls people, by their call and their number on it.
+/// The platform's ids of people, by their call and their number on it.
 pub(in crate::gate) type Names = BTreeMap<(String, i64), String>;
 
-/// What [`RecordingRow::about`] holds.
+/// The form of [`RecordingRow::about`].
 #[derive(Debug, Deserialize)]
 struct About {
     segments: Vec<(i64, i64)>,
@@ -331,5 +334,5 @@ fn cursor(text: &str) -> Result<(i64, String), Wrong> {
     parts.ok_or(Wrong::NoCursor)
 }
 
-/// How many media the ledger is asked of at once.
+/// How many media one query to the ledger asks about.
 const SWEPT_AT_ONCE: usize = 1_000;

@@ -1,8 +1,8 @@
 //! Storing a finished recording. No consent, no bytes.
 //!
-//! An upload is *admitted* (it may stream), *staged* (sealed and measured, readable by nobody) and
-//! only then *permitted*: by the staged audio and the call as it stands. A [`Permit`] is made here
-//! and nowhere else, is taken by value, and is spent in the one transaction that accepts.
+//! An upload is *admitted* (it may stream), *staged* (sealed and measured, readable by nobody) and only then
+//! *permitted*, by the staged audio and the current state of the call. A [`Permit`] is made here and nowhere
+//! else, is taken by value, and is spent in the one transaction that accepts the recording.
 
 use jiff::Timestamp;
 use policy::{Claim, Coverage, Uncovered, UncoveredSpan, Upload};
@@ -24,19 +24,20 @@ use crate::record::{self, StageError, Staged};
 use seal::{Envelope, RecipientKey, WrappedKey};
 use trail::{Body, Came, hex};
 
-/// When an upload says that it was made.
+/// When the audio of an upload was made, by its own account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placement {
-    /// It does not.
+    /// It does not say.
     Unsaid,
     /// From this moment on, without a break.
     From(Timestamp),
-    /// In these stretches, in the order of the file; the lengths in milliseconds.
+    /// In these stretches, in the order of the file; lengths are in milliseconds.
     Timeline(Vec<(Timestamp, u64)>),
 }
 
 impl Placement {
-    /// How long it can be by what it says, in milliseconds: a finished recording holds nothing of the future.
+    /// The longest that it can be by its own account, in milliseconds: a finished recording does not reach
+    /// into the future.
     fn claimed_ms(&self, now: Timestamp) -> u64 {
         match self {
             Placement::Unsaid => 0,
@@ -50,7 +51,7 @@ impl Placement {
 #[derive(Debug)]
 pub struct Admission {
     who: Principal,
-    /// The call itself: its name may be another call's by the time the body has come in.
+    /// The call itself: by the time the body has arrived, its name may belong to another call.
     call: Uuid,
     name: String,
     placement: Placement,
@@ -58,30 +59,30 @@ pub struct Admission {
     treatment: Treatment,
 }
 
-/// What is done with an upload's body.
+/// What to do with an upload's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Treatment {
-    /// It is staged, and judged when it has come in.
+    /// Stage it, and judge it once it has arrived.
     Stage,
-    /// A recording of this name was accepted before: it is only compared.
+    /// Compare it only: a recording with this name was accepted before.
     Compare,
-    /// None of it can be covered, whatever its length: it is only measured, so that the refusal says
-    /// what is uncovered.
+    /// Measure it only, so that the refusal can list what is uncovered: none of it can be covered, no matter
+    /// how long it is.
     Measure,
 }
 
-/// What became of an upload.
+/// The outcome of an upload.
 #[derive(Debug)]
 pub struct Stored {
     /// The recording's id.
     pub id: Uuid,
-    /// Whether it is new; else the same bytes had been accepted before.
+    /// Whether it is new; otherwise the same bytes were accepted before.
     pub new: bool,
     /// Its description.
     pub description: Recording,
 }
 
-/// The leave to turn staged audio into a recording. It cannot be made elsewhere, nor copied.
+/// The permission to turn staged audio into a recording. It cannot be made elsewhere, or copied.
 struct Permit {
     staged: Staged,
     envelope: Envelope,
@@ -97,8 +98,8 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the call is unknown, nothing of it was ever lawful, no key is usable, or a
-    /// recording of this name was deleted.
+    /// [`Fault`]: the call is unknown, no part of it was ever lawful, no key is usable, or a recording with
+    /// this name was deleted.
     pub async fn admit(
         &self,
         who: &Principal,
@@ -118,7 +119,7 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// What is to be done with the body; none where others were faster.
+    /// What to do with the body; `None` if other requests were faster.
     async fn try_admit(
         &self,
         who: &Principal,
@@ -169,7 +170,7 @@ impl Gate {
         }
     }
 
-    /// Refuses an upload whatever it holds; none where others were faster.
+    /// Refuses an upload no matter what it holds; `None` if other requests were faster.
     async fn refuse_early(
         &self,
         who: &Principal,
@@ -183,11 +184,11 @@ impl Gate {
         }
     }
 
-    /// Takes an admitted upload in: stages it, decides again, accepts or refuses.
+    /// Takes an admitted upload: stages it, decides again, accepts or refuses.
     ///
     /// # Errors
     ///
-    /// [`Fault`]; then nothing of it can be read, and what was written is removed.
+    /// [`Fault`]; in that case nobody can read any of it, and whatever was written is removed.
     pub async fn store(&self, admission: Admission, body: &mut Paced) -> Result<Stored, Fault> {
         let fingerprint = self.secrets.fingerprint(&admission.who.account);
         match admission.treatment {
@@ -195,14 +196,14 @@ impl Gate {
             Treatment::Compare => {
                 let again =
                     record::fingerprint_of(fingerprint, admission.digest, body).await.map_err(stage_fault)?;
-                // Looked up only now: it may have been deleted while the body came in.
+                // Looked up this late because it may have been deleted while the body arrived.
                 let existing = self.ledger.recording_by_name(admission.call, &admission.name).await?;
                 return self.again(&existing.ok_or(RecordingRefusal::NameDeleted)?, &again).await;
             }
             Treatment::Measure => {
                 let sound = match record::measure(body).await {
                     Ok(measured) => Sound::of(&measured),
-                    // It is refused for what it claims, whatever it is.
+                    // It is refused for its claims, no matter what it holds.
                     Err(StageError::Unmeasurable(_)) => Sound {
                         duration_ms: admission.placement.claimed_ms(self.clock.now()),
                         codec_adds_ms: 0,
@@ -212,7 +213,7 @@ impl Gate {
                 };
                 return match self.judge(&admission, &sound, false).await?.0 {
                     Judged::Again(existing) => self.again(&existing, &[]).await,
-                    // What has become lawful meanwhile was not kept.
+                    // Some of it became lawful in the meantime, but the audio was not kept.
                     Judged::Covered(..) => Err(Fault::contended()),
                 };
             }
@@ -223,7 +224,7 @@ impl Gate {
         self.settle(&admission, staged).await
     }
 
-    /// From staged to accepted or refused.
+    /// Turns staged audio into an accepted or refused recording.
     async fn settle(&self, admission: &Admission, mut staged: Staged) -> Result<Stored, Fault> {
         let mut synced = false;
         let sound = Sound::of(&staged.measured);
@@ -283,15 +284,15 @@ impl Gate {
     ) -> Result<(Judged, Timestamp), Fault> {
         for attempt in 0..ATTEMPTS {
             let row = self.ledger.call(admission.call).await?.ok_or(CallRefusal::Unknown)?;
-            // Somebody was erased while the body came in: nothing of them comes in any more.
+            // Somebody was erased while the body arrived: nothing new about them is accepted.
             if row.is_erased() {
                 return Err(CallRefusal::Unknown.into());
             }
             let loaded = self.load_row(row).await?;
             self.barred.check(&loaded)?;
             let now = loaded.now;
-            // Whether the same upload was accepted meanwhile is asked where that would show: the
-            // transaction that accepts asks in any case, and then this one has collided.
+            // Asks whether the same upload was accepted in the meantime, if that would show: the accepting
+            // transaction asks in any case, and then this one has collided.
             let existing = async || self.ledger.recording_by_name(loaded.uid, &admission.name).await;
             if (collided || attempt > 0)
                 && let Some(existing) = existing().await?
@@ -316,8 +317,8 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// The one way into the store: (2) the row with the envelope and the entry, in one
-    /// transaction that still finds the call as it was judged; (3) the envelope object.
+    /// The only way into the store: (2) the row with the envelope, and the entry, in one transaction that
+    /// requires the call to be unchanged since it was judged; (3) the envelope object.
     async fn accept(
         &self,
         admission: &Admission,
@@ -397,17 +398,18 @@ impl Gate {
         match self.append(Job { expects, changes, entries: vec![draft] }).await {
             Ok(Appended::Done) => {}
             Ok(Appended::Conflict) => return Ok(Err(staged)),
-            // Whether it was committed is not known: the media stay, and the next start looks.
+            // It is unknown whether the transaction was committed, so the media stay, and the next start
+            // checks.
             Err(fault) => return Err(fault),
         }
-        // At this point the recording is accepted; a crash loses only the answer, and the next
-        // start writes the envelope object.
+        // At this point the recording is accepted; a crash loses only the answer, and the next start writes
+        // the envelope object.
         self.complete(&who.account, id, document).await?;
         Ok(Ok(Stored { id, new: true, description }))
     }
 
-    /// The same upload again, or another under its name. What an earlier answer of 503 has left
-    /// undone, step (3), is done now.
+    /// Handles the same upload again, or another under its name. If an earlier answer of 503 left out step
+    /// (3), it happens now.
     async fn again(&self, existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
         same_or_conflict(existing, fingerprint)?;
         let id = parse_id(&existing.id)?;
@@ -417,8 +419,8 @@ impl Gate {
         Ok(Stored { id, new: false, description: self.description(existing).await? })
     }
 
-    /// Step (3): the envelope object. A deletion that came in between has put its tombstone where
-    /// the envelope then lies: so it is asked afterwards, and the keys are removed again.
+    /// Step (3): the envelope object. A deletion in the meantime has put its tombstone where the envelope
+    /// then lies, so this asks afterwards, and removes the keys again.
     async fn complete(&self, account: &str, id: Uuid, envelope: String) -> Result<(), Fault> {
         self.vault.put_envelope(id, envelope).await.map_err(Failure::Store)?;
         let row = self.ledger.recording(account, id).await?;
@@ -445,9 +447,9 @@ impl Gate {
             .map_err(broken)
     }
 
-    /// The call that an upload belongs to: of several of one id, the newest that was open when the
-    /// audio says it began, so that reopening an id loses nothing of the call before; or the one after it,
-    /// where the audio is early for that only by its sender's clock.
+    /// The call that an upload belongs to. If several have this id, it is the newest that was open when the
+    /// audio says it began, so that reopening an id loses nothing of the earlier call; or the next one, if
+    /// the audio is too early for it only by its sender's clock.
     async fn load_for(&self, who: &Principal, name: &str, placement: &Placement) -> Result<Loaded, Fault> {
         let account = &who.account;
         let begun = match placement {
@@ -470,7 +472,7 @@ impl Gate {
         self.load_row(row).await
     }
 
-    /// The account's keys that can be used.
+    /// The account's usable keys.
     pub(crate) async fn usable_keys(&self, account: &str) -> Result<Vec<(String, RecipientKey)>, Fault> {
         let rows = self.ledger.keys(account).await?;
         let mut keys = Vec::with_capacity(rows.len());
@@ -481,8 +483,8 @@ impl Gate {
         Ok(keys)
     }
 
-    /// Logs a refusal, and only then hands it out; none where others wrote to the call meanwhile,
-    /// and it has to be decided again on what they wrote.
+    /// Logs a refusal before returning it; `None` if others wrote to the call in the meantime, so that their
+    /// entries have to be considered.
     async fn refuse(
         &self,
         who: &Principal,
@@ -512,7 +514,7 @@ impl Gate {
     }
 }
 
-/// What an upload is judged by.
+/// The measured audio that an upload is judged by.
 struct Sound {
     duration_ms: u64,
     codec_adds_ms: u64,
@@ -541,7 +543,7 @@ fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, RecordingRefu
             if duration_ms > said.saturating_add(TIMELINE_SLACK_MS) {
                 return Err(RecordingRefusal::TimelineTooShort { said_ms: said, duration_ms });
             }
-            // What the rounding of the headers left out is judged with the last stretch.
+            // Audio that the headers' rounding left out is judged with the last stretch.
             if let (Some(last), Some(more)) = (parts.last_mut(), duration_ms.checked_sub(said)) {
                 last.1 = last.1.saturating_add(more);
             }
@@ -567,7 +569,7 @@ fn check_placement(placement: &Placement) -> Result<(), RecordingRefusal> {
 }
 
 impl Loaded {
-    /// An upload to this call, with what its sender's events have shown of their clock.
+    /// An upload to this call, with what its sender's events reveal about their clock.
     fn upload<'u>(
         &self,
         who: &Principal,
@@ -614,6 +616,6 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; what
-/// exceeds it is judged with the last stretch.
+/// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; the excess audio is
+/// judged with the last stretch.
 const TIMELINE_SLACK_MS: u64 = 2_000;

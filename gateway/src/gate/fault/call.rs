@@ -1,5 +1,3 @@
-//! Why something is refused on a call.
-
 use jiff::Timestamp;
 
 use super::FaultCode;
@@ -8,34 +6,34 @@ use trail::ControlRefusal;
 /// Why something is refused on a call.
 #[derive(Debug)]
 pub enum CallRefusal {
-    /// There is no call of this id, or not for this account: the two look the same.
+    /// There is no call of this id in this account.
     Unknown,
-    /// As [`CallRefusal::Unknown`], for whoever asks for evidence and opens no calls.
+    /// As [`CallRefusal::Unknown`], for a request for evidence, which opens no calls.
     NotInTheLog,
-    /// As [`CallRefusal::Unknown`], for whoever asks the log: that they asked is logged.
+    /// As [`CallRefusal::Unknown`], for a question to the log, which is logged itself.
     UnknownAndLogged,
-    /// A call of this id is open and was opened otherwise.
+    /// An open call has this id, and was opened with other data.
     Exists,
-    /// The alias names another call that is open.
+    /// The alias belongs to another open call.
     AliasInUse {
-        /// Which one.
+        /// The alias.
         alias: String,
     },
     /// The call has ended.
     Ended,
-    /// The call was opened later than the moment that is asked for.
+    /// The call was opened after the moment in question.
     NotYetOpen {
         /// When it was opened.
         opened_at: Timestamp,
     },
-    /// The call has as many participants as it may have. Whoever is beyond them is on it as
+    /// The call already has the largest number of participants. Everybody beyond it is on the call as
     /// [`OTHERS`](crate::gate::ask::OTHERS).
     OneTooMany,
-    /// The call has [`MAX_ENTRIES`](crate::gate::MAX_ENTRIES); only what makes things stricter is still heard.
+    /// The call has [`MAX_ENTRIES`](crate::gate::MAX_ENTRIES), and accepts only what makes things stricter.
     TooLong,
-    /// The id of an event was used for another one.
+    /// The id of an event was used for another event.
     EventIdReused {
-        /// Which id.
+        /// The id of the event.
         id: String,
     },
     /// Somebody was never on this call.
@@ -53,15 +51,15 @@ pub enum CallRefusal {
         /// Its id.
         id: String,
     },
-    /// The recording has not been started, so that there is nothing to pause, resume or stop.
+    /// The recording has not been started, so there is nothing to pause, resume or stop.
     NotRecording,
-    /// Recording may not start or go on. The decision beside it says whose consent is missing, and what would
-    /// give it.
+    /// Recording may not start or continue. The decision says whose consent is missing, and what would give
+    /// it.
     Control(ControlRefusal),
 }
 
 impl CallRefusal {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {

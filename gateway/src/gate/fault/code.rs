@@ -1,7 +1,7 @@
-//! The stable codes of refusals and failures, with what a program finds beside each.
+//! The stable codes of refusals and failures, with the members of their problem documents.
 
-/// Makes an enum of codes from one table: what each is called on the wire, of what sort it is, which members a
-/// problem document may have beside it, and, as its documentation, what it means.
+/// Makes an enum of codes from a table: the word of each on the wire, its kind, the extra members of its
+/// problem documents and, as its documentation, its meaning.
 macro_rules! codes {
     ($(#[$about:meta])* $vis:vis enum $name:ident: $sort:ty {
         $($(#[doc = $meaning:literal])+ $code:ident = $word:literal, $of:expr, [$($member:ident),*];)+
@@ -13,7 +13,7 @@ macro_rules! codes {
         }
 
         impl $name {
-            /// All of them.
+            /// All codes.
             $vis const ALL: &'static [$name] = &[$($name::$code),+];
 
             /// The code as programs see it. It never changes.
@@ -22,13 +22,13 @@ macro_rules! codes {
                 match self { $($name::$code => $word),+ }
             }
 
-            /// Of what sort it is.
+            /// Its kind.
             #[must_use]
             $vis const fn kind(self) -> $sort {
                 match self { $($name::$code => $of),+ }
             }
 
-            /// The members that a problem document of this code may have beside those that all have.
+            /// The members that a problem document of this code may have besides the common ones.
             #[must_use]
             $vis const fn members(self) -> &'static [$crate::gate::Member] {
                 match self { $($name::$code => &[$($crate::gate::Member::$member),*]),+ }
@@ -56,60 +56,60 @@ macro_rules! codes {
 }
 pub(crate) use codes;
 
-/// What sort of fault.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
     /// The request cannot be read.
     Malformed,
-    /// It can be read and makes no sense.
+    /// It can be read, but makes no sense.
     Invalid,
     /// There is no such thing, or not for this account.
     Unknown,
-    /// It contradicts what is there.
+    /// It conflicts with the current state.
     Conflict,
-    /// It was there and is deleted.
+    /// It existed, and was deleted.
     Gone,
-    /// The law, or a rule of ours, is against it.
+    /// The law, or a rule of the gateway, does not allow it.
     Refused,
     /// The body is too large.
     TooLarge,
     /// The body came too slowly.
     TooSlow,
-    /// The media type, or what is in it, is not supported.
+    /// The media type, or the content, is not supported.
     Unsupported,
-    /// The range lies outside.
+    /// The range is out of bounds.
     Range,
-    /// Something that we need did not answer: nothing was acknowledged.
+    /// Something that the gateway needs did not answer: nothing was acknowledged.
     Unavailable,
-    /// A fault of ours.
+    /// A fault of the gateway itself.
     Broken,
 }
 
-/// A member of a problem document that only some codes have.
+/// A member that only some problem documents have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Member {
     /// How many bytes there are.
     Bytes,
-    /// The calls that stand against it.
+    /// The calls that stand in the way.
     Calls,
     /// What is lacking for the gateway to be ready.
     Failing,
     /// Whose consent is missing, and what would give it.
     Missing,
-    /// Every mistake and warning of a table.
+    /// Every error and warning in a table.
     Problems,
-    /// The recordings that stand against it.
+    /// The recordings that stand in the way.
     Recordings,
-    /// What to do with the audio that was refused: `delete` it, or mend what is wrong and `retry`.
+    /// What to do with the refused audio: `delete` it, or correct the request and `retry`.
     Source,
-    /// The purposes that were told to everybody on the recording.
+    /// The purposes that everybody on the recording was told.
     Told,
     /// Every stretch of the audio that is not covered.
     Uncovered,
 }
 
 impl Member {
-    /// Its name.
+    /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -133,69 +133,70 @@ codes! {
     pub enum FaultCode: FaultKind {
         /// Another account has this id; choose another.
         AccountExists = "account-exists", Conflict, [];
-        /// The alias names another call that is open; end that call, or use another alias.
+        /// The alias belongs to another open call; end that call, or use another alias.
         AliasInUse = "alias-in-use", Conflict, [];
-        /// The body broke off, or its chunked coding is wrong; send it again.
+        /// The body broke off, or its chunked coding is invalid; send it again.
         BodyBroken = "body-broken", Malformed, [];
-        /// The body is larger than is allowed.
+        /// The body is larger than allowed.
         BodyTooLarge = "body-too-large", FaultKind::TooLarge, [];
         /// The body came too slowly, or took too long.
         BodyTooSlow = "body-too-slow", FaultKind::TooSlow, [];
-        /// An event of this call that restricts recording could not be logged yet, so nothing is permitted; try again.
+        /// An event that restricts recording on this call could not be logged yet, so nothing is permitted;
+        /// try again.
         CallBarred = "call-barred", Unavailable, [];
-        /// The call has ended; open it again if it goes on.
+        /// The call has ended; open it again if it continues.
         CallEnded = "call-ended", Conflict, [];
-        /// A call of this id is open and was opened otherwise; report changes as events.
+        /// An open call has this id, and was opened with other data; report changes as events.
         CallExists = "call-exists", Conflict, [];
         /// A call that needs it is still open; end the call first.
         CallInProgress = "call-in-progress", Conflict, [Calls];
         /// The call was not open at that moment.
         CallNotOpen = "call-not-open", Invalid, [];
-        /// The call has as many entries as are kept of one; end it, and open another.
+        /// The call has the largest number of entries; end it, and open another.
         CallTooLong = "call-too-long", Conflict, [];
         /// Somebody on the call said no; delete the audio that is not covered.
         ConsentDeclined = "consent-declined", Refused, [Missing, Source, Uncovered];
-        /// Another consent grant has this id, or it was withdrawn; register a new one.
+        /// This id belongs to another consent grant, or to a withdrawn one; register a new one.
         ConsentGrantExists = "consent-grant-exists", Conflict, [];
         /// Consent is missing, or recording was never granted.
         ConsentRequired = "consent-required", Refused, [Missing, Source, Uncovered];
         /// Somebody on the call withdrew; delete the audio that is not covered.
         ConsentWithdrawn = "consent-withdrawn", Refused, [Missing, Source, Uncovered];
-        /// Others changed the same thing again and again; try again.
+        /// Others kept changing the same thing; try again.
         Contended = "contended", Unavailable, [];
-        /// The body does not have the announced digest; send it again.
+        /// The body does not match the announced digest; send it again.
         DigestMismatch = "digest-mismatch", Malformed, [];
         /// A participant is named twice in one request.
         DuplicateParticipant = "duplicate-participant", Invalid, [];
-        /// An earlier epoch of the log is still there; drop that first.
+        /// An earlier epoch of the log still exists; drop that one first.
         EarlierEpoch = "earlier-epoch", Conflict, [];
-        /// An entry of the trail does not hold so much; say it in several requests.
+        /// This is too much for one entry of the trail; split it into several requests.
         EntryTooLong = "entry-too-long", Invalid, [];
         /// The id of the event was used for another event of this call.
         EventIdReused = "event-id-reused", Conflict, [];
-        /// A fault of the gateway's own; its log says which.
+        /// A fault of the gateway itself; its log has the details.
         Internal = "internal", Broken, [];
         /// The text is not an IP address.
         InvalidAddress = "invalid-address", Invalid, [];
-        /// The body is JSON and does not fit what is asked for.
+        /// The body is JSON, but does not match the schema.
         InvalidBody = "invalid-body", Invalid, [];
         /// The consent grant makes no sense.
         InvalidConsentGrant = "invalid-consent-grant", Invalid, [];
-        /// What is asked of the recording makes no sense.
+        /// The request to control recording makes no sense.
         InvalidControl = "invalid-control", Invalid, [];
-        /// The cursor is none, or belongs to another question.
+        /// The cursor is invalid, or belongs to another question.
         InvalidCursor = "invalid-cursor", Invalid, [];
-        /// The event lacks something, or says something that means nothing to its type.
+        /// The event lacks a member, or has one that means nothing to its type.
         InvalidEvent = "invalid-event", Invalid, [];
         /// A part of the question makes no sense.
         InvalidFilter = "invalid-filter", Invalid, [];
         /// The text is not a SHA-256 in hexadecimal.
         InvalidHash = "invalid-hash", Invalid, [];
-        /// An id or a name is empty, too long, or holds what it may not.
+        /// An id or a name is empty, too long, or holds characters that are not allowed.
         InvalidId = "invalid-id", Invalid, [];
         /// The text is not a language tag (BCP 47).
         InvalidLanguage = "invalid-language", Invalid, [];
-        /// A person of the system's account has to be named.
+        /// A person of the account `system` must have a name.
         InvalidName = "invalid-name", Invalid, [];
         /// The text is not an international phone number.
         InvalidNumber = "invalid-number", Invalid, [];
@@ -207,19 +208,19 @@ codes! {
         InvalidRole = "invalid-role", Invalid, [];
         /// A setting of the account is out of range.
         InvalidSettings = "invalid-settings", Invalid, [];
-        /// The table of jurisdictions has mistakes.
+        /// The table of jurisdictions has errors.
         InvalidTable = "invalid-table", Invalid, [Problems];
         /// A time contradicts another one.
         InvalidTime = "invalid-time", Invalid, [];
         /// The stretches of an upload overlap or are out of order.
         InvalidTimeline = "invalid-timeline", Invalid, [];
-        /// A legal hold stands against it; counsel has to lift it first.
+        /// A legal hold prevents it; counsel has to lift it first.
         LegalHold = "legal-hold", Conflict, [Recordings];
         /// The entries of the log were dropped; its last head is kept.
         LogDropped = "log-dropped", Gone, [];
-        /// The log is still in this epoch; only one that has ended can be dropped.
+        /// This is the log's current epoch; only one that has ended can be dropped.
         LogOpen = "log-open", Conflict, [];
-        /// The log cannot be signed now, so no head of it is shown.
+        /// The log cannot be signed now, so there is no head to show.
         LogUnsigned = "log-unsigned", Unavailable, [];
         /// The body is not JSON.
         MalformedJson = "malformed-json", Malformed, [];
@@ -227,85 +228,85 @@ codes! {
         NoRow = "no-row", Unknown, [];
         /// The account has no public key to seal recordings for.
         NoUsableKey = "no-usable-key", Refused, [Source];
-        /// Something that it needs is not configured.
+        /// It needs something that is not configured.
         NotConfigured = "not-configured", Conflict, [];
-        /// The call cannot be exported in this form as the gateway is configured.
+        /// The call cannot be exported in this form with the current configuration.
         NotExportable = "not-exportable", Conflict, [];
         /// There is no such thing, or not for this account.
         NotFound = "not-found", Unknown, [];
-        /// Only whoever proposed a table can withdraw it.
+        /// Only the person who proposed a table can withdraw it.
         NotOwnProposal = "not-own-proposal", Refused, [];
         /// The recording has not been started.
         NotRecording = "not-recording", Conflict, [];
         /// No signed head covers it yet; ask again in a second.
         NotSignedYet = "not-signed-yet", Unavailable, [];
-        /// Nobody confirms themselves; a colleague has to.
+        /// You cannot confirm yourself; a colleague has to.
         OwnPerson = "own-person", Refused, [];
-        /// Whoever proposes a table cannot approve it; a second person has to.
+        /// You proposed this table; somebody else has to approve it.
         OwnProposal = "own-proposal", Refused, [];
-        /// The participant has left the call; post them again when they come back.
+        /// The participant has left the call; add them again when they come back.
         ParticipantLeft = "participant-left", Conflict, [];
-        /// The proposal was decided before.
+        /// The proposal is already decided.
         ProposalDecided = "proposal-decided", Conflict, [];
         /// The proposal has expired; publish the table again.
         ProposalExpired = "proposal-expired", Conflict, [];
-        /// Another version is in force than the one the proposal was compared with; publish the table again.
+        /// Another version came into force after the proposal was made; publish the table again.
         ProposalOutdated = "proposal-outdated", Conflict, [];
         /// The people on the recording were not told that it is for this purpose.
         PurposeNotConsented = "purpose-not-consented", Refused, [Told];
-        /// The range begins behind the last byte.
+        /// The range begins after the last byte.
         RangeOutside = "range-outside", FaultKind::Range, [Bytes];
-        /// The reason is kept, and may not name whoever is erased.
+        /// The reason is kept, so it may not name the person who is erased.
         ReasonNamesThem = "reason-names-them", Invalid, [];
-        /// A reason has to be given.
+        /// A reason is required.
         ReasonRequired = "reason-required", Invalid, [];
         /// The reason is longer than 4 KiB.
         ReasonTooLong = "reason-too-long", Invalid, [];
         /// The recording was deleted.
         RecordingDeleted = "recording-deleted", Gone, [];
-        /// A recording of this name, or of this call, was accepted.
+        /// The name, or the call, has an accepted recording already.
         RecordingExists = "recording-exists", Conflict, [];
-        /// There are recordings of calls that were opened in the epoch; delete them first.
+        /// There are recordings of calls from this epoch; delete them first.
         RecordingsExist = "recordings-exist", Conflict, [Recordings];
-        /// The law has a recording kept for longer.
+        /// The law requires a recording to be kept for longer.
         RetentionRequired = "retention-required", Conflict, [Recordings];
         /// The recording store does not answer, or has no room; try again later.
         StoreUnavailable = "store-unavailable", Unavailable, [];
-        /// The time lies in the future; set the sender's clock.
+        /// The time is in the future; set the sender's clock.
         TimeInTheFuture = "time-in-the-future", Invalid, [];
-        /// The time lies too far in the past; report things as they happen.
+        /// The time is too far in the past; report things as they happen.
         TimeTooFarPast = "time-too-far-past", Invalid, [];
-        /// The timeline speaks of less audio than there is.
+        /// The timeline covers less audio than there is.
         TimelineTooShort = "timeline-too-short", Invalid, [];
-        /// The call has more aliases than are allowed.
+        /// The call has more aliases than allowed.
         TooManyAliases = "too-many-aliases", Invalid, [];
-        /// A participant has more languages than are allowed.
+        /// A participant has more languages than allowed.
         TooManyLanguages = "too-many-languages", Invalid, [];
-        /// The call has more participants than are allowed.
+        /// The call has more participants than allowed.
         TooManyParticipants = "too-many-participants", Invalid, [];
-        /// More places are named at once than are allowed.
+        /// The request names more places than allowed.
         TooManyPlaces = "too-many-places", Invalid, [];
         /// The audit trail cannot be written or read, so nothing was done; try again.
         TrailUnavailable = "trail-unavailable", Unavailable, [];
-        /// Audio lies outside of what was granted; cut what is listed, or say when it was made.
+        /// Some of the audio lies outside of what was granted; cut what is listed, or say when it was made.
         UncoveredAudio = "uncovered-audio", Refused, [Missing, Source, Uncovered];
-        /// They were enrolled later, and whoever counts has to confirm them first.
+        /// The person was enrolled later, and somebody who counts has to confirm them first.
         UnconfirmedPerson = "unconfirmed-person", Refused, [];
-        /// There is no account of this id.
+        /// There is no account with this id.
         UnknownAccount = "unknown-account", Unknown, [];
-        /// There is no call of this id, or not for this account.
+        /// There is no call with this id, or not for this account.
         UnknownCall = "unknown-call", Unknown, [];
-        /// The table of jurisdictions has no overlay of this id.
+        /// The table of jurisdictions has no overlay with this id.
         UnknownOverlay = "unknown-overlay", Invalid, [];
-        /// The participant was never on this call; post them first.
+        /// The participant was never on this call; add them first.
         UnknownParticipant = "unknown-participant", Invalid, [];
         /// The prompt is not registered; register it first.
         UnknownPrompt = "unknown-prompt", Invalid, [];
-        /// Nothing is known of them, or nothing any more.
+        /// Nothing is known of this person.
         UnknownSubject = "unknown-subject", Unknown, [];
-        /// The audio cannot be measured; its words say what is wrong with it.
+        /// The audio cannot be measured; the detail says what is wrong with it.
         UnmeasurableAudio = "unmeasurable-audio", FaultKind::Unsupported, [];
-        /// The credential stands for nobody; use one that names a person.
+        /// The credential does not name a person; use one that does.
         UnnamedPerson = "unnamed-person", Refused, [];
         /// The public key cannot be used.
         UnusableKey = "unusable-key", Invalid, [];

@@ -1,44 +1,44 @@
-//! Why something is not handed out of a log, not dropped from it, or nobody is erased.
+//! Why an epoch is not dropped, a call is not exported, or somebody is not erased.
 
 use jiff::Timestamp;
 
 use super::FaultCode;
 use crate::export::vcon::VconError;
 
-/// Why an epoch of a log is not dropped, or nothing can be had of it.
+/// Why an epoch of a log is not dropped, or cannot be read.
 #[derive(Debug)]
 pub enum LogRefusal {
-    /// An earlier epoch is still there, and calls may go on from it.
+    /// An earlier epoch still exists, and calls may continue from it.
     EarlierEpoch {
         /// Its number.
         epoch: i64,
     },
-    /// Calls that were opened in it are open.
+    /// Calls from this epoch are still open.
     InProgress {
         /// Their ids.
         calls: Vec<String>,
     },
-    /// Recordings of calls that were opened in it are under a legal hold.
+    /// Recordings of calls from this epoch are under a legal hold.
     Held {
         /// Their ids.
         recordings: Vec<String>,
     },
-    /// There are recordings of calls that were opened in it.
+    /// There are recordings of calls from this epoch.
     Recordings {
         /// Their ids.
         recordings: Vec<String>,
     },
-    /// The log is in this epoch.
+    /// This is the log's current epoch.
     Open,
     /// Its entries were dropped.
     Dropped {
-        /// When.
+        /// When they were dropped.
         at: Timestamp,
     },
 }
 
 impl LogRefusal {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {
@@ -52,18 +52,18 @@ impl LogRefusal {
     }
 }
 
-/// Why nobody is erased.
+/// Why somebody is not erased.
 #[derive(Debug)]
 pub enum ErasureRefusal {
-    /// It is not said who, or in two ways.
+    /// The request does not say whom, or says it in two ways.
     Whom,
-    /// The id stands for whoever is one too many on a call.
+    /// The id stands for everybody beyond the largest number of participants.
     Nobody,
-    /// Nothing is known of them, or nothing any more.
+    /// Nothing is known of them.
     UnknownSubject,
     /// The reason, which is kept, names them.
     ReasonNamesThem,
-    /// Calls with them are going on.
+    /// They are on calls that are still open.
     InProgress {
         /// The ids of the calls.
         calls: Vec<String>,
@@ -73,15 +73,15 @@ pub enum ErasureRefusal {
         /// Their ids.
         recordings: Vec<String>,
     },
-    /// The law has recordings that they are on kept for longer.
+    /// The law requires recordings that they are on to be kept for longer.
     Kept {
-        /// Their ids, each with the moment until which it is kept.
+        /// The ids of the recordings, each with the moment until which it is kept.
         recordings: Vec<(String, Timestamp)>,
     },
 }
 
 impl ErasureRefusal {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {
@@ -96,26 +96,26 @@ impl ErasureRefusal {
     }
 }
 
-/// Why a call is not handed out in somebody else's format.
+/// Why a call is not exported.
 #[derive(Debug)]
 pub enum ExportRefusal {
     /// A vCon cannot hold it.
     Vcon(VconError),
-    /// No certificate to sign vCons with is configured.
+    /// There is no certificate to sign vCons with.
     NoSigner,
-    /// What a consent record says of whom the recordings are made for is not configured.
+    /// The configuration does not say for whom the recordings are made, as a consent record must.
     NoController {
-        /// For which account.
+        /// The account.
         account: String,
-        /// Which key is missing, without its section.
+        /// The missing key, without its section.
         key: &'static str,
     },
-    /// A recording of a call of this name was accepted, so that it cannot be proven that there is none.
+    /// The call has an accepted recording, so it cannot be proven that there is none.
     HasRecording,
 }
 
 impl ExportRefusal {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {

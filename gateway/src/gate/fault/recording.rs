@@ -1,19 +1,17 @@
-//! Why a recording is not taken in, not handed out, or not deleted.
-
 use policy::{Refusal, Remedy, Uncovered};
 
 use super::FaultCode;
 use crate::gate::answer::{Missing, Names};
 use crate::measure::Unmeasurable;
 
-/// Why a recording is not taken in, not handed out, or not deleted.
+/// Why a recording is not accepted, not handed out, or not deleted.
 #[derive(Debug)]
 pub enum RecordingRefusal {
     /// It was deleted.
     Deleted,
-    /// One of this name was deleted, and nothing is uploaded under its name again.
+    /// The recording with this name was deleted, and the name cannot be used again.
     NameDeleted,
-    /// Another one of this name was accepted for this call.
+    /// The call has an accepted recording with this name.
     NameTaken,
     /// It is under a legal hold.
     Held,
@@ -21,27 +19,27 @@ pub enum RecordingRefusal {
     NoUsableKey,
     /// The audio cannot be measured.
     Unmeasurable(Unmeasurable),
-    /// The body does not have the announced SHA-256.
+    /// The body does not match the announced SHA-256.
     Digest,
     /// The stretches of the timeline overlap or are out of order.
     TimelineOrder,
-    /// The timeline speaks of less audio than there is.
+    /// The timeline covers less audio than there is.
     TimelineTooShort {
-        /// Of how many milliseconds it speaks.
+        /// How many milliseconds it covers.
         said_ms: u64,
-        /// How many there are.
+        /// How many milliseconds there are.
         duration_ms: u64,
     },
     /// The people on it were not told that it is for this purpose.
     PurposeNotTold {
-        /// For which.
+        /// The purpose.
         purpose: String,
         /// The purposes that everybody on it was told.
         told: Vec<String>,
     },
     /// It holds audio that is not covered.
     Uncovered(Box<Unkept>),
-    /// The range begins behind the last byte.
+    /// The range begins after the last byte.
     RangeOutside {
         /// How many bytes there are.
         bytes: u64,
@@ -49,7 +47,7 @@ pub enum RecordingRefusal {
 }
 
 impl RecordingRefusal {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {
@@ -73,7 +71,7 @@ impl RecordingRefusal {
     }
 }
 
-/// Audio that is not covered.
+/// Audio that is not covered, with what its sender needs to know.
 #[derive(Debug)]
 pub struct Unkept {
     /// Why all of it is refused.
@@ -82,7 +80,7 @@ pub struct Unkept {
     pub uncovered: Uncovered,
     /// What its sender can do about it.
     pub remedy: Remedy,
-    /// What the platform calls those who are on the call.
+    /// The platform's names for those on the call.
     pub names: Names,
     /// Whose consent is missing now, and what would give it.
     pub missing: Vec<Missing>,

@@ -1,4 +1,5 @@
-//! Why something is not registered: accounts, keys, prompts, grants, people, and the law.
+//! Why something is not registered, approved or confirmed: accounts, keys, prompts, grants, people, and the
+//! law.
 
 use policy::Code;
 use policy::table::Problem;
@@ -9,26 +10,26 @@ use crate::access::secret::PasswordError;
 use crate::gate::answer::ProposalState;
 use seal::KeyError;
 
-/// Why an account, or something of it, is not registered.
+/// Why an account, or something in it, is not registered.
 #[derive(Debug)]
 pub enum RegisterRefusal {
-    /// There is an account of this id.
+    /// Another account has this id.
     AccountExists {
         /// The id.
         id: String,
     },
-    /// There is no account of this id.
+    /// There is no account with this id.
     UnknownAccount {
         /// The id.
         id: String,
     },
-    /// The account `system` has no calls for which overlays could be chosen.
+    /// The account `system` has no calls, so it cannot choose overlays.
     SystemHasNoCalls,
     /// The account `system` has no calls, so nobody can have this role in it.
     RoleOfCalls,
-    /// Late evidence is allowed for more than 60 s.
+    /// Late evidence would be accepted for more than 60 s.
     LateEvidence,
-    /// Not even one device may record.
+    /// No device could record.
     NoRecorders,
     /// The password is too weak.
     WeakPassword(PasswordError),
@@ -36,26 +37,26 @@ pub enum RegisterRefusal {
     UnusableKey(KeyError),
     /// The text of a prompt is empty, or longer than 16 KiB.
     PromptText,
-    /// A prompt takes less than a second, or more than ten minutes.
+    /// A prompt lasts less than a second, or more than ten minutes.
     PromptDuration,
-    /// A prompt claims to say what no law asks for.
+    /// A prompt claims to say something that no law requires.
     UnknownElement {
-        /// As what.
+        /// The claimed element.
         element: String,
     },
-    /// The words that are said to say something are not in the prompt.
+    /// A quotation is not in the text of the prompt.
     NotQuoted {
-        /// What they are said to say.
+        /// The element that it is quoted for.
         element: String,
     },
     /// A consent grant ends before it begins.
     GrantEndsEarly,
-    /// Another consent grant has this id, or it was withdrawn.
+    /// The id belongs to another consent grant, or to a withdrawn one.
     GrantExists,
 }
 
 impl RegisterRefusal {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {
@@ -76,21 +77,22 @@ impl RegisterRefusal {
     }
 }
 
-/// Why something of people is refused.
+/// Why a person may not do something, or cannot be enrolled.
 #[derive(Debug)]
 pub enum PersonRefusal {
-    /// What was given is not a name.
+    /// The text is not a name.
     NotAName {
-        /// What was given.
+        /// The text.
         name: String,
     },
     /// A credential of the account `system` has to name a person.
     NameNeeded,
-    /// The credential that asks stands for nobody.
+    /// The credential does not name a person.
     Unnamed,
-    /// They would confirm themselves.
+    /// Somebody tries to confirm themselves.
     Oneself,
-    /// They were enrolled after the first two people of the account, and nobody who counts has confirmed them.
+    /// They were enrolled after the first two people of the account, and nobody who counts has confirmed
+    /// them.
     Unconfirmed {
         /// Their name.
         name: String,
@@ -99,7 +101,7 @@ pub enum PersonRefusal {
         /// The gateway's id of them.
         id: Uuid,
     },
-    /// Two who do not count as two, since both rest on one and the same person.
+    /// Two people who do not count as two, since both depend on the same person's confirmation.
     NotTwo {
         /// Their names.
         names: [String; 2],
@@ -107,7 +109,7 @@ pub enum PersonRefusal {
 }
 
 impl PersonRefusal {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {
@@ -119,47 +121,47 @@ impl PersonRefusal {
     }
 }
 
-/// Why something of the law is refused.
+/// Why the law desk refuses something.
 #[derive(Debug)]
 pub enum LawRefusal {
-    /// Only counsel of the account `system` changes the table.
+    /// Only counsel of the account `system` can change the table.
     NotCounsel,
-    /// Proposals are shown to the account `system` alone.
+    /// Only the account `system` can see proposals.
     NotOfTheSystem,
-    /// The table has mistakes.
+    /// The table has errors.
     Mistakes {
-        /// All of them, and the warnings.
+        /// All errors, and the warnings.
         problems: Vec<Problem>,
     },
-    /// Another version is in force than the one that the proposal was compared with.
+    /// Another version came into force after the proposal was made.
     Outdated,
-    /// Whoever proposed it would approve it.
+    /// The person who proposed it tries to approve it.
     OwnProposal,
-    /// Somebody else would withdraw it.
+    /// Somebody else tries to withdraw it.
     NotOwnProposal,
-    /// The proposal was decided before.
+    /// The proposal is already decided.
     Decided {
-        /// What became of it.
+        /// The state of the proposal.
         state: ProposalState,
     },
     /// The proposal has expired.
     Expired,
     /// The table has no such overlay.
     UnknownOverlay {
-        /// The id that was asked for.
+        /// The id in the request.
         id: String,
-        /// Those that the table has.
+        /// The overlays that the table has.
         known: Vec<String>,
     },
     /// The table has no row for a place.
     NoRow {
-        /// Which place.
+        /// The place.
         code: Code,
     },
 }
 
 impl LawRefusal {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {

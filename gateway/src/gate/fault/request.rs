@@ -1,4 +1,4 @@
-//! What is wrong with what was asked, whatever there is.
+//! What is wrong with a request, independent of any state.
 
 use policy::{Code, CodeError};
 
@@ -7,7 +7,7 @@ use crate::body::BodyError;
 use crate::gate::ask::{EventType, Misfit};
 use crate::locate::{NumberError, PlaceError};
 
-/// A part of what is asked. Every door calls it by a name of its own.
+/// A part of a request. Every door has its own name for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is named by what it is")]
 pub enum Field {
@@ -56,7 +56,7 @@ pub enum Field {
     StartedAt,
 }
 
-/// What there may be none of under an id.
+/// A thing that an id can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is named by what it is")]
 pub enum Thing {
@@ -86,116 +86,116 @@ pub enum Wrong {
     Utf16,
     /// The body is not JSON.
     Form(Misfit),
-    /// The body is JSON, and something in it does not fit.
+    /// The body is JSON, but something in it does not match the schema.
     Misfit(Misfit),
-    /// The body did not come in whole.
+    /// The body did not arrive completely.
     Body(BodyError),
     /// A name is empty, or longer than [`MAX_NAME`](crate::gate::ask::MAX_NAME).
     Length {
-        /// Which.
+        /// The part of the request.
         field: Field,
         /// How many bytes it has.
         bytes: usize,
     },
     /// A name holds a control character.
     ControlCharacter(Field),
-    /// A participant has the id that stands for whoever is one too many.
+    /// A participant has the id that stands for everybody beyond the largest number of participants.
     ReservedId,
-    /// An account's id has other characters than such an id has.
+    /// The id of an account holds characters that are not allowed.
     AccountId,
-    /// It is no language tag (BCP 47).
+    /// The text is not a language tag (BCP 47).
     NoLanguage(Field),
-    /// It is no SHA-256 in hexadecimal.
+    /// The text is not a SHA-256 in hexadecimal.
     NoHash(Field),
-    /// It is no international phone number.
+    /// The text is not an international phone number.
     NoNumber {
         /// Why not.
         error: NumberError,
         /// Whether it may be left out instead.
         is_optional: bool,
     },
-    /// It is no IP address.
+    /// The text is not an IP address.
     NoAddress,
-    /// It is no code of a place. What may be somebody's address is not repeated.
+    /// The text is not the code of a place. Since it may be somebody's address, it is not repeated.
     NoPlace {
         /// Why not.
         error: PlaceError,
         /// What may have been meant.
         meant: Meant,
     },
-    /// It is no code of a place by its form.
+    /// The text does not have the form of a code.
     NoCode {
-        /// Which.
+        /// The part of the request.
         field: Option<Field>,
         /// Why not.
         error: CodeError,
         /// What may have been meant.
         meant: Meant,
     },
-    /// It has the form of a code, and is that of no place.
+    /// The text has the form of a code, but there is no such place.
     UnlistedPlace {
-        /// Which.
+        /// The part of the request.
         field: Field,
         /// The code.
         code: Code,
         /// What may have been meant.
         meant: Meant,
     },
-    /// More places than [`MAX_PLACES`](crate::gate::MAX_PLACES).
+    /// The request names more places than [`MAX_PLACES`](crate::gate::MAX_PLACES).
     TooManyPlaces,
-    /// More participants than [`MAX_PARTICIPANTS`](crate::gate::ask::MAX_PARTICIPANTS).
+    /// The request names more participants than [`MAX_PARTICIPANTS`](crate::gate::ask::MAX_PARTICIPANTS).
     TooManyParticipants,
-    /// More aliases than [`MAX_ALIASES`](crate::gate::MAX_ALIASES).
+    /// The request has more aliases than [`MAX_ALIASES`](crate::gate::MAX_ALIASES).
     TooManyAliases,
-    /// More languages of a participant than [`MAX_LANGUAGES`](crate::gate::MAX_LANGUAGES).
+    /// A participant has more languages than [`MAX_LANGUAGES`](crate::gate::MAX_LANGUAGES).
     TooManyLanguages,
-    /// One entry of the trail does not hold so much about so many participants.
+    /// The data of so many participants does not fit into one entry of the trail.
     TooMuchOfParticipants,
-    /// One entry of the trail does not hold so much.
+    /// The request does not fit into one entry of the trail.
     EntryTooLong,
     /// A participant is named twice.
     Duplicate {
         /// Their id.
         participant: String,
     },
-    /// It lies in the future.
+    /// A time is in the future.
     Future {
-        /// Which.
+        /// The part of the request.
         field: Field,
         /// By how many whole seconds.
         seconds: i64,
     },
-    /// It lies more than 24 hours in the past.
+    /// A time is more than 24 hours in the past.
     Past(Field),
     /// Somebody joined a call before it started.
     JoinedBeforeStart {
         /// Their id.
         participant: String,
     },
-    /// No reason is given, or one of more than 4 KiB.
+    /// A reason is missing, or longer than 4 KiB.
     NoReason,
     /// The reason is longer than 4 KiB.
     LongReason,
-    /// `behavior` is said of something else than a pause.
+    /// `behavior` comes with something other than a pause.
     BehaviorWithoutPause,
-    /// It is no cursor, or that of another question.
+    /// The cursor is invalid, or belongs to another question.
     NoCursor,
     /// There is no such outcome.
     NoOutcome {
         /// The word, cut to 40 characters.
         word: String,
     },
-    /// There are no entries of such a type.
+    /// There is no such type of entry.
     NoType {
         /// The word, cut to 40 characters.
         word: String,
     },
-    /// It is not the id of a recording.
+    /// The text is not the id of a recording.
     NoRecordingId,
 }
 
 impl Wrong {
-    /// Its code.
+    /// The stable code.
     #[must_use]
     pub fn code(&self) -> FaultCode {
         match self {
@@ -235,34 +235,34 @@ impl Wrong {
 /// What is wrong with an event. Its code is `invalid-event`.
 #[derive(Debug)]
 pub enum WrongEvent {
-    /// None is sent, or more than [`MAX_EVENTS`](crate::gate::ask::MAX_EVENTS).
+    /// The request holds no event, or more than [`MAX_EVENTS`](crate::gate::ask::MAX_EVENTS).
     Count,
-    /// It is about one participant, and names several.
+    /// The event concerns one participant, but names several.
     NotOne(EventType),
-    /// It lacks something that it cannot be without.
+    /// The event lacks a required member.
     Lacks {
         /// Its type.
         kind: EventType,
-        /// What it lacks.
+        /// The missing member.
         what: Lacking,
     },
-    /// It holds something that means nothing to its type, so that no claim is silently dropped.
+    /// The event has a member that means nothing to its type; accepting it would silently drop a claim.
     Misplaced {
         /// Its type.
         kind: EventType,
-        /// What means nothing.
+        /// The member.
         field: Field,
     },
-    /// The call has ended, and it is not said when the announcement was played.
+    /// The call has ended, and the event does not say when the announcement was played.
     AnnouncedWhen,
 }
 
-/// What an event lacks.
+/// A member that an event lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lacking {
     /// Who took the call.
     By,
-    /// How somebody said yes.
+    /// How somebody agreed.
     Method,
     /// Whom it is about.
     Participant,

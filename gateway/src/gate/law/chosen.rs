@@ -1,4 +1,4 @@
-//! What an account chooses of the law: the overlays that its calls are under, and whether it answers emergencies.
+//! What an account chooses: the overlays for its calls, and whether it answers emergencies.
 
 use policy::Table;
 use serde_json::json;
@@ -9,12 +9,12 @@ use crate::ledger::{Appended, Change, Expect};
 use trail::{Actor, Body, SYSTEM_LOG};
 
 impl Gate {
-    /// Chooses which overlays hold for every call of an account from now on, and whether what rows say
-    /// of emergency calls at a public-safety answering point is switched on.
+    /// Chooses the overlays for every call of an account from now on, and whether the account is a
+    /// public-safety answering point, to which special rules for emergency calls apply.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the table has no such overlay, or no reason is given.
+    /// [`Fault`]: the table has no such overlay, or the reason is missing.
     pub async fn choose_law(
         &self,
         actor: &Actor,
@@ -54,11 +54,11 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// Which overlays hold for every call of an account.
+    /// The overlays for every call of an account.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn chosen_law(&self, account: &str) -> Result<ChosenLaw, Fault> {
         let (settings, recorder, operator) = self.settings(account).await?;
         Ok(ChosenLaw {

@@ -1,8 +1,9 @@
 //! The law desk: publishing a table, proposals, approval, history.
 //!
-//! What only tightens takes one person and is in force at once. What loosens anything, by meaning and
-//! not by text, takes a second person. However a table comes (somebody publishes it, the watched
-//! file changes, a new program brings another default), it is compared with the version in force.
+//! A table that only tightens takes one person, and comes into force at once. A table that loosens anything,
+//! by meaning and not by text, takes a second person. Every table is compared with the version in force, no
+//! matter how it arrives: somebody publishes it, the watched file changes, or a new program brings another
+//! default.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,14 +30,14 @@ use crate::ledger::{Appended, Change, Expect, Job, ProposalRow, VersionRow};
 use trail::clock::millis;
 use trail::{Actor, Body, Origin, SYSTEM_LOG, hex};
 
-/// Who brings a table, or decides on one.
+/// Who submits a table, or decides on one.
 #[derive(Debug, Clone)]
 pub struct Author {
-    /// For the trail.
+    /// The actor, for the trail.
     pub actor: Actor,
-    /// Who that is; nobody where that is not known: whoever wrote the file, or built the program.
+    /// The person; `None` if nobody is known, such as the author of the file or the builder of the program.
     pub person: Option<Person>,
-    /// How the table comes.
+    /// How the table was submitted.
     pub origin: Origin,
 }
 
@@ -49,23 +50,23 @@ impl Author {
 }
 
 impl Author {
-    /// The id of who that is; empty where nobody is known.
+    /// The id of the person; empty if nobody is known.
     fn id(&self) -> String {
         self.person.as_ref().map(|person| person.id.to_string()).unwrap_or_default()
     }
 
-    /// Their name; likewise.
+    /// The name of the person; empty if nobody is known.
     fn name(&self) -> &str {
         self.person.as_ref().map(|person| person.name.as_str()).unwrap_or_default()
     }
 }
 
 impl Gate {
-    /// Who may change the table: counsel of the system's account, by name.
+    /// The person behind a credential that may change the table: counsel of the account `system`, by name.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the credential is another account's or another role's.
+    /// [`Fault`]: the credential has another account or role.
     pub async fn author(&self, who: &Principal) -> Result<Author, Fault> {
         if who.account != SYSTEM_LOG || who.role != Role::Counsel {
             return Err(LawRefusal::NotCounsel.into());
@@ -74,11 +75,11 @@ impl Gate {
         Ok(Author { actor: who.into(), person, origin: Origin::Person })
     }
 
-    /// Puts a table in force, or proposes it where it loosens anything.
+    /// Puts a table in force, or proposes it if it loosens anything.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the table has mistakes, or no reason is given.
+    /// [`Fault`]: the table has errors, or the reason is missing.
     pub async fn publish(&self, author: &Author, text: &str, reason: &str) -> Result<Outcome, Fault> {
         check_reason(author, reason)?;
         let new = Arc::new(self.read_table(text).await?);
@@ -103,11 +104,11 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// Approves a proposal: then it is in force.
+    /// Approves a proposal, which puts it in force.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: it is the author's own, decided, expired, or was made against another version.
+    /// [`Fault`]: it is the author's own, is decided or expired, or was made against another version.
     pub async fn approve(&self, author: &Author, proposal: &str, reason: &str) -> Result<Approved, Fault> {
         crate::gate::ask::check_length(reason)?;
         for _ in 0..ATTEMPTS {
@@ -133,7 +134,7 @@ impl Gate {
                 }
                 continue;
             }
-            // INVARIANT: what loosens takes a second person, whatever credentials the first one has.
+            // INVARIANT: a loosening takes a second person, no matter how many credentials the first one has.
             let proposer = parse_id(&row.person)?;
             if row.person == author.id() {
                 return Err(LawRefusal::OwnProposal.into());
@@ -144,7 +145,7 @@ impl Gate {
                 .ledger
                 .table(&row.digest)
                 .await?
-                .ok_or_else(|| Fault::damaged("a proposed table is not there"))?;
+                .ok_or_else(|| Fault::damaged("a proposed table is missing"))?;
             let new = self.table(&row.digest).await?;
             let diff = self.compare(&base.table, &new).await?;
             let reason = Reason::Approved {
@@ -164,7 +165,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: it is decided already, or it is somebody else's to withdraw.
+    /// [`Fault`]: it is already decided, or only its author can withdraw it.
     pub async fn turn_down(
         &self,
         author: &Author,
@@ -186,12 +187,12 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// A table that no person publishes: the watched file, or the one that is compiled in. The same
-    /// rule holds; what was offered before is not offered again.
+    /// Offers a table that no person publishes: the watched file, or the compiled-in default. The same rule
+    /// applies; a table that was offered before is not offered again.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails. A table with mistakes is no error: it changes nothing.
+    /// If the ledger fails. A table with errors changes nothing, and is not an error here.
     pub async fn offer(&self, origin: Origin, text: Option<&str>) -> Result<(), Fault> {
         let (digest, state) = self.offered(origin, text).await?;
         match &state {
@@ -214,12 +215,12 @@ impl Gate {
         Ok(())
     }
 
-    /// What has become by now of the table that no person published: it may have been approved or
-    /// rejected since, or another one published.
+    /// The current state of the table that no person published: since then, it may have been approved or
+    /// rejected, or another one published.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn configured(&self) -> Result<Option<Watched>, Fault> {
         let Some(mut watched) = self.laws.watched() else { return Ok(None) };
         if let Some(digest) = &watched.digest {
@@ -239,7 +240,7 @@ impl Gate {
         }
     }
 
-    /// Offers a table, where it was not offered before. Answers its digest, where it can be read.
+    /// Offers a table, unless it was offered before. Returns its digest if it can be read.
     async fn offered(
         &self,
         origin: Origin,
@@ -249,7 +250,7 @@ impl Gate {
         let (table, problems) = self.check_table(text).await?;
         let Some(table) = table else {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-            errors.clone().for_each(|problem| tracing::error!(%problem, "a mistake in the table"));
+            errors.clone().for_each(|problem| tracing::error!(%problem, "an error in the table"));
             return Ok((None, WatchedState::Unreadable { problems: errors.count() }));
         };
         self.refresh_law().await?;
@@ -263,11 +264,11 @@ impl Gate {
         Ok((Some(digest), state))
     }
 
-    /// The very first version, where nothing is in force yet.
+    /// Makes the very first version, if nothing is in force yet.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub(crate) async fn first_version(&self, origin: Origin, digest: &str, text: &str) -> Result<(), Fault> {
         let at = self.clock.now();
         let credential = Actor::gateway().credential;
@@ -294,7 +295,7 @@ impl Gate {
             Change::TableSource { origin: origin.as_str(), digest },
         ];
         let expects = vec![Expect::Law { digest: None }];
-        // Another process may have been first: then its version holds.
+        // If another process was first, its version applies.
         self.note(&Actor::gateway(), SYSTEM_LOG, body, None, changes, expects).await?;
         self.refresh_law().await
     }
@@ -303,7 +304,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn versions(&self) -> Result<Vec<Version>, Fault> {
         self.ledger.versions().await?.iter().map(version).collect()
     }
@@ -318,7 +319,7 @@ impl Gate {
         let found = versions.iter().find(|row| row.version.to_string() == name || row.digest == name);
         let row = found.ok_or(Thing::TableVersion)?;
         let text = self.ledger.table(&row.digest).await?;
-        let table = text.ok_or_else(|| Fault::damaged("a table that was in force is not there"))?;
+        let table = text.ok_or_else(|| Fault::damaged("a table that was in force is missing"))?;
         Ok(VersionText { version: version(row)?, table })
     }
 
@@ -326,7 +327,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn proposals(&self) -> Result<Vec<Proposal>, Fault> {
         let now = self.law_moment().await?;
         let enrolled = self.enrolled(SYSTEM_LOG).await?;
@@ -347,11 +348,11 @@ impl Gate {
         Ok(report)
     }
 
-    /// What is wrong with a table, and what it would change of the one in force.
+    /// What is wrong with a table, and what it would change in the one in force.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn check(&self, text: &str) -> Result<Checked, Fault> {
         let (table, problems) = self.check_table(text).await?;
         let usable = table.is_some();
@@ -362,7 +363,7 @@ impl Gate {
         Ok(Checked { usable, problems, diff })
     }
 
-    /// Reads a table, and refuses one with mistakes.
+    /// Reads a table, and refuses one with errors.
     ///
     /// # Errors
     ///
@@ -372,22 +373,22 @@ impl Gate {
         table.ok_or_else(|| LawRefusal::Mistakes { problems }.into())
     }
 
-    /// Reads a table on a thread of its own: a long one takes a while.
+    /// Reads a table on a thread of its own, since a long one takes a while.
     ///
     /// # Errors
     ///
-    /// Where the gateway is stopping.
+    /// If the gateway is stopping.
     async fn check_table(&self, text: &str) -> Result<(Option<Table>, Vec<Problem>), Fault> {
         let (text, today) = (text.to_owned(), today(self.clock.now()));
         blocking(true, move || Table::check(&text, today)).await
     }
 
-    /// What changes from one table to another. An overlay that comes loosens where an account names it
-    /// already: until now its calls were asked what `[default]` asks.
+    /// What changes from one table to another. A new overlay loosens if an account already names it: until
+    /// now, the default applied to its calls.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     async fn compare(&self, base: &Arc<Table>, new: &Arc<Table>) -> Result<Diff, Fault> {
         let (old, table) = (Arc::clone(base), Arc::clone(new));
         let mut diff = blocking(true, move || Diff::between(&old, &table)).await?;
@@ -414,7 +415,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn close_lapsed(&self) -> Result<(), Fault> {
         let open = self.ledger.proposals(true).await?;
         if open.is_empty() {
@@ -428,7 +429,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Makes a proposal; none where the law has changed meanwhile.
+    /// Makes a proposal; `None` if the law changed in the meantime.
     async fn propose(
         &self,
         author: &Author,
@@ -486,8 +487,8 @@ impl Gate {
             Change::Table { digest: new.digest().into(), text: text.into(), at: at.as_millisecond() },
             Change::Proposal { row: Box::new(row) },
         ];
-        // One proposal of a table at a time: who comes second finds the first one's, which may have come
-        // while the impact was reckoned.
+        // Only one proposal of a table at a time: the second author finds the first one's, which may have
+        // arrived while the impact was computed.
         let open = self.ledger.proposals(true).await?;
         if open.iter().any(|row| row.digest == new.digest()) {
             return Ok(None);
@@ -504,9 +505,8 @@ impl Gate {
         }
     }
 
-    /// Puts a table in force after `base`, which `diff` compares it with; none where something has
-    /// changed meanwhile. Whatever else was proposed was compared with another version, and has to be
-    /// proposed anew.
+    /// Puts a table in force after `base`, which `diff` compares it with; `None` if something changed in the
+    /// meantime. All other proposals were compared with another version, and have to be made again.
     #[expect(clippy::too_many_arguments, reason = "all of it goes into one transaction")]
     async fn enforce(
         &self,
@@ -578,7 +578,7 @@ impl Gate {
         self.version(&number.to_string()).await.map(Some)
     }
 
-    /// Somebody makes a proposal theirs that has no known author; false where others were faster.
+    /// Makes somebody the author of a proposal that has none; false if other requests were faster.
     async fn adopt(&self, row: &ProposalRow, author: &Author, at: Timestamp) -> Result<bool, Fault> {
         let uid = parse_id(&row.uid)?;
         let changes = vec![Change::AdoptProposal {
@@ -596,7 +596,7 @@ impl Gate {
         Ok(self.append(Job { expects, changes, entries }).await? == Appended::Done)
     }
 
-    /// Closes a proposal; false where others were faster.
+    /// Closes a proposal; false if other requests were faster.
     async fn decide_proposal(
         &self,
         row: &ProposalRow,
@@ -632,8 +632,8 @@ impl Gate {
         self.append(Job { changes, ..Job::default() }).await.map(|_| ())
     }
 
-    /// The moment of an act at the law desk: never before the last one, so that a clock that is set
-    /// back revives nothing that has expired.
+    /// The moment of an action at the law desk: never before the last one, so that setting the clock back
+    /// does not revive an expired proposal.
     async fn law_moment(&self) -> Result<Timestamp, Fault> {
         Ok(self.clock.now().max(millis(self.ledger.last_of_law().await?)))
     }
@@ -676,7 +676,7 @@ fn digest_of(document: &impl Serialize) -> Result<String, Fault> {
     Ok(hex(&Sha256::digest(value(document)?.to_string())))
 }
 
-/// What [`ProposalRow::document`] holds.
+/// The form of [`ProposalRow::document`].
 #[derive(Serialize, Deserialize)]
 struct Document {
     reason: String,
@@ -696,7 +696,7 @@ fn state(row: &ProposalRow) -> Result<ProposalState, Fault> {
 fn version(row: &VersionRow) -> Result<Version, Fault> {
     let unreadable = || Fault::damaged("a version of the table cannot be read");
     let made: Made = serde_json::from_str(&row.document).map_err(|_| unreadable())?;
-    // Every version but the first one says what it changed.
+    // Every version except the first says what it changed.
     if made.step.is_none() && row.version > 1 {
         return Err(unreadable());
     }
@@ -735,5 +735,5 @@ fn proposal(row: &ProposalRow, enrolled: &Enrolled, now: Timestamp) -> Result<Pr
     Ok(ProposalReport { proposal, diff, impact })
 }
 
-/// How long a proposal can be approved.
+/// How long a proposal can be approved, in hours.
 const PROPOSAL_HOURS: i64 = 14 * 24;

@@ -1,8 +1,8 @@
-//! What was decided on a call then, and what would be decided today.
+//! What was decided on a call at a moment, and what would be decided today.
 //!
-//! A decision is made by the rule in force at the call's time, as known when it is made. Both are
-//! kept: the facts with their times in the trail, and every version of the table with the time from
-//! which it was in force.
+//! A decision applies the rule in force at the call's time, to the facts known when it is made. Both are
+//! kept: the facts with their times in the trail, and every version of the table with the time from which it
+//! was in force.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::gate::{CallRefusal, Fault, Gate, called, from_row, parse_id};
 use trail::Leaf;
 
 impl Gate {
-    /// A call at a moment: decided as it was then, with the facts and the table of then, and by the
-    /// table in force today on the same facts. Without a moment, at its last entry.
+    /// Explains a call at a moment, by default at its last entry: the decision by the facts and the table of
+    /// then, and the decision on the same facts by the table in force today.
     ///
     /// # Errors
     ///
@@ -25,7 +25,7 @@ impl Gate {
         name: &str,
         at: Option<Timestamp>,
     ) -> Result<Explained, Fault> {
-        // An id may have been used again: then the call is meant that was open at that moment.
+        // If an id was used again, the call that was open at that moment is meant.
         let then = match at {
             Some(at) => self.ledger.call_at(account, name, at.as_millisecond()).await?,
             None => None,
@@ -42,8 +42,8 @@ impl Gate {
         };
         let versions = self.ledger.versions().await?;
         let mut by_then_in_force = versions.iter().filter(|version| from_row(version.in_force_at) <= at);
-        // What an entry of that very moment was decided by stands in it: another version may have come
-        // into force in the same millisecond, or by another node's clock.
+        // An entry of that very moment names the table that decided it: another version may have come into
+        // force in the same millisecond, or by another node's clock.
         let known = match last.body.saw().filter(|_| last.at == at) {
             Some(saw) => by_then_in_force
                 .find(|version| version.digest == saw.table)

@@ -1,10 +1,10 @@
 //! A rehearsal: every call of the trail, replayed by the table in force and by another.
 //!
-//! Both replays see the same facts, so that whatever differs is the table's doing. A call is
-//! *blocked* where the platform asked to record, or was recording, at a moment at which the one
-//! table permits it and the other does not; *asked more* where its requirement is stricter in some
-//! respect. A recording is judged with what was known when it was accepted, in the windows in which
-//! it was made: a place found out later never unmakes it.
+//! Both replays see the same facts, so any difference comes from the table. A call is *blocked* if the
+//! platform asked to record, or was recording, at a moment at which one table permits it and the other does
+//! not; it is *asked more* if its requirement is stricter in some respect. A recording is judged by what was
+//! known when it was accepted, in the windows in which it was made: a place found out later never invalidates
+//! it.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Effects {
         self.lacking = self.lacking.saturating_add(other.lacking);
     }
 
-    /// Whether nothing would have been otherwise.
+    /// Whether nothing would have been different.
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Effects::default()
@@ -48,12 +48,11 @@ impl Effects {
 }
 
 impl Gate {
-    /// Replays every call by `base` and by `new`. `progress` is told how many calls of how many are
-    /// done.
+    /// Replays every call by `base` and by `new`. `progress` receives how many calls of how many are done.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn impact(
         &self,
         base: &Arc<Table>,
@@ -81,7 +80,7 @@ impl Gate {
                     let work = move || chunk.iter().map(|call| replay(&base, &new, call)).collect::<Vec<_>>();
                     tokio::task::spawn_blocking(work)
                         .await
-                        .map_err(|_| Fault::damaged("a replay did not come to its end"))
+                        .map_err(|_| Fault::damaged("the task of a replay failed"))
                 }
             })
             .buffered(WORKERS);
@@ -96,7 +95,7 @@ impl Gate {
         Ok(impact)
     }
 
-    /// What is deleted lacks nothing.
+    /// Removes deleted recordings from the count of those that lack consent.
     async fn drop_deleted(&self, chunk: &mut [Replayed]) -> Result<(), Fault> {
         let lacking: Vec<String> =
             chunk.iter().flat_map(|call| &call.lacking).map(ToString::to_string).collect();
@@ -110,7 +109,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Tells what the platforms call the examples of a report.
+    /// Adds the platforms' ids of the calls to the examples of a report.
     pub(crate) async fn name_calls(&self, impact: &mut Impact) -> Result<(), Fault> {
         for example in impact.places.values_mut().flat_map(|place| &mut place.examples) {
             if let Some(row) = self.ledger.call(example.uid).await? {
@@ -151,7 +150,7 @@ impl Impact {
     }
 }
 
-/// What became of one call.
+/// The result for one call.
 #[derive(Debug, Default)]
 struct Replayed {
     uid: Uuid,
@@ -162,7 +161,7 @@ struct Replayed {
     places: Vec<String>,
 }
 
-/// As much of a leaf as a replay needs.
+/// The part of a leaf that a replay needs.
 #[derive(Deserialize)]
 struct Entry {
     at: Timestamp,
@@ -267,13 +266,13 @@ fn lawful(call: &Call, at: Timestamp) -> bool {
     call.standing(at.max(call.last())) == Standing::Lawful
 }
 
-/// Whether the platform is recording and was told to pause. Once the two replays differ in this, what
-/// comes after says nothing further: the platform would have gone on otherwise.
+/// Whether the platform is recording and was told to pause. Once the two replays differ in this, later facts
+/// mean nothing: the platform would have acted differently.
 fn is_suspended(call: &Call) -> bool {
     matches!(call.recorder(), Recorder::Suspended { forced: true })
 }
 
-/// When `one` was suspended while the `other` went on: by time alone, before the last facts.
+/// When `one` was suspended while the `other` continued: by time alone, before the last facts.
 fn suspended_alone(one: &Call, other: &Call) -> Option<Timestamp> {
     let mut suspensions = one.windows().iter().filter_map(|window| match window.until {
         Some((at, Edge::Suspension)) => Some(at),
@@ -286,7 +285,7 @@ fn holds(window: &Window, at: Timestamp) -> bool {
     Span { from: window.from, until: window.until.map(|(until, _)| until) }.holds(at)
 }
 
-/// Whether the law alone covers these parts: what was granted is the platform's doing.
+/// Whether the law alone covers these parts, no matter what the platform was granted.
 fn covered(call: &Call, parts: &[Part], at: Timestamp) -> bool {
     parts.iter().all(|part| call.law_covers(part.from, part.until, part.window, at))
 }
@@ -298,8 +297,8 @@ fn asks_to_record(what: &What) -> bool {
     )
 }
 
-/// When the platform recorded, whatever table decided it. A start or a resumption is logged only
-/// where it was granted and nothing was being recorded: so each one begins a window.
+/// When the platform recorded, no matter which table decided. A start or a resumption is logged only if it
+/// was granted while nothing was being recorded, so each begins a window.
 #[derive(Default)]
 struct Recorded(Windows);
 
@@ -319,8 +318,8 @@ impl Recorded {
         self.0.apply(&event.what, now, event.at.map_or(now, |at| at.min(now)));
     }
 
-    /// What of these moments could be heard, window by window. What lies in none was recorded
-    /// without asking: then it is its own window.
+    /// The parts of these stretches, window by window. A stretch outside of all windows was recorded without
+    /// asking, and is its own window.
     fn parts(&self, spans: &[(Timestamp, Timestamp)]) -> Vec<Part> {
         let (windows, silences) = (self.0.granted(), self.0.silences());
         let end = |window: &Window| window.until.map(|(until, _)| until);
@@ -353,12 +352,12 @@ impl Recorded {
     }
 }
 
-/// Where no place of a call asks otherwise: it is the default, the evidence, or an overlay.
+/// The label if no place of a call differs: the default, the evidence or an overlay does.
 const ELSEWHERE: &str = "default, evidence or overlay";
 
 /// How many calls are replayed at a time.
 const CHUNK: usize = 256;
-/// How many such chunks at once.
+/// How many such chunks run at once.
 const WORKERS: usize = 2;
 /// How many examples a place gets.
 const EXAMPLES: usize = 5;

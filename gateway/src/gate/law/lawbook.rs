@@ -1,4 +1,4 @@
-//! The table as answers show it: its rows, and what a place asks at a moment.
+//! The table as answers show it: its rows, and what a place requires at a moment.
 
 use jiff::Timestamp;
 use policy::table::Basis;
@@ -31,10 +31,9 @@ pub fn place(table: &policy::Table, code: Code, at: Timestamp, medium: Option<Me
     let asked = table.asks(code, medium.unwrap_or(Medium::Unknown), Kind::Conversation, at);
     let (basis, says) = match asked.basis {
         Basis::Row(row) if row.code == code => (row.code.to_string(), row.source.summary.clone()),
-        Basis::Row(row) => (
-            row.code.to_string(),
-            format!("no row for {code}: what {} asks holds. {}", row.code, row.source.summary),
-        ),
+        Basis::Row(row) => {
+            (row.code.to_string(), format!("no row for {code}: {} applies. {}", row.code, row.source.summary))
+        }
         Basis::StrictestOf(row) => (
             row.code.to_string(),
             format!(

@@ -1,8 +1,8 @@
 //! The law in force: the newest version of the table in the ledger, and every table that decided.
 //!
-//! The ledger is the truth. What is kept here is a copy, looked at anew twice a second and whenever
-//! a transaction finds that the law has changed: every verb that decides names the version that it
-//! decided by ([`Expect::Law`](crate::ledger::Expect)), so that a stale copy can only conflict.
+//! The ledger is authoritative. This is a copy, refreshed twice a second and whenever a transaction finds
+//! that the law has changed. Every request that decides names the version that it used
+//! ([`Expect::Law`](crate::ledger::Expect)), so a stale copy can only cause a conflict.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::gate::{Fault, Gate};
 use trail::Origin;
 
-/// The version in force, and the tables that were read before.
+/// The version in force, and the tables that were already read.
 #[derive(Debug)]
 pub struct Laws {
     in_force: RwLock<Version>,
@@ -28,48 +28,48 @@ pub struct Laws {
 pub struct Version {
     /// Its number, from 1; 0 before the first is written.
     pub number: i64,
-    /// It.
+    /// The table.
     pub table: Arc<Table>,
 }
 
-/// What became of the table that the watched file holds, or that is compiled in. Strangers may ask: it is shown
-/// with no path, no reason, and nothing that an outsider wrote.
+/// The state of the table in the watched file, or of the compiled-in one. Strangers may see it, so it holds
+/// no path, no reason, and nothing that an outsider wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "ConfiguredTable")]
 pub struct Watched {
-    /// How it comes.
+    /// How it was submitted.
     pub origin: Origin,
-    /// Its digest, where it can be read.
+    /// Its digest, if it can be read.
     #[serde(skip)]
     pub digest: Option<String>,
-    /// What became of it.
+    /// Its state.
     #[serde(flatten)]
     pub state: WatchedState,
 }
 
-/// What became of a table that was not published by a person.
+/// The state of a table that no person published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "ConfiguredTableState")]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum WatchedState {
     /// It is in force.
     InForce,
-    /// It loosens something, and waits for two people.
+    /// It loosens something, and awaits two people.
     Waiting {
         /// The id of the proposal.
         proposal: Uuid,
     },
-    /// It was offered before, and is not in force: it was rejected, or something newer was published.
+    /// It was offered before and is not in force: it was rejected, or something newer was published.
     Passed,
     /// It cannot be read, and changes nothing.
     Unreadable {
-        /// How many mistakes it has; 0 where the file itself cannot be read.
+        /// How many errors it has; 0 if the file itself cannot be read.
         problems: usize,
     },
 }
 
 impl Laws {
-    /// With this version in force.
+    /// Starts with this version in force.
     #[must_use]
     pub fn new(number: i64, table: Table) -> Laws {
         let table = Arc::new(table);
@@ -93,7 +93,7 @@ impl Laws {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What became of the table that no person published, when it was offered.
+    /// The table that no person published, as of when it was offered.
     #[must_use]
     pub fn watched(&self) -> Option<Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -103,7 +103,7 @@ impl Laws {
         *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = Some(watched);
     }
 
-    /// Never back to an earlier version, however late somebody comes who has looked before.
+    /// Never goes back to an earlier version, even if a slow caller brings one.
     fn enforce(&self, version: Version) {
         let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
         if in_force.number < version.number {
@@ -122,11 +122,11 @@ impl Laws {
 }
 
 impl Gate {
-    /// Looks which version of the table is in force.
+    /// Checks which version of the table is in force.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails, or the table cannot be read: then the last one stays.
+    /// If the ledger fails or the table cannot be read; then the last one stays.
     pub async fn refresh_law(&self) -> Result<(), Fault> {
         let Some(row) = self.ledger.law().await? else { return Ok(()) };
         let before = self.laws.version().number;
@@ -144,7 +144,7 @@ impl Gate {
         Ok(())
     }
 
-    /// A table that is kept.
+    /// A stored table.
     pub(in crate::gate) async fn table(&self, digest: &str) -> Result<Arc<Table>, Fault> {
         if let Some(table) = self.laws.known(digest) {
             return Ok(table);
@@ -153,11 +153,11 @@ impl Gate {
             .ledger
             .table(digest)
             .await?
-            .ok_or_else(|| Fault::damaged("a table that decided is not there"))?;
+            .ok_or_else(|| Fault::damaged("a table that decided is missing"))?;
         let table = Table::parse(&text)
             .map_err(|problems| Fault::damaged_by("a table that decided cannot be read", problems))?;
         if table.digest() != digest {
-            return Err(Fault::damaged("a table is not the one that its digest names"));
+            return Err(Fault::damaged("a table does not match its digest"));
         }
         let table = Arc::new(table);
         self.laws.keep(&table);

@@ -1,4 +1,4 @@
-//! Prompts: what is played to people, and what it lacks where.
+//! Prompts: the texts that people hear, and what they lack in which place.
 
 use policy::table::Asker;
 use policy::{Element, Elements, Purpose, Purposes, Table, Told};
@@ -11,7 +11,7 @@ use crate::ledger::{Appended, Change, Expect, PromptRow};
 use trail::{Actor, Body};
 
 impl Gate {
-    /// Registers a prompt; other content than before is a new version. Answers it, and whether it is new.
+    /// Registers a prompt; changed content makes a new version. Returns it, and whether it is new.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is none.
+    /// [`Fault`]: there is no such prompt.
     pub async fn prompt(&self, account: &str, id: &str) -> Result<answer::Prompt, Fault> {
         let row = self.ledger.prompt(account, id).await?.ok_or(Thing::Prompt)?;
         registered(&row)
@@ -78,7 +78,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn prompts(&self, account: &str) -> Result<Vec<answer::Prompt>, Fault> {
         self.ledger.prompts(account).await?.iter().map(registered).collect()
     }
@@ -93,30 +93,32 @@ impl Gate {
         self.lacks(&row)
     }
 
-    /// The same for every prompt of an account.
+    /// As [`Gate::prompt_lacks`], for every prompt of an account.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn prompts_lack(&self, account: &str) -> Result<Vec<PromptCheck>, Fault> {
         self.ledger.prompts(account).await?.iter().map(|row| self.lacks(row)).collect()
     }
 
-    /// A prompt as its author is shown it: with what they should know of it now, and not on a call.
+    /// A prompt as its author sees it: with remarks that should not wait for a call.
     fn noted(&self, row: &PromptRow) -> Result<answer::Prompt, Fault> {
         let found = self.lacks(row)?.found;
         let mut notes = Vec::new();
         if !found.says.holds(policy::Element::Recording) {
             notes.push(
-                "it does not tell which of its words say that the call is recorded: quote them in `says`, as \
-                 `recording` (`--says recording=\"…\"`); where that has to be said, the prompt does not count without"
+                "it does not show which of its words say that the call is recorded: quote them in `says`, as \
+                 `recording` (`--says recording=\"…\"`); without them, the prompt does not count where that \
+                 must be said"
                     .to_owned(),
             );
         }
         let places = found.lacks.iter().filter(|lack| lack.place.is_some()).count();
         if places > 0 {
             notes.push(format!(
-                "in {places} places of the table it does not say all that it has to: see `GET /v1/prompts/{}/check`",
+                "in {places} places of the table it does not say everything that is required: see \
+                 `GET /v1/prompts/{}/check`",
                 row.id
             ));
         }
@@ -144,7 +146,7 @@ pub(crate) fn check_prompt(prompt: &Prompt) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What a prompt claims to say has to be in its text.
+/// Checks that a prompt's text contains what the prompt claims to say.
 fn check_says(prompt: &Prompt) -> Result<(), RegisterRefusal> {
     let plain = |text: &str| text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let text = plain(&prompt.text);
@@ -171,7 +173,7 @@ fn registered(row: &PromptRow) -> Result<answer::Prompt, Fault> {
     })
 }
 
-/// Where a prompt lacks something, today: see [`Table::lacking`].
+/// Where a prompt lacks something today: see [`Table::lacking`].
 #[must_use]
 pub fn lacks(table: &Table, prompt: &Prompt, now: jiff::Timestamp) -> PromptLacks {
     let purposes = Purposes::known(prompt.purposes.iter().map(String::as_str));

@@ -1,8 +1,8 @@
-//! What auditors ask: entries of the trail with the details that still exist.
+//! Auditors' questions: entries of the trail with the details that still exist.
 //!
 //! INVARIANT: a question is logged before any of it is answered, and once: on its first page. A cursor
-//! belongs to one question of one asker in one account, so no page of another question can be had with
-//! it unlogged. What a page shows was in the log before the question was: an answer ends.
+//! belongs to one question by one person in one account, so it cannot fetch a page of a question that was not
+//! logged. All pages show the log as it was before the question, so every answer ends.
 //!
 //! The module knows neither HTTP nor where its rows are printed.
 
@@ -26,26 +26,26 @@ use crate::gate::{CallRefusal, Fault, FaultCode, Gate, Refused, Sought, Thing, W
 use crate::ledger::Question;
 use trail::{Actor, Body, subject};
 
-/// What somebody looks at; the entry that says so has it as its detail.
+/// What somebody looks at. It becomes the detail of the entry that records the look.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(untagged)]
 pub enum Looked<'q> {
     /// A call.
     Call {
-        /// Its id or an alias, as it was asked for.
+        /// Its id or an alias, as in the request.
         call: &'q str,
     },
     /// A recording's description.
     Recording {
-        /// Its id, as it was asked for.
+        /// Its id, as in the request.
         recording: &'q str,
     },
     /// A list of recordings.
     Recordings {
-        /// Which ones.
+        /// The conditions.
         #[serde(flatten)]
         sought: Sought<'q>,
-        /// From which page on.
+        /// The cursor of the page.
         after: Option<&'q str>,
     },
     /// A consent grant.
@@ -53,9 +53,9 @@ pub enum Looked<'q> {
         /// Its id.
         consent_grant: &'q str,
     },
-    /// Somebody who cannot be erased now; the refusal tells what is known of them.
+    /// Somebody who cannot be erased now; the refusal reveals what is known of them.
     Erasure {
-        /// Why not.
+        /// The reason.
         refused: FaultCode,
     },
 }
@@ -72,34 +72,34 @@ impl Looked<'_> {
     }
 }
 
-/// A question that was logged, and how far it has been answered.
+/// A logged question, and how far it has been answered.
 #[derive(Debug)]
 pub struct Inquiry {
-    /// Whose log is asked.
+    /// The account whose log is asked.
     pub account: String,
-    /// What proves the pseudonym of the number that was asked for, where one is known.
+    /// What proves the pseudonym of the number in the question, if one is known.
     pub opening: Option<Opening>,
     question: Question,
-    /// What a cursor belongs to.
+    /// What its cursors are bound to.
     binding: String,
     next: Option<String>,
     is_over: bool,
 }
 
 impl Inquiry {
-    /// A page of the answer as a document.
+    /// A page of the answer, as a document.
     #[must_use]
     pub fn document(&self, consents: Vec<Entry>) -> Consents {
         Consents { consents, next: self.next.clone(), opening: self.opening.clone() }
     }
 
-    /// Where the next page begins; none where the last one was the last.
+    /// The start of the next page; `None` after the last one.
     #[must_use]
     pub fn next(&self) -> Option<&str> {
         self.next.as_deref()
     }
 
-    /// Whether every page was had.
+    /// Whether every page was read.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.is_over
@@ -111,8 +111,8 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the question makes no sense, the call or the prompt is unknown, or the cursor belongs
-    /// to another question.
+    /// [`Fault`]: the question makes no sense, the call or the prompt is unknown, or the cursor belongs to
+    /// another question.
     pub async fn ask(
         &self,
         actor: &Actor,
@@ -157,12 +157,12 @@ impl Gate {
         Ok(Inquiry { account, opening: found.opening, question, binding, next: None, is_over: nothing })
     }
 
-    /// Logs that somebody looks at what is known of a call, a recording or a grant, before they do. A
-    /// recorder may look at the account's calls, which recorders have reported.
+    /// Logs that somebody looks at what is known of a call, a recording or a grant, before they see it.
+    /// Recorders may look at the account's calls without an entry, since they reported them.
     ///
     /// # Errors
     ///
-    /// Where it cannot be logged.
+    /// If it cannot be logged.
     pub async fn look(&self, who: &Principal, at: &Looked<'_>) -> Result<(), Fault> {
         match who.role {
             Role::Recorder => Ok(()),
@@ -172,11 +172,11 @@ impl Gate {
         }
     }
 
-    /// As [`Gate::look`], for whoever needs no credential.
+    /// As [`Gate::look`], for somebody who needs no credential.
     ///
     /// # Errors
     ///
-    /// Where it cannot be logged.
+    /// If it cannot be logged.
     pub async fn look_as(&self, actor: &Actor, account: &str, at: &Looked<'_>) -> Result<(), Fault> {
         let body = Body::Lookup { subject: None, by: vec![at.by().into()] };
         let asked = serde_json::to_value(at)
@@ -184,11 +184,11 @@ impl Gate {
         self.note(actor, account, body, Some(asked), Vec::new(), Vec::new()).await.map(drop)
     }
 
-    /// The next page of an answer, oldest first; empty once it is over.
+    /// The next page of an answer, oldest first; empty after the last one.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails, or an entry cannot be read.
+    /// If the ledger fails, or an entry cannot be read.
     pub async fn page(&self, inquiry: &mut Inquiry, limit: u32) -> Result<Vec<Record>, Fault> {
         if inquiry.is_over {
             return Ok(Vec::new());
@@ -213,7 +213,7 @@ impl Gate {
         Ok(head.map_or((1, -1), |head| (head.epoch, size(&head).saturating_sub(1))))
     }
 
-    /// What the words of a question stand for in the log.
+    /// Finds what the words of a question stand for in the log.
     async fn find(&self, account: &str, asked: &Narrowed) -> Result<Found, Fault> {
         let mut found = Found::default();
         if let Some(name) = &asked.filters.call {
@@ -235,7 +235,7 @@ impl Gate {
         if let Some(row) = self.ledger.call_by_name(account, name).await?
             && !calls.contains(&row.uid)
         {
-            // An alias may pass to another call between two pages: then their cursor is refused.
+            // An alias may pass to another call between two pages; then their cursor is refused.
             found.alias = Some(row.uid.clone());
             calls.push(row.uid);
         }
@@ -246,7 +246,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Tag, subject key, pseudonym. A number that nobody has called with has none, and none is made.
+    /// Tag, subject key and pseudonym of a number. A number that never called has none, and none is made.
     async fn find_number(&self, account: &str, number: &str, found: &mut Found) -> Result<(), Fault> {
         let tag = subject::tag(&self.secrets.lookup, account, number);
         let Some(stored) = self.ledger.subject(&tag).await? else {
@@ -285,7 +285,7 @@ impl Gate {
     }
 }
 
-/// What a question stands for.
+/// What the words of a question stand for.
 #[derive(Debug, Default)]
 struct Found {
     calls: Option<Vec<Uuid>>,
@@ -293,8 +293,8 @@ struct Found {
     opening: Option<Opening>,
     /// The call that an alias stood for.
     alias: Option<String>,
-    /// Nothing can have to do with it.
+    /// No entry can match.
     nothing: bool,
-    /// What is answered once the question is logged.
+    /// The refusal to answer with once the question is logged.
     unknown: Option<Refused>,
 }

@@ -1,11 +1,11 @@
-//! How long a log goes on, and how long it is kept.
+//! How long an epoch of a log lasts, and how long it is kept.
 //!
-//! Where a period is configured, every log begins anew with it: its last head is signed and kept, and the
-//! first entry of the next epoch holds that head. So an epoch can be dropped as a whole once it was kept
-//! for long enough, and everything that remains still verifies.
+//! If a period is configured, every log starts a new epoch with each period: its last head is signed and
+//! kept, and the first entry of the next epoch holds that head. So an epoch can be dropped as a whole once it
+//! was kept for long enough, and everything that remains still verifies.
 //!
-//! INVARIANT: nothing is dropped that is still needed: not the entries of a call that is open, nor of one
-//! of which there is a recording, nor those in the midst of a call.
+//! INVARIANT: nothing is dropped that is still needed: neither the entries of an open call, nor those of a
+//! call with a recording, nor those from the middle of a call.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -20,11 +20,11 @@ use trail::note::{Checkpoint, Note};
 use trail::{Actor, Body, LogCause, Previous};
 
 impl Gate {
-    /// Begins every log anew whose epoch began before the period did. Only where logs are signed.
+    /// Starts a new epoch for every log whose epoch began before the period. Only where logs are signed.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the ledger fails, or a log cannot be signed. The others are begun anew all the same.
+    /// [`Fault`]: the ledger fails, or a log cannot be signed. The other logs are done all the same.
     pub async fn turn_logs(&self, period_began: Timestamp) -> Result<(), Fault> {
         let Some(notary) = &self.notary else { return Ok(()) };
         let mut failed = None;
@@ -41,7 +41,7 @@ impl Gate {
 
     async fn turn(&self, notary: &Notary, ending: &Epoch) -> Result<(), Fault> {
         for _ in 0..ATTEMPTS {
-            // A busy log would grow with every look at it. It waits for as long as it takes to sign.
+            // A busy log would grow between each look and the next, so it is locked while it is signed.
             let quiet = self.ledger.quiet().await;
             let last = notary.sign(&ending.log).await?.filter(|last| last.at == *ending);
             // Another node may have been faster.
@@ -82,11 +82,11 @@ impl Gate {
     }
 
     /// Drops an epoch that has ended: its entries with everything that belongs to them, and the calls that
-    /// were opened in it. Its last head is kept. What a crash cuts short, the next attempt completes.
+    /// were opened in it. Its last head is kept. If a crash interrupts this, the next attempt completes it.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such epoch, it has not ended, or something of it is still needed.
+    /// [`Fault`]: there is no such epoch, it has not ended, or something in it is still needed.
     pub async fn drop_epoch(
         &self,
         actor: &Actor,
@@ -164,7 +164,7 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// Refuses where something of an epoch is still needed.
+    /// Refuses if something in an epoch is still needed.
     async fn is_needed(&self, at: &Epoch) -> Result<(), Fault> {
         let calls = self.ledger.open_calls_of(at).await?;
         if !calls.is_empty() {
@@ -183,7 +183,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Refuses where the entries of an epoch were dropped: its last head is all there is.
+    /// Refuses if the entries of an epoch were dropped, so that only its last head is left.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl Gate {
     }
 }
 
-/// What the heads of an epoch that has ended begin with.
+/// The origin of an epoch that has ended: the name that its heads are signed for.
 fn origin(row: &ClosedLogRow, name: &str) -> String {
     let signed = row.note.as_deref().and_then(|note| Note::parse(note).ok());
     let signed = signed.and_then(|note| Checkpoint::parse(&note.text).ok());
@@ -218,5 +218,5 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// How many entries one transaction drops, so that nobody waits long for it.
+/// How many entries one transaction drops, so that others do not wait long.
 const CHUNK: i64 = 5_000;

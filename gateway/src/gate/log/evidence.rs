@@ -1,4 +1,5 @@
-//! What is handed out of one call: proof packs, vCons, consent records. Each is logged first.
+//! Evidence about one call: proof packs, vCons, consent records. Each export is logged before it is handed
+//! out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -18,14 +19,14 @@ use trail::note::Checkpoint;
 use trail::proof::TlogProof;
 use trail::{Actor, Body, Detail, Leaf};
 
-/// What exports need to know beside the trail, as configured.
+/// What exports need in addition to the trail, from the configuration.
 #[derive(Debug, Default)]
 pub struct Exports {
-    /// Who an account's recordings are made for.
+    /// For whom an account's recordings are made.
     pub controllers: BTreeMap<String, Controller>,
     /// Signs vCons.
     pub signer: Option<Signer>,
-    /// Where the gateway is reached, without a slash at its end.
+    /// The gateway's public URL, without a slash at the end.
     pub public_url: Option<String>,
 }
 
@@ -36,18 +37,18 @@ pub enum About<'n> {
     Recording(&'n str),
     /// A call: the platform's id or an alias.
     Call(&'n str),
-    /// That a call has no recording.
+    /// A call, which has no recording.
     NoRecording(&'n str),
 }
 
-/// A form in which a call's consent is handed out.
+/// A format for a call's consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A vCon, not signed.
+    /// An unsigned vCon.
     Vcon,
-    /// A vCon in a JWS.
+    /// A vCon signed as a JWS.
     SignedVcon,
-    /// Consent records by ISO/IEC TS 27560, in JSON-LD.
+    /// Consent records (ISO/IEC TS 27560), in JSON-LD.
     ConsentRecord,
 }
 
@@ -63,13 +64,13 @@ impl Form {
     }
 }
 
-/// What the detail of a registered prompt holds, as far as it matters here.
+/// The part of a registered prompt's detail that matters here.
 #[derive(Deserialize)]
 struct Registered {
     document: Value,
 }
 
-/// The entries that have to do with a call, with the head that covers them.
+/// The entries about a call, with the head that covers them.
 struct Related {
     head: SignedHead,
     rows: Vec<EntryRow>,
@@ -81,8 +82,8 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such thing, no head covers it yet, or there is a recording where none was
-    /// to be.
+    /// [`Fault`]: there is no such thing, no head covers it yet, or there is a recording where there should
+    /// be none.
     pub async fn prove(&self, actor: &Actor, account: &str, about: About<'_>) -> Result<Vec<u8>, Fault> {
         let (rows, subject) = self.about(account, about).await?;
         let first = rows.first().ok_or(CallRefusal::Unknown)?;
@@ -92,7 +93,7 @@ impl Gate {
             Subject::Absence { calls, .. } => (calls.first().copied(), None),
         };
         if self.notary.is_none() {
-            // Only `serve` signs. A command waits for it, and hands out and logs nothing until then.
+            // Only `serve` signs. A command waits for that, and hands out and logs nothing before.
             self.related(account, &rows, recording).await?;
         }
         self.handed_out(actor, account, "proof-pack", of, recording).await?;
@@ -147,11 +148,11 @@ impl Gate {
         Ok(archive.into_inner())
     }
 
-    /// A call's consent in other people's formats.
+    /// A call's consent in a format of others.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the call is unknown, or something that the form needs is not configured.
+    /// [`Fault`]: the call is unknown, or the format needs something that is not configured.
     pub async fn export(
         &self,
         actor: &Actor,
@@ -261,7 +262,7 @@ impl Gate {
                 for call in &calls {
                     uids.push(parse_id(&call.uid)?);
                     self.is_unrecorded(call).await?;
-                    // An alias stands for a call, whose id may have been opened more than once.
+                    // An alias names a call, whose id may have been opened more than once.
                     if call.id != name {
                         for same in &self.ledger.calls_named(account, &call.id).await? {
                             self.is_unrecorded(same).await?;
@@ -295,7 +296,7 @@ impl Gate {
         self.note(actor, account, body, None, Vec::new(), Vec::new()).await.map(drop)
     }
 
-    /// The entries that say whose the credentials are behind what was done: their details hold the names.
+    /// The entries that introduced the credentials behind the actions: their details hold the names.
     async fn with_actors(&self, account: &str, related: &mut Related) -> Result<(), Fault> {
         let actors: BTreeSet<String> =
             related.leaves.iter().map(|leaf| leaf.actor.credential.clone()).collect();
@@ -313,9 +314,9 @@ impl Gate {
         Ok(())
     }
 
-    /// The entries of these calls, those that registered what was used on them, those about their
-    /// recordings, or about this one, and the gaps while they went on: as far as the newest head covers
-    /// them. It covers the opening of every call, and the acceptance of the recording.
+    /// The entries of these calls, those that registered what was used on them, those about their recordings,
+    /// or about this one, and the gaps during them: all as far as the newest head covers them. It must cover
+    /// the opening of every call, and the acceptance of the recording.
     async fn related(
         &self,
         account: &str,
@@ -371,7 +372,7 @@ impl Gate {
             let leaf: Leaf = read(&row)?;
             let is_of_it = leaf.body.accepts().is_some_and(|id| recording.is_none_or(|of| of == id));
             if !is_covered(&row, &head) {
-                // Without it the rest would say that nothing was accepted.
+                // Without it, the other entries would suggest that nothing was accepted.
                 if is_of_it && row.epoch == head.at.epoch {
                     return Err(uncovered(recording, &first.id).into());
                 }
@@ -381,7 +382,7 @@ impl Gate {
             if let (Body::Opened { .. }, Some(call)) = (&leaf.body, leaf.call) {
                 opened.insert(call);
             }
-            // What became of one recording is found by every other of its call, too.
+            // Every other recording of the call leads to the entries about this one, too.
             let of = leaf.body.became_of();
             if recording.is_none() || of.is_none() || of == recording {
                 kept.push(row);
@@ -400,12 +401,12 @@ impl Gate {
     }
 }
 
-/// What a head does not cover cannot be proven with it.
+/// Whether a head covers an entry, so that it can be proven.
 fn is_covered(row: &EntryRow, head: &SignedHead) -> bool {
     row.epoch == head.at.epoch && u64::try_from(row.seq).is_ok_and(|seq| seq < head.size)
 }
 
-/// What an entry says was used, and which entries tell more of it.
+/// Adds what an entry says was used: the keys of the entries that describe it.
 fn used(body: &Body, keys: &mut BTreeSet<(String, &[&str])>) {
     const PROMPT: &[&str] = &["prompt.registered"];
     const GRANT: &[&str] = &["consent-grant.registered", "consent-grant.withdrawn"];
@@ -435,7 +436,7 @@ fn read(row: &EntryRow) -> Result<Leaf, Fault> {
     serde_json::from_slice(&row.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))
 }
 
-/// That no head covers what this is about: the recording, or else the call.
+/// The fault that no head covers the recording, or else the call.
 fn uncovered(recording: Option<Uuid>, call: &str) -> Failure {
     match recording {
         Some(recording) => Failure::RecordingNotSigned(recording.to_string()),

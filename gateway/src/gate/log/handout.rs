@@ -1,7 +1,7 @@
-//! A log as files: what auditors take along and verify without us.
+//! A log as files, which auditors can take away and verify without us.
 //!
-//! The layout is that of the served log (C2SP tlog-tiles), with the older heads that are kept, every
-//! table that ever decided, and, where they are asked for, the details that still exist.
+//! The layout is that of the served log (C2SP tlog-tiles), with the older heads that were kept, every table
+//! that ever decided and, on request, the details that still exist.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -19,7 +19,7 @@ use crate::notary::{Proofs, SignedHead};
 use trail::tile::{self, WIDTH};
 use trail::{Actor, Body};
 
-/// Where an export goes: a directory that does not exist yet, or an archive.
+/// The target of an export: a new directory, or an archive.
 pub struct Sink(To);
 
 enum To {
@@ -28,11 +28,11 @@ enum To {
 }
 
 impl Sink {
-    /// A sink at this path: an archive where it ends with `.zip`, else a directory.
+    /// A target at this path: an archive if it ends with `.zip`, otherwise a directory.
     ///
     /// # Errors
     ///
-    /// Where it exists already, or cannot be made.
+    /// If it already exists, or cannot be made.
     pub fn create(path: &Path) -> io::Result<Sink> {
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) {
             return Ok(Sink(To::Archive(Box::new(ZipWriter::new(File::create_new(path)?)))));
@@ -64,7 +64,7 @@ impl Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.0 {
             To::Directory { open: Some(file), .. } => file.write_all(bytes),
-            To::Directory { open: None, .. } => Err(io::Error::other("no file was begun")),
+            To::Directory { open: None, .. } => Err(io::Error::other("no file was started")),
             To::Archive(archive) => archive.write_all(bytes),
         }
     }
@@ -83,7 +83,7 @@ impl Sink {
     }
 }
 
-/// Why nothing was handed out.
+/// Why an export failed.
 #[derive(Debug)]
 pub enum HandoutError {
     /// The gate refused or failed.
@@ -105,8 +105,8 @@ impl From<io::Error> for HandoutError {
 }
 
 impl Gate {
-    /// Writes an epoch of a log into `sink`, with or without details: up to the newest head that a witness has
-    /// cosigned, where that is not long ago, else up to the newest. That it was handed out is logged first.
+    /// Writes an epoch of a log into `sink`, with or without details, up to the newest head that a witness
+    /// has recently cosigned or, without one, up to the newest head. The export is logged first.
     ///
     /// # Errors
     ///
@@ -165,8 +165,8 @@ impl Gate {
         Ok(head)
     }
 
-    /// The newest head, once it covers what was logged by now: where a gateway runs, that is within a second. So a
-    /// log `system` that is exported says that no other table was in force until then.
+    /// The newest head, once it covers everything logged before this call: a running gateway signs within a
+    /// second. An exported log `system` therefore proves that no other table was in force until then.
     async fn covering_head(&self, at: &Epoch) -> Result<SignedHead, Fault> {
         let logged = self.ledger.head(&at.log).await?.filter(|head| head.epoch == at.epoch);
         let logged = logged.map_or(0, |head| head.edge.size());
@@ -204,6 +204,6 @@ impl Gate {
 
 const PAGE: u32 = 1_000;
 
-/// How often, and how long after each other, it is asked whether a gateway has signed.
+/// How many times to look whether a gateway has signed, and how long to wait in between.
 const LOOKS: u32 = 30;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);

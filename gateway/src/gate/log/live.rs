@@ -1,4 +1,4 @@
-//! A running gateway's log as something to verify: the same as what is handed out, read from the ledger.
+//! A running gateway's log as a source to verify: the same as an export, read from the ledger.
 
 use tokio::runtime::Handle;
 
@@ -7,7 +7,7 @@ use crate::notary::{Proofs, SignedHead};
 use trail::audit::source::{Details, OlderHead, Opening, Source, SourceError};
 use trail::tile::{self, BundleId, TileId, WIDTH};
 
-/// An epoch of a log in the ledger. Only on a thread on which nothing else runs: it waits.
+/// An epoch of a log in the ledger. It blocks, so it needs a thread of its own.
 #[derive(Debug)]
 pub struct Live {
     ledger: Ledger,
@@ -22,7 +22,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn new(ledger: &Ledger, origin: String, head: SignedHead) -> Result<Live, LedgerError> {
         let older = ledger.checkpoints(&head.at).await?;
         let older = older.into_iter().filter(|row| row.kept);

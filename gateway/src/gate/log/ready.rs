@@ -1,7 +1,7 @@
-//! Whether a request could be answered now: everything is tried that one needs.
+//! Whether a request could be answered now: everything that a request needs is tried.
 //!
-//! Strangers may ask, so what is found is good for a second, and they are told a word, never the inside.
-//! What is told to the operator stands in the log, and `check` prints it.
+//! Strangers may ask, so a result is reused for a second, and the answer is a word that reveals nothing of
+//! the inside. The log and `check` have the details for the operator.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -23,24 +23,24 @@ use trail::chain::Chain;
 pub enum Lack {
     /// The audit trail cannot be read or written.
     Trail,
-    /// The clock is behind what the trail says, so that nothing can be appended.
+    /// The clock is behind the trail, so nothing can be appended.
     Clock,
-    /// The table in force is not what it was when it came into force.
+    /// The table in force was altered since it came into force.
     Law,
-    /// Heads of the logs cannot be signed.
+    /// The logs cannot be signed.
     Signing,
     /// The recording store cannot be written.
     Store,
     /// The recording store has no room.
     Room,
-    /// No file can be opened any more.
+    /// No more files can be opened.
     Descriptors,
     /// The gateway is about to stop.
     Stopping,
 }
 
 impl Lack {
-    /// The word that `/readyz` says.
+    /// The word in the answer of `/readyz`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,8 +55,8 @@ impl Lack {
         }
     }
 
-    /// Whether requests had better go to another gateway. Where only room for recordings is lacking they had
-    /// not: whoever withdraws has to get through.
+    /// Whether requests should go to another gateway. If only room for recordings is lacking, they should
+    /// not: withdrawals have to get through.
     #[must_use]
     pub fn turns_away(self) -> bool {
         match self {
@@ -72,7 +72,7 @@ impl Lack {
     }
 }
 
-/// What was found when it was last tried.
+/// The result of the last check.
 #[derive(Debug, Default)]
 pub(in crate::gate) struct Readiness {
     unsigned: AtomicBool,
@@ -81,18 +81,18 @@ pub(in crate::gate) struct Readiness {
 }
 
 impl Gate {
-    /// Whether the heads of the logs could be signed, when that was last tried.
+    /// Notes whether the last attempt to sign the logs succeeded.
     pub fn note_signed(&self, signed: bool) {
         self.readiness.unsigned.store(!signed, Ordering::Release);
     }
 
-    /// From now on `/readyz` says that the gateway is about to stop, so that load balancers send requests elsewhere.
-    /// Requests are answered as before.
+    /// Makes `/readyz` say that the gateway is about to stop, so that load balancers send requests elsewhere.
+    /// Requests are still answered.
     pub fn note_stopping(&self) {
         self.readiness.stopping.store(true, Ordering::Release);
     }
 
-    /// What is in force, if a request could be answered, as it was found at most a second ago.
+    /// What is in force, if a request could be answered, by a check at most a second ago.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Gate {
         }
     }
 
-    /// What is lacking, as it was found at most a second ago. Whoever asks meanwhile waits for the same answer.
+    /// What is lacking, by a check at most a second ago. Concurrent callers wait for the same result.
     pub async fn unready(&self) -> Vec<Lack> {
         let mut found = self.readiness.found.lock().await;
         if let Some((at, lacks)) = found.as_ref()
@@ -140,19 +140,19 @@ impl Gate {
         lacks
     }
 
-    /// Tries everything that a request needs. Answers what is lacking, each with what to do about it.
+    /// Tries everything that a request needs. Returns what is lacking, each with what to do about it.
     pub async fn lacking(&self) -> Vec<(Lack, String)> {
         let mut lacking = Vec::new();
         let mut lacks = |found: Option<(Lack, String)>| lacking.extend(found);
         if !descriptors::is_one_left() {
-            let why = "no file can be opened any more: raise the limit of open files, or lower `connections`";
+            let why = "no more files can be opened: raise the limit of open files, or lower `connections`";
             lacks(Some((Lack::Descriptors, why.into())));
         }
         lacks(self.ledger.probe().await.err().map(|error| (Lack::Trail, Chain(&error).to_string())));
         lacks(self.clock_is_behind().await.unwrap_or_else(unreadable));
         lacks(self.law_was_changed().await.unwrap_or_else(unreadable));
         if self.readiness.unsigned.load(Ordering::Acquire) {
-            lacks(Some((Lack::Signing, "heads of the logs cannot be signed: the log says why".into())));
+            lacks(Some((Lack::Signing, "the logs cannot be signed: the program's log says why".into())));
         }
         lacks(match self.vault.probe().await {
             Ok(()) => None,
@@ -166,15 +166,16 @@ impl Gate {
         lacking
     }
 
-    /// A log whose last entry is later than entries of now may be.
+    /// A log whose last entry is too far in the future for entries of now.
     async fn clock_is_behind(&self) -> Result<Option<(Lack, String)>, Fault> {
         let now = self.clock.now().as_millisecond();
         let heads = self.ledger.heads().await?;
         let ahead = heads.iter().map(|(log, head)| (head.last_at.saturating_sub(now), log)).max();
         Ok(ahead.filter(|(ms, _)| *ms > SKEW_MS).map(|(ms, log)| {
             let why = format!(
-                "the clock is {} s behind the last entry of the log `{log}`, so nothing can be appended to it: set the \
-                 clock, or wait; where the log was written with a wrong clock, begin a new one with `audit reopen`",
+                "the clock is {} s behind the last entry of the log `{log}`, so nothing can be appended to \
+                 it: set the clock, or wait; if the log was written with a wrong clock, start a new epoch \
+                 with `audit reopen`",
                 ms / 1000
             );
             (Lack::Clock, why)
@@ -182,18 +183,18 @@ impl Gate {
     }
 
     async fn law_was_changed(&self) -> Result<Option<(Lack, String)>, Fault> {
-        // Before the first start no law is in force.
+        // No law is in force before the first start.
         let Some(row) = self.ledger.law().await? else { return Ok(None) };
         let same = match self.ledger.table(&row.digest).await {
-            // What is handed out has this digest.
+            // Answers name this digest.
             Ok(text) => text.is_some(),
             Err(LedgerError::Altered(_)) => false,
             Err(error) => return Err(error.into()),
         };
         Ok((!same).then(|| {
             let why = format!(
-                "version {} of the table is in force, and its text is not the one that came into force: restore the \
-                 ledger from a backup",
+                "version {} of the table is in force, but its text is not the one that came into force: \
+                 restore the ledger from a backup",
                 row.version
             );
             (Lack::Law, why)

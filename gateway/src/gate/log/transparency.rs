@@ -13,7 +13,7 @@ use trail::{Body, Leaf, SYSTEM_LOG};
 pub struct Piece {
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Whether they never change.
+    /// Whether the bytes never change.
     pub is_final: bool,
 }
 
@@ -41,11 +41,11 @@ impl Gate {
         }
     }
 
-    /// All epochs of a log, the first of them first.
+    /// All epochs of a log, in order.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn epochs(&self, log: &str) -> Result<Vec<Epoch>, Fault> {
         let ended = self.ledger.closed_logs(log).await?.into_iter().map(|row| row.epoch);
         let now = self.ledger.head(log).await?.map(|head| head.epoch);
@@ -56,7 +56,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn is_public_log(&self, log: &str) -> Result<bool, Fault> {
         match self.ledger.account(log).await? {
             Some(row) => Ok(crate::gate::AccountSettings::read(&row.settings)?.public_log),
@@ -64,12 +64,12 @@ impl Gate {
         }
     }
 
-    /// The signed head of an epoch, signed now where that is the current one, with what witnesses have
-    /// said of it.
+    /// The signed head of an epoch, with the cosignatures of witnesses; that of the current epoch is signed
+    /// now.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: nothing was signed, or the log does not go on from what was.
+    /// [`Fault`]: nothing was signed, or the log does not continue what was.
     pub async fn signed_head(&self, at: &Epoch) -> Result<SignedHead, Fault> {
         let current = self.ledger.head(&at.log).await?.is_some_and(|head| head.epoch == at.epoch);
         let head = match (&self.notary, current) {
@@ -82,8 +82,7 @@ impl Gate {
         self.cosigned(head).await
     }
 
-    /// The head that is published: the newest that a witness has cosigned, where that is not long ago,
-    /// else the newest.
+    /// The head to publish: the newest that a witness has recently cosigned or, without one, the newest.
     ///
     /// # Errors
     ///
@@ -105,7 +104,7 @@ impl Gate {
         Ok(newest)
     }
 
-    /// The newest head, of at most this size, that one of the configured witnesses has cosigned not long ago.
+    /// The newest head, of at most this size, that one of the configured witnesses has recently cosigned.
     pub(in crate::gate) async fn witnessed_head(
         &self,
         at: &Epoch,
@@ -131,7 +130,7 @@ impl Gate {
         Ok(None)
     }
 
-    /// The newest head of an epoch that was signed before.
+    /// The newest signed head of an epoch that is stored.
     pub(crate) async fn stored_head(&self, at: &Epoch) -> Result<Option<SignedHead>, Fault> {
         let damaged = || Fault::damaged("a signed head cannot be read");
         let closed = self.ledger.closed_logs(&at.log).await?;
@@ -146,12 +145,12 @@ impl Gate {
         Ok(Some(SignedHead { at: at.clone(), size, note }))
     }
 
-    /// The public key that the last head of an epoch was signed with: the one in use, or, of one that has
-    /// ended, one that was retired since. None where the entries that name that are gone.
+    /// The public key that signed the last head of an epoch: the current key or, for an epoch that has ended,
+    /// one that was retired since. `None` if the entries that name that key are gone.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails, or `name` cannot stand in a signature.
+    /// If the ledger fails, or `name` cannot be part of a signature.
     pub async fn key_of(&self, at: &Epoch, name: &str) -> Result<Option<VerifierKey>, Fault> {
         let current = crate::notary::verifier(name, at, &self.secrets.log.current())?;
         let ended = self.ledger.closed_logs(&at.log).await?.into_iter().any(|row| row.epoch == at.epoch);
@@ -165,7 +164,7 @@ impl Gate {
         let origin = Checkpoint::parse(&head.note.text)
             .map_err(|_| Fault::damaged("a signed head cannot be read"))?
             .origin;
-        // Every log names every key, so one that was dropped is no loss.
+        // Every log names every key, so a dropped one is no loss.
         for log in [&at.log, SYSTEM_LOG] {
             let question = Question {
                 log: log.to_owned(),
@@ -202,7 +201,7 @@ impl Gate {
         Ok(head)
     }
 
-    /// A tile or an entry bundle: what stands below `tile/`.
+    /// A tile or an entry bundle: a path below `tile/`.
     ///
     /// # Errors
     ///
@@ -211,7 +210,7 @@ impl Gate {
         let unknown = || Fault::from(Thing::Tile);
         let path = format!("tile/{path}");
         self.still_there(at).await?;
-        // What no head covers is shown to nobody.
+        // What no head covers is not shown to anybody.
         let size = self.signed_head(at).await?.size;
         if let Some(bundle) = BundleId::parse(&path) {
             tile::width_at(0, bundle.index, size)
@@ -233,9 +232,8 @@ impl Gate {
     }
 }
 
-/// How long ago a cosignature may be for its head to be published instead of the newest, in
-/// milliseconds.
+/// How old a cosignature may be for its head to be published instead of the newest, in milliseconds.
 const WITNESSED_MS: i64 = 600_000;
 
-/// How many changes of the key are looked at.
+/// How many changes of the key to search.
 const ROTATIONS: u32 = 1_000;

@@ -1,10 +1,10 @@
-//! Heartbeats and gaps: so that silence can be told from something missing.
+//! Heartbeats and gaps, which distinguish silence from missing entries.
 //!
-//! A log in which nothing happens says so every hour. While `serve` runs it leaves a mark of when it
-//! was last well; where the next start finds that mark, the one before did not end as it should have,
-//! and whoever sent an event meanwhile got no answer: a withdrawal may be missing. Then every log says
-//! that there is a gap, and every call that was open is in doubt until its participants are named
-//! again. The mark stands in the ledger as well, for gateways that do not see this one's data directory.
+//! A log in which nothing happens says so every hour. While `serve` runs, it maintains a mark with the time
+//! at which it was last well. If the next start finds that mark, the gateway did not stop properly, and
+//! senders of events at that time got no answer: a withdrawal may be missing. Then every log says that there
+//! is a gap, and every open call is in doubt until its participants are added again. The ledger holds the
+//! mark as well, for gateways that do not see this one's data directory.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -21,8 +21,8 @@ use crate::ledger::{Appended, Change, Expect, Job};
 use trail::clock::millis;
 use trail::{Actor, Body, GapCause, SYSTEM_LOG};
 
-/// The mark of a running gateway, below its data directory: a file that it holds locked, with the time
-/// at which it was last well.
+/// The mark of a running gateway, below its data directory: a file that it holds locked, with the time at
+/// which it was last well.
 #[derive(Debug)]
 pub struct Mark {
     id: Uuid,
@@ -30,28 +30,28 @@ pub struct Mark {
     file: File,
 }
 
-/// What gateways have left that did not end as they should have.
+/// The marks of gateways that did not stop properly.
 #[derive(Debug)]
 pub struct Left {
-    /// The earliest moment at which one of them was last well: long ago, where a mark cannot be read.
+    /// The earliest moment at which one of them was last well; far in the past if a mark cannot be read.
     pub well: Timestamp,
-    /// What was wrong with it.
+    /// What went wrong.
     pub cause: GapCause,
     marks: Vec<PathBuf>,
 }
 
 impl Left {
-    /// Looks for the marks of gateways that did not end as they should have. It sets none: a start that
-    /// fails has served nobody, and leaves nothing behind.
+    /// Looks for the marks of gateways that did not stop properly. Sets none: a start that fails has served
+    /// nobody, and leaves nothing behind.
     ///
     /// # Errors
     ///
-    /// Where the files cannot be read.
+    /// If the files cannot be read.
     pub fn find_in(data: &Path) -> io::Result<Option<Left>> {
         let mut left: Option<Left> = None;
         for path in marks_in(data)? {
             let Some(mut file) = open_mark(&path)? else { continue };
-            // Whoever holds it is well.
+            // A gateway that still holds its lock is well.
             if file.try_lock().is_err() {
                 continue;
             }
@@ -71,19 +71,19 @@ impl Left {
         Ok(left)
     }
 
-    /// Whose marks they are.
+    /// The gateways' ids.
     #[must_use]
     pub fn ids(&self) -> Vec<Uuid> {
         let names = self.marks.iter().filter_map(|path| path.file_name()?.to_str());
         names.filter_map(|name| name.parse().ok()).collect()
     }
 
-    /// Takes these marks away: what follows from them is logged. Those of gateways that have ended since
-    /// then stay for the next start.
+    /// Removes these marks, once their consequences are logged. Marks that gateways left since then stay for
+    /// the next start.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be removed.
+    /// If a file cannot be removed.
     pub fn forget(self) -> io::Result<()> {
         for path in self.marks {
             match fs::remove_file(&path) {
@@ -104,7 +104,7 @@ fn marks_in(data: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-/// None where its gateway has just ended as it should.
+/// Opens a mark; `None` if its gateway has just stopped properly.
 fn open_mark(path: &Path) -> io::Result<Option<File>> {
     match File::open(path) {
         Ok(file) => Ok(Some(file)),
@@ -114,17 +114,17 @@ fn open_mark(path: &Path) -> io::Result<Option<File>> {
 }
 
 impl Mark {
-    /// Sets a mark: from here on somebody may be served, so that an end that is not as it should be leaves
-    /// something in doubt. To be called last, when nothing can fail any more.
+    /// Sets a mark: from here on the gateway may serve requests, so an abrupt end leaves something in doubt.
+    /// Call this last, when nothing can fail any more.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written; then there is no mark.
+    /// If the file cannot be written; then there is no mark.
     pub fn set_in(data: &Path, now: Timestamp) -> io::Result<Mark> {
         let dir = data.join(SERVING);
         crate::files::private_dir(&dir)?;
         let id = crate::random::id().map_err(io::Error::other)?;
-        // Put into its place once it is locked and written: no other start sees it half made.
+        // Put in place once it is locked and written, so that no other start sees it half-made.
         let aside = data.join(format!("{SERVING}.{id}"));
         let file = File::options().write(true).create_new(true).open(&aside)?;
         let mark = Mark { id, path: dir.join(id.to_string()), file };
@@ -136,7 +136,7 @@ impl Mark {
         Ok(mark)
     }
 
-    /// The gateway's id, by which its mark stands in the ledger.
+    /// The gateway's id, which identifies its mark in the ledger.
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.id
@@ -146,7 +146,7 @@ impl Mark {
     ///
     /// # Errors
     ///
-    /// Where the files cannot be read.
+    /// If the files cannot be read.
     pub fn is_any_in(data: &Path) -> io::Result<bool> {
         for path in marks_in(data)? {
             if open_mark(&path)?.is_some_and(|mark| mark.try_lock().is_err()) {
@@ -156,34 +156,34 @@ impl Mark {
         Ok(false)
     }
 
-    /// Everything that had come by this moment is logged; or, where not `all_logged`, something that came
-    /// after it could not be.
+    /// Notes that everything that had arrived by this moment is logged; or, unless `all_logged`, that
+    /// something that arrived after it could not be.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn well(&self, until: Timestamp, all_logged: bool) -> io::Result<()> {
         let state = if all_logged { LOGGED } else { UNLOGGED };
-        // Not synced: what a power loss leaves of it is a mark all the same.
+        // Not synced: even what a power loss leaves of it is a mark.
         self.file.write_all_at(format!("{:020} {state}\n", until.as_millisecond()).as_bytes(), 0)
     }
 
-    /// The gateway ends as it should.
+    /// Removes the mark, since the gateway stops properly.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be removed.
+    /// If the file cannot be removed.
     pub fn clear(self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
 }
 
 impl Gate {
-    /// Says in every log in which nothing happened for an hour that nothing did.
+    /// Appends a heartbeat to every log in which nothing happened for an hour.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn heartbeat(&self) -> Result<(), Fault> {
         let now = self.clock.now();
         let since = now.as_millisecond().saturating_sub(HEARTBEAT_MS);
@@ -199,12 +199,11 @@ impl Gate {
         Ok(())
     }
 
-    /// Says in every log that something may be missing, where something may have come during an outage of
-    /// which nothing is known.
+    /// Appends a gap to every log if something unknown may have arrived during an outage.
     ///
     /// # Errors
     ///
-    /// Where the ledger still fails.
+    /// If the ledger still fails.
     pub async fn catch_up(&self) -> Result<(), Fault> {
         let Some(since) = self.barred.unheard() else { return Ok(()) };
         self.gap(since, GapCause::TrailUnavailable, &[], Vec::new()).await?;
@@ -212,12 +211,12 @@ impl Gate {
         Ok(())
     }
 
-    /// Says in the ledger that all that had come to this gateway until now is logged; says nothing while
+    /// Notes in the ledger that everything that arrived at this gateway by now is logged; does nothing while
     /// something is missing.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn renew_mark(&self, id: Uuid) -> Result<(), Fault> {
         if self.barred.is_empty() {
             let at = self.barred.well(self.clock.now()).as_millisecond();
@@ -227,11 +226,11 @@ impl Gate {
         Ok(())
     }
 
-    /// The gateway ends, and nothing that came to it is missing.
+    /// Removes the gateway's mark in the ledger: it stops, and nothing that arrived at it is missing.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn remove_mark(&self, id: Uuid) -> Result<(), Fault> {
         self.ledger.append(Job { changes: vec![Change::Unmark { id }], ..Job::default() }).await?;
         Ok(())
@@ -241,7 +240,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn find_lost(&self, mut is_lost: impl FnMut(Uuid, i64) -> bool) -> Result<(), Fault> {
         for (id, well_at) in self.ledger.marks().await? {
             let id = crate::gate::parse_id(&id)?;
@@ -260,12 +259,12 @@ impl Gate {
             > LOST_AFTER.as_millis().try_into().unwrap_or(u64::MAX)
     }
 
-    /// Says in every log that something may be missing since a gateway was last well, and removes the marks
-    /// from which that was seen, in one transaction: of several who see it, one says it.
+    /// Appends to every log that something may be missing since a gateway was last well, and removes the
+    /// marks that show it, in one transaction, so that only one of several observers logs it.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn gap(
         &self,
         well: Timestamp,
@@ -273,7 +272,7 @@ impl Gate {
         marks: &[Uuid],
         expects: Vec<Expect>,
     ) -> Result<(), Fault> {
-        // Others may have logged something since: nothing follows from that.
+        // Others may have appended entries in the meantime; nothing follows from that.
         let until = self.clock.now();
         let from = well.min(until);
         let mut entries = Vec::new();
@@ -284,19 +283,20 @@ impl Gate {
         let changes = marks.iter().map(|id| Change::Unmark { id: *id }).collect();
         let logs = entries.len();
         if self.ledger.append(Job { expects, changes, entries }).await? == Appended::Done {
-            tracing::warn!(logs, %from, "events may be missing: calls that were open are in doubt until their participants are reported again");
+            tracing::warn!(logs, %from, "events may be missing: open calls are in doubt until their \
+                participants are added again");
         }
         Ok(())
     }
 }
 
-/// The marks of other gateways, as one that serves has seen them: lost is what stands still for so long that
-/// its gateway cannot be well, whatever anybody's clock says.
+/// The marks of other gateways, as this one has observed them. A gateway is lost if its mark has not moved
+/// for so long that it cannot be well, regardless of clocks.
 #[derive(Debug, Default)]
 pub struct Watch(HashMap<Uuid, (i64, Instant)>);
 
 impl Watch {
-    /// Whether this mark has stood still for too long.
+    /// Whether this mark has not moved for too long.
     pub fn is_lost(&mut self, id: Uuid, well_at: i64, now: Instant) -> bool {
         let (seen, since) = self.0.entry(id).or_insert((well_at, now));
         if *seen != well_at {
@@ -306,11 +306,11 @@ impl Watch {
     }
 }
 
-/// How long a mark may stand still before its gateway is taken for lost.
+/// How long a mark may stay unchanged before its gateway counts as lost.
 const LOST_AFTER: Duration = Duration::from_secs(10);
-/// Where the marks are, below the data directory.
+/// The directory of the marks, below the data directory.
 const SERVING: &str = "serving";
-/// What a mark says beside its time. Of one length: it is written over.
+/// What a mark says besides its time. Both words have one length, since they are overwritten.
 const LOGGED: &str = "logged  ";
 const UNLOGGED: &str = "unlogged";
 /// How long a log may be silent, in milliseconds.

@@ -1,13 +1,12 @@
-//! Erasure: what is known of somebody goes, and everything that was proven stays proven.
+//! Erasure: what is known of somebody is removed, and everything that was proven stays proven.
 //!
-//! Leaves, their hashes and the tree hold nobody's data and are not touched. What goes is what outsiders
-//! have said: who was on a call, what the call was called, every detail of its entries, what a consent
-//! grant says of them, and the key by which a number's pseudonyms can be told to be its own. What others have
-//! said is searched for every number and name of theirs (`marks`): what auditors have asked for, reasons,
-//! references.
+//! Leaves, their hashes and the tree hold nobody's data and are not touched. Outsiders' words are removed:
+//! who was on a call, what the call was called, every detail of its entries, the content of a consent grant,
+//! and the key that links a number to its pseudonyms. Other people's words (auditors' questions, reasons,
+//! references) are searched for every number and name of the person (`marks`).
 //!
-//! INVARIANT: all of it goes in one transaction with the entry that says so, and with the keys of the
-//! recordings that are to be deleted. A crash after it leaves sealed media that nobody can open; the next
+//! INVARIANT: all of it is removed in one transaction, with the entry that records it, and with the keys of
+//! the recordings that are to be deleted. A crash after it leaves sealed media that nobody can open; the next
 //! start, or the next erasure, removes them.
 
 mod marks;
@@ -31,53 +30,53 @@ use crate::ledger::{
 };
 use trail::{Actor, Body, Leaf};
 
-/// Who is to be erased: `number` or `participant` says whom.
+/// Whom to erase: `number` or `participant` says who.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Erasure {
-    /// Whose data, by phone number, E.164.
+    /// Their phone number, E.164.
     #[serde(default)]
     pub number: Option<String>,
-    /// Whose data, by the platform's id of them.
+    /// The platform's id of them.
     #[serde(default)]
     #[schemars(length(min = 1, max = 255))]
     pub participant: Option<String>,
-    /// What becomes of the recordings of the calls that they were on.
+    /// What to do with the recordings of the calls that they were on.
     pub recordings: Disposal,
-    /// Why; it is kept, so it may not name them. At most 4 KiB.
+    /// Why; kept, so it may not name them. At most 4 KiB.
     pub reason: String,
 }
 
-/// What becomes of recordings.
+/// What to do with recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Disposal {
-    /// They are deleted.
+    /// Delete them.
     Delete,
-    /// They stay.
+    /// Keep them.
     Keep,
 }
 
-/// Who is meant.
+/// The person who is meant.
 #[derive(Debug)]
 enum Whom {
-    /// Whoever has this number, E.164.
+    /// Everybody with this number, E.164.
     Number(String),
-    /// Whoever the platform calls this.
+    /// Everybody with this id of the platform's.
     Participant(String),
 }
 
 impl Gate {
-    /// Erases somebody from an account. Answers what went.
+    /// Erases somebody from an account. Returns what was erased.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: nothing is known of them, a call with them is going on, or a recording of theirs has to
-    /// be kept.
+    /// [`Fault`]: nothing is known of them, they are on an open call, or a recording with them has to be
+    /// kept.
     pub async fn erase_person(&self, actor: &Actor, account: &str, asked: &Erasure) -> Result<Erased, Fault> {
         let whom = whom(asked)?;
         check_reason(&whom, &asked.reason)?;
-        // What an earlier erasure could not remove from the store.
+        // Removes what an earlier erasure could not remove from the store.
         for row in self.ledger.unfinished().await? {
             if row.account == account && row.deleted_at.is_some() {
                 self.sweep(parse_id(&row.id)?).await?;
@@ -101,7 +100,7 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// What was said or asked of them while everything was gone through goes as well.
+    /// Adds what was said or asked about them during the search.
     async fn said_meanwhile(
         &self,
         actor: &Actor,
@@ -124,7 +123,8 @@ impl Gate {
         Ok(())
     }
 
-    /// What follows the transaction: sealed media are removed, and what erased rows leave in the file.
+    /// The work after the transaction: removes sealed media, and the traces of erased rows in the ledger's
+    /// file.
     async fn after(&self, found: &Found, recordings: Disposal, erased: Erased) -> Result<Erased, Fault> {
         let mut failed = None;
         if recordings == Disposal::Delete {
@@ -156,7 +156,7 @@ impl Gate {
             let grant: ConsentGrant = serde_json::from_str(&row.document)
                 .map_err(|_| Fault::damaged("a consent grant cannot be read"))?;
             if found.is_subject(&grant.subject) {
-                // By its id it may have been asked for.
+                // Somebody may have asked for it by its id.
                 if found.marks.are_in(&row.id) {
                     found.marks.own_name(&row.id);
                 }
@@ -174,8 +174,7 @@ impl Gate {
         Ok(found)
     }
 
-    /// By what they are known: the numbers that go with them, what their calls were called, and who they were
-    /// there.
+    /// Collects what they are known by: their numbers, the names of their calls, and their ids on them.
     async fn mark(&self, account: &str, whom: &Whom, found: &mut Found) -> Result<(), Fault> {
         match whom {
             Whom::Number(number) => {
@@ -214,7 +213,7 @@ impl Gate {
         Ok(())
     }
 
-    /// What others have said or asked that names them: everything is gone through that was not yet.
+    /// Finds what others have said or asked that names them, in all details that were not searched yet.
     async fn search(&self, account: &str, found: &mut Found) -> Result<(), Fault> {
         loop {
             let page = self.ledger.details(account, found.searched, PAGE).await?;
@@ -223,7 +222,7 @@ impl Gate {
             for detail in page {
                 let told = match &detail.call {
                     Some(call) if found.has(call) => continue,
-                    // What everybody hears is nobody's.
+                    // A prompt is the same for everybody, so it names nobody.
                     None if detail.kind == "prompt.registered" => continue,
                     None if detail.kind.starts_with("audit.") => Told::Asked,
                     Some(_) | None => Told::Said,
@@ -253,7 +252,7 @@ impl Gate {
             }
             found.subjects.push(subject);
         }
-        // Where somebody was only located by their number, no pseudonym was made.
+        // If somebody was only located by their number, it has no pseudonym.
         let located = self.ledger.details_of_type(account, "participant.located", "\"number\"").await?;
         for detail in located {
             let Some((call, id)) = located_as(&detail, number)? else { continue };
@@ -279,7 +278,7 @@ impl Gate {
             .flat_map(|known| known.names.iter().filter(|row| row.id == id))
             .filter_map(|row| crate::locate::e164(row.number.as_deref()?).ok())
             .collect();
-        // A number's key goes with them where nobody else had the number.
+        // A number's key is erased if nobody else had the number.
         for number in numbers {
             let subject = self.subject_of(account, &number).await?;
             let Some(pseudonym) = &subject.pseudonym else { continue };
@@ -299,7 +298,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Looks at a call that they were on, and at who they are there.
+    /// Looks at a call that they were on, and finds out who they are on it.
     async fn know(
         &self,
         row: CallRow,
@@ -315,7 +314,7 @@ impl Gate {
         let (leaves, names) = self.leaves_of(uid).await?;
         let mut known = Known { row, leaves, names, theirs: BTreeSet::new() };
         known.theirs = theirs(&known);
-        // Leaves are many, and were looked at.
+        // Leaves are many, and were already searched.
         known.leaves = Vec::new();
         found.calls.insert(uid, known);
         Ok(())
@@ -336,7 +335,7 @@ impl Gate {
         Ok(Subject { tag, key, pseudonym })
     }
 
-    /// The one transaction.
+    /// Assembles the one transaction.
     fn erasure(
         &self,
         actor: &Actor,
@@ -355,7 +354,7 @@ impl Gate {
             }
         }
         for (uid, known) in &found.calls {
-            // Nothing was added to it since, a recording for example.
+            // Fails if something was added to it since, such as a recording.
             job.expects.push(Expect::Head { call: *uid, head: parse_id(&known.row.head)? });
             erase(&mut job, Erase::Call { uid: *uid, account: log(), body: known.context()? });
             for participant in &known.theirs {
@@ -408,7 +407,7 @@ impl Gate {
     }
 }
 
-/// A number's key in a log, and what the log calls the number; both none where there is no key.
+/// A number's key in a log, and its pseudonym; both `None` if there is no key.
 #[derive(Debug)]
 struct Subject {
     tag: Vec<u8>,
@@ -445,7 +444,7 @@ impl Known {
         serde_json::from_str(&self.row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))
     }
 
-    /// What they are called from now on: nobody else on the call may be called so.
+    /// Their new id: nobody else on the call may have it.
     fn new_name(&self, participant: u32) -> String {
         let mut name = format!("erased-{participant}");
         while self.names.iter().any(|row| row.id == name && row.participant != i64::from(participant)) {
@@ -454,10 +453,10 @@ impl Known {
         name
     }
 
-    /// What is kept of the request that opened it.
+    /// The stored parts of the request that opened it.
     fn context(&self) -> Result<String, Fault> {
         let context = self.asked()?;
-        // The digest is of few unknown digits: whoever guesses them finds it.
+        // The digest covers only a few unknown digits, so guessing would reveal them.
         let kept = Context { digest: String::new(), aliases: Vec::new(), ..context };
         serde_json::to_string(&kept).map_err(|_| Fault::damaged("a call's context cannot be written"))
     }
@@ -469,15 +468,15 @@ struct Found {
     subjects: Vec<Subject>,
     calls: BTreeMap<Uuid, Known>,
     grants: Vec<(GrantRow, ConsentGrant)>,
-    /// Calls that are going on, and rely on one of the grants.
+    /// Open calls that rely on one of the grants.
     relying: Vec<String>,
     /// Numbers that nobody else had.
     numbers: BTreeSet<String>,
-    /// By what they are known.
+    /// What they are known by.
     marks: Marks,
     /// Entries elsewhere whose details name them.
     details: Vec<(i64, i64)>,
-    /// The last entry whose detail was gone through.
+    /// The last entry whose detail was searched.
     searched: (i64, i64),
     recordings: Vec<RecordingRow>,
     expects: Vec<Expect>,
@@ -505,7 +504,7 @@ impl Found {
             || (self.marks.are(subject) && subject != ERASED)
     }
 
-    /// Whether nothing stands against it.
+    /// Checks that nothing prevents the erasure.
     fn may_go(&self, recordings: Disposal, now: Timestamp) -> Result<(), ErasureRefusal> {
         let open = self.calls.values().filter(|known| known.row.ended_at.is_none());
         let mut calls: Vec<String> = open.map(|known| known.row.id.clone()).collect();
@@ -551,7 +550,7 @@ fn check_reason(whom: &Whom, reason: &str) -> Result<(), Fault> {
     if reason.trim().is_empty() || reason.len() > 4096 {
         return Err(Wrong::NoReason.into());
     }
-    // Whether they are known is not told by this.
+    // The refusal must not reveal whether they are known.
     let mut marks = Marks::default();
     match whom {
         Whom::Number(number) => marks.number(number),
@@ -560,8 +559,8 @@ fn check_reason(whom: &Whom, reason: &str) -> Result<(), Fault> {
     if marks.are_in(reason) { Err(ErasureRefusal::ReasonNamesThem.into()) } else { Ok(()) }
 }
 
-/// What is left of a consent grant. Its id stays, so that it cannot be registered again by mistake, unless
-/// the id itself names them.
+/// The remainder of a consent grant. Its id stays, so that it is not registered again by mistake, unless the
+/// id itself names them.
 fn scrubbed(
     row: &GrantRow,
     grant: &ConsentGrant,
@@ -584,7 +583,7 @@ fn scrubbed(
     })
 }
 
-/// What the detail of a reported event holds, as far as it matters here.
+/// The part of a reported event's detail that matters here.
 #[derive(Deserialize)]
 struct Reported {
     event: Whereabouts,
@@ -597,7 +596,7 @@ struct Whereabouts {
     participants: Option<Vec<String>>,
 }
 
-/// Of which call, and as whom, somebody was located by this number.
+/// The call and the participant that were located by this number.
 fn located_as(detail: &DetailRow, number: &str) -> Result<Option<(Uuid, String)>, Fault> {
     let Reported { event } = serde_json::from_str(&detail.document)
         .map_err(|_| Fault::damaged("where somebody was located cannot be read"))?;
@@ -625,12 +624,12 @@ fn key_of(pseudonym: &str) -> String {
     format!("subject:{pseudonym}")
 }
 
-/// The addresses they had: others may have had them as well.
+/// Their addresses: others may have had them as well.
 fn addresses(known: &Known) -> impl Iterator<Item = &str> {
     known.names.iter().filter(|row| known.is_theirs(row)).filter_map(|row| row.ip.as_deref())
 }
 
-/// What stands where somebody was named.
+/// The word that replaces names.
 const ERASED: &str = "erased";
-/// How many details are looked at at once.
+/// How many details to read at a time.
 const PAGE: u32 = 1_000;

@@ -1,8 +1,8 @@
 //! People: who stands behind a credential, and who counts as a second person.
 //!
-//! INVARIANT: whoever is enrolled after the first two of an account counts for nothing until somebody who
-//! counts has confirmed them, and never as a second person beside one without whom they would not count:
-//! see [`People`].
+//! INVARIANT: somebody who is enrolled after the first two people of an account does not count until somebody
+//! who counts has confirmed them, and never counts as a second person beside one without whom they would not
+//! count: see [`People`].
 
 use serde_json::json;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub struct Person {
     pub name: String,
 }
 
-/// Everybody of an account.
+/// Everybody in an account.
 pub(in crate::gate) struct Enrolled {
     account: String,
     rows: Vec<PersonRow>,
@@ -32,11 +32,11 @@ pub(in crate::gate) struct Enrolled {
 }
 
 impl Gate {
-    /// Enrols somebody. Answers them, and whether they are new.
+    /// Enrols somebody. Returns them, and whether they are new.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such account, or the name is none.
+    /// [`Fault`]: there is no such account, or the text is not a name.
     pub async fn add_person(
         &self,
         actor: &Actor,
@@ -62,17 +62,17 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn people(&self, account: &str) -> Result<Vec<answer::Person>, Fault> {
         let enrolled = self.enrolled(account).await?;
         enrolled.rows.iter().map(|row| enrolled.shown(&row.id)).collect()
     }
 
-    /// Somebody says that a person, by their id or name, is who they are said to be.
+    /// Confirms a person's identity, by their id or name.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: it is they themselves, or somebody who does not count.
+    /// [`Fault`]: they try to confirm themselves, or the confirming person does not count.
     pub async fn confirm_person(
         &self,
         who: &Principal,
@@ -98,7 +98,7 @@ impl Gate {
         self.enrolled(account).await?.shown(&id.to_string())
     }
 
-    /// Who stands behind a credential.
+    /// The person behind a credential.
     pub(in crate::gate) async fn person(&self, who: &Principal) -> Result<Person, Fault> {
         let row = self.ledger.credential(&who.credential).await?;
         let Some(id) = row.and_then(|row| row.person) else {
@@ -109,7 +109,7 @@ impl Gate {
     }
 
     pub(in crate::gate) async fn enrolled(&self, account: &str) -> Result<Enrolled, Fault> {
-        // Confirmations first: whoever is confirmed by then is enrolled.
+        // Confirmations are read first: everybody confirmed by then is enrolled.
         let confirmed = self.ledger.confirmed(account).await?;
         let rows = self.ledger.people(account).await?;
         let mut people = People::default();
@@ -122,7 +122,7 @@ impl Gate {
         Ok(Enrolled { account: account.to_owned(), rows, people })
     }
 
-    /// The person of a name, who is enrolled with this job where nobody has the name; nobody where it is none.
+    /// The person with a name, whom this job enrols if nobody has it; `None` if the text is not a name.
     pub(in crate::gate) fn stands_for(
         &self,
         enrolled: &Enrolled,
@@ -151,7 +151,7 @@ impl Gate {
             salt: trail::salt()?,
             at: at.as_millisecond(),
         });
-        // Nobody else came meanwhile, of this name or among the first two.
+        // Fails if somebody else was enrolled in the meantime, with this name or among the first two.
         let count = i64::try_from(enrolled.rows.len()).unwrap_or(i64::MAX);
         job.expects.push(Expect::People { account: account.clone(), count });
         Ok(Some(person))
@@ -159,12 +159,12 @@ impl Gate {
 }
 
 impl Enrolled {
-    /// Refuses whoever does not count.
+    /// Refuses somebody who does not count.
     pub(in crate::gate) fn counts(&self, person: &Person) -> Result<(), PersonRefusal> {
         if self.people.count(person.id) { Ok(()) } else { Err(self.unconfirmed(person)) }
     }
 
-    /// Refuses whoever does not count as a second person beside the first.
+    /// Refuses somebody who does not count as a second person beside the first.
     pub(in crate::gate) fn seconds(&self, first: Uuid, second: &Person) -> Result<(), PersonRefusal> {
         self.counts(second)?;
         self.counts(&Person { id: first, name: self.name_of(first) })?;
@@ -174,7 +174,7 @@ impl Enrolled {
         Err(PersonRefusal::NotTwo { names: [first, second.id].map(|id| self.name_of(id)) })
     }
 
-    /// The name of somebody, by the gateway's id of them; empty where nobody is.
+    /// The name of somebody, by the gateway's id of them; empty if there is nobody.
     pub(in crate::gate) fn name_of(&self, id: Uuid) -> String {
         let id = id.to_string();
         self.rows.iter().find(|row| row.id == id).map(|row| row.name.clone()).unwrap_or_default()
@@ -207,5 +207,5 @@ impl Enrolled {
     }
 }
 
-/// The name of a credential that was given none.
+/// The name of a credential that was added without one.
 const NOBODY: &str = "unnamed";

@@ -1,4 +1,4 @@
-//! What stands outside of calls: accounts, credentials, keys, prompts, consent grants, tables.
+//! Registration of accounts and credentials.
 
 use policy::{Code, CoverageBasis, OnWithdrawal};
 use serde::{Deserialize, Serialize};
@@ -10,25 +10,26 @@ use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, PersonRefusal, Regi
 use crate::ledger::{Appended, Change, Expect, Job};
 use trail::{Actor, Body, SYSTEM_LOG};
 
-/// What an account may set.
+/// The settings of an account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountSettings {
-    /// The language of a participant who has none.
+    /// The language of participants for whom none is given.
     pub default_language: String,
-    /// How late evidence may be logged and still count from when it happened, 0 to 60 seconds.
+    /// How late evidence may be logged and still apply from when it happened, 0 to 60 seconds.
     pub late_evidence_seconds: u8,
     /// How many devices may record one call at once.
     pub recorders: u16,
-    /// What becomes of audio that was covered before somebody withdrew.
+    /// What to do with audio that was covered before somebody withdrew.
     pub on_withdrawal: OnWithdrawal,
-    /// The overlays that hold for every call of the account.
+    /// The overlays for every call of the account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
-    /// What rows say of emergency calls at a public-safety answering point is switched on.
+    /// Whether the account is a public-safety answering point, to which special rules for emergency calls
+    /// apply.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub public_safety: bool,
-    /// Everybody may read the account's log: its leaves hold nothing that an outsider chose.
+    /// Whether everybody may read the account's log. Its leaves hold nothing that an outsider chose.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub public_log: bool,
 }
@@ -48,10 +49,10 @@ impl Default for AccountSettings {
     }
 }
 
-/// A credential that was just made. Its password is shown once.
+/// A new credential. Its password is shown once.
 #[derive(Debug)]
 pub struct NewCredential {
-    /// Its minted name.
+    /// Its generated name.
     pub username: String,
     /// Its secret.
     pub password: Secret,
@@ -85,7 +86,7 @@ impl Gate {
     ) -> Result<(AccountSettings, Option<Code>, Option<Code>), Fault> {
         let row = self.ledger.account(account).await?.ok_or(CallRefusal::Unknown)?;
         let settings = AccountSettings::read(&row.settings)?;
-        // A place that cannot be read is no reason to ask less of the account's calls.
+        // A place that cannot be read must not relax the requirements for the account's calls.
         let place = |code: Option<String>| {
             let read = code.map(|code| code.parse()).transpose();
             read.map_err(|error| Fault::damaged_by("the place of an account cannot be read", error))
@@ -128,7 +129,7 @@ impl Gate {
         }
     }
 
-    /// A place that somebody has: a wrong one would ask the strictest of every call of an account.
+    /// Checks that a place exists: a wrong one would apply the strictest rule to every call of the account.
     fn listed(&self, field: Field, code: Code) -> Result<String, Wrong> {
         if policy::atlas::name(code).is_none() && self.laws.in_force().history(code).is_empty() {
             return Err(Wrong::UnlistedPlace { field, code, meant: policy::atlas::nearest(code.as_str()) });
@@ -136,8 +137,8 @@ impl Gate {
         Ok(code.to_string())
     }
 
-    /// Adds a credential; without a chosen password it gets a random one. It stands for the person of this
-    /// name, who is enrolled where nobody has it.
+    /// Adds a credential; without a chosen password, it gets a random one. It stands for the person with this
+    /// name, who is enrolled if nobody has it.
     ///
     /// # Errors
     ///
@@ -189,11 +190,11 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// Revokes a credential, at once.
+    /// Revokes a credential, effective at once.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such credential, or it was revoked before.
+    /// [`Fault`]: there is no such credential, or it was already revoked.
     pub async fn revoke_credential(&self, actor: &Actor, username: &str) -> Result<(), Fault> {
         let row = self.ledger.credential(username).await?.ok_or(Thing::Credential)?;
         let change =

@@ -1,4 +1,4 @@
-//! Who somebody is to the log: a pseudonym, by a key of their own that an erasure destroys.
+//! Pseudonyms: the log knows a person by a pseudonym, made with a key that an erasure destroys.
 
 use crate::gate::{Fault, Gate};
 use crate::ledger::{Change, Expect, Job};
@@ -24,7 +24,7 @@ impl Gate {
             Some(key) => Some(key),
             None => {
                 let stored = self.ledger.subject(&tag).await?;
-                // Somebody may be erased before this is written: then a new key is made.
+                // Somebody may be erased before this is written; then a new key is made.
                 job.expects.push(Expect::Subject { tag: tag.clone(), key: stored.clone() });
                 stored
             }
@@ -41,7 +41,7 @@ impl Gate {
         Ok(trail::subject::pseudonym(&key, log, number))
     }
 
-    /// The pseudonym of a participant's phone number, where it is known.
+    /// The pseudonym of a participant's phone number, if the number is known.
     pub(in crate::gate) async fn subject(
         &self,
         account: &str,

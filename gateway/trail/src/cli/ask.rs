@@ -190,7 +190,7 @@ pub fn find(asked: &Find, as_json: bool) -> Result<(), CliError> {
         Some(Form::Json) => out::json(&json!({ "consents": documents })),
         Some(Form::Jsonl | Form::Csv) => {}
         None => out::line(match count {
-            0 => "nothing is logged that has to do with it".to_owned(),
+            0 => "no entry matches".to_owned(),
             count => out::counted(count, "entry", "entries"),
         }),
     }
@@ -247,7 +247,7 @@ pub fn prove(asked: &Prove, as_json: bool) -> Result<(), CliError> {
         }
         Subject { call: Some(call), .. } => About::Call(call.clone()),
         Subject { no_recording: Some(call), .. } => About::NoRecording(call.clone()),
-        Subject { .. } => return Err(CliError::Wrong("say what is to be proven".into())),
+        Subject { .. } => return Err(CliError::Wrong("say what to prove".into())),
     };
     let envelope = asked.envelope.as_deref().map(|path| {
         std::fs::read_to_string(path)

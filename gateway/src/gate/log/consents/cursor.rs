@@ -1,4 +1,4 @@
-//! Where the next page of an answer begins, bound to its question.
+//! Cursors: the start of an answer's next page, bound to its question.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use trail::subject::keyed;
 
-/// A place in a log (epoch and index) behind which a page begins, and the last place of all pages.
+/// The place in a log (epoch and index) after which a page begins, and the last place of all pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cursor {
     pub(super) after: Option<(i64, i64)>,
@@ -15,7 +15,7 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// As it is handed out; none where no page was had yet.
+    /// The cursor as text; `None` before the first page.
     pub(super) fn write(self, key: &[u8; 32], binding: &str) -> Option<String> {
         let (epoch, seq) = self.after?;
         let places = format!("{epoch}.{seq}.{}.{}", self.last.0, self.last.1);
@@ -29,7 +29,7 @@ impl Cursor {
         Some(format!("{places}.{tag}"))
     }
 
-    /// Reads one; none where it was not handed out for this question.
+    /// Reads a cursor; `None` if it was not issued for this question.
     pub(super) fn read(text: &str, key: &[u8; 32], binding: &str) -> Option<Cursor> {
         let parts: Vec<&str> = text.split('.').collect();
         let [epoch, seq, last_epoch, last_seq, _] = parts.as_slice() else { return None };
@@ -42,7 +42,7 @@ impl Cursor {
     }
 }
 
-/// How much of the HMAC stands in a cursor, in bytes.
+/// How many bytes of the HMAC a cursor holds.
 const TAG: usize = 16;
 
 #[cfg(test)]

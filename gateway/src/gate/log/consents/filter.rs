@@ -1,4 +1,4 @@
-//! What an auditor may ask by, and what the words stand for.
+//! The conditions of an auditor's question, and what their words stand for.
 
 use jiff::Timestamp;
 use policy::Code;
@@ -10,7 +10,7 @@ use crate::gate::ask::check_name;
 use crate::gate::{Field, Wrong};
 use trail::{KINDS, Kind, OUTCOMES};
 
-/// A question as it was asked. All that is given has to be so.
+/// A question as it was asked. All given conditions apply.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Filters {
     /// The platform's id of a call, or an alias.
@@ -25,34 +25,34 @@ pub struct Filters {
     /// Where somebody on the call was: an ISO 3166 code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// Which rule was asked: the code of a row, or the id of an overlay.
+    /// The rule that applied: the code of a row, or the id of an overlay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// What was played: the id of a prompt, `id@version`, or the gateway's id of a version.
+    /// The prompt that was played: its id, `id@version`, or the gateway's id of a version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// What came of it, in words of [`OUTCOMES`], comma-separated.
+    /// Outcomes, words of [`OUTCOMES`], separated by commas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// Types of entries, comma-separated.
+    /// Types of entries, separated by commas.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The id of a recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recording: Option<String>,
-    /// The credential that has listened, or wanted to.
+    /// The credential that fetched, or tried to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listener: Option<String>,
-    /// Logged then or later.
+    /// The first moment of logging.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
-    /// Logged before then.
+    /// The first moment after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
 impl Filters {
-    /// Reads what was asked.
+    /// Reads the question.
     pub(super) fn narrowed(self) -> Result<Narrowed, Wrong> {
         let names = [
             (Field::AskedCall, &self.call),
@@ -88,14 +88,14 @@ impl Filters {
 /// A question that makes sense.
 #[derive(Debug)]
 pub(super) struct Narrowed {
-    /// As asked; numbers, codes and ids in their one form.
+    /// The conditions, with numbers, codes and ids in canonical form.
     pub(super) filters: Filters,
-    /// Entries of which types; none means any.
+    /// The types of entries; `None` means any.
     pub(super) types: Option<Vec<&'static str>>,
 }
 
 impl Narrowed {
-    /// By what was asked.
+    /// The names of the given conditions.
     pub(super) fn names(&self) -> Vec<String> {
         match serde_json::to_value(&self.filters) {
             Ok(Value::Object(members)) => members.into_iter().map(|(name, _)| name).collect(),
@@ -103,17 +103,17 @@ impl Narrowed {
         }
     }
 
-    /// What was asked, but for the number: the leaf holds its pseudonym, where there is one.
+    /// The conditions without the number; the leaf holds its pseudonym, if there is one.
     pub(super) fn detail(&self) -> Option<Value> {
         let shown = Filters { number: None, ..self.filters.clone() };
         serde_json::to_value(shown).ok().filter(|shown| shown.as_object().is_some_and(|all| !all.is_empty()))
     }
 
-    /// Under which keys entries mention it: of each, one has to be there.
+    /// The keys under which entries mention each condition; an entry matches if it has one of each.
     pub(super) fn keys(&self) -> Vec<Vec<String>> {
         let place = self.filters.place.iter().map(|code| vec![format!("place:{code}")]);
         let rule = self.filters.rule.iter().map(|rule| {
-            // An overlay may be called like a place.
+            // An overlay may have the name of a place.
             let code = rule.parse::<Code>().map(|code| format!("rule:{code}"));
             let mut keys: Vec<String> = code.into_iter().chain([format!("rule:{rule}")]).collect();
             keys.dedup();
@@ -148,7 +148,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn e164(text: &str) -> Result<String, Wrong> {
-    // In a query a plus that is not encoded stands for a space.
+    // In a query, a plus that is not encoded stands for a space.
     let plus = text.strip_prefix(' ').map(|rest| format!("+{rest}"));
     crate::locate::e164(plus.as_deref().unwrap_or(text))
         .map_err(|error| Wrong::NoNumber { error, is_optional: false })

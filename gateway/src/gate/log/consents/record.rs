@@ -1,4 +1,4 @@
-//! One entry as an answer shows it.
+//! An entry as answers show it.
 
 use crate::gate::Fault;
 use crate::gate::answer::Entry;
@@ -6,7 +6,7 @@ use crate::ledger::EntryRow;
 use trail::Leaf;
 use trail::sheet::Line;
 
-/// An entry with its place in the log, and with its detail where that still exists.
+/// An entry with its place in the log, and with its detail if that still exists.
 #[derive(Debug)]
 pub struct Record {
     pub(super) row: EntryRow,
@@ -24,7 +24,7 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`Fault`] if the stored bytes are not JSON.
+    /// [`Fault`]: the stored bytes are not JSON.
     pub fn entry(&self) -> Result<Entry, Fault> {
         let entry =
             serde_json::from_slice(&self.row.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))?;
@@ -40,7 +40,7 @@ impl Record {
         })
     }
 
-    /// As a line of a list.
+    /// The entry as a line of a list.
     pub(super) fn line(&self) -> Line<'_> {
         Line {
             epoch: u64::try_from(self.row.epoch).unwrap_or(0),

@@ -1,4 +1,4 @@
-//! Answers as tables for spreadsheets, and as lines of words.
+//! Answers as tables for spreadsheets, and as lines of text.
 
 use trail::sheet::{self, Names};
 
@@ -6,11 +6,11 @@ use super::Record;
 use crate::gate::{Fault, Gate};
 
 impl Gate {
-    /// A line for each record, with the names that are still kept.
+    /// A row for each record, with the names that still exist.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn sheet(&self, account: &str, records: &[Record]) -> Result<Vec<u8>, Fault> {
         let names = self.names(account, records).await?;
         let mut sheet = Vec::with_capacity(65_536);
@@ -20,11 +20,11 @@ impl Gate {
         Ok(sheet)
     }
 
-    /// A line of words for each record, with the names that are still kept.
+    /// A line of text for each record, with the names that still exist.
     ///
     /// # Errors
     ///
-    /// Where the ledger fails.
+    /// If the ledger fails.
     pub async fn lines_of(&self, account: &str, records: &[Record]) -> Result<Vec<String>, Fault> {
         let names = self.names(account, records).await?;
         Ok(records.iter().map(|record| sheet::in_words(&record.line(), &names)).collect())
@@ -52,7 +52,7 @@ fn once(ids: impl Iterator<Item = String>) -> Vec<String> {
     ids.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
-/// How a table begins: the names of its columns.
+/// The head of a table: the names of its columns.
 ///
 /// # Errors
 ///

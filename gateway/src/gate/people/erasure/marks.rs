@@ -1,39 +1,39 @@
-//! By what somebody is known in the words of others: their numbers, and the names that only they have.
+//! How other people's words name somebody: by their numbers, and by the names that only they have.
 //!
-//! INVARIANT: what is found here goes. A number is found however it is written. A name of a few letters, or one
-//! that others have as well, is found only where it is all that was asked for.
+//! INVARIANT: whatever is found here is erased. A number is found no matter how it is written. A short name,
+//! or one that others have as well, is found only if the text consists of nothing else.
 
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-/// What stands for somebody.
+/// The numbers and names of somebody.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    /// Digits as they are dialled within a country, at least seven.
+    /// Digits as dialled within a country, at least seven.
     numbers: Vec<String>,
-    /// Names, and whether nobody else has them.
+    /// Names, each with whether only they have it.
     names: HashMap<String, bool>,
-    /// How long the names are that are looked for within longer texts, in bytes.
+    /// The lengths of the names to look for within longer texts, in bytes.
     lengths: BTreeSet<usize>,
 }
 
-/// Where a text was found.
+/// The kind of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
-    /// By what somebody has asked for, or taken along.
+    /// Something that somebody asked for, or exported.
     Asked,
-    /// By what was said elsewhere, on a call of others for example.
+    /// Something that was said elsewhere, for example on a call of others.
     Said,
 }
 
 impl Marks {
-    /// A number in its one form.
+    /// Adds a number in canonical form.
     pub(super) fn number(&mut self, e164: &str) {
         self.numbers.push(crate::locate::dialled_within(e164));
     }
 
-    /// A name that they have, and nobody else.
+    /// Adds a name that only they have.
     pub(super) fn own_name(&mut self, name: &str) {
         if name.len() >= SHORT {
             self.lengths.insert(name.len());
@@ -41,12 +41,12 @@ impl Marks {
         self.names.insert(name.to_owned(), true);
     }
 
-    /// A name that others have as well.
+    /// Adds a name that others have as well.
     pub(super) fn shared_name(&mut self, name: &str) {
         self.names.entry(name.to_owned()).or_insert(false);
     }
 
-    /// Whether they are named by a text that says nothing else.
+    /// Whether a text consists of their number or name.
     pub(super) fn are(&self, text: &str) -> bool {
         self.names.get(text).copied().unwrap_or(false)
     }
@@ -61,7 +61,7 @@ impl Marks {
         match detail {
             Value::String(text) => {
                 let asked_for = told == Told::Asked && self.names.contains_key(text);
-                // Of one word on somebody else's call nobody can tell whether it is a name.
+                // A single word on somebody else's call may or may not be a name.
                 let own = text.len() >= SHORT && self.are(text);
                 asked_for || own || self.has_number(text) || self.has_name(text)
             }
@@ -73,7 +73,7 @@ impl Marks {
         }
     }
 
-    /// Whether their number stands there, whatever separates its digits and whatever is dialled before it.
+    /// Whether a text contains their number, with any separators and any prefix.
     fn has_number(&self, text: &str) -> bool {
         if self.numbers.is_empty() {
             return false;
@@ -89,7 +89,7 @@ impl Marks {
         runs.iter().any(|run| self.numbers.iter().any(|number| run.contains(number.as_str())))
     }
 
-    /// Whether a name of theirs stands there, by itself.
+    /// Whether a text contains one of their names, as a word of its own.
     fn has_name(&self, text: &str) -> bool {
         let mut before = None;
         for (at, c) in text.char_indices() {
@@ -115,9 +115,9 @@ fn is_edge(c: char) -> bool {
 
 /// A name of fewer bytes may be any word.
 const SHORT: usize = 5;
-/// What people put between the digits of a number.
+/// Characters that people put between the digits of a number.
 const SEPARATORS: &str = " -./()\u{a0}\u{202f}\u{2010}\u{2011}\u{2012}\u{2013}";
-/// Members of details that hold words of our own.
+/// Members of details that hold the gateway's own words.
 const OUR_WORDS: [&str; 8] =
     ["type", "method", "reported_by", "by", "direction", "role", "clock_offset_ms", "settings"];
 
