@@ -53,11 +53,11 @@ fn an_account_is_set_up_by_commands_that_scripts_can_read() {
 
     let pair = cli.json(&["keygen", "--out", &cli.path("customer")]);
     let key = cli.json(&["key", "add", "acme", pair["public"].as_str().unwrap()]);
-    assert_eq!((&key["key"], &key["bits"]), (&pair["key"], &pair["bits"]));
+    assert_eq!((&key["id"], &key["bits"]), (&pair["id"], &pair["bits"]));
     let keys = cli.json(&["key", "list", "acme"]);
-    assert_eq!((&keys[0]["key"], &keys[0]["retired_at"]), (&pair["key"], &Value::Null));
+    assert_eq!((&keys[0]["id"], &keys[0]["retired_at"]), (&pair["id"], &Value::Null));
     assert_eq!(cli.json(&["key", "list"]), keys);
-    cli.json(&["key", "retire", "acme", pair["key"].as_str().unwrap()]);
+    cli.json(&["key", "retire", "acme", pair["id"].as_str().unwrap()]);
     assert!(cli.json(&["key", "list", "acme"])[0]["retired_at"].is_string());
 
     let prompt = [
@@ -734,7 +734,7 @@ async fn administration_works_while_the_gateway_runs_on_the_same_data() {
     let key = cli.json(&["key", "add", "acme", &cli.path("customer/public.pem")]);
     recorder.post("/v1/calls/c/recording", &start).await.expect(200);
     recorder.post("/v1/calls/c/recording", &json!({"action": "stop"})).await.expect(200);
-    cli.says(&["key", "retire", "acme", key["key"].as_str().unwrap()]);
+    cli.says(&["key", "retire", "acme", key["id"].as_str().unwrap()]);
     recorder.post("/v1/calls/c/recording", &start).await.problem(403, "no-usable-key");
     cli.says(&["credential", "revoke", word("username")]);
     recorder.get("/v1/calls/c").await.problem(401, "unauthorized");

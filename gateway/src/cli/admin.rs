@@ -322,7 +322,7 @@ pub(super) async fn key(config: Config, command: Key, json: bool) -> Result<(), 
                 source,
             })?);
             let (id, bits) = gate.add_key(&Actor::command_line(), &account, file.as_slice()).await?;
-            say(json, &json!({"account": account, "key": id, "bits": bits}), || {
+            say(json, &json!({"account": account, "id": id, "bits": bits}), || {
                 format!("key {id} ({bits} bits) added to `{account}`")
             });
         }
@@ -483,7 +483,7 @@ async fn list_keys(gate: &Gate, account: Option<String>, json: bool) -> Result<(
     }
     let shown = keys.iter().map(|row| {
         json!({
-            "account": row.account, "key": row.id,
+            "account": row.account, "id": row.id,
             "added_at": millis(row.added_at), "retired_at": row.retired_at.map(millis),
         })
     });

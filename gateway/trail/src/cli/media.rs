@@ -46,7 +46,7 @@ pub fn keygen(dir: &Path, json: bool) -> Result<(), CliError> {
     if json {
         out::json(&json!({
             "private": pair.private_path, "public": pair.public_path,
-            "key": pair.public_key.fingerprint(), "bits": pair.public_key.bits(),
+            "id": pair.public_key.fingerprint(), "bits": pair.public_key.bits(),
         }));
         return Ok(());
     }
