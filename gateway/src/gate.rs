@@ -39,6 +39,7 @@ pub use fault::{
     LawRefusal, LogRefusal, Meant, Member, PersonRefusal, RecordingRefusal, Refused, RegisterRefusal, Thing,
     Unkept, Wrong, WrongEvent,
 };
+pub(crate) use law::chosen::check_overlays;
 pub use law::desk::Author;
 pub(crate) use law::desk::today;
 pub use law::laws::{Laws, Watched};

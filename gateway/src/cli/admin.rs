@@ -13,7 +13,7 @@ use crate::access::Role;
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
 use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
-use crate::gate::{AccountSettings, Gate, Looked, NewCredential, prompts};
+use crate::gate::{AccountSettings, Gate, Looked, NewCredential, check_overlays, prompts};
 use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
 use trail::cli::out::say;
@@ -156,6 +156,9 @@ pub(super) struct PromptCheck {
     /// repeated
     #[arg(long = "says", value_name = "ELEMENT=WORDS")]
     says: Vec<String>,
+    /// An overlay to check for as well; may be repeated [default: those that the account chose]
+    #[arg(long = "overlay", value_name = "ID")]
+    overlays: Vec<String>,
     /// A table of jurisdictions [default: the one in force, or the compiled-in one]
     #[arg(long, value_name = "FILE")]
     jurisdictions: Option<PathBuf>,
@@ -364,7 +367,7 @@ pub(super) async fn prompt(config: Config, command: PromptCommand, json: bool) -
 
 async fn check_prompt(mut config: Config, asked: PromptCheck, json: bool) -> Result<(), CliError> {
     let Some(text) = asked.text else {
-        return check_prompts(&config, &asked.account.unwrap_or_default(), json).await;
+        return check_prompts(&config, &asked.account.unwrap_or_default(), asked.overlays, json).await;
     };
     let prompt = Prompt {
         text,
@@ -379,16 +382,28 @@ async fn check_prompt(mut config: Config, asked: PromptCheck, json: bool) -> Res
     let name = asked.jurisdictions.as_ref().map_or("in-force".to_owned(), |path| path.display().to_string());
     config.jurisdictions = asked.jurisdictions.or(config.jurisdictions);
     let (table, _) = super::table::table(&config, &name).await?;
-    let found = prompts::lacks(&table, &prompt, Clock::system().now());
+    check_overlays(&table, &asked.overlays).map_err(crate::gate::Fault::from)?;
+    let mut found = prompts::lacks(&table, &prompt, Clock::system().now());
+    found.lacks.retain(|lack| is_under(lack, &asked.overlays));
     say(json, &found, || lacks_in_words(&found));
     if found.lacks.is_empty() { Ok(()) } else { Err(CliError::Exit(3)) }
 }
 
-async fn check_prompts(config: &Config, account: &str, json: bool) -> Result<(), CliError> {
+async fn check_prompts(
+    config: &Config,
+    account: &str,
+    mut overlays: Vec<String>,
+    json: bool,
+) -> Result<(), CliError> {
     let gate = asked::gate(config).await?;
-    let found = gate.prompts_lack(account).await;
+    must_exist(&gate, account).await?;
+    check_overlays(&gate.laws().in_force(), &overlays).map_err(crate::gate::Fault::from)?;
+    overlays.extend(gate.chosen_law(account).await?.overlays);
+    let mut found = gate.prompts_lack(account).await?;
     gate.ledger().close().await;
-    let found = found?;
+    for prompt in &mut found {
+        prompt.found.lacks.retain(|lack| is_under(lack, &overlays));
+    }
     say(json, &found, || {
         let told = |prompt: &answer::PromptCheck| {
             let answer::PromptCheck { id, version, language, found } = prompt;
@@ -397,6 +412,11 @@ async fn check_prompts(config: &Config, account: &str, json: bool) -> Result<(),
         found.iter().map(told).collect::<Vec<_>>().join("\n")
     });
     if found.iter().all(|prompt| prompt.found.lacks.is_empty()) { Ok(()) } else { Err(CliError::Exit(3)) }
+}
+
+/// Whether calls under these overlays need what is lacking.
+fn is_under(lack: &LacksAt, overlays: &[String]) -> bool {
+    lack.overlay.as_ref().is_none_or(|overlay| overlays.contains(overlay))
 }
 
 fn lacks_in_words(found: &PromptLacks) -> String {

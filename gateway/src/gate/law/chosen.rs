@@ -72,7 +72,7 @@ impl Gate {
 }
 
 /// Refuses an overlay that the table does not have.
-pub(in crate::gate) fn check_overlays(table: &Table, overlays: &[String]) -> Result<(), LawRefusal> {
+pub(crate) fn check_overlays(table: &Table, overlays: &[String]) -> Result<(), LawRefusal> {
     match overlays.iter().find(|id| table.overlay_history(id).is_empty()) {
         None => Ok(()),
         Some(id) => {
