@@ -126,8 +126,8 @@ async fn without_json_the_same_is_told_in_lines() {
     assert_eq!(
         out,
         "12 calls and 8 recordings replayed\n\
-         in all: 0 blocked, 1 allowed, 0 asked more, 1 asked less, 0 recordings would lack consent\n\
-         US-NV: 0 blocked, 1 allowed, 0 asked more, 1 asked less, 0 recordings would lack consent\n  \
+         in all: 0 blocked, 1 allowed, 0 asked more, 1 asked less, no recordings would lack consent\n\
+         US-NV: 0 blocked, 1 allowed, 0 asked more, 1 asked less, no recordings would lack consent\n  \
          for example nv of `acme`: allowed, asked less\n"
     );
 }

@@ -18,13 +18,13 @@ use trail::audit::Failure;
 use trail::audit::source::{Broken, Source};
 use trail::audit::verify::Evidence;
 use trail::cli::bar::Bar;
-use trail::cli::out::{self, counted, say};
+use trail::cli::out::{self, say};
 use trail::cli::verify::{
     Sources, Verify, named, no_media, not_verified, read_trust, run_verification, verify,
 };
 use trail::cli::{ask, must_be_new, unmade};
 use trail::trust::Trust;
-use trail::{Actor, SYSTEM_LOG};
+use trail::{Actor, SYSTEM_LOG, counted};
 
 #[derive(Subcommand)]
 pub(super) enum Audit {
@@ -298,7 +298,7 @@ async fn export(config: Config, command: Export, as_json: bool) -> Result<(), Cl
     gate.ledger().close().await;
     let told = json!({"log": at.log, "epoch": at.epoch, "size": head.size, "out": command.out});
     say(as_json, &told, || {
-        let entries = counted(head.size, "entry", "entries");
+        let entries = counted(head.size, "entry");
         format!("{entries} of `{}` in {}", command.log, command.out.display())
     });
     Ok(())

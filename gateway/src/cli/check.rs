@@ -18,6 +18,7 @@ use crate::serve;
 use trail::chain::Chain;
 use trail::cli::out::say;
 use trail::clock::Clock;
+use trail::counted;
 
 pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     config.check()?;
@@ -86,12 +87,11 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         }
     }
     gate.ledger().close().await;
-    let rows = table.rows().count();
     let version = gate.laws().version().number;
     if json {
         out::json(&json!({
             "listen": config.listen, "tls": config.tls.is_some(), "data": config.data,
-            "table": table.digest(), "version": version, "rows": rows, "accounts": accounts.len(), "warnings": warnings,
+            "table": table.digest(), "version": version, "rows": table.rows().count(), "accounts": accounts.len(), "warnings": warnings,
             "failing": lacking.iter().map(|(lack, why)| json!({"what": lack.as_str(), "why": why})).collect::<Vec<_>>(),
         }));
         return ready(&lacking);
@@ -99,12 +99,10 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     out::line(would_listen(&config));
     out::line(format!("data in {}", config.data.display()));
     out::line(match version {
-        0 => {
-            format!("no table is in force yet: `serve` would begin with {} with {rows} rows", table.digest())
-        }
-        _ => format!("version {version} of the table is in force: {} with {rows} rows", table.digest()),
+        0 => format!("no table is in force yet: `serve` would begin with {}", named(&table)),
+        _ => format!("version {version} of the table is in force: {}", named(&table)),
     });
-    out::line(out::counted(accounts.len(), "account", "accounts"));
+    out::line(counted(accounts.len(), "account"));
     for warning in warnings {
         out::line(format!("warning: {warning}"));
     }
@@ -178,20 +176,23 @@ fn first_start(config: &Config, missing: &str, json: bool) -> Result<(), CliErro
     let there = config.data.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("."));
     rustix::fs::access(there, Access::WRITE_OK)
         .map_err(|errno| serve::ServeError::Data { path: config.data.clone(), source: errno.into() })?;
-    let rows = table.rows().count();
     let warnings = of_configuration(config, &table);
     if json {
         out::json(&json!({
             "listen": config.listen, "tls": config.tls.is_some(), "data": config.data, "ledger": null,
-            "table": table.digest(), "version": 0, "rows": rows, "accounts": 0, "warnings": warnings,
+            "table": table.digest(), "version": 0, "rows": table.rows().count(), "accounts": 0, "warnings": warnings,
         }));
         return Ok(());
     }
     out::line(would_listen(config));
     out::line(format!("{missing} yet: `serve` or `account add` makes it"));
-    out::line(format!("`serve` would begin with the table {} with {rows} rows", table.digest()));
+    out::line(format!("`serve` would begin with the table {}", named(&table)));
     warnings.iter().for_each(|warning| out::line(format!("warning: {warning}")));
     Ok(())
+}
+
+fn named(table: &Table) -> String {
+    format!("{} with {}", table.digest(), counted(table.rows().count(), "row"))
 }
 
 fn would_listen(config: &Config) -> String {
@@ -204,7 +205,7 @@ fn of_configuration(config: &Config, table: &Table) -> Vec<String> {
     let mut warnings = Vec::new();
     let unreviewed = table.rows().filter(|row| row.source.reviewed.is_none()).count();
     if unreviewed > 0 {
-        let rows = out::counted(unreviewed, "row", "rows");
+        let rows = counted(unreviewed, "row");
         warnings.push(format!("no lawyer has reviewed {rows} of the table"));
     }
     if config.ip_database.is_none() {
@@ -222,7 +223,7 @@ fn configured(config: &Config, in_force: &Table) -> Option<String> {
     let new = match Table::parse(&text) {
         Ok(table) => table,
         Err(problems) => {
-            let mistakes = out::counted(problems.0.len(), "mistake", "mistakes");
+            let mistakes = counted(problems.0.len(), "mistake");
             return Some(format!("{name} has {mistakes} and would change nothing: see `table check`"));
         }
     };

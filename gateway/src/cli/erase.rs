@@ -8,8 +8,8 @@ use super::{CliError, asked};
 use crate::config::Config;
 use crate::gate::answer::{Erased, Remnants};
 use crate::gate::erasure::Erasure;
-use trail::Actor;
-use trail::cli::out::{counted, say};
+use trail::cli::out::say;
+use trail::{Actor, counted};
 
 #[derive(Args)]
 pub(super) struct Erase {
@@ -49,8 +49,8 @@ pub(super) async fn run(config: Config, asked: Erase, json: bool) -> Result<(), 
 fn in_words(erased: &Erased) -> String {
     let mut lines = vec![format!(
         "erased from {} and {}; recordings: {} deleted, {} kept",
-        counted(erased.calls, "call", "calls"),
-        counted(erased.consent_grants, "consent grant", "consent grants"),
+        counted(erased.calls, "call"),
+        counted(erased.consent_grants, "consent grant"),
         erased.recordings.deleted,
         erased.recordings.kept,
     )];

@@ -8,6 +8,7 @@ use crate::gate::{Filters, Gate, Inquiry, Record, sheet_head};
 use trail::Actor;
 use trail::cli::ask::{Find, Form, write};
 use trail::cli::out;
+use trail::counted;
 
 pub(super) async fn run(config: Config, asked: Find, json: bool) -> Result<(), CliError> {
     let gate = asked::gate(&config).await?;
@@ -85,8 +86,7 @@ async fn in_words(gate: &Gate, inquiry: &mut Inquiry, left: &mut Option<u32>) ->
     }
     out::line(match count {
         0 => "no entry matches".to_owned(),
-        1 => "1 entry".to_owned(),
-        many => format!("{many} entries"),
+        count => counted(count, "entry"),
     });
     if let Some(opening) = &inquiry.opening {
         let Opening { subject, subject_key, .. } = opening;

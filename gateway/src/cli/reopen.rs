@@ -14,8 +14,9 @@ use crate::secrets::Secrets;
 use crate::serve::ServeError;
 use trail::Actor;
 use trail::cli::bar::Bar;
-use trail::cli::out::{self, counted, say};
+use trail::cli::out::{self, say};
 use trail::clock::Clock;
+use trail::counted;
 
 #[derive(Args)]
 pub(super) struct Reopen {
@@ -153,7 +154,7 @@ fn in_words(reopened: &Reopened) -> String {
         reopened.log,
         reopened.origin,
         reopened.epoch,
-        counted(previous.size, "entry", "entries"),
+        counted(previous.size, "entry"),
         previous.origin
     );
     if let Some(kept) = &reopened.kept {
@@ -181,8 +182,8 @@ pub(super) async fn drop_epoch(config: Config, asked: Drop, as_json: bool) -> Re
             "epoch {} of `{}` is dropped: {}; its last head, of {}, is kept",
             dropped.epoch,
             dropped.log,
-            counted(dropped.dropped, "entry", "entries"),
-            counted(dropped.size, "entry", "entries")
+            counted(dropped.dropped, "entry"),
+            counted(dropped.size, "entry")
         )
     });
     Ok(())

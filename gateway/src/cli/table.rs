@@ -11,8 +11,8 @@ use policy::{Code, Diff, Severity, Table};
 use serde_json::json;
 
 use self::words::{
-    diff_lines, impact_lines, lines, many, place_lines, problem_line, proposal_line, proposal_text,
-    table_lines, version_line,
+    diff_lines, impact_lines, lines, place_lines, problem_line, proposal_line, proposal_text, table_lines,
+    version_line,
 };
 use super::person::{Who, principal};
 use super::{CliError, asked, out};
@@ -23,6 +23,7 @@ use crate::gate::{Author, Gate, lawbook, today};
 use crate::serve;
 use trail::cli::bar::Bar;
 use trail::clock::{Clock, moment_or_day};
+use trail::counted;
 
 #[derive(Subcommand)]
 pub(super) enum TableCommand {
@@ -180,9 +181,9 @@ async fn check(config: &Config, name: &str, day: Option<&str>, json: bool) -> Re
         out::line(match (rows, unread) {
             (Some(rows), Some(unread)) => format!(
                 "{name}: {} and {}: no mistakes and {}; {}",
-                many(rows, "row"),
-                many(overlays.0, "overlay"),
-                many(warnings, "warning"),
+                counted(rows, "row"),
+                counted(overlays.0, "overlay"),
+                counted(warnings, "warning"),
                 match unread + overlays.1 {
                     0 => "a lawyer has read every one".to_owned(),
                     unread => format!("{unread} not yet read by a lawyer"),
@@ -190,8 +191,8 @@ async fn check(config: &Config, name: &str, day: Option<&str>, json: bool) -> Re
             ),
             _ => format!(
                 "{name}: {} and {}: the table cannot be used",
-                many(errors, "mistake"),
-                many(warnings, "warning")
+                counted(errors, "mistake"),
+                counted(warnings, "warning")
             ),
         });
     }

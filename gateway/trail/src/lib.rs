@@ -19,6 +19,7 @@ pub mod chain;
 pub mod cli;
 pub mod clock;
 mod clocks;
+mod counted;
 mod kind;
 mod name;
 pub mod note;
@@ -52,6 +53,7 @@ use uuid::Uuid;
 
 pub use body::{Body, Came, ControlRefusal, Door, GapCause, LogCause, Origin, Previous, Said};
 pub use clocks::{Clocks, GATEWAY};
+pub use counted::counted;
 pub use kind::{KINDS, Kind, OUTCOMES, Of, RESERVED, Reserved};
 pub use name::LogName;
 pub use registers::Registered;

@@ -4,6 +4,7 @@ use policy::{Refusal, Remedy, Uncovered, UncoveredSpan, Why};
 
 use crate::gate::{RecordingRefusal, Unkept, answer};
 use trail::clock::written;
+use trail::counted;
 
 pub(super) fn refused(why: &RecordingRefusal) -> String {
     match why {
@@ -37,7 +38,7 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
             format!("the people on the recording were not told that it is for `{purpose}`; {known}")
         }
         RecordingRefusal::Uncovered(unkept) => uncovered(unkept),
-        RecordingRefusal::RangeOutside { bytes } => format!("the sealed media have {bytes} bytes"),
+        RecordingRefusal::RangeOutside { bytes } => format!("the sealed media have {}", counted(*bytes, "byte")),
     }
 }
 

@@ -4,6 +4,7 @@ use policy::atlas::usually_meant;
 use policy::{Element, Problem, Severity};
 
 use crate::gate::{LawRefusal, PersonRefusal, RegisterRefusal};
+use trail::counted;
 
 pub(super) fn refused(why: &RegisterRefusal) -> String {
     match why {
@@ -72,7 +73,7 @@ pub(super) fn law(why: &LawRefusal) -> String {
             let mistakes: Vec<&Problem> =
                 problems.iter().filter(|problem| problem.severity == Severity::Error).collect();
             let first = mistakes.first().map(|problem| format!("line {problem}")).unwrap_or_default();
-            format!("the table has {} mistakes, the first in {first}", mistakes.len())
+            format!("the table has {}, the first in {first}", counted(mistakes.len(), "mistake"))
         }
         LawRefusal::Outdated => {
             "another version came into force after the proposal was made; publish the table again, and read \

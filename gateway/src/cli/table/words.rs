@@ -4,7 +4,7 @@ use policy::diff::{Change, Direction, Point, Subject};
 use policy::{Code, Diff, Problem, Table};
 
 use crate::gate::answer::{Effects, Impact, Media, PlaceAsks, Proposal, ProposalReport, Version};
-use trail::cli::out::counted;
+use trail::counted;
 
 pub(super) fn problem_line(name: &str, problem: &Problem) -> String {
     let Problem { line, column, severity, message, hint, .. } = problem;
@@ -115,17 +115,24 @@ fn differing(before: &str, after: &str) -> (String, String) {
 pub(super) fn impact_lines(impact: &Impact) -> Vec<String> {
     let effects = |of: &Effects| {
         format!(
-            "{} blocked, {} allowed, {} asked more, {} asked less, {} recordings would lack consent",
-            of.blocked, of.allowed, of.asked_more, of.asked_less, of.lacking,
+            "{} blocked, {} allowed, {} asked more, {} asked less, {} would lack consent",
+            of.blocked,
+            of.allowed,
+            of.asked_more,
+            of.asked_less,
+            counted(of.lacking, "recording"),
         )
     };
     let mut lines = vec![format!(
         "{} and {} replayed",
-        counted(impact.calls, "call", "calls"),
-        counted(impact.recordings, "recording", "recordings")
+        counted(impact.calls, "call"),
+        counted(impact.recordings, "recording")
     )];
     if impact.unreadable > 0 {
-        lines.push(format!("{} calls could not be read, and are not in any count", impact.unreadable));
+        lines.push(format!(
+            "{} could not be read, and no count includes them",
+            counted(impact.unreadable, "call")
+        ));
     }
     lines.push(format!("in all: {}", effects(&impact.total)));
     for (place, found) in &impact.places {
@@ -258,14 +265,6 @@ pub(super) fn lines<T>(rows: &[T], line: fn(&T) -> String) -> String {
     match rows {
         [] => "there is none".into(),
         rows => rows.iter().map(line).collect::<Vec<_>>().join("\n"),
-    }
-}
-
-pub(super) fn many(count: usize, what: &str) -> String {
-    match count {
-        0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
     }
 }
 

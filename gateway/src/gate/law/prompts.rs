@@ -8,7 +8,7 @@ use crate::gate::answer::{self, LacksAt, PromptCheck, PromptLacks};
 use crate::gate::ask::{Prompt, check_name, check_sha256, language};
 use crate::gate::{ATTEMPTS, Fault, Field, Gate, RegisterRefusal, Thing, from_row};
 use crate::ledger::{Appended, Change, Expect, PromptRow};
-use trail::{Actor, Body};
+use trail::{Actor, Body, counted};
 
 impl Gate {
     /// Registers a prompt; changed content makes a new version. Returns it, and whether it is new.
@@ -117,8 +117,9 @@ impl Gate {
         let places = found.lacks.iter().filter(|lack| lack.place.is_some()).count();
         if places > 0 {
             notes.push(format!(
-                "in {places} places of the table it does not say everything that is required: see \
+                "in {} of the table it does not say everything that is required: see \
                  `GET /v1/prompts/{}/check`",
+                counted(places, "place"),
                 row.id
             ));
         }

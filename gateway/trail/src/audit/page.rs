@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 use super::pack::{self, Kind, Pack, is_asserted};
 use super::verify::table;
-use crate::Leaf;
 use crate::story::{self, Act, Law, Laws, Person, Read, Recording, Relied, Story, Stretch};
+use crate::{Leaf, counted};
 use words::moment;
 
 /// The format of pages: what they say, word for word and mark for mark. Pages of two formats cannot be compared.
@@ -147,11 +147,7 @@ impl<'p> Page<'p> {
                 let of = |kind: &str| self.entries.iter().filter(|read| read.leaf.kind == kind).count();
                 format!(
                     "This pack holds {} of this call. By them {}, and {}.",
-                    words::counted(
-                        self.entries.iter().filter(|read| read.leaf.call.is_some()).count(),
-                        "entry",
-                        "entries"
-                    ),
+                    counted(self.entries.iter().filter(|read| read.leaf.call.is_some()).count(), "entry"),
                     words::were(of("recording.accepted"), "recording", "accepted"),
                     words::were(of("recording.refused"), "upload", "refused")
                 )

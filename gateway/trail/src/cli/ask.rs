@@ -19,7 +19,7 @@ use crate::audit::verify::{Options, verify};
 use crate::audit::{explain as told, pack};
 use crate::clock::{Clock, moment_or_day};
 use crate::sheet::{self, Line};
-use crate::{KINDS, Kind, OUTCOMES, subject};
+use crate::{KINDS, Kind, OUTCOMES, counted, subject};
 
 /// What is asked for.
 #[derive(Debug, Args)]
@@ -191,7 +191,7 @@ pub fn find(asked: &Find, as_json: bool) -> Result<(), CliError> {
         Some(Form::Jsonl | Form::Csv) => {}
         None => out::line(match count {
             0 => "no entry matches".to_owned(),
-            count => out::counted(count, "entry", "entries"),
+            count => counted(count, "entry"),
         }),
     }
     Ok(())

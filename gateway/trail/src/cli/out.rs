@@ -14,14 +14,6 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// How many there are: `1 entry`, `2 entries`.
-pub fn counted(count: impl TryInto<u64>, one: &str, several: &str) -> String {
-    match count.try_into().unwrap_or(u64::MAX) {
-        1 => format!("1 {one}"),
-        count => format!("{count} {several}"),
-    }
-}
-
 /// A JSON document in one line.
 pub fn json_line(value: &impl serde::Serialize) -> Result<String, super::CliError> {
     let unwritten = |error: serde_json::Error| super::CliError::Io {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::bar::Bar;
-use super::out::{self, counted};
+use super::out;
 use super::{CliError, create};
 use crate::audit::pack;
 use crate::audit::page;
@@ -15,6 +15,7 @@ use crate::audit::verify::{Evidence, Options, verify_with};
 use crate::audit::{Failure, Report};
 use crate::chain::Chain;
 use crate::clock::{Clock, written};
+use crate::counted;
 use crate::note::Note;
 use crate::timestamp;
 use crate::trust::Trust;
@@ -197,11 +198,11 @@ fn verify_pack(path: &Path, trust: &Trust, command: &Verify, as_json: bool) -> R
         return Ok(());
     }
     out::line(format!(
-        "good: {} in the log {} of {}; {} computed again",
-        counted(report.entries, "entry stands", "entries stand"),
+        "good: {} of the log {}, which has {}; {} computed again",
+        counted(report.entries, "entry"),
         report.origin,
-        counted(report.size, "entry", "entries"),
-        counted(report.decisions, "decision", "decisions")
+        counted(report.size, "entry"),
+        counted(report.decisions, "decision")
     ));
     let call = match &report.call_id {
         Some(call) => format!("the call {}", out::plain(call)),
@@ -221,7 +222,7 @@ fn tell(report: &Report, as_json: bool) {
         out::json(&json!({"verdict": "good", "report": report}));
         return;
     }
-    out::line(format!("good: {} of {}", counted(report.size, "entry", "entries"), report.origin));
+    out::line(format!("good: {} of {}", counted(report.size, "entry"), report.origin));
     out::line(format!("root {}", report.root));
     for key in &report.signed_by {
         out::line(format!("signed by {key}"));
@@ -231,8 +232,8 @@ fn tell(report: &Report, as_json: bool) {
     }
     for stamp in &report.stamps {
         out::line(format!(
-            "time stamp of {} entries, by {}, says `{}`",
-            stamp.size,
+            "time stamp of {}, by {}, says `{}`",
+            counted(stamp.size, "entry"),
             written(stamp.at),
             stamp.path
         ));
@@ -242,14 +243,18 @@ fn tell(report: &Report, as_json: bool) {
     }
     for earlier in &report.earlier {
         out::line(format!(
-            "after {} entries of {}, root {}, verified too",
-            earlier.size, earlier.origin, earlier.root
+            "after {} of {}, root {}, verified too",
+            counted(earlier.size, "entry"),
+            earlier.origin,
+            earlier.root
         ));
     }
     if let Some(previous) = report.continues.as_ref().filter(|_| report.earlier.is_empty()) {
         out::line(format!(
-            "goes on from {} entries of {}, root {}",
-            previous.size, previous.origin, previous.root
+            "continues {} of {}, root {}",
+            counted(previous.size, "entry"),
+            previous.origin,
+            previous.root
         ));
     }
     if let Some(system) = &report.system {
@@ -257,8 +262,8 @@ fn tell(report: &Report, as_json: bool) {
     }
     out::line(format!(
         "{}, {} computed again",
-        counted(report.calls, "call", "calls"),
-        counted(report.decisions, "decision", "decisions")
+        counted(report.calls, "call"),
+        counted(report.decisions, "decision")
     ));
     for warning in &report.warnings {
         out::line(format!("warning: {warning}"));

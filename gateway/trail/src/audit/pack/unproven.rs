@@ -8,7 +8,7 @@ use policy::What;
 use uuid::Uuid;
 
 use super::{Kind, Pack, Stretch};
-use crate::{Body, Leaf};
+use crate::{Body, Leaf, counted};
 
 /// What the pack cannot show, each in one sentence without its full stop.
 pub(in super::super) fn unproven(pack: &Pack) -> Vec<String> {
@@ -53,8 +53,8 @@ fn absence(pack: &Pack, stretch: &Stretch, leaves: &[(u64, Leaf)]) -> Vec<String
     };
     let newest = newest.map(|at| format!(", the newest of {at:.3}")).unwrap_or_default();
     words.push(format!(
-        "what happened after the log had {} entries{newest}, is not in the pack: {still}",
-        pack.manifest.size
+        "what happened after the log had {}{newest}, is not in the pack: {still}",
+        counted(pack.manifest.size, "entry")
     ));
     words
 }
@@ -115,8 +115,4 @@ fn in_force(pack: &Pack, leaves: &[(u64, Leaf)]) -> Option<String> {
 
 fn grants(leaves: &[(u64, Leaf)]) -> BTreeSet<&str> {
     leaves.iter().flat_map(|(_, leaf)| relied_on(leaf)).map(|grant| grant.grant.as_str()).collect()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -378,11 +378,6 @@ pub(in crate::audit) fn requirement(asked: &str) -> String {
     words
 }
 
-/// How many there are: `1 entry`, `2 entries`.
-pub(in crate::audit) fn counted(count: usize, one: &str, several: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
-}
-
 /// How many had something done to them: `no upload was refused`, `2 uploads were refused`.
 pub(in crate::audit) fn were(count: usize, one: &str, done: &str) -> String {
     match count {

@@ -16,7 +16,7 @@ use super::told::{GrantTold, PromptTold, Told};
 use crate::people::People;
 use crate::registers::{Sum, unhex};
 use crate::tree::Hash;
-use crate::{Body, Leaf, Registered};
+use crate::{Body, Leaf, Registered, counted};
 
 /// What is registered so far.
 #[derive(Debug, Default)]
@@ -460,18 +460,18 @@ impl Unchecked {
     /// What was not checked, class by class; `None` if everything was.
     pub(super) fn words(&self) -> Option<String> {
         let classes = [
-            (self.prompts.len(), "prompts"),
-            (self.grants.len(), "consent grants"),
-            (self.credentials.len(), "credentials"),
-            (self.keys.len(), "keys"),
-            (self.recordings.len(), "recordings"),
+            (self.prompts.len(), "prompt"),
+            (self.grants.len(), "consent grant"),
+            (self.credentials.len(), "credential"),
+            (self.keys.len(), "key"),
+            (self.recordings.len(), "recording"),
         ];
-        let counted: Vec<String> = classes
+        let words: Vec<String> = classes
             .iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, class)| format!("{count} {class}"))
+            .map(|(count, class)| counted(*count, class))
             .collect();
-        (!counted.is_empty()).then(|| counted.join(", "))
+        (!words.is_empty()).then(|| words.join(", "))
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::{Details, Failure};
 use super::heads::{Head, Signed};
 use super::reading::Reading;
 use super::{CLOCKS, Options, hex};
-use crate::{LogName, SYSTEM_LOG};
+use crate::{LogName, SYSTEM_LOG, counted};
 
 /// What is not proven. Also checks that the law desk knows those who acted from there.
 pub(super) fn of(
@@ -45,7 +45,8 @@ pub(super) fn of(
     let revoked = sequence.registry.after_revocation;
     if revoked > 0 {
         warnings.push(format!(
-            "{revoked} entries were made with credentials that had been revoked shortly before, perhaps by requests or uploads that had already begun"
+            "{} came from credentials that had been revoked shortly before, perhaps by requests or uploads that had already begun",
+            counted(revoked, "entry")
         ));
     }
     let Details { committed, present } = reading.details;
@@ -69,19 +70,19 @@ fn border(reading: &Reading<'_>, warnings: &mut Vec<String>) {
     let Some(previous) = &sequence.previous else { return };
     if !sequence.is_after() {
         warnings.push(format!(
-            "the log continues `{}`, of {} entries, which was not verified. Give an export of it, old or new, with `--previous`; it has to end with the root {}",
+            "the log continues `{}`, of {}, which was not verified. Give an export of it, old or new, with `--previous`; it has to end with the root {}",
             previous.origin,
-            previous.size,
+            counted(previous.size, "entry"),
             previous.hash().map(|root| hex(&root)).unwrap_or_default()
         ));
     }
-    if let Some(counted) = sequence.registry.unchecked.words() {
-        warnings.push(format!("{counted} were registered before this epoch and were not checked"));
+    if let Some(words) = sequence.registry.unchecked.words() {
+        warnings.push(format!("{words} registered before this epoch could not be checked"));
     }
     if sequence.unknown() > 0 {
         warnings.push(format!(
-            "{} decisions on calls that were opened before this epoch were not computed again",
-            sequence.unknown()
+            "{} on calls that were opened before this epoch could not be computed again",
+            counted(sequence.unknown(), "decision")
         ));
     }
     if sequence.lost() > 0 {
@@ -107,8 +108,8 @@ fn law(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<(), Failure>
         }
         if !strangers.is_empty() {
             warnings.push(format!(
-                "{} credentials that this log does not know acted, as members of the law desk: the log `system` can show whether they were",
-                strangers.len()
+                "{} that this log does not know acted for the law desk: the log `system` can show whether that was right",
+                counted(strangers.len(), "credential")
             ));
         }
         return Ok(());
@@ -118,14 +119,15 @@ fn law(reading: &Reading<'_>, warnings: &mut Vec<String>) -> Result<(), Failure>
     }
     if compared.before > 0 {
         warnings.push(format!(
-            "{} decisions are from before what was given of the log `{}`: it was not checked which table they had to be made by",
-            compared.before, compared.law.origin
+            "{} from before the given part of the log `{}` could not be compared with the table in force",
+            counted(compared.before, "decision"),
+            compared.law.origin
         ));
     }
     if compared.after > 0 {
         warnings.push(format!(
-            "{} decisions are from after the last entry that was given of the log `{}`: it was not checked whether another table was in force by then",
-            compared.after, compared.law.origin
+            "{} from after the last given entry of the log `{}` could not be compared: another table may have been in force by then",
+            counted(compared.after, "decision"), compared.law.origin
         ));
     }
     Ok(())

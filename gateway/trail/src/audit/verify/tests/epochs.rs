@@ -45,9 +45,9 @@ fn a_log_that_goes_on_from_another_says_so_and_what_was_not_decided_again() {
     let size = first.drafts.len() as u64;
     assert_eq!(report.continues, Some(Continued { origin: ORIGIN.into(), size, root: root.clone() }));
     let told = |words: &str| report.warnings.iter().find(|warning| warning.contains(words)).unwrap().clone();
-    told("1 decisions on calls that were opened before this epoch");
+    told("1 decision on calls that were opened before this epoch");
     assert!(
-        told("were not checked").starts_with("1 prompts, 1 credentials, 1 keys"),
+        told("could not be checked").starts_with("1 prompt, 1 credential, 1 key"),
         "{:?}",
         report.warnings
     );
@@ -205,7 +205,7 @@ fn what_was_registered_in_an_earlier_epoch_is_carried_over() {
         [origin(1), origin(2)]
     );
     let report = together(&[&second], &third, &options()).unwrap();
-    assert!(told(&report, "1 recordings were registered before"), "{:?}", report.warnings);
+    assert!(told(&report, "1 recording registered before"), "{:?}", report.warnings);
     let failure = together(&[&first], &third, &options()).unwrap_err();
     assert_found(&failure, Verdict::Unusable, 0, "give that one too");
     assert_eq!(together(&[&first, &first], &second, &options()).unwrap_err().verdict, Verdict::Unusable);

@@ -541,7 +541,7 @@ fn a_credential_that_was_revoked_acts_no_more() {
     };
     // What was let in before is served.
     let report = verified(&revoked(20).0.export()).unwrap();
-    assert!(report.warnings.iter().any(|warning| warning.starts_with("1 entries were made with")));
+    assert!(report.warnings.iter().any(|warning| warning.starts_with("1 entry came from credentials")));
     let (log, index) = revoked(600);
     assert_found(&found(&log), Verdict::Tampered, index, "was revoked before");
     let mut log = Log::new();

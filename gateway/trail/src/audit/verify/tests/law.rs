@@ -84,7 +84,7 @@ fn a_log_of_the_law_that_ends_too_early_is_told_of() {
     let log = account();
     let own = log.table.digest().to_owned();
     let report = compared(&log, &system(&[(0, &own)], 15)).unwrap();
-    assert!(report.warnings.iter().any(|warning| warning.contains("decisions are from after")));
+    assert!(report.warnings.iter().any(|warning| warning.contains("from after the last given entry")));
     let failure = compared(&log, &system(&[(0, OTHER)], 5)).unwrap_err();
     assert_eq!(failure.verdict, Verdict::Incomplete, "{failure}");
     assert!(failure.what.contains("get a newer export"), "{failure}");
