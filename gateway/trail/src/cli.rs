@@ -89,6 +89,8 @@ pub enum CliError {
 #[must_use]
 pub fn program() -> clap::Command {
     Program::command()
+        .mut_subcommand("find", |find| find.mut_arg("after", |after| after.hide(true)))
+        .mut_subcommand("explain", |explain| explain.mut_arg("at", |at| at.hide(true)))
 }
 
 /// Parses the command line of this process. What is wrong with it is told with an example of what to type, and ends

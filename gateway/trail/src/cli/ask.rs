@@ -66,7 +66,8 @@ pub struct Find {
     /// Logged before then (RFC 3339, or a day)
     #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
     pub until: Option<Timestamp>,
-    /// Of a ledger, where to go on: `next` of an earlier answer to the same question
+    /// Continue with the next page, by `next` of an earlier answer to the same question; only for an account of a
+    /// ledger, since an export has no pages
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<String>,
     /// How many at most [default: all]
@@ -98,7 +99,8 @@ pub struct Explain {
     pub log: String,
     /// The platform's id of the call, or an alias
     pub call: String,
-    /// Of a ledger, the moment [default: the call's last entry]
+    /// The moment to explain [default: the call's last entry]; only for an account of a ledger, since an export
+    /// tells the whole story
     #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
     pub at: Option<Timestamp>,
     /// Verify the export with this trust file first
@@ -205,7 +207,7 @@ pub fn find(asked: &Find, as_json: bool) -> Result<(), CliError> {
 pub fn explain(asked: &Explain, as_json: bool) -> Result<(), CliError> {
     if asked.at.is_some() {
         return Err(CliError::Wrong(
-            "`--at` goes with an account of the ledger: an export is told to its end".into(),
+            "`--at` is only for an account of a ledger; leave it out: an export tells the whole story of a call".into(),
         ));
     }
     let source = opened(&asked.log, asked.trust.as_deref(), as_json)?;
@@ -294,7 +296,7 @@ fn opened(log: &str, trust: Option<&Path>, as_json: bool) -> Result<Box<dyn Sour
 fn query(asked: &Find, account: &str) -> Result<Query, CliError> {
     if asked.after.is_some() {
         return Err(CliError::Wrong(
-            "`--after` goes with an account of the ledger: an export is read to its end".into(),
+            "`--after` is only for an account of a ledger; leave it out: an export has no pages".into(),
         ));
     }
     let wrong = |what: &str| CliError::Wrong(what.into());
