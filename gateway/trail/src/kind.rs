@@ -104,6 +104,43 @@ pub const OUTCOMES: &[(&str, &[Kind])] = &[
     ("ended", &[Kind::CallEnded]),
 ];
 
+/// A word of a question that names nothing in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownWord<'w> {
+    /// There is no such outcome.
+    Outcome(&'w str),
+    /// There is no such type of entry.
+    Type(&'w str),
+}
+
+/// The types of entries that have one of these outcomes and are among these types, both separated by commas. `None`
+/// means any type.
+///
+/// # Errors
+///
+/// [`UnknownWord`].
+pub fn types_of<'w>(
+    outcomes: Option<&'w str>,
+    types: Option<&'w str>,
+) -> Result<Option<Vec<&'static str>>, UnknownWord<'w>> {
+    let words = |text: Option<&'w str>| text.map(|text| text.split(',').map(str::trim));
+    let of_outcome = |word| match OUTCOMES.iter().find(|(outcome, _)| *outcome == word) {
+        Some((_, kinds)) => Ok(kinds.iter().copied().map(Kind::as_str)),
+        None => Err(UnknownWord::Outcome(word)),
+    };
+    let of_type = |word| KINDS.iter().copied().find(|kind| *kind == word).ok_or(UnknownWord::Type(word));
+    let outcomes =
+        words(outcomes).map(|words| words.map(of_outcome).collect::<Result<Vec<_>, _>>()).transpose()?;
+    let outcomes = outcomes.map(|kinds| kinds.into_iter().flatten().collect::<Vec<_>>());
+    let types = words(types).map(|words| words.map(of_type).collect::<Result<Vec<_>, _>>()).transpose()?;
+    Ok(match (outcomes, types) {
+        (Some(outcomes), Some(types)) => {
+            Some(outcomes.into_iter().filter(|kind| types.contains(kind)).collect())
+        }
+        (some, None) | (None, some) => some,
+    })
+}
+
 /// A kind whose name and rules are settled, but that this version neither writes nor can decide on: an
 /// auditor reports that such an entry is of a later version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

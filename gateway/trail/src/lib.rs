@@ -54,7 +54,7 @@ use uuid::Uuid;
 pub use body::{Body, Came, ControlRefusal, Door, GapCause, LogCause, Origin, Previous, Said};
 pub use clocks::{Clocks, GATEWAY};
 pub use counted::counted;
-pub use kind::{KINDS, Kind, OUTCOMES, Of, RESERVED, Reserved};
+pub use kind::{KINDS, Kind, OUTCOMES, Of, RESERVED, Reserved, UnknownWord, types_of};
 pub use name::LogName;
 pub use registers::Registered;
 pub use saw::{Saw, SawParticipant, recorder_word};

@@ -19,7 +19,7 @@ use crate::audit::verify::{Options, verify};
 use crate::audit::{explain as told, pack};
 use crate::clock::{Clock, moment_or_day};
 use crate::sheet::{self, Line};
-use crate::{KINDS, Kind, OUTCOMES, counted, subject};
+use crate::{KINDS, OUTCOMES, UnknownWord, counted, subject, types_of};
 
 /// What is asked for.
 #[derive(Debug, Args)]
@@ -327,7 +327,7 @@ fn query(asked: &Find, account: &str) -> Result<Query, CliError> {
         place: place.transpose()?,
         rule: asked.rule.clone(),
         prompt: asked.prompt.clone(),
-        types: types(asked)?,
+        types: types_of(asked.outcome.as_deref(), asked.kind.as_deref()).map_err(unknown)?,
         recording: recording.map_err(|_| wrong("`--recording` is not the id of a recording"))?,
         listener: asked.listener.clone(),
         from: asked.from,
@@ -335,30 +335,16 @@ fn query(asked: &Find, account: &str) -> Result<Query, CliError> {
     })
 }
 
-/// Which types of entries are asked for.
-fn types(asked: &Find) -> Result<Option<Vec<&'static str>>, CliError> {
-    let words = |text: &str| text.split(',').map(|word| word.trim().to_owned()).collect::<Vec<_>>();
-    let unknown = |option: &str, word: &str, known: Vec<&str>| {
-        CliError::Wrong(format!("`{option}` knows no `{word}`; it knows `{}`", known.join("`, `")))
-    };
-    let mut of_outcomes: Option<Vec<&'static str>> = None;
-    for word in asked.outcome.as_deref().map(words).unwrap_or_default() {
-        let known = OUTCOMES.iter().find(|(outcome, _)| *outcome == word);
-        let (_, kinds) = known.ok_or_else(|| {
-            unknown("--outcome", &word, OUTCOMES.iter().map(|(outcome, _)| *outcome).collect())
-        })?;
-        of_outcomes.get_or_insert_default().extend(kinds.iter().copied().map(Kind::as_str));
-    }
-    let mut of_types: Option<Vec<&'static str>> = None;
-    for word in asked.kind.as_deref().map(words).unwrap_or_default() {
-        let known = KINDS.iter().copied().find(|kind| *kind == word);
-        of_types.get_or_insert_default().push(known.ok_or_else(|| unknown("--type", &word, KINDS.to_vec()))?);
-    }
-    Ok(match (of_outcomes, of_types) {
-        (Some(outcomes), Some(types)) => {
-            Some(outcomes.into_iter().filter(|kind| types.contains(kind)).collect())
+/// The words that are known in place of an unknown one.
+fn unknown(word: UnknownWord<'_>) -> CliError {
+    CliError::Wrong(match word {
+        UnknownWord::Outcome(word) => {
+            let known: Vec<&str> = OUTCOMES.iter().map(|(outcome, _)| *outcome).collect();
+            format!("there is no outcome `{word}`; there are `{}`", known.join("`, `"))
         }
-        (some, None) | (None, some) => some,
+        UnknownWord::Type(word) => {
+            format!("there are no entries of type `{word}`; there are `{}`", KINDS.join("`, `"))
+        }
     })
 }
 

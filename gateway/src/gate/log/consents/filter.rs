@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::gate::ask::check_name;
 use crate::gate::{Field, Wrong};
-use trail::{KINDS, Kind, OUTCOMES};
+use trail::{UnknownWord, types_of};
 
 /// A question as it was asked. All given conditions apply.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -31,7 +31,7 @@ pub struct Filters {
     /// The prompt that was played: its id, `id@version`, or the gateway's id of a version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// Outcomes, words of [`OUTCOMES`], separated by commas.
+    /// Outcomes, words of [`OUTCOMES`](trail::OUTCOMES), separated by commas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// Types of entries, separated by commas.
@@ -67,14 +67,10 @@ impl Filters {
         let number = self.number.as_deref().map(e164).transpose()?;
         let place = self.place.as_deref().map(code).transpose()?;
         let recording = self.recording.as_deref().map(uuid).transpose()?;
-        let outcomes = self.outcome.as_deref().map(of_outcomes).transpose()?;
-        let kinds = self.kind.as_deref().map(of_types).transpose()?;
-        let types = match (outcomes, kinds) {
-            (Some(outcomes), Some(kinds)) => {
-                Some(outcomes.into_iter().filter(|kind| kinds.contains(kind)).collect())
-            }
-            (some, None) | (None, some) => some,
-        };
+        let types = types_of(self.outcome.as_deref(), self.kind.as_deref()).map_err(|word| match word {
+            UnknownWord::Outcome(word) => Wrong::NoOutcome { word: short(word) },
+            UnknownWord::Type(word) => Wrong::NoType { word: short(word) },
+        })?;
         let filters = Filters {
             number,
             place: place.map(|code| code.to_string()),
@@ -123,28 +119,6 @@ impl Narrowed {
         let listener = self.filters.listener.iter().map(|who| vec![format!("listener:{who}")]);
         place.chain(rule).chain(recording).chain(listener).collect()
     }
-}
-
-fn of_outcomes(text: &str) -> Result<Vec<&'static str>, Wrong> {
-    let mut types = Vec::new();
-    for word in words(text) {
-        let known = OUTCOMES.iter().find(|(outcome, _)| *outcome == word);
-        let (_, kinds) = known.ok_or_else(|| Wrong::NoOutcome { word: short(word) })?;
-        types.extend(kinds.iter().copied().map(Kind::as_str));
-    }
-    Ok(types)
-}
-
-fn of_types(text: &str) -> Result<Vec<&'static str>, Wrong> {
-    let known = |word: &str| {
-        let found = KINDS.iter().copied().find(|kind| *kind == word);
-        found.ok_or_else(|| Wrong::NoType { word: short(word) })
-    };
-    words(text).map(known).collect()
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim)
 }
 
 fn e164(text: &str) -> Result<String, Wrong> {
