@@ -310,7 +310,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
         route("control_recording", "POST", "/v1/calls/{call}/recording", RECORDS, post(calls::control), "Starts, pauses, resumes or stops recording.")
             .tagged("Calls")
             .takes::<ControlRecording>()
-            .answers(200, "granted, or taken note of: the decision", json::<answer::Decision>())
+            .answers(200, "granted, or taken note of: the decision; `decided_at` is when a window opens, if none was open", json::<answer::Decision>())
             .fails(&[
                 ConsentRequired, NoUsableKey, InvalidControl, UnknownCall, CallEnded, CallTooLong,
                 NotRecording, CallBarred, Contended,

@@ -24,7 +24,8 @@ pub struct Decision {
     pub table: String,
     /// The version of the policy that decided.
     pub policy: &'static str,
-    /// When the decision was made: the moment of this answer.
+    /// When the decision was made: the moment of this answer. If a `start` or `resume` opens a window, the moment
+    /// at which it opens; if one is open already, `timeline.windows` of the call says since when.
     pub decided_at: Moment,
     /// Everybody who has ever been on the call.
     pub participants: Vec<Participant>,
