@@ -77,17 +77,6 @@ fn tighten(path: &Path, state: &fs::Metadata) -> io::Result<()> {
     }
 }
 
-/// Writes a new file for its owner alone; what is there already is not overwritten.
-///
-/// # Errors
-///
-/// Where there is something, or it cannot be written.
-pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::io::Write as _;
-    let mut file = File::options().write(true).create_new(true).mode(OWNER_FILE).open(path)?;
-    file.write_all(bytes)
-}
-
 /// The content of a plain file, which is wiped on drop: it may be a key.
 ///
 /// # Errors
@@ -112,7 +101,6 @@ pub fn read_plain(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 const OWNER_DIR: u32 = 0o700;
-const OWNER_FILE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 const MODE: u32 = 0o7777;
 /// What is read whole, in bytes.
@@ -143,15 +131,6 @@ mod tests {
         assert_eq!(mode(&data.join("media")), 0o700);
         private_dir(&dir.path().join("new/data")).unwrap();
         assert_eq!(mode(&dir.path().join("new/data")), 0o700);
-    }
-
-    #[test]
-    fn a_new_file_is_private_and_an_older_one_is_not_overwritten() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("pack.zip");
-        write_new(&path, b"older").unwrap();
-        assert_eq!(write_new(&path, b"newer").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!((mode(&path), fs::read(&path).unwrap().as_slice()), (0o600, &b"older"[..]));
     }
 
     #[test]

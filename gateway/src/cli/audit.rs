@@ -22,7 +22,7 @@ use trail::cli::out::{self, say};
 use trail::cli::verify::{
     Sources, Verify, named, no_media, not_verified, read_trust, run_verification, verify,
 };
-use trail::cli::{ask, must_be_new, unmade};
+use trail::cli::{ask, create, must_be_new, unmade};
 use trail::trust::Trust;
 use trail::{Actor, SYSTEM_LOG, counted};
 
@@ -257,7 +257,7 @@ async fn prove(config: Config, command: ask::Prove, as_json: bool) -> Result<(),
         }
     };
     gate.ledger().close().await;
-    crate::files::write_new(&command.out, &bytes).map_err(|source| unmade(&command.out, source))?;
+    create(&command.out, &bytes)?;
     say(as_json, &json!({"out": command.out, "bytes": bytes.len()}), || {
         format!("a proof pack of {} bytes in {}", bytes.len(), command.out.display())
     });

@@ -186,3 +186,20 @@ pub fn unmade(out: &Path, source: io::Error) -> CliError {
     }
     CliError::Io { what: format!("`{out}` cannot be made"), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::create;
+
+    #[test]
+    fn a_new_file_is_private_and_an_older_one_is_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pack.zip");
+        create(&path, b"older").unwrap();
+        assert!(create(&path, b"newer").unwrap_err().to_string().contains("exists already"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"older");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    }
+}
