@@ -1,9 +1,9 @@
 //! The ledger that `tests/bench replay` replays, and the floor beside it.
 //!
 //!   bench-replay make DIR ACCOUNT COUNT (FROM)
-//!       Adds the account, where FROM is not given or 0, and appends calls up to so many, from number FROM on, to the ledger in DIR, as the gateway writes
-//!       them: two or three people, a prompt, mostly a yes, start, stop, an accepted upload, the end. The same places and answers
-//!       each time.
+//!       Adds the account, where FROM is not given or 0, and appends calls up to so many, from number FROM on, to
+//!       the ledger in DIR, as the gateway writes them: two or three people, a prompt, mostly a yes, start, stop, an
+//!       accepted upload, the end. The same places and answers each time.
 //!   bench-replay floor DIR
 //!       Reads every leaf in the order of the log and parses it as JSON, one after the other, and
 //!       prints one line of JSON.
@@ -193,7 +193,11 @@ impl Maker<'_> {
     fn opened(&mut self, number: u64, facts: Opened) -> Outcome<()> {
         let people: Vec<u32> = facts.participants.iter().map(|joined| joined.participant).collect();
         let ids: Vec<String> = people.iter().map(|participant| format!("p{participant}")).collect();
-        let subjects = people.iter().map(|participant| (*participant, "0".repeat(64))).collect();
+        // Everybody is somebody else: nobody's objection has to be carried over.
+        let subjects = people
+            .iter()
+            .map(|participant| (*participant, format!("{number:056x}{participant:08x}")))
+            .collect();
         let (uid, id) = (self.uid, format!("call-{number}"));
         let detail = json!({"call": id, "participants": ids, "purposes": ["quality"], "aliases": []});
         let opened = Body::Opened { facts, subjects, objectors: Vec::new(), saw: self.saw() };
@@ -209,7 +213,7 @@ impl Maker<'_> {
             head: self.head.ok_or("no entry")?,
         });
         for (participant, id) in people.into_iter().zip(ids) {
-            let number = Some(format!("+1212555{participant:04}"));
+            let number = Some(format!("+121255501{participant:02}"));
             self.job.changes.push(Change::Participant {
                 call: uid,
                 participant,
