@@ -260,6 +260,7 @@ def table(configurations, contenders, rounds):
             for column, kind in [("rate", "in memory"), ("on_disk", "on disk")] if other in TOOLS else [("rate", "")]:
                 shares = [result[key, "gateway"]["rate"] / result[key, other][column] for result in rounds]
                 ratios.append(f"gateway/{other}{kind and f' ({kind})'} {spread(shares)}")
-        print("  " + "   ".join(ratios))
+        used = [result[key, "gateway"]["cpu"] / result[key, "floor"]["cpu"] for result in rounds]
+        print("  " + "   ".join([*ratios, f"CPU of gateway/floor {spread(used)}"]))
     print("\non disk/s: with the time that a sync of the file system took afterwards. CPU ms: user and system, for each upload,")
     print("the server's processes only (files: all of it). peak: resident, summed over the server's processes.")
