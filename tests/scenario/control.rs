@@ -4,11 +4,56 @@ use serde_json::{Value, json};
 use trail::Actor;
 
 use super::{is_blocked, is_permitted, person, two};
-use crate::harness::{Gateway, tone, wav, wav_of};
+use crate::harness::{Answer, Gateway, tone, wav, wav_of};
 
 async fn windows(gateway: &Gateway, call: &str) -> Vec<Value> {
     let windows = gateway.timeline(call).await["windows"].as_array().unwrap().clone();
     windows.into_iter().map(|window| window["closed_by"].clone()).collect()
+}
+
+/// RFC 7240, section 4.2.
+#[tokio::test]
+async fn whoever_prefers_a_minimal_answer_is_told_what_to_do_in_headers() {
+    let gateway = Gateway::start().await;
+    let ask = async |prefers: &[&str], method: &str, path: &str, body: Value| {
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(prefers.iter().map(|prefers| ("prefer", *prefers)));
+        gateway.recorder.send(method, &format!("/v1/calls/c{path}"), &headers, body.to_string().into()).await
+    };
+    let minimal = ["return=minimal"];
+    let told = |answer: &Answer| {
+        let header =
+            |name: &str| answer.headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        assert_eq!(header("vary"), "Prefer");
+        if answer.status == 204 {
+            assert_eq!((answer.body.len(), header("preference-applied").as_str()), (0, "return=minimal"));
+        }
+        (answer.status, header("recording-verdict"), header("recording-action"))
+    };
+    let says = |status, verdict: &str, action: &str| (status, verdict.to_owned(), action.to_owned());
+    let opened = json!({"medium": "telephone", "purposes": ["quality"], "participants": two("US-CA")});
+    assert_eq!(told(&ask(&minimal, "PUT", "", opened.clone()).await), says(204, "blocked", "none"));
+    let heard = json!({"type": "prompt.completed", "prompt": "en", "participants": ["caller", "agent"], "played_ms": 4000});
+    gateway.advance_ms(4000);
+    assert_eq!(told(&ask(&minimal, "POST", "/events", heard).await), says(204, "permitted", "none"));
+    assert_eq!(
+        told(
+            &ask(&["wait=5, Return = \"minimal\"; x=1"], "POST", "/recording", json!({"action": "start"}))
+                .await
+        ),
+        says(204, "permitted", "none")
+    );
+    let late = json!({"id": "late", "role": "customer", "location": "DE"});
+    assert_eq!(told(&ask(&minimal, "POST", "/participants", late).await), says(204, "blocked", "pause"));
+    // What was asked first counts; what nobody knows is left out; a refusal says why in any case.
+    let same = async |prefers: &[&str]| ask(prefers, "PUT", "", opened.clone()).await;
+    for prefers in [&["return=representation", "return=minimal"][..], &["respond-async"], &["return"], &[]] {
+        let answer = same(prefers).await;
+        assert_eq!((answer.status, told(&answer)), (200, says(200, "", "")), "{prefers:?}");
+        assert!(answer.headers.get("preference-applied").is_none());
+    }
+    let refused = ask(&minimal, "POST", "/recording", json!({"action": "resume"})).await;
+    assert_eq!(refused.problem(403, "consent-required")["decision"]["action"], "pause");
 }
 
 #[tokio::test]

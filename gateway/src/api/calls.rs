@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HeaderName, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::problem::Problem;
 use super::{Asked, Door, Named, answer, json_body, json_bytes, moment, parse_json, to_the_end};
 use crate::access::Principal;
+use crate::gate::answer::Decision;
 use crate::gate::ask::{
     ControlRecording, Lenient, MAX_EVENTS, Object, Observed, OpenCall, Participant, Posted,
 };
@@ -49,7 +50,7 @@ pub(super) async fn open(
 ) -> Result<Response, Problem> {
     let asked: OpenCall = json_body(headers.get(CONTENT_TYPE), body).await?;
     let (new, decision) = door.gate.open(&who, &call, asked).await?;
-    Ok(answer(if new { StatusCode::CREATED } else { StatusCode::OK }, &decision))
+    Ok(decided(&headers, if new { StatusCode::CREATED } else { StatusCode::OK }, &decision))
 }
 
 pub(super) async fn join(
@@ -68,7 +69,7 @@ pub(super) async fn join(
         }
     });
     let joined = joined.await?;
-    Ok(answer(StatusCode::CREATED, &joined))
+    Ok(decided(&headers, StatusCode::CREATED, &joined))
 }
 
 pub(super) async fn observe(
@@ -88,7 +89,7 @@ pub(super) async fn observe(
     };
     let gate = Arc::clone(&door);
     let observed = to_the_end(&door, async move { gate.gate.observe(&who, &call, posted).await }).await?;
-    Ok(answer(StatusCode::CREATED, &observed))
+    Ok(decided(&headers, StatusCode::CREATED, &observed))
 }
 
 pub(super) async fn control(
@@ -112,7 +113,33 @@ pub(super) async fn control(
         }
     });
     let done = done.await?;
-    Ok(answer(StatusCode::OK, &done))
+    Ok(decided(&headers, StatusCode::OK, &done))
+}
+
+/// A decision; or, if the client prefers it (RFC 7240, section 4.2), only what it comes to, in headers.
+fn decided(asked: &HeaderMap, status: StatusCode, decision: &Decision) -> Response {
+    let mut answer = if prefers_minimal(asked) {
+        let action = HeaderValue::from_static(decision.action.as_str());
+        let recording = HeaderValue::from_static(decision.recording.as_str());
+        let applied = HeaderValue::from_static(MINIMAL);
+        let told = [(RECORDING_ACTION, action), (RECORDING_VERDICT, recording), (APPLIED, applied)];
+        (StatusCode::NO_CONTENT, told).into_response()
+    } else {
+        answer(status, decision)
+    };
+    answer.headers_mut().append(VARY, HeaderValue::from_static("Prefer"));
+    answer
+}
+
+/// Preferences are separated by commas, and their parameters by semicolons; of one that is named twice, the first
+/// counts.
+fn prefers_minimal(asked: &HeaderMap) -> bool {
+    let told = asked.get_all(PREFER).iter().filter_map(|told| told.to_str().ok());
+    let mut preferences = told.flat_map(|told| told.split(',')).filter_map(|one| {
+        let (name, value) = one.split(';').next()?.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("return").then(|| value.trim().trim_matches('"'))
+    });
+    preferences.next() == Some("minimal")
 }
 
 /// The body of a report: one event, or several.
@@ -168,3 +195,9 @@ pub(super) async fn decision(
     door.gate.look(&who, &Looked::Call { call: &call }).await?;
     Ok(answer(StatusCode::OK, &door.gate.decide(&who, &call).await?))
 }
+
+const PREFER: &str = "prefer";
+const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const RECORDING_ACTION: HeaderName = HeaderName::from_static("recording-action");
+const RECORDING_VERDICT: HeaderName = HeaderName::from_static("recording-verdict");
+const MINIMAL: &str = "return=minimal";

@@ -123,6 +123,20 @@ impl Route {
         Route { query: Some(SchemaGenerator::root_schema_for::<T>), ..self }
     }
 
+    /// Answers no decision to whoever prefers that.
+    fn briefly(self) -> Route {
+        let preferred = json!({"type": "string", "examples": ["return=minimal"]});
+        let told = nothing()
+            .with("Recording-Verdict", "the decision's `recording`: `permitted` or `blocked`")
+            .with("Recording-Action", "the decision's `action`: what the platform should do now")
+            .with("Preference-Applied", "`return=minimal`");
+        self.header("Prefer", "`return=minimal` (RFC 7240): answer no decision", preferred).answers(
+            204,
+            "done; what the decision comes to, in headers",
+            told,
+        )
+    }
+
     fn header(mut self, name: &'static str, says: &'static str, schema: Value) -> Route {
         self.headers.push((name, says, schema));
         self
@@ -255,6 +269,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .takes::<OpenCall>()
             .answers(201, "the call is new: its decision", json::<answer::Decision>())
             .answers(200, "the same call was opened before: its decision", json::<answer::Decision>())
+            .briefly()
             .fails(OF_PEOPLE)
             .fails(&[
                 DuplicateParticipant, TooManyAliases, UnknownOverlay, AliasInUse, CallExists, CallTooLong,
@@ -295,12 +310,14 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Calls")
             .takes::<Participant>()
             .answers(201, "the decision", json::<answer::Decision>())
+            .briefly()
             .fails(OF_PEOPLE)
             .fails(&[UnknownCall, CallEnded, CallTooLong, EntryTooLong, Contended]),
         route("report_events", "POST", "/v1/calls/{call}/events", RECORDS, post(calls::observe), "Logs one event or an array of events.")
             .tagged("Calls")
             .takes::<calls::Events>()
             .answers(201, "the decision", json::<answer::Decision>())
+            .briefly()
             .fails(&[
                 InvalidEvent, InvalidId, InvalidPlace, InvalidNumber, InvalidAddress, InvalidHash,
                 TooManyPlaces, TimeInTheFuture, TimeTooFarPast, UnknownParticipant, UnknownPrompt,
@@ -311,6 +328,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Calls")
             .takes::<ControlRecording>()
             .answers(200, "granted, or taken note of: the decision; `decided_at` is when a window opens, if none was open", json::<answer::Decision>())
+            .briefly()
             .fails(&[
                 ConsentRequired, NoUsableKey, InvalidControl, UnknownCall, CallEnded, CallTooLong,
                 NotRecording, CallBarred, Contended,

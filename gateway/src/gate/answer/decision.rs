@@ -57,6 +57,17 @@ pub enum Verdict {
     Blocked,
 }
 
+impl Verdict {
+    /// The word used in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Permitted => "permitted",
+            Verdict::Blocked => "blocked",
+        }
+    }
+}
+
 /// What the gateway believes the platform is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
