@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::gate::ask::{ConsentGrant, Prompt};
-use crate::gate::call::warm::Folded;
-use crate::gate::{Context, FOLDED_AT_ONCE, Fault, Gate, Loaded, RecordingRefusal, blocking, parse_id};
+use crate::gate::{
+    Context, FOLDED_AT_ONCE, Fault, Folded, Gate, Loaded, RecordingRefusal, blocking, parse_id,
+};
 use crate::ledger::RecordingRow;
 use trail::Body;
 use trail::story::{Story, Text};
