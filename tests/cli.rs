@@ -116,7 +116,7 @@ fn without_json_commands_tell_people_what_they_did() {
     assert_eq!(cli.says(&["credential", "list", "acme"]), listed);
     assert_eq!(cli.says(&["credential", "revoke", username]), format!("credential `{username}` revoked\n"));
     assert!(cli.says(&["credential", "list", "acme"]).contains("revoked: 2"));
-    assert_eq!(cli.says(&["prompt", "list", "acme"]), "`acme` has no prompt\n");
+    assert_eq!(cli.says(&["prompt", "list", "acme"]), "`acme` has no prompts\n");
     let made = cli.says(&["keygen", "--out", &cli.path("customer")]);
     assert!(made.contains("keep it safe") && made.contains("key add ACCOUNT public.pem"), "{made}");
     let key = cli.says(&["key", "add", "acme", &cli.path("customer/public.pem")]);
@@ -139,7 +139,7 @@ fn without_json_commands_tell_people_what_they_did() {
         "recording=Recorded",
     ];
     assert_eq!(cli.says(&prompt), "prompt `en` version 1 registered\n");
-    assert_eq!(cli.says(&prompt), "prompt `en` version 1 is there already\n");
+    assert_eq!(cli.says(&prompt), "prompt `en` version 1 exists already\n");
     assert_eq!(cli.says(&["prompt", "list", "acme"]), "en  version 1  en  4000 ms  Recorded.\n");
     let silent = cli.says(&prompt[..prompt.len() - 2]);
     assert!(
@@ -163,7 +163,7 @@ fn a_mistake_is_told_in_one_sentence_with_what_to_do() {
     let cli = Cli::new();
     cli.says(&["account", "add", "acme"]);
     for (args, told) in [
-        (&["account", "add", "acme"][..], "there is an account `acme` already"),
+        (&["account", "add", "acme"][..], "there is already an account `acme`"),
         (&["account", "add", "Acme Inc."], "1 to 64 of `a-z`"),
         (&["account", "add", "b", "--operator", "Kalifornien"], "Kalifornien"),
         (&["account", "add", "b", "--late-evidence-seconds", "61"], "60"),
@@ -598,7 +598,7 @@ fn a_password_is_asked_for_at_a_terminal_and_not_shown() {
     // Twice, since nobody sees what they type.
     let add = ["credential", "add", "system", "--role", "counsel", "--name", "Dana", "--password-stdin"];
     let differ = at_a_terminal(&add, &[&typed, "correct house battery\n"]);
-    assert!(differ.contains("error: the two passwords differ") && differ.contains("code 1"), "{differ}");
+    assert!(differ.contains("error: the passwords differ") && differ.contains("code 1"), "{differ}");
     let added = at_a_terminal(&add, &[&typed, &typed]);
     assert!(added.contains("New password: \nOnce more: \n") && added.contains("code 0"), "{added}");
     let username = added.split("username: ").nth(1).unwrap().lines().next().unwrap();

@@ -499,7 +499,7 @@ async fn a_call_with_a_damaged_entry_is_counted_as_unreadable_and_told() {
     assert_eq!((&told["calls"], &told["unreadable"]), (&json!(2), &json!(count)));
     assert_eq!(effects(&told["total"]), [2, 0, 2, 0, 0], "the others are counted as ever");
     let (_, out, _) = gateway.run(&["table", "impact", &gateway.file(&new)]);
-    assert!(out.contains("9 calls could not be read, and are in no count\n"), "{out}");
+    assert!(out.contains("9 calls could not be read, and no count includes them\n"), "{out}");
 }
 
 // ---- random calls ----

@@ -408,7 +408,7 @@ async fn the_same_is_done_by_commands() {
         |by: &(String, String)| command(&desk, Some(&by.1), &["table", "approve", &proposal, "--as", &by.0]);
     let (code, _, err) = approve(frank);
     assert_eq!(code, 1);
-    assert!(err.contains("second person"), "{err}");
+    assert!(err.contains("somebody else has to approve it"), "{err}");
     let (code, _, err) = approve(&(grace.0.clone(), frank.1.clone()));
     assert_eq!(code, 1, "a wrong password: {err}");
     let (code, out, err) = approve(grace);

@@ -200,7 +200,7 @@ async fn what_is_wrong_with_a_body_or_a_query_is_told_by_its_name() {
     let send = async |body: &str| {
         told(gateway.sends("PUT", "/v1/calls/c2", "recorder", body.as_bytes().to_vec()).await).await
     };
-    let at = "the body does not fit: `participants[0].role`: unknown word `boss`";
+    let at = "the body does not match the schema: `participants[0].role`: unknown word `boss`";
     assert!(send(r#"{"participants": [{"id": "a", "role": "boss"}]}"#).await.starts_with(at));
     for (body, says) in [
         (r#"{"participants": {}}"#, "`participants`: invalid type: map, expected a list"),
@@ -220,7 +220,7 @@ async fn what_is_wrong_with_a_body_or_a_query_is_told_by_its_name() {
         "{detail}"
     );
     let detail = send(r#"{"colour": "red"}"#).await;
-    assert!(detail.starts_with("the body does not fit: unknown field `colour`"), "{detail}");
+    assert!(detail.starts_with("the body does not match the schema: unknown field `colour`"), "{detail}");
     let detail = send(r#"{"participants": [{"role": "agent"}]}"#).await;
     assert!(detail.contains("missing field `id`"), "{detail}");
     let detail = send(r#"{"medium": "telephone", "#).await;
@@ -271,7 +271,7 @@ async fn a_number_that_is_none_is_left_out_and_an_emergency_call_is_opened_all_t
         let body = json!({"participants": [caller]});
         let refused = gateway.recorder.put("/v1/calls/c", &body).await.problem(422, "invalid-number");
         let told = refused["detail"].as_str().unwrap();
-        assert!(told.contains("leave `number` out where it is withheld, internal or a short code"), "{told}");
+        assert!(told.contains("leave `number` out if it is withheld, internal or a short code"), "{told}");
         let is_short = told.contains("fewer than 7 digits");
         assert_eq!(is_short, told.contains("open a call to an emergency service with `kind`: `emergency`"));
         assert!(number.is_empty() || !told.contains(number), "it is not repeated: {told}");
@@ -365,8 +365,8 @@ async fn a_prompt_counts_for_whoever_has_its_language_under_another_name() {
         let state = if counts { "prompted" } else { "unprompted" };
         assert_eq!(of(&decided, "caller")["state"], state, "{prompt} heard by {theirs}: {notes}");
         let why = format!(
-            "the last prompt, `{id}` (1 s), does not count for `caller`: it is in `{prompt}`, which is not a language of \
-             theirs (`{theirs}`)"
+            "the last prompt, `{id}` (1 s), does not count for `caller`: it is in `{prompt}`, which is not one of \
+             their languages (`{theirs}`)"
         );
         assert!(counts || notes.contains(&why), "{notes}");
     }
@@ -379,9 +379,7 @@ async fn a_reason_names_who_is_missing_what_they_did_and_who_makes_it_necessary(
     let people = json!([person("caller", "customer", "US-CA"), person("agent", "agent", "US-NY")]);
     let opened = gateway.open_with("c", people, json!({})).await;
     assert!(
-        reason(&opened).starts_with(
-            "the consent of `caller` is missing: no prompt was reported to have been played to them"
-        ),
+        reason(&opened).starts_with("the consent of `caller` is missing: no prompt to them was reported"),
         "{opened}"
     );
     let decided = gateway.prompt("c", &["caller", "agent"]).await;
@@ -391,7 +389,7 @@ async fn a_reason_names_who_is_missing_what_they_did_and_who_makes_it_necessary(
     let told = reason(&joined);
     assert!(
         told.starts_with(
-            "the consent of `caller` is missing: they have heard a prompt, and only stayed on; "
+            "the consent of `caller` is missing: they heard a prompt, but only stayed on the line; "
         ) && told.contains("expressly say yes, since `colleague` is in `DE`")
             && told.ends_with("; that of `agent` and `colleague` is missing as well"),
         "{told}"
@@ -420,7 +418,7 @@ async fn a_prompt_that_does_not_count_is_told_by_its_name_with_its_length_and_wh
     let played = |prompt: &str, ms: u64| json!({"type": "prompt.completed", "prompt": prompt, "participant": "caller", "played_ms": ms});
     let started = json!({"type": "prompt.started", "prompt": "en", "participant": "caller"});
     // A prompt that was reported as soon as the call was opened cannot have been heard on it.
-    let early = "it was reported to have ended 0.03 s after they joined, so they did not hear all of it";
+    let early = "it was reported as ended 0.03 s after they joined, so they did not hear all of it";
     let foreign = "it is in `de`, which is not one of their languages (`en`)";
     let quick = "only 2 s passed between its `prompt.started` and its `prompt.completed`";
     for (call, place, events, why) in [

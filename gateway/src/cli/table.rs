@@ -186,7 +186,7 @@ async fn check(config: &Config, name: &str, day: Option<&str>, json: bool) -> Re
                 counted(warnings, "warning"),
                 match unread + overlays.1 {
                     0 => "a lawyer has read every one".to_owned(),
-                    unread => format!("{unread} not yet read by a lawyer"),
+                    unread => format!("{unread} not read by a lawyer yet"),
                 }
             ),
             _ => format!(
