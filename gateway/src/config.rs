@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
 use crate::export::Controller;
 use crate::listen::origin::{Block, Proxies};
+use crate::record::Algorithm;
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -147,6 +148,10 @@ pub struct Upload {
     pub min_rate: u64,
     /// How many bytes stay free on the disk: if there are fewer, uploads are refused.
     pub low_water_bytes: u64,
+    /// How the same upload is told from another.
+    pub fingerprint: Algorithm,
+    /// How many sealed bytes of all uploads together may wait in memory to be written at once.
+    pub memory_bytes: usize,
 }
 
 impl Default for Config {
@@ -182,7 +187,14 @@ impl Default for Config {
 
 impl Default for Upload {
     fn default() -> Self {
-        Upload { max_bytes: 2 << 30, deadline_seconds: 900, min_rate: 4096, low_water_bytes: 256 << 20 }
+        Upload {
+            max_bytes: 2 << 30,
+            deadline_seconds: 900,
+            min_rate: 4096,
+            low_water_bytes: 256 << 20,
+            fingerprint: Algorithm::default(),
+            memory_bytes: 64 << 20,
+        }
     }
 }
 

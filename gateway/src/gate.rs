@@ -29,7 +29,7 @@ use call::load::{Context, Loaded};
 pub use call::observe::MAX_ENTRIES;
 pub use call::offline;
 use call::turns::Turns;
-use call::warm::Warm;
+use call::warm::{Folded, Warm};
 use custody::keys::KeyCache;
 pub use custody::recordings::{Served, Sought};
 pub use custody::store::{Admission, Placement, Stored};
@@ -61,6 +61,7 @@ use crate::access::Principal;
 use crate::ledger::{Appended, Change, Expect, Job, Ledger, ParticipantRow};
 use crate::locate::Locator;
 use crate::notary::Notary;
+use crate::record::Algorithm;
 use crate::secrets::Secrets;
 use crate::vault::Vault;
 use trail::clock::{Clock, millis};
@@ -118,13 +119,15 @@ pub struct Parts {
     pub witnesses: Vec<VerifierKey>,
 }
 
-/// Limits of one upload.
+/// Limits of one upload, and how it is recognized.
 #[derive(Debug, Clone, Copy)]
 pub struct UploadLimits {
     /// The longest body, in bytes.
     pub max_bytes: u64,
     /// The longest time that a body may take.
     pub deadline: Duration,
+    /// How the same upload is told from another.
+    pub fingerprint: Algorithm,
 }
 
 impl Gate {

@@ -4,13 +4,15 @@
 //! Nobody can open staged media; only a permit, made by the gate in the transaction that accepts
 //! them, turns them into a recording.
 
-use hmac::{Hmac, Mac as _};
+mod fingerprint;
+
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::body::{BodyError, Paced};
 use crate::measure::{Measured, Meter, Unmeasurable};
 use crate::vault::{Incoming, Vault, VaultError};
+pub use fingerprint::{Algorithm, Fingerprint};
 use seal::{MediaKey, SealError, Sealed, Sealer, associated_data};
 
 /// An upload that has come in whole.
@@ -19,7 +21,7 @@ pub struct Staged {
     pub id: Uuid,
     /// What was measured from the audio itself.
     pub measured: Measured,
-    /// HMAC of the plaintext.
+    /// A keyed hash of the plaintext.
     pub fingerprint: Vec<u8>,
     /// Length and hash of the sealed media.
     pub sealed: Sealed,
@@ -52,7 +54,7 @@ impl Staged {
 pub async fn stage(
     vault: &Vault,
     account: &str,
-    mut fingerprint: Hmac<Sha256>,
+    mut fingerprint: Fingerprint,
     digest: Option<[u8; 32]>,
     body: &mut Paced,
 ) -> Result<Staged, StageError> {
@@ -83,7 +85,7 @@ pub async fn stage(
     };
     match read.await {
         Ok((measured, sealed)) => {
-            let fingerprint = fingerprint.finalize().into_bytes().to_vec();
+            let fingerprint = fingerprint.finish();
             Ok(Staged { id, measured, fingerprint, sealed, key, incoming })
         }
         Err(error) => {
@@ -113,7 +115,7 @@ pub async fn measure(body: &mut Paced) -> Result<Measured, StageError> {
 ///
 /// Where the body breaks off, or is not the one that was announced.
 pub async fn fingerprint_of(
-    mut fingerprint: Hmac<Sha256>,
+    mut fingerprint: Fingerprint,
     digest: Option<[u8; 32]>,
     body: &mut Paced,
 ) -> Result<Vec<u8>, StageError> {
@@ -127,7 +129,7 @@ pub async fn fingerprint_of(
     if digest.is_some_and(|expected| plain.finalize().as_slice() != expected) {
         return Err(StageError::Digest);
     }
-    Ok(fingerprint.finalize().into_bytes().to_vec())
+    Ok(fingerprint.finish())
 }
 
 /// Why an upload could not be staged.

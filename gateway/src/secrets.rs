@@ -13,8 +13,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
+use hmac::Mac as _;
 use zeroize::Zeroizing;
 
 use crate::ledger::{Change, Job, Ledger, LedgerError};
@@ -103,13 +102,13 @@ impl Secrets {
         })
     }
 
-    /// A keyed hash of an account's recordings, to tell the same upload again from another.
+    /// What the fingerprints of an account's recordings are made with.
     #[must_use]
-    pub fn fingerprint(&self, account: &str) -> Hmac<Sha256> {
+    pub fn fingerprint_key(&self, account: &str) -> Zeroizing<[u8; 32]> {
         let mut derive = keyed(&self.fingerprints);
         derive.update(b"gw-fingerprint-v1\0");
         derive.update(account.as_bytes());
-        keyed(&Zeroizing::new(derive.finalize().into_bytes().into()))
+        Zeroizing::new(derive.finalize().into_bytes().into())
     }
 }
 

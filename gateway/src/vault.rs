@@ -8,6 +8,7 @@
 //! an envelope nobody can open the media: that is the state of everything that is not accepted.
 
 mod disk;
+mod waiting;
 
 use std::future::ready;
 use std::path::Path;
@@ -23,31 +24,40 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use disk::Disk;
+use waiting::Waiting;
 
 /// Where media are kept.
 #[derive(Debug, Clone)]
 pub struct Vault {
     store: Arc<dyn ObjectStore>,
     disk: Disk,
+    /// What waits in memory, of all uploads.
+    memory: Arc<waiting::Budget>,
 }
 
 impl Vault {
     /// A vault in a local directory, which is made if needed. What it acknowledges is synced. If fewer than
-    /// `low_water` bytes are free, it takes nothing more.
+    /// `low_water` bytes are free, it takes nothing more. Of all that comes in at once, about `memory` sealed bytes
+    /// wait in memory.
     ///
     /// # Errors
     ///
     /// If the directory cannot be made or used.
-    pub fn local(root: &Path, low_water: u64) -> Result<Vault, VaultError> {
+    pub fn local(root: &Path, low_water: u64, memory: usize) -> Result<Vault, VaultError> {
         let disk = Disk::new(root, low_water)?;
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-        Ok(Vault { store: Arc::new(store), disk })
+        Ok(Vault { store: Arc::new(store), disk, memory: waiting::Budget::new(memory) })
     }
 
     /// Begins to write sealed media.
     #[must_use]
     pub fn begin(&self, id: Uuid) -> Incoming {
-        Incoming { vault: self.clone(), key: media_key(id), waiting: Vec::new(), upload: None }
+        Incoming {
+            vault: self.clone(),
+            key: media_key(id),
+            waiting: Waiting::new(Arc::clone(&self.memory)),
+            upload: None,
+        }
     }
 
     /// Some of the sealed media of a recording, the end exclusive.
@@ -158,11 +168,12 @@ impl Vault {
     }
 }
 
-/// Sealed media on their way in. Up to [`WHOLE`] bytes wait in memory and are written at once.
+/// Sealed media on their way in. Up to a mebibyte waits in memory and is written at once; less, where many
+/// uploads come in together.
 pub struct Incoming {
     vault: Vault,
     key: Key,
-    waiting: Vec<u8>,
+    waiting: Waiting,
     // Held by one owner only; the mutex makes it shareable between threads, and is never waited on.
     upload: Option<Mutex<Box<dyn MultipartUpload>>>,
 }
@@ -170,7 +181,7 @@ pub struct Incoming {
 impl Incoming {
     /// The buffer to append sealed bytes to; call [`Incoming::flush`] after.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.waiting
+        self.waiting.buffer()
     }
 
     /// Writes what is waiting, once there is enough of it.
@@ -179,7 +190,7 @@ impl Incoming {
     ///
     /// If the store fails; then [`Incoming::abandon`].
     pub async fn flush(&mut self) -> Result<(), VaultError> {
-        if self.waiting.len() < WHOLE {
+        if !self.waiting.is_due() {
             return Ok(());
         }
         self.vault.has_room()?;
@@ -187,7 +198,7 @@ impl Incoming {
             Some(upload) => upload,
             None => self.upload.insert(Mutex::new(self.vault.store.put_multipart(&self.key).await?)),
         };
-        let part = sole(upload).put_part(PutPayload::from(std::mem::take(&mut self.waiting)));
+        let part = sole(upload).put_part(PutPayload::from(self.waiting.take()));
         Ok(part.await?)
     }
 
@@ -197,7 +208,7 @@ impl Incoming {
     ///
     /// If the store fails; then [`Incoming::abandon`].
     pub async fn finish(&mut self) -> Result<(), VaultError> {
-        let rest = PutPayload::from(std::mem::take(&mut self.waiting));
+        let rest = PutPayload::from(self.waiting.take());
         match self.upload.as_mut() {
             None => {
                 self.vault.store.put(&self.key, rest).await?;
@@ -215,7 +226,7 @@ impl Incoming {
 
     /// Removes all of it, written or not.
     pub async fn abandon(mut self) {
-        self.waiting.clear();
+        drop(self.waiting.take());
         let aborted = match self.upload.as_mut() {
             Some(upload) => sole(upload).abort().await,
             None => Ok(()),
@@ -276,6 +287,3 @@ const MEDIA: &str = "media";
 const SEALED: &str = ".sealed";
 const PROBE: &str = "probe";
 const TOMBSTONE: &[u8] = b"{\"deleted\":true}\n";
-
-/// Up to this many bytes are written in one piece; S3 wants parts of at least 5 MiB later on.
-pub const WHOLE: usize = 1 << 20;

@@ -20,7 +20,7 @@ use crate::gate::{
 };
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Silence};
-use crate::record::{self, StageError, Staged};
+use crate::record::{self, Algorithm, Fingerprint, StageError, Staged};
 use seal::{Envelope, RecipientKey, WrappedKey};
 use trail::{Body, Came, hex};
 
@@ -64,8 +64,8 @@ pub struct Admission {
 enum Treatment {
     /// Stage it, and judge it once it has arrived.
     Stage,
-    /// Compare it only: a recording with this name was accepted before.
-    Compare,
+    /// Compare it only, by its fingerprint's algorithm: a recording with this name was accepted before.
+    Compare(Algorithm),
     /// Measure it only, so that the refusal can list what is uncovered: none of it can be covered, no matter
     /// how long it is.
     Measure,
@@ -135,12 +135,9 @@ impl Gate {
         let (known, sealable) = self.ledger.before_upload(&who.account, loaded.uid, name).await?;
         if known {
             let existing = self.ledger.recording_by_name(loaded.uid, name).await?;
-            let deleted = existing.is_none_or(|row| row.deleted_at.is_some());
-            return if deleted {
-                Err(RecordingRefusal::NameDeleted.into())
-            } else {
-                Ok(Some(Treatment::Compare))
-            };
+            let live = existing.filter(|row| row.deleted_at.is_none());
+            let algorithm = algorithm_of(&live.ok_or(RecordingRefusal::NameDeleted)?)?;
+            return Ok(Some(Treatment::Compare(algorithm)));
         }
         if !sealable {
             return Err(RecordingRefusal::NoUsableKey.into());
@@ -190,10 +187,11 @@ impl Gate {
     ///
     /// [`Fault`]; in that case nobody can read any of it, and whatever was written is removed.
     pub async fn store(&self, admission: Admission, body: &mut Paced) -> Result<Stored, Fault> {
-        let fingerprint = self.secrets.fingerprint(&admission.who.account);
+        let key = self.secrets.fingerprint_key(&admission.who.account);
         match admission.treatment {
             Treatment::Stage => {}
-            Treatment::Compare => {
+            Treatment::Compare(algorithm) => {
+                let fingerprint = Fingerprint::new(algorithm, &key);
                 let again =
                     record::fingerprint_of(fingerprint, admission.digest, body).await.map_err(stage_fault)?;
                 // Looked up this late because it may have been deleted while the body arrived.
@@ -218,6 +216,7 @@ impl Gate {
                 };
             }
         }
+        let fingerprint = Fingerprint::new(self.uploads.fingerprint, &key);
         let staged = record::stage(&self.vault, &admission.who.account, fingerprint, admission.digest, body)
             .await
             .map_err(stage_fault)?;
@@ -238,7 +237,12 @@ impl Gate {
             };
             let (loaded, coverage) = match loaded {
                 Judged::Again(existing) => {
-                    let answer = self.again(&existing, &staged.fingerprint).await;
+                    // A gateway that makes others may have accepted it meanwhile: sent again, it is compared by those.
+                    let comparable = Some(algorithm_of(&existing)?) == Algorithm::of(&staged.fingerprint);
+                    let answer = match comparable {
+                        true => self.again(&existing, &staged.fingerprint).await,
+                        false => Err(Fault::contended()),
+                    };
                     staged.abandon().await;
                     return answer;
                 }
@@ -589,6 +593,11 @@ fn is_hopeless(claim: &Claim, uncovered: &[UncoveredSpan]) -> bool {
         Claim::Unplaced { duration_ms } => *duration_ms,
     };
     all_ms == uncovered.iter().map(UncoveredSpan::duration_ms).fold(0, u64::saturating_add)
+}
+
+fn algorithm_of(existing: &RecordingRow) -> Result<Algorithm, Fault> {
+    Algorithm::of(&existing.fingerprint)
+        .ok_or_else(|| Fault::damaged("a recording's fingerprint cannot be read"))
 }
 
 fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<(), RecordingRefusal> {
