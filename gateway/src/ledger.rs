@@ -1,7 +1,7 @@
 //! The ledger: everything that is kept in SQL.
 //!
-//! Reads go through a pool; every write goes through one writer that commits in groups, so
-//! that an entry, its indexes and its call's head are durable together or not at all.
+//! Reads go through a pool, or, in SQLite, run where they are asked; every write goes through one writer that
+//! commits in groups, so that an entry, its indexes and its call's head are durable together or not at all.
 //!
 //! What somebody who controls this file can do: read who called whom (numbers stand in
 //! `participant`) and what was decided, and forge or drop rows. They cannot listen to anything: no
@@ -11,6 +11,7 @@ mod change;
 mod erase;
 mod expected;
 mod heads;
+mod near;
 mod postgres;
 mod questions;
 mod reads;
@@ -79,26 +80,18 @@ impl Ledger {
     /// If it cannot be opened, is not a ledger, or the engine is too old or not durable.
     pub async fn open(dir: &Path, url: Option<&str>) -> Result<Ledger, LedgerError> {
         let registers = Arc::new(registers::Registers::default());
-        match url {
+        let (pool, writer) = match url {
             None => {
                 let (pool, engine) = sqlite::open(dir).await?;
-                Ok(Ledger {
-                    writer: writer::Writer::start(engine, Arc::clone(&registers)),
-                    registers,
-                    pool: Pool::Sqlite(pool),
-                    growing: Arc::default(),
-                })
+                // SQLite blocks the thread that it runs on.
+                (pool, writer::Writer::on_a_thread(engine, Arc::clone(&registers))?)
             }
             Some(url) => {
                 let (pool, engine) = postgres::open(url).await?;
-                Ok(Ledger {
-                    writer: writer::Writer::start(engine, Arc::clone(&registers)),
-                    registers,
-                    pool: Pool::Postgres(pool),
-                    growing: Arc::default(),
-                })
+                (Pool::Postgres(pool), writer::Writer::start(engine, Arc::clone(&registers)))
             }
-        }
+        };
+        Ok(Ledger { pool, writer, registers, growing: Arc::default() })
     }
 
     /// Whether there is a ledger where [`Ledger::open`] would open one. Nothing is made.
@@ -116,7 +109,7 @@ impl Ledger {
     /// Whether it is embedded: a file on this machine.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
-        matches!(self.pool, Pool::Sqlite(_))
+        matches!(self.pool, Pool::Sqlite(..))
     }
 
     /// Appends entries with their changes, in one transaction, if all expectations still hold.
@@ -165,7 +158,8 @@ impl Ledger {
             tracing::info!(%error, "could not note which envelopes were written; the next start writes them again");
         }
         match &self.pool {
-            Pool::Sqlite(pool) => {
+            Pool::Sqlite(pool, near) => {
+                near.close();
                 if let Err(error) = sqlite::settle(pool).await {
                     tracing::info!(%error, "could not empty the write-ahead log");
                 }
@@ -182,12 +176,18 @@ pub enum LedgerError {
     /// SQL failed.
     #[error("the ledger failed")]
     Sql(#[from] sqlx::Error),
+    /// SQLite failed.
+    #[error("the ledger failed")]
+    Sqlite(#[from] rusqlite::Error),
     /// Migrating failed.
     #[error("the ledger cannot be migrated")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The lock file cannot be used.
     #[error("the ledger's lock cannot be taken")]
     Lock(#[source] std::io::Error),
+    /// The writer has no thread.
+    #[error("the ledger's writer cannot be started")]
+    Thread(#[source] std::io::Error),
     /// It is not known whether the entries are durable.
     #[error("the audit trail cannot be written: {0}")]
     Unavailable(String),

@@ -143,7 +143,7 @@ impl Ledger {
     /// possible: somebody may be reading from it. On PostgreSQL this is left to the server's administrator.
     pub async fn settle(&self) -> Result<bool, LedgerError> {
         match &self.pool {
-            Pool::Sqlite(pool) => Ok(sqlite::settle(pool).await?),
+            Pool::Sqlite(pool, _) => Ok(sqlite::settle(pool).await?),
             Pool::Postgres(_) => Ok(false),
         }
     }
@@ -152,7 +152,7 @@ impl Ledger {
     /// copies that it leaves in unused parts of pages whenever it splits one. So a small file is rewritten as
     /// a whole. Returns whether nothing is left; a large file waits for [`Ledger::compact`].
     pub async fn scrub(&self) -> Result<bool, LedgerError> {
-        let Pool::Sqlite(pool) = &self.pool else { return Ok(false) };
+        let Pool::Sqlite(pool, _) = &self.pool else { return Ok(false) };
         let small = sqlite::size(pool).await? <= SMALL;
         if small {
             sqlite::rewrite(pool).await?;
@@ -164,7 +164,7 @@ impl Ledger {
     /// nothing is left of what was erased.
     pub async fn compact(&self) -> Result<bool, LedgerError> {
         match &self.pool {
-            Pool::Sqlite(pool) => {
+            Pool::Sqlite(pool, _) => {
                 sqlite::rewrite(pool).await?;
                 Ok(sqlite::settle(pool).await?)
             }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::write::question;
 use super::writer::Transaction;
-use super::{Change, Expect, Job};
+use super::{Change, Expect, Job, LedgerError};
 
 /// The answers, and what has been touched since.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl<'g> Expected<'g> {
     pub(super) async fn ask(
         transaction: &mut impl Transaction,
         group: impl Iterator<Item = &'g Job>,
-    ) -> Result<Expected<'g>, sqlx::Error> {
+    ) -> Result<Expected<'g>, LedgerError> {
         let expects: Vec<&Expect> = group.flat_map(|job| &job.expects).collect();
         let asked: Vec<&Expect> = expects.iter().filter(|expect| about(expect).is_some()).copied().collect();
         let mut answered = answers(transaction, &asked).await?.into_iter();
@@ -59,7 +59,7 @@ impl<'g> Expected<'g> {
         transaction: &mut impl Transaction,
         first: usize,
         job: &Job,
-    ) -> Result<bool, sqlx::Error> {
+    ) -> Result<bool, LedgerError> {
         let mut anew = Vec::new();
         for (index, expect) in job.expects.iter().enumerate() {
             let asked = self.answers.get(first.saturating_add(index)).copied().flatten();
@@ -98,7 +98,7 @@ impl<'g> Expected<'g> {
     }
 }
 
-async fn answers(transaction: &mut impl Transaction, expects: &[&Expect]) -> Result<Vec<bool>, sqlx::Error> {
+async fn answers(transaction: &mut impl Transaction, expects: &[&Expect]) -> Result<Vec<bool>, LedgerError> {
     let mut answers = Vec::with_capacity(expects.len());
     for expects in expects.chunks(QUESTIONS) {
         answers.extend(transaction.answers(expects.iter().map(|expect| question(expect)).collect()).await?);

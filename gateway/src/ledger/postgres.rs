@@ -208,33 +208,35 @@ impl Transaction for On<'_> {
         Dialect::Postgres
     }
 
-    async fn answers(&mut self, questions: Vec<Statement>) -> Result<Vec<bool>, sqlx::Error> {
+    async fn answers(&mut self, questions: Vec<Statement>) -> Result<Vec<bool>, LedgerError> {
         let count = questions.len();
         let (sql, bound) = Statement::asking(questions).for_postgres()?;
         let row = sqlx::query_with(sql, bound).persistent(count <= FEW).fetch_one(&mut *self.0).await?;
-        (0..count).map(|index| row.try_get(index)).collect()
+        Ok((0..count).map(|index| row.try_get(index)).collect::<Result<_, _>>()?)
     }
 
-    async fn texts(&mut self, question: Statement) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
+    async fn texts(&mut self, question: Statement) -> Result<Vec<Vec<Option<String>>>, LedgerError> {
         let (sql, bound) = question.for_postgres()?;
-        of_texts!(sqlx::query_with(sql, bound).fetch_all(&mut *self.0).await?)
+        Ok(of_texts!(sqlx::query_with(sql, bound).fetch_all(&mut *self.0).await?)?)
     }
 
-    async fn execute(&mut self, statement: Statement) -> Result<(), sqlx::Error> {
+    async fn execute(&mut self, statement: Statement) -> Result<(), LedgerError> {
         let (sql, bound) = statement.for_postgres()?;
-        sqlx::query_with(sql, bound).execute(&mut *self.0).await.map(drop)
+        sqlx::query_with(sql, bound).execute(&mut *self.0).await?;
+        Ok(())
     }
 
-    async fn logs(&mut self, ids: &[&str]) -> Result<Vec<LogRow>, sqlx::Error> {
-        sqlx::query_as(
+    async fn logs(&mut self, ids: &[&str]) -> Result<Vec<LogRow>, LedgerError> {
+        let rows = sqlx::query_as(
             "SELECT id, epoch, size, edge, last_at FROM log WHERE id = ANY($1) ORDER BY id FOR UPDATE",
         )
         .bind(ids)
         .fetch_all(&mut *self.0)
-        .await
+        .await?;
+        Ok(rows)
     }
 
-    async fn put_logs(&mut self, rows: &[LogRow]) -> Result<(), sqlx::Error> {
+    async fn put_logs(&mut self, rows: &[LogRow]) -> Result<(), LedgerError> {
         sqlx::query(
             "INSERT INTO log (id, epoch, size, edge, last_at) \
              SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bigint[]) \
@@ -247,11 +249,11 @@ impl Transaction for On<'_> {
         .bind(of(rows, |row| row.edge.as_slice()))
         .bind(of(rows, |row| row.last_at))
         .execute(&mut *self.0)
-        .await
-        .map(drop)
+        .await?;
+        Ok(())
     }
 
-    async fn move_heads(&mut self, calls: &BTreeMap<Uuid, Uuid>) -> Result<(), sqlx::Error> {
+    async fn move_heads(&mut self, calls: &BTreeMap<Uuid, Uuid>) -> Result<(), LedgerError> {
         sqlx::query(
             "UPDATE call SET head = moved.head FROM UNNEST($1::text[], $2::text[]) AS moved (uid, head) \
              WHERE call.uid = moved.uid",
@@ -259,11 +261,11 @@ impl Transaction for On<'_> {
         .bind(calls.keys().map(Uuid::to_string).collect::<Vec<_>>())
         .bind(calls.values().map(Uuid::to_string).collect::<Vec<_>>())
         .execute(&mut *self.0)
-        .await
-        .map(drop)
+        .await?;
+        Ok(())
     }
 
-    async fn put_entries(&mut self, entries: &[Placed<'_>]) -> Result<(), sqlx::Error> {
+    async fn put_entries(&mut self, entries: &[Placed<'_>]) -> Result<(), LedgerError> {
         sqlx::query(
             "INSERT INTO entry (log, epoch, seq, id, call, at, type, leaf, leaf_hash) \
              SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], \
@@ -334,7 +336,7 @@ impl Transaction for On<'_> {
         Ok(())
     }
 
-    async fn put_nodes(&mut self, nodes: &[NodeRow<'_>]) -> Result<(), sqlx::Error> {
+    async fn put_nodes(&mut self, nodes: &[NodeRow<'_>]) -> Result<(), LedgerError> {
         if nodes.is_empty() {
             return Ok(());
         }
@@ -348,19 +350,19 @@ impl Transaction for On<'_> {
         .bind(of(nodes, |node| node.idx))
         .bind(of(nodes, |node| node.hash.as_slice()))
         .execute(&mut *self.0)
-        .await
-        .map(drop)
+        .await?;
+        Ok(())
     }
 
-    async fn note_enveloped(&mut self, ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    async fn note_enveloped(&mut self, ids: &[Uuid]) -> Result<(), LedgerError> {
         if ids.is_empty() {
             return Ok(());
         }
         sqlx::query("UPDATE recording SET enveloped = TRUE WHERE id = ANY($1)")
             .bind(of(ids, Uuid::to_string))
             .execute(&mut *self.0)
-            .await
-            .map(drop)
+            .await?;
+        Ok(())
     }
 }
 

@@ -45,7 +45,7 @@ impl Ledger {
         let driver = self.driver(&subjects, &question.log).await?;
         let statement = select(question, window, &subjects, driver, limit);
         match &self.pool {
-            Pool::Sqlite(pool) => {
+            Pool::Sqlite(pool, _) => {
                 let (sql, bound) = statement.for_sqlite()?;
                 Ok(sqlx::query_as_with(sql, bound).fetch_all(pool).await?)
             }
@@ -130,7 +130,7 @@ impl Ledger {
         for (index, subject) in subjects.iter().enumerate() {
             let statement = subject.count(log);
             let (calls, entries): (i64, i64) = match &self.pool {
-                Pool::Sqlite(pool) => {
+                Pool::Sqlite(pool, _) => {
                     let (sql, bound) = statement.for_sqlite()?;
                     sqlx::query_as_with(sql, bound).fetch_one(pool).await?
                 }

@@ -6,10 +6,11 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use uuid::Uuid;
 
+use super::near::found;
 use super::questions::json_list;
 use super::registers::{RETRIES, VERSION, altered, committed};
 use super::rows::select_call;
-use super::sql::{Dialect, Pool, ask};
+use super::sql::{Dialect, Pool, ask, ask_here};
 use super::{
     AccountRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, Ledger, LedgerError,
     ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
@@ -26,7 +27,7 @@ impl Ledger {
         committed!(
             self,
             None,
-            ask!(
+            ask_here!(
                 &self.pool,
                 query_as,
                 fetch_optional,
@@ -55,7 +56,7 @@ impl Ledger {
         committed!(
             self,
             None,
-            ask!(
+            ask_here!(
                 &self.pool,
                 query_as,
                 fetch_optional,
@@ -85,7 +86,7 @@ impl Ledger {
         committed!(
             self,
             Some(account),
-            ask!(
+            ask_here!(
                 &self.pool,
                 query_as,
                 fetch_all,
@@ -101,7 +102,7 @@ impl Ledger {
         committed!(
             self,
             None,
-            ask!(
+            ask_here!(
                 &self.pool,
                 query_as,
                 fetch_optional,
@@ -135,7 +136,7 @@ impl Ledger {
         committed!(
             self,
             None,
-            ask!(
+            ask_here!(
                 &self.pool,
                 query_as,
                 fetch_optional,
@@ -148,7 +149,7 @@ impl Ledger {
 
     /// The newest call of this id or alias.
     pub async fn call_by_name(&self, account: &str, name: &str) -> Result<Option<CallRow>, LedgerError> {
-        Ok(ask!(
+        ask_here!(
             &self.pool,
             query_as,
             fetch_optional,
@@ -157,12 +158,12 @@ impl Ledger {
             ),
             account,
             sought(name)
-        )?)
+        )
     }
 
     /// The newest call of this id that was opened at `at` or before, in milliseconds.
     pub async fn call_at(&self, account: &str, id: &str, at: i64) -> Result<Option<CallRow>, LedgerError> {
-        Ok(ask!(
+        ask_here!(
             &self.pool,
             query_as,
             fetch_optional,
@@ -173,7 +174,7 @@ impl Ledger {
             account,
             sought(id),
             at
-        )?)
+        )
     }
 
     /// The marks of all running gateways: their ids, and when each was last well.
@@ -224,18 +225,18 @@ impl Ledger {
     /// Whether a recording of a call was ever accepted.
     pub async fn has_recordings(&self, call: Uuid) -> Result<bool, LedgerError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM recording WHERE call = ?)";
-        Ok(ask!(&self.pool, query_scalar, fetch_one, sql, call.to_string())?)
+        ask_here!(&self.pool, query_scalar, fetch_one, sql, call.to_string())
     }
 
     /// A call by the gateway's own id.
     pub async fn call(&self, uid: Uuid) -> Result<Option<CallRow>, LedgerError> {
-        Ok(ask!(
+        ask_here!(
             &self.pool,
             query_as,
             fetch_optional,
             select_call!("FROM call WHERE uid = ?"),
             uid.to_string()
-        )?)
+        )
     }
 
     /// The open calls in which somebody named this grant.
@@ -258,7 +259,7 @@ impl Ledger {
     pub async fn history(&self, call: Uuid) -> Result<(Vec<Vec<u8>>, Vec<ParticipantRow>), LedgerError> {
         let call = call.to_string();
         let rows: Vec<HistoryRow> =
-            ask!(&self.pool, query_as, fetch_all, HISTORY, &call, &call, &call, &call)?;
+            ask_here!(&self.pool, query_as, fetch_all, HISTORY, &call, &call, &call, &call)?;
         let (mut leaves, mut names) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
             match (row.leaf, row.id) {
@@ -278,14 +279,14 @@ impl Ledger {
 
     /// Whether the sender's event id was seen on this call, and the digest of what it said.
     pub async fn sent_event(&self, call: Uuid, id: &str) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(ask!(
+        ask_here!(
             &self.pool,
             query_scalar,
             fetch_optional,
             "SELECT digest FROM sent_event WHERE call = ? AND id = ?",
             call.to_string(),
             sought(id)
-        )?)
+        )
     }
 
     /// Whether a call has a recording of this name, deleted or not, and whether its account has a key
@@ -296,7 +297,7 @@ impl Ledger {
         call: Uuid,
         name: &str,
     ) -> Result<(bool, bool), LedgerError> {
-        Ok(ask!(
+        ask_here!(
             &self.pool,
             query_as,
             fetch_one,
@@ -305,7 +306,7 @@ impl Ledger {
             call.to_string(),
             sought(name),
             account
-        )?)
+        )
     }
 
     /// A recording by its id.
@@ -313,7 +314,7 @@ impl Ledger {
         committed!(
             self,
             None,
-            ask!(&self.pool, query_as, fetch_optional, rows::RECORDING_BY_ID, account, id.to_string())
+            ask_here!(&self.pool, query_as, fetch_optional, rows::RECORDING_BY_ID, account, id.to_string())
         )
     }
 
@@ -326,7 +327,7 @@ impl Ledger {
         committed!(
             self,
             None,
-            ask!(
+            ask_here!(
                 &self.pool,
                 query_as,
                 fetch_optional,
@@ -406,7 +407,7 @@ impl Ledger {
 
     /// The sealed key of a subject.
     pub async fn subject(&self, tag: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(ask!(&self.pool, query_scalar, fetch_optional, "SELECT key FROM subject WHERE tag = ?", tag)?)
+        ask_here!(&self.pool, query_scalar, fetch_optional, "SELECT key FROM subject WHERE tag = ?", tag)
     }
 
     /// The version of the table that is in force; none before the first start.
@@ -546,7 +547,7 @@ impl Ledger {
         );
         let sql = self.dialect().write(sql);
         match &self.pool {
-            Pool::Sqlite(pool) => sqlx::query_as(sql)
+            Pool::Sqlite(pool, _) => sqlx::query_as(sql)
                 .bind(from)
                 .bind(account)
                 .bind(account)
@@ -644,6 +645,8 @@ struct HistoryRow {
     ip: Option<String>,
     consent_grant: Option<String>,
 }
+
+found!(HistoryRow { seq, leaf, id, number, ip, consent_grant });
 
 /// A gap of the log belongs to no call, but concerns every call that was open.
 const HISTORY: &str = "SELECT epoch, seq, leaf, NULL AS id, NULL AS number, NULL AS ip, NULL AS consent_grant \

@@ -342,7 +342,7 @@ fn leaf_as_text(dialect: Dialect) -> &'static str {
 /// Asks for rows of texts.
 async fn texts(pool: &Pool, statement: Statement) -> Result<Vec<Vec<Option<String>>>, LedgerError> {
     Ok(match pool {
-        Pool::Sqlite(pool) => {
+        Pool::Sqlite(pool, _) => {
             let (sql, bound) = statement.for_sqlite()?;
             of_texts!(sqlx::query_with(sql, bound).fetch_all(pool).await?)?
         }

@@ -18,20 +18,16 @@ impl Reserve {
     }
 
     /// Whether the reserve is there; makes it if possible. Only the holder of the ledger's lock may call it.
-    pub(super) async fn is_kept(&self) -> bool {
+    pub(super) fn is_kept(&self) -> bool {
         if std::fs::metadata(&self.0).is_ok_and(|file| file.len() == BYTES) {
             return true;
         }
-        let path = self.0.clone();
-        let kept = tokio::task::spawn_blocking(move || keep(&path)).await;
-        match kept {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => {
+        match keep(&self.0) {
+            Ok(()) => true,
+            Err(error) => {
                 tracing::error!(%error, "cannot fill the disk reserve for objections and deletions: nothing else is logged until there is room");
                 false
             }
-            // The program is stopping.
-            Err(_) => false,
         }
     }
 

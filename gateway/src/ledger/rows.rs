@@ -4,6 +4,8 @@
 
 use sqlx::FromRow;
 
+use super::near::found;
+
 /// An account.
 #[derive(Debug, Clone, FromRow)]
 pub struct AccountRow {
@@ -17,6 +19,8 @@ pub struct AccountRow {
     /// When it was added.
     pub created_at: i64,
 }
+
+found!(AccountRow { id, operator_location, recorder_location, settings, created_at });
 
 /// A credential.
 #[derive(Debug, Clone, FromRow)]
@@ -36,6 +40,8 @@ pub struct CredentialRow {
     /// When it was revoked.
     pub revoked_at: Option<i64>,
 }
+
+found!(CredentialRow { username, account, role, name, person, hash, created_at, revoked_at });
 
 /// Somebody who was enrolled.
 #[derive(Debug, Clone, FromRow)]
@@ -79,6 +85,8 @@ pub struct KeyRow {
     pub retired_at: Option<i64>,
 }
 
+found!(KeyRow { id, account, pem, added_at, retired_at });
+
 /// A version of a prompt.
 #[derive(Debug, Clone, FromRow)]
 pub struct PromptRow {
@@ -98,6 +106,8 @@ pub struct PromptRow {
     pub salt: String,
 }
 
+found!(PromptRow { account, id, version, uid, document, created_at, superseded_at, salt });
+
 /// A consent grant.
 #[derive(Debug, Clone, FromRow)]
 pub struct GrantRow {
@@ -114,6 +124,8 @@ pub struct GrantRow {
     /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
     pub salt: String,
 }
+
+found!(GrantRow { account, id, uid, document, created_at, withdrawn_at, salt });
 
 /// A call.
 #[derive(Debug, Clone, FromRow)]
@@ -134,6 +146,8 @@ pub struct CallRow {
     /// How many entries of its account's log may have restricted calls that they are no entries of.
     pub restrictions: i64,
 }
+
+found!(CallRow { uid, account, id, body, opened_at, ended_at, head, restrictions });
 
 impl CallRow {
     /// Whether its names were erased, with somebody who was on it.
@@ -278,6 +292,31 @@ pub struct RecordingRow {
     /// When it has to be gone.
     pub delete_by: Option<i64>,
 }
+
+found!(RecordingRow {
+    id,
+    account,
+    call,
+    call_id,
+    name,
+    fingerprint,
+    uploader,
+    bytes,
+    duration_ms,
+    content_type,
+    envelope,
+    enveloped,
+    accepted_at,
+    recorded_from,
+    recorded_until,
+    about,
+    held,
+    deleted_at,
+    kept_at_least,
+    kept_at_most,
+    keep_until,
+    delete_by
+});
 
 /// A version of the table.
 #[derive(Debug, Clone, FromRow)]

@@ -5,9 +5,12 @@
 
 use std::borrow::Cow;
 
+use rusqlite::types::{ToSql, ToSqlOutput};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgArguments, PgPool};
 use sqlx::sqlite::{SqliteArguments, SqlitePool};
+
+use super::near::Near;
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +54,15 @@ pub(super) fn numbered(sql: &str) -> Cow<'_, str> {
 /// The connections for reading.
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
-    Sqlite(SqlitePool),
+    /// For what may take long, and for the rest.
+    Sqlite(SqlitePool, Near),
     Postgres(PgPool),
 }
 
 impl Pool {
     pub(super) fn dialect(&self) -> Dialect {
         match self {
-            Pool::Sqlite(_) => Dialect::Sqlite,
+            Pool::Sqlite(..) => Dialect::Sqlite,
             Pool::Postgres(_) => Dialect::Postgres,
         }
     }
@@ -105,17 +109,6 @@ impl Statement {
         Statement { sql: Cow::Owned(sql), values }
     }
 
-    /// These statements, one after the other.
-    pub(super) fn in_turn(statements: Vec<Statement>) -> Statement {
-        let (mut sql, mut values) = (String::new(), Vec::new());
-        for statement in statements {
-            sql.push_str(&statement.sql);
-            sql.push(';');
-            values.extend(statement.values);
-        }
-        Statement { sql: Cow::Owned(sql), values }
-    }
-
     pub(super) fn for_sqlite(self) -> Result<(AssertSqlSafe<String>, SqliteArguments), sqlx::Error> {
         let mut bound = SqliteArguments::default();
         for value in self.values {
@@ -154,6 +147,20 @@ where
         Value::MaybeBytes(bytes) => bound.add(bytes),
     }
     .map_err(sqlx::Error::Encode)
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Value::Text(text) => text.to_sql(),
+            Value::MaybeText(text) => text.to_sql(),
+            Value::Int(number) => number.to_sql(),
+            Value::MaybeInt(number) => number.to_sql(),
+            Value::Bool(flag) => flag.to_sql(),
+            Value::Bytes(bytes) => bytes.to_sql(),
+            Value::MaybeBytes(bytes) => bytes.to_sql(),
+        }
+    }
 }
 
 impl From<&str> for Value {
@@ -226,7 +233,7 @@ impl From<&Option<Vec<u8>>> for Value {
 macro_rules! ask {
     ($pool:expr, $kind:ident, $method:ident, $sql:expr $(, $bind:expr)* $(,)?) => {
         match $pool {
-            $crate::ledger::sql::Pool::Sqlite(pool) => {
+            $crate::ledger::sql::Pool::Sqlite(pool, _) => {
                 sqlx::$kind($crate::ledger::sql::Dialect::Sqlite.write($sql))$(.bind($bind))*.$method(pool).await
             }
             $crate::ledger::sql::Pool::Postgres(pool) => {
@@ -237,6 +244,23 @@ macro_rules! ask {
 }
 
 pub(super) use ask;
+
+/// As `ask`, but SQLite is asked on this thread: for what an index answers with a few rows.
+macro_rules! ask_here {
+    ($pool:expr, $kind:ident, $method:ident, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $pool {
+            $crate::ledger::sql::Pool::Sqlite(_, near) => {
+                near.$method($crate::ledger::sql::Statement::new($sql)$(.bind($bind))*).await
+            }
+            $crate::ledger::sql::Pool::Postgres(pool) => {
+                sqlx::$kind($crate::ledger::sql::Dialect::Postgres.write($sql))$(.bind($bind))*.$method(pool).await
+                    .map_err($crate::ledger::LedgerError::from)
+            }
+        }
+    };
+}
+
+pub(super) use ask_here;
 
 /// Combined statements of up to this many parts are kept prepared: larger ones hardly ever recur.
 pub(super) const FEW: usize = 8;

@@ -10,20 +10,18 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteRow, SqliteSynchronous,
-};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, FromRow as _, Row as _};
+use rusqlite::{Connection, OpenFlags, ffi, params_from_iter};
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use uuid::Uuid;
 
 use super::heads::{LogRow, NodeRow, Placed};
-use super::registers::{Registers, of_texts};
+use super::near::{BUSY, Found, Near, PRAGMAS, connect, found, rows};
+use super::registers::Registers;
 use super::reserve::Reserve;
-use super::sql::{Dialect, FEW, Statement, Value};
+use super::sql::{Dialect, Pool, Statement, Value};
 use super::writer::{self, Done, Engine, Room, Transaction, Waiting};
 use super::{LedgerError, READERS};
 
@@ -34,27 +32,19 @@ pub fn file(dir: &Path) -> PathBuf {
 }
 
 /// Opens the ledger in `dir`, creating or migrating it where needed: what reads, and what writes.
-pub(super) async fn open(dir: &Path) -> Result<(SqlitePool, SqliteEngine), LedgerError> {
-    let lock = dir.join(LOCK);
-    let options = SqliteConnectOptions::from_str("sqlite:")
-        .map_err(LedgerError::Sql)?
-        .filename(dir.join(FILE))
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(10))
-        .pragma("secure_delete", "on")
-        .pragma("trusted_schema", "off");
+pub(super) async fn open(dir: &Path) -> Result<(Pool, SqliteEngine), LedgerError> {
+    let (file, lock) = (file(dir), dir.join(LOCK));
+    let options = SqliteConnectOptions::new().filename(&file).busy_timeout(BUSY);
+    let options = PRAGMAS.iter().fold(options, |options, (name, value)| options.pragma(*name, *value));
     // It holds phone numbers, so only its owner may read it. SQLite gives its side files the same mode.
-    private_file(&dir.join(FILE)).map_err(LedgerError::Lock)?;
+    private_file(&file).map_err(LedgerError::Lock)?;
     // sqlx takes no lock of its own on SQLite while it migrates.
     let held = lock_file(lock.clone()).await?;
     let pool = SqlitePoolOptions::new()
         .max_connections(READERS)
         .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options.clone())
+        .connect_with(options)
         .await?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&pool).await?;
     if !is_current(&version) {
@@ -64,19 +54,18 @@ pub(super) async fn open(dir: &Path) -> Result<(SqlitePool, SqliteEngine), Ledge
     // The connection that migrated keeps others from emptying the write-ahead log until it reads again.
     let _: i64 = sqlx::query_scalar("SELECT count(*) FROM log").fetch_one(&pool).await?;
     let reserve = Reserve::in_dir(dir);
-    reserve.is_kept().await;
+    reserve.is_kept();
     drop(held);
-    // Calls have random ids, so writes are spread over the whole indexes by call.
-    let options = options.pragma("cache_size", "-16384");
-    Ok((pool, SqliteEngine { options, lock, reserve, connection: None, lock_on: None }))
+    let near = Near::of(file.clone());
+    Ok((Pool::Sqlite(pool, near), SqliteEngine { file, lock, reserve, connection: None, lock_on: None }))
 }
 
 /// What writes to the file.
 pub(super) struct SqliteEngine {
-    options: SqliteConnectOptions,
+    file: PathBuf,
     lock: PathBuf,
     reserve: Reserve,
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     lock_on: Option<File>,
 }
 
@@ -95,7 +84,7 @@ impl Engine for SqliteEngine {
             }
         };
         let file = tokio::time::timeout(PATIENCE, lock).await.map_err(|_| LedgerError::Busy)??;
-        let room = match self.reserve.is_kept().await {
+        let room = match self.reserve.is_kept() {
             true => Room::ForAll,
             false => Room::ForWhatRestricts,
         };
@@ -129,82 +118,57 @@ impl SqliteEngine {
         registers: &Registers,
         room: Room,
     ) -> Result<Done, LedgerError> {
-        let connected = match self.connection.as_mut() {
-            Some(connected) => connected,
-            None => self.connection.insert(self.options.connect().await?),
+        let connection = match self.connection.as_mut() {
+            Some(connection) => connection,
+            None => self.connection.insert(connect_writer(&self.file)?),
         };
-        let mut on = On { connection: connected, pending: vec![Statement::new("BEGIN IMMEDIATE")] };
+        let mut on = On(connection);
+        on.run(&Statement::new("BEGIN IMMEDIATE"))?;
         let done = writer::write(&mut on, group, enveloped, registers, room).await?;
-        on.pending.push(Statement::new("COMMIT"));
         // If anything fails before the end, the connection is dropped, and the transaction with it.
-        on.flush().await?;
+        on.run(&Statement::new("COMMIT"))?;
         Ok(done)
     }
 }
 
+fn connect_writer(file: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Calls have random ids, so writes are spread over the whole indexes by call.
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    Ok(connection)
+}
+
 /// Whether the disk or the owner's quota is full: SQLite reports a full quota as a failure to write.
 fn is_full(error: &LedgerError) -> bool {
-    let LedgerError::Sql(sqlx::Error::Database(error)) = error else { return false };
-    let error = error.try_downcast_ref::<SqliteError>();
-    error.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| FULL.contains(&code.as_ref()))
+    let LedgerError::Sqlite(error) = error else { return false };
+    error.sqlite_error().is_some_and(|error| FULL.contains(&error.extended_code))
 }
 
-/// A transaction. Writes, its beginning included, wait until something is asked or many are waiting: every
-/// message to the thread that runs SQLite costs as much as writing several rows.
-struct On<'c> {
-    connection: &'c mut SqliteConnection,
-    pending: Vec<Statement>,
-}
+/// A transaction.
+struct On<'c>(&'c mut Connection);
 
 impl On<'_> {
-    /// Sends the waiting writes.
-    async fn flush(&mut self) -> Result<(), sqlx::Error> {
-        let pending = std::mem::take(&mut self.pending);
-        if pending.is_empty() {
-            return Ok(());
-        }
-        // Combinations of few statements recur; those of many hardly ever do.
-        let kept = pending.len() <= FEW;
-        self.run(Statement::in_turn(pending), kept).await
+    fn run(&mut self, statement: &Statement) -> Result<(), LedgerError> {
+        self.0.prepare_cached(&statement.sql)?.execute(params_from_iter(&statement.values))?;
+        Ok(())
     }
 
-    /// Sends the waiting writes, and asks.
-    async fn ask(&mut self, question: Statement, kept: bool) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        let mut all = std::mem::take(&mut self.pending);
-        let kept = kept && all.len() <= FEW;
-        all.push(question);
-        let (sql, bound) = Statement::in_turn(all).for_sqlite()?;
-        sqlx::query_with(sql, bound).persistent(kept).fetch_all(&mut *self.connection).await
-    }
-
-    async fn run(&mut self, statement: Statement, kept: bool) -> Result<(), sqlx::Error> {
-        let (sql, bound) = statement.for_sqlite()?;
-        sqlx::query_with(sql, bound).persistent(kept).execute(&mut *self.connection).await.map(drop)
+    fn ask<R: Found>(&mut self, question: &Statement) -> Result<Vec<R>, LedgerError> {
+        Ok(rows(self.0, question, usize::MAX)?.unwrap_or_default())
     }
 
     /// Inserts rows: `into` names the table, and as many columns as a row has values.
-    async fn insert<const N: usize>(
+    fn insert<const N: usize>(
         &mut self,
         into: &str,
         rows: impl Iterator<Item = [Value; N]>,
         conflict: &str,
-    ) -> Result<(), sqlx::Error> {
-        let mut values: Vec<Value> = rows.flatten().collect();
-        while !values.is_empty() {
-            let rest = values.split_off(values.len().min(ROWS.saturating_mul(N)));
-            let rows = std::mem::replace(&mut values, rest);
-            let count = rows.len().checked_div(N).unwrap_or_default();
-            let row = format!("({})", ["?"; N].join(", "));
-            let sql =
-                format!("INSERT OR ROLLBACK INTO {into} VALUES {}{conflict}", vec![row; count].join(", "));
-            let statement = Statement { sql: sql.into(), values: rows };
-            if count == ROWS {
-                // A full statement recurs, and is worth preparing.
-                self.flush().await?;
-                self.run(statement, true).await?;
-            } else {
-                self.execute(statement).await?;
-            }
+    ) -> Result<(), LedgerError> {
+        let row = ["?"; N].join(", ");
+        let sql = format!("INSERT OR ROLLBACK INTO {into} VALUES ({row}){conflict}");
+        let mut prepared = self.0.prepare_cached(&sql)?;
+        for row in rows {
+            prepared.execute(params_from_iter(row))?;
         }
         Ok(())
     }
@@ -215,34 +179,29 @@ impl Transaction for On<'_> {
         Dialect::Sqlite
     }
 
-    async fn answers(&mut self, questions: Vec<Statement>) -> Result<Vec<bool>, sqlx::Error> {
-        let count = questions.len();
-        let rows = self.ask(Statement::asking(questions), count <= FEW).await?;
-        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-        (0..count).map(|index| row.try_get(index)).collect()
-    }
-
-    async fn texts(&mut self, question: Statement) -> Result<Vec<Vec<Option<String>>>, sqlx::Error> {
-        let rows = self.ask(question, true).await?;
-        of_texts!(rows)
-    }
-
-    async fn execute(&mut self, statement: Statement) -> Result<(), sqlx::Error> {
-        self.pending.push(statement);
-        if self.pending.len() >= MANY {
-            self.flush().await?;
+    async fn answers(&mut self, questions: Vec<Statement>) -> Result<Vec<bool>, LedgerError> {
+        let mut answers = Vec::with_capacity(questions.len());
+        for question in questions {
+            answers.extend(self.ask::<bool>(&Statement::asking(vec![question]))?);
         }
-        Ok(())
+        Ok(answers)
     }
 
-    async fn logs(&mut self, ids: &[&str]) -> Result<Vec<LogRow>, sqlx::Error> {
+    async fn texts(&mut self, question: Statement) -> Result<Vec<Vec<Option<String>>>, LedgerError> {
+        self.ask(&question)
+    }
+
+    async fn execute(&mut self, statement: Statement) -> Result<(), LedgerError> {
+        self.run(&statement)
+    }
+
+    async fn logs(&mut self, ids: &[&str]) -> Result<Vec<LogRow>, LedgerError> {
         let asked =
             "SELECT id, epoch, size, edge, last_at FROM log WHERE id IN (SELECT value FROM json_each(?))";
-        let rows = self.ask(Statement::new(asked).bind(json(&ids)?), true).await?;
-        rows.iter().map(LogRow::from_row).collect()
+        self.ask(&Statement::new(asked).bind(json(&ids)?))
     }
 
-    async fn put_logs(&mut self, rows: &[LogRow]) -> Result<(), sqlx::Error> {
+    async fn put_logs(&mut self, rows: &[LogRow]) -> Result<(), LedgerError> {
         let values = rows.iter().map(|row| {
             [
                 Value::from(&row.id),
@@ -254,16 +213,16 @@ impl Transaction for On<'_> {
         });
         let conflict = " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, size = excluded.size, \
              edge = excluded.edge, last_at = excluded.last_at";
-        self.insert("log (id, epoch, size, edge, last_at)", values, conflict).await
+        self.insert("log (id, epoch, size, edge, last_at)", values, conflict)
     }
 
-    async fn move_heads(&mut self, calls: &BTreeMap<Uuid, Uuid>) -> Result<(), sqlx::Error> {
+    async fn move_heads(&mut self, calls: &BTreeMap<Uuid, Uuid>) -> Result<(), LedgerError> {
         let moved =
             "UPDATE call SET head = moved.value FROM json_each(?) AS moved WHERE call.uid = moved.key";
-        self.execute(Statement::new(moved).bind(json(calls)?)).await
+        self.run(&Statement::new(moved).bind(json(calls)?))
     }
 
-    async fn put_entries(&mut self, entries: &[Placed<'_>]) -> Result<(), sqlx::Error> {
+    async fn put_entries(&mut self, entries: &[Placed<'_>]) -> Result<(), LedgerError> {
         let rows = entries.iter().map(|placed| {
             let draft = placed.draft;
             [
@@ -278,7 +237,7 @@ impl Transaction for On<'_> {
                 Value::from(placed.leaf_hash.as_slice()),
             ]
         });
-        self.insert("entry (log, epoch, seq, id, call, at, type, leaf, leaf_hash)", rows, "").await?;
+        self.insert("entry (log, epoch, seq, id, call, at, type, leaf, leaf_hash)", rows, "")?;
         let details = entries.iter().filter_map(|placed| {
             let detail = placed.draft.detail.as_ref()?;
             Some([
@@ -289,7 +248,7 @@ impl Transaction for On<'_> {
                 Value::from(&detail.document),
             ])
         });
-        self.insert("detail (log, epoch, seq, salt, document)", details, "").await?;
+        self.insert("detail (log, epoch, seq, salt, document)", details, "")?;
         let firsts = entries.iter().filter(|placed| placed.begins_a_stretch()).map(|placed| {
             [
                 Value::from(&placed.draft.log),
@@ -298,12 +257,12 @@ impl Transaction for On<'_> {
                 Value::from(placed.draft.at.as_millisecond()),
             ]
         });
-        self.insert("entry_time (log, epoch, seq, at)", firsts, "").await?;
+        self.insert("entry_time (log, epoch, seq, at)", firsts, "")?;
         let of_calls = entries
             .iter()
             .flat_map(Placed::mentions_of_call)
             .map(|(log, key, call)| [Value::from(log), Value::from(key), Value::from(&call)]);
-        self.insert("call_mention (log, key, call)", of_calls, " ON CONFLICT DO NOTHING").await?;
+        self.insert("call_mention (log, key, call)", of_calls, " ON CONFLICT DO NOTHING")?;
         let of_entries = entries.iter().flat_map(Placed::mentions_of_entry).map(|(placed, key)| {
             [
                 Value::from(&placed.draft.log),
@@ -312,10 +271,10 @@ impl Transaction for On<'_> {
                 Value::from(placed.seq),
             ]
         });
-        self.insert("entry_mention (log, key, epoch, seq)", of_entries, "").await
+        self.insert("entry_mention (log, key, epoch, seq)", of_entries, "")
     }
 
-    async fn put_nodes(&mut self, nodes: &[NodeRow<'_>]) -> Result<(), sqlx::Error> {
+    async fn put_nodes(&mut self, nodes: &[NodeRow<'_>]) -> Result<(), LedgerError> {
         let rows = nodes.iter().map(|node| {
             [
                 Value::from(node.log),
@@ -325,20 +284,22 @@ impl Transaction for On<'_> {
                 Value::from(node.hash.as_slice()),
             ]
         });
-        self.insert("node (log, epoch, level, idx, hash)", rows, "").await
+        self.insert("node (log, epoch, level, idx, hash)", rows, "")
     }
 
-    async fn note_enveloped(&mut self, ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    async fn note_enveloped(&mut self, ids: &[Uuid]) -> Result<(), LedgerError> {
         if ids.is_empty() {
             return Ok(());
         }
         let noted = "UPDATE recording SET enveloped = TRUE WHERE id IN (SELECT value FROM json_each(?))";
-        self.execute(Statement::new(noted).bind(json(ids)?)).await
+        self.run(&Statement::new(noted).bind(json(ids)?))
     }
 }
 
-fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<String, sqlx::Error> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+found!(LogRow { id, epoch, size, edge, last_at });
+
+fn json(value: &(impl serde::Serialize + ?Sized)) -> Result<String, LedgerError> {
+    serde_json::to_string(value).map_err(|error| LedgerError::Damaged(error.to_string()))
 }
 
 /// Empties the write-ahead log into the file; returns whether nobody was in the way.
@@ -399,11 +360,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlit
 
 const FILE: &str = "ledger.db";
 const LOCK: &str = "ledger.lock";
-/// SQLITE_FULL and SQLITE_IOERR_WRITE.
-const FULL: [&str; 2] = ["13", "778"];
+/// How SQLite says so.
+const FULL: [i32; 2] = [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE];
 /// How long to wait while another process writes.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How many rows one statement inserts at most.
-const ROWS: usize = 64;
-/// How many statements go to SQLite together at most: for each it copies the text of all that remain.
-const MANY: usize = 64;

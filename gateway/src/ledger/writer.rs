@@ -2,7 +2,8 @@
 //! together: the sync to disk is the clock.
 //!
 //! The writer owns its connection and drops it on any error: whether the last COMMIT was applied is
-//! not known then, and a connection that has failed once may report the next transaction as nested.
+//! not known then, and a connection that has failed once may report the next transaction as nested. If the
+//! writer itself fails, those who wait and those who come are told so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,32 +50,32 @@ pub(super) trait Transaction: Send {
     fn answers(
         &mut self,
         questions: Vec<Statement>,
-    ) -> impl Future<Output = Result<Vec<bool>, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<bool>, LedgerError>> + Send;
 
     /// Rows of texts.
     fn texts(
         &mut self,
         question: Statement,
-    ) -> impl Future<Output = Result<Vec<Vec<Option<String>>>, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<Vec<Option<String>>>, LedgerError>> + Send;
 
     /// Later questions see what this writes.
-    fn execute(&mut self, statement: Statement) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn execute(&mut self, statement: Statement) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    fn logs(&mut self, ids: &[&str]) -> impl Future<Output = Result<Vec<LogRow>, sqlx::Error>> + Send;
+    fn logs(&mut self, ids: &[&str]) -> impl Future<Output = Result<Vec<LogRow>, LedgerError>> + Send;
 
-    fn put_logs(&mut self, rows: &[LogRow]) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn put_logs(&mut self, rows: &[LogRow]) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     fn move_heads(
         &mut self,
         calls: &BTreeMap<Uuid, Uuid>,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     fn put_entries(&mut self, entries: &[Placed<'_>])
-    -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    fn put_nodes(&mut self, nodes: &[NodeRow<'_>]) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn put_nodes(&mut self, nodes: &[NodeRow<'_>]) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    fn note_enveloped(&mut self, ids: &[Uuid]) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn note_enveloped(&mut self, ids: &[Uuid]) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }
 
 /// What the disk has room for.
@@ -105,10 +106,29 @@ pub(super) struct Waiting {
 
 impl Writer {
     pub(super) fn start(engine: impl Engine, registers: Arc<Registers>) -> Writer {
+        let (writer, work) = Writer::new(engine, registers);
+        tokio::spawn(work);
+        writer
+    }
+
+    /// Starts it on a thread of its own, which an engine may block.
+    pub(super) fn on_a_thread(engine: impl Engine, registers: Arc<Registers>) -> Result<Writer, LedgerError> {
+        let (writer, work) = Writer::new(engine, registers);
+        let runtime = tokio::runtime::Handle::current();
+        let thread = std::thread::Builder::new().name("ledger".into());
+        thread.spawn(move || runtime.block_on(work)).map_err(LedgerError::Thread)?;
+        Ok(writer)
+    }
+
+    /// The writer, and its work, which ends when nobody can send jobs any more.
+    fn new(
+        engine: impl Engine,
+        registers: Arc<Registers>,
+    ) -> (Writer, impl Future<Output = ()> + Send + 'static) {
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let enveloped = Later::default();
-        tokio::spawn(run(engine, waiting, Arc::clone(&enveloped), registers));
-        Writer { jobs, enveloped }
+        let work = run(engine, waiting, Arc::clone(&enveloped), registers);
+        (Writer { jobs, enveloped }, work)
     }
 
     pub(super) fn enveloped(&self, id: Uuid) {
@@ -349,3 +369,36 @@ fn is_of_a_log(expect: &Expect) -> bool {
 const GROUP: usize = 256;
 /// How many jobs may wait before requests are slowed down.
 const QUEUE: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails its first group, and breaks in the second.
+    struct Broken(bool);
+
+    impl Engine for Broken {
+        async fn commit(&mut self, _: &[Waiting], _: &[Uuid], _: &Registers) -> Result<Done, LedgerError> {
+            assert!(!self.0, "it breaks");
+            Err(LedgerError::Busy)
+        }
+
+        fn forget(&mut self) {
+            self.0 = true;
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_writer_that_breaks_is_told_so() {
+        let alone = Writer::on_a_thread(Broken(false), Arc::default()).unwrap();
+        let beside = Writer::start(Broken(false), Arc::default());
+        for writer in [alone, beside] {
+            let said = async || writer.append(Job::default()).await.unwrap_err().to_string();
+            assert!(said().await.contains("another program keeps the ledger locked"));
+            let (one, other) = tokio::join!(said(), said());
+            for said in [one, other, said().await] {
+                assert_eq!(said, "the audit trail cannot be written: the writer has stopped");
+            }
+        }
+    }
+}
