@@ -143,7 +143,7 @@ fn without_json_commands_tell_people_what_they_did() {
     assert_eq!(cli.says(&["prompt", "list", "acme"]), "en  version 1  en  4000 ms  Recorded.\n");
     let silent = cli.says(&prompt[..prompt.len() - 2]);
     assert!(
-        silent.contains("note: it does not tell which of its words say that the call is recorded"),
+        silent.contains("note: it does not show which of its words say that the call is recorded"),
         "{silent}"
     );
     let checked = cli.says(&["check"]);
