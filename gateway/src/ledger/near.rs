@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
+use tokio::sync::Semaphore;
 
 use super::LedgerError;
 use super::sql::Statement;
@@ -15,11 +16,13 @@ use super::sql::Statement;
 pub(super) struct Near {
     file: PathBuf,
     spare: Arc<Mutex<Vec<Connection>>>,
+    /// How many long answers may be read beside those that are being read.
+    turns: Arc<Semaphore>,
 }
 
 impl Near {
     pub(super) fn of(file: PathBuf) -> Near {
-        Near { file, spare: Arc::default() }
+        Near { file, spare: Arc::default(), turns: Arc::new(Semaphore::new(SPARE)) }
     }
 
     /// All rows. Those of a long answer are read on another thread, so that nobody else waits for them.
@@ -27,9 +30,14 @@ impl Near {
         if let Some(few) = self.ask(&question, FEW)? {
             return Ok(few);
         }
+        let unanswered = || LedgerError::Unavailable("a question was not answered".into());
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| unanswered())?;
         let near = self.clone();
-        let all = tokio::task::spawn_blocking(move || near.ask(&question, usize::MAX));
-        let all = all.await.map_err(|_| LedgerError::Unavailable("a question was not answered".into()))?;
+        let all = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            near.ask(&question, usize::MAX)
+        });
+        let all = all.await.map_err(|_| unanswered())?;
         Ok(all?.unwrap_or_default())
     }
 
@@ -153,7 +161,7 @@ pub(super) const PRAGMAS: [(&str, &str); 5] = [
 ];
 /// How long a connection waits for a lock inside of SQLite.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
-/// How many connections are kept for the next who ask.
+/// How many connections are kept for the next who ask, and how many long answers are read at once.
 const SPARE: usize = 8;
 /// How many statements a connection keeps prepared: more than there are.
 const STATEMENTS: usize = 256;
