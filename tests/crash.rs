@@ -392,16 +392,26 @@ async fn check(site: &Site, process: &crate::harness::Process, sent: &Sent, know
     assert!(told["report"]["types"]["audit.gap"].as_u64().unwrap() > 0, "{told}");
     // Nothing readable but what the ledger names: before anything is sent again.
     let rows = site.rows().await;
-    let mut enveloped = BTreeSet::new();
-    for file in files_below(&site.data.join("media")) {
-        let name = file.file_name().unwrap().to_str().unwrap();
-        if let Some(id) = name.strip_suffix(".json") {
-            let id = id.parse::<uuid::Uuid>().unwrap().to_string();
-            assert!(rows.contains_key(&id), "an envelope without a row: {id}");
-            enveloped.insert(id);
+    let enveloped = || {
+        let mut ids = BTreeSet::new();
+        for file in files_below(&site.data.join("media")) {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            if let Some(id) = name.strip_suffix(".json") {
+                let id = id.parse::<uuid::Uuid>().unwrap().to_string();
+                assert!(rows.contains_key(&id), "an envelope without a row: {id}");
+                ids.insert(id);
+            }
         }
+        ids
+    };
+    // What was cut short is completed while it serves.
+    for _ in 0..100 {
+        if enveloped().len() == rows.len() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert_eq!(enveloped, rows.keys().cloned().collect(), "a row without its envelope object");
+    assert_eq!(enveloped(), rows.keys().cloned().collect(), "a row without its envelope object");
 
     let recorder = site.client(process, Role::Recorder);
     let listener = site.client(process, Role::Listener);

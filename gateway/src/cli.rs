@@ -76,6 +76,9 @@ enum Command {
         /// A table of jurisdictions instead of the one that is compiled in
         #[arg(long, value_name = "FILE")]
         jurisdictions: Option<PathBuf>,
+        /// Read every log from its first entry before anybody is served, instead of in the background
+        #[arg(long)]
+        verify_first: bool,
     },
     /// Show the whole main job, over HTTP, in a temporary directory
     #[command(after_help = "Example:\n  consent-gateway demo --keep")]
@@ -299,7 +302,8 @@ fn execute(cli: Cli) -> Result<(), CliError> {
     }
     let json = cli.json;
     match cli.command {
-        Command::Serve { listen, jurisdictions } => {
+        Command::Serve { listen, jurisdictions, verify_first } => {
+            config.verify_first |= verify_first;
             config.listen = listen.unwrap_or(config.listen);
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             logging::start(config.log_json);

@@ -34,6 +34,8 @@ pub struct Config {
     pub log_period: Option<LogPeriod>,
     /// Where the last signed head of every log is pinned; beside the data directory if absent.
     pub pins: Option<PathBuf>,
+    /// Whether a start reads every log from its first entry before it listens, instead of in the background.
+    pub verify_first: bool,
     /// Where the gateway's own secrets are; `secrets` below the data directory if absent.
     pub secrets: Option<PathBuf>,
     /// A table of jurisdictions instead of the one that is compiled in.
@@ -163,6 +165,7 @@ impl Default for Config {
             log_name: None,
             log_period: None,
             pins: None,
+            verify_first: false,
             secrets: None,
             jurisdictions: None,
             ip_database: None,

@@ -2,6 +2,8 @@
 
 pub mod anchors;
 mod law;
+mod recover;
+mod scrub;
 mod trail;
 mod watch;
 
@@ -17,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::Door;
 use crate::config::LogPeriod;
 use crate::gate::Mark;
+use crate::notary::NotaryError;
 use ::trail::chain::Chain;
 use anchors::Anchors;
 
@@ -41,10 +44,12 @@ pub struct Keepers {
     watch: JoinHandle<()>,
     anchors: Option<JoinHandle<()>>,
     sweep: JoinHandle<()>,
+    recover: JoinHandle<()>,
+    scrub: JoinHandle<Option<NotaryError>>,
 }
 
 impl Keepers {
-    /// Starts them; they run until `stop` is cancelled.
+    /// Starts them; they run until `stop` is cancelled, which one of them does if a log was changed.
     pub fn start(door: &Arc<Door>, kept: Kept, stop: &CancellationToken) -> Keepers {
         let Kept { table: (file, seen), log_period, mark, anchors, swept_before } = kept;
         let id = mark.id();
@@ -72,11 +77,14 @@ impl Keepers {
                     }
                 }
             }),
+            recover: tokio::spawn(recover::keep(of().0, of().1)),
+            scrub: tokio::spawn(scrub::keep(of().0, of().1)),
         }
     }
 
-    /// Waits until all have stopped. Returns the mark, unless its keeper died.
-    pub async fn stopped(self) -> Option<Mark> {
+    /// Waits until all have stopped. Returns the mark, unless its keeper died, and what was found of a log that was
+    /// changed.
+    pub async fn stopped(self) -> (Option<Mark>, Option<NotaryError>) {
         if self.law.await.is_err() {
             tracing::error!("the law keeper task died");
         }
@@ -92,7 +100,12 @@ impl Keepers {
         if self.sweep.await.is_err() {
             tracing::error!("the media sweep task died");
         }
-        mark.inspect_err(|_| tracing::error!("the trail keeper task died")).ok()
+        if self.recover.await.is_err() {
+            tracing::error!("the recovery task died");
+        }
+        let damage = self.scrub.await.inspect_err(|_| tracing::error!("the log scrub task died"));
+        let mark = mark.inspect_err(|_| tracing::error!("the trail keeper task died"));
+        (mark.ok(), damage.ok().flatten())
     }
 }
 

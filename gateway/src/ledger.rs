@@ -37,7 +37,8 @@ pub use questions::Question;
 pub use reads::Which;
 pub use rows::{
     AccountRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow, EntryRow,
-    GrantRow, History, KeyRow, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow,
+    GrantRow, History, KeyRow, LeafRow, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow,
+    VersionRow,
 };
 use sql::Pool;
 pub use sqlite::file;

@@ -1,17 +1,23 @@
 //! The notary: it signs the heads of the logs, and nothing that does not continue what it has signed.
 //!
-//! At its start it reads every log from its first entry, hashes every leaf, and compares: with the
-//! hashes that are stored, with the tree, with the head that it signed last, which is pinned outside of
-//! the database. From then on it hashes every new leaf itself. So a rewritten row, an older database
-//! and another's key are found before anything is signed over them. Only `serve` signs.
+//! The head that it signed last is pinned outside of the database. At its start it takes the right edge of the tree
+//! from the stored hashes, and compares it with the pinned root: a head over that edge commits to the entries that were
+//! signed before, whatever is in their rows now. It hashes every leaf after the pin, and every new one. So an older
+//! database, another's key, and an entry that was rewritten after the pin are found before anything is signed over them.
+//! An entry that was rewritten before the pin is found by [`Notary::scrub`], which hashes every leaf from the first
+//! entry on; until then [`Notary::vouch`] proves the leaves of each call before anything is decided on them. A log
+//! without a pin is read from its first entry at the start. Only `serve` signs.
 //!
-//! INVARIANT: a head is pinned, durably, before anybody sees it, and the pin only moves forward.
+//! INVARIANT: a head is pinned, durably, before anybody sees it, and the pin only moves forward. Nothing is decided
+//! on a leaf that this process has not hashed and has no proof of. If damage is found, everything ends, as if it had
+//! been found at the start.
 
 mod borders;
 mod pins;
 mod proofs;
 mod reopen;
 mod scan;
+mod scrub;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 pub use pins::{PinError, Pins};
 pub use proofs::Proofs;
@@ -29,9 +35,10 @@ pub use scan::Damage;
 
 use crate::ledger::{Appended, Change, Epoch, Head, Job, Ledger, LedgerError};
 use crate::secrets::LogKeys;
+use scan::Reading;
+use scrub::Unread;
 use trail::clock::Clock;
 use trail::note::{Checkpoint, KeyError, Note, NoteError, SigningKey, VerifierKey};
-use trail::tree::Edge;
 use trail::{Actor, Body, DraftError};
 
 /// Signs the heads of the logs.
@@ -45,6 +52,10 @@ pub struct Notary {
     pins: Pins,
     /// By log. Locked while a log is signed.
     signed: std::sync::Mutex<BTreeMap<String, Arc<Mutex<Signed>>>>,
+    /// What was signed before this process started, and is not hashed yet.
+    unread: std::sync::RwLock<BTreeMap<Epoch, Unread>>,
+    /// The damage that was found since the start, and in which log.
+    damaged: watch::Sender<Option<(String, Damage)>>,
     /// The newest head of every log that was published.
     published: std::sync::Mutex<BTreeMap<String, (i64, u64)>>,
 }
@@ -53,11 +64,22 @@ pub struct Notary {
 #[derive(Debug, Default)]
 struct Signed {
     epoch: i64,
-    /// Everything before this was hashed by the notary itself.
-    edge: Edge,
+    /// The edge of what was hashed by the notary itself, or has the pinned root.
+    reading: Reading,
+    /// The epoch and the newest entry that registers something, as they stand beside the pin.
+    registered: Option<(i64, Option<u64>)>,
     note: Option<Note>,
     /// When a head was last kept for good.
     kept_at: Option<Timestamp>,
+}
+
+/// What is read of logs of which a head is pinned before the notary signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// What is newer than the pin; the rest is left to [`Notary::scrub`].
+    SincePin,
+    /// Everything.
+    Everything,
 }
 
 /// A signed head.
@@ -72,7 +94,7 @@ pub struct SignedHead {
 }
 
 impl Notary {
-    /// Reads every log and compares it with what was signed.
+    /// Reads every log, all of it or what is newer than the pin, and compares it with what was signed.
     ///
     /// # Errors
     ///
@@ -83,6 +105,7 @@ impl Notary {
         name: Option<&str>,
         keys: LogKeys,
         pins: &Path,
+        first: First,
     ) -> Result<Notary, NotaryError> {
         let notary = Notary::unread(ledger, clock, name, keys, pins)?;
         let heads: BTreeMap<String, Head> = notary.ledger.heads().await?.into_iter().collect();
@@ -93,8 +116,10 @@ impl Notary {
             }
         }
         for (log, head) in heads {
-            let signed = notary.examine(&log, &head).await?;
-            *notary.slot(&log).lock().await = signed;
+            let mut signed = notary.examine(&log, &head, first).await?;
+            let at = Epoch { log, epoch: signed.epoch };
+            notary.note_registered(&at, &signed.reading, &mut signed.registered)?;
+            *notary.slot(&at.log).lock().await = signed;
         }
         Ok(notary)
     }
@@ -119,6 +144,8 @@ impl Notary {
             keys,
             pins,
             signed: std::sync::Mutex::default(),
+            unread: std::sync::RwLock::default(),
+            damaged: watch::Sender::default(),
             published: std::sync::Mutex::default(),
         })
     }
@@ -194,7 +221,10 @@ impl Notary {
         for (log, head) in self.ledger.heads().await? {
             let slot = self.slot(&log);
             let mut signed = slot.lock().await;
-            if signed.epoch == head.epoch && signed.edge.size() == head.edge.size() && signed.note.is_some() {
+            if signed.epoch == head.epoch
+                && signed.reading.edge.size() == head.edge.size()
+                && signed.note.is_some()
+            {
                 continue;
             }
             match self.advance(&log, &mut signed, None).await {
@@ -275,9 +305,12 @@ impl Notary {
         also: Option<&SigningKey>,
     ) -> Result<Option<SignedHead>, NotaryError> {
         let unchanged = |head: &Head| {
-            let same = signed.epoch == head.epoch && signed.edge.size() == head.edge.size() && also.is_none();
+            let same = signed.epoch == head.epoch
+                && signed.reading.edge.size() == head.edge.size()
+                && also.is_none();
             signed.note.clone().filter(|_| same)
         };
+        self.sound()?;
         let Some(head) = self.ledger.head(log).await? else { return Ok(None) };
         if let Some(note) = unchanged(&head) {
             let at = Epoch { log: log.to_owned(), epoch: head.epoch };
@@ -290,7 +323,7 @@ impl Notary {
         if signed.epoch != head.epoch {
             let known = self.known(log, signed, pin.as_ref());
             self.check_border(log, &head, known.as_ref()).await?;
-            *signed = Signed { epoch: head.epoch, ..Signed::default() };
+            *signed = Signed { epoch: head.epoch, registered: signed.registered, ..Signed::default() };
         }
         let at = Epoch { log: log.to_owned(), epoch: head.epoch };
         let size = head.edge.size();
@@ -298,28 +331,32 @@ impl Notary {
             return Ok(None);
         }
         let rewritten = |damage| NotaryError::Rewritten { log: log.to_owned(), damage };
-        if size < signed.edge.size() {
-            return Err(NotaryError::Older { log: log.to_owned(), pinned: signed.edge.size(), found: size });
+        if size < signed.reading.edge.size() {
+            return Err(NotaryError::Older {
+                log: log.to_owned(),
+                pinned: signed.reading.edge.size(),
+                found: size,
+            });
         }
-        let mut edge = signed.edge.clone();
+        let mut reading = signed.reading.clone();
         // Another process may have signed more than this one, and pinned it.
         if let Some(pin) = pin.filter(|pin| epoch_of(&pin.origin, log) == head.epoch)
-            && pin.size >= edge.size()
+            && pin.size >= reading.edge.size()
         {
             if pin.size > size {
                 return Err(NotaryError::Older { log: log.to_owned(), pinned: pin.size, found: size });
             }
-            scan::extend(&self.ledger, &at, &mut edge, pin.size).await?.map_err(rewritten)?;
-            if edge.root() != pin.root {
+            scan::extend(&self.ledger, &at, &mut reading, pin.size).await?.map_err(rewritten)?;
+            if reading.edge.root() != pin.root {
                 return Err(rewritten(Damage::Root { size: pin.size }));
             }
         }
-        scan::extend(&self.ledger, &at, &mut edge, size).await?.map_err(rewritten)?;
-        if edge != head.edge {
+        scan::extend(&self.ledger, &at, &mut reading, size).await?.map_err(rewritten)?;
+        if reading.edge != head.edge {
             return Err(rewritten(Damage::Root { size }));
         }
         let origin = self.origin(&at);
-        let text = Checkpoint::new(&origin, size, edge.root()).text();
+        let text = Checkpoint::new(&origin, size, reading.edge.root()).text();
         // A log that has named the next key is signed with both keys until that one is in use.
         let next = self.keys.next().map_err(NotaryError::Key)?;
         let next = next.map(|next| SigningKey::from_seed(&origin, &next)).transpose()?;
@@ -333,6 +370,7 @@ impl Notary {
         let now = self.clock.now();
         let kept = also.is_some()
             || signed.kept_at.is_none_or(|at| now.as_millisecond() - at.as_millisecond() >= KEEP_EVERY_MS);
+        self.note_registered(&at, &reading, &mut signed.registered)?;
         self.pins.write(log, &note)?;
         // At this point the head is pinned and nobody has seen it: after a crash it is signed again.
         let change = Change::Checkpoint {
@@ -348,15 +386,16 @@ impl Notary {
         }
         *signed = Signed {
             epoch: head.epoch,
-            edge,
+            reading,
+            registered: signed.registered,
             note: Some(note.clone()),
             kept_at: if kept { Some(now) } else { signed.kept_at },
         };
         Ok(Some(SignedHead { at, size, note }))
     }
 
-    /// Reads a log from its first entry, and compares it with what was signed.
-    async fn examine(&self, log: &str, head: &Head) -> Result<Signed, NotaryError> {
+    /// Reads a log, and compares it with what was signed.
+    async fn examine(&self, log: &str, head: &Head, first: First) -> Result<Signed, NotaryError> {
         let at = Epoch { log: log.to_owned(), epoch: head.epoch };
         let pinned = self.pins.read(log)?;
         if let Some(pin) = &pinned {
@@ -381,14 +420,30 @@ impl Notary {
         }
         let rewritten = |damage| NotaryError::Rewritten { log: log.to_owned(), damage };
         let pinned = pinned.filter(|pin| epoch_of(&pin.origin, log) == head.epoch);
-        let mut edge = Edge::default();
-        let until = pinned.as_ref().map_or(0, |pin| pin.size);
-        scan::extend(&self.ledger, &at, &mut edge, until).await?.map_err(rewritten)?;
-        if pinned.as_ref().is_some_and(|pin| pin.root != edge.root()) {
-            return Err(rewritten(Damage::Root { size: until }));
+        let mut reading = Reading::default();
+        if let Some(pin) = &pinned {
+            let signed = match first {
+                First::SincePin => self.since_pin(&at, pin).await?,
+                First::Everything => None,
+            };
+            match signed {
+                Some(signed) => {
+                    reading = signed;
+                    let unread = Unread { size: pin.size, root: pin.root };
+                    let mut all = self.unread.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    all.insert(at.clone(), unread);
+                }
+                // If something does not fit, reading everything finds what it is.
+                None => {
+                    scan::extend(&self.ledger, &at, &mut reading, pin.size).await?.map_err(rewritten)?;
+                }
+            }
+            if pin.root != reading.edge.root() {
+                return Err(rewritten(Damage::Root { size: pin.size }));
+            }
         }
-        scan::extend(&self.ledger, &at, &mut edge, head.edge.size()).await?.map_err(rewritten)?;
-        if edge != head.edge {
+        scan::extend(&self.ledger, &at, &mut reading, head.edge.size()).await?.map_err(rewritten)?;
+        if reading.edge != head.edge {
             return Err(rewritten(Damage::Root { size: head.edge.size() }));
         }
         // Only the ledger has this signed head of ours: an older pin was restored, or none is left.
@@ -411,7 +466,7 @@ impl Notary {
         }
         let note = pinned.filter(|pin| pin.size == head.edge.size()).map(|pin| pin.note);
         let kept_at = stored.filter(|row| row.kept).map(|row| trail::clock::millis(row.signed_at));
-        Ok(Signed { epoch: head.epoch, edge, note, kept_at })
+        Ok(Signed { epoch: head.epoch, reading, registered: None, note, kept_at })
     }
 
     /// Checks that a head was signed with our current key, a previous one, or the next one.
@@ -429,6 +484,20 @@ impl Notary {
             Err(NoteError::Unsigned) => Err(NotaryError::Swapped { log: log.to_owned() }),
             Err(error) => Err(NotaryError::Note { log: log.to_owned(), source: error }),
         }
+    }
+
+    fn note_registered(
+        &self,
+        at: &Epoch,
+        reading: &Reading,
+        noted: &mut Option<(i64, Option<u64>)>,
+    ) -> Result<(), NotaryError> {
+        let newest = Some((at.epoch, reading.registered));
+        if *noted != newest {
+            self.pins.note_registered(at, reading.registered)?;
+            *noted = newest;
+        }
+        Ok(())
     }
 
     fn pinned_size(&self, log: &str) -> Result<u64, NotaryError> {

@@ -24,7 +24,7 @@ use crate::keepers::{Keepers, Kept};
 use crate::ledger::Ledger;
 use crate::listen::{self, Limits, descriptors, tls};
 use crate::locate::Locator;
-use crate::notary::Notary;
+use crate::notary::{First, Notary};
 use crate::secrets::Secrets;
 use crate::vault::Vault;
 pub use error::ServeError;
@@ -127,7 +127,7 @@ pub struct Running {
     /// The door, for callers in the same process.
     pub door: Arc<Door>,
     shutdown: CancellationToken,
-    served: tokio::task::JoinHandle<()>,
+    served: tokio::task::JoinHandle<Result<(), ServeError>>,
 }
 
 impl Running {
@@ -135,19 +135,19 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// If the server failed.
+    /// As [`Running::wait`].
     pub async fn stop(self) -> Result<(), ServeError> {
         self.shutdown.cancel();
-        self.served.await.map_err(|_| ServeError::Stopped)
+        self.wait().await
     }
 
     /// Waits until the server has stopped.
     ///
     /// # Errors
     ///
-    /// If the server failed.
+    /// If the server failed, or has stopped because a log was found to be changed.
     pub async fn wait(self) -> Result<(), ServeError> {
-        self.served.await.map_err(|_| ServeError::Stopped)
+        self.served.await.map_err(|_| ServeError::Stopped)?
     }
 
     /// The token that stops it when cancelled.
@@ -157,7 +157,8 @@ impl Running {
     }
 }
 
-/// Starts a gateway: recovers what a crash has cut short, then listens.
+/// Starts a gateway. Completing what a crash has cut short, and reading the entries that were signed before, are left
+/// to its keepers.
 ///
 /// Everything that can fail comes before the mark of a running gateway, so that a failed or interrupted start
 /// is not an outage. The address is bound first and listened on last: until then clients are turned away at
@@ -181,7 +182,9 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let gate = gate(config, clock.clone()).await?;
     let keys = gate.secrets().log.clone();
     let pins = config.pins_dir();
-    let notary = Notary::open(gate.ledger().clone(), clock, config.log_name.as_deref(), keys, &pins).await?;
+    let first = if config.verify_first { First::Everything } else { First::SincePin };
+    let (ledger, name) = (gate.ledger().clone(), config.log_name.as_deref());
+    let notary = Notary::open(ledger, clock, name, keys, &pins, first).await?;
     let gate = gate.signing_with(notary);
     // No decision and no answer may use a row that does not match the logs.
     gate.ledger().check_registers().await?;
@@ -200,7 +203,6 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         Err(_) => (Origin::File, None),
     };
     gate.offer(origin, offered.as_deref()).await?;
-    gate.finish_cut_short().await?;
     let swept_before = gate.before_any_upload();
     // Two gateways that start at once may both bind the address, but only one can listen on it.
     let listener = socket.listen(WAITING).map_err(unbound)?;
@@ -234,7 +236,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let settled = Arc::clone(&door);
     let served = tokio::spawn(async move {
         serving.await;
-        let mark = keepers.stopped().await;
+        let (mark, damage) = keepers.stopped().await;
         if tokio::time::timeout(drain, settled.gate.idle()).await.is_err() {
             tracing::warn!("uploads were still running at the end of the drain; their senders will retry");
         }
@@ -268,6 +270,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         }
         settled.gate.ledger().close().await;
         tracing::info!("stopped");
+        damage.map_or(Ok(()), |damage| Err(damage.into()))
     });
     Ok(Running { address, door, shutdown, served })
 }

@@ -342,7 +342,7 @@ async fn recordings_change(store: &Store) {
     assert_eq!(ledger.named_media(&[]).await.unwrap(), [].into());
 
     let unfinished = async || {
-        let rows = ledger.unfinished().await.unwrap();
+        let rows = ledger.unfinished(Uuid::nil(), 100).await.unwrap();
         let mut ids: Vec<_> = rows.into_iter().map(|row| row.id).collect();
         ids.sort();
         ids

@@ -50,7 +50,7 @@ async fn what_many_tasks_append_is_numbered_without_a_gap(store: &Store) {
     }
     for uid in calls {
         let (history, _) = ledger.history(uid).await.unwrap();
-        let history: Vec<Uuid> = history.iter().map(|leaf| id_of(leaf)).collect();
+        let history: Vec<Uuid> = history.iter().map(|row| id_of(&row.leaf)).collect();
         let of = |id: &Uuid| acknowledged.iter().any(|(call, ids)| *call == uid && ids.contains(id));
         assert_eq!(history, order.iter().filter(|id| of(id)).copied().collect::<Vec<_>>());
         let head = ledger.call(uid).await.unwrap().unwrap().head;

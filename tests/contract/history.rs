@@ -60,7 +60,7 @@ async fn a_history_is_in_the_order_of_the_log_with_the_gaps_that_concern_it(stor
     let history = async |uid| {
         let (leaves, people) = ledger.history(uid).await.unwrap();
         let people: Vec<(i64, String)> = people.into_iter().map(|row| (row.participant, row.id)).collect();
-        (leaves.iter().map(|leaf| id_of(leaf)).collect::<Vec<_>>(), people)
+        (leaves.iter().map(|row| id_of(&row.leaf)).collect::<Vec<_>>(), people)
     };
     let (leaves, people) = history(mine).await;
     assert_eq!(leaves, [ids[1], ids[4], ids[5], ids[8], ids[9], later_ids[1], later_ids[2]]);
@@ -88,6 +88,7 @@ async fn histories_are_those_of_all_calls_with_their_leaves_in_order(store: &Sto
     for row in &found {
         let uid: Uuid = row.uid.parse().unwrap();
         let leaves = ledger.history(uid).await.unwrap().0;
+        let leaves: Vec<Vec<u8>> = leaves.into_iter().map(|row| row.leaf).collect();
         assert_eq!(leaves.len(), 5);
         assert_eq!(row.leaves.as_deref(), Some(leaves.join(&b'\n').as_slice()));
     }

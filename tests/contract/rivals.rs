@@ -134,7 +134,7 @@ async fn every_append_that_saw_the_newest_head_gets_through(store: &Store) {
                     next.leaf = [next.leaf.as_slice(), format!(" {}", seen.len()).as_bytes()].concat();
                     next.leaf_hash = trail::leaf_hash(&next.leaf);
                     let expects = vec![Expect::Head { call: uid, head }];
-                    if id_of(before_number(seen.last().unwrap())) != head {
+                    if id_of(before_number(&seen.last().unwrap().leaf)) != head {
                         continue;
                     }
                     let job = Job { expects, entries: vec![next], ..Job::default() };
@@ -148,8 +148,8 @@ async fn every_append_that_saw_the_newest_head_gets_through(store: &Store) {
     tasks.join_all().await;
     let (history, _) = ledgers[1].history(uid).await.unwrap();
     assert_eq!(history.len(), 81);
-    for (n, leaf) in history.iter().enumerate().skip(1) {
-        assert!(leaf.ends_with(format!(" {n}").as_bytes()), "each was decided on what is before it");
+    for (n, row) in history.iter().enumerate().skip(1) {
+        assert!(row.leaf.ends_with(format!(" {n}").as_bytes()), "each was decided on what is before it");
     }
 }
 

@@ -697,7 +697,7 @@ impl Gateway {
 
     async fn first_leaf(&self, call: &str) -> Vec<u8> {
         let row = self.gate().ledger().call_by_name("acme", call).await.unwrap().unwrap();
-        self.gate().ledger().history(row.uid.parse().unwrap()).await.unwrap().0.remove(0)
+        self.gate().ledger().history(row.uid.parse().unwrap()).await.unwrap().0.remove(0).leaf
     }
 
     /// Writes a call of these leaves into the ledger, whatever they are.

@@ -3,9 +3,14 @@
 
 use std::path::PathBuf;
 
-use consent_gateway::access::Role;
+use consent_gateway::access::{Principal, Role};
+use consent_gateway::config::Config;
+use consent_gateway::gate::FaultCode;
+use consent_gateway::notary::{First, Notary};
+use consent_gateway::serve;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
+use trail::clock::Clock;
 use trail::note::{Checkpoint, Note};
 
 use crate::harness::{Client, Process, run};
@@ -19,9 +24,17 @@ impl Site {
 
     /// `serve` does not start: what it says.
     fn refuses(&self) -> String {
-        let (code, _, err) = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let (told, has_listened) = self.gives_up(&[]);
+        assert!(!has_listened, "{told}");
+        told
+    }
+
+    /// `serve` ends by itself: what it says, and whether it has listened before.
+    fn gives_up(&self, more: &[&str]) -> (String, bool) {
+        let (code, _, err) = self.command(&[&["serve", "--listen", "127.0.0.1:0"], more].concat());
         assert_eq!(code, 1, "{err}");
-        err
+        let has_listened = err.contains("listening");
+        (err, has_listened)
     }
 
     fn reopen(&self, more: &[&str]) -> Vec<Value> {
@@ -150,23 +163,51 @@ async fn a_backup_that_is_put_back_is_refused_and_its_log_begins_anew_with_what_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_row_that_was_rewritten_is_found_at_the_start_and_named() {
+async fn a_row_that_was_rewritten_is_found_and_named_and_nothing_is_decided_on_it() {
     let site = Site::new().await;
     let process = site.serve(&[]);
     let recorder = site.client(&process, Role::Recorder);
     site.record(&recorder, "c1").await;
+    let index = site.head(&process).await.size - 2;
+    site.record(&recorder, "c2").await;
     let head = site.head(&process).await;
     stop(process);
     site.tamper(&[
         "DROP TRIGGER entry_is_never_changed",
-        "UPDATE entry SET leaf = CAST(replace(CAST(leaf AS TEXT), '\"played_ms\":1000', '\"played_ms\":9000') AS BLOB) \
-         WHERE log = 'acme' AND type = 'prompt.completed'",
+        &format!(
+            "UPDATE entry SET leaf = CAST(replace(CAST(leaf AS TEXT), '\"played_ms\":1000', '\"played_ms\":9000') AS BLOB) \
+             WHERE log = 'acme' AND type = 'prompt.completed' AND seq = {index}"
+        ),
     ])
     .await;
-    let told = site.refuses();
-    let index = head.size - 2;
-    assert!(told.contains(&format!("entry {index} is not the one")) && told.contains("`acme`"), "{told}");
-    assert!(told.contains("audit reopen"), "{told}");
+    // Whoever is faster than the scrub.
+    let config = Config { data: site.data.clone(), ..Config::default() };
+    let gate = serve::gate(&config, Clock::system()).await.unwrap();
+    let keys = gate.secrets().log.clone();
+    let (ledger, pins) = (gate.ledger().clone(), config.pins_dir());
+    let notary = Notary::open(ledger, Clock::system(), None, keys, &pins, First::SincePin).await.unwrap();
+    let gate = gate.signing_with(notary);
+    let known = std::fs::read(site.pin("acme.registered")).unwrap();
+    let credential = site.credential(Role::Recorder).username.clone();
+    let who = Principal { account: "acme".into(), credential, role: Role::Recorder };
+    gate.decide(&who, "c2").await.unwrap();
+    for call in ["c1", "c2"] {
+        let refused = gate.decide(&who, call).await.unwrap_err();
+        assert_eq!(refused.code(), FaultCode::TrailUnavailable, "{call}");
+    }
+    gate.ledger().close().await;
+    // Whoever starts after that serves nobody, nor does one that reads everything first; any other, until it has read it.
+    let forgotten = || std::fs::write(site.pin("acme.registered"), &known).unwrap();
+    for (more, is_forgotten, serves) in
+        [(&[][..], false, false), (&[], true, true), (&[], false, false), (&["--verify-first"], true, false)]
+    {
+        if is_forgotten {
+            forgotten();
+        }
+        let (told, has_listened) = site.gives_up(more);
+        assert!(told.contains(&format!("entry {index} is not the one")) && told.contains("`acme`"), "{told}");
+        assert!(told.contains("audit reopen") && has_listened == serves, "{told}");
+    }
     let reopened = site.reopen(&["--log", "acme"]);
     assert_eq!((&reopened[0]["epoch"], &reopened[0]["calls_in_doubt"]), (&json!(2), &json!(true)));
     let process = site.serve(&[]);

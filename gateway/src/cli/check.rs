@@ -13,7 +13,7 @@ use super::{CliError, out};
 use crate::config::Config;
 use crate::gate::{Fault, Lack};
 use crate::listen::descriptors;
-use crate::notary::Notary;
+use crate::notary::{First, Notary};
 use crate::serve;
 use trail::chain::Chain;
 use trail::cli::out::say;
@@ -33,7 +33,7 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
     }
     let gate = serve::gate(&config, Clock::system()).await?;
     let (name, keys) = (config.log_name.as_deref(), gate.secrets().log.clone());
-    Notary::open(gate.ledger().clone(), Clock::system(), name, keys, &config.pins_dir())
+    Notary::open(gate.ledger().clone(), Clock::system(), name, keys, &config.pins_dir(), First::Everything)
         .await
         .map_err(serve::ServeError::from)?;
     patiently("reading what is registered", gate.ledger().check_registers())

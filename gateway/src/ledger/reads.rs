@@ -12,8 +12,8 @@ use super::registers::{RETRIES, VERSION, altered, committed};
 use super::rows::select_call;
 use super::sql::{Dialect, Pool, ask, ask_here};
 use super::{
-    AccountRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, Ledger, LedgerError,
-    ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
+    AccountRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, LeafRow, Ledger,
+    LedgerError, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
 };
 use trail::SYSTEM_LOG;
 
@@ -256,14 +256,14 @@ impl Ledger {
 
     /// What a call is folded from: its leaves and the log's gaps, in the order of the log, and its
     /// participants.
-    pub async fn history(&self, call: Uuid) -> Result<(Vec<Vec<u8>>, Vec<ParticipantRow>), LedgerError> {
+    pub async fn history(&self, call: Uuid) -> Result<(Vec<LeafRow>, Vec<ParticipantRow>), LedgerError> {
         let call = call.to_string();
         let rows: Vec<HistoryRow> =
             ask_here!(&self.pool, query_as, fetch_all, HISTORY, &call, &call, &call, &call)?;
         let (mut leaves, mut names) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
             match (row.leaf, row.id) {
-                (Some(leaf), _) => leaves.push(leaf),
+                (Some(leaf), _) => leaves.push(LeafRow { epoch: row.epoch, seq: row.seq, leaf }),
                 (None, Some(id)) => names.push(ParticipantRow {
                     participant: row.seq,
                     id,
@@ -388,9 +388,20 @@ impl Ledger {
         )
     }
 
-    /// Recordings whose acceptance or deletion was cut short by a crash.
-    pub async fn unfinished(&self) -> Result<Vec<RecordingRow>, LedgerError> {
-        committed!(self, None, ask!(&self.pool, query_as, fetch_all, rows::UNFINISHED))
+    /// A page of the recordings whose acceptance or deletion was cut short by a crash, by their ids.
+    pub async fn unfinished(&self, after: Uuid, limit: u32) -> Result<Vec<RecordingRow>, LedgerError> {
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                self.dialect().pick(rows::UNFINISHED.0, rows::UNFINISHED.1),
+                after.to_string(),
+                i64::from(limit)
+            )
+        )
     }
 
     /// Which of these media a recording names.
@@ -638,6 +649,7 @@ pub struct Which {
 
 #[derive(sqlx::FromRow)]
 struct HistoryRow {
+    epoch: i64,
     seq: i64,
     leaf: Option<Vec<u8>>,
     id: Option<String>,
@@ -646,7 +658,7 @@ struct HistoryRow {
     consent_grant: Option<String>,
 }
 
-found!(HistoryRow { seq, leaf, id, number, ip, consent_grant });
+found!(HistoryRow { epoch, seq, leaf, id, number, ip, consent_grant });
 
 /// A gap of the log belongs to no call, but concerns every call that was open.
 const HISTORY: &str = "SELECT epoch, seq, leaf, NULL AS id, NULL AS number, NULL AS ip, NULL AS consent_grant \

@@ -181,6 +181,17 @@ pub struct ParticipantRow {
     pub consent_grant: Option<String>,
 }
 
+/// An entry of a log, as it is hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafRow {
+    /// Its epoch, from 1.
+    pub epoch: i64,
+    /// Its place in it, from 0.
+    pub seq: i64,
+    /// The exact bytes.
+    pub leaf: Vec<u8>,
+}
+
 /// An entry of a log, with its detail if that was asked for and still exists.
 #[derive(Debug, Clone, FromRow)]
 pub struct EntryRow {
@@ -413,6 +424,14 @@ pub(super) const RECORDINGS: (&str, &str) = (
          ORDER BY recording.accepted_at, recording.id LIMIT ?"
     ),
 );
-pub(super) const UNFINISHED: &str = select_recording!(
-    "WHERE NOT recording.enveloped OR (recording.deleted_at IS NOT NULL AND NOT recording.swept)"
+/// For SQLite and for PostgreSQL: each in the words of its index.
+pub(super) const UNFINISHED: (&str, &str) = (
+    select_recording!(
+        "WHERE (recording.enveloped = 0 OR (recording.deleted_at IS NOT NULL AND recording.swept = 0)) \
+         AND recording.id > ? ORDER BY recording.id LIMIT ?"
+    ),
+    select_recording!(
+        "WHERE (NOT recording.enveloped OR (recording.deleted_at IS NOT NULL AND NOT recording.swept)) \
+         AND recording.id > ? ORDER BY recording.id LIMIT ?"
+    ),
 );

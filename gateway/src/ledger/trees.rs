@@ -55,6 +55,15 @@ impl Ledger {
         Ok(ask!(&self.pool, query_scalar, fetch_all, sql, &at.log, at.epoch, from, until)?)
     }
 
+    /// The epoch and index of the newest entry of a log that registers something, as the ledger says.
+    pub async fn newest_registered_at(&self, log: &str) -> Result<Option<(i64, u64)>, LedgerError> {
+        let sql = "SELECT epoch, seq FROM register WHERE log = ?";
+        let found: Option<(i64, i64)> = ask!(&self.pool, query_as, fetch_optional, sql, log)?;
+        let damaged =
+            |_| LedgerError::Damaged(format!("the newest entry of `{log}` that registers something"));
+        found.map(|(epoch, index)| Ok((epoch, u64::try_from(index).map_err(damaged)?))).transpose()
+    }
+
     /// The hashes of complete subtrees at a tile level from 1 on, in order.
     pub async fn nodes(
         &self,

@@ -5,7 +5,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::pins::Pin;
-use super::{Notary, NotaryError, Signed, epoch_of, scan};
+use super::scan::{self, Reading};
+use super::{Notary, NotaryError, Signed, epoch_of};
 use crate::ledger::{Epoch, Head};
 use trail::note::{Checkpoint, Note};
 use trail::tree::{Edge, Hash};
@@ -17,8 +18,8 @@ pub(super) struct Known {
     pub(super) epoch: i64,
     pub(super) size: u64,
     root: Hash,
-    /// The edge of what was hashed already.
-    edge: Edge,
+    /// What was hashed already.
+    reading: Reading,
 }
 
 impl Notary {
@@ -26,15 +27,15 @@ impl Notary {
     pub(super) fn known(&self, log: &str, signed: &Signed, pin: Option<&Pin>) -> Option<Known> {
         let own = (signed.epoch > 0).then(|| Known {
             epoch: signed.epoch,
-            size: signed.edge.size(),
-            root: signed.edge.root(),
-            edge: signed.edge.clone(),
+            size: signed.reading.edge.size(),
+            root: signed.reading.edge.root(),
+            reading: signed.reading.clone(),
         });
         let pinned = pin.map(|pin| Known {
             epoch: epoch_of(&pin.origin, log),
             size: pin.size,
             root: pin.root,
-            edge: Edge::default(),
+            reading: Reading::default(),
         });
         let place = |known: &Known| (known.epoch, known.size);
         own.into_iter()
@@ -73,8 +74,12 @@ impl Notary {
             if !is_known && self.was_last(&before, &previous).await? {
                 return Ok(());
             }
-            let nothing =
-                Known { epoch: before.epoch, size: 0, root: Edge::default().root(), edge: Edge::default() };
+            let nothing = Known {
+                epoch: before.epoch,
+                size: 0,
+                root: Edge::default().root(),
+                reading: Reading::default(),
+            };
             let from = known.filter(|known| known.epoch == before.epoch).unwrap_or(&nothing);
             if !self.ends(&before, from, &previous).await? {
                 return broken(epoch, "its first entry names another head");
@@ -90,9 +95,11 @@ impl Notary {
         if previous.size <= known.size {
             return Ok(previous.size == known.size && root == known.root);
         }
-        let mut edge = known.edge.clone();
+        let mut reading = known.reading.clone();
         for (size, root) in [(known.size, known.root.as_slice()), (previous.size, root.as_slice())] {
-            if scan::extend(&self.ledger, at, &mut edge, size).await?.is_err() || edge.root() != root {
+            if scan::extend(&self.ledger, at, &mut reading, size).await?.is_err()
+                || reading.edge.root() != root
+            {
                 return Ok(false);
             }
         }

@@ -1,14 +1,15 @@
 //! Pins: the last signed head of every log, in files outside of the ledger and its backups.
 //!
-//! Restoring an older ledger does not restore these. What somebody who controls them can do: make the gateway
-//! refuse to start, or, with an older ledger, let it sign different entries in place of those it has signed;
-//! witnesses notice that.
+//! Beside each stands which entry was by then the newest that registers something. Restoring an older ledger does not
+//! restore these. What somebody who controls them can do: make the gateway refuse to start, or, with an older ledger,
+//! let it sign different entries in place of those it has signed; witnesses notice that.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::epoch_of;
+use crate::ledger::Epoch;
 use trail::note::{Checkpoint, Note};
 use trail::tree::Hash;
 
@@ -72,24 +73,74 @@ impl Pins {
     /// Moves a log's pin forward, durably.
     pub(super) fn write(&self, log: &str, note: &Note) -> Result<(), PinError> {
         let path = self.path(log);
-        let io = |source| PinError::Io { path: path.clone(), source };
         // Another process may have signed more, or in the next epoch: a pin only moves forward.
-        let lock = fs::File::options().create(true).truncate(false).write(true).open(self.dir.join(LOCK));
-        let lock = lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(io)?;
+        let _lock = self.lock(&path)?;
         let place = |origin: &str, size| (epoch_of(origin, log), size);
         if let (Some(pin), Ok(head)) = (self.read(log)?, Checkpoint::parse(&note.text))
             && place(&pin.origin, pin.size) > place(&head.origin, head.size)
         {
             return Ok(());
         }
+        self.put(log, &path, &note.to_string())
+    }
+
+    /// The newest entry of an epoch that registers something, as of its pin or later; the outer `None` if that is
+    /// not known.
+    pub(super) fn registered(&self, at: &Epoch) -> Result<Option<Option<u64>>, PinError> {
+        Ok(self.read_registered(&at.log)?.filter(|(epoch, _)| *epoch == at.epoch).map(|(_, index)| index))
+    }
+
+    /// Notes, durably, which entry of an epoch is the newest that registers something. To be called before a head
+    /// that covers it is pinned.
+    pub(super) fn note_registered(&self, at: &Epoch, index: Option<u64>) -> Result<(), PinError> {
+        let path = self.dir.join(format!("{}{REGISTERED}", at.log));
+        let _lock = self.lock(&path)?;
+        if self.read_registered(&at.log)?.is_some_and(|noted| noted >= (at.epoch, index)) {
+            return Ok(());
+        }
+        let index = index.map_or_else(|| NONE.to_owned(), |index| index.to_string());
+        self.put(&at.log, &path, &format!("{} {index}\n", at.epoch))
+    }
+
+    /// Forgets which entry is the newest that registers something: the next start reads every entry first.
+    pub(super) fn distrust(&self, log: &str) -> Result<(), PinError> {
+        self.remove_file(&self.dir.join(format!("{log}{REGISTERED}")))
+    }
+
+    /// What cannot be read is not known: then every entry is read again.
+    fn read_registered(&self, log: &str) -> Result<Option<(i64, Option<u64>)>, PinError> {
+        let path = self.dir.join(format!("{log}{REGISTERED}"));
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(PinError::Io { path, source }),
+        };
+        let read = || {
+            let (epoch, index) = text.trim_end().split_once(' ')?;
+            let index = if index == NONE { None } else { Some(index.parse().ok()?) };
+            Some((epoch.parse().ok()?, index))
+        };
+        Ok(read())
+    }
+
+    /// Other processes wait for as long as this exists.
+    fn lock(&self, path: &Path) -> Result<fs::File, PinError> {
+        let lock = fs::File::options().create(true).truncate(false).write(true).open(self.dir.join(LOCK));
+        lock.and_then(|lock| lock.lock().map(|()| lock))
+            .map_err(|source| PinError::Io { path: path.into(), source })
+    }
+
+    fn put(&self, log: &str, path: &Path, text: &str) -> Result<(), PinError> {
         let aside = self.dir.join(format!("{log}.new-{}", std::process::id()));
-        let mut file = fs::File::create(&aside).map_err(io)?;
-        file.write_all(note.to_string().as_bytes()).map_err(io)?;
-        file.sync_all().map_err(io)?;
-        fs::rename(&aside, &path).map_err(io)?;
-        // At this point the new pin may or may not survive a power loss, and either is a pin of ours.
-        self.sync().map_err(io)?;
-        lock.unlock().map_err(io)
+        let put = || {
+            let mut file = fs::File::create(&aside)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&aside, path)?;
+            // At this point what is new may or may not survive a power loss, and either is ours.
+            self.sync()
+        };
+        put().map_err(|source| PinError::Io { path: path.into(), source })
     }
 
     /// Keeps a copy of a log's pin under another name, which nothing ever overwrites: it may be all that is
@@ -124,12 +175,15 @@ impl Pins {
 
     /// Removes a log's pin, which was kept under another name.
     pub(super) fn remove(&self, log: &str) -> Result<(), PinError> {
-        let path = self.path(log);
-        let io = |source| PinError::Io { path: path.clone(), source };
-        match fs::remove_file(&path) {
-            Ok(()) => self.sync().map_err(io),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(io(source)),
+        self.remove_file(&self.path(log))
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<(), PinError> {
+        match fs::remove_file(path).and_then(|()| self.sync()) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(PinError::Io { path: path.into(), source })
+            }
+            Err(_) | Ok(()) => Ok(()),
         }
     }
 
@@ -165,4 +219,7 @@ pub enum PinError {
 
 const LOCK: &str = "lock";
 const SUFFIX: &str = ".checkpoint";
+/// Beside the pin: the epoch, and the index of the newest entry that registers something, or that there is none.
+const REGISTERED: &str = ".registered";
+const NONE: &str = "-";
 const OLD: &str = ".old-checkpoint";

@@ -1,6 +1,6 @@
 //! Tiles and proofs of one epoch of a log, read from the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::ledger::{Epoch, Ledger, LedgerError};
@@ -14,13 +14,15 @@ pub struct Proofs<'l> {
     at: Epoch,
     size: u64,
     tiles: BTreeMap<(u8, u64), Vec<Hash>>,
+    /// The tiles of leaf hashes of which every hash was proven.
+    proven: BTreeSet<u64>,
 }
 
 impl<'l> Proofs<'l> {
     /// Proofs in a tree of this size; later entries are ignored.
     #[must_use]
     pub fn new(ledger: &'l Ledger, at: &Epoch, size: u64) -> Proofs<'l> {
-        Proofs { ledger, at: at.clone(), size, tiles: BTreeMap::new() }
+        Proofs { ledger, at: at.clone(), size, tiles: BTreeMap::new(), proven: BTreeSet::new() }
     }
 
     /// The root of the first `size` entries; `None` if there are fewer, or hashes are missing.
@@ -48,6 +50,23 @@ impl<'l> Proofs<'l> {
             Some(ranges) => self.hashes(&ranges).await,
             None => Ok(None),
         }
+    }
+
+    /// Whether the tree, of this root, has this leaf there, and the ledger its hash.
+    pub(super) async fn hold(&mut self, index: u64, leaf: &Hash, root: &Hash) -> Result<bool, LedgerError> {
+        let (of, place) = (index / WIDTH, index % WIDTH);
+        if !self.proven.contains(&of) {
+            let Some(proof) = self.inclusion(index).await? else { return Ok(false) };
+            if tree::verify_inclusion(leaf, index, self.size, &proof, root).is_err()
+                || !self.has_read(0, of).await?
+            {
+                return Ok(false);
+            }
+            // All other hashes of the tile went into the proof.
+            self.proven.insert(of);
+        }
+        let stored = self.tiles.get(&(0, of)).zip(usize::try_from(place).ok());
+        Ok(stored.and_then(|(hashes, place)| hashes.get(place)) == Some(leaf))
     }
 
     /// The hashes that prove that the tree continues the one of its first `old` entries; `None` if there are
@@ -98,17 +117,25 @@ impl<'l> Proofs<'l> {
     async fn hashes(&mut self, ranges: &[Range<u64>]) -> Result<Option<Vec<Hash>>, LedgerError> {
         for node in ranges.iter().flat_map(tree::parts) {
             let (level, index) = tile::tile_of(node);
-            if self.tiles.contains_key(&(level, index)) {
-                continue;
+            if !self.has_read(level, index).await? {
+                return Ok(None);
             }
-            let Some(width) = tile::width_at(level, index, self.size) else { return Ok(None) };
-            let Some(hashes) = self.tile(&TileId { level, index, width }).await? else { return Ok(None) };
-            self.tiles.insert((level, index), hashes);
         }
         let node = |node| {
             let hashes = self.tiles.get(&tile::tile_of(node))?;
             tile::node_in_tile(node, hashes)
         };
         Ok(ranges.iter().map(|range| tree::range_hash(range, node)).collect())
+    }
+
+    /// Reads a tile, unless it was read before; false if there is none, or hashes of it are missing.
+    async fn has_read(&mut self, level: u8, index: u64) -> Result<bool, LedgerError> {
+        if self.tiles.contains_key(&(level, index)) {
+            return Ok(true);
+        }
+        let Some(width) = tile::width_at(level, index, self.size) else { return Ok(false) };
+        let Some(hashes) = self.tile(&TileId { level, index, width }).await? else { return Ok(false) };
+        self.tiles.insert((level, index), hashes);
+        Ok(true)
     }
 }

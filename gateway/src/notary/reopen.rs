@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::pins::Pin;
-use super::{Notary, NotaryError, epoch_of};
+use super::{First, Notary, NotaryError, epoch_of};
 use crate::ledger::{Appended, Change, Epoch, Expect, Head, Job, Ledger, LedgerError, SKEW_MS};
 use crate::secrets::LogKeys;
 use trail::clock::{Clock, millis};
@@ -106,7 +106,7 @@ impl Notary {
         };
         let signed = match (&head, unreadable) {
             (_, Some(error)) => Err(error),
-            (Some(head), None) => self.examine(&log, head).await.map(drop),
+            (Some(head), None) => self.examine(&log, head, First::Everything).await.map(drop),
             (None, None) => {
                 let pinned = pin.as_ref().map_or(0, |pin| pin.size);
                 Err(NotaryError::Older { log: log.clone(), pinned, found: 0 })

@@ -50,11 +50,20 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Adds the leaves up to `until` to the edge.
+/// How far an epoch of a log was read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reading {
+    /// The right edge of the tree of what was read.
+    pub(super) edge: Edge,
+    /// The newest entry that registers something.
+    pub(super) registered: Option<u64>,
+}
+
+/// Reads on, up to `until`.
 pub(super) async fn extend(
     ledger: &Ledger,
     at: &Epoch,
-    edge: &mut Edge,
+    Reading { edge, registered }: &mut Reading,
     until: u64,
 ) -> Result<Result<(), Damage>, LedgerError> {
     while edge.size() < until {
@@ -68,6 +77,7 @@ pub(super) async fn extend(
             }
             if trail::registers(leaf) {
                 ledger.hear_of_registered(&at.log, at.epoch, index);
+                *registered = Some(index);
             }
             edge.push(hash, |node, hash| {
                 if node.height.is_multiple_of(8) {
@@ -95,4 +105,4 @@ pub(super) async fn extend(
 }
 
 /// How many leaves are read at once.
-const PAGE: u64 = 2_048;
+pub(super) const PAGE: u64 = 2_048;

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,9 +9,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
 use super::*;
-use crate::ledger::{Expect, file};
+use crate::ledger::{Expect, LeafRow, file};
 use crate::secrets::Secrets;
-use trail::tree::{Hash, verify_consistency, verify_inclusion};
+use trail::tree::{Edge, Hash, verify_consistency, verify_inclusion};
 use trail::{Draft, Leaf, LogCause, Previous};
 
 const NAME: &str = "gateway.example.com";
@@ -47,9 +48,42 @@ impl Site {
         self.open_as(NAME).await
     }
 
+    /// With everything read first. Whoever leaves to the scrub what is pinned finds the same.
     async fn open_as(&self, name: &str) -> Result<Notary, NotaryError> {
+        let found = match self.open_first(name, First::SincePin).await {
+            Ok(notary) => {
+                let found = notary.scrub(Duration::ZERO).await;
+                assert_eq!(found.is_ok(), notary.is_read() && notary.sound().is_ok());
+                notary.ledger.close().await;
+                found
+            }
+            Err(error) => Err(error),
+        };
+        let opened = self.open_first(name, First::Everything).await;
+        let told = |error: &NotaryError| error.to_string();
+        assert_eq!(found.as_ref().err().map(told), opened.as_ref().err().map(told));
+        opened
+    }
+
+    async fn open_first(&self, name: &str, first: First) -> Result<Notary, NotaryError> {
         let ledger = self.ledger().await;
-        Notary::open(ledger, self.clock.clone(), Some(name), self.keys(), &self.pins()).await
+        Notary::open(ledger, self.clock.clone(), Some(name), self.keys(), &self.pins(), first).await
+    }
+
+    /// As `serve` does.
+    async fn open_since_pin(&self) -> Notary {
+        self.open_first(NAME, First::SincePin).await.unwrap()
+    }
+
+    /// As if nobody had found anything.
+    fn trust(&self) {
+        std::fs::write(self.pins().join("acme.registered"), "1 -\n").unwrap();
+    }
+
+    /// An entry as it stands in the first epoch.
+    async fn row(&self, index: u64) -> LeafRow {
+        let leaf = self.ledger().await.leaves(&acme(1), index, index + 1).await.unwrap().remove(0).0;
+        LeafRow { epoch: 1, seq: index.try_into().unwrap(), leaf }
     }
 
     async fn open(&self) -> Notary {
@@ -548,4 +582,195 @@ async fn two_that_sign_one_growing_log_never_take_each_other_for_a_forger() {
     tokio::join!(grow, sign(&one), sign(&other));
     let last = one.sign("acme").await.unwrap().unwrap();
     assert_eq!(other.sign("acme").await.unwrap().unwrap().note, last.note);
+}
+
+// ---- what stands before the pin ----
+
+#[tokio::test]
+async fn what_is_older_than_the_pin_is_read_by_the_scrub_and_the_rest_at_the_start() {
+    let site = Site::signed(300).await;
+    let first = site.open_since_pin().await.sign("acme").await.unwrap().unwrap();
+    assert_eq!(
+        first,
+        site.open().await.sign("acme").await.unwrap().unwrap(),
+        "signed the same, however it was read"
+    );
+    site.append("acme", 5).await;
+    let notary = site.open_since_pin().await;
+    assert!(!notary.is_read());
+    assert_eq!(notary.sign("acme").await.unwrap().unwrap().size, 305);
+    // It is read by the first round, and again by every other.
+    for _ in 0..2 {
+        notary.scrub(Duration::ZERO).await.unwrap();
+        assert!(notary.is_read());
+    }
+    site.tamper(&["UPDATE entry SET leaf = X'7B7D' WHERE seq = 302"]).await;
+    let found = notary.scrub(Duration::ZERO).await.unwrap_err();
+    assert!(matches!(found, NotaryError::Rewritten { damage: Damage::Leaf { index: 302 }, .. }), "{found}");
+    // What is behind the pin is not left to it.
+    site.tamper(&["UPDATE entry SET leaf = X'7B7D' WHERE seq = 303"]).await;
+    site.append("acme", 1).await;
+    std::fs::write(site.pins().join("acme.checkpoint"), first.note.to_string()).unwrap();
+    site.trust();
+    let found = site.open_first(NAME, First::SincePin).await.unwrap_err();
+    assert!(matches!(found, NotaryError::Rewritten { damage: Damage::Leaf { index: 302 }, .. }), "{found}");
+}
+
+#[tokio::test]
+async fn whatever_is_rewritten_before_the_pin_is_found_by_the_scrub_and_by_the_call_that_rests_on_it() {
+    let other = "leaf_hash = (SELECT leaf_hash FROM entry WHERE seq = 8)";
+    for (sql, asked, damage) in [
+        ("UPDATE entry SET leaf = X'7B7D' WHERE seq = 7".to_owned(), 7, Damage::Leaf { index: 7 }),
+        // Leaf and hash fit each other, and not the tree.
+        (
+            format!("UPDATE entry SET leaf = (SELECT leaf FROM entry WHERE seq = 8), {other} WHERE seq = 7"),
+            7,
+            Damage::Root { size: 300 },
+        ),
+        // Nobody can tell any more whether it is its neighbour that was rewritten.
+        (format!("UPDATE entry SET {other} WHERE seq = 7"), 6, Damage::Root { size: 300 }),
+        (format!("UPDATE entry SET {other} WHERE seq = 7"), 7, Damage::Leaf { index: 7 }),
+    ] {
+        let site = Site::signed(300).await;
+        site.append("acme", 5).await;
+        site.tamper(&[&sql]).await;
+        let notary = site.open_since_pin().await;
+        notary.vouch("acme", &[site.row(256).await, site.row(299).await, site.row(303).await]).await.unwrap();
+        notary.vouch("globex", &[site.row(asked).await]).await.unwrap();
+        notary.sign("acme").await.unwrap().unwrap();
+        let refused = notary.vouch("acme", &[site.row(asked).await]).await.unwrap_err();
+        let found = NotaryError::Rewritten { log: "acme".into(), damage };
+        assert!(
+            matches!(&refused, LedgerError::Altered(told) if *told == found.to_string()),
+            "{sql}: {refused}"
+        );
+        // Nothing is decided and nothing signed from here on.
+        assert_eq!(notary.damaged().await.to_string(), found.to_string());
+        assert!(notary.vouch("acme", &[]).await.is_err() && notary.sound().is_err());
+        assert!(notary.sign("acme").await.is_err());
+        // The next start refuses.
+        assert!(matches!(site.open_first(NAME, First::SincePin).await, Err(NotaryError::Rewritten { .. })));
+        // The scrub finds it by itself, and then the next start refuses as well.
+        site.trust();
+        let notary = site.open_since_pin().await;
+        assert!(matches!(notary.scrub(Duration::ZERO).await, Err(NotaryError::Rewritten { .. })), "{sql}");
+        assert!(notary.sound().is_err() && notary.sign("acme").await.is_err());
+        assert!(matches!(site.open_first(NAME, First::SincePin).await, Err(NotaryError::Rewritten { .. })));
+    }
+    // A row that is moved is not the one that was signed there.
+    let site = Site::signed(300).await;
+    let notary = site.open_since_pin().await;
+    let moved = LeafRow { seq: 8, ..site.row(7).await };
+    assert!(notary.vouch("acme", &[moved]).await.is_err());
+}
+
+#[tokio::test]
+async fn every_entry_of_a_tree_of_any_size_is_vouched_for() {
+    let site = Site::new();
+    for (more, size) in [(1, 1), (1, 2), (254, 256), (1, 257), (300, 557), (83, 640)] {
+        site.append("acme", more).await;
+        let notary = site.open().await;
+        notary.sign("acme").await.unwrap().unwrap();
+        notary.ledger.close().await;
+        let notary = site.open_since_pin().await;
+        assert_eq!((notary.is_read(), notary.pins.read("acme").unwrap().unwrap().size), (false, size));
+        let leaves = notary.ledger.leaves(&acme(1), 0, size).await.unwrap();
+        let rows: Vec<LeafRow> =
+            leaves.into_iter().zip(0..).map(|((leaf, _), seq)| LeafRow { epoch: 1, seq, leaf }).collect();
+        notary.vouch("acme", &rows).await.unwrap();
+        for row in rows.iter().step_by(7).chain(rows.last()) {
+            notary.vouch("acme", std::slice::from_ref(row)).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_of_the_right_edge_is_found_by_the_scrub() {
+    let site = Site::new();
+    for _ in 0..66 {
+        site.append("acme", 1_000).await;
+    }
+    let notary = site.open_first(NAME, First::SincePin).await.unwrap();
+    notary.sign("acme").await.unwrap().unwrap();
+    notary.ledger.close().await;
+    site.tamper(&["UPDATE node SET hash = zeroblob(32) WHERE level = 1 AND idx = 3"]).await;
+    let notary = site.open_since_pin().await;
+    // Only what the node is part of the proof of is not vouched for.
+    notary.vouch("acme", &[site.row(65_700).await]).await.unwrap();
+    let found = notary.scrub(Duration::ZERO).await.unwrap_err();
+    let damage = Damage::Node { level: 1, index: 3 };
+    assert_eq!(found.to_string(), NotaryError::Rewritten { log: "acme".into(), damage }.to_string());
+    site.trust();
+    let notary = site.open_since_pin().await;
+    assert!(notary.vouch("acme", &[site.row(5).await]).await.is_err());
+}
+
+#[tokio::test]
+async fn an_older_registration_is_not_passed_off_as_the_newest() {
+    let entry = |site: &Site| {
+        let body = Body::KeyRetired { key: "0".repeat(64) };
+        trail::draft("acme", site.clock.now(), &Actor::command_line(), None, body, None).unwrap()
+    };
+    let registered = async || {
+        let site = Site::new();
+        let account = Change::Account {
+            id: "acme".into(),
+            operator: None,
+            recorder: None,
+            settings: "{}".into(),
+            at: 1,
+        };
+        let key = Change::Key { id: "k".into(), account: "acme".into(), pem: "PEM".into(), at: 1 };
+        let retired = Change::RetireKey { id: "k".into(), account: "acme".into(), at: 2 };
+        let ledger = site.ledger().await;
+        for (change, after) in
+            [(account, ""), (key, "CREATE TABLE saved AS SELECT * FROM register"), (retired, "")]
+        {
+            let job = Job { changes: vec![change], entries: vec![entry(&site)], ..Job::default() };
+            ledger.append(job).await.unwrap();
+            site.tamper(&[after]).await;
+        }
+        ledger.close().await;
+        site.append("acme", 300).await;
+        let notary = site.open().await;
+        notary.sign("acme").await.unwrap().unwrap();
+        notary.ledger.check_registers().await.unwrap();
+        notary.ledger.close().await;
+        site
+    };
+    let site = registered().await;
+    site.open_since_pin().await.ledger.check_registers().await.unwrap();
+    let sum = "UPDATE register SET sum = (SELECT sum FROM saved WHERE log = 'acme')";
+    let back = ["UPDATE public_key SET retired_at = NULL", sum];
+    site.tamper(&back).await;
+    site.tamper(&["UPDATE register SET seq = 1", "UPDATE entry SET type = 'audit.heartbeat' WHERE seq = 2"])
+        .await;
+    let notary = site.open_since_pin().await;
+    assert!(matches!(notary.ledger.check_registers().await, Err(LedgerError::Altered(_))));
+    // Nor is what stands in its place, or in another entry's.
+    for seq in [2, 200] {
+        let site = registered().await;
+        site.tamper(&back).await;
+        let leaf = "UPDATE entry SET leaf = (SELECT leaf FROM entry WHERE seq = 1)";
+        site.tamper(&[&format!("{leaf} WHERE seq = {seq}"), &format!("UPDATE register SET seq = {seq}")])
+            .await;
+        let found = site.open_first(NAME, First::SincePin).await.unwrap_err();
+        assert!(
+            matches!(found, NotaryError::Rewritten { damage: Damage::Leaf { index }, .. } if index == seq),
+            "{found}"
+        );
+    }
+    // Where it is not known which was the newest, everything is read first.
+    let site = registered().await;
+    for text in ["", "2 1", "1 x", "x"] {
+        std::fs::write(site.pins().join("acme.registered"), text).unwrap();
+        let notary = site.open_since_pin().await;
+        assert!(notary.is_read(), "{text}");
+        notary.ledger.close().await;
+        std::fs::remove_file(site.pins().join("acme.registered")).unwrap();
+    }
+    assert!(site.open_since_pin().await.is_read());
+    // It is known from then on.
+    assert_eq!(std::fs::read_to_string(site.pins().join("acme.registered")).unwrap(), "1 2\n");
+    assert!(!site.open_since_pin().await.is_read());
 }

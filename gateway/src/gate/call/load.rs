@@ -100,10 +100,14 @@ impl Gate {
 
     /// The call, folded: as it was kept, or from its entries.
     pub(in crate::gate) async fn folded(&self, uid: Uuid, row: &CallRow) -> Result<Arc<Folded>, Fault> {
+        // Nothing is decided once a log is found to be changed.
+        if let Some(notary) = &self.notary {
+            notary.sound()?;
+        }
         if let Some(folded) = self.warm.find(uid, parse_id(&row.head)?, row.restrictions) {
             return Ok(folded);
         }
-        let (leaves, names) = self.leaves_of(uid).await?;
+        let (leaves, names) = self.leaves_of(&row.account, uid).await?;
         let (tables, restrictions) = (self.tables(&leaves).await?, row.restrictions);
         // A long call takes its time to fold: nobody else waits for it.
         let folded = blocking(leaves.len() > FOLDED_AT_ONCE, move || {
@@ -143,13 +147,19 @@ impl Gate {
         Ok(appended)
     }
 
-    /// A call's entries, the gaps in its log that concern it, and everybody who was ever on it.
+    /// A call's entries, the gaps in its log that concern it, and everybody who was ever on it. If logs are signed here,
+    /// the entries are the ones that were signed.
     pub(in crate::gate) async fn leaves_of(
         &self,
+        account: &str,
         call: Uuid,
     ) -> Result<(Vec<Leaf>, Vec<ParticipantRow>), Fault> {
         let (entries, names) = self.ledger.history(call).await?;
-        let leaves: Result<Vec<Leaf>, _> = entries.iter().map(|leaf| serde_json::from_slice(leaf)).collect();
+        if let Some(notary) = &self.notary {
+            notary.vouch(account, &entries).await?;
+        }
+        let leaves: Result<Vec<Leaf>, _> =
+            entries.iter().map(|entry| serde_json::from_slice(&entry.leaf)).collect();
         Ok((leaves.map_err(|_| Fault::damaged("an entry cannot be read"))?, names))
     }
 

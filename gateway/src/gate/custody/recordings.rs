@@ -190,23 +190,33 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// If the ledger or the store fails.
+    /// If the ledger or the store fails; everything else is completed all the same.
     pub async fn finish_cut_short(&self) -> Result<(), Fault> {
-        for row in self.ledger.unfinished().await? {
-            let id = parse_id(&row.id)?;
-            match row.envelope {
-                _ if row.deleted_at.is_some() => self.sweep(id).await?,
-                Some(envelope) => {
-                    self.vault
-                        .put_envelope(id, envelope)
-                        .await
-                        .map_err(|error| Fault::damaged_by("an envelope cannot be written", error))?;
-                    self.append(Job { changes: vec![Change::Enveloped { id }], ..Job::default() }).await?;
+        let (mut after, mut failed) = (Uuid::nil(), None);
+        loop {
+            let page = self.ledger.unfinished(after, FINISHED_AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            after = parse_id(&last.id)?;
+            for row in page {
+                if let Err(fault) = self.finish(row).await {
+                    failed = failed.or(Some(fault));
                 }
-                None => return Err(Fault::damaged("a recording has no envelope")),
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn finish(&self, row: RecordingRow) -> Result<(), Fault> {
+        let id = parse_id(&row.id)?;
+        if row.deleted_at.is_some() {
+            return self.sweep(id).await;
+        }
+        let envelope = row.envelope.ok_or_else(|| Fault::damaged("a recording has no envelope"))?;
+        match self.complete(&row.account, id, envelope).await {
+            // It was deleted meanwhile.
+            Err(Fault::Refused { .. }) | Ok(()) => Ok(()),
+            Err(fault @ Fault::Failed(_)) => Err(fault),
+        }
     }
 
     /// A moment before which no upload can have begun that is still running, at this gateway or another.
@@ -334,5 +344,7 @@ fn cursor(text: &str) -> Result<(i64, String), Wrong> {
     parts.ok_or(Wrong::NoCursor)
 }
 
+/// How many recordings that were cut short are read at once.
+const FINISHED_AT_ONCE: u32 = 256;
 /// How many media one query to the ledger asks about.
 const SWEPT_AT_ONCE: usize = 1_000;

@@ -425,7 +425,12 @@ impl Gate {
 
     /// Step (3): the envelope object. A deletion in the meantime has put its tombstone where the envelope
     /// then lies, so this asks afterwards, and removes the keys again.
-    async fn complete(&self, account: &str, id: Uuid, envelope: String) -> Result<(), Fault> {
+    pub(in crate::gate) async fn complete(
+        &self,
+        account: &str,
+        id: Uuid,
+        envelope: String,
+    ) -> Result<(), Fault> {
         self.vault.put_envelope(id, envelope).await.map_err(Failure::Store)?;
         let row = self.ledger.recording(account, id).await?;
         if row.is_none_or(|row| row.deleted_at.is_some()) {

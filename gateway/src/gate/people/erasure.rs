@@ -77,7 +77,7 @@ impl Gate {
         let whom = whom(asked)?;
         check_reason(&whom, &asked.reason)?;
         // Removes what an earlier erasure could not remove from the store.
-        for row in self.ledger.unfinished().await? {
+        for row in self.ledger.unfinished(Uuid::nil(), u32::MAX).await? {
             if row.account == account && row.deleted_at.is_some() {
                 self.sweep(parse_id(&row.id)?).await?;
             }
@@ -311,7 +311,7 @@ impl Gate {
             known.theirs.extend(more);
             return Ok(());
         }
-        let (leaves, names) = self.leaves_of(uid).await?;
+        let (leaves, names) = self.leaves_of(&row.account, uid).await?;
         let mut known = Known { row, leaves, names, theirs: BTreeSet::new() };
         known.theirs = theirs(&known);
         // Leaves are many, and were already searched.
