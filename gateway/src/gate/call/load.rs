@@ -114,7 +114,7 @@ impl Gate {
             Folded::of(uid, &by_digest(&tables), leaves, names, restrictions)
         })
         .await??;
-        let folded = Arc::new(folded.ok_or_else(|| Fault::damaged("a call has no entries"))?);
+        let folded = Arc::new(folded.ok_or_else(|| Fault::damaged("entries of a call are missing"))?);
         self.warm.keep(uid, Arc::clone(&folded));
         Ok(folded)
     }

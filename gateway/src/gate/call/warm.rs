@@ -42,7 +42,7 @@ pub(in crate::gate) struct Folded {
 pub(in crate::gate) type Tables<'t> = &'t dyn Fn(&str) -> Option<Arc<Table>>;
 
 impl Folded {
-    /// Folds a call of these leaves; none if no entry is the call's own.
+    /// Folds a call of these leaves; none if they are not all of the call's own, one after the other.
     pub(in crate::gate) fn of(
         uid: Uuid,
         tables: Tables<'_>,
@@ -51,9 +51,14 @@ impl Folded {
         restrictions: i64,
     ) -> Result<Option<Folded>, FoldError> {
         let first = leaves.first().ok_or(FoldError::Empty)?;
-        let Some(head) = leaves.iter().rev().find(|leaf| leaf.call == Some(uid)).map(|leaf| leaf.id) else {
-            return Ok(None);
-        };
+        let mut last = None;
+        for leaf in leaves.iter().filter(|leaf| leaf.call == Some(uid)) {
+            if leaf.prev != last {
+                return Ok(None);
+            }
+            last = Some(leaf.id);
+        }
+        let Some(head) = last else { return Ok(None) };
         let mut folded = Folded {
             folding: Folding::open(tables, first)?,
             head,
