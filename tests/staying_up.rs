@@ -243,7 +243,7 @@ async fn the_limit_of_open_files_is_raised_and_connections_are_kept_below_it() {
         String::from_utf8(output.stdout).unwrap()
     };
     let few = checked(256, 512);
-    assert!(few.contains("`connections` is 1024") && few.contains("allows 192"), "{few}");
+    assert!(few.contains("`connections` is 1024") && few.contains("allows only 192"), "{few}");
     assert!(!checked(256, 4096).contains("open files"));
 
     consent_gateway::listen::descriptors::raise().unwrap();

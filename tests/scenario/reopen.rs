@@ -265,7 +265,7 @@ async fn nothing_is_reopened_while_a_gateway_runs_or_where_nothing_is_wrong() {
     let reopen = ["audit", "reopen", "--reason", "a test"];
     let with = |more: &[&str]| site.command(&[&reopen, more].concat());
     let (code, _, told) = with(&["--force"]);
-    assert!(code == 1 && told.contains("a gateway runs on this data"), "{told}");
+    assert!(code == 1 && told.contains("a gateway is running on this data"), "{told}");
     stop(process);
     let (code, _, told) = with(&[]);
     assert!(code == 1 && told.contains("nothing is wrong"), "{told}");

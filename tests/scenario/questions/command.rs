@@ -67,7 +67,7 @@ async fn a_command_goes_on_where_it_was_left_and_says_what_is_wrong() {
     for (words, says) in [
         (&["--call", "nobody"][..], "there is no call"),
         (&["--number", "0415"], "number"),
-        (&["--outcome", "fine"], "`outcome` has no `fine`"),
+        (&["--outcome", "fine"], "there is no outcome `fine`"),
         (
             &["--place", "US-NV", "--after", after.as_deref().unwrap_or("1.1.1.1.x")],
             "`after` is not a cursor",
