@@ -405,12 +405,7 @@ async fn check(site: &Site, process: &crate::harness::Process, sent: &Sent, know
         ids
     };
     // What was cut short is completed while it serves.
-    for _ in 0..100 {
-        if enveloped().len() == rows.len() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    comes(async || enveloped().len() == rows.len()).await;
     assert_eq!(enveloped(), rows.keys().cloned().collect(), "a row without its envelope object");
 
     let recorder = site.client(process, Role::Recorder);

@@ -91,7 +91,7 @@ async fn a_command_goes_on_where_it_was_left_and_says_what_is_wrong() {
     for (words, says) in [
         (&["audit", "find", "acme.zip", "--call", "c"][..], "there is no export `acme.zip`"),
         (&["audit", "prove", "acme.zip", "--call", "c", "--out", out], "there is no export `acme.zip`"),
-        (&["audit", "vcon", "acme.zip", "c"], "`acme.zip` is an export: `audit vcon` reads an account"),
+        (&["audit", "vcon", "acme.zip", "c"], "`acme.zip` is an export, but `audit vcon` reads an account"),
         (
             &["audit", "prove", "acme", "--call", "nope", "--out", out],
             "the log has no call with this id or alias",
