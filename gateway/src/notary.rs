@@ -9,8 +9,8 @@
 //! without a pin is read from its first entry at the start. Only `serve` signs.
 //!
 //! INVARIANT: a head is pinned, durably, before anybody sees it, and the pin only moves forward. Nothing is decided
-//! on a leaf that this process has not hashed and has no proof of. If damage is found, everything ends, as if it had
-//! been found at the start.
+//! on a leaf before the pin, of a log's current epoch, that this process has neither hashed nor has a proof of. If that or
+//! the scrub finds damage, everything ends, as if it had been found at the start.
 
 mod borders;
 mod pins;

@@ -198,8 +198,9 @@ impl Incoming {
             Some(upload) => upload,
             None => self.upload.insert(Mutex::new(self.vault.store.put_multipart(&self.key).await?)),
         };
-        let part = sole(upload).put_part(PutPayload::from(self.waiting.take()));
-        Ok(part.await?)
+        let written = sole(upload).put_part(PutPayload::from(self.waiting.take())).await;
+        self.waiting.written();
+        Ok(written?)
     }
 
     /// Writes the rest. Once this returns, the media are durable.

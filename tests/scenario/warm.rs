@@ -1,8 +1,11 @@
 //! A call that a gateway keeps folded is the one that its entries give, whoever wrote them.
 
+use consent_gateway::config::Config;
+use consent_gateway::gate::AccountSettings;
 use consent_gateway::ledger::Job;
 use consent_gateway::serve::{self, Running};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use trail::{Actor, Body, GapCause};
 
 use super::person;
@@ -184,5 +187,51 @@ async fn whoever_is_erased_by_one_gateway_is_not_named_by_another() {
         let answer = client.get("/v1/calls/c").await;
         assert!(!answer.text().contains("zq-caller"), "{}", answer.text());
     }
+    other.stop().await.unwrap();
+}
+
+/// The index by which a call's entries are found is not signed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_with_an_entry_too_few_or_too_many_is_not_decided() {
+    let gateway = Gateway::on(None, Config::default(), AccountSettings::default()).await;
+    let other = beside(&gateway).await;
+    for call in ["middle", "tail", "foreign", "gap", "another", "whole"] {
+        gateway.open(call, "US-CA").await;
+        gateway.prompt(call, &["caller", "agent"]).await;
+        gateway.happens(call, "consent.declined", "caller").await;
+    }
+    let given = json!({"type": "consent.given", "participant": "agent", "method": "dtmf"});
+    gateway.report("another", given).await;
+    let of = |call: &str| format!("(SELECT uid FROM call WHERE id = '{call}')");
+    let file = format!("sqlite://{}", gateway.data().join("ledger.db").display());
+    let mut ledger = sqlx::SqliteConnection::connect(&file).await.unwrap();
+    let mut tamper = async |sql: &[String]| {
+        for sql in sql {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(&mut ledger).await.unwrap();
+        }
+    };
+    let asked = async |call: &str| {
+        through(&other, &gateway.recorder).get(&format!("/v1/calls/{call}/decision")).await.status
+    };
+    tamper(&[
+        "PRAGMA foreign_keys = OFF".into(),
+        "DROP TRIGGER entry_is_never_changed".into(),
+        "DROP TRIGGER entry_is_never_deleted".into(),
+        format!("DELETE FROM entry WHERE call = {} AND type = 'prompt.completed'", of("middle")),
+        "DELETE FROM entry WHERE id = (SELECT head FROM call WHERE id = 'tail')".into(),
+        format!(
+            "UPDATE entry SET call = {} WHERE call = {} AND type = 'consent.given'",
+            of("foreign"),
+            of("another")
+        ),
+    ])
+    .await;
+    for (call, status) in [("middle", 500), ("tail", 500), ("foreign", 500), ("whole", 200)] {
+        assert_eq!(asked(call).await, status, "{call}");
+    }
+    // A gap concerns every call that is open: not one that another call's entry pretends to be.
+    let pretend = "UPDATE entry SET call = NULL, type = 'audit.gap' WHERE type = 'consent.declined'";
+    tamper(&[format!("{pretend} AND call = {}", of("another"))]).await;
+    assert_eq!(asked("gap").await, 500);
     other.stop().await.unwrap();
 }

@@ -69,6 +69,11 @@ impl Notary {
                 if proofs.hold(index, &hash, &unread.root).await? {
                     continue;
                 }
+                if self.was_dropped(&at).await? {
+                    return Err(LedgerError::Unavailable(
+                        "entries of the call were dropped meanwhile".into(),
+                    ));
+                }
                 let stored = self.ledger.leaf_hashes(&at, index, index.saturating_add(1)).await?;
                 let damage = match stored.first().is_some_and(|stored| stored.as_slice() == hash) {
                     true => Damage::Root { size: unread.size },

@@ -44,11 +44,14 @@ impl Waiting {
         self.bytes.len() >= if short { PIECE } else { WHOLE }
     }
 
-    /// What waits, to be written.
+    /// What waits, to be written. It counts until [`Waiting::written`]: a slow disk holds it as long.
     pub(super) fn take(&mut self) -> Vec<u8> {
-        let bytes = std::mem::take(&mut self.bytes);
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// What was taken is written, or given up.
+    pub(super) fn written(&mut self) {
         self.count();
-        bytes
     }
 
     fn count(&mut self) {
@@ -66,6 +69,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         drop(self.take());
+        self.count();
     }
 }
 
@@ -94,6 +98,8 @@ mod tests {
         for upload in &mut uploads[..2] {
             assert_eq!(upload.take().len(), PIECE);
         }
+        assert!(uploads[3].is_due(), "what a slow disk holds is in memory");
+        uploads[..2].iter_mut().for_each(Waiting::written);
         assert!(!uploads[3].is_due());
         // One that is dropped no longer counts; alone, an upload waits until it is whole.
         uploads.truncate(0);

@@ -107,14 +107,15 @@ impl Gate {
         if let Some(folded) = self.warm.find(uid, parse_id(&row.head)?, row.restrictions) {
             return Ok(folded);
         }
-        let (leaves, names) = self.leaves_of(&row.account, uid).await?;
+        let (leaves, names) = self.leaves_of(uid, row).await?;
+        let head = last_of(uid, &leaves).ok_or_else(|| Fault::damaged("a call has no entries"))?;
         let (tables, restrictions) = (self.tables(&leaves).await?, row.restrictions);
         // A long call takes its time to fold: nobody else waits for it.
         let folded = blocking(leaves.len() > FOLDED_AT_ONCE, move || {
-            Folded::of(uid, &by_digest(&tables), leaves, names, restrictions)
+            Folded::of(head, &by_digest(&tables), leaves, names, restrictions)
         })
         .await??;
-        let folded = Arc::new(folded.ok_or_else(|| Fault::damaged("entries of a call are missing"))?);
+        let folded = Arc::new(folded);
         self.warm.keep(uid, Arc::clone(&folded));
         Ok(folded)
     }
@@ -149,18 +150,25 @@ impl Gate {
 
     /// A call's entries, the gaps in its log that concern it, and everybody who was ever on it. If logs are signed here,
     /// the entries are the ones that were signed.
+    ///
+    /// The index by which they are found is not signed: so each entry has to say itself that it is the call's, and to
+    /// follow the one that it names, up to the one that the call's row had as its last.
     pub(in crate::gate) async fn leaves_of(
         &self,
-        account: &str,
-        call: Uuid,
+        uid: Uuid,
+        row: &CallRow,
     ) -> Result<(Vec<Leaf>, Vec<ParticipantRow>), Fault> {
-        let (entries, names) = self.ledger.history(call).await?;
+        let (entries, names) = self.ledger.history(uid).await?;
         if let Some(notary) = &self.notary {
-            notary.vouch(account, &entries).await?;
+            notary.vouch(&row.account, &entries).await?;
         }
         let leaves: Result<Vec<Leaf>, _> =
             entries.iter().map(|entry| serde_json::from_slice(&entry.leaf)).collect();
-        Ok((leaves.map_err(|_| Fault::damaged("an entry cannot be read"))?, names))
+        let leaves = leaves.map_err(|_| Fault::damaged("an entry cannot be read"))?;
+        if !are_whole(uid, parse_id(&row.head)?, &leaves) {
+            return Err(Fault::damaged("a call's entries do not belong together, or one is missing"));
+        }
+        Ok((leaves, names))
     }
 
     /// Folds a call by the tables that decided it.
@@ -230,6 +238,27 @@ impl Loaded {
             Expect::Law { digest: Some(digest) },
         ]
     }
+}
+
+/// The call's own last entry.
+fn last_of(uid: Uuid, leaves: &[Leaf]) -> Option<Uuid> {
+    leaves.iter().rev().find(|leaf| leaf.call == Some(uid)).map(|leaf| leaf.id)
+}
+
+/// Whether these are the call's entries, each after the one that it names, with `head` among them, and gaps.
+fn are_whole(uid: Uuid, head: Uuid, leaves: &[Leaf]) -> bool {
+    let (mut last, mut reaches_head) = (None, false);
+    for leaf in leaves {
+        match leaf.call {
+            Some(call) if call == uid && leaf.prev == last => {
+                last = Some(leaf.id);
+                reaches_head |= leaf.id == head;
+            }
+            None if matches!(leaf.body, Body::Gap { .. }) => {}
+            Some(_) | None => return false,
+        }
+    }
+    reaches_head
 }
 
 fn by_digest(tables: &[Arc<Table>]) -> impl Fn(&str) -> Option<Arc<Table>> {

@@ -42,23 +42,15 @@ pub(in crate::gate) struct Folded {
 pub(in crate::gate) type Tables<'t> = &'t dyn Fn(&str) -> Option<Arc<Table>>;
 
 impl Folded {
-    /// Folds a call of these leaves; none if they are not all of the call's own, one after the other.
+    /// Folds a call of these leaves, whose own last one is `head`.
     pub(in crate::gate) fn of(
-        uid: Uuid,
+        head: Uuid,
         tables: Tables<'_>,
         leaves: Vec<Leaf>,
         names: Vec<ParticipantRow>,
         restrictions: i64,
-    ) -> Result<Option<Folded>, FoldError> {
+    ) -> Result<Folded, FoldError> {
         let first = leaves.first().ok_or(FoldError::Empty)?;
-        let mut last = None;
-        for leaf in leaves.iter().filter(|leaf| leaf.call == Some(uid)) {
-            if leaf.prev != last {
-                return Ok(None);
-            }
-            last = Some(leaf.id);
-        }
-        let Some(head) = last else { return Ok(None) };
         let mut folded = Folded {
             folding: Folding::open(tables, first)?,
             head,
@@ -79,7 +71,7 @@ impl Folded {
             }
             folded.note(leaf);
         }
-        Ok(Some(folded))
+        Ok(folded)
     }
 
     /// The call, as its entries say.
@@ -271,7 +263,8 @@ fn joined(job: &Job, call: Uuid) -> Vec<ParticipantRow> {
 /// What an entry takes in memory, about: itself, what it holds of people, and what the fold keeps of it.
 fn size_of(leaf: &Leaf) -> usize {
     let people = if let Body::Opened { facts, .. } = &leaf.body { facts.participants.len() } else { 1 };
-    people.saturating_mul(PERSON).saturating_add(ENTRY)
+    let seen = leaf.body.saw().map_or(0, |saw| saw.participants.len());
+    people.saturating_mul(PERSON).saturating_add(seen.saturating_mul(SEEN)).saturating_add(ENTRY)
 }
 
 fn size_of_row(row: &ParticipantRow) -> usize {
@@ -284,5 +277,7 @@ const MAX_BYTES: usize = 96 << 20;
 const ENTRY: usize = 1_500;
 /// What one person more takes, in an entry and in the fold.
 const PERSON: usize = 1_000;
+/// What an entry takes for each person whom the policy saw.
+const SEEN: usize = 250;
 /// What a participant's names take, beside their id.
-const ROW: usize = 250;
+const ROW: usize = 500;

@@ -34,7 +34,7 @@ impl Gate {
             Some(row) => row,
             None => self.call_row(account, name).await?.ok_or(CallRefusal::Unknown)?,
         };
-        let (leaves, names) = self.leaves_of(account, parse_id(&row.uid)?).await?;
+        let (leaves, names) = self.leaves_of(parse_id(&row.uid)?, &row).await?;
         let at = at.or_else(|| leaves.last().map(|leaf| leaf.at)).unwrap_or_else(|| self.clock.now());
         let by_then: Vec<Leaf> = leaves.into_iter().take_while(|leaf| leaf.at <= at).collect();
         let Some(last) = by_then.last() else {

@@ -311,7 +311,7 @@ impl Gate {
             known.theirs.extend(more);
             return Ok(());
         }
-        let (leaves, names) = self.leaves_of(&row.account, uid).await?;
+        let (leaves, names) = self.leaves_of(uid, &row).await?;
         let mut known = Known { row, leaves, names, theirs: BTreeSet::new() };
         known.theirs = theirs(&known);
         // Leaves are many, and were already searched.
