@@ -114,7 +114,7 @@ fn who_acts_and_is_unknown_to_the_log_is_of_the_law_desk() {
     let own = log.table.digest().to_owned();
     let stranger = Actor { credential: "cg_0123456789abcdef".into(), role: "counsel".into() };
     let index = log.entry(&stranger, Body::Lookup { subject: None, by: Vec::new() }, None);
-    assert!(verified(&log.export()).unwrap().warnings.iter().any(|one| one.contains("of the law desk")));
+    assert!(verified(&log.export()).unwrap().warnings.iter().any(|one| one.contains("for the law desk")));
     let mut system = system(&[(0, &own)], 60);
     assert_found(
         &compared(&log, &system).unwrap_err(),
