@@ -123,14 +123,14 @@ impl Route {
         Route { query: Some(SchemaGenerator::root_schema_for::<T>), ..self }
     }
 
-    /// Answers no decision to whoever prefers that.
+    /// Leaves the decision out for clients that prefer a minimal answer.
     fn briefly(self) -> Route {
         let preferred = json!({"type": "string", "examples": ["return=minimal"]});
         let told = nothing()
             .with("Recording-Verdict", "the decision's `recording`: `permitted` or `blocked`")
             .with("Recording-Action", "the decision's `action`: what the platform should do now")
             .with("Preference-Applied", "`return=minimal`");
-        self.header("Prefer", "`return=minimal` (RFC 7240): answer no decision", preferred).answers(
+        self.header("Prefer", "`return=minimal` (RFC 7240): leave the decision out", preferred).answers(
             204,
             "done; what the decision comes to, in headers",
             told,

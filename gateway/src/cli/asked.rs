@@ -81,7 +81,7 @@ pub(super) async fn must_exist(gate: &Gate, account: &str) -> Result<(), CliErro
     }
 }
 
-/// As [`must_exist`], for a command that only reads, so that adding the account is no remedy.
+/// As [`must_exist`], for a command that only reads: adding the account would not help.
 pub(super) async fn must_be_there(gate: &Gate, account: &str, command: &str) -> Result<(), CliError> {
     if gate.ledger().account(account).await.map_err(crate::gate::Fault::from)?.is_some() {
         return Ok(());
