@@ -403,6 +403,7 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
         ("prompt check", vec!["--text", "This call is recorded."]),
         ("prompt check", vec!["--account", "acme"]),
         ("prompt list", vec!["acme"]),
+        ("store list", vec![&out]),
         ("table check", vec![table]),
         ("table check", vec!["in-force"]),
         ("table diff", vec!["in-force", table]),
@@ -434,6 +435,7 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
         "person-confirm",
         "prompt-add",
         "serve",
+        "store-extract",
         "table-approve",
         "table-publish",
         "table-reject",
@@ -776,11 +778,11 @@ async fn sealed_media_are_opened_by_a_command_and_by_nobody_without_the_key() {
         run(&args.iter().map(String::as_str).collect::<Vec<_>>())
     };
     // The description holds the envelope, and so does the store.
-    let kept = files_below(&site.data.join("media"))
-        .into_iter()
-        .find(|file| file.extension().is_some_and(|e| e == "json"))
-        .unwrap();
-    std::fs::copy(kept, at("kept.json")).unwrap();
+    let data = site.data.to_str().unwrap();
+    let (code, said, err) = run(&["store", "extract", data, "--recording", id, "--out", &at("extracted")]);
+    assert_eq!((code, err.as_str()), (0, ""), "{said}");
+    assert!(std::fs::read(at(&format!("extracted/{id}.sealed"))).unwrap() == media.body);
+    std::fs::copy(at(&format!("extracted/{id}.json")), at("kept.json")).unwrap();
     for envelope in ["description.json", "envelope.json", "kept.json"] {
         let out = format!("{envelope}.wav");
         let (code, said, err) = open(envelope, &private, &out, &["--account", "acme", "--recording", id]);

@@ -4,19 +4,22 @@
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use consent_gateway::access::Role;
+use consent_gateway::vault::Kind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use trail::clock::Clock;
+use uuid::Uuid;
 
-use crate::harness::{Client, Gateway, Process, Random, comes, files_below, run, slow, wav, wav_of};
-use crate::site::{Site, age, now};
+use crate::harness::{
+    Client, Gateway, Kept, Process, Random, comes, files_below, kept_in, run, slow, wav, wav_of,
+};
+use crate::site::{Site, age, now, rewrite};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_else_can_be_read() {
@@ -103,15 +106,11 @@ async fn whatever_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_e
     process.kill();
 
     // What nothing names goes once it is old enough, and only that.
-    age(&files_below(&site.data.join("media")));
+    age(&site.data);
     let process = site.serve(&[]);
     let rows = site.rows().await;
-    let is_named = |file: &std::path::PathBuf| {
-        let name = file.file_name().unwrap().to_str().unwrap();
-        let id = name.split('.').next().unwrap().parse::<uuid::Uuid>();
-        id.is_ok_and(|id| rows.contains_key(&id.to_string()))
-    };
-    comes(async || files_below(&site.data.join("media")).iter().all(is_named)).await;
+    let is_named = |kept: &Kept| kept.id.is_some_and(|id| rows.contains_key(&id.to_string()));
+    comes(async || kept_in(&site.data).iter().all(is_named)).await;
     everything_is_still_there(&site, &process, &known).await;
 }
 
@@ -148,7 +147,7 @@ async fn an_upload_that_was_cut_off_leaves_nothing_readable_and_is_swept_after_t
     let listed = site.client(&process, Role::Listener).get("/v1/recordings").await.expect(200);
     assert_eq!(listed["recordings"], json!([]));
     process.kill();
-    age(&left);
+    age(&site.data);
     let process = site.serve(&[]);
     comes(async || files_below(&media).is_empty()).await;
     // And the platform's retry is an upload like any other.
@@ -170,24 +169,31 @@ async fn nothing_is_swept_that_could_be_an_upload_of_now() {
     let from = gateway.now();
     gateway.advance_ms(3_000);
     let stored = gateway.upload("c", "main", Some(from), &wav(2_000)).await.expect(201);
-    let id = stored["id"].as_str().unwrap();
-    let named = id.replace('-', "");
-    let unnamed = format!("{}{}", if named.starts_with('f') { '0' } else { 'f' }, &named[1..]);
-    let kept = files_below(&gateway.dir.path().join("data/media"));
-    let is_media = |file: &&PathBuf| file.to_str().unwrap().ends_with(&format!("{named}.sealed"));
-    for file in kept.iter().filter(is_media) {
-        std::fs::copy(file, file.to_str().unwrap().replace(&named, &unnamed)).unwrap();
-    }
-    let with_copies = files_below(&gateway.dir.path().join("data/media"));
-    assert!(with_copies.len() > kept.len(), "{kept:?}");
+    // Media in a pack and in a file of their own that no recording names, and those of one that is.
+    let named: Uuid = stored["id"].as_str().unwrap().parse().unwrap();
+    let media = gateway.data().join("media");
+    let kept = kept_in(&gateway.data());
+    let pack = kept.iter().find(|kept| kept.kind == Some(Kind::Media)).unwrap().file.clone();
+    let copy = pack.with_file_name(format!("{}.pack", Uuid::from_u128(1)));
+    std::fs::copy(&pack, &copy).unwrap();
+    rewrite(&copy, |head| head.recording = Uuid::from_u128(2));
+    std::fs::create_dir(media.join("03")).unwrap();
+    std::fs::write(media.join("03").join(format!("{}.sealed", Uuid::from_u128(3).simple())), b"sealed")
+        .unwrap();
+    let with_copies = kept_in(&gateway.data());
+    assert_eq!((kept.len(), with_copies.len()), (2, 5));
     // By this moment everything is old; by the clock it lies ahead.
     let before = Clock::system().now().checked_add(jiff::SignedDuration::from_hours(24)).unwrap();
     gateway.gate().sweep_unnamed(before).await.unwrap();
-    assert_eq!(files_below(&gateway.dir.path().join("data/media")), with_copies);
+    assert_eq!(kept_in(&gateway.data()), with_copies);
     let ahead = before.duration_since(gateway.now()).unsigned_abs() + Duration::from_secs(86_400);
     gateway.advance_ms(u64::try_from(ahead.as_millis()).unwrap());
     gateway.gate().sweep_unnamed(before).await.unwrap();
-    assert_eq!(files_below(&gateway.dir.path().join("data/media")), kept);
+    let left: Vec<Kept> = kept_in(&gateway.data()).into_iter().filter(|left| left.file != copy).collect();
+    assert_eq!(left, kept);
+    assert!(left.iter().all(|left| left.id == Some(named)));
+    // The envelope in the copy was nobody's to remove; there are no media of it any more.
+    assert!(kept_in(&gateway.data()).iter().all(|left| left.file != copy || left.kind != Some(Kind::Media)));
 }
 
 /// What was reported since the gateway was last well may be missing, whatever others log meanwhile.
@@ -394,13 +400,10 @@ async fn check(site: &Site, process: &crate::harness::Process, sent: &Sent, know
     let rows = site.rows().await;
     let enveloped = || {
         let mut ids = BTreeSet::new();
-        for file in files_below(&site.data.join("media")) {
-            let name = file.file_name().unwrap().to_str().unwrap();
-            if let Some(id) = name.strip_suffix(".json") {
-                let id = id.parse::<uuid::Uuid>().unwrap().to_string();
-                assert!(rows.contains_key(&id), "an envelope without a row: {id}");
-                ids.insert(id);
-            }
+        for kept in kept_in(&site.data).into_iter().filter(|kept| kept.kind == Some(Kind::Envelope)) {
+            let id = kept.id.unwrap().to_string();
+            assert!(rows.contains_key(&id), "an envelope without a row: {id}");
+            ids.insert(id);
         }
         ids
     };

@@ -10,7 +10,7 @@ use consent_gateway::config::{Config, LedgerUrl};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::harness::{Answer, Client, Process, comes, files_below, run, wav};
+use crate::harness::{Answer, Client, Process, comes, files_below, kept_in, run, wav};
 use crate::postgres::Place;
 use crate::site::{Site, now};
 
@@ -121,7 +121,7 @@ async fn on_a_full_disk_objections_and_deletions_are_logged_and_nothing_else_is_
     site.assert_integrity().await;
     assert_eq!(site.rows().await.len(), 3);
     // The failed uploads left nothing behind: two recordings with their envelopes, and a tombstone.
-    assert_eq!(files_below(&site.data.join("media")).len(), 5);
+    assert_eq!(kept_in(&site.data).len(), 5);
     assert_eq!(std::fs::metadata(site.data.join("ledger.reserve")).unwrap().len(), 16 << 20);
 }
 
@@ -248,7 +248,7 @@ async fn media_that_are_missing_or_cut_are_a_problem_and_never_half_an_answer() 
     let id = stored["id"].as_str().unwrap();
     let file = files_below(&site.data.join("media"))
         .into_iter()
-        .find(|file| file.extension().is_some_and(|e| e == "sealed"))
+        .find(|file| file.extension().is_some_and(|e| e == "pack"))
         .unwrap();
     let whole = std::fs::read(&file).unwrap();
     let listener = site.client(&process, Role::Listener);

@@ -24,6 +24,7 @@ use consent_gateway::gate::ask::{Delivery, Prompt};
 use consent_gateway::gate::{AccountSettings, Gate, NewCredential};
 use consent_gateway::ledger::{EntryRow, Question};
 use consent_gateway::serve::{self, Running};
+use consent_gateway::vault::{Frames, HEAD, Kind};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
@@ -212,9 +213,9 @@ impl Gateway {
         Process::serve(&self.data(), &[more, &ledger].concat())
     }
 
-    /// How many sealed media, envelopes and unfinished files the store holds.
+    /// How many sealed media, envelopes, tombstones and unfinished files the store holds.
     pub(crate) fn stored_files(&self) -> usize {
-        files_below(&self.data().join("media")).len()
+        kept_in(&self.data()).len()
     }
 }
 
@@ -569,6 +570,53 @@ pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// Something in a store, in a pack or as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Whose it is; `None` of an unfinished file.
+    pub(crate) id: Option<Uuid>,
+    /// What it is; `None` of an unfinished file.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) file: PathBuf,
+    /// Where its payload lies in it.
+    pub(crate) range: std::ops::Range<usize>,
+}
+
+impl Kept {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        std::fs::read(&self.file).unwrap()[self.range.clone()].to_vec()
+    }
+}
+
+/// All that the store of this data directory holds; packs that are empty are nothing.
+pub(crate) fn kept_in(data: &Path) -> Vec<Kept> {
+    let mut all = Vec::new();
+    for file in files_below(&data.join("media")) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        if name.ends_with(".pack") {
+            let pack = std::fs::File::open(&file).unwrap();
+            all.extend(Frames::of(&pack).unwrap().map(|frame| {
+                let (offset, head) = frame.unwrap();
+                let begin = usize::try_from(offset).unwrap() + HEAD;
+                let range = begin..begin + usize::try_from(head.bytes).unwrap();
+                Kept { id: Some(head.recording), kind: Some(head.kind), file: file.clone(), range }
+            }));
+            continue;
+        }
+        // It may be gone by now.
+        let Ok(bytes) = std::fs::read(&file) else { continue };
+        let kind = match name.rsplit_once('.') {
+            Some((_, "sealed")) => Some(Kind::Media),
+            Some((_, "json")) if bytes == b"{\"deleted\":true}\n" => Some(Kind::Tombstone),
+            Some((_, "json")) => Some(Kind::Envelope),
+            _ => None,
+        };
+        let id = kind.map(|_| name.split('.').next().unwrap().parse().unwrap());
+        all.push(Kept { id, kind, range: 0..bytes.len(), file: file.clone() });
+    }
+    all
 }
 
 fn without_colours(line: &str) -> String {

@@ -31,6 +31,7 @@ mod properties;
 mod scenario;
 mod site;
 mod staying_up;
+mod store;
 mod tidy;
 mod transparency;
 mod verifier;

@@ -69,6 +69,7 @@ fn the_references() {
             FRONT_PAGE,
             "gateway/docs/reference/http.md",
             "gateway/docs/reference/sealed-format.md",
+            "gateway/docs/reference/store-format.md",
             "gateway/docs/reference/log-format.md",
         ],
         false,
@@ -81,7 +82,12 @@ fn the_references() {
 fn every_block_is_run_or_read() {
     let mut run_here: Vec<PathBuf> = ["integrator.md", "auditor.md", "counsel.md", "operator.md"]
         .into_iter()
-        .chain(["reference/http.md", "reference/sealed-format.md", "reference/log-format.md"])
+        .chain([
+            "reference/http.md",
+            "reference/sealed-format.md",
+            "reference/store-format.md",
+            "reference/log-format.md",
+        ])
         .map(|name| root().join(DOCS).join(name))
         .collect();
     run_here.push(root().join(FRONT_PAGE));

@@ -12,6 +12,7 @@ use consent_gateway::config::Config;
 use consent_gateway::gate::ask::{Delivery, Prompt};
 use consent_gateway::gate::{AccountSettings, NewCredential};
 use consent_gateway::serve;
+use consent_gateway::vault::{Frames, Head, Medium};
 use jiff::{SignedDuration, Timestamp};
 use seal::{Envelope, Expected};
 use serde_json::{Value, json};
@@ -185,12 +186,25 @@ impl Site {
     }
 }
 
-/// Makes every file look an hour older.
-pub(crate) fn age(files: &[PathBuf]) {
+/// Makes all that a store holds look an hour older.
+pub(crate) fn age(data: &Path) {
     let then = Duration::from_millis(u64::try_from(now().as_millisecond()).unwrap() - 3_600_000);
-    for file in files {
+    for file in files_below(&data.join("media")) {
+        if file.extension().is_some_and(|extension| extension == "pack") {
+            rewrite(&file, |head| head.at -= 3_600_000);
+        }
         let file = std::fs::File::options().write(true).open(file).unwrap();
         file.set_modified(std::time::UNIX_EPOCH + then).unwrap();
+    }
+}
+
+/// Changes the heads in a pack.
+pub(crate) fn rewrite(pack: &Path, mut change: impl FnMut(&mut Head)) {
+    let file = std::fs::File::options().read(true).write(true).open(pack).unwrap();
+    let frames: Vec<(u64, Head)> = Frames::of(&file).unwrap().map(Result::unwrap).collect();
+    for (offset, mut head) in frames {
+        change(&mut head);
+        Medium::write_at(&file, &head.to_bytes(), offset).unwrap();
     }
 }
 

@@ -11,6 +11,7 @@ mod find;
 mod logging;
 mod person;
 mod reopen;
+mod store;
 mod table;
 mod words;
 
@@ -143,6 +144,9 @@ enum Command {
     /// The audit trail: verify it, take it along, and the key that signs it
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// The store without a ledger: what is in it, and how to get it out
+    #[command(subcommand)]
+    Store(store::Store),
     /// Print the description of the API: OpenAPI 3.1
     Openapi,
     /// Try everything that `serve` needs, and say what `serve` would do
@@ -206,7 +210,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Set it up", &["account", "credential", "person", "key", "prompt", "consent-grant"]),
     ("The law", &["table", "decide"]),
     ("Audit, and erase", &["audit", "explain", "erase", "compact"]),
-    ("The customer's side, without a gateway", &["keygen", "open"]),
+    ("Without a gateway", &["keygen", "open", "store"]),
     ("The program itself", &["openapi", "completions", "man"]),
 ];
 
@@ -330,6 +334,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Compact => on_runtime(erase::compact(config, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
         Command::Audit(command) => audit::run(config, command, json),
+        Command::Store(command) => store::run(command, json),
         Command::Openapi => {
             out::json(crate::api::openapi::document());
             Ok(())

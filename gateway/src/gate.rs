@@ -58,12 +58,12 @@ pub use people::person::Person;
 pub use people::register::{AccountSettings, NewCredential};
 
 use crate::access::Principal;
-use crate::ledger::{Appended, Change, Expect, Job, Ledger, ParticipantRow};
+use crate::ledger::{Appended, Change, Expect, Job, Ledger, ParticipantRow, RecordingRow};
 use crate::locate::Locator;
 use crate::notary::Notary;
 use crate::record::Algorithm;
 use crate::secrets::Secrets;
-use crate::vault::Vault;
+use crate::vault::{Kept, Vault};
 use trail::clock::{Clock, millis};
 use trail::note::VerifierKey;
 use trail::{Actor, Body};
@@ -247,6 +247,13 @@ impl From<&Principal> for Actor {
 
 pub(crate) fn parse_id(text: &str) -> Result<Uuid, Fault> {
     text.parse().map_err(|_| Fault::damaged("an id cannot be read"))
+}
+
+/// Where the media of a recording are.
+pub(crate) fn kept(row: &RecordingRow) -> Result<Kept, Fault> {
+    let place = row.place.as_deref().map(str::parse).transpose();
+    let place = place.map_err(|_| Fault::damaged("the place of a recording's media cannot be read"))?;
+    Ok(Kept { id: parse_id(&row.id)?, place })
 }
 
 /// What the platform calls the people of a call.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::body::{BodyError, Paced};
 use crate::measure::{Measured, Meter, Unmeasurable};
-use crate::vault::{Incoming, Vault, VaultError};
+use crate::vault::{Incoming, Kept, Vault, VaultError};
 pub use fingerprint::{Algorithm, Fingerprint};
 use seal::{MediaKey, SealError, Sealed, Sealer, associated_data};
 
@@ -30,13 +30,13 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Makes the sealed media durable. They still cannot be opened.
+    /// Makes the sealed media durable, with room for an envelope of so many bytes. They still cannot be opened.
     ///
     /// # Errors
     ///
     /// Where the vault fails; then [`Staged::abandon`].
-    pub async fn sync(&mut self) -> Result<(), VaultError> {
-        self.incoming.finish().await
+    pub async fn sync(&mut self, envelope: usize) -> Result<Kept, VaultError> {
+        self.incoming.finish(envelope).await
     }
 
     /// Forgets the key and removes what was written.

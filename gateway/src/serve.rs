@@ -60,10 +60,10 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         None => Laws::new(0, configured?),
     };
     Ok(Gate::new(Parts {
-        clock,
+        clock: clock.clone(),
         secrets: Secrets::of(&config.secrets_dir(), &ledger).await?,
         locator: Locator::new(config.ip_database.as_deref())?,
-        vault: Vault::local(&config.data, config.upload.low_water_bytes, config.upload.memory_bytes)?,
+        vault: Vault::local(&config.data, config.upload.low_water_bytes, config.upload.memory_bytes, clock)?,
         ledger,
         laws,
         uploads: UploadLimits {

@@ -4,10 +4,18 @@
 //! media key is wrapped for the customer alone), nor alter one unnoticed (every segment is
 //! authenticated, and the trail holds the hash of the whole).
 //!
-//! A recording is two objects under its random id: `….sealed` and `….json`, the envelope. Without
-//! an envelope nobody can open the media: that is the state of everything that is not accepted.
+//! In a local directory, media of up to a mebibyte lie in [packs](self::packs) with their envelopes, and the
+//! recording's row says at which [`Place`]. What has none is two objects under its random id: `….sealed` and `….json`,
+//! the envelope; so are larger media, and all that an S3 store would hold. Without an envelope nobody can open the
+//! media: that is the state of everything that is not accepted.
 
 mod disk;
+mod frame;
+pub mod inventory;
+mod medium;
+mod packs;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::future::ready;
@@ -15,7 +23,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt as _};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
@@ -24,12 +32,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use disk::Disk;
+pub use frame::{Frames, HEAD, Head, Kind, NoPlace, Place};
+use medium::Directory;
+pub use medium::{Folder, Identity, Medium};
+use packs::Packs;
+use trail::clock::Clock;
 use waiting::Waiting;
 
 /// Where media are kept.
 #[derive(Debug, Clone)]
 pub struct Vault {
     store: Arc<dyn ObjectStore>,
+    packs: Packs,
     disk: Disk,
     /// What waits in memory, of all uploads.
     memory: Arc<waiting::Budget>,
@@ -38,15 +52,16 @@ pub struct Vault {
 impl Vault {
     /// A vault in a local directory, which is made if needed. What it acknowledges is synced. If fewer than
     /// `low_water` bytes are free, it takes nothing more. Of all that comes in at once, about `memory` sealed bytes
-    /// wait in memory.
+    /// wait in memory. The clock says when packs were written.
     ///
     /// # Errors
     ///
     /// If the directory cannot be made or used.
-    pub fn local(root: &Path, low_water: u64, memory: usize) -> Result<Vault, VaultError> {
+    pub fn local(root: &Path, low_water: u64, memory: usize, clock: Clock) -> Result<Vault, VaultError> {
         let disk = Disk::new(root, low_water)?;
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-        Ok(Vault { store: Arc::new(store), disk, memory: waiting::Budget::new(memory) })
+        let packs = Packs::new(Arc::new(Directory::new(root.join(MEDIA).join(PACKS))), clock);
+        Ok(Vault { store: Arc::new(store), packs, disk, memory: waiting::Budget::new(memory) })
     }
 
     /// Begins to write sealed media.
@@ -54,9 +69,10 @@ impl Vault {
     pub fn begin(&self, id: Uuid) -> Incoming {
         Incoming {
             vault: self.clone(),
-            key: media_key(id),
+            id,
             waiting: Waiting::new(Arc::clone(&self.memory)),
             upload: None,
+            written: None,
         }
     }
 
@@ -65,8 +81,12 @@ impl Vault {
     /// # Errors
     ///
     /// If the store does not have them, or not so many.
-    pub async fn read(&self, id: Uuid, range: std::ops::Range<u64>) -> Result<Bytes, VaultError> {
-        Ok(self.store.get_range(&media_key(id), range).await?)
+    pub async fn read(&self, kept: &Kept, range: std::ops::Range<u64>) -> Result<Bytes, VaultError> {
+        let id = kept.id;
+        match kept.place {
+            None => Ok(self.store.get_range(&media_key(id), range).await?),
+            Some(place) => self.aside(move |packs| packs.read(id, &place, &range)).await.map(Bytes::from),
+        }
     }
 
     /// How many bytes of sealed media the store holds of a recording.
@@ -74,8 +94,12 @@ impl Vault {
     /// # Errors
     ///
     /// If the store does not have them.
-    pub async fn size(&self, id: Uuid) -> Result<u64, VaultError> {
-        Ok(self.store.head(&media_key(id)).await?.size)
+    pub async fn size(&self, kept: &Kept) -> Result<u64, VaultError> {
+        let id = kept.id;
+        match kept.place {
+            None => Ok(self.store.head(&media_key(id)).await?.size),
+            Some(place) => self.aside(move |packs| packs.size(id, &place)).await,
+        }
     }
 
     /// Writes the envelope of a recording, durably. Writing the same again is harmless.
@@ -83,9 +107,14 @@ impl Vault {
     /// # Errors
     ///
     /// If the store fails.
-    pub async fn put_envelope(&self, id: Uuid, envelope: String) -> Result<(), VaultError> {
-        self.store.put(&envelope_key(id), PutPayload::from(envelope)).await?;
-        Ok(())
+    pub async fn put_envelope(&self, kept: &Kept, envelope: String) -> Result<(), VaultError> {
+        match kept.place {
+            None => {
+                self.store.put(&envelope_key(kept.id), PutPayload::from(envelope)).await?;
+                Ok(())
+            }
+            Some(place) => self.packs.fill(kept.id, place, envelope).await.map_err(VaultError::Pack),
+        }
     }
 
     /// Makes a recording unreadable and removes it: first the envelope, overwritten by a
@@ -94,16 +123,20 @@ impl Vault {
     /// # Errors
     ///
     /// If the store fails; the recording is unreadable once the first step is done.
-    pub async fn remove(&self, id: Uuid) -> Result<(), VaultError> {
+    pub async fn remove(&self, kept: &Kept) -> Result<(), VaultError> {
+        let id = kept.id;
+        if let Some(place) = kept.place {
+            return self.aside(move |packs| packs.remove(id, &place)).await;
+        }
         let envelope = envelope_key(id);
         let bury = || self.store.put(&envelope, PutPayload::from_static(TOMBSTONE));
         if let Err(error) = bury().await {
             tracing::warn!(error = %error, "could not write a tombstone; removing the media first, in case the disk is full");
-            self.discard(id).await?;
+            self.discard(kept).await?;
             bury().await?;
         }
         // At this point the wrapped keys are gone for good; a crash leaves media nobody can open.
-        self.discard(id).await
+        self.discard(kept).await
     }
 
     /// Removes media that were never accepted.
@@ -111,7 +144,11 @@ impl Vault {
     /// # Errors
     ///
     /// If the store fails.
-    pub async fn discard(&self, id: Uuid) -> Result<(), VaultError> {
+    pub async fn discard(&self, kept: &Kept) -> Result<(), VaultError> {
+        let id = kept.id;
+        if let Some(place) = kept.place {
+            return self.aside(move |packs| packs.discard(id, &place)).await;
+        }
         match self.store.delete(&media_key(id)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -119,13 +156,30 @@ impl Vault {
     }
 
     /// The media that were written before this moment.
-    pub fn older_than(&self, before: Timestamp) -> impl Stream<Item = Result<Uuid, VaultError>> + Unpin {
+    pub fn older_than(&self, before: Timestamp) -> impl Stream<Item = Result<Kept, VaultError>> + Unpin {
         let objects = self.store.list(Some(&Key::from(MEDIA)));
-        objects.map_err(VaultError::from).try_filter_map(move |object| {
+        let objects = objects.map_err(VaultError::from).try_filter_map(move |object| {
             let name = object.location.filename().and_then(|name| name.strip_suffix(SEALED)?.parse().ok());
             let is_old = object.last_modified.timestamp_millis() < before.as_millisecond();
-            ready(Ok(name.filter(|_| is_old)))
-        })
+            ready(Ok(name.filter(|_| is_old).map(|id| Kept { id, place: None })))
+        });
+        let packs = stream::once(self.aside(|packs| packs.list()));
+        let packs = packs.map_ok(|packs| stream::iter(packs.into_iter().map(Ok))).try_flatten();
+        let packed = packs.and_then(move |pack| self.aside(move |packs| packs.older_than(before, pack)));
+        let packed = packed.map_ok(|found| {
+            stream::iter(found.into_iter().map(|(id, place)| Ok(Kept { id, place: Some(place) })))
+        });
+        objects.chain(packed.try_flatten()).boxed()
+    }
+
+    /// Works on packs, on a thread that may wait for the disk.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Packs) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        let packs = self.packs.clone();
+        let done = tokio::task::spawn_blocking(move || work(&packs)).await;
+        done.map_err(std::io::Error::other).flatten().map_err(VaultError::Pack)
     }
 
     /// Tests that there is room, and that it can be written.
@@ -164,18 +218,32 @@ impl Vault {
         let (disk, stop) = (self.disk.clone(), CancellationToken::new());
         let _asked = stop.clone().drop_guard();
         let swept = tokio::task::spawn_blocking(move || disk.sweep_parts(before, &stop)).await;
-        swept.map_err(|error| VaultError::Directory(std::io::Error::other(error)))?
+        swept.map_err(|error| VaultError::Directory(std::io::Error::other(error)))??;
+        for pack in self.aside(|packs| packs.list()).await? {
+            self.aside(move |packs| packs.tidy(pack)).await?;
+        }
+        Ok(())
     }
 }
 
-/// Sealed media on their way in. Up to a mebibyte waits in memory and is written at once; less, where many
-/// uploads come in together.
+/// A recording's media in the store: under its id, or at a place in a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The recording's id.
+    pub id: Uuid,
+    /// Where it lies, if it is in a pack.
+    pub place: Option<Place>,
+}
+
+/// Sealed media on their way in. Up to a mebibyte waits in memory and goes into a pack at once. More of it, or less
+/// where many uploads come in together, becomes an object of its own, part by part.
 pub struct Incoming {
     vault: Vault,
-    key: Key,
+    id: Uuid,
     waiting: Waiting,
     // Held by one owner only; the mutex makes it shareable between threads, and is never waited on.
     upload: Option<Mutex<Box<dyn MultipartUpload>>>,
+    written: Option<Kept>,
 }
 
 impl Incoming {
@@ -196,47 +264,54 @@ impl Incoming {
         self.vault.has_room()?;
         let upload = match self.upload.as_mut() {
             Some(upload) => upload,
-            None => self.upload.insert(Mutex::new(self.vault.store.put_multipart(&self.key).await?)),
+            None => {
+                let upload = self.vault.store.put_multipart(&media_key(self.id)).await?;
+                self.upload.insert(Mutex::new(upload))
+            }
         };
-        let written = sole(upload).put_part(PutPayload::from(self.waiting.take())).await;
+        let written = sole(upload).put_part(PutPayload::from(self.waiting.part())).await;
         self.waiting.written();
         Ok(written?)
     }
 
-    /// Writes the rest. Once this returns, the media are durable.
+    /// Writes the rest, with room for an envelope of so many bytes. Once this returns, the media are durable. It may
+    /// be asked again.
     ///
     /// # Errors
     ///
     /// If the store fails; then [`Incoming::abandon`].
-    pub async fn finish(&mut self) -> Result<(), VaultError> {
-        let rest = PutPayload::from(self.waiting.take());
-        match self.upload.as_mut() {
+    pub async fn finish(&mut self, envelope: usize) -> Result<Kept, VaultError> {
+        if let Some(written) = self.written {
+            return Ok(written);
+        }
+        let place = match self.upload.as_mut() {
             None => {
-                self.vault.store.put(&self.key, rest).await?;
+                let place = self.vault.packs.append(self.id, self.waiting.whole(), envelope).await;
+                self.waiting.written();
+                Some(place.map_err(VaultError::Pack)?)
             }
             Some(upload) => {
-                if rest.content_length() > 0 {
-                    sole(upload).put_part(rest).await?;
+                let rest = self.waiting.part();
+                if !rest.is_empty() {
+                    sole(upload).put_part(PutPayload::from(rest)).await?;
                 }
                 sole(upload).complete().await?;
                 self.upload = None;
+                None
             }
-        }
-        Ok(())
+        };
+        Ok(*self.written.insert(Kept { id: self.id, place }))
     }
 
     /// Removes all of it, written or not.
     pub async fn abandon(mut self) {
-        drop(self.waiting.take());
+        drop(self.waiting.whole());
         let aborted = match self.upload.as_mut() {
-            Some(upload) => sole(upload).abort().await,
+            Some(upload) => sole(upload).abort().await.map_err(VaultError::from),
             None => Ok(()),
         };
-        let removed = match self.vault.store.delete(&self.key).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(()),
-            other => other,
-        };
-        if let Err(error) = aborted.and(removed) {
+        let kept = self.written.unwrap_or(Kept { id: self.id, place: None });
+        if let Err(error) = aborted.and(self.vault.discard(&kept).await) {
             // It is sealed under a forgotten key: nobody can open it, and the next start sweeps it.
             tracing::warn!(%error, "could not remove the sealed media of a refused upload yet");
         }
@@ -245,7 +320,7 @@ impl Incoming {
 
 impl std::fmt::Debug for Incoming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Incoming").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Incoming").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -265,6 +340,9 @@ pub enum VaultError {
         /// How many have to be.
         low_water: u64,
     },
+    /// A pack failed.
+    #[error("a pack of the recording store cannot be read or written")]
+    Pack(#[source] std::io::Error),
     /// The directory cannot be used.
     #[error("the recording store's directory cannot be used")]
     Directory(#[source] std::io::Error),
@@ -285,6 +363,7 @@ fn envelope_key(id: Uuid) -> Key {
 }
 
 const MEDIA: &str = "media";
+const PACKS: &str = "packs";
 const SEALED: &str = ".sealed";
 const PROBE: &str = "probe";
 const TOMBSTONE: &[u8] = b"{\"deleted\":true}\n";

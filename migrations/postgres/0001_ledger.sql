@@ -317,6 +317,8 @@ CREATE TABLE recording (
     recorded_until BIGINT NOT NULL,
     -- Its stretches, the numbers of who was there, and what it may be listened to for, as JSON.
     about        TEXT COLLATE "C" NOT NULL,
+    -- Where its media lie in a pack; none if they are an object of their own.
+    place        TEXT COLLATE "C",
     held         BOOLEAN NOT NULL DEFAULT FALSE,
     deleted_at   BIGINT,
     swept        BOOLEAN NOT NULL DEFAULT FALSE,

@@ -298,6 +298,8 @@ CREATE TABLE recording (
     recorded_until INTEGER NOT NULL,
     -- Its stretches, the numbers of who was there, and what it may be listened to for, as JSON.
     about        TEXT NOT NULL,
+    -- Where its media lie in a pack; none if they are an object of their own.
+    place        TEXT,
     held         INTEGER NOT NULL DEFAULT 0,
     deleted_at   INTEGER,
     swept        INTEGER NOT NULL DEFAULT 0,

@@ -296,6 +296,7 @@ impl Maker<'_> {
             kept_at_most: None,
             keep_until: None,
             delete_by: None,
+            place: None,
         };
         self.job.changes.push(Change::Recording { row: Box::new(row) });
         self.job.changes.push(Change::Enveloped { id: recording });

@@ -331,6 +331,7 @@ pub(super) fn recorded(id: Uuid, call: Uuid, name: &str) -> RecordingRow {
         kept_at_most: None,
         keep_until: Some(1 << 40),
         delete_by: None,
+        place: None,
     }
 }
 

@@ -743,6 +743,7 @@ impl Gateway {
                 kept_at_most: None,
                 keep_until: None,
                 delete_by: None,
+                place: None,
             };
             changes.push(Change::Recording { row: Box::new(row) });
         }

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use consent_gateway::access::Role;
+use consent_gateway::vault::Kind;
 use serde_json::{Value, json};
 use trail::Actor;
 
-use crate::harness::{Client, Gateway, files_below, wav};
+use crate::harness::{Client, Gateway, files_below, kept_in, wav};
 
 fn path(recording: &Value) -> String {
     format!("/v1/recordings/{}", recording["id"].as_str().unwrap())
@@ -149,12 +150,21 @@ async fn a_deleted_recording_is_gone_and_its_keys_with_it() {
     let kept = gateway.stored("other").await;
     let id = stored["id"].as_str().unwrap();
     let wrapped = stored["envelope"]["keys"][0]["encrypted_key"].as_str().unwrap();
+    let own = |kind| {
+        kept_in(&gateway.data())
+            .into_iter()
+            .find(|kept| kept.kind == Some(kind) && kept.id.is_some_and(|kept| kept.to_string() == id))
+    };
+    let (sealed, envelope) = (own(Kind::Media).unwrap().bytes(), own(Kind::Envelope).unwrap().bytes());
+    assert!(String::from_utf8(envelope).unwrap().contains(wrapped));
     gateway.admin.delete(&path(&stored)).await.expect(204);
     for file in files_below(&gateway.data().join("media")) {
         let bytes = std::fs::read(&file).unwrap();
-        assert!(!bytes.windows(wrapped.len()).any(|part| part == wrapped.as_bytes()), "{}", file.display());
-        assert!(!file.display().to_string().contains(id) || bytes.len() < 1000, "{} is left", file.display());
+        for gone in [wrapped.as_bytes(), &sealed[..64], &sealed[sealed.len() - 64..]] {
+            assert!(!bytes.windows(gone.len()).any(|part| part == gone), "{}", file.display());
+        }
     }
+    assert!(own(Kind::Media).is_none() && own(Kind::Envelope).is_none() && own(Kind::Tombstone).is_some());
     let (this, media) = (path(&stored), format!("{}/media?purpose=quality", path(&stored)));
     for who in [&gateway.listener, &gateway.recorder] {
         who.get(&this).await.problem(410, "recording-deleted");

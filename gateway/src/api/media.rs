@@ -12,13 +12,12 @@ use futures_util::stream;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use uuid::Uuid;
 
 use super::problem::{Problem, TurnedAway};
 use super::{Asked, Door, Named, answer, moment, whole_number};
 use crate::access::Principal;
 use crate::gate::{Looked, RecordingRefusal, Sought};
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Kept, Vault, VaultError};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -125,7 +124,7 @@ pub(super) async fn fetch(
         })
         .await?;
     let length = served.range.end.saturating_sub(served.range.start);
-    let body = Body::from_stream(chunks(door.gate.vault().clone(), served.id, served.range.clone()));
+    let body = Body::from_stream(chunks(door.gate.vault().clone(), served.kept, served.range.clone()));
     let status = if partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
@@ -156,7 +155,7 @@ pub(super) fn limit(asked: Option<u32>) -> Result<u32, TurnedAway> {
 /// Sealed bytes in chunks; each costs one look-up.
 fn chunks(
     vault: Vault,
-    id: Uuid,
+    kept: Kept,
     range: Range<u64>,
 ) -> impl futures_util::Stream<Item = Result<bytes::Bytes, VaultError>> {
     stream::unfold((vault, range), move |(vault, range)| async move {
@@ -164,9 +163,9 @@ fn chunks(
             return None;
         }
         let end = range.start.saturating_add(STEP).min(range.end);
-        let chunk = vault.read(id, range.start..end).await;
+        let chunk = vault.read(&kept, range.start..end).await;
         if let Err(error) = &chunk {
-            tracing::error!(%error, recording = %id, "could not read sealed media to the end");
+            tracing::error!(%error, recording = %kept.id, "could not read sealed media to the end");
         }
         let rest = if chunk.is_ok() { end..range.end } else { range.end..range.end };
         Some((chunk, (vault, rest)))

@@ -80,7 +80,7 @@ pub(crate) fn failed(failure: &Failure) -> String {
         Failure::Store(VaultError::Full { .. }) => {
             "the recording store is full; send the recording again later".into()
         }
-        Failure::Store(VaultError::Store(_) | VaultError::Directory(_)) => {
+        Failure::Store(VaultError::Store(_) | VaultError::Pack(_) | VaultError::Directory(_)) => {
             "the recording store does not answer; send the recording again".into()
         }
         Failure::Media(_) | Failure::Cut { .. } => {

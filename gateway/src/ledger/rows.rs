@@ -302,6 +302,8 @@ pub struct RecordingRow {
     pub keep_until: Option<i64>,
     /// When it has to be gone.
     pub delete_by: Option<i64>,
+    /// Where its media lie in a pack; none if they are an object of their own.
+    pub place: Option<String>,
 }
 
 found!(RecordingRow {
@@ -326,7 +328,8 @@ found!(RecordingRow {
     kept_at_least,
     kept_at_most,
     keep_until,
-    delete_by
+    delete_by,
+    place
 });
 
 /// A version of the table.
@@ -389,7 +392,7 @@ macro_rules! select_recording {
             "SELECT recording.id, recording.account, recording.call, call.id AS call_id, recording.name, ",
             "recording.fingerprint, recording.uploader, recording.bytes, recording.duration_ms, recording.content_type, ",
             "recording.envelope, recording.enveloped, recording.accepted_at, recording.recorded_from, recording.recorded_until, recording.about, recording.held, recording.deleted_at, ",
-            "recording.kept_at_least, recording.kept_at_most, recording.keep_until, recording.delete_by ",
+            "recording.kept_at_least, recording.kept_at_most, recording.keep_until, recording.delete_by, recording.place ",
             "FROM recording JOIN call ON call.uid = recording.call ",
             $rest
         )

@@ -235,8 +235,8 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
                 .bind(digest)
         }
         Change::Recording { row } => Statement::new(
-            "INSERT INTO recording (id, account, call, name, fingerprint, uploader, bytes, duration_ms, content_type, envelope, accepted_at, recorded_from, recorded_until, about, kept_at_least, kept_at_most, keep_until, delete_by) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO recording (id, account, call, name, fingerprint, uploader, bytes, duration_ms, content_type, envelope, accepted_at, recorded_from, recorded_until, about, kept_at_least, kept_at_most, keep_until, delete_by, place) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&row.id)
         .bind(&row.account)
@@ -255,7 +255,8 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(&row.kept_at_least)
         .bind(&row.kept_at_most)
         .bind(row.keep_until)
-        .bind(row.delete_by),
+        .bind(row.delete_by)
+        .bind(&row.place),
         Change::Enveloped { id } => {
             Statement::new("UPDATE recording SET enveloped = TRUE WHERE id = ?").bind(id)
         }

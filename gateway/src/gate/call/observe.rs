@@ -12,7 +12,7 @@ use crate::gate::ask::{
 use crate::gate::call::barred::Unlogged;
 use crate::gate::call::facts::{self, Scene, check_time};
 use crate::gate::call::open::offset_ms;
-use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, parse_id};
+use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, kept, parse_id};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
 use trail::clock::whole_millis;
 use trail::{Actor, Body, ControlRefusal};
@@ -161,7 +161,7 @@ impl Gate {
         let stored =
             self.ledger.recordings(account, Some(call), None, (i64::MIN, String::new()), 10_000).await?;
         for row in stored.iter().filter(|row| !row.held) {
-            self.erase(&Actor::gateway(), account, parse_id(&row.id)?).await?;
+            self.erase(&Actor::gateway(), account, kept(row)?).await?;
         }
         Ok(())
     }

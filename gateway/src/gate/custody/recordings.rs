@@ -11,9 +11,10 @@ use uuid::Uuid;
 use crate::access::{Principal, Role};
 use crate::gate::answer::{Recording, Recordings, Retention, Segment};
 use crate::gate::{
-    CallRefusal, Failure, Fault, Field, Gate, RecordingRefusal, Thing, Wrong, ask, from_row, parse_id,
+    CallRefusal, Failure, Fault, Field, Gate, RecordingRefusal, Thing, Wrong, ask, from_row, kept, parse_id,
 };
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow, Which};
+use crate::vault::Kept;
 use seal::Envelope;
 use trail::clock::Moment;
 use trail::{Body, hex};
@@ -37,7 +38,7 @@ pub struct Sought<'q> {
 #[derive(Debug)]
 pub struct Served {
     /// The recording.
-    pub id: Uuid,
+    pub kept: Kept,
     /// The bytes, with an exclusive end.
     pub range: std::ops::Range<u64>,
     /// The size of all of them.
@@ -110,12 +111,13 @@ impl Gate {
         ask::check_name(Field::FetchPurpose, purpose)?;
         let row = self.live(who, id).await?;
         self.check_told(who, &row, purpose).await?;
-        let id = parse_id(&row.id)?;
+        let kept = kept(&row)?;
+        let id = kept.id;
         let bytes = u64::try_from(row.bytes).unwrap_or(0);
         let sha256 = hex(&envelope_of(&row)?.sha256);
         let range = range(bytes, &sha256)?;
         // Checked before the answer begins: otherwise missing or truncated media would show only half-way.
-        let there = self.vault.size(id).await.map_err(Failure::Media)?;
+        let there = self.vault.size(&kept).await.map_err(Failure::Media)?;
         if there != bytes {
             return Err(Failure::Cut { bytes, there }.into());
         }
@@ -125,7 +127,7 @@ impl Gate {
             .note(&who.into(), &who.account, body, Some(json!({"purpose": purpose})), Vec::new(), expects)
             .await?
         {
-            Appended::Done => Ok(Served { id, range, bytes, sha256 }),
+            Appended::Done => Ok(Served { kept, range, bytes, sha256 }),
             Appended::Conflict => Err(RecordingRefusal::Deleted.into()),
         }
     }
@@ -156,17 +158,16 @@ impl Gate {
     /// [`Fault`]: it is unknown, already deleted, or under a legal hold.
     pub async fn delete(&self, who: &Principal, id: &str) -> Result<(), Fault> {
         let row = self.live(who, id).await?;
-        let id = parse_id(&row.id)?;
-        self.erase(&who.into(), &who.account, id).await
+        self.erase(&who.into(), &who.account, kept(&row)?).await
     }
 
     pub(in crate::gate) async fn erase(
         &self,
         actor: &trail::Actor,
         account: &str,
-        id: Uuid,
+        kept: Kept,
     ) -> Result<(), Fault> {
-        let at = self.clock.now().as_millisecond();
+        let (id, at) = (kept.id, self.clock.now().as_millisecond());
         let expects = vec![Expect::RecordingLive { id, unheld: true }];
         let changes = vec![Change::DeleteRecording { id, at }];
         match self.note(actor, account, Body::Deleted { recording: id }, None, changes, expects).await? {
@@ -176,13 +177,13 @@ impl Gate {
             },
             // At this point the keys are gone from the ledger; after a crash, the next start completes the
             // rest.
-            Appended::Done => self.sweep(id).await,
+            Appended::Done => self.sweep(kept).await,
         }
     }
 
-    pub(in crate::gate) async fn sweep(&self, id: Uuid) -> Result<(), Fault> {
-        self.vault.remove(id).await.map_err(Failure::Unswept)?;
-        self.append(Job { changes: vec![Change::Swept { id }], ..Job::default() }).await?;
+    pub(in crate::gate) async fn sweep(&self, kept: Kept) -> Result<(), Fault> {
+        self.vault.remove(&kept).await.map_err(Failure::Unswept)?;
+        self.append(Job { changes: vec![Change::Swept { id: kept.id }], ..Job::default() }).await?;
         Ok(())
     }
 
@@ -207,12 +208,12 @@ impl Gate {
     }
 
     async fn finish(&self, row: RecordingRow) -> Result<(), Fault> {
-        let id = parse_id(&row.id)?;
+        let kept = kept(&row)?;
         if row.deleted_at.is_some() {
-            return self.sweep(id).await;
+            return self.sweep(kept).await;
         }
         let envelope = row.envelope.ok_or_else(|| Fault::damaged("a recording has no envelope"))?;
-        match self.complete(&row.account, id, envelope).await {
+        match self.complete(&row.account, kept, envelope).await {
             // It was deleted meanwhile.
             Err(Fault::Refused { .. }) | Ok(()) => Ok(()),
             Err(fault @ Fault::Failed(_)) => Err(fault),
@@ -237,17 +238,18 @@ impl Gate {
         let unlisted = |error| Fault::damaged_by("the store cannot be listed", error);
         let mut pages = self.vault.older_than(before).try_chunks(SWEPT_AT_ONCE);
         while let Some(page) = pages.try_next().await.map_err(|error| unlisted(error.1))? {
-            let named = self.ledger.named_media(&page).await?;
-            for id in page.into_iter().filter(|id| !named.contains(id)) {
+            let ids: Vec<Uuid> = page.iter().map(|kept| kept.id).collect();
+            let named = self.ledger.named_media(&ids).await?;
+            for kept in page.into_iter().filter(|kept| !named.contains(&kept.id)) {
                 // The clock was set back, so a current upload could look like one from before.
                 if self.before_any_upload() < before {
                     return Ok(());
                 }
                 self.vault
-                    .discard(id)
+                    .discard(&kept)
                     .await
                     .map_err(|error| Fault::damaged_by("media cannot be removed", error))?;
-                tracing::info!(media = %id, "removed sealed media that no recording names");
+                tracing::info!(media = %kept.id, "removed sealed media that no recording names");
             }
         }
         self.vault

@@ -15,12 +15,12 @@ use crate::body::Paced;
 use crate::gate::answer::Recording;
 use crate::gate::custody::purposes::About;
 use crate::gate::{
-    ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Unkept, Wrong, ask,
-    parse_id,
+    ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Unkept, Wrong, ask, kept,
 };
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Silence};
 use crate::record::{self, Algorithm, Fingerprint, StageError, Staged};
+use crate::vault::Kept;
 use seal::{Envelope, RecipientKey, WrappedKey};
 use trail::{Body, Came, hex};
 
@@ -85,7 +85,9 @@ pub struct Stored {
 /// The permission to turn staged audio into a recording. It cannot be made elsewhere, or copied.
 struct Permit {
     staged: Staged,
+    kept: Kept,
     envelope: Envelope,
+    document: String,
     about: About,
     coverage: Coverage,
     at: Timestamp,
@@ -225,7 +227,6 @@ impl Gate {
 
     /// Turns staged audio into an accepted or refused recording.
     async fn settle(&self, admission: &Admission, mut staged: Staged) -> Result<Stored, Fault> {
-        let mut synced = false;
         let sound = Sound::of(&staged.measured);
         for attempt in 0..ATTEMPTS {
             let (loaded, now) = match self.judge(admission, &sound, attempt > 0).await {
@@ -249,19 +250,17 @@ impl Gate {
                 Judged::Covered(loaded, coverage) => (loaded, coverage),
             };
             // Refused uploads never get this far: (1) the media, durable, readable by nobody.
-            if !synced {
-                if let Err(error) = staged.sync().await {
-                    staged.abandon().await;
-                    return Err(Failure::Store(error).into());
-                }
-                synced = true;
-            }
             let account = &admission.who.account;
             let beside = async {
-                let envelope = self.envelope(account, &staged).await?;
-                Ok((envelope, self.found_by(account, &loaded, &coverage.spans).await?))
+                let (envelope, document) = self.envelope(account, &staged).await?;
+                let kept = staged.sync(document.len()).await.map_err(Failure::Store)?;
+                // A key was added since it was written, and others were faster than this upload.
+                if kept.place.is_some_and(|place| !place.fits(document.len())) {
+                    return Err(Fault::contended());
+                }
+                Ok((kept, envelope, document, self.found_by(account, &loaded, &coverage.spans).await?))
             };
-            let (envelope, about) = match beside.await {
+            let (kept, envelope, document, about) = match beside.await {
                 Ok(beside) => beside,
                 Err(fault) => {
                     staged.abandon().await;
@@ -269,7 +268,7 @@ impl Gate {
                 }
             };
             let (at, head, call) = (now, loaded.head, loaded.uid);
-            let permit = Permit { staged, envelope, about, coverage, at, head, call };
+            let permit = Permit { staged, kept, envelope, document, about, coverage, at, head, call };
             match self.accept(admission, &loaded, permit).await {
                 Ok(Ok(stored)) => return Ok(stored),
                 Ok(Err(conflicted)) => staged = conflicted,
@@ -329,13 +328,11 @@ impl Gate {
         loaded: &Loaded,
         permit: Permit,
     ) -> Result<Result<Stored, Staged>, Fault> {
-        let Permit { staged, envelope, about, coverage, at, head, call } = permit;
+        let Permit { staged, kept: media, envelope, document, about, coverage, at, head, call } = permit;
         let id = staged.id;
-        let document =
-            serde_json::to_string(&envelope).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
         let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
         let bare = serde_json::to_vec(&bare).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
-        let kept = loaded.call.requirement(at).retention;
+        let retention = loaded.call.requirement(at).retention;
         let body = Body::Accepted {
             recording: id,
             came: Came::NATIVE,
@@ -347,8 +344,8 @@ impl Gate {
             unplaced: admission.placement == Placement::Unsaid,
             codec_ms: coverage.codec_ms,
             shifted_ms: coverage.shifted_ms,
-            keep_until: kept.keep_until(at),
-            delete_by: kept.delete_by(at),
+            keep_until: retention.keep_until(at),
+            delete_by: retention.delete_by(at),
             saw: loaded.saw(),
         };
         let who = &admission.who;
@@ -387,10 +384,11 @@ impl Gate {
             about: about.document,
             held: false,
             deleted_at: None,
-            kept_at_least: kept.minimum.map(|period| period.to_string()),
-            kept_at_most: kept.maximum.map(|period| period.to_string()),
-            keep_until: kept.keep_until(at).map(Timestamp::as_millisecond),
-            delete_by: kept.delete_by(at).map(Timestamp::as_millisecond),
+            place: media.place.map(|place| place.to_string()),
+            kept_at_least: retention.minimum.map(|period| period.to_string()),
+            kept_at_most: retention.maximum.map(|period| period.to_string()),
+            keep_until: retention.keep_until(at).map(Timestamp::as_millisecond),
+            delete_by: retention.delete_by(at).map(Timestamp::as_millisecond),
         };
         let names = loaded.names.iter().map(|name| ((row.call.clone(), name.participant), name.id.clone()));
         let shifted_ms = (coverage.shifted_ms > 0).then_some(coverage.shifted_ms);
@@ -408,7 +406,7 @@ impl Gate {
         }
         // At this point the recording is accepted; a crash loses only the answer, and the next start writes
         // the envelope object.
-        self.complete(&who.account, id, document).await?;
+        self.complete(&who.account, media, document).await?;
         Ok(Ok(Stored { id, new: true, description }))
     }
 
@@ -416,11 +414,11 @@ impl Gate {
     /// (3), it happens now.
     async fn again(&self, existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
         same_or_conflict(existing, fingerprint)?;
-        let id = parse_id(&existing.id)?;
+        let kept = kept(existing)?;
         if let Some(envelope) = existing.envelope.clone().filter(|_| !existing.enveloped) {
-            self.complete(&existing.account, id, envelope).await?;
+            self.complete(&existing.account, kept, envelope).await?;
         }
-        Ok(Stored { id, new: false, description: self.description(existing).await? })
+        Ok(Stored { id: kept.id, new: false, description: self.description(existing).await? })
     }
 
     /// Step (3): the envelope object. A deletion in the meantime has put its tombstone where the envelope
@@ -428,20 +426,21 @@ impl Gate {
     pub(in crate::gate) async fn complete(
         &self,
         account: &str,
-        id: Uuid,
+        kept: Kept,
         envelope: String,
     ) -> Result<(), Fault> {
-        self.vault.put_envelope(id, envelope).await.map_err(Failure::Store)?;
-        let row = self.ledger.recording(account, id).await?;
+        self.vault.put_envelope(&kept, envelope).await.map_err(Failure::Store)?;
+        let row = self.ledger.recording(account, kept.id).await?;
         if row.is_none_or(|row| row.deleted_at.is_some()) {
-            self.vault.remove(id).await.map_err(Failure::Store)?;
+            self.vault.remove(&kept).await.map_err(Failure::Store)?;
             return Err(RecordingRefusal::NameDeleted.into());
         }
-        self.ledger.enveloped(id);
+        self.ledger.enveloped(kept.id);
         Ok(())
     }
 
-    async fn envelope(&self, account: &str, staged: &Staged) -> Result<Envelope, Fault> {
+    /// The envelope of staged media, and its text.
+    async fn envelope(&self, account: &str, staged: &Staged) -> Result<(Envelope, String), Fault> {
         let keys = self.usable_keys(account).await?;
         let broken = |error: seal::SealError| Fault::damaged_by("a recording could not be sealed", error);
         let mut wrapped = Vec::with_capacity(keys.len());
@@ -452,8 +451,12 @@ impl Gate {
             return Err(RecordingRefusal::NoUsableKey.into());
         }
         let content_type = staged.measured.format.media_type();
-        Envelope::new(account, &staged.id.to_string(), content_type, &staged.key, staged.sealed, wrapped)
-            .map_err(broken)
+        let id = staged.id.to_string();
+        let envelope = Envelope::new(account, &id, content_type, &staged.key, staged.sealed, wrapped);
+        let envelope = envelope.map_err(broken)?;
+        let document =
+            serde_json::to_string(&envelope).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
+        Ok((envelope, document))
     }
 
     /// The call that an upload belongs to. If several have this id, it is the newest that was open when the

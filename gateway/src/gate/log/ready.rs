@@ -159,7 +159,7 @@ impl Gate {
             Err(error @ VaultError::Full { .. }) => {
                 Some((Lack::Room, format!("{error}: uploads are refused until there is more room")))
             }
-            Err(error @ (VaultError::Store(_) | VaultError::Directory(_))) => {
+            Err(error @ (VaultError::Store(_) | VaultError::Pack(_) | VaultError::Directory(_))) => {
                 Some((Lack::Store, Chain(&error).to_string()))
             }
         });

@@ -23,7 +23,7 @@ use self::marks::{Marks, Told};
 use crate::gate::answer::{Erased, ErasedRecordings, Remnants};
 use crate::gate::ask::{ConsentGrant, OTHERS, check_name};
 use crate::gate::{
-    ATTEMPTS, Context, ErasureRefusal, Failure, Fault, Field, Gate, Wrong, from_row, parse_id,
+    ATTEMPTS, Context, ErasureRefusal, Failure, Fault, Field, Gate, Wrong, from_row, kept, parse_id,
 };
 use crate::ledger::{
     Appended, CallRow, Change, DetailRow, Erase, Expect, GrantRow, Job, ParticipantRow, RecordingRow,
@@ -79,7 +79,7 @@ impl Gate {
         // Removes what an earlier erasure could not remove from the store.
         for row in self.ledger.unfinished(Uuid::nil(), u32::MAX).await? {
             if row.account == account && row.deleted_at.is_some() {
-                self.sweep(parse_id(&row.id)?).await?;
+                self.sweep(kept(&row)?).await?;
             }
         }
         for _ in 0..ATTEMPTS {
@@ -129,7 +129,7 @@ impl Gate {
         let mut failed = None;
         if recordings == Disposal::Delete {
             for row in &found.recordings {
-                if let Err(fault) = self.sweep(parse_id(&row.id)?).await {
+                if let Err(fault) = self.sweep(kept(row)?).await {
                     failed = Some(fault);
                 }
             }

@@ -1,0 +1,380 @@
+//! What a store holds, as the store alone shows it: no ledger and no gateway is needed.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::frame::{Frames, Head, Kind, Place};
+use super::medium::{Directory, Folder as _, Medium};
+use super::{MEDIA, PACKS, SEALED, TOMBSTONE};
+use seal::Envelope;
+
+/// A store, to be looked at.
+#[derive(Debug)]
+pub struct Inventory {
+    /// The directory of the media.
+    media: PathBuf,
+}
+
+/// A recording in a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Item {
+    /// Its id.
+    pub recording: Uuid,
+    /// What is there of it.
+    pub state: State,
+    /// How many bytes of sealed media are there.
+    pub bytes: u64,
+    /// Whose it is, by its envelope.
+    pub account: Option<String>,
+    /// The media type of the audio, by its envelope.
+    pub content_type: Option<String>,
+    /// Where it lies: a pack and the place in it, or a file.
+    pub place: String,
+}
+
+/// What is there of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Media, and their envelope.
+    Whole,
+    /// Media without an envelope, which nobody can open: it was not accepted, or not yet completed.
+    Sealed,
+    /// An envelope without media, or one that does not match them.
+    Damaged,
+    /// A tombstone.
+    Deleted,
+}
+
+impl State {
+    /// In a word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Whole => "whole",
+            State::Sealed => "sealed",
+            State::Damaged => "damaged",
+            State::Deleted => "deleted",
+        }
+    }
+}
+
+/// What was extracted of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Extracted {
+    /// The file of the sealed media.
+    pub media: PathBuf,
+    /// The file of the envelope.
+    pub envelope: PathBuf,
+    /// Whose it is.
+    pub account: String,
+    /// Its id.
+    pub recording: Uuid,
+}
+
+/// Why a store cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// There is none.
+    #[error(
+        "`{}` is no store of recordings: name the data directory of a gateway, or the `media` in it", .0.display()
+    )]
+    NoStore(PathBuf),
+    /// The recording is not in it.
+    #[error("recording {0} is not in this store; `store list` shows what is")]
+    Unknown(Uuid),
+    /// It cannot be opened by anybody.
+    #[error("recording {0} cannot be extracted: {1}")]
+    Lacking(Uuid, &'static str),
+    /// Something cannot be read or written.
+    #[error("`{}` cannot be read or written", path.display())]
+    Io {
+        /// What.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Inventory {
+    /// The store in this directory: the data directory of a gateway, or the `media` in it.
+    ///
+    /// # Errors
+    ///
+    /// [`InventoryError::NoStore`].
+    pub fn of(dir: &Path) -> Result<Inventory, InventoryError> {
+        let below = dir.join(MEDIA);
+        let is_media = |dir: &Path| dir.is_dir() && (dir.ends_with(MEDIA) || dir.join(PACKS).is_dir());
+        let media = [below.as_path(), dir].into_iter().find(|dir| is_media(dir));
+        let media = media.ok_or_else(|| InventoryError::NoStore(dir.into()))?.into();
+        Ok(Inventory { media })
+    }
+
+    /// Shows every recording.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be read.
+    pub fn each(&self, mut show: impl FnMut(Item)) -> Result<(), InventoryError> {
+        self.find(|_| true, &mut |found| {
+            show(found.item());
+            Ok(())
+        })
+    }
+
+    /// Writes a recording's sealed media and envelope to files that `open` takes: `ID.sealed` and `ID.json` in this
+    /// directory, which is made if needed. Existing files are not overwritten.
+    ///
+    /// # Errors
+    ///
+    /// [`InventoryError`]: it is not there, not whole, or cannot be written.
+    pub fn extract(&self, recording: Uuid, out: &Path) -> Result<Extracted, InventoryError> {
+        let mut all: Vec<Found> = Vec::new();
+        self.find(|id| id == recording, &mut |found| {
+            all.push(found);
+            Ok(())
+        })?;
+        let whole = all.iter().position(|found| found.item().state == State::Whole);
+        let Some(found) = whole.map(|at| all.swap_remove(at)) else {
+            return Err(match all.first().map(|found| found.item().state) {
+                None => InventoryError::Unknown(recording),
+                Some(State::Deleted) => InventoryError::Lacking(recording, "it was deleted"),
+                Some(State::Sealed) => InventoryError::Lacking(
+                    recording,
+                    "it has no envelope in the store, so nobody can open it; if the ledger has one, a start of the \
+                     gateway writes it",
+                ),
+                Some(State::Whole | State::Damaged) => {
+                    InventoryError::Lacking(recording, "its envelope does not match its media")
+                }
+            });
+        };
+        let written = |path: &Path| {
+            let path = path.to_path_buf();
+            |source| InventoryError::Io { path, source }
+        };
+        std::fs::create_dir_all(out).map_err(written(out))?;
+        let [media, envelope] =
+            ["sealed", "json"].map(|extension| out.join(format!("{recording}.{extension}")));
+        let (text, read) = found.envelope.clone().unwrap_or_default().text();
+        let Some(read) = read else {
+            return Err(InventoryError::Lacking(recording, "its envelope cannot be read"));
+        };
+        let mut file = File::create_new(&media).map_err(written(&media))?;
+        let hash = found.copy(&mut file).map_err(written(&media))?;
+        if hash != read.sha256 {
+            std::fs::remove_file(&media).map_err(written(&media))?;
+            return Err(InventoryError::Lacking(
+                recording,
+                "its media were changed: their hash is another one",
+            ));
+        }
+        let mut file = File::create_new(&envelope).map_err(written(&envelope))?;
+        file.write_all(text.as_bytes()).map_err(written(&envelope))?;
+        Ok(Extracted { media, envelope, account: read.account, recording })
+    }
+
+    /// Finds the recordings with these ids, in packs and in files.
+    fn find(
+        &self,
+        wanted: impl Fn(Uuid) -> bool,
+        seen: &mut dyn FnMut(Found) -> Result<(), InventoryError>,
+    ) -> Result<(), InventoryError> {
+        let at = |path: &Path| {
+            let path = path.to_path_buf();
+            |source| InventoryError::Io { path, source }
+        };
+        let packs = Directory::new(self.media.join(PACKS));
+        for pack in packs.list().map_err(at(&self.media))? {
+            let medium = packs.open(pack).map_err(at(&self.media))?;
+            let mut beside = None;
+            for frame in Frames::of(&*medium).map_err(at(&self.media))? {
+                let (offset, head) = frame.map_err(at(&self.media))?;
+                // It was told with its media.
+                if beside.take() == Some(offset) && head.kind != Kind::Media {
+                    continue;
+                }
+                let place = head.place(pack, offset);
+                let (media, envelope) = match head.kind {
+                    Kind::Media => {
+                        beside = Some(place.envelope());
+                        let envelope = framed(&*medium, place.envelope(), head.recording);
+                        let medium = medium.clone();
+                        (Some(Media::Packed(medium, place)), envelope.map_err(at(&self.media))?)
+                    }
+                    Kind::Envelope | Kind::Tombstone => {
+                        (None, framed(&*medium, offset, head.recording).map_err(at(&self.media))?)
+                    }
+                };
+                if wanted(head.recording) {
+                    let place = format!("{pack}/{offset}");
+                    seen(Found { recording: head.recording, media, envelope, place })?;
+                }
+            }
+        }
+        for shard in directories(&self.media).map_err(at(&self.media))? {
+            let mut ids = std::collections::BTreeSet::new();
+            for entry in std::fs::read_dir(&shard).map_err(at(&shard))? {
+                let name = entry.map_err(at(&shard))?.file_name();
+                let id = name.to_str().and_then(|name| {
+                    let id = name.strip_suffix(SEALED).or_else(|| name.strip_suffix(ENVELOPE))?;
+                    id.parse::<Uuid>().ok()
+                });
+                ids.extend(id.filter(|id| wanted(*id)));
+            }
+            for recording in ids {
+                let name = recording.simple().to_string();
+                let path = |extension: &str| shard.join(format!("{name}{extension}"));
+                let (media, envelope) = (path(SEALED), path(ENVELOPE));
+                let place = media.display().to_string();
+                let text = if envelope.is_file() {
+                    Some(std::fs::read(&envelope).map_err(at(&envelope))?)
+                } else {
+                    None
+                };
+                let envelope = text.map(|text| match text.as_slice() {
+                    TOMBSTONE => Beside::Tombstone,
+                    text => Beside::Envelope(String::from_utf8_lossy(text).into_owned()),
+                });
+                let media = media.is_file().then_some(Media::File(media));
+                seen(Found { recording, media, envelope, place })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What lies in a store of a recording.
+struct Found {
+    recording: Uuid,
+    media: Option<Media>,
+    envelope: Option<Beside>,
+    place: String,
+}
+
+enum Media {
+    Packed(std::sync::Arc<dyn Medium>, Place),
+    File(PathBuf),
+}
+
+/// What lies beside the media.
+#[derive(Clone, Default)]
+enum Beside {
+    Envelope(String),
+    #[default]
+    Tombstone,
+}
+
+impl Beside {
+    fn text(self) -> (String, Option<Envelope>) {
+        match self {
+            Beside::Tombstone => Default::default(),
+            Beside::Envelope(text) => {
+                let read = serde_json::from_str(&text).ok();
+                (text, read)
+            }
+        }
+    }
+}
+
+impl Found {
+    fn item(&self) -> Item {
+        let bytes = match &self.media {
+            None => 0,
+            Some(Media::Packed(medium, place)) => {
+                let begin = place.media(&(0..0)).start;
+                medium.length().map_or(0, |len| place.bytes.min(len.saturating_sub(begin)))
+            }
+            Some(Media::File(path)) => path.metadata().map_or(0, |found| found.len()),
+        };
+        let envelope = self.envelope.clone().and_then(|beside| beside.text().1);
+        let state = match (&self.media, &self.envelope, &envelope) {
+            (_, Some(Beside::Tombstone), _) => State::Deleted,
+            (Some(_), None, _) => State::Sealed,
+            (Some(_), Some(_), Some(envelope))
+                if envelope.bytes == bytes
+                    && envelope.recording.parse::<Uuid>().is_ok_and(|id| id == self.recording) =>
+            {
+                State::Whole
+            }
+            (None | Some(_), _, _) => State::Damaged,
+        };
+        let (account, content_type) = envelope.map(|known| (known.account, known.content_type)).unzip();
+        Item { recording: self.recording, state, bytes, account, content_type, place: self.place.clone() }
+    }
+
+    /// Copies the media; their hash.
+    fn copy(&self, out: &mut File) -> io::Result<[u8; 32]> {
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 18];
+        let mut copy = |at: u64, source: &dyn Medium, end: u64| {
+            let mut at = at;
+            while at < end {
+                let wanted = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+                let some = source.read_at(buffer.get_mut(..wanted).unwrap_or_default(), at)?;
+                if some == 0 {
+                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+                }
+                let read = buffer.get(..some).unwrap_or_default();
+                hash.update(read);
+                out.write_all(read)?;
+                at += some as u64;
+            }
+            Ok(())
+        };
+        match &self.media {
+            None => {}
+            Some(Media::Packed(medium, place)) => {
+                let range = place.media(&(0..place.bytes));
+                copy(range.start, &**medium, range.end)?;
+            }
+            Some(Media::File(path)) => {
+                let file = File::open(path)?;
+                let end = file.metadata()?.len();
+                copy(0, &file, end)?;
+            }
+        }
+        Ok(hash.finalize().into())
+    }
+}
+
+/// The envelope or tombstone of a recording in the frame that begins here, if it is whole.
+fn framed(medium: &dyn Medium, offset: u64, recording: Uuid) -> io::Result<Option<Beside>> {
+    let Some(head) = Head::read_at(medium, offset)?.filter(|head| head.recording == recording) else {
+        return Ok(None);
+    };
+    match head.kind {
+        Kind::Media => Ok(None),
+        Kind::Tombstone => Ok(Some(Beside::Tombstone)),
+        Kind::Envelope => {
+            let length = usize::try_from(head.bytes).map_err(io::Error::other)?;
+            let mut text = vec![0; length.min(LONGEST)];
+            let at = head.place(Uuid::nil(), offset).media(&(0..0)).start;
+            let there = medium.read_at(&mut text, at)?;
+            let is_whole = there == length && Sha256::digest(&text).as_slice() == head.sha256;
+            Ok(is_whole.then(|| Beside::Envelope(String::from_utf8_lossy(&text).into_owned())))
+        }
+    }
+}
+
+/// The directories in one, but that of the packs.
+fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() && entry.file_name() != PACKS {
+            found.push(entry.path());
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+const ENVELOPE: &str = ".json";
+/// No envelope is longer.
+const LONGEST: usize = 16 << 20;

@@ -1,0 +1,408 @@
+//! Packs: files into which sealed media and their envelopes are appended, so that many uploads share one sync.
+//!
+//! A pack belongs to the process that made it, which holds its lock, and is never appended to after that process
+//! ended. One thread appends, fills in envelopes and syncs: whoever waits is answered by the first sync that began
+//! after their write. Everybody may read, and write where a place is their recording's already: the envelope, and
+//! the tombstone at its deletion.
+
+use std::io;
+use std::ops::Range;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::frame::{Frames, Head, Kind, PAGE, Place, pages};
+use super::medium::{Folder, Medium, zero};
+use super::waiting::Block;
+use trail::clock::Clock;
+
+/// The packs of one store.
+#[derive(Clone)]
+pub(super) struct Packs {
+    folder: Arc<dyn Folder>,
+    clock: Clock,
+    /// To the thread that writes, once there is one.
+    orders: Arc<Mutex<Option<Sender<Order>>>>,
+}
+
+/// What the thread has to write.
+struct Order {
+    id: Uuid,
+    work: Work,
+    done: oneshot::Sender<io::Result<Place>>,
+}
+
+enum Work {
+    /// Media, and the room to leave behind them.
+    Append(Block, u64),
+    /// An envelope, behind the media at this place.
+    Fill(Place, String),
+}
+
+impl Packs {
+    pub(super) fn new(folder: Arc<dyn Folder>, clock: Clock) -> Packs {
+        Packs { folder, clock, orders: Arc::default() }
+    }
+
+    /// Writes media, durably, with room for an envelope of so many bytes.
+    pub(super) async fn append(&self, id: Uuid, media: Block, envelope: usize) -> io::Result<Place> {
+        self.order(id, Work::Append(media, pages(envelope as u64))).await
+    }
+
+    /// Writes an envelope, durably. Writing the same again is harmless.
+    pub(super) async fn fill(&self, id: Uuid, place: Place, envelope: String) -> io::Result<()> {
+        self.order(id, Work::Fill(place, envelope)).await.map(|_| ())
+    }
+
+    async fn order(&self, id: Uuid, work: Work) -> io::Result<Place> {
+        let (done, answer) = oneshot::channel();
+        self.send(Order { id, work, done })?;
+        answer.await.map_err(|_| io::Error::other("the thread that writes packs died"))?
+    }
+
+    fn send(&self, order: Order) -> io::Result<()> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = match orders.as_ref() {
+            Some(thread) => match thread.send(order) {
+                Ok(()) => return Ok(()),
+                // It died.
+                Err(mpsc::SendError(order)) => order,
+            },
+            None => order,
+        };
+        let (sender, receiver) = mpsc::channel();
+        let writer = Writer { folder: Arc::clone(&self.folder), clock: self.clock.clone(), own: None };
+        std::thread::Builder::new().name("packs".into()).spawn(move || writer.run(&receiver))?;
+        let sent = sender.send(order);
+        *orders = Some(sender);
+        sent.map_err(|_| io::Error::other("the thread that writes packs died"))
+    }
+
+    /// Reads some of the media of a recording.
+    pub(super) fn read(&self, id: Uuid, place: &Place, range: &Range<u64>) -> io::Result<Vec<u8>> {
+        let medium = self.folder.open(place.pack)?;
+        is_there(&*medium, id, place)?.then_some(()).ok_or(io::ErrorKind::NotFound)?;
+        if range.end > place.bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+        let mut bytes = vec![0; length];
+        if medium.read_at(&mut bytes, place.media(range).start)? < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(bytes)
+    }
+
+    /// How many bytes of media are there.
+    pub(super) fn size(&self, id: Uuid, place: &Place) -> io::Result<u64> {
+        let medium = self.folder.open(place.pack)?;
+        is_there(&*medium, id, place)?.then_some(()).ok_or(io::ErrorKind::NotFound)?;
+        let end = medium.length()?.saturating_sub(place.media(&(0..0)).start);
+        Ok(place.bytes.min(end))
+    }
+
+    /// Overwrites the envelope of a recording with a tombstone, and removes its media. May be repeated.
+    pub(super) fn remove(&self, id: Uuid, place: &Place) -> io::Result<()> {
+        let medium = match self.folder.open(place.pack) {
+            // A pack is removed when nothing is left in it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            medium => medium?,
+        };
+        let (medium, at) = (&*medium, self.clock.now());
+        if !is_of(medium, id, place)? {
+            return Ok(());
+        }
+        let buried = bury(medium, id, place, at);
+        let emptied = medium.empty(place.offset..place.envelope());
+        medium.sync()?;
+        if let Err(error) = buried {
+            tracing::warn!(%error, "could not write a tombstone; the media were removed first, in case the disk is full");
+            bury(medium, id, place, at)?;
+            medium.sync()?;
+        }
+        // Here the wrapped keys are gone for good; what is left of the media, nobody can open.
+        emptied
+    }
+
+    /// Removes media that were never accepted.
+    pub(super) fn discard(&self, id: Uuid, place: &Place) -> io::Result<()> {
+        let medium = match self.folder.open(place.pack) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            medium => medium?,
+        };
+        if is_there(&*medium, id, place)? { medium.empty(place.offset..place.end()) } else { Ok(()) }
+    }
+
+    pub(super) fn list(&self) -> io::Result<Vec<Uuid>> {
+        self.folder.list()
+    }
+
+    /// The media in a pack that were written before this moment.
+    pub(super) fn older_than(&self, before: Timestamp, pack: Uuid) -> io::Result<Vec<(Uuid, Place)>> {
+        let medium = match self.folder.open(pack) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            medium => medium?,
+        };
+        let mut found = Vec::new();
+        for frame in Frames::of(&*medium)? {
+            let (offset, head) = frame?;
+            if head.kind == Kind::Media && head.at < before.as_millisecond() {
+                found.push((head.recording, head.place(pack, offset)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a pack that nobody holds and no media are in; of others, it cuts off the room that was never used.
+    pub(super) fn tidy(&self, pack: Uuid) -> io::Result<()> {
+        let medium = match self.folder.claim(pack) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            claimed => claimed?,
+        };
+        let Some(medium) = medium else { return Ok(()) };
+        let (mut end, mut holds) = (0, false);
+        for frame in Frames::of(&*medium)? {
+            let (offset, head) = frame?;
+            end = end.max(head.place(pack, offset).end());
+            holds |= head.kind != Kind::Tombstone;
+        }
+        if !holds {
+            return self.folder.remove(pack);
+        }
+        if end < medium.length()? { medium.cut(end) } else { Ok(()) }
+    }
+}
+
+impl std::fmt::Debug for Packs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packs").finish_non_exhaustive()
+    }
+}
+
+impl Head {
+    /// The place of a recording whose media begin here.
+    #[must_use]
+    pub fn place(&self, pack: Uuid, offset: u64) -> Place {
+        Place { pack, offset, bytes: self.bytes, room: self.room }
+    }
+}
+
+/// Whether the media of this recording lie at this place; those of another are not touched.
+fn is_there(medium: &dyn Medium, id: Uuid, place: &Place) -> io::Result<bool> {
+    match Head::read_at(medium, place.offset)? {
+        None => Ok(false),
+        Some(head)
+            if head.kind == Kind::Media
+                && head.recording == id
+                && head.place(place.pack, place.offset) == *place =>
+        {
+            Ok(true)
+        }
+        Some(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "something else lies at the place of a recording in its pack",
+        )),
+    }
+}
+
+/// Whether this place is still this recording's: by its media, or by the envelope or tombstone behind them.
+fn is_of(medium: &dyn Medium, id: Uuid, place: &Place) -> io::Result<bool> {
+    let beside = || Head::read_at(medium, place.envelope());
+    Ok(is_there(medium, id, place)?
+        || beside()?.is_some_and(|head| head.kind != Kind::Media && head.recording == id))
+}
+
+/// Overwrites all of the room for an envelope.
+fn bury(medium: &dyn Medium, id: Uuid, place: &Place, at: Timestamp) -> io::Result<()> {
+    let offset = place.envelope();
+    medium.write_at(&frame(id, Kind::Tombstone, b"", at)?, offset)?;
+    zero(medium, offset.saturating_add(PAGE)..place.end())
+}
+
+/// The frame of an envelope or a tombstone, filled up to whole pages.
+fn frame(id: Uuid, kind: Kind, payload: &[u8], at: Timestamp) -> io::Result<Vec<u8>> {
+    let (bytes, at, sha256) = (payload.len() as u64, at.as_millisecond(), Sha256::digest(payload).into());
+    let head = Head { kind, recording: id, bytes, room: 0, at, sha256 };
+    let mut frame = Vec::with_capacity(usize::try_from(head.pages()).map_err(io::Error::other)?);
+    frame.extend_from_slice(&head.to_bytes());
+    frame.extend_from_slice(payload);
+    frame.resize(frame.capacity(), 0);
+    Ok(frame)
+}
+
+/// The thread that writes.
+struct Writer {
+    folder: Arc<dyn Folder>,
+    clock: Clock,
+    own: Option<Own>,
+}
+
+/// Written, and not synced yet.
+struct Written {
+    done: oneshot::Sender<io::Result<Place>>,
+    place: Place,
+    medium: Arc<dyn Medium>,
+}
+
+/// The pack that is appended to.
+struct Own {
+    pack: Uuid,
+    medium: Arc<dyn Medium>,
+    /// Where the next frame begins.
+    end: u64,
+    /// Up to where there is room.
+    grown: u64,
+    made: Instant,
+}
+
+impl Writer {
+    fn run(mut self, orders: &Receiver<Order>) {
+        while let Ok(first) = orders.recv() {
+            let group = std::iter::once(first).chain(orders.try_iter().take(GROUP));
+            self.write(group.collect());
+        }
+        self.close();
+    }
+
+    /// Writes a group, syncs, and answers.
+    fn write(&mut self, group: Vec<Order>) {
+        let mut written: Vec<Written> = Vec::new();
+        let mut failed = false;
+        for Order { id, work, done } in group {
+            let one = match work {
+                Work::Append(media, room) => self.append(id, media, room),
+                Work::Fill(place, envelope) => self.fill(id, place, &envelope),
+            };
+            match one {
+                Ok((place, medium)) => written.push(Written { done, place, medium }),
+                Err(error) => {
+                    failed = true;
+                    // Whoever asked may be gone.
+                    let _ = done.send(Err(error));
+                }
+            }
+        }
+        let mut synced: Vec<(Uuid, Result<(), io::ErrorKind>)> = Vec::new();
+        for Written { done, place, medium } in written {
+            let known = synced.iter().find(|(pack, _)| *pack == place.pack).map(|(_, outcome)| *outcome);
+            let outcome = known.unwrap_or_else(|| {
+                let outcome = self.sync(place.pack, &*medium).map_err(|error| {
+                    tracing::error!(%error, pack = %place.pack, "a pack could not be synced");
+                    error.kind()
+                });
+                synced.push((place.pack, outcome));
+                outcome
+            });
+            failed |= outcome.is_err();
+            let _ = done.send(outcome.map(|()| place).map_err(io::Error::from));
+        }
+        if failed {
+            // What lies in it is whole or a hole; nothing more is put beside it.
+            self.own = None;
+        }
+    }
+
+    fn sync(&self, pack: Uuid, medium: &dyn Medium) -> io::Result<()> {
+        medium.sync()?;
+        // Where somebody moved the directory away, what is written there is not in the store.
+        if self.folder.identity(pack)? == medium.identity()? {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, "another file is in a pack's place"))
+        }
+    }
+
+    fn append(&mut self, id: Uuid, mut media: Block, room: u64) -> io::Result<(Place, Arc<dyn Medium>)> {
+        let (bytes, at) = (media.payload().len() as u64, self.clock.now().as_millisecond());
+        let head = Head { kind: Kind::Media, recording: id, bytes, room, at, sha256: [0; 32] };
+        let needed = head.pages().saturating_add(room);
+        if self.own.as_ref().is_some_and(|own| own.is_full(needed)) {
+            self.close();
+        }
+        let own = match self.own.as_mut() {
+            Some(own) => own,
+            None => {
+                let pack = crate::random::id().map_err(io::Error::other)?;
+                let medium = self.folder.create(pack)?;
+                self.own.insert(Own { pack, medium, end: 0, grown: 0, made: Instant::now() })
+            }
+        };
+        own.grow(needed)?;
+        let place = Place { pack: own.pack, offset: own.end, bytes, room };
+        own.end = place.end();
+        own.medium.write_at(media.framed(&head), place.offset)?;
+        Ok((place, Arc::clone(&own.medium)))
+    }
+
+    fn fill(&self, id: Uuid, place: Place, envelope: &str) -> io::Result<(Place, Arc<dyn Medium>)> {
+        let own = self.own.as_ref().filter(|own| own.pack == place.pack);
+        let medium = match own {
+            Some(own) => Arc::clone(&own.medium),
+            None => {
+                let medium = self.folder.open(place.pack)?;
+                if !is_there(&*medium, id, &place)? {
+                    return Err(io::Error::new(io::ErrorKind::NotFound, "the media of an envelope are gone"));
+                }
+                medium
+            }
+        };
+        let frame = frame(id, Kind::Envelope, envelope.as_bytes(), self.clock.now())?;
+        if frame.len() as u64 > place.room {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "an envelope does not fit into its room",
+            ));
+        }
+        medium.write_at(&frame, place.envelope())?;
+        Ok((place, medium))
+    }
+
+    /// Gives back what was not used of the own pack, and lets go of it.
+    fn close(&mut self) {
+        if let Some(own) = self.own.take()
+            && let Err(error) = own.medium.cut(own.end)
+        {
+            tracing::warn!(%error, pack = %own.pack, "could not cut the unused end off a pack; the next start does");
+        }
+    }
+}
+
+impl Own {
+    fn is_full(&self, needed: u64) -> bool {
+        self.end.saturating_add(needed) > LONGEST || self.made.elapsed() > OLDEST
+    }
+
+    /// Makes room for so many bytes, and for what comes after them if there is enough.
+    fn grow(&mut self, needed: u64) -> io::Result<()> {
+        let least = self.end.saturating_add(needed);
+        if least <= self.grown {
+            return Ok(());
+        }
+        let step = self.grown.clamp(SHORTEST_STEP, LONGEST_STEP);
+        let ample = least.max(self.grown.saturating_add(step));
+        let to = match self.medium.grow(self.grown, ample) {
+            Ok(()) => ample,
+            // The disk is nearly full.
+            Err(_) => {
+                self.medium.grow(self.grown, least)?;
+                least
+            }
+        };
+        self.grown = to;
+        Ok(())
+    }
+}
+
+/// How many more orders one sync may serve.
+const GROUP: usize = 255;
+/// A pack is no longer than this, and not appended to any longer.
+const LONGEST: u64 = 1 << 30;
+const OLDEST: Duration = Duration::from_secs(86_400);
+/// By how much a pack grows at once: as much as it has, between these.
+const SHORTEST_STEP: u64 = 4 << 20;
+const LONGEST_STEP: u64 = 64 << 20;

@@ -1,0 +1,158 @@
+//! The store alone: without a ledger, with the commands, for recordings in packs and in files of their own.
+
+use std::path::Path;
+
+use consent_gateway::access::Role;
+use consent_gateway::vault::Kind;
+use serde_json::{Value, json};
+
+use crate::harness::{files_below, kept_in, run, wav, wav_of};
+use crate::site::{Site, now, rewrite};
+
+fn listed(dir: &str) -> Vec<Value> {
+    let (code, out, err) = run(&["--json", "store", "list", dir]);
+    assert_eq!(code, 0, "{err}");
+    out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_the_store_and_the_key_needs_no_ledger() {
+    let site = Site::new().await;
+    let mut process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let from = site.record(&recorder, "c1").await;
+    // Of 48,000 samples a second, twelve seconds are more than fits into a pack.
+    let large = wav_of(48_000, &vec![500; 48_000 * 12]);
+    site.well_at(from.checked_add(jiff::SignedDuration::from_secs(12)).unwrap()).await;
+    let start = from.to_string();
+    let mut ids = Vec::new();
+    for (name, audio) in [("small", &wav(1_000)), ("large", &large), ("deleted", &wav(1_000))] {
+        let path = format!("/v1/calls/c1/recordings/{name}");
+        let stored = recorder.upload(&path, &[("recording-start", &start)], audio).await.expect(201);
+        ids.push(stored["id"].as_str().unwrap().to_owned());
+    }
+    site.client(&process, Role::Admin).delete(&format!("/v1/recordings/{}", ids[2])).await.expect(204);
+    process.terminate();
+    assert_eq!(process.wait(), Some(0));
+
+    let copy = site.dir.path().join("copy");
+    for file in files_below(&site.data.join("media")) {
+        let to = copy.join(file.strip_prefix(&site.data).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(&file, to).unwrap();
+    }
+    let (data, media) = (copy.to_str().unwrap(), copy.join("media"));
+    let found = listed(data);
+    assert_eq!(found, listed(media.to_str().unwrap()));
+    let state = |id: &str| {
+        let one: Vec<&Value> = found.iter().filter(|item| item["recording"] == id).collect();
+        assert_eq!(one.len(), 1, "{found:?}");
+        one[0].clone()
+    };
+    assert_eq!(found.len(), 3);
+    assert_eq!((&state(&ids[0])["state"], &state(&ids[0])["account"]), (&json!("whole"), &json!("acme")));
+    assert_eq!(
+        (&state(&ids[1])["state"], &state(&ids[1])["content_type"]),
+        (&json!("whole"), &json!("audio/wav"))
+    );
+    assert_eq!((&state(&ids[2])["state"], &state(&ids[2])["bytes"]), (&json!("deleted"), &json!(0)));
+    assert!(state(&ids[1])["place"].as_str().unwrap().ends_with(".sealed"));
+
+    let out = site.dir.path().join("out");
+    let extract =
+        |id: &str| run(&["store", "extract", data, "--recording", id, "--out", out.to_str().unwrap()]);
+    let private = site.dir.path().join("acme/private.pem");
+    for (id, audio) in [(&ids[0], wav(1_000)), (&ids[1], large)] {
+        let (code, told, err) = extract(id);
+        assert_eq!(code, 0, "{err}");
+        assert!(told.contains("consent-gateway open "), "{told}");
+        let [sealed, envelope, opened] = ["sealed", "json", "wav"].map(|end| out.join(format!("{id}.{end}")));
+        let [sealed, envelope, opened] = [&sealed, &envelope, &opened].map(|path| path.to_str().unwrap());
+        let (code, _, err) = run(&[
+            "open",
+            sealed,
+            "--envelope",
+            envelope,
+            "--key",
+            private.to_str().unwrap(),
+            "--out",
+            opened,
+            "--account",
+            "acme",
+            "--recording",
+            id,
+        ]);
+        assert_eq!(code, 0, "{err}");
+        assert!(std::fs::read(opened).unwrap() == audio);
+        let (code, _, err) = extract(id);
+        assert!(code == 1 && err.contains(".sealed"), "nothing is overwritten: {err}");
+    }
+    let refused = |id: &str, told: &str| {
+        let (code, _, err) = extract(id);
+        assert!(code == 1 && err.contains(told), "{err}");
+    };
+    refused(&ids[2], "it was deleted");
+    refused("00000000-0000-4000-8000-000000000000", "is not in this store");
+    let (code, _, err) = run(&["store", "list", site.dir.path().to_str().unwrap()]);
+    assert!(code == 1 && err.contains("is no store"), "{err}");
+
+    // One bit of the media, then the envelope, then nothing but a hole in front of them.
+    let small = kept_in(&copy).into_iter().find(|kept| kept.kind == Some(Kind::Media)).unwrap();
+    let flip = |file: &Path, at: usize| {
+        let mut bytes = std::fs::read(file).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(file, bytes).unwrap();
+    };
+    for file in files_below(&out) {
+        std::fs::remove_file(file).unwrap();
+    }
+    flip(&small.file, small.range.start + 100);
+    refused(&ids[0], "its media were changed");
+    assert!(files_below(&out).is_empty());
+    flip(&small.file, small.range.start + 100);
+    let envelope = kept_in(&copy).into_iter().find(|kept| kept.kind == Some(Kind::Envelope)).unwrap();
+    assert_eq!(envelope.id, small.id);
+    flip(&envelope.file, envelope.range.start);
+    assert_eq!(listed(data).iter().find(|item| item["recording"] == *ids[0]).unwrap()["state"], "sealed");
+    refused(&ids[0], "it has no envelope in the store");
+}
+
+/// What one recording's row says of its place is never believed about another's media.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_holds_another_recording_is_neither_read_nor_deleted() {
+    let site = Site::new().await;
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let from = site.record(&recorder, "c1").await.to_string();
+    site.well_at(now().checked_add(jiff::SignedDuration::from_millis(1_100)).unwrap()).await;
+    let stored = async |name: &str| {
+        let path = format!("/v1/calls/c1/recordings/{name}");
+        let stored = recorder.upload(&path, &[("recording-start", &from)], &wav(1_000)).await.expect(201);
+        stored["id"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (stored("one").await, stored("other").await);
+    let mut ledger = site.sqlite().await;
+    let moved = "UPDATE recording SET place = (SELECT place FROM recording WHERE id = ?) WHERE id = ?";
+    sqlx::query(moved).bind(&other).bind(&one).execute(&mut ledger).await.unwrap();
+    let listener = site.client(&process, Role::Listener);
+    listener
+        .get(&format!("/v1/recordings/{one}/media?purpose=quality"))
+        .await
+        .problem(503, "store-unavailable");
+    let admin = site.client(&process, Role::Admin);
+    admin.delete(&format!("/v1/recordings/{one}")).await.problem(503, "store-unavailable");
+    assert!(site.fetch_and_open(&listener, &other).await == wav(1_000));
+
+    // A head that was changed on the disk is none.
+    let pack = kept_in(&site.data)[0].file.clone();
+    let other_id: uuid::Uuid = other.parse().unwrap();
+    rewrite(&pack, |head| {
+        if head.recording == other_id {
+            head.bytes += 1;
+        }
+    });
+    listener
+        .get(&format!("/v1/recordings/{other}/media?purpose=quality"))
+        .await
+        .problem(503, "store-unavailable");
+}
