@@ -4,6 +4,9 @@
 //! many came before each. A frame that begins where none ended begins a run of its own, so that a false one hides
 //! nothing.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 use zeroize::Zeroizing;
 
 use super::super::mp3::frame_length;
@@ -110,6 +113,10 @@ impl Stream {
 
     /// Looks at every mark that lies whole in these bytes.
     fn look(&mut self, from: u64, bytes: &[u8]) {
+        self.look_for_words(bytes);
+        if self.looks == Looks::Words {
+            return;
+        }
         let (mut at, mut rest) = (from, bytes);
         while let Some(block) = rest.first_chunk() {
             let begun = begun(block);
@@ -134,25 +141,36 @@ impl Stream {
         }
     }
 
+    /// Looks at every sync word that lies whole in these bytes with what is behind it.
+    fn look_for_words(&mut self, bytes: &[u8]) {
+        let Some(begun) = BEGUN_WORDS.as_ref() else {
+            // Its patterns are constants, and a test builds it: nobody gets here.
+            self.finding.get_or_insert("a stream that cannot be looked for");
+            return;
+        };
+        let mut from = 0;
+        while let Some(found) = begun.find(Input::new(bytes).range(from.min(bytes.len())..)) {
+            // One may begin within another.
+            from = found.start() + 1;
+            let Some(mark) = bytes.get(found.start()..).and_then(<[u8]>::first_chunk::<MARK>) else { break };
+            let number = u64::from_be_bytes(*mark);
+            for (word, count) in WORDS.iter().zip(&mut self.words) {
+                if number & word.mask == word.bits {
+                    *count = count.saturating_add(1);
+                    if *count >= word.times {
+                        self.finding.get_or_insert(word.name);
+                    }
+                }
+            }
+        }
+    }
+
     /// Takes what may be a mark.
     fn mark(&mut self, at: u64, mark: [u8; MARK]) {
-        if self.looks != Looks::Words
-            && let Some((length, name)) = frame(mark, self.looks == Looks::Samples)
+        if let Some((length, name)) = frame(mark, self.looks == Looks::Samples)
             && self.runs.frame(at, length, self.begins == Some(at))
         {
             self.finding.get_or_insert(name);
-        }
-        if matches!(mark, [0xFF, 0xE0..=0xFF, ..]) {
-            return;
-        }
-        let number = u64::from_be_bytes(mark);
-        for (word, count) in WORDS.iter().zip(&mut self.words) {
-            if number & word.mask == word.bits {
-                *count = count.saturating_add(1);
-                if *count >= word.times {
-                    self.finding.get_or_insert(word.name);
-                }
-            }
         }
         if at == 0 && self.looks == Looks::Samples && is_id3v2(mark) {
             self.finding.get_or_insert("a file with an ID3 tag");
@@ -191,23 +209,8 @@ fn begins(first: u8, second: u8, third: u8) -> u8 {
     seen
 }
 
-/// How sync words, AC-3 in both orders and ID3 begin.
-const PAIRS: [[u8; 2]; 14] = [
-    [0x72, 0xF8],
-    [0xF8, 0x72],
-    [0x20, 0x87],
-    [0x7F, 0xFE],
-    [0xFE, 0x7F],
-    [0x1F, 0xFF],
-    [0xFF, 0x1F],
-    [0x64, 0x58],
-    [0x06, 0x0E],
-    [0x4E, 0x4D],
-    [0x4E, 0x53],
-    [0x0B, 0x77],
-    [0x77, 0x0B],
-    [0x49, 0x44],
-];
+/// How AC-3 in both orders and ID3 begin.
+const PAIRS: [[u8; 2]; 3] = [[0x0B, 0x77], [0x77, 0x0B], [0x49, 0x44]];
 
 const BLOCK: usize = 64;
 
@@ -242,6 +245,12 @@ const WORDS: [Word; 14] = [
     word(0x4E4D_7A56_1F5F_04AD, u64::MAX, 1, "NUT"),
     word(0x4E53_5673_4E4F_4E45, u64::MAX, 1, "NSV"),
 ];
+
+/// The first four bytes of every word.
+static BEGUN_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let begun = WORDS.map(|word| word.bits.to_be_bytes()).map(|[a, b, c, d, ..]| [a, b, c, d]);
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(begun).ok()
+});
 
 const BURSTS: &str = "a compressed stream in bursts (IEC 61937)";
 
