@@ -33,13 +33,13 @@ pub use proofs::Proofs;
 pub use reopen::{Finding, Reopened, Wrong};
 pub use scan::Damage;
 
-use crate::ledger::{Appended, Change, Epoch, Head, Job, Ledger, LedgerError};
+use crate::ledger::{Appended, Change, Epoch, Head, Job, Ledger, LedgerError, Question};
 use crate::secrets::LogKeys;
 use scan::Reading;
 use scrub::Unread;
 use trail::clock::Clock;
 use trail::note::{Checkpoint, KeyError, Note, NoteError, SigningKey, VerifierKey};
-use trail::{Actor, Body, DraftError};
+use trail::{Actor, Body, DraftError, Kind, Leaf};
 
 /// Signs the heads of the logs.
 #[derive(Debug)]
@@ -316,8 +316,10 @@ impl Notary {
             let at = Epoch { log: log.to_owned(), epoch: head.epoch };
             return Ok(Some(SignedHead { at, size: head.edge.size(), note }));
         }
-        // Read the pin first: the ledger, which is read after it, has whatever another process has pinned by
-        // now.
+        // The key first: what is read after it of the log names every key up to this one. Then the pin: the ledger,
+        // which is read after it, has whatever another process has pinned by now.
+        self.keys.refresh().map_err(NotaryError::Key)?;
+        let current = self.keys.current();
         let pin = self.pins.read(log)?;
         let Some(head) = self.ledger.head(log).await? else { return Ok(None) };
         if signed.epoch != head.epoch {
@@ -357,14 +359,20 @@ impl Notary {
         }
         let origin = self.origin(&at);
         let text = Checkpoint::new(&origin, size, reading.edge.root()).text();
-        // A log that has named the next key is signed with both keys until that one is in use.
         let next = self.keys.next().map_err(NotaryError::Key)?;
         let next = next.map(|next| SigningKey::from_seed(&origin, &next)).transpose()?;
-        let named = |key: &&SigningKey| {
-            signed.note.as_ref().is_some_and(|note| note.verified_by(&[key.verifier()]).is_ok())
+        self.keys.refresh().map_err(NotaryError::Key)?;
+        if *self.keys.current() != *current {
+            // It was changed while the log was read, which may or may not name it: both are read again.
+            return Box::pin(self.advance(log, signed, also)).await;
+        }
+        // A log that has named the next key, whoever had it do so, is signed with both keys until that one is in use.
+        let named = match &next {
+            Some(next) => self.is_named(&at, size, next).await?,
+            None => false,
         };
-        let also = also.or(next.as_ref().filter(named));
-        let mut signatures = vec![SigningKey::from_seed(&origin, &self.keys.current())?.sign_note(&text)];
+        let also = also.or(next.as_ref().filter(|_| named));
+        let mut signatures = vec![SigningKey::from_seed(&origin, &current)?.sign_note(&text)];
         signatures.extend(also.map(|key| key.sign_note(&text)));
         let note = Note { text, signatures };
         let now = self.clock.now();
@@ -392,6 +400,24 @@ impl Notary {
             kept_at: if kept { Some(now) } else { signed.kept_at },
         };
         Ok(Some(SignedHead { at, size, note }))
+    }
+
+    /// Whether one of a log's first entries names this key.
+    async fn is_named(&self, at: &Epoch, size: u64, key: &SigningKey) -> Result<bool, NotaryError> {
+        let last = i64::try_from(size).unwrap_or(i64::MAX).saturating_sub(1);
+        let question = Question {
+            log: at.log.clone(),
+            after: Some((at.epoch, -1)),
+            last: Some((at.epoch, last)),
+            types: vec![Kind::LogKeyRotated.as_str().into()],
+            ..Question::default()
+        };
+        let key = key.verifier().to_string();
+        let names = |leaf: &[u8]| {
+            serde_json::from_slice(leaf)
+                .is_ok_and(|leaf: Leaf| matches!(leaf.body, Body::LogKey { key: named, .. } if named == key))
+        };
+        Ok(self.ledger.entries(&question, u32::MAX).await?.iter().any(|row| names(&row.leaf)))
     }
 
     /// Reads a log, and compares it with what was signed.
@@ -464,7 +490,9 @@ impl Notary {
                 );
             }
         }
-        let note = pinned.filter(|pin| pin.size == head.edge.size()).map(|pin| pin.note);
+        // A pinned head that never reached the ledger is signed again.
+        let is_stored = |note: &Note| stored.as_ref().is_some_and(|row| row.note == note.to_string());
+        let note = pinned.filter(|pin| pin.size == head.edge.size()).map(|pin| pin.note).filter(is_stored);
         let kept_at = stored.filter(|row| row.kept).map(|row| trail::clock::millis(row.signed_at));
         Ok(Signed { epoch: head.epoch, reading, registered: None, note, kept_at })
     }

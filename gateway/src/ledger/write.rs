@@ -293,9 +293,11 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
                 .bind(log)
                 .bind(*epoch)
                 .bind(*size);
+            // The text is the same, so a longer note has one more signature, which is never taken away.
             let signed = Statement::new(
                 "INSERT INTO checkpoint (log, epoch, size, note, signed_at, kept) VALUES (?, ?, ?, ?, ?, ?) \
-                 ON CONFLICT (log, epoch, size) DO UPDATE SET note = excluded.note, kept = checkpoint.kept OR excluded.kept",
+                 ON CONFLICT (log, epoch, size) DO UPDATE SET kept = checkpoint.kept OR excluded.kept, \
+                 note = CASE WHEN length(checkpoint.note) > length(excluded.note) THEN checkpoint.note ELSE excluded.note END",
             )
             .bind(log)
             .bind(*epoch)

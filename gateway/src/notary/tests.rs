@@ -326,6 +326,48 @@ async fn a_new_key_signs_once_with_the_old_one_and_then_alone() {
 }
 
 #[tokio::test]
+async fn whichever_gateway_signs_while_another_changes_the_key_no_signature_is_lost() {
+    let site = Site::signed(2).await;
+    let (one, other) = (site.open().await, site.open().await);
+    let old = one.verifier(&acme(1)).unwrap();
+    one.keys.make_next().unwrap();
+    let seed = one.keys.next().unwrap().unwrap();
+    let new = SigningKey::from_seed(&one.origin(&acme(1)), &seed).unwrap().verifier();
+    // The log names it already; whoever signs this head does so with both.
+    let body = Body::LogKey { key: new.to_string(), retired: old.to_string() };
+    let draft = trail::draft("acme", one.clock.now(), &Actor::gateway(), None, body, None).unwrap();
+    one.ledger.append(Job { entries: vec![draft], ..Job::default() }).await.unwrap();
+    let both = other.sign("acme").await.unwrap().unwrap();
+    assert_eq!(both.note.verified_by(&[old.clone(), new.clone()]).unwrap().len(), 2);
+
+    // Once it is in use, the other one signs with it, and takes nothing from what was signed with both.
+    assert!(one.rotate().await.unwrap());
+    let third = site.open().await;
+    for notary in [&other, &third] {
+        site.append("acme", 1).await;
+        let alone = notary.sign("acme").await.unwrap().unwrap();
+        assert_eq!(alone.note.signatures.len(), 1);
+        alone.note.verified_by(std::slice::from_ref(&new)).unwrap();
+    }
+    let rows = one.ledger.checkpoints(&acme(1)).await.unwrap();
+    assert!(rows.iter().any(|row| row.kept && row.note == both.note.to_string()), "{rows:?}");
+    // A head that was signed by both is not replaced by one that is signed again by one of them.
+    let size = i64::try_from(both.size).unwrap();
+    let again = Note { signatures: both.note.signatures[..1].to_vec(), ..both.note.clone() };
+    let change = Change::Checkpoint {
+        log: "acme".into(),
+        epoch: 1,
+        size,
+        note: again.to_string(),
+        at: 1,
+        kept: false,
+    };
+    one.ledger.append(Job { changes: vec![change], ..Job::default() }).await.unwrap();
+    let rows = one.ledger.checkpoints(&acme(1)).await.unwrap();
+    assert!(rows.iter().any(|row| row.size == size && row.note == both.note.to_string()), "{rows:?}");
+}
+
+#[tokio::test]
 async fn a_crash_while_a_key_is_changed_is_completed_by_the_next_start() {
     let site = Site::signed(2).await;
     site.append("globex", 1).await;
