@@ -36,6 +36,7 @@ pub use frame::{Frames, HEAD, Head, Kind, NoPlace, Place};
 use medium::Directory;
 pub use medium::{Folder, Identity, Medium};
 use packs::Packs;
+use trail::chain::Chain;
 use trail::clock::Clock;
 use waiting::Waiting;
 
@@ -60,7 +61,8 @@ impl Vault {
     pub fn local(root: &Path, low_water: u64, memory: usize, clock: Clock) -> Result<Vault, VaultError> {
         let disk = Disk::new(root, low_water)?;
         let store = LocalFileSystem::new_with_prefix(root)?.with_fsync(true);
-        let packs = Packs::new(Arc::new(Directory::new(root.join(MEDIA).join(PACKS))), clock);
+        let packs =
+            Packs::new(Arc::new(Directory::new(root.join(MEDIA).join(PACKS), Some(disk.clone()))), clock);
         Ok(Vault { store: Arc::new(store), packs, disk, memory: waiting::Budget::new(memory) })
     }
 
@@ -73,6 +75,7 @@ impl Vault {
             waiting: Waiting::new(Arc::clone(&self.memory)),
             upload: None,
             written: None,
+            taken: false,
         }
     }
 
@@ -164,8 +167,15 @@ impl Vault {
             ready(Ok(name.filter(|_| is_old).map(|id| Kept { id, place: None })))
         });
         let packs = stream::once(self.aside(|packs| packs.list()));
-        let packs = packs.map_ok(|packs| stream::iter(packs.into_iter().map(Ok))).try_flatten();
-        let packed = packs.and_then(move |pack| self.aside(move |packs| packs.older_than(before, pack)));
+        let packs =
+            packs.map_ok(|packs| stream::iter(packs.into_iter().map(Ok::<_, VaultError>))).try_flatten();
+        let packed = packs.and_then(move |pack| async move {
+            let found = self.aside(move |packs| packs.older_than(before, pack)).await;
+            Ok(found.unwrap_or_else(|error| {
+                tracing::error!(error = %Chain(&error), %pack, "a pack cannot be read");
+                Vec::new()
+            }))
+        });
         let packed = packed.map_ok(|found| {
             stream::iter(found.into_iter().map(|(id, place)| Ok(Kept { id, place: Some(place) })))
         });
@@ -219,10 +229,12 @@ impl Vault {
         let _asked = stop.clone().drop_guard();
         let swept = tokio::task::spawn_blocking(move || disk.sweep_parts(before, &stop)).await;
         swept.map_err(|error| VaultError::Directory(std::io::Error::other(error)))??;
+        let mut tidied = Ok(());
         for pack in self.aside(|packs| packs.list()).await? {
-            self.aside(move |packs| packs.tidy(pack)).await?;
+            // One that fails is no reason to leave the others.
+            tidied = tidied.and(self.aside(move |packs| packs.tidy(before, pack)).await);
         }
-        Ok(())
+        tidied
     }
 }
 
@@ -244,6 +256,7 @@ pub struct Incoming {
     // Held by one owner only; the mutex makes it shareable between threads, and is never waited on.
     upload: Option<Mutex<Box<dyn MultipartUpload>>>,
     written: Option<Kept>,
+    taken: bool,
 }
 
 impl Incoming {
@@ -283,6 +296,9 @@ impl Incoming {
     pub async fn finish(&mut self, envelope: usize) -> Result<Kept, VaultError> {
         if let Some(written) = self.written {
             return Ok(written);
+        }
+        if std::mem::replace(&mut self.taken, true) {
+            return Err(VaultError::Pack(std::io::Error::other("they could not be written before")));
         }
         let place = match self.upload.as_mut() {
             None => {

@@ -47,9 +47,9 @@ pub(super) fn run(command: Store, json: bool) -> Result<(), CliError> {
                     item.recording,
                     item.state.as_str(),
                     item.bytes,
-                    item.account.as_deref().unwrap_or("-"),
-                    item.content_type.as_deref().unwrap_or("-"),
-                    item.place
+                    out::plain(item.account.as_deref().unwrap_or("-")),
+                    out::plain(item.content_type.as_deref().unwrap_or("-")),
+                    out::plain(&item.place)
                 ));
             })?;
             Ok(shown?)
@@ -58,11 +58,11 @@ pub(super) fn run(command: Store, json: bool) -> Result<(), CliError> {
             let extracted = Inventory::of(&dir)?.extract(recording, &to)?;
             out::say(json, &extracted, || {
                 format!(
-                    "{}\n{}\nto open it:  consent-gateway open {0} --envelope {1} --key PRIVATE.pem --out FILE \
-                     --account {} --recording {recording}",
-                    extracted.media.display(),
-                    extracted.envelope.display(),
-                    extracted.account
+                    "{}\n{}\naccount {}, by its envelope; to open it:\n  consent-gateway open '{0}' --envelope '{1}' \
+                     --key PRIVATE.pem --out FILE --account ACCOUNT --recording {recording}",
+                    out::plain(&extracted.media.display().to_string()),
+                    out::plain(&extracted.envelope.display().to_string()),
+                    out::plain(&extracted.account)
                 )
             });
             Ok(())

@@ -32,6 +32,11 @@ impl Disk {
     }
 
     pub(super) fn has_room(&self) -> Result<(), VaultError> {
+        self.has_room_for(0)
+    }
+
+    /// Whether so many bytes more would leave what has to be free.
+    pub(super) fn has_room_for(&self, bytes: u64) -> Result<(), VaultError> {
         let media = self.root.join(MEDIA);
         // Media may have their own disk.
         for dir in [&media, &self.root] {
@@ -41,7 +46,7 @@ impl Disk {
                 Err(error) => return Err(VaultError::Directory(error.into())),
             };
             let free = found.f_bavail.saturating_mul(found.f_frsize);
-            if free < self.low_water {
+            if free < self.low_water.saturating_add(bytes) {
                 return Err(VaultError::Full { free, low_water: self.low_water });
             }
         }

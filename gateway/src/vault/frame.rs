@@ -11,9 +11,10 @@
 //! | 8 | kind: 1 media, 2 envelope, 3 tombstone |
 //! | 16–31 | the recording's id |
 //! | 32–39 | length of the payload; numbers are big-endian |
-//! | 40–47 | room behind the frame for the envelope, in bytes |
+//! | 40–47 | room behind the media for the envelope, in bytes |
 //! | 48–55 | when it was written, in milliseconds since 1970 |
 //! | 56–87 | SHA-256 of the payload; zeros for media, whose hash is in the envelope |
+//! | 88–95 | length of the media that it belongs to |
 //! | 96–127 | SHA-256 of bytes 0 to 95 |
 
 use std::fmt;
@@ -46,8 +47,10 @@ pub struct Head {
     pub recording: Uuid,
     /// The length of the payload.
     pub bytes: u64,
-    /// How much room there is behind the frame for the envelope, in bytes.
+    /// How much room there is behind the media for the envelope, in bytes.
     pub room: u64,
+    /// The length of the media: of the payload itself, or of what lies before the envelope.
+    pub media: u64,
     /// When it was written, in milliseconds since 1970.
     pub at: i64,
     /// SHA-256 of the payload; zeros for media.
@@ -68,7 +71,7 @@ impl Head {
             &self.room.to_be_bytes(),
             &self.at.to_be_bytes(),
             &self.sha256,
-            &[0; 8],
+            &self.media.to_be_bytes(),
         ];
         said.copy_from_slice(&parts.concat());
         hash.copy_from_slice(&Sha256::digest(&*said));
@@ -91,14 +94,21 @@ impl Head {
             _ => return None,
         };
         let number = |from: usize| Some(u64::from_be_bytes(said.get(from..from + 8)?.try_into().ok()?));
-        Some(Head {
+        let head = Head {
             kind,
             recording: Uuid::from_slice(said.get(16..32)?).ok()?,
             bytes: number(32)?,
             room: number(40)?,
+            media: number(88)?,
             at: number(48)?.cast_signed(),
             sha256: said.get(56..88)?.try_into().ok()?,
-        })
+        };
+        // Whoever can write to a store can write heads, too: none of them reaches far.
+        let is_near = match kind {
+            Kind::Media => head.bytes == head.media,
+            Kind::Envelope | Kind::Tombstone => head.bytes <= LONGEST_ROOM,
+        };
+        (is_near && head.media <= LONGEST_MEDIA && head.room <= LONGEST_ROOM).then_some(head)
     }
 
     /// Reads the head of the frame that begins here.
@@ -116,6 +126,13 @@ impl Head {
     #[must_use]
     pub fn pages(&self) -> u64 {
         pages(self.bytes)
+    }
+
+    /// The place of the recording that this frame is a part of, where it begins here.
+    #[must_use]
+    pub fn place(&self, pack: Uuid, offset: u64) -> Place {
+        let before = if self.kind == Kind::Media { 0 } else { pages(self.media) };
+        Place { pack, offset: offset.saturating_sub(before), bytes: self.media, room: self.room }
     }
 }
 
@@ -178,7 +195,8 @@ impl FromStr for Place {
         let pack = parts.next().and_then(|pack| pack.parse().ok()).ok_or(NoPlace)?;
         let mut number = || parts.next().and_then(|number| number.parse().ok()).ok_or(NoPlace);
         let place = Place { pack, offset: number()?, bytes: number()?, room: number()? };
-        if parts.next().is_some() || place.end() > i64::MAX.cast_unsigned() {
+        let fits = place.bytes <= LONGEST_MEDIA && place.room <= LONGEST_ROOM;
+        if parts.next().is_some() || !fits || place.end() > i64::MAX.cast_unsigned() {
             return Err(NoPlace);
         }
         Ok(place)
@@ -195,6 +213,7 @@ pub struct Frames<'m> {
     medium: &'m dyn Medium,
     next: u64,
     end: u64,
+    unreadable: u32,
 }
 
 impl<'m> Frames<'m> {
@@ -204,18 +223,32 @@ impl<'m> Frames<'m> {
     ///
     /// If its length cannot be told.
     pub fn of(medium: &'m dyn Medium) -> io::Result<Frames<'m>> {
-        Ok(Frames { medium, next: 0, end: medium.length()? })
+        Ok(Frames { medium, next: 0, end: medium.length()?, unreadable: 0 })
     }
 
     fn find(&mut self) -> io::Result<Option<(u64, Head)>> {
         while self.next < self.end {
             let at = self.next;
-            if let Some(head) = Head::read_at(self.medium, at)? {
-                self.next = at.saturating_add(head.pages());
-                return Ok(Some((at, head)));
+            let behind = at.saturating_add(PAGE);
+            match Head::read_at(self.medium, at) {
+                Ok(Some(head)) if at.saturating_add(head.pages()) <= self.end => {
+                    self.next = at.saturating_add(head.pages());
+                    return Ok(Some((at, head)));
+                }
+                // What reaches beyond the end is not whole.
+                Ok(Some(_) | None) => {
+                    let Some(data) = self.medium.data_from(behind)? else { break };
+                    self.next = (data / PAGE).saturating_mul(PAGE).max(behind);
+                }
+                // A bad page is a hole, too, unless there are too many of them.
+                Err(error) => {
+                    self.unreadable += 1;
+                    if self.unreadable > UNREADABLE {
+                        return Err(error);
+                    }
+                    self.next = behind;
+                }
             }
-            let Some(data) = self.medium.data_from(at.saturating_add(PAGE))? else { break };
-            self.next = (data / PAGE).saturating_mul(PAGE).max(at.saturating_add(PAGE));
         }
         Ok(None)
     }
@@ -237,6 +270,11 @@ impl Iterator for Frames<'_> {
 pub const HEAD: usize = 128;
 /// Frames begin on whole pages.
 pub(super) const PAGE: u64 = 4_096;
+/// More than any media in a pack, and any envelope with its head, has.
+const LONGEST_MEDIA: u64 = 64 << 20;
+const LONGEST_ROOM: u64 = 16 << 20;
+/// How many pages that cannot be read are stepped over.
+const UNREADABLE: u32 = 64;
 const HASHED: usize = 96;
 const MAGIC: &[u8; 8] = b"cgwpack\x01";
 
@@ -250,13 +288,23 @@ mod tests {
             kind: Kind::Envelope,
             recording: Uuid::from_u128(7),
             bytes: 1_100,
-            room: 0,
+            room: 4_096,
+            media: 5_000,
             at: -5,
             sha256: [9; 32],
         };
         let bytes = head.to_bytes();
         assert_eq!(Head::read(&bytes), Some(head));
         assert_eq!(Head::read(&bytes[..HEAD - 1]), None);
+        let place = Place { pack: Uuid::nil(), offset: 8_192, bytes: 5_000, room: 4_096 };
+        assert_eq!(head.place(Uuid::nil(), 16_384), place);
+        let far = [
+            Head { bytes: u64::MAX, ..head },
+            Head { room: u64::MAX, ..head },
+            Head { kind: Kind::Media, bytes: 1 << 40, media: 1 << 40, ..head },
+            Head { kind: Kind::Media, bytes: 4_999, ..head },
+        ];
+        assert!(far.iter().all(|head| Head::read(&head.to_bytes()).is_none()));
         for bit in 0..HEAD * 8 {
             let mut changed = bytes;
             changed[bit / 8] ^= 1 << (bit % 8);

@@ -1,14 +1,15 @@
 //! What a store holds, as the store alone shows it: no ledger and no gateway is needed.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::frame::{Frames, Head, Kind, Place};
+use super::frame::{Frames, HEAD, Head, Kind, Place};
 use super::medium::{Directory, Folder as _, Medium};
 use super::{MEDIA, PACKS, SEALED, TOMBSTONE};
 use seal::Envelope;
@@ -134,14 +135,18 @@ impl Inventory {
     ///
     /// [`InventoryError`]: it is not there, not whole, or cannot be written.
     pub fn extract(&self, recording: Uuid, out: &Path) -> Result<Extracted, InventoryError> {
-        let mut all: Vec<Found> = Vec::new();
+        let (mut whole, mut other) = (None, None);
         self.find(|id| id == recording, &mut |found| {
-            all.push(found);
+            let state = found.item().state;
+            if state == State::Whole && whole.is_none() {
+                whole = Some(found);
+            } else {
+                other = other.or(Some(state));
+            }
             Ok(())
         })?;
-        let whole = all.iter().position(|found| found.item().state == State::Whole);
-        let Some(found) = whole.map(|at| all.swap_remove(at)) else {
-            return Err(match all.first().map(|found| found.item().state) {
+        let Some(found) = whole else {
+            return Err(match other {
                 None => InventoryError::Unknown(recording),
                 Some(State::Deleted) => InventoryError::Lacking(recording, "it was deleted"),
                 Some(State::Sealed) => InventoryError::Lacking(
@@ -189,33 +194,12 @@ impl Inventory {
             let path = path.to_path_buf();
             |source| InventoryError::Io { path, source }
         };
-        let packs = Directory::new(self.media.join(PACKS));
+        let packs = Directory::new(self.media.join(PACKS), None);
+        let mut unread = Ok(());
         for pack in packs.list().map_err(at(&self.media))? {
-            let medium = packs.open(pack).map_err(at(&self.media))?;
-            let mut beside = None;
-            for frame in Frames::of(&*medium).map_err(at(&self.media))? {
-                let (offset, head) = frame.map_err(at(&self.media))?;
-                // It was told with its media.
-                if beside.take() == Some(offset) && head.kind != Kind::Media {
-                    continue;
-                }
-                let place = head.place(pack, offset);
-                let (media, envelope) = match head.kind {
-                    Kind::Media => {
-                        beside = Some(place.envelope());
-                        let envelope = framed(&*medium, place.envelope(), head.recording);
-                        let medium = medium.clone();
-                        (Some(Media::Packed(medium, place)), envelope.map_err(at(&self.media))?)
-                    }
-                    Kind::Envelope | Kind::Tombstone => {
-                        (None, framed(&*medium, offset, head.recording).map_err(at(&self.media))?)
-                    }
-                };
-                if wanted(head.recording) {
-                    let place = format!("{pack}/{offset}");
-                    seen(Found { recording: head.recording, media, envelope, place })?;
-                }
-            }
+            // What one of them cannot give is no reason to leave the others.
+            let read = self.find_in(&packs, pack, &wanted, seen);
+            unread = unread.and(read);
         }
         for shard in directories(&self.media).map_err(at(&self.media))? {
             let mut ids = std::collections::BTreeSet::new();
@@ -233,7 +217,10 @@ impl Inventory {
                 let (media, envelope) = (path(SEALED), path(ENVELOPE));
                 let place = media.display().to_string();
                 let text = if envelope.is_file() {
-                    Some(std::fs::read(&envelope).map_err(at(&envelope))?)
+                    let mut text = Vec::new();
+                    let file = File::open(&envelope).map_err(at(&envelope))?;
+                    file.take(LONGEST as u64).read_to_end(&mut text).map_err(at(&envelope))?;
+                    Some(text)
                 } else {
                     None
                 };
@@ -243,6 +230,35 @@ impl Inventory {
                 });
                 let media = media.is_file().then_some(Media::File(media));
                 seen(Found { recording, media, envelope, place })?;
+            }
+        }
+        unread
+    }
+
+    fn find_in(
+        &self,
+        packs: &Directory,
+        pack: Uuid,
+        wanted: &impl Fn(Uuid) -> bool,
+        seen: &mut dyn FnMut(Found) -> Result<(), InventoryError>,
+    ) -> Result<(), InventoryError> {
+        let path = self.media.join(PACKS).join(pack.to_string());
+        let at = |source| InventoryError::Io { path: path.clone(), source };
+        let medium = packs.open(pack).map_err(at)?;
+        let mut beside = None;
+        for frame in Frames::of(&*medium).map_err(at)? {
+            let (offset, head) = frame.map_err(at)?;
+            // It was told with its media.
+            if beside.take() == Some(offset) && head.kind != Kind::Media {
+                continue;
+            }
+            let place = head.place(pack, offset);
+            let media = (head.kind == Kind::Media).then(|| Media::Packed(Arc::clone(&medium), place));
+            beside = media.as_ref().map(|_| place.envelope());
+            if wanted(head.recording) {
+                let envelope = framed(&*medium, beside.unwrap_or(offset), head.recording).map_err(at)?;
+                let place = format!("{pack}/{offset}");
+                seen(Found { recording: head.recording, media, envelope, place })?;
             }
         }
         Ok(())
@@ -258,7 +274,7 @@ struct Found {
 }
 
 enum Media {
-    Packed(std::sync::Arc<dyn Medium>, Place),
+    Packed(Arc<dyn Medium>, Place),
     File(PathBuf),
 }
 
@@ -354,8 +370,7 @@ fn framed(medium: &dyn Medium, offset: u64, recording: Uuid) -> io::Result<Optio
         Kind::Envelope => {
             let length = usize::try_from(head.bytes).map_err(io::Error::other)?;
             let mut text = vec![0; length.min(LONGEST)];
-            let at = head.place(Uuid::nil(), offset).media(&(0..0)).start;
-            let there = medium.read_at(&mut text, at)?;
+            let there = medium.read_at(&mut text, offset.saturating_add(HEAD as u64))?;
             let is_whole = there == length && Sha256::digest(&text).as_slice() == head.sha256;
             Ok(is_whole.then(|| Beside::Envelope(String::from_utf8_lossy(&text).into_owned())))
         }

@@ -6,11 +6,13 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustix::fs::{FallocateFlags, OFlags, SeekFrom};
 use rustix::io::Errno;
 use uuid::Uuid;
 
+use super::disk::Disk;
 use super::frame::PAGE;
 use crate::files::private_dir;
 
@@ -78,6 +80,13 @@ pub trait Medium: Send + Sync {
     ///
     /// If that cannot be told.
     fn identity(&self) -> io::Result<Identity>;
+
+    /// When it was written to for the last time.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told.
+    fn modified(&self) -> io::Result<SystemTime>;
 }
 
 /// A file's device and number on it.
@@ -120,31 +129,31 @@ pub trait Folder: Send + Sync {
     /// If they cannot be listed.
     fn list(&self) -> io::Result<Vec<Uuid>>;
 
-    /// Removes one. The caller has claimed it.
-    ///
-    /// # Errors
-    ///
-    /// If that fails.
-    fn remove(&self, pack: Uuid) -> io::Result<()>;
+    /// Whether there is ample room for so many bytes more.
+    fn has_room_for(&self, bytes: u64) -> bool;
 }
 
 /// Packs in a directory.
 #[derive(Debug)]
-pub(super) struct Directory(PathBuf);
+pub(super) struct Directory {
+    dir: PathBuf,
+    /// The disk that it is on, if more is written to it.
+    disk: Option<Disk>,
+}
 
 impl Directory {
-    pub(super) fn new(dir: PathBuf) -> Directory {
-        Directory(dir)
+    pub(super) fn new(dir: PathBuf, disk: Option<Disk>) -> Directory {
+        Directory { dir, disk }
     }
 
     fn path(&self, pack: Uuid) -> PathBuf {
-        self.0.join(format!("{pack}{EXTENSION}"))
+        self.dir.join(format!("{pack}{EXTENSION}"))
     }
 
     /// Makes the directory, durably.
     fn make(&self) -> io::Result<()> {
-        private_dir(&self.0)?;
-        let above = [self.0.parent(), self.0.parent().and_then(Path::parent)];
+        private_dir(&self.dir)?;
+        let above = [self.dir.parent(), self.dir.parent().and_then(Path::parent)];
         for dir in above.into_iter().flatten() {
             File::open(dir)?.sync_all()?;
         }
@@ -154,14 +163,14 @@ impl Directory {
 
 impl Folder for Directory {
     fn create(&self, pack: Uuid) -> io::Result<Arc<dyn Medium>> {
-        if !self.0.is_dir() {
+        if !self.dir.is_dir() {
             self.make()?;
         }
         let path = self.path(pack);
         let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         file.lock()?;
         file.sync_all()?;
-        File::open(&self.0)?.sync_all()?;
+        File::open(&self.dir)?.sync_all()?;
         let flags = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
         // Some file systems cannot.
         let direct = File::options().write(true).custom_flags(flags).open(&path).ok();
@@ -197,7 +206,7 @@ impl Folder for Directory {
     }
 
     fn list(&self) -> io::Result<Vec<Uuid>> {
-        let found = match std::fs::read_dir(&self.0) {
+        let found = match std::fs::read_dir(&self.dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             found => found?,
         };
@@ -212,8 +221,8 @@ impl Folder for Directory {
         Ok(packs)
     }
 
-    fn remove(&self, pack: Uuid) -> io::Result<()> {
-        std::fs::remove_file(self.path(pack))
+    fn has_room_for(&self, bytes: u64) -> bool {
+        self.disk.as_ref().is_none_or(|disk| disk.has_room_for(bytes).is_ok())
     }
 }
 
@@ -279,6 +288,10 @@ impl Medium for File {
     fn identity(&self) -> io::Result<Identity> {
         self.metadata().map(|found| (found.dev(), found.ino()))
     }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        self.metadata()?.modified()
+    }
 }
 
 /// The pack of this process: what is long is written past the page cache, where it would be copied once more.
@@ -335,6 +348,10 @@ impl Medium for Own {
 
     fn identity(&self) -> io::Result<Identity> {
         self.file.identity()
+    }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        Medium::modified(&self.file)
     }
 }
 

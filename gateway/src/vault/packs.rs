@@ -9,7 +9,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -34,14 +34,14 @@ pub(super) struct Packs {
 struct Order {
     id: Uuid,
     work: Work,
-    done: oneshot::Sender<io::Result<Place>>,
+    done: oneshot::Sender<io::Result<Option<Place>>>,
 }
 
 enum Work {
     /// Media, and the room to leave behind them.
     Append(Block, u64),
-    /// An envelope, behind the media at this place.
-    Fill(Place, String),
+    /// An envelope, behind the media at this place; not done if they are in another pack.
+    Fill(Place, Arc<str>),
 }
 
 impl Packs {
@@ -51,15 +51,27 @@ impl Packs {
 
     /// Writes media, durably, with room for an envelope of so many bytes.
     pub(super) async fn append(&self, id: Uuid, media: Block, envelope: usize) -> io::Result<Place> {
-        self.order(id, Work::Append(media, pages(envelope as u64))).await
+        let place = self.order(id, Work::Append(media, pages(envelope as u64))).await?;
+        place.ok_or_else(|| io::Error::other("media were given no place"))
     }
 
     /// Writes an envelope, durably. Writing the same again is harmless.
     pub(super) async fn fill(&self, id: Uuid, place: Place, envelope: String) -> io::Result<()> {
-        self.order(id, Work::Fill(place, envelope)).await.map(|_| ())
+        let envelope: Arc<str> = envelope.into();
+        if self.order(id, Work::Fill(place, Arc::clone(&envelope))).await?.is_some() {
+            return Ok(());
+        }
+        // Of a pack that nothing is appended to any more: that disk may be slow, and nobody else waits for it.
+        let (folder, at) = (Arc::clone(&self.folder), self.clock.now());
+        let filled = tokio::task::spawn_blocking(move || {
+            let medium = folder.open(place.pack)?;
+            fill(&*medium, id, &place, &envelope, at)?;
+            sync(&*folder, place.pack, &*medium)
+        });
+        filled.await.map_err(io::Error::other).flatten()
     }
 
-    async fn order(&self, id: Uuid, work: Work) -> io::Result<Place> {
+    async fn order(&self, id: Uuid, work: Work) -> io::Result<Option<Place>> {
         let (done, answer) = oneshot::channel();
         self.send(Order { id, work, done })?;
         answer.await.map_err(|_| io::Error::other("the thread that writes packs died"))?
@@ -95,7 +107,8 @@ impl Packs {
         if medium.read_at(&mut bytes, place.media(range).start)? < length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(bytes)
+        // If they were deleted meanwhile, these may be zeros.
+        is_there(&*medium, id, place)?.then_some(bytes).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// How many bytes of media are there.
@@ -108,20 +121,29 @@ impl Packs {
 
     /// Overwrites the envelope of a recording with a tombstone, and removes its media. May be repeated.
     pub(super) fn remove(&self, id: Uuid, place: &Place) -> io::Result<()> {
-        let medium = match self.folder.open(place.pack) {
-            // A pack is removed when nothing is left in it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            medium => medium?,
-        };
+        let medium = self.folder.open(place.pack)?;
         let (medium, at) = (&*medium, self.clock.now());
         if !is_of(medium, id, place)? {
-            return Ok(());
+            // Only a pack in which nothing was left is empty: see `tidy`. Of one that was cut off, or whose place
+            // another took, it would be said too early that it is gone.
+            return match medium.length()? {
+                0 => Ok(()),
+                _ => Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "neither media nor a tombstone are in their place",
+                )),
+            };
         }
         let buried = bury(medium, id, place, at);
         let emptied = medium.empty(place.offset..place.envelope());
-        medium.sync()?;
+        sync(&*self.folder, place.pack, medium)?;
         if let Err(error) = buried {
             tracing::warn!(%error, "could not write a tombstone; the media were removed first, in case the disk is full");
+            bury(medium, id, place, at)?;
+            medium.sync()?;
+        }
+        // Somebody may have written the envelope meanwhile; if they do from here on, they see that the media are gone.
+        if Head::read_at(medium, place.envelope())?.is_none_or(|head| head.kind != Kind::Tombstone) {
             bury(medium, id, place, at)?;
             medium.sync()?;
         }
@@ -131,10 +153,7 @@ impl Packs {
 
     /// Removes media that were never accepted.
     pub(super) fn discard(&self, id: Uuid, place: &Place) -> io::Result<()> {
-        let medium = match self.folder.open(place.pack) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            medium => medium?,
-        };
+        let medium = self.folder.open(place.pack)?;
         if is_there(&*medium, id, place)? { medium.empty(place.offset..place.end()) } else { Ok(()) }
     }
 
@@ -144,10 +163,7 @@ impl Packs {
 
     /// The media in a pack that were written before this moment.
     pub(super) fn older_than(&self, before: Timestamp, pack: Uuid) -> io::Result<Vec<(Uuid, Place)>> {
-        let medium = match self.folder.open(pack) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            medium => medium?,
-        };
+        let medium = self.folder.open(pack)?;
         let mut found = Vec::new();
         for frame in Frames::of(&*medium)? {
             let (offset, head) = frame?;
@@ -158,37 +174,30 @@ impl Packs {
         Ok(found)
     }
 
-    /// Removes a pack that nobody holds and no media are in; of others, it cuts off the room that was never used.
-    pub(super) fn tidy(&self, pack: Uuid) -> io::Result<()> {
-        let medium = match self.folder.claim(pack) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            claimed => claimed?,
-        };
-        let Some(medium) = medium else { return Ok(()) };
+    /// Of a pack that nobody has written to since this moment, cuts off the room that was never used; if there are no
+    /// media in it any more, all of it. It stays, empty: a pack that is missing may come back.
+    pub(super) fn tidy(&self, before: Timestamp, pack: Uuid) -> io::Result<()> {
+        let Some(medium) = self.folder.claim(pack)? else { return Ok(()) };
+        let state = || Ok::<_, io::Error>((medium.length()?, medium.modified()?));
+        let found @ (length, modified) = state()?;
+        // Somebody may hold it whose lock cannot be seen from here.
+        if length == 0 || modified >= SystemTime::from(before) {
+            return Ok(());
+        }
         let (mut end, mut holds) = (0, false);
         for frame in Frames::of(&*medium)? {
             let (offset, head) = frame?;
             end = end.max(head.place(pack, offset).end());
             holds |= head.kind != Kind::Tombstone;
         }
-        if !holds {
-            return self.folder.remove(pack);
-        }
-        if end < medium.length()? { medium.cut(end) } else { Ok(()) }
+        let end = if holds { end } else { 0 };
+        if end < length && state()? == found { medium.cut(end) } else { Ok(()) }
     }
 }
 
 impl std::fmt::Debug for Packs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Packs").finish_non_exhaustive()
-    }
-}
-
-impl Head {
-    /// The place of a recording whose media begin here.
-    #[must_use]
-    pub fn place(&self, pack: Uuid, offset: u64) -> Place {
-        Place { pack, offset, bytes: self.bytes, room: self.room }
     }
 }
 
@@ -212,22 +221,61 @@ fn is_there(medium: &dyn Medium, id: Uuid, place: &Place) -> io::Result<bool> {
 
 /// Whether this place is still this recording's: by its media, or by the envelope or tombstone behind them.
 fn is_of(medium: &dyn Medium, id: Uuid, place: &Place) -> io::Result<bool> {
-    let beside = || Head::read_at(medium, place.envelope());
-    Ok(is_there(medium, id, place)?
-        || beside()?.is_some_and(|head| head.kind != Kind::Media && head.recording == id))
+    let beside = Head::read_at(medium, place.envelope())?.is_some_and(|head| {
+        let there = head.place(place.pack, place.envelope());
+        head.kind != Kind::Media && head.recording == id && there == *place
+    });
+    // Where the head of the media cannot be read any more, the one behind them is enough.
+    match is_there(medium, id, place) {
+        Err(error) if error.kind() != io::ErrorKind::InvalidData && beside => {
+            tracing::warn!(%error, "the head of media cannot be read");
+            Ok(true)
+        }
+        there => Ok(there? || beside),
+    }
+}
+
+/// Writes an envelope, if the media before it are there.
+fn fill(medium: &dyn Medium, id: Uuid, place: &Place, envelope: &str, at: Timestamp) -> io::Result<()> {
+    let gone = || io::Error::new(io::ErrorKind::NotFound, "the media of an envelope are gone");
+    if !is_there(medium, id, place)? {
+        return Err(gone());
+    }
+    let frame = frame(id, Kind::Envelope, envelope.as_bytes(), place, at)?;
+    if frame.len() as u64 > place.room {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "an envelope does not fit into its room"));
+    }
+    medium.write_at(&frame, place.envelope())?;
+    if !is_there(medium, id, place)? {
+        bury(medium, id, place, at)?;
+        medium.sync()?;
+        return Err(gone());
+    }
+    Ok(())
+}
+
+/// Makes durable what was written, if it is in the store at all.
+fn sync(folder: &dyn Folder, pack: Uuid, medium: &dyn Medium) -> io::Result<()> {
+    medium.sync()?;
+    // Where somebody moved the directory away, what is written there is not.
+    if folder.identity(pack)? == medium.identity()? {
+        Ok(())
+    } else {
+        Err(io::Error::other("another file is in a pack's place"))
+    }
 }
 
 /// Overwrites all of the room for an envelope.
 fn bury(medium: &dyn Medium, id: Uuid, place: &Place, at: Timestamp) -> io::Result<()> {
     let offset = place.envelope();
-    medium.write_at(&frame(id, Kind::Tombstone, b"", at)?, offset)?;
+    medium.write_at(&frame(id, Kind::Tombstone, b"", place, at)?, offset)?;
     zero(medium, offset.saturating_add(PAGE)..place.end())
 }
 
 /// The frame of an envelope or a tombstone, filled up to whole pages.
-fn frame(id: Uuid, kind: Kind, payload: &[u8], at: Timestamp) -> io::Result<Vec<u8>> {
+fn frame(id: Uuid, kind: Kind, payload: &[u8], place: &Place, at: Timestamp) -> io::Result<Vec<u8>> {
     let (bytes, at, sha256) = (payload.len() as u64, at.as_millisecond(), Sha256::digest(payload).into());
-    let head = Head { kind, recording: id, bytes, room: 0, at, sha256 };
+    let head = Head { kind, recording: id, bytes, room: place.room, media: place.bytes, at, sha256 };
     let mut frame = Vec::with_capacity(usize::try_from(head.pages()).map_err(io::Error::other)?);
     frame.extend_from_slice(&head.to_bytes());
     frame.extend_from_slice(payload);
@@ -244,7 +292,7 @@ struct Writer {
 
 /// Written, and not synced yet.
 struct Written {
-    done: oneshot::Sender<io::Result<Place>>,
+    done: oneshot::Sender<io::Result<Option<Place>>>,
     place: Place,
     medium: Arc<dyn Medium>,
 }
@@ -275,23 +323,25 @@ impl Writer {
         let mut failed = false;
         for Order { id, work, done } in group {
             let one = match work {
-                Work::Append(media, room) => self.append(id, media, room),
+                Work::Append(media, room) => self.append(id, media, room).map(Some),
                 Work::Fill(place, envelope) => self.fill(id, place, &envelope),
             };
             match one {
-                Ok((place, medium)) => written.push(Written { done, place, medium }),
+                Ok(Some((place, medium))) => written.push(Written { done, place, medium }),
+                // Whoever asked may be gone.
+                Ok(None) => drop(done.send(Ok(None))),
                 Err(error) => {
-                    failed = true;
-                    // Whoever asked may be gone.
-                    let _ = done.send(Err(error));
+                    failed |= !UNHARMED.contains(&error.kind());
+                    drop(done.send(Err(error)));
                 }
             }
         }
+        // More than one only where a pack was full.
         let mut synced: Vec<(Uuid, Result<(), io::ErrorKind>)> = Vec::new();
         for Written { done, place, medium } in written {
             let known = synced.iter().find(|(pack, _)| *pack == place.pack).map(|(_, outcome)| *outcome);
             let outcome = known.unwrap_or_else(|| {
-                let outcome = self.sync(place.pack, &*medium).map_err(|error| {
+                let outcome = sync(&*self.folder, place.pack, &*medium).map_err(|error| {
                     tracing::error!(%error, pack = %place.pack, "a pack could not be synced");
                     error.kind()
                 });
@@ -299,27 +349,17 @@ impl Writer {
                 outcome
             });
             failed |= outcome.is_err();
-            let _ = done.send(outcome.map(|()| place).map_err(io::Error::from));
+            drop(done.send(outcome.map(|()| Some(place)).map_err(io::Error::from)));
         }
         if failed {
             // What lies in it is whole or a hole; nothing more is put beside it.
-            self.own = None;
-        }
-    }
-
-    fn sync(&self, pack: Uuid, medium: &dyn Medium) -> io::Result<()> {
-        medium.sync()?;
-        // Where somebody moved the directory away, what is written there is not in the store.
-        if self.folder.identity(pack)? == medium.identity()? {
-            Ok(())
-        } else {
-            Err(io::Error::new(io::ErrorKind::NotFound, "another file is in a pack's place"))
+            self.close();
         }
     }
 
     fn append(&mut self, id: Uuid, mut media: Block, room: u64) -> io::Result<(Place, Arc<dyn Medium>)> {
         let (bytes, at) = (media.payload().len() as u64, self.clock.now().as_millisecond());
-        let head = Head { kind: Kind::Media, recording: id, bytes, room, at, sha256: [0; 32] };
+        let head = Head { kind: Kind::Media, recording: id, bytes, room, media: bytes, at, sha256: [0; 32] };
         let needed = head.pages().saturating_add(room);
         if self.own.as_ref().is_some_and(|own| own.is_full(needed)) {
             self.close();
@@ -332,34 +372,18 @@ impl Writer {
                 self.own.insert(Own { pack, medium, end: 0, grown: 0, made: Instant::now() })
             }
         };
-        own.grow(needed)?;
+        own.grow(needed, &*self.folder)?;
         let place = Place { pack: own.pack, offset: own.end, bytes, room };
         own.end = place.end();
         own.medium.write_at(media.framed(&head), place.offset)?;
         Ok((place, Arc::clone(&own.medium)))
     }
 
-    fn fill(&self, id: Uuid, place: Place, envelope: &str) -> io::Result<(Place, Arc<dyn Medium>)> {
-        let own = self.own.as_ref().filter(|own| own.pack == place.pack);
-        let medium = match own {
-            Some(own) => Arc::clone(&own.medium),
-            None => {
-                let medium = self.folder.open(place.pack)?;
-                if !is_there(&*medium, id, &place)? {
-                    return Err(io::Error::new(io::ErrorKind::NotFound, "the media of an envelope are gone"));
-                }
-                medium
-            }
-        };
-        let frame = frame(id, Kind::Envelope, envelope.as_bytes(), self.clock.now())?;
-        if frame.len() as u64 > place.room {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "an envelope does not fit into its room",
-            ));
-        }
-        medium.write_at(&frame, place.envelope())?;
-        Ok((place, medium))
+    /// Fills in an envelope, if it is in the own pack.
+    fn fill(&self, id: Uuid, place: Place, envelope: &str) -> io::Result<Option<(Place, Arc<dyn Medium>)>> {
+        let Some(own) = self.own.as_ref().filter(|own| own.pack == place.pack) else { return Ok(None) };
+        fill(&*own.medium, id, &place, envelope, self.clock.now())?;
+        Ok(Some((place, Arc::clone(&own.medium))))
     }
 
     /// Gives back what was not used of the own pack, and lets go of it.
@@ -378,17 +402,18 @@ impl Own {
     }
 
     /// Makes room for so many bytes, and for what comes after them if there is enough.
-    fn grow(&mut self, needed: u64) -> io::Result<()> {
+    fn grow(&mut self, needed: u64, folder: &dyn Folder) -> io::Result<()> {
         let least = self.end.saturating_add(needed);
         if least <= self.grown {
             return Ok(());
         }
         let step = self.grown.clamp(SHORTEST_STEP, LONGEST_STEP);
         let ample = least.max(self.grown.saturating_add(step));
-        let to = match self.medium.grow(self.grown, ample) {
-            Ok(()) => ample,
+        let is_ample = folder.has_room_for(ample.saturating_sub(self.grown));
+        let to = match is_ample.then(|| self.medium.grow(self.grown, ample)) {
+            Some(Ok(())) => ample,
             // The disk is nearly full.
-            Err(_) => {
+            Some(Err(_)) | None => {
                 self.medium.grow(self.grown, least)?;
                 least
             }
@@ -398,6 +423,9 @@ impl Own {
     }
 }
 
+/// What an order can fail of that does not concern the pack.
+const UNHARMED: [io::ErrorKind; 3] =
+    [io::ErrorKind::NotFound, io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput];
 /// How many more orders one sync may serve.
 const GROUP: usize = 255;
 /// A pack is no longer than this, and not appended to any longer.

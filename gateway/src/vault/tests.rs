@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use uuid::Uuid;
 
@@ -197,6 +198,10 @@ impl Medium for Open {
     fn identity(&self) -> io::Result<Identity> {
         Ok((0, Arc::as_ptr(&self.pages).addr() as u64))
     }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        Ok(SystemTime::UNIX_EPOCH)
+    }
 }
 
 impl Folder for Disk {
@@ -231,9 +236,8 @@ impl Folder for Disk {
         Ok(self.packs.lock().unwrap().keys().copied().collect())
     }
 
-    fn remove(&self, pack: Uuid) -> io::Result<()> {
-        self.act()?;
-        self.packs.lock().unwrap().remove(&pack).map(|_| ()).ok_or(io::ErrorKind::NotFound.into())
+    fn has_room_for(&self, _: u64) -> bool {
+        true
     }
 }
 
@@ -405,10 +409,15 @@ async fn whenever_the_power_fails_what_was_acknowledged_is_whole_and_nothing_els
                     assert!(all.iter().any(|sent| sent.id == id && sent.place.is_none()));
                     again.discard(id, &place).unwrap();
                 }
-                again.tidy(pack).unwrap();
+                again.tidy(jiff::Timestamp::MAX, pack).unwrap();
             }
-            let rest = left.list().unwrap().iter().filter(|pack| holds_envelopes(&left, **pack)).count();
-            assert_eq!(left.list().unwrap().len(), rest, "{dies}, {seed}");
+            for pack in left.list().unwrap() {
+                let length = left.open(pack).unwrap().length().unwrap();
+                assert!(length == 0 || holds_envelopes(&left, pack), "{dies}, {seed}: {length}");
+            }
+            for sent in all.iter().filter(|sent| sent.removed.1) {
+                again.remove(sent.id, &sent.place.unwrap()).unwrap();
+            }
         }
     }
 }
@@ -439,7 +448,7 @@ async fn two_processes_on_one_directory_never_write_to_the_same_pack() {
         assert_eq!(owner[&place.pack], *who);
         assert_eq!(one.read(*id, place, &(0..500)).unwrap(), vec![7; 500]);
         // Nobody tidies what is held.
-        one.tidy(place.pack).unwrap();
+        one.tidy(jiff::Timestamp::MAX, place.pack).unwrap();
     }
     let lengths = |disk: &Disk| -> Vec<u64> {
         disk.list().unwrap().into_iter().map(|pack| disk.open(pack).unwrap().length().unwrap()).collect()
@@ -482,6 +491,60 @@ async fn a_full_disk_takes_what_fits_and_then_refuses_and_deletions_go_on() {
         packs.remove(*id, place).unwrap();
         assert!(packs.read(*id, place, &(0..1)).is_err());
     }
+}
+
+/// Whatever a row says, and whatever a disk fails of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hostile_place_or_a_missing_pack_harms_nobody_else() {
+    let disk = Disk::until(usize::MAX);
+    let packs = packs(&disk);
+    let ids: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
+    let mut places = Vec::new();
+    for id in &ids {
+        let place = packs.append(*id, block(&[5; 9_000]), 100).await.unwrap();
+        packs.fill(*id, place, "{\"keys\": \"k\"}".into()).await.unwrap();
+        places.push(place);
+    }
+    // The place of the second, moved over the first, and reaching far behind: all that matches is the envelope.
+    let [first, second, third] = [places[0], places[1], places[2]];
+    let hostile = [
+        Place { offset: first.offset + 4_096, bytes: second.envelope() - first.offset - 8_192, ..second },
+        Place { room: 8 << 20, ..second },
+        Place { bytes: second.bytes + 1, ..second },
+        Place { offset: first.offset, ..second },
+        Place { offset: 1 << 40, ..second },
+        third,
+    ];
+    for place in hostile {
+        assert!(packs.remove(ids[1], &place).is_err(), "{place}");
+        assert!(packs.fill(ids[1], place, "{}".into()).await.is_err(), "{place}");
+        assert!(packs.read(ids[1], &place, &(0..1)).is_err(), "{place}");
+        // What is never named may be refused, or nothing: see below that all of them are whole.
+        let _ = packs.discard(ids[1], &place);
+    }
+    for (id, place) in ids.iter().zip(&places) {
+        assert_eq!(packs.read(*id, place, &(0..9_000)).unwrap(), vec![5; 9_000]);
+        assert_eq!(envelope(&disk, place).unwrap().1, b"{\"keys\": \"k\"}");
+    }
+    // None of it ended the pack: the next one lies beside them.
+    let next = packs.append(Uuid::from_u128(4), block(&[5; 10]), 10).await.unwrap();
+    assert_eq!(next.pack, first.pack);
+
+    // An envelope that comes after the deletion puts no keys back.
+    packs.remove(ids[0], &first).unwrap();
+    assert!(packs.fill(ids[0], first, "{\"keys\": \"k\"}".into()).await.is_err());
+    assert_eq!(envelope(&disk, &first).unwrap().0.kind, Kind::Tombstone);
+    // One whose pack is missing, or cut off, is not deleted yet; it is once the pack is back.
+    let pages = disk.packs.lock().unwrap().remove(&second.pack).unwrap();
+    assert!(packs.remove(ids[1], &second).is_err());
+    let whole = std::mem::take(&mut pages.lock().unwrap().seen);
+    pages.lock().unwrap().seen = whole[..4_096].to_vec();
+    disk.packs.lock().unwrap().insert(second.pack, Arc::clone(&pages));
+    assert!(packs.remove(ids[1], &second).is_err());
+    pages.lock().unwrap().seen = whole;
+    packs.remove(ids[1], &second).unwrap();
+    assert!(packs.read(ids[1], &second, &(0..1)).is_err());
+    assert_eq!(packs.read(ids[2], &third, &(0..9_000)).unwrap(), vec![5; 9_000]);
 }
 
 const SECTOR: usize = 512;

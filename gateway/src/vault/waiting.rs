@@ -13,7 +13,14 @@ use super::frame::{HEAD, Head, PAGE};
 pub(super) struct Budget {
     most: usize,
     waits: AtomicUsize,
-    spare: Mutex<Vec<Vec<u8>>>,
+    spare: Mutex<Vec<Spare>>,
+}
+
+/// Memory to be used again, and how much of it was ever used.
+#[derive(Debug)]
+struct Spare {
+    bytes: Vec<u8>,
+    used: usize,
 }
 
 impl Budget {
@@ -21,7 +28,7 @@ impl Budget {
         Arc::new(Budget { most, waits: AtomicUsize::new(0), spare: Mutex::default() })
     }
 
-    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<Spare>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -32,6 +39,8 @@ pub(super) struct Block {
     bytes: Vec<u8>,
     /// Where the head begins.
     begin: usize,
+    /// How much of it was used before: that is in memory.
+    used: usize,
     budget: Arc<Budget>,
 }
 
@@ -39,10 +48,21 @@ impl Block {
     pub(super) fn new(budget: Arc<Budget>) -> Block {
         let spare = budget.spare().pop();
         // None of it is in memory before it is used.
-        let mut bytes = spare.unwrap_or_else(|| Vec::with_capacity(WHOLE + (128 << 10)));
+        let fresh = || Spare { bytes: Vec::with_capacity(WHOLE + (128 << 10)), used: 0 };
+        let Spare { mut bytes, used } = spare.unwrap_or_else(fresh);
         let begin = bytes.as_ptr().align_offset(PAGE_BYTES).min(PAGE_BYTES);
         bytes.resize(begin + HEAD, 0);
-        Block { bytes, begin, budget }
+        Block { bytes, begin, used, budget }
+    }
+
+    /// For what is written in parts: as small as it can be.
+    fn of_parts(budget: Arc<Budget>) -> Block {
+        Block { bytes: vec![0; HEAD], begin: 0, used: 0, budget }
+    }
+
+    /// How much of it is in memory.
+    fn held(&self) -> usize {
+        self.payload().len().max(self.used)
     }
 
     pub(super) fn payload(&self) -> &[u8] {
@@ -63,10 +83,11 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
+        let used = bytes.len().max(self.used);
         bytes.clear();
         let mut spare = self.budget.spare();
         if spare.len() < SPARE && bytes.capacity() >= WHOLE {
-            spare.push(bytes);
+            spare.push(Spare { bytes, used });
         }
     }
 }
@@ -91,31 +112,27 @@ impl Waiting {
 
     /// Whether there is enough of it to be written, as things are.
     pub(super) fn is_due(&mut self) -> bool {
-        let waits = self.block.payload().len();
-        self.count(waits);
+        self.count(self.block.held());
         let short = self.budget.waits.load(Ordering::Relaxed) > self.budget.most;
-        waits >= if short { PIECE } else { WHOLE }
+        self.block.payload().len() >= if short { PIECE } else { WHOLE }
     }
 
     /// A copy of what waits, to be written as a part; then more can be appended. It counts until
     /// [`Waiting::written`]: a slow disk holds it as long.
     pub(super) fn part(&mut self) -> Vec<u8> {
         let part = self.block.payload().to_vec();
-        self.block.bytes.truncate(self.block.begin + HEAD);
+        self.block = Block::of_parts(Arc::clone(&self.budget));
         part
     }
 
     /// All that waits. It counts until [`Waiting::written`].
     pub(super) fn whole(&mut self) -> Block {
-        std::mem::replace(
-            &mut self.block,
-            Block { bytes: Vec::new(), begin: 0, budget: Arc::clone(&self.budget) },
-        )
+        std::mem::replace(&mut self.block, Block::of_parts(Arc::clone(&self.budget)))
     }
 
     /// What was taken is written, or given up.
     pub(super) fn written(&mut self) {
-        self.count(self.block.payload().len());
+        self.count(self.block.held());
     }
 
     fn count(&mut self, now: usize) {
@@ -166,6 +183,12 @@ mod tests {
         assert!(uploads[3].is_due(), "what a slow disk holds is in memory");
         uploads[..2].iter_mut().for_each(Waiting::written);
         assert!(!uploads[3].is_due());
+        // What writes in parts holds no block any more, and one that was used before counts as a whole.
+        assert!(uploads[0].block.bytes.capacity() < PIECE);
+        assert!(uploads[0].block.held() == 0 && budget.spare()[0].used >= PIECE);
+        let mut again = Waiting::new(Arc::clone(&budget));
+        assert!(!fill(&mut again, 1) && again.counted >= PIECE);
+        drop(again);
         // One that is dropped no longer counts; alone, an upload waits until it is whole.
         uploads.truncate(0);
         let mut alone = Waiting::new(Arc::clone(&budget));
@@ -187,6 +210,7 @@ mod tests {
                 kind: super::super::Kind::Media,
                 recording: uuid::Uuid::nil(),
                 bytes: length as u64,
+                media: length as u64,
                 room: 0,
                 at: 0,
                 sha256: [0; 32],

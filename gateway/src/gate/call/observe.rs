@@ -12,7 +12,7 @@ use crate::gate::ask::{
 use crate::gate::call::barred::Unlogged;
 use crate::gate::call::facts::{self, Scene, check_time};
 use crate::gate::call::open::offset_ms;
-use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, kept, parse_id};
+use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, parse_id};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
 use trail::clock::whole_millis;
 use trail::{Actor, Body, ControlRefusal};
@@ -160,10 +160,12 @@ impl Gate {
     pub(in crate::gate) async fn delete_stored(&self, account: &str, call: Uuid) -> Result<(), Fault> {
         let stored =
             self.ledger.recordings(account, Some(call), None, (i64::MIN, String::new()), 10_000).await?;
+        let mut deleted = Ok(());
         for row in stored.iter().filter(|row| !row.held) {
-            self.erase(&Actor::gateway(), account, kept(row)?).await?;
+            // One that fails is no reason to keep the others.
+            deleted = deleted.and(self.erase(&Actor::gateway(), row).await);
         }
-        Ok(())
+        deleted
     }
 
     async fn try_observe(

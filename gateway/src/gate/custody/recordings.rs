@@ -158,16 +158,12 @@ impl Gate {
     /// [`Fault`]: it is unknown, already deleted, or under a legal hold.
     pub async fn delete(&self, who: &Principal, id: &str) -> Result<(), Fault> {
         let row = self.live(who, id).await?;
-        self.erase(&who.into(), &who.account, kept(&row)?).await
+        self.erase(&who.into(), &row).await
     }
 
-    pub(in crate::gate) async fn erase(
-        &self,
-        actor: &trail::Actor,
-        account: &str,
-        kept: Kept,
-    ) -> Result<(), Fault> {
-        let (id, at) = (kept.id, self.clock.now().as_millisecond());
+    pub(in crate::gate) async fn erase(&self, actor: &trail::Actor, row: &RecordingRow) -> Result<(), Fault> {
+        let (account, id) = (&row.account, parse_id(&row.id)?);
+        let at = self.clock.now().as_millisecond();
         let expects = vec![Expect::RecordingLive { id, unheld: true }];
         let changes = vec![Change::DeleteRecording { id, at }];
         match self.note(actor, account, Body::Deleted { recording: id }, None, changes, expects).await? {
@@ -177,7 +173,7 @@ impl Gate {
             },
             // At this point the keys are gone from the ledger; after a crash, the next start completes the
             // rest.
-            Appended::Done => self.sweep(kept).await,
+            Appended::Done => self.sweep(kept(row)?).await,
         }
     }
 

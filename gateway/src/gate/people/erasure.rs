@@ -30,6 +30,14 @@ use crate::ledger::{
 };
 use trail::{Actor, Body, Leaf};
 
+/// Somebody is erased, but not everything of theirs is out of the store.
+fn media_left(fault: Fault) -> Fault {
+    match fault {
+        Fault::Failed(failure) => Failure::MediaLeft(Box::new(failure)).into(),
+        refused @ Fault::Refused { .. } => refused,
+    }
+}
+
 /// Whom to erase: `number` or `participant` says who.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,15 +85,18 @@ impl Gate {
         let whom = whom(asked)?;
         check_reason(&whom, &asked.reason)?;
         // Removes what an earlier erasure could not remove from the store.
+        let mut left = None;
         for row in self.ledger.unfinished(Uuid::nil(), u32::MAX).await? {
             if row.account == account && row.deleted_at.is_some() {
-                self.sweep(kept(&row)?).await?;
+                let swept = async { self.sweep(kept(&row)?).await };
+                left = left.or(swept.await.err());
             }
         }
         for _ in 0..ATTEMPTS {
             let mut found = self.whose(account, &whom).await?;
             if found.is_nothing() {
-                return Err(ErasureRefusal::UnknownSubject.into());
+                // It may be theirs: they are erased already.
+                return Err(left.map_or_else(|| ErasureRefusal::UnknownSubject.into(), media_left));
             }
             if found.marks.are_in(&asked.reason) {
                 return Err(ErasureRefusal::ReasonNamesThem.into());
@@ -129,7 +140,8 @@ impl Gate {
         let mut failed = None;
         if recordings == Disposal::Delete {
             for row in &found.recordings {
-                if let Err(fault) = self.sweep(kept(row)?).await {
+                let swept = async { self.sweep(kept(row)?).await };
+                if let Err(fault) = swept.await {
                     failed = Some(fault);
                 }
             }
@@ -140,8 +152,7 @@ impl Gate {
         });
         match failed {
             None => Ok(Erased { remnants: Remnants::after(gone), ..erased }),
-            Some(Fault::Failed(failure)) => Err(Failure::MediaLeft(Box::new(failure)).into()),
-            Some(refused) => Err(refused),
+            Some(fault) => Err(media_left(fault)),
         }
     }
 
