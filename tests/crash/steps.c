@@ -1,7 +1,8 @@
 /* Ends a process, as kill -9 does, before its Nth step that changes what is on disk: preloaded by
  * tests/crash/steps.rs. STEP says which N, COUNT names a file in which the steps are counted, and
  * WRITES = 1 counts what the database writes as well. While the file USED_UP is there, the owner's quota of
- * the disk is used up, but for what the file RESERVE takes. */
+ * the disk is used up, but for what the file RESERVE takes. While the file UNSYNCED is there, nothing of a write-ahead
+ * log reaches the disk. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-static const char *used_up, *reserve;
+static const char *used_up, *reserve, *unsynced;
 static long limit = -1;
 static int writes, counted = -1;
 static atomic_long steps;
@@ -23,6 +24,7 @@ __attribute__((constructor)) static void begin(void) {
     const char *step = getenv("STEP"), *count = getenv("COUNT"), *with = getenv("WRITES");
     used_up = getenv("USED_UP");
     reserve = getenv("RESERVE");
+    unsynced = getenv("UNSYNCED");
     limit = step ? atol(step) : -1;
     writes = with && *with == '1';
     counted = count ? open(count, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
@@ -38,8 +40,18 @@ static void step(const char *name) {
 
 #define REAL(name) static __typeof__(name) *real; if (!real) real = dlsym(RTLD_NEXT, #name)
 
-int fsync(int fd) { REAL(fsync); step("fsync"); return real(fd); }
-int fdatasync(int fd) { REAL(fdatasync); step("fdatasync"); return real(fd); }
+static int lost(int fd) {
+    char link[64], path[4096];
+    if (!unsynced || access(unsynced, F_OK)) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path);
+    if (length < 4 || memcmp(path + length - 4, "-wal", 4)) return 0;
+    errno = EIO;
+    return 1;
+}
+
+int fsync(int fd) { REAL(fsync); step("fsync"); return lost(fd) ? -1 : real(fd); }
+int fdatasync(int fd) { REAL(fdatasync); step("fdatasync"); return lost(fd) ? -1 : real(fd); }
 int rename(const char *from, const char *to) { REAL(rename); step("rename"); return real(from, to); }
 int linkat(int a, const char *from, int b, const char *to, int flags) {
     REAL(linkat); step("linkat"); return real(a, from, b, to, flags);

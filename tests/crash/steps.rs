@@ -94,6 +94,40 @@ async fn where_a_quota_is_used_up_an_objection_is_logged_and_nothing_else() {
     the_log_verifies(&site, &site.serve(&[])).await;
 }
 
+/// What may not be on the disk is not acknowledged, nothing is built on it, and a call whose objection it was is barred.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_log_cannot_be_synced_nothing_is_acknowledged_and_afterwards_all_of_it_is_durable() {
+    let site = Site::new().await;
+    let unsynced = site.dir.path().join("unsynced");
+    let environment = [("LD_PRELOAD", LIBRARY.to_str().unwrap()), ("UNSYNCED", unsynced.to_str().unwrap())];
+    let mut process = Process::try_serve(&site.data, &[], &environment).unwrap();
+    let recorder = site.client(&process, Role::Recorder);
+    site.record(&recorder, "c1").await;
+    site.record(&recorder, "c2").await;
+    let signed = site.client(&process, Role::Auditor).get("/v1/log/acme/checkpoint").await.text();
+    std::fs::write(&unsynced, "").unwrap();
+    for _ in 0..3 {
+        say_yes(&recorder).await.unwrap().problem(503, "trail-unavailable");
+    }
+    let no = json!({"type": "consent.withdrawn", "participant": "caller"});
+    recorder.post("/v1/calls/c2/events", &no).await.problem(503, "trail-unavailable");
+    let start = json!({"action": "resume"});
+    recorder.post("/v1/calls/c2/recording", &start).await.problem(503, "call-barred");
+    // Nothing is signed that may be gone after a loss of power.
+    let now = site.client(&process, Role::Auditor).get("/v1/log/acme/checkpoint").await;
+    assert!(now.status == 503 || now.text() == signed, "{}", now.text());
+    std::fs::remove_file(&unsynced).unwrap();
+    say_yes(&recorder).await.unwrap().expect(201);
+    let decision = recorder.get("/v1/calls/c2/decision").await.expect(200);
+    assert_eq!(decision["recording"], "blocked");
+    let events = event_ids(&site.consents(&process, "c1").await);
+    assert_eq!(events.iter().filter(|id| *id == "yes").count(), 1);
+    process.terminate();
+    assert_eq!(process.wait(), Some(0));
+    site.assert_integrity().await;
+    the_log_verifies(&site, &site.serve(&[])).await;
+}
+
 /// What is there before each round: recordings to delete, to hold and to fetch, a call that is being
 /// recorded, and somebody who will want to be forgotten.
 struct Before {
