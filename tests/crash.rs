@@ -244,9 +244,10 @@ async fn two_gateways_change_the_key_of_the_logs_once() {
     let site = Site::new().await;
     let processes = [site.serve(&[]), site.serve(&[])];
     let data = site.data.to_str().unwrap();
+    let first = run(&["--data", data, "audit", "key", "acme"]).1;
     for _ in 0..3 {
         assert_eq!(run(&["--data", data, "audit", "rotate-key"]).0, 0);
-        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        comes(async || !site.data.join("secrets/log.next.key").exists()).await;
         for process in &processes {
             let recorder = site.client(process, Role::Recorder);
             let body = json!({"medium": "telephone", "participants": []});
@@ -259,6 +260,13 @@ async fn two_gateways_change_the_key_of_the_logs_once() {
     assert_eq!(names.filter(|name| name.starts_with("log.retired-")).count(), 3);
     drop(processes);
     the_log_verifies(&site, &site.serve(&[])).await;
+    // Whoever knows the first key alone is led to the last, by heads that were signed with both.
+    let (trust, out) = (site.dir.path().join("trust"), site.dir.path().join("export"));
+    std::fs::write(&trust, first).unwrap();
+    let (trust, out) = (trust.to_str().unwrap(), out.to_str().unwrap());
+    assert_eq!(run(&["--data", data, "audit", "export", "acme", "--out", out]).0, 0);
+    let (code, told, err) = run(&["audit", "verify", out, "--trust", trust]);
+    assert_eq!(code, 0, "{told}{err}");
 }
 
 async fn post(client: &Client, path: &str, body: &Value) -> bool {

@@ -1,5 +1,6 @@
 //! The one writer of the ledger. It takes whatever is waiting, up to 256 jobs, and commits them
-//! together: the sync to disk is the clock.
+//! together: the sync to disk is the clock. What is committed can be read, so nothing is committed before the group in
+//! front of it is durable: what is read may be answered with.
 //!
 //! The writer owns its connection and drops it on any error: whether the last COMMIT was applied is
 //! not known then, and a connection that has failed once may report the next transaction as nested. If the
@@ -40,6 +41,9 @@ pub(super) trait Engine: Send + 'static {
 
     /// Drops whatever may be in doubt.
     fn forget(&mut self);
+
+    /// Waits for a moment that is short beside a sync, if nobody else needs the thread.
+    fn breathe(&self) {}
 }
 
 /// What an engine does inside its transaction.
@@ -163,10 +167,15 @@ async fn run(
         group.sort_by_key(|waiting| ends_an_epoch(waiting) || erases(waiting));
         let ordinary = group.partition_point(|waiting| !ends_an_epoch(waiting) && !erases(waiting));
         let special = group.split_off(ordinary);
+        let answered = group.len() + special.len();
         for part in [std::mem::take(&mut group), special] {
             if !part.is_empty() {
                 commit(&mut engine, part, &enveloped, &registers).await;
             }
+        }
+        // Most who were answered have more: those who come at once share the next sync.
+        if answered >= MANY && waiting.len() < answered {
+            engine.breathe();
         }
         group.reserve(GROUP);
     }
@@ -367,6 +376,8 @@ fn is_of_a_log(expect: &Expect) -> bool {
 
 /// How many jobs one transaction takes at most.
 const GROUP: usize = 256;
+/// From this many answers on, the next group is worth a moment.
+const MANY: usize = 8;
 /// How many jobs may wait before requests are slowed down.
 const QUEUE: usize = 1024;
 
