@@ -790,6 +790,17 @@ async fn sealed_media_are_opened_by_a_command_and_by_nobody_without_the_key() {
         assert!(said.contains("origin unverified"), "{said}");
         assert!(std::fs::read(at(&out)).unwrap() == audio);
     }
+    let onto = |media: &str, more: &[&str]| {
+        let args = ["open", media, "--envelope", &at("envelope.json"), "--key", &private, "--out", "-"];
+        let output =
+            Command::new(PROGRAM).args(args).args(more).current_dir(site.dir.path()).output().unwrap();
+        (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, told, aside) = onto(&at("media"), &[]);
+    assert!(code == Some(0) && told == audio && aside.contains("origin unverified"), "{aside}");
+    let (code, told, aside) = onto(&at("media"), &["--json"]);
+    assert!(code == Some(0) && told == audio && aside.contains("\"out\":\"-\""), "{aside}");
+    assert!(!site.dir.path().join("-").exists());
     let (_, said, _) = open("envelope.json", &private, "json.wav", &["--json"]);
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(
@@ -817,6 +828,8 @@ async fn sealed_media_are_opened_by_a_command_and_by_nobody_without_the_key() {
     altered[last] ^= 1;
     std::fs::write(at("media"), &altered).unwrap();
     refused("envelope.json", &private, &[], "");
+    let (code, told, aside) = onto(&at("media"), &[]);
+    assert!(code == Some(1) && told.is_empty() && aside.contains("is not genuine"), "{aside}");
     std::fs::write(at("media"), &media.body[..last]).unwrap();
     refused("envelope.json", &private, &[], "");
     let _: Envelope = serde_json::from_value(stored["envelope"].clone()).unwrap();

@@ -4,7 +4,7 @@
 //! media key is wrapped for the customer alone), nor alter one unnoticed (every segment is
 //! authenticated, and the trail holds the hash of the whole).
 //!
-//! In a local directory, media of up to a mebibyte lie in [packs](self::packs) with their envelopes, and the
+//! In a local directory, media of up to a mebibyte lie in packs with their envelopes, and the
 //! recording's row says at which [`Place`]. What has none is two objects under its random id: `….sealed` and `….json`,
 //! the envelope; so are larger media, and all that an S3 store would hold. Without an envelope nobody can open the
 //! media: that is the state of everything that is not accepted.

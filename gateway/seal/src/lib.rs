@@ -40,7 +40,7 @@ mod weak;
 
 pub use envelope::{Envelope, Format, WrapAlgorithm, WrappedKey};
 pub use keys::{KeyError, RecipientKey};
-pub use open::{Expected, KeyPair, OpenError, Opened, keygen, open};
+pub use open::{Expected, KeyPair, OpenError, Opened, keygen, open, open_onto};
 pub use stream::{SEGMENT_BYTES, Sealed, Sealer};
 
 use std::fmt;

@@ -7,7 +7,7 @@
 //! in a file that nobody else may read, and which any error removes.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rand::rngs::SysError;
@@ -45,8 +45,33 @@ pub fn open(
     check_place(envelope, expected)?;
     let (key, wrapped) = unwrap_key(envelope, &read_private_key(private_pem)?)?;
     let mut output = Unreleased::beside(out)?;
-    let bytes = unseal(media, envelope, &key, &mut output)?;
+    let bytes = unseal(media, envelope, &key, |plaintext| output.write(plaintext))?;
     output.release(out)?;
+    Ok(Opened { bytes, key: wrapped.key.clone() })
+}
+
+/// Opens sealed media onto `out`, such as a pipe: without a file in which plaintext would lie.
+///
+/// `media` is read twice, from where it stands to its end. Nothing is written before all of it is verified as by
+/// [`open`]; if it is changed after that, only segments that are genuine are written before the error.
+///
+/// # Errors
+/// Those of [`open`], and where `media` cannot be read again or `out` cannot be written.
+pub fn open_onto(
+    mut media: impl Read + Seek,
+    envelope: &Envelope,
+    private_pem: &str,
+    expected: Expected<'_>,
+    mut out: impl Write,
+) -> Result<Opened, OpenError> {
+    check_place(envelope, expected)?;
+    let (key, wrapped) = unwrap_key(envelope, &read_private_key(private_pem)?)?;
+    let begin = media.stream_position().map_err(OpenError::Read)?;
+    unseal(&mut media, envelope, &key, |_| Ok(()))?;
+    media.seek(SeekFrom::Start(begin)).map_err(OpenError::Read)?;
+    let unwritten = |source| OpenError::Io { doing: "write", path: "standard output".into(), source };
+    let bytes = unseal(&mut media, envelope, &key, |plaintext| out.write_all(plaintext).map_err(unwritten))?;
+    out.flush().map_err(unwritten)?;
     Ok(Opened { bytes, key: wrapped.key.clone() })
 }
 
@@ -268,12 +293,12 @@ fn unwrap_one(wrapped: &WrappedKey, private: &PrivateKey) -> Result<Option<Media
     Ok(unwrapped.ok().map(Zeroizing::new).and_then(|bytes| MediaKey::from_unwrapped(&bytes)))
 }
 
-/// Writes the plaintext to `output`, of which nothing counts before this returns its length.
+/// Hands the plaintext to `output`, of which nothing counts before this returns its length.
 fn unseal(
     media: impl Read,
     envelope: &Envelope,
     key: &MediaKey,
-    output: &mut Unreleased,
+    mut output: impl FnMut(&[u8]) -> Result<(), OpenError>,
 ) -> Result<u64, OpenError> {
     let mut media = Media {
         reader: BufReader::with_capacity(SEGMENT_BYTES, media),
@@ -290,7 +315,7 @@ fn unseal(
         let last = media.at_end()?;
         let altered = OpenError::Altered { segment: unsealer.position() };
         unsealer.open_segment(&mut segment, last).ok_or(altered)?;
-        output.write(&segment)?;
+        output(&segment)?;
         bytes = bytes.saturating_add(segment.len() as u64);
         if last {
             break;
@@ -466,8 +491,58 @@ mod tests {
         }
     }
 
+    /// Onto a pipe: the same as into a file, and nothing where it is refused.
+    fn piped(recording: &Recording, pem: &str) -> Result<Vec<u8>, OpenError> {
+        let mut out = Vec::new();
+        let media = io::Cursor::new(recording.media.as_slice());
+        let opened = open_onto(media, &recording.envelope, pem, Expected::default(), &mut out);
+        assert!(opened.is_ok() || out.is_empty(), "something was written");
+        opened.map(|opened| {
+            assert_eq!(opened.bytes, out.len() as u64);
+            out
+        })
+    }
+
     fn refusal(recording: &Recording) -> OpenError {
+        let piped = piped(recording, &private_pem(private_key())).unwrap_err();
+        let refused = refusal_of_a_file(recording);
+        assert_eq!(piped.to_string(), refused.to_string());
+        refused
+    }
+
+    fn refusal_of_a_file(recording: &Recording) -> OpenError {
         open_with(recording, &private_pem(private_key()), Expected::default()).unwrap_err()
+    }
+
+    #[test]
+    fn onto_a_pipe_goes_what_goes_into_a_file() {
+        let recording = recording();
+        assert_eq!(piped(&recording, &private_pem(private_key())).unwrap(), audio());
+        let another = piped(&recording, &private_pem(another_private_key())).unwrap_err();
+        assert!(matches!(another, OpenError::NotARecipient { .. }), "{another}");
+        // Changed after it was verified: genuine segments alone, and an error.
+        struct Changing<'m>(io::Cursor<Vec<u8>>, &'m [u8]);
+        impl Read for Changing<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0.read(buffer)
+            }
+        }
+        impl Seek for Changing<'_> {
+            fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+                if let SeekFrom::Start(_) = to {
+                    self.0 = io::Cursor::new(self.1.to_vec());
+                }
+                self.0.seek(to)
+            }
+        }
+        let mut changed = recording.media.clone();
+        changed[SEGMENT_BYTES + 7] ^= 1;
+        let media = Changing(io::Cursor::new(recording.media.clone()), &changed);
+        let mut out = Vec::new();
+        let pem = private_pem(private_key());
+        let refused = open_onto(media, &recording.envelope, &pem, Expected::default(), &mut out);
+        assert!(matches!(refused, Err(OpenError::Altered { segment: 1 })));
+        assert!(audio().starts_with(&out) && out.len() < SEGMENT_BYTES, "{}", out.len());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Open {
     /// The private key
     #[arg(long, value_name = "PRIVATE.pem")]
     key: PathBuf,
-    /// Where the audio goes; an existing file is not overwritten
+    /// Where the audio goes; an existing file is not overwritten, and `-` is standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// The account that it must belong to
@@ -75,19 +75,26 @@ pub fn open(asked: &Open, json: bool) -> Result<(), CliError> {
         Zeroizing::new(std::fs::read_to_string(&asked.key).map_err(|source| io(&asked.key, source))?);
     let media = File::open(&asked.media).map_err(|source| io(&asked.media, source))?;
     let expected = Expected { account: asked.account.as_deref(), recording: asked.recording.as_deref() };
-    let opened =
-        seal::open(BufReader::with_capacity(1 << 18, media), &envelope, &private, expected, &asked.out)?;
-    if json {
-        out::json(&json!({
-            "out": asked.out, "bytes": opened.bytes, "key": opened.key, "account": envelope.account,
-            "recording": envelope.recording, "content_type": envelope.content_type, "origin": "unverified",
-        }));
-        return Ok(());
+    let onto_output = asked.out.as_os_str() == "-";
+    let media = BufReader::with_capacity(1 << 18, media);
+    let opened = match onto_output {
+        true => seal::open_onto(media, &envelope, &private, expected, std::io::stdout().lock())?,
+        false => seal::open(media, &envelope, &private, expected, &asked.out)?,
+    };
+    let told = json!({
+        "out": asked.out, "bytes": opened.bytes, "key": opened.key, "account": envelope.account,
+        "recording": envelope.recording, "content_type": envelope.content_type, "origin": "unverified",
+    });
+    let of = format!("{} bytes of {} are in", opened.bytes, envelope.content_type);
+    let origin = "origin unverified: anyone who has the public key can seal something; a proof pack shows where it \
+                  comes from";
+    match (onto_output, json) {
+        // The audio alone goes to standard output.
+        (true, true) => out::aside(&told.to_string()),
+        (true, false) => out::aside(origin),
+        (false, true) => out::json(&told),
+        (false, false) => out::line(format!("{of} {}\n{origin}", asked.out.display())),
     }
-    out::line(format!("{} bytes of {} are in {}", opened.bytes, envelope.content_type, asked.out.display()));
-    out::line(
-        "origin unverified: anyone who has the public key can seal something; a proof pack shows where it comes from",
-    );
     Ok(())
 }
 

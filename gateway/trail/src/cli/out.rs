@@ -40,5 +40,10 @@ pub fn error(error: &dyn std::error::Error) {
 
 /// Prints a remark to standard error.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "note: {text}");
+    aside(&format!("note: {text}"));
+}
+
+/// Prints to standard error.
+pub fn aside(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
