@@ -316,7 +316,7 @@ impl Notary {
             let at = Epoch { log: log.to_owned(), epoch: head.epoch };
             return Ok(Some(SignedHead { at, size: head.edge.size(), note }));
         }
-        // The key first: what is read after it of the log names every key up to this one. Then the pin: the ledger,
+        // The key is read first: whatever is read of the log after it names every key up to this one. Then the pin: the ledger,
         // which is read after it, has whatever another process has pinned by now.
         self.keys.refresh().map_err(NotaryError::Key)?;
         let current = self.keys.current();
@@ -402,7 +402,7 @@ impl Notary {
         Ok(Some(SignedHead { at, size, note }))
     }
 
-    /// Whether one of a log's first entries names this key.
+    /// Whether one of a log's first `size` entries names this key.
     async fn is_named(&self, at: &Epoch, size: u64, key: &SigningKey) -> Result<bool, NotaryError> {
         let last = i64::try_from(size).unwrap_or(i64::MAX).saturating_sub(1);
         let question = Question {

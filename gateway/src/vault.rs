@@ -5,9 +5,9 @@
 //! authenticated, and the trail holds the hash of the whole).
 //!
 //! In a local directory, media of up to a mebibyte lie in packs with their envelopes, and the
-//! recording's row says at which [`Place`]. What has none is two objects under its random id: `….sealed` and `….json`,
-//! the envelope; so are larger media, and all that an S3 store would hold. Without an envelope nobody can open the
-//! media: that is the state of everything that is not accepted.
+//! recording's row says at which [`Place`]. A recording without a place is two objects under its random id: `….sealed`, and
+//! `….json`, the envelope; larger media are kept so, as everything in S3 would be. Without an envelope nobody can open
+//! the media: that is the state of everything that is not accepted.
 
 mod disk;
 mod frame;
@@ -228,8 +228,8 @@ impl Vault {
         let (disk, stop) = (self.disk.clone(), CancellationToken::new());
         let _asked = stop.clone().drop_guard();
         let swept = tokio::task::spawn_blocking(move || disk.sweep_parts(before, &stop)).await;
-        swept.map_err(|error| VaultError::Directory(std::io::Error::other(error)))??;
-        let mut tidied = Ok(());
+        let mut tidied =
+            swept.unwrap_or_else(|error| Err(VaultError::Directory(std::io::Error::other(error))));
         for pack in self.aside(|packs| packs.list()).await? {
             // One that fails is no reason to leave the others.
             tidied = tidied.and(self.aside(move |packs| packs.tidy(before, pack)).await);
@@ -298,7 +298,9 @@ impl Incoming {
             return Ok(written);
         }
         if std::mem::replace(&mut self.taken, true) {
-            return Err(VaultError::Pack(std::io::Error::other("they could not be written before")));
+            return Err(VaultError::Pack(std::io::Error::other(
+                "an earlier attempt to write these media failed",
+            )));
         }
         let place = match self.upload.as_mut() {
             None => {

@@ -366,7 +366,7 @@ const FILE: &str = "ledger.db";
 const LOCK: &str = "ledger.lock";
 /// How SQLite says so.
 const FULL: [i32; 2] = [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE];
-/// With what the kernel adds, a tenth of a sync; 64 writers append a sixth more by it, 256 two fifths.
+/// With what the kernel adds, a tenth of a sync. It lets 64 writers append a sixth more, and 256 two fifths more.
 const BREATH: Duration = Duration::from_micros(20);
 /// How long to wait while another process writes.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,6 +1,6 @@
 //! The one writer of the ledger. It takes whatever is waiting, up to 256 jobs, and commits them
-//! together: the sync to disk is the clock. What is committed can be read, so nothing is committed before the group in
-//! front of it is durable: what is read may be answered with.
+//! together: the sync to disk is the clock. What is committed can be read and may be in an answer, so no group is
+//! committed before the one ahead of it is durable.
 //!
 //! The writer owns its connection and drops it on any error: whether the last COMMIT was applied is
 //! not known then, and a connection that has failed once may report the next transaction as nested. If the
@@ -173,7 +173,7 @@ async fn run(
                 commit(&mut engine, part, &enveloped, &registers).await;
             }
         }
-        // Most who were answered have more: those who come at once share the next sync.
+        // Most callers send again once answered; those who do so at once share the next sync.
         if answered >= MANY && waiting.len() < answered {
             engine.breathe();
         }
@@ -376,7 +376,7 @@ fn is_of_a_log(expect: &Expect) -> bool {
 
 /// How many jobs one transaction takes at most.
 const GROUP: usize = 256;
-/// From this many answers on, the next group is worth a moment.
+/// From this many answers on, it pays to wait for the next group.
 const MANY: usize = 8;
 /// How many jobs may wait before requests are slowed down.
 const QUEUE: usize = 1024;

@@ -103,7 +103,7 @@ impl Head {
             at: number(48)?.cast_signed(),
             sha256: said.get(56..88)?.try_into().ok()?,
         };
-        // Whoever can write to a store can write heads, too: none of them reaches far.
+        // Whoever can write to a store can write heads, too, so their lengths are limited.
         let is_near = match kind {
             Kind::Media => head.bytes == head.media,
             Kind::Envelope | Kind::Tombstone => head.bytes <= LONGEST_ROOM,
@@ -270,7 +270,7 @@ impl Iterator for Frames<'_> {
 pub const HEAD: usize = 128;
 /// Frames begin on whole pages.
 pub(super) const PAGE: u64 = 4_096;
-/// More than any media in a pack, and any envelope with its head, has.
+/// Longer than any media in a pack, or any envelope with its head.
 const LONGEST_MEDIA: u64 = 64 << 20;
 const LONGEST_ROOM: u64 = 16 << 20;
 /// How many pages that cannot be read are stepped over.

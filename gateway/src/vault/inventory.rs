@@ -83,7 +83,7 @@ pub struct Extracted {
 pub enum InventoryError {
     /// There is none.
     #[error(
-        "`{}` is no store of recordings: name the data directory of a gateway, or the `media` in it", .0.display()
+        "`{}` is not a store of recordings: name the data directory of a gateway, or the `media` in it", .0.display()
     )]
     NoStore(PathBuf),
     /// The recording is not in it.
@@ -136,7 +136,7 @@ impl Inventory {
     /// [`InventoryError`]: it is not there, not whole, or cannot be written.
     pub fn extract(&self, recording: Uuid, out: &Path) -> Result<Extracted, InventoryError> {
         let (mut whole, mut other) = (None, None);
-        self.find(|id| id == recording, &mut |found| {
+        let read = self.find(|id| id == recording, &mut |found| {
             let state = found.item().state;
             if state == State::Whole && whole.is_none() {
                 whole = Some(found);
@@ -144,15 +144,16 @@ impl Inventory {
                 other = other.or(Some(state));
             }
             Ok(())
-        })?;
+        });
         let Some(found) = whole else {
+            read?;
             return Err(match other {
                 None => InventoryError::Unknown(recording),
                 Some(State::Deleted) => InventoryError::Lacking(recording, "it was deleted"),
                 Some(State::Sealed) => InventoryError::Lacking(
                     recording,
-                    "it has no envelope in the store, so nobody can open it; if the ledger has one, a start of the \
-                     gateway writes it",
+                    "it has no envelope in the store, so nobody can open it; if the ledger has one, the next \
+                     start of the gateway writes it",
                 ),
                 Some(State::Whole | State::Damaged) => {
                     InventoryError::Lacking(recording, "its envelope does not match its media")
@@ -176,7 +177,7 @@ impl Inventory {
             std::fs::remove_file(&media).map_err(written(&media))?;
             return Err(InventoryError::Lacking(
                 recording,
-                "its media were changed: their hash is another one",
+                "its media were changed: their hash does not match the envelope",
             ));
         }
         let mut file = File::create_new(&envelope).map_err(written(&envelope))?;
@@ -202,35 +203,8 @@ impl Inventory {
             unread = unread.and(read);
         }
         for shard in directories(&self.media).map_err(at(&self.media))? {
-            let mut ids = std::collections::BTreeSet::new();
-            for entry in std::fs::read_dir(&shard).map_err(at(&shard))? {
-                let name = entry.map_err(at(&shard))?.file_name();
-                let id = name.to_str().and_then(|name| {
-                    let id = name.strip_suffix(SEALED).or_else(|| name.strip_suffix(ENVELOPE))?;
-                    id.parse::<Uuid>().ok()
-                });
-                ids.extend(id.filter(|id| wanted(*id)));
-            }
-            for recording in ids {
-                let name = recording.simple().to_string();
-                let path = |extension: &str| shard.join(format!("{name}{extension}"));
-                let (media, envelope) = (path(SEALED), path(ENVELOPE));
-                let place = media.display().to_string();
-                let text = if envelope.is_file() {
-                    let mut text = Vec::new();
-                    let file = File::open(&envelope).map_err(at(&envelope))?;
-                    file.take(LONGEST as u64).read_to_end(&mut text).map_err(at(&envelope))?;
-                    Some(text)
-                } else {
-                    None
-                };
-                let envelope = text.map(|text| match text.as_slice() {
-                    TOMBSTONE => Beside::Tombstone,
-                    text => Beside::Envelope(String::from_utf8_lossy(text).into_owned()),
-                });
-                let media = media.is_file().then_some(Media::File(media));
-                seen(Found { recording, media, envelope, place })?;
-            }
+            let read = find_files(&shard, &wanted, seen);
+            unread = unread.and(read);
         }
         unread
     }
@@ -242,13 +216,13 @@ impl Inventory {
         wanted: &impl Fn(Uuid) -> bool,
         seen: &mut dyn FnMut(Found) -> Result<(), InventoryError>,
     ) -> Result<(), InventoryError> {
-        let path = self.media.join(PACKS).join(pack.to_string());
+        let path = self.media.join(PACKS).join(format!("{pack}.pack"));
         let at = |source| InventoryError::Io { path: path.clone(), source };
         let medium = packs.open(pack).map_err(at)?;
         let mut beside = None;
         for frame in Frames::of(&*medium).map_err(at)? {
             let (offset, head) = frame.map_err(at)?;
-            // It was told with its media.
+            // It was reported with its media.
             if beside.take() == Some(offset) && head.kind != Kind::Media {
                 continue;
             }
@@ -263,6 +237,48 @@ impl Inventory {
         }
         Ok(())
     }
+}
+
+/// Finds the recordings in a directory of files.
+fn find_files(
+    shard: &Path,
+    wanted: &impl Fn(Uuid) -> bool,
+    seen: &mut dyn FnMut(Found) -> Result<(), InventoryError>,
+) -> Result<(), InventoryError> {
+    let at = |path: &Path| {
+        let path = path.to_path_buf();
+        |source| InventoryError::Io { path, source }
+    };
+    let mut ids = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(shard).map_err(at(shard))? {
+        let name = entry.map_err(at(shard))?.file_name();
+        let id = name.to_str().and_then(|name| {
+            let id = name.strip_suffix(SEALED).or_else(|| name.strip_suffix(ENVELOPE))?;
+            id.parse::<Uuid>().ok()
+        });
+        ids.extend(id.filter(|id| wanted(*id)));
+    }
+    for recording in ids {
+        let name = recording.simple().to_string();
+        let path = |extension: &str| shard.join(format!("{name}{extension}"));
+        let (media, envelope) = (path(SEALED), path(ENVELOPE));
+        let place = media.display().to_string();
+        let text = if envelope.is_file() {
+            let mut text = Vec::new();
+            let file = File::open(&envelope).map_err(at(&envelope))?;
+            file.take(LONGEST as u64).read_to_end(&mut text).map_err(at(&envelope))?;
+            Some(text)
+        } else {
+            None
+        };
+        let envelope = text.map(|text| match text.as_slice() {
+            TOMBSTONE => Beside::Tombstone,
+            text => Beside::Envelope(String::from_utf8_lossy(text).into_owned()),
+        });
+        let media = media.is_file().then_some(Media::File(media));
+        seen(Found { recording, media, envelope, place })?;
+    }
+    Ok(())
 }
 
 /// What lies in a store of a recording.
@@ -377,12 +393,12 @@ fn framed(medium: &dyn Medium, offset: u64, recording: Uuid) -> io::Result<Optio
     }
 }
 
-/// The directories in one, but that of the packs.
+/// The subdirectories of files.
 fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() && entry.file_name() != PACKS {
+        if entry.file_type()?.is_dir() && entry.file_name().len() == 2 {
             found.push(entry.path());
         }
     }

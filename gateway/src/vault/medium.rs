@@ -67,7 +67,7 @@ pub trait Medium: Send + Sync {
     /// If that cannot be told.
     fn length(&self) -> io::Result<u64>;
 
-    /// From where on there is something else than zeros again, as far as that is known; `None` if nowhere.
+    /// Where data begin again, from this offset on, as far as the file system knows; `None` if nowhere.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ pub trait Medium: Send + Sync {
     /// If that cannot be told.
     fn identity(&self) -> io::Result<Identity>;
 
-    /// When it was written to for the last time.
+    /// When it was last written to.
     ///
     /// # Errors
     ///
@@ -367,6 +367,6 @@ pub(super) fn zero(medium: &dyn Medium, range: Range<u64>) -> io::Result<()> {
 }
 
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
-/// From this length on, the page cache is passed by.
+/// From this length on, writes bypass the page cache.
 const DIRECT: usize = 128 << 10;
 const EXTENSION: &str = ".pack";

@@ -1,8 +1,8 @@
 //! Packs: files into which sealed media and their envelopes are appended, so that many uploads share one sync.
 //!
 //! A pack belongs to the process that made it, which holds its lock, and is never appended to after that process
-//! ended. One thread appends, fills in envelopes and syncs: whoever waits is answered by the first sync that began
-//! after their write. Everybody may read, and write where a place is their recording's already: the envelope, and
+//! has ended. One thread appends, fills in envelopes and syncs: whoever waits is answered by the first sync that began
+//! after their write. Any process may read a pack, and write within the place of a recording: the envelope, and
 //! the tombstone at its deletion.
 
 use std::io;
@@ -61,7 +61,7 @@ impl Packs {
         if self.order(id, Work::Fill(place, Arc::clone(&envelope))).await?.is_some() {
             return Ok(());
         }
-        // Of a pack that nothing is appended to any more: that disk may be slow, and nobody else waits for it.
+        // The pack is not appended to any more. Its disk may be slow, so nobody else waits for this.
         let (folder, at) = (Arc::clone(&self.folder), self.clock.now());
         let filled = tokio::task::spawn_blocking(move || {
             let medium = folder.open(place.pack)?;
@@ -123,16 +123,30 @@ impl Packs {
     pub(super) fn remove(&self, id: Uuid, place: &Place) -> io::Result<()> {
         let medium = self.folder.open(place.pack)?;
         let (medium, at) = (&*medium, self.clock.now());
-        if !is_of(medium, id, place)? {
-            // Only a pack in which nothing was left is empty: see `tidy`. Of one that was cut off, or whose place
-            // another took, it would be said too early that it is gone.
+        let beside = Head::read_at(medium, place.envelope())?;
+        if !is_of(medium, id, place, beside.as_ref())? {
+            let is_hole = || {
+                let data = medium.data_from(place.offset)?;
+                Ok::<_, io::Error>(data.is_none_or(|data| data >= place.end()))
+            };
             return match medium.length()? {
+                // Only a pack in which nothing was left is empty: see `tidy`.
                 0 => Ok(()),
+                // This file never held it, or not any more: an older copy took the place of the pack.
+                length if length >= place.end() && is_hole()? => {
+                    bury(medium, id, place, at)?;
+                    sync(&*self.folder, place.pack, medium)
+                }
+                // If it was cut off, or another has the place, it is too early to say that it is gone.
                 _ => Err(io::Error::new(
                     io::ErrorKind::NotFound,
-                    "neither media nor a tombstone are in their place",
+                    "neither the media nor a tombstone is at its place",
                 )),
             };
+        }
+        let is_buried = beside.is_some_and(|head| head.kind == Kind::Tombstone);
+        if is_buried && Head::read_at(medium, place.offset)?.is_none() {
+            return sync(&*self.folder, place.pack, medium);
         }
         let buried = bury(medium, id, place, at);
         let emptied = medium.empty(place.offset..place.envelope());
@@ -174,8 +188,8 @@ impl Packs {
         Ok(found)
     }
 
-    /// Of a pack that nobody has written to since this moment, cuts off the room that was never used; if there are no
-    /// media in it any more, all of it. It stays, empty: a pack that is missing may come back.
+    /// Of a pack that nobody has written to since this moment, cuts off the room that was never used; if only
+    /// tombstones are left in it, all of it. It stays, empty: a pack that is missing may come back.
     pub(super) fn tidy(&self, before: Timestamp, pack: Uuid) -> io::Result<()> {
         let Some(medium) = self.folder.claim(pack)? else { return Ok(()) };
         let state = || Ok::<_, io::Error>((medium.length()?, medium.modified()?));
@@ -220,8 +234,8 @@ fn is_there(medium: &dyn Medium, id: Uuid, place: &Place) -> io::Result<bool> {
 }
 
 /// Whether this place is still this recording's: by its media, or by the envelope or tombstone behind them.
-fn is_of(medium: &dyn Medium, id: Uuid, place: &Place) -> io::Result<bool> {
-    let beside = Head::read_at(medium, place.envelope())?.is_some_and(|head| {
+fn is_of(medium: &dyn Medium, id: Uuid, place: &Place, beside: Option<&Head>) -> io::Result<bool> {
+    let beside = beside.is_some_and(|head| {
         let there = head.place(place.pack, place.envelope());
         head.kind != Kind::Media && head.recording == id && there == *place
     });
@@ -391,7 +405,7 @@ impl Writer {
         if let Some(own) = self.own.take()
             && let Err(error) = own.medium.cut(own.end)
         {
-            tracing::warn!(%error, pack = %own.pack, "could not cut the unused end off a pack; the next start does");
+            tracing::warn!(%error, pack = %own.pack, "could not cut the unused end off a pack; a later start will");
         }
     }
 }
@@ -423,9 +437,14 @@ impl Own {
     }
 }
 
-/// What an order can fail of that does not concern the pack.
-const UNHARMED: [io::ErrorKind; 3] =
-    [io::ErrorKind::NotFound, io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput];
+/// Errors of an order that say nothing about the pack: nothing was written.
+const UNHARMED: [io::ErrorKind; 5] = [
+    io::ErrorKind::NotFound,
+    io::ErrorKind::InvalidData,
+    io::ErrorKind::InvalidInput,
+    io::ErrorKind::StorageFull,
+    io::ErrorKind::QuotaExceeded,
+];
 /// How many more orders one sync may serve.
 const GROUP: usize = 255;
 /// A pack is no longer than this, and not appended to any longer.

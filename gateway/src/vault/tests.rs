@@ -534,6 +534,10 @@ async fn a_hostile_place_or_a_missing_pack_harms_nobody_else() {
     packs.remove(ids[0], &first).unwrap();
     assert!(packs.fill(ids[0], first, "{\"keys\": \"k\"}".into()).await.is_err());
     assert_eq!(envelope(&disk, &first).unwrap().0.kind, Kind::Tombstone);
+    // A deletion that is repeated changes nothing.
+    let acts = disk.acts.load(Ordering::SeqCst);
+    packs.remove(ids[0], &first).unwrap();
+    assert_eq!(disk.acts.load(Ordering::SeqCst), acts + 1, "a sync");
     // One whose pack is missing, or cut off, is not deleted yet; it is once the pack is back.
     let pages = disk.packs.lock().unwrap().remove(&second.pack).unwrap();
     assert!(packs.remove(ids[1], &second).is_err());
@@ -541,6 +545,10 @@ async fn a_hostile_place_or_a_missing_pack_harms_nobody_else() {
     pages.lock().unwrap().seen = whole[..4_096].to_vec();
     disk.packs.lock().unwrap().insert(second.pack, Arc::clone(&pages));
     assert!(packs.remove(ids[1], &second).is_err());
+    // Cut at its end and made as long again, by whoever knows that the end is lost: a hole is buried.
+    pages.lock().unwrap().seen = [&whole[..4_096], &vec![0; whole.len() - 4_096]].concat();
+    packs.remove(ids[1], &second).unwrap();
+    assert_eq!(envelope(&disk, &second).unwrap().0.kind, Kind::Tombstone);
     pages.lock().unwrap().seen = whole;
     packs.remove(ids[1], &second).unwrap();
     assert!(packs.read(ids[1], &second, &(0..1)).is_err());

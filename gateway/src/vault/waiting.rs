@@ -33,13 +33,13 @@ impl Budget {
     }
 }
 
-/// Sealed bytes, with room for the head of a frame before them: they are written from where they lie, and since that
-/// is on whole pages, past the page cache.
+/// Sealed bytes, with room for the head of a frame before them: they are written from where they lie, page-aligned,
+/// so that they bypass the page cache.
 pub(super) struct Block {
     bytes: Vec<u8>,
     /// Where the head begins.
     begin: usize,
-    /// How much of it was used before: that is in memory.
+    /// How much of it was used before: that much is resident.
     used: usize,
     budget: Arc<Budget>,
 }

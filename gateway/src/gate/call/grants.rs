@@ -138,9 +138,11 @@ impl Gate {
                 )?);
             }
             if self.append(job).await? == Appended::Done {
+                let mut deleted = Ok(());
                 for call in deleting {
-                    self.delete_stored(account, call).await?;
+                    deleted = deleted.and(self.delete_stored(account, call).await);
                 }
+                deleted?;
                 return self.grant(account, id).await;
             }
         }

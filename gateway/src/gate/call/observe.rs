@@ -100,12 +100,14 @@ impl Gate {
         for _ in 0..ATTEMPTS {
             let loaded = self.load_row(row).await?;
             if let Some((loaded, withdrawn)) = self.try_observe(who, loaded, events).await? {
-                if withdrawn {
-                    self.delete_stored(&who.account, call).await?;
-                }
+                let deleted = match withdrawn {
+                    true => self.delete_stored(&who.account, call).await,
+                    false => Ok(()),
+                };
                 for event in events.iter().filter(|event| objects(event)) {
                     self.follow(who, &loaded, event).await?;
                 }
+                deleted?;
                 return Ok(self.decision(&loaded).await);
             }
             row = self.ledger.call(call).await?.ok_or(CallRefusal::Unknown)?;
@@ -162,8 +164,12 @@ impl Gate {
             self.ledger.recordings(account, Some(call), None, (i64::MIN, String::new()), 10_000).await?;
         let mut deleted = Ok(());
         for row in stored.iter().filter(|row| !row.held) {
-            // One that fails is no reason to keep the others.
-            deleted = deleted.and(self.erase(&Actor::gateway(), row).await);
+            match self.erase(&Actor::gateway(), row).await {
+                // Somebody has deleted it, or holds it, since it was listed.
+                Ok(()) | Err(Fault::Refused { .. }) => {}
+                // One that fails is no reason to keep the others.
+                failed @ Err(Fault::Failed(_)) => deleted = deleted.and(failed),
+            }
         }
         deleted
     }

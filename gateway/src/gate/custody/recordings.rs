@@ -232,6 +232,7 @@ impl Gate {
     /// If the ledger or the store fails.
     pub async fn sweep_unnamed(&self, before: Timestamp) -> Result<(), Fault> {
         let unlisted = |error| Fault::damaged_by("the store cannot be listed", error);
+        let mut swept: Result<(), Fault> = Ok(());
         let mut pages = self.vault.older_than(before).try_chunks(SWEPT_AT_ONCE);
         while let Some(page) = pages.try_next().await.map_err(|error| unlisted(error.1))? {
             let ids: Vec<Uuid> = page.iter().map(|kept| kept.id).collect();
@@ -241,17 +242,19 @@ impl Gate {
                 if self.before_any_upload() < before {
                     return Ok(());
                 }
-                self.vault
-                    .discard(&kept)
-                    .await
-                    .map_err(|error| Fault::damaged_by("media cannot be removed", error))?;
-                tracing::info!(media = %kept.id, "removed sealed media that no recording names");
+                match self.vault.discard(&kept).await {
+                    Ok(()) => {
+                        tracing::info!(media = %kept.id, "removed sealed media that no recording names");
+                    }
+                    // What cannot be removed is no reason to leave the rest.
+                    Err(error) => {
+                        swept = swept.and(Err(Fault::damaged_by("media cannot be removed", error)));
+                    }
+                }
             }
         }
-        self.vault
-            .sweep_parts(before)
-            .await
-            .map_err(|error| Fault::damaged_by("broken uploads cannot be removed", error))
+        let parts = self.vault.sweep_parts(before).await;
+        swept.and(parts.map_err(|error| Fault::damaged_by("broken uploads cannot be removed", error)))
     }
 
     /// Describes a recording.

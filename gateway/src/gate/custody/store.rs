@@ -429,12 +429,13 @@ impl Gate {
         kept: Kept,
         envelope: String,
     ) -> Result<(), Fault> {
-        self.vault.put_envelope(&kept, envelope).await.map_err(Failure::Store)?;
+        let put = self.vault.put_envelope(&kept, envelope).await;
         let row = self.ledger.recording(account, kept.id).await?;
         if row.is_none_or(|row| row.deleted_at.is_some()) {
             self.vault.remove(&kept).await.map_err(Failure::Store)?;
             return Err(RecordingRefusal::NameDeleted.into());
         }
+        put.map_err(Failure::Store)?;
         self.ledger.enveloped(kept.id);
         Ok(())
     }

@@ -25,7 +25,7 @@ impl Live {
     /// If the ledger fails.
     pub async fn new(ledger: &Ledger, origin: String, head: SignedHead) -> Result<Live, LedgerError> {
         let older = ledger.checkpoints(&head.at).await?;
-        // One may have been signed since.
+        // A larger one may have been signed since.
         let covered = |size: i64| u64::try_from(size).is_ok_and(|size| size <= head.size);
         let older = older.into_iter().filter(|row| row.kept && covered(row.size));
         let older = older

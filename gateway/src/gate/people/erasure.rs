@@ -95,8 +95,8 @@ impl Gate {
         for _ in 0..ATTEMPTS {
             let mut found = self.whose(account, &whom).await?;
             if found.is_nothing() {
-                // It may be theirs: they are erased already.
-                return Err(left.map_or_else(|| ErasureRefusal::UnknownSubject.into(), media_left));
+                // What is left may be theirs, if they were erased before.
+                return Err(left.unwrap_or_else(|| ErasureRefusal::UnknownSubject.into()));
             }
             if found.marks.are_in(&asked.reason) {
                 return Err(ErasureRefusal::ReasonNamesThem.into());
@@ -105,7 +105,8 @@ impl Gate {
             let (job, erased) = self.erasure(actor, account, &found, asked)?;
             if self.append(job).await? == Appended::Done {
                 self.said_meanwhile(actor, account, &mut found, &asked.reason).await?;
-                return self.after(&found, asked.recordings, erased).await;
+                let erased = self.after(&found, asked.recordings, erased).await?;
+                return left.map_or(Ok(erased), |fault| Err(media_left(fault)));
             }
         }
         Err(Fault::contended())

@@ -144,8 +144,8 @@ impl Stream {
     /// Looks at every sync word that lies whole in these bytes with what is behind it.
     fn look_for_words(&mut self, bytes: &[u8]) {
         let Some(begun) = BEGUN_WORDS.as_ref() else {
-            // Its patterns are constants, and a test builds it: nobody gets here.
-            self.finding.get_or_insert("a stream that cannot be looked for");
+            // Its patterns are constants, and every test builds it: this is never reached.
+            self.finding.get_or_insert("audio that could not be searched");
             return;
         };
         let mut from = 0;
