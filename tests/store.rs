@@ -94,7 +94,7 @@ async fn whoever_has_the_store_and_the_key_needs_no_ledger() {
     refused(&ids[2], "it was deleted");
     refused("00000000-0000-4000-8000-000000000000", "is not in this store");
     let (code, _, err) = run(&["store", "list", site.dir.path().to_str().unwrap()]);
-    assert!(code == 1 && err.contains("is no store"), "{err}");
+    assert!(code == 1 && err.contains("is not a store"), "{err}");
 
     // One bit of the media, then the envelope, then nothing but a hole in front of them.
     let small = kept_in(&copy).into_iter().find(|kept| kept.kind == Some(Kind::Media)).unwrap();
