@@ -353,6 +353,16 @@ fn select(
         piece.bind(" AND entry.at < ?", [until.into()]);
     }
     piece.bind(&format!(" ORDER BY {order}.epoch, {order}.seq LIMIT ?"), [i64::from(limit).into()]);
+    if let (Driver::Places(_), Some(_)) = (driver, answered) {
+        // Only the places were sorted, without what is read of a page.
+        piece.bind(
+            &format!(
+                ") AS page CROSS JOIN entry {JOINED} WHERE entry.log = ? AND entry.epoch = page.epoch \
+                 AND entry.seq = page.seq ORDER BY entry.epoch, entry.seq"
+            ),
+            [log.into()],
+        );
+    }
     piece.statement()
 }
 
@@ -365,7 +375,7 @@ fn begin(log: &str, subjects: &[Subject<'_>], driver: Driver) -> (Piece, &'stati
             let mut piece = subject.places(log);
             piece.bind(
                 &format!(
-                    "SELECT {COLUMNS} FROM places CROSS JOIN entry {JOINED} \
+                    "SELECT {COLUMNS} FROM (SELECT entry.epoch, entry.seq FROM places CROSS JOIN entry \
                      WHERE entry.log = ? AND entry.epoch = places.epoch AND entry.seq = places.seq"
                 ),
                 [log.into()],

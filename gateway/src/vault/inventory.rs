@@ -122,10 +122,7 @@ impl Inventory {
     ///
     /// If the store cannot be read.
     pub fn each(&self, mut show: impl FnMut(Item)) -> Result<(), InventoryError> {
-        self.find(|_| true, &mut |found| {
-            show(found.item());
-            Ok(())
-        })
+        self.find(|_| true, &mut |found| show(found.item()))
     }
 
     /// Writes a recording's sealed media and envelope to files that `open` takes: `ID.sealed` and `ID.json` in this
@@ -143,7 +140,6 @@ impl Inventory {
             } else {
                 other = other.or(Some(state));
             }
-            Ok(())
         });
         let Some(found) = whole else {
             read?;
@@ -186,11 +182,7 @@ impl Inventory {
     }
 
     /// Finds the recordings with these ids, in packs and in files.
-    fn find(
-        &self,
-        wanted: impl Fn(Uuid) -> bool,
-        seen: &mut dyn FnMut(Found) -> Result<(), InventoryError>,
-    ) -> Result<(), InventoryError> {
+    fn find(&self, wanted: impl Fn(Uuid) -> bool, seen: &mut dyn FnMut(Found)) -> Result<(), InventoryError> {
         let at = |path: &Path| {
             let path = path.to_path_buf();
             |source| InventoryError::Io { path, source }
@@ -214,7 +206,7 @@ impl Inventory {
         packs: &Directory,
         pack: Uuid,
         wanted: &impl Fn(Uuid) -> bool,
-        seen: &mut dyn FnMut(Found) -> Result<(), InventoryError>,
+        seen: &mut dyn FnMut(Found),
     ) -> Result<(), InventoryError> {
         let path = self.media.join(PACKS).join(format!("{pack}.pack"));
         let at = |source| InventoryError::Io { path: path.clone(), source };
@@ -232,7 +224,7 @@ impl Inventory {
             if wanted(head.recording) {
                 let envelope = framed(&*medium, beside.unwrap_or(offset), head.recording).map_err(at)?;
                 let place = format!("{pack}/{offset}");
-                seen(Found { recording: head.recording, media, envelope, place })?;
+                seen(Found { recording: head.recording, media, envelope, place });
             }
         }
         Ok(())
@@ -243,7 +235,7 @@ impl Inventory {
 fn find_files(
     shard: &Path,
     wanted: &impl Fn(Uuid) -> bool,
-    seen: &mut dyn FnMut(Found) -> Result<(), InventoryError>,
+    seen: &mut dyn FnMut(Found),
 ) -> Result<(), InventoryError> {
     let at = |path: &Path| {
         let path = path.to_path_buf();
@@ -276,7 +268,7 @@ fn find_files(
             text => Beside::Envelope(String::from_utf8_lossy(text).into_owned()),
         });
         let media = media.is_file().then_some(Media::File(media));
-        seen(Found { recording, media, envelope, place })?;
+        seen(Found { recording, media, envelope, place });
     }
     Ok(())
 }

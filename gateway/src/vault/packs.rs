@@ -98,7 +98,7 @@ impl Packs {
     /// Reads some of the media of a recording.
     pub(super) fn read(&self, id: Uuid, place: &Place, range: &Range<u64>) -> io::Result<Vec<u8>> {
         let medium = self.folder.open(place.pack)?;
-        is_there(&*medium, id, place)?.then_some(()).ok_or(io::ErrorKind::NotFound)?;
+        demand(&*medium, id, place)?;
         if range.end > place.bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -108,13 +108,14 @@ impl Packs {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         // If they were deleted meanwhile, these may be zeros.
-        is_there(&*medium, id, place)?.then_some(bytes).ok_or_else(|| io::ErrorKind::NotFound.into())
+        demand(&*medium, id, place)?;
+        Ok(bytes)
     }
 
     /// How many bytes of media are there.
     pub(super) fn size(&self, id: Uuid, place: &Place) -> io::Result<u64> {
         let medium = self.folder.open(place.pack)?;
-        is_there(&*medium, id, place)?.then_some(()).ok_or(io::ErrorKind::NotFound)?;
+        demand(&*medium, id, place)?;
         let end = medium.length()?.saturating_sub(place.media(&(0..0)).start);
         Ok(place.bytes.min(end))
     }
@@ -233,6 +234,12 @@ fn is_there(medium: &dyn Medium, id: Uuid, place: &Place) -> io::Result<bool> {
     }
 }
 
+/// Refuses a place at which the media of this recording do not lie any more.
+fn demand(medium: &dyn Medium, id: Uuid, place: &Place) -> io::Result<()> {
+    let gone = || io::Error::new(io::ErrorKind::NotFound, "the media are not at their place");
+    is_there(medium, id, place)?.then_some(()).ok_or_else(gone)
+}
+
 /// Whether this place is still this recording's: by its media, or by the envelope or tombstone behind them.
 fn is_of(medium: &dyn Medium, id: Uuid, place: &Place, beside: Option<&Head>) -> io::Result<bool> {
     let beside = beside.is_some_and(|head| {
@@ -251,21 +258,19 @@ fn is_of(medium: &dyn Medium, id: Uuid, place: &Place, beside: Option<&Head>) ->
 
 /// Writes an envelope, if the media before it are there.
 fn fill(medium: &dyn Medium, id: Uuid, place: &Place, envelope: &str, at: Timestamp) -> io::Result<()> {
-    let gone = || io::Error::new(io::ErrorKind::NotFound, "the media of an envelope are gone");
-    if !is_there(medium, id, place)? {
-        return Err(gone());
-    }
+    demand(medium, id, place)?;
     let frame = frame(id, Kind::Envelope, envelope.as_bytes(), place, at)?;
     if frame.len() as u64 > place.room {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "an envelope does not fit into its room"));
     }
     medium.write_at(&frame, place.envelope())?;
-    if !is_there(medium, id, place)? {
+    // If they were deleted meanwhile, no key may be left.
+    let there = demand(medium, id, place);
+    if there.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         bury(medium, id, place, at)?;
         medium.sync()?;
-        return Err(gone());
     }
-    Ok(())
+    there
 }
 
 /// Makes durable what was written, if it is in the store at all.
