@@ -306,7 +306,7 @@ impl Subject<'_> {
         let mut piece = Piece::new("WITH story AS (", []);
         piece.add(self.calls(log));
         piece.bind(
-            "), places AS (SELECT entry.epoch, entry.seq FROM story JOIN entry ON entry.call = story.call WHERE entry.log = ? \
+            "), places AS (SELECT entry.epoch, entry.seq FROM story CROSS JOIN entry WHERE entry.call = story.call AND entry.log = ? \
              UNION SELECT entry_mention.epoch, entry_mention.seq FROM story JOIN recording ON recording.call = story.call \
              JOIN entry_mention ON entry_mention.key = 'recording:' || recording.id WHERE entry_mention.log = ?",
             [log.into(), log.into()],
