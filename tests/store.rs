@@ -87,6 +87,11 @@ async fn whoever_has_the_store_and_the_key_needs_no_ledger() {
         let (code, _, err) = extract(id);
         assert!(code == 1 && err.contains(".sealed"), "nothing is overwritten: {err}");
     }
+    // An envelope that is in the way: nothing of the recording is left beside it.
+    std::fs::remove_file(out.join(format!("{}.sealed", ids[0]))).unwrap();
+    let (code, _, err) = extract(&ids[0]);
+    assert!(code == 1 && err.contains(".json"), "{err}");
+    assert!(!out.join(format!("{}.sealed", ids[0])).exists());
     let refused = |id: &str, told: &str| {
         let (code, printed, err) = extract(id);
         assert!(code == 1 && err.contains(told), "{code}: {printed}{err}");

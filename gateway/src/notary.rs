@@ -366,7 +366,8 @@ impl Notary {
             // It was changed while the log was read, which may or may not name it: both are read again.
             return Box::pin(self.advance(log, signed, also)).await;
         }
-        // A log that has named the next key, whoever had it do so, is signed with both keys until that one is in use.
+        // Once a log names the next key, whichever gateway wrote that, it is signed with both keys until the next one
+        // is in use.
         let named = match &next {
             Some(next) => self.is_named(&at, size, next).await?,
             None => false,

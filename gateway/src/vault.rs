@@ -231,7 +231,7 @@ impl Vault {
         let mut tidied =
             swept.unwrap_or_else(|error| Err(VaultError::Directory(std::io::Error::other(error))));
         for pack in self.aside(|packs| packs.list()).await? {
-            // One that fails is no reason to leave the others.
+            // If one cannot be tidied, the others are tidied all the same.
             tidied = tidied.and(self.aside(move |packs| packs.tidy(before, pack)).await);
         }
         tidied

@@ -333,7 +333,7 @@ async fn whichever_gateway_signs_while_another_changes_the_key_no_signature_is_l
     one.keys.make_next().unwrap();
     let seed = one.keys.next().unwrap().unwrap();
     let new = SigningKey::from_seed(&one.origin(&acme(1)), &seed).unwrap().verifier();
-    // The log names it already; whoever signs this head does so with both.
+    // The log names the next key already, so whichever gateway signs this head uses both keys.
     let body = Body::LogKey { key: new.to_string(), retired: old.to_string() };
     let draft = trail::draft("acme", one.clock.now(), &Actor::gateway(), None, body, None).unwrap();
     one.ledger.append(Job { entries: vec![draft], ..Job::default() }).await.unwrap();

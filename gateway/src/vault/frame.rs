@@ -82,7 +82,7 @@ impl Head {
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Head> {
         let (said, hash) = bytes.get(..HEAD)?.split_at(HASHED);
-        // Most of what is no head ends here, without a hash.
+        // Most pages without a head are told apart here, before anything is hashed.
         let rest = said.strip_prefix(MAGIC.as_slice())?;
         if Sha256::digest(said).as_slice() != hash {
             return None;

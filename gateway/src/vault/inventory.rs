@@ -168,16 +168,19 @@ impl Inventory {
             return Err(InventoryError::Lacking(recording, "its envelope cannot be read"));
         };
         let mut file = File::create_new(&media).map_err(written(&media))?;
-        let hash = found.copy(&mut file).map_err(written(&media))?;
-        if hash != read.sha256 {
+        let copied = found.copy(&mut file).map_err(written(&media)).and_then(|hash| {
+            if hash != read.sha256 {
+                let why = "its media were changed: their hash does not match the envelope";
+                return Err(InventoryError::Lacking(recording, why));
+            }
+            let mut file = File::create_new(&envelope).map_err(written(&envelope))?;
+            file.write_all(text.as_bytes()).map_err(written(&envelope))
+        });
+        if let Err(error) = copied {
+            // Half of a recording is of no use, and would be in the way of the next attempt.
             std::fs::remove_file(&media).map_err(written(&media))?;
-            return Err(InventoryError::Lacking(
-                recording,
-                "its media were changed: their hash does not match the envelope",
-            ));
+            return Err(error);
         }
-        let mut file = File::create_new(&envelope).map_err(written(&envelope))?;
-        file.write_all(text.as_bytes()).map_err(written(&envelope))?;
         Ok(Extracted { media, envelope, account: read.account, recording })
     }
 
@@ -190,7 +193,7 @@ impl Inventory {
         let packs = Directory::new(self.media.join(PACKS), None);
         let mut unread = Ok(());
         for pack in packs.list().map_err(at(&self.media))? {
-            // What one of them cannot give is no reason to leave the others.
+            // If one pack cannot be read, the others are read all the same.
             let read = self.find_in(&packs, pack, &wanted, seen);
             unread = unread.and(read);
         }

@@ -43,7 +43,7 @@ pub trait Medium: Send + Sync {
     ///
     /// # Errors
     ///
-    /// If there is no room.
+    /// If the disk has no room for it.
     fn grow(&self, from: u64, to: u64) -> io::Result<()>;
 
     /// Cuts it.

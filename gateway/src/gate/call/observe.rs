@@ -167,7 +167,7 @@ impl Gate {
             match self.erase(&Actor::gateway(), row).await {
                 // Somebody has deleted it, or holds it, since it was listed.
                 Ok(()) | Err(Fault::Refused { .. }) => {}
-                // One that fails is no reason to keep the others.
+                // If one cannot be deleted, the others are deleted all the same.
                 failed @ Err(Fault::Failed(_)) => deleted = deleted.and(failed),
             }
         }

@@ -246,7 +246,7 @@ impl Gate {
                     Ok(()) => {
                         tracing::info!(media = %kept.id, "removed sealed media that no recording names");
                     }
-                    // What cannot be removed is no reason to leave the rest.
+                    // If some cannot be removed, the rest are removed all the same.
                     Err(error) => {
                         swept = swept.and(Err(Fault::damaged_by("media cannot be removed", error)));
                     }
