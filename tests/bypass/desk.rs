@@ -237,12 +237,12 @@ async fn what_has_expired_cannot_be_approved_and_comes_back_by_no_clock() {
     let looser = Text::plain().row("GB", ONE);
     let day = 86_400_000;
     let proposal = desk.proposed(&desk.dana, &looser).await;
+    // A node whose clock will be two weeks slow. It starts before the log is signed with a later time.
+    let slow = desk.another(None, Clock::manual(START.parse().unwrap())).await;
     desk.gateway.advance_ms(14 * day);
     assert_eq!(desk.state(&proposal).await, "expired");
     desk.approve(&desk.erin, &proposal).await.problem(409, "proposal-expired");
     desk.approve(&desk.erin, &proposal).await.problem(409, "proposal-expired");
-    // A node whose clock is two weeks slow.
-    let slow = desk.another(None, Clock::manual(START.parse().unwrap())).await;
     let erin = Client { address: slow.address, ..desk.erin.clone() };
     desk.approve(&erin, &proposal).await.problem(409, "proposal-expired");
     // What it proposes itself is dated after the last act at the desk, and lasts from there.
@@ -260,6 +260,8 @@ async fn what_has_expired_cannot_be_approved_and_comes_back_by_no_clock() {
 async fn what_has_expired_is_closed_by_itself_so_that_no_slow_clock_revives_it() {
     let desk = Desk::start().await;
     let proposal = desk.proposed(&desk.dana, &Text::plain().row("GB", ONE)).await;
+    // It starts before the log is signed with a later time: after that, no gateway with this clock would start.
+    let slow = desk.another(None, Clock::manual(START.parse().unwrap())).await;
     desk.gateway.advance_ms(14 * 86_400_000);
     comes(async || {
         let closed =
@@ -267,7 +269,6 @@ async fn what_has_expired_is_closed_by_itself_so_that_no_slow_clock_revives_it()
         desk::log(&desk.gateway, "system").await.iter().any(closed)
     })
     .await;
-    let slow = desk.another(None, Clock::manual(START.parse().unwrap())).await;
     let erin = Client { address: slow.address, ..desk.erin.clone() };
     desk.approve(&erin, &proposal).await.problem(409, "proposal-expired");
     assert_eq!(desk.versions().await, 1);
