@@ -20,6 +20,7 @@ mod fields;
 mod mp3;
 mod ogg;
 mod other;
+mod redact;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,10 @@ mod wav;
 
 use thiserror::Error;
 
-use self::{carry::Carry, disguise::Disguise};
+use zeroize::Zeroizing;
+
+pub use self::redact::{Plan, Silenced};
+use self::{carry::Carry, disguise::Disguise, redact::Marks, redact::Redactor};
 use self::{mp3::Mp3, ogg::Ogg, wav::Wav};
 pub use self::{mp3::Mp3Fault, ogg::OggFault, silence::Silence, wav::WavFault};
 
@@ -39,6 +43,8 @@ pub struct Meter {
     stage: Stage,
     /// What else the upload may be, once it is recognised.
     disguise: Option<Disguise>,
+    /// What silences it, if anything is to be silenced.
+    redactor: Option<Redactor>,
 }
 
 enum Stage {
@@ -50,6 +56,26 @@ enum Stage {
 }
 
 impl Stage {
+    /// Where the parser says what it has found.
+    fn marks(&mut self) -> Option<&mut Marks> {
+        match self {
+            Self::Wav(wav) => Some(&mut wav.marks),
+            Self::Mp3(mp3) => Some(&mut mp3.marks),
+            Self::Ogg(ogg) => Some(&mut ogg.marks),
+            Self::Recognising(_) | Self::Refused(_) => None,
+        }
+    }
+
+    /// The place before which the parser has recognised everything.
+    fn reached(&self) -> u64 {
+        match self {
+            Self::Wav(wav) => wav.reached(),
+            Self::Mp3(mp3) => mp3.reached(),
+            Self::Ogg(ogg) => ogg.reached(),
+            Self::Recognising(_) | Self::Refused(_) => 0,
+        }
+    }
+
     fn format(&self) -> Option<Format> {
         match self {
             Self::Wav(_) => Some(Format::Wav),
@@ -64,7 +90,14 @@ impl Meter {
     /// A meter for one upload. The format is recognised from the content, never from a claimed type.
     #[must_use]
     pub fn new() -> Self {
-        Self { stage: Stage::Recognising(Carry::default()), disguise: None }
+        Self { stage: Stage::Recognising(Carry::default()), disguise: None, redactor: None }
+    }
+
+    /// A meter that silences what the plan says.
+    #[must_use]
+    pub fn silencing(plan: Plan) -> Self {
+        let redactor = (!plan.is_empty()).then(|| Redactor::new(plan));
+        Self { redactor, ..Self::new() }
     }
 
     /// Reads on.
@@ -73,11 +106,25 @@ impl Meter {
     ///
     /// As soon as the upload cannot be measured. Every later call repeats the first error.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Unmeasurable> {
+        if let Some(redactor) = &mut self.redactor {
+            redactor.release();
+        }
         let outcome = self.read(bytes);
         if let Err(cause) = &outcome {
             self.stage = Stage::Refused(cause.clone());
         }
         outcome
+    }
+
+    /// What may be kept of what was pushed by now, silenced where need be. `pushed` is what was pushed last. Some of it
+    /// may come only after a later push, or at the end.
+    #[must_use]
+    pub fn passed<'a>(&'a self, pushed: &'a [u8]) -> &'a [u8] {
+        match (&self.redactor, &self.stage) {
+            (None, _) => pushed,
+            (Some(_), Stage::Recognising(_)) => &[],
+            (Some(redactor), _) => redactor.ready(),
+        }
     }
 
     /// The measurement, once the whole upload has passed.
@@ -86,6 +133,25 @@ impl Meter {
     ///
     /// If the upload could not be measured, ended too early, or holds no audio.
     pub fn finish(self) -> Result<Measured, Unmeasurable> {
+        Ok(self.finish_silencing()?.measured)
+    }
+
+    /// The measurement, and what was silenced, with the last bytes of the upload.
+    ///
+    /// # Errors
+    ///
+    /// As [`Meter::finish`].
+    pub fn finish_silencing(mut self) -> Result<Finished, Unmeasurable> {
+        let redactor = self.redactor.take();
+        let measured = self.measured()?;
+        let (rest, silenced) = match redactor {
+            Some(redactor) => redactor.finish(measured.duration_ms),
+            None => (Zeroizing::default(), Silenced::Nothing),
+        };
+        Ok(Finished { measured, silenced, rest })
+    }
+
+    fn measured(self) -> Result<Measured, Unmeasurable> {
         let measured = match self.stage {
             Stage::Recognising(start) if start.is_empty() => Err(Unmeasurable::Empty),
             Stage::Recognising(start) => {
@@ -107,6 +173,9 @@ impl Meter {
         if let Stage::Recognising(start) = &mut self.stage {
             let Some(start) = start.array(&mut bytes) else { return Ok(()) };
             self.stage = recognise(start)?;
+            if let (Some(_), Some(marks)) = (&self.redactor, self.stage.marks()) {
+                *marks = Marks::wanted();
+            }
             self.disguise = self.stage.format().map(Disguise::of);
             self.feed(&start)?;
         }
@@ -118,12 +187,17 @@ impl Meter {
             disguise.push(bytes);
         }
         match &mut self.stage {
-            Stage::Recognising(_) => Ok(()),
-            Stage::Wav(wav) => wav.push(bytes),
-            Stage::Mp3(mp3) => mp3.push(bytes),
-            Stage::Ogg(ogg) => ogg.push(bytes),
-            Stage::Refused(cause) => Err(cause.clone()),
+            Stage::Recognising(_) => {}
+            Stage::Wav(wav) => wav.push(bytes)?,
+            Stage::Mp3(mp3) => mp3.push(bytes)?,
+            Stage::Ogg(ogg) => ogg.push(bytes)?,
+            Stage::Refused(cause) => return Err(cause.clone()),
         }
+        if let Some(redactor) = &mut self.redactor {
+            let marks = self.stage.marks().map(Marks::take).unwrap_or_default();
+            redactor.push(bytes, marks, self.stage.reached());
+        }
+        Ok(())
     }
 }
 
@@ -131,6 +205,17 @@ impl Default for Meter {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// An upload that has passed whole.
+#[derive(Debug)]
+pub struct Finished {
+    /// What it is.
+    pub measured: Measured,
+    /// What of it was silenced.
+    pub silenced: Silenced,
+    /// Its last bytes, which [`Meter::passed`] has not shown.
+    pub rest: Zeroizing<Vec<u8>>,
 }
 
 /// What an upload turned out to be.

@@ -19,12 +19,15 @@ pub(super) mod tests;
 
 use thiserror::Error;
 
+use self::frame::Found;
+pub(super) use self::frame::Frame;
 pub(super) use self::frame::frame_length;
-use self::frame::{Found, Frame};
 use super::{
     Allowance, Format, Measured, Unmeasurable,
     carry::{Carry, up_to},
-    other, within_a_day,
+    other,
+    redact::{Mark, Marks},
+    within_a_day,
 };
 
 /// An MP3 file that is being read.
@@ -49,6 +52,7 @@ pub(super) struct Mp3 {
     stray: Found,
     /// Where a file of another format begins among what is no frame, and what it is called.
     foreign: Option<(u64, &'static str)>,
+    pub(super) marks: Marks,
 }
 
 /// Frames that follow each other without a gap.
@@ -91,6 +95,7 @@ impl Mp3 {
             strayed_at: None,
             stray: Found::default(),
             foreign: None,
+            marks: Marks::default(),
         }
     }
 
@@ -104,6 +109,11 @@ impl Mp3 {
             self.stage = next;
         }
         Ok(())
+    }
+
+    /// The place before which everything is recognised.
+    pub(super) fn reached(&self) -> u64 {
+        self.at
     }
 
     pub(super) fn finish(mut self) -> Result<Measured, Unmeasurable> {
@@ -187,6 +197,7 @@ impl Mp3 {
             }
             (Ok(_) | Err(_), _) => {
                 self.strayed_at = Some(self.at);
+                self.marks.note(|| Mark::Stray);
                 self.break_run()?;
                 // Whoever takes the one before for the first frame plays all others at its rate.
                 if unknown && matches!(start, [0xFF, 0xE0..=0xFF, ..]) {
@@ -229,6 +240,7 @@ impl Mp3 {
         if let (None, Some(before)) = (self.first, self.run.last) {
             (self.first, self.frames) = (Some(before), 1);
         }
+        self.marks.note(|| Mark::Frame { at, frame });
         self.run.last = Some(frame);
         self.run.length = self.run.length.saturating_add(1);
         if self.run.length > BELIEVED {

@@ -20,11 +20,16 @@ mod vorbis;
 
 use thiserror::Error;
 
+pub(super) use self::page::crc;
 use self::{
     codec::Codec,
     page::{HEADER, Page},
 };
-use super::{Allowance, Format, Measured, Rate, Unmeasurable, carry::Carry};
+use super::{
+    Allowance, Format, Measured, Rate, Unmeasurable,
+    carry::Carry,
+    redact::{Mark, Marks},
+};
 
 /// An Ogg file that is being read.
 pub(super) struct Ogg {
@@ -32,6 +37,11 @@ pub(super) struct Ogg {
     stage: Stage,
     page: Page,
     stream: Stream,
+    /// Bytes that came.
+    pushed: u64,
+    /// Where the page begins that is read or waited for.
+    at: u64,
+    pub(super) marks: Marks,
 }
 
 #[derive(Clone, Copy)]
@@ -44,14 +54,21 @@ enum Stage {
 impl Ogg {
     pub(super) fn new() -> Self {
         let (page, stream) = (Page::default(), Stream::new());
-        Self { carry: Carry::default(), stage: Stage::Header, page, stream }
+        let (carry, stage) = (Carry::default(), Stage::Header);
+        Self { carry, stage, page, stream, pushed: 0, at: 0, marks: Marks::default() }
     }
 
     pub(super) fn push(&mut self, mut input: &[u8]) -> Result<(), Unmeasurable> {
+        self.pushed = self.pushed.saturating_add(input.len() as u64);
         while let Some(next) = self.step(&mut input)? {
             self.stage = next;
         }
         Ok(())
+    }
+
+    /// The place before which everything is recognised.
+    pub(super) fn reached(&self) -> u64 {
+        self.at
     }
 
     pub(super) fn finish(mut self) -> Result<Measured, Unmeasurable> {
@@ -83,6 +100,11 @@ impl Ogg {
             Stage::Body => {
                 let Some(body) = self.carry.take(input, self.page.body_length()) else { return Ok(None) };
                 self.stream.page(&self.page, body)?;
+                let (at, body) = (self.at, body.len());
+                let (page, stream) = (&self.page, &mut self.stream);
+                self.marks.note(|| stream.mark(page, at, body));
+                self.stream.packets.clear();
+                self.at = self.pushed.saturating_sub(input.len() as u64);
                 Ok(Some(Stage::Header))
             }
         }
@@ -101,6 +123,8 @@ impl Ogg {
             }
             let (between, rest) = header.split_at(begins.unwrap_or(HEADER));
             self.stream.allowance.spend_on(between).map_err(|_| lost)?;
+            self.marks.note(|| Mark::Stray);
+            self.at = self.at.saturating_add(between.len() as u64);
             self.carry.hold(rest);
         }
     }
@@ -118,12 +142,15 @@ struct Stream {
     codec: Option<Codec>,
     allowance: Allowance,
     length: Length,
+    /// The packets that ended on the page that was read last: their bytes, and their samples, if they are audio.
+    packets: Vec<(usize, Option<u64>)>,
 }
 
 impl Stream {
     fn new() -> Self {
         let (open, allowance, length) = (Carry::default(), Allowance::new(), Length::default());
-        Self { serial: 0, sequence: 0, pages: 0, ended: false, open, codec: None, allowance, length }
+        let (codec, packets) = (None, Vec::new());
+        Self { serial: 0, sequence: 0, pages: 0, ended: false, open, codec, allowance, length, packets }
     }
 
     fn page(&mut self, page: &Page, body: &[u8]) -> Result<(), Unmeasurable> {
@@ -194,11 +221,15 @@ impl Stream {
     /// Takes the last part of a packet.
     fn part(&mut self, part: &[u8]) -> Result<(), Unmeasurable> {
         if self.open.is_empty() {
-            self.length.add(Codec::read(&mut self.codec, part, &mut self.allowance)?);
+            let audio = Codec::read(&mut self.codec, part, &mut self.allowance)?;
+            self.length.add(audio);
+            self.packets.push((part.len(), audio));
             return Ok(());
         }
         self.hold(part)?;
-        self.length.add(Codec::read(&mut self.codec, self.open.held(), &mut self.allowance)?);
+        let audio = Codec::read(&mut self.codec, self.open.held(), &mut self.allowance)?;
+        self.length.add(audio);
+        self.packets.push((self.open.held().len(), audio));
         self.open.clear();
         Ok(())
     }
@@ -209,6 +240,18 @@ impl Stream {
         }
         self.open.hold(part);
         Ok(())
+    }
+
+    /// What is on the page, for whoever silences it.
+    fn mark(&mut self, page: &Page, at: u64, body: usize) -> Mark {
+        let packets = std::mem::take(&mut self.packets);
+        match self.codec.as_ref().and_then(Codec::opus_streams) {
+            Some(streams) => {
+                let (header, granule) = (HEADER + page.segments(), page.granule());
+                Mark::Page { at, header, body, packets, granule, streams }
+            }
+            None => Mark::Other,
+        }
     }
 
     /// A page that ends with the upload. What came of it cannot be verified, and players leave it out, or play the
@@ -371,6 +414,12 @@ pub enum OggFault {
         codec: &'static str,
     },
 }
+
+/// At which Opus is decoded.
+pub(super) const OPUS_RATE: Rate = opus::Opus::RATE;
+
+/// The most that a stream of Opus delays the sound, in samples.
+pub(super) const PRE_SKIP_LIMIT: u64 = opus::Opus::PRE_SKIP_LIMIT;
 
 /// RFC 3533 section 6: no packet ends on the page.
 const NO_POSITION: i64 = -1;

@@ -69,6 +69,17 @@ impl Sample {
         }
     }
 
+    /// So many bytes of digital silence.
+    pub(super) fn silent(self, bytes: usize) -> Vec<u8> {
+        let byte = match self {
+            Self::U8 => 0x80,
+            Self::I16 | Self::I24 | Self::I32 | Self::F32 => 0,
+            Self::MuLaw => 0xFF,
+            Self::ALaw => 0xD5,
+        };
+        vec![byte; bytes]
+    }
+
     /// Whether anything can be heard in these whole samples. Blockwise, so that noise is found early and a
     /// block is judged without a branch.
     fn is_loud(self, samples: &[u8]) -> bool {

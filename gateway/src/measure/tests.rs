@@ -3,6 +3,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use super::*;
 
 mod players;
+mod redact;
 
 /// Measures a whole upload in one push.
 pub(super) fn measure(upload: &[u8]) -> Result<Measured, Unmeasurable> {

@@ -18,6 +18,7 @@ use super::{
     Allowance, Format, Measured, Unmeasurable,
     carry::{Carry, up_to},
     disguise::{self, Stream},
+    redact::{Mark, Marks},
     silence::Scan,
 };
 
@@ -35,6 +36,7 @@ pub(super) struct Wav {
     pad: Option<([u8; 4], u8)>,
     /// The newest chunk.
     id: [u8; 4],
+    pub(super) marks: Marks,
 }
 
 #[derive(Clone, Copy)]
@@ -67,6 +69,7 @@ impl Wav {
             pushed: 0,
             pad: None,
             id: [0; 4],
+            marks: Marks::default(),
         }
     }
 
@@ -76,6 +79,11 @@ impl Wav {
             self.stage = next;
         }
         Ok(())
+    }
+
+    /// The place before which everything is recognised.
+    pub(super) fn reached(&self) -> u64 {
+        self.pushed
     }
 
     pub(super) fn finish(mut self) -> Result<Measured, Unmeasurable> {
@@ -101,7 +109,10 @@ impl Wav {
         match self.stage {
             Stage::Riff => Ok(self.carry.take(input, RIFF_HEADER).map(|_| Stage::Chunk)),
             Stage::Chunk => match self.carry.array::<8>(input) {
-                Some(header) => self.chunk(header).map(Some),
+                Some(header) => {
+                    let at = self.pushed.saturating_sub(input.len() as u64);
+                    self.chunk(header, at).map(Some)
+                }
                 None => Ok(None),
             },
             Stage::Layout { size } => {
@@ -130,7 +141,8 @@ impl Wav {
         }
     }
 
-    fn chunk(&mut self, header: [u8; 8]) -> Result<Stage, Unmeasurable> {
+    /// Takes the header of a chunk that begins with the byte `at`.
+    fn chunk(&mut self, header: [u8; 8], at: u64) -> Result<Stage, Unmeasurable> {
         let [a, b, c, d, size @ ..] = header;
         let (id, size) = ([a, b, c, d], u32::from_le_bytes(size));
         self.id = id;
@@ -148,6 +160,7 @@ impl Wav {
             b"data" if self.audio.is_some() => Err(WavFault::SecondData.into()),
             b"data" => {
                 let layout = self.layout.ok_or(WavFault::NoFormat)?;
+                self.marks.note(|| layout.mark(at, declared(size).unwrap_or(u64::MAX)));
                 self.audio = Some(Audio::new(layout, declared(size)));
                 Ok(Stage::Audio)
             }
@@ -357,6 +370,18 @@ pub enum WavFault {
         /// Bits per sample.
         bits: u16,
     },
+}
+
+impl Layout {
+    /// Where the samples are, for whoever silences them.
+    fn mark(self, at: u64, bytes: u64) -> Mark {
+        match self.sample {
+            Some(sample) => Mark::Samples { at, bytes, rate: self.rate, frame: self.block, sample },
+            None if self.samples_per_block > 1 => Mark::Gsm { at, bytes, rate: self.rate },
+            // Players do not agree on how large they are.
+            None => Mark::Other,
+        }
+    }
 }
 
 /// Whether a known chunk begins right behind one of odd size. Some players look for it one byte later.

@@ -7,16 +7,16 @@ use super::{
 
 /// The header of a layer III frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(in super::super) struct Frame {
     start: [u8; 4],
-    pub(super) rate: Rate,
+    pub(in super::super) rate: Rate,
     /// Bytes, with the header.
-    pub(super) length: u32,
+    pub(in super::super) length: u32,
 }
 
 impl Frame {
     /// Reads the header that stands at offset `at`.
-    pub(super) fn parse(start: [u8; 4], at: u64) -> Result<Self, Unmeasurable> {
+    pub(in super::super) fn parse(start: [u8; 4], at: u64) -> Result<Self, Unmeasurable> {
         let [sync, version, rates, mode] = start;
         let lost = Mp3Fault::LostSync { at };
         // Two reserved values, of the version and of the emphasis, are no header either.
@@ -41,7 +41,7 @@ impl Frame {
     }
 
     /// Samples of a channel.
-    pub(super) fn samples(self) -> u32 {
+    pub(in super::super) fn samples(self) -> u32 {
         let [_, version, _, _] = self.start;
         samples(version)
     }
@@ -51,7 +51,19 @@ impl Frame {
         Found::new(self.samples(), self.rate.hz(), self.channels())
     }
 
-    pub(super) fn channels(self) -> u16 {
+    /// Whether it is of MPEG 1, not of MPEG 2 or 2.5.
+    pub(in super::super) fn is_mpeg_1(self) -> bool {
+        let [_, version, _, _] = self.start;
+        is_mpeg_1(version)
+    }
+
+    /// Whether a checksum follows the header.
+    pub(in super::super) fn is_protected(self) -> bool {
+        let [_, version, _, _] = self.start;
+        version & 1 == 0
+    }
+
+    pub(in super::super) fn channels(self) -> u16 {
         let [_, _, _, mode] = self.start;
         channels(mode)
     }

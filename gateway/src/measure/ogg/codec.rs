@@ -49,6 +49,14 @@ impl Codec {
         }
     }
 
+    /// The streams in each packet, if it is Opus.
+    pub(super) fn opus_streams(&self) -> Option<u8> {
+        match self {
+            Self::Opus(opus) => Some(opus.streams),
+            Self::Vorbis(_) | Self::Speex(_) => None,
+        }
+    }
+
     /// Whether the packet that comes next holds the comments, and can be told from a header that begins a stream.
     pub(super) fn awaits_comments(&self) -> bool {
         match self {

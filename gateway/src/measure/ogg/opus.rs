@@ -12,7 +12,7 @@ use super::{
 pub(super) struct Opus {
     channels: u16,
     /// Opus streams that every Ogg packet holds (RFC 7845 section 5.1.1).
-    streams: u8,
+    pub(super) streams: u8,
     pub(super) tagged: bool,
     /// Samples of the packet before.
     previous: u64,

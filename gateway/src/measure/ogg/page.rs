@@ -107,7 +107,7 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
 
 /// RFC 3533 section 6: polynomial 0x04C11DB7, highest bit first, starting from zero. Sixteen bytes a step:
 /// one lookup for each byte in a table that knows how far from the end it stands.
-pub(super) fn crc(start: u32, bytes: &[u8]) -> u32 {
+pub(in super::super) fn crc(start: u32, bytes: &[u8]) -> u32 {
     let (blocks, rest) = bytes.as_chunks::<16>();
     let sum = blocks.iter().fold(start, |sum, block| {
         let [b0, b1, b2, b3, tail @ ..] = block;

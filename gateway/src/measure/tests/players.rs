@@ -5,7 +5,7 @@
 //! refuses is not played. The numbers that everything follows from are printed with a failure, and the file is kept.
 
 mod mutate;
-mod originals;
+pub(super) mod originals;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -116,7 +116,7 @@ fn judge(measured: &Measured, played: &[i16]) -> Option<String> {
     })
 }
 
-fn ffmpeg_plays(path: &Path, measured: &Measured) -> Vec<i16> {
+pub(super) fn ffmpeg_plays(path: &Path, measured: &Measured) -> Vec<i16> {
     let (rate, channels) = (measured.sample_rate.to_string(), measured.channels.to_string());
     let arguments =
         ["-v", "quiet", "-nostdin", "-i", path.to_str().unwrap(), "-t", "600", "-f", "s16le", "-ar"];
@@ -125,7 +125,7 @@ fn ffmpeg_plays(path: &Path, measured: &Measured) -> Vec<i16> {
     samples(&mut command)
 }
 
-fn sox_plays(path: &Path, measured: &Measured) -> Vec<i16> {
+pub(super) fn sox_plays(path: &Path, measured: &Measured) -> Vec<i16> {
     let (rate, channels) = (measured.sample_rate.to_string(), measured.channels.to_string());
     let mut command = Command::new("sox");
     command.args(["-D", path.to_str().unwrap(), "-t", "raw", "-e", "signed", "-b", "16"]);
@@ -139,11 +139,11 @@ fn samples(command: &mut Command) -> Vec<i16> {
     output.stdout.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect()
 }
 
-fn has(program: &str) -> bool {
+pub(super) fn has(program: &str) -> bool {
     Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
-fn say(what: &str) {
+pub(super) fn say(what: &str) {
     use std::io::Write as _;
     std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
 }

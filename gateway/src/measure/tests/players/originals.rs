@@ -3,16 +3,16 @@
 use super::*;
 
 /// A recording of one accepted kind.
-pub(super) struct Original {
-    pub(super) name: String,
-    pub(super) extension: &'static str,
-    pub(super) bytes: Vec<u8>,
+pub(in super::super) struct Original {
+    pub(in super::super) name: String,
+    pub(in super::super) extension: &'static str,
+    pub(in super::super) bytes: Vec<u8>,
     /// Whether it is refused, unless something happens to it.
-    pub(super) disguised: bool,
+    pub(in super::super) disguised: bool,
 }
 
 /// One of every encoding and usual setting.
-pub(super) fn all(scratch: &Path) -> Vec<Original> {
+pub(in super::super) fn all(scratch: &Path) -> Vec<Original> {
     let mut all = Vec::new();
     for (codec, rate, channels) in [
         ("pcm_u8", 8000, 1),
@@ -122,7 +122,13 @@ fn frames_over(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn encoded(scratch: &Path, extension: &'static str, rate: u32, channels: u16, options: &[&str]) -> Original {
+pub(in super::super) fn encoded(
+    scratch: &Path,
+    extension: &'static str,
+    rate: u32,
+    channels: u16,
+    options: &[&str],
+) -> Original {
     let path = scratch.join(format!("original.{extension}"));
     let (rate, channels) = (rate.to_string(), channels.to_string());
     let mut command = Command::new("ffmpeg");
@@ -143,7 +149,7 @@ fn encoded(scratch: &Path, extension: &'static str, rate: u32, channels: u16, op
 }
 
 /// What ffmpeg does not write.
-fn gsm(scratch: &Path) -> Original {
+pub(in super::super) fn gsm(scratch: &Path) -> Original {
     let path = scratch.join("original.wav");
     let mut command = Command::new("sox");
     command.args(["-n", "-r", "8000", "-c", "1", "-e", "gsm-full-rate"]).arg(&path);
