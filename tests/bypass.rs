@@ -8,6 +8,7 @@ mod logs;
 mod people;
 mod plaintext;
 mod races;
+mod redact;
 mod registers;
 mod requests;
 mod time;
@@ -80,15 +81,15 @@ async fn accepted_were_covered(gateway: &Gateway) -> usize {
         let Some(uid) = leaf.call else { continue };
         let before = calls.entry(uid).or_default();
         assert_eq!(leaf.prev, before.last().map(|last| last.id), "an entry was decided on a stale view");
-        if let Body::Accepted { came, spans, unplaced, codec_ms, shifted_ms, saw, .. } = &leaf.body {
+        if let Body::Accepted { came, spans, silenced, unplaced, codec_ms, shifted_ms, saw, .. } = &leaf.body
+        {
             accepted += 1;
             let native = Came { door: Door::Native, coverage: CoverageBasis::Granted, used_for: Use::Record };
             assert_eq!(*came, native);
             let mut call = fold(&tables, before);
             call.know(&tables[&saw.table], leaf.at);
-            let shift = SignedDuration::from_millis(i64::try_from(*shifted_ms).unwrap());
-            let parts = spans.iter().map(|(from, until)| (*from - shift, ms_between(*from, *until)));
-            let parts: Vec<_> = parts.collect();
+            let policy::File { parts, silenced: silent } =
+                policy::File::of(spans, silenced, *shifted_ms).unwrap();
             let claim = match unplaced {
                 true => {
                     Claim::Unplaced { duration_ms: parts.iter().map(|(_, ms)| ms).sum::<u64>() + codec_ms }
@@ -99,11 +100,13 @@ async fn accepted_were_covered(gateway: &Gateway) -> usize {
             let upload = policy::Upload {
                 codec_adds_ms: *codec_ms,
                 clock_behind_ms: *shifted_ms,
+                silenced: &silent,
                 silent: &|_, _| *codec_ms == 0,
                 ..policy::Upload::new(claim, CoverageBasis::Granted)
             };
             let covered = call.coverage(&upload, leaf.at);
-            let said = Coverage { spans: spans.clone(), codec_ms: *codec_ms, shifted_ms: *shifted_ms };
+            let (codec_ms, shifted_ms) = (*codec_ms, *shifted_ms);
+            let said = Coverage { spans: spans.clone(), silenced: silenced.clone(), codec_ms, shifted_ms };
             assert_eq!(covered, Ok(said), "accepted though not covered");
         }
         before.push(leaf);
@@ -145,10 +148,6 @@ async fn tables(gateway: &Gateway) -> Tables {
 
 fn fold(tables: &Tables, leaves: &[Leaf]) -> Call {
     trail::fold(&|digest| tables.get(digest).cloned(), leaves).unwrap()
-}
-
-fn ms_between(from: Timestamp, until: Timestamp) -> u64 {
-    u64::try_from(until.duration_since(from).as_millis()).unwrap()
 }
 
 fn before(at: Timestamp, ms: i64) -> Timestamp {

@@ -302,6 +302,7 @@ fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
             recorders,
             on_withdrawal,
             public_safety,
+            ..Settings::default()
         });
     let operator = || proptest::option::weighted(0.15, code());
     (

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::body::{BodyError, Paced};
-use crate::measure::{Measured, Meter, Unmeasurable};
+use crate::measure::{Finished, Measured, Meter, Plan, Silenced, Unmeasurable};
 use crate::vault::{Incoming, Kept, Vault, VaultError};
 pub use fingerprint::{Algorithm, Fingerprint};
 use seal::{MediaKey, SealError, Sealed, Sealer, associated_data};
@@ -21,7 +21,9 @@ pub struct Staged {
     pub id: Uuid,
     /// What was measured from the audio itself.
     pub measured: Measured,
-    /// A keyed hash of the plaintext.
+    /// What of it was silenced.
+    pub silenced: Silenced,
+    /// A keyed hash of the plaintext, as it came.
     pub fingerprint: Vec<u8>,
     /// Length and hash of the sealed media.
     pub sealed: Sealed,
@@ -46,7 +48,7 @@ impl Staged {
     }
 }
 
-/// Reads, measures and seals an upload in bounded memory. What was written is removed on failure.
+/// Reads, measures, silences and seals an upload in bounded memory. What was written is removed on failure.
 ///
 /// # Errors
 ///
@@ -56,12 +58,13 @@ pub async fn stage(
     account: &str,
     mut fingerprint: Fingerprint,
     digest: Option<[u8; 32]>,
+    plan: Plan,
     body: &mut Paced,
 ) -> Result<Staged, StageError> {
     let id = crate::random::id().map_err(SealError::from)?;
     let key = MediaKey::generate()?;
     let mut sealer = Sealer::new(&key, &associated_data(account, &id.to_string()))?;
-    let mut meter = Meter::new();
+    let mut meter = Meter::silencing(plan);
     let mut plain = digest.map(|expected| (expected, Sha256::new()));
     let mut incoming = vault.begin(id);
     let read = async {
@@ -71,22 +74,23 @@ pub async fn stage(
             if let Some((_, hash)) = plain.as_mut() {
                 hash.update(&chunk);
             }
-            sealer.push(&chunk, incoming.buffer())?;
+            sealer.push(meter.passed(&chunk), incoming.buffer())?;
             incoming.flush().await?;
         }
-        let measured = meter.finish()?;
+        let Finished { measured, silenced, rest } = meter.finish_silencing()?;
+        sealer.push(&rest, incoming.buffer())?;
         if let Some((expected, hash)) = plain
             && hash.finalize().as_slice() != expected
         {
             return Err(StageError::Digest);
         }
         let sealed = sealer.finish(incoming.buffer())?;
-        Ok((measured, sealed))
+        Ok((measured, silenced, sealed))
     };
     match read.await {
-        Ok((measured, sealed)) => {
+        Ok((measured, silenced, sealed)) => {
             let fingerprint = fingerprint.finish();
-            Ok(Staged { id, measured, fingerprint, sealed, key, incoming })
+            Ok(Staged { id, measured, silenced, fingerprint, sealed, key, incoming })
         }
         Err(error) => {
             drop(key);

@@ -72,7 +72,7 @@ pub use call::{
     Call, Edge, Level, MAX_KNOWN_PLACES, Recorder, Span, Standing, Uncounted, Uncounting, Window, Windows,
     length_ms,
 };
-pub use coverage::{Claim, Coverage, CoverageBasis, Uncovered, UncoveredSpan, Upload, Use};
+pub use coverage::{Claim, Coverage, CoverageBasis, File, Silenced, Uncovered, UncoveredSpan, Upload, Use};
 pub use decision::{
     Action, Because, Concerned, Decision, Ground, Need, Needs, Note, ParticipantDecision, ParticipantState,
     Subject,
@@ -80,7 +80,7 @@ pub use decision::{
 pub use diff::Diff;
 pub use fact::{
     Alike, AnsweredBy, Behavior, Control, Event, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal,
-    Opened, RefusedGrant, Role, Settings, Weight, What,
+    Opened, Redact, RefusedGrant, Role, Settings, Weight, What,
 };
 pub use place::{Code, CodeError, Evidence, Place};
 pub use refusal::{MOST_STRETCHES, Refusal, Remedy, Stretch, Why};

@@ -265,6 +265,7 @@ impl Maker<'_> {
             bytes: 960_100,
             keys: vec!["0".repeat(64)],
             spans: vec![(from, from + SignedDuration::from_secs(60))],
+            silenced: Vec::new(),
             unplaced: false,
             codec_ms: 0,
             shifted_ms: 0,

@@ -793,6 +793,7 @@ impl Gateway {
                     bytes: 1,
                     keys: vec![],
                     spans,
+                    silenced: Vec::new(),
                     unplaced: false,
                     codec_ms: 0,
                     shifted_ms: 0,

@@ -51,6 +51,12 @@ pub(super) struct AccountAdd {
     /// What to do with audio that was covered before somebody withdrew
     #[arg(long, default_value = "keep", value_parser = ["keep", "delete"])]
     on_withdrawal: String,
+    /// What to do with an upload's seconds that are not covered: refuse the upload, or silence them and keep the rest
+    #[arg(long, default_value = "off", value_parser = ["off", "silence"])]
+    redact: String,
+    /// How much of an upload must be left where it is silenced, in percent of its length
+    #[arg(long, value_name = "PERCENT", default_value_t = 10)]
+    least_kept_percent: u8,
     /// Let everybody read the account's log; its leaves hold nothing that an outsider chose
     #[arg(long)]
     public_log: bool,
@@ -259,6 +265,8 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 late_evidence_seconds: asked.late_evidence_seconds,
                 recorders: asked.recorders,
                 on_withdrawal: word(&asked.on_withdrawal)?,
+                redact: word(&asked.redact)?,
+                least_kept_percent: asked.least_kept_percent,
                 public_log: asked.public_log,
                 ..AccountSettings::default()
             };

@@ -244,6 +244,7 @@ impl Tape {
             bytes: 132_100,
             keys: vec!["key".into()],
             spans: vec![(from, self.now)],
+            silenced: Vec::new(),
             unplaced: false,
             codec_ms: 0,
             shifted_ms: 0,

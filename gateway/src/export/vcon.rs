@@ -75,8 +75,7 @@ fn scenes(record: &Record) -> Result<Vec<Scene>, VconError> {
 }
 
 fn recorded(record: &Record, stored: &Recording) -> Result<Scene, VconError> {
-    let from = stored.spans.first().map_or(stored.accepted_at, |(from, _)| *from);
-    let until = stored.spans.last().map_or(stored.accepted_at, |(_, until)| *until);
+    let (from, until) = stored.extent().unwrap_or((stored.accepted_at, stored.accepted_at));
     let mut dialog = dialog(record, from, until, stored.name.as_deref());
     let known = record.media(stored);
     let duration_ms = known.map_or_else(|| stored.duration_ms(), |known| known.duration_ms);

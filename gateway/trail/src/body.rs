@@ -75,6 +75,10 @@ pub enum Body {
         keys: Vec<String>,
         /// The moments that it holds; if `unplaced`, those of the call's only window that it uses up.
         spans: Vec<(Timestamp, Timestamp)>,
+        /// The moments of the upload that were silenced, of which it holds nothing, and what was in the way; null where
+        /// that had become covered meanwhile.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        silenced: Vec<policy::Silenced>,
         /// Whether it did not say when it was made.
         #[serde(default, skip_serializing_if = "is_false")]
         unplaced: bool,

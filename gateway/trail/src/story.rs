@@ -307,6 +307,8 @@ pub struct Recording {
     pub keys: Vec<String>,
     /// Which moments it holds.
     pub spans: Vec<(Timestamp, Timestamp)>,
+    /// Which moments of the upload were silenced, and what was in the way.
+    pub silenced: Vec<policy::Silenced>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// Until when it has to be kept.
@@ -494,7 +496,20 @@ impl Recording {
     /// How long it lasts, in milliseconds.
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
-        self.spans.iter().map(|(from, until)| policy::length_ms(*from, *until)).sum()
+        self.stretches().map(|(from, until)| policy::length_ms(from, until)).sum()
+    }
+
+    /// The first moment of its file, and the first one after it.
+    #[must_use]
+    pub fn extent(&self) -> Option<(Timestamp, Timestamp)> {
+        let (from, until) =
+            (self.stretches().map(|(from, _)| from).min()?, self.stretches().map(|(_, until)| until).max()?);
+        Some((from, until))
+    }
+
+    /// The stretches of its file, those that were silenced included.
+    fn stretches(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> + '_ {
+        self.spans.iter().copied().chain(self.silenced.iter().map(|(from, until, _)| (*from, *until)))
     }
 }
 

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Edge, Person, SLACK, Standing, Window, after, before, length_ms};
-use crate::fact::OnWithdrawal;
+use crate::fact::{OnWithdrawal, Redact};
 use crate::refusal::Why;
 
 /// When a recording says it was made. Its length is always the measured one.
@@ -93,6 +93,9 @@ pub struct Upload<'a> {
     pub codec_adds_ms: u64,
     /// How far the sender's clock is behind ours, judging by its events on this call, in milliseconds.
     pub clock_behind_ms: u64,
+    /// The stretches of the file that were silenced before it was sealed, in milliseconds from its start, in order and
+    /// apart. They hold no audio. They count only where the account silences what is not covered.
+    pub silenced: &'a [(u64, u64)],
     /// Whether the file was measured to be silent from one of its milliseconds to another. It is asked
     /// only of stretches in which the platform paused by writing silence.
     pub silent: &'a (dyn Fn(u64, u64) -> bool + Sync),
@@ -102,19 +105,20 @@ impl Upload<'_> {
     /// An upload without codec padding, clock error or silence.
     #[must_use]
     pub fn new(claim: Claim, basis: CoverageBasis) -> Upload<'static> {
-        Upload { claim, basis, codec_adds_ms: 0, clock_behind_ms: 0, silent: &|_, _| false }
+        Upload { claim, basis, codec_adds_ms: 0, clock_behind_ms: 0, silenced: &[], silent: &|_, _| false }
     }
 }
 
 impl fmt::Debug for Upload<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Upload { claim, basis, codec_adds_ms, clock_behind_ms, silent: _ } = self;
+        let Upload { claim, basis, codec_adds_ms, clock_behind_ms, silenced, silent: _ } = self;
         formatter
             .debug_struct("Upload")
             .field("claim", claim)
             .field("basis", basis)
             .field("codec_adds_ms", codec_adds_ms)
             .field("clock_behind_ms", clock_behind_ms)
+            .field("silenced", silenced)
             .finish_non_exhaustive()
     }
 }
@@ -125,11 +129,66 @@ pub struct Coverage {
     /// The moments that it uses up: those it holds, or, if it was not placed in time, the first ones of the
     /// only window that no other recording holds.
     pub spans: Vec<(Timestamp, Timestamp)>,
+    /// The moments of the file that were silenced, of which it holds nothing.
+    pub silenced: Vec<Silenced>,
     /// How much of its end lies outside of what was granted and counts as added by the codec, in
     /// milliseconds.
     pub codec_ms: u64,
     /// How far it was moved to a window's start, since its sender's clock is coarse or slow, in milliseconds.
     pub shifted_ms: u64,
+}
+
+/// A stretch that was silenced: its first moment, the first after it, and what was in the way; nothing if it had
+/// become covered by the time the recording was accepted.
+pub type Silenced = (Timestamp, Timestamp, Option<Why>);
+
+/// The file of an accepted recording, as far as its entry tells: what was claimed of it, and what is silent in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// When its parts were recorded by its sender's clock, with their lengths in milliseconds, in the order of the file;
+    /// those that follow each other without a gap are one.
+    pub parts: Vec<(Timestamp, u64)>,
+    /// What was silenced, in milliseconds from its start, in order and apart.
+    pub silenced: Vec<(u64, u64)>,
+}
+
+impl File {
+    /// The file that holds these moments, and was silent in those; `shifted_ms` as in [`Coverage`]. `None` if no file
+    /// was accepted like this: there is nothing in it, or moments overlap or are out of order.
+    #[must_use]
+    pub fn of(spans: &[(Timestamp, Timestamp)], silenced: &[Silenced], shifted_ms: u64) -> Option<File> {
+        let shift = SignedDuration::from_millis(i64::try_from(shifted_ms).ok()?);
+        let silent: Vec<(Timestamp, Timestamp)> =
+            silenced.iter().map(|(from, until, _)| (*from, *until)).collect();
+        let in_order =
+            |list: &[(Timestamp, Timestamp)]| list.is_sorted_by(|(_, until), (next, _)| until <= next);
+        if spans.is_empty() || !in_order(spans) || !in_order(&silent) {
+            return None;
+        }
+        let held = spans.iter().map(|(from, until)| (*from, *until, false));
+        let mut all: Vec<_> = held.chain(silent.iter().map(|(from, until)| (*from, *until, true))).collect();
+        all.sort_unstable();
+        let mut file = File { parts: Vec::new(), silenced: Vec::new() };
+        let (mut end, mut offset_ms): (Option<Timestamp>, u64) = (None, 0);
+        for (from, until, is_silent) in all {
+            if end.is_some_and(|end| from < end) {
+                return None;
+            }
+            let ms = u64::try_from(until.duration_since(from).as_millis()).ok()?;
+            let next_ms = offset_ms.saturating_add(ms);
+            match file.parts.last_mut().filter(|_| end == Some(from)) {
+                Some((_, length)) => *length = length.saturating_add(ms),
+                None => file.parts.push((from.checked_sub(shift).ok()?, ms)),
+            }
+            match file.silenced.last_mut().filter(|(_, end)| is_silent && *end == offset_ms) {
+                Some((_, end)) => *end = next_ms,
+                None if is_silent => file.silenced.push((offset_ms, next_ms)),
+                None => {}
+            }
+            (end, offset_ms) = (Some(until), next_ms);
+        }
+        Some(file)
+    }
 }
 
 /// Why audio is not covered.
@@ -196,16 +255,76 @@ impl Call {
             Claim::Placed(parts) => parts,
             Claim::Unplaced { duration_ms } => return call.unplaced(*duration_ms, upload, now),
         };
-        let shifted_ms = call.early_ms(parts, upload);
-        let parts: Vec<(Timestamp, u64)> =
-            parts.iter().map(|(from, ms)| (plus(*from, shifted_ms), *ms)).collect();
+        let (parts, shifted_ms) = call.placed(parts, upload);
         let mut uncovered = call.uncovered(&parts, upload.basis, now, upload.silent);
         let codec_ms = added_by_codec(&mut uncovered, &parts, upload.codec_adds_ms.min(MOST_ADDED_MS));
-        if !uncovered.is_empty() {
+        let silenced = match call.settings.redact {
+            Redact::Off => &[],
+            Redact::Silence => upload.silenced,
+        };
+        let is_silenced = |span: &UncoveredSpan| {
+            let until = span.offset_ms.saturating_add(span.duration_ms());
+            silenced.iter().any(|(from, end)| *from <= span.offset_ms && until <= *end)
+        };
+        if !uncovered.iter().all(is_silenced)
+            || (!uncovered.is_empty() && call.keeps_too_little(&parts, silenced))
+        {
             return Err(Uncovered::Spans(uncovered));
         }
-        let spans = parts.iter().map(|(from, ms)| (*from, plus(*from, *ms))).collect();
-        Ok(Coverage { spans, codec_ms, shifted_ms })
+        Ok(Coverage {
+            spans: kept(&parts, silenced),
+            silenced: moments(&parts, silenced, &uncovered),
+            codec_ms,
+            shifted_ms,
+        })
+    }
+
+    /// The stretches of an upload that have to be silenced, as far as is known at `now`: in milliseconds from its start,
+    /// rounded outward. Nothing where the account does not silence, or the upload does not say when it was made. What
+    /// goes on beyond the claim is silenced in any case.
+    #[must_use]
+    pub fn to_silence(&self, upload: &Upload<'_>, now: Timestamp) -> Vec<(u64, u64)> {
+        let call = self.at(now);
+        let parts = match &upload.claim {
+            Claim::Placed(parts) if call.settings.redact == Redact::Silence => parts,
+            Claim::Placed(_) | Claim::Unplaced { .. } => return Vec::new(),
+        };
+        let (parts, _) = call.placed(parts, upload);
+        let whole = |at: Timestamp| at.subsec_nanosecond() % 1_000_000 == 0;
+        let uncovered = call.uncovered(&parts, upload.basis, now, &|_, _| false);
+        let beyond = (total_ms(&parts), u64::MAX);
+        let stretch = |span: UncoveredSpan| {
+            let more = u64::from(!whole(span.from)).saturating_add(u64::from(!whole(span.until)));
+            let until = span.offset_ms.saturating_add(span.duration_ms()).saturating_add(more);
+            (span.offset_ms, until)
+        };
+        uncovered.into_iter().map(stretch).chain([beyond]).collect()
+    }
+
+    /// The parts of a file, those that follow each other without a gap as one, and how far they were moved to fit a
+    /// window.
+    fn placed(&self, parts: &[(Timestamp, u64)], upload: &Upload<'_>) -> (Vec<(Timestamp, u64)>, u64) {
+        let shifted_ms = self.early_ms(parts, upload);
+        let mut joined: Vec<(Timestamp, u64)> = Vec::with_capacity(parts.len());
+        for (from, ms) in parts {
+            let from = plus(*from, shifted_ms);
+            match joined.last_mut() {
+                Some((begin, length)) if plus(*begin, *length) == from => {
+                    *length = length.saturating_add(*ms)
+                }
+                Some(_) | None => joined.push((from, *ms)),
+            }
+        }
+        (joined, shifted_ms)
+    }
+
+    /// Whether less is left than the account wants of an upload.
+    fn keeps_too_little(&self, parts: &[(Timestamp, u64)], silenced: &[(u64, u64)]) -> bool {
+        let whole_ms = total_ms(parts);
+        let silent = silenced.iter().map(|(from, until)| (*until).min(whole_ms).saturating_sub(*from));
+        let left_ms = whole_ms.saturating_sub(silent.fold(0, u64::saturating_add));
+        let least = u64::from(self.settings.least_kept_percent.min(100));
+        left_ms == 0 || left_ms.saturating_mul(100) < whole_ms.saturating_mul(least)
     }
 
     /// Whether the law lets the audio of this stretch be kept, as far as is known at `now`. `window`
@@ -305,7 +424,7 @@ impl Call {
         if left_ms > 0 || spans.is_empty() {
             return Err(Uncovered::UsedUp { left_ms: audio_ms.saturating_sub(left_ms) });
         }
-        Ok(Coverage { spans, codec_ms, shifted_ms: 0 })
+        Ok(Coverage { spans, silenced: Vec::new(), codec_ms, shifted_ms: 0 })
     }
 
     /// The windows that have a length.
@@ -448,6 +567,61 @@ fn added_by_codec(uncovered: &mut Vec<UncoveredSpan>, parts: &[(Timestamp, u64)]
     }
     uncovered.truncate(first);
     length_ms.saturating_sub(cut_ms)
+}
+
+fn total_ms(parts: &[(Timestamp, u64)]) -> u64 {
+    parts.iter().fold(0, |sum, (_, ms)| sum.saturating_add(*ms))
+}
+
+/// What these stretches of a file leave of it.
+fn kept(parts: &[(Timestamp, u64)], silenced: &[(u64, u64)]) -> Vec<(Timestamp, Timestamp)> {
+    let (mut spans, mut part_ms) = (Vec::new(), 0u64);
+    for (from, ms) in parts {
+        let end_ms = part_ms.saturating_add(*ms);
+        let at = |offset_ms: u64| plus(*from, offset_ms.saturating_sub(part_ms));
+        let mut kept_ms = part_ms;
+        for (begin, end) in silenced {
+            if kept_ms < (*begin).min(end_ms) {
+                spans.push((at(kept_ms), at((*begin).min(end_ms))));
+            }
+            kept_ms = kept_ms.max(*end);
+        }
+        if kept_ms < end_ms {
+            spans.push((at(kept_ms), at(end_ms)));
+        }
+        part_ms = end_ms;
+    }
+    spans
+}
+
+/// When these stretches of a file were recorded. One is divided where something else comes in the way.
+fn moments(
+    parts: &[(Timestamp, u64)],
+    silenced: &[(u64, u64)],
+    uncovered: &[UncoveredSpan],
+) -> Vec<Silenced> {
+    let (mut moments, mut part_ms) = (Vec::new(), 0u64);
+    let until = |span: &UncoveredSpan| span.offset_ms.saturating_add(span.duration_ms());
+    for (from, ms) in parts {
+        let end_ms = part_ms.saturating_add(*ms);
+        let at = |offset_ms: u64| plus(*from, offset_ms.saturating_sub(part_ms));
+        for (begin, end) in silenced {
+            let (first, end) = ((*begin).max(part_ms), (*end).min(end_ms));
+            let mut here =
+                uncovered.iter().filter(|span| span.offset_ms < end && first < until(span)).peekable();
+            let mut begin = first;
+            while begin < end {
+                let why = here.next().map(|span| span.why);
+                let next = here.peek().map_or(end, |span| span.offset_ms.max(begin));
+                if begin < next {
+                    moments.push((at(begin), at(next), why));
+                }
+                begin = next;
+            }
+        }
+        part_ms = end_ms;
+    }
+    moments
 }
 
 fn plus(at: Timestamp, ms: u64) -> Timestamp {

@@ -71,6 +71,13 @@ pub struct Settings {
     pub recorders: u16,
     /// What becomes of audio that was covered before somebody withdrew.
     pub on_withdrawal: OnWithdrawal,
+    /// What becomes of an upload's seconds that are not covered.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub redact: Redact,
+    /// How much of an upload must be left where it is silenced, 0 to 100 percent of its length: with less, it is
+    /// refused whole.
+    #[serde(default = "least_kept", skip_serializing_if = "is_least_kept")]
+    pub least_kept_percent: u8,
     /// The account is a public-safety answering point, and counsel has switched on the rules of rows for its
     /// emergency calls.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -84,6 +91,8 @@ impl Default for Settings {
             late_evidence_seconds: 0,
             recorders: 1,
             on_withdrawal: OnWithdrawal::Keep,
+            redact: Redact::Off,
+            least_kept_percent: LEAST_KEPT_PERCENT,
             public_safety: false,
         }
     }
@@ -100,6 +109,35 @@ pub enum OnWithdrawal {
     /// It is refused, and what is stored is deleted.
     Delete,
 }
+
+/// What becomes of an upload's seconds that are not covered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Redact {
+    /// One of them, and the whole upload is refused.
+    #[default]
+    Off,
+    /// They are silenced before the upload is sealed, and the rest is accepted.
+    Silence,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_off(redact: &Redact) -> bool {
+    *redact == Redact::Off
+}
+
+fn least_kept() -> u8 {
+    LEAST_KEPT_PERCENT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_least_kept(percent: &u8) -> bool {
+    *percent == LEAST_KEPT_PERCENT
+}
+
+/// How much of an upload must be left where nothing else is set, in percent.
+const LEAST_KEPT_PERCENT: u8 = 10;
 
 /// A call as it was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -259,6 +259,8 @@ pub enum Remedy {
     Delete,
     /// Send it again later.
     Wait,
+    /// Send it again: what became uncovered while it was sent will be silenced.
+    Resend,
     /// Cut off its beginning, which lies before recording was granted.
     CutHead {
         /// How much, in milliseconds.
@@ -278,7 +280,9 @@ impl Remedy {
     pub fn source(self) -> &'static str {
         match self {
             Remedy::Delete => "delete",
-            Remedy::Wait | Remedy::CutHead { .. } | Remedy::CutEdges | Remedy::Place => "retry",
+            Remedy::Wait | Remedy::Resend | Remedy::CutHead { .. } | Remedy::CutEdges | Remedy::Place => {
+                "retry"
+            }
         }
     }
 }

@@ -55,6 +55,11 @@ fn uncovered(unkept: &Unkept) -> String {
                  `Recording-Timeline`",
                 reasons(unkept, spans)
             ),
+            Remedy::Resend => format!(
+                "not all of this audio may be kept: {}; that became known while it was sent, so send it again: then \
+                 those stretches are silenced, and the rest is kept",
+                reasons(unkept, spans)
+            ),
             Remedy::Delete | Remedy::Wait | Remedy::Place => {
                 format!("not all of this audio may be kept: {}", reasons(unkept, spans))
             }

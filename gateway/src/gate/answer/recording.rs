@@ -33,6 +33,9 @@ pub struct Recording {
     pub recorded_until: Moment,
     /// When each stretch of it was recorded.
     pub segments: Vec<Segment>,
+    /// The stretches of the upload that were silenced before it was sealed, since they were not covered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silenced: Vec<Silenced>,
     /// The platform's ids of everybody who was on the call then.
     pub participants: Vec<String>,
     /// The purposes for which it could be fetched when it was accepted; null for any.
@@ -59,6 +62,23 @@ pub struct Recording {
     /// and in all answers except the upload's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shifted_ms: Option<u64>,
+}
+
+/// A stretch of a recording that was silenced before it was sealed. It holds nothing of what was said.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "SilencedStretch")]
+pub struct Silenced {
+    /// Its first moment.
+    pub from: Moment,
+    /// The first moment after it.
+    pub until: Moment,
+    /// Where it begins in the file, in milliseconds.
+    pub offset_ms: i64,
+    /// How long it lasts, in milliseconds.
+    pub duration_ms: i64,
+    /// The code of what was in the way, as in `uncovered`; null if that was no longer so when the recording was
+    /// accepted.
+    pub why: Option<String>,
 }
 
 /// A stretch of time in which a recording was made.

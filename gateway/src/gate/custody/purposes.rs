@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::told::{Named, told};
+use policy::{Coverage, Why};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -73,8 +74,9 @@ impl Gate {
         &self,
         account: &str,
         loaded: &Loaded,
-        spans: &[(Timestamp, Timestamp)],
+        coverage: &Coverage,
     ) -> Result<About, Fault> {
+        let spans = coverage.spans.as_slice();
         let folded = self.folded(loaded.uid, &loaded.row).await?;
         let story = story(loaded.uid, folded, usize::MAX).await?;
         let told = match Named::by(&loaded.context.purposes) {
@@ -93,7 +95,17 @@ impl Gate {
             (Some((from, _)), Some((_, until))) => (*from, *until),
             _ => return Err(Fault::damaged("a recording has no stretch")),
         };
-        let document = json!({"segments": segments, "people": people, "purposes": purposes});
+        let silenced = coverage
+            .silenced
+            .iter()
+            .map(|(from, until, why)| (from.as_millisecond(), until.as_millisecond(), why.map(Why::code)));
+        let silenced: Vec<_> = silenced.collect();
+        let document = match silenced.is_empty() {
+            true => json!({"segments": segments, "people": people, "purposes": purposes}),
+            false => {
+                json!({"segments": segments, "people": people, "purposes": purposes, "silenced": silenced})
+            }
+        };
         Ok(About { from, until, document: document.to_string() })
     }
 

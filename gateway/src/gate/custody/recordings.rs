@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::access::{Principal, Role};
-use crate::gate::answer::{Recording, Recordings, Retention, Segment};
+use crate::gate::answer::{Recording, Recordings, Retention, Segment, Silenced};
 use crate::gate::{
     CallRefusal, Failure, Fault, Field, Gate, RecordingRefusal, Thing, Wrong, ask, from_row, kept, parse_id,
 };
@@ -297,6 +297,8 @@ struct About {
     segments: Vec<(i64, i64)>,
     people: Vec<i64>,
     purposes: Option<Vec<String>>,
+    #[serde(default)]
+    silenced: Vec<(i64, i64, Option<String>)>,
 }
 
 pub(in crate::gate) fn description(row: &RecordingRow, names: &Names) -> Result<Recording, Fault> {
@@ -315,6 +317,7 @@ pub(in crate::gate) fn description(row: &RecordingRow, names: &Names) -> Result<
             .iter()
             .map(|(from, until)| Segment { from: at(*from), until: at(*until) })
             .collect(),
+        silenced: silenced(&about),
         participants: people.cloned().collect(),
         purposes: about.purposes,
         uploader: row.uploader.clone(),
@@ -333,6 +336,25 @@ pub(in crate::gate) fn description(row: &RecordingRow, names: &Names) -> Result<
         envelope: envelope_of(row)?,
         shifted_ms: None,
     })
+}
+
+/// The silenced stretches, with their places in the file: it holds them and the segments in the order of time.
+fn silenced(about: &About) -> Vec<Silenced> {
+    let held = about.segments.iter().map(|(from, until)| (*from, *until, None));
+    let silent = about.silenced.iter().map(|(from, until, why)| (*from, *until, Some(why)));
+    let mut all: Vec<_> = held.chain(silent).collect();
+    all.sort_unstable();
+    let mut offset_ms = 0i64;
+    let mut silenced = Vec::new();
+    for (from, until, silent) in all {
+        let duration_ms = until.saturating_sub(from);
+        if let Some(why) = silent {
+            let (from, until) = (Moment(from_row(from)), Moment(from_row(until)));
+            silenced.push(Silenced { from, until, offset_ms, duration_ms, why: why.clone() });
+        }
+        offset_ms = offset_ms.saturating_add(duration_ms);
+    }
+    silenced
 }
 
 fn envelope_of(row: &RecordingRow) -> Result<Envelope, Fault> {

@@ -5,7 +5,7 @@
 //! else, is taken by value, and is spent in the one transaction that accepts the recording.
 
 use jiff::Timestamp;
-use policy::{Claim, Coverage, Uncovered, UncoveredSpan, Upload};
+use policy::{Call, Claim, Coverage, Remedy, Uncovered, UncoveredSpan, Upload};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::gate::{
     ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Unkept, Wrong, ask, kept,
 };
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
-use crate::measure::{Measured, Silence};
+use crate::measure::{Measured, Plan, Silence, Silenced};
 use crate::record::{self, Algorithm, Fingerprint, StageError, Staged};
 use crate::vault::Kept;
 use seal::{Envelope, RecipientKey, WrappedKey};
@@ -60,10 +60,10 @@ pub struct Admission {
 }
 
 /// What to do with an upload's body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Treatment {
-    /// Stage it, and judge it once it has arrived.
-    Stage,
+    /// Stage it, silence what the plan says, and judge it once it has arrived.
+    Stage(Plan),
     /// Compare it only, by its fingerprint's algorithm: a recording with this name was accepted before.
     Compare(Algorithm),
     /// Measure it only, so that the refusal can list what is uncovered: none of it can be covered, no matter
@@ -159,12 +159,12 @@ impl Gate {
                 Err(uncovered @ Uncovered::Withdrawn(_)) => {
                     self.refuse_early(who, loaded, name, uncovered).await
                 }
-                Ok(_) | Err(_) => Ok(Some(Treatment::Stage)),
+                Ok(_) | Err(_) => Ok(Some(Treatment::Stage(Plan::new(loaded.call.to_silence(&upload, now))))),
             };
         }
         let upload = loaded.upload(who, Claim::Unplaced { duration_ms: 1 }, 0, &|_, _| true);
         match loaded.call.coverage(&upload, now) {
-            Ok(_) => Ok(Some(Treatment::Stage)),
+            Ok(_) => Ok(Some(Treatment::Stage(Plan::default()))),
             Err(uncovered) => self.refuse_early(who, loaded, name, uncovered).await,
         }
     }
@@ -177,7 +177,7 @@ impl Gate {
         name: &str,
         uncovered: Uncovered,
     ) -> Result<Option<Treatment>, Fault> {
-        match self.refuse(who, loaded, name, uncovered, loaded.now).await? {
+        match self.refuse(who, loaded, name, uncovered, None, loaded.now).await? {
             Some(fault) => Err(fault),
             None => Ok(None),
         }
@@ -188,10 +188,10 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]; in that case nobody can read any of it, and whatever was written is removed.
-    pub async fn store(&self, admission: Admission, body: &mut Paced) -> Result<Stored, Fault> {
+    pub async fn store(&self, mut admission: Admission, body: &mut Paced) -> Result<Stored, Fault> {
         let key = self.secrets.fingerprint_key(&admission.who.account);
-        match admission.treatment {
-            Treatment::Stage => {}
+        let plan = match std::mem::replace(&mut admission.treatment, Treatment::Measure) {
+            Treatment::Stage(plan) => plan,
             Treatment::Compare(algorithm) => {
                 let fingerprint = Fingerprint::new(algorithm, &key);
                 let again =
@@ -202,12 +202,13 @@ impl Gate {
             }
             Treatment::Measure => {
                 let sound = match record::measure(body).await {
-                    Ok(measured) => Sound::of(&measured),
+                    Ok(measured) => Sound::of(&measured, Silenced::Nothing),
                     // It is refused for its claims, no matter what it holds.
                     Err(StageError::Unmeasurable(_)) => Sound {
                         duration_ms: admission.placement.claimed_ms(self.clock.now()),
                         codec_adds_ms: 0,
                         silence: None,
+                        silenced: Silenced::Nothing,
                     },
                     Err(error) => return Err(stage_fault(error)),
                 };
@@ -217,17 +218,18 @@ impl Gate {
                     Judged::Covered(..) => Err(Fault::contended()),
                 };
             }
-        }
+        };
         let fingerprint = Fingerprint::new(self.uploads.fingerprint, &key);
-        let staged = record::stage(&self.vault, &admission.who.account, fingerprint, admission.digest, body)
-            .await
-            .map_err(stage_fault)?;
+        let staged =
+            record::stage(&self.vault, &admission.who.account, fingerprint, admission.digest, plan, body)
+                .await
+                .map_err(stage_fault)?;
         self.settle(&admission, staged).await
     }
 
     /// Turns staged audio into an accepted or refused recording.
     async fn settle(&self, admission: &Admission, mut staged: Staged) -> Result<Stored, Fault> {
-        let sound = Sound::of(&staged.measured);
+        let sound = Sound::of(&staged.measured, staged.silenced.clone());
         for attempt in 0..ATTEMPTS {
             let (loaded, now) = match self.judge(admission, &sound, attempt > 0).await {
                 Ok(judged) => judged,
@@ -258,7 +260,7 @@ impl Gate {
                 if kept.place.is_some_and(|place| !place.fits(document.len())) {
                     return Err(Fault::contended());
                 }
-                Ok((kept, envelope, document, self.found_by(account, &loaded, &coverage.spans).await?))
+                Ok((kept, envelope, document, self.found_by(account, &loaded, &coverage).await?))
             };
             let (kept, envelope, document, about) = match beside.await {
                 Ok(beside) => beside,
@@ -304,15 +306,25 @@ impl Gate {
             }
             let claim = claim(&admission.placement, sound.duration_ms)?;
             let silent = |from, to| sound.silence.as_ref().is_some_and(|silence| silence.covers(from, to));
-            let upload = loaded.upload(&admission.who, claim, sound.codec_adds_ms, &silent);
+            let mut upload = loaded.upload(&admission.who, claim, sound.codec_adds_ms, &silent);
+            if let Silenced::Stretches(stretches) = &sound.silenced {
+                upload.silenced = stretches;
+            }
             let uncovered = match loaded.call.coverage(&upload, now) {
+                // What was silenced has become covered meanwhile, and cannot be brought back: sent again, it is kept.
+                Ok(coverage) if coverage.spans.is_empty() || sound.silenced == ALTERED => {
+                    return Err(Fault::contended());
+                }
                 Ok(coverage) => return Ok((Judged::Covered(Box::new(loaded), coverage), now)),
                 Err(uncovered) => uncovered,
             };
             if let Some(existing) = existing().await? {
                 return Ok((Judged::Again(Box::new(existing)), now));
             }
-            if let Some(fault) = self.refuse(&admission.who, &loaded, &admission.name, uncovered, now).await?
+            let again = sound.can_be_silenced() && would_be_kept(&loaded.call, &upload, &uncovered, now);
+            let remedy = again.then_some(Remedy::Resend);
+            if let Some(fault) =
+                self.refuse(&admission.who, &loaded, &admission.name, uncovered, remedy, now).await?
             {
                 return Err(fault);
             }
@@ -341,6 +353,7 @@ impl Gate {
             bytes: envelope.bytes,
             keys: envelope.keys.iter().map(|key| key.key.clone()).collect(),
             spans: coverage.spans,
+            silenced: coverage.silenced,
             unplaced: admission.placement == Placement::Unsaid,
             codec_ms: coverage.codec_ms,
             shifted_ms: coverage.shifted_ms,
@@ -504,10 +517,12 @@ impl Gate {
         loaded: &Loaded,
         name: &str,
         uncovered: Uncovered,
+        remedy: Option<Remedy>,
         now: Timestamp,
     ) -> Result<Option<Fault>, Fault> {
         let (call, basis) = (&loaded.call, Came::NATIVE.coverage);
-        let (refusal, remedy) = (uncovered.refusal(call, basis), uncovered.remedy(call, basis));
+        let refusal = uncovered.refusal(call, basis);
+        let remedy = remedy.unwrap_or_else(|| uncovered.remedy(call, basis));
         let body = Body::Refused {
             came: Came::NATIVE,
             code: refusal,
@@ -532,12 +547,21 @@ struct Sound {
     duration_ms: u64,
     codec_adds_ms: u64,
     silence: Option<Silence>,
+    silenced: Silenced,
 }
 
 impl Sound {
-    fn of(measured: &Measured) -> Sound {
+    fn of(measured: &Measured, silenced: Silenced) -> Sound {
         let Measured { duration_ms, codec_adds_ms, ref silence, .. } = *measured;
-        Sound { duration_ms, codec_adds_ms, silence: silence.clone() }
+        Sound { duration_ms, codec_adds_ms, silence: silence.clone(), silenced }
+    }
+
+    /// Whether it would be silenced where a plan asks for it.
+    fn can_be_silenced(&self) -> bool {
+        match self.silenced {
+            Silenced::Nothing | Silenced::Stretches(_) => true,
+            Silenced::Not { .. } => false,
+        }
     }
 }
 
@@ -591,8 +615,17 @@ impl Loaded {
         silent: &'u (dyn Fn(u64, u64) -> bool + Sync),
     ) -> Upload<'u> {
         let clock_behind_ms = self.clocks.behind_ms(&who.credential);
-        Upload { claim, basis: Came::NATIVE.coverage, codec_adds_ms, clock_behind_ms, silent }
+        let upload = Upload::new(claim, Came::NATIVE.coverage);
+        Upload { codec_adds_ms, clock_behind_ms, silent, ..upload }
     }
+}
+
+/// Whether the upload would be kept if it were sent again now, and all that is not covered were silenced.
+fn would_be_kept(call: &Call, upload: &Upload<'_>, uncovered: &Uncovered, now: Timestamp) -> bool {
+    let Uncovered::Spans(spans) = uncovered else { return false };
+    let stretch = |span: &UncoveredSpan| (span.offset_ms, span.offset_ms.saturating_add(span.duration_ms()));
+    let silenced: Vec<(u64, u64)> = spans.iter().map(stretch).collect();
+    call.coverage(&Upload { silenced: &silenced, ..upload.clone() }, now).is_ok()
 }
 
 /// Whether none of it is covered.
@@ -633,6 +666,9 @@ fn stage_fault(error: StageError) -> Fault {
 fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+/// Part of it was silenced, and the rest could not be.
+const ALTERED: Silenced = Silenced::Not { altered: true };
 
 /// How far the sum of `Recording-Timeline` may fall short of the audio, in milliseconds; the excess audio is
 /// judged with the last stretch.

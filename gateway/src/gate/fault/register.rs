@@ -31,6 +31,8 @@ pub enum RegisterRefusal {
     LateEvidence,
     /// No device could record.
     NoRecorders,
+    /// More of an upload would have to be left than there is.
+    LeastKept,
     /// The password is too weak.
     WeakPassword(PasswordError),
     /// The public key cannot be used.
@@ -64,7 +66,9 @@ impl RegisterRefusal {
             RegisterRefusal::UnknownAccount { .. } => FaultCode::UnknownAccount,
             RegisterRefusal::SystemHasNoCalls => FaultCode::WrongAccount,
             RegisterRefusal::RoleOfCalls => FaultCode::InvalidRole,
-            RegisterRefusal::LateEvidence | RegisterRefusal::NoRecorders => FaultCode::InvalidSettings,
+            RegisterRefusal::LateEvidence | RegisterRefusal::NoRecorders | RegisterRefusal::LeastKept => {
+                FaultCode::InvalidSettings
+            }
             RegisterRefusal::WeakPassword(_) => FaultCode::WeakPassword,
             RegisterRefusal::UnusableKey(_) => FaultCode::UnusableKey,
             RegisterRefusal::PromptText

@@ -1,6 +1,6 @@
 //! Registration of accounts and credentials.
 
-use policy::{Code, CoverageBasis, OnWithdrawal};
+use policy::{Code, CoverageBasis, OnWithdrawal, Redact};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -22,6 +22,10 @@ pub struct AccountSettings {
     pub recorders: u16,
     /// What to do with audio that was covered before somebody withdrew.
     pub on_withdrawal: OnWithdrawal,
+    /// What to do with an upload's seconds that are not covered.
+    pub redact: Redact,
+    /// How much of an upload must be left where it is silenced, 0 to 100 percent of its length.
+    pub least_kept_percent: u8,
     /// The overlays for every call of the account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
@@ -42,6 +46,8 @@ impl Default for AccountSettings {
             late_evidence_seconds: of_policy.late_evidence_seconds,
             recorders: of_policy.recorders,
             on_withdrawal: of_policy.on_withdrawal,
+            redact: of_policy.redact,
+            least_kept_percent: of_policy.least_kept_percent,
             overlays: Vec::new(),
             public_safety: of_policy.public_safety,
             public_log: false,
@@ -73,6 +79,8 @@ impl AccountSettings {
             late_evidence_seconds: self.late_evidence_seconds,
             recorders: self.recorders,
             on_withdrawal: self.on_withdrawal,
+            redact: self.redact,
+            least_kept_percent: self.least_kept_percent,
             public_safety: self.public_safety,
         }
     }
@@ -221,6 +229,9 @@ fn check_settings(settings: &AccountSettings) -> Result<(), Fault> {
     }
     if settings.recorders == 0 {
         return Err(RegisterRefusal::NoRecorders.into());
+    }
+    if settings.least_kept_percent > 100 {
+        return Err(RegisterRefusal::LeastKept.into());
     }
     language(Field::DefaultLanguage, &settings.default_language)?;
     Ok(())

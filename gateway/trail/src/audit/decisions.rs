@@ -12,7 +12,7 @@ mod refusal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use policy::{
     Alike, Call, Claim, Control, Coverage, Event, Joined, Standing, Table, Uncovered, Upload, Use, What,
 };
@@ -259,27 +259,36 @@ impl Replay {
     /// records, and belongs to no other recording. Silence and codec padding were measured in the audio,
     /// which is not here: the entry is believed. Silence is known only of formats whose codec adds nothing.
     fn must_be_covered(&self, leaf: &Leaf) -> Result<(), Failure> {
-        let Body::Accepted { came, spans, unplaced, codec_ms, shifted_ms, .. } = &leaf.body else {
+        let Body::Accepted { came, spans, silenced, unplaced, codec_ms, shifted_ms, .. } = &leaf.body else {
             return Ok(());
         };
         decidable(*came)?;
-        let placed = placed(spans, *shifted_ms).ok_or_else(|| {
+        let file = policy::File::of(spans, silenced, *shifted_ms).ok_or_else(|| {
             Failure::tampered("the stretches of the recording are empty, overlap or are out of order")
         })?;
+        if *unplaced && !silenced.is_empty() {
+            return Err(Failure::tampered("a recording was silenced whose moments nobody knew"));
+        }
         let claim = match unplaced {
             true => {
-                let held = placed.iter().map(|(_, ms)| *ms).fold(*codec_ms, u64::saturating_add);
+                let held = file.parts.iter().map(|(_, ms)| *ms).fold(*codec_ms, u64::saturating_add);
                 Claim::Unplaced { duration_ms: held }
             }
-            false => Claim::Placed(placed),
+            false => Claim::Placed(file.parts),
         };
         let upload = Upload {
             codec_adds_ms: *codec_ms,
             clock_behind_ms: self.clocks.behind_ms(&leaf.actor.credential),
+            silenced: &file.silenced,
             silent: &|_, _| *codec_ms == 0,
             ..Upload::new(claim, came.coverage)
         };
-        let said = Coverage { spans: spans.clone(), codec_ms: *codec_ms, shifted_ms: *shifted_ms };
+        let said = Coverage {
+            spans: spans.clone(),
+            silenced: silenced.clone(),
+            codec_ms: *codec_ms,
+            shifted_ms: *shifted_ms,
+        };
         match self.call.coverage(&upload, leaf.at) {
             Ok(coverage) if coverage == said => Ok(()),
             Ok(_) => Err(Failure::tampered("the recording uses up more or less than it holds")),
@@ -329,22 +338,6 @@ fn decidable(came: Came) -> Result<(), Failure> {
             other.as_str()
         ))),
     }
-}
-
-/// The claimed stretches with their lengths; `None` if they could not have been accepted.
-fn placed(spans: &[(Timestamp, Timestamp)], shifted_ms: u64) -> Option<Vec<(Timestamp, u64)>> {
-    let shift = SignedDuration::from_millis(i64::try_from(shifted_ms).ok()?);
-    let ordered = spans.windows(2).all(|pair| match pair {
-        [(_, until), (next, _)] => until <= next,
-        _ => false,
-    });
-    let length = |(from, until): &(Timestamp, Timestamp)| {
-        Some((from.checked_sub(shift).ok()?, u64::try_from(until.duration_since(*from).as_millis()).ok()?))
-    };
-    if spans.is_empty() || !ordered {
-        return None;
-    }
-    spans.iter().map(length).collect()
 }
 
 fn words(uncovered: &Uncovered) -> String {

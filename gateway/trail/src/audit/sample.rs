@@ -313,6 +313,7 @@ impl Log {
             bytes: envelope.bytes,
             keys: vec![KEY.into()],
             spans,
+            silenced: Vec::new(),
             unplaced: false,
             codec_ms: 0,
             shifted_ms: 0,

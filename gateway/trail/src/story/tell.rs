@@ -120,7 +120,16 @@ impl<'e> Teller<'e> {
                 self.refused(read, code.code(), Refused::Upload { name, uncovered });
             }
             Body::Accepted {
-                recording, envelope, media, bytes, keys, spans, keep_until, delete_by, ..
+                recording,
+                envelope,
+                media,
+                bytes,
+                keys,
+                spans,
+                silenced,
+                keep_until,
+                delete_by,
+                ..
             } => self.story.recordings.push(Recording {
                 id: *recording,
                 name: read.text("name"),
@@ -129,6 +138,7 @@ impl<'e> Teller<'e> {
                 envelope: envelope.clone(),
                 keys: keys.clone(),
                 spans: spans.clone(),
+                silenced: silenced.clone(),
                 accepted_at: read.leaf.at,
                 keep_until: *keep_until,
                 delete_by: *delete_by,

@@ -35,12 +35,13 @@ pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: O
             };
             format!("The platform asked to record, and was not allowed to: {why}.")
         }
-        Body::Accepted { bytes, spans, .. } => {
+        Body::Accepted { bytes, spans, silenced, .. } => {
             let spans: Vec<String> =
                 spans.iter().map(|(from, until)| format!("{} to {}", moment(from), moment(until))).collect();
             format!(
-                "A recording was accepted: consent covers every second from {}. Sealed, it has {bytes} bytes.",
-                spans.join(", and from ")
+                "A recording was accepted: consent covers every second from {}.{} Sealed, it has {bytes} bytes.",
+                spans.join(", and from "),
+                silent(silenced)
             )
         }
         Body::Refused { code, .. } => {
@@ -296,6 +297,19 @@ fn why_not(why: Why, story: &Story) -> String {
 }
 
 /// A refused upload in words.
+/// What was silenced of a recording, as a sentence; nothing if nothing was.
+fn silent(silenced: &[policy::Silenced]) -> String {
+    if silenced.is_empty() {
+        return String::new();
+    }
+    let stretch = |(from, until, why): &policy::Silenced| {
+        let why = why.map_or_else(|| "covered only later".to_owned(), |why| format!("`{why}`"));
+        format!("from {} to {} ({why})", moment(from), moment(until))
+    };
+    let stretches: Vec<String> = silenced.iter().map(stretch).collect();
+    format!(" What was not covered was silenced before it was sealed: {}.", stretches.join(", "))
+}
+
 fn refusal(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::ConsentRequired => "consent was missing",
