@@ -73,7 +73,7 @@ async fn what_was_recorded_before_it_was_granted_is_silenced() {
     gateway
         .upload("c1", "a", Some(before(from, 5000)), &wav_of(8000, &quieter))
         .await
-        .problem(409, "name-taken");
+        .problem(409, "recording-exists");
     stored(&gateway, 1).await;
     verifies(&gateway).await;
     // The story tells it, the pack holds it.
