@@ -4,6 +4,7 @@ mod announced;
 mod desk;
 mod grants;
 mod hidden;
+mod holds;
 mod logs;
 mod people;
 mod plaintext;

@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use policy::diff::{Direction, Subject};
 use policy::{
-    Call, Claim, Code, CoverageBasis, Diff, Element, Elements, Evidence, Joined, Kind, Medium, Opened,
-    Period, Place, Purpose, Purposes, Requirement, Retention, Role, Says, Settings, Standing, Strictness,
-    Table, Tone, Upload, What,
+    Call, Claim, Code, CoverageBasis, Diff, Element, Elements, Evidence, Joined, Kind, Medium, OnHold,
+    Opened, Period, Place, Purpose, Purposes, Requirement, Retention, Role, Says, Settings, Standing,
+    Strictness, Table, Tone, Upload, What,
 };
 use proptest::prelude::*;
 
@@ -455,21 +455,30 @@ fn requirements() -> impl Strategy<Value = Requirement> {
         flags,
         (elements(), proptest::array::uniform8(elements()), purposes),
         (period(), period()),
+        proptest::sample::select(vec![
+            OnHold::NotCounted,
+            OnHold::Account,
+            OnHold::Counted,
+            OnHold::NotRecorded,
+        ]),
     )
-        .prop_map(|(strictness, tone, flags, (always, for_purpose, purposes), (minimum, maximum))| {
-            Requirement {
-                strictness,
-                tone,
-                announcement_must_be_recorded: flags[0],
-                waived_by_written: flags[1],
-                works_agreement_is_express: flags[2],
-                mandatory: flags[3],
-                pause_for_card_data: flags[4],
-                forbidden: flags[5],
-                says: Says { always, for_purpose, purposes: purposes.into_iter().collect() },
-                retention: Retention { minimum, maximum },
-            }
-        })
+        .prop_map(
+            |(strictness, tone, flags, (always, for_purpose, purposes), (minimum, maximum), on_hold)| {
+                Requirement {
+                    strictness,
+                    tone,
+                    announcement_must_be_recorded: flags[0],
+                    waived_by_written: flags[1],
+                    works_agreement_is_express: flags[2],
+                    mandatory: flags[3],
+                    pause_for_card_data: flags[4],
+                    forbidden: flags[5],
+                    says: Says { always, for_purpose, purposes: purposes.into_iter().collect() },
+                    retention: Retention { minimum, maximum },
+                    on_hold,
+                }
+            },
+        )
 }
 
 fn table(draft: &Draft) -> Arc<Table> {

@@ -16,8 +16,8 @@ use std::sync::{Arc, LazyLock};
 use jiff::{SignedDuration, Timestamp};
 use policy::{
     Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, CoverageBasis, Element, Elements, Event,
-    Evidence, Grant, Heard, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Period, Place, Purpose,
-    Purposes, Role, Settings, Standing, Table, Tone, Uncovered, Upload, What, Why,
+    Evidence, Grant, Heard, HeldCounts, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Period, Place,
+    Purpose, Purposes, Role, Settings, Standing, Table, Tone, Uncovered, Upload, What, Why,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -51,6 +51,7 @@ proptest! {
                 mandatory: crates.mandatory,
                 pauses: crates.pause_for_card_data,
                 forbidden: crates.forbidden,
+                on_hold: crates.on_hold as u8,
             };
             prop_assert_eq!(asked, naive.asked(t.as_millisecond()), "at {}", t);
         }
@@ -295,15 +296,19 @@ fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
         1u16..3,
         prop_oneof![20 => Just(OnWithdrawal::Keep), 1 => Just(OnWithdrawal::Delete)],
         proptest::bool::weighted(0.8),
+        prop_oneof![2 => Just(HeldCounts::Counted), 3 => Just(HeldCounts::NotCounted)],
     )
-        .prop_map(|(late_evidence_seconds, language, recorders, on_withdrawal, public_safety)| Settings {
-            default_language: language.into(),
-            late_evidence_seconds,
-            recorders,
-            on_withdrawal,
-            public_safety,
-            ..Settings::default()
-        });
+        .prop_map(
+            |(late_evidence_seconds, language, recorders, on_withdrawal, public_safety, on_hold)| Settings {
+                default_language: language.into(),
+                late_evidence_seconds,
+                recorders,
+                on_withdrawal,
+                public_safety,
+                on_hold,
+                ..Settings::default()
+            },
+        );
     let operator = || proptest::option::weighted(0.15, code());
     (
         (0i64..120, prop_oneof![3 => Just(0i64), 1 => 0i64..40], kind, medium, settings),
@@ -392,9 +397,11 @@ fn grant() -> impl Strategy<Value = Grant> {
         3 => Just(None),
         1 => Just(Some(Purpose::ALL.into_iter().collect())),
         1 => purposes().prop_map(Some)];
-    (any::<bool>(), any::<bool>(), 0i64..60, proptest::option::weighted(0.4, 0i64..120), purposes).prop_map(
-        |(works_agreement, written, from, until, purposes)| Grant {
+    let until = proptest::option::weighted(0.4, 0i64..120);
+    (any::<bool>(), any::<bool>(), any::<bool>(), 0i64..60, until, purposes).prop_map(
+        |(works_agreement, written, by_guardian, from, until, purposes)| Grant {
             grant: "g".into(),
+            by_guardian,
             works_agreement,
             // What begins to hold only later was not given in writing before.
             written: written && from <= 40,
@@ -445,6 +452,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             }
             steps
         }),
+        1 => (one(), 1i64..6, proptest::option::weighted(0.3, ago())).prop_map(|(who, pause, ago)| vec![
+            (1, None, What::Held { participants: who.clone(), only_tightens: false }),
+            (0, None, What::Control(Control::Resume)),
+            (pause, ago, What::Retrieved { participants: who, only_tightens: false }),
+        ]),
         1 => (one(), proptest::collection::vec(said(), 1..3), method()).prop_map(move |(who, said, method)| {
             let mut steps = vec![(0, None, What::ConsentDeclined { participants: who })];
             steps.extend(said.into_iter().map(|said| (5, None, played(said))));
@@ -497,6 +509,14 @@ fn what() -> impl Strategy<Value = What> {
     1 => (0u32..4).prop_map(|participant| What::Answered { participant, by: AnsweredBy::Machine }),
     1 => (0u32..4).prop_map(|participant| What::Answered { participant, by: AnsweredBy::Human }),
     2 => one().prop_map(|participants| What::Left { participants }),
+    3 => (who(), proptest::bool::weighted(0.1))
+        .prop_map(|(participants, only_tightens)| What::Held { participants, only_tightens }),
+    3 => (who(), proptest::bool::weighted(0.1))
+        .prop_map(|(participants, only_tightens)| What::Retrieved { participants, only_tightens }),
+    1 => proptest::bool::weighted(0.3).prop_flat_map(|minor| match minor {
+        true => one().prop_map(|participants| What::Minor { participants }).boxed(),
+        false => proptest::bool::weighted(0.3).prop_map(|is| if is { What::Emergency } else { What::ToneStopped }).boxed(),
+    }),
     10 => control().prop_map(What::Control),
     1 => proptest::sample::select(vec![
             What::RecordingStarted,

@@ -204,6 +204,101 @@ proptest! {
     }
 
     #[test]
+    fn what_only_tightens_opens_nothing(
+        facts in calls(), which in 0usize..4, who in 0u32..4, ago in proptest::option::of(0i64..30),
+        when in any::<prop::sample::Index>(),
+    ) {
+        let participants = vec![who];
+        let what = match which {
+            0 => What::Held { participants, only_tightens: true },
+            1 => What::Retrieved { participants, only_tightens: true },
+            2 => What::Minor { participants },
+            _ => What::Emergency,
+        };
+        let (mut more, at) = facts.with(when, what.clone());
+        let said = more.events.iter_mut().find(|event| event.received_at == at && event.at.is_none() && event.what == what);
+        said.unwrap().at = ago.map(|ago| at - SignedDuration::from_secs(ago));
+        let moments = facts.moments();
+        prop_assert_eq!(looser(&more.call(), &facts.call(), &moments), None);
+        prop_assert_eq!(opened_up(more, facts, &moments), None);
+    }
+
+    #[test]
+    fn a_hold_excuses_nobody_before_it_was_logged(
+        facts in calls(), who in 0u32..4, ago in 0i64..30, when in any::<prop::sample::Index>(),
+    ) {
+        let facts = facts.never_late();
+        let what = What::Held { participants: vec![who], only_tightens: false };
+        let (mut more, at) = facts.with(when, what.clone());
+        let said = more.events.iter_mut().find(|event| event.received_at == at && event.at.is_none() && event.what == what);
+        said.unwrap().at = Some(at - SignedDuration::from_secs(ago));
+        let before: Vec<Timestamp> = facts.moments().into_iter().filter(|t| *t < at).collect();
+        prop_assert_eq!(looser(&more.call(), &facts.call(), &before), None);
+        prop_assert_eq!(opened_up(more, facts, &before), None);
+    }
+
+    #[test]
+    fn a_hold_ends_no_objection_and_covers_no_minor(
+        facts in calls(), who in 0u32..4, when in any::<prop::sample::Index>(),
+    ) {
+        let (more, _) = facts.with(when, What::Held { participants: vec![who], only_tightens: false });
+        let (call, held) = (facts.call(), more.call());
+        for t in facts.moments() {
+            let stays = matches!(
+                call.standing(t),
+                Standing::Unlawful(
+                    Why::Declined(_) | Why::Withdrawn(_) | Why::InDoubt(_) | Why::Minor(_) | Why::Emergency
+                        | Why::NobodyHuman | Why::Forbidden
+                )
+            );
+            prop_assert!(!stays || held.standing(t) != Standing::Lawful, "at {}", t);
+        }
+    }
+
+    #[test]
+    fn a_minor_is_recorded_only_by_a_guardians_grant(facts in calls(), when in any::<prop::sample::Index>()) {
+        let (facts, at) = facts.with(when, What::Minor { participants: vec![0] });
+        if !facts.is_person(0) || !facts.known_at(at - SignedDuration::from_nanos(1)).call().knows(0) {
+            return Ok(());
+        }
+        let call = facts.call();
+        for t in facts.moments().into_iter().filter(|t| call.standing(*t) == Standing::Lawful) {
+            if !facts.known_at(t).call().is_present(0) {
+                continue;
+            }
+            let joined = facts.opened.participants.iter().chain(facts.events.iter().filter_map(|event| {
+                if let What::Joined(joined) = &event.what { Some(joined) } else { None }
+            }));
+            let guarded = joined.filter(|joined| joined.participant == 0).any(|joined| {
+                joined.grant.as_ref().is_some_and(|grant| grant.by_guardian && grant.from <= t)
+            });
+            prop_assert!(guarded, "lawful at {}", t);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_call_that_became_an_emergency_is_kept(
+        facts in calls(), when in any::<prop::sample::Index>(), from in -5i64..60, seconds in 1u64..40, placed in any::<bool>(),
+    ) {
+        let mut facts = facts;
+        facts.opened.settings.public_safety = false;
+        let (facts, at) = facts.with(when, What::Emergency);
+        let (call, now) = (facts.call(), facts.end());
+        for t in facts.moments().into_iter().filter(|t| at <= *t) {
+            prop_assert_ne!(call.standing(t), Standing::Lawful, "at {}", t);
+        }
+        prop_assert!(!call.is_granted());
+        let claim = match placed {
+            true => Claim::Placed(vec![(facts.received + SignedDuration::from_secs(from), seconds * 1_000)]),
+            false => Claim::Unplaced { duration_ms: seconds * 1_000 },
+        };
+        for basis in [CoverageBasis::Granted, CoverageBasis::Lawful] {
+            let refused = call.coverage(&Upload::new(claim.clone(), basis), now).unwrap_err();
+            prop_assert_eq!(refused.remedy(&call, basis).source(), "delete");
+        }
+    }
+
+    #[test]
     fn a_decision_can_be_repeated(facts in calls()) {
         for t in [facts.last(), facts.end()] {
             let decision = facts.call().decide(t);
@@ -358,6 +453,192 @@ proptest! {
 }
 
 // ---- single stories that random calls rarely tell ----
+
+fn held(participants: &[u32]) -> What {
+    What::Held { participants: participants.to_vec(), only_tightens: false }
+}
+
+fn retrieved(participants: &[u32]) -> What {
+    What::Retrieved { participants: participants.to_vec(), only_tightens: false }
+}
+
+/// A Californian who was told, and somebody from Texas who joins at 20 and was not. The made-up rows of both
+/// leave out whoever is on hold.
+fn told_and_untold(held_from: i64) -> Log {
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Control(Control::Start));
+    let places = vec![Place::new("US-TX".parse().unwrap(), Evidence::Declared)];
+    log.at(20, What::Joined(Joined { places, ..Joined::new(1, Role::Customer) }));
+    log.at(held_from, held(&[1]));
+    log
+}
+
+#[test]
+fn whoever_is_on_hold_is_excused_from_when_it_was_logged_until_they_were_back() {
+    let mut log = told_and_untold(30);
+    log.at(40, retrieved(&[1])).claimed(35);
+    let call = log.call();
+    for (at, lawful) in
+        [(19, true), (20, false), (29, false), (30, true), (34, true), (35, false), (41, false)]
+    {
+        assert_eq!(call.standing(second(at)) == Standing::Lawful, lawful, "at {at}");
+    }
+}
+
+#[test]
+fn a_hold_that_is_claimed_for_the_past_excuses_nothing_there() {
+    let mut log = told_and_untold(30);
+    log.events.last_mut().unwrap().at = Some(second(20));
+    assert_eq!(log.call().standing(second(25)), Standing::Unlawful(Why::Missing(1)));
+    assert_eq!(log.call().standing(second(30)), Standing::Lawful);
+}
+
+#[test]
+fn a_stricter_place_counts_whoever_is_on_hold() {
+    let mut log = told_and_untold(30);
+    log.at(
+        31,
+        What::Joined(Joined {
+            places: vec![Place::new("GB".parse().unwrap(), Evidence::Declared)],
+            grant: Some(grant(0, None)),
+            ..Joined::new(2, Role::Customer)
+        }),
+    );
+    assert_eq!(log.call().standing(second(32)), Standing::Unlawful(Why::Missing(1)));
+}
+
+#[test]
+fn where_a_rule_says_so_nothing_is_recorded_while_somebody_is_on_hold() {
+    let mut log = Log::of(&["DE"]);
+    log.at(5, played("a"));
+    log.at(6, yes());
+    let agent = Joined { grant: Some(grant(0, None)), ..Joined::new(1, Role::Agent) };
+    let places = vec![Place::new("DE".parse().unwrap(), Evidence::Declared)];
+    log.at(7, What::Joined(Joined { places, ..agent }));
+    log.at(8, What::Control(Control::Start));
+    assert_eq!(log.call().standing(second(9)), Standing::Lawful);
+    log.at(20, held(&[0])).claimed(15);
+    log.at(30, retrieved(&[0])).claimed(25);
+    let call = log.call();
+    for (at, lawful) in [(14, true), (15, false), (25, false), (29, false), (30, true)] {
+        assert_eq!(call.standing(second(at)) == Standing::Lawful, lawful, "at {at}");
+    }
+    assert_eq!(call.standing(second(20)), Standing::Unlawful(Why::OnHold(0)));
+    assert!(!call.is_granted(), "a hold closes the window, and nothing resumes by itself");
+}
+
+#[test]
+fn a_prompt_that_runs_into_a_hold_counts_for_nothing_however_late_that_is_said() {
+    for (held_at, claimed, counts) in [(7, 7, false), (12, 9, false), (12, 10, true), (12, 12, true)] {
+        let mut log = Log::of(&["US-CA"]);
+        if held_at < 10 {
+            log.at(held_at, held(&[0]));
+        }
+        log.at(10, played("a"));
+        log.at(11, yes());
+        if held_at > 10 {
+            log.at(held_at, held(&[0])).claimed(claimed);
+        }
+        log.at(20, retrieved(&[0]));
+        // The row leaves out whoever is on hold: they are back by then.
+        assert_eq!(log.call().standing(second(21)) == Standing::Lawful, counts, "held at {claimed}");
+    }
+}
+
+#[test]
+fn a_hold_takes_back_the_yes_that_lifted_an_objection() {
+    let mut log = Log::consenting("US-CA");
+    log.at(10, What::ConsentDeclined { participants: vec![0] });
+    log.at(20, played("b"));
+    log.at(21, yes());
+    assert_eq!(log.call().standing(second(22)), Standing::Lawful);
+    log.at(23, held(&[0])).claimed(18);
+    log.at(24, retrieved(&[0]));
+    assert_eq!(log.call().standing(second(25)), Standing::Unlawful(Why::Declined(0)));
+}
+
+#[test]
+fn nobody_on_hold_speaks_for_the_others() {
+    let mut log = Log::of(&["US-TX", "US-TX"]);
+    log.at(2, What::ConsentGiven { participants: vec![0], method: Method::Speech });
+    assert_eq!(log.call().standing(second(3)), Standing::Lawful);
+    log.at(4, held(&[0]));
+    assert_eq!(log.call().standing(second(5)), Standing::Unlawful(Why::NobodyConsents));
+    log.at(6, held(&[1]));
+    assert_eq!(log.call().standing(second(7)), Standing::Unlawful(Why::NobodyHuman));
+}
+
+#[test]
+fn what_only_a_refused_request_said_excuses_nobody() {
+    let mut log = told_and_untold(30);
+    log.events.last_mut().unwrap().what = What::Held { participants: vec![1], only_tightens: true };
+    assert_eq!(log.call().standing(second(31)), Standing::Unlawful(Why::Missing(1)));
+    log.at(32, held(&[1]));
+    assert_eq!(log.call().standing(second(33)), Standing::Lawful);
+    log.at(34, What::Retrieved { participants: vec![1], only_tightens: true });
+    assert_eq!(log.call().standing(second(35)), Standing::Unlawful(Why::Missing(1)));
+}
+
+#[test]
+fn a_minors_own_yes_is_none_and_a_guardians_grant_is() {
+    let mut log = Log::consenting("US-TX");
+    assert_eq!(log.call().standing(second(10)), Standing::Lawful);
+    log.at(11, What::Minor { participants: vec![0] }).claimed(90);
+    // They were one from the start, and whatever they say does not help.
+    assert_eq!(log.call().standing(second(10)), Standing::Unlawful(Why::Minor(0)));
+    log.at(20, played("b"));
+    log.at(21, What::ConsentGiven { participants: vec![0], method: Method::Written });
+    log.at(22, What::Joined(Joined { grant: Some(grant(0, None)), ..Joined::new(0, Role::Customer) }));
+    assert_eq!(log.call().standing(second(23)), Standing::Unlawful(Why::Minor(0)));
+    let guardians = Grant { by_guardian: true, ..grant(0, Some(40)) };
+    log.at(24, What::Joined(Joined { grant: Some(guardians), ..Joined::new(0, Role::Customer) }));
+    let call = log.call();
+    assert_eq!(call.standing(second(23)), Standing::Unlawful(Why::Minor(0)));
+    assert_eq!(call.standing(second(24)), Standing::Lawful);
+    assert_eq!(call.standing(second(40)), Standing::Unlawful(Why::Minor(0)));
+    // Their own no is respected, whatever the guardian says.
+    log.at(30, What::ConsentDeclined { participants: vec![0] });
+    assert_eq!(log.call().standing(second(31)), Standing::Unlawful(Why::Declined(0)));
+}
+
+#[test]
+fn a_minor_who_comes_back_under_another_id_is_still_one() {
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Minor { participants: vec![0] });
+    log.at(6, What::Left { participants: vec![0] });
+    log.at(7, same_number(1, &[0]));
+    log.at(12, What::PromptCompleted { participants: vec![1], prompt: prompt("a"), played_ms: 4_000 });
+    assert_eq!(log.call().standing(second(13)), Standing::Unlawful(Why::Minor(1)));
+}
+
+#[test]
+fn a_call_that_becomes_an_emergency_stops_for_good() {
+    let mut log = Log::consenting("US-CA");
+    log.at(5, What::Control(Control::Start));
+    log.at(20, What::Emergency).claimed(15);
+    let call = log.call();
+    assert_eq!(call.standing(second(14)), Standing::Lawful);
+    assert_eq!(call.standing(second(15)), Standing::Unlawful(Why::Emergency));
+    assert_eq!(call.windows()[0].until.map(|(until, _)| until), Some(second(15)));
+    assert_eq!(call.decide(second(21)).action, Action::Stop);
+    log.at(30, played("b"));
+    log.at(31, yes());
+    log.at(32, What::Control(Control::Resume));
+    assert!(!log.call().is_granted());
+}
+
+#[test]
+fn a_public_safety_answering_point_records_what_became_an_emergency_by_the_rules_of_both() {
+    for (place, lawful) in [("US-TX", true), ("NZ", false)] {
+        let mut log = Log::consenting(place);
+        log.opened.settings.public_safety = true;
+        log.at(5, What::Control(Control::Start));
+        log.at(20, What::Emergency);
+        let call = log.call();
+        assert!(!call.is_granted(), "every use ends");
+        assert_eq!(call.standing(second(21)) == Standing::Lawful, lawful, "{place}");
+    }
+}
 
 fn same_number(participant: u32, others: &[u32]) -> What {
     let alike = Alike { participants: others.to_vec(), objects_since: None };
@@ -911,6 +1192,7 @@ fn person(participant: u32, place: &str) -> Joined {
 fn grant(from: i64, until: Option<i64>) -> Grant {
     Grant {
         grant: "g".into(),
+        by_guardian: false,
         works_agreement: false,
         written: false,
         purposes: None,

@@ -136,7 +136,13 @@ impl<I: Iterator<Item = u8>> Digits<I> {
         block.extend(self.rule(Base::Default));
         block.extend(self.part("voicemail", Base::Row));
         block.extend(self.part("public_safety", Base::None));
+        block.extend(self.on_hold());
         block
+    }
+
+    fn on_hold(&mut self) -> Option<String> {
+        let word = self.pick(&["", "not-counted", "counted", "not-recorded"]);
+        (!word.is_empty()).then(|| format!("on_hold = \"{word}\""))
     }
 
     /// A row of the first days, or of the later ones.
@@ -150,6 +156,7 @@ impl<I: Iterator<Item = u8>> Digits<I> {
         block.extend(self.part("media.video", Base::Row));
         block.extend(self.part("voicemail", Base::Row));
         block.extend(self.part("public_safety", Base::None));
+        block.extend(self.on_hold());
         let strictest = self.pick(&["unknown_subdivision = \"strictest\"", ""]);
         block.extend(Some(strictest).filter(|line| code.len() == 2 && !line.is_empty()).map(String::from));
         is_there.then_some(block)
@@ -262,6 +269,6 @@ pub(crate) const OVERLAYS: [&str; 2] = ["bank", "clinic"];
 
 // How many numbers each section takes.
 const RULE: usize = 8;
-const DEFAULT: usize = 3 * RULE + 2;
-const ROW: usize = 3 + 4 * RULE + 3 + 1;
+const DEFAULT: usize = 3 * RULE + 3;
+const ROW: usize = 3 + 4 * RULE + 3 + 2;
 const OVERLAY: usize = 3 + RULE + 3;

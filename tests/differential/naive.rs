@@ -7,8 +7,8 @@
 //! Times are milliseconds; `t` is the moment that is asked about, and the log is what is known.
 
 use policy::{
-    AnsweredBy, Code, Control, Edge, Element, Event, Evidence, Grant, Heard, Joined, Kind, Method, Opened,
-    Purpose, Strictness, What,
+    AnsweredBy, Code, Control, Edge, Element, Event, Evidence, Grant, Heard, HeldCounts, Joined, Kind,
+    Method, Opened, Purpose, Strictness, What,
 };
 
 use super::written::{Length, Rule, Written};
@@ -54,6 +54,7 @@ pub(crate) struct Asked {
     pub(crate) mandatory: bool,
     pub(crate) pauses: bool,
     pub(crate) forbidden: bool,
+    pub(crate) on_hold: u8,
 }
 
 /// A stretch of time on the call: `lines` are those of the log that belong to it.
@@ -141,7 +142,7 @@ impl<'a> Naive<'a> {
     }
 
     fn lawful_but_for_the_end(&self, t: Ms) -> bool {
-        if self.opened.kind == Kind::Emergency && !self.opened.settings.public_safety {
+        if self.emergency_from().is_some_and(|from| from <= t) && !self.opened.settings.public_safety {
             return false;
         }
         if !self.people().iter().any(|p| self.is_human_there(*p, t)) {
@@ -154,8 +155,18 @@ impl<'a> Naive<'a> {
         if asked.forbidden {
             return false;
         }
+        if self.people().iter().any(|p| self.is_present(*p, t) && !self.is_guarded(*p, t, &asked)) {
+            return false;
+        }
+        if asked.on_hold == 3 && self.people().iter().any(|p| self.is_held(*p, t)) {
+            return false;
+        }
         let everybody = |least| {
-            self.people().iter().all(|p| !self.is_present(*p, t) || self.agreed(*p, t, &asked) >= least)
+            self.people().iter().all(|p| {
+                !self.is_present(*p, t)
+                    || self.is_excused(*p, t, &asked)
+                    || self.agreed(*p, t, &asked) >= least
+            })
         };
         let somebody = || {
             self.people()
@@ -176,10 +187,22 @@ impl<'a> Naive<'a> {
         let asked = self.asked(t);
         let refuses = |p: &u32| self.is_present(*p, t) && self.is_objecting(*p, t);
         asked.mandatory
-            && self.opened.kind != Kind::Emergency
+            && self.emergency_from().is_none()
             && self.ended().is_none()
             && self.people().iter().any(|p| self.is_human_there(*p, t))
             && (asked.forbidden || self.people().iter().any(refuses))
+    }
+
+    /// Since when it is an emergency call: if it was opened as one, since ever.
+    fn emergency_from(&self) -> Option<Ms> {
+        let opened = (self.opened.kind == Kind::Emergency).then_some(Ms::MIN);
+        let became = self.lines().filter(|(_, line)| matches!(line.what, What::Emergency));
+        became.map(|(_, line)| line.tightens()).chain(opened).min()
+    }
+
+    /// Of an emergency call nothing is kept any more, whenever it became one.
+    fn keeps_nothing(&self) -> bool {
+        self.emergency_from().is_some() && !self.opened.settings.public_safety
     }
 
     fn ended(&self) -> Option<Ms> {
@@ -198,9 +221,8 @@ impl<'a> Naive<'a> {
             rules.extend(self.rules_of(code));
         }
         for id in &self.opened.overlays {
-            rules.extend(
-                self.each_table(|table, day| table.overlay(id, self.opened.medium, self.kind(), day)),
-            );
+            rules
+                .extend(self.each_table(|table, kind, day| table.overlay(id, self.opened.medium, kind, day)));
         }
         for person in self.people() {
             if self.first_join(person) <= t {
@@ -210,11 +232,16 @@ impl<'a> Naive<'a> {
         combine(&rules, self.opened)
     }
 
-    /// An emergency call that nobody may record is asked what a conversation is.
-    fn kind(&self) -> Kind {
-        match self.opened.kind {
+    /// An emergency call that nobody may record is asked what a conversation is; one that became one, what is
+    /// asked of either.
+    fn kinds(&self) -> Vec<Kind> {
+        let opened = match self.opened.kind {
             Kind::Emergency if !self.opened.settings.public_safety => Kind::Conversation,
             kind => kind,
+        };
+        match self.emergency_from().is_some() && self.opened.settings.public_safety {
+            true => vec![opened, Kind::Emergency],
+            false => vec![opened],
         }
     }
 
@@ -224,7 +251,7 @@ impl<'a> Naive<'a> {
         let relied: Vec<&Located> = asked.iter().copied().filter(|place| place.relied_from <= t).collect();
         let mut rules = Vec::new();
         if relied.is_empty() {
-            rules.extend(self.each_table(|table, _| table.unknown(self.opened.medium, self.kind())));
+            rules.extend(self.each_table(|table, kind, _| table.unknown(self.opened.medium, kind)));
         }
         for place in &asked {
             let says_nothing = place.code.is_country()
@@ -240,7 +267,7 @@ impl<'a> Naive<'a> {
             let strongest = evidence_of(&relied).into_iter().max();
             for evidence in strongest.map_or_else(|| evidence_of(&asked), |strongest| vec![strongest]) {
                 rules.extend(
-                    self.each_table(|table, _| table.floor(evidence, self.kind()).into_iter().collect()),
+                    self.each_table(|table, kind, _| table.floor(evidence, kind).into_iter().collect()),
                 );
             }
         }
@@ -248,18 +275,20 @@ impl<'a> Naive<'a> {
     }
 
     fn rules_of(&self, code: Code) -> Vec<&'a Rule> {
-        self.each_table(|table, day| table.place(code, self.opened.medium, self.kind(), day))
+        self.each_table(|table, kind, day| table.place(code, self.opened.medium, kind, day))
     }
 
     /// What every version of the table asks, on the day of the claimed start and on that of the
     /// gateway's: nothing is relaxed within one call.
-    fn each_table(&self, ask: impl Fn(&'a Written, &str) -> Vec<&'a Rule>) -> Vec<&'a Rule> {
+    fn each_table(&self, ask: impl Fn(&'a Written, Kind, &str) -> Vec<&'a Rule>) -> Vec<&'a Rule> {
         let received = jiff::Timestamp::from_millisecond(self.opened_received).unwrap();
         let mut rules = Vec::new();
         for (_, table) in &self.tables {
             for moment in [self.opened.started_at, received] {
                 let day = moment.to_string();
-                rules.extend(ask(table, day.split('T').next().unwrap()));
+                for kind in self.kinds() {
+                    rules.extend(ask(table, kind, day.split('T').next().unwrap()));
+                }
             }
         }
         rules
@@ -392,6 +421,7 @@ impl<'a> Naive<'a> {
                 stay.relied_from <= t
                     && stay.left.is_none_or(|(tightens, _)| t < tightens)
                     && !self.is_machine(person, stay, t)
+                    && !self.holds(person, stay).iter().any(|(held, back)| *held <= t && t < *back)
             })
     }
 
@@ -416,6 +446,105 @@ impl<'a> Naive<'a> {
         }
     }
 
+    // ---- who is on hold, and who is a minor ----
+
+    /// The lines that put somebody on hold, or took them off it: with what they excuse or bring back, or not.
+    fn of_holds(&self, person: u32, stay: &Stay) -> Vec<(usize, bool, bool)> {
+        let found = (stay.first_line..stay.next_line).filter_map(|i| match &self.log[i].what {
+            What::Held { participants, only_tightens } if participants.contains(&person) => {
+                Some((i, true, !only_tightens))
+            }
+            What::Retrieved { participants, only_tightens } if participants.contains(&person) => {
+                Some((i, false, !only_tightens))
+            }
+            _ => None,
+        });
+        found.collect()
+    }
+
+    /// When they were on hold, for all that this makes stricter: until their return was logged.
+    fn holds(&self, person: u32, stay: &Stay) -> Vec<(Ms, Ms)> {
+        self.holds_by(person, stay, self.log.len())
+    }
+
+    /// As far as the first `lines` of the log say it; later ones say only when a hold began.
+    fn holds_by(&self, person: u32, stay: &Stay, lines: usize) -> Vec<(Ms, Ms)> {
+        let lines_of = self.of_holds(person, stay);
+        let held = lines_of.iter().filter(|(_, is_hold, _)| *is_hold);
+        held.map(|(i, ..)| {
+            let mut back =
+                lines_of.iter().filter(|(k, is_hold, brings)| k > i && !is_hold && *brings && *k < lines);
+            (self.log[*i].tightens(), back.next().map_or(Ms::MAX, |(k, ..)| self.loosens(&self.log[*k])))
+        })
+        .collect()
+    }
+
+    /// When they were on hold, for all that this excuses: from when it was logged, until they were back.
+    fn excuses(&self, person: u32, stay: &Stay) -> Vec<(Ms, Ms)> {
+        let lines = self.of_holds(person, stay);
+        let mut spans = Vec::new();
+        let (mut back, mut open, mut is_excused): (Ms, Option<Ms>, bool) = (Ms::MIN, None, false);
+        for (i, is_hold, counts) in &lines {
+            let line = &self.log[*i];
+            match (is_hold, counts) {
+                (true, _) => {
+                    open = Some(open.map_or(line.tightens(), |from| from.min(line.tightens())));
+                    if *counts && !is_excused {
+                        is_excused = true;
+                        let from = self.loosens(line).max(back);
+                        let returns = lines.iter().filter(|(k, is_hold, _)| k > i && !is_hold);
+                        let until = returns.map(|(k, ..)| self.log[*k].tightens().max(from)).min();
+                        spans.push((from, until.unwrap_or(Ms::MAX)));
+                    }
+                }
+                (false, true) => {
+                    if let Some(from) = open.take() {
+                        back = back.max(self.loosens(line).max(from));
+                    }
+                    is_excused = false;
+                }
+                (false, false) => {}
+            }
+        }
+        spans
+    }
+
+    fn last_stay(&self, person: u32, t: Ms) -> Option<Stay> {
+        let there = |stay: &Stay| stay.from <= t && stay.left.is_none_or(|(_, loosens)| t < loosens);
+        self.stays(person).into_iter().rfind(there)
+    }
+
+    fn is_held(&self, person: u32, t: Ms) -> bool {
+        self.last_stay(person, t)
+            .is_some_and(|stay| self.holds(person, &stay).iter().any(|(held, back)| *held <= t && t < *back))
+    }
+
+    /// Whether somebody on hold need not have agreed.
+    fn is_excused(&self, person: u32, t: Ms, asked: &Asked) -> bool {
+        self.holds_excuse(asked)
+            && self.last_stay(person, t).is_some_and(|stay| {
+                self.excuses(person, &stay).iter().any(|(from, until)| *from <= t && t < *until)
+            })
+    }
+
+    fn holds_excuse(&self, asked: &Asked) -> bool {
+        let by_account = self.opened.settings.on_hold == HeldCounts::NotCounted;
+        asked.on_hold == 0 || asked.on_hold == 1 && by_account
+    }
+
+    fn is_minor(&self, person: u32) -> bool {
+        self.lines().any(|(i, line)| {
+            matches!(&line.what, What::Minor { participants } if participants.contains(&person))
+                && self.has_joined_before(person, i)
+        })
+    }
+
+    /// Whether they are no minor, or a guardian's grant covers them.
+    fn is_guarded(&self, person: u32, t: Ms, asked: &Asked) -> bool {
+        !self.is_minor(person)
+            || self.last_stay(person, t).is_none_or(|stay| self.grant(person, &stay, t, asked).is_some())
+    }
+
     // ---- who has agreed ----
 
     fn agreed(&self, person: u32, t: Ms, asked: &Asked) -> Agreed {
@@ -432,6 +561,9 @@ impl<'a> Naive<'a> {
             return Agreed::No;
         }
         let mut agreed = self.granted_outside(person, stay, t, asked);
+        if self.is_minor(person) {
+            return agreed;
+        }
         for i in self.heard_lines(person, stay) {
             if self.completes(i, person, stay)
                 && self.loosens(&self.log[i]) <= t
@@ -472,6 +604,7 @@ impl<'a> Naive<'a> {
         });
         named.next_back().filter(|grant| {
             is_for(grant, asked)
+                && (grant.by_guardian || !self.is_minor(person))
                 && grant.from.as_millisecond() <= t
                 && grant.until.is_none_or(|until| t < until.as_millisecond())
         })
@@ -558,7 +691,14 @@ impl<'a> Naive<'a> {
             && self.speaks(person, stay, &prompt.language)
             && prompt.covers_purposes
             && alone
+            && !self.runs_into_a_hold(i, person, stay)
             && !self.is_old(i, person)
+    }
+
+    /// Whether somebody was on hold for some of the prompt that ends in line `i`.
+    fn runs_into_a_hold(&self, i: usize, person: u32, stay: &Stay) -> bool {
+        let (begin, end) = (self.prompt_begin(i, person), self.log[i].tightens());
+        self.holds_by(person, stay, i).iter().any(|(held, back)| *held < end && begin < *back)
     }
 
     /// Whether the prompt that ends in line `i` had begun before they objected: whoever
@@ -587,7 +727,9 @@ impl<'a> Naive<'a> {
                 return None;
             }
             match &line.what {
-                What::PromptInterrupted { participants } if participants.contains(&person) => {
+                What::PromptInterrupted { participants } | What::Held { participants, .. }
+                    if participants.contains(&person) =>
+                {
                     return None;
                 }
                 What::PromptStarted { participants, prompt }
@@ -697,10 +839,17 @@ impl<'a> Naive<'a> {
                     .stays(person)
                     .into_iter()
                     .rfind(|stay| stay.from <= t && stay.left.is_none_or(|(_, loosens)| t < loosens))?;
+                if self.is_excused(person, t, &asked) {
+                    return None;
+                }
                 if asked.waived_by_written && self.has_written(person, &stay, t, &asked) {
                     return None;
                 }
                 let base = from.max(stay.from);
+                // Whoever did not count then has to hear it when they are back.
+                let mut excuses = self.excuses(person, &stay).into_iter();
+                let back = excuses.find(|(held, back)| *held <= base && base < *back);
+                let base = back.filter(|_| self.holds_excuse(&asked)).map_or(base, |(_, back)| back);
                 let heard = (stay.first_line..stay.end_line).any(|i| match &self.log[i].what {
                     What::AnnouncementRecorded { participants } => {
                         let line = &self.log[i];
@@ -711,6 +860,10 @@ impl<'a> Naive<'a> {
                         };
                         participants.contains(&person)
                             && !self.is_machine(person, &stay, heard)
+                            && !self
+                                .holds(person, &stay)
+                                .iter()
+                                .any(|(held, back)| *held <= heard && heard < *back)
                             && base <= heard
                             && heard <= base + 15_000
                             && heard <= until
@@ -724,13 +877,14 @@ impl<'a> Naive<'a> {
 
     fn has_written(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> bool {
         self.grant(person, stay, t, asked).is_some_and(|grant| grant.written)
-            || self.heard_lines(person, stay).into_iter().any(|i| {
-                matches!(&self.log[i].what, What::ConsentGiven { method: Method::Written, .. })
-                    && self
-                        .express_yes(i, person, stay)
-                        .is_some_and(|(prompt, from)| from <= t && self.says_enough(prompt, asked))
-                    && !self.objects_after(i, person, stay, t)
-            })
+            || !self.is_minor(person)
+                && self.heard_lines(person, stay).into_iter().any(|i| {
+                    matches!(&self.log[i].what, What::ConsentGiven { method: Method::Written, .. })
+                        && self
+                            .express_yes(i, person, stay)
+                            .is_some_and(|(prompt, from)| from <= t && self.says_enough(prompt, asked))
+                        && !self.objects_after(i, person, stay, t)
+                })
     }
 
     /// What they wrote before an objection serves nothing after it.
@@ -770,6 +924,7 @@ impl<'a> Naive<'a> {
                 What::Control(Control::Pause(_)) | What::RecordingPaused => close(Edge::Pause),
                 What::Control(Control::Stop) | What::RecordingStopped => close(Edge::Stop),
                 What::Ended => close(Edge::Ended),
+                What::Emergency => close(Edge::Suspension),
                 What::Control(Control::Start | Control::Resume)
                     if windows.last().is_none_or(|window| window.until.is_some()) =>
                 {
@@ -811,6 +966,9 @@ impl<'a> Naive<'a> {
 
     /// Whether the second from `t` on may be stored where the platform asks before it records.
     pub(crate) fn covers(&self, windows: &[Granted], t: Ms, now: Ms) -> bool {
+        if self.keeps_nothing() {
+            return false;
+        }
         // Of the windows that began by then only the last says anything: its slack, or another's before it, is over
         // where the next begins.
         let begun = windows.iter().filter(|window| window.from <= t);
@@ -828,7 +986,11 @@ impl<'a> Naive<'a> {
     pub(crate) fn covers_all(&self, from: Ms, until: Ms, now: Ms) -> bool {
         let mut t = from;
         while t < until {
-            if now <= t || !self.lawful_with_slack(t) || self.unannounced(from, until, t).is_some() {
+            if self.keeps_nothing()
+                || now <= t
+                || !self.lawful_with_slack(t)
+                || self.unannounced(from, until, t).is_some()
+            {
                 return false;
             }
             t += STEP;
@@ -928,6 +1090,7 @@ fn combine(rules: &[&Rule], opened: &Opened) -> Asked {
         mandatory: rules.iter().any(|rule| rule.mandatory),
         pauses: rules.iter().any(|rule| rule.pauses),
         forbidden: rules.iter().any(|rule| rule.forbidden),
+        on_hold: rules.iter().map(|rule| rule.on_hold).max().unwrap_or(0),
     }
 }
 

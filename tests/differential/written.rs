@@ -28,6 +28,9 @@ pub(crate) struct Rule {
     pub(crate) mandatory: bool,
     pub(crate) pauses: bool,
     pub(crate) forbidden: bool,
+    /// What is asked while somebody is on hold: 0 nothing, 1 what the account says, 2 that they agreed, 3 that
+    /// nothing is recorded.
+    pub(crate) on_hold: u8,
 }
 
 /// A length of time, in days or in months.
@@ -133,7 +136,13 @@ impl Asks {
         let media = ["telephone", "voip", "video"]
             .map(|medium| section(row, "media").and_then(|all| section(all, medium)));
         let voicemail = section(row, "voicemail");
-        Asks {
+        let on_hold = match row.get("on_hold").map(|word| word.as_str().unwrap()) {
+            None => 1,
+            Some("not-counted") => 0,
+            Some("counted") => 2,
+            Some(_) => 3,
+        };
+        let mut asks = Asks {
             conversation: media.map(|medium| Rule::of(&[Some(row), medium])),
             voicemail: media.map(|medium| {
                 let mut rule = Rule::of(&[Some(row), medium, voicemail]);
@@ -145,7 +154,10 @@ impl Asks {
                 Some(rule) => Rule::of(&[Some(rule)]),
                 None => Rule { forbidden: true, ..Rule::default() },
             },
-        }
+        };
+        let recorded = asks.conversation.iter_mut().chain(&mut asks.voicemail).chain([&mut asks.emergency]);
+        recorded.filter(|rule| !rule.forbidden).for_each(|rule| rule.on_hold = on_hold);
+        asks
     }
 
     fn of(&self, medium: Medium, kind: Kind) -> Vec<&Rule> {

@@ -32,6 +32,7 @@ EVENTS = {
     "announcement.recorded", "tone.started", "tone.stopped", "participant.joined", "participant.located",
     "participant.answered", "participant.left", "recording.start", "recording.pause", "recording.resume", "recording.stop",
     "recording.started", "recording.paused", "recording.resumed", "recording.stopped", "call.ended",
+    "participant.held", "participant.retrieved", "participant.minor", "call.emergency",
 }  # fmt: skip
 TYPES = dict(pair.split("=") for pair in """
     opened=call.opened control_refused=recording.control-refused accepted=recording.accepted refused=recording.refused

@@ -110,6 +110,8 @@ async fn act(
                 json!({"type": "tone.started"}),
                 json!({"type": "tone.stopped"}),
                 json!({"type": "recording.started"}),
+                json!({"type": "participant.held", "participant": who}),
+                json!({"type": "participant.retrieved", "participant": who}),
                 json!({"type": "announcement.recorded", "participants": ["p0", "p1"]}),
             ];
             let mut posted: Vec<Value> =

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
-use policy::{Code, CodeError};
+use policy::{Code, CodeError, HeldCounts};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -191,12 +191,16 @@ pub(super) struct Chosen {
     /// Whether the account is a public-safety answering point, which may record emergency calls.
     #[serde(default, deserialize_with = "or_default")]
     public_safety: bool,
+    /// Whether somebody on hold counts as on the call, where no rule says it.
+    #[serde(default, deserialize_with = "or_default")]
+    on_hold: HeldCounts,
     /// Why; required, and kept. At most 4 KiB.
     #[serde(default, deserialize_with = "or_default")]
     reason: String,
 }
 
-/// Chooses the overlays for every call of the account, and whether it is a public-safety answering point.
+/// Chooses the overlays for every call of the account, whether it is a public-safety answering point, and
+/// whether somebody on hold counts.
 pub(super) async fn choose(
     State(door): At,
     who: Principal,
@@ -206,7 +210,12 @@ pub(super) async fn choose(
     let asked: Chosen = table_body(&headers, body).await?;
     let chosen = door
         .gate
-        .choose_law(&Actor::from(&who), &who.account, &asked.overlays, asked.public_safety, &asked.reason)
+        .choose_law(
+            &Actor::from(&who),
+            &who.account,
+            (&asked.overlays, asked.public_safety, asked.on_hold),
+            &asked.reason,
+        )
         .await?;
     Ok(answer(StatusCode::OK, &chosen))
 }

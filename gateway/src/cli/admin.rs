@@ -12,7 +12,7 @@ use super::{CliError, asked, out};
 use crate::access::Role;
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
-use crate::gate::ask::{ConsentGrant, Delivery, Prompt};
+use crate::gate::ask::{ConsentGrant, Delivery, GivenBy, Prompt};
 use crate::gate::{AccountSettings, Gate, Looked, NewCredential, check_overlays, prompts};
 use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
@@ -238,6 +238,9 @@ pub(super) struct GrantAdd {
     /// It was given in writing
     #[arg(long)]
     written: bool,
+    /// A guardian gave it for the subject: the only consent that counts for a minor
+    #[arg(long)]
+    by_guardian: bool,
     /// The version of the text that they agreed to
     #[arg(long)]
     text_version: Option<String>,
@@ -478,6 +481,7 @@ pub(super) async fn grant(config: Config, command: GrantCommand, json: bool) -> 
                 written: asked.written,
                 from: asked.from,
                 until: asked.until,
+                given_by: if asked.by_guardian { GivenBy::Guardian } else { GivenBy::Subject },
                 evidence_sha256: asked.evidence_sha256,
             };
             must_exist(&gate, &asked.account).await?;

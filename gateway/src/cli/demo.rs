@@ -116,6 +116,7 @@ async fn set_up(gate: &Gate, keys: &Path) -> Result<People, CliError> {
         written: true,
         from: None,
         until: None,
+        given_by: crate::gate::ask::GivenBy::Subject,
         evidence_sha256: None,
     };
     gate.put_grant(&actor, "demo", "contract-agent-7", &contract).await?;

@@ -117,7 +117,12 @@ impl Tape {
         let grant = json!({"subject": "zq-agent", "role": "agent", "basis": "zq-contract", "text_version": "7",
             "written": true, "evidence_sha256": "AB".repeat(32)});
         tape.log(
-            Body::Grant { grant: GRANT, from: tape.now, until: Some(tape.later(A_CENTURY_MS)) },
+            Body::Grant {
+                grant: GRANT,
+                from: tape.now,
+                until: Some(tape.later(A_CENTURY_MS)),
+                by_guardian: false,
+            },
             Some(json!({"grant": "zq-grant", "document": grant})),
         );
         tape.open(place);
@@ -128,6 +133,7 @@ impl Tape {
         let place = Place::new(place.parse().unwrap(), Evidence::Declared);
         let grant = Grant {
             grant: GRANT.to_string(),
+            by_guardian: false,
             works_agreement: false,
             written: true,
             purposes: None,

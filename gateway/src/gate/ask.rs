@@ -230,6 +230,9 @@ pub struct Observed {
     /// The reason, in the platform's words.
     #[serde(default)]
     pub reason: Option<String>,
+    /// It comes from a refused request, or late: only what it makes stricter counts. Nobody can post it.
+    #[serde(skip)]
+    pub(crate) only_tightens: bool,
 }
 
 impl Observed {
@@ -253,6 +256,7 @@ impl Observed {
             since: None,
             by: None,
             reason: None,
+            only_tightens: false,
         }
     }
 
@@ -267,6 +271,7 @@ impl Observed {
             participant: self.participant,
             participants: self.participants,
             at: self.at,
+            only_tightens: self.kind.is_of_a_hold(),
             ..Observed::of(self.kind)
         };
         if self.kind == EventType::ParticipantLocated {
@@ -284,8 +289,14 @@ impl Observed {
             | EventType::ConsentWithdrawn
             | EventType::ParticipantLocated
             | EventType::RecordingPaused
+            | EventType::ParticipantMinor
+            | EventType::CallEmergency
             | EventType::RecordingStopped
             | EventType::CallEnded => Weight::Tightens,
+            EventType::ParticipantHeld | EventType::ParticipantRetrieved => match self.only_tightens {
+                true => Weight::Tightens,
+                false => Weight::Restricts,
+            },
             EventType::ParticipantAnswered => match self.by {
                 Some(AnsweredBy::Machine) => Weight::Tightens,
                 Some(AnsweredBy::Human) | None => Weight::Neither,
@@ -317,7 +328,15 @@ impl EventType {
                 | EventType::ConsentWithdrawn
                 | EventType::ParticipantLocated
                 | EventType::ParticipantAnswered
+                | EventType::ParticipantHeld
+                | EventType::ParticipantRetrieved
+                | EventType::ParticipantMinor
         )
+    }
+
+    /// Whether it begins or ends a hold, which makes some things stricter and may excuse others.
+    pub(crate) fn is_of_a_hold(self) -> bool {
+        matches!(self, EventType::ParticipantHeld | EventType::ParticipantRetrieved)
     }
 
     /// The words of all types: the log calls an event what the platform called it.
@@ -355,6 +374,14 @@ pub enum EventType {
     ParticipantAnswered,
     #[serde(rename = "participant.left")]
     ParticipantLeft,
+    #[serde(rename = "participant.held")]
+    ParticipantHeld,
+    #[serde(rename = "participant.retrieved")]
+    ParticipantRetrieved,
+    #[serde(rename = "participant.minor")]
+    ParticipantMinor,
+    #[serde(rename = "call.emergency")]
+    CallEmergency,
     #[serde(rename = "recording.started")]
     RecordingStarted,
     #[serde(rename = "recording.paused")]
@@ -527,10 +554,32 @@ pub struct ConsentGrant {
     /// The end of its validity, exclusive.
     #[serde(default, deserialize_with = "moment")]
     pub until: Option<Timestamp>,
+    /// Who gave it: the subject, or a guardian for them. For a minor, only a guardian's counts.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "GivenBy::is_subject")]
+    pub given_by: GivenBy,
     /// SHA-256 of the evidence, in hexadecimal.
     #[serde(default)]
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub evidence_sha256: Option<String>,
+}
+
+/// Who gave consent outside of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GivenBy {
+    /// The person whom it is about.
+    #[default]
+    Subject,
+    /// A guardian, for a minor or somebody else in their care.
+    Guardian,
+}
+
+impl GivenBy {
+    /// Whether it is the person whom it is about.
+    #[must_use]
+    pub fn is_subject(&self) -> bool {
+        *self == GivenBy::Subject
+    }
 }
 
 /// A body that must be a JSON object. By default, serde would read an array as an object, with its members in

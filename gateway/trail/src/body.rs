@@ -6,7 +6,7 @@
 mod says;
 
 use jiff::Timestamp;
-use policy::{Control, CoverageBasis, Event, Opened, Refusal, Stretch, Use, What};
+use policy::{Control, CoverageBasis, Event, HeldCounts, Opened, Refusal, Stretch, Use, What};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -213,6 +213,9 @@ pub enum Body {
         from: Timestamp,
         /// Until when.
         until: Option<Timestamp>,
+        /// Whether a guardian gave it for its subject.
+        #[serde(default, skip_serializing_if = "is_false")]
+        by_guardian: bool,
     },
     /// A consent grant was withdrawn.
     GrantWithdrawn {
@@ -269,6 +272,9 @@ pub enum Body {
         overlays: Vec<String>,
         /// Whether the rules of rows for emergency calls at a public-safety answering point are switched on.
         public_safety: bool,
+        /// Whether somebody on hold counts as on the call, where no rule says it.
+        #[serde(default, skip_serializing_if = "HeldCounts::is_default")]
+        on_hold: HeldCounts,
     },
     /// A version of the table came into force.
     Table {
@@ -540,6 +546,10 @@ fn what_kind(what: &What) -> Kind {
         What::Located { .. } => Kind::ParticipantLocated,
         What::Answered { .. } => Kind::ParticipantAnswered,
         What::Left { .. } => Kind::ParticipantLeft,
+        What::Held { .. } => Kind::ParticipantHeld,
+        What::Retrieved { .. } => Kind::ParticipantRetrieved,
+        What::Minor { .. } => Kind::ParticipantMinor,
+        What::Emergency => Kind::CallEmergency,
         What::Control(Control::Start) => Kind::RecordingStart,
         What::Control(Control::Pause(_)) => Kind::RecordingPause,
         What::Control(Control::Resume) => Kind::RecordingResume,

@@ -34,6 +34,7 @@ kinds! {
     AuditGap "audit.gap"
     AuditHeartbeat "audit.heartbeat"
     AuditLookup "audit.lookup"
+    CallEmergency "call.emergency"
     CallEnded "call.ended"
     CallOpened "call.opened"
     ConsentGrantRegistered "consent-grant.registered"
@@ -50,9 +51,12 @@ kinds! {
     LogKeyRotated "log.key-rotated"
     LogOpened "log.opened"
     ParticipantAnswered "participant.answered"
+    ParticipantHeld "participant.held"
     ParticipantJoined "participant.joined"
     ParticipantLeft "participant.left"
     ParticipantLocated "participant.located"
+    ParticipantMinor "participant.minor"
+    ParticipantRetrieved "participant.retrieved"
     PersonConfirmed "person.confirmed"
     PersonEnrolled "person.enrolled"
     PromptCompleted "prompt.completed"
@@ -188,15 +192,11 @@ const REGISTRARS: &[&str] = &["recorder", "counsel", "registrar", "admin", "oper
 
 /// Every kind that is reserved, in the order of the alphabet.
 pub const RESERVED: &[Reserved] = &[
-    reserved("call.emergency", Of::Call, true, PLATFORM),
     reserved("call.merged", Of::Call, true, PLATFORM),
     reserved("key.challenged", Of::Account, false, KEY_HOLDERS),
     reserved("key.proved", Of::Account, false, KEY_HOLDERS),
     reserved("objection.lifted", Of::Account, false, REGISTRARS),
     reserved("objection.standing", Of::Account, true, REGISTRARS),
-    reserved("participant.held", Of::Call, true, PLATFORM),
-    reserved("participant.minor", Of::Call, true, PLATFORM),
-    reserved("participant.retrieved", Of::Call, false, PLATFORM),
     reserved("reading.approved", Of::Account, false, COUNSEL),
     reserved("reading.ended", Of::Account, true, COUNSEL),
     reserved("reading.expired", Of::Account, true, PROGRAM),

@@ -95,6 +95,8 @@ pub struct Person {
     pub is_person: bool,
     /// Whether a machine has answered for them, and no human after it.
     pub machine: bool,
+    /// Whether they were found to be a minor.
+    pub minor: bool,
     /// The platform's id of them.
     pub id: Option<String>,
     /// The pseudonym of their phone number in this log.
@@ -266,6 +268,8 @@ pub struct Relied {
     pub evidence_sha256: Option<String>,
     /// It was given in writing.
     pub written: bool,
+    /// A guardian gave it for them.
+    pub by_guardian: bool,
     /// It rests on a works agreement alone.
     pub works_agreement: bool,
     /// From when it holds.

@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::fact::{Alike, AnsweredBy, Control, Event, Joined, Kind, Opened, Settings, What};
 use crate::place::Code;
 use crate::refusal::Why;
-use crate::rule::{Requirement, Strictness};
+use crate::rule::{OnHold, Requirement, Strictness};
 use crate::table::Table;
 
 pub(crate) use law::{Demand, Law};
@@ -38,6 +38,8 @@ pub use windows::{Edge, Window, Windows};
 pub struct Call {
     pub(crate) law: Law,
     pub(crate) kind: Kind,
+    /// Since when it is an emergency call.
+    emergency_from: Option<Timestamp>,
     pub(crate) settings: Settings,
     pub(crate) people: Vec<Person>,
     tones: Vec<Span>,
@@ -101,6 +103,7 @@ impl Call {
         let mut call = Call {
             law: Law::new(table, received_at, &opened),
             kind: opened.kind,
+            emergency_from: (opened.kind == Kind::Emergency).then_some(Timestamp::MIN),
             settings: opened.settings,
             people: Vec::new(),
             tones: Vec::new(),
@@ -204,6 +207,18 @@ impl Call {
             What::Left { participants } => {
                 self.each(participants, |person| person.left(tight, loose));
             }
+            What::Held { participants, only_tightens } => {
+                let excused_from = (!only_tightens).then_some(loose);
+                self.each(participants, |person| person.held(tight, excused_from));
+            }
+            What::Retrieved { participants, only_tightens } => {
+                let back_from = (!only_tightens).then_some(loose);
+                self.each(participants, |person| person.retrieved(tight, back_from));
+            }
+            What::Minor { participants } => {
+                self.each(&self.alike(participants), Person::found_minor);
+            }
+            What::Emergency => self.becomes_emergency(tight),
             What::Control(control) => self.control(*control),
             What::RecordingStarted | What::RecordingResumed => {
                 if self.open_window().is_none() {
@@ -255,7 +270,7 @@ impl Call {
         self.last
     }
 
-    /// What sort of call it is.
+    /// What sort of call it is, or has become.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -453,14 +468,18 @@ impl Call {
         self.people
             .iter()
             .filter_map(|person| {
-                let stay = person.stay(at)?;
+                let stay = person.stay(at).filter(|_| !self.is_excused(person, &demand, at))?;
                 let from = window.from.max(stay.from);
+                // Whoever did not count when it was due has to hear it when they are back.
+                let back = self.excuses(&demand).then(|| stay.back_from(from)).flatten();
+                let from = back.unwrap_or(from);
                 let due = after(from, ANNOUNCEMENT_WITHIN);
                 let waived = requirement.waived_by_written && stay.consented_in_writing(at, &demand);
                 // An announcement after the window says nothing about what the window holds.
                 let last = due.min(window.last_covered());
                 let mut announced = stay.announced.iter().map(|one| one.heard_in(window.from));
-                let heard = announced.any(|at| (from..=last).contains(&at) && !stay.is_machine(at));
+                let hears = |at| !stay.is_machine(at) && !stay.is_held(at);
+                let heard = announced.any(|at| (from..=last).contains(&at) && hears(at));
                 (person.is_person() && !waived && !heard).then_some((person.id, due))
             })
             .min_by_key(|(_, due)| *due)
@@ -475,7 +494,7 @@ impl Call {
     }
 
     fn obstacle(&self, at: Timestamp) -> Option<Why> {
-        if self.kind == Kind::Emergency && !self.settings.public_safety {
+        if self.emergency_from.is_some_and(|from| from <= at) && !self.settings.public_safety {
             return Some(Why::Emergency);
         }
         let here = || {
@@ -496,12 +515,22 @@ impl Call {
         }
         let demand = self.demand(at);
         let requirement = &demand.requirement;
+        // INVARIANT: a minor is recorded only by a guardian's grant, whatever the table says.
+        if let Some(why) = here().find_map(|(person, _)| person.unguarded(at, &demand)) {
+            return Some(why);
+        }
         if requirement.forbidden {
             return Some(if self.kind == Kind::Emergency { Why::Emergency } else { Why::Forbidden });
         }
+        if requirement.on_hold == OnHold::NotRecorded
+            && let Some((person, _)) = here().find(|(_, stay)| stay.is_held(at))
+        {
+            return Some(Why::OnHold(person.id));
+        }
         let nobody = || (!self.somebody_consents(at, &demand)).then_some(Why::NobodyConsents);
         let below = |level| {
-            let missing = here().find(|(_, stay)| stay.level(at, &demand) < level);
+            let mut counted = here().filter(|(person, _)| !self.is_excused(person, &demand, at));
+            let missing = counted.find(|(_, stay)| stay.level(at, &demand) < level);
             missing.map(|(person, _)| Why::Missing(person.id))
         };
         match requirement.strictness {
@@ -510,6 +539,40 @@ impl Call {
             Strictness::Notice if self.toned(&demand, at) => below(Level::Notice).and_then(|_| nobody()),
             Strictness::Notice => below(Level::Notice),
             Strictness::Express => below(Level::Express),
+        }
+    }
+
+    /// Whether whoever is on hold need not have agreed.
+    fn excuses(&self, demand: &Demand) -> bool {
+        demand.requirement.on_hold.excuses(self.settings.on_hold)
+    }
+
+    /// Whether somebody is on hold at `at`, and need not have agreed then.
+    pub(crate) fn is_excused(&self, person: &Person, demand: &Demand, at: Timestamp) -> bool {
+        self.excuses(demand) && person.stay(at).is_some_and(|stay| stay.may_be_excused(at))
+    }
+
+    /// Whether nothing of this call is kept, since it is an emergency call.
+    pub(crate) fn is_unrecorded_emergency(&self) -> bool {
+        self.kind == Kind::Emergency && !self.settings.public_safety
+    }
+
+    /// From `from` on this is an emergency call, and every use ends. At a public-safety answering point the
+    /// rules for emergency calls are added to those before: within one call nothing is relaxed.
+    fn becomes_emergency(&mut self, from: Timestamp) {
+        self.kind = Kind::Emergency;
+        self.emergency_from = Some(self.emergency_from.map_or(from, |earlier| earlier.min(from)));
+        if self.settings.public_safety {
+            self.law.becomes_emergency();
+            let law = &self.law;
+            self.people.iter_mut().for_each(|person| person.judge_again(law));
+        }
+        match self.recorder {
+            Recorder::Running | Recorder::Suspended { .. } => {
+                self.recorder = Recorder::Suspended { forced: true };
+                self.settled = false;
+            }
+            Recorder::Idle | Recorder::Stopped => {}
         }
     }
 
@@ -613,6 +676,12 @@ impl Call {
     /// Participants with one number are one person, as far as objections go: an open one bars all of them,
     /// and each has to lift it separately.
     fn link(&mut self, participant: u32, alike: &Alike) {
+        let minors = self.alike(&alike.participants);
+        let is_minor =
+            |person: &Person| person.is_minor() && (person.id == participant || minors.contains(&person.id));
+        if self.people.iter().any(is_minor) {
+            self.each(&[self.alike(&[participant]), minors].concat(), Person::found_minor);
+        }
         if let Some(since) = alike.objects_since {
             self.each(&[participant], |person| person.brings_objection(since));
         }

@@ -215,6 +215,8 @@ pub enum Uncovered {
     },
     /// Somebody withdrew, and the account deletes what was recorded before.
     Withdrawn(u32),
+    /// It is not placed in time, and nothing of an emergency call is kept.
+    Emergency,
 }
 
 /// A stretch of audio that is not covered.
@@ -253,6 +255,7 @@ impl Call {
         }
         let parts = match &upload.claim {
             Claim::Placed(parts) => parts,
+            Claim::Unplaced { .. } if call.is_unrecorded_emergency() => return Err(Uncovered::Emergency),
             Claim::Unplaced { duration_ms } => return call.unplaced(*duration_ms, upload, now),
         };
         let (parts, shifted_ms) = call.placed(parts, upload);
@@ -360,7 +363,10 @@ impl Call {
                     }),
                 };
                 let paused = basis == CoverageBasis::Granted && window.is_none() && self.is_silenced(start);
-                let why = if paused {
+                // Nothing that comes now is kept, not even what was covered before the call became one.
+                let why = if self.is_unrecorded_emergency() {
+                    Some(Why::Emergency)
+                } else if paused {
                     (!silent(offset_ms, to_ms))
                         .then_some(Why::Paused)
                         .or((start >= now).then_some(Why::NotYet))
@@ -553,7 +559,14 @@ fn added_by_codec(uncovered: &mut Vec<UncoveredSpan>, parts: &[(Timestamp, u64)]
     for (index, span) in uncovered.iter().enumerate().rev() {
         let never = matches!(
             span.why,
-            Why::Declined(_) | Why::Withdrawn(_) | Why::InDoubt(_) | Why::Taken | Why::NotYet
+            Why::Declined(_)
+                | Why::Withdrawn(_)
+                | Why::InDoubt(_)
+                | Why::Minor(_)
+                | Why::OnHold(_)
+                | Why::Emergency
+                | Why::Taken
+                | Why::NotYet
         );
         if ends_at(span) != cut_ms || never {
             break;

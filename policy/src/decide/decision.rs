@@ -13,7 +13,7 @@ use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder,
 use crate::fact::{Kind, RefusedGrant, Role};
 use crate::place::{Code, Evidence};
 use crate::refusal::Why;
-use crate::rule::{Requirement, Strictness, Tone};
+use crate::rule::{OnHold, Requirement, Strictness, Tone};
 use crate::table::{Basis, Table};
 use crate::told::{Element, Elements, Purpose, Told};
 
@@ -119,7 +119,9 @@ impl ParticipantDecision {
             | Note::NoParty
             | Note::DefaultLanguage
             | Note::RefusedGrant(_)
-            | Note::Machine => None,
+            | Note::Machine
+            | Note::Held { .. }
+            | Note::Minor => None,
         })
     }
 }
@@ -139,6 +141,13 @@ pub enum Note {
     RefusedGrant(RefusedGrant),
     /// A machine took the call.
     Machine,
+    /// They are on hold.
+    Held {
+        /// Whether their consent is not needed while they are.
+        excused: bool,
+    },
+    /// They are a minor, so that only a guardian's grant counts for them.
+    Minor,
 }
 
 /// Alternatives, each a list of event types that must happen.
@@ -166,6 +175,12 @@ pub enum Need {
     /// A periodic tone is heard.
     #[serde(rename = "tone.started")]
     Tone,
+    /// A guardian's grant for them is registered.
+    #[serde(rename = "consent-grant.registered")]
+    GuardianGrant,
+    /// They are taken off hold.
+    #[serde(rename = "participant.retrieved")]
+    Retrieval,
 }
 
 /// How far a participant has agreed. Outcomes stay distinct, so that silence, a hang-up, a prompt cut short
@@ -340,7 +355,7 @@ impl Call {
             state: state(person, demand, now),
             places: places.collect(),
             prompt: person.last_stay().and_then(|stay| stay.prompt()).map(ToOwned::to_owned),
-            notes: self.unlisted(person, now).chain(notes(person, demand, &needs, now)).collect(),
+            notes: self.unlisted(person, now).chain(self.notes(person, demand, &needs, now)).collect(),
             needs,
         }
     }
@@ -379,6 +394,15 @@ impl Call {
         if person.doubt(now).is_some() {
             return alloc::vec![alloc::vec![Need::Joining]];
         }
+        if person.unguarded(now, demand).is_some() {
+            return alloc::vec![alloc::vec![Need::GuardianGrant, Need::Joining]];
+        }
+        if standing == Standing::Unlawful(Why::OnHold(person.id)) {
+            return alloc::vec![alloc::vec![Need::Retrieval]];
+        }
+        if self.is_excused(person, demand, now) {
+            return Needs::new();
+        }
         if standing == Standing::Lawful {
             let unannounced = self.open_window().and_then(|window| self.unannounced(window, now));
             return match unannounced {
@@ -415,6 +439,35 @@ impl Call {
             needs.push(if somebody { alloc::vec![Need::Tone] } else { alloc::vec![Need::Tone, Need::Yes] });
         }
         needs
+    }
+
+    fn notes(&self, person: &Person, demand: &Demand, needs: &Needs, now: Timestamp) -> Vec<Note> {
+        let mut notes = Vec::new();
+        if !person.is_person() {
+            notes.push(Note::NoParty);
+        }
+        let stay = person.last_stay();
+        // Languages matter where a prompt is due, or was played.
+        let prompted = stay.is_some_and(|stay| stay.outcome != PromptOutcome::None);
+        if person.languages.is_empty()
+            && (prompted || needs.iter().flatten().any(|need| *need == Need::Prompt))
+        {
+            notes.push(Note::DefaultLanguage);
+        }
+        if let Some(stay) = stay {
+            notes.extend(stay.uncounted(demand.told).map(Note::Uncounted));
+            notes.extend(stay.refused_grant.map(Note::RefusedGrant));
+            if stay.is_machine(now) {
+                notes.push(Note::Machine);
+            }
+            if stay.is_held(now) {
+                notes.push(Note::Held { excused: self.is_excused(person, demand, now) });
+            }
+        }
+        if person.is_minor() {
+            notes.push(Note::Minor);
+        }
+        notes
     }
 
     fn because(&self, now: Timestamp) -> Vec<Because> {
@@ -559,27 +612,6 @@ fn state(person: &Person, demand: &Demand, now: Timestamp) -> ParticipantState {
     }
 }
 
-fn notes(person: &Person, demand: &Demand, needs: &Needs, now: Timestamp) -> Vec<Note> {
-    let mut notes = Vec::new();
-    if !person.is_person() {
-        notes.push(Note::NoParty);
-    }
-    let stay = person.last_stay();
-    // Languages matter where a prompt is due, or was played.
-    let prompted = stay.is_some_and(|stay| stay.outcome != PromptOutcome::None);
-    if person.languages.is_empty() && (prompted || needs.iter().flatten().any(|need| *need == Need::Prompt)) {
-        notes.push(Note::DefaultLanguage);
-    }
-    if let Some(stay) = stay {
-        notes.extend(stay.uncounted(demand.told).map(Note::Uncounted));
-        notes.extend(stay.refused_grant.map(Note::RefusedGrant));
-        if stay.is_machine(now) {
-            notes.push(Note::Machine);
-        }
-    }
-    notes
-}
-
 /// What a prompt has to say to tell this, in words.
 #[must_use]
 pub fn telling(told: Told) -> String {
@@ -636,6 +668,11 @@ pub fn words(requirement: &Requirement) -> String {
     }
     if requirement.pause_for_card_data {
         words.push_str("; recording pauses while card data are spoken");
+    }
+    match requirement.on_hold {
+        OnHold::Counted => words.push_str("; whoever is on hold counts as on the call"),
+        OnHold::NotRecorded => words.push_str("; nothing is recorded while somebody is on hold"),
+        OnHold::NotCounted | OnHold::Account => {}
     }
     if let Some(minimum) = requirement.retention.minimum {
         words.push_str(&format!("; a recording is kept for at least {minimum}"));

@@ -40,7 +40,7 @@ pub enum Kind {
     Conversation,
     /// A message is left.
     Voicemail,
-    /// An emergency call: never recorded, and nobody is asked.
+    /// An emergency call: never recorded, and nobody is asked. A call can become one.
     Emergency,
 }
 
@@ -82,6 +82,9 @@ pub struct Settings {
     /// emergency calls.
     #[serde(default, skip_serializing_if = "is_false")]
     pub public_safety: bool,
+    /// Whether somebody on hold counts as on the call, where no rule of the call says it.
+    #[serde(default, skip_serializing_if = "HeldCounts::is_default")]
+    pub on_hold: HeldCounts,
 }
 
 impl Default for Settings {
@@ -94,7 +97,37 @@ impl Default for Settings {
             redact: Redact::Off,
             least_kept_percent: LEAST_KEPT_PERCENT,
             public_safety: false,
+            on_hold: HeldCounts::Counted,
         }
+    }
+}
+
+/// Whether somebody on hold counts as on the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldCounts {
+    /// They do: while they are on hold, they must have agreed like everybody else.
+    #[default]
+    Counted,
+    /// They do not: while they are on hold, their consent is not needed.
+    NotCounted,
+}
+
+impl HeldCounts {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HeldCounts::Counted => "counted",
+            HeldCounts::NotCounted => "not-counted",
+        }
+    }
+
+    /// Whether it is what holds if nothing was chosen.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == HeldCounts::Counted
     }
 }
 
@@ -254,6 +287,9 @@ pub struct Grant {
     pub works_agreement: bool,
     /// It was given in writing.
     pub written: bool,
+    /// A guardian gave it for them: the only consent that counts for a minor.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_guardian: bool,
     /// The purposes, as far as the law distinguishes them; null means every purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purposes: Option<Purposes>,
@@ -403,6 +439,33 @@ pub enum What {
         /// Who.
         participants: Vec<u32>,
     },
+    /// Somebody was put on hold.
+    #[serde(rename = "participant.held")]
+    Held {
+        /// Who.
+        participants: Vec<u32>,
+        /// It came with a request that was refused: it takes away, and excuses nobody.
+        #[serde(default, skip_serializing_if = "is_false")]
+        only_tightens: bool,
+    },
+    /// Somebody was taken off hold.
+    #[serde(rename = "participant.retrieved")]
+    Retrieved {
+        /// Who.
+        participants: Vec<u32>,
+        /// It came with a request that was refused: nobody is excused any more, and nobody counts as back.
+        #[serde(default, skip_serializing_if = "is_false")]
+        only_tightens: bool,
+    },
+    /// Somebody is a minor.
+    #[serde(rename = "participant.minor")]
+    Minor {
+        /// Who.
+        participants: Vec<u32>,
+    },
+    /// The call has become an emergency call.
+    #[serde(rename = "call.emergency")]
+    Emergency,
     /// The platform asked us, and we agreed.
     #[serde(rename = "recording.control")]
     Control(Control),
@@ -443,6 +506,8 @@ impl What {
             | What::AnnouncementRecorded { .. }
             | What::ToneStarted
             | What::Left { .. }
+            | What::Held { only_tightens: false, .. }
+            | What::Retrieved { only_tightens: false, .. }
             | What::Answered { .. } => true,
             What::PromptStarted { .. }
             | What::PromptInterrupted { .. }
@@ -451,6 +516,10 @@ impl What {
             | What::ToneStopped
             | What::Joined(_)
             | What::Located { .. }
+            | What::Held { only_tightens: true, .. }
+            | What::Retrieved { only_tightens: true, .. }
+            | What::Minor { .. }
+            | What::Emergency
             | What::Control(_)
             | What::RecordingStarted
             | What::RecordingPaused
@@ -473,12 +542,16 @@ impl What {
             | What::ConsentDeclined { participants }
             | What::ConsentWithdrawn { participants }
             | What::AnnouncementRecorded { participants }
+            | What::Held { participants, .. }
+            | What::Retrieved { participants, .. }
+            | What::Minor { participants }
             | What::Left { participants } => participants,
             What::Joined(Joined { participant, .. })
             | What::Located { participant, .. }
             | What::Answered { participant, .. } => core::slice::from_ref(participant),
             What::ToneStarted
             | What::ToneStopped
+            | What::Emergency
             | What::Control(_)
             | What::RecordingStarted
             | What::RecordingPaused
@@ -498,11 +571,15 @@ impl What {
             | What::ConsentWithdrawn { .. }
             | What::Located { .. }
             | What::Answered { by: AnsweredBy::Machine, .. }
+            | What::Minor { .. }
+            | What::Emergency
             | What::RecordingPaused
             | What::RecordingStopped
             | What::Ended => Weight::Tightens,
             What::Joined(_)
             | What::Left { .. }
+            | What::Held { .. }
+            | What::Retrieved { .. }
             | What::PromptInterrupted { .. }
             | What::ToneStopped
             | What::Control(Control::Pause(_) | Control::Stop)

@@ -33,6 +33,10 @@ pub enum Why {
     Withdrawn(u32),
     /// Reports may be missing, and this participant was not named again since.
     InDoubt(u32),
+    /// Somebody on the call is a minor, and no guardian's grant covers them.
+    Minor(u32),
+    /// Somebody was on hold, and a rule allows no recording then.
+    OnHold(u32),
     /// A restrictive event has come, and could not be logged yet.
     Unlogged,
     /// One consent is needed, and nobody present has given it.
@@ -105,6 +109,8 @@ codes! {
         Declined "declined"
         Withdrawn "withdrawn"
         InDoubt "in-doubt"
+        Minor "minor"
+        OnHold "on-hold"
         Missing "consent-missing"
         Unannounced "announcement-missing"
         NotYetAnnounced "announcement-pending"
@@ -127,6 +133,8 @@ impl Why {
             | Why::Declined(_)
             | Why::Withdrawn(_)
             | Why::InDoubt(_)
+            | Why::Minor(_)
+            | Why::OnHold(_)
             | Why::Unlogged
             | Why::NobodyConsents
             | Why::Missing(_) => false,
@@ -307,6 +315,7 @@ impl Uncovered {
                 Refusal::UncoveredAudio
             }
             Uncovered::Withdrawn(_) => Refusal::ConsentWithdrawn,
+            Uncovered::Emergency => Refusal::ConsentRequired,
         }
     }
 
@@ -315,7 +324,9 @@ impl Uncovered {
     pub fn remedy(&self, call: &Call, basis: CoverageBasis) -> Remedy {
         match self {
             Uncovered::Spans(spans) => {
-                let objects = |why| matches!(why, Why::Withdrawn(_) | Why::Declined(_));
+                let objects = |why| {
+                    matches!(why, Why::Withdrawn(_) | Why::Declined(_) | Why::Minor(_) | Why::Emergency)
+                };
                 let waits = |why| matches!(why, Why::NotYet | Why::NotYetAnnounced(_));
                 if spans.iter().any(|span| objects(span.why)) {
                     return Remedy::Delete;
@@ -331,7 +342,7 @@ impl Uncovered {
             }
             Uncovered::Unplaced { windows: 0 } if basis == CoverageBasis::Granted => Remedy::Delete,
             Uncovered::Unplaced { .. } => Remedy::Place,
-            Uncovered::UsedUp { .. } | Uncovered::Withdrawn(_) => Remedy::Delete,
+            Uncovered::UsedUp { .. } | Uncovered::Withdrawn(_) | Uncovered::Emergency => Remedy::Delete,
             Uncovered::TooLong { duration_ms, window_ms } => {
                 let near = duration_ms.saturating_sub(*window_ms) <= EDGE_MS;
                 if near { Remedy::Place } else { Remedy::Delete }
@@ -349,7 +360,8 @@ impl Uncovered {
             Uncovered::Unplaced { .. }
             | Uncovered::TooLong { .. }
             | Uncovered::UsedUp { .. }
-            | Uncovered::Withdrawn(_) => Vec::new(),
+            | Uncovered::Withdrawn(_)
+            | Uncovered::Emergency => Vec::new(),
         }
     }
 }
@@ -386,7 +398,9 @@ impl Call {
     fn can_refuse_whole(&self, refusal: Refusal, basis: CoverageBasis) -> bool {
         let has_window = self.held_windows().next().is_some();
         match refusal {
-            Refusal::ConsentRequired => basis == CoverageBasis::Granted && !has_window,
+            Refusal::ConsentRequired => {
+                self.is_unrecorded_emergency() || basis == CoverageBasis::Granted && !has_window
+            }
             Refusal::UncoveredAudio => basis == CoverageBasis::Lawful || has_window,
             Refusal::ConsentWithdrawn => {
                 self.settings.on_withdrawal == OnWithdrawal::Delete

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::HeldCounts;
 use crate::retention::Retention;
 use crate::told::Says;
 
@@ -116,6 +117,8 @@ pub struct Rule {
     pub says: Says,
     /// How long a recording is kept.
     pub retention: Retention,
+    /// What is asked while somebody is on hold. A rule that adds to those of places asks nothing here.
+    pub on_hold: OnHold,
 }
 
 impl Rule {
@@ -130,6 +133,45 @@ impl Rule {
             works_agreement_is_express: false,
             says: Says::NOTHING,
             retention: Retention::FREE,
+            on_hold: OnHold::NotCounted,
+        }
+    }
+}
+
+/// What is asked while somebody is on hold, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnHold {
+    /// Whoever is on hold does not count: their consent is not needed then.
+    NotCounted,
+    /// A rule does not say it, so the account's setting counts ([`HeldCounts`]).
+    Account,
+    /// Whoever is on hold counts as on the call.
+    Counted,
+    /// Nothing is recorded while somebody is on hold, whoever agrees.
+    NotRecorded,
+}
+
+impl OnHold {
+    /// What a row can say.
+    pub const WRITTEN: [(&'static str, OnHold); 3] = [
+        ("not-counted", OnHold::NotCounted),
+        ("counted", OnHold::Counted),
+        ("not-recorded", OnHold::NotRecorded),
+    ];
+
+    /// The word used in tables; `None` if the account's setting counts.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'static str> {
+        Self::WRITTEN.into_iter().find(|(_, one)| *one == self).map(|(word, _)| word)
+    }
+
+    /// Whether somebody on hold need not have agreed, on a call of an account with this setting.
+    #[must_use]
+    pub fn excuses(self, account: HeldCounts) -> bool {
+        match self {
+            OnHold::NotCounted => true,
+            OnHold::Account => account == HeldCounts::NotCounted,
+            OnHold::Counted | OnHold::NotRecorded => false,
         }
     }
 }
@@ -181,6 +223,8 @@ pub struct Requirement {
     pub pause_for_card_data: bool,
     /// A rule forbids recording, whoever agrees.
     pub forbidden: bool,
+    /// What is asked while somebody is on hold.
+    pub on_hold: OnHold,
 }
 
 impl Requirement {
@@ -196,6 +240,7 @@ impl Requirement {
         mandatory: false,
         pause_for_card_data: false,
         forbidden: false,
+        on_hold: OnHold::NotCounted,
     };
 
     /// Recording is forbidden.
@@ -218,6 +263,7 @@ impl Requirement {
             mandatory: self.mandatory || other.mandatory,
             pause_for_card_data: self.pause_for_card_data || other.pause_for_card_data,
             forbidden: self.forbidden || other.forbidden,
+            on_hold: self.on_hold.max(other.on_hold),
         }
     }
 
@@ -265,6 +311,7 @@ impl From<&Rule> for Requirement {
                 || rule.works_agreement_is_express,
             says: rule.says,
             retention: rule.retention,
+            on_hold: rule.on_hold,
             ..Requirement::NOTHING
         }
     }

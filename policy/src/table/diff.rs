@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::decision::{adds, words};
 use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
-use crate::rule::{Requirement, Strictness};
+use crate::rule::{OnHold, Requirement, Strictness};
 use crate::table::{Overlay, Row, Source, Table};
 
 /// What changes from one table to another.
@@ -520,6 +520,17 @@ fn in_full(text: String, requirement: &Requirement, other: &Requirement) -> Stri
             crate::rule::Tone::Refused => "; a tone is not enough",
             crate::rule::Tone::Indifferent | crate::rule::Tone::Every(_) => "; a tone is not asked for",
         });
+    }
+    if requirement.on_hold != other.on_hold {
+        match requirement.on_hold {
+            OnHold::NotCounted => {
+                text.push_str("; whoever is on hold does not count, and need not have agreed then");
+            }
+            OnHold::Account => {
+                text.push_str("; whether somebody on hold counts as on the call is left to the account");
+            }
+            OnHold::Counted | OnHold::NotRecorded => {}
+        }
     }
     text
 }

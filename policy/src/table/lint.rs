@@ -11,7 +11,7 @@ use jiff::{Span, ToSpan as _};
 use super::{At, Confidence, Dated, Problem, Row, Severity, Source, Table};
 use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
-use crate::rule::{Requirement, Rule, Strictness};
+use crate::rule::{OnHold, Requirement, Rule, Strictness};
 
 /// What looks wrong. `broken` are the codes and ids with unreadable parts, so that it is not known what they
 /// lack.
@@ -113,6 +113,7 @@ impl Lint<'_> {
             row.strictness > default.strictness
                 || (row.announcement_must_be_recorded && !default.announcement_must_be_recorded)
                 || default.says.and(row.says) != default.says
+                || row.on_hold > default.on_hold.max(OnHold::Counted)
         });
         if stricter.is_some() {
             self.warn(

@@ -22,7 +22,7 @@ use super::{
 use crate::atlas;
 use crate::place::Code;
 use crate::retention::{Period, Retention};
-use crate::rule::{Form, Parties, Requirement, Rule, Strictness};
+use crate::rule::{Form, OnHold, Parties, Requirement, Rule, Strictness};
 use crate::told::{Element, Purpose, Says};
 
 /// What was read from a text.
@@ -188,10 +188,10 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
     fn table(mut self) -> Option<Table> {
         self.only(&SECTIONS);
         let default = self.section("default", "[default]", |section| {
-            section.only(&[RULE_KEYS, &["voicemail", "public_safety"]].concat());
-            let rule = section.rule(None)?;
+            section.only(&[RULE_KEYS, WHOLE_KEYS].concat());
+            let rule = Rule { on_hold: section.on_hold()?, ..section.rule(None)? };
             let voicemail = section.voicemail([rule; 3]);
-            let public_safety = section.public_safety();
+            let public_safety = section.public_safety(rule.on_hold);
             if rule.strictness == Strictness::One {
                 section.reader.problem(
                     "default-too-loose",
@@ -330,19 +330,20 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
     }
 
     fn row(&mut self, at: At) -> Option<Row> {
-        self.only(&[ROW_KEYS, RULE_KEYS, SOURCE_KEYS, DATE_KEYS].concat());
+        self.only(&[ROW_KEYS, WHOLE_KEYS, RULE_KEYS, SOURCE_KEYS, DATE_KEYS].concat());
         let code = self.code();
         let name = self.text("name");
         if let (Some(code), Some((name, at))) = (code, &name) {
             self.not_another_place(code, name, at.clone());
         }
-        let rule = self.rule(None);
+        let on_hold = self.on_hold();
+        let rule = self.rule(None).zip(on_hold).map(|(rule, on_hold)| Rule { on_hold, ..rule });
         let media = rule.and_then(|rule| self.media(rule));
         let by_medium = rule.zip(media.as_ref()).map(|(rule, media)| {
             [media.telephone, media.voip, media.video].map(|medium| medium.unwrap_or(rule))
         });
         let voicemail = by_medium.and_then(|rules| self.voicemail(rules));
-        let public_safety = self.public_safety();
+        let public_safety = self.public_safety(on_hold.unwrap_or(OnHold::Account));
         let source = self.source();
         let effective_from = self.date("effective_from");
         let effective_to = self.date("effective_to");
@@ -488,6 +489,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             works_agreement_is_express: works?,
             says: says?,
             retention: retention?,
+            on_hold: base.map_or(OnHold::NotCounted, |rule| rule.on_hold),
         })
     }
 
@@ -513,7 +515,15 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         })
     }
 
-    fn public_safety(&mut self) -> Option<Option<Rule>> {
+    /// What is asked while somebody is on hold. It is said once for a row, whatever the medium.
+    fn on_hold(&mut self) -> Option<OnHold> {
+        match self.has("on_hold") {
+            true => self.word("on_hold", &OnHold::WRITTEN),
+            false => Some(OnHold::Account),
+        }
+    }
+
+    fn public_safety(&mut self, on_hold: OnHold) -> Option<Option<Rule>> {
         if !self.has("public_safety") {
             return Some(None);
         }
@@ -521,7 +531,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             section.only(RULE_KEYS);
             section.rule(None)
         })
-        .map(Some)
+        .map(|rule| Some(Rule { on_hold, ..rule }))
     }
 
     fn says(&mut self, base: Says) -> Option<Says> {
@@ -742,7 +752,10 @@ const SOURCE_KEYS: &[&str] = &["citations", "summary", "confidence", "reviewed"]
 
 const DATE_KEYS: &[&str] = &["effective_from", "effective_to"];
 
-const ROW_KEYS: &[&str] = &["code", "name", "media", "voicemail", "public_safety", "unknown_subdivision"];
+const ROW_KEYS: &[&str] = &["code", "name", "media", "unknown_subdivision"];
+
+/// Keys of a row and of the default that no medium changes.
+const WHOLE_KEYS: &[&str] = &["voicemail", "public_safety", "on_hold"];
 
 const OVERLAY_KEYS: &[&str] = &["id", "name", "purposes", "recording", "pause_for"];
 

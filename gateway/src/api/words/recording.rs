@@ -79,6 +79,9 @@ fn uncovered(unkept: &Unkept) -> String {
             "other recordings of this call fill the only window except for {left_ms} ms; if several devices \
              record a call, set the account's `recorders` to their number"
         ),
+        Uncovered::Emergency => {
+            "this is an emergency call, of which nothing is kept, not even from before it became one".into()
+        }
         Uncovered::Withdrawn(participant) => format!(
             "`{}` withdrew, and this account deletes what was recorded before",
             unkept.names.of(*participant)

@@ -265,6 +265,7 @@ fn relied(relied: &Relied) -> Value {
         "text_version": relied.text_version,
         "written": relied.written,
         "works_agreement": relied.works_agreement,
+        "given_by": if relied.by_guardian { "guardian" } else { "subject" },
         "from": written(relied.from),
         "until": relied.until.map(written),
         "withdrawn_at": relied.withdrawn_at.map(written),

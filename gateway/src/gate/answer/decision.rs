@@ -128,6 +128,8 @@ pub enum Obligation {
     RecordingForbidden,
     /// Recording has to pause while card data are spoken.
     PauseForCardData,
+    /// Recording has to pause while somebody is on hold.
+    PauseOnHold,
 }
 
 impl Obligation {
@@ -138,6 +140,7 @@ impl Obligation {
             (Obligation::RecordingMandatory, asked.mandatory),
             (Obligation::RecordingForbidden, asked.forbidden),
             (Obligation::PauseForCardData, asked.pause_for_card_data),
+            (Obligation::PauseOnHold, asked.on_hold == policy::OnHold::NotRecorded),
         ];
         all.into_iter().filter(|(_, holds)| *holds).map(|(obligation, _)| obligation).collect()
     }

@@ -65,6 +65,8 @@ pub struct ChosenLaw {
     pub overlays: Vec<String>,
     /// Whether the account is a public-safety answering point.
     pub public_safety: bool,
+    /// Whether somebody on hold counts as on the call, where no rule says it.
+    pub on_hold: policy::HeldCounts,
     /// Where its recording devices stand; null if the account does not say.
     pub recorder_location: Option<policy::Code>,
     /// Where the operator is established; null if the account does not say.

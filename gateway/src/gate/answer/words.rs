@@ -39,6 +39,8 @@ pub fn reason(decision: &Decision, why: Why, names: &Names) -> String {
         | Why::Ended
         | Why::NobodyHuman
         | Why::InDoubt(_)
+        | Why::Minor(_)
+        | Why::OnHold(_)
         | Why::Unlogged
         | Why::Unannounced(_)
         | Why::NotYetAnnounced(_)
@@ -161,6 +163,9 @@ pub(super) fn note(note: &Note, participant: u32, names: &Names) -> String {
         Note::Uncounted(prompt) => uncounted(prompt, participant, names),
         Note::RefusedGrant(refused) => refused.as_str().into(),
         Note::Machine => "a machine took the call".into(),
+        Note::Held { excused: true } => "they are on hold, and need not have agreed while they are".into(),
+        Note::Held { excused: false } => "they are on hold, and count as on the call".into(),
+        Note::Minor => "they are a minor: only a consent grant that a guardian gave counts for them".into(),
     }
 }
 
@@ -168,6 +173,7 @@ pub(super) fn note(note: &Note, participant: u32, names: &Names) -> String {
 fn uncounted(prompt: &Uncounted, participant: u32, names: &Names) -> String {
     let why = match &prompt.why {
         Uncounting::Machine => "a machine took the call, and a prompt to a machine does not count".into(),
+        Uncounting::Held => "they were on hold for some of it".into(),
         Uncounting::Short { played_ms } => format!("only {} of it was played", seconds(*played_ms)),
         Uncounting::Quick { between_ms } => format!(
             "only {} passed between its `prompt.started` and its `prompt.completed`",
@@ -219,6 +225,12 @@ pub fn words(why: Why, names: &Names) -> String {
              /v1/calls/{{call}}/participants`",
             names.of(p)
         ),
+        Why::Minor(p) => format!(
+            "`{0}` is a minor: register a consent grant that a guardian gave (`given_by`: `guardian`), then add \
+             `{0}` again with it",
+            names.of(p)
+        ),
+        Why::OnHold(p) => format!("`{}` is on hold, and a rule allows no recording meanwhile", names.of(p)),
         Why::NobodyConsents => "nobody on the call has consented".into(),
         Why::Missing(p) => format!("the consent of `{}` is missing", names.of(p)),
         Why::Unannounced(p) => {

@@ -65,15 +65,19 @@ impl Posted {
         let read = Salvaged::of(body);
         let claims = read.objects().into_iter().filter_map(|posted| event(posted)?.claim());
         let mut claims: Vec<Observed> = claims.collect();
-        // A body that is not even JSON counts as a no if it contains the words.
+        // A body that is not even JSON says what its words say.
         for kind in [
             EventType::ConsentDeclined,
             EventType::ConsentWithdrawn,
+            EventType::ParticipantHeld,
+            EventType::ParticipantRetrieved,
+            EventType::ParticipantMinor,
+            EventType::CallEmergency,
             EventType::RecordingPaused,
             EventType::RecordingStopped,
         ] {
             if read.holds(kind) && claims.iter().all(|claim| claim.kind != kind) {
-                claims.push(Observed::of(kind));
+                claims.extend(Observed::of(kind).claim());
             }
         }
         Posted::Unread { fault, claims }

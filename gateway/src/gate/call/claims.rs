@@ -73,7 +73,7 @@ impl Gate {
         }
         loaded = self.load(&who.account, name).await?;
         let ids: BTreeSet<&str> = strangers.iter().map(|stranger| stranger.id.as_str()).collect();
-        let theirs = of_this.iter().filter(|claim| objects(claim)).map(|claim| Observed {
+        let theirs = of_this.iter().filter(|claim| holds_for_all(claim)).map(|claim| Observed {
             participant: None,
             participants: claim.whom().filter(|id| ids.contains(id)).map(ToOwned::to_owned).collect(),
             ..claim.clone()
@@ -128,13 +128,18 @@ impl Gate {
     /// Splits the claim into events that can be logged: about known participants, with the values that can be
     /// read.
     fn parts(&self, claim: &Observed, loaded: &Loaded) -> Vec<Observed> {
-        let bare = Observed { at: claim.at, reported_by: claim.reported_by, ..Observed::of(claim.kind) };
+        let bare = Observed {
+            at: claim.at,
+            reported_by: claim.reported_by,
+            only_tightens: claim.only_tightens,
+            ..Observed::of(claim.kind)
+        };
         let mut whom: BTreeSet<String> = claim.whom().map(ToOwned::to_owned).collect();
-        if objects(claim) {
+        if holds_for_all(claim) {
             let mut reason = None;
             if whom.is_empty() || whom.iter().any(|id| !is_usable(id)) {
-                // Somebody said no, but it is unclear who, so each participant has to agree again.
-                reason = Some(OF_NOBODY.to_owned());
+                // It holds for somebody, but it is unclear for whom.
+                reason = Some(if objects(claim) { OF_NOBODY } else { OF_SOMEBODY }.to_owned());
                 whom.extend(loaded.present());
             }
             let participants: Vec<String> =
@@ -269,7 +274,9 @@ impl Gate {
             Unlogged::Event(event) => {
                 // A retry by the sender is a separate event.
                 let reported_by = Some(ReportedBy::Gateway);
-                let event = Observed { at, id: None, reported_by, ..event.clone() };
+                // What came in the meantime may have ended a hold.
+                let only_tightens = event.kind.is_of_a_hold();
+                let event = Observed { at, id: None, reported_by, only_tightens, ..event.clone() };
                 match logged(self.observe_until_seen(who, name, std::slice::from_ref(&event)).await) {
                     Ok(true) => Ok(true),
                     Ok(false) => match event.claim() {
@@ -364,10 +371,11 @@ fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
         if !claim.kind.is_of_somebody() {
             claim.participant = None;
         }
-        let said = |other: &&mut Observed| objects(other) && other.kind == claim.kind && other.at == claim.at;
+        let said =
+            |other: &&mut Observed| holds_for_all(other) && other.kind == claim.kind && other.at == claim.at;
         match claims.iter_mut().find(said) {
             Some(others) => others.participants.extend(claim.participant),
-            None if objects(&claim) => {
+            None if holds_for_all(&claim) => {
                 claim.participants = claim.participant.take().into_iter().collect();
                 claims.push(claim);
             }
@@ -375,6 +383,11 @@ fn told_once(claims: Vec<Observed>, now: Timestamp) -> Vec<Observed> {
         }
     }
     claims
+}
+
+/// Whether a claim holds for everybody on the call if it is unclear whom it names.
+fn holds_for_all(claim: &Observed) -> bool {
+    objects(claim) || claim.kind == EventType::ParticipantMinor || claim.kind.is_of_a_hold()
 }
 
 /// All readable places of both, at most one more than can be kept apart.
@@ -394,7 +407,7 @@ fn strangers(claims: &[Observed], loaded: &Loaded) -> Vec<Participant> {
     let mut found: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
     for claim in claims.iter().filter(|claim| claim.kind.is_of_somebody()) {
         for id in claim.whom() {
-            let id = match (is_usable(id), objects(claim)) {
+            let id = match (is_usable(id), holds_for_all(claim)) {
                 (true, _) => id.to_owned(),
                 // It applies to everybody.
                 (false, true) => continue,
@@ -436,6 +449,8 @@ pub(in crate::gate) fn is_usable(id: &str) -> bool {
 
 /// The reason that is logged for an objection that applies to everybody who was there.
 const OF_NOBODY: &str = "the objection named nobody of the call, so it counts for everybody on it";
+/// The reason that is logged for anything else that applies to everybody who was there.
+const OF_SOMEBODY: &str = "it named nobody of the call, so it counts for everybody on it";
 /// How many people the claims of one request can distinguish at most: more than can be on a call.
 const MAX_TOLD: usize = 512;
 /// The longest number or address, in bytes.

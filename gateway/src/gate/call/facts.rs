@@ -205,6 +205,14 @@ impl Scene<'_> {
                 What::Answered { participant: one()?, by }
             }
             EventType::ParticipantLeft => What::Left { participants: some()? },
+            EventType::ParticipantHeld => {
+                What::Held { participants: some()?, only_tightens: observed.only_tightens }
+            }
+            EventType::ParticipantRetrieved => {
+                What::Retrieved { participants: some()?, only_tightens: observed.only_tightens }
+            }
+            EventType::ParticipantMinor => What::Minor { participants: some()? },
+            EventType::CallEmergency => What::Emergency,
             EventType::RecordingStarted => What::RecordingStarted,
             EventType::RecordingPaused => What::RecordingPaused,
             EventType::RecordingResumed => What::RecordingResumed,
@@ -297,6 +305,7 @@ fn only_its_fields(observed: &Observed) -> Result<(), WrongEvent> {
             | T::RecordingPaused
             | T::RecordingResumed
             | T::RecordingStopped
+            | T::CallEmergency
             | T::CallEnded
     );
     let misplaced = [

@@ -4,7 +4,7 @@ use policy::{Event, OnWithdrawal, What};
 use serde_json::json;
 
 use crate::gate::answer::Grant;
-use crate::gate::ask::{ConsentGrant, check_name, check_sha256};
+use crate::gate::ask::{ConsentGrant, GivenBy, check_name, check_sha256};
 use crate::gate::{ATTEMPTS, Fault, FaultCode, Field, Gate, Looked, RegisterRefusal, Thing, from_row};
 use crate::ledger::{Appended, Change, Expect, Job};
 use trail::{Actor, Body};
@@ -42,7 +42,12 @@ impl Gate {
             salt: trail::salt()?,
             at: now.as_millisecond(),
         };
-        let body = Body::Grant { grant: uid, from: grant.from.unwrap_or(now), until: grant.until };
+        let body = Body::Grant {
+            grant: uid,
+            from: grant.from.unwrap_or(now),
+            until: grant.until,
+            by_guardian: grant.given_by == GivenBy::Guardian,
+        };
         let expects = vec![Expect::GrantFree { account: account.into(), id: id.into() }];
         match self
             .note(actor, account, body, Some(json!({"grant": id, "document": grant})), vec![change], expects)

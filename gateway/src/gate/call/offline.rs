@@ -5,7 +5,8 @@
 //! Events count as logged at their own `at`. Since there is no ledger, a prompt is taken as registered with
 //! the length that was played, in the default language, for every purpose and with all required wording,
 //! unless `prompts` describes it (by its id, as it would be registered); a consent grant does not count.
-//! `public_safety` means that the account is a public-safety answering point.
+//! `public_safety` means that the account is a public-safety answering point, and `on_hold` is its setting for
+//! whoever is on hold.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,10 +39,14 @@ pub fn decide(
     let at = crate::gate::ask::moment(facts.remove("at").unwrap_or_default());
     let at = at.map_err(|error| Misfit::from(error).within("at"))?;
     let prompts: BTreeMap<String, Prompt> = part(&mut facts, "prompts")?;
-    let public_safety: bool = part(&mut facts, "public_safety")?;
+    let settings = Settings {
+        public_safety: part(&mut facts, "public_safety")?,
+        on_hold: part(&mut facts, "on_hold")?,
+        ..Settings::default()
+    };
     let asked: OpenCall = fit(Value::Object(facts))?;
     let started_at = asked.started_at.unwrap_or_else(|| at.unwrap_or_else(|| clock.now()));
-    let mut call = open(table, locator, &asked, started_at, public_safety)?;
+    let mut call = open(table, locator, &asked, started_at, settings)?;
     let ids: Vec<&str> = asked.participants.iter().map(|participant| participant.id.as_str()).collect();
     let number_of = |id: &str| u32::try_from(ids.iter().position(|known| *known == id)?).ok();
     let mut sent: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
@@ -72,7 +77,7 @@ fn open(
     locator: &Locator,
     asked: &OpenCall,
     started_at: jiff::Timestamp,
-    public_safety: bool,
+    settings: Settings,
 ) -> Result<Call, Refused> {
     facts::check_open(asked)?;
     check_overlays(table, &asked.overlays)?;
@@ -91,7 +96,7 @@ fn open(
         operator_locations: place(Field::OperatorLocation, &asked.operator_location)?.into_iter().collect(),
         purposes: policy::Purposes::known(asked.purposes.iter().map(String::as_str)),
         overlays: asked.overlays.clone(),
-        settings: Settings { public_safety, ..Settings::default() },
+        settings,
         participants,
     };
     Ok(Call::open(table, started_at, opened))

@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::gate::answer::{self, Decision, Names};
-use crate::gate::ask::{self, ConsentGrant, MAX_PARTICIPANTS, OpenCall, Participant, check_name, place};
+use crate::gate::ask::{
+    self, ConsentGrant, GivenBy, MAX_PARTICIPANTS, OpenCall, Participant, check_name, place,
+};
 use crate::gate::call::barred::Unlogged;
 use crate::gate::call::claims::{few, is_usable, unnamed};
 use crate::gate::call::facts::{check_open, check_participant, check_time, joined};
@@ -499,6 +501,7 @@ impl Gate {
             grant: row.uid,
             works_agreement: is_works_agreement(&grant.basis),
             written: grant.written,
+            by_guardian: grant.given_by == GivenBy::Guardian,
             purposes: (!grant.purposes.is_empty())
                 .then(|| policy::Purposes::known(grant.purposes.iter().map(String::as_str))),
             from: grant.from.unwrap_or_else(|| crate::gate::from_row(row.created_at)),

@@ -1,6 +1,7 @@
-//! What an account chooses: the overlays for its calls, and whether it answers emergencies.
+//! What an account chooses: the overlays for its calls, whether it answers emergencies, and whether somebody
+//! on hold counts.
 
-use policy::Table;
+use policy::{HeldCounts, Table};
 use serde_json::json;
 
 use crate::gate::answer::ChosenLaw;
@@ -9,8 +10,9 @@ use crate::ledger::{Appended, Change, Expect};
 use trail::{Actor, Body, SYSTEM_LOG};
 
 impl Gate {
-    /// Chooses the overlays for every call of an account from now on, and whether the account is a
-    /// public-safety answering point, to which special rules for emergency calls apply.
+    /// Chooses, for every call of an account that is opened from now on, the overlays, whether the account is a
+    /// public-safety answering point, to which special rules for emergency calls apply, and whether somebody on
+    /// hold counts as on the call, where no rule says it.
     ///
     /// # Errors
     ///
@@ -19,8 +21,7 @@ impl Gate {
         &self,
         actor: &Actor,
         account: &str,
-        overlays: &[String],
-        public_safety: bool,
+        (overlays, public_safety, on_hold): (&[String], bool, HeldCounts),
         reason: &str,
     ) -> Result<ChosenLaw, Fault> {
         if account == SYSTEM_LOG {
@@ -41,9 +42,10 @@ impl Gate {
             settings.overlays.sort();
             settings.overlays.dedup();
             settings.public_safety = public_safety;
+            settings.on_hold = on_hold;
             let document =
                 serde_json::to_string(&settings).map_err(|_| Fault::damaged("settings cannot be written"))?;
-            let body = Body::AccountLaw { overlays: settings.overlays.clone(), public_safety };
+            let body = Body::AccountLaw { overlays: settings.overlays.clone(), public_safety, on_hold };
             let expects = vec![Expect::AccountSettings { id: account.into(), settings: row.settings }];
             let changes = vec![Change::AccountSettings { id: account.into(), settings: document }];
             let detail = Some(json!({"reason": reason}));
@@ -65,6 +67,7 @@ impl Gate {
             account: account.into(),
             overlays: settings.overlays,
             public_safety: settings.public_safety,
+            on_hold: settings.on_hold,
             recorder_location: recorder,
             operator_location: operator,
         })

@@ -1,6 +1,6 @@
 //! Registration of accounts and credentials.
 
-use policy::{Code, CoverageBasis, OnWithdrawal, Redact};
+use policy::{Code, CoverageBasis, HeldCounts, OnWithdrawal, Redact};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -33,6 +33,9 @@ pub struct AccountSettings {
     /// apply.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub public_safety: bool,
+    /// Whether somebody on hold counts as on the call, where no rule says it.
+    #[serde(skip_serializing_if = "HeldCounts::is_default")]
+    pub on_hold: HeldCounts,
     /// Whether everybody may read the account's log. Its leaves hold nothing that an outsider chose.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub public_log: bool,
@@ -50,6 +53,7 @@ impl Default for AccountSettings {
             least_kept_percent: of_policy.least_kept_percent,
             overlays: Vec::new(),
             public_safety: of_policy.public_safety,
+            on_hold: of_policy.on_hold,
             public_log: false,
         }
     }
@@ -82,6 +86,7 @@ impl AccountSettings {
             redact: self.redact,
             least_kept_percent: self.least_kept_percent,
             public_safety: self.public_safety,
+            on_hold: self.on_hold,
         }
     }
 }

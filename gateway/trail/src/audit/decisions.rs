@@ -352,6 +352,7 @@ fn words(uncovered: &Uncovered) -> String {
             format!("it lasts {duration_ms} ms, and {window_ms} ms were granted")
         }
         Uncovered::UsedUp { left_ms } => format!("other recordings hold all but {left_ms} ms of the window"),
+        Uncovered::Emergency => "the call is an emergency call, of which nothing is recorded".into(),
         Uncovered::Withdrawn(p) => {
             format!("participant {p} withdrew, and the account deletes what was before")
         }

@@ -170,6 +170,7 @@ impl Log {
                 grant: grant.to_string(),
                 works_agreement: false,
                 written: true,
+                by_guardian: false,
                 purposes: None,
                 from: self.grants[&grant],
                 until: None,
@@ -329,7 +330,7 @@ impl Log {
     pub(crate) fn grant(&mut self) -> Uuid {
         let grant = trail::id().unwrap();
         self.grants.insert(grant, self.now);
-        let body = Body::Grant { grant, from: self.now, until: None };
+        let body = Body::Grant { grant, from: self.now, until: None, by_guardian: false };
         self.entry(&counsel(), body, Some(json!({"grant": "contract-7", "document": grant_document()})));
         grant
     }

@@ -88,12 +88,13 @@ impl Teller<'_> {
         let objected = last.filter(|word| word.objects()).map(|word| word.entry);
         // Acts that held no express yes before hold none now.
         let looked = self.looked.insert(number, 0).unwrap_or(0);
+        let is_minor = self.story.people.get(&number).is_some_and(|person| person.minor);
         let theirs = self.story.acts.iter().skip(looked).rev().filter(|act| {
             act.participants.contains(&number) && objected.is_none_or(|entry| entry < act.entry)
         });
         for act in theirs {
             match &act.what {
-                ActKind::Given(method) if *method != Method::Continued => {
+                ActKind::Given(method) if *method != Method::Continued && !is_minor => {
                     return (How::Said(*method), since(act, last, at), None);
                 }
                 ActKind::Named(grant) => {
@@ -124,7 +125,7 @@ impl Teller<'_> {
             if why == Why::NobodyConsents {
                 numbers.extend(saw.participants.iter().map(|seen| seen.p));
             }
-            if let Why::Missing(participant) | Why::InDoubt(participant) = why {
+            if let Why::Missing(participant) | Why::InDoubt(participant) | Why::Minor(participant) = why {
                 numbers.push(participant);
             }
         }
@@ -177,6 +178,11 @@ impl Teller<'_> {
 }
 
 impl Word {
+    /// Whether they agreed on the call itself.
+    pub(super) fn is_of_the_call(&self) -> bool {
+        matches!(self.standing, Standing::Granted(How::Stayed | How::Said(_)))
+    }
+
     /// Ends it at `at`.
     pub(super) fn end(&mut self, at: Timestamp) {
         let at = at.max(self.from);

@@ -166,6 +166,7 @@ impl<'e> Teller<'e> {
             role: joined.role,
             is_person: false,
             machine: false,
+            minor: false,
             id: None,
             pseudonym: None,
             places: Vec::new(),
@@ -205,6 +206,7 @@ impl<'e> Teller<'e> {
             text_version: text(document, "text_version"),
             evidence_sha256: text(document, "evidence_sha256"),
             written: grant.written,
+            by_guardian: grant.by_guardian,
             works_agreement: grant.works_agreement,
             from: grant.from,
             until: grant.until,
@@ -269,6 +271,11 @@ impl<'e> Teller<'e> {
                     }
                 }
             }
+            What::Held { participants, .. } => self.held(participants, tight),
+            What::Minor { participants } => {
+                self.same_numbers(participants).into_iter().for_each(|number| self.found_minor(number));
+            }
+            What::Emergency => self.story.kind = policy::Kind::Emergency,
             What::Ended => {
                 let ended = self.story.ended_at.map_or(tight, |ended| ended.min(tight));
                 self.story.ended_at = Some(ended);
@@ -276,6 +283,7 @@ impl<'e> Teller<'e> {
             }
             What::ToneStarted
             | What::ToneStopped
+            | What::Retrieved { .. }
             | What::Control(_)
             | What::RecordingStarted
             | What::RecordingPaused
@@ -299,6 +307,44 @@ impl<'e> Teller<'e> {
                 text.until = Some(from.max(text.at));
             }
         }
+    }
+
+    /// What was played to them since counts for nothing, nor what they answered to it. What the policy still
+    /// counts, the same entry says again.
+    fn held(&mut self, participants: &[u32], from: Timestamp) {
+        for number in participants {
+            let Some(person) = self.person(*number) else { continue };
+            person.told.retain(|text| !text.is_prompt || text.at <= from);
+            person.words.retain(|word| word.from <= from || !word.is_of_the_call());
+        }
+    }
+
+    /// These participants, and everybody with the phone number of one of them.
+    fn same_numbers(&self, participants: &[u32]) -> Vec<u32> {
+        let number_of = |person: &Person| person.pseudonym.clone();
+        let known: Vec<String> =
+            participants.iter().filter_map(|one| self.story.people.get(one).and_then(number_of)).collect();
+        let alike = |person: &&Person| {
+            participants.contains(&person.number) || person.pseudonym.iter().any(|p| known.contains(p))
+        };
+        self.story.people.values().filter(alike).map(|person| person.number).collect()
+    }
+
+    /// What a minor says themselves counts for nothing.
+    fn found_minor(&mut self, number: u32) {
+        let guarded: Vec<String> = self
+            .story
+            .grants_of(number)
+            .filter(|relied| relied.by_guardian)
+            .map(|relied| relied.grant.clone())
+            .collect();
+        let Some(person) = self.person(number) else { return };
+        person.minor = true;
+        person.words.retain(|word| match &word.standing {
+            Standing::Granted(How::Before(grant)) => guarded.contains(grant),
+            Standing::Granted(How::Stayed | How::Said(_)) => false,
+            Standing::Denied(_) => true,
+        });
     }
 
     /// From when a late report counts that loosens: as much before it was logged as the account allows.

@@ -90,3 +90,25 @@ fn a_grant_is_known_from_when_it_was_named() {
     assert_eq!(relied(ago(&log, 3_600_000)), None);
     assert_eq!(story.asked_at(ago(&log, 3_600_000)), story.asked_at(log.now), "before, what was asked first");
 }
+
+#[test]
+fn what_ran_into_a_hold_was_told_to_nobody_and_a_minor_agreed_to_nothing() {
+    let (log, call) = prompted();
+    let mut held = log.clone();
+    let hold = What::Held { participants: vec![0], only_tightens: false };
+    held.reported(call, Some(ago(&held, 120_000)), hold, recorder());
+    let told = story(&held, call);
+    assert_eq!((told.people[&0].told.len(), told.people[&1].told.len()), (0, 1));
+    assert!(told.people[&0].words.iter().all(|word| !word.is_of_the_call()));
+
+    let mut minor = log;
+    let yes = What::ConsentGiven { participants: vec![0], method: Method::Speech };
+    minor.reported(call, None, yes, recorder());
+    assert!(story(&minor, call).people[&0].words.iter().any(Word::is_of_the_call));
+    minor.reported(call, None, What::Minor { participants: vec![0] }, recorder());
+    minor.reported(call, None, What::Emergency, recorder());
+    let told = story(&minor, call);
+    assert!(told.people[&0].minor && !told.people[&1].minor);
+    assert!(!told.people[&0].words.iter().any(Word::is_of_the_call));
+    assert_eq!(told.kind, policy::Kind::Emergency);
+}

@@ -23,6 +23,8 @@ pub(crate) struct Law {
     pub(crate) medium: Medium,
     /// Which rules apply: those of emergency calls hold only if counsel has switched them on.
     pub(crate) kind: Kind,
+    /// Which rules applied before the call became an emergency call. They still do.
+    kind_before: Option<Kind>,
     /// When the call began, as claimed and by our clock: if the two fall under different rules, both count.
     pub(crate) started_at: Timestamp,
     opened_at: Timestamp,
@@ -62,6 +64,7 @@ impl Law {
             } else {
                 opened.kind
             },
+            kind_before: None,
             started_at: opened.started_at,
             opened_at,
             overlays: opened.overlays.clone(),
@@ -85,21 +88,45 @@ impl Law {
             return false;
         }
         self.tables.push(Arc::clone(table));
-        self.unknown = self.unknown.and(table.default_asks(self.medium, self.kind));
-        for (floor, evidence) in
-            self.floors.iter_mut().zip([Evidence::Number, Evidence::Ip, Evidence::Declared])
-        {
-            *floor = floor.and(table.floor_asks(evidence, self.kind));
+        self.counts(table);
+        true
+    }
+
+    /// The rules for emergency calls count as well from now on.
+    pub(super) fn becomes_emergency(&mut self) {
+        if self.kind == Kind::Emergency {
+            return;
+        }
+        self.kind_before = Some(self.kind);
+        self.kind = Kind::Emergency;
+        for table in self.tables.clone() {
+            self.counts(&table);
+        }
+    }
+
+    /// Adds what a version of the table asks independently of the participants.
+    fn counts(&mut self, table: &Table) {
+        for kind in self.kinds() {
+            self.unknown = self.unknown.and(table.default_asks(self.medium, kind));
+            for (floor, evidence) in
+                self.floors.iter_mut().zip([Evidence::Number, Evidence::Ip, Evidence::Declared])
+            {
+                *floor = floor.and(table.floor_asks(evidence, kind));
+            }
+            for at in [self.started_at, self.opened_at] {
+                for overlay in &self.overlays {
+                    self.base = self.base.and(table.overlay_asks(overlay, self.medium, kind, at));
+                }
+            }
         }
         for code in self.recorder_locations.iter().chain(&self.operator_locations) {
             self.base = self.base.and(self.asks(*code));
         }
-        for at in [self.started_at, self.opened_at] {
-            for overlay in &self.overlays {
-                self.base = self.base.and(table.overlay_asks(overlay, self.medium, self.kind, at));
-            }
-        }
-        true
+    }
+
+    /// What the call is, and what it was before it became an emergency call.
+    fn kinds(&self) -> impl Iterator<Item = Kind> + use<> {
+        [Some(self.kind), self.kind_before].into_iter().flatten()
     }
 
     /// The version that was added last.
@@ -119,7 +146,10 @@ impl Law {
 
     /// What a place asks of this call, by one version.
     pub(crate) fn asked_by(&self, table: &Table, code: Code) -> Requirement {
-        let by = |at| table.asks(code, self.medium, self.kind, at).requirement;
+        let by = |at| {
+            let asks = |kind| table.asks(code, self.medium, kind, at).requirement;
+            self.kinds().fold(Requirement::NOTHING, |all, kind| all.and(asks(kind)))
+        };
         let by_claim = by(self.started_at);
         if self.started_at == self.opened_at { by_claim } else { by_claim.and(by(self.opened_at)) }
     }

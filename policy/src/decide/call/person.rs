@@ -47,6 +47,8 @@ pub(crate) struct Person {
     refusals: Vec<Refusal>,
     /// Stretches in which reports about them may be missing.
     doubts: Vec<Span>,
+    /// They are a minor, and were one from the start.
+    minor: bool,
 }
 
 /// A place, and from when it counts in which direction.
@@ -122,6 +124,8 @@ pub(super) struct Refusal {
     until: Option<Timestamp>,
     /// A new prompt has been heard since.
     prompted_since: bool,
+    /// When the prompt ended that was heard since, or that they said yes to.
+    prompt_ended: Option<Timestamp>,
 }
 
 pub(super) struct Completion<'e> {
@@ -157,6 +161,7 @@ impl Person {
             playing: Vec::new(),
             refusals: Vec::new(),
             doubts: Vec::new(),
+            minor: false,
         };
         person.arrive(law, joined, arrival);
         person
@@ -197,7 +202,7 @@ impl Person {
         if !joined.languages.is_empty() {
             self.languages = joined.languages;
         }
-        let mut stay = Stay::new(arrival.from, arrival.loose);
+        let mut stay = Stay::new(arrival.from, arrival.loose, self.minor);
         stay.granted(arrival.now, joined.grant);
         stay.refused_grant = joined.refused_grant;
         self.learn(law, &joined.places, Since::Stay(self.stays.len()), arrival.now);
@@ -281,6 +286,8 @@ impl Person {
         let between = started.map(|started| end.duration_since(started));
         let uncounting = if stay.is_machine(heard.logged) {
             Some(Uncounting::Machine)
+        } else if stay.is_held_between(begin, end) {
+            Some(Uncounting::Held)
         } else if millis(heard.played_ms) < lasts {
             Some(Uncounting::Short { played_ms: heard.played_ms })
         } else if let Some(between) = between.filter(|between| *between < lasts) {
@@ -301,12 +308,13 @@ impl Person {
             stay.outcome = PromptOutcome::Uncounted(Uncounted { version, lasts_ms, why });
             return;
         }
-        stay.prompted(heard.prompt, begin, heard.claimed, heard.counts_from);
+        stay.prompted(heard.prompt, (begin, end), heard.claimed, heard.counts_from);
         // A prompt that does not say what it has to is not a new prompt to an objector. A yes
         // answers the last prompt, so what an earlier one said does not help it.
         let enough = heard.prompt.told().is_enough_for(demand.told);
-        for refusal in &mut self.refusals {
+        for refusal in self.refusals.iter_mut().filter(|refusal| refusal.until.is_none()) {
             refusal.prompted_since = enough;
+            refusal.prompt_ended = Some(end);
         }
     }
 
@@ -344,7 +352,14 @@ impl Person {
                 }
             }
             None => {
-                self.refusals.push(Refusal { kind, from, latest: from, until: None, prompted_since: false });
+                self.refusals.push(Refusal {
+                    kind,
+                    from,
+                    latest: from,
+                    until: None,
+                    prompted_since: false,
+                    prompt_ended: None,
+                });
             }
         }
         if let Some(stay) = self.here_mut() {
@@ -405,6 +420,45 @@ impl Person {
         if let Some(stay) = self.stays.last_mut() {
             stay.human(from);
         }
+    }
+
+    /// They are on hold: for what that makes stricter from `tight` on, and for what it excuses from
+    /// `excused_from` on. What was played to them since counts for nothing.
+    pub(super) fn held(&mut self, tight: Timestamp, excused_from: Option<Timestamp>) {
+        let Some(stay) = self.stays.last_mut() else { return };
+        stay.held(tight, excused_from);
+        let held_from = tight.max(stay.from);
+        self.playing.clear();
+        // A prompt that ran into the hold lifts no objection.
+        for refusal in &mut self.refusals {
+            if refusal.prompt_ended.is_some_and(|ended| held_from < ended) {
+                refusal.until = None;
+                refusal.prompted_since = false;
+            }
+        }
+    }
+
+    /// They are off hold: nothing is excused from `tight` on, and they are back from `back_from` on.
+    pub(super) fn retrieved(&mut self, tight: Timestamp, back_from: Option<Timestamp>) {
+        if let Some(stay) = self.stays.last_mut() {
+            stay.retrieved(tight, back_from);
+        }
+    }
+
+    /// They are a minor: since they joined, whenever that was found out, and for good.
+    pub(super) fn found_minor(&mut self) {
+        self.minor = true;
+        self.stays.iter_mut().for_each(Stay::found_minor);
+    }
+
+    pub(crate) fn is_minor(&self) -> bool {
+        self.minor
+    }
+
+    /// Whether they are there at `at` as a minor without a guardian's grant.
+    pub(crate) fn unguarded(&self, at: Timestamp, demand: &Demand) -> Option<Why> {
+        let unguarded = self.minor && self.stay(at).is_some_and(|stay| !stay.is_granted(at, demand));
+        unguarded.then_some(Why::Minor(self.id))
     }
 
     pub(super) fn left(&mut self, tight: Timestamp, loose: Timestamp) {

@@ -25,11 +25,16 @@ pub(crate) struct Stay {
     /// Until when they count for others: departures count from the earlier time.
     pub(super) serves_until: Option<Timestamp>,
     machine: Option<Span>,
+    holds: Vec<Hold>,
+    /// The latest moment from which they count as back from a hold.
+    back_from: Option<Timestamp>,
+    /// They are a minor: what they say themselves counts for nothing.
+    minor: bool,
     levels: Vec<Said>,
     grants: Vec<(Timestamp, Grant)>,
     pub(crate) refused_grant: Option<RefusedGrant>,
-    /// When they agreed in writing, and to what.
-    written: Vec<(Span, Told)>,
+    /// When they agreed in writing, to what, and when the prompt had ended that they answered.
+    written: Vec<Written>,
     pub(crate) announced: Vec<Announced>,
     pub(crate) outcome: PromptOutcome,
     prompted: Option<Prompted>,
@@ -57,6 +62,24 @@ impl Announced {
             Some(_) | None => self.counts,
         }
     }
+}
+
+/// A stretch in which they were on hold.
+#[derive(Debug, Clone, Copy)]
+struct Hold {
+    /// As far as that makes things stricter: from the earlier time, until their return was logged.
+    strict: Span,
+    /// As far as that excuses them: from when it was logged, until the earlier time of their return. `None`
+    /// if it excuses nobody.
+    excused: Option<Span>,
+}
+
+/// What they agreed to in writing.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    span: Span,
+    told: Told,
+    prompt_ended: Timestamp,
 }
 
 /// The outcome of the last prompt. Outcomes stay distinct, so that an auditor can distinguish silence, a
@@ -87,6 +110,8 @@ pub struct Uncounted {
 pub enum Uncounting {
     /// It was played to a machine.
     Machine,
+    /// They were on hold for some of it.
+    Held,
     /// Less of it was played.
     Short {
         /// How much, in milliseconds.
@@ -120,7 +145,7 @@ pub enum Uncounting {
 impl Uncounted {
     /// Whether the prompt was not played to its end.
     pub(crate) fn is_cut_short(&self) -> bool {
-        matches!(self.why, Uncounting::Short { .. } | Uncounting::Quick { .. })
+        matches!(self.why, Uncounting::Short { .. } | Uncounting::Quick { .. } | Uncounting::Held)
     }
 }
 
@@ -130,6 +155,8 @@ struct Said {
     from: Timestamp,
     level: Level,
     told: Told,
+    /// When the prompt ended that this rests on, if it rests on one.
+    prompt_ended: Option<Timestamp>,
 }
 
 impl Said {
@@ -155,6 +182,8 @@ struct Prompted {
     told: Told,
     /// When it began, as far as known.
     began: Timestamp,
+    /// When it ended, as far as known.
+    ended: Timestamp,
     /// When it ended, as the platform claims.
     claimed: Option<Timestamp>,
     /// From when it counts.
@@ -162,7 +191,7 @@ struct Prompted {
 }
 
 impl Stay {
-    pub(super) fn new(from: Timestamp, serves_from: Timestamp) -> Stay {
+    pub(super) fn new(from: Timestamp, serves_from: Timestamp, minor: bool) -> Stay {
         Stay {
             from,
             heard_from: from,
@@ -170,6 +199,9 @@ impl Stay {
             needed_until: None,
             serves_until: None,
             machine: None,
+            holds: Vec::new(),
+            back_from: None,
+            minor,
             levels: Vec::new(),
             grants: Vec::new(),
             refused_grant: None,
@@ -192,15 +224,15 @@ impl Stay {
     pub(super) fn prompted(
         &mut self,
         prompt: &Heard,
-        began: Timestamp,
+        (began, ended): (Timestamp, Timestamp),
         claimed: Option<Timestamp>,
         counts_from: Timestamp,
     ) {
         let told = prompt.told();
         self.outcome = PromptOutcome::Completed;
         let (version, lasts_ms) = (prompt.version.clone(), prompt.lasts_ms());
-        self.prompted = Some(Prompted { version, lasts_ms, told, began, claimed, counts_from });
-        self.levels.push(Said { from: counts_from, level: Level::Notice, told });
+        self.prompted = Some(Prompted { version, lasts_ms, told, began, ended, claimed, counts_from });
+        self.levels.push(Said { from: counts_from, level: Level::Notice, told, prompt_ended: Some(ended) });
     }
 
     /// The version of the last prompt that counts.
@@ -232,18 +264,20 @@ impl Stay {
         claimed: Option<Timestamp>,
         counts_from: Timestamp,
     ) -> (Level, Timestamp) {
-        self.levels.push(Said { from: counts_from, level: Level::Asserted, told: Told::default() });
-        let answered = self.prompted.as_ref().filter(|prompted| self.follows(prompted, claimed));
-        let Some((told, prompt_counts_from)) = answered.map(|prompted| (prompted.told, prompted.counts_from))
-        else {
+        let asserted =
+            Said { from: counts_from, level: Level::Asserted, told: Told::default(), prompt_ended: None };
+        self.levels.push(asserted);
+        let Some(answered) = self.prompted.as_ref().filter(|prompted| self.follows(prompted, claimed)) else {
             return (Level::Asserted, counts_from);
         };
+        let (told, prompt_ended) = (answered.told, answered.ended);
         // A late yes does not count from before the prompt that it answers.
-        let counts_from = counts_from.max(prompt_counts_from);
+        let counts_from = counts_from.max(answered.counts_from);
         let level = if express { Level::Express } else { Level::Notice };
-        self.levels.push(Said { from: counts_from, level, told });
+        self.levels.push(Said { from: counts_from, level, told, prompt_ended: Some(prompt_ended) });
         if written {
-            self.written.push((Span { from: counts_from, until: None }, told));
+            let span = Span { from: counts_from, until: None };
+            self.written.push(Written { span, told, prompt_ended });
         }
         (level, counts_from)
     }
@@ -265,9 +299,51 @@ impl Stay {
         if self.outcome == PromptOutcome::Completed {
             self.outcome = PromptOutcome::None;
         }
-        for (written, _) in self.written.iter_mut().filter(|(written, _)| written.until.is_none()) {
-            written.until = Some(from.max(written.from));
+        for Written { span, .. } in self.written.iter_mut().filter(|written| written.span.until.is_none()) {
+            span.until = Some(from.max(span.from));
         }
+    }
+
+    /// They are on hold from `from` on. A prompt that ran into that is interrupted, and what they answered to
+    /// it counts for nothing.
+    pub(super) fn held(&mut self, from: Timestamp, excused_from: Option<Timestamp>) {
+        // Nobody is held again before they were back.
+        let excused_from = excused_from.map(|from| self.back_from.map_or(from, |back| from.max(back)));
+        match self.holds.last_mut().filter(|hold| hold.strict.until.is_none()) {
+            Some(hold) => {
+                hold.strict.from = hold.strict.from.min(from);
+                hold.excused = hold.excused.or(excused_from.map(|from| Span { from, until: None }));
+            }
+            None => {
+                let excused = excused_from.map(|from| Span { from, until: None });
+                self.holds.push(Hold { strict: Span { from, until: None }, excused });
+            }
+        }
+        let before = |ended: &Timestamp| *ended <= from;
+        self.levels.retain(|said| said.prompt_ended.as_ref().is_none_or(before));
+        self.written.retain(|written| before(&written.prompt_ended));
+        let cut = self.prompted.take_if(|prompted| !before(&prompted.ended)).is_some();
+        if cut || self.outcome == PromptOutcome::Playing {
+            self.outcome = PromptOutcome::Interrupted;
+        }
+    }
+
+    /// They are off hold: excused until `from` at most, and back from `back_from` on.
+    pub(super) fn retrieved(&mut self, from: Timestamp, back_from: Option<Timestamp>) {
+        for excused in self.holds.iter_mut().filter_map(|hold| hold.excused.as_mut()) {
+            let until = from.max(excused.from);
+            excused.until = Some(excused.until.map_or(until, |earlier| earlier.min(until)));
+        }
+        let open = self.holds.last_mut().filter(|hold| hold.strict.until.is_none());
+        if let (Some(hold), Some(back)) = (open, back_from) {
+            let back = back.max(hold.strict.from);
+            hold.strict.until = Some(back);
+            self.back_from = Some(self.back_from.map_or(back, |earlier| earlier.max(back)));
+        }
+    }
+
+    pub(super) fn found_minor(&mut self) {
+        self.minor = true;
     }
 
     /// A machine took the call: from the moment they joined, whatever was played since.
@@ -304,6 +380,31 @@ impl Stay {
         self.machine.is_some_and(|machine| machine.holds(at))
     }
 
+    /// Whether they are on hold at `at`, as far as that makes things stricter.
+    pub(crate) fn is_held(&self, at: Timestamp) -> bool {
+        self.holds.iter().any(|hold| hold.strict.holds(at))
+    }
+
+    /// Whether they were on hold at any moment from `from` to `until`, which is excluded.
+    pub(super) fn is_held_between(&self, from: Timestamp, until: Timestamp) -> bool {
+        let overlaps = |held: Span| held.from < until && held.until.is_none_or(|end| from < end);
+        self.holds.iter().any(|hold| overlaps(hold.strict))
+    }
+
+    /// Whether they are on hold at `at`, as far as that may excuse them.
+    pub(crate) fn may_be_excused(&self, at: Timestamp) -> bool {
+        self.excused_at(at).is_some()
+    }
+
+    /// When they came back, if they may have been excused at `at`.
+    pub(super) fn back_from(&self, at: Timestamp) -> Option<Timestamp> {
+        self.excused_at(at)?.until
+    }
+
+    fn excused_at(&self, at: Timestamp) -> Option<Span> {
+        self.holds.iter().filter_map(|hold| hold.excused).find(|excused| excused.holds(at))
+    }
+
     /// Why they did not hear all of what began and ended then, if they did not.
     pub(super) fn missed(&self, begin: Timestamp, end: Timestamp) -> Option<Uncounting> {
         if self.is_machine(begin) {
@@ -318,12 +419,18 @@ impl Stay {
         self.serves(at) && !self.is_machine(at)
     }
 
+    /// Whether a grant covers them at `at`.
+    pub(super) fn is_granted(&self, at: Timestamp, demand: &Demand) -> bool {
+        self.grants_at(at, demand).next().is_some()
+    }
+
     /// How much this person has agreed to at `at`, as far as the demand accepts it.
     pub(crate) fn level(&self, at: Timestamp, demand: &Demand) -> Level {
         if self.is_machine(at) {
             return Level::None;
         }
-        let said = self.levels.iter().filter(|said| said.from <= at).map(|said| said.worth(demand)).max();
+        let said = self.levels.iter().filter(|said| !self.minor && said.from <= at);
+        let said = said.map(|said| said.worth(demand)).max();
         let granted = self.grants_at(at, demand).map(|grant| {
             if grant.works_agreement && !demand.requirement.works_agreement_is_express {
                 Level::Notice
@@ -341,7 +448,8 @@ impl Stay {
 
     /// Whether they have agreed in writing to the demand.
     pub(super) fn consented_in_writing(&self, at: Timestamp, demand: &Demand) -> bool {
-        let in_call = |(span, told): &(Span, Told)| span.holds(at) && told.is_enough_for(demand.told);
+        let in_call =
+            |one: &Written| !self.minor && one.span.holds(at) && one.told.is_enough_for(demand.told);
         self.written.iter().any(in_call) || self.grants_at(at, demand).any(|grant| grant.written)
     }
 
@@ -356,7 +464,9 @@ impl Stay {
         self.needed_until.into_iter().for_each(&mut *note);
         self.serves_until.into_iter().for_each(&mut *note);
         self.levels.iter().for_each(|said| note(said.from));
-        for span in self.machine.iter().chain(self.written.iter().map(|(span, _)| span)) {
+        let holds = self.holds.iter().flat_map(|hold| [Some(hold.strict), hold.excused]).flatten();
+        let written = self.written.iter().map(|written| written.span);
+        for span in self.machine.into_iter().chain(written).chain(holds) {
             note(span.from);
             span.until.into_iter().for_each(&mut *note);
         }
@@ -368,14 +478,15 @@ impl Stay {
     }
 
     fn serves(&self, at: Timestamp) -> bool {
-        Span { from: self.serves_from, until: self.serves_until }.holds(at)
+        Span { from: self.serves_from, until: self.serves_until }.holds(at) && !self.is_held(at)
     }
 
-    /// The grants that hold at `at`, for every purpose that is demanded.
+    /// The grants that hold at `at`, for every purpose that is demanded; for a minor, a guardian's alone.
     fn grants_at(&self, at: Timestamp, demand: &Demand) -> impl Iterator<Item = &Grant> {
         let needed = demand.told.purposes;
         let holds = move |logged: Timestamp, grant: &Grant| {
             logged <= at
+                && (!self.minor || grant.by_guardian)
                 && grant.from <= at
                 && grant.until.is_none_or(|until| at < until)
                 && grant.purposes.is_none_or(|purposes| purposes.holds_all(needed))

@@ -90,6 +90,8 @@ impl Windows {
             What::RecordingPaused => self.close(happened, Edge::Pause),
             What::RecordingStopped => self.close(happened, Edge::Stop),
             What::Ended => self.close(happened, Edge::Ended),
+            // Every use ends at once, whether or not it could be granted anew.
+            What::Emergency => self.close(happened, Edge::Suspension),
             What::PromptStarted { .. }
             | What::PromptCompleted { .. }
             | What::PromptInterrupted { .. }
@@ -103,6 +105,9 @@ impl Windows {
             | What::Located { .. }
             | What::Answered { .. }
             | What::Left { .. }
+            | What::Held { .. }
+            | What::Retrieved { .. }
+            | What::Minor { .. }
             | What::RecordingStarted
             | What::RecordingResumed
             | What::Accepted { .. }

@@ -307,11 +307,11 @@ fn prompts(pack: &Pack, leaves: &BTreeMap<u64, Leaf>, warnings: &mut Vec<String>
 
 /// Checks that grants are relied on as they were registered, as far as the registrations are in the pack.
 fn grants(leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
-    let mut registered: BTreeMap<Uuid, (Timestamp, Option<Timestamp>)> = BTreeMap::new();
+    let mut registered: BTreeMap<Uuid, (Timestamp, Option<Timestamp>, bool)> = BTreeMap::new();
     let mut withdrawn = BTreeSet::new();
     for (index, leaf) in leaves {
-        if let Body::Grant { grant, from, until } = leaf.body {
-            registered.insert(grant, (from, until));
+        if let Body::Grant { grant, from, until, by_guardian } = leaf.body {
+            registered.insert(grant, (from, until, by_guardian));
         }
         if let Body::GrantWithdrawn { grant } = leaf.body {
             withdrawn.insert(grant);
@@ -323,8 +323,13 @@ fn grants(leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
                     Failure::tampered("somebody relies on a consent grant that was withdrawn").at(*index)
                 );
             }
-            if registered.get(&uid).is_some_and(|terms| *terms != (grant.from, grant.until)) {
+            let Some((from, until, by_guardian)) = registered.get(&uid) else { continue };
+            if (*from, *until) != (grant.from, grant.until) {
                 let what = "a consent grant does not have the period that was registered";
+                return Err(Failure::tampered(what).at(*index));
+            }
+            if *by_guardian != grant.by_guardian {
+                let what = "a consent grant is said to be given by a guardian, or not to be, unlike the registered one";
                 return Err(Failure::tampered(what).at(*index));
             }
         }

@@ -453,7 +453,7 @@ fn a_grant_that_is_relied_on_is_shown_to_be_registered_or_said_not_to_be() {
     // Registered for another time, or withdrawn before.
     let mut other = log.clone();
     other.drafts.truncate(registered);
-    let body = Body::Grant { grant, from: other.now, until: Some(other.now) };
+    let body = Body::Grant { grant, from: other.now, until: Some(other.now), by_guardian: false };
     other.entry(&counsel(), body, None);
     other.drafts.extend(log.drafts[registered + 1..].iter().cloned());
     let all = other.entries_of(uid, None).into_iter().chain([registered]);

@@ -71,13 +71,15 @@ pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: O
                 name => format!("The prompt{name}{version}, of {length}, was registered."),
             }
         }
-        Body::Grant { from, until, .. } => {
+        Body::Grant { from, until, by_guardian, .. } => {
             let (name, from) = (called("grant"), moment(from));
+            let by = if *by_guardian { " by a guardian" } else { "" };
             match until {
-                Some(until) => {
-                    format!("Consent given before{name} was registered, from {from} to {}.", moment(until))
-                }
-                None => format!("Consent given before{name} was registered, from {from} on."),
+                Some(until) => format!(
+                    "Consent given before{by}{name} was registered, from {from} to {}.",
+                    moment(until)
+                ),
+                None => format!("Consent given before{by}{name} was registered, from {from} on."),
             }
         }
         Body::GrantWithdrawn { .. } => format!("Consent given before{} was withdrawn.", called("grant")),
@@ -120,6 +122,10 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
             AnsweredBy::Machine => format!("A machine answered the call to {}.", names(&[*participant])),
         },
         What::Left { participants } => format!("{} left.", names(participants)),
+        What::Held { participants, .. } => format!("{} was put on hold.", names(participants)),
+        What::Retrieved { participants, .. } => format!("{} was taken off hold.", names(participants)),
+        What::Minor { participants } => format!("{} was found to be a minor.", names(participants)),
+        What::Emergency => "The call became an emergency call.".into(),
         What::Control(Control::Start) => "The platform asked to start recording, and was allowed to.".into(),
         What::Control(Control::Pause(Behavior::Skip)) => "The platform paused the recording.".into(),
         What::Control(Control::Pause(Behavior::Silence)) => {
@@ -284,6 +290,8 @@ fn why_not(why: Why, story: &Story) -> String {
         Why::Declined(p) => format!("{} said no", name(p)),
         Why::Withdrawn(p) => format!("{} withdrew", name(p)),
         Why::InDoubt(p) => format!("what {} said may be missing after an outage", name(p)),
+        Why::Minor(p) => format!("{} is a minor, and no guardian's consent covers them", name(p)),
+        Why::OnHold(p) => format!("{} was on hold, and a rule allows no recording then", name(p)),
         Why::NobodyConsents => "nobody on the call has consented".into(),
         Why::Missing(p) => format!("the consent of {} is missing", name(p)),
         Why::Unannounced(p) => format!("no announcement to {} was recorded in time", name(p)),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use policy::{CoverageBasis, Grant, Heard, Opened, Purposes, Role};
+use policy::{CoverageBasis, Grant, Heard, HeldCounts, Opened, Purposes, Role};
 use uuid::Uuid;
 
 use super::super::Failure;
@@ -76,6 +76,7 @@ struct Chosen {
     at: Timestamp,
     overlays: Vec<String>,
     public_safety: bool,
+    on_hold: HeldCounts,
 }
 
 #[derive(Debug)]
@@ -83,6 +84,7 @@ struct GrantTrack {
     told: Option<Box<GrantTold>>,
     from: Timestamp,
     until: Option<Timestamp>,
+    by_guardian: bool,
     withdrawn: Option<Timestamp>,
     calls: BTreeSet<Uuid>,
 }
@@ -233,15 +235,16 @@ impl Registry {
                 return Err(Failure::tampered("it registers a version of a prompt a second time"));
             }
         }
-        if let Body::AccountLaw { overlays, public_safety } = &leaf.body {
-            let (overlays, public_safety) = (overlays.clone(), *public_safety);
-            self.chosen.push(Chosen { at: leaf.at, overlays, public_safety });
+        if let Body::AccountLaw { overlays, public_safety, on_hold } = &leaf.body {
+            let (overlays, public_safety, on_hold) = (overlays.clone(), *public_safety, *on_hold);
+            self.chosen.push(Chosen { at: leaf.at, overlays, public_safety, on_hold });
         }
-        if let Body::Grant { grant, from, until } = &leaf.body {
+        if let Body::Grant { grant, from, until, by_guardian } = &leaf.body {
             let new = GrantTrack {
                 told: grant_told,
                 from: *from,
                 until: *until,
+                by_guardian: *by_guardian,
                 withdrawn: None,
                 calls: BTreeSet::new(),
             };
@@ -377,6 +380,11 @@ impl Registry {
         if (grant.from, grant.until) != (granted.from, granted.until) {
             return Err(Failure::tampered("a consent grant does not have the period that was registered"));
         }
+        if grant.by_guardian != granted.by_guardian {
+            return Err(Failure::tampered(
+                "a consent grant is said to be given by a guardian, or not to be, unlike the registered one",
+            ));
+        }
         grant.told.iter().try_for_each(|told| told.is_relied_on(role, granted))?;
         grant.calls.extend(call);
         Ok(Some(uid))
@@ -387,12 +395,15 @@ impl Registry {
     pub(super) fn opened_under(&self, facts: &Opened, at: Timestamp) -> Result<(), Failure> {
         for chosen in self.chosen.iter().rev() {
             let overlays = chosen.overlays.iter().all(|overlay| facts.overlays.contains(overlay));
-            if overlays && facts.settings.public_safety == chosen.public_safety {
+            let settings = &facts.settings;
+            if overlays
+                && (settings.public_safety, settings.on_hold) == (chosen.public_safety, chosen.on_hold)
+            {
                 return Ok(());
             }
             if chosen.at.checked_add(SERVED).is_ok_and(|since| since < at) {
                 return Err(Failure::tampered(
-                    "the call is opened without the law that the account had chosen: an overlay is left out, or the public-safety rule differs",
+                    "the call is opened without the law that the account had chosen: an overlay is left out, or the public-safety rule or that for holds differs",
                 ));
             }
         }

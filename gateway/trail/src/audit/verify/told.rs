@@ -42,6 +42,8 @@ pub(super) struct GrantTold {
     purposes: Vec<String>,
     #[serde(default)]
     written: bool,
+    #[serde(default)]
+    given_by: Option<String>,
 }
 
 impl Told {
@@ -98,6 +100,10 @@ impl GrantTold {
         require(
             self.written == granted.written,
             "a consent grant is said to be written, or not to be, unlike the registered one",
+        )?;
+        require(
+            (self.given_by.as_deref() == Some("guardian")) == granted.by_guardian,
+            "a consent grant is said to be given by a guardian, or not to be, unlike the registered one",
         )?;
         let purposes =
             (!self.purposes.is_empty()).then(|| Purposes::known(self.purposes.iter().map(String::as_str)));

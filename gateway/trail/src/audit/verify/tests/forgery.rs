@@ -522,10 +522,19 @@ fn a_grant_that_is_relied_on_is_what_was_registered_where_the_detail_is_there() 
         ("written", serde_json::json!(false), "to be written"),
         ("purposes", serde_json::json!(["training"]), "for other purposes"),
         ("role", serde_json::json!("customer"), "in another role"),
+        ("given_by", serde_json::json!("guardian"), "given by a guardian"),
     ] {
         let forged = retold(&log, registered, |document| document["document"][member] = value);
         assert_found(&found(&forged), Verdict::Tampered, opened, words);
     }
+    // Who gave it stands in the leaf, so that this shows without the detail.
+    let forged = rewritten(&log, registered, |leaf| {
+        let Body::Grant { by_guardian, .. } = &mut leaf.body else { panic!() };
+        *by_guardian = true;
+    });
+    let mut files = forged.export();
+    files.0.remove("details.jsonl");
+    assert!(verified(&files).unwrap_err().what.contains("given by a guardian"));
 }
 
 #[test]
@@ -778,7 +787,11 @@ fn a_call_is_opened_under_the_law_that_the_account_has_chosen() {
     let chosen = |overlays: &[&str], public_safety: bool, wait: i64| {
         let mut log = Log::new();
         let overlays = overlays.iter().map(|overlay| (*overlay).to_owned()).collect();
-        log.entry(&counsel(), Body::AccountLaw { overlays, public_safety }, None);
+        log.entry(
+            &counsel(),
+            Body::AccountLaw { overlays, public_safety, on_hold: policy::HeldCounts::Counted },
+            None,
+        );
         log.tick(wait * 1000);
         log.open("c");
         (log.clone(), log.drafts.len() as u64 - 1)
@@ -792,7 +805,15 @@ fn a_call_is_opened_under_the_law_that_the_account_has_chosen() {
         // What was chosen last counts.
         let mut log = log;
         log.drafts.pop();
-        log.entry(&counsel(), Body::AccountLaw { overlays: Vec::new(), public_safety: false }, None);
+        log.entry(
+            &counsel(),
+            Body::AccountLaw {
+                overlays: Vec::new(),
+                public_safety: false,
+                on_hold: policy::HeldCounts::Counted,
+            },
+            None,
+        );
         log.tick(120_000);
         log.open("d");
         verified(&log.export()).unwrap();
