@@ -13,7 +13,7 @@ use crate::body::{BodyError, Paced};
 use crate::measure::{Finished, Measured, Meter, Plan, Silenced, Unmeasurable};
 use crate::vault::{Incoming, Kept, Vault, VaultError};
 pub use fingerprint::{Algorithm, Fingerprint};
-use seal::{MediaKey, SealError, Sealed, Sealer, associated_data};
+use seal::{Format, MediaKey, SealError, Sealed, Sealer};
 
 /// An upload that has come in whole.
 pub struct Staged {
@@ -63,7 +63,7 @@ pub async fn stage(
 ) -> Result<Staged, StageError> {
     let id = crate::random::id().map_err(SealError::from)?;
     let key = MediaKey::generate()?;
-    let mut sealer = Sealer::new(&key, &associated_data(account, &id.to_string()))?;
+    let mut sealer = Sealer::new(&key, Format::Tink, account, &id.to_string())?;
     let mut meter = Meter::silencing(plan);
     let mut plain = digest.map(|expected| (expected, Sha256::new()));
     let mut incoming = vault.begin(id);

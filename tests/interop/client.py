@@ -52,7 +52,8 @@ LEFT_OUT = {
     models.Window: set(),
     models.Recording: {"shifted_ms"},
     models.RecordingPage: set(),
-    models.Envelope: set(),
+    models.EnvelopeTink: set(),
+    models.EnvelopeRsaAes: set(),
     models.WrappedKey: set(),
     models.RegisteredPrompt: {"notes", "says"},
     models.RegisteredConsentGrant: set(),
@@ -146,6 +147,7 @@ def main(url: str, credentials: Path, audio: Path) -> None:
             )
 
     stored = got(upload("main", started.decided_at), HTTPStatus.CREATED, models.Recording)
+    assert isinstance(stored.envelope, models.EnvelopeTink)
     assert stored.envelope.recording == str(stored.id) and stored.duration_ms == 1000
     assert stored.envelope.keys[0].algorithm is models.WrapAlgorithm.RSA_OAEP_256
     early = got(upload("early", began), HTTPStatus.FORBIDDEN, models.Problem)

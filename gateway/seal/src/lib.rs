@@ -10,10 +10,10 @@
 //! **Invariant: what the gateway holds cannot open what it has sealed.** It takes public keys only, a private
 //! one is refused unread, and media keys are wiped when dropped.
 //!
-//! # The format
+//! # The formats
 //!
-//! Sealed media is Tink's streaming AEAD *AES256-GCM-HKDF-SHA256* with ciphertext segments of
-//! [`SEGMENT_BYTES`], so that any Tink library opens it once the media key is unwrapped:
+//! An account has one of two ([`Format`]). **`tink`** is Tink's streaming AEAD *AES256-GCM-HKDF-SHA256* with ciphertext
+//! segments of [`SEGMENT_BYTES`], so that any Tink library opens it once the media key is unwrapped:
 //!
 //! ```text
 //! header    1 byte (40), 32 bytes of salt, 7 bytes of nonce prefix
@@ -23,7 +23,14 @@
 //! ```
 //!
 //! The associated data names account and recording ([`associated_data`]), so one recording cannot be passed
-//! off as another. GCM commits to no key; [`key_commitment`] in the envelope does.
+//! off as another.
+//!
+//! **`rsa-aes`** is that of Twilio's recording encryption, for customers who have its decryptor: one AES-256-GCM message
+//! under the media key, with an IV of 12 bytes, no associated data, the tag in the last 16 bytes, and at most
+//! [`MESSAGE_BYTES`] of plaintext. It binds the recording to nothing; the commitment to its key does.
+//!
+//! GCM commits to no key; the envelope does, with what is derived from it: for `rsa-aes` also from account and recording.
+//! So an envelope that was rewritten for another recording, or into the other format, is not opened.
 //!
 //! # Timing of private-key operations
 //!
@@ -33,15 +40,19 @@
 
 mod envelope;
 mod keys;
+mod message;
 mod open;
 pub mod random;
+mod sealer;
 mod stream;
 mod weak;
 
-pub use envelope::{Envelope, Format, WrapAlgorithm, WrappedKey};
+pub use envelope::{Envelope, Format, Sealing, WrapAlgorithm, WrappedKey};
 pub use keys::{KeyError, RecipientKey};
+pub use message::{IV_BYTES, MESSAGE_BYTES};
 pub use open::{Expected, KeyPair, OpenError, Opened, keygen, open, open_onto};
-pub use stream::{SEGMENT_BYTES, Sealed, Sealer};
+pub use sealer::{Sealed, Sealer};
+pub use stream::SEGMENT_BYTES;
 
 use std::fmt;
 
@@ -109,16 +120,27 @@ pub fn associated_data(account: &str, recording: &str) -> Vec<u8> {
     parts.join(&0)
 }
 
-/// What the envelope says of the media key without revealing it: HKDF-SHA256 of the key, no salt, info
-/// `consent-gateway key v1`.
+/// What the envelope says of the media key without revealing it: HKDF-SHA256 of the key, no salt. For `tink` the info is
+/// `consent-gateway key v1`; for `rsa-aes` it goes on with 0, `rsa-aes`, 0, the account, 0, the recording, since nothing
+/// else binds such media to them.
 ///
 /// With it nobody can wrap different keys for different recipients and have both open "the" recording to
-/// different audio.
+/// different audio; and only who has the key can say that it belongs to another recording, or format.
 ///
 /// # Errors
 /// None in practice: the length asked for is within HKDF's limit.
-pub fn key_commitment(key: &MediaKey) -> Result<[u8; 32], SealError> {
-    derive(key, None, COMMITMENT_INFO).map(|commitment| *commitment)
+pub fn key_commitment(
+    key: &MediaKey,
+    format: Format,
+    account: &str,
+    recording: &str,
+) -> Result<[u8; 32], SealError> {
+    let of_place = [COMMITMENT_INFO, Format::RsaAes.as_str(), account, recording].join("\0");
+    let info = match format {
+        Format::Tink => COMMITMENT_INFO,
+        Format::RsaAes => of_place.as_str(),
+    };
+    derive(key, None, info.as_bytes()).map(|commitment| *commitment)
 }
 
 /// Why something could not be sealed. Nothing of it may be stored then.
@@ -130,11 +152,14 @@ pub enum SealError {
     /// The media has more segments than the format can number (256 TiB).
     #[error("the recording is too long for the sealed format")]
     TooLong,
+    /// The media is larger than a message may be.
+    #[error("the recording is larger than the sealed format holds: at most {MESSAGE_BYTES} bytes")]
+    TooLarge,
     /// A key could not be derived.
     #[error("could not derive a key")]
     Derivation,
-    /// A segment could not be encrypted.
-    #[error("could not encrypt a segment")]
+    /// The media could not be encrypted.
+    #[error("could not encrypt the recording")]
     Encryption,
     /// The media key could not be wrapped.
     #[error("could not wrap the media key for `{recipient}`")]
@@ -147,6 +172,12 @@ pub enum SealError {
     /// An envelope without a wrapped key: nobody could ever open the media.
     #[error("no recipient: add a public key of the account first")]
     NoRecipient,
+    /// The format has room for one wrapped key.
+    #[error("the sealed format has one recipient, and the account has {keys} keys")]
+    OneRecipient {
+        /// How many there are.
+        keys: usize,
+    },
 }
 
 fn derive(key: &MediaKey, salt: Option<&[u8]>, info: &[u8]) -> Result<Zeroizing<[u8; 32]>, SealError> {
@@ -159,7 +190,7 @@ fn derive(key: &MediaKey, salt: Option<&[u8]>, info: &[u8]) -> Result<Zeroizing<
 
 const MEDIA_KEY_BYTES: usize = 32;
 const CONTEXT: &str = "consent-gateway/v1";
-const COMMITMENT_INFO: &[u8] = b"consent-gateway key v1";
+const COMMITMENT_INFO: &str = "consent-gateway key v1";
 
 #[cfg(test)]
 mod sample {
@@ -207,11 +238,15 @@ mod tests {
     /// info ‖ 01).
     #[test]
     fn the_key_commitment_is_hkdf_without_salt() {
-        let commitment = key_commitment(&sample::media_key()).unwrap();
-        assert_eq!(
-            hex::encode(commitment.as_slice()),
-            "e3122bc4b826c5489f8f80bc16767f92cb6b1e2f00c58fba531d728263869dce"
-        );
+        let commitment = |format, recording| {
+            hex::encode(key_commitment(&sample::media_key(), format, "acme", recording).unwrap())
+        };
+        let of_tink = "e3122bc4b826c5489f8f80bc16767f92cb6b1e2f00c58fba531d728263869dce";
+        assert_eq!(commitment(Format::Tink, "r-1"), of_tink);
+        assert_eq!(commitment(Format::Tink, "r-2"), of_tink, "the associated data tells them apart");
+        let of_rsa_aes = "aa25964042f3baed27fa2bfeee17549f237dfd107b5993e94091f9b19f6ee81c";
+        assert_eq!(commitment(Format::RsaAes, "r-1"), of_rsa_aes);
+        assert_ne!(commitment(Format::RsaAes, "r-2"), of_rsa_aes);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! It knows envelopes, private keys and files. It does not know who sealed something: anyone with the public
 //! key can, so that what opens is not thereby genuine.
 //!
-//! **Invariant: plaintext gets its name only after the last segment has been verified.** Until then it lies
-//! in a file that nobody else may read, and which any error removes.
+//! **Invariant: plaintext gets its name only after all of it has been verified.** What comes in segments lies until then
+//! in a file that nobody else may read, and which any error removes; what is one message is not decrypted before.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use rand::rngs::SysError;
@@ -18,18 +19,19 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::keys::Pem;
+use super::message::{self, TAG_BYTES};
 use super::stream::{HEADER_BYTES, Unsealer};
 use super::{
-    Envelope, Format, KeyError, MediaKey, RecipientKey, SEGMENT_BYTES, SealError, WrapAlgorithm, WrappedKey,
-    associated_data, key_commitment,
+    Envelope, IV_BYTES, KeyError, MESSAGE_BYTES, MediaKey, RecipientKey, SEGMENT_BYTES, SealError, Sealing,
+    WrapAlgorithm, WrappedKey, associated_data, key_commitment,
 };
 use crate::random::Drawn;
 
 /// Opens sealed media into the new file `out`, which only its owner may read.
 ///
 /// `media` is read once, from its start to its end. The plaintext is released only when the key is the one
-/// that the envelope commits to, every segment is genuine and in its place for the account and recording of
-/// the envelope, the last segment is the last, and length and SHA-256 are the envelope's.
+/// that the envelope commits to for its account and recording, every byte is genuine and in its place, nothing is cut off,
+/// and length and SHA-256 are the envelope's.
 ///
 /// `private_pem` is an unencrypted `PRIVATE KEY` (PKCS#8) or `RSA PRIVATE KEY` (PKCS#1); its caller wipes it.
 ///
@@ -53,7 +55,8 @@ pub fn open(
 /// Opens sealed media onto `out`, such as a pipe: without a file in which plaintext would lie.
 ///
 /// `media` is read twice, from where it stands to its end. Nothing is written before all of it is verified as by
-/// [`open`]; if it is changed after that, only segments that are genuine are written before the error.
+/// [`open`]; if it is changed after that, only what is genuine is written before the error: whole segments, or nothing
+/// of a message.
 ///
 /// # Errors
 /// Those of [`open`], and where `media` cannot be read again or `out` cannot be written.
@@ -146,6 +149,12 @@ pub enum OpenError {
     /// The envelope contradicts itself about what the media is bound to.
     #[error("the envelope's associated data does not match its account and recording: it was altered")]
     AssociatedData,
+    /// A length that the format does not have.
+    #[error("the envelope names {0} bytes of sealed media, which `rsa-aes` does not have")]
+    MessageBytes(u64),
+    /// More recipients than the format has.
+    #[error("the envelope names {0} recipients, and `rsa-aes` has one")]
+    Recipients(usize),
     /// A segment length that the format does not have.
     #[error("the envelope names segments of {0} bytes, which this format does not have")]
     SegmentBytes(u64),
@@ -184,6 +193,9 @@ pub enum OpenError {
         /// The segment's number, from 0.
         segment: u32,
     },
+    /// A message is not what was sealed.
+    #[error("the sealed media was altered: it is not genuine")]
+    AlteredMessage,
     /// The media is shorter than the envelope says, or longer.
     #[error(
         "the sealed media has {found} bytes where the envelope says {expected}: it was cut off or is \
@@ -226,7 +238,7 @@ pub enum OpenError {
 }
 
 fn check_place(envelope: &Envelope, expected: Expected<'_>) -> Result<(), OpenError> {
-    let Envelope { format: Format::Tink, account, recording, .. } = envelope;
+    let Envelope { account, recording, .. } = envelope;
     for (what, expected, found) in
         [("account", expected.account, account), ("recording", expected.recording, recording)]
     {
@@ -238,14 +250,22 @@ fn check_place(envelope: &Envelope, expected: Expected<'_>) -> Result<(), OpenEr
         }
     }
     // A zero byte would let one account's recording be read as another's.
-    let ambiguous = account.contains('\0') || recording.contains('\0');
-    if ambiguous || envelope.associated_data != associated_data(account, recording) {
+    if account.contains('\0') || recording.contains('\0') {
         return Err(OpenError::AssociatedData);
     }
-    if envelope.segment_bytes != SEGMENT_BYTES as u64 {
-        return Err(OpenError::SegmentBytes(envelope.segment_bytes));
+    match &envelope.sealing {
+        Sealing::Tink { associated_data: said, .. } if *said != associated_data(account, recording) => {
+            Err(OpenError::AssociatedData)
+        }
+        Sealing::Tink { segment_bytes, .. } if *segment_bytes != SEGMENT_BYTES as u64 => {
+            Err(OpenError::SegmentBytes(*segment_bytes))
+        }
+        Sealing::RsaAes { .. } if !MESSAGE.contains(&envelope.bytes) => {
+            Err(OpenError::MessageBytes(envelope.bytes))
+        }
+        Sealing::RsaAes { .. } if envelope.keys.len() != 1 => Err(OpenError::Recipients(envelope.keys.len())),
+        Sealing::Tink { .. } | Sealing::RsaAes { .. } => Ok(()),
     }
-    Ok(())
 }
 
 fn read_private_key(pem: &str) -> Result<PrivateKey, OpenError> {
@@ -267,10 +287,11 @@ fn unwrap_key<'a>(
     envelope: &'a Envelope,
     private: &PrivateKey,
 ) -> Result<(MediaKey, &'a WrappedKey), OpenError> {
+    let Envelope { account, recording, .. } = envelope;
     let mut another_opened = false;
     for wrapped in &envelope.keys {
         let Some(key) = unwrap_one(wrapped, private)? else { continue };
-        if key_commitment(&key)? == envelope.key_commitment {
+        if key_commitment(&key, envelope.format(), account, recording)? == envelope.key_commitment {
             return Ok((key, wrapped));
         }
         another_opened = true;
@@ -298,17 +319,32 @@ fn unseal(
     media: impl Read,
     envelope: &Envelope,
     key: &MediaKey,
-    mut output: impl FnMut(&[u8]) -> Result<(), OpenError>,
+    output: impl FnMut(&[u8]) -> Result<(), OpenError>,
 ) -> Result<u64, OpenError> {
-    let mut media = Media {
+    let media = Media {
         reader: BufReader::with_capacity(SEGMENT_BYTES, media),
         hash: Sha256::new(),
         found: 0,
         expected: envelope.bytes,
     };
+    match &envelope.sealing {
+        Sealing::Tink { associated_data, .. } => {
+            unseal_segments(media, envelope.sha256, associated_data, key, output)
+        }
+        Sealing::RsaAes { iv } => unseal_message(media, envelope.sha256, *iv, key, output),
+    }
+}
+
+fn unseal_segments(
+    mut media: Media<impl Read>,
+    sha256: [u8; 32],
+    associated_data: &[u8],
+    key: &MediaKey,
+    mut output: impl FnMut(&[u8]) -> Result<(), OpenError>,
+) -> Result<u64, OpenError> {
     let mut segment = Zeroizing::new(Vec::with_capacity(SEGMENT_BYTES));
     media.read(HEADER_BYTES, &mut segment)?;
-    let mut unsealer = Unsealer::new(key, &envelope.associated_data, &segment).ok_or(OpenError::Header)?;
+    let mut unsealer = Unsealer::new(key, associated_data, &segment).ok_or(OpenError::Header)?;
     let mut bytes: u64 = 0;
     loop {
         media.read(unsealer.segment_len(), &mut segment)?;
@@ -321,10 +357,29 @@ fn unseal(
             break;
         }
     }
-    if media.hash.finalize().as_slice() != envelope.sha256 {
-        return Err(OpenError::Checksum);
-    }
+    media.is(sha256)?;
     Ok(bytes)
+}
+
+/// Holds all of it in memory: it is not larger than [`MESSAGE`].
+fn unseal_message(
+    mut media: Media<impl Read>,
+    sha256: [u8; 32],
+    iv: [u8; IV_BYTES],
+    key: &MediaKey,
+    mut output: impl FnMut(&[u8]) -> Result<(), OpenError>,
+) -> Result<u64, OpenError> {
+    // Grows with what comes, while it is ciphertext; it is decrypted where it then lies.
+    let mut message = Zeroizing::new(Vec::new());
+    media.read(usize::try_from(media.expected).unwrap_or(usize::MAX), &mut message)?;
+    if !media.at_end()? {
+        media.found = media.found.saturating_add(1);
+        return Err(media.wrong_length());
+    }
+    message::open(key, iv, &mut message).ok_or(OpenError::AlteredMessage)?;
+    media.is(sha256)?;
+    output(&message)?;
+    Ok(message.len() as u64)
 }
 
 /// Sealed media as it is read: hashed, and held to the length that the envelope names.
@@ -355,6 +410,11 @@ impl<R: Read> Media<R> {
             }
         };
         if at_end && self.found != self.expected { Err(self.wrong_length()) } else { Ok(at_end) }
+    }
+
+    /// What was read has this hash.
+    fn is(self, sha256: [u8; 32]) -> Result<(), OpenError> {
+        if self.hash.finalize().as_slice() == sha256 { Ok(()) } else { Err(OpenError::Checksum) }
     }
 
     fn wrong_length(&self) -> OpenError {
@@ -431,6 +491,8 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenErr
     move |source| OpenError::Io { doing, path, source }
 }
 
+/// How long a message can be, its tag included.
+const MESSAGE: RangeInclusive<u64> = TAG_BYTES..=MESSAGE_BYTES + TAG_BYTES;
 const KEY_BITS: usize = 3072;
 const LABEL_SHOWN: usize = 40;
 
@@ -440,8 +502,9 @@ mod tests {
     use tempfile::TempDir;
 
     use super::super::sample::{another_private_key, private_key, private_pem, public_pem};
-    use super::super::{Sealer, sample};
+    use super::super::{Format, Sealer, sample};
     use super::*;
+    use proptest::prelude::*;
 
     struct Recording {
         media: Vec<u8>,
@@ -453,16 +516,29 @@ mod tests {
     }
 
     fn recording_for(recipients: &[&PrivateKey]) -> Recording {
+        sealed_for(recipients, Format::Tink, &audio())
+    }
+
+    fn sealed_for(recipients: &[&PrivateKey], format: Format, audio: &[u8]) -> Recording {
         let key = MediaKey::generate().unwrap();
         let mut media = Vec::new();
-        let mut sealer = Sealer::new(&key, &associated_data("acme", "r-1")).unwrap();
-        sealer.push(&audio(), &mut media).unwrap();
+        let mut sealer = Sealer::new(&key, format, "acme", "r-1").unwrap();
+        sealer.push(audio, &mut media).unwrap();
         let sealed = sealer.finish(&mut media).unwrap();
         let wrap = |recipient: &&PrivateKey| {
             WrappedKey::new(&key, &RecipientKey::from_pem(&public_pem(recipient)).unwrap()).unwrap()
         };
         let keys = recipients.iter().map(wrap).collect();
-        Recording { envelope: Envelope::new("acme", "r-1", "audio/wav", &key, sealed, keys).unwrap(), media }
+        Recording { envelope: Envelope::new("acme", "r-1", "audio/wav", &key, &sealed, keys).unwrap(), media }
+    }
+
+    /// As Twilio encrypts.
+    fn message() -> Recording {
+        sealed_for(&[private_key()], Format::RsaAes, &audio())
+    }
+
+    fn tink(segment_bytes: u64, associated_data: Vec<u8>) -> Sealing {
+        Sealing::Tink { segment_bytes, associated_data }
     }
 
     fn recording() -> Recording {
@@ -591,12 +667,12 @@ mod tests {
         let mut renamed = recording();
         renamed.envelope.recording = "r-2".into();
         assert!(matches!(refusal(&renamed), OpenError::AssociatedData));
-        renamed.envelope.associated_data = associated_data("acme", "r-2");
+        renamed.envelope.sealing = tink(65_536, associated_data("acme", "r-2"));
         assert!(matches!(refusal(&renamed), OpenError::Altered { segment: 0 }));
 
         let mut shifted = recording();
         (shifted.envelope.account, shifted.envelope.recording) = ("acme\0r".into(), "1".into());
-        shifted.envelope.associated_data = associated_data("acme\0r", "1");
+        shifted.envelope.sealing = tink(65_536, associated_data("acme\0r", "1"));
         assert!(matches!(refusal(&shifted), OpenError::AssociatedData));
     }
 
@@ -616,7 +692,7 @@ mod tests {
         assert!(matches!(refusal(&damaged), OpenError::NotARecipient { keys: 1, .. }));
 
         let mut segments = recording();
-        segments.envelope.segment_bytes = 4_096;
+        segments.envelope.sealing = tink(4_096, associated_data("acme", "r-1"));
         assert!(matches!(refusal(&segments), OpenError::SegmentBytes(4_096)));
 
         let mut checksum = recording();
@@ -653,6 +729,141 @@ mod tests {
         assert!(matches!(refusal(&longer), OpenError::Length { .. }));
         longer.envelope.bytes += 1;
         assert!(matches!(refusal(&longer), OpenError::Altered { segment: 3 }));
+    }
+
+    #[test]
+    fn a_message_comes_back_whatever_its_length() {
+        for len in [0, 1, 15, 16, 17, 65_535, 65_536, 200_000] {
+            let recording = sealed_for(&[private_key()], Format::RsaAes, &audio()[..len]);
+            assert_eq!(recording.media.len(), len + 16);
+            let pem = private_pem(private_key());
+            let expected = Expected { account: Some("acme"), recording: Some("r-1") };
+            let (opened, plaintext) = open_with(&recording, &pem, expected).unwrap();
+            assert_eq!(opened, Opened { bytes: len as u64, key: recording.envelope.keys[0].key.clone() });
+            assert!(plaintext == audio()[..len] && piped(&recording, &pem).unwrap() == plaintext);
+        }
+    }
+
+    #[test]
+    fn a_message_that_was_altered_or_cut_is_refused_and_nothing_of_it_is_written() {
+        let last = message().media.len() - 1;
+        for at in [0, 1, 65_535, 65_536, last - 16, last - 15, last] {
+            let mut altered = message();
+            altered.media[at] ^= 1;
+            assert!(matches!(refusal(&altered), OpenError::AlteredMessage), "byte {at}");
+        }
+        for len in [0, 1, 15, 16, 17, 65_536, last] {
+            let mut cut = message();
+            cut.media.truncate(len);
+            assert!(
+                matches!(refusal(&cut), OpenError::Length { found, .. } if found == len as u64),
+                "cut to {len}"
+            );
+            cut.envelope.bytes = len as u64;
+            let refused = refusal(&cut);
+            let too_short = len < 16 && matches!(refused, OpenError::MessageBytes(_));
+            assert!(too_short || matches!(refused, OpenError::AlteredMessage), "cut to {len}: {refused}");
+        }
+        let mut longer = message();
+        longer.media.push(0);
+        assert!(matches!(refusal(&longer), OpenError::Length { .. }));
+        longer.envelope.bytes += 1;
+        assert!(matches!(refusal(&longer), OpenError::AlteredMessage));
+    }
+
+    /// After it was verified: then nothing is written.
+    #[test]
+    fn a_message_that_changes_while_it_is_read_is_not_written() {
+        struct Changing(io::Cursor<Vec<u8>>);
+        impl Read for Changing {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0.read(buffer)
+            }
+        }
+        impl Seek for Changing {
+            fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+                if let SeekFrom::Start(_) = to {
+                    self.0.get_mut()[150_000] ^= 1;
+                }
+                self.0.seek(to)
+            }
+        }
+        let (recording, mut out) = (message(), Vec::new());
+        let media = Changing(io::Cursor::new(recording.media));
+        let pem = private_pem(private_key());
+        let refused = open_onto(media, &recording.envelope, &pem, Expected::default(), &mut out);
+        assert!(matches!(refused, Err(OpenError::AlteredMessage)) && out.is_empty());
+    }
+
+    #[test]
+    fn a_hostile_envelope_of_a_message_is_refused() {
+        let changed = |change: &dyn Fn(&mut Envelope)| {
+            let mut recording = message();
+            change(&mut recording.envelope);
+            refusal(&recording)
+        };
+        let iv = |iv| move |envelope: &mut Envelope| envelope.sealing = Sealing::RsaAes { iv };
+        assert!(matches!(changed(&iv([0; 12])), OpenError::AlteredMessage));
+        assert!(matches!(changed(&|envelope| envelope.key_commitment[31] ^= 1), OpenError::Commitment));
+        assert!(matches!(changed(&|envelope| envelope.sha256[0] ^= 1), OpenError::Checksum));
+        // Nothing is read, let alone kept, of what cannot be one.
+        for bytes in [0, 15, (64 << 20) + 17, u64::MAX] {
+            let refused = changed(&|envelope| envelope.bytes = bytes);
+            assert!(matches!(refused, OpenError::MessageBytes(said) if said == bytes), "{bytes}");
+        }
+        let more = |envelope: &mut Envelope| envelope.keys.push(envelope.keys[0].clone());
+        assert!(matches!(changed(&more), OpenError::Recipients(2)));
+        assert!(matches!(changed(&|envelope| envelope.keys.clear()), OpenError::Recipients(0)));
+        // The cipher binds it to nothing; the commitment does.
+        assert!(matches!(changed(&|envelope| envelope.recording = "r-2".into()), OpenError::Commitment));
+        assert!(matches!(changed(&|envelope| envelope.account = "emca".into()), OpenError::Commitment));
+        let shifted = |envelope: &mut Envelope| {
+            (envelope.account, envelope.recording) = ("acme\0r-1".into(), String::new());
+        };
+        assert!(matches!(changed(&shifted), OpenError::AssociatedData));
+        let recipient = RecipientKey::from_pem(&public_pem(private_key())).unwrap();
+        let substituted = |envelope: &mut Envelope| {
+            envelope.keys = vec![WrappedKey::new(&sample::media_key(), &recipient).unwrap()];
+        };
+        assert!(matches!(changed(&substituted), OpenError::Commitment));
+    }
+
+    #[test]
+    fn an_envelope_of_one_format_presented_as_the_other_is_refused() {
+        let mut segments = recording();
+        segments.envelope.sealing = Sealing::RsaAes { iv: segments.media[33..45].try_into().unwrap() };
+        assert!(matches!(refusal(&segments), OpenError::Commitment));
+        let mut message = message();
+        message.envelope.sealing = tink(65_536, associated_data("acme", "r-1"));
+        assert!(matches!(refusal(&message), OpenError::Commitment));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..crate::random::cases() })]
+
+        #[test]
+        fn whatever_bit_is_flipped_and_wherever_it_is_cut_nothing_comes_out(
+            format in prop_oneof![Just(Format::Tink), Just(Format::RsaAes)],
+            len in 0usize..140_000,
+            bit in any::<proptest::sample::Index>(),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let whole = sealed_for(&[private_key()], format, &audio()[..len]);
+            let pem = private_pem(private_key());
+            prop_assert!(piped(&whole, &pem).unwrap() == audio()[..len]);
+            // Whoever altered the media could alter the rest of the envelope, too.
+            let refused = |media: Vec<u8>| {
+                let mut altered = Recording { media, envelope: whole.envelope.clone() };
+                altered.envelope.bytes = altered.media.len() as u64;
+                altered.envelope.sha256 = Sha256::digest(&altered.media).into();
+                piped(&altered, &pem).is_err()
+            };
+            let bit = bit.index(whole.media.len() * 8);
+            let mut flipped = whole.media.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(refused(flipped), "bit {}", bit);
+            prop_assert!(refused(whole.media[..cut.index(whole.media.len())].to_vec()));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The byte format of sealed media, one segment at a time, in both directions.
+//! The byte format `tink`, one segment at a time, in both directions.
 //!
 //! It knows a media key and bytes; not whose they are, where they go, or who may read them.
 //!
@@ -19,7 +19,7 @@ pub const SEGMENT_BYTES: usize = 65_536;
 ///
 /// A full segment is held back until a further byte or the end arrives, because only the last segment's nonce
 /// says that it is the last; this is what makes a truncated recording detectable.
-pub struct Sealer {
+pub(super) struct Segments {
     stream: Stream,
     /// `None` once it has been written.
     header: Option<[u8; HEADER_BYTES]>,
@@ -31,13 +31,13 @@ pub struct Sealer {
     bytes: u64,
 }
 
-impl Sealer {
+impl Segments {
     /// Starts sealing under `key`, bound to `associated_data` (see
     /// [`associated_data`](super::associated_data)).
     ///
     /// # Errors
     /// [`SealError::Randomness`] when the operating system gives none for the salt.
-    pub fn new(key: &MediaKey, associated_data: &[u8]) -> Result<Self, SealError> {
+    pub(super) fn new(key: &MediaKey, associated_data: &[u8]) -> Result<Self, SealError> {
         let mut salt = [0; SALT_BYTES];
         let mut prefix = [0; PREFIX_BYTES];
         crate::random::fill(&mut salt)?;
@@ -50,7 +50,7 @@ impl Sealer {
     /// # Errors
     /// [`SealError::TooLong`] past the format's limit. The sealer and what it wrote are of no use after an
     /// error.
-    pub fn push(&mut self, mut plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
+    pub(super) fn push(&mut self, mut plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), SealError> {
         self.write_header(out);
         while !plaintext.is_empty() {
             if self.segment.len() == plaintext_room(self.position) {
@@ -69,10 +69,10 @@ impl Sealer {
     ///
     /// # Errors
     /// [`SealError::Encryption`]; what was written is of no use then.
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<Sealed, SealError> {
+    pub(super) fn finish(mut self, out: &mut Vec<u8>) -> Result<Written, SealError> {
         self.write_header(out);
         self.seal_segment(true, out)?;
-        Ok(Sealed { bytes: self.bytes, sha256: self.hash.finalize().into() })
+        Ok(Written { bytes: self.bytes, sha256: self.hash.finalize().into() })
     }
 
     fn from_parts(
@@ -111,13 +111,13 @@ impl Sealer {
     }
 }
 
-/// What a [`Sealer`] wrote, header and all.
+/// What was written, header and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sealed {
+pub(super) struct Written {
     /// The length of the sealed media.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// The SHA-256 of the sealed media.
-    pub sha256: [u8; 32],
+    pub(super) sha256: [u8; 32],
 }
 
 /// Decrypts segments in order. The caller reads them and knows which is the last.
@@ -210,9 +210,9 @@ mod tests {
         (0..len).map(|i| u8::try_from(i * 31 % 251).unwrap()).collect()
     }
 
-    fn seal(plaintext: &[u8], chunk: usize) -> (Vec<u8>, Sealed) {
+    fn seal(plaintext: &[u8], chunk: usize) -> (Vec<u8>, Written) {
         let mut out = Vec::new();
-        let mut sealer = Sealer::new(&media_key(), PLACE).unwrap();
+        let mut sealer = Segments::new(&media_key(), PLACE).unwrap();
         for part in plaintext.chunks(chunk) {
             sealer.push(part, &mut out).unwrap();
         }
@@ -252,7 +252,7 @@ mod tests {
                 assert_eq!(sealed.len(), 40 + len + 16 * segments, "{len} bytes in chunks of {chunk}");
                 assert_eq!(
                     told,
-                    Sealed { bytes: sealed.len() as u64, sha256: Sha256::digest(&sealed).into() }
+                    Written { bytes: sealed.len() as u64, sha256: Sha256::digest(&sealed).into() }
                 );
                 assert_eq!(unseal(&sealed).unwrap(), plaintext, "{len} bytes in chunks of {chunk}");
             }
@@ -264,7 +264,7 @@ mod tests {
         let plaintext = audio(FIRST + NEXT + 77);
         let seal_in = |chunk| {
             let mut out = Vec::new();
-            let mut sealer = Sealer::from_parts(&media_key(), PLACE, [1; 32], [2; 7]).unwrap();
+            let mut sealer = Segments::from_parts(&media_key(), PLACE, [1; 32], [2; 7]).unwrap();
             plaintext.chunks(chunk).for_each(|part| sealer.push(part, &mut out).unwrap());
             sealer.finish(&mut out).unwrap();
             out
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn push_writes_whole_segments_only_and_holds_the_last_one_back() {
         let mut out = Vec::new();
-        let mut sealer = Sealer::new(&media_key(), PLACE).unwrap();
+        let mut sealer = Segments::new(&media_key(), PLACE).unwrap();
         sealer.push(&audio(FIRST), &mut out).unwrap();
         assert_eq!(out.len(), 40);
         sealer.push(&[1], &mut out).unwrap();
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn a_recording_past_the_last_segment_number_is_refused() {
         let mut out = Vec::new();
-        let mut sealer = Sealer::new(&media_key(), PLACE).unwrap();
+        let mut sealer = Segments::new(&media_key(), PLACE).unwrap();
         sealer.position = u32::MAX;
         sealer.push(&audio(NEXT), &mut out).unwrap();
         assert!(matches!(sealer.push(&[1], &mut out), Err(SealError::TooLong)));

@@ -466,7 +466,7 @@ impl Gate {
         }
         let content_type = staged.measured.format.media_type();
         let id = staged.id.to_string();
-        let envelope = Envelope::new(account, &id, content_type, &staged.key, staged.sealed, wrapped);
+        let envelope = Envelope::new(account, &id, content_type, &staged.key, &staged.sealed, wrapped);
         let envelope = envelope.map_err(broken)?;
         let document =
             serde_json::to_string(&envelope).map_err(|_| Fault::damaged("an envelope cannot be written"))?;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use seal::{Envelope, Format, WrapAlgorithm, WrappedKey};
+use seal::{Envelope, Sealing, WrapAlgorithm, WrappedKey};
 use trail::audit::pack::{Entry as PackEntry, Pack, Parts, Stretch, Subject};
 use trail::audit::source::{Beside, Details, OlderHead, Source, SourceError};
 use trail::note::{Checkpoint, Note, SigningKey};
@@ -284,14 +284,15 @@ impl Log {
         let id = trail::id().unwrap();
         let sealed = media();
         let envelope = Envelope {
-            format: Format::Tink,
             account: ACCOUNT.into(),
             recording: id.to_string(),
             content_type: "audio/wav".into(),
             bytes: sealed.len() as u64,
             sha256: Sha256::digest(&sealed).into(),
-            segment_bytes: 65_536,
-            associated_data: seal::associated_data(ACCOUNT, &id.to_string()),
+            sealing: Sealing::Tink {
+                segment_bytes: 65_536,
+                associated_data: seal::associated_data(ACCOUNT, &id.to_string()),
+            },
             key_commitment: [7; 32],
             keys: vec![WrappedKey {
                 key: KEY.into(),
