@@ -32,7 +32,10 @@ fn an_account_is_set_up_by_commands_that_scripts_can_read() {
     assert_eq!(added["account"], "acme");
     assert_eq!(added["settings"]["recorders"], 2);
     let listed = cli.json(&["account", "list"]);
-    assert_eq!(listed, json!([{"account": "acme", "operator": "US-CA", "recorder": "US-NY"}]));
+    assert_eq!(
+        listed,
+        json!([{"account": "acme", "operator": "US-CA", "recorder": "US-NY", "format": "tink"}])
+    );
 
     let credential = cli.json(&["credential", "add", "acme", "--role", "recorder", "--name", "the PBX"]);
     assert_eq!((&credential["account"], &credential["role"]), (&json!("acme"), &json!("recorder")));
@@ -102,6 +105,33 @@ fn an_account_is_set_up_by_commands_that_scripts_can_read() {
     assert_eq!(grant["subject"], "agent-7");
     assert_eq!(grant["until"], "2031-01-31T00:00:00Z");
     assert!(cli.json(&["consent-grant", "withdraw", "acme", "contract-7"])["withdrawn_at"].is_string());
+}
+
+#[test]
+fn an_account_is_told_how_its_recordings_are_sealed_and_changes_its_only_key_in_one_step() {
+    let cli = Cli::new();
+    cli.says(&["account", "add", "acme", "--format", "rsa-aes"]);
+    assert_eq!(cli.json(&["account", "list"])[0]["format"], "rsa-aes");
+    for name in ["old", "new"] {
+        cli.says(&["keygen", "--out", &cli.path(name)]);
+    }
+    let (old, new) = (cli.path("old/public.pem"), cli.path("new/public.pem"));
+    let first = cli.json(&["key", "add", "acme", &old])["id"].as_str().unwrap().to_owned();
+    let refused = cli.refuses(&["key", "add", "acme", &new]);
+    assert!(refused.contains("`--replace`") && refused.contains(&first), "{refused}");
+    let told = cli.says(&["key", "add", "acme", &new, "--replace"]);
+    assert!(told.ends_with(&format!("added to `acme`\nkey {first} retired\n")), "{told}");
+    let set = |format| cli.says(&["account", "set", "acme", "--format", format]);
+    assert_eq!(set("tink"), "recordings of `acme` are sealed as `tink` from now on\n");
+    assert_eq!(set("tink"), "recordings of `acme` are sealed as `tink` already\n");
+    cli.says(&["key", "add", "acme", &old]);
+    let refused = cli.refuses(&["account", "set", "acme", "--format", "rsa-aes"]);
+    assert!(refused.contains("`acme` has 2") && refused.contains("key retire acme"), "{refused}");
+    cli.says(&["key", "retire", "acme", &first]);
+    let changed = cli.json(&["account", "set", "acme", "--format", "rsa-aes"]);
+    assert_eq!(changed, json!({"account": "acme", "format": "rsa-aes", "changed": true}));
+    assert!(cli.refuses(&["account", "set", "emca", "--format", "tink"]).contains("no account `emca`"));
+    assert!(cli.refuses(&["account", "set", "system", "--format", "rsa-aes"]).contains("has no calls"));
 }
 
 #[test]
@@ -416,6 +446,7 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
     ];
     let writing = [
         "account-add",
+        "account-set",
         "audit-drop",
         "audit-reopen",
         "audit-rotate-key",

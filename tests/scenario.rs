@@ -8,6 +8,7 @@ mod control;
 mod erasure;
 mod express;
 mod forgotten;
+mod format;
 mod grant;
 mod impact;
 mod law_desk;

@@ -107,6 +107,11 @@ impl Paced {
         Ok(all.freeze())
     }
 
+    /// Takes no more than so many bytes, if that is less than it takes already.
+    pub fn at_most(&mut self, bytes: u64) {
+        self.pace.max_bytes = self.pace.max_bytes.min(bytes);
+    }
+
     /// How many bytes have come so far.
     #[must_use]
     pub fn received(&self) -> u64 {

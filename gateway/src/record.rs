@@ -25,7 +25,7 @@ pub struct Staged {
     pub silenced: Silenced,
     /// A keyed hash of the plaintext, as it came.
     pub fingerprint: Vec<u8>,
-    /// Length and hash of the sealed media.
+    /// Length and hash of the sealed media, and their format.
     pub sealed: Sealed,
     pub(crate) key: MediaKey,
     incoming: Incoming,
@@ -56,6 +56,7 @@ impl Staged {
 pub async fn stage(
     vault: &Vault,
     account: &str,
+    format: Format,
     mut fingerprint: Fingerprint,
     digest: Option<[u8; 32]>,
     plan: Plan,
@@ -63,7 +64,7 @@ pub async fn stage(
 ) -> Result<Staged, StageError> {
     let id = crate::random::id().map_err(SealError::from)?;
     let key = MediaKey::generate()?;
-    let mut sealer = Sealer::new(&key, Format::Tink, account, &id.to_string())?;
+    let mut sealer = Sealer::new(&key, format, account, &id.to_string())?;
     let mut meter = Meter::silencing(plan);
     let mut plain = digest.map(|expected| (expected, Sha256::new()));
     let mut incoming = vault.begin(id);

@@ -75,7 +75,7 @@ async fn make(dir: &Path, account: &str, first: u64, count: u64) -> Outcome<()> 
 fn founded(account: &str) -> Outcome<Job> {
     let at = BEGAN - SignedDuration::from_secs(1);
     let registered = [
-        Body::Account {},
+        Body::Account { format: Default::default() },
         Body::Credential {
             credential: RECORDER.into(),
             role: "recorder".into(),
@@ -264,6 +264,7 @@ impl Maker<'_> {
             media: "0".repeat(64),
             bytes: 960_100,
             keys: vec!["0".repeat(64)],
+            format: Default::default(),
             spans: vec![(from, from + SignedDuration::from_secs(60))],
             silenced: Vec::new(),
             unplaced: false,

@@ -1,7 +1,11 @@
 //! Everything at once, and things that happen while a body is on its way.
 
+use consent_gateway::config::Config;
+use consent_gateway::gate::AccountSettings;
 use futures_util::future::join_all;
+use seal::Format;
 use serde_json::{Value, json};
+use trail::Actor;
 
 use super::{Upload, after, customer, granted, join, nothing_got_in, stored};
 use crate::harness::{Client, Gateway, comes, wav};
@@ -70,6 +74,54 @@ async fn what_takes_away_lawfulness_while_a_body_is_on_its_way_takes_the_recordi
         assert_eq!(status, 403, "{case}: {problem}");
         nothing_got_in(&gateway).await;
     }
+}
+
+/// What was staged in one format is not accepted once the account has the other, and sent again it is sealed as the
+/// account's are.
+#[tokio::test]
+async fn another_format_chosen_while_a_body_is_on_its_way_is_the_one_that_counts() {
+    for (before, after) in [(Format::Tink, Format::RsaAes), (Format::RsaAes, Format::Tink)] {
+        let settings = AccountSettings { format: before, ..AccountSettings::default() };
+        let gateway = Gateway::with(Config::default(), settings).await;
+        let from = granted(&gateway).await;
+        gateway.advance_ms(5000);
+        let (status, problem) = meanwhile(&gateway, from, &wav(5000), async |gateway| {
+            gateway.gate().set_format(&Actor::command_line(), "acme", after).await.unwrap();
+        })
+        .await;
+        assert_eq!((status, &problem["code"]), (503, &json!("contended")), "{problem}");
+        nothing_got_in(&gateway).await;
+        let stored = gateway.upload("c1", "a", Some(from), &wav(5000)).await.expect(201);
+        assert_eq!(stored["envelope"]["format"], after.as_str());
+        assert_eq!(gateway.fetch_and_open(stored["id"].as_str().unwrap()).await, wav(5000));
+    }
+    // There and back again is as if nothing had been.
+    let gateway = Gateway::start().await;
+    let from = granted(&gateway).await;
+    gateway.advance_ms(5000);
+    let (status, stored) = meanwhile(&gateway, from, &wav(5000), async |gateway| {
+        for format in [Format::RsaAes, Format::Tink] {
+            gateway.gate().set_format(&Actor::command_line(), "acme", format).await.unwrap();
+        }
+    })
+    .await;
+    assert_eq!((status, &stored["envelope"]["format"]), (201, &json!("tink")), "{stored}");
+}
+
+/// Media of an account with one key are sealed for the key that it has when they are accepted.
+#[tokio::test]
+async fn a_key_replaced_while_a_body_is_on_its_way_is_the_one_that_it_is_sealed_for() {
+    let settings = AccountSettings { format: Format::RsaAes, ..AccountSettings::default() };
+    let gateway = Gateway::with(Config::default(), settings).await;
+    let dir = tempfile::tempdir().unwrap();
+    let new = seal::keygen(dir.path()).unwrap().public_key;
+    let from = granted(&gateway).await;
+    gateway.advance_ms(5000);
+    let (status, stored) = meanwhile(&gateway, from, &wav(5000), async |gateway| {
+        gateway.gate().replace_keys(&Actor::command_line(), "acme", new.to_pem()).await.unwrap();
+    })
+    .await;
+    assert_eq!((status, &stored["envelope"]["public_key_sid"]), (201, &json!(new.fingerprint())), "{stored}");
 }
 
 #[tokio::test]

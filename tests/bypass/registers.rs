@@ -115,6 +115,7 @@ async fn an_account_gets_no_other_settings_or_places() {
     for sql in [
         "UPDATE account SET settings = replace(settings, '\"recorders\":1', '\"recorders\":50') WHERE id = 'acme'",
         "UPDATE account SET operator_location = 'US-TX' WHERE id = 'acme'",
+        "UPDATE account SET settings = replace(settings, '}', ',\"format\":\"rsa-aes\"}') WHERE id = 'acme'",
     ] {
         let gateway = Gateway::start().await;
         alter(&gateway, sql).await;

@@ -41,9 +41,10 @@ fn number(expect: &Expect) -> usize {
         Expect::People { .. } => 23,
         Expect::MarkIs { .. } => 24,
         Expect::Restrictions { .. } => 25,
+        Expect::KeysInUse { .. } => 26,
     }
 }
-const EXPECTATIONS: usize = 26;
+const EXPECTATIONS: usize = 27;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -194,6 +195,10 @@ impl There {
         let prompt = |id: &str, version| Expect::PromptVersion { account: acme(), id: id.into(), version };
         let settings =
             |id: &str, settings: &str| Expect::AccountSettings { id: id.into(), settings: settings.into() };
+        let in_use = |account: &str, ids: &[&str]| Expect::KeysInUse {
+            account: account.into(),
+            ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        };
         let open = |uids: &[Uuid]| Expect::OpenProposals { uids: uids.iter().map(Uuid::to_string).collect() };
         let of = |uid, person: &str| Expect::ProposalOf { uid, person: person.into() };
         let log = |log: &str, epoch, size| Expect::LogAt { log: log.into(), epoch, size };
@@ -262,6 +267,11 @@ impl There {
             (Expect::KeyUsable { account: acme(), id: "usable".into() }, true),
             (Expect::KeyUsable { account: acme(), id: "retired".into() }, false),
             (Expect::KeyUsable { account: "globex".into(), id: "usable".into() }, false),
+            (in_use("acme", &["usable"]), true),
+            (in_use("acme", &[]), false),
+            (in_use("acme", &["retired", "usable"]), false),
+            (in_use("globex", &[]), true),
+            (in_use("globex", &["usable"]), false),
             (Expect::AccountFree { id: "globex".into() }, true),
             (Expect::AccountFree { id: acme() }, false),
             (Expect::People { account: acme(), count: 0 }, true),

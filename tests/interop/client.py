@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 # What of an answer may be left out. All else is always there.
 LEFT_OUT = {
-    models.Decision: {"announcement_due", "reason"},
+    models.Decision: {"announcement_due", "max_bytes", "reason"},
     models.Requirement: set(),
     models.ParticipantDecision: set(),
     models.PlaceDecision: set(),

@@ -38,7 +38,7 @@ TYPES = dict(pair.split("=") for pair in """
     opened=call.opened control_refused=recording.control-refused accepted=recording.accepted refused=recording.refused
     fetched=recording.fetched fetch_refused=recording.fetch-refused deleted=recording.deleted held=recording.hold
     prompt=prompt.registered grant=consent-grant.registered grant_withdrawn=consent-grant.withdrawn account=account.added
-    account_law=account.law credential=credential.added credential_revoked=credential.revoked person=person.enrolled
+    account_law=account.law account_format=account.format credential=credential.added credential_revoked=credential.revoked person=person.enrolled
     person_confirmed=person.confirmed key=key.added key_retired=key.retired table=table.in-force table_proposed=table.proposed
     proposal_decided=table.proposal-decided lookup=audit.lookup exported=audit.export gap=audit.gap heartbeat=audit.heartbeat
     erased=erasure.executed log_opened=log.opened log_dropped=log.dropped log_key=log.key-rotated""".split())
@@ -56,8 +56,11 @@ MANIFEST = [
     "whole_from",
 ]
 MANIFEST += ["asserted", "did", "made_by", "made_at"]
-ENVELOPE = ["format", "account", "recording", "content_type", "bytes", "sha256", "segment_bytes", "associated_data"]
-ENVELOPE += ["key_commitment", "keys"]
+ENVELOPE = ["format", "account", "recording", "content_type", "bytes", "sha256"]
+ENVELOPES = {
+    "tink": ENVELOPE + ["segment_bytes", "associated_data", "key_commitment", "keys"],
+    "rsa-aes": ENVELOPE + ["key_commitment", "type", "public_key_sid", "encrypted_cek", "iv"],
+}
 
 
 class Tampered(Exception):
@@ -664,8 +667,20 @@ def check_recording(data, told, entries):
     bodies = [entry["body"]["accepted"] for entry in entries if entry["type"] == "recording.accepted"]
     (body,) = [body for body in bodies if body["recording"] == told["recording"]]
     if data is not None:
-        envelope = {name: value for name, value in zip(ENVELOPE, map(unjson(data, ENVELOPE).get, ENVELOPE))}
-        for key in envelope["keys"]:
+        form = body.get("format", "tink")
+        check(form != "tink" or "format" not in body, "the format that goes without saying is said")
+        envelope = unjson(data, ENVELOPES[form])
+        envelope = {name: envelope[name] for name in ENVELOPES[form]}
+        check(envelope["format"] == form, "another format than was accepted")
+        if form == "tink":
+            keys, bare = envelope["keys"], envelope | {"keys": []}
+        else:
+            check(envelope["type"] == form and len(unbase64(envelope["iv"])) == 12, "not a message of this format")
+            check(len(body["keys"]) == 1, "sealed for more than one key")
+            key = {"key": envelope["public_key_sid"], "encrypted_key": envelope["encrypted_cek"]}
+            keys = [key | {"algorithm": "RSA-OAEP-256"}]
+            bare = {name: envelope[name] for name in envelope if name not in ("public_key_sid", "encrypted_cek")}
+        for key in keys:
             check(
                 sorted(key) == ["algorithm", "encrypted_key", "key"] and key["algorithm"] == "RSA-OAEP-256",
                 "another kind of key",
@@ -676,9 +691,7 @@ def check_recording(data, told, entries):
             names == (told["account"], told["recording"], body["media"], body["bytes"]),
             "another recording than was accepted",
         )
-        check(
-            sha256(compact(envelope | {"keys": []}).encode()).hex() == body["envelope"], "another one than was accepted"
-        )
+        check(sha256(compact(bare).encode()).hex() == body["envelope"], "another one than was accepted")
 
 
 def check_absence(files, told, head, numbers, entries):

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use policy::{CoverageBasis, Event, Table, Use, What, Window};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
+use seal::Format;
 use serde_json::{Value, json};
 use trail::{Actor, Body, Came, Door, Saw};
 use uuid::Uuid;
@@ -750,8 +751,15 @@ impl Gateway {
         let entries = leaves
             .into_iter()
             .map(|leaf| {
-                let draft =
-                    trail::draft(account, at, &actor, Some((uid, None)), Body::Account {}, None).unwrap();
+                let draft = trail::draft(
+                    account,
+                    at,
+                    &actor,
+                    Some((uid, None)),
+                    Body::Account { format: Format::Tink },
+                    None,
+                )
+                .unwrap();
                 // Calls of all times in one log: only the leaves say when they were.
                 let at = START.parse().unwrap();
                 trail::Draft { leaf_hash: trail::leaf_hash(&leaf), leaf, at, ..draft }
@@ -792,6 +800,7 @@ impl Gateway {
                     media: String::new(),
                     bytes: 1,
                     keys: vec![],
+                    format: Format::Tink,
                     spans,
                     silenced: Vec::new(),
                     unplaced: false,

@@ -16,6 +16,7 @@ use crate::gate::ask::{ConsentGrant, Delivery, GivenBy, Prompt};
 use crate::gate::{AccountSettings, Gate, Looked, NewCredential, check_overlays, prompts};
 use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
+use seal::Format;
 use trail::cli::out::say;
 use trail::clock::{Clock, millis, moment_or_day};
 use trail::{Actor, SYSTEM_LOG};
@@ -25,6 +26,15 @@ pub(super) enum Account {
     /// Add an account
     #[command(after_help = "Example:\n  consent-gateway account add acme --operator US-CA --recorder US-CA")]
     Add(AccountAdd),
+    /// Change an account's settings
+    #[command(after_help = "Example:\n  consent-gateway account set acme --format rsa-aes")]
+    Set {
+        /// The account
+        account: String,
+        /// How its recordings are sealed from now on: `tink`, or `rsa-aes` as Twilio encrypts, for one key
+        #[arg(long, value_parser = ["tink", "rsa-aes"])]
+        format: String,
+    },
     /// List the accounts
     List,
 }
@@ -60,6 +70,9 @@ pub(super) struct AccountAdd {
     /// Let everybody read the account's log; its leaves hold nothing that an outsider chose
     #[arg(long)]
     public_log: bool,
+    /// How its recordings are sealed: `tink`, or `rsa-aes` as Twilio encrypts, for one key
+    #[arg(long, default_value = "tink", value_parser = ["tink", "rsa-aes"])]
+    format: String,
 }
 
 #[derive(Subcommand)]
@@ -101,12 +114,17 @@ pub(super) struct CredentialAdd {
 #[derive(Subcommand)]
 pub(super) enum Key {
     /// Add a customer's public key
-    #[command(after_help = "Example:\n  consent-gateway key add acme customer/public.pem")]
+    #[command(
+        after_help = "Examples:\n  consent-gateway key add acme customer/public.pem\n  consent-gateway key add acme new/public.pem --replace"
+    )]
     Add {
         /// The account
         account: String,
         /// A PEM file, RSA 2048 to 4096 bits
         public: PathBuf,
+        /// Retire the keys that the account has, in the same step
+        #[arg(long)]
+        replace: bool,
     },
     /// List the keys of an account, or of all accounts
     #[command(after_help = "Example:\n  consent-gateway key list acme")]
@@ -259,7 +277,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
     let gate = match &command {
         // The first account creates the ledger.
         Account::Add(_) => serve::gate(&config, Clock::system()).await?,
-        Account::List => asked::gate(&config).await?,
+        Account::Set { .. } | Account::List => asked::gate(&config).await?,
     };
     match command {
         Account::Add(asked) => {
@@ -271,6 +289,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 redact: word(&asked.redact)?,
                 least_kept_percent: asked.least_kept_percent,
                 public_log: asked.public_log,
+                format: word(&asked.format)?,
                 ..AccountSettings::default()
             };
             let actor = Actor::command_line();
@@ -280,16 +299,29 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 format!("account `{}` added", asked.account)
             });
         }
+        Account::Set { account, format } => {
+            let chosen: Format = word(&format)?;
+            let new = gate.set_format(&Actor::command_line(), &account, chosen).await?;
+            say(json, &json!({"account": account, "format": chosen, "changed": new}), || match new {
+                true => format!("recordings of `{account}` are sealed as `{format}` from now on"),
+                false => format!("recordings of `{account}` are sealed as `{format}` already"),
+            });
+        }
         Account::List => {
             let accounts = gate.ledger().accounts().await.map_err(crate::gate::Fault::from)?;
-            let shown = accounts.iter().map(
-                |row| json!({"account": row.id, "operator": row.operator_location, "recorder": row.recorder_location}),
-            );
+            let shown = accounts.iter().map(|row| {
+                let settings = AccountSettings::read(&row.settings)?;
+                Ok(json!({
+                    "account": row.id, "operator": row.operator_location, "recorder": row.recorder_location,
+                    "format": settings.format,
+                }))
+            });
+            let shown = shown.collect::<Result<Vec<_>, crate::gate::Fault>>()?;
             let ids = || match accounts.as_slice() {
                 [] => "there are no accounts yet".into(),
                 accounts => accounts.iter().map(|row| row.id.as_str()).collect::<Vec<_>>().join("\n"),
             };
-            say(json, &shown.collect::<Vec<_>>(), ids);
+            say(json, &shown, ids);
         }
     }
     done(gate).await
@@ -330,14 +362,23 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
 pub(super) async fn key(config: Config, command: Key, json: bool) -> Result<(), CliError> {
     let gate = asked::gate(&config).await?;
     match command {
-        Key::Add { account, public } => {
+        Key::Add { account, public, replace } => {
             let file = Zeroizing::new(std::fs::read(&public).map_err(|source| CliError::Io {
                 what: format!("`{}` cannot be read", public.display()),
                 source,
             })?);
-            let (id, bits) = gate.add_key(&Actor::command_line(), &account, file.as_slice()).await?;
-            say(json, &json!({"account": account, "id": id, "bits": bits}), || {
-                format!("key {id} ({bits} bits) added to `{account}`")
+            let actor = Actor::command_line();
+            let (id, bits, retired) = match replace {
+                true => gate.replace_keys(&actor, &account, file.as_slice()).await?,
+                false => {
+                    let (id, bits) = gate.add_key(&actor, &account, file.as_slice()).await?;
+                    (id, bits, Vec::new())
+                }
+            };
+            say(json, &json!({"account": account, "id": id, "bits": bits, "retired": retired}), || {
+                let added = format!("key {id} ({bits} bits) added to `{account}`");
+                let retired = retired.iter().map(|id| format!("key {id} retired"));
+                std::iter::once(added).chain(retired).collect::<Vec<_>>().join("\n")
             });
         }
         Key::List { account } => list_keys(&gate, account, json).await?,

@@ -249,6 +249,7 @@ impl Tape {
             media: "cd".repeat(32),
             bytes: 132_100,
             keys: vec!["key".into()],
+            format: seal::Format::Tink,
             spans: vec![(from, self.now)],
             silenced: Vec::new(),
             unplaced: false,

@@ -119,6 +119,12 @@ pub enum Expect {
         /// The key's id.
         id: String,
     },
+    /// Exactly these keys of the account are not retired.
+    KeysInUse {
+        account: String,
+        /// Their ids, in order.
+        ids: Vec<String>,
+    },
     /// No account has this id.
     AccountFree { id: String },
     /// Exactly so many people were enrolled in the account.

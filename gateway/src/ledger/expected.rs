@@ -123,6 +123,7 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         | Expect::GrantFree { .. }
         | Expect::PromptVersion { .. }
         | Expect::KeyUsable { .. }
+        | Expect::KeysInUse { .. }
         | Expect::AccountFree { .. }
         | Expect::People { .. }
         | Expect::AccountSettings { .. }

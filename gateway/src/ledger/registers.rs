@@ -443,8 +443,9 @@ static REGISTERS: [Register; 10] = [
 ];
 
 /// The types of entries that register something.
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 19] = [
     "account.added",
+    "account.format",
     "account.law",
     "consent-grant.registered",
     "consent-grant.withdrawn",

@@ -47,6 +47,9 @@ pub(super) fn question(expect: &Expect) -> Statement {
         Expect::KeyUsable { account, id } => Statement::new("EXISTS (SELECT 1 FROM public_key WHERE account = ? AND id = ? AND retired_at IS NULL)")
                 .bind(account)
                 .bind(id),
+        Expect::KeysInUse { account, ids } => Statement::new("(SELECT coalesce(string_agg(id, ',' ORDER BY id), '') FROM public_key WHERE account = ? AND retired_at IS NULL) = ?")
+                .bind(account)
+                .bind(ids.join(",")),
         Expect::AccountFree { id } => Statement::new("NOT EXISTS (SELECT 1 FROM account WHERE id = ?)")
                 .bind(id),
         Expect::People { account, count } => Statement::new("(SELECT count(*) FROM person WHERE account = ?) = ?")

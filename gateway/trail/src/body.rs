@@ -7,6 +7,7 @@ mod says;
 
 use jiff::Timestamp;
 use policy::{Control, CoverageBasis, Event, HeldCounts, Opened, Refusal, Stretch, Use, What};
+use seal::Format;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -73,6 +74,9 @@ pub enum Body {
         bytes: u64,
         /// The keys that it was sealed for.
         keys: Vec<String>,
+        /// How it is sealed.
+        #[serde(default, skip_serializing_if = "is_tink")]
+        format: Format,
         /// The moments that it holds; if `unplaced`, those of the call's only window that it uses up.
         spans: Vec<(Timestamp, Timestamp)>,
         /// The moments of the upload that were silenced, of which it holds nothing, and what was in the way; null where
@@ -223,7 +227,16 @@ pub enum Body {
         grant: Uuid,
     },
     /// An account was added.
-    Account {},
+    Account {
+        /// How its recordings are sealed.
+        #[serde(default, skip_serializing_if = "is_tink")]
+        format: Format,
+    },
+    /// How an account's recordings are sealed from now on.
+    AccountFormat {
+        /// The format.
+        format: Format,
+    },
     /// A credential was added.
     Credential {
         /// Its minted name.
@@ -466,7 +479,8 @@ impl Body {
             Body::Prompt { .. } => Kind::PromptRegistered,
             Body::Grant { .. } => Kind::ConsentGrantRegistered,
             Body::GrantWithdrawn { .. } => Kind::ConsentGrantWithdrawn,
-            Body::Account {} => Kind::AccountAdded,
+            Body::Account { .. } => Kind::AccountAdded,
+            Body::AccountFormat { .. } => Kind::AccountFormat,
             Body::AccountLaw { .. } => Kind::AccountLaw,
             Body::Credential { .. } => Kind::CredentialAdded,
             Body::Person { .. } => Kind::PersonEnrolled,
@@ -514,7 +528,8 @@ impl Body {
             | Body::Held { .. }
             | Body::Prompt { .. }
             | Body::Grant { .. }
-            | Body::Account {}
+            | Body::Account { .. }
+            | Body::AccountFormat { .. }
             | Body::AccountLaw { .. }
             | Body::Credential { .. }
             | Body::Person { .. }
@@ -529,6 +544,10 @@ impl Body {
 
 fn is_granted(coverage: &CoverageBasis) -> bool {
     *coverage == CoverageBasis::Granted
+}
+
+fn is_tink(format: &Format) -> bool {
+    *format == Format::Tink
 }
 
 fn what_kind(what: &What) -> Kind {

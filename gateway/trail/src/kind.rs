@@ -28,6 +28,7 @@ macro_rules! kinds {
 
 kinds! {
     AccountAdded "account.added"
+    AccountFormat "account.format"
     AccountLaw "account.law"
     AnnouncementRecorded "announcement.recorded"
     AuditExport "audit.export"

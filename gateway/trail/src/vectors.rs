@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use policy::{Call, CoverageBasis, Event, Evidence, Joined, Place, Role, What};
+use seal::Format;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -82,7 +83,7 @@ impl Fixed {
         let columns = ["acme", "acme", r#"{"late_evidence_seconds":0}"#].map(text).to_vec();
         let registered = registered(&mut sum, "account", ACCOUNT, &columns);
         let detail = json!({"account": ACCOUNT});
-        log.add(at, &operator, None, Body::Account {}, Some(detail), Some(registered));
+        log.add(at, &operator, None, Body::Account { format: Format::Tink }, Some(detail), Some(registered));
         log.rows("account", columns);
 
         let Actor { credential, role } = sample::recorder();

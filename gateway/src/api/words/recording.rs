@@ -22,6 +22,11 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
                 .into()
         }
         RecordingRefusal::Unmeasurable(error) => error.to_string(),
+        RecordingRefusal::TooLarge { format, most } => format!(
+            "the account's recordings are sealed as `{}`, which holds at most {most} bytes of audio, as `max_bytes` of the \
+             decision says: send it in shorter parts, each with its `Recording-Start`, or in a format that takes less",
+            format.as_str()
+        ),
         RecordingRefusal::Digest => "the body does not match `Content-Digest`; send it again".into(),
         RecordingRefusal::TimelineOrder => {
             "the intervals of `Recording-Timeline` overlap or are out of order".into()

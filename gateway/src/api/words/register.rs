@@ -12,9 +12,7 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
         RegisterRefusal::UnknownAccount { id } => {
             format!("there is no account `{id}`; add it with `consent-gateway account add`")
         }
-        RegisterRefusal::SystemHasNoCalls => {
-            "the account `system` has no calls; choose overlays for another account".into()
-        }
+        RegisterRefusal::SystemHasNoCalls => "the account `system` has no calls; name another account".into(),
         RegisterRefusal::RoleOfCalls => {
             "the account `system` has no calls; its roles are `counsel`, `auditor` and `admin`".into()
         }
@@ -23,6 +21,19 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
         RegisterRefusal::NoRecorders => "`recorders` must be at least 1".into(),
         RegisterRefusal::WeakPassword(error) => error.to_string(),
         RegisterRefusal::UnusableKey(error) => error.to_string(),
+        RegisterRefusal::OneKey { account, format, in_use } => format!(
+            "the recordings of `{account}` are sealed as `{}`, for one key, and {} is in use: add the new one with \
+             `--replace`, which retires it in the same step",
+            format.as_str(),
+            in_use.join(", ")
+        ),
+        RegisterRefusal::ManyKeys { account, format, in_use } => format!(
+            "recordings in the format `{}` are sealed for one key, and `{account}` has {}: retire all but one first, with \
+             `consent-gateway key retire {account} KEY`; they are {}",
+            format.as_str(),
+            in_use.len(),
+            in_use.join(", ")
+        ),
         RegisterRefusal::PromptText => "`text` is empty or longer than 16 KiB".into(),
         RegisterRefusal::PromptDuration => "`duration_ms` must be from 1000 (1 s) to 600000 (10 min)".into(),
         RegisterRefusal::UnknownElement { element } => {

@@ -45,6 +45,9 @@ pub struct Decision {
     /// The deadline for an announcement in the recording that was not reported yet. Left out if none is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub announcement_due: Option<Moment>,
+    /// The most bytes that a recording may have. Left out if only `upload.max_bytes` of the gateway limits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
 }
 
 /// Whether recording is permitted.
@@ -262,6 +265,7 @@ impl Decision {
                 Standing::Unlawful(why) => Some(reason(decided, why, names)),
             },
             announcement_due: decided.announcement_due.map(Moment),
+            max_bytes: None,
         }
     }
 }

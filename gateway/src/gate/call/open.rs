@@ -23,6 +23,7 @@ use crate::gate::{
     called,
 };
 use crate::ledger::{Appended, Change, Expect, Job};
+use seal::Format;
 use trail::chain::Chain;
 use trail::clock::{Moment, whole_millis};
 use trail::{Body, DraftError, hex};
@@ -175,7 +176,8 @@ impl Gate {
                 tracing::Span::current().record("call", uid.to_string());
                 let people = (0..).zip(ids.iter().map(ToString::to_string)).collect();
                 let names = Names { people, ..Names::default() };
-                Ok(Some(Decision::new(table.digest(), &call.decide(now), &names)))
+                let decision = Decision::new(table.digest(), &call.decide(now), &names);
+                Ok(Some(Decision { max_bytes: settings.format.max_bytes(), ..decision }))
             }
         }
     }
@@ -417,7 +419,20 @@ impl Gate {
             decision = decision.barred();
         }
         let names = self.with_prompts(&loaded.row.account, &[&decision], loaded.called()).await;
-        Decision::new(loaded.table.digest(), &decision, &names)
+        let max_bytes = self.max_bytes(&loaded.row.account).await;
+        Decision { max_bytes, ..Decision::new(loaded.table.digest(), &decision, &names) }
+    }
+
+    /// The most bytes that a recording of the account may have. If the ledger does not answer, the fewest that any
+    /// account's may.
+    async fn max_bytes(&self, account: &str) -> Option<u64> {
+        match self.settings_now(account).await {
+            Ok((settings, _)) => settings.format.max_bytes(),
+            Err(fault) => {
+                tracing::warn!(code = %fault.code(), "how an account's recordings are sealed cannot be read for an answer");
+                Format::ALL.into_iter().filter_map(Format::max_bytes).min()
+            }
+        }
     }
 
     /// Adds the account's names of prompts that do not count. If the ledger does not answer, the gateway's

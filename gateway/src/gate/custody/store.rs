@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::access::Principal;
-use crate::body::Paced;
+use crate::body::{BodyError, Paced};
 use crate::gate::answer::Recording;
 use crate::gate::custody::purposes::About;
 use crate::gate::{
@@ -21,7 +21,7 @@ use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Plan, Silence, Silenced};
 use crate::record::{self, Algorithm, Fingerprint, StageError, Staged};
 use crate::vault::Kept;
-use seal::{Envelope, RecipientKey, WrappedKey};
+use seal::{Envelope, Format, RecipientKey, WrappedKey};
 use trail::{Body, Came, hex};
 
 /// When the audio of an upload was made, by its own account.
@@ -88,6 +88,8 @@ struct Permit {
     kept: Kept,
     envelope: Envelope,
     document: String,
+    /// The account's settings by which it is sealed.
+    settings: String,
     about: About,
     coverage: Coverage,
     at: Timestamp,
@@ -220,10 +222,14 @@ impl Gate {
             }
         };
         let fingerprint = Fingerprint::new(self.uploads.fingerprint, &key);
-        let staged =
-            record::stage(&self.vault, &admission.who.account, fingerprint, admission.digest, plan, body)
-                .await
-                .map_err(stage_fault)?;
+        let account = &admission.who.account;
+        let format = self.settings_now(account).await?.0.format;
+        if let Some(most) = format.max_bytes() {
+            body.at_most(most);
+        }
+        let staged = record::stage(&self.vault, account, format, fingerprint, admission.digest, plan, body)
+            .await
+            .map_err(|error| stage_fault_of(format, error))?;
         self.settle(&admission, staged).await
     }
 
@@ -254,15 +260,21 @@ impl Gate {
             // Refused uploads never get this far: (1) the media, durable, readable by nobody.
             let account = &admission.who.account;
             let beside = async {
+                let (settings, settings_text) = self.settings_now(account).await?;
+                // It changed while the body arrived. Sent again, the recording is sealed as the account's are.
+                if settings.format != staged.sealed.sealing.format() {
+                    return Err(Fault::contended());
+                }
                 let (envelope, document) = self.envelope(account, &staged).await?;
                 let kept = staged.sync(document.len()).await.map_err(Failure::Store)?;
                 // A key was added since it was written, and others were faster than this upload.
                 if kept.place.is_some_and(|place| !place.fits(document.len())) {
                     return Err(Fault::contended());
                 }
-                Ok((kept, envelope, document, self.found_by(account, &loaded, &coverage).await?))
+                let about = self.found_by(account, &loaded, &coverage).await?;
+                Ok((kept, envelope, document, about, settings_text))
             };
-            let (kept, envelope, document, about) = match beside.await {
+            let (kept, envelope, document, about, settings) = match beside.await {
                 Ok(beside) => beside,
                 Err(fault) => {
                     staged.abandon().await;
@@ -270,7 +282,8 @@ impl Gate {
                 }
             };
             let (at, head, call) = (now, loaded.head, loaded.uid);
-            let permit = Permit { staged, kept, envelope, document, about, coverage, at, head, call };
+            let permit =
+                Permit { staged, kept, envelope, document, settings, about, coverage, at, head, call };
             match self.accept(admission, &loaded, permit).await {
                 Ok(Ok(stored)) => return Ok(stored),
                 Ok(Err(conflicted)) => staged = conflicted,
@@ -340,7 +353,8 @@ impl Gate {
         loaded: &Loaded,
         permit: Permit,
     ) -> Result<Result<Stored, Staged>, Fault> {
-        let Permit { staged, kept: media, envelope, document, about, coverage, at, head, call } = permit;
+        let Permit { staged, kept: media, envelope, document, settings, about, coverage, at, head, call } =
+            permit;
         let id = staged.id;
         let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
         let bare = serde_json::to_vec(&bare).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
@@ -352,6 +366,7 @@ impl Gate {
             media: hex(&envelope.sha256),
             bytes: envelope.bytes,
             keys: envelope.keys.iter().map(|key| key.key.clone()).collect(),
+            format: envelope.format(),
             spans: coverage.spans,
             silenced: coverage.silenced,
             unplaced: admission.placement == Placement::Unsaid,
@@ -371,6 +386,7 @@ impl Gate {
             Some(json!({"name": admission.name})),
         )?;
         let mut expects = loaded.expects();
+        expects.push(Expect::AccountSettings { id: who.account.clone(), settings });
         expects.push(Expect::RecordingNameFree { call, name: admission.name.clone() });
         expects.extend(
             envelope
@@ -651,6 +667,16 @@ fn same_or_conflict(existing: &RecordingRow, fingerprint: &[u8]) -> Result<(), R
         return Err(RecordingRefusal::NameTaken);
     }
     Ok(())
+}
+
+/// As [`stage_fault`]; a body that is too large for the format says so.
+fn stage_fault_of(format: Format, error: StageError) -> Fault {
+    match (&error, format.max_bytes()) {
+        (StageError::Body(BodyError::TooLarge { limit }), Some(most)) if *limit == most => {
+            RecordingRefusal::TooLarge { format, most }.into()
+        }
+        _ => stage_fault(error),
+    }
 }
 
 fn stage_fault(error: StageError) -> Fault {

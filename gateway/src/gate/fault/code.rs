@@ -240,6 +240,8 @@ codes! {
         NotRecording = "not-recording", Conflict, [];
         /// No signed head covers it yet; ask again in a second.
         NotSignedYet = "not-signed-yet", Unavailable, [];
+        /// The account's recordings are sealed in a format with one key, and there is another one.
+        OneKey = "one-key", Conflict, [];
         /// You cannot confirm yourself; a colleague has to.
         OwnPerson = "own-person", Refused, [];
         /// You proposed this table; somebody else has to approve it.

@@ -3,6 +3,7 @@ use policy::{Refusal, Remedy, Uncovered};
 use super::FaultCode;
 use crate::gate::answer::{Missing, Names};
 use crate::measure::Unmeasurable;
+use seal::Format;
 
 /// Why a recording is not accepted, not handed out, or not deleted.
 #[derive(Debug)]
@@ -19,6 +20,13 @@ pub enum RecordingRefusal {
     NoUsableKey,
     /// The audio cannot be measured.
     Unmeasurable(Unmeasurable),
+    /// It is larger than the account's format holds.
+    TooLarge {
+        /// The format.
+        format: Format,
+        /// The most bytes.
+        most: u64,
+    },
     /// The body does not match the announced SHA-256.
     Digest,
     /// The stretches of the timeline overlap or are out of order.
@@ -56,6 +64,7 @@ impl RecordingRefusal {
             RecordingRefusal::Held => FaultCode::LegalHold,
             RecordingRefusal::NoUsableKey => FaultCode::NoUsableKey,
             RecordingRefusal::Unmeasurable(_) => FaultCode::UnmeasurableAudio,
+            RecordingRefusal::TooLarge { .. } => FaultCode::BodyTooLarge,
             RecordingRefusal::Digest => FaultCode::DigestMismatch,
             RecordingRefusal::TimelineOrder => FaultCode::InvalidTimeline,
             RecordingRefusal::TimelineTooShort { .. } => FaultCode::TimelineTooShort,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::FaultCode;
 use crate::access::secret::PasswordError;
 use crate::gate::answer::ProposalState;
-use seal::KeyError;
+use seal::{Format, KeyError};
 
 /// Why an account, or something in it, is not registered.
 #[derive(Debug)]
@@ -37,6 +37,24 @@ pub enum RegisterRefusal {
     WeakPassword(PasswordError),
     /// The public key cannot be used.
     UnusableKey(KeyError),
+    /// The account's format has room for one key, and has it.
+    OneKey {
+        /// The account.
+        account: String,
+        /// Its format.
+        format: Format,
+        /// The keys in use.
+        in_use: Vec<String>,
+    },
+    /// The account has more keys than the format has room for.
+    ManyKeys {
+        /// The account.
+        account: String,
+        /// The format.
+        format: Format,
+        /// The keys in use.
+        in_use: Vec<String>,
+    },
     /// The text of a prompt is empty, or longer than 16 KiB.
     PromptText,
     /// A prompt lasts less than a second, or more than ten minutes.
@@ -71,6 +89,7 @@ impl RegisterRefusal {
             }
             RegisterRefusal::WeakPassword(_) => FaultCode::WeakPassword,
             RegisterRefusal::UnusableKey(_) => FaultCode::UnusableKey,
+            RegisterRefusal::OneKey { .. } | RegisterRefusal::ManyKeys { .. } => FaultCode::OneKey,
             RegisterRefusal::PromptText
             | RegisterRefusal::PromptDuration
             | RegisterRefusal::UnknownElement { .. }

@@ -8,6 +8,7 @@ use crate::access::{Role, secret::Secret};
 use crate::gate::ask::language;
 use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Wrong};
 use crate::ledger::{Appended, Change, Expect, Job};
+use seal::Format;
 use trail::{Actor, Body, SYSTEM_LOG};
 
 /// The settings of an account.
@@ -39,6 +40,9 @@ pub struct AccountSettings {
     /// Whether everybody may read the account's log. Its leaves hold nothing that an outsider chose.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub public_log: bool,
+    /// How recordings are sealed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub format: Format,
 }
 
 impl Default for AccountSettings {
@@ -55,6 +59,7 @@ impl Default for AccountSettings {
             public_safety: of_policy.public_safety,
             on_hold: of_policy.on_hold,
             public_log: false,
+            format: Format::default(),
         }
     }
 }
@@ -73,7 +78,7 @@ pub struct NewCredential {
 }
 
 impl AccountSettings {
-    pub(in crate::gate) fn read(document: &str) -> Result<AccountSettings, Fault> {
+    pub(crate) fn read(document: &str) -> Result<AccountSettings, Fault> {
         serde_json::from_str(document).map_err(|_| Fault::damaged("an account's settings cannot be read"))
     }
 
@@ -136,10 +141,60 @@ impl Gate {
         };
         let detail = json!({"account": id, "settings": settings});
         let expects = vec![Expect::AccountFree { id: id.into() }];
-        match self.note(actor, id, Body::Account {}, Some(detail), vec![change], expects).await? {
+        match self
+            .note(actor, id, Body::Account { format: settings.format }, Some(detail), vec![change], expects)
+            .await?
+        {
             Appended::Done => Ok(()),
             Appended::Conflict => Err(RegisterRefusal::AccountExists { id: id.into() }.into()),
         }
+    }
+
+    /// Chooses how an account's recordings are sealed from now on. What is stored stays as it is. Returns whether that
+    /// is new.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such account, or it has more keys than the format has room for.
+    pub async fn set_format(&self, actor: &Actor, account: &str, format: Format) -> Result<bool, Fault> {
+        if account == SYSTEM_LOG {
+            return Err(RegisterRefusal::SystemHasNoCalls.into());
+        }
+        for _ in 0..ATTEMPTS {
+            let (mut settings, document) = self.settings_now(account).await?;
+            if settings.format == format {
+                return Ok(false);
+            }
+            let in_use = self.keys_in_use(account).await?;
+            if format.has_one_recipient() && in_use.len() > 1 {
+                return Err(RegisterRefusal::ManyKeys { account: account.into(), format, in_use }.into());
+            }
+            settings.format = format;
+            let expects = vec![
+                Expect::AccountSettings { id: account.into(), settings: document },
+                Expect::KeysInUse { account: account.into(), ids: in_use },
+            ];
+            let changes = vec![Change::AccountSettings {
+                id: account.into(),
+                settings: serde_json::to_string(&settings)
+                    .map_err(|_| Fault::damaged("settings cannot be written"))?,
+            }];
+            let body = Body::AccountFormat { format };
+            if self.note(actor, account, body, None, changes, expects).await? == Appended::Done {
+                return Ok(true);
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// The account's settings as they are now, and their text.
+    pub(in crate::gate) async fn settings_now(
+        &self,
+        account: &str,
+    ) -> Result<(AccountSettings, String), Fault> {
+        let row = self.ledger.account(account).await?;
+        let row = row.ok_or_else(|| RegisterRefusal::UnknownAccount { id: account.into() })?;
+        Ok((AccountSettings::read(&row.settings)?, row.settings))
     }
 
     /// Checks that a place exists: a wrong one would apply the strictest rule to every call of the account.
@@ -216,6 +271,10 @@ impl Gate {
         self.note(actor, &row.account, body, None, vec![change], Vec::new()).await?;
         Ok(())
     }
+}
+
+fn is_default(format: &Format) -> bool {
+    *format == Format::default()
 }
 
 fn check_account(id: &str) -> Result<(), Wrong> {

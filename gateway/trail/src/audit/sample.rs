@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use seal::{Envelope, Sealing, WrapAlgorithm, WrappedKey};
+use seal::{Envelope, Format, Sealing, WrapAlgorithm, WrappedKey};
 use trail::audit::pack::{Entry as PackEntry, Pack, Parts, Stretch, Subject};
 use trail::audit::source::{Beside, Details, OlderHead, Source, SourceError};
 use trail::note::{Checkpoint, Note, SigningKey};
@@ -102,7 +102,7 @@ impl Log {
             settings: Settings::default(),
         };
         let operator = Actor::command_line();
-        log.entry(&operator, Body::Account {}, Some(json!({"account": ACCOUNT})));
+        log.entry(&operator, Body::Account { format: Format::Tink }, Some(json!({"account": ACCOUNT})));
         for (who, name) in
             [(recorder(), "the switch"), (listener(), "Ada Lovelace"), (counsel(), "Grace Hopper")]
         {
@@ -314,6 +314,7 @@ impl Log {
             media: hex(&envelope.sha256),
             bytes: envelope.bytes,
             keys: vec![KEY.into()],
+            format: Format::Tink,
             spans,
             silenced: Vec::new(),
             unplaced: false,

@@ -348,7 +348,7 @@ fn acceptance<'l>(pack: &Pack, leaves: &'l BTreeMap<u64, Leaf>) -> Result<(u64, 
 /// Checks that the envelope is the one that was accepted. Wrapped keys may have been added or removed since.
 fn envelope(pack: &Pack, leaf: &Leaf, warnings: &mut Vec<String>) -> Result<bool, Failure> {
     let Some(document) = &pack.envelope else { return Ok(false) };
-    let Body::Accepted { recording, envelope, media, bytes, keys, .. } = &leaf.body else {
+    let Body::Accepted { recording, envelope, media, bytes, keys, format, .. } = &leaf.body else {
         return Ok(false);
     };
     let read: Envelope = serde_json::from_str(document)
@@ -357,6 +357,7 @@ fn envelope(pack: &Pack, leaf: &Leaf, warnings: &mut Vec<String>) -> Result<bool
     let same = hex(&Sha256::digest(bare)) == *envelope
         && hex(&read.sha256) == *media
         && read.bytes == *bytes
+        && read.format() == *format
         && read.recording == recording.to_string()
         && read.account == pack.manifest.account;
     if !same {

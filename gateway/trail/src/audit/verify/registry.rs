@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{CoverageBasis, Grant, Heard, HeldCounts, Opened, Purposes, Role};
+use seal::Format;
 use uuid::Uuid;
 
 use super::super::Failure;
@@ -25,6 +26,10 @@ pub(super) struct Registry {
     people: People,
     /// When each was retired.
     keys: HashMap<String, Option<Timestamp>>,
+    /// An older ledger was restored: keys that were added since may be gone.
+    keys_lost: bool,
+    /// How recordings are sealed, and since when.
+    formats: Vec<(Timestamp, Format)>,
     prompts: HashMap<Uuid, PromptTrack>,
     grants: HashMap<Uuid, GrantTrack>,
     recordings: HashMap<Uuid, Recording>,
@@ -197,8 +202,9 @@ impl Registry {
     /// Takes what an entry registers or ends.
     pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
         leaf.register.as_ref().map_or(Ok(()), |registered| self.commits(registered))?;
-        if let Body::Accepted { recording, bytes, keys, .. } = &leaf.body {
+        if let Body::Accepted { recording, bytes, keys, format, .. } = &leaf.body {
             keys.iter().try_for_each(|key| self.sealed_for(key))?;
+            self.sealed_as(*format, keys.len())?;
             let new = Recording { bytes: *bytes, held: None, deleted: None };
             if self.recordings.insert(*recording, new).is_some() {
                 return Err(Failure::tampered("it accepts a recording that was accepted before"));
@@ -271,6 +277,11 @@ impl Registry {
         }
         if let Body::Key { key } = &leaf.body {
             self.keys.insert(key.clone(), None);
+            self.keys_suffice()?;
+        }
+        if let Body::Account { format } | Body::AccountFormat { format } = &leaf.body {
+            self.formats.push((leaf.at, *format));
+            self.keys_suffice()?;
         }
         if let Body::KeyRetired { key } = &leaf.body {
             match self.keys.get_mut(key) {
@@ -340,6 +351,36 @@ impl Registry {
             Some(Some(_)) | None => {
                 Err(Failure::tampered(format!("it is sealed for the key `{key}`, which was not in use")))
             }
+        }
+    }
+
+    /// Checks that a recording is sealed as the account's are.
+    fn sealed_as(&self, format: Format, keys: usize) -> Result<(), Failure> {
+        if let Some((_, of_account)) = self.formats.last()
+            && *of_account != format
+        {
+            return Err(Failure::tampered(format!(
+                "it is sealed as `{}`, and recordings of the account were sealed as `{}`",
+                format.as_str(),
+                of_account.as_str()
+            )));
+        }
+        match format.has_one_recipient() && keys != 1 {
+            true => Err(Failure::tampered(format!("it is sealed as `{}` for {keys} keys", format.as_str()))),
+            false => Ok(()),
+        }
+    }
+
+    /// Checks that no more keys are in use than the account's format has room for.
+    fn keys_suffice(&self) -> Result<(), Failure> {
+        let Some((_, format)) = self.formats.last() else { return Ok(()) };
+        let in_use = self.keys.values().filter(|retired| retired.is_none()).count();
+        match format.has_one_recipient() && in_use > 1 && !self.keys_lost {
+            true => Err(Failure::tampered(format!(
+                "{in_use} keys are in use, and an account whose recordings are sealed as `{}` has one",
+                format.as_str()
+            ))),
+            false => Ok(()),
         }
     }
 
@@ -463,6 +504,8 @@ impl Registry {
             undo(&mut recording.held);
         });
         self.chosen.retain(|chosen| chosen.at <= from);
+        self.formats.retain(|(at, _)| *at <= from);
+        self.keys_lost = true;
         lost
     }
 }

@@ -50,7 +50,8 @@ fn makers(body: &Body) -> &'static [&'static str] {
         Body::Heartbeat {} | Body::LogKey { .. } => &["gateway"],
         Body::Gap { .. } | Body::LogOpened { .. } => &["gateway", "operator"],
         Body::LogDropped { .. }
-        | Body::Account {}
+        | Body::Account { .. }
+        | Body::AccountFormat { .. }
         | Body::Credential { .. }
         | Body::Person { .. }
         | Body::CredentialRevoked { .. }

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use policy::{Control, CoverageBasis, Event, MOST_STRETCHES, Method, Refusal, Stretch, Use, What, Why};
+use seal::Format;
 use uuid::Uuid;
 
 use super::*;
@@ -379,6 +380,61 @@ fn what_was_never_registered_counts_for_nothing() {
     assert!(without("credential.added").what.contains("was never added"));
     assert!(without("prompt.registered").what.contains("never registered"));
     assert!(without("consent-grant.registered").what.contains("never registered"));
+}
+
+#[test]
+fn an_account_whose_recordings_are_sealed_for_one_key_has_one() {
+    let operator = Actor::command_line();
+    let other = || Body::Key { key: "cd".repeat(32) };
+    let format = |format| Body::AccountFormat { format };
+    // A second key, and the format with two of them.
+    for bodies in [[format(Format::RsaAes), other()], [other(), format(Format::RsaAes)]] {
+        let mut log = Log::new();
+        for body in bodies {
+            log.entry(&operator, body, None);
+        }
+        let index = log.drafts.len() as u64 - 1;
+        assert_found(&found(&log), Verdict::Tampered, index, "2 keys are in use");
+    }
+    // One after the other, and the same one again.
+    let mut log = Log::new();
+    let retired = Body::KeyRetired { key: KEY.into() };
+    for body in [format(Format::RsaAes), Body::Key { key: KEY.into() }, retired, other()] {
+        log.entry(&operator, body, None);
+    }
+    verified(&log.export()).unwrap();
+}
+
+#[test]
+fn a_recording_is_sealed_as_the_accounts_are() {
+    let accepted = |of_account: Format, said: Format| {
+        let mut log = Log::new();
+        log.entry(&Actor::command_line(), Body::AccountFormat { format: of_account }, None);
+        let uid = log.open("c");
+        log.prompted(uid, &[0, 1]);
+        log.agrees(uid, 0);
+        log.start(uid);
+        log.tick(3000);
+        let from = log.now - SignedDuration::from_secs(3);
+        log.accept(uid, from, 3000);
+        let index = log.drafts.len() - 1;
+        let log = rewritten(&log, index, |leaf| {
+            let Body::Accepted { format, .. } = &mut leaf.body else { panic!() };
+            *format = said;
+        });
+        (log, index as u64)
+    };
+    for (of_account, said) in [(Format::Tink, Format::RsaAes), (Format::RsaAes, Format::Tink)] {
+        let (log, index) = accepted(of_account, said);
+        assert_found(&found(&log), Verdict::Tampered, index, "recordings of the account were sealed as");
+        verified(&accepted(said, said).0.export()).unwrap();
+    }
+    let (log, index) = accepted(Format::RsaAes, Format::RsaAes);
+    let unkeyed = rewritten(&log, usize::try_from(index).unwrap(), |leaf| {
+        let Body::Accepted { keys, .. } = &mut leaf.body else { panic!() };
+        keys.push(KEY.into());
+    });
+    assert_found(&found(&unkeyed), Verdict::Tampered, index, "`rsa-aes` for 2 keys");
 }
 
 #[test]
