@@ -1,6 +1,7 @@
 //! Other people's programs: recordings as they make them, sealed media as they open them, and a verifier that was
 //! written from the reference alone.
 
+mod opening;
 mod second_verifier;
 
 use std::path::{Path, PathBuf};
@@ -271,6 +272,11 @@ fn claiming(envelope: &Value, media: &[u8]) -> Value {
     envelope["bytes"] = media.len().into();
     envelope["sha256"] = hex::encode(Sha256::digest(media)).into();
     envelope
+}
+
+/// A private key for which nothing is sealed.
+fn stranger(dir: &Path) -> PathBuf {
+    seal::keygen(dir).unwrap().private_path
 }
 
 /// A call of its own on which this was recorded lawfully.

@@ -108,6 +108,8 @@ fn every_block_is_run_or_read() {
                     "{place}"
                 ),
                 "mermaid" | "sql" => {}
+                // They are run beside what they are to open.
+                "python" | "js" | "java" | "bash" if path.ends_with("opening.md") => {}
                 other => panic!("what reads `{other}`? {place}"),
             }
         }
@@ -330,12 +332,12 @@ fn run_with(pages: &[&str], with_cargo: bool, instead: &[(&str, &str)]) -> Strin
 }
 
 /// A block between fences.
-struct Block {
-    language: String,
-    text: String,
+pub(crate) struct Block {
+    pub(crate) language: String,
+    pub(crate) text: String,
 }
 
-fn blocks(path: &Path) -> Vec<Block> {
+pub(crate) fn blocks(path: &Path) -> Vec<Block> {
     let page = std::fs::read_to_string(path).unwrap();
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
