@@ -48,6 +48,8 @@ pub(crate) struct Gateway {
     pub(crate) clock: Clock,
     pub(crate) running: Running,
     pub(crate) recorder: Client,
+    pub(crate) observer: Client,
+    pub(crate) uploader: Client,
     pub(crate) listener: Client,
     pub(crate) auditor: Client,
     pub(crate) counsel: Client,
@@ -84,6 +86,8 @@ impl Gateway {
             |role: Role| Client::new(running.address, people.iter().find(|new| new.role == role).unwrap());
         Gateway {
             recorder: of(Role::Recorder),
+            observer: of(Role::Observer),
+            uploader: of(Role::Uploader),
             listener: of(Role::Listener),
             auditor: of(Role::Auditor),
             counsel: of(Role::Counsel),

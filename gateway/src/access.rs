@@ -33,6 +33,10 @@ pub struct Principal {
 pub enum Role {
     /// A CPaaS backend: calls, events, control, uploads, and what it uploaded.
     Recorder,
+    /// A CPaaS backend's application: calls, events, control; no bytes.
+    Observer,
+    /// A CPaaS backend's media: uploads, and what it uploaded.
+    Uploader,
     /// Fetches media.
     Listener,
     /// Reads consent records; no media.
@@ -47,19 +51,38 @@ pub enum Role {
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 6] =
-        [Role::Recorder, Role::Listener, Role::Auditor, Role::Counsel, Role::Registrar, Role::Admin];
+    pub const ALL: [Role; 8] = [
+        Role::Recorder,
+        Role::Observer,
+        Role::Uploader,
+        Role::Listener,
+        Role::Auditor,
+        Role::Counsel,
+        Role::Registrar,
+        Role::Admin,
+    ];
 
     /// The word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Recorder => "recorder",
+            Role::Observer => "observer",
+            Role::Uploader => "uploader",
             Role::Listener => "listener",
             Role::Auditor => "auditor",
             Role::Counsel => "counsel",
             Role::Registrar => "registrar",
             Role::Admin => "admin",
+        }
+    }
+
+    /// Whether it stands for a platform that reports calls or sends recordings, not for somebody of the account.
+    #[must_use]
+    pub fn is_of_a_platform(self) -> bool {
+        match self {
+            Role::Recorder | Role::Observer | Role::Uploader => true,
+            Role::Listener | Role::Auditor | Role::Counsel | Role::Registrar | Role::Admin => false,
         }
     }
 

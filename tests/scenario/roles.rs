@@ -9,6 +9,8 @@ use crate::harness::{Client, Gateway};
 fn client(gateway: &Gateway, role: Role) -> &Client {
     match role {
         Role::Recorder => &gateway.recorder,
+        Role::Observer => &gateway.observer,
+        Role::Uploader => &gateway.uploader,
         Role::Listener => &gateway.listener,
         Role::Auditor => &gateway.auditor,
         Role::Counsel => &gateway.counsel,
@@ -113,4 +115,49 @@ async fn a_revoked_credential_is_refused_at_once() {
     let actor = trail::Actor::command_line();
     gateway.gate().revoke_credential(&actor, username).await.unwrap();
     gateway.listener.get("/v1/recordings").await.problem(401, "unauthorized");
+}
+
+/// A platform whose application reports the calls, and whose recorder brings the media.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observer_and_an_uploader_do_together_what_a_recorder_does() {
+    let gateway = Gateway::start().await;
+    let call = serde_json::json!({"medium": "telephone", "purposes": ["quality"], "participants": [
+        {"id": "caller", "role": "customer", "location": "US-TX", "languages": ["en"]},
+        {"id": "agent", "role": "agent", "location": "US-TX", "languages": ["en"]},
+    ]});
+    let start = serde_json::json!({"action": "start"});
+    let told = serde_json::json!({"type": "prompt.completed", "participants": ["caller", "agent"], "prompt": "en", "played_ms": 4000});
+    let audio = crate::harness::wav(2000);
+    gateway.uploader.put("/v1/calls/c", &call).await.problem(403, "wrong-role");
+    gateway.observer.put("/v1/calls/c", &call).await.expect(201);
+    gateway.advance_ms(4000);
+    gateway.uploader.post("/v1/calls/c/events", &told).await.problem(403, "wrong-role");
+    gateway.observer.post("/v1/calls/c/events", &told).await.expect(201);
+    gateway.uploader.post("/v1/calls/c/recording", &start).await.problem(403, "wrong-role");
+    gateway.observer.post("/v1/calls/c/recording", &start).await.expect(200);
+    let from = gateway.now().to_string();
+    gateway.advance_ms(5000);
+    let headers = [("recording-start", from.as_str())];
+    let path = "/v1/calls/c/recordings/a";
+    gateway.observer.upload(path, &headers, &audio).await.problem(403, "wrong-role");
+    let stored = gateway.uploader.upload(path, &headers, &audio).await.expect(201);
+    let recording = format!("/v1/recordings/{}", stored["id"].as_str().unwrap());
+    // The uploader sees what it uploaded, and nothing else; the observer sees calls.
+    gateway.uploader.get(&recording).await.expect(200);
+    let media = gateway.uploader.get(&format!("{recording}/media?purpose=quality")).await;
+    assert_eq!(media.status, 200, "{}", media.text());
+    gateway.uploader.get("/v1/calls/c").await.problem(403, "wrong-role");
+    gateway.observer.get("/v1/calls/c").await.expect(200);
+    gateway.observer.get(&recording).await.problem(403, "wrong-role");
+    gateway.recorder.get(&recording).await.problem(404, "not-found");
+    assert!(
+        gateway.recorder.get("/v1/recordings").await.expect(200)["recordings"].as_array().unwrap().is_empty()
+    );
+    assert_eq!(
+        gateway.uploader.get("/v1/recordings").await.expect(200)["recordings"].as_array().unwrap().len(),
+        1
+    );
+    gateway.auditor.get("/v1/log/acme/checkpoint").await;
+    let (code, out, err) = gateway.run(&["audit", "verify", "acme"]);
+    assert_eq!(code, 0, "{out}{err}");
 }

@@ -219,14 +219,15 @@ fn route(
     }
 }
 
-use Role::{Admin, Auditor, Counsel, Listener, Recorder, Registrar};
+use Role::{Admin, Auditor, Counsel, Listener, Observer, Recorder, Registrar, Uploader};
 
 const ANYBODY: &[Role] = &[];
 const EVERY_ROLE: &[Role] = &Role::ALL;
-const RECORDS: &[Role] = &[Recorder];
-const READS_CALLS: &[Role] = &[Recorder, Auditor, Counsel, Admin];
+const OBSERVES: &[Role] = &[Recorder, Observer];
+const UPLOADS: &[Role] = &[Recorder, Uploader];
+const READS_CALLS: &[Role] = &[Recorder, Observer, Auditor, Counsel, Admin];
 const TABLE_READERS: &[Role] = &[Auditor, Counsel, Admin];
-const READS_RECORDINGS: &[Role] = &[Recorder, Listener, Auditor, Counsel, Admin];
+const READS_RECORDINGS: &[Role] = &[Recorder, Uploader, Listener, Auditor, Counsel, Admin];
 
 /// Problems with the people who act.
 const OF_PEOPLE: &[FaultCode] = &[
@@ -264,7 +265,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
         route("describe_api", "GET", "/openapi.json", ANYBODY, get(account::description), "Describes the API.")
             .tagged("Probes")
             .answers(200, "this description", json::<serde_json::Map<String, serde_json::Value>>()),
-        route("open_call", "PUT", "/v1/calls/{call}", RECORDS, put(calls::open), "Opens a call.")
+        route("open_call", "PUT", "/v1/calls/{call}", OBSERVES, put(calls::open), "Opens a call.")
             .tagged("Calls")
             .takes::<OpenCall>()
             .answers(201, "the call is new: its decision", json::<answer::Decision>())
@@ -306,14 +307,14 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Evidence")
             .answers(200, "the pack", archive())
             .fails(&[NotFound, NotSignedYet, LogUnsigned]),
-        route("join_call", "POST", "/v1/calls/{call}/participants", RECORDS, post(calls::join), "Adds a participant, or one who comes back.")
+        route("join_call", "POST", "/v1/calls/{call}/participants", OBSERVES, post(calls::join), "Adds a participant, or one who comes back.")
             .tagged("Calls")
             .takes::<Participant>()
             .answers(201, "the decision", json::<answer::Decision>())
             .briefly()
             .fails(OF_PEOPLE)
             .fails(&[UnknownCall, CallEnded, CallTooLong, EntryTooLong, Contended]),
-        route("report_events", "POST", "/v1/calls/{call}/events", RECORDS, post(calls::observe), "Logs one event or an array of events.")
+        route("report_events", "POST", "/v1/calls/{call}/events", OBSERVES, post(calls::observe), "Logs one event or an array of events.")
             .tagged("Calls")
             .takes::<calls::Events>()
             .answers(201, "the decision", json::<answer::Decision>())
@@ -324,7 +325,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 UnknownCall, CallEnded, CallTooLong, EventIdReused, ParticipantLeft, EntryTooLong,
                 Contended, LegalHold, StoreUnavailable,
             ]),
-        route("control_recording", "POST", "/v1/calls/{call}/recording", RECORDS, post(calls::control), "Starts, pauses, resumes or stops recording.")
+        route("control_recording", "POST", "/v1/calls/{call}/recording", OBSERVES, post(calls::control), "Starts, pauses, resumes or stops recording.")
             .tagged("Calls")
             .takes::<ControlRecording>()
             .answers(200, "granted, or taken note of: the decision; `decided_at` is when a window opens, if none was open", json::<answer::Decision>())
@@ -333,7 +334,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 ConsentRequired, NoUsableKey, InvalidControl, UnknownCall, CallEnded, CallTooLong,
                 NotRecording, CallBarred, Contended,
             ]),
-        route("upload_recording", "PUT", "/v1/calls/{call}/recordings/{name}", RECORDS, put(upload::store), "Uploads the finished audio.")
+        route("upload_recording", "PUT", "/v1/calls/{call}/recordings/{name}", UPLOADS, put(upload::store), "Uploads the finished audio.")
             .tagged("Recordings")
             .uploads(&["audio/wav", "audio/mpeg", "audio/ogg"])
             .header("Recording-Start", "when the audio begins, RFC 3339", json!({"type": "string", "pattern": MOMENT, "examples": ["2026-11-20T10:00:00Z"]}))
@@ -347,7 +348,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 UnknownCall, RecordingExists, RecordingDeleted, CallBarred, StoreUnavailable, Contended,
             ])
             .turns_away(&[DoorCode::InvalidHeader, DoorCode::PackedBody]),
-        route("list_recordings", "GET", "/v1/recordings", READS_RECORDINGS, get(media::list), "Lists recordings; a recorder sees its own.")
+        route("list_recordings", "GET", "/v1/recordings", READS_RECORDINGS, get(media::list), "Lists recordings; a platform sees those that it uploaded.")
             .tagged("Recordings")
             .asks::<media::ListQuery>()
             .answers(200, "a page of recordings", json::<answer::Recordings>())
@@ -361,7 +362,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Recordings")
             .answers(204, "deleted", nothing())
             .fails(&[NotFound, RecordingDeleted, LegalHold, StoreUnavailable]),
-        route("fetch_media", "GET", "/v1/recordings/{id}/media", &[Recorder, Listener], get(media::fetch), "Fetches sealed audio for a purpose, which is logged.")
+        route("fetch_media", "GET", "/v1/recordings/{id}/media", &[Recorder, Uploader, Listener], get(media::fetch), "Fetches sealed audio for a purpose, which is logged.")
             .tagged("Recordings")
             .asks::<media::FetchQuery>()
             .header("Range", "one range of bytes (RFC 9110 section 14.2); anything else is ignored", json!({"type": "string", "examples": ["bytes=0-39"]}))

@@ -183,17 +183,18 @@ const fn reserved(word: &'static str, of: Of, restricts: bool, makers: &'static 
     Reserved { word, of, restricts, makers }
 }
 
-const PLATFORM: &[&str] = &["recorder"];
+const OBSERVERS: &[&str] = &["recorder", "observer"];
+const UPLOADERS: &[&str] = &["recorder", "uploader"];
 const PROGRAM: &[&str] = &["gateway"];
-const PLATFORM_OR_PROGRAM: &[&str] = &["recorder", "gateway"];
+const OBSERVERS_OR_PROGRAM: &[&str] = &["recorder", "observer", "gateway"];
 const COUNSEL: &[&str] = &["counsel"];
 const CUSTODIANS: &[&str] = &["counsel", "admin", "operator", "gateway"];
 const KEY_HOLDERS: &[&str] = &["admin", "operator"];
-const REGISTRARS: &[&str] = &["recorder", "counsel", "registrar", "admin", "operator"];
+const REGISTRARS: &[&str] = &["recorder", "observer", "counsel", "registrar", "admin", "operator"];
 
 /// Every kind that is reserved, in the order of the alphabet.
 pub const RESERVED: &[Reserved] = &[
-    reserved("call.merged", Of::Call, true, PLATFORM),
+    reserved("call.merged", Of::Call, true, OBSERVERS),
     reserved("key.challenged", Of::Account, false, KEY_HOLDERS),
     reserved("key.proved", Of::Account, false, KEY_HOLDERS),
     reserved("objection.lifted", Of::Account, false, REGISTRARS),
@@ -204,18 +205,22 @@ pub const RESERVED: &[Reserved] = &[
     reserved("reading.proposed", Of::Account, false, COUNSEL),
     reserved("reconciliation.stated", Of::Account, false, &["auditor", "admin", "operator", "gateway"]),
     reserved("recording.destroyed", Of::Recording, true, CUSTODIANS),
-    reserved("recording.discarded", Of::Call, false, PLATFORM),
-    reserved("recording.quarantined", Of::Recording, false, PLATFORM),
-    reserved("recording.redacted", Of::Call, false, PLATFORM),
-    reserved("recording.released", Of::Call, false, &["recorder", "counsel", "admin", "operator"]),
+    reserved("recording.discarded", Of::Call, false, UPLOADERS),
+    reserved("recording.quarantined", Of::Recording, false, UPLOADERS),
+    reserved(
+        "recording.released",
+        Of::Call,
+        false,
+        &["recorder", "uploader", "counsel", "admin", "operator"],
+    ),
     reserved("recording.rewrapped", Of::Recording, false, &["admin", "operator", "gateway"]),
     reserved("recording.shadowed", Of::Recording, false, PROGRAM),
     reserved("recording.swept", Of::Recording, true, PROGRAM),
-    reserved("suspension.confirmed", Of::Call, false, PLATFORM_OR_PROGRAM),
-    reserved("suspension.failed", Of::Call, false, PLATFORM_OR_PROGRAM),
+    reserved("suspension.confirmed", Of::Call, false, OBSERVERS_OR_PROGRAM),
+    reserved("suspension.failed", Of::Call, false, OBSERVERS_OR_PROGRAM),
     reserved("suspension.ordered", Of::Call, true, PROGRAM),
-    reserved("use.started", Of::Call, false, PLATFORM),
-    reserved("use.stopped", Of::Call, true, PLATFORM),
+    reserved("use.started", Of::Call, false, OBSERVERS),
+    reserved("use.stopped", Of::Call, true, OBSERVERS),
 ];
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::access::{Principal, Role};
+use crate::access::Principal;
 use crate::gate::answer::{Recording, Recordings, Retention, Segment, Silenced};
 use crate::gate::{
     CallRefusal, Failure, Fault, Field, Gate, RecordingRefusal, Thing, Wrong, ask, from_row, kept, parse_id,
@@ -72,7 +72,7 @@ impl Gate {
             call,
             // The filter comes before the page is cut, so the cursor does not name a recording that they may
             // not see, either.
-            uploader: (who.role == Role::Recorder).then(|| who.credential.clone()),
+            uploader: who.role.is_of_a_platform().then(|| who.credential.clone()),
             from: sought.from.map(Timestamp::as_millisecond),
             until: sought.until.map(Timestamp::as_millisecond),
             participant: sought.participant.map(ToOwned::to_owned),
@@ -283,9 +283,9 @@ impl Gate {
     }
 }
 
-/// Whether they may see it: a recorder sees only its own uploads.
+/// Whether they may see it: a platform sees only what it uploaded.
 fn may_see(who: &Principal, row: &RecordingRow) -> bool {
-    who.role != Role::Recorder || row.uploader == who.credential
+    !who.role.is_of_a_platform() || row.uploader == who.credential
 }
 
 /// The platform's ids of people, by their call and their number on it.

@@ -20,7 +20,7 @@ pub use self::filter::Filters;
 use self::filter::Narrowed;
 pub use self::record::Record;
 pub use self::sheet::sheet_head;
-use crate::access::{Principal, Role};
+use crate::access::Principal;
 use crate::gate::answer::{Consents, Entry, Opening};
 use crate::gate::{CallRefusal, Fault, FaultCode, Gate, Refused, Sought, Thing, Wrong, parse_id};
 use crate::ledger::Question;
@@ -158,17 +158,15 @@ impl Gate {
     }
 
     /// Logs that somebody looks at what is known of a call, a recording or a grant, before they see it.
-    /// Recorders may look at the account's calls without an entry, since they reported them.
+    /// Platforms may look at the account's calls without an entry, since they reported them, and at what they uploaded.
     ///
     /// # Errors
     ///
     /// If it cannot be logged.
     pub async fn look(&self, who: &Principal, at: &Looked<'_>) -> Result<(), Fault> {
-        match who.role {
-            Role::Recorder => Ok(()),
-            Role::Listener | Role::Auditor | Role::Counsel | Role::Registrar | Role::Admin => {
-                self.look_as(&who.into(), &who.account, at).await
-            }
+        match who.role.is_of_a_platform() {
+            true => Ok(()),
+            false => self.look_as(&who.into(), &who.account, at).await,
         }
     }
 

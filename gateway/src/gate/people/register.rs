@@ -220,7 +220,9 @@ impl Gate {
         chosen: Option<&str>,
     ) -> Result<NewCredential, Fault> {
         self.settings(account).await.map_err(|fault| fault.of_account(account))?;
-        if account == SYSTEM_LOG && matches!(role, Role::Recorder | Role::Listener | Role::Registrar) {
+        if account == SYSTEM_LOG
+            && (role.is_of_a_platform() || matches!(role, Role::Listener | Role::Registrar))
+        {
             return Err(RegisterRefusal::RoleOfCalls.into());
         }
         let username = format!("cg_{}", trail::hex(&trail::random::<8>()?));

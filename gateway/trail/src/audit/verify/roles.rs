@@ -40,13 +40,10 @@ fn makers(body: &Body) -> &'static [&'static str] {
     match body {
         // A grant that is withdrawn reaches the calls that rely on it.
         Body::Event { facts, .. } if matches!(facts.what, What::ConsentWithdrawn { .. }) => {
-            &["recorder", "counsel", "registrar", "admin", "operator"]
+            &["recorder", "observer", "counsel", "registrar", "admin", "operator"]
         }
-        Body::Opened { .. }
-        | Body::Event { .. }
-        | Body::ControlRefused { .. }
-        | Body::Accepted { .. }
-        | Body::Refused { .. } => &["recorder"],
+        Body::Opened { .. } | Body::Event { .. } | Body::ControlRefused { .. } => &["recorder", "observer"],
+        Body::Accepted { .. } | Body::Refused { .. } => &["recorder", "uploader"],
         Body::Heartbeat {} | Body::LogKey { .. } => &["gateway"],
         Body::Gap { .. } | Body::LogOpened { .. } => &["gateway", "operator"],
         Body::LogDropped { .. }
@@ -60,7 +57,7 @@ fn makers(body: &Body) -> &'static [&'static str] {
         Body::Lookup { .. } => &["listener", "auditor", "counsel", "registrar", "admin", "operator"],
         Body::Exported { .. } => &["auditor", "counsel", "admin", "operator"],
         Body::Erased { .. } => &["counsel", "admin", "operator"],
-        Body::Fetched { .. } | Body::FetchRefused { .. } => &["recorder", "listener"],
+        Body::Fetched { .. } | Body::FetchRefused { .. } => &["recorder", "uploader", "listener"],
         Body::Deleted { .. } => &["counsel", "admin", "operator", "gateway"],
         Body::PersonConfirmed { .. } => &["auditor", "counsel", "admin"],
         Body::Held { .. } | Body::AccountLaw { .. } => &["counsel", "operator"],
@@ -72,5 +69,15 @@ fn makers(body: &Body) -> &'static [&'static str] {
     }
 }
 
-const KNOWN: [&str; 8] =
-    ["recorder", "listener", "auditor", "counsel", "registrar", "admin", "operator", "gateway"];
+const KNOWN: [&str; 10] = [
+    "recorder",
+    "observer",
+    "uploader",
+    "listener",
+    "auditor",
+    "counsel",
+    "registrar",
+    "admin",
+    "operator",
+    "gateway",
+];
