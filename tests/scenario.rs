@@ -23,6 +23,7 @@ mod questions;
 mod recordings;
 mod refusal;
 mod reopen;
+mod retention;
 mod roles;
 mod sector;
 mod senders;

@@ -12,6 +12,7 @@ mod logging;
 mod person;
 mod reopen;
 mod store;
+mod sweep;
 mod table;
 mod words;
 
@@ -136,6 +137,9 @@ enum Command {
                             --reason 'request 4711'"
     )]
     Erase(erase::Erase),
+    /// Delete the recordings whose time is over, as `serve` does every ten minutes; list those for counsel
+    #[command(after_help = "Examples:\n  consent-gateway sweep --dry-run\n  consent-gateway sweep --json")]
+    Sweep(sweep::Sweep),
     /// Write the ledger's file anew, so that nothing is left in it of what was erased
     Compact,
     /// The table of jurisdictions: check, compare, rehearse, publish
@@ -209,7 +213,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Run it", &["serve", "check", "demo"]),
     ("Set it up", &["account", "credential", "person", "key", "prompt", "consent-grant"]),
     ("The law", &["table", "decide"]),
-    ("Audit, and erase", &["audit", "explain", "erase", "compact"]),
+    ("Audit, and erase", &["audit", "explain", "erase", "sweep", "compact"]),
     ("Without a gateway", &["keygen", "open", "store"]),
     ("The program itself", &["openapi", "completions", "man"]),
 ];
@@ -331,6 +335,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
             on_runtime(admin::explain(config, log, call, at))
         }
         Command::Erase(asked) => on_runtime(erase::run(config, asked, json)),
+        Command::Sweep(asked) => on_runtime(sweep::run(config, asked, json)),
         Command::Compact => on_runtime(erase::compact(config, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
         Command::Audit(command) => audit::run(config, command, json),

@@ -3,6 +3,7 @@
 pub mod anchors;
 mod law;
 mod recover;
+mod retention;
 mod scrub;
 mod trail;
 mod watch;
@@ -45,6 +46,7 @@ pub struct Keepers {
     anchors: Option<JoinHandle<()>>,
     sweep: JoinHandle<()>,
     recover: JoinHandle<()>,
+    retention: JoinHandle<()>,
     scrub: JoinHandle<Option<NotaryError>>,
 }
 
@@ -78,6 +80,7 @@ impl Keepers {
                 }
             }),
             recover: tokio::spawn(recover::keep(of().0, of().1)),
+            retention: tokio::spawn(retention::keep(of().0, of().1)),
             scrub: tokio::spawn(scrub::keep(of().0, of().1)),
         }
     }
@@ -102,6 +105,9 @@ impl Keepers {
         }
         if self.recover.await.is_err() {
             tracing::error!("the recovery task died");
+        }
+        if self.retention.await.is_err() {
+            tracing::error!("the retention task died");
         }
         let damage = self.scrub.await.inspect_err(|_| tracing::error!("the log scrub task died"));
         let mark = mark.inspect_err(|_| tracing::error!("the trail keeper task died"));

@@ -83,4 +83,4 @@ ALTER TABLE recording ADD COLUMN kept_at_most TEXT COLLATE "C";
 ALTER TABLE recording ADD COLUMN keep_until BIGINT;
 ALTER TABLE recording ADD COLUMN delete_by BIGINT;
 
-CREATE INDEX recording_due ON recording (delete_by) WHERE delete_by IS NOT NULL AND deleted_at IS NULL AND NOT held;
+CREATE INDEX recording_due ON recording (delete_by, id) WHERE delete_by IS NOT NULL AND deleted_at IS NULL AND NOT held;

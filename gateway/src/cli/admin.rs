@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use policy::Period;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -67,6 +68,15 @@ pub(super) struct AccountAdd {
     /// How much of an upload must be left where it is silenced, in percent of its length
     #[arg(long, value_name = "PERCENT", default_value_t = 10)]
     least_kept_percent: u8,
+    /// How long to keep recordings at least, such as `30 days` or `5 years`, beside what the law asks
+    #[arg(long, value_name = "PERIOD")]
+    keep_at_least: Option<Period>,
+    /// How long to keep them at most: then they are deleted
+    #[arg(long, value_name = "PERIOD")]
+    keep_at_most: Option<Period>,
+    /// How long to keep them at most where nothing else says so
+    #[arg(long, value_name = "PERIOD")]
+    keep_by_default: Option<Period>,
     /// Let everybody read the account's log; its leaves hold nothing that an outsider chose
     #[arg(long)]
     public_log: bool,
@@ -288,6 +298,9 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 on_withdrawal: word(&asked.on_withdrawal)?,
                 redact: word(&asked.redact)?,
                 least_kept_percent: asked.least_kept_percent,
+                keep_at_least: asked.keep_at_least,
+                keep_at_most: asked.keep_at_most,
+                keep_by_default: asked.keep_by_default,
                 public_log: asked.public_log,
                 format: word(&asked.format)?,
                 ..AccountSettings::default()

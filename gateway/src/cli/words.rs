@@ -42,6 +42,9 @@ fn refused(why: &Refused) -> String {
         Refused::Register(RegisterRefusal::LateEvidence) => "`--late-evidence-seconds` must be at most \
             60"
         .into(),
+        Refused::Register(RegisterRefusal::Retention) => {
+            "`--keep-at-least` must not be longer than `--keep-at-most`".into()
+        }
         Refused::Register(RegisterRefusal::LeastKept) => "`--least-kept-percent` must be at most 100".into(),
         Refused::Register(RegisterRefusal::NoRecorders) => "`--recorders` must be at least 1".into(),
         Refused::Register(RegisterRefusal::GrantEndsEarly) => "`--until` must be after `--from`".into(),

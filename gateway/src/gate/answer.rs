@@ -31,7 +31,9 @@ pub use law::{
 };
 pub use log::{DroppedEpoch, Exported};
 pub use people::{Confirmer, People, Person};
-pub use recording::{Consents, Entry, Opening, Recording, Recordings, Retention, Segment, Silenced};
+pub use recording::{
+    Consents, Contradiction, Entry, Opening, Overdue, Recording, Recordings, Retention, Segment, Silenced,
+};
 pub use register::{ChosenLaw, Grant, Prompt, PromptCheck};
 pub use words::{reason, words};
 

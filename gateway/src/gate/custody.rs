@@ -4,4 +4,5 @@
 pub(in crate::gate) mod keys;
 pub(in crate::gate) mod purposes;
 pub(in crate::gate) mod recordings;
+pub(in crate::gate) mod retention;
 pub(in crate::gate) mod store;

@@ -404,6 +404,35 @@ impl Ledger {
         )
     }
 
+    /// A page of recordings that had to be deleted by `now`, without those under a hold, behind this place.
+    pub async fn due(
+        &self,
+        now: i64,
+        after: (i64, String),
+        limit: u32,
+    ) -> Result<Vec<RecordingRow>, LedgerError> {
+        committed!(
+            self,
+            None,
+            ask!(&self.pool, query_as, fetch_all, rows::DUE, now, after.0, after.1.clone(), i64::from(limit))
+        )
+    }
+
+    /// Recordings that are still kept after `now`, for as long as they have to be and not as long as they may be.
+    pub async fn kept_too_long(&self, now: i64, limit: u32) -> Result<Vec<RecordingRow>, LedgerError> {
+        committed!(
+            self,
+            None,
+            ask!(&self.pool, query_as, fetch_all, rows::KEPT_TOO_LONG, now, i64::from(limit))
+        )
+    }
+
+    /// How many recordings had to be deleted by `now`, were they not under a hold.
+    pub async fn due_but_held(&self, now: i64) -> Result<u64, LedgerError> {
+        let count: i64 = ask!(&self.pool, query_scalar, fetch_one, rows::DUE_BUT_HELD, now)?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// Which of these media a recording names.
     pub async fn named_media(&self, media: &[Uuid]) -> Result<BTreeSet<Uuid>, LedgerError> {
         let asked: Vec<String> = media.iter().map(Uuid::to_string).collect();

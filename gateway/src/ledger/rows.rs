@@ -427,6 +427,20 @@ pub(super) const RECORDINGS: (&str, &str) = (
          ORDER BY recording.accepted_at, recording.id LIMIT ?"
     ),
 );
+/// A page of recordings whose time is over, the longest overdue first; those under a hold are left out.
+pub(super) const DUE: &str = select_recording!(
+    "WHERE recording.delete_by IS NOT NULL AND recording.deleted_at IS NULL AND NOT recording.held \
+     AND recording.delete_by <= ? AND (recording.delete_by, recording.id) > (?, ?) \
+     ORDER BY recording.delete_by, recording.id LIMIT ?"
+);
+/// Recordings that are kept until now only for their minimum, or for both at once.
+pub(super) const KEPT_TOO_LONG: &str = select_recording!(
+    "WHERE recording.delete_by IS NOT NULL AND recording.deleted_at IS NULL AND recording.delete_by > ? \
+     AND recording.keep_until = recording.delete_by ORDER BY recording.delete_by, recording.id LIMIT ?"
+);
+/// How many recordings whose time is over are under a hold.
+pub(super) const DUE_BUT_HELD: &str =
+    "SELECT COUNT(*) FROM recording WHERE held AND deleted_at IS NULL AND delete_by <= ?";
 /// For SQLite and for PostgreSQL: each in the words of its index.
 pub(super) const UNFINISHED: (&str, &str) = (
     select_recording!(

@@ -363,13 +363,15 @@ impl Call {
         self.law.asks(code)
     }
 
-    /// What the law asked at `at`, of everybody who had joined by then, even if they have left.
+    /// What the law asked at `at`, of everybody who had joined by then, even if they have left; and how long the account
+    /// keeps what is recorded.
     #[must_use]
     pub fn requirement(&self, at: Timestamp) -> Requirement {
-        self.people
-            .iter()
-            .filter(|person| person.counts(at))
-            .fold(self.law.base, |all, person| all.and(person.asks(&self.law, at)))
+        let people = self.people.iter().filter(|person| person.counts(at));
+        let asked = people.fold(self.law.base, |all, person| all.and(person.asks(&self.law, at)));
+        let retention =
+            asked.retention.and(self.settings.retention).or_at_most(self.settings.keep_by_default);
+        Requirement { retention, ..asked }
     }
 
     pub(crate) fn demand(&self, at: Timestamp) -> Demand {

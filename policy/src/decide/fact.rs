@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::place::{Code, Place};
+use crate::retention::{Period, Retention};
 use crate::told::{Elements, Purposes, Told};
 
 /// How the call is carried. Rows may have rules for single media.
@@ -78,6 +79,12 @@ pub struct Settings {
     /// refused whole.
     #[serde(default = "least_kept", skip_serializing_if = "is_least_kept")]
     pub least_kept_percent: u8,
+    /// How long the account keeps recordings at least and at most, beside what the law asks.
+    #[serde(default, skip_serializing_if = "Retention::is_free")]
+    pub retention: Retention,
+    /// How long it keeps them at most where nothing else says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_by_default: Option<Period>,
     /// The account is a public-safety answering point, and counsel has switched on the rules of rows for its
     /// emergency calls.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -96,6 +103,8 @@ impl Default for Settings {
             on_withdrawal: OnWithdrawal::Keep,
             redact: Redact::Off,
             least_kept_percent: LEAST_KEPT_PERCENT,
+            retention: Retention::FREE,
+            keep_by_default: None,
             public_safety: false,
             on_hold: HeldCounts::Counted,
         }

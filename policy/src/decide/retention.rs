@@ -11,7 +11,7 @@ use core::str::FromStr;
 
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A length of time by the calendar: `30 days`, `6 months`, `5 years`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,9 +116,17 @@ impl Serialize for Period {
     }
 }
 
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// How long a recording has to be kept, and how long it may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Retention {
     /// The least time.
     pub minimum: Option<Period>,
@@ -138,6 +146,20 @@ impl Retention {
             (a, b) => a.or(b),
         };
         Retention { minimum: self.minimum.max(other.minimum), maximum: shorter }
+    }
+
+    /// With this maximum where there is none; a minimum that is longer counts instead.
+    #[must_use]
+    pub fn or_at_most(self, by_default: Option<Period>) -> Retention {
+        let maximum =
+            self.maximum.or(by_default.map(|period| self.minimum.map_or(period, |least| least.max(period))));
+        Retention { maximum, ..self }
+    }
+
+    /// Whether nothing is set.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        *self == Retention::FREE
     }
 
     /// Whether the minimum is longer than the maximum; then the minimum is what counts.

@@ -17,6 +17,7 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
             "the account `system` has no calls; its roles are `counsel`, `auditor` and `admin`".into()
         }
         RegisterRefusal::LateEvidence => "`late_evidence_seconds` must be at most 60".into(),
+        RegisterRefusal::Retention => "`keep_at_least` must not be longer than `keep_at_most`".into(),
         RegisterRefusal::LeastKept => "`least_kept_percent` must be at most 100".into(),
         RegisterRefusal::NoRecorders => "`recorders` must be at least 1".into(),
         RegisterRefusal::WeakPassword(error) => error.to_string(),

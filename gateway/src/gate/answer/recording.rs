@@ -104,6 +104,34 @@ pub struct Retention {
     pub delete_by: Option<Moment>,
 }
 
+/// What became of the recordings whose time is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Overdue {
+    /// How many would be deleted, where nothing was to be done.
+    pub due: u64,
+    /// How many were deleted.
+    pub deleted: u64,
+    /// How many are kept, since they are under a legal hold.
+    pub held: u64,
+    /// How many could not be deleted; the next sweep tries again.
+    pub failed: u64,
+}
+
+/// A recording that has to be kept for longer than it may be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Contradiction {
+    /// The gateway's id of it.
+    pub recording: Uuid,
+    /// Its account.
+    pub account: String,
+    /// How long it has to be kept.
+    pub minimum: String,
+    /// How long it may be kept.
+    pub maximum: String,
+    /// When both have passed: then it is deleted.
+    pub kept_until: Moment,
+}
+
 /// A page of entries of the trail, the oldest first.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "EntryPage")]

@@ -162,11 +162,21 @@ impl Gate {
     }
 
     pub(in crate::gate) async fn erase(&self, actor: &trail::Actor, row: &RecordingRow) -> Result<(), Fault> {
+        self.erase_because(actor, row, None).await
+    }
+
+    /// The same, with a reason beside the entry.
+    pub(in crate::gate) async fn erase_because(
+        &self,
+        actor: &trail::Actor,
+        row: &RecordingRow,
+        because: Option<serde_json::Value>,
+    ) -> Result<(), Fault> {
         let (account, id) = (&row.account, parse_id(&row.id)?);
         let at = self.clock.now().as_millisecond();
         let expects = vec![Expect::RecordingLive { id, unheld: true }];
         let changes = vec![Change::DeleteRecording { id, at }];
-        match self.note(actor, account, Body::Deleted { recording: id }, None, changes, expects).await? {
+        match self.note(actor, account, Body::Deleted { recording: id }, because, changes, expects).await? {
             Appended::Conflict => match self.ledger.recording(account, id).await? {
                 Some(row) if row.deleted_at.is_none() => Err(RecordingRefusal::Held.into()),
                 Some(_) | None => Err(RecordingRefusal::Deleted.into()),

@@ -31,6 +31,8 @@ pub enum RegisterRefusal {
     LateEvidence,
     /// No device could record.
     NoRecorders,
+    /// Recordings would have to be kept for longer than they may.
+    Retention,
     /// More of an upload would have to be left than there is.
     LeastKept,
     /// The password is too weak.
@@ -84,9 +86,10 @@ impl RegisterRefusal {
             RegisterRefusal::UnknownAccount { .. } => FaultCode::UnknownAccount,
             RegisterRefusal::SystemHasNoCalls => FaultCode::WrongAccount,
             RegisterRefusal::RoleOfCalls => FaultCode::InvalidRole,
-            RegisterRefusal::LateEvidence | RegisterRefusal::NoRecorders | RegisterRefusal::LeastKept => {
-                FaultCode::InvalidSettings
-            }
+            RegisterRefusal::LateEvidence
+            | RegisterRefusal::NoRecorders
+            | RegisterRefusal::LeastKept
+            | RegisterRefusal::Retention => FaultCode::InvalidSettings,
             RegisterRefusal::WeakPassword(_) => FaultCode::WeakPassword,
             RegisterRefusal::UnusableKey(_) => FaultCode::UnusableKey,
             RegisterRefusal::OneKey { .. } | RegisterRefusal::ManyKeys { .. } => FaultCode::OneKey,

@@ -1,6 +1,6 @@
 //! Registration of accounts and credentials.
 
-use policy::{Code, CoverageBasis, HeldCounts, OnWithdrawal, Redact};
+use policy::{Code, CoverageBasis, HeldCounts, OnWithdrawal, Period, Redact, Retention};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -27,6 +27,15 @@ pub struct AccountSettings {
     pub redact: Redact,
     /// How much of an upload must be left where it is silenced, 0 to 100 percent of its length.
     pub least_kept_percent: u8,
+    /// How long to keep recordings at least, beside what the law asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_at_least: Option<Period>,
+    /// How long to keep them at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_at_most: Option<Period>,
+    /// How long to keep them at most where nothing else says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_by_default: Option<Period>,
     /// The overlays for every call of the account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
@@ -55,6 +64,9 @@ impl Default for AccountSettings {
             on_withdrawal: of_policy.on_withdrawal,
             redact: of_policy.redact,
             least_kept_percent: of_policy.least_kept_percent,
+            keep_at_least: of_policy.retention.minimum,
+            keep_at_most: of_policy.retention.maximum,
+            keep_by_default: of_policy.keep_by_default,
             overlays: Vec::new(),
             public_safety: of_policy.public_safety,
             on_hold: of_policy.on_hold,
@@ -82,6 +94,10 @@ impl AccountSettings {
         serde_json::from_str(document).map_err(|_| Fault::damaged("an account's settings cannot be read"))
     }
 
+    fn retention(&self) -> Retention {
+        Retention { minimum: self.keep_at_least, maximum: self.keep_at_most }
+    }
+
     pub(in crate::gate) fn for_policy(&self) -> policy::Settings {
         policy::Settings {
             default_language: language(Field::DefaultLanguage, &self.default_language).unwrap_or_default(),
@@ -90,6 +106,8 @@ impl AccountSettings {
             on_withdrawal: self.on_withdrawal,
             redact: self.redact,
             least_kept_percent: self.least_kept_percent,
+            retention: self.retention(),
+            keep_by_default: self.keep_by_default,
             public_safety: self.public_safety,
             on_hold: self.on_hold,
         }
@@ -295,6 +313,9 @@ fn check_settings(settings: &AccountSettings) -> Result<(), Fault> {
     }
     if settings.recorders == 0 {
         return Err(RegisterRefusal::NoRecorders.into());
+    }
+    if settings.retention().contradicts_itself() {
+        return Err(RegisterRefusal::Retention.into());
     }
     if settings.least_kept_percent > 100 {
         return Err(RegisterRefusal::LeastKept.into());
