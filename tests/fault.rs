@@ -289,7 +289,7 @@ async fn a_secret_that_is_lost_or_another_is_refused_by_whatever_uses_the_ledger
     let data = site.data.to_str().unwrap();
     let secrets = files_below(&site.data.join("secrets"));
     let names: Vec<_> = secrets.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-    for name in ["fingerprints.key", "log.id", "log.key", "lookup.key", "subjects.key"] {
+    for name in ["fingerprints.key", "log.id", "log.key", "lookup.key", "subjects.key", "webhooks.key"] {
         assert!(names.contains(&name), "{names:?}");
     }
     for secret in secrets {

@@ -35,4 +35,5 @@ mod store;
 mod tidy;
 mod transparency;
 mod verifier;
+mod webhooks;
 mod wire;

@@ -123,6 +123,8 @@ fn read_json(text: &str, place: &str) {
         serde_json::from_value::<OpenCall>(value).unwrap_or_else(|error| panic!("{error}: {place}"));
     } else if value.get("format").is_some() {
         serde_json::from_value::<seal::Envelope>(value).unwrap_or_else(|error| panic!("{error}: {place}"));
+    } else if value.get("data").is_some() {
+        assert!(value["type"].is_string() && value["timestamp"].is_string(), "{place}");
     } else if value.get("code").is_none() {
         serde_json::from_value::<Observed>(value).unwrap_or_else(|error| panic!("{error}: {place}"));
     }

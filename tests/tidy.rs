@@ -150,8 +150,14 @@ fn every_role_of_the_manual_has_a_row() {
 /// and of each other only this; so no two of them know each other.
 #[test]
 fn the_wings_of_the_gate_know_little_of_each_other() {
-    let allowed: &[(&str, &[&str])] =
-        &[("call", &["law"]), ("custody", &[]), ("law", &["people"]), ("log", &[]), ("people", &[])];
+    let allowed: &[(&str, &[&str])] = &[
+        ("call", &["law"]),
+        ("custody", &[]),
+        ("law", &["people"]),
+        ("log", &[]),
+        ("notices", &[]),
+        ("people", &[]),
+    ];
     let is_wing = |name: &str| allowed.iter().any(|(wing, _)| *wing == name);
     for (wing, friends) in allowed {
         for (path, text) in sources(&format!("gate/{wing}")) {

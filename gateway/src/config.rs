@@ -16,6 +16,7 @@ use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
 use crate::export::Controller;
 use crate::listen::origin::{Block, Proxies};
 use crate::record::Algorithm;
+use crate::webhook::Reach;
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,6 +63,8 @@ pub struct Config {
     pub vcon_signing: Option<Tls>,
     /// Where the gateway is reached from outside: `https://gateway.example.com`.
     pub public_url: Option<String>,
+    /// Where accounts may be told what happens.
+    pub webhooks: Webhooks,
     /// Limits of uploads.
     pub upload: Upload,
     /// The most connections at once.
@@ -138,6 +141,22 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
+/// Where accounts may be told what happens.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Webhooks {
+    /// Whether webhooks may lead to this machine and its network, and be plain HTTP.
+    pub allow_private: bool,
+}
+
+impl Webhooks {
+    /// Which addresses may be told.
+    #[must_use]
+    pub fn reach(self) -> Reach {
+        if self.allow_private { Reach::Anywhere } else { Reach::Public }
+    }
+}
+
 /// Limits of uploads.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -179,6 +198,7 @@ impl Default for Config {
             controller: BTreeMap::new(),
             vcon_signing: None,
             public_url: None,
+            webhooks: Webhooks::default(),
             upload: Upload::default(),
             connections: 1024,
             lame_duck_seconds: 0,

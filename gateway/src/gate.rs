@@ -14,11 +14,13 @@ mod custody;
 mod fault;
 mod law;
 mod log;
+mod notices;
 mod people;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -53,6 +55,7 @@ pub use log::ready::Lack;
 use log::ready::Readiness;
 pub use log::vigil::Watch;
 pub use log::vigil::{Left, Mark};
+pub use notices::webhook::{SetWebhook, Webhook};
 pub use people::erasure;
 pub use people::person::Person;
 pub use people::register::{AccountSettings, NewCredential};
@@ -64,6 +67,7 @@ use crate::notary::Notary;
 use crate::record::Algorithm;
 use crate::secrets::Secrets;
 use crate::vault::{Kept, Vault};
+use crate::webhook::Reach;
 use trail::clock::{Clock, millis};
 use trail::note::VerifierKey;
 use trail::{Actor, Body};
@@ -80,6 +84,7 @@ pub struct Gate {
     uploads: UploadLimits,
     exports: Exports,
     witnesses: Vec<VerifierKey>,
+    webhooks: Reach,
     /// Public keys that were read and checked before.
     keys: KeyCache,
     /// Calls that were loaded lately.
@@ -90,6 +95,8 @@ pub struct Gate {
     barred: Barred,
     /// Whether a request could be answered.
     readiness: Readiness,
+    /// Something was queued that an account is to be told.
+    queued: Notify,
     /// Only a gateway that serves signs.
     notary: Option<Notary>,
     /// Work that goes on when its client is gone.
@@ -117,6 +124,8 @@ pub struct Parts {
     pub exports: Exports,
     /// The keys of those who cosign the heads of the logs.
     pub witnesses: Vec<VerifierKey>,
+    /// Where accounts may be told what happens.
+    pub webhooks: Reach,
 }
 
 /// Limits of one upload, and how it is recognized.
@@ -134,7 +143,8 @@ impl Gate {
     /// Composes a gate that signs nothing.
     #[must_use]
     pub fn new(parts: Parts) -> Gate {
-        let Parts { clock, ledger, vault, locator, laws, secrets, uploads, exports, witnesses } = parts;
+        let Parts { clock, ledger, vault, locator, laws, secrets, uploads, exports, witnesses, webhooks } =
+            parts;
         Gate {
             clock,
             ledger,
@@ -145,11 +155,13 @@ impl Gate {
             uploads,
             exports,
             witnesses,
+            webhooks,
             keys: KeyCache::default(),
             warm: Warm::default(),
             turns: Turns::default(),
             barred: Barred::default(),
             readiness: Readiness::default(),
+            queued: Notify::new(),
             notary: None,
             tasks: TaskTracker::new(),
         }

@@ -2,6 +2,7 @@
 
 pub mod anchors;
 mod law;
+mod notices;
 mod recover;
 mod retention;
 mod scrub;
@@ -21,6 +22,7 @@ use crate::api::Door;
 use crate::config::LogPeriod;
 use crate::gate::Mark;
 use crate::notary::NotaryError;
+use crate::webhook::Sender;
 use ::trail::chain::Chain;
 use anchors::Anchors;
 
@@ -34,6 +36,8 @@ pub struct Kept {
     pub mark: Mark,
     /// The anchors of heads.
     pub anchors: Option<Anchors>,
+    /// What tells accounts.
+    pub sender: Sender,
     /// Sealed media from before this moment that no recording names are removed.
     pub swept_before: Timestamp,
 }
@@ -44,6 +48,7 @@ pub struct Keepers {
     trail: JoinHandle<Mark>,
     watch: JoinHandle<()>,
     anchors: Option<JoinHandle<()>>,
+    notices: JoinHandle<()>,
     sweep: JoinHandle<()>,
     recover: JoinHandle<()>,
     retention: JoinHandle<()>,
@@ -53,7 +58,7 @@ pub struct Keepers {
 impl Keepers {
     /// Starts them; they run until `stop` is cancelled, which one of them does if a log was changed.
     pub fn start(door: &Arc<Door>, kept: Kept, stop: &CancellationToken) -> Keepers {
-        let Kept { table: (file, seen), log_period, mark, anchors, swept_before } = kept;
+        let Kept { table: (file, seen), log_period, mark, anchors, sender, swept_before } = kept;
         let id = mark.id();
         let of = || (Arc::clone(door), stop.clone());
         let (watched, stop_watching) = of();
@@ -68,6 +73,7 @@ impl Keepers {
                 );
             }),
             anchors: anchors.map(|anchors| tokio::spawn(anchors.run(of().0, of().1))),
+            notices: tokio::spawn(notices::keep(of().0, sender, of().1)),
             sweep: tokio::spawn(async move {
                 tokio::select! {
                     () = stop_sweeping.cancelled() => {}
@@ -99,6 +105,9 @@ impl Keepers {
             && anchors.await.is_err()
         {
             tracing::error!("the anchoring task died");
+        }
+        if self.notices.await.is_err() {
+            tracing::error!("the task that tells accounts died");
         }
         if self.sweep.await.is_err() {
             tracing::error!("the media sweep task died");

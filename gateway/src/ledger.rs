@@ -12,6 +12,7 @@ mod erase;
 mod expected;
 mod heads;
 mod near;
+mod notifications;
 mod postgres;
 mod questions;
 mod reads;
@@ -37,8 +38,8 @@ pub use questions::Question;
 pub use reads::Which;
 pub use rows::{
     AccountRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow, EntryRow,
-    GrantRow, History, KeyRow, LeafRow, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow,
-    VersionRow,
+    GrantRow, History, KeyRow, LeafRow, NotificationRow, ParticipantRow, PersonRow, PromptRow, ProposalRow,
+    RecordingRow, VersionRow,
 };
 use sql::Pool;
 pub use sqlite::file;

@@ -24,3 +24,4 @@ pub mod record;
 pub mod secrets;
 pub mod serve;
 pub mod vault;
+pub mod webhook;

@@ -6,7 +6,7 @@
 //! be forgotten.
 //!
 //! What somebody who has them can do: tell whether a known phone number or a known recording is in
-//! the ledger, and sign heads of the logs. They open no recording.
+//! the ledger, sign heads of the logs, and tell accounts' systems what did not happen. They open no recording.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -29,6 +29,7 @@ pub struct Secrets {
     /// Signs the heads of the logs.
     pub log: LogKeys,
     fingerprints: Zeroizing<[u8; 32]>,
+    webhooks: Zeroizing<[u8; 32]>,
 }
 
 impl Secrets {
@@ -62,6 +63,7 @@ impl Secrets {
             (LOOKUP, mark(&secrets.lookup)),
             (SUBJECTS, mark(&secrets.subjects)),
             (FINGERPRINTS, mark(&secrets.fingerprints)),
+            (WEBHOOKS, mark(&secrets.webhooks)),
             (LOG_ID, mark(&secrets.log.id)),
             // It changes; that it is the one that signed is what the signed heads say.
             (LOG_KEY, Vec::new()),
@@ -94,6 +96,7 @@ impl Secrets {
             lookup: read_or_make(dir, LOOKUP)?,
             subjects: read_or_make(dir, SUBJECTS)?,
             fingerprints: read_or_make(dir, FINGERPRINTS)?,
+            webhooks: read_or_make(dir, WEBHOOKS)?,
             log: LogKeys {
                 dir: dir.into(),
                 id: read_or_make(dir, LOG_ID)?,
@@ -107,6 +110,16 @@ impl Secrets {
     pub fn fingerprint_key(&self, account: &str) -> Zeroizing<[u8; 32]> {
         let mut derive = keyed(&self.fingerprints);
         derive.update(b"gw-fingerprint-v1\0");
+        derive.update(account.as_bytes());
+        Zeroizing::new(derive.finalize().into_bytes().into())
+    }
+
+    /// What an account's webhook is signed with in this generation.
+    #[must_use]
+    pub fn webhook_key(&self, account: &str, generation: u32) -> Zeroizing<[u8; 32]> {
+        let mut derive = keyed(&self.webhooks);
+        derive.update(b"gw-webhook-v1\0");
+        derive.update(&generation.to_be_bytes());
         derive.update(account.as_bytes());
         Zeroizing::new(derive.finalize().into_bytes().into())
     }
@@ -234,6 +247,7 @@ fn mark(secret: &Zeroizing<[u8; 32]>) -> Vec<u8> {
 const LOOKUP: &str = "lookup.key";
 const SUBJECTS: &str = "subjects.key";
 const FINGERPRINTS: &str = "fingerprints.key";
+const WEBHOOKS: &str = "webhooks.key";
 const LOG_ID: &str = "log.id";
 const LOG_KEY: &str = "log.key";
 const LOG_KEY_NEXT: &str = "log.next.key";

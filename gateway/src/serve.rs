@@ -27,6 +27,7 @@ use crate::locate::Locator;
 use crate::notary::{First, Notary};
 use crate::secrets::Secrets;
 use crate::vault::Vault;
+use crate::webhook::Sender;
 pub use error::ServeError;
 use table::parse;
 pub use table::{DEFAULT_TABLE, read_text, table, table_text};
@@ -73,6 +74,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         },
         exports: exports(config)?,
         witnesses: config.witness.iter().map(|witness| witness.key.clone()).collect(),
+        webhooks: config.webhooks.reach(),
     }))
 }
 
@@ -179,6 +181,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         None => None,
     };
     let anchors = Anchors::new(config, &clock)?;
+    let sender = Sender::new(config.webhooks.reach())?;
     let gate = gate(config, clock.clone()).await?;
     let keys = gate.secrets().log.clone();
     let pins = config.pins_dir();
@@ -230,6 +233,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         log_period: config.log_period,
         mark,
         anchors,
+        sender,
         swept_before,
     };
     let keepers = Keepers::start(&door, kept, &shutdown);

@@ -344,6 +344,29 @@ CREATE TABLE jurisdiction_table (
     first_used_at BIGINT NOT NULL
 );
 
+-- What accounts with a webhook are still to be told, in order: ids and the gateway's own words. What is delivered is
+-- removed. An id is that of the entry, if it tells of one.
+CREATE TABLE notification (
+    id        TEXT COLLATE "C" PRIMARY KEY,
+    seq       BIGINT NOT NULL UNIQUE,
+    account   TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    kind      TEXT COLLATE "C" NOT NULL,
+    call      TEXT COLLATE "C",
+    recording TEXT COLLATE "C",
+    action    TEXT COLLATE "C",
+    queued_at BIGINT NOT NULL,
+    attempts  BIGINT NOT NULL DEFAULT 0,
+    -- When it is tried next. While a gateway tries it: when another may.
+    due_at    BIGINT NOT NULL,
+    -- What the last attempt came to: a status, or a word.
+    outcome   TEXT COLLATE "C",
+    failed_at BIGINT
+);
+
+CREATE INDEX notification_by_account ON notification (account, seq);
+CREATE INDEX notification_by_call ON notification (call, seq);
+CREATE INDEX notification_due ON notification (due_at) WHERE failed_at IS NULL;
+
 -- Every gateway that serves: when all that had come to it was logged. One that is no longer renewed has left
 -- something in doubt.
 CREATE TABLE mark (

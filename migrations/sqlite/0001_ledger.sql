@@ -325,6 +325,29 @@ CREATE TABLE jurisdiction_table (
     first_used_at INTEGER NOT NULL
 ) STRICT;
 
+-- What accounts with a webhook are still to be told, in order: ids and the gateway's own words. What is delivered is
+-- removed. An id is that of the entry, if it tells of one.
+CREATE TABLE notification (
+    id        TEXT PRIMARY KEY,
+    seq       INTEGER NOT NULL UNIQUE,
+    account   TEXT NOT NULL REFERENCES account (id),
+    kind      TEXT NOT NULL,
+    call      TEXT,
+    recording TEXT,
+    action    TEXT,
+    queued_at INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL DEFAULT 0,
+    -- When it is tried next. While a gateway tries it: when another may.
+    due_at    INTEGER NOT NULL,
+    -- What the last attempt came to: a status, or a word.
+    outcome   TEXT,
+    failed_at INTEGER
+) STRICT;
+
+CREATE INDEX notification_by_account ON notification (account, seq);
+CREATE INDEX notification_by_call ON notification (call, seq);
+CREATE INDEX notification_due ON notification (due_at) WHERE failed_at IS NULL;
+
 -- Every gateway that serves: when all that had come to it was logged. One that is no longer renewed has left
 -- something in doubt.
 CREATE TABLE mark (

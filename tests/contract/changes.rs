@@ -13,6 +13,7 @@ on_both_engines!(
     grants_change,
     calls_and_participants_change,
     recordings_change,
+    notifications_change,
     recordings_are_found_by_when_who_and_what_for,
     subjects_and_probes_change,
     signed_heads_and_anchors_change,
@@ -44,6 +45,9 @@ fn tested(change: &Change) -> &'static str {
         | Change::DeleteRecording { .. }
         | Change::Swept { .. }
         | Change::Hold { .. } => "recordings_change",
+        Change::Notification { .. } | Change::NotificationTried { .. } | Change::NotificationDone { .. } => {
+            "notifications_change"
+        }
         Change::Subject { .. }
         | Change::Probe { .. }
         | Change::Mark { .. }
@@ -383,6 +387,81 @@ async fn recordings_change(store: &Store) {
     change(&ledger, vec![Change::Swept { id: a }]).await;
     assert!(unfinished().await.is_empty());
     assert!(ledger.has_recordings(on).await.unwrap());
+}
+
+async fn notifications_change(store: &Store) {
+    let ledger = store.open().await;
+    change(&ledger, vec![account("acme"), account("globex")]).await;
+    let (one, two) = (Uuid::from_u128(101), Uuid::from_u128(102));
+    let queued = |number, account: &str, call| Change::Notification {
+        id: Uuid::from_u128(number),
+        account: account.into(),
+        kind: "recording.suspended",
+        call,
+        recording: Some(Uuid::from_u128(7)),
+        action: Some("pause".into()),
+        at: 10,
+    };
+    // The order is that of their coming, and the ids say nothing of it.
+    let all = vec![
+        queued(9, "acme", Some(one)),
+        queued(8, "acme", Some(one)),
+        queued(7, "acme", Some(two)),
+        queued(6, "acme", None),
+        queued(5, "globex", None),
+    ];
+    change(&ledger, all).await;
+    change(&ledger, vec![queued(9, "acme", Some(two))]).await;
+    let due = async |now, each, limit| {
+        let rows = ledger.notifications_due(now, each, limit).await.unwrap();
+        rows.into_iter().map(|row| row.id.parse::<Uuid>().unwrap().as_u128()).collect::<Vec<_>>()
+    };
+    assert!(due(9, 100, 100).await.is_empty());
+    // The second of a call waits for the first.
+    assert_eq!(due(10, 100, 100).await, [9, 7, 6, 5]);
+    assert_eq!(due(10, 1, 100).await, [9, 5]);
+    assert_eq!(due(10, 100, 2).await, [9, 7]);
+    let row = ledger.notification("acme", Uuid::from_u128(9)).await.unwrap().unwrap();
+    assert_eq!(
+        (row.kind.as_str(), row.call, row.recording, row.action.as_deref(), row.queued_at, row.due_at),
+        (
+            "recording.suspended",
+            Some(one.to_string()),
+            Some(Uuid::from_u128(7).to_string()),
+            Some("pause"),
+            10,
+            10
+        )
+    );
+    assert!(ledger.notification("globex", Uuid::from_u128(9)).await.unwrap().is_none());
+    let tried = |number, attempts, due_at, failed_at| Change::NotificationTried {
+        id: Uuid::from_u128(number),
+        attempts,
+        due_at,
+        outcome: Some("500".into()),
+        failed_at,
+    };
+    change(&ledger, vec![tried(9, 1, 20, None)]).await;
+    assert_eq!(due(19, 100, 100).await, [7, 6, 5], "the call's next one waits as well");
+    let row = ledger.notification("acme", Uuid::from_u128(9)).await.unwrap().unwrap();
+    assert_eq!((row.attempts, row.outcome.as_deref(), row.failed_at), (1, Some("500"), None));
+    assert_eq!(ledger.notifications_left("acme").await.unwrap(), (4, Some(10), 0));
+    // What was given up is not waited for.
+    change(&ledger, vec![tried(9, 2, 30, Some(25))]).await;
+    assert_eq!(due(30, 100, 100).await, [8, 7, 6, 5]);
+    assert_eq!(ledger.notifications_left("acme").await.unwrap(), (3, Some(10), 1));
+    let done = [8, 7, 6].map(|number| Change::NotificationDone { id: Uuid::from_u128(number) });
+    change(&ledger, done.into()).await;
+    assert_eq!(due(30, 100, 100).await, [5]);
+    assert_eq!(ledger.notifications_left("acme").await.unwrap(), (0, None, 1));
+    let listed = ledger.notifications("acme", 10).await.unwrap();
+    assert_eq!(listed.iter().map(|row| row.failed_at).collect::<Vec<_>>(), [Some(25)]);
+    assert!(ledger.entry_of_call(one, two).await.unwrap().is_none());
+    let draft = of_call("acme", one, 0);
+    let id = draft.id;
+    append(&ledger, vec![draft]).await;
+    let entry = ledger.entry_of_call(one, id).await.unwrap().unwrap();
+    assert!(entry.log == "acme" && entry.document.is_none() && !entry.leaf.is_empty());
 }
 
 async fn subjects_and_probes_change(store: &Store) {

@@ -42,9 +42,10 @@ fn number(expect: &Expect) -> usize {
         Expect::MarkIs { .. } => 24,
         Expect::Restrictions { .. } => 25,
         Expect::KeysInUse { .. } => 26,
+        Expect::NotificationDue { .. } => 27,
     }
 }
-const EXPECTATIONS: usize = 27;
+const EXPECTATIONS: usize = 28;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -117,6 +118,15 @@ impl There {
             at: 1,
             document: "{}".into(),
         };
+        let told = |id| Change::Notification {
+            id: Uuid::from_u128(id),
+            account: "acme".into(),
+            kind: "hold.set",
+            call: None,
+            recording: None,
+            action: None,
+            at: 5,
+        };
         let changes = vec![
             account("acme"),
             call(open, "c", &["c", "leg"], 1, first.id),
@@ -130,6 +140,15 @@ impl There {
             Change::WithdrawGrant { account: "acme".into(), id: "withdrawn".into(), at: 2 },
             Change::SentEvent { call: open, id: "e".into(), digest: vec![1] },
             Change::Mark { id: Uuid::from_u128(70), at: 5 },
+            told(80),
+            told(81),
+            Change::NotificationTried {
+                id: Uuid::from_u128(81),
+                attempts: 9,
+                due_at: 5,
+                outcome: None,
+                failed_at: Some(6),
+            },
             recording(live, "a"),
             recording(held, "b"),
             recording(deleted, "c"),
@@ -215,10 +234,15 @@ impl There {
         let droppable = |log: &str, epoch| Expect::Droppable { log: log.into(), epoch };
         let restrictions = |account: &str, count| Expect::Restrictions { account: account.into(), count };
         let mark = |id, at| Expect::MarkIs { id: Uuid::from_u128(id), at };
+        let due = |id, due_at| Expect::NotificationDue { id: Uuid::from_u128(id), due_at };
         vec![
             (mark(70, 5), true),
             (mark(70, 6), false),
             (mark(71, 5), false),
+            (due(80, 5), true),
+            (due(80, 6), false),
+            (due(81, 5), false),
+            (due(82, 5), false),
             (restrictions("acme", 0), true),
             (restrictions("acme", 1), false),
             (restrictions("globex", 0), false),

@@ -28,8 +28,6 @@ pub struct Http {
 impl Http {
     /// Makes the client.
     ///
-    /// Sets ring as rustls' provider for this process if none is chosen yet: reqwest takes it from there.
-    ///
     /// # Errors
     ///
     /// [`HttpError::Client`] if the machine has no trusted roots.
@@ -39,10 +37,6 @@ impl Http {
 
     /// Trusts these certificates beside the machine's.
     fn with_roots(limits: Limits, roots: Vec<reqwest::Certificate>) -> Result<Http, HttpError> {
-        if CryptoProvider::get_default().is_none() {
-            // Lost races are fine: the winner set a provider too.
-            let _first = rustls::crypto::ring::default_provider().install_default();
-        }
         let client = || builder(limits).tls_certs_merge(roots.clone());
         let remote = client().https_only(true).build().map_err(HttpError::Client)?;
         // A proxy would take what is for this machine somewhere else.
@@ -226,7 +220,14 @@ impl HttpConnector for Connector {
     }
 }
 
-fn builder(limits: Limits) -> reqwest::ClientBuilder {
+/// What all of the gateway's clients have in common.
+///
+/// Sets ring as rustls' provider for this process if none is chosen yet: reqwest takes it from there.
+pub(crate) fn builder(limits: Limits) -> reqwest::ClientBuilder {
+    if CryptoProvider::get_default().is_none() {
+        // Lost races are fine: the winner set a provider too.
+        let _first = rustls::crypto::ring::default_provider().install_default();
+    }
     reqwest::Client::builder()
         .user_agent(concat!("consent-gateway/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())

@@ -1,4 +1,4 @@
-//! What is not about one call: probes, prompts, consent grants, the description of the API.
+//! What is not about one call: probes, prompts, consent grants, notifications, the description of the API.
 
 use std::sync::Arc;
 
@@ -94,6 +94,18 @@ pub(super) async fn withdraw_grant(
             async move { gate.gate.withdraw_grant(&Actor::from(&who), &who.account, &id).await },
         );
     Ok(answer(StatusCode::OK, &withdrawn.await?))
+}
+
+pub(super) async fn notifications(State(door): Gate, who: Principal) -> Result<Response, Problem> {
+    Ok(answer(StatusCode::OK, &door.gate.notifications(&who.account).await?))
+}
+
+pub(super) async fn try_again(
+    State(door): Gate,
+    who: Principal,
+    Named(id): Named<String>,
+) -> Result<Response, Problem> {
+    Ok(answer(StatusCode::OK, &door.gate.try_again(&who.account, &id).await?))
 }
 
 fn created(new: bool) -> StatusCode {

@@ -500,6 +500,13 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .may_take::<law::Decided>()
             .answers(200, "the person", json::<answer::Person>())
             .fails(&[OwnPerson, UnnamedPerson, UnconfirmedPerson, NotFound, ReasonTooLong]),
+        route("list_notifications", "GET", "/v1/notifications", &[Admin], get(account::notifications), "Lists what the account's webhook is still to be told, and what was given up.")
+            .tagged("Notifications")
+            .answers(200, "what is left", json::<answer::Notifications>()),
+        route("retry_notification", "POST", "/v1/notifications/{notification}/retry", &[Admin], post(account::try_again), "Has a notification tried again at once.")
+            .tagged("Notifications")
+            .answers(200, "it is tried again", json::<answer::Notification>())
+            .fails(&[NotFound]),
         route("get_chosen_law", "GET", "/v1/law", READS_CALLS, get(law::chosen), "Returns the overlays that the account has chosen.")
             .tagged("Law")
             .answers(200, "what is chosen", json::<answer::ChosenLaw>()),

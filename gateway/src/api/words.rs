@@ -61,6 +61,7 @@ fn called(thing: Thing) -> &'static str {
         Thing::Epoch => "epoch",
         Thing::KeyInUse => "key in use",
         Thing::Log => "log",
+        Thing::Notification => "notification",
         Thing::Person => "person",
         Thing::Prompt => "prompt",
         Thing::Proposal => "proposal",

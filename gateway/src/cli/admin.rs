@@ -14,9 +14,12 @@ use crate::access::Role;
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
 use crate::gate::ask::{ConsentGrant, Delivery, GivenBy, Prompt};
-use crate::gate::{AccountSettings, Gate, Looked, NewCredential, check_overlays, prompts};
+use crate::gate::{
+    AccountSettings, Gate, Looked, NewCredential, SetWebhook, Webhook, check_overlays, prompts,
+};
 use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
+use crate::webhook::WebhookUrl;
 use seal::Format;
 use trail::cli::out::say;
 use trail::clock::{Clock, millis, moment_or_day};
@@ -28,16 +31,38 @@ pub(super) enum Account {
     #[command(after_help = "Example:\n  consent-gateway account add acme --operator US-CA --recorder US-CA")]
     Add(AccountAdd),
     /// Change an account's settings
-    #[command(after_help = "Example:\n  consent-gateway account set acme --format rsa-aes")]
-    Set {
-        /// The account
-        account: String,
-        /// How its recordings are sealed from now on: `tink`, or `rsa-aes` as Twilio encrypts, for one key
-        #[arg(long, value_parser = ["tink", "rsa-aes"])]
-        format: String,
-    },
+    #[command(
+        after_help = "Examples:\n  consent-gateway account set acme --format rsa-aes\n  consent-gateway account set acme --webhook https://acme.example/consent\n  consent-gateway account set acme --new-webhook-secret"
+    )]
+    Set(AccountSet),
     /// List the accounts
     List,
+}
+
+#[derive(Args)]
+pub(super) struct AccountSet {
+    /// The account
+    account: String,
+    #[command(flatten)]
+    change: AccountChange,
+}
+
+/// What is set.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct AccountChange {
+    /// How its recordings are sealed from now on: `tink`, or `rsa-aes` as Twilio encrypts, for one key
+    #[arg(long, value_parser = ["tink", "rsa-aes"])]
+    format: Option<String>,
+    /// Where its systems are told what happens: an `https` URL; a first one's signing secret is shown once
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// Tell its systems nothing any more; the signing secret is not used again
+    #[arg(long)]
+    no_webhook: bool,
+    /// Sign with another secret, which is shown once; the one before counts for 24 hours more
+    #[arg(long)]
+    new_webhook_secret: bool,
 }
 
 #[derive(Args)]
@@ -83,6 +108,9 @@ pub(super) struct AccountAdd {
     /// How its recordings are sealed: `tink`, or `rsa-aes` as Twilio encrypts, for one key
     #[arg(long, default_value = "tink", value_parser = ["tink", "rsa-aes"])]
     format: String,
+    /// Where its systems are told what happens: an `https` URL; the signing secret is shown once
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -287,7 +315,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
     let gate = match &command {
         // The first account creates the ledger.
         Account::Add(_) => serve::gate(&config, Clock::system()).await?,
-        Account::Set { .. } | Account::List => asked::gate(&config).await?,
+        Account::Set(_) | Account::List => asked::gate(&config).await?,
     };
     match command {
         Account::Add(asked) => {
@@ -303,21 +331,51 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 keep_by_default: asked.keep_by_default,
                 public_log: asked.public_log,
                 format: word(&asked.format)?,
+                webhook: match &asked.webhook {
+                    Some(url) => Webhook::first(webhook_url(url, &config)?),
+                    None => Webhook::default(),
+                },
                 ..AccountSettings::default()
             };
             let actor = Actor::command_line();
             let places = (asked.operator.as_deref(), asked.recorder.as_deref());
             gate.add_account(&actor, &asked.account, places.0, places.1, &settings).await?;
-            say(json, &json!({"account": asked.account, "settings": settings}), || {
-                format!("account `{}` added", asked.account)
+            let secret =
+                settings.webhook.url.as_ref().map(|_| gate.webhook_secret(&asked.account, 1).expose());
+            let mut shown = json!({"account": asked.account, "settings": settings});
+            if let (Some(secret), Some(shown)) = (&secret, shown.as_object_mut()) {
+                shown.insert("webhook_secret".into(), json!(secret.as_str()));
+            }
+            say(json, &shown, || {
+                let secret = secret.as_ref().map(|secret| signed_with(secret)).unwrap_or_default();
+                format!("account `{}` added{secret}", asked.account)
             });
         }
-        Account::Set { account, format } => {
+        Account::Set(AccountSet { account, change: AccountChange { format: Some(format), .. } }) => {
             let chosen: Format = word(&format)?;
             let new = gate.set_format(&Actor::command_line(), &account, chosen).await?;
             say(json, &json!({"account": account, "format": chosen, "changed": new}), || match new {
                 true => format!("recordings of `{account}` are sealed as `{format}` from now on"),
                 false => format!("recordings of `{account}` are sealed as `{format}` already"),
+            });
+        }
+        Account::Set(AccountSet { account, change }) => {
+            let asked = match &change.webhook {
+                Some(url) => SetWebhook::At(webhook_url(url, &config)?),
+                None if change.no_webhook => SetWebhook::Off,
+                None => SetWebhook::NewSecret,
+            };
+            let (now, secret) = gate.set_webhook(&Actor::command_line(), &account, &asked).await?;
+            let (url, secret) = (now.url.map(|url| url.shown()), secret.map(|secret| secret.expose()));
+            let shown = json!({
+                "account": account, "webhook": url, "webhook_secret": secret.as_ref().map(|secret| secret.as_str()),
+            });
+            say(json, &shown, || match &url {
+                Some(url) => {
+                    let secret = secret.as_ref().map(|secret| signed_with(secret)).unwrap_or_default();
+                    format!("`{account}` is told at {url}{secret}")
+                }
+                None => format!("`{account}` is told nothing any more"),
             });
         }
         Account::List => {
@@ -338,6 +396,14 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
         }
     }
     done(gate).await
+}
+
+fn webhook_url(text: &str, config: &Config) -> Result<WebhookUrl, CliError> {
+    WebhookUrl::parse(text, config.webhooks.reach()).map_err(|error| CliError::Wrong(error.to_string()))
+}
+
+fn signed_with(secret: &str) -> String {
+    format!("\nsigning secret: {secret}   (shown once)")
 }
 
 pub(super) async fn credential(config: Config, command: Credential, json: bool) -> Result<(), CliError> {

@@ -7,6 +7,7 @@ mod erasure;
 mod health;
 mod law;
 mod log;
+mod notices;
 mod people;
 mod recording;
 mod register;
@@ -30,6 +31,7 @@ pub use law::{
     Reviewed, RowMedia, Table, Then, Today, UnknownSubdivision, Waiver,
 };
 pub use log::{DroppedEpoch, Exported};
+pub use notices::{Notification, Notifications};
 pub use people::{Confirmer, People, Person};
 pub use recording::{
     Consents, Contradiction, Entry, Opening, Overdue, Recording, Recordings, Retention, Segment, Silenced,

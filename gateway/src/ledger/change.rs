@@ -195,6 +195,12 @@ pub enum Expect {
     /// The epoch has ended, those before it were dropped, all calls that were opened in it have ended, and
     /// nothing is left of their recordings.
     Droppable { log: String, epoch: i64 },
+    /// The notification is still to be tried at this moment: nobody else has taken it.
+    NotificationDue {
+        id: Uuid,
+        /// When it is tried next.
+        due_at: i64,
+    },
     /// The proposal is open, and belongs to this person.
     ProposalOf {
         /// Its id.
@@ -510,6 +516,34 @@ pub enum Change {
     },
     /// An entry of the account's log may restrict calls that it is no entry of.
     Restrictions { account: String },
+    /// An account is to be told of something.
+    Notification {
+        /// The id of the entry that it tells of, or another one.
+        id: Uuid,
+        account: String,
+        /// What happened, in the gateway's word.
+        kind: &'static str,
+        call: Option<Uuid>,
+        recording: Option<Uuid>,
+        /// What the platform has to do.
+        action: Option<String>,
+        /// When.
+        at: i64,
+    },
+    /// A notification is tried, was tried in vain, or is to be tried again.
+    NotificationTried {
+        id: Uuid,
+        /// How often, by now.
+        attempts: i64,
+        /// When it is tried next.
+        due_at: i64,
+        /// What the last attempt came to.
+        outcome: Option<String>,
+        /// When it was given up.
+        failed_at: Option<i64>,
+    },
+    /// A notification is delivered, or nobody wants it any more.
+    NotificationDone { id: Uuid },
     /// An account's settings change.
     AccountSettings {
         /// The account.

@@ -136,6 +136,7 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         Expect::CallsMentioning { .. }
         | Expect::Droppable { .. }
         | Expect::LogQuiet { .. }
+        | Expect::NotificationDue { .. }
         | Expect::MarkIs { .. }
         | Expect::LogAt { .. } => return None,
     })
@@ -173,6 +174,9 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::Mark { .. }
         | Change::Secret { .. }
         | Change::Unmark { .. }
+        | Change::Notification { .. }
+        | Change::NotificationTried { .. }
+        | Change::NotificationDone { .. }
         | Change::Checkpoint { .. }
         | Change::Anchor { .. } => {}
         Change::Account { .. }

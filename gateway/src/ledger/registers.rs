@@ -177,6 +177,9 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         | Change::Mark { .. }
         | Change::Secret { .. }
         | Change::Unmark { .. }
+        | Change::Notification { .. }
+        | Change::NotificationTried { .. }
+        | Change::NotificationDone { .. }
         | Change::Recommit { .. }
         | Change::Restrictions { .. }
         | Change::Erase(
@@ -443,10 +446,11 @@ static REGISTERS: [Register; 10] = [
 ];
 
 /// The types of entries that register something.
-const KINDS: [&str; 19] = [
+const KINDS: [&str; 20] = [
     "account.added",
     "account.format",
     "account.law",
+    "account.webhook",
     "consent-grant.registered",
     "consent-grant.withdrawn",
     "credential.added",

@@ -332,6 +332,31 @@ found!(RecordingRow {
     place
 });
 
+/// Something that an account is still to be told.
+#[derive(Debug, Clone, FromRow)]
+pub struct NotificationRow {
+    /// The id of the entry that it tells of, or another one.
+    pub id: String,
+    pub account: String,
+    /// What happened.
+    pub kind: String,
+    /// The gateway's id of the call.
+    pub call: Option<String>,
+    pub recording: Option<String>,
+    /// What the platform has to do.
+    pub action: Option<String>,
+    /// When it happened.
+    pub queued_at: i64,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it is tried next.
+    pub due_at: i64,
+    /// What the last attempt came to: a status, or a word.
+    pub outcome: Option<String>,
+    /// When it was given up.
+    pub failed_at: Option<i64>,
+}
+
 /// A version of the table.
 #[derive(Debug, Clone, FromRow)]
 pub struct VersionRow {

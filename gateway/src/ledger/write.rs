@@ -99,6 +99,9 @@ pub(super) fn question(expect: &Expect) -> Statement {
         Expect::MarkIs { id, at } => Statement::new("EXISTS (SELECT 1 FROM mark WHERE id = ? AND well_at = ?)")
                 .bind(id)
                 .bind(*at),
+        Expect::NotificationDue { id, due_at } => Statement::new("EXISTS (SELECT 1 FROM notification WHERE id = ? AND due_at = ? AND failed_at IS NULL)")
+                .bind(id)
+                .bind(*due_at),
         Expect::LogAt { log, epoch, size } => Statement::new("EXISTS (SELECT 1 FROM log WHERE id = ? AND epoch = ? AND size = ?)")
                 .bind(log)
                 .bind(*epoch)
@@ -407,6 +410,28 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         Change::Restrictions { account } => {
             Statement::new("UPDATE account SET restrictions = restrictions + 1 WHERE id = ?").bind(account)
         }
+        // One transaction after another numbers them.
+        Change::Notification { id, account, kind, call, recording, action, at } => Statement::new(
+            "INSERT INTO notification (id, seq, account, kind, call, recording, action, queued_at, due_at) \
+             VALUES (?, (SELECT coalesce(max(seq), 0) + 1 FROM notification), ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(id)
+        .bind(account)
+        .bind(*kind)
+        .bind(&call.map(|call| call.to_string()))
+        .bind(&recording.map(|recording| recording.to_string()))
+        .bind(action)
+        .bind(*at)
+        .bind(*at),
+        Change::NotificationTried { id, attempts, due_at, outcome, failed_at } => Statement::new(
+            "UPDATE notification SET attempts = ?, due_at = ?, outcome = ?, failed_at = ? WHERE id = ?",
+        )
+        .bind(*attempts)
+        .bind(*due_at)
+        .bind(outcome)
+        .bind(*failed_at)
+        .bind(id),
+        Change::NotificationDone { id } => Statement::new("DELETE FROM notification WHERE id = ?").bind(id),
         Change::AccountSettings { id, settings } => {
             Statement::new("UPDATE account SET settings = ? WHERE id = ?").bind(settings).bind(id)
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::anchor::http::HttpError;
 use crate::config::ConfigError;
 use crate::export::jws::JwsError;
 use crate::gate::Fault;
@@ -59,6 +60,9 @@ pub enum ServeError {
     /// The anchors cannot be used as configured.
     #[error(transparent)]
     Anchoring(#[from] AnchoringError),
+    /// Webhooks cannot be reached.
+    #[error("webhooks cannot be reached")]
+    Webhooks(#[from] HttpError),
     /// vCons cannot be signed as configured.
     #[error("the certificate or the key of `vcon_signing` cannot be used")]
     Signing(#[from] JwsError),

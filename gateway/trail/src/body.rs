@@ -289,6 +289,13 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "HeldCounts::is_default")]
         on_hold: HeldCounts,
     },
+    /// An account chose where its systems are told what happens, or has another secret to sign that with.
+    AccountWebhook {
+        /// Whether they are told.
+        on: bool,
+        /// The generation of the secret, from 1.
+        generation: u32,
+    },
     /// A version of the table came into force.
     Table {
         /// Its digest.
@@ -482,6 +489,7 @@ impl Body {
             Body::Account { .. } => Kind::AccountAdded,
             Body::AccountFormat { .. } => Kind::AccountFormat,
             Body::AccountLaw { .. } => Kind::AccountLaw,
+            Body::AccountWebhook { .. } => Kind::AccountWebhook,
             Body::Credential { .. } => Kind::CredentialAdded,
             Body::Person { .. } => Kind::PersonEnrolled,
             Body::PersonConfirmed { .. } => Kind::PersonConfirmed,
@@ -531,6 +539,7 @@ impl Body {
             | Body::Account { .. }
             | Body::AccountFormat { .. }
             | Body::AccountLaw { .. }
+            | Body::AccountWebhook { .. }
             | Body::Credential { .. }
             | Body::Person { .. }
             | Body::PersonConfirmed { .. }

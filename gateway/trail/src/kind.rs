@@ -30,6 +30,7 @@ kinds! {
     AccountAdded "account.added"
     AccountFormat "account.format"
     AccountLaw "account.law"
+    AccountWebhook "account.webhook"
     AnnouncementRecorded "announcement.recorded"
     AuditExport "audit.export"
     AuditGap "audit.gap"

@@ -23,6 +23,7 @@ mod counted;
 mod kind;
 mod name;
 pub mod note;
+mod notice;
 pub mod people;
 pub mod proof;
 #[path = "../../seal/src/random.rs"]
@@ -56,6 +57,7 @@ pub use clocks::{Clocks, GATEWAY};
 pub use counted::counted;
 pub use kind::{KINDS, Kind, OUTCOMES, Of, RESERVED, Reserved, UnknownWord, types_of};
 pub use name::LogName;
+pub use notice::Notice;
 pub use registers::Registered;
 pub use saw::{Saw, SawParticipant, recorder_word};
 
@@ -87,6 +89,8 @@ pub struct Draft {
     pub restricts: bool,
     /// Whether it may change what is lawful on calls that it is no entry of: see [`Body::reaches_calls`].
     pub reaches_calls: bool,
+    /// What the account is told of it.
+    pub notice: Option<Notice>,
 }
 
 /// What a leaf commits to without holding it.
@@ -175,6 +179,7 @@ pub fn draft(
     let kind = body.kind().as_str();
     let mentions = body.mentions(actor);
     let (restricts, reaches_calls) = (body.restricts(), body.reaches_calls());
+    let notice = body.notice();
     let leaf = Leaf {
         v: 1,
         id: id_of_time(at)?,
@@ -205,6 +210,7 @@ pub fn draft(
         mentions,
         restricts,
         reaches_calls,
+        notice,
     })
 }
 

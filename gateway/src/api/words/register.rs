@@ -19,6 +19,10 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
         RegisterRefusal::LateEvidence => "`late_evidence_seconds` must be at most 60".into(),
         RegisterRefusal::Retention => "`keep_at_least` must not be longer than `keep_at_most`".into(),
         RegisterRefusal::LeastKept => "`least_kept_percent` must be at most 100".into(),
+        RegisterRefusal::Webhook(error) => error.to_string(),
+        RegisterRefusal::NoWebhook { id } => {
+            format!("`{id}` has no webhook; set one with `consent-gateway account set {id} --webhook URL`")
+        }
         RegisterRefusal::NoRecorders => "`recorders` must be at least 1".into(),
         RegisterRefusal::WeakPassword(error) => error.to_string(),
         RegisterRefusal::UnusableKey(error) => error.to_string(),

@@ -122,12 +122,16 @@ impl Gate {
 
     /// Appends; a conflict means that somebody else was faster, and everything is looked at anew: the
     /// law as well.
-    pub(crate) async fn append(&self, job: Job) -> Result<Appended, Fault> {
+    pub(crate) async fn append(&self, mut job: Job) -> Result<Appended, Fault> {
+        let tells = self.notify(&mut job).await;
         let grown = self.warm.growth(&job);
         let reaches_calls = job.entries.iter().any(|draft| draft.reaches_calls);
         let appended = self.ledger.append(job).await;
         match &appended {
             Ok(Appended::Done) => {
+                if tells {
+                    self.queued.notify_one();
+                }
                 // What was known of somebody may be erased.
                 if reaches_calls {
                     self.warm.clear();

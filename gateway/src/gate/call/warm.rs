@@ -157,6 +157,12 @@ impl Warm {
         self.lock().use_now(call, folded);
     }
 
+    /// What the platform was last told to do, by the call's last entry, if the call is kept.
+    pub(in crate::gate) fn last_action(&self, call: Uuid) -> Option<String> {
+        let folded = self.lock().calls.get(&call).map(|(_, folded)| Arc::clone(folded))?;
+        folded.entries.iter().rev().find_map(|read| Some(read.leaf.body.saw()?.action.clone()))
+    }
+
     /// What this job appends to calls that are kept. Call it before the job is appended.
     pub(in crate::gate) fn growth(&self, job: &Job) -> Vec<Grown> {
         let mut all: Vec<Grown> = Vec::new();

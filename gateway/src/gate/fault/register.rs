@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::FaultCode;
 use crate::access::secret::PasswordError;
 use crate::gate::answer::ProposalState;
+use crate::webhook::WebhookUrlError;
 use seal::{Format, KeyError};
 
 /// Why an account, or something in it, is not registered.
@@ -35,6 +36,13 @@ pub enum RegisterRefusal {
     Retention,
     /// More of an upload would have to be left than there is.
     LeastKept,
+    /// Nobody can be told at this address.
+    Webhook(WebhookUrlError),
+    /// The account has no webhook whose secret could change.
+    NoWebhook {
+        /// The account.
+        id: String,
+    },
     /// The password is too weak.
     WeakPassword(PasswordError),
     /// The public key cannot be used.
@@ -89,7 +97,9 @@ impl RegisterRefusal {
             RegisterRefusal::LateEvidence
             | RegisterRefusal::NoRecorders
             | RegisterRefusal::LeastKept
-            | RegisterRefusal::Retention => FaultCode::InvalidSettings,
+            | RegisterRefusal::Retention
+            | RegisterRefusal::Webhook(_)
+            | RegisterRefusal::NoWebhook { .. } => FaultCode::InvalidSettings,
             RegisterRefusal::WeakPassword(_) => FaultCode::WeakPassword,
             RegisterRefusal::UnusableKey(_) => FaultCode::UnusableKey,
             RegisterRefusal::OneKey { .. } | RegisterRefusal::ManyKeys { .. } => FaultCode::OneKey,

@@ -65,6 +65,7 @@ pub enum Thing {
     Epoch,
     KeyInUse,
     Log,
+    Notification,
     Person,
     Prompt,
     Proposal,

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use crate::access::{Role, secret::Secret};
 use crate::gate::ask::language;
-use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Wrong};
+use crate::gate::{
+    ATTEMPTS, CallRefusal, Fault, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Webhook, Wrong,
+};
 use crate::ledger::{Appended, Change, Expect, Job};
 use seal::Format;
 use trail::{Actor, Body, SYSTEM_LOG};
@@ -52,6 +54,9 @@ pub struct AccountSettings {
     /// How recordings are sealed.
     #[serde(skip_serializing_if = "is_default")]
     pub format: Format,
+    /// Where its systems are told what happens.
+    #[serde(skip_serializing_if = "Webhook::is_unset")]
+    pub webhook: Webhook,
 }
 
 impl Default for AccountSettings {
@@ -72,6 +77,7 @@ impl Default for AccountSettings {
             on_hold: of_policy.on_hold,
             public_log: false,
             format: Format::default(),
+            webhook: Webhook::default(),
         }
     }
 }
@@ -145,6 +151,7 @@ impl Gate {
     ) -> Result<(), Fault> {
         check_account(id)?;
         check_settings(settings)?;
+        self.check_webhook(&settings.webhook)?;
         let code = |field, text| -> Result<Option<String>, Wrong> {
             let code = crate::gate::ask::place(field, text)?;
             code.map(|code| self.listed(field, code)).transpose()
@@ -157,7 +164,11 @@ impl Gate {
                 .map_err(|_| Fault::damaged("settings cannot be written"))?,
             at: self.clock.now().as_millisecond(),
         };
-        let detail = json!({"account": id, "settings": settings});
+        let mut detail = json!({"account": id, "settings": settings});
+        // The address may hold a password.
+        if let (Some(url), Some(detail)) = (&settings.webhook.url, detail["settings"].as_object_mut()) {
+            detail.insert("webhook".into(), json!(url.shown()));
+        }
         let expects = vec![Expect::AccountFree { id: id.into() }];
         match self
             .note(actor, id, Body::Account { format: settings.format }, Some(detail), vec![change], expects)

@@ -49,6 +49,7 @@ fn makers(body: &Body) -> &'static [&'static str] {
         Body::LogDropped { .. }
         | Body::Account { .. }
         | Body::AccountFormat { .. }
+        | Body::AccountWebhook { .. }
         | Body::Credential { .. }
         | Body::Person { .. }
         | Body::CredentialRevoked { .. }

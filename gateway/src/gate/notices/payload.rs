@@ -1,0 +1,76 @@
+//! What a message says: made when it is sent, from what is known then.
+
+use serde_json::{Map, Value, json};
+
+use crate::gate::{Fault, Gate, from_row, parse_id};
+use crate::ledger::NotificationRow;
+use trail::clock::Moment;
+use trail::{Body, Leaf};
+
+impl Gate {
+    /// The message: its type, when it happened, and what is known of it. What was erased is null.
+    pub(in crate::gate) async fn payload(&self, row: &NotificationRow) -> Result<Value, Fault> {
+        let mut data = Map::new();
+        data.insert("account".into(), json!(row.account));
+        data.insert("entry".into(), json!(row.id));
+        if let Some(call) = &row.call {
+            data.insert("call".into(), json!(self.call_of(call).await?));
+        }
+        if let Some(recording) = &row.recording {
+            data.insert("recording".into(), self.recording_of(&row.account, recording).await?);
+        }
+        if let Some(action) = &row.action {
+            data.insert("action".into(), json!(action));
+        }
+        if row.kind == REFUSED
+            && let Some(call) = &row.call
+        {
+            self.refusal(call, &row.id, &mut data).await?;
+        }
+        let at = Moment(from_row(row.queued_at));
+        Ok(json!({"type": row.kind, "timestamp": at, "data": data}))
+    }
+
+    /// The platform's id of a call, unless it was erased.
+    async fn call_of(&self, uid: &str) -> Result<Option<String>, Fault> {
+        let row = self.ledger.call(parse_id(uid)?).await?;
+        Ok(row.filter(|row| !row.is_erased()).map(|row| row.id))
+    }
+
+    /// A recording as it is described to listeners, without the envelope; its id alone once it is deleted.
+    async fn recording_of(&self, account: &str, id: &str) -> Result<Value, Fault> {
+        let live = self.ledger.recording(account, parse_id(id)?).await?;
+        let Some(row) = live.filter(|row| row.deleted_at.is_none()) else { return Ok(json!({"id": id})) };
+        let mut described = serde_json::to_value(self.description(&row).await?)
+            .map_err(|_| Fault::damaged("a recording cannot be described"))?;
+        if let Some(described) = described.as_object_mut() {
+            described.remove("envelope");
+            if self.call_of(&row.call).await?.is_none() {
+                OUTSIDERS.iter().for_each(|word| drop(described.remove(*word)));
+            }
+        }
+        Ok(described)
+    }
+
+    /// Why an upload was refused, from the entry, and under which name it came, if that still exists.
+    async fn refusal(&self, call: &str, id: &str, data: &mut Map<String, Value>) -> Result<(), Fault> {
+        let Some(entry) = self.ledger.entry_of_call(parse_id(call)?, parse_id(id)?).await? else {
+            return Ok(());
+        };
+        let leaf: Leaf =
+            serde_json::from_slice(&entry.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))?;
+        if let Body::Refused { code, uncovered, .. } = &leaf.body {
+            data.insert("code".into(), json!(code.code()));
+            data.insert("uncovered".into(), json!(uncovered));
+        }
+        let detail: Option<Value> =
+            entry.document.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let name = detail.as_ref().and_then(|detail| detail.get("name"));
+        data.insert("name".into(), name.cloned().unwrap_or(Value::Null));
+        Ok(())
+    }
+}
+
+const REFUSED: &str = "recording.refused";
+/// What outsiders chose of a recording's description.
+const OUTSIDERS: [&str; 3] = ["call", "name", "participants"];

@@ -1,0 +1,103 @@
+//! Notices: tells accounts with a webhook what has happened. Each account has a few deliveries at once of its own, so that
+//! a receiver that does not answer holds up nobody else's.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::every;
+use crate::api::Door;
+use crate::gate::{Fault, Gate};
+use crate::ledger::NotificationRow;
+use crate::webhook::Sender;
+use trail::chain::Chain;
+
+/// Delivers until the gateway stops. What is under way then may end; what does not is tried by the next start.
+pub(super) async fn keep(door: Arc<Door>, sender: Sender, stop: CancellationToken) {
+    // What another gateway has queued, and what is due again, is found by looking.
+    let mut tick = every(LOOK_EVERY);
+    let mut sending = JoinSet::new();
+    let mut turns: HashMap<String, Arc<Semaphore>> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = tick.tick() => {}
+            () = door.gate.queued() => {}
+            Some(_) = sending.join_next() => {}
+        }
+        let due = match door.gate.due(EACH, MOST).await {
+            Ok(due) => due,
+            Err(fault) => {
+                tracing::error!(code = %fault.code(), "cannot read what accounts are to be told");
+                continue;
+            }
+        };
+        for row in due {
+            if sending.len() >= AT_ONCE {
+                break;
+            }
+            let turn = turns.entry(row.account.clone()).or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)));
+            let Ok(turn) = Arc::clone(turn).try_acquire_owned() else { continue };
+            let (door, sender) = (Arc::clone(&door), sender.clone());
+            // Taken before anything else is looked for, so that it is not found again.
+            match door.gate.take(&row).await {
+                Ok(true) => {
+                    sending.spawn(async move {
+                        if let Err(fault) = deliver(&door.gate, &sender, &row).await {
+                            tracing::error!(code = %fault.code(), notification = row.id, "could not note what became of a notification; it is sent again");
+                        }
+                        drop(turn);
+                    });
+                }
+                Ok(false) => {}
+                Err(fault) => {
+                    tracing::error!(code = %fault.code(), "cannot take what an account is to be told");
+                    break;
+                }
+            }
+        }
+    }
+    let ended = async { while sending.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST, ended).await.is_err() {
+        sending.abort_all();
+    }
+}
+
+async fn deliver(gate: &Gate, sender: &Sender, row: &NotificationRow) -> Result<(), Fault> {
+    let outcome = match gate.message(row).await {
+        Ok(Some((url, message))) => match sender.send(&url, message).await {
+            Ok(()) => return gate.settled(row).await,
+            Err(undelivered) => {
+                let (account, id) = (&row.account, &row.id);
+                tracing::warn!(account, notification = id, error = %Chain(&undelivered), "an account could not be told");
+                undelivered.outcome()
+            }
+        },
+        Ok(None) => return gate.settled(row).await,
+        Err(fault) => {
+            tracing::error!(code = %fault.code(), notification = row.id, "a notification could not be made");
+            NOT_MADE.into()
+        }
+    };
+    if gate.failed(row, outcome).await? {
+        tracing::error!(account = row.account, notification = row.id, "a notification was given up");
+    }
+    Ok(())
+}
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many deliveries an account has at once.
+const OF_ONE: usize = 4;
+/// How many of an account's are looked at, and of all accounts'.
+const EACH: i64 = 8;
+const MOST: i64 = 512;
+/// How many deliveries there are at once.
+const AT_ONCE: usize = 512;
+/// How long those that are under way may go on when the gateway stops.
+const LAST: Duration = Duration::from_secs(2);
+/// What is kept of an attempt for which there was nothing to send.
+const NOT_MADE: &str = "not-made";

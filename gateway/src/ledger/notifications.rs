@@ -1,0 +1,100 @@
+//! What accounts are still to be told.
+
+use uuid::Uuid;
+
+use super::sql::ask;
+use super::{EntryRow, Ledger, LedgerError, NotificationRow};
+
+/// The columns of a [`NotificationRow`].
+macro_rules! select_notification {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, account, kind, call, recording, action, queued_at, attempts, due_at, outcome, failed_at FROM ",
+            $rest
+        )
+    };
+}
+
+impl Ledger {
+    /// What is to be tried at `now`, the oldest first, at most `each` of an account. Of a call only the oldest that is
+    /// not given up: the next one waits for it.
+    pub async fn notifications_due(
+        &self,
+        now: i64,
+        each: i64,
+        limit: i64,
+    ) -> Result<Vec<NotificationRow>, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            select_notification!(
+                "(SELECT waiting.*, row_number() OVER (PARTITION BY account ORDER BY seq) AS place FROM notification AS waiting \
+                 WHERE failed_at IS NULL AND due_at <= ? AND NOT EXISTS (SELECT 1 FROM notification AS earlier \
+                 WHERE earlier.call = waiting.call AND earlier.seq < waiting.seq AND earlier.failed_at IS NULL)) AS due \
+                 WHERE place <= ? ORDER BY seq LIMIT ?"
+            ),
+            now,
+            each,
+            limit
+        )?)
+    }
+
+    /// What an account is still to be told, and what was given up, the oldest first.
+    pub async fn notifications(
+        &self,
+        account: &str,
+        limit: i64,
+    ) -> Result<Vec<NotificationRow>, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_all,
+            select_notification!("notification WHERE account = ? ORDER BY seq LIMIT ?"),
+            account,
+            limit
+        )?)
+    }
+
+    /// How many notifications of an account wait, since when the oldest of them does, and how many were given up.
+    pub async fn notifications_left(&self, account: &str) -> Result<(i64, Option<i64>, i64), LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_one,
+            "SELECT count(*) - count(failed_at), min(CASE WHEN failed_at IS NULL THEN queued_at END), count(failed_at) \
+             FROM notification WHERE account = ?",
+            account
+        )?)
+    }
+
+    /// A notification.
+    pub async fn notification(
+        &self,
+        account: &str,
+        id: Uuid,
+    ) -> Result<Option<NotificationRow>, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            select_notification!("notification WHERE account = ? AND id = ?"),
+            account,
+            id.to_string()
+        )?)
+    }
+
+    /// An entry of a call, with its detail if that still exists.
+    pub async fn entry_of_call(&self, call: Uuid, id: Uuid) -> Result<Option<EntryRow>, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_as,
+            fetch_optional,
+            "SELECT entry.log, entry.epoch, entry.seq, entry.leaf, entry.leaf_hash, detail.salt, detail.document FROM entry \
+             LEFT JOIN detail ON detail.log = entry.log AND detail.epoch = entry.epoch AND detail.seq = entry.seq \
+             WHERE entry.call = ? AND entry.id = ?",
+            call.to_string(),
+            id.to_string()
+        )?)
+    }
+}
