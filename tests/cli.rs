@@ -189,6 +189,28 @@ fn without_json_commands_tell_people_what_they_did() {
 }
 
 #[test]
+fn the_secret_of_a_webhook_is_shown_once() {
+    let cli = Cli::new();
+    let added = cli.says(&["account", "add", "globex", "--webhook", "https://globex.example/told?token=t"]);
+    assert!(added.starts_with("account `globex` added\nsigning secret: whsec_"), "{added}");
+    cli.says(&["account", "add", "acme"]);
+    let url = "https://user:word@acme.example/told?token=t";
+    let said = cli.says(&["account", "set", "acme", "--webhook", url]);
+    assert!(
+        said.starts_with("`acme` is told at https://acme.example/told\nsigning secret: whsec_"),
+        "{said}"
+    );
+    assert!(said.ends_with("   (shown once)\n"), "{said}");
+    let again = cli.says(&["account", "set", "acme", "--webhook", "https://acme.example/other"]);
+    assert_eq!(again, "`acme` is told at https://acme.example/other\n");
+    let new = cli.json(&["account", "set", "acme", "--new-webhook-secret"]);
+    assert_eq!(new["webhook"], "https://acme.example/other");
+    let secret = new["webhook_secret"].as_str().unwrap();
+    assert!(secret.starts_with("whsec_") && !said.contains(secret), "{new}");
+    assert_eq!(cli.says(&["account", "set", "acme", "--no-webhook"]), "`acme` is told nothing any more\n");
+}
+
+#[test]
 fn a_mistake_is_told_in_one_sentence_with_what_to_do() {
     let cli = Cli::new();
     cli.says(&["account", "add", "acme"]);
@@ -197,6 +219,11 @@ fn a_mistake_is_told_in_one_sentence_with_what_to_do() {
         (&["account", "add", "Acme Inc."], "1 to 64 of `a-z`"),
         (&["account", "add", "b", "--operator", "Kalifornien"], "Kalifornien"),
         (&["account", "add", "b", "--late-evidence-seconds", "61"], "60"),
+        (&["account", "add", "b", "--webhook", "ftp://example.com/"], "`https` URL"),
+        (&["account", "set", "acme", "--webhook", "http://example.com/"], "webhooks.allow_private"),
+        (&["account", "set", "acme", "--webhook", "https://10.0.0.1/"], "everybody can reach"),
+        (&["account", "set", "acme", "--new-webhook-secret"], "`acme` has no webhook"),
+        (&["account", "set", "nobody", "--no-webhook"], "there is no account `nobody`"),
         (
             &["credential", "add", "acme", "--role", "boss"],
             "the roles are recorder, observer, uploader, listener, auditor, counsel, registrar, admin",
@@ -1023,6 +1050,7 @@ async fn every_key_of_the_configuration_is_followed() {
     let text = format!(
         "listen = \"127.0.0.1:0\"\ndata = \"{data}\"\nsecrets = \"{secrets}\"\njurisdictions = \"{table}\"\n\
          behind_tls_proxy = true\nconnections = 64\ndrain_seconds = 3\nlog_json = false\n\
+         [webhooks]\nallow_private = true\n\
          [upload]\nmax_bytes = 20000\ndeadline_seconds = 60\nmin_rate = 100\n",
         data = dir.join("elsewhere").display(),
         secrets = dir.join("apart").display(),
@@ -1038,10 +1066,10 @@ async fn every_key_of_the_configuration_is_followed() {
     assert_eq!(checked["data"], dir.join("elsewhere").to_str().unwrap());
     assert!(checked["rows"].as_u64().unwrap() > 100);
     assert_eq!((&checked["ledger"], dir.join("elsewhere").exists()), (&Value::Null, false));
-    json(&["account", "add", "first"]);
+    json(&["account", "add", "first", "--webhook", "http://127.0.0.1:9/"]);
     assert_eq!(json(&["check"])["accounts"], 1);
     assert!(dir.join("elsewhere/ledger.db").exists());
-    assert_eq!(files_below(&dir.join("apart")).len(), 5);
+    assert_eq!(files_below(&dir.join("apart")).len(), 6);
     assert!(!dir.join("elsewhere/secrets").exists());
     assert!(!cli.data.exists());
 

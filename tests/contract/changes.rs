@@ -393,15 +393,16 @@ async fn notifications_change(store: &Store) {
     let ledger = store.open().await;
     change(&ledger, vec![account("acme"), account("globex")]).await;
     let (one, two) = (Uuid::from_u128(101), Uuid::from_u128(102));
-    let queued = |number, account: &str, call| Change::Notification {
+    let told = |number, account: &str, call, action: Option<&str>| Change::Notification {
         id: Uuid::from_u128(number),
         account: account.into(),
         kind: "recording.suspended",
         call,
         recording: Some(Uuid::from_u128(7)),
-        action: Some("pause".into()),
+        action: action.map(ToOwned::to_owned),
         at: 10,
     };
+    let queued = |number, account: &str, call| told(number, account, call, Some("pause"));
     // The order is that of their coming, and the ids say nothing of it.
     let all = vec![
         queued(9, "acme", Some(one)),
@@ -456,6 +457,13 @@ async fn notifications_change(store: &Store) {
     assert_eq!(ledger.notifications_left("acme").await.unwrap(), (0, None, 1));
     let listed = ledger.notifications("acme", 10).await.unwrap();
     assert_eq!(listed.iter().map(|row| row.failed_at).collect::<Vec<_>>(), [Some(25)]);
+    // An order does not wait for what is no order, and everything else waits for it.
+    let three = Some(Uuid::from_u128(103));
+    let more = [(15, None), (16, Some("pause")), (17, None), (18, Some("stop"))];
+    change(&ledger, more.map(|(number, action)| told(number, "globex", three, action)).into()).await;
+    assert_eq!(due(30, 100, 100).await, [5, 15, 16]);
+    change(&ledger, vec![Change::NotificationDone { id: Uuid::from_u128(16) }]).await;
+    assert_eq!(due(30, 100, 100).await, [5, 15, 18]);
     assert!(ledger.entry_of_call(one, two).await.unwrap().is_none());
     let draft = of_call("acme", one, 0);
     let id = draft.id;

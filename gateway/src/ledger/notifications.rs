@@ -17,7 +17,7 @@ macro_rules! select_notification {
 
 impl Ledger {
     /// What is to be tried at `now`, the oldest first, at most `each` of an account. Of a call only the oldest that is
-    /// not given up: the next one waits for it.
+    /// not given up: the next one waits for it. An order waits for earlier orders only: it is for now.
     pub async fn notifications_due(
         &self,
         now: i64,
@@ -31,7 +31,8 @@ impl Ledger {
             select_notification!(
                 "(SELECT waiting.*, row_number() OVER (PARTITION BY account ORDER BY seq) AS place FROM notification AS waiting \
                  WHERE failed_at IS NULL AND due_at <= ? AND NOT EXISTS (SELECT 1 FROM notification AS earlier \
-                 WHERE earlier.call = waiting.call AND earlier.seq < waiting.seq AND earlier.failed_at IS NULL)) AS due \
+                 WHERE earlier.call = waiting.call AND earlier.seq < waiting.seq AND earlier.failed_at IS NULL \
+                 AND (waiting.action IS NULL OR earlier.action IS NOT NULL))) AS due \
                  WHERE place <= ? ORDER BY seq LIMIT ?"
             ),
             now,
