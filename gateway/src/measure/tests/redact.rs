@@ -140,7 +140,12 @@ fn judge(
     let (rate, channels) = (u64::from(whole.sample_rate), usize::from(whole.channels));
     let around = around_ms(original);
     // The last samples of a codec are the encoder's.
-    let tolerance = if original.extension == "wav" { 0 } else { 40 };
+    let tolerance = match original.extension {
+        // A decoder of GSM goes on from what it played before.
+        "wav" if original.name.contains("GSM") => 200,
+        "wav" => 0,
+        _ => 40,
+    };
     let mut kept = 0;
     for (index, (old, new)) in before.iter().zip(after).enumerate() {
         let at = (index / channels) as u64 * 1000 / rate;
