@@ -166,8 +166,10 @@ impl Gate {
         };
         let mut detail = json!({"account": id, "settings": settings});
         // The address may hold a password.
-        if let (Some(url), Some(detail)) = (&settings.webhook.url, detail["settings"].as_object_mut()) {
-            detail.insert("webhook".into(), json!(url.shown()));
+        if let Some(url) = &settings.webhook.url
+            && let Some(settings) = detail.get_mut("settings").and_then(serde_json::Value::as_object_mut)
+        {
+            settings.insert("webhook".into(), json!(url.shown()));
         }
         let expects = vec![Expect::AccountFree { id: id.into() }];
         match self
