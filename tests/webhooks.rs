@@ -1,6 +1,6 @@
 //! What accounts are told by their webhooks: signed, in order, again until it is heard, and nothing that was erased.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use consent_gateway::access::Role;
 use consent_gateway::config::{Config, Webhooks};
 use consent_gateway::gate::{AccountSettings, SetWebhook, Webhook};
+use consent_gateway::serve;
 use consent_gateway::webhook::{Reach, WebhookUrl};
 use hmac::{KeyInit as _, Mac as _};
 use http_body_util::{BodyExt as _, Full};
@@ -345,6 +346,22 @@ async fn a_receiver_that_never_answers_holds_up_nobody_else_and_no_upload() {
     // No more than a few wait for the one that is silent.
     assert_eq!(silent.all().len(), 4);
     comes(async || gateway.left().await["notifications"][0]["outcome"] == "timeout").await;
+}
+
+#[tokio::test]
+async fn two_gateways_on_one_ledger_tell_everything_once() {
+    let receiver = Receiver::new().await;
+    let gateway = Gateway::telling(&receiver).await;
+    let config = Config { webhooks: anywhere().webhooks, ..gateway.config() };
+    let other = serve::start(&config, gateway.clock.clone()).await.unwrap();
+    for call in 0..8 {
+        gateway.keeps(&format!("c{call}")).await;
+    }
+    receiver.hears(8).await;
+    gateway.has_told_all().await;
+    let ids: BTreeSet<String> = receiver.all().into_iter().map(|heard| heard.id).collect();
+    assert_eq!((ids.len(), receiver.all().len()), (8, 8));
+    other.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ async fn what_was_recorded_before_it_was_granted_is_silenced() {
     let pack = gateway.dir.path().join("pack.zip");
     let path = pack.to_str().unwrap();
     let id = answer["id"].as_str().unwrap();
-    let (code, out, err) = gateway.run(&["audit", "prove", id, "--out", path]);
+    let (code, out, err) = gateway.run(&["audit", "prove", "acme", "--recording", id, "--out", path]);
     assert_eq!(code, 0, "{out}{err}");
     let page = Command::new("unzip").args(["-p", path, "index.html"]).output().unwrap();
     let page = String::from_utf8(page.stdout).unwrap();
@@ -211,6 +211,66 @@ async fn every_part_of_a_timeline_is_silenced_where_it_lies() {
     assert_eq!(answer["silenced"][1]["from"], json!(written(after(from, 7000))), "{answer}");
     assert!(kept(&gateway, &answer).await == silenced(sound(6000), &[(0, 1000), (3000, 4000)]));
     stored(&gateway, 1).await;
+    verifies(&gateway).await;
+}
+
+/// A pause in which the platform should have written silence: what it wrote is silenced, and the log verifies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_sounds_in_a_pause_that_should_be_silent_is_silenced() {
+    let gateway = with(|settings| settings.least_kept_percent = 80).await;
+    let from = granted(&gateway).await;
+    let pause = json!({"action": "pause", "behavior": "silence"});
+    gateway.advance_ms(2000);
+    gateway.recorder.post("/v1/calls/c1/recording", &pause).await.expect(200);
+    gateway.advance_ms(2000);
+    gateway.control("c1", "resume").await.expect(200);
+    gateway.advance_ms(2000);
+    let answer = gateway.upload("c1", "a", Some(from), &wav_of(8000, &sound(6000))).await.expect(201);
+    assert_eq!(stretches(&answer), one(2000, 2000, "paused"), "{answer}");
+    assert!(kept(&gateway, &answer).await == silenced(sound(6000), &[(2000, 4000)]));
+    stored(&gateway, 1).await;
+    verifies(&gateway).await;
+}
+
+/// Consent that is logged while the bytes pass comes too late for those that were silenced: nothing is lost by that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_becomes_covered_while_it_passes_is_not_lost() {
+    let gateway = gateway().await;
+    let from = granted(&gateway).await;
+    gateway.advance_ms(50);
+    // A recorder that sends while it records.
+    let audio = wav_of(8000, &sound(5000));
+    let path = "/v1/calls/c1/recordings/a";
+    let mut upload = Upload::admitted(&gateway.recorder, path, Some(from), audio.len()).await;
+    upload.send(&audio[..audio.len() - 100]).await;
+    gateway.advance_ms(6000);
+    upload.send(&audio[audio.len() - 100..]).await;
+    let (status, told) = upload.answer().await;
+    assert_eq!(status, 503, "{told}");
+    nothing_got_in(&gateway).await;
+    let answer = gateway.upload("c1", "a", Some(from), &audio).await.expect(201);
+    assert!(stretches(&answer).is_empty(), "{answer}");
+    assert!(kept(&gateway, &answer).await == sound(5000));
+    verifies(&gateway).await;
+}
+
+/// A timeline is rounded: up to two seconds more count with its last stretch, and less than it says is no matter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timeline_that_is_rounded_costs_nothing() {
+    let gateway = gateway().await;
+    let from = granted(&gateway).await;
+    gateway.advance_ms(12_000);
+    let audio = wav_of(8000, &sound(5400));
+    let answer = timeline(&gateway, "c1", "a", &format!("{from}/PT5S"), &audio).await.expect(201);
+    assert!(stretches(&answer).is_empty(), "{answer}");
+    assert!(kept(&gateway, &answer).await == sound(5400));
+    gateway.event("c1", &json!({"type": "consent.declined", "participant": "caller"})).await.expect(201);
+    gateway.advance_ms(12_000);
+    let parts = format!("{}/PT7S", after(from, 6000));
+    let answer = timeline(&gateway, "c1", "b", &parts, &wav_of(8000, &sound(6600))).await.expect(201);
+    assert_eq!(stretches(&answer).first().map(|(offset, _, _)| *offset), Some(6000), "{answer}");
+    assert!(kept(&gateway, &answer).await == silenced(sound(6600), &[(6000, 6600)]));
+    stored(&gateway, 2).await;
     verifies(&gateway).await;
 }
 

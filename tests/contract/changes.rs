@@ -461,9 +461,9 @@ async fn notifications_change(store: &Store) {
     let three = Some(Uuid::from_u128(103));
     let more = [(15, None), (16, Some("pause")), (17, None), (18, Some("stop"))];
     change(&ledger, more.map(|(number, action)| told(number, "globex", three, action)).into()).await;
-    assert_eq!(due(30, 100, 100).await, [5, 15, 16]);
+    assert_eq!(due(30, 100, 100).await, [5, 16, 15]);
     change(&ledger, vec![Change::NotificationDone { id: Uuid::from_u128(16) }]).await;
-    assert_eq!(due(30, 100, 100).await, [5, 15, 18]);
+    assert_eq!(due(30, 100, 100).await, [5, 18, 15]);
     assert!(ledger.entry_of_call(one, two).await.unwrap().is_none());
     let draft = of_call("acme", one, 0);
     let id = draft.id;

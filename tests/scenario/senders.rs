@@ -247,7 +247,7 @@ async fn what_is_wrong_with_a_body_or_a_query_is_told_by_its_name() {
         }
     }
     let detail = told(gateway.listener.put("/v1/calls/c2", &json!({})).await).await;
-    assert_eq!(detail, "the role `listener` may not do this; `recorder` may");
+    assert_eq!(detail, "the role `listener` may not do this; `recorder` and `observer` may");
     let detail = told(gateway.recorder.delete("/v1/calls/c2").await).await;
     assert_eq!(detail, "`DELETE` is not allowed here; use `PUT` or `GET`");
 }

@@ -294,6 +294,7 @@ fn path_parameter(path: &str, name: &str) -> (&'static str, &'static str, Value)
             "1",
             text("^([1-9][0-9]{0,17}|sha256:[0-9a-f]{64})$"),
         ),
+        "notification" => ("the notification's `webhook-id`", UUID, uuid()),
         "proposal" => ("the gateway's id of the proposal", UUID, uuid()),
         "person" => ("the gateway's id of the person, or their name; at most 255 bytes", UUID, named()),
         "log" => {
@@ -329,13 +330,14 @@ fn queries(shape: Shape, generator: &mut SchemaGenerator) -> Vec<Value> {
 }
 
 /// The groups of operations.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("Calls", "Who is on a call, what was played to them and what they answered; and what the law requires."),
     ("Recordings", "The finished audio: accepted if consent covers it, sealed, and fetched for a purpose."),
     ("Prompts and grants", "What is played to people, and consent given outside of a call."),
     ("Evidence", "What auditors ask: who consented to what and when, with proofs; and erasures."),
     ("Log", "The append-only log, as C2SP tlog-tiles."),
     ("Law", "The table of jurisdictions: what it requires, its history, and how to change it."),
+    ("Notifications", "What the account's webhook is still to be told."),
     ("Probes", "Whether the gateway runs and is ready, and what it offers."),
 ];
 

@@ -14,14 +14,13 @@ use crate::api::Door;
 use crate::gate::{Fault, Gate};
 use crate::ledger::NotificationRow;
 use crate::webhook::Sender;
-use trail::chain::Chain;
 
 /// Delivers until the gateway stops. What is under way then may end; what does not is tried by the next start.
 pub(super) async fn keep(door: Arc<Door>, sender: Sender, stop: CancellationToken) {
     // What another gateway has queued, and what is due again, is found by looking.
     let mut tick = every(LOOK_EVERY);
     let mut sending = JoinSet::new();
-    let mut turns: HashMap<String, Arc<Semaphore>> = HashMap::new();
+    let mut turns: HashMap<(String, bool), Arc<Semaphore>> = HashMap::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -40,7 +39,10 @@ pub(super) async fn keep(door: Arc<Door>, sender: Sender, stop: CancellationToke
             if sending.len() >= AT_ONCE {
                 break;
             }
-            let turn = turns.entry(row.account.clone()).or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)));
+            // Orders do not wait for a turn that other messages have.
+            let turn = turns
+                .entry((row.account.clone(), row.action.is_some()))
+                .or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)));
             let Ok(turn) = Arc::clone(turn).try_acquire_owned() else { continue };
             let (door, sender) = (Arc::clone(&door), sender.clone());
             // Taken before anything else is looked for, so that it is not found again.
@@ -56,7 +58,6 @@ pub(super) async fn keep(door: Arc<Door>, sender: Sender, stop: CancellationToke
                 Ok(false) => {}
                 Err(fault) => {
                     tracing::error!(code = %fault.code(), "cannot take what an account is to be told");
-                    break;
                 }
             }
         }
@@ -73,8 +74,9 @@ async fn deliver(gate: &Gate, sender: &Sender, row: &NotificationRow) -> Result<
             Ok(()) => return gate.settled(row).await,
             Err(undelivered) => {
                 let (account, id) = (&row.account, &row.id);
-                tracing::warn!(account, notification = id, error = %Chain(&undelivered), "an account could not be told");
-                undelivered.outcome()
+                let outcome = undelivered.outcome();
+                tracing::warn!(account, notification = id, outcome, "an account could not be told");
+                outcome
             }
         },
         Ok(None) => return gate.settled(row).await,
@@ -94,9 +96,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const OF_ONE: usize = 4;
 /// How many of an account's are looked at, and of all accounts'.
 const EACH: i64 = 8;
-const MOST: i64 = 512;
+const MOST: i64 = 4096;
 /// How many deliveries there are at once.
-const AT_ONCE: usize = 512;
+const AT_ONCE: usize = 64;
 /// How long those that are under way may go on when the gateway stops.
 const LAST: Duration = Duration::from_secs(2);
 /// What is kept of an attempt for which there was nothing to send.

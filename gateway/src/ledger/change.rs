@@ -27,7 +27,16 @@ impl Job {
 
     /// Whether this job may use the disk reserve.
     pub(super) fn restricts(&self) -> bool {
-        let frees = |change: &Change| matches!(change, Change::Erase(_) | Change::Swept { .. });
+        // What is noted of a notification takes no more room than it has.
+        let frees = |change: &Change| {
+            matches!(
+                change,
+                Change::Erase(_)
+                    | Change::Swept { .. }
+                    | Change::NotificationTried { .. }
+                    | Change::NotificationDone { .. }
+            )
+        };
         self.entries.iter().any(|draft| draft.restricts)
             || (self.entries.is_empty() && self.changes.iter().any(frees))
     }

@@ -29,11 +29,11 @@ impl Ledger {
             query_as,
             fetch_all,
             select_notification!(
-                "(SELECT waiting.*, row_number() OVER (PARTITION BY account ORDER BY seq) AS place FROM notification AS waiting \
+                "(SELECT waiting.*, row_number() OVER (PARTITION BY account ORDER BY action IS NULL, seq) AS place FROM notification AS waiting \
                  WHERE failed_at IS NULL AND due_at <= ? AND NOT EXISTS (SELECT 1 FROM notification AS earlier \
                  WHERE earlier.call = waiting.call AND earlier.seq < waiting.seq AND earlier.failed_at IS NULL \
                  AND (waiting.action IS NULL OR earlier.action IS NOT NULL))) AS due \
-                 WHERE place <= ? ORDER BY seq LIMIT ?"
+                 WHERE place <= ? ORDER BY action IS NULL, seq LIMIT ?"
             ),
             now,
             each,

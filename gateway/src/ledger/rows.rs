@@ -461,7 +461,8 @@ pub(super) const DUE: &str = select_recording!(
 /// Recordings that are kept until now only for their minimum, or for both at once.
 pub(super) const KEPT_TOO_LONG: &str = select_recording!(
     "WHERE recording.delete_by IS NOT NULL AND recording.deleted_at IS NULL AND recording.delete_by > ? \
-     AND recording.keep_until = recording.delete_by ORDER BY recording.delete_by, recording.id LIMIT ?"
+     AND recording.keep_until = recording.delete_by AND recording.kept_at_least <> recording.kept_at_most \
+     ORDER BY recording.delete_by, recording.id LIMIT ?"
 );
 /// How many recordings whose time is over are under a hold.
 pub(super) const DUE_BUT_HELD: &str =

@@ -245,10 +245,10 @@ impl Stream {
     /// What is on the page, for whoever silences it.
     fn mark(&mut self, page: &Page, at: u64, body: usize) -> Mark {
         let packets = std::mem::take(&mut self.packets);
-        match self.codec.as_ref().and_then(Codec::opus_streams) {
-            Some(streams) => {
+        match self.codec.as_ref().and_then(Codec::as_opus) {
+            Some((streams, pre_skip)) => {
                 let (header, granule) = (HEADER + page.segments(), page.granule());
-                Mark::Page { at, header, body, packets, granule, streams }
+                Mark::Page { at, header, body, packets, granule, streams, pre_skip }
             }
             None => Mark::Other,
         }

@@ -78,7 +78,8 @@ pub(super) enum Mark {
     /// A frame of MP3 begins here.
     Frame { at: u64, frame: super::mp3::Frame },
     /// A page of an Ogg stream of Opus has come, with these packets, of which the first may have begun on an earlier
-    /// page: the bytes of each, and its samples, if it is audio. `granule` is the page's position.
+    /// page: the bytes of each, and its samples, if it is audio. `granule` is the page's position; `streams` and
+    /// `pre_skip` are those of the stream.
     Page {
         at: u64,
         header: usize,
@@ -86,6 +87,7 @@ pub(super) enum Mark {
         packets: Vec<(usize, Option<u64>)>,
         granule: i64,
         streams: u8,
+        pre_skip: u64,
     },
     /// What has come belongs to no frame and no page.
     Stray,
@@ -164,7 +166,7 @@ impl Redactor {
                 self.held.end()
             }
             Way::Frames(frames) => frames.silence(&mut self.held, &mut self.touched).min(reached),
-            Way::Packets(packets) => packets.ready().min(reached),
+            Way::Packets(packets) => packets.silence(&mut self.held, &mut self.touched).min(reached),
             Way::Lost => self.held.end(),
         };
         self.held.ready_until(ready);
@@ -184,30 +186,18 @@ impl Redactor {
     pub(super) fn finish(mut self, duration_ms: u64) -> (Zeroizing<Vec<u8>>, Silenced) {
         self.held.release();
         match &mut self.way {
-            Way::Frames(frames) => frames.finish(&mut self.held, &mut self.touched),
-            Way::Packets(packets) => packets.finish(&mut self.held, &mut self.touched),
+            Way::Frames(frames) => frames.finish(&mut self.held, duration_ms, &mut self.touched),
+            Way::Packets(packets) => packets.finish(&mut self.held, duration_ms, &mut self.touched),
             Way::Unknown | Way::Samples(_) | Way::Lost => {}
         }
         let stretches = self.plan.within(duration_ms);
         let silenced = match (&self.way, self.touched, stretches.is_empty()) {
             (_, false, true) => Silenced::Nothing,
             (Way::Lost | Way::Unknown, altered, _) => Silenced::Not { altered },
-            // A stretch that would have begun right behind the end.
-            (_, true, true) => {
-                Silenced::Stretches(vec![(duration_ms.saturating_sub(self.spread_ms()), duration_ms)])
-            }
+            // Where only what the codec spreads was silenced, at the end, in front of a stretch behind it: no stretch.
             (Way::Samples(_) | Way::Frames(_) | Way::Packets(_), ..) => Silenced::Stretches(stretches),
         };
         (self.held.rest(), silenced)
-    }
-
-    /// How far in front of a stretch units are silenced, too, in milliseconds.
-    fn spread_ms(&self) -> u64 {
-        match &self.way {
-            Way::Frames(frames) => frames.spread_ms(),
-            Way::Packets(_) => opus::SPREAD_MS,
-            Way::Unknown | Way::Samples(_) | Way::Lost => 0,
-        }
     }
 
     fn mark(&mut self, mark: Mark) {
@@ -240,9 +230,13 @@ impl Redactor {
                     self.way = Way::Lost;
                 }
             }
-            (Mark::Page { at, header, body, packets, granule, streams }, Way::Unknown | Way::Packets(_)) => {
+            (
+                Mark::Page { at, header, body, packets, granule, streams, pre_skip },
+                Way::Unknown | Way::Packets(_),
+            ) => {
                 if let Way::Unknown = self.way {
-                    self.way = Way::Packets(opus::Packets::new(self.plan.samples(super::ogg::OPUS_RATE)));
+                    self.way =
+                        Way::Packets(opus::Packets::new(self.plan.samples(super::ogg::OPUS_RATE), pre_skip));
                 }
                 let Way::Packets(all) = &mut self.way else { return };
                 let page = opus::Page { at, header, body, streams };
@@ -289,12 +283,14 @@ impl Samples {
     fn silence(&self, held: &mut Held) -> bool {
         let (begin, end) = (held.begin().max(self.at), held.end().min(self.at.saturating_add(self.bytes)));
         let mut touched = false;
-        for (from, until) in &self.stretches.0 {
-            let of = |unit: u64| self.at.saturating_add(unit.saturating_mul(self.unit.bytes));
+        let of = |unit: u64| self.at.saturating_add(unit.saturating_mul(self.unit.bytes));
+        let next =
+            self.stretches.0.partition_point(|(_, until)| of(until.div_ceil(self.unit.samples)) <= begin);
+        for (from, until) in self.stretches.0.iter().skip(next) {
             let from = of((from / self.unit.samples).saturating_sub(self.unit.spread)).max(begin);
             let until = of(until.div_ceil(self.unit.samples)).min(end);
             if from >= until {
-                continue;
+                break;
             }
             touched = true;
             let first = usize::try_from((from - self.at) % self.unit.bytes).unwrap_or(0);

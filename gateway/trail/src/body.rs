@@ -519,6 +519,8 @@ impl Body {
             | Body::LogDropped { .. }
             | Body::Erased { .. }
             | Body::Deleted { .. }
+            // What was not held in time is deleted for good.
+            | Body::Held { held: true, .. }
             | Body::GrantWithdrawn { .. }
             | Body::CredentialRevoked { .. }
             | Body::KeyRetired { .. } => true,
@@ -533,7 +535,7 @@ impl Body {
             | Body::Exported { .. }
             | Body::FetchRefused { .. }
             | Body::Fetched { .. }
-            | Body::Held { .. }
+            | Body::Held { held: false, .. }
             | Body::Prompt { .. }
             | Body::Grant { .. }
             | Body::Account { .. }

@@ -70,9 +70,15 @@ impl Body {
         if let Body::Held { recording, held } = self {
             return Some(if *held { Notice::HoldSet(*recording) } else { Notice::HoldLifted(*recording) });
         }
-        if let Body::Event { saw, .. } | Body::ControlRefused { saw, .. } = self {
-            let is_order = ["pause", "stop", "end-call"].contains(&saw.action.as_str());
-            return is_order.then(|| Notice::Ordered(saw.action.clone()));
+        let action = self.orders()?;
+        ["pause", "stop", "end-call"].contains(&action).then(|| Notice::Ordered(action.to_owned()))
+    }
+
+    /// What the platform has to do now, if this entry can tell it: one that is made for what it said.
+    #[must_use]
+    pub fn orders(&self) -> Option<&str> {
+        if let Body::Opened { saw, .. } | Body::Event { saw, .. } | Body::ControlRefused { saw, .. } = self {
+            return Some(saw.action.as_str());
         }
         None
     }

@@ -145,8 +145,8 @@ pub type Silenced = (Timestamp, Timestamp, Option<Why>);
 /// The file of an accepted recording, as far as its entry tells: what was claimed of it, and what is silent in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// When its parts were recorded by its sender's clock, with their lengths in milliseconds, in the order of the file;
-    /// those that follow each other without a gap are one.
+    /// When its parts were recorded by its sender's clock, with their lengths in milliseconds, in the order of the file; if
+    /// something was silenced, those that follow each other without a gap are one.
     pub parts: Vec<(Timestamp, u64)>,
     /// What was silenced, in milliseconds from its start, in order and apart.
     pub silenced: Vec<(u64, u64)>,
@@ -176,7 +176,7 @@ impl File {
             }
             let ms = u64::try_from(until.duration_since(from).as_millis()).ok()?;
             let next_ms = offset_ms.saturating_add(ms);
-            match file.parts.last_mut().filter(|_| end == Some(from)) {
+            match file.parts.last_mut().filter(|_| !silenced.is_empty() && end == Some(from)) {
                 Some((_, length)) => *length = length.saturating_add(ms),
                 None => file.parts.push((from.checked_sub(shift).ok()?, ms)),
             }
@@ -259,27 +259,26 @@ impl Call {
             Claim::Unplaced { duration_ms } => return call.unplaced(*duration_ms, upload, now),
         };
         let (parts, shifted_ms) = call.placed(parts, upload);
-        let mut uncovered = call.uncovered(&parts, upload.basis, now, upload.silent);
-        let codec_ms = added_by_codec(&mut uncovered, &parts, upload.codec_adds_ms.min(MOST_ADDED_MS));
         let silenced = match call.settings.redact {
             Redact::Off => &[],
             Redact::Silence => upload.silenced,
         };
-        let is_silenced = |span: &UncoveredSpan| {
-            let until = span.offset_ms.saturating_add(span.duration_ms());
-            silenced.iter().any(|(from, end)| *from <= span.offset_ms && until <= *end)
-        };
-        if !uncovered.iter().all(is_silenced)
-            || (!uncovered.is_empty() && call.keeps_too_little(&parts, silenced))
-        {
+        let within =
+            |from: u64, until: u64| silenced.iter().any(|(begin, end)| *begin <= from && until <= *end);
+        // What was silenced is not what was measured: it came as something else.
+        let silent = |from: u64, until: u64| !within(from, until) && (upload.silent)(from, until);
+        let mut uncovered = call.uncovered(&parts, upload.basis, now, &silent);
+        let codec_ms = added_by_codec(&mut uncovered, &parts, upload.codec_adds_ms.min(MOST_ADDED_MS));
+        let is_silenced =
+            |span: &UncoveredSpan| within(span.offset_ms, span.offset_ms.saturating_add(span.duration_ms()));
+        let spans = kept(&parts, silenced);
+        let too_little =
+            !uncovered.is_empty() && (spans.is_empty() || call.keeps_too_little(&parts, &spans, &uncovered));
+        if too_little || !uncovered.iter().all(is_silenced) {
             return Err(Uncovered::Spans(uncovered));
         }
-        Ok(Coverage {
-            spans: kept(&parts, silenced),
-            silenced: moments(&parts, silenced, &uncovered),
-            codec_ms,
-            shifted_ms,
-        })
+        let silenced = moments(&parts, silenced, &uncovered);
+        Ok(Coverage { spans, silenced, codec_ms, shifted_ms })
     }
 
     /// The stretches of an upload that have to be silenced, as far as is known at `now`: in milliseconds from its start,
@@ -304,15 +303,16 @@ impl Call {
         uncovered.into_iter().map(stretch).chain([beyond]).collect()
     }
 
-    /// The parts of a file, those that follow each other without a gap as one, and how far they were moved to fit a
-    /// window.
+    /// The parts of a file, and how far they were moved to fit a window. Where the account silences, those that follow each
+    /// other without a gap are one: afterwards, nobody can tell them apart.
     fn placed(&self, parts: &[(Timestamp, u64)], upload: &Upload<'_>) -> (Vec<(Timestamp, u64)>, u64) {
         let shifted_ms = self.early_ms(parts, upload);
+        let joins = self.settings.redact == Redact::Silence;
         let mut joined: Vec<(Timestamp, u64)> = Vec::with_capacity(parts.len());
         for (from, ms) in parts {
             let from = plus(*from, shifted_ms);
             match joined.last_mut() {
-                Some((begin, length)) if plus(*begin, *length) == from => {
+                Some((begin, length)) if joins && plus(*begin, *length) == from => {
                     *length = length.saturating_add(*ms)
                 }
                 Some(_) | None => joined.push((from, *ms)),
@@ -321,13 +321,19 @@ impl Call {
         (joined, shifted_ms)
     }
 
-    /// Whether less is left than the account wants of an upload.
-    fn keeps_too_little(&self, parts: &[(Timestamp, u64)], silenced: &[(u64, u64)]) -> bool {
-        let whole_ms = total_ms(parts);
-        let silent = silenced.iter().map(|(from, until)| (*until).min(whole_ms).saturating_sub(*from));
-        let left_ms = whole_ms.saturating_sub(silent.fold(0, u64::saturating_add));
+    /// Whether less is left than the account wants of an upload. A pause in which the platform wrote silence is no loss.
+    fn keeps_too_little(
+        &self,
+        parts: &[(Timestamp, u64)],
+        spans: &[(Timestamp, Timestamp)],
+        uncovered: &[UncoveredSpan],
+    ) -> bool {
+        let kept_ms = spans.iter().map(|(from, until)| length_ms(*from, *until));
+        let paused_ms =
+            uncovered.iter().filter(|span| span.why == Why::Paused).map(UncoveredSpan::duration_ms);
+        let left_ms = kept_ms.chain(paused_ms).fold(0u64, u64::saturating_add);
         let least = u64::from(self.settings.least_kept_percent.min(100));
-        left_ms == 0 || left_ms.saturating_mul(100) < whole_ms.saturating_mul(least)
+        left_ms.saturating_mul(100) < total_ms(parts).saturating_mul(least)
     }
 
     /// Whether the law lets the audio of this stretch be kept, as far as is known at `now`. `window`

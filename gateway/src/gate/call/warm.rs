@@ -157,10 +157,11 @@ impl Warm {
         self.lock().use_now(call, folded);
     }
 
-    /// What the platform was last told to do, by the call's last entry, if the call is kept.
+    /// What the platform was last told to do, if the call is kept: by the call's last entry of which an account is told
+    /// as an order, so that what another entry saw first is still told.
     pub(in crate::gate) fn last_action(&self, call: Uuid) -> Option<String> {
         let folded = self.lock().calls.get(&call).map(|(_, folded)| Arc::clone(folded))?;
-        folded.entries.iter().rev().find_map(|read| Some(read.leaf.body.saw()?.action.clone()))
+        folded.entries.iter().rev().find_map(|read| Some(read.leaf.body.orders()?.to_owned()))
     }
 
     /// What this job appends to calls that are kept. Call it before the job is appended.

@@ -1,7 +1,7 @@
 //! Retention: what may not be kept any longer is deleted.
 //!
-//! How long a recording is kept follows from the law, the overlays and the account's settings when it was accepted. A
-//! legal hold wins over everything. If one has to be kept for longer than it may be, nobody can do both: it is kept until
+//! How long a recording is kept follows from the law and the overlays when it was accepted, and from the account's
+//! settings when its call was opened. A legal hold wins over everything. If one has to be kept for longer than it may be, nobody can do both: it is kept until
 //! both have passed, and listed for counsel until then.
 
 use futures_util::StreamExt as _;
@@ -57,6 +57,22 @@ impl Gate {
             }
         }
         Ok(found)
+    }
+
+    /// What the clock says, in milliseconds since 1970.
+    pub(crate) fn clock_ms(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    /// How far the clock is ahead of everything that was ever logged, in milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the ledger cannot be read.
+    pub(crate) async fn ahead_of_the_trail_ms(&self) -> Result<i64, Fault> {
+        let now = self.clock.now().as_millisecond();
+        let newest = self.ledger.heads().await?.iter().map(|(_, head)| head.last_at).max();
+        Ok(newest.map_or(0, |newest| now.saturating_sub(newest)))
     }
 
     /// Recordings that have to be kept for longer than they may be, those that may go first in front; at most a hundred.

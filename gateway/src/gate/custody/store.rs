@@ -161,7 +161,9 @@ impl Gate {
                 Err(uncovered @ Uncovered::Withdrawn(_)) => {
                     self.refuse_early(who, loaded, name, uncovered).await
                 }
-                Ok(_) | Err(_) => Ok(Some(Treatment::Stage(Plan::new(loaded.call.to_silence(&upload, now))))),
+                Ok(_) | Err(_) => Ok(Some(Treatment::Stage(Plan::new(
+                    loaded.call.to_silence(&longest(&upload, placement), now),
+                )))),
             };
         }
         let upload = loaded.upload(who, Claim::Unplaced { duration_ms: 1 }, 0, &|_, _| true);
@@ -320,12 +322,11 @@ impl Gate {
             let claim = claim(&admission.placement, sound.duration_ms)?;
             let silent = |from, to| sound.silence.as_ref().is_some_and(|silence| silence.covers(from, to));
             let mut upload = loaded.upload(&admission.who, claim, sound.codec_adds_ms, &silent);
-            if let Silenced::Stretches(stretches) = &sound.silenced {
-                upload.silenced = stretches;
-            }
+            let stretches = sound.stretches();
+            upload.silenced = &stretches;
             let uncovered = match loaded.call.coverage(&upload, now) {
                 // What was silenced has become covered meanwhile, and cannot be brought back: sent again, it is kept.
-                Ok(coverage) if coverage.spans.is_empty() || sound.silenced == ALTERED => {
+                Ok(coverage) if silenced_in_vain(&coverage) || sound.silenced == ALTERED => {
                     return Err(Fault::contended());
                 }
                 Ok(coverage) => return Ok((Judged::Covered(Box::new(loaded), coverage), now)),
@@ -572,6 +573,14 @@ impl Sound {
         Sound { duration_ms, codec_adds_ms, silence: silence.clone(), silenced }
     }
 
+    /// What was silenced of it, in milliseconds from its start. Where that reaches the end, nothing is behind it.
+    fn stretches(&self) -> Vec<(u64, u64)> {
+        let Silenced::Stretches(stretches) = &self.silenced else { return Vec::new() };
+        let open =
+            |(from, until): &(u64, u64)| (*from, if *until >= self.duration_ms { u64::MAX } else { *until });
+        stretches.iter().map(open).collect()
+    }
+
     /// Whether it would be silenced where a plan asks for it.
     fn can_be_silenced(&self) -> bool {
         match self.silenced {
@@ -634,6 +643,26 @@ impl Loaded {
         let upload = Upload::new(claim, Came::NATIVE.coverage);
         Upload { codec_adds_ms, clock_behind_ms, silent, ..upload }
     }
+}
+
+/// Whether something was silenced that had become covered by the time it was judged, or nothing is left. What a codec
+/// adds at the end is no loss.
+fn silenced_in_vain(coverage: &Coverage) -> bool {
+    let covered = coverage.silenced.iter().filter(|(_, _, why)| why.is_none());
+    let lost_ms =
+        covered.map(|(from, until, _)| policy::length_ms(*from, *until)).fold(0, u64::saturating_add);
+    coverage.spans.is_empty() || lost_ms > coverage.codec_ms
+}
+
+/// The upload as it may be judged at most: what its timeline leaves out counts with the last stretch.
+fn longest<'u>(upload: &Upload<'u>, placement: &Placement) -> Upload<'u> {
+    let mut longest = upload.clone();
+    if let (Claim::Placed(parts), Placement::Timeline(_)) = (&mut longest.claim, placement)
+        && let Some((_, ms)) = parts.last_mut()
+    {
+        *ms = ms.saturating_add(TIMELINE_SLACK_MS);
+    }
+    longest
 }
 
 /// Whether the upload would be kept if it were sent again now, and all that is not covered were silenced.

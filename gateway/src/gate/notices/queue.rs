@@ -26,9 +26,10 @@ impl Gate {
         for (draft, notice) in news {
             match self.notification(draft, notice).await {
                 Ok(change) => changes.extend(change),
-                // An objection is logged, whether or not somebody can be told of it.
+                // Whether somebody is to be told is found out when it is delivered.
                 Err(fault) => {
-                    tracing::error!(code = %fault.code(), entry = %draft.id, "could not queue what an account is told of");
+                    tracing::warn!(code = %fault.code(), entry = %draft.id, "could not read whether an account is to be told; it is queued");
+                    changes.push(queued(draft, notice, draft.call));
                 }
             }
         }
@@ -59,17 +60,7 @@ impl Gate {
             }
             (call, _) => call,
         };
-        let action = if let Notice::Ordered(action) = notice { Some(action.clone()) } else { None };
-        let (account, at) = (account.id, draft.at.as_millisecond());
-        Ok(Some(Change::Notification {
-            id: draft.id,
-            account,
-            kind: notice.as_str(),
-            call,
-            recording,
-            action,
-            at,
-        }))
+        Ok(Some(queued(draft, notice, call)))
     }
 
     /// Waits until something was queued here.
@@ -138,7 +129,8 @@ impl Gate {
         let now = self.clock.now().as_millisecond();
         let attempts = row.attempts.saturating_add(1);
         let due_at = now.saturating_add(delay_ms(attempts, parse_id(&row.id)?));
-        let is_last = due_at.saturating_sub(row.queued_at) > GIVEN_UP_AFTER_MS;
+        // One that waited for others of its call, or for a gateway that was down, has its attempts all the same.
+        let is_last = attempts >= LEAST_ATTEMPTS && due_at.saturating_sub(row.queued_at) > GIVEN_UP_AFTER_MS;
         let failed_at = is_last.then_some(now);
         let change = tried(row, attempts, due_at, Some(outcome), failed_at)?;
         self.ledger.append(Job { changes: vec![change], ..Job::default() }).await?;
@@ -227,6 +219,17 @@ const GIVEN_UP_AFTER_MS: i64 = 3 * 24 * 3_600_000;
 const LEASE_MS: i64 = 20_000;
 /// How many are listed at once.
 const LISTED: i64 = 1_000;
+
+/// How often one is tried at least before it is given up.
+const LEAST_ATTEMPTS: i64 = 6;
+
+/// What is queued of an entry.
+fn queued(draft: &Draft, notice: &Notice, call: Option<Uuid>) -> Change {
+    let action = if let Notice::Ordered(action) = notice { Some(action.clone()) } else { None };
+    let (account, at) = (draft.log.clone(), draft.at.as_millisecond());
+    let (kind, recording) = (notice.as_str(), notice.recording());
+    Change::Notification { id: draft.id, account, kind, call, recording, action, at }
+}
 
 #[cfg(test)]
 mod tests {

@@ -49,10 +49,10 @@ impl Codec {
         }
     }
 
-    /// The streams in each packet, if it is Opus.
-    pub(super) fn opus_streams(&self) -> Option<u8> {
+    /// The streams in each packet and the samples to skip, if it is Opus.
+    pub(super) fn as_opus(&self) -> Option<(u8, u64)> {
         match self {
-            Self::Opus(opus) => Some(opus.streams),
+            Self::Opus(opus) => Some((opus.streams, opus.pre_skip)),
             Self::Vorbis(_) | Self::Speex(_) => None,
         }
     }

@@ -13,6 +13,8 @@ pub(super) struct Opus {
     channels: u16,
     /// Opus streams that every Ogg packet holds (RFC 7845 section 5.1.1).
     pub(super) streams: u8,
+    /// Samples that players are told to skip. They can play them, so for the measurement they do not matter.
+    pub(super) pre_skip: u64,
     pub(super) tagged: bool,
     /// Samples of the packet before.
     previous: u64,
@@ -39,7 +41,7 @@ impl Opus {
         let mut fields = Fields(header);
         let version = fields.u8()?;
         let channels = fields.u8()?;
-        let _pre_skip = fields.u16()?;
+        let pre_skip = u64::from(fields.u16()?);
         let _input_rate = fields.u32()?;
         let _gain = fields.u16()?;
         let streams = match fields.u8()? {
@@ -52,7 +54,7 @@ impl Opus {
             _ => return None,
         };
         let known = version >> 4 == 0 && fields.0.is_empty();
-        known.then_some(Self { channels: u16::from(channels), streams, tagged: false, previous: 0 })
+        known.then_some(Self { channels: u16::from(channels), streams, pre_skip, tagged: false, previous: 0 })
     }
 
     pub(super) fn channels(&self) -> u16 {

@@ -33,6 +33,10 @@ pub(super) struct Frames {
     is_silent: bool,
     /// Something stands behind the last frame.
     strayed: bool,
+    /// Where the newest frame ends.
+    end: u64,
+    /// How much later than at its time a sound may stand in the file, in samples.
+    behind: u64,
 }
 
 /// Where the main data of some frame may lie, behind the header and the side information.
@@ -66,6 +70,8 @@ impl Frames {
             wiped: 0,
             is_silent: false,
             strayed: false,
+            end: 0,
+            behind: BEHIND_FRAMES * u64::from(first.samples()),
         }
     }
 
@@ -88,6 +94,11 @@ impl Frames {
             self.begun.pop_front();
             *touched |= self.frame(held, at, frame);
         }
+        self.wipe_tail(held, touched);
+        if self.strayed && self.begun.is_empty() {
+            // No frame may follow any more, so nobody's data begin in theirs.
+            self.ended.clear();
+        }
         let needed_from = self.room.saturating_sub(self.reservoir);
         while self.ended.front().is_some_and(|room| room.before.saturating_add(room.length) <= needed_from) {
             self.ended.pop_front();
@@ -97,16 +108,31 @@ impl Frames {
     }
 
     /// Silences what came of a frame that the file cuts, and what stands behind the last one.
-    pub(super) fn finish(&mut self, held: &mut Held, touched: &mut bool) {
-        let mut end = self.ended.back().map_or(held.begin(), |room| room.at.saturating_add(room.length));
+    pub(super) fn finish(&mut self, held: &mut Held, duration_ms: u64, touched: &mut bool) {
         for (at, frame) in std::mem::take(&mut self.begun) {
             *touched |= self.frame(held, at, frame);
-            end = end.max(at.saturating_add(u64::from(frame.length)));
         }
-        // It may be anything, also half a frame of what was silenced.
-        if self.is_silent {
-            held.bytes_mut(end, u64::MAX).fill(0);
+        let until = duration_ms.saturating_mul(u64::from(self.rate.hz())).div_ceil(1000);
+        self.strayed |= self.stretches.touch(self.earliest(self.count.saturating_mul(self.samples)), until);
+        self.wipe_tail(held, touched);
+    }
+
+    /// Wipes what has come behind the last frame, if it may be of a time that is to be silent: it may be anything, also
+    /// half a frame, or one that only some players find.
+    fn wipe_tail(&self, held: &mut Held, touched: &mut bool) {
+        let end = self.count.saturating_mul(self.samples);
+        let longest = end.saturating_add(TAIL_SECONDS.saturating_mul(u64::from(self.rate.hz())));
+        let planned = self.is_silent || self.stretches.touch(self.earliest(end), longest);
+        if self.strayed && self.begun.is_empty() && planned {
+            let tail = held.bytes_mut(self.end, u64::MAX);
+            *touched |= tail.iter().any(|byte| *byte != 0);
+            tail.fill(0);
         }
+    }
+
+    /// The earliest moment whose sound may stand at this sample.
+    fn earliest(&self, sample: u64) -> u64 {
+        sample.saturating_sub(self.behind)
     }
 
     /// Takes a frame, silences it if need be, and tells whether it did.
@@ -123,8 +149,12 @@ impl Frames {
         self.count += 1;
         self.room = self.room.saturating_add(room.length);
         let data_from = room.before.saturating_sub(main_data_begin(held, frame, at));
-        let earliest = begin.saturating_sub(BEHIND_FRAMES.saturating_mul(self.samples));
+        let earliest = self.earliest(begin);
+        self.end = at.saturating_add(length);
         let is_tag = self.count == 1 && is_tag(held, frame, at, at.saturating_add(head));
+        if is_tag && let Some(delay) = delay(held, room.at) {
+            self.behind = self.behind.max(self.samples.saturating_add(delay).saturating_add(DECODER_DELAY));
+        }
         let silent = self.stretches.touch(earliest, end.saturating_add(SPREAD));
         if silent {
             for earlier in &self.ended {
@@ -149,11 +179,6 @@ impl Frames {
         let changed = silent || data_from < self.wiped;
         self.ended.push_back(room);
         changed
-    }
-
-    /// How far in front of a stretch a frame may end that is silent, in milliseconds.
-    pub(super) fn spread_ms(&self) -> u64 {
-        (SPREAD.saturating_add(self.samples) * 1000).div_ceil(u64::from(self.rate.hz()))
     }
 
     /// Bytes in front of a frame's room.
@@ -197,6 +222,19 @@ fn is_tag(held: &Held, frame: Frame, at: u64, room: u64) -> bool {
     named && side.iter().all(|byte| *byte == 0)
 }
 
+/// How much a frame of statistics says that the encoder has delayed the sound, in samples: 12 bits behind the name and
+/// eight other fields of LAME's part, which follows what the flags announce.
+fn delay(held: &Held, room: u64) -> Option<u64> {
+    let [.., flags] = held.bytes(room + 4, room + 8).first_chunk::<4>()?;
+    let announced = [(1, 4), (2, 4), (4, 100), (8, 4)]
+        .iter()
+        .filter(|(flag, _)| flags & flag != 0)
+        .map(|(_, bytes)| bytes);
+    let at = room + 8 + announced.sum::<u64>() + 21;
+    let [high, low] = held.bytes(at, at + 2).first_chunk::<2>()?;
+    Some(u64::from(*high) << 4 | u64::from(low >> 4))
+}
+
 fn checksum(frame: Frame) -> u64 {
     if frame.is_protected() { 2 } else { 0 }
 }
@@ -217,9 +255,15 @@ const HEADER: u64 = 4;
 /// the last block, 576 samples (section 2.4.3.4.10.3), and 480 in the synthesis filter (section 2.4.3.2.2).
 const SPREAD: u64 = 576 + 480;
 
-/// How much later than at its time a sound may stand in the file, in frames: one of statistics, and what the encoder
-/// delays (1105 samples with LAME: two frames of the smaller size). The measurement reckons with as much.
+/// How much later than at its time a sound stands in the file, in frames, where no tag says more: one of statistics, and
+/// what encoders delay (1105 samples with LAME: two frames of the smaller size). The measurement reckons with as much.
 const BEHIND_FRAMES: u64 = 4;
+
+/// What a decoder delays, in samples.
+const DECODER_DELAY: u64 = 529;
+
+/// How long what stands behind the frames may play at most: each four bytes of it, within the allowance, as a frame.
+const TAIL_SECONDS: u64 = 300;
 
 /// Bytes of a tag with every field that encoders write: its name, flags, two counts, 100 seek points, a quality, and
 /// the 36 bytes that LAME adds.

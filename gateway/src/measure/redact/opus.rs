@@ -21,8 +21,12 @@ pub(super) struct Packets {
     open: u64,
     /// Samples of the packets so far.
     decoded: u64,
-    /// The first granule position behind audio, and the samples that had been decoded up to there.
-    position: Option<(i64, u64)>,
+    /// The first granule position behind audio, the samples that had been decoded up to there, and the last position.
+    position: Option<(i64, u64, i64)>,
+    /// By how much the positions are ahead of the samples.
+    ahead: u64,
+    /// How much later than at its time a sound may stand in the stream, in samples.
+    pre_skip: u64,
     /// The packet before was silenced for itself.
     follows: bool,
     streams: u8,
@@ -47,7 +51,7 @@ struct Open {
 }
 
 impl Packets {
-    pub(super) fn new(stretches: Stretches) -> Self {
+    pub(super) fn new(stretches: Stretches, pre_skip: u64) -> Self {
         Self {
             stretches,
             pages: VecDeque::new(),
@@ -55,6 +59,8 @@ impl Packets {
             open: 0,
             decoded: 0,
             position: None,
+            ahead: 0,
+            pre_skip: pre_skip.max(PRE_SKIP),
             follows: false,
             streams: 1,
             end: 0,
@@ -80,18 +86,23 @@ impl Packets {
         }
         // A stream may leave time out, and say so by its position only: then a packet has two times.
         let samples: u64 = packets.iter().filter_map(|(_, samples)| *samples).sum();
-        let later = self.later(granule, samples);
+        if packets.iter().any(|(_, samples)| samples.is_some()) || self.position.is_some() {
+            self.stand_at(granule, samples);
+        }
         for (bytes, samples) in packets {
             let (from, until) = (self.open, self.open.saturating_add(*bytes as u64));
             self.open = until;
             let Some(samples) = samples else { continue };
-            let times = [Some(self.decoded), later.map(|later| self.decoded.saturating_add(later))];
+            let times = [self.decoded, self.decoded.saturating_add(self.ahead)];
             self.decoded = self.decoded.saturating_add(*samples);
-            let of_itself = times.into_iter().flatten().any(|begin| self.is_planned(begin, *samples));
+            let of_itself = times.into_iter().any(|begin| self.is_planned(begin, *samples));
             if of_itself || self.follows {
                 let Some(silent) = silent(*bytes, *samples, self.streams) else { return false };
-                self.write(held, from, until, silent.as_deref());
-                *touched = true;
+                // One of a single byte says only how long it lasts.
+                if let Some(silent) = silent {
+                    self.write(held, from, until, &silent);
+                    *touched = true;
+                }
             }
             self.follows = of_itself;
         }
@@ -111,42 +122,61 @@ impl Packets {
         self.strayed = true;
     }
 
-    /// Up to where nothing will change any more.
-    pub(super) fn ready(&self) -> u64 {
+    /// Wipes what has come behind the last page, if it may be of a time that is to be silent, and says up to where nothing
+    /// will change any more.
+    pub(super) fn silence(&mut self, held: &mut Held, touched: &mut bool) -> u64 {
+        if self.strayed {
+            self.wipe_tail(held, self.decoded.saturating_add(TAIL), touched);
+        }
         self.pages.front().map_or(u64::MAX, |open| open.page.at)
     }
 
     /// Wipes what came of a packet and a page that the file cuts, and what stands behind the last page.
-    pub(super) fn finish(&mut self, held: &mut Held, touched: &mut bool) {
-        if self.is_planned(self.decoded, LONGEST) || self.follows {
-            let (from, until) = (self.open, self.bodies);
-            *touched |= from < until || self.end < held.end();
-            self.write(held, from, until, None);
-            for open in std::mem::take(&mut self.pages) {
-                open.seal(held);
-            }
-            held.bytes_mut(self.end, u64::MAX).fill(0);
+    pub(super) fn finish(&mut self, held: &mut Held, duration_ms: u64, touched: &mut bool) {
+        let until = duration_ms.saturating_mul(48);
+        if self.follows || self.is_planned_until(until) {
+            let (from, end) = (self.open, self.bodies);
+            self.write(held, from, end, &[]);
+            *touched |= from < end;
+        }
+        self.wipe_tail(held, until, touched);
+        for open in std::mem::take(&mut self.pages) {
+            open.seal(held);
         }
     }
 
-    /// How much later the packets of this page are by its position than by the packets so far.
-    fn later(&mut self, granule: i64, samples: u64) -> Option<u64> {
-        let decoded = self.decoded.saturating_add(samples);
-        if granule < 0 || decoded == 0 {
-            return None;
+    fn wipe_tail(&self, held: &mut Held, until: u64, touched: &mut bool) {
+        if self.follows || self.is_planned_until(until) {
+            let tail = held.bytes_mut(self.end, u64::MAX);
+            *touched |= tail.iter().any(|byte| *byte != 0);
+            tail.fill(0);
         }
-        let (first, by_then) = *self.position.get_or_insert((granule, decoded));
-        let passed = u64::try_from(granule.checked_sub(first)?).ok()?;
-        by_then.saturating_add(passed).checked_sub(decoded)
+    }
+
+    /// Whether a stretch lies behind the packets so far, up to this sample.
+    fn is_planned_until(&self, until: u64) -> bool {
+        self.stretches.touch(self.decoded.saturating_sub(self.pre_skip), until)
+    }
+
+    /// Takes the position of a page whose packets last so many samples, as the measurement does.
+    fn stand_at(&mut self, granule: i64, samples: u64) {
+        if granule == NO_POSITION {
+            return;
+        }
+        let decoded = self.decoded.saturating_add(samples);
+        let (first, by_then, last) = *self.position.get_or_insert((granule, decoded, granule));
+        let last = last.max(granule);
+        self.position = Some((first, by_then, last));
+        self.ahead = by_then.saturating_add(last.abs_diff(first)).saturating_sub(decoded);
     }
 
     fn is_planned(&self, begin: u64, samples: u64) -> bool {
         let until = begin.saturating_add(samples).saturating_add(SPREAD);
-        self.stretches.touch(begin.saturating_sub(PRE_SKIP), until)
+        self.stretches.touch(begin.saturating_sub(self.pre_skip), until)
     }
 
-    /// Writes over the bytes `from..until` of the bodies: with these, or zeros.
-    fn write(&mut self, held: &mut Held, from: u64, until: u64, bytes: Option<&[u8]>) {
+    /// Writes over the bytes `from..until` of the bodies: these, and zeros behind them.
+    fn write(&mut self, held: &mut Held, from: u64, until: u64, bytes: &[u8]) {
         for open in &mut self.pages {
             let (begin, end) = (open.before, open.before.saturating_add(open.page.body as u64));
             let (first, last) = (from.max(begin), until.min(end));
@@ -157,7 +187,7 @@ impl Packets {
             let body = open.page.at.saturating_add(open.page.header as u64);
             let here = held.bytes_mut(body.saturating_add(first - begin), body.saturating_add(last - begin));
             let skipped = usize::try_from(first - from).unwrap_or(usize::MAX);
-            let bytes = bytes.and_then(|bytes| bytes.get(skipped..)).unwrap_or_default().iter().copied();
+            let bytes = bytes.get(skipped..).unwrap_or_default().iter().copied();
             here.iter_mut().zip(bytes.chain(std::iter::repeat(0))).for_each(|(old, new)| *old = new);
         }
     }
@@ -229,11 +259,11 @@ const CHECKSUM: u64 = 22;
 /// overlap of 2.5 ms, and 5 ms in which a decoder fades from one of its modes to another (RFC 6716 section 4.5).
 const SPREAD: u64 = 480;
 
-/// The same with the longest packet, in milliseconds.
-pub(super) const SPREAD_MS: u64 = 130;
+/// How long what stands behind the last page may play at most: 15 KiB of packets of one byte, 120 ms each.
+const TAIL: u64 = 15 * 1024 * 5760;
 
-/// RFC 6716 section 3.4: the most that a packet holds, in samples.
-const LONGEST: u64 = 5760;
+/// RFC 3533 section 6: no packet ends on the page.
+const NO_POSITION: i64 = -1;
 
-/// How much later than at its time a sound may stand in the stream, in samples.
+/// How much later than at its time a sound may stand in any stream, in samples, whatever its header says.
 const PRE_SKIP: u64 = super::super::ogg::PRE_SKIP_LIMIT;

@@ -73,6 +73,8 @@ fn around_ms(original: &Original) -> u64 {
     match original.extension {
         "wav" if original.name.contains("GSM") => 250,
         "wav" => 1,
+        // Frames of 72 ms, and as much data that wait for their frame.
+        "mp3" if original.name.contains(" 8000 Hz") => 1300,
         _ => 600,
     }
 }
@@ -142,22 +144,30 @@ fn judge(
     // The last samples of a codec are the encoder's.
     let tolerance = match original.extension {
         // A decoder of GSM goes on from what it played before.
-        "wav" if original.name.contains("GSM") => 200,
+        "wav" if original.name.contains("GSM") => 500,
         "wav" => 0,
+        "mp3" => 200,
         _ => 40,
     };
-    let mut kept = 0;
-    for (index, (old, new)) in before.iter().zip(after).enumerate() {
-        let at = (index / channels) as u64 * 1000 / rate;
-        if plan.iter().any(|(from, until)| (*from..*until).contains(&at)) {
+    let at = |index: usize| (index / channels) as u64 * 1000 / rate;
+    for (index, new) in after.iter().enumerate() {
+        if plan.iter().any(|(from, until)| (*from..*until).contains(&at(index))) {
             let loud = match original.extension {
                 "wav" if original.name.contains("GSM") => 24,
                 // A-law knows no zero.
                 "wav" if original.name.contains("alaw") => 8,
                 _ => 1,
             };
-            assert!(new.unsigned_abs() <= loud, "{name}: {new} is played at {at} ms, where {old} was");
-        } else if plan.iter().all(|(from, until)| at + around < *from || *until + around <= at) {
+            assert!(new.unsigned_abs() <= loud, "{name}: {new} is played at {} ms", at(index));
+        }
+    }
+    // Players leave out a first frame that they cannot decode, and decode it if it is silent.
+    let shorter = before.len().min(after.len());
+    let (before, after) = (&before[before.len() - shorter..], &after[after.len() - shorter..]);
+    let mut kept = 0;
+    for (index, (old, new)) in before.iter().zip(after).enumerate() {
+        let at = at(index);
+        if plan.iter().all(|(from, until)| at + around < *from || *until + around <= at) {
             kept += 1;
             assert!(
                 i32::from(*old).abs_diff(i32::from(*new)) <= tolerance,
@@ -165,7 +175,8 @@ fn judge(
             );
         }
     }
-    assert!(before.is_empty() || kept > 0, "{name}: nothing of it was kept");
+    // Several stretches may leave nothing between them that the codec does not touch.
+    assert!(before.is_empty() || kept > 0 || plan.len() > 1, "{name}: nothing of it was kept");
 }
 
 /// What is kept of a stretch is the same, byte by byte, whatever sounded in it; and it is all silenced at once.
@@ -277,6 +288,55 @@ fn likeness(one: &[i16], other: &[i16]) -> f64 {
         one.iter().zip(other).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum()
     };
     product(one, other).abs() / (product(one, one) * product(other, other)).sqrt().max(1.0)
+}
+
+/// A recorder that was killed leaves half a page, a file that was cut elsewhere half a packet. What they hold of a
+/// stretch is gone, and what comes of them else is as it was.
+#[test]
+fn nothing_of_a_stretch_is_left_at_the_cut_end_of_a_file() {
+    if !has("ffmpeg") {
+        return;
+    }
+    let scratch = scratch("cut");
+    let options = ["-c:a", "libopus", "-b:a", "24k"];
+    let opus = originals::encoded(&scratch, "opus", 48_000, 1, &options).bytes;
+    let options = ["-b:a", "64k", "-write_xing", "0", "-id3v2_version", "0"];
+    let mp3 = originals::encoded(&scratch, "mp3", 44_100, 1, &options).bytes;
+    for (upload, cut) in [(&opus, 5), (&opus, 60), (&mp3, 50), (&mp3, 207)] {
+        let upload = &upload[..upload.len() - cut];
+        let whole = measure(upload).unwrap();
+        let until = whole.duration_ms;
+        let (kept, finished) = silenced(upload, &[(until - 60, until)], &[333]).unwrap();
+        assert_eq!(finished.silenced, Silenced::Stretches(vec![(until - 60, until)]));
+        // All of the page that was cut, or the end of the frame.
+        let last = upload.windows(4).rposition(|start| start == b"OggS");
+        let tail = last.unwrap_or(upload.len() - 40);
+        let audio = |bytes: &[u8]| bytes[tail..].to_vec();
+        assert_ne!(audio(upload), audio(&kept), "{cut}");
+        assert!(audio(&kept).iter().all(|byte| *byte == 0), "{cut}: {:?}", audio(&kept));
+        // A plan behind its end leaves it alone.
+        let (kept, finished) = silenced(upload, &[(until + 2000, u64::MAX)], &[333]).unwrap();
+        assert_eq!(finished.silenced, Silenced::Nothing, "{cut}");
+        assert!(kept == upload, "{cut}");
+    }
+    std::fs::remove_dir_all(scratch).unwrap();
+}
+
+/// Zeros without end behind the frames, and pages with something between them: nothing waits for more of it.
+#[test]
+fn what_follows_the_audio_does_not_wait() {
+    let frame = [[0xFF, 0xFB, 0x50, 0xC0].as_slice(), &[0; 204]].concat();
+    let mut meter = Meter::silencing(Plan::new([(10, 50)]));
+    meter.push(&frame.repeat(20)).unwrap();
+    let mut longest = 0;
+    for _ in 0..2000 {
+        meter.push(&[0; 4096]).unwrap();
+        longest = longest.max(meter.passed(&[]).len());
+    }
+    assert!(longest < 20_000, "{longest}");
+    let finished = meter.finish_silencing().unwrap();
+    assert!(finished.rest.len() < 20_000);
+    assert_eq!(finished.silenced, Silenced::Stretches(vec![(10, 50)]));
 }
 
 /// Frames with a checksum get the right one: `ffmpeg` refuses others if it is told to.
