@@ -37,6 +37,8 @@ pub(super) struct Frames {
     end: u64,
     /// How much later than at its time a sound may stand in the file, in samples.
     behind: u64,
+    /// How far in front of the next frame a decoder still has data.
+    available: u64,
 }
 
 /// Where the main data of some frame may lie, behind the header and the side information.
@@ -72,6 +74,7 @@ impl Frames {
             strayed: false,
             end: 0,
             behind: BEHIND_FRAMES * u64::from(first.samples()),
+            available: 0,
         }
     }
 
@@ -148,7 +151,8 @@ impl Frames {
         };
         self.count += 1;
         self.room = self.room.saturating_add(room.length);
-        let data_from = room.before.saturating_sub(main_data_begin(held, frame, at));
+        let mut begins = main_data_begin(held, frame, at);
+        let data_from = room.before.saturating_sub(begins);
         let earliest = self.earliest(begin);
         self.end = at.saturating_add(length);
         let is_tag = self.count == 1 && is_tag(held, frame, at, at.saturating_add(head));
@@ -170,11 +174,14 @@ impl Frames {
             let kept = if is_tag { TAG } else { 0 };
             held.bytes_mut(room.at.saturating_add(kept), room.at.saturating_add(room.length)).fill(0);
             self.wiped = self.room;
-            mute(held, frame, at, head, false);
+            begins = 0;
+            mute(held, frame, at, head, begins);
         } else if data_from < self.wiped {
             // It is about something else, but some of its data are gone.
-            mute(held, frame, at, head, true);
+            begins = begins.min(self.available);
+            mute(held, frame, at, head, begins);
         }
+        self.available = begins.saturating_add(room.length);
         self.is_silent = silent;
         let changed = silent || data_from < self.wiped;
         self.ended.push_back(room);
@@ -187,14 +194,15 @@ impl Frames {
     }
 }
 
-/// Makes the side information say that there are no main data. With `in_place` they still begin where they began:
-/// decoders find the data of the next frame by it.
-fn mute(held: &mut Held, frame: Frame, at: u64, head: u64, in_place: bool) {
+/// Makes the side information say that there are no main data, and that they begin so far in front: decoders keep the data
+/// of later frames by it.
+fn mute(held: &mut Held, frame: Frame, at: u64, head: u64, begins: u64) {
     let side = at + HEADER + checksum(frame);
-    let bits = if frame.is_mpeg_1() { [0xFF, 0x80] } else { [0xFF, 0x00] };
-    for (place, byte) in held.bytes_mut(side, at.saturating_add(head)).iter_mut().enumerate() {
-        *byte &= bits.get(place).copied().filter(|_| in_place).unwrap_or(0);
-    }
+    let bits = if frame.is_mpeg_1() { begins << 7 } else { begins << 8 };
+    let [.., high, low] = bits.to_be_bytes();
+    let bytes = [high, low].into_iter().chain(std::iter::repeat(0));
+    let place = held.bytes_mut(side, at.saturating_add(head));
+    place.iter_mut().zip(bytes).for_each(|(byte, new)| *byte = new);
     if checksum(frame) > 0 {
         // The last two bytes of the header and the side information (section 2.4.3.1).
         let sum =
