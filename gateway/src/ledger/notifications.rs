@@ -16,8 +16,8 @@ macro_rules! select_notification {
 }
 
 impl Ledger {
-    /// What is to be tried at `now`, the oldest first, at most `each` of an account. Of a call only the oldest that is
-    /// not given up: the next one waits for it. An order waits for earlier orders only: it is for now.
+    /// What is to be tried at `now`, orders first, then the oldest; at most `each` of an account. Of a call only the
+    /// oldest that is not given up: the next one waits for it. An order waits for earlier orders only: it is for now.
     pub async fn notifications_due(
         &self,
         now: i64,

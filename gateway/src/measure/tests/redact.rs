@@ -349,6 +349,68 @@ fn what_follows_the_audio_does_not_wait() {
     assert_eq!(finished.silenced, Silenced::Stretches(vec![(10, 50)]));
 }
 
+/// Behind a stretch, a recording goes on where it would have: no player leaves out a frame of it, and each plays what it
+/// played before.
+#[test]
+fn what_follows_a_stretch_stands_where_it_stood() {
+    if !has("ffmpeg") || !has("sox") {
+        say("skipped: `ffmpeg` and `sox` are missing; tests/run installs them");
+        return;
+    }
+    let scratch = scratch("follows");
+    let mut wrong = Vec::new();
+    for (extension, rate, channels, options) in [
+        ("mp3", 44_100, 2, &["-b:a", "320k"][..]),
+        ("mp3", 44_100, 2, &["-b:a", "128k"]),
+        ("mp3", 48_000, 1, &["-q:a", "0"]),
+        ("mp3", 22_050, 1, &["-q:a", "6"]),
+        ("mp3", 16_000, 1, &["-b:a", "24k"]),
+        ("mp3", 8000, 1, &["-b:a", "8k", "-write_xing", "0", "-id3v2_version", "0"]),
+        ("opus", 48_000, 1, &["-c:a", "libopus", "-b:a", "16k", "-application", "voip"]),
+        ("opus", 48_000, 2, &["-c:a", "libopus", "-b:a", "96k"]),
+        ("opus", 48_000, 1, &["-c:a", "libopus", "-b:a", "8k", "-frame_duration", "120", "-vbr", "off"]),
+    ] {
+        // Noise is like nothing but itself, so that a shift shows.
+        let mono = if channels == 1 { "" } else { "|random(1)-0.5" };
+        let noise = format!(
+            "pan={}c|{}aeval=random(0)-0.5{mono}",
+            channels,
+            if channels == 1 { "c0=c0," } else { "c0=c0|c1=c0," }
+        );
+        let options = [&["-af", &noise], options].concat();
+        let original = originals::encoded(&scratch, extension, rate, channels, &options);
+        let whole = measure(&original.bytes).unwrap();
+        let path = scratch.join(format!("played.{extension}"));
+        let play = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            [ffmpeg_plays(&path, &whole), sox_plays(&path, &whole)]
+        };
+        let before = play(&original.bytes);
+        for plan in [(0, 700), (700, 1000)] {
+            let (kept, _) = silenced(&original.bytes, &[plan], &[4096]).unwrap();
+            for (before, after) in before.iter().zip(play(&kept)) {
+                if before.is_empty() {
+                    continue;
+                }
+                let second = usize::from(channels) * rate as usize;
+                let (old, new) =
+                    (&before[second * 21 / 10..second * 27 / 10], &after[second * 21 / 10..second * 27 / 10]);
+                let same = likeness(old, new);
+                if same < 0.98 {
+                    wrong.push(format!(
+                        "{} {plan:?}: {same:.3}, lengths {} {}",
+                        original.name,
+                        before.len(),
+                        after.len()
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    std::fs::remove_dir_all(scratch).unwrap();
+}
+
 /// Frames with a checksum get the right one: `ffmpeg` refuses others if it is told to.
 #[test]
 fn silent_frames_with_a_checksum_have_the_right_one() {
