@@ -24,8 +24,8 @@ use super::{MediaKey, SealError};
 /// The length of the IV.
 pub const IV_BYTES: usize = 12;
 
-/// The most plaintext that is sealed as one message, in bytes: whoever opens it has to hold all of it before any of it
-/// can be believed.
+/// The most plaintext that is sealed as one message, in bytes. A reader has to hold the whole message in memory, because
+/// none of it can be trusted before the tag at its end was checked.
 pub const MESSAGE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The length of the tag, which ends the message.

@@ -6,7 +6,7 @@
 //! the length that was played, in the default language, for every purpose and with all required wording,
 //! unless `prompts` describes it (by its id, as it would be registered); a consent grant does not count.
 //! `public_safety` means that the account is a public-safety answering point, and `on_hold` is its setting for
-//! whoever is on hold.
+//! people on hold.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

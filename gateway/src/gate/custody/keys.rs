@@ -34,8 +34,8 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such account, the key is not usable, or the account's format has no room for another
-    /// one. If it is a private key, nothing of it is kept.
+    /// [`Fault`]: there is no such account, the key is not usable, or the account's format allows one key only and it
+    /// has one. If it is a private key, nothing of it is kept.
     pub async fn add_key(
         &self,
         actor: &Actor,

@@ -645,8 +645,8 @@ impl Loaded {
     }
 }
 
-/// Whether something was silenced that had become covered by the time it was judged, or nothing is left. What a codec
-/// adds at the end is no loss.
+/// Whether audio was silenced that had become covered by the time it was judged, or nothing is left of the upload. What a
+/// codec adds at the end does not count.
 fn silenced_in_vain(coverage: &Coverage) -> bool {
     let covered = coverage.silenced.iter().filter(|(_, _, why)| why.is_none());
     let lost_ms =

@@ -69,7 +69,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such account, it cannot be told there, or it has no webhook whose secret could change.
+    /// [`Fault`]: there is no such account, the address is not allowed, or there is no webhook whose secret could change.
     pub async fn set_webhook(
         &self,
         actor: &Actor,

@@ -186,7 +186,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such account, or it has more keys than the format has room for.
+    /// [`Fault`]: there is no such account, or it has more active keys than the format allows.
     pub async fn set_format(&self, actor: &Actor, account: &str, format: Format) -> Result<bool, Fault> {
         if account == SYSTEM_LOG {
             return Err(RegisterRefusal::SystemHasNoCalls.into());
