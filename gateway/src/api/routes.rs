@@ -502,7 +502,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .fails(&[OwnPerson, UnnamedPerson, UnconfirmedPerson, NotFound, ReasonTooLong]),
         route("list_notifications", "GET", "/v1/notifications", &[Admin], get(account::notifications), "Lists what the account's webhook is still to be told, and what was given up.")
             .tagged("Notifications")
-            .answers(200, "what is left", json::<answer::Notifications>()),
+            .answers(200, "what is left", json::<answer::NotificationQueue>()),
         route("retry_notification", "POST", "/v1/notifications/{notification}/retry", &[Admin], post(account::try_again), "Has a notification tried again at once.")
             .tagged("Notifications")
             .answers(200, "it is tried again", json::<answer::Notification>())

@@ -31,7 +31,7 @@ pub use law::{
     Reviewed, RowMedia, Table, Then, Today, UnknownSubdivision, Waiver,
 };
 pub use log::{DroppedEpoch, Exported};
-pub use notices::{Notification, Notifications};
+pub use notices::{Notification, NotificationQueue};
 pub use people::{Confirmer, People, Person};
 pub use recording::{
     Consents, Contradiction, Entry, Opening, Overdue, Recording, Recordings, Retention, Segment, Silenced,

@@ -555,7 +555,7 @@ pub struct ConsentGrant {
     #[serde(default, deserialize_with = "moment")]
     pub until: Option<Timestamp>,
     /// Who gave it: the subject, or a guardian for them. For a minor, only a guardian's counts.
-    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "GivenBy::is_subject")]
+    #[serde(default, deserialize_with = "or_default")]
     pub given_by: GivenBy,
     /// SHA-256 of the evidence, in hexadecimal.
     #[serde(default)]
@@ -572,14 +572,6 @@ pub enum GivenBy {
     Subject,
     /// A guardian, for a minor or somebody else in their care.
     Guardian,
-}
-
-impl GivenBy {
-    /// Whether it is the person whom it is about.
-    #[must_use]
-    pub fn is_subject(&self) -> bool {
-        *self == GivenBy::Subject
-    }
 }
 
 /// A body that must be a JSON object. By default, serde would read an array as an object, with its members in

@@ -8,7 +8,7 @@ use trail::clock::Moment;
 
 /// What an account is still to be told, and what was given up.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Notifications {
+pub struct NotificationQueue {
     /// How many wait to be delivered.
     pub waiting: i64,
     /// Since when the oldest of them has waited; null if none does.

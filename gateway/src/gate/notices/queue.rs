@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-use crate::gate::answer::{Notification, Notifications};
+use crate::gate::answer::{Notification, NotificationQueue};
 use crate::gate::{AccountSettings, Fault, Gate, Thing, from_row, parse_id};
 use crate::ledger::{Appended, Change, Expect, Job, NotificationRow};
 use crate::webhook::{Message, WebhookUrl};
@@ -142,10 +142,10 @@ impl Gate {
     /// # Errors
     ///
     /// If the ledger fails.
-    pub async fn notifications(&self, account: &str) -> Result<Notifications, Fault> {
+    pub async fn notifications(&self, account: &str) -> Result<NotificationQueue, Fault> {
         let (waiting, oldest, failed) = self.ledger.notifications_left(account).await?;
         let rows = self.ledger.notifications(account, LISTED).await?;
-        Ok(Notifications {
+        Ok(NotificationQueue {
             waiting,
             oldest: oldest.map(|at| from_row(at).into()),
             failed,
