@@ -271,7 +271,7 @@ pub(crate) async fn customer_key(gate: &Gate, dir: &Path, account: &str) {
 
 /// The key pair of an account of this name, private and public, as PEM. Making one takes longer than all the
 /// rest of most tests, so that each is made once in this process.
-fn key_pair_of(account: &str) -> [String; 2] {
+pub(crate) fn key_pair_of(account: &str) -> [String; 2] {
     static PAIRS: Mutex<BTreeMap<String, [String; 2]>> = Mutex::new(BTreeMap::new());
     let mut pairs = PAIRS.lock().unwrap_or_else(PoisonError::into_inner);
     let pair = pairs.entry(account.to_owned()).or_insert_with(|| {

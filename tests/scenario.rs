@@ -10,6 +10,7 @@ mod express;
 mod forgotten;
 mod format;
 mod grant;
+mod holds;
 mod impact;
 mod law_desk;
 mod log_period;

@@ -23,7 +23,7 @@ use sha2::Sha256;
 use tokio::net::TcpListener;
 use trail::Actor;
 
-use crate::harness::{Client, Gateway, Process, add_account, comes, customer_key, run, wav};
+use crate::harness::{Client, Gateway, Process, add_account, comes, customer_key, key_pair_of, run, wav};
 use crate::site::{Site, config, now};
 
 /// Somebody's system that is told.
@@ -232,6 +232,53 @@ async fn what_was_stored_and_refused_is_described_without_the_keys() {
     assert!(told.get("envelope").is_none(), "{told}");
     let told = heard[2].json()["data"].clone();
     assert_eq!((&told["code"], &told["name"]), (&refused.json()["code"], &json!("b")), "{told}");
+}
+
+#[tokio::test]
+async fn an_upload_that_does_not_come_is_told_after_a_while() {
+    let receiver = Receiver::new().await;
+    let gateway = Gateway::telling(&receiver).await;
+    // One that came, one that was refused, and one of which nothing came.
+    gateway.keeps("c1").await;
+    gateway.control("c1", "stop").await.expect(200);
+    let from = gateway.goes_on("c2").await;
+    gateway.advance_ms(1_000);
+    gateway.control("c2", "stop").await.expect(200);
+    gateway.advance_ms(20_000);
+    let late = gateway.upload("c2", "a", Some(from), &wav(9_000)).await;
+    assert_eq!(late.status, 403, "{}", late.text());
+    let from = gateway.goes_on("c3").await;
+    gateway.advance_ms(1_000);
+    gateway.control("c3", "stop").await.expect(200);
+    let until = gateway.now();
+    gateway.event("c3", &json!({"type": "call.ended"})).await.expect(201);
+    receiver.hears(2).await;
+    gateway.has_told_all().await;
+    // Not a moment too early.
+    gateway.advance_ms(3_590_000);
+    gateway.has_told_all().await;
+    assert_eq!(receiver.types(), ["recording.stored", "recording.refused"]);
+    gateway.advance_ms(20_000);
+    let told = receiver.hears(3).await[2].json();
+    assert_eq!((&told["type"], &told["data"]["call"]), (&json!("upload.overdue"), &json!("c3")), "{told}");
+    let at = |moment: &Value| moment.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let windows = told["data"]["windows"].as_array().unwrap();
+    assert_eq!(windows.len(), 1, "{told}");
+    assert_eq!((at(&windows[0]["from"]), at(&windows[0]["until"])), (from, until), "{told}");
+    comes(async || gateway.left().await["waiting"] == 0).await;
+    assert_eq!(receiver.all().len(), 3);
+}
+
+#[tokio::test]
+async fn a_further_recipient_is_told() {
+    let receiver = Receiver::new().await;
+    let gateway = Gateway::telling(&receiver).await;
+    let [_, further] = key_pair_of("further");
+    gateway.gate().add_key(&Actor::command_line(), "acme", &further).await.unwrap();
+    let told = receiver.hears(1).await[0].json();
+    assert_eq!(told["type"], "recipient.added");
+    let secret = gateway.gate().webhook_secret("acme", 1).expose();
+    assert!(receiver.all()[0].is_signed_with(&secret));
 }
 
 impl Gateway {

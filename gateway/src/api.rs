@@ -8,6 +8,7 @@ mod calls;
 mod consents;
 mod erasures;
 mod evidence;
+mod holds;
 mod law;
 mod log;
 mod media;

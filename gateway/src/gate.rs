@@ -33,6 +33,7 @@ pub use call::offline;
 use call::turns::Turns;
 use call::warm::{Folded, Warm};
 use custody::keys::KeyCache;
+pub(in crate::gate) use custody::recordings::stretches;
 pub use custody::recordings::{Served, Sought};
 pub use custody::store::{Admission, Placement, Stored};
 pub(crate) use fault::codes;

@@ -11,6 +11,7 @@ mod change;
 mod erase;
 mod expected;
 mod heads;
+mod holds;
 mod near;
 mod notifications;
 mod postgres;
@@ -38,8 +39,8 @@ pub use questions::Question;
 pub use reads::Which;
 pub use rows::{
     AccountRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow, EntryRow,
-    GrantRow, History, KeyRow, LeafRow, NotificationRow, ParticipantRow, PersonRow, PromptRow, ProposalRow,
-    RecordingRow, VersionRow,
+    GrantRow, History, HoldRow, KeyRow, LeafRow, NotificationRow, ParticipantRow, PersonRow, PromptRow,
+    ProposalRow, RecordingRow, VersionRow, WaitingRow,
 };
 use sql::Pool;
 pub use sqlite::file;

@@ -84,7 +84,9 @@ CREATE TABLE call (
     body       TEXT COLLATE "C" NOT NULL,
     opened_at  BIGINT NOT NULL,
     ended_at   BIGINT,
-    head       TEXT COLLATE "C" NOT NULL
+    head       TEXT COLLATE "C" NOT NULL,
+    -- Since when its recordings are handed out only for a legal hold: somebody on it is to be erased.
+    restricted_at BIGINT
 );
 
 CREATE INDEX call_by_id ON call (account, id, opened_at);
@@ -346,6 +348,34 @@ CREATE TABLE jurisdiction_table (
 
 -- What accounts with a webhook are still to be told, in order: ids and the gateway's own words. What is delivered is
 -- removed. An id is that of the entry, if it tells of one.
+CREATE TABLE legal_hold (
+    uid            TEXT COLLATE "C" PRIMARY KEY,
+    account        TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    id             TEXT COLLATE "C" NOT NULL,
+    -- What it is limited by. It covers every recording that meets all of these.
+    recording      TEXT COLLATE "C",
+    call           TEXT COLLATE "C",
+    subject        TEXT COLLATE "C",
+    participant    TEXT COLLATE "C",
+    recorded_from  BIGINT,
+    recorded_until BIGINT,
+    document       TEXT COLLATE "C" NOT NULL,
+    set_at         BIGINT NOT NULL,
+    salt           TEXT COLLATE "C" NOT NULL,
+    UNIQUE (account, id)
+);
+
+-- Erasures that a legal hold prevents.
+CREATE TABLE waiting_erasure (
+    uid      TEXT COLLATE "C" PRIMARY KEY,
+    account  TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    document TEXT COLLATE "C" NOT NULL,
+    asked_at BIGINT NOT NULL,
+    salt     TEXT COLLATE "C" NOT NULL
+);
+
+CREATE INDEX waiting_erasure_by_account ON waiting_erasure (account, asked_at);
+
 CREATE TABLE notification (
     id        TEXT COLLATE "C" PRIMARY KEY,
     seq       BIGINT NOT NULL UNIQUE,

@@ -84,7 +84,9 @@ CREATE TABLE call (
     body       TEXT NOT NULL,
     opened_at  INTEGER NOT NULL,
     ended_at   INTEGER,
-    head       TEXT NOT NULL
+    head       TEXT NOT NULL,
+    -- Since when its recordings are handed out only for a legal hold: somebody on it is to be erased.
+    restricted_at INTEGER
 ) STRICT;
 
 CREATE INDEX call_by_id ON call (account, id, opened_at);
@@ -327,6 +329,34 @@ CREATE TABLE jurisdiction_table (
 
 -- What accounts with a webhook are still to be told, in order: ids and the gateway's own words. What is delivered is
 -- removed. An id is that of the entry, if it tells of one.
+CREATE TABLE legal_hold (
+    uid            TEXT PRIMARY KEY,
+    account        TEXT NOT NULL REFERENCES account (id),
+    id             TEXT NOT NULL,
+    -- What it is limited by. It covers every recording that meets all of these.
+    recording      TEXT,
+    call           TEXT,
+    subject        TEXT,
+    participant    TEXT,
+    recorded_from  INTEGER,
+    recorded_until INTEGER,
+    document       TEXT NOT NULL,
+    set_at         INTEGER NOT NULL,
+    salt           TEXT NOT NULL,
+    UNIQUE (account, id)
+) STRICT;
+
+-- Erasures that a legal hold prevents.
+CREATE TABLE waiting_erasure (
+    uid      TEXT PRIMARY KEY,
+    account  TEXT NOT NULL REFERENCES account (id),
+    document TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    salt     TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX waiting_erasure_by_account ON waiting_erasure (account, asked_at);
+
 CREATE TABLE notification (
     id        TEXT PRIMARY KEY,
     seq       INTEGER NOT NULL UNIQUE,

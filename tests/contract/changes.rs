@@ -1,10 +1,10 @@
 //! Every change, as reads show it.
 
-use consent_gateway::ledger::{Change, Ledger, Question, Which};
+use consent_gateway::ledger::{Change, HoldRow, Ledger, Question, WaitingRow, Which};
 use trail::{Detail, Draft};
 use uuid::Uuid;
 
-use super::expectations::{proposed, recorded};
+use super::expectations::{hold, proposed, recorded};
 use super::{Store, account, append, call, change, entry, first_epoch, gap, of_call, on_both_engines};
 
 on_both_engines!(
@@ -14,6 +14,7 @@ on_both_engines!(
     calls_and_participants_change,
     recordings_change,
     notifications_change,
+    holds_and_waiting_erasures_change,
     recordings_are_found_by_when_who_and_what_for,
     subjects_and_probes_change,
     signed_heads_and_anchors_change,
@@ -22,6 +23,101 @@ on_both_engines!(
     names_are_told_apart_by_their_bytes,
     a_name_with_a_nul_is_of_nothing,
 );
+
+async fn holds_and_waiting_erasures_change(store: &Store) {
+    let ledger = with_account(store).await;
+    let (on, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let mut first = of_call("acme", on, 0);
+    first.mentions = vec!["subject:ada".into()];
+    let second = of_call("acme", other, 1);
+    let person = |call, id: &str| Change::Participant {
+        call,
+        participant: 0,
+        id: id.into(),
+        number: None,
+        ip: None,
+        grant: None,
+    };
+    let changes = vec![
+        call(on, "c", &["c"], 1, first.id),
+        call(other, "d", &["d"], 1, second.id),
+        person(on, "caller"),
+        person(other, "somebody"),
+    ];
+    change(&ledger, changes).await;
+    append(&ledger, vec![first, second]).await;
+    let (a, b) = (Uuid::from_u128(11), Uuid::from_u128(12));
+    let made = |id, call, name: &str, (from, until)| {
+        let mut row = recorded(id, call, name);
+        (row.recorded_from, row.recorded_until, row.delete_by) = (from, until, Some(1000));
+        Change::Recording { row: Box::new(row) }
+    };
+    change(&ledger, vec![made(a, on, "a", (100, 200)), made(b, other, "b", (300, 400))]).await;
+    let covered = async || {
+        let mut covered = Vec::new();
+        for id in [a, b] {
+            let row = ledger.recording("acme", id).await.unwrap().unwrap();
+            assert!(!row.held);
+            assert_eq!(row.covered, row.is_held());
+            assert_eq!(row.covered, !ledger.holds_on(id).await.unwrap().is_empty());
+            covered.push(row.covered);
+        }
+        let held = covered.iter().filter(|covered| **covered).count() as u64;
+        let due = ledger.due(1000, (i64::MIN, String::new()), 10).await.unwrap();
+        assert_eq!((due.len() as u64, ledger.due_but_held(1000).await.unwrap()), (2 - held, held));
+        (covered[0], covered[1])
+    };
+    assert_eq!(covered().await, (false, false));
+    // Each condition alone, and several at once: all of them have to be met.
+    type Limit = fn(&mut HoldRow);
+    let cases: [(Limit, (bool, bool)); 16] = [
+        (|row| row.recording = Some(Uuid::from_u128(11).to_string()), (true, false)),
+        (|row| row.call = Some("d".into()), (false, true)),
+        (|row| row.call = Some("e".into()), (false, false)),
+        (|row| row.subject = Some("subject:ada".into()), (true, false)),
+        (|row| row.subject = Some("subject:eve".into()), (false, false)),
+        (|row| row.participant = Some("caller".into()), (true, false)),
+        (|row| row.participant = Some("somebody".into()), (false, true)),
+        (|row| row.recorded_from = Some(199), (true, true)),
+        (|row| row.recorded_from = Some(200), (false, true)),
+        (|row| row.recorded_from = Some(400), (false, false)),
+        (|row| row.recorded_until = Some(301), (true, true)),
+        (|row| row.recorded_until = Some(300), (true, false)),
+        (|row| row.recorded_until = Some(100), (false, false)),
+        (|row| (row.call, row.recorded_until) = (Some("c".into()), Some(300)), (true, false)),
+        (|row| (row.call, row.recorded_until) = (Some("d".into()), Some(300)), (false, false)),
+        (|row| (row.call, row.participant) = (Some("c".into()), Some("somebody".into())), (false, false)),
+    ];
+    for (number, (limit, wanted)) in (50u128..).zip(cases) {
+        change(&ledger, vec![Change::SetHold { row: Box::new(hold(number, limit)) }]).await;
+        assert_eq!(covered().await, wanted, "{number}");
+        let listed = ledger.holds("acme").await.unwrap();
+        assert_eq!(listed.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), [format!("hold-{number}")]);
+        change(&ledger, vec![Change::LiftHold { uid: Uuid::from_u128(number) }]).await;
+        assert_eq!(covered().await, (false, false));
+    }
+    // Of another account.
+    change(&ledger, vec![account("globex")]).await;
+    let elsewhere = hold(80, |row| (row.account, row.recorded_from) = ("globex".into(), Some(0)));
+    change(&ledger, vec![Change::SetHold { row: Box::new(elsewhere) }]).await;
+    assert_eq!(covered().await, (false, false));
+
+    let row = WaitingRow {
+        uid: Uuid::from_u128(70).to_string(),
+        account: "acme".into(),
+        document: "{}".into(),
+        asked_at: 5,
+        salt: "00".into(),
+    };
+    let waits = Change::WaitingErasure { row: Box::new(row) };
+    change(&ledger, vec![waits, Change::RestrictCall { call: on, at: 5 }]).await;
+    let waiting = async || ledger.waiting_erasures("acme").await.unwrap().len();
+    assert_eq!((waiting().await, ledger.accounts_waiting().await.unwrap()), (1, vec!["acme".to_owned()]));
+    let restricted = async |id| ledger.recording("acme", id).await.unwrap().unwrap().restricted;
+    assert_eq!((restricted(a).await, restricted(b).await), (true, false));
+    change(&ledger, vec![Change::ErasureDone { uid: Uuid::from_u128(70) }]).await;
+    assert_eq!((waiting().await, ledger.accounts_waiting().await.unwrap().len()), (0, 0));
+}
 
 /// Where a change is tested: a new one has to be named here, and tested.
 #[expect(dead_code, reason = "the compiler asks for every change")]
@@ -45,6 +141,11 @@ fn tested(change: &Change) -> &'static str {
         | Change::DeleteRecording { .. }
         | Change::Swept { .. }
         | Change::Hold { .. } => "recordings_change",
+        Change::SetHold { .. }
+        | Change::LiftHold { .. }
+        | Change::WaitingErasure { .. }
+        | Change::ErasureDone { .. }
+        | Change::RestrictCall { .. } => "holds_and_waiting_erasures_change",
         Change::Notification { .. } | Change::NotificationTried { .. } | Change::NotificationDone { .. } => {
             "notifications_change"
         }
@@ -401,6 +502,7 @@ async fn notifications_change(store: &Store) {
         recording: Some(Uuid::from_u128(7)),
         action: action.map(ToOwned::to_owned),
         at: 10,
+        due_at: 10,
     };
     let queued = |number, account: &str, call| told(number, account, call, Some("pause"));
     // The order is that of their coming, and the ids say nothing of it.
@@ -446,16 +548,16 @@ async fn notifications_change(store: &Store) {
     assert_eq!(due(19, 100, 100).await, [7, 6, 5], "the call's next one waits as well");
     let row = ledger.notification("acme", Uuid::from_u128(9)).await.unwrap().unwrap();
     assert_eq!((row.attempts, row.outcome.as_deref(), row.failed_at), (1, Some("500"), None));
-    assert_eq!(ledger.notifications_left("acme").await.unwrap(), (4, Some(10), 0));
+    assert_eq!(ledger.notifications_left("acme", 1000).await.unwrap(), (4, Some(10), 0));
     // What was given up is not waited for.
     change(&ledger, vec![tried(9, 2, 30, Some(25))]).await;
     assert_eq!(due(30, 100, 100).await, [8, 7, 6, 5]);
-    assert_eq!(ledger.notifications_left("acme").await.unwrap(), (3, Some(10), 1));
+    assert_eq!(ledger.notifications_left("acme", 1000).await.unwrap(), (3, Some(10), 1));
     let done = [8, 7, 6].map(|number| Change::NotificationDone { id: Uuid::from_u128(number) });
     change(&ledger, done.into()).await;
     assert_eq!(due(30, 100, 100).await, [5]);
-    assert_eq!(ledger.notifications_left("acme").await.unwrap(), (0, None, 1));
-    let listed = ledger.notifications("acme", 10).await.unwrap();
+    assert_eq!(ledger.notifications_left("acme", 1000).await.unwrap(), (0, None, 1));
+    let listed = ledger.notifications("acme", 1000, 10).await.unwrap();
     assert_eq!(listed.iter().map(|row| row.failed_at).collect::<Vec<_>>(), [Some(25)]);
     // An order does not wait for what is no order, and everything else waits for it.
     let three = Some(Uuid::from_u128(103));

@@ -1,6 +1,6 @@
 //! Every expectation, as it holds and as it does not.
 
-use consent_gateway::ledger::{Appended, Change, Expect, Job, Ledger, ProposalRow, RecordingRow};
+use consent_gateway::ledger::{Appended, Change, Expect, HoldRow, Job, Ledger, ProposalRow, RecordingRow};
 use trail::Draft;
 use uuid::Uuid;
 
@@ -43,9 +43,11 @@ fn number(expect: &Expect) -> usize {
         Expect::Restrictions { .. } => 25,
         Expect::KeysInUse { .. } => 26,
         Expect::NotificationDue { .. } => 27,
+        Expect::HoldFree { .. } => 28,
+        Expect::HoldSet { .. } => 29,
     }
 }
-const EXPECTATIONS: usize = 28;
+const EXPECTATIONS: usize = 30;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -91,6 +93,7 @@ impl There {
             at: 1,
         };
         let (live, held, deleted) = (Uuid::from_u128(11), Uuid::from_u128(12), Uuid::from_u128(13));
+        let covered = COVERED;
         let (proposal, decided) = (Uuid::from_u128(21), Uuid::from_u128(22));
         let recording = |id: Uuid, name: &str| Change::Recording { row: Box::new(recorded(id, open, name)) };
         let on = |call, participant, id: &str, grant: &str| Change::Participant {
@@ -126,6 +129,7 @@ impl There {
             recording: None,
             action: None,
             at: 5,
+            due_at: 5,
         };
         let changes = vec![
             account("acme"),
@@ -152,7 +156,12 @@ impl There {
             recording(live, "a"),
             recording(held, "b"),
             recording(deleted, "c"),
+            recording(covered, "d"),
             Change::Hold { id: held, held: true },
+            Change::SetHold { row: Box::new(hold(90, |row| row.recording = Some(live.to_string()))) },
+            Change::LiftHold { uid: Uuid::from_u128(90) },
+            Change::SetHold { row: Box::new(hold(91, |row| row.recording = Some(covered.to_string()))) },
+            Change::Hold { id: covered, held: false },
             Change::DeleteRecording { id: deleted, at: 2 },
             Change::Subject { tag: vec![1], key: vec![2], at: 1 },
             Change::Prompt {
@@ -331,6 +340,13 @@ impl There {
             (of_participant("acme", "agent", 2), true),
             (of_participant("acme", "agent", 1), false),
             (of_participant("globex", "agent", 0), true),
+            (live(COVERED, false), true),
+            (live(COVERED, true), false),
+            (Expect::HoldFree { account: acme(), id: "hold-91".into() }, false),
+            (Expect::HoldFree { account: acme(), id: "hold-90".into() }, true),
+            (Expect::HoldFree { account: "globex".into(), id: "hold-91".into() }, true),
+            (Expect::HoldSet { uid: Uuid::from_u128(91) }, true),
+            (Expect::HoldSet { uid: Uuid::from_u128(90) }, false),
             (droppable("past", 1), true),
             (droppable("past", 2), false),
             (droppable("past", 3), false),
@@ -339,6 +355,28 @@ impl There {
             (droppable("acme", 1), false),
         ]
     }
+}
+
+/// The recording that a hold covers which is not its own.
+const COVERED: Uuid = Uuid::from_u128(15);
+
+pub(super) fn hold(number: u128, limits: impl FnOnce(&mut HoldRow)) -> HoldRow {
+    let mut row = HoldRow {
+        uid: Uuid::from_u128(number).to_string(),
+        account: "acme".into(),
+        id: format!("hold-{number}"),
+        recording: None,
+        call: None,
+        subject: None,
+        participant: None,
+        recorded_from: None,
+        recorded_until: None,
+        document: "{}".into(),
+        set_at: 1,
+        salt: "00".into(),
+    };
+    limits(&mut row);
+    row
 }
 
 pub(super) fn recorded(id: Uuid, call: Uuid, name: &str) -> RecordingRow {
@@ -360,6 +398,8 @@ pub(super) fn recorded(id: Uuid, call: Uuid, name: &str) -> RecordingRow {
         recorded_until: 1,
         about: r#"{"segments":[[0,1]],"people":[],"purposes":null}"#.into(),
         held: false,
+        covered: false,
+        restricted: false,
         deleted_at: None,
         kept_at_least: Some("1 day".into()),
         kept_at_most: None,

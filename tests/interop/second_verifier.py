@@ -41,6 +41,7 @@ TYPES = dict(pair.split("=") for pair in """
     account_law=account.law account_format=account.format account_webhook=account.webhook credential=credential.added credential_revoked=credential.revoked person=person.enrolled
     person_confirmed=person.confirmed key=key.added key_retired=key.retired table=table.in-force table_proposed=table.proposed
     proposal_decided=table.proposal-decided lookup=audit.lookup exported=audit.export gap=audit.gap heartbeat=audit.heartbeat
+    hold_set=hold.set hold_lifted=hold.lifted erasure_waits=erasure.waiting
     erased=erasure.executed log_opened=log.opened log_dropped=log.dropped log_key=log.key-rotated""".split())
 MANIFEST = [
     "format",

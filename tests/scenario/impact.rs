@@ -739,6 +739,8 @@ impl Gateway {
                 recorded_until: 1,
                 about: r#"{"segments":[[0,1]],"people":[],"purposes":null}"#.into(),
                 held: false,
+                covered: false,
+                restricted: false,
                 deleted_at: None,
                 kept_at_least: None,
                 kept_at_most: None,

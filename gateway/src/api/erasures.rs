@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::problem::Problem;
 use super::{Door, answer, json_body, to_the_end};
 use crate::access::Principal;
-use crate::gate::erasure::Erasure;
+use crate::gate::erasure::{Erasure, Outcome};
 use crate::gate::{FaultKind, Looked};
 use trail::Actor;
 
@@ -35,5 +35,12 @@ pub(super) async fn erase(
         erased
     })
     .await?;
-    Ok(answer(StatusCode::OK, &erased))
+    Ok(match erased {
+        Outcome::Erased(erased) => answer(StatusCode::OK, &erased),
+        Outcome::Waits(waiting) => answer(StatusCode::ACCEPTED, &waiting),
+    })
+}
+
+pub(super) async fn waiting(State(door): State<Arc<Door>>, who: Principal) -> Result<Response, Problem> {
+    Ok(answer(StatusCode::OK, &door.gate.waiting_erasures(&who.account).await?))
 }

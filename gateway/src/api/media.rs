@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::problem::{Problem, TurnedAway};
-use super::{Asked, Door, Named, answer, moment, whole_number};
+use super::{Asked, Door, Named, answer, moment, to_the_end, whole_number};
 use crate::access::Principal;
 use crate::gate::{Looked, RecordingRefusal, Sought};
 use crate::vault::{Kept, Vault, VaultError};
@@ -92,7 +92,10 @@ pub(super) async fn release(
     who: Principal,
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
-    Ok(answer(StatusCode::OK, &door.gate.hold(&who, &id, false).await?))
+    let gate = Arc::clone(&door);
+    // Whoever waits to be erased is erased after the entry.
+    let lifted = to_the_end(&door, async move { gate.gate.hold(&who, &id, false).await });
+    Ok(answer(StatusCode::OK, &lifted.await?))
 }
 
 #[derive(Deserialize, JsonSchema)]

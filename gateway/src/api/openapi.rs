@@ -305,6 +305,7 @@ fn path_parameter(path: &str, name: &str) -> (&'static str, &'static str, Value)
             let says = "the path of the tile (C2SP tlog-tiles); slashes need not be escaped";
             (says, "0/000", text("^([0-9]{1,2}|entries)(/x[0-9]{3}){0,6}/[0-9]{3}(\\.p/[1-9][0-9]{0,2})?$"))
         }
+        "hold" => ("the hold's id, which counsel chooses; at most 255 bytes", "smith-v-acme", named()),
         _ if path.starts_with("/v1/recordings") => ("the gateway's id of the recording", UUID, uuid()),
         _ if path.starts_with("/v1/prompts") => {
             ("the prompt's id, which the account chooses; at most 255 bytes", "welcome", named())
@@ -330,13 +331,14 @@ fn queries(shape: Shape, generator: &mut SchemaGenerator) -> Vec<Value> {
 }
 
 /// The groups of operations.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("Calls", "Who is on a call, what was played to them and what they answered; and what the law requires."),
     ("Recordings", "The finished audio: accepted if consent covers it, sealed, and fetched for a purpose."),
     ("Prompts and grants", "What is played to people, and consent given outside of a call."),
     ("Evidence", "What auditors ask: who consented to what and when, with proofs; and erasures."),
     ("Log", "The append-only log, as C2SP tlog-tiles."),
     ("Law", "The table of jurisdictions: what it requires, its history, and how to change it."),
+    ("Legal holds", "What is kept, whatever else says that it has to go."),
     ("Notifications", "What the account's webhook is still to be told."),
     ("Probes", "Whether the gateway runs and is ready, and what it offers."),
 ];

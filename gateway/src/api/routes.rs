@@ -10,11 +10,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::problem::DoorCode;
-use super::{Door, account, calls, consents, erasures, evidence, law, log, media, upload};
+use super::{Door, account, calls, consents, erasures, evidence, holds, law, log, media, upload};
 use crate::access::Role;
 use crate::gate::FaultCode::{self, *};
 use crate::gate::answer;
-use crate::gate::ask::{ConsentGrant, ControlRecording, OpenCall, Participant, Prompt};
+use crate::gate::ask::{
+    ConsentGrant, ControlRecording, LegalHold as HoldTerms, OpenCall, Participant, Prompt,
+};
 use crate::gate::erasure::Erasure;
 
 /// A route.
@@ -370,7 +372,8 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .answers(200, "the sealed media", media())
             .answers(206, "a part of them", media().with("Content-Range", "which bytes these are, and of how many"))
             .fails(&[
-                NotFound, RecordingDeleted, PurposeNotConsented, RangeOutside, InvalidId, StoreUnavailable,
+                NotFound, RecordingDeleted, PurposeNotConsented, Restricted, RangeOutside, InvalidId,
+                StoreUnavailable,
             ])
             .turns_away(&[DoorCode::PurposeRequired]),
         route("hold_recording", "PUT", "/v1/recordings/{id}/hold", &[Counsel], put(media::hold), "Puts a legal hold on a recording.")
@@ -381,6 +384,27 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Recordings")
             .answers(200, "it is not under a hold", json::<answer::Recording>())
             .fails(&[NotFound, RecordingDeleted]),
+        route("list_holds", "GET", "/v1/holds", &[Counsel, Admin], get(holds::list), "Lists the legal holds that are not on one recording alone.")
+            .tagged("Legal holds")
+            .asks::<holds::ListQuery>()
+            .answers(200, "the holds", json::<answer::LegalHolds>()),
+        route("set_hold", "PUT", "/v1/holds/{hold}", &[Counsel], put(holds::set), "Puts a legal hold on all recordings that meet its conditions, now or later.")
+            .tagged("Legal holds")
+            .takes::<HoldTerms>()
+            .answers(201, "set", json::<answer::LegalHold>())
+            .answers(200, "it was set before, as it is", json::<answer::LegalHold>())
+            .fails(&[
+                InvalidId, InvalidLegalHold, InvalidNumber, ReasonRequired, LegalHoldExists, UnknownCall, NotFound,
+                RecordingDeleted, Contended,
+            ]),
+        route("get_hold", "GET", "/v1/holds/{hold}", &[Counsel, Admin], get(holds::describe), "Describes a legal hold.")
+            .tagged("Legal holds")
+            .answers(200, "the hold", json::<answer::LegalHold>())
+            .fails(&[NotFound]),
+        route("lift_hold", "DELETE", "/v1/holds/{hold}", &[Counsel], delete(holds::lift), "Lifts a legal hold, and erases those whose erasure it prevented.")
+            .tagged("Legal holds")
+            .answers(200, "the hold, which is lifted", json::<answer::LegalHold>())
+            .fails(&[NotFound]),
         route("put_prompt", "PUT", "/v1/prompts/{id}", &[Counsel, Admin], put(account::put_prompt), "Registers a prompt; a change is a new version.")
             .tagged("Prompts and grants")
             .takes::<Prompt>()
@@ -422,10 +446,14 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Evidence")
             .takes::<Erasure>()
             .answers(200, "what was erased", json::<answer::Erased>())
+            .answers(202, "a legal hold prevents it: they are erased once none does", json::<answer::WaitingErasure>())
             .fails(&[
                 UnknownSubject, InvalidId, InvalidNumber, ReasonRequired, ReasonTooLong, ReasonNamesThem,
-                CallInProgress, LegalHold, RetentionRequired, StoreUnavailable, Contended,
+                CallInProgress, RetentionRequired, StoreUnavailable, Contended,
             ]),
+        route("list_waiting_erasures", "GET", "/v1/erasures", &[Counsel, Admin], get(erasures::waiting), "Lists the erasures that a legal hold prevents.")
+            .tagged("Evidence")
+            .answers(200, "those that wait", json::<answer::WaitingErasureList>()),
         route("get_checkpoint", "GET", "/v1/log/{log}/checkpoint", TABLE_READERS, get(log::checkpoint), "Returns the signed head of a log; open to everybody if the account publishes its log.")
             .tagged("Log")
             .answers(200, "the signed head", bytes("text/plain"))

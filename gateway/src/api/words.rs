@@ -60,6 +60,7 @@ fn called(thing: Thing) -> &'static str {
         Thing::Credential => "credential",
         Thing::Epoch => "epoch",
         Thing::KeyInUse => "key in use",
+        Thing::LegalHold => "legal hold",
         Thing::Log => "log",
         Thing::Notification => "notification",
         Thing::Person => "person",

@@ -85,7 +85,7 @@ pub(super) struct AccountAdd {
     #[arg(long, default_value_t = 1)]
     recorders: u16,
     /// What to do with audio that was covered before somebody withdrew
-    #[arg(long, default_value = "keep", value_parser = ["keep", "delete"])]
+    #[arg(long, default_value = "keep", value_parser = ["keep", "delete", "delete-present"])]
     on_withdrawal: String,
     /// What to do with an upload's seconds that are not covered: refuse the upload, or silence them and keep the rest
     #[arg(long, default_value = "off", value_parser = ["off", "silence"])]
@@ -102,6 +102,9 @@ pub(super) struct AccountAdd {
     /// How long to keep them at most where nothing else says so
     #[arg(long, value_name = "PERIOD")]
     keep_by_default: Option<Period>,
+    /// How long after recording has ended its webhook is told that nothing came, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    overdue_seconds: u32,
     /// Let everybody read the account's log; its leaves hold nothing that an outsider chose
     #[arg(long)]
     public_log: bool,
@@ -330,6 +333,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 keep_at_most: asked.keep_at_most,
                 keep_by_default: asked.keep_by_default,
                 public_log: asked.public_log,
+                overdue_seconds: asked.overdue_seconds,
                 format: word(&asked.format)?,
                 webhook: match &asked.webhook {
                     Some(url) => Webhook::first(webhook_url(url, &config)?),

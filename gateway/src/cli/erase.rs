@@ -7,7 +7,7 @@ use super::asked::{must_exist, patiently, word};
 use super::{CliError, asked};
 use crate::config::Config;
 use crate::gate::answer::{Erased, Remnants};
-use crate::gate::erasure::Erasure;
+use crate::gate::erasure::{Erasure, Outcome};
 use trail::cli::out::say;
 use trail::{Actor, counted};
 
@@ -41,8 +41,14 @@ pub(super) async fn run(config: Config, asked: Erase, json: bool) -> Result<(), 
     let actor = Actor::command_line();
     let erased = patiently("erasing", gate.erase_person(&actor, &asked.account, &erasure)).await;
     gate.ledger().close().await;
-    let erased = erased?;
-    say(json, &erased, || in_words(&erased));
+    match erased? {
+        Outcome::Erased(erased) => say(json, &erased, || in_words(&erased)),
+        Outcome::Waits(waiting) => say(json, &waiting, || {
+            "a legal hold prevents it: they are erased once counsel has lifted it, and their recordings are handed out only \
+             for the hold until then"
+                .into()
+        }),
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod decision;
 mod desk;
 mod erasure;
 mod health;
+mod holds;
 mod law;
 mod log;
 mod notices;
@@ -26,6 +27,7 @@ pub use desk::{
 };
 pub use erasure::{Erased, ErasedRecordings, Remnants};
 pub use health::{Health, Readiness, Ready, Running, TableInForce};
+pub use holds::{LegalHold, LegalHolds, WaitingErasure, WaitingErasureList};
 pub use law::{
     Asks, Cited, Explained, Floors, Jurisdiction, LacksAt, Logged, Media, Overlay, PlaceAsks, PromptLacks,
     Reviewed, RowMedia, Table, Then, Today, UnknownSubdivision, Waiver,

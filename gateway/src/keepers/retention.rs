@@ -46,6 +46,9 @@ pub(super) async fn keep(door: Arc<Door>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             deleted = door.gate.delete_overdue(&actor, false) => deleted,
         };
+        if let Err(fault) = door.gate.erase_everybody_who_waits().await {
+            tracing::error!(code = %fault.code(), "cannot read which erasures wait; it is tried again in ten minutes");
+        }
         match deleted {
             Ok(found) if found.deleted > 0 || found.failed > 0 => {
                 let (deleted, held, failed) = (found.deleted, found.held, found.failed);

@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use super::{Erase, ProposalRow, RecordingRow};
+use super::{Erase, HoldRow, ProposalRow, RecordingRow, WaitingRow};
 use trail::Draft;
 
 /// One transaction's worth of work.
@@ -102,6 +102,14 @@ pub enum Expect {
         id: String,
         calls: Vec<String>,
     },
+    /// The account has no hold of this id.
+    HoldFree {
+        account: String,
+        /// The hold's id.
+        id: String,
+    },
+    /// The hold is set.
+    HoldSet { uid: Uuid },
     /// The grant is not registered.
     GrantFree {
         account: String,
@@ -403,6 +411,20 @@ pub enum Change {
         /// Whether it is on.
         held: bool,
     },
+    /// A legal hold is set on whatever meets its conditions.
+    SetHold { row: Box<HoldRow> },
+    /// It is lifted.
+    LiftHold { uid: Uuid },
+    /// Somebody is to be erased as soon as no hold prevents it.
+    WaitingErasure { row: Box<WaitingRow> },
+    /// They are erased.
+    ErasureDone { uid: Uuid },
+    /// Recordings of a call are handed out only for a hold from now on.
+    RestrictCall {
+        call: Uuid,
+        /// Since when.
+        at: i64,
+    },
     /// A subject gets a key.
     Subject {
         tag: Vec<u8>,
@@ -538,6 +560,8 @@ pub enum Change {
         action: Option<String>,
         /// When.
         at: i64,
+        /// When it is tried first.
+        due_at: i64,
     },
     /// A notification is tried, was tried in vain, or is to be tried again.
     NotificationTried {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::reads::sought;
 use super::registers::committed;
-use super::rows::select_call;
+use super::rows::{covered, covers, select_call};
 use super::sql::{Statement, ask};
 use super::{CallRow, Epoch, GrantRow, Ledger, LedgerError, Pool, sqlite};
 
@@ -113,9 +113,13 @@ impl Ledger {
             &self.pool,
             query_as,
             fetch_all,
-            "SELECT recording.id, recording.held FROM entry JOIN recording ON recording.call = entry.call \
+            concat!(
+                "SELECT recording.id, (recording.held OR ",
+                covered!(),
+                ") FROM entry JOIN recording ON recording.call = entry.call \
              WHERE entry.log = ? AND entry.epoch = ? AND entry.type = 'call.opened' \
-             AND (recording.deleted_at IS NULL OR NOT recording.swept) ORDER BY recording.id",
+             AND (recording.deleted_at IS NULL OR NOT recording.swept) ORDER BY recording.id"
+            ),
             &at.log,
             at.epoch
         )?)

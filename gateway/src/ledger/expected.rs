@@ -114,7 +114,7 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         Expect::NameIs { account, name, .. } => Part::Name(account, name),
         Expect::EventUnsent { call, .. } => Part::Events(*call),
         Expect::RecordingNameFree { call, .. } => Part::RecordingsOf(*call),
-        Expect::RecordingLive { .. } => Part::Recordings,
+        Expect::RecordingLive { .. } | Expect::HoldFree { .. } | Expect::HoldSet { .. } => Part::Recordings,
         Expect::Subject { tag, .. } => Part::Subject(tag),
         Expect::CallsWithGrant { .. } | Expect::CallsOfParticipant { .. } => Part::Calls,
         // Only an erasure renames a call.
@@ -161,7 +161,10 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
                 Err(_) => touched.insert(Part::Rest),
             };
         }
-        Change::DeleteRecording { .. } | Change::Hold { .. } => {
+        Change::DeleteRecording { .. }
+        | Change::Hold { .. }
+        | Change::SetHold { .. }
+        | Change::LiftHold { .. } => {
             touched.insert(Part::Recordings);
         }
         Change::Subject { tag, .. } => {
@@ -170,6 +173,9 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         // No expectation is about these.
         Change::Enveloped { .. }
         | Change::Swept { .. }
+        | Change::WaitingErasure { .. }
+        | Change::ErasureDone { .. }
+        | Change::RestrictCall { .. }
         | Change::Probe { .. }
         | Change::Mark { .. }
         | Change::Secret { .. }

@@ -16,6 +16,18 @@ macro_rules! select_notification {
 }
 
 impl Ledger {
+    /// Whether it is to be looked whether an upload to a call is overdue.
+    pub async fn overdue_waits(&self, call: Uuid) -> Result<bool, LedgerError> {
+        let waiting: i64 = ask!(
+            &self.pool,
+            query_scalar,
+            fetch_one,
+            "SELECT count(*) FROM notification WHERE call = ? AND kind = 'upload.overdue' AND failed_at IS NULL",
+            call.to_string()
+        )?;
+        Ok(waiting > 0)
+    }
+
     /// What is to be tried at `now`, orders first, then the oldest; at most `each` of an account. Of a call only the
     /// oldest that is not given up: the next one waits for it. An order waits for earlier orders only: it is for now.
     pub async fn notifications_due(
@@ -31,7 +43,7 @@ impl Ledger {
             select_notification!(
                 "(SELECT waiting.*, row_number() OVER (PARTITION BY account ORDER BY action IS NULL, seq) AS place FROM notification AS waiting \
                  WHERE failed_at IS NULL AND due_at <= ? AND NOT EXISTS (SELECT 1 FROM notification AS earlier \
-                 WHERE earlier.call = waiting.call AND earlier.seq < waiting.seq AND earlier.failed_at IS NULL \
+                 WHERE earlier.call = waiting.call AND earlier.seq < waiting.seq AND earlier.failed_at IS NULL AND earlier.kind <> 'upload.overdue' \
                  AND (waiting.action IS NULL OR earlier.action IS NOT NULL))) AS due \
                  WHERE place <= ? ORDER BY action IS NULL, seq LIMIT ?"
             ),
@@ -41,31 +53,41 @@ impl Ledger {
         )?)
     }
 
-    /// What an account is still to be told, and what was given up, the oldest first.
+    /// What an account is still to be told at `now`, and what was given up, the oldest first. What is only to be looked at
+    /// later is no news yet.
     pub async fn notifications(
         &self,
         account: &str,
+        now: i64,
         limit: i64,
     ) -> Result<Vec<NotificationRow>, LedgerError> {
         Ok(ask!(
             &self.pool,
             query_as,
             fetch_all,
-            select_notification!("notification WHERE account = ? ORDER BY seq LIMIT ?"),
+            select_notification!(
+                "notification WHERE account = ? AND (kind <> 'upload.overdue' OR attempts > 0 OR due_at <= ?) ORDER BY seq LIMIT ?"
+            ),
             account,
+            now,
             limit
         )?)
     }
 
-    /// How many notifications of an account wait, since when the oldest of them does, and how many were given up.
-    pub async fn notifications_left(&self, account: &str) -> Result<(i64, Option<i64>, i64), LedgerError> {
+    /// How many notifications of an account wait at `now`, since when the oldest of them does, and how many were given up.
+    pub async fn notifications_left(
+        &self,
+        account: &str,
+        now: i64,
+    ) -> Result<(i64, Option<i64>, i64), LedgerError> {
         Ok(ask!(
             &self.pool,
             query_as,
             fetch_one,
             "SELECT count(*) - count(failed_at), min(CASE WHEN failed_at IS NULL THEN queued_at END), count(failed_at) \
-             FROM notification WHERE account = ?",
-            account
+             FROM notification WHERE account = ? AND (kind <> 'upload.overdue' OR attempts > 0 OR due_at <= ?)",
+            account,
+            now
         )?)
     }
 

@@ -131,7 +131,8 @@ pub(super) fn everything(log: &str) -> impl Iterator<Item = Touch> {
 
 /// The rows of registers that a change is about. A new kind of change has to be handled here.
 pub(super) fn touches(change: &Change) -> Option<Touch> {
-    let [account, credential, key, prompt, grant, hold, person, confirmed, version, proposal] = &REGISTERS;
+    let [account, credential, key, prompt, grant, hold, person, confirmed, version, proposal, wide, erasure] =
+        &REGISTERS;
     Some(match change {
         Change::Account { id, .. } | Change::AccountSettings { id, .. } => Touch::new(account, "id = ?").bind(id),
         Change::Credential { username, .. } | Change::RevokeCredential { username, .. } => {
@@ -152,6 +153,10 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
             Touch::new(grant, "account = ? AND id IN (?, ?)").bind(account).bind(id).bind(as_id)
         }
         Change::Hold { id, .. } => Touch::new(hold, "id = ?").bind(id),
+        Change::SetHold { row } => Touch::new(wide, "uid = ?").bind(&row.uid),
+        Change::LiftHold { uid } => Touch::new(wide, "uid = ?").bind(uid),
+        Change::WaitingErasure { row } => Touch::new(erasure, "uid = ?").bind(&row.uid),
+        Change::ErasureDone { uid } => Touch::new(erasure, "uid = ?").bind(uid),
         Change::Person { id, .. } => Touch::new(person, "id = ?").bind(id),
         Change::ConfirmPerson { person, by, .. } => {
             Touch::new(confirmed, "person = ? AND confirmer = ?").bind(person).bind(by)
@@ -168,6 +173,7 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         | Change::Recording { .. }
         | Change::Enveloped { .. }
         | Change::DeleteRecording { .. }
+        | Change::RestrictCall { .. }
         | Change::Swept { .. }
         | Change::Subject { .. }
         | Change::Probe { .. }
@@ -357,7 +363,7 @@ async fn texts(pool: &Pool, statement: Statement) -> Result<Vec<Vec<Option<Strin
 }
 
 /// The registers, and the columns that are committed to.
-static REGISTERS: [Register; 10] = [
+static REGISTERS: [Register; 12] = [
     Register {
         name: "account",
         // The system's own account has no settings, and never changes.
@@ -443,10 +449,27 @@ static REGISTERS: [Register; 10] = [
         columns: "uid, digest, base, state, credential, person, document, CAST(proposed_at AS TEXT), \
                   CAST(expires_at AS TEXT), CAST(decided_at AS TEXT), decision, salt",
     },
+    Register {
+        name: "legal-hold",
+        from: "legal_hold WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "uid",
+        columns: "uid, account, id, recording, call, subject, participant, CAST(recorded_from AS TEXT), \
+                  CAST(recorded_until AS TEXT), document, CAST(set_at AS TEXT), salt",
+    },
+    Register {
+        name: "waiting-erasure",
+        from: "waiting_erasure WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "uid",
+        columns: "uid, account, document, CAST(asked_at AS TEXT), salt",
+    },
 ];
 
 /// The types of entries that register something.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 23] = [
     "account.added",
     "account.format",
     "account.law",
@@ -456,6 +479,9 @@ const KINDS: [&str; 20] = [
     "credential.added",
     "credential.revoked",
     "erasure.executed",
+    "erasure.waiting",
+    "hold.lifted",
+    "hold.set",
     "key.added",
     "key.retired",
     "log.opened",

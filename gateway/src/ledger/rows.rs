@@ -290,7 +290,7 @@ pub struct RecordingRow {
     /// Its stretches (`segments`), the numbers of its participants (`people`), and the purposes it may be
     /// listened to for (`purposes`; null for any), as JSON.
     pub about: String,
-    /// Whether it is under a legal hold.
+    /// Whether it is under a legal hold of its own.
     pub held: bool,
     /// When it was deleted.
     pub deleted_at: Option<i64>,
@@ -304,6 +304,18 @@ pub struct RecordingRow {
     pub delete_by: Option<i64>,
     /// Where its media lie in a pack; none if they are an object of their own.
     pub place: Option<String>,
+    /// Whether a legal hold covers it that is not on it alone.
+    pub covered: bool,
+    /// Whether somebody on its call is to be erased as soon as no hold prevents it.
+    pub restricted: bool,
+}
+
+impl RecordingRow {
+    /// Whether it is under a legal hold.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held || self.covered
+    }
 }
 
 found!(RecordingRow {
@@ -329,8 +341,49 @@ found!(RecordingRow {
     kept_at_most,
     keep_until,
     delete_by,
-    place
+    place,
+    covered,
+    restricted
 });
+
+/// A legal hold on whatever meets all of its conditions; one that is absent limits nothing.
+#[derive(Debug, Clone, FromRow)]
+pub struct HoldRow {
+    /// The gateway's id of it.
+    pub uid: String,
+    pub account: String,
+    /// What counsel calls it.
+    pub id: String,
+    pub recording: Option<String>,
+    /// The platform's id of the call.
+    pub call: Option<String>,
+    /// The key under which the trail mentions a number.
+    pub subject: Option<String>,
+    /// The platform's id of a participant.
+    pub participant: Option<String>,
+    pub recorded_from: Option<i64>,
+    pub recorded_until: Option<i64>,
+    /// As it was asked for, as JSON.
+    pub document: String,
+    /// When it was set.
+    pub set_at: i64,
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
+    pub salt: String,
+}
+
+/// Somebody who is to be erased as soon as no hold prevents it.
+#[derive(Debug, Clone, FromRow)]
+pub struct WaitingRow {
+    /// The gateway's id of it.
+    pub uid: String,
+    pub account: String,
+    /// The request, as JSON.
+    pub document: String,
+    /// When it was asked for.
+    pub asked_at: i64,
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
+    pub salt: String,
+}
 
 /// Something that an account is still to be told.
 #[derive(Debug, Clone, FromRow)]
@@ -411,13 +464,38 @@ macro_rules! select_call {
 }
 pub(super) use select_call;
 
+/// Whether a recording meets all conditions of a legal hold. A row of `recording` and one of `legal_hold AS hold` are at
+/// hand.
+macro_rules! covers {
+    () => {
+        "hold.account = recording.account \
+         AND (hold.recording IS NULL OR hold.recording = recording.id) \
+         AND (hold.call IS NULL OR EXISTS (SELECT 1 FROM call AS held_call WHERE held_call.uid = recording.call AND held_call.id = hold.call)) \
+         AND (hold.subject IS NULL OR EXISTS (SELECT 1 FROM call_mention WHERE call_mention.log = recording.account AND call_mention.key = hold.subject AND call_mention.call = recording.call)) \
+         AND (hold.participant IS NULL OR EXISTS (SELECT 1 FROM participant AS held_person WHERE held_person.call = recording.call AND held_person.id = hold.participant)) \
+         AND (hold.recorded_from IS NULL OR recording.recorded_until > hold.recorded_from) \
+         AND (hold.recorded_until IS NULL OR recording.recorded_from < hold.recorded_until)"
+    };
+}
+pub(super) use covers;
+
+/// Whether a legal hold covers a recording. A row of `recording` is at hand.
+macro_rules! covered {
+    () => {
+        concat!("EXISTS (SELECT 1 FROM legal_hold AS hold WHERE ", covers!(), ")")
+    };
+}
+pub(super) use covered;
+
 macro_rules! select_recording {
     ($rest:literal) => {
         concat!(
             "SELECT recording.id, recording.account, recording.call, call.id AS call_id, recording.name, ",
             "recording.fingerprint, recording.uploader, recording.bytes, recording.duration_ms, recording.content_type, ",
             "recording.envelope, recording.enveloped, recording.accepted_at, recording.recorded_from, recording.recorded_until, recording.about, recording.held, recording.deleted_at, ",
-            "recording.kept_at_least, recording.kept_at_most, recording.keep_until, recording.delete_by, recording.place ",
+            "recording.kept_at_least, recording.kept_at_most, recording.keep_until, recording.delete_by, recording.place, ",
+            covered!(),
+            " AS covered, call.restricted_at IS NOT NULL AS restricted ",
             "FROM recording JOIN call ON call.uid = recording.call ",
             $rest
         )
@@ -453,10 +531,13 @@ pub(super) const RECORDINGS: (&str, &str) = (
     ),
 );
 /// A page of recordings whose time is over, the longest overdue first; those under a hold are left out.
-pub(super) const DUE: &str = select_recording!(
-    "WHERE recording.delete_by IS NOT NULL AND recording.deleted_at IS NULL AND NOT recording.held \
-     AND recording.delete_by <= ? AND (recording.delete_by, recording.id) > (?, ?) \
-     ORDER BY recording.delete_by, recording.id LIMIT ?"
+pub(super) const DUE: &str = concat!(
+    select_recording!(
+        "WHERE recording.delete_by IS NOT NULL AND recording.deleted_at IS NULL AND NOT recording.held \
+         AND recording.delete_by <= ? AND (recording.delete_by, recording.id) > (?, ?) AND NOT "
+    ),
+    covered!(),
+    " ORDER BY recording.delete_by, recording.id LIMIT ?"
 );
 /// Recordings that are kept until now only for their minimum, or for both at once.
 pub(super) const KEPT_TOO_LONG: &str = select_recording!(
@@ -465,8 +546,11 @@ pub(super) const KEPT_TOO_LONG: &str = select_recording!(
      ORDER BY recording.delete_by, recording.id LIMIT ?"
 );
 /// How many recordings whose time is over are under a hold.
-pub(super) const DUE_BUT_HELD: &str =
-    "SELECT COUNT(*) FROM recording WHERE held AND deleted_at IS NULL AND delete_by <= ?";
+pub(super) const DUE_BUT_HELD: &str = concat!(
+    "SELECT COUNT(*) FROM recording WHERE deleted_at IS NULL AND delete_by <= ? AND (held OR ",
+    covered!(),
+    ")"
+);
 /// For SQLite and for PostgreSQL: each in the words of its index.
 pub(super) const UNFINISHED: (&str, &str) = (
     select_recording!(

@@ -1,5 +1,6 @@
 //! The questions before a write, and the writes: the same SQL on both engines.
 
+use super::rows::{covered, covers};
 use super::sql::Statement;
 use super::{Change, Expect};
 
@@ -22,9 +23,17 @@ pub(super) fn question(expect: &Expect) -> Statement {
         Expect::RecordingNameFree { call, name } => Statement::new("NOT EXISTS (SELECT 1 FROM recording WHERE call = ? AND name = ?)")
                 .bind(call)
                 .bind(name),
-        Expect::RecordingLive { id, unheld } => Statement::new("EXISTS (SELECT 1 FROM recording WHERE id = ? AND deleted_at IS NULL AND NOT (held AND ?))")
+        Expect::RecordingLive { id, unheld } => Statement::new(concat!(
+            "EXISTS (SELECT 1 FROM recording WHERE id = ? AND deleted_at IS NULL AND NOT ((held OR ",
+            covered!(),
+            ") AND ?))"
+        ))
                 .bind(id)
                 .bind(*unheld),
+        Expect::HoldFree { account, id } => Statement::new("NOT EXISTS (SELECT 1 FROM legal_hold WHERE account = ? AND id = ?)")
+                .bind(account)
+                .bind(id),
+        Expect::HoldSet { uid } => Statement::new("EXISTS (SELECT 1 FROM legal_hold WHERE uid = ?)").bind(uid),
         Expect::GrantHolds { account, id } => Statement::new("EXISTS (SELECT 1 FROM consent_grant WHERE account = ? AND id = ? AND withdrawn_at IS NULL)")
                 .bind(account)
                 .bind(id),
@@ -275,6 +284,35 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         Change::Hold { id, held } => {
             Statement::new("UPDATE recording SET held = ? WHERE id = ?").bind(*held).bind(id)
         }
+        Change::SetHold { row } => Statement::new(
+            "INSERT INTO legal_hold (uid, account, id, recording, call, subject, participant, recorded_from, recorded_until, document, set_at, salt) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&row.uid)
+        .bind(&row.account)
+        .bind(&row.id)
+        .bind(&row.recording)
+        .bind(&row.call)
+        .bind(&row.subject)
+        .bind(&row.participant)
+        .bind(row.recorded_from)
+        .bind(row.recorded_until)
+        .bind(&row.document)
+        .bind(row.set_at)
+        .bind(&row.salt),
+        Change::LiftHold { uid } => Statement::new("DELETE FROM legal_hold WHERE uid = ?").bind(uid),
+        Change::WaitingErasure { row } => Statement::new(
+            "INSERT INTO waiting_erasure (uid, account, document, asked_at, salt) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(&row.uid)
+        .bind(&row.account)
+        .bind(&row.document)
+        .bind(row.asked_at)
+        .bind(&row.salt),
+        Change::ErasureDone { uid } => Statement::new("DELETE FROM waiting_erasure WHERE uid = ?").bind(uid),
+        Change::RestrictCall { call, at } => {
+            Statement::new("UPDATE call SET restricted_at = ? WHERE uid = ? AND restricted_at IS NULL").bind(*at).bind(call)
+        }
         Change::Subject { tag, key, at } => {
             Statement::new("INSERT INTO subject (tag, key, created_at) VALUES (?, ?, ?)").bind(tag).bind(key).bind(*at)
         }
@@ -411,7 +449,7 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
             Statement::new("UPDATE account SET restrictions = restrictions + 1 WHERE id = ?").bind(account)
         }
         // One transaction after another numbers them.
-        Change::Notification { id, account, kind, call, recording, action, at } => Statement::new(
+        Change::Notification { id, account, kind, call, recording, action, at, due_at } => Statement::new(
             "INSERT INTO notification (id, seq, account, kind, call, recording, action, queued_at, due_at) \
              VALUES (?, (SELECT coalesce(max(seq), 0) + 1 FROM notification), ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
         )
@@ -422,7 +460,7 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(&recording.map(|recording| recording.to_string()))
         .bind(action)
         .bind(*at)
-        .bind(*at),
+        .bind(*due_at),
         Change::NotificationTried { id, attempts, due_at, outcome, failed_at } => Statement::new(
             "UPDATE notification SET attempts = ?, due_at = ?, outcome = ?, failed_at = ? WHERE id = ?",
         )

@@ -202,6 +202,27 @@ pub enum Body {
         /// Whether it is on.
         held: bool,
     },
+    /// A legal hold was put on whatever it covers, now or later.
+    HoldSet {
+        /// The gateway's id of the hold.
+        hold: Uuid,
+        /// What it is limited by: `recording`, `call`, `number`, `participant`, `from`, `until`.
+        by: Vec<String>,
+    },
+    /// That hold was lifted.
+    HoldLifted {
+        /// The gateway's id of the hold.
+        hold: Uuid,
+    },
+    /// Somebody was to be erased, and a legal hold does not let it. It is done once no hold does.
+    ///
+    /// INVARIANT: it does not say whose, as [`Body::Erased`] does not.
+    ErasureWaits {
+        /// The gateway's id of what waits.
+        erasure: Uuid,
+        /// The calls whose recordings are handed out only for a hold until then.
+        calls: u64,
+    },
     /// A version of a prompt was registered.
     Prompt {
         /// The gateway's id of this version.
@@ -483,6 +504,9 @@ impl Body {
             Body::Fetched { .. } => Kind::RecordingFetched,
             Body::Deleted { .. } => Kind::RecordingDeleted,
             Body::Held { .. } => Kind::RecordingHold,
+            Body::HoldSet { .. } => Kind::HoldSet,
+            Body::HoldLifted { .. } => Kind::HoldLifted,
+            Body::ErasureWaits { .. } => Kind::ErasureWaiting,
             Body::Prompt { .. } => Kind::PromptRegistered,
             Body::Grant { .. } => Kind::ConsentGrantRegistered,
             Body::GrantWithdrawn { .. } => Kind::ConsentGrantWithdrawn,
@@ -521,6 +545,8 @@ impl Body {
             | Body::Deleted { .. }
             // What was not held in time is deleted for good.
             | Body::Held { held: true, .. }
+            | Body::HoldSet { .. }
+            | Body::ErasureWaits { .. }
             | Body::GrantWithdrawn { .. }
             | Body::CredentialRevoked { .. }
             | Body::KeyRetired { .. } => true,
@@ -536,6 +562,7 @@ impl Body {
             | Body::FetchRefused { .. }
             | Body::Fetched { .. }
             | Body::Held { held: false, .. }
+            | Body::HoldLifted { .. }
             | Body::Prompt { .. }
             | Body::Grant { .. }
             | Body::Account { .. }

@@ -47,6 +47,9 @@ kinds! {
     CredentialAdded "credential.added"
     CredentialRevoked "credential.revoked"
     ErasureExecuted "erasure.executed"
+    ErasureWaiting "erasure.waiting"
+    HoldLifted "hold.lifted"
+    HoldSet "hold.set"
     KeyAdded "key.added"
     KeyRetired "key.retired"
     LogDropped "log.dropped"
@@ -105,7 +108,7 @@ pub const OUTCOMES: &[(&str, &[Kind])] = &[
     ("refused", &[Kind::RecordingControlRefused, Kind::RecordingRefused, Kind::RecordingFetchRefused]),
     ("accepted", &[Kind::RecordingAccepted]),
     ("fetched", &[Kind::RecordingFetched]),
-    ("held", &[Kind::RecordingHold]),
+    ("held", &[Kind::HoldSet, Kind::RecordingHold]),
     ("deleted", &[Kind::RecordingDeleted, Kind::ErasureExecuted]),
     ("ended", &[Kind::CallEnded]),
 ];

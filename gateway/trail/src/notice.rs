@@ -1,5 +1,6 @@
 //! What of an entry the account's own systems are told at once, if they ask for it.
 
+use policy::{Control, What};
 use uuid::Uuid;
 
 use crate::Body;
@@ -18,10 +19,14 @@ pub enum Notice {
     Ordered(String),
     /// A recording was deleted.
     Deleted(Uuid),
-    /// A legal hold was put on a recording.
-    HoldSet(Uuid),
+    /// A legal hold was put on a recording, or on whatever it covers.
+    HoldSet(Option<Uuid>),
     /// A legal hold was lifted.
-    HoldLifted(Uuid),
+    HoldLifted(Option<Uuid>),
+    /// A key was added. Its holder can open what is recorded from now on.
+    RecipientAdded,
+    /// Recording has ended. If nothing of it comes, that is told.
+    Overdue,
 }
 
 impl Notice {
@@ -36,6 +41,8 @@ impl Notice {
             Notice::Deleted(_) => "recording.deleted",
             Notice::HoldSet(_) => "hold.set",
             Notice::HoldLifted(_) => "hold.lifted",
+            Notice::RecipientAdded => "recipient.added",
+            Notice::Overdue => "upload.overdue",
         }
     }
 
@@ -43,12 +50,9 @@ impl Notice {
     #[must_use]
     pub fn recording(&self) -> Option<Uuid> {
         match self {
-            Notice::Stored(id)
-            | Notice::Redacted(id)
-            | Notice::Deleted(id)
-            | Notice::HoldSet(id)
-            | Notice::HoldLifted(id) => Some(*id),
-            Notice::Refused | Notice::Ordered(_) => None,
+            Notice::Stored(id) | Notice::Redacted(id) | Notice::Deleted(id) => Some(*id),
+            Notice::HoldSet(id) | Notice::HoldLifted(id) => *id,
+            Notice::Refused | Notice::Ordered(_) | Notice::RecipientAdded | Notice::Overdue => None,
         }
     }
 }
@@ -68,10 +72,29 @@ impl Body {
             return Some(Notice::Deleted(*recording));
         }
         if let Body::Held { recording, held } = self {
-            return Some(if *held { Notice::HoldSet(*recording) } else { Notice::HoldLifted(*recording) });
+            let told = if *held { Notice::HoldSet } else { Notice::HoldLifted };
+            return Some(told(Some(*recording)));
         }
-        let action = self.orders()?;
-        ["pause", "stop", "end-call"].contains(&action).then(|| Notice::Ordered(action.to_owned()))
+        if let Body::HoldSet { .. } = self {
+            return Some(Notice::HoldSet(None));
+        }
+        if let Body::HoldLifted { .. } = self {
+            return Some(Notice::HoldLifted(None));
+        }
+        if let Body::Key { .. } = self {
+            return Some(Notice::RecipientAdded);
+        }
+        if let Some(action) = self.orders()
+            && ["pause", "stop", "end-call"].contains(&action)
+        {
+            return Some(Notice::Ordered(action.to_owned()));
+        }
+        if let Body::Event { facts, .. } = self
+            && matches!(facts.what, What::Control(Control::Stop) | What::RecordingStopped | What::Ended)
+        {
+            return Some(Notice::Overdue);
+        }
+        None
     }
 
     /// What the platform has to do now, if this entry can tell it: one that is made for what it said.

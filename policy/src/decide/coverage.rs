@@ -248,9 +248,7 @@ impl Call {
     /// [`Uncovered`], with every stretch that is not and why.
     pub fn coverage(&self, upload: &Upload<'_>, now: Timestamp) -> Result<Coverage, Uncovered> {
         let call = self.at(now);
-        if call.settings.on_withdrawal == OnWithdrawal::Delete
-            && let Some(participant) = call.withdrawn_after(&upload.claim)
-        {
+        if let Some(participant) = call.withdrawn_after(&upload.claim) {
             return Err(Uncovered::Withdrawn(participant));
         }
         let parts = match &upload.claim {
@@ -539,16 +537,40 @@ impl Call {
         self.people.iter().find(withdrawn).map(|person| person.id)
     }
 
-    /// Who withdrew after this audio began, whether or not they agreed again since.
+    /// Whether a stored recording of these stretches has to go at `now`, since somebody has withdrawn and the account
+    /// asks for it.
+    #[must_use]
+    pub fn has_to_go(&self, stretches: &[(Timestamp, Timestamp)], now: Timestamp) -> bool {
+        let withdrawn =
+            |person: &&crate::call::Person| matches!(person.objection(now), Some(Why::Withdrawn(_)));
+        match self.settings.on_withdrawal {
+            OnWithdrawal::Keep => false,
+            OnWithdrawal::Delete => self.withdrawn(now).is_some(),
+            OnWithdrawal::DeletePresent => {
+                self.people.iter().filter(withdrawn).any(|person| person.was_there(stretches))
+            }
+        }
+    }
+
+    /// Who withdrew after this audio began, whether or not they agreed again since, so that it is refused.
     fn withdrawn_after(&self, claim: &Claim) -> Option<u32> {
-        let begun = match claim {
-            Claim::Placed(parts) => parts.iter().map(|(from, _)| *from).min(),
-            Claim::Unplaced { .. } => self.held_windows().next().map(|window| window.from),
+        let stretches: Vec<(Timestamp, Timestamp)> = match claim {
+            Claim::Placed(parts) => parts.iter().map(|(from, ms)| (*from, plus(*from, *ms))).collect(),
+            Claim::Unplaced { .. } => self
+                .held_windows()
+                .map(|window| (window.from, window.until.map_or(Timestamp::MAX, |(until, _)| until)))
+                .collect(),
         };
+        let begun = stretches.iter().map(|(from, _)| *from).min();
         let after = |person: &&crate::call::Person| {
             person.withdrew_at().is_some_and(|withdrew| begun.is_none_or(|begun| begun < withdrew))
         };
-        self.people.iter().find(after).map(|person| person.id)
+        let counts = |person: &&crate::call::Person| match self.settings.on_withdrawal {
+            OnWithdrawal::Keep => false,
+            OnWithdrawal::Delete => true,
+            OnWithdrawal::DeletePresent => stretches.is_empty() || person.was_there(&stretches),
+        };
+        self.people.iter().filter(after).find(counts).map(|person| person.id)
     }
 }
 

@@ -143,13 +143,15 @@ impl HeldCounts {
 /// What becomes of audio that was covered before somebody withdrew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum OnWithdrawal {
     /// It stays acceptable.
     #[default]
     Keep,
     /// It is refused, and what is stored is deleted.
     Delete,
+    /// The same, for recordings that hold a moment at which whoever withdrew was on the call.
+    DeletePresent,
 }
 
 /// What becomes of an upload's seconds that are not covered.

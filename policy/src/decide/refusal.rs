@@ -403,7 +403,7 @@ impl Call {
             }
             Refusal::UncoveredAudio => basis == CoverageBasis::Lawful || has_window,
             Refusal::ConsentWithdrawn => {
-                self.settings.on_withdrawal == OnWithdrawal::Delete
+                self.settings.on_withdrawal != OnWithdrawal::Keep
                     && self.people.iter().any(|person| person.withdrew_at().is_some())
             }
             Refusal::ConsentDeclined => false,

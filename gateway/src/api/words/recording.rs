@@ -16,6 +16,11 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
             "another recording of this name was accepted for this call; use another name".into()
         }
         RecordingRefusal::Held => "the recording is under a legal hold; counsel has to lift it first".into(),
+        RecordingRefusal::Restricted => {
+            "somebody on the recording is to be erased and a legal hold prevents it: until then it is handed out only for \
+             the purpose of that hold, to the role that it names"
+                .into()
+        }
         RecordingRefusal::NoUsableKey => {
             "the account has no public key to seal recordings for; add one with `consent-gateway key add`, then send the \
              recording again"

@@ -48,7 +48,15 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
         RegisterRefusal::NotQuoted { element } => {
             format!("`says.{element}` quotes words that are not in `text`; quote them exactly")
         }
-        RegisterRefusal::GrantEndsEarly => "`until` must be after `from`".into(),
+        RegisterRefusal::GrantEndsEarly | RegisterRefusal::HoldEndsEarly => "`until` must be after `from`".into(),
+        RegisterRefusal::HoldOnEverything => {
+            "say what the hold is limited to: at least one of `recording`, `call`, `number`, `participant`, `from` and \
+             `until`"
+                .into()
+        }
+        RegisterRefusal::HoldExists => {
+            "this id belongs to another hold; holds never change, so set one under another id and lift this one".into()
+        }
         RegisterRefusal::GrantExists => {
             "this id belongs to another grant, or to a withdrawn one; grants never change, so register a new \
              one"

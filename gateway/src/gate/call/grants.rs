@@ -120,9 +120,6 @@ impl Gate {
             let mut deleting = Vec::new();
             for call in calls {
                 let mut loaded = self.load_row(call).await?;
-                if loaded.call.settings().on_withdrawal == OnWithdrawal::Delete {
-                    deleting.push(loaded.uid);
-                }
                 let at = loaded.now;
                 let holders = loaded.names.iter().filter(|name| name.consent_grant.as_deref() == Some(id));
                 let participants = holders.filter_map(|name| u32::try_from(name.participant).ok()).collect();
@@ -130,6 +127,9 @@ impl Gate {
                     Event { received_at: at, at: None, what: What::ConsentWithdrawn { participants } };
                 job.expects.extend(loaded.expects());
                 loaded.call.apply(&facts);
+                if loaded.call.settings().on_withdrawal != OnWithdrawal::Keep {
+                    deleting.push((loaded.uid, loaded.call.clone()));
+                }
                 let saw = loaded.saw();
                 let body = Body::Event { facts, subjects: Vec::new(), reported_by: None, late: false, saw };
                 let detail = Some(json!({"consent_grant": id}));
@@ -144,8 +144,8 @@ impl Gate {
             }
             if self.append(job).await? == Appended::Done {
                 let mut deleted = Ok(());
-                for call in deleting {
-                    deleted = deleted.and(self.delete_stored(account, call).await);
+                for (call, facts) in deleting {
+                    deleted = deleted.and(self.delete_stored(account, call, &facts).await);
                 }
                 deleted?;
                 return self.grant(account, id).await;

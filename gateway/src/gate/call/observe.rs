@@ -12,7 +12,9 @@ use crate::gate::ask::{
 use crate::gate::call::barred::Unlogged;
 use crate::gate::call::facts::{self, Scene, check_time};
 use crate::gate::call::open::offset_ms;
-use crate::gate::{ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, parse_id};
+use crate::gate::{
+    ATTEMPTS, CallRefusal, Fault, Field, Gate, Loaded, Wrong, WrongEvent, parse_id, stretches,
+};
 use crate::ledger::{Appended, CallRow, Change, Expect, Job};
 use trail::clock::whole_millis;
 use trail::{Actor, Body, ControlRefusal};
@@ -101,7 +103,7 @@ impl Gate {
             let loaded = self.load_row(row).await?;
             if let Some((loaded, withdrawn)) = self.try_observe(who, loaded, events).await? {
                 let deleted = match withdrawn {
-                    true => self.delete_stored(&who.account, call).await,
+                    true => self.delete_stored(&who.account, call, &loaded.call).await,
                     false => Ok(()),
                 };
                 for event in events.iter().filter(|event| objects(event)) {
@@ -157,13 +159,21 @@ impl Gate {
         Ok(())
     }
 
-    /// Deletes the stored recordings of a call if somebody withdrew and the account asks for that. A legal
-    /// hold prevents it. Every later event repeats this, so a crash in between loses nothing.
-    pub(in crate::gate) async fn delete_stored(&self, account: &str, call: Uuid) -> Result<(), Fault> {
+    /// Deletes those stored recordings of a call that have to go since somebody withdrew. A legal hold prevents it. Every later event repeats this, so a crash in between loses nothing.
+    pub(in crate::gate) async fn delete_stored(
+        &self,
+        account: &str,
+        call: Uuid,
+        facts: &policy::Call,
+    ) -> Result<(), Fault> {
+        let now = self.clock.now();
         let stored =
             self.ledger.recordings(account, Some(call), None, (i64::MIN, String::new()), 10_000).await?;
         let mut deleted = Ok(());
-        for row in stored.iter().filter(|row| !row.held) {
+        for row in stored.iter().filter(|row| !row.is_held()) {
+            if !facts.has_to_go(&stretches(row)?, now) {
+                continue;
+            }
             match self.erase(&Actor::gateway(), row).await {
                 // Somebody has deleted it, or holds it, since it was listed.
                 Ok(()) | Err(Fault::Refused { .. }) => {}
@@ -222,7 +232,7 @@ impl Gate {
             }
             job.entries.push(draft);
         }
-        let withdrawn = loaded.call.settings().on_withdrawal == OnWithdrawal::Delete
+        let withdrawn = loaded.call.settings().on_withdrawal != OnWithdrawal::Keep
             && loaded.call.withdrawn(now).is_some();
         if job.entries.is_empty() || self.append(job).await? == Appended::Done {
             return Ok(Some((loaded, withdrawn)));

@@ -110,6 +110,7 @@ impl Gate {
     ) -> Result<Served, Fault> {
         ask::check_name(Field::FetchPurpose, purpose)?;
         let row = self.live(who, id).await?;
+        self.check_restricted(who, &row, purpose).await?;
         self.check_told(who, &row, purpose).await?;
         let kept = kept(&row)?;
         let id = kept.id;
@@ -146,7 +147,12 @@ impl Gate {
             .note(&who.into(), &who.account, body, None, vec![Change::Hold { id, held }], expects)
             .await?
         {
-            Appended::Done => self.description(&RecordingRow { held, ..row }).await,
+            Appended::Done => {
+                if !held {
+                    self.erase_those_who_wait(&who.account).await;
+                }
+                self.description(&RecordingRow { held, ..row }).await
+            }
             Appended::Conflict => Err(RecordingRefusal::Deleted.into()),
         }
     }
@@ -158,6 +164,8 @@ impl Gate {
     /// [`Fault`]: it is unknown, already deleted, or under a legal hold.
     pub async fn delete(&self, who: &Principal, id: &str) -> Result<(), Fault> {
         let row = self.live(who, id).await?;
+        // Shows if a hold was removed unseen.
+        self.ledger.holds(&who.account).await?;
         self.erase(&who.into(), &row).await
     }
 
@@ -311,6 +319,13 @@ struct About {
     silenced: Vec<(i64, i64, Option<String>)>,
 }
 
+/// When a stored recording was made.
+pub(in crate::gate) fn stretches(row: &RecordingRow) -> Result<Vec<(Timestamp, Timestamp)>, Fault> {
+    let about: About = serde_json::from_str(&row.about)
+        .map_err(|_| Fault::damaged("when a recording was made cannot be read"))?;
+    Ok(about.segments.into_iter().map(|(from, until)| (from_row(from), from_row(until))).collect())
+}
+
 pub(in crate::gate) fn description(row: &RecordingRow, names: &Names) -> Result<Recording, Fault> {
     let about: About = serde_json::from_str(&row.about)
         .map_err(|_| Fault::damaged("when a recording was made cannot be read"))?;
@@ -335,7 +350,7 @@ pub(in crate::gate) fn description(row: &RecordingRow, names: &Names) -> Result<
         content_type: row.content_type.clone(),
         duration_ms: row.duration_ms,
         bytes: row.bytes,
-        held: row.held,
+        held: row.is_held(),
         media: format!("/v1/recordings/{}/media", row.id),
         retention: Retention {
             minimum: row.kept_at_least.clone(),

@@ -4,6 +4,8 @@
 //! settings when its call was opened. A legal hold wins over everything. If one has to be kept for longer than it may be, nobody can do both: it is kept until
 //! both have passed, and listed for counsel until then.
 
+use std::collections::BTreeSet;
+
 use futures_util::StreamExt as _;
 use policy::Period;
 use serde_json::json;
@@ -29,6 +31,11 @@ impl Gate {
         loop {
             let page = self.ledger.due(now, after.clone(), AT_ONCE).await?;
             let Some(last) = page.last() else { break };
+            // Shows if a hold was removed unseen.
+            let accounts: BTreeSet<&String> = page.iter().map(|row| &row.account).collect();
+            for account in accounts {
+                self.ledger.holds(account).await?;
+            }
             after = (last.delete_by.unwrap_or(i64::MIN), last.id.clone());
             if dry_run {
                 found.due = found.due.saturating_add(page.len() as u64);

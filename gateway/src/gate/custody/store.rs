@@ -413,6 +413,8 @@ impl Gate {
             recorded_until: about.until,
             about: about.document,
             held: false,
+            covered: false,
+            restricted: false,
             deleted_at: None,
             place: media.place.map(|place| place.to_string()),
             kept_at_least: retention.minimum.map(|period| period.to_string()),

@@ -214,8 +214,12 @@ codes! {
         InvalidTime = "invalid-time", Invalid, [];
         /// The stretches of an upload overlap or are out of order.
         InvalidTimeline = "invalid-timeline", Invalid, [];
+        /// The hold is limited by nothing, or ends before it begins.
+        InvalidLegalHold = "invalid-legal-hold", Invalid, [];
         /// A legal hold prevents it; counsel has to lift it first.
         LegalHold = "legal-hold", Conflict, [Recordings];
+        /// This id belongs to another hold; set one under another id.
+        LegalHoldExists = "legal-hold-exists", Conflict, [];
         /// The entries of the log were dropped; its last head is kept.
         LogDropped = "log-dropped", Gone, [];
         /// This is the log's current epoch; only one that has ended can be dropped.
@@ -270,6 +274,8 @@ codes! {
         RecordingExists = "recording-exists", Conflict, [];
         /// There are recordings of calls from this epoch; delete them first.
         RecordingsExist = "recordings-exist", Conflict, [Recordings];
+        /// Somebody on it waits to be erased: it is handed out only for a legal hold.
+        Restricted = "restricted", Refused, [];
         /// The law requires a recording to be kept for longer.
         RetentionRequired = "retention-required", Conflict, [Recordings];
         /// The recording store does not answer, or has no room; try again later.

@@ -16,6 +16,8 @@ pub enum RecordingRefusal {
     NameTaken,
     /// It is under a legal hold.
     Held,
+    /// Somebody on it waits to be erased.
+    Restricted,
     /// The account has no public key to seal recordings for.
     NoUsableKey,
     /// The audio cannot be measured.
@@ -62,6 +64,7 @@ impl RecordingRefusal {
             RecordingRefusal::Deleted | RecordingRefusal::NameDeleted => FaultCode::RecordingDeleted,
             RecordingRefusal::NameTaken => FaultCode::RecordingExists,
             RecordingRefusal::Held => FaultCode::LegalHold,
+            RecordingRefusal::Restricted => FaultCode::Restricted,
             RecordingRefusal::NoUsableKey => FaultCode::NoUsableKey,
             RecordingRefusal::Unmeasurable(_) => FaultCode::UnmeasurableAudio,
             RecordingRefusal::TooLarge { .. } => FaultCode::BodyTooLarge,

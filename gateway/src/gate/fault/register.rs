@@ -83,6 +83,12 @@ pub enum RegisterRefusal {
     GrantEndsEarly,
     /// The id belongs to another consent grant, or to a withdrawn one.
     GrantExists,
+    /// The hold is limited by nothing.
+    HoldOnEverything,
+    /// The hold ends before it begins.
+    HoldEndsEarly,
+    /// The id belongs to another hold.
+    HoldExists,
 }
 
 impl RegisterRefusal {
@@ -109,6 +115,8 @@ impl RegisterRefusal {
             | RegisterRefusal::NotQuoted { .. } => FaultCode::InvalidPrompt,
             RegisterRefusal::GrantEndsEarly => FaultCode::InvalidConsentGrant,
             RegisterRefusal::GrantExists => FaultCode::ConsentGrantExists,
+            RegisterRefusal::HoldOnEverything | RegisterRefusal::HoldEndsEarly => FaultCode::InvalidLegalHold,
+            RegisterRefusal::HoldExists => FaultCode::LegalHoldExists,
         }
     }
 }

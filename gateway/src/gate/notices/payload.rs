@@ -1,11 +1,12 @@
 //! What a message says: made when it is sent, from what is known then.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::gate::{Fault, Gate, from_row, parse_id};
 use crate::ledger::NotificationRow;
 use trail::clock::Moment;
-use trail::{Body, Leaf};
+use trail::{Body, Leaf, Notice};
 
 impl Gate {
     /// The message: its type, when it happened, and what is known of it. What was erased is null.
@@ -27,8 +28,36 @@ impl Gate {
         {
             self.refusal(call, &row.id, &mut data).await?;
         }
+        if row.kind == Notice::Overdue.as_str() {
+            let windows = self.overdue(row).await?;
+            let shown =
+                windows.iter().map(|(from, until)| json!({"from": Moment(*from), "until": Moment(*until)}));
+            data.insert("windows".into(), shown.collect());
+        }
         let at = Moment(from_row(row.queued_at));
         Ok(json!({"type": row.kind, "timestamp": at, "data": data}))
+    }
+
+    /// The windows of a call that were granted and closed, and of which nothing came: neither a recording, nor an upload
+    /// that was refused.
+    pub(in crate::gate) async fn overdue(
+        &self,
+        row: &NotificationRow,
+    ) -> Result<Vec<(Timestamp, Timestamp)>, Fault> {
+        let Some(call) = &row.call else { return Ok(Vec::new()) };
+        let uid = parse_id(call)?;
+        let Some(opened) = self.ledger.call(uid).await? else { return Ok(Vec::new()) };
+        let folded = self.folded(uid, &opened).await?;
+        let came = |from: Timestamp, until: Timestamp| {
+            folded.entries.iter().any(|read| {
+                if let Body::Accepted { spans, .. } = &read.leaf.body {
+                    return spans.iter().any(|(begin, end)| *begin < until && from < *end);
+                }
+                matches!(read.leaf.body, Body::Refused { .. }) && read.leaf.at >= from
+            })
+        };
+        let closed = folded.call().windows().iter().filter_map(|window| Some((window.from, window.until?.0)));
+        Ok(closed.filter(|(from, until)| from < until && !came(*from, *until)).collect())
     }
 
     /// The platform's id of a call, unless it was erased.

@@ -29,7 +29,7 @@ impl Gate {
                 // Whether somebody is to be told is found out when it is delivered.
                 Err(fault) => {
                     tracing::warn!(code = %fault.code(), entry = %draft.id, "could not read whether an account is to be told; it is queued");
-                    changes.push(queued(draft, notice, draft.call));
+                    changes.push(queued(draft, notice, draft.call, draft.at.as_millisecond()));
                 }
             }
         }
@@ -49,9 +49,22 @@ impl Gate {
 
     async fn notification(&self, draft: &Draft, notice: &Notice) -> Result<Option<Change>, Fault> {
         let Some(account) = self.ledger.account(&draft.log).await? else { return Ok(None) };
-        if AccountSettings::read(&account.settings)?.webhook.url.is_none() {
+        let settings = AccountSettings::read(&account.settings)?;
+        if settings.webhook.url.is_none() {
             return Ok(None);
         }
+        let due_at = match (notice, draft.call) {
+            // The first key is nobody's further recipient.
+            (Notice::RecipientAdded, _) if self.keys_in_use(&draft.log).await?.is_empty() => return Ok(None),
+            (Notice::Overdue, Some(call)) => {
+                if self.ledger.overdue_waits(call).await? {
+                    return Ok(None);
+                }
+                let after = i64::from(settings.overdue_seconds).saturating_mul(1000);
+                draft.at.as_millisecond().saturating_add(after)
+            }
+            _ => draft.at.as_millisecond(),
+        };
         let recording = notice.recording();
         let call = match (draft.call, recording) {
             (None, Some(recording)) => {
@@ -60,7 +73,7 @@ impl Gate {
             }
             (call, _) => call,
         };
-        Ok(Some(queued(draft, notice, call)))
+        Ok(Some(queued(draft, notice, call, due_at)))
     }
 
     /// Waits until something was queued here.
@@ -99,6 +112,9 @@ impl Gate {
         let Some(account) = self.ledger.account(&row.account).await? else { return Ok(None) };
         let webhook = AccountSettings::read(&account.settings)?.webhook;
         let Some(url) = webhook.url else { return Ok(None) };
+        if row.kind == Notice::Overdue.as_str() && self.overdue(row).await?.is_empty() {
+            return Ok(None);
+        }
         let at = self.clock.now();
         let mut secrets = vec![self.webhook_secret(&row.account, webhook.generation)];
         if webhook.both_until.is_some_and(|until| at < until) {
@@ -143,8 +159,9 @@ impl Gate {
     ///
     /// If the ledger fails.
     pub async fn notifications(&self, account: &str) -> Result<NotificationQueue, Fault> {
-        let (waiting, oldest, failed) = self.ledger.notifications_left(account).await?;
-        let rows = self.ledger.notifications(account, LISTED).await?;
+        let now = self.clock.now().as_millisecond();
+        let (waiting, oldest, failed) = self.ledger.notifications_left(account, now).await?;
+        let rows = self.ledger.notifications(account, now, LISTED).await?;
         Ok(NotificationQueue {
             waiting,
             oldest: oldest.map(|at| from_row(at).into()),
@@ -224,11 +241,11 @@ const LISTED: i64 = 1_000;
 const LEAST_ATTEMPTS: i64 = 6;
 
 /// What is queued of an entry.
-fn queued(draft: &Draft, notice: &Notice, call: Option<Uuid>) -> Change {
+fn queued(draft: &Draft, notice: &Notice, call: Option<Uuid>, due_at: i64) -> Change {
     let action = if let Notice::Ordered(action) = notice { Some(action.clone()) } else { None };
     let (account, at) = (draft.log.clone(), draft.at.as_millisecond());
     let (kind, recording) = (notice.as_str(), notice.recording());
-    Change::Notification { id: draft.id, account, kind, call, recording, action, at }
+    Change::Notification { id: draft.id, account, kind, call, recording, action, at, due_at }
 }
 
 #[cfg(test)]

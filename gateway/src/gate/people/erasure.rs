@@ -10,17 +10,18 @@
 //! start, or the next erasure, removes them.
 
 mod marks;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
 use self::marks::{Marks, Told};
-use crate::gate::answer::{Erased, ErasedRecordings, Remnants};
+use crate::gate::answer::{Erased, ErasedRecordings, Remnants, WaitingErasure};
 use crate::gate::ask::{ConsentGrant, OTHERS, check_name};
 use crate::gate::{
     ATTEMPTS, Context, ErasureRefusal, Failure, Fault, Field, Gate, Wrong, from_row, kept, parse_id,
@@ -39,7 +40,7 @@ fn media_left(fault: Fault) -> Fault {
 }
 
 /// Whom to erase: `number` or `participant` says who.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Erasure {
     /// Their phone number, E.164.
@@ -56,13 +57,22 @@ pub struct Erasure {
 }
 
 /// What to do with recordings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Disposal {
     /// Delete them.
     Delete,
     /// Keep them.
     Keep,
+}
+
+/// What came of a request to erase somebody.
+#[derive(Debug)]
+pub enum Outcome {
+    /// They are erased.
+    Erased(Erased),
+    /// A legal hold prevents it: they are erased once none does.
+    Waits(WaitingErasure),
 }
 
 /// The person who is meant.
@@ -75,13 +85,29 @@ enum Whom {
 }
 
 impl Gate {
-    /// Erases somebody from an account. Returns what was erased.
+    /// Erases somebody from an account, at once or as soon as no legal hold prevents it.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: nothing is known of them, they are on an open call, or a recording with them has to be
+    /// [`Fault`]: nothing is known of them, they are on an open call, or the law requires a recording with them to be
     /// kept.
-    pub async fn erase_person(&self, actor: &Actor, account: &str, asked: &Erasure) -> Result<Erased, Fault> {
+    pub async fn erase_person(
+        &self,
+        actor: &Actor,
+        account: &str,
+        asked: &Erasure,
+    ) -> Result<Outcome, Fault> {
+        self.erase_or_wait(actor, account, asked, None).await
+    }
+
+    /// The same; one that has waited is over with it.
+    async fn erase_or_wait(
+        &self,
+        actor: &Actor,
+        account: &str,
+        asked: &Erasure,
+        waited: Option<Uuid>,
+    ) -> Result<Outcome, Fault> {
         let whom = whom(asked)?;
         check_reason(&whom, &asked.reason)?;
         // Removes what an earlier erasure could not remove from the store.
@@ -101,12 +127,21 @@ impl Gate {
             if found.marks.are_in(&asked.reason) {
                 return Err(ErasureRefusal::ReasonNamesThem.into());
             }
-            found.may_go(asked.recordings, self.clock.now())?;
-            let (job, erased) = self.erasure(actor, account, &found, asked)?;
+            match (found.may_go(asked.recordings, self.clock.now()), waited) {
+                (Err(ErasureRefusal::Held { .. }), None) => {
+                    match self.wait(actor, account, &found, asked).await? {
+                        Some(waiting) => return Ok(Outcome::Waits(waiting)),
+                        None => continue,
+                    }
+                }
+                (may_go, _) => may_go?,
+            }
+            let (mut job, erased) = self.erasure(actor, account, &found, asked)?;
+            job.changes.extend(waited.map(|uid| Change::ErasureDone { uid }));
             if self.append(job).await? == Appended::Done {
                 self.said_meanwhile(actor, account, &mut found, &asked.reason).await?;
                 let erased = self.after(&found, asked.recordings, erased).await?;
-                return left.map_or(Ok(erased), |fault| Err(media_left(fault)));
+                return left.map_or(Ok(Outcome::Erased(erased)), |fault| Err(media_left(fault)));
             }
         }
         Err(Fault::contended())
@@ -527,7 +562,7 @@ impl Found {
             return Err(ErasureRefusal::InProgress { calls });
         }
         let held: Vec<String> =
-            self.recordings.iter().filter(|row| row.held).map(|row| row.id.clone()).collect();
+            self.recordings.iter().filter(|row| row.is_held()).map(|row| row.id.clone()).collect();
         if !held.is_empty() {
             return Err(ErasureRefusal::Held { recordings: held });
         }

@@ -54,6 +54,9 @@ pub struct AccountSettings {
     /// How recordings are sealed.
     #[serde(skip_serializing_if = "is_default")]
     pub format: Format,
+    /// How long after a window has closed its systems are told that nothing of it came, in seconds.
+    #[serde(skip_serializing_if = "is_overdue_by_default")]
+    pub overdue_seconds: u32,
     /// Where its systems are told what happens.
     #[serde(skip_serializing_if = "Webhook::is_unset")]
     pub webhook: Webhook,
@@ -77,10 +80,18 @@ impl Default for AccountSettings {
             on_hold: of_policy.on_hold,
             public_log: false,
             format: Format::default(),
+            overdue_seconds: OVERDUE_SECONDS,
             webhook: Webhook::default(),
         }
     }
 }
+
+fn is_overdue_by_default(seconds: &u32) -> bool {
+    *seconds == OVERDUE_SECONDS
+}
+
+/// An upload that has not come after an hour is told: the slowest known platform gives up after fifty minutes.
+const OVERDUE_SECONDS: u32 = 3600;
 
 /// A new credential. Its password is shown once.
 #[derive(Debug)]

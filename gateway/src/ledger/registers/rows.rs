@@ -1,8 +1,8 @@
 //! Rows of registers, and the columns that entries commit to.
 
 use crate::ledger::{
-    AccountRow, ConfirmedRow, CredentialRow, GrantRow, KeyRow, PersonRow, PromptRow, ProposalRow,
-    RecordingRow, VersionRow,
+    AccountRow, ConfirmedRow, CredentialRow, GrantRow, HoldRow, KeyRow, PersonRow, PromptRow, ProposalRow,
+    RecordingRow, VersionRow, WaitingRow,
 };
 use trail::SYSTEM_LOG;
 
@@ -217,5 +217,43 @@ impl Committed for ProposalRow {
         let rest =
             [number(proposed_at), number(expires_at), decided_at.and_then(number), decision, Some(salt)];
         Some(texts.into_iter().chain(rest).collect())
+    }
+}
+
+impl Committed for HoldRow {
+    const REGISTER: &'static str = "legal-hold";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.uid.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { uid, account, id, recording, call, subject, participant, document, salt, .. } =
+            self.clone();
+        let when = [self.recorded_from.and_then(number), self.recorded_until.and_then(number)];
+        let what = [Some(uid), Some(account), Some(id), recording, call, subject, participant];
+        let rest = [Some(document), number(self.set_at), Some(salt)];
+        Some(what.into_iter().chain(when).chain(rest).collect())
+    }
+}
+
+impl Committed for WaitingRow {
+    const REGISTER: &'static str = "waiting-erasure";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.uid.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { uid, account, document, asked_at, salt } = self.clone();
+        Some(vec![Some(uid), Some(account), Some(document), number(asked_at), Some(salt)])
     }
 }

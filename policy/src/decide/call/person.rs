@@ -511,6 +511,16 @@ impl Person {
         self.refusals.iter().any(|refusal| refusal.from < until && refusal.until.is_none_or(|end| from < end))
     }
 
+    /// Whether they were on the call at any moment of these stretches: arrivals count from the earlier time, departures
+    /// from when they were logged.
+    pub(crate) fn was_there(&self, stretches: &[(Timestamp, Timestamp)]) -> bool {
+        let during = |stay: &Stay| {
+            let gone = stay.needed_until.unwrap_or(Timestamp::MAX);
+            stretches.iter().any(|(from, until)| stay.from < *until && *from < gone)
+        };
+        self.stays.iter().any(during)
+    }
+
     /// When they last withdrew, whether or not they agreed again since.
     pub(crate) fn withdrew_at(&self) -> Option<Timestamp> {
         let withdrawn = self.refusals.iter().filter(|refusal| refusal.kind == Objection::Withdrawn);

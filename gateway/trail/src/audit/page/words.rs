@@ -59,6 +59,9 @@ pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: O
         Body::Deleted { .. } => "The recording was deleted, and its keys with it.".into(),
         Body::Held { held: true, .. } => "A legal hold was put on the recording.".into(),
         Body::Held { held: false, .. } => "The legal hold on the recording was lifted.".into(),
+        Body::HoldSet { by, .. } => format!("A legal hold was set, limited by {}.", by.join(", ")),
+        Body::HoldLifted { .. } => "A legal hold was lifted.".into(),
+        Body::ErasureWaits { .. } => "Somebody is to be erased as soon as no legal hold prevents it.".into(),
         Body::Credential { credential, role, .. } => {
             format!("The credential {credential} was made, in the role {role}.")
         }

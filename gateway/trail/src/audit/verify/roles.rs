@@ -57,13 +57,19 @@ fn makers(body: &Body) -> &'static [&'static str] {
         | Body::KeyRetired { .. } => &["operator"],
         Body::Lookup { .. } => &["listener", "auditor", "counsel", "registrar", "admin", "operator"],
         Body::Exported { .. } => &["auditor", "counsel", "admin", "operator"],
-        Body::Erased { .. } => &["counsel", "admin", "operator"],
+        Body::ErasureWaits { .. } => &["counsel", "admin", "operator"],
+        // One that waited is done by the gateway.
+        Body::Erased { .. } => &["counsel", "admin", "operator", "gateway"],
         Body::Fetched { .. } | Body::FetchRefused { .. } => &["recorder", "uploader", "listener"],
         Body::Deleted { .. } => &["counsel", "admin", "operator", "gateway"],
         Body::PersonConfirmed { .. } => &["auditor", "counsel", "admin"],
-        Body::Held { .. } | Body::AccountLaw { .. } => &["counsel", "operator"],
+        Body::Held { .. } | Body::HoldSet { .. } | Body::HoldLifted { .. } | Body::AccountLaw { .. } => {
+            &["counsel", "operator"]
+        }
         Body::Prompt { .. } => &["counsel", "admin", "operator"],
-        Body::Grant { .. } | Body::GrantWithdrawn { .. } => &["counsel", "registrar", "admin", "operator"],
+        Body::Grant { .. } => &["counsel", "registrar", "admin", "operator"],
+        // An erasure withdraws the grants of whom it erases.
+        Body::GrantWithdrawn { .. } => &["counsel", "registrar", "admin", "operator", "gateway"],
         Body::Table { .. } | Body::TableProposed { .. } | Body::ProposalDecided { .. } => {
             &["counsel", "operator", "gateway"]
         }

@@ -908,7 +908,7 @@ fn an_entry_of_a_later_version_is_named_and_not_believed() {
         assert_eq!((verdict, what.contains("which the role")), (Verdict::Tampered, true), "{what}");
     }
     // Of a role, or a kind, that nobody knows, no more is said than that.
-    let (verdict, what) = with(on_call, "call.merged", "observer");
+    let (verdict, what) = with(on_call, "call.merged", "choreographer");
     assert_eq!((verdict, what.contains("does not know the role")), (Verdict::Unusable, true), "{what}");
     let (verdict, what) = with(on_call, "call.forgotten", "recorder");
     assert_eq!((verdict, what.contains("does not know such an entry")), (Verdict::Unusable, true), "{what}");
