@@ -475,6 +475,7 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
     ];
     let writing = [
         "account-add",
+        "account-alias",
         "account-set",
         "audit-drop",
         "audit-reopen",
@@ -484,6 +485,7 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
         "consent-grant-withdraw",
         "credential-add",
         "credential-revoke",
+        "credential-rotate",
         "demo",
         "erase",
         "key-add",

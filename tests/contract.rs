@@ -163,7 +163,14 @@ fn of_call(log: &str, call: Uuid, at: i64) -> Draft {
 
 /// An account.
 fn account(id: &str) -> Change {
-    Change::Account { id: id.into(), operator: None, recorder: None, settings: "{}".into(), at: 0 }
+    Change::Account {
+        id: id.into(),
+        operator: None,
+        recorder: None,
+        settings: "{}".into(),
+        provisioner: None,
+        at: 0,
+    }
 }
 
 /// A call of `acme`, found by these names.

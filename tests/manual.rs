@@ -49,6 +49,14 @@ fn the_auditors_guide() {
 }
 
 #[test]
+fn the_provisioners_guide() {
+    let told = run(&[FRONT_PAGE, "gateway/docs/provisioning.md"], false);
+    assert!(told.contains("true\nfalse\n"), "a secret is shown once: {told}");
+    assert!(told.contains("[\"signing_secret\",\"url\"]\n[\"url\"]"), "{told}");
+    assert!(told.contains("[\"tenant-1\",null]"), "{told}");
+}
+
+#[test]
 fn counsels_guide() {
     let told = run(&[FRONT_PAGE, "gateway/docs/counsel.md"], false);
     assert!(told.contains("it loosens something: exit code 3"), "{told}");
@@ -80,16 +88,17 @@ fn the_references() {
 
 #[test]
 fn every_block_is_run_or_read() {
-    let mut run_here: Vec<PathBuf> = ["integrator.md", "auditor.md", "counsel.md", "operator.md"]
-        .into_iter()
-        .chain([
-            "reference/http.md",
-            "reference/sealed-format.md",
-            "reference/store-format.md",
-            "reference/log-format.md",
-        ])
-        .map(|name| root().join(DOCS).join(name))
-        .collect();
+    let mut run_here: Vec<PathBuf> =
+        ["integrator.md", "auditor.md", "counsel.md", "operator.md", "provisioning.md"]
+            .into_iter()
+            .chain([
+                "reference/http.md",
+                "reference/sealed-format.md",
+                "reference/store-format.md",
+                "reference/log-format.md",
+            ])
+            .map(|name| root().join(DOCS).join(name))
+            .collect();
     run_here.push(root().join(FRONT_PAGE));
     let mut not_run = BTreeSet::new();
     for path in pages() {

@@ -19,6 +19,7 @@ pub(crate) mod openapi;
 mod place;
 mod presence;
 mod prompt;
+mod provisioning;
 mod purposes;
 mod questions;
 mod recordings;

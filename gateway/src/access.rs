@@ -47,11 +47,13 @@ pub enum Role {
     Registrar,
     /// The account.
     Admin,
+    /// A platform with many tenants: makes accounts, and sets up those that it made. Of the system's account.
+    Provisioner,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 8] = [
+    pub const ALL: [Role; 9] = [
         Role::Recorder,
         Role::Observer,
         Role::Uploader,
@@ -60,6 +62,7 @@ impl Role {
         Role::Counsel,
         Role::Registrar,
         Role::Admin,
+        Role::Provisioner,
     ];
 
     /// The word.
@@ -74,6 +77,7 @@ impl Role {
             Role::Counsel => "counsel",
             Role::Registrar => "registrar",
             Role::Admin => "admin",
+            Role::Provisioner => "provisioner",
         }
     }
 
@@ -82,7 +86,37 @@ impl Role {
     pub fn is_of_a_platform(self) -> bool {
         match self {
             Role::Recorder | Role::Observer | Role::Uploader => true,
-            Role::Listener | Role::Auditor | Role::Counsel | Role::Registrar | Role::Admin => false,
+            Role::Listener
+            | Role::Auditor
+            | Role::Counsel
+            | Role::Registrar
+            | Role::Admin
+            | Role::Provisioner => false,
+        }
+    }
+
+    /// Whether somebody of the system's account, which has no calls, can have it.
+    #[must_use]
+    pub fn is_of_the_system(self) -> bool {
+        match self {
+            Role::Auditor | Role::Counsel | Role::Admin | Role::Provisioner => true,
+            Role::Recorder | Role::Observer | Role::Uploader | Role::Listener | Role::Registrar => false,
+        }
+    }
+
+    /// Whether a provisioner may give it to somebody of an account that it made. Whoever has the password of a
+    /// `counsel` can loosen the account's law, and a provisioner sees every password that it asks for.
+    #[must_use]
+    pub fn is_given_by_provisioners(self) -> bool {
+        match self {
+            Role::Recorder
+            | Role::Observer
+            | Role::Uploader
+            | Role::Listener
+            | Role::Auditor
+            | Role::Registrar
+            | Role::Admin => true,
+            Role::Counsel | Role::Provisioner => false,
         }
     }
 

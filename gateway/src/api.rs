@@ -14,6 +14,7 @@ mod log;
 mod media;
 pub mod openapi;
 mod problem;
+mod provision;
 pub mod routes;
 mod trace;
 mod upload;

@@ -33,6 +33,7 @@ pub use call::offline;
 use call::turns::Turns;
 use call::warm::{Folded, Warm};
 use custody::keys::KeyCache;
+pub use custody::keys::{Retired, TakenKey};
 pub(in crate::gate) use custody::recordings::stretches;
 pub use custody::recordings::{Served, Sought};
 pub use custody::store::{Admission, Placement, Stored};
@@ -59,7 +60,9 @@ pub use log::vigil::{Left, Mark};
 pub use notices::webhook::{SetWebhook, Webhook};
 pub use people::erasure;
 pub use people::person::Person;
-pub use people::register::{AccountSettings, NewCredential};
+pub use people::provision::MAX_ACCOUNT_ALIASES;
+pub use people::register::{AccountSettings, Authority, NewCredential};
+use people::register::{check_account, looser};
 
 use crate::access::Principal;
 use crate::ledger::{Appended, Change, Expect, Job, Ledger, ParticipantRow, RecordingRow};

@@ -38,9 +38,9 @@ pub use heads::{Head, SKEW_MS};
 pub use questions::Question;
 pub use reads::Which;
 pub use rows::{
-    AccountRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow, EntryRow,
-    GrantRow, History, HoldRow, KeyRow, LeafRow, NotificationRow, ParticipantRow, PersonRow, PromptRow,
-    ProposalRow, RecordingRow, VersionRow, WaitingRow,
+    AccountRow, AliasRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow,
+    EntryRow, GrantRow, History, HoldRow, KeyRow, LeafRow, NotificationRow, ParticipantRow, PersonRow,
+    PromptRow, ProposalRow, RecordingRow, VersionRow, WaitingRow,
 };
 use sql::Pool;
 pub use sqlite::file;

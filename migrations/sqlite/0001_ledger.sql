@@ -6,10 +6,27 @@ CREATE TABLE account (
     operator_location TEXT,
     recorder_location TEXT,
     settings          TEXT NOT NULL,
+    -- The credential that may provision it, if any: of the system's account, so that it is named and not referred to.
+    provisioner       TEXT,
     -- Raised by every entry that may restrict calls that it is no entry of: whoever has folded one reads it again.
     restrictions      INTEGER NOT NULL DEFAULT 0,
     created_at        INTEGER NOT NULL
 ) STRICT;
+
+CREATE INDEX account_by_provisioner ON account (provisioner, id) WHERE provisioner IS NOT NULL;
+
+-- A platform's own ids of accounts, which the doors take like the account's. None is an account's id, or differs from
+-- another in case alone.
+CREATE TABLE account_alias (
+    folded   TEXT PRIMARY KEY,
+    alias    TEXT NOT NULL,
+    account  TEXT NOT NULL REFERENCES account (id),
+    uid      TEXT NOT NULL UNIQUE,
+    added_at INTEGER NOT NULL,
+    salt     TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX account_alias_by_account ON account_alias (account, folded);
 
 -- People: what takes two takes two of these. By their folded name there is one of each in an account; the
 -- first two count from the start, the others once they are confirmed.
@@ -38,10 +55,14 @@ CREATE TABLE credential (
     role       TEXT NOT NULL,
     name       TEXT NOT NULL,
     person     TEXT REFERENCES person (id),
+    -- The credential that has provisioned it, if one has: then it is found by its name.
+    provisioner TEXT,
     hash       TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER
 ) STRICT;
+
+CREATE INDEX credential_by_account ON credential (account, name);
 
 -- The id of a key is the SHA-256 of its SPKI, in hexadecimal.
 CREATE TABLE public_key (

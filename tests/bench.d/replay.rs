@@ -82,7 +82,7 @@ fn founded(account: &str) -> Outcome<Job> {
             person: None,
             coverage: CoverageBasis::Granted,
         },
-        Body::Key { key: "0".repeat(64) },
+        Body::Key { key: "0".repeat(64), without_proof: false },
         Body::Prompt { version: PROMPT.parse()?, duration_ms: 4_000 },
     ];
     let operator = Actor::command_line();
@@ -94,6 +94,7 @@ fn founded(account: &str) -> Outcome<Job> {
         operator: place(),
         recorder: place(),
         settings: "{}".into(),
+        provisioner: None,
         at: at.as_millisecond(),
     };
     Ok(Job { changes: vec![added], entries, ..Job::default() })

@@ -118,7 +118,11 @@ async fn a_key_replaced_while_a_body_is_on_its_way_is_the_one_that_it_is_sealed_
     let from = granted(&gateway).await;
     gateway.advance_ms(5000);
     let (status, stored) = meanwhile(&gateway, from, &wav(5000), async |gateway| {
-        gateway.gate().replace_keys(&Actor::command_line(), "acme", new.to_pem()).await.unwrap();
+        gateway
+            .gate()
+            .take_file(&Actor::command_line(), "acme", new.to_pem().as_bytes(), true)
+            .await
+            .unwrap();
     })
     .await;
     assert_eq!((status, &stored["envelope"]["public_key_sid"]), (201, &json!(new.fingerprint())), "{stored}");

@@ -125,7 +125,12 @@ fn tested(change: &Change) -> &'static str {
     match change {
         Change::Account { .. }
         | Change::AccountSettings { .. }
+        | Change::AccountPlaces { .. }
+        | Change::AccountProvisioner { .. }
+        | Change::AccountAlias { .. }
+        | Change::DropAccountAlias { .. }
         | Change::Credential { .. }
+        | Change::RotateCredential { .. }
         | Change::RevokeCredential { .. }
         | Change::Person { .. }
         | Change::ConfirmPerson { .. } => "accounts_and_credentials_change",
@@ -179,6 +184,7 @@ async fn accounts_and_credentials_change(store: &Store) {
         operator: Some("US-NY".into()),
         recorder: None,
         settings: "{\"a\":\"ü\"}".into(),
+        provisioner: Some("cg_9".into()),
         at: 7,
     };
     change(&ledger, vec![added, account("Beta"), account("acme")]).await;
@@ -193,6 +199,50 @@ async fn accounts_and_credentials_change(store: &Store) {
     change(&ledger, vec![Change::AccountSettings { id: "zeta".into(), settings: "{}".into() }]).await;
     assert_eq!(ledger.account("zeta").await.unwrap().unwrap().settings, "{}");
     assert!(ledger.account("nobody").await.unwrap().is_none());
+    let places = Change::AccountPlaces { id: "zeta".into(), operator: None, recorder: Some("DE".into()) };
+    change(&ledger, vec![places]).await;
+    let found = ledger.account("zeta").await.unwrap().unwrap();
+    assert_eq!((found.operator_location, found.recorder_location.as_deref()), (None, Some("DE")));
+    // Those of one provisioner, page by page.
+    assert_eq!(found.provisioner.as_deref(), Some("cg_9"));
+    let of = |id: &str, provisioner: Option<&str>| Change::AccountProvisioner {
+        id: id.into(),
+        provisioner: provisioner.map(Into::into),
+    };
+    change(&ledger, vec![of("acme", Some("cg_9")), of("Beta", Some("cg_8"))]).await;
+    let page = async |after: &str, limit| {
+        let rows = ledger.accounts_of("cg_9", after, limit).await.unwrap();
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!(page("", 9).await, ["acme", "zeta"]);
+    assert_eq!((page("", 1).await, page("acme", 1).await), (vec!["acme".into()], vec!["zeta".into()]));
+    change(&ledger, vec![of("acme", None)]).await;
+    assert_eq!((page("", 9).await, page("zeta", 9).await.len()), (vec!["zeta".to_owned()], 0));
+    let alias = |alias: &str, uid| Change::AccountAlias {
+        account: "acme".into(),
+        alias: alias.into(),
+        folded: alias.to_ascii_lowercase(),
+        uid: Uuid::from_u128(uid),
+        salt: String::new(),
+        at: 3,
+    };
+    change(&ledger, vec![alias("ZZ", 51), alias("AC12", 52)]).await;
+    let aliases = async |account: &str| {
+        let rows = ledger.aliases(account).await.unwrap();
+        rows.into_iter().map(|row| row.alias).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (aliases("acme").await, aliases("zeta").await.len()),
+        (vec!["AC12".into(), "ZZ".to_owned()], 0)
+    );
+    let found = ledger.alias("AC12").await.unwrap().unwrap();
+    assert_eq!(
+        (found.account.as_str(), found.added_at, found.uid),
+        ("acme", 3, Uuid::from_u128(52).to_string())
+    );
+    assert!(ledger.alias("ac12").await.unwrap().is_none(), "as it was given, and in no other way");
+    change(&ledger, vec![Change::DropAccountAlias { uid: Uuid::from_u128(52).to_string() }]).await;
+    assert_eq!(aliases("acme").await, ["ZZ"]);
 
     let enrol = |number, folded: &str| Change::Person {
         salt: String::new(),
@@ -223,6 +273,7 @@ async fn accounts_and_credentials_change(store: &Store) {
         role: "auditor".into(),
         name: "Ada".into(),
         person: Some(ada),
+        provisioner: Some("cg_9".into()),
         hash: "hash".into(),
         at: 1,
     };
@@ -232,7 +283,9 @@ async fn accounts_and_credentials_change(store: &Store) {
         [&found.username, &found.account, &found.role, &found.name, &found.hash],
         ["cg_1", "acme", "auditor", "Ada", "hash"]
     );
-    assert_eq!(found.person, Some(ada.to_string()));
+    assert_eq!((found.person, found.provisioner.as_deref()), (Some(ada.to_string()), Some("cg_9")));
+    change(&ledger, vec![Change::RotateCredential { username: "cg_1".into(), hash: "other".into() }]).await;
+    assert_eq!(ledger.credential("cg_1").await.unwrap().unwrap().hash, "other");
     change(&ledger, vec![Change::RevokeCredential { username: "cg_1".into(), at: 2 }]).await;
     assert!(ledger.credential("cg_1").await.unwrap().is_none());
 }

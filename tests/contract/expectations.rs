@@ -45,9 +45,14 @@ fn number(expect: &Expect) -> usize {
         Expect::NotificationDue { .. } => 27,
         Expect::HoldFree { .. } => 28,
         Expect::HoldSet { .. } => 29,
+        Expect::AliasFree { .. } => 30,
+        Expect::Alias { .. } => 31,
+        Expect::CredentialNameFree { .. } => 32,
+        Expect::CredentialIs { .. } => 33,
+        Expect::AccountPlaces { .. } => 34,
     }
 }
-const EXPECTATIONS: usize = 30;
+const EXPECTATIONS: usize = 35;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -131,8 +136,30 @@ impl There {
             at: 5,
             due_at: 5,
         };
+        let credential = |username: &str, name: &str, provisioner: Option<&str>| Change::Credential {
+            username: username.into(),
+            account: "acme".into(),
+            role: "uploader".into(),
+            name: name.into(),
+            person: None,
+            provisioner: provisioner.map(Into::into),
+            hash: "hash".into(),
+            at: 1,
+        };
         let changes = vec![
             account("acme"),
+            Change::AccountAlias {
+                account: "acme".into(),
+                alias: "AC12".into(),
+                folded: "ac12".into(),
+                uid: Uuid::from_u128(51),
+                salt: String::new(),
+                at: 1,
+            },
+            credential("cg_1", "by hand", None),
+            credential("cg_2", "made", Some("cg_9")),
+            credential("cg_3", "ended", Some("cg_9")),
+            Change::RevokeCredential { username: "cg_3".into(), at: 2 },
             call(open, "c", &["c", "leg"], 1, first.id),
             call(ended, "d", &["d"], 1, of_ended.id),
             Change::CallEnded { uid: ended, at: 3 },
@@ -244,7 +271,38 @@ impl There {
         let restrictions = |account: &str, count| Expect::Restrictions { account: account.into(), count };
         let mark = |id, at| Expect::MarkIs { id: Uuid::from_u128(id), at };
         let due = |id, due_at| Expect::NotificationDue { id: Uuid::from_u128(id), due_at };
+        let name_free = |account: &str, name: &str| Expect::CredentialNameFree {
+            account: account.into(),
+            name: name.into(),
+        };
+        let secret = |username: &str, hash: &str| Expect::CredentialIs {
+            username: username.into(),
+            hash: hash.into(),
+        };
+        let alias = |uid| Expect::Alias { uid: Uuid::from_u128(uid).to_string() };
+        let alias_free = |folded: &str| Expect::AliasFree { folded: folded.into() };
+        let places = |id: &str, operator: Option<&str>| Expect::AccountPlaces {
+            id: id.into(),
+            operator: operator.map(Into::into),
+            recorder: None,
+        };
         vec![
+            (alias_free("ac13"), true),
+            (alias_free("ac12"), false),
+            (alias_free("acme"), false),
+            (Expect::AccountFree { id: "ac12".into() }, false),
+            (alias(51), true),
+            (alias(52), false),
+            (name_free("acme", "by hand"), true),
+            (name_free("acme", "made"), false),
+            (name_free("acme", "ended"), true),
+            (name_free("globex", "made"), true),
+            (secret("cg_2", "hash"), true),
+            (secret("cg_2", "other"), false),
+            (secret("cg_3", "hash"), false),
+            (places("acme", None), true),
+            (places("acme", Some("DE")), false),
+            (places("globex", None), false),
             (mark(70, 5), true),
             (mark(70, 6), false),
             (mark(71, 5), false),

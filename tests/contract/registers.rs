@@ -42,6 +42,7 @@ fn jobs() -> Vec<(&'static str, Vec<Change>)> {
         role: "auditor".into(),
         name: "Ada".into(),
         person,
+        provisioner: None,
         hash: "hash".into(),
         at: 1,
     };
@@ -52,6 +53,14 @@ fn jobs() -> Vec<(&'static str, Vec<Change>)> {
         name: folded.into(),
         founding,
         salt: "aa".into(),
+        at: 1,
+    };
+    let alias = |alias: &str, uid| Change::AccountAlias {
+        account: acme(),
+        alias: alias.into(),
+        folded: alias.to_ascii_lowercase(),
+        uid: Uuid::from_u128(uid),
+        salt: "ff".into(),
         at: 1,
     };
     let key = |id: &str| Change::Key { id: id.into(), account: acme(), pem: "PEM".into(), at: 1 };
@@ -91,10 +100,15 @@ fn jobs() -> Vec<(&'static str, Vec<Change>)> {
         ("acme", vec![account("acme")]),
         ("globex", vec![account("globex")]),
         ("acme", vec![Change::AccountSettings { id: acme(), settings: "{\"recorders\":2}".into() }]),
+        ("acme", vec![Change::AccountPlaces { id: acme(), operator: Some("DE".into()), recorder: None }]),
+        ("acme", vec![Change::AccountProvisioner { id: acme(), provisioner: Some("cg_9".into()) }]),
+        ("acme", vec![alias("AC12", 61), alias("AC13", 62)]),
+        ("acme", vec![Change::DropAccountAlias { uid: Uuid::from_u128(62).to_string() }]),
         ("acme", vec![enrol(ada, "ada", true), credential("cg_1", Some(ada))]),
         ("acme", vec![enrol(eve, "eve", false)]),
         ("acme", vec![Change::ConfirmPerson { account: acme(), person: eve, by: ada, at: 2 }]),
         ("acme", vec![credential("cg_2", None)]),
+        ("acme", vec![Change::RotateCredential { username: "cg_1".into(), hash: "new".into() }]),
         ("acme", vec![Change::RevokeCredential { username: "cg_2".into(), at: 3 }]),
         ("acme", vec![key("k1"), key("k2")]),
         ("acme", vec![Change::RetireKey { id: "k2".into(), account: acme(), at: 3 }]),
@@ -182,6 +196,13 @@ fn alterations() -> Vec<(&'static str, &'static str, &'static str, &'static str)
         ("account", "recorder_location", "'US-TX'", "id = 'acme'"),
         ("account", "settings", "'{\"recorders\":50}'", "id = 'acme'"),
         ("account", "created_at", "77", "id = 'acme'"),
+        ("account", "provisioner", "'cg_1'", "id = 'acme'"),
+        ("account_alias", "account", "'globex'", "alias = 'AC12'"),
+        ("account_alias", "alias", "'ac12'", "alias = 'AC12'"),
+        ("account_alias", "folded", "'ac99'", "alias = 'AC12'"),
+        ("account_alias", "added_at", "77", "alias = 'AC12'"),
+        ("account_alias", "salt", "'00'", "alias = 'AC12'"),
+        ("credential", "provisioner", "'cg_9'", "username = 'cg_1'"),
         ("credential", "account", "'globex'", "username = 'cg_1'"),
         ("credential", "role", "'recorder'", "username = 'cg_1'"),
         ("credential", "name", "'Eve'", "username = 'cg_1'"),
@@ -266,6 +287,7 @@ async fn an_altered_column_is_found_by_who_starts_and_by_who_follows(store: &Sto
 async fn read_all(ledger: &Ledger) -> Result<(), LedgerError> {
     for id in ["acme", "globex"] {
         ledger.account(id).await?;
+        ledger.aliases(id).await?;
         ledger.keys(id).await?;
         ledger.people(id).await?;
         ledger.confirmed(id).await?;

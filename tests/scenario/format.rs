@@ -215,7 +215,8 @@ async fn an_account_sealed_as_twilio_does_has_one_key_and_changes_it_in_one_step
     let own = std::fs::read(gateway.dir.path().join("acme/public.pem")).unwrap();
     assert_eq!(gate.add_key(&operator, "acme", &own).await.unwrap().0, first);
 
-    let (added, _, retired) = gate.replace_keys(&operator, "acme", &pem).await.unwrap();
+    let taken = gate.take_file(&operator, "acme", pem.as_bytes(), true).await.unwrap();
+    let (added, retired) = (taken.id, taken.retired);
     assert_eq!((added, retired), (id.clone(), vec![first.clone()]));
     let newest = newest(&gateway, 2).await;
     assert_eq!(newest[0], ("key.retired".into(), json!({"key_retired": {"key": first}})));

@@ -6,7 +6,7 @@ use consent_gateway::api::routes::{Route, TABLE};
 
 use crate::harness::{Client, Gateway};
 
-fn client(gateway: &Gateway, role: Role) -> &Client {
+fn client<'c>(gateway: &'c Gateway, provisioner: &'c Client, role: Role) -> &'c Client {
     match role {
         Role::Recorder => &gateway.recorder,
         Role::Observer => &gateway.observer,
@@ -16,21 +16,26 @@ fn client(gateway: &Gateway, role: Role) -> &Client {
         Role::Counsel => &gateway.counsel,
         Role::Registrar => &gateway.registrar,
         Role::Admin => &gateway.admin,
+        Role::Provisioner => provisioner,
     }
 }
 
 fn path(entry: &Route) -> String {
-    entry.path.replace("{call}", "c").replace("{name}", "a").replace("{id}", "x").replace("{code}", "DE")
+    let path = entry.path.replace("{call}", "c").replace("{name}", "a").replace("{id}", "x");
+    path.replace("{code}", "DE").replace("{account}", "acme").replace("{alias}", "b").replace("{key}", "k")
 }
 
 #[tokio::test]
 async fn every_route_answers_the_roles_of_its_row_and_refuses_all_others_before_it_looks() {
     let gateway = Gateway::start().await;
+    let (_, provisioner) = gateway.provisioner().await;
     for entry in TABLE.iter() {
         for role in Role::ALL {
             let headers = [("content-type", "application/json")];
             let body = if entry.method == "GET" { "" } else { "{ this is no JSON" };
-            let answer = client(&gateway, role).send(entry.method, &path(entry), &headers, body.into()).await;
+            let answer = client(&gateway, &provisioner, role)
+                .send(entry.method, &path(entry), &headers, body.into())
+                .await;
             let named = format!("{} {} as {}: {}", entry.method, entry.path, role.as_str(), answer.text());
             if entry.roles.is_empty() || entry.roles.contains(&role) {
                 assert_ne!(answer.status, 401, "{named}");
@@ -69,10 +74,11 @@ async fn strangers_get_nothing_but_the_probes() {
 async fn head_answers_what_get_would_without_a_body() {
     let gateway = Gateway::start().await;
     gateway.open("c", "US-CA").await;
+    let (_, provisioner) = gateway.provisioner().await;
     for entry in TABLE.iter().filter(|entry| entry.method == "GET") {
         let role = entry.roles.first().copied().unwrap_or(Role::Auditor);
-        let get = client(&gateway, role).get(&path(entry)).await;
-        let head = client(&gateway, role).send("HEAD", &path(entry), &[], Bytes::new()).await;
+        let get = client(&gateway, &provisioner, role).get(&path(entry)).await;
+        let head = client(&gateway, &provisioner, role).send("HEAD", &path(entry), &[], Bytes::new()).await;
         assert_eq!((head.status, head.body.len()), (get.status, 0), "{}", entry.path);
     }
     let forbidden = gateway.registrar.send("HEAD", "/v1/consents", &[], Bytes::new()).await;

@@ -108,6 +108,6 @@ pub(super) async fn try_again(
     Ok(answer(StatusCode::OK, &door.gate.try_again(&who.account, &id).await?))
 }
 
-fn created(new: bool) -> StatusCode {
+pub(super) fn created(new: bool) -> StatusCode {
     if new { StatusCode::CREATED } else { StatusCode::OK }
 }

@@ -286,6 +286,20 @@ fn path_parameter(path: &str, name: &str) -> (&'static str, &'static str, Value)
     let named = || json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]+$"});
     let text = |pattern: &str| json!({"type": "string", "pattern": pattern});
     match name {
+        "account" => ("the account's id", "acme", text("^[a-z0-9][a-z0-9_-]{0,63}$")),
+        "alias" => (
+            "the platform's own id of the account, in ASCII",
+            "AC0123456789abcdef0123456789abcdef",
+            text("^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"),
+        ),
+        "key" => (
+            "the key's id: the SHA-256 of its SPKI, in hexadecimal",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            text("^[0-9a-f]{64}$"),
+        ),
+        "name" if path.starts_with("/v1/accounts") => {
+            ("the credential's name, which the provisioner chooses; at most 255 bytes", "recorder-1", named())
+        }
         "call" => ("the platform's id of the call, or an alias; at most 255 bytes", "call-1", named()),
         "name" => ("the name of the recording, unique on its call; at most 255 bytes", "main", named()),
         "code" => ("ISO 3166-1 alpha-2 or ISO 3166-2", "US-CA", text("^[A-Z]{2}(-[A-Z0-9]{1,3})?$")),
@@ -307,7 +321,7 @@ fn path_parameter(path: &str, name: &str) -> (&'static str, &'static str, Value)
         }
         "hold" => ("the hold's id, which counsel chooses; at most 255 bytes", "smith-v-acme", named()),
         _ if path.starts_with("/v1/recordings") => ("the gateway's id of the recording", UUID, uuid()),
-        _ if path.starts_with("/v1/prompts") => {
+        _ if path.starts_with("/v1/prompts") || path.starts_with("/v1/accounts") => {
             ("the prompt's id, which the account chooses; at most 255 bytes", "welcome", named())
         }
         _ => ("the consent grant's id, which the account chooses; at most 255 bytes", "contract-7", named()),
@@ -331,7 +345,7 @@ fn queries(shape: Shape, generator: &mut SchemaGenerator) -> Vec<Value> {
 }
 
 /// The groups of operations.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("Calls", "Who is on a call, what was played to them and what they answered; and what the law requires."),
     ("Recordings", "The finished audio: accepted if consent covers it, sealed, and fetched for a purpose."),
     ("Prompts and grants", "What is played to people, and consent given outside of a call."),
@@ -340,6 +354,7 @@ const TAGS: [(&str, &str); 9] = [
     ("Law", "The table of jurisdictions: what it requires, its history, and how to change it."),
     ("Legal holds", "What is kept, whatever else says that it has to go."),
     ("Notifications", "What the account's webhook is still to be told."),
+    ("Provisioning", "Accounts, credentials, keys, prompts and webhooks, for a platform with many tenants."),
     ("Probes", "Whether the gateway runs and is ready, and what it offers."),
 ];
 

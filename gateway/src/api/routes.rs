@@ -10,12 +10,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::problem::DoorCode;
-use super::{Door, account, calls, consents, erasures, evidence, holds, law, log, media, upload};
+use super::{Door, account, calls, consents, erasures, evidence, holds, law, log, media, provision, upload};
 use crate::access::Role;
 use crate::gate::FaultCode::{self, *};
 use crate::gate::answer;
 use crate::gate::ask::{
-    ConsentGrant, ControlRecording, LegalHold as HoldTerms, OpenCall, Participant, Prompt,
+    AccountChange, ConsentGrant, ControlRecording, CredentialOf, LegalHold as HoldTerms, OpenCall,
+    Participant, Prompt, PublicKey, WebhookAddress,
 };
 use crate::gate::erasure::Erasure;
 
@@ -221,7 +222,7 @@ fn route(
     }
 }
 
-use Role::{Admin, Auditor, Counsel, Listener, Observer, Recorder, Registrar, Uploader};
+use Role::{Admin, Auditor, Counsel, Listener, Observer, Provisioner, Recorder, Registrar, Uploader};
 
 const ANYBODY: &[Role] = &[];
 const EVERY_ROLE: &[Role] = &Role::ALL;
@@ -229,6 +230,7 @@ const OBSERVES: &[Role] = &[Recorder, Observer];
 const UPLOADS: &[Role] = &[Recorder, Uploader];
 const READS_CALLS: &[Role] = &[Recorder, Observer, Auditor, Counsel, Admin];
 const TABLE_READERS: &[Role] = &[Auditor, Counsel, Admin];
+const PROVISIONS: &[Role] = &[Provisioner];
 const READS_RECORDINGS: &[Role] = &[Recorder, Uploader, Listener, Auditor, Counsel, Admin];
 
 /// Problems with the people who act.
@@ -543,6 +545,85 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .takes::<law::Chosen>()
             .answers(200, "what is chosen now", json::<answer::ChosenLaw>())
             .fails(&[WrongAccount, UnknownOverlay, ReasonRequired, Contended]),
+        route("list_accounts", "GET", "/v1/accounts", PROVISIONS, get(provision::list), "Lists the accounts that this credential provisions.")
+            .tagged("Provisioning")
+            .asks::<provision::AccountsQuery>()
+            .answers(200, "a page of accounts", json::<answer::ProvisionedAccounts>())
+            .turns_away(&[DoorCode::InvalidLimit]),
+        route("put_account", "PUT", "/v1/accounts/{account}", PROVISIONS, put(provision::put), "Makes an account, or changes what the request names of it.")
+            .tagged("Provisioning")
+            .takes::<AccountChange>()
+            .answers(201, "it is new", json::<answer::ProvisionedAccount>())
+            .answers(200, "it is as the request asks", json::<answer::ProvisionedAccount>())
+            .fails(&[
+                InvalidId, InvalidPlace, InvalidLanguage, InvalidSettings, UnknownOverlay, NameTaken, LoosensLaw,
+                OneKey, Contended,
+            ]),
+        route("get_account", "GET", "/v1/accounts/{account}", PROVISIONS, get(provision::show), "Describes an account.")
+            .tagged("Provisioning")
+            .answers(200, "the account", json::<answer::ProvisionedAccount>())
+            .fails(&[UnknownAccount]),
+        route("put_account_alias", "PUT", "/v1/accounts/{account}/aliases/{alias}", PROVISIONS, put(provision::put_alias), "Gives an account another name, which the doors take as well.")
+            .tagged("Provisioning")
+            .answers(201, "it is new", json::<answer::AccountAlias>())
+            .answers(200, "the account has it already", json::<answer::AccountAlias>())
+            .fails(&[UnknownAccount, InvalidId, NameTaken, TooManyAliases]),
+        route("delete_account_alias", "DELETE", "/v1/accounts/{account}/aliases/{alias}", PROVISIONS, delete(provision::drop_alias), "Takes another name of an account away.")
+            .tagged("Provisioning")
+            .answers(204, "the account does not have it any more", nothing())
+            .fails(&[UnknownAccount, NotFound]),
+        route("list_account_credentials", "GET", "/v1/accounts/{account}/credentials", PROVISIONS, get(provision::credentials), "Lists the credentials that were provisioned in an account.")
+            .tagged("Provisioning")
+            .answers(200, "those that are not revoked", json::<answer::ProvisionedCredentials>())
+            .fails(&[UnknownAccount]),
+        route("put_account_credential", "PUT", "/v1/accounts/{account}/credentials/{name}", PROVISIONS, put(provision::put_credential), "Makes a credential; its password is in the first answer alone.")
+            .tagged("Provisioning")
+            .takes::<CredentialOf>()
+            .answers(201, "it is new: with its password", json::<answer::ProvisionedCredential>())
+            .answers(200, "it exists already", json::<answer::ProvisionedCredential>())
+            .fails(&[UnknownAccount, InvalidId, InvalidRole, RoleReserved, CredentialExists, Contended]),
+        route("rotate_account_credential", "POST", "/v1/accounts/{account}/credentials/{name}/rotate", PROVISIONS, post(provision::rotate_credential), "Gives a credential another password; the one before ends at once.")
+            .tagged("Provisioning")
+            .answers(200, "the credential, with its password", json::<answer::ProvisionedCredential>())
+            .fails(&[UnknownAccount, NotFound, Contended]),
+        route("revoke_account_credential", "DELETE", "/v1/accounts/{account}/credentials/{name}", PROVISIONS, delete(provision::revoke_credential), "Revokes a credential, at once.")
+            .tagged("Provisioning")
+            .answers(204, "it is revoked", nothing())
+            .fails(&[UnknownAccount, NotFound]),
+        route("list_account_keys", "GET", "/v1/accounts/{account}/keys", PROVISIONS, get(provision::keys), "Lists the public keys of an account.")
+            .tagged("Provisioning")
+            .answers(200, "all of them, retired ones included", json::<answer::AccountKeys>())
+            .fails(&[UnknownAccount]),
+        route("put_account_key", "PUT", "/v1/accounts/{account}/keys/{key}", PROVISIONS, put(provision::put_key), "Adds a customer's public key; a further one is logged as added without proof.")
+            .tagged("Provisioning")
+            .takes::<PublicKey>()
+            .answers(201, "recordings are sealed for it from now on", json::<answer::AccountKey>())
+            .answers(200, "they are already", json::<answer::AccountKey>())
+            .fails(&[UnknownAccount, UnusableKey, OneKey, KeyRetired, Contended]),
+        route("put_account_prompt", "PUT", "/v1/accounts/{account}/prompts/{id}", PROVISIONS, put(provision::put_prompt), "Registers a prompt of an account; a change is a new version.")
+            .tagged("Provisioning")
+            .takes::<Prompt>()
+            .answers(201, "a new version", json::<answer::Prompt>())
+            .answers(200, "it exists already", json::<answer::Prompt>())
+            .fails(&[UnknownAccount, InvalidId, InvalidPrompt, InvalidLanguage, InvalidHash, Contended]),
+        route("get_account_prompt", "GET", "/v1/accounts/{account}/prompts/{id}", PROVISIONS, get(provision::prompt), "Describes the newest version of an account's prompt.")
+            .tagged("Provisioning")
+            .answers(200, "the prompt", json::<answer::Prompt>())
+            .fails(&[UnknownAccount, NotFound]),
+        route("put_account_webhook", "PUT", "/v1/accounts/{account}/webhook", PROVISIONS, put(provision::put_webhook), "Says where an account's systems are told what happens.")
+            .tagged("Provisioning")
+            .takes::<WebhookAddress>()
+            .answers(201, "it is the first: with the secret that signs the messages", json::<answer::AccountWebhook>())
+            .answers(200, "they are told there; the secret is as before", json::<answer::AccountWebhook>())
+            .fails(&[UnknownAccount, InvalidSettings, Contended]),
+        route("rotate_account_webhook", "POST", "/v1/accounts/{account}/webhook/rotate", PROVISIONS, post(provision::rotate_webhook), "Signs an account's messages with another secret; the one before counts for 24 hours more.")
+            .tagged("Provisioning")
+            .answers(200, "the address, with the secret", json::<answer::AccountWebhook>())
+            .fails(&[UnknownAccount, InvalidSettings, Contended]),
+        route("delete_account_webhook", "DELETE", "/v1/accounts/{account}/webhook", PROVISIONS, delete(provision::drop_webhook), "Tells an account's systems nothing any more.")
+            .tagged("Provisioning")
+            .answers(204, "they are told nothing", nothing())
+            .fails(&[UnknownAccount, Contended]),
     ]
 });
 

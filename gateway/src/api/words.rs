@@ -57,6 +57,7 @@ pub(crate) fn refused(why: &Refused, name: Names) -> String {
 fn called(thing: Thing) -> &'static str {
     match thing {
         Thing::ConsentGrant => "consent grant",
+        Thing::AccountAlias => "alias of the account",
         Thing::Credential => "credential",
         Thing::Epoch => "epoch",
         Thing::KeyInUse => "key in use",

@@ -13,14 +13,14 @@ use super::{CliError, asked, out};
 use crate::access::Role;
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
-use crate::gate::ask::{ConsentGrant, Delivery, GivenBy, Prompt};
+use crate::gate::ask::{self, ConsentGrant, Delivery, GivenBy, Prompt};
 use crate::gate::{
-    AccountSettings, Gate, Looked, NewCredential, SetWebhook, Webhook, check_overlays, prompts,
+    AccountSettings, Authority, Gate, Looked, NewCredential, SetWebhook, TakenKey, Webhook, check_overlays,
+    prompts,
 };
 use crate::ledger::{CredentialRow, KeyRow};
 use crate::serve;
 use crate::webhook::WebhookUrl;
-use seal::Format;
 use trail::cli::out::say;
 use trail::clock::{Clock, millis, moment_or_day};
 use trail::{Actor, SYSTEM_LOG};
@@ -32,9 +32,22 @@ pub(super) enum Account {
     Add(AccountAdd),
     /// Change an account's settings
     #[command(
-        after_help = "Examples:\n  consent-gateway account set acme --format rsa-aes\n  consent-gateway account set acme --webhook https://acme.example/consent\n  consent-gateway account set acme --new-webhook-secret"
+        after_help = "Examples:\n  consent-gateway account set acme --format rsa-aes\n  consent-gateway account set acme --webhook https://acme.example/consent\n  consent-gateway account set acme --new-webhook-secret\n  consent-gateway account set acme --redact silence --keep-at-most '5 years'"
     )]
     Set(AccountSet),
+    /// Give an account another name, which the doors take as well: the platform's own id of it
+    #[command(
+        after_help = "Example:\n  consent-gateway account alias acme AC0123456789abcdef0123456789abcdef"
+    )]
+    Alias {
+        /// The account
+        account: String,
+        /// The other name: `A-Z`, `a-z`, `0-9`, `-`, `_`, `.` and `:`
+        id: String,
+        /// Take it away
+        #[arg(long)]
+        remove: bool,
+    },
     /// List the accounts
     List,
 }
@@ -49,20 +62,62 @@ pub(super) struct AccountSet {
 
 /// What is set.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 struct AccountChange {
     /// How its recordings are sealed from now on: `tink`, or `rsa-aes` as Twilio encrypts, for one key
     #[arg(long, value_parser = ["tink", "rsa-aes"])]
     format: Option<String>,
+    /// Where the operator is established, such as `US-CA`
+    #[arg(long, value_name = "PLACE")]
+    operator: Option<String>,
+    /// Where the recording device stands
+    #[arg(long, value_name = "PLACE")]
+    recorder: Option<String>,
+    /// The language of participants for whom none is given
+    #[arg(long)]
+    language: Option<String>,
+    /// How late evidence may be logged and still count, in seconds
+    #[arg(long)]
+    late_evidence_seconds: Option<u8>,
+    /// How many devices may record one call at once
+    #[arg(long)]
+    recorders: Option<u16>,
+    /// What to do with audio that was covered before somebody withdrew
+    #[arg(long, value_parser = ["keep", "delete", "delete-present"])]
+    on_withdrawal: Option<String>,
+    /// What to do with an upload's seconds that are not covered: refuse the upload, or silence them and keep the rest
+    #[arg(long, value_parser = ["off", "silence"])]
+    redact: Option<String>,
+    /// How much of an upload must be left where it is silenced, in percent of its length
+    #[arg(long, value_name = "PERCENT")]
+    least_kept_percent: Option<u8>,
+    /// How long to keep recordings at least, beside what the law asks
+    #[arg(long, value_name = "PERIOD")]
+    keep_at_least: Option<Period>,
+    /// How long to keep them at most: then they are deleted
+    #[arg(long, value_name = "PERIOD")]
+    keep_at_most: Option<Period>,
+    /// How long to keep them at most where nothing else says so
+    #[arg(long, value_name = "PERIOD")]
+    keep_by_default: Option<Period>,
+    /// How long after recording has ended its webhook is told that nothing came, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    overdue_seconds: Option<u32>,
     /// Where its systems are told what happens: an `https` URL; a first one's signing secret is shown once
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["no_webhook", "new_webhook_secret"])]
     webhook: Option<String>,
     /// Tell its systems nothing any more; the signing secret is not used again
-    #[arg(long)]
+    #[arg(long, conflicts_with = "new_webhook_secret")]
     no_webhook: bool,
     /// Sign with another secret, which is shown once; the one before counts for 24 hours more
     #[arg(long)]
     new_webhook_secret: bool,
+    /// Let this credential of a provisioner act on the account
+    #[arg(long, value_name = "USERNAME", conflicts_with = "no_provisioner")]
+    provisioner: Option<String>,
+    /// Let no provisioner act on it any more
+    #[arg(long)]
+    no_provisioner: bool,
 }
 
 #[derive(Args)]
@@ -129,6 +184,12 @@ pub(super) enum Credential {
         /// The account, or `system`
         account: String,
     },
+    /// Give a credential another password, which is shown once; the one before ends at once
+    #[command(after_help = "Example:\n  consent-gateway credential rotate cg_0123456789abcdef")]
+    Rotate {
+        /// Its username, as `credential list` shows it
+        username: String,
+    },
     /// Revoke a credential, at once
     #[command(after_help = "Example:\n  consent-gateway credential revoke cg_0123456789abcdef")]
     Revoke {
@@ -141,7 +202,8 @@ pub(super) enum Credential {
 pub(super) struct CredentialAdd {
     /// The account
     account: String,
-    /// recorder, listener, auditor, counsel, registrar or admin
+    /// recorder, observer, uploader, listener, auditor, counsel, registrar or admin; of `system`: auditor, counsel,
+    /// admin or provisioner
     #[arg(long)]
     role: String,
     /// The person or system that it belongs to
@@ -318,7 +380,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
     let gate = match &command {
         // The first account creates the ledger.
         Account::Add(_) => serve::gate(&config, Clock::system()).await?,
-        Account::Set(_) | Account::List => asked::gate(&config).await?,
+        Account::Set(_) | Account::Alias { .. } | Account::List => asked::gate(&config).await?,
     };
     match command {
         Account::Add(asked) => {
@@ -355,31 +417,21 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 format!("account `{}` added{secret}", asked.account)
             });
         }
-        Account::Set(AccountSet { account, change: AccountChange { format: Some(format), .. } }) => {
-            let chosen: Format = word(&format)?;
-            let new = gate.set_format(&Actor::command_line(), &account, chosen).await?;
-            say(json, &json!({"account": account, "format": chosen, "changed": new}), || match new {
-                true => format!("recordings of `{account}` are sealed as `{format}` from now on"),
-                false => format!("recordings of `{account}` are sealed as `{format}` already"),
+        Account::Set(AccountSet { account, change }) => {
+            set_account(&gate, &config, &account, &change, json).await?;
+        }
+        Account::Alias { account, id, remove: true } => {
+            must_exist(&gate, &account).await?;
+            gate.remove_alias(&Actor::command_line(), &account, &id).await?;
+            say(json, &json!({"account": account, "alias": id, "removed": true}), || {
+                format!("`{account}` is not `{id}` any more")
             });
         }
-        Account::Set(AccountSet { account, change }) => {
-            let asked = match &change.webhook {
-                Some(url) => SetWebhook::At(webhook_url(url, &config)?),
-                None if change.no_webhook => SetWebhook::Off,
-                None => SetWebhook::NewSecret,
-            };
-            let (now, secret) = gate.set_webhook(&Actor::command_line(), &account, &asked).await?;
-            let (url, secret) = (now.url.map(|url| url.shown()), secret.map(|secret| secret.expose()));
-            let shown = json!({
-                "account": account, "webhook": url, "webhook_secret": secret.as_ref().map(|secret| secret.as_str()),
-            });
-            say(json, &shown, || match &url {
-                Some(url) => {
-                    let secret = secret.as_ref().map(|secret| signed_with(secret)).unwrap_or_default();
-                    format!("`{account}` is told at {url}{secret}")
-                }
-                None => format!("`{account}` is told nothing any more"),
+        Account::Alias { account, id, remove: false } => {
+            let new = gate.add_alias(&Actor::command_line(), &account, &id).await?;
+            say(json, &json!({"account": account, "alias": id, "new": new}), || match new {
+                true => format!("`{id}` is `{account}` from now on"),
+                false => format!("`{id}` is `{account}` already"),
             });
         }
         Account::List => {
@@ -388,7 +440,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 let settings = AccountSettings::read(&row.settings)?;
                 Ok(json!({
                     "account": row.id, "operator": row.operator_location, "recorder": row.recorder_location,
-                    "format": settings.format,
+                    "format": settings.format, "provisioner": row.provisioner,
                 }))
             });
             let shown = shown.collect::<Result<Vec<_>, crate::gate::Fault>>()?;
@@ -400,6 +452,88 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
         }
     }
     done(gate).await
+}
+
+async fn set_account(
+    gate: &Gate,
+    config: &Config,
+    account: &str,
+    change: &AccountChange,
+    json: bool,
+) -> Result<(), CliError> {
+    let actor = Actor::command_line();
+    let (mut shown, mut lines) = (json!({"account": account}), Vec::new());
+    let mut show = |name: &str, value: serde_json::Value| {
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert(name.into(), value);
+        }
+    };
+    let settings = change.settings()?;
+    if settings != ask::AccountChange::default() {
+        let new = gate.change_account(&actor, account, &settings, Authority::Operator).await?;
+        if let Some(format) = settings.format {
+            show("format", json!(format));
+        }
+        show("changed", json!(new));
+        let only_format = ask::AccountChange { format: settings.format, ..Default::default() } == settings;
+        let when = if new { "from now on" } else { "already" };
+        lines.push(match settings.format {
+            Some(format) if only_format => {
+                format!("recordings of `{account}` are sealed as `{}` {when}", format.as_str())
+            }
+            Some(_) | None => format!("`{account}` is set up so {when}"),
+        });
+    }
+    let webhook = match &change.webhook {
+        Some(url) => Some(SetWebhook::At(webhook_url(url, config)?)),
+        None if change.no_webhook => Some(SetWebhook::Off),
+        None => change.new_webhook_secret.then_some(SetWebhook::NewSecret),
+    };
+    if let Some(webhook) = webhook {
+        let (now, secret) = gate.set_webhook(&actor, account, &webhook).await?;
+        let (url, secret) = (now.url.map(|url| url.shown()), secret.map(|secret| secret.expose()));
+        let secret = secret.as_ref().map(|secret| secret.as_str());
+        show("webhook", json!(url));
+        show("webhook_secret", json!(secret));
+        lines.push(match &url {
+            Some(url) => {
+                format!("`{account}` is told at {url}{}", secret.map(signed_with).unwrap_or_default())
+            }
+            None => format!("`{account}` is told nothing any more"),
+        });
+    }
+    if change.provisioner.is_some() || change.no_provisioner {
+        let username = change.provisioner.as_deref();
+        gate.set_provisioner(&actor, account, username).await?;
+        show("provisioner", json!(username));
+        lines.push(match username {
+            Some(username) => format!("`{username}` provisions `{account}`"),
+            None => format!("no provisioner acts on `{account}`"),
+        });
+    }
+    say(json, &shown, || lines.join("\n"));
+    Ok(())
+}
+
+impl AccountChange {
+    fn settings(&self) -> Result<ask::AccountChange, CliError> {
+        Ok(ask::AccountChange {
+            operator_location: self.operator.clone(),
+            recorder_location: self.recorder.clone(),
+            default_language: self.language.clone(),
+            late_evidence_seconds: self.late_evidence_seconds,
+            recorders: self.recorders,
+            on_withdrawal: self.on_withdrawal.as_deref().map(word).transpose()?,
+            redact: self.redact.as_deref().map(word).transpose()?,
+            least_kept_percent: self.least_kept_percent,
+            keep_at_least: self.keep_at_least,
+            keep_at_most: self.keep_at_most,
+            keep_by_default: self.keep_by_default,
+            overdue_seconds: self.overdue_seconds,
+            format: self.format.as_deref().map(word).transpose()?,
+            ..ask::AccountChange::default()
+        })
+    }
 }
 
 fn webhook_url(text: &str, config: &Config) -> Result<WebhookUrl, CliError> {
@@ -416,9 +550,10 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
         Credential::Add(asked) if asked.account == SYSTEM_LOG => {
             serve::gate(&config, Clock::system()).await?
         }
-        Credential::Add(_) | Credential::List { .. } | Credential::Revoke { .. } => {
-            asked::gate(&config).await?
-        }
+        Credential::Add(_)
+        | Credential::List { .. }
+        | Credential::Rotate { .. }
+        | Credential::Revoke { .. } => asked::gate(&config).await?,
     };
     match command {
         Credential::Add(asked) => {
@@ -434,6 +569,10 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
             show_credential(&new, chosen.is_some(), json);
         }
         Credential::List { account } => list_credentials(&gate, &account, json).await?,
+        Credential::Rotate { username } => {
+            let new = gate.rotate_credential(&Actor::command_line(), &username).await?;
+            show_credential(&new, false, json);
+        }
         Credential::Revoke { username } => {
             gate.revoke_credential(&Actor::command_line(), &username).await?;
             say(json, &json!({"revoked": username}), || format!("credential `{username}` revoked"));
@@ -450,18 +589,21 @@ pub(super) async fn key(config: Config, command: Key, json: bool) -> Result<(), 
                 what: format!("`{}` cannot be read", public.display()),
                 source,
             })?);
-            let actor = Actor::command_line();
-            let (id, bits, retired) = match replace {
-                true => gate.replace_keys(&actor, &account, file.as_slice()).await?,
-                false => {
-                    let (id, bits) = gate.add_key(&actor, &account, file.as_slice()).await?;
-                    (id, bits, Vec::new())
-                }
-            };
-            say(json, &json!({"account": account, "id": id, "bits": bits, "retired": retired}), || {
-                let added = format!("key {id} ({bits} bits) added to `{account}`");
+            let taken = gate.take_file(&Actor::command_line(), &account, file.as_slice(), replace).await?;
+            let TakenKey { id, bits, retired, new, without_proof } = taken;
+            let shown = json!({
+                "account": account, "id": id, "bits": bits, "retired": retired, "without_proof": without_proof,
+            });
+            say(json, &shown, || {
+                let done = if new { "added to" } else { "is in use already for" };
+                let added = format!("key {id} ({bits} bits) {done} `{account}`");
                 let retired = retired.iter().map(|id| format!("key {id} retired"));
-                std::iter::once(added).chain(retired).collect::<Vec<_>>().join("\n")
+                let noted = without_proof.then(|| {
+                    "note: the account has or had another key; the log says that this one was added without the proof \
+                     of its holder"
+                        .to_owned()
+                });
+                std::iter::once(added).chain(retired).chain(noted).collect::<Vec<_>>().join("\n")
             });
         }
         Key::List { account } => list_keys(&gate, account, json).await?,

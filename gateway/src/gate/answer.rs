@@ -10,6 +10,7 @@ mod law;
 mod log;
 mod notices;
 mod people;
+mod provision;
 mod recording;
 mod register;
 mod words;
@@ -35,6 +36,10 @@ pub use law::{
 pub use log::{DroppedEpoch, Exported};
 pub use notices::{Notification, NotificationQueue};
 pub use people::{Confirmer, People, Person};
+pub use provision::{
+    AccountAlias, AccountKey, AccountKeys, AccountWebhook, ProvisionedAccount, ProvisionedAccounts,
+    ProvisionedCredential, ProvisionedCredentials,
+};
 pub use recording::{
     Consents, Contradiction, Entry, Opening, Overdue, Recording, Recordings, Retention, Segment, Silenced,
 };

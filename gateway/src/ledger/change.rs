@@ -142,8 +142,33 @@ pub enum Expect {
         /// Their ids, in order.
         ids: Vec<String>,
     },
-    /// No account has this id.
+    /// No account has this id, and none has it as an alias.
     AccountFree { id: String },
+    /// No account has this alias, or another that differs from it in case alone, or such an id.
+    AliasFree {
+        /// The alias in lower case.
+        folded: String,
+    },
+    /// The alias is still there.
+    Alias {
+        /// The gateway's id of it.
+        uid: String,
+    },
+    /// No credential of this name is provisioned in the account and not revoked.
+    CredentialNameFree { account: String, name: String },
+    /// The credential is not revoked, and has this secret.
+    CredentialIs {
+        username: String,
+        /// The hash of its secret.
+        hash: String,
+    },
+    /// The account's places are these.
+    AccountPlaces {
+        /// The account.
+        id: String,
+        operator: Option<String>,
+        recorder: Option<String>,
+    },
     /// Exactly so many people were enrolled in the account.
     People {
         account: String,
@@ -239,8 +264,43 @@ pub enum Change {
         recorder: Option<String>,
         /// Its settings, as JSON.
         settings: String,
+        /// The credential that may provision it.
+        provisioner: Option<String>,
         /// When.
         at: i64,
+    },
+    /// An account's places change.
+    AccountPlaces {
+        /// The account.
+        id: String,
+        /// Where the operator is established.
+        operator: Option<String>,
+        /// Where the recorder stands.
+        recorder: Option<String>,
+    },
+    /// Another credential may provision an account, or none.
+    AccountProvisioner {
+        /// The account.
+        id: String,
+        provisioner: Option<String>,
+    },
+    /// An account gets another name.
+    AccountAlias {
+        account: String,
+        alias: String,
+        /// The alias in lower case.
+        folded: String,
+        /// The gateway's id of it.
+        uid: Uuid,
+        /// Random, in hexadecimal.
+        salt: String,
+        /// When.
+        at: i64,
+    },
+    /// An account loses another name.
+    DropAccountAlias {
+        /// The gateway's id of it.
+        uid: String,
     },
     /// A credential is added.
     Credential {
@@ -252,6 +312,8 @@ pub enum Change {
         name: String,
         /// The person it stands for.
         person: Option<Uuid>,
+        /// The credential that provisions it.
+        provisioner: Option<String>,
         /// The hash of its secret.
         hash: String,
         /// When.
@@ -281,6 +343,13 @@ pub enum Change {
         by: Uuid,
         /// When.
         at: i64,
+    },
+    /// A credential has another secret.
+    RotateCredential {
+        /// Its name.
+        username: String,
+        /// The hash of the new secret.
+        hash: String,
     },
     /// A credential is revoked.
     RevokeCredential {

@@ -125,6 +125,11 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         | Expect::KeyUsable { .. }
         | Expect::KeysInUse { .. }
         | Expect::AccountFree { .. }
+        | Expect::AliasFree { .. }
+        | Expect::Alias { .. }
+        | Expect::CredentialNameFree { .. }
+        | Expect::CredentialIs { .. }
+        | Expect::AccountPlaces { .. }
         | Expect::People { .. }
         | Expect::AccountSettings { .. }
         | Expect::Restrictions { .. }
@@ -187,6 +192,11 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::Anchor { .. } => {}
         Change::Account { .. }
         | Change::AccountSettings { .. }
+        | Change::AccountPlaces { .. }
+        | Change::AccountProvisioner { .. }
+        | Change::AccountAlias { .. }
+        | Change::DropAccountAlias { .. }
+        | Change::RotateCredential { .. }
         | Change::Restrictions { .. }
         | Change::Credential { .. }
         | Change::RevokeCredential { .. }

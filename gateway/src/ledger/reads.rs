@@ -12,7 +12,7 @@ use super::registers::{RETRIES, VERSION, altered, committed};
 use super::rows::select_call;
 use super::sql::{Dialect, Pool, ask, ask_here};
 use super::{
-    AccountRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, LeafRow, Ledger,
+    AccountRow, AliasRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, LeafRow, Ledger,
     LedgerError, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
 };
 use trail::SYSTEM_LOG;
@@ -31,7 +31,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_optional,
-                "SELECT id, operator_location, recorder_location, settings, created_at FROM account WHERE id = ?",
+                "SELECT id, operator_location, recorder_location, settings, provisioner, created_at FROM account WHERE id = ?",
                 sought(id)
             )
         )
@@ -46,7 +46,61 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_all,
-                "SELECT id, operator_location, recorder_location, settings, created_at FROM account WHERE id <> 'system' ORDER BY id"
+                "SELECT id, operator_location, recorder_location, settings, provisioner, created_at FROM account WHERE id <> 'system' ORDER BY id"
+            )
+        )
+    }
+
+    /// A page of the accounts that a credential may provision, in the order of their ids.
+    pub async fn accounts_of(
+        &self,
+        provisioner: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<AccountRow>, LedgerError> {
+        committed!(
+            self,
+            None,
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT id, operator_location, recorder_location, settings, provisioner, created_at FROM account \
+                 WHERE provisioner = ? AND id > ? ORDER BY id LIMIT ?",
+                provisioner,
+                sought(after),
+                i64::from(limit)
+            )
+        )
+    }
+
+    /// Another name of an account.
+    pub async fn alias(&self, alias: &str) -> Result<Option<AliasRow>, LedgerError> {
+        committed!(
+            self,
+            None,
+            ask_here!(
+                &self.pool,
+                query_as,
+                fetch_optional,
+                "SELECT folded, alias, account, uid, added_at, salt FROM account_alias WHERE folded = ? AND alias = ?",
+                sought(&alias.to_ascii_lowercase()),
+                sought(alias)
+            )
+        )
+    }
+
+    /// The other names of an account.
+    pub async fn aliases(&self, account: &str) -> Result<Vec<AliasRow>, LedgerError> {
+        committed!(
+            self,
+            Some(account),
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT folded, alias, account, uid, added_at, salt FROM account_alias WHERE account = ? ORDER BY folded",
+                account
             )
         )
     }
@@ -60,7 +114,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_optional,
-                "SELECT username, account, role, name, person, hash, created_at, revoked_at FROM credential WHERE username = ? AND revoked_at IS NULL",
+                "SELECT username, account, role, name, person, provisioner, hash, created_at, revoked_at FROM credential WHERE username = ? AND revoked_at IS NULL",
                 sought(username)
             )
         )
@@ -75,7 +129,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_all,
-                "SELECT username, account, role, name, person, hash, created_at, revoked_at FROM credential WHERE account = ? ORDER BY created_at, username",
+                "SELECT username, account, role, name, person, provisioner, hash, created_at, revoked_at FROM credential WHERE account = ? ORDER BY created_at, username",
                 account
             )
         )

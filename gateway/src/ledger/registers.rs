@@ -131,13 +131,31 @@ pub(super) fn everything(log: &str) -> impl Iterator<Item = Touch> {
 
 /// The rows of registers that a change is about. A new kind of change has to be handled here.
 pub(super) fn touches(change: &Change) -> Option<Touch> {
-    let [account, credential, key, prompt, grant, hold, person, confirmed, version, proposal, wide, erasure] =
-        &REGISTERS;
+    let [
+        account,
+        alias,
+        credential,
+        key,
+        prompt,
+        grant,
+        hold,
+        person,
+        confirmed,
+        version,
+        proposal,
+        wide,
+        erasure,
+    ] = &REGISTERS;
     Some(match change {
-        Change::Account { id, .. } | Change::AccountSettings { id, .. } => Touch::new(account, "id = ?").bind(id),
-        Change::Credential { username, .. } | Change::RevokeCredential { username, .. } => {
-            Touch::new(credential, "username = ?").bind(username)
-        }
+        Change::Account { id, .. }
+        | Change::AccountSettings { id, .. }
+        | Change::AccountPlaces { id, .. }
+        | Change::AccountProvisioner { id, .. } => Touch::new(account, "id = ?").bind(id),
+        Change::AccountAlias { uid, .. } => Touch::new(alias, "uid = ?").bind(uid),
+        Change::DropAccountAlias { uid } => Touch::new(alias, "uid = ?").bind(uid),
+        Change::Credential { username, .. }
+        | Change::RevokeCredential { username, .. }
+        | Change::RotateCredential { username, .. } => Touch::new(credential, "username = ?").bind(username),
         Change::Key { id, account, .. } | Change::RetireKey { id, account, .. } => {
             Touch::new(key, "account = ? AND id = ?").bind(account).bind(id)
         }
@@ -363,7 +381,7 @@ async fn texts(pool: &Pool, statement: Statement) -> Result<Vec<Vec<Option<Strin
 }
 
 /// The registers, and the columns that are committed to.
-static REGISTERS: [Register; 12] = [
+static REGISTERS: [Register; 13] = [
     Register {
         name: "account",
         // The system's own account has no settings, and never changes.
@@ -372,7 +390,15 @@ static REGISTERS: [Register; 12] = [
         of_log: "id = ?",
         // There is one row per log, and its id is an outsider's word.
         key: "CAST('account' AS TEXT)",
-        columns: "id, operator_location, recorder_location, settings, CAST(created_at AS TEXT)",
+        columns: "id, operator_location, recorder_location, settings, provisioner, CAST(created_at AS TEXT)",
+    },
+    Register {
+        name: "alias",
+        from: "account_alias WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "uid",
+        columns: "folded, alias, account, uid, CAST(added_at AS TEXT), salt",
     },
     Register {
         name: "credential",
@@ -381,7 +407,7 @@ static REGISTERS: [Register; 12] = [
         of_log: "account = ?",
         key: "username",
         // Its hash cannot be guessed, and salts the other columns.
-        columns: "username, account, role, name, person, hash, CAST(created_at AS TEXT), CAST(revoked_at AS TEXT)",
+        columns: "username, account, role, name, person, provisioner, hash, CAST(created_at AS TEXT), CAST(revoked_at AS TEXT)",
     },
     Register {
         name: "key",
@@ -469,15 +495,20 @@ static REGISTERS: [Register; 12] = [
 ];
 
 /// The types of entries that register something.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 28] = [
     "account.added",
+    "account.alias",
+    "account.alias-removed",
     "account.format",
     "account.law",
+    "account.provisioner",
+    "account.settings",
     "account.webhook",
     "consent-grant.registered",
     "consent-grant.withdrawn",
     "credential.added",
     "credential.revoked",
+    "credential.rotated",
     "erasure.executed",
     "erasure.waiting",
     "hold.lifted",

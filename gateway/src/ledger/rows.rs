@@ -16,11 +16,30 @@ pub struct AccountRow {
     pub recorder_location: Option<String>,
     /// Its settings, as JSON.
     pub settings: String,
+    /// The credential that may provision it.
+    pub provisioner: Option<String>,
     /// When it was added.
     pub created_at: i64,
 }
 
-found!(AccountRow { id, operator_location, recorder_location, settings, created_at });
+found!(AccountRow { id, operator_location, recorder_location, settings, provisioner, created_at });
+
+/// Another name of an account.
+#[derive(Debug, Clone, FromRow)]
+pub struct AliasRow {
+    /// The alias in lower case.
+    pub folded: String,
+    pub alias: String,
+    pub account: String,
+    /// The gateway's id of it.
+    pub uid: String,
+    /// When it was added.
+    pub added_at: i64,
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
+    pub salt: String,
+}
+
+found!(AliasRow { folded, alias, account, uid, added_at, salt });
 
 /// A credential.
 #[derive(Debug, Clone, FromRow)]
@@ -33,6 +52,8 @@ pub struct CredentialRow {
     pub name: String,
     /// The person it stands for.
     pub person: Option<String>,
+    /// The credential that has provisioned it.
+    pub provisioner: Option<String>,
     /// The hash of its secret.
     pub hash: String,
     /// When it was added.
@@ -41,7 +62,7 @@ pub struct CredentialRow {
     pub revoked_at: Option<i64>,
 }
 
-found!(CredentialRow { username, account, role, name, person, hash, created_at, revoked_at });
+found!(CredentialRow { username, account, role, name, person, provisioner, hash, created_at, revoked_at });
 
 /// Somebody who was enrolled.
 #[derive(Debug, Clone, FromRow)]

@@ -59,8 +59,20 @@ pub(super) fn question(expect: &Expect) -> Statement {
         Expect::KeysInUse { account, ids } => Statement::new("(SELECT coalesce(string_agg(id, ',' ORDER BY id), '') FROM public_key WHERE account = ? AND retired_at IS NULL) = ?")
                 .bind(account)
                 .bind(ids.join(",")),
-        Expect::AccountFree { id } => Statement::new("NOT EXISTS (SELECT 1 FROM account WHERE id = ?)")
+        Expect::AccountFree { id } | Expect::AliasFree { folded: id } => Statement::new("NOT EXISTS (SELECT 1 FROM account WHERE id = ?) AND NOT EXISTS (SELECT 1 FROM account_alias WHERE folded = ?)")
+                .bind(id)
                 .bind(id),
+        Expect::Alias { uid } => Statement::new("EXISTS (SELECT 1 FROM account_alias WHERE uid = ?)").bind(uid),
+        Expect::CredentialNameFree { account, name } => Statement::new("NOT EXISTS (SELECT 1 FROM credential WHERE account = ? AND name = ? AND provisioner IS NOT NULL AND revoked_at IS NULL)")
+                .bind(account)
+                .bind(name),
+        Expect::CredentialIs { username, hash } => Statement::new("EXISTS (SELECT 1 FROM credential WHERE username = ? AND hash = ? AND revoked_at IS NULL)")
+                .bind(username)
+                .bind(hash),
+        Expect::AccountPlaces { id, operator, recorder } => Statement::new("EXISTS (SELECT 1 FROM account WHERE id = ? AND operator_location IS NOT DISTINCT FROM ? AND recorder_location IS NOT DISTINCT FROM ?)")
+                .bind(id)
+                .bind(operator)
+                .bind(recorder),
         Expect::People { account, count } => Statement::new("(SELECT count(*) FROM person WHERE account = ?) = ?")
                 .bind(account)
                 .bind(*count),
@@ -121,22 +133,48 @@ pub(super) fn question(expect: &Expect) -> Statement {
 /// The statements of a change, in order.
 pub(super) fn statements(change: &Change) -> Vec<Statement> {
     vec![match change {
-        Change::Account { id, operator, recorder, settings, at } => Statement::new(
-            "INSERT INTO account (id, operator_location, recorder_location, settings, created_at) VALUES (?, ?, ?, ?, ?)",
+        Change::Account { id, operator, recorder, settings, provisioner, at } => Statement::new(
+            "INSERT INTO account (id, operator_location, recorder_location, settings, provisioner, created_at) VALUES (?, ?, ?, ?, ?, ?)",
         )
         .bind(id)
         .bind(operator)
         .bind(recorder)
         .bind(settings)
+        .bind(provisioner)
         .bind(*at),
-        Change::Credential { username, account, role, name, person, hash, at } => Statement::new(
-            "INSERT INTO credential (username, account, role, name, person, hash, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        Change::AccountPlaces { id, operator, recorder } => {
+            Statement::new("UPDATE account SET operator_location = ?, recorder_location = ? WHERE id = ?")
+                .bind(operator)
+                .bind(recorder)
+                .bind(id)
+        }
+        Change::AccountProvisioner { id, provisioner } => {
+            Statement::new("UPDATE account SET provisioner = ? WHERE id = ?").bind(provisioner).bind(id)
+        }
+        Change::AccountAlias { account, alias, folded, uid, salt, at } => Statement::new(
+            "INSERT INTO account_alias (folded, alias, account, uid, added_at, salt) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(folded)
+        .bind(alias)
+        .bind(account)
+        .bind(uid)
+        .bind(*at)
+        .bind(salt),
+        Change::DropAccountAlias { uid } => Statement::new("DELETE FROM account_alias WHERE uid = ?").bind(uid),
+        Change::RotateCredential { username, hash } => {
+            Statement::new("UPDATE credential SET hash = ? WHERE username = ? AND revoked_at IS NULL")
+                .bind(hash)
+                .bind(username)
+        }
+        Change::Credential { username, account, role, name, person, provisioner, hash, at } => Statement::new(
+            "INSERT INTO credential (username, account, role, name, person, provisioner, hash, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(username)
         .bind(account)
         .bind(role)
         .bind(name)
         .bind(&person.map(|person| person.to_string()))
+        .bind(provisioner)
         .bind(hash)
         .bind(*at),
         Change::Person { id, account, folded, name, founding, salt, at } => Statement::new(

@@ -759,6 +759,7 @@ async fn an_older_registration_is_not_passed_off_as_the_newest() {
             id: "acme".into(),
             operator: None,
             recorder: None,
+            provisioner: None,
             settings: "{}".into(),
             at: 1,
         };

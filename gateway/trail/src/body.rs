@@ -258,6 +258,27 @@ pub enum Body {
         /// The format.
         format: Format,
     },
+    /// An account has other settings, which apply to calls that are opened from now on.
+    AccountSettings {
+        /// Whether any of them asks less than before, or may.
+        loosens: bool,
+    },
+    /// An account has another name at the doors: the platform's own.
+    AccountAlias {
+        /// The gateway's id of the alias.
+        alias: Uuid,
+    },
+    /// An account does not have this other name any more.
+    AccountAliasRemoved {
+        /// The gateway's id of the alias.
+        alias: Uuid,
+    },
+    /// Another credential may provision the account from now on, or none.
+    AccountProvisioner {
+        /// Its minted name, in the log of the system's account; absent if nobody may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential: Option<String>,
+    },
     /// A credential was added.
     Credential {
         /// Its minted name.
@@ -290,10 +311,18 @@ pub enum Body {
         /// Its minted name.
         credential: String,
     },
+    /// A credential has another password from now on; the one before does not count any more.
+    CredentialRotated {
+        /// Its minted name.
+        credential: String,
+    },
     /// A public key was added.
     Key {
         /// Its id: SHA-256 of its SPKI.
         key: String,
+        /// Whether the account has or had another key, whose holder has not proved to agree.
+        #[serde(default, skip_serializing_if = "is_false")]
+        without_proof: bool,
     },
     /// A public key was retired.
     KeyRetired {
@@ -512,12 +541,17 @@ impl Body {
             Body::GrantWithdrawn { .. } => Kind::ConsentGrantWithdrawn,
             Body::Account { .. } => Kind::AccountAdded,
             Body::AccountFormat { .. } => Kind::AccountFormat,
+            Body::AccountSettings { .. } => Kind::AccountSettings,
+            Body::AccountAlias { .. } => Kind::AccountAlias,
+            Body::AccountAliasRemoved { .. } => Kind::AccountAliasRemoved,
+            Body::AccountProvisioner { .. } => Kind::AccountProvisioner,
             Body::AccountLaw { .. } => Kind::AccountLaw,
             Body::AccountWebhook { .. } => Kind::AccountWebhook,
             Body::Credential { .. } => Kind::CredentialAdded,
             Body::Person { .. } => Kind::PersonEnrolled,
             Body::PersonConfirmed { .. } => Kind::PersonConfirmed,
             Body::CredentialRevoked { .. } => Kind::CredentialRevoked,
+            Body::CredentialRotated { .. } => Kind::CredentialRotated,
             Body::Key { .. } => Kind::KeyAdded,
             Body::KeyRetired { .. } => Kind::KeyRetired,
             Body::Table { .. } => Kind::TableInForce,
@@ -530,7 +564,10 @@ impl Body {
     /// of who is on them. A call that was folded before has to be read again.
     #[must_use]
     pub fn reaches_calls(&self) -> bool {
-        matches!(self, Body::Gap { .. } | Body::AccountLaw { .. } | Body::Erased { .. })
+        matches!(
+            self,
+            Body::Gap { .. } | Body::AccountLaw { .. } | Body::AccountSettings { .. } | Body::Erased { .. }
+        )
     }
 
     /// Whether somebody's privacy depends on this entry: an objection, an arrival, an end, a deletion. Such
@@ -567,6 +604,11 @@ impl Body {
             | Body::Grant { .. }
             | Body::Account { .. }
             | Body::AccountFormat { .. }
+            | Body::AccountSettings { .. }
+            | Body::AccountAlias { .. }
+            | Body::AccountAliasRemoved { .. }
+            | Body::AccountProvisioner { .. }
+            | Body::CredentialRotated { .. }
             | Body::AccountLaw { .. }
             | Body::AccountWebhook { .. }
             | Body::Credential { .. }

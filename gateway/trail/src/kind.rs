@@ -28,8 +28,12 @@ macro_rules! kinds {
 
 kinds! {
     AccountAdded "account.added"
+    AccountAlias "account.alias"
+    AccountAliasRemoved "account.alias-removed"
     AccountFormat "account.format"
     AccountLaw "account.law"
+    AccountProvisioner "account.provisioner"
+    AccountSettings "account.settings"
     AccountWebhook "account.webhook"
     AnnouncementRecorded "announcement.recorded"
     AuditExport "audit.export"
@@ -46,6 +50,7 @@ kinds! {
     ConsentWithdrawn "consent.withdrawn"
     CredentialAdded "credential.added"
     CredentialRevoked "credential.revoked"
+    CredentialRotated "credential.rotated"
     ErasureExecuted "erasure.executed"
     ErasureWaiting "erasure.waiting"
     HoldLifted "hold.lifted"

@@ -3,7 +3,7 @@
 use policy::atlas::usually_meant;
 use policy::{Element, Problem, Severity};
 
-use crate::gate::{LawRefusal, PersonRefusal, RegisterRefusal};
+use crate::gate::{LawRefusal, MAX_ACCOUNT_ALIASES, PersonRefusal, RegisterRefusal};
 use trail::counted;
 
 pub(super) fn refused(why: &RegisterRefusal) -> String {
@@ -12,9 +12,43 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
         RegisterRefusal::UnknownAccount { id } => {
             format!("there is no account `{id}`; add it with `consent-gateway account add`")
         }
+        RegisterRefusal::NotProvisioned { id } => format!(
+            "there is no account `{id}` among those that this credential provisions; `PUT /v1/accounts/{id}` makes one"
+        ),
+        RegisterRefusal::NameTaken { name } => format!(
+            "`{name}` cannot be had: it is an account's id, an alias of an account (whatever the case of its letters), \
+             or reserved; choose another, or have whoever has it give it up"
+        ),
+        RegisterRefusal::ManyAliases => format!("an account has at most {MAX_ACCOUNT_ALIASES} aliases; remove one"),
+        RegisterRefusal::Loosens { what } => format!(
+            "`{what}` would ask less than the account's law does now, or may, and a provisioner only tightens: somebody \
+             with a shell can set it with `consent-gateway account set`, and the account's `counsel` can choose its law \
+             with `PUT /v1/law`; leave `{what}` out to keep it as it is"
+        ),
+        RegisterRefusal::RoleNotGiven { role } => format!(
+            "a provisioner gives nobody the role `{}`; it is given with `consent-gateway credential add`",
+            role.as_str()
+        ),
+        RegisterRefusal::CredentialExists { role } => format!(
+            "the credential of this name has the role `{role}`, and a role never changes: `DELETE` it first, or use \
+             another name"
+        ),
+        RegisterRefusal::NoProvisioner { username } => {
+            format!("`{username}` is not a credential of a provisioner; `consent-gateway credential list system` shows them")
+        }
+        RegisterRefusal::OtherKey { id } => {
+            format!("the key in the body has the id `{id}` (SHA-256 of its SPKI), and the path names another")
+        }
+        RegisterRefusal::KeyRetired => "this key of the account was retired, so that nothing is sealed for it any more; \
+             add another one, or take this one up again with `consent-gateway key add`"
+            .into(),
         RegisterRefusal::SystemHasNoCalls => "the account `system` has no calls; name another account".into(),
         RegisterRefusal::RoleOfCalls => {
-            "the account `system` has no calls; its roles are `counsel`, `auditor` and `admin`".into()
+            "the account `system` has no calls; its roles are `counsel`, `auditor`, `admin` and `provisioner`".into()
+        }
+        RegisterRefusal::RoleOfSystem => {
+            "a provisioner belongs to the account `system`: `consent-gateway credential add system --role provisioner`"
+                .into()
         }
         RegisterRefusal::LateEvidence => "`late_evidence_seconds` must be at most 60".into(),
         RegisterRefusal::Retention => "`keep_at_least` must not be longer than `keep_at_most`".into(),

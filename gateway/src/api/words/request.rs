@@ -79,6 +79,15 @@ pub(super) fn wrong(why: &Wrong, name: Names) -> String {
              digit"
                 .into()
         }
+        Wrong::AccountAlias => {
+            "an alias of an account consists of 1 to 128 of `A-Z`, `a-z`, `0-9`, `-`, `_`, `.` and `:`, and begins with \
+             a letter or a digit"
+                .into()
+        }
+        Wrong::NoRole => {
+            let known = crate::access::Role::ALL.map(crate::access::Role::as_str).join("`, `");
+            format!("`role` is not a role; the roles are `{known}`")
+        }
         Wrong::NoLanguage(field) => {
             format!("{} is not a language tag (BCP 47); write, for example, `en` or `de-AT`", name(*field))
         }

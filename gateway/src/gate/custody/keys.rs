@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::gate::{ATTEMPTS, Fault, Gate, RegisterRefusal, Thing};
-use crate::ledger::{Appended, Change, Expect, Job};
+use crate::ledger::{Appended, Change, Expect, Job, KeyRow};
 use seal::RecipientKey;
 use trail::{Actor, Body};
 
@@ -29,6 +29,37 @@ impl KeyCache {
     }
 }
 
+/// What became of a key that was to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenKey {
+    /// Its id.
+    pub id: String,
+    /// Its length, in bits.
+    pub bits: usize,
+    /// The ids of the keys that were retired in the same step.
+    pub retired: Vec<String>,
+    /// Whether it was not in use before.
+    pub new: bool,
+    /// Whether the account has or had another key, whose holder has not proved to agree. Its entry says so.
+    pub without_proof: bool,
+}
+
+/// What becomes of a retired key that is to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retired {
+    /// It is taken up again.
+    Returns,
+    /// It stays retired, and is refused: whoever repeats what they have asked for before undoes nothing.
+    StaysSo,
+}
+
+fn ids_in_use(rows: &[KeyRow]) -> Vec<String> {
+    let in_use = rows.iter().filter(|row| row.retired_at.is_none());
+    let mut ids: Vec<String> = in_use.map(|row| row.id.clone()).collect();
+    ids.sort();
+    ids
+}
+
 impl Gate {
     /// Adds a customer's public key. Returns its id, and its length in bits.
     ///
@@ -42,47 +73,66 @@ impl Gate {
         account: &str,
         file: impl AsRef<[u8]>,
     ) -> Result<(String, usize), Fault> {
-        self.settings_now(account).await?;
-        let key = RecipientKey::from_file(file.as_ref()).map_err(RegisterRefusal::UnusableKey)?;
-        self.take_key(actor, account, &key, false).await?;
-        Ok((key.fingerprint().to_owned(), key.bits()))
+        let taken = self.take_file(actor, account, file.as_ref(), false).await?;
+        Ok((taken.id, taken.bits))
     }
 
-    /// Adds a customer's public key and retires the others, in one step: at every moment there is a key to seal for.
-    /// Returns its id, its length in bits, and the ids of the others.
+    /// Adds a customer's public key; if `replacing`, it retires the others in one step: at every moment there is a key
+    /// to seal for.
     ///
     /// # Errors
     ///
     /// As [`Gate::add_key`].
-    pub async fn replace_keys(
+    pub async fn take_file(
         &self,
         actor: &Actor,
         account: &str,
-        file: impl AsRef<[u8]>,
-    ) -> Result<(String, usize, Vec<String>), Fault> {
+        file: &[u8],
+        replacing: bool,
+    ) -> Result<TakenKey, Fault> {
         self.settings_now(account).await?;
-        let key = RecipientKey::from_file(file.as_ref()).map_err(RegisterRefusal::UnusableKey)?;
-        let retired = self.take_key(actor, account, &key, true).await?;
-        Ok((key.fingerprint().to_owned(), key.bits(), retired))
+        let key = RecipientKey::from_file(file).map_err(RegisterRefusal::UnusableKey)?;
+        self.take_key(actor, account, &key, replacing, Retired::Returns).await
     }
 
-    async fn take_key(
+    pub(in crate::gate) async fn take_key(
         &self,
         actor: &Actor,
         account: &str,
         key: &RecipientKey,
         replacing: bool,
-    ) -> Result<Vec<String>, Fault> {
+        retired_one: Retired,
+    ) -> Result<TakenKey, Fault> {
+        let mine = key.fingerprint();
+        let taken = |retired: Vec<String>, new, without_proof| TakenKey {
+            id: mine.to_owned(),
+            bits: key.bits(),
+            retired,
+            new,
+            without_proof,
+        };
         for _ in 0..ATTEMPTS {
             let (settings, document) = self.settings_now(account).await?;
-            let in_use = self.keys_in_use(account).await?;
-            let others: Vec<String> = in_use.iter().filter(|id| *id != key.fingerprint()).cloned().collect();
+            let rows = self.ledger.keys(account).await?;
+            if retired_one == Retired::StaysSo
+                && rows.iter().any(|row| row.id == mine && row.retired_at.is_some())
+            {
+                return Err(RegisterRefusal::KeyRetired.into());
+            }
+            let in_use = ids_in_use(&rows);
+            let others: Vec<String> = in_use.iter().filter(|id| *id != mine).cloned().collect();
+            let is_in_use = others.len() < in_use.len();
+            let retired = if replacing { others.clone() } else { Vec::new() };
+            if is_in_use && retired.is_empty() {
+                return Ok(taken(retired, false, false));
+            }
             if settings.format.has_one_recipient() && !replacing && !others.is_empty() {
                 let (account, format) = (account.into(), settings.format);
                 return Err(RegisterRefusal::OneKey { account, format, in_use: others }.into());
             }
-            let retired = if replacing { others } else { Vec::new() };
-            let (id, at) = (key.fingerprint().to_owned(), self.clock.now());
+            // Also if all of them were retired: whoever held them has not agreed to this one.
+            let without_proof = !is_in_use && !rows.is_empty();
+            let at = self.clock.now();
             let mut job = Job {
                 expects: vec![
                     Expect::AccountSettings { id: account.into(), settings: document },
@@ -97,15 +147,18 @@ impl Gate {
                 job.changes.push(Change::RetireKey { id, account: account_id, at: at.as_millisecond() });
                 job.entries.push(trail::draft(account, at, actor, None, body, None)?);
             }
-            job.changes.push(Change::Key {
-                id: id.clone(),
-                account: account.into(),
-                pem: key.to_pem().to_owned(),
-                at: at.as_millisecond(),
-            });
-            job.entries.push(trail::draft(account, at, actor, None, Body::Key { key: id }, None)?);
+            if !is_in_use {
+                job.changes.push(Change::Key {
+                    id: mine.to_owned(),
+                    account: account.into(),
+                    pem: key.to_pem().to_owned(),
+                    at: at.as_millisecond(),
+                });
+                let body = Body::Key { key: mine.to_owned(), without_proof };
+                job.entries.push(trail::draft(account, at, actor, None, body, None)?);
+            }
             if self.append(job).await? == Appended::Done {
-                return Ok(retired);
+                return Ok(taken(retired, !is_in_use, without_proof));
             }
         }
         Err(Fault::contended())
@@ -113,11 +166,7 @@ impl Gate {
 
     /// The ids of the account's keys that are not retired, in their order.
     pub(in crate::gate) async fn keys_in_use(&self, account: &str) -> Result<Vec<String>, Fault> {
-        let rows = self.ledger.keys(account).await?;
-        let in_use = rows.into_iter().filter(|row| row.retired_at.is_none());
-        let mut ids: Vec<String> = in_use.map(|row| row.id).collect();
-        ids.sort();
-        Ok(ids)
+        Ok(ids_in_use(&self.ledger.keys(account).await?))
     }
 
     /// Retires a public key: from now on, nothing is sealed for it.

@@ -164,6 +164,8 @@ codes! {
         ConsentWithdrawn = "consent-withdrawn", Refused, [Missing, Source, Uncovered];
         /// Others kept changing the same thing; try again.
         Contended = "contended", Unavailable, [];
+        /// A credential of this name has another role; revoke it first, or use another name.
+        CredentialExists = "credential-exists", Conflict, [];
         /// The body does not match the announced digest; send it again.
         DigestMismatch = "digest-mismatch", Malformed, [];
         /// A participant is named twice in one request.
@@ -204,7 +206,7 @@ codes! {
         InvalidPlace = "invalid-place", Invalid, [];
         /// The prompt makes no sense, or does not say what it claims to say.
         InvalidPrompt = "invalid-prompt", Invalid, [];
-        /// The account has no calls, so nobody can have this role in it.
+        /// Nobody can have this role in this account.
         InvalidRole = "invalid-role", Invalid, [];
         /// A setting of the account is out of range.
         InvalidSettings = "invalid-settings", Invalid, [];
@@ -216,6 +218,8 @@ codes! {
         InvalidTimeline = "invalid-timeline", Invalid, [];
         /// The hold is limited by nothing, or ends before it begins.
         InvalidLegalHold = "invalid-legal-hold", Invalid, [];
+        /// The account had this key, and it was retired; add another one.
+        KeyRetired = "key-retired", Conflict, [];
         /// A legal hold prevents it; counsel has to lift it first.
         LegalHold = "legal-hold", Conflict, [Recordings];
         /// This id belongs to another hold; set one under another id.
@@ -226,8 +230,12 @@ codes! {
         LogOpen = "log-open", Conflict, [];
         /// The log cannot be signed now, so there is no head to show.
         LogUnsigned = "log-unsigned", Unavailable, [];
+        /// It would ask less than the account's law does now; only somebody with a shell, or the account's counsel, may.
+        LoosensLaw = "loosens-law", Refused, [];
         /// The body is not JSON.
         MalformedJson = "malformed-json", Malformed, [];
+        /// The name is an account's, an alias of another, or reserved; choose another.
+        NameTaken = "name-taken", Conflict, [];
         /// The table of jurisdictions has no row for this place.
         NoRow = "no-row", Unknown, [];
         /// The account has no public key to seal recordings for.
@@ -278,6 +286,8 @@ codes! {
         Restricted = "restricted", Refused, [];
         /// The law requires a recording to be kept for longer.
         RetentionRequired = "retention-required", Conflict, [Recordings];
+        /// A provisioner may not give this role; it is given at the command line.
+        RoleReserved = "role-reserved", Refused, [];
         /// The recording store does not answer, or has no room; try again later.
         StoreUnavailable = "store-unavailable", Unavailable, [];
         /// The time is in the future; set the sender's clock.
@@ -286,7 +296,7 @@ codes! {
         TimeTooFarPast = "time-too-far-past", Invalid, [];
         /// The timeline covers less audio than there is.
         TimelineTooShort = "timeline-too-short", Invalid, [];
-        /// The call has more aliases than allowed.
+        /// The call, or the account, has more aliases than allowed.
         TooManyAliases = "too-many-aliases", Invalid, [];
         /// A participant has more languages than allowed.
         TooManyLanguages = "too-many-languages", Invalid, [];

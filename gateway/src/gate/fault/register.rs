@@ -6,6 +6,7 @@ use policy::table::Problem;
 use uuid::Uuid;
 
 use super::FaultCode;
+use crate::access::Role;
 use crate::access::secret::PasswordError;
 use crate::gate::answer::ProposalState;
 use crate::webhook::WebhookUrlError;
@@ -26,8 +27,49 @@ pub enum RegisterRefusal {
     },
     /// The account `system` has no calls, so it cannot choose overlays.
     SystemHasNoCalls,
+    /// There is no account with this id, or none that this provisioner may see.
+    NotProvisioned {
+        /// The id.
+        id: String,
+    },
+    /// The name is an account's, an alias of another, or reserved.
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The account has as many aliases as it can.
+    ManyAliases,
+    /// A provisioner would make an account's law looser.
+    Loosens {
+        /// The setting that would ask less, or may.
+        what: &'static str,
+    },
+    /// A provisioner may not give this role.
+    RoleNotGiven {
+        /// The role.
+        role: Role,
+    },
+    /// A credential of this name has another role.
+    CredentialExists {
+        /// The role that it has.
+        role: String,
+    },
+    /// The credential is not one of a provisioner.
+    NoProvisioner {
+        /// The name of the credential.
+        username: String,
+    },
+    /// The key is another than the one that the path names.
+    OtherKey {
+        /// The id of the key that was sent.
+        id: String,
+    },
+    /// The account had this key, and it was retired.
+    KeyRetired,
     /// The account `system` has no calls, so nobody can have this role in it.
     RoleOfCalls,
+    /// Provisioners belong to the account `system`.
+    RoleOfSystem,
     /// Late evidence would be accepted for more than 60 s.
     LateEvidence,
     /// No device could record.
@@ -97,9 +139,20 @@ impl RegisterRefusal {
     pub fn code(&self) -> FaultCode {
         match self {
             RegisterRefusal::AccountExists { .. } => FaultCode::AccountExists,
-            RegisterRefusal::UnknownAccount { .. } => FaultCode::UnknownAccount,
+            RegisterRefusal::UnknownAccount { .. } | RegisterRefusal::NotProvisioned { .. } => {
+                FaultCode::UnknownAccount
+            }
+            RegisterRefusal::NameTaken { .. } => FaultCode::NameTaken,
+            RegisterRefusal::ManyAliases => FaultCode::TooManyAliases,
+            RegisterRefusal::Loosens { .. } => FaultCode::LoosensLaw,
+            RegisterRefusal::RoleNotGiven { .. } => FaultCode::RoleReserved,
+            RegisterRefusal::CredentialExists { .. } => FaultCode::CredentialExists,
+            RegisterRefusal::OtherKey { .. } => FaultCode::UnusableKey,
+            RegisterRefusal::KeyRetired => FaultCode::KeyRetired,
             RegisterRefusal::SystemHasNoCalls => FaultCode::WrongAccount,
-            RegisterRefusal::RoleOfCalls => FaultCode::InvalidRole,
+            RegisterRefusal::RoleOfCalls
+            | RegisterRefusal::RoleOfSystem
+            | RegisterRefusal::NoProvisioner { .. } => FaultCode::InvalidRole,
             RegisterRefusal::LateEvidence
             | RegisterRefusal::NoRecorders
             | RegisterRefusal::LeastKept

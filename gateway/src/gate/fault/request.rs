@@ -63,6 +63,7 @@ pub enum Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is named by what it is")]
 pub enum Thing {
+    AccountAlias,
     ConsentGrant,
     Credential,
     Epoch,
@@ -108,6 +109,10 @@ pub enum Wrong {
     ReservedId,
     /// The id of an account holds characters that are not allowed.
     AccountId,
+    /// An alias of an account holds characters that are not allowed.
+    AccountAlias,
+    /// The text is not a role.
+    NoRole,
     /// The text is not a language tag (BCP 47).
     NoLanguage(Field),
     /// The text is not a SHA-256 in hexadecimal.
@@ -206,12 +211,15 @@ impl Wrong {
         match self {
             Wrong::Empty | Wrong::Utf16 | Wrong::Form(_) => FaultCode::MalformedJson,
             Wrong::Misfit(_) => FaultCode::InvalidBody,
+            Wrong::NoRole => FaultCode::InvalidRole,
             Wrong::Body(BodyError::TooLarge { .. }) => FaultCode::BodyTooLarge,
             Wrong::Body(BodyError::TooSlow { .. } | BodyError::Deadline { .. }) => FaultCode::BodyTooSlow,
             Wrong::Body(BodyError::Broken(_)) => FaultCode::BodyBroken,
-            Wrong::Length { .. } | Wrong::ControlCharacter(_) | Wrong::ReservedId | Wrong::AccountId => {
-                FaultCode::InvalidId
-            }
+            Wrong::Length { .. }
+            | Wrong::ControlCharacter(_)
+            | Wrong::ReservedId
+            | Wrong::AccountId
+            | Wrong::AccountAlias => FaultCode::InvalidId,
             Wrong::NoLanguage(_) => FaultCode::InvalidLanguage,
             Wrong::NoHash(_) => FaultCode::InvalidHash,
             Wrong::NoNumber { .. } => FaultCode::InvalidNumber,

@@ -5,16 +5,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::access::{Role, secret::Secret};
-use crate::gate::ask::language;
+use crate::gate::ask::{AccountChange, language};
 use crate::gate::{
     ATTEMPTS, CallRefusal, Fault, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Webhook, Wrong,
+    check_overlays,
 };
 use crate::ledger::{Appended, Change, Expect, Job};
 use seal::Format;
 use trail::{Actor, Body, SYSTEM_LOG};
 
 /// The settings of an account.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountSettings {
     /// The language of participants for whom none is given.
@@ -106,6 +107,165 @@ pub struct NewCredential {
     pub role: Role,
 }
 
+/// Where the operator is established, and where the recording device stands.
+pub(in crate::gate) type Places = (Option<String>, Option<String>);
+
+/// Who changes an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// Somebody with a shell on the gateway's machine.
+    Operator,
+    /// A provisioner, who only tightens.
+    Provisioner,
+}
+
+impl Authority {
+    /// Refuses what loosens a setting, from somebody who may not.
+    pub(in crate::gate) fn may(self, loosens: Option<&'static str>) -> Result<(), RegisterRefusal> {
+        match (self, loosens) {
+            (Authority::Provisioner, Some(what)) => Err(RegisterRefusal::Loosens { what }),
+            (Authority::Provisioner, None) | (Authority::Operator, _) => Ok(()),
+        }
+    }
+}
+
+impl NewCredential {
+    pub(in crate::gate) fn generate(account: &str, role: Role) -> Result<NewCredential, Fault> {
+        Ok(NewCredential {
+            username: format!("cg_{}", trail::hex(&trail::random::<8>()?)),
+            password: Secret::generate().map_err(|_| trail::DraftError::Randomness)?,
+            account: account.into(),
+            role,
+        })
+    }
+}
+
+impl AccountChange {
+    /// The settings with what is to change.
+    pub(in crate::gate) fn onto(&self, before: AccountSettings) -> AccountSettings {
+        // A new member has to be thought of here.
+        let AccountChange {
+            // They stand beside the settings.
+            operator_location: _,
+            recorder_location: _,
+            default_language,
+            late_evidence_seconds,
+            recorders,
+            on_withdrawal,
+            redact,
+            least_kept_percent,
+            keep_at_least,
+            keep_at_most,
+            keep_by_default,
+            overdue_seconds,
+            overlays,
+            public_safety,
+            on_hold,
+            public_log,
+            format,
+        } = self.clone();
+        let chosen = |overlays: Vec<String>| -> Vec<String> {
+            overlays.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+        };
+        AccountSettings {
+            default_language: default_language.unwrap_or(before.default_language),
+            late_evidence_seconds: late_evidence_seconds.unwrap_or(before.late_evidence_seconds),
+            recorders: recorders.unwrap_or(before.recorders),
+            on_withdrawal: on_withdrawal.unwrap_or(before.on_withdrawal),
+            redact: redact.unwrap_or(before.redact),
+            least_kept_percent: least_kept_percent.unwrap_or(before.least_kept_percent),
+            keep_at_least: keep_at_least.or(before.keep_at_least),
+            keep_at_most: keep_at_most.or(before.keep_at_most),
+            keep_by_default: keep_by_default.or(before.keep_by_default),
+            overdue_seconds: overdue_seconds.unwrap_or(before.overdue_seconds),
+            overlays: overlays.map_or(before.overlays, chosen),
+            public_safety: public_safety.unwrap_or(before.public_safety),
+            on_hold: on_hold.unwrap_or(before.on_hold),
+            public_log: public_log.unwrap_or(before.public_log),
+            format: format.unwrap_or(before.format),
+            webhook: before.webhook,
+        }
+    }
+}
+
+/// The settings that ask less than before, or may, by the names of their members.
+///
+/// A place is never exchanged or taken away: which of two places asks more depends on the call. So does the language
+/// that people are taken to understand. How long recordings are kept is not the law: the table's limits hold beside
+/// it in any case.
+pub(in crate::gate) fn looser(
+    (before, had): (&AccountSettings, &Places),
+    (after, has): (&AccountSettings, &Places),
+) -> Vec<&'static str> {
+    let moved = |had: &Option<String>, has: &Option<String>| had.is_some() && had != has;
+    let deletes = |settings: &AccountSettings| match settings.on_withdrawal {
+        OnWithdrawal::Keep => 0,
+        OnWithdrawal::DeletePresent => 1,
+        OnWithdrawal::Delete => 2,
+    };
+    let counted = |settings: &AccountSettings| settings.on_hold == HeldCounts::Counted;
+    let all = [
+        ("operator_location", moved(&had.0, &has.0)),
+        ("recorder_location", moved(&had.1, &has.1)),
+        ("default_language", after.default_language != before.default_language),
+        ("late_evidence_seconds", after.late_evidence_seconds > before.late_evidence_seconds),
+        ("recorders", after.recorders > before.recorders),
+        ("on_withdrawal", deletes(before) > deletes(after)),
+        ("public_log", after.public_log != before.public_log),
+        ("overlays", before.overlays.iter().any(|overlay| !after.overlays.contains(overlay))),
+        ("public_safety", after.public_safety && !before.public_safety),
+        ("on_hold", counted(before) && !counted(after)),
+    ];
+    all.into_iter().filter(|(_, looser)| *looser).map(|(what, _)| what).collect()
+}
+
+/// The settings that the account's counsel chooses.
+const OF_COUNSEL: [&str; 3] = ["overlays", "public_safety", "on_hold"];
+
+/// What the entries about a change say.
+fn said(
+    (before, had): (&AccountSettings, &Places),
+    (after, has): (&AccountSettings, &Places),
+    looser: &[&'static str],
+) -> Result<Vec<(Body, Option<serde_json::Value>)>, Fault> {
+    let members = |settings: &AccountSettings, places: &Places| {
+        let mut members =
+            serde_json::to_value(settings).map_err(|_| Fault::damaged("settings cannot be written"))?;
+        let members = members.as_object_mut().map(std::mem::take).unwrap_or_default();
+        let places = json!({"operator_location": places.0, "recorder_location": places.1});
+        let places = places.as_object().cloned().unwrap_or_default();
+        Ok::<_, Fault>(members.into_iter().chain(places).collect::<serde_json::Map<_, _>>())
+    };
+    let (was, is) = (members(before, had)?, members(after, has)?);
+    let mut said = Vec::new();
+    if before.format != after.format {
+        said.push((Body::AccountFormat { format: after.format }, None));
+    }
+    let law =
+        |settings: &AccountSettings| (settings.overlays.clone(), settings.public_safety, settings.on_hold);
+    if law(before) != law(after) {
+        let (overlays, public_safety, on_hold) = law(after);
+        let detail = json!({"reason": "set up by a provisioner, who only tightens"});
+        said.push((Body::AccountLaw { overlays, public_safety, on_hold }, Some(detail)));
+    }
+    let elsewhere = |member: &&String| !OF_COUNSEL.contains(&member.as_str()) && *member != "format";
+    let names: std::collections::BTreeSet<&String> = was.keys().chain(is.keys()).filter(elsewhere).collect();
+    let changed: Vec<&String> = names.into_iter().filter(|name| was.get(*name) != is.get(*name)).collect();
+    if !changed.is_empty() {
+        let pick = |of: &serde_json::Map<String, serde_json::Value>| -> serde_json::Value {
+            changed.iter().map(|name| ((*name).clone(), of.get(*name).cloned().unwrap_or_default())).collect()
+        };
+        let detail = json!({"before": pick(&was), "after": pick(&is)});
+        let loosens = looser.iter().any(|what| !OF_COUNSEL.contains(what));
+        said.push((Body::AccountSettings { loosens }, Some(detail)));
+    }
+    Ok(said)
+}
+
+fn written(settings: &AccountSettings) -> Result<String, Fault> {
+    serde_json::to_string(settings).map_err(|_| Fault::damaged("settings cannot be written"))
+}
+
 impl AccountSettings {
     pub(crate) fn read(document: &str) -> Result<AccountSettings, Fault> {
         serde_json::from_str(document).map_err(|_| Fault::damaged("an account's settings cannot be read"))
@@ -160,19 +320,35 @@ impl Gate {
         recorder: Option<&str>,
         settings: &AccountSettings,
     ) -> Result<(), Fault> {
+        let places = self.places(Authority::Operator, operator, recorder)?;
+        if self.create_account(actor, id, places, settings, None).await? {
+            return Ok(());
+        }
+        Err(match self.ledger.account(id).await? {
+            Some(_) => RegisterRefusal::AccountExists { id: id.into() },
+            None => RegisterRefusal::NameTaken { name: id.into() },
+        }
+        .into())
+    }
+
+    /// Adds an account, which a credential may provision from then on. Returns false if its id is taken.
+    pub(in crate::gate) async fn create_account(
+        &self,
+        actor: &Actor,
+        id: &str,
+        (operator, recorder): Places,
+        settings: &AccountSettings,
+        provisioner: Option<&str>,
+    ) -> Result<bool, Fault> {
         check_account(id)?;
         check_settings(settings)?;
         self.check_webhook(&settings.webhook)?;
-        let code = |field, text| -> Result<Option<String>, Wrong> {
-            let code = crate::gate::ask::place(field, text)?;
-            code.map(|code| self.listed(field, code)).transpose()
-        };
         let change = Change::Account {
             id: id.into(),
-            operator: code(Field::Operator, operator)?,
-            recorder: code(Field::Recorder, recorder)?,
-            settings: serde_json::to_string(settings)
-                .map_err(|_| Fault::damaged("settings cannot be written"))?,
+            operator,
+            recorder,
+            settings: written(settings)?,
+            provisioner: provisioner.map(Into::into),
             at: self.clock.now().as_millisecond(),
         };
         let mut detail = json!({"account": id, "settings": settings});
@@ -183,13 +359,8 @@ impl Gate {
             settings.insert("webhook".into(), json!(url.shown()));
         }
         let expects = vec![Expect::AccountFree { id: id.into() }];
-        match self
-            .note(actor, id, Body::Account { format: settings.format }, Some(detail), vec![change], expects)
-            .await?
-        {
-            Appended::Done => Ok(()),
-            Appended::Conflict => Err(RegisterRefusal::AccountExists { id: id.into() }.into()),
-        }
+        let body = Body::Account { format: settings.format };
+        Ok(self.note(actor, id, body, Some(detail), vec![change], expects).await? == Appended::Done)
     }
 
     /// Chooses how an account's recordings are sealed from now on. What is stored stays as it is. Returns whether that
@@ -199,34 +370,101 @@ impl Gate {
     ///
     /// [`Fault`]: there is no such account, or it has more active keys than the format allows.
     pub async fn set_format(&self, actor: &Actor, account: &str, format: Format) -> Result<bool, Fault> {
+        let change = AccountChange { format: Some(format), ..AccountChange::default() };
+        self.change_account(actor, account, &change, Authority::Operator).await
+    }
+
+    /// Changes an account's settings, for calls that are opened from now on. What is left out stays as it is. Returns
+    /// whether anything is new.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such account, a setting makes no sense, or somebody who may not loosens it.
+    pub async fn change_account(
+        &self,
+        actor: &Actor,
+        account: &str,
+        change: &AccountChange,
+        authority: Authority,
+    ) -> Result<bool, Fault> {
         if account == SYSTEM_LOG {
             return Err(RegisterRefusal::SystemHasNoCalls.into());
         }
+        let (operator, recorder) = self.places_of(authority, change)?;
         for _ in 0..ATTEMPTS {
-            let (mut settings, document) = self.settings_now(account).await?;
-            if settings.format == format {
+            let row = self.ledger.account(account).await?;
+            let row = row.ok_or_else(|| RegisterRefusal::UnknownAccount { id: account.into() })?;
+            let before = AccountSettings::read(&row.settings)?;
+            let after = change.onto(before.clone());
+            check_settings(&after)?;
+            check_overlays(&self.laws.in_force(), &after.overlays)?;
+            let had = (row.operator_location, row.recorder_location);
+            let has = (operator.clone().or(had.0.clone()), recorder.clone().or(had.1.clone()));
+            if (&before, &had) == (&after, &has) {
                 return Ok(false);
             }
-            let in_use = self.keys_in_use(account).await?;
-            if format.has_one_recipient() && in_use.len() > 1 {
-                return Err(RegisterRefusal::ManyKeys { account: account.into(), format, in_use }.into());
+            let looser = looser((&before, &had), (&after, &has));
+            authority.may(looser.first().copied())?;
+            let mut job = Job {
+                expects: vec![
+                    Expect::AccountSettings { id: account.into(), settings: row.settings },
+                    Expect::AccountPlaces {
+                        id: account.into(),
+                        operator: had.0.clone(),
+                        recorder: had.1.clone(),
+                    },
+                ],
+                ..Job::default()
+            };
+            if after.format != before.format {
+                let in_use = self.keys_in_use(account).await?;
+                if after.format.has_one_recipient() && in_use.len() > 1 {
+                    let (account, format) = (account.into(), after.format);
+                    return Err(RegisterRefusal::ManyKeys { account, format, in_use }.into());
+                }
+                job.expects.push(Expect::KeysInUse { account: account.into(), ids: in_use });
             }
-            settings.format = format;
-            let expects = vec![
-                Expect::AccountSettings { id: account.into(), settings: document },
-                Expect::KeysInUse { account: account.into(), ids: in_use },
-            ];
-            let changes = vec![Change::AccountSettings {
-                id: account.into(),
-                settings: serde_json::to_string(&settings)
-                    .map_err(|_| Fault::damaged("settings cannot be written"))?,
-            }];
-            let body = Body::AccountFormat { format };
-            if self.note(actor, account, body, None, changes, expects).await? == Appended::Done {
+            job.changes.push(Change::AccountSettings { id: account.into(), settings: written(&after)? });
+            if had != has {
+                let (operator, recorder) = has.clone();
+                job.changes.push(Change::AccountPlaces { id: account.into(), operator, recorder });
+            }
+            let at = self.clock.now();
+            for (body, detail) in said((&before, &had), (&after, &has), &looser)? {
+                job.entries.push(trail::draft(account, at, actor, None, body, detail)?);
+            }
+            if self.append(job).await? == Appended::Done {
                 return Ok(true);
             }
         }
         Err(Fault::contended())
+    }
+
+    /// The places of a change, checked.
+    pub(in crate::gate) fn places_of(
+        &self,
+        authority: Authority,
+        change: &AccountChange,
+    ) -> Result<Places, Fault> {
+        let (operator, recorder) = (&change.operator_location, &change.recorder_location);
+        self.places(authority, operator.as_deref(), recorder.as_deref())
+    }
+
+    fn places(
+        &self,
+        authority: Authority,
+        operator: Option<&str>,
+        recorder: Option<&str>,
+    ) -> Result<Places, Fault> {
+        let code = |field, text| -> Result<Option<String>, Wrong> {
+            let code = crate::gate::ask::place(field, text)?;
+            code.map(|code| self.listed(field, code)).transpose()
+        };
+        let (of_operator, of_recorder) = match authority {
+            Authority::Operator => (Field::Operator, Field::Recorder),
+            Authority::Provisioner => (Field::OperatorLocation, Field::RecorderLocation),
+        };
+        Ok((code(of_operator, operator)?, code(of_recorder, recorder)?))
     }
 
     /// The account's settings as they are now, and their text.
@@ -262,41 +500,93 @@ impl Gate {
         chosen: Option<&str>,
     ) -> Result<NewCredential, Fault> {
         self.settings(account).await.map_err(|fault| fault.of_account(account))?;
-        if account == SYSTEM_LOG
-            && (role.is_of_a_platform() || matches!(role, Role::Listener | Role::Registrar))
-        {
+        if account == SYSTEM_LOG && !role.is_of_the_system() {
             return Err(RegisterRefusal::RoleOfCalls.into());
         }
-        let username = format!("cg_{}", trail::hex(&trail::random::<8>()?));
-        let password = Secret::generate().map_err(|_| trail::DraftError::Randomness)?;
+        if account != SYSTEM_LOG && role == Role::Provisioner {
+            return Err(RegisterRefusal::RoleOfSystem.into());
+        }
+        let new = NewCredential::generate(account, role)?;
         let hash = match chosen {
             Some(chosen) => {
                 crate::access::secret::stored_password(chosen).map_err(RegisterRefusal::WeakPassword)?
             }
-            None => password.stored(),
+            None => new.password.stored(),
         };
         for _ in 0..ATTEMPTS {
             let mut job = Job::default();
-            let person = self.stands_for(&self.enrolled(account).await?, actor, name, &mut job)?;
-            if account == SYSTEM_LOG && person.is_none() {
+            // A provisioner is a program: it is nobody's second person.
+            let person = match role {
+                Role::Provisioner => {
+                    crate::gate::ask::check_name(Field::PersonName, name)?;
+                    None
+                }
+                Role::Recorder
+                | Role::Observer
+                | Role::Uploader
+                | Role::Listener
+                | Role::Auditor
+                | Role::Counsel
+                | Role::Registrar
+                | Role::Admin => self.stands_for(&self.enrolled(account).await?, actor, name, &mut job)?,
+            };
+            if account == SYSTEM_LOG && role != Role::Provisioner && person.is_none() {
                 return Err(PersonRefusal::NameNeeded.into());
             }
-            let (at, person) = (self.clock.now(), person.map(|person| person.id));
-            job.changes.push(Change::Credential {
-                username: username.clone(),
-                account: account.into(),
-                role: role.as_str().into(),
-                name: name.into(),
-                person,
-                hash: hash.clone(),
-                at: at.as_millisecond(),
-            });
-            let (credential, role_word) = (username.clone(), role.as_str().into());
-            let coverage = CoverageBasis::Granted;
-            let body = Body::Credential { credential, role: role_word, person, coverage };
-            job.entries.push(trail::draft(account, at, actor, None, body, Some(json!({"name": name})))?);
+            let stands_for = person.map(|person| person.id);
+            self.draft_credential(actor, &new, name, stands_for, None, &hash, &mut job)?;
             if self.append(job).await? == Appended::Done {
-                return Ok(NewCredential { username, password, account: account.into(), role });
+                return Ok(new);
+            }
+        }
+        Err(Fault::contended())
+    }
+
+    /// Has a job add a credential.
+    #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
+    pub(in crate::gate) fn draft_credential(
+        &self,
+        actor: &Actor,
+        new: &NewCredential,
+        name: &str,
+        person: Option<uuid::Uuid>,
+        provisioner: Option<&str>,
+        hash: &str,
+        job: &mut Job,
+    ) -> Result<(), Fault> {
+        let at = self.clock.now();
+        job.changes.push(Change::Credential {
+            username: new.username.clone(),
+            account: new.account.clone(),
+            role: new.role.as_str().into(),
+            name: name.into(),
+            person,
+            provisioner: provisioner.map(Into::into),
+            hash: hash.into(),
+            at: at.as_millisecond(),
+        });
+        let (credential, role) = (new.username.clone(), new.role.as_str().into());
+        let body = Body::Credential { credential, role, person, coverage: CoverageBasis::Granted };
+        job.entries.push(trail::draft(&new.account, at, actor, None, body, Some(json!({"name": name})))?);
+        Ok(())
+    }
+
+    /// Gives a credential another password, which is shown once. The one before does not count any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such credential, or it was revoked.
+    pub async fn rotate_credential(&self, actor: &Actor, username: &str) -> Result<NewCredential, Fault> {
+        for _ in 0..ATTEMPTS {
+            let row = self.ledger.credential(username).await?.ok_or(Thing::Credential)?;
+            let role = Role::parse(&row.role).ok_or_else(|| Fault::damaged("a role cannot be read"))?;
+            let new =
+                NewCredential { username: row.username, ..NewCredential::generate(&row.account, role)? };
+            let change = Change::RotateCredential { username: username.into(), hash: new.password.stored() };
+            let expects = vec![Expect::CredentialIs { username: username.into(), hash: row.hash }];
+            let body = Body::CredentialRotated { credential: username.into() };
+            if self.note(actor, &row.account, body, None, vec![change], expects).await? == Appended::Done {
+                return Ok(new);
             }
         }
         Err(Fault::contended())
@@ -321,7 +611,7 @@ fn is_default(format: &Format) -> bool {
     *format == Format::default()
 }
 
-fn check_account(id: &str) -> Result<(), Wrong> {
+pub(in crate::gate) fn check_account(id: &str) -> Result<(), Wrong> {
     let plain = !id.is_empty()
         && id.len() <= 64
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
@@ -331,7 +621,7 @@ fn check_account(id: &str) -> Result<(), Wrong> {
     Err(Wrong::AccountId)
 }
 
-fn check_settings(settings: &AccountSettings) -> Result<(), Fault> {
+pub(in crate::gate) fn check_settings(settings: &AccountSettings) -> Result<(), Fault> {
     if settings.late_evidence_seconds > 60 {
         return Err(RegisterRefusal::LateEvidence.into());
     }

@@ -1,8 +1,8 @@
 //! Rows of registers, and the columns that entries commit to.
 
 use crate::ledger::{
-    AccountRow, ConfirmedRow, CredentialRow, GrantRow, HoldRow, KeyRow, PersonRow, PromptRow, ProposalRow,
-    RecordingRow, VersionRow, WaitingRow,
+    AccountRow, AliasRow, ConfirmedRow, CredentialRow, GrantRow, HoldRow, KeyRow, PersonRow, PromptRow,
+    ProposalRow, RecordingRow, VersionRow, WaitingRow,
 };
 use trail::SYSTEM_LOG;
 
@@ -35,12 +35,32 @@ impl Committed for AccountRow {
     }
 
     fn columns(&self) -> Option<Vec<Option<String>>> {
-        let Self { id, operator_location, recorder_location, settings, created_at } = self.clone();
+        let Self { id, operator_location, recorder_location, settings, provisioner, created_at } =
+            self.clone();
         // The system's own account is made with the table, and no entry registers it.
-        let is_as_made = settings == "{}" && operator_location.is_none() && recorder_location.is_none();
+        let is_as_made = settings == "{}"
+            && [&operator_location, &recorder_location, &provisioner].into_iter().all(Option::is_none);
         let registered = id != SYSTEM_LOG || !is_as_made;
-        registered
-            .then(|| vec![Some(id), operator_location, recorder_location, Some(settings), number(created_at)])
+        let rest = [Some(settings), provisioner, number(created_at)];
+        registered.then(|| [Some(id), operator_location, recorder_location].into_iter().chain(rest).collect())
+    }
+}
+
+impl Committed for AliasRow {
+    const REGISTER: &'static str = "alias";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.uid.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { folded, alias, account, uid, added_at, salt } = self.clone();
+        let texts = [folded, alias, account, uid].map(Some);
+        Some(texts.into_iter().chain([number(added_at), Some(salt)]).collect())
     }
 }
 
@@ -56,9 +76,10 @@ impl Committed for CredentialRow {
     }
 
     fn columns(&self) -> Option<Vec<Option<String>>> {
-        let Self { username, account, role, name, person, hash, created_at, revoked_at } = self.clone();
+        let Self { username, account, role, name, person, provisioner, hash, created_at, revoked_at } =
+            self.clone();
         let texts = [username, account, role, name].map(Some);
-        let rest = [person, Some(hash), number(created_at), revoked_at.and_then(number)];
+        let rest = [person, provisioner, Some(hash), number(created_at), revoked_at.and_then(number)];
         Some(texts.into_iter().chain(rest).collect())
     }
 }

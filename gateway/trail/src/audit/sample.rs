@@ -108,7 +108,7 @@ impl Log {
         {
             log.adds(&who, name, CoverageBasis::Granted);
         }
-        log.entry(&operator, Body::Key { key: KEY.into() }, None);
+        log.entry(&operator, Body::Key { key: KEY.into(), without_proof: false }, None);
         log.tick(1000);
         let body = Body::Prompt { version: log.prompt, duration_ms: 4000 };
         let document = json!({"prompt": "recording", "version": 1, "document": prompt_document()});

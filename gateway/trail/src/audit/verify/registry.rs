@@ -243,6 +243,14 @@ impl Registry {
         }
         if let Body::AccountLaw { overlays, public_safety, on_hold } = &leaf.body {
             let (overlays, public_safety, on_hold) = (overlays.clone(), *public_safety, *on_hold);
+            let kept = |before: &Chosen| {
+                before.overlays.iter().all(|overlay| overlays.contains(overlay))
+                    && (before.public_safety || !public_safety)
+                    && (before.on_hold == on_hold || on_hold == HeldCounts::Counted)
+            };
+            if leaf.actor.role == roles::PROVISIONER && !self.chosen.last().is_none_or(kept) {
+                return Err(Failure::tampered("a provisioner loosens the law that the account had chosen"));
+            }
             self.chosen.push(Chosen { at: leaf.at, overlays, public_safety, on_hold });
         }
         if let Body::Grant { grant, from, until, by_guardian } = &leaf.body {
@@ -275,7 +283,13 @@ impl Registry {
                 None => return Err(Failure::tampered("it revokes a credential that was never added")),
             }
         }
-        if let Body::Key { key } = &leaf.body {
+        if let Body::Key { key, without_proof } = &leaf.body {
+            let known = self.keys_lost || self.lenient || matches!(self.keys.get(key), Some(None));
+            if !*without_proof && !known && !self.keys.is_empty() {
+                return Err(Failure::tampered(
+                    "it adds a further recipient without the proof of an earlier key's holder, and does not say so",
+                ));
+            }
             self.keys.insert(key.clone(), None);
             self.keys_suffice()?;
         }

@@ -11,7 +11,17 @@ use crate::{Actor, Body, Leaf};
 ///
 /// [`Failure`] if it may not, or this program does not know the role.
 pub(super) fn may(leaf: &Leaf) -> Result<(), Failure> {
-    may_make(&leaf.actor, &leaf.kind, makers(&leaf.body))
+    may_make(&leaf.actor, &leaf.kind, makers(&leaf.body))?;
+    if let Body::Credential { role, .. } = &leaf.body
+        && leaf.actor.role == PROVISIONER
+        && !GIVEN.contains(&role.as_str())
+    {
+        return Err(Failure::tampered(format!(
+            "`{}` gives somebody the role `{role}`, which a provisioner may not",
+            leaf.actor.credential
+        )));
+    }
+    Ok(())
 }
 
 /// Checks that the actor has one of the roles that may write entries of a kind.
@@ -46,14 +56,21 @@ fn makers(body: &Body) -> &'static [&'static str] {
         Body::Accepted { .. } | Body::Refused { .. } => &["recorder", "uploader"],
         Body::Heartbeat {} | Body::LogKey { .. } => &["gateway"],
         Body::Gap { .. } | Body::LogOpened { .. } => &["gateway", "operator"],
-        Body::LogDropped { .. }
-        | Body::Account { .. }
+        Body::Account { .. }
         | Body::AccountFormat { .. }
+        | Body::AccountSettings { loosens: false }
+        | Body::AccountAlias { .. }
+        | Body::AccountAliasRemoved { .. }
         | Body::AccountWebhook { .. }
         | Body::Credential { .. }
-        | Body::Person { .. }
         | Body::CredentialRevoked { .. }
-        | Body::Key { .. }
+        | Body::CredentialRotated { .. }
+        | Body::Key { .. } => &["operator", PROVISIONER],
+        // A provisioner loosens nothing, takes nothing over, and enrols nobody.
+        Body::LogDropped { .. }
+        | Body::AccountSettings { loosens: true }
+        | Body::AccountProvisioner { .. }
+        | Body::Person { .. }
         | Body::KeyRetired { .. } => &["operator"],
         Body::Lookup { .. } => &["listener", "auditor", "counsel", "registrar", "admin", "operator"],
         Body::Exported { .. } => &["auditor", "counsel", "admin", "operator"],
@@ -63,10 +80,10 @@ fn makers(body: &Body) -> &'static [&'static str] {
         Body::Fetched { .. } | Body::FetchRefused { .. } => &["recorder", "uploader", "listener"],
         Body::Deleted { .. } => &["counsel", "admin", "operator", "gateway"],
         Body::PersonConfirmed { .. } => &["auditor", "counsel", "admin"],
-        Body::Held { .. } | Body::HoldSet { .. } | Body::HoldLifted { .. } | Body::AccountLaw { .. } => {
-            &["counsel", "operator"]
-        }
-        Body::Prompt { .. } => &["counsel", "admin", "operator"],
+        Body::Held { .. } | Body::HoldSet { .. } | Body::HoldLifted { .. } => &["counsel", "operator"],
+        // That a provisioner only tightens it is seen where the law before is known.
+        Body::AccountLaw { .. } => &["counsel", "operator", PROVISIONER],
+        Body::Prompt { .. } => &["counsel", "admin", "operator", PROVISIONER],
         Body::Grant { .. } => &["counsel", "registrar", "admin", "operator"],
         // An erasure withdraws the grants of whom it erases.
         Body::GrantWithdrawn { .. } => &["counsel", "registrar", "admin", "operator", "gateway"],
@@ -76,7 +93,13 @@ fn makers(body: &Body) -> &'static [&'static str] {
     }
 }
 
-const KNOWN: [&str; 10] = [
+/// Makes accounts for a platform with many tenants. Its credential is in the log of the system's account.
+pub(super) const PROVISIONER: &str = "provisioner";
+
+/// The roles that it may give.
+const GIVEN: [&str; 7] = ["recorder", "observer", "uploader", "listener", "auditor", "registrar", "admin"];
+
+const KNOWN: [&str; 11] = [
     "recorder",
     "observer",
     "uploader",
@@ -85,6 +108,7 @@ const KNOWN: [&str; 10] = [
     "counsel",
     "registrar",
     "admin",
+    PROVISIONER,
     "operator",
     "gateway",
 ];

@@ -1,7 +1,9 @@
 //! Logs that their operator has forged: the holder of the key can rebuild the tree and sign it.
 
 use jiff::SignedDuration;
-use policy::{Control, CoverageBasis, Event, MOST_STRETCHES, Method, Refusal, Stretch, Use, What, Why};
+use policy::{
+    Control, CoverageBasis, Event, HeldCounts, MOST_STRETCHES, Method, Refusal, Stretch, Use, What, Why,
+};
 use seal::Format;
 use uuid::Uuid;
 
@@ -385,7 +387,7 @@ fn what_was_never_registered_counts_for_nothing() {
 #[test]
 fn an_account_whose_recordings_are_sealed_for_one_key_has_one() {
     let operator = Actor::command_line();
-    let other = || Body::Key { key: "cd".repeat(32) };
+    let other = || Body::Key { key: "cd".repeat(32), without_proof: true };
     let format = |format| Body::AccountFormat { format };
     // A second key, and the format with two of them.
     for bodies in [[format(Format::RsaAes), other()], [other(), format(Format::RsaAes)]] {
@@ -399,10 +401,66 @@ fn an_account_whose_recordings_are_sealed_for_one_key_has_one() {
     // One after the other, and the same one again.
     let mut log = Log::new();
     let retired = Body::KeyRetired { key: KEY.into() };
-    for body in [format(Format::RsaAes), Body::Key { key: KEY.into() }, retired, other()] {
+    for body in
+        [format(Format::RsaAes), Body::Key { key: KEY.into(), without_proof: false }, retired, other()]
+    {
         log.entry(&operator, body, None);
     }
     verified(&log.export()).unwrap();
+}
+
+#[test]
+fn a_provisioner_sets_accounts_up_and_takes_no_power_by_it() {
+    let provisioner = || Actor { credential: "cg_0123456789abcdef".into(), role: "provisioner".into() };
+    let law = |overlays: &[&str], public_safety, on_hold| Body::AccountLaw {
+        overlays: overlays.iter().map(|overlay| (*overlay).to_owned()).collect(),
+        public_safety,
+        on_hold,
+    };
+    let given = |role: &str, person| Body::Credential {
+        credential: format!("cg_{role}"),
+        role: role.into(),
+        person,
+        coverage: CoverageBasis::Granted,
+    };
+    let (kept, strict) = (|| law(&["one"], true, HeldCounts::NotCounted), HeldCounts::Counted);
+    let second = |without_proof| Body::Key { key: "cd".repeat(32), without_proof };
+    let alias = Uuid::from_u128(1);
+    for body in [
+        Body::AccountSettings { loosens: false },
+        Body::AccountAlias { alias },
+        given("uploader", None),
+        second(true),
+        kept(),
+        law(&["one", "other"], false, strict),
+    ] {
+        let mut log = Log::new();
+        log.entry(&Actor::command_line(), kept(), None);
+        log.entry(&provisioner(), body, None);
+        verified(&log.export()).unwrap();
+    }
+    for (body, told) in [
+        (Body::AccountSettings { loosens: true }, "which the role"),
+        (Body::AccountProvisioner { credential: Some("cg_0123456789abcdef".into()) }, "which the role"),
+        (Body::KeyRetired { key: KEY.into() }, "which the role"),
+        (Body::Person { person: alias, founding: true }, "which the role"),
+        (given("counsel", None), "which a provisioner may not"),
+        (given("provisioner", None), "which a provisioner may not"),
+        (second(false), "does not say so"),
+        (law(&[], true, HeldCounts::NotCounted), "loosens the law"),
+        (law(&["other"], false, strict), "loosens the law"),
+    ] {
+        let mut log = Log::new();
+        log.entry(&Actor::command_line(), kept(), None);
+        let index = log.entry(&provisioner(), body, None);
+        assert_found(&found(&log), Verdict::Tampered, index, told);
+    }
+    for looser in [law(&[], true, strict), law(&[], false, HeldCounts::NotCounted)] {
+        let mut log = Log::new();
+        log.entry(&Actor::command_line(), law(&[], false, strict), None);
+        let index = log.entry(&provisioner(), looser, None);
+        assert_found(&found(&log), Verdict::Tampered, index, "loosens the law");
+    }
 }
 
 #[test]
