@@ -57,12 +57,15 @@
 //! of audio are lawful) and [`refusal`] (why recording is not lawful, and an upload refused). [`table`] is the
 //! law as data, and what its editors need: reading with the place of every mistake, [`atlas`] (what places are
 //! called) and [`diff`] (what a change tightens or loosens).
+//!
+//! Beside them, [`scope`] answers which calls a Kazoo platform records at all, by its own settings.
 
 #![no_std]
 
 extern crate alloc;
 
 pub mod decide;
+pub mod scope;
 pub mod table;
 
 pub use decide::{call, coverage, decision, fact, language, place, refusal, retention, rule, told};
