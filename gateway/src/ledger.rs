@@ -40,7 +40,7 @@ pub use reads::Which;
 pub use rows::{
     AccountRow, AliasRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow,
     EntryRow, GrantRow, History, HoldRow, KeyRow, LeafRow, NotificationRow, ParticipantRow, PersonRow,
-    PromptRow, ProposalRow, RecordingRow, VersionRow, WaitingRow,
+    PromptRow, ProposalRow, RecordingRow, RecordingSettingsRow, VersionRow, WaitingRow,
 };
 use sql::Pool;
 pub use sqlite::file;

@@ -97,6 +97,14 @@ CREATE TABLE consent_grant (
     PRIMARY KEY (account, id)
 );
 
+-- What a platform's recording settings are: its own documents, as far as they say which calls are recorded.
+CREATE TABLE recording_settings (
+    account  TEXT COLLATE "C" PRIMARY KEY REFERENCES account (id),
+    document TEXT COLLATE "C" NOT NULL,
+    set_at   BIGINT NOT NULL,
+    salt     TEXT COLLATE "C" NOT NULL
+);
+
 -- A call id may be used again once its call has ended: uid tells such calls apart.
 CREATE TABLE call (
     uid        TEXT COLLATE "C" PRIMARY KEY,

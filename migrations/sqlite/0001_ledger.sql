@@ -97,6 +97,14 @@ CREATE TABLE consent_grant (
     PRIMARY KEY (account, id)
 ) STRICT;
 
+-- What a platform's recording settings are: its own documents, as far as they say which calls are recorded.
+CREATE TABLE recording_settings (
+    account  TEXT PRIMARY KEY REFERENCES account (id),
+    document TEXT NOT NULL,
+    set_at   INTEGER NOT NULL,
+    salt     TEXT NOT NULL
+) STRICT;
+
 -- A call id may be used again once its call has ended: uid tells such calls apart.
 CREATE TABLE call (
     uid        TEXT PRIMARY KEY,

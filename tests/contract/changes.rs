@@ -11,6 +11,7 @@ on_both_engines!(
     accounts_and_credentials_change,
     keys_and_prompts_change,
     grants_change,
+    recording_settings_change,
     calls_and_participants_change,
     recordings_change,
     notifications_change,
@@ -136,6 +137,7 @@ fn tested(change: &Change) -> &'static str {
         | Change::ConfirmPerson { .. } => "accounts_and_credentials_change",
         Change::Key { .. } | Change::RetireKey { .. } | Change::Prompt { .. } => "keys_and_prompts_change",
         Change::Grant { .. } | Change::WithdrawGrant { .. } => "grants_change",
+        Change::RecordingSettings { .. } => "recording_settings_change",
         Change::Call { .. }
         | Change::CallEnded { .. }
         | Change::Restrictions { .. }
@@ -347,6 +349,25 @@ async fn grants_change(store: &Store) {
     change(&ledger, vec![withdraw(2), withdraw(3)]).await;
     assert_eq!(ledger.grant("acme", "g").await.unwrap().unwrap().withdrawn_at, Some(2), "the first counts");
     assert!(ledger.grant("acme", "h").await.unwrap().is_none());
+}
+
+async fn recording_settings_change(store: &Store) {
+    let ledger = with_account(store).await;
+    assert!(ledger.recording_settings("acme").await.unwrap().is_none());
+    let set = |document: &str, at| Change::RecordingSettings {
+        account: "acme".into(),
+        document: document.into(),
+        salt: format!("{at:02}"),
+        at,
+    };
+    change(&ledger, vec![set("{\"line\":\"4.3\"}", 1)]).await;
+    change(&ledger, vec![set("{\"line\":\"master\"}", 2)]).await;
+    let found = ledger.recording_settings("acme").await.unwrap().unwrap();
+    assert_eq!(
+        (found.document.as_str(), found.set_at, found.salt.as_str()),
+        ("{\"line\":\"master\"}", 2, "02")
+    );
+    assert!(ledger.recording_settings("globex").await.unwrap().is_none());
 }
 
 async fn calls_and_participants_change(store: &Store) {

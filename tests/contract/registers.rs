@@ -81,6 +81,12 @@ fn jobs() -> Vec<(&'static str, Vec<Change>)> {
         salt: "cc".into(),
         at: 1,
     };
+    let set = |document: &str, at| Change::RecordingSettings {
+        account: acme(),
+        document: document.into(),
+        salt: "ee".into(),
+        at,
+    };
     let version = |version, text: &str| Change::TableVersion {
         version,
         digest: policy::Table::digest_of(text),
@@ -114,6 +120,8 @@ fn jobs() -> Vec<(&'static str, Vec<Change>)> {
         ("acme", vec![Change::RetireKey { id: "k2".into(), account: acme(), at: 3 }]),
         ("acme", vec![prompt(1, first)]),
         ("acme", vec![prompt(2, second)]),
+        ("acme", vec![set("{}", 1)]),
+        ("acme", vec![set("{\"line\":\"4.3\"}", 2)]),
         ("acme", vec![granted("g", grant), granted("h", other)]),
         ("acme", vec![Change::WithdrawGrant { account: acme(), id: "g".into(), at: 3 }]),
         (
@@ -225,6 +233,10 @@ fn alterations() -> Vec<(&'static str, &'static str, &'static str, &'static str)
         ("consent_grant", "created_at", "77", "id = 'h'"),
         ("consent_grant", "withdrawn_at", "NULL", "withdrawn_at IS NOT NULL"),
         ("consent_grant", "salt", "'00'", "id = 'h'"),
+        ("recording_settings", "account", "'globex'", "TRUE"),
+        ("recording_settings", "document", "'{}'", "TRUE"),
+        ("recording_settings", "set_at", "77", "TRUE"),
+        ("recording_settings", "salt", "'00'", "TRUE"),
         ("recording", "held", "FALSE", "name = 'a'"),
         ("recording", "held", "TRUE", "name = 'b'"),
         ("person", "folded", "'x'", "name = 'eve'"),
@@ -293,6 +305,7 @@ async fn read_all(ledger: &Ledger) -> Result<(), LedgerError> {
         ledger.confirmed(id).await?;
         ledger.grants(id).await?;
         ledger.prompts(id).await?;
+        ledger.recording_settings(id).await?;
         ledger.recordings(id, None, None, (i64::MIN, String::new()), 100).await?;
     }
     for username in ["cg_1", "cg_2"] {

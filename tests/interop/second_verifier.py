@@ -38,7 +38,7 @@ TYPES = dict(pair.split("=") for pair in """
     opened=call.opened control_refused=recording.control-refused accepted=recording.accepted refused=recording.refused
     fetched=recording.fetched fetch_refused=recording.fetch-refused deleted=recording.deleted held=recording.hold
     prompt=prompt.registered grant=consent-grant.registered grant_withdrawn=consent-grant.withdrawn account=account.added
-    account_law=account.law account_format=account.format account_settings=account.settings account_alias=account.alias
+    account_law=account.law account_recording_settings=account.recording-settings account_format=account.format account_settings=account.settings account_alias=account.alias
     account_alias_removed=account.alias-removed account_provisioner=account.provisioner
     credential_rotated=credential.rotated account_webhook=account.webhook credential=credential.added credential_revoked=credential.revoked person=person.enrolled
     person_confirmed=person.confirmed key=key.added key_retired=key.retired table=table.in-force table_proposed=table.proposed

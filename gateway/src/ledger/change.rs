@@ -409,6 +409,16 @@ pub enum Change {
         /// When.
         at: i64,
     },
+    /// An account's recording settings change.
+    RecordingSettings {
+        account: String,
+        /// What they say, as JSON.
+        document: String,
+        /// Random, in hexadecimal.
+        salt: String,
+        /// When.
+        at: i64,
+    },
     /// A call is opened.
     Call {
         /// The gateway's id.

@@ -189,6 +189,7 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::NotificationTried { .. }
         | Change::NotificationDone { .. }
         | Change::Checkpoint { .. }
+        | Change::RecordingSettings { .. }
         | Change::Anchor { .. } => {}
         Change::Account { .. }
         | Change::AccountSettings { .. }

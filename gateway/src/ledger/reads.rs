@@ -13,7 +13,8 @@ use super::rows::select_call;
 use super::sql::{Dialect, Pool, ask, ask_here};
 use super::{
     AccountRow, AliasRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, LeafRow, Ledger,
-    LedgerError, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, VersionRow, rows,
+    LedgerError, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, RecordingSettingsRow, VersionRow,
+    rows,
 };
 use trail::SYSTEM_LOG;
 
@@ -199,6 +200,25 @@ impl Ledger {
                 sought(id)
             )
         )
+    }
+
+    /// The recording settings of an account, if it has set any.
+    pub async fn recording_settings(
+        &self,
+        account: &str,
+    ) -> Result<Option<RecordingSettingsRow>, LedgerError> {
+        let found: Result<Vec<RecordingSettingsRow>, LedgerError> = committed!(
+            self,
+            Some(account),
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT account, document, set_at, salt FROM recording_settings WHERE account = ?",
+                account
+            )
+        );
+        Ok(found?.pop())
     }
 
     /// The newest call of this id or alias.

@@ -145,6 +145,7 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         proposal,
         wide,
         erasure,
+        settings,
     ] = &REGISTERS;
     Some(match change {
         Change::Account { id, .. }
@@ -180,6 +181,7 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
             Touch::new(confirmed, "person = ? AND confirmer = ?").bind(person).bind(by)
         }
         Change::TableVersion { version: number, .. } => Touch::new(version, "version = ?").bind(*number),
+        Change::RecordingSettings { account, .. } => Touch::new(settings, "account = ?").bind(account),
         Change::Proposal { row } => Touch::new(proposal, "uid = ?").bind(&row.uid),
         Change::AdoptProposal { uid, .. } | Change::DecideProposal { uid, .. } => {
             Touch::new(proposal, "uid = ?").bind(uid)
@@ -381,7 +383,7 @@ async fn texts(pool: &Pool, statement: Statement) -> Result<Vec<Vec<Option<Strin
 }
 
 /// The registers, and the columns that are committed to.
-static REGISTERS: [Register; 13] = [
+static REGISTERS: [Register; 14] = [
     Register {
         name: "account",
         // The system's own account has no settings, and never changes.
@@ -492,16 +494,26 @@ static REGISTERS: [Register; 13] = [
         key: "uid",
         columns: "uid, account, document, CAST(asked_at AS TEXT), salt",
     },
+    Register {
+        name: "recording-settings",
+        from: "recording_settings WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        // There is one row per log, and its account's id is an outsider's word.
+        key: "CAST('recording-settings' AS TEXT)",
+        columns: "account, document, CAST(set_at AS TEXT), salt",
+    },
 ];
 
 /// The types of entries that register something.
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 29] = [
     "account.added",
     "account.alias",
     "account.alias-removed",
     "account.format",
     "account.law",
     "account.provisioner",
+    "account.recording-settings",
     "account.settings",
     "account.webhook",
     "consent-grant.registered",

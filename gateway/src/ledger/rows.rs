@@ -148,6 +148,18 @@ pub struct GrantRow {
 
 found!(GrantRow { account, id, uid, document, created_at, withdrawn_at, salt });
 
+/// An account's recording settings.
+#[derive(Debug, Clone, FromRow)]
+pub struct RecordingSettingsRow {
+    pub account: String,
+    /// What they say, as JSON.
+    pub document: String,
+    /// When they were set.
+    pub set_at: i64,
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
+    pub salt: String,
+}
+
 /// A call.
 #[derive(Debug, Clone, FromRow)]
 pub struct CallRow {

@@ -248,6 +248,15 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(*at)
         .bind(account)
         .bind(id),
+        Change::RecordingSettings { account, document, salt, at } => Statement::new(
+            "INSERT INTO recording_settings (account, document, set_at, salt) VALUES (?, ?, ?, ?) \
+             ON CONFLICT (account) DO UPDATE SET document = excluded.document, set_at = excluded.set_at, \
+             salt = excluded.salt",
+        )
+        .bind(account)
+        .bind(document)
+        .bind(*at)
+        .bind(salt),
         Change::Call { uid, account, id, names, body, at, head } => {
             let call = Statement::new("INSERT INTO call (uid, account, id, body, opened_at, head) VALUES (?, ?, ?, ?, ?, ?)")
                 .bind(uid)

@@ -6,6 +6,7 @@
 mod says;
 
 use jiff::Timestamp;
+use policy::scope::Line;
 use policy::{Control, CoverageBasis, Event, HeldCounts, Opened, Refusal, Stretch, Use, What};
 use seal::Format;
 use serde::{Deserialize, Serialize};
@@ -339,6 +340,15 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "HeldCounts::is_default")]
         on_hold: HeldCounts,
     },
+    /// An account set which calls its platform records by itself.
+    AccountRecordingSettings {
+        /// Which Kazoo they are for.
+        line: Line,
+        /// How many users' documents there are.
+        users: u32,
+        /// How many devices' documents.
+        devices: u32,
+    },
     /// An account chose where its systems are told what happens, or has another secret to sign that with.
     AccountWebhook {
         /// Whether they are told.
@@ -546,6 +556,7 @@ impl Body {
             Body::AccountAliasRemoved { .. } => Kind::AccountAliasRemoved,
             Body::AccountProvisioner { .. } => Kind::AccountProvisioner,
             Body::AccountLaw { .. } => Kind::AccountLaw,
+            Body::AccountRecordingSettings { .. } => Kind::AccountRecordingSettings,
             Body::AccountWebhook { .. } => Kind::AccountWebhook,
             Body::Credential { .. } => Kind::CredentialAdded,
             Body::Person { .. } => Kind::PersonEnrolled,
@@ -610,6 +621,7 @@ impl Body {
             | Body::AccountProvisioner { .. }
             | Body::CredentialRotated { .. }
             | Body::AccountLaw { .. }
+            | Body::AccountRecordingSettings { .. }
             | Body::AccountWebhook { .. }
             | Body::Credential { .. }
             | Body::Person { .. }

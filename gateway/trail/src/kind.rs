@@ -33,6 +33,7 @@ kinds! {
     AccountFormat "account.format"
     AccountLaw "account.law"
     AccountProvisioner "account.provisioner"
+    AccountRecordingSettings "account.recording-settings"
     AccountSettings "account.settings"
     AccountWebhook "account.webhook"
     AnnouncementRecorded "announcement.recorded"

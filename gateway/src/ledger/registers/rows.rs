@@ -2,7 +2,7 @@
 
 use crate::ledger::{
     AccountRow, AliasRow, ConfirmedRow, CredentialRow, GrantRow, HoldRow, KeyRow, PersonRow, PromptRow,
-    ProposalRow, RecordingRow, VersionRow, WaitingRow,
+    ProposalRow, RecordingRow, RecordingSettingsRow, VersionRow, WaitingRow,
 };
 use trail::SYSTEM_LOG;
 
@@ -98,6 +98,23 @@ impl Committed for KeyRow {
     fn columns(&self) -> Option<Vec<Option<String>>> {
         let Self { id, account, pem, added_at, retired_at } = self.clone();
         Some(vec![Some(id), Some(account), Some(pem), number(added_at), retired_at.and_then(number)])
+    }
+}
+
+impl Committed for RecordingSettingsRow {
+    const REGISTER: &'static str = "recording-settings";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        Self::REGISTER.to_owned()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { account, document, set_at, salt } = self.clone();
+        Some(vec![Some(account), Some(document), number(set_at), Some(salt)])
     }
 }
 

@@ -79,6 +79,7 @@ fn makers(body: &Body) -> &'static [&'static str] {
         Body::Erased { .. } => &["counsel", "admin", "operator", "gateway"],
         Body::Fetched { .. } | Body::FetchRefused { .. } => &["recorder", "uploader", "listener"],
         Body::Deleted { .. } => &["counsel", "admin", "operator", "gateway"],
+        Body::AccountRecordingSettings { .. } => &["admin"],
         Body::PersonConfirmed { .. } => &["auditor", "counsel", "admin"],
         Body::Held { .. } | Body::HoldSet { .. } | Body::HoldLifted { .. } => &["counsel", "operator"],
         // That a provisioner only tightens it is seen where the law before is known.
