@@ -276,6 +276,7 @@ fn a_mistake_is_told_in_one_sentence_with_what_to_do() {
         ),
         (&["consent-grant", "withdraw", "acme", "g"], "there is no consent grant"),
         (&["decide", "/nowhere/facts.json"], "`/nowhere/facts.json` cannot be read"),
+        (&["scope", "/nowhere/scope.json"], "`/nowhere/scope.json` cannot be read"),
         (
             &["open", "/nowhere/m", "--envelope", "/nowhere/e", "--key", "/nowhere/k", "--out", "o"],
             "`/nowhere/e` cannot be read",
@@ -441,6 +442,8 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
     let path = |name: &str| elsewhere.path().join(name).to_str().unwrap().to_owned();
     let (out, facts) = (path("out.zip"), path("facts.json"));
     std::fs::write(&facts, r#"{"medium": "telephone", "participants": []}"#).unwrap();
+    let scope = path("scope.json");
+    std::fs::write(&scope, r#"{"line": "4.3", "from": "onnet", "to": "offnet"}"#).unwrap();
     let reading: Vec<(&str, Vec<&str>)> = vec![
         ("account list", vec![]),
         ("audit consent-record", vec!["acme", "c"]),
@@ -462,6 +465,7 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
         ("prompt check", vec!["--text", "This call is recorded."]),
         ("prompt check", vec!["--account", "acme"]),
         ("prompt list", vec!["acme"]),
+        ("scope", vec![&scope]),
         ("store list", vec![&out]),
         ("table check", vec![table]),
         ("table check", vec!["in-force"]),
@@ -907,6 +911,51 @@ fn keygen_overwrites_no_key_and_lets_nobody_else_read_the_private_one() {
     let pem = std::fs::read(private).unwrap();
     assert!(cli.refuses(&["keygen", "--out", &cli.path("new/customer")]).contains("private.pem"));
     assert!(std::fs::read(private).unwrap() == pem);
+}
+
+#[test]
+fn scope_explains_what_kazoo_records_and_decide_answers_beside_it() {
+    let cli = Cli::new();
+    let user = json!({"call_recording": {"outbound": {"offnet": {"enabled": true, "url": "https://kz:s3cret@x.example/"}}}});
+    let asked = json!({"line": "4.3", "account": {}, "user": user, "from": "onnet", "to": "offnet"});
+    let (code, out, err) = cli.fed(&["scope", "-"], asked.to_string().as_bytes());
+    assert_eq!((code, err.as_str()), (0, ""));
+    let scope: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&scope["source"]["record"], &scope["source"]["leg"]), (&json!(true), &json!("a")));
+    assert_eq!(scope["source"]["settings"]["url"], "https://***@x.example/");
+    assert_eq!(
+        (&scope["account"]["record"], &scope["destination"]["record"]),
+        (&json!(false), &json!(false))
+    );
+    let (_, machine, _) = cli.fed(&["scope", "-", "--json"], asked.to_string().as_bytes());
+    assert_eq!(serde_json::from_str::<Value>(&machine).unwrap(), scope);
+
+    let facts = json!({"medium": "telephone", "started_at": "2026-11-20T10:00:00Z", "scope": asked});
+    let (code, out, err) = cli.fed(&["decide", "-"], facts.to_string().as_bytes());
+    assert_eq!((code, err.as_str()), (0, ""));
+    let decision: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&decision["scope"], &decision["recording"]), (&scope, &json!("blocked")));
+    assert!(!cli.data.exists(), "nothing is kept");
+
+    for (wrong, told) in [
+        ("{\"line\": \"4.3\",", "it is not JSON: it ends in the middle"),
+        (r#"{"line": "4.3", "from": "onnet"}"#, "missing field `to`"),
+        (r#"{"line": "4.3", "from": "onnet", "to": "onnet", "device": "d1"}"#, "`d1` is not a device's id"),
+        (r#"{"from": "onnet", "to": "onnet"}"#, "`line` is missing"),
+        (
+            r#"{"line": "4.3", "from": "onnet", "to": "onnet", "user": {"call_recording": {"any": {"x": {}}}}}"#,
+            "`user.call_recording.any.x`",
+        ),
+        ("[]", "an object"),
+    ] {
+        let (code, out, err) = cli.fed(&["scope", "-"], wrong.as_bytes());
+        assert_eq!((code, out.as_str()), (1, ""), "{wrong}");
+        assert!(err.contains(told) && !err.contains("s3cret"), "{wrong}: {err}");
+    }
+    let mut facts = facts;
+    facts["scope"]["from"] = json!("abroad");
+    let (code, _, err) = cli.fed(&["decide", "-"], facts.to_string().as_bytes());
+    assert!(code == 1 && err.contains("`scope.from`"), "{err}");
 }
 
 #[test]

@@ -21,13 +21,13 @@ fn every_golden_case_is_decided_as_the_law_says() {
     let cases = cases();
     for case in &cases {
         match offline::decide(&table, &locator, &clock, &case["facts"].to_string()) {
-            Ok(decision) if json!(decision.requirement) == case["expect"] => {}
+            Ok(decision) if json!(decision.decision.requirement) == case["expect"] => {}
             Ok(decision) => wrong.push(format!(
                 "{}: {}\n  expected {}\n  decided  {}",
                 case["name"],
                 case["why"],
                 case["expect"],
-                json!(decision.requirement)
+                json!(decision.decision.requirement)
             )),
             Err(error) => wrong.push(format!("{}: {error:?}", case["name"])),
         }

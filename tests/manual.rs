@@ -43,6 +43,13 @@ fn the_integrators_guide() {
 }
 
 #[test]
+fn kazoos_guide() {
+    let told = run(&[FRONT_PAGE, "gateway/docs/kazoo.md"], false);
+    assert!(told.contains("https://gw.example.com/kazoo/acme?token=***"), "{told}");
+    assert!(told.contains("[true,false,true]"), "{told}");
+}
+
+#[test]
 fn the_auditors_guide() {
     let told = run(&[FRONT_PAGE, "gateway/docs/auditor.md"], false);
     assert!(told.contains("the call c-2 has no recording in the log up to there"), "{told}");
@@ -89,7 +96,7 @@ fn the_references() {
 #[test]
 fn every_block_is_run_or_read() {
     let mut run_here: Vec<PathBuf> =
-        ["integrator.md", "auditor.md", "counsel.md", "operator.md", "provisioning.md"]
+        ["integrator.md", "kazoo.md", "auditor.md", "counsel.md", "operator.md", "provisioning.md"]
             .into_iter()
             .chain([
                 "reference/http.md",

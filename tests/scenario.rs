@@ -27,6 +27,7 @@ mod refusal;
 mod reopen;
 mod retention;
 mod roles;
+mod scope;
 mod sector;
 mod senders;
 mod trail;

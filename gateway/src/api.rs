@@ -16,6 +16,7 @@ pub mod openapi;
 mod problem;
 mod provision;
 pub mod routes;
+mod scope;
 mod trace;
 mod upload;
 pub(crate) mod words;

@@ -11,6 +11,7 @@ mod find;
 mod logging;
 mod person;
 mod reopen;
+mod scope;
 mod store;
 mod sweep;
 mod table;
@@ -127,6 +128,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         jurisdictions: Option<PathBuf>,
     },
+    /// Explain which calls a Kazoo platform records by its own settings, offline
+    #[command(after_help = "Example:\n  consent-gateway scope call.json")]
+    Scope {
+        /// The body of `POST /v1/recording-scope`; `-` for standard input
+        file: PathBuf,
+    },
     /// What was decided on a call then, and what would be decided today; of an export, its story
     #[command(after_help = "Examples:\n  consent-gateway explain acme c-42\n  \
                             consent-gateway explain acme.zip c-42 --trust trust.txt")]
@@ -212,7 +219,7 @@ const EVERYWHERE: &str = "Options of every command";
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run it", &["serve", "check", "demo"]),
     ("Set it up", &["account", "credential", "person", "key", "prompt", "consent-grant"]),
-    ("The law", &["table", "decide"]),
+    ("The law", &["table", "decide", "scope"]),
     ("Audit, and erase", &["audit", "explain", "erase", "sweep", "compact"]),
     ("Without a gateway", &["keygen", "open", "store"]),
     ("The program itself", &["openapi", "completions", "man"]),
@@ -330,6 +337,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             decide::run(&config, &facts)
         }
+        Command::Scope { file } => scope::run(&file),
         Command::Explain(command) if ask::is_export(&command.log) => Ok(ask::explain(&command, json)?),
         Command::Explain(ask::Explain { log, call, at, .. }) => {
             on_runtime(admin::explain(config, log, call, at))

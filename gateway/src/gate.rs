@@ -16,6 +16,7 @@ mod law;
 mod log;
 mod notices;
 mod people;
+mod scope;
 
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ pub use people::person::Person;
 pub use people::provision::MAX_ACCOUNT_ALIASES;
 pub use people::register::{AccountSettings, Authority, NewCredential};
 use people::register::{check_account, looser};
+pub use scope::scope as recording_scope;
 
 use crate::access::Principal;
 use crate::ledger::{Appended, Change, Expect, Job, Ledger, ParticipantRow, RecordingRow};

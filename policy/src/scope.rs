@@ -353,13 +353,13 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::Enabled { whose, cell, before } => {
-                write!(f, "{whose} enables it for `{}`: {}", cell.shown(), cell.why(*whose))?;
+                write!(f, "{whose} enables recording for `{}`: {}", cell.shown(), cell.why(*whose))?;
                 before.iter().try_for_each(|cell| {
                     write!(f, "; `{}`, which comes first, is not enabled: {}", cell.shown(), cell.why(*whose))
                 })
             }
             Reason::NotEnabled { whose, cells } => {
-                write!(f, "{whose} does not enable it")?;
+                write!(f, "{whose} does not enable recording")?;
                 cells.iter().enumerate().try_for_each(|(index, cell)| {
                     let between = if index == 0 { " for" } else { "; nor for" };
                     write!(f, "{between} `{}`: {}", cell.shown(), cell.why(*whose))

@@ -345,7 +345,7 @@ fn queries(shape: Shape, generator: &mut SchemaGenerator) -> Vec<Value> {
 }
 
 /// The groups of operations.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("Calls", "Who is on a call, what was played to them and what they answered; and what the law requires."),
     ("Recordings", "The finished audio: accepted if consent covers it, sealed, and fetched for a purpose."),
     ("Prompts and grants", "What is played to people, and consent given outside of a call."),
@@ -353,6 +353,7 @@ const TAGS: [(&str, &str); 10] = [
     ("Log", "The append-only log, as C2SP tlog-tiles."),
     ("Law", "The table of jurisdictions: what it requires, its history, and how to change it."),
     ("Legal holds", "What is kept, whatever else says that it has to go."),
+    ("Recording settings", "Which calls a Kazoo platform records by its own settings."),
     ("Notifications", "What the account's webhook is still to be told."),
     ("Provisioning", "Accounts, credentials, keys, prompts and webhooks, for a platform with many tenants."),
     ("Probes", "Whether the gateway runs and is ready, and what it offers."),

@@ -10,13 +10,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::problem::DoorCode;
-use super::{Door, account, calls, consents, erasures, evidence, holds, law, log, media, provision, upload};
+use super::{
+    Door, account, calls, consents, erasures, evidence, holds, law, log, media, provision, scope, upload,
+};
 use crate::access::Role;
 use crate::gate::FaultCode::{self, *};
 use crate::gate::answer;
 use crate::gate::ask::{
     AccountChange, ConsentGrant, ControlRecording, CredentialOf, LegalHold as HoldTerms, OpenCall,
-    Participant, Prompt, PublicKey, WebhookAddress,
+    Participant, Prompt, PublicKey, RecordingScope, RecordingSettings, WebhookAddress,
 };
 use crate::gate::erasure::Erasure;
 
@@ -530,6 +532,20 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .may_take::<law::Decided>()
             .answers(200, "the person", json::<answer::Person>())
             .fails(&[OwnPerson, UnnamedPerson, UnconfirmedPerson, NotFound, ReasonTooLong]),
+        route("get_recording_scope", "POST", "/v1/recording-scope", READS_CALLS, post(scope::ask), "Says what a Kazoo platform records of a call by its own settings, and why.")
+            .tagged("Recording settings")
+            .takes::<RecordingScope>()
+            .answers(200, "what is recorded", json::<answer::RecordingScope>())
+            .fails(&[InvalidScope]),
+        route("put_recording_settings", "PUT", "/v1/recording-settings", &[Admin], put(scope::put_settings), "Keeps the recording settings of a Kazoo platform, for questions about them.")
+            .tagged("Recording settings")
+            .takes::<RecordingSettings>()
+            .answers(200, "what is kept", json::<answer::RecordingSettings>())
+            .fails(&[WrongAccount, InvalidId, InvalidSettings, Contended]),
+        route("get_recording_settings", "GET", "/v1/recording-settings", READS_CALLS, get(scope::settings), "Returns the recording settings that the account keeps.")
+            .tagged("Recording settings")
+            .answers(200, "what is kept", json::<answer::RecordingSettings>())
+            .fails(&[NotFound]),
         route("list_notifications", "GET", "/v1/notifications", &[Admin], get(account::notifications), "Lists what the account's webhook is still to be told, and what was given up.")
             .tagged("Notifications")
             .answers(200, "what is left", json::<answer::NotificationQueue>()),

@@ -68,6 +68,7 @@ fn called(thing: Thing) -> &'static str {
         Thing::Prompt => "prompt",
         Thing::Proposal => "proposal",
         Thing::Recording => "recording",
+        Thing::RecordingSettings => "recording settings",
         Thing::SignedHead => "signed head",
         Thing::TableVersion => "version of the table",
         Thing::Tile => "tile",

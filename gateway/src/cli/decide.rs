@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{CliError, out};
 use crate::api::words;
 use crate::config::Config;
+use crate::gate::ask::Misfit;
 use crate::gate::offline::{self, FactsError};
 use crate::gate::{CallRefusal, Refused};
 use crate::locate::Locator;
@@ -25,10 +26,7 @@ pub(super) fn run(config: &Config, path: &Path) -> Result<(), CliError> {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is said as at the native door")]
 fn wrong(error: FactsError) -> String {
     match error {
-        FactsError::Unfit(misfit) if misfit.is_of_form() => {
-            format!("it is not JSON: {}", words::wrong_form(&misfit))
-        }
-        FactsError::Unfit(misfit) => format!("it does not match the schema: {misfit}"),
+        FactsError::Unfit(misfit) => unfit(&misfit),
         FactsError::Refused(why) => match &why {
             Refused::Call(CallRefusal::UnknownParticipant { id }) => format!("`{id}` is not on the call"),
             Refused::Call(CallRefusal::ParticipantLeft { id }) => format!("`{id}` has left the call"),
@@ -38,7 +36,14 @@ fn wrong(error: FactsError) -> String {
     }
 }
 
-fn read(path: &Path) -> Result<String, CliError> {
+pub(super) fn unfit(misfit: &Misfit) -> String {
+    match misfit.is_of_form() {
+        true => format!("it is not JSON: {}", words::wrong_form(misfit)),
+        false => format!("it does not match the schema: {misfit}"),
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<String, CliError> {
     let io = |source| CliError::Io { what: format!("`{}` cannot be read", path.display()), source };
     let mut text = String::new();
     if path == Path::new("-") {

@@ -13,6 +13,7 @@ mod people;
 mod provision;
 mod recording;
 mod register;
+mod scope;
 mod words;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ pub use recording::{
     Consents, Contradiction, Entry, Opening, Overdue, Recording, Recordings, Retention, Segment, Silenced,
 };
 pub use register::{ChosenLaw, Grant, Prompt, PromptCheck};
+pub use scope::{RecordingRuling, RecordingScope, RecordingSettings};
 pub use words::{reason, words};
 
 /// The platform's names for those whom an answer is about.

@@ -1,8 +1,10 @@
 //! Requests to the gate. The native API's bodies are exactly these; unknown fields are refused.
 
 mod lenient;
+mod scope;
 
 pub use lenient::{Lenient, Posted};
+pub use scope::{Destination, MAX_SETTINGS, Named, RecordingScope, RecordingSettings};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -13,8 +13,8 @@ use super::rows::select_call;
 use super::sql::{Dialect, Pool, ask, ask_here};
 use super::{
     AccountRow, AliasRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, LeafRow, Ledger,
-    LedgerError, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, RecordingSettingsRow, VersionRow,
-    rows,
+    LedgerError, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, RecordingSettingsRow,
+    VersionRow, rows,
 };
 use trail::SYSTEM_LOG;
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "KazooAccount"))]
 pub struct AccountDocument {
     /// Its recording settings.
-    #[serde(default, deserialize_with = "maybe", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub call_recording: Option<AccountRecording>,
 }
 
@@ -27,10 +27,10 @@ pub struct AccountDocument {
 #[serde(deny_unknown_fields)]
 pub struct AccountRecording {
     /// For the account's calls, whoever makes them.
-    #[serde(default, deserialize_with = "maybe", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub account: Option<CallRecording>,
     /// For each endpoint, unless its user or device says otherwise.
-    #[serde(default, deserialize_with = "maybe", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<CallRecording>,
 }
 
@@ -39,7 +39,7 @@ pub struct AccountRecording {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "KazooUser"))]
 pub struct UserDocument {
     /// Its recording settings.
-    #[serde(default, deserialize_with = "maybe", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub call_recording: Option<CallRecording>,
     /// The setting of older releases, which counts only without `call_recording`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ pub struct UserDocument {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "KazooDevice"))]
 pub struct DeviceDocument {
     /// Its recording settings.
-    #[serde(default, deserialize_with = "maybe", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "optional_object", skip_serializing_if = "Option::is_none")]
     pub call_recording: Option<CallRecording>,
     /// The setting of older releases, which counts only without `call_recording`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -433,13 +433,17 @@ impl schemars::JsonSchema for Legacy {
     }
 }
 
-/// An object, or `null`, or nothing. By itself serde would also read an array, member by member.
+/// As [`optional_object`], where `null` is told from nothing.
 fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Member<T>, D::Error> {
-    maybe(deserializer).map(Member::from)
+    optional_object(deserializer).map(Member::from)
 }
 
-/// As [`object`], where `null` is the same as nothing.
-pub(super) fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+/// Reads an object, or `null`, which is the same as nothing. By itself serde would also read an array.
+///
+/// # Errors
+///
+/// If it is something else.
+pub fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     struct Object<T>(T);

@@ -3,7 +3,7 @@
 use policy::atlas::did_you_mean;
 
 use super::form::wrong_form;
-use crate::gate::ask::{MAX_EVENTS, MAX_NAME, MAX_PARTICIPANTS, OTHERS};
+use crate::gate::ask::{MAX_EVENTS, MAX_NAME, MAX_PARTICIPANTS, MAX_SETTINGS, OTHERS};
 use crate::gate::{Field, Lacking, MAX_ALIASES, MAX_LANGUAGES, MAX_PLACES, Wrong, WrongEvent};
 use crate::locate::NumberError;
 use trail::OUTCOMES;
@@ -25,6 +25,7 @@ pub(crate) fn native(field: Field) -> &'static str {
         Field::By => "`by`",
         Field::CallId => "the call's id",
         Field::DefaultLanguage => "`default_language`",
+        Field::DeviceId => "a device's id",
         Field::EventId => "an event's id",
         Field::EvidenceHash => "`evidence.sha256`",
         Field::FetchPurpose => "the purpose",
@@ -57,6 +58,7 @@ pub(crate) fn native(field: Field) -> &'static str {
         Field::RecordingName => "the recording's name",
         Field::Since => "`since`",
         Field::StartedAt => "`started_at`",
+        Field::UserId => "a user's id",
     }
 }
 
@@ -154,6 +156,16 @@ pub(super) fn wrong(why: &Wrong, name: Names) -> String {
         Wrong::NoType { word } => {
             format!("there are no entries of type `{word}`; `GET /openapi.json` lists them")
         }
+        Wrong::NoLine => "`line` is missing: `4.3` or `master`, whichever routes the call".into(),
+        Wrong::NotKept { field, id } => format!(
+            "`{id}` is not {} in the account's recording settings: send the document itself, or keep it with \
+             `PUT /v1/recording-settings`",
+            name(*field)
+        ),
+        Wrong::ManySettings { bytes } => format!(
+            "the recording settings have {bytes} bytes; {MAX_SETTINGS} are allowed: leave out users and devices whose \
+             documents say nothing of recording"
+        ),
         Wrong::NoRecordingId => {
             "`recording` is not the id of a recording; `GET /v1/recordings` lists them".into()
         }

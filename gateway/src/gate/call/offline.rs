@@ -6,20 +6,22 @@
 //! the length that was played, in the default language, for every purpose and with all required wording,
 //! unless `prompts` describes it (by its id, as it would be registered); a consent grant does not count.
 //! `public_safety` means that the account is a public-safety answering point, and `on_hold` is its setting for
-//! people on hold.
+//! people on hold. With `scope`, the body of `POST /v1/recording-scope`, the answer also says what a Kazoo platform
+//! records of the call by its own settings.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy::{Call, Event, Heard, Opened, RefusedGrant, Settings, Table};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::gate::answer::{Decision, Names};
-use crate::gate::ask::{Misfit, Observed, OpenCall, Prompt, fit, place};
+use crate::gate::answer::{self, Decision, Names};
+use crate::gate::ask::{Misfit, Object, Observed, OpenCall, Prompt, RecordingScope, fit, place};
 use crate::gate::call::facts::{self, Scene};
 use crate::gate::law::chosen::check_overlays;
-use crate::gate::{CallRefusal, Field, Refused};
+use crate::gate::{CallRefusal, Field, Refused, recording_scope};
 use crate::locate::Locator;
 use trail::clock::{Clock, whole_millis};
 
@@ -33,7 +35,7 @@ pub fn decide(
     locator: &Locator,
     clock: &Clock,
     facts: &str,
-) -> Result<Decision, FactsError> {
+) -> Result<Decided, FactsError> {
     let mut facts: Map<String, Value> = serde_json::from_str(facts).map_err(Misfit::from)?;
     let events: Vec<Observed> = part(&mut facts, "events")?;
     let at = crate::gate::ask::moment(facts.remove("at").unwrap_or_default());
@@ -44,6 +46,10 @@ pub fn decide(
         on_hold: part(&mut facts, "on_hold")?,
         ..Settings::default()
     };
+    let scope: Option<Object<RecordingScope>> =
+        fit(facts.remove("scope").unwrap_or_default()).map_err(|misfit| misfit.within("scope"))?;
+    let scope =
+        scope.map(|Object(asked)| recording_scope(&asked, None)).transpose().map_err(Refused::from)?;
     let asked: OpenCall = fit(Value::Object(facts))?;
     let started_at = asked.started_at.unwrap_or_else(|| at.unwrap_or_else(|| clock.now()));
     let mut call = open(table, locator, &asked, started_at, settings)?;
@@ -69,7 +75,8 @@ pub fn decide(
     }
     let decision = call.decide(at.unwrap_or_else(|| call.last()));
     let people = (0..).zip(ids.iter().map(ToString::to_string)).collect();
-    Ok(Decision::new(table.digest(), &decision, &Names { people, ..Names::default() }))
+    let decision = Decision::new(table.digest(), &decision, &Names { people, ..Names::default() });
+    Ok(Decided { decision, scope })
 }
 
 fn open(
@@ -126,6 +133,17 @@ fn heard(
 fn part<T: Default + DeserializeOwned>(facts: &mut Map<String, Value>, name: &str) -> Result<T, Misfit> {
     let read: Result<Option<T>, Misfit> = fit(facts.remove(name).unwrap_or_default());
     read.map(Option::unwrap_or_default).map_err(|misfit| misfit.within(name))
+}
+
+/// What was decided by facts alone.
+#[derive(Debug, Serialize)]
+pub struct Decided {
+    /// The decision.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// What a platform records by its own settings, if the facts ask for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<answer::RecordingScope>,
 }
 
 /// Why facts cannot be decided on.

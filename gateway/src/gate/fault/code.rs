@@ -208,6 +208,8 @@ codes! {
         InvalidPrompt = "invalid-prompt", Invalid, [];
         /// Nobody can have this role in this account.
         InvalidRole = "invalid-role", Invalid, [];
+        /// The question lacks the line of Kazoo, or names a document that the account does not keep.
+        InvalidScope = "invalid-scope", Invalid, [];
         /// A setting of the account is out of range.
         InvalidSettings = "invalid-settings", Invalid, [];
         /// The table of jurisdictions has errors.

@@ -22,6 +22,7 @@ pub enum Field {
     By,
     CallId,
     DefaultLanguage,
+    DeviceId,
     ErasedParticipant,
     EventId,
     EvidenceHash,
@@ -57,6 +58,7 @@ pub enum Field {
     RegisteredLanguage,
     Since,
     StartedAt,
+    UserId,
 }
 
 /// A thing that an id can name.
@@ -75,6 +77,7 @@ pub enum Thing {
     Prompt,
     Proposal,
     Recording,
+    RecordingSettings,
     SignedHead,
     TableVersion,
     Tile,
@@ -202,6 +205,20 @@ pub enum Wrong {
     },
     /// The text is not the id of a recording.
     NoRecordingId,
+    /// Nothing says which line of Kazoo routes the call.
+    NoLine,
+    /// The account keeps no such document.
+    NotKept {
+        /// What it is a document of.
+        field: Field,
+        /// Its id.
+        id: String,
+    },
+    /// The recording settings are larger than [`MAX_SETTINGS`](crate::gate::ask::MAX_SETTINGS).
+    ManySettings {
+        /// How many bytes they have.
+        bytes: usize,
+    },
 }
 
 impl Wrong {
@@ -240,6 +257,8 @@ impl Wrong {
             Wrong::LongReason => FaultCode::ReasonTooLong,
             Wrong::BehaviorWithoutPause => FaultCode::InvalidControl,
             Wrong::NoCursor => FaultCode::InvalidCursor,
+            Wrong::NoLine | Wrong::NotKept { .. } => FaultCode::InvalidScope,
+            Wrong::ManySettings { .. } => FaultCode::InvalidSettings,
             Wrong::NoOutcome { .. } | Wrong::NoType { .. } | Wrong::NoRecordingId => FaultCode::InvalidFilter,
         }
     }
