@@ -34,7 +34,9 @@ fn an_account_is_set_up_by_commands_that_scripts_can_read() {
     let listed = cli.json(&["account", "list"]);
     assert_eq!(
         listed,
-        json!([{"account": "acme", "operator": "US-CA", "recorder": "US-NY", "format": "tink"}])
+        json!([{
+            "account": "acme", "operator": "US-CA", "recorder": "US-NY", "format": "tink", "provisioner": null,
+        }])
     );
 
     let credential = cli.json(&["credential", "add", "acme", "--role", "recorder", "--name", "the PBX"]);
@@ -120,7 +122,8 @@ fn an_account_is_told_how_its_recordings_are_sealed_and_changes_its_only_key_in_
     let refused = cli.refuses(&["key", "add", "acme", &new]);
     assert!(refused.contains("`--replace`") && refused.contains(&first), "{refused}");
     let told = cli.says(&["key", "add", "acme", &new, "--replace"]);
-    assert!(told.ends_with(&format!("added to `acme`\nkey {first} retired\n")), "{told}");
+    assert!(told.contains(&format!("added to `acme`\nkey {first} retired\nnote: ")), "{told}");
+    assert!(told.contains("without the proof"), "{told}");
     let set = |format| cli.says(&["account", "set", "acme", "--format", format]);
     assert_eq!(set("tink"), "recordings of `acme` are sealed as `tink` from now on\n");
     assert_eq!(set("tink"), "recordings of `acme` are sealed as `tink` already\n");

@@ -55,6 +55,7 @@ pub(crate) struct Gateway {
     pub(crate) counsel: Client,
     pub(crate) registrar: Client,
     pub(crate) admin: Client,
+    portal: tokio::sync::OnceCell<Client>,
     ledger: Option<Place>,
 }
 
@@ -93,6 +94,7 @@ impl Gateway {
             counsel: of(Role::Counsel),
             registrar: of(Role::Registrar),
             admin: of(Role::Admin),
+            portal: tokio::sync::OnceCell::new(),
             dir,
             clock,
             running,
@@ -110,6 +112,11 @@ impl Gateway {
         let new = self.gate().add_credential(&actor, "system", role, "portal", None).await.unwrap();
         let client = Client::new(self.running.address, &new);
         (new, client)
+    }
+
+    /// One who provisions accounts, the same each time.
+    pub(crate) async fn portal(&self) -> &Client {
+        self.portal.get_or_init(async || self.provisioner().await.1).await
     }
 
     pub(crate) fn advance_ms(&self, ms: u64) {

@@ -24,6 +24,7 @@ mod fault;
 mod golden;
 mod harness;
 mod interop;
+mod kazoo;
 mod manual;
 mod messages;
 mod postgres;

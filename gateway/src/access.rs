@@ -11,11 +11,13 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use policy::CoverageBasis;
 use zeroize::Zeroizing;
 
 use crate::ledger::{Ledger, LedgerError};
 use secret::{Check, Verifier};
 use throttle::{Throttle, Wait};
+use trail::OnRefusal;
 
 /// Somebody whose secret was right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,30 @@ pub struct Principal {
     pub account: String,
     /// Its role.
     pub role: Role,
+    /// How its uploads are judged and answered.
+    pub uploads: Uploads,
+}
+
+/// How the uploads of a credential are judged and answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Uploads {
+    /// What they need beside being lawful: a recorder that starts by itself has asked nobody.
+    pub coverage: CoverageBasis,
+    /// What their sender is told if the law does not let one be kept.
+    pub on_refusal: OnRefusal,
+}
+
+impl Uploads {
+    /// From what is stored of a credential; `None` if it cannot be read.
+    #[must_use]
+    pub fn read(coverage: &str, on_refusal: &str) -> Option<Uploads> {
+        let coverages = [CoverageBasis::Granted, CoverageBasis::Lawful];
+        let refusals = [OnRefusal::Deny, OnRefusal::Discard];
+        Some(Uploads {
+            coverage: coverages.into_iter().find(|known| known.as_str() == coverage)?,
+            on_refusal: refusals.into_iter().find(|known| known.as_str() == on_refusal)?,
+        })
+    }
 }
 
 /// What a credential may do.
@@ -120,6 +146,12 @@ impl Role {
         }
     }
 
+    /// Whether it may upload recordings.
+    #[must_use]
+    pub fn uploads(self) -> bool {
+        matches!(self, Role::Recorder | Role::Uploader)
+    }
+
     /// The role of this word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Role> {
@@ -192,9 +224,10 @@ impl Access {
             }
         };
         let role = row.as_ref().and_then(|row| Role::parse(&row.role));
-        match (right, row, role) {
-            (true, Some(row), Some(role)) => {
-                Ok(Principal { credential: row.username, account: row.account, role })
+        let uploads = row.as_ref().and_then(|row| Uploads::read(&row.coverage, &row.on_refusal));
+        match (right, row, role, uploads) {
+            (true, Some(row), Some(role), Some(uploads)) => {
+                Ok(Principal { credential: row.username, account: row.account, role, uploads })
             }
             _ => Err(Denied::Wrong),
         }

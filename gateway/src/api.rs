@@ -9,6 +9,7 @@ mod consents;
 mod erasures;
 mod evidence;
 mod holds;
+mod kazoo;
 mod law;
 mod log;
 mod media;
@@ -71,6 +72,8 @@ pub fn router(door: Arc<Door>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&door), authorize))
+        // Doors that ask for credentials in their own way.
+        .merge(kazoo::mount())
         .layer(from_fn(read_in_one_way))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(from_fn(harden))
@@ -128,29 +131,21 @@ async fn authorize(
     if entry.is_some_and(|entry| entry.roles.is_empty()) {
         return Ok(next.run(request).await);
     }
-    let from = request.extensions().get::<Peer>().map(|peer| peer.0);
     let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
     // Public logs are read without credentials: the handler asks whether this one is.
     if header.is_none() && entry.is_some_and(|entry| entry.path.starts_with(PUBLIC)) {
         return Ok(next.run(request).await);
     }
-    let Some(from) = from else { return Err(TurnedAway::Unauthorized.into()) };
-    let principal = match door.access.check(header.as_deref(), from).await {
+    let principal = match identify(&door, header.as_deref(), request.extensions()).await {
         Ok(principal) => principal,
-        Err(Denied::Wrong) => return Err(TurnedAway::Unauthorized.into()),
-        Err(Denied::Throttled(seconds)) => return Err(TurnedAway::Throttled { seconds }.into()),
-        Err(Denied::Busy) => return Err(TurnedAway::Busy.into()),
-        Err(Denied::Unavailable(error)) => {
+        Err(problem) => {
             // It may be an objection: who sends it and to which call it belongs cannot be known.
-            if entry.is_some_and(routes::may_restrict) {
+            if matches!(problem, Problem::Gate(_)) && entry.is_some_and(routes::may_restrict) {
                 door.gate.unhear(came);
             }
-            return Err(error.into());
+            return Err(problem);
         }
     };
-    if let Some(guest) = request.extensions().get::<Guest>() {
-        guest.let_in();
-    }
     // What is not in the table of routes is forbidden, whoever asks; unknown paths answer 404.
     if let (Some(_), entry) = (&path, entry) {
         let Some(entry) = entry else { return Err(wrong_method(request).await) };
@@ -164,6 +159,27 @@ async fn authorize(
     // Somebody we know may send more of a refused body before we hang up.
     response.extensions_mut().insert(Cap::KNOWN);
     Ok(response)
+}
+
+/// Finds out who sends these credentials.
+async fn identify(
+    door: &Door,
+    header: Option<&[u8]>,
+    extensions: &axum::http::Extensions,
+) -> Result<Principal, Problem> {
+    let from = extensions.get::<Peer>().map(|peer| peer.0);
+    let Some(from) = from else { return Err(TurnedAway::Unauthorized.into()) };
+    let principal = match door.access.check(header, from).await {
+        Ok(principal) => principal,
+        Err(Denied::Wrong) => return Err(TurnedAway::Unauthorized.into()),
+        Err(Denied::Throttled(seconds)) => return Err(TurnedAway::Throttled { seconds }.into()),
+        Err(Denied::Busy) => return Err(TurnedAway::Busy.into()),
+        Err(Denied::Unavailable(error)) => return Err(error.into()),
+    };
+    if let Some(guest) = extensions.get::<Guest>() {
+        guest.let_in();
+    }
+    Ok(principal)
 }
 
 /// What may be read without credentials where its account says so.

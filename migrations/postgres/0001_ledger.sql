@@ -58,6 +58,9 @@ CREATE TABLE credential (
     -- The credential that has provisioned it, if one has: then it is found by its name.
     provisioner TEXT COLLATE "C",
     hash       TEXT COLLATE "C" NOT NULL,
+    -- What its uploads need beside being lawful, and what it is told of one that is refused.
+    coverage   TEXT COLLATE "C" NOT NULL,
+    on_refusal TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
     revoked_at BIGINT
 );

@@ -58,6 +58,9 @@ CREATE TABLE credential (
     -- The credential that has provisioned it, if one has: then it is found by its name.
     provisioner TEXT,
     hash       TEXT NOT NULL,
+    -- What its uploads need beside being lawful, and what it is told of one that is refused.
+    coverage   TEXT NOT NULL,
+    on_refusal TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER
 ) STRICT;

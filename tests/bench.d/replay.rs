@@ -77,6 +77,7 @@ fn founded(account: &str) -> Outcome<Job> {
     let registered = [
         Body::Account { format: Default::default() },
         Body::Credential {
+            on_refusal: trail::OnRefusal::Deny,
             credential: RECORDER.into(),
             role: "recorder".into(),
             person: None,

@@ -800,8 +800,12 @@ async fn a_node_that_has_not_seen_the_new_version_decides_by_it_all_the_same() {
     desk.publish(&desk.dana, &Text::plain().row("US-CA", EXPRESS)).await.expect(201);
     let new = gateway.gate().laws().in_force().digest().to_owned();
     assert_ne!(stale.laws().in_force().digest(), new);
-    let who =
-        Principal { credential: "cg_0123456789abcdef".into(), account: "acme".into(), role: Role::Recorder };
+    let who = Principal {
+        credential: "cg_0123456789abcdef".into(),
+        account: "acme".into(),
+        role: Role::Recorder,
+        uploads: consent_gateway::access::Uploads::default(),
+    };
     let asked = |body: Value| serde_json::from_value(body).unwrap();
     let refused =
         stale.control(&who, "c2", serde_json::from_value(json!({"action": "start"})).unwrap()).await;
@@ -828,7 +832,7 @@ async fn a_node_that_has_not_seen_the_new_version_decides_by_it_all_the_same() {
     let events: Vec<Observed> = serde_json::from_value(event).unwrap();
     stale.observe(&who, "c1", events.into()).await.unwrap();
     assert_eq!(decided_by(gateway).await.last(), Some(&new));
-    let admitted = stale.admit(&who, "c1", "a", Placement::Unsaid, None).await;
+    let admitted = stale.admit((&who, trail::Door::Native), "c1", Some("a"), Placement::Unsaid, None).await;
     assert_eq!(admitted.unwrap_err().code(), FaultCode::ConsentRequired);
     stored(gateway, 0).await;
     no_entry_is_decided_by_a_version_that_was_replaced(gateway).await;

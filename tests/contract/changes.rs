@@ -133,6 +133,7 @@ fn tested(change: &Change) -> &'static str {
         | Change::Credential { .. }
         | Change::RotateCredential { .. }
         | Change::RevokeCredential { .. }
+        | Change::SetCredential { .. }
         | Change::Person { .. }
         | Change::ConfirmPerson { .. } => "accounts_and_credentials_change",
         Change::Key { .. } | Change::RetireKey { .. } | Change::Prompt { .. } => "keys_and_prompts_change",
@@ -277,6 +278,8 @@ async fn accounts_and_credentials_change(store: &Store) {
         person: Some(ada),
         provisioner: Some("cg_9".into()),
         hash: "hash".into(),
+        coverage: "granted",
+        on_refusal: "deny",
         at: 1,
     };
     change(&ledger, vec![credential]).await;
@@ -288,6 +291,10 @@ async fn accounts_and_credentials_change(store: &Store) {
     assert_eq!((found.person, found.provisioner.as_deref()), (Some(ada.to_string()), Some("cg_9")));
     change(&ledger, vec![Change::RotateCredential { username: "cg_1".into(), hash: "other".into() }]).await;
     assert_eq!(ledger.credential("cg_1").await.unwrap().unwrap().hash, "other");
+    assert_eq!((found.coverage.as_str(), found.on_refusal.as_str()), ("granted", "deny"));
+    let set = Change::SetCredential { username: "cg_1".into(), on_refusal: "discard" };
+    change(&ledger, vec![set]).await;
+    assert_eq!(ledger.credential("cg_1").await.unwrap().unwrap().on_refusal, "discard");
     change(&ledger, vec![Change::RevokeCredential { username: "cg_1".into(), at: 2 }]).await;
     assert!(ledger.credential("cg_1").await.unwrap().is_none());
 }

@@ -144,6 +144,8 @@ impl There {
             person: None,
             provisioner: provisioner.map(Into::into),
             hash: "hash".into(),
+            coverage: "granted",
+            on_refusal: "deny",
             at: 1,
         };
         let changes = vec![

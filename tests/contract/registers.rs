@@ -44,6 +44,8 @@ fn jobs() -> Vec<(&'static str, Vec<Change>)> {
         person,
         provisioner: None,
         hash: "hash".into(),
+        coverage: "granted",
+        on_refusal: "deny",
         at: 1,
     };
     let enrol = |id, folded: &str, founding| Change::Person {

@@ -40,7 +40,7 @@ TYPES = dict(pair.split("=") for pair in """
     prompt=prompt.registered grant=consent-grant.registered grant_withdrawn=consent-grant.withdrawn account=account.added
     account_law=account.law account_recording_settings=account.recording-settings account_format=account.format account_settings=account.settings account_alias=account.alias
     account_alias_removed=account.alias-removed account_provisioner=account.provisioner
-    credential_rotated=credential.rotated account_webhook=account.webhook credential=credential.added credential_revoked=credential.revoked person=person.enrolled
+    credential_rotated=credential.rotated credential_set=credential.set account_webhook=account.webhook credential=credential.added credential_revoked=credential.revoked person=person.enrolled
     person_confirmed=person.confirmed key=key.added key_retired=key.retired table=table.in-force table_proposed=table.proposed
     proposal_decided=table.proposal-decided lookup=audit.lookup exported=audit.export gap=audit.gap heartbeat=audit.heartbeat
     hold_set=hold.set hold_lifted=hold.lifted erasure_waits=erasure.waiting

@@ -220,7 +220,7 @@ async fn an_account_sealed_as_twilio_does_has_one_key_and_changes_it_in_one_step
     assert_eq!((added, retired), (id.clone(), vec![first.clone()]));
     let newest = newest(&gateway, 2).await;
     assert_eq!(newest[0], ("key.retired".into(), json!({"key_retired": {"key": first}})));
-    assert_eq!(newest[1], ("key.added".into(), json!({"key": {"key": id}})));
+    assert_eq!(newest[1], ("key.added".into(), json!({"key": {"key": id, "without_proof": true}})));
     let stored = gateway.stored("c").await;
     assert_eq!(stored["envelope"]["public_key_sid"], id);
 

@@ -689,6 +689,7 @@ impl Gateway {
             .await
             .unwrap();
         let who = consent_gateway::access::Principal {
+            uploads: consent_gateway::access::Uploads::default(),
             account: "system".into(),
             credential: new.username,
             role: Role::Counsel,

@@ -189,7 +189,12 @@ async fn a_row_that_was_rewritten_is_found_and_named_and_nothing_is_decided_on_i
     let gate = gate.signing_with(notary);
     let known = std::fs::read(site.pin("acme.registered")).unwrap();
     let credential = site.credential(Role::Recorder).username.clone();
-    let who = Principal { account: "acme".into(), credential, role: Role::Recorder };
+    let who = Principal {
+        account: "acme".into(),
+        credential,
+        role: Role::Recorder,
+        uploads: consent_gateway::access::Uploads::default(),
+    };
     gate.decide(&who, "c2").await.unwrap();
     for call in ["c1", "c2"] {
         let refused = gate.decide(&who, call).await.unwrap_err();

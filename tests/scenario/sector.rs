@@ -270,6 +270,7 @@ async fn an_account_that_chose_an_overlay_that_is_gone_asks_for_the_most() {
     let settings = AccountSettings { overlays: vec!["gone".into()], ..AccountSettings::default() };
     crate::harness::add_account(gateway.gate(), "other", &settings).await;
     let opened = consent_gateway::access::Principal {
+        uploads: consent_gateway::access::Uploads::default(),
         credential: "cg_test".into(),
         account: "other".into(),
         role: consent_gateway::access::Role::Recorder,

@@ -484,7 +484,7 @@ const BLANK: &str = "about:blank";
 /// The media type of problems.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
-fn status(kind: FaultKind) -> StatusCode {
+pub(super) fn status(kind: FaultKind) -> StatusCode {
     match kind {
         FaultKind::Malformed => StatusCode::BAD_REQUEST,
         FaultKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,

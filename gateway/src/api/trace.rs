@@ -47,8 +47,9 @@ pub(super) async fn follow(request: Request, next: Next) -> Response {
         let mut response = next.run(request).await;
         let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status = response.status().as_u16(), ms, "answered");
+        // A door may have named the entry that was made for it instead.
         if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-            response.headers_mut().insert(REQUEST_ID, id);
+            response.headers_mut().entry(REQUEST_ID).or_insert(id);
         }
         response
     };

@@ -31,7 +31,8 @@ pub(super) async fn store(
     let digest = content_digest(&headers).map_err(TurnedAway::Header)?;
     // The body is not read before this, so a client that sends `Expect` gets a refusal before it sends the
     // audio.
-    let admission = door.gate.admit(&who, &call, &name, placement, digest).await?;
+    let admission =
+        door.gate.admit((&who, trail::Door::Native), &call, Some(&name), placement, digest).await?;
     // The work continues even if the client hangs up: a recording that was received whole is settled.
     let task = {
         let worker = Arc::clone(&door);
@@ -50,7 +51,7 @@ pub(super) async fn store(
 
 /// Refuses a body that is a part of the recording, or compressed: it could be measured, but as another
 /// recording.
-fn whole_and_plain(headers: &HeaderMap) -> Result<(), TurnedAway> {
+pub(super) fn whole_and_plain(headers: &HeaderMap) -> Result<(), TurnedAway> {
     // RFC 9110 section 14.5: a server that does not support it on PUT must answer 400, since ignoring it
     // would replace the whole by a part.
     if headers.contains_key(CONTENT_RANGE) {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::asked::{must_exist, read_new_password, word};
 use super::{CliError, asked, out};
-use crate::access::Role;
+use crate::access::{Role, Uploads};
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
 use crate::gate::ask::{self, ConsentGrant, Delivery, GivenBy, Prompt};
@@ -184,6 +184,17 @@ pub(super) enum Credential {
         /// The account, or `system`
         account: String,
     },
+    /// Change what a credential is told of uploads that the law refuses
+    #[command(
+        after_help = "Example:\n  consent-gateway credential set cg_0123456789abcdef --on-refusal deny"
+    )]
+    Set {
+        /// Its name
+        username: String,
+        /// That it is refused, or that all is well
+        #[arg(long, value_parser = ["deny", "discard"])]
+        on_refusal: String,
+    },
     /// Give a credential another password, which is shown once; the one before ends at once
     #[command(after_help = "Example:\n  consent-gateway credential rotate cg_0123456789abcdef")]
     Rotate {
@@ -212,6 +223,31 @@ pub(super) struct CredentialAdd {
     /// Read a password of your choice, at least 12 characters, from standard input; a terminal asks for it
     #[arg(long)]
     password_stdin: bool,
+    /// For Kazoo's call recordings: shows the URL to set there. Uploads are `lawful` and discarded if they are refused,
+    /// unless it is said otherwise
+    #[arg(long, conflicts_with = "password_stdin")]
+    kazoo: bool,
+    /// Where the platform reaches the gateway, such as `https://gw.example.com` [default: where it listens]
+    #[arg(long, value_name = "URL", requires = "kazoo")]
+    base_url: Option<String>,
+    /// What its uploads need: that recording was granted, or only that it was lawful, where recorders start by themselves
+    #[arg(long, value_parser = ["granted", "lawful"])]
+    coverage: Option<String>,
+    /// What it is told of an upload that the law refuses: so, or that all is well, so that it neither keeps nor resends it
+    #[arg(long, value_parser = ["deny", "discard"])]
+    on_refusal: Option<String>,
+}
+
+impl CredentialAdd {
+    fn uploads(&self) -> Result<Uploads, CliError> {
+        let (coverage, on_refusal) = match self.kazoo {
+            true => ("lawful", "discard"),
+            false => ("granted", "deny"),
+        };
+        let coverage = self.coverage.as_deref().unwrap_or(coverage);
+        let on_refusal = self.on_refusal.as_deref().unwrap_or(on_refusal);
+        Ok(Uploads { coverage: word(coverage)?, on_refusal: word(on_refusal)? })
+    }
 }
 
 #[derive(Subcommand)]
@@ -552,6 +588,7 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
         }
         Credential::Add(_)
         | Credential::List { .. }
+        | Credential::Set { .. }
         | Credential::Rotate { .. }
         | Credential::Revoke { .. } => asked::gate(&config).await?,
     };
@@ -563,12 +600,24 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
             })?;
             let chosen = if asked.password_stdin { Some(read_new_password().await?) } else { None };
             let chosen_text = chosen.as_ref().map(|password| password.as_str());
-            let new = gate
-                .add_credential(&Actor::command_line(), &asked.account, role, &asked.name, chosen_text)
-                .await?;
-            show_credential(&new, chosen.is_some(), json);
+            let (actor, uploads) = (Actor::command_line(), asked.uploads()?);
+            let (account, name) = (asked.account.as_str(), asked.name.as_str());
+            let new = gate.add_credential_for(&actor, account, role, name, chosen_text, uploads).await?;
+            match asked.kazoo {
+                true => {
+                    let listens = format!("http://{}", config.listen);
+                    show_kazoo(&new, asked.base_url.as_deref().unwrap_or(&listens), json)?;
+                }
+                false => show_credential(&new, chosen.is_some(), json),
+            }
         }
         Credential::List { account } => list_credentials(&gate, &account, json).await?,
+        Credential::Set { username, on_refusal } => {
+            gate.set_credential(&Actor::command_line(), &username, word(&on_refusal)?).await?;
+            say(json, &json!({"username": username, "on_refusal": on_refusal}), || {
+                format!("credential `{username}`: on refusal, {on_refusal}")
+            });
+        }
         Credential::Rotate { username } => {
             let new = gate.rotate_credential(&Actor::command_line(), &username).await?;
             show_credential(&new, false, json);
@@ -801,6 +850,7 @@ async fn list_credentials(gate: &Gate, account: &str, json: bool) -> Result<(), 
     let shown = rows.iter().map(|row| {
         json!({
             "username": row.username, "account": row.account, "role": row.role, "name": row.name,
+            "coverage": row.coverage, "on_refusal": row.on_refusal,
             "added_at": millis(row.created_at), "revoked_at": row.revoked_at.map(millis),
         })
     });
@@ -852,6 +902,33 @@ fn show_credential(new: &NewCredential, chosen: bool, json: bool) {
         Some(password) => out::line(format!("password: {password}   (shown once)")),
         None => out::line("password: the one you chose"),
     }
+}
+
+/// What an operator of Kazoo sets: its HTTP client sends the name and the password of a URL as basic authentication.
+fn show_kazoo(new: &NewCredential, base: &str, json: bool) -> Result<(), CliError> {
+    let Some((scheme, host)) = base.trim_end_matches('/').split_once("://") else {
+        return Err(CliError::Wrong(format!(
+            "`{base}` is no URL: the credential `{}` was added; revoke it, or put its name and a new password \
+             (`credential rotate`) into `https://NAME:PASSWORD@HOST/kazoo/{}`",
+            new.username, new.account
+        )));
+    };
+    let (username, password, account) = (&new.username, new.password.expose(), &new.account);
+    let secret = password;
+    let url = Zeroizing::new(format!("{scheme}://{username}:{secret}@{host}/kazoo/{account}"));
+    let with_token = Zeroizing::new(format!("{scheme}://{host}/kazoo/{account}?token={username}.{secret}"));
+    let shown = json!({
+        "url": url.as_str(), "url_with_token": with_token.as_str(), "username": username, "password": secret,
+        "account": account, "role": new.role.as_str(),
+    });
+    say(json, &shown, || {
+        format!(
+            "username: {username}\nurl:            {}   (shown once)\nurl with token: {}",
+            url.as_str(),
+            with_token.as_str()
+        )
+    });
+    Ok(())
 }
 
 /// Reads quotations such as `recording=this call is recorded`.

@@ -264,7 +264,7 @@ impl Tape {
 
     pub(super) fn refused(&mut self, code: Refusal, why: Why) -> u64 {
         let uncovered = vec![(self.later(-4_000), self.now, why)];
-        let body = Body::Refused { came: Came::NATIVE, code, uncovered, saw: self.saw() };
+        let body = Body::Refused { discarded: false, came: Came::NATIVE, code, uncovered, saw: self.saw() };
         self.log(body, Some(json!({"name": "zq-refused"})))
     }
 

@@ -316,9 +316,15 @@ pub enum Change {
         provisioner: Option<String>,
         /// The hash of its secret.
         hash: String,
+        /// What its uploads need beside being lawful.
+        coverage: &'static str,
+        /// What it is told of an upload that is refused.
+        on_refusal: &'static str,
         /// When.
         at: i64,
     },
+    /// What a credential is told of an upload that is refused is changed.
+    SetCredential { username: String, on_refusal: &'static str },
     /// Somebody is enrolled.
     Person {
         /// The gateway's id of them.

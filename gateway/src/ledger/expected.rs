@@ -200,6 +200,7 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::RotateCredential { .. }
         | Change::Restrictions { .. }
         | Change::Credential { .. }
+        | Change::SetCredential { .. }
         | Change::RevokeCredential { .. }
         | Change::Person { .. }
         | Change::ConfirmPerson { .. }

@@ -115,7 +115,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_optional,
-                "SELECT username, account, role, name, person, provisioner, hash, created_at, revoked_at FROM credential WHERE username = ? AND revoked_at IS NULL",
+                "SELECT username, account, role, name, person, provisioner, hash, coverage, on_refusal, created_at, revoked_at FROM credential WHERE username = ? AND revoked_at IS NULL",
                 sought(username)
             )
         )
@@ -130,7 +130,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_all,
-                "SELECT username, account, role, name, person, provisioner, hash, created_at, revoked_at FROM credential WHERE account = ? ORDER BY created_at, username",
+                "SELECT username, account, role, name, person, provisioner, hash, coverage, on_refusal, created_at, revoked_at FROM credential WHERE account = ? ORDER BY created_at, username",
                 account
             )
         )

@@ -156,6 +156,7 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         Change::DropAccountAlias { uid } => Touch::new(alias, "uid = ?").bind(uid),
         Change::Credential { username, .. }
         | Change::RevokeCredential { username, .. }
+        | Change::SetCredential { username, .. }
         | Change::RotateCredential { username, .. } => Touch::new(credential, "username = ?").bind(username),
         Change::Key { id, account, .. } | Change::RetireKey { id, account, .. } => {
             Touch::new(key, "account = ? AND id = ?").bind(account).bind(id)
@@ -409,7 +410,7 @@ static REGISTERS: [Register; 14] = [
         of_log: "account = ?",
         key: "username",
         // Its hash cannot be guessed, and salts the other columns.
-        columns: "username, account, role, name, person, provisioner, hash, CAST(created_at AS TEXT), CAST(revoked_at AS TEXT)",
+        columns: "username, account, role, name, person, provisioner, hash, coverage, on_refusal, CAST(created_at AS TEXT), CAST(revoked_at AS TEXT)",
     },
     Register {
         name: "key",
@@ -506,7 +507,7 @@ static REGISTERS: [Register; 14] = [
 ];
 
 /// The types of entries that register something.
-const KINDS: [&str; 29] = [
+const KINDS: [&str; 30] = [
     "account.added",
     "account.alias",
     "account.alias-removed",
@@ -521,6 +522,7 @@ const KINDS: [&str; 29] = [
     "credential.added",
     "credential.revoked",
     "credential.rotated",
+    "credential.set",
     "erasure.executed",
     "erasure.waiting",
     "hold.lifted",

@@ -56,13 +56,29 @@ pub struct CredentialRow {
     pub provisioner: Option<String>,
     /// The hash of its secret.
     pub hash: String,
+    /// What its uploads need beside being lawful: `granted` or `lawful`.
+    pub coverage: String,
+    /// What it is told of an upload that is refused: `deny` or `discard`.
+    pub on_refusal: String,
     /// When it was added.
     pub created_at: i64,
     /// When it was revoked.
     pub revoked_at: Option<i64>,
 }
 
-found!(CredentialRow { username, account, role, name, person, provisioner, hash, created_at, revoked_at });
+found!(CredentialRow {
+    username,
+    account,
+    role,
+    name,
+    person,
+    provisioner,
+    hash,
+    coverage,
+    on_refusal,
+    created_at,
+    revoked_at
+});
 
 /// Somebody who was enrolled.
 #[derive(Debug, Clone, FromRow)]

@@ -166,8 +166,8 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
                 .bind(hash)
                 .bind(username)
         }
-        Change::Credential { username, account, role, name, person, provisioner, hash, at } => Statement::new(
-            "INSERT INTO credential (username, account, role, name, person, provisioner, hash, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        Change::Credential { username, account, role, name, person, provisioner, hash, coverage, on_refusal, at } => Statement::new(
+            "INSERT INTO credential (username, account, role, name, person, provisioner, hash, coverage, on_refusal, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(username)
         .bind(account)
@@ -176,7 +176,12 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(&person.map(|person| person.to_string()))
         .bind(provisioner)
         .bind(hash)
+        .bind(*coverage)
+        .bind(*on_refusal)
         .bind(*at),
+        Change::SetCredential { username, on_refusal } => {
+            Statement::new("UPDATE credential SET on_refusal = ? WHERE username = ?").bind(*on_refusal).bind(username)
+        }
         Change::Person { id, account, folded, name, founding, salt, at } => Statement::new(
             "INSERT INTO person (id, account, folded, name, founding, enrolled_at, salt) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )

@@ -111,6 +111,9 @@ pub enum Body {
         code: Refusal,
         /// What was not covered, or the first of very many stretches; empty if it was refused as a whole.
         uncovered: Vec<Stretch>,
+        /// Whether its sender was told that all is well, so that it neither keeps the audio nor sends it again.
+        #[serde(default, skip_serializing_if = "is_false")]
+        discarded: bool,
         /// What the policy answered.
         saw: Saw,
     },
@@ -217,7 +220,7 @@ pub enum Body {
     },
     /// Somebody was to be erased, and a legal hold does not let it. It is done once no hold does.
     ///
-    /// INVARIANT: it does not say whose, as [`Body::Erased`] does not.
+    /// INVARIANT: it does not say whose.
     ErasureWaits {
         /// The gateway's id of what waits.
         erasure: Uuid,
@@ -292,6 +295,16 @@ pub enum Body {
         /// What its uploads need beside being lawful. Every upload repeats it.
         #[serde(default, skip_serializing_if = "is_granted")]
         coverage: CoverageBasis,
+        /// What its sender is told of an upload that is refused.
+        #[serde(default, skip_serializing_if = "OnRefusal::is_deny")]
+        on_refusal: OnRefusal,
+    },
+    /// What is told of refused uploads to whoever uses this credential was changed.
+    CredentialSet {
+        /// Its minted name.
+        credential: String,
+        /// What its sender is told of an upload that is refused.
+        on_refusal: OnRefusal,
     },
     /// Somebody was enrolled.
     Person {
@@ -427,6 +440,35 @@ impl Came {
 pub enum Door {
     /// The gateway's own API.
     Native,
+    /// The target of Kazoo's call recordings.
+    Kazoo,
+}
+
+/// What the sender of an upload is told if the law does not let it be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum OnRefusal {
+    /// That it is refused.
+    #[default]
+    Deny,
+    /// That all is well. Nothing is kept: a sender that is told otherwise keeps the audio, and sends it again.
+    Discard,
+}
+
+impl OnRefusal {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OnRefusal::Deny => "deny",
+            OnRefusal::Discard => "discard",
+        }
+    }
+
+    fn is_deny(&self) -> bool {
+        *self == OnRefusal::Deny
+    }
 }
 
 /// Why the platform was not allowed to record.
@@ -559,6 +601,7 @@ impl Body {
             Body::AccountRecordingSettings { .. } => Kind::AccountRecordingSettings,
             Body::AccountWebhook { .. } => Kind::AccountWebhook,
             Body::Credential { .. } => Kind::CredentialAdded,
+            Body::CredentialSet { .. } => Kind::CredentialSet,
             Body::Person { .. } => Kind::PersonEnrolled,
             Body::PersonConfirmed { .. } => Kind::PersonConfirmed,
             Body::CredentialRevoked { .. } => Kind::CredentialRevoked,
@@ -624,6 +667,7 @@ impl Body {
             | Body::AccountRecordingSettings { .. }
             | Body::AccountWebhook { .. }
             | Body::Credential { .. }
+            | Body::CredentialSet { .. }
             | Body::Person { .. }
             | Body::PersonConfirmed { .. }
             | Body::Key { .. }

@@ -52,6 +52,7 @@ kinds! {
     CredentialAdded "credential.added"
     CredentialRevoked "credential.revoked"
     CredentialRotated "credential.rotated"
+    CredentialSet "credential.set"
     ErasureExecuted "erasure.executed"
     ErasureWaiting "erasure.waiting"
     HoldLifted "hold.lifted"

@@ -52,7 +52,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use body::{Body, Came, ControlRefusal, Door, GapCause, LogCause, Origin, Previous, Said};
+pub use body::{Body, Came, ControlRefusal, Door, GapCause, LogCause, OnRefusal, Origin, Previous, Said};
 pub use clocks::{Clocks, GATEWAY};
 pub use counted::counted;
 pub use kind::{KINDS, Kind, OUTCOMES, Of, RESERVED, Reserved, UnknownWord, types_of};

@@ -89,7 +89,13 @@ impl Fixed {
         let Actor { credential, role } = sample::recorder();
         let columns = vec![text(ACCOUNT), text(&credential), text(&role), None];
         let registered = self::registered(&mut sum, "credential", &credential, &columns);
-        let body = Body::Credential { credential, role, person: None, coverage: CoverageBasis::Granted };
+        let body = Body::Credential {
+            on_refusal: crate::OnRefusal::Deny,
+            credential,
+            role,
+            person: None,
+            coverage: CoverageBasis::Granted,
+        };
         log.add(
             later(20),
             &operator,

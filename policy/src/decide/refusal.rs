@@ -282,6 +282,17 @@ pub enum Remedy {
     Place,
 }
 
+impl Uncovered {
+    /// Whether it is the law that does not let it be kept. Otherwise it is not known when it was made.
+    #[must_use]
+    pub fn is_unlawful(&self) -> bool {
+        match self {
+            Uncovered::Spans(_) | Uncovered::Withdrawn(_) | Uncovered::Emergency => true,
+            Uncovered::Unplaced { .. } | Uncovered::TooLong { .. } | Uncovered::UsedUp { .. } => false,
+        }
+    }
+}
+
 impl Remedy {
     /// What becomes of the audio at its source: `delete`, or `retry`.
     #[must_use]

@@ -82,7 +82,8 @@ pub(super) fn without_null(schema: &mut Value) {
 
 fn with_null(schema: &mut Value) {
     let Value::Object(members) = schema else { return };
-    if members.get("default") == Some(&Value::Null) {
+    // Client generators refuse an object as a default.
+    if members.get("default").is_some_and(|default| default.is_null() || default.is_object()) {
         members.remove("default");
     }
     let null = json!({"type": "null"});

@@ -83,6 +83,10 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
             format!("`says.{element}` quotes words that are not in `text`; quote them exactly")
         }
         RegisterRefusal::GrantEndsEarly | RegisterRefusal::HoldEndsEarly => "`until` must be after `from`".into(),
+        RegisterRefusal::UploadsNothing { role } => format!(
+            "the role `{}` uploads nothing; what is told of refused uploads is set for `recorder` and `uploader`",
+            role.as_str()
+        ),
         RegisterRefusal::HoldOnEverything => {
             "say what the hold is limited to: at least one of `recording`, `call`, `number`, `participant`, `from` and \
              `until`"

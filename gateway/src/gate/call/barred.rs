@@ -253,7 +253,12 @@ mod tests {
     use crate::gate::ask::{EventType, Places};
 
     fn who() -> Principal {
-        Principal { credential: "cg_0".into(), account: "acme".into(), role: Role::Recorder }
+        Principal {
+            credential: "cg_0".into(),
+            account: "acme".into(),
+            role: Role::Recorder,
+            uploads: crate::access::Uploads::default(),
+        }
     }
 
     fn at(second: i64) -> Timestamp {

@@ -21,8 +21,9 @@ use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Plan, Silence, Silenced};
 use crate::record::{self, Algorithm, Fingerprint, StageError, Staged};
 use crate::vault::Kept;
+use policy::Use;
 use seal::{Envelope, Format, RecipientKey, WrappedKey};
-use trail::{Body, Came, hex};
+use trail::{Body, Came, Door, OnRefusal, hex};
 
 /// When the audio of an upload was made, by its own account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +54,22 @@ pub struct Admission {
     who: Principal,
     /// The call itself: by the time the body has arrived, its name may belong to another call.
     call: Uuid,
-    name: String,
+    /// Its name; one that comes without is named by its content once that is known.
+    name: Option<String>,
+    door: Door,
     placement: Placement,
     digest: Option<[u8; 32]>,
     treatment: Treatment,
+}
+
+impl Admission {
+    fn came(&self) -> Came {
+        came(&self.who, self.door)
+    }
+}
+
+fn came(who: &Principal, door: Door) -> Came {
+    Came { door, coverage: who.uploads.coverage, used_for: Use::Record }
 }
 
 /// What to do with an upload's body.
@@ -98,7 +111,8 @@ struct Permit {
 }
 
 impl Gate {
-    /// Decides whether an upload may stream, before any of it is read.
+    /// Decides whether an upload may stream, before any of it is read. Without a name, it is named by its content: the same
+    /// bytes on the same call are one recording.
     ///
     /// # Errors
     ///
@@ -106,18 +120,18 @@ impl Gate {
     /// this name was deleted.
     pub async fn admit(
         &self,
-        who: &Principal,
+        (who, door): (&Principal, Door),
         call: &str,
-        name: &str,
+        name: Option<&str>,
         placement: Placement,
         digest: Option<[u8; 32]>,
     ) -> Result<Admission, Fault> {
-        ask::check_name(Field::RecordingName, name)?;
+        name.iter().try_for_each(|name| ask::check_name(Field::RecordingName, name))?;
         for _ in 0..ATTEMPTS {
             let loaded = self.load_for(who, call, &placement).await?;
-            if let Some(treatment) = self.try_admit(who, &loaded, name, &placement).await? {
-                let (who, call, name) = (who.clone(), loaded.uid, name.into());
-                return Ok(Admission { who, call, name, placement, digest, treatment });
+            if let Some(treatment) = self.try_admit((who, door), &loaded, name, &placement).await? {
+                let (who, call, name) = (who.clone(), loaded.uid, name.map(ToOwned::to_owned));
+                return Ok(Admission { who, call, name, door, placement, digest, treatment });
             }
         }
         Err(Fault::contended())
@@ -126,9 +140,9 @@ impl Gate {
     /// What to do with the body; `None` if other requests were faster.
     async fn try_admit(
         &self,
-        who: &Principal,
+        (who, door): (&Principal, Door),
         loaded: &Loaded,
-        name: &str,
+        name: Option<&str>,
         placement: &Placement,
     ) -> Result<Option<Treatment>, Fault> {
         let now = loaded.now;
@@ -136,9 +150,11 @@ impl Gate {
         if loaded.row.is_erased() {
             return Err(CallRefusal::Unknown.into());
         }
-        let (known, sealable) = self.ledger.before_upload(&who.account, loaded.uid, name).await?;
+        // No recording has an empty name.
+        let asked = name.unwrap_or_default();
+        let (known, sealable) = self.ledger.before_upload(&who.account, loaded.uid, asked).await?;
         if known {
-            let existing = self.ledger.recording_by_name(loaded.uid, name).await?;
+            let existing = self.ledger.recording_by_name(loaded.uid, asked).await?;
             let live = existing.filter(|row| row.deleted_at.is_none());
             let algorithm = algorithm_of(&live.ok_or(RecordingRefusal::NameDeleted)?)?;
             return Ok(Some(Treatment::Compare(algorithm)));
@@ -159,7 +175,7 @@ impl Gate {
                     Ok(Some(Treatment::Measure))
                 }
                 Err(uncovered @ Uncovered::Withdrawn(_)) => {
-                    self.refuse_early(who, loaded, name, uncovered).await
+                    self.refuse_early((who, door), loaded, name, uncovered).await
                 }
                 Ok(_) | Err(_) => Ok(Some(Treatment::Stage(Plan::new(
                     loaded.call.to_silence(&longest(&upload, placement), now),
@@ -169,19 +185,19 @@ impl Gate {
         let upload = loaded.upload(who, Claim::Unplaced { duration_ms: 1 }, 0, &|_, _| true);
         match loaded.call.coverage(&upload, now) {
             Ok(_) => Ok(Some(Treatment::Stage(Plan::default()))),
-            Err(uncovered) => self.refuse_early(who, loaded, name, uncovered).await,
+            Err(uncovered) => self.refuse_early((who, door), loaded, name, uncovered).await,
         }
     }
 
     /// Refuses an upload no matter what it holds; `None` if other requests were faster.
     async fn refuse_early(
         &self,
-        who: &Principal,
+        (who, door): (&Principal, Door),
         loaded: &Loaded,
-        name: &str,
+        name: Option<&str>,
         uncovered: Uncovered,
     ) -> Result<Option<Treatment>, Fault> {
-        match self.refuse(who, loaded, name, uncovered, None, loaded.now).await? {
+        match self.refuse((who, door), loaded, name, uncovered, None, loaded.now).await? {
             Some(fault) => Err(fault),
             None => Ok(None),
         }
@@ -201,7 +217,8 @@ impl Gate {
                 let again =
                     record::fingerprint_of(fingerprint, admission.digest, body).await.map_err(stage_fault)?;
                 // Looked up this late because it may have been deleted while the body arrived.
-                let existing = self.ledger.recording_by_name(admission.call, &admission.name).await?;
+                let name = admission.name.as_deref().unwrap_or_default();
+                let existing = self.ledger.recording_by_name(admission.call, name).await?;
                 return self.again(&existing.ok_or(RecordingRefusal::NameDeleted)?, &again).await;
             }
             Treatment::Measure => {
@@ -232,6 +249,7 @@ impl Gate {
         let staged = record::stage(&self.vault, account, format, fingerprint, admission.digest, plan, body)
             .await
             .map_err(|error| stage_fault_of(format, error))?;
+        admission.name.get_or_insert_with(|| named_by(&staged.fingerprint));
         self.settle(&admission, staged).await
     }
 
@@ -313,7 +331,8 @@ impl Gate {
             let now = loaded.now;
             // Asks whether the same upload was accepted in the meantime, if that would show: the accepting
             // transaction asks in any case, and then this one has collided.
-            let existing = async || self.ledger.recording_by_name(loaded.uid, &admission.name).await;
+            let name = admission.name.as_deref().unwrap_or_default();
+            let existing = async || self.ledger.recording_by_name(loaded.uid, name).await;
             if (collided || attempt > 0)
                 && let Some(existing) = existing().await?
             {
@@ -337,8 +356,9 @@ impl Gate {
             }
             let again = sound.can_be_silenced() && would_be_kept(&loaded.call, &upload, &uncovered, now);
             let remedy = again.then_some(Remedy::Resend);
+            let from = (&admission.who, admission.door);
             if let Some(fault) =
-                self.refuse(&admission.who, &loaded, &admission.name, uncovered, remedy, now).await?
+                self.refuse(from, &loaded, admission.name.as_deref(), uncovered, remedy, now).await?
             {
                 return Err(fault);
             }
@@ -362,7 +382,7 @@ impl Gate {
         let retention = loaded.call.requirement(at).retention;
         let body = Body::Accepted {
             recording: id,
-            came: Came::NATIVE,
+            came: admission.came(),
             envelope: hex(&Sha256::digest(bare)),
             media: hex(&envelope.sha256),
             bytes: envelope.bytes,
@@ -378,17 +398,18 @@ impl Gate {
             saw: loaded.saw(),
         };
         let who = &admission.who;
+        let name = admission.name.clone().unwrap_or_default();
         let draft = trail::draft(
             &who.account,
             at,
             &who.into(),
             Some((call, Some(head))),
             body,
-            Some(json!({"name": admission.name})),
+            Some(json!({"name": name})),
         )?;
         let mut expects = loaded.expects();
         expects.push(Expect::AccountSettings { id: who.account.clone(), settings });
-        expects.push(Expect::RecordingNameFree { call, name: admission.name.clone() });
+        expects.push(Expect::RecordingNameFree { call, name: name.clone() });
         expects.extend(
             envelope
                 .keys
@@ -400,7 +421,7 @@ impl Gate {
             account: who.account.clone(),
             call: call.to_string(),
             call_id: loaded.row.id.clone(),
-            name: admission.name.clone(),
+            name,
             fingerprint: staged.fingerprint.clone(),
             uploader: who.credential.clone(),
             bytes: whole(envelope.bytes),
@@ -532,29 +553,38 @@ impl Gate {
     /// entries have to be considered.
     async fn refuse(
         &self,
-        who: &Principal,
+        (who, door): (&Principal, Door),
         loaded: &Loaded,
-        name: &str,
+        name: Option<&str>,
         uncovered: Uncovered,
         remedy: Option<Remedy>,
         now: Timestamp,
     ) -> Result<Option<Fault>, Fault> {
-        let (call, basis) = (&loaded.call, Came::NATIVE.coverage);
+        let came = came(who, door);
+        let (call, basis) = (&loaded.call, came.coverage);
         let refusal = uncovered.refusal(call, basis);
         let remedy = remedy.unwrap_or_else(|| uncovered.remedy(call, basis));
+        // Only what the law refuses and no repetition cures, and never where the law wants calls recorded.
+        let discarded = who.uploads.on_refusal == OnRefusal::Discard
+            && remedy == Remedy::Delete
+            && uncovered.is_unlawful()
+            && !call.requirement(now).mandatory;
         let body = Body::Refused {
-            came: Came::NATIVE,
+            came,
             code: refusal,
             uncovered: uncovered.stretches(),
+            discarded,
             saw: loaded.saw(),
         };
         let draft = loaded.draft(who, now, body, Some(json!({"name": name})))?;
+        let entry = draft.id;
         let job = Job { expects: loaded.expects(), entries: vec![draft], ..Job::default() };
         match self.append(job).await? {
             Appended::Conflict => Ok(None),
             Appended::Done => {
                 let missing = self.decision(loaded).await.missing;
-                let unkept = Unkept { refusal, remedy, missing, names: loaded.called(), uncovered };
+                let names = loaded.called();
+                let unkept = Unkept { refusal, remedy, missing, names, uncovered, entry, discarded };
                 Ok(Some(RecordingRefusal::Uncovered(Box::new(unkept)).into()))
             }
         }
@@ -642,7 +672,7 @@ impl Loaded {
         silent: &'u (dyn Fn(u64, u64) -> bool + Sync),
     ) -> Upload<'u> {
         let clock_behind_ms = self.clocks.behind_ms(&who.credential);
-        let upload = Upload::new(claim, Came::NATIVE.coverage);
+        let upload = Upload::new(claim, who.uploads.coverage);
         Upload { codec_adds_ms, clock_behind_ms, silent, ..upload }
     }
 }
@@ -723,6 +753,15 @@ fn stage_fault(error: StageError) -> Fault {
 fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+/// The name of an upload that came without: the same bytes of an account have the same, and it says nothing of them to
+/// whoever has no key.
+fn named_by(fingerprint: &[u8]) -> String {
+    format!("content-{}", hex(fingerprint.get(..NAMED_BY).unwrap_or(fingerprint)))
+}
+
+/// How many bytes of its fingerprint name an upload.
+const NAMED_BY: usize = 17;
 
 /// Part of it was silenced, and the rest could not be.
 const ALTERED: Silenced = Silenced::Not { altered: true };

@@ -1,4 +1,5 @@
 use policy::{Refusal, Remedy, Uncovered};
+use uuid::Uuid;
 
 use super::FaultCode;
 use crate::gate::answer::{Missing, Names};
@@ -96,4 +97,8 @@ pub struct Unkept {
     pub names: Names,
     /// Whose consent is missing now, and what would give it.
     pub missing: Vec<Missing>,
+    /// The entry that says so.
+    pub entry: Uuid,
+    /// Whether its sender is to be told that all is well.
+    pub discarded: bool,
 }

@@ -125,6 +125,11 @@ pub enum RegisterRefusal {
     GrantEndsEarly,
     /// The id belongs to another consent grant, or to a withdrawn one.
     GrantExists,
+    /// How uploads are judged and answered concerns only roles that upload.
+    UploadsNothing {
+        /// The role.
+        role: Role,
+    },
     /// The hold is limited by nothing.
     HoldOnEverything,
     /// The hold ends before it begins.
@@ -169,6 +174,7 @@ impl RegisterRefusal {
             RegisterRefusal::GrantEndsEarly => FaultCode::InvalidConsentGrant,
             RegisterRefusal::GrantExists => FaultCode::ConsentGrantExists,
             RegisterRefusal::HoldOnEverything | RegisterRefusal::HoldEndsEarly => FaultCode::InvalidLegalHold,
+            RegisterRefusal::UploadsNothing { .. } => FaultCode::InvalidRole,
             RegisterRefusal::HoldExists => FaultCode::LegalHoldExists,
         }
     }

@@ -1,10 +1,10 @@
 //! Registration of accounts and credentials.
 
-use policy::{Code, CoverageBasis, HeldCounts, OnWithdrawal, Period, Redact, Retention};
+use policy::{Code, HeldCounts, OnWithdrawal, Period, Redact, Retention};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::access::{Role, secret::Secret};
+use crate::access::{Role, Uploads, secret::Secret};
 use crate::gate::ask::{AccountChange, language};
 use crate::gate::{
     ATTEMPTS, CallRefusal, Fault, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Webhook, Wrong,
@@ -12,7 +12,7 @@ use crate::gate::{
 };
 use crate::ledger::{Appended, Change, Expect, Job};
 use seal::Format;
-use trail::{Actor, Body, SYSTEM_LOG};
+use trail::{Actor, Body, OnRefusal, SYSTEM_LOG};
 
 /// The settings of an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +105,8 @@ pub struct NewCredential {
     pub account: String,
     /// Its role.
     pub role: Role,
+    /// How its uploads are judged and answered.
+    pub uploads: Uploads,
 }
 
 /// Where the operator is established, and where the recording device stands.
@@ -136,6 +138,7 @@ impl NewCredential {
             password: Secret::generate().map_err(|_| trail::DraftError::Randomness)?,
             account: account.into(),
             role,
+            uploads: Uploads::default(),
         })
     }
 }
@@ -499,6 +502,26 @@ impl Gate {
         name: &str,
         chosen: Option<&str>,
     ) -> Result<NewCredential, Fault> {
+        self.add_credential_for(actor, account, role, name, chosen, Uploads::default()).await
+    }
+
+    /// The same, for uploads that are judged and answered in this way.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: as there; or its role uploads nothing.
+    pub async fn add_credential_for(
+        &self,
+        actor: &Actor,
+        account: &str,
+        role: Role,
+        name: &str,
+        chosen: Option<&str>,
+        uploads: Uploads,
+    ) -> Result<NewCredential, Fault> {
+        if uploads != Uploads::default() && !role.uploads() {
+            return Err(RegisterRefusal::UploadsNothing { role }.into());
+        }
         self.settings(account).await.map_err(|fault| fault.of_account(account))?;
         if account == SYSTEM_LOG && !role.is_of_the_system() {
             return Err(RegisterRefusal::RoleOfCalls.into());
@@ -506,7 +529,7 @@ impl Gate {
         if account != SYSTEM_LOG && role == Role::Provisioner {
             return Err(RegisterRefusal::RoleOfSystem.into());
         }
-        let new = NewCredential::generate(account, role)?;
+        let new = NewCredential { uploads, ..NewCredential::generate(account, role)? };
         let hash = match chosen {
             Some(chosen) => {
                 crate::access::secret::stored_password(chosen).map_err(RegisterRefusal::WeakPassword)?
@@ -563,10 +586,13 @@ impl Gate {
             person,
             provisioner: provisioner.map(Into::into),
             hash: hash.into(),
+            coverage: new.uploads.coverage.as_str(),
+            on_refusal: new.uploads.on_refusal.as_str(),
             at: at.as_millisecond(),
         });
         let (credential, role) = (new.username.clone(), new.role.as_str().into());
-        let body = Body::Credential { credential, role, person, coverage: CoverageBasis::Granted };
+        let Uploads { coverage, on_refusal } = new.uploads;
+        let body = Body::Credential { credential, role, person, coverage, on_refusal };
         job.entries.push(trail::draft(&new.account, at, actor, None, body, Some(json!({"name": name})))?);
         Ok(())
     }
@@ -590,6 +616,34 @@ impl Gate {
             }
         }
         Err(Fault::contended())
+    }
+
+    /// Changes what a credential is told of uploads that the law does not let be kept. Returns whether that is new.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: there is no such credential, or its role uploads nothing.
+    pub async fn set_credential(
+        &self,
+        actor: &Actor,
+        username: &str,
+        on_refusal: OnRefusal,
+    ) -> Result<bool, Fault> {
+        let row = self.ledger.credential(username).await?.ok_or(Thing::Credential)?;
+        let role = Role::parse(&row.role).ok_or_else(|| Fault::damaged("a role cannot be read"))?;
+        if !role.uploads() {
+            return Err(RegisterRefusal::UploadsNothing { role }.into());
+        }
+        if row.on_refusal == on_refusal.as_str() {
+            return Ok(false);
+        }
+        let change = Change::SetCredential { username: username.into(), on_refusal: on_refusal.as_str() };
+        let body = Body::CredentialSet { credential: username.into(), on_refusal };
+        let expects = vec![Expect::CredentialIs { username: username.into(), hash: row.hash }];
+        match self.note(actor, &row.account, body, None, vec![change], expects).await? {
+            Appended::Done => Ok(true),
+            Appended::Conflict => Err(Thing::Credential.into()),
+        }
     }
 
     /// Revokes a credential, effective at once.

@@ -119,7 +119,8 @@ impl Log {
     /// Adds a credential, with what its uploads need beside being lawful.
     pub(crate) fn adds(&mut self, who: &Actor, name: &str, coverage: CoverageBasis) {
         let (credential, role) = (who.credential.clone(), who.role.clone());
-        let body = Body::Credential { credential, role, person: None, coverage };
+        let body =
+            Body::Credential { on_refusal: crate::OnRefusal::Deny, credential, role, person: None, coverage };
         self.entry(&Actor::command_line(), body, Some(json!({"name": name})));
     }
 

@@ -17,7 +17,7 @@ use super::told::{GrantTold, PromptTold, Told};
 use crate::people::People;
 use crate::registers::{Sum, unhex};
 use crate::tree::Hash;
-use crate::{Body, Leaf, Registered, counted};
+use crate::{Body, Leaf, OnRefusal, Registered, counted};
 
 /// What is registered so far.
 #[derive(Debug, Default)]
@@ -68,6 +68,8 @@ struct Credential {
     person: Option<Uuid>,
     revoked: Option<Timestamp>,
     coverage: CoverageBasis,
+    /// Whether its sender may ever have been told that all is well where an upload was refused.
+    discards: bool,
 }
 
 #[derive(Debug)]
@@ -150,6 +152,14 @@ impl Registry {
                     actor.credential,
                     came.coverage.as_str(),
                     credential.coverage.as_str()
+                )));
+            }
+            if let Body::Refused { discarded: true, .. } = &leaf.body
+                && !credential.discards
+            {
+                return Err(Failure::tampered(format!(
+                    "it says that `{}` was told of no refusal, but the credential was never set to discard",
+                    actor.credential
                 )));
             }
             // A request that was let in may still be running; an upload takes its time.
@@ -267,13 +277,21 @@ impl Registry {
             }
         }
         self.enrols(leaf)?;
-        if let Body::Credential { credential, role, person, coverage } = &leaf.body {
+        if let Body::Credential { credential, role, person, coverage, on_refusal } = &leaf.body {
             if !self.lenient && person.is_some_and(|person| !self.people.knows(person)) {
                 return Err(Failure::tampered("it adds a credential of somebody who was never enrolled"));
             }
-            let new = Credential { role: role.clone(), person: *person, revoked: None, coverage: *coverage };
+            let (role, discards) = (role.clone(), *on_refusal == OnRefusal::Discard);
+            let new = Credential { role, person: *person, revoked: None, coverage: *coverage, discards };
             if self.credentials.insert(credential.clone(), new).is_some() {
                 return Err(Failure::tampered("it adds a credential a second time"));
+            }
+        }
+        if let Body::CredentialSet { credential, on_refusal } = &leaf.body {
+            match self.credentials.get_mut(credential) {
+                Some(known) => known.discards |= *on_refusal == OnRefusal::Discard,
+                None if self.lenient => drop(self.unchecked.credentials.insert(credential.clone())),
+                None => return Err(Failure::tampered("it changes a credential that was never added")),
             }
         }
         if let Body::CredentialRevoked { credential } = &leaf.body {

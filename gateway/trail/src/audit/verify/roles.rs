@@ -64,6 +64,7 @@ fn makers(body: &Body) -> &'static [&'static str] {
         | Body::AccountWebhook { .. }
         | Body::Credential { .. }
         | Body::CredentialRevoked { .. }
+        | Body::CredentialSet { .. }
         | Body::CredentialRotated { .. }
         | Body::Key { .. } => &["operator", PROVISIONER],
         // A provisioner loosens nothing, takes nothing over, and enrols nobody.

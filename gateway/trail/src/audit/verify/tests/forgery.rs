@@ -418,6 +418,7 @@ fn a_provisioner_sets_accounts_up_and_takes_no_power_by_it() {
         on_hold,
     };
     let given = |role: &str, person| Body::Credential {
+        on_refusal: crate::OnRefusal::Deny,
         credential: format!("cg_{role}"),
         role: role.into(),
         person,
@@ -763,7 +764,13 @@ fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
     };
     let refused = |code: Refusal, uncovered: &[Stretch]| {
         let mut log = log.clone();
-        let body = Body::Refused { came: Came::NATIVE, code, uncovered: uncovered.to_vec(), saw: saw(&log) };
+        let body = Body::Refused {
+            discarded: false,
+            came: Came::NATIVE,
+            code,
+            uncovered: uncovered.to_vec(),
+            saw: saw(&log),
+        };
         let index = log.of_call(&recorder(), uid, body, None);
         (verified(&log.export()), index)
     };
@@ -806,6 +813,7 @@ fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
     let never = other.open("never");
     let call = &other.calls[&never].call;
     let body = Body::Refused {
+        discarded: false,
         came: Came::NATIVE,
         code: Refusal::UncoveredAudio,
         uncovered: Vec::new(),
@@ -816,6 +824,7 @@ fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
     // Of a code, or a reason, that nobody knows, nothing can be said.
     let mut log = log.clone();
     let body = Body::Refused {
+        discarded: false,
         came: Came::NATIVE,
         code: Refusal::ConsentWithdrawn,
         uncovered: vec![(withdrawn, until, no)],
@@ -883,6 +892,7 @@ fn a_recording_is_judged_by_whether_its_platform_asks_or_starts_by_itself() {
         let mut log = log.clone();
         let call = &log.calls[&uid].call;
         let body = Body::Refused {
+            discarded: false,
             came,
             code: Refusal::ConsentRequired,
             uncovered: vec![(begin, end, Why::NotGranted)],
@@ -1042,7 +1052,13 @@ mod the_law_desk {
             let actor = Actor { credential: format!("cg_6d3a90b1c5e7f28{number}"), ..counsel() };
             let (credential, role) = (actor.credential.clone(), actor.role.clone());
             let coverage = CoverageBasis::Granted;
-            let body = Body::Credential { credential, role, person: Some(person), coverage };
+            let body = Body::Credential {
+                on_refusal: crate::OnRefusal::Deny,
+                credential,
+                role,
+                person: Some(person),
+                coverage,
+            };
             log.entry(&Actor::command_line(), body, None);
             actor
         });

@@ -123,6 +123,7 @@ fn who_acts_and_is_unknown_to_the_log_is_of_the_law_desk() {
         "neither in this log nor in",
     );
     let body = Body::Credential {
+        on_refusal: crate::OnRefusal::Deny,
         credential: stranger.credential,
         role: "auditor".into(),
         person: None,
@@ -144,6 +145,7 @@ fn two_people(confirmed: &[(usize, usize)], proposes: usize, approves: usize) ->
         log.entry(&Actor::command_line(), body, None);
         let Actor { credential, role } = counsel(number);
         let body = Body::Credential {
+            on_refusal: crate::OnRefusal::Deny,
             credential,
             role,
             person: Some(person(number)),

@@ -1,0 +1,138 @@
+//! What Kazoo says about a file, in the path and the query of its URL.
+//!
+//! Kazoo appends to whatever URL its operator has set: `call_recording_<call id>.<ext>` to the path and its parameters as a
+//! query, or all of it to a query that is there already. The released line has one dot before the extension, or two; it
+//! says when the recording began, and master does not. FreeSWITCH itself sends `<call id>.<ext>` and no query.
+
+use axum::http::Uri;
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+
+use crate::gate::Placement;
+
+/// What was said of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// The names that its call may have, the likeliest first, without repetition.
+    pub(super) calls: Vec<String>,
+    /// Its own name, if it has one.
+    pub(super) recording: Option<String>,
+    /// When it began.
+    start: Option<Timestamp>,
+}
+
+impl Sent {
+    /// Reads what is there. Nothing is required: what is missing may stand elsewhere.
+    pub(super) fn read(uri: &Uri, file: Option<&str>) -> Sent {
+        let of = |name| parameter(uri, name).filter(|value| !value.is_empty());
+        // `YYYYMM-` and the id of the leg.
+        let cdr = of("cdr_id").and_then(|cdr| Some(cdr.split_at_checked(7)?.1.to_owned()));
+        let named = file.and_then(call_of_file).or_else(|| call_in_query(uri));
+        let mut calls: Vec<String> = Vec::new();
+        for call in [of("call_id"), cdr, of("interaction_id"), named].into_iter().flatten() {
+            if !call.is_empty() && !calls.contains(&call) {
+                calls.push(call);
+            }
+        }
+        let start = of("start").and_then(|text| gregorian(text.parse().ok()?));
+        let recording = of("recording_id").map(|id| format!("kazoo-{id}"));
+        Sent { calls, recording, start }
+    }
+
+    /// When the file was made, if Kazoo says it.
+    pub(super) fn placement(&self) -> Placement {
+        self.start.map_or(Placement::Unsaid, Placement::From)
+    }
+}
+
+/// The last value of a parameter of the query: Kazoo appends its own. A plus sign is one: Kazoo encodes spaces as `%20`.
+pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    pairs(uri).filter(|(key, _)| *key == name).last().map(|(_, value)| decoded(value))
+}
+
+fn pairs(uri: &Uri) -> impl Iterator<Item = (&str, &str)> {
+    let members = uri.query().unwrap_or_default().split('&').filter(|member| !member.is_empty());
+    members.map(|member| member.split_once('=').unwrap_or((member, "")))
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// The call that a file's name holds; the path is decoded already.
+fn call_of_file(path: &str) -> Option<String> {
+    let file = path.rsplit('/').next()?;
+    let (stem, _) = file.rsplit_once('.')?;
+    let call = stem.trim_end_matches('.');
+    let call = call.strip_prefix(PREFIX).unwrap_or(call);
+    (!call.is_empty()).then(|| call.to_owned())
+}
+
+/// The same, where the operator's URL has a query: under whatever parameter it has last.
+fn call_in_query(uri: &Uri) -> Option<String> {
+    let file =
+        pairs(uri).map(|(_, value)| decoded(value)).filter(|value| value.starts_with(PREFIX)).last()?;
+    call_of_file(&file)
+}
+
+/// Seconds since the year 0, as Erlang counts.
+fn gregorian(seconds: i64) -> Option<Timestamp> {
+    Timestamp::from_second(seconds.checked_sub(UNIX_EPOCH)?).ok()
+}
+
+const PREFIX: &str = "call_recording_";
+/// 1970-01-01 in Gregorian seconds.
+const UNIX_EPOCH: i64 = 62_167_219_200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(target: &str) -> Sent {
+        let uri: Uri = target.parse().unwrap();
+        let file = uri.path().strip_prefix("/kazoo/acme/").map(decoded);
+        Sent::read(&uri, file.as_deref())
+    }
+
+    /// The URLs that each line builds from what an operator has set.
+    #[test]
+    fn every_shape_is_read() {
+        let released = "from=1000%40realm.example&to=%2B15550100&caller_id_name=Ann%20Lee&caller_id_number=1000\
+                        &call_id=abc%4010.0.0.1&cdr_id=202401-abc%4010.0.0.1&interaction_id=63871234567-1a2b&owner_id=&account_id=x\
+                        &start=63871234567&duration_ms=12340&recording_id=202401-00112233445566778899aabbccddeeff";
+        let sent = read(&format!("/kazoo/acme/call_recording_abc%4010.0.0.1.mp3?{released}"));
+        assert_eq!(sent.calls, ["abc@10.0.0.1", "63871234567-1a2b"]);
+        assert_eq!(sent.recording.as_deref(), Some("kazoo-202401-00112233445566778899aabbccddeeff"));
+        assert_eq!(sent.placement(), Placement::From("2024-01-01T00:56:07Z".parse().unwrap()));
+        // Master: two dots, and no word about when.
+        let sent = read(
+            "/kazoo/acme/call_recording_abc%4010.0.0.1..mp3?from=&to=&call_id=abc%4010.0.0.1&cdr_id=&interaction_id=i",
+        );
+        assert_eq!((sent.calls, sent.recording), (vec!["abc@10.0.0.1".to_owned(), "i".to_owned()], None));
+        // A query of the operator's own: all of it is appended there.
+        for set in ["token=a.b&recording=", "token=a.b&file=", "token=a.b&file&x="] {
+            let sent = read(&format!(
+                "/kazoo/acme?{set}call_recording_abc%4010.0.0.1.mp3&from=1&call_id=&interaction_id="
+            ));
+            assert_eq!(sent.calls, ["abc@10.0.0.1"], "{set}");
+        }
+        // FreeSWITCH itself, and the line before the released one.
+        assert_eq!(read("/kazoo/acme/abc-1.wav").calls, ["abc-1"]);
+        assert_eq!(read("/kazoo/acme/call_recording_abc-1.wav").calls, ["abc-1"]);
+        // What its operator has set does not stand in the way, and a name with raw bytes does not break it.
+        let sent = read("/kazoo/acme/x.mp3?call_id=mine&caller_id_name=J\u{fc}rgen+&call_id=theirs");
+        assert_eq!(sent.calls, ["theirs", "x"]);
+        assert_eq!(read("/kazoo/acme").calls, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_time_that_makes_no_sense_is_none() {
+        for start in ["", "now", "-1e9", "9223372036854775807", "-9223372036854775808"] {
+            assert_eq!(
+                read(&format!("/kazoo/acme/a.mp3?start={start}")).placement(),
+                Placement::Unsaid,
+                "{start}"
+            );
+        }
+    }
+}
