@@ -493,6 +493,7 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
         "credential-add",
         "credential-revoke",
         "credential-rotate",
+        "credential-set",
         "demo",
         "erase",
         "key-add",

@@ -293,6 +293,69 @@ async fn what_lies_before_consent_is_silenced_and_the_rest_is_kept() {
     assert_eq!(code, 0, "{out}{err}");
 }
 
+/// Kazoo counts in whole seconds: what may lie before the prompt, or behind an objection, is not kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn within_the_second_that_is_not_known_the_stricter_counts() {
+    let settings = AccountSettings { redact: Redact::Silence, ..AccountSettings::default() };
+    let switch = Switch::with(settings, OnRefusal::Discard).await;
+    let gateway = &switch.gateway;
+    let url = format!("/kazoo/acme?token={}", switch.token());
+    gateway.advance_ms(400);
+    switch.goes_on("c1").await;
+    gateway.advance_ms(200);
+    // It begins at 0.6, and is said to begin at 0.
+    let begun = gateway.now();
+    gateway.advance_ms(5000);
+    gateway.event("c1", &json!({"type": "consent.declined", "participant": "caller"})).await.expect(201);
+    gateway.advance_ms(5000);
+    let said = switch.put(&target(Line::Released, &url, "c1", "202611-1", begun), &wav(8000)).await;
+    assert_eq!(said.status, 201, "{said:?}");
+    let stored = &switch.recordings().await[0];
+    let silenced = stored["silenced"].as_array().unwrap();
+    let of = |one: &Value| (one["offset_ms"].as_u64().unwrap(), one["duration_ms"].as_u64().unwrap());
+    // Said to begin at 0: at 0.4 they had agreed, and at 5.6 somebody declined; it may have begun as late as at 1.
+    assert_eq!(silenced.iter().map(of).collect::<Vec<_>>(), [(0, 400), (4600, 3400)], "{stored}");
+    gateway.auditor.get("/v1/log/acme/checkpoint").await;
+    let (code, out, err) = gateway.run(&["audit", "verify", "acme"]);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+/// Lawful audio is not thrown away because Kazoo's clock is coarse.
+#[tokio::test]
+async fn what_is_in_doubt_only_by_the_clock_is_not_discarded() {
+    let switch = Switch::new().await;
+    let gateway = &switch.gateway;
+    let url = format!("/kazoo/acme?token={}", switch.token());
+    gateway.advance_ms(400);
+    switch.goes_on("c1").await;
+    gateway.advance_ms(200);
+    let begun = gateway.now();
+    gateway.advance_ms(5000);
+    let said = switch.put(&target(Line::Released, &url, "c1", "202611-1", begun), &wav(3000)).await;
+    assert_eq!(said.status, 403, "{said:?}");
+    assert!(switch.entries("recording.refused").await[0]["body"]["refused"]["discarded"].is_null());
+    // Nor because another of Kazoo's recordings has the moment.
+    switch.goes_on("c2").await;
+    gateway.advance_ms(400);
+    let begun = gateway.now();
+    gateway.advance_ms(5000);
+    for (id, status) in [("202611-2", 201), ("202611-3", 403)] {
+        let said = switch.put(&target(Line::Released, &url, "c2", id, begun), &wav(3000)).await;
+        assert_eq!(said.status, status, "{said:?}");
+    }
+}
+
+/// A token in a URL is an uploader's, never more.
+#[tokio::test]
+async fn a_recorder_needs_more_than_a_url() {
+    let switch = Switch::new().await;
+    let gateway = &switch.gateway;
+    let (actor, role) = (Actor::command_line(), Role::Recorder);
+    let new = gateway.gate().add_credential(&actor, "acme", role, "pbx", None).await.unwrap();
+    let at = format!("/kazoo/acme/x.mp3?token={}.{}&call_id=c1", new.username, new.password.expose());
+    assert_eq!(switch.put(&at, &wav(1000)).await.status, 403);
+}
+
 /// Thirty of them, and at once: the same bytes are one recording, by their id or without one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_retries_is_one_recording() {
@@ -353,7 +416,7 @@ async fn what_can_be_cured_by_a_retry_is_answered_so() {
     // The application has not opened the call yet.
     let at = target(Line::Released, &url, "late", "202611-1", begun);
     let said = switch.put(&at, &wav(1000)).await;
-    assert_eq!((said.status, said.header("retry-after")), (503, Some("30")), "{said:?}");
+    assert_eq!((said.status, said.header("retry-after")), (503, Some("120")), "{said:?}");
     assert_eq!(said.body, r#"{"code":"unknown-call"}"#);
     // By the id of the interaction, too.
     switch.goes_on("63871234567-1a2b").await;
@@ -415,7 +478,7 @@ async fn who_withdrew_is_obeyed_here_as_well() {
 }
 
 /// The secret stands in URLs, which is why nothing of them is logged.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_shows_what_to_set() {
     let gateway = Gateway::start().await;
     let args = [
@@ -446,5 +509,5 @@ async fn the_command_shows_what_to_set() {
     assert_eq!(code, 0, "{err}");
     let (code, _, err) = gateway.run(&["credential", "add", "acme", "--role", "auditor", "--kazoo"]);
     assert_eq!(code, 1, "{err}");
-    assert!(err.contains("uploads nothing"), "{err}");
+    assert!(err.contains("is for the role `uploader`"), "{err}");
 }

@@ -197,3 +197,42 @@ async fn a_withdrawal_takes_only_recordings_of_whoever_was_there() {
     let since = from.checked_add(jiff::SignedDuration::from_millis(1100)).unwrap();
     gateway.upload("c1", "c", Some(since), &wav(500)).await.problem(403, "consent-withdrawn");
 }
+
+/// A hold on somebody who has not called yet finds them when they do: their erasure waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_blinds_no_hold_on_whoever_calls_later() {
+    let gateway = Gateway::start().await;
+    gateway.sets_hold("smith", json!({"number": CALLER, "from": "2026-01-01T00:00:00Z"})).await.expect(201);
+    let asked = json!({"number": CALLER, "recordings": "delete", "reason": "request 4711"});
+    gateway.counsel.post("/v1/erasures", &asked).await.expect(202);
+    let later = gateway.second_of("c1", CALLER).await;
+    assert!(gateway.is_held(&later).await);
+    gateway.admin.delete(&path(&later)).await.problem(409, "legal-hold");
+    // Whoever asks for less gets what they asked for before.
+    let less = json!({"number": CALLER, "recordings": "keep", "reason": "request 4712"});
+    gateway.counsel.post("/v1/erasures", &less).await.expect(202);
+    assert_eq!(gateway.counsel.get("/v1/erasures").await.expect(200)["waiting"].as_array().unwrap().len(), 1);
+    gateway.report("c1", json!({"type": "call.ended"})).await;
+    gateway.counsel.delete("/v1/holds/smith").await.expect(200);
+    gateway.listener.get(&path(&later)).await.problem(410, "recording-deleted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_hold_has_kept_from_a_withdrawal_goes_with_the_hold() {
+    let gateway = with(|settings| settings.on_withdrawal = OnWithdrawal::Delete).await;
+    let wide = gateway.second_of("c1", CALLER).await;
+    let own = gateway.second_of("c2", CALLER).await;
+    gateway.sets_hold("smith", json!({"call": "c1"})).await.expect(201);
+    gateway.counsel.put(&format!("{}/hold", path(&own)), &json!({})).await.expect(200);
+    for call in ["c1", "c2"] {
+        gateway
+            .report(call, json!({"type": "consent.withdrawn", "participant": format!("{call}-caller")}))
+            .await;
+        gateway.report(call, json!({"type": "call.ended"})).await;
+    }
+    assert!(gateway.is_held(&wide).await && gateway.is_held(&own).await);
+    gateway.counsel.delete("/v1/holds/smith").await.expect(200);
+    gateway.listener.get(&path(&wide)).await.problem(410, "recording-deleted");
+    gateway.counsel.delete(&format!("{}/hold", path(&own))).await;
+    gateway.listener.get(&path(&own)).await.problem(410, "recording-deleted");
+}

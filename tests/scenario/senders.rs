@@ -60,6 +60,13 @@ fn requests() -> Vec<(&'static str, &'static str, &'static str, &'static str, Va
             "recorder",
             json!({"line": "4.3", "from": "onnet", "to": "onnet"}),
         ),
+        (
+            "LegalHold",
+            "PUT",
+            "/v1/holds/h",
+            "counsel",
+            json!({"call": "c", "reason": "we were sued", "purpose": "evidence"}),
+        ),
         ("RecordingSettings", "PUT", "/v1/recording-settings", "admin", json!({"line": "4.3"})),
     ]
 }

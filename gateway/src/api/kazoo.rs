@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderValue};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -42,12 +42,8 @@ pub(super) fn mount() -> Router<Arc<Door>> {
         .route("/kazoo/{account}/{*file}", target())
 }
 
-async fn store(
-    State(door): State<Arc<Door>>,
-    Path(path): Path<std::collections::HashMap<String, String>>,
-    request: Request,
-) -> Response {
-    let mut response = match take(&door, &path, request).await {
+async fn store(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let mut response = match take(&door, request).await {
         Ok(stored) => match stored.new {
             true => said(StatusCode::CREATED, &json!({})),
             false => said(StatusCode::OK, &json!({})),
@@ -59,20 +55,19 @@ async fn store(
     response
 }
 
-async fn take(
-    door: &Arc<Door>,
-    path: &std::collections::HashMap<String, String>,
-    request: Request,
-) -> Result<Stored, Problem> {
-    let sent = Sent::read(request.uri(), path.get("file").map(String::as_str));
+async fn take(door: &Arc<Door>, request: Request) -> Result<Stored, Problem> {
+    let (account, file) = request::target(request.uri());
+    let sent = Sent::read(request.uri(), file.as_deref());
     let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
+    let by_token = header.is_none();
     let header = header.or_else(|| token(request.uri()));
     let who = identify(door, header.as_deref(), request.extensions()).await?;
-    if !who.role.uploads() {
-        return Err(TurnedAway::WrongRole { role: who.role, allowed: UPLOADERS }.into());
+    // Kazoo keeps the URL in documents and logs: what stands in one opens nothing but this.
+    let allowed = if by_token { BY_TOKEN } else { UPLOADERS };
+    if !allowed.contains(&who.role) {
+        return Err(TurnedAway::WrongRole { role: who.role, allowed }.into());
     }
-    let account = path.get("account").map(String::as_str).unwrap_or_default();
-    if door.gate.account_named(account).await?.as_deref() != Some(who.account.as_str()) {
+    if door.gate.account_named(&account).await?.as_deref() != Some(who.account.as_str()) {
         return Err(TurnedAway::NoSuchPath.into());
     }
     trace::known(&who.credential);
@@ -111,35 +106,43 @@ fn refused(problem: Problem) -> Response {
     let fault = match problem {
         Problem::Gate(fault) => fault,
         // Nothing of it says anything about anybody.
-        turned_away @ Problem::Door(_) => return turned_away.into_response(),
+        turned_away @ Problem::Door(_) => {
+            let mut response = turned_away.into_response();
+            if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            return response;
+        }
     };
     let code = fault.code().as_str();
     trace::problem(code);
     let document = json!({"code": code});
-    if let Fault::Refused { why, .. } = &fault {
-        match why {
-            Refused::Recording(RecordingRefusal::Uncovered(unkept)) if unkept.discarded => {
-                return discarded(unkept.entry);
-            }
-            Refused::Recording(RecordingRefusal::Uncovered(unkept)) if may_come_again(unkept) => {
-                return later(&document);
-            }
-            // The application may open the call later, or the operator add a key.
-            Refused::Recording(RecordingRefusal::NoUsableKey) | Refused::Call(CallRefusal::Unknown) => {
-                return later(&document);
-            }
-            _ => {}
+    if let Fault::Refused { why: Refused::Recording(RecordingRefusal::Uncovered(unkept)), .. } = &fault {
+        if unkept.discarded {
+            return discarded(unkept.entry);
+        }
+        if may_come_again(unkept) {
+            return later(&document);
         }
     }
-    match fault.kind() {
-        // It says in the log what has failed.
-        FaultKind::Unavailable | FaultKind::Broken => {
-            let mut response = Problem::Gate(fault).into_response();
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-            response
+    // The application may open the call later, or the operator add a key.
+    let is_early = matches!(
+        &fault,
+        Fault::Refused {
+            why: Refused::Recording(RecordingRefusal::NoUsableKey) | Refused::Call(CallRefusal::Unknown),
+            ..
         }
-        kind => said(super::problem::status(kind), &document),
+    );
+    if is_early {
+        return later(&document);
     }
+    // It says in the log what has failed.
+    if matches!(fault.kind(), FaultKind::Unavailable | FaultKind::Broken) {
+        let mut response = Problem::Gate(fault).into_response();
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        return response;
+    }
+    said(super::problem::status(fault.kind()), &document)
 }
 
 /// Whether the same bytes can be kept when they come again.
@@ -169,11 +172,15 @@ fn said(status: StatusCode, document: &serde_json::Value) -> Response {
 /// The credentials in the query, as they would come in a header: `token=USERNAME.PASSWORD`. Kazoo can send no header.
 fn token(uri: &Uri) -> Option<Vec<u8>> {
     let token = request::parameter(uri, "token")?;
+    // FreeSWITCH itself appends a slash and the name of the file.
+    let token = token.split('/').next()?;
     let (username, password) = token.split_once('.')?;
     Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}"))).into_bytes())
 }
 
 const UPLOADERS: &[Role] = &[Role::Recorder, Role::Uploader];
+const BY_TOKEN: &[Role] = &[Role::Uploader];
 
-/// Kazoo's HTTP client waits for so many seconds and sends it again by itself, if the number has at most two digits.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
+/// Three digits, so that only Kazoo counts the tries: its HTTP client would wait for fewer than a hundred seconds by itself,
+/// and send the file again without end.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("120");

@@ -192,7 +192,7 @@ impl Describer {
             responses.insert(status.to_string(), response);
         }
         for (status, says, content) in &route.answers {
-            responses.insert(status.to_string(), self.answer(route, says, content));
+            responses.insert(status.to_string(), self.answer(route, *status, says, content));
         }
         responses
     }
@@ -239,7 +239,11 @@ impl Describer {
         by_status
     }
 
-    fn answer(&mut self, route: &Route, says: &str, content: &Content) -> Value {
+    fn answer(&mut self, route: &Route, status: u16, says: &str, content: &Content) -> Value {
+        // An answer of its own form has an example of its own.
+        let own = format!("answer_{status}");
+        let has_own = self.examples.get(route.id).is_some_and(|examples| examples.get(&own).is_some());
+        let example = if has_own { own.as_str() } else { "answer" };
         let mut described: Map<String, Value> = Map::new();
         for (media_type, shape) in &content.bodies {
             let schema = match shape {
@@ -251,7 +255,7 @@ impl Describer {
             };
             let described_so = json!({"schema": schema});
             let described_so = match described.is_empty() {
-                true => self.with_example(route, "answer", described_so),
+                true => self.with_example(route, example, described_so),
                 false => described_so,
             };
             described.insert((*media_type).to_owned(), described_so);

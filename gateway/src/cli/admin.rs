@@ -598,6 +598,12 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
                 let known = Role::ALL.map(Role::as_str).join(", ");
                 CliError::Wrong(format!("`{}` is not a role; the roles are {known}", asked.role))
             })?;
+            if asked.kazoo && role != Role::Uploader {
+                return Err(CliError::Wrong(format!(
+                    "`--kazoo` is for the role `uploader`: Kazoo keeps the URL in its documents, and a `{}` may do more",
+                    role.as_str()
+                )));
+            }
             let chosen = if asked.password_stdin { Some(read_new_password().await?) } else { None };
             let chosen_text = chosen.as_ref().map(|password| password.as_str());
             let (actor, uploads) = (Actor::command_line(), asked.uploads()?);

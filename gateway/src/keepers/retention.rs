@@ -46,7 +46,11 @@ pub(super) async fn keep(door: Arc<Door>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             deleted = door.gate.delete_overdue(&actor, false) => deleted,
         };
-        if let Err(fault) = door.gate.erase_everybody_who_waits().await {
+        let erased = tokio::select! {
+            () = stop.cancelled() => return,
+            erased = door.gate.erase_everybody_who_waits() => erased,
+        };
+        if let Err(fault) = erased {
             tracing::error!(code = %fault.code(), "cannot read which erasures wait; it is tried again in ten minutes");
         }
         match deleted {

@@ -53,6 +53,22 @@ impl Ledger {
         )
     }
 
+    /// The calls of which a hold covers live recordings.
+    pub async fn calls_under(&self, hold: Uuid) -> Result<Vec<String>, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_scalar,
+            fetch_all,
+            concat!(
+                "SELECT DISTINCT recording.call FROM legal_hold AS hold, recording WHERE hold.uid = ? \
+                 AND recording.deleted_at IS NULL AND ",
+                covers!(),
+                " ORDER BY recording.call"
+            ),
+            hold.to_string()
+        )?)
+    }
+
     /// What waits to be erased in an account, the oldest first.
     pub async fn waiting_erasures(&self, account: &str) -> Result<Vec<WaitingRow>, LedgerError> {
         committed!(

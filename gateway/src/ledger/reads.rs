@@ -503,7 +503,7 @@ impl Ledger {
 
     /// How many recordings had to be deleted by `now`, were they not under a hold.
     pub async fn due_but_held(&self, now: i64) -> Result<u64, LedgerError> {
-        let count: i64 = ask!(&self.pool, query_scalar, fetch_one, rows::DUE_BUT_HELD, now)?;
+        let count: i64 = ask!(&self.pool, query_scalar, fetch_one, rows::DUE_BUT_HELD, now, now)?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 

@@ -596,7 +596,9 @@ pub(super) const KEPT_TOO_LONG: &str = select_recording!(
 );
 /// How many recordings whose time is over are under a hold.
 pub(super) const DUE_BUT_HELD: &str = concat!(
-    "SELECT COUNT(*) FROM recording WHERE deleted_at IS NULL AND delete_by <= ? AND (held OR ",
+    "SELECT (SELECT COUNT(*) FROM recording WHERE held AND deleted_at IS NULL AND delete_by <= ?) \
+     + (SELECT COUNT(*) FROM recording WHERE delete_by IS NOT NULL AND deleted_at IS NULL AND NOT held \
+     AND delete_by <= ? AND ",
     covered!(),
     ")"
 );

@@ -282,12 +282,36 @@ pub enum Remedy {
     Place,
 }
 
+impl Why {
+    /// Whether the law, or somebody on the call, does not want it recorded. The others are about how it was recorded, or
+    /// about clocks.
+    #[must_use]
+    pub fn is_of_the_law(self) -> bool {
+        match self {
+            Why::Emergency
+            | Why::Forbidden
+            | Why::Declined(_)
+            | Why::Withdrawn(_)
+            | Why::InDoubt(_)
+            | Why::Minor(_)
+            | Why::OnHold(_)
+            | Why::Unlogged
+            | Why::NobodyConsents
+            | Why::Missing(_)
+            | Why::Unannounced(_)
+            | Why::NotYetAnnounced(_) => true,
+            Why::Ended | Why::NobodyHuman | Why::NotGranted | Why::Paused | Why::NotYet | Why::Taken => false,
+        }
+    }
+}
+
 impl Uncovered {
     /// Whether it is the law that does not let it be kept. Otherwise it is not known when it was made.
     #[must_use]
     pub fn is_unlawful(&self) -> bool {
         match self {
-            Uncovered::Spans(_) | Uncovered::Withdrawn(_) | Uncovered::Emergency => true,
+            Uncovered::Spans(spans) => spans.iter().any(|span| span.why.is_of_the_law()),
+            Uncovered::Withdrawn(_) | Uncovered::Emergency => true,
             Uncovered::Unplaced { .. } | Uncovered::TooLong { .. } | Uncovered::UsedUp { .. } => false,
         }
     }

@@ -5,7 +5,7 @@
 //! says when the recording began, and master does not. FreeSWITCH itself sends `<call id>.<ext>` and no query.
 
 use axum::http::Uri;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
 
 use crate::gate::Placement;
@@ -17,8 +17,10 @@ pub(super) struct Sent {
     pub(super) calls: Vec<String>,
     /// Its own name, if it has one.
     pub(super) recording: Option<String>,
-    /// When it began.
+    /// The earliest moment at which it can have begun.
     start: Option<Timestamp>,
+    /// How much later it may have begun, in milliseconds.
+    doubt_ms: u64,
 }
 
 impl Sent {
@@ -34,15 +36,27 @@ impl Sent {
                 calls.push(call);
             }
         }
-        let start = of("start").and_then(|text| gregorian(text.parse().ok()?));
+        // Kazoo takes the second in which the recording ended, and subtracts its whole seconds: the rest may lie on either
+        // side.
+        let rest = of("duration_ms").and_then(|text| Some(text.parse::<i64>().ok()?.rem_euclid(1000)));
+        let earlier = SignedDuration::from_millis(rest.unwrap_or(999));
+        let start = of("start").and_then(|text| gregorian(text.parse().ok()?)?.checked_sub(earlier).ok());
+        let doubt_ms = if rest.is_some() { 1000 } else { 2000 };
         let recording = of("recording_id").map(|id| format!("kazoo-{id}"));
-        Sent { calls, recording, start }
+        Sent { calls, recording, start, doubt_ms }
     }
 
     /// When the file was made, if Kazoo says it.
     pub(super) fn placement(&self) -> Placement {
-        self.start.map_or(Placement::Unsaid, Placement::From)
+        self.start.map_or(Placement::Unsaid, |start| Placement::About(start, self.doubt_ms))
     }
+}
+
+/// The account of a target, and what stands below it. Bytes that are no UTF-8 stand for nothing.
+pub(super) fn target(uri: &Uri) -> (String, Option<String>) {
+    let path = uri.path().strip_prefix("/kazoo/").unwrap_or_default();
+    let (account, file) = path.split_once('/').unwrap_or((path, ""));
+    (decoded(account), Some(decoded(file)).filter(|file| !file.is_empty()))
 }
 
 /// The last value of a parameter of the query: Kazoo appends its own. A plus sign is one: Kazoo encodes spaces as `%20`.
@@ -70,15 +84,21 @@ fn call_of_file(path: &str) -> Option<String> {
 
 /// The same, where the operator's URL has a query: under whatever parameter it has last.
 fn call_in_query(uri: &Uri) -> Option<String> {
-    let file =
-        pairs(uri).map(|(_, value)| decoded(value)).filter(|value| value.starts_with(PREFIX)).last()?;
-    call_of_file(&file)
+    let of_the_operator = pairs(uri).take_while(|(key, _)| !OURS.contains(key));
+    let values: Vec<String> = of_the_operator.map(|(_, value)| decoded(value)).collect();
+    let file = values.iter().find(|value| value.starts_with(PREFIX));
+    // FreeSWITCH itself appends a slash and the file to whatever is there.
+    let file = file.map(String::as_str).or_else(|| Some(values.last()?.rsplit_once('/')?.1))?;
+    call_of_file(file)
 }
 
 /// Seconds since the year 0, as Erlang counts.
 fn gregorian(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds.checked_sub(UNIX_EPOCH)?).ok()
 }
+
+/// The first of Kazoo's own parameters: what follows holds words of whoever called.
+const OURS: [&str; 4] = ["from", "to", "caller_id_name", "call_id"];
 
 const PREFIX: &str = "call_recording_";
 /// 1970-01-01 in Gregorian seconds.
@@ -88,9 +108,10 @@ const UNIX_EPOCH: i64 = 62_167_219_200;
 mod tests {
     use super::*;
 
-    fn read(target: &str) -> Sent {
-        let uri: Uri = target.parse().unwrap();
-        let file = uri.path().strip_prefix("/kazoo/acme/").map(decoded);
+    fn read(text: &str) -> Sent {
+        let uri: Uri = text.parse().unwrap();
+        let (account, file) = target(&uri);
+        assert_eq!(account, "acme");
         Sent::read(&uri, file.as_deref())
     }
 
@@ -103,7 +124,7 @@ mod tests {
         let sent = read(&format!("/kazoo/acme/call_recording_abc%4010.0.0.1.mp3?{released}"));
         assert_eq!(sent.calls, ["abc@10.0.0.1", "63871234567-1a2b"]);
         assert_eq!(sent.recording.as_deref(), Some("kazoo-202401-00112233445566778899aabbccddeeff"));
-        assert_eq!(sent.placement(), Placement::From("2024-01-01T00:56:07Z".parse().unwrap()));
+        assert_eq!(sent.placement(), Placement::About("2023-12-31T09:36:06.660Z".parse().unwrap(), 1000));
         // Master: two dots, and no word about when.
         let sent = read(
             "/kazoo/acme/call_recording_abc%4010.0.0.1..mp3?from=&to=&call_id=abc%4010.0.0.1&cdr_id=&interaction_id=i",
@@ -116,6 +137,12 @@ mod tests {
             ));
             assert_eq!(sent.calls, ["abc@10.0.0.1"], "{set}");
         }
+        // What a caller is called names no call.
+        let sent = read(
+            "/kazoo/acme?token=a.b&from=call_recording_victim.mp3&caller_id_name=call_recording_other.mp3",
+        );
+        assert_eq!(sent.calls, Vec::<String>::new());
+        assert_eq!(read("/kazoo/acme?token=a.b/abc-1.wav").calls, ["abc-1"]);
         // FreeSWITCH itself, and the line before the released one.
         assert_eq!(read("/kazoo/acme/abc-1.wav").calls, ["abc-1"]);
         assert_eq!(read("/kazoo/acme/call_recording_abc-1.wav").calls, ["abc-1"]);

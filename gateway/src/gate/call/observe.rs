@@ -169,6 +169,8 @@ impl Gate {
         let now = self.clock.now();
         let stored =
             self.ledger.recordings(account, Some(call), None, (i64::MIN, String::new()), 10_000).await?;
+        // Shows if a hold was removed unseen.
+        self.ledger.holds(account).await?;
         let mut deleted = Ok(());
         for row in stored.iter().filter(|row| !row.is_held()) {
             if !facts.has_to_go(&stretches(row)?, now) {

@@ -67,6 +67,10 @@ impl Gate {
             };
             let set = shown(&row)?;
             job.expects.push(Expect::HoldFree { account: account.into(), id: id.into() });
+            // Gone meanwhile, it would cover nothing.
+            if let Some(id) = asked.recording {
+                job.expects.push(Expect::RecordingLive { id, unheld: false });
+            }
             job.changes.push(Change::SetHold { row: Box::new(row) });
             let by = asked.limits().map(ToOwned::to_owned).collect();
             let body = Body::HoldSet { hold: uid, by };
@@ -89,17 +93,29 @@ impl Gate {
         let holds = self.ledger.holds(account).await?;
         let row = holds.into_iter().find(|row| row.id == id).ok_or(Thing::LegalHold)?;
         let uid = parse_id(&row.uid)?;
+        let calls = self.ledger.calls_under(uid).await?;
         let body = Body::HoldLifted { hold: uid };
         let changes = vec![Change::LiftHold { uid }];
         let expects = vec![Expect::HoldSet { uid }];
         let detail = Some(json!({"hold": id}));
         match self.note(&who.into(), account, body, detail, changes, expects).await? {
             Appended::Done => {
+                for call in calls {
+                    self.obey_withdrawal(account, &call).await?;
+                }
                 self.erase_those_who_wait(account).await;
                 shown(&row)
             }
             Appended::Conflict => Err(Thing::LegalHold.into()),
         }
+    }
+
+    /// Deletes what a hold has kept of a call on which somebody has withdrawn.
+    pub(in crate::gate) async fn obey_withdrawal(&self, account: &str, call: &str) -> Result<(), Fault> {
+        let uid = parse_id(call)?;
+        let Some(row) = self.ledger.call(uid).await? else { return Ok(()) };
+        let folded = self.folded(uid, &row).await?;
+        self.delete_stored(account, uid, folded.call()).await
     }
 
     /// The holds of an account; of one case, if it is named.
@@ -132,7 +148,8 @@ impl Gate {
         row: &RecordingRow,
         purpose: &str,
     ) -> Result<(), Fault> {
-        if !row.restricted {
+        // Once nobody waits any more, nothing is restricted.
+        if !row.restricted || self.ledger.waiting_erasures(&row.account).await?.is_empty() {
             return Ok(());
         }
         let recording = parse_id(&row.id)?;

@@ -32,6 +32,9 @@ pub enum Placement {
     Unsaid,
     /// From this moment on, without a break.
     From(Timestamp),
+    /// From some moment on between this one and so many milliseconds later, without a break: its sender counts in whole
+    /// seconds. It has to be covered wherever in between it began.
+    About(Timestamp, u64),
     /// In these stretches, in the order of the file; lengths are in milliseconds.
     Timeline(Vec<(Timestamp, u64)>),
 }
@@ -42,8 +45,18 @@ impl Placement {
     fn claimed_ms(&self, now: Timestamp) -> u64 {
         match self {
             Placement::Unsaid => 0,
-            Placement::From(from) => u64::try_from(now.duration_since(*from).as_millis()).unwrap_or(0).max(1),
+            Placement::From(from) | Placement::About(from, _) => {
+                u64::try_from(now.duration_since(*from).as_millis()).unwrap_or(0).max(1)
+            }
             Placement::Timeline(parts) => parts.iter().map(|(_, ms)| *ms).fold(0, u64::saturating_add),
+        }
+    }
+
+    /// How much later than it says it may have begun, in milliseconds.
+    fn within_ms(&self) -> u64 {
+        match self {
+            Placement::About(_, within_ms) => *within_ms,
+            Placement::Unsaid | Placement::From(_) | Placement::Timeline(_) => 0,
         }
     }
 }
@@ -165,7 +178,7 @@ impl Gate {
         self.vault.has_room().map_err(Failure::Store)?;
         let parts = match placement {
             Placement::Unsaid => Vec::new(),
-            Placement::From(from) => vec![(*from, placement.claimed_ms(now))],
+            Placement::From(from) | Placement::About(from, _) => vec![(*from, placement.claimed_ms(now))],
             Placement::Timeline(parts) => parts.clone(),
         };
         if !parts.is_empty() {
@@ -177,14 +190,21 @@ impl Gate {
                 Err(uncovered @ Uncovered::Withdrawn(_)) => {
                     self.refuse_early((who, door), loaded, name, uncovered).await
                 }
-                Ok(_) | Err(_) => Ok(Some(Treatment::Stage(Plan::new(
-                    loaded.call.to_silence(&longest(&upload, placement), now),
-                )))),
+                Ok(_) | Err(_) => {
+                    let longest = longest(&upload, placement);
+                    let mut silent = loaded.call.to_silence(&longest, now);
+                    if let Some(late) = late(&longest, placement) {
+                        silent.extend(loaded.call.to_silence(&late, now));
+                    }
+                    Ok(Some(Treatment::Stage(Plan::new(merged(silent)))))
+                }
             };
         }
         let upload = loaded.upload(who, Claim::Unplaced { duration_ms: 1 }, 0, &|_, _| true);
         match loaded.call.coverage(&upload, now) {
             Ok(_) => Ok(Some(Treatment::Stage(Plan::default()))),
+            // It may be one that was accepted before, which its content shows.
+            Err(Uncovered::UsedUp { .. }) if name.is_none() => Ok(Some(Treatment::Stage(Plan::default()))),
             Err(uncovered) => self.refuse_early((who, door), loaded, name, uncovered).await,
         }
     }
@@ -197,7 +217,7 @@ impl Gate {
         name: Option<&str>,
         uncovered: Uncovered,
     ) -> Result<Option<Treatment>, Fault> {
-        match self.refuse((who, door), loaded, name, uncovered, None, loaded.now).await? {
+        match self.refuse((who, door), loaded, name, uncovered, (None, 0), loaded.now).await? {
             Some(fault) => Err(fault),
             None => Ok(None),
         }
@@ -345,10 +365,16 @@ impl Gate {
             upload.silenced = &stretches;
             let uncovered = match loaded.call.coverage(&upload, now) {
                 // What was silenced has become covered meanwhile, and cannot be brought back: sent again, it is kept.
-                Ok(coverage) if silenced_in_vain(&coverage) || sound.silenced == ALTERED => {
+                Ok(coverage)
+                    if silenced_in_vain(&coverage, admission.placement.within_ms())
+                        || sound.silenced == ALTERED =>
+                {
                     return Err(Fault::contended());
                 }
-                Ok(coverage) => return Ok((Judged::Covered(Box::new(loaded), coverage), now)),
+                Ok(coverage) => match later_in_the_way(&loaded.call, &upload, &admission.placement, now) {
+                    None => return Ok((Judged::Covered(Box::new(loaded), coverage), now)),
+                    Some(uncovered) => uncovered,
+                },
                 Err(uncovered) => uncovered,
             };
             if let Some(existing) = existing().await? {
@@ -357,8 +383,12 @@ impl Gate {
             let again = sound.can_be_silenced() && would_be_kept(&loaded.call, &upload, &uncovered, now);
             let remedy = again.then_some(Remedy::Resend);
             let from = (&admission.who, admission.door);
-            if let Some(fault) =
-                self.refuse(from, &loaded, admission.name.as_deref(), uncovered, remedy, now).await?
+            // Of a file that is no longer than the doubt, all is in the way.
+            let within_ms =
+                Some(admission.placement.within_ms()).filter(|ms| *ms < sound.duration_ms).unwrap_or(0);
+            if let Some(fault) = self
+                .refuse(from, &loaded, admission.name.as_deref(), uncovered, (remedy, within_ms), now)
+                .await?
             {
                 return Err(fault);
             }
@@ -520,7 +550,7 @@ impl Gate {
         let account = &who.account;
         let begun = match placement {
             Placement::Unsaid => None,
-            Placement::From(from) => Some(*from),
+            Placement::From(from) | Placement::About(from, _) => Some(*from),
             Placement::Timeline(parts) => parts.first().map(|(from, _)| *from),
         };
         let Some(begun) = begun else { return self.load(account, name).await };
@@ -557,7 +587,7 @@ impl Gate {
         loaded: &Loaded,
         name: Option<&str>,
         uncovered: Uncovered,
-        remedy: Option<Remedy>,
+        (remedy, within_ms): (Option<Remedy>, u64),
         now: Timestamp,
     ) -> Result<Option<Fault>, Fault> {
         let came = came(who, door);
@@ -567,7 +597,9 @@ impl Gate {
         // Only what the law refuses and no repetition cures, and never where the law wants calls recorded.
         let discarded = who.uploads.on_refusal == OnRefusal::Discard
             && remedy == Remedy::Delete
+            && door != Door::Native
             && uncovered.is_unlawful()
+            && !is_at_its_edges(&uncovered, within_ms)
             && !call.requirement(now).mandatory;
         let body = Body::Refused {
             came,
@@ -630,7 +662,7 @@ enum Judged {
 fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, RecordingRefusal> {
     Ok(match placement {
         Placement::Unsaid => Claim::Unplaced { duration_ms },
-        Placement::From(from) => Claim::Placed(vec![(*from, duration_ms)]),
+        Placement::From(from) | Placement::About(from, _) => Claim::Placed(vec![(*from, duration_ms)]),
         Placement::Timeline(parts) => {
             let said = parts.iter().fold(0u64, |sum, (_, ms)| sum.saturating_add(*ms));
             let mut parts = parts.clone();
@@ -648,7 +680,7 @@ fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, RecordingRefu
 
 fn check_placement(placement: &Placement) -> Result<(), RecordingRefusal> {
     match placement {
-        Placement::Unsaid | Placement::From(_) => Ok(()),
+        Placement::Unsaid | Placement::From(_) | Placement::About(..) => Ok(()),
         Placement::Timeline(parts) => {
             let overlap = parts.windows(2).any(|pair| match pair {
                 [(from, ms), (next, _)] => {
@@ -679,11 +711,69 @@ impl Loaded {
 
 /// Whether audio was silenced that had become covered by the time it was judged, or nothing is left of the upload. What a
 /// codec adds at the end does not count.
-fn silenced_in_vain(coverage: &Coverage) -> bool {
+fn silenced_in_vain(coverage: &Coverage, within_ms: u64) -> bool {
     let covered = coverage.silenced.iter().filter(|(_, _, why)| why.is_none());
     let lost_ms =
         covered.map(|(from, until, _)| policy::length_ms(*from, *until)).fold(0, u64::saturating_add);
-    coverage.spans.is_empty() || lost_ms > coverage.codec_ms
+    // At each of their ends, it may have been silenced only because it is not known when exactly it began.
+    let edges = u64::try_from(coverage.silenced.len()).unwrap_or(u64::MAX).saturating_add(1);
+    let in_doubt_ms = within_ms.saturating_mul(edges.saturating_mul(2));
+    coverage.spans.is_empty() || lost_ms > coverage.codec_ms.saturating_add(in_doubt_ms)
+}
+
+/// The upload as it is if it began as late as it may have; `None` if it says exactly when.
+fn late<'u>(upload: &Upload<'u>, placement: &Placement) -> Option<Upload<'u>> {
+    let within = placement.within_ms();
+    let Claim::Placed(parts) = &upload.claim else { return None };
+    let later = |from: &Timestamp| {
+        let within = jiff::SignedDuration::from_millis(i64::try_from(within).unwrap_or(i64::MAX));
+        from.checked_add(within).unwrap_or(Timestamp::MAX)
+    };
+    let parts = parts.iter().map(|(from, ms)| (later(from), *ms)).collect();
+    (within > 0).then(|| Upload { claim: Claim::Placed(parts), ..upload.clone() })
+}
+
+/// What the law does not let be kept if it began as late as it may have. What is then past the call's end, in the future or
+/// another recording's is so only by the doubt.
+fn later_in_the_way(
+    call: &Call,
+    upload: &Upload<'_>,
+    placement: &Placement,
+    now: Timestamp,
+) -> Option<Uncovered> {
+    match call.coverage(&late(upload, placement)?, now) {
+        Ok(_) => None,
+        Err(Uncovered::Spans(spans)) => {
+            let mut spans = spans;
+            let silenced = |span: &UncoveredSpan| {
+                let end = span.offset_ms.saturating_add(span.duration_ms());
+                upload.silenced.iter().any(|(from, until)| *from <= span.offset_ms && end <= *until)
+            };
+            spans.retain(|span| span.why.is_of_the_law() && !silenced(span));
+            (!spans.is_empty()).then_some(Uncovered::Spans(spans))
+        }
+        Err(other) => Some(other),
+    }
+}
+
+/// Whether all that is in the way lies so near the file's beginning that it may not belong to it.
+fn is_at_its_edges(uncovered: &Uncovered, within_ms: u64) -> bool {
+    let Uncovered::Spans(spans) = uncovered else { return false };
+    let near = |span: &UncoveredSpan| span.offset_ms.saturating_add(span.duration_ms()) <= within_ms;
+    within_ms > 0 && spans.iter().all(near)
+}
+
+/// These stretches in order, those that meet as one.
+fn merged(mut stretches: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    stretches.sort_unstable();
+    let mut merged: Vec<(u64, u64)> = Vec::with_capacity(stretches.len());
+    for (from, until) in stretches {
+        match merged.last_mut() {
+            Some((_, end)) if from <= *end => *end = (*end).max(until),
+            Some(_) | None => merged.push((from, until)),
+        }
+    }
+    merged
 }
 
 /// The upload as it may be judged at most: what its timeline leaves out counts with the last stretch.

@@ -40,6 +40,11 @@ impl Gate {
 
     /// Whether the entry says something new. An order is repeated by every entry until it is followed.
     fn is_new(&self, before: &[Draft], draft: &Draft, notice: &Notice) -> bool {
+        if *notice == Notice::Overdue {
+            return !before
+                .iter()
+                .any(|other| other.call == draft.call && other.notice.as_ref() == Some(&Notice::Overdue));
+        }
         let (Notice::Ordered(action), Some(call)) = (notice, draft.call) else { return true };
         match before.iter().rev().find(|other| other.call == Some(call)) {
             Some(other) => other.notice.as_ref() != Some(notice),
@@ -55,7 +60,7 @@ impl Gate {
         }
         let due_at = match (notice, draft.call) {
             // The first key is nobody's further recipient.
-            (Notice::RecipientAdded, _) if self.keys_in_use(&draft.log).await?.is_empty() => return Ok(None),
+            (Notice::RecipientAdded, _) if self.ledger.keys(&draft.log).await?.is_empty() => return Ok(None),
             (Notice::Overdue, Some(call)) => {
                 if self.ledger.overdue_waits(call).await? {
                     return Ok(None);

@@ -110,6 +110,13 @@ impl Gate {
     ) -> Result<Outcome, Fault> {
         let whom = whom(asked)?;
         check_reason(&whom, &asked.reason)?;
+        // Whoever waits for more gets that.
+        if waited.is_none()
+            && asked.recordings == Disposal::Keep
+            && let Some(waiting) = self.waiting_deletion(account, asked).await?
+        {
+            return Ok(Outcome::Waits(waiting));
+        }
         // Removes what an earlier erasure could not remove from the store.
         let mut left = None;
         for row in self.ledger.unfinished(Uuid::nil(), u32::MAX).await? {
@@ -124,10 +131,13 @@ impl Gate {
                 // What is left may be theirs, if they were erased before.
                 return Err(left.unwrap_or_else(|| ErasureRefusal::UnknownSubject.into()));
             }
-            if found.marks.are_in(&asked.reason) {
+            // One that has waited was checked when it was asked for.
+            if waited.is_none() && found.marks.are_in(&asked.reason) {
                 return Err(ErasureRefusal::ReasonNamesThem.into());
             }
-            match (found.may_go(asked.recordings, self.clock.now()), waited) {
+            let named = self.named_by_holds(account, &whom, &found).await?;
+            let may_go = found.may_go(asked.recordings, self.clock.now(), named);
+            match (may_go, waited) {
                 (Err(ErasureRefusal::Held { .. }), None) => {
                     match self.wait(actor, account, &found, asked).await? {
                         Some(waiting) => return Ok(Outcome::Waits(waiting)),
@@ -145,6 +155,23 @@ impl Gate {
             }
         }
         Err(Fault::contended())
+    }
+
+    /// Whether a hold is on them, whatever it covers now.
+    async fn named_by_holds(&self, account: &str, whom: &Whom, found: &Found) -> Result<bool, Fault> {
+        let subjects: BTreeSet<String> =
+            found.subjects.iter().filter_map(|subject| Some(key_of(subject.pseudonym.as_ref()?))).collect();
+        let is_theirs = |id: &String| match whom {
+            Whom::Participant(asked) => asked == id,
+            Whom::Number(_) => found
+                .calls
+                .values()
+                .any(|known| known.names.iter().any(|row| row.id == *id && known.is_theirs(row))),
+        };
+        Ok(self.ledger.holds(account).await?.iter().any(|hold| {
+            hold.subject.as_ref().is_some_and(|subject| subjects.contains(subject))
+                || hold.participant.as_ref().is_some_and(is_theirs)
+        }))
     }
 
     /// Adds what was said or asked about them during the search.
@@ -552,7 +579,7 @@ impl Found {
     }
 
     /// Checks that nothing prevents the erasure.
-    fn may_go(&self, recordings: Disposal, now: Timestamp) -> Result<(), ErasureRefusal> {
+    fn may_go(&self, recordings: Disposal, now: Timestamp, named: bool) -> Result<(), ErasureRefusal> {
         let open = self.calls.values().filter(|known| known.row.ended_at.is_none());
         let mut calls: Vec<String> = open.map(|known| known.row.id.clone()).collect();
         calls.extend(self.relying.iter().cloned());
@@ -561,18 +588,22 @@ impl Found {
         if !calls.is_empty() {
             return Err(ErasureRefusal::InProgress { calls });
         }
-        let held: Vec<String> =
-            self.recordings.iter().filter(|row| row.is_held()).map(|row| row.id.clone()).collect();
-        if !held.is_empty() {
-            return Err(ErasureRefusal::Held { recordings: held });
-        }
         let kept = self.recordings.iter().filter(|_| recordings == Disposal::Delete);
         let kept: Vec<(String, Timestamp)> = kept
             .filter_map(|row| {
                 Some((row.id.clone(), row.keep_until.map(from_row).filter(|until| *until > now)?))
             })
             .collect();
-        if kept.is_empty() { Ok(()) } else { Err(ErasureRefusal::Kept { recordings: kept }) }
+        if !kept.is_empty() {
+            return Err(ErasureRefusal::Kept { recordings: kept });
+        }
+        let held: Vec<String> =
+            self.recordings.iter().filter(|row| row.is_held()).map(|row| row.id.clone()).collect();
+        // A hold on somebody finds what comes later by what is known of them.
+        if named || !held.is_empty() {
+            return Err(ErasureRefusal::Held { recordings: held });
+        }
+        Ok(())
     }
 }
 

@@ -79,7 +79,12 @@ impl Gate {
         let mut rows: Vec<_> =
             rows.iter().filter_map(|row| Some((read(row).ok()?.recordings, row))).collect();
         rows.sort_by_key(|(recordings, _)| *recordings == Disposal::Keep);
-        for (_, row) in rows {
+        for (recordings, row) in rows {
+            let more = async { self.waiting_deletion(account, &read(row)?).await };
+            // What cannot be read may ask for more.
+            if recordings == Disposal::Keep && !matches!(more.await, Ok(None)) {
+                continue;
+            }
             match self.erase_waiting(account, row).await {
                 Ok(()) | Err(Fault::Refused { .. }) => {}
                 Err(Fault::Failed(failure)) => {
@@ -87,6 +92,23 @@ impl Gate {
                 }
             }
         }
+    }
+
+    /// What waits to delete the recordings of whoever this request is about.
+    pub(super) async fn waiting_deletion(
+        &self,
+        account: &str,
+        asked: &Erasure,
+    ) -> Result<Option<WaitingErasure>, Fault> {
+        for row in self.ledger.waiting_erasures(account).await? {
+            let other = read(&row)?;
+            if other.recordings == Disposal::Delete
+                && (&other.number, &other.participant) == (&asked.number, &asked.participant)
+            {
+                return Ok(Some(shown(&row)?));
+            }
+        }
+        Ok(None)
     }
 
     /// The same in every account.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use policy::{CoverageBasis, Grant, Heard, HeldCounts, Opened, Purposes, Role};
+use policy::{CoverageBasis, Grant, Heard, HeldCounts, Opened, Purposes, Refusal, Role};
 use seal::Format;
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use super::told::{GrantTold, PromptTold, Told};
 use crate::people::People;
 use crate::registers::{Sum, unhex};
 use crate::tree::Hash;
-use crate::{Body, Leaf, OnRefusal, Registered, counted};
+use crate::{Body, Door, Leaf, OnRefusal, Registered, counted};
 
 /// What is registered so far.
 #[derive(Debug, Default)]
@@ -153,6 +153,16 @@ impl Registry {
                     came.coverage.as_str(),
                     credential.coverage.as_str()
                 )));
+            }
+            if let Body::Refused { discarded: true, code, uncovered, .. } = &leaf.body
+                && (came.door == Door::Native
+                    || *code != Refusal::ConsentWithdrawn
+                        && !uncovered.is_empty()
+                        && !uncovered.iter().any(|(_, _, why)| why.is_of_the_law()))
+            {
+                return Err(Failure::tampered(
+                    "it says that an upload was discarded, which neither the law nor anybody on the call wanted",
+                ));
             }
             if let Body::Refused { discarded: true, .. } = &leaf.body
                 && !credential.discards
