@@ -320,6 +320,34 @@ async fn within_the_second_that_is_not_known_the_stricter_counts() {
     assert_eq!(code, 0, "{out}{err}");
 }
 
+/// However short what the law refuses is, it is silenced wherever in the file it may lie.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_refusal_is_silenced_wherever_it_may_lie() {
+    let settings = AccountSettings { redact: Redact::Silence, ..AccountSettings::default() };
+    let switch = Switch::with(settings, OnRefusal::Discard).await;
+    let gateway = &switch.gateway;
+    let url = format!("/kazoo/acme?token={}", switch.token());
+    switch.goes_on("c1").await;
+    let begun = gateway.now();
+    gateway.advance_ms(4000);
+    let third = json!({"id": "third", "role": "customer", "location": "US-CA", "languages": ["en"]});
+    gateway.recorder.post("/v1/calls/c1/participants", &third).await.expect(201);
+    gateway.advance_ms(300);
+    gateway.event("c1", &json!({"type": "participant.left", "participant": "third"})).await.expect(201);
+    gateway.advance_ms(5700);
+    let said = switch.put(&target(Line::Released, &url, "c1", "202611-1", begun), &wav(8000)).await;
+    assert_eq!(said.status, 201, "{said:?}");
+    let stored = &switch.recordings().await[0];
+    let of = |one: &Value| (one["offset_ms"].as_u64().unwrap(), one["duration_ms"].as_u64().unwrap());
+    let silenced: Vec<_> = stored["silenced"].as_array().unwrap().iter().map(of).collect();
+    let (first, last) = (silenced[0], silenced[silenced.len() - 1]);
+    assert!(first.0 == 3000 && last.0 + last.1 >= 4300 && last.0 + last.1 <= 4310, "{silenced:?}");
+    assert!(silenced.windows(2).all(|two| two[0].0 + two[0].1 == two[1].0), "{silenced:?}");
+    gateway.auditor.get("/v1/log/acme/checkpoint").await;
+    let (code, out, err) = gateway.run(&["audit", "verify", "acme"]);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
 /// Lawful audio is not thrown away because Kazoo's clock is coarse.
 #[tokio::test]
 async fn what_is_in_doubt_only_by_the_clock_is_not_discarded() {

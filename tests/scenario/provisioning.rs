@@ -684,3 +684,17 @@ async fn an_admin_of_a_provisioned_account_is_at_home_there_alone() {
         }
     }
 }
+
+/// What people are told is not made less by whoever sets up their account.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provisioner_writes_no_newer_version_of_a_prompt() {
+    let (_gateway, portal, _) = start().await;
+    portal.put("/v1/accounts/tenant-1", &json!({"operator_location": "DE"})).await.expect(201);
+    let path = "/v1/accounts/tenant-1/prompts/greeting";
+    portal.put(path, &prompt()).await.expect(201);
+    portal.put(path, &prompt()).await.expect(200);
+    let mut less = prompt();
+    less["text"] = json!("This call is recorded. Hold.");
+    portal.put(path, &less).await.problem(403, "loosens-law");
+    assert_eq!(portal.get(path).await.expect(200)["version"], json!(1));
+}

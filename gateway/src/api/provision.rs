@@ -18,7 +18,6 @@ use crate::access::{Principal, Role};
 use crate::gate::answer::AccountAlias;
 use crate::gate::ask::{AccountChange, CredentialOf, Prompt, PublicKey, WebhookAddress};
 use crate::gate::{Fault, Wrong};
-use trail::Actor;
 
 type Gate = State<Arc<Door>>;
 type Of = Named<(String, String)>;
@@ -154,7 +153,7 @@ pub(super) async fn put_prompt(
 ) -> Result<Response, Problem> {
     let prompt: Prompt = json_body(headers.get(CONTENT_TYPE), body).await?;
     door.gate.may_provision(&who, &account).await?;
-    let (new, prompt) = door.gate.put_prompt(&Actor::from(&who), &account, &id, &prompt).await?;
+    let (new, prompt) = door.gate.provision_prompt(&who, &account, &id, &prompt).await?;
     Ok(answer(created(new), &prompt))
 }
 

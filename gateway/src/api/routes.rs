@@ -621,7 +621,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .takes::<Prompt>()
             .answers(201, "a new version", json::<answer::Prompt>())
             .answers(200, "it exists already", json::<answer::Prompt>())
-            .fails(&[UnknownAccount, InvalidId, InvalidPrompt, InvalidLanguage, InvalidHash, Contended]),
+            .fails(&[LoosensLaw, UnknownAccount, InvalidId, InvalidPrompt, InvalidLanguage, InvalidHash, Contended]),
         route("get_account_prompt", "GET", "/v1/accounts/{account}/prompts/{id}", PROVISIONS, get(provision::prompt), "Describes the newest version of an account's prompt.")
             .tagged("Provisioning")
             .answers(200, "the prompt", json::<answer::Prompt>())

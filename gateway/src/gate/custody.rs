@@ -1,6 +1,7 @@
 //! Custody of recordings: they are accepted, kept as long as required, handed out for the purposes that
 //! people were told, and deleted.
 
+pub(in crate::gate) mod doubt;
 pub(in crate::gate) mod holds;
 pub(in crate::gate) mod keys;
 pub(in crate::gate) mod purposes;

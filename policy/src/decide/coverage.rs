@@ -396,6 +396,23 @@ impl Call {
         found
     }
 
+    /// What the law does not let be kept of all that a file of this length may hold, if it began at a moment from `from` on and
+    /// at most `within_ms` later: as moments, with their places in a file that began at `from`. In one that began later, each
+    /// lies up to `within_ms` earlier.
+    #[must_use]
+    pub fn in_doubt(
+        &self,
+        (from, within_ms): (Timestamp, u64),
+        duration_ms: u64,
+        basis: CoverageBasis,
+        now: Timestamp,
+    ) -> Vec<UncoveredSpan> {
+        let longest = [(from, duration_ms.saturating_add(within_ms))];
+        let mut spans = self.at(now).uncovered(&longest, basis, now, &|_, _| true);
+        spans.retain(|span| span.why.is_of_the_law());
+        spans
+    }
+
     /// Audio that does not say when it was made: it has to be covered wherever it lies in the only
     /// window, and uses up the window's first moments that no other recording holds.
     fn unplaced(&self, duration_ms: u64, upload: &Upload<'_>, now: Timestamp) -> Result<Coverage, Uncovered> {

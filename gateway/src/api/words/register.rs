@@ -23,7 +23,7 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
         RegisterRefusal::Loosens { what } => format!(
             "`{what}` would ask less than the account's law does now, or may, and a provisioner only tightens: somebody \
              with a shell can set it with `consent-gateway account set`, and the account's `counsel` can choose its law \
-             with `PUT /v1/law`; leave `{what}` out to keep it as it is"
+             with `PUT /v1/law`, or its prompts with `PUT /v1/prompts`; leave `{what}` out to keep it as it is"
         ),
         RegisterRefusal::RoleNotGiven { role } => format!(
             "a provisioner gives nobody the role `{}`; it is given with `consent-gateway credential add`",

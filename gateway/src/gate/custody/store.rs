@@ -5,7 +5,7 @@
 //! else, is taken by value, and is spent in the one transaction that accepts the recording.
 
 use jiff::Timestamp;
-use policy::{Call, Claim, Coverage, Remedy, Uncovered, UncoveredSpan, Upload};
+use policy::{Call, Claim, Coverage, Redact, Remedy, Uncovered, UncoveredSpan, Upload, Use};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::access::Principal;
 use crate::body::{BodyError, Paced};
 use crate::gate::answer::Recording;
+use crate::gate::custody::doubt::{self, Doubt};
 use crate::gate::custody::purposes::About;
 use crate::gate::{
     ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Unkept, Wrong, ask, kept,
@@ -21,7 +22,6 @@ use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Plan, Silence, Silenced};
 use crate::record::{self, Algorithm, Fingerprint, StageError, Staged};
 use crate::vault::Kept;
-use policy::Use;
 use seal::{Envelope, Format, RecipientKey, WrappedKey};
 use trail::{Body, Came, Door, OnRefusal, hex};
 
@@ -53,7 +53,7 @@ impl Placement {
     }
 
     /// How much later than it says it may have begun, in milliseconds.
-    fn within_ms(&self) -> u64 {
+    pub(in crate::gate) fn within_ms(&self) -> u64 {
         match self {
             Placement::About(_, within_ms) => *within_ms,
             Placement::Unsaid | Placement::From(_) | Placement::Timeline(_) => 0,
@@ -192,11 +192,9 @@ impl Gate {
                 }
                 Ok(_) | Err(_) => {
                     let longest = longest(&upload, placement);
-                    let mut silent = loaded.call.to_silence(&longest, now);
-                    if let Some(late) = late(&longest, placement) {
-                        silent.extend(loaded.call.to_silence(&late, now));
-                    }
-                    Ok(Some(Treatment::Stage(Plan::new(merged(silent)))))
+                    let silent = loaded.call.to_silence(&longest, now);
+                    let doubt = Doubt::of(placement, &loaded.call, placement.claimed_ms(now), &upload, now);
+                    Ok(Some(Treatment::Stage(Plan::new(silent.into_iter().chain(doubt.stretches())))))
                 }
             };
         }
@@ -217,7 +215,7 @@ impl Gate {
         name: Option<&str>,
         uncovered: Uncovered,
     ) -> Result<Option<Treatment>, Fault> {
-        match self.refuse((who, door), loaded, name, uncovered, (None, 0), loaded.now).await? {
+        match self.refuse((who, door), loaded, name, uncovered, (None, false), loaded.now).await? {
             Some(fault) => Err(fault),
             None => Ok(None),
         }
@@ -363,7 +361,16 @@ impl Gate {
             let mut upload = loaded.upload(&admission.who, claim, sound.codec_adds_ms, &silent);
             let stretches = sound.stretches();
             upload.silenced = &stretches;
-            let uncovered = match loaded.call.coverage(&upload, now) {
+            let doubt = Doubt::of(&admission.placement, &loaded.call, sound.duration_ms, &upload, now);
+            let coverage = loaded.call.coverage(&upload, now);
+            let left = coverage.as_ref().is_ok_and(|coverage| !coverage.spans.is_empty());
+            let in_doubt = match left && sound.silenced != ALTERED {
+                true => doubt.in_the_way(&upload),
+                // Nothing is left of it, or it cannot be silenced: sent again, it would be the same.
+                false => doubt.spans.clone(),
+            };
+            let (uncovered, is_doubted) = match coverage {
+                Ok(_) if !in_doubt.is_empty() => (Uncovered::Spans(in_doubt), true),
                 // What was silenced has become covered meanwhile, and cannot be brought back: sent again, it is kept.
                 Ok(coverage)
                     if silenced_in_vain(&coverage, admission.placement.within_ms())
@@ -371,23 +378,20 @@ impl Gate {
                 {
                     return Err(Fault::contended());
                 }
-                Ok(coverage) => match later_in_the_way(&loaded.call, &upload, &admission.placement, now) {
-                    None => return Ok((Judged::Covered(Box::new(loaded), coverage), now)),
-                    Some(uncovered) => uncovered,
-                },
-                Err(uncovered) => uncovered,
+                Ok(coverage) => return Ok((Judged::Covered(Box::new(loaded), coverage), now)),
+                Err(uncovered) => (uncovered, false),
             };
             if let Some(existing) = existing().await? {
                 return Ok((Judged::Again(Box::new(existing)), now));
             }
-            let again = sound.can_be_silenced() && would_be_kept(&loaded.call, &upload, &uncovered, now);
+            let again = sound.can_be_silenced()
+                && (left || !is_doubted)
+                && would_be_kept(&loaded.call, &upload, &uncovered, &doubt, now);
             let remedy = again.then_some(Remedy::Resend);
             let from = (&admission.who, admission.door);
-            // Of a file that is no longer than the doubt, all is in the way.
-            let within_ms =
-                Some(admission.placement.within_ms()).filter(|ms| *ms < sound.duration_ms).unwrap_or(0);
+            let is_doubted = is_doubted || doubt.is_all_of(&uncovered, sound.duration_ms);
             if let Some(fault) = self
-                .refuse(from, &loaded, admission.name.as_deref(), uncovered, (remedy, within_ms), now)
+                .refuse(from, &loaded, admission.name.as_deref(), uncovered, (remedy, is_doubted), now)
                 .await?
             {
                 return Err(fault);
@@ -587,7 +591,7 @@ impl Gate {
         loaded: &Loaded,
         name: Option<&str>,
         uncovered: Uncovered,
-        (remedy, within_ms): (Option<Remedy>, u64),
+        (remedy, is_doubted): (Option<Remedy>, bool),
         now: Timestamp,
     ) -> Result<Option<Fault>, Fault> {
         let came = came(who, door);
@@ -599,7 +603,7 @@ impl Gate {
             && remedy == Remedy::Delete
             && door != Door::Native
             && uncovered.is_unlawful()
-            && !is_at_its_edges(&uncovered, within_ms)
+            && !is_doubted
             && !call.requirement(now).mandatory;
         let body = Body::Refused {
             came,
@@ -713,67 +717,12 @@ impl Loaded {
 /// codec adds at the end does not count.
 fn silenced_in_vain(coverage: &Coverage, within_ms: u64) -> bool {
     let covered = coverage.silenced.iter().filter(|(_, _, why)| why.is_none());
-    let lost_ms =
-        covered.map(|(from, until, _)| policy::length_ms(*from, *until)).fold(0, u64::saturating_add);
-    // At each of their ends, it may have been silenced only because it is not known when exactly it began.
-    let edges = u64::try_from(coverage.silenced.len()).unwrap_or(u64::MAX).saturating_add(1);
-    let in_doubt_ms = within_ms.saturating_mul(edges.saturating_mul(2));
-    coverage.spans.is_empty() || lost_ms > coverage.codec_ms.saturating_add(in_doubt_ms)
-}
-
-/// The upload as it is if it began as late as it may have; `None` if it says exactly when.
-fn late<'u>(upload: &Upload<'u>, placement: &Placement) -> Option<Upload<'u>> {
-    let within = placement.within_ms();
-    let Claim::Placed(parts) = &upload.claim else { return None };
-    let later = |from: &Timestamp| {
-        let within = jiff::SignedDuration::from_millis(i64::try_from(within).unwrap_or(i64::MAX));
-        from.checked_add(within).unwrap_or(Timestamp::MAX)
+    // At its ends, a stretch may have been silenced only because it is not known when exactly the file began.
+    let lost = |(from, until): (Timestamp, Timestamp)| {
+        policy::length_ms(from, until).saturating_sub(within_ms.saturating_mul(2))
     };
-    let parts = parts.iter().map(|(from, ms)| (later(from), *ms)).collect();
-    (within > 0).then(|| Upload { claim: Claim::Placed(parts), ..upload.clone() })
-}
-
-/// What the law does not let be kept if it began as late as it may have. What is then past the call's end, in the future or
-/// another recording's is so only by the doubt.
-fn later_in_the_way(
-    call: &Call,
-    upload: &Upload<'_>,
-    placement: &Placement,
-    now: Timestamp,
-) -> Option<Uncovered> {
-    match call.coverage(&late(upload, placement)?, now) {
-        Ok(_) => None,
-        Err(Uncovered::Spans(spans)) => {
-            let mut spans = spans;
-            let silenced = |span: &UncoveredSpan| {
-                let end = span.offset_ms.saturating_add(span.duration_ms());
-                upload.silenced.iter().any(|(from, until)| *from <= span.offset_ms && end <= *until)
-            };
-            spans.retain(|span| span.why.is_of_the_law() && !silenced(span));
-            (!spans.is_empty()).then_some(Uncovered::Spans(spans))
-        }
-        Err(other) => Some(other),
-    }
-}
-
-/// Whether all that is in the way lies so near the file's beginning that it may not belong to it.
-fn is_at_its_edges(uncovered: &Uncovered, within_ms: u64) -> bool {
-    let Uncovered::Spans(spans) = uncovered else { return false };
-    let near = |span: &UncoveredSpan| span.offset_ms.saturating_add(span.duration_ms()) <= within_ms;
-    within_ms > 0 && spans.iter().all(near)
-}
-
-/// These stretches in order, those that meet as one.
-fn merged(mut stretches: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
-    stretches.sort_unstable();
-    let mut merged: Vec<(u64, u64)> = Vec::with_capacity(stretches.len());
-    for (from, until) in stretches {
-        match merged.last_mut() {
-            Some((_, end)) if from <= *end => *end = (*end).max(until),
-            Some(_) | None => merged.push((from, until)),
-        }
-    }
-    merged
+    let lost_ms = covered.map(|(from, until, _)| lost((*from, *until))).fold(0, u64::saturating_add);
+    coverage.spans.is_empty() || lost_ms > coverage.codec_ms
 }
 
 /// The upload as it may be judged at most: what its timeline leaves out counts with the last stretch.
@@ -788,11 +737,25 @@ fn longest<'u>(upload: &Upload<'u>, placement: &Placement) -> Upload<'u> {
 }
 
 /// Whether the upload would be kept if it were sent again now, and all that is not covered were silenced.
-fn would_be_kept(call: &Call, upload: &Upload<'_>, uncovered: &Uncovered, now: Timestamp) -> bool {
+fn would_be_kept(
+    call: &Call,
+    upload: &Upload<'_>,
+    uncovered: &Uncovered,
+    doubt: &Doubt,
+    now: Timestamp,
+) -> bool {
     let Uncovered::Spans(spans) = uncovered else { return false };
     let stretch = |span: &UncoveredSpan| (span.offset_ms, span.offset_ms.saturating_add(span.duration_ms()));
-    let silenced: Vec<(u64, u64)> = spans.iter().map(stretch).collect();
-    call.coverage(&Upload { silenced: &silenced, ..upload.clone() }, now).is_ok()
+    let mut silenced: Vec<(u64, u64)> = spans.iter().map(stretch).collect();
+    if doubt.within_ms > 0 {
+        if call.settings().redact != Redact::Silence {
+            return false;
+        }
+        silenced.extend(doubt.stretches().chain(upload.silenced.iter().copied()));
+        silenced = doubt::merged(silenced);
+    }
+    let kept = call.coverage(&Upload { silenced: &silenced, ..upload.clone() }, now);
+    kept.is_ok_and(|kept| doubt.within_ms == 0 || !kept.spans.is_empty())
 }
 
 /// Whether none of it is covered.

@@ -11,10 +11,10 @@ use serde_json::json;
 
 use crate::access::{Principal, Role};
 use crate::gate::answer::{
-    AccountKey, AccountKeys, AccountWebhook, ProvisionedAccount, ProvisionedAccounts, ProvisionedCredential,
-    ProvisionedCredentials,
+    self, AccountKey, AccountKeys, AccountWebhook, ProvisionedAccount, ProvisionedAccounts,
+    ProvisionedCredential, ProvisionedCredentials,
 };
-use crate::gate::ask::{AccountChange, check_name};
+use crate::gate::ask::{AccountChange, Prompt, check_name};
 use crate::gate::{
     ATTEMPTS, AccountSettings, Authority, Fault, Field, Gate, NewCredential, RegisterRefusal, Retired,
     SetWebhook, Thing, Wrong, check_account, from_row, looser,
@@ -444,6 +444,28 @@ impl Gate {
     /// [`Fault`]: it may not, or there is none.
     pub async fn may_provision(&self, who: &Principal, account: &str) -> Result<(), Fault> {
         self.provisioned(who, account).await.map(drop)
+    }
+
+    /// Registers a prompt that the account does not have yet: a newer version of one could tell people less, and only the
+    /// account's counsel or admin may do that.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: it may not, the prompt makes no sense, or the account has another of this id.
+    pub async fn provision_prompt(
+        &self,
+        who: &Principal,
+        account: &str,
+        id: &str,
+        prompt: &Prompt,
+    ) -> Result<(bool, answer::Prompt), Fault> {
+        self.provisioned(who, account).await?;
+        let newest = self.ledger.prompt(account, id).await?;
+        let document = serde_json::to_string(prompt).ok();
+        if newest.is_some_and(|row| Some(&row.document) != document.as_ref()) {
+            return Err(RegisterRefusal::Loosens { what: "prompt" }.into());
+        }
+        self.put_prompt(&Actor::from(who), account, id, prompt).await
     }
 
     async fn named_credential(&self, account: &str, name: &str) -> Result<Option<CredentialRow>, Fault> {
