@@ -119,6 +119,8 @@ impl Real {
         customer_key(gate, dir.path(), "acme").await;
         let (system, actor) = ("system", Actor::command_line());
         people.push(gate.add_credential(&actor, system, Role::Counsel, "Ada", None).await.unwrap());
+        let provisioner = gate.add_credential(&actor, system, Role::Provisioner, "portal", None).await;
+        people.push(provisioner.unwrap());
         people.sort_by_key(|one| one.role == Role::Admin);
         running.stop().await.unwrap();
         Real { dir, described: described(), people }

@@ -219,6 +219,8 @@ async fn what_was_stored_and_refused_is_described_without_the_keys() {
     let from = gateway.goes_on("c1").await;
     gateway.advance_ms(1_000);
     let stored = gateway.upload("c1", "a", Some(from), &wav(1_000)).await.expect(201);
+    // An order overtakes what still waits.
+    receiver.hears(1).await;
     gateway.happens_to("c1", "consent.withdrawn").await;
     gateway.advance_ms(5_000);
     let refused = gateway.upload("c1", "b", Some(gateway.now()), &wav(4_000)).await;
