@@ -19,7 +19,7 @@ use trail::note::{Checkpoint, Note, SigningKey};
 use trail::tile::{BundleId, TileId, bundles_of, node_in_tile, tile_of, tiles_of, write_bundle};
 use trail::tree::{Edge, Hash, leaf_hash};
 use trail::trust::Trust;
-use trail::{Actor, Body, Came, ControlRefusal, Draft, Saw, hex};
+use trail::{Actor, Body, Came, ControlRefusal, Draft, OnRefusal, Saw, hex};
 
 pub(crate) const ORIGIN: &str = "gateway.example.com/acme";
 pub(crate) const ACCOUNT: &str = "acme";
@@ -119,8 +119,7 @@ impl Log {
     /// Adds a credential, with what its uploads need beside being lawful.
     pub(crate) fn adds(&mut self, who: &Actor, name: &str, coverage: CoverageBasis) {
         let (credential, role) = (who.credential.clone(), who.role.clone());
-        let body =
-            Body::Credential { on_refusal: crate::OnRefusal::Deny, credential, role, person: None, coverage };
+        let body = Body::Credential { credential, role, person: None, coverage, on_refusal: OnRefusal::Deny };
         self.entry(&Actor::command_line(), body, Some(json!({"name": name})));
     }
 
