@@ -373,6 +373,31 @@ async fn what_is_in_doubt_only_by_the_clock_is_not_discarded() {
     }
 }
 
+/// Discarding is an answer of this door alone: at the native one, a refusal is said and logged as one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_native_door_discards_nothing() {
+    let switch = Switch::new().await;
+    let gateway = &switch.gateway;
+    gateway.open("c1", "US-CA").await;
+    let begun = gateway.now();
+    gateway.advance_ms(2000);
+    let client = crate::harness::Client::new(gateway.running.address, &switch.credential);
+    let start = begun.to_string();
+    let path = "/v1/calls/c1/recordings/a";
+    client.upload(path, &[("recording-start", &start)], &wav(1000)).await.problem(403, "consent-required");
+    let refused = switch.entries("recording.refused").await;
+    assert!(refused[0]["body"]["refused"]["discarded"].is_null(), "{refused:?}");
+    // Its recorders start by themselves here as well: what is lawful needs no granted window.
+    switch.goes_on("c2").await;
+    let start = gateway.now().to_string();
+    gateway.advance_ms(2000);
+    let path = "/v1/calls/c2/recordings/a";
+    client.upload(path, &[("recording-start", &start)], &wav(1000)).await.expect(201);
+    gateway.auditor.get("/v1/log/acme/checkpoint").await;
+    let (code, out, err) = gateway.run(&["audit", "verify", "acme"]);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
 /// A token in a URL is an uploader's, never more.
 #[tokio::test]
 async fn a_recorder_needs_more_than_a_url() {

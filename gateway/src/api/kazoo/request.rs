@@ -97,7 +97,7 @@ fn gregorian(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds.checked_sub(UNIX_EPOCH)?).ok()
 }
 
-/// The first of Kazoo's own parameters: what follows holds words of whoever called.
+/// Kazoo's own parameters begin with one of these. From there on, callers choose some of the words.
 const OURS: [&str; 4] = ["from", "to", "caller_id_name", "call_id"];
 
 const PREFIX: &str = "call_recording_";

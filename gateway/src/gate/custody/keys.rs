@@ -49,7 +49,7 @@ pub struct TakenKey {
 pub enum Retired {
     /// It is taken up again.
     Returns,
-    /// It stays retired, and is refused: whoever repeats what they have asked for before undoes nothing.
+    /// It stays retired, and the request is refused: repeating an old request must not undo the retirement.
     StaysSo,
 }
 
@@ -130,7 +130,7 @@ impl Gate {
                 let (account, format) = (account.into(), settings.format);
                 return Err(RegisterRefusal::OneKey { account, format, in_use: others }.into());
             }
-            // Also if all of them were retired: whoever held them has not agreed to this one.
+            // Even if all of them were retired: none of their holders has agreed to this one.
             let without_proof = !is_in_use && !rows.is_empty();
             let at = self.clock.now();
             let mut job = Job {

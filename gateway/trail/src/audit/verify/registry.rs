@@ -156,9 +156,8 @@ impl Registry {
             }
             if let Body::Refused { discarded: true, code, uncovered, .. } = &leaf.body
                 && (came.door == Door::Native
-                    || *code != Refusal::ConsentWithdrawn
-                        && !uncovered.is_empty()
-                        && !uncovered.iter().any(|(_, _, why)| why.is_of_the_law()))
+                    || *code == Refusal::UncoveredAudio && uncovered.is_empty()
+                    || !uncovered.is_empty() && !uncovered.iter().any(|(_, _, why)| why.is_of_the_law()))
             {
                 return Err(Failure::tampered(
                     "it says that an upload was discarded, which neither the law nor anybody on the call wanted",

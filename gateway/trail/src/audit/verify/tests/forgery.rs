@@ -8,6 +8,7 @@ use seal::Format;
 use uuid::Uuid;
 
 use super::*;
+use crate::Door;
 
 /// The log with one entry changed; tree and signature are made again.
 pub(super) fn rewritten(log: &Log, index: usize, change: impl FnOnce(&mut Leaf)) -> Log {
@@ -836,6 +837,57 @@ fn a_recording_is_refused_for_what_was_in_the_way_and_for_nothing_else() {
         let draft = log.drafts.last_mut().unwrap();
         draft.leaf = String::from_utf8(draft.leaf.clone()).unwrap().replacen(word, other, 1).into_bytes();
         assert_found(&found(&log), Verdict::Unusable, index, "does not know such an entry");
+    }
+}
+
+#[test]
+fn only_what_the_law_refuses_is_discarded_and_only_where_that_was_set() {
+    let came = |door| Came { door, coverage: CoverageBasis::Lawful, ..Came::NATIVE };
+    let mut base = Log::new();
+    base.adds(&starter(), "kazoo", CoverageBasis::Lawful);
+    let uid = base.open("c");
+    let from = base.now;
+    base.tick(10_000);
+    let refuses = |log: &mut Log, door, empty: bool| {
+        let call = &log.calls[&uid].call;
+        let spans = call.uncovered(&[(from, 10_000)], CoverageBasis::Lawful, log.now, &|_, _| false);
+        let uncovered = policy::Uncovered::Spans(spans);
+        let body = Body::Refused {
+            came: came(door),
+            code: if empty {
+                Refusal::UncoveredAudio
+            } else {
+                uncovered.refusal(call, CoverageBasis::Lawful)
+            },
+            uncovered: if empty { Vec::new() } else { uncovered.stretches() },
+            discarded: true,
+            saw: crate::Saw::of(log.table.digest(), &call.decide(log.now)),
+        };
+        log.of_call(&starter(), uid, body, None)
+    };
+    let set = |log: &mut Log, on_refusal| {
+        let credential = starter().credential;
+        log.entry(&Actor::command_line(), Body::CredentialSet { credential, on_refusal }, None);
+    };
+    // Nobody has set it.
+    let mut log = base.clone();
+    let index = refuses(&mut log, Door::Kazoo, false);
+    assert_found(&found(&log), Verdict::Tampered, index, "was never set to discard");
+    let mut log = base.clone();
+    set(&mut log, crate::OnRefusal::Discard);
+    refuses(&mut log, Door::Kazoo, false);
+    verified(&log.export()).unwrap();
+    // The native door has no such answer, and what does not say when it was made is not refused by the law.
+    for (door, empty) in [(Door::Native, false), (Door::Kazoo, true)] {
+        let mut log = base.clone();
+        set(&mut log, crate::OnRefusal::Discard);
+        let index = refuses(&mut log, door, empty);
+        assert_found(
+            &found(&log),
+            Verdict::Tampered,
+            index,
+            "neither the law nor anybody on the call wanted",
+        );
     }
 }
 
