@@ -234,6 +234,7 @@ async fn what_was_stored_and_refused_is_described_without_the_keys() {
     assert!(told.get("envelope").is_none(), "{told}");
     let told = heard[2].json()["data"].clone();
     assert_eq!((&told["code"], &told["name"]), (&refused.json()["code"], &json!("b")), "{told}");
+    assert_eq!(told["discarded"], json!(false), "{told}");
 }
 
 #[tokio::test]

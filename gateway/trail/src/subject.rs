@@ -21,6 +21,12 @@ pub fn tag(lookup_key: &[u8; 32], log: &str, number: &str) -> Vec<u8> {
     mac(lookup_key, &[b"tel\0", log.as_bytes(), b"\0", number.as_bytes()])
 }
 
+/// The key under which entries that mention a person are found.
+#[must_use]
+pub fn mention(pseudonym: &str) -> String {
+    format!("subject:{pseudonym}")
+}
+
 /// The pseudonym of a number in one log.
 #[must_use]
 pub fn pseudonym(subject_key: &[u8; 32], log: &str, number: &str) -> String {

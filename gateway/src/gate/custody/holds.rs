@@ -5,6 +5,7 @@
 //! happen deletes what is held.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::access::Principal;
 use crate::gate::answer::{LegalHold, LegalHolds};
@@ -47,16 +48,17 @@ impl Gate {
                 Some(number) => {
                     let wrong = |error| Wrong::NoNumber { error, is_optional: true };
                     let number = crate::locate::e164(number).map_err(wrong)?;
-                    Some(format!("subject:{}", self.pseudonym(account, &number, &mut job).await?))
+                    Some(trail::subject::mention(&self.pseudonym(account, &number, &mut job).await?))
                 }
                 None => None,
             };
+            let call = self.held_call(account, asked).await?;
             let row = HoldRow {
                 uid: uid.to_string(),
                 account: account.to_owned(),
                 id: id.to_owned(),
                 recording: self.held_recording(account, asked).await?,
-                call: self.held_call(account, asked).await?,
+                call: call.as_ref().map(|(_, id)| id.clone()),
                 subject,
                 participant: asked.participant.clone(),
                 recorded_from: asked.from.map(jiff::Timestamp::as_millisecond),
@@ -71,6 +73,8 @@ impl Gate {
             if let Some(id) = asked.recording {
                 job.expects.push(Expect::RecordingLive { id, unheld: false });
             }
+            // Renamed meanwhile by an erasure, too.
+            job.expects.extend(call.map(|(call, id)| Expect::CallIs { call, id }));
             job.changes.push(Change::SetHold { row: Box::new(row) });
             let by = asked.limits().map(ToOwned::to_owned).collect();
             let body = Body::HoldSet { hold: uid, by };
@@ -175,11 +179,15 @@ impl Gate {
         }
     }
 
-    /// The platform's id of the call, which a call that is opened again under it has as well.
-    async fn held_call(&self, account: &str, asked: &ask::LegalHold) -> Result<Option<String>, Fault> {
+    /// The call, and the platform's id of it, which a call that is opened again under it has as well.
+    async fn held_call(
+        &self,
+        account: &str,
+        asked: &ask::LegalHold,
+    ) -> Result<Option<(Uuid, String)>, Fault> {
         let Some(name) = asked.call.as_deref() else { return Ok(None) };
-        let row = self.call_row(account, name).await?;
-        Ok(Some(row.ok_or(CallRefusal::Unknown)?.id))
+        let row = self.call_row(account, name).await?.ok_or(CallRefusal::Unknown)?;
+        Ok(Some((parse_id(&row.uid)?, row.id)))
     }
 }
 

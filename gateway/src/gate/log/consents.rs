@@ -254,7 +254,7 @@ impl Gate {
         let key = subject::open_key(&self.secrets.subjects, &stored)
             .ok_or_else(|| Fault::damaged("a subject's key was sealed under another `subjects.key`"))?;
         let subject = subject::pseudonym(&key, account, number);
-        found.keys.push(vec![format!("subject:{subject}")]);
+        found.keys.push(vec![trail::subject::mention(&subject)]);
         let subject_key = trail::hex(key.as_slice());
         found.opening = Some(Opening { number: number.into(), log: account.into(), subject, subject_key });
         Ok(())

@@ -88,9 +88,10 @@ impl Gate {
         };
         let leaf: Leaf =
             serde_json::from_slice(&entry.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))?;
-        if let Body::Refused { code, uncovered, .. } = &leaf.body {
+        if let Body::Refused { code, uncovered, discarded, .. } = &leaf.body {
             data.insert("code".into(), json!(code.code()));
             data.insert("uncovered".into(), json!(uncovered));
+            data.insert("discarded".into(), json!(discarded));
         }
         let detail: Option<Value> =
             entry.document.as_deref().and_then(|text| serde_json::from_str(text).ok());

@@ -29,6 +29,7 @@ use crate::gate::{
 use crate::ledger::{
     Appended, CallRow, Change, DetailRow, Erase, Expect, GrantRow, Job, ParticipantRow, RecordingRow,
 };
+use trail::subject::mention;
 use trail::{Actor, Body, Leaf};
 
 /// Somebody is erased, but not everything of theirs is out of the store.
@@ -160,7 +161,7 @@ impl Gate {
     /// Whether a hold is on them, whatever it covers now.
     async fn named_by_holds(&self, account: &str, whom: &Whom, found: &Found) -> Result<bool, Fault> {
         let subjects: BTreeSet<String> =
-            found.subjects.iter().filter_map(|subject| Some(key_of(subject.pseudonym.as_ref()?))).collect();
+            found.subjects.iter().filter_map(|subject| Some(mention(subject.pseudonym.as_ref()?))).collect();
         let is_theirs = |id: &String| match whom {
             Whom::Participant(asked) => asked == id,
             Whom::Number(_) => found
@@ -314,7 +315,7 @@ impl Gate {
         let subject = self.subject_of(account, number).await?;
         found.expects.push(Expect::Subject { tag: subject.tag.clone(), key: subject.key.clone() });
         if let Some(pseudonym) = &subject.pseudonym {
-            let rows = self.ledger.calls_mentioning(account, &key_of(pseudonym)).await?;
+            let rows = self.ledger.calls_mentioning(account, &mention(pseudonym)).await?;
             found.expects.push(mentioned(account, pseudonym, rows.len()));
             for row in rows {
                 let theirs = |call: &Known| {
@@ -356,7 +357,7 @@ impl Gate {
         for number in numbers {
             let subject = self.subject_of(account, &number).await?;
             let Some(pseudonym) = &subject.pseudonym else { continue };
-            let rows = self.ledger.calls_mentioning(account, &key_of(pseudonym)).await?;
+            let rows = self.ledger.calls_mentioning(account, &mention(pseudonym)).await?;
             let known = |row: &CallRow| {
                 row.uid.parse().ok().and_then(|uid: Uuid| found.calls.get(&uid)).is_some_and(|known| {
                     known.names.iter().all(|row| row.id == id || !has_number(row, &number))
@@ -424,7 +425,7 @@ impl Gate {
         for subject in &found.subjects {
             erase(&mut job, Erase::Subject { tag: subject.tag.clone() });
             if let Some(pseudonym) = &subject.pseudonym {
-                erase(&mut job, Erase::Mentioned { log: log(), key: key_of(pseudonym) });
+                erase(&mut job, Erase::Mentioned { log: log(), key: mention(pseudonym) });
             }
         }
         for (uid, known) in &found.calls {
@@ -693,13 +694,9 @@ fn has_number(row: &ParticipantRow, number: &str) -> bool {
 fn mentioned(account: &str, pseudonym: &str, calls: usize) -> Expect {
     Expect::CallsMentioning {
         log: account.into(),
-        key: key_of(pseudonym),
+        key: mention(pseudonym),
         count: i64::try_from(calls).unwrap_or(i64::MAX),
     }
-}
-
-fn key_of(pseudonym: &str) -> String {
-    format!("subject:{pseudonym}")
 }
 
 /// Their addresses: others may have had them as well.

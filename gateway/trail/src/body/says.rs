@@ -175,8 +175,7 @@ impl Body {
     /// `grant:…`, `recording:…`, `listener:…`. Codes and ids that the gateway minted, nothing else.
     #[must_use]
     pub fn mentions(&self, actor: &Actor) -> Vec<String> {
-        let mut keys: Vec<String> =
-            self.pseudonyms().map(|pseudonym| format!("subject:{pseudonym}")).collect();
+        let mut keys: Vec<String> = self.pseudonyms().map(crate::subject::mention).collect();
         self.joined().iter().for_each(|joined| of_places(&joined.places, &mut keys));
         if let Some(What::Located { places, .. }) = self.what() {
             of_places(places, &mut keys);
