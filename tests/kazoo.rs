@@ -13,6 +13,9 @@ use trail::{Actor, OnRefusal};
 
 use crate::harness::{Gateway, wav};
 
+mod plan;
+mod quarantine;
+
 /// A line of Kazoo.
 #[derive(Debug, Clone, Copy)]
 enum Line {
@@ -44,7 +47,7 @@ impl Said {
 impl Switch {
     async fn with(settings: AccountSettings, on_refusal: OnRefusal) -> Switch {
         let gateway = Gateway::with(Config::default(), settings).await;
-        let uploads = Uploads { coverage: CoverageBasis::Lawful, on_refusal };
+        let uploads = Uploads { coverage: CoverageBasis::Lawful, on_refusal, ..Uploads::default() };
         let (actor, role) = (Actor::command_line(), Role::Uploader);
         let new = gateway.gate().add_credential_for(&actor, "acme", role, "kazoo", None, uploads).await;
         Switch { gateway, credential: new.unwrap() }
@@ -256,8 +259,11 @@ async fn what_the_law_refuses_is_discarded_as_if_all_were_well() {
     assert!(switch.recordings().await.is_empty());
     // Set to deny, it is told so, without a word about anybody.
     let (actor, username) = (Actor::command_line(), switch.credential.username.as_str());
-    assert!(gateway.gate().set_credential(&actor, username, OnRefusal::Deny).await.unwrap());
-    assert!(!gateway.gate().set_credential(&actor, username, OnRefusal::Deny).await.unwrap());
+    for _ in 0..2 {
+        let set = gateway.gate().set_credential(&actor, username, Some(OnRefusal::Deny), None).await;
+        assert_eq!(set.unwrap().on_refusal, OnRefusal::Deny);
+    }
+    assert_eq!(switch.entries("credential.set").await.len(), 1);
     let said = switch.put(&at, &wav(1000)).await;
     assert_eq!((said.status, said.body.as_str()), (403, r#"{"code":"consent-required"}"#), "{said:?}");
     assert!(
@@ -466,7 +472,9 @@ async fn what_can_be_cured_by_a_retry_is_answered_so() {
     let gateway = &switch.gateway;
     let url = format!("/kazoo/acme?token={}", switch.token());
     let begun = gateway.now();
-    // The application has not opened the call yet.
+    // The application has not opened the call yet, and nothing may wait in quarantine.
+    let (actor, username) = (Actor::command_line(), switch.credential.username.as_str());
+    gateway.gate().set_credential(&actor, username, None, Some(0)).await.unwrap();
     let at = target(Line::Released, &url, "late", "202611-1", begun);
     let said = switch.put(&at, &wav(1000)).await;
     assert_eq!((said.status, said.header("retry-after")), (503, Some("120")), "{said:?}");
@@ -503,6 +511,8 @@ async fn what_does_not_say_when_it_was_made_is_never_discarded() {
     switch.goes_on("c1").await;
     let begun = gateway.now();
     gateway.advance_ms(2000);
+    let (actor, username) = (Actor::command_line(), switch.credential.username.as_str());
+    gateway.gate().set_credential(&actor, username, None, Some(0)).await.unwrap();
     let said = switch.put(&target(Line::Master, &url, "c1", "", begun), &wav(1000)).await;
     assert_eq!(said.status, 403, "{said:?}");
     assert!(switch.entries("recording.refused").await[0]["body"]["refused"]["discarded"].is_null());

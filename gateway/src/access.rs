@@ -33,23 +33,42 @@ pub struct Principal {
 }
 
 /// How the uploads of a credential are judged and answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uploads {
     /// What they need beside being lawful: a recorder that starts by itself has asked nobody.
     pub coverage: CoverageBasis,
     /// What their sender is told if the law does not let one be kept.
     pub on_refusal: OnRefusal,
+    /// For how long one that nobody can decide on yet may wait in quarantine, in seconds, at most
+    /// [`MAX_QUARANTINE_SECONDS`]; 0 if it may not.
+    pub quarantine_seconds: u32,
 }
+
+impl Default for Uploads {
+    fn default() -> Uploads {
+        Uploads {
+            coverage: CoverageBasis::default(),
+            on_refusal: OnRefusal::default(),
+            quarantine_seconds: QUARANTINE_SECONDS,
+        }
+    }
+}
+
+/// For how long an upload may wait in quarantine unless its credential says otherwise: an hour.
+pub const QUARANTINE_SECONDS: u32 = 3600;
+/// For how long it may wait at most: three days.
+pub const MAX_QUARANTINE_SECONDS: u32 = 72 * 3600;
 
 impl Uploads {
     /// From what is stored of a credential; `None` if it cannot be read.
     #[must_use]
-    pub fn read(coverage: &str, on_refusal: &str) -> Option<Uploads> {
+    pub fn read(coverage: &str, on_refusal: &str, quarantine_seconds: i64) -> Option<Uploads> {
         let coverages = [CoverageBasis::Granted, CoverageBasis::Lawful];
         let refusals = [OnRefusal::Deny, OnRefusal::Discard];
         Some(Uploads {
             coverage: coverages.into_iter().find(|known| known.as_str() == coverage)?,
             on_refusal: refusals.into_iter().find(|known| known.as_str() == on_refusal)?,
+            quarantine_seconds: u32::try_from(quarantine_seconds).ok()?,
         })
     }
 }
@@ -224,7 +243,9 @@ impl Access {
             }
         };
         let role = row.as_ref().and_then(|row| Role::parse(&row.role));
-        let uploads = row.as_ref().and_then(|row| Uploads::read(&row.coverage, &row.on_refusal));
+        let uploads = row
+            .as_ref()
+            .and_then(|row| Uploads::read(&row.coverage, &row.on_refusal, row.quarantine_seconds));
         match (right, row, role, uploads) {
             (true, Some(row), Some(role), Some(uploads)) => {
                 Ok(Principal { credential: row.username, account: row.account, role, uploads })

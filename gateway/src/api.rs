@@ -16,6 +16,7 @@ mod media;
 pub mod openapi;
 mod problem;
 mod provision;
+mod quarantine;
 pub mod routes;
 mod scope;
 mod trace;
@@ -46,6 +47,8 @@ use crate::gate::ask::{Misfit, Object, fit};
 use crate::gate::{Fault, Gate, Wrong};
 use crate::listen::{Guest, Peer};
 
+pub(crate) use kazoo::plan::Trials;
+
 /// What every handler can reach.
 #[derive(Debug)]
 pub struct Door {
@@ -55,6 +58,8 @@ pub struct Door {
     pub access: Access,
     /// How uploads may come.
     pub upload_pace: Pace,
+    /// The files by which a Kazoo platform tries a storage plan.
+    pub(crate) trials: Trials,
 }
 
 impl AsRef<Gate> for Door {

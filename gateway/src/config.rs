@@ -35,6 +35,8 @@ pub struct Config {
     pub log_period: Option<LogPeriod>,
     /// Where the last signed head of every log is pinned; beside the data directory if absent.
     pub pins: Option<PathBuf>,
+    /// Where the keys to what is in quarantine are; beside the data directory if absent.
+    pub quarantine: Option<PathBuf>,
     /// Whether a start reads every log from its first entry before it listens, instead of in the background.
     pub verify_first: bool,
     /// Where the gateway's own secrets are; `secrets` below the data directory if absent.
@@ -184,6 +186,7 @@ impl Default for Config {
             log_name: None,
             log_period: None,
             pins: None,
+            quarantine: None,
             verify_first: false,
             secrets: None,
             jurisdictions: None,
@@ -261,11 +264,19 @@ impl Config {
     /// not restore them with it.
     #[must_use]
     pub fn pins_dir(&self) -> PathBuf {
-        self.pins.clone().unwrap_or_else(|| {
-            let mut beside = self.data.components().as_path().as_os_str().to_owned();
-            beside.push(".pins");
-            PathBuf::from(beside)
-        })
+        self.pins.clone().unwrap_or_else(|| self.beside_the_data(".pins"))
+    }
+
+    /// Where the keys to what is in quarantine are: outside of the data directory, so that no backup of it holds them.
+    #[must_use]
+    pub fn quarantine_dir(&self) -> PathBuf {
+        self.quarantine.clone().unwrap_or_else(|| self.beside_the_data(".quarantine"))
+    }
+
+    fn beside_the_data(&self, suffix: &str) -> PathBuf {
+        let mut beside = self.data.components().as_path().as_os_str().to_owned();
+        beside.push(suffix);
+        PathBuf::from(beside)
     }
 
     /// Where the secrets are.

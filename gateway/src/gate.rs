@@ -37,7 +37,7 @@ use custody::keys::KeyCache;
 pub use custody::keys::{Retired, TakenKey};
 pub(in crate::gate) use custody::recordings::stretches;
 pub use custody::recordings::{Served, Sought};
-pub use custody::store::{Admission, Placement, Stored};
+pub use custody::store::{Admission, Placement, Sent, Stored, Taken};
 pub(crate) use fault::codes;
 pub use fault::{
     CallRefusal, ErasureRefusal, ExportRefusal, Failure, Fault, FaultCode, FaultKind, Field, Lacking,
@@ -71,7 +71,7 @@ use crate::ledger::{Appended, Change, Expect, Job, Ledger, ParticipantRow, Recor
 use crate::locate::Locator;
 use crate::notary::Notary;
 use crate::record::Algorithm;
-use crate::secrets::Secrets;
+use crate::secrets::{Locks, Secrets};
 use crate::vault::{Kept, Vault};
 use crate::webhook::Reach;
 use trail::clock::{Clock, millis};
@@ -87,6 +87,7 @@ pub struct Gate {
     locator: Locator,
     laws: Laws,
     secrets: Secrets,
+    locks: Locks,
     uploads: UploadLimits,
     exports: Exports,
     witnesses: Vec<VerifierKey>,
@@ -124,6 +125,8 @@ pub struct Parts {
     pub laws: Laws,
     /// The gateway's own secrets.
     pub secrets: Secrets,
+    /// The keys to what is in quarantine.
+    pub locks: Locks,
     /// Limits of uploads.
     pub uploads: UploadLimits,
     /// What exports need to know beside the trail.
@@ -149,8 +152,19 @@ impl Gate {
     /// Composes a gate that signs nothing.
     #[must_use]
     pub fn new(parts: Parts) -> Gate {
-        let Parts { clock, ledger, vault, locator, laws, secrets, uploads, exports, witnesses, webhooks } =
-            parts;
+        let Parts {
+            clock,
+            ledger,
+            vault,
+            locator,
+            laws,
+            secrets,
+            locks,
+            uploads,
+            exports,
+            witnesses,
+            webhooks,
+        } = parts;
         Gate {
             clock,
             ledger,
@@ -158,6 +172,7 @@ impl Gate {
             locator,
             laws,
             secrets,
+            locks,
             uploads,
             exports,
             witnesses,

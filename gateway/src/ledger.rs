@@ -15,6 +15,7 @@ mod holds;
 mod near;
 mod notifications;
 mod postgres;
+mod quarantine;
 mod questions;
 mod reads;
 mod registers;
@@ -40,7 +41,7 @@ pub use reads::Which;
 pub use rows::{
     AccountRow, AliasRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow,
     EntryRow, GrantRow, History, HoldRow, KeyRow, LeafRow, NotificationRow, ParticipantRow, PersonRow,
-    PromptRow, ProposalRow, RecordingRow, RecordingSettingsRow, VersionRow, WaitingRow,
+    PromptRow, ProposalRow, QuarantineRow, RecordingRow, RecordingSettingsRow, VersionRow, WaitingRow,
 };
 use sql::Pool;
 pub use sqlite::file;

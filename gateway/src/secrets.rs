@@ -8,6 +8,8 @@
 //! What somebody who has them can do: tell whether a known phone number or a known recording is in
 //! the ledger, sign heads of the logs, and tell accounts' systems what did not happen. They open no recording.
 
+mod locks;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use hmac::Mac as _;
 use zeroize::Zeroizing;
 
 use crate::ledger::{Change, Job, Ledger, LedgerError};
+pub use locks::Locks;
 use trail::random;
 use trail::subject::keyed;
 

@@ -13,7 +13,7 @@ use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::api::{Door, router};
+use crate::api::{Door, Trials, router};
 use crate::body::Pace;
 use crate::config::{Config, LedgerUrl};
 use crate::export::jws::Signer;
@@ -25,7 +25,7 @@ use crate::ledger::Ledger;
 use crate::listen::{self, Limits, descriptors, tls};
 use crate::locate::Locator;
 use crate::notary::{First, Notary};
-use crate::secrets::Secrets;
+use crate::secrets::{Locks, Secrets};
 use crate::vault::Vault;
 use crate::webhook::Sender;
 pub use error::ServeError;
@@ -63,6 +63,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
     Ok(Gate::new(Parts {
         clock: clock.clone(),
         secrets: Secrets::of(&config.secrets_dir(), &ledger).await?,
+        locks: Locks::new(config.quarantine_dir()),
         locator: Locator::new(config.ip_database.as_deref())?,
         vault: Vault::local(&config.data, config.upload.low_water_bytes, config.upload.memory_bytes, clock)?,
         ledger,
@@ -217,6 +218,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let drain = Duration::from_secs(config.drain_seconds);
     let door = Arc::new(Door {
         access: Access::new(gate.ledger().clone()),
+        trials: Trials::default(),
         upload_pace: Pace {
             max_bytes: config.upload.max_bytes,
             min_rate: config.upload.min_rate,

@@ -61,6 +61,8 @@ CREATE TABLE credential (
     -- What its uploads need beside being lawful, and what it is told of one that is refused.
     coverage   TEXT COLLATE "C" NOT NULL,
     on_refusal TEXT COLLATE "C" NOT NULL,
+    -- For how long they may wait in quarantine.
+    quarantine_seconds BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     revoked_at BIGINT
 );
@@ -363,6 +365,31 @@ CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
 CREATE INDEX recording_held ON recording (account, id) WHERE held;
 CREATE INDEX recording_by_time ON recording (account, recorded_from);
 CREATE INDEX recording_unfinished ON recording (id) WHERE NOT enveloped OR (deleted_at IS NOT NULL AND NOT swept);
+
+-- Uploads that nobody could decide on yet. Their media lie in the store; their envelopes are here, each locked with a
+-- secret of its own, which is in a file outside of this ledger.
+CREATE TABLE quarantine (
+    -- The id of the recording that it may become.
+    id          TEXT COLLATE "C" PRIMARY KEY,
+    account     TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    uploader    TEXT COLLATE "C" NOT NULL,
+    -- By this the same upload is known again.
+    identity    BYTEA NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    -- How it came, what its sender said of it and what was measured, as JSON.
+    document    TEXT COLLATE "C" NOT NULL,
+    place       TEXT COLLATE "C",
+    locked      BYTEA,
+    received_at BIGINT NOT NULL,
+    until_at    BIGINT NOT NULL,
+    ended_at    BIGINT,
+    swept       BOOLEAN NOT NULL DEFAULT FALSE
+);
+
+CREATE UNIQUE INDEX quarantine_by_identity ON quarantine (account, identity);
+CREATE INDEX quarantine_by_account ON quarantine (account, received_at, id) WHERE ended_at IS NULL;
+CREATE INDEX quarantine_by_end ON quarantine (until_at, id) WHERE ended_at IS NULL;
+CREATE INDEX quarantine_ended ON quarantine (ended_at, id) WHERE ended_at IS NOT NULL;
 
 -- Phone number (as a keyed tag) to the key of its pseudonyms. Erasable.
 CREATE TABLE subject (

@@ -61,6 +61,8 @@ CREATE TABLE credential (
     -- What its uploads need beside being lawful, and what it is told of one that is refused.
     coverage   TEXT NOT NULL,
     on_refusal TEXT NOT NULL,
+    -- For how long they may wait in quarantine.
+    quarantine_seconds INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER
 ) STRICT;
@@ -344,6 +346,31 @@ CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
 CREATE INDEX recording_held ON recording (account, id) WHERE held;
 CREATE INDEX recording_by_time ON recording (account, recorded_from);
 CREATE INDEX recording_unfinished ON recording (id) WHERE enveloped = 0 OR (deleted_at IS NOT NULL AND swept = 0);
+
+-- Uploads that nobody could decide on yet. Their media lie in the store; their envelopes are here, each locked with a
+-- secret of its own, which is in a file outside of this ledger.
+CREATE TABLE quarantine (
+    -- The id of the recording that it may become.
+    id          TEXT PRIMARY KEY,
+    account     TEXT NOT NULL REFERENCES account (id),
+    uploader    TEXT NOT NULL,
+    -- By this the same upload is known again.
+    identity    BLOB NOT NULL,
+    fingerprint BLOB NOT NULL,
+    -- How it came, what its sender said of it and what was measured, as JSON.
+    document    TEXT NOT NULL,
+    place       TEXT,
+    locked      BLOB,
+    received_at INTEGER NOT NULL,
+    until_at    INTEGER NOT NULL,
+    ended_at    INTEGER,
+    swept       INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE UNIQUE INDEX quarantine_by_identity ON quarantine (account, identity);
+CREATE INDEX quarantine_by_account ON quarantine (account, received_at, id) WHERE ended_at IS NULL;
+CREATE INDEX quarantine_by_end ON quarantine (until_at, id) WHERE ended_at IS NULL;
+CREATE INDEX quarantine_ended ON quarantine (ended_at, id) WHERE ended_at IS NOT NULL;
 
 -- Phone number (as a keyed tag) to the key of its pseudonyms. Erasable.
 CREATE TABLE subject (

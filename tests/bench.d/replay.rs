@@ -78,6 +78,7 @@ fn founded(account: &str) -> Outcome<Job> {
         Body::Account { format: Default::default() },
         Body::Credential {
             on_refusal: trail::OnRefusal::Deny,
+            quarantine_seconds: 0,
             credential: RECORDER.into(),
             role: "recorder".into(),
             person: None,
@@ -274,6 +275,7 @@ impl Maker<'_> {
             shifted_ms: 0,
             keep_until: None,
             delete_by: None,
+            released: None,
             saw,
         };
         self.entry(body, Some(json!({"name": "audio"})))?;

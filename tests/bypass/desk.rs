@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use consent_gateway::access::{Principal, Role};
 use consent_gateway::gate::ask::Observed;
-use consent_gateway::gate::{FaultCode, Placement};
+use consent_gateway::gate::{FaultCode, Placement, Sent};
 use consent_gateway::serve;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -832,7 +832,8 @@ async fn a_node_that_has_not_seen_the_new_version_decides_by_it_all_the_same() {
     let events: Vec<Observed> = serde_json::from_value(event).unwrap();
     stale.observe(&who, "c1", events.into()).await.unwrap();
     assert_eq!(decided_by(gateway).await.last(), Some(&new));
-    let admitted = stale.admit((&who, trail::Door::Native), "c1", Some("a"), Placement::Unsaid, None).await;
+    let sent = Sent::natively("c1".into(), "a".into(), Placement::Unsaid, None);
+    let admitted = stale.admit(&who, sent).await;
     assert_eq!(admitted.unwrap_err().code(), FaultCode::ConsentRequired);
     stored(gateway, 0).await;
     no_entry_is_decided_by_a_version_that_was_replaced(gateway).await;

@@ -4,7 +4,7 @@ use consent_gateway::ledger::{Change, HoldRow, Ledger, Question, WaitingRow, Whi
 use trail::{Detail, Draft};
 use uuid::Uuid;
 
-use super::expectations::{hold, proposed, recorded};
+use super::expectations::{hold, proposed, recorded, waiting};
 use super::{Store, account, append, call, change, entry, first_epoch, gap, of_call, on_both_engines};
 
 on_both_engines!(
@@ -16,6 +16,7 @@ on_both_engines!(
     recordings_change,
     notifications_change,
     holds_and_waiting_erasures_change,
+    quarantine_changes,
     recordings_are_found_by_when_who_and_what_for,
     subjects_and_probes_change,
     signed_heads_and_anchors_change,
@@ -24,6 +25,84 @@ on_both_engines!(
     names_are_told_apart_by_their_bytes,
     a_name_with_a_nul_is_of_nothing,
 );
+
+async fn quarantine_changes(store: &Store) {
+    let ledger = with_account(store).await;
+    let id = Uuid::from_u128;
+    let put = |number, identity| Change::Quarantine { row: Box::new(waiting(number, identity)) };
+    change(&ledger, vec![put(1, 1), put(2, 2), put(3, 3)]).await;
+    let listed = async |after: (i64, String)| {
+        let rows = ledger.quarantine("acme", after, 2).await.unwrap();
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    let start = || (i64::MIN, String::new());
+    assert_eq!(listed(start()).await, [id(1).to_string(), id(2).to_string()]);
+    assert_eq!(listed((5, id(2).to_string())).await, [id(3).to_string()]);
+    let row = ledger.quarantined("acme", id(1)).await.unwrap().unwrap();
+    assert_eq!((row.locked.as_deref(), row.place.as_deref()), (Some(&[3, 4][..]), Some("here")));
+    assert_eq!((row.identity, row.fingerprint, row.uploader), (vec![1], vec![1, 2], "cg_1".into()));
+    assert!(ledger.quarantined("globex", id(1)).await.unwrap().is_none());
+    let same = ledger.quarantined_as("acme", &[2]).await.unwrap();
+    assert_eq!(same.unwrap().id, id(2).to_string());
+    let overdue = async |now| ledger.quarantine_overdue(now, start(), 9).await.unwrap().len();
+    assert_eq!((overdue(99).await, overdue(100).await), (0, 3));
+    // One is released, another destroyed: neither can be unlocked any more.
+    let ended = |number, kept| Change::QuarantineEnded { id: id(number), at: 50, kept };
+    change(&ledger, vec![ended(1, true), ended(2, false)]).await;
+    let row = ledger.quarantined("acme", id(1)).await.unwrap().unwrap();
+    assert_eq!((row.locked, row.ended_at), (None, Some(50)));
+    assert_eq!(overdue(100).await, 1);
+    let all = [id(1), id(2), id(3)];
+    assert_eq!(ledger.quarantine_live(&all).await.unwrap(), [id(3)].into());
+    // The media of the one that was destroyed are still there.
+    assert_eq!(ledger.named_media(&all).await.unwrap(), [id(2), id(3)].into());
+    let unswept = async || ledger.quarantine_unswept(Uuid::nil(), 9).await.unwrap().len();
+    assert_eq!(unswept().await, 1);
+    change(&ledger, vec![Change::ForgetQuarantine { before: 51 }]).await;
+    assert!(ledger.quarantined("acme", id(2)).await.unwrap().is_some());
+    assert!(ledger.quarantined("acme", id(1)).await.unwrap().is_none());
+    change(&ledger, vec![Change::QuarantineSwept { id: id(2) }]).await;
+    assert_eq!(unswept().await, 0);
+    change(&ledger, vec![Change::ForgetQuarantine { before: 50 }]).await;
+    assert!(ledger.quarantined("acme", id(2)).await.unwrap().is_some());
+    change(&ledger, vec![Change::ForgetQuarantine { before: 51 }]).await;
+    assert!(ledger.quarantined("acme", id(2)).await.unwrap().is_none());
+    // Calls by their time and the numbers of who is on them.
+    let person = |call, participant, number: &str| Change::Participant {
+        call,
+        participant,
+        id: format!("p{participant}"),
+        number: Some(number.into()),
+        ip: None,
+        grant: None,
+    };
+    let (on, other) = (id(11), id(12));
+    let first = of_call("acme", on, 0);
+    let second = of_call("acme", other, 1);
+    let calls = vec![
+        call(on, "c", &["c"], 1000, first.id),
+        call(other, "d", &["d"], 2000, second.id),
+        person(on, 0, "+15550100"),
+        person(on, 1, "+15550101"),
+        person(other, 0, "+15550100"),
+        Change::CallEnded { uid: on, at: 3000 },
+    ];
+    change(&ledger, calls).await;
+    append(&ledger, vec![first, second]).await;
+    let found = async |numbers: &[&str], from, until| {
+        let numbers: Vec<String> = numbers.iter().map(|number| (*number).to_owned()).collect();
+        let rows = ledger.calls_with("acme", &numbers, (from, until)).await.unwrap();
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&["+15550100"], 2500, 2500).await, ["d", "c"]);
+    assert_eq!(found(&["+15550100"], 1500, 1500).await, ["c"]);
+    assert_eq!(found(&["+15550100", "+15550101"], 2500, 2500).await, ["c"]);
+    assert_eq!(found(&["+15550100"], 3001, 3001).await, ["d"]);
+    assert!(found(&["+15550100", "+15550102"], 2500, 2500).await.is_empty());
+    assert!(found(&["+15550100"], 999, 999).await.is_empty());
+    // It may have begun at any moment in between.
+    assert_eq!(found(&["+15550101"], 999, 1999).await, ["c"]);
+}
 
 async fn holds_and_waiting_erasures_change(store: &Store) {
     let ledger = with_account(store).await;
@@ -154,6 +233,10 @@ fn tested(change: &Change) -> &'static str {
         | Change::WaitingErasure { .. }
         | Change::ErasureDone { .. }
         | Change::RestrictCall { .. } => "holds_and_waiting_erasures_change",
+        Change::Quarantine { .. }
+        | Change::QuarantineEnded { .. }
+        | Change::QuarantineSwept { .. }
+        | Change::ForgetQuarantine { .. } => "quarantine_changes",
         Change::Notification { .. } | Change::NotificationTried { .. } | Change::NotificationDone { .. } => {
             "notifications_change"
         }
@@ -280,6 +363,7 @@ async fn accounts_and_credentials_change(store: &Store) {
         hash: "hash".into(),
         coverage: "granted",
         on_refusal: "deny",
+        quarantine_seconds: 60,
         at: 1,
     };
     change(&ledger, vec![credential]).await;
@@ -292,7 +376,7 @@ async fn accounts_and_credentials_change(store: &Store) {
     change(&ledger, vec![Change::RotateCredential { username: "cg_1".into(), hash: "other".into() }]).await;
     assert_eq!(ledger.credential("cg_1").await.unwrap().unwrap().hash, "other");
     assert_eq!((found.coverage.as_str(), found.on_refusal.as_str()), ("granted", "deny"));
-    let set = Change::SetCredential { username: "cg_1".into(), on_refusal: "discard" };
+    let set = Change::SetCredential { username: "cg_1".into(), on_refusal: "discard", quarantine_seconds: 0 };
     change(&ledger, vec![set]).await;
     assert_eq!(ledger.credential("cg_1").await.unwrap().unwrap().on_refusal, "discard");
     change(&ledger, vec![Change::RevokeCredential { username: "cg_1".into(), at: 2 }]).await;

@@ -1,6 +1,8 @@
 //! Every expectation, as it holds and as it does not.
 
-use consent_gateway::ledger::{Appended, Change, Expect, HoldRow, Job, Ledger, ProposalRow, RecordingRow};
+use consent_gateway::ledger::{
+    Appended, Change, Expect, HoldRow, Job, Ledger, ProposalRow, QuarantineRow, RecordingRow,
+};
 use trail::Draft;
 use uuid::Uuid;
 
@@ -50,9 +52,11 @@ fn number(expect: &Expect) -> usize {
         Expect::CredentialNameFree { .. } => 32,
         Expect::CredentialIs { .. } => 33,
         Expect::AccountPlaces { .. } => 34,
+        Expect::QuarantineFree { .. } => 35,
+        Expect::Quarantined { .. } => 36,
     }
 }
-const EXPECTATIONS: usize = 35;
+const EXPECTATIONS: usize = 37;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -146,6 +150,7 @@ impl There {
             hash: "hash".into(),
             coverage: "granted",
             on_refusal: "deny",
+            quarantine_seconds: 60,
             at: 1,
         };
         let changes = vec![
@@ -230,6 +235,12 @@ impl There {
             Change::DeleteRecording { id: Uuid::from_u128(14), at: 4 },
         ];
         change(ledger, kept).await;
+        let quarantined = vec![
+            Change::Quarantine { row: Box::new(waiting(61, 1)) },
+            Change::Quarantine { row: Box::new(waiting(62, 2)) },
+            Change::QuarantineEnded { id: Uuid::from_u128(62), at: 9, kept: false },
+        ];
+        change(ledger, quarantined).await;
         append(ledger, vec![entry("past", 0)]).await;
         change(ledger, vec![close("past", 2)]).await;
         There { open, ended, head, live, held, deleted, proposal, decided, last_at }
@@ -280,6 +291,11 @@ impl There {
         let secret = |username: &str, hash: &str| Expect::CredentialIs {
             username: username.into(),
             hash: hash.into(),
+        };
+        let room = |account: &str, identity, most| Expect::QuarantineFree {
+            account: account.into(),
+            identity: vec![identity],
+            most,
         };
         let alias = |uid| Expect::Alias { uid: Uuid::from_u128(uid).to_string() };
         let alias_free = |folded: &str| Expect::AliasFree { folded: folded.into() };
@@ -405,6 +421,14 @@ impl There {
             (Expect::HoldFree { account: acme(), id: "hold-91".into() }, false),
             (Expect::HoldFree { account: acme(), id: "hold-90".into() }, true),
             (Expect::HoldFree { account: "globex".into(), id: "hold-91".into() }, true),
+            (room("acme", 5, 2), true),
+            (room("acme", 1, 2), false),
+            // One that has left is known again.
+            (room("acme", 2, 2), false),
+            (room("acme", 5, 1), false),
+            (room("globex", 1, 1), true),
+            (Expect::Quarantined { id: Uuid::from_u128(61) }, true),
+            (Expect::Quarantined { id: Uuid::from_u128(62) }, false),
             (Expect::HoldSet { uid: Uuid::from_u128(91) }, true),
             (Expect::HoldSet { uid: Uuid::from_u128(90) }, false),
             (droppable("past", 1), true),
@@ -437,6 +461,23 @@ pub(super) fn hold(number: u128, limits: impl FnOnce(&mut HoldRow)) -> HoldRow {
     };
     limits(&mut row);
     row
+}
+
+/// An upload in quarantine, by its identity.
+pub(super) fn waiting(id: u128, identity: u8) -> QuarantineRow {
+    QuarantineRow {
+        id: Uuid::from_u128(id).to_string(),
+        account: "acme".into(),
+        uploader: "cg_1".into(),
+        identity: vec![identity],
+        fingerprint: vec![1, 2],
+        document: "{}".into(),
+        place: Some("here".into()),
+        locked: Some(vec![3, 4]),
+        received_at: 5,
+        until_at: 100,
+        ended_at: None,
+    }
 }
 
 pub(super) fn recorded(id: Uuid, call: Uuid, name: &str) -> RecordingRow {

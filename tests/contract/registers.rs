@@ -46,6 +46,7 @@ fn jobs() -> Vec<(&'static str, Vec<Change>)> {
         hash: "hash".into(),
         coverage: "granted",
         on_refusal: "deny",
+        quarantine_seconds: 60,
         at: 1,
     };
     let enrol = |id, folded: &str, founding| Change::Person {

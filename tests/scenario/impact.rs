@@ -811,6 +811,7 @@ impl Gateway {
                     shifted_ms: 0,
                     keep_until: None,
                     delete_by: None,
+                    released: None,
                     saw,
                 }
             } else {

@@ -40,6 +40,7 @@
 
 mod envelope;
 mod keys;
+mod lock;
 mod message;
 mod open;
 pub mod random;
@@ -49,6 +50,7 @@ mod weak;
 
 pub use envelope::{Envelope, Format, Sealing, WrapAlgorithm, WrappedKey};
 pub use keys::{KeyError, RecipientKey};
+pub use lock::{LOCK_KEY_BYTES, LockKey};
 pub use message::{IV_BYTES, MESSAGE_BYTES};
 pub use open::{Expected, KeyPair, OpenError, Opened, keygen, open, open_onto};
 pub use sealer::{Sealed, Sealer};

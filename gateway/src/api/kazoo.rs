@@ -6,8 +6,9 @@
 //! anything about anybody: Kazoo stores it.
 //!
 //! The path names nothing: several recordings of one call have the same. A recording is told from others by
-//! `recording_id` where Kazoo sends it, else by its content.
+//! `recording_id` where Kazoo sends it, or by its document's id where a storage plan does, else by its content.
 
+pub(super) mod plan;
 mod request;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::put;
@@ -26,16 +28,15 @@ use serde_json::json;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use self::request::Sent;
-use super::problem::{Problem, TurnedAway};
+use super::problem::{DoorCode, Misread, Problem, TurnedAway};
 use super::{Door, identify, trace};
 use crate::access::{Principal, Role};
 use crate::body::{Cap, Paced};
-use crate::gate::{CallRefusal, Fault, FaultKind, RecordingRefusal, Refused, Stored, Unkept};
+use crate::gate::{CallRefusal, Fault, FaultKind, RecordingRefusal, Refused, Taken, Unkept};
 
 /// The routes of the door, all of which ask for credentials.
 pub(super) fn mount() -> Router<Arc<Door>> {
-    let target = || put(store).post(store);
+    let target = || put(store).post(store).get(read_back);
     Router::new()
         .route("/kazoo/{account}", target())
         .route("/kazoo/{account}/", target())
@@ -44,75 +45,93 @@ pub(super) fn mount() -> Router<Arc<Door>> {
 
 async fn store(State(door): State<Arc<Door>>, request: Request) -> Response {
     let mut response = match take(&door, request).await {
-        Ok(stored) => match stored.new {
+        Ok(Taken::Stored(stored)) => match stored.new {
             true => said(StatusCode::CREATED, &json!({})),
             false => said(StatusCode::OK, &json!({})),
         },
-        Err(problem) => refused(problem),
+        Ok(Taken::Quarantined) => said(StatusCode::ACCEPTED, &json!({})),
+        Err(response) => response,
     };
     // Somebody we know may send more of a refused body before we hang up.
     response.extensions_mut().insert(Cap::KNOWN);
     response
 }
 
-async fn take(door: &Arc<Door>, request: Request) -> Result<Stored, Problem> {
-    let (account, file) = request::target(request.uri());
-    let sent = Sent::read(request.uri(), file.as_deref());
-    let header = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
+async fn take(door: &Arc<Door>, request: Request) -> Result<Taken, Response> {
+    let (parts, body) = request.into_parts();
+    let (who, file) = let_in(door, &parts).await?;
+    super::upload::whole_and_plain(&parts.headers).map_err(turned_away)?;
+    let (document, body) = match plan::boundary(&parts.headers) {
+        Some(boundary) => plan::parts(body, &boundary).await.map_err(turned_away)?,
+        None => (serde_json::Value::Null, body),
+    };
+    if let Some(file) = file.as_deref().filter(|file| plan::is_trial(file)) {
+        return Err(keep_trial(door, &who.account, file, body).await);
+    }
+    let sent = request::Sent::read(&parts.uri, file.as_deref(), &document);
+    admit(door, &who, sent, body).await.map_err(refused)
+}
+
+/// Who sends it, and what stands below the account in the path.
+async fn let_in(door: &Arc<Door>, parts: &Parts) -> Result<(Principal, Option<String>), Response> {
+    let (account, file) = request::target(&parts.uri);
+    let header = parts.headers.get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
     let by_token = header.is_none();
-    let header = header.or_else(|| token(request.uri()));
-    let who = identify(door, header.as_deref(), request.extensions()).await?;
+    let header = header.or_else(|| token(&parts.uri));
+    let who = identify(door, header.as_deref(), &parts.extensions).await.map_err(refused)?;
     // Kazoo keeps the URL in documents and logs: what stands in one opens nothing but this.
     let allowed = if by_token { BY_TOKEN } else { UPLOADERS };
     if !allowed.contains(&who.role) {
-        return Err(TurnedAway::WrongRole { role: who.role, allowed }.into());
+        return Err(turned_away(TurnedAway::WrongRole { role: who.role, allowed }));
     }
-    if door.gate.account_named(&account).await?.as_deref() != Some(who.account.as_str()) {
-        return Err(TurnedAway::NoSuchPath.into());
+    let named = door.gate.account_named(&account).await.map_err(|fault| refused(fault.into()))?;
+    if named.as_deref() != Some(who.account.as_str()) {
+        return Err(turned_away(TurnedAway::NoSuchPath));
     }
     trace::known(&who.credential);
-    let (parts, body) = request.into_parts();
-    super::upload::whole_and_plain(&parts.headers)?;
-    admit(door, &who, &sent, body).await
+    Ok((who, file))
 }
 
-/// Stores the file on the first of the calls that it may belong to.
-async fn admit(door: &Arc<Door>, who: &Principal, sent: &Sent, body: Body) -> Result<Stored, Problem> {
-    let name = sent.recording.as_deref();
-    let mut unknown = None;
-    for call in &sent.calls {
-        let came = (who, ::trail::Door::Kazoo);
-        match door.gate.admit(came, call, name, sent.placement(), None).await {
-            Ok(admission) => {
-                let worker = Arc::clone(door);
-                let mut body = Paced::new(body, door.upload_pace);
-                let work = async move { worker.gate.store(admission, &mut body).await };
-                let task = door.gate.spawn(work.in_current_span());
-                let stored =
-                    task.await.map_err(|error| Fault::damaged_by("the task of an upload failed", error))?;
-                return Ok(stored?);
-            }
-            Err(fault @ Fault::Refused { why: Refused::Call(CallRefusal::Unknown), .. }) => {
-                unknown = Some(fault);
-            }
-            Err(fault) => return Err(fault.into()),
-        }
+/// Keeps the file by which a storage plan is tried, until it has been read back.
+async fn keep_trial(door: &Arc<Door>, account: &str, file: &str, body: Body) -> Response {
+    let Ok(content) = axum::body::to_bytes(body, plan::LONGEST_TRIAL).await else {
+        return turned_away(TurnedAway::Multipart(Misread::Broken));
+    };
+    match door.trials.keep(account, file, content) {
+        true => said(StatusCode::CREATED, &json!({})),
+        false => later(&json!({"code": DoorCode::Busy.as_str()})),
     }
-    Err(unknown.unwrap_or_else(|| CallRefusal::Unknown.into()).into())
+}
+
+/// Only the file by which a storage plan is tried can be read here.
+async fn read_back(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let (who, file) = match let_in(&door, &parts).await {
+        Ok(known) => known,
+        Err(response) => return response,
+    };
+    match file.and_then(|file| door.trials.read(&who.account, &file)) {
+        Some(content) => ([(header::CONTENT_TYPE, "text/plain")], content).into_response(),
+        None => turned_away(TurnedAway::NoSuchPath),
+    }
+}
+
+/// Stores the file, or puts it into quarantine.
+async fn admit(door: &Arc<Door>, who: &Principal, sent: request::Sent, body: Body) -> Result<Taken, Problem> {
+    let admission = door.gate.admit(who, sent.into_gate()).await?;
+    let worker = Arc::clone(door);
+    let mut body = Paced::new(body, door.upload_pace);
+    let work = async move { worker.gate.store(admission, &mut body).await };
+    let task = door.gate.spawn(work.in_current_span());
+    let taken = task.await.map_err(|error| Fault::damaged_by("the task of an upload failed", error))?;
+    Ok(taken?)
 }
 
 /// What Kazoo is told of an upload that is not kept.
 fn refused(problem: Problem) -> Response {
     let fault = match problem {
         Problem::Gate(fault) => fault,
-        // Nothing of it says anything about anybody.
-        turned_away @ Problem::Door(_) => {
-            let mut response = turned_away.into_response();
-            if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-            }
-            return response;
-        }
+        Problem::Door(why) => return turned_away(why),
     };
     let code = fault.code().as_str();
     trace::problem(code);
@@ -143,6 +162,15 @@ fn refused(problem: Problem) -> Response {
         return response;
     }
     said(super::problem::status(fault.kind()), &document)
+}
+
+/// The words say nothing about anybody.
+fn turned_away(why: TurnedAway) -> Response {
+    let mut response = Problem::Door(why).into_response();
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    response
 }
 
 /// Whether the same bytes can be kept when they come again.

@@ -349,9 +349,13 @@ fn queries(shape: Shape, generator: &mut SchemaGenerator) -> Vec<Value> {
 }
 
 /// The groups of operations.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("Calls", "Who is on a call, what was played to them and what they answered; and what the law requires."),
     ("Recordings", "The finished audio: accepted if consent covers it, sealed, and fetched for a purpose."),
+    (
+        "Quarantine",
+        "Uploads that nobody could decide on yet: sealed, locked, and destroyed when their time is over.",
+    ),
     ("Prompts and grants", "What is played to people, and consent given outside of a call."),
     ("Evidence", "What auditors ask: who consented to what and when, with proofs; and erasures."),
     ("Log", "The append-only log, as C2SP tlog-tiles."),

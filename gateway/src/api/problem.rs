@@ -87,6 +87,8 @@ pub(super) enum TurnedAway {
         /// The coding that its header names.
         coding: String,
     },
+    /// A body of several parts cannot be read.
+    Multipart(Misread),
     /// A header cannot be read.
     Header(WrongHeader),
     /// The purpose of a fetch is missing.
@@ -96,6 +98,22 @@ pub(super) enum TurnedAway {
         /// What is lacking.
         failing: Vec<Lack>,
     },
+}
+
+/// Why a body of several parts cannot be read.
+#[derive(Debug)]
+pub(super) enum Misread {
+    /// It breaks off, or is no multipart body.
+    Broken,
+    /// The recording's document is longer than so many bytes.
+    LongDocument {
+        /// The most.
+        most: usize,
+    },
+    /// The recording's document is no JSON.
+    NoDocument,
+    /// There is no audio in it.
+    NoAudio,
 }
 
 /// What a proxy could have read differently.
@@ -148,6 +166,8 @@ codes! {
         InvalidHeader = "invalid-header", &[400], [];
         /// The limit is out of range.
         InvalidLimit = "invalid-limit", &[422], [];
+        /// A body of several parts cannot be read, or has no audio.
+        InvalidMultipart = "invalid-multipart", &[400], [];
         /// The path is not percent-encoded UTF-8.
         InvalidPath = "invalid-path", &[400], [];
         /// A parameter of the query is unknown, or cannot be read.
@@ -218,6 +238,7 @@ impl TurnedAway {
             TurnedAway::Format => DoorCode::InvalidFormat,
             TurnedAway::NotJson => DoorCode::NotJson,
             TurnedAway::Packed { .. } => DoorCode::PackedBody,
+            TurnedAway::Multipart(_) => DoorCode::InvalidMultipart,
             TurnedAway::Header(_) => DoorCode::InvalidHeader,
             TurnedAway::NoPurpose => DoorCode::PurposeRequired,
             TurnedAway::NotReady { .. } => DoorCode::NotReady,
@@ -234,6 +255,7 @@ impl TurnedAway {
             TurnedAway::Ambiguous(Ambiguity::Host | Ambiguity::Authorization)
             | TurnedAway::Path
             | TurnedAway::Query(_)
+            | TurnedAway::Multipart(_)
             | TurnedAway::Header(_)
             | TurnedAway::NoPurpose => StatusCode::BAD_REQUEST,
             TurnedAway::Ambiguous(Ambiguity::TransferCoding) => StatusCode::NOT_IMPLEMENTED,
@@ -267,6 +289,7 @@ impl TurnedAway {
             | TurnedAway::Format
             | TurnedAway::NotJson
             | TurnedAway::Packed { .. }
+            | TurnedAway::Multipart(_)
             | TurnedAway::Header(_)
             | TurnedAway::NoPurpose => None,
         }

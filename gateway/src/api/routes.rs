@@ -11,14 +11,16 @@ use serde_json::{Value, json};
 
 use super::problem::DoorCode;
 use super::{
-    Door, account, calls, consents, erasures, evidence, holds, law, log, media, provision, scope, upload,
+    Door, account, calls, consents, erasures, evidence, holds, law, log, media, provision, quarantine, scope,
+    upload,
 };
 use crate::access::Role;
 use crate::gate::FaultCode::{self, *};
 use crate::gate::answer;
 use crate::gate::ask::{
     AccountChange, ConsentGrant, ControlRecording, CredentialOf, LegalHold as HoldTerms, OpenCall,
-    Participant, Prompt, PublicKey, RecordingScope, RecordingSettings, WebhookAddress,
+    Participant, Prompt, PublicKey, RecordingScope, RecordingSettings, Release as ReleaseTerms,
+    WebhookAddress,
 };
 use crate::gate::erasure::Erasure;
 
@@ -388,6 +390,26 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Recordings")
             .answers(200, "it is not under a hold", json::<answer::Recording>())
             .fails(&[NotFound, RecordingDeleted]),
+        route("list_quarantine", "GET", "/v1/quarantine", &[Recorder, Auditor, Counsel, Admin], get(quarantine::list), "Lists the uploads in quarantine, with the reasons.")
+            .tagged("Quarantine")
+            .asks::<quarantine::ListQuery>()
+            .answers(200, "a page of them", json::<answer::Quarantine>())
+            .fails(&[NotFound])
+            .turns_away(&[DoorCode::InvalidLimit]),
+        route("release_quarantined", "POST", "/v1/quarantine/{id}/release", &[Recorder, Counsel, Admin], post(quarantine::release), "Releases an upload to the call that it belongs to, if what was logged when it ended covers it.")
+            .tagged("Quarantine")
+            .takes::<ReleaseTerms>()
+            .answers(201, "accepted", json::<answer::Recording>().with("Location", LOCATION))
+            .answers(200, "it was released to this call before, or the same upload was accepted", json::<answer::Recording>().with("Location", LOCATION))
+            .fails(&[
+                NotFound, UnknownCall, InvalidId, InvalidTimeline, ConsentRequired, ConsentDeclined, ConsentWithdrawn,
+                UncoveredAudio, EvidenceTooLate, Objected, QuarantineKeyMissing, NoUsableKey, RecordingExists,
+                RecordingDeleted, CallBarred, StoreUnavailable, Contended,
+            ]),
+        route("destroy_quarantined", "DELETE", "/v1/quarantine/{id}", &[Recorder, Counsel, Admin], delete(quarantine::destroy), "Destroys an upload in quarantine, its key first.")
+            .tagged("Quarantine")
+            .answers(204, "destroyed", nothing())
+            .fails(&[NotFound, StoreUnavailable]),
         route("list_holds", "GET", "/v1/holds", &[Counsel, Admin], get(holds::list), "Lists the legal holds that are not on one recording alone.")
             .tagged("Legal holds")
             .asks::<holds::ListQuery>()

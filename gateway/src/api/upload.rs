@@ -16,7 +16,7 @@ use super::problem::{Problem, TurnedAway, WrongHeader};
 use super::{Door, Named, answer};
 use crate::access::Principal;
 use crate::body::Paced;
-use crate::gate::{Fault, Placement};
+use crate::gate::{Fault, Placement, Sent, Taken};
 use trail::clock::whole_millis;
 
 pub(super) async fn store(
@@ -31,8 +31,7 @@ pub(super) async fn store(
     let digest = content_digest(&headers).map_err(TurnedAway::Header)?;
     // The body is not read before this, so a client that sends `Expect` gets a refusal before it sends the
     // audio.
-    let admission =
-        door.gate.admit((&who, trail::Door::Native), &call, Some(&name), placement, digest).await?;
+    let admission = door.gate.admit(&who, Sent::natively(call, name, placement, digest)).await?;
     // The work continues even if the client hangs up: a recording that was received whole is settled.
     let task = {
         let worker = Arc::clone(&door);
@@ -40,7 +39,10 @@ pub(super) async fn store(
         let work = async move { worker.gate.store(admission, &mut body).await };
         door.gate.spawn(work.in_current_span())
     };
-    let stored = task.await.map_err(|error| Fault::damaged_by("the task of an upload failed", error))??;
+    let taken = task.await.map_err(|error| Fault::damaged_by("the task of an upload failed", error))??;
+    let Taken::Stored(stored) = taken else {
+        return Err(Fault::damaged("the gateway's own API has put something into quarantine").into());
+    };
     let status = if stored.new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = answer(status, &stored.description);
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/recordings/{}", stored.id)) {

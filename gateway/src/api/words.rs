@@ -67,6 +67,7 @@ fn called(thing: Thing) -> &'static str {
         Thing::Person => "person",
         Thing::Prompt => "prompt",
         Thing::Proposal => "proposal",
+        Thing::Quarantined => "upload in quarantine",
         Thing::Recording => "recording",
         Thing::RecordingSettings => "recording settings",
         Thing::SignedHead => "signed head",

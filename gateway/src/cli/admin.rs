@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::asked::{must_exist, read_new_password, word};
 use super::{CliError, asked, out};
-use crate::access::{Role, Uploads};
+use crate::access::{MAX_QUARANTINE_SECONDS, QUARANTINE_SECONDS, Role, Uploads};
 use crate::config::Config;
 use crate::gate::answer::{self, LacksAt, PromptLacks};
 use crate::gate::ask::{self, ConsentGrant, Delivery, GivenBy, Prompt};
@@ -184,16 +184,20 @@ pub(super) enum Credential {
         /// The account, or `system`
         account: String,
     },
-    /// Change what a credential is told of uploads that the law refuses
+    /// Change how the uploads of a credential are answered
     #[command(
-        after_help = "Example:\n  consent-gateway credential set cg_0123456789abcdef --on-refusal deny"
+        after_help = "Examples:\n  consent-gateway credential set cg_0123456789abcdef --on-refusal deny\n  consent-gateway credential set cg_0123456789abcdef --quarantine-seconds 86400"
     )]
+    #[command(group(clap::ArgGroup::new("change").required(true).multiple(true).args(["on_refusal", "quarantine_seconds"])))]
     Set {
         /// Its name
         username: String,
-        /// That it is refused, or that all is well
+        /// What it is told of an upload that the law refuses: so, or that all is well
         #[arg(long, value_parser = ["deny", "discard"])]
-        on_refusal: String,
+        on_refusal: Option<String>,
+        /// For how long an upload that nobody can decide on yet waits in quarantine, at most 259200; 0 for not at all
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_QUARANTINE_SECONDS)))]
+        quarantine_seconds: Option<u32>,
     },
     /// Give a credential another password, which is shown once; the one before ends at once
     #[command(after_help = "Example:\n  consent-gateway credential rotate cg_0123456789abcdef")]
@@ -236,6 +240,10 @@ pub(super) struct CredentialAdd {
     /// What it is told of an upload that the law refuses: so, or that all is well, so that it neither keeps nor resends it
     #[arg(long, value_parser = ["deny", "discard"])]
     on_refusal: Option<String>,
+    /// For how long an upload that nobody can decide on yet waits in quarantine, at most 259200; 0 for not at all. The
+    /// gateway's own API never puts one there
+    #[arg(long, value_name = "N", default_value_t = QUARANTINE_SECONDS, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_QUARANTINE_SECONDS)))]
+    quarantine_seconds: u32,
 }
 
 impl CredentialAdd {
@@ -246,7 +254,11 @@ impl CredentialAdd {
         };
         let coverage = self.coverage.as_deref().unwrap_or(coverage);
         let on_refusal = self.on_refusal.as_deref().unwrap_or(on_refusal);
-        Ok(Uploads { coverage: word(coverage)?, on_refusal: word(on_refusal)? })
+        Ok(Uploads {
+            coverage: word(coverage)?,
+            on_refusal: word(on_refusal)?,
+            quarantine_seconds: self.quarantine_seconds,
+        })
     }
 }
 
@@ -618,11 +630,20 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
             }
         }
         Credential::List { account } => list_credentials(&gate, &account, json).await?,
-        Credential::Set { username, on_refusal } => {
-            gate.set_credential(&Actor::command_line(), &username, word(&on_refusal)?).await?;
-            say(json, &json!({"username": username, "on_refusal": on_refusal}), || {
-                format!("credential `{username}`: on refusal, {on_refusal}")
-            });
+        Credential::Set { username, on_refusal, quarantine_seconds } => {
+            let actor = Actor::command_line();
+            let on_refusal = on_refusal.as_deref().map(word).transpose()?;
+            let uploads = gate.set_credential(&actor, &username, on_refusal, quarantine_seconds).await?;
+            let (on_refusal, seconds) = (uploads.on_refusal.as_str(), uploads.quarantine_seconds);
+            say(
+                json,
+                &json!({"username": username, "on_refusal": on_refusal, "quarantine_seconds": seconds}),
+                || {
+                    format!(
+                        "credential `{username}`: on refusal, {on_refusal}; in quarantine for {seconds} s"
+                    )
+                },
+            );
         }
         Credential::Rotate { username } => {
             let new = gate.rotate_credential(&Actor::command_line(), &username).await?;
@@ -856,7 +877,7 @@ async fn list_credentials(gate: &Gate, account: &str, json: bool) -> Result<(), 
     let shown = rows.iter().map(|row| {
         json!({
             "username": row.username, "account": row.account, "role": row.role, "name": row.name,
-            "coverage": row.coverage, "on_refusal": row.on_refusal,
+            "coverage": row.coverage, "on_refusal": row.on_refusal, "quarantine_seconds": row.quarantine_seconds,
             "added_at": millis(row.created_at), "revoked_at": row.revoked_at.map(millis),
         })
     });

@@ -1,4 +1,4 @@
-//! `sweep`: deletes recordings whose time is over.
+//! `sweep`: deletes recordings whose time is over, and what was in quarantine for too long.
 
 use clap::Args;
 use serde_json::json;
@@ -20,12 +20,18 @@ pub(super) async fn run(config: Config, asked: Sweep, json: bool) -> Result<(), 
     let gate = asked::gate(&config).await?;
     let swept = async {
         let found = patiently("deleting", gate.delete_overdue(&Actor::command_line(), asked.dry_run)).await?;
-        Ok::<_, crate::gate::Fault>((found, gate.contradictions().await?))
+        let destroyed = match asked.dry_run {
+            true => 0,
+            false => gate.end_quarantines(&Actor::command_line()).await?,
+        };
+        Ok::<_, crate::gate::Fault>((found, gate.contradictions().await?, destroyed))
     };
     let swept = swept.await;
     gate.ledger().close().await;
-    let (found, contradictions) = swept?;
-    say(json, &json!({"overdue": found, "contradictions": contradictions}), || {
+    let (found, contradictions, destroyed) = swept?;
+    let document =
+        json!({"overdue": found, "contradictions": contradictions, "quarantine_destroyed": destroyed});
+    say(json, &document, || {
         let mut lines = vec![match asked.dry_run {
             true => format!("{} would be deleted", counted(found.due, "recording")),
             false => format!("{} deleted", counted(found.deleted, "recording")),
@@ -35,6 +41,9 @@ pub(super) async fn run(config: Config, asked: Sweep, json: bool) -> Result<(), 
         }
         if found.failed > 0 {
             lines.push(format!("{} could not be deleted; try again", counted(found.failed, "recording")));
+        }
+        if destroyed > 0 {
+            lines.push(format!("{} in quarantine destroyed", counted(destroyed, "upload")));
         }
         for one in &contradictions {
             lines.push(format!(

@@ -257,6 +257,7 @@ impl Tape {
             shifted_ms: 0,
             keep_until: Some(self.later(1_000_000)),
             delete_by: Some(self.later(2_000_000)),
+            released: None,
             saw: self.saw(),
         };
         self.log(body, Some(json!({"name": "zq-name"})))

@@ -11,6 +11,7 @@ mod log;
 mod notices;
 mod people;
 mod provision;
+mod quarantine;
 mod recording;
 mod register;
 mod scope;
@@ -41,6 +42,7 @@ pub use provision::{
     AccountAlias, AccountKey, AccountKeys, AccountWebhook, ProvisionedAccount, ProvisionedAccounts,
     ProvisionedCredential, ProvisionedCredentials,
 };
+pub use quarantine::{InQuarantine, Quarantine};
 pub use recording::{
     Consents, Contradiction, Entry, Opening, Overdue, Recording, Recordings, Retention, Segment, Silenced,
 };

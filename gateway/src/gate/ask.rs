@@ -1,9 +1,11 @@
 //! Requests to the gate. The native API's bodies are exactly these; unknown fields are refused.
 
 mod lenient;
+mod quarantine;
 mod scope;
 
 pub use lenient::{Lenient, Posted};
+pub use quarantine::Release;
 pub use scope::{Destination, MAX_SETTINGS, Named, RecordingScope, RecordingSettings};
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@
 
 use uuid::Uuid;
 
-use super::{Erase, HoldRow, ProposalRow, RecordingRow, WaitingRow};
+use super::{Erase, HoldRow, ProposalRow, QuarantineRow, RecordingRow, WaitingRow};
 use trail::Draft;
 
 /// One transaction's worth of work.
@@ -33,6 +33,8 @@ impl Job {
                 change,
                 Change::Erase(_)
                     | Change::Swept { .. }
+                    | Change::QuarantineSwept { .. }
+                    | Change::ForgetQuarantine { .. }
                     | Change::NotificationTried { .. }
                     | Change::NotificationDone { .. }
             )
@@ -80,6 +82,10 @@ pub enum Expect {
         /// The sender's id.
         id: String,
     },
+    /// The account has fewer uploads than so many in quarantine, and none was ever put there by which this one is known.
+    QuarantineFree { account: String, identity: Vec<u8>, most: i64 },
+    /// It is in quarantine.
+    Quarantined { id: Uuid },
     /// No recording of this call has this name.
     RecordingNameFree { call: Uuid, name: String },
     /// The recording is neither deleted nor (if `unheld`) under a legal hold.
@@ -320,11 +326,13 @@ pub enum Change {
         coverage: &'static str,
         /// What it is told of an upload that is refused.
         on_refusal: &'static str,
+        /// For how long they may wait in quarantine.
+        quarantine_seconds: i64,
         /// When.
         at: i64,
     },
-    /// What a credential is told of an upload that is refused is changed.
-    SetCredential { username: String, on_refusal: &'static str },
+    /// How the uploads of a credential are answered is changed.
+    SetCredential { username: String, on_refusal: &'static str, quarantine_seconds: i64 },
     /// Somebody is enrolled.
     Person {
         /// The gateway's id of them.
@@ -500,6 +508,20 @@ pub enum Change {
     SetHold { row: Box<HoldRow> },
     /// It is lifted.
     LiftHold { uid: Uuid },
+    /// An upload is put into quarantine.
+    Quarantine { row: Box<QuarantineRow> },
+    /// It is released or destroyed; its envelope goes with it.
+    QuarantineEnded {
+        id: Uuid,
+        /// When.
+        at: i64,
+        /// Whether its media stay, as those of a recording.
+        kept: bool,
+    },
+    /// Its media are removed from the store.
+    QuarantineSwept { id: Uuid },
+    /// What ended in quarantine before this moment is forgotten.
+    ForgetQuarantine { before: i64 },
     /// Somebody is to be erased as soon as no hold prevents it.
     WaitingErasure { row: Box<WaitingRow> },
     /// They are erased.

@@ -36,6 +36,8 @@ enum Part<'g> {
     RecordingsOf(Uuid),
     /// What became of any recording.
     Recordings,
+    /// What is in quarantine.
+    Quarantine,
     /// The key of a subject.
     Subject(&'g [u8]),
 }
@@ -117,6 +119,7 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         Expect::RecordingLive { .. } | Expect::HoldFree { .. } | Expect::HoldSet { .. } => Part::Recordings,
         Expect::Subject { tag, .. } => Part::Subject(tag),
         Expect::CallsWithGrant { .. } | Expect::CallsOfParticipant { .. } => Part::Calls,
+        Expect::QuarantineFree { .. } | Expect::Quarantined { .. } => Part::Quarantine,
         // Only an erasure renames a call.
         Expect::CallIs { .. } => Part::Rest,
         Expect::GrantHolds { .. }
@@ -172,12 +175,16 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::LiftHold { .. } => {
             touched.insert(Part::Recordings);
         }
+        Change::Quarantine { .. } | Change::QuarantineEnded { .. } | Change::ForgetQuarantine { .. } => {
+            touched.insert(Part::Quarantine);
+        }
         Change::Subject { tag, .. } => {
             touched.insert(Part::Subject(tag));
         }
         // No expectation is about these.
         Change::Enveloped { .. }
         | Change::Swept { .. }
+        | Change::QuarantineSwept { .. }
         | Change::WaitingErasure { .. }
         | Change::ErasureDone { .. }
         | Change::RestrictCall { .. }

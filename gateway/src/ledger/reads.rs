@@ -115,7 +115,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_optional,
-                "SELECT username, account, role, name, person, provisioner, hash, coverage, on_refusal, created_at, revoked_at FROM credential WHERE username = ? AND revoked_at IS NULL",
+                "SELECT username, account, role, name, person, provisioner, hash, coverage, on_refusal, quarantine_seconds, created_at, revoked_at FROM credential WHERE username = ? AND revoked_at IS NULL",
                 sought(username)
             )
         )
@@ -130,7 +130,7 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_all,
-                "SELECT username, account, role, name, person, provisioner, hash, coverage, on_refusal, created_at, revoked_at FROM credential WHERE account = ? ORDER BY created_at, username",
+                "SELECT username, account, role, name, person, provisioner, hash, coverage, on_refusal, quarantine_seconds, created_at, revoked_at FROM credential WHERE account = ? ORDER BY created_at, username",
                 account
             )
         )
@@ -507,12 +507,14 @@ impl Ledger {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Which of these media a recording names.
+    /// Which of these media a recording names, or something in quarantine.
     pub async fn named_media(&self, media: &[Uuid]) -> Result<BTreeSet<Uuid>, LedgerError> {
         let asked: Vec<String> = media.iter().map(Uuid::to_string).collect();
         let sql = self.dialect().pick(
-            "SELECT id FROM recording WHERE id IN (SELECT value FROM json_each(?))",
-            "SELECT id FROM recording WHERE id IN (SELECT json_array_elements_text(CAST(? AS json)))",
+            "SELECT id FROM (SELECT id FROM recording UNION ALL SELECT id FROM quarantine WHERE ended_at IS NULL OR NOT swept) AS named \
+             WHERE id IN (SELECT value FROM json_each(?))",
+            "SELECT id FROM (SELECT id FROM recording UNION ALL SELECT id FROM quarantine WHERE ended_at IS NULL OR NOT swept) AS named \
+             WHERE id IN (SELECT json_array_elements_text(CAST(? AS json)))",
         );
         let found: Vec<String> = ask!(&self.pool, query_scalar, fetch_all, sql, json_list(&asked)?)?;
         let read = |id: String| id.parse().map_err(|_| LedgerError::Damaged(format!("`{id}` is not an id")));

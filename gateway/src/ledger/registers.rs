@@ -195,6 +195,10 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         | Change::Enveloped { .. }
         | Change::DeleteRecording { .. }
         | Change::RestrictCall { .. }
+        | Change::Quarantine { .. }
+        | Change::QuarantineEnded { .. }
+        | Change::QuarantineSwept { .. }
+        | Change::ForgetQuarantine { .. }
         | Change::Swept { .. }
         | Change::Subject { .. }
         | Change::Probe { .. }
@@ -410,7 +414,7 @@ static REGISTERS: [Register; 14] = [
         of_log: "account = ?",
         key: "username",
         // Its hash cannot be guessed, and salts the other columns.
-        columns: "username, account, role, name, person, provisioner, hash, coverage, on_refusal, CAST(created_at AS TEXT), CAST(revoked_at AS TEXT)",
+        columns: "username, account, role, name, person, provisioner, hash, coverage, on_refusal, CAST(quarantine_seconds AS TEXT), CAST(created_at AS TEXT), CAST(revoked_at AS TEXT)",
     },
     Register {
         name: "key",

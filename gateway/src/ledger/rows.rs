@@ -60,6 +60,8 @@ pub struct CredentialRow {
     pub coverage: String,
     /// What it is told of an upload that is refused: `deny` or `discard`.
     pub on_refusal: String,
+    /// For how long what it uploads may wait in quarantine.
+    pub quarantine_seconds: i64,
     /// When it was added.
     pub created_at: i64,
     /// When it was revoked.
@@ -76,6 +78,7 @@ found!(CredentialRow {
     hash,
     coverage,
     on_refusal,
+    quarantine_seconds,
     created_at,
     revoked_at
 });
@@ -418,6 +421,32 @@ pub struct HoldRow {
     pub set_at: i64,
     /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
     pub salt: String,
+}
+
+/// An upload in quarantine.
+#[derive(Debug, Clone, FromRow)]
+pub struct QuarantineRow {
+    /// The id of the recording that it may become.
+    pub id: String,
+    pub account: String,
+    /// The credential with which it was sent.
+    pub uploader: String,
+    /// By this the same upload is known again.
+    pub identity: Vec<u8>,
+    /// Of the plaintext, as a recording has it.
+    pub fingerprint: Vec<u8>,
+    /// How it came, what its sender said of it and what was measured, as JSON.
+    pub document: String,
+    /// Where its media lie in a pack; none if they are an object of their own.
+    pub place: Option<String>,
+    /// Its envelope, which nobody can read without a secret that is elsewhere; none once it has left.
+    pub locked: Option<Vec<u8>>,
+    /// When it came.
+    pub received_at: i64,
+    /// Until when it may be released.
+    pub until_at: i64,
+    /// When it was released or destroyed.
+    pub ended_at: Option<i64>,
 }
 
 /// Somebody who is to be erased as soon as no hold prevents it.

@@ -30,6 +30,17 @@ pub(super) fn question(expect: &Expect) -> Statement {
         ))
                 .bind(id)
                 .bind(*unheld),
+        Expect::QuarantineFree { account, identity, most } => Statement::new(
+            "(NOT EXISTS (SELECT 1 FROM quarantine WHERE account = ? AND identity = ?) \
+             AND (SELECT count(*) FROM quarantine WHERE account = ? AND ended_at IS NULL) < ?)",
+        )
+        .bind(account)
+        .bind(identity)
+        .bind(account)
+        .bind(*most),
+        Expect::Quarantined { id } => {
+            Statement::new("EXISTS (SELECT 1 FROM quarantine WHERE id = ? AND ended_at IS NULL)").bind(id)
+        }
         Expect::HoldFree { account, id } => Statement::new("NOT EXISTS (SELECT 1 FROM legal_hold WHERE account = ? AND id = ?)")
                 .bind(account)
                 .bind(id),
@@ -166,8 +177,9 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
                 .bind(hash)
                 .bind(username)
         }
-        Change::Credential { username, account, role, name, person, provisioner, hash, coverage, on_refusal, at } => Statement::new(
-            "INSERT INTO credential (username, account, role, name, person, provisioner, hash, coverage, on_refusal, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        Change::Credential { username, account, role, name, person, provisioner, hash, coverage, on_refusal, quarantine_seconds, at } => Statement::new(
+            "INSERT INTO credential (username, account, role, name, person, provisioner, hash, coverage, on_refusal, quarantine_seconds, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(username)
         .bind(account)
@@ -178,9 +190,13 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(hash)
         .bind(*coverage)
         .bind(*on_refusal)
+        .bind(*quarantine_seconds)
         .bind(*at),
-        Change::SetCredential { username, on_refusal } => {
-            Statement::new("UPDATE credential SET on_refusal = ? WHERE username = ?").bind(*on_refusal).bind(username)
+        Change::SetCredential { username, on_refusal, quarantine_seconds } => {
+            Statement::new("UPDATE credential SET on_refusal = ?, quarantine_seconds = ? WHERE username = ?")
+                .bind(*on_refusal)
+                .bind(*quarantine_seconds)
+                .bind(username)
         }
         Change::Person { id, account, folded, name, founding, salt, at } => Statement::new(
             "INSERT INTO person (id, account, folded, name, founding, enrolled_at, salt) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -353,6 +369,32 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(row.set_at)
         .bind(&row.salt),
         Change::LiftHold { uid } => Statement::new("DELETE FROM legal_hold WHERE uid = ?").bind(uid),
+        Change::Quarantine { row } => Statement::new(
+            "INSERT INTO quarantine (id, account, uploader, identity, fingerprint, document, place, locked, received_at, until_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&row.id)
+        .bind(&row.account)
+        .bind(&row.uploader)
+        .bind(&row.identity)
+        .bind(&row.fingerprint)
+        .bind(&row.document)
+        .bind(&row.place)
+        .bind(&row.locked)
+        .bind(row.received_at)
+        .bind(row.until_at),
+        Change::QuarantineEnded { id, at, kept } => {
+            Statement::new("UPDATE quarantine SET ended_at = ?, locked = NULL, swept = ? WHERE id = ? AND ended_at IS NULL")
+                .bind(*at)
+                .bind(*kept)
+                .bind(id)
+        }
+        Change::QuarantineSwept { id } => {
+            Statement::new("UPDATE quarantine SET swept = TRUE WHERE id = ?").bind(id)
+        }
+        Change::ForgetQuarantine { before } => {
+            Statement::new("DELETE FROM quarantine WHERE ended_at < ? AND swept").bind(*before)
+        }
         Change::WaitingErasure { row } => Statement::new(
             "INSERT INTO waiting_erasure (uid, account, document, asked_at, salt) VALUES (?, ?, ?, ?, ?)",
         )

@@ -100,8 +100,46 @@ pub enum Body {
         /// From when on it has to be gone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delete_by: Option<Timestamp>,
+        /// How it left the quarantine, if it was there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        released: Option<Released>,
         /// What the policy answered.
         saw: Saw,
+    },
+    /// An upload that nobody could decide on yet was put into quarantine: sealed, and locked so that nobody can open it.
+    Quarantined {
+        /// The id of the recording that it may become.
+        recording: Uuid,
+        /// How it came.
+        came: Came,
+        /// Why nobody could decide.
+        reason: QuarantineReason,
+        /// SHA-256 of the envelope without its wrapped keys, in hexadecimal.
+        envelope: String,
+        /// SHA-256 of the sealed media, in hexadecimal.
+        media: String,
+        /// Its length, sealed.
+        bytes: u64,
+        /// Until when it can be released; what is left of it then is destroyed.
+        until: Timestamp,
+    },
+    /// Somebody wanted to release an upload from quarantine to a call, and it was refused there. It stays where it is.
+    ReleaseRefused {
+        /// The id of the recording that it may become.
+        recording: Uuid,
+        /// Why.
+        code: Refusal,
+        /// What was not covered, or the first of very many stretches; empty if it was refused as a whole.
+        uncovered: Vec<Stretch>,
+        /// What the policy answered.
+        saw: Saw,
+    },
+    /// What was in quarantine was destroyed.
+    Destroyed {
+        /// The id of the recording that it might have become.
+        recording: Uuid,
+        /// Why.
+        because: Destruction,
     },
     /// A recording was refused; nothing of it was kept.
     Refused {
@@ -298,13 +336,19 @@ pub enum Body {
         /// What its sender is told of an upload that is refused.
         #[serde(default, skip_serializing_if = "OnRefusal::is_deny")]
         on_refusal: OnRefusal,
+        /// For how long what it uploads may wait in quarantine, in seconds; 0 if it may not.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        quarantine_seconds: u32,
     },
-    /// What is told of refused uploads to whoever uses this credential was changed.
+    /// How the uploads of this credential are answered was changed.
     CredentialSet {
         /// Its minted name.
         credential: String,
         /// What its sender is told of an upload that is refused.
         on_refusal: OnRefusal,
+        /// For how long what it uploads may wait in quarantine, in seconds; 0 if it may not.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        quarantine_seconds: u32,
     },
     /// Somebody was enrolled.
     Person {
@@ -431,6 +475,55 @@ impl Came {
     /// Through the gateway's own API, by a platform that asks before it records.
     pub const NATIVE: Came =
         Came { door: Door::Native, coverage: CoverageBasis::Granted, used_for: Use::Record };
+}
+
+/// How a recording left the quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ReleasedFromQuarantine"))]
+#[serde(deny_unknown_fields)]
+pub struct Released {
+    /// The minted name of the credential that had sent it.
+    pub uploader: String,
+    /// Only what was logged by then counts for it; what was logged later counts against it.
+    pub evidence_until: Timestamp,
+}
+
+/// Why nobody could decide on an upload yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum QuarantineReason {
+    /// No call has one of the ids that it came with.
+    UnknownCall,
+    /// By its time and its parties, it may belong to several calls.
+    SeveralCalls,
+    /// It does not say when it was made, and its call does not show it.
+    UnknownTime,
+}
+
+impl QuarantineReason {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            QuarantineReason::UnknownCall => "unknown-call",
+            QuarantineReason::SeveralCalls => "several-calls",
+            QuarantineReason::UnknownTime => "unknown-time",
+        }
+    }
+}
+
+/// Why something in quarantine was destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "QuarantineDestruction"))]
+#[serde(rename_all = "kebab-case")]
+pub enum Destruction {
+    /// Its time was over.
+    Expired,
+    /// Somebody of the account wanted it.
+    Requested,
+    /// The same upload had been accepted meanwhile.
+    Duplicate,
 }
 
 /// A door: the dialect that something was said in.
@@ -571,7 +664,11 @@ impl Body {
             Body::Opened { .. } => Kind::CallOpened,
             Body::Event { facts, .. } => what_kind(&facts.what),
             Body::ControlRefused { .. } => Kind::RecordingControlRefused,
-            Body::Accepted { .. } => Kind::RecordingAccepted,
+            Body::Accepted { released: Some(_), .. } => Kind::RecordingReleased,
+            Body::Accepted { released: None, .. } => Kind::RecordingAccepted,
+            Body::Quarantined { .. } => Kind::RecordingQuarantined,
+            Body::ReleaseRefused { .. } => Kind::RecordingReleaseRefused,
+            Body::Destroyed { .. } => Kind::RecordingDestroyed,
             Body::Refused { .. } => Kind::RecordingRefused,
             Body::Gap { .. } => Kind::AuditGap,
             Body::Heartbeat {} => Kind::AuditHeartbeat,
@@ -634,6 +731,7 @@ impl Body {
             | Body::LogDropped { .. }
             | Body::Erased { .. }
             | Body::Deleted { .. }
+            | Body::Destroyed { .. }
             // What was not held in time is deleted for good.
             | Body::Held { held: true, .. }
             | Body::HoldSet { .. }
@@ -645,6 +743,8 @@ impl Body {
             | Body::ControlRefused { .. }
             | Body::Accepted { .. }
             | Body::Refused { .. }
+            | Body::Quarantined { .. }
+            | Body::ReleaseRefused { .. }
             | Body::Heartbeat {}
             | Body::LogOpened { .. }
             | Body::LogKey { .. }
@@ -680,6 +780,10 @@ impl Body {
 
 fn is_granted(coverage: &CoverageBasis) -> bool {
     *coverage == CoverageBasis::Granted
+}
+
+fn is_nothing(seconds: &u32) -> bool {
+    *seconds == 0
 }
 
 fn is_tink(format: &Format) -> bool {

@@ -78,12 +78,16 @@ kinds! {
     RecordingAccepted "recording.accepted"
     RecordingControlRefused "recording.control-refused"
     RecordingDeleted "recording.deleted"
+    RecordingDestroyed "recording.destroyed"
     RecordingFetchRefused "recording.fetch-refused"
     RecordingFetched "recording.fetched"
     RecordingHold "recording.hold"
     RecordingPause "recording.pause"
     RecordingPaused "recording.paused"
+    RecordingQuarantined "recording.quarantined"
     RecordingRefused "recording.refused"
+    RecordingReleaseRefused "recording.release-refused"
+    RecordingReleased "recording.released"
     RecordingResume "recording.resume"
     RecordingResumed "recording.resumed"
     RecordingStart "recording.start"
@@ -112,11 +116,20 @@ pub const OUTCOMES: &[(&str, &[Kind])] = &[
     ("withdrawn", &[Kind::ConsentWithdrawn, Kind::ConsentGrantWithdrawn]),
     ("left", &[Kind::ParticipantLeft]),
     ("granted", &[Kind::RecordingStart, Kind::RecordingResume]),
-    ("refused", &[Kind::RecordingControlRefused, Kind::RecordingRefused, Kind::RecordingFetchRefused]),
-    ("accepted", &[Kind::RecordingAccepted]),
+    (
+        "refused",
+        &[
+            Kind::RecordingControlRefused,
+            Kind::RecordingRefused,
+            Kind::RecordingReleaseRefused,
+            Kind::RecordingFetchRefused,
+        ],
+    ),
+    ("accepted", &[Kind::RecordingAccepted, Kind::RecordingReleased]),
+    ("quarantined", &[Kind::RecordingQuarantined]),
     ("fetched", &[Kind::RecordingFetched]),
     ("held", &[Kind::HoldSet, Kind::RecordingHold]),
-    ("deleted", &[Kind::RecordingDeleted, Kind::ErasureExecuted]),
+    ("deleted", &[Kind::RecordingDeleted, Kind::RecordingDestroyed, Kind::ErasureExecuted]),
     ("ended", &[Kind::CallEnded]),
 ];
 
@@ -195,11 +208,9 @@ const fn reserved(word: &'static str, of: Of, restricts: bool, makers: &'static 
 }
 
 const OBSERVERS: &[&str] = &["recorder", "observer"];
-const UPLOADERS: &[&str] = &["recorder", "uploader"];
 const PROGRAM: &[&str] = &["gateway"];
 const OBSERVERS_OR_PROGRAM: &[&str] = &["recorder", "observer", "gateway"];
 const COUNSEL: &[&str] = &["counsel"];
-const CUSTODIANS: &[&str] = &["counsel", "admin", "operator", "gateway"];
 const KEY_HOLDERS: &[&str] = &["admin", "operator"];
 const REGISTRARS: &[&str] = &["recorder", "observer", "counsel", "registrar", "admin", "operator"];
 
@@ -215,15 +226,6 @@ pub const RESERVED: &[Reserved] = &[
     reserved("reading.expired", Of::Account, true, PROGRAM),
     reserved("reading.proposed", Of::Account, false, COUNSEL),
     reserved("reconciliation.stated", Of::Account, false, &["auditor", "admin", "operator", "gateway"]),
-    reserved("recording.destroyed", Of::Recording, true, CUSTODIANS),
-    reserved("recording.discarded", Of::Call, false, UPLOADERS),
-    reserved("recording.quarantined", Of::Recording, false, UPLOADERS),
-    reserved(
-        "recording.released",
-        Of::Call,
-        false,
-        &["recorder", "uploader", "counsel", "admin", "operator"],
-    ),
     reserved("recording.rewrapped", Of::Recording, false, &["admin", "operator", "gateway"]),
     reserved("recording.shadowed", Of::Recording, false, PROGRAM),
     reserved("recording.swept", Of::Recording, true, PROGRAM),

@@ -52,7 +52,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use body::{Body, Came, ControlRefusal, Door, GapCause, LogCause, OnRefusal, Origin, Previous, Said};
+pub use body::{
+    Body, Came, ControlRefusal, Destruction, Door, GapCause, LogCause, OnRefusal, Origin, Previous,
+    QuarantineReason, Released, Said,
+};
 pub use clocks::{Clocks, GATEWAY};
 pub use counted::counted;
 pub use kind::{KINDS, Kind, OUTCOMES, Of, RESERVED, Reserved, UnknownWord, types_of};
@@ -317,6 +320,31 @@ impl Folding {
     pub fn call(&self) -> &Call {
         &self.call
     }
+}
+
+/// Until when something has to be logged to count for a recording that holds these moments and waited in quarantine: its
+/// end, and as much later as the account takes late evidence. None if it holds nothing.
+#[must_use]
+pub fn evidence_until(spans: &[(Timestamp, Timestamp)], settings: &policy::Settings) -> Option<Timestamp> {
+    let late = jiff::SignedDuration::from_secs(i64::from(settings.late_evidence_seconds));
+    spans.iter().map(|(_, until)| *until).max()?.checked_add(late).ok()
+}
+
+/// Whether anybody has objected, on the call of a recording that waited in quarantine, since it began; or ever, if nobody
+/// knows when it did.
+pub fn objects_since<'f>(
+    facts: impl IntoIterator<Item = &'f Event>,
+    spans: &[(Timestamp, Timestamp)],
+    claim: &policy::Claim,
+) -> bool {
+    let begun = match claim {
+        policy::Claim::Placed(_) => spans.iter().map(|(from, _)| *from).min(),
+        policy::Claim::Unplaced { .. } => None,
+    };
+    facts.into_iter().any(|fact| {
+        matches!(fact.what, What::ConsentDeclined { .. } | What::ConsentWithdrawn { .. })
+            && begun.is_none_or(|begun| begun <= fact.received_at)
+    })
 }
 
 impl Leaf {

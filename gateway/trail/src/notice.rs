@@ -14,6 +14,10 @@ pub enum Notice {
     Redacted(Uuid),
     /// An upload was refused.
     Refused,
+    /// An upload that nobody could decide on was put into quarantine.
+    Quarantined(Uuid),
+    /// What was in quarantine was destroyed.
+    Destroyed(Uuid),
     /// The platform has to do this: `pause`, `stop` or `end-call`. It is said again by every entry until the platform
     /// has done it.
     Ordered(String),
@@ -37,6 +41,8 @@ impl Notice {
             Notice::Stored(_) => "recording.stored",
             Notice::Redacted(_) => "recording.redacted",
             Notice::Refused => "recording.refused",
+            Notice::Quarantined(_) => "recording.quarantined",
+            Notice::Destroyed(_) => "recording.destroyed",
             Notice::Ordered(_) => "recording.suspended",
             Notice::Deleted(_) => "recording.deleted",
             Notice::HoldSet(_) => "hold.set",
@@ -50,7 +56,11 @@ impl Notice {
     #[must_use]
     pub fn recording(&self) -> Option<Uuid> {
         match self {
-            Notice::Stored(id) | Notice::Redacted(id) | Notice::Deleted(id) => Some(*id),
+            Notice::Stored(id)
+            | Notice::Redacted(id)
+            | Notice::Quarantined(id)
+            | Notice::Destroyed(id)
+            | Notice::Deleted(id) => Some(*id),
             Notice::HoldSet(id) | Notice::HoldLifted(id) => *id,
             Notice::Refused | Notice::Ordered(_) | Notice::RecipientAdded | Notice::Overdue => None,
         }
@@ -67,6 +77,12 @@ impl Body {
         }
         if let Body::Refused { .. } = self {
             return Some(Notice::Refused);
+        }
+        if let Body::Quarantined { recording, .. } = self {
+            return Some(Notice::Quarantined(*recording));
+        }
+        if let Body::Destroyed { recording, .. } = self {
+            return Some(Notice::Destroyed(*recording));
         }
         if let Body::Deleted { recording } = self {
             return Some(Notice::Deleted(*recording));

@@ -91,6 +91,7 @@ impl Fixed {
         let registered = self::registered(&mut sum, "credential", &credential, &columns);
         let body = Body::Credential {
             on_refusal: crate::OnRefusal::Deny,
+            quarantine_seconds: 0,
             credential,
             role,
             person: None,

@@ -2,19 +2,23 @@
 //!
 //! Kazoo appends to whatever URL its operator has set: `call_recording_<call id>.<ext>` to the path and its parameters as a
 //! query, or all of it to a query that is there already. The released line has one dot before the extension, or two; it
-//! says when the recording began, and master does not. FreeSWITCH itself sends `<call id>.<ext>` and no query.
+//! says when the recording began, and master does not. FreeSWITCH itself sends `<call id>.<ext>` and no query. A storage
+//! plan appends `/<account>/<owner>/<document>/<file>`, and may send the recording's document before the audio.
 
 use axum::http::Uri;
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
-use crate::gate::Placement;
+use crate::gate::{self, Placement};
 
 /// What was said of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sent {
     /// The names that its call may have, the likeliest first, without repetition.
     pub(super) calls: Vec<String>,
+    /// The numbers of its parties, as far as they are international ones, without repetition.
+    parties: Vec<String>,
     /// Its own name, if it has one.
     pub(super) recording: Option<String>,
     /// The earliest moment at which it can have begun.
@@ -25,8 +29,11 @@ pub(super) struct Sent {
 
 impl Sent {
     /// Reads what is there. Nothing is required: what is missing may stand elsewhere.
-    pub(super) fn read(uri: &Uri, file: Option<&str>) -> Sent {
-        let of = |name| parameter(uri, name).filter(|value| !value.is_empty());
+    pub(super) fn read(uri: &Uri, file: Option<&str>, document: &Value) -> Sent {
+        let of = |name: &str| {
+            let said = parameter(uri, name).filter(|value| !value.is_empty());
+            said.or_else(|| member(document, name))
+        };
         // `YYYYMM-` and the id of the leg.
         let cdr = of("cdr_id").and_then(|cdr| Some(cdr.split_at_checked(7)?.1.to_owned()));
         let named = file.and_then(call_of_file).or_else(|| call_in_query(uri));
@@ -42,12 +49,32 @@ impl Sent {
         let earlier = SignedDuration::from_millis(rest.unwrap_or(999));
         let start = of("start").and_then(|text| gregorian(text.parse().ok()?)?.checked_sub(earlier).ok());
         let doubt_ms = if rest.is_some() { 1000 } else { 2000 };
-        let recording = of("recording_id").map(|id| format!("kazoo-{id}"));
-        Sent { calls, recording, start, doubt_ms }
+        let id = of("recording_id").or_else(|| member(document, "id")).or_else(|| member(document, "_id"));
+        let id = id.or_else(|| {
+            file.into_iter().flat_map(|file| file.split('/')).find(|part| is_id(part)).map(Into::into)
+        });
+        let recording = id.map(|id| format!("kazoo-{id}"));
+        let mut parties: Vec<String> =
+            ["from", "to", "caller_id_number"].into_iter().filter_map(|name| number(&of(name)?)).collect();
+        parties.sort_unstable();
+        parties.dedup();
+        Sent { calls, parties, recording, start, doubt_ms }
+    }
+
+    /// What the gate has to know.
+    pub(super) fn into_gate(self) -> gate::Sent {
+        gate::Sent {
+            door: trail::Door::Kazoo,
+            placement: self.placement(),
+            calls: self.calls,
+            parties: self.parties,
+            name: self.recording,
+            digest: None,
+        }
     }
 
     /// When the file was made, if Kazoo says it.
-    pub(super) fn placement(&self) -> Placement {
+    fn placement(&self) -> Placement {
         self.start.map_or(Placement::Unsaid, |start| Placement::About(start, self.doubt_ms))
     }
 }
@@ -92,6 +119,31 @@ fn call_in_query(uri: &Uri) -> Option<String> {
     call_of_file(file)
 }
 
+/// What a recording's document says.
+fn member(document: &Value, name: &str) -> Option<String> {
+    let found = document.get(name)?;
+    let number = || found.as_i64().map(|number| number.to_string());
+    found.as_str().map(ToOwned::to_owned).or_else(number).filter(|text| !text.is_empty())
+}
+
+/// The id of a recording's document: `YYYYMM-` and 32 hexadecimal digits.
+fn is_id(part: &str) -> bool {
+    part.split_once('-').is_some_and(|(month, id)| {
+        month.len() == 6
+            && month.bytes().all(|digit| digit.is_ascii_digit())
+            && id.len() == 32
+            && id.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
+/// The international number of a party, which may come as `+15550100` or `+15550100@realm.example`.
+fn number(party: &str) -> Option<String> {
+    let user = party.split('@').next()?;
+    let digits = user.strip_prefix('+')?;
+    let is_number = (7..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| user.to_owned())
+}
+
 /// Seconds since the year 0, as Erlang counts.
 fn gregorian(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds.checked_sub(UNIX_EPOCH)?).ok()
@@ -112,7 +164,7 @@ mod tests {
         let uri: Uri = text.parse().unwrap();
         let (account, file) = target(&uri);
         assert_eq!(account, "acme");
-        Sent::read(&uri, file.as_deref())
+        Sent::read(&uri, file.as_deref(), &Value::Null)
     }
 
     /// The URLs that each line builds from what an operator has set.
@@ -150,6 +202,29 @@ mod tests {
         let sent = read("/kazoo/acme/x.mp3?call_id=mine&caller_id_name=J\u{fc}rgen+&call_id=theirs");
         assert_eq!(sent.calls, ["theirs", "x"]);
         assert_eq!(read("/kazoo/acme").calls, Vec::<String>::new());
+    }
+
+    /// What a storage plan sends stands in the recording's document; what stands in the query comes first.
+    #[test]
+    fn a_document_says_what_the_query_does_not() {
+        let document = serde_json::json!({
+            "_id": "202401-00112233445566778899aabbccddeeff", "call_id": "abc@10.0.0.1", "cdr_id": "202401-abc@10.0.0.1",
+            "interaction_id": "63871234567-1a2b", "start": 63_871_234_567_i64, "duration_ms": 12340,
+            "from": "1000@realm.example", "to": "+15550100@realm.example", "caller_id_number": "", "owner_id": null,
+        });
+        let uri: Uri =
+            "/kazoo/acme/0123/4567/202401-ff112233445566778899aabbccddeeff/0a.mp3".parse().unwrap();
+        let (_, file) = target(&uri);
+        let sent = Sent::read(&uri, file.as_deref(), &document);
+        assert_eq!(sent.calls, ["abc@10.0.0.1", "63871234567-1a2b", "0a"]);
+        assert_eq!(sent.recording.as_deref(), Some("kazoo-202401-00112233445566778899aabbccddeeff"));
+        assert_eq!(sent.parties, ["+15550100"]);
+        assert_eq!(sent.placement(), Placement::About("2023-12-31T09:36:06.660Z".parse().unwrap(), 1000));
+        // Without one, the path tells recordings apart.
+        let sent = Sent::read(&uri, file.as_deref(), &Value::Null);
+        assert_eq!(sent.recording.as_deref(), Some("kazoo-202401-ff112233445566778899aabbccddeeff"));
+        let uri: Uri = "/kazoo/acme?call_id=mine".parse().unwrap();
+        assert_eq!(Sent::read(&uri, None, &document).calls, ["mine", "abc@10.0.0.1", "63871234567-1a2b"]);
     }
 
     #[test]

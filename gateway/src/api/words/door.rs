@@ -5,7 +5,7 @@ use std::error::Error as _;
 use axum::extract::rejection::QueryRejection;
 
 use crate::access::Role;
-use crate::api::problem::{Ambiguity, TurnedAway, WrongHeader};
+use crate::api::problem::{Ambiguity, Misread, TurnedAway, WrongHeader};
 use crate::api::upload::MAX_INTERVALS;
 use crate::gate::Lack;
 
@@ -44,6 +44,16 @@ pub(in crate::api) fn turned_away(why: &TurnedAway) -> String {
             "`Content-Encoding: {coding}` says that the body is compressed; send the recording as it is, \
              without that header"
         ),
+        TurnedAway::Multipart(Misread::Broken) => {
+            "the body of several parts breaks off, or has another boundary than its header says; send it again".into()
+        }
+        TurnedAway::Multipart(Misread::LongDocument { most }) => {
+            format!("the recording's document is longer than {most} bytes")
+        }
+        TurnedAway::Multipart(Misread::NoDocument) => {
+            "the first part says that it is JSON, and is none; send the recording's document, or the audio alone".into()
+        }
+        TurnedAway::Multipart(Misread::NoAudio) => "the body of several parts holds no audio".into(),
         TurnedAway::Header(why) => wrong_header(why),
         TurnedAway::NoPurpose => {
             "say what you fetch the recording for, with `?purpose=…` or a `Purpose` header; it is \

@@ -48,6 +48,24 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
             format!("the people on the recording were not told that it is for `{purpose}`; {known}")
         }
         RecordingRefusal::Uncovered(unkept) => uncovered(unkept),
+        RecordingRefusal::TimeSaid => {
+            "its sender said when the audio begins, which cannot be changed: leave out `start`".into()
+        }
+        RecordingRefusal::CoveredTooLate => {
+            "consent covers the audio now, but what gives it was logged only after the audio had ended; what is in \
+             quarantine is decided by what was logged by then"
+                .into()
+        }
+        RecordingRefusal::Objected => {
+            "somebody on the call has declined or withdrawn since the audio began: it stays locked, and is destroyed when \
+             its time is over; `DELETE` destroys it now"
+                .into()
+        }
+        RecordingRefusal::LockMissing => {
+            "the key to it is not here: it was destroyed, or this gateway does not share the directory `quarantine` with the \
+             one that took the upload"
+                .into()
+        }
         RecordingRefusal::RangeOutside { bytes } => format!("the sealed media have {}", counted(*bytes, "byte")),
     }
 }

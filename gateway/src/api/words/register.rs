@@ -3,6 +3,7 @@
 use policy::atlas::usually_meant;
 use policy::{Element, Problem, Severity};
 
+use crate::access::MAX_QUARANTINE_SECONDS;
 use crate::gate::{LawRefusal, MAX_ACCOUNT_ALIASES, PersonRefusal, RegisterRefusal};
 use trail::counted;
 
@@ -49,6 +50,9 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
         RegisterRefusal::RoleOfSystem => {
             "a provisioner belongs to the account `system`: `consent-gateway credential add system --role provisioner`"
                 .into()
+        }
+        RegisterRefusal::QuarantineSeconds => {
+            format!("an upload may wait in quarantine for at most {MAX_QUARANTINE_SECONDS} seconds")
         }
         RegisterRefusal::LateEvidence => "`late_evidence_seconds` must be at most 60".into(),
         RegisterRefusal::Retention => "`keep_at_least` must not be longer than `keep_at_most`".into(),

@@ -1,11 +1,12 @@
 //! Storing a finished recording. No consent, no bytes.
 //!
 //! An upload is *admitted* (it may stream), *staged* (sealed and measured, readable by nobody) and only then
-//! *permitted*, by the staged audio and the current state of the call. A [`Permit`] is made here and nowhere
-//! else, is taken by value, and is spent in the one transaction that accepts the recording.
+//! *permitted*, by the staged audio and the current state of the call. A [`Permit`] is made here, or for what leaves the
+//! quarantine, and nowhere else; it is taken by value, and spent in the one transaction that accepts the recording.
 
 use jiff::Timestamp;
-use policy::{Call, Claim, Coverage, Redact, Remedy, Uncovered, UncoveredSpan, Upload, Use};
+use policy::{Call, Claim, Coverage, CoverageBasis, Redact, Remedy, Uncovered, UncoveredSpan, Upload, Use};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -16,17 +17,19 @@ use crate::gate::answer::Recording;
 use crate::gate::custody::doubt::{self, Doubt};
 use crate::gate::custody::purposes::About;
 use crate::gate::{
-    ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Unkept, Wrong, ask, kept,
+    ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Refused, Unkept, Wrong,
+    ask, kept,
 };
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
 use crate::measure::{Measured, Plan, Silence, Silenced};
 use crate::record::{self, Algorithm, Fingerprint, StageError, Staged};
 use crate::vault::Kept;
 use seal::{Envelope, Format, RecipientKey, WrappedKey};
-use trail::{Body, Came, Door, OnRefusal, hex};
+use trail::{Body, Came, Door, OnRefusal, QuarantineReason, Released, hex};
 
 /// When the audio of an upload was made, by its own account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Placement {
     /// It does not say.
     Unsaid,
@@ -52,6 +55,15 @@ impl Placement {
         }
     }
 
+    /// When it began, or the earliest moment at which it may have.
+    pub(in crate::gate) fn begun(&self) -> Option<Timestamp> {
+        match self {
+            Placement::Unsaid => None,
+            Placement::From(from) | Placement::About(from, _) => Some(*from),
+            Placement::Timeline(parts) => parts.first().map(|(from, _)| *from),
+        }
+    }
+
     /// How much later than it says it may have begun, in milliseconds.
     pub(in crate::gate) fn within_ms(&self) -> u64 {
         match self {
@@ -61,24 +73,55 @@ impl Placement {
     }
 }
 
+/// What a sender says of an upload.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// Through which door it comes.
+    pub door: Door,
+    /// The names that its call may have, the likeliest first.
+    pub calls: Vec<String>,
+    /// The numbers of people on its call, E.164, by which it is found if no call has one of the names.
+    pub parties: Vec<String>,
+    /// Its own name; one that comes without is named by its content once that is known.
+    pub name: Option<String>,
+    /// When it was made.
+    pub placement: Placement,
+    /// SHA-256 of the body.
+    pub digest: Option<[u8; 32]>,
+}
+
+impl Sent {
+    /// Through the gateway's own API, which names the call and the recording.
+    #[must_use]
+    pub fn natively(call: String, name: String, placement: Placement, digest: Option<[u8; 32]>) -> Sent {
+        let (calls, parties) = (vec![call], Vec::new());
+        Sent { door: Door::Native, calls, parties, name: Some(name), placement, digest }
+    }
+}
+
 /// An upload that may stream.
 #[derive(Debug)]
 pub struct Admission {
-    who: Principal,
+    pub(super) who: Principal,
+    pub(super) sent: Sent,
     /// The call itself: by the time the body has arrived, its name may belong to another call.
     call: Uuid,
-    /// Its name; one that comes without is named by its content once that is known.
-    name: Option<String>,
-    door: Door,
-    placement: Placement,
-    digest: Option<[u8; 32]>,
     treatment: Treatment,
 }
 
 impl Admission {
-    fn came(&self) -> Came {
-        came(&self.who, self.door)
+    pub(super) fn came(&self) -> Came {
+        came(&self.who, self.sent.door)
     }
+}
+
+fn taken(stored: Stored) -> Taken {
+    Taken::Stored(Box::new(stored))
+}
+
+/// Whether what is sent with this credential may wait in quarantine.
+fn may_wait(who: &Principal, door: Door) -> bool {
+    door != Door::Native && who.uploads.quarantine_seconds > 0
 }
 
 fn came(who: &Principal, door: Door) -> Came {
@@ -95,6 +138,17 @@ enum Treatment {
     /// Measure it only, so that the refusal can list what is uncovered: none of it can be covered, no matter
     /// how long it is.
     Measure,
+    /// Put it into quarantine: nobody can decide on it yet.
+    Quarantine(QuarantineReason),
+}
+
+/// What became of an upload that was not refused.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is a recording.
+    Stored(Box<Stored>),
+    /// It is, or was, in quarantine. The gateway's own API never does that.
+    Quarantined,
 }
 
 /// The outcome of an upload.
@@ -108,19 +162,25 @@ pub struct Stored {
     pub description: Recording,
 }
 
-/// The permission to turn staged audio into a recording. It cannot be made elsewhere, or copied.
-struct Permit {
-    staged: Staged,
-    kept: Kept,
-    envelope: Envelope,
-    document: String,
+/// The permission to turn sealed audio into a recording. It cannot be made elsewhere, or copied.
+pub(super) struct Permit {
+    /// Where the sealed media lie, durably, and under which id.
+    pub(super) kept: Kept,
+    pub(super) fingerprint: Vec<u8>,
+    pub(super) duration_ms: u64,
+    pub(super) envelope: Envelope,
+    pub(super) document: String,
     /// The account's settings by which it is sealed.
-    settings: String,
-    about: About,
-    coverage: Coverage,
-    at: Timestamp,
-    head: Uuid,
-    call: Uuid,
+    pub(super) settings: String,
+    pub(super) about: About,
+    pub(super) coverage: Coverage,
+    pub(super) at: Timestamp,
+    pub(super) name: String,
+    /// The credential with which it was sent.
+    pub(super) uploader: String,
+    pub(super) came: Came,
+    pub(super) is_unplaced: bool,
+    pub(super) released: Option<Released>,
 }
 
 impl Gate {
@@ -129,36 +189,71 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the call is unknown, no part of it was ever lawful, no key is usable, or a recording with
-    /// this name was deleted.
-    pub async fn admit(
-        &self,
-        (who, door): (&Principal, Door),
-        call: &str,
-        name: Option<&str>,
-        placement: Placement,
-        digest: Option<[u8; 32]>,
-    ) -> Result<Admission, Fault> {
-        name.iter().try_for_each(|name| ask::check_name(Field::RecordingName, name))?;
+    /// [`Fault`]: the call is unknown and it may not wait in quarantine, no part of it was ever lawful, no key is usable,
+    /// or a recording with this name was deleted.
+    pub async fn admit(&self, who: &Principal, sent: Sent) -> Result<Admission, Fault> {
+        sent.name.iter().try_for_each(|name| ask::check_name(Field::RecordingName, name))?;
+        let who = who.clone();
         for _ in 0..ATTEMPTS {
-            let loaded = self.load_for(who, call, &placement).await?;
-            if let Some(treatment) = self.try_admit((who, door), &loaded, name, &placement).await? {
-                let (who, call, name) = (who.clone(), loaded.uid, name.map(ToOwned::to_owned));
-                return Ok(Admission { who, call, name, door, placement, digest, treatment });
+            let loaded = match self.call_of_upload(&who, &sent).await? {
+                Ok(loaded) => loaded,
+                Err(reason) if may_wait(&who, sent.door) => {
+                    return Ok(Admission {
+                        who,
+                        sent,
+                        call: Uuid::nil(),
+                        treatment: Treatment::Quarantine(reason),
+                    });
+                }
+                Err(_) => return Err(CallRefusal::Unknown.into()),
+            };
+            if let Some(treatment) = self.try_admit(&who, &sent, &loaded).await? {
+                return Ok(Admission { who, sent, call: loaded.uid, treatment });
             }
         }
         Err(Fault::contended())
     }
 
+    /// The call that an upload belongs to: the first of those that it names, or else the only one at its time with all of
+    /// its parties.
+    async fn call_of_upload(
+        &self,
+        who: &Principal,
+        sent: &Sent,
+    ) -> Result<Result<Loaded, QuarantineReason>, Fault> {
+        for call in &sent.calls {
+            match self
+                .load_for(&who.account, (&who.credential, who.uploads.coverage), call, &sent.placement)
+                .await
+            {
+                Err(Fault::Refused { why: Refused::Call(CallRefusal::Unknown), .. }) => {}
+                found => return found.map(Ok),
+            }
+        }
+        let (Some(begun), false) = (sent.placement.begun(), sent.parties.is_empty()) else {
+            return Ok(Err(QuarantineReason::UnknownCall));
+        };
+        let latest = begun
+            .as_millisecond()
+            .saturating_add(i64::try_from(sent.placement.within_ms()).unwrap_or(i64::MAX));
+        let found =
+            self.ledger.calls_with(&who.account, &sent.parties, (begun.as_millisecond(), latest)).await?;
+        Ok(match found.as_slice() {
+            [] => Err(QuarantineReason::UnknownCall),
+            [call] => Ok(self.load_row(call.clone()).await?),
+            [..] => Err(QuarantineReason::SeveralCalls),
+        })
+    }
+
     /// What to do with the body; `None` if other requests were faster.
     async fn try_admit(
         &self,
-        (who, door): (&Principal, Door),
+        who: &Principal,
+        sent: &Sent,
         loaded: &Loaded,
-        name: Option<&str>,
-        placement: &Placement,
     ) -> Result<Option<Treatment>, Fault> {
-        let now = loaded.now;
+        let Sent { door, name, placement, .. } = sent;
+        let (door, name, now) = (*door, name.as_deref(), loaded.now);
         check_placement(placement)?;
         if loaded.row.is_erased() {
             return Err(CallRefusal::Unknown.into());
@@ -182,7 +277,8 @@ impl Gate {
             Placement::Timeline(parts) => parts.clone(),
         };
         if !parts.is_empty() {
-            let upload = loaded.upload(who, Claim::Placed(parts), 0, &|_, _| true);
+            let upload =
+                loaded.upload((&who.credential, who.uploads.coverage), Claim::Placed(parts), 0, &|_, _| true);
             return match loaded.call.coverage(&upload, now) {
                 Err(Uncovered::Spans(spans)) if is_hopeless(&upload.claim, &spans) => {
                     Ok(Some(Treatment::Measure))
@@ -198,11 +294,19 @@ impl Gate {
                 }
             };
         }
-        let upload = loaded.upload(who, Claim::Unplaced { duration_ms: 1 }, 0, &|_, _| true);
+        let upload = loaded.upload(
+            (&who.credential, who.uploads.coverage),
+            Claim::Unplaced { duration_ms: 1 },
+            0,
+            &|_, _| true,
+        );
         match loaded.call.coverage(&upload, now) {
             Ok(_) => Ok(Some(Treatment::Stage(Plan::default()))),
             // It may be one that was accepted before, which its content shows.
             Err(Uncovered::UsedUp { .. }) if name.is_none() => Ok(Some(Treatment::Stage(Plan::default()))),
+            Err(Uncovered::Unplaced { .. }) if may_wait(who, door) => {
+                Ok(Some(Treatment::Quarantine(QuarantineReason::UnknownTime)))
+            }
             Err(uncovered) => self.refuse_early((who, door), loaded, name, uncovered).await,
         }
     }
@@ -226,25 +330,31 @@ impl Gate {
     /// # Errors
     ///
     /// [`Fault`]; in that case nobody can read any of it, and whatever was written is removed.
-    pub async fn store(&self, mut admission: Admission, body: &mut Paced) -> Result<Stored, Fault> {
+    pub async fn store(&self, mut admission: Admission, body: &mut Paced) -> Result<Taken, Fault> {
         let key = self.secrets.fingerprint_key(&admission.who.account);
         let plan = match std::mem::replace(&mut admission.treatment, Treatment::Measure) {
             Treatment::Stage(plan) => plan,
             Treatment::Compare(algorithm) => {
                 let fingerprint = Fingerprint::new(algorithm, &key);
-                let again =
-                    record::fingerprint_of(fingerprint, admission.digest, body).await.map_err(stage_fault)?;
+                let again = record::fingerprint_of(fingerprint, admission.sent.digest, body)
+                    .await
+                    .map_err(stage_fault)?;
                 // Looked up this late because it may have been deleted while the body arrived.
-                let name = admission.name.as_deref().unwrap_or_default();
+                let name = admission.sent.name.as_deref().unwrap_or_default();
                 let existing = self.ledger.recording_by_name(admission.call, name).await?;
-                return self.again(&existing.ok_or(RecordingRefusal::NameDeleted)?, &again).await;
+                let existing = existing.ok_or(RecordingRefusal::NameDeleted)?;
+                return self.again(&existing, &again).await.map(taken);
+            }
+            Treatment::Quarantine(reason) => {
+                let staged = self.stage(&admission, Plan::default(), body).await?;
+                return self.quarantine(&admission, staged, reason).await.map(|()| Taken::Quarantined);
             }
             Treatment::Measure => {
                 let sound = match record::measure(body).await {
                     Ok(measured) => Sound::of(&measured, Silenced::Nothing),
                     // It is refused for its claims, no matter what it holds.
                     Err(StageError::Unmeasurable(_)) => Sound {
-                        duration_ms: admission.placement.claimed_ms(self.clock.now()),
+                        duration_ms: admission.sent.placement.claimed_ms(self.clock.now()),
                         codec_adds_ms: 0,
                         silence: None,
                         silenced: Silenced::Nothing,
@@ -252,23 +362,28 @@ impl Gate {
                     Err(error) => return Err(stage_fault(error)),
                 };
                 return match self.judge(&admission, &sound, false).await?.0 {
-                    Judged::Again(existing) => self.again(&existing, &[]).await,
+                    Judged::Again(existing) => self.again(&existing, &[]).await.map(taken),
                     // Some of it became lawful in the meantime, but the audio was not kept.
                     Judged::Covered(..) => Err(Fault::contended()),
                 };
             }
         };
-        let fingerprint = Fingerprint::new(self.uploads.fingerprint, &key);
+        let staged = self.stage(&admission, plan, body).await?;
+        admission.sent.name.get_or_insert_with(|| named_by(&staged.fingerprint));
+        self.settle(&admission, staged).await.map(taken)
+    }
+
+    async fn stage(&self, admission: &Admission, plan: Plan, body: &mut Paced) -> Result<Staged, Fault> {
         let account = &admission.who.account;
+        let key = self.secrets.fingerprint_key(account);
+        let fingerprint = Fingerprint::new(self.uploads.fingerprint, &key);
         let format = self.settings_now(account).await?.0.format;
         if let Some(most) = format.max_bytes() {
             body.at_most(most);
         }
-        let staged = record::stage(&self.vault, account, format, fingerprint, admission.digest, plan, body)
+        record::stage(&self.vault, account, format, fingerprint, admission.sent.digest, plan, body)
             .await
-            .map_err(|error| stage_fault_of(format, error))?;
-        admission.name.get_or_insert_with(|| named_by(&staged.fingerprint));
-        self.settle(&admission, staged).await
+            .map_err(|error| stage_fault_of(format, error))
     }
 
     /// Turns staged audio into an accepted or refused recording.
@@ -319,13 +434,24 @@ impl Gate {
                     return Err(fault);
                 }
             };
-            let (at, head, call) = (now, loaded.head, loaded.uid);
-            let permit =
-                Permit { staged, kept, envelope, document, settings, about, coverage, at, head, call };
-            match self.accept(admission, &loaded, permit).await {
-                Ok(Ok(stored)) => return Ok(stored),
-                Ok(Err(conflicted)) => staged = conflicted,
-                Err(fault) => return Err(fault),
+            let permit = Permit {
+                kept,
+                fingerprint: staged.fingerprint.clone(),
+                duration_ms: staged.measured.duration_ms,
+                envelope,
+                document,
+                settings,
+                about,
+                coverage,
+                at: now,
+                name: admission.sent.name.clone().unwrap_or_default(),
+                uploader: admission.who.credential.clone(),
+                came: admission.came(),
+                is_unplaced: admission.sent.placement == Placement::Unsaid,
+                released: None,
+            };
+            if let Some(stored) = self.accept(&admission.who, &loaded, permit).await? {
+                return Ok(stored);
             }
         }
         staged.abandon().await;
@@ -349,19 +475,20 @@ impl Gate {
             let now = loaded.now;
             // Asks whether the same upload was accepted in the meantime, if that would show: the accepting
             // transaction asks in any case, and then this one has collided.
-            let name = admission.name.as_deref().unwrap_or_default();
+            let name = admission.sent.name.as_deref().unwrap_or_default();
             let existing = async || self.ledger.recording_by_name(loaded.uid, name).await;
             if (collided || attempt > 0)
                 && let Some(existing) = existing().await?
             {
                 return Ok((Judged::Again(Box::new(existing)), now));
             }
-            let claim = claim(&admission.placement, sound.duration_ms)?;
+            let claim = claim(&admission.sent.placement, sound.duration_ms)?;
+            let from_credential = (admission.who.credential.as_str(), admission.who.uploads.coverage);
             let silent = |from, to| sound.silence.as_ref().is_some_and(|silence| silence.covers(from, to));
-            let mut upload = loaded.upload(&admission.who, claim, sound.codec_adds_ms, &silent);
+            let mut upload = loaded.upload(from_credential, claim, sound.codec_adds_ms, &silent);
             let stretches = sound.stretches();
             upload.silenced = &stretches;
-            let doubt = Doubt::of(&admission.placement, &loaded.call, sound.duration_ms, &upload, now);
+            let doubt = Doubt::of(&admission.sent.placement, &loaded.call, sound.duration_ms, &upload, now);
             let coverage = loaded.call.coverage(&upload, now);
             let left = coverage.as_ref().is_ok_and(|coverage| !coverage.spans.is_empty());
             let in_doubt = match left && sound.silenced != ALTERED {
@@ -373,7 +500,7 @@ impl Gate {
                 Ok(_) if !in_doubt.is_empty() => (Uncovered::Spans(in_doubt), true),
                 // What was silenced has become covered meanwhile, and cannot be brought back: sent again, it is kept.
                 Ok(coverage)
-                    if silenced_in_vain(&coverage, admission.placement.within_ms())
+                    if silenced_in_vain(&coverage, admission.sent.placement.within_ms())
                         || sound.silenced == ALTERED =>
                 {
                     return Err(Fault::contended());
@@ -388,10 +515,10 @@ impl Gate {
                 && (left || !is_doubted)
                 && would_be_kept(&loaded.call, &upload, &uncovered, &doubt, now);
             let remedy = again.then_some(Remedy::Resend);
-            let from = (&admission.who, admission.door);
+            let from = (&admission.who, admission.sent.door);
             let is_doubted = is_doubted || doubt.is_all_of(&uncovered, sound.duration_ms);
             if let Some(fault) = self
-                .refuse(from, &loaded, admission.name.as_deref(), uncovered, (remedy, is_doubted), now)
+                .refuse(from, &loaded, admission.sent.name.as_deref(), uncovered, (remedy, is_doubted), now)
                 .await?
             {
                 return Err(fault);
@@ -401,46 +528,37 @@ impl Gate {
     }
 
     /// The only way into the store: (2) the row with the envelope, and the entry, in one transaction that
-    /// requires the call to be unchanged since it was judged; (3) the envelope object.
-    async fn accept(
+    /// requires the call to be unchanged since it was judged; (3) the envelope object. `None` if it has changed.
+    pub(super) async fn accept(
         &self,
-        admission: &Admission,
+        who: &Principal,
         loaded: &Loaded,
         permit: Permit,
-    ) -> Result<Result<Stored, Staged>, Fault> {
-        let Permit { staged, kept: media, envelope, document, settings, about, coverage, at, head, call } =
-            permit;
-        let id = staged.id;
-        let bare = Envelope { keys: Vec::new(), ..envelope.clone() };
-        let bare = serde_json::to_vec(&bare).map_err(|_| Fault::damaged("an envelope cannot be written"))?;
+    ) -> Result<Option<Stored>, Fault> {
+        let Permit { kept, fingerprint, duration_ms, envelope, document, settings, .. } = permit;
+        let Permit { about, coverage, at, name, uploader, came, is_unplaced, released, .. } = permit;
+        let (id, call) = (kept.id, loaded.uid);
+        let bare = bare(&envelope)?;
         let retention = loaded.call.requirement(at).retention;
         let body = Body::Accepted {
             recording: id,
-            came: admission.came(),
-            envelope: hex(&Sha256::digest(bare)),
+            came,
+            envelope: bare,
             media: hex(&envelope.sha256),
             bytes: envelope.bytes,
             keys: envelope.keys.iter().map(|key| key.key.clone()).collect(),
             format: envelope.format(),
             spans: coverage.spans,
             silenced: coverage.silenced,
-            unplaced: admission.placement == Placement::Unsaid,
+            unplaced: is_unplaced,
             codec_ms: coverage.codec_ms,
             shifted_ms: coverage.shifted_ms,
             keep_until: retention.keep_until(at),
             delete_by: retention.delete_by(at),
+            released: released.clone(),
             saw: loaded.saw(),
         };
-        let who = &admission.who;
-        let name = admission.name.clone().unwrap_or_default();
-        let draft = trail::draft(
-            &who.account,
-            at,
-            &who.into(),
-            Some((call, Some(head))),
-            body,
-            Some(json!({"name": name})),
-        )?;
+        let draft = loaded.draft(who, at, body, Some(json!({"name": name})))?;
         let mut expects = loaded.expects();
         expects.push(Expect::AccountSettings { id: who.account.clone(), settings });
         expects.push(Expect::RecordingNameFree { call, name: name.clone() });
@@ -456,10 +574,10 @@ impl Gate {
             call: call.to_string(),
             call_id: loaded.row.id.clone(),
             name,
-            fingerprint: staged.fingerprint.clone(),
-            uploader: who.credential.clone(),
+            fingerprint,
+            uploader,
             bytes: whole(envelope.bytes),
-            duration_ms: whole(staged.measured.duration_ms),
+            duration_ms: whole(duration_ms),
             content_type: envelope.content_type.clone(),
             envelope: Some(document.clone()),
             enveloped: false,
@@ -471,7 +589,7 @@ impl Gate {
             covered: false,
             restricted: false,
             deleted_at: None,
-            place: media.place.map(|place| place.to_string()),
+            place: kept.place.map(|place| place.to_string()),
             kept_at_least: retention.minimum.map(|period| period.to_string()),
             kept_at_most: retention.maximum.map(|period| period.to_string()),
             keep_until: retention.keep_until(at).map(Timestamp::as_millisecond),
@@ -483,23 +601,24 @@ impl Gate {
             shifted_ms,
             ..crate::gate::custody::recordings::description(&row, &names.collect())?
         };
-        let changes = vec![Change::Recording { row: Box::new(row) }];
-        match self.append(Job { expects, changes, entries: vec![draft] }).await {
-            Ok(Appended::Done) => {}
-            Ok(Appended::Conflict) => return Ok(Err(staged)),
-            // It is unknown whether the transaction was committed, so the media stay, and the next start
-            // checks.
-            Err(fault) => return Err(fault),
+        let mut changes = vec![Change::Recording { row: Box::new(row) }];
+        if released.is_some() {
+            expects.push(Expect::Quarantined { id });
+            changes.push(Change::QuarantineEnded { id, at: at.as_millisecond(), kept: true });
+        }
+        // If this fails, it is unknown whether the transaction was committed, so the media stay, and the next start checks.
+        if self.append(Job { expects, changes, entries: vec![draft] }).await? == Appended::Conflict {
+            return Ok(None);
         }
         // At this point the recording is accepted; a crash loses only the answer, and the next start writes
         // the envelope object.
-        self.complete(&who.account, media, document).await?;
-        Ok(Ok(Stored { id, new: true, description }))
+        self.complete(&who.account, kept, document).await?;
+        Ok(Some(Stored { id, new: true, description }))
     }
 
     /// Handles the same upload again, or another under its name. If an earlier answer of 503 left out step
     /// (3), it happens now.
-    async fn again(&self, existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
+    pub(super) async fn again(&self, existing: &RecordingRow, fingerprint: &[u8]) -> Result<Stored, Fault> {
         same_or_conflict(existing, fingerprint)?;
         let kept = kept(existing)?;
         if let Some(envelope) = existing.envelope.clone().filter(|_| !existing.enveloped) {
@@ -528,7 +647,7 @@ impl Gate {
     }
 
     /// The envelope of staged media, and its text.
-    async fn envelope(&self, account: &str, staged: &Staged) -> Result<(Envelope, String), Fault> {
+    pub(super) async fn envelope(&self, account: &str, staged: &Staged) -> Result<(Envelope, String), Fault> {
         let keys = self.usable_keys(account).await?;
         let broken = |error: seal::SealError| Fault::damaged_by("a recording could not be sealed", error);
         let mut wrapped = Vec::with_capacity(keys.len());
@@ -550,14 +669,14 @@ impl Gate {
     /// The call that an upload belongs to. If several have this id, it is the newest that was open when the
     /// audio says it began, so that reopening an id loses nothing of the earlier call; or the next one, if
     /// the audio is too early for it only by its sender's clock.
-    async fn load_for(&self, who: &Principal, name: &str, placement: &Placement) -> Result<Loaded, Fault> {
-        let account = &who.account;
-        let begun = match placement {
-            Placement::Unsaid => None,
-            Placement::From(from) | Placement::About(from, _) => Some(*from),
-            Placement::Timeline(parts) => parts.first().map(|(from, _)| *from),
-        };
-        let Some(begun) = begun else { return self.load(account, name).await };
+    pub(super) async fn load_for(
+        &self,
+        account: &str,
+        from: (&str, CoverageBasis),
+        name: &str,
+        placement: &Placement,
+    ) -> Result<Loaded, Fault> {
+        let Some(begun) = placement.begun() else { return self.load(account, name).await };
         let Some(row) = self.ledger.call_at(account, name, begun.as_millisecond()).await? else {
             return self.load(account, name).await;
         };
@@ -565,7 +684,7 @@ impl Gate {
         {
             let next = self.load_row(next).await?;
             let claim = Claim::Placed(vec![(begun, 1)]);
-            if next.call.begins_early(&next.upload(who, claim, 0, &|_, _| false)) {
+            if next.call.begins_early(&next.upload(from, claim, 0, &|_, _| false)) {
                 return Ok(next);
             }
         }
@@ -663,7 +782,7 @@ enum Judged {
     Covered(Box<Loaded>, Coverage),
 }
 
-fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, RecordingRefusal> {
+pub(super) fn claim(placement: &Placement, duration_ms: u64) -> Result<Claim, RecordingRefusal> {
     Ok(match placement {
         Placement::Unsaid => Claim::Unplaced { duration_ms },
         Placement::From(from) | Placement::About(from, _) => Claim::Placed(vec![(*from, duration_ms)]),
@@ -700,15 +819,15 @@ fn check_placement(placement: &Placement) -> Result<(), RecordingRefusal> {
 
 impl Loaded {
     /// An upload to this call, with what its sender's events reveal about their clock.
-    fn upload<'u>(
+    pub(super) fn upload<'u>(
         &self,
-        who: &Principal,
+        (credential, basis): (&str, CoverageBasis),
         claim: Claim,
         codec_adds_ms: u64,
         silent: &'u (dyn Fn(u64, u64) -> bool + Sync),
     ) -> Upload<'u> {
-        let clock_behind_ms = self.clocks.behind_ms(&who.credential);
-        let upload = Upload::new(claim, who.uploads.coverage);
+        let clock_behind_ms = self.clocks.behind_ms(credential);
+        let upload = Upload::new(claim, basis);
         Upload { codec_adds_ms, clock_behind_ms, silent, ..upload }
     }
 }
@@ -803,13 +922,20 @@ fn stage_fault(error: StageError) -> Fault {
     }
 }
 
+/// SHA-256 of an envelope without its wrapped keys, in hexadecimal: what its acceptance commits to.
+pub(super) fn bare(envelope: &Envelope) -> Result<String, Fault> {
+    let bare = serde_json::to_vec(&Envelope { keys: Vec::new(), ..envelope.clone() })
+        .map_err(|_| Fault::damaged("an envelope cannot be written"))?;
+    Ok(hex(&Sha256::digest(bare)))
+}
+
 fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The name of an upload that came without: the same bytes of an account have the same, and it says nothing of them to
 /// whoever has no key.
-fn named_by(fingerprint: &[u8]) -> String {
+pub(super) fn named_by(fingerprint: &[u8]) -> String {
     format!("content-{}", hex(fingerprint.get(..NAMED_BY).unwrap_or(fingerprint)))
 }
 

@@ -176,6 +176,8 @@ codes! {
         EntryTooLong = "entry-too-long", Invalid, [];
         /// The id of the event was used for another event of this call.
         EventIdReused = "event-id-reused", Conflict, [];
+        /// What covers it was logged only after the audio had ended, which does not count for what was in quarantine.
+        EvidenceTooLate = "evidence-too-late", Refused, [];
         /// A fault of the gateway itself; its log has the details.
         Internal = "internal", Broken, [];
         /// The text is not an IP address.
@@ -254,6 +256,8 @@ codes! {
         NotRecording = "not-recording", Conflict, [];
         /// No signed head covers it yet; ask again in a second.
         NotSignedYet = "not-signed-yet", Unavailable, [];
+        /// Somebody has objected since the audio began, so it does not leave the quarantine.
+        Objected = "objected", Refused, [];
         /// The account's recordings are sealed in a format with one key, and there is another one.
         OneKey = "one-key", Conflict, [];
         /// You cannot confirm yourself; a colleague has to.
@@ -272,6 +276,8 @@ codes! {
         PurposeNotConsented = "purpose-not-consented", Refused, [Told];
         /// The range begins after the last byte.
         RangeOutside = "range-outside", FaultKind::Range, [Bytes];
+        /// The key to it was destroyed, or is on another machine: it cannot be released here.
+        QuarantineKeyMissing = "quarantine-key-missing", Conflict, [];
         /// The reason is kept, so it may not name the person who is erased.
         ReasonNamesThem = "reason-names-them", Invalid, [];
         /// A reason is required.

@@ -50,6 +50,14 @@ pub enum RecordingRefusal {
     },
     /// It holds audio that is not covered.
     Uncovered(Box<Unkept>),
+    /// Its sender said when the audio begins, which nobody else can change.
+    TimeSaid,
+    /// It waited in quarantine, and what covers it was not logged when it ended.
+    CoveredTooLate,
+    /// It waited in quarantine, and somebody has objected since it began.
+    Objected,
+    /// The key to what is in quarantine is not here.
+    LockMissing,
     /// The range begins after the last byte.
     RangeOutside {
         /// How many bytes there are.
@@ -79,6 +87,10 @@ impl RecordingRefusal {
                 Refusal::ConsentRequired => FaultCode::ConsentRequired,
                 Refusal::UncoveredAudio => FaultCode::UncoveredAudio,
             },
+            RecordingRefusal::TimeSaid => FaultCode::InvalidTimeline,
+            RecordingRefusal::CoveredTooLate => FaultCode::EvidenceTooLate,
+            RecordingRefusal::Objected => FaultCode::Objected,
+            RecordingRefusal::LockMissing => FaultCode::QuarantineKeyMissing,
             RecordingRefusal::RangeOutside { .. } => FaultCode::RangeOutside,
         }
     }

@@ -72,6 +72,8 @@ pub enum RegisterRefusal {
     RoleOfSystem,
     /// Late evidence would be accepted for more than 60 s.
     LateEvidence,
+    /// An upload may not wait in quarantine for so long.
+    QuarantineSeconds,
     /// No device could record.
     NoRecorders,
     /// Recordings would have to be kept for longer than they may.
@@ -159,6 +161,7 @@ impl RegisterRefusal {
             | RegisterRefusal::RoleOfSystem
             | RegisterRefusal::NoProvisioner { .. } => FaultCode::InvalidRole,
             RegisterRefusal::LateEvidence
+            | RegisterRefusal::QuarantineSeconds
             | RegisterRefusal::NoRecorders
             | RegisterRefusal::LeastKept
             | RegisterRefusal::Retention

@@ -76,6 +76,7 @@ pub enum Thing {
     Person,
     Prompt,
     Proposal,
+    Quarantined,
     Recording,
     RecordingSettings,
     SignedHead,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::gate::{Fault, Gate, from_row, parse_id};
-use crate::ledger::NotificationRow;
+use crate::ledger::{NotificationRow, Question};
 use trail::clock::Moment;
 use trail::{Body, Leaf, Notice};
 
@@ -27,6 +27,11 @@ impl Gate {
             && let Some(call) = &row.call
         {
             self.refusal(call, &row.id, &mut data).await?;
+        }
+        if let Some(recording) = &row.recording
+            && QUARANTINE.contains(&row.kind.as_str())
+        {
+            self.quarantine_of(&row.account, recording, &row.kind, &mut data).await?;
         }
         if row.kind == Notice::Overdue.as_str() {
             let windows = self.overdue(row).await?;
@@ -81,6 +86,33 @@ impl Gate {
         Ok(described)
     }
 
+    /// Why something is in quarantine and until when, or why it was destroyed there, from the entry.
+    async fn quarantine_of(
+        &self,
+        account: &str,
+        recording: &str,
+        kind: &str,
+        data: &mut Map<String, Value>,
+    ) -> Result<(), Fault> {
+        let question = Question {
+            log: account.to_owned(),
+            keys: vec![vec![format!("recording:{recording}")]],
+            types: vec![kind.to_owned()],
+            ..Question::default()
+        };
+        let Some(entry) = self.ledger.entries(&question, 1).await?.into_iter().next() else { return Ok(()) };
+        let leaf: Leaf =
+            serde_json::from_slice(&entry.leaf).map_err(|_| Fault::damaged("an entry cannot be read"))?;
+        if let Body::Quarantined { reason, until, .. } = &leaf.body {
+            data.insert("reason".into(), json!(reason));
+            data.insert("until".into(), json!(Moment(*until)));
+        }
+        if let Body::Destroyed { because, .. } = &leaf.body {
+            data.insert("because".into(), json!(because));
+        }
+        Ok(())
+    }
+
     /// Why an upload was refused, from the entry, and under which name it came, if that still exists.
     async fn refusal(&self, call: &str, id: &str, data: &mut Map<String, Value>) -> Result<(), Fault> {
         let Some(entry) = self.ledger.entry_of_call(parse_id(call)?, parse_id(id)?).await? else {
@@ -102,5 +134,6 @@ impl Gate {
 }
 
 const REFUSED: &str = "recording.refused";
+const QUARANTINE: [&str; 2] = ["recording.quarantined", "recording.destroyed"];
 /// What outsiders chose of a recording's description.
 const OUTSIDERS: [&str; 3] = ["call", "name", "participants"];

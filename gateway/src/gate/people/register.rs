@@ -4,7 +4,7 @@ use policy::{Code, HeldCounts, OnWithdrawal, Period, Redact, Retention};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::access::{Role, Uploads, secret::Secret};
+use crate::access::{MAX_QUARANTINE_SECONDS, Role, Uploads, secret::Secret};
 use crate::gate::ask::{AccountChange, language};
 use crate::gate::{
     ATTEMPTS, CallRefusal, Fault, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Webhook, Wrong,
@@ -522,6 +522,7 @@ impl Gate {
         if uploads != Uploads::default() && !role.uploads() {
             return Err(RegisterRefusal::UploadsNothing { role }.into());
         }
+        check_uploads(uploads)?;
         self.settings(account).await.map_err(|fault| fault.of_account(account))?;
         if account == SYSTEM_LOG && !role.is_of_the_system() {
             return Err(RegisterRefusal::RoleOfCalls.into());
@@ -578,6 +579,9 @@ impl Gate {
         job: &mut Job,
     ) -> Result<(), Fault> {
         let at = self.clock.now();
+        let Uploads { coverage, on_refusal, quarantine_seconds } = new.uploads;
+        // Who uploads nothing has nothing in quarantine.
+        let quarantine_seconds = if new.role.uploads() { quarantine_seconds } else { 0 };
         job.changes.push(Change::Credential {
             username: new.username.clone(),
             account: new.account.clone(),
@@ -586,13 +590,13 @@ impl Gate {
             person,
             provisioner: provisioner.map(Into::into),
             hash: hash.into(),
-            coverage: new.uploads.coverage.as_str(),
-            on_refusal: new.uploads.on_refusal.as_str(),
+            coverage: coverage.as_str(),
+            on_refusal: on_refusal.as_str(),
+            quarantine_seconds: i64::from(quarantine_seconds),
             at: at.as_millisecond(),
         });
         let (credential, role) = (new.username.clone(), new.role.as_str().into());
-        let Uploads { coverage, on_refusal } = new.uploads;
-        let body = Body::Credential { credential, role, person, coverage, on_refusal };
+        let body = Body::Credential { credential, role, person, coverage, on_refusal, quarantine_seconds };
         job.entries.push(trail::draft(&new.account, at, actor, None, body, Some(json!({"name": name})))?);
         Ok(())
     }
@@ -618,7 +622,7 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// Changes what a credential is told of uploads that the law does not let be kept. Returns whether that is new.
+    /// Changes how the uploads of a credential are answered, as far as that is said. Returns how they are from now on.
     ///
     /// # Errors
     ///
@@ -627,21 +631,35 @@ impl Gate {
         &self,
         actor: &Actor,
         username: &str,
-        on_refusal: OnRefusal,
-    ) -> Result<bool, Fault> {
+        on_refusal: Option<OnRefusal>,
+        quarantine_seconds: Option<u32>,
+    ) -> Result<Uploads, Fault> {
         let row = self.ledger.credential(username).await?.ok_or(Thing::Credential)?;
         let role = Role::parse(&row.role).ok_or_else(|| Fault::damaged("a role cannot be read"))?;
         if !role.uploads() {
             return Err(RegisterRefusal::UploadsNothing { role }.into());
         }
-        if row.on_refusal == on_refusal.as_str() {
-            return Ok(false);
+        let before = Uploads::read(&row.coverage, &row.on_refusal, row.quarantine_seconds)
+            .ok_or_else(|| Fault::damaged("how a credential's uploads are answered cannot be read"))?;
+        let uploads = Uploads {
+            on_refusal: on_refusal.unwrap_or(before.on_refusal),
+            quarantine_seconds: quarantine_seconds.unwrap_or(before.quarantine_seconds),
+            ..before
+        };
+        if uploads == before {
+            return Ok(uploads);
         }
-        let change = Change::SetCredential { username: username.into(), on_refusal: on_refusal.as_str() };
-        let body = Body::CredentialSet { credential: username.into(), on_refusal };
+        check_uploads(uploads)?;
+        let Uploads { on_refusal, quarantine_seconds, .. } = uploads;
+        let change = Change::SetCredential {
+            username: username.into(),
+            on_refusal: on_refusal.as_str(),
+            quarantine_seconds: i64::from(quarantine_seconds),
+        };
+        let body = Body::CredentialSet { credential: username.into(), on_refusal, quarantine_seconds };
         let expects = vec![Expect::CredentialIs { username: username.into(), hash: row.hash }];
         match self.note(actor, &row.account, body, None, vec![change], expects).await? {
-            Appended::Done => Ok(true),
+            Appended::Done => Ok(uploads),
             Appended::Conflict => Err(Thing::Credential.into()),
         }
     }
@@ -663,6 +681,13 @@ impl Gate {
 
 fn is_default(format: &Format) -> bool {
     *format == Format::default()
+}
+
+fn check_uploads(uploads: Uploads) -> Result<(), RegisterRefusal> {
+    match uploads.quarantine_seconds <= MAX_QUARANTINE_SECONDS {
+        true => Ok(()),
+        false => Err(RegisterRefusal::QuarantineSeconds),
+    }
 }
 
 pub(in crate::gate) fn check_account(id: &str) -> Result<(), Wrong> {

@@ -77,11 +77,11 @@ impl Committed for CredentialRow {
 
     fn columns(&self) -> Option<Vec<Option<String>>> {
         let Self { username, account, role, name, person, provisioner, hash, .. } = self.clone();
-        let Self { coverage, on_refusal, created_at, revoked_at, .. } = self.clone();
+        let Self { coverage, on_refusal, quarantine_seconds, created_at, revoked_at, .. } = self.clone();
         let texts = [username, account, role, name].map(Some);
         let rest = [person, provisioner, Some(hash), Some(coverage), Some(on_refusal)];
-        let when = [number(created_at), revoked_at.and_then(number)];
-        Some(texts.into_iter().chain(rest).chain(when).collect())
+        let numbers = [number(quarantine_seconds), number(created_at), revoked_at.and_then(number)];
+        Some(texts.into_iter().chain(rest).chain(numbers).collect())
     }
 }
 

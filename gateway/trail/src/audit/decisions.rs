@@ -14,12 +14,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::{
-    Alike, Call, Claim, Control, Coverage, Event, Joined, Standing, Table, Uncovered, Upload, Use, What,
+    Alike, Call, Claim, Control, Coverage, Event, Joined, Opened, Standing, Table, Uncovered, Upload, Use,
+    What,
 };
 use uuid::Uuid;
 
 use super::Failure;
-use crate::{Body, Came, Clocks, ControlRefusal, Leaf, Saw};
+use crate::{Body, Came, Clocks, ControlRefusal, Leaf, Released, Saw};
 
 /// One step of a call.
 #[derive(Debug, Clone)]
@@ -125,6 +126,16 @@ pub struct Replay {
     subjects: Vec<(u32, String)>,
     /// Who had objected on an earlier call of this id.
     objectors: Vec<(String, Timestamp)>,
+    /// How it was opened, and what has made it since, by when it was logged: for what counts only as it stood earlier.
+    opened: (Timestamp, Arc<Table>, Opened),
+    past: Vec<(Timestamp, Past)>,
+}
+
+/// Something that made a call what it is.
+#[derive(Debug, Clone)]
+enum Past {
+    Table(Arc<Table>),
+    Fact(Box<Event>),
 }
 
 impl Replay {
@@ -145,6 +156,8 @@ impl Replay {
             clocks: Clocks::default(),
             subjects: Vec::new(),
             objectors: objectors.clone(),
+            opened: (leaf.at, Arc::clone(table), facts.clone()),
+            past: Vec::new(),
         };
         for joined in &facts.participants {
             let subject = subjects.iter().find(|(p, _)| *p == joined.participant);
@@ -163,6 +176,7 @@ impl Replay {
         if self.in_force.digest() != table.digest() {
             self.in_force = Arc::clone(table);
             self.call.know(table, leaf.at);
+            self.past.push((leaf.at, Past::Table(Arc::clone(table))));
         }
         let Some(saw) = leaf.body.saw() else {
             return Err(Failure::tampered(format!("an entry `{}` belongs to no call", leaf.kind)));
@@ -178,7 +192,7 @@ impl Replay {
             {
                 self.must_be_alike(*participant, alike, subjects.first())?;
             }
-            self.call.apply(facts);
+            self.happened(facts.clone());
             if let What::Ended = facts.what {
                 self.ended_at = self.ended_at.or(Some(leaf.at));
             }
@@ -201,16 +215,34 @@ impl Replay {
             }
             // The gate decides on the call before the acceptance itself counts.
             let what = What::Accepted { spans: spans.clone() };
-            self.call.apply(&Event { received_at: leaf.at, at: None, what });
+            self.happened(Event { received_at: leaf.at, at: None, what });
         }
         Ok(())
+    }
+
+    fn happened(&mut self, fact: Event) {
+        self.call.apply(&fact);
+        self.past.push((fact.received_at, Past::Fact(Box::new(fact))));
     }
 
     /// Events may be missing; none are on a call that was over by then.
     pub fn gap(&mut self, fact: &Event) {
         if self.ended_at.is_none_or(|ended| fact.received_at <= ended) {
-            self.call.apply(fact);
+            self.happened(fact.clone());
         }
+    }
+
+    /// The call as it stood when nothing later than this had been logged; none if it was not opened yet.
+    fn as_of(&self, moment: Timestamp) -> Option<Call> {
+        let (opened_at, table, facts) = &self.opened;
+        let mut call = (*opened_at <= moment).then(|| Call::open(table, *opened_at, facts.clone()))?;
+        for (at, past) in self.past.iter().filter(|(at, _)| *at <= moment) {
+            match past {
+                Past::Table(table) => call.know(table, *at),
+                Past::Fact(fact) => call.apply(fact),
+            }
+        }
+        Some(call)
     }
 
     /// The call as it stands.
@@ -259,7 +291,9 @@ impl Replay {
     /// records, and belongs to no other recording. Silence and codec padding were measured in the audio,
     /// which is not here: the entry is believed. Silence is known only of formats whose codec adds nothing.
     fn must_be_covered(&self, leaf: &Leaf) -> Result<(), Failure> {
-        let Body::Accepted { came, spans, silenced, unplaced, codec_ms, shifted_ms, .. } = &leaf.body else {
+        let Body::Accepted { came, spans, silenced, unplaced, codec_ms, shifted_ms, released, .. } =
+            &leaf.body
+        else {
             return Ok(());
         };
         decidable(*came)?;
@@ -276,9 +310,10 @@ impl Replay {
             }
             false => Claim::Placed(file.parts),
         };
+        let uploader = released.as_ref().map_or(&leaf.actor.credential, |released| &released.uploader);
         let upload = Upload {
             codec_adds_ms: *codec_ms,
-            clock_behind_ms: self.clocks.behind_ms(&leaf.actor.credential),
+            clock_behind_ms: self.clocks.behind_ms(uploader),
             silenced: &file.silenced,
             silent: &|_, _| *codec_ms == 0,
             ..Upload::new(claim, came.coverage)
@@ -290,12 +325,52 @@ impl Replay {
             shifted_ms: *shifted_ms,
         };
         match self.call.coverage(&upload, leaf.at) {
-            Ok(coverage) if coverage == said => Ok(()),
+            Ok(coverage) if coverage == said => match released {
+                Some(released) => self.must_be_releasable(released, &upload, &said),
+                None => Ok(()),
+            },
             Ok(_) => Err(Failure::tampered("the recording uses up more or less than it holds")),
             Err(uncovered) => Err(Failure::tampered(format!(
                 "a recording was accepted that consent does not cover: {}",
                 words(&uncovered)
             ))),
+        }
+    }
+
+    /// Whether what waited in quarantine was covered by what had been logged when it ended, and nobody objected since it
+    /// began.
+    fn must_be_releasable(
+        &self,
+        released: &Released,
+        upload: &Upload<'_>,
+        said: &Coverage,
+    ) -> Result<(), Failure> {
+        let until = released.evidence_until;
+        if crate::evidence_until(&said.spans, self.call.settings()) != Some(until)
+            || !said.silenced.is_empty()
+        {
+            return Err(Failure::tampered(
+                "a recording left the quarantine, and what counts for it is not what was logged when it ended",
+            ));
+        }
+        let earlier = self.as_of(until).ok_or_else(|| {
+            Failure::tampered("a recording left the quarantine for a call that was opened after it had ended")
+        })?;
+        if let Err(uncovered) = earlier.coverage(upload, until) {
+            return Err(Failure::tampered(format!(
+                "a recording left the quarantine that consent did not cover when it ended: {}",
+                words(&uncovered)
+            )));
+        }
+        let facts = self.past.iter().filter_map(|(_, past)| match past {
+            Past::Fact(fact) => Some(fact.as_ref()),
+            Past::Table(_) => None,
+        });
+        match crate::objects_since(facts, &said.spans, &upload.claim) {
+            false => Ok(()),
+            true => {
+                Err(Failure::tampered("a recording left the quarantine after somebody had objected to it"))
+            }
         }
     }
 

@@ -119,7 +119,14 @@ impl Log {
     /// Adds a credential, with what its uploads need beside being lawful.
     pub(crate) fn adds(&mut self, who: &Actor, name: &str, coverage: CoverageBasis) {
         let (credential, role) = (who.credential.clone(), who.role.clone());
-        let body = Body::Credential { credential, role, person: None, coverage, on_refusal: OnRefusal::Deny };
+        let body = Body::Credential {
+            credential,
+            role,
+            person: None,
+            coverage,
+            on_refusal: OnRefusal::Deny,
+            quarantine_seconds: 0,
+        };
         self.entry(&Actor::command_line(), body, Some(json!({"name": name})));
     }
 
@@ -322,6 +329,7 @@ impl Log {
             shifted_ms: 0,
             keep_until: kept.keep_until(self.now),
             delete_by: kept.delete_by(self.now),
+            released: None,
             saw,
         };
         self.of_call(actor, uid, body, Some(json!({"name": "main"})));

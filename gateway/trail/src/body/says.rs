@@ -41,6 +41,7 @@ impl Body {
         | Body::Event { saw, .. }
         | Body::ControlRefused { saw, .. }
         | Body::Accepted { saw, .. }
+        | Body::ReleaseRefused { saw, .. }
         | Body::Refused { saw, .. } = self
         {
             return Some(saw);
@@ -95,7 +96,7 @@ impl Body {
         if let Body::ControlRefused { code, .. } = self {
             return Some(code.code());
         }
-        if let Body::Refused { code, .. } = self {
+        if let Body::Refused { code, .. } | Body::ReleaseRefused { code, .. } = self {
             return Some(code.code());
         }
         if let Body::FetchRefused { code, .. } = self { Some(code) } else { None }
@@ -124,7 +125,19 @@ impl Body {
     #[must_use]
     pub fn recording(&self) -> Option<Uuid> {
         let exported = if let Body::Exported { recording, .. } = self { *recording } else { None };
-        self.accepts().or(self.became_of()).or(exported)
+        self.accepts().or(self.became_of()).or(self.quarantined()).or(exported)
+    }
+
+    /// What is or was in quarantine, by the id of the recording that it may become.
+    #[must_use]
+    pub fn quarantined(&self) -> Option<Uuid> {
+        if let Body::Quarantined { recording, .. }
+        | Body::ReleaseRefused { recording, .. }
+        | Body::Destroyed { recording, .. } = self
+        {
+            return Some(*recording);
+        }
+        None
     }
 
     /// The version of a prompt, or the consent grant, that it registers.

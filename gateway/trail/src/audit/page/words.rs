@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::audit::pack::{Entry, is_asserted};
 use crate::story::{ActKind, Recording, Story, Unjudged};
-use crate::{Body, ControlRefusal, FoldError, Leaf, Saw};
+use crate::{Body, ControlRefusal, Destruction, FoldError, Leaf, QuarantineReason, Saw};
 
 /// What an entry says happened. Of what it commits to, the document names what it is about.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: the kind says it all")]
@@ -44,6 +44,29 @@ pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: O
                 silent(silenced)
             )
         }
+        Body::Quarantined { reason, until, .. } => format!(
+            "An upload was sealed, locked and put into quarantine until {}: {}.",
+            moment(until),
+            match reason {
+                QuarantineReason::UnknownCall => "nobody had opened its call",
+                QuarantineReason::SeveralCalls => "it may belong to several calls",
+                QuarantineReason::UnknownTime => "it does not say when it was made",
+            }
+        ),
+        Body::ReleaseRefused { code, .. } => {
+            format!(
+                "An upload was to be released from quarantine to the call, which was refused: {}.",
+                refusal(*code)
+            )
+        }
+        Body::Destroyed { because, .. } => format!(
+            "What was in quarantine was destroyed: {}.",
+            match because {
+                Destruction::Expired => "its time was over",
+                Destruction::Requested => "the account wanted it",
+                Destruction::Duplicate => "the same upload had been accepted",
+            }
+        ),
         Body::Refused { code, .. } => {
             format!("An upload was refused, and nothing of it was kept: {}.", refusal(*code))
         }

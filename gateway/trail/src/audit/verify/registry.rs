@@ -17,7 +17,7 @@ use super::told::{GrantTold, PromptTold, Told};
 use crate::people::People;
 use crate::registers::{Sum, unhex};
 use crate::tree::Hash;
-use crate::{Body, Door, Leaf, OnRefusal, Registered, counted};
+use crate::{Body, Came, Door, Leaf, OnRefusal, Registered, counted};
 
 /// What is registered so far.
 #[derive(Debug, Default)]
@@ -33,6 +33,8 @@ pub(super) struct Registry {
     prompts: HashMap<Uuid, PromptTrack>,
     grants: HashMap<Uuid, GrantTrack>,
     recordings: HashMap<Uuid, Recording>,
+    /// What is in quarantine.
+    quarantined: HashMap<Uuid, Quarantined>,
     /// The law that the account has chosen, and since when.
     chosen: Vec<Chosen>,
     /// The rows that the log commits to.
@@ -70,6 +72,8 @@ struct Credential {
     coverage: CoverageBasis,
     /// Whether its sender may ever have been told that all is well where an upload was refused.
     discards: bool,
+    /// For how long at most what it uploads may ever have waited in quarantine, in seconds.
+    quarantine_seconds: u32,
 }
 
 #[derive(Debug)]
@@ -94,6 +98,17 @@ struct GrantTrack {
     by_guardian: bool,
     withdrawn: Option<Timestamp>,
     calls: BTreeSet<Uuid>,
+}
+
+#[derive(Debug)]
+struct Quarantined {
+    uploader: String,
+    came: Came,
+    envelope: String,
+    media: String,
+    bytes: u64,
+    until: Timestamp,
+    ended: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -145,7 +160,10 @@ impl Registry {
             )));
         }
         let mut served = SERVED;
-        if let Body::Accepted { came, .. } | Body::Refused { came, .. } = &leaf.body {
+        if let Body::Accepted { came, released: None, .. }
+        | Body::Refused { came, .. }
+        | Body::Quarantined { came, .. } = &leaf.body
+        {
             if came.coverage != credential.coverage {
                 return Err(Failure::tampered(format!(
                     "it requires uploads from `{}` to be {}, but the credential was added for uploads that are {}",
@@ -170,6 +188,17 @@ impl Registry {
                     "it says that `{}` was told of no refusal, but the credential was never set to discard",
                     actor.credential
                 )));
+            }
+            if let Body::Quarantined { until, .. } = &leaf.body {
+                let longest = SignedDuration::from_secs(i64::from(credential.quarantine_seconds));
+                if came.door == Door::Native
+                    || leaf.at.checked_add(longest).is_ok_and(|longest| longest < *until)
+                {
+                    return Err(Failure::tampered(format!(
+                        "an upload of `{}` is in quarantine, or is to wait there for longer, than what it sends may",
+                        actor.credential
+                    )));
+                }
             }
             // A request that was let in may still be running; an upload takes its time.
             served = UPLOAD;
@@ -221,6 +250,7 @@ impl Registry {
     /// Takes what an entry registers or ends.
     pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
         leaf.register.as_ref().map_or(Ok(()), |registered| self.commits(registered))?;
+        self.quarantines(leaf)?;
         if let Body::Accepted { recording, bytes, keys, format, .. } = &leaf.body {
             keys.iter().try_for_each(|key| self.sealed_for(key))?;
             self.sealed_as(*format, keys.len())?;
@@ -286,19 +316,31 @@ impl Registry {
             }
         }
         self.enrols(leaf)?;
-        if let Body::Credential { credential, role, person, coverage, on_refusal } = &leaf.body {
+        if let Body::Credential { credential, role, person, coverage, on_refusal, quarantine_seconds } =
+            &leaf.body
+        {
             if !self.lenient && person.is_some_and(|person| !self.people.knows(person)) {
                 return Err(Failure::tampered("it adds a credential of somebody who was never enrolled"));
             }
             let (role, discards) = (role.clone(), *on_refusal == OnRefusal::Discard);
-            let new = Credential { role, person: *person, revoked: None, coverage: *coverage, discards };
+            let new = Credential {
+                role,
+                person: *person,
+                revoked: None,
+                coverage: *coverage,
+                discards,
+                quarantine_seconds: *quarantine_seconds,
+            };
             if self.credentials.insert(credential.clone(), new).is_some() {
                 return Err(Failure::tampered("it adds a credential a second time"));
             }
         }
-        if let Body::CredentialSet { credential, on_refusal } = &leaf.body {
+        if let Body::CredentialSet { credential, on_refusal, quarantine_seconds } = &leaf.body {
             match self.credentials.get_mut(credential) {
-                Some(known) => known.discards |= *on_refusal == OnRefusal::Discard,
+                Some(known) => {
+                    known.discards |= *on_refusal == OnRefusal::Discard;
+                    known.quarantine_seconds = known.quarantine_seconds.max(*quarantine_seconds);
+                }
                 None if self.lenient => drop(self.unchecked.credentials.insert(credential.clone())),
                 None => return Err(Failure::tampered("it changes a credential that was never added")),
             }
@@ -334,6 +376,63 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    /// Takes what enters or leaves the quarantine.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: other entries say nothing of it")]
+    fn quarantines(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+        if let Body::Quarantined { recording, came, envelope, media, bytes, until, .. } = &leaf.body {
+            let new = Quarantined {
+                uploader: leaf.actor.credential.clone(),
+                came: *came,
+                envelope: envelope.clone(),
+                media: media.clone(),
+                bytes: *bytes,
+                until: *until,
+                ended: None,
+            };
+            if self.recordings.contains_key(recording) || self.quarantined.insert(*recording, new).is_some() {
+                return Err(Failure::tampered("it puts into quarantine what was there, or accepted, before"));
+            }
+        }
+        if let Body::Accepted { recording, released: None, .. } = &leaf.body
+            && self.quarantined.contains_key(recording)
+        {
+            return Err(Failure::tampered("it accepts what is in quarantine as if it were not"));
+        }
+        let (recording, ends) = match &leaf.body {
+            Body::Destroyed { recording, .. } | Body::Accepted { recording, released: Some(_), .. } => {
+                (*recording, true)
+            }
+            Body::ReleaseRefused { recording, .. } => (*recording, false),
+            _ => return Ok(()),
+        };
+        let Some(waiting) = self.quarantined.get_mut(&recording) else {
+            if self.lenient {
+                self.unchecked.recordings.insert(recording);
+                return Ok(());
+            }
+            return Err(Failure::tampered("it is about something that was never in quarantine"));
+        };
+        if waiting.ended.is_some() {
+            return Err(Failure::tampered("it is about something that is not in quarantine any more"));
+        }
+        waiting.ended = ends.then_some(leaf.at);
+        let Body::Accepted { came, envelope, media, bytes, released: Some(released), .. } = &leaf.body else {
+            return Ok(());
+        };
+        if released.uploader != waiting.uploader
+            || *came != waiting.came
+            || *envelope != waiting.envelope
+            || *media != waiting.media
+            || *bytes != waiting.bytes
+        {
+            return Err(Failure::tampered("it releases something else than was put into quarantine"));
+        }
+        match leaf.at < waiting.until {
+            true => Ok(()),
+            false => Err(Failure::tampered("it releases something whose time in quarantine was over")),
+        }
     }
 
     fn enrols(&mut self, leaf: &Leaf) -> Result<(), Failure> {
@@ -540,6 +639,7 @@ impl Registry {
         self.credentials.values_mut().for_each(|credential| undo(&mut credential.revoked));
         self.keys.values_mut().for_each(&mut undo);
         self.grants.values_mut().for_each(|grant| undo(&mut grant.withdrawn));
+        self.quarantined.values_mut().for_each(|waiting| undo(&mut waiting.ended));
         self.recordings.values_mut().for_each(|recording| {
             undo(&mut recording.deleted);
             undo(&mut recording.held);

@@ -53,7 +53,13 @@ fn makers(body: &Body) -> &'static [&'static str] {
             &["recorder", "observer", "counsel", "registrar", "admin", "operator"]
         }
         Body::Opened { .. } | Body::Event { .. } | Body::ControlRefused { .. } => &["recorder", "observer"],
-        Body::Accepted { .. } | Body::Refused { .. } => &["recorder", "uploader"],
+        Body::Accepted { released: None, .. } | Body::Refused { .. } | Body::Quarantined { .. } => {
+            &["recorder", "uploader"]
+        }
+        Body::Accepted { released: Some(_), .. } | Body::ReleaseRefused { .. } => {
+            &["recorder", "counsel", "admin"]
+        }
+        Body::Destroyed { .. } => &["recorder", "counsel", "admin", "operator", "gateway"],
         Body::Heartbeat {} | Body::LogKey { .. } => &["gateway"],
         Body::Gap { .. } | Body::LogOpened { .. } => &["gateway", "operator"],
         Body::Account { .. }

@@ -420,6 +420,7 @@ fn a_provisioner_sets_accounts_up_and_takes_no_power_by_it() {
     };
     let given = |role: &str, person| Body::Credential {
         on_refusal: crate::OnRefusal::Deny,
+        quarantine_seconds: 0,
         credential: format!("cg_{role}"),
         role: role.into(),
         person,
@@ -867,7 +868,11 @@ fn only_what_the_law_refuses_is_discarded_and_only_where_that_was_set() {
     };
     let set = |log: &mut Log, on_refusal| {
         let credential = starter().credential;
-        log.entry(&Actor::command_line(), Body::CredentialSet { credential, on_refusal }, None);
+        log.entry(
+            &Actor::command_line(),
+            Body::CredentialSet { credential, on_refusal, quarantine_seconds: 0 },
+            None,
+        );
     };
     // Nobody has set it.
     let mut log = base.clone();
@@ -1106,6 +1111,7 @@ mod the_law_desk {
             let coverage = CoverageBasis::Granted;
             let body = Body::Credential {
                 on_refusal: crate::OnRefusal::Deny,
+                quarantine_seconds: 0,
                 credential,
                 role,
                 person: Some(person),

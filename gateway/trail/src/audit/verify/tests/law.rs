@@ -124,6 +124,7 @@ fn who_acts_and_is_unknown_to_the_log_is_of_the_law_desk() {
     );
     let body = Body::Credential {
         on_refusal: crate::OnRefusal::Deny,
+        quarantine_seconds: 0,
         credential: stranger.credential,
         role: "auditor".into(),
         person: None,
@@ -146,6 +147,7 @@ fn two_people(confirmed: &[(usize, usize)], proposes: usize, approves: usize) ->
         let Actor { credential, role } = counsel(number);
         let body = Body::Credential {
             on_refusal: crate::OnRefusal::Deny,
+            quarantine_seconds: 0,
             credential,
             role,
             person: Some(person(number)),
