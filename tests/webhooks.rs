@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use consent_gateway::access::Role;
+use consent_gateway::access::{Role, Uploads};
 use consent_gateway::config::{Config, Webhooks};
 use consent_gateway::gate::{AccountSettings, SetWebhook, Webhook};
 use consent_gateway::serve;
@@ -270,6 +270,69 @@ async fn an_upload_that_does_not_come_is_told_after_a_while() {
     assert_eq!((at(&windows[0]["from"]), at(&windows[0]["until"])), (from, until), "{told}");
     comes(async || gateway.left().await["waiting"] == 0).await;
     assert_eq!(receiver.all().len(), 3);
+}
+
+#[tokio::test]
+async fn what_a_switch_is_not_told_its_owner_is() {
+    let receiver = Receiver::new().await;
+    let gateway = Gateway::telling(&receiver).await;
+    let uploads = Uploads {
+        coverage: policy::CoverageBasis::Lawful,
+        on_refusal: trail::OnRefusal::Discard,
+        ..Uploads::default()
+    };
+    let (actor, role) = (Actor::command_line(), Role::Uploader);
+    let new = gateway.gate().add_credential_for(&actor, "acme", role, "switch", None, uploads).await.unwrap();
+    let switch = Client::new(gateway.running.address, &new);
+    let sends = async |call: &str, number: u8, begun: jiff::Timestamp| {
+        let start = begun.as_second() + 62_167_219_200;
+        let query = format!("call_id={call}&start={start}&duration_ms=1000&recording_id=202611-{number}");
+        switch.upload(&format!("/kazoo/acme/a.mp3?{query}"), &[], &wav(1_000)).await.status
+    };
+    // Nobody was told of recording: three are discarded, on two days.
+    gateway.open("c1", "US-CA").await;
+    let begun = gateway.now();
+    gateway.advance_ms(4_000);
+    assert_eq!([sends("c1", 1, begun).await, sends("c1", 2, begun).await], [200, 200]);
+    receiver.hears(2).await;
+    gateway.advance_ms(14 * 3_600_000);
+    let begun = gateway.now().checked_sub(jiff::SignedDuration::from_secs(4)).unwrap();
+    assert_eq!(sends("c1", 3, begun).await, 200);
+    let told = receiver.hears(4).await;
+    let daily = told.iter().map(Heard::json).find(|told| told["type"] == "uploads.discarded").unwrap();
+    assert_eq!(
+        (&daily["data"]["day"], &daily["data"]["count"]),
+        (&json!("2026-11-20"), &json!(2)),
+        "{daily}"
+    );
+    assert!(daily["data"]["entry"].is_null(), "{daily}");
+    // One that nobody can match waits, and is destroyed in the end.
+    assert_eq!(sends("nobodys", 4, begun).await, 202);
+    let waits = receiver.hears(5).await[4].json();
+    assert_eq!(
+        (&waits["type"], &waits["data"]["reason"]),
+        (&json!("recording.quarantined"), &json!("unknown-call"))
+    );
+    let until: jiff::Timestamp = waits["data"]["until"].as_str().unwrap().parse().unwrap();
+    assert_eq!(until.duration_since(gateway.now()).as_secs(), 3600, "{waits}");
+    gateway.advance_ms(3_600_000);
+    gateway.gate().end_quarantines(&Actor::gateway()).await.unwrap();
+    let ended = receiver.hears(6).await[5].json();
+    assert_eq!(
+        (&ended["type"], &ended["data"]["because"]),
+        (&json!("recording.destroyed"), &json!("expired"))
+    );
+    assert_eq!(ended["data"]["recording"], json!({"id": waits["data"]["recording"]["id"]}));
+    // The second day has one; each day is told once.
+    gateway.advance_ms(24 * 3_600_000);
+    let daily = receiver.hears(7).await[6].json();
+    assert_eq!(
+        (&daily["data"]["day"], &daily["data"]["count"]),
+        (&json!("2026-11-21"), &json!(1)),
+        "{daily}"
+    );
+    gateway.has_told_all().await;
+    assert_eq!(receiver.all().len(), 7);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ fn requests() -> Vec<(&'static str, &'static str, &'static str, &'static str, Va
             json!({"type": "prompt.completed", "prompt": "en", "participant": "caller", "played_ms": 4000}),
         ),
         ("Control", "POST", "/v1/calls/c/recording", "recorder", json!({"action": "start"})),
+        ("ReleaseFromQuarantine", "POST", "/v1/quarantine/q/release", "admin", json!({"call": "c"})),
         (
             "Prompt",
             "PUT",

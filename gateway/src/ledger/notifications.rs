@@ -66,7 +66,7 @@ impl Ledger {
             query_as,
             fetch_all,
             select_notification!(
-                "notification WHERE account = ? AND (kind <> 'upload.overdue' OR attempts > 0 OR due_at <= ?) ORDER BY seq LIMIT ?"
+                "notification WHERE account = ? AND (kind NOT IN ('upload.overdue', 'uploads.discarded') OR attempts > 0 OR due_at <= ?) ORDER BY seq LIMIT ?"
             ),
             account,
             now,
@@ -85,7 +85,7 @@ impl Ledger {
             query_as,
             fetch_one,
             "SELECT count(*) - count(failed_at), min(CASE WHEN failed_at IS NULL THEN queued_at END), count(failed_at) \
-             FROM notification WHERE account = ? AND (kind <> 'upload.overdue' OR attempts > 0 OR due_at <= ?)",
+             FROM notification WHERE account = ? AND (kind NOT IN ('upload.overdue', 'uploads.discarded') OR attempts > 0 OR due_at <= ?)",
             account,
             now
         )?)

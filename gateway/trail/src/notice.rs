@@ -13,7 +13,10 @@ pub enum Notice {
     /// A recording was stored, with stretches of it silenced.
     Redacted(Uuid),
     /// An upload was refused.
-    Refused,
+    Refused {
+        /// Whether its sender was told that all is well: how many were is told once a day.
+        discarded: bool,
+    },
     /// An upload that nobody could decide on was put into quarantine.
     Quarantined(Uuid),
     /// What was in quarantine was destroyed.
@@ -34,13 +37,16 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// The word for what is told once a day: how many uploads were refused whose senders were told that all is well.
+    pub const DISCARDED: &str = "uploads.discarded";
+
     /// The word for it.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
             Notice::Stored(_) => "recording.stored",
             Notice::Redacted(_) => "recording.redacted",
-            Notice::Refused => "recording.refused",
+            Notice::Refused { .. } => "recording.refused",
             Notice::Quarantined(_) => "recording.quarantined",
             Notice::Destroyed(_) => "recording.destroyed",
             Notice::Ordered(_) => "recording.suspended",
@@ -62,7 +68,7 @@ impl Notice {
             | Notice::Destroyed(id)
             | Notice::Deleted(id) => Some(*id),
             Notice::HoldSet(id) | Notice::HoldLifted(id) => *id,
-            Notice::Refused | Notice::Ordered(_) | Notice::RecipientAdded | Notice::Overdue => None,
+            Notice::Refused { .. } | Notice::Ordered(_) | Notice::RecipientAdded | Notice::Overdue => None,
         }
     }
 }
@@ -75,8 +81,8 @@ impl Body {
             let told = if silenced.is_empty() { Notice::Stored } else { Notice::Redacted };
             return Some(told(*recording));
         }
-        if let Body::Refused { .. } = self {
-            return Some(Notice::Refused);
+        if let Body::Refused { discarded, .. } = self {
+            return Some(Notice::Refused { discarded: *discarded });
         }
         if let Body::Quarantined { recording, .. } = self {
             return Some(Notice::Quarantined(*recording));

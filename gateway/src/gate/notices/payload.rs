@@ -1,8 +1,9 @@
 //! What a message says: made when it is sent, from what is known then.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
+use crate::gate::notices::queue::day_of;
 use crate::gate::{Fault, Gate, from_row, parse_id};
 use crate::ledger::{NotificationRow, Question};
 use trail::clock::Moment;
@@ -13,7 +14,10 @@ impl Gate {
     pub(in crate::gate) async fn payload(&self, row: &NotificationRow) -> Result<Value, Fault> {
         let mut data = Map::new();
         data.insert("account".into(), json!(row.account));
-        data.insert("entry".into(), json!(row.id));
+        match row.kind == Notice::DISCARDED {
+            true => self.discarded(row, &mut data).await?,
+            false => drop(data.insert("entry".into(), json!(row.id))),
+        }
         if let Some(call) = &row.call {
             data.insert("call".into(), json!(self.call_of(call).await?));
         }
@@ -86,6 +90,34 @@ impl Gate {
         Ok(described)
     }
 
+    /// How many uploads were discarded on the day on which this was queued.
+    async fn discarded(&self, row: &NotificationRow, data: &mut Map<String, Value>) -> Result<(), Fault> {
+        let (day, end) = day_of(from_row(row.queued_at))?;
+        let begin = end.checked_sub(SignedDuration::from_hours(24)).unwrap_or(end);
+        let mut question = Question {
+            log: row.account.clone(),
+            types: vec![REFUSED.into()],
+            from: Some(begin.as_millisecond()),
+            until: Some(end.as_millisecond()),
+            ..Question::default()
+        };
+        let mut count = 0u64;
+        loop {
+            let page = self.ledger.entries(&question, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            question.after = Some((last.epoch, last.seq));
+            for entry in &page {
+                let leaf: Leaf = serde_json::from_slice(&entry.leaf)
+                    .map_err(|_| Fault::damaged("an entry cannot be read"))?;
+                let discarded = matches!(leaf.body, Body::Refused { discarded: true, .. });
+                count = count.saturating_add(u64::from(discarded));
+            }
+        }
+        data.insert("day".into(), json!(day.to_string()));
+        data.insert("count".into(), json!(count));
+        Ok(())
+    }
+
     /// Why something is in quarantine and until when, or why it was destroyed there, from the entry.
     async fn quarantine_of(
         &self,
@@ -133,6 +165,8 @@ impl Gate {
     }
 }
 
+/// How many entries are read at once.
+const PAGE: u32 = 1000;
 const REFUSED: &str = "recording.refused";
 const QUARANTINE: [&str; 2] = ["recording.quarantined", "recording.destroyed"];
 /// What outsiders chose of a recording's description.

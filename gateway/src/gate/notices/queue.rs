@@ -1,6 +1,9 @@
 //! The queue: what is to be told, in order, until it is delivered or given up.
 
-use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::gate::answer::{Notification, NotificationQueue};
@@ -52,18 +55,20 @@ impl Gate {
         }
     }
 
-    async fn notification(&self, draft: &Draft, notice: &Notice) -> Result<Option<Change>, Fault> {
-        let Some(account) = self.ledger.account(&draft.log).await? else { return Ok(None) };
+    async fn notification(&self, draft: &Draft, notice: &Notice) -> Result<Vec<Change>, Fault> {
+        let Some(account) = self.ledger.account(&draft.log).await? else { return Ok(Vec::new()) };
         let settings = AccountSettings::read(&account.settings)?;
         if settings.webhook.url.is_none() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let due_at = match (notice, draft.call) {
             // The first key is nobody's further recipient.
-            (Notice::RecipientAdded, _) if self.ledger.keys(&draft.log).await?.is_empty() => return Ok(None),
+            (Notice::RecipientAdded, _) if self.ledger.keys(&draft.log).await?.is_empty() => {
+                return Ok(Vec::new());
+            }
             (Notice::Overdue, Some(call)) => {
                 if self.ledger.overdue_waits(call).await? {
-                    return Ok(None);
+                    return Ok(Vec::new());
                 }
                 let after = i64::from(settings.overdue_seconds).saturating_mul(1000);
                 draft.at.as_millisecond().saturating_add(after)
@@ -78,7 +83,11 @@ impl Gate {
             }
             (call, _) => call,
         };
-        Ok(Some(queued(draft, notice, call, due_at)))
+        let mut changes = vec![queued(draft, notice, call, due_at)];
+        if let Notice::Refused { discarded: true } = notice {
+            changes.extend(at_the_days_end(draft)?);
+        }
+        Ok(changes)
     }
 
     /// Waits until something was queued here.
@@ -189,6 +198,38 @@ impl Gate {
         self.queued.notify_one();
         shown(NotificationRow { due_at: now, failed_at: None, ..row })
     }
+}
+
+/// That uploads were discarded on the day of this entry: told once, when the day is over.
+fn at_the_days_end(draft: &Draft) -> Result<Option<Change>, Fault> {
+    let (day, end) = day_of(draft.at)?;
+    let mut hash = Sha256::new();
+    for text in [Notice::DISCARDED, &draft.log, &day.to_string()] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    // The same for every entry of the day, so that it is queued once.
+    let id =
+        hash.finalize().first_chunk::<16>().map(|bytes| uuid::Builder::from_custom_bytes(*bytes).into_uuid());
+    Ok(id.map(|id| Change::Notification {
+        id,
+        account: draft.log.clone(),
+        kind: Notice::DISCARDED,
+        call: None,
+        recording: None,
+        action: None,
+        at: draft.at.as_millisecond(),
+        due_at: end.as_millisecond(),
+    }))
+}
+
+/// The day of a moment, UTC, and when it is over.
+pub(super) fn day_of(at: Timestamp) -> Result<(Date, Timestamp), Fault> {
+    let over = || {
+        let day = at.to_zoned(TimeZone::UTC).date();
+        Ok((day, day.tomorrow()?.to_zoned(TimeZone::UTC)?.timestamp()))
+    };
+    over().map_err(|_: jiff::Error| Fault::damaged("a day never ends"))
 }
 
 fn tried(

@@ -5,6 +5,7 @@ mod epochs;
 mod forgery;
 mod heads;
 mod law;
+mod quarantine;
 
 use super::super::sample::*;
 use super::super::{Details, Failure, Verdict};
