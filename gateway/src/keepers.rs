@@ -3,6 +3,7 @@
 pub mod anchors;
 mod law;
 mod notices;
+mod quarantine;
 mod recover;
 mod retention;
 mod scrub;
@@ -52,6 +53,7 @@ pub struct Keepers {
     sweep: JoinHandle<()>,
     recover: JoinHandle<()>,
     retention: JoinHandle<()>,
+    quarantine: JoinHandle<()>,
     scrub: JoinHandle<Option<NotaryError>>,
 }
 
@@ -87,6 +89,7 @@ impl Keepers {
             }),
             recover: tokio::spawn(recover::keep(of().0, of().1)),
             retention: tokio::spawn(retention::keep(of().0, of().1)),
+            quarantine: tokio::spawn(quarantine::keep(of().0, of().1)),
             scrub: tokio::spawn(scrub::keep(of().0, of().1)),
         }
     }
@@ -117,6 +120,9 @@ impl Keepers {
         }
         if self.retention.await.is_err() {
             tracing::error!("the retention task died");
+        }
+        if self.quarantine.await.is_err() {
+            tracing::error!("the quarantine task died");
         }
         let damage = self.scrub.await.inspect_err(|_| tracing::error!("the log scrub task died"));
         let mark = mark.inspect_err(|_| tracing::error!("the trail keeper task died"));

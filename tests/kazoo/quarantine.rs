@@ -6,7 +6,7 @@ use consent_gateway::gate::AccountSettings;
 use serde_json::{Value, json};
 use trail::{Actor, OnRefusal};
 
-use super::{Line, Switch, target};
+use super::{Line, Switch, encode, target};
 use crate::harness::{Gateway, files_below, kept_in, wav};
 
 impl Switch {
@@ -302,21 +302,74 @@ async fn a_call_is_found_by_its_time_and_its_parties() {
         gateway.recorder.put(&format!("/v1/calls/{call}"), &body).await.expect(201);
         gateway.prompt(call, &["caller", "agent"]).await;
     };
+    let sends = async |from: &str, to: &str, id: u8, begun: jiff::Timestamp| {
+        let parties = format!("from={}&to={}&caller_id_number={}", encode(from), encode(to), encode(from));
+        let start = begun.as_second() + 62_167_219_200;
+        let rest = format!("call_id=leg&start={start}&duration_ms=1000&recording_id=202611-{id}");
+        switch.put(&format!("{}&{parties}&{rest}", switch.url()), &wav(1000)).await.status
+    };
     opens("other", ["+14155550100", "+15550101"]).await;
     opens("ours", ["+14155550100", "+15550100"]).await;
     let begun = gateway.now();
     gateway.advance_ms(3000);
-    let at = target(Line::Released, &switch.url(), "leg", "202611-1", begun);
-    let said = switch.put(&at, &wav(1000)).await;
-    assert_eq!(said.status, 201, "{said:?} {:?}", switch.entries("recording.refused").await);
+    assert_eq!(sends("+14155550100@realm.example", "+15550100", 1, begun).await, 201);
     assert_eq!(switch.recordings().await[0]["call"], "ours");
+    // One number alone may be the company's own, and who withholds theirs may be anybody.
+    for (number, from) in [(2, "+15550100"), (3, "anonymous"), (4, "+14155550199")] {
+        assert_eq!(sends(from, "+15550100", number, begun).await, 202, "{from}");
+        assert_eq!(switch.waiting().await.pop().unwrap()["reason"], "unknown-call");
+    }
     // Between two of them, nobody chooses.
     opens("again", ["+14155550100", "+15550100"]).await;
     let begun = gateway.now();
     gateway.advance_ms(3000);
-    let item = switch.quarantined("leg", "202611-2", begun).await;
+    assert_eq!(sends("+14155550100", "+15550100", 5, begun).await, 202);
+    let item = switch.waiting().await.pop().unwrap();
     assert_eq!(item["reason"], "several-calls");
     release(gateway, &item["id"], "again").await.expect(201);
+    switch.verifies().await;
+}
+
+/// What came before a call, or before what it is said to be of, is not of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_released_to_what_came_later_or_to_another_than_its_own_call() {
+    let switch = Switch::new().await;
+    let gateway = &switch.gateway;
+    // It does not say when it was made; a call that begins later would take it.
+    let begun = gateway.now();
+    let said = switch.put(&target(Line::Master, &switch.url(), "theirs", "", begun), &wav(1000)).await;
+    assert_eq!(said.status, 202);
+    let item = switch.waiting().await.pop().unwrap();
+    let path = format!("/v1/quarantine/{}/release", item["id"].as_str().unwrap());
+    gateway.advance_ms(60_000);
+    switch.goes_on("later").await;
+    gateway.control("later", "start").await.expect(200);
+    let from = gateway.now();
+    gateway.advance_ms(1500);
+    gateway.control("later", "stop").await.expect(200);
+    gateway.admin.post(&path, &json!({"call": "later"})).await.problem(422, "invalid-time");
+    gateway.admin.post(&path, &json!({"call": "later", "start": from})).await.problem(422, "invalid-time");
+    // Its sender names a call that there is: nobody else's yes counts.
+    switch.goes_on("its-own").await;
+    switch.goes_on("kind").await;
+    let begun = gateway.now();
+    gateway.advance_ms(3000);
+    let said = switch.put(&target(Line::Master, &switch.url(), "its-own", "", begun), &wav(1000)).await;
+    assert_eq!(said.status, 202, "{said:?}");
+    let item = switch.waiting().await.pop().unwrap();
+    let path = format!("/v1/quarantine/{}/release", item["id"].as_str().unwrap());
+    gateway.admin.post(&path, &json!({"call": "kind", "start": begun})).await.problem(409, "other-call");
+    // What was never lawful does not wait.
+    gateway.open("refused", "US-CA").await;
+    gateway.event("refused", &json!({"type": "consent.declined", "participant": "caller"})).await.expect(201);
+    gateway.advance_ms(3000);
+    let waiting = switch.waiting().await.len();
+    let said = switch.put(&target(Line::Master, &switch.url(), "refused", "", begun), &wav(1000)).await;
+    assert_eq!((said.status, switch.waiting().await.len()), (200, waiting), "{said:?}");
+    // Whoever is erased is erased here as well.
+    let erase = json!({"participant": "caller", "call": "its-own", "reason": "asked", "recordings": "delete"});
+    gateway.admin.post("/v1/erasures", &erase).await;
+    assert!(switch.waiting().await.iter().all(|left| left["id"] != item["id"]));
     switch.verifies().await;
 }
 

@@ -31,7 +31,7 @@ use uuid::Uuid;
 use super::problem::{DoorCode, Misread, Problem, TurnedAway};
 use super::{Door, identify, trace};
 use crate::access::{Principal, Role};
-use crate::body::{Cap, Paced};
+use crate::body::{Cap, Pace, Paced};
 use crate::gate::{CallRefusal, Fault, FaultKind, RecordingRefusal, Refused, Taken, Unkept};
 
 /// The routes of the door, all of which ask for credentials.
@@ -62,11 +62,13 @@ async fn take(door: &Arc<Door>, request: Request) -> Result<Taken, Response> {
     let (who, file) = let_in(door, &parts).await?;
     super::upload::whole_and_plain(&parts.headers).map_err(turned_away)?;
     let (document, body) = match plan::boundary(&parts.headers) {
-        Some(boundary) => plan::parts(body, &boundary).await.map_err(turned_away)?,
+        Some(boundary) => {
+            plan::parts(Paced::new(body, door.upload_pace), &boundary).await.map_err(turned_away)?
+        }
         None => (serde_json::Value::Null, body),
     };
-    if let Some(file) = file.as_deref().filter(|file| plan::is_trial(file)) {
-        return Err(keep_trial(door, &who.account, file, body).await);
+    if let Some(file) = request::trial(&parts.uri, file.as_deref()) {
+        return Err(keep_trial(door, &who.account, &file, body).await);
     }
     let sent = request::Sent::read(&parts.uri, file.as_deref(), &document);
     admit(door, &who, sent, body).await.map_err(refused)
@@ -94,7 +96,8 @@ async fn let_in(door: &Arc<Door>, parts: &Parts) -> Result<(Principal, Option<St
 
 /// Keeps the file by which a storage plan is tried, until it has been read back.
 async fn keep_trial(door: &Arc<Door>, account: &str, file: &str, body: Body) -> Response {
-    let Ok(content) = axum::body::to_bytes(body, plan::LONGEST_TRIAL).await else {
+    let pace = Pace { max_bytes: plan::LONGEST_TRIAL, ..Pace::JSON };
+    let Ok(content) = Paced::new(body, pace).read_all().await else {
         return turned_away(TurnedAway::Multipart(Misread::Broken));
     };
     match door.trials.keep(account, file, content) {
@@ -110,7 +113,7 @@ async fn read_back(State(door): State<Arc<Door>>, request: Request) -> Response 
         Ok(known) => known,
         Err(response) => return response,
     };
-    match file.and_then(|file| door.trials.read(&who.account, &file)) {
+    match request::trial(&parts.uri, file.as_deref()).and_then(|file| door.trials.read(&who.account, &file)) {
         Some(content) => ([(header::CONTENT_TYPE, "text/plain")], content).into_response(),
         None => turned_away(TurnedAway::NoSuchPath),
     }

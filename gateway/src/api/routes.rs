@@ -403,13 +403,13 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .answers(200, "it was released to this call before, or the same upload was accepted", json::<answer::Recording>().with("Location", LOCATION))
             .fails(&[
                 NotFound, UnknownCall, InvalidId, InvalidTimeline, ConsentRequired, ConsentDeclined, ConsentWithdrawn,
-                UncoveredAudio, EvidenceTooLate, Objected, QuarantineKeyMissing, NoUsableKey, RecordingExists,
+                UncoveredAudio, EvidenceTooLate, Objected, OtherCall, InvalidTime, QuarantineKeyMissing, NoUsableKey, RecordingExists,
                 RecordingDeleted, CallBarred, StoreUnavailable, Contended,
             ]),
         route("destroy_quarantined", "DELETE", "/v1/quarantine/{id}", &[Recorder, Counsel, Admin], delete(quarantine::destroy), "Destroys an upload in quarantine, its key first.")
             .tagged("Quarantine")
             .answers(204, "destroyed", nothing())
-            .fails(&[NotFound, StoreUnavailable]),
+            .fails(&[NotFound, QuarantineKeyMissing, StoreUnavailable]),
         route("list_holds", "GET", "/v1/holds", &[Counsel, Admin], get(holds::list), "Lists the legal holds that are not on one recording alone.")
             .tagged("Legal holds")
             .asks::<holds::ListQuery>()

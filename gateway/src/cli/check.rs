@@ -17,6 +17,7 @@ use crate::notary::{First, Notary};
 use crate::serve;
 use trail::chain::Chain;
 use trail::cli::out::say;
+use crate::secrets::Locks;
 use trail::clock::Clock;
 use trail::counted;
 
@@ -47,6 +48,12 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
              delay the others"
                 .into(),
         );
+    }
+    if let Err(error) = Locks::new(config.quarantine_dir()).probe() {
+        warnings.push(format!(
+            "nothing can be put into quarantine, since `{}` cannot be written ({error}): set `quarantine` to a directory for it",
+            config.quarantine_dir().display()
+        ));
     }
     let table = gate.laws().in_force();
     warnings.extend(of_configuration(&config, &table));

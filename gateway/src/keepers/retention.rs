@@ -50,18 +50,6 @@ pub(super) async fn keep(door: Arc<Door>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             erased = door.gate.erase_everybody_who_waits() => erased,
         };
-        let ended = tokio::select! {
-            () = stop.cancelled() => return,
-            ended = door.gate.end_quarantines(&actor) => ended,
-        };
-        match ended {
-            Ok(0) => {}
-            Ok(destroyed) => tracing::info!(destroyed, "destroyed uploads whose time in quarantine was over"),
-            Err(fault) => {
-                let cause = fault.failure().map(|failure| Chain(failure).to_string());
-                tracing::error!(code = %fault.code(), cause, "not all uploads whose time in quarantine was over could be destroyed; it is tried again in ten minutes");
-            }
-        }
         if let Err(fault) = erased {
             tracing::error!(code = %fault.code(), "cannot read which erasures wait; it is tried again in ten minutes");
         }

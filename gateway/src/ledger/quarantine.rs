@@ -9,8 +9,8 @@ use super::rows::select_call;
 use super::sql::ask;
 use super::{CallRow, Ledger, LedgerError, QuarantineRow};
 
-/// Calls that began earlier than so much before are not looked at.
-const LONGEST_CALL_MS: i64 = 12 * 60 * 60 * 1000;
+/// Of a number that is on more calls, they are not looked through.
+const MOST_CALLS: i64 = 2000;
 
 /// The columns of a [`QuarantineRow`].
 macro_rules! select_quarantine {
@@ -107,38 +107,64 @@ impl Ledger {
         found.into_iter().map(read).collect()
     }
 
-    /// The calls of an account, at most two, that were going on at some moment of a short time and had people with all of
-    /// these numbers; times are in milliseconds.
+    /// The calls of an account, at most two, that were going on at some moment of a short time, and whose people had
+    /// exactly these numbers; times are in milliseconds. `None` if every one of the numbers is on too many calls to look
+    /// through.
     pub async fn calls_with(
         &self,
         account: &str,
         numbers: &[String],
         (from, until): (i64, i64),
-    ) -> Result<Vec<CallRow>, LedgerError> {
+    ) -> Result<Option<Vec<CallRow>>, LedgerError> {
+        let mut calls = None;
+        for number in numbers {
+            let found: Vec<String> = ask!(
+                &self.pool,
+                query_scalar,
+                fetch_all,
+                "SELECT call FROM participant WHERE number = ? LIMIT ?",
+                number,
+                MOST_CALLS.saturating_add(1)
+            )?;
+            if found.len() as i64 <= MOST_CALLS {
+                calls = Some(found);
+                break;
+            }
+        }
+        let Some(calls) = calls else { return Ok(None) };
         let sql = self.dialect().pick(
             select_call!(
-                "FROM call WHERE account = ? AND opened_at BETWEEN ? AND ? AND (ended_at IS NULL OR ended_at >= ?) \
+                "FROM call WHERE uid IN (SELECT value FROM json_each(?)) AND account = ? AND opened_at <= ? \
+                 AND (ended_at IS NULL OR ended_at >= ?) \
                  AND (SELECT count(DISTINCT number) FROM participant WHERE participant.call = call.uid \
-                 AND number IN (SELECT value FROM json_each(?))) = ? ORDER BY opened_at DESC LIMIT 2"
+                 AND number IN (SELECT value FROM json_each(?))) = ? \
+                 AND NOT EXISTS (SELECT 1 FROM participant WHERE participant.call = call.uid \
+                 AND number NOT IN (SELECT value FROM json_each(?))) ORDER BY opened_at DESC LIMIT 2"
             ),
             select_call!(
-                "FROM call WHERE account = ? AND opened_at BETWEEN ? AND ? AND (ended_at IS NULL OR ended_at >= ?) \
+                "FROM call WHERE uid IN (SELECT json_array_elements_text(CAST(? AS json))) AND account = ? AND opened_at <= ? \
+                 AND (ended_at IS NULL OR ended_at >= ?) \
                  AND (SELECT count(DISTINCT number) FROM participant WHERE participant.call = call.uid \
-                 AND number IN (SELECT json_array_elements_text(CAST(? AS json)))) = ? ORDER BY opened_at DESC LIMIT 2"
+                 AND number IN (SELECT json_array_elements_text(CAST(? AS json)))) = ? \
+                 AND NOT EXISTS (SELECT 1 FROM participant WHERE participant.call = call.uid \
+                 AND number NOT IN (SELECT json_array_elements_text(CAST(? AS json)))) ORDER BY opened_at DESC LIMIT 2"
             ),
         );
-        Ok(ask!(
+        let listed = json_list(numbers)?;
+        let found = ask!(
             &self.pool,
             query_as,
             fetch_all,
             sql,
+            json_list(&calls)?,
             account,
-            from.saturating_sub(LONGEST_CALL_MS),
             until,
             from,
-            json_list(numbers)?,
-            i64::try_from(numbers.len()).unwrap_or(i64::MAX)
-        )?)
+            &listed,
+            i64::try_from(numbers.len()).unwrap_or(i64::MAX),
+            &listed
+        )?;
+        Ok(Some(found))
     }
 
     /// What was destroyed in quarantine, and whose media are still to be removed from the store.

@@ -384,7 +384,7 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(row.received_at)
         .bind(row.until_at),
         Change::QuarantineEnded { id, at, kept } => {
-            Statement::new("UPDATE quarantine SET ended_at = ?, locked = NULL, swept = ? WHERE id = ? AND ended_at IS NULL")
+            Statement::new("UPDATE quarantine SET ended_at = ?, locked = NULL, document = '{}', swept = ? WHERE id = ? AND ended_at IS NULL")
                 .bind(*at)
                 .bind(*kept)
                 .bind(id)

@@ -59,16 +59,16 @@ impl Locks {
         }
     }
 
-    /// Destroys the key to one thing: it is overwritten, and its file removed. There may be none any more.
+    /// Destroys the key to one thing: it is overwritten, and its file removed. Returns whether there was one here.
     ///
     /// # Errors
     ///
     /// If it cannot be destroyed.
-    pub fn destroy(&self, id: Uuid) -> io::Result<()> {
+    pub fn destroy(&self, id: Uuid) -> io::Result<bool> {
         let path = self.path(id);
         let mut file = match fs::File::options().write(true).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
         file.rewind()?;
@@ -78,7 +78,19 @@ impl Locks {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        self.sync()
+        self.sync()?;
+        Ok(true)
+    }
+
+    /// Tries that keys can be made and destroyed here.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot.
+    pub fn probe(&self) -> io::Result<()> {
+        let id = Uuid::new_v4();
+        self.make(id)?;
+        self.destroy(id).map(drop)
     }
 
     /// What there are keys to that were made before this moment.
@@ -137,9 +149,11 @@ mod tests {
         let file = locks.path(id);
         let linked = dir.path().join("linked");
         fs::hard_link(&file, &linked).unwrap();
-        locks.destroy(id).unwrap();
+        assert!(locks.destroy(id).unwrap());
         assert_eq!(fs::read(linked).unwrap(), [0; seal::LOCK_KEY_BYTES]);
         assert!(locks.find(id).unwrap().is_none() && !file.exists());
-        locks.destroy(id).unwrap();
+        assert!(!locks.destroy(id).unwrap());
+        locks.probe().unwrap();
+        assert_eq!(fs::read_dir(locks.dir).unwrap().count(), 0);
     }
 }

@@ -486,6 +486,9 @@ pub struct Released {
     pub uploader: String,
     /// Only what was logged by then counts for it; what was logged later counts against it.
     pub evidence_until: Timestamp,
+    /// Whether whoever released it said when it was made: its sender had not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub placed: bool,
 }
 
 /// Why nobody could decide on an upload yet.
@@ -524,6 +527,8 @@ pub enum Destruction {
     Requested,
     /// The same upload had been accepted meanwhile.
     Duplicate,
+    /// Somebody on a call that its sender named was erased.
+    Erased,
 }
 
 /// A door: the dialect that something was said in.

@@ -2,7 +2,8 @@
 //! a plan is tried with a small file that has to come back.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
@@ -15,6 +16,7 @@ use multer::{Constraints, Multipart, SizeLimit};
 use serde_json::Value;
 
 use crate::api::problem::{Misread, TurnedAway};
+use crate::body::Paced;
 
 /// The boundary of a multipart body: `multipart/form-data` by the code, `multipart/mixed` by its documentation.
 pub(super) fn boundary(headers: &HeaderMap) -> Option<String> {
@@ -31,14 +33,35 @@ pub(super) fn boundary(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The recording's document, and the audio after it.
-pub(super) async fn parts(body: Body, boundary: &str) -> Result<(Value, Body), TurnedAway> {
+///
+/// Before the audio begins, no more is read than a document takes: until then it is kept in memory.
+pub(super) async fn parts(body: Paced, boundary: &str) -> Result<(Value, Body), TurnedAway> {
+    let is_audio = Arc::new(AtomicBool::new(false));
+    let begun = Arc::clone(&is_audio);
+    let chunks = stream::unfold((body, 0usize), move |(mut body, read)| {
+        let begun = Arc::clone(&begun);
+        async move {
+            let chunk = match body.next_chunk().await {
+                Ok(chunk) => chunk?,
+                Err(error) => return Some((Err(std::io::Error::other(error)), (body, read))),
+            };
+            let read = read.saturating_add(chunk.len());
+            let is_too_much = read > MAX_DOCUMENT.saturating_mul(2) && !begun.load(Ordering::Relaxed);
+            let passed = match is_too_much {
+                true => Err(std::io::Error::other("no audio begins")),
+                false => Ok(chunk),
+            };
+            Some((passed, (body, read)))
+        }
+    });
     let limits = SizeLimit::new().per_field(u64::MAX).whole_stream(u64::MAX);
     let constraints = Constraints::new().size_limit(limits);
-    let mut parts = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
+    let mut parts = Multipart::with_constraints(chunks, boundary, constraints);
     let mut document = Value::Null;
     while let Some(mut part) = parts.next_field().await.map_err(unreadable)? {
         let is_document = part.content_type().is_some_and(|kind| kind.essence_str() == "application/json");
         if !is_document {
+            is_audio.store(true, Ordering::Relaxed);
             return Ok((document, Body::from_stream(plain(part.map_err(std::io::Error::other)))));
         }
         let mut text = Vec::new();
@@ -139,9 +162,11 @@ impl Trials {
     pub(super) fn keep(&self, account: &str, file: &str, content: Bytes) -> bool {
         let mut trials = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         trials.retain(|_, (kept_at, _)| kept_at.elapsed() < KEPT_FOR);
-        let has_room = content.len() <= LONGEST_TRIAL && trials.len() < MOST_TRIALS;
+        let key = (account.to_owned(), file.to_owned());
+        let others = trials.keys().filter(|(of, _)| of == account && !trials.contains_key(&key)).count();
+        let has_room = content.len() as u64 <= LONGEST_TRIAL && others < MOST_TRIALS;
         if has_room {
-            trials.insert((account.to_owned(), file.to_owned()), (Instant::now(), content));
+            trials.insert(key, (Instant::now(), content));
         }
         has_room
     }
@@ -158,8 +183,9 @@ const MAX_DOCUMENT: usize = 1 << 20;
 /// By so many bytes it shows whether audio is encoded.
 const SHOWN_BY: usize = 64;
 /// The longest file by which a plan is tried, in bytes; Kazoo's has some forty.
-pub(super) const LONGEST_TRIAL: usize = 4096;
-const MOST_TRIALS: usize = 256;
+pub(super) const LONGEST_TRIAL: u64 = 4096;
+/// How many of an account are kept at once.
+const MOST_TRIALS: usize = 8;
 const KEPT_FOR: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
@@ -215,10 +241,15 @@ mod tests {
         assert!(trials.keep("acme", "a", Bytes::from_static(b"x")));
         assert_eq!(trials.read("acme", "a").as_deref(), Some(&b"x"[..]));
         assert!(trials.read("globex", "a").is_none());
-        assert!(!trials.keep("acme", "b", vec![0; LONGEST_TRIAL + 1].into()));
+        assert!(!trials.keep("acme", "b", vec![0; 4097].into()));
         for number in 1..MOST_TRIALS {
             assert!(trials.keep("acme", &number.to_string(), Bytes::new()));
         }
         assert!(!trials.keep("acme", "one more", Bytes::new()));
+        // Its own may be replaced, and others have room of their own.
+        assert!(
+            trials.keep("acme", "a", Bytes::from_static(b"y")) && trials.keep("globex", "a", Bytes::new())
+        );
+        assert_eq!(trials.read("acme", "a").as_deref(), Some(&b"y"[..]));
     }
 }

@@ -5,6 +5,8 @@
 //! says when the recording began, and master does not. FreeSWITCH itself sends `<call id>.<ext>` and no query. A storage
 //! plan appends `/<account>/<owner>/<document>/<file>`, and may send the recording's document before the audio.
 
+use std::collections::BTreeSet;
+
 use axum::http::Uri;
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
@@ -54,10 +56,13 @@ impl Sent {
             file.into_iter().flat_map(|file| file.split('/')).find(|part| is_id(part)).map(Into::into)
         });
         let recording = id.map(|id| format!("kazoo-{id}"));
-        let mut parties: Vec<String> =
-            ["from", "to", "caller_id_number"].into_iter().filter_map(|name| number(&of(name)?)).collect();
-        parties.sort_unstable();
-        parties.dedup();
+        // One that cannot be told apart from others would be anybody.
+        let said: Option<BTreeSet<String>> = ["from", "to", "caller_id_number"]
+            .into_iter()
+            .filter_map(|name| of(name))
+            .map(|party| number(&party))
+            .collect();
+        let parties = said.unwrap_or_default().into_iter().collect();
         Sent { calls, parties, recording, start, doubt_ms }
     }
 
@@ -84,6 +89,12 @@ pub(super) fn target(uri: &Uri) -> (String, Option<String>) {
     let path = uri.path().strip_prefix("/kazoo/").unwrap_or_default();
     let (account, file) = path.split_once('/').unwrap_or((path, ""));
     (decoded(account), Some(decoded(file)).filter(|file| !file.is_empty()))
+}
+
+/// The file of a trial, which a storage plan appends to the path or to the last value of the query.
+pub(super) fn trial(uri: &Uri, file: Option<&str>) -> Option<String> {
+    let last = pairs(uri).last().map(|(_, value)| decoded(value));
+    file.map(ToOwned::to_owned).into_iter().chain(last).find(|file| super::plan::is_trial(file))
 }
 
 /// The last value of a parameter of the query: Kazoo appends its own. A plus sign is one: Kazoo encodes spaces as `%20`.
@@ -218,7 +229,13 @@ mod tests {
         let sent = Sent::read(&uri, file.as_deref(), &document);
         assert_eq!(sent.calls, ["abc@10.0.0.1", "63871234567-1a2b", "0a"]);
         assert_eq!(sent.recording.as_deref(), Some("kazoo-202401-00112233445566778899aabbccddeeff"));
-        assert_eq!(sent.parties, ["+15550100"]);
+        // The caller's extension is nobody's number.
+        assert_eq!(sent.parties, Vec::<String>::new());
+        let uri: Uri =
+            "/kazoo/acme?from=%2B14155550100@realm.example&to=%2B15550100&caller_id_number=%2B14155550100"
+                .parse()
+                .unwrap();
+        assert_eq!(Sent::read(&uri, None, &Value::Null).parties, ["+14155550100", "+15550100"]);
         assert_eq!(sent.placement(), Placement::About("2023-12-31T09:36:06.660Z".parse().unwrap(), 1000));
         // Without one, the path tells recordings apart.
         let sent = Sent::read(&uri, file.as_deref(), &Value::Null);

@@ -61,6 +61,12 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
              its time is over; `DELETE` destroys it now"
                 .into()
         }
+        RecordingRefusal::LaterThanItself => {
+            "the audio came before it would have ended: it was not made in that time of this call".into()
+        }
+        RecordingRefusal::OtherCall => {
+            "its sender named another call, which there is: release it to that one, by a name in `calls`".into()
+        }
         RecordingRefusal::LockMissing => {
             "the key to it is not here: it was destroyed, or this gateway does not share the directory `quarantine` with the \
              one that took the upload"

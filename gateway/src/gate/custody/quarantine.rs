@@ -8,6 +8,8 @@
 //! that is in a file outside of the ledger, the store and their backups ([`crate::secrets::Locks`]). Destroying that file
 //! comes first, and no backup undoes it. Nothing stays there for longer than was said when it came.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use policy::{Coverage, Event, Refusal, Uncovered, Upload};
 use serde::{Deserialize, Serialize};
@@ -19,7 +21,8 @@ use super::store::{Admission, Permit, Placement, Stored, bare, claim, named_by};
 use crate::access::Principal;
 use crate::gate::answer::{InQuarantine, Quarantine};
 use crate::gate::{
-    ATTEMPTS, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Thing, Unkept, ask, from_row, parse_id,
+    ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Refused, Thing, Unkept,
+    ask, from_row, parse_id,
 };
 use crate::ledger::{Appended, Change, Expect, Job, QuarantineRow};
 use crate::record::Staged;
@@ -52,20 +55,38 @@ impl Gate {
         mut staged: Staged,
         reason: QuarantineReason,
     ) -> Result<(), Fault> {
-        let put = self.put_into_quarantine(admission, &mut staged, reason).await;
-        if !matches!(put, Ok(true)) {
-            staged.abandon().await;
+        for _ in 0..ATTEMPTS {
+            let prepared = self.ready_for_quarantine(admission, &mut staged, reason).await;
+            let (id, job) = match prepared {
+                Ok(Some(ready)) => ready,
+                Ok(None) => {
+                    staged.abandon().await;
+                    return Ok(());
+                }
+                Err(fault) => {
+                    staged.abandon().await;
+                    return Err(fault);
+                }
+            };
+            // If this fails, it is unknown whether the transaction was committed, so media and key stay; what nothing
+            // names is removed later.
+            if self.append(job).await? == Appended::Done {
+                return Ok(());
+            }
+            self.destroy_lock(id).await?;
         }
-        put.map(drop)
+        staged.abandon().await;
+        tracing::warn!("an upload found no room in quarantine: release or destroy what is there");
+        Err(Fault::contended())
     }
 
-    /// Whether it is there now, and was not before.
-    async fn put_into_quarantine(
+    /// What puts it there, its media and its key being durable; `None` if it is or was there.
+    async fn ready_for_quarantine(
         &self,
         admission: &Admission,
         staged: &mut Staged,
         reason: QuarantineReason,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Option<(Uuid, Job)>, Fault> {
         let (who, sent) = (&admission.who, &admission.sent);
         let account = &who.account;
         let item = Item {
@@ -80,70 +101,58 @@ impl Gate {
             content_type: staged.measured.format.media_type().into(),
         };
         let identity = identity(&staged.fingerprint, &item);
-        for _ in 0..ATTEMPTS {
-            if self.ledger.quarantined_as(account, &identity).await?.is_some() {
-                return Ok(false);
-            }
-            let (settings, settings_text) = self.settings_now(account).await?;
-            if settings.format != staged.sealed.sealing.format() {
-                return Err(Fault::contended());
-            }
-            let (envelope, document) = self.envelope(account, staged).await?;
-            let kept = staged.sync(document.len()).await.map_err(Failure::Store)?;
-            if kept.place.is_some_and(|place| !place.fits(document.len())) {
-                return Err(Fault::contended());
-            }
-            let locked = self.lock(kept.id, document).await?;
-            let at = self.clock.now();
-            let until = at
-                .checked_add(SignedDuration::from_secs(i64::from(who.uploads.quarantine_seconds)))
-                .map_err(|_| Fault::damaged("a time in quarantine never ends"))?;
-            let body = Body::Quarantined {
-                recording: kept.id,
-                came: item.came,
-                reason,
-                envelope: bare(&envelope)?,
-                media: hex(&envelope.sha256),
-                bytes: envelope.bytes,
-                until,
-            };
-            let draft = trail::draft(account, at, &who.into(), None, body, None)?;
-            let row = QuarantineRow {
-                id: kept.id.to_string(),
-                account: account.clone(),
-                uploader: who.credential.clone(),
-                identity: identity.clone(),
-                fingerprint: staged.fingerprint.clone(),
-                document: serde_json::to_string(&item)
-                    .map_err(|_| Fault::damaged("an upload cannot be described"))?,
-                place: kept.place.map(|place| place.to_string()),
-                locked: Some(locked),
-                received_at: at.as_millisecond(),
-                until_at: until.as_millisecond(),
-                ended_at: None,
-            };
-            let free = Expect::QuarantineFree {
-                account: account.clone(),
-                identity: identity.clone(),
-                most: MOST_OF_AN_ACCOUNT,
-            };
-            let mut expects =
-                vec![free, Expect::AccountSettings { id: account.clone(), settings: settings_text }];
-            expects.extend(
-                envelope
-                    .keys
-                    .iter()
-                    .map(|key| Expect::KeyUsable { account: account.clone(), id: key.key.clone() }),
-            );
-            let changes = vec![Change::Quarantine { row: Box::new(row) }];
-            // If this fails, it is unknown whether the transaction was committed: its key goes once nothing needs it.
-            if self.append(Job { expects, changes, entries: vec![draft] }).await? == Appended::Done {
-                return Ok(true);
-            }
-            self.destroy_lock(kept.id).await?;
+        if self.ledger.quarantined_as(account, &identity).await?.is_some() {
+            return Ok(None);
         }
-        tracing::warn!("an upload found no room in quarantine: release or destroy what is there");
-        Err(Fault::contended())
+        let (settings, settings_text) = self.settings_now(account).await?;
+        if settings.format != staged.sealed.sealing.format() {
+            return Err(Fault::contended());
+        }
+        let (envelope, document) = self.envelope(account, staged).await?;
+        let kept = staged.sync(document.len()).await.map_err(Failure::Store)?;
+        if kept.place.is_some_and(|place| !place.fits(document.len())) {
+            return Err(Fault::contended());
+        }
+        let locked = self.lock(kept.id, document).await?;
+        let at = self.clock.now();
+        let until = at
+            .checked_add(SignedDuration::from_secs(i64::from(who.uploads.quarantine_seconds)))
+            .map_err(|_| Fault::damaged("a time in quarantine never ends"))?;
+        let body = Body::Quarantined {
+            recording: kept.id,
+            came: item.came,
+            reason,
+            envelope: bare(&envelope)?,
+            media: hex(&envelope.sha256),
+            bytes: envelope.bytes,
+            until,
+        };
+        let draft = trail::draft(account, at, &who.into(), None, body, None)?;
+        let row = QuarantineRow {
+            id: kept.id.to_string(),
+            account: account.clone(),
+            uploader: who.credential.clone(),
+            identity: identity.clone(),
+            fingerprint: staged.fingerprint.clone(),
+            document: serde_json::to_string(&item)
+                .map_err(|_| Fault::damaged("an upload cannot be described"))?,
+            place: kept.place.map(|place| place.to_string()),
+            locked: Some(locked),
+            received_at: at.as_millisecond(),
+            until_at: until.as_millisecond(),
+            ended_at: None,
+        };
+        let free = Expect::QuarantineFree { account: account.clone(), identity, most: MOST_OF_AN_ACCOUNT };
+        let mut expects =
+            vec![free, Expect::AccountSettings { id: account.clone(), settings: settings_text }];
+        expects.extend(
+            envelope
+                .keys
+                .iter()
+                .map(|key| Expect::KeyUsable { account: account.clone(), id: key.key.clone() }),
+        );
+        let changes = vec![Change::Quarantine { row: Box::new(row) }];
+        Ok(Some((kept.id, Job { expects, changes, entries: vec![draft] })))
     }
 
     /// What is in an account's quarantine, the oldest first.
@@ -190,6 +199,7 @@ impl Gate {
                 return Err(Thing::Quarantined.into());
             }
             let mut item = item(&row)?;
+            let placed = asked.start.is_some();
             if let Some(start) = asked.start {
                 // What its sender said cannot be changed.
                 if item.placement != Placement::Unsaid {
@@ -200,9 +210,13 @@ impl Gate {
             let from = (row.uploader.as_str(), item.came.coverage);
             let loaded = self.load_for(&who.account, from, &asked.call, &item.placement).await?;
             if loaded.row.is_erased() {
-                return Err(crate::gate::CallRefusal::Unknown.into());
+                return Err(CallRefusal::Unknown.into());
+            }
+            if row.until_at <= loaded.now.as_millisecond() {
+                return Err(Thing::Quarantined.into());
             }
             self.barred.check(&loaded)?;
+            self.is_of_no_other_call(&row, &item, &loaded).await?;
             if let Some(existing) = self.ledger.recording_by_name(loaded.uid, &item.name).await? {
                 // It was sent again, and accepted, once the call was known.
                 let stored = self.again(&existing, &row.fingerprint).await?;
@@ -211,7 +225,7 @@ impl Gate {
             }
             match self.may_leave(&row, &item, &loaded).await? {
                 Ok(coverage) => {
-                    let permit = self.permit(&row, item, &loaded, coverage).await?;
+                    let permit = self.permit(&row, (item, placed), &loaded, coverage).await?;
                     if let Some(stored) = self.accept(who, &loaded, permit).await? {
                         // Nothing needs it any more; if it cannot be destroyed now, a keeper does it.
                         drop(self.destroy_lock(id).await);
@@ -226,6 +240,50 @@ impl Gate {
             }
         }
         Err(Fault::contended())
+    }
+
+    /// Whoever its sender named was asked on that call, and may have objected there: it belongs to no other.
+    async fn is_of_no_other_call(
+        &self,
+        row: &QuarantineRow,
+        item: &Item,
+        loaded: &Loaded,
+    ) -> Result<(), Fault> {
+        let from = (row.uploader.as_str(), item.came.coverage);
+        for name in &item.calls {
+            match self.load_for(&row.account, from, name, &item.placement).await {
+                Ok(named) if named.uid == loaded.uid || named.row.opened_at > row.received_at => {}
+                Ok(_) => return Err(RecordingRefusal::OtherCall.into()),
+                Err(Fault::Refused { why: Refused::Call(CallRefusal::Unknown), .. }) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    /// Destroys what waits of these calls, since somebody on them is erased: its sender's names of them end with it.
+    pub(in crate::gate) async fn destroy_of_calls(
+        &self,
+        actor: &Actor,
+        account: &str,
+        names: &BTreeSet<String>,
+    ) -> Result<(), Fault> {
+        let mut after = (i64::MIN, String::new());
+        loop {
+            let page = self.ledger.quarantine(account, after, AT_ONCE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = (last.received_at, last.id.clone());
+            for row in &page {
+                if !item(row)?.calls.iter().any(|call| names.contains(call)) {
+                    continue;
+                }
+                match self.destroy(actor, row, Destruction::Erased).await {
+                    // Somebody was faster.
+                    Ok(()) | Err(Fault::Refused { .. }) => {}
+                    Err(fault) => return Err(fault),
+                }
+            }
+        }
     }
 
     /// Destroys something in quarantine.
@@ -286,8 +344,12 @@ impl Gate {
     /// First the key, then what it opened, then the media.
     async fn destroy(&self, actor: &Actor, row: &QuarantineRow, because: Destruction) -> Result<(), Fault> {
         let kept = kept(row)?;
-        self.destroy_lock(kept.id).await?;
         let at = self.clock.now();
+        // Whoever has its key destroys it: another gateway may not share the directory, and once nobody does, it is lost.
+        let lost = row.until_at.saturating_add(KEY_LOST_AFTER_MS) <= at.as_millisecond();
+        if !self.destroy_lock(kept.id).await? && !lost {
+            return Err(RecordingRefusal::LockMissing.into());
+        }
         let body = Body::Destroyed { recording: kept.id, because };
         let job = Job {
             expects: vec![Expect::Quarantined { id: kept.id }],
@@ -341,7 +403,8 @@ impl Gate {
         closed.await.map_err(std::io::Error::other).flatten().map_err(failed)
     }
 
-    async fn destroy_lock(&self, id: Uuid) -> Result<(), Fault> {
+    /// Returns whether it was here.
+    async fn destroy_lock(&self, id: Uuid) -> Result<bool, Fault> {
         let locks = self.locks.clone();
         let destroyed = tokio::task::spawn_blocking(move || locks.destroy(id)).await;
         let failed =
@@ -384,11 +447,14 @@ impl Gate {
         let claim = claim(&item.placement, item.duration_ms)?;
         let from = (row.uploader.as_str(), item.came.coverage);
         let upload = loaded.upload(from, claim, item.codec_adds_ms, &|_, _| false);
-        let covers = |call: &policy::Call, at: Timestamp| covers(call, &upload, item, at);
-        let coverage = match covers(&loaded.call, loaded.now) {
+        let coverage = match covers(&loaded.call, &upload, item, loaded.now) {
             Ok(coverage) => coverage,
             Err(uncovered) => return Ok(Err(Why::Uncovered(uncovered))),
         };
+        let ended = coverage.spans.iter().map(|(_, until)| until.as_millisecond()).max();
+        if ended.is_none_or(|ended| ended > row.received_at) {
+            return Err(RecordingRefusal::LaterThanItself.into());
+        }
         let until = trail::evidence_until(&coverage.spans, loaded.call.settings())
             .ok_or_else(|| Fault::damaged("a recording has no stretch"))?;
         let folded = self.folded(loaded.uid, &loaded.row).await?;
@@ -398,7 +464,9 @@ impl Gate {
             return Ok(Err(Why::OpenedLater));
         }
         let earlier = self.fold(&by_then).await?;
-        if let Err(uncovered) = covers(&earlier, until) {
+        // As an auditor sees it: with what the codec has added by this coverage.
+        let upload = Upload { codec_adds_ms: coverage.codec_ms, ..upload };
+        if let Err(uncovered) = covers(&earlier, &upload, item, until) {
             return Ok(Err(Why::LoggedLater(uncovered)));
         }
         let facts: Vec<Event> = leaves().filter_map(trail::Leaf::fact).collect();
@@ -421,10 +489,16 @@ impl Gate {
         Ok(false)
     }
 
+    /// That they still are not, once it is accepted.
+    fn grants_hold(&self, account: &str, loaded: &Loaded) -> Vec<Expect> {
+        let grants = loaded.names.iter().filter_map(|name| name.consent_grant.clone());
+        grants.map(|id| Expect::GrantHolds { account: account.to_owned(), id }).collect()
+    }
+
     async fn permit(
         &self,
         row: &QuarantineRow,
-        item: Item,
+        (item, placed): (Item, bool),
         loaded: &Loaded,
         coverage: Coverage,
     ) -> Result<Permit, Fault> {
@@ -450,7 +524,8 @@ impl Gate {
             uploader: row.uploader.clone(),
             came: item.came,
             is_unplaced: item.placement == Placement::Unsaid,
-            released: Some(Released { uploader: row.uploader.clone(), evidence_until }),
+            released: Some(Released { uploader: row.uploader.clone(), evidence_until, placed }),
+            expects: self.grants_hold(&row.account, loaded),
         })
     }
 
@@ -504,7 +579,11 @@ impl Gate {
         let recording = recording.ok_or(Thing::Quarantined)?;
         let call = self.call_row(&row.account, &asked.call).await?;
         match call.is_some_and(|call| call.uid == recording.call) {
-            true => Ok(Stored { id, new: false, description: self.description(&recording).await? }),
+            true => {
+                // A crash may have left its key, and an earlier answer its envelope object.
+                self.destroy_lock(id).await?;
+                self.again(&recording, &row.fingerprint).await
+            }
             false => Err(Thing::Quarantined.into()),
         }
     }
@@ -583,6 +662,8 @@ fn shown(row: &QuarantineRow) -> Result<InQuarantine, Fault> {
 const MOST_OF_AN_ACCOUNT: i64 = 10_000;
 /// How much is read at once.
 const AT_ONCE: i64 = 256;
+/// How long after its end something without a key counts as lost.
+const KEY_LOST_AFTER_MS: i64 = 24 * 60 * 60 * 1000;
 /// For how long a copy of what was there is known again.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// By when what a key was made for is in quarantine.

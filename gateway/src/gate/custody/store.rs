@@ -80,7 +80,8 @@ pub struct Sent {
     pub door: Door,
     /// The names that its call may have, the likeliest first.
     pub calls: Vec<String>,
-    /// The numbers of people on its call, E.164, by which it is found if no call has one of the names.
+    /// The numbers of everybody on its call, E.164, by which it is found if no call has one of the names; none if any of
+    /// them is not known.
     pub parties: Vec<String>,
     /// Its own name; one that comes without is named by its content once that is known.
     pub name: Option<String>,
@@ -117,6 +118,16 @@ impl Admission {
 
 fn taken(stored: Stored) -> Taken {
     Taken::Stored(Box::new(stored))
+}
+
+/// What is in the way of every moment of a call so far; `None` if any of them was lawful.
+fn never_lawful(loaded: &Loaded) -> Option<Uncovered> {
+    let begun = crate::gate::from_row(loaded.row.opened_at);
+    let until = loaded.call.ended_at().unwrap_or(loaded.now);
+    let all_ms = policy::length_ms(begun, until);
+    let spans = loaded.call.uncovered(&[(begun, all_ms)], CoverageBasis::Lawful, loaded.now, &|_, _| false);
+    let claim = Claim::Placed(vec![(begun, all_ms)]);
+    (all_ms > 0 && is_hopeless(&claim, &spans)).then_some(Uncovered::Spans(spans))
 }
 
 /// Whether what is sent with this credential may wait in quarantine.
@@ -181,6 +192,8 @@ pub(super) struct Permit {
     pub(super) came: Came,
     pub(super) is_unplaced: bool,
     pub(super) released: Option<Released>,
+    /// What has to be so beside.
+    pub(super) expects: Vec<Expect>,
 }
 
 impl Gate {
@@ -191,7 +204,11 @@ impl Gate {
     ///
     /// [`Fault`]: the call is unknown and it may not wait in quarantine, no part of it was ever lawful, no key is usable,
     /// or a recording with this name was deleted.
-    pub async fn admit(&self, who: &Principal, sent: Sent) -> Result<Admission, Fault> {
+    pub async fn admit(&self, who: &Principal, mut sent: Sent) -> Result<Admission, Fault> {
+        if sent.door != Door::Native {
+            // A switch says what it likes: what is no name finds no call.
+            sent.calls.retain(|call| ask::check_name(Field::CallId, call).is_ok());
+        }
         sent.name.iter().try_for_each(|name| ask::check_name(Field::RecordingName, name))?;
         let who = who.clone();
         for _ in 0..ATTEMPTS {
@@ -214,8 +231,8 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// The call that an upload belongs to: the first of those that it names, or else the only one at its time with all of
-    /// its parties.
+    /// The call that an upload belongs to: the first of those that it names, or else the only one at its time whose
+    /// numbers are those of its parties.
     async fn call_of_upload(
         &self,
         who: &Principal,
@@ -230,7 +247,8 @@ impl Gate {
                 found => return found.map(Ok),
             }
         }
-        let (Some(begun), false) = (sent.placement.begun(), sent.parties.is_empty()) else {
+        // One number alone may be the company's own, on every call.
+        let (Some(begun), [_, _, ..]) = (sent.placement.begun(), sent.parties.as_slice()) else {
             return Ok(Err(QuarantineReason::UnknownCall));
         };
         let latest = begun
@@ -238,10 +256,10 @@ impl Gate {
             .saturating_add(i64::try_from(sent.placement.within_ms()).unwrap_or(i64::MAX));
         let found =
             self.ledger.calls_with(&who.account, &sent.parties, (begun.as_millisecond(), latest)).await?;
-        Ok(match found.as_slice() {
-            [] => Err(QuarantineReason::UnknownCall),
-            [call] => Ok(self.load_row(call.clone()).await?),
-            [..] => Err(QuarantineReason::SeveralCalls),
+        Ok(match found.as_deref() {
+            Some([]) => Err(QuarantineReason::UnknownCall),
+            Some([call]) => Ok(self.load_row(call.clone()).await?),
+            Some([..]) | None => Err(QuarantineReason::SeveralCalls),
         })
     }
 
@@ -304,9 +322,10 @@ impl Gate {
             Ok(_) => Ok(Some(Treatment::Stage(Plan::default()))),
             // It may be one that was accepted before, which its content shows.
             Err(Uncovered::UsedUp { .. }) if name.is_none() => Ok(Some(Treatment::Stage(Plan::default()))),
-            Err(Uncovered::Unplaced { .. }) if may_wait(who, door) => {
-                Ok(Some(Treatment::Quarantine(QuarantineReason::UnknownTime)))
-            }
+            Err(Uncovered::Unplaced { .. }) if may_wait(who, door) => match never_lawful(loaded) {
+                Some(uncovered) => self.refuse_early((who, door), loaded, name, uncovered).await,
+                None => Ok(Some(Treatment::Quarantine(QuarantineReason::UnknownTime))),
+            },
             Err(uncovered) => self.refuse_early((who, door), loaded, name, uncovered).await,
         }
     }
@@ -449,6 +468,7 @@ impl Gate {
                 came: admission.came(),
                 is_unplaced: admission.sent.placement == Placement::Unsaid,
                 released: None,
+                expects: Vec::new(),
             };
             if let Some(stored) = self.accept(&admission.who, &loaded, permit).await? {
                 return Ok(stored);
@@ -536,7 +556,9 @@ impl Gate {
         permit: Permit,
     ) -> Result<Option<Stored>, Fault> {
         let Permit { kept, fingerprint, duration_ms, envelope, document, settings, .. } = permit;
-        let Permit { about, coverage, at, name, uploader, came, is_unplaced, released, .. } = permit;
+        let Permit {
+            about, coverage, at, name, uploader, came, is_unplaced, released, expects: more, ..
+        } = permit;
         let (id, call) = (kept.id, loaded.uid);
         let bare = bare(&envelope)?;
         let retention = loaded.call.requirement(at).retention;
@@ -560,6 +582,7 @@ impl Gate {
         };
         let draft = loaded.draft(who, at, body, Some(json!({"name": name})))?;
         let mut expects = loaded.expects();
+        expects.extend(more);
         expects.push(Expect::AccountSettings { id: who.account.clone(), settings });
         expects.push(Expect::RecordingNameFree { call, name: name.clone() });
         expects.extend(

@@ -260,6 +260,8 @@ codes! {
         Objected = "objected", Refused, [];
         /// The account's recordings are sealed in a format with one key, and there is another one.
         OneKey = "one-key", Conflict, [];
+        /// Its sender named another call, which there is: it belongs to that one.
+        OtherCall = "other-call", Conflict, [];
         /// You cannot confirm yourself; a colleague has to.
         OwnPerson = "own-person", Refused, [];
         /// You proposed this table; somebody else has to approve it.

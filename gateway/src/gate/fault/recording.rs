@@ -56,6 +56,10 @@ pub enum RecordingRefusal {
     CoveredTooLate,
     /// It waited in quarantine, and somebody has objected since it began.
     Objected,
+    /// It would have been made after it came.
+    LaterThanItself,
+    /// Its sender named another call, which there is.
+    OtherCall,
     /// The key to what is in quarantine is not here.
     LockMissing,
     /// The range begins after the last byte.
@@ -90,6 +94,8 @@ impl RecordingRefusal {
             RecordingRefusal::TimeSaid => FaultCode::InvalidTimeline,
             RecordingRefusal::CoveredTooLate => FaultCode::EvidenceTooLate,
             RecordingRefusal::Objected => FaultCode::Objected,
+            RecordingRefusal::LaterThanItself => FaultCode::InvalidTime,
+            RecordingRefusal::OtherCall => FaultCode::OtherCall,
             RecordingRefusal::LockMissing => FaultCode::QuarantineKeyMissing,
             RecordingRefusal::RangeOutside { .. } => FaultCode::RangeOutside,
         }

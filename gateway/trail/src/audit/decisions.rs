@@ -315,7 +315,7 @@ impl Replay {
             codec_adds_ms: *codec_ms,
             clock_behind_ms: self.clocks.behind_ms(uploader),
             silenced: &file.silenced,
-            silent: &|_, _| *codec_ms == 0,
+            silent: &|_, _| *codec_ms == 0 && released.is_none(),
             ..Upload::new(claim, came.coverage)
         };
         let said = Coverage {

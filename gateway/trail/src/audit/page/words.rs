@@ -64,6 +64,7 @@ pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: O
             match because {
                 Destruction::Expired => "its time was over",
                 Destruction::Requested => "the account wanted it",
+                Destruction::Erased => "somebody on its call was erased",
                 Destruction::Duplicate => "the same upload had been accepted",
             }
         ),

@@ -107,6 +107,7 @@ struct Quarantined {
     envelope: String,
     media: String,
     bytes: u64,
+    at: Timestamp,
     until: Timestamp,
     ended: Option<Timestamp>,
 }
@@ -388,6 +389,7 @@ impl Registry {
                 envelope: envelope.clone(),
                 media: media.clone(),
                 bytes: *bytes,
+                at: leaf.at,
                 until: *until,
                 ended: None,
             };
@@ -418,7 +420,8 @@ impl Registry {
             return Err(Failure::tampered("it is about something that is not in quarantine any more"));
         }
         waiting.ended = ends.then_some(leaf.at);
-        let Body::Accepted { came, envelope, media, bytes, released: Some(released), .. } = &leaf.body else {
+        let Body::Accepted { came, envelope, media, bytes, spans, released: Some(released), .. } = &leaf.body
+        else {
             return Ok(());
         };
         if released.uploader != waiting.uploader
@@ -428,6 +431,9 @@ impl Registry {
             || *bytes != waiting.bytes
         {
             return Err(Failure::tampered("it releases something else than was put into quarantine"));
+        }
+        if spans.iter().any(|(_, until)| *until > waiting.at) {
+            return Err(Failure::tampered("it releases something that came before it would have ended"));
         }
         match leaf.at < waiting.until {
             true => Ok(()),

@@ -72,7 +72,11 @@ impl Case {
             shifted_ms: 0,
             keep_until: kept.keep_until(self.log.now),
             delete_by: kept.delete_by(self.log.now),
-            released: Some(Released { uploader: starter().credential, evidence_until: self.until }),
+            released: Some(Released {
+                uploader: starter().credential,
+                evidence_until: self.until,
+                placed: false,
+            }),
             saw: Saw::of(self.log.table.digest(), &call.decide(self.log.now)),
         };
         change(&mut body);
@@ -182,6 +186,13 @@ fn nothing_leaves_by_what_was_logged_later() {
     case.log.agrees(case.call, 0);
     let index = case.leaves(as_it_is);
     case.fails(index, "after somebody had objected");
+    // What it would hold came after it had come.
+    let mut case = Case::new();
+    let from = case.log.now;
+    case.log.tick(2000);
+    (case.spans, case.until) = (vec![(from, case.log.now)], case.log.now);
+    let index = case.leaves(as_it_is);
+    case.fails(index, "came before it would have ended");
     // The call was opened once it was over.
     let mut case = Case::new();
     let from = case.log.now;
