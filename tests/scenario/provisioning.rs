@@ -403,6 +403,8 @@ async fn a_provisioner_tightens_and_never_loosens() {
         json!({"least_kept_percent": 101}),
         json!({"recorders": 0}),
         json!({"keep_at_least": "2 years", "keep_at_most": "1 year"}),
+        json!({"keep_for": {"quality": {"minimum": "2 years", "maximum": "1 year"}}}),
+        json!({"keep_for": {"quality": {"minimum": "2 years"}}, "keep_at_most": "1 year"}),
     ] {
         portal.put(path, &wrong).await.problem(422, "invalid-settings");
     }
@@ -457,10 +459,15 @@ async fn a_provisioner_tightens_and_never_loosens() {
         ["account.format", "account.law", "account.settings"].map(str::to_owned)
     );
     assert_eq!(entries(&gateway, "tenant").await[3]["body"], json!({"account_settings": {"loosens": false}}));
+    let limits = json!({"keep_for": {"quality": {"maximum": "10 days"}, "training": {"minimum": "1 day"}}});
+    portal.put(path, &limits).await.expect(200);
+    let now = portal.put(path, &json!({"keep_for": {"training": {}}})).await.expect(200);
+    assert_eq!(now["keep_for"], json!({"quality": {"minimum": null, "maximum": "10 days"}}));
+    portal.put(path, &json!({"keep_for": {"fun": {"maximum": "1 day"}}})).await.problem(422, "invalid-body");
     // What a shell loosens is stated.
     let looser = ["--operator", "US-TX", "--recorders", "3", "--on-withdrawal", "keep"];
     runs(&gateway, &[&["account", "set", "tenant"][..], &looser].concat());
-    assert_eq!(entries(&gateway, "tenant").await[4]["body"], json!({"account_settings": {"loosens": true}}));
+    assert_eq!(entries(&gateway, "tenant").await[6]["body"], json!({"account_settings": {"loosens": true}}));
     let now = portal.get(path).await.expect(200);
     assert_eq!((&now["operator_location"], &now["recorders"]), (&json!("US-TX"), &json!(3)));
     // A provisioner that sends less may do so: that tightens.

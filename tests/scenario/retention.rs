@@ -8,6 +8,7 @@ use trail::Actor;
 use crate::harness::{Gateway, comes, wav};
 
 const DAY: u64 = 86_400_000;
+const CALLS: [&str; 9] = ["c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9"];
 
 async fn with(set: impl FnOnce(&mut AccountSettings)) -> Gateway {
     let mut settings = AccountSettings::default();
@@ -17,8 +18,20 @@ async fn with(set: impl FnOnce(&mut AccountSettings)) -> Gateway {
 
 /// A recording of a call of its own.
 async fn recorded(gateway: &Gateway, call: &str, place: &str) -> Value {
-    gateway.open(call, place).await;
-    gateway.prompt(call, &["caller", "agent"]).await;
+    recorded_for(gateway, call, place, &["quality"]).await
+}
+
+/// The same, for these purposes.
+async fn recorded_for(gateway: &Gateway, call: &str, place: &str, purposes: &[&str]) -> Value {
+    gateway.open_with(call, super::two(place), json!({"purposes": purposes})).await;
+    // For any purpose.
+    let body = json!({"text": "Recorded.", "language": "en", "duration_ms": 4000});
+    let registered = gateway.counsel.put("/v1/prompts/any", &body).await;
+    assert!(registered.status < 300, "{}", registered.text());
+    for participant in ["caller", "agent"] {
+        let heard = json!({"type": "prompt.completed", "prompt": "any", "participant": participant, "played_ms": 4000});
+        gateway.report(call, heard).await;
+    }
     gateway.control(call, "start").await.expect(200);
     let from = gateway.now();
     gateway.advance_ms(2000);
@@ -83,6 +96,95 @@ async fn what_has_to_be_kept_for_longer_than_it_may_be_is_listed_and_kept() {
     gateway.advance_ms(3 * 366 * DAY);
     assert_eq!(gate.delete_overdue(&actor, false).await.unwrap().deleted, 1);
     assert!(gate.contradictions().await.unwrap().is_empty());
+}
+
+/// Limits of an account for what is recorded for a purpose.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_serves_several_purposes_has_the_longest_minimum_and_the_shortest_maximum() {
+    let limits = |of: &[(&str, &str)]| {
+        of.iter()
+            .map(|(purpose, limits)| (policy::told::word(purpose).unwrap(), limits.parse().unwrap()))
+            .collect()
+    };
+    let gateway = with(|settings| {
+        settings.keep_by_default = "2 years".parse().ok();
+        settings.keep_for =
+            limits(&[("quality", "30 days..90 days"), ("training", "..60 days"), ("evidence", "1 year..")]);
+    })
+    .await;
+    let (gate, actor) = (gateway.gate(), Actor::command_line());
+    let mut made = Vec::new();
+    for (call, purposes, minimum, maximum) in [
+        ("c1", &["quality"][..], "30 days", "90 days"),
+        ("c2", &["quality", "training"], "30 days", "60 days"),
+        // Where nothing but the default ends it.
+        ("c3", &["evidence"], "1 year", "2 years"),
+        ("c4", &["security"], "", "2 years"),
+        // What contradicts itself.
+        ("c5", &["evidence", "quality"], "1 year", "90 days"),
+        // What says nothing may serve every purpose.
+        ("c6", &[], "1 year", "60 days"),
+        ("c7", &["ours"], "1 year", "60 days"),
+    ] {
+        let recording = recorded_for(&gateway, call, "US-CA", purposes).await;
+        let limit = |limit: &str| if limit.is_empty() { Value::Null } else { json!(limit) };
+        let expected = (limit(minimum), limit(maximum));
+        let retention = &recording["retention"];
+        assert_eq!((retention["minimum"].clone(), retention["maximum"].clone()), expected, "{recording}");
+        let decision = gateway.recorder.get(&format!("/v1/calls/{call}/decision")).await.expect(200);
+        let asked = &decision["retention"];
+        assert_eq!((asked["minimum"].clone(), asked["maximum"].clone()), expected, "{decision}");
+        made.push(recording);
+    }
+    // Other limits are for calls that are opened from now on, and an entry says that there are some.
+    let settings = ["account", "set", "acme", "--keep-for", "quality=..", "--keep-for", "Security=..1 day"];
+    let (code, out, err) = gateway.run(&settings);
+    assert_eq!(code, 0, "{out}{err}");
+    let plain = recorded_for(&gateway, "c8", "US-CA", &["quality"]).await;
+    assert_eq!(plain["retention"]["maximum"], json!("2 years"), "{plain}");
+    let short = recorded_for(&gateway, "c9", "US-CA", &["security", "evidence"]).await;
+    assert_eq!(short["retention"]["minimum"], json!("1 year"), "{short}");
+    assert_eq!(short["retention"]["maximum"], json!("1 day"), "{short}");
+    for (wrong, told) in [
+        ("fun=..1 day", "not a purpose that the law distinguishes"),
+        ("quality", "PURPOSE=LEAST..MOST"),
+        ("quality=1 day", "not a least and a most time"),
+        ("quality=2 days..1 day", "must not be longer"),
+    ] {
+        let (code, out, err) = gateway.run(&["account", "set", "acme", "--keep-for", wrong]);
+        assert!(code != 0 && err.contains(told), "{wrong}: {code} {out}{err}");
+    }
+    made.extend([plain, short]);
+    let left = async || {
+        let mut left = Vec::new();
+        for (recording, call) in made.iter().zip(CALLS) {
+            match gateway.listener.get(&path(recording)).await.status {
+                200 => left.push(call),
+                status => assert_eq!(status, 410),
+            }
+        }
+        left
+    };
+    gateway.advance_ms(61 * DAY);
+    assert_eq!(gate.delete_overdue(&actor, false).await.unwrap().deleted, 1);
+    assert_eq!(left().await, ["c1", "c3", "c4", "c5", "c6", "c7", "c8", "c9"]);
+    gateway.advance_ms(30 * DAY);
+    assert_eq!(gate.delete_overdue(&actor, false).await.unwrap().deleted, 1);
+    assert_eq!(left().await, ["c3", "c4", "c5", "c6", "c7", "c8", "c9"]);
+    let listed = gate.contradictions().await.unwrap();
+    assert_eq!(listed.len(), 4, "{listed:?}");
+    gateway.advance_ms(275 * DAY);
+    assert_eq!(gate.delete_overdue(&actor, false).await.unwrap().deleted, 4);
+    assert_eq!(left().await, ["c3", "c4", "c8"]);
+    gateway.auditor.get("/v1/log/acme/checkpoint").await;
+    // Each acceptance is decided again by the settings that the log holds.
+    let (code, out, err) = gateway.run(&["audit", "verify", "acme"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let rows = gateway.rows("acme").await;
+    let said = |row: &consent_gateway::ledger::EntryRow| {
+        String::from_utf8_lossy(&row.leaf).contains("account.settings")
+    };
+    assert_eq!(rows.iter().filter(|row| said(row)).count(), 1);
 }
 
 #[tokio::test]

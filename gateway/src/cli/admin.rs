@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use policy::Period;
+use policy::{Period, Purpose, Retention};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -100,6 +100,10 @@ struct AccountChange {
     /// How long to keep them at most where nothing else says so
     #[arg(long, value_name = "PERIOD")]
     keep_by_default: Option<Period>,
+    /// How long to keep what is recorded for a purpose, at least and at most, such as `quality=..90 days` or
+    /// `evidence=5 years..`; `quality=..` lifts its limits
+    #[arg(long, value_name = "PURPOSE=LEAST..MOST", value_parser = limits)]
+    keep_for: Vec<(Purpose, Retention)>,
     /// How long after recording has ended its webhook is told that nothing came, in seconds
     #[arg(long, value_name = "SECONDS")]
     overdue_seconds: Option<u32>,
@@ -157,6 +161,10 @@ pub(super) struct AccountAdd {
     /// How long to keep them at most where nothing else says so
     #[arg(long, value_name = "PERIOD")]
     keep_by_default: Option<Period>,
+    /// How long to keep what is recorded for a purpose, at least and at most, such as `quality=..90 days` or
+    /// `evidence=5 years..`; `quality=..` lifts its limits
+    #[arg(long, value_name = "PURPOSE=LEAST..MOST", value_parser = limits)]
+    keep_for: Vec<(Purpose, Retention)>,
     /// How long after recording has ended its webhook is told that nothing came, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     overdue_seconds: u32,
@@ -442,6 +450,7 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 keep_at_least: asked.keep_at_least,
                 keep_at_most: asked.keep_at_most,
                 keep_by_default: asked.keep_by_default,
+                keep_for: asked.keep_for.into_iter().collect(),
                 public_log: asked.public_log,
                 overdue_seconds: asked.overdue_seconds,
                 format: word(&asked.format)?,
@@ -577,11 +586,22 @@ impl AccountChange {
             keep_at_least: self.keep_at_least,
             keep_at_most: self.keep_at_most,
             keep_by_default: self.keep_by_default,
+            keep_for: (!self.keep_for.is_empty()).then(|| self.keep_for.iter().copied().collect()),
             overdue_seconds: self.overdue_seconds,
             format: self.format.as_deref().map(word).transpose()?,
             ..ask::AccountChange::default()
         })
     }
+}
+
+fn limits(text: &str) -> Result<(Purpose, Retention), String> {
+    let (purpose, limits) =
+        text.split_once('=').ok_or("write `PURPOSE=LEAST..MOST`, such as `quality=..90 days`")?;
+    let known = policy::told::word(purpose).ok_or_else(|| {
+        let known = Purpose::ALL.map(Purpose::as_str).join(", ");
+        format!("`{purpose}` is not a purpose that the law distinguishes; those are {known}")
+    })?;
+    Ok((known, limits.parse()?))
 }
 
 fn webhook_url(text: &str, config: &Config) -> Result<WebhookUrl, CliError> {

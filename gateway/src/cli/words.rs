@@ -43,7 +43,9 @@ fn refused(why: &Refused) -> String {
             60"
         .into(),
         Refused::Register(RegisterRefusal::Retention) => {
-            "`--keep-at-least` must not be longer than `--keep-at-most`".into()
+            "`--keep-at-least` must not be longer than `--keep-at-most`, and neither may contradict what `--keep-for` says \
+             of a purpose: for an exception, set `--keep-by-default` in place of `--keep-at-most`"
+                .into()
         }
         Refused::Register(RegisterRefusal::LeastKept) => "`--least-kept-percent` must be at most 100".into(),
         Refused::Register(RegisterRefusal::NoRecorders) => "`--recorders` must be at least 1".into(),

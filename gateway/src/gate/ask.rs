@@ -13,7 +13,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use jiff::Timestamp;
-use policy::{AnsweredBy, Behavior, HeldCounts, Kind, Method, OnWithdrawal, Period, Redact, Role, Weight};
+use policy::{
+    AnsweredBy, Behavior, HeldCounts, Kind, Method, OnWithdrawal, Period, Purpose, Redact, Retention, Role,
+    Weight,
+};
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -691,6 +694,10 @@ pub struct AccountChange {
     /// How long to keep them at most where nothing else says so.
     #[serde(default)]
     pub keep_by_default: Option<Period>,
+    /// How long to keep what is recorded for a purpose, at least and at most, beside all that. The purposes are those
+    /// that the law distinguishes, and each that is named has its limits replaced; both null, it has none any more.
+    #[serde(default)]
+    pub keep_for: Option<BTreeMap<Purpose, Retention>>,
     /// How long after recording has ended the webhook is told that nothing came, in seconds; by default, 3600.
     #[serde(default)]
     pub overdue_seconds: Option<u32>,

@@ -369,8 +369,8 @@ impl Call {
     pub fn requirement(&self, at: Timestamp) -> Requirement {
         let people = self.people.iter().filter(|person| person.counts(at));
         let asked = people.fold(self.law.base, |all, person| all.and(person.asks(&self.law, at)));
-        let retention =
-            asked.retention.and(self.settings.retention).or_at_most(self.settings.keep_by_default);
+        let chosen = self.settings.retention_on(self.law.purposes);
+        let retention = asked.retention.and(chosen).or_at_most(self.settings.keep_by_default);
         Requirement { retention, ..asked }
     }
 

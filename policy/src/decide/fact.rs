@@ -4,6 +4,7 @@
 //! in which they were named; prompts and grants come with what the decision needs to know of them.
 //! Every fact can be read back from the audit trail, so that a decision can be repeated.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::place::{Code, Place};
 use crate::retention::{Period, Retention};
-use crate::told::{Elements, Purposes, Told};
+use crate::told::{Elements, Purpose, Purposes, Told};
 
 /// How the call is carried. Rows may have rules for single media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -82,6 +83,9 @@ pub struct Settings {
     /// How long the account keeps recordings at least and at most, beside what the law asks.
     #[serde(default, skip_serializing_if = "Retention::is_free")]
     pub retention: Retention,
+    /// How long it keeps what is recorded for a purpose, beside that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retention_for: BTreeMap<Purpose, Retention>,
     /// How long it keeps them at most where nothing else says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_by_default: Option<Period>,
@@ -104,10 +108,22 @@ impl Default for Settings {
             redact: Redact::Off,
             least_kept_percent: LEAST_KEPT_PERCENT,
             retention: Retention::FREE,
+            retention_for: BTreeMap::new(),
             keep_by_default: None,
             public_safety: false,
             on_hold: HeldCounts::Counted,
         }
+    }
+}
+
+impl Settings {
+    /// How long the account keeps what is recorded for these purposes: the longest minimum and the shortest maximum of
+    /// them. What names none of the purposes that the law distinguishes may serve any of them.
+    #[must_use]
+    pub fn retention_on(&self, purposes: Purposes) -> Retention {
+        let counts = |purpose: &Purpose| purposes.is_empty() || purposes.holds(*purpose);
+        let limits = self.retention_for.iter().filter(|(purpose, _)| counts(purpose));
+        limits.fold(self.retention, |all, (_, limits)| all.and(*limits))
     }
 }
 

@@ -67,6 +67,37 @@ impl fmt::Display for Period {
     }
 }
 
+impl fmt::Display for Retention {
+    /// As it is given for a purpose: `30 days..5 years`, `..90 days`, `5 years..`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(minimum) = self.minimum {
+            write!(f, "{minimum}")?;
+        }
+        f.write_str("..")?;
+        self.maximum.map_or(Ok(()), |maximum| write!(f, "{maximum}"))
+    }
+}
+
+impl FromStr for Retention {
+    type Err = String;
+
+    /// # Errors
+    ///
+    /// A sentence, if the text is not two periods around `..`, either of which may be left out.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((minimum, maximum)) = text.split_once("..") else {
+            return Err(format!(
+                "`{text}` is not a least and a most time; write for example `..90 days`, `5 years..` or `1 year..2 years`"
+            ));
+        };
+        let period = |text: &str| match text.trim() {
+            "" => Ok(None),
+            text => text.parse().map(Some),
+        };
+        Ok(Retention { minimum: period(minimum)?, maximum: period(maximum)? })
+    }
+}
+
 impl FromStr for Period {
     type Err = String;
 
@@ -215,6 +246,16 @@ mod tests {
             years.after("2024-02-29T12:00:00Z".parse().unwrap()),
             "2029-02-28T12:00:00Z".parse().unwrap()
         );
+    }
+
+    #[test]
+    fn limits_are_read_as_they_are_written() {
+        for text in ["..", "..90 days", "5 years..", "1 year..2 years"] {
+            assert_eq!(text.parse::<Retention>().unwrap().to_string(), text);
+        }
+        for text in ["", "90 days", "..soon", "1 year..2 years..3 years"] {
+            assert!(text.parse::<Retention>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -55,7 +55,11 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
             format!("an upload may wait in quarantine for at most {MAX_QUARANTINE_SECONDS} seconds")
         }
         RegisterRefusal::LateEvidence => "`late_evidence_seconds` must be at most 60".into(),
-        RegisterRefusal::Retention => "`keep_at_least` must not be longer than `keep_at_most`".into(),
+        RegisterRefusal::Retention => {
+            "`keep_at_least` must not be longer than `keep_at_most`, and neither may contradict what `keep_for` says of a \
+             purpose: for an exception, set `keep_by_default` in place of `keep_at_most`"
+                .into()
+        }
         RegisterRefusal::LeastKept => "`least_kept_percent` must be at most 100".into(),
         RegisterRefusal::Webhook(error) => error.to_string(),
         RegisterRefusal::NoWebhook { id } => {

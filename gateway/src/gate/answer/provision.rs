@@ -1,6 +1,8 @@
 //! Answers about what a provisioner sets up.
 
-use policy::{HeldCounts, OnWithdrawal, Period, Redact};
+use std::collections::BTreeMap;
+
+use policy::{HeldCounts, OnWithdrawal, Period, Purpose, Redact, Retention};
 use schemars::JsonSchema;
 use seal::Format;
 use serde::Serialize;
@@ -38,6 +40,8 @@ pub struct ProvisionedAccount {
     pub keep_at_most: Option<Period>,
     /// How long they are kept at most where nothing else says so.
     pub keep_by_default: Option<Period>,
+    /// How long what is recorded for a purpose is kept, beside all that.
+    pub keep_for: BTreeMap<Purpose, Retention>,
     /// How long after recording has ended the webhook is told that nothing came, in seconds.
     pub overdue_seconds: u32,
     /// The overlays for every call.

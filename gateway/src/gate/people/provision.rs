@@ -511,6 +511,7 @@ fn shown(row: AccountRow, aliases: Vec<String>) -> Result<ProvisionedAccount, Fa
         keep_at_least: settings.keep_at_least,
         keep_at_most: settings.keep_at_most,
         keep_by_default: settings.keep_by_default,
+        keep_for: settings.keep_for,
         overdue_seconds: settings.overdue_seconds,
         overlays: settings.overlays,
         public_safety: settings.public_safety,

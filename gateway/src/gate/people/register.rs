@@ -1,6 +1,8 @@
 //! Registration of accounts and credentials.
 
-use policy::{Code, HeldCounts, OnWithdrawal, Period, Redact, Retention};
+use std::collections::BTreeMap;
+
+use policy::{Code, HeldCounts, OnWithdrawal, Period, Purpose, Redact, Retention};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -39,6 +41,9 @@ pub struct AccountSettings {
     /// How long to keep them at most where nothing else says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keep_by_default: Option<Period>,
+    /// How long to keep what is recorded for a purpose, beside all that.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub keep_for: BTreeMap<Purpose, Retention>,
     /// The overlays for every call of the account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
@@ -76,6 +81,7 @@ impl Default for AccountSettings {
             keep_at_least: of_policy.retention.minimum,
             keep_at_most: of_policy.retention.maximum,
             keep_by_default: of_policy.keep_by_default,
+            keep_for: of_policy.retention_for,
             overlays: Vec::new(),
             public_safety: of_policy.public_safety,
             on_hold: of_policy.on_hold,
@@ -160,6 +166,7 @@ impl AccountChange {
             keep_at_least,
             keep_at_most,
             keep_by_default,
+            keep_for,
             overdue_seconds,
             overlays,
             public_safety,
@@ -170,6 +177,10 @@ impl AccountChange {
         let chosen = |overlays: Vec<String>| -> Vec<String> {
             overlays.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
         };
+        // What has no limits any more is not named any more.
+        let limits = before.keep_for.into_iter().chain(keep_for.unwrap_or_default());
+        let mut keep_for: BTreeMap<Purpose, Retention> = limits.collect();
+        keep_for.retain(|_, limits| !limits.is_free());
         AccountSettings {
             default_language: default_language.unwrap_or(before.default_language),
             late_evidence_seconds: late_evidence_seconds.unwrap_or(before.late_evidence_seconds),
@@ -180,6 +191,7 @@ impl AccountChange {
             keep_at_least: keep_at_least.or(before.keep_at_least),
             keep_at_most: keep_at_most.or(before.keep_at_most),
             keep_by_default: keep_by_default.or(before.keep_by_default),
+            keep_for,
             overdue_seconds: overdue_seconds.unwrap_or(before.overdue_seconds),
             overlays: overlays.map_or(before.overlays, chosen),
             public_safety: public_safety.unwrap_or(before.public_safety),
@@ -287,6 +299,7 @@ impl AccountSettings {
             redact: self.redact,
             least_kept_percent: self.least_kept_percent,
             retention: self.retention(),
+            retention_for: self.keep_for.clone(),
             keep_by_default: self.keep_by_default,
             public_safety: self.public_safety,
             on_hold: self.on_hold,
@@ -707,7 +720,9 @@ pub(in crate::gate) fn check_settings(settings: &AccountSettings) -> Result<(), 
     if settings.recorders == 0 {
         return Err(RegisterRefusal::NoRecorders.into());
     }
-    if settings.retention().contradicts_itself() {
+    // Two purposes may contradict each other: no recording may serve both.
+    let limits = settings.keep_for.values().chain([&Retention::FREE]);
+    if limits.into_iter().any(|limits| settings.retention().and(*limits).contradicts_itself()) {
         return Err(RegisterRefusal::Retention.into());
     }
     if settings.least_kept_percent > 100 {
