@@ -165,3 +165,112 @@ async fn a_place_that_holds_another_recording_is_neither_read_nor_deleted() {
         .await
         .problem(503, "store-unavailable");
 }
+
+/// The ledger and the store compared, both ways: what is lost, and what nothing names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_missing_from_the_store_and_what_is_too_much_in_it_is_told_and_left_alone() {
+    let site = Site::new().await;
+    let process = site.serve(&[]);
+    let recorder = site.client(&process, Role::Recorder);
+    let from = site.record(&recorder, "c1").await;
+    let large = wav_of(48_000, &vec![500; 48_000 * 12]);
+    site.well_at(from.checked_add(jiff::SignedDuration::from_secs(12)).unwrap()).await;
+    let start = from.to_string();
+    let stored = async |name: &str, audio: &[u8]| {
+        let path = format!("/v1/calls/c1/recordings/{name}");
+        let stored = recorder.upload(&path, &[("recording-start", &start)], audio).await.expect(201);
+        stored["id"].as_str().unwrap().to_owned()
+    };
+    let (small, big) = (stored("small", &wav(1_000)).await, stored("big", &large).await);
+    let (deleted, unsealed) = (stored("deleted", &large).await, stored("unsealed", &large).await);
+    let data = site.data.to_str().unwrap().to_owned();
+    // Each difference, and the count of all.
+    let compared = |expected: i32| {
+        let before: Vec<_> = kept_in(&site.data);
+        let (code, out, err) = run(&["--data", &data, "--json", "check", "--store"]);
+        assert_eq!(code, expected, "{out}{err}");
+        assert_eq!(kept_in(&site.data), before, "nothing is changed");
+        let mut lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let taken = lines.pop().unwrap();
+        let mut found: Vec<(String, String)> = lines
+            .iter()
+            .map(|line| ["what", "recording"].map(|member| line[member].as_str().unwrap().to_owned()).into())
+            .collect();
+        found.sort();
+        let counted: u64 =
+            taken["differences"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+        assert_eq!(counted, found.len() as u64, "{taken}");
+        (found, taken)
+    };
+    let difference = |what: &str, recording: &str| (what.to_owned(), recording.to_owned());
+    let (found, taken) = compared(0);
+    assert_eq!((found, &taken["recordings"], &taken["objects"]), (vec![], &json!(4), &json!(4)));
+
+    // Kept from a backup, and brought back after a deletion.
+    let files = |id: &str| {
+        let name = id.replace('-', "");
+        let found = files_below(&site.data.join("media")).into_iter();
+        let found = found.filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with(&name));
+        let mut found: Vec<_> = found.collect();
+        found.sort();
+        let [envelope, media] = found.try_into().unwrap();
+        (envelope, media)
+    };
+    let (envelope, media) = files(&deleted);
+    let copies = [&envelope, &media].map(|file| std::fs::read(file).unwrap());
+    site.client(&process, Role::Admin).delete(&format!("/v1/recordings/{deleted}")).await.expect(204);
+    assert_eq!(compared(0).0, []);
+    for (file, copy) in [&envelope, &media].into_iter().zip(&copies) {
+        std::fs::write(file, copy).unwrap();
+    }
+    assert_eq!(compared(3).0, [difference("not-removed", &deleted)]);
+    std::fs::write(&envelope, b"{\"deleted\":true}\n").unwrap();
+    std::fs::remove_file(&media).unwrap();
+    assert_eq!(compared(0).0, []);
+
+    // What nothing names: in a pack, in a file, and a second copy of what is named elsewhere.
+    let pack =
+        kept_in(&site.data).into_iter().find(|kept| kept.file.extension().unwrap() == "pack").unwrap().file;
+    let [stranger, file, copy] = [1, 2, 3].map(uuid::Uuid::from_u128);
+    let beside = |id: uuid::Uuid| pack.with_file_name(format!("{id}.pack"));
+    for id in [stranger, copy] {
+        std::fs::copy(&pack, beside(id)).unwrap();
+    }
+    rewrite(&beside(stranger), |head| head.recording = stranger);
+    let shard = site.data.join("media").join("02");
+    std::fs::create_dir_all(&shard).unwrap();
+    let extra = shard.join(format!("{}.sealed", file.simple()));
+    std::fs::write(&extra, b"sealed").unwrap();
+    let mut unnamed =
+        [stranger.to_string(), file.to_string(), small.clone()].map(|id| difference("unnamed", &id));
+    unnamed.sort();
+    assert_eq!(compared(0).0, unnamed);
+    for file in [&beside(stranger), &beside(copy), &extra] {
+        std::fs::remove_file(file).unwrap();
+    }
+
+    // What is lost: an envelope, a file, a part of one, a whole pack, a row.
+    let (envelope, media) = files(&unsealed);
+    let kept = std::fs::read(&envelope).unwrap();
+    std::fs::remove_file(&envelope).unwrap();
+    assert_eq!(compared(3).0, [difference("envelope-missing", &unsealed)]);
+    std::fs::write(&envelope, std::fs::read(files(&big).0).unwrap()).unwrap();
+    assert_eq!(compared(3).0, [difference("envelope-missing", &unsealed)]);
+    std::fs::write(&envelope, kept).unwrap();
+    let whole = std::fs::read(&media).unwrap();
+    std::fs::write(&media, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(compared(3).0, [difference("media-missing", &unsealed)]);
+    std::fs::remove_file(&media).unwrap();
+    std::fs::rename(&pack, pack.with_extension("elsewhere")).unwrap();
+    let mut missing = [&small, &unsealed].map(|id| difference("media-missing", id));
+    missing.sort();
+    assert_eq!(compared(3).0, missing);
+    std::fs::rename(pack.with_extension("elsewhere"), &pack).unwrap();
+    std::fs::write(&media, &whole).unwrap();
+    assert_eq!(compared(0).0, []);
+    let mut ledger = site.sqlite().await;
+    sqlx::query("DELETE FROM recording WHERE id = ?").bind(&small).execute(&mut ledger).await.unwrap();
+    assert_eq!(compared(3).0, [difference("row-missing", &small), difference("unnamed", &small)]);
+    let (code, out, _) = run(&["--data", &data, "check", "--store"]);
+    assert!(code == 3 && out.contains("1 row-missing, 1 unnamed"), "{out}");
+}

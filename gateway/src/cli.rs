@@ -163,13 +163,17 @@ enum Command {
     /// Try everything that `serve` needs, and say what `serve` would do
     #[command(
         after_help = "Examples:\n  consent-gateway check --config /etc/consent-gateway/gateway.toml\n  \
-                            consent-gateway check --running"
+                            consent-gateway check --running\n  consent-gateway check --store --json"
     )]
     Check {
         /// Ask the gateway that runs by this configuration whether it is ready: exit code 0 it is, 1 nobody answers,
         /// 3 it runs and is not ready
         #[arg(long, conflicts_with = "jurisdictions")]
         running: bool,
+        /// Compare the ledger with the store, both ways, and change nothing: exit code 3 if media or an envelope of a
+        /// recording are missing, or if one that was deleted is still there
+        #[arg(long, conflicts_with_all = ["running", "jurisdictions"])]
+        store: bool,
         /// A table of jurisdictions instead of the one that is compiled in
         #[arg(long, value_name = "FILE")]
         jurisdictions: Option<PathBuf>,
@@ -355,6 +359,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Completions { shell, of } => completions(shell, of),
         Command::Man { out } => man(&out),
         Command::Check { running: true, .. } => on_runtime(check::running(config, json)),
+        Command::Check { store: true, .. } => on_runtime(check::store(config, json)),
         Command::Check { jurisdictions, .. } => {
             config.jurisdictions = jurisdictions.or(config.jurisdictions);
             on_runtime(check::run(config, json))

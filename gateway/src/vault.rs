@@ -28,11 +28,13 @@ use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use disk::Disk;
 pub use frame::{Frames, HEAD, Head, Kind, NoPlace, Place};
+use inventory::{InventoryError, Item};
 use medium::Directory;
 pub use medium::{Folder, Identity, Medium};
 use packs::Packs;
@@ -103,6 +105,41 @@ impl Vault {
             None => Ok(self.store.head(&media_key(id)).await?.size),
             Some(place) => self.aside(move |packs| packs.size(id, &place)).await,
         }
+    }
+
+    /// The envelope that lies beside the media of a recording; `None` if none does, or what is left of one.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn envelope(&self, kept: &Kept) -> Result<Option<String>, VaultError> {
+        let id = kept.id;
+        if let Some(place) = kept.place {
+            return self.aside(move |packs| packs.envelope(id, &place)).await;
+        }
+        match self.store.get(&envelope_key(id)).await {
+            Ok(found) => {
+                let text = found.bytes().await?;
+                Ok((text != TOMBSTONE).then(|| String::from_utf8_lossy(&text).into_owned()))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Everything that the store holds, as it shows it by itself, from a thread that reads it.
+    #[must_use]
+    pub fn items(&self) -> mpsc::Receiver<Result<Item, InventoryError>> {
+        let (send, items) = mpsc::channel(LOOKED_AHEAD);
+        let inventory = self.disk.inventory();
+        // It ends when nobody wants to know any more.
+        drop(tokio::task::spawn_blocking(move || {
+            let read = inventory.each(|item| drop(send.blocking_send(Ok(item))));
+            if let Err(error) = read {
+                drop(send.blocking_send(Err(error)));
+            }
+        }));
+        items
     }
 
     /// Writes the envelope of a recording, durably. Writing the same again is harmless.
@@ -383,5 +420,7 @@ fn envelope_key(id: Uuid) -> Key {
 const MEDIA: &str = "media";
 const PACKS: &str = "packs";
 const SEALED: &str = ".sealed";
+/// How many items wait for whoever looks through the store.
+const LOOKED_AHEAD: usize = 1_000;
 const PROBE: &str = "probe";
 const TOMBSTONE: &[u8] = b"{\"deleted\":true}\n";

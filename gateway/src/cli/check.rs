@@ -9,8 +9,9 @@ use rustix::fs::Access;
 use serde_json::{Value, json};
 
 use super::asked::{Missing, missing, patiently};
-use super::{CliError, out};
+use super::{CliError, asked, out};
 use crate::config::Config;
+use crate::gate::answer::Difference;
 use crate::gate::{Fault, Lack};
 use crate::listen::descriptors;
 use crate::notary::{First, Notary};
@@ -120,6 +121,40 @@ pub(super) async fn run(config: Config, json: bool) -> Result<(), CliError> {
         out::line("ready: everything that a request needs works, and ledger and store can be written");
     }
     ready(&lacking)
+}
+
+/// Compares the ledger with the store: a line for each difference, then how many there are.
+pub(super) async fn store(config: Config, json: bool) -> Result<(), CliError> {
+    let gate = asked::gate(&config).await?;
+    let mut shown = Ok(());
+    let tell = |found: Difference| {
+        let line = match json {
+            true => out::json_line(&found),
+            false => Ok(format!(
+                "{:<16}  {}  {}  {}  {}",
+                found.what.as_str(),
+                found.recording,
+                out::plain(found.account.as_deref().unwrap_or("-")),
+                out::plain(found.place.as_deref().unwrap_or("-")),
+                out::plain(found.why.as_deref().unwrap_or(""))
+            )),
+        };
+        shown = std::mem::replace(&mut shown, Ok(())).and(line.map(|line| out::line(line.trim_end())));
+    };
+    let taken = gate.take_inventory(tell).await;
+    gate.ledger().close().await;
+    let taken = taken?;
+    shown?;
+    if json {
+        out::line(out::json_line(&taken)?);
+    } else {
+        let found: Vec<String> =
+            taken.differences.iter().map(|(what, count)| format!("{count} {}", what.as_str())).collect();
+        let found = if found.is_empty() { "no difference".to_owned() } else { found.join(", ") };
+        let recordings = counted(usize::try_from(taken.recordings).unwrap_or(usize::MAX), "recording");
+        out::line(format!("{recordings} kept, {} in the store: {found}", taken.objects));
+    }
+    if taken.is_grave() { Err(CliError::Exit(3)) } else { Ok(()) }
 }
 
 /// Asks the running gateway with this configuration.

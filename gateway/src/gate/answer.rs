@@ -44,7 +44,8 @@ pub use provision::{
 };
 pub use quarantine::{InQuarantine, Quarantine};
 pub use recording::{
-    Consents, Contradiction, Entry, Opening, Overdue, Recording, Recordings, Retention, Segment, Silenced,
+    Consents, Contradiction, Difference, Differs, Entry, Inventory, Opening, Overdue, Recording, Recordings,
+    Retention, Segment, Silenced,
 };
 pub use register::{ChosenLaw, Grant, Prompt, PromptCheck};
 pub use scope::{RecordingRuling, RecordingScope, RecordingSettings};

@@ -507,6 +507,23 @@ impl Ledger {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// A page of the recordings of all accounts that are not deleted, by their ids.
+    pub async fn recordings_kept(&self, after: Uuid, limit: u32) -> Result<Vec<RecordingRow>, LedgerError> {
+        committed!(
+            self,
+            None,
+            ask!(&self.pool, query_as, fetch_all, rows::RECORDINGS_KEPT, after.to_string(), i64::from(limit))
+        )
+    }
+
+    /// Those of these recordings that are known, deleted ones included.
+    pub async fn recordings_by_id(&self, ids: &[Uuid]) -> Result<Vec<RecordingRow>, LedgerError> {
+        let asked: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        let (sql, asked) =
+            (self.dialect().pick(rows::RECORDINGS_BY_ID.0, rows::RECORDINGS_BY_ID.1), json_list(&asked)?);
+        committed!(self, None, ask!(&self.pool, query_as, fetch_all, sql, asked.as_str()))
+    }
+
     /// Which of these media a recording names, or something in quarantine.
     pub async fn named_media(&self, media: &[Uuid]) -> Result<BTreeSet<Uuid>, LedgerError> {
         let asked: Vec<String> = media.iter().map(Uuid::to_string).collect();

@@ -617,6 +617,15 @@ pub(super) const DUE: &str = concat!(
     covered!(),
     " ORDER BY recording.delete_by, recording.id LIMIT ?"
 );
+/// A page of the recordings of all accounts that are not deleted.
+pub(super) const RECORDINGS_KEPT: &str = select_recording!(
+    "WHERE recording.deleted_at IS NULL AND recording.id > ? ORDER BY recording.id LIMIT ?"
+);
+/// Recordings by their ids, for SQLite and for PostgreSQL.
+pub(super) const RECORDINGS_BY_ID: (&str, &str) = (
+    select_recording!("WHERE recording.id IN (SELECT value FROM json_each(?))"),
+    select_recording!("WHERE recording.id IN (SELECT json_array_elements_text(CAST(? AS json)))"),
+);
 /// Recordings that are kept until now only for their minimum, or for both at once.
 pub(super) const KEPT_TOO_LONG: &str = select_recording!(
     "WHERE recording.delete_by IS NOT NULL AND recording.deleted_at IS NULL AND recording.delete_by > ? \

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::inventory::Inventory;
 use super::{MEDIA, VaultError};
 use crate::files::private_dir;
 
@@ -29,6 +30,11 @@ impl Disk {
             Err(error) => return Err(VaultError::Directory(error)),
         }
         Ok(Disk { root: root.into(), low_water })
+    }
+
+    /// What its store holds, to be looked through.
+    pub(super) fn inventory(&self) -> Inventory {
+        Inventory::below(self.root.join(MEDIA))
     }
 
     pub(super) fn has_room(&self) -> Result<(), VaultError> {

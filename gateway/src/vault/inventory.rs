@@ -52,6 +52,14 @@ pub enum State {
     Deleted,
 }
 
+impl Item {
+    /// Whether it lies in a file of its own.
+    #[must_use]
+    pub fn is_a_file(&self) -> bool {
+        self.place.ends_with(SEALED)
+    }
+}
+
 impl State {
     /// In a word.
     #[must_use]
@@ -114,6 +122,11 @@ impl Inventory {
         let media = [below.as_path(), dir].into_iter().find(|dir| is_media(dir));
         let media = media.ok_or_else(|| InventoryError::NoStore(dir.into()))?.into();
         Ok(Inventory { media })
+    }
+
+    /// The store in this directory of media, which need not be there yet.
+    pub(super) fn below(media: PathBuf) -> Inventory {
+        Inventory { media }
     }
 
     /// Shows every recording.
@@ -388,10 +401,22 @@ fn framed(medium: &dyn Medium, offset: u64, recording: Uuid) -> io::Result<Optio
     }
 }
 
+/// The envelope in the frame that begins here, if it is whole and no tombstone.
+pub(super) fn envelope(medium: &dyn Medium, offset: u64, recording: Uuid) -> io::Result<Option<String>> {
+    Ok(match framed(medium, offset, recording)? {
+        Some(Beside::Envelope(text)) => Some(text),
+        Some(Beside::Tombstone) | None => None,
+    })
+}
+
 /// The subdirectories of files.
 fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_dir() && entry.file_name().len() == 2 {
             found.push(entry.path());

@@ -120,6 +120,12 @@ impl Packs {
         Ok(place.bytes.min(end))
     }
 
+    /// The envelope behind the media of a recording, if there is one.
+    pub(super) fn envelope(&self, id: Uuid, place: &Place) -> io::Result<Option<String>> {
+        let medium = self.folder.open(place.pack)?;
+        super::inventory::envelope(&*medium, place.envelope(), id)
+    }
+
     /// Overwrites the envelope of a recording with a tombstone, and removes its media. May be repeated.
     pub(super) fn remove(&self, id: Uuid, place: &Place) -> io::Result<()> {
         let medium = self.folder.open(place.pack)?;

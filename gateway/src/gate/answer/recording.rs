@@ -1,5 +1,7 @@
 //! Answers about accepted recordings, and about entries of the trail.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -130,6 +132,89 @@ pub struct Contradiction {
     pub maximum: String,
     /// When both have passed: then it is deleted.
     pub kept_until: Moment,
+}
+
+/// Something in which the ledger and the store differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The recording, by the gateway's id of it.
+    pub recording: Uuid,
+    /// Its account; null if nothing says whose it is.
+    pub account: Option<String>,
+    /// In what they differ.
+    pub what: Differs,
+    /// Where it lies, or should: a pack and the place in it, or a file; null for a file that should be there.
+    pub place: Option<String>,
+    /// More about it, in words.
+    pub why: Option<String>,
+}
+
+/// In what the ledger and the store differ on a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Differs {
+    /// An entry has accepted it, and the ledger has no row of it.
+    RowMissing,
+    /// The store does not have its media, or not all of them.
+    MediaMissing,
+    /// The store does not have its envelope: from the store alone, nobody can open it.
+    EnvelopeMissing,
+    /// It was deleted, and the store still holds it whole.
+    NotRemoved,
+    /// A crash has cut it short, or it is under way: the next start completes it.
+    Unfinished,
+    /// The store holds it, and nothing names it there.
+    Unnamed,
+}
+
+impl Differs {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Differs::RowMissing => "row-missing",
+            Differs::MediaMissing => "media-missing",
+            Differs::EnvelopeMissing => "envelope-missing",
+            Differs::NotRemoved => "not-removed",
+            Differs::Unfinished => "unfinished",
+            Differs::Unnamed => "unnamed",
+        }
+    }
+
+    /// Whether nothing mends it by itself: something that was kept is lost, or something that was deleted is not.
+    #[must_use]
+    pub fn is_grave(self) -> bool {
+        match self {
+            Differs::RowMissing | Differs::MediaMissing | Differs::EnvelopeMissing | Differs::NotRemoved => {
+                true
+            }
+            Differs::Unfinished | Differs::Unnamed => false,
+        }
+    }
+}
+
+/// What an inventory of the store has come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// How many recordings are kept by the ledger.
+    pub recordings: u64,
+    /// How many the store shows, remains of deleted ones included.
+    pub objects: u64,
+    /// How many differences there are of each sort.
+    pub differences: BTreeMap<Differs, u64>,
+}
+
+impl Inventory {
+    pub(in crate::gate) fn count(&mut self, what: Differs) {
+        let count = self.differences.entry(what).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Whether something that was kept is lost, or something that was deleted is not.
+    #[must_use]
+    pub fn is_grave(&self) -> bool {
+        self.differences.keys().any(|what| what.is_grave())
+    }
 }
 
 /// A page of entries of the trail, the oldest first.
