@@ -1,5 +1,6 @@
 //! The command line. One binary; every command takes `--config`, `--data` and `--ledger`.
 
+mod account;
 mod admin;
 mod asked;
 mod audit;
@@ -10,6 +11,7 @@ mod erase;
 mod find;
 mod logging;
 mod person;
+mod prompt;
 mod reopen;
 mod scope;
 mod store;
@@ -92,7 +94,7 @@ enum Command {
     },
     /// Add and list accounts
     #[command(subcommand)]
-    Account(admin::Account),
+    Account(account::Account),
     /// Add, list and revoke credentials: who may do what
     #[command(subcommand)]
     Credential(admin::Credential),
@@ -104,7 +106,7 @@ enum Command {
     Key(admin::Key),
     /// Register, list and check prompts: what is played or said
     #[command(subcommand)]
-    Prompt(admin::PromptCommand),
+    Prompt(prompt::PromptCommand),
     /// Register and withdraw consent given outside of calls
     #[command(subcommand)]
     ConsentGrant(admin::GrantCommand),
@@ -329,11 +331,11 @@ fn execute(cli: Cli) -> Result<(), CliError> {
             on_runtime(run_server(config))
         }
         Command::Demo { keep } => on_runtime(demo::run(keep)),
-        Command::Account(command) => on_runtime(admin::account(config, command, json)),
+        Command::Account(command) => on_runtime(account::account(config, command, json)),
         Command::Credential(command) => on_runtime(admin::credential(config, command, json)),
         Command::Person(command) => on_runtime(person::run(config, command, json)),
         Command::Key(command) => on_runtime(admin::key(config, command, json)),
-        Command::Prompt(command) => on_runtime(admin::prompt(config, command, json)),
+        Command::Prompt(command) => on_runtime(prompt::prompt(config, command, json)),
         Command::ConsentGrant(command) => on_runtime(admin::grant(config, command, json)),
         Command::Keygen { out } => Ok(media::keygen(&out, json)?),
         Command::Open(command) => Ok(media::open(&command, json)?),

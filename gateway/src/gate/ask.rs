@@ -1,10 +1,14 @@
 //! Requests to the gate. The native API's bodies are exactly these; unknown fields are refused.
 
+mod holds;
 mod lenient;
+mod provision;
 mod quarantine;
 mod scope;
 
+pub use holds::{HoldRole, LegalHold};
 pub use lenient::{Lenient, Posted};
+pub use provision::{AccountChange, CredentialOf, PublicKey, WebhookAddress};
 pub use quarantine::Release;
 pub use scope::{Destination, MAX_SETTINGS, Named, RecordingScope, RecordingSettings};
 
@@ -13,19 +17,14 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use jiff::Timestamp;
-use policy::{
-    AnsweredBy, Behavior, HeldCounts, Kind, Method, OnWithdrawal, Period, Purpose, Redact, Retention, Role,
-    Weight,
-};
+use policy::{AnsweredBy, Behavior, Kind, Method, Role, Weight};
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::{Field, Wrong};
-use seal::Format;
 use trail::KINDS;
 
 /// `PUT /v1/calls/{call}`.
@@ -570,178 +569,6 @@ pub struct ConsentGrant {
     #[serde(default)]
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub evidence_sha256: Option<String>,
-}
-
-/// `PUT /v1/holds/{hold}`: which recordings are kept, whatever else says that they have to go, and why. It covers every
-/// recording that meets all of the conditions; there has to be one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LegalHold {
-    /// The case that it is for, such as a docket number.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 255))]
-    pub case: Option<String>,
-    /// Only this recording.
-    #[serde(default)]
-    pub recording: Option<Uuid>,
-    /// Only recordings of this call: its id or an alias. A call that is opened again under the id is covered as well.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 255))]
-    pub call: Option<String>,
-    /// Only recordings of calls with somebody who has this number, E.164.
-    #[serde(default)]
-    pub number: Option<String>,
-    /// Only recordings of calls with this participant, by the platform's id.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 255))]
-    pub participant: Option<String>,
-    /// Only recordings with audio from this moment or later.
-    #[serde(default, deserialize_with = "moment")]
-    pub from: Option<Timestamp>,
-    /// Only recordings with audio from before this moment.
-    #[serde(default, deserialize_with = "moment")]
-    pub until: Option<Timestamp>,
-    /// Why. At most 4 KiB.
-    pub reason: String,
-    /// What the recordings may be fetched for while somebody on them waits to be erased.
-    #[schemars(length(min = 1, max = 255))]
-    pub purpose: String,
-    /// The role that may fetch them then.
-    #[serde(default, deserialize_with = "or_default")]
-    pub role: HoldRole,
-}
-
-impl LegalHold {
-    /// What it is limited by, in the API's words.
-    pub fn limits(&self) -> impl Iterator<Item = &'static str> {
-        [
-            ("recording", self.recording.is_some()),
-            ("call", self.call.is_some()),
-            ("number", self.number.is_some()),
-            ("participant", self.participant.is_some()),
-            ("from", self.from.is_some()),
-            ("until", self.until.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(word, is_given)| is_given.then_some(word))
-    }
-}
-
-/// A role that may fetch recordings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum HoldRole {
-    /// `listener`.
-    #[default]
-    Listener,
-    /// `recorder`, for what it uploaded.
-    Recorder,
-    /// `uploader`, for what it uploaded.
-    Uploader,
-}
-
-impl HoldRole {
-    /// Whether it is this role.
-    #[must_use]
-    pub fn is(self, role: crate::access::Role) -> bool {
-        use crate::access::Role;
-        role == match self {
-            HoldRole::Listener => Role::Listener,
-            HoldRole::Recorder => Role::Recorder,
-            HoldRole::Uploader => Role::Uploader,
-        }
-    }
-}
-
-/// `PUT /v1/accounts/{account}`: what is left out stays as it is; for a new account, it is the default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AccountChange {
-    /// Where the operator is established. Once it is set, a provisioner cannot change it.
-    #[serde(default)]
-    pub operator_location: Option<String>,
-    /// Where the recording device stands. Once it is set, a provisioner cannot change it.
-    #[serde(default)]
-    pub recorder_location: Option<String>,
-    /// The language of participants for whom none is given, BCP 47. Only of a new account.
-    #[serde(default)]
-    pub default_language: Option<String>,
-    /// How late evidence may be logged and still count, in seconds. A provisioner can only lower it; by default, 0.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 60))]
-    pub late_evidence_seconds: Option<u8>,
-    /// How many devices may record one call at once. A provisioner can only lower it; by default, 1.
-    #[serde(default)]
-    #[schemars(range(min = 1))]
-    pub recorders: Option<u16>,
-    /// What to do with audio that was covered before somebody withdrew. A provisioner can only go from `keep`, the
-    /// default, to `delete-present` and to `delete`.
-    #[serde(default)]
-    pub on_withdrawal: Option<OnWithdrawal>,
-    /// What to do with an upload's seconds that are not covered; by default, `off`: the upload is refused.
-    #[serde(default)]
-    pub redact: Option<Redact>,
-    /// How much of an upload must be left where it is silenced, in percent of its length; by default, 10.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 100))]
-    pub least_kept_percent: Option<u8>,
-    /// How long to keep recordings at least, beside what the law asks.
-    #[serde(default)]
-    pub keep_at_least: Option<Period>,
-    /// How long to keep them at most, beside what the law allows.
-    #[serde(default)]
-    pub keep_at_most: Option<Period>,
-    /// How long to keep them at most where nothing else says so.
-    #[serde(default)]
-    pub keep_by_default: Option<Period>,
-    /// How long to keep what is recorded for a purpose, at least and at most, beside all that. The purposes are those
-    /// that the law distinguishes, and each that is named has its limits replaced; both null, it has none any more.
-    #[serde(default)]
-    pub keep_for: Option<BTreeMap<Purpose, Retention>>,
-    /// How long after recording has ended the webhook is told that nothing came, in seconds; by default, 3600.
-    #[serde(default)]
-    pub overdue_seconds: Option<u32>,
-    /// The overlays for every call. A provisioner can add some, and removes none.
-    #[serde(default)]
-    pub overlays: Option<Vec<String>>,
-    /// Whether the account is a public-safety answering point. A provisioner cannot switch it on.
-    #[serde(default)]
-    pub public_safety: Option<bool>,
-    /// Whether somebody on hold counts as on the call, where no rule says it. A provisioner can only set `counted`,
-    /// the default.
-    #[serde(default)]
-    pub on_hold: Option<HeldCounts>,
-    /// Whether everybody may read the account's log. Only of a new account; by default, no.
-    #[serde(default)]
-    pub public_log: Option<bool>,
-    /// How recordings are sealed from now on; by default, `tink`.
-    #[serde(default)]
-    pub format: Option<Format>,
-}
-
-/// `PUT /v1/accounts/{account}/credentials/{name}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CredentialOf {
-    /// What its holder may do; it never changes. A provisioner gives nobody `counsel` or `provisioner`.
-    #[schemars(regex(pattern = "^(recorder|observer|uploader|listener|auditor|registrar|admin)$"))]
-    pub role: String,
-}
-
-/// `PUT /v1/accounts/{account}/keys/{key}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublicKey {
-    /// The key, RSA of 2048 to 4096 bits: an SPKI in PEM.
-    pub pem: String,
-}
-
-/// `PUT /v1/accounts/{account}/webhook`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WebhookAddress {
-    /// An `https` URL.
-    pub url: String,
 }
 
 /// Who gave consent outside of a call.
