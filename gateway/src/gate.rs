@@ -104,6 +104,8 @@ pub struct Gate {
     readiness: Readiness,
     /// Something was queued that an account is to be told.
     queued: Notify,
+    /// A legal hold was lifted: somebody may have waited for it.
+    lifted: Notify,
     /// Only a gateway that serves signs.
     notary: Option<Notary>,
     /// Work that goes on when its client is gone.
@@ -183,6 +185,7 @@ impl Gate {
             barred: Barred::default(),
             readiness: Readiness::default(),
             queued: Notify::new(),
+            lifted: Notify::new(),
             notary: None,
             tasks: TaskTracker::new(),
         }

@@ -65,6 +65,8 @@ impl Keepers {
         let of = || (Arc::clone(door), stop.clone());
         let (watched, stop_watching) = of();
         let (swept, stop_sweeping) = of();
+        let (kept_until, stop_keeping) = of();
+        let (waited_for, stop_waiting) = of();
         Keepers {
             law: tokio::spawn(law::keep(of().0, file, seen, of().1)),
             trail: tokio::spawn(trail::keep(of().0, log_period, mark, of().1)),
@@ -88,7 +90,12 @@ impl Keepers {
                 }
             }),
             recover: tokio::spawn(recover::keep(of().0, of().1)),
-            retention: tokio::spawn(retention::keep(of().0, of().1)),
+            retention: tokio::spawn(async move {
+                tokio::join!(
+                    retention::keep(kept_until, stop_keeping),
+                    retention::erase_when_lifted(waited_for, stop_waiting)
+                );
+            }),
             quarantine: tokio::spawn(quarantine::keep(of().0, of().1)),
             scrub: tokio::spawn(scrub::keep(of().0, of().1)),
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use trail::Actor;
 
 use super::person;
-use crate::harness::{Gateway, wav};
+use crate::harness::{Gateway, comes, wav};
 
 const CALLER: &str = "+14155550141";
 const DAY: u64 = 86_400_000;
@@ -40,6 +40,11 @@ impl Gateway {
         let mut hold = json!({"reason": "we were sued", "purpose": "evidence"});
         hold.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
         self.counsel.put(&format!("/v1/holds/{id}"), &hold).await
+    }
+
+    /// Waits until it is deleted.
+    async fn goes(&self, recording: &Value) {
+        comes(async || self.listener.get(&path(recording)).await.status == 410).await;
     }
 
     async fn fetched(&self, recording: &Value, purpose: &str) -> crate::harness::Answer {
@@ -145,11 +150,20 @@ async fn an_erasure_waits_for_the_hold_and_is_done_when_it_is_lifted() {
     gateway.fetched(&anothers, "quality").await.expect(200);
     gateway.admin.delete(&path(&theirs)).await.problem(409, "legal-hold");
     gateway.counsel.delete("/v1/holds/other").await.expect(200);
-    // It is done by the time the hold is lifted.
-    gateway.listener.get(&path(&theirs)).await.problem(410, "recording-deleted");
+    // It is done right after the hold is lifted.
+    gateway.goes(&theirs).await;
     gateway.listener.get(&path(&anothers)).await.expect(200);
-    assert_eq!(gateway.counsel.get("/v1/erasures").await.expect(200)["waiting"], json!([]));
+    comes(async || gateway.counsel.get("/v1/erasures").await.expect(200)["waiting"] == json!([])).await;
     gateway.counsel.post("/v1/erasures", &asked).await.problem(404, "unknown-subject");
+    // The entry says what it has ended.
+    let entries = async |kind: &str| {
+        let found = gateway.auditor.get(&format!("/v1/consents?type={kind}")).await.expect(200);
+        found["consents"].as_array().unwrap().clone()
+    };
+    let (waiting, done) = (entries("erasure.waiting").await, entries("erasure.executed").await);
+    let waited = &waiting[0]["entry"]["body"]["erasure_waits"]["erasure"];
+    let ended = |entry: &&Value| entry["entry"]["body"]["erased"]["erasure"] == *waited;
+    assert!(waited.is_string() && done.iter().filter(ended).count() == 1, "{waiting:?} {done:?}");
     gateway.auditor.get("/v1/log/acme/checkpoint").await;
     let (code, out, err) = gateway.run(&["audit", "verify", "acme"]);
     assert_eq!(code, 0, "{out}{err}");
@@ -214,7 +228,44 @@ async fn an_erasure_blinds_no_hold_on_whoever_calls_later() {
     assert_eq!(gateway.counsel.get("/v1/erasures").await.expect(200)["waiting"].as_array().unwrap().len(), 1);
     gateway.report("c1", json!({"type": "call.ended"})).await;
     gateway.counsel.delete("/v1/holds/smith").await.expect(200);
-    gateway.listener.get(&path(&later)).await.problem(410, "recording-deleted");
+    gateway.goes(&later).await;
+}
+
+/// What no hold covers goes at once, what one covers waits, and it goes with the last hold on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_is_held_waits() {
+    let gateway = Gateway::start().await;
+    let mut made = Vec::new();
+    for call in ["c1", "c2", "c3"] {
+        made.push(gateway.second_of(call, CALLER).await);
+        gateway.report(call, json!({"type": "call.ended"})).await;
+    }
+    let [first, second, free] = made.try_into().unwrap();
+    for call in ["c1", "c2"] {
+        gateway.sets_hold(call, json!({"call": call, "purpose": "quality"})).await.expect(201);
+    }
+    let keep = json!({"number": CALLER, "recordings": "keep", "reason": "request 4710"});
+    gateway.counsel.post("/v1/erasures", &keep).await.expect(202);
+    gateway.fetched(&free, "quality").await.expect(200);
+    let asked = json!({"number": CALLER, "recordings": "delete", "reason": "request 4711"});
+    gateway.counsel.post("/v1/erasures", &asked).await.expect(202);
+    gateway.listener.get(&path(&free)).await.problem(410, "recording-deleted");
+    gateway.fetched(&first, "quality").await.expect(200);
+    gateway.fetched(&second, "quality").await.expect(200);
+    gateway.counsel.delete("/v1/holds/c1").await.expect(200);
+    gateway.goes(&first).await;
+    gateway.fetched(&second, "quality").await.expect(200);
+    let known = async || {
+        let asked = format!("/v1/consents?number=%2B{}", &CALLER[1..]);
+        gateway.auditor.get(&asked).await.expect(200)["consents"].as_array().unwrap().len()
+    };
+    assert!(known().await > 0, "who they are is erased with the last of it");
+    gateway.counsel.delete("/v1/holds/c2").await.expect(200);
+    gateway.goes(&second).await;
+    comes(async || known().await == 0).await;
+    gateway.auditor.get("/v1/log/acme/checkpoint").await;
+    let (code, out, err) = gateway.run(&["audit", "verify", "acme"]);
+    assert_eq!(code, 0, "{out}{err}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -427,7 +427,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Legal holds")
             .answers(200, "the hold", json::<answer::LegalHold>())
             .fails(&[NotFound]),
-        route("lift_hold", "DELETE", "/v1/holds/{hold}", &[Counsel], delete(holds::lift), "Lifts a legal hold, and erases those whose erasure it prevented.")
+        route("lift_hold", "DELETE", "/v1/holds/{hold}", &[Counsel], delete(holds::lift), "Lifts a legal hold; those whose erasure it prevented are erased after that.")
             .tagged("Legal holds")
             .answers(200, "the hold, which is lifted", json::<answer::LegalHold>())
             .fails(&[NotFound]),

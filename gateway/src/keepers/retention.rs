@@ -74,6 +74,23 @@ pub(super) async fn keep(door: Arc<Door>, stop: CancellationToken) {
     }
 }
 
+/// Erases those who waited for a legal hold, at once when one is lifted here. What fails is tried again by [`keep`].
+pub(super) async fn erase_when_lifted(door: Arc<Door>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = door.gate.hold_lifted() => {}
+        }
+        let erased = tokio::select! {
+            () = stop.cancelled() => return,
+            erased = door.gate.erase_everybody_who_waits() => erased,
+        };
+        if let Err(fault) = erased {
+            tracing::error!(code = %fault.code(), "cannot read which erasures wait; it is tried again within ten minutes");
+        }
+    }
+}
+
 const EVERY: Duration = Duration::from_secs(600);
 const FIRST_AFTER: Duration = Duration::from_secs(5);
 /// How long a gateway may have stood still before its clock is doubted.

@@ -217,6 +217,9 @@ pub enum Body {
         calls: u64,
         /// How many recordings were deleted with it.
         recordings: u64,
+        /// The gateway's id of what waited, if a hold had prevented it: that is over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        erasure: Option<Uuid>,
     },
     /// Sealed media were not handed out.
     FetchRefused {

@@ -87,7 +87,7 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// Lifts a hold, and erases those whose erasure it prevented.
+    /// Lifts a hold. Those whose erasure it prevented are erased after that: they may be many.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Gate {
                 for call in calls {
                     self.obey_withdrawal(account, &call).await?;
                 }
-                self.erase_those_who_wait(account).await;
+                self.lifted.notify_one();
                 shown(&row)
             }
             Appended::Conflict => Err(Thing::LegalHold.into()),

@@ -150,7 +150,7 @@ impl Gate {
             Appended::Done => {
                 if !held {
                     self.obey_withdrawal(&who.account, &row.call).await?;
-                    self.erase_those_who_wait(&who.account).await;
+                    self.lifted.notify_one();
                 }
                 self.description(&RecordingRow { held, ..row }).await
             }

@@ -128,6 +128,17 @@ impl Gate {
         }
         for _ in 0..ATTEMPTS {
             let mut found = self.whose(account, &whom).await?;
+            let named = self.named_by_holds(account, &whom, &found).await?;
+            let may_go = |found: &Found| found.may_go(asked.recordings, self.clock.now(), named);
+            // One that still has to wait is found out before the whole log is searched for them.
+            if waited.is_some() && !found.is_nothing() {
+                let waits = may_go(&found);
+                if let Err(ErasureRefusal::Held { .. }) = waits {
+                    self.delete_free(actor, &found, asked).await?;
+                }
+                waits?;
+            }
+            self.search(account, &mut found).await?;
             if found.is_nothing() {
                 // What is left may be theirs, if they were erased before.
                 return Err(left.unwrap_or_else(|| ErasureRefusal::UnknownSubject.into()));
@@ -136,18 +147,15 @@ impl Gate {
             if waited.is_none() && found.marks.are_in(&asked.reason) {
                 return Err(ErasureRefusal::ReasonNamesThem.into());
             }
-            let named = self.named_by_holds(account, &whom, &found).await?;
-            let may_go = found.may_go(asked.recordings, self.clock.now(), named);
-            match (may_go, waited) {
+            match (may_go(&found), waited) {
                 (Err(ErasureRefusal::Held { .. }), None) => {
-                    match self.wait(actor, account, &found, asked).await? {
-                        Some(waiting) => return Ok(Outcome::Waits(waiting)),
-                        None => continue,
-                    }
+                    let Some(waiting) = self.wait(actor, account, &found, asked).await? else { continue };
+                    self.delete_free(actor, &found, asked).await?;
+                    return Ok(Outcome::Waits(waiting));
                 }
                 (may_go, _) => may_go?,
             }
-            let (mut job, erased) = self.erasure(actor, account, &found, asked)?;
+            let (mut job, erased) = self.erasure(actor, account, &found, asked, waited)?;
             job.changes.extend(waited.map(|uid| Change::ErasureDone { uid }));
             if self.append(job).await? == Appended::Done {
                 self.said_meanwhile(actor, account, &mut found, &asked.reason).await?;
@@ -189,7 +197,7 @@ impl Gate {
             if found.details.is_empty() {
                 break;
             }
-            let body = Body::Erased { calls: 0, recordings: 0 };
+            let body = Body::Erased { calls: 0, recordings: 0, erasure: None };
             let detail = json!({"reason": reason});
             let entry = trail::draft(account, self.clock.now(), actor, None, body, Some(detail))?;
             let job = Job { changes: found.erased_details(account), entries: vec![entry], ..Job::default() };
@@ -245,7 +253,6 @@ impl Gate {
             let all = (i64::MIN, String::new());
             found.recordings.extend(self.ledger.recordings(account, Some(*uid), None, all, u32::MAX).await?);
         }
-        self.search(account, &mut found).await?;
         Ok(found)
     }
 
@@ -417,6 +424,7 @@ impl Gate {
         account: &str,
         found: &Found,
         asked: &Erasure,
+        waited: Option<Uuid>,
     ) -> Result<(Job, Erased), Fault> {
         let at = self.clock.now();
         let log = || account.to_owned();
@@ -465,7 +473,7 @@ impl Gate {
             }
         }
         let calls = u64::try_from(found.calls.len()).unwrap_or(u64::MAX);
-        let body = Body::Erased { calls, recordings: deleted };
+        let body = Body::Erased { calls, recordings: deleted, erasure: waited };
         let detail = json!({"reason": asked.reason});
         let entry = trail::draft(account, at, actor, None, body, Some(detail))?;
         let all = u64::try_from(found.recordings.len()).unwrap_or(u64::MAX);

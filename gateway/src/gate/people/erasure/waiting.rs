@@ -6,7 +6,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Disposal, Erasure, Found};
+use super::{Disposal, Erasure, Found, media_left};
 use crate::gate::answer::{WaitingErasure, WaitingErasureList};
 use crate::gate::{ErasureRefusal, Fault, Gate, Refused, from_row, parse_id};
 use crate::ledger::{Appended, Change, Job, WaitingRow};
@@ -65,9 +65,30 @@ impl Gate {
         Ok((self.append(job).await? == Appended::Done).then_some(waiting))
     }
 
+    /// Deletes what no hold covers of those recordings that an erasure is to delete: only the rest has to wait.
+    pub(super) async fn delete_free(
+        &self,
+        actor: &Actor,
+        found: &Found,
+        asked: &Erasure,
+    ) -> Result<(), Fault> {
+        if asked.recordings == Disposal::Keep {
+            return Ok(());
+        }
+        let mut left = None;
+        for row in found.recordings.iter().filter(|row| row.deleted_at.is_none() && !row.is_held()) {
+            match self.erase_because(actor, row, Some(json!({"because": "erasure"}))).await {
+                // Put under a hold meanwhile, or deleted.
+                Ok(()) | Err(Fault::Refused { .. }) => {}
+                Err(fault) => left = left.or(Some(fault)),
+            }
+        }
+        left.map_or(Ok(()), |fault| Err(media_left(fault)))
+    }
+
     /// Erases everybody in an account who waited for it, as far as no hold prevents it now. What fails is logged, and
     /// tried again by the retention keeper.
-    pub(crate) async fn erase_those_who_wait(&self, account: &str) {
+    async fn erase_those_who_wait(&self, account: &str) {
         let rows = match self.ledger.waiting_erasures(account).await {
             Ok(rows) => rows,
             Err(error) => {
@@ -111,6 +132,11 @@ impl Gate {
         Ok(None)
     }
 
+    /// Waits until a hold was lifted here.
+    pub async fn hold_lifted(&self) {
+        self.lifted.notified().await;
+    }
+
     /// The same in every account.
     ///
     /// # Errors
@@ -135,7 +161,7 @@ impl Gate {
     }
 
     async fn nothing_left(&self, account: &str, uid: Uuid) -> Result<(), Fault> {
-        let body = Body::Erased { calls: 0, recordings: 0 };
+        let body = Body::Erased { calls: 0, recordings: 0, erasure: Some(uid) };
         let changes = vec![Change::ErasureDone { uid }];
         self.note(&Actor::gateway(), account, body, None, changes, Vec::new()).await?;
         Ok(())
