@@ -442,6 +442,36 @@ async fn what_is_not_heard_for_three_days_is_given_up_and_can_be_tried_again() {
 }
 
 #[tokio::test]
+async fn what_was_given_up_is_forgotten_after_thirty_days() {
+    let receiver = Receiver::new().await;
+    receiver.will_say(&vec![Says::Status(503); 100]);
+    let gateway = Gateway::telling(&receiver).await;
+    gateway.keeps("c1").await;
+    let mut attempts = 0;
+    comes(async || {
+        let left = gateway.left().await;
+        let tried = left["notifications"][0]["attempts"].as_u64().unwrap();
+        if tried > attempts {
+            attempts = tried;
+            gateway.advance_ms(5 * 3_600_000);
+        }
+        left["failed"] == 1
+    })
+    .await;
+    let left = gateway.left().await;
+    let id = left["notifications"][0]["id"].as_str().unwrap().to_owned();
+    gateway.advance_ms(30 * 24 * 3_600_000 - 5 * 3_600_000);
+    gateway.gate().forget_given_up().await.unwrap();
+    assert_eq!(gateway.left().await, left, "not yet");
+    // The gateway does it by itself.
+    gateway.advance_ms(6 * 3_600_000);
+    comes(async || gateway.left().await["failed"] == 0).await;
+    assert_eq!(gateway.left().await["notifications"], json!([]));
+    let again = format!("/v1/notifications/{id}/retry");
+    gateway.admin.post(&again, &json!({})).await.problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn a_receiver_that_never_answers_holds_up_nobody_else_and_no_upload() {
     let (silent, prompt) = (Receiver::new().await, Receiver::new().await);
     silent.will_say(&vec![Says::Nothing; 100]);

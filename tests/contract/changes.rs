@@ -237,9 +237,10 @@ fn tested(change: &Change) -> &'static str {
         | Change::QuarantineEnded { .. }
         | Change::QuarantineSwept { .. }
         | Change::ForgetQuarantine { .. } => "quarantine_changes",
-        Change::Notification { .. } | Change::NotificationTried { .. } | Change::NotificationDone { .. } => {
-            "notifications_change"
-        }
+        Change::Notification { .. }
+        | Change::NotificationTried { .. }
+        | Change::NotificationDone { .. }
+        | Change::NotificationsForgotten { .. } => "notifications_change",
         Change::Subject { .. }
         | Change::Probe { .. }
         | Change::Mark { .. }
@@ -724,6 +725,12 @@ async fn notifications_change(store: &Store) {
     assert_eq!(ledger.notifications_left("acme", 1000).await.unwrap(), (0, None, 1));
     let listed = ledger.notifications("acme", 1000, 10).await.unwrap();
     assert_eq!(listed.iter().map(|row| row.failed_at).collect::<Vec<_>>(), [Some(25)]);
+    // What was given up long ago is forgotten, and nothing else.
+    change(&ledger, vec![Change::NotificationsForgotten { given_up_before: 25 }]).await;
+    assert_eq!(ledger.notifications_left("acme", 1000).await.unwrap(), (0, None, 1));
+    change(&ledger, vec![Change::NotificationsForgotten { given_up_before: 26 }]).await;
+    assert_eq!(ledger.notifications_left("acme", 1000).await.unwrap(), (0, None, 0));
+    assert_eq!(due(30, 100, 100).await, [5]);
     // An order does not wait for what is no order, and everything else waits for it.
     let three = Some(Uuid::from_u128(103));
     let more = [(15, None), (16, Some("pause")), (17, None), (18, Some("stop"))];

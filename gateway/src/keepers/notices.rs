@@ -21,12 +21,20 @@ pub(super) async fn keep(door: Arc<Door>, sender: Sender, stop: CancellationToke
     let mut tick = every(LOOK_EVERY);
     let mut sending = JoinSet::new();
     let mut turns: HashMap<(String, bool), Arc<Semaphore>> = HashMap::new();
+    let mut forget_at = i64::MIN;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = tick.tick() => {}
             () = door.gate.queued() => {}
             Some(_) = sending.join_next() => {}
+        }
+        let now = door.gate.clock_ms();
+        if now >= forget_at {
+            forget_at = now.saturating_add(FORGET_EVERY_MS);
+            if let Err(fault) = door.gate.forget_given_up().await {
+                tracing::error!(code = %fault.code(), "cannot forget what was given up long ago; it is tried again in an hour");
+            }
         }
         let due = match door.gate.due(EACH, MOST).await {
             Ok(due) => due,
@@ -92,6 +100,8 @@ async fn deliver(gate: &Gate, sender: &Sender, row: &NotificationRow) -> Result<
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often what was given up long ago is forgotten, in milliseconds by the gate's clock.
+const FORGET_EVERY_MS: i64 = 3_600_000;
 /// How many deliveries an account has at once.
 const OF_ONE: usize = 4;
 /// How many of an account's are looked at, and of all accounts'.

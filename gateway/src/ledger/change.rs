@@ -684,6 +684,8 @@ pub enum Change {
     },
     /// A notification is delivered, or nobody wants it any more.
     NotificationDone { id: Uuid },
+    /// What was given up before this moment is kept no longer.
+    NotificationsForgotten { given_up_before: i64 },
     /// An account's settings change.
     AccountSettings {
         /// The account.

@@ -195,6 +195,7 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::Notification { .. }
         | Change::NotificationTried { .. }
         | Change::NotificationDone { .. }
+        | Change::NotificationsForgotten { .. }
         | Change::Checkpoint { .. }
         | Change::RecordingSettings { .. }
         | Change::Anchor { .. } => {}

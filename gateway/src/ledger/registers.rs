@@ -211,6 +211,7 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         | Change::Notification { .. }
         | Change::NotificationTried { .. }
         | Change::NotificationDone { .. }
+        | Change::NotificationsForgotten { .. }
         | Change::Recommit { .. }
         | Change::Restrictions { .. }
         | Change::Erase(

@@ -564,6 +564,9 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(*failed_at)
         .bind(id),
         Change::NotificationDone { id } => Statement::new("DELETE FROM notification WHERE id = ?").bind(id),
+        Change::NotificationsForgotten { given_up_before } => {
+            Statement::new("DELETE FROM notification WHERE failed_at < ?").bind(*given_up_before)
+        }
         Change::AccountSettings { id, settings } => {
             Statement::new("UPDATE account SET settings = ? WHERE id = ?").bind(settings).bind(id)
         }

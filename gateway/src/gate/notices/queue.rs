@@ -167,6 +167,18 @@ impl Gate {
         Ok(is_last)
     }
 
+    /// Forgets what was given up thirty days ago: nobody has asked for it since.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger fails.
+    pub async fn forget_given_up(&self) -> Result<(), Fault> {
+        let given_up_before = self.clock.now().as_millisecond().saturating_sub(FORGOTTEN_AFTER_MS);
+        let forgotten = Change::NotificationsForgotten { given_up_before };
+        self.ledger.append(Job { changes: vec![forgotten], ..Job::default() }).await?;
+        Ok(())
+    }
+
     /// What an account is still to be told, and what was given up.
     ///
     /// # Errors
@@ -278,6 +290,8 @@ const DELAYS: [SignedDuration; 6] = [
 const LATER: SignedDuration = SignedDuration::from_hours(4);
 /// What is not delivered three days after it was queued is given up.
 const GIVEN_UP_AFTER_MS: i64 = 3 * 24 * 3_600_000;
+/// What was given up is kept for thirty days, to be tried again on request.
+const FORGOTTEN_AFTER_MS: i64 = 30 * 24 * 3_600_000;
 /// How long a gateway may take to try, in milliseconds: an attempt takes at most 10 s.
 const LEASE_MS: i64 = 20_000;
 /// How many are listed at once.
