@@ -18,6 +18,7 @@ mod packs;
 mod tests;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::future::ready;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -177,6 +178,35 @@ impl Vault {
         }
         // At this point the wrapped keys are gone for good; a crash leaves media nobody can open.
         self.discard(kept).await
+    }
+
+    /// Does the same with many: those in one pack become durable together. What became of each, in their order.
+    pub async fn remove_all(&self, all: &[Kept]) -> Vec<Result<(), VaultError>> {
+        let mut packed: BTreeMap<Uuid, Vec<(usize, Uuid, Place)>> = BTreeMap::new();
+        let mut removed: Vec<Result<(), VaultError>> = Vec::with_capacity(all.len());
+        for (index, kept) in all.iter().enumerate() {
+            removed.push(match kept.place {
+                Some(place) => {
+                    packed.entry(place.pack).or_default().push((index, kept.id, place));
+                    Ok(())
+                }
+                None => self.remove(kept).await,
+            });
+        }
+        for (pack, here) in packed {
+            let places: Vec<(Uuid, Place)> = here.iter().map(|(_, id, place)| (*id, *place)).collect();
+            let done = self.aside(move |packs| Ok(packs.remove_all(pack, &places))).await;
+            let done = done.unwrap_or_else(|error| {
+                let told = Chain(&error).to_string();
+                here.iter().map(|_| Err(std::io::Error::other(told.clone()))).collect()
+            });
+            for ((index, ..), done) in here.iter().zip(done) {
+                if let Some(removed) = removed.get_mut(*index) {
+                    *removed = done.map_err(VaultError::Pack);
+                }
+            }
+        }
+        removed
     }
 
     /// Removes media that were never accepted.

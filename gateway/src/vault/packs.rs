@@ -128,48 +128,44 @@ impl Packs {
 
     /// Overwrites the envelope of a recording with a tombstone, and removes its media. May be repeated.
     pub(super) fn remove(&self, id: Uuid, place: &Place) -> io::Result<()> {
-        let medium = self.folder.open(place.pack)?;
+        self.remove_all(place.pack, &[(id, *place)]).into_iter().collect()
+    }
+
+    /// Overwrites the envelopes of recordings in one pack with tombstones, and removes their media: all of them become
+    /// durable together. May be repeated. What became of each, in their order.
+    pub(super) fn remove_all(&self, pack: Uuid, all: &[(Uuid, Place)]) -> Vec<io::Result<()>> {
+        let failed = |error: &io::Error| {
+            all.iter().map(|_| Err(io::Error::new(error.kind(), error.to_string()))).collect()
+        };
+        let medium = match self.folder.open(pack) {
+            Ok(medium) => medium,
+            Err(error) => return failed(&error),
+        };
         let (medium, at) = (&*medium, self.clock.now());
-        let beside = Head::read_at(medium, place.envelope())?;
-        if !is_of(medium, id, place, beside.as_ref())? {
-            let is_hole = || {
-                let data = medium.data_from(place.offset)?;
-                Ok::<_, io::Error>(data.is_none_or(|data| data >= place.end()))
-            };
-            return match medium.length()? {
-                // Only a pack in which nothing was left is empty: see `tidy`.
-                0 => Ok(()),
-                // This file never held it, or not any more: an older copy took the place of the pack.
-                length if length >= place.end() && is_hole()? => {
-                    bury(medium, id, place, at)?;
-                    sync(&*self.folder, place.pack, medium)
-                }
-                // If it was cut off, or another has the place, it is too early to say that it is gone.
-                _ => Err(io::Error::new(
-                    io::ErrorKind::NotFound,
-                    "neither the media nor a tombstone is at its place",
-                )),
-            };
+        let begun: Vec<io::Result<Removal>> =
+            all.iter().map(|(id, place)| begin_to_remove(medium, *id, place, at)).collect();
+        if begun.iter().any(|begun| !matches!(begun, Ok(Removal::Nothing) | Err(_)))
+            && let Err(error) = sync(&*self.folder, pack, medium)
+        {
+            return failed(&error);
         }
-        let is_buried = beside.is_some_and(|head| head.kind == Kind::Tombstone);
-        if is_buried && Head::read_at(medium, place.offset)?.is_none() {
-            return sync(&*self.folder, place.pack, medium);
-        }
-        let buried = bury(medium, id, place, at);
-        let emptied = medium.empty(place.offset..place.envelope());
-        sync(&*self.folder, place.pack, medium)?;
-        if let Err(error) = buried {
-            tracing::warn!(%error, "could not write a tombstone; the media were removed first, in case the disk is full");
-            bury(medium, id, place, at)?;
-            medium.sync()?;
-        }
-        // Somebody may have written the envelope meanwhile; if they do from here on, they see that the media are gone.
-        if Head::read_at(medium, place.envelope())?.is_none_or(|head| head.kind != Kind::Tombstone) {
-            bury(medium, id, place, at)?;
-            medium.sync()?;
-        }
-        // Here the wrapped keys are gone for good; what is left of the media, nobody can open.
-        emptied
+        let end = |((id, place), begun): (&(Uuid, Place), io::Result<Removal>)| {
+            let Removal::Done { buried, emptied } = begun? else { return Ok(()) };
+            if let Err(error) = buried {
+                tracing::warn!(%error, "could not write a tombstone; the media were removed first, in case the disk is full");
+                bury(medium, *id, place, at)?;
+                medium.sync()?;
+            }
+            // Somebody may have written the envelope meanwhile; if they do from here on, they see that the media are
+            // gone.
+            if Head::read_at(medium, place.envelope())?.is_none_or(|head| head.kind != Kind::Tombstone) {
+                bury(medium, *id, place, at)?;
+                medium.sync()?;
+            }
+            // Here the wrapped keys are gone for good; what is left of the media, nobody can open.
+            emptied
+        };
+        all.iter().zip(begun).map(end).collect()
     }
 
     /// Removes media that were never accepted.
@@ -220,6 +216,47 @@ impl std::fmt::Debug for Packs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Packs").finish_non_exhaustive()
     }
+}
+
+/// What was done to remove a recording, and is not synced yet.
+enum Removal {
+    /// Nothing: nothing of it was left.
+    Nothing,
+    /// Its tombstone has to be synced.
+    Buried,
+    /// Its tombstone was written, and its media were removed.
+    Done { buried: io::Result<()>, emptied: io::Result<()> },
+}
+
+fn begin_to_remove(medium: &dyn Medium, id: Uuid, place: &Place, at: Timestamp) -> io::Result<Removal> {
+    let beside = Head::read_at(medium, place.envelope())?;
+    if !is_of(medium, id, place, beside.as_ref())? {
+        let is_hole = || {
+            let data = medium.data_from(place.offset)?;
+            Ok::<_, io::Error>(data.is_none_or(|data| data >= place.end()))
+        };
+        return match medium.length()? {
+            // Only a pack in which nothing was left is empty: see `tidy`.
+            0 => Ok(Removal::Nothing),
+            // This file never held it, or not any more: an older copy took the place of the pack.
+            length if length >= place.end() && is_hole()? => {
+                bury(medium, id, place, at)?;
+                Ok(Removal::Buried)
+            }
+            // If it was cut off, or another has the place, it is too early to say that it is gone.
+            _ => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "neither the media nor a tombstone is at its place",
+            )),
+        };
+    }
+    let is_buried = beside.is_some_and(|head| head.kind == Kind::Tombstone);
+    if is_buried && Head::read_at(medium, place.offset)?.is_none() {
+        return Ok(Removal::Buried);
+    }
+    let buried = bury(medium, id, place, at);
+    let emptied = medium.empty(place.offset..place.envelope());
+    Ok(Removal::Done { buried, emptied })
 }
 
 /// Whether the media of this recording lie at this place; those of another are not touched.

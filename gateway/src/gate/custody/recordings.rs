@@ -16,6 +16,7 @@ use crate::gate::{
 use crate::ledger::{Appended, Change, Expect, Job, RecordingRow, Which};
 use crate::vault::Kept;
 use seal::Envelope;
+use trail::chain::Chain;
 use trail::clock::Moment;
 use trail::{Body, hex};
 
@@ -200,6 +201,29 @@ impl Gate {
         self.vault.remove(&kept).await.map_err(Failure::Unswept)?;
         self.append(Job { changes: vec![Change::Swept { id: kept.id }], ..Job::default() }).await?;
         Ok(())
+    }
+
+    /// The same of many at once. How many could not be removed: the next start tries again.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: what was removed cannot be noted; the next start removes it again.
+    pub(in crate::gate) async fn sweep_all(&self, all: &[Kept]) -> Result<u64, Fault> {
+        let (mut changes, mut left) = (Vec::new(), 0u64);
+        for (kept, removed) in all.iter().zip(self.vault.remove_all(all).await) {
+            match removed {
+                Ok(()) => changes.push(Change::Swept { id: kept.id }),
+                Err(error) => {
+                    let failure = Failure::Unswept(error);
+                    tracing::error!(media = %kept.id, error = %Chain(&failure), "media are left; it is tried again");
+                    left = left.saturating_add(1);
+                }
+            }
+        }
+        if !changes.is_empty() {
+            self.append(Job { changes, ..Job::default() }).await?;
+        }
+        Ok(left)
     }
 
     /// Completes what a crash has interrupted: unwritten envelopes and unfinished deletions.

@@ -11,15 +11,16 @@ use policy::Period;
 use serde_json::json;
 
 use crate::gate::answer::{Contradiction, Overdue};
-use crate::gate::{Fault, Gate, RecordingRefusal, Refused, from_row, parse_id};
-use crate::ledger::RecordingRow;
-use trail::Actor;
+use crate::gate::{Fault, Gate, RecordingRefusal, Refused, from_row, kept, parse_id};
+use crate::ledger::{Appended, Change, Expect, Job, RecordingRow};
+use trail::chain::Chain;
 use trail::clock::Moment;
+use trail::{Actor, Body};
 
 impl Gate {
     /// Deletes every recording whose time is over, or only counts them; those that cannot be deleted now are left to the
-    /// next time. Whoever does the same at once, or crashes in between, does no harm: each is deleted by a transaction of
-    /// its own, and what a crash leaves in the store is removed at the next start.
+    /// next time. Whoever does the same at once, or crashes in between, does no harm: a transaction deletes all of a group or
+    /// nothing of it, and what a crash leaves in the store is removed at the next start.
     ///
     /// # Errors
     ///
@@ -41,29 +42,75 @@ impl Gate {
                 found.due = found.due.saturating_add(page.len() as u64);
                 continue;
             }
-            let delete = |row: RecordingRow| async move {
-                self.erase_because(actor, &row, Some(json!({"because": "retention"}))).await
-            };
-            let mut deletions =
-                futures_util::stream::iter(page.into_iter().map(delete)).buffer_unordered(TOGETHER);
-            while let Some(deleted) = deletions.next().await {
-                match deleted {
-                    Ok(()) => found.deleted = found.deleted.saturating_add(1),
-                    // Somebody was faster.
-                    Err(Fault::Refused { why: Refused::Recording(RecordingRefusal::Deleted), .. }) => {}
-                    // It has just been put under a hold.
-                    Err(Fault::Refused { why: Refused::Recording(RecordingRefusal::Held), .. }) => {
-                        found.held = found.held.saturating_add(1);
-                    }
-                    Err(fault) => {
-                        let code = fault.code();
-                        tracing::error!(%code, "could not delete a recording whose time is over; it is tried again");
-                        found.failed = found.failed.saturating_add(1);
-                    }
-                }
+            let groups: Vec<Vec<RecordingRow>> = page.chunks(TOGETHER).map(<[_]>::to_vec).collect();
+            let delete = |rows: Vec<RecordingRow>| async move { self.delete_together(actor, &rows).await };
+            let deletions = groups.into_iter().map(delete);
+            let mut deletions = futures_util::stream::iter(deletions).buffer_unordered(GROUPS);
+            while let Some(part) = deletions.next().await {
+                found.deleted = found.deleted.saturating_add(part.deleted);
+                found.held = found.held.saturating_add(part.held);
+                found.failed = found.failed.saturating_add(part.failed);
             }
         }
         Ok(found)
+    }
+
+    /// Deletes these by one transaction, then their media. Where one of them has just been put under a hold, or was deleted
+    /// by somebody who was faster, each goes by itself.
+    async fn delete_together(&self, actor: &Actor, rows: &[RecordingRow]) -> Overdue {
+        let all = rows.len() as u64;
+        match self.delete_at_once(actor, rows).await {
+            Ok(Some(left)) => {
+                Overdue { deleted: all.saturating_sub(left), failed: left, ..Overdue::default() }
+            }
+            Ok(None) => {
+                let mut found = Overdue::default();
+                for row in rows {
+                    self.delete_alone(actor, row, &mut found).await;
+                }
+                found
+            }
+            Err(fault) => {
+                failed(&fault);
+                Overdue { failed: all, ..Overdue::default() }
+            }
+        }
+    }
+
+    /// How many media are left; `None` if they do not go together.
+    async fn delete_at_once(&self, actor: &Actor, rows: &[RecordingRow]) -> Result<Option<u64>, Fault> {
+        let (mut job, mut media) = (Job::default(), Vec::with_capacity(rows.len()));
+        let now = self.clock.now();
+        for row in rows {
+            // What cannot be read holds up nobody else.
+            let Ok(kept) = kept(row) else { return Ok(None) };
+            job.expects.push(Expect::RecordingLive { id: kept.id, unheld: true });
+            job.changes.push(Change::DeleteRecording { id: kept.id, at: now.as_millisecond() });
+            let body = Body::Deleted { recording: kept.id };
+            job.entries.push(trail::draft(&row.account, now, actor, None, body, Some(because()))?);
+            media.push(kept);
+        }
+        match self.append(job).await? {
+            Appended::Conflict => Ok(None),
+            // At this point the keys are gone from the ledger; after a crash, the next start completes the rest.
+            Appended::Done => Ok(Some(self.sweep_all(&media).await?)),
+        }
+    }
+
+    async fn delete_alone(&self, actor: &Actor, row: &RecordingRow, found: &mut Overdue) {
+        match self.erase_because(actor, row, Some(because())).await {
+            Ok(()) => found.deleted = found.deleted.saturating_add(1),
+            // Somebody was faster.
+            Err(Fault::Refused { why: Refused::Recording(RecordingRefusal::Deleted), .. }) => {}
+            // It has just been put under a hold.
+            Err(Fault::Refused { why: Refused::Recording(RecordingRefusal::Held), .. }) => {
+                found.held = found.held.saturating_add(1);
+            }
+            Err(fault) => {
+                failed(&fault);
+                found.failed = found.failed.saturating_add(1);
+            }
+        }
     }
 
     /// What the clock says, in milliseconds since 1970.
@@ -93,6 +140,15 @@ impl Gate {
     }
 }
 
+fn because() -> serde_json::Value {
+    json!({"because": "retention"})
+}
+
+fn failed(fault: &Fault) {
+    let cause = fault.failure().map(|failure| Chain(failure).to_string());
+    tracing::error!(code = %fault.code(), cause, "could not delete what is kept for too long; it is tried again");
+}
+
 /// Whether it has to be kept for longer than it may be.
 fn contradicts_itself(row: &RecordingRow) -> bool {
     let period = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<Period>().ok());
@@ -112,8 +168,11 @@ fn contradiction(row: RecordingRow) -> Result<Contradiction, Fault> {
 /// How many are read at once.
 const AT_ONCE: u32 = 512;
 
-/// How many are deleted at once: they share transactions.
-const TOGETHER: usize = 64;
+/// How many are deleted by one transaction: an upload waits for some ten milliseconds of it.
+const TOGETHER: usize = 128;
+
+/// While the media of one group are removed, the next one is written.
+const GROUPS: usize = 2;
 
 /// How many of those that contradict themselves are read.
 const LISTED: u32 = 100;

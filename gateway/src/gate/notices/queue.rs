@@ -1,5 +1,7 @@
 //! The queue: what is to be told, in order, until it is delivered or given up.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -25,9 +27,9 @@ impl Gate {
                 news.push((draft, notice));
             }
         }
-        let mut changes = Vec::new();
+        let (mut changes, mut known) = (Vec::new(), BTreeMap::new());
         for (draft, notice) in news {
-            match self.notification(draft, notice).await {
+            match self.notification(draft, notice, &mut known).await {
                 Ok(change) => changes.extend(change),
                 // Whether somebody is to be told is found out when it is delivered.
                 Err(fault) => {
@@ -55,12 +57,19 @@ impl Gate {
         }
     }
 
-    async fn notification(&self, draft: &Draft, notice: &Notice) -> Result<Vec<Change>, Fault> {
-        let Some(account) = self.ledger.account(&draft.log).await? else { return Ok(Vec::new()) };
-        let settings = AccountSettings::read(&account.settings)?;
-        if settings.webhook.url.is_none() {
-            return Ok(Vec::new());
+    /// `known` are the settings of accounts that were read for the same job, as far as they have a webhook.
+    async fn notification<'d>(
+        &self,
+        draft: &'d Draft,
+        notice: &Notice,
+        known: &mut BTreeMap<&'d str, Option<AccountSettings>>,
+    ) -> Result<Vec<Change>, Fault> {
+        if !known.contains_key(draft.log.as_str()) {
+            let row = self.ledger.account(&draft.log).await?;
+            let settings = row.map(|row| AccountSettings::read(&row.settings)).transpose()?;
+            known.insert(&draft.log, settings.filter(|settings| settings.webhook.url.is_some()));
         }
+        let Some(Some(settings)) = known.get(draft.log.as_str()) else { return Ok(Vec::new()) };
         let due_at = match (notice, draft.call) {
             // The first key is nobody's further recipient.
             (Notice::RecipientAdded, _) if self.ledger.keys(&draft.log).await?.is_empty() => {
