@@ -2,6 +2,7 @@
 //! there afterwards, and nothing else can be read.
 
 mod steps;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};

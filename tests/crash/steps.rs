@@ -291,6 +291,9 @@ async fn check(before: &Before, site: &Site, served: bool, acknowledged: &Acknow
         .map(|kept| kept.kind)
         .collect();
     assert_eq!(left, [Some(Kind::Tombstone)]);
+    let deletions = role(Role::Auditor).get("/v1/consents?type=recording.deleted").await.expect(200);
+    let of_it = |told: &&Value| told["entry"]["body"]["deleted"]["recording"] == before.doomed;
+    assert_eq!(deletions["consents"].as_array().unwrap().iter().filter(of_it).count(), 1, "{deletions}");
 
     let erased = role(Role::Counsel).post("/v1/erasures", &erasure()).await;
     assert!(erased.status == 404 || (erased.status == 200 && !acknowledged.erased), "{}", erased.text());
@@ -378,14 +381,14 @@ fn erasure() -> Value {
 }
 
 /// How many steps were counted, and which was the last.
-fn count(counted: &std::path::Path) -> (u64, String) {
+pub(super) fn count(counted: &std::path::Path) -> (u64, String) {
     let text = std::fs::read_to_string(counted).unwrap_or_default();
     let last = text.lines().last().unwrap_or("none before").to_owned();
     (u64::try_from(text.lines().count()).unwrap(), last)
 }
 
 /// Does this for all of them, two at a time.
-async fn every<T, F>(all: Vec<T>, one: impl Fn(T) -> F)
+pub(super) async fn every<T, F>(all: Vec<T>, one: impl Fn(T) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -404,7 +407,7 @@ where
 }
 
 /// What counts the steps, and kills.
-static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(super) static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/crash/steps.c");
     let library = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("steps.so");
     let mut compile = Command::new("cc");
