@@ -141,7 +141,8 @@ PEOPLE = [
 class Gateway(Server):
     """A gateway with an account that can do everything; or one on a ledger that was made otherwise."""
 
-    def __init__(self, directory, program=None, account="bench", made=False, patience=30):
+    def __init__(self, directory, program=None, account="bench", made=False, patience=30, settings=None):
+        self.settings = [] if settings is None else ["--config", settings]
         self.directory, self.account, self.program = directory, account, program or Programs.gateway
         self.accepted, self.bodies = 0, 0
         if not made:
@@ -151,11 +152,11 @@ class Gateway(Server):
             self.run("consent-grant", "add", account, "contract", "--subject", "agent-1", "--role", "agent", "--basis", "contract", "--purpose", "quality")
         self.auth, self.auditor = self.credential("recorder"), self.credential("auditor")
         port = free_port()
-        command = [self.program, "serve", "--data", directory, "--listen", f"127.0.0.1:{port}"]
+        command = [self.program, "serve", "--data", directory, "--listen", f"127.0.0.1:{port}", *self.settings]
         super().__init__(directory.name, command, port, patience)
 
     def run(self, *arguments):
-        command = [self.program, *map(str, arguments), "--data", self.directory]
+        command = [self.program, *map(str, arguments), "--data", self.directory, *self.settings]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}")
