@@ -574,7 +574,7 @@ fn heard() -> impl Strategy<Value = Heard> {
 
 /// Mostly everything; sometimes less.
 fn said() -> impl Strategy<Value = (Elements, Purposes)> {
-    let some = proptest::sample::subsequence(&Element::ALL[..], 0..=5)
+    let some = proptest::sample::subsequence(&Element::ALL[..], 0..=Element::ALL.len())
         .prop_map(|elements| elements.into_iter().collect::<Elements>());
     let all = || (Element::ALL.into_iter().collect(), Purpose::ALL.into_iter().collect());
     prop_oneof![

@@ -505,8 +505,9 @@ pub struct Prompt {
     #[serde(default)]
     #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub sha256: Option<String>,
-    /// Quotations of the text that say what the law may require: `recording`, `operator`, `purpose`,
-    /// `vendor`, `refusal`, each with the words.
+    /// Quotations of the text that say what the law may require, each with the words: `recording`, `operator`,
+    /// `purpose`, `vendor`, `refusal`, `ai`, `emotion`, `voiceprint`, `more-info`, `withdrawal`, `retention`,
+    /// `copy`, `reference`.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<policy::Element, String>")]
     pub says: BTreeMap<String, String>,

@@ -1,5 +1,5 @@
 //! What a prompt says, and what it has to say: that the call is recorded, by whom, why, that
-//! somebody else processes it, how to refuse.
+//! somebody else processes it, how to refuse, and the like.
 //!
 //! The law of a place may ask for some of these always, and for others if the recording serves a certain
 //! purpose. A prompt that lacks one of them does not count there.
@@ -26,12 +26,41 @@ pub enum Element {
     Vendor,
     /// How to refuse.
     Refusal,
+    /// That a machine speaks.
+    Ai,
+    /// That feelings are inferred from the voice.
+    Emotion,
+    /// That a voiceprint is taken.
+    Voiceprint,
+    /// Where to read more.
+    MoreInfo,
+    /// How to withdraw consent later.
+    Withdrawal,
+    /// How long the recording is kept.
+    Retention,
+    /// How to get a copy.
+    Copy,
+    /// The call's identifier.
+    Reference,
 }
 
 impl Element {
     /// All of them.
-    pub const ALL: [Element; 5] =
-        [Element::Recording, Element::Operator, Element::Purpose, Element::Vendor, Element::Refusal];
+    pub const ALL: [Element; 13] = [
+        Element::Recording,
+        Element::Operator,
+        Element::Purpose,
+        Element::Vendor,
+        Element::Refusal,
+        Element::Ai,
+        Element::Emotion,
+        Element::Voiceprint,
+        Element::MoreInfo,
+        Element::Withdrawal,
+        Element::Retention,
+        Element::Copy,
+        Element::Reference,
+    ];
 
     /// The word used in tables, prompts and decisions.
     #[must_use]
@@ -42,6 +71,14 @@ impl Element {
             Element::Purpose => "purpose",
             Element::Vendor => "vendor",
             Element::Refusal => "refusal",
+            Element::Ai => "ai",
+            Element::Emotion => "emotion",
+            Element::Voiceprint => "voiceprint",
+            Element::MoreInfo => "more-info",
+            Element::Withdrawal => "withdrawal",
+            Element::Retention => "retention",
+            Element::Copy => "copy",
+            Element::Reference => "reference",
         }
     }
 
@@ -54,6 +91,14 @@ impl Element {
             Element::Purpose => "what it is recorded for",
             Element::Vendor => "that a service provider processes the recording",
             Element::Refusal => "how to refuse",
+            Element::Ai => "that a machine speaks",
+            Element::Emotion => "that feelings are inferred from the voice",
+            Element::Voiceprint => "that a voiceprint is taken",
+            Element::MoreInfo => "where to read more",
+            Element::Withdrawal => "how to withdraw consent later",
+            Element::Retention => "how long the recording is kept",
+            Element::Copy => "how to get a copy",
+            Element::Reference => "the identifier of the call",
         }
     }
 }
@@ -115,7 +160,7 @@ impl Purpose {
 /// A set of words of one vocabulary.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Set<T> {
-    bits: u8,
+    bits: u16,
     of: core::marker::PhantomData<T>,
 }
 
@@ -124,7 +169,7 @@ pub type Elements = Set<Element>;
 /// What a recording is for.
 pub type Purposes = Set<Purpose>;
 
-/// A vocabulary of at most eight words.
+/// A vocabulary of at most sixteen words.
 pub trait Word: Copy + Sized + 'static {
     /// All of its words.
     const ALL: &'static [Self];
@@ -133,7 +178,7 @@ pub trait Word: Copy + Sized + 'static {
     /// The word as it is written.
     fn word(self) -> &'static str;
     /// Its bit.
-    fn bit(self) -> u8;
+    fn bit(self) -> u16;
 }
 
 impl Word for Element {
@@ -144,7 +189,7 @@ impl Word for Element {
         self.as_str()
     }
 
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         1 << self as u8
     }
 }
@@ -157,7 +202,7 @@ impl Word for Purpose {
         self.as_str()
     }
 
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         1 << self as u8
     }
 }
