@@ -56,6 +56,10 @@ pub struct Change {
     pub to: Option<Date>,
     /// Which way it goes.
     pub direction: Direction,
+    /// Where what a place is asked changes although its own row does not: which other row does it. Left out
+    /// where the row itself changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// What was asked and what would be, by medium and kind of call; for a change of wording, the old and the
     /// new words.
     pub points: Vec<Point>,
@@ -306,7 +310,40 @@ impl Both<'_> {
         }
         let name = new.or(old).map(|row| row.name.clone());
         let name = name.or_else(|| crate::atlas::name(code).map(ToOwned::to_owned));
-        change(Subject::Place(code), name, (from, to), points)
+        let mut change = change(Subject::Place(code), name, (from, to), points)?;
+        if change.direction != Direction::Wording && is_same_rule(old, new) {
+            change.why = self.elsewhere(code, at);
+        }
+        Some(change)
+    }
+
+    /// Which other row changes what a place is asked, while its own stays as it is.
+    fn elsewhere(&self, code: Code, at: Timestamp) -> Option<String> {
+        let changed = |code: &Code| !is_same_rule(self.old.row(*code, at), self.new.row(*code, at));
+        let country = code.country();
+        if !code.is_country() && changed(&country) {
+            return Some(format!(
+                "the row of `{code}` stays as it is; `{country}`, its country, counts beside it and changes"
+            ));
+        }
+        let of = |table: &Table| table.subdivisions(country).collect::<Vec<_>>();
+        let parts: BTreeSet<Code> = of(self.old)
+            .into_iter()
+            .chain(of(self.new))
+            .filter(|part| *part != code)
+            .filter(changed)
+            .collect();
+        let named: Vec<String> = parts.iter().take(MOST_NAMED).map(|part| format!("`{part}`")).collect();
+        let more = match parts.len().saturating_sub(MOST_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!named.is_empty()).then(|| {
+            let named = named.join(", ");
+            format!(
+                "the row of `{code}` stays as it is; where the state is not known the strictest of `{country}` counts, and {named}{more} changes"
+            )
+        })
     }
 
     /// The least that a call asks beside a place: somebody is on it, there or elsewhere, and the floor of
@@ -336,7 +373,7 @@ impl Both<'_> {
                 after: after.into(),
             };
             let (subject, points) = (Subject::Overlay(id.to_owned()), alloc::vec![point]);
-            Change { subject, name: name.clone(), from: None, to: None, direction, points }
+            Change { subject, name: name.clone(), from: None, to: None, direction, why: None, points }
         };
         let described = |history: &[Overlay]| history.last().map_or(String::new(), |last| adds(&last.asks));
         match (old, new) {
@@ -445,7 +482,9 @@ fn joined(changes: impl Iterator<Item = Change>) -> Vec<Change> {
     for change in changes {
         let follows = |last: &Change| last.to.and_then(|to| to.tomorrow().ok()) == change.from;
         match joined.last_mut() {
-            Some(last) if follows(last) && last.points == change.points => last.to = change.to,
+            Some(last) if follows(last) && last.points == change.points && last.why == change.why => {
+                last.to = change.to;
+            }
             _ => joined.push(change),
         }
     }
@@ -459,7 +498,7 @@ fn change(
     points: Vec<Point>,
 ) -> Option<Change> {
     let direction = points.iter().map(|point| point.direction).reduce(Direction::and)?;
-    Some(Change { subject, name, from, to, direction, points })
+    Some(Change { subject, name, from, to, direction, why: None, points })
 }
 
 /// What changes by kind of call; kinds with the same change become one point.
@@ -570,13 +609,27 @@ fn medium_word(medium: Medium) -> &'static str {
     }
 }
 
+/// Whether two rows say the same of calls, in the same way.
+fn is_same_rule(old: Option<&Row>, new: Option<&Row>) -> bool {
+    let rule =
+        |row: &Row| (row.rule, row.media, row.voicemail, row.public_safety, row.strictest_when_unknown);
+    match (old, new) {
+        (Some(old), Some(new)) => {
+            let kinds = [Kind::Conversation, Kind::Voicemail];
+            rule(old) == rule(new)
+                && kinds
+                    .iter()
+                    .all(|kind| old.asks(Medium::Unknown, *kind) == new.asks(Medium::Unknown, *kind))
+        }
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 fn row_wording(old: &Row, new: &Row) -> Vec<Point> {
     let mut points = wording(&old.name, &new.name, &old.source, &new.source);
     // The same is asked, but the row is written differently.
-    if points.is_empty()
-        && (old.rule, old.media, old.voicemail, old.public_safety, old.strictest_when_unknown)
-            != (new.rule, new.media, new.voicemail, new.public_safety, new.strictest_when_unknown)
-    {
+    if points.is_empty() && !is_same_rule(Some(old), Some(new)) {
         points.push(said("rule", "written one way", "written another way that asks the same"));
     }
     points
@@ -619,3 +672,6 @@ const SORTS: [Sort; 7] = [
     (Medium::Video, Kind::Voicemail),
     (Medium::Telephone, Kind::Emergency),
 ];
+/// How many other rows a reason names.
+const MOST_NAMED: usize = 3;
+

@@ -28,6 +28,7 @@ pub(super) fn diff_lines(diff: &Diff) -> Vec<String> {
             }
             lines.push(format!("  {}{}", subject(change), days(change)));
             lines.extend(change.points.iter().flat_map(|point| point_lines(point, direction)));
+            lines.extend(change.why.as_ref().map(|why| format!("    ({why})")));
         }
     }
     let verdict = match (diff.tightens, diff.loosens) {
