@@ -8,6 +8,7 @@ pub mod diff;
 mod lint;
 mod mend;
 mod read;
+mod source;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -24,6 +25,10 @@ use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
 use crate::rule::{Requirement, Rule};
 use crate::told::Told;
+
+pub use source::{
+    Citation, CitationKind, Confidence, Open, ReadLongAgo, Review, Source, Sourcing, authorities,
+};
 
 /// A table of jurisdictions.
 #[derive(Debug, Clone)]
@@ -361,19 +366,6 @@ impl Dated for Overlay {
     }
 }
 
-/// Where a rule comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Statutes, cases, regulators.
-    pub citations: Vec<String>,
-    /// The rule in plain words.
-    pub summary: String,
-    /// How sure the compilers are.
-    pub confidence: Confidence,
-    /// Which lawyer has read it, and when.
-    pub reviewed: Option<Review>,
-}
-
 /// A place in the text; line and column are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct At {
@@ -429,42 +421,6 @@ impl ByMedium {
         let [telephone, voip, video] = [telephone, voip, video].map(Requirement::from);
         ByMedium { telephone, voip, video, unknown: telephone.and(voip).and(video) }
     }
-}
-
-/// How sure the compilers of a row are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// Checked against the statute or a decision.
-    High,
-    /// Secondary sources agree.
-    Medium,
-    /// Doubtful, or not verified.
-    Low,
-}
-
-impl Confidence {
-    /// The word used in the table.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Confidence::High => "high",
-            Confidence::Medium => "medium",
-            Confidence::Low => "low",
-        }
-    }
-}
-
-/// Counsel has read a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Review {
-    /// Who.
-    pub by: String,
-    /// When.
-    pub on: Date,
-    /// When it is to be read again; `None` means a year later, or half a year if confidence is low.
-    pub next: Option<Date>,
 }
 
 #[derive(Debug, Clone)]

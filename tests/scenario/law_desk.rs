@@ -172,6 +172,88 @@ async fn a_table_with_mistakes_or_without_a_reason_is_not_published() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_review_is_published_by_whoever_read_the_row_or_says_who_entered_it() {
+    let desk = Desk::start().await;
+    let reviewed = |review: &str, remark: &str| {
+        let text = Text::plain().row("GB", EXPRESS).remark(remark).text();
+        text.replacen("reviewed = false", &format!("reviewed = {review}"), 1)
+    };
+    let dana = reviewed("{ by = \"dana  counsel\", on = 2026-11-20 }", "");
+    let problem = desk.publish_text(&desk.erin, &dana).await.problem(422, "invalid-table");
+    let [told] = problem["problems"].as_array().unwrap().as_slice() else { panic!("{problem}") };
+    assert_eq!(told["code"], "review-by-another", "{told}");
+    assert!(told["hint"].as_str().unwrap().contains("`entered_by = \"Erin Advocate\"`"), "{told}");
+    assert!(told["line"].as_u64().unwrap() > 10, "{told}");
+    assert_eq!(desk.versions().await, 1);
+    // The same person, however the name is written; and what stands there is not claimed anew.
+    desk.publish_text(&desk.dana, &dana).await.expect(201);
+    let same = reviewed("{ by = \"dana  counsel\", on = 2026-11-20 }", "a remark");
+    desk.publish_text(&desk.erin, &same).await.expect(201);
+    let entered = reviewed("{ by = \"Frank\", on = 2026-11-21, entered_by = \"Erin Advocate\" }", "");
+    desk.publish_text(&desk.dana, &entered).await.problem(422, "invalid-table");
+    desk.publish_text(&desk.erin, &entered).await.expect(201);
+    let row = desk.dana.get("/v1/jurisdictions/US").await.expect(200)["rows"][0]["reviewed"].clone();
+    assert_eq!(
+        row,
+        json!({"by": "Frank", "on": "2026-11-21", "next": null, "entered_by": "Erin Advocate", "changed": null})
+    );
+    // To go back to what was in force claims nothing new.
+    desk.publish_text(&desk.erin, &dana).await.expect(201);
+
+    // Nobody is known who writes the watched file.
+    let versions = desk.versions().await;
+    std::fs::write(desk.file(), reviewed("{ by = \"Ghost\", on = 2026-11-22 }", "")).unwrap();
+    comes(async || desk.configured().await["state"] == "unreadable").await;
+    assert_eq!(desk.versions().await, versions);
+    std::fs::write(desk.file(), reviewed("{ by = \"Ghost\", on = 2026-11-22, entered_by = \"Ops\" }", ""))
+        .unwrap();
+    comes(async || desk.versions().await == versions + 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_is_shown_with_its_sources_wherever_it_is_explained() {
+    let desk = Desk::start().await;
+    let source = json!({"cite": "A statute § 1", "url": "https://law.example/1", "kind": "primary",
+        "read": "2026-11-20", "says": "All must be told."});
+    let written = "{ cite = \"A statute § 1\", url = \"https://law.example/1\", kind = \"primary\", read = 2026-11-20, says = \"All must be told.\" }";
+    let blog = "{ cite = \"a blog\", url = \"https://blog.example\", kind = \"secondary\" }";
+    let text = Text::plain().text().replace(
+        "citations = [\"A statute\"]",
+        &format!("citations = [\"A statute\", {written}, {blog}]\npending = [\"Bill 7\"]"),
+    );
+    let checked = desk.dana.post("/v1/jurisdictions/check", &json!({"table": text})).await.expect(200);
+    assert_eq!(
+        checked["sources"]["pending"][0],
+        json!({"of": "DE", "pending": [{"cite": "Bill 7"}]}),
+        "{checked}"
+    );
+    assert_eq!(checked["sources"]["without_primary"], json!([]));
+    desk.publish_text(&desk.dana, &text).await.expect(201);
+
+    let all = json!([{"cite": "A statute"}, source, {"cite": "a blog", "url": "https://blog.example", "kind": "secondary"}]);
+    let place = desk.dana.get("/v1/jurisdictions/US-CA").await.expect(200);
+    assert_eq!(place["rows"][0]["citations"], all, "{place}");
+    assert_eq!(place["rows"][0]["pending"], json!([{"cite": "Bill 7"}]));
+    let opened = desk.gateway.open("c1", "US-CA").await;
+    // A decision names the law itself, and an explanation everything that was read.
+    let because = opened["because"].as_array().unwrap().iter().find(|one| one["code"] == "US-CA").unwrap();
+    assert_eq!(because["citations"], json!(["A statute", "A statute § 1"]), "{opened}");
+    let explained = desk.gateway.auditor.get("/v1/calls/c1/explain").await.expect(200);
+    for side in ["then", "today"] {
+        let of = explained[side]["sources"].as_array().unwrap();
+        let found = of.iter().find(|one| one["code"] == "US-CA").unwrap();
+        assert_eq!(found["citations"], all, "{explained}");
+    }
+    let (code, out, err) = desk.gateway.run(&["table", "show", "US-CA"]);
+    assert_eq!(code, 0, "{err}");
+    for part in
+        ["<https://law.example/1> (primary, read on 2026-11-20): All must be told.", "pending: Bill 7"]
+    {
+        assert!(out.contains(part), "{out}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_tightens_is_in_force_and_one_that_loosens_waits_for_two_people() {
     let desk = Desk::start().await;
     assert_eq!(desk.configured().await, json!({"origin": "file", "state": "in-force"}));

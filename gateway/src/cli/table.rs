@@ -11,8 +11,8 @@ use policy::{Code, Diff, Severity, Table};
 use serde_json::json;
 
 use self::words::{
-    diff_lines, impact_lines, lines, place_lines, problem_line, proposal_line, proposal_text, table_lines,
-    version_line,
+    diff_lines, impact_lines, lines, place_lines, problem_line, proposal_line, proposal_text, sourcing_lines,
+    table_lines, version_line,
 };
 use super::person::{Who, principal};
 use super::{CliError, asked, out};
@@ -171,13 +171,16 @@ async fn check(config: &Config, name: &str, day: Option<&str>, json: bool) -> Re
         let unread = table.overlays().filter(|overlay| overlay.source.reviewed.is_none());
         (table.overlays().count(), unread.count())
     });
+    let sources = table.as_ref().map(|table| table.sourcing(today));
     if json {
         out::json(&json!({
             "file": name, "usable": table.is_some(), "digest": table.as_ref().map(Table::digest),
             "rows": rows, "unreviewed": unread, "errors": errors, "warnings": warnings, "problems": problems,
+            "sources": sources,
         }));
     } else {
         problems.iter().for_each(|problem| out::line(problem_line(name, problem)));
+        sources.iter().flat_map(sourcing_lines).for_each(out::line);
         out::line(match (rows, unread) {
             (Some(rows), Some(unread)) => format!(
                 "{name}: {} and {}: no mistakes and {}; {}",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::Table;
-use policy::table::Basis;
+use policy::table::{Basis, authorities};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -163,7 +163,7 @@ impl Record {
             Basis::Default => None,
         };
         let rows = row.into_iter().chain(asked.parent);
-        rows.flat_map(|row| row.source.citations.iter().map(String::as_str)).collect()
+        rows.flat_map(|row| authorities(&row.source.citations)).collect()
     }
 
     /// What is known of a recording beside its entries.

@@ -33,7 +33,7 @@ pub use health::{Health, Readiness, Ready, Running, TableInForce};
 pub use holds::{LegalHold, LegalHolds, WaitingErasure, WaitingErasureList};
 pub use law::{
     Asks, Cited, Explained, Floors, Jurisdiction, LacksAt, Logged, Media, Overlay, PlaceAsks, PromptLacks,
-    Reviewed, RowMedia, Table, Then, Today, UnknownSubdivision, Waiver,
+    Reviewed, RowMedia, RuleSources, Table, Then, Today, UnknownSubdivision, Waiver,
 };
 pub use log::{DroppedEpoch, Exported};
 pub use notices::{Notification, NotificationQueue};

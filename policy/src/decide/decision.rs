@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::fact::{Kind, RefusedGrant, Role};
 use crate::place::{Code, Evidence};
 use crate::refusal::Why;
 use crate::rule::{OnHold, Requirement, Strictness, Tone};
-use crate::table::{Basis, Table};
+use crate::table::{Basis, Citation, Table};
 use crate::told::{Element, Elements, Purpose, Told};
 
 /// What the law asks of a call now, and whether recording is permitted.
@@ -245,7 +246,7 @@ pub struct Because {
     /// What it asks.
     pub asks: Requirement,
     /// The statutes, decisions and regulators that the row cites.
-    pub citations: Vec<String>,
+    pub citations: Arc<[Citation]>,
     /// The rule in words.
     pub says: String,
 }
@@ -481,7 +482,7 @@ impl Call {
                     words(&self.law.unknown)
                 );
                 let of = Concerned { subject, evidence: None };
-                say(&mut because, of, Ground::Unknown, self.law.unknown, Vec::new(), says);
+                say(&mut because, of, Ground::Unknown, self.law.unknown, Arc::default(), says);
             }
             for place in person.places_at(now) {
                 let of = Concerned { subject, evidence: Some(place.evidence) };
@@ -503,23 +504,23 @@ impl Call {
         let own = words(&asked.requirement);
         let (mut says, citations) = match asked.basis {
             Basis::Row(row) => {
-                (format!("{}: {own}. {}", row.name, row.source.summary), row.source.citations.clone())
+                (format!("{}: {own}. {}", row.name, row.source.summary), Arc::clone(&row.source.citations))
             }
             Basis::StrictestOf(row) => (
                 format!(
                     "{} without a known state or territory: the strictest of them applies: {own}",
                     row.name
                 ),
-                row.source.citations.clone(),
+                Arc::clone(&row.source.citations),
             ),
             Basis::Default if atlas::name(code).is_none() => {
                 let meant = atlas::usually_meant(code);
                 let says =
                     format!("ISO 3166 lists no place `{code}`, so the table's default applies: {own}{meant}");
-                (says, Vec::new())
+                (says, Arc::default())
             }
             Basis::Default => {
-                (format!("the table has no row for {code}, so its default applies: {own}"), Vec::new())
+                (format!("the table has no row for {code}, so its default applies: {own}"), Arc::default())
             }
         };
         let by_newest = self.law.asked_by(table, code);
@@ -536,7 +537,7 @@ impl Call {
         if let Some(row) = asked.parent {
             let asks = row.asks(self.law.medium, self.law.kind);
             let says = format!("{}: {}. {}", row.name, words(&asks), row.source.summary);
-            say(because, of, Ground::Place(row.code), asks, row.source.citations.clone(), says);
+            say(because, of, Ground::Place(row.code), asks, Arc::clone(&row.source.citations), says);
         }
         let Some(evidence) = of.evidence else { return };
         let floor = self.law.floor(evidence);
@@ -548,7 +549,7 @@ impl Call {
             };
             let says =
                 format!("where a place rests on {known} alone, at least this is asked: {}", words(&floor));
-            say(because, of, Ground::Evidence(evidence), floor, Vec::new(), says);
+            say(because, of, Ground::Evidence(evidence), floor, Arc::default(), says);
         }
     }
 
@@ -557,14 +558,14 @@ impl Call {
         let (says, citations) = match table.overlay(id, self.law.started_at) {
             Some(overlay) => (
                 format!("{}: {}. {}", overlay.name, adds(&asks), overlay.source.summary),
-                overlay.source.citations.clone(),
+                Arc::clone(&overlay.source.citations),
             ),
             None if !table.overlay_history(id).is_empty() => {
-                (format!("the overlay `{id}` was not in force when the call began"), Vec::new())
+                (format!("the overlay `{id}` was not in force when the call began"), Arc::default())
             }
             None => (
                 format!("the table has no overlay `{id}`, so its default applies: {}", words(&asks)),
-                Vec::new(),
+                Arc::default(),
             ),
         };
         Because { ground: Ground::Overlay(id.to_owned()), of: Vec::new(), asks, citations, says }
@@ -577,7 +578,7 @@ fn say(
     of: Concerned,
     ground: Ground,
     asks: Requirement,
-    citations: Vec<String>,
+    citations: Arc<[Citation]>,
     says: String,
 ) {
     match because.iter_mut().find(|one| one.ground == ground && one.says == says) {

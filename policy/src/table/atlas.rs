@@ -4,6 +4,7 @@
 //! names, and guesses at what other texts mean. Both lists are texts that are searched in place, so nothing
 //! is built when a program starts.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -41,6 +42,29 @@ pub fn named(name: &str) -> Vec<Code> {
     for code in listed.filter_map(|(key, _)| known(key)) {
         if !found.contains(&code) {
             found.push(code);
+        }
+    }
+    found
+}
+
+/// As [`named`], of many names at once: the list is read once.
+pub(crate) fn all_named<'n>(names: impl IntoIterator<Item = &'n str>) -> BTreeMap<&'n str, Vec<Code>> {
+    // By the first letter, by which nearly every line is told apart.
+    let mut asked: BTreeMap<Option<char>, Vec<(String, &'n str)>> = BTreeMap::new();
+    for name in names {
+        let plain: String = plain(name).collect();
+        asked.entry(plain.chars().next()).or_default().push((plain, name));
+    }
+    let mut found: BTreeMap<&'n str, Vec<Code>> = BTreeMap::new();
+    for (key, listed) in lines(PLACES) {
+        // `City of Bristol` is the `Bristol, City of` that is listed.
+        let halves = listed.split_once(',').map_or([listed, ""], |(head, tail)| [head, tail]);
+        for first in halves.map(|half| plain(half).next()).into_iter().filter(Option::is_some) {
+            for (text, name) in asked.get(&first).into_iter().flatten().filter(|(text, _)| same(listed, text))
+            {
+                let codes = found.entry(*name).or_default();
+                codes.extend(known(key).filter(|code| !text.is_empty() && !codes.contains(code)));
+            }
         }
     }
     found
@@ -321,7 +345,8 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::{
-        EVERYDAY, LONGEST, PLACES, lines, meant, mistaken, name, named, nearest, plain, same, usually_meant,
+        EVERYDAY, LONGEST, PLACES, all_named, lines, meant, mistaken, name, named, nearest, plain, same,
+        usually_meant,
     };
     use crate::place::Code;
 
@@ -340,6 +365,7 @@ mod tests {
             assert!(same(listed, &plain(listed).collect::<String>()), "{key} {listed}");
             // Each name against each line would take long; that they are compared alike is shown above.
             assert!(line % 40 != 0 || named(listed).contains(&code), "{key} {listed}");
+            assert!(line % 40 != 0 || all_named([listed])[listed] == named(listed), "{key} {listed}");
             assert!(listed.trim() == listed && listed.len() < LONGEST - 20, "{key} {listed}");
         }
         for (word, codes) in lines(EVERYDAY) {
@@ -366,6 +392,15 @@ mod tests {
         assert_eq!(named("city of bristol"), [code("GB-BST")]);
         assert_eq!(named("Puerto Rico"), [code("US-PR")]);
         assert!(named("").is_empty() && named("USA").is_empty());
+    }
+
+    #[test]
+    fn many_names_are_looked_up_at_once() {
+        let names = [" georgia ", "Curacao", "city of bristol", "Bristol, City of", "Puerto Rico", "", "USA"];
+        let found = all_named(names);
+        for name in names {
+            assert_eq!(found.get(name).cloned().unwrap_or_default(), named(name), "{name}");
+        }
     }
 
     #[test]

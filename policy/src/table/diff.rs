@@ -20,7 +20,7 @@ use crate::decision::{adds, words};
 use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
 use crate::rule::{OnHold, Requirement, Strictness};
-use crate::table::{Overlay, Row, Source, Table};
+use crate::table::{Citation, Overlay, Row, Source, Table};
 
 /// What changes from one table to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -639,17 +639,32 @@ fn wording(old_name: &str, new_name: &str, old: &Source, new: &Source) -> Vec<Po
     let reviewed = |source: &Source| {
         source.reviewed.as_ref().map_or("by nobody".to_string(), |review| {
             let next = review.next.map(|next| format!(", next by {next}")).unwrap_or_default();
-            format!("by {} on {}{next}", review.by, review.on)
+            let entered = review.entered_by.as_ref().map(|who| format!(", entered by {who}"));
+            let of = review.hash.as_ref().map(|hash| format!(" (hash {hash})")).unwrap_or_default();
+            format!("by {} on {}{of}{next}{}", review.by, review.on, entered.unwrap_or_default())
         })
     };
     let pairs = [
         ("name", old_name.to_owned(), new_name.to_owned()),
         ("summary", old.summary.clone(), new.summary.clone()),
-        ("citations", old.citations.join("; "), new.citations.join("; ")),
+        ("citations", cited(&old.citations), cited(&new.citations)),
+        ("pending", cited(&old.pending), cited(&new.pending)),
         ("confidence", old.confidence.as_str().to_owned(), new.confidence.as_str().to_owned()),
         ("reviewed", reviewed(old), reviewed(new)),
     ];
     pairs.iter().filter(|(_, old, new)| old != new).map(|(key, old, new)| said(key, old, new)).collect()
+}
+
+/// Citations with everything that is noted of them.
+fn cited(citations: &[Citation]) -> String {
+    let noted = |citation: &Citation| match &citation.says {
+        Some(says) => format!("{citation}: {says}"),
+        None => citation.to_string(),
+    };
+    match citations {
+        [] => "nothing".to_string(),
+        citations => citations.iter().map(noted).collect::<Vec<_>>().join("; "),
+    }
 }
 
 fn said(of: &str, before: &str, after: &str) -> Point {
@@ -660,6 +675,9 @@ fn begins(day: Option<Date>) -> Timestamp {
     let start = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
     start.map_or(Timestamp::MIN, |start| start.timestamp())
 }
+
+/// How many other rows a reason names.
+const MOST_NAMED: usize = 3;
 
 /// The sorts of calls that a table can tell apart. An unknown medium asks what all media ask
 /// together, so that nothing changes for it that does not change for one of them.
@@ -672,6 +690,3 @@ const SORTS: [Sort; 7] = [
     (Medium::Video, Kind::Voicemail),
     (Medium::Telephone, Kind::Emergency),
 ];
-/// How many other rows a reason names.
-const MOST_NAMED: usize = 3;
-

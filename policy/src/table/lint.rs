@@ -6,9 +6,8 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
 use jiff::civil::Date;
-use jiff::{Span, ToSpan as _};
 
-use super::{At, Confidence, Dated, Problem, Row, Severity, Source, Table};
+use super::{At, Dated, Problem, Review, Row, Severity, Source, Table};
 use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
 use crate::rule::{OnHold, Requirement, Rule, Strictness};
@@ -159,10 +158,12 @@ impl Lint<'_> {
     }
 
     fn review(&mut self, source: &Source, at: At, name: &str) {
-        let Some(review) = &source.reviewed else { return };
         if self.broken.contains(&name.to_uppercase()) {
             return;
         }
+        self.citations(source, at, name);
+        let Some(review) = &source.reviewed else { return };
+        self.reviewed_as_it_is(review, at, name);
         if self.today < review.on {
             self.warn(
                 "review-in-the-future",
@@ -175,21 +176,53 @@ impl Lint<'_> {
             );
             return;
         }
-        let (often, words): (Span, &str) = match source.confidence {
-            Confidence::High | Confidence::Medium => (12.months(), "12 months"),
-            Confidence::Low => (6.months(), "6 months, since its confidence is low"),
-        };
-        let due = review.next.or_else(|| review.on.checked_add(often).ok());
+        let due = review.next.or_else(|| source.due(review.on));
         if let Some(due) = due.filter(|due| *due < self.today) {
             let rule = match review.next {
                 Some(_) => "as `next` says".to_string(),
-                None => format!("a row is read again every {words}"),
+                None => format!("a row is read again every {}", source.confidence.lasts().1),
             };
             self.warn(
                 "review-overdue",
                 at,
                 format!("`{name}` was to be read again by {due} ({rule})"),
                 "read the sources again, then set `on` and your name",
+            );
+        }
+    }
+
+    /// Warns if it cannot be told, or is plain, that a row is not the one that was read.
+    fn reviewed_as_it_is(&mut self, review: &Review, at: At, name: &str) {
+        let hash = &review.hash_now;
+        match &review.hash {
+            Some(_) if review.is_outdated() => self.warn(
+                "changed-since-review",
+                at,
+                format!("`{name}` has changed since {} read it on {}", review.by, review.on),
+                &format!("have it read again, then write the day, who read it, and `hash = \"{hash}\"`"),
+            ),
+            Some(_) => {}
+            None => self.warn(
+                "review-without-hash",
+                at,
+                format!(
+                    "`{name}` does not say what {} read on {}: a later change would not be noticed",
+                    review.by, review.on
+                ),
+                &format!("write `hash = \"{hash}\"` into `reviewed`, if this is what was read"),
+            ),
+        }
+    }
+
+    /// Warns of sources that say they were read on a day that has not come.
+    fn citations(&mut self, source: &Source, at: At, name: &str) {
+        let all = source.citations.iter().chain(&source.pending);
+        if let Some(citation) = all.into_iter().find(|one| one.read.is_some_and(|day| self.today < day)) {
+            self.warn(
+                "read-in-the-future",
+                at,
+                format!("`{name}` says that `{}` was read on a day that has not come", citation.cite),
+                "write the day on which it was read",
             );
         }
     }

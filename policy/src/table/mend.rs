@@ -780,7 +780,7 @@ const MONTHS: [&str; 12] =
     ["jan", "feb", "mar mär", "apr", "may mai", "jun", "jul", "aug", "sep", "oct okt", "nov", "dec dez"];
 
 /// Keys whose value is a day.
-const DAYS: [&str; 4] = ["effective_from", "effective_to", "on", "next"];
+const DAYS: [&str; 5] = ["effective_from", "effective_to", "on", "next", "read"];
 
 /// No person writes a line as long as this, in bytes.
 const LONGEST_LINE: usize = 5_000;

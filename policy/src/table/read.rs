@@ -16,8 +16,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::mend::{Mended, mend};
 use super::{
-    Asks, At, ByMedium, Confidence, Dated, Floors, MediaRules, Overlay, Problem, Review, Row, Severity,
-    Source, Table,
+    Asks, At, ByMedium, Citation, CitationKind, Confidence, Dated, Floors, MediaRules, Overlay, Problem,
+    Review, Row, Severity, Source, Table,
 };
 use crate::atlas;
 use crate::place::Code;
@@ -129,15 +129,15 @@ struct Reader<'t> {
     broken: BTreeSet<String>,
     /// Whether a day in the current row is a guess.
     guessed: bool,
-    /// The places of each row's name, remembered since a history repeats its name.
-    named: BTreeMap<String, Vec<Code>>,
+    /// Rows that are not called as ISO 3166 calls their place, and where they say so.
+    named: Vec<(Code, String, Range<usize>)>,
 }
 
 impl<'t> Reader<'t> {
     fn new(text: &'t str, mended: Option<&'t Mended>) -> Reader<'t> {
         let behind = text.match_indices('\n').map(|(newline, _)| newline + 1);
         let lines = core::iter::once(0).chain(behind).collect();
-        let (problems, broken, named) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+        let (problems, broken, named) = (Vec::new(), BTreeSet::new(), Vec::new());
         Reader { text, mended, lines, problems, more: 0, broken, guessed: false, named }
     }
 
@@ -150,6 +150,25 @@ impl<'t> Reader<'t> {
         let At { line, column } = self.at(&at);
         let hint = hint.map(ToString::to_string);
         self.problems.push(Problem { severity: Severity::Error, code, line, column, message, hint });
+    }
+
+    /// The classic traps: a row `CA` that is called California.
+    fn not_other_places(&mut self) {
+        let rows = core::mem::take(&mut self.named);
+        let places = atlas::all_named(rows.iter().map(|(_, name, _)| name.as_str()).collect::<BTreeSet<_>>());
+        for (code, name, at) in &rows {
+            let named = places.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+            if named.is_empty() || named.contains(code) {
+                continue;
+            }
+            let meant: Vec<String> = named.iter().map(|code| format!("`{code}`")).collect();
+            let message = format!(
+                "`{code}` is {}, and this row is called {name}",
+                atlas::name(*code).unwrap_or("another place")
+            );
+            let hint = format!("the code of {name} is {}", meant.join(" or "));
+            self.problem("wrong-place", at.clone(), message, Some(&hint));
+        }
     }
 
     /// Whether there are as many problems as are listed.
@@ -234,6 +253,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             },
             |overlay| overlay.id.clone(),
         );
+        self.reader.not_other_places();
         let digest = super::digest(self.reader.text);
         let (default, default_asks) = default?;
         Some(Table { digest, default, default_asks, floors: floors?, rows, overlays })
@@ -333,8 +353,10 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         self.only(&[ROW_KEYS, WHOLE_KEYS, RULE_KEYS, SOURCE_KEYS, DATE_KEYS].concat());
         let code = self.code();
         let name = self.text("name");
-        if let (Some(code), Some((name, at))) = (code, &name) {
-            self.not_another_place(code, name, at.clone());
+        if let (Some(code), Some((name, at))) = (code, &name)
+            && atlas::name(code) != Some(name)
+        {
+            self.reader.named.push((code, name.to_string(), at.clone()));
         }
         let on_hold = self.on_hold();
         let rule = self.rule(None).zip(on_hold).map(|(rule, on_hold)| Rule { on_hold, ..rule });
@@ -423,27 +445,6 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             self.reader.problem("unknown-code", at, message, Some(&hint));
         }
         code
-    }
-
-    /// The classic traps: a row `CA` that is called California.
-    fn not_another_place(&mut self, code: Code, name: &str, at: Range<usize>) {
-        if atlas::name(code) == Some(name) {
-            return;
-        }
-        if !self.reader.named.contains_key(name) {
-            self.reader.named.insert(name.into(), atlas::named(name));
-        }
-        let named = self.reader.named.get(name).cloned().unwrap_or_default();
-        if named.is_empty() || named.contains(&code) {
-            return;
-        }
-        let meant: Vec<String> = named.iter().map(|code| format!("`{code}`")).collect();
-        let message = format!(
-            "`{code}` is {}, and this row is called {name}",
-            atlas::name(code).unwrap_or("another place")
-        );
-        let hint = format!("the code of {name} is {}", meant.join(" or "));
-        self.reader.problem("wrong-place", at, message, Some(&hint));
     }
 
     /// A rule; absent keys come from `base`, if there is one.
@@ -619,7 +620,8 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
     }
 
     fn source(&mut self) -> Option<Source> {
-        let citations = self.citations();
+        let citations = self.citations("citations");
+        let pending = if self.has("pending") { self.citations("pending") } else { Some(Vec::new()) };
         let summary = self.text("summary");
         let confidence = self.word(
             "confidence",
@@ -627,41 +629,128 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         );
         let reviewed = self.reviewed();
         Some(Source {
-            citations: citations?,
+            citations: citations?.into(),
+            pending: pending?,
             summary: summary?.0.to_string(),
             confidence: confidence?,
             reviewed: reviewed?,
         })
     }
 
-    fn citations(&mut self) -> Option<Vec<String>> {
-        let list = self.strings("citations")?;
-        if list.is_empty() || list.iter().any(|citation| citation.trim().is_empty()) {
-            let at = self.get("citations").map_or_else(|| self.at.clone(), Spanned::span);
-            self.reader.problem(
-                "missing-citation",
-                at,
-                format!("{} cites nothing", self.what),
-                Some("name the statute, the decision or the regulator, each in its own quotes"),
-            );
+    /// A list of citations, each a text or a table; it may not be empty.
+    fn citations(&mut self, key: &'static str) -> Option<Vec<Citation>> {
+        let value = self.required(key)?;
+        let Some(list) = value.get_ref().as_array() else {
+            return self.strings(key).map(|cites| cites.into_iter().map(Citation::from).collect());
+        };
+        let mut found = Vec::new();
+        let mut wrong = list.is_empty();
+        for item in list.iter() {
+            match item.get_ref() {
+                DeValue::String(text) => {
+                    wrong = wrong || text.trim().is_empty();
+                    found.push(Citation::from(text.to_string()));
+                }
+                DeValue::Table(entries) => {
+                    let what = format!("an entry of `{key}` of {}", self.what);
+                    let read = Section::new(self.reader, &what, item.span(), entries).citation();
+                    found.push(read?);
+                }
+                DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_)
+                | DeValue::Array(_) => {
+                    let message = format!("an entry of `{key}` is neither a text nor a source");
+                    let hint = "write `\"Cal. Penal Code § 632\"`, or `{ cite = \"Cal. Penal Code § 632\", url = \"https://…\" }`";
+                    self.reader.problem("not-a-text", item.span(), message, Some(hint));
+                    return None;
+                }
+            }
+        }
+        if wrong {
+            let (message, hint) = match key {
+                "pending" => (
+                    format!("`pending` of {} names nothing", self.what),
+                    "name the bill or the case, or leave it out",
+                ),
+                _ => (
+                    format!("{} cites nothing", self.what),
+                    "name the statute, the decision or the regulator, each in its own quotes",
+                ),
+            };
+            self.reader.problem("missing-citation", value.span(), message, Some(hint));
             return None;
         }
-        Some(list)
+        Some(found)
+    }
+
+    fn citation(&mut self) -> Option<Citation> {
+        self.only(&["cite", "url", "kind", "read", "says"]);
+        let cite = self.text("cite");
+        let url = if self.has("url") { self.url().map(Some) } else { Some(None) };
+        let kind = if self.has("kind") {
+            let words = [CitationKind::Primary, CitationKind::Secondary].map(|kind| (kind.as_str(), kind));
+            self.word("kind", &words).map(Some)
+        } else {
+            Some(None)
+        };
+        let read = self.date("read");
+        let says = if self.has("says") { self.text("says").map(Some) } else { Some(None) };
+        Some(Citation {
+            cite: cite?.0.to_string(),
+            url: url?,
+            kind: kind?,
+            read: read.ok()?,
+            says: says?.map(|(says, _)| says.to_string()),
+        })
+    }
+
+    /// The address of a page, as a browser opens it.
+    fn url(&mut self) -> Option<String> {
+        let (text, at) = self.text("url")?;
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '<' | '>' | '\\');
+        if rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(plain)) {
+            return Some(text.to_string());
+        }
+        let message = format!("`{text}` is not the address of a page");
+        self.reader.problem(
+            "bad-value",
+            at,
+            message,
+            Some("write for example `https://example.org/statute`"),
+        );
+        None
     }
 
     fn reviewed(&mut self) -> Option<Option<Review>> {
         let value = self.required("reviewed")?;
         match value.get_ref() {
             DeValue::Boolean(false) => Some(None),
-            DeValue::Table(_) => self
-                .section("reviewed", "`reviewed`", |section| {
-                    section.only(&["by", "on", "next"]);
+            DeValue::Table(_) => {
+                let hash_now = hash_but_reviewed(self.entries);
+                self.section("reviewed", "`reviewed`", |section| {
+                    section.only(&["by", "on", "next", "entered_by", "hash"]);
                     let by = section.text("by");
                     let on = section.required("on").and_then(|_| section.date("on").ok().flatten());
                     let next = section.date("next");
-                    Some(Review { by: by?.0.to_string(), on: on?, next: next.ok()? })
+                    let mut optional = |key| match section.has(key) {
+                        true => section.text(key).map(|(text, _)| Some(text.to_string())),
+                        false => Some(None),
+                    };
+                    let (entered_by, hash) = (optional("entered_by"), optional("hash"));
+                    Some(Review {
+                        by: by?.0.to_string(),
+                        on: on?,
+                        next: next.ok()?,
+                        entered_by: entered_by?,
+                        hash: hash?,
+                        hash_now,
+                    })
                 })
-                .map(Some),
+                .map(Some)
+            }
             DeValue::String(_)
             | DeValue::Integer(_)
             | DeValue::Float(_)
@@ -731,6 +820,44 @@ fn asks(rules: [Rule; 3], voicemail: [Rule; 3], public_safety: Option<Rule>) -> 
     }
 }
 
+/// A hash of what a row says, whatever the order of its keys and its layout: see [`Review::hash_now`].
+fn hash_but_reviewed(entries: &DeTable<'_>) -> String {
+    fn write(value: &DeValue<'_>, out: &mut String) {
+        match value {
+            DeValue::String(text) => out.push_str(&format!("{text:?}")),
+            DeValue::Integer(integer) => out.push_str(integer.as_str()),
+            DeValue::Float(float) => out.push_str(float.as_str()),
+            DeValue::Boolean(flag) => out.push_str(&flag.to_string()),
+            DeValue::Datetime(datetime) => out.push_str(&datetime.to_string()),
+            DeValue::Array(list) => {
+                out.push('[');
+                for item in list.iter() {
+                    write(item.get_ref(), out);
+                    out.push(',');
+                }
+                out.push(']');
+            }
+            DeValue::Table(entries) => keys(entries, None, out),
+        }
+    }
+    fn keys(entries: &DeTable<'_>, but: Option<&str>, out: &mut String) {
+        let mut sorted: Vec<(&str, &DeValue<'_>)> =
+            entries.iter().map(|(key, value)| (key.get_ref().as_ref(), value.get_ref())).collect();
+        sorted.sort_by_key(|(key, _)| *key);
+        out.push('{');
+        for (key, value) in sorted.into_iter().filter(|(key, _)| but != Some(*key)) {
+            out.push_str(&format!("{key:?}="));
+            write(value, out);
+            out.push(',');
+        }
+        out.push('}');
+    }
+    let mut text = String::new();
+    keys(entries, Some("reviewed"), &mut text);
+    let digest = super::digest(&text);
+    digest.trim_start_matches("sha256:").chars().take(16).collect()
+}
+
 const SECTIONS: [&str; 4] = ["default", "evidence", "jurisdiction", "overlay"];
 
 /// The longest history of one place or overlay: changes are compared day by day.
@@ -748,7 +875,7 @@ const RULE_KEYS: &[&str] = &[
     "retention",
 ];
 
-const SOURCE_KEYS: &[&str] = &["citations", "summary", "confidence", "reviewed"];
+const SOURCE_KEYS: &[&str] = &["citations", "pending", "summary", "confidence", "reviewed"];
 
 const DATE_KEYS: &[&str] = &["effective_from", "effective_to"];
 

@@ -1,6 +1,7 @@
 //! The law desk's output, in words.
 
 use policy::diff::{Change, Direction, Point, Subject};
+use policy::table::{Citation, Sourcing};
 use policy::{Code, Diff, Problem, Table};
 
 use crate::gate::answer::{Effects, Impact, Media, PlaceAsks, Proposal, ProposalReport, Version};
@@ -27,8 +28,8 @@ pub(super) fn diff_lines(diff: &Diff) -> Vec<String> {
                 lines.push(heading.to_owned());
             }
             lines.push(format!("  {}{}", subject(change), days(change)));
-            lines.extend(change.points.iter().flat_map(|point| point_lines(point, direction)));
             lines.extend(change.why.as_ref().map(|why| format!("    ({why})")));
+            lines.extend(change.points.iter().flat_map(|point| point_lines(point, direction)));
         }
     }
     let verdict = match (diff.tightens, diff.loosens) {
@@ -210,7 +211,11 @@ pub(super) fn place_lines(table: &Table, code: Code, at: jiff::Timestamp, shown:
         let now = table.row(row.code, at).is_some_and(|now| std::ptr::eq(now, row));
         let idle = if now { "" } else { ", not in force at that time" };
         let read = match &row.source.reviewed {
-            Some(review) => format!("read by {} on {}", review.by, review.on),
+            Some(review) => {
+                let entered = review.entered_by.as_ref().map(|who| format!(", as {who} entered"));
+                let changed = if review.is_outdated() { ", and changed since" } else { "" };
+                format!("read by {} on {}{changed}{}", review.by, review.on, entered.unwrap_or_default())
+            }
             None => "not read by a lawyer".into(),
         };
         lines.push(format!(
@@ -218,8 +223,38 @@ pub(super) fn place_lines(table: &Table, code: Code, at: jiff::Timestamp, shown:
             row.code,
             row.source.confidence.as_str()
         ));
-        lines.push(format!("    {}", row.source.citations.join("; ")));
+        lines.extend(row.source.citations.iter().map(|citation| format!("    {}", cited(citation))));
+        lines.extend(row.source.pending.iter().map(|open| format!("    pending: {}", cited(open))));
     }
+    lines
+}
+
+/// A citation with what was found in it.
+fn cited(citation: &Citation) -> String {
+    match &citation.says {
+        Some(says) => format!("{citation}: {says}"),
+        None => citation.to_string(),
+    }
+}
+
+/// How well a table is borne out, for whoever keeps it.
+pub(super) fn sourcing_lines(found: &Sourcing) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |what: &str, of: Vec<String>| {
+        if !of.is_empty() {
+            lines.push(format!("{what} ({}): {}", of.len(), of.join(", ")));
+        }
+    };
+    let open = found.pending.iter().map(|one| {
+        let what: Vec<&str> = one.pending.iter().map(|open| open.cite.as_str()).collect();
+        format!("{} ({})", one.of, what.join("; "))
+    });
+    say("resting on something open", open.collect());
+    say("changed since a lawyer read them", found.changed_since_review.clone());
+    let long_ago = found.read_long_ago.iter().map(|one| format!("{} ({})", one.of, one.read));
+    say("sources last read long ago", long_ago.collect());
+    say("without a primary source", found.without_primary.clone());
+    say("sources not read on any known day", found.never_read.clone());
     lines
 }
 

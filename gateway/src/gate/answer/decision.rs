@@ -1,5 +1,6 @@
 //! The answer about a decision, explained.
 
+use policy::table::authorities;
 use policy::{Action, ParticipantDecision, ParticipantState, Requirement as Asked, Retention, Standing};
 use policy::{Because as Reason, Code, Elements, Evidence, Form, Ground, Needs, Parties, Role, Subject};
 use schemars::JsonSchema;
@@ -200,7 +201,7 @@ pub struct Because {
     pub overlay: Option<String>,
     /// Everybody whom it concerns, with where they are; empty for an overlay, which concerns the whole call.
     pub of: Vec<Concerned>,
-    /// The statutes, decisions and regulators that the row cites.
+    /// The statutes, decisions and regulators that the row cites, without what others write about them.
     pub citations: Vec<String>,
     /// The rule in words.
     pub says: String,
@@ -300,7 +301,7 @@ impl Because {
             code,
             overlay,
             of: because.of.iter().map(|one| Concerned::new(*one, names)).collect(),
-            citations: because.citations.clone(),
+            citations: authorities(&because.citations).map(Into::into).collect(),
             says: because.says.clone(),
         }
     }

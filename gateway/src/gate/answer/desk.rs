@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use policy::table::Sourcing;
 use policy::{Diff, Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub struct Checked {
     pub usable: bool,
     /// Errors and warnings.
     pub problems: Vec<Problem>,
+    /// How well it is borne out; null if it cannot be used.
+    pub sources: Option<Sourcing>,
     /// What it would change in the table in force; null if it cannot be used.
     pub diff: Option<Diff>,
 }

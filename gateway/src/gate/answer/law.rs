@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use policy::table::{Confidence, Overlay as OverlayRow, Row, Source};
-use policy::{Code, Elements, Kind, Medium, Purpose, Purposes, Requirement as Asked, Retention, Rule};
+use policy::table::{Citation, Confidence, Overlay as OverlayRow, Row, Source};
+use policy::{
+    Code, Elements, Ground, Kind, Medium, Purpose, Purposes, Requirement as Asked, Retention, Rule,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
@@ -34,6 +36,8 @@ pub struct Then {
     pub version: Option<i64>,
     /// The decision.
     pub decision: Decision,
+    /// What its rules rest on.
+    pub sources: Vec<RuleSources>,
     /// The call's last entry up to then.
     pub logged: Logged,
 }
@@ -59,6 +63,37 @@ pub struct Today {
     pub version: i64,
     /// The decision.
     pub decision: Decision,
+    /// What its rules rest on.
+    pub sources: Vec<RuleSources>,
+}
+
+/// What a rule of a decision rests on, with links.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct RuleSources {
+    /// The place. Left out for an overlay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// The overlay. Left out for a place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<String>,
+    /// Statutes, decisions and regulators.
+    pub citations: Vec<Citation>,
+}
+
+impl RuleSources {
+    /// The sources of every rule of a decision that cites any.
+    #[must_use]
+    pub fn of(decided: &policy::Decision) -> Vec<RuleSources> {
+        let cited = decided.because.iter().filter_map(|because| {
+            let (code, overlay) = match &because.ground {
+                Ground::Place(code) => (Some(*code), None),
+                Ground::Overlay(id) => (None, Some(id.clone())),
+                Ground::Unknown | Ground::Evidence(_) => return None,
+            };
+            Some(RuleSources { code, overlay, citations: because.citations.to_vec() })
+        });
+        cited.filter(|of| !of.citations.is_empty()).collect()
+    }
 }
 
 /// The table of jurisdictions.
@@ -222,7 +257,10 @@ pub enum UnknownSubdivision {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Cited {
     /// Statutes, decisions and regulators.
-    pub citations: Vec<String>,
+    pub citations: Vec<Citation>,
+    /// Bills and cases that may change the rule. Left out if none is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<Citation>,
     /// A summary in plain words, for readers who are not lawyers.
     pub summary: String,
     /// How certain the row is.
@@ -240,6 +278,11 @@ pub struct Reviewed {
     pub on: String,
     /// The day by which to review it again; null if none is set.
     pub next: Option<String>,
+    /// Who entered the review, if it was not the lawyer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entered_by: Option<String>,
+    /// Whether the row has changed since; null if that cannot be told.
+    pub changed: Option<bool>,
 }
 
 impl From<&Source> for Cited {
@@ -248,9 +291,12 @@ impl From<&Source> for Cited {
             by: review.by.clone(),
             on: review.on.to_string(),
             next: review.next.map(|day| day.to_string()),
+            entered_by: review.entered_by.clone(),
+            changed: review.hash.is_some().then(|| review.is_outdated()),
         });
         Cited {
-            citations: source.citations.clone(),
+            citations: source.citations.to_vec(),
+            pending: source.pending.clone(),
             summary: source.summary.clone(),
             confidence: source.confidence,
             reviewed,

@@ -28,6 +28,7 @@ use crate::gate::{
 };
 use crate::ledger::{Appended, Change, Expect, Job, ProposalRow, VersionRow};
 use trail::clock::millis;
+use trail::people::folded;
 use trail::{Actor, Body, Origin, SYSTEM_LOG, hex};
 
 /// Who submits a table, or decides on one.
@@ -88,6 +89,10 @@ impl Gate {
             let base = self.laws.version();
             if base.table.digest() == new.digest() {
                 return Ok(Outcome::InForce { version: None });
+            }
+            let problems = self.unfounded_reviews(author, &base.table, &new).await?;
+            if !problems.is_empty() {
+                return Err(LawRefusal::Mistakes { problems }.into());
             }
             let diff = self.compare(&base.table, &new).await?;
             let outcome = if diff.loosens {
@@ -257,7 +262,13 @@ impl Gate {
         let digest = table.digest().to_owned();
         let known = self.ledger.table_source(origin.as_str()).await?.as_ref() == Some(&digest);
         if !known && self.laws.in_force().digest() != digest {
-            self.publish(&Author::unknown(origin), text, "").await?;
+            let author = Author::unknown(origin);
+            let unfounded = self.unfounded_reviews(&author, &self.laws.in_force(), &table).await?;
+            if !unfounded.is_empty() {
+                unfounded.iter().for_each(|problem| tracing::error!(%problem, "an error in the table"));
+                return Ok((None, WatchedState::Unreadable { problems: unfounded.len() }));
+            }
+            self.publish(&author, text, "").await?;
         }
         self.note_source(origin, &digest).await?;
         let state = self.became_of(&digest).await?;
@@ -356,11 +367,12 @@ impl Gate {
     pub async fn check(&self, text: &str) -> Result<Checked, Fault> {
         let (table, problems) = self.check_table(text).await?;
         let usable = table.is_some();
+        let sources = table.as_ref().map(|table| table.sourcing(today(self.clock.now())));
         let diff = match table {
             Some(table) => Some(self.compare(&self.laws.in_force(), &Arc::new(table)).await?),
             None => None,
         };
-        Ok(Checked { usable, problems, diff })
+        Ok(Checked { usable, problems, sources, diff })
     }
 
     /// Reads a table, and refuses one with errors.
@@ -371,6 +383,26 @@ impl Gate {
     async fn read_table(&self, text: &str) -> Result<Table, Fault> {
         let (table, problems) = self.check_table(text).await?;
         table.ok_or_else(|| LawRefusal::Mistakes { problems }.into())
+    }
+
+    /// The reviews in a table that its publisher does not stand for. One that was in force before was published
+    /// by somebody who did.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger fails.
+    async fn unfounded_reviews(
+        &self,
+        author: &Author,
+        base: &Table,
+        new: &Table,
+    ) -> Result<Vec<Problem>, Fault> {
+        let publisher = author.person.as_ref().map(|person| person.name.as_str());
+        let problems = new.unfounded_reviews(base, publisher, |one, other| folded(one) == folded(other));
+        if problems.is_empty() || self.ledger.versions().await?.iter().any(|row| row.digest == new.digest()) {
+            return Ok(Vec::new());
+        }
+        Ok(problems)
     }
 
     /// Reads a table on a thread of its own, since a long one takes a while.

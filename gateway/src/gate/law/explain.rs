@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::gate::answer::{Decision, Explained, Logged, Then, Today};
+use crate::gate::answer::{Decision, Explained, Logged, RuleSources, Then, Today};
 use crate::gate::{CallRefusal, Fault, Gate, called, from_row, parse_id};
 use trail::Leaf;
 
@@ -67,6 +67,7 @@ impl Gate {
             then: Then {
                 version: known.map(|version| version.version),
                 decision: Decision::new(table_then.digest(), &then, &names),
+                sources: RuleSources::of(&then),
                 logged: Logged {
                     entry: last.id,
                     at: last.at.into(),
@@ -77,6 +78,7 @@ impl Gate {
             today: Today {
                 version: in_force.number,
                 decision: Decision::new(in_force.table.digest(), &today, &names),
+                sources: RuleSources::of(&today),
             },
             differs,
         })

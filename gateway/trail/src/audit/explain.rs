@@ -42,8 +42,8 @@ pub fn explain(call: Uuid, entries: &[Read], tables: &dyn Fn(&str) -> Option<Arc
             words::requirement(asked)
         ));
         for rule in rules {
-            let sources =
-                if rule.citations.is_empty() { "no source".into() } else { rule.citations.join("; ") };
+            let cited: Vec<String> = rule.citations.iter().map(ToString::to_string).collect();
+            let sources = if cited.is_empty() { "no source".into() } else { cited.join("; ") };
             lines.push(format!(
                 "  {}; {}: {} [{sources}]",
                 words::concerned(&story, rule).join("; "),

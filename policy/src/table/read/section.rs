@@ -70,6 +70,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
                 "summary" => ("missing-key", "write the rule in plain words: `summary = \"…\"`"),
                 "confidence" => ("missing-key", "write `confidence = \"high\"`, `\"medium\"` or `\"low\"`"),
                 "reviewed" => ("missing-key", "write `reviewed = false` until counsel has read the row"),
+                "cite" => ("missing-citation", "write what is cited: `cite = \"Cal. Penal Code § 632\"`"),
                 "by" => ("missing-key", "write who has read it: `by = \"A. Counsel\"`"),
                 "on" => ("missing-key", "write when it was read: `on = 2026-11-20`"),
                 "default" | "evidence" => {
