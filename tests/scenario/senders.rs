@@ -313,7 +313,7 @@ async fn a_number_that_is_none_is_left_out_and_an_emergency_call_is_opened_all_t
 }
 
 #[tokio::test]
-async fn a_place_that_nobody_has_is_strict_and_told_by_its_name() {
+async fn a_place_that_nobody_has_is_refused_with_the_nearest_one_and_strict_on_a_call_in_progress() {
     let gateway = Gateway::start().await;
     for (n, (place, says)) in [
         ("UK", "ISO 3166 lists no place `UK`; did you mean `GB`"),
@@ -324,16 +324,23 @@ async fn a_place_that_nobody_has_is_strict_and_told_by_its_name() {
     .into_iter()
     .enumerate()
     {
-        let call = format!("c{n}");
-        let opened = gateway.open_with(&call, json!([person("caller", "customer", place)]), json!({})).await;
-        assert_eq!(opened["requirement"]["form"], "express", "{opened}");
-        let notes = of(&opened, "caller")["notes"].to_string();
-        assert!(notes.contains(says), "{notes}");
-        // A claim that tightens is not thrown away for its spelling.
+        // A call is not opened with it, wherever it stands.
+        let call = format!("/v1/calls/c{n}");
+        let caller = |place: &str| json!([person("caller", "customer", place)]);
+        for body in [
+            json!({"participants": caller(place)}),
+            json!({"participants": caller("US-NY"), "recorder_location": place}),
+            json!({"participants": caller("US-NY"), "operator_location": place}),
+        ] {
+            let refused = gateway.recorder.put(&call, &body).await.problem(422, "invalid-place");
+            assert!(refused["detail"].as_str().unwrap().contains(says), "{refused}");
+        }
+        // Once a call is open, a claim that tightens is not thrown away for its spelling.
         let other = format!("d{n}");
         gateway.open_with(&other, json!([person("caller", "customer", "US-NY")]), json!({})).await;
         let located = json!({"type": "participant.located", "participant": "caller", "location": place});
         let decided = gateway.report(&other, located).await;
+        assert_eq!(decided["requirement"]["form"], "express", "{decided}");
         assert!(of(&decided, "caller")["notes"].to_string().contains(says), "{decided}");
     }
     let opened = gateway.open_with("good", json!([person("caller", "customer", "GB")]), json!({})).await;

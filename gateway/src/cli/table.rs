@@ -232,15 +232,16 @@ async fn show(config: &Config, asked: Show, json: bool) -> Result<(), CliError> 
     };
     let wrong = |error: policy::CodeError| CliError::Wrong(format!("{error}{}", policy::atlas::meant(&code)));
     let code: Code = code.parse().map_err(wrong)?;
+    if policy::atlas::name(code).is_none() {
+        let meant = policy::atlas::meant(code.as_str());
+        return Err(CliError::Wrong(format!("ISO 3166 lists no place `{code}`{meant}")));
+    }
     let shown = lawbook::place(&table, code, at, medium.map(Into::into));
     if json {
         out::json(&shown);
         return Ok(());
     }
     place_lines(&table, code, at, &shown).iter().for_each(out::line);
-    if policy::atlas::name(code).is_none() {
-        out::line(format!("  ISO 3166 lists no place `{code}`{}", policy::atlas::meant(code.as_str())));
-    }
     if let Some((state, name)) = policy::atlas::mistaken(code) {
         out::line(format!("  (`{code}` is a country; {name} is `{state}`)"));
     }

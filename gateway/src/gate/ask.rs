@@ -769,11 +769,20 @@ pub(in crate::gate) fn check_length(reason: &str) -> Result<(), Wrong> {
     if reason.len() > 4096 { Err(Wrong::LongReason) } else { Ok(()) }
 }
 
-/// The code of a place.
+/// The code of a place that ISO 3166 lists.
 pub(in crate::gate) fn place(field: Field, text: Option<&str>) -> Result<Option<policy::Code>, Wrong> {
     let parse = |text: &str| {
         let wrong = |error| Wrong::NoCode { field: Some(field), error, meant: policy::atlas::nearest(text) };
-        text.parse().map_err(wrong)
+        text.parse().map_err(wrong).and_then(|code| listed(field, code))
     };
     text.map(parse).transpose()
+}
+
+/// Refuses a code of the right form that is no place's, such as `UK`: the strictest rule would apply, and nobody
+/// would know why.
+pub(in crate::gate) fn listed(field: Field, code: policy::Code) -> Result<policy::Code, Wrong> {
+    match policy::atlas::name(code) {
+        Some(_) => Ok(code),
+        None => Err(Wrong::UnlistedPlace { field, code, meant: policy::atlas::nearest(code.as_str()) }),
+    }
 }

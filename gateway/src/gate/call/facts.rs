@@ -66,6 +66,14 @@ fn check_places(declared: Option<&Places>) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// Refuses places that ISO 3166 does not list, on a call that is about to be opened. Once it is open, such a
+/// place counts, as the strictest: what tightens is not thrown away for its spelling.
+pub(in crate::gate) fn listed_places(asked: &Participant) -> Result<(), Wrong> {
+    let declared = asked.location.as_ref().map(Places::as_slice).unwrap_or_default();
+    let codes = declared.iter().filter_map(|text| text.parse().ok());
+    codes.into_iter().try_for_each(|code| ask::listed(Field::Location, code).map(|_| ()))
+}
+
 /// A participant of a call of this kind, without the grant that they may name.
 pub(in crate::gate) fn joined(
     locator: &Locator,

@@ -91,6 +91,7 @@ fn open(
     let place = |field, text: &Option<String>| place(field, text.as_deref());
     let mut participants = Vec::with_capacity(asked.participants.len());
     for (number, participant) in (0..).zip(&asked.participants) {
+        facts::listed_places(participant)?;
         let mut joined = facts::joined(locator, asked.kind, number, participant)?;
         joined.refused_grant = participant.consent_grant.as_ref().map(|_| RefusedGrant::Unknown);
         participants.push(joined);

@@ -16,7 +16,7 @@ use crate::gate::ask::{
 };
 use crate::gate::call::barred::Unlogged;
 use crate::gate::call::claims::{few, is_usable, unnamed};
-use crate::gate::call::facts::{check_open, check_participant, check_time, joined};
+use crate::gate::call::facts::{check_open, check_participant, check_time, joined, listed_places};
 use crate::gate::law::chosen::check_overlays;
 use crate::gate::{
     ATTEMPTS, CallRefusal, Context, Fault, FaultCode, FaultKind, Field, Gate, LawRefusal, Loaded, Wrong,
@@ -98,6 +98,7 @@ impl Gate {
             if let Some(joined_at) = participant.joined_at {
                 check_time(Field::JoinedAt, joined_at, now)?;
             }
+            listed_places(participant)?;
             let on = (asked.kind, asked.purposes.as_slice());
             let mut joined = self.describe(&who.account, number, participant, on, &mut job.expects).await?;
             let number = self.subject(&who.account, number, participant.number.as_deref(), &mut job).await?;

@@ -15,6 +15,7 @@ use crate::gate::answer::{
     ProvisionedCredential, ProvisionedCredentials,
 };
 use crate::gate::ask::{AccountChange, Prompt, check_name};
+use crate::gate::people::register::places_of;
 use crate::gate::{
     ATTEMPTS, AccountSettings, Authority, Fault, Field, Gate, NewCredential, RegisterRefusal, Retired,
     SetWebhook, Thing, Wrong, check_account, from_row, looser,
@@ -156,7 +157,7 @@ impl Gate {
                 }
                 Some(_) => return Err(taken().into()),
                 None => {
-                    let places = self.places_of(Authority::Provisioner, change)?;
+                    let places = places_of(Authority::Provisioner, change)?;
                     let settings = change.onto(AccountSettings::default());
                     crate::gate::check_overlays(&self.laws.in_force(), &settings.overlays)?;
                     // A new account may speak any language and publish its log; the rest starts from the strict end.

@@ -336,7 +336,7 @@ impl Gate {
         recorder: Option<&str>,
         settings: &AccountSettings,
     ) -> Result<(), Fault> {
-        let places = self.places(Authority::Operator, operator, recorder)?;
+        let places = places(Authority::Operator, operator, recorder)?;
         if self.create_account(actor, id, places, settings, None).await? {
             return Ok(());
         }
@@ -406,7 +406,7 @@ impl Gate {
         if account == SYSTEM_LOG {
             return Err(RegisterRefusal::SystemHasNoCalls.into());
         }
-        let (operator, recorder) = self.places_of(authority, change)?;
+        let (operator, recorder) = places_of(authority, change)?;
         for _ in 0..ATTEMPTS {
             let row = self.ledger.account(account).await?;
             let row = row.ok_or_else(|| RegisterRefusal::UnknownAccount { id: account.into() })?;
@@ -456,33 +456,6 @@ impl Gate {
         Err(Fault::contended())
     }
 
-    /// The places of a change, checked.
-    pub(in crate::gate) fn places_of(
-        &self,
-        authority: Authority,
-        change: &AccountChange,
-    ) -> Result<Places, Fault> {
-        let (operator, recorder) = (&change.operator_location, &change.recorder_location);
-        self.places(authority, operator.as_deref(), recorder.as_deref())
-    }
-
-    fn places(
-        &self,
-        authority: Authority,
-        operator: Option<&str>,
-        recorder: Option<&str>,
-    ) -> Result<Places, Fault> {
-        let code = |field, text| -> Result<Option<String>, Wrong> {
-            let code = crate::gate::ask::place(field, text)?;
-            code.map(|code| self.listed(field, code)).transpose()
-        };
-        let (of_operator, of_recorder) = match authority {
-            Authority::Operator => (Field::Operator, Field::Recorder),
-            Authority::Provisioner => (Field::OperatorLocation, Field::RecorderLocation),
-        };
-        Ok((code(of_operator, operator)?, code(of_recorder, recorder)?))
-    }
-
     /// The account's settings as they are now, and their text.
     pub(in crate::gate) async fn settings_now(
         &self,
@@ -491,14 +464,6 @@ impl Gate {
         let row = self.ledger.account(account).await?;
         let row = row.ok_or_else(|| RegisterRefusal::UnknownAccount { id: account.into() })?;
         Ok((AccountSettings::read(&row.settings)?, row.settings))
-    }
-
-    /// Checks that a place exists: a wrong one would apply the strictest rule to every call of the account.
-    fn listed(&self, field: Field, code: Code) -> Result<String, Wrong> {
-        if policy::atlas::name(code).is_none() && self.laws.in_force().history(code).is_empty() {
-            return Err(Wrong::UnlistedPlace { field, code, meant: policy::atlas::nearest(code.as_str()) });
-        }
-        Ok(code.to_string())
     }
 
     /// Adds a credential; without a chosen password, it gets a random one. It stands for the person with this
@@ -730,4 +695,22 @@ pub(in crate::gate) fn check_settings(settings: &AccountSettings) -> Result<(), 
     }
     language(Field::DefaultLanguage, &settings.default_language)?;
     Ok(())
+}
+
+/// The places of a change, checked.
+pub(in crate::gate) fn places_of(authority: Authority, change: &AccountChange) -> Result<Places, Fault> {
+    let (operator, recorder) = (&change.operator_location, &change.recorder_location);
+    places(authority, operator.as_deref(), recorder.as_deref())
+}
+
+/// The codes of places that an account is given.
+fn places(authority: Authority, operator: Option<&str>, recorder: Option<&str>) -> Result<Places, Fault> {
+    let code = |field, text| -> Result<Option<String>, Wrong> {
+        Ok(crate::gate::ask::place(field, text)?.map(|code| code.to_string()))
+    };
+    let (of_operator, of_recorder) = match authority {
+        Authority::Operator => (Field::Operator, Field::Recorder),
+        Authority::Provisioner => (Field::OperatorLocation, Field::RecorderLocation),
+    };
+    Ok((code(of_operator, operator)?, code(of_recorder, recorder)?))
 }
