@@ -46,6 +46,7 @@ TYPES = dict(pair.split("=") for pair in """
     proposal_decided=table.proposal-decided lookup=audit.lookup exported=audit.export gap=audit.gap heartbeat=audit.heartbeat
     hold_set=hold.set hold_lifted=hold.lifted erasure_waits=erasure.waiting
     erased=erasure.executed log_opened=log.opened log_dropped=log.dropped log_key=log.key-rotated""".split())
+ACCEPTED = ["recording.accepted", "recording.released"]
 MANIFEST = [
     "format",
     "page",
@@ -668,7 +669,7 @@ def read_detail(data, index, entry):
 
 
 def check_recording(data, told, entries):
-    bodies = [entry["body"]["accepted"] for entry in entries if entry["type"] == "recording.accepted"]
+    bodies = [entry["body"]["accepted"] for entry in entries if entry["type"] in ACCEPTED]
     (body,) = [body for body in bodies if body["recording"] == told["recording"]]
     if data is not None:
         form = body.get("format", "tink")
@@ -712,7 +713,7 @@ def check_absence(files, told, head, numbers, entries):
         check(entries.get(index, entry) == entry, f"entry {index} is another one in the stretch")
         if entry["call"] in told["calls"]:
             check(index in entries, f"entry {index} is of the call, and left out", Incomplete)
-            check(entry["type"] != "recording.accepted", f"entry {index} accepts a recording of the call")
+            check(entry["type"] not in ACCEPTED, f"entry {index} accepts a recording of the call")
     opened = [index for index, entry in entries.items() if entry["type"] == "call.opened"]
     check(opened and min(opened) >= start, "the stretch begins after the call")
 

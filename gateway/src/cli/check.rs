@@ -15,10 +15,10 @@ use crate::gate::answer::Difference;
 use crate::gate::{Fault, Lack};
 use crate::listen::descriptors;
 use crate::notary::{First, Notary};
+use crate::secrets::Locks;
 use crate::serve;
 use trail::chain::Chain;
 use trail::cli::out::say;
-use crate::secrets::Locks;
 use trail::clock::Clock;
 use trail::counted;
 

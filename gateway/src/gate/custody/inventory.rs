@@ -65,7 +65,7 @@ impl Gate {
 
     /// Recordings that an entry has accepted, and that the ledger does not know.
     async fn without_a_row(&self, account: &str) -> Result<Vec<Difference>, Fault> {
-        let types = vec!["recording.accepted".to_owned()];
+        let types = ["recording.accepted", "recording.released"].map(ToOwned::to_owned).to_vec();
         let mut question = Question { log: account.into(), types, ..Question::default() };
         let mut found = Vec::new();
         loop {

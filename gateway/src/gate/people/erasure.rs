@@ -155,6 +155,11 @@ impl Gate {
                 }
                 (may_go, _) => may_go?,
             }
+            let mut names = BTreeSet::new();
+            for (_, known) in &found.calls {
+                names.extend(known.call_names()?);
+            }
+            self.destroy_of_calls(&Actor::gateway(), account, &names).await?;
             let (mut job, erased) = self.erasure(actor, account, &found, asked, waited)?;
             job.changes.extend(waited.map(|uid| Change::ErasureDone { uid }));
             if self.append(job).await? == Appended::Done {
