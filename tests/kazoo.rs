@@ -1,5 +1,7 @@
 //! Kazoo sends recordings to a URL: requests as each of its lines builds them, byte for byte, over a real socket.
 
+mod readback;
+
 use std::net::SocketAddr;
 
 use consent_gateway::access::{Role, Uploads};

@@ -35,6 +35,7 @@ use call::turns::Turns;
 use call::warm::{Folded, Warm};
 use custody::keys::KeyCache;
 pub use custody::keys::{Retired, TakenKey};
+pub use custody::newest::OfName;
 pub(in crate::gate) use custody::recordings::stretches;
 pub use custody::recordings::{Served, Sought};
 pub use custody::store::{Admission, Placement, Sent, Stored, Taken};

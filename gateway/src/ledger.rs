@@ -13,6 +13,7 @@ mod expected;
 mod heads;
 mod holds;
 mod near;
+mod newest;
 mod notifications;
 mod postgres;
 mod quarantine;

@@ -363,6 +363,7 @@ CREATE TABLE recording (
 );
 
 CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
+CREATE INDEX recording_by_name ON recording (account, name);
 CREATE INDEX recording_held ON recording (account, id) WHERE held;
 CREATE INDEX recording_by_time ON recording (account, recorded_from);
 CREATE INDEX recording_unfinished ON recording (id) WHERE NOT enveloped OR (deleted_at IS NOT NULL AND NOT swept);

@@ -344,6 +344,7 @@ CREATE TABLE recording (
 ) STRICT;
 
 CREATE INDEX recording_by_account ON recording (account, accepted_at, id);
+CREATE INDEX recording_by_name ON recording (account, name);
 CREATE INDEX recording_held ON recording (account, id) WHERE held;
 CREATE INDEX recording_by_time ON recording (account, recorded_from);
 CREATE INDEX recording_unfinished ON recording (id) WHERE enveloped = 0 OR (deleted_at IS NOT NULL AND swept = 0);

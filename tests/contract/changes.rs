@@ -579,6 +579,28 @@ async fn recordings_are_found_by_when_who_and_what_for(store: &Store) {
         ..which()
     };
     assert_eq!(found(both).await, [11]);
+    // The newest first, page by page, and by their names.
+    let ids = |rows: Vec<consent_gateway::ledger::RecordingRow>| {
+        rows.iter().map(|row| row.id.parse::<Uuid>().unwrap().as_u128()).collect::<Vec<_>>()
+    };
+    let (all, first) = ((i64::MIN, i64::MAX), (i64::MAX, String::new()));
+    let newest = async |uploader: Option<&str>, created, before, limit| {
+        ids(ledger.newest_recordings("acme", uploader, created, before, limit).await.unwrap())
+    };
+    assert_eq!(newest(None, all, first.clone(), 9).await, [13, 12, 11]);
+    assert_eq!(newest(None, all, first.clone(), 2).await, [13, 12]);
+    let accepted = ledger.recording("acme", Uuid::from_u128(12)).await.unwrap().unwrap().accepted_at;
+    assert_eq!(newest(None, all, (accepted, Uuid::from_u128(12).to_string()), 2).await, [11]);
+    assert_eq!(newest(None, (accepted, accepted + 1), first.clone(), 9).await, [13, 12, 11]);
+    assert_eq!(newest(None, (accepted + 1, i64::MAX), first.clone(), 9).await, []);
+    assert_eq!(newest(None, (i64::MIN, accepted), first.clone(), 9).await, []);
+    assert_eq!(newest(Some("nobody"), all, first, 9).await, []);
+    let named = async |uploader: Option<&str>, name| {
+        ids(ledger.recordings_named("acme", uploader, name, 2).await.unwrap())
+    };
+    assert_eq!(named(None, "r12").await, [12]);
+    assert_eq!((named(None, "r1").await, named(Some("nobody"), "r12").await), (vec![], vec![]));
+    assert_eq!(named(None, "r12\0").await, []);
     let people = ledger.names_on(&[one.to_string()]).await.unwrap();
     let mut people: Vec<_> = people.into_iter().map(|(_, number, id)| (number, id)).collect();
     people.sort();

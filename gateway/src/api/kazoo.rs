@@ -9,6 +9,7 @@
 //! `recording_id` where Kazoo sends it, or by its document's id where a storage plan does, else by its content.
 
 pub(super) mod plan;
+mod recordings;
 mod request;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub(super) fn mount() -> Router<Arc<Door>> {
         .route("/kazoo/{account}", target())
         .route("/kazoo/{account}/", target())
         .route("/kazoo/{account}/{*file}", target())
+        .merge(recordings::mount())
 }
 
 async fn store(State(door): State<Arc<Door>>, request: Request) -> Response {
@@ -147,6 +149,10 @@ fn refused(problem: Problem) -> Response {
             return later(&document);
         }
     }
+    // No repetition brings it back, and Kazoo would send it thirty times.
+    if matches!(&fault, Fault::Refused { why: Refused::Recording(RecordingRefusal::NameDeleted), .. }) {
+        return said(StatusCode::OK, &json!({}));
+    }
     // The application may open the call later, or the operator add a key.
     let is_early = matches!(
         &fault,
@@ -204,7 +210,11 @@ fn said(status: StatusCode, document: &serde_json::Value) -> Response {
 fn token(uri: &Uri) -> Option<Vec<u8>> {
     let token = request::parameter(uri, "token")?;
     // FreeSWITCH itself appends a slash and the name of the file.
-    let token = token.split('/').next()?;
+    credentials(token.split('/').next()?)
+}
+
+/// `USERNAME.PASSWORD`, as they would come in a header.
+fn credentials(token: &str) -> Option<Vec<u8>> {
     let (username, password) = token.split_once('.')?;
     Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}"))).into_bytes())
 }

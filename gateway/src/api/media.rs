@@ -113,15 +113,26 @@ pub(super) async fn fetch(
     Asked(query): Asked<FetchQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    hand_out(&door, &who, &id, query.purpose, &headers).await
+}
+
+/// The sealed media of a recording, for a purpose that the request names in its query or in a header.
+pub(super) async fn hand_out(
+    door: &Door,
+    who: &Principal,
+    id: &str,
+    purpose: Option<String>,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let stated = headers.get("purpose").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-    let Some(purpose) = query.purpose.or(stated) else {
+    let Some(purpose) = purpose.or(stated) else {
         return Err(TurnedAway::NoPurpose.into());
     };
     let mut partial = false;
     let served = door
         .gate
-        .fetch(&who, &id, &purpose, |bytes, sha256| {
-            let range = asked_range(&headers, bytes, sha256)?;
+        .fetch(who, id, &purpose, |bytes, sha256| {
+            let range = asked_range(headers, bytes, sha256)?;
             partial = range.is_some();
             Ok(range.unwrap_or(0..bytes))
         })

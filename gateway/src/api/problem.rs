@@ -14,7 +14,7 @@ use super::{trace, words};
 use crate::access::Role;
 use crate::gate::answer::{self, Decision, Missing};
 use crate::gate::{
-    CallRefusal, ErasureRefusal, Fault, FaultCode, FaultKind, Lack, LawRefusal, LogRefusal, Member,
+    CallRefusal, ErasureRefusal, Failure, Fault, FaultCode, FaultKind, Lack, LawRefusal, LogRefusal, Member,
     RecordingRefusal, Refused, codes,
 };
 use trail::ControlRefusal;
@@ -223,7 +223,7 @@ pub fn all_codes() -> impl Iterator<Item = Code> {
 }
 
 impl TurnedAway {
-    fn code(&self) -> &'static str {
+    pub(super) fn code(&self) -> &'static str {
         let code = match self {
             TurnedAway::Unauthorized => DoorCode::Unauthorized,
             TurnedAway::Throttled { .. } => DoorCode::TooManyAttempts,
@@ -246,7 +246,7 @@ impl TurnedAway {
         code.as_str()
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             TurnedAway::Unauthorized => StatusCode::UNAUTHORIZED,
             TurnedAway::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -266,7 +266,7 @@ impl TurnedAway {
         }
     }
 
-    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+    pub(super) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             TurnedAway::Unauthorized => Some((
                 header::WWW_AUTHENTICATE,
@@ -423,15 +423,18 @@ fn of_the_gate(fault: &Fault) -> Response {
                 headers.insert(header::CONTENT_RANGE, range);
             }
         }
-        Fault::Failed(failure) => {
-            trace::problem(code.as_str());
-            tracing::error!(cause = Chain(failure).to_string(), "the gateway could not answer");
-        }
+        Fault::Failed(failure) => failed(failure),
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     document.answer(status, headers)
+}
+
+/// Says in the operator's log what has failed: no answer does.
+pub(super) fn failed(failure: &Failure) {
+    trace::problem(failure.code().as_str());
+    tracing::error!(cause = Chain(failure).to_string(), "the gateway could not answer");
 }
 
 impl Document {

@@ -30,6 +30,11 @@ pub(super) fn instance() -> Option<String> {
     REQUEST.try_with(|id| format!("urn:uuid:{id}")).ok()
 }
 
+/// The id of the request that is being answered.
+pub(super) fn id() -> Option<String> {
+    REQUEST.try_with(ToString::to_string).ok()
+}
+
 /// Puts the request's id on the answer, and logs everything that is done for it in one span.
 pub(super) async fn follow(request: Request, next: Next) -> Response {
     let begun = Instant::now();

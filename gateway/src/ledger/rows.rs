@@ -608,6 +608,18 @@ pub(super) const RECORDINGS: (&str, &str) = (
          ORDER BY recording.accepted_at, recording.id LIMIT ?"
     ),
 );
+/// A page of an account's recordings that are not deleted, the newest first.
+pub(super) const NEWEST_RECORDINGS: &str = select_recording!(
+    "WHERE recording.account = ? AND (recording.accepted_at, recording.id) < (?, ?) \
+     AND recording.deleted_at IS NULL AND (? IS NULL OR recording.uploader = ?) \
+     AND recording.accepted_at >= ? AND recording.accepted_at < ? \
+     ORDER BY recording.accepted_at DESC, recording.id DESC LIMIT ?"
+);
+/// The recordings of an account that have this name, those that are not deleted first.
+pub(super) const RECORDINGS_NAMED: &str = select_recording!(
+    "WHERE recording.account = ? AND recording.name = ? AND (? IS NULL OR recording.uploader = ?) \
+     ORDER BY recording.deleted_at IS NOT NULL, recording.accepted_at DESC, recording.id DESC LIMIT ?"
+);
 /// A page of recordings whose time is over, the longest overdue first; those under a hold are left out.
 pub(super) const DUE: &str = concat!(
     select_recording!(

@@ -55,7 +55,7 @@ impl Sent {
         let id = id.or_else(|| {
             file.into_iter().flat_map(|file| file.split('/')).find(|part| is_id(part)).map(Into::into)
         });
-        let recording = id.map(|id| format!("kazoo-{id}"));
+        let recording = id.map(|id| format!("{NAMED}{id}"));
         // One that cannot be told apart from others would be anybody.
         let said: Option<BTreeSet<String>> = ["from", "to", "caller_id_number"]
             .into_iter()
@@ -102,12 +102,17 @@ pub(super) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     pairs(uri).filter(|(key, _)| *key == name).last().map(|(_, value)| decoded(value))
 }
 
-fn pairs(uri: &Uri) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn pairs(uri: &Uri) -> impl Iterator<Item = (&str, &str)> {
     let members = uri.query().unwrap_or_default().split('&').filter(|member| !member.is_empty());
     members.map(|member| member.split_once('=').unwrap_or((member, "")))
 }
 
-fn decoded(text: &str) -> String {
+/// A moment in seconds since the year 0.
+pub(super) fn to_gregorian(at: Timestamp) -> i64 {
+    at.as_second().saturating_add(UNIX_EPOCH)
+}
+
+pub(super) fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
@@ -156,13 +161,15 @@ fn number(party: &str) -> Option<String> {
 }
 
 /// Seconds since the year 0, as Erlang counts.
-fn gregorian(seconds: i64) -> Option<Timestamp> {
+pub(super) fn gregorian(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds.checked_sub(UNIX_EPOCH)?).ok()
 }
 
 /// Kazoo's own parameters begin with one of these. From there on, callers choose some of the words.
 const OURS: [&str; 4] = ["from", "to", "caller_id_name", "call_id"];
 
+/// What the name of a recording begins with, before Kazoo's own id of it.
+pub(super) const NAMED: &str = "kazoo-";
 const PREFIX: &str = "call_recording_";
 /// 1970-01-01 in Gregorian seconds.
 const UNIX_EPOCH: i64 = 62_167_219_200;

@@ -306,7 +306,10 @@ impl Gate {
         described.ok_or_else(|| Fault::damaged("a recording was not described"))
     }
 
-    async fn descriptions(&self, rows: &[&RecordingRow]) -> Result<Vec<Recording>, Fault> {
+    pub(in crate::gate) async fn descriptions(
+        &self,
+        rows: &[&RecordingRow],
+    ) -> Result<Vec<Recording>, Fault> {
         let calls: BTreeSet<&String> = rows.iter().map(|row| &row.call).collect();
         let calls: Vec<String> = calls.into_iter().cloned().collect();
         let people = self.ledger.names_on(&calls).await?;
@@ -412,7 +415,7 @@ fn envelope_of(row: &RecordingRow) -> Result<Envelope, Fault> {
     serde_json::from_str(document).map_err(|_| Fault::damaged("an envelope cannot be read"))
 }
 
-fn cursor(text: &str) -> Result<(i64, String), Wrong> {
+pub(in crate::gate) fn cursor(text: &str) -> Result<(i64, String), Wrong> {
     let parts = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
     parts.ok_or(Wrong::NoCursor)
 }

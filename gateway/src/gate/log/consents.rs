@@ -11,6 +11,7 @@ mod filter;
 mod record;
 mod sheet;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -48,6 +49,15 @@ pub enum Looked<'q> {
         /// The cursor of the page.
         after: Option<&'q str>,
     },
+    /// A list of recordings, the newest first.
+    Newest {
+        /// Only recordings accepted at this moment or later.
+        accepted_from: Option<Timestamp>,
+        /// Only recordings accepted before this moment.
+        accepted_until: Option<Timestamp>,
+        /// The cursor of the page.
+        after: Option<&'q str>,
+    },
     /// A consent grant.
     Grant {
         /// Its id.
@@ -65,7 +75,7 @@ impl Looked<'_> {
         match self {
             Looked::Call { .. } => "call",
             Looked::Recording { .. } => "recording",
-            Looked::Recordings { .. } => "recordings",
+            Looked::Recordings { .. } | Looked::Newest { .. } => "recordings",
             Looked::Grant { .. } => "grant",
             Looked::Erasure { .. } => "erasure",
         }
