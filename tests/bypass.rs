@@ -121,8 +121,10 @@ fn decided_again(tables: &Tables, leaves: &[Leaf]) {
     let (last, earlier) = leaves.split_last().unwrap();
     let (saw, facts) = if let Body::Opened { saw, .. } | Body::Event { saw, .. } = &last.body {
         (saw, leaves)
-    } else if let Body::ControlRefused { saw, .. } | Body::Refused { saw, .. } | Body::Accepted { saw, .. } =
-        &last.body
+    } else if let Body::ControlRefused { saw, .. }
+    | Body::Refused { saw, .. }
+    | Body::Unasked { saw, .. }
+    | Body::Accepted { saw, .. } = &last.body
     {
         (saw, earlier)
     } else {

@@ -1,6 +1,7 @@
 //! Kazoo sends recordings to a URL: requests as each of its lines builds them, byte for byte, over a real socket.
 
 mod readback;
+mod unasked;
 
 use std::net::SocketAddr;
 

@@ -6,13 +6,14 @@
 //! recorded by these settings still needs a permit.
 //!
 //! [`document`] is what Kazoo's documents hold, [`merge`] how they combine, [`action`] what a callflow starts or
-//! stops by itself.
+//! stops by itself, [`upload`] whether a file can be one that they ask for.
 //!
 //! INVARIANT: the secrets of a `url` are masked as it is read, and nothing here has ever held them.
 
 pub mod action;
 pub mod document;
 pub mod merge;
+pub mod upload;
 
 use alloc::format;
 use alloc::string::String;
@@ -299,25 +300,20 @@ pub fn decide(call: &Call) -> Scope {
     let line = call.line;
     let own = merge::account(line, &call.account);
     let endpoint = |endpoint: &Endpoint| merge::endpoint(line, &call.account, endpoint);
+    merged(&own, &endpoint(&call.source), &endpoint(&call.destination), (call.from, call.to))
+}
+
+/// What Kazoo records of a call between these, by settings that are merged already.
+fn merged(own: &Cells, source: &Cells, destination: &Cells, (from, to): (Network, Network)) -> Scope {
     Scope {
         // Kazoo asks for outbound only if inbound is not enabled, and never for both.
-        account: ruling(
-            Whose::Account,
-            &own,
-            &[(Direction::Inbound, call.from), (Direction::Outbound, call.to)],
-        ),
-        source: match call.from {
-            Network::Onnet => {
-                ruling(Whose::Caller, &endpoint(&call.source), &[(Direction::Outbound, call.to)])
-            }
+        account: ruling(Whose::Account, own, &[(Direction::Inbound, from), (Direction::Outbound, to)]),
+        source: match from {
+            Network::Onnet => ruling(Whose::Caller, source, &[(Direction::Outbound, to)]),
             Network::Offnet => absent(Leg::A, Reason::CallerOffnet),
         },
-        destination: match call.to {
-            Network::Onnet => on_answer(ruling(
-                Whose::Callee,
-                &endpoint(&call.destination),
-                &[(Direction::Inbound, call.from)],
-            )),
+        destination: match to {
+            Network::Onnet => on_answer(ruling(Whose::Callee, destination, &[(Direction::Inbound, from)])),
             Network::Offnet => absent(Leg::B, Reason::CalleeOffnet),
         },
     }

@@ -138,6 +138,8 @@ fn of_a_call(
             shifted_ms: 0,
             keep_until: None,
             delete_by: Some(at),
+            released: None,
+            unasked: None,
             saw: saw(),
         };
         entry(&mut job, accepted, json!({"name": name}))?;

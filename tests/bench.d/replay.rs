@@ -273,6 +273,7 @@ impl Maker<'_> {
             unplaced: false,
             codec_ms: 0,
             shifted_ms: 0,
+            unasked: None,
             keep_until: None,
             delete_by: None,
             released: None,

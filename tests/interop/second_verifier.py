@@ -36,7 +36,7 @@ EVENTS = {
 }  # fmt: skip
 TYPES = dict(pair.split("=") for pair in """
     opened=call.opened control_refused=recording.control-refused accepted=recording.accepted refused=recording.refused
-    quarantined=recording.quarantined release_refused=recording.release-refused destroyed=recording.destroyed
+    unasked=recording.unasked quarantined=recording.quarantined release_refused=recording.release-refused destroyed=recording.destroyed
     fetched=recording.fetched fetch_refused=recording.fetch-refused deleted=recording.deleted held=recording.hold
     prompt=prompt.registered grant=consent-grant.registered grant_withdrawn=consent-grant.withdrawn account=account.added
     account_law=account.law account_recording_settings=account.recording-settings account_format=account.format account_settings=account.settings account_alias=account.alias
@@ -380,6 +380,8 @@ def read_leaf(leaf):
     else:
         check(variant in TYPES, f"the body {variant} is not known", Unusable)
         expected = TYPES[variant]
+        if variant == "accepted" and body.get("released"):
+            expected = "recording.released"
     check(entry["type"] == expected, f"the type {entry['type']} is not that of its body")
     check(list(entry["actor"]) == ["credential", "role"], "who did it is not told")
     fixed = {"command-line": "operator", "gateway": "gateway"}.get(entry["actor"]["credential"])

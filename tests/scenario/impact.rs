@@ -809,6 +809,7 @@ impl Gateway {
                     unplaced: false,
                     codec_ms: 0,
                     shifted_ms: 0,
+                    unasked: None,
                     keep_until: None,
                     delete_by: None,
                     released: None,

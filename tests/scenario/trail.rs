@@ -201,6 +201,7 @@ async fn a_decision_can_be_recomputed_from_leaves_and_table_alone() {
         | Body::Event { saw, .. }
         | Body::ControlRefused { saw, .. }
         | Body::Accepted { saw, .. }
+        | Body::Unasked { saw, .. }
         | Body::Refused { saw, .. }) = &leaf.body
         else {
             continue;

@@ -255,6 +255,7 @@ impl Tape {
             unplaced: false,
             codec_ms: 0,
             shifted_ms: 0,
+            unasked: None,
             keep_until: Some(self.later(1_000_000)),
             delete_by: Some(self.later(2_000_000)),
             released: None,

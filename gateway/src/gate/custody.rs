@@ -11,3 +11,4 @@ pub(in crate::gate) mod quarantine;
 pub(in crate::gate) mod recordings;
 pub(in crate::gate) mod retention;
 pub(in crate::gate) mod store;
+pub(in crate::gate) mod unasked;

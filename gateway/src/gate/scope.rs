@@ -48,6 +48,7 @@ impl Gate {
             line: settings.line,
             users: count(settings.users.len()),
             devices: count(settings.devices.len()),
+            unasked: settings.unasked,
         };
         let detail = json!({"recording_settings": settings});
         match self.note(actor, account, body, Some(detail), vec![change], Vec::new()).await? {
@@ -80,7 +81,10 @@ impl Gate {
         Ok(scope(asked, kept.as_ref().map(|(settings, _)| settings))?)
     }
 
-    async fn kept_settings(&self, account: &str) -> Result<Option<(ask::RecordingSettings, i64)>, Fault> {
+    pub(in crate::gate) async fn kept_settings(
+        &self,
+        account: &str,
+    ) -> Result<Option<(ask::RecordingSettings, i64)>, Fault> {
         let Some(row) = self.ledger.recording_settings(account).await? else { return Ok(None) };
         let settings = serde_json::from_str(&row.document)
             .map_err(|_| Fault::damaged("recording settings cannot be read"))?;
@@ -89,12 +93,13 @@ impl Gate {
 }
 
 fn shown(settings: &ask::RecordingSettings, set_at: i64) -> answer::RecordingSettings {
-    let ask::RecordingSettings { line, account, users, devices } = settings.clone();
+    let ask::RecordingSettings { line, account, users, devices, unasked } = settings.clone();
     answer::RecordingSettings {
         line,
         account: account.unwrap_or_default(),
         users,
         devices,
+        unasked,
         set_at: from_row(set_at).into(),
     }
 }

@@ -7,6 +7,7 @@ mod says;
 
 use jiff::Timestamp;
 use policy::scope::Line;
+use policy::scope::upload::Unasked;
 use policy::{Control, CoverageBasis, Event, HeldCounts, Opened, Refusal, Stretch, Use, What};
 use seal::Format;
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,9 @@ pub enum Body {
         /// clock is coarse or slow; in milliseconds.
         #[serde(default, skip_serializing_if = "is_zero")]
         shifted_ms: u64,
+        /// Why the account's recording settings do not ask for it, if that is noted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unasked: Option<Unasked>,
         /// Until when it has to be kept.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         keep_until: Option<Timestamp>,
@@ -140,6 +144,15 @@ pub enum Body {
         recording: Uuid,
         /// Why.
         because: Destruction,
+    },
+    /// A recording was refused since the account's recording settings do not ask for it; nothing of it was kept.
+    Unasked {
+        /// How it came.
+        came: Came,
+        /// Why they do not.
+        why: Unasked,
+        /// What the policy answered.
+        saw: Saw,
     },
     /// A recording was refused; nothing of it was kept.
     Refused {
@@ -408,6 +421,9 @@ pub enum Body {
         users: u32,
         /// How many devices' documents.
         devices: u32,
+        /// What becomes of a recording that they do not ask for.
+        #[serde(default, skip_serializing_if = "OnUnasked::is_off")]
+        unasked: OnUnasked,
     },
     /// An account chose where its systems are told what happens, or has another secret to sign that with.
     AccountWebhook {
@@ -572,6 +588,28 @@ impl OnRefusal {
     }
 }
 
+/// What becomes of a recording that the account's recording settings do not ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnasked {
+    /// The same as of any other.
+    #[default]
+    Off,
+    /// It is kept, and it is noted that they do not ask for it.
+    Flag,
+    /// It is refused.
+    Refuse,
+}
+
+impl OnUnasked {
+    /// Whether nobody asks.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        *self == OnUnasked::Off
+    }
+}
+
 /// Why the platform was not allowed to record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "LoggedControlRefusal"))]
@@ -678,6 +716,7 @@ impl Body {
             Body::ReleaseRefused { .. } => Kind::RecordingReleaseRefused,
             Body::Destroyed { .. } => Kind::RecordingDestroyed,
             Body::Refused { .. } => Kind::RecordingRefused,
+            Body::Unasked { .. } => Kind::RecordingUnasked,
             Body::Gap { .. } => Kind::AuditGap,
             Body::Heartbeat {} => Kind::AuditHeartbeat,
             Body::LogOpened { .. } => Kind::LogOpened,
@@ -753,6 +792,7 @@ impl Body {
             | Body::Refused { .. }
             | Body::Quarantined { .. }
             | Body::ReleaseRefused { .. }
+            | Body::Unasked { .. }
             | Body::Heartbeat {}
             | Body::LogOpened { .. }
             | Body::LogKey { .. }

@@ -94,6 +94,7 @@ kinds! {
     RecordingStarted "recording.started"
     RecordingStop "recording.stop"
     RecordingStopped "recording.stopped"
+    RecordingUnasked "recording.unasked"
     TableInForce "table.in-force"
     TableProposalDecided "table.proposal-decided"
     TableProposed "table.proposed"
@@ -122,6 +123,7 @@ pub const OUTCOMES: &[(&str, &[Kind])] = &[
             Kind::RecordingControlRefused,
             Kind::RecordingRefused,
             Kind::RecordingReleaseRefused,
+            Kind::RecordingUnasked,
             Kind::RecordingFetchRefused,
         ],
     ),

@@ -84,6 +84,9 @@ impl Body {
         if let Body::Refused { discarded, .. } = self {
             return Some(Notice::Refused { discarded: *discarded });
         }
+        if let Body::Unasked { .. } = self {
+            return Some(Notice::Refused { discarded: false });
+        }
         if let Body::Quarantined { recording, .. } = self {
             return Some(Notice::Quarantined(*recording));
         }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::action::{ByKey, RecordCall, RecordCaller};
 use super::document::{AccountDocument, DeviceDocument, Target, UserDocument};
+use super::upload::{Unasked, unasked};
 use super::{Call, Endpoint, Line, Network, Ruling, Scope, decide};
 use Line::{Master, Released};
 use Network::{Offnet, Onnet};
@@ -477,4 +478,52 @@ fn a_url_is_shown_without_its_secrets() {
         let error = Target::parse(url).unwrap_err();
         assert!(!error.contains("s3cret"), "{error}");
     }
+}
+
+/// A file counts as asked for if any of the settings could have started it, and is as long as any of those allows.
+#[test]
+fn a_file_is_judged_by_whatever_could_have_started_it() {
+    let everywhere = [(Onnet, Onnet), (Onnet, Offnet), (Offnet, Onnet), (Offnet, Offnet)];
+    let of = |account: &Value, endpoints: &[(Value, Value)], calls: &[(Network, Network)], ms| {
+        let endpoints: alloc::vec::Vec<Endpoint> = endpoints
+            .iter()
+            .map(|(user, device)| Endpoint { user: read(user.clone()), device: read(device.clone()) })
+            .collect();
+        Line::ALL.map(|line| unasked(line, &read::<AccountDocument>(account.clone()), &endpoints, calls, ms))
+    };
+    let nothing = json!({});
+    assert_eq!(of(&nothing, &[], &everywhere, 9), [Some(Unasked::NotEnabled); 2]);
+    // Enabled for what cannot be the call it is of.
+    let offnet = json!({"call_recording": {"account": on("inbound", "offnet")}});
+    assert_eq!(of(&offnet, &[], &[(Onnet, Onnet), (Onnet, Offnet)], 9), [Some(Unasked::NotEnabled); 2]);
+    assert_eq!(of(&offnet, &[], &[(Onnet, Onnet), (Offnet, Onnet)], 9), [None; 2]);
+    // By the account's settings for endpoints, whether or not one is listed; or by one of many endpoints.
+    let endpoint = json!({"call_recording": {"endpoint": on("outbound", "any")}});
+    assert_eq!(of(&endpoint, &[], &everywhere, 9), [None; 2]);
+    let off = (records(&json!({"any": {"any": {"enabled": false}}})), json!({}));
+    assert_eq!(
+        of(&nothing, &[off.clone(), (records(&on("inbound", "onnet")), json!({}))], &everywhere, 9),
+        [None; 2]
+    );
+    assert_eq!(of(&nothing, &[off], &everywhere, 9), [Some(Unasked::NotEnabled); 2]);
+    // The shortest of the least, and the longest of the most: in whole seconds, and one for the switch.
+    let bound = |min: i64, max: i64| {
+        let cell = json!({"enabled": true, "record_min_sec": min, "time_limit": max});
+        (records(&json!({"any": {"any": cell}})), json!({}))
+    };
+    let two = [bound(5, 10), bound(3, 20)];
+    let cases =
+        [(2_999, Some(Unasked::TooShort)), (3_000, None), (21_000, None), (21_001, Some(Unasked::TooLong))];
+    for (ms, why) in cases {
+        assert_eq!(of(&nothing, &two, &everywhere, ms), [why; 2], "{ms}");
+    }
+    // By default, nothing is too short, and three hours are not too long.
+    let any = [(records(&on("any", "any")), json!({}))];
+    assert_eq!(of(&nothing, &any, &everywhere, 0), [None; 2]);
+    assert_eq!(of(&nothing, &any, &everywhere, 10_801_000), [None; 2]);
+    assert_eq!(of(&nothing, &any, &everywhere, 10_801_001), [Some(Unasked::TooLong); 2]);
+    // What is not enabled bounds nothing.
+    let cell = json!({"enabled": false, "record_min_sec": 0, "time_limit": 10_800});
+    let disabled = (records(&json!({"any": {"any": cell}})), json!({}));
+    assert_eq!(of(&nothing, &[bound(5, 10), disabled], &everywhere, 4_000), [Some(Unasked::TooShort); 2]);
 }

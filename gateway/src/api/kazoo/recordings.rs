@@ -242,7 +242,7 @@ fn unread(says: &str) -> Refusal {
 fn document(recording: &Recording) -> Value {
     let id = recording.id.to_string();
     let path = format!("/v1/recordings/{id}");
-    json!({
+    let mut document = json!({
         "id": recording.name.strip_prefix(KAZOO).unwrap_or(&id),
         "name": recording.name,
         "call_id": recording.call,
@@ -260,7 +260,13 @@ fn document(recording: &Recording) -> Value {
             "media": recording.media,
             "envelope": path,
         },
-    })
+    });
+    if let (Some(why), Some(ours)) =
+        (recording.unasked, document.get_mut("_read_only").and_then(Value::as_object_mut))
+    {
+        ours.insert("unasked".into(), json!(why));
+    }
+    document
 }
 
 /// Kazoo's word for a format.

@@ -1,5 +1,6 @@
 //! Sentences for refusals about a recording.
 
+use policy::scope::upload::Unasked;
 use policy::{Refusal, Remedy, Uncovered, UncoveredSpan, Why};
 
 use crate::gate::{RecordingRefusal, Unkept, answer};
@@ -72,6 +73,14 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
              one that took the upload"
                 .into()
         }
+        RecordingRefusal::Unasked(why) => format!(
+            "the account's recording settings do not ask for this recording: {}",
+            match why {
+                Unasked::NotEnabled => "recording is enabled for no call that it can be of",
+                Unasked::TooShort => "it is shorter than `record_min_sec`",
+                Unasked::TooLong => "it is longer than `time_limit`",
+            }
+        ),
         RecordingRefusal::RangeOutside { bytes } => format!("the sealed media have {}", counted(*bytes, "byte")),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use policy::scope::upload::Unasked;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -60,6 +61,9 @@ pub struct Recording {
     pub retention: Retention,
     /// The envelope that holds its wrapped key.
     pub envelope: Envelope,
+    /// Why the account's recording settings do not ask for it. Left out if they do, or nobody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<Unasked>,
     /// How many milliseconds the stretches were moved by to fit the windows. Left out if they were not moved,
     /// and in all answers except the upload's.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+use trail::OnUnasked;
 use trail::clock::Moment;
 
 /// What a platform records of a call by its own settings. It says nothing of consent.
@@ -76,6 +77,8 @@ pub struct RecordingSettings {
     /// The devices' documents, by their ids.
     #[schemars(with = "BTreeMap<String, Document>")]
     pub devices: BTreeMap<String, DeviceDocument>,
+    /// What becomes of a recording that Kazoo sends and that they do not ask for.
+    pub unasked: OnUnasked,
     /// When they were set.
     pub set_at: Moment,
 }

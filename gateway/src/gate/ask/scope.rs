@@ -13,6 +13,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Object;
+use trail::OnUnasked;
 
 /// `POST /v1/recording-scope`: a call, and the documents that are about it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -126,6 +127,10 @@ pub struct RecordingSettings {
     /// The devices' documents, by their ids; `owner_id` says whose they are.
     #[serde(default, deserialize_with = "by_id")]
     pub devices: BTreeMap<String, DeviceDocument>,
+    /// What becomes of a recording that Kazoo sends and that these settings do not ask for: by default, the same as of any
+    /// other.
+    #[serde(default, skip_serializing_if = "OnUnasked::is_off")]
+    pub unasked: OnUnasked,
 }
 
 fn by_id<'de, D: Deserializer<'de>, T: Deserialize<'de>>(

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use policy::scope::upload::Unasked;
 use policy::told::{Named, told};
 use policy::{Coverage, Why};
 use serde_json::json;
@@ -75,6 +76,7 @@ impl Gate {
         account: &str,
         loaded: &Loaded,
         coverage: &Coverage,
+        unasked: Option<Unasked>,
     ) -> Result<About, Fault> {
         let spans = coverage.spans.as_slice();
         let folded = self.folded(loaded.uid, &loaded.row).await?;
@@ -100,12 +102,13 @@ impl Gate {
             .iter()
             .map(|(from, until, why)| (from.as_millisecond(), until.as_millisecond(), why.map(Why::code)));
         let silenced: Vec<_> = silenced.collect();
-        let document = match silenced.is_empty() {
-            true => json!({"segments": segments, "people": people, "purposes": purposes}),
-            false => {
-                json!({"segments": segments, "people": people, "purposes": purposes, "silenced": silenced})
+        let mut document = json!({"segments": segments, "people": people, "purposes": purposes});
+        if let Some(members) = document.as_object_mut() {
+            if !silenced.is_empty() {
+                members.insert("silenced".into(), json!(silenced));
             }
-        };
+            members.extend(unasked.map(|why| ("unasked".into(), json!(why))));
+        }
         Ok(About { from, until, document: document.to_string() })
     }
 

@@ -517,8 +517,10 @@ impl Gate {
             envelope,
             document,
             settings: settings_text,
-            about: self.found_by(&row.account, loaded, &coverage).await?,
+            about: self.found_by(&row.account, loaded, &coverage, None).await?,
             coverage,
+            // Somebody wants it, whatever the settings ask for.
+            unasked: None,
             at: loaded.now,
             name: item.name,
             uploader: row.uploader.clone(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
+use policy::scope::upload::Unasked;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -345,6 +346,7 @@ struct About {
     purposes: Option<Vec<String>>,
     #[serde(default)]
     silenced: Vec<(i64, i64, Option<String>)>,
+    unasked: Option<Unasked>,
 }
 
 /// When a stored recording was made.
@@ -387,6 +389,7 @@ pub(in crate::gate) fn description(row: &RecordingRow, names: &Names) -> Result<
             delete_by: row.delete_by.map(at),
         },
         envelope: envelope_of(row)?,
+        unasked: about.unasked,
         shifted_ms: None,
     })
 }

@@ -5,6 +5,7 @@
 //! quarantine, and nowhere else; it is taken by value, and spent in the one transaction that accepts the recording.
 
 use jiff::Timestamp;
+use policy::scope::upload::Unasked;
 use policy::{Call, Claim, Coverage, CoverageBasis, Redact, Remedy, Uncovered, UncoveredSpan, Upload, Use};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,6 +17,7 @@ use crate::body::{BodyError, Paced};
 use crate::gate::answer::Recording;
 use crate::gate::custody::doubt::{self, Doubt};
 use crate::gate::custody::purposes::About;
+use crate::gate::custody::unasked::Asked;
 use crate::gate::{
     ATTEMPTS, CallRefusal, Failure, Fault, Field, Gate, Loaded, RecordingRefusal, Refused, Unkept, Wrong,
     ask, kept,
@@ -185,6 +187,8 @@ pub(super) struct Permit {
     pub(super) settings: String,
     pub(super) about: About,
     pub(super) coverage: Coverage,
+    /// Why the account's recording settings do not ask for it, if that is noted.
+    pub(super) unasked: Option<Unasked>,
     pub(super) at: Timestamp,
     pub(super) name: String,
     /// The credential with which it was sent.
@@ -429,6 +433,21 @@ impl Gate {
                 }
                 Judged::Covered(loaded, coverage) => (loaded, coverage),
             };
+            let asked = self.ask_settings(
+                (&admission.who, admission.came()),
+                &loaded,
+                admission.sent.name.as_deref(),
+                sound.duration_ms,
+                now,
+            );
+            let unasked = match asked.await {
+                Ok(Asked::Kept(unasked)) => unasked,
+                Ok(Asked::Conflict) => continue,
+                Err(fault) => {
+                    staged.abandon().await;
+                    return Err(fault);
+                }
+            };
             // Refused uploads never get this far: (1) the media, durable, readable by nobody.
             let account = &admission.who.account;
             let beside = async {
@@ -443,7 +462,7 @@ impl Gate {
                 if kept.place.is_some_and(|place| !place.fits(document.len())) {
                     return Err(Fault::contended());
                 }
-                let about = self.found_by(account, &loaded, &coverage).await?;
+                let about = self.found_by(account, &loaded, &coverage, unasked).await?;
                 Ok((kept, envelope, document, about, settings_text))
             };
             let (kept, envelope, document, about, settings) = match beside.await {
@@ -462,6 +481,7 @@ impl Gate {
                 settings,
                 about,
                 coverage,
+                unasked,
                 at: now,
                 name: admission.sent.name.clone().unwrap_or_default(),
                 uploader: admission.who.credential.clone(),
@@ -557,7 +577,17 @@ impl Gate {
     ) -> Result<Option<Stored>, Fault> {
         let Permit { kept, fingerprint, duration_ms, envelope, document, settings, .. } = permit;
         let Permit {
-            about, coverage, at, name, uploader, came, is_unplaced, released, expects: more, ..
+            about,
+            coverage,
+            unasked,
+            at,
+            name,
+            uploader,
+            came,
+            is_unplaced,
+            released,
+            expects: more,
+            ..
         } = permit;
         let (id, call) = (kept.id, loaded.uid);
         let bare = bare(&envelope)?;
@@ -575,6 +605,7 @@ impl Gate {
             unplaced: is_unplaced,
             codec_ms: coverage.codec_ms,
             shifted_ms: coverage.shifted_ms,
+            unasked,
             keep_until: retention.keep_until(at),
             delete_by: retention.delete_by(at),
             released: released.clone(),

@@ -316,6 +316,8 @@ codes! {
         TooManyPlaces = "too-many-places", Invalid, [];
         /// The audit trail cannot be written or read, so nothing was done; try again.
         TrailUnavailable = "trail-unavailable", Unavailable, [];
+        /// The account's recording settings do not ask for this recording; change Kazoo's settings, or those that are kept.
+        UnaskedRecording = "unasked-recording", Refused, [];
         /// Some of the audio lies outside of what was granted; cut what is listed, or say when it was made.
         UncoveredAudio = "uncovered-audio", Refused, [Missing, Source, Uncovered];
         /// The person was enrolled later, and somebody who counts has to confirm them first.

@@ -1,3 +1,4 @@
+use policy::scope::upload::Unasked;
 use policy::{Refusal, Remedy, Uncovered};
 use uuid::Uuid;
 
@@ -62,6 +63,8 @@ pub enum RecordingRefusal {
     OtherCall,
     /// The key to what is in quarantine is not here.
     LockMissing,
+    /// The account's recording settings do not ask for it.
+    Unasked(Unasked),
     /// The range begins after the last byte.
     RangeOutside {
         /// How many bytes there are.
@@ -97,6 +100,7 @@ impl RecordingRefusal {
             RecordingRefusal::LaterThanItself => FaultCode::InvalidTime,
             RecordingRefusal::OtherCall => FaultCode::OtherCall,
             RecordingRefusal::LockMissing => FaultCode::QuarantineKeyMissing,
+            RecordingRefusal::Unasked(_) => FaultCode::UnaskedRecording,
             RecordingRefusal::RangeOutside { .. } => FaultCode::RangeOutside,
         }
     }

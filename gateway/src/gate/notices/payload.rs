@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::gate::notices::queue::day_of;
-use crate::gate::{Fault, Gate, from_row, parse_id};
+use crate::gate::{Fault, FaultCode, Gate, from_row, parse_id};
 use crate::ledger::{NotificationRow, Question};
 use trail::clock::Moment;
 use trail::{Body, Leaf, Notice};
@@ -62,7 +62,7 @@ impl Gate {
                 if let Body::Accepted { spans, .. } = &read.leaf.body {
                     return spans.iter().any(|(begin, end)| *begin < until && from < *end);
                 }
-                matches!(read.leaf.body, Body::Refused { .. }) && read.leaf.at >= from
+                matches!(read.leaf.body, Body::Refused { .. } | Body::Unasked { .. }) && read.leaf.at >= from
             })
         };
         let closed = folded.call().windows().iter().filter_map(|window| Some((window.from, window.until?.0)));
@@ -156,6 +156,12 @@ impl Gate {
             data.insert("code".into(), json!(code.code()));
             data.insert("uncovered".into(), json!(uncovered));
             data.insert("discarded".into(), json!(discarded));
+        }
+        if let Body::Unasked { why, .. } = &leaf.body {
+            data.insert("code".into(), json!(FaultCode::UnaskedRecording));
+            data.insert("unasked".into(), json!(why));
+            data.insert("uncovered".into(), json!([]));
+            data.insert("discarded".into(), json!(false));
         }
         let detail: Option<Value> =
             entry.document.as_deref().and_then(|text| serde_json::from_str(text).ok());

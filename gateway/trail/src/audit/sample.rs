@@ -327,6 +327,7 @@ impl Log {
             unplaced: false,
             codec_ms: 0,
             shifted_ms: 0,
+            unasked: None,
             keep_until: kept.keep_until(self.now),
             delete_by: kept.delete_by(self.now),
             released: None,

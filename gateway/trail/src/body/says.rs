@@ -42,6 +42,7 @@ impl Body {
         | Body::ControlRefused { saw, .. }
         | Body::Accepted { saw, .. }
         | Body::ReleaseRefused { saw, .. }
+        | Body::Unasked { saw, .. }
         | Body::Refused { saw, .. } = self
         {
             return Some(saw);

@@ -119,6 +119,10 @@ impl<'e> Teller<'e> {
                 let (name, uncovered) = (read.text("name"), uncovered.clone());
                 self.refused(read, code.code(), Refused::Upload { name, uncovered });
             }
+            Body::Unasked { .. } => {
+                let refused = Refused::Upload { name: read.text("name"), uncovered: Vec::new() };
+                self.refused(read, "unasked-recording", refused);
+            }
             Body::Accepted {
                 recording,
                 envelope,

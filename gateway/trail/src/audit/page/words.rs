@@ -1,6 +1,7 @@
 //! Entries in plain words.
 
 use jiff::Timestamp;
+use policy::scope::upload::Unasked;
 use policy::{
     AnsweredBy, Because, Behavior, Concerned, Control, Event, Evidence, Ground, Medium, Method, Place,
     Refusal, Role, Subject, What, Why, length_ms,
@@ -71,6 +72,14 @@ pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: O
         Body::Refused { code, .. } => {
             format!("An upload was refused, and nothing of it was kept: {}.", refusal(*code))
         }
+        Body::Unasked { why, .. } => format!(
+            "An upload was refused, and nothing of it was kept: by the account's recording settings, {}.",
+            match why {
+                Unasked::NotEnabled => "such a call is not recorded",
+                Unasked::TooShort => "a recording as short as this one is dropped",
+                Unasked::TooLong => "a recording ends sooner",
+            }
+        ),
         Body::Gap { from, until, .. } => format!(
             "The trail could not be written from {} to {}: what was reported then may be missing.",
             moment(from),

@@ -163,6 +163,7 @@ impl Registry {
         let mut served = SERVED;
         if let Body::Accepted { came, released: None, .. }
         | Body::Refused { came, .. }
+        | Body::Unasked { came, .. }
         | Body::Quarantined { came, .. } = &leaf.body
         {
             if came.coverage != credential.coverage {

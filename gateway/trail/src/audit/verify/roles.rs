@@ -53,9 +53,10 @@ fn makers(body: &Body) -> &'static [&'static str] {
             &["recorder", "observer", "counsel", "registrar", "admin", "operator"]
         }
         Body::Opened { .. } | Body::Event { .. } | Body::ControlRefused { .. } => &["recorder", "observer"],
-        Body::Accepted { released: None, .. } | Body::Refused { .. } | Body::Quarantined { .. } => {
-            &["recorder", "uploader"]
-        }
+        Body::Accepted { released: None, .. }
+        | Body::Refused { .. }
+        | Body::Unasked { .. }
+        | Body::Quarantined { .. } => &["recorder", "uploader"],
         Body::Accepted { released: Some(_), .. } | Body::ReleaseRefused { .. } => {
             &["recorder", "counsel", "admin"]
         }

@@ -137,6 +137,7 @@ fn a_forged_decision_is_found_by_deciding_again_and_by_nothing_else() {
             | Body::Event { saw, .. }
             | Body::ControlRefused { saw, .. }
             | Body::Accepted { saw, .. }
+            | Body::Unasked { saw, .. }
             | Body::Refused { saw, .. }) = &mut leaf.body
             else {
                 panic!("{}", leaf.kind)

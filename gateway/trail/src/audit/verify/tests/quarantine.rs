@@ -70,6 +70,7 @@ impl Case {
             unplaced: false,
             codec_ms: 0,
             shifted_ms: 0,
+            unasked: None,
             keep_until: kept.keep_until(self.log.now),
             delete_by: kept.delete_by(self.log.now),
             released: Some(Released {
