@@ -12,7 +12,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Object;
+use super::{Object, or_default};
 use trail::OnUnasked;
 
 /// `POST /v1/recording-scope`: a call, and the documents that are about it.
@@ -129,7 +129,7 @@ pub struct RecordingSettings {
     pub devices: BTreeMap<String, DeviceDocument>,
     /// What becomes of a recording that Kazoo sends and that these settings do not ask for: by default, the same as of any
     /// other.
-    #[serde(default, skip_serializing_if = "OnUnasked::is_off")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "OnUnasked::is_off")]
     pub unasked: OnUnasked,
 }
 
