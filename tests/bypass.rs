@@ -124,6 +124,7 @@ fn decided_again(tables: &Tables, leaves: &[Leaf]) {
     } else if let Body::ControlRefused { saw, .. }
     | Body::Refused { saw, .. }
     | Body::Unasked { saw, .. }
+    | Body::Suspension { saw, .. }
     | Body::Accepted { saw, .. } = &last.body
     {
         (saw, earlier)

@@ -17,6 +17,7 @@ use crate::export::Controller;
 use crate::listen::origin::{Block, Proxies};
 use crate::record::Algorithm;
 use crate::webhook::Reach;
+use trail::OrderedAction;
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -67,6 +68,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Where accounts may be told what happens.
     pub webhooks: Webhooks,
+    /// Kazoo platforms that are told to stop the recordings of suspended calls, by account.
+    pub kazoo: BTreeMap<String, Kazoo>,
     /// Limits of uploads.
     pub upload: Upload,
     /// The most connections at once.
@@ -159,6 +162,21 @@ impl Webhooks {
     }
 }
 
+/// A Kazoo platform's API.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kazoo {
+    /// Where Crossbar is: `https://crossbar.example.com:8443`.
+    pub api: String,
+    /// Kazoo's id of the account.
+    pub account_id: String,
+    /// A file with the account's API key.
+    pub api_key: PathBuf,
+    /// What a recorder is told to do.
+    #[serde(default)]
+    pub action: OrderedAction,
+}
+
 /// Limits of uploads.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -202,6 +220,7 @@ impl Default for Config {
             vcon_signing: None,
             public_url: None,
             webhooks: Webhooks::default(),
+            kazoo: BTreeMap::new(),
             upload: Upload::default(),
             connections: 1024,
             lame_duck_seconds: 0,

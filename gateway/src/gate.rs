@@ -18,6 +18,7 @@ mod notices;
 mod people;
 mod scope;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -59,6 +60,7 @@ pub use log::ready::Lack;
 use log::ready::Readiness;
 pub use log::vigil::Watch;
 pub use log::vigil::{Left, Mark};
+pub use notices::order::{ORDER, Order};
 pub use notices::webhook::{SetWebhook, Webhook};
 pub use people::erasure;
 pub use people::person::Person;
@@ -77,7 +79,7 @@ use crate::vault::{Kept, Vault};
 use crate::webhook::Reach;
 use trail::clock::{Clock, millis};
 use trail::note::VerifierKey;
-use trail::{Actor, Body};
+use trail::{Actor, Body, OrderedAction};
 
 /// The gate. Its verbs stand in its wings; nobody else reaches into it.
 #[derive(Debug)]
@@ -93,6 +95,8 @@ pub struct Gate {
     exports: Exports,
     witnesses: Vec<VerifierKey>,
     webhooks: Reach,
+    /// What recorders are told to do by the APIs of their platforms, by account.
+    switches: BTreeMap<String, OrderedAction>,
     /// Public keys that were read and checked before.
     keys: KeyCache,
     /// Calls that were loaded lately.
@@ -138,6 +142,8 @@ pub struct Parts {
     pub witnesses: Vec<VerifierKey>,
     /// Where accounts may be told what happens.
     pub webhooks: Reach,
+    /// What recorders are told to do by the APIs of their platforms, by account.
+    pub switches: BTreeMap<String, OrderedAction>,
 }
 
 /// Limits of one upload, and how it is recognized.
@@ -167,6 +173,7 @@ impl Gate {
             exports,
             witnesses,
             webhooks,
+            switches,
         } = parts;
         Gate {
             clock,
@@ -180,6 +187,7 @@ impl Gate {
             exports,
             witnesses,
             webhooks,
+            switches,
             keys: KeyCache::default(),
             warm: Warm::default(),
             turns: Turns::default(),

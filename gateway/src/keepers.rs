@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Door;
 use crate::config::LogPeriod;
+use crate::crossbar::Crossbar;
 use crate::gate::Mark;
 use crate::notary::NotaryError;
 use crate::webhook::Sender;
@@ -37,8 +38,8 @@ pub struct Kept {
     pub mark: Mark,
     /// The anchors of heads.
     pub anchors: Option<Anchors>,
-    /// What tells accounts.
-    pub sender: Sender,
+    /// What tells accounts, and orders from platforms.
+    pub senders: (Sender, Crossbar),
     /// Sealed media from before this moment that no recording names are removed.
     pub swept_before: Timestamp,
 }
@@ -60,7 +61,7 @@ pub struct Keepers {
 impl Keepers {
     /// Starts them; they run until `stop` is cancelled, which one of them does if a log was changed.
     pub fn start(door: &Arc<Door>, kept: Kept, stop: &CancellationToken) -> Keepers {
-        let Kept { table: (file, seen), log_period, mark, anchors, sender, swept_before } = kept;
+        let Kept { table: (file, seen), log_period, mark, anchors, senders, swept_before } = kept;
         let id = mark.id();
         let of = || (Arc::clone(door), stop.clone());
         let (watched, stop_watching) = of();
@@ -77,7 +78,7 @@ impl Keepers {
                 );
             }),
             anchors: anchors.map(|anchors| tokio::spawn(anchors.run(of().0, of().1))),
-            notices: tokio::spawn(notices::keep(of().0, sender, of().1)),
+            notices: tokio::spawn(notices::keep(of().0, senders, of().1)),
             sweep: tokio::spawn(async move {
                 tokio::select! {
                     () = stop_sweeping.cancelled() => {}

@@ -9,6 +9,7 @@ pub mod api;
 pub mod body;
 pub mod cli;
 pub mod config;
+pub mod crossbar;
 pub mod export;
 pub mod files;
 pub mod gate;

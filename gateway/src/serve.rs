@@ -16,6 +16,7 @@ use crate::access::Access;
 use crate::api::{Door, Trials, router};
 use crate::body::Pace;
 use crate::config::{Config, LedgerUrl};
+use crate::crossbar::Crossbar;
 use crate::export::jws::Signer;
 use crate::files::{private_dir, read_plain};
 use crate::gate::{Exports, Gate, Laws, Left, Mark, Parts, UploadLimits};
@@ -76,6 +77,7 @@ pub async fn gate(config: &Config, clock: Clock) -> Result<Gate, ServeError> {
         exports: exports(config)?,
         witnesses: config.witness.iter().map(|witness| witness.key.clone()).collect(),
         webhooks: config.webhooks.reach(),
+        switches: config.kazoo.iter().map(|(account, kazoo)| (account.clone(), kazoo.action)).collect(),
     }))
 }
 
@@ -182,7 +184,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         None => None,
     };
     let anchors = Anchors::new(config, &clock)?;
-    let sender = Sender::new(config.webhooks.reach())?;
+    let reach = config.webhooks.reach();
+    let senders = (Sender::new(reach)?, Crossbar::new(&config.kazoo, reach)?);
     let gate = gate(config, clock.clone()).await?;
     let keys = gate.secrets().log.clone();
     let pins = config.pins_dir();
@@ -235,7 +238,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
         log_period: config.log_period,
         mark,
         anchors,
-        sender,
+        senders,
         swept_before,
     };
     let keepers = Keepers::start(&door, kept, &shutdown);

@@ -65,7 +65,7 @@ impl WebhookUrl {
         self.read(reach).map(drop)
     }
 
-    fn read(&self, reach: Reach) -> Result<Url, WebhookUrlError> {
+    pub(crate) fn read(&self, reach: Reach) -> Result<Url, WebhookUrlError> {
         let url = Url::parse(&self.0).map_err(|_| WebhookUrlError::NoUrl)?;
         if self.0.len() > MAX_URL || url.host_str().is_none_or(str::is_empty) {
             return Err(WebhookUrlError::NoUrl);
@@ -182,14 +182,7 @@ impl Sender {
     ///
     /// [`HttpError::Client`] if the machine has no trusted roots.
     pub fn new(reach: Reach) -> Result<Sender, HttpError> {
-        let resolver = Checked { reach };
-        let client = builder(Limits { within: WITHIN, bytes: 0 })
-            .connect_timeout(WITHIN)
-            .no_proxy()
-            .dns_resolver(Arc::new(resolver))
-            .build()
-            .map_err(HttpError::Client)?;
-        Ok(Sender { client, reach })
+        Ok(Sender { client: client(reach, 0)?, reach })
     }
 
     /// Sends a message once. Nothing of the answer counts but its status.
@@ -213,10 +206,27 @@ impl Sender {
         match request.send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(Undelivered::Status(answer.status().as_u16())),
-            Err(error) if is_forbidden(&error) => Err(Undelivered::Url(WebhookUrlError::Private)),
-            Err(error) if error.is_timeout() => Err(Undelivered::Slow),
-            Err(error) => Err(Undelivered::Unreachable(error.without_url())),
+            Err(error) => Err(undelivered(error)),
         }
+    }
+}
+
+/// A client that goes only where it may, follows no redirect and asks no proxy.
+pub(crate) fn client(reach: Reach, bytes: usize) -> Result<reqwest::Client, HttpError> {
+    builder(Limits { within: WITHIN, bytes })
+        .connect_timeout(WITHIN)
+        .no_proxy()
+        .dns_resolver(Arc::new(Checked { reach }))
+        .build()
+        .map_err(HttpError::Client)
+}
+
+/// Why a request has no answer.
+pub(crate) fn undelivered(error: reqwest::Error) -> Undelivered {
+    match error {
+        error if is_forbidden(&error) => Undelivered::Url(WebhookUrlError::Private),
+        error if error.is_timeout() => Undelivered::Slow,
+        error => Undelivered::Unreachable(error.without_url()),
     }
 }
 

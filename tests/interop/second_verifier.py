@@ -377,6 +377,10 @@ def read_leaf(leaf):
         expected = f"recording.{value}" if name == "recording.control" else name
         check(expected in EVENTS, f"the event {expected} is not known", Unusable)
         check(instant(body["facts"]["received_at"]) == at, "received at another time than it was logged")
+    elif variant == "suspension":
+        (says,) = body["says"]
+        check(says in ("ordered", "confirmed", "failed"), f"a suspension that is {says}", Unusable)
+        expected = f"suspension.{says}"
     else:
         check(variant in TYPES, f"the body {variant} is not known", Unusable)
         expected = TYPES[variant]

@@ -202,6 +202,7 @@ async fn a_decision_can_be_recomputed_from_leaves_and_table_alone() {
         | Body::ControlRefused { saw, .. }
         | Body::Accepted { saw, .. }
         | Body::Unasked { saw, .. }
+        | Body::Suspension { saw, .. }
         | Body::Refused { saw, .. }) = &leaf.body
         else {
             continue;

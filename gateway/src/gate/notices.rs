@@ -6,6 +6,7 @@
 //!
 //! INVARIANT: nothing waits for a receiver, and no entry is held up because nobody can be told of it.
 
+pub(in crate::gate) mod order;
 pub(in crate::gate) mod payload;
 pub(in crate::gate) mod queue;
 pub(in crate::gate) mod webhook;

@@ -11,16 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::every;
 use crate::api::Door;
-use crate::gate::{Fault, Gate};
+use crate::crossbar::Crossbar;
+use crate::gate::{Fault, Gate, ORDER, Order};
 use crate::ledger::NotificationRow;
 use crate::webhook::Sender;
 
 /// Delivers until the gateway stops. What is under way then may end; what does not is tried by the next start.
-pub(super) async fn keep(door: Arc<Door>, sender: Sender, stop: CancellationToken) {
+pub(super) async fn keep(door: Arc<Door>, senders: (Sender, Crossbar), stop: CancellationToken) {
     // What another gateway has queued, and what is due again, is found by looking.
     let mut tick = every(LOOK_EVERY);
     let mut sending = JoinSet::new();
-    let mut turns: HashMap<(String, bool), Arc<Semaphore>> = HashMap::new();
+    let mut turns: HashMap<(String, bool, bool), Arc<Semaphore>> = HashMap::new();
     let mut forget_at = i64::MIN;
     loop {
         tokio::select! {
@@ -49,15 +50,20 @@ pub(super) async fn keep(door: Arc<Door>, sender: Sender, stop: CancellationToke
             }
             // Orders do not wait for a turn that other messages have.
             let turn = turns
-                .entry((row.account.clone(), row.action.is_some()))
+                .entry((row.account.clone(), row.action.is_some(), row.kind == ORDER))
                 .or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)));
             let Ok(turn) = Arc::clone(turn).try_acquire_owned() else { continue };
-            let (door, sender) = (Arc::clone(&door), sender.clone());
+            let (door, senders) = (Arc::clone(&door), senders.clone());
             // Taken before anything else is looked for, so that it is not found again.
             match door.gate.take(&row).await {
                 Ok(true) => {
                     sending.spawn(async move {
-                        if let Err(fault) = deliver(&door.gate, &sender, &row).await {
+                        let (sender, crossbar) = senders;
+                        let done = match row.kind == ORDER {
+                            true => order(&door.gate, &crossbar, &row).await,
+                            false => deliver(&door.gate, &sender, &row).await,
+                        };
+                        if let Err(fault) = done {
                             tracing::error!(code = %fault.code(), notification = row.id, "could not note what became of a notification; it is sent again");
                         }
                         drop(turn);
@@ -95,6 +101,31 @@ async fn deliver(gate: &Gate, sender: &Sender, row: &NotificationRow) -> Result<
     };
     if gate.failed(row, outcome).await? {
         tracing::error!(account = row.account, notification = row.id, "a notification was given up");
+    }
+    Ok(())
+}
+
+/// Orders something from a platform's own API, until a report shows that it was done.
+async fn order(gate: &Gate, crossbar: &Crossbar, row: &NotificationRow) -> Result<(), Fault> {
+    let legs = match gate.order(row).await? {
+        Order::Settled => return gate.settled(row).await,
+        Order::Send(legs) => legs,
+    };
+    let (account, id) = (&row.account, &row.id);
+    let outcome = match crossbar.order(account, &legs).await {
+        Ok(status) => status.to_string(),
+        Err(outcome) => {
+            tracing::warn!(
+                account,
+                notification = id,
+                outcome,
+                "a platform could not be told to stop recording"
+            );
+            outcome
+        }
+    };
+    if gate.order_sent(row, outcome).await? {
+        tracing::error!(account, notification = id, "an order to a platform was given up");
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::anchor::http::HttpError;
 use crate::config::ConfigError;
+use crate::crossbar::CrossbarError;
 use crate::export::jws::JwsError;
 use crate::gate::Fault;
 use crate::keepers::anchors::AnchoringError;
@@ -51,6 +52,9 @@ pub enum ServeError {
         /// Why.
         source: std::io::Error,
     },
+    /// Orders to a platform cannot be given as configured.
+    #[error(transparent)]
+    Crossbar(#[from] CrossbarError),
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

@@ -154,6 +154,15 @@ pub enum Body {
         /// What the policy answered.
         saw: Saw,
     },
+    /// The platform of a suspended call was told by its API what its recorder has to do, or what came of that.
+    Suspension {
+        /// The entry that suspended the call.
+        order: Uuid,
+        /// What was told, or came of it.
+        says: Suspension,
+        /// What the policy answered.
+        saw: Saw,
+    },
     /// A recording was refused; nothing of it was kept.
     Refused {
         /// How it came.
@@ -588,6 +597,51 @@ impl OnRefusal {
     }
 }
 
+/// What is known of an order to a platform's recorder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Suspension {
+    /// It is sent from now on.
+    Ordered {
+        /// What the recorder has to do.
+        action: OrderedAction,
+    },
+    /// A report from the call shows that nothing is recorded any more.
+    Confirmed {
+        /// The type of that report.
+        by: String,
+    },
+    /// No report shows it.
+    Failed {
+        /// What the last attempt came to, or why none is made any more: a status, or a word.
+        outcome: String,
+    },
+}
+
+/// What a recorder is told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum OrderedAction {
+    /// To end the recording.
+    #[default]
+    Stop,
+    /// To record silence instead.
+    Mask,
+}
+
+impl OrderedAction {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OrderedAction::Stop => "stop",
+            OrderedAction::Mask => "mask",
+        }
+    }
+}
+
 /// What becomes of a recording that the account's recording settings do not ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -717,6 +771,9 @@ impl Body {
             Body::Destroyed { .. } => Kind::RecordingDestroyed,
             Body::Refused { .. } => Kind::RecordingRefused,
             Body::Unasked { .. } => Kind::RecordingUnasked,
+            Body::Suspension { says: Suspension::Ordered { .. }, .. } => Kind::SuspensionOrdered,
+            Body::Suspension { says: Suspension::Confirmed { .. }, .. } => Kind::SuspensionConfirmed,
+            Body::Suspension { says: Suspension::Failed { .. }, .. } => Kind::SuspensionFailed,
             Body::Gap { .. } => Kind::AuditGap,
             Body::Heartbeat {} => Kind::AuditHeartbeat,
             Body::LogOpened { .. } => Kind::LogOpened,
@@ -782,6 +839,7 @@ impl Body {
             // What was not held in time is deleted for good.
             | Body::Held { held: true, .. }
             | Body::HoldSet { .. }
+            | Body::Suspension { says: Suspension::Ordered { .. }, .. }
             | Body::ErasureWaits { .. }
             | Body::GrantWithdrawn { .. }
             | Body::CredentialRevoked { .. }
@@ -793,6 +851,7 @@ impl Body {
             | Body::Quarantined { .. }
             | Body::ReleaseRefused { .. }
             | Body::Unasked { .. }
+            | Body::Suspension { says: Suspension::Confirmed { .. } | Suspension::Failed { .. }, .. }
             | Body::Heartbeat {}
             | Body::LogOpened { .. }
             | Body::LogKey { .. }

@@ -95,6 +95,9 @@ kinds! {
     RecordingStop "recording.stop"
     RecordingStopped "recording.stopped"
     RecordingUnasked "recording.unasked"
+    SuspensionConfirmed "suspension.confirmed"
+    SuspensionFailed "suspension.failed"
+    SuspensionOrdered "suspension.ordered"
     TableInForce "table.in-force"
     TableProposalDecided "table.proposal-decided"
     TableProposed "table.proposed"
@@ -211,7 +214,6 @@ const fn reserved(word: &'static str, of: Of, restricts: bool, makers: &'static 
 
 const OBSERVERS: &[&str] = &["recorder", "observer"];
 const PROGRAM: &[&str] = &["gateway"];
-const OBSERVERS_OR_PROGRAM: &[&str] = &["recorder", "observer", "gateway"];
 const COUNSEL: &[&str] = &["counsel"];
 const KEY_HOLDERS: &[&str] = &["admin", "operator"];
 const REGISTRARS: &[&str] = &["recorder", "observer", "counsel", "registrar", "admin", "operator"];
@@ -231,9 +233,6 @@ pub const RESERVED: &[Reserved] = &[
     reserved("recording.rewrapped", Of::Recording, false, &["admin", "operator", "gateway"]),
     reserved("recording.shadowed", Of::Recording, false, PROGRAM),
     reserved("recording.swept", Of::Recording, true, PROGRAM),
-    reserved("suspension.confirmed", Of::Call, false, OBSERVERS_OR_PROGRAM),
-    reserved("suspension.failed", Of::Call, false, OBSERVERS_OR_PROGRAM),
-    reserved("suspension.ordered", Of::Call, true, PROGRAM),
     reserved("use.started", Of::Call, false, OBSERVERS),
     reserved("use.stopped", Of::Call, true, OBSERVERS),
 ];

@@ -53,8 +53,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use body::{
-    Body, Came, ControlRefusal, Destruction, Door, GapCause, LogCause, OnRefusal, OnUnasked, Origin,
-    Previous, QuarantineReason, Released, Said,
+    Body, Came, ControlRefusal, Destruction, Door, GapCause, LogCause, OnRefusal, OnUnasked, OrderedAction,
+    Origin, Previous, QuarantineReason, Released, Said, Suspension,
 };
 pub use clocks::{Clocks, GATEWAY};
 pub use counted::counted;

@@ -91,6 +91,7 @@ fn decided(leaf: &mut Leaf, call: Option<Call>) -> Option<Call> {
     | Body::ControlRefused { saw, .. }
     | Body::Accepted { saw, .. }
     | Body::Unasked { saw, .. }
+    | Body::Suspension { saw, .. }
     | Body::Refused { saw, .. } = &mut leaf.body
     {
         *saw = Saw::of(TABLE.digest(), &call.decide(leaf.at));

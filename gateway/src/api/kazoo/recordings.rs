@@ -331,14 +331,16 @@ fn told(done: Result<Response, Refusal>) -> Response {
         }
         Refusal::Problem(Problem::Door(why)) => {
             trace::problem(why.code());
-            let word = match why {
-                TurnedAway::Unauthorized => "invalid_credentials",
-                TurnedAway::WrongRole { .. } => "forbidden",
-                TurnedAway::NoSuchPath => "bad_identifier",
+            let status = why.status();
+            let word = match status {
+                StatusCode::UNAUTHORIZED => "invalid_credentials",
+                StatusCode::FORBIDDEN => "forbidden",
+                StatusCode::NOT_FOUND => "bad_identifier",
+                StatusCode::TOO_MANY_REQUESTS => "too_many_requests",
                 _ => "faulty_request",
             };
             let data = json!({"message": words::turned_away(&why), "code": why.code()});
-            let mut response = error(why.status(), word, data);
+            let mut response = error(status, word, data);
             response.headers_mut().extend(why.header());
             response
         }

@@ -29,6 +29,7 @@ impl Gate {
         }
         let (mut changes, mut known) = (Vec::new(), BTreeMap::new());
         for (draft, notice) in news {
+            changes.extend(self.ordered(draft, notice));
             match self.notification(draft, notice, &mut known).await {
                 Ok(change) => changes.extend(change),
                 // Whether somebody is to be told is found out when it is delivered.

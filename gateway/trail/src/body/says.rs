@@ -43,6 +43,7 @@ impl Body {
         | Body::Accepted { saw, .. }
         | Body::ReleaseRefused { saw, .. }
         | Body::Unasked { saw, .. }
+        | Body::Suspension { saw, .. }
         | Body::Refused { saw, .. } = self
         {
             return Some(saw);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::audit::pack::{Entry, is_asserted};
 use crate::story::{ActKind, Recording, Story, Unjudged};
-use crate::{Body, ControlRefusal, Destruction, FoldError, Leaf, QuarantineReason, Saw};
+use crate::{Body, ControlRefusal, Destruction, FoldError, Leaf, QuarantineReason, Saw, Suspension};
 
 /// What an entry says happened. Of what it commits to, the document names what it is about.
 #[expect(clippy::wildcard_enum_match_arm, reason = "a projection: the kind says it all")]
@@ -72,6 +72,17 @@ pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: O
         Body::Refused { code, .. } => {
             format!("An upload was refused, and nothing of it was kept: {}.", refusal(*code))
         }
+        Body::Suspension { says, .. } => match says {
+            Suspension::Ordered { action } => {
+                format!("The platform was told by its API to {} the recording.", action.as_str())
+            }
+            Suspension::Confirmed { by } => {
+                format!("The platform no longer recorded, after it was told so: `{by}` was reported.")
+            }
+            Suspension::Failed { outcome } => {
+                format!("Nothing shows that the platform did as it was told: `{outcome}`.")
+            }
+        },
         Body::Unasked { why, .. } => format!(
             "An upload was refused, and nothing of it was kept: by the account's recording settings, {}.",
             match why {

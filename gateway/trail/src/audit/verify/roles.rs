@@ -61,7 +61,7 @@ fn makers(body: &Body) -> &'static [&'static str] {
             &["recorder", "counsel", "admin"]
         }
         Body::Destroyed { .. } => &["recorder", "counsel", "admin", "operator", "gateway"],
-        Body::Heartbeat {} | Body::LogKey { .. } => &["gateway"],
+        Body::Heartbeat {} | Body::LogKey { .. } | Body::Suspension { .. } => &["gateway"],
         Body::Gap { .. } | Body::LogOpened { .. } => &["gateway", "operator"],
         Body::Account { .. }
         | Body::AccountFormat { .. }

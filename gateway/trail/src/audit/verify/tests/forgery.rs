@@ -138,6 +138,7 @@ fn a_forged_decision_is_found_by_deciding_again_and_by_nothing_else() {
             | Body::ControlRefused { saw, .. }
             | Body::Accepted { saw, .. }
             | Body::Unasked { saw, .. }
+            | Body::Suspension { saw, .. }
             | Body::Refused { saw, .. }) = &mut leaf.body
             else {
                 panic!("{}", leaf.kind)
