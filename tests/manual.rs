@@ -47,6 +47,10 @@ fn kazoos_guide() {
     let told = run(&[FRONT_PAGE, "gateway/docs/kazoo.md"], false);
     assert!(told.contains("https://gw.example.com/kazoo/acme?token=***"), "{told}");
     assert!(told.contains("[true,false,true]"), "{told}");
+    assert!(told.contains("[\"play\",\"collect_dtmf\",\"pivot\",\"user\"]"), "the prompt: {told}");
+    assert!(told.contains("\n\"play\"\n[\"record_call\",\"start\"]"), "too early, and then yes: {told}");
+    assert!(told.contains("[\"permitted\",\"running\",\"consented\"]"), "{told}");
+    assert!(told.contains("{\"message\":\"not_acceptable\",\"media\":\"/v1/recordings/"), "{told}");
 }
 
 #[test]
