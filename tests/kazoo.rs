@@ -1,5 +1,6 @@
 //! Kazoo sends recordings to a URL: requests as each of its lines builds them, byte for byte, over a real socket.
 
+mod data;
 mod orders;
 mod readback;
 mod unasked;
