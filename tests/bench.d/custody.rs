@@ -5,7 +5,7 @@
 //!       stores them: two kilobytes each, in packs, a hundred to a call, with the entries that accepted them.
 //!   bench-custody tell DIR ACCOUNTS RATE SECONDS
 //!       Queues so many messages a second for so many seconds, in turn for the accounts `tell-0`, `tell-1`, …, and
-//!       prints one line of JSON: how many, in how long, and how many of them are not delivered by then.
+//!       prints one line of JSON: how many, in how long, and how many of them are not delivered by then. Ends when all are.
 #![expect(clippy::print_stdout, reason = "what was measured goes to standard output")]
 
 use std::path::Path;
@@ -200,13 +200,26 @@ async fn tell(dir: &Path, accounts: u64, rate: u64, seconds: f64) -> Outcome<()>
         queued = queued.max(wanted);
         ledger.append(job).await?;
     }
-    let (took, mut left) = (began.elapsed().as_secs_f64(), 0);
-    for number in 0..accounts {
-        left += ledger.notifications_left(&format!("tell-{number}"), i64::MAX).await?.0;
+    let (took, left) = (began.elapsed().as_secs_f64(), waiting(&ledger, accounts).await?);
+    // Nothing was measured where nobody was told.
+    while waiting(&ledger, accounts).await? > 0 {
+        if began.elapsed().as_secs_f64() > seconds + PATIENCE_S {
+            return Err("messages are not delivered".into());
+        }
+        tokio::time::sleep(TICK).await;
     }
     ledger.close().await;
     println!("{}", json!({"queued": queued, "seconds": took, "left": left}));
     Ok(())
+}
+
+/// How many messages are not delivered yet.
+async fn waiting(ledger: &Ledger, accounts: u64) -> Outcome<i64> {
+    let mut left = 0i64;
+    for number in 0..accounts {
+        left = left.saturating_add(ledger.notifications_left(&format!("tell-{number}"), i64::MAX).await?.0);
+    }
+    Ok(left)
 }
 
 /// How long the sealed media of a recording are.
@@ -217,4 +230,6 @@ const OF_A_CALL: u64 = 100;
 const TOGETHER: usize = 100;
 /// How often messages are queued.
 const TICK: Duration = Duration::from_millis(20);
+/// How long what was queued may take to be delivered.
+const PATIENCE_S: f64 = 120.0;
 const UPLOADER: &str = "c-00000000";

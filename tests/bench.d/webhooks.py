@@ -15,7 +15,7 @@ AIM = 0.95
 
 
 def run(options):
-    rounds, seconds = (1, 0.5) if options.smoke else (options.rounds or 5, options.seconds or 4.0)
+    rounds, seconds = (1, 2.0) if options.smoke else (options.rounds or 5, options.seconds or 4.0)
     rate = 50 if options.smoke else RATE
     print(machine())
     print(f"{rounds} rounds of {seconds:g} s, {SIZE[0]} at concurrency {CONCURRENCY}; beside them {rate} messages a second to {ACCOUNTS} accounts, on loopback")
@@ -52,10 +52,11 @@ def run(options):
                 result = uploads(name, count)
                 (beside if told else alone).append(result["done"] / result["seconds"])
                 if teller:
-                    said = json.loads(teller.communicate()[0])
+                    told_of = teller.communicate()[0]
+                    if teller.returncode:
+                        sys.exit("the messages were not delivered")
+                    said = json.loads(told_of)
                     delivered.append((said["queued"] - said["left"]) / said["seconds"])
-                    if said["queued"] == 0 or teller.returncode:
-                        sys.exit("no message was queued")
                 print(".", end="", file=sys.stderr, flush=True)
     finally:
         if gateway:

@@ -50,7 +50,7 @@ LEFT_OUT = {
     models.Timeline: set(),
     models.Interval: {"code", "why"},
     models.Window: set(),
-    models.Recording: {"shifted_ms", "silenced"},
+    models.Recording: {"shifted_ms", "silenced", "unasked"},
     models.RecordingPage: set(),
     models.EnvelopeTink: set(),
     models.EnvelopeRsaAes: set(),

@@ -367,10 +367,13 @@ async fn nothing_is_released_to_what_came_later_or_to_another_than_its_own_call(
     let said = switch.put(&target(Line::Master, &switch.url(), "refused", "", begun), &wav(1000)).await;
     assert_eq!((said.status, switch.waiting().await.len()), (200, waiting), "{said:?}");
     // Whoever is erased is erased here as well.
-    let erase =
-        json!({"participant": "caller", "call": "its-own", "reason": "asked", "recordings": "delete"});
-    gateway.admin.post("/v1/erasures", &erase).await;
+    for call in ["its-own", "kind", "refused", "later"] {
+        switch.ends(call).await;
+    }
+    let erase = json!({"participant": "caller", "recordings": "delete", "reason": "request 4711"});
+    gateway.counsel.post("/v1/erasures", &erase).await.expect(200);
     assert!(switch.waiting().await.iter().all(|left| left["id"] != item["id"]));
+    assert_eq!(switch.entries("recording.destroyed").await[0]["body"]["destroyed"]["because"], "erased");
     switch.verifies().await;
 }
 

@@ -255,7 +255,8 @@ async fn an_id_that_two_recordings_have_names_neither() {
     gateway.admin.get(&one).await.expect(409);
     gateway.admin.delete(&one).await.expect(409);
     // Another platform sees neither.
-    let uploads = Uploads { coverage: CoverageBasis::Lawful, on_refusal: OnRefusal::Discard };
+    let uploads =
+        Uploads { coverage: CoverageBasis::Lawful, on_refusal: OnRefusal::Discard, ..Uploads::default() };
     let (actor, role) = (Actor::command_line(), Role::Uploader);
     let other = gateway.gate().add_credential_for(&actor, "acme", role, "other", None, uploads).await;
     let other = Client::new(gateway.running.address, &other.unwrap());

@@ -10,7 +10,7 @@ use trail::Leaf;
 use trail::tree::{Hash, verify_inclusion};
 
 use super::person;
-use crate::harness::{Answer, Gateway, files_below, run, wav};
+use crate::harness::{Answer, Gateway, comes, files_below, run, wav};
 
 const NUMBER: &str = "+14155550177";
 const REASON: &str = "request 4711 by the data subject";
@@ -296,6 +296,7 @@ async fn nothing_is_erased_that_a_call_a_legal_hold_or_the_law_still_needs() {
     let shown = gateway.auditor.get("/v1/calls/c1").await.expect(200);
     assert_eq!(shown["decision"]["participants"][0]["id"], "zq-c1-caller");
     gateway.counsel.delete(&format!("/v1/recordings/{before}/hold")).await.expect(200);
+    comes(async || gateway.counsel.get("/v1/erasures").await.expect(200)["waiting"] == json!([])).await;
     gateway.listener.get(&format!("/v1/recordings/{before}")).await.problem(410, "recording-deleted");
     gateway.counsel.put("/v1/law", &law).await.expect(200);
     let kept = gateway.recorded("c2", NUMBER).await;

@@ -88,7 +88,7 @@ impl Locks {
     ///
     /// If they cannot.
     pub fn probe(&self) -> io::Result<()> {
-        let id = Uuid::new_v4();
+        let id = crate::random::id().map_err(io::Error::other)?;
         self.make(id)?;
         self.destroy(id).map(drop)
     }

@@ -59,7 +59,7 @@ impl Sent {
         // One that cannot be told apart from others would be anybody.
         let said: Option<BTreeSet<String>> = ["from", "to", "caller_id_number"]
             .into_iter()
-            .filter_map(|name| of(name))
+            .filter_map(of)
             .map(|party| number(&party))
             .collect();
         let parties = said.unwrap_or_default().into_iter().collect();

@@ -156,7 +156,7 @@ impl Gate {
                 (may_go, _) => may_go?,
             }
             let mut names = BTreeSet::new();
-            for (_, known) in &found.calls {
+            for known in found.calls.values() {
                 names.extend(known.call_names()?);
             }
             self.destroy_of_calls(&Actor::gateway(), account, &names).await?;

@@ -94,6 +94,8 @@ impl Case {
     }
 }
 
+type Change = fn(&mut Body);
+
 fn as_it_is(_: &mut Body) {}
 
 #[test]
@@ -108,7 +110,7 @@ fn what_was_covered_in_time_may_leave() {
 
 #[test]
 fn what_leaves_is_what_entered_once_and_in_time() {
-    let changes: [(&str, fn(&mut Body)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("something else than was put", |body| {
             let Body::Accepted { media, .. } = body else { panic!() };
             *media = "ef".repeat(32);
