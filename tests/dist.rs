@@ -63,7 +63,7 @@ fn the_unit_starts_what_there_is_and_waits_until_it_has_stopped() {
     assert!(files >= 2 * config.connections + 128);
     let written: Vec<PathBuf> =
         said("StateDirectory").split(' ').map(|name| Path::new("/var/lib").join(name)).collect();
-    assert_eq!(written, [config.data.clone(), config.pins_dir()]);
+    assert_eq!(written, [config.data.clone(), config.pins_dir(), config.quarantine_dir()]);
     assert_eq!(said("WorkingDirectory"), config.data.to_str().unwrap());
     assert_eq!((said("UMask"), said("NoNewPrivileges"), said("ProtectSystem")), ("0077", "yes", "strict"));
 }
@@ -168,7 +168,7 @@ fn what_the_container_file_names_is_there() {
     assert!(user.len() == 1 && user[0].split(':').all(|id| id.parse::<u32>().unwrap() > 0), "{user:?}");
     let config = Config::read(&dist("gateway.toml")).unwrap();
     let volumes: Vec<PathBuf> = serde_json::from_str(&all("VOLUME")[0]).unwrap();
-    assert_eq!(volumes, [config.data.clone(), config.pins_dir()]);
+    assert_eq!(volumes, [config.data.clone(), config.pins_dir(), config.quarantine_dir()]);
     assert_eq!(all("EXPOSE"), [config.listen.port().to_string()]);
     assert_eq!(all("STOPSIGNAL"), ["SIGTERM"]);
 

@@ -149,7 +149,6 @@ CREATE TABLE participant (
 );
 
 CREATE INDEX participant_by_id ON participant (id);
-CREATE INDEX participant_by_number ON participant (number) WHERE number IS NOT NULL;
 CREATE INDEX participant_by_grant ON participant (consent_grant) WHERE consent_grant IS NOT NULL;
 
 -- The logs: one for each account, and one for the system. The current epoch of each: how many entries

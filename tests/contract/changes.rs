@@ -91,7 +91,7 @@ async fn quarantine_changes(store: &Store) {
     append(&ledger, vec![first, second]).await;
     let found = async |numbers: &[&str], from, until| {
         let numbers: Vec<String> = numbers.iter().map(|number| (*number).to_owned()).collect();
-        let rows = ledger.calls_with("acme", &numbers, (from, until)).await.unwrap().unwrap();
+        let rows = ledger.calls_with("acme", &numbers, (from, until)).await.unwrap();
         rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
     };
     assert_eq!(found(&["+15550100", "+15550101"], 2500, 2500).await, ["c"]);
@@ -100,6 +100,10 @@ async fn quarantine_changes(store: &Store) {
     assert!(found(&["+15550100", "+15550101"], 3001, 3001).await.is_empty());
     assert!(found(&["+15550100", "+15550102"], 2500, 2500).await.is_empty());
     assert!(found(&["+15550100", "+15550101"], 999, 999).await.is_empty());
+    // One that began long before may have ended unheard.
+    assert_eq!(found(&["+15550100"], 602_000, 602_000).await, ["d"]);
+    assert!(found(&["+15550100"], 602_001, 602_001).await.is_empty());
+    assert_eq!(ledger.quarantine_size("acme").await.unwrap(), 1);
     // It may have begun at any moment in between.
     assert_eq!(found(&["+15550100", "+15550101"], 999, 1999).await, ["c"]);
 }

@@ -404,6 +404,8 @@ async fn what_a_crash_leaves_is_cleared_away() {
     std::fs::remove_file(&key).unwrap();
     release(gateway, &item["id"], "c1").await.problem(409, "quarantine-key-missing");
     std::fs::write(&key, [0; 32]).unwrap();
+    release(gateway, &item["id"], "c1").await.problem(409, "quarantine-key-missing");
+    std::fs::write(&key, [1; 32]).unwrap();
     assert_eq!(release(gateway, &item["id"], "c1").await.status, 500);
     std::fs::write(&key, bytes).unwrap();
     release(gateway, &item["id"], "c1").await.expect(201);

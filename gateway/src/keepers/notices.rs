@@ -107,12 +107,17 @@ async fn deliver(gate: &Gate, sender: &Sender, row: &NotificationRow) -> Result<
 
 /// Orders something from a platform's own API, until a report shows that it was done.
 async fn order(gate: &Gate, crossbar: &Crossbar, row: &NotificationRow) -> Result<(), Fault> {
-    let legs = match gate.order(row).await? {
-        Order::Settled => return gate.settled(row).await,
-        Order::Send(legs) => legs,
-    };
     let (account, id) = (&row.account, &row.id);
-    let outcome = match crossbar.order(account, &legs).await {
+    let sent = match gate.order(row).await {
+        Ok(Order::Settled) => return gate.settled(row).await,
+        Ok(Order::Send(legs)) => crossbar.order(account, &legs).await,
+        Ok(Order::NotHere) => Err(NOT_HERE.into()),
+        Err(fault) => {
+            tracing::error!(code = %fault.code(), notification = id, "an order to a platform could not be made");
+            Err(NOT_MADE.into())
+        }
+    };
+    let outcome = match sent {
         Ok(status) => status.to_string(),
         Err(outcome) => {
             tracing::warn!(
@@ -144,3 +149,5 @@ const AT_ONCE: usize = 64;
 const LAST: Duration = Duration::from_secs(2);
 /// What is kept of an attempt for which there was nothing to send.
 const NOT_MADE: &str = "not-made";
+/// What is noted of an order that this gateway's configuration knows no platform for.
+const NOT_HERE: &str = "not-configured";

@@ -28,7 +28,7 @@ impl Ledger {
         Ok(waiting > 0)
     }
 
-    /// What is to be tried at `now`, orders first, then the oldest; at most `each` of an account. Of a call only the
+    /// What is to be tried at `now`, orders first, then the oldest; at most `each` of each sort of an account's. Of a call only the
     /// oldest that is not given up: the next one waits for it. An order waits for earlier orders only: it is for now. What
     /// is sent to a platform's own API waits for nothing, and nothing for it.
     pub async fn notifications_due(
@@ -42,12 +42,12 @@ impl Ledger {
             query_as,
             fetch_all,
             select_notification!(
-                "(SELECT waiting.*, row_number() OVER (PARTITION BY account ORDER BY action IS NULL, seq) AS place FROM notification AS waiting \
+                "(SELECT waiting.*, row_number() OVER (PARTITION BY account, kind = 'suspension.ordered', action IS NULL ORDER BY seq) AS place FROM notification AS waiting \
                  WHERE failed_at IS NULL AND due_at <= ? AND NOT EXISTS (SELECT 1 FROM notification AS earlier \
                  WHERE earlier.call = waiting.call AND earlier.seq < waiting.seq AND earlier.failed_at IS NULL AND earlier.kind <> 'upload.overdue' \
                  AND waiting.kind <> 'suspension.ordered' AND earlier.kind <> 'suspension.ordered' \
                  AND (waiting.action IS NULL OR earlier.action IS NOT NULL))) AS due \
-                 WHERE place <= ? ORDER BY action IS NULL, seq LIMIT ?"
+                 WHERE place <= ? ORDER BY place, action IS NULL, seq LIMIT ?"
             ),
             now,
             each,

@@ -9,8 +9,8 @@ use super::rows::select_call;
 use super::sql::ask;
 use super::{CallRow, Ledger, LedgerError, QuarantineRow};
 
-/// Of a number that is on more calls, they are not looked through.
-const MOST_CALLS: i64 = 2000;
+/// A call that is older may be one whose end was lost: another one since may have the same people.
+const BEGUN_BEFORE_MS: i64 = 10 * 60 * 1000;
 
 /// The columns of a [`QuarantineRow`].
 macro_rules! select_quarantine {
@@ -107,43 +107,35 @@ impl Ledger {
         found.into_iter().map(read).collect()
     }
 
-    /// The calls of an account, at most two, that were going on at some moment of a short time, and whose people had
-    /// exactly these numbers; times are in milliseconds. `None` if every one of the numbers is on too many calls to look
-    /// through.
+    /// How much of an account is in quarantine.
+    pub async fn quarantine_size(&self, account: &str) -> Result<i64, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_scalar,
+            fetch_one,
+            "SELECT count(*) FROM quarantine WHERE account = ? AND ended_at IS NULL",
+            account
+        )?)
+    }
+
+    /// The calls of an account, at most two, that had begun a while before some moment of a short time, were going on then,
+    /// and whose people had exactly these numbers; times are in milliseconds.
     pub async fn calls_with(
         &self,
         account: &str,
         numbers: &[String],
         (from, until): (i64, i64),
-    ) -> Result<Option<Vec<CallRow>>, LedgerError> {
-        let mut calls = None;
-        for number in numbers {
-            let found: Vec<String> = ask!(
-                &self.pool,
-                query_scalar,
-                fetch_all,
-                "SELECT call FROM participant WHERE number = ? LIMIT ?",
-                number,
-                MOST_CALLS.saturating_add(1)
-            )?;
-            if found.len() as i64 <= MOST_CALLS {
-                calls = Some(found);
-                break;
-            }
-        }
-        let Some(calls) = calls else { return Ok(None) };
+    ) -> Result<Vec<CallRow>, LedgerError> {
         let sql = self.dialect().pick(
             select_call!(
-                "FROM call WHERE uid IN (SELECT value FROM json_each(?)) AND account = ? AND opened_at <= ? \
-                 AND (ended_at IS NULL OR ended_at >= ?) \
+                "FROM call WHERE account = ? AND opened_at BETWEEN ? AND ? AND (ended_at IS NULL OR ended_at >= ?) \
                  AND (SELECT count(DISTINCT number) FROM participant WHERE participant.call = call.uid \
                  AND number IN (SELECT value FROM json_each(?))) = ? \
                  AND NOT EXISTS (SELECT 1 FROM participant WHERE participant.call = call.uid \
                  AND number NOT IN (SELECT value FROM json_each(?))) ORDER BY opened_at DESC LIMIT 2"
             ),
             select_call!(
-                "FROM call WHERE uid IN (SELECT json_array_elements_text(CAST(? AS json))) AND account = ? AND opened_at <= ? \
-                 AND (ended_at IS NULL OR ended_at >= ?) \
+                "FROM call WHERE account = ? AND opened_at BETWEEN ? AND ? AND (ended_at IS NULL OR ended_at >= ?) \
                  AND (SELECT count(DISTINCT number) FROM participant WHERE participant.call = call.uid \
                  AND number IN (SELECT json_array_elements_text(CAST(? AS json)))) = ? \
                  AND NOT EXISTS (SELECT 1 FROM participant WHERE participant.call = call.uid \
@@ -151,20 +143,19 @@ impl Ledger {
             ),
         );
         let listed = json_list(numbers)?;
-        let found = ask!(
+        Ok(ask!(
             &self.pool,
             query_as,
             fetch_all,
             sql,
-            json_list(&calls)?,
             account,
+            from.saturating_sub(BEGUN_BEFORE_MS),
             until,
             from,
             &listed,
             i64::try_from(numbers.len()).unwrap_or(i64::MAX),
             &listed
-        )?;
-        Ok(Some(found))
+        )?)
     }
 
     /// What was destroyed in quarantine, and whose media are still to be removed from the store.

@@ -7,7 +7,7 @@
 //! customer can unwrap them.
 
 use std::fs;
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,12 @@ impl Locks {
     ///
     /// If it cannot be made, or there is one.
     pub fn make(&self, id: Uuid) -> io::Result<LockKey> {
-        crate::files::private_dir(&self.dir)?;
+        if !self.dir.is_dir() {
+            crate::files::private_dir(&self.dir)?;
+            if let Some(above) = self.dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+                fs::File::open(above)?.sync_all()?;
+            }
+        }
         let key = LockKey::generate().map_err(io::Error::other)?;
         let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(self.path(id))?;
         file.write_all(key.expose())?;
@@ -50,6 +55,7 @@ impl Locks {
     /// If it cannot be read, or is damaged.
     pub fn find(&self, id: Uuid) -> io::Result<Option<LockKey>> {
         match crate::files::read_plain(&self.path(id)) {
+            Ok(bytes) if bytes.as_slice() == DESTROYED => Ok(None),
             Ok(bytes) => match LockKey::read(&bytes) {
                 Some(key) => Ok(Some(key)),
                 None => Err(io::Error::other("the key to something in quarantine is damaged")),
@@ -59,27 +65,37 @@ impl Locks {
         }
     }
 
-    /// Destroys the key to one thing: it is overwritten, and its file removed. Returns whether there was one here.
+    /// Destroys the key to one thing: it is overwritten. Returns whether there was one here, destroyed before or not: the
+    /// file stays until [`Locks::forget`], so that whoever goes on after a crash knows.
     ///
     /// # Errors
     ///
     /// If it cannot be destroyed.
     pub fn destroy(&self, id: Uuid) -> io::Result<bool> {
-        let path = self.path(id);
-        let mut file = match fs::File::options().write(true).open(&path) {
+        let mut file = match fs::File::options().write(true).open(self.path(id)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        file.rewind()?;
-        file.write_all(&[0; seal::LOCK_KEY_BYTES])?;
+        file.write_all(&DESTROYED)?;
         file.sync_all()?;
-        match fs::remove_file(&path) {
+        Ok(true)
+    }
+
+    /// Destroys the key to one thing, and removes its file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be destroyed.
+    pub fn forget(&self, id: Uuid) -> io::Result<()> {
+        if !self.destroy(id)? {
+            return Ok(());
+        }
+        match fs::remove_file(self.path(id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        self.sync()?;
-        Ok(true)
+        self.sync()
     }
 
     /// Tries that keys can be made and destroyed here.
@@ -90,7 +106,7 @@ impl Locks {
     pub fn probe(&self) -> io::Result<()> {
         let id = crate::random::id().map_err(io::Error::other)?;
         self.make(id)?;
-        self.destroy(id).map(drop)
+        self.forget(id)
     }
 
     /// What there are keys to that were made before this moment.
@@ -128,6 +144,8 @@ impl Locks {
 }
 
 const SUFFIX: &str = ".key";
+/// What a key is overwritten with.
+const DESTROYED: [u8; seal::LOCK_KEY_BYTES] = [0; seal::LOCK_KEY_BYTES];
 
 #[cfg(test)]
 mod tests {
@@ -151,8 +169,11 @@ mod tests {
         fs::hard_link(&file, &linked).unwrap();
         assert!(locks.destroy(id).unwrap());
         assert_eq!(fs::read(linked).unwrap(), [0; seal::LOCK_KEY_BYTES]);
-        assert!(locks.find(id).unwrap().is_none() && !file.exists());
-        assert!(!locks.destroy(id).unwrap());
+        // Who goes on after a crash knows that it was here.
+        assert!(locks.find(id).unwrap().is_none() && locks.destroy(id).unwrap());
+        locks.forget(id).unwrap();
+        assert!(!file.exists() && !locks.destroy(id).unwrap());
+        locks.forget(id).unwrap();
         locks.probe().unwrap();
         assert_eq!(fs::read_dir(locks.dir).unwrap().count(), 0);
     }

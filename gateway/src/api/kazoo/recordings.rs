@@ -17,6 +17,7 @@ use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::super::problem::{self, Problem, TurnedAway};
 use super::super::routes;
@@ -178,6 +179,10 @@ async fn known(
 
 /// The gateway's id of what Kazoo, or a list of ours, calls so.
 async fn meant(door: &Door, who: &Principal, id: &str) -> Result<String, Refusal> {
+    // One of ours is nobody else's: whoever uploads chooses theirs.
+    if id.parse::<Uuid>().is_ok() {
+        return Ok(id.to_owned());
+    }
     match door.gate.recording_of_name(who, &format!("{KAZOO}{id}")).await? {
         OfName::One(id) => Ok(id),
         OfName::None => Ok(id.to_owned()),

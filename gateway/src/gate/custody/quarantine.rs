@@ -29,7 +29,7 @@ use crate::record::Staged;
 use crate::vault::Kept;
 use seal::Envelope;
 use trail::chain::Chain;
-use trail::clock::Moment;
+use trail::clock::{Moment, whole_millis};
 use trail::{Actor, Body, Came, Destruction, QuarantineReason, Released, hex};
 
 /// What is known of something in quarantine.
@@ -39,6 +39,8 @@ struct Item {
     reason: QuarantineReason,
     /// The names that its call may have, by its sender.
     calls: Vec<String>,
+    /// Its call, if that was known, and only not when it was made.
+    call: Option<Uuid>,
     name: String,
     placement: Placement,
     duration_ms: u64,
@@ -55,7 +57,7 @@ impl Gate {
         mut staged: Staged,
         reason: QuarantineReason,
     ) -> Result<(), Fault> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..FEW_ATTEMPTS {
             let prepared = self.ready_for_quarantine(admission, &mut staged, reason).await;
             let (id, job) = match prepared {
                 Ok(Some(ready)) => ready,
@@ -73,10 +75,9 @@ impl Gate {
             if self.append(job).await? == Appended::Done {
                 return Ok(());
             }
-            self.destroy_lock(id).await?;
+            self.forget_lock(id).await?;
         }
         staged.abandon().await;
-        tracing::warn!("an upload found no room in quarantine: release or destroy what is there");
         Err(Fault::contended())
     }
 
@@ -93,6 +94,7 @@ impl Gate {
             came: admission.came(),
             reason,
             calls: sent.calls.clone(),
+            call: admission.known_call(),
             name: sent.name.clone().unwrap_or_else(|| named_by(&staged.fingerprint)),
             placement: sent.placement.clone(),
             duration_ms: staged.measured.duration_ms,
@@ -103,6 +105,16 @@ impl Gate {
         let identity = identity(&staged.fingerprint, &item);
         if self.ledger.quarantined_as(account, &identity).await?.is_some() {
             return Ok(None);
+        }
+        if self.ledger.quarantine_size(account).await? >= MOST_OF_AN_ACCOUNT {
+            tracing::warn!("an upload found no room in quarantine: release or destroy what is there");
+            return Err(Fault::contended());
+        }
+        let mut expects = Vec::new();
+        if let Some(call) = item.call {
+            // Somebody on it was erased while the body arrived: nothing new of them is kept.
+            let row = self.ledger.call(call).await?.filter(|row| !row.is_erased());
+            expects.push(Expect::CallIs { call, id: row.ok_or(CallRefusal::Unknown)?.id });
         }
         let (settings, settings_text) = self.settings_now(account).await?;
         if settings.format != staged.sealed.sealing.format() {
@@ -143,8 +155,7 @@ impl Gate {
             ended_at: None,
         };
         let free = Expect::QuarantineFree { account: account.clone(), identity, most: MOST_OF_AN_ACCOUNT };
-        let mut expects =
-            vec![free, Expect::AccountSettings { id: account.clone(), settings: settings_text }];
+        expects.extend([free, Expect::AccountSettings { id: account.clone(), settings: settings_text }]);
         expects.extend(
             envelope
                 .keys
@@ -205,7 +216,7 @@ impl Gate {
                 if item.placement != Placement::Unsaid {
                     return Err(RecordingRefusal::TimeSaid.into());
                 }
-                item.placement = Placement::From(start);
+                item.placement = Placement::From(whole_millis(start));
             }
             let from = (row.uploader.as_str(), item.came.coverage);
             let loaded = self.load_for(&who.account, from, &asked.call, &item.placement).await?;
@@ -220,7 +231,8 @@ impl Gate {
             if let Some(existing) = self.ledger.recording_by_name(loaded.uid, &item.name).await? {
                 // It was sent again, and accepted, once the call was known.
                 let stored = self.again(&existing, &row.fingerprint).await?;
-                self.destroy(&Actor::from(who), &row, Destruction::Duplicate).await?;
+                // If that cannot be done here, its time ends.
+                drop(self.destroy(&Actor::from(who), &row, Destruction::Duplicate).await);
                 return Ok(stored);
             }
             match self.may_leave(&row, &item, &loaded).await? {
@@ -228,7 +240,7 @@ impl Gate {
                     let permit = self.permit(&row, (item, placed), &loaded, coverage).await?;
                     if let Some(stored) = self.accept(who, &loaded, permit).await? {
                         // Nothing needs it any more; if it cannot be destroyed now, a keeper does it.
-                        drop(self.destroy_lock(id).await);
+                        drop(self.forget_lock(id).await);
                         return Ok(stored);
                     }
                 }
@@ -249,29 +261,46 @@ impl Gate {
         item: &Item,
         loaded: &Loaded,
     ) -> Result<(), Fault> {
-        let from = (row.uploader.as_str(), item.came.coverage);
+        if let Some(call) = item.call {
+            return match call == loaded.uid {
+                true => Ok(()),
+                false => Err(RecordingRefusal::OtherCall.into()),
+            };
+        }
+        let ours = loaded.uid.to_string();
         for name in &item.calls {
-            match self.load_for(&row.account, from, name, &item.placement).await {
-                Ok(named) if named.uid == loaded.uid || named.row.opened_at > row.received_at => {}
-                Ok(_) => return Err(RecordingRefusal::OtherCall.into()),
-                Err(Fault::Refused { why: Refused::Call(CallRefusal::Unknown), .. }) => {}
-                Err(fault) => return Err(fault),
+            let named = self.ledger.calls_named(&row.account, name).await?;
+            if !named.is_empty() && named.iter().all(|call| call.uid != ours) {
+                return Err(RecordingRefusal::OtherCall.into());
             }
         }
         Ok(())
     }
 
-    /// Destroys what waits of these calls, since somebody on them is erased: its sender's names of them end with it.
+    /// Destroys what waits of these calls, since somebody on them is erased: its sender's names of them end with it. What
+    /// cannot be destroyed now is logged.
     pub(in crate::gate) async fn destroy_of_calls(
         &self,
         actor: &Actor,
         account: &str,
         names: &BTreeSet<String>,
+    ) {
+        if let Err(fault) = self.try_to_destroy_of_calls(actor, account, names).await {
+            let cause = fault.failure().map(|failure| Chain(failure).to_string());
+            tracing::error!(code = %fault.code(), cause, "what is in quarantine of the calls of somebody who was erased could not be destroyed; it is when its time is over");
+        }
+    }
+
+    async fn try_to_destroy_of_calls(
+        &self,
+        actor: &Actor,
+        account: &str,
+        names: &BTreeSet<String>,
     ) -> Result<(), Fault> {
-        let mut after = (i64::MIN, String::new());
+        let (mut after, mut failed) = ((i64::MIN, String::new()), None);
         loop {
             let page = self.ledger.quarantine(account, after, AT_ONCE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { break };
             after = (last.received_at, last.id.clone());
             for row in &page {
                 if !item(row)?.calls.iter().any(|call| names.contains(call)) {
@@ -279,11 +308,12 @@ impl Gate {
                 }
                 match self.destroy(actor, row, Destruction::Erased).await {
                     // Somebody was faster.
-                    Ok(()) | Err(Fault::Refused { .. }) => {}
-                    Err(fault) => return Err(fault),
+                    Ok(()) | Err(Fault::Refused { why: Refused::NotFound(_), .. }) => {}
+                    Err(fault) => failed = Some(fault),
                 }
             }
         }
+        failed.map_or(Ok(()), Err)
     }
 
     /// Destroys something in quarantine.
@@ -329,9 +359,11 @@ impl Gate {
             let Some(last) = page.last() else { break };
             after = parse_id(&last.id)?;
             for row in &page {
-                if let Err(fault) = self.sweep_quarantined(kept(row)?).await {
-                    failed = failed.or(Some(fault));
-                }
+                let swept = match kept(row) {
+                    Ok(kept) => self.sweep_quarantined(kept).await,
+                    Err(fault) => Err(fault),
+                };
+                failed = failed.or(swept.err());
             }
         }
         self.drop_needless_locks().await?;
@@ -347,7 +379,7 @@ impl Gate {
         let at = self.clock.now();
         // Whoever has its key destroys it: another gateway may not share the directory, and once nobody does, it is lost.
         let lost = row.until_at.saturating_add(KEY_LOST_AFTER_MS) <= at.as_millisecond();
-        if !self.destroy_lock(kept.id).await? && !lost {
+        if !self.destroy_lock(kept.id).await? && !lost && because != Destruction::Erased {
             return Err(RecordingRefusal::LockMissing.into());
         }
         let body = Body::Destroyed { recording: kept.id, because };
@@ -360,6 +392,7 @@ impl Gate {
             Appended::Conflict => Err(Thing::Quarantined.into()),
             Appended::Done => {
                 // What is left now nobody can open.
+                drop(self.forget_lock(kept.id).await);
                 if let Err(fault) = self.sweep_quarantined(kept).await {
                     let cause = fault.failure().map(|failure| Chain(failure).to_string());
                     tracing::warn!(media = %kept.id, cause, "media of a destroyed quarantine could not be removed; it is tried again");
@@ -387,7 +420,7 @@ impl Gate {
         for ids in old.chunks(usize::try_from(AT_ONCE).unwrap_or(1)) {
             let needed = self.ledger.quarantine_live(ids).await?;
             for id in ids.iter().filter(|id| !needed.contains(id)) {
-                self.destroy_lock(*id).await?;
+                self.forget_lock(*id).await?;
             }
         }
         Ok(())
@@ -401,6 +434,15 @@ impl Gate {
         });
         let failed = |error| Fault::damaged_by("an upload could not be locked in quarantine", error);
         closed.await.map_err(std::io::Error::other).flatten().map_err(failed)
+    }
+
+    /// Destroys a key, and forgets that there was one.
+    async fn forget_lock(&self, id: Uuid) -> Result<(), Fault> {
+        let locks = self.locks.clone();
+        let forgotten = tokio::task::spawn_blocking(move || locks.forget(id)).await;
+        let failed =
+            |error| Fault::damaged_by("the key to something in quarantine could not be destroyed", error);
+        forgotten.map_err(std::io::Error::other).flatten().map_err(failed)
     }
 
     /// Returns whether it was here.
@@ -451,8 +493,8 @@ impl Gate {
             Ok(coverage) => coverage,
             Err(uncovered) => return Ok(Err(Why::Uncovered(uncovered))),
         };
-        let ended = coverage.spans.iter().map(|(_, until)| until.as_millisecond()).max();
-        if ended.is_none_or(|ended| ended > row.received_at) {
+        let ended = coverage.spans.iter().map(|(_, until)| *until).max();
+        if ended.is_none_or(|ended| ended > from_row(row.received_at)) {
             return Err(RecordingRefusal::LaterThanItself.into());
         }
         let until = trail::evidence_until(&coverage.spans, loaded.call.settings())
@@ -583,7 +625,7 @@ impl Gate {
         match call.is_some_and(|call| call.uid == recording.call) {
             true => {
                 // A crash may have left its key, and an earlier answer its envelope object.
-                self.destroy_lock(id).await?;
+                self.forget_lock(id).await?;
                 self.again(&recording, &row.fingerprint).await
             }
             false => Err(Thing::Quarantined.into()),
@@ -662,6 +704,8 @@ fn shown(row: &QuarantineRow) -> Result<InQuarantine, Fault> {
 
 /// How much of an account can be there at once.
 const MOST_OF_AN_ACCOUNT: i64 = 10_000;
+/// Each makes a key and destroys it again.
+const FEW_ATTEMPTS: usize = 4;
 /// How much is read at once.
 const AT_ONCE: i64 = 256;
 /// How long after its end something without a key counts as lost.

@@ -6,7 +6,9 @@
 
 use jiff::Timestamp;
 use policy::scope::upload::Unasked;
-use policy::{Call, Claim, Coverage, CoverageBasis, Redact, Remedy, Uncovered, UncoveredSpan, Upload, Use};
+use policy::{
+    Call, Claim, Coverage, CoverageBasis, Redact, Remedy, Uncovered, UncoveredSpan, Upload, Use, Why,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -113,6 +115,11 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// Its call, if that is known.
+    pub(super) fn known_call(&self) -> Option<Uuid> {
+        (!self.call.is_nil()).then_some(self.call)
+    }
+
     pub(super) fn came(&self) -> Came {
         came(&self.who, self.sent.door)
     }
@@ -122,14 +129,18 @@ fn taken(stored: Stored) -> Taken {
     Taken::Stored(Box::new(stored))
 }
 
-/// What is in the way of every moment of a call so far; `None` if any of them was lawful.
-fn never_lawful(loaded: &Loaded) -> Option<Uncovered> {
+/// What is in the way of every moment of a call so far, if all of that is what people said or were not asked; `None` if any
+/// moment was lawful, or depends on when it was.
+fn never_lawful(who: &Principal, loaded: &Loaded) -> Option<Uncovered> {
     let begun = crate::gate::from_row(loaded.row.opened_at);
     let until = loaded.call.ended_at().unwrap_or(loaded.now);
     let all_ms = policy::length_ms(begun, until);
-    let spans = loaded.call.uncovered(&[(begun, all_ms)], CoverageBasis::Lawful, loaded.now, &|_, _| false);
+    let basis = who.uploads.coverage;
+    let spans = loaded.call.uncovered(&[(begun, all_ms)], basis, loaded.now, &|_, _| false);
     let claim = Claim::Placed(vec![(begun, all_ms)]);
-    (all_ms > 0 && is_hopeless(&claim, &spans)).then_some(Uncovered::Spans(spans))
+    let plain =
+        |span: &UncoveredSpan| matches!(span.why, Why::Declined(_) | Why::Withdrawn(_) | Why::Missing(_));
+    (all_ms > 0 && is_hopeless(&claim, &spans) && spans.iter().all(plain)).then_some(Uncovered::Spans(spans))
 }
 
 /// Whether what is sent with this credential may wait in quarantine.
@@ -219,6 +230,10 @@ impl Gate {
             let loaded = match self.call_of_upload(&who, &sent).await? {
                 Ok(loaded) => loaded,
                 Err(reason) if may_wait(&who, sent.door) => {
+                    if self.usable_keys(&who.account).await?.is_empty() {
+                        return Err(RecordingRefusal::NoUsableKey.into());
+                    }
+                    self.vault.has_room().map_err(Failure::Store)?;
                     return Ok(Admission {
                         who,
                         sent,
@@ -260,10 +275,10 @@ impl Gate {
             .saturating_add(i64::try_from(sent.placement.within_ms()).unwrap_or(i64::MAX));
         let found =
             self.ledger.calls_with(&who.account, &sent.parties, (begun.as_millisecond(), latest)).await?;
-        Ok(match found.as_deref() {
-            Some([]) => Err(QuarantineReason::UnknownCall),
-            Some([call]) => Ok(self.load_row(call.clone()).await?),
-            Some([..]) | None => Err(QuarantineReason::SeveralCalls),
+        Ok(match found.as_slice() {
+            [] => Err(QuarantineReason::UnknownCall),
+            [call] => Ok(self.load_row(call.clone()).await?),
+            [..] => Err(QuarantineReason::SeveralCalls),
         })
     }
 
@@ -326,7 +341,7 @@ impl Gate {
             Ok(_) => Ok(Some(Treatment::Stage(Plan::default()))),
             // It may be one that was accepted before, which its content shows.
             Err(Uncovered::UsedUp { .. }) if name.is_none() => Ok(Some(Treatment::Stage(Plan::default()))),
-            Err(Uncovered::Unplaced { .. }) if may_wait(who, door) => match never_lawful(loaded) {
+            Err(Uncovered::Unplaced { .. }) if may_wait(who, door) => match never_lawful(who, loaded) {
                 Some(uncovered) => self.refuse_early((who, door), loaded, name, uncovered).await,
                 None => Ok(Some(Treatment::Quarantine(QuarantineReason::UnknownTime))),
             },

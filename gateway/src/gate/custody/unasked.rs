@@ -48,7 +48,8 @@ impl Gate {
         let Some(why) = why(&settings, loaded.context.direction, duration_ms) else {
             return Ok(Asked::Kept(None));
         };
-        if settings.unasked == OnUnasked::Flag {
+        // What the law wants recorded is kept, whatever the platform was set to.
+        if settings.unasked == OnUnasked::Flag || loaded.call.requirement(now).mandatory {
             return Ok(Asked::Kept(Some(why)));
         }
         let body = Body::Unasked { came, why, saw: loaded.saw() };
@@ -79,7 +80,8 @@ fn why(settings: &RecordingSettings, direction: Option<Direction>, duration_ms: 
 fn calls(direction: Option<Direction>) -> &'static [(Network, Network)] {
     use Network::{Offnet, Onnet};
     match direction {
-        Some(Direction::Inbound) => &[(Offnet, Onnet), (Onnet, Onnet)],
+        // A call that is forwarded or referred may leave again.
+        Some(Direction::Inbound) => &[(Offnet, Onnet), (Onnet, Onnet), (Offnet, Offnet)],
         Some(Direction::Outbound) => &[(Onnet, Offnet), (Onnet, Onnet)],
         Some(Direction::Internal) => &[(Onnet, Onnet)],
         None => &[(Onnet, Onnet), (Onnet, Offnet), (Offnet, Onnet), (Offnet, Offnet)],

@@ -4,7 +4,8 @@
 //! It is an entry before it is sent. What the platform answers says that it has passed the order on, so that only a report
 //! from the call confirms it: until then it is sent again, as a notification that does not arrive would be.
 //!
-//! INVARIANT: no order is sent that is not in the log; and none after its call has ended, or recording was granted again.
+//! INVARIANT: no order is sent that is not in the log; and none once the call has ended, recording was granted again, or the
+//! call, decided on anew, asks for none.
 
 use policy::{Control, What};
 use uuid::Uuid;
@@ -20,6 +21,8 @@ pub enum Order {
     Settled,
     /// Send it to the legs of these ids.
     Send(Vec<String>),
+    /// This gateway cannot: its configuration does not name the account's platform.
+    NotHere,
 }
 
 /// What happened on a call since it was suspended.
@@ -87,6 +90,7 @@ impl Gate {
                 }
                 begun |= read.leaf.id == order;
             }
+            let is_wanted = SUSPENDS.contains(&loaded.saw().action.as_str());
             let was_taken = row.outcome.as_deref().is_some_and(is_taken);
             let says = match (since, is_logged) {
                 (Some(_), false) => return Ok(Order::Settled),
@@ -96,9 +100,11 @@ impl Gate {
                     Suspension::Failed { outcome: row.outcome.clone().unwrap_or_else(|| ENDED.into()) }
                 }
                 (Some(Since::Granted), true) => Suspension::Failed { outcome: SUPERSEDED.into() },
+                (None, false) if !is_wanted => return Ok(Order::Settled),
+                (None, true) if !is_wanted => Suspension::Failed { outcome: SUPERSEDED.into() },
                 (None, false) => match self.switches.get(&row.account) {
                     Some(action) => Suspension::Ordered { action: *action },
-                    None => return Ok(Order::Settled),
+                    None => return Ok(Order::NotHere),
                 },
                 (None, true) => return Ok(Order::Send(legs(&loaded.row.id, &loaded.context.aliases))),
             };
@@ -124,8 +130,17 @@ impl Gate {
         let outcome = if is_taken(&outcome) { UNCONFIRMED.into() } else { outcome };
         let Some(call) = row.call.as_deref() else { return Ok(true) };
         for _ in 0..ATTEMPTS {
-            let Some(found) = self.ledger.call(parse_id(call)?).await? else { return Ok(true) };
+            let found = self.ledger.call(parse_id(call)?).await?;
+            let Some(found) = found.filter(|found| !found.is_erased()) else { return Ok(true) };
             let loaded = self.load_row(found).await?;
+            let folded = self.folded(loaded.uid, &loaded.row).await?;
+            // What was never ordered has not failed.
+            let is_logged = folded.entries.iter().any(|read| {
+                matches!(&read.leaf.body, Body::Suspension { order: of, says: Suspension::Ordered { .. }, .. } if *of == order)
+            });
+            if !is_logged {
+                return Ok(true);
+            }
             let says = Suspension::Failed { outcome: outcome.clone() };
             if self.log_suspension(&loaded, order, says).await? == Appended::Done {
                 return Ok(true);
@@ -181,6 +196,8 @@ fn beside(id: Uuid) -> Uuid {
 
 /// The kind of an order in the queue.
 pub const ORDER: &str = "suspension.ordered";
+/// The actions of a decision that an order is for.
+const SUSPENDS: [&str; 3] = ["pause", "stop", "end-call"];
 const ENDED: &str = "call.ended";
 const SUPERSEDED: &str = "superseded";
 const UNCONFIRMED: &str = "unconfirmed";

@@ -155,14 +155,15 @@ impl Gate {
                 }
                 (may_go, _) => may_go?,
             }
+            let (mut job, erased) = self.erasure(actor, account, &found, asked, waited)?;
+            job.changes.extend(waited.map(|uid| Change::ErasureDone { uid }));
             let mut names = BTreeSet::new();
             for known in found.calls.values() {
                 names.extend(known.call_names()?);
             }
-            self.destroy_of_calls(&Actor::gateway(), account, &names).await?;
-            let (mut job, erased) = self.erasure(actor, account, &found, asked, waited)?;
-            job.changes.extend(waited.map(|uid| Change::ErasureDone { uid }));
             if self.append(job).await? == Appended::Done {
+                // What cannot be destroyed now is when its time is over; it cannot be released to a call without a name.
+                self.destroy_of_calls(&Actor::gateway(), account, &names).await;
                 self.said_meanwhile(actor, account, &mut found, &asked.reason).await?;
                 let erased = self.after(&found, asked.recordings, erased).await?;
                 return left.map_or(Ok(Outcome::Erased(erased)), |fault| Err(media_left(fault)));

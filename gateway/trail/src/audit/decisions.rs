@@ -20,7 +20,7 @@ use policy::{
 use uuid::Uuid;
 
 use super::Failure;
-use crate::{Body, Came, Clocks, ControlRefusal, Leaf, Released, Saw};
+use crate::{Body, Came, Clocks, ControlRefusal, Kind, Leaf, Released, Saw, Suspension};
 
 /// One step of a call.
 #[derive(Debug, Clone)]
@@ -128,7 +128,18 @@ pub struct Replay {
     objectors: Vec<(String, Timestamp)>,
     /// How it was opened, and what has made it since, by when it was logged: for what counts only as it stood earlier.
     opened: (Timestamp, Arc<Table>, Opened),
+    /// Its entries that ask for a suspension, and what became of the orders that they made.
+    orders: HashMap<Uuid, Ordered>,
     past: Vec<(Timestamp, Past)>,
+}
+
+/// What became of an order to suspend.
+#[derive(Debug, Clone, Default)]
+struct Ordered {
+    sent: bool,
+    ended: bool,
+    /// What was reported since.
+    since: Vec<Kind>,
 }
 
 /// Something that made a call what it is.
@@ -157,6 +168,7 @@ impl Replay {
             subjects: Vec::new(),
             objectors: objectors.clone(),
             opened: (leaf.at, Arc::clone(table), facts.clone()),
+            orders: HashMap::new(),
             past: Vec::new(),
         };
         for joined in &facts.participants {
@@ -164,6 +176,7 @@ impl Replay {
             replay.must_be_alike(joined.participant, &joined.alike, subject)?;
         }
         replay.must_have_seen(saw, leaf.at)?;
+        replay.suspends(leaf)?;
         Ok(replay)
     }
 
@@ -198,6 +211,7 @@ impl Replay {
             }
         }
         self.must_have_seen(saw, leaf.at)?;
+        self.suspends(leaf)?;
         if let Body::ControlRefused { code: ControlRefusal::ConsentRequired, .. } = &leaf.body
             && self.is_permitted(leaf.at)
         {
@@ -229,6 +243,39 @@ impl Replay {
     pub fn gap(&mut self, fact: &Event) {
         if self.ended_at.is_none_or(|ended| fact.received_at <= ended) {
             self.happened(fact.clone());
+        }
+    }
+
+    /// Takes an entry that asks for a suspension, an order that it made, or what became of one.
+    fn suspends(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+        let kind = leaf.body.kind();
+        self.orders.values_mut().filter(|order| order.sent && !order.ended).for_each(|order| {
+            order.since.push(kind);
+        });
+        if let Some("pause" | "stop" | "end-call") = leaf.body.orders() {
+            self.orders.insert(leaf.id, Ordered::default());
+        }
+        let Body::Suspension { order, says, .. } = &leaf.body else { return Ok(()) };
+        let wrong = |what: &str| Err(Failure::tampered(what.to_owned()));
+        let Some(order) = self.orders.get_mut(order) else {
+            return wrong("it is about an order that no entry of the call asked for");
+        };
+        match says {
+            Suspension::Ordered { .. } if order.sent => wrong("it orders something a second time"),
+            Suspension::Ordered { .. } => {
+                order.sent = true;
+                Ok(())
+            }
+            Suspension::Confirmed { .. } | Suspension::Failed { .. } if !order.sent || order.ended => {
+                wrong("it ends an order that is not under way")
+            }
+            Suspension::Confirmed { by } if !order.since.iter().any(|kind| kind.as_str() == by) => {
+                wrong("it says that a report confirmed an order, and there is none")
+            }
+            Suspension::Confirmed { .. } | Suspension::Failed { .. } => {
+                order.ended = true;
+                Ok(())
+            }
         }
     }
 

@@ -76,6 +76,9 @@ pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: O
             Suspension::Ordered { action } => {
                 format!("The platform was told by its API to {} the recording.", action.as_str())
             }
+            Suspension::Confirmed { by } if by == "call.ended" => {
+                "The call ended after the platform had taken the order to stop; whether it stopped before was not reported.".into()
+            }
             Suspension::Confirmed { by } => {
                 format!("The platform no longer recorded, after it was told so: `{by}` was reported.")
             }

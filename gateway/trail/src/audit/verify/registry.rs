@@ -17,7 +17,7 @@ use super::told::{GrantTold, PromptTold, Told};
 use crate::people::People;
 use crate::registers::{Sum, unhex};
 use crate::tree::Hash;
-use crate::{Body, Came, Door, Leaf, OnRefusal, Registered, counted};
+use crate::{Body, Came, Door, Leaf, OnRefusal, OnUnasked, Registered, counted};
 
 /// What is registered so far.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub(super) struct Registry {
     recordings: HashMap<Uuid, Recording>,
     /// What is in quarantine.
     quarantined: HashMap<Uuid, Quarantined>,
+    /// What becomes of recordings that the account's recording settings do not ask for, and since when.
+    unasked: Vec<(Timestamp, OnUnasked)>,
     /// The law that the account has chosen, and since when.
     chosen: Vec<Chosen>,
     /// The rows that the log commits to.
@@ -192,7 +194,8 @@ impl Registry {
                 )));
             }
             if let Body::Quarantined { until, .. } = &leaf.body {
-                let longest = SignedDuration::from_secs(i64::from(credential.quarantine_seconds));
+                let longest =
+                    SignedDuration::from_secs(i64::from(credential.quarantine_seconds.min(QUARANTINE)));
                 if came.door == Door::Native
                     || leaf.at.checked_add(longest).is_ok_and(|longest| longest < *until)
                 {
@@ -253,6 +256,7 @@ impl Registry {
     pub(super) fn take(&mut self, leaf: &Leaf, told: Option<Told>) -> Result<(), Failure> {
         leaf.register.as_ref().map_or(Ok(()), |registered| self.commits(registered))?;
         self.quarantines(leaf)?;
+        self.asks(leaf)?;
         if let Body::Accepted { recording, bytes, keys, format, .. } = &leaf.body {
             keys.iter().try_for_each(|key| self.sealed_for(key))?;
             self.sealed_as(*format, keys.len())?;
@@ -378,6 +382,31 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    /// Takes what becomes of recordings that the recording settings do not ask for, or one that they did not ask for.
+    fn asks(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+        if let Body::AccountRecordingSettings { unasked, .. } = &leaf.body {
+            self.unasked.push((leaf.at, *unasked));
+        }
+        let (came, wanted) = if let Body::Unasked { came, .. } = &leaf.body {
+            (came, [OnUnasked::Refuse, OnUnasked::Refuse])
+        } else if let Body::Accepted { came, unasked: Some(_), .. } = &leaf.body {
+            // What the law wants recorded is noted, too, where the rest is refused.
+            (came, [OnUnasked::Flag, OnUnasked::Refuse])
+        } else {
+            return Ok(());
+        };
+        let since = leaf.at.checked_sub(UPLOAD).unwrap_or(Timestamp::MIN);
+        // What was in force then, or at some moment of a request that takes its time.
+        let before = self.unasked.iter().rev().find(|(at, _)| *at <= since);
+        let mut set = self.unasked.iter().filter(|(at, _)| *at > since).chain(before);
+        match came.door == Door::Kazoo && (self.lenient || set.any(|(_, set)| wanted.contains(set))) {
+            true => Ok(()),
+            false => Err(Failure::tampered(
+                "it says that the recording settings did not ask for a recording, and the account never wanted to know",
+            )),
+        }
     }
 
     /// Takes what enters or leaves the quarantine.
@@ -653,6 +682,7 @@ impl Registry {
         });
         self.chosen.retain(|chosen| chosen.at <= from);
         self.formats.retain(|(at, _)| *at <= from);
+        self.unasked.retain(|(at, _)| *at <= from);
         self.keys_lost = true;
         lost
     }
@@ -679,6 +709,9 @@ impl Unchecked {
 
 /// How long a request may take once its sender was let in.
 const SERVED: SignedDuration = SignedDuration::from_mins(1);
+
+/// For how many seconds an upload may wait in quarantine at most.
+const QUARANTINE: u32 = 72 * 3600;
 
 /// How long an upload may take once it began.
 const UPLOAD: SignedDuration = SignedDuration::from_hours(24);
