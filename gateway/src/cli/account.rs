@@ -9,6 +9,7 @@ use super::asked::{must_exist, word};
 use super::{CliError, asked};
 use crate::config::Config;
 use crate::gate::ask;
+use crate::gate::ask::KeepFor;
 use crate::gate::{AccountSettings, Authority, Gate, SetWebhook, Webhook};
 use crate::serve;
 use crate::webhook::WebhookUrl;
@@ -324,7 +325,10 @@ impl AccountChange {
             keep_at_least: self.keep_at_least,
             keep_at_most: self.keep_at_most,
             keep_by_default: self.keep_by_default,
-            keep_for: (!self.keep_for.is_empty()).then(|| self.keep_for.iter().copied().collect()),
+            keep_for: (!self.keep_for.is_empty()).then(|| {
+                let limits = |limits: Retention| KeepFor { minimum: limits.minimum, maximum: limits.maximum };
+                self.keep_for.iter().map(|(purpose, of)| (*purpose, limits(*of))).collect()
+            }),
             overdue_seconds: self.overdue_seconds,
             format: self.format.as_deref().map(word).transpose()?,
             ..ask::AccountChange::default()

@@ -8,7 +8,7 @@ mod scope;
 
 pub use holds::{HoldRole, LegalHold};
 pub use lenient::{Lenient, Posted};
-pub use provision::{AccountChange, CredentialOf, PublicKey, WebhookAddress};
+pub use provision::{AccountChange, CredentialOf, KeepFor, PublicKey, WebhookAddress};
 pub use quarantine::Release;
 pub use scope::{Destination, MAX_SETTINGS, Named, RecordingScope, RecordingSettings};
 

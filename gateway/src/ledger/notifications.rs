@@ -47,7 +47,7 @@ impl Ledger {
                  WHERE earlier.call = waiting.call AND earlier.seq < waiting.seq AND earlier.failed_at IS NULL AND earlier.kind <> 'upload.overdue' \
                  AND waiting.kind <> 'suspension.ordered' AND earlier.kind <> 'suspension.ordered' \
                  AND (waiting.action IS NULL OR earlier.action IS NOT NULL))) AS due \
-                 WHERE place <= ? ORDER BY place, action IS NULL, seq LIMIT ?"
+                 WHERE place <= ? ORDER BY action IS NULL, seq LIMIT ?"
             ),
             now,
             each,

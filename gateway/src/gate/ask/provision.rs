@@ -7,6 +7,24 @@ use schemars::JsonSchema;
 use seal::Format;
 use serde::{Deserialize, Serialize};
 
+/// For how long recordings for a purpose are kept. What is left out has no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeepFor {
+    /// At least.
+    #[serde(default)]
+    pub minimum: Option<Period>,
+    /// At most.
+    #[serde(default)]
+    pub maximum: Option<Period>,
+}
+
+impl From<KeepFor> for Retention {
+    fn from(KeepFor { minimum, maximum }: KeepFor) -> Retention {
+        Retention { minimum, maximum }
+    }
+}
+
 /// `PUT /v1/accounts/{account}`: what is left out stays as it is; for a new account, it is the default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -51,7 +69,7 @@ pub struct AccountChange {
     /// How long to keep what is recorded for a purpose, at least and at most, beside all that. The purposes are those
     /// that the law distinguishes, and each that is named has its limits replaced; both null, it has none any more.
     #[serde(default)]
-    pub keep_for: Option<BTreeMap<Purpose, Retention>>,
+    pub keep_for: Option<BTreeMap<Purpose, KeepFor>>,
     /// How long after recording has ended the webhook is told that nothing came, in seconds; by default, 3600.
     #[serde(default)]
     pub overdue_seconds: Option<u32>,

@@ -178,7 +178,9 @@ impl AccountChange {
             overlays.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
         };
         // What has no limits any more is not named any more.
-        let limits = before.keep_for.into_iter().chain(keep_for.unwrap_or_default());
+        let limits =
+            keep_for.unwrap_or_default().into_iter().map(|(purpose, limits)| (purpose, limits.into()));
+        let limits = before.keep_for.into_iter().chain(limits);
         let mut keep_for: BTreeMap<Purpose, Retention> = limits.collect();
         keep_for.retain(|_, limits| !limits.is_free());
         AccountSettings {
