@@ -103,7 +103,7 @@ pub(super) enum TurnedAway {
 /// Why a body of several parts cannot be read.
 #[derive(Debug)]
 pub(super) enum Misread {
-    /// It breaks off, or is no multipart body.
+    /// It is cut short, or is not a multipart body.
     Broken,
     /// The recording's document is longer than so many bytes.
     LongDocument {
@@ -112,7 +112,7 @@ pub(super) enum Misread {
     },
     /// The recording's document is no JSON.
     NoDocument,
-    /// There is no audio in it.
+    /// It contains no audio.
     NoAudio,
 }
 

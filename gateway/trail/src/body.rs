@@ -514,7 +514,7 @@ pub struct Released {
     pub uploader: String,
     /// Only what was logged by then counts for it; what was logged later counts against it.
     pub evidence_until: Timestamp,
-    /// Whether whoever released it said when it was made: its sender had not.
+    /// Whether the time at which it was made comes from the person who released it, since its sender gave none.
     #[serde(default, skip_serializing_if = "is_false")]
     pub placed: bool,
 }

@@ -158,7 +158,7 @@ pub(super) fn is_trial(file: &str) -> bool {
 pub(crate) struct Trials(Mutex<HashMap<(String, String), (Instant, Bytes)>>);
 
 impl Trials {
-    /// Keeps one; `false` if there is no room for it.
+    /// Keeps a file. Returns whether there was room for it.
     pub(super) fn keep(&self, account: &str, file: &str, content: Bytes) -> bool {
         let mut trials = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         trials.retain(|_, (kept_at, _)| kept_at.elapsed() < KEPT_FOR);

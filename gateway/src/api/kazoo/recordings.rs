@@ -179,7 +179,7 @@ async fn known(
 
 /// The gateway's id of what Kazoo, or a list of ours, calls so.
 async fn meant(door: &Door, who: &Principal, id: &str) -> Result<String, Refusal> {
-    // One of ours is nobody else's: whoever uploads chooses theirs.
+    // The gateway's own ids come first, since senders choose theirs.
     if id.parse::<Uuid>().is_ok() {
         return Ok(id.to_owned());
     }
@@ -280,7 +280,7 @@ fn media_type(content_type: &str) -> &str {
     if of == "mpeg" { "mp3" } else { of }
 }
 
-/// Why there is no audio, and where what there is can be fetched.
+/// Explains why no audio is handed out, and says where the sealed media can be fetched.
 fn sealed(recording: &Recording) -> Refusal {
     let data = json!({
         "message": "the recording is sealed, and the gateway has no key that opens it: fetch the sealed media and the \

@@ -148,7 +148,11 @@ impl<'p> Page<'p> {
                 format!(
                     "This pack holds {} of this call. By them {}, and {}.",
                     counted(self.entries.iter().filter(|read| read.leaf.call.is_some()).count(), "entry"),
-                    words::were(of("recording.accepted"), "recording", "accepted"),
+                    words::were(
+                        of("recording.accepted").saturating_add(of("recording.released")),
+                        "recording",
+                        "accepted"
+                    ),
                     words::were(of("recording.refused"), "upload", "refused")
                 )
             }
