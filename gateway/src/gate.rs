@@ -37,9 +37,10 @@ use call::warm::{Folded, Warm};
 use custody::keys::KeyCache;
 pub use custody::keys::{Retired, TakenKey};
 pub use custody::newest::OfName;
+pub use custody::placed::Placement;
 pub(in crate::gate) use custody::recordings::stretches;
 pub use custody::recordings::{Served, Sought};
-pub use custody::store::{Admission, Placement, Sent, Stored, Taken};
+pub use custody::store::{Admission, Sent, Stored, Taken};
 pub(crate) use fault::codes;
 pub use fault::{
     CallRefusal, ErasureRefusal, ExportRefusal, Failure, Fault, FaultCode, FaultKind, Field, Lacking,

@@ -6,6 +6,7 @@ pub(in crate::gate) mod holds;
 pub(in crate::gate) mod inventory;
 pub(in crate::gate) mod keys;
 pub(in crate::gate) mod newest;
+pub(in crate::gate) mod placed;
 pub(in crate::gate) mod purposes;
 pub(in crate::gate) mod quarantine;
 pub(in crate::gate) mod recordings;

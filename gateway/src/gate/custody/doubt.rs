@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use policy::{Call, Uncovered, UncoveredSpan, Upload};
 
-use super::store::Placement;
+use super::placed::Placement;
 
 /// What is in doubt of one file.
 #[derive(Debug)]

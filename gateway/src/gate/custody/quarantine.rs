@@ -17,7 +17,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::doubt::Doubt;
-use super::store::{Admission, Permit, Placement, Stored, bare, claim, named_by};
+use super::placed::{Placement, claim};
+use super::store::{Admission, Permit, Stored, bare, named_by};
 use crate::access::Principal;
 use crate::gate::answer::{InQuarantine, Quarantine};
 use crate::gate::{
