@@ -53,7 +53,7 @@ impl Law {
             from: row.effective_from.map(|from| from.to_string()),
             asks: MEDIA.map(|name| rank(row.asks(medium(name), Kind::Conversation).strictness)),
             strictest_when_unknown: row.strictest_when_unknown,
-            citations: row.source.citations.clone(),
+            citations: row.source.citations.iter().map(|citation| citation.cite.clone()).collect(),
             summary: row.source.summary.clone(),
             confidence: match row.source.confidence {
                 Confidence::High => "high",
