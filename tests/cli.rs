@@ -786,6 +786,8 @@ async fn administration_works_while_the_gateway_runs_on_the_same_data() {
         "quality",
         "--text",
         "Recorded.",
+        "--says",
+        "recording=Recorded",
     ]);
     let credential = cli.json(&["credential", "add", "acme", "--role", "recorder"]);
     let word = |name: &str| credential[name].as_str().unwrap();

@@ -247,7 +247,40 @@ async fn ledger() -> Option<Place> {
     }
 }
 
-/// Adds an account with a credential of every role and two prompts.
+/// A prompt that says everything that the law of any place wants said.
+pub(crate) const TOLD: &str = "This call is recorded. Acme records it, for quality, and keeps it for a year; service \
+    providers process it. A machine speaks, reads feelings, and takes a voiceprint. Say no to refuse, or write to \
+    withdraw; ask for a copy, or read more at acme.example. Your call is number one.";
+
+/// The words of [`TOLD`] that say each element.
+pub(crate) fn says() -> BTreeMap<String, String> {
+    let words = [
+        ("recording", "This call is recorded"),
+        ("operator", "Acme records it"),
+        ("purpose", "for quality"),
+        ("vendor", "service providers process it"),
+        ("refusal", "Say no to refuse"),
+        ("ai", "A machine speaks"),
+        ("emotion", "reads feelings"),
+        ("voiceprint", "takes a voiceprint"),
+        ("more-info", "read more at acme.example"),
+        ("withdrawal", "write to withdraw"),
+        ("retention", "keeps it for a year"),
+        ("copy", "ask for a copy"),
+        ("reference", "Your call is number one"),
+    ];
+    assert!(policy::Element::ALL.iter().all(|one| words.iter().any(|(word, _)| *word == one.as_str())));
+    words.map(|(element, words)| (element.into(), words.into())).into()
+}
+
+/// A prompt that also says everything that [`TOLD`] does.
+pub(crate) fn telling(mut prompt: Value) -> Value {
+    prompt["text"] = json!(format!("{} {TOLD}", prompt["text"].as_str().unwrap()));
+    prompt["says"] = json!(says());
+    prompt
+}
+
+/// Adds an account with a credential of every role and two prompts that say everything.
 pub(crate) async fn add_account(
     gate: &Gate,
     account: &str,
@@ -257,13 +290,13 @@ pub(crate) async fn add_account(
     gate.add_account(&actor, account, None, None, settings).await.unwrap();
     for language in ["en", "de"] {
         let prompt = Prompt {
-            text: "This call is recorded.".into(),
+            text: TOLD.into(),
             language: language.into(),
             duration_ms: 4000,
             purposes: vec!["quality".into()],
             delivery: Delivery::Audio,
             sha256: None,
-            says: std::collections::BTreeMap::new(),
+            says: says(),
         };
         gate.put_prompt(&actor, account, language, &prompt).await.unwrap();
     }

@@ -50,13 +50,13 @@ impl Site {
         let people = add_account(&gate, "acme", &settings).await;
         customer_key(&gate, dir.path(), "acme").await;
         let prompt = Prompt {
-            text: "Recorded.".into(),
+            text: crate::harness::TOLD.into(),
             language: "en".into(),
             duration_ms: 1000,
             purposes: vec!["quality".into()],
             delivery: Delivery::Audio,
             sha256: None,
-            says: std::collections::BTreeMap::new(),
+            says: crate::harness::says(),
         };
         gate.put_prompt(&Actor::command_line(), "acme", "short", &prompt).await.unwrap();
         gate.ledger().close().await;

@@ -148,7 +148,7 @@ class Gateway(Server):
         if not made:
             self.run("account", "add", account, "--operator", "US-NY", "--recorder", "US-NY")
             self.run("key", "add", account, keys() / "public.pem")
-            self.run("prompt", "add", account, "greeting", "--language", "en", "--duration-ms", 2000, "--purpose", "quality", "--text", "This call is recorded.")
+            self.run("prompt", "add", account, "greeting", "--language", "en", "--duration-ms", 2000, "--purpose", "quality", "--text", "This call is recorded.", "--says", "recording=This call is recorded")
             self.run("consent-grant", "add", account, "contract", "--subject", "agent-1", "--role", "agent", "--basis", "contract", "--purpose", "quality")
         self.auth, self.auditor = self.credential("recorder"), self.credential("auditor")
         port = free_port()

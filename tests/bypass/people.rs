@@ -134,7 +134,9 @@ async fn prompts_that_were_not_played_whole_grant_nothing() {
     // In another language, for another purpose, and one that nobody registered.
     let event = json!({"type": "prompt.completed", "prompt": "de", "participants": both, "played_ms": 4000});
     gateway.event("c1", &event).await.expect(201);
-    let other = json!({"text": "?", "language": "en", "duration_ms": 2000, "purposes": ["training"]});
+    let other = crate::harness::telling(
+        json!({"text": "?", "language": "en", "duration_ms": 2000, "purposes": ["training"]}),
+    );
     gateway.counsel.put("/v1/prompts/other", &other).await.expect(201);
     let event =
         json!({"type": "prompt.completed", "prompt": "other", "participants": both, "played_ms": 2000});

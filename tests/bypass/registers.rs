@@ -102,7 +102,7 @@ async fn a_prompt_gets_no_shorter_and_no_older() {
 
     let gateway = Gateway::start().await;
     gateway.open("c1", "US-CA").await;
-    let longer = json!({"text": "This call is recorded.", "language": "en", "duration_ms": 9000});
+    let longer = crate::harness::telling(json!({"text": "Hello.", "language": "en", "duration_ms": 9000}));
     gateway.counsel.put("/v1/prompts/en", &longer).await.expect(201);
     alter(&gateway, "DELETE FROM prompt WHERE id = 'en' AND version = 2").await;
     is_found(&gateway, gateway.event("c1", &played).await).await;

@@ -811,7 +811,8 @@ impl<'a> Naive<'a> {
 
     /// A tone says nothing but that something is recorded.
     fn tone_will_do(&self, asked: &Asked, t: Ms) -> bool {
-        let to_be_told = !asked.elements.is_empty() || !asked.purposes.is_empty();
+        let more = asked.elements.iter().any(|element| *element != Element::Recording);
+        let to_be_told = more || !asked.purposes.is_empty();
         matches!(asked.tone, Some(Some(_))) && !to_be_told && self.tone_runs(t)
     }
 

@@ -673,7 +673,7 @@ async fn prompts_and_grants_that_make_no_sense_are_not_registered() {
 #[tokio::test]
 async fn decide_reads_events_as_the_server_does() {
     let gateway = Gateway::start().await;
-    let prompt = json!({"text": "This call is recorded.", "language": "en", "duration_ms": 4000});
+    let prompt = crate::harness::telling(json!({"text": "Hello.", "language": "en", "duration_ms": 4000}));
     gateway.counsel.put("/v1/prompts/p", &prompt).await.expect(201);
     let (started, at) = (gateway.now(), gateway.now());
     let table = std::sync::Arc::new(Table::parse(DEFAULT_TABLE).unwrap());

@@ -116,8 +116,8 @@ async fn a_prompt_that_ran_while_they_objected_is_no_new_prompt() {
 #[tokio::test]
 async fn a_changed_prompt_is_a_new_version_and_its_length_counts_from_then_on() {
     let gateway = Gateway::start().await;
-    let longer = json!({"text": "This call is recorded, and we say it at length.", "language": "en",
-        "duration_ms": 9000, "purposes": ["quality"]});
+    let longer = crate::harness::telling(json!({"text": "We say it at length.", "language": "en",
+        "duration_ms": 9000, "purposes": ["quality"]}));
     let registered = gateway.counsel.put("/v1/prompts/en", &longer).await.expect(201);
     assert_eq!(registered["version"], 2);
     gateway.counsel.put("/v1/prompts/en", &longer).await.expect(200);

@@ -64,10 +64,9 @@ fn client(gateway: &Gateway, credential: &Value) -> Client {
 }
 
 fn prompt() -> Value {
-    json!({
-        "text": "This call is recorded.", "language": "en", "duration_ms": 4000, "purposes": ["quality"],
-        "says": {"recording": "this call is recorded"},
-    })
+    crate::harness::telling(json!({
+        "text": "Hello.", "language": "en", "duration_ms": 4000, "purposes": ["quality"],
+    }))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -701,7 +700,7 @@ async fn a_provisioner_writes_no_newer_version_of_a_prompt() {
     portal.put(path, &prompt()).await.expect(201);
     portal.put(path, &prompt()).await.expect(200);
     let mut less = prompt();
-    less["text"] = json!("This call is recorded. Hold.");
+    less["text"] = json!(format!("{} Hold.", crate::harness::TOLD));
     portal.put(path, &less).await.problem(403, "loosens-law");
     assert_eq!(portal.get(path).await.expect(200)["version"], json!(1));
 }

@@ -29,7 +29,9 @@ async fn fetched(gateway: &Gateway, recording: &str, purpose: &str) -> u16 {
 }
 
 async fn prompt(gateway: &Gateway, id: &str, purposes: &[&str]) {
-    let body = json!({"text": "Recorded.", "language": "en", "duration_ms": 4000, "purposes": purposes});
+    let body = crate::harness::telling(
+        json!({"text": "Recorded.", "language": "en", "duration_ms": 4000, "purposes": purposes}),
+    );
     gateway.counsel.put(&format!("/v1/prompts/{id}"), &body).await.expect(201);
 }
 

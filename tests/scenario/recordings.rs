@@ -84,7 +84,9 @@ async fn media_are_served_whole_or_in_part() {
 async fn who_fetches_has_to_say_for_what_and_it_is_logged() {
     let gateway = Gateway::start().await;
     let purposes = ["quality", "complaint 427", "training"];
-    let prompt = json!({"text": "Recorded.", "language": "en", "duration_ms": 4000, "purposes": purposes});
+    let prompt = crate::harness::telling(
+        json!({"text": "Recorded.", "language": "en", "duration_ms": 4000, "purposes": purposes}),
+    );
     gateway.counsel.put("/v1/prompts/en", &prompt).await.expect(201);
     gateway.open_with("c", super::two("US-CA"), json!({"purposes": purposes})).await;
     gateway.prompt("c", &["caller", "agent"]).await;

@@ -102,10 +102,10 @@ async fn a_prompt_that_is_not_for_the_sectors_purpose_does_not_count() {
     is_blocked(&told);
     let notes = of(&told, "caller")["notes"].to_string();
     assert!(notes.contains("legal-obligation"), "{notes}");
-    let prompt = json!({
+    let prompt = crate::harness::telling(json!({
         "text": "Calls are recorded because the law asks for it, and to watch over quality.", "language": "en",
         "duration_ms": 4000, "purposes": ["quality", "legal-obligation"],
-    });
+    }));
     gateway.counsel.put("/v1/prompts/en", &prompt).await.expect(201);
     is_permitted(&gateway.prompt("c", &["caller", "agent"]).await);
 }
@@ -149,6 +149,11 @@ async fn a_prompt_that_lacks_what_it_has_to_say_does_not_count_there() {
     is_permitted(&gateway.prompt("ny", &["caller", "agent"]).await);
 }
 
+/// A prompt that shows of nothing that it says it.
+fn silent() -> Value {
+    json!({"text": "Hello.", "language": "en", "duration_ms": 4000, "purposes": ["quality"]})
+}
+
 #[tokio::test]
 async fn a_prompt_that_lacks_something_lifts_no_objection() {
     let (gateway, _dir) = gateway().await;
@@ -164,7 +169,8 @@ async fn a_prompt_that_lacks_something_lifts_no_objection() {
     is_permitted(&gateway.report("c", played("whole")).await);
     is_blocked(&gateway.happens("c", "consent.declined", "caller").await);
     gateway.advance_ms(5_000);
-    gateway.report("c", played("en")).await;
+    gateway.counsel.put("/v1/prompts/brief", &silent()).await.expect(201);
+    gateway.report("c", played("brief")).await;
     is_blocked(&gateway.says_yes("c", "caller", "dtmf").await);
     gateway.advance_ms(5_000);
     gateway.report("c", played("whole")).await;
@@ -221,6 +227,7 @@ async fn a_message_after_a_greeting_that_names_recording_is_kept_where_the_row_s
     let opened = gateway.open_with("mail", caller(), voicemail.clone()).await;
     assert_eq!(super::asks(&opened), "all/notice");
     // A prompt that does not say it is no such greeting.
+    gateway.counsel.put("/v1/prompts/en", &silent()).await.expect(201);
     is_blocked(&gateway.prompt("mail", &["caller"]).await);
     is_permitted(&gateway.report("mail", played.clone()).await);
     let (from, audio) = {

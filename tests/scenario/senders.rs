@@ -381,7 +381,9 @@ async fn a_prompt_counts_for_whoever_has_its_language_under_another_name() {
     .enumerate()
     {
         let id = format!("p{n}");
-        let body = json!({"text": "This call is recorded.", "language": prompt, "duration_ms": 1000, "purposes": ["quality"]});
+        let body = crate::harness::telling(
+            json!({"text": "Hello.", "language": prompt, "duration_ms": 1000, "purposes": ["quality"]}),
+        );
         gateway.counsel.put(&format!("/v1/prompts/{id}"), &body).await.expect(201);
         let mut caller = person("caller", "customer", "US-CA");
         caller["languages"] = json!([theirs]);

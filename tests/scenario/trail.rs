@@ -30,7 +30,9 @@ async fn busy_day(gateway: &Gateway) -> Vec<String> {
     let said = |name: &str| format!("zq-{name}-zq");
     let (caller, agent, third) = (said("caller"), said("agent"), said("third"));
     let purposes = [said("purpose"), said("fetch")];
-    let prompt = json!({"text": said("text"), "language": "en", "duration_ms": 1000, "purposes": purposes});
+    let prompt = crate::harness::telling(
+        json!({"text": said("text"), "language": "en", "duration_ms": 1000, "purposes": purposes}),
+    );
     gateway.counsel.put(&format!("/v1/prompts/{}", said("prompt")), &prompt).await.expect(201);
     let grant = json!({"subject": agent, "role": "agent", "basis": said("basis"), "text_version": said("version"),
         "purposes": purposes, "evidence_sha256": "ab".repeat(32)});

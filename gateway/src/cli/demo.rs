@@ -87,15 +87,27 @@ async fn set_up(gate: &Gate, keys: &Path) -> Result<People, CliError> {
         (
             "greeting-en",
             "en",
-            "This call is recorded for quality. Please press 1 if you agree, or stay on the line.",
+            "This call is recorded by Demo Ltd for quality. Please press 1 if you agree, or stay on the line; to refuse, say no.",
+            [
+                ("recording", "This call is recorded"),
+                ("operator", "by Demo Ltd"),
+                ("purpose", "for quality"),
+                ("refusal", "to refuse, say no"),
+            ],
         ),
         (
             "greeting-de",
             "de",
-            "Dieses Gespräch wird zur Qualitätssicherung aufgezeichnet. Bitte drücken Sie die 1, wenn Sie einverstanden sind.",
+            "Dieses Gespräch wird von der Demo GmbH zur Qualitätssicherung aufgezeichnet. Bitte drücken Sie die 1, wenn Sie einverstanden sind; wenn nicht, sagen Sie nein.",
+            [
+                ("recording", "aufgezeichnet"),
+                ("operator", "von der Demo GmbH"),
+                ("purpose", "zur Qualitätssicherung"),
+                ("refusal", "wenn nicht, sagen Sie nein"),
+            ],
         ),
     ];
-    for (id, language, text) in prompts {
+    for (id, language, text, says) in prompts {
         let prompt = Prompt {
             text: text.into(),
             language: language.into(),
@@ -103,7 +115,7 @@ async fn set_up(gate: &Gate, keys: &Path) -> Result<People, CliError> {
             purposes: vec!["quality".into()],
             delivery: crate::gate::ask::Delivery::Audio,
             sha256: None,
-            says: std::collections::BTreeMap::new(),
+            says: says.map(|(element, words)| (element.into(), words.into())).into(),
         };
         gate.put_prompt(&actor, "demo", id, &prompt).await?;
     }

@@ -586,7 +586,8 @@ impl Call {
             .any(|person| person.stay(at).is_some_and(|stay| stay.consents(at, demand) >= Level::Asserted))
     }
 
-    /// Whether a tone replaces prompt and announcement. It cannot say what a prompt has to say.
+    /// Whether a tone replaces prompt and announcement. It says that the call is recorded, and nothing else that a
+    /// prompt has to say.
     fn toned(&self, demand: &Demand, at: Timestamp) -> bool {
         demand.accepts_tone() && self.tones.iter().any(|tone| tone.holds(at))
     }

@@ -59,7 +59,12 @@ pub(crate) fn all_named<'n>(names: impl IntoIterator<Item = &'n str>) -> BTreeMa
     for (key, listed) in lines(PLACES) {
         // `City of Bristol` is the `Bristol, City of` that is listed.
         let halves = listed.split_once(',').map_or([listed, ""], |(head, tail)| [head, tail]);
-        for first in halves.map(|half| plain(half).next()).into_iter().filter(Option::is_some) {
+        // What is plain already need not be made so.
+        let first = |half: &str| match half.trim_start().chars().next() {
+            Some(c) if c.is_ascii_alphabetic() => Some(c.to_ascii_lowercase()),
+            _ => plain(half).next(),
+        };
+        for first in halves.map(first).into_iter().filter(Option::is_some) {
             for (text, name) in asked.get(&first).into_iter().flatten().filter(|(text, _)| same(listed, text))
             {
                 let codes = found.entry(*name).or_default();

@@ -14,7 +14,7 @@ use crate::fact::{Kind, Medium, Opened};
 use crate::place::{Code, Evidence};
 use crate::rule::{Requirement, Tone};
 use crate::table::Table;
-use crate::told::{Purposes, Told};
+use crate::told::{Element, Elements, Purposes, Told};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Law {
@@ -48,9 +48,11 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
-    /// Whether a repeated tone is enough, beside somebody's consent.
+    /// Whether a repeated tone is enough, beside somebody's consent. It says that the call is recorded, and
+    /// nothing else.
     pub(crate) fn accepts_tone(&self) -> bool {
-        matches!(self.requirement.tone, Tone::Every(_)) && Told::default().is_enough_for(self.told)
+        let by_tone = Told { elements: Elements::NONE.with(Element::Recording), purposes: Purposes::NONE };
+        matches!(self.requirement.tone, Tone::Every(_)) && by_tone.is_enough_for(self.told)
     }
 }
 
