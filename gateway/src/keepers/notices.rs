@@ -1,12 +1,13 @@
 //! Notices: tells accounts with a webhook what has happened. Each account has a few deliveries at once of its own, so that
 //! a receiver that does not answer holds up nobody else's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::every;
@@ -23,12 +24,23 @@ pub(super) async fn keep(door: Arc<Door>, senders: (Sender, Crossbar), stop: Can
     let mut sending = JoinSet::new();
     let mut turns: HashMap<(String, bool, bool), Arc<Semaphore>> = HashMap::new();
     let mut forget_at = i64::MIN;
+    // What was read and waits for its turn, and the ids of what is under way.
+    let (mut waiting, mut under_way): (Vec<NotificationRow>, HashSet<String>) = Default::default();
+    // Reading takes longer the more is waiting, so it is not done after every delivery.
+    let (mut look, mut look_at) = (true, Instant::now());
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            _ = tick.tick() => {}
-            () = door.gate.queued() => {}
-            Some(_) = sending.join_next() => {}
+            _ = tick.tick() => look = true,
+            () = door.gate.queued() => look = true,
+            // What comes next on its call may go now.
+            Some(ended) = sending.join_next() => {
+                look = true;
+                if let Ok(id) = ended {
+                    under_way.remove(&id);
+                }
+            }
+            () = tokio::time::sleep_until(look_at), if look => {}
         }
         let now = door.gate.clock_ms();
         if now >= forget_at {
@@ -37,49 +49,65 @@ pub(super) async fn keep(door: Arc<Door>, senders: (Sender, Crossbar), stop: Can
                 tracing::error!(code = %fault.code(), "cannot forget what was given up long ago; it is tried again in an hour");
             }
         }
-        let due = match door.gate.due(EACH, MOST).await {
-            Ok(due) => due,
-            Err(fault) => {
-                tracing::error!(code = %fault.code(), "cannot read what accounts are to be told");
-                continue;
+        let began = Instant::now();
+        if look && look_at <= began {
+            match door.gate.due(EACH, MOST).await {
+                Ok(due) => waiting = due,
+                Err(fault) => {
+                    tracing::error!(code = %fault.code(), "cannot read what accounts are to be told");
+                }
             }
-        };
-        for row in due {
-            if sending.len() >= AT_ONCE {
-                break;
+            let took = began.elapsed();
+            (look, look_at) = (false, Instant::now() + LOOKS_APART.max(took.saturating_mul(3)));
+        }
+        waiting.retain(|row| {
+            if under_way.contains(&row.id) {
+                return false;
             }
             // Orders do not wait for a turn that other messages have.
             let turn = turns
                 .entry((row.account.clone(), row.action.is_some(), row.kind == ORDER))
                 .or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)));
-            let Ok(turn) = Arc::clone(turn).try_acquire_owned() else { continue };
-            let (door, senders) = (Arc::clone(&door), senders.clone());
-            // Taken before anything else is looked for, so that it is not found again.
-            match door.gate.take(&row).await {
-                Ok(true) => {
-                    sending.spawn(async move {
-                        let (sender, crossbar) = senders;
-                        let done = match row.kind == ORDER {
-                            true => order(&door.gate, &crossbar, &row).await,
-                            false => deliver(&door.gate, &sender, &row).await,
-                        };
-                        if let Err(fault) = done {
-                            tracing::error!(code = %fault.code(), notification = row.id, "could not note what became of a notification; it is sent again");
-                        }
-                        drop(turn);
-                    });
-                }
-                Ok(false) => {}
-                Err(fault) => {
-                    tracing::error!(code = %fault.code(), "cannot take what an account is to be told");
-                }
-            }
-        }
+            let room = sending.len() < AT_ONCE || row.action.is_some();
+            let Some(turn) = room.then(|| Arc::clone(turn).try_acquire_owned().ok()).flatten() else {
+                return true;
+            };
+            under_way.insert(row.id.clone());
+            sending.spawn(one(Arc::clone(&door), senders.clone(), row.clone(), turn));
+            false
+        });
     }
     let ended = async { while sending.join_next().await.is_some() {} };
     if tokio::time::timeout(LAST, ended).await.is_err() {
         sending.abort_all();
     }
+}
+
+/// Takes one, so that no other gateway tries it, and delivers it. Returns its id.
+async fn one(
+    door: Arc<Door>,
+    (sender, crossbar): (Sender, Crossbar),
+    row: NotificationRow,
+    turn: OwnedSemaphorePermit,
+) -> String {
+    match door.gate.take(&row).await {
+        Ok(true) => {
+            let done = match row.kind == ORDER {
+                true => order(&door.gate, &crossbar, &row).await,
+                false => deliver(&door.gate, &sender, &row).await,
+            };
+            if let Err(fault) = done {
+                tracing::error!(code = %fault.code(), notification = row.id, "could not note what became of a notification; it is sent again");
+            }
+        }
+        // Another gateway was faster.
+        Ok(false) => {}
+        Err(fault) => {
+            tracing::error!(code = %fault.code(), "cannot take what an account is to be told");
+        }
+    }
+    drop(turn);
+    row.id
 }
 
 async fn deliver(gate: &Gate, sender: &Sender, row: &NotificationRow) -> Result<(), Fault> {
@@ -136,12 +164,14 @@ async fn order(gate: &Gate, crossbar: &Crossbar, row: &NotificationRow) -> Resul
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long lies between two looks at least.
+const LOOKS_APART: Duration = Duration::from_millis(10);
 /// How often what was given up long ago is forgotten, in milliseconds by the gate's clock.
 const FORGET_EVERY_MS: i64 = 3_600_000;
 /// How many deliveries an account has at once.
 const OF_ONE: usize = 4;
 /// How many of an account's are looked at, and of all accounts'.
-const EACH: i64 = 8;
+const EACH: i64 = 32;
 const MOST: i64 = 4096;
 /// How many deliveries there are at once.
 const AT_ONCE: usize = 64;
