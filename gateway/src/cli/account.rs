@@ -1,7 +1,7 @@
 //! Accounts and their settings.
 
 use clap::{Args, Subcommand};
-use policy::{Period, Purpose, Retention};
+use policy::{LawfulBasis, Period, Purpose, Retention};
 use serde_json::json;
 
 use super::admin::done;
@@ -9,7 +9,7 @@ use super::asked::{must_exist, word};
 use super::{CliError, asked};
 use crate::config::Config;
 use crate::gate::ask;
-use crate::gate::ask::KeepFor;
+use crate::gate::ask::{Basis, KeepFor};
 use crate::gate::{AccountSettings, Authority, Gate, SetWebhook, Webhook};
 use crate::serve;
 use crate::webhook::WebhookUrl;
@@ -96,6 +96,10 @@ struct AccountChange {
     /// `evidence=5 years..`; `quality=..` lifts its limits
     #[arg(long, value_name = "PURPOSE=LEAST..MOST", value_parser = limits)]
     keep_for: Vec<(Purpose, Retention)>,
+    /// On which lawful basis what is recorded for a purpose is processed, and where people read of it, such as
+    /// `quality=legitimate-interests=https://example.com/notice`; `quality=` takes it back
+    #[arg(long, value_name = "PURPOSE=BASIS[=URL]", value_parser = basis)]
+    lawful_basis: Vec<(Purpose, Option<Basis>)>,
     /// How long after recording has ended its webhook is told that nothing came, in seconds
     #[arg(long, value_name = "SECONDS")]
     overdue_seconds: Option<u32>,
@@ -157,6 +161,10 @@ pub(super) struct AccountAdd {
     /// `evidence=5 years..`; `quality=..` lifts its limits
     #[arg(long, value_name = "PURPOSE=LEAST..MOST", value_parser = limits)]
     keep_for: Vec<(Purpose, Retention)>,
+    /// On which lawful basis what is recorded for a purpose is processed, and where people read of it, such as
+    /// `quality=legitimate-interests=https://example.com/notice`
+    #[arg(long, value_name = "PURPOSE=BASIS[=URL]", value_parser = basis)]
+    lawful_basis: Vec<(Purpose, Option<Basis>)>,
     /// How long after recording has ended its webhook is told that nothing came, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     overdue_seconds: u32,
@@ -190,6 +198,11 @@ pub(super) async fn account(config: Config, command: Account, json: bool) -> Res
                 keep_at_most: asked.keep_at_most,
                 keep_by_default: asked.keep_by_default,
                 keep_for: asked.keep_for.into_iter().collect(),
+                lawful_basis: asked
+                    .lawful_basis
+                    .into_iter()
+                    .filter_map(|(of, basis)| Some((of, basis?)))
+                    .collect(),
                 public_log: asked.public_log,
                 overdue_seconds: asked.overdue_seconds,
                 format: word(&asked.format)?,
@@ -329,6 +342,8 @@ impl AccountChange {
                 let limits = |limits: Retention| KeepFor { minimum: limits.minimum, maximum: limits.maximum };
                 self.keep_for.iter().map(|(purpose, of)| (*purpose, limits(*of))).collect()
             }),
+            lawful_basis: (!self.lawful_basis.is_empty())
+                .then(|| self.lawful_basis.iter().cloned().collect()),
             overdue_seconds: self.overdue_seconds,
             format: self.format.as_deref().map(word).transpose()?,
             ..ask::AccountChange::default()
@@ -339,11 +354,32 @@ impl AccountChange {
 fn limits(text: &str) -> Result<(Purpose, Retention), String> {
     let (purpose, limits) =
         text.split_once('=').ok_or("write `PURPOSE=LEAST..MOST`, such as `quality=..90 days`")?;
-    let known = policy::told::word(purpose).ok_or_else(|| {
+    Ok((known(purpose)?, limits.parse()?))
+}
+
+fn known(purpose: &str) -> Result<Purpose, String> {
+    policy::told::word(purpose).ok_or_else(|| {
         let known = Purpose::ALL.map(Purpose::as_str).join(", ");
         format!("`{purpose}` is not a purpose that the law distinguishes; those are {known}")
+    })
+}
+
+fn basis(text: &str) -> Result<(Purpose, Option<Basis>), String> {
+    let (purpose, rest) =
+        text.split_once('=').ok_or("write `PURPOSE=BASIS`, such as `quality=legitimate-interests`")?;
+    let purpose = known(purpose)?;
+    if rest.is_empty() {
+        return Ok((purpose, None));
+    }
+    let (word, notice) = match rest.split_once('=') {
+        Some((word, notice)) => (word, Some(notice.to_owned())),
+        None => (rest, None),
+    };
+    let basis = LawfulBasis::ALL.into_iter().find(|one| one.as_str() == word).ok_or_else(|| {
+        let words = LawfulBasis::ALL.map(LawfulBasis::as_str).join(", ");
+        format!("`{word}` is not a lawful basis; those are {words}")
     })?;
-    Ok((known, limits.parse()?))
+    Ok((purpose, Some(Basis { basis, notice })))
 }
 
 fn webhook_url(text: &str, config: &Config) -> Result<WebhookUrl, CliError> {

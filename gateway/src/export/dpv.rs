@@ -8,8 +8,10 @@
 //! INVARIANT: every field that 27560 makes mandatory is there, or there are no records and the error names
 //! the setting that is missing.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
-use policy::{Code, Purpose};
+use policy::{Code, LawfulBasis, Purpose};
 use serde_json::{Map, Value, json};
 
 use super::{Controller, Record, date, named_uuid};
@@ -108,13 +110,34 @@ fn consent_record(
         "dpv:hasConsentStatus": events,
     });
     let basis = person.words.iter().rev().find_map(|word| match &word.standing {
-        Standing::Granted(how) => Some(consent_type(how)),
+        Standing::Granted(How::Stayed) => Some(stated(record)),
+        Standing::Granted(How::Said(_)) => Some(vec![id("dpv:ExplicitlyExpressedConsent")]),
+        Standing::Granted(How::Before(_)) => Some(vec![id("dpv:ExpressedConsent")]),
         Standing::Denied(_) => None,
     });
-    if let (Some(basis), Some(document)) = (basis, document.as_object_mut()) {
-        document.insert("dpv:hasLegalBasis".into(), id(basis));
+    if let (Some(basis), Some(document)) = (basis.filter(|basis| !basis.is_empty()), document.as_object_mut())
+    {
+        let basis = if let [one] = &*basis { one.clone() } else { Value::from(basis) };
+        document.insert("dpv:hasLegalBasis".into(), basis);
     }
     document
+}
+
+/// The bases that the account has stated for the call's purposes: that people were told is none.
+fn stated(record: &Record) -> Vec<Value> {
+    let purposes = &record.story.purposes;
+    let named = purposes.iter().map(String::as_str).chain(purposes.is_empty().then_some("recording"));
+    let bases: BTreeSet<LawfulBasis> =
+        named.filter_map(|purpose| Some(record.basis_of(purpose)?.0)).collect();
+    let iri = |basis: LawfulBasis| match basis {
+        LawfulBasis::Consent => "dpv:Consent",
+        LawfulBasis::Contract => "dpv:Contract",
+        LawfulBasis::LegalObligation => "dpv:LegalObligation",
+        LawfulBasis::VitalInterests => "dpv:VitalInterest",
+        LawfulBasis::PublicTask => "dpv:PublicInterest",
+        LawfulBasis::LegitimateInterests => "dpv:LegitimateInterest",
+    };
+    bases.into_iter().map(|basis| id(iri(basis))).collect()
 }
 
 /// What happened, in order: that they were asked, and each of their words.
@@ -132,7 +155,14 @@ fn events(record: &Record, person: &Person, pseudonym: &str) -> Vec<Value> {
     let subject = || id(&subject_id(record, pseudonym));
     for word in &person.words {
         let (types, method): (&[&str], _) = match &word.standing {
-            Standing::Granted(how) => (&["dpv:ConsentGiven", consent_type(how)], Some(how.as_str())),
+            // That they were asked is told already.
+            Standing::Granted(How::Stayed) => continue,
+            Standing::Granted(how @ How::Said(_)) => {
+                (&["dpv:ConsentGiven", "dpv:ExplicitlyExpressedConsent"], Some(how.as_str()))
+            }
+            Standing::Granted(how @ How::Before(_)) => {
+                (&["dpv:ConsentGiven", "dpv:ExpressedConsent"], Some(how.as_str()))
+            }
             Standing::Denied(Denial::Declined) => (&["dpv:ConsentRefused"], None),
             Standing::Denied(Denial::Withdrawn) => (&["dpv:ConsentWithdrawn"], None),
             Standing::Denied(Denial::Missing) => (&["dpv:ConsentUnknown"], None),
@@ -304,7 +334,11 @@ fn purpose(word: &str) -> Value {
         Purpose::Evidence => Some("dpv:DisputeManagement"),
         Purpose::LegalObligation => Some("dpv:LegalCompliance"),
         Purpose::Security => Some("dpv:FraudPreventionAndDetection"),
-        Purpose::Training | Purpose::Transcription => None,
+        Purpose::Training
+        | Purpose::Transcription
+        | Purpose::Voiceprint
+        | Purpose::Emotion
+        | Purpose::Other => None,
     });
     if let (Some(broader), Some(purpose)) = (broader, purpose.as_object_mut()) {
         purpose.insert("skos:broader".into(), id(broader));
@@ -364,15 +398,6 @@ fn sources(record: &Record, person: &Person) -> Vec<Value> {
             }))
         })
         .collect()
-}
-
-/// How the vocabulary names a consent. An act of its own is explicit; staying on is implied.
-fn consent_type(how: &How) -> &'static str {
-    match how {
-        How::Stayed => "dpv:ImpliedConsent",
-        How::Said(_) => "dpv:ExplicitlyExpressedConsent",
-        How::Before(_) => "dpv:ExpressedConsent",
-    }
 }
 
 fn location(text: &str) -> Value {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::Table;
 use policy::table::{Basis, authorities};
+use policy::{LawfulBasis, Purpose, Table};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -75,6 +75,8 @@ pub struct Extras {
     pub media: Vec<KnownMedia>,
     /// The table that decided last; without it, nothing is cited.
     pub table: Option<Arc<Table>>,
+    /// Where people read of a purpose's lawful basis.
+    pub notices: BTreeMap<Purpose, String>,
 }
 
 /// Who is behind a number of the call.
@@ -106,6 +108,15 @@ pub struct KnownMedia {
 }
 
 impl Record {
+    /// On which basis the account processes what is recorded for a purpose, and where people read of it; `None` if
+    /// it has not stated any. That people were told is no consent, whatever the account says.
+    #[must_use]
+    pub fn basis_of(&self, purpose: &str) -> Option<(LawfulBasis, Option<&str>)> {
+        let known = policy::told::word(purpose).unwrap_or(Purpose::Other);
+        let basis = self.story.lawful_basis.get(&known).filter(|basis| **basis != LawfulBasis::Consent)?;
+        Some((*basis, self.extras.notices.get(&known).map(String::as_str)))
+    }
+
     /// The record of the one call whose opening is among `entries`: see [`Story::of`] for what else is.
     ///
     /// # Errors

@@ -2,12 +2,13 @@
 
 mod programs;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{
-    Call, Control, Event, Evidence, Grant, Heard, Joined, Kind, Medium, Method, Opened, Place, Purposes,
-    Refusal, Role, Settings, Table, What, Why,
+    Call, Control, Event, Evidence, Grant, Heard, Joined, Kind, LawfulBasis, Medium, Method, Opened, Place,
+    Purpose, Purposes, Refusal, Role, Settings, Table, What, Why,
 };
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use rsa::{PrivateKey, PublicKey};
@@ -83,6 +84,11 @@ pub(super) struct Tape {
 impl Tape {
     /// A call of a caller in `place` and an agent with a written grant, and a prompt that counts.
     pub(super) fn in_place(place: &str) -> Tape {
+        Tape::with(place, Settings::default())
+    }
+
+    /// The same, of an account with these settings.
+    pub(super) fn with(place: &str, settings: Settings) -> Tape {
         let table = Arc::new(Table::parse(TABLE).unwrap());
         let mut tape = Tape {
             table: Arc::clone(&table),
@@ -107,6 +113,7 @@ impl Tape {
                     envelope: Some(json!({"format": "tink"})),
                 }],
                 table: Some(table),
+                notices: BTreeMap::new(),
             },
         };
         let prompt = json!({"text": "This call is recorded.", "language": "en-GB", "duration_ms": 2000, "purposes": ["quality", "zq-purpose"]});
@@ -125,11 +132,11 @@ impl Tape {
             },
             Some(json!({"grant": "zq-grant", "document": grant})),
         );
-        tape.open(place);
+        tape.open(place, settings);
         tape
     }
 
-    fn open(&mut self, place: &str) {
+    fn open(&mut self, place: &str, settings: Settings) {
         let place = Place::new(place.parse().unwrap(), Evidence::Declared);
         let grant = Grant {
             grant: GRANT.to_string(),
@@ -153,9 +160,9 @@ impl Tape {
             started_at: self.now,
             recorder_locations: Vec::new(),
             operator_locations: Vec::new(),
-            purposes: Purposes::known(["quality"]),
+            purposes: Purposes::of(["quality"]),
             overlays: Vec::new(),
-            settings: Settings::default(),
+            settings,
             participants: vec![caller, agent],
         };
         self.call = Some(Call::open(&self.table, self.now, facts.clone()));
@@ -212,7 +219,7 @@ impl Tape {
             language: "en".into(),
             covers_purposes: true,
             says: policy::Elements::NONE,
-            purposes: Purposes::known(["quality"]),
+            purposes: Purposes::of(["quality"]),
         };
         self.happens(What::PromptStarted { participants: vec![CALLER], prompt: prompt.clone() });
         self.wait(2000);
@@ -317,6 +324,13 @@ pub(super) fn stories() -> Vec<(&'static str, Tape)> {
     stayed.prompt();
     stayed.recorded();
 
+    let bases =
+        [(Purpose::Quality, LawfulBasis::LegitimateInterests), (Purpose::Other, LawfulBasis::Contract)];
+    let mut stated = Tape::with("US-CA", Settings { lawful_basis: bases.into(), ..Settings::default() });
+    stated.extras.notices = [(Purpose::Quality, "https://acme.example/notice".into())].into();
+    stated.prompt();
+    stated.recorded();
+
     let mut declined = Tape::in_place("DE");
     declined.prompt();
     declined.declines();
@@ -365,6 +379,7 @@ pub(super) fn stories() -> Vec<(&'static str, Tape)> {
     vec![
         ("consented", consented),
         ("stayed", stayed),
+        ("stated", stated),
         ("declined", declined),
         ("withdrawn", withdrawn),
         ("refused", refused),

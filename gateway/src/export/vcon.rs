@@ -3,8 +3,9 @@
 //! Follows draft-ietf-vcon-vcon-core (syntax 0.4.0) and draft-howe-vcon-lawful-basis-02. It knows nothing
 //! of signatures: the draft wants it signed, see [`jws`](super::jws).
 //!
-//! INVARIANT: a `lawful_basis` that is granted rests on an act of that person, or on a prompt that they
-//! were played; whoever objected last is granted nothing.
+//! INVARIANT: a `lawful_basis` that is `consent` and granted rests on a yes of that person. Whoever was only
+//! told has not consented: the basis is what the account has stated, and where it has stated none, there is
+//! no `lawful_basis` but a `lawful_basis_unstated`. Whoever objected last is granted nothing.
 
 mod attach;
 

@@ -8,7 +8,7 @@ mod scope;
 
 pub use holds::{HoldRole, LegalHold};
 pub use lenient::{Lenient, Posted};
-pub use provision::{AccountChange, CredentialOf, KeepFor, PublicKey, WebhookAddress};
+pub use provision::{AccountChange, Basis, CredentialOf, KeepFor, PublicKey, WebhookAddress};
 pub use quarantine::Release;
 pub use scope::{Destination, MAX_SETTINGS, Named, RecordingScope, RecordingSettings};
 
@@ -517,7 +517,7 @@ impl Prompt {
     /// What the prompt says, of what the law may require.
     #[must_use]
     pub fn elements(&self) -> policy::Elements {
-        policy::Elements::known(self.says.keys().map(String::as_str))
+        policy::Elements::of(self.says.keys().map(String::as_str))
     }
 }
 

@@ -16,7 +16,7 @@ mod tell;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use policy::{Code, Kind, Medium, Method, Place, Role};
+use policy::{Code, Kind, LawfulBasis, Medium, Method, Place, Purpose, Role};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -52,6 +52,9 @@ pub struct Story {
     /// What it was recorded for, as the platform said; if that was erased, as far as the law distinguishes
     /// purposes.
     pub purposes: Vec<String>,
+    /// On which lawful basis the account processed what is recorded for a purpose, as it had stated when the call
+    /// was opened.
+    pub lawful_basis: BTreeMap<Purpose, LawfulBasis>,
     /// When its opening was logged.
     pub opened_at: Timestamp,
     /// When it began, by the platform's clock.

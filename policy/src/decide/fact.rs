@@ -89,6 +89,10 @@ pub struct Settings {
     /// How long it keeps them at most where nothing else says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_by_default: Option<Period>,
+    /// On which lawful basis it processes what is recorded for a purpose. No decision depends on it: what was
+    /// stated when the call was opened is what exports say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lawful_basis: BTreeMap<Purpose, LawfulBasis>,
     /// The account is a public-safety answering point, and counsel has switched on the rules of rows for its
     /// emergency calls.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -110,8 +114,53 @@ impl Default for Settings {
             retention: Retention::FREE,
             retention_for: BTreeMap::new(),
             keep_by_default: None,
+            lawful_basis: BTreeMap::new(),
             public_safety: false,
             on_hold: HeldCounts::Counted,
+        }
+    }
+}
+
+/// Why somebody may process what was recorded: the grounds of Article 6(1) GDPR, (a) to (f).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum LawfulBasis {
+    /// Whoever was recorded has consented.
+    Consent,
+    /// A contract with them needs it.
+    Contract,
+    /// A law demands it.
+    LegalObligation,
+    /// Somebody's life depends on it.
+    VitalInterests,
+    /// A task in the public interest needs it.
+    PublicTask,
+    /// Somebody's legitimate interests outweigh theirs.
+    LegitimateInterests,
+}
+
+impl LawfulBasis {
+    /// All of them.
+    pub const ALL: [LawfulBasis; 6] = [
+        LawfulBasis::Consent,
+        LawfulBasis::Contract,
+        LawfulBasis::LegalObligation,
+        LawfulBasis::VitalInterests,
+        LawfulBasis::PublicTask,
+        LawfulBasis::LegitimateInterests,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LawfulBasis::Consent => "consent",
+            LawfulBasis::Contract => "contract",
+            LawfulBasis::LegalObligation => "legal-obligation",
+            LawfulBasis::VitalInterests => "vital-interests",
+            LawfulBasis::PublicTask => "public-task",
+            LawfulBasis::LegitimateInterests => "legitimate-interests",
         }
     }
 }
@@ -121,7 +170,8 @@ impl Settings {
     /// them. What names none of the purposes that the law distinguishes may serve any of them.
     #[must_use]
     pub fn retention_on(&self, purposes: Purposes) -> Retention {
-        let counts = |purpose: &Purpose| purposes.is_empty() || purposes.holds(*purpose);
+        let unknown = purposes.without(Purposes::NONE.with(Purpose::Other)).is_empty();
+        let counts = |purpose: &Purpose| unknown || purposes.holds(*purpose);
         let limits = self.retention_for.iter().filter(|(purpose, _)| counts(purpose));
         limits.fold(self.retention, |all, (_, limits)| all.and(*limits))
     }

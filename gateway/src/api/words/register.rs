@@ -61,6 +61,9 @@ pub(super) fn refused(why: &RegisterRefusal) -> String {
                 .into()
         }
         RegisterRefusal::LeastKept => "`least_kept_percent` must be at most 100".into(),
+        RegisterRefusal::Notice => {
+            "the `notice` of a lawful basis must be an `https` URL, without a name or a password".into()
+        }
         RegisterRefusal::Webhook(error) => error.to_string(),
         RegisterRefusal::NoWebhook { id } => {
             format!("`{id}` has no webhook; set one with `consent-gateway account set {id} --webhook URL`")

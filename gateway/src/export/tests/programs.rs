@@ -11,15 +11,16 @@ use crate::export::{dpv, jws, vcon};
 /// Whether PyPI's `vcon` permits recording to caller, agent and operator, and to all together, in each story.
 const PERMITTED: &[(&str, [bool; 4])] = &[
     ("consented", [true, true, false, true]),
-    ("stayed", [true, true, false, true]),
+    ("stayed", [false, true, false, true]),
+    ("stated", [true, true, false, true]),
     ("declined", [false, true, false, false]),
     ("withdrawn", [false, true, false, false]),
     ("refused", [false, true, false, false]),
     ("retried", [true, true, false, true]),
     ("one-party", [false, true, false, true]),
-    ("deleted", [true, true, false, true]),
+    ("deleted", [false, true, false, true]),
     ("erased", [true, true, false, true]),
-    ("unconfigured", [true, true, false, true]),
+    ("unconfigured", [false, true, false, true]),
 ];
 
 #[test]

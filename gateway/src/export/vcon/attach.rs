@@ -1,7 +1,8 @@
 //! What is attached to a vCon: everybody's lawful basis, and what became of each recording.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use policy::LawfulBasis;
 use serde_json::{Map, Value, json};
 
 use super::Scene;
@@ -55,24 +56,76 @@ impl<'r> Attachments<'r> {
         }
     }
 
+    /// Whoever said yes has consented, and whoever said no has not. Whoever was only told has not consented: what
+    /// was recorded of them rests on what the account has stated for each purpose, or on nothing that is stated.
     fn basis(&mut self, party: usize, dialog: usize, person: &Person, word: &Word) {
+        let named = self.record.story.purposes.iter().filter(|purpose| *purpose != RECORDING);
+        let named: Vec<&str> = named.map(String::as_str).collect();
+        if how(word) != Some(&How::Stayed) {
+            let purposes: Vec<&str> = [RECORDING].into_iter().chain(named).collect();
+            self.stated(party, dialog, person, word, ("consent", &purposes));
+            return;
+        }
+        let record = self.record;
+        let mut stated: BTreeMap<Option<LawfulBasis>, Vec<&str>> = BTreeMap::new();
+        // A call that names no purpose may serve any.
+        for purpose in if named.is_empty() { vec![RECORDING] } else { named } {
+            stated.entry(record.basis_of(purpose).map(|(basis, _)| basis)).or_default().push(purpose);
+        }
+        for (basis, purposes) in stated {
+            let recording = (!purposes.contains(&RECORDING)).then_some(RECORDING);
+            let purposes: Vec<&str> = recording.into_iter().chain(purposes).collect();
+            match basis {
+                Some(basis) => {
+                    let basis = basis.as_str().replace('-', "_");
+                    self.stated(party, dialog, person, word, (&basis, &purposes));
+                }
+                None => {
+                    let body = json!({
+                        "purposes": purposes,
+                        "told_at": date(word.from),
+                        "proof_mechanisms": self.proofs(person, word),
+                        "metadata": self.metadata(person, word),
+                    });
+                    self.push_of(party, dialog, word, "lawful_basis_unstated", body);
+                }
+            }
+        }
+    }
+
+    fn stated(
+        &mut self,
+        party: usize,
+        dialog: usize,
+        person: &Person,
+        word: &Word,
+        (basis, purposes): (&str, &[&str]),
+    ) {
         let granted = word.is_granted();
-        let mut purposes = vec![RECORDING.to_owned()];
-        purposes.extend(self.record.story.purposes.iter().filter(|purpose| *purpose != RECORDING).cloned());
         let grants: Vec<Value> = purposes
             .iter()
             .map(|purpose| json!({"purpose": purpose, "granted": granted, "granted_at": date(word.from)}))
             .collect();
+        let notices: BTreeSet<&str> =
+            purposes.iter().filter_map(|purpose| self.record.basis_of(purpose)?.1).collect();
+        let mut metadata = self.metadata(person, word);
+        if let Some(metadata) = metadata.as_object_mut().filter(|_| basis != "consent" && !notices.is_empty())
+        {
+            metadata.insert("notices".into(), json!(notices));
+        }
         let body = json!({
-            // The gateway records consent, and asserts no other basis for anybody.
-            "lawful_basis": "consent",
+            "lawful_basis": basis,
             "expiration": word.until.filter(|_| granted).map(date),
             "purpose_grants": grants,
             "proof_mechanisms": self.proofs(person, word),
-            "metadata": self.metadata(person, word),
+            "metadata": metadata,
         });
+        self.push_of(party, dialog, word, "lawful_basis", body);
+    }
+
+    fn push_of(&mut self, party: usize, dialog: usize, word: &Word, purpose: &str, body: Value) {
         let start = self.record.logged(word.entry).map_or(word.from, |logged| logged.at);
-        self.push("lawful_basis", date(start), party, dialog, body);
+        self.push(purpose, date(start), party, dialog, body);
     }
 
     /// The entries that a word rests on, each provable by itself; and the paper, where there is one.

@@ -60,6 +60,29 @@ fn consent_is_granted_for_every_purpose_and_rests_on_provable_entries() {
 }
 
 #[test]
+fn whoever_was_only_told_has_not_consented() {
+    let vcon = written(&story("stayed"));
+    assert_eq!(bases(&vcon, CALLER), Vec::<Value>::new());
+    let [unstated] = &attached(&vcon, "lawful_basis_unstated", CALLER)[..] else { panic!("{vcon:#}") };
+    assert_eq!(unstated["body"]["purposes"], json!(["recording", "quality", "zq-purpose"]));
+    assert_eq!(unstated["body"]["metadata"]["how"], "stayed");
+    assert!(!unstated["body"]["proof_mechanisms"].as_array().unwrap().is_empty());
+
+    let vcon = written(&story("stated"));
+    let [contract, interests] = &bases(&vcon, CALLER)[..] else { panic!("{vcon:#}") };
+    let said = |basis: &Value| {
+        (basis["body"]["lawful_basis"].clone(), basis["body"]["purpose_grants"][1]["purpose"].clone())
+    };
+    assert_eq!(said(contract), (json!("contract"), json!("zq-purpose")));
+    assert_eq!(said(interests), (json!("legitimate_interests"), json!("quality")));
+    assert_eq!(interests["body"]["metadata"]["notices"], json!(["https://acme.example/notice"]));
+    assert!(attached(&vcon, "lawful_basis_unstated", CALLER).is_empty());
+    // Who said yes has consented, whatever the account has stated.
+    let [consent] = &bases(&vcon, AGENT)[..] else { panic!("{vcon:#}") };
+    assert_eq!(consent["body"]["lawful_basis"], "consent");
+}
+
+#[test]
 fn the_envelope_of_the_vcon_is_as_the_draft_wants_it_and_the_same_every_time() {
     let tape = story("consented");
     let vcon = written(&tape);

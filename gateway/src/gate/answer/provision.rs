@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use policy::{HeldCounts, OnWithdrawal, Period, Purpose, Redact, Retention};
+use policy::{HeldCounts, LawfulBasis, OnWithdrawal, Period, Purpose, Redact, Retention};
 use schemars::JsonSchema;
 use seal::Format;
 use serde::Serialize;
 
+use crate::gate::ask::Basis;
 use trail::clock::Moment;
 
 /// An account that a provisioner may act on.
@@ -42,6 +43,8 @@ pub struct ProvisionedAccount {
     pub keep_by_default: Option<Period>,
     /// How long what is recorded for a purpose is kept, beside all that.
     pub keep_for: BTreeMap<Purpose, Retention>,
+    /// On which lawful basis what is recorded for a purpose is processed.
+    pub lawful_basis: BTreeMap<Purpose, StatedBasis>,
     /// How long after recording has ended the webhook is told that nothing came, in seconds.
     pub overdue_seconds: u32,
     /// The overlays for every call.
@@ -56,6 +59,21 @@ pub struct ProvisionedAccount {
     pub format: Format,
     /// Where its systems are told what happens, without name, password and query; null if they are told nothing.
     pub webhook: Option<String>,
+}
+
+/// A lawful basis that an account has stated.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct StatedBasis {
+    /// The basis: a ground of Article 6(1) GDPR.
+    pub basis: LawfulBasis,
+    /// The address of the notice that tells of it; null if it has none.
+    pub notice: Option<String>,
+}
+
+impl From<Basis> for StatedBasis {
+    fn from(stated: Basis) -> StatedBasis {
+        StatedBasis { basis: stated.basis, notice: stated.notice }
+    }
 }
 
 /// A page of accounts, in the order of their ids.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy::{HeldCounts, OnWithdrawal, Period, Purpose, Redact, Retention};
+use policy::{HeldCounts, LawfulBasis, OnWithdrawal, Period, Purpose, Redact, Retention};
 use schemars::JsonSchema;
 use seal::Format;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,10 @@ pub struct AccountChange {
     /// that the law distinguishes, and each that is named has its limits replaced; both null, it has none any more.
     #[serde(default)]
     pub keep_for: Option<BTreeMap<Purpose, KeepFor>>,
+    /// On which lawful basis what is recorded for a purpose is processed: what exports say of people who were only
+    /// told. Each purpose that is named has its basis replaced; null, it has none any more.
+    #[serde(default)]
+    pub lawful_basis: Option<BTreeMap<Purpose, Option<Basis>>>,
     /// How long after recording has ended the webhook is told that nothing came, in seconds; by default, 3600.
     #[serde(default)]
     pub overdue_seconds: Option<u32>,
@@ -89,6 +93,18 @@ pub struct AccountChange {
     /// How recordings are sealed from now on; by default, `tink`.
     #[serde(default)]
     pub format: Option<Format>,
+}
+
+/// A lawful basis, and where people read of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RegisteredBasis")]
+#[serde(deny_unknown_fields)]
+pub struct Basis {
+    /// The basis: a ground of Article 6(1) GDPR.
+    pub basis: LawfulBasis,
+    /// The address of the notice that tells of it: an `https` URL.
+    #[serde(default)]
+    pub notice: Option<String>,
 }
 
 /// `PUT /v1/accounts/{account}/credentials/{name}`.

@@ -80,6 +80,8 @@ pub enum RegisterRefusal {
     Retention,
     /// More of an upload would have to be left than there is.
     LeastKept,
+    /// A lawful basis names a notice that is not the address of a page.
+    Notice,
     /// Nobody can be told at this address.
     Webhook(WebhookUrlError),
     /// The account has no webhook whose secret could change.
@@ -164,6 +166,7 @@ impl RegisterRefusal {
             | RegisterRefusal::QuarantineSeconds
             | RegisterRefusal::NoRecorders
             | RegisterRefusal::LeastKept
+            | RegisterRefusal::Notice
             | RegisterRefusal::Retention
             | RegisterRefusal::Webhook(_)
             | RegisterRefusal::NoWebhook { .. } => FaultCode::InvalidSettings,

@@ -11,7 +11,9 @@ use uuid::Uuid;
 use crate::export::jws::Signer;
 use crate::export::{Controller, Entry, Extras, KnownMedia, KnownPerson, Record, dpv, vcon};
 use crate::gate::answer::Exported;
-use crate::gate::{CallRefusal, ExportRefusal, Failure, Fault, Gate, Refused, Thing, parse_id};
+use crate::gate::{
+    AccountSettings, CallRefusal, ExportRefusal, Failure, Fault, Gate, Refused, Thing, parse_id,
+};
 use crate::ledger::{CallRow, EntryRow, Epoch, Question};
 use crate::notary::{Proofs, SignedHead};
 use trail::audit::pack::{self, Pack, Parts, Stretch, Subject};
@@ -237,9 +239,17 @@ impl Gate {
                 .collect(),
             media,
             table,
+            notices: self.notices(account).await?,
         };
         Record::from_entries(&entries, extras)
             .map_err(|error| Fault::damaged_by("a call cannot be exported", error))
+    }
+
+    /// Where people read of the lawful bases that the account has stated.
+    async fn notices(&self, account: &str) -> Result<BTreeMap<policy::Purpose, String>, Fault> {
+        let Some(row) = self.ledger.account(account).await? else { return Ok(BTreeMap::new()) };
+        let stated = AccountSettings::read(&row.settings)?.lawful_basis.into_iter();
+        Ok(stated.filter_map(|(purpose, basis)| Some((purpose, basis.notice?))).collect())
     }
 
     /// The calls that a proof is about, and its subject.

@@ -513,6 +513,7 @@ fn shown(row: AccountRow, aliases: Vec<String>) -> Result<ProvisionedAccount, Fa
         keep_at_most: settings.keep_at_most,
         keep_by_default: settings.keep_by_default,
         keep_for: settings.keep_for,
+        lawful_basis: settings.lawful_basis.into_iter().map(|(of, basis)| (of, basis.into())).collect(),
         overdue_seconds: settings.overdue_seconds,
         overlays: settings.overlays,
         public_safety: settings.public_safety,

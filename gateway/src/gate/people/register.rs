@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::access::{MAX_QUARANTINE_SECONDS, Role, Uploads, secret::Secret};
-use crate::gate::ask::{AccountChange, language};
+use crate::gate::ask::{AccountChange, Basis, language};
 use crate::gate::{
     ATTEMPTS, CallRefusal, Fault, Field, Gate, PersonRefusal, RegisterRefusal, Thing, Webhook, Wrong,
     check_overlays,
@@ -44,6 +44,9 @@ pub struct AccountSettings {
     /// How long to keep what is recorded for a purpose, beside all that.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub keep_for: BTreeMap<Purpose, Retention>,
+    /// On which lawful basis what is recorded for a purpose is processed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lawful_basis: BTreeMap<Purpose, Basis>,
     /// The overlays for every call of the account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
@@ -82,6 +85,7 @@ impl Default for AccountSettings {
             keep_at_most: of_policy.retention.maximum,
             keep_by_default: of_policy.keep_by_default,
             keep_for: of_policy.retention_for,
+            lawful_basis: BTreeMap::new(),
             overlays: Vec::new(),
             public_safety: of_policy.public_safety,
             on_hold: of_policy.on_hold,
@@ -167,6 +171,7 @@ impl AccountChange {
             keep_at_most,
             keep_by_default,
             keep_for,
+            lawful_basis,
             overdue_seconds,
             overlays,
             public_safety,
@@ -183,6 +188,13 @@ impl AccountChange {
         let limits = before.keep_for.into_iter().chain(limits);
         let mut keep_for: BTreeMap<Purpose, Retention> = limits.collect();
         keep_for.retain(|_, limits| !limits.is_free());
+        let mut bases = before.lawful_basis;
+        for (purpose, basis) in lawful_basis.unwrap_or_default() {
+            match basis {
+                Some(basis) => bases.insert(purpose, basis),
+                None => bases.remove(&purpose),
+            };
+        }
         AccountSettings {
             default_language: default_language.unwrap_or(before.default_language),
             late_evidence_seconds: late_evidence_seconds.unwrap_or(before.late_evidence_seconds),
@@ -194,6 +206,7 @@ impl AccountChange {
             keep_at_most: keep_at_most.or(before.keep_at_most),
             keep_by_default: keep_by_default.or(before.keep_by_default),
             keep_for,
+            lawful_basis: bases,
             overdue_seconds: overdue_seconds.unwrap_or(before.overdue_seconds),
             overlays: overlays.map_or(before.overlays, chosen),
             public_safety: public_safety.unwrap_or(before.public_safety),
@@ -303,6 +316,7 @@ impl AccountSettings {
             retention: self.retention(),
             retention_for: self.keep_for.clone(),
             keep_by_default: self.keep_by_default,
+            lawful_basis: self.lawful_basis.iter().map(|(purpose, basis)| (*purpose, basis.basis)).collect(),
             public_safety: self.public_safety,
             on_hold: self.on_hold,
         }
@@ -692,11 +706,23 @@ pub(in crate::gate) fn check_settings(settings: &AccountSettings) -> Result<(), 
     if limits.into_iter().any(|limits| settings.retention().and(*limits).contradicts_itself()) {
         return Err(RegisterRefusal::Retention.into());
     }
+    let notices = settings.lawful_basis.values().filter_map(|basis| basis.notice.as_deref());
+    if notices.into_iter().any(|notice| !is_a_page(notice)) {
+        return Err(RegisterRefusal::Notice.into());
+    }
     if settings.least_kept_percent > 100 {
         return Err(RegisterRefusal::LeastKept.into());
     }
     language(Field::DefaultLanguage, &settings.default_language)?;
     Ok(())
+}
+
+/// Whether it is the address of a page that everybody may read.
+fn is_a_page(address: &str) -> bool {
+    let authority = address.strip_prefix("https://").and_then(|rest| rest.split(['/', '?', '#']).next());
+    address.len() <= 2_000
+        && address.bytes().all(|byte| byte.is_ascii_graphic())
+        && authority.is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
 }
 
 /// The places of a change, checked.

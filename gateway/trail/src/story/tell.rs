@@ -53,6 +53,7 @@ impl<'e> Teller<'e> {
             kind: facts.kind,
             direction: read.text("direction"),
             purposes: read.told("purposes").unwrap_or_else(named),
+            lawful_basis: facts.settings.lawful_basis.clone(),
             opened_at: read.leaf.at,
             started_at: facts.started_at,
             ended_at: None,
