@@ -436,7 +436,14 @@ fn requirements() -> impl Strategy<Value = Requirement> {
         let few = proptest::sample::subsequence(&Element::ALL[..], 0..3);
         few.prop_map(|elements| elements.into_iter().collect::<Elements>())
     };
-    let purposes = proptest::sample::subsequence(&Purpose::ALL[..], 0..3);
+    let purposes = || {
+        let few = proptest::sample::subsequence(&Purpose::ALL[..], 0..3);
+        few.prop_map(|purposes| purposes.into_iter().collect::<Purposes>())
+    };
+    let by_purpose = || {
+        let few = proptest::sample::subsequence(&Purpose::ALL[..], 0..3);
+        (few, proptest::sample::select(&[Strictness::One, Strictness::Notice, Strictness::Express][..]))
+    };
     let period = || {
         let periods = [
             Period::Days(28),
@@ -453,7 +460,8 @@ fn requirements() -> impl Strategy<Value = Requirement> {
         strictness,
         tone,
         flags,
-        (elements(), proptest::array::uniform8(elements()), purposes),
+        (elements(), proptest::array::uniform11(elements()), purposes()),
+        (by_purpose(), purposes(), purposes(), purposes()),
         (period(), period()),
         proptest::sample::select(vec![
             OnHold::NotCounted,
@@ -463,9 +471,25 @@ fn requirements() -> impl Strategy<Value = Requirement> {
         ]),
     )
         .prop_map(
-            |(strictness, tone, flags, (always, for_purpose, purposes), (minimum, maximum), on_hold)| {
+            |(
+                strictness,
+                tone,
+                flags,
+                (always, for_purpose, purposes),
+                ((ruled, form), customer, agent, written_for),
+                (minimum, maximum),
+                on_hold,
+            )| {
+                let mut rule = policy::Rule::of(strictness);
+                for (purpose, one) in Purpose::ALL.iter().zip(&mut rule.form_for) {
+                    *one = ruled.contains(purpose).then_some(form);
+                }
+                let by_purpose = Requirement::from(rule);
                 Requirement {
-                    strictness,
+                    strictness: by_purpose.strictness,
+                    by_purpose: by_purpose.by_purpose,
+                    forbids: policy::Forbids { customer, agent, system: Purposes::NONE },
+                    written_for,
                     tone,
                     announcement_must_be_recorded: flags[0],
                     waived_by_written: flags[1],
@@ -473,7 +497,7 @@ fn requirements() -> impl Strategy<Value = Requirement> {
                     mandatory: flags[3],
                     pause_for_card_data: flags[4],
                     forbidden: flags[5],
-                    says: Says { always, for_purpose, purposes: purposes.into_iter().collect() },
+                    says: Says { always, for_purpose, purposes },
                     retention: Retention { minimum, maximum },
                     on_hold,
                 }

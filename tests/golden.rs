@@ -36,6 +36,22 @@ fn every_golden_case_is_decided_as_the_law_says() {
 }
 
 #[test]
+fn every_golden_case_of_a_purpose_is_decided_by_its_table() {
+    let table = std::sync::Arc::new(Table::parse(include_str!("golden/purposes.toml")).unwrap());
+    let locator = Locator::new(None).unwrap();
+    let clock = Clock::manual(START.parse().unwrap());
+    for case in read("purposes.json") {
+        let decided = offline::decide(&table, &locator, &clock, &case["facts"].to_string());
+        let decided = json!(decided.unwrap().decision);
+        let asked = &decided["requirement"];
+        let found = json!({
+            "recording": decided["recording"], "parties": asked["parties"], "form": asked["form"]
+        });
+        assert_eq!(found, case["expect"], "{}: {decided:#}", case["name"]);
+    }
+}
+
+#[test]
 fn the_program_decides_golden_cases_as_the_library_does() {
     let dir = tempfile::tempdir().unwrap();
     let facts = dir.path().join("facts.json");

@@ -51,6 +51,41 @@ proptest! {
     }
 
     #[test]
+    fn a_further_purpose_never_loosens(facts in calls(), further in proptest::sample::select(&Purpose::ALL[..])) {
+        let mut more = facts.clone();
+        if !facts.opened.purposes.is_empty() {
+            more.opened.purposes = facts.opened.purposes.with(further);
+        }
+        let moments = facts.moments();
+        prop_assert_eq!(opened_up(more, facts, &moments), None);
+    }
+
+    #[test]
+    fn what_a_platform_says_that_a_call_is_for_loosens_nothing_by_itself(
+        facts in calls(), purposes in proptest::sample::subsequence(&Purpose::ALL[..], 1..4),
+    ) {
+        let mut silent = facts.without_purposes();
+        silent.opened.purposes = Purposes::NONE;
+        let mut named = silent.clone();
+        named.opened.purposes = purposes.into_iter().collect();
+        let moments = silent.moments();
+        prop_assert_eq!(opened_up(named, silent, &moments), None);
+    }
+
+    #[test]
+    fn consent_for_a_further_purpose_never_counts_for_more(
+        facts in calls(), further in proptest::sample::select(&Purpose::ALL[..]),
+    ) {
+        // Its naming everything that a sector asks for is another matter.
+        let mut less = facts.clone();
+        less.opened.overlays.clear();
+        let mut more = less.clone();
+        more.each_text(|purposes| if !purposes.is_empty() { *purposes = purposes.with(further) });
+        let moments = less.moments();
+        prop_assert_eq!(opened_up(more, less, &moments), None);
+    }
+
+    #[test]
     fn another_rule_never_loosens(facts in calls(), code in code()) {
         let (mut more, mut less) = (facts.clone(), facts);
         more.opened.operator_locations = vec![code];

@@ -82,13 +82,13 @@ pub use decision::{
 };
 pub use diff::Diff;
 pub use fact::{
-    Alike, AnsweredBy, Behavior, Control, Event, Grant, Heard, HeldCounts, Joined, Kind, Medium, Method,
-    OnWithdrawal, Opened, Redact, RefusedGrant, Role, Settings, Weight, What,
+    Alike, AnsweredBy, Behavior, Control, Event, Grant, Heard, HeldCounts, Joined, Kind, LawfulBasis, Medium,
+    Method, OnWithdrawal, Opened, Redact, RefusedGrant, Role, Settings, Weight, What,
 };
 pub use place::{Code, CodeError, Evidence, Place};
 pub use refusal::{MOST_STRETCHES, Refusal, Remedy, Stretch, Why};
 pub use retention::{Period, Retention};
-pub use rule::{Form, OnHold, Parties, Requirement, Rule, Strictness, Tone};
+pub use rule::{ByPurpose, Forbids, Form, FormFor, OnHold, Parties, Requirement, Rule, Strictness, Tone};
 pub use table::{Problem, Problems, Severity, Table};
 pub use told::{Element, Elements, Purpose, Purposes, Says, Told};
 

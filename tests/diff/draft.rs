@@ -222,6 +222,18 @@ impl<I: Iterator<Item = u8>> Digits<I> {
             ],
             &[
                 "",
+                "form_for = { evidence = \"notice\" }",
+                "form_for = { evidence = \"express\", quality = \"notice\" }",
+                "form_for = { voiceprint = \"express\" }",
+            ],
+            &[
+                "",
+                "forbids = { emotion = [\"agent\"] }",
+                "forbids = { emotion = [\"*\"], quality = [\"customer\"] }",
+                "written_for = [\"voiceprint\"]",
+            ],
+            &[
+                "",
                 "prompt_says = [\"recording\"]",
                 "prompt_says = [\"recording\", \"operator\"]",
                 "prompt_says = []",
@@ -268,7 +280,7 @@ pub(crate) const CODES: [&str; 4] = ["US", "US-CA", "US-TX", "DE"];
 pub(crate) const OVERLAYS: [&str; 2] = ["bank", "clinic"];
 
 // How many numbers each section takes.
-const RULE: usize = 8;
+const RULE: usize = 10;
 const DEFAULT: usize = 3 * RULE + 3;
 const ROW: usize = 3 + 4 * RULE + 3 + 2;
 const OVERLAY: usize = 3 + RULE + 3;

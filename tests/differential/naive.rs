@@ -8,7 +8,7 @@
 
 use policy::{
     AnsweredBy, Code, Control, Edge, Element, Event, Evidence, Grant, Heard, HeldCounts, Joined, Kind,
-    Method, Opened, Purpose, Strictness, What,
+    Method, Opened, Purpose, Role, Strictness, What,
 };
 
 use super::written::{Length, Rule, Written};
@@ -36,7 +36,12 @@ struct Logged {
 /// What all rules ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
+    /// Whatever the purpose.
     pub(crate) strictness: Strictness,
+    /// For each purpose, in the order of the words.
+    pub(crate) by_purpose: Vec<Strictness>,
+    pub(crate) forbids: Vec<(Purpose, Role)>,
+    pub(crate) written_for: Vec<Purpose>,
     pub(crate) announcement: bool,
     /// Every rule that wants an announcement takes a written consent for it.
     pub(crate) waived_by_written: bool,
@@ -74,10 +79,12 @@ struct Stay {
     left: Option<(Ms, Ms)>,
 }
 
+/// How far somebody has agreed, and for which purposes; `None` is every purpose.
+type Agreement = (Agreed, Option<Vec<Purpose>>);
+
 /// How far somebody has agreed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Agreed {
-    No,
     Asserted,
     Notice,
     Express,
@@ -161,24 +168,76 @@ impl<'a> Naive<'a> {
         if asked.on_hold == 3 && self.people().iter().any(|p| self.is_held(*p, t)) {
             return false;
         }
-        let everybody = |least| {
-            self.people().iter().all(|p| {
-                !self.is_present(*p, t)
-                    || self.is_excused(*p, t, &asked)
-                    || self.agreed(*p, t, &asked) >= least
-            })
+        let served = self.served(&asked);
+        let present: Vec<u32> = self.people().into_iter().filter(|p| self.is_present(*p, t)).collect();
+        let is_forbidden = |(purpose, role): &(Purpose, Role)| {
+            served.as_ref().is_some_and(|served| served.contains(purpose))
+                && present.iter().any(|p| self.role(*p) == *role)
         };
-        let somebody = || {
-            self.people()
-                .iter()
-                .any(|p| self.is_human_there(*p, t) && self.agreed(*p, t, &asked) >= Agreed::Asserted)
-        };
-        match asked.strictness {
-            Strictness::One => somebody(),
-            // A tone tells everybody; that somebody agrees is still asked, as by the loosest rule.
-            Strictness::Notice => everybody(Agreed::Notice) || (self.tone_will_do(&asked, t) && somebody()),
-            Strictness::Express => everybody(Agreed::Express),
+        if asked.forbids.iter().any(is_forbidden) {
+            return false;
         }
+        let counted: Vec<u32> = present.into_iter().filter(|p| !self.is_excused(*p, t, &asked)).collect();
+        let in_writing = |purpose: &Purpose| served.as_ref().is_some_and(|served| served.contains(purpose));
+        if asked.written_for.iter().any(in_writing) {
+            let wrote =
+                |p: &u32| self.last_stay(*p, t).is_some_and(|stay| self.has_written(*p, &stay, t, &asked));
+            if !counted.iter().all(wrote) {
+                return false;
+            }
+        }
+        // What is asked where consent is relied on that was given for these purposes, too.
+        let relying_on = |given: &Option<Vec<Purpose>>| match (&served, given) {
+            (Some(served), Some(given)) => strictest(&asked, Some(&[served.as_slice(), given].concat())),
+            _ => asked.strictness,
+        };
+        let somebody = |enough: &dyn Fn(&Agreement) -> bool| {
+            let humans = self.people().into_iter().filter(|p| self.is_human_there(*p, t));
+            humans.into_iter().any(|p| self.agreements(p, t, &asked).iter().any(enough))
+        };
+        let everybody = |enough: &dyn Fn(&Agreement) -> bool| {
+            counted.iter().all(|p| self.agreements(*p, t, &asked).iter().any(enough))
+        };
+        let least = strictest(&asked, served.as_deref());
+        // One consent is enough where nothing more is asked of what it was given for.
+        let one = least == Strictness::One
+            && somebody(&|(agreed, given)| {
+                *agreed >= Agreed::Asserted && relying_on(given) == Strictness::One
+            });
+        let is_noticed = |(agreed, given): &Agreement| {
+            *agreed == Agreed::Express || *agreed == Agreed::Notice && relying_on(given) <= Strictness::Notice
+        };
+        let notice = least <= Strictness::Notice
+            && asked.strictness >= Strictness::Notice
+            && (everybody(&is_noticed)
+                // A tone tells everybody, whatever for; that somebody agrees is still asked.
+                || asked.strictness == Strictness::Notice
+                    && self.tone_will_do(&asked, t)
+                    && somebody(&|(agreed, _)| *agreed >= Agreed::Asserted));
+        let express =
+            asked.strictness == Strictness::Express && everybody(&|(agreed, _)| *agreed == Agreed::Express);
+        one || notice || express
+    }
+
+    /// What the recording serves, the sector's purposes included; `None` is everything.
+    fn served(&self, asked: &Asked) -> Option<Vec<Purpose>> {
+        let named: Vec<Purpose> = self.opened.purposes.iter().collect();
+        (!named.is_empty()).then(|| [named, asked.purposes.clone()].concat())
+    }
+
+    /// As what somebody was named; whoever was called a system and then something else is that.
+    fn role(&self, person: u32) -> Role {
+        let named = self.log.iter().filter_map(|line| match &line.what {
+            What::Joined(joined) if joined.participant == person => Some(joined.role),
+            _ => None,
+        });
+        let mut role = Role::System;
+        for named in named {
+            if role == Role::System {
+                role = named;
+            }
+        }
+        role
     }
 
     /// Whether the call has to be recorded and may not be: somebody refuses, or a rule forbids it.
@@ -547,20 +606,16 @@ impl<'a> Naive<'a> {
 
     // ---- who has agreed ----
 
-    fn agreed(&self, person: u32, t: Ms, asked: &Asked) -> Agreed {
-        self.stays(person)
-            .iter()
-            .filter(|stay| stay.from <= t && stay.left.is_none_or(|(_, loosens)| t < loosens))
-            .map(|stay| self.agreed_in(person, stay, t, asked))
-            .min()
-            .unwrap_or(Agreed::No)
+    fn agreements(&self, person: u32, t: Ms, asked: &Asked) -> Vec<Agreement> {
+        let stay = self.last_stay(person, t);
+        stay.map(|stay| self.agreements_in(person, &stay, t, asked)).unwrap_or_default()
     }
 
-    fn agreed_in(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> Agreed {
+    fn agreements_in(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> Vec<Agreement> {
         if self.is_machine(person, stay, t) {
-            return Agreed::No;
+            return Vec::new();
         }
-        let mut agreed = self.granted_outside(person, stay, t, asked);
+        let mut agreed: Vec<Agreement> = self.granted_outside(person, stay, t, asked).into_iter().collect();
         if self.is_minor(person) {
             return agreed;
         }
@@ -569,30 +624,38 @@ impl<'a> Naive<'a> {
                 && self.loosens(&self.log[i]) <= t
                 && self.says_enough(i, asked)
             {
-                agreed = agreed.max(Agreed::Notice);
+                agreed.push((Agreed::Notice, self.given_for(i)));
             }
             if let What::ConsentGiven { participants, .. } = &self.log[i].what
                 && participants.contains(&person)
                 && self.loosens(&self.log[i]) <= t
             {
-                agreed = agreed.max(Agreed::Asserted);
+                agreed.push((Agreed::Asserted, None));
             }
             if let Some((prompt, from)) = self.express_yes(i, person, stay)
                 && from <= t
                 && self.says_enough(prompt, asked)
             {
-                agreed = agreed.max(Agreed::Express);
+                agreed.push((Agreed::Express, self.given_for(prompt)));
             }
         }
         agreed
     }
 
-    fn granted_outside(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> Agreed {
-        match self.grant(person, stay, t, asked) {
-            None => Agreed::No,
-            Some(grant) if grant.works_agreement && !asked.works_agreement_is_express => Agreed::Notice,
-            Some(_) => Agreed::Express,
+    fn granted_outside(&self, person: u32, stay: &Stay, t: Ms, asked: &Asked) -> Option<Agreement> {
+        let grant = self.grant(person, stay, t, asked)?;
+        let given = grant.purposes.map(|purposes| purposes.iter().collect::<Vec<_>>());
+        let given = given.filter(|given| !given.is_empty());
+        match grant.works_agreement && !asked.works_agreement_is_express {
+            true => Some((Agreed::Notice, given)),
+            false => Some((Agreed::Express, given)),
         }
+    }
+
+    /// The purposes that the prompt of this line names; `None` is every purpose.
+    fn given_for(&self, i: usize) -> Option<Vec<Purpose>> {
+        let What::PromptCompleted { prompt, .. } = &self.log[i].what else { return None };
+        Some(prompt.purposes.iter().collect()).filter(|named: &Vec<Purpose>| !named.is_empty())
     }
 
     /// The grant that they had named last by then, where it holds.
@@ -1051,9 +1114,20 @@ fn is_for(grant: &Grant, asked: &Asked) -> bool {
     asked.purposes.iter().all(named)
 }
 
+/// What is asked for these purposes.
+fn strictest(asked: &Asked, served: Option<&[Purpose]>) -> Strictness {
+    let Some(served) = served else { return asked.strictness };
+    let each = Purpose::ALL.iter().zip(&asked.by_purpose);
+    each.filter(|(purpose, _)| served.contains(purpose)).map(|(_, asked)| *asked).max().unwrap()
+}
+
 /// The strictest of all in every respect.
 fn combine(rules: &[&Rule], opened: &Opened) -> Asked {
-    let strictness = |rule: &Rule| rule.strictness.unwrap_or(Strictness::One);
+    let for_one = |rule: &Rule, purpose: &Purpose| {
+        let instead = rule.form_for.iter().find(|(one, _)| one == purpose).map(|(_, form)| *form);
+        instead.or(rule.strictness).unwrap_or(Strictness::One)
+    };
+    let strictness = |rule: &Rule| Purpose::ALL.iter().map(|purpose| for_one(rule, purpose)).max().unwrap();
     let asks =
         |rule: &&&Rule| strictness(rule) != Strictness::One || rule.announcement || rule.tone.is_some();
     let tones: Vec<Option<u16>> = rules.iter().filter(asks).map(|rule| rule.tone).collect();
@@ -1077,6 +1151,19 @@ fn combine(rules: &[&Rule], opened: &Opened) -> Asked {
     let by_days = |a: &Length, b: &Length| a.days().total_cmp(&b.days());
     Asked {
         strictness: rules.iter().map(|rule| strictness(rule)).max().unwrap_or(Strictness::One),
+        by_purpose: Purpose::ALL
+            .iter()
+            .map(|purpose| rules.iter().map(|rule| for_one(rule, purpose)).max().unwrap_or(Strictness::One))
+            .collect(),
+        forbids: Purpose::ALL
+            .into_iter()
+            .flat_map(|purpose| [Role::Customer, Role::Agent, Role::System].map(|role| (purpose, role)))
+            .filter(|one| rules.iter().any(|rule| rule.forbids.contains(one)))
+            .collect(),
+        written_for: Purpose::ALL
+            .into_iter()
+            .filter(|purpose| rules.iter().any(|rule| rule.written_for.contains(purpose)))
+            .collect(),
         announcement: rules.iter().any(|rule| rule.announcement),
         waived_by_written: rules.iter().filter(|rule| rule.announcement).all(|rule| rule.waived_by_written),
         tone,

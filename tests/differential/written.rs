@@ -2,7 +2,7 @@
 //!
 //! A rule is what is written last of each key: the row's own, its medium's, its voicemail's.
 
-use policy::{Code, Element, Evidence, Kind, Medium, Purpose, Strictness};
+use policy::{Code, Element, Evidence, Kind, Medium, Purpose, Role, Strictness};
 
 /// A table, as it is written.
 pub(crate) struct Written {
@@ -20,6 +20,11 @@ pub(crate) struct Rule {
     pub(crate) waived_by_written: bool,
     pub(crate) tone: Option<u16>,
     pub(crate) works_agreement_is_express: bool,
+    /// What is asked instead for one purpose.
+    pub(crate) form_for: Vec<(Purpose, Strictness)>,
+    /// For which purposes nobody in a role may be recorded.
+    pub(crate) forbids: Vec<(Purpose, Role)>,
+    pub(crate) written_for: Vec<Purpose>,
     /// The elements that a prompt has to say, each always or for one purpose.
     pub(crate) says: Vec<(Element, Option<Purpose>)>,
     pub(crate) purposes: Vec<Purpose>,
@@ -229,15 +234,25 @@ impl Rule {
             found.iter().map(|word| (element(word), purpose)).collect()
         };
         let mut says = elements(&["prompt_says"], None);
+        let (mut form_for, mut forbids) = (Vec::new(), Vec::new());
+        // Whatever has a form of its own takes over none for a purpose.
+        let has_form = |layer: &Option<&toml::Table>| layer.is_some_and(|layer| layer.contains_key("form"));
+        let formed = &layers[layers.iter().rposition(has_form).unwrap_or(0)..];
         for purpose in Purpose::ALL {
             says.extend(elements(&["prompt_says_for", purpose.as_str()], Some(purpose)));
+            let found = formed.iter().rev().flatten().find_map(|layer| {
+                section(layer, "form_for")?.get(purpose.as_str()).map(|word| form(word.as_str().unwrap()))
+            });
+            form_for.extend(found.map(|strictness| (purpose, strictness)));
+            for role in words(last(&["forbids", purpose.as_str()]).as_ref()) {
+                forbids.extend(roles(&role).iter().map(|role| (purpose, *role)));
+            }
         }
         Rule {
-            strictness: last(&["form"]).map(|form| match form.as_str().unwrap() {
-                "none" => Strictness::One,
-                "notice" => Strictness::Notice,
-                _ => Strictness::Express,
-            }),
+            strictness: last(&["form"]).map(|word| form(word.as_str().unwrap())),
+            form_for,
+            forbids,
+            written_for: words(last(&["written_for"]).as_ref()).iter().map(|word| purpose(word)).collect(),
             announcement: flag("announcement_must_be_recorded"),
             waived_by_written: !words(last(&["announcement_waived_by"]).as_ref()).is_empty(),
             tone: last(&["tone_seconds"]).map(|value| value.as_integer().unwrap().try_into().unwrap()),
@@ -247,6 +262,23 @@ impl Rule {
             gone: length("maximum"),
             ..Rule::default()
         }
+    }
+}
+
+fn form(word: &str) -> Strictness {
+    match word {
+        "none" => Strictness::One,
+        "notice" => Strictness::Notice,
+        _ => Strictness::Express,
+    }
+}
+
+fn roles(word: &str) -> &'static [Role] {
+    match word {
+        "customer" => &[Role::Customer],
+        "agent" => &[Role::Agent],
+        "system" => &[Role::System],
+        _ => &[Role::Customer, Role::Agent, Role::System],
     }
 }
 

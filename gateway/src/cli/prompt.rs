@@ -179,7 +179,8 @@ fn lacks_in_words(found: &PromptLacks) -> String {
         let overlay = || format!("overlay `{}`", lack.overlay.as_deref().unwrap_or("-"));
         format!("{}: it does not say {}", place.unwrap_or_else(overlay), lack.says)
     };
-    let known = policy::Purpose::ALL.map(policy::Purpose::as_str).join(", ");
+    let known: Vec<&str> = policy::Purpose::distinguished().map(policy::Purpose::as_str).collect();
+    let known = known.join(", ");
     let unknown = found
         .unknown_purposes
         .iter()

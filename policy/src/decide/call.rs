@@ -23,6 +23,7 @@ use crate::place::Code;
 use crate::refusal::Why;
 use crate::rule::{OnHold, Requirement, Strictness};
 use crate::table::Table;
+use crate::told::Purposes;
 
 pub(crate) use law::{Demand, Law};
 use person::Arrival;
@@ -464,7 +465,8 @@ impl Call {
     pub(crate) fn unannounced(&self, window: Window, at: Timestamp) -> Option<(u32, Timestamp)> {
         let demand = self.demand(at);
         let requirement = &demand.requirement;
-        if !requirement.announcement_must_be_recorded || self.toned(&demand, at) {
+        // No rule for a purpose eases an announcement, so a tone replaces it whatever the purpose.
+        if !requirement.announcement_must_be_recorded || self.toned(&demand.for_all(), at) {
             return None;
         }
         self.people
@@ -529,16 +531,64 @@ impl Call {
         {
             return Some(Why::OnHold(person.id));
         }
-        let nobody = || (!self.somebody_consents(at, &demand)).then_some(Why::NobodyConsents);
+        let forbidden = |person: &Person| requirement.forbids.of(person.role).both(demand.purposes);
+        if let Some((person, _)) = here().find(|(person, _)| !forbidden(person).is_empty()) {
+            return Some(Why::ForbiddenFor(person.id));
+        }
+        let mut missing = None;
+        for demand in demand.strictnesses() {
+            match self.unconsented(at, &demand) {
+                Some(why) => missing = missing.or(Some(why)),
+                None => {
+                    missing = None;
+                    break;
+                }
+            }
+        }
+        missing.or_else(|| {
+            let mut counted =
+                here().filter(|(person, _)| demand.in_writing() && !self.is_excused(person, &demand, at));
+            let unwritten = counted.find(|(_, stay)| !stay.consented_in_writing(at, &demand));
+            unwritten.map(|(person, _)| Why::Missing(person.id))
+        })
+    }
+
+    /// The purposes that a rule forbids of somebody who was on the call in these stretches, or for which it asks
+    /// for consent in writing that not everybody gave: what was recorded then serves none of them.
+    #[must_use]
+    pub fn barred_purposes(&self, stretches: &[(Timestamp, Timestamp)]) -> Purposes {
+        let parts = stretches.iter().flat_map(|(from, until)| self.stretches(*from, *until));
+        parts.fold(Purposes::NONE, |all, (at, _)| all.and(self.barred_at(at)))
+    }
+
+    fn barred_at(&self, at: Timestamp) -> Purposes {
+        let demand = self.demand(at);
+        let mut barred = Purposes::NONE;
+        for person in self.people.iter().filter(|person| person.is_person()) {
+            let Some(stay) = person.stay(at) else { continue };
+            barred = barred.and(demand.requirement.forbids.of(person.role));
+            if !self.is_excused(person, &demand, at) && !stay.consented_in_writing(at, &demand) {
+                barred = barred.and(demand.requirement.written_for);
+            }
+        }
+        barred
+    }
+
+    /// Whose consent is missing at this strictness.
+    fn unconsented(&self, at: Timestamp, demand: &Demand) -> Option<Why> {
+        let nobody = || (!self.somebody_consents(at, demand)).then_some(Why::NobodyConsents);
         let below = |level| {
-            let mut counted = here().filter(|(person, _)| !self.is_excused(person, &demand, at));
-            let missing = counted.find(|(_, stay)| stay.level(at, &demand) < level);
+            let people = self.people.iter().filter(|person| person.is_person());
+            let mut here = people.filter_map(|person| Some((person, person.stay(at)?)));
+            let missing = here.find(|(person, stay)| {
+                !self.is_excused(person, demand, at) && stay.level(at, demand) < level
+            });
             missing.map(|(person, _)| Why::Missing(person.id))
         };
-        match requirement.strictness {
+        match demand.requirement.strictness {
             Strictness::One => nobody(),
             // A tone informs everybody, but is not a yes.
-            Strictness::Notice if self.toned(&demand, at) => below(Level::Notice).and_then(|_| nobody()),
+            Strictness::Notice if self.toned(demand, at) => below(Level::Notice).and_then(|_| nobody()),
             Strictness::Notice => below(Level::Notice),
             Strictness::Express => below(Level::Express),
         }

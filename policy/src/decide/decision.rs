@@ -16,7 +16,7 @@ use crate::place::{Code, Evidence};
 use crate::refusal::Why;
 use crate::rule::{OnHold, Requirement, Strictness, Tone};
 use crate::table::{Basis, Citation, Table};
-use crate::told::{Element, Elements, Purpose, Told};
+use crate::told::{Element, Elements, Purpose, Purposes, Told};
 
 /// What the law asks of a call now, and whether recording is permitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +122,10 @@ impl ParticipantDecision {
             | Note::RefusedGrant(_)
             | Note::Machine
             | Note::Held { .. }
-            | Note::Minor => None,
+            | Note::Minor
+            | Note::InWriting(_)
+            | Note::ForbiddenFor(_)
+            | Note::ForMore => None,
         })
     }
 }
@@ -149,6 +152,12 @@ pub enum Note {
     },
     /// They are a minor, so that only a guardian's grant counts for them.
     Minor,
+    /// These purposes of the call ask them to agree in writing.
+    InWriting(Purposes),
+    /// These purposes of the call are forbidden while they are on it.
+    ForbiddenFor(Purposes),
+    /// What they heard or granted is for more than the call is, and by that more is asked.
+    ForMore,
 }
 
 /// Alternatives, each a list of event types that must happen.
@@ -383,7 +392,7 @@ impl Call {
         let Some(stay) = person.stay(now).filter(|_| asked && self.ended_at().is_none()) else {
             return Needs::new();
         };
-        if requirement.forbidden {
+        if requirement.forbidden || matches!(standing, Standing::Unlawful(Why::ForbiddenFor(_))) {
             return Needs::new();
         }
         if person.objection(now).is_some() {
@@ -413,18 +422,29 @@ impl Call {
         }
         let level = stay.level(now, demand);
         let enough = stay.told().is_some_and(|told| told.is_enough_for(demand.told));
+        let heard = enough && stay.outcome == PromptOutcome::Completed;
+        let unwritten = demand.in_writing() && !stay.consented_in_writing(now, demand);
         let mut needs = match requirement.strictness {
+            Strictness::One | Strictness::Notice | Strictness::Express if unwritten && heard => {
+                alloc::vec![alloc::vec![Need::Yes]]
+            }
+            Strictness::One | Strictness::Notice | Strictness::Express if unwritten => {
+                alloc::vec![alloc::vec![Need::Prompt, Need::Yes]]
+            }
             Strictness::One if standing != Standing::Unlawful(Why::NobodyConsents) => return Needs::new(),
             Strictness::Notice if standing == Standing::Unlawful(Why::NobodyConsents) => {
                 alloc::vec![alloc::vec![Need::Yes], alloc::vec![Need::Prompt]]
             }
+            // Whoever says yes to no prompt says it for no purpose in particular.
+            Strictness::One if demand.is_eased() => alloc::vec![alloc::vec![Need::Prompt]],
             Strictness::One => alloc::vec![alloc::vec![Need::Yes], alloc::vec![Need::Prompt]],
             Strictness::Notice if level >= Level::Notice => return Needs::new(),
+            Strictness::Notice if demand.is_eased() && heard => {
+                alloc::vec![alloc::vec![Need::Prompt], alloc::vec![Need::Yes]]
+            }
             Strictness::Notice => alloc::vec![alloc::vec![Need::Prompt]],
             Strictness::Express if level >= Level::Express => return Needs::new(),
-            Strictness::Express if enough && stay.outcome == PromptOutcome::Completed => {
-                alloc::vec![alloc::vec![Need::Yes]]
-            }
+            Strictness::Express if heard => alloc::vec![alloc::vec![Need::Yes]],
             Strictness::Express => alloc::vec![alloc::vec![Need::Prompt, Need::Yes]],
         };
         if stay.is_machine(now) {
@@ -463,6 +483,13 @@ impl Call {
             }
             if stay.is_held(now) {
                 notes.push(Note::Held { excused: self.is_excused(person, demand, now) });
+            }
+            let asked = person.is_person() && demand.in_writing();
+            if asked && !stay.consented_in_writing(now, demand) {
+                notes.push(Note::InWriting(demand.requirement.written_for.both(demand.purposes)));
+            }
+            if demand.is_eased() && stay.level(now, demand) < stay.level(now, &demand.for_all()) {
+                notes.push(Note::ForMore);
             }
         }
         if person.is_minor() {
@@ -596,15 +623,16 @@ fn state(person: &Person, demand: &Demand, now: Timestamp) -> ParticipantState {
     }
     let Some(stay) = person.stay(now) else { return ParticipantState::Left };
     let level = stay.level(now, demand);
+    let unwritten = demand.in_writing() && !stay.consented_in_writing(now, demand);
     match &stay.outcome {
-        _ if level == Level::Express => ParticipantState::Consented,
+        _ if level == Level::Express && !unwritten => ParticipantState::Consented,
         _ if level == Level::Asserted && demand.requirement.strictness == Strictness::One => {
             ParticipantState::Consented
         }
         PromptOutcome::Playing => ParticipantState::Prompting,
         PromptOutcome::Interrupted => ParticipantState::Interrupted,
         PromptOutcome::Uncounted(prompt) if prompt.is_cut_short() => ParticipantState::Interrupted,
-        _ if level == Level::Notice => ParticipantState::Prompted,
+        _ if level >= Level::Notice => ParticipantState::Prompted,
         PromptOutcome::Completed if stay.told().is_some_and(|told| told.is_enough_for(demand.told)) => {
             ParticipantState::Prompted
         }
@@ -628,17 +656,42 @@ pub fn words(requirement: &Requirement) -> String {
     if requirement.forbidden {
         return "recording is forbidden".into();
     }
-    let mut words = match requirement.strictness {
-        Strictness::One => ONE_IS_ENOUGH,
-        Strictness::Notice => "all parties must be told before recording, and stay",
-        Strictness::Express => "all parties must be told before recording, and expressly say yes",
-    }
-    .to_string();
+    // What is asked of a purpose that no rule names.
+    let usual = requirement.by_purpose.of(Purposes::NONE.with(Purpose::Other));
+    let mut words = asked(usual).to_string();
     if requirement.announcement_must_be_recorded {
         words.push_str(", and the recording itself must hold an announcement");
     }
     if let Tone::Every(seconds) = requirement.tone {
         words.push_str(&format!(", or a tone at least every {seconds} seconds"));
+    }
+    for other in [Strictness::One, Strictness::Notice, Strictness::Express] {
+        let named = requirement.by_purpose.each().filter(|(_, one)| *one == other && other != usual);
+        let named: Vec<&str> = named.map(|(purpose, _)| purpose.as_str()).collect();
+        let named = named.join("` or `");
+        if other < usual && !named.is_empty() {
+            let asked = asked(other);
+            words.push_str(&format!("; where everything that it serves is `{named}`, {asked}"));
+        } else if !named.is_empty() {
+            let asked = asked(other);
+            words.push_str(&format!("; where it serves `{named}` or no purpose is named, {asked}"));
+        }
+    }
+    let written: Vec<&str> = requirement.written_for.iter().map(Purpose::as_str).collect();
+    if !written.is_empty() {
+        words.push_str(&format!("; for `{}`, everybody must agree in writing", written.join("` or `")));
+    }
+    for purpose in Purpose::distinguished() {
+        let roles: Vec<&str> = requirement.forbids.roles(purpose).map(role_in_words).collect();
+        match roles.len() {
+            0 => {}
+            3 => words.push_str(&format!("; nobody may be recorded for `{}`", purpose.as_str())),
+            _ => words.push_str(&format!(
+                "; nobody may be recorded for `{}` while {} is on the call",
+                purpose.as_str(),
+                roles.join(" or ")
+            )),
+        }
     }
     let always: Vec<&str> = requirement.says.always.iter().map(Element::says).collect();
     if !always.is_empty() {
@@ -682,6 +735,23 @@ pub fn words(requirement: &Requirement) -> String {
         words.push_str(&format!("; a recording is kept for at most {maximum}"));
     }
     words
+}
+
+/// Whose consent is asked for, and how.
+fn asked(strictness: Strictness) -> &'static str {
+    match strictness {
+        Strictness::One => ONE_IS_ENOUGH,
+        Strictness::Notice => "all parties must be told before recording, and stay",
+        Strictness::Express => "all parties must be told before recording, and expressly say yes",
+    }
+}
+
+fn role_in_words(role: Role) -> &'static str {
+    match role {
+        Role::Customer => "a customer",
+        Role::Agent => "an agent",
+        Role::System => "a system with a number or a place",
+    }
 }
 
 /// What an overlay adds, in words. It never says whose consent is enough.

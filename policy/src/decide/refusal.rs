@@ -23,6 +23,8 @@ pub enum Why {
     Emergency,
     /// A rule forbids recording, whoever agrees.
     Forbidden,
+    /// A rule forbids what the recording is for while this participant is on the call, whoever agrees.
+    ForbiddenFor(u32),
     /// The call is over.
     Ended,
     /// No human is on the call.
@@ -111,6 +113,7 @@ codes! {
         InDoubt "in-doubt"
         Minor "minor"
         OnHold "on-hold"
+        ForbiddenFor "purpose-forbidden"
         Missing "consent-missing"
         Unannounced "announcement-missing"
         NotYetAnnounced "announcement-pending"
@@ -129,6 +132,7 @@ impl Why {
             | Why::Ended => true,
             Why::Emergency
             | Why::Forbidden
+            | Why::ForbiddenFor(_)
             | Why::NobodyHuman
             | Why::Declined(_)
             | Why::Withdrawn(_)
@@ -290,6 +294,7 @@ impl Why {
         match self {
             Why::Emergency
             | Why::Forbidden
+            | Why::ForbiddenFor(_)
             | Why::Declined(_)
             | Why::Withdrawn(_)
             | Why::InDoubt(_)

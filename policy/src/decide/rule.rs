@@ -4,9 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::HeldCounts;
+use crate::fact::{HeldCounts, Role};
 use crate::retention::Retention;
-use crate::told::Says;
+use crate::told::{Purpose, Purposes, Says};
 
 /// Whose consent is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -113,6 +113,12 @@ pub struct Rule {
     pub tone_seconds: Option<u16>,
     /// A works agreement alone counts as an express yes.
     pub works_agreement_is_express: bool,
+    /// What is asked instead if the recording is for a purpose, in the order of [`Purpose::ALL`].
+    pub form_for: FormFor,
+    /// For which purposes nobody may be recorded, whoever agrees.
+    pub forbids: Forbids,
+    /// For which purposes everybody has to agree in writing.
+    pub written_for: Purposes,
     /// What a prompt has to say to count.
     pub says: Says,
     /// How long a recording is kept.
@@ -131,10 +137,98 @@ impl Rule {
             waived_by_written: false,
             tone_seconds: None,
             works_agreement_is_express: false,
+            form_for: [None; Purpose::ALL.len()],
+            forbids: Forbids::NOTHING,
+            written_for: Purposes::NONE,
             says: Says::NOTHING,
             retention: Retention::FREE,
             on_hold: OnHold::NotCounted,
         }
+    }
+
+    /// What it asks by purpose.
+    fn by_purpose(&self) -> ByPurpose {
+        ByPurpose(self.form_for.map(|form| form.unwrap_or(self.strictness)))
+    }
+}
+
+/// What a rule asks instead for single purposes, in the order of [`Purpose::ALL`].
+pub type FormFor = [Option<Strictness>; Purpose::ALL.len()];
+
+/// A strictness for each purpose, in the order of [`Purpose::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByPurpose([Strictness; Purpose::ALL.len()]);
+
+impl ByPurpose {
+    /// The least for every purpose.
+    const LEAST: ByPurpose = ByPurpose([Strictness::One; Purpose::ALL.len()]);
+
+    fn and(self, other: ByPurpose) -> ByPurpose {
+        let mut both = self.0;
+        for (mine, theirs) in both.iter_mut().zip(other.0) {
+            *mine = (*mine).max(theirs);
+        }
+        ByPurpose(both)
+    }
+
+    /// The same for every purpose.
+    pub(crate) fn all(strictness: Strictness) -> ByPurpose {
+        ByPurpose([strictness; Purpose::ALL.len()])
+    }
+
+    /// The strictest for any of these purposes; no purposes mean every purpose.
+    #[must_use]
+    pub fn of(&self, purposes: Purposes) -> Strictness {
+        let served = self.each().filter(|(purpose, _)| purposes.is_empty() || purposes.holds(*purpose));
+        served.fold(Strictness::One, |most, (_, asked)| most.max(asked))
+    }
+
+    /// What is asked for one purpose.
+    pub fn each(&self) -> impl Iterator<Item = (Purpose, Strictness)> {
+        Purpose::ALL.into_iter().zip(self.0)
+    }
+}
+
+/// For which purposes whoever is on the call in a role may not be recorded, even if everybody agrees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Forbids {
+    /// Of customers.
+    pub customer: Purposes,
+    /// Of agents.
+    pub agent: Purposes,
+    /// Of people whom the platform calls a system.
+    pub system: Purposes,
+}
+
+impl Forbids {
+    /// Nothing.
+    pub const NOTHING: Forbids =
+        Forbids { customer: Purposes::NONE, agent: Purposes::NONE, system: Purposes::NONE };
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Forbids) -> Forbids {
+        Forbids {
+            customer: self.customer.and(other.customer),
+            agent: self.agent.and(other.agent),
+            system: self.system.and(other.system),
+        }
+    }
+
+    /// Of somebody in this role.
+    #[must_use]
+    pub fn of(&self, role: Role) -> Purposes {
+        match role {
+            Role::Customer => self.customer,
+            Role::Agent => self.agent,
+            Role::System => self.system,
+        }
+    }
+
+    /// The roles of which a purpose is forbidden.
+    pub fn roles(self, purpose: Purpose) -> impl Iterator<Item = Role> {
+        let all = [Role::Customer, Role::Agent, Role::System].into_iter();
+        all.filter(move |role| self.of(*role).holds(purpose))
     }
 }
 
@@ -203,8 +297,14 @@ impl Tone {
 /// [`is_at_least`](Requirement::is_at_least) its order, from the looser to the stricter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirement {
-    /// The maximum of all strictnesses.
+    /// The maximum of all strictnesses, whatever the purpose.
     pub strictness: Strictness,
+    /// The maximum for each purpose.
+    pub by_purpose: ByPurpose,
+    /// For which purposes nobody may be recorded, whoever agrees.
+    pub forbids: Forbids,
+    /// For which purposes everybody has to agree in writing.
+    pub written_for: Purposes,
     /// Some rule wants the announcement in the recording.
     pub announcement_must_be_recorded: bool,
     /// Every rule that wants it accepts prior written consent instead.
@@ -231,6 +331,9 @@ impl Requirement {
     /// The neutral element of [`Requirement::and`].
     pub const NOTHING: Requirement = Requirement {
         strictness: Strictness::One,
+        by_purpose: ByPurpose::LEAST,
+        forbids: Forbids::NOTHING,
+        written_for: Purposes::NONE,
         announcement_must_be_recorded: false,
         waived_by_written: true,
         tone: Tone::Indifferent,
@@ -253,6 +356,9 @@ impl Requirement {
         let other = other.into();
         Requirement {
             strictness: self.strictness.max(other.strictness),
+            by_purpose: self.by_purpose.and(other.by_purpose),
+            forbids: self.forbids.and(other.forbids),
+            written_for: self.written_for.and(other.written_for),
             announcement_must_be_recorded: self.announcement_must_be_recorded
                 || other.announcement_must_be_recorded,
             waived_by_written: self.waived_by_written && other.waived_by_written,
@@ -297,9 +403,14 @@ impl Requirement {
 
 impl From<&Rule> for Requirement {
     fn from(rule: &Rule) -> Self {
-        let asks_nothing = rule.strictness == Strictness::One && !rule.announcement_must_be_recorded;
+        let by_purpose = rule.by_purpose();
+        let strictness = by_purpose.of(Purposes::NONE);
+        let asks_nothing = strictness == Strictness::One && !rule.announcement_must_be_recorded;
         Requirement {
-            strictness: rule.strictness,
+            strictness,
+            by_purpose,
+            forbids: rule.forbids,
+            written_for: rule.written_for,
             announcement_must_be_recorded: rule.announcement_must_be_recorded,
             waived_by_written: !rule.announcement_must_be_recorded || rule.waived_by_written,
             tone: match rule.tone_seconds {
@@ -307,8 +418,7 @@ impl From<&Rule> for Requirement {
                 None if asks_nothing => Tone::Indifferent,
                 None => Tone::Refused,
             },
-            works_agreement_is_express: rule.strictness != Strictness::Express
-                || rule.works_agreement_is_express,
+            works_agreement_is_express: strictness != Strictness::Express || rule.works_agreement_is_express,
             says: rule.says,
             retention: rule.retention,
             on_hold: rule.on_hold,

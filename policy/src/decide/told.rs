@@ -105,7 +105,8 @@ impl Element {
 
 /// What a recording is for, in the words that the law distinguishes.
 ///
-/// A platform may name any other purpose; the law of a place can only speak of these.
+/// A platform may name any other purpose. The law of a place cannot speak of it, so it is told apart from
+/// naming none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -126,11 +127,17 @@ pub enum Purpose {
     LegalObligation,
     /// Security, and preventing fraud.
     Security,
+    /// Telling people by their voices.
+    Voiceprint,
+    /// Inferring feelings from a voice.
+    Emotion,
+    /// Anything else.
+    Other,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Purpose; 8] = [
+    pub const ALL: [Purpose; 11] = [
         Purpose::Quality,
         Purpose::Training,
         Purpose::AiTraining,
@@ -139,7 +146,15 @@ impl Purpose {
         Purpose::Evidence,
         Purpose::LegalObligation,
         Purpose::Security,
+        Purpose::Voiceprint,
+        Purpose::Emotion,
+        Purpose::Other,
     ];
+
+    /// Those of which a table can speak: all but [`Purpose::Other`].
+    pub fn distinguished() -> impl Iterator<Item = Purpose> {
+        Purpose::ALL.into_iter().filter(|purpose| *purpose != Purpose::Other)
+    }
 
     /// The word used in tables, calls and prompts.
     #[must_use]
@@ -153,6 +168,9 @@ impl Purpose {
             Purpose::Evidence => "evidence",
             Purpose::LegalObligation => "legal-obligation",
             Purpose::Security => "security",
+            Purpose::Voiceprint => "voiceprint",
+            Purpose::Emotion => "emotion",
+            Purpose::Other => "other",
         }
     }
 }
@@ -175,6 +193,8 @@ pub trait Word: Copy + Sized + 'static {
     const ALL: &'static [Self];
     /// What one of them is called, for messages.
     const WHAT: &'static str;
+    /// What every other word means; none if it means nothing.
+    const OTHERWISE: Option<Self>;
     /// The word as it is written.
     fn word(self) -> &'static str;
     /// Its bit.
@@ -184,6 +204,7 @@ pub trait Word: Copy + Sized + 'static {
 impl Word for Element {
     const ALL: &'static [Element] = &Element::ALL;
     const WHAT: &'static str = "an element of a prompt";
+    const OTHERWISE: Option<Element> = None;
 
     fn word(self) -> &'static str {
         self.as_str()
@@ -197,6 +218,7 @@ impl Word for Element {
 impl Word for Purpose {
     const ALL: &'static [Purpose] = &Purpose::ALL;
     const WHAT: &'static str = "a purpose";
+    const OTHERWISE: Option<Purpose> = Some(Purpose::Other);
 
     fn word(self) -> &'static str {
         self.as_str()
@@ -260,9 +282,15 @@ impl<T: Word> Set<T> {
         T::ALL.iter().copied().filter(move |word| self.holds(*word))
     }
 
-    /// The words that a vocabulary knows among `texts`.
-    pub fn known<'t>(texts: impl IntoIterator<Item = &'t str>) -> Set<T> {
-        texts.into_iter().filter_map(word).collect()
+    /// What `texts` say in the words of a vocabulary.
+    pub fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Set<T> {
+        texts.into_iter().filter_map(|text| word(text).or(T::OTHERWISE)).collect()
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn both(self, other: Set<T>) -> Set<T> {
+        Set { bits: self.bits & other.bits, ..self }
     }
 }
 

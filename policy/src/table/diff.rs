@@ -690,3 +690,6 @@ const SORTS: [Sort; 7] = [
     (Medium::Video, Kind::Voicemail),
     (Medium::Telephone, Kind::Emergency),
 ];
+
+#[cfg(test)]
+mod tests;

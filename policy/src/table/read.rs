@@ -20,10 +20,11 @@ use super::{
     Review, Row, Severity, Source, Table,
 };
 use crate::atlas;
+use crate::fact::Role;
 use crate::place::Code;
 use crate::retention::{Period, Retention};
-use crate::rule::{Form, OnHold, Parties, Requirement, Rule, Strictness};
-use crate::told::{Element, Purpose, Says};
+use crate::rule::{Forbids, Form, FormFor, OnHold, Parties, Requirement, Rule, Strictness};
+use crate::told::{Element, Purpose, Purposes, Says};
 
 /// What was read from a text.
 pub(super) struct Reading {
@@ -211,7 +212,7 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             let rule = Rule { on_hold: section.on_hold()?, ..section.rule(None)? };
             let voicemail = section.voicemail([rule; 3]);
             let public_safety = section.public_safety(rule.on_hold);
-            if rule.strictness == Strictness::One {
+            if rule.strictness == Strictness::One || rule.form_for.contains(&Some(Strictness::One)) {
                 section.reader.problem(
                     "default-too-loose",
                     section.at.clone(),
@@ -467,6 +468,14 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         let tone = self.tone_seconds(base.and_then(|rule| rule.tone_seconds));
         let works =
             self.flag("works_agreement_is_express", base.is_some_and(|rule| rule.works_agreement_is_express));
+        // A medium with a form of its own has its own rules for purposes, too.
+        let inherited = base.filter(|_| !self.has("form")).map(|rule| rule.form_for);
+        let form_for = self.form_for(inherited.unwrap_or_default());
+        let forbids = self.forbids(base.map_or(Forbids::NOTHING, |rule| rule.forbids));
+        let written_for = match self.has("written_for") {
+            true => self.words::<Purpose>("written_for"),
+            false => Some(base.map_or(Purposes::NONE, |rule| rule.written_for)),
+        };
         let says = self.says(base.map_or(Says::NOTHING, |rule| rule.says));
         let retention = self.retention(base.map_or(Retention::FREE, |rule| rule.retention));
         let (parties, form) = (parties?, form?);
@@ -488,6 +497,9 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             waived_by_written: waived?,
             tone_seconds: tone.ok()?,
             works_agreement_is_express: works?,
+            form_for: form_for?,
+            forbids: forbids?,
+            written_for: written_for?,
             says: says?,
             retention: retention?,
             on_hold: base.map_or(OnHold::NotCounted, |rule| rule.on_hold),
@@ -544,8 +556,8 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
         if self.has("prompt_says_for") {
             let mut wrong = false;
             self.section("prompt_says_for", "`prompt_says_for`", |section| {
-                section.only(&Purpose::ALL.map(Purpose::as_str));
-                for (purpose, elements) in Purpose::ALL.into_iter().zip(&mut for_purpose) {
+                section.only(&purposes());
+                for (purpose, elements) in Purpose::distinguished().zip(&mut for_purpose) {
                     if section.has(purpose.as_str()) {
                         match section.words::<Element>(purpose.as_str()) {
                             Some(words) => *elements = words,
@@ -560,6 +572,83 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             }
         }
         Some(Says { always: always?, for_purpose, purposes: base.purposes })
+    }
+
+    /// What is asked instead for single purposes.
+    fn form_for(&mut self, base: FormFor) -> Option<FormFor> {
+        let mut form_for = base;
+        if !self.has("form_for") {
+            return Some(form_for);
+        }
+        let mut wrong = false;
+        self.section("form_for", "`form_for`", |section| {
+            section.only(&purposes());
+            for (purpose, form) in Purpose::distinguished().zip(&mut form_for) {
+                if section.has(purpose.as_str()) {
+                    let words = [
+                        ("none", Strictness::One),
+                        ("notice", Strictness::Notice),
+                        ("express", Strictness::Express),
+                    ];
+                    match section.word(purpose.as_str(), &words) {
+                        Some(strictness) => *form = Some(strictness),
+                        None => wrong = true,
+                    }
+                }
+            }
+            Some(())
+        })?;
+        (!wrong).then_some(form_for)
+    }
+
+    /// Of whom which purposes are forbidden: for each purpose, roles, or `"*"` for everybody.
+    fn forbids(&mut self, base: Forbids) -> Option<Forbids> {
+        let mut forbids = base;
+        if !self.has("forbids") {
+            return Some(forbids);
+        }
+        let mut wrong = false;
+        self.section("forbids", "`forbids`", |section| {
+            section.only(&purposes());
+            for purpose in
+                Purpose::distinguished().filter(|purpose| section.has(purpose.as_str())).collect::<Vec<_>>()
+            {
+                let Some(roles) = section.roles(purpose.as_str()) else {
+                    wrong = true;
+                    continue;
+                };
+                let one = Purposes::NONE.with(purpose);
+                for (role, of) in [
+                    (Role::Customer, &mut forbids.customer),
+                    (Role::Agent, &mut forbids.agent),
+                    (Role::System, &mut forbids.system),
+                ] {
+                    *of = if roles.contains(&role) { of.and(one) } else { of.without(one) };
+                }
+            }
+            Some(())
+        })?;
+        (!wrong).then_some(forbids)
+    }
+
+    fn roles(&mut self, key: &'static str) -> Option<Vec<Role>> {
+        let list = self.strings(key)?;
+        let mut roles = Vec::new();
+        for text in &list {
+            match text.as_str() {
+                "customer" => roles.push(Role::Customer),
+                "agent" => roles.push(Role::Agent),
+                "system" => roles.push(Role::System),
+                "*" => roles.extend([Role::Customer, Role::Agent, Role::System]),
+                _ => {
+                    let message = format!("`{text}` is not a role");
+                    let hint = "the roles are `customer`, `agent` and `system`; `*` means everybody";
+                    self.reader.problem("unknown-word", self.at_key(key), message, Some(hint));
+                    return None;
+                }
+            }
+        }
+        Some(roles)
     }
 
     fn retention(&mut self, base: Retention) -> Option<Retention> {
@@ -820,6 +909,11 @@ fn asks(rules: [Rule; 3], voicemail: [Rule; 3], public_safety: Option<Rule>) -> 
     }
 }
 
+/// The purposes of which a table can speak, as keys.
+fn purposes() -> Vec<&'static str> {
+    Purpose::distinguished().map(Purpose::as_str).collect()
+}
+
 /// A hash of what a row says, whatever the order of its keys and its layout: see [`Review::hash_now`].
 fn hash_but_reviewed(entries: &DeTable<'_>) -> String {
     fn write(value: &DeValue<'_>, out: &mut String) {
@@ -870,6 +964,9 @@ const RULE_KEYS: &[&str] = &[
     "announcement_waived_by",
     "tone_seconds",
     "works_agreement_is_express",
+    "form_for",
+    "forbids",
+    "written_for",
     "prompt_says",
     "prompt_says_for",
     "retention",

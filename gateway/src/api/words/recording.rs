@@ -41,7 +41,11 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
             "`Recording-Timeline` covers {said_ms} ms, but the audio has {duration_ms} ms; say when all of \
              it was made"
         ),
-        RecordingRefusal::PurposeNotTold { purpose, told } => {
+        RecordingRefusal::PurposeNotTold { purpose, barred: true, .. } => format!(
+            "a rule that counted on the call forbids `{purpose}` of somebody on the recording, or asks everybody to \
+             agree to it in writing, and not everybody did"
+        ),
+        RecordingRefusal::PurposeNotTold { purpose, told, barred: false } => {
             let known = match told.is_empty() {
                 true => "they were not all told of any purpose".to_owned(),
                 false => format!("they were told of `{}`", told.join("`, `")),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use policy::table::{Citation, Confidence, Overlay as OverlayRow, Row, Source};
 use policy::{
-    Code, Elements, Ground, Kind, Medium, Purpose, Purposes, Requirement as Asked, Retention, Rule,
+    Code, Elements, Form, Ground, Kind, Medium, Purpose, Purposes, Requirement as Asked, Retention, Role,
+    Rule,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -136,6 +137,16 @@ pub struct Asks {
     /// What is accepted instead of an announcement. Left out if nothing is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub announcement_waived_by: Vec<Waiver>,
+    /// The form that consent has to have if everything that the call, the prompts and the grants name is one of
+    /// these purposes. Left out if the purpose makes no difference.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub form_for: BTreeMap<&'static str, Form>,
+    /// The roles of which a purpose is forbidden, even if everybody agrees. Left out if none is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub forbids: BTreeMap<&'static str, Vec<Role>>,
+    /// The purposes for which everybody has to consent in writing. Left out if there are none.
+    #[serde(skip_serializing_if = "Purposes::is_empty")]
+    pub written_for: Purposes,
     /// What a prompt has to say. Left out if the wording is free.
     #[serde(skip_serializing_if = "Elements::is_empty")]
     pub prompt_says: Elements,
@@ -165,8 +176,15 @@ impl From<&Asked> for Asks {
     fn from(asked: &Asked) -> Asks {
         let for_one = |purpose: Purpose| (purpose.as_str(), asked.says.for_one(purpose));
         let waived = asked.announcement_must_be_recorded && asked.waived_by_written;
+        let usual = asked.by_purpose.of(Purposes::NONE.with(Purpose::Other));
+        let form_for = asked.by_purpose.each().filter(|(_, one)| *one != usual);
+        let forbids = Purpose::distinguished()
+            .map(|purpose| (purpose.as_str(), asked.forbids.roles(purpose).collect::<Vec<_>>()));
         Asks {
-            requirement: asked.into(),
+            requirement: Requirement { parties: usual.parties(), form: usual.form(), ..asked.into() },
+            form_for: form_for.map(|(purpose, one)| (purpose.as_str(), one.form())).collect(),
+            forbids: forbids.filter(|(_, roles)| !roles.is_empty()).collect(),
+            written_for: asked.written_for,
             says: policy::decision::words(asked),
             announcement_waived_by: if waived { vec![Waiver::Written] } else { Vec::new() },
             prompt_says: asked.says.always,

@@ -3,8 +3,8 @@
 use policy::atlas::usually_meant;
 use policy::decision::telling;
 use policy::{
-    Because, Decision, Evidence, Ground, Note, ParticipantDecision, ParticipantState, Strictness, Subject,
-    Uncounted, Uncounting, Why,
+    Because, Decision, Evidence, Ground, Note, ParticipantDecision, ParticipantState, Purposes, Strictness,
+    Subject, Uncounted, Uncounting, Why,
 };
 
 use super::Names;
@@ -41,6 +41,7 @@ pub fn reason(decision: &Decision, why: Why, names: &Names) -> String {
         | Why::InDoubt(_)
         | Why::Minor(_)
         | Why::OnHold(_)
+        | Why::ForbiddenFor(_)
         | Why::Unlogged
         | Why::Unannounced(_)
         | Why::NotYetAnnounced(_)
@@ -166,7 +167,24 @@ pub(super) fn note(note: &Note, participant: u32, names: &Names) -> String {
         Note::Held { excused: true } => "they are on hold, and need not have agreed while they are".into(),
         Note::Held { excused: false } => "they are on hold, and count as on the call".into(),
         Note::Minor => "they are a minor: only a consent grant that a guardian gave counts for them".into(),
+        Note::InWriting(purposes) => format!(
+            "{} asks for their consent in writing: report `consent.given` with `method`: `written` after the \
+             prompt, or name a consent grant that was given in writing",
+            quoted(*purposes)
+        ),
+        Note::ForbiddenFor(purposes) => format!(
+            "a rule forbids {} while they are on the call, even if everybody agrees",
+            quoted(*purposes)
+        ),
+        Note::ForMore => "what they agreed to serves more purposes than the call, and for those more is \
+            required"
+            .into(),
     }
+}
+
+fn quoted(purposes: Purposes) -> String {
+    let words: Vec<String> = purposes.iter().map(|purpose| format!("`{}`", purpose.as_str())).collect();
+    words.join(" and ")
 }
 
 /// Which prompt does not count for whom, and why.
@@ -216,6 +234,10 @@ pub fn words(why: Why, names: &Names) -> String {
     match why {
         Why::Emergency => "emergency calls are never recorded".into(),
         Why::Forbidden => "a rule forbids recording this call, even if everybody agrees".into(),
+        Why::ForbiddenFor(p) => format!(
+            "a rule forbids a purpose of this call while `{}` is on it, even if everybody agrees",
+            names.of(p)
+        ),
         Why::Ended => "the call has ended".into(),
         Why::NobodyHuman => "no human is on the call".into(),
         Why::Declined(p) => format!("`{}` said no, and has not agreed to a new prompt since", names.of(p)),

@@ -289,7 +289,7 @@ pub(in crate::gate) fn heard(
         language: ask::language(Field::RegisteredLanguage, &prompt.language)?,
         covers_purposes: Named::by(&prompt.purposes).covers(purposes),
         says: prompt.elements(),
-        purposes: Purposes::known(prompt.purposes.iter().map(String::as_str)),
+        purposes: Purposes::of(prompt.purposes.iter().map(String::as_str)),
     })
 }
 

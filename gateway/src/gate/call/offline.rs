@@ -102,7 +102,7 @@ fn open(
         started_at,
         recorder_locations: place(Field::RecorderLocation, &asked.recorder_location)?.into_iter().collect(),
         operator_locations: place(Field::OperatorLocation, &asked.operator_location)?.into_iter().collect(),
-        purposes: policy::Purposes::known(asked.purposes.iter().map(String::as_str)),
+        purposes: policy::Purposes::of(asked.purposes.iter().map(String::as_str)),
         overlays: asked.overlays.clone(),
         settings,
         participants,

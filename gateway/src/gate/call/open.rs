@@ -121,7 +121,7 @@ impl Gate {
                 operator,
                 place(Field::OperatorLocation, asked.operator_location.as_deref())?,
             ),
-            purposes: policy::Purposes::known(asked.purposes.iter().map(String::as_str)),
+            purposes: policy::Purposes::of(asked.purposes.iter().map(String::as_str)),
             overlays: self.overlays(&settings.overlays, &asked.overlays)?,
             settings: settings.for_policy(),
             participants,
@@ -519,7 +519,7 @@ impl Gate {
             written: grant.written,
             by_guardian: grant.given_by == GivenBy::Guardian,
             purposes: (!grant.purposes.is_empty())
-                .then(|| policy::Purposes::known(grant.purposes.iter().map(String::as_str))),
+                .then(|| policy::Purposes::of(grant.purposes.iter().map(String::as_str))),
             from: grant.from.unwrap_or_else(|| crate::gate::from_row(row.created_at)),
             until: grant.until,
         }))

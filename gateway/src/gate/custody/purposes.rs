@@ -4,7 +4,8 @@
 //! If a call names its purposes, it could only be recorded with prompts and grants that cover all of them, so
 //! those are what people were told. If it names none, every stretch of the recording counts with what each
 //! person on it had been told by then. Later statements and grants concern later recordings only, and a grant
-//! that is withdrawn later no longer permits anything.
+//! that is withdrawn later no longer permits anything. A purpose that a rule of the call forbids, or for which
+//! it asks for consent in writing, was not judged when a call was recorded that named none: it is judged here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use policy::scope::upload::Unasked;
 use policy::told::{Named, told};
-use policy::{Coverage, Why};
+use policy::{Coverage, Purposes, Why};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -26,7 +27,8 @@ use trail::Body;
 use trail::story::{Story, Text};
 
 impl Gate {
-    /// Refuses a purpose that people were not told. The refusal is logged before it is answered.
+    /// Refuses a purpose that people were not told, or that the law bars. The refusal is logged before it is
+    /// answered.
     ///
     /// # Errors
     ///
@@ -37,36 +39,46 @@ impl Gate {
         row: &RecordingRow,
         purpose: &str,
     ) -> Result<(), Fault> {
-        let Named::Only(told) = self.told(row).await? else { return Ok(()) };
-        if told.contains(purpose) {
+        let (told, barred) = self.told(row).await?;
+        let barred = policy::told::word(purpose).is_some_and(|word| barred.holds(word));
+        if told.covers(&[purpose.to_owned()]) && !barred {
             return Ok(());
         }
         let recording = parse_id(&row.id)?;
-        let detail = json!({"purpose": purpose, "told": told});
-        let told = told.into_iter().collect();
-        let refused = RecordingRefusal::PurposeNotTold { purpose: purpose.into(), told };
+        let told: Vec<String> = match told {
+            Named::Anything => Vec::new(),
+            Named::Only(told) => told.into_iter().collect(),
+        };
+        let detail = match barred {
+            true => json!({"purpose": purpose, "told": told, "barred": true}),
+            false => json!({"purpose": purpose, "told": told}),
+        };
+        let refused = RecordingRefusal::PurposeNotTold { purpose: purpose.into(), told, barred };
         let body = Body::FetchRefused { recording, code: refused.code().as_str().into() };
         self.note(&who.into(), &who.account, body, Some(detail), Vec::new(), Vec::new()).await?;
         Err(refused.into())
     }
 
-    async fn told(&self, row: &RecordingRow) -> Result<Named, Fault> {
+    /// What the people on a recording were told that it is for, and what the law bars nevertheless.
+    async fn told(&self, row: &RecordingRow) -> Result<(Named, Purposes), Fault> {
         let call = parse_id(&row.call)?;
         let opened = self.ledger.call(call).await?.ok_or_else(|| Fault::damaged("a call is missing"))?;
         let context: Context = serde_json::from_str(&opened.body)
             .map_err(|_| Fault::damaged("a call's context cannot be read"))?;
         let named = Named::by(&context.purposes);
         if named != Named::Anything {
-            return Ok(named);
+            return Ok((named, Purposes::NONE));
         }
         let folded = self.folded(call, &opened).await?;
+        let law = Arc::clone(&folded);
         let id = parse_id(&row.id)?;
         let accepted = folded.entries.iter().position(|read| read.leaf.body.accepts() == Some(id));
         let story = story(call, folded, accepted.map_or(0, |accepted| accepted.saturating_add(1))).await?;
         let Some(recording) = story.recordings.last() else {
             return Err(Fault::damaged("a recording was never accepted"));
         };
-        self.told_on(&row.account, &story, &recording.spans).await
+        let barred = law.call().barred_purposes(&recording.spans);
+        Ok((self.told_on(&row.account, &story, &recording.spans).await?, barred))
     }
 
     /// What is stored about a recording besides its entry, to find it by: when it was recorded, who was

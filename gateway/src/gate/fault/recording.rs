@@ -42,12 +42,14 @@ pub enum RecordingRefusal {
         /// How many milliseconds there are.
         duration_ms: u64,
     },
-    /// The people on it were not told that it is for this purpose.
+    /// It is not for this purpose: the people on it were not told so, or the law does not allow it.
     PurposeNotTold {
         /// The purpose.
         purpose: String,
         /// The purposes that everybody on it was told.
         told: Vec<String>,
+        /// Whether it is the law: a rule forbids the purpose of somebody on it, or asks for consent in writing.
+        barred: bool,
     },
     /// It holds audio that is not covered.
     Uncovered(Box<Unkept>),

@@ -177,7 +177,7 @@ fn registered(row: &PromptRow) -> Result<answer::Prompt, Fault> {
 /// Where a prompt lacks something today: see [`Table::lacking`].
 #[must_use]
 pub fn lacks(table: &Table, prompt: &Prompt, now: jiff::Timestamp) -> PromptLacks {
-    let purposes = Purposes::known(prompt.purposes.iter().map(String::as_str));
+    let purposes = Purposes::of(prompt.purposes.iter().map(String::as_str));
     let told = Told { elements: prompt.elements(), purposes };
     let lacks = table.lacking(told, now).into_iter().map(|(asker, needed)| {
         let (place, name, overlay) = match asker {
@@ -194,10 +194,10 @@ pub fn lacks(table: &Table, prompt: &Prompt, now: jiff::Timestamp) -> PromptLack
             says: policy::decision::telling(needed.without(told)),
         }
     });
-    let is_unknown = |text: &&String| policy::told::word::<Purpose>(text).is_none();
+    let is_unknown = |text: &&String| Purposes::of([text.as_str()]).holds(Purpose::Other);
     PromptLacks {
         says: told.elements,
-        purposes: told.purposes,
+        purposes: told.purposes.without(Purposes::NONE.with(Purpose::Other)),
         unknown_purposes: prompt.purposes.iter().filter(is_unknown).cloned().collect(),
         unsaid: Element::ALL.into_iter().collect::<Elements>().without(told.elements),
         greets_voicemail: told.elements.holds_all(Elements::NONE.with(Element::Recording)),

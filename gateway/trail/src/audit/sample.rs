@@ -150,7 +150,7 @@ impl Log {
             started_at: self.now,
             recorder_locations: vec!["US-NY".parse().unwrap()],
             operator_locations: vec!["US-NY".parse().unwrap()],
-            purposes: Purposes::known(["quality"]),
+            purposes: Purposes::of(["quality"]),
             overlays: Vec::new(),
             settings: self.settings.clone(),
             participants,
@@ -237,8 +237,8 @@ impl Log {
             duration_ms: 4000,
             language: "en".into(),
             covers_purposes: true,
-            says: Elements::known(["recording"]),
-            purposes: Purposes::known(["quality"]),
+            says: Elements::of(["recording"]),
+            purposes: Purposes::of(["quality"]),
         }
     }
 

@@ -10,9 +10,10 @@ use alloc::vec::Vec;
 
 use jiff::Timestamp;
 
+use super::person::Level;
 use crate::fact::{Kind, Medium, Opened};
 use crate::place::{Code, Evidence};
-use crate::rule::{Requirement, Tone};
+use crate::rule::{ByPurpose, Requirement, Strictness, Tone};
 use crate::table::Table;
 use crate::told::{Element, Elements, Purposes, Told};
 
@@ -43,14 +44,70 @@ pub(crate) struct Law {
 /// What is demanded at some moment: what all rules ask, and what has to be told for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Demand {
+    /// How strict it is by the call's purposes; see [`Demand::admits`].
     pub(crate) requirement: Requirement,
     pub(crate) told: Told,
+    /// What the call is for; none means every purpose.
+    pub(crate) purposes: Purposes,
+    by_purpose: ByPurpose,
 }
 
 impl Demand {
+    /// How strict the rules may be on this call: as its purposes ask, and as the further purposes ask that
+    /// consent was given for, the loosest first.
+    pub(crate) fn strictnesses(self) -> impl Iterator<Item = Demand> {
+        let all = [Strictness::One, Strictness::Notice, Strictness::Express].into_iter();
+        let possible = all.filter(move |one| (self.requirement.strictness..=self.most()).contains(one));
+        possible.map(move |strictness| {
+            let requirement = Requirement { strictness, ..self.requirement };
+            Demand { requirement, ..self }
+        })
+    }
+
+    fn most(&self) -> Strictness {
+        self.by_purpose.of(Purposes::NONE)
+    }
+
+    /// Whether the call's purposes ask less than all purposes would: then consent counts by the purposes that
+    /// it was given for as well.
+    pub(crate) fn is_eased(&self) -> bool {
+        self.requirement.strictness < self.most()
+    }
+
+    /// Whether consent of this level counts that was given for these purposes; none means every purpose.
+    // INVARIANT: a rule for a purpose never acts on the call's word alone. What it eases holds only for
+    // consent that names its purposes, each with such a rule.
+    pub(crate) fn admits(&self, level: Level, given_for: Purposes) -> bool {
+        if !self.is_eased() {
+            return true;
+        }
+        let served = if given_for.is_empty() { given_for } else { self.purposes.and(given_for) };
+        let asked = self.by_purpose.of(served);
+        match (self.requirement.strictness, level) {
+            (Strictness::One, _) => asked == Strictness::One,
+            // A yes to more than the call is for is a yes.
+            (_, Level::Express) => true,
+            (strictness, Level::None | Level::Asserted | Level::Notice) => asked <= strictness,
+        }
+    }
+
+    /// The same as if every purpose were served.
+    pub(crate) fn for_all(&self) -> Demand {
+        let requirement = Requirement { strictness: self.most(), ..self.requirement };
+        Demand { requirement, ..*self }
+    }
+
+    /// Whether a purpose of the call asks everybody to agree in writing.
+    pub(crate) fn in_writing(&self) -> bool {
+        !self.requirement.written_for.both(self.purposes).is_empty()
+    }
+
     /// Whether a repeated tone is enough, beside somebody's consent. It says that the call is recorded, and
     /// nothing else.
     pub(crate) fn accepts_tone(&self) -> bool {
+        if self.is_eased() {
+            return false;
+        }
         let by_tone = Told { elements: Elements::NONE.with(Element::Recording), purposes: Purposes::NONE };
         matches!(self.requirement.tone, Tone::Every(_)) && by_tone.is_enough_for(self.told)
     }
@@ -167,6 +224,12 @@ impl Law {
     }
 
     pub(crate) fn demand(&self, requirement: Requirement) -> Demand {
-        Demand { requirement, told: requirement.says.on(self.purposes) }
+        let told = requirement.says.on(self.purposes);
+        let named = !self.purposes.is_empty();
+        let purposes = if named { self.purposes.and(told.purposes) } else { Purposes::NONE };
+        let by_purpose = requirement.by_purpose;
+        let strictness = by_purpose.of(purposes);
+        let requirement = Requirement { strictness, by_purpose: ByPurpose::all(strictness), ..requirement };
+        Demand { requirement, told, purposes, by_purpose }
     }
 }

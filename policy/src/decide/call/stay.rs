@@ -161,8 +161,11 @@ struct Said {
 
 impl Said {
     /// How much it counts for a demand: an assertion always does, notice and a yes only if they were told
-    /// everything.
+    /// everything, and all of them only if the demand admits the purposes that they were given for.
     fn worth(&self, demand: &Demand) -> Level {
+        if !demand.admits(self.level, self.told.purposes) {
+            return Level::None;
+        }
         match self.level {
             Level::None | Level::Asserted => self.level,
             Level::Notice | Level::Express if self.told.is_enough_for(demand.told) => self.level,
@@ -432,11 +435,12 @@ impl Stay {
         let said = self.levels.iter().filter(|said| !self.minor && said.from <= at);
         let said = said.map(|said| said.worth(demand)).max();
         let granted = self.grants_at(at, demand).map(|grant| {
-            if grant.works_agreement && !demand.requirement.works_agreement_is_express {
-                Level::Notice
-            } else {
-                Level::Express
-            }
+            let level = match grant.works_agreement && !demand.requirement.works_agreement_is_express {
+                true => Level::Notice,
+                false => Level::Express,
+            };
+            let counts = demand.admits(level, grant.purposes.unwrap_or_default());
+            if counts { level } else { Level::None }
         });
         said.max(granted.max()).unwrap_or(Level::None)
     }
@@ -447,7 +451,7 @@ impl Stay {
     }
 
     /// Whether they have agreed in writing to the demand.
-    pub(super) fn consented_in_writing(&self, at: Timestamp, demand: &Demand) -> bool {
+    pub(crate) fn consented_in_writing(&self, at: Timestamp, demand: &Demand) -> bool {
         let in_call =
             |one: &Written| !self.minor && one.span.holds(at) && one.told.is_enough_for(demand.told);
         self.written.iter().any(in_call) || self.grants_at(at, demand).any(|grant| grant.written)

@@ -145,11 +145,14 @@ impl<'r, 't, 'd> Section<'r, 't, 'd> {
             return Some(told::Set::NONE);
         }
         let list = self.strings(key)?;
-        let unknown: Vec<&String> = list.iter().filter(|text| told::word::<T>(text).is_none()).collect();
+        let is_named = |word: &T| T::OTHERWISE.is_none_or(|rest| rest.bit() != word.bit());
+        let known = |text: &str| told::word::<T>(text).filter(is_named);
+        let unknown: Vec<&String> = list.iter().filter(|text| known(text).is_none()).collect();
         if unknown.is_empty() {
-            return Some(told::Set::known(list.iter().map(String::as_str)));
+            return Some(told::Set::of(list.iter().map(String::as_str)));
         }
-        let known: Vec<String> = T::ALL.iter().map(|word| format!("`{}`", word.word())).collect();
+        let named = T::ALL.iter().filter(|word| is_named(word));
+        let known: Vec<String> = named.map(|word| format!("`{}`", word.word())).collect();
         for text in unknown {
             let message = format!("`{text}` is not {}", T::WHAT);
             let hint = format!("the words are {}", known.join(", "));

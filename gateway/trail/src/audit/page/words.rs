@@ -335,6 +335,9 @@ fn why_not(why: Why, story: &Story) -> String {
     match why {
         Why::Emergency => "emergency calls are not recorded".into(),
         Why::Forbidden => "a rule forbids recording".into(),
+        Why::ForbiddenFor(p) => {
+            format!("a rule forbids a purpose of the call while {} is on it", name(p))
+        }
         Why::Ended => "the call is over".into(),
         Why::NobodyHuman => "no human is on the call".into(),
         Why::Declined(p) => format!("{} said no", name(p)),

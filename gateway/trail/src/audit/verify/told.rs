@@ -78,10 +78,10 @@ impl PromptTold {
             policy::language::canonical(&self.language).as_deref() == Some(heard.language.as_str()),
             "a prompt is said to be in another language than was registered",
         )?;
-        let purposes = Purposes::known(self.purposes.iter().map(String::as_str));
+        let purposes = Purposes::of(self.purposes.iter().map(String::as_str));
         require(purposes == heard.purposes, "a prompt is said to name other purposes than were registered")?;
         require(
-            Elements::known(self.says.keys().map(String::as_str)) == heard.says,
+            Elements::of(self.says.keys().map(String::as_str)) == heard.says,
             "a prompt is said to say other things than were registered",
         )?;
         // A prompt that names no purpose is for all.
@@ -106,7 +106,7 @@ impl GrantTold {
             "a consent grant is said to be given by a guardian, or not to be, unlike the registered one",
         )?;
         let purposes =
-            (!self.purposes.is_empty()).then(|| Purposes::known(self.purposes.iter().map(String::as_str)));
+            (!self.purposes.is_empty()).then(|| Purposes::of(self.purposes.iter().map(String::as_str)));
         require(
             purposes == granted.purposes,
             "a consent grant is said to be for other purposes than were registered",

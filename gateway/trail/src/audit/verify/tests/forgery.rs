@@ -623,7 +623,7 @@ fn what_was_registered_is_what_is_said_to_have_been_played_where_the_detail_is_t
     let opened = position(&other, "call.opened");
     other = rewritten(&other, opened, |leaf| {
         let Body::Opened { facts, .. } = &mut leaf.body else { panic!() };
-        facts.purposes = policy::Purposes::known(["quality", "evidence"]);
+        facts.purposes = policy::Purposes::of(["quality", "evidence"]);
     });
     let failure = found(&other);
     assert!(failure.what.contains("does not name them") || failure.index == Some(opened as u64), "{failure}");
