@@ -5,7 +5,7 @@ use consent_gateway::gate::AccountSettings;
 use serde_json::{Value, json};
 use trail::Actor;
 
-use crate::harness::{Gateway, comes, wav};
+use crate::harness::{Gateway, TOLD, comes, says, wav};
 
 const DAY: u64 = 86_400_000;
 const CALLS: [&str; 7] = ["c1", "c2", "c3", "c4", "c5", "c6", "c7"];
@@ -25,7 +25,7 @@ async fn recorded(gateway: &Gateway, call: &str, place: &str) -> Value {
 async fn recorded_for(gateway: &Gateway, call: &str, place: &str, purposes: &[&str]) -> Value {
     gateway.open_with(call, super::two(place), json!({"purposes": purposes})).await;
     // For any purpose.
-    let body = json!({"text": "Recorded.", "language": "en", "duration_ms": 4000});
+    let body = json!({"text": TOLD, "language": "en", "duration_ms": 4000, "says": says()});
     let registered = gateway.counsel.put("/v1/prompts/any", &body).await;
     assert!(registered.status < 300, "{}", registered.text());
     for participant in ["caller", "agent"] {

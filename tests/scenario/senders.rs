@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{is_blocked, is_permitted, of, person};
-use crate::harness::{Answer, Client, Gateway, wav};
+use crate::harness::{Answer, Client, Gateway, TOLD, says, wav};
 
 /// A body that makes sense for each schema of the API's description, and where it is sent.
 fn requests() -> Vec<(&'static str, &'static str, &'static str, &'static str, Value)> {
@@ -560,6 +560,11 @@ async fn a_prompt_is_told_at_once_what_it_lacks() {
     let again = gateway.counsel.put("/v1/prompts/bread", &prompt).await.expect(200);
     assert_eq!(again["notes"], put["notes"]);
     prompt["says"] = json!({"recording": "this call is recorded"});
+    let put = gateway.counsel.put("/v1/prompts/bread", &prompt).await.expect(201);
+    let [note] = put["notes"].as_array().unwrap().as_slice() else { panic!("{put}") };
+    assert!(note.as_str().unwrap().contains("does not say everything that is required"), "{put}");
+    prompt["text"] = json!(TOLD);
+    prompt["says"] = json!(says());
     let put = gateway.counsel.put("/v1/prompts/bread", &prompt).await.expect(201);
     assert_eq!(put["notes"], json!([]), "{put}");
 }
