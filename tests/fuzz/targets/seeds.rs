@@ -47,11 +47,33 @@ fn main() -> std::io::Result<()> {
     for (name, files) in base.packs.iter().chain([&base.log]).enumerate() {
         put("archive", &name.to_string(), &change::zipped(files).expect("names of ours"))?;
     }
+    for (name, document) in documents()? {
+        put("markup", &name, document.as_bytes())?;
+        if name.ends_with('1') {
+            let utf16: Vec<u8> = document.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            put("markup", &format!("{name}-utf16"), &utf16)?;
+        }
+    }
     // What the changes to these are is the fuzzer's to find out.
     for (number, target) in (0u8..8).flat_map(|number| [(number, "pack"), (number, "log")]) {
         put(target, &number.to_string(), &[number.wrapping_mul(37); 96])?;
     }
     Ok(())
+}
+
+/// The documents of the tests of call markup, numbered.
+fn documents() -> std::io::Result<Vec<(String, String)>> {
+    let mut documents = Vec::new();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../gateway/markup/tests/corpus"))?
+    {
+        let text = std::fs::read_to_string(file?.path())?;
+        let cases = text
+            .split("## ")
+            .skip(1)
+            .filter_map(|case| Some(case.split_once('\n')?.1.split("\n-> ").next()?.to_owned()));
+        documents.extend(cases);
+    }
+    Ok(documents.into_iter().enumerate().map(|(n, document)| (n.to_string(), document)).collect())
 }
 
 fn cosigned(head: Note) -> Note {
