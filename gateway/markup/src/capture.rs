@@ -50,17 +50,19 @@ pub(crate) fn find(text: &str, tree: &Tree) -> Vec<Found> {
     }
     for (place, element) in tree.elements.iter().enumerate() {
         let folded = fold(get(&element.name));
-        let verb = VERBS.iter().find(|verb| verb.eq_ignore_ascii_case(&folded)).copied().unwrap_or("other");
+        let verb = || spelt(VERBS, &folded);
         let parent = element.parent.and_then(|parent| tree.elements.get(parent));
         let uses = of_verb(get(&element.name), &folded, parent.map(|parent| get(&parent.name)));
         if uses != Uses::NONE {
-            found.push(Found { place: Place::Element(place), uses, verb, attribute: None });
+            found.push(Found { place: Place::Element(place), uses, verb: verb(), attribute: None });
         }
         for at in element.attributes.clone() {
             let Some(attribute) = tree.attributes.get(at) else { continue };
-            let (uses, name) = of_attribute(&fold(get(&attribute.name)), get(&attribute.value));
+            let folded = fold(get(&attribute.name));
+            let uses = of_attribute(&folded, get(&attribute.value));
             if uses != Uses::NONE {
-                found.push(Found { place: Place::Attribute(at), uses, verb, attribute: Some(name) });
+                let attribute = Some(spelt(ATTRIBUTES, &folded));
+                found.push(Found { place: Place::Attribute(at), uses, verb: verb(), attribute });
             }
         }
     }
@@ -84,8 +86,9 @@ fn of_verb(name: &str, folded: &str, parent: Option<&str>) -> Uses {
     if parent == Some("Stop") && STOPPABLE.contains(&name) {
         return Uses::NONE;
     }
-    if let Some((_, uses)) = VERB_STEMS.iter().find(|(stem, _)| folded.contains(stem)) {
-        return uses.iter().copied().collect();
+    let uses = of_stems(VERB_STEMS, folded);
+    if uses != Uses::NONE {
+        return uses;
     }
     let child_of = |verb: &str| parent.is_some_and(|parent| fold(parent) == verb);
     // What is not known there begins something that goes on beside the call, or takes it over.
@@ -93,32 +96,37 @@ fn of_verb(name: &str, folded: &str, parent: Option<&str>) -> Uses {
     if unknown { Uses::ALL } else { Uses::NONE }
 }
 
-/// What an attribute has its verb do, and what it is called.
-fn of_attribute(folded: &str, raw: &str) -> (Uses, &'static str) {
-    let none = (Uses::NONE, "other");
-    if HARMLESS_ATTRIBUTES.iter().any(|harmless| harmless.eq_ignore_ascii_case(folded)) {
-        return none;
-    }
-    if folded == "input" {
-        return if tree::value(raw) == "dtmf" { none } else { (Uses::NONE.and(Use::Transcribe), "input") };
-    }
-    let Some((_, uses)) = ATTRIBUTE_STEMS.iter().find(|(stem, _)| folded.contains(stem)) else {
-        return none;
-    };
+/// What an attribute has its verb do.
+fn of_attribute(folded: &str, raw: &str) -> Uses {
     // To the letter: any other spelling is on for somebody.
-    if ["false", "do-not-record"].contains(&tree::value(raw).as_str()) {
-        return none;
-    }
-    let name = ATTRIBUTES.iter().find(|name| name.eq_ignore_ascii_case(folded)).copied().unwrap_or("other");
-    (uses.iter().copied().collect(), name)
+    let off: &[&str] = if folded == INPUT { &["dtmf"] } else { &["false", "do-not-record"] };
+    let uses = if folded == INPUT { Uses::NONE.and(TRANSCRIBE) } else { of_stems(ATTRIBUTE_STEMS, folded) };
+    let harmless = uses == Uses::NONE
+        || off.contains(&tree::value(raw).as_str())
+        || HARMLESS_ATTRIBUTES.iter().any(|name| name.eq_ignore_ascii_case(folded));
+    if harmless { Uses::NONE } else { uses }
 }
+
+/// What the parts of a name stand for, taken together.
+fn of_stems(stems: &[(&str, &[Use])], folded: &str) -> Uses {
+    let within = |stem: &str| folded.as_bytes().windows(stem.len()).any(|part| part == stem.as_bytes());
+    stems.iter().filter(|(stem, _)| within(stem)).flat_map(|(_, uses)| uses.iter().copied()).collect()
+}
+
+/// A name as it is spelt.
+fn spelt(names: &[&'static str], folded: &str) -> &'static str {
+    names.iter().find(|name| name.eq_ignore_ascii_case(folded)).copied().unwrap_or("other")
+}
+
+/// The attribute that says by what somebody answers.
+pub(crate) const INPUT: &str = "input";
 
 const RECORD: Use = Use::Record;
 const TRANSCRIBE: Use = Use::Transcribe;
 const STREAM: Use = Use::Stream;
 const ANALYSE: Use = Use::Analyse;
 
-/// Verbs by a part of their name, the longer parts first.
+/// Verbs by a part of their name.
 ///
 /// `Siprec` sends the audio to a recorder (RFC 7866). What an `AiSession` or a `ConversationRelaySession` does is in a
 /// configuration that the document only names. `include` is XInclude's.
@@ -164,6 +172,7 @@ const HARMLESS_ATTRIBUTES: &[&str] = &[
 
 /// The attributes that capture, as they are spelt.
 const ATTRIBUTES: &[&str] = &[
+    INPUT,
     "record",
     "recordingConfigurationId",
     "transcribe",
@@ -176,7 +185,7 @@ const ATTRIBUTES: &[&str] = &[
 
 /// The words that rules go by beside stems: for captures, for declarations, and for further documents.
 const OTHER_WORDS: &[&str] =
-    &["input", "start", "connect", "<!doctype", "<!entity", "<!attlist", "redirect", "action", "url"];
+    &[INPUT, "start", "connect", "<!doctype", "<!entity", "<!attlist", "redirect", "action", "url"];
 
 /// What `<Stop>` ends, spelt like this. (A `<Record>` in it would be carried out by Restcomm.)
 const STOPPABLE: &[&str] = &["Recording", "Siprec", "Stream", "Transcription"];

@@ -21,7 +21,9 @@ pub(crate) struct Cursor<'t> {
 /// # Errors
 /// [`ReadError::Malformed`], with a place in the text.
 pub(crate) fn read(text: &str) -> Result<Tree, ReadError> {
-    if let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c)) {
+    // Most documents are passed over in one look: U+FFFE and U+FFFF begin with this byte.
+    let doubtful = text.bytes().any(|byte| byte == 0xef || !is_allowed(char::from(byte)));
+    if doubtful && let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c)) {
         return Err(ReadError::Malformed { at, what: "a character that XML does not have" });
     }
     let mut reader = Reader { cursor: Cursor::new(text), tree: Tree::default(), open: Vec::new() };
@@ -71,7 +73,7 @@ impl<'t> Reader<'t> {
     }
 
     fn text(&mut self) -> Result<(), ReadError> {
-        let text = self.cursor.take_while(|c| c != '<');
+        let text = self.cursor.up_to('<');
         if self.open.is_empty() && !self.cursor.get(&text).chars().all(is_space) {
             return Err(ReadError::Malformed { at: text.start, what: "text outside of an element" });
         }
@@ -166,8 +168,8 @@ impl<'t> Reader<'t> {
     fn references(&mut self, within: Range<usize>) {
         let mut cursor =
             Cursor { text: self.cursor.text.get(..within.end).unwrap_or_default(), at: within.start };
-        while !cursor.take_while(|c| c != '&').is_empty() || cursor.rest().starts_with('&') {
-            let start = cursor.at;
+        while !cursor.rest().is_empty() {
+            let start = cursor.up_to('&').end;
             if cursor.skip("&")
                 && let Ok(name) = cursor.name()
                 && cursor.skip(";")
@@ -359,6 +361,14 @@ impl<'t> Cursor<'t> {
         let rest = self.rest();
         let start = self.at;
         self.at = start.saturating_add(rest.find(|c| !is(c)).unwrap_or(rest.len()));
+        start..self.at
+    }
+
+    /// What stands before a character, or before the end.
+    fn up_to(&mut self, c: char) -> Range<usize> {
+        let rest = self.rest();
+        let start = self.at;
+        self.at = start.saturating_add(rest.find(c).unwrap_or(rest.len()));
         start..self.at
     }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use crate::capture::{Found, Place, is_called};
+use crate::capture::{Found, INPUT, Place, is_called};
 use crate::document::{Document, Splice};
 use crate::{ReadError, Refusal, Uses};
 
@@ -65,7 +65,7 @@ impl<'a> Document<'a> {
                     cuts.extend(tree.references.iter().cloned().map(Splice::cut));
                 }
                 Place::Attribute(at) => cuts.extend(tree.attributes.get(at).map(|attribute| {
-                    if found.attribute == Some("input") {
+                    if found.attribute == Some(INPUT) {
                         Splice::put(attribute.value.clone(), "dtmf".to_owned())
                     } else {
                         Splice::cut(attribute.range.clone())
@@ -112,7 +112,7 @@ impl<'a> Document<'a> {
         // Where parts end, more than one attribute may be added.
         let mut made: Vec<(Range<usize>, Option<&str>)> = Vec::new();
         for Splice { range, put, adds } in splices {
-            if range.start > done {
+            if made.last().is_some_and(|(made, _)| made.start != range.start) {
                 made.clear();
             }
             if range.start < done || made.contains(&(range.clone(), adds)) {
