@@ -46,7 +46,7 @@ PROFILE = "https://w3id.org/dpv/schema/dpv-27560#record"
 DPV_TERMS = set(
     "ConsentControl ConsentGiven ConsentNotice ConsentRecord ConsentRefused ConsentRequested ConsentUnknown ConsentWithdrawn "
     "DataController DataSubject DataSubjectRight DisputeManagement ExplicitlyExpressedConsent ExpressedConsent "
-    "FraudPreventionAndDetection ImpliedConsent LegalCompliance Location Organisation PrivacyNotice Process Purpose Record "
+    "Consent Contract FraudPreventionAndDetection LegalCompliance LegalObligation LegitimateInterest Location Organisation PrivacyNotice Process PublicInterest Purpose Record VitalInterest "
     "ResearchAndDevelopment ServiceOptimisation ServiceUsageAnalytics StorageCondition StorageDuration StorageLocation Store "
     "ThirdParty UntilEventDuration UntilTimeDuration WithdrawConsent hasAddress hasConsentControl hasConsentStatus hasContact "
     "hasDataController hasDataSubject hasDuration hasEntity hasIdentifier hasIndicationMethod hasJurisdiction hasLegalBasis "
