@@ -170,15 +170,11 @@ impl<'a> Naive<'a> {
         }
         let served = self.served(&asked);
         let present: Vec<u32> = self.people().into_iter().filter(|p| self.is_present(*p, t)).collect();
-        let is_forbidden = |(purpose, role): &(Purpose, Role)| {
-            served.as_ref().is_some_and(|served| served.contains(purpose))
-                && present.iter().any(|p| self.role(*p) == *role)
-        };
-        if asked.forbids.iter().any(is_forbidden) {
+        if self.is_forbidden_for(t, &asked) {
             return false;
         }
         let counted: Vec<u32> = present.into_iter().filter(|p| !self.is_excused(*p, t, &asked)).collect();
-        let in_writing = |purpose: &Purpose| served.as_ref().is_some_and(|served| served.contains(purpose));
+        let in_writing = |purpose: &Purpose| self.is_named(*purpose, &asked);
         if asked.written_for.iter().any(in_writing) {
             let wrote =
                 |p: &u32| self.last_stay(*p, t).is_some_and(|stay| self.has_written(*p, &stay, t, &asked));
@@ -225,19 +221,22 @@ impl<'a> Naive<'a> {
         (!named.is_empty()).then(|| [named, asked.purposes.clone()].concat())
     }
 
-    /// As what somebody was named; whoever was called a system and then something else is that.
-    fn role(&self, person: u32) -> Role {
-        let named = self.log.iter().filter_map(|line| match &line.what {
-            What::Joined(joined) if joined.participant == person => Some(joined.role),
-            _ => None,
-        });
-        let mut role = Role::System;
-        for named in named {
-            if role == Role::System {
-                role = named;
-            }
-        }
-        role
+    /// Whether the call or the sector says that the recording is for this.
+    fn is_named(&self, purpose: Purpose, asked: &Asked) -> bool {
+        self.opened.purposes.holds(purpose) || asked.purposes.contains(&purpose)
+    }
+
+    /// Whether a purpose is forbidden of somebody who is there, whatever they were ever called.
+    fn is_forbidden_for(&self, t: Ms, asked: &Asked) -> bool {
+        asked.forbids.iter().any(|(purpose, role)| {
+            let called = |p: u32| {
+                self.log.iter().any(|line| {
+                    matches!(&line.what, What::Joined(joined) if joined.participant == p && joined.role == *role)
+                })
+            };
+            self.is_named(*purpose, asked)
+                && self.people().iter().any(|p| self.is_present(*p, t) && called(*p))
+        })
     }
 
     /// Whether the call has to be recorded and may not be: somebody refuses, or a rule forbids it.
@@ -249,7 +248,16 @@ impl<'a> Naive<'a> {
             && self.emergency_from().is_none()
             && self.ended().is_none()
             && self.people().iter().any(|p| self.is_human_there(*p, t))
-            && (asked.forbidden || self.people().iter().any(refuses))
+            && (asked.forbidden || self.people().iter().any(refuses) || self.is_only_forbidden_for(t, &asked))
+    }
+
+    /// Whether that is what stands in the way, and no minor and nobody on hold.
+    fn is_only_forbidden_for(&self, t: Ms, asked: &Asked) -> bool {
+        let in_the_way = |p: &u32| {
+            self.is_present(*p, t)
+                && (!self.is_guarded(*p, t, asked) || asked.on_hold == 3 && self.is_held(*p, t))
+        };
+        self.is_forbidden_for(t, asked) && !self.people().iter().any(in_the_way)
     }
 
     /// Since when it is an emergency call: if it was opened as one, since ever.
@@ -666,7 +674,7 @@ impl<'a> Naive<'a> {
             _ => None,
         });
         named.next_back().filter(|grant| {
-            is_for(grant, asked)
+            is_for(grant, asked, self.opened)
                 && (grant.by_guardian || !self.is_minor(person))
                 && grant.from.as_millisecond() <= t
                 && grant.until.is_none_or(|until| t < until.as_millisecond())
@@ -1107,11 +1115,11 @@ struct Located {
     relied_from: Ms,
 }
 
-/// Whether consent given elsewhere is for everything that the sector records for.
-fn is_for(grant: &Grant, asked: &Asked) -> bool {
+/// Whether consent given elsewhere is for everything that the call and the sector record for.
+fn is_for(grant: &Grant, asked: &Asked, opened: &Opened) -> bool {
     let named =
         |purpose: &Purpose| grant.purposes.is_none_or(|named| named.iter().any(|one| one == *purpose));
-    asked.purposes.iter().all(named)
+    asked.purposes.iter().all(named) && opened.purposes.iter().all(|one| named(&one))
 }
 
 /// What is asked for these purposes.

@@ -179,8 +179,8 @@ async fn a_changed_floor_concerns_places_that_are_known_by_nothing_stronger() {
     gateway.noticed("both", both, json!({})).await;
     let new = once(
         TABLE,
-        "number   = { parties = \"all\", form = \"notice\" }",
-        "number   = { parties = \"all\", form = \"express\" }",
+        "number   = { parties = \"all\", form = \"notice\", prompt_says = [\"recording\"] }",
+        "number   = { parties = \"all\", form = \"express\", prompt_says = [\"recording\"] }",
     );
     let told = gateway.rehearse(&new).await;
     assert_eq!(effects(&told["total"]), [1, 0, 1, 0, 0]);
@@ -188,7 +188,7 @@ async fn a_changed_floor_concerns_places_that_are_known_by_nothing_stronger() {
     assert_eq!(places(&told), [ELSEWHERE]);
     let new = once(
         TABLE,
-        "number   = { parties = \"all\", form = \"notice\" }",
+        "number   = { parties = \"all\", form = \"notice\", prompt_says = [\"recording\"] }",
         "number   = { parties = \"one\", form = \"none\" }",
     );
     let told = gateway.rehearse(&new).await;

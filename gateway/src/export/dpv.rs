@@ -112,7 +112,10 @@ fn consent_record(
     let basis = person.words.iter().rev().find_map(|word| match &word.standing {
         Standing::Granted(How::Stayed) => Some(stated(record)),
         Standing::Granted(How::Said(_)) => Some(vec![id("dpv:ExplicitlyExpressedConsent")]),
-        Standing::Granted(How::Before(_)) => Some(vec![id("dpv:ExpressedConsent")]),
+        Standing::Granted(How::Before(grant)) if is_own(record, person, grant) => {
+            Some(vec![id("dpv:ExpressedConsent")])
+        }
+        Standing::Granted(How::Before(_)) => Some(stated(record)),
         Standing::Denied(_) => None,
     });
     if let (Some(basis), Some(document)) = (basis.filter(|basis| !basis.is_empty()), document.as_object_mut())
@@ -123,12 +126,17 @@ fn consent_record(
     document
 }
 
-/// The bases that the account has stated for the call's purposes: that people were told is none.
+/// Whether a grant is somebody's own word, and not an agreement with the employees' representatives.
+fn is_own(record: &Record, person: &Person, grant: &str) -> bool {
+    record.story.grants_of(person.number).all(|relied| relied.grant != grant || !relied.works_agreement)
+}
+
+/// The bases that the account has stated for the call's purposes, if it has for each: that people were told is none.
 fn stated(record: &Record) -> Vec<Value> {
     let purposes = &record.story.purposes;
     let named = purposes.iter().map(String::as_str).chain(purposes.is_empty().then_some("recording"));
-    let bases: BTreeSet<LawfulBasis> =
-        named.filter_map(|purpose| Some(record.basis_of(purpose)?.0)).collect();
+    let bases: Option<BTreeSet<LawfulBasis>> =
+        named.map(|purpose| Some(record.basis_of(purpose)?.0)).collect();
     let iri = |basis: LawfulBasis| match basis {
         LawfulBasis::Consent => "dpv:Consent",
         LawfulBasis::Contract => "dpv:Contract",
@@ -137,7 +145,7 @@ fn stated(record: &Record) -> Vec<Value> {
         LawfulBasis::PublicTask => "dpv:PublicInterest",
         LawfulBasis::LegitimateInterests => "dpv:LegitimateInterest",
     };
-    bases.into_iter().map(|basis| id(iri(basis))).collect()
+    bases.into_iter().flatten().map(|basis| id(iri(basis))).collect()
 }
 
 /// What happened, in order: that they were asked, and each of their words.
@@ -160,6 +168,7 @@ fn events(record: &Record, person: &Person, pseudonym: &str) -> Vec<Value> {
             Standing::Granted(how @ How::Said(_)) => {
                 (&["dpv:ConsentGiven", "dpv:ExplicitlyExpressedConsent"], Some(how.as_str()))
             }
+            Standing::Granted(How::Before(grant)) if !is_own(record, person, grant) => continue,
             Standing::Granted(how @ How::Before(_)) => {
                 (&["dpv:ConsentGiven", "dpv:ExpressedConsent"], Some(how.as_str()))
             }

@@ -36,8 +36,12 @@ pub(super) async fn keep(door: Arc<Door>, senders: (Sender, Crossbar), stop: Can
             // What comes next on its call may go now.
             Some(ended) = sending.join_next() => {
                 look = true;
-                if let Ok(id) = ended {
-                    under_way.remove(&id);
+                match ended {
+                    Ok(id) => {
+                        under_way.remove(&id);
+                    }
+                    // It is not known which one broke off. What is under way is taken, so that it is not found again.
+                    Err(_) => under_way.clear(),
                 }
             }
             () = tokio::time::sleep_until(look_at), if look => {}
@@ -57,8 +61,8 @@ pub(super) async fn keep(door: Arc<Door>, senders: (Sender, Crossbar), stop: Can
                     tracing::error!(code = %fault.code(), "cannot read what accounts are to be told");
                 }
             }
-            let took = began.elapsed();
-            (look, look_at) = (false, Instant::now() + LOOKS_APART.max(took.saturating_mul(3)));
+            let pause = began.elapsed().saturating_mul(3).clamp(LOOKS_APART, LOOKS_APART_AT_MOST);
+            (look, look_at) = (false, Instant::now() + pause);
         }
         waiting.retain(|row| {
             if under_way.contains(&row.id) {
@@ -68,7 +72,10 @@ pub(super) async fn keep(door: Arc<Door>, senders: (Sender, Crossbar), stop: Can
             let turn = turns
                 .entry((row.account.clone(), row.action.is_some(), row.kind == ORDER))
                 .or_insert_with(|| Arc::new(Semaphore::new(OF_ONE)));
-            let room = sending.len() < AT_ONCE || row.action.is_some();
+            // Half of the places are for accounts of which nothing is under way: however many receivers hang, others
+            // are told.
+            let places = if turn.available_permits() == OF_ONE { AT_ONCE } else { AT_ONCE / 2 };
+            let room = sending.len() < places || row.action.is_some();
             let Some(turn) = room.then(|| Arc::clone(turn).try_acquire_owned().ok()).flatten() else {
                 return true;
             };
@@ -103,7 +110,9 @@ async fn one(
         // Another gateway was faster.
         Ok(false) => {}
         Err(fault) => {
-            tracing::error!(code = %fault.code(), "cannot take what an account is to be told");
+            tracing::error!(code = %fault.code(), "cannot take what an account is to be told; it is tried again");
+            // As long as nothing can be written, its place is kept, so that not everything is tried at once again.
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
     drop(turn);
@@ -166,6 +175,8 @@ async fn order(gate: &Gate, crossbar: &Crossbar, row: &NotificationRow) -> Resul
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long lies between two looks at least.
 const LOOKS_APART: Duration = Duration::from_millis(10);
+/// An order does not wait longer than that to be found.
+const LOOKS_APART_AT_MOST: Duration = Duration::from_millis(200);
 /// How often what was given up long ago is forgotten, in milliseconds by the gate's clock.
 const FORGET_EVERY_MS: i64 = 3_600_000;
 /// How many deliveries an account has at once.

@@ -23,7 +23,7 @@ use crate::place::Code;
 use crate::refusal::Why;
 use crate::rule::{OnHold, Requirement, Strictness};
 use crate::table::Table;
-use crate::told::Purposes;
+use crate::told::{Purpose, Purposes};
 
 pub(crate) use law::{Demand, Law};
 use person::Arrival;
@@ -531,47 +531,52 @@ impl Call {
         {
             return Some(Why::OnHold(person.id));
         }
-        let forbidden = |person: &Person| requirement.forbids.of(person.role).both(demand.purposes);
-        if let Some((person, _)) = here().find(|(person, _)| !forbidden(person).is_empty()) {
+        self.unmet(at, &demand)
+    }
+
+    /// What is missing for a demand: a purpose is forbidden, or somebody has not agreed as is asked.
+    fn unmet(&self, at: Timestamp, demand: &Demand) -> Option<Why> {
+        let people = self.people.iter().filter(|person| person.is_person() && person.stay(at).is_some());
+        let mut forbidden =
+            people.clone().filter(|person| !self.forbidden_purposes(person, demand).is_empty());
+        if let Some(person) = forbidden.next() {
             return Some(Why::ForbiddenFor(person.id));
         }
-        let mut missing = None;
-        for demand in demand.strictnesses() {
-            match self.unconsented(at, &demand) {
-                Some(why) => missing = missing.or(Some(why)),
-                None => {
-                    missing = None;
-                    break;
-                }
-            }
+        let mut missing = demand.strictnesses().map(|demand| self.unconsented(at, &demand));
+        // The first is told, if none is met.
+        let first = missing.next().flatten();
+        if let Some(why) = first
+            && missing.all(|missing| missing.is_some())
+        {
+            return Some(why);
         }
-        missing.or_else(|| {
-            let mut counted =
-                here().filter(|(person, _)| demand.in_writing() && !self.is_excused(person, &demand, at));
-            let unwritten = counted.find(|(_, stay)| !stay.consented_in_writing(at, &demand));
-            unwritten.map(|(person, _)| Why::Missing(person.id))
+        let mut counted = people.filter(|person| demand.in_writing() && !self.is_excused(person, demand, at));
+        let unwritten =
+            counted.find(|person| !person.stay(at).is_some_and(|stay| stay.consented_in_writing(at, demand)));
+        unwritten.map(|person| Why::Missing(person.id))
+    }
+
+    /// What the call is for and may not be while this person is on it.
+    pub(crate) fn forbidden_purposes(&self, person: &Person, demand: &Demand) -> Purposes {
+        person.forbidden(&demand.requirement.forbids).both(demand.named)
+    }
+
+    /// Whether the law bars what was recorded in these stretches from a purpose: it would not have been recorded if the
+    /// call had been for that purpose alone, and consent had counted only if it was for it.
+    #[must_use]
+    pub fn bars(&self, purpose: Purpose, stretches: &[(Timestamp, Timestamp)]) -> bool {
+        let mut parts = stretches.iter().flat_map(|(from, until)| self.stretches(*from, *until));
+        parts.any(|(at, _)| {
+            let demand = self.law.demand_for(self.requirement(at), purpose);
+            self.unmet(at, &demand).is_some()
         })
     }
 
-    /// The purposes that a rule forbids of somebody who was on the call in these stretches, or for which it asks
-    /// for consent in writing that not everybody gave: what was recorded then serves none of them.
-    #[must_use]
-    pub fn barred_purposes(&self, stretches: &[(Timestamp, Timestamp)]) -> Purposes {
-        let parts = stretches.iter().flat_map(|(from, until)| self.stretches(*from, *until));
-        parts.fold(Purposes::NONE, |all, (at, _)| all.and(self.barred_at(at)))
-    }
-
-    fn barred_at(&self, at: Timestamp) -> Purposes {
+    /// What is demanded at `at`, as strictly as it is met; if it is not, as the call's purposes ask.
+    pub(crate) fn met(&self, at: Timestamp) -> Demand {
         let demand = self.demand(at);
-        let mut barred = Purposes::NONE;
-        for person in self.people.iter().filter(|person| person.is_person()) {
-            let Some(stay) = person.stay(at) else { continue };
-            barred = barred.and(demand.requirement.forbids.of(person.role));
-            if !self.is_excused(person, &demand, at) && !stay.consented_in_writing(at, &demand) {
-                barred = barred.and(demand.requirement.written_for);
-            }
-        }
-        barred
+        let met = demand.strictnesses().find(|demand| self.unconsented(at, demand).is_none());
+        met.unwrap_or(demand)
     }
 
     /// Whose consent is missing at this strictness.

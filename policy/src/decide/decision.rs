@@ -300,7 +300,7 @@ impl Call {
         let now = now.max(self.last());
         let lapsed = self.lapses_by(now).then(|| self.at(now));
         let call = lapsed.as_ref().unwrap_or(self);
-        let demand = call.demand(now);
+        let demand = call.met(now);
         let standing = call.standing(now);
         let announcement = call.open_window().and_then(|window| call.unannounced(window, now));
         Decision {
@@ -322,8 +322,10 @@ impl Call {
 
     fn action(&self, standing: Standing, demand: &Demand) -> Action {
         let lawful = standing == Standing::Lawful;
-        let refused =
-            matches!(standing, Standing::Unlawful(Why::Declined(_) | Why::Withdrawn(_) | Why::Forbidden));
+        let refused = matches!(
+            standing,
+            Standing::Unlawful(Why::Declined(_) | Why::Withdrawn(_) | Why::Forbidden | Why::ForbiddenFor(_))
+        );
         // A call that has to be recorded and may not be cannot go on unrecorded; but nobody ends an
         // emergency call.
         if demand.requirement.mandatory
@@ -484,9 +486,13 @@ impl Call {
             if stay.is_held(now) {
                 notes.push(Note::Held { excused: self.is_excused(person, demand, now) });
             }
+            let forbidden = self.forbidden_purposes(person, demand);
+            if person.is_person() && !forbidden.is_empty() {
+                notes.push(Note::ForbiddenFor(forbidden));
+            }
             let asked = person.is_person() && demand.in_writing();
             if asked && !stay.consented_in_writing(now, demand) {
-                notes.push(Note::InWriting(demand.requirement.written_for.both(demand.purposes)));
+                notes.push(Note::InWriting(demand.requirement.written_for.both(demand.named)));
             }
             if demand.is_eased() && stay.level(now, demand) < stay.level(now, &demand.for_all()) {
                 notes.push(Note::ForMore);
@@ -671,10 +677,10 @@ pub fn words(requirement: &Requirement) -> String {
         let named = named.join("` or `");
         if other < usual && !named.is_empty() {
             let asked = asked(other);
-            words.push_str(&format!("; where everything that it serves is `{named}`, {asked}"));
+            words.push_str(&format!("; if the call and every prompt and grant name only `{named}`, {asked}"));
         } else if !named.is_empty() {
             let asked = asked(other);
-            words.push_str(&format!("; where it serves `{named}` or no purpose is named, {asked}"));
+            words.push_str(&format!("; for `{named}`, or if no purpose is named, {asked}"));
         }
     }
     let written: Vec<&str> = requirement.written_for.iter().map(Purpose::as_str).collect();

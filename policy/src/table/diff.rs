@@ -4,6 +4,22 @@
 //! some call would be asked more; it may be both, in different media. What is compared is what a place
 //! finally asks of a call, its country and the evidence included, not what its row says: removing a row that
 //! repeats what its country asks changes nothing.
+//!
+//! # Why one person may publish what only tightens
+//!
+//! What is asked of a call is a [`Requirement`], and requirements form a lattice: each of its parts is ordered from
+//! the looser to the stricter (strictness for each purpose, flags, sets of words, periods), [`Requirement::and`] is the
+//! join in every part, and a call is asked the join of all its rules. Two facts carry the claim:
+//!
+//! 1. *Monotony*: a call that is open under a requirement is open under every looser one. It holds because a
+//!    decision asks each part only whether the facts reach it.
+//! 2. *The lemma*: if for every place, date, medium, kind and evidence the new table asks at least what the old one did,
+//!    beside whatever else the same call is asked, then every call is asked at least as much as before: the join of larger
+//!    parts is larger. [`Direction::of`] compares just that, beside the least that a call is asked anyway.
+//!
+//! So what is called looser by nothing opens no call. The tests of this module try it for every pair of rules that the
+//! words of a row can make, on every call of two people that these words can tell apart; what a call may do, they ask
+//! [`Call`](crate::call::Call), which knows nothing of this module.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};

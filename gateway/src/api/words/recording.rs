@@ -42,8 +42,8 @@ pub(super) fn refused(why: &RecordingRefusal) -> String {
              it was made"
         ),
         RecordingRefusal::PurposeNotTold { purpose, barred: true, .. } => format!(
-            "a rule that counted on the call forbids `{purpose}` of somebody on the recording, or asks everybody to \
-             agree to it in writing, and not everybody did"
+            "the law of the call asks more for `{purpose}` than the people on the recording were told or agreed to, or \
+             forbids recording one of them for it"
         ),
         RecordingRefusal::PurposeNotTold { purpose, told, barred: false } => {
             let known = match told.is_empty() {

@@ -61,7 +61,9 @@ impl<'r> Attachments<'r> {
     fn basis(&mut self, party: usize, dialog: usize, person: &Person, word: &Word) {
         let named = self.record.story.purposes.iter().filter(|purpose| *purpose != RECORDING);
         let named: Vec<&str> = named.map(String::as_str).collect();
-        if how(word) != Some(&How::Stayed) {
+        // An agreement with the employees' representatives is nobody's own word.
+        let is_own = self.relied(person, word).is_none_or(|relied| !relied.works_agreement);
+        if how(word) != Some(&How::Stayed) && is_own {
             let purposes: Vec<&str> = [RECORDING].into_iter().chain(named).collect();
             self.stated(party, dialog, person, word, ("consent", &purposes));
             return;

@@ -168,17 +168,18 @@ pub(super) fn note(note: &Note, participant: u32, names: &Names) -> String {
         Note::Held { excused: false } => "they are on hold, and count as on the call".into(),
         Note::Minor => "they are a minor: only a consent grant that a guardian gave counts for them".into(),
         Note::InWriting(purposes) => format!(
-            "{} asks for their consent in writing: report `consent.given` with `method`: `written` after the \
-             prompt, or name a consent grant that was given in writing",
+            "for {}, they have to agree in writing: report `consent.given` with `method`: `written` after the prompt, \
+             or name a consent grant that was given in writing",
             quoted(*purposes)
         ),
-        Note::ForbiddenFor(purposes) => format!(
-            "a rule forbids {} while they are on the call, even if everybody agrees",
-            quoted(*purposes)
-        ),
-        Note::ForMore => "what they agreed to serves more purposes than the call, and for those more is \
-            required"
-            .into(),
+        Note::ForbiddenFor(purposes) => {
+            format!("a rule forbids recording them for {}, even if everybody agrees", quoted(*purposes))
+        }
+        Note::ForMore => {
+            "what they were told or granted names no purpose, or more purposes than the call; for those, \
+            a stricter form is required"
+                .into()
+        }
     }
 }
 
@@ -235,7 +236,7 @@ pub fn words(why: Why, names: &Names) -> String {
         Why::Emergency => "emergency calls are never recorded".into(),
         Why::Forbidden => "a rule forbids recording this call, even if everybody agrees".into(),
         Why::ForbiddenFor(p) => format!(
-            "a rule forbids a purpose of this call while `{}` is on it, even if everybody agrees",
+            "a rule forbids recording `{}` for a purpose of this call, even if everybody agrees",
             names.of(p)
         ),
         Why::Ended => "the call has ended".into(),

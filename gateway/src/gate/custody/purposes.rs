@@ -4,8 +4,8 @@
 //! If a call names its purposes, it could only be recorded with prompts and grants that cover all of them, so
 //! those are what people were told. If it names none, every stretch of the recording counts with what each
 //! person on it had been told by then. Later statements and grants concern later recordings only, and a grant
-//! that is withdrawn later no longer permits anything. A purpose that a rule of the call forbids, or for which
-//! it asks for consent in writing, was not judged when a call was recorded that named none: it is judged here.
+//! that is withdrawn later no longer permits anything. What the rules ask for a purpose was not judged when a
+//! call was recorded that named none: it is judged here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use policy::scope::upload::Unasked;
 use policy::told::{Named, told};
-use policy::{Coverage, Purposes, Why};
+use policy::{Coverage, Why};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -39,8 +39,7 @@ impl Gate {
         row: &RecordingRow,
         purpose: &str,
     ) -> Result<(), Fault> {
-        let (told, barred) = self.told(row).await?;
-        let barred = policy::told::word(purpose).is_some_and(|word| barred.holds(word));
+        let (told, barred) = self.told(row, purpose).await?;
         if told.covers(&[purpose.to_owned()]) && !barred {
             return Ok(());
         }
@@ -59,15 +58,15 @@ impl Gate {
         Err(refused.into())
     }
 
-    /// What the people on a recording were told that it is for, and what the law bars nevertheless.
-    async fn told(&self, row: &RecordingRow) -> Result<(Named, Purposes), Fault> {
+    /// What the people on a recording were told that it is for, and whether the law bars it from this purpose.
+    async fn told(&self, row: &RecordingRow, purpose: &str) -> Result<(Named, bool), Fault> {
         let call = parse_id(&row.call)?;
         let opened = self.ledger.call(call).await?.ok_or_else(|| Fault::damaged("a call is missing"))?;
         let context: Context = serde_json::from_str(&opened.body)
             .map_err(|_| Fault::damaged("a call's context cannot be read"))?;
         let named = Named::by(&context.purposes);
         if named != Named::Anything {
-            return Ok((named, Purposes::NONE));
+            return Ok((named, false));
         }
         let folded = self.folded(call, &opened).await?;
         let law = Arc::clone(&folded);
@@ -77,7 +76,8 @@ impl Gate {
         let Some(recording) = story.recordings.last() else {
             return Err(Fault::damaged("a recording was never accepted"));
         };
-        let barred = law.call().barred_purposes(&recording.spans);
+        let word = policy::told::word(purpose);
+        let barred = word.is_some_and(|word| law.call().bars(word, &recording.spans));
         Ok((self.told_on(&row.account, &story, &recording.spans).await?, barred))
     }
 

@@ -15,7 +15,7 @@ use crate::fact::{Kind, Medium, Opened};
 use crate::place::{Code, Evidence};
 use crate::rule::{ByPurpose, Requirement, Strictness, Tone};
 use crate::table::Table;
-use crate::told::{Element, Elements, Purposes, Told};
+use crate::told::{Element, Elements, Purpose, Purposes, Told};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Law {
@@ -49,6 +49,10 @@ pub(crate) struct Demand {
     pub(crate) told: Told,
     /// What the call is for; none means every purpose.
     pub(crate) purposes: Purposes,
+    /// What the call is for, as far as it is said: by the call, or by a sector's rules.
+    pub(crate) named: Purposes,
+    /// What consent has to be for, to count at all; none means that it counts whatever it is for.
+    only: Option<Purpose>,
     by_purpose: ByPurpose,
 }
 
@@ -78,6 +82,9 @@ impl Demand {
     // INVARIANT: a rule for a purpose never acts on the call's word alone. What it eases holds only for
     // consent that names its purposes, each with such a rule.
     pub(crate) fn admits(&self, level: Level, given_for: Purposes) -> bool {
+        if !self.is_for(given_for) {
+            return false;
+        }
         if !self.is_eased() {
             return true;
         }
@@ -97,9 +104,14 @@ impl Demand {
         Demand { requirement, ..*self }
     }
 
+    /// Whether consent that was given for these purposes is for what is asked about; none means every purpose.
+    pub(crate) fn is_for(&self, given_for: Purposes) -> bool {
+        self.only.is_none_or(|only| given_for.is_empty() || given_for.holds(only))
+    }
+
     /// Whether a purpose of the call asks everybody to agree in writing.
     pub(crate) fn in_writing(&self) -> bool {
-        !self.requirement.written_for.both(self.purposes).is_empty()
+        !self.requirement.written_for.both(self.named).is_empty()
     }
 
     /// Whether a repeated tone is enough, beside somebody's consent. It says that the call is recorded, and
@@ -224,12 +236,21 @@ impl Law {
     }
 
     pub(crate) fn demand(&self, requirement: Requirement) -> Demand {
-        let told = requirement.says.on(self.purposes);
-        let named = !self.purposes.is_empty();
-        let purposes = if named { self.purposes.and(told.purposes) } else { Purposes::NONE };
+        self.demand_of(requirement, self.purposes)
+    }
+
+    /// What would be demanded of a call for this purpose alone, of consent for it.
+    pub(crate) fn demand_for(&self, requirement: Requirement, purpose: Purpose) -> Demand {
+        Demand { only: Some(purpose), ..self.demand_of(requirement, Purposes::NONE.with(purpose)) }
+    }
+
+    fn demand_of(&self, requirement: Requirement, served: Purposes) -> Demand {
+        let told = requirement.says.on(served);
+        let named = served.and(told.purposes);
+        let purposes = if served.is_empty() { Purposes::NONE } else { named };
         let by_purpose = requirement.by_purpose;
         let strictness = by_purpose.of(purposes);
         let requirement = Requirement { strictness, by_purpose: ByPurpose::all(strictness), ..requirement };
-        Demand { requirement, told, purposes, by_purpose }
+        Demand { requirement, told, purposes, named, only: None, by_purpose }
     }
 }

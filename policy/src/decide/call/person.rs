@@ -13,7 +13,8 @@ use crate::call::Span;
 use crate::fact::{Heard, Joined, Method, Role};
 use crate::language::canonical;
 use crate::place::{Code, Evidence, Place};
-use crate::rule::Requirement;
+use crate::rule::{Forbids, Requirement};
+use crate::told::Purposes;
 
 /// How much somebody has agreed to, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +33,8 @@ pub enum Level {
 pub(crate) struct Person {
     pub(crate) id: u32,
     pub(crate) role: Role,
+    /// What else they were called: what a rule forbids of any of these is forbidden of them.
+    roles: Vec<Role>,
     /// From when others may rely on this being a person; `None` for a system. A person never becomes a system
     /// again, and their consent is needed from the moment they joined.
     human_from: Option<Timestamp>,
@@ -152,6 +155,7 @@ impl Person {
         let mut person = Person {
             id: joined.participant,
             role: joined.role,
+            roles: alloc::vec![joined.role],
             human_from: joined.is_person().then_some(arrival.loose),
             known: Vec::new(),
             anywhere: false,
@@ -174,6 +178,9 @@ impl Person {
         }
         if self.role == Role::System {
             self.role = joined.role;
+        }
+        if !self.roles.contains(&joined.role) {
+            self.roles.push(joined.role);
         }
         for doubt in self.doubts.iter_mut().filter(|doubt| doubt.until.is_none()) {
             doubt.until = Some(arrival.now.max(doubt.from));
@@ -449,6 +456,11 @@ impl Person {
     pub(super) fn found_minor(&mut self) {
         self.minor = true;
         self.stays.iter_mut().for_each(Stay::found_minor);
+    }
+
+    /// The purposes that these rules forbid of them, in any of their roles.
+    pub(super) fn forbidden(&self, forbids: &Forbids) -> Purposes {
+        self.roles.iter().fold(Purposes::NONE, |all, role| all.and(forbids.of(*role)))
     }
 
     pub(crate) fn is_minor(&self) -> bool {

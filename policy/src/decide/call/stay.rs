@@ -452,8 +452,10 @@ impl Stay {
 
     /// Whether they have agreed in writing to the demand.
     pub(crate) fn consented_in_writing(&self, at: Timestamp, demand: &Demand) -> bool {
-        let in_call =
-            |one: &Written| !self.minor && one.span.holds(at) && one.told.is_enough_for(demand.told);
+        let in_call = |one: &Written| {
+            let counts = one.told.is_enough_for(demand.told) && demand.is_for(one.told.purposes);
+            !self.minor && one.span.holds(at) && counts
+        };
         self.written.iter().any(in_call) || self.grants_at(at, demand).any(|grant| grant.written)
     }
 
@@ -487,7 +489,7 @@ impl Stay {
 
     /// The grants that hold at `at`, for every purpose that is demanded; for a minor, a guardian's alone.
     fn grants_at(&self, at: Timestamp, demand: &Demand) -> impl Iterator<Item = &Grant> {
-        let needed = demand.told.purposes;
+        let needed = demand.told.purposes.and(demand.purposes);
         let holds = move |logged: Timestamp, grant: &Grant| {
             logged <= at
                 && (!self.minor || grant.by_guardian)

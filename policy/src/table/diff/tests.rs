@@ -45,11 +45,6 @@ fn what_is_not_called_looser_opens_no_call() {
             stricter += u32::from(!opens && direction.is_some());
         }
     }
-    std::println!(
-        "{} rules, {} calls: {looser} pairs open a call, {stricter} open none, {unshown} are called looser and open none of these calls",
-        rules.len(),
-        calls.len()
-    );
     // How often a tone has to sound is told to the platform, for one, and no call shows it.
     assert!(looser > 1_000 && stricter > 1_000 && unshown < looser / 8, "{looser} {stricter} {unshown}");
 }

@@ -46,6 +46,13 @@ pub(super) struct GrantTold {
     given_by: Option<String>,
 }
 
+/// What a platform said of a call.
+#[derive(Deserialize)]
+struct CallTold {
+    #[serde(default)]
+    purposes: Option<Vec<String>>,
+}
+
 impl Told {
     /// Reads what the detail of an entry registers, if anything.
     ///
@@ -57,6 +64,14 @@ impl Told {
         if let Body::Prompt { .. } = leaf.body {
             let read: Document<PromptTold> = serde_json::from_str(document).map_err(other)?;
             return Ok(Some(Told::Prompt(Box::new(read.document))));
+        }
+        if let Body::Opened { facts, .. } = &leaf.body {
+            let read: CallTold = serde_json::from_str(document).map_err(other)?;
+            let named = read.purposes.map(|words| Purposes::of(words.iter().map(String::as_str)));
+            require(
+                named.is_none_or(|named| named == facts.purposes),
+                "a call is said to be for other purposes than its platform named",
+            )?;
         }
         if let Body::Grant { .. } = leaf.body {
             let read: Document<GrantTold> = serde_json::from_str(document).map_err(other)?;
