@@ -311,6 +311,7 @@ impl Sort {
             operator_locations: self.operator.into_iter().collect(),
             purposes: Purposes::NONE,
             overlays: self.overlays.clone(),
+            readings: Vec::new(),
             settings: Settings { public_safety: true, ..Settings::default() },
             participants: vec![Joined { places: self.places.clone(), ..Joined::new(0, Role::Customer) }],
         };

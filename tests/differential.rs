@@ -14,10 +14,12 @@ mod written;
 use std::sync::{Arc, LazyLock};
 
 use jiff::{SignedDuration, Timestamp};
+use policy::reading::Asks;
 use policy::{
     Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, CoverageBasis, Element, Elements, Event,
-    Evidence, Grant, Heard, HeldCounts, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Period, Place,
-    Purpose, Purposes, Role, Settings, Standing, Table, Tone, Uncovered, Upload, What, Why,
+    Evidence, Form, Grant, Heard, HeldCounts, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Parties,
+    Period, Place, Purpose, Purposes, Reading, Role, Settings, Standing, Table, Terms, Tone, Uncovered,
+    Upload, What, Why,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -347,6 +349,7 @@ fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
         (operator(), operator()),
         (prop_oneof![1 => Just(Purposes::NONE), 1 => purposes()], overlays()),
         proptest::collection::vec(joined(), 0..3),
+        prop_oneof![3 => Just(Vec::new()), 1 => proptest::collection::vec(reading(), 1..4)],
     )
         .prop_map(
             |(
@@ -354,8 +357,11 @@ fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
                 (recorder, operator),
                 (purposes, overlays),
                 participants,
+                readings,
             )| {
                 let received = EPOCH + SignedDuration::from_secs(seconds);
+                // Most readings are for where the operator is.
+                let operator = operator.or_else(|| readings.first().map(|terms| terms.operator));
                 let participants = (0u32..)
                     .zip(participants)
                     .map(|(participant, joined)| {
@@ -373,12 +379,52 @@ fn opened() -> impl Strategy<Value = (Timestamp, Opened)> {
                     operator_locations: operator.into_iter().collect(),
                     purposes,
                     overlays,
+                    readings: (0..).zip(readings).map(|(id, terms)| read_as(id, terms, received)).collect(),
                     settings,
                     participants,
                 };
                 (received, opened)
             },
         )
+}
+
+/// How counsel reads a place, with an end, if it has one, some seconds after 1970.
+fn reading() -> impl Strategy<Value = Terms> {
+    let asks = || {
+        let words = prop_oneof![
+            Just((Parties::One, Form::None)),
+            Just((Parties::All, Form::Notice)),
+            Just((Parties::All, Form::Express)),
+        ];
+        (words, any::<bool>()).prop_map(|((parties, form), announcement_must_be_recorded)| Asks {
+            parties,
+            form,
+            announcement_must_be_recorded,
+        })
+    };
+    let media = proptest::sample::subsequence(vec![Medium::Telephone, Medium::Voip, Medium::Video], 0..3);
+    let purposes = prop_oneof![2 => Just(Purposes::NONE), 1 => purposes()];
+    let until =
+        proptest::option::of((0i64..200).prop_map(|seconds| Timestamp::from_second(seconds).unwrap()));
+    let operator = prop_oneof![3 => Just("US-NY".parse().unwrap()), 1 => code()];
+    (code(), operator, asks(), proptest::option::weighted(0.7, asks()), media, purposes, until).prop_map(
+        |(code, operator, asks, instead_of, media, purposes, until)| Terms {
+            code,
+            operator,
+            asks,
+            media,
+            purposes,
+            instead_of,
+            until,
+            text: String::new(),
+        },
+    )
+}
+
+/// With its end after the call was opened.
+fn read_as(id: usize, terms: Terms, received: Timestamp) -> Reading {
+    let after = |until: Timestamp| received + SignedDuration::from_secs(until.as_second());
+    Reading { id: id.to_string(), terms: Terms { until: terms.until.map(after), ..terms } }
 }
 
 /// Mostly a few of those for which the table has rules.

@@ -1190,6 +1190,7 @@ impl Log {
             operator_locations: Vec::new(),
             purposes: policy::Purposes::NONE,
             overlays: Vec::new(),
+            readings: Vec::new(),
             settings: Settings::default(),
             participants,
         };

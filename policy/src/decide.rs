@@ -6,6 +6,7 @@ pub mod decision;
 pub mod fact;
 pub mod language;
 pub mod place;
+pub mod reading;
 pub mod refusal;
 pub mod retention;
 pub mod rule;

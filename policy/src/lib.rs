@@ -38,6 +38,7 @@
 //!     operator_locations: Vec::new(),
 //!     purposes: policy::Purposes::NONE,
 //!     overlays: Vec::new(),
+//!     readings: Vec::new(),
 //!     settings: Settings::default(),
 //!     participants: vec![Joined {
 //!         places: vec![Place::new("US-CA".parse().expect("a code"), Evidence::Declared)],
@@ -52,7 +53,7 @@
 //! # Reading order
 //!
 //! There are two floors. [`decide`] is the decision: [`place`] (where somebody is), [`rule`] (what one place
-//! asks and how rules combine), [`told`] (what a prompt has to say), [`retention`], [`fact`] (what was logged),
+//! asks and how rules combine), [`reading`] (how an account's own counsel reads it), [`told`] (what a prompt has to say), [`retention`], [`fact`] (what was logged),
 //! [`language`], [`call`] (the fold of the facts), [`decision`] (what follows now), [`coverage`] (which seconds
 //! of audio are lawful) and [`refusal`] (why recording is not lawful, and an upload refused). [`table`] is the
 //! law as data, and what its editors need: reading with the place of every mistake, [`atlas`] (what places are
@@ -68,7 +69,7 @@ pub mod decide;
 pub mod scope;
 pub mod table;
 
-pub use decide::{call, coverage, decision, fact, language, place, refusal, retention, rule, told};
+pub use decide::{call, coverage, decision, fact, language, place, reading, refusal, retention, rule, told};
 pub use table::{atlas, diff};
 
 pub use call::{
@@ -86,6 +87,7 @@ pub use fact::{
     Method, OnWithdrawal, Opened, Redact, RefusedGrant, Role, Settings, Weight, What,
 };
 pub use place::{Code, CodeError, Evidence, Place};
+pub use reading::{Reading, Terms};
 pub use refusal::{MOST_STRETCHES, Refusal, Remedy, Stretch, Why};
 pub use retention::{Period, Retention};
 pub use rule::{ByPurpose, Forbids, Form, FormFor, OnHold, Parties, Requirement, Rule, Strictness, Tone};

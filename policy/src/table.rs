@@ -161,11 +161,23 @@ impl Table {
     /// subdivisions if the country's row says so, else to the country's row. A country without
     /// a row falls to the default.
     pub fn asks<'t>(&'t self, code: Code, medium: Medium, kind: Kind, at: Timestamp) -> Asked<'t> {
+        self.asks_but(code, medium, kind, at, |row| row.asks(medium, kind))
+    }
+
+    /// As [`asks`](Table::asks), where the place's own row asks what `own` says.
+    pub(crate) fn asks_but<'t>(
+        &'t self,
+        code: Code,
+        medium: Medium,
+        kind: Kind,
+        at: Timestamp,
+        own: impl Fn(&Row) -> Requirement,
+    ) -> Asked<'t> {
         let country = (!code.is_country()).then(|| self.row(code.country(), at)).flatten();
         let mut asked = Asked { requirement: Requirement::NOTHING, basis: Basis::Default, parent: None };
         match (self.row(code, at), country) {
             (Some(row), parent) => {
-                asked.requirement = row.asks(medium, kind);
+                asked.requirement = own(row);
                 asked.basis = Basis::Row(row);
                 if code.is_country() && row.strictest_when_unknown {
                     asked.requirement = asked.requirement.and(self.strictest(code, medium, kind, at));

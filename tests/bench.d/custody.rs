@@ -91,6 +91,7 @@ fn of_a_call(
         operator_locations: Vec::new(),
         purposes: policy::Purposes::NONE,
         overlays: Vec::new(),
+        readings: Vec::new(),
         settings: policy::Settings::default(),
         participants: vec![Joined::new(0, Role::Customer)],
     };

@@ -159,6 +159,7 @@ impl Maker<'_> {
             operator_locations: vec!["US-NY".parse().map_err(|_| "no place")?],
             purposes: policy::Purposes::NONE,
             overlays: Vec::new(),
+            readings: Vec::new(),
             settings: policy::Settings::default(),
             participants,
         };

@@ -8,7 +8,7 @@
 
 use policy::{
     AnsweredBy, Code, Control, Edge, Element, Event, Evidence, Grant, Heard, HeldCounts, Joined, Kind,
-    Method, Opened, Purpose, Role, Strictness, What,
+    Method, Opened, Purpose, Role, Strictness, Terms, What,
 };
 
 use super::written::{Length, Rule, Written};
@@ -285,7 +285,7 @@ impl<'a> Naive<'a> {
     pub(crate) fn asked(&self, t: Ms) -> Asked {
         let mut rules = Vec::new();
         for code in self.opened.recorder_locations.iter().chain(&self.opened.operator_locations).copied() {
-            rules.extend(self.rules_of(code));
+            rules.extend(self.rules_of(code, t));
         }
         for id in &self.opened.overlays {
             rules
@@ -312,7 +312,7 @@ impl<'a> Naive<'a> {
         }
     }
 
-    fn rules_of_person(&self, person: u32, t: Ms) -> Vec<&'a Rule> {
+    fn rules_of_person(&self, person: u32, t: Ms) -> Vec<Rule> {
         let places = self.places(person);
         let asked: Vec<&Located> = places.iter().filter(|place| place.asked_from <= t).collect();
         let relied: Vec<&Located> = asked.iter().copied().filter(|place| place.relied_from <= t).collect();
@@ -326,7 +326,7 @@ impl<'a> Naive<'a> {
             if says_nothing {
                 continue;
             }
-            rules.extend(self.rules_of(place.code));
+            rules.extend(self.rules_of(place.code, t));
             // The strongest evidence counts that may be relied on; before that, whatever there is.
             let evidence_of = |places: &[&Located]| -> Vec<Evidence> {
                 places.iter().filter(|other| other.code == place.code).map(|other| other.evidence).collect()
@@ -341,13 +341,36 @@ impl<'a> Naive<'a> {
         rules
     }
 
-    fn rules_of(&self, code: Code) -> Vec<&'a Rule> {
-        self.each_table(|table, kind, day| table.place(code, self.opened.medium, kind, day))
+    fn rules_of(&self, code: Code, t: Ms) -> Vec<Rule> {
+        let readings = self.readings();
+        self.each_rule(|table, kind, day| table.place(code, self.opened.medium, kind, day, (&readings, t)))
+    }
+
+    /// The readings that count on this call: those that ask less, only if both the operator's place and the purpose are
+    /// certain.
+    fn readings(&self) -> Vec<&'a Terms> {
+        let Opened { operator_locations, purposes, readings, .. } = self.opened;
+        let all = readings.iter().map(|reading| &reading.terms);
+        let counts = |terms: &&Terms| {
+            let here = operator_locations.iter().filter(|code| **code == terms.operator).count();
+            if terms.instead_of.is_none() {
+                return here > 0 || operator_locations.is_empty();
+            }
+            let within = |purpose: Purpose| terms.purposes.iter().any(|one| one == purpose);
+            let any_purpose = terms.purposes.iter().next().is_none();
+            let for_these = purposes.iter().next().is_some() && purposes.iter().all(within);
+            here > 0 && here == operator_locations.len() && (any_purpose || for_these)
+        };
+        all.filter(counts).collect()
     }
 
     /// What every version of the table asks, on the day of the claimed start and on that of the
     /// gateway's: nothing is relaxed within one call.
-    fn each_table(&self, ask: impl Fn(&'a Written, Kind, &str) -> Vec<&'a Rule>) -> Vec<&'a Rule> {
+    fn each_table(&self, ask: impl Fn(&'a Written, Kind, &str) -> Vec<&'a Rule>) -> Vec<Rule> {
+        self.each_rule(|table, kind, day| ask(table, kind, day).into_iter().cloned().collect())
+    }
+
+    fn each_rule(&self, ask: impl Fn(&'a Written, Kind, &str) -> Vec<Rule>) -> Vec<Rule> {
         let received = jiff::Timestamp::from_millisecond(self.opened_received).unwrap();
         let mut rules = Vec::new();
         for (_, table) in &self.tables {
@@ -1130,14 +1153,13 @@ fn strictest(asked: &Asked, served: Option<&[Purpose]>) -> Strictness {
 }
 
 /// The strictest of all in every respect.
-fn combine(rules: &[&Rule], opened: &Opened) -> Asked {
+fn combine(rules: &[Rule], opened: &Opened) -> Asked {
     let for_one = |rule: &Rule, purpose: &Purpose| {
         let instead = rule.form_for.iter().find(|(one, _)| one == purpose).map(|(_, form)| *form);
         instead.or(rule.strictness).unwrap_or(Strictness::One)
     };
     let strictness = |rule: &Rule| Purpose::ALL.iter().map(|purpose| for_one(rule, purpose)).max().unwrap();
-    let asks =
-        |rule: &&&Rule| strictness(rule) != Strictness::One || rule.announcement || rule.tone.is_some();
+    let asks = |rule: &&Rule| strictness(rule) != Strictness::One || rule.announcement || rule.tone.is_some();
     let tones: Vec<Option<u16>> = rules.iter().filter(asks).map(|rule| rule.tone).collect();
     let tone = if tones.is_empty() {
         None

@@ -2,7 +2,7 @@
 //!
 //! A rule is what is written last of each key: the row's own, its medium's, its voicemail's.
 
-use policy::{Code, Element, Evidence, Kind, Medium, Purpose, Role, Strictness};
+use policy::{Code, Element, Evidence, Form, Kind, Medium, Parties, Purpose, Role, Strictness, Terms};
 
 /// A table, as it is written.
 pub(crate) struct Written {
@@ -101,8 +101,15 @@ impl Written {
         })
     }
 
-    /// What the law of one place asks on one day.
-    pub(crate) fn place(&self, code: Code, medium: Medium, kind: Kind, day: &str) -> Vec<&Rule> {
+    /// What the law of one place asks on one day, as counsel of the account reads it at `t`.
+    pub(crate) fn place(
+        &self,
+        code: Code,
+        medium: Medium,
+        kind: Kind,
+        day: &str,
+        (readings, t): (&[&Terms], i64),
+    ) -> Vec<Rule> {
         let today: Vec<&Row> = self.rows.iter().filter(|row| self.is_in_force(row, day)).collect();
         let of = |code: Code| today.iter().find(|row| row.code == code);
         let states =
@@ -112,10 +119,26 @@ impl Written {
         if state_is_unknown && of(code.country()).is_some_and(|country| country.strictest) {
             rows.extend(states());
         }
+        // What asks more is added, of the place, of its country, and of the states that may be meant.
+        let any_state = state_is_unknown && of(code.country()).is_some_and(|country| country.strictest);
+        let is_about =
+            |of: Code| of == code || of == code.country() || any_state && of.country() == code.country();
+        let adds = readings.iter().filter(|terms| {
+            let here = terms.media.is_empty() || medium == Medium::Unknown || terms.media.contains(&medium);
+            terms.instead_of.is_none() && kind != Kind::Emergency && is_about(terms.code) && here
+        });
+        let mut rules: Vec<Rule> = adds.map(|terms| Rule::read(&terms.asks)).collect();
         if rows.is_empty() {
-            return self.unknown(medium, kind);
+            rules.extend(self.unknown(medium, kind).into_iter().cloned());
         }
-        rows.into_iter().flat_map(|row| row.asks.of(medium, kind)).collect()
+        for row in rows {
+            if row.code == code && kind == Kind::Conversation {
+                rules.extend(row.read(medium, readings, t));
+            } else {
+                rules.extend(row.asks.of(medium, kind).into_iter().cloned());
+            }
+        }
+        rules
     }
 
     /// What an overlay asks on one day; one that the table does not know, what the default asks.
@@ -133,6 +156,57 @@ impl Written {
             other.code == row.code && row.days.from < other.days.from && other.days.from.as_str() <= day
         });
         row.days.hold(day) && !next
+    }
+}
+
+impl Row {
+    /// What a place's own row asks of a conversation. A reading that asks less stands in for it, medium by medium,
+    /// where the row asks no more than what the reading was written against; once it is over, the row counts too.
+    fn read(&self, medium: Medium, readings: &[&Terms], t: i64) -> Vec<Rule> {
+        let of_place =
+            || readings.iter().filter(|terms| terms.code == self.code && terms.instead_of.is_some());
+        let is_over = of_place().any(|terms| terms.until.is_some_and(|until| until.as_millisecond() <= t));
+        let mut rules = Vec::new();
+        for one in [Medium::Telephone, Medium::Voip, Medium::Video] {
+            if medium != one && medium != Medium::Unknown {
+                continue;
+            }
+            let [plain] = self.asks.of(one, Kind::Conversation)[..] else { panic!("one rule a medium") };
+            let stands_in = |terms: &Terms| {
+                let against = Rule::read(terms.instead_of.as_ref().unwrap());
+                let forms = plain.form_for.iter().map(|(_, form)| *form);
+                let most = forms.chain(plain.strictness).max().unwrap_or(Strictness::One);
+                let asks_no_more =
+                    most <= against.strictness.unwrap() && (against.announcement || !plain.announcement);
+                asks_no_more && (terms.media.is_empty() || terms.media.contains(&one))
+            };
+            let read: Vec<Rule> = of_place()
+                .filter(|terms| stands_in(terms))
+                .map(|terms| {
+                    let asks = Rule::read(&terms.asks).strictness;
+                    if !terms.purposes.is_empty() {
+                        let mut rule = plain.clone();
+                        rule.form_for.retain(|(purpose, _)| !terms.purposes.holds(*purpose));
+                        rule.form_for.extend(terms.purposes.iter().map(|purpose| (purpose, asks.unwrap())));
+                        return rule;
+                    }
+                    Rule {
+                        strictness: asks,
+                        form_for: Vec::new(),
+                        announcement: terms.asks.announcement_must_be_recorded,
+                        waived_by_written: false,
+                        tone: None,
+                        works_agreement_is_express: false,
+                        ..plain.clone()
+                    }
+                })
+                .collect();
+            if read.is_empty() || is_over {
+                rules.push(plain.clone());
+            }
+            rules.extend(read);
+        }
+        rules
     }
 }
 
@@ -220,6 +294,17 @@ impl Days {
 }
 
 impl Rule {
+    /// What a reading asks by itself.
+    fn read(asks: &policy::reading::Asks) -> Rule {
+        let strictness = match (asks.parties, asks.form) {
+            (Parties::One, _) => Strictness::One,
+            (Parties::All, Form::Express) => Strictness::Express,
+            (Parties::All, _) => Strictness::Notice,
+        };
+        let announcement = asks.announcement_must_be_recorded;
+        Rule { strictness: Some(strictness), announcement, ..Rule::default() }
+    }
+
     fn of(layers: &[Option<&toml::Table>]) -> Rule {
         let last = |path: &[&str]| -> Option<toml::Value> {
             layers.iter().rev().find_map(|layer| {

@@ -162,6 +162,7 @@ impl Tape {
             operator_locations: Vec::new(),
             purposes: Purposes::of(["quality"]),
             overlays: Vec::new(),
+            readings: Vec::new(),
             settings,
             participants: vec![caller, agent],
         };

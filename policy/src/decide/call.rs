@@ -136,6 +136,17 @@ impl Call {
         }
     }
 
+    /// One of the account's readings was ended at `at`, which is known from `now` on: what it had stood in for
+    /// counts again from when it was over.
+    pub fn reading_ends(&mut self, id: &str, at: Timestamp, now: Timestamp) {
+        let now = now.max(self.last);
+        if self.law.readings.end(id, at.min(now)) {
+            self.expire(now);
+            self.suspend_if_unlawful(now);
+            self.expires_at = self.next_expiry(now);
+        }
+    }
+
     /// The call after one more fact.
     pub fn apply(&mut self, event: &Event) {
         let now = event.received_at.max(self.last);
@@ -344,6 +355,12 @@ impl Call {
         self.accepted.iter().map(|(from, until)| length_ms(*from, *until)).fold(0, u64::saturating_add)
     }
 
+    /// Whether any reading of the account's counts on it.
+    #[must_use]
+    pub fn has_readings(&self) -> bool {
+        self.law.readings.iter().next().is_some()
+    }
+
     /// The account's settings, as they were when the call was opened.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -361,7 +378,7 @@ impl Call {
     /// What a place asks of this call, whoever is there.
     #[must_use]
     pub fn asks_of(&self, code: Code) -> Requirement {
-        self.law.asks(code)
+        self.law.asks(code).and(self.law.asks_again(code, self.last))
     }
 
     /// What the law asked at `at`, of everybody who had joined by then, even if they have left; and how long the account
@@ -369,7 +386,7 @@ impl Call {
     #[must_use]
     pub fn requirement(&self, at: Timestamp) -> Requirement {
         let people = self.people.iter().filter(|person| person.counts(at));
-        let asked = people.fold(self.law.base, |all, person| all.and(person.asks(&self.law, at)));
+        let asked = people.fold(self.law.base(at), |all, person| all.and(person.asks(&self.law, at)));
         let chosen = self.settings.retention_on(self.law.purposes);
         let retention = asked.retention.and(chosen).or_at_most(self.settings.keep_by_default);
         Requirement { retention, ..asked }
@@ -443,6 +460,7 @@ impl Call {
                 note(after(until, SLACK));
             }
         }
+        self.law.readings.ends().for_each(&mut note);
         if let Some(ended) = self.ended_at {
             note(ended);
             note(after(ended, SLACK));
@@ -685,7 +703,7 @@ impl Call {
         unannounced.is_some_and(|(_, due)| due < at)
     }
 
-    /// Applies what lapses by time alone, between two facts: a grant, or the time for an announcement.
+    /// Applies what lapses by time alone, between two facts: a grant, a reading, or the time for an announcement.
     fn expire(&mut self, now: Timestamp) {
         if let Some(expiry) = self.expires_at.filter(|expiry| *expiry <= now) {
             if matches!(self.recorder, Recorder::Running) {
@@ -703,11 +721,11 @@ impl Call {
             .open_window()
             .and_then(|window| self.unannounced(window, now))
             .map(|(_, due)| after(due, SignedDuration::from_millis(1)));
-        let lapsed = self
-            .people
-            .iter()
-            .filter_map(|person| person.stay(now))
-            .flat_map(|stay| stay.grants_end_after(now))
+        let grants = self.people.iter().filter_map(|person| person.stay(now));
+        let grants = grants.flat_map(|stay| stay.grants_end_after(now));
+        let readings = self.law.readings.ends().filter(|end| now < *end);
+        let lapsed = grants
+            .chain(readings)
             .filter(|end| self.standing(*end) != Standing::Lawful || self.is_overdue(*end))
             .min();
         unannounced.into_iter().chain(lapsed).min()

@@ -13,6 +13,7 @@ use crate::atlas;
 use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder, Standing, Uncounted};
 use crate::fact::{Kind, RefusedGrant, Role};
 use crate::place::{Code, Evidence};
+use crate::reading::Reading;
 use crate::refusal::Why;
 use crate::rule::{OnHold, Requirement, Strictness, Tone};
 use crate::table::{Basis, Citation, Table};
@@ -39,6 +40,8 @@ pub struct Decision {
     pub because: Vec<Because>,
     /// By when the recording has to hold an announcement that has not been reported yet.
     pub announcement_due: Option<Timestamp>,
+    /// The account's readings that counted when the call was opened, by their ids, and since when each is over.
+    pub readings: Vec<(String, Option<Timestamp>)>,
 }
 
 impl Decision {
@@ -317,6 +320,12 @@ impl Call {
                 .collect(),
             because: call.because(now),
             announcement_due: announcement.map(|(_, due)| due),
+            readings: call
+                .law
+                .readings
+                .iter()
+                .map(|(reading, over)| (reading.id.clone(), over.filter(|over| *over <= now)))
+                .collect(),
         }
     }
 
@@ -358,7 +367,7 @@ impl Call {
         let places = person.places_at(now).map(|place: PlaceAt| PlaceDecision {
             code: place.code,
             evidence: place.evidence,
-            requirement: place.asks.and(place.floor(&self.law)),
+            requirement: place.asks.and(self.law.asks_again(place.code, now)).and(place.floor(&self.law)),
         });
         let needs = self.needs(person, demand, standing, now);
         ParticipantDecision {
@@ -519,20 +528,20 @@ impl Call {
             }
             for place in person.places_at(now) {
                 let of = Concerned { subject, evidence: Some(place.evidence) };
-                self.explain(table, of, place.code, &mut because);
+                self.explain(table, of, place.code, now, &mut because);
             }
         }
         let own = |subject| move |code: &Code| (Concerned { subject, evidence: None }, *code);
         let recorder = self.law.recorder_locations.iter().map(own(Subject::Recorder));
         let operator = self.law.operator_locations.iter().map(own(Subject::Operator));
         for (of, code) in recorder.chain(operator) {
-            self.explain(table, of, code, &mut because);
+            self.explain(table, of, code, now, &mut because);
         }
         because.extend(self.law.overlays.iter().map(|id| self.overlay(table, id)));
         because
     }
 
-    fn explain(&self, table: &Table, of: Concerned, code: Code, because: &mut Vec<Because>) {
+    fn explain(&self, table: &Table, of: Concerned, code: Code, now: Timestamp, because: &mut Vec<Because>) {
         let asked = table.asks(code, self.law.medium, self.law.kind, self.law.started_at);
         let own = words(&asked.requirement);
         let (mut says, citations) = match asked.basis {
@@ -566,10 +575,17 @@ impl Call {
                 ));
             }
         }
-        say(because, of, Ground::Place(code), self.law.asks(code), citations, says);
+        for (reading, over) in self.law.readings.about(code) {
+            says.push_str(&read_as(reading, over, now));
+        }
+        let asks = self.law.asks(code).and(self.law.asks_again(code, now));
+        say(because, of, Ground::Place(code), asks, citations, says);
         if let Some(row) = asked.parent {
             let asks = row.asks(self.law.medium, self.law.kind);
-            let says = format!("{}: {}. {}", row.name, words(&asks), row.source.summary);
+            let mut says = format!("{}: {}. {}", row.name, words(&asks), row.source.summary);
+            let adding =
+                self.law.readings.about(row.code).filter(|(reading, _)| reading.terms.instead_of.is_none());
+            adding.for_each(|(reading, over)| says.push_str(&read_as(reading, over, now)));
             say(because, of, Ground::Place(row.code), asks, Arc::clone(&row.source.citations), says);
         }
         let Some(evidence) = of.evidence else { return };
@@ -602,6 +618,22 @@ impl Call {
             ),
         };
         Because { ground: Ground::Overlay(id.to_owned()), of: Vec::new(), asks, citations, says }
+    }
+}
+
+/// How the account's counsel reads a place's law.
+fn read_as(reading: &Reading, over: Option<Timestamp>, now: Timestamp) -> String {
+    let Reading { id, terms } = reading;
+    let own = words(&terms.requirement());
+    match (terms.instead_of, over) {
+        (None, _) => format!(" Counsel of the account asks more here (reading {id}): {own}."),
+        (Some(_), Some(over)) if over <= now => {
+            format!(" The account's reading {id}, by which less was asked, is over since {over}.")
+        }
+        (Some(_), Some(over)) => {
+            format!(" Counsel of the account reads it otherwise until {over} (reading {id}): {own}.")
+        }
+        (Some(_), None) => format!(" Counsel of the account reads it otherwise (reading {id}): {own}."),
     }
 }
 

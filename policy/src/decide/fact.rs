@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::place::{Code, Place};
+use crate::reading::Reading;
 use crate::retention::{Period, Retention};
 use crate::told::{Elements, Purpose, Purposes, Told};
 
@@ -271,6 +272,9 @@ pub struct Opened {
     /// The overlays that the account or the call has chosen, by their ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<String>,
+    /// How the account's own counsel reads the law: what counted when the call was opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<Reading>,
     /// The account's settings.
     pub settings: Settings,
     /// Who is on it from the start.

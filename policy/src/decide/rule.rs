@@ -176,6 +176,16 @@ impl ByPurpose {
         ByPurpose([strictness; Purpose::ALL.len()])
     }
 
+    /// The same but for these purposes, for which this is asked.
+    pub(crate) fn but_for(mut self, purposes: Purposes, strictness: Strictness) -> ByPurpose {
+        for (purpose, mine) in Purpose::ALL.into_iter().zip(&mut self.0) {
+            if purposes.holds(purpose) {
+                *mine = strictness;
+            }
+        }
+        self
+    }
+
     /// The strictest for any of these purposes; no purposes mean every purpose.
     #[must_use]
     pub fn of(&self, purposes: Purposes) -> Strictness {

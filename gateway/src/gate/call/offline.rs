@@ -104,6 +104,7 @@ fn open(
         operator_locations: place(Field::OperatorLocation, &asked.operator_location)?.into_iter().collect(),
         purposes: policy::Purposes::of(asked.purposes.iter().map(String::as_str)),
         overlays: asked.overlays.clone(),
+        readings: Vec::new(),
         settings,
         participants,
     };

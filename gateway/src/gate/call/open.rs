@@ -123,6 +123,7 @@ impl Gate {
             ),
             purposes: policy::Purposes::of(asked.purposes.iter().map(String::as_str)),
             overlays: self.overlays(&settings.overlays, &asked.overlays)?,
+            readings: Vec::new(),
             settings: settings.for_policy(),
             participants,
         };

@@ -152,6 +152,7 @@ impl Log {
             operator_locations: vec!["US-NY".parse().unwrap()],
             purposes: Purposes::of(["quality"]),
             overlays: Vec::new(),
+            readings: Vec::new(),
             settings: self.settings.clone(),
             participants,
         }

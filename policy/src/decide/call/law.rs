@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::person::Level;
 use crate::fact::{Kind, Medium, Opened};
 use crate::place::{Code, Evidence};
+use crate::reading::Readings;
 use crate::rule::{ByPurpose, Requirement, Strictness, Tone};
 use crate::table::Table;
 use crate::told::{Element, Elements, Purpose, Purposes, Told};
@@ -33,12 +34,14 @@ pub(crate) struct Law {
     pub(crate) purposes: Purposes,
     pub(crate) recorder_locations: Vec<Code>,
     pub(crate) operator_locations: Vec<Code>,
+    /// How the account's own counsel reads it.
+    pub(crate) readings: Readings,
     /// What is asked of somebody about whom nothing is known.
     pub(crate) unknown: Requirement,
     floors: [Requirement; 3],
-    /// What is asked independently of the participants: by the recorder's and the operator's places, and by
-    /// the overlays.
-    pub(crate) base: Requirement,
+    /// What is asked independently of the participants, while all readings count: by the recorder's and the
+    /// operator's places, and by the overlays.
+    base: Requirement,
 }
 
 /// What is demanded at some moment: what all rules ask, and what has to be told for it.
@@ -142,6 +145,7 @@ impl Law {
             purposes: opened.purposes,
             recorder_locations: opened.recorder_locations.clone(),
             operator_locations: opened.operator_locations.clone(),
+            readings: Readings::on(&opened.readings, &opened.operator_locations, opened.purposes),
             unknown: Requirement::NOTHING,
             floors: [Requirement::NOTHING; 3],
             base: Requirement::NOTHING,
@@ -210,7 +214,7 @@ impl Law {
         self.tables.iter().rev().skip(1).map(Arc::as_ref)
     }
 
-    /// What a place asks of this call, by all versions.
+    /// What a place asks of this call while all of its readings count, by all versions.
     pub(crate) fn asks(&self, code: Code) -> Requirement {
         self.tables.iter().fold(Requirement::NOTHING, |all, table| all.and(self.asked_by(table, code)))
     }
@@ -218,11 +222,34 @@ impl Law {
     /// What a place asks of this call, by one version.
     pub(crate) fn asked_by(&self, table: &Table, code: Code) -> Requirement {
         let by = |at| {
-            let asks = |kind| table.asks(code, self.medium, kind, at).requirement;
+            let asks = |kind| self.readings.asks(table, code, self.medium, kind, at);
             self.kinds().fold(Requirement::NOTHING, |all, kind| all.and(asks(kind)))
         };
         let by_claim = by(self.started_at);
         if self.started_at == self.opened_at { by_claim } else { by_claim.and(by(self.opened_at)) }
+    }
+
+    /// What a place asks of this call beside that at `at`, by all versions: what the table says itself, once a
+    /// reading is over that had asked less.
+    pub(crate) fn asks_again(&self, code: Code, at: Timestamp) -> Requirement {
+        if !self.readings.are_over(code, at) {
+            return Requirement::NOTHING;
+        }
+        let moments = [self.started_at, self.opened_at];
+        let mut all = Requirement::NOTHING;
+        for (table, kind) in self.tables.iter().flat_map(|table| self.kinds().map(move |kind| (table, kind)))
+        {
+            for moment in moments {
+                all = all.and(table.asks(code, self.medium, kind, moment).requirement);
+            }
+        }
+        all
+    }
+
+    /// What is asked at `at` independently of the participants.
+    pub(crate) fn base(&self, at: Timestamp) -> Requirement {
+        let own = self.recorder_locations.iter().chain(&self.operator_locations);
+        own.fold(self.base, |all, code| all.and(self.asks_again(*code, at)))
     }
 
     /// The least that is asked on this evidence.

@@ -547,7 +547,9 @@ impl Person {
     pub(super) fn asks(&self, law: &Law, at: Timestamp) -> Requirement {
         let unknown = self.anywhere || self.is_unknown(at);
         let start = if unknown { law.unknown } else { Requirement::NOTHING };
-        self.places_at(at).fold(start, |all, place| all.and(place.asks).and(place.floor(law)))
+        self.places_at(at).fold(start, |all, place| {
+            all.and(place.asks).and(law.asks_again(place.code, at)).and(place.floor(law))
+        })
     }
 
     /// Whether nothing was known of where they are at `at`.

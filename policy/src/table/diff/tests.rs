@@ -191,6 +191,7 @@ fn call(
         operator_locations: Vec::new(),
         purposes,
         overlays: Vec::new(),
+        readings: Vec::new(),
         settings: Settings::default(),
         participants: alloc::vec![
             joined(0, Role::Customer, "DE", people[0]),

@@ -99,6 +99,7 @@ pub fn facts(scene: &Scene) -> Facts {
         operator_locations: location(&scene.operator).into_iter().collect(),
         purposes: Purposes::NONE.with(Purpose::Quality),
         overlays: Vec::new(),
+        readings: Vec::new(),
         settings: Settings::default(),
         participants: scene.participants.iter().enumerate().map(joined).collect(),
     };
