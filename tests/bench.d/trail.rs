@@ -59,6 +59,7 @@ fn drafts(from: Timestamp, count: usize) -> Outcome<Vec<Draft>> {
         requirement: "all/express".into(),
         participants: Vec::new(),
         abridged: false,
+        readings: Vec::new(),
     };
     let actor = Actor { credential: "cg_0123456789abcdef".into(), role: "recorder".into() };
     (0..count)

@@ -8,7 +8,7 @@ mod says;
 use jiff::Timestamp;
 use policy::scope::Line;
 use policy::scope::upload::Unasked;
-use policy::{Control, CoverageBasis, Event, HeldCounts, Opened, Refusal, Stretch, Use, What};
+use policy::{Code, Control, CoverageBasis, Event, HeldCounts, Opened, Reading, Refusal, Stretch, Use, What};
 use seal::Format;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -483,6 +483,36 @@ pub enum Body {
         /// What became of it.
         outcome: String,
     },
+    /// The law desk allows the account to read a place's law otherwise than the table has it.
+    ReadingAllowed {
+        /// The place.
+        code: Code,
+    },
+    /// It does not any more; what asked less there is over.
+    ReadingDisallowed {
+        /// The place.
+        code: Code,
+    },
+    /// Somebody proposed a reading that asks less.
+    ReadingProposed {
+        /// The reading.
+        reading: Reading,
+    },
+    /// Somebody of the account holds that more is to be asked. It counts for calls that are opened from now on.
+    ReadingInForce {
+        /// The reading.
+        reading: Reading,
+    },
+    /// A second person approved a reading that asks less. It counts for calls that are opened from now on.
+    ReadingApproved {
+        /// Its id.
+        reading: String,
+    },
+    /// A reading was ended, or its proposal taken back.
+    ReadingEnded {
+        /// Its id.
+        reading: String,
+    },
 }
 
 /// How an upload arrived, from which an auditor repeats the decision.
@@ -812,6 +842,12 @@ impl Body {
             Body::Table { .. } => Kind::TableInForce,
             Body::TableProposed { .. } => Kind::TableProposed,
             Body::ProposalDecided { .. } => Kind::TableProposalDecided,
+            Body::ReadingAllowed { .. } => Kind::ReadingAllowed,
+            Body::ReadingDisallowed { .. } => Kind::ReadingDisallowed,
+            Body::ReadingProposed { .. } => Kind::ReadingProposed,
+            Body::ReadingInForce { .. } => Kind::ReadingInForce,
+            Body::ReadingApproved { .. } => Kind::ReadingApproved,
+            Body::ReadingEnded { .. } => Kind::ReadingEnded,
         }
     }
 
@@ -821,7 +857,15 @@ impl Body {
     pub fn reaches_calls(&self) -> bool {
         matches!(
             self,
-            Body::Gap { .. } | Body::AccountLaw { .. } | Body::AccountSettings { .. } | Body::Erased { .. }
+            Body::Gap { .. }
+                | Body::AccountLaw { .. }
+                | Body::AccountSettings { .. }
+                | Body::Erased { .. }
+                | Body::ReadingDisallowed { .. }
+                | Body::ReadingProposed { .. }
+                | Body::ReadingInForce { .. }
+                | Body::ReadingApproved { .. }
+                | Body::ReadingEnded { .. }
         )
     }
 
@@ -843,7 +887,10 @@ impl Body {
             | Body::ErasureWaits { .. }
             | Body::GrantWithdrawn { .. }
             | Body::CredentialRevoked { .. }
-            | Body::KeyRetired { .. } => true,
+            | Body::KeyRetired { .. }
+            | Body::ReadingDisallowed { .. }
+            | Body::ReadingInForce { .. }
+            | Body::ReadingEnded { .. } => true,
             Body::Opened { .. }
             | Body::ControlRefused { .. }
             | Body::Accepted { .. }
@@ -880,7 +927,10 @@ impl Body {
             | Body::Key { .. }
             | Body::Table { .. }
             | Body::TableProposed { .. }
-            | Body::ProposalDecided { .. } => false,
+            | Body::ProposalDecided { .. }
+            | Body::ReadingAllowed { .. }
+            | Body::ReadingProposed { .. }
+            | Body::ReadingApproved { .. } => false,
         }
     }
 }

@@ -75,6 +75,12 @@ kinds! {
     PromptInterrupted "prompt.interrupted"
     PromptRegistered "prompt.registered"
     PromptStarted "prompt.started"
+    ReadingAllowed "reading.allowed"
+    ReadingApproved "reading.approved"
+    ReadingDisallowed "reading.disallowed"
+    ReadingEnded "reading.ended"
+    ReadingInForce "reading.in-force"
+    ReadingProposed "reading.proposed"
     RecordingAccepted "recording.accepted"
     RecordingControlRefused "recording.control-refused"
     RecordingDeleted "recording.deleted"
@@ -214,7 +220,6 @@ const fn reserved(word: &'static str, of: Of, restricts: bool, makers: &'static 
 
 const OBSERVERS: &[&str] = &["recorder", "observer"];
 const PROGRAM: &[&str] = &["gateway"];
-const COUNSEL: &[&str] = &["counsel"];
 const KEY_HOLDERS: &[&str] = &["admin", "operator"];
 const REGISTRARS: &[&str] = &["recorder", "observer", "counsel", "registrar", "admin", "operator"];
 
@@ -225,10 +230,7 @@ pub const RESERVED: &[Reserved] = &[
     reserved("key.proved", Of::Account, false, KEY_HOLDERS),
     reserved("objection.lifted", Of::Account, false, REGISTRARS),
     reserved("objection.standing", Of::Account, true, REGISTRARS),
-    reserved("reading.approved", Of::Account, false, COUNSEL),
-    reserved("reading.ended", Of::Account, true, COUNSEL),
     reserved("reading.expired", Of::Account, true, PROGRAM),
-    reserved("reading.proposed", Of::Account, false, COUNSEL),
     reserved("reconciliation.stated", Of::Account, false, &["auditor", "admin", "operator", "gateway"]),
     reserved("recording.rewrapped", Of::Recording, false, &["admin", "operator", "gateway"]),
     reserved("recording.shadowed", Of::Recording, false, PROGRAM),

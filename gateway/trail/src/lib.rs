@@ -28,6 +28,7 @@ pub mod people;
 pub mod proof;
 #[path = "../../seal/src/random.rs"]
 pub mod random;
+pub mod reading;
 pub mod registers;
 mod saw;
 pub mod sheet;
@@ -62,7 +63,7 @@ pub use kind::{KINDS, Kind, OUTCOMES, Of, RESERVED, Reserved, UnknownWord, types
 pub use name::LogName;
 pub use notice::Notice;
 pub use registers::Registered;
-pub use saw::{Saw, SawParticipant, recorder_word};
+pub use saw::{Saw, SawParticipant, SawReading, recorder_word};
 
 /// The log of acts that belong to no account.
 pub const SYSTEM_LOG: &str = "system";
@@ -308,6 +309,9 @@ impl Folding {
             let table = tables(&saw.table).ok_or_else(|| FoldError::Table(saw.table.clone()))?;
             self.call.know(&table, leaf.at);
             self.in_force.clone_from(&saw.table);
+        }
+        if let Some(saw) = leaf.body.saw() {
+            saw.ends_readings(&mut self.call, leaf.at);
         }
         if let Some(event) = leaf.fact() {
             self.call.apply(&event);

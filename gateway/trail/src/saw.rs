@@ -1,5 +1,6 @@
 //! What the policy saw and decided, as entries record it.
 
+use jiff::Timestamp;
 use policy::{Decision, Standing, Why};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,21 @@ pub struct Saw {
     /// Whether their places are left out, since an entry could not hold them all. Earlier entries have them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub abridged: bool,
+    /// The account's readings that counted when the call was opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<SawReading>,
+}
+
+/// An account's own reading of the law, as the policy saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SawReading {
+    /// Its id.
+    pub reading: String,
+    /// Since when it is over, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Timestamp>,
 }
 
 /// A participant as the policy saw them.
@@ -93,6 +109,22 @@ impl Saw {
                 })
                 .collect(),
             abridged,
+            readings: decision
+                .readings
+                .iter()
+                .map(|(id, over)| SawReading { reading: id.clone(), over: *over })
+                .collect(),
+        }
+    }
+}
+
+impl Saw {
+    /// Has the call know which of its readings are over by then, before anything else of the entry counts.
+    pub fn ends_readings(&self, call: &mut policy::Call, at: Timestamp) {
+        for SawReading { reading, over } in &self.readings {
+            if let Some(over) = over {
+                call.reading_ends(reading, *over, at);
+            }
         }
     }
 }

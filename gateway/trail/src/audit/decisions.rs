@@ -20,7 +20,7 @@ use policy::{
 use uuid::Uuid;
 
 use super::Failure;
-use crate::{Body, Came, Clocks, ControlRefusal, Kind, Leaf, Released, Saw, Suspension};
+use crate::{Body, Came, Clocks, ControlRefusal, Kind, Leaf, Released, Saw, SawReading, Suspension};
 
 /// One step of a call.
 #[derive(Debug, Clone)]
@@ -147,6 +147,8 @@ struct Ordered {
 enum Past {
     Table(Arc<Table>),
     Fact(Box<Event>),
+    /// Which of its readings are over.
+    Readings(Vec<SawReading>),
 }
 
 impl Replay {
@@ -194,6 +196,10 @@ impl Replay {
         let Some(saw) = leaf.body.saw() else {
             return Err(Failure::tampered(format!("an entry `{}` belongs to no call", leaf.kind)));
         };
+        if saw.readings.iter().any(|reading| reading.over.is_some()) {
+            saw.ends_readings(&mut self.call, leaf.at);
+            self.past.push((leaf.at, Past::Readings(saw.readings.clone())));
+        }
         if let Body::Opened { .. } = &leaf.body {
             return Err(Failure::tampered("the call is opened a second time"));
         }
@@ -287,6 +293,11 @@ impl Replay {
             match past {
                 Past::Table(table) => call.know(table, *at),
                 Past::Fact(fact) => call.apply(fact),
+                Past::Readings(readings) => {
+                    for SawReading { reading, over } in readings {
+                        over.iter().for_each(|over| call.reading_ends(reading, *over, *at));
+                    }
+                }
             }
         }
         Some(call)
@@ -411,7 +422,7 @@ impl Replay {
         }
         let facts = self.past.iter().filter_map(|(_, past)| match past {
             Past::Fact(fact) => Some(fact.as_ref()),
-            Past::Table(_) => None,
+            Past::Table(_) | Past::Readings(_) => None,
         });
         match crate::objects_since(facts, &said.spans, &upload.claim) {
             false => Ok(()),

@@ -13,6 +13,7 @@ mod heads;
 mod law;
 mod levels;
 mod reading;
+mod readings;
 mod registry;
 mod roles;
 mod sequence;

@@ -12,6 +12,7 @@ use seal::Format;
 use uuid::Uuid;
 
 use super::super::Failure;
+use super::readings::{Actors, Readings};
 use super::roles;
 use super::told::{GrantTold, PromptTold, Told};
 use crate::people::People;
@@ -39,6 +40,8 @@ pub(super) struct Registry {
     unasked: Vec<(Timestamp, OnUnasked)>,
     /// The law that the account has chosen, and since when.
     chosen: Vec<Chosen>,
+    /// How the account reads the law.
+    readings: Readings,
     /// The rows that the log commits to.
     rows: HashMap<(String, String), Hash>,
     sum: Sum,
@@ -257,6 +260,7 @@ impl Registry {
         leaf.register.as_ref().map_or(Ok(()), |registered| self.commits(registered))?;
         self.quarantines(leaf)?;
         self.asks(leaf)?;
+        self.reads(leaf)?;
         if let Body::Accepted { recording, bytes, keys, format, .. } = &leaf.body {
             keys.iter().try_for_each(|key| self.sealed_for(key))?;
             self.sealed_as(*format, keys.len())?;
@@ -382,6 +386,19 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    /// Takes what an entry says of the account's readings.
+    fn reads(&mut self, leaf: &Leaf) -> Result<(), Failure> {
+        let mut readings = std::mem::take(&mut self.readings);
+        let actors = Actors {
+            is_own: &|credential| self.credentials.contains_key(credential),
+            seconds: &|one, other| self.seconds(one, other),
+            lenient: self.lenient,
+        };
+        let taken = readings.take(leaf, &actors);
+        self.readings = readings;
+        taken
     }
 
     /// Takes what becomes of recordings that the recording settings do not ask for, or one that they did not ask for.

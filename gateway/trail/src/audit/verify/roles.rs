@@ -92,6 +92,12 @@ fn makers(body: &Body) -> &'static [&'static str] {
         Body::Held { .. } | Body::HoldSet { .. } | Body::HoldLifted { .. } => &["counsel", "operator"],
         // That a provisioner only tightens it is seen where the law before is known.
         Body::AccountLaw { .. } => &["counsel", "operator", PROVISIONER],
+        Body::ReadingAllowed { .. }
+        | Body::ReadingDisallowed { .. }
+        | Body::ReadingProposed { .. }
+        | Body::ReadingInForce { .. }
+        | Body::ReadingApproved { .. }
+        | Body::ReadingEnded { .. } => &["counsel"],
         Body::Prompt { .. } => &["counsel", "admin", "operator", PROVISIONER],
         Body::Grant { .. } => &["counsel", "registrar", "admin", "operator"],
         // An erasure withdraws the grants of whom it erases.

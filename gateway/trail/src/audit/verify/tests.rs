@@ -6,6 +6,7 @@ mod forgery;
 mod heads;
 mod law;
 mod quarantine;
+mod readings;
 
 use super::super::sample::*;
 use super::super::{Details, Failure, Verdict};
