@@ -42,7 +42,8 @@ pub use reads::Which;
 pub use rows::{
     AccountRow, AliasRow, AnchorRow, CallRow, CheckpointRow, ClosedLogRow, ConfirmedRow, CredentialRow,
     EntryRow, GrantRow, History, HoldRow, KeyRow, LeafRow, NotificationRow, ParticipantRow, PersonRow,
-    PromptRow, ProposalRow, QuarantineRow, RecordingRow, RecordingSettingsRow, VersionRow, WaitingRow,
+    PromptRow, ProposalRow, QuarantineRow, ReadingAllowanceRow, ReadingRow, RecordingRow,
+    RecordingSettingsRow, VersionRow, WaitingRow,
 };
 use sql::Pool;
 pub use sqlite::file;

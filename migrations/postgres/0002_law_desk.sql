@@ -38,6 +38,34 @@ CREATE TABLE table_source (
     digest TEXT COLLATE "C" NOT NULL
 );
 
+-- How an account's own counsel reads the law of a place. What asks less waits for a second person. They are kept for
+-- ever.
+CREATE TABLE reading (
+    account     TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    id          TEXT COLLATE "C" NOT NULL,
+    code        TEXT COLLATE "C" NOT NULL,
+    document    TEXT COLLATE "C" NOT NULL,
+    credential  TEXT COLLATE "C" NOT NULL,
+    person      TEXT COLLATE "C" NOT NULL,
+    proposed_at BIGINT NOT NULL,
+    approver    TEXT COLLATE "C",
+    in_force_at BIGINT,
+    ended_at    BIGINT,
+    decision    TEXT COLLATE "C",
+    salt        TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (account, id)
+);
+
+-- Where the law desk lets an account read the law otherwise than the table has it.
+CREATE TABLE reading_allowance (
+    account    TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    code       TEXT COLLATE "C" NOT NULL,
+    document   TEXT COLLATE "C" NOT NULL,
+    allowed_at BIGINT NOT NULL,
+    salt       TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (account, code)
+);
+
 CREATE FUNCTION jurisdiction_table_is_never_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'a table that decided is kept for ever';
@@ -75,6 +103,21 @@ FOR EACH ROW EXECUTE FUNCTION table_version_is_never_deleted();
 
 CREATE TRIGGER table_version_is_never_emptied BEFORE TRUNCATE ON table_version
 FOR EACH STATEMENT EXECUTE FUNCTION table_version_is_never_deleted();
+
+CREATE FUNCTION reading_is_kept() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a reading is kept for ever';
+END $$;
+
+CREATE TRIGGER reading_says_the_same_for_ever BEFORE UPDATE ON reading
+FOR EACH ROW WHEN (NEW.account <> OLD.account OR NEW.id <> OLD.id OR NEW.document <> OLD.document)
+EXECUTE FUNCTION reading_is_kept();
+
+CREATE TRIGGER reading_is_never_deleted BEFORE DELETE ON reading
+FOR EACH ROW EXECUTE FUNCTION reading_is_kept();
+
+CREATE TRIGGER reading_is_never_emptied BEFORE TRUNCATE ON reading
+FOR EACH STATEMENT EXECUTE FUNCTION reading_is_kept();
 
 -- How long a recording is kept, by the law that was in force when it was accepted: at least and at most, in words;
 -- before when it may not be deleted, and when it has to be gone.

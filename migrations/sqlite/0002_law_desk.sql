@@ -38,6 +38,34 @@ CREATE TABLE table_source (
     digest TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- How an account's own counsel reads the law of a place. What asks less waits for a second person. They are kept for
+-- ever.
+CREATE TABLE reading (
+    account     TEXT NOT NULL REFERENCES account (id),
+    id          TEXT NOT NULL,
+    code        TEXT NOT NULL,
+    document    TEXT NOT NULL,
+    credential  TEXT NOT NULL,
+    person      TEXT NOT NULL,
+    proposed_at INTEGER NOT NULL,
+    approver    TEXT,
+    in_force_at INTEGER,
+    ended_at    INTEGER,
+    decision    TEXT,
+    salt        TEXT NOT NULL,
+    PRIMARY KEY (account, id)
+) STRICT;
+
+-- Where the law desk lets an account read the law otherwise than the table has it.
+CREATE TABLE reading_allowance (
+    account    TEXT NOT NULL REFERENCES account (id),
+    code       TEXT NOT NULL,
+    document   TEXT NOT NULL,
+    allowed_at INTEGER NOT NULL,
+    salt       TEXT NOT NULL,
+    PRIMARY KEY (account, code)
+) STRICT;
+
 -- `INSERT OR REPLACE` takes a row away without asking the triggers for DELETE.
 CREATE TRIGGER jurisdiction_table_is_never_replaced BEFORE INSERT ON jurisdiction_table
 WHEN EXISTS (SELECT 1 FROM jurisdiction_table WHERE digest = NEW.digest AND text <> NEW.text)
@@ -69,6 +97,23 @@ END;
 CREATE TRIGGER table_version_is_never_deleted BEFORE DELETE ON table_version
 BEGIN
     SELECT RAISE(ROLLBACK, 'the history of the table is append-only');
+END;
+
+CREATE TRIGGER reading_is_never_replaced BEFORE INSERT ON reading
+WHEN EXISTS (SELECT 1 FROM reading WHERE account = NEW.account AND id = NEW.id)
+BEGIN
+    SELECT RAISE(ROLLBACK, 'a reading is kept for ever');
+END;
+
+CREATE TRIGGER reading_says_the_same_for_ever BEFORE UPDATE ON reading
+WHEN NEW.account <> OLD.account OR NEW.id <> OLD.id OR NEW.document <> OLD.document
+BEGIN
+    SELECT RAISE(ROLLBACK, 'a reading is kept for ever');
+END;
+
+CREATE TRIGGER reading_is_never_deleted BEFORE DELETE ON reading
+BEGIN
+    SELECT RAISE(ROLLBACK, 'a reading is kept for ever');
 END;
 
 -- How long a recording is kept, by the law that was in force when it was accepted: at least and at most, in words;

@@ -4,7 +4,7 @@ use consent_gateway::ledger::{Change, HoldRow, Ledger, Question, WaitingRow, Whi
 use trail::{Detail, Draft};
 use uuid::Uuid;
 
-use super::expectations::{hold, proposed, recorded, waiting};
+use super::expectations::{allowance, hold, proposed, recorded, stated, waiting};
 use super::{Store, account, append, call, change, entry, first_epoch, gap, of_call, on_both_engines};
 
 on_both_engines!(
@@ -12,6 +12,7 @@ on_both_engines!(
     keys_and_prompts_change,
     grants_change,
     recording_settings_change,
+    readings_change,
     calls_and_participants_change,
     recordings_change,
     notifications_change,
@@ -222,6 +223,11 @@ fn tested(change: &Change) -> &'static str {
         Change::Key { .. } | Change::RetireKey { .. } | Change::Prompt { .. } => "keys_and_prompts_change",
         Change::Grant { .. } | Change::WithdrawGrant { .. } => "grants_change",
         Change::RecordingSettings { .. } => "recording_settings_change",
+        Change::Reading { .. }
+        | Change::ApproveReading { .. }
+        | Change::EndReading { .. }
+        | Change::AllowReadings { .. }
+        | Change::DisallowReadings { .. } => "readings_change",
         Change::Call { .. }
         | Change::CallEnded { .. }
         | Change::Restrictions { .. }
@@ -464,6 +470,50 @@ async fn recording_settings_change(store: &Store) {
         ("{\"line\":\"master\"}", 2, "02")
     );
     assert!(ledger.recording_settings("globex").await.unwrap().is_none());
+}
+
+async fn readings_change(store: &Store) {
+    let ledger = with_account(store).await;
+    let state = |id: &str, at| Change::Reading { row: Box::new(stated(id, at)) };
+    change(&ledger, vec![state("b", 1), state("a", 1), state("c", 2)]).await;
+    let all = async || ledger.readings("acme").await.unwrap();
+    let ids: Vec<String> = all().await.into_iter().map(|row| row.id).collect();
+    assert_eq!(ids, ["c", "a", "b"], "the newest first");
+    let approve = |id: &str, number, at| Change::ApproveReading {
+        account: "acme".into(),
+        id: id.into(),
+        person: Uuid::from_u128(number),
+        at,
+    };
+    let end = |id: &str, at| Change::EndReading {
+        account: "acme".into(),
+        id: id.into(),
+        at,
+        decision: format!("{{\"at\":{at}}}"),
+    };
+    // The first decision counts; what is over is never approved.
+    change(
+        &ledger,
+        vec![approve("a", 2, 5), approve("a", 3, 6), end("b", 7), approve("b", 2, 8), end("b", 9)],
+    )
+    .await;
+    let rows = all().await;
+    let [c, a, b] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((a.approver.as_deref(), a.in_force_at), (Some(&*Uuid::from_u128(2).to_string()), Some(5)));
+    assert_eq!((a.ended_at, a.decision.as_deref()), (None, None));
+    assert_eq!((b.in_force_at, b.ended_at, b.decision.as_deref()), (None, Some(7), Some("{\"at\":7}")));
+    assert_eq!((c.code.as_str(), c.document.as_str(), c.credential.as_str()), ("US-TX", "{}", "cg_1"));
+    assert!(ledger.readings("globex").await.unwrap().is_empty());
+
+    let allow = |code: &str| Change::AllowReadings { row: Box::new(allowance(code)) };
+    let disallow = |code: &str| Change::DisallowReadings { account: "acme".into(), code: code.into() };
+    change(&ledger, vec![allow("US-TX"), allow("DE"), allow("GB"), disallow("GB")]).await;
+    let allowed = ledger.reading_allowances("acme").await.unwrap();
+    let codes: Vec<(&str, i64)> = allowed.iter().map(|row| (row.code.as_str(), row.allowed_at)).collect();
+    assert_eq!(codes, [("DE", 1), ("US-TX", 1)]);
+    assert!(ledger.reading_allowances("globex").await.unwrap().is_empty());
+    assert_eq!(ledger.restrictions("acme").await.unwrap(), Some(0));
+    assert_eq!(ledger.restrictions("globex").await.unwrap(), None);
 }
 
 async fn calls_and_participants_change(store: &Store) {

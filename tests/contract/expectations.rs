@@ -1,7 +1,8 @@
 //! Every expectation, as it holds and as it does not.
 
 use consent_gateway::ledger::{
-    Appended, Change, Expect, HoldRow, Job, Ledger, ProposalRow, QuarantineRow, RecordingRow,
+    Appended, Change, Expect, HoldRow, Job, Ledger, ProposalRow, QuarantineRow, ReadingAllowanceRow,
+    ReadingRow, RecordingRow,
 };
 use trail::Draft;
 use uuid::Uuid;
@@ -54,9 +55,11 @@ fn number(expect: &Expect) -> usize {
         Expect::AccountPlaces { .. } => 34,
         Expect::QuarantineFree { .. } => 35,
         Expect::Quarantined { .. } => 36,
+        Expect::ReadingIs { .. } => 37,
+        Expect::ReadingsAllowed { .. } => 38,
     }
 }
-const EXPECTATIONS: usize = 37;
+const EXPECTATIONS: usize = 39;
 
 async fn every_expectation_holds_and_fails(store: &Store) {
     let ledger = store.open().await;
@@ -217,6 +220,17 @@ impl There {
             Change::Proposal { row: Box::new(proposed(proposal, "two", "Ada")) },
             Change::Proposal { row: Box::new(proposed(decided, "one", "Ada")) },
             Change::DecideProposal { uid: decided, state: "rejected", at: 2, decision: "{}".into() },
+            Change::Reading { row: Box::new(stated("waits", 1)) },
+            Change::Reading { row: Box::new(stated("counts", 1)) },
+            Change::Reading { row: Box::new(stated("over", 1)) },
+            Change::ApproveReading {
+                account: "acme".into(),
+                id: "counts".into(),
+                person: Uuid::from_u128(2),
+                at: 2,
+            },
+            Change::EndReading { account: "acme".into(), id: "over".into(), at: 2, decision: "{}".into() },
+            Change::AllowReadings { row: Box::new(allowance("US-TX")) },
         ];
         let (head, last_at) = (last.id, of_ended.at.as_millisecond());
         change(ledger, changes).await;
@@ -299,12 +313,32 @@ impl There {
         };
         let alias = |uid| Expect::Alias { uid: Uuid::from_u128(uid).to_string() };
         let alias_free = |folded: &str| Expect::AliasFree { folded: folded.into() };
+        let reading = |account: &str, id: &str, in_force| Expect::ReadingIs {
+            account: account.into(),
+            id: id.into(),
+            in_force,
+        };
+        let allowed = |account: &str, code: &str, allowed| Expect::ReadingsAllowed {
+            account: account.into(),
+            code: code.into(),
+            allowed,
+        };
         let places = |id: &str, operator: Option<&str>| Expect::AccountPlaces {
             id: id.into(),
             operator: operator.map(Into::into),
             recorder: None,
         };
         vec![
+            (reading("acme", "waits", false), true),
+            (reading("acme", "waits", true), false),
+            (reading("acme", "counts", true), true),
+            (reading("acme", "counts", false), false),
+            (reading("acme", "over", false), false),
+            (reading("globex", "waits", false), false),
+            (allowed("acme", "US-TX", true), true),
+            (allowed("acme", "US-TX", false), false),
+            (allowed("acme", "DE", false), true),
+            (allowed("globex", "US-TX", true), false),
             (alias_free("ac13"), true),
             (alias_free("ac12"), false),
             (alias_free("acme"), false),
@@ -507,6 +541,33 @@ pub(super) fn recorded(id: Uuid, call: Uuid, name: &str) -> RecordingRow {
         keep_until: Some(1 << 40),
         delete_by: None,
         place: None,
+    }
+}
+
+pub(super) fn stated(id: &str, at: i64) -> ReadingRow {
+    ReadingRow {
+        account: "acme".into(),
+        id: id.into(),
+        code: "US-TX".into(),
+        document: "{}".into(),
+        credential: "cg_1".into(),
+        person: Uuid::from_u128(1).to_string(),
+        proposed_at: at,
+        approver: None,
+        in_force_at: None,
+        ended_at: None,
+        decision: None,
+        salt: "ab".into(),
+    }
+}
+
+pub(super) fn allowance(code: &str) -> ReadingAllowanceRow {
+    ReadingAllowanceRow {
+        account: "acme".into(),
+        code: code.into(),
+        document: "{}".into(),
+        allowed_at: 1,
+        salt: "cd".into(),
     }
 }
 

@@ -4,7 +4,7 @@ use consent_gateway::ledger::{Appended, Change, Erase, Job, Ledger, LedgerError}
 use trail::{Actor, Body, Draft, Leaf};
 use uuid::Uuid;
 
-use super::expectations::{proposed, recorded};
+use super::expectations::{allowance, proposed, recorded, stated};
 use super::{Store, account, call, ms, on_both_engines};
 
 on_both_engines!(
@@ -123,6 +123,16 @@ fn jobs() -> Vec<(&'static str, Vec<Change>)> {
         ("acme", vec![Change::RetireKey { id: "k2".into(), account: acme(), at: 3 }]),
         ("acme", vec![prompt(1, first)]),
         ("acme", vec![prompt(2, second)]),
+        ("acme", vec![Change::AllowReadings { row: Box::new(allowance("US-TX")) }]),
+        ("acme", vec![Change::Reading { row: Box::new(stated("r", 1)) }]),
+        ("acme", vec![Change::ApproveReading { account: acme(), id: "r".into(), person: eve, at: 2 }]),
+        (
+            "acme",
+            vec![
+                Change::DisallowReadings { account: acme(), code: "US-TX".into() },
+                Change::EndReading { account: acme(), id: "r".into(), at: 3, decision: "{}".into() },
+            ],
+        ),
         ("acme", vec![set("{}", 1)]),
         ("acme", vec![set("{\"line\":\"4.3\"}", 2)]),
         ("acme", vec![granted("g", grant), granted("h", other)]),

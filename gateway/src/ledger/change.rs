@@ -4,7 +4,9 @@
 
 use uuid::Uuid;
 
-use super::{Erase, HoldRow, ProposalRow, QuarantineRow, RecordingRow, WaitingRow};
+use super::{
+    Erase, HoldRow, ProposalRow, QuarantineRow, ReadingAllowanceRow, ReadingRow, RecordingRow, WaitingRow,
+};
 use trail::Draft;
 
 /// One transaction's worth of work.
@@ -255,6 +257,20 @@ pub enum Expect {
         uid: Uuid,
         /// The id of who made it theirs; empty if nobody is known.
         person: String,
+    },
+    /// The reading is not ended, and is in force, or is still to be approved.
+    ReadingIs {
+        account: String,
+        /// Its id.
+        id: String,
+        in_force: bool,
+    },
+    /// The law desk lets the account read the law of a place, or does not.
+    ReadingsAllowed {
+        account: String,
+        /// The place.
+        code: String,
+        allowed: bool,
     },
 }
 
@@ -633,6 +649,34 @@ pub enum Change {
     },
     /// A table is proposed.
     Proposal { row: Box<ProposalRow> },
+    /// A reading of the law is stated.
+    Reading { row: Box<ReadingRow> },
+    /// A reading is approved.
+    ApproveReading {
+        account: String,
+        /// Its id.
+        id: String,
+        /// The id of the person who approves it.
+        person: Uuid,
+        at: i64,
+    },
+    /// A reading is ended.
+    EndReading {
+        account: String,
+        /// Its id.
+        id: String,
+        at: i64,
+        /// Who ends it, and why, as JSON.
+        decision: String,
+    },
+    /// The law desk lets an account read the law of a place otherwise.
+    AllowReadings { row: Box<ReadingAllowanceRow> },
+    /// It does not any more.
+    DisallowReadings {
+        account: String,
+        /// The place.
+        code: String,
+    },
     /// Somebody adopts a proposal without a known author.
     AdoptProposal {
         /// Its id.

@@ -139,7 +139,9 @@ fn about(expect: &Expect) -> Option<Part<'_>> {
         | Expect::Law { .. }
         | Expect::Version { .. }
         | Expect::OpenProposals { .. }
-        | Expect::ProposalOf { .. } => Part::Rest,
+        | Expect::ProposalOf { .. }
+        | Expect::ReadingIs { .. }
+        | Expect::ReadingsAllowed { .. } => Part::Rest,
         // These are about the entries themselves, or rarely asked.
         Expect::CallsMentioning { .. }
         | Expect::Droppable { .. }
@@ -225,7 +227,12 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::TableSource { .. }
         | Change::Proposal { .. }
         | Change::AdoptProposal { .. }
-        | Change::DecideProposal { .. } => {
+        | Change::DecideProposal { .. }
+        | Change::Reading { .. }
+        | Change::ApproveReading { .. }
+        | Change::EndReading { .. }
+        | Change::AllowReadings { .. }
+        | Change::DisallowReadings { .. } => {
             touched.insert(Part::Rest);
         }
     }

@@ -13,8 +13,8 @@ use super::rows::select_call;
 use super::sql::{Dialect, Pool, ask, ask_here};
 use super::{
     AccountRow, AliasRow, CallRow, ConfirmedRow, CredentialRow, GrantRow, History, KeyRow, LeafRow, Ledger,
-    LedgerError, ParticipantRow, PersonRow, PromptRow, ProposalRow, RecordingRow, RecordingSettingsRow,
-    VersionRow, rows,
+    LedgerError, ParticipantRow, PersonRow, PromptRow, ProposalRow, ReadingAllowanceRow, ReadingRow,
+    RecordingRow, RecordingSettingsRow, VersionRow, rows,
 };
 use trail::SYSTEM_LOG;
 
@@ -635,6 +635,49 @@ impl Ledger {
                 sought(uid)
             )
         )
+    }
+
+    /// How an account reads the law: every reading it ever stated, the newest first.
+    pub async fn readings(&self, account: &str) -> Result<Vec<ReadingRow>, LedgerError> {
+        committed!(
+            self,
+            Some(account),
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT account, id, code, document, credential, person, proposed_at, approver, in_force_at, ended_at, decision, salt \
+                 FROM reading WHERE account = ? ORDER BY proposed_at DESC, id",
+                account
+            )
+        )
+    }
+
+    /// Where the law desk lets an account read the law otherwise, in the order of the places.
+    pub async fn reading_allowances(&self, account: &str) -> Result<Vec<ReadingAllowanceRow>, LedgerError> {
+        committed!(
+            self,
+            Some(account),
+            ask!(
+                &self.pool,
+                query_as,
+                fetch_all,
+                "SELECT account, code, document, allowed_at, salt FROM reading_allowance WHERE account = ? ORDER BY code",
+                account
+            )
+        )
+    }
+
+    /// How many entries of an account's log have reached calls that they are no entries of; `None` if there is no such
+    /// account.
+    pub async fn restrictions(&self, account: &str) -> Result<Option<i64>, LedgerError> {
+        Ok(ask!(
+            &self.pool,
+            query_scalar,
+            fetch_optional,
+            "SELECT restrictions FROM account WHERE id = ?",
+            account
+        )?)
     }
 
     /// The last moment in the system's log or the table's history.

@@ -146,6 +146,8 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         wide,
         erasure,
         settings,
+        reading,
+        allowance,
     ] = &REGISTERS;
     Some(match change {
         Change::Account { id, .. }
@@ -186,6 +188,18 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         Change::Proposal { row } => Touch::new(proposal, "uid = ?").bind(&row.uid),
         Change::AdoptProposal { uid, .. } | Change::DecideProposal { uid, .. } => {
             Touch::new(proposal, "uid = ?").bind(uid)
+        }
+        Change::Reading { row } => {
+            Touch::new(reading, "account = ? AND id = ?").bind(&row.account).bind(&row.id)
+        }
+        Change::ApproveReading { account, id, .. } | Change::EndReading { account, id, .. } => {
+            Touch::new(reading, "account = ? AND id = ?").bind(account).bind(id)
+        }
+        Change::AllowReadings { row } => {
+            Touch::new(allowance, "account = ? AND code = ?").bind(&row.account).bind(&row.code)
+        }
+        Change::DisallowReadings { account, code } => {
+            Touch::new(allowance, "account = ? AND code = ?").bind(account).bind(code)
         }
         Change::Call { .. }
         | Change::CallEnded { .. }
@@ -389,7 +403,7 @@ async fn texts(pool: &Pool, statement: Statement) -> Result<Vec<Vec<Option<Strin
 }
 
 /// The registers, and the columns that are committed to.
-static REGISTERS: [Register; 14] = [
+static REGISTERS: [Register; 16] = [
     Register {
         name: "account",
         // The system's own account has no settings, and never changes.
@@ -509,10 +523,27 @@ static REGISTERS: [Register; 14] = [
         key: "CAST('recording-settings' AS TEXT)",
         columns: "account, document, CAST(set_at AS TEXT), salt",
     },
+    Register {
+        name: "reading",
+        from: "reading WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "id",
+        columns: "account, id, code, document, credential, person, CAST(proposed_at AS TEXT), approver, \
+                  CAST(in_force_at AS TEXT), CAST(ended_at AS TEXT), decision, salt",
+    },
+    Register {
+        name: "reading-allowance",
+        from: "reading_allowance WHERE TRUE",
+        log: "account",
+        of_log: "account = ?",
+        key: "code",
+        columns: "account, code, document, CAST(allowed_at AS TEXT), salt",
+    },
 ];
 
 /// The types of entries that register something.
-const KINDS: [&str; 30] = [
+const KINDS: [&str; 36] = [
     "account.added",
     "account.alias",
     "account.alias-removed",
@@ -538,6 +569,12 @@ const KINDS: [&str; 30] = [
     "person.confirmed",
     "person.enrolled",
     "prompt.registered",
+    "reading.allowed",
+    "reading.approved",
+    "reading.disallowed",
+    "reading.ended",
+    "reading.in-force",
+    "reading.proposed",
     // An erasure removes the person's grants.
     "recording.deleted",
     "recording.hold",

@@ -531,6 +531,48 @@ pub struct ProposalRow {
     pub salt: String,
 }
 
+/// How an account's counsel reads the law of a place.
+#[derive(Debug, Clone, FromRow)]
+pub struct ReadingRow {
+    pub account: String,
+    /// The hash of its terms.
+    pub id: String,
+    /// The place.
+    pub code: String,
+    /// What it says and why, as JSON.
+    pub document: String,
+    /// The credential that stated it.
+    pub credential: String,
+    /// The id of that person; empty if nobody is known.
+    pub person: String,
+    /// When it was stated.
+    pub proposed_at: i64,
+    /// The id of the person who approved it.
+    pub approver: Option<String>,
+    /// Since when it counts for calls that are opened.
+    pub in_force_at: Option<i64>,
+    /// When it was ended.
+    pub ended_at: Option<i64>,
+    /// Who ended it, and why, as JSON.
+    pub decision: Option<String>,
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
+    pub salt: String,
+}
+
+/// Where the law desk lets an account read the law otherwise than the table has it.
+#[derive(Debug, Clone, FromRow)]
+pub struct ReadingAllowanceRow {
+    pub account: String,
+    /// The place.
+    pub code: String,
+    /// Who allowed it, and why, as JSON.
+    pub document: String,
+    /// When.
+    pub allowed_at: i64,
+    /// Random, in hexadecimal, so that the row cannot be guessed from its commitment.
+    pub salt: String,
+}
+
 macro_rules! select_call {
     ($rest:literal) => {
         concat!(

@@ -99,6 +99,16 @@ pub(super) fn question(expect: &Expect) -> Statement {
         Expect::ProposalOf { uid, person } => Statement::new("EXISTS (SELECT 1 FROM proposal WHERE uid = ? AND state = 'open' AND person = ?)")
                 .bind(uid)
                 .bind(person),
+        Expect::ReadingIs { account, id, in_force } => Statement::new(
+            "EXISTS (SELECT 1 FROM reading WHERE account = ? AND id = ? AND ended_at IS NULL AND CASE WHEN in_force_at IS NULL THEN 0 ELSE 1 END = ?)",
+        )
+                .bind(account)
+                .bind(id)
+                .bind(i64::from(*in_force)),
+        Expect::ReadingsAllowed { account, code, allowed } => Statement::new("(SELECT count(*) FROM reading_allowance WHERE account = ? AND code = ?) = ?")
+                .bind(account)
+                .bind(code)
+                .bind(i64::from(*allowed)),
         Expect::CallIs { call, id } => Statement::new("EXISTS (SELECT 1 FROM call WHERE uid = ? AND id = ?)")
                 .bind(call)
                 .bind(id),
@@ -539,6 +549,45 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(*at)
         .bind(decision)
         .bind(uid),
+        Change::Reading { row } => Statement::new(
+            "INSERT INTO reading (account, id, code, document, credential, person, proposed_at, approver, in_force_at, salt) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&row.account)
+        .bind(&row.id)
+        .bind(&row.code)
+        .bind(&row.document)
+        .bind(&row.credential)
+        .bind(&row.person)
+        .bind(row.proposed_at)
+        .bind(&row.approver)
+        .bind(row.in_force_at)
+        .bind(&row.salt),
+        Change::ApproveReading { account, id, person, at } => Statement::new(
+            "UPDATE reading SET approver = ?, in_force_at = ? WHERE account = ? AND id = ? AND in_force_at IS NULL AND ended_at IS NULL",
+        )
+        .bind(person)
+        .bind(*at)
+        .bind(account)
+        .bind(id),
+        Change::EndReading { account, id, at, decision } => Statement::new(
+            "UPDATE reading SET ended_at = ?, decision = ? WHERE account = ? AND id = ? AND ended_at IS NULL",
+        )
+        .bind(*at)
+        .bind(decision)
+        .bind(account)
+        .bind(id),
+        Change::AllowReadings { row } => Statement::new(
+            "INSERT INTO reading_allowance (account, code, document, allowed_at, salt) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(&row.account)
+        .bind(&row.code)
+        .bind(&row.document)
+        .bind(row.allowed_at)
+        .bind(&row.salt),
+        Change::DisallowReadings { account, code } => {
+            Statement::new("DELETE FROM reading_allowance WHERE account = ? AND code = ?").bind(account).bind(code)
+        }
         Change::Restrictions { account } => {
             Statement::new("UPDATE account SET restrictions = restrictions + 1 WHERE id = ?").bind(account)
         }

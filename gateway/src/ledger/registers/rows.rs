@@ -2,7 +2,7 @@
 
 use crate::ledger::{
     AccountRow, AliasRow, ConfirmedRow, CredentialRow, GrantRow, HoldRow, KeyRow, PersonRow, PromptRow,
-    ProposalRow, RecordingRow, RecordingSettingsRow, VersionRow, WaitingRow,
+    ProposalRow, ReadingAllowanceRow, ReadingRow, RecordingRow, RecordingSettingsRow, VersionRow, WaitingRow,
 };
 use trail::SYSTEM_LOG;
 
@@ -116,6 +116,50 @@ impl Committed for RecordingSettingsRow {
     fn columns(&self) -> Option<Vec<Option<String>>> {
         let Self { account, document, set_at, salt } = self.clone();
         Some(vec![Some(account), Some(document), number(set_at), Some(salt)])
+    }
+}
+
+impl Committed for ReadingRow {
+    const REGISTER: &'static str = "reading";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.id.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { account, id, code, document, credential, person, .. } = self.clone();
+        let Self { proposed_at, approver, in_force_at, ended_at, decision, salt, .. } = self.clone();
+        let texts = [account, id, code, document, credential, person].map(Some);
+        let rest = [
+            number(proposed_at),
+            approver,
+            in_force_at.and_then(number),
+            ended_at.and_then(number),
+            decision,
+            Some(salt),
+        ];
+        Some(texts.into_iter().chain(rest).collect())
+    }
+}
+
+impl Committed for ReadingAllowanceRow {
+    const REGISTER: &'static str = "reading-allowance";
+
+    fn log(&self) -> &str {
+        &self.account
+    }
+
+    fn key(&self) -> String {
+        self.code.clone()
+    }
+
+    fn columns(&self) -> Option<Vec<Option<String>>> {
+        let Self { account, code, document, allowed_at, salt } = self.clone();
+        Some(vec![Some(account), Some(code), Some(document), number(allowed_at), Some(salt)])
     }
 }
 
