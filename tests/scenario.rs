@@ -22,6 +22,7 @@ mod prompt;
 mod provisioning;
 mod purposes;
 mod questions;
+mod readings;
 mod recordings;
 mod refusal;
 mod reopen;

@@ -17,6 +17,7 @@ pub mod openapi;
 mod problem;
 mod provision;
 mod quarantine;
+mod readings;
 pub mod routes;
 mod scope;
 mod trace;

@@ -45,13 +45,14 @@ pub(crate) use fault::codes;
 pub use fault::{
     CallRefusal, ErasureRefusal, ExportRefusal, Failure, Fault, FaultCode, FaultKind, Field, Lacking,
     LawRefusal, LogRefusal, Meant, Member, PersonRefusal, RecordingRefusal, Refused, RegisterRefusal, Thing,
-    Unkept, Wrong, WrongEvent,
+    Unkept, Wrong, WrongEvent, WrongReading,
 };
 pub(crate) use law::chosen::check_overlays;
 pub use law::desk::Author;
 pub(crate) use law::desk::today;
 pub use law::laws::{Laws, Watched};
 pub(crate) use law::prompts::check_prompt;
+use law::readings::Readings;
 pub use law::{lawbook, prompts};
 pub use log::consents::{Filters, Inquiry, Looked, Record, sheet_head};
 pub use log::evidence::{About, Exports, Form};
@@ -102,6 +103,8 @@ pub struct Gate {
     keys: KeyCache,
     /// Calls that were loaded lately.
     warm: Warm,
+    /// How accounts read the law whose calls were decided lately.
+    readings: Readings,
     /// Lets verbs on one call wait for each other instead of colliding.
     turns: Turns,
     /// Calls on which something restrictive happened that could not be logged.
@@ -191,6 +194,7 @@ impl Gate {
             switches,
             keys: KeyCache::default(),
             warm: Warm::default(),
+            readings: Readings::default(),
             turns: Turns::default(),
             barred: Barred::default(),
             readiness: Readiness::default(),

@@ -232,7 +232,7 @@ fn of_the_system(who: &Principal) -> Result<(), LawRefusal> {
     Err(LawRefusal::NotOfTheSystem)
 }
 
-async fn reason(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
+pub(super) async fn reason(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
     let bytes = read_json(headers.get(CONTENT_TYPE), body, Pace::JSON).await?;
     if bytes.is_empty() {
         return Ok(String::new());

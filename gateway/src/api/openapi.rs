@@ -313,6 +313,11 @@ fn path_parameter(path: &str, name: &str) -> (&'static str, &'static str, Value)
             text("^([1-9][0-9]{0,17}|sha256:[0-9a-f]{64})$"),
         ),
         "notification" => ("the notification's `webhook-id`", UUID, uuid()),
+        "reading" => (
+            "the reading's id: `sha256:` and the hash of its terms",
+            "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            text("^sha256:[0-9a-f]{64}$"),
+        ),
         "proposal" => ("the gateway's id of the proposal", UUID, uuid()),
         "person" => ("the gateway's id of the person, or their name; at most 255 bytes", UUID, named()),
         "log" => {

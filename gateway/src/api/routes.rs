@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 
 use super::problem::DoorCode;
 use super::{
-    Door, account, calls, consents, erasures, evidence, holds, law, log, media, provision, quarantine, scope,
-    upload,
+    Door, account, calls, consents, erasures, evidence, holds, law, log, media, provision, quarantine,
+    readings, scope, upload,
 };
 use crate::access::Role;
 use crate::gate::FaultCode::{self, *};
 use crate::gate::answer;
 use crate::gate::ask::{
     AccountChange, ConsentGrant, ControlRecording, CredentialOf, LegalHold as HoldTerms, OpenCall,
-    Participant, Prompt, PublicKey, RecordingScope, RecordingSettings, Release as ReleaseTerms,
+    Participant, Prompt, PublicKey, RecordingScope, RecordingSettings, Release as ReleaseTerms, StateReading,
     WebhookAddress,
 };
 use crate::gate::erasure::Erasure;
@@ -583,6 +583,50 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .takes::<law::Chosen>()
             .answers(200, "what is chosen now", json::<answer::ChosenLaw>())
             .fails(&[WrongAccount, UnknownOverlay, ReasonRequired, Contended]),
+        route("allow_readings", "PUT", "/v1/jurisdictions/{code}/readings/{account}", &[Counsel], put(readings::allow), "Lets an account's own counsel read the law of a place otherwise; for the account `system`.")
+            .tagged("Law")
+            .takes::<law::Decided>()
+            .answers(200, "it may", json::<answer::ReadingAllowance>())
+            .fails(&[
+                WrongAccount, UnnamedPerson, InvalidPlace, NoRow, UnknownAccount, ReasonRequired, ReasonTooLong,
+                Contended,
+            ]),
+        route("disallow_readings", "DELETE", "/v1/jurisdictions/{code}/readings/{account}", &[Counsel], delete(readings::disallow), "Lets it no longer; what asked less there is over at once. For the account `system`.")
+            .tagged("Law")
+            .asks::<readings::DisallowQuery>()
+            .answers(200, "it may not", json::<answer::ReadingAllowance>())
+            .fails(&[
+                WrongAccount, UnnamedPerson, InvalidPlace, UnknownAccount, ReasonRequired, ReasonTooLong, Contended,
+            ]),
+        route("list_readings", "GET", "/v1/readings", TABLE_READERS, get(readings::list), "Lists how the account's own counsel reads the law, and where it may ask less than the table.")
+            .tagged("Law")
+            .answers(200, "every reading, the newest first", json::<answer::Readings>()),
+        route("state_reading", "POST", "/v1/readings", &[Counsel], post(readings::state), "States how the account's own counsel reads the law of a place, for its calls alone.")
+            .tagged("Law")
+            .takes::<StateReading>()
+            .answers(201, "in force: it asks nothing less than the table", json::<answer::Reading>())
+            .answers(202, "proposed: it asks less, and a second person has to approve it", json::<answer::Reading>())
+            .fails(&[
+                WrongAccount, UnnamedPerson, InvalidPlace, InvalidReading, NoRow, ReadingsNotAllowed, ReasonRequired,
+                ReasonTooLong, Contended,
+            ]),
+        route("get_reading", "GET", "/v1/readings/{reading}", TABLE_READERS, get(readings::describe), "Describes a reading of the law.")
+            .tagged("Law")
+            .answers(200, "the reading", json::<answer::Reading>())
+            .fails(&[NotFound]),
+        route("approve_reading", "POST", "/v1/readings/{reading}/approve", &[Counsel], post(readings::approve), "Approves somebody else's reading; it counts for calls that are opened from then on.")
+            .tagged("Law")
+            .may_take::<law::Decided>()
+            .answers(200, "in force", json::<answer::Reading>())
+            .fails(&[
+                UnnamedPerson, UnconfirmedPerson, OwnProposal, NotFound, ReadingDecided, ReadingsNotAllowed,
+                InvalidReading, ReasonTooLong, Contended,
+            ]),
+        route("end_reading", "POST", "/v1/readings/{reading}/end", &[Counsel], post(readings::end), "Ends a reading, or takes back one that waits; calls follow the table again.")
+            .tagged("Law")
+            .may_take::<law::Decided>()
+            .answers(200, "ended", json::<answer::Reading>())
+            .fails(&[NotFound, ReadingDecided, ReasonTooLong, Contended]),
         route("list_accounts", "GET", "/v1/accounts", PROVISIONS, get(provision::list), "Lists the accounts that this credential provisions.")
             .tagged("Provisioning")
             .asks::<provision::AccountsQuery>()

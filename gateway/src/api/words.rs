@@ -68,6 +68,7 @@ fn called(thing: Thing) -> &'static str {
         Thing::Prompt => "prompt",
         Thing::Proposal => "proposal",
         Thing::Quarantined => "upload in quarantine",
+        Thing::Reading => "reading of the law",
         Thing::Recording => "recording",
         Thing::RecordingSettings => "recording settings",
         Thing::SignedHead => "signed head",

@@ -12,6 +12,7 @@ mod notices;
 mod people;
 mod provision;
 mod quarantine;
+mod readings;
 mod recording;
 mod register;
 mod scope;
@@ -43,6 +44,7 @@ pub use provision::{
     ProvisionedCredential, ProvisionedCredentials,
 };
 pub use quarantine::{InQuarantine, Quarantine};
+pub use readings::{Reading, ReadingAllowance, ReadingState, ReadingText, Readings};
 pub use recording::{
     Consents, Contradiction, Difference, Differs, Entry, Inventory, Opening, Overdue, Recording, Recordings,
     Retention, Segment, Silenced,

@@ -4,12 +4,14 @@ mod holds;
 mod lenient;
 mod provision;
 mod quarantine;
+mod readings;
 mod scope;
 
 pub use holds::{HoldRole, LegalHold};
 pub use lenient::{Lenient, Posted};
 pub use provision::{AccountChange, Basis, CredentialOf, KeepFor, PublicKey, WebhookAddress};
 pub use quarantine::Release;
+pub use readings::StateReading;
 pub use scope::{Destination, MAX_SETTINGS, Named, RecordingScope, RecordingSettings};
 
 use std::collections::BTreeMap;

@@ -16,7 +16,7 @@ pub(crate) use code::codes;
 pub use code::{FaultCode, FaultKind, Member};
 pub use log::{ErasureRefusal, ExportRefusal, LogRefusal};
 pub use recording::{RecordingRefusal, Unkept};
-pub use register::{LawRefusal, PersonRefusal, RegisterRefusal};
+pub use register::{LawRefusal, PersonRefusal, RegisterRefusal, WrongReading};
 pub use request::{Field, Lacking, Meant, Thing, Wrong, WrongEvent};
 
 use super::answer::Decision;
@@ -232,6 +232,12 @@ impl Fault {
 impl From<Refused> for Fault {
     fn from(why: Refused) -> Fault {
         Fault::Refused { why, decision: None }
+    }
+}
+
+impl From<WrongReading> for Fault {
+    fn from(wrong: WrongReading) -> Fault {
+        LawRefusal::from(wrong).into()
     }
 }
 

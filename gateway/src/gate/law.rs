@@ -7,3 +7,4 @@ pub(in crate::gate) mod impact;
 pub mod lawbook;
 pub(in crate::gate) mod laws;
 pub mod prompts;
+pub(in crate::gate) mod readings;

@@ -4,7 +4,7 @@ use policy::atlas::usually_meant;
 use policy::{Element, Problem, Severity};
 
 use crate::access::MAX_QUARANTINE_SECONDS;
-use crate::gate::{LawRefusal, MAX_ACCOUNT_ALIASES, PersonRefusal, RegisterRefusal};
+use crate::gate::{LawRefusal, MAX_ACCOUNT_ALIASES, PersonRefusal, RegisterRefusal, WrongReading};
 use trail::counted;
 
 pub(super) fn refused(why: &RegisterRefusal) -> String {
@@ -174,6 +174,48 @@ pub(super) fn law(why: &LawRefusal) -> String {
         LawRefusal::NoRow { code } => format!(
             "the table has no row for {code}; its country's row or the default applies{}",
             usually_meant(*code)
+        ),
+        LawRefusal::Reading(wrong) => reading(wrong),
+        LawRefusal::ReadingsNotAllowed { code } => format!(
+            "this asks less than the table does for {code}, and the law desk does not let this account read the law \
+             there otherwise: counsel of the account `system` can allow it with `PUT \
+             /v1/jurisdictions/{code}/readings/ACCOUNT`"
+        ),
+        LawRefusal::OwnReading => "you proposed this reading; somebody else has to approve it".into(),
+        LawRefusal::ReadingDecided => "the reading is in force, or is over; state another one".into(),
+    }
+}
+
+fn reading(wrong: &WrongReading) -> String {
+    match wrong {
+        WrongReading::Contradiction => {
+            "`parties` and `form` contradict each other: `one` goes with `none`, `all` with `notice` or `express`"
+                .into()
+        }
+        WrongReading::NoEntity => "say in `entity` which legal entity it is for".into(),
+        WrongReading::NoMemo => "it asks less than the table: say in `memo` where counsel's memo is kept".into(),
+        WrongReading::NoEnd => {
+            "it asks less than the table: say in `until` when it is over, at most two years ahead".into()
+        }
+        WrongReading::Past => "`until` is in the past".into(),
+        WrongReading::OtherOperator { operator: Some(operator) } => format!(
+            "it asks less than the table, and `operator` is not where this account's operator is established, {operator}"
+        ),
+        WrongReading::OtherOperator { operator: None } => {
+            "it asks less than the table, and the account does not say where its operator is established: set that \
+             first"
+                .into()
+        }
+        WrongReading::PurposesOfStricter => {
+            "it asks nothing less than the table, so it counts whatever a call is for: leave `purposes` out".into()
+        }
+        WrongReading::UnknownPurpose { purpose } => {
+            let known: Vec<&str> = policy::Purpose::ALL.into_iter().map(policy::Purpose::as_str).collect();
+            format!("the law does not distinguish `{purpose}`; it has `{}`", known.join("`, `"))
+        }
+        WrongReading::TooMany => "the account has 32 readings that are not ended; end one first".into(),
+        WrongReading::Outdated { code } => format!(
+            "the table asks more for {code} now than when this was proposed; read it again, and propose it anew"
         ),
     }
 }

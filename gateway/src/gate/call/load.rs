@@ -80,6 +80,7 @@ impl Gate {
         let mut call = folded.call().clone();
         let now = self.clock.now().max(call.last());
         call.know(&table, now);
+        self.end_readings(&mut call, (&row.account, row.restrictions), now).await?;
         let context =
             serde_json::from_str(&row.body).map_err(|_| Fault::damaged("a call's context cannot be read"))?;
         Ok(Loaded {

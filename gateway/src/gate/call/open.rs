@@ -109,6 +109,11 @@ impl Gate {
             job.changes.push(participant_change(uid, participant, &joined));
             participants.push(joined);
         }
+        let operator_locations =
+            both(operator, place(Field::OperatorLocation, asked.operator_location.as_deref())?);
+        let of_call = (operator_locations.as_slice(), asked.purposes.as_slice());
+        let (readings, expect) = self.readings_for(&who.account, operator, of_call, now).await?;
+        job.expects.push(expect);
         let opened = Opened {
             medium: asked.medium.map_or(policy::Medium::Unknown, Into::into),
             kind: asked.kind,
@@ -117,13 +122,10 @@ impl Gate {
                 recorder,
                 place(Field::RecorderLocation, asked.recorder_location.as_deref())?,
             ),
-            operator_locations: both(
-                operator,
-                place(Field::OperatorLocation, asked.operator_location.as_deref())?,
-            ),
+            operator_locations,
             purposes: policy::Purposes::of(asked.purposes.iter().map(String::as_str)),
             overlays: self.overlays(&settings.overlays, &asked.overlays)?,
-            readings: Vec::new(),
+            readings,
             settings: settings.for_policy(),
             participants,
         };

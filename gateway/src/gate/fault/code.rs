@@ -208,6 +208,8 @@ codes! {
         InvalidPlace = "invalid-place", Invalid, [];
         /// The prompt makes no sense, or does not say what it claims to say.
         InvalidPrompt = "invalid-prompt", Invalid, [];
+        /// The reading of the law makes no sense, or could never count.
+        InvalidReading = "invalid-reading", Invalid, [];
         /// Nobody can have this role in this account.
         InvalidRole = "invalid-role", Invalid, [];
         /// The question lacks the line of Kazoo, or names a document that the account does not keep.
@@ -264,7 +266,7 @@ codes! {
         OtherCall = "other-call", Conflict, [];
         /// You cannot confirm yourself; a colleague has to.
         OwnPerson = "own-person", Refused, [];
-        /// You proposed this table; somebody else has to approve it.
+        /// You proposed it; somebody else has to approve it.
         OwnProposal = "own-proposal", Refused, [];
         /// The participant has left the call; add them again when they come back.
         ParticipantLeft = "participant-left", Conflict, [];
@@ -280,6 +282,10 @@ codes! {
         RangeOutside = "range-outside", FaultKind::Range, [Bytes];
         /// The key to it was destroyed, or is on another machine: it cannot be released here.
         QuarantineKeyMissing = "quarantine-key-missing", Conflict, [];
+        /// The reading is in force, or is over; state another one.
+        ReadingDecided = "reading-decided", Conflict, [];
+        /// The law desk does not let this account read the law of this place otherwise than the table.
+        ReadingsNotAllowed = "readings-not-allowed", Refused, [];
         /// The reason is kept, so it may not name the person who is erased.
         ReasonNamesThem = "reason-names-them", Invalid, [];
         /// A reason is required.

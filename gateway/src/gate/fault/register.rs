@@ -267,6 +267,57 @@ pub enum LawRefusal {
         /// The place.
         code: Code,
     },
+    /// A reading of the law makes no sense.
+    Reading(WrongReading),
+    /// The account may not ask less here than the table.
+    ReadingsNotAllowed {
+        /// The place.
+        code: Code,
+    },
+    /// The person who proposed a reading tries to approve it.
+    OwnReading,
+    /// The reading is in force, over, or ended.
+    ReadingDecided,
+}
+
+/// What is wrong with a reading of the law.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WrongReading {
+    /// Parties and form contradict each other.
+    Contradiction,
+    /// It is for no legal entity.
+    NoEntity,
+    /// It asks less than the table, and no memo is named.
+    NoMemo,
+    /// It asks less than the table, and has no end within two years.
+    NoEnd,
+    /// It would be over.
+    Past,
+    /// It asks less than the table, and is not for the place of the account's operator.
+    OtherOperator {
+        /// That place, if it is known.
+        operator: Option<Code>,
+    },
+    /// It is for single purposes, and does not ask less than the table.
+    PurposesOfStricter,
+    /// The law does not distinguish this purpose.
+    UnknownPurpose {
+        /// The purpose.
+        purpose: String,
+    },
+    /// The account has as many readings as it can.
+    TooMany,
+    /// The place's row asks more now than when it was stated.
+    Outdated {
+        /// The place.
+        code: Code,
+    },
+}
+
+impl From<WrongReading> for LawRefusal {
+    fn from(wrong: WrongReading) -> LawRefusal {
+        LawRefusal::Reading(wrong)
+    }
 }
 
 impl LawRefusal {
@@ -283,6 +334,10 @@ impl LawRefusal {
             LawRefusal::Expired => FaultCode::ProposalExpired,
             LawRefusal::UnknownOverlay { .. } => FaultCode::UnknownOverlay,
             LawRefusal::NoRow { .. } => FaultCode::NoRow,
+            LawRefusal::Reading(_) => FaultCode::InvalidReading,
+            LawRefusal::ReadingsNotAllowed { .. } => FaultCode::ReadingsNotAllowed,
+            LawRefusal::OwnReading => FaultCode::OwnProposal,
+            LawRefusal::ReadingDecided => FaultCode::ReadingDecided,
         }
     }
 }

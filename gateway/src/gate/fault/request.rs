@@ -77,6 +77,7 @@ pub enum Thing {
     Prompt,
     Proposal,
     Quarantined,
+    Reading,
     Recording,
     RecordingSettings,
     SignedHead,
