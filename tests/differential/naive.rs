@@ -1180,7 +1180,7 @@ fn combine(rules: &[Rule], opened: &Opened) -> Asked {
     };
     let by_days = |a: &Length, b: &Length| a.days().total_cmp(&b.days());
     Asked {
-        strictness: rules.iter().map(|rule| strictness(rule)).max().unwrap_or(Strictness::One),
+        strictness: rules.iter().map(&strictness).max().unwrap_or(Strictness::One),
         by_purpose: Purpose::ALL
             .iter()
             .map(|purpose| rules.iter().map(|rule| for_one(rule, purpose)).max().unwrap_or(Strictness::One))

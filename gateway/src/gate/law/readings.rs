@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::reading::{Asks, Compared, compare};
-use policy::{Call, Code, Purposes, Terms};
+use policy::{Call, Code, Purpose, Purposes, Terms};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -333,8 +333,8 @@ impl Gate {
     ) -> Result<(Vec<policy::Reading>, Expect), Fault> {
         let count = self.ledger.restrictions(account).await?.ok_or(CallRefusal::Unknown)?;
         let expect = Expect::Restrictions { account: account.into(), count };
-        let known = Purposes::known(purposes.iter().map(String::as_str));
-        let all_known = purposes.iter().all(|one| !Purposes::known([one.as_str()]).is_empty());
+        let known = Purposes::of(purposes.iter().map(String::as_str));
+        let all_known = !known.holds(Purpose::Other);
         let stated = self.stated(account, count).await?;
         let counts = |counting: &&Counting| {
             let terms = &counting.reading.terms;
@@ -443,7 +443,7 @@ fn terms_of(asked: &StateReading, text: &ReadingText, salt: &str) -> Result<Term
     if !asks.is_consistent() {
         return Err(WrongReading::Contradiction.into());
     }
-    let unknown = |one: &&String| Purposes::known([one.as_str()]).is_empty();
+    let unknown = |one: &&String| Purposes::of([one.as_str()]).holds(Purpose::Other);
     if let Some(purpose) = asked.purposes.iter().find(unknown) {
         return Err(WrongReading::UnknownPurpose { purpose: purpose.clone() }.into());
     }
@@ -458,7 +458,7 @@ fn terms_of(asked: &StateReading, text: &ReadingText, salt: &str) -> Result<Term
         operator: code(Field::OperatorLocation, &asked.operator)?,
         asks,
         media,
-        purposes: Purposes::known(asked.purposes.iter().map(String::as_str)),
+        purposes: Purposes::of(asked.purposes.iter().map(String::as_str)),
         instead_of: None,
         until: asked.until.map(whole_millis),
         text: trail::reading::text_of(salt, &text.entity, &text.memo, &text.reason),
