@@ -87,6 +87,9 @@ proptest! {
 
     #[test]
     fn another_rule_never_loosens(facts in calls(), code in code()) {
+        // A reading that asks less counts only where the operator's place is known.
+        let mut facts = facts;
+        facts.opened.readings.clear();
         let (mut more, mut less) = (facts.clone(), facts);
         more.opened.operator_locations = vec![code];
         less.opened.operator_locations = Vec::new();

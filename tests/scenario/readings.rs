@@ -30,9 +30,14 @@ impl Tenant {
             let new = credential(&desk.gateway, account, role, name).await;
             Client::new(desk.gateway.running.address, &new)
         };
+        let nora = one(Role::Counsel, "Nora First").await;
+        // What eases a purpose counts only for consent that names it, and nothing else.
+        let proof = json!({"subject": "agent", "role": "agent", "basis": "contract of employment",
+            "text_version": "1", "purposes": ["evidence"]});
+        nora.put("/v1/consent-grants/proof", &proof).await.expect(201);
         Tenant {
             account,
-            nora: one(Role::Counsel, "Nora First").await,
+            nora,
             niko: one(Role::Counsel, "Niko Second").await,
             recorder: one(Role::Recorder, "the switch").await,
         }
@@ -50,9 +55,10 @@ impl Tenant {
         self.recorder.put(&format!("/v1/calls/{call}"), &body).await.expect(201)
     }
 
+    /// The agent, who is on the call, names a grant for proof alone.
     async fn agent_agrees(&self, call: &str) -> Value {
-        let event = json!({"type": "consent.given", "participant": "agent", "method": "click"});
-        self.recorder.post(&format!("/v1/calls/{call}/events"), &event).await.expect(201)
+        let agent = json!({"id": "agent", "role": "agent", "consent_grant": "proof"});
+        self.recorder.post(&format!("/v1/calls/{call}/participants"), &agent).await.expect(201)
     }
 
     async fn control(&self, call: &str, action: &str) -> Answer {
