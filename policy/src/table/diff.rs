@@ -15,7 +15,7 @@
 //!    decision asks each part only whether the facts reach it.
 //! 2. *The lemma*: if for every place, date, medium, kind and evidence the new table asks at least what the old one did,
 //!    beside whatever else the same call is asked, then every call is asked at least as much as before: the join of larger
-//!    parts is larger. [`Direction::of`] compares just that, beside the least that a call is asked anyway.
+//!    parts is larger. [`Diff::between`] compares just that, beside the least that a call is asked anyway.
 //!
 //! So what is called looser by nothing opens no call. The tests of this module try it for every pair of rules that the
 //! words of a row can make, on every call of two people that these words can tell apart; what a call may do, they ask
