@@ -69,6 +69,13 @@ fn requests() -> Vec<(&'static str, &'static str, &'static str, &'static str, Va
             json!({"call": "c", "reason": "we were sued", "purpose": "evidence"}),
         ),
         ("RecordingSettings", "PUT", "/v1/recording-settings", "admin", json!({"line": "4.3"})),
+        (
+            "StateReading",
+            "POST",
+            "/v1/readings",
+            "counsel",
+            json!({"code": "US-TX", "operator": "US-NY", "entity": "Acme Ltd", "parties": "all", "form": "express", "reason": "r"}),
+        ),
     ]
 }
 
