@@ -176,13 +176,15 @@ impl Row {
                 let against = Rule::read(terms.instead_of.as_ref().unwrap());
                 let forms = plain.form_for.iter().map(|(_, form)| *form);
                 let most = forms.chain(plain.strictness).max().unwrap_or(Strictness::One);
-                let asks_no_more =
-                    most <= against.strictness.unwrap() && (against.announcement || !plain.announcement);
-                asks_no_more && (terms.media.is_empty() || terms.media.contains(&one))
+                most <= against.strictness.unwrap() && (against.announcement || !plain.announcement)
             };
             let read: Vec<Rule> = of_place()
-                .filter(|terms| stands_in(terms))
+                .filter(|terms| terms.media.is_empty() || terms.media.contains(&one))
                 .map(|terms| {
+                    // The row has outrun it.
+                    if !stands_in(terms) {
+                        return plain.clone();
+                    }
                     let asks = Rule::read(&terms.asks).strictness;
                     if !terms.purposes.is_empty() {
                         let mut rule = plain.clone();

@@ -585,6 +585,10 @@ impl Call {
     pub fn bars(&self, purpose: Purpose, stretches: &[(Timestamp, Timestamp)]) -> bool {
         let mut parts = stretches.iter().flat_map(|(from, until)| self.stretches(*from, *until));
         parts.any(|(at, _)| {
+            // What was not lawful then holds no audio of anybody: silence, or what a codec adds at the end.
+            if self.standing_of_people(at) != Standing::Lawful {
+                return false;
+            }
             let demand = self.law.demand_for(self.requirement(at), purpose);
             self.unmet(at, &demand).is_some()
         })

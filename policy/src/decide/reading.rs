@@ -274,7 +274,9 @@ impl Readings {
         };
         let one = |medium| {
             let plain = row.asks(medium, Kind::Conversation);
-            let read = of_place().filter_map(|terms| terms.in_place_of(&plain, medium));
+            // One that the row has outrun brings the row back: whatever becomes stricter, nothing gets looser.
+            let of_medium = of_place().filter(|terms| terms.is_of(medium));
+            let read = of_medium.map(|terms| terms.in_place_of(&plain, medium).unwrap_or(plain));
             read.reduce(Requirement::and).unwrap_or(plain)
         };
         match medium {
@@ -291,7 +293,7 @@ impl Readings {
 pub enum Compared {
     /// It asks nothing less of any call: it can only add.
     Adds,
-    /// It asks less of some call than the row, which asks this at the most in its media.
+    /// It asks less of some call than the row, which asks this at least in each of its media.
     Loosens(Asks),
     /// It asks less than what applies without a row, and only a row can be read otherwise.
     NoRow,
@@ -307,12 +309,18 @@ pub fn compare(table: &Table, terms: &Terms, at: Timestamp) -> Compared {
         let less = covered().any(|medium| !terms.asks.is_at_least(&asks(medium)));
         return if less { Compared::NoRow } else { Compared::Adds };
     };
-    let asked = covered().map(|medium| row.asks(medium, Kind::Conversation));
-    let most = asked.fold(Requirement::NOTHING, |all, one| all.and(one));
-    if covered().all(|medium| terms.asks.is_at_least(&row.asks(medium, Kind::Conversation))) {
+    let asked = || covered().map(|medium| row.asks(medium, Kind::Conversation));
+    if asked().all(|asked| terms.asks.is_at_least(&asked)) {
         return Compared::Adds;
     }
-    Compared::Loosens(Asks::of(&most))
+    // Where the media differ, it was read against the least of them: it never stands in for more than is asked of each
+    // today, and a medium that asks more needs a reading of its own.
+    let least = asked().map(|asked| asked.strictness).min().unwrap_or(Strictness::One);
+    Compared::Loosens(Asks {
+        parties: least.parties(),
+        form: least.form(),
+        announcement_must_be_recorded: asked().all(|asked| asked.announcement_must_be_recorded),
+    })
 }
 
 #[cfg(test)]

@@ -121,6 +121,21 @@ impl Gate {
         Ok(folded)
     }
 
+    /// A call by the first `count` of its entries alone.
+    pub(in crate::gate) async fn call_by(
+        &self,
+        folded: &Folded,
+        count: usize,
+    ) -> Result<policy::Call, Fault> {
+        let entries = folded.entries.get(..count).unwrap_or_default();
+        let leaves: Vec<Leaf> = entries.iter().map(|read| read.leaf.clone()).collect();
+        let tables = self.tables(&leaves).await?;
+        let earlier = blocking(count > FOLDED_AT_ONCE, move || {
+            Folded::of(Uuid::nil(), &by_digest(&tables), leaves, Vec::new(), 0)
+        });
+        Ok(earlier.await??.call().clone())
+    }
+
     /// Appends; a conflict means that somebody else was faster, and everything is looked at anew: the
     /// law as well.
     pub(crate) async fn append(&self, mut job: Job) -> Result<Appended, Fault> {

@@ -69,15 +69,17 @@ impl Gate {
             return Ok((named, false));
         }
         let folded = self.folded(call, &opened).await?;
-        let law = Arc::clone(&folded);
         let id = parse_id(&row.id)?;
         let accepted = folded.entries.iter().position(|read| read.leaf.body.accepts() == Some(id));
-        let story = story(call, folded, accepted.map_or(0, |accepted| accepted.saturating_add(1))).await?;
+        let count = accepted.map_or(0, |accepted| accepted.saturating_add(1));
+        // By what was known when it was accepted: nothing that is logged later unmakes a recording.
+        let law = self.call_by(&folded, count).await?;
+        let story = story(call, folded, count).await?;
         let Some(recording) = story.recordings.last() else {
             return Err(Fault::damaged("a recording was never accepted"));
         };
         let word = policy::told::word(purpose);
-        let barred = word.is_some_and(|word| law.call().bars(word, &recording.spans));
+        let barred = word.is_some_and(|word| law.bars(word, &recording.spans));
         Ok((self.told_on(&row.account, &story, &recording.spans).await?, barred))
     }
 
