@@ -172,7 +172,7 @@ impl Maker<'_> {
             duration_ms: 4_000,
             language: "en".into(),
             covers_purposes: true,
-            says: policy::Elements::NONE,
+            says: policy::Element::ALL.into_iter().collect(),
             purposes: policy::Purposes::NONE,
         };
         maker.happens(0, What::PromptStarted { participants: all.clone(), prompt: prompt.clone() })?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use policy::table::Confidence;
 use policy::{
-    Call, Code, Elements, Event, Evidence, Heard, Joined, Kind, Medium, Method, Opened, Place, Purpose,
+    Call, Code, Element, Event, Evidence, Heard, Joined, Kind, Medium, Method, Opened, Place, Purpose,
     Purposes, Role, Settings, Standing, Strictness, Table, What,
 };
 
@@ -113,7 +113,7 @@ pub fn facts(scene: &Scene) -> Facts {
         duration_ms: 2_000,
         language: "en".into(),
         covers_purposes: true,
-        says: Elements::NONE,
+        says: Element::ALL.into_iter().collect(),
         purposes: Purposes::NONE.with(Purpose::Quality),
     };
     let prompted = among(&|participant| participant.level >= Level::Prompted);
