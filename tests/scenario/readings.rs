@@ -329,6 +329,11 @@ async fn a_stricter_reading_takes_one_person_and_no_leave_and_only_adds() {
     allow(&desk, "north").await.expect(200);
     north.both(&texas(hours(&desk, 24))).await;
     assert_eq!(asks(&north.open(&desk, "two", "US-TX", json!(["evidence"])).await), "all/express");
+    // Its author does not end it alone, with whatever credential: calls are asked less afterwards.
+    north.decide(&north.nora, &id(&held), "end").await.problem(403, "own-proposal");
+    // One that could never count is not taken for one that does.
+    let elsewhere = but(&stricter, "operator", json!("US-NJ"));
+    north.nora.post("/v1/readings", &elsewhere).await.problem(422, "invalid-reading");
     // Within a call nothing is relaxed; later calls follow the other one.
     north.decide(&north.niko, &id(&held), "end").await.expect(200);
     assert_eq!(asks(&north.decision("c").await), "all/express");

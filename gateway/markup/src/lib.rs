@@ -5,8 +5,8 @@
 //! analyse ([`Document::captures`]), takes out what is not permitted ([`Document::strip`]), has the further documents
 //! fetched through itself ([`Document::links`], [`Document::edit`]), or says something first ([`prompt_first`]).
 //!
-//! The crate knows nothing of HTTP, of consent, or of where a document comes from. An answer that is no markup (Twilio
-//! also takes `text/plain` and audio) is not for it.
+//! The crate knows nothing of HTTP, of consent, or of where a document comes from. Answers that are not markup (Twilio
+//! also takes `text/plain` and audio) are not its business.
 //!
 //! **Invariant: a document that comes out of [`strip`] captures nothing but what is permitted, for any reader; and one
 //! that captures nothing else comes out byte for byte.**

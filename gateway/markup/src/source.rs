@@ -109,8 +109,8 @@ impl<'a> Source<'a> {
                 places.push(bytes.len());
                 Ok(Self { bytes, text: text.into(), places: Places::Listed(places), unit: Unit::Latin1 })
             }
-            // Nothing that is markup in UTF-16 has no zero byte: whoever reads markup here reads UTF-8. (What .NET
-            // makes of a `StringWriter` says that it is UTF-16, and isn't.)
+            // Markup in UTF-16 always holds a zero byte, and this has none, so it can only be read as UTF-8. (What .NET
+            // writes with a `StringWriter` claims to be UTF-16 and is not.)
             Label::Latin1 | Label::Utf8 | Label::Utf16 => Self::utf8(bytes, bytes),
         }
     }

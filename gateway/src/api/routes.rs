@@ -591,7 +591,7 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 WrongAccount, UnnamedPerson, InvalidPlace, NoRow, UnknownAccount, ReasonRequired, ReasonTooLong,
                 Contended,
             ]),
-        route("disallow_readings", "DELETE", "/v1/jurisdictions/{code}/readings/{account}", &[Counsel], delete(readings::disallow), "Lets it no longer; what asked less there is over at once. For the account `system`.")
+        route("disallow_readings", "DELETE", "/v1/jurisdictions/{code}/readings/{account}", &[Counsel], delete(readings::disallow), "Withdraws that leave; what asked less there is over at once. For the account `system`.")
             .tagged("Law")
             .asks::<readings::DisallowQuery>()
             .answers(200, "it may not", json::<answer::ReadingAllowance>())
@@ -626,7 +626,9 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
             .tagged("Law")
             .may_take::<law::Decided>()
             .answers(200, "ended", json::<answer::Reading>())
-            .fails(&[NotFound, ReadingDecided, ReasonTooLong, Contended]),
+            .fails(&[
+                UnnamedPerson, UnconfirmedPerson, OwnProposal, NotFound, ReadingDecided, ReasonTooLong, Contended,
+            ]),
         route("list_accounts", "GET", "/v1/accounts", PROVISIONS, get(provision::list), "Lists the accounts that this credential provisions.")
             .tagged("Provisioning")
             .asks::<provision::AccountsQuery>()

@@ -109,7 +109,7 @@ pub struct KnownMedia {
 
 impl Record {
     /// On which basis the account processes what is recorded for a purpose, and where people read of it; `None` if
-    /// it has not stated any. That people were told is no consent, whatever the account says.
+    /// it has not stated any. Having been told is not consent, whatever the account says.
     #[must_use]
     pub fn basis_of(&self, purpose: &str) -> Option<(LawfulBasis, Option<&str>)> {
         let known = policy::told::word(purpose).unwrap_or(Purpose::Other);

@@ -1,4 +1,4 @@
-//! What holds of every document, whoever wrote it.
+//! Properties that every document has to have.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -181,8 +181,10 @@ pub(super) fn law(why: &LawRefusal) -> String {
              there otherwise: counsel of the account `system` can allow it with `PUT \
              /v1/jurisdictions/{code}/readings/ACCOUNT`"
         ),
-        LawRefusal::OwnReading => "you proposed this reading; somebody else has to approve it".into(),
-        LawRefusal::ReadingDecided => "the reading is in force, or is over; state another one".into(),
+        LawRefusal::OwnReading => "this reading is yours; somebody else has to approve it, or end it".into(),
+        LawRefusal::ReadingDecided => {
+            "the reading has been decided or ended already; state another one".into()
+        }
     }
 }
 
@@ -199,7 +201,7 @@ fn reading(wrong: &WrongReading) -> String {
         }
         WrongReading::Past => "`until` is in the past".into(),
         WrongReading::OtherOperator { operator: Some(operator) } => format!(
-            "it asks less than the table, and `operator` is not where this account's operator is established, {operator}"
+            "`operator` is not where this account's operator is established, {operator}: the reading would never count"
         ),
         WrongReading::OtherOperator { operator: None } => {
             "it asks less than the table, and the account does not say where its operator is established: set that \

@@ -56,8 +56,8 @@ impl<'r> Attachments<'r> {
         }
     }
 
-    /// Whoever said yes has consented, and whoever said no has not. Whoever was only told has not consented: what
-    /// was recorded of them rests on what the account has stated for each purpose, or on nothing that is stated.
+    /// A yes is consent, and a no is none. Having been told is not consent either: recordings of people who were only
+    /// told rest on the basis that the account has stated for each purpose, if it has stated one.
     fn basis(&mut self, party: usize, dialog: usize, person: &Person, word: &Word) {
         let named = self.record.story.purposes.iter().filter(|purpose| *purpose != RECORDING);
         let named: Vec<&str> = named.map(String::as_str).collect();

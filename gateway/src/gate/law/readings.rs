@@ -2,7 +2,7 @@
 //!
 //! INVARIANT: what asks less than the table counts only where counsel of the account `system` lets this account read the
 //! place otherwise, once two people of the account stand for it, until its end. Whether it asks less is computed from the
-//! table, and not said by whoever states it. What asks more counts at once; it is only ever added.
+//! table; the author's word for it does not count. What asks more counts at once, and is only ever added.
 //!
 //! A reading counts for calls that are opened from then on. Those that are open when it ends follow the table again.
 
@@ -56,7 +56,7 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: it is not counsel of the account `system` who asks, or there is no such account or row.
+    /// [`Fault`]: the asker is not counsel of the account `system`, or there is no such account or row.
     pub async fn allow_readings(
         &self,
         who: &Principal,
@@ -264,10 +264,11 @@ impl Gate {
     }
 
     /// Ends a reading, or takes back one that waits. Open calls then follow the table again, as far as that asks more.
+    /// One that asks more than the table is ended by somebody else than its author: calls are asked less afterwards.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such reading, or it was ended before.
+    /// [`Fault`]: there is no such reading, it has already been ended, or its author may not end it alone.
     pub async fn end_reading(
         &self,
         who: &Principal,
@@ -281,10 +282,18 @@ impl Gate {
             if row.ended_at.is_some() {
                 return Err(LawRefusal::ReadingDecided.into());
             }
+            let in_force = row.in_force_at.is_some();
+            // INVARIANT: what loosens takes a second person.
+            if in_force && document(&row)?.terms.instead_of.is_none() {
+                let ender = self.person(who).await?;
+                if row.person == ender.id.to_string() {
+                    return Err(LawRefusal::OwnReading.into());
+                }
+                self.enrolled(account).await?.seconds(parse_id(&row.person)?, &ender)?;
+            }
             let at = self.moment_of(account).await?;
             let detail = json!({"reason": reason});
             let body = Body::ReadingEnded { reading: row.id.clone() };
-            let in_force = row.in_force_at.is_some();
             let expects = vec![Expect::ReadingIs { account: account.into(), id: row.id.clone(), in_force }];
             let changes = vec![Change::EndReading {
                 account: account.into(),
@@ -476,7 +485,14 @@ fn check(
         return Err(WrongReading::Past);
     }
     if terms.instead_of.is_none() {
-        return if terms.purposes.is_empty() { Ok(()) } else { Err(WrongReading::PurposesOfStricter) };
+        if !terms.purposes.is_empty() {
+            return Err(WrongReading::PurposesOfStricter);
+        }
+        // It would be taken for one that counts.
+        return match operator {
+            Some(code) if code != terms.operator => Err(WrongReading::OtherOperator { operator }),
+            _ => Ok(()),
+        };
     }
     let latest = now.checked_add(SignedDuration::from_hours(LONGEST_HOURS)).unwrap_or(Timestamp::MAX);
     if terms.until.is_none_or(|until| latest < until) {

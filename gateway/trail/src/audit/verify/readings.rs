@@ -73,6 +73,17 @@ impl Readings {
             self.approved(leaf, reading, actors)?;
         }
         if let Body::ReadingEnded { reading } = &leaf.body {
+            // INVARIANT: what loosens takes a second person.
+            let alone = |known: &Known| {
+                let (author, ender) = (known.credential.as_str(), leaf.actor.credential.as_str());
+                author == ender || (actors.seconds)(author, ender) == Some(false)
+            };
+            let adds = |known: &&Known| known.in_force && known.terms.instead_of.is_none();
+            if self.known.get(reading).filter(adds).is_some_and(alone) {
+                return wrong(
+                    "it ends a reading that asks more, and by what the log says of people nobody else who counts had stated it",
+                );
+            }
             match self.known.get_mut(reading) {
                 Some(known) if known.ended.is_none() => known.ended = Some(leaf.at),
                 Some(_) => return wrong("it ends a reading that was ended before"),

@@ -278,6 +278,10 @@ fn what_asks_more_is_left_out_of_no_call() {
     let mut without = log.clone();
     let (uid, _) = open(&mut log, vec![reading.clone()]);
     assert_eq!(requirement(&log, uid), "all/express");
+    // Whoever stated it does not end it alone: calls are asked less afterwards.
+    let mut alone = log.clone();
+    let index = alone.entry(&nora(), Body::ReadingEnded { reading: reading.id.clone() }, None);
+    assert_found(&found(&alone), Verdict::Tampered, index, "ends a reading that asks more");
     log.entry(&niko(), Body::ReadingEnded { reading: reading.id }, None);
     open(&mut log, Vec::new());
     verified(&log.export()).unwrap();
