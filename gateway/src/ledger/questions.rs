@@ -330,13 +330,17 @@ fn select(
     let log = &question.log;
     let (mut piece, order, answered) = begin(log, subjects, driver);
     let place = |place: (i64, i64)| [place.0.into(), place.1.into()];
-    if let Some(after) = question.after {
-        piece.bind(&format!(" AND ({order}.epoch, {order}.seq) > (?, ?)"), place(after));
+    // One bound on each side, the narrower one: SQLite would read by the first and only filter by the second.
+    match (question.after, window.first) {
+        (Some(after), first) if first.is_none_or(|first| first <= after) => {
+            piece.bind(&format!(" AND ({order}.epoch, {order}.seq) > (?, ?)"), place(after));
+        }
+        (_, Some(first)) => {
+            piece.bind(&format!(" AND ({order}.epoch, {order}.seq) >= (?, ?)"), place(first));
+        }
+        (_, None) => {}
     }
-    if let Some(first) = window.first {
-        piece.bind(&format!(" AND ({order}.epoch, {order}.seq) >= (?, ?)"), place(first));
-    }
-    for last in [question.last, window.last].into_iter().flatten() {
+    if let Some(last) = question.last.into_iter().chain(window.last).min() {
         piece.bind(&format!(" AND ({order}.epoch, {order}.seq) <= (?, ?)"), place(last));
     }
     for (_, subject) in subjects.iter().enumerate().filter(|(index, _)| Some(*index) != answered) {
