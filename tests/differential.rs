@@ -19,7 +19,7 @@ use policy::{
     Action, Alike, AnsweredBy, Behavior, Call, Claim, Code, Control, CoverageBasis, Element, Elements, Event,
     Evidence, Form, Grant, Heard, HeldCounts, Joined, Kind, Medium, Method, OnWithdrawal, Opened, Parties,
     Period, Place, Purpose, Purposes, Reading, Role, Settings, Standing, Table, Terms, Tone, Uncovered,
-    Upload, What, Why,
+    Upload, Use, What, Why,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -72,6 +72,34 @@ proptest! {
             let crates = call.standing(t);
             let lawful = naive.lawful(t.as_millisecond());
             prop_assert_eq!(crates == Standing::Lawful, lawful, "at {}: {:?}", t, crates);
+        }
+    }
+
+    #[test]
+    fn both_judge_another_use_as_a_call_for_its_purposes(mut facts in calls_and_tables(), purposes in purposes()) {
+        // Whether an objection is lifted, the call's own purposes say; and a tone opens no other use.
+        let stays = |what: &What| !matches!(what, What::ConsentDeclined { .. } | What::ConsentWithdrawn { .. } | What::ToneStarted);
+        facts.events.retain(|event| stays(&event.what));
+        let call = facts.call().serving(Use::Transcribe, purposes);
+        let as_call = facts.serving(purposes);
+        let naive = as_call.naive();
+        for t in facts.moments() {
+            let crates = call.standing(t);
+            let lawful = naive.lawful(t.as_millisecond());
+            prop_assert_eq!(crates == Standing::Lawful, lawful, "at {}: {:?}", t, crates);
+        }
+        // It goes on by what is logged as if it had been asked for at the end.
+        let mut going_on = facts.call_after(facts.events.len() / 2);
+        let start = What::Use { of: Use::Transcribe, purposes, control: Control::Start };
+        going_on.apply(&Event { received_at: going_on.last(), at: None, what: start });
+        for event in &facts.events[facts.events.len() / 2..] {
+            going_on.apply(event);
+        }
+        if facts.further.is_none() {
+            let (_, going_on) = going_on.uses().next().unwrap();
+            for t in facts.moments() {
+                prop_assert_eq!(going_on.standing(t), call.standing(t), "at {}", t);
+            }
         }
     }
 
@@ -215,6 +243,24 @@ impl Facts {
     pub(crate) fn without_purposes(&self) -> Facts {
         let mut facts = self.clone();
         facts.each_text(|purposes| *purposes = Purposes::NONE);
+        facts
+    }
+
+    /// The call as it would be for another use of it, for these purposes.
+    fn serving(&self, purposes: Purposes) -> Facts {
+        let mut facts = self.clone();
+        facts.opened.purposes = purposes;
+        let call = self.opened.purposes;
+        let same = purposes == call || (!purposes.is_empty() && call.holds_all(purposes));
+        let law_knows_them = !purposes.is_empty() && !purposes.holds(Purpose::Other);
+        for event in &mut facts.events {
+            if let What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. } = &mut event.what
+            {
+                prompt.covers_purposes = prompt.purposes.is_empty()
+                    || (same && prompt.covers_purposes)
+                    || (law_knows_them && prompt.purposes.holds_all(purposes));
+            }
+        }
         facts
     }
 

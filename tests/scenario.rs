@@ -33,6 +33,7 @@ mod sector;
 mod senders;
 mod trail;
 mod upload;
+mod uses;
 mod warm;
 
 use jiff::{SignedDuration, Timestamp};

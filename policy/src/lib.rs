@@ -79,7 +79,7 @@ pub use call::{
 pub use coverage::{Claim, Coverage, CoverageBasis, File, Silenced, Uncovered, UncoveredSpan, Upload, Use};
 pub use decision::{
     Action, Because, Concerned, Decision, Ground, Need, Needs, Note, ParticipantDecision, ParticipantState,
-    Subject,
+    Subject, UseDecision,
 };
 pub use diff::Diff;
 pub use fact::{

@@ -251,6 +251,8 @@ impl Maker<'_> {
 
     fn refused(&mut self) -> Outcome<()> {
         let body = Body::ControlRefused {
+            of: policy::Use::Record,
+            purposes: policy::Purposes::NONE,
             control: Control::Start,
             code: ControlRefusal::ConsentRequired,
             saw: self.saw(),

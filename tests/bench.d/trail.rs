@@ -60,6 +60,7 @@ fn drafts(from: Timestamp, count: usize) -> Outcome<Vec<Draft>> {
         participants: Vec::new(),
         abridged: false,
         readings: Vec::new(),
+        uses: Vec::new(),
     };
     let actor = Actor { credential: "cg_0123456789abcdef".into(), role: "recorder".into() };
     (0..count)

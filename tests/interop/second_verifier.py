@@ -33,6 +33,7 @@ EVENTS = {
     "participant.answered", "participant.left", "recording.start", "recording.pause", "recording.resume", "recording.stop",
     "recording.started", "recording.paused", "recording.resumed", "recording.stopped", "call.ended",
     "participant.held", "participant.retrieved", "participant.minor", "call.emergency",
+    "use.start", "use.pause", "use.resume", "use.stop",
 }  # fmt: skip
 TYPES = dict(pair.split("=") for pair in """
     opened=call.opened control_refused=recording.control-refused accepted=recording.accepted refused=recording.refused
@@ -376,7 +377,8 @@ def read_leaf(leaf):
     if variant == "event":
         what = body["facts"]["what"]
         ((name, value),) = what.items() if isinstance(what, dict) else [(what, None)]
-        expected = f"recording.{value}" if name == "recording.control" else name
+        control = {"recording.control": value, "use.control": (value or {}).get("control") if isinstance(value, dict) else None}
+        expected = f"{name.split('.')[0]}.{word(control[name])}" if name in control else name
         check(expected in EVENTS, f"the event {expected} is not known", Unusable)
         check(instant(body["facts"]["received_at"]) == at, "received at another time than it was logged")
     elif variant == "suspension":
@@ -388,6 +390,8 @@ def read_leaf(leaf):
         expected = TYPES[variant]
         if variant == "accepted" and body.get("released"):
             expected = "recording.released"
+        if variant == "control_refused" and "use" in body:
+            expected = "use.control-refused"
     check(entry["type"] == expected, f"the type {entry['type']} is not that of its body")
     check(list(entry["actor"]) == ["credential", "role"], "who did it is not told")
     fixed = {"command-line": "operator", "gateway": "gateway"}.get(entry["actor"]["credential"])
@@ -639,11 +643,17 @@ def check_manifest(told, head):
     )
 
 
+def word(control):
+    """The word of what was asked: a pause says what is recorded meanwhile."""
+    return next(iter(control)) if isinstance(control, dict) else control
+
+
 def is_asserted(entry):
     """Whether it is somebody's word: what was reported and registered, and not what was asked for or done."""
     ((variant, body),) = entry["body"].items()
     if variant == "event":
-        return not isinstance(body["facts"]["what"], dict) or "recording.control" not in body["facts"]["what"]
+        asked = ("recording.control", "use.control")
+        return not isinstance(body["facts"]["what"], dict) or not any(one in body["facts"]["what"] for one in asked)
     return variant in ("opened", "prompt", "grant", "grant_withdrawn")
 
 

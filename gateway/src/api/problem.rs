@@ -462,8 +462,9 @@ impl Document {
                 };
                 self.recordings = Some(recordings.iter().map(kept).collect());
             }
-            (Member::Missing, Refused::Call(CallRefusal::Control(ControlRefusal::ConsentRequired))) => {
-                self.missing = self.decision.as_ref().map(|decision| decision.missing.clone());
+            (Member::Missing, Refused::Call(CallRefusal::Control(of, ControlRefusal::ConsentRequired))) => {
+                let decided = self.decision.as_ref().and_then(|decision| decision.of(*of));
+                self.missing = decided.map(|one| one.missing.clone());
             }
             (Member::Problems, Refused::Law(LawRefusal::Mistakes { problems })) => {
                 self.problems = Some(problems.clone());

@@ -19,7 +19,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use jiff::Timestamp;
-use policy::{AnsweredBy, Behavior, Kind, Method, Role, Weight};
+use policy::{AnsweredBy, Behavior, Kind, Method, Role, Use, Weight};
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -463,6 +463,14 @@ pub struct EventEvidence {
 pub struct ControlRecording {
     /// What to do.
     pub action: ControlAction,
+    /// With which use of the call's audio; `record` if left out.
+    #[serde(default, rename = "use")]
+    pub of: Option<Use>,
+    /// What the use is for, if it starts or resumes: the law's own words, or the call's. If left out, what the call is
+    /// for, or what the use was for so far. A recording is for nothing that its call is not for.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    pub purposes: Option<Vec<String>>,
     /// The reason, in the platform's words.
     #[serde(default)]
     pub reason: Option<String>,
@@ -471,7 +479,21 @@ pub struct ControlRecording {
     pub behavior: Option<Behavior>,
 }
 
-/// What to do with the recording.
+impl ControlRecording {
+    /// Asks this of recording.
+    #[must_use]
+    pub fn new(action: ControlAction) -> ControlRecording {
+        ControlRecording { action, of: None, purposes: None, reason: None, behavior: None }
+    }
+
+    /// The use that it is about.
+    #[must_use]
+    pub fn of(&self) -> Use {
+        self.of.unwrap_or_default()
+    }
+}
+
+/// What to do with the recording, or with another use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ControlAction {

@@ -8,7 +8,9 @@ mod says;
 use jiff::Timestamp;
 use policy::scope::Line;
 use policy::scope::upload::Unasked;
-use policy::{Code, Control, CoverageBasis, Event, HeldCounts, Opened, Reading, Refusal, Stretch, Use, What};
+use policy::{
+    Code, Control, CoverageBasis, Event, HeldCounts, Opened, Purposes, Reading, Refusal, Stretch, Use, What,
+};
 use seal::Format;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -55,6 +57,12 @@ pub enum Body {
     },
     /// The platform asked to record, and was refused.
     ControlRefused {
+        /// Which use of the call's audio it asked about.
+        #[serde(default, rename = "use", skip_serializing_if = "Use::is_record")]
+        of: Use,
+        /// What that use was to be for, if it is not recording; none means every purpose.
+        #[serde(default, skip_serializing_if = "Purposes::is_empty")]
+        purposes: Purposes,
         /// What it asked for.
         control: policy::Control,
         /// Why.
@@ -793,7 +801,8 @@ impl Body {
         match self {
             Body::Opened { .. } => Kind::CallOpened,
             Body::Event { facts, .. } => what_kind(&facts.what),
-            Body::ControlRefused { .. } => Kind::RecordingControlRefused,
+            Body::ControlRefused { of: Use::Record, .. } => Kind::RecordingControlRefused,
+            Body::ControlRefused { .. } => Kind::UseControlRefused,
             Body::Accepted { released: Some(_), .. } => Kind::RecordingReleased,
             Body::Accepted { released: None, .. } => Kind::RecordingAccepted,
             Body::Quarantined { .. } => Kind::RecordingQuarantined,
@@ -970,6 +979,10 @@ fn what_kind(what: &What) -> Kind {
         What::Control(Control::Pause(_)) => Kind::RecordingPause,
         What::Control(Control::Resume) => Kind::RecordingResume,
         What::Control(Control::Stop) => Kind::RecordingStop,
+        What::Use { control: Control::Start, .. } => Kind::UseStart,
+        What::Use { control: Control::Pause(_), .. } => Kind::UsePause,
+        What::Use { control: Control::Resume, .. } => Kind::UseResume,
+        What::Use { control: Control::Stop, .. } => Kind::UseStop,
         What::RecordingStarted => Kind::RecordingStarted,
         What::RecordingPaused => Kind::RecordingPaused,
         What::RecordingResumed => Kind::RecordingResumed,

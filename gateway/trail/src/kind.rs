@@ -109,6 +109,11 @@ kinds! {
     TableProposed "table.proposed"
     ToneStarted "tone.started"
     ToneStopped "tone.stopped"
+    UseControlRefused "use.control-refused"
+    UsePause "use.pause"
+    UseResume "use.resume"
+    UseStart "use.start"
+    UseStop "use.stop"
 }
 
 impl fmt::Display for Kind {

@@ -61,7 +61,7 @@ pub use clocks::{Clocks, GATEWAY};
 pub use counted::counted;
 pub use kind::{KINDS, Kind, OUTCOMES, Of, RESERVED, Reserved, UnknownWord, types_of};
 pub use name::LogName;
-pub use notice::Notice;
+pub use notice::{Notice, Orders};
 pub use registers::Registered;
 pub use saw::{Saw, SawParticipant, SawReading, recorder_word};
 

@@ -1,6 +1,6 @@
 //! What of an entry the account's own systems are told at once, if they ask for it.
 
-use policy::{Control, What};
+use policy::{Control, Use, What};
 use uuid::Uuid;
 
 use crate::Body;
@@ -21,9 +21,8 @@ pub enum Notice {
     Quarantined(Uuid),
     /// What was in quarantine was destroyed.
     Destroyed(Uuid),
-    /// The platform has to do this: `pause`, `stop` or `end-call`. It is said again by every entry until the platform
-    /// has done it.
-    Ordered(String),
+    /// The platform has to do this. It is said again by every entry until the platform has done it.
+    Ordered(Orders),
     /// A recording was deleted.
     Deleted(Uuid),
     /// A legal hold was put on a recording, or on whatever it covers.
@@ -49,7 +48,8 @@ impl Notice {
             Notice::Refused { .. } => "recording.refused",
             Notice::Quarantined(_) => "recording.quarantined",
             Notice::Destroyed(_) => "recording.destroyed",
-            Notice::Ordered(_) => "recording.suspended",
+            Notice::Ordered(orders) if orders.recording().is_some() => "recording.suspended",
+            Notice::Ordered(_) => "use.suspended",
             Notice::Deleted(_) => "recording.deleted",
             Notice::HoldSet(_) => "hold.set",
             Notice::HoldLifted(_) => "hold.lifted",
@@ -109,10 +109,10 @@ impl Body {
         if let Body::Key { .. } = self {
             return Some(Notice::RecipientAdded);
         }
-        if let Some(action) = self.orders()
-            && ["pause", "stop", "end-call"].contains(&action)
+        if let Some(orders) = self.orders()
+            && !orders.is_empty()
         {
-            return Some(Notice::Ordered(action.to_owned()));
+            return Some(Notice::Ordered(orders));
         }
         if let Body::Event { facts, .. } = self
             && matches!(facts.what, What::Control(Control::Stop) | What::RecordingStopped | What::Ended)
@@ -124,10 +124,54 @@ impl Body {
 
     /// What the platform has to do now, if this entry can tell it: one that is made for what it said.
     #[must_use]
-    pub fn orders(&self) -> Option<&str> {
+    pub fn orders(&self) -> Option<Orders> {
         if let Body::Opened { saw, .. } | Body::Event { saw, .. } | Body::ControlRefused { saw, .. } = self {
-            return Some(saw.action.as_str());
+            let recording = [(Use::Record, saw.action.as_str())].into_iter();
+            let all = recording.chain(saw.uses.iter().map(|one| (one.of, one.action.as_str())));
+            let due = all.filter(|(_, action)| ["pause", "stop", "end-call"].contains(action));
+            return Some(Orders(due.map(|(of, action)| (of, action.to_owned())).collect()));
         }
         None
+    }
+}
+
+/// What the platform has to do at once, by use: `pause`, `stop` or `end-call`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Orders(Vec<(Use, String)>);
+
+impl Orders {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What it has to do about recording.
+    #[must_use]
+    pub fn recording(&self) -> Option<&str> {
+        self.uses().find(|(of, _)| *of == Use::Record).map(|(_, action)| action)
+    }
+
+    /// What it has to do, use by use.
+    pub fn uses(&self) -> impl Iterator<Item = (Use, &str)> {
+        self.0.iter().map(|(of, action)| (*of, action.as_str()))
+    }
+
+    /// As it is kept in a queue: `USE:ACTION`, one after the other.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let all: Vec<String> = self.uses().map(|(of, action)| format!("{}:{action}", of.as_str())).collect();
+        all.join(" ")
+    }
+
+    /// Reads what [`Orders::written`] wrote.
+    #[must_use]
+    pub fn read(text: &str) -> Orders {
+        let all = text.split(' ').filter_map(|one| {
+            let (word, action) = one.split_once(':')?;
+            let of = Use::ALL.into_iter().find(|of| of.as_str() == word)?;
+            Some((of, action.to_owned()))
+        });
+        Orders(all.collect())
     }
 }

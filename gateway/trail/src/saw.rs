@@ -1,7 +1,7 @@
 //! What the policy saw and decided, as entries record it.
 
 use jiff::Timestamp;
-use policy::{Decision, Standing, Why};
+use policy::{Decision, Purposes, Standing, Use, Why};
 use serde::{Deserialize, Serialize};
 
 use super::is_false;
@@ -34,6 +34,29 @@ pub struct Saw {
     /// The account's readings that counted when the call was opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readings: Vec<SawReading>,
+    /// Every use of the call's audio beside recording that was ever granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<SawUse>,
+}
+
+/// Another use than recording, as the policy saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SawUse {
+    /// Which.
+    #[serde(rename = "use")]
+    pub of: Use,
+    /// What it is for; none means every purpose.
+    #[serde(default, skip_serializing_if = "Purposes::is_empty")]
+    pub purposes: Purposes,
+    /// Why it is blocked; nothing if it is permitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+    /// What the platform was believed to do.
+    pub recorder: String,
+    /// What it was told to do.
+    pub action: String,
 }
 
 /// An account's own reading of the law, as the policy saw it.
@@ -85,10 +108,7 @@ impl Saw {
             table: table.into(),
             policy: policy::VERSION.into(),
             recording: if decision.permitted() { "permitted" } else { "blocked" }.into(),
-            why: match decision.standing {
-                Standing::Lawful => None,
-                Standing::Unlawful(why) => Some(why),
-            },
+            why: why(decision.standing),
             recorder: recorder_word(decision.recorder).into(),
             action: decision.action.as_str().into(),
             requirement: asks,
@@ -114,7 +134,28 @@ impl Saw {
                 .iter()
                 .map(|(id, over)| SawReading { reading: id.clone(), over: *over })
                 .collect(),
+            uses: decision.uses.iter().map(SawUse::of).collect(),
         }
+    }
+}
+
+impl SawUse {
+    fn of(one: &policy::UseDecision) -> SawUse {
+        SawUse {
+            of: one.of,
+            purposes: one.purposes,
+            why: why(one.standing),
+            recorder: recorder_word(one.recorder).into(),
+            action: one.action.as_str().into(),
+        }
+    }
+}
+
+/// Why recording, or another use, is blocked, if it is.
+fn why(standing: Standing) -> Option<Why> {
+    match standing {
+        Standing::Lawful => None,
+        Standing::Unlawful(why) => Some(why),
     }
 }
 

@@ -10,6 +10,7 @@
 mod law;
 mod person;
 mod stay;
+mod uses;
 mod windows;
 
 use alloc::collections::BTreeSet;
@@ -32,6 +33,7 @@ pub(crate) use person::{Objection, Person, PlaceAt};
 use stay::Announced;
 pub(crate) use stay::PromptOutcome;
 pub use stay::{Uncounted, Uncounting};
+use uses::Beside;
 pub use windows::{Edge, Window, Windows};
 
 /// A call, folded from its facts.
@@ -53,6 +55,8 @@ pub struct Call {
     pub(crate) accepted: Vec<(Timestamp, Timestamp)>,
     last: Timestamp,
     expires_at: Option<Timestamp>,
+    /// Other uses of its audio than recording, as far as any was ever granted.
+    beside: Vec<Beside>,
 }
 
 /// What we believe the platform is doing.
@@ -115,6 +119,7 @@ impl Call {
             accepted: Vec::new(),
             last: received_at,
             expires_at: None,
+            beside: Vec::new(),
         };
         for joined in opened.participants {
             let from = joined.joined_at.unwrap_or(call.law.started_at).min(received_at);
@@ -126,6 +131,7 @@ impl Call {
     /// Another version of the table is in force from `now` on. It is added to those that decided so far:
     /// within one call the requirement only ratchets up.
     pub fn know(&mut self, table: &Arc<Table>, now: Timestamp) {
+        self.beside.iter_mut().for_each(|one| one.call.know(table, now));
         if self.law.know(table) {
             let law = &self.law;
             self.people.iter_mut().for_each(|person| person.judge_again(law));
@@ -140,6 +146,7 @@ impl Call {
     /// counts again from when it was over.
     pub fn reading_ends(&mut self, id: &str, at: Timestamp, now: Timestamp) {
         let now = now.max(self.last);
+        self.beside.iter_mut().for_each(|one| one.call.reading_ends(id, at, now));
         if self.law.readings.end(id, at.min(now)) {
             self.expire(now);
             self.suspend_if_unlawful(now);
@@ -152,6 +159,7 @@ impl Call {
         let now = event.received_at.max(self.last);
         self.expire(now);
         self.last = now;
+        self.apply_beside(event);
         let tight = event.at.map_or(now, |at| at.min(now));
         let loose = self.loosens_from(event.at, now);
         self.windows.apply(&event.what, now, tight);
@@ -232,6 +240,8 @@ impl Call {
             }
             What::Emergency => self.becomes_emergency(tight),
             What::Control(control) => self.control(*control),
+            // Recording goes on as before.
+            What::Use { .. } => {}
             What::RecordingStarted | What::RecordingResumed => {
                 if self.open_window().is_none() {
                     self.recorder = Recorder::Running;
@@ -267,13 +277,15 @@ impl Call {
     pub fn at(&self, now: Timestamp) -> Call {
         let mut call = self.clone();
         call.expire(now.max(self.last));
+        call.beside.iter_mut().for_each(|one| one.call = one.call.at(now));
         call.last = now.max(self.last);
         call
     }
 
     /// Whether time alone changes anything by `now`.
     pub(crate) fn lapses_by(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|expiry| expiry <= now)
+        let lapses = |call: &Call| call.expires_at.is_some_and(|expiry| expiry <= now);
+        lapses(self) || self.beside.iter().any(|one| lapses(&one.call))
     }
 
     /// When the last fact was logged.

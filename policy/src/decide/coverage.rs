@@ -69,6 +69,15 @@ pub enum Use {
 }
 
 impl Use {
+    /// All of them.
+    pub const ALL: [Use; 4] = [Use::Record, Use::Transcribe, Use::Stream, Use::Analyse];
+
+    /// Whether it is recording.
+    #[must_use]
+    pub fn is_record(&self) -> bool {
+        *self == Use::Record
+    }
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

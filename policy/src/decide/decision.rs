@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::atlas;
 use crate::call::{Call, Demand, Level, Person, PlaceAt, PromptOutcome, Recorder, Standing, Uncounted};
+use crate::coverage::Use;
 use crate::fact::{Kind, RefusedGrant, Role};
 use crate::place::{Code, Evidence};
 use crate::reading::Reading;
@@ -22,6 +23,8 @@ use crate::told::{Element, Elements, Purpose, Purposes, Told};
 /// What the law asks of a call now, and whether recording is permitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
+    /// What the call is for; none means every purpose.
+    pub purposes: Purposes,
     /// Whether recording is lawful now, and if not, why.
     pub standing: Standing,
     /// What we believe the platform is doing.
@@ -42,6 +45,44 @@ pub struct Decision {
     pub announcement_due: Option<Timestamp>,
     /// The account's readings that counted when the call was opened, by their ids, and since when each is over.
     pub readings: Vec<(String, Option<Timestamp>)>,
+    /// Every use of its audio beside recording that was ever granted.
+    pub uses: Vec<UseDecision>,
+}
+
+/// Another use than recording in a decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UseDecision {
+    /// Which.
+    pub of: Use,
+    /// What it is for; none means every purpose.
+    pub purposes: Purposes,
+    /// Whether it is lawful now, and if not, why.
+    pub standing: Standing,
+    /// What we believe the platform is doing.
+    pub recorder: Recorder,
+    /// What it should do now.
+    pub action: Action,
+    /// Whose consent is missing, by their numbers, and what has to happen.
+    pub missing: Vec<(u32, Needs)>,
+    /// What a prompt has to say for it.
+    pub must_be_told: Told,
+}
+
+impl UseDecision {
+    /// What a decision says of this use, if it is made of the call as it is for it.
+    #[must_use]
+    pub fn new(of: Use, call: &Call, decided: &Decision) -> UseDecision {
+        let missing = decided.participants.iter().filter(|one| !one.needs.is_empty());
+        UseDecision {
+            of,
+            purposes: call.purposes(),
+            standing: decided.standing,
+            recorder: decided.recorder,
+            action: decided.action,
+            missing: missing.map(|one| (one.participant, one.needs.clone())).collect(),
+            must_be_told: decided.must_be_told,
+        }
+    }
 }
 
 impl Decision {
@@ -55,11 +96,14 @@ impl Decision {
     /// recording has to pause.
     #[must_use]
     pub fn barred(self) -> Decision {
-        let action = match self.action {
+        let standing = Standing::Unlawful(Why::Unlogged);
+        let pauses = |action| match action {
             Action::None | Action::Pause | Action::Resume => Action::Pause,
-            Action::Stop | Action::EndCall => self.action,
+            Action::Stop | Action::EndCall => action,
         };
-        Decision { standing: Standing::Unlawful(Why::Unlogged), action, ..self }
+        let uses = self.uses.into_iter();
+        let uses = uses.map(|one| UseDecision { standing, action: pauses(one.action), ..one });
+        Decision { standing, action: pauses(self.action), uses: uses.collect(), ..self }
     }
 }
 
@@ -307,6 +351,7 @@ impl Call {
         let standing = call.standing(now);
         let announcement = call.open_window().and_then(|window| call.unannounced(window, now));
         Decision {
+            purposes: call.purposes(),
             standing,
             recorder: call.recorder(),
             action: call.action(standing, &demand),
@@ -326,6 +371,7 @@ impl Call {
                 .iter()
                 .map(|(reading, over)| (reading.id.clone(), over.filter(|over| *over <= now)))
                 .collect(),
+            uses: call.uses().map(|(of, call)| UseDecision::new(of, call, &call.decide(now))).collect(),
         }
     }
 

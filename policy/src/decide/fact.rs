@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::Use;
 use crate::place::{Code, Place};
 use crate::reading::Reading;
 use crate::retention::{Period, Retention};
@@ -550,6 +551,18 @@ pub enum What {
     /// The platform asked us, and we agreed.
     #[serde(rename = "recording.control")]
     Control(Control),
+    /// The platform asked us about another use than recording, and we agreed.
+    #[serde(rename = "use.control")]
+    Use {
+        /// Which; never [`Use::Record`].
+        #[serde(rename = "use")]
+        of: Use,
+        /// What it is for; none means every purpose. What is paused or stopped keeps its own.
+        #[serde(default, skip_serializing_if = "Purposes::is_empty")]
+        purposes: Purposes,
+        /// What was asked.
+        control: Control,
+    },
     /// The platform started recording by itself.
     #[serde(rename = "recording.started")]
     RecordingStarted,
@@ -602,6 +615,7 @@ impl What {
             | What::Minor { .. }
             | What::Emergency
             | What::Control(_)
+            | What::Use { .. }
             | What::RecordingStarted
             | What::RecordingPaused
             | What::RecordingResumed
@@ -634,6 +648,7 @@ impl What {
             | What::ToneStopped
             | What::Emergency
             | What::Control(_)
+            | What::Use { .. }
             | What::RecordingStarted
             | What::RecordingPaused
             | What::RecordingResumed
@@ -664,6 +679,7 @@ impl What {
             | What::PromptInterrupted { .. }
             | What::ToneStopped
             | What::Control(Control::Pause(_) | Control::Stop)
+            | What::Use { control: Control::Pause(_) | Control::Stop, .. }
             | What::Gap => Weight::Restricts,
             What::PromptStarted { .. }
             | What::PromptCompleted { .. }
@@ -672,6 +688,7 @@ impl What {
             | What::ToneStarted
             | What::Answered { by: AnsweredBy::Human, .. }
             | What::Control(Control::Start | Control::Resume)
+            | What::Use { control: Control::Start | Control::Resume, .. }
             | What::RecordingStarted
             | What::RecordingResumed
             | What::Accepted { .. } => Weight::Neither,

@@ -187,7 +187,11 @@ impl Terms {
 
 /// The readings that count on a call.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Readings(Vec<Held>);
+pub(crate) struct Readings {
+    counting: Vec<Held>,
+    /// Those that do not cover the call, but may cover another use than recording.
+    other: Vec<Held>,
+}
 
 #[derive(Debug, Clone)]
 struct Held {
@@ -205,13 +209,20 @@ impl Held {
 impl Readings {
     /// Those that cover such a call.
     pub(crate) fn on(readings: &[Reading], operators: &[Code], purposes: Purposes) -> Readings {
-        let covering = readings.iter().filter(|reading| reading.terms.covers(operators, purposes));
-        Readings(covering.map(|reading| Held { reading: reading.clone(), ended: None }).collect())
+        let held = readings.iter().map(|reading| Held { reading: reading.clone(), ended: None });
+        Readings { counting: held.collect(), other: Vec::new() }.serving(operators, purposes)
+    }
+
+    /// The same readings, where the call serves these purposes.
+    pub(crate) fn serving(self, operators: &[Code], purposes: Purposes) -> Readings {
+        let all = self.counting.into_iter().chain(self.other);
+        let (counting, other) = all.partition(|held| held.reading.terms.covers(operators, purposes));
+        Readings { counting, other }
     }
 
     /// One of them is over since `at`; returns whether that is new.
     pub(crate) fn end(&mut self, id: &str, at: Timestamp) -> bool {
-        let found = self.0.iter_mut().find(|held| held.reading.id == id);
+        let found = self.counting.iter_mut().chain(&mut self.other).find(|held| held.reading.id == id);
         let Some(held) = found.filter(|held| held.over().is_none_or(|over| at < over)) else { return false };
         held.ended = Some(at);
         true
@@ -219,17 +230,17 @@ impl Readings {
 
     /// All of them, each with the moment at which it is over.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Reading, Option<Timestamp>)> {
-        self.0.iter().map(|held| (&held.reading, held.over()))
+        self.counting.iter().map(|held| (&held.reading, held.over()))
     }
 
     /// When those are over that ask less. (What asks more stays: within one call nothing is relaxed.)
     pub(crate) fn ends(&self) -> impl Iterator<Item = Timestamp> {
-        self.0.iter().filter(|held| held.reading.terms.instead_of.is_some()).filter_map(Held::over)
+        self.counting.iter().filter(|held| held.reading.terms.instead_of.is_some()).filter_map(Held::over)
     }
 
     /// Whether one that asks less of a place is over at `at`: from then on, the table's own rule counts beside it.
     pub(crate) fn are_over(&self, code: Code, at: Timestamp) -> bool {
-        let mut of = self.0.iter().filter(|held| held.reading.terms.code == code);
+        let mut of = self.counting.iter().filter(|held| held.reading.terms.code == code);
         of.any(|held| held.reading.terms.instead_of.is_some() && held.over().is_some_and(|over| over <= at))
     }
 
@@ -247,7 +258,7 @@ impl Readings {
         kind: Kind,
         at: Timestamp,
     ) -> Requirement {
-        if self.0.is_empty() {
+        if self.counting.is_empty() {
             return table.asks(code, medium, kind, at).requirement;
         }
         let own = |row: &Row| match kind {
@@ -262,14 +273,14 @@ impl Readings {
         let strictest = matches!(asked.basis, Basis::StrictestOf(_));
         let country = code.country();
         let counts = |of: Code| of == code || of == country || strictest && of.country() == country;
-        let terms = self.0.iter().map(|held| &held.reading.terms).filter(|terms| counts(terms.code));
+        let terms = self.counting.iter().map(|held| &held.reading.terms).filter(|terms| counts(terms.code));
         terms.fold(asked.requirement, |all, terms| all.and(terms.adds(medium)))
     }
 
     /// What the row of a place asks, as it is read: the strictest of several readings.
     fn own(&self, row: &Row, medium: Medium) -> Requirement {
         let of_place = || {
-            let all = self.0.iter().map(|held| &held.reading.terms);
+            let all = self.counting.iter().map(|held| &held.reading.terms);
             all.filter(|terms| terms.code == row.code && terms.instead_of.is_some())
         };
         let one = |medium| {

@@ -3,6 +3,7 @@
 use crate::gate::answer::Decision;
 use crate::gate::ask::{MAX_PARTICIPANTS, OTHERS};
 use crate::gate::{CallRefusal, MAX_ENTRIES};
+use policy::Use;
 use trail::ControlRefusal;
 use trail::clock::written;
 
@@ -48,11 +49,18 @@ pub(super) fn refused(why: &CallRefusal, decision: Option<&Decision>) -> String 
             format!("the prompt `{id}` is not registered; register it with `PUT /v1/prompts/{{id}}` first")
         }
         CallRefusal::NotRecording => "the recording has not been started; start it first".into(),
-        CallRefusal::Control(ControlRefusal::ConsentRequired) => {
+        CallRefusal::NotInUse(of) => {
+            format!("the use `{}` has not been started on this call; start it first", of.as_str())
+        }
+        CallRefusal::Control(Use::Record, ControlRefusal::ConsentRequired) => {
             let reason = decision.and_then(|decision| decision.reason.as_deref());
             format!("recording may not start: {}", reason.unwrap_or("consent is missing"))
         }
-        CallRefusal::Control(ControlRefusal::NoUsableKey) => {
+        CallRefusal::Control(of, ControlRefusal::ConsentRequired) => {
+            let reason = decision.and_then(|decision| decision.of(*of)?.reason.as_deref());
+            format!("the use `{}` may not start: {}", of.as_str(), reason.unwrap_or("consent is missing"))
+        }
+        CallRefusal::Control(_, ControlRefusal::NoUsableKey) => {
             "the account has no public key to seal recordings for; add one with `consent-gateway key add`"
                 .into()
         }

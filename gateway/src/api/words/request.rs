@@ -144,6 +144,18 @@ pub(super) fn wrong(why: &Wrong, name: Names) -> String {
         Wrong::NoReason => "say why in `reason`, in at most 4 KiB".into(),
         Wrong::LongReason => "`reason` is longer than 4 KiB".into(),
         Wrong::BehaviorWithoutPause => "`behavior` is for `pause` only".into(),
+        Wrong::NotForThat { purpose } => format!(
+            "the call was not opened for `{purpose}`, so its recording cannot be for that; name the purpose when you \
+             open the call"
+        ),
+        Wrong::UnknownPurpose { purpose } => {
+            let known: Vec<&str> = policy::Purpose::distinguished().map(policy::Purpose::as_str).collect();
+            format!(
+                "neither the call nor the law names the purpose `{purpose}`; name purposes of the call, or some of `{}`",
+                known.join("`, `")
+            )
+        }
+        Wrong::TooManyPurposes => "`purposes` names more than 32 purposes".into(),
         Wrong::NoCursor => {
             "`after` is not a cursor for this question; take `next` of an answer, and repeat the same \
              question"

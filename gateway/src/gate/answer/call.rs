@@ -1,6 +1,6 @@
 //! The answer about a call: its state, and when recording it was lawful and granted.
 
-use policy::{Edge, Span, Standing, UncoveredSpan};
+use policy::{Edge, Span, Standing, UncoveredSpan, Use};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -39,6 +39,18 @@ pub struct Timeline {
     pub windows: Vec<Window>,
     /// How much audio of the call was accepted, in milliseconds.
     pub accepted_ms: u64,
+    /// When other uses of its audio than recording were granted.
+    pub uses: Vec<UseWindows>,
+}
+
+/// When another use than recording was granted.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct UseWindows {
+    /// Which.
+    #[serde(rename = "use")]
+    pub of: Use,
+    /// The stretches in which it was granted.
+    pub windows: Vec<Window>,
 }
 
 /// A stretch of time, and whether recording was lawful in it.
@@ -116,6 +128,7 @@ impl Timeline {
     #[must_use]
     pub fn new(call: &policy::Call, now: jiff::Timestamp, names: &Names) -> Timeline {
         let stretches = call.standings(call.ended_at().unwrap_or(now));
+        let at_now = call.at(now);
         let window = |window: &policy::Window| Window {
             from: window.from.into(),
             until: window.until.map(|(until, _)| until.into()),
@@ -126,8 +139,12 @@ impl Timeline {
                 .iter()
                 .map(|(span, standing)| Interval::new(span, *standing, names))
                 .collect(),
-            windows: call.at(now).windows().iter().map(window).collect(),
+            windows: at_now.windows().iter().map(window).collect(),
             accepted_ms: call.accepted_ms(),
+            uses: at_now
+                .uses()
+                .map(|(of, call)| UseWindows { of, windows: call.windows().iter().map(window).collect() })
+                .collect(),
         }
     }
 }

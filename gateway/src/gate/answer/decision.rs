@@ -3,11 +3,12 @@
 use policy::table::authorities;
 use policy::{Action, ParticipantDecision, ParticipantState, Requirement as Asked, Retention, Standing};
 use policy::{Because as Reason, Code, Elements, Evidence, Form, Ground, Needs, Parties, Role, Subject};
+use policy::{Purposes, Use};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Names;
-use super::words::{note, reason};
+use super::words::{note, reason, words};
 use trail::clock::Moment;
 
 /// What the law requires of a call, and whether recording is permitted now.
@@ -46,9 +47,33 @@ pub struct Decision {
     /// The deadline for an announcement in the recording that was not reported yet. Left out if none is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub announcement_due: Option<Moment>,
+    /// Every use of the call's audio: `record`, and those others that were ever granted. If one was just refused, that
+    /// one, too.
+    pub uses: Vec<UseDecision>,
     /// The most bytes that a recording may have. Left out if only `upload.max_bytes` of the gateway limits it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
+}
+
+/// A use of the call's audio, and whether it is permitted now.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct UseDecision {
+    /// Which.
+    #[serde(rename = "use")]
+    pub of: Use,
+    /// What it is for, in the law's words: `other` for all that it has no word for; empty for any purpose.
+    pub purposes: Purposes,
+    /// Whether it is permitted now.
+    pub recording: Verdict,
+    /// What the gateway believes the platform is doing.
+    pub recorder: Recorder,
+    /// What the platform should do now.
+    pub action: Action,
+    /// Whose consent to it is missing, and what has to happen.
+    pub missing: Vec<Missing>,
+    /// Why it is blocked, in words. Left out if it is permitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Whether recording is permitted.
@@ -245,7 +270,7 @@ impl Decision {
     #[must_use]
     pub fn new(table: &str, decided: &policy::Decision, names: &Names) -> Decision {
         let missing = decided.participants.iter().filter(|one| !one.needs.is_empty());
-        Decision {
+        let decision = Decision {
             recording: if decided.permitted() { Verdict::Permitted } else { Verdict::Blocked },
             recorder: decided.recorder.into(),
             action: decided.action,
@@ -266,7 +291,45 @@ impl Decision {
                 Standing::Unlawful(why) => Some(reason(decided, why, names)),
             },
             announcement_due: decided.announcement_due.map(Moment),
+            uses: Vec::new(),
             max_bytes: None,
+        };
+        let record = UseDecision {
+            of: Use::Record,
+            purposes: decided.purposes,
+            recording: decision.recording,
+            recorder: decision.recorder,
+            action: decision.action,
+            missing: decision.missing.clone(),
+            reason: decision.reason.clone(),
+        };
+        let others = decided.uses.iter().map(|one| UseDecision::new(one, names));
+        Decision { uses: [record].into_iter().chain(others).collect(), ..decision }
+    }
+
+    /// What it says of a use, if it speaks of it.
+    #[must_use]
+    pub fn of(&self, of: Use) -> Option<&UseDecision> {
+        self.uses.iter().find(|one| one.of == of)
+    }
+}
+
+impl UseDecision {
+    fn new(one: &policy::UseDecision, names: &Names) -> UseDecision {
+        let missing = one.missing.iter();
+        UseDecision {
+            of: one.of,
+            purposes: one.purposes,
+            recording: if one.standing == Standing::Lawful { Verdict::Permitted } else { Verdict::Blocked },
+            recorder: one.recorder.into(),
+            action: one.action,
+            missing: missing
+                .map(|(p, needs)| Missing { participant: names.of(*p), needs: needs.clone() })
+                .collect(),
+            reason: match one.standing {
+                Standing::Lawful => None,
+                Standing::Unlawful(why) => Some(words(why, names)),
+            },
         }
     }
 }

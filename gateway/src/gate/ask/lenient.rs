@@ -1,6 +1,6 @@
 //! What can still be read of a request that cannot be read as a whole: whatever makes things stricter counts.
 
-use policy::Role;
+use policy::{Role, Use};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -210,7 +210,18 @@ impl Lenient for ControlRecording {
         // A stopped recording is also paused.
         let strictest =
             [ControlAction::Stop, ControlAction::Pause].into_iter().find(|action| actions.contains(action));
-        let claim = |action| ControlRecording { action, reason: None, behavior: None };
-        strictest.map(claim).into_iter().collect()
+        // If it names no use that can be read, it is about recording; if it names one that cannot be, about all.
+        let said = objects.iter().filter_map(|posted| readable(posted, "use"));
+        let named: Vec<Use> = said.chain(Use::ALL.into_iter().filter(|of| read.holds(of))).collect();
+        let speaks = objects.iter().any(|posted| posted.get("use").is_some_and(|of| !of.is_null()));
+        let uses = match (named.is_empty(), speaks || read.holds("use")) {
+            (false, _) => named,
+            (true, true) => Use::ALL.to_vec(),
+            (true, false) => vec![Use::Record],
+        };
+        let claims = strictest.into_iter().flat_map(|action| {
+            uses.iter().map(move |of| ControlRecording { of: Some(*of), ..ControlRecording::new(action) })
+        });
+        claims.collect()
     }
 }

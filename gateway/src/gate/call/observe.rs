@@ -1,6 +1,6 @@
 //! Events that the platform reports, and its requests to control recording.
 
-use policy::{Control, Event, Heard, OnWithdrawal, Recorder, What};
+use policy::{Control, Event, Heard, OnWithdrawal, Purpose, Purposes, Recorder, Use, UseDecision, What};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -326,7 +326,8 @@ impl Gate {
         let pending = self.barred.begin(self.clock.now());
         let _turn = self.turns.take(&who.account, name).await;
         let outcome = self.control_until_seen(who, name, &asked).await;
-        let event = stopped_by_itself(asked.action);
+        // That another use was paused or stopped makes nothing of the call stricter: it is sent again.
+        let event = stopped_by_itself(asked.action).filter(|_| asked.of() == Use::Record);
         match (&outcome, event) {
             (Ok(_), Some(event)) => {
                 pending.lift(&who.account, name, &event);
@@ -352,7 +353,7 @@ impl Gate {
         if stopped_by_itself(asked.action).is_none() {
             return fault;
         }
-        let asked = ControlRecording { action: asked.action, reason: None, behavior: None };
+        let asked = ControlRecording { of: asked.of, ..ControlRecording::new(asked.action) };
         match Box::pin(self.control(who, name, asked)).await {
             Ok(decision) => fault.deciding(decision),
             Err(ours) if ours.is_ours() => ours,
@@ -393,14 +394,22 @@ impl Gate {
                 return Err(CallRefusal::TooLong.into());
             }
         }
-        if nothing_to_do(asked.action, &at_now)? {
+        let of = asked.of();
+        let subject = subject(&at_now, asked, &loaded.context.purposes)?;
+        if nothing_to_do(asked.action, of, &at_now, &subject)? {
             return Ok(Some(self.decision(&loaded).await));
         }
         let mut job = Job { expects: loaded.expects(), ..Job::default() };
         let control = control(asked);
-        let mut refusal = None;
-        if opens {
-            let decision = at_now.decide(now);
+        let (mut refusal, mut refused) = (None, None);
+        if opens && of != Use::Record {
+            let decision = subject.decide(now);
+            if !decision.permitted() {
+                refusal = Some(ControlRefusal::ConsentRequired);
+                refused = Some(UseDecision::new(of, &subject, &decision));
+            }
+        } else if opens {
+            let decision = subject.decide(now);
             let keys = self.usable_keys(&who.account).await?;
             if !decision.permitted() {
                 refusal = Some(ControlRefusal::ConsentRequired);
@@ -414,9 +423,17 @@ impl Gate {
             }
         }
         let body = match refusal {
-            Some(code) => Body::ControlRefused { control, code, saw: loaded.saw() },
+            Some(code) => {
+                let purposes = if of == Use::Record { Purposes::NONE } else { subject.purposes() };
+                Body::ControlRefused { of, purposes, control, code, saw: loaded.saw() }
+            }
             None => {
-                let event = Event { received_at: now, at: None, what: What::Control(control) };
+                let what = match (of, opens) {
+                    (Use::Record, _) => What::Control(control),
+                    (_, true) => What::Use { of, purposes: subject.purposes(), control },
+                    (_, false) => What::Use { of, purposes: Purposes::NONE, control },
+                };
+                let event = Event { received_at: now, at: None, what };
                 loaded.call.apply(&event);
                 Body::Event {
                     facts: event,
@@ -432,16 +449,75 @@ impl Gate {
         if self.append(job).await? == Appended::Conflict {
             return Ok(None);
         }
-        let decision = self.decision(&loaded).await;
+        let decision = self.decision_with(&loaded, refused).await;
         match refusal {
             None => Ok(Some(decision)),
-            Some(why) => Err(Fault::from(CallRefusal::Control(why)).deciding(decision)),
+            Some(why) => Err(Fault::from(CallRefusal::Control(of, why)).deciding(decision)),
         }
     }
 }
 
-/// Whether the request asks for the state that recording is already in.
-fn nothing_to_do(action: ControlAction, call: &policy::Call) -> Result<bool, CallRefusal> {
+/// The call as it is for the use that is asked about. `called_for` are the purposes of the call, in the platform's words.
+fn subject(
+    call: &policy::Call,
+    asked: &ControlRecording,
+    called_for: &[String],
+) -> Result<policy::Call, Fault> {
+    let of = asked.of();
+    let so_far = call.uses().find(|(one, _)| *one == of).map(|(_, call)| call);
+    if !matches!(asked.action, ControlAction::Start | ControlAction::Resume) {
+        // Whatever else is said, the use is over.
+        return match (of, so_far) {
+            (Use::Record, _) => Ok(call.clone()),
+            (_, Some(so_far)) => Ok(so_far.clone()),
+            (_, None) => Err(CallRefusal::NotInUse(of).into()),
+        };
+    }
+    let named = asked.purposes.as_deref().unwrap_or_default();
+    if named.len() > MAX_PURPOSES {
+        return Err(Wrong::TooManyPurposes.into());
+    }
+    named.iter().try_for_each(|purpose| check_name(Field::Purpose, purpose))?;
+    let is_of_call = |purpose: &String| called_for.contains(purpose);
+    if of == Use::Record {
+        let other = named.iter().find(|purpose| !called_for.is_empty() && !is_of_call(purpose));
+        return match other {
+            Some(purpose) => Err(Wrong::NotForThat { purpose: purpose.clone() }.into()),
+            None => Ok(call.clone()),
+        };
+    }
+    let is_known = |purpose: &String| Purpose::distinguished().any(|known| known.as_str() == purpose);
+    if let Some(purpose) = named.iter().find(|purpose| !is_known(purpose) && !is_of_call(purpose)) {
+        return Err(Wrong::UnknownPurpose { purpose: purpose.clone() }.into());
+    }
+    let purposes = match (&asked.purposes, asked.action, so_far) {
+        (Some(named), _, _) => Purposes::of(named.iter().map(String::as_str)),
+        (None, ControlAction::Resume, Some(so_far)) => so_far.purposes(),
+        (None, _, _) => call.purposes(),
+    };
+    Ok(call.serving(of, purposes))
+}
+
+/// Whether the request asks for the state that the use is already in. `subject` is the call as the use would be.
+fn nothing_to_do(
+    action: ControlAction,
+    of: Use,
+    call: &policy::Call,
+    subject: &policy::Call,
+) -> Result<bool, CallRefusal> {
+    if of != Use::Record {
+        return match (action, subject.recorder()) {
+            (ControlAction::Start | ControlAction::Resume, Recorder::Running) => {
+                let so_far = call.uses().find(|(one, _)| *one == of);
+                Ok(so_far.is_some_and(|(_, so_far)| so_far.purposes() == subject.purposes()))
+            }
+            (ControlAction::Stop | ControlAction::Pause, Recorder::Stopped) => Ok(true),
+            (ControlAction::Resume, Recorder::Idle | Recorder::Stopped) => Err(CallRefusal::NotInUse(of)),
+            (_, Recorder::Idle | Recorder::Running | Recorder::Suspended { .. } | Recorder::Stopped) => {
+                Ok(false)
+            }
+        };
+    }
     match (action, call.recorder()) {
         (ControlAction::Start | ControlAction::Resume, Recorder::Running) => Ok(call.is_granted()),
         (ControlAction::Start, _) => Ok(false),
@@ -482,5 +558,7 @@ fn stopped_by_itself(action: ControlAction) -> Option<Observed> {
 
 /// The reason that is logged for an objection carried over from another call.
 const FOLLOWED: &str = "they objected on an earlier call of this id";
+/// How many purposes a use may have.
+const MAX_PURPOSES: usize = 32;
 /// The number of entries from which on a call accepts only events that make things stricter.
 pub const MAX_ENTRIES: usize = 10_000;

@@ -418,7 +418,20 @@ impl Gate {
 
     /// The decision on a call as it stands now.
     pub(in crate::gate) async fn decision(&self, loaded: &Loaded) -> Decision {
+        self.decision_with(loaded, None).await
+    }
+
+    /// The decision on a call as it stands now, with what was decided of a use that was refused.
+    pub(in crate::gate) async fn decision_with(
+        &self,
+        loaded: &Loaded,
+        refused: Option<policy::UseDecision>,
+    ) -> Decision {
         let mut decision = loaded.call.decide(loaded.now);
+        if let Some(refused) = refused {
+            decision.uses.retain(|one| one.of != refused.of);
+            decision.uses.push(refused);
+        }
         if self.barred.holds(loaded) {
             decision = decision.barred();
         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use policy::{Call, Table};
 use trail::story::Read;
-use trail::{Body, Clocks, FoldError, Folding, Leaf};
+use trail::{Body, Clocks, FoldError, Folding, Leaf, Orders};
 use uuid::Uuid;
 
 use crate::ledger::{Change, Job, ParticipantRow};
@@ -157,11 +157,11 @@ impl Warm {
         self.lock().use_now(call, folded);
     }
 
-    /// What the platform was last told to do, if the call is kept: by the call's last entry of which an account is told
+    /// What the platform has last been told to do, if the call is kept: by the call's last entry of which an account is told
     /// as an order, so that what another entry saw first is still told.
-    pub(in crate::gate) fn last_action(&self, call: Uuid) -> Option<String> {
+    pub(in crate::gate) fn last_orders(&self, call: Uuid) -> Option<Orders> {
         let folded = self.lock().calls.get(&call).map(|(_, folded)| Arc::clone(folded))?;
-        folded.entries.iter().rev().find_map(|read| Some(read.leaf.body.orders()?.to_owned()))
+        folded.entries.iter().rev().find_map(|read| read.leaf.body.orders())
     }
 
     /// What this job appends to calls that are kept. Call it before the job is appended.

@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 
 use super::FaultCode;
+use policy::Use;
 use trail::ControlRefusal;
 
 /// Why something is refused on a call.
@@ -53,9 +54,11 @@ pub enum CallRefusal {
     },
     /// The recording has not been started, so there is nothing to pause, resume or stop.
     NotRecording,
+    /// There is no such use of the call's audio to pause, resume or stop.
+    NotInUse(Use),
     /// Recording may not start or continue. The decision says whose consent is missing, and what would give
     /// it.
-    Control(ControlRefusal),
+    Control(Use, ControlRefusal),
 }
 
 impl CallRefusal {
@@ -76,9 +79,9 @@ impl CallRefusal {
             CallRefusal::UnknownParticipant { .. } => FaultCode::UnknownParticipant,
             CallRefusal::ParticipantLeft { .. } => FaultCode::ParticipantLeft,
             CallRefusal::UnknownPrompt { .. } => FaultCode::UnknownPrompt,
-            CallRefusal::NotRecording => FaultCode::NotRecording,
-            CallRefusal::Control(ControlRefusal::ConsentRequired) => FaultCode::ConsentRequired,
-            CallRefusal::Control(ControlRefusal::NoUsableKey) => FaultCode::NoUsableKey,
+            CallRefusal::NotRecording | CallRefusal::NotInUse(_) => FaultCode::NotRecording,
+            CallRefusal::Control(_, ControlRefusal::ConsentRequired) => FaultCode::ConsentRequired,
+            CallRefusal::Control(_, ControlRefusal::NoUsableKey) => FaultCode::NoUsableKey,
         }
     }
 }

@@ -193,6 +193,18 @@ pub enum Wrong {
     LongReason,
     /// `behavior` comes with something other than a pause.
     BehaviorWithoutPause,
+    /// A recording is to be for something that its call is not for.
+    NotForThat {
+        /// The purpose.
+        purpose: String,
+    },
+    /// A use is to be for something that neither the law nor the call names.
+    UnknownPurpose {
+        /// The purpose.
+        purpose: String,
+    },
+    /// A use is to be for more purposes than there are.
+    TooManyPurposes,
     /// The cursor is invalid, or belongs to another question.
     NoCursor,
     /// There is no such outcome.
@@ -257,7 +269,10 @@ impl Wrong {
             Wrong::JoinedBeforeStart { .. } => FaultCode::InvalidTime,
             Wrong::NoReason => FaultCode::ReasonRequired,
             Wrong::LongReason => FaultCode::ReasonTooLong,
-            Wrong::BehaviorWithoutPause => FaultCode::InvalidControl,
+            Wrong::BehaviorWithoutPause
+            | Wrong::NotForThat { .. }
+            | Wrong::UnknownPurpose { .. }
+            | Wrong::TooManyPurposes => FaultCode::InvalidControl,
             Wrong::NoCursor => FaultCode::InvalidCursor,
             Wrong::NoLine | Wrong::NotKept { .. } => FaultCode::InvalidScope,
             Wrong::ManySettings { .. } => FaultCode::InvalidSettings,

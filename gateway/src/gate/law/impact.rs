@@ -11,7 +11,8 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use policy::{
-    Call, Code, Control, Edge, Event, Kind, Opened, Recorder, Span, Standing, Table, What, Window, Windows,
+    Call, Code, Control, Edge, Event, Kind, Opened, Purposes, Recorder, Span, Standing, Table, Use, What,
+    Window, Windows,
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -171,10 +172,23 @@ struct Entry {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Facts {
-    Opened { facts: Opened },
-    Event { facts: Event },
-    ControlRefused { control: Control },
-    Accepted { recording: Uuid, spans: Vec<(Timestamp, Timestamp)> },
+    Opened {
+        facts: Opened,
+    },
+    Event {
+        facts: Event,
+    },
+    ControlRefused {
+        #[serde(default, rename = "use")]
+        of: Use,
+        #[serde(default)]
+        purposes: Purposes,
+        control: Control,
+    },
+    Accepted {
+        recording: Uuid,
+        spans: Vec<(Timestamp, Timestamp)>,
+    },
     Refused {},
 }
 
@@ -202,7 +216,10 @@ fn replay_into(
     let (mut blocked, mut allowed, mut parted) = (false, false, false);
     for entry in entries {
         let entry = entry?;
-        let mut asked = |at: Timestamp, old: &Call, new: &Call| match (lawful(old, at), lawful(new, at)) {
+        let mut asked = |at, of: Use, purposes, old: &Call, new: &Call| match (
+            allowed_to(old, of, purposes, at),
+            allowed_to(new, of, purposes, at),
+        ) {
             (true, false) => blocked = true,
             (false, true) => allowed = true,
             (true, true) | (false, false) => {}
@@ -214,7 +231,10 @@ fn replay_into(
                 old.apply(&facts);
                 new.apply(&facts);
                 if asks_to_record(&facts.what) {
-                    asked(entry.at, &old, &new);
+                    asked(entry.at, Use::Record, Purposes::NONE, &old, &new);
+                }
+                if let What::Use { of, purposes, control: Control::Start | Control::Resume } = &facts.what {
+                    asked(entry.at, *of, *purposes, &old, &new);
                 }
                 if !parted && is_suspended(&old) != is_suspended(&new) {
                     parted = true;
@@ -222,9 +242,9 @@ fn replay_into(
                     allowed |= is_suspended(&old);
                 }
             }
-            Facts::ControlRefused { control } => {
+            Facts::ControlRefused { of, purposes, control } => {
                 if matches!(control, Control::Start | Control::Resume) {
-                    asked(entry.at, &old, &new);
+                    asked(entry.at, of, purposes, &old, &new);
                 }
             }
             Facts::Accepted { recording, spans } => {
@@ -283,6 +303,11 @@ fn suspended_alone(one: &Call, other: &Call) -> Option<Timestamp> {
 
 fn holds(window: &Window, at: Timestamp) -> bool {
     Span { from: window.from, until: window.until.map(|(until, _)| until) }.holds(at)
+}
+
+/// Whether a use of the call's audio is lawful, if it serves these purposes.
+fn allowed_to(call: &Call, of: Use, purposes: Purposes, at: Timestamp) -> bool {
+    if of.is_record() { lawful(call, at) } else { lawful(&call.serving(of, purposes), at) }
 }
 
 /// Whether the law alone covers these parts, no matter what the platform was granted.

@@ -38,7 +38,8 @@ enum Since {
 impl Gate {
     /// The order that an entry makes, if its account's platform takes orders.
     pub(in crate::gate) fn ordered(&self, draft: &Draft, notice: &Notice) -> Option<Change> {
-        let (Notice::Ordered(_), Some(call)) = (notice, draft.call) else { return None };
+        let (Notice::Ordered(orders), Some(call)) = (notice, draft.call) else { return None };
+        orders.recording()?;
         let action = self.switches.get(&draft.log)?;
         let at = draft.at.as_millisecond();
         Some(Change::Notification {

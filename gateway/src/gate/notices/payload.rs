@@ -7,7 +7,7 @@ use crate::gate::notices::queue::day_of;
 use crate::gate::{Fault, FaultCode, Gate, from_row, parse_id};
 use crate::ledger::{NotificationRow, Question};
 use trail::clock::Moment;
-use trail::{Body, Leaf, Notice};
+use trail::{Body, Leaf, Notice, Orders};
 
 impl Gate {
     /// The message: its type, when it happened, and what is known of it. What was erased is null.
@@ -25,7 +25,12 @@ impl Gate {
             data.insert("recording".into(), self.recording_of(&row.account, recording).await?);
         }
         if let Some(action) = &row.action {
-            data.insert("action".into(), json!(action));
+            let orders = Orders::read(action);
+            if let Some(action) = orders.recording() {
+                data.insert("action".into(), json!(action));
+            }
+            let uses = orders.uses().map(|(of, action)| json!({"use": of, "action": action}));
+            data.insert("uses".into(), uses.collect());
         }
         if row.kind == REFUSED
             && let Some(call) = &row.call

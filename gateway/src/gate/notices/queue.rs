@@ -51,10 +51,10 @@ impl Gate {
                 .iter()
                 .any(|other| other.call == draft.call && other.notice.as_ref() == Some(&Notice::Overdue));
         }
-        let (Notice::Ordered(action), Some(call)) = (notice, draft.call) else { return true };
+        let (Notice::Ordered(orders), Some(call)) = (notice, draft.call) else { return true };
         match before.iter().rev().find(|other| other.call == Some(call)) {
             Some(other) => other.notice.as_ref() != Some(notice),
-            None => self.warm.last_action(call).as_deref() != Some(action),
+            None => self.warm.last_orders(call).as_ref() != Some(orders),
         }
     }
 
@@ -312,7 +312,7 @@ const LEAST_ATTEMPTS: i64 = 6;
 
 /// What is queued of an entry.
 fn queued(draft: &Draft, notice: &Notice, call: Option<Uuid>, due_at: i64) -> Change {
-    let action = if let Notice::Ordered(action) = notice { Some(action.clone()) } else { None };
+    let action = if let Notice::Ordered(orders) = notice { Some(orders.written()) } else { None };
     let (account, at) = (draft.log.clone(), draft.at.as_millisecond());
     let (kind, recording) = (notice.as_str(), notice.recording());
     Change::Notification { id: draft.id, account, kind, call, recording, action, at, due_at }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::{
-    Alike, Call, Claim, Control, Coverage, Event, Joined, Opened, Standing, Table, Uncovered, Upload, Use,
-    What,
+    Alike, Call, Claim, Control, Coverage, Event, Joined, Opened, Purposes, Standing, Table, Uncovered,
+    Upload, Use, What,
 };
 use uuid::Uuid;
 
@@ -218,8 +218,8 @@ impl Replay {
         }
         self.must_have_seen(saw, leaf.at)?;
         self.suspends(leaf)?;
-        if let Body::ControlRefused { code: ControlRefusal::ConsentRequired, .. } = &leaf.body
-            && self.is_permitted(leaf.at)
+        if let Body::ControlRefused { of, purposes, code: ControlRefusal::ConsentRequired, .. } = &leaf.body
+            && self.is_permitted(*of, *purposes, leaf.at)
         {
             return Err(Failure::tampered("it refuses, for lack of consent, what was permitted"));
         }
@@ -258,7 +258,7 @@ impl Replay {
         self.orders.values_mut().filter(|order| order.sent && !order.ended).for_each(|order| {
             order.since.push(kind);
         });
-        if let Some("pause" | "stop" | "end-call") = leaf.body.orders() {
+        if leaf.body.orders().is_some_and(|orders| orders.recording().is_some()) {
             self.orders.insert(leaf.id, Ordered::default());
         }
         let Body::Suspension { order, says, .. } = &leaf.body else { return Ok(()) };
@@ -336,6 +336,9 @@ impl Replay {
                 "recording was allowed to start, and was not permitted: {why}"
             )));
         }
+        if let What::Use { of, purposes, control } = &facts.what {
+            self.may_be_used(*of, *purposes, *control, at)?;
+        }
         let counts_from_before = facts.what.loosens()
             && self.call.settings().late_evidence_seconds > 0
             && facts.at.is_some_and(|claimed| claimed < at);
@@ -343,6 +346,37 @@ impl Replay {
             return Err(Failure::tampered("its `late` flag is wrong"));
         }
         Ok(())
+    }
+
+    /// Whether another use than recording might do this.
+    fn may_be_used(
+        &self,
+        of: Use,
+        purposes: Purposes,
+        control: Control,
+        at: Timestamp,
+    ) -> Result<(), Failure> {
+        if of.is_record() {
+            return Err(Failure::tampered("recording is told of as if it were another use"));
+        }
+        if matches!(control, Control::Pause(_) | Control::Stop) {
+            return match (purposes.is_empty(), self.call.uses().any(|(one, _)| one == of)) {
+                (true, true) => Ok(()),
+                (false, _) => Err(Failure::tampered("a use that is paused or stopped gets other purposes")),
+                (_, false) => Err(Failure::tampered("a use is paused or stopped that was never granted")),
+            };
+        }
+        let call = self.call.at(at).serving(of, purposes);
+        if call.purposes() != purposes {
+            return Err(Failure::tampered("a use that goes on no longer has its earlier purposes"));
+        }
+        match call.standing(at) {
+            Standing::Lawful => Ok(()),
+            Standing::Unlawful(why) => Err(Failure::tampered(format!(
+                "the use `{}` was allowed to start, and was not permitted: {why}",
+                of.as_str()
+            ))),
+        }
     }
 
     /// Whether every second of an accepted recording was lawful, was granted if the platform asks before it
@@ -457,8 +491,10 @@ impl Replay {
         )))
     }
 
-    fn is_permitted(&self, at: Timestamp) -> bool {
-        self.call.at(at).standing(at) == Standing::Lawful
+    fn is_permitted(&self, of: Use, purposes: Purposes, at: Timestamp) -> bool {
+        let call = self.call.at(at);
+        let call = if of.is_record() { call } else { call.serving(of, purposes) };
+        call.standing(at) == Standing::Lawful
     }
 }
 
@@ -520,6 +556,9 @@ fn difference(saw: &Saw, computed: &Saw) -> String {
             "its decision is not what the facts and the table give: participant {} is described otherwise",
             found.p
         ),
+        None if saw.uses != computed.uses => {
+            "its decision is not what the facts and the table give: another use is described otherwise".into()
+        }
         None => "its decision is not what the facts and the table give: it names other participants".into(),
     }
 }

@@ -264,8 +264,13 @@ impl Log {
 
     pub(crate) fn refuse_start(&mut self, uid: Uuid) -> u64 {
         let saw = self.saw(&self.calls[&uid].call);
-        let body =
-            Body::ControlRefused { control: Control::Start, code: ControlRefusal::ConsentRequired, saw };
+        let body = Body::ControlRefused {
+            of: policy::Use::Record,
+            purposes: policy::Purposes::NONE,
+            control: Control::Start,
+            code: ControlRefusal::ConsentRequired,
+            saw,
+        };
         self.of_call(&recorder(), uid, body, None)
     }
 

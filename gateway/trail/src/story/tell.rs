@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use policy::{AnsweredBy, Event, Heard, Joined, Opened, Place, What};
+use policy::{AnsweredBy, Event, Heard, Joined, Opened, Place, Use, What};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
@@ -111,7 +111,9 @@ impl<'e> Teller<'e> {
         let Some(saw) = read.leaf.body.saw() else { return };
         self.saw(read, saw);
         match &read.leaf.body {
-            Body::ControlRefused { code, .. } => {
+            // A recording's story tells what was recorded.
+            Body::ControlRefused { of: Use::Transcribe | Use::Stream | Use::Analyse, .. } => {}
+            Body::ControlRefused { of: Use::Record, code, .. } => {
                 self.missing(read, saw, saw.why);
                 self.refused(read, code.code(), Refused::Control);
             }
@@ -290,6 +292,7 @@ impl<'e> Teller<'e> {
             | What::ToneStopped
             | What::Retrieved { .. }
             | What::Control(_)
+            | What::Use { .. }
             | What::RecordingStarted
             | What::RecordingPaused
             | What::RecordingResumed

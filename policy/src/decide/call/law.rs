@@ -32,6 +32,7 @@ pub(crate) struct Law {
     opened_at: Timestamp,
     pub(crate) overlays: Vec<String>,
     pub(crate) purposes: Purposes,
+    pub(crate) served: Served,
     pub(crate) recorder_locations: Vec<Code>,
     pub(crate) operator_locations: Vec<Code>,
     /// How the account's own counsel reads it.
@@ -42,6 +43,18 @@ pub(crate) struct Law {
     /// What is asked independently of the participants, while all readings count: by the recorder's and the
     /// operator's places, and by the overlays.
     base: Requirement,
+}
+
+/// What is to be lawful.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// Recording, for what the call is for.
+    Call,
+    /// Another use.
+    Use {
+        /// Whether all of its purposes are the call's.
+        within_call: bool,
+    },
 }
 
 /// What is demanded at some moment: what all rules ask, and what has to be told for it.
@@ -57,6 +70,9 @@ pub(crate) struct Demand {
     /// What consent has to be for, to count at all; none means that it counts whatever it is for.
     only: Option<Purpose>,
     by_purpose: ByPurpose,
+    served: Served,
+    /// What the call or the use says that it is for.
+    said: Purposes,
 }
 
 impl Demand {
@@ -112,6 +128,20 @@ impl Demand {
         self.only.is_none_or(|only| given_for.is_empty() || given_for.holds(only))
     }
 
+    /// Whether a prompt that names these purposes says what the call, or the use, is for. A prompt that names none is
+    /// for every purpose.
+    pub(crate) fn is_named_by(&self, told: Purposes, covers_call: bool) -> bool {
+        match self.served {
+            Served::Call => covers_call,
+            Served::Use { within_call } => {
+                let all_named = !self.said.is_empty() && told.holds_all(self.said);
+                // Of the purposes that no law distinguishes, only the call's are known by their words.
+                let known = !self.said.holds(Purpose::Other);
+                (within_call && covers_call) || told.is_empty() || (all_named && known)
+            }
+        }
+    }
+
     /// Whether a purpose of the call asks everybody to agree in writing.
     pub(crate) fn in_writing(&self) -> bool {
         !self.requirement.written_for.both(self.named).is_empty()
@@ -143,6 +173,7 @@ impl Law {
             opened_at,
             overlays: opened.overlays.clone(),
             purposes: opened.purposes,
+            served: Served::Call,
             recorder_locations: opened.recorder_locations.clone(),
             operator_locations: opened.operator_locations.clone(),
             readings: Readings::on(&opened.readings, &opened.operator_locations, opened.purposes),
@@ -151,6 +182,24 @@ impl Law {
             base: Requirement::NOTHING,
         };
         law.know(table);
+        law
+    }
+
+    /// The law of another use of the call's audio, for these purposes.
+    pub(super) fn serving(&self, purposes: Purposes) -> Law {
+        // A prompt for any purpose covers a call that names none: not so a use that does.
+        let within_call =
+            purposes == self.purposes || (!purposes.is_empty() && self.purposes.holds_all(purposes));
+        let mut law = Law {
+            purposes,
+            served: Served::Use { within_call },
+            readings: self.readings.clone().serving(&self.operator_locations, purposes),
+            unknown: Requirement::NOTHING,
+            floors: [Requirement::NOTHING; 3],
+            base: Requirement::NOTHING,
+            ..self.clone()
+        };
+        self.tables.iter().for_each(|table| law.counts(table));
         law
     }
 
@@ -271,13 +320,24 @@ impl Law {
         Demand { only: Some(purpose), ..self.demand_of(requirement, Purposes::NONE.with(purpose)) }
     }
 
-    fn demand_of(&self, requirement: Requirement, served: Purposes) -> Demand {
-        let told = requirement.says.on(served);
-        let named = served.and(told.purposes);
-        let purposes = if served.is_empty() { Purposes::NONE } else { named };
+    fn demand_of(&self, requirement: Requirement, said: Purposes) -> Demand {
+        let requirement = match self.served {
+            Served::Call => requirement,
+            // Nothing is made that could hold an announcement or has to be there, and a tone says that the call is
+            // recorded: nothing else.
+            Served::Use { .. } => Requirement {
+                announcement_must_be_recorded: false,
+                tone: Tone::Refused,
+                mandatory: false,
+                ..requirement
+            },
+        };
+        let told = requirement.says.on(said);
+        let named = said.and(told.purposes);
+        let purposes = if said.is_empty() { Purposes::NONE } else { named };
         let by_purpose = requirement.by_purpose;
         let strictness = by_purpose.of(purposes);
         let requirement = Requirement { strictness, by_purpose: ByPurpose::all(strictness), ..requirement };
-        Demand { requirement, told, purposes, named, only: None, by_purpose }
+        Demand { requirement, told, purposes, named, only: None, by_purpose, served: self.served, said }
     }
 }

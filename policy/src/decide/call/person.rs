@@ -310,12 +310,20 @@ impl Person {
         } else {
             None
         };
+        // One that names less than the call is for may still name what another use is for.
+        let is_narrower =
+            uncounting == Some(Uncounting::Purposes) && objected.is_none_or(|objected| objected <= begin);
         if let Some(why) = uncounting {
             let (version, lasts_ms) = (heard.prompt.version.clone(), heard.prompt.lasts_ms());
             stay.outcome = PromptOutcome::Uncounted(Uncounted { version, lasts_ms, why });
-            return;
+            if !is_narrower {
+                return;
+            }
         }
         stay.prompted(heard.prompt, (begin, end), heard.claimed, heard.counts_from);
+        if is_narrower {
+            return;
+        }
         // A prompt that does not say what it has to is not a new prompt to an objector. A yes
         // answers the last prompt, so what an earlier one said does not help it.
         let enough = heard.prompt.told().is_enough_for(demand.told);

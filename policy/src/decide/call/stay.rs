@@ -38,6 +38,8 @@ pub(crate) struct Stay {
     pub(crate) announced: Vec<Announced>,
     pub(crate) outcome: PromptOutcome,
     prompted: Option<Prompted>,
+    /// The last prompt, if it does not name every purpose of the call: it counts for a use that it names.
+    narrower: Option<Prompted>,
 }
 
 /// An announcement that they heard.
@@ -79,6 +81,8 @@ struct Hold {
 struct Written {
     span: Span,
     told: Told,
+    /// Whether the prompt that they answered names every purpose of the call.
+    covers_call: bool,
     prompt_ended: Timestamp,
 }
 
@@ -155,6 +159,8 @@ struct Said {
     from: Timestamp,
     level: Level,
     told: Told,
+    /// Whether what they were told names every purpose of the call.
+    covers_call: bool,
     /// When the prompt ended that this rests on, if it rests on one.
     prompt_ended: Option<Timestamp>,
 }
@@ -166,9 +172,12 @@ impl Said {
         if !demand.admits(self.level, self.told.purposes) {
             return Level::None;
         }
+        let is_told = || {
+            demand.is_named_by(self.told.purposes, self.covers_call) && self.told.is_enough_for(demand.told)
+        };
         match self.level {
             Level::None | Level::Asserted => self.level,
-            Level::Notice | Level::Express if self.told.is_enough_for(demand.told) => self.level,
+            Level::Notice | Level::Express if is_told() => self.level,
             Level::Notice | Level::Express => Level::None,
         }
     }
@@ -212,6 +221,7 @@ impl Stay {
             announced: Vec::new(),
             outcome: PromptOutcome::None,
             prompted: None,
+            narrower: None,
         }
     }
 
@@ -231,11 +241,17 @@ impl Stay {
         claimed: Option<Timestamp>,
         counts_from: Timestamp,
     ) {
-        let told = prompt.told();
-        self.outcome = PromptOutcome::Completed;
+        let (told, covers_call) = (prompt.told(), prompt.covers_purposes);
         let (version, lasts_ms) = (prompt.version.clone(), prompt.lasts_ms());
-        self.prompted = Some(Prompted { version, lasts_ms, told, began, ended, claimed, counts_from });
-        self.levels.push(Said { from: counts_from, level: Level::Notice, told, prompt_ended: Some(ended) });
+        let prompted = Some(Prompted { version, lasts_ms, told, began, ended, claimed, counts_from });
+        if covers_call {
+            self.outcome = PromptOutcome::Completed;
+            (self.prompted, self.narrower) = (prompted, None);
+        } else {
+            self.narrower = prompted;
+        }
+        let prompt_ended = Some(ended);
+        self.levels.push(Said { from: counts_from, level: Level::Notice, told, covers_call, prompt_ended });
     }
 
     /// The version of the last prompt that counts.
@@ -267,22 +283,37 @@ impl Stay {
         claimed: Option<Timestamp>,
         counts_from: Timestamp,
     ) -> (Level, Timestamp) {
-        let asserted =
-            Said { from: counts_from, level: Level::Asserted, told: Told::default(), prompt_ended: None };
+        let asserted = Said {
+            from: counts_from,
+            level: Level::Asserted,
+            told: Told::default(),
+            covers_call: true,
+            prompt_ended: None,
+        };
         self.levels.push(asserted);
-        let Some(answered) = self.prompted.as_ref().filter(|prompted| self.follows(prompted, claimed)) else {
+        let covers_call = self.narrower.is_none();
+        let last = self.narrower.as_ref().or(self.prompted.as_ref());
+        let Some(answered) = last.filter(|prompted| self.follows(prompted, claimed)) else {
             return (Level::Asserted, counts_from);
         };
         let (told, prompt_ended) = (answered.told, answered.ended);
         // A late yes does not count from before the prompt that it answers.
-        let counts_from = counts_from.max(answered.counts_from);
+        let answers_from = counts_from.max(answered.counts_from);
         let level = if express { Level::Express } else { Level::Notice };
-        self.levels.push(Said { from: counts_from, level, told, prompt_ended: Some(prompt_ended) });
+        let prompt_ended_at = Some(prompt_ended);
+        self.levels.push(Said {
+            from: answers_from,
+            level,
+            told,
+            covers_call,
+            prompt_ended: prompt_ended_at,
+        });
         if written {
-            let span = Span { from: counts_from, until: None };
-            self.written.push(Written { span, told, prompt_ended });
+            let span = Span { from: answers_from, until: None };
+            self.written.push(Written { span, told, covers_call, prompt_ended });
         }
-        (level, counts_from)
+        // A yes to less than the call is for lifts no objection to it.
+        if covers_call { (level, answers_from) } else { (Level::Asserted, counts_from) }
     }
 
     fn follows(&self, prompted: &Prompted, claimed: Option<Timestamp>) -> bool {
@@ -293,12 +324,17 @@ impl Stay {
             // The log's order is the order of events.
             (_, None) => true,
         };
-        self.outcome == PromptOutcome::Completed && in_order
+        let is_last = match &self.outcome {
+            PromptOutcome::Completed => true,
+            PromptOutcome::Uncounted(uncounted) => uncounted.why == Uncounting::Purposes,
+            PromptOutcome::None | PromptOutcome::Playing | PromptOutcome::Interrupted => false,
+        };
+        is_last && in_order
     }
 
     /// They objected: what they agreed to before no longer counts from then on.
     pub(super) fn objected(&mut self, from: Timestamp) {
-        self.prompted = None;
+        (self.prompted, self.narrower) = (None, None);
         if self.outcome == PromptOutcome::Completed {
             self.outcome = PromptOutcome::None;
         }
@@ -325,6 +361,7 @@ impl Stay {
         let before = |ended: &Timestamp| *ended <= from;
         self.levels.retain(|said| said.prompt_ended.as_ref().is_none_or(before));
         self.written.retain(|written| before(&written.prompt_ended));
+        self.narrower.take_if(|prompted| !before(&prompted.ended));
         let cut = self.prompted.take_if(|prompted| !before(&prompted.ended)).is_some();
         if cut || self.outcome == PromptOutcome::Playing {
             self.outcome = PromptOutcome::Interrupted;
@@ -355,7 +392,7 @@ impl Stay {
         self.levels.clear();
         self.written.clear();
         self.announced.clear();
-        self.prompted = None;
+        (self.prompted, self.narrower) = (None, None);
         self.outcome = PromptOutcome::None;
     }
 
@@ -453,7 +490,9 @@ impl Stay {
     /// Whether they have agreed in writing to the demand.
     pub(crate) fn consented_in_writing(&self, at: Timestamp, demand: &Demand) -> bool {
         let in_call = |one: &Written| {
-            let counts = one.told.is_enough_for(demand.told) && demand.is_for(one.told.purposes);
+            let counts = demand.is_named_by(one.told.purposes, one.covers_call)
+                && one.told.is_enough_for(demand.told)
+                && demand.is_for(one.told.purposes);
             !self.minor && one.span.holds(at) && counts
         };
         self.written.iter().any(in_call) || self.grants_at(at, demand).any(|grant| grant.written)

@@ -92,7 +92,8 @@ impl Windows {
             What::Ended => self.close(happened, Edge::Ended),
             // Every use ends at once, whether or not it could be granted anew.
             What::Emergency => self.close(happened, Edge::Suspension),
-            What::PromptStarted { .. }
+            What::Use { .. }
+            | What::PromptStarted { .. }
             | What::PromptCompleted { .. }
             | What::PromptInterrupted { .. }
             | What::ConsentGiven { .. }

@@ -153,7 +153,7 @@ pub(super) fn names_of(uid: Uuid, entries: &[Entry]) -> Vec<String> {
 /// Whether an entry is somebody's assertion, not the gateway's own act.
 pub(in super::super) fn is_asserted(body: &Body) -> bool {
     if let Body::Event { facts, .. } = body {
-        return !matches!(facts.what, What::Control(_) | What::Gap);
+        return !matches!(facts.what, What::Control(_) | What::Use { .. } | What::Gap);
     }
     matches!(
         body,

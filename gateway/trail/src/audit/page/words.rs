@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use policy::scope::upload::Unasked;
 use policy::{
     AnsweredBy, Because, Behavior, Concerned, Control, Event, Evidence, Ground, Medium, Method, Place,
-    Refusal, Role, Subject, What, Why, length_ms,
+    Refusal, Role, Subject, Use, What, Why, length_ms,
 };
 use serde_json::Value;
 
@@ -29,12 +29,12 @@ pub(in crate::audit) fn happened(leaf: &Leaf, story: Option<&Story>, document: O
             format!("The call was opened, with {}.", names(&people))
         }
         Body::Event { facts, .. } => event(facts, &names),
-        Body::ControlRefused { code, .. } => {
+        Body::ControlRefused { of, code, .. } => {
             let why = match code {
                 ControlRefusal::ConsentRequired => "consent was missing",
                 ControlRefusal::NoUsableKey => "there was no public key to seal it for",
             };
-            format!("The platform asked to record, and was not allowed to: {why}.")
+            format!("The platform asked {}, and was not allowed to: {why}.", using(*of))
         }
         Body::Accepted { bytes, spans, silenced, .. } => {
             let spans: Vec<String> =
@@ -185,6 +185,15 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
             "The platform asked to resume recording, and was allowed to.".into()
         }
         What::Control(Control::Stop) => "The platform ended the recording.".into(),
+        What::Use { of, control: Control::Start | Control::Resume, .. } => {
+            format!("The platform asked {}, and was allowed to.", using(*of))
+        }
+        What::Use { of, control: Control::Pause(_), .. } => {
+            format!("The platform no longer asked {}, for now.", using(*of))
+        }
+        What::Use { of, control: Control::Stop, .. } => {
+            format!("The platform no longer asked {}.", using(*of))
+        }
         What::RecordingStarted => "The platform started recording by itself.".into(),
         What::RecordingPaused => "The platform paused by itself.".into(),
         What::RecordingResumed => "The platform resumed recording by itself.".into(),
@@ -192,6 +201,16 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
         What::Accepted { .. } => "A recording was accepted.".into(),
         What::Ended => "The call ended.".into(),
         What::Gap => "Something may be missing.".into(),
+    }
+}
+
+/// What a use does with the call, after "asked".
+fn using(of: Use) -> &'static str {
+    match of {
+        Use::Record => "to record",
+        Use::Transcribe => "to have the call written down",
+        Use::Stream => "to let somebody listen",
+        Use::Analyse => "to have the call analysed",
     }
 }
 
