@@ -253,12 +253,21 @@ impl Facts {
         let call = self.opened.purposes;
         let same = purposes == call || (!purposes.is_empty() && call.holds_all(purposes));
         let law_knows_them = !purposes.is_empty() && !purposes.holds(Purpose::Other);
+        let names = |named: Purposes, covers_call: bool| {
+            named.is_empty() || (same && covers_call) || (law_knows_them && named.holds_all(purposes))
+        };
+        // Only what covers the call is relied on as a grant.
+        let joined = |joined: &mut Joined| {
+            joined.grant.take_if(|grant| !names(grant.purposes.unwrap_or_default(), true));
+        };
+        facts.opened.participants.iter_mut().for_each(joined);
         for event in &mut facts.events {
-            if let What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. } = &mut event.what
-            {
-                prompt.covers_purposes = prompt.purposes.is_empty()
-                    || (same && prompt.covers_purposes)
-                    || (law_knows_them && prompt.purposes.holds_all(purposes));
+            match &mut event.what {
+                What::PromptStarted { prompt, .. } | What::PromptCompleted { prompt, .. } => {
+                    prompt.covers_purposes = names(prompt.purposes, prompt.covers_purposes);
+                }
+                What::Joined(one) => joined(one),
+                _ => {}
             }
         }
         facts

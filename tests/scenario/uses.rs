@@ -206,7 +206,7 @@ async fn a_request_that_cannot_be_read_still_ends_what_it_may_be_about() {
     opened("f").await;
     let cut = bytes::Bytes::from_static(b"{\"action\": \"stop\", \"use\": \"transcribe\", \"reason\": \"cu");
     gateway.recorder.send("POST", "/v1/calls/f/recording", &[], cut).await;
-    assert_eq!(running("f").await, ["record", "stream"]);
+    assert!(running("f").await.is_empty(), "what is cut short may have meant any of them");
 }
 
 #[tokio::test]
@@ -238,4 +238,108 @@ async fn an_emergency_ends_every_use() {
     control(&gateway, "c", json!({"action": "start", "use": "stream"}))
         .await
         .problem(403, "consent-required");
+}
+
+#[tokio::test]
+async fn a_yes_after_a_narrower_prompt_says_nothing_about_an_earlier_one() {
+    let gateway = Gateway::start().await;
+    prompt(&gateway, "notes", &["transcription"]).await;
+    // By an objection that came while the narrower one played.
+    gateway.open("c", "DE").await;
+    gateway.happens("c", "consent.withdrawn", "caller").await;
+    gateway.advance_ms(5_000);
+    gateway.prompt("c", &["caller", "agent"]).await;
+    gateway.says_yes("c", "agent", "dtmf").await;
+    gateway.advance_ms(4_000);
+    let late =
+        json!({"type": "prompt.completed", "prompt": "notes", "participant": "caller", "played_ms": 20_000});
+    gateway.report("c", late).await;
+    let agreed = gateway.says_yes("c", "caller", "dtmf").await;
+    is_blocked(&agreed);
+    assert_eq!(super::of(&agreed, "caller")["state"], "withdrawn", "{agreed}");
+    // By a hold that cut the narrower one short.
+    gateway.open("h", "DE").await;
+    gateway.advance_ms(5_000);
+    gateway.prompt("h", &["caller", "agent"]).await;
+    gateway.says_yes("h", "agent", "dtmf").await;
+    gateway.advance_ms(5_000);
+    hear(&gateway, "h", "notes").await;
+    let held = gateway.now().checked_sub(jiff::SignedDuration::from_secs(2)).unwrap();
+    gateway.report("h", json!({"type": "participant.held", "participant": "caller", "at": held})).await;
+    gateway.happens("h", "participant.retrieved", "caller").await;
+    is_blocked(&gateway.says_yes("h", "caller", "dtmf").await);
+}
+
+#[tokio::test]
+async fn a_grant_for_one_purpose_opens_no_use_for_every_purpose() {
+    let gateway = Gateway::start().await;
+    let grant = json!({"subject": "agent", "role": "agent", "basis": "contract of employment",
+        "text_version": "1", "purposes": ["quality"]});
+    gateway.counsel.put("/v1/consent-grants/work", &grant).await.expect(201);
+    let agent = json!({"id": "agent", "role": "agent", "location": "US-NY", "consent_grant": "work"});
+    let people = json!([person("caller", "customer", "US-NY"), agent]);
+    is_permitted(&gateway.open_with("c", people, json!({})).await);
+    asks(&gateway, "c", "start", "analyse", &["quality"]).await.expect(200);
+    control(&gateway, "c", json!({"action": "stop", "use": "analyse"})).await.expect(200);
+    asks(&gateway, "c", "start", "analyse", &["emotion"]).await.problem(403, "consent-required");
+    asks(&gateway, "c", "start", "analyse", &[]).await.problem(403, "consent-required");
+}
+
+#[tokio::test]
+async fn what_was_withdrawn_for_a_use_comes_back_by_a_yes_to_that_use_alone() {
+    let gateway = Gateway::start().await;
+    prompt(&gateway, "both", &["quality", "transcription"]).await;
+    gateway.open("c", "US-CA").await;
+    hear(&gateway, "c", "both").await;
+    asks(&gateway, "c", "start", "transcribe", &["transcription"]).await.expect(200);
+    gateway.happens("c", "consent.withdrawn", "caller").await;
+    gateway.advance_ms(5_000);
+    gateway.prompt("c", &["caller"]).await;
+    let agreed = gateway.says_yes("c", "caller", "dtmf").await;
+    is_permitted(&agreed);
+    assert_eq!(says(&agreed, "transcribe"), ["blocked", "suspended", "pause"], "{agreed}");
+    control(&gateway, "c", json!({"action": "resume", "use": "transcribe"}))
+        .await
+        .problem(403, "consent-required");
+    gateway.advance_ms(5_000);
+    let told = hear(&gateway, "c", "both").await;
+    assert_eq!(says(&told, "transcribe"), ["permitted", "suspended", "resume"], "{told}");
+}
+
+#[tokio::test]
+async fn several_claims_in_one_body_end_each_its_own_use_once() {
+    let gateway = Gateway::start().await;
+    let opened = async |call: &str| {
+        gateway.recording_in(call, "US-CA").await;
+        control(&gateway, call, json!({"action": "start", "use": "stream"})).await.expect(200);
+    };
+    opened("a").await;
+    let both = json!([{"action": "stop"}, {"action": "stop", "use": "stream"}]);
+    assert_eq!(control(&gateway, "a", both).await.status / 100, 4);
+    let decision = gateway.decision("a").await;
+    assert_eq!(
+        (says(&decision, "record")[1].as_str(), says(&decision, "stream")[1].as_str()),
+        ("stopped", "stopped")
+    );
+    opened("b").await;
+    let cut = bytes::Bytes::from_static(br#"{"action": "stop", "reason": "stream", "x":"#);
+    gateway.recorder.send("POST", "/v1/calls/b/recording", &[], cut).await;
+    assert_eq!(says(&gateway.decision("b").await, "record")[1], "stopped", "it may have meant that");
+    opened("c").await;
+    let many: Vec<Value> = (0..1_000).map(|_| json!({"action": "pause", "use": "stream"})).collect();
+    assert_eq!(control(&gateway, "c", json!(many)).await.status / 100, 4);
+    let log = entries(&ask(&gateway.auditor, "call=c&type=use.pause").await);
+    assert_eq!(log.len(), 1, "one is enough");
+}
+
+#[tokio::test]
+async fn a_client_that_prefers_little_is_told_of_its_other_uses_all_the_same() {
+    let gateway = Gateway::start().await;
+    gateway.open("c", "US-CA").await;
+    gateway.prompt("c", &["caller", "agent"]).await;
+    control(&gateway, "c", json!({"action": "start", "use": "transcribe"})).await.expect(200);
+    let event = bytes::Bytes::from(json!({"type": "consent.withdrawn", "participant": "caller"}).to_string());
+    let headers = [("content-type", "application/json"), ("prefer", "return=minimal")];
+    let told = gateway.recorder.send("POST", "/v1/calls/c/events", &headers, event).await.expect(201);
+    assert_eq!(says(&told, "transcribe"), ["blocked", "suspended", "pause"]);
 }

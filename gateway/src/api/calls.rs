@@ -118,7 +118,9 @@ pub(super) async fn control(
 
 /// A decision; or, if the client prefers it (RFC 7240, section 4.2), only what it comes to, in headers.
 fn decided(asked: &HeaderMap, status: StatusCode, decision: &Decision) -> Response {
-    let mut answer = if prefers_minimal(asked) {
+    // The headers speak of recording alone.
+    let others = decision.uses.iter().any(|one| !one.of.is_record());
+    let mut answer = if prefers_minimal(asked) && !others {
         let action = HeaderValue::from_static(decision.action.as_str());
         let recording = HeaderValue::from_static(decision.recording.as_str());
         let applied = HeaderValue::from_static(MINIMAL);

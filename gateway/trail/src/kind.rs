@@ -130,11 +130,12 @@ pub const OUTCOMES: &[(&str, &[Kind])] = &[
     ("declined", &[Kind::ConsentDeclined]),
     ("withdrawn", &[Kind::ConsentWithdrawn, Kind::ConsentGrantWithdrawn]),
     ("left", &[Kind::ParticipantLeft]),
-    ("granted", &[Kind::RecordingStart, Kind::RecordingResume]),
+    ("granted", &[Kind::RecordingStart, Kind::RecordingResume, Kind::UseStart, Kind::UseResume]),
     (
         "refused",
         &[
             Kind::RecordingControlRefused,
+            Kind::UseControlRefused,
             Kind::RecordingRefused,
             Kind::RecordingReleaseRefused,
             Kind::RecordingUnasked,

@@ -157,18 +157,21 @@ impl Orders {
         self.0.iter().map(|(of, action)| (*of, action.as_str()))
     }
 
-    /// As it is kept in a queue: `USE:ACTION`, one after the other.
+    /// As it is kept in a queue: the action for recording, and `USE:ACTION` for every other use.
     #[must_use]
     pub fn written(&self) -> String {
-        let all: Vec<String> = self.uses().map(|(of, action)| format!("{}:{action}", of.as_str())).collect();
-        all.join(" ")
+        let one = |(of, action): (Use, &str)| match of {
+            Use::Record => action.to_owned(),
+            Use::Transcribe | Use::Stream | Use::Analyse => format!("{}:{action}", of.as_str()),
+        };
+        self.uses().map(one).collect::<Vec<String>>().join(" ")
     }
 
     /// Reads what [`Orders::written`] wrote.
     #[must_use]
     pub fn read(text: &str) -> Orders {
         let all = text.split(' ').filter_map(|one| {
-            let (word, action) = one.split_once(':')?;
+            let (word, action) = one.split_once(':').unwrap_or((Use::Record.as_str(), one));
             let of = Use::ALL.into_iter().find(|of| of.as_str() == word)?;
             Some((of, action.to_owned()))
         });

@@ -24,7 +24,7 @@ use crate::place::Code;
 use crate::refusal::Why;
 use crate::rule::{OnHold, Requirement, Strictness};
 use crate::table::Table;
-use crate::told::{Purpose, Purposes};
+use crate::told::{Purpose, Purposes, Told};
 
 pub(crate) use law::{Demand, Law};
 use person::Arrival;
@@ -57,6 +57,8 @@ pub struct Call {
     expires_at: Option<Timestamp>,
     /// Other uses of its audio than recording, as far as any was ever granted.
     beside: Vec<Beside>,
+    /// If it is itself such a use: what a prompt has to tell to lift an objection, as the call has it.
+    lifting: Option<Told>,
 }
 
 /// What we believe the platform is doing.
@@ -120,6 +122,7 @@ impl Call {
             last: received_at,
             expires_at: None,
             beside: Vec::new(),
+            lifting: None,
         };
         for joined in opened.participants {
             let from = joined.joined_at.unwrap_or(call.law.started_at).min(received_at);
@@ -177,8 +180,8 @@ impl Call {
                     counts_from: loose,
                 };
                 let language = self.settings.default_language.clone();
-                let demand = self.demand(now);
-                self.each(participants, |person| person.prompt_completed(&heard, &language, &demand));
+                let lifting = self.lifting.unwrap_or_else(|| self.demand(now).told);
+                self.each(participants, |person| person.prompt_completed(&heard, &language, lifting));
             }
             What::PromptInterrupted { participants } => {
                 self.each(participants, Person::prompt_interrupted);

@@ -478,8 +478,7 @@ impl Call {
             };
         }
         let level = stay.level(now, demand);
-        let enough = stay.told().is_some_and(|told| told.is_enough_for(demand.told));
-        let heard = enough && stay.outcome == PromptOutcome::Completed;
+        let heard = stay.is_told(demand);
         let unwritten = demand.in_writing() && !stay.consented_in_writing(now, demand);
         let mut needs = match requirement.strictness {
             Strictness::One | Strictness::Notice | Strictness::Express if unwritten && heard => {

@@ -18,7 +18,7 @@ use crate::fact::{Kind, Medium};
 use crate::place::Code;
 use crate::rule::{Form, Parties, Requirement, Rule, Strictness};
 use crate::table::{Basis, Row, Table};
-use crate::told::Purposes;
+use crate::told::{Purpose, Purposes};
 
 /// A reading, by its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,16 @@ pub struct Reading {
     pub id: String,
     /// What it says.
     pub terms: Terms,
+}
+
+impl Reading {
+    /// Whether the word of whoever opened the call is enough for it to count, by the purposes of the call. What asks less
+    /// for a purpose does not where the call also names one that no law distinguishes: that may be anything.
+    #[must_use]
+    pub fn may_count_for(&self, purposes: Purposes) -> bool {
+        let any = self.terms.instead_of.is_none() || self.terms.purposes.is_empty();
+        any || !purposes.holds(Purpose::Other)
+    }
 }
 
 /// What a reading says.

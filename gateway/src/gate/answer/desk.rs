@@ -49,10 +49,10 @@ pub enum Outcome {
 #[serde(untagged)]
 pub enum Approved {
     /// It is in force.
-    InForce(VersionText),
+    InForce(Box<VersionText>),
     /// Nobody was known to have proposed it: it is now proposed by the person who approved it, and awaits a
     /// second person.
-    Adopted(ProposalReport),
+    Adopted(Box<ProposalReport>),
 }
 
 /// A version of the table.
@@ -228,6 +228,9 @@ pub struct Impact {
     pub base: String,
     /// The SHA-256 of the other table, in hexadecimal.
     pub table: String,
+    /// The account's further reading with which calls were replayed; left out if a table was rehearsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<String>,
     /// Only calls opened at this moment or later; null for all.
     pub since: Option<Moment>,
     /// Only calls of this account; null for all.

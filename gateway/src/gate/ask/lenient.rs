@@ -200,27 +200,35 @@ impl Lenient for Participant {
 }
 
 impl Lenient for ControlRecording {
+    /// At most one for each use. What speaks of no use is about recording; of one that cannot be read, about all.
     fn claims(body: &[u8]) -> Vec<ControlRecording> {
         let read = Salvaged::of(body);
-        let objects = read.objects();
-        let asked = objects.iter().filter_map(|posted| readable(posted, "action"));
-        let words =
-            [ControlAction::Stop, ControlAction::Pause].into_iter().filter(|action| read.holds(action));
-        let actions: Vec<ControlAction> = asked.chain(words).collect();
-        // A stopped recording is also paused.
-        let strictest =
-            [ControlAction::Stop, ControlAction::Pause].into_iter().find(|action| actions.contains(action));
-        // If it names no use that can be read, it is about recording; if it names one that cannot be, about all.
-        let said = objects.iter().filter_map(|posted| readable(posted, "use"));
-        let named: Vec<Use> = said.chain(Use::ALL.into_iter().filter(|of| read.holds(of))).collect();
-        let speaks = objects.iter().any(|posted| posted.get("use").is_some_and(|of| !of.is_null()));
-        let uses = match (named.is_empty(), speaks || read.holds("use")) {
-            (false, _) => named,
-            (true, true) => Use::ALL.to_vec(),
-            (true, false) => vec![Use::Record],
+        let mut asked: Vec<(Use, ControlAction)> = Vec::new();
+        for posted in read.objects() {
+            let Some(action) = readable(posted, "action") else { continue };
+            let said = posted.get("use").filter(|of| !of.is_null());
+            match (said, readable(posted, "use")) {
+                (_, Some(of)) => asked.push((of, action)),
+                (None, None) => asked.push((Use::Record, action)),
+                (Some(_), None) => asked.extend(Use::ALL.map(|of| (of, action))),
+            }
+        }
+        // A body that is not even JSON says what its words say, and may mean any use if it names one.
+        let named = Use::ALL.into_iter().any(|of| read.holds(of));
+        let meant = if named || read.holds("use") { Use::ALL.to_vec() } else { vec![Use::Record] };
+        for action in [ControlAction::Stop, ControlAction::Pause] {
+            if read.holds(action) {
+                asked.extend(meant.iter().map(|of| (*of, action)));
+            }
+        }
+        // What is stopped is also paused.
+        let strictest = |of: &Use| {
+            let has = |action: &ControlAction| asked.contains(&(*of, *action));
+            [ControlAction::Stop, ControlAction::Pause].into_iter().find(has)
         };
-        let claims = strictest.into_iter().flat_map(|action| {
-            uses.iter().map(move |of| ControlRecording { of: Some(*of), ..ControlRecording::new(action) })
+        let claims = Use::ALL.into_iter().filter_map(|of| {
+            let action = strictest(&of)?;
+            Some(ControlRecording { of: Some(of), ..ControlRecording::new(action) })
         });
         claims.collect()
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use policy::{Call, Table};
 use trail::story::Read;
-use trail::{Body, Clocks, FoldError, Folding, Leaf, Orders};
+use trail::{Body, Clocks, FoldError, Folding, Kind, Leaf, Orders};
 use uuid::Uuid;
 
 use crate::ledger::{Change, Job, ParticipantRow};
@@ -103,6 +103,10 @@ impl Folded {
     }
 
     fn note(&mut self, leaf: Leaf) {
+        // Another use is a fold of its own over the same people.
+        if leaf.body.kind() == Kind::UseStart {
+            self.bytes = self.bytes.saturating_add(self.names.len().saturating_mul(PERSON));
+        }
         self.subjects.extend_from_slice(leaf.body.subjects());
         self.clocks.see(&leaf);
         self.bytes = self.bytes.saturating_add(size_of(&leaf));

@@ -39,7 +39,11 @@ impl Gate {
     /// The order that an entry makes, if its account's platform takes orders.
     pub(in crate::gate) fn ordered(&self, draft: &Draft, notice: &Notice) -> Option<Change> {
         let (Notice::Ordered(orders), Some(call)) = (notice, draft.call) else { return None };
-        orders.recording()?;
+        let due = orders.recording()?;
+        // Another use that is ended meanwhile makes no new order.
+        if self.warm.last_orders(call).is_some_and(|last| last.recording() == Some(due)) {
+            return None;
+        }
         let action = self.switches.get(&draft.log)?;
         let at = draft.at.as_millisecond();
         Some(Change::Notification {

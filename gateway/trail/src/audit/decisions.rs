@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::{
-    Alike, Call, Claim, Control, Coverage, Event, Joined, Opened, Purposes, Standing, Table, Uncovered,
-    Upload, Use, What,
+    Alike, Call, Claim, Control, Coverage, Event, Joined, Opened, Purposes, Recorder, Standing, Table,
+    Uncovered, Upload, Use, What,
 };
 use uuid::Uuid;
 
@@ -218,6 +218,13 @@ impl Replay {
         }
         self.must_have_seen(saw, leaf.at)?;
         self.suspends(leaf)?;
+        if let Body::ControlRefused { of, purposes, code, .. } = &leaf.body {
+            let for_record = of.is_record() && !purposes.is_empty();
+            let without_key = !of.is_record() && *code == ControlRefusal::NoUsableKey;
+            if for_record || without_key {
+                return Err(Failure::tampered("no gateway refuses a use like this"));
+            }
+        }
         if let Body::ControlRefused { of, purposes, code: ControlRefusal::ConsentRequired, .. } = &leaf.body
             && self.is_permitted(*of, *purposes, leaf.at)
         {
@@ -367,6 +374,9 @@ impl Replay {
             };
         }
         let call = self.call.at(at).serving(of, purposes);
+        if control == Control::Resume && matches!(call.recorder(), Recorder::Idle | Recorder::Stopped) {
+            return Err(Failure::tampered("a use is resumed that was not going on"));
+        }
         if call.purposes() != purposes {
             return Err(Failure::tampered("a use that goes on no longer has its earlier purposes"));
         }

@@ -142,6 +142,11 @@ impl Demand {
         }
     }
 
+    /// Whether it is of another use than recording.
+    pub(crate) fn is_of_use(&self) -> bool {
+        self.served != Served::Call
+    }
+
     /// Whether a purpose of the call asks everybody to agree in writing.
     pub(crate) fn in_writing(&self) -> bool {
         !self.requirement.written_for.both(self.named).is_empty()

@@ -14,7 +14,7 @@ use crate::fact::{Heard, Joined, Method, Role};
 use crate::language::canonical;
 use crate::place::{Code, Evidence, Place};
 use crate::rule::{Forbids, Requirement};
-use crate::told::Purposes;
+use crate::told::{Purposes, Told};
 
 /// How much somebody has agreed to, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -272,12 +272,7 @@ impl Person {
         }
     }
 
-    pub(super) fn prompt_completed(
-        &mut self,
-        heard: &Completion<'_>,
-        default_language: &str,
-        demand: &Demand,
-    ) {
+    pub(super) fn prompt_completed(&mut self, heard: &Completion<'_>, default_language: &str, lifting: Told) {
         let spoken = &heard.prompt.language;
         let foreign = (!self.speaks(spoken, default_language)).then(|| match self.languages.as_slice() {
             [] => alloc::vec![default_language.to_owned()],
@@ -326,7 +321,7 @@ impl Person {
         }
         // A prompt that does not say what it has to is not a new prompt to an objector. A yes
         // answers the last prompt, so what an earlier one said does not help it.
-        let enough = heard.prompt.told().is_enough_for(demand.told);
+        let enough = heard.prompt.told().is_enough_for(lifting);
         for refusal in self.refusals.iter_mut().filter(|refusal| refusal.until.is_none()) {
             refusal.prompted_since = enough;
             refusal.prompt_ended = Some(end);

@@ -157,6 +157,9 @@ impl Uncounted {
 #[derive(Debug, Clone, Copy)]
 struct Said {
     from: Timestamp,
+    /// When they objected, if they did. Recording then follows the objection itself, and what lifts it; a use may be for
+    /// more than what they were asked anew.
+    until: Option<Timestamp>,
     level: Level,
     told: Told,
     /// Whether what they were told names every purpose of the call.
@@ -251,7 +254,8 @@ impl Stay {
             self.narrower = prompted;
         }
         let prompt_ended = Some(ended);
-        self.levels.push(Said { from: counts_from, level: Level::Notice, told, covers_call, prompt_ended });
+        let (from, until, level) = (counts_from, None, Level::Notice);
+        self.levels.push(Said { from, until, level, told, covers_call, prompt_ended });
     }
 
     /// The version of the last prompt that counts.
@@ -285,28 +289,29 @@ impl Stay {
     ) -> (Level, Timestamp) {
         let asserted = Said {
             from: counts_from,
+            until: None,
             level: Level::Asserted,
             told: Told::default(),
             covers_call: true,
             prompt_ended: None,
         };
         self.levels.push(asserted);
-        let covers_call = self.narrower.is_none();
-        let last = self.narrower.as_ref().or(self.prompted.as_ref());
-        let Some(answered) = last.filter(|prompted| self.follows(prompted, claimed)) else {
+        let Some((answered, covers_call)) =
+            self.last_prompt().filter(|(prompted, _)| follows(prompted, claimed))
+        else {
             return (Level::Asserted, counts_from);
         };
         let (told, prompt_ended) = (answered.told, answered.ended);
         // A late yes does not count from before the prompt that it answers.
         let answers_from = counts_from.max(answered.counts_from);
         let level = if express { Level::Express } else { Level::Notice };
-        let prompt_ended_at = Some(prompt_ended);
         self.levels.push(Said {
             from: answers_from,
+            until: None,
             level,
             told,
             covers_call,
-            prompt_ended: prompt_ended_at,
+            prompt_ended: Some(prompt_ended),
         });
         if written {
             let span = Span { from: answers_from, until: None };
@@ -316,20 +321,26 @@ impl Stay {
         if covers_call { (level, answers_from) } else { (Level::Asserted, counts_from) }
     }
 
-    fn follows(&self, prompted: &Prompted, claimed: Option<Timestamp>) -> bool {
-        let in_order = match (prompted.claimed, claimed) {
-            (Some(ended), Some(said)) => ended <= said,
-            // Only the yes has a claimed time: it cannot answer a prompt that had not even begun.
-            (None, Some(said)) => prompted.began <= said,
-            // The log's order is the order of events.
-            (_, None) => true,
-        };
-        let is_last = match &self.outcome {
-            PromptOutcome::Completed => true,
-            PromptOutcome::Uncounted(uncounted) => uncounted.why == Uncounting::Purposes,
-            PromptOutcome::None | PromptOutcome::Playing | PromptOutcome::Interrupted => false,
-        };
-        is_last && in_order
+    /// The prompt that a yes would answer, and whether it names every purpose of the call.
+    fn last_prompt(&self) -> Option<(&Prompted, bool)> {
+        match &self.outcome {
+            PromptOutcome::Completed => Some((self.prompted.as_ref()?, true)),
+            PromptOutcome::Uncounted(Uncounted { why: Uncounting::Purposes, .. }) => {
+                Some((self.narrower.as_ref()?, false))
+            }
+            PromptOutcome::Uncounted(_)
+            | PromptOutcome::None
+            | PromptOutcome::Playing
+            | PromptOutcome::Interrupted => None,
+        }
+    }
+
+    /// Whether the prompt that a yes would answer says all that is asked.
+    pub(crate) fn is_told(&self, demand: &Demand) -> bool {
+        self.last_prompt().is_some_and(|(prompted, covers_call)| {
+            demand.is_named_by(prompted.told.purposes, covers_call)
+                && prompted.told.is_enough_for(demand.told)
+        })
     }
 
     /// They objected: what they agreed to before no longer counts from then on.
@@ -337,6 +348,9 @@ impl Stay {
         (self.prompted, self.narrower) = (None, None);
         if self.outcome == PromptOutcome::Completed {
             self.outcome = PromptOutcome::None;
+        }
+        for said in self.levels.iter_mut().filter(|said| said.until.is_none()) {
+            said.until = Some(from.max(said.from));
         }
         for Written { span, .. } in self.written.iter_mut().filter(|written| written.span.until.is_none()) {
             span.until = Some(from.max(span.from));
@@ -361,8 +375,8 @@ impl Stay {
         let before = |ended: &Timestamp| *ended <= from;
         self.levels.retain(|said| said.prompt_ended.as_ref().is_none_or(before));
         self.written.retain(|written| before(&written.prompt_ended));
-        self.narrower.take_if(|prompted| !before(&prompted.ended));
-        let cut = self.prompted.take_if(|prompted| !before(&prompted.ended)).is_some();
+        let narrower = self.narrower.take_if(|prompted| !before(&prompted.ended)).is_some();
+        let cut = self.prompted.take_if(|prompted| !before(&prompted.ended)).is_some() || narrower;
         if cut || self.outcome == PromptOutcome::Playing {
             self.outcome = PromptOutcome::Interrupted;
         }
@@ -469,7 +483,11 @@ impl Stay {
         if self.is_machine(at) {
             return Level::None;
         }
-        let said = self.levels.iter().filter(|said| !self.minor && said.from <= at);
+        let holds = |said: &&Said| {
+            let objected = said.until.is_some_and(|until| until <= at);
+            said.from <= at && !(objected && demand.is_of_use())
+        };
+        let said = self.levels.iter().filter(|said| !self.minor && holds(said));
         let said = said.map(|said| said.worth(demand)).max();
         let granted = self.grants_at(at, demand).map(|grant| {
             let level = match grant.works_agreement && !demand.requirement.works_agreement_is_express {
@@ -508,7 +526,10 @@ impl Stay {
         note(self.serves_from);
         self.needed_until.into_iter().for_each(&mut *note);
         self.serves_until.into_iter().for_each(&mut *note);
-        self.levels.iter().for_each(|said| note(said.from));
+        for said in &self.levels {
+            note(said.from);
+            said.until.into_iter().for_each(&mut *note);
+        }
         let holds = self.holds.iter().flat_map(|hold| [Some(hold.strict), hold.excused]).flatten();
         let written = self.written.iter().map(|written| written.span);
         for span in self.machine.into_iter().chain(written).chain(holds) {
@@ -535,7 +556,20 @@ impl Stay {
                 && grant.from <= at
                 && grant.until.is_none_or(|until| at < until)
                 && grant.purposes.is_none_or(|purposes| purposes.holds_all(needed))
+                // One that does not cover the call is not relied on at all.
+                && demand.is_named_by(grant.purposes.unwrap_or_default(), true)
         };
         self.grants.iter().filter(move |(logged, grant)| holds(*logged, grant)).map(|(_, grant)| grant)
+    }
+}
+
+/// Whether a yes comes after the prompt that it would answer.
+fn follows(prompted: &Prompted, claimed: Option<Timestamp>) -> bool {
+    match (prompted.claimed, claimed) {
+        (Some(ended), Some(said)) => ended <= said,
+        // Only the yes has a claimed time: it cannot answer a prompt that had not even begun.
+        (None, Some(said)) => prompted.began <= said,
+        // The log's order is the order of events.
+        (_, None) => true,
     }
 }

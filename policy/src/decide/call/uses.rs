@@ -100,7 +100,17 @@ impl Call {
             | What::Minor { .. }
             | What::Emergency
             | What::Ended
-            | What::Gap => self.beside.iter_mut().for_each(|one| one.call.apply(event)),
+            | What::Gap => {
+                if self.beside.is_empty() {
+                    return;
+                }
+                // An objection is the person's, to every use; the call says what lifts it.
+                let lifting = Some(self.demand(self.last).told);
+                for Beside { call, .. } in &mut self.beside {
+                    call.lifting = lifting;
+                    call.apply(event);
+                }
+            }
         }
     }
 }
