@@ -393,6 +393,8 @@ fn who_only_asks_makes_no_ledger_and_no_keys() {
         vec!["sweep", "--dry-run"],
         vec!["compact"],
         vec!["table", "impact", table],
+        vec!["reading", "list", "acme"],
+        vec!["reading", "end", "sha256:00", "--as", "cg_x", "--password-stdin"],
         vec!["table", "publish", table, "--as", "cg_x", "--password-stdin"],
         vec!["table", "versions"],
         vec!["table", "proposals"],
@@ -471,6 +473,7 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
         ("prompt check", vec!["--text", "This call is recorded."]),
         ("prompt check", vec!["--account", "acme"]),
         ("prompt list", vec!["acme"]),
+        ("reading list", vec!["acme"]),
         ("scope", vec![&scope]),
         ("store list", vec![&out]),
         ("table check", vec![table]),
@@ -507,6 +510,11 @@ async fn whoever_reads_in_an_empty_directory_leaves_it_empty() {
         "person-add",
         "person-confirm",
         "prompt-add",
+        "reading-allow",
+        "reading-approve",
+        "reading-disallow",
+        "reading-end",
+        "reading-state",
         "serve",
         "store-extract",
         "sweep",
@@ -564,7 +572,7 @@ fn whoever_asks_for_help_is_told_what_to_type() {
     let (own, everywhere) = help.split_once("\nOptions of every command:\n").unwrap();
     assert!(own.contains("--since <DATE>") && everywhere.contains("--json"), "{help}");
     assert!(
-        help.ends_with("Example:\n  consent-gateway table impact draft.toml --since 2026-11-01\n"),
+        help.contains("Examples:\n  consent-gateway table impact draft.toml --since 2026-11-01\n"),
         "{help}"
     );
     // What is mistyped is told with what to type.

@@ -12,6 +12,7 @@ mod find;
 mod logging;
 mod person;
 mod prompt;
+mod reading;
 mod reopen;
 mod scope;
 mod store;
@@ -154,6 +155,9 @@ enum Command {
     /// The table of jurisdictions: check, compare, rehearse, publish
     #[command(subcommand)]
     Table(table::TableCommand),
+    /// Readings: how an account's own counsel reads the law of a place
+    #[command(subcommand)]
+    Reading(reading::ReadingCommand),
     /// The audit trail: verify it, take it along, and the key that signs it
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -225,7 +229,7 @@ const EVERYWHERE: &str = "Options of every command";
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run it", &["serve", "check", "demo"]),
     ("Set it up", &["account", "credential", "person", "key", "prompt", "consent-grant"]),
-    ("The law", &["table", "decide", "scope"]),
+    ("The law", &["table", "reading", "decide", "scope"]),
     ("Audit, and erase", &["audit", "explain", "erase", "sweep", "compact"]),
     ("Without a gateway", &["keygen", "open", "store"]),
     ("The program itself", &["openapi", "completions", "man"]),
@@ -352,6 +356,7 @@ fn execute(cli: Cli) -> Result<(), CliError> {
         Command::Sweep(asked) => on_runtime(sweep::run(config, asked, json)),
         Command::Compact => on_runtime(erase::compact(config, json)),
         Command::Table(command) => on_runtime(table::run(config, command, json)),
+        Command::Reading(command) => on_runtime(reading::run(config, command, json)),
         Command::Audit(command) => audit::run(config, command, json),
         Command::Store(command) => store::run(command, json),
         Command::Openapi => {

@@ -408,3 +408,62 @@ async fn a_call_that_is_opened_again_is_a_new_call_and_a_reading_in_force_then_c
     assert_eq!(asks(&north.recorder.post("/v1/calls/d/events", &moved).await.expect(201)), "all/express");
     verified(&desk, "north").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counsel_rehearses_and_states_a_reading_at_the_command_line() {
+    let desk = desk().await;
+    let tenant = Tenant::of(&desk, "north").await;
+    for (call, purposes) in [("proof", json!(["evidence"])), ("quality", json!(["quality"]))] {
+        tenant.open(&desk, call, "US-TX", purposes).await;
+        tenant.agent_agrees(call).await;
+        tenant.control(call, "start").await.problem(403, "consent-required");
+    }
+    let file = desk.gateway.dir.path().join("texas.json");
+    let file = file.to_str().unwrap();
+    std::fs::write(file, texas(hours(&desk, 24 * 30)).to_string()).unwrap();
+    let (code, told, wrong) =
+        desk.gateway.run(&["table", "impact", "--reading", file, "--account", "north", "--json"]);
+    assert_eq!(code, 0, "{wrong}");
+    let impact: Value = serde_json::from_str(&told).unwrap();
+    let effects = |of: &Value| (of["allowed"].as_u64().unwrap(), of["blocked"].as_u64().unwrap());
+    assert_eq!((impact["calls"].as_u64(), effects(&impact["total"])), (Some(2), (1, 0)), "{impact}");
+    assert!(impact["reading"].as_str().unwrap().starts_with("sha256:"));
+    assert_eq!(impact["base"], impact["table"], "the table is the same");
+    let (code, _, wrong) = desk.gateway.run(&["table", "impact", "--reading", file]);
+    assert!(code != 0 && wrong.contains("--account"), "{wrong}");
+    // What would be stricter is rehearsed likewise.
+    let strict = json!({"code": "US-TX", "operator": "US-NY", "entity": "North Sales LLC", "parties": "all",
+        "form": "express", "reason": "our counsel wants a yes"});
+    std::fs::write(file, strict.to_string()).unwrap();
+    let (_, told, _) =
+        desk.gateway.run(&["table", "impact", "--reading", file, "--account", "north", "--json"]);
+    let impact: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(impact["total"]["asked_more"], 2, "{impact}");
+    assert_eq!(
+        tenant.nora.get("/v1/readings").await.expect(200)["readings"],
+        json!([]),
+        "nobody has stated it"
+    );
+
+    // Stated, listed and ended there as well.
+    let person = credential(&desk.gateway, "north", Role::Counsel, "Nora First").await;
+    let acts = |args: &[&str]| {
+        let options = desk.gateway.options();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let password = [("CONSENT_GATEWAY_PASSWORD", person.password.expose())];
+        crate::harness::run_with(&[args, &["--as", &person.username], &options].concat(), &password)
+    };
+    let (code, told, wrong) = acts(&["reading", "state", file]);
+    assert_eq!((code, told.contains("in force")), (0, true), "{told}{wrong}");
+    let (_, listed, _) = desk.gateway.run(&["reading", "list", "north"]);
+    assert!(listed.contains("US-TX  all/express  in force"), "{listed}");
+    std::fs::write(file, texas(hours(&desk, 24 * 30)).to_string()).unwrap();
+    let (code, _, wrong) = acts(&["reading", "state", file]);
+    assert!(code == 1 && wrong.contains("US-TX"), "nobody has allowed that: {code} {wrong}");
+    allow(&desk, "north").await.expect(200);
+    let (code, told, _) = acts(&["reading", "state", file]);
+    assert_eq!((code, told.contains("reading approve sha256:")), (3, true), "{told}");
+    let id = told.trim().rsplit(' ').next().unwrap();
+    let (code, told, wrong) = acts(&["reading", "end", id, "--reason", "not now"]);
+    assert_eq!((code, told.contains("ended")), (0, true), "{told}{wrong}");
+}

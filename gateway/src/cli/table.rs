@@ -2,7 +2,7 @@
 
 mod words;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -56,11 +56,16 @@ pub(super) enum TableCommand {
 /// Commands that need the ledger.
 #[derive(Subcommand)]
 pub(super) enum Desk {
-    /// Rehearse a table on every call of the trail
-    #[command(after_help = "Example:\n  consent-gateway table impact draft.toml --since 2026-11-01")]
+    /// Rehearse a table, or an account's own reading, on the calls of the trail
+    #[command(after_help = "Examples:\n  consent-gateway table impact draft.toml --since 2026-11-01\n  \
+                            consent-gateway table impact --reading texas.json --account acme")]
     Impact {
         /// A file, or `version:N`
-        new: String,
+        #[arg(required_unless_present = "reading")]
+        new: Option<String>,
+        /// The body of `POST /v1/readings`, rehearsed on the account's calls by the table in force; `-` for standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "new", requires = "account")]
+        reading: Option<PathBuf>,
         /// Only calls opened at this time or later (RFC 3339, or a day)
         #[arg(long, value_name = "DATE", value_parser = moment_or_day)]
         since: Option<Timestamp>,
@@ -258,17 +263,27 @@ async fn desk(config: &Config, command: Desk, json: bool) -> Result<(), CliError
 
 async fn at_desk(config: &Config, gate: &Gate, command: Desk, json: bool) -> Result<(), CliError> {
     match command {
-        Desk::Impact { new, since, account } => {
+        Desk::Impact { new, reading, since, account } => {
             // A mistyped account has no calls, which must not look as if nothing changed.
             if let Some(account) = &account {
                 asked::must_exist(gate, account).await?;
             }
-            let (new, _) = usable(&new, text_by(config, Some(gate), &new).await?)?;
             let bar = Bar::of("calls");
-            let base = gate.laws().in_force();
-            let mut impact = gate
-                .impact(&base, &Arc::new(new), since, account.as_deref(), &|done, all| bar.show(done, all))
-                .await?;
+            let progress = |done, all| bar.show(done, all);
+            let mut impact = match (&new, &reading, &account) {
+                (_, Some(reading), Some(account)) => {
+                    let stated = super::reading::stated(reading)?;
+                    gate.impact_of_reading(account, &stated, since, &progress).await?
+                }
+                (Some(new), _, _) => {
+                    let (new, _) = usable(new, text_by(config, Some(gate), new).await?)?;
+                    let base = gate.laws().in_force();
+                    gate.impact(&base, &Arc::new(new), since, account.as_deref(), &progress).await?
+                }
+                (None, _, _) => {
+                    return Err(CliError::Wrong("name a table, or a reading and its account".into()));
+                }
+            };
             bar.end();
             gate.name_calls(&mut impact).await?;
             out::say(json, &impact, || impact_lines(&impact).join("\n"));

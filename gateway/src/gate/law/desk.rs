@@ -135,7 +135,7 @@ impl Gate {
             if row.person.is_empty() {
                 enrolled.counts(approver)?;
                 if self.adopt(&row, author, at).await? {
-                    return self.proposal(proposal).await.map(Approved::Adopted);
+                    return self.proposal(proposal).await.map(Box::new).map(Approved::Adopted);
                 }
                 continue;
             }
@@ -160,7 +160,7 @@ impl Gate {
             };
             let proposed = Some((uid, &proposer));
             if let Some(version) = self.enforce(author, &base, &new, &text, diff, reason, proposed).await? {
-                return Ok(Approved::InForce(version));
+                return Ok(Approved::InForce(Box::new(version)));
             }
         }
         Err(Fault::contended())

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use policy::{
-    Call, Code, Control, Edge, Event, Kind, Opened, Purposes, Recorder, Span, Standing, Table, Use, What,
-    Window, Windows,
+    Call, Code, Control, Edge, Event, Kind, Opened, Purposes, Reading, Recorder, Span, Standing, Table, Use,
+    What, Window, Windows,
 };
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::gate::answer::{Effect, Effects, Example, Impact};
+use crate::gate::ask::StateReading;
 use crate::gate::{Fault, Gate};
 use crate::ledger::History;
 
@@ -62,9 +63,38 @@ impl Gate {
         account: Option<&str>,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<Impact, Fault> {
+        let compared = Compared { base: Arc::clone(base), new: Arc::clone(new), reading: None };
+        self.replayed(compared, since, account, progress).await
+    }
+
+    /// Replays every call of an account as its law was, and with one more reading of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the reading makes no sense, or could never count; or the ledger fails.
+    pub async fn impact_of_reading(
+        &self,
+        account: &str,
+        asked: &StateReading,
+        since: Option<Timestamp>,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Impact, Fault> {
+        let (table, reading) = self.reading_of(account, asked).await?;
+        let compared = Compared { base: Arc::clone(&table), new: table, reading: Some(Arc::new(reading)) };
+        self.replayed(compared, since, Some(account), progress).await
+    }
+
+    async fn replayed(
+        &self,
+        compared: Compared,
+        since: Option<Timestamp>,
+        account: Option<&str>,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Impact, Fault> {
         let mut impact = Impact {
-            base: base.digest().into(),
-            table: new.digest().into(),
+            base: compared.base.digest().into(),
+            table: compared.new.digest().into(),
+            reading: compared.reading.as_ref().map(|reading| reading.id.clone()),
             since: since.map(Into::into),
             account: account.map(Into::into),
             ..Impact::default()
@@ -75,10 +105,10 @@ impl Gate {
         let mut replayed = histories
             .try_chunks(CHUNK)
             .map(|chunk| {
-                let (base, new) = (Arc::clone(base), Arc::clone(new));
+                let compared = compared.clone();
                 async move {
                     let chunk = chunk.map_err(|error| Fault::from(error.1))?;
-                    let work = move || chunk.iter().map(|call| replay(&base, &new, call)).collect::<Vec<_>>();
+                    let work = move || chunk.iter().map(|call| replay(&compared, call)).collect::<Vec<_>>();
                     tokio::task::spawn_blocking(work)
                         .await
                         .map_err(|_| Fault::damaged("the task of a replay failed"))
@@ -192,26 +222,33 @@ enum Facts {
     Refused {},
 }
 
-fn replay(base: &Arc<Table>, new: &Arc<Table>, history: &History) -> Replayed {
+/// What calls are replayed by.
+#[derive(Clone)]
+struct Compared {
+    base: Arc<Table>,
+    new: Arc<Table>,
+    /// Counts beside the readings that a call was opened with, where it covers the call.
+    reading: Option<Arc<Reading>>,
+}
+
+fn replay(compared: &Compared, history: &History) -> Replayed {
     let mut replayed = Replayed::default();
-    replayed.unreadable = replay_into(&mut replayed, base, new, history).is_none();
+    replayed.unreadable = replay_into(&mut replayed, compared, history).is_none();
     replayed
 }
 
-fn replay_into(
-    replayed: &mut Replayed,
-    base: &Arc<Table>,
-    new: &Arc<Table>,
-    history: &History,
-) -> Option<()> {
+fn replay_into(replayed: &mut Replayed, compared: &Compared, history: &History) -> Option<()> {
     replayed.uid = history.uid.parse().ok()?;
     let lines = history.leaves.as_deref()?.split(|byte| *byte == b'\n');
     let mut entries = lines.map(|line| serde_json::from_slice::<Entry>(line).ok());
     let first = entries.next()??;
     let Facts::Opened { facts } = first.body else { return None };
     let is_asked = facts.kind != Kind::Emergency || facts.settings.public_safety;
-    let mut old = Call::open(base, first.at, facts.clone());
-    let mut new = Call::open(new, first.at, facts);
+    let mut read = facts.clone();
+    let further = compared.reading.as_deref().filter(|one| one.may_count_for(facts.purposes));
+    read.readings.extend(further.cloned());
+    let mut old = Call::open(&compared.base, first.at, facts);
+    let mut new = Call::open(&compared.new, first.at, read);
     let mut recorded = Recorded::default();
     let (mut blocked, mut allowed, mut parted) = (false, false, false);
     for entry in entries {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use policy::reading::{Asks, Compared, compare};
-use policy::{Call, Code, Purpose, Purposes, Terms};
+use policy::{Call, Code, Purpose, Purposes, Table, Terms};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -145,17 +145,8 @@ impl Gate {
         for _ in 0..ATTEMPTS {
             let rows = self.ledger.readings(account).await?;
             let at = self.moment_of(account).await?;
-            self.refresh_law().await?;
-            let table = self.laws.in_force();
             let salt = trail::salt()?;
-            let mut terms = terms_of(&asked, &text, &salt)?;
-            match compare(&table, &terms, at) {
-                Compared::Adds => {}
-                Compared::Loosens(instead_of) => terms.instead_of = Some(instead_of),
-                Compared::NoRow => return Err(LawRefusal::NoRow { code: terms.code }.into()),
-            }
-            let (_, _, operator) = self.settings(account).await?;
-            check(&terms, operator, &text, at)?;
+            let (table, terms) = self.terms(account, &asked, (&text, &salt), at).await?;
             if rows.iter().filter(|row| row.ended_at.is_none()).count() >= MOST {
                 return Err(WrongReading::TooMany.into());
             }
@@ -205,6 +196,39 @@ impl Gate {
             }
         }
         Err(Fault::contended())
+    }
+
+    /// What is stated, as it compares with the table that is in force.
+    async fn terms(
+        &self,
+        account: &str,
+        asked: &StateReading,
+        (text, salt): (&ReadingText, &str),
+        at: Timestamp,
+    ) -> Result<(Arc<Table>, Terms), Fault> {
+        self.refresh_law().await?;
+        let table = self.laws.in_force();
+        let mut terms = terms_of(asked, text, salt)?;
+        match compare(&table, &terms, at) {
+            Compared::Adds => {}
+            Compared::Loosens(instead_of) => terms.instead_of = Some(instead_of),
+            Compared::NoRow => return Err(LawRefusal::NoRow { code: terms.code }.into()),
+        }
+        let (_, _, operator) = self.settings(account).await?;
+        check(&terms, operator, text, at)?;
+        Ok((table, terms))
+    }
+
+    /// A reading that nobody has stated, for a rehearsal; and the table that it is compared with.
+    pub(in crate::gate) async fn reading_of(
+        &self,
+        account: &str,
+        asked: &StateReading,
+    ) -> Result<(Arc<Table>, policy::Reading), Fault> {
+        let (text, salt) = (text_of(asked)?, trail::salt()?);
+        let at = self.moment_of(account).await?;
+        let (table, terms) = self.terms(account, asked, (&text, &salt), at).await?;
+        Ok((table, policy::Reading { id: trail::reading::id_of(&terms), terms }))
     }
 
     /// Approves a reading that asks less: it counts for calls that are opened from now on.
@@ -343,15 +367,13 @@ impl Gate {
         let count = self.ledger.restrictions(account).await?.ok_or(CallRefusal::Unknown)?;
         let expect = Expect::Restrictions { account: account.into(), count };
         let known = Purposes::of(purposes.iter().map(String::as_str));
-        let all_known = !known.holds(Purpose::Other);
         let stated = self.stated(account, count).await?;
         let counts = |counting: &&Counting| {
             let terms = &counting.reading.terms;
             let over = counting.ended_at.is_some() || terms.until.is_some_and(|until| until <= now);
-            // A recorder's word alone does not say where the operator is, nor whether a purpose is one of those.
-            let sure = terms.instead_of.is_none()
-                || operator == Some(terms.operator) && (all_known || terms.purposes.is_empty());
-            !over && sure && terms.covers(operators, known)
+            // A recorder's word alone does not say where the operator is.
+            let sure = terms.instead_of.is_none() || operator == Some(terms.operator);
+            !over && sure && counting.reading.may_count_for(known) && terms.covers(operators, known)
         };
         Ok((stated.iter().filter(counts).map(|counting| counting.reading.clone()).collect(), expect))
     }
