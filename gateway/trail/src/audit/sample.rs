@@ -263,14 +263,18 @@ impl Log {
     }
 
     pub(crate) fn refuse_start(&mut self, uid: Uuid) -> u64 {
+        self.refuse(uid, policy::Use::Record, Purposes::NONE, ControlRefusal::ConsentRequired)
+    }
+
+    pub(crate) fn refuse(
+        &mut self,
+        uid: Uuid,
+        of: policy::Use,
+        purposes: Purposes,
+        code: ControlRefusal,
+    ) -> u64 {
         let saw = self.saw(&self.calls[&uid].call);
-        let body = Body::ControlRefused {
-            of: policy::Use::Record,
-            purposes: policy::Purposes::NONE,
-            control: Control::Start,
-            code: ControlRefusal::ConsentRequired,
-            saw,
-        };
+        let body = Body::ControlRefused { of, purposes, control: Control::Start, code, saw };
         self.of_call(&recorder(), uid, body, None)
     }
 

@@ -2,13 +2,14 @@
 
 use jiff::SignedDuration;
 use policy::{
-    Control, CoverageBasis, Event, HeldCounts, MOST_STRETCHES, Method, Refusal, Stretch, Use, What, Why,
+    Control, CoverageBasis, Event, HeldCounts, MOST_STRETCHES, Method, Purpose, Purposes, Refusal, Stretch,
+    Use, What, Why,
 };
 use seal::Format;
 use uuid::Uuid;
 
 use super::*;
-use crate::Door;
+use crate::{ControlRefusal, Door};
 
 /// The log with one entry changed; tree and signature are made again.
 pub(super) fn rewritten(log: &Log, index: usize, change: impl FnOnce(&mut Leaf)) -> Log {
@@ -196,6 +197,69 @@ fn a_recording_that_began_without_leave_is_found_though_every_decision_is_right(
     let uid = log.open("c");
     let index = log.happens(uid, What::Control(Control::Start));
     assert_found(&found(&log), Verdict::Tampered, index, "was allowed to start, and was not permitted");
+}
+
+#[test]
+fn a_use_without_leave_is_found_though_every_decision_is_right() {
+    let quality = Purposes::NONE.with(Purpose::Quality);
+    let asks = |of, purposes, control| What::Use { of, purposes, control };
+    let start = |purposes| asks(Use::Transcribe, purposes, Control::Start);
+    // Everybody has heard a prompt for `quality`.
+    let told = || {
+        let mut log = Log::new();
+        let uid = log.open("c");
+        log.prompted(uid, &[0, 1]);
+        log.agrees(uid, 0);
+        log.agrees(uid, 1);
+        (log, uid)
+    };
+    let after = |whats: &[What]| {
+        let (mut log, uid) = told();
+        let indexes: Vec<u64> = whats.iter().map(|what| log.happens(uid, what.clone())).collect();
+        (log, indexes[indexes.len() - 1])
+    };
+    let stop = || asks(Use::Transcribe, Purposes::NONE, Control::Stop);
+    let (honest, _) = after(&[start(quality), stop(), start(quality)]);
+    verified(&honest.export()).unwrap();
+    let more = quality.with(Purpose::Transcription);
+    for (whats, says) in [
+        (vec![start(more)], "was not permitted"),
+        (vec![start(Purposes::NONE)], "was not permitted"),
+        (vec![asks(Use::Record, quality, Control::Start)], "as if it were another use"),
+        (vec![stop()], "that was never granted"),
+        (vec![start(quality), asks(Use::Transcribe, quality, Control::Stop)], "gets other purposes"),
+        (vec![asks(Use::Stream, quality, Control::Resume)], "that was not going on"),
+        (
+            vec![start(quality), stop(), asks(Use::Transcribe, quality, Control::Resume)],
+            "that was not going on",
+        ),
+    ] {
+        let (log, index) = after(&whats);
+        assert_found(&found(&log), Verdict::Tampered, index, says);
+    }
+    // What was decided of a use is decided again.
+    let (log, index) = after(&[start(quality)]);
+    let forged = rewritten(&log, usize::try_from(index).unwrap(), |leaf| {
+        let Body::Event { saw, .. } = &mut leaf.body else { panic!() };
+        saw.uses.clear();
+    });
+    assert_found(&found(&forged), Verdict::Tampered, index, "another use is described otherwise");
+    // It was refused, and was permitted; or in a way in which no gateway refuses.
+    let refused = |of, purposes, code| {
+        let (mut log, uid) = told();
+        let index = log.refuse(uid, of, purposes, code);
+        (log, index)
+    };
+    let (honest, _) = refused(Use::Stream, more, ControlRefusal::ConsentRequired);
+    verified(&honest.export()).unwrap();
+    for (of, purposes, code, says) in [
+        (Use::Stream, quality, ControlRefusal::ConsentRequired, "what was permitted"),
+        (Use::Stream, more, ControlRefusal::NoUsableKey, "no gateway refuses"),
+        (Use::Record, quality, ControlRefusal::ConsentRequired, "no gateway refuses"),
+    ] {
+        let (log, index) = refused(of, purposes, code);
+        assert_found(&found(&log), Verdict::Tampered, index, says);
+    }
 }
 
 #[test]
