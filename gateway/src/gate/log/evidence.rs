@@ -420,10 +420,12 @@ fn is_covered(row: &EntryRow, head: &SignedHead) -> bool {
 fn used(body: &Body, keys: &mut BTreeSet<(String, &[&str])>) {
     const PROMPT: &[&str] = &["prompt.registered"];
     const GRANT: &[&str] = &["consent-grant.registered", "consent-grant.withdrawn"];
+    const READING: &[&str] = &["reading.proposed", "reading.in-force", "reading.approved", "reading.ended"];
     const RECORDING: &[&str] =
         &["recording.fetched", "recording.fetch-refused", "recording.hold", "recording.deleted"];
     keys.extend(body.grants().map(|grant| (format!("grant:{grant}"), GRANT)));
     keys.extend(body.prompt().map(|prompt| (format!("prompt:{prompt}"), PROMPT)));
+    keys.extend(body.readings().map(|reading| (format!("reading:{reading}"), READING)));
     keys.extend(body.accepts().map(|recording| (format!("recording:{recording}"), RECORDING)));
 }
 

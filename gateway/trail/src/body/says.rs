@@ -174,6 +174,19 @@ impl Body {
         relied_on.map(|grant| grant.grant.clone()).chain(own)
     }
 
+    /// The account's readings that a call is opened with, or that it states, approves or ends; by their ids.
+    pub fn readings(&self) -> impl Iterator<Item = &str> {
+        let counting = if let Body::Opened { facts, .. } = self { facts.readings.as_slice() } else { &[] };
+        let own = if let Body::ReadingProposed { reading } | Body::ReadingInForce { reading } = self {
+            Some(reading.id.as_str())
+        } else if let Body::ReadingApproved { reading } | Body::ReadingEnded { reading } = self {
+            Some(reading.as_str())
+        } else {
+            None
+        };
+        counting.iter().map(|reading| reading.id.as_str()).chain(own)
+    }
+
     /// The pseudonyms of numbers that it makes known, by participant.
     #[must_use]
     pub fn subjects(&self) -> &[(u32, String)] {
@@ -187,7 +200,7 @@ impl Body {
     }
 
     /// What auditors use to find the entry, or its call: `subject:…`, `place:…`, `rule:…`, `prompt:…`,
-    /// `grant:…`, `recording:…`, `listener:…`. Codes and ids that the gateway minted, nothing else.
+    /// `grant:…`, `reading:…`, `recording:…`, `listener:…`. Codes and ids that the gateway minted, nothing else.
     #[must_use]
     pub fn mentions(&self, actor: &Actor) -> Vec<String> {
         let mut keys: Vec<String> = self.pseudonyms().map(crate::subject::mention).collect();
@@ -206,6 +219,7 @@ impl Body {
         keys.extend(self.recording().map(|recording| format!("recording:{recording}")));
         keys.extend(self.prompt().map(|version| format!("prompt:{version}")));
         keys.extend(self.grants().map(|grant| format!("grant:{grant}")));
+        keys.extend(self.readings().map(|reading| format!("reading:{reading}")));
         keys.sort_unstable();
         keys.dedup();
         keys

@@ -55,6 +55,7 @@ pub fn verify_pack(pack: &Pack, trust: &Trust, media: Option<&mut dyn Read>) -> 
     told(&mut found, belongs(pack, &leaves));
     told(&mut found, prompts(pack, &leaves, &mut warnings));
     told(&mut found, grants(&leaves));
+    told(&mut found, readings(&leaves));
     let (mut media_is_there, mut envelope_is_there) = (false, false);
     match (pack.manifest.kind, media) {
         (Kind::Recording, media) => {
@@ -331,6 +332,45 @@ fn grants(leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
             if *by_guardian != grant.by_guardian {
                 let what = "a consent grant is said to be given by a guardian, or not to be, unlike the registered one";
                 return Err(Failure::tampered(what).at(*index));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the account's readings count as they were stated and approved, as far as that is in the pack.
+fn readings(leaves: &BTreeMap<u64, Leaf>) -> Result<(), Failure> {
+    // Who stated each, and whether somebody else has approved it.
+    let mut stated: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
+    let mut ended = BTreeSet::new();
+    for (index, leaf) in leaves {
+        let tampered = |what: &str| Err(Failure::tampered(what.to_owned()).at(*index));
+        if let Body::ReadingProposed { reading } | Body::ReadingInForce { reading } = &leaf.body {
+            let alone = matches!(leaf.body, Body::ReadingInForce { .. });
+            stated.insert(&reading.id, (&leaf.actor.credential, alone));
+        }
+        if let Body::ReadingApproved { reading } = &leaf.body
+            && let Some((author, approved)) = stated.get_mut(reading.as_str())
+        {
+            if *author == leaf.actor.credential {
+                return tampered("somebody has approved their own reading of the law");
+            }
+            *approved = true;
+        }
+        if let Body::ReadingEnded { reading } = &leaf.body {
+            ended.insert(reading.as_str());
+        }
+        let Body::Opened { facts, .. } = &leaf.body else { continue };
+        for reading in &facts.readings {
+            if reading.id != crate::reading::id_of(&reading.terms) {
+                return tampered("a reading does not have the id of its terms");
+            }
+            if ended.contains(reading.id.as_str()) {
+                return tampered("a call is opened with a reading of the law that was ended before");
+            }
+            let loosens = reading.terms.instead_of.is_some();
+            if loosens && stated.get(reading.id.as_str()).is_some_and(|(_, approved)| !approved) {
+                return tampered("a reading that asks less counts, and nobody had approved it");
             }
         }
     }

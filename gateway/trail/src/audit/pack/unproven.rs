@@ -19,6 +19,7 @@ pub(in super::super) fn unproven(pack: &Pack) -> Vec<String> {
         _ => left_out(pack, &leaves).into_iter().collect(),
     };
     words.extend(unregistered(&leaves));
+    words.extend(unstated(&leaves));
     words.extend(in_force(pack, &leaves));
     words
 }
@@ -90,6 +91,22 @@ fn unregistered(leaves: &[(u64, Leaf)]) -> Option<String> {
     })
 }
 
+/// Readings of the law that count on a call and that no entry of the pack states.
+fn unstated(leaves: &[(u64, Leaf)]) -> Option<String> {
+    let states = |leaf: &Leaf, id: &str| match &leaf.body {
+        Body::ReadingProposed { reading } | Body::ReadingInForce { reading } => reading.id == id,
+        _ => false,
+    };
+    let missing =
+        readings(leaves).into_iter().filter(|id| !leaves.iter().any(|(_, leaf)| states(leaf, id))).count();
+    (missing > 0).then(|| {
+        format!(
+            "the statement of {} is not in the pack: that the account's counsel read the law so is not verified",
+            counted(missing, "reading")
+        )
+    })
+}
+
 /// People and registrations that are relied on, but are in entries outside of calls or in the log `system`.
 fn in_force(pack: &Pack, leaves: &[(u64, Leaf)]) -> Option<String> {
     let ours = |credential: &&str| !matches!(*credential, "gateway" | "command-line");
@@ -104,6 +121,7 @@ fn in_force(pack: &Pack, leaves: &[(u64, Leaf)]) -> Option<String> {
         (acted.collect::<BTreeSet<_>>().len(), "credential"),
         (keys.len(), "key"),
         (grants(leaves).len(), "consent grant"),
+        (readings(leaves).len(), "reading"),
         (pack.tables.len(), "table"),
     ];
     let mut named: Vec<String> =
@@ -111,6 +129,12 @@ fn in_force(pack: &Pack, leaves: &[(u64, Leaf)]) -> Option<String> {
     let last = named.pop()?;
     let all = if named.is_empty() { last } else { format!("{} and {last}", named.join(", ")) };
     Some(format!("whether what is relied on was in force then is not in the pack: {all}"))
+}
+
+/// The readings that calls were opened with.
+fn readings(leaves: &[(u64, Leaf)]) -> BTreeSet<&str> {
+    let of_calls = leaves.iter().filter(|(_, leaf)| leaf.call.is_some());
+    of_calls.flat_map(|(_, leaf)| leaf.body.readings()).collect()
 }
 
 fn grants(leaves: &[(u64, Leaf)]) -> BTreeSet<&str> {

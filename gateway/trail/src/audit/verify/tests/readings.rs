@@ -6,7 +6,9 @@ use policy::{Call, CoverageBasis, Evidence, Form, Joined, Parties, Place, Purpos
 use serde_json::json;
 use uuid::Uuid;
 
+use super::forgery::rewritten;
 use super::*;
+use crate::audit::pack;
 use crate::{Body, OnRefusal, Saw, reading};
 
 fn desk() -> Actor {
@@ -287,4 +289,33 @@ fn what_asks_more_is_left_out_of_no_call() {
     verified(&log.export()).unwrap();
     let (_, index) = open(&mut without, Vec::new());
     assert_found(&found(&without), Verdict::Tampered, index, "without a reading of the account");
+}
+
+#[test]
+fn a_pack_shows_the_readings_that_counted_or_says_that_it_does_not() {
+    let checked = |log: &Log, uid, stated: &[usize]| {
+        let all = stated.iter().copied().chain(log.entries_of(uid, None));
+        let pack = log.pack(&pack::Subject::Call(uid), log.parts(all));
+        pack::verify_pack(&pack, &trust(), None)
+    };
+    let mut log = log();
+    let first = log.drafts.len();
+    let reading = in_force(&mut log);
+    let (uid, _) = open(&mut log, vec![reading.clone()]);
+    let missing = "the statement of 1 reading is not in the pack";
+    let without = checked(&log, uid, &[]).unwrap().warnings;
+    assert!(without.iter().any(|warning| warning.contains(missing)), "{without:?}");
+    let with = checked(&log, uid, &[first + 1, first + 2]).unwrap().warnings;
+    assert!(!with.iter().any(|warning| warning.contains(missing)), "{with:?}");
+    assert!(with.iter().any(|warning| warning.contains("1 reading and 1 table")), "{with:?}");
+    // What was proposed and not approved does not count; nor by its author alone, nor after its end.
+    let failure = checked(&log, uid, &[first + 1]).unwrap_err();
+    assert!(failure.what.contains("nobody had approved it"), "{failure}");
+    let alone = rewritten(&log, first + 2, |leaf| leaf.actor = nora());
+    let failure = checked(&alone, uid, &[first + 1, first + 2]).unwrap_err();
+    assert!(failure.what.contains("their own reading"), "{failure}");
+    let ended = log.entry(&nora(), Body::ReadingEnded { reading: reading.id.clone() }, None);
+    let (later, _) = open(&mut log, vec![reading]);
+    let failure = checked(&log, later, &[usize::try_from(ended).unwrap()]).unwrap_err();
+    assert!(failure.what.contains("that was ended before"), "{failure}");
 }
