@@ -35,6 +35,7 @@ mod staying_up;
 mod store;
 mod tidy;
 mod transparency;
+mod twilio;
 mod verifier;
 mod webhooks;
 mod wire;

@@ -47,6 +47,7 @@ use crate::body::{Cap, Pace, discard_unread, read_all};
 use crate::gate::ask::{Misfit, Object, fit};
 use crate::gate::{Fault, Gate, Wrong};
 use crate::listen::{Guest, Peer};
+use crate::twilio::Platforms;
 
 pub(crate) use kazoo::plan::Trials;
 
@@ -59,6 +60,10 @@ pub struct Door {
     pub access: Access,
     /// How uploads may come.
     pub upload_pace: Pace,
+    /// The accounts at Twilio that stand behind the gateway.
+    pub twilio: Platforms,
+    /// Where the gateway is reached from outside, without a slash at the end.
+    pub public_url: Option<String>,
     /// The files by which a Kazoo platform tries a storage plan.
     pub(crate) trials: Trials,
 }

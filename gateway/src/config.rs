@@ -9,6 +9,7 @@ use hyper::header::HeaderName;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use reqwest::Url;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -16,7 +17,7 @@ use crate::anchor::{TimestampConfig, WitnessConfig, WriteOnceConfig};
 use crate::export::Controller;
 use crate::listen::origin::{Block, Proxies};
 use crate::record::Algorithm;
-use crate::webhook::Reach;
+use crate::webhook::{Reach, WebhookUrl};
 use trail::OrderedAction;
 
 /// The configuration file.
@@ -70,6 +71,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// Kazoo platforms that are told to stop the recordings of suspended calls, by account.
     pub kazoo: BTreeMap<String, Kazoo>,
+    /// Accounts at Twilio that the gateway stands in front of, by account.
+    pub twilio: BTreeMap<String, Twilio>,
     /// Limits of uploads.
     pub upload: Upload,
     /// The most connections at once.
@@ -177,6 +180,27 @@ pub struct Kazoo {
     pub action: OrderedAction,
 }
 
+/// An account at Twilio.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Twilio {
+    /// Twilio's sid of the account: `AC` and 32 hexadecimal digits.
+    pub account_sid: String,
+    /// A file with the account's auth token.
+    pub auth_token: PathBuf,
+    /// Where Twilio's API is.
+    #[serde(default = "twilio_api")]
+    pub upstream: String,
+    /// The account's own voice webhook.
+    pub voice_url: Option<WebhookUrl>,
+    /// Its voice webhook for calls in which recording was refused.
+    pub refused_url: Option<WebhookUrl>,
+}
+
+fn twilio_api() -> String {
+    "https://api.twilio.com".into()
+}
+
 /// Limits of uploads.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -221,6 +245,7 @@ impl Default for Config {
             public_url: None,
             webhooks: Webhooks::default(),
             kazoo: BTreeMap::new(),
+            twilio: BTreeMap::new(),
             upload: Upload::default(),
             connections: 1024,
             lame_duck_seconds: 0,
@@ -256,14 +281,18 @@ impl Config {
             .map_err(|error| ConfigError::Parse { path: path.into(), message: told(&text, &error) })
     }
 
-    /// Refuses dangerous settings: plain HTTP that others can reach, a malformed header name.
+    /// Refuses dangerous settings: plain HTTP that others can reach, a malformed header name. Refuses Twilio without
+    /// an address that it can reach.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Plain`], [`ConfigError::Header`].
+    /// [`ConfigError::Plain`], [`ConfigError::Header`], [`ConfigError::PublicUrl`].
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.tls.is_none() && !self.behind_tls_proxy && !self.listen.ip().is_loopback() {
             return Err(ConfigError::Plain { listen: self.listen });
+        }
+        if !self.twilio.is_empty() && !self.public_url.as_deref().is_some_and(is_public_url) {
+            return Err(ConfigError::PublicUrl);
         }
         self.proxies().map(drop)
     }
@@ -303,6 +332,13 @@ impl Config {
     pub fn secrets_dir(&self) -> PathBuf {
         self.secrets.clone().unwrap_or_else(|| self.data.join("secrets"))
     }
+}
+
+/// Whether requests can be made below this URL: Twilio signs the URL that it asks, letter by letter.
+fn is_public_url(text: &str) -> bool {
+    let begins = ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
+    let has_more = |url: &Url| url.query().is_some() || url.fragment().is_some() || text.contains('@');
+    begins && Url::parse(text).is_ok_and(|url| !has_more(&url))
 }
 
 /// Reads where to listen: an IP address with a port, or `localhost` with one, which is `127.0.0.1`.
@@ -379,6 +415,12 @@ pub enum ConfigError {
         /// The text.
         name: String,
     },
+    /// Twilio is configured, and not where it reaches the gateway.
+    #[error(
+        "`twilio` needs `public_url`, where Twilio reaches this gateway and which it signs: write for example \
+         `public_url = \"https://gateway.example.com\"`"
+    )]
+    PublicUrl,
     /// Plain HTTP that others can reach.
     #[error(
         "without TLS the gateway listens on loopback only, and `{listen}` is not; \
@@ -413,6 +455,37 @@ mod tests {
         }
         let told = toml::from_str::<Config>("listen = \":8080\"").unwrap_err().to_string();
         assert!(told.contains("`:8080` is not an address") && told.contains("line 1"), "{told}");
+    }
+
+    #[test]
+    fn twilio_needs_an_address_that_it_can_reach() {
+        let of = |public: &str| {
+            let twilio = "[twilio.acme]\naccount_sid = \"AC0\"\nauth_token = \"token\"";
+            toml::from_str::<Config>(&format!("{public}\n{twilio}")).unwrap()
+        };
+        assert_eq!(of("").twilio["acme"].upstream, "https://api.twilio.com");
+        let url = |text: &str| of(&format!("public_url = \"{text}\"")).check();
+        for fine in
+            ["https://gateway.example.com", "https://gateway.example.com:8443/gw/", "http://127.0.0.1:8080"]
+        {
+            url(fine).unwrap();
+        }
+        for wrong in [
+            "",
+            "gateway.example.com",
+            "https:gateway.example.com",
+            "ftp://gateway.example.com",
+            "https://",
+            "https://gateway.example.com/?a=1",
+            "https://gateway.example.com/#a",
+            "https://name:word@gateway.example.com",
+        ] {
+            assert!(matches!(url(wrong), Err(super::ConfigError::PublicUrl)), "{wrong}");
+        }
+        let missing = of("").check().unwrap_err().to_string();
+        assert!(missing.contains("`twilio` needs `public_url`"), "{missing}");
+        // Without Twilio it may be anything.
+        toml::from_str::<Config>("public_url = \"anything\"").unwrap().check().unwrap();
     }
 
     #[test]

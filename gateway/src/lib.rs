@@ -24,5 +24,6 @@ pub mod random;
 pub mod record;
 pub mod secrets;
 pub mod serve;
+pub mod twilio;
 pub mod vault;
 pub mod webhook;

@@ -27,6 +27,7 @@ use crate::listen::{self, Limits, descriptors, tls};
 use crate::locate::Locator;
 use crate::notary::{First, Notary};
 use crate::secrets::{Locks, Secrets};
+use crate::twilio::Platforms;
 use crate::vault::Vault;
 use crate::webhook::Sender;
 pub use error::ServeError;
@@ -92,8 +93,12 @@ fn exports(config: &Config) -> Result<Exports, ServeError> {
         }
         None => None,
     };
-    let public_url = config.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
-    Ok(Exports { controllers: config.controller.clone(), signer, public_url })
+    Ok(Exports { controllers: config.controller.clone(), signer, public_url: public_url(config) })
+}
+
+/// Where the gateway is reached from outside, without a slash at the end.
+fn public_url(config: &Config) -> Option<String> {
+    config.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned())
 }
 
 /// Makes the configured table the first version, if there is none yet: when `serve` starts, or with the first
@@ -186,6 +191,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
     let anchors = Anchors::new(config, &clock)?;
     let reach = config.webhooks.reach();
     let senders = (Sender::new(reach)?, Crossbar::new(&config.kazoo, reach)?);
+    let twilio = Platforms::new(&config.twilio, reach)?;
     let gate = gate(config, clock.clone()).await?;
     let keys = gate.secrets().log.clone();
     let pins = config.pins_dir();
@@ -228,6 +234,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Running, ServeError>
             grace: Duration::from_secs(15),
             deadline: Duration::from_secs(config.upload.deadline_seconds),
         },
+        twilio,
+        public_url: public_url(config),
         gate,
     });
     let shutdown = CancellationToken::new();

@@ -14,6 +14,7 @@ use crate::listen::tls;
 use crate::locate::LocateError;
 use crate::notary::NotaryError;
 use crate::secrets::SecretsError;
+use crate::twilio::TwilioError;
 use crate::vault::VaultError;
 
 /// Why the gateway did not start.
@@ -55,6 +56,9 @@ pub enum ServeError {
     /// Orders to a platform cannot be given as configured.
     #[error(transparent)]
     Crossbar(#[from] CrossbarError),
+    /// Twilio cannot be stood in front of as configured.
+    #[error(transparent)]
+    Twilio(#[from] TwilioError),
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
