@@ -93,9 +93,9 @@ fn unregistered(leaves: &[(u64, Leaf)]) -> Option<String> {
 
 /// Readings of the law that count on a call and that no entry of the pack states.
 fn unstated(leaves: &[(u64, Leaf)]) -> Option<String> {
-    let states = |leaf: &Leaf, id: &str| match &leaf.body {
-        Body::ReadingProposed { reading } | Body::ReadingInForce { reading } => reading.id == id,
-        _ => false,
+    let states = |leaf: &Leaf, id: &str| {
+        let stated = matches!(leaf.body, Body::ReadingProposed { .. } | Body::ReadingInForce { .. });
+        stated && leaf.body.readings().any(|reading| reading == id)
     };
     let missing =
         readings(leaves).into_iter().filter(|id| !leaves.iter().any(|(_, leaf)| states(leaf, id))).count();
