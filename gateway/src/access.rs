@@ -14,7 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 use policy::CoverageBasis;
 use zeroize::Zeroizing;
 
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{CredentialRow, Ledger, LedgerError};
 use secret::{Check, Verifier};
 use throttle::{Throttle, Wait};
 use trail::OnRefusal;
@@ -252,6 +252,27 @@ impl Access {
             }
             _ => Err(Denied::Wrong),
         }
+    }
+
+    /// The credential that acts for a platform whose own requests come without one: the one that is named, or else the
+    /// only one of the account that may open calls and record them.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger fails.
+    pub async fn acting(&self, account: &str, named: Option<&str>) -> Result<Option<Principal>, LedgerError> {
+        let rows = match named {
+            Some(username) => self.ledger.credential(username).await?.into_iter().collect(),
+            None => self.ledger.credentials(account).await?,
+        };
+        let acts = |row: CredentialRow| {
+            let role = Role::parse(&row.role).filter(|role| *role == Role::Recorder)?;
+            let uploads = Uploads::read(&row.coverage, &row.on_refusal, row.quarantine_seconds)?;
+            let is_live = row.account == account && row.revoked_at.is_none();
+            is_live.then_some(Principal { credential: row.username, account: row.account, role, uploads })
+        };
+        let mut acting = rows.into_iter().filter_map(acts);
+        Ok(acting.next().filter(|_| acting.next().is_none()))
     }
 
     fn wrong(&self, from: IpAddr, username: &str, now: Instant) -> Denied {

@@ -21,6 +21,7 @@ mod readings;
 pub mod routes;
 mod scope;
 mod trace;
+mod twilio;
 mod upload;
 pub(crate) mod words;
 
@@ -85,6 +86,7 @@ pub fn router(door: Arc<Door>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&door), authorize))
         // Doors that ask for credentials in their own way.
         .merge(kazoo::mount())
+        .merge(twilio::mount())
         .layer(from_fn(read_in_one_way))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(from_fn(harden))

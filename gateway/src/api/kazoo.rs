@@ -214,7 +214,7 @@ fn token(uri: &Uri) -> Option<Vec<u8>> {
 }
 
 /// `USERNAME.PASSWORD`, as they would come in a header.
-fn credentials(token: &str) -> Option<Vec<u8>> {
+pub(super) fn credentials(token: &str) -> Option<Vec<u8>> {
     let (username, password) = token.split_once('.')?;
     Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}"))).into_bytes())
 }

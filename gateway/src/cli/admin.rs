@@ -79,6 +79,10 @@ pub(super) struct CredentialAdd {
     /// unless it is said otherwise
     #[arg(long, conflicts_with = "password_stdin")]
     kazoo: bool,
+    /// For an application that uses Twilio: shows what stands in its library for Twilio's sid and token. Needs
+    /// `[twilio.ACCOUNT]` in the configuration
+    #[arg(long, conflicts_with_all = ["password_stdin", "kazoo"])]
+    twilio: bool,
     /// Where the platform reaches the gateway, such as `https://gw.example.com` [default: where it listens]
     #[arg(long, value_name = "URL", requires = "kazoo")]
     base_url: Option<String>,
@@ -220,17 +224,25 @@ pub(super) async fn credential(config: Config, command: Credential, json: bool) 
                     role.as_str()
                 )));
             }
+            let sid = config.twilio.get(&asked.account).map(|twilio| twilio.account_sid.clone());
+            if asked.twilio && sid.is_none() {
+                return Err(CliError::Wrong(format!(
+                    "`--twilio` needs the section `[twilio.{}]` of the configuration, with Twilio's `account_sid`",
+                    asked.account
+                )));
+            }
             let chosen = if asked.password_stdin { Some(read_new_password().await?) } else { None };
             let chosen_text = chosen.as_ref().map(|password| password.as_str());
             let (actor, uploads) = (Actor::command_line(), asked.uploads()?);
             let (account, name) = (asked.account.as_str(), asked.name.as_str());
             let new = gate.add_credential_for(&actor, account, role, name, chosen_text, uploads).await?;
-            match asked.kazoo {
-                true => {
+            match (asked.kazoo, sid.filter(|_| asked.twilio)) {
+                (true, _) => {
                     let listens = format!("http://{}", config.listen);
                     show_kazoo(&new, asked.base_url.as_deref().unwrap_or(&listens), json)?;
                 }
-                false => show_credential(&new, chosen.is_some(), json),
+                (false, Some(sid)) => show_twilio(&new, &sid, json),
+                (false, None) => show_credential(&new, chosen.is_some(), json),
             }
         }
         Credential::List { account } => list_credentials(&gate, &account, json).await?,
@@ -442,6 +454,19 @@ fn show_kazoo(new: &NewCredential, base: &str, json: bool) -> Result<(), CliErro
         )
     });
     Ok(())
+}
+
+/// What an application's library has for Twilio's sid and token.
+fn show_twilio(new: &NewCredential, sid: &str, json: bool) {
+    let (username, account) = (&new.username, &new.account);
+    let token = Zeroizing::new(format!("{username}.{}", new.password.expose()));
+    let shown = json!({
+        "account_sid": sid, "auth_token": token.as_str(), "username": username, "account": account,
+        "role": new.role.as_str(),
+    });
+    say(json, &shown, || {
+        format!("username:    {username}\naccount sid: {sid}\nauth token:  {}   (shown once)", token.as_str())
+    });
 }
 
 pub(super) async fn done(gate: Gate) -> Result<(), CliError> {

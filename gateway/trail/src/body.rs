@@ -606,6 +606,8 @@ pub enum Door {
     Native,
     /// The target of Kazoo's call recordings.
     Kazoo,
+    /// Twilio's recordings, fetched from there.
+    Twilio,
 }
 
 /// What the sender of an upload is told if the law does not let it be kept.
