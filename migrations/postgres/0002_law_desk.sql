@@ -38,21 +38,23 @@ CREATE TABLE table_source (
     digest TEXT COLLATE "C" NOT NULL
 );
 
--- How an account's own counsel reads the law of a place. What asks less waits for a second person. They are kept for
--- ever.
+-- How an account's own counsel reads the law of a place. What asks less waits for a second person, and so
+-- does the end of what asks more. They are kept for ever.
 CREATE TABLE reading (
-    account     TEXT COLLATE "C" NOT NULL REFERENCES account (id),
-    id          TEXT COLLATE "C" NOT NULL,
-    code        TEXT COLLATE "C" NOT NULL,
-    document    TEXT COLLATE "C" NOT NULL,
-    credential  TEXT COLLATE "C" NOT NULL,
-    person      TEXT COLLATE "C" NOT NULL,
-    proposed_at BIGINT NOT NULL,
-    approver    TEXT COLLATE "C",
-    in_force_at BIGINT,
-    ended_at    BIGINT,
-    decision    TEXT COLLATE "C",
-    salt        TEXT COLLATE "C" NOT NULL,
+    account         TEXT COLLATE "C" NOT NULL REFERENCES account (id),
+    id              TEXT COLLATE "C" NOT NULL,
+    code            TEXT COLLATE "C" NOT NULL,
+    document        TEXT COLLATE "C" NOT NULL,
+    credential      TEXT COLLATE "C" NOT NULL,
+    person          TEXT COLLATE "C" NOT NULL,
+    proposed_at     BIGINT NOT NULL,
+    approver        TEXT COLLATE "C",
+    in_force_at     BIGINT,
+    end_proposer    TEXT COLLATE "C",
+    end_proposed_at BIGINT,
+    ended_at        BIGINT,
+    decision        TEXT COLLATE "C",
+    salt            TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (account, id)
 );
 

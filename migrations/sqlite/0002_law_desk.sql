@@ -38,21 +38,23 @@ CREATE TABLE table_source (
     digest TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- How an account's own counsel reads the law of a place. What asks less waits for a second person. They are kept for
--- ever.
+-- How an account's own counsel reads the law of a place. What asks less waits for a second person, and so
+-- does the end of what asks more. They are kept for ever.
 CREATE TABLE reading (
-    account     TEXT NOT NULL REFERENCES account (id),
-    id          TEXT NOT NULL,
-    code        TEXT NOT NULL,
-    document    TEXT NOT NULL,
-    credential  TEXT NOT NULL,
-    person      TEXT NOT NULL,
-    proposed_at INTEGER NOT NULL,
-    approver    TEXT,
-    in_force_at INTEGER,
-    ended_at    INTEGER,
-    decision    TEXT,
-    salt        TEXT NOT NULL,
+    account         TEXT NOT NULL REFERENCES account (id),
+    id              TEXT NOT NULL,
+    code            TEXT NOT NULL,
+    document        TEXT NOT NULL,
+    credential      TEXT NOT NULL,
+    person          TEXT NOT NULL,
+    proposed_at     INTEGER NOT NULL,
+    approver        TEXT,
+    in_force_at     INTEGER,
+    end_proposer    TEXT,
+    end_proposed_at INTEGER,
+    ended_at        INTEGER,
+    decision        TEXT,
+    salt            TEXT NOT NULL,
     PRIMARY KEY (account, id)
 ) STRICT;
 

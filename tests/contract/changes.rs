@@ -225,6 +225,7 @@ fn tested(change: &Change) -> &'static str {
         Change::RecordingSettings { .. } => "recording_settings_change",
         Change::Reading { .. }
         | Change::ApproveReading { .. }
+        | Change::ProposeReadingEnd { .. }
         | Change::EndReading { .. }
         | Change::AllowReadings { .. }
         | Change::DisallowReadings { .. } => "readings_change",
@@ -485,6 +486,12 @@ async fn readings_change(store: &Store) {
         person: Uuid::from_u128(number),
         at,
     };
+    let propose_end = |id: &str, number, at| Change::ProposeReadingEnd {
+        account: "acme".into(),
+        id: id.into(),
+        person: Uuid::from_u128(number),
+        at,
+    };
     let end = |id: &str, at| Change::EndReading {
         account: "acme".into(),
         id: id.into(),
@@ -497,10 +504,15 @@ async fn readings_change(store: &Store) {
         vec![approve("a", 2, 5), approve("a", 3, 6), end("b", 7), approve("b", 2, 8), end("b", 9)],
     )
     .await;
+    // So does the first proposal to end what is in force; what waits is ended at once.
+    change(&ledger, vec![propose_end("a", 4, 10), propose_end("a", 5, 11), propose_end("c", 4, 10)]).await;
     let rows = all().await;
     let [c, a, b] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!((a.approver.as_deref(), a.in_force_at), (Some(&*Uuid::from_u128(2).to_string()), Some(5)));
     assert_eq!((a.ended_at, a.decision.as_deref()), (None, None));
+    let proposer = Uuid::from_u128(4).to_string();
+    assert_eq!((a.end_proposer.as_deref(), a.end_proposed_at), (Some(proposer.as_str()), Some(10)));
+    assert_eq!((c.end_proposer.as_deref(), c.end_proposed_at), (None, None));
     assert_eq!((b.in_force_at, b.ended_at, b.decision.as_deref()), (None, Some(7), Some("{\"at\":7}")));
     assert_eq!((c.code.as_str(), c.document.as_str(), c.credential.as_str()), ("US-TX", "{}", "cg_1"));
     assert!(ledger.readings("globex").await.unwrap().is_empty());

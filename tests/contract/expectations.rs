@@ -116,6 +116,12 @@ impl There {
             ip: None,
             grant: Some(grant.into()),
         };
+        let approve = |id: &str| Change::ApproveReading {
+            account: "acme".into(),
+            id: id.into(),
+            person: Uuid::from_u128(2),
+            at: 2,
+        };
         let grant = |id: &str, uid| Change::Grant {
             salt: String::new(),
             account: "acme".into(),
@@ -222,11 +228,14 @@ impl There {
             Change::DecideProposal { uid: decided, state: "rejected", at: 2, decision: "{}".into() },
             Change::Reading { row: Box::new(stated("waits", 1)) },
             Change::Reading { row: Box::new(stated("counts", 1)) },
+            Change::Reading { row: Box::new(stated("ending", 1)) },
             Change::Reading { row: Box::new(stated("over", 1)) },
-            Change::ApproveReading {
+            approve("counts"),
+            approve("ending"),
+            Change::ProposeReadingEnd {
                 account: "acme".into(),
-                id: "counts".into(),
-                person: Uuid::from_u128(2),
+                id: "ending".into(),
+                person: Uuid::from_u128(3),
                 at: 2,
             },
             Change::EndReading { account: "acme".into(), id: "over".into(), at: 2, decision: "{}".into() },
@@ -313,11 +322,13 @@ impl There {
         };
         let alias = |uid| Expect::Alias { uid: Uuid::from_u128(uid).to_string() };
         let alias_free = |folded: &str| Expect::AliasFree { folded: folded.into() };
-        let reading = |account: &str, id: &str, in_force| Expect::ReadingIs {
+        let ending = |account: &str, id: &str, in_force, proposer: Option<u128>| Expect::ReadingIs {
             account: account.into(),
             id: id.into(),
             in_force,
+            end_proposer: proposer.map(|number| Uuid::from_u128(number).to_string()),
         };
+        let reading = |account: &str, id: &str, in_force| ending(account, id, in_force, None);
         let allowed = |account: &str, code: &str, allowed| Expect::ReadingsAllowed {
             account: account.into(),
             code: code.into(),
@@ -334,6 +345,10 @@ impl There {
             (reading("acme", "counts", true), true),
             (reading("acme", "counts", false), false),
             (reading("acme", "over", false), false),
+            (reading("acme", "ending", true), false),
+            (ending("acme", "ending", true, Some(3)), true),
+            (ending("acme", "ending", true, Some(2)), false),
+            (ending("acme", "counts", true, Some(3)), false),
             (reading("globex", "waits", false), false),
             (allowed("acme", "US-TX", true), true),
             (allowed("acme", "US-TX", false), false),
@@ -555,6 +570,8 @@ pub(super) fn stated(id: &str, at: i64) -> ReadingRow {
         proposed_at: at,
         approver: None,
         in_force_at: None,
+        end_proposer: None,
+        end_proposed_at: None,
         ended_at: None,
         decision: None,
         salt: "ab".into(),

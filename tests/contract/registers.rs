@@ -126,6 +126,7 @@ fn jobs() -> Vec<(&'static str, Vec<Change>)> {
         ("acme", vec![Change::AllowReadings { row: Box::new(allowance("US-TX")) }]),
         ("acme", vec![Change::Reading { row: Box::new(stated("r", 1)) }]),
         ("acme", vec![Change::ApproveReading { account: acme(), id: "r".into(), person: eve, at: 2 }]),
+        ("acme", vec![Change::ProposeReadingEnd { account: acme(), id: "r".into(), person: ada, at: 3 }]),
         (
             "acme",
             vec![

@@ -45,7 +45,7 @@ TYPES = dict(pair.split("=") for pair in """
     credential_rotated=credential.rotated credential_set=credential.set account_webhook=account.webhook credential=credential.added credential_revoked=credential.revoked person=person.enrolled
     person_confirmed=person.confirmed key=key.added key_retired=key.retired table=table.in-force table_proposed=table.proposed
     reading_allowed=reading.allowed reading_disallowed=reading.disallowed reading_proposed=reading.proposed
-    reading_in_force=reading.in-force reading_approved=reading.approved reading_ended=reading.ended
+    reading_in_force=reading.in-force reading_approved=reading.approved reading_end_proposed=reading.end-proposed reading_ended=reading.ended
     proposal_decided=table.proposal-decided lookup=audit.lookup exported=audit.export gap=audit.gap heartbeat=audit.heartbeat
     hold_set=hold.set hold_lifted=hold.lifted erasure_waits=erasure.waiting
     erased=erasure.executed log_opened=log.opened log_dropped=log.dropped log_key=log.key-rotated""".split())

@@ -329,15 +329,9 @@ async fn a_stricter_reading_takes_one_person_and_no_leave_and_only_adds() {
     allow(&desk, "north").await.expect(200);
     north.both(&texas(hours(&desk, 24))).await;
     assert_eq!(asks(&north.open(&desk, "two", "US-TX", json!(["evidence"])).await), "all/express");
-    // Its author does not end it alone, with whatever credential: calls are asked less afterwards.
-    north.decide(&north.nora, &id(&held), "end").await.problem(403, "own-proposal");
     // One that could never count is not taken for one that does.
     let elsewhere = but(&stricter, "operator", json!("US-NJ"));
     north.nora.post("/v1/readings", &elsewhere).await.problem(422, "invalid-reading");
-    // Within a call nothing is relaxed; later calls follow the other one.
-    north.decide(&north.niko, &id(&held), "end").await.expect(200);
-    assert_eq!(asks(&north.decision("c").await), "all/express");
-    assert_eq!(asks(&north.open(&desk, "three", "US-TX", json!(["evidence"])).await), "one/none");
     // Saying less in words that sound stricter is still less: by meaning, and not by text.
     let disguised = json!({
         "code": "US-CA", "operator": "US-NY", "entity": "North Sales LLC", "parties": "one", "form": "none",
@@ -347,6 +341,61 @@ async fn a_stricter_reading_takes_one_person_and_no_leave_and_only_adds() {
     let disguised = but(&but(&disguised, "memo", json!("m")), "until", json!(hours(&desk, 9)));
     north.nora.post("/v1/readings", &disguised).await.problem(403, "readings-not-allowed");
     verified(&desk, "north").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stricter_reading_is_ended_by_two_people_and_counts_until_then() {
+    let desk = desk().await;
+    let north = Tenant::of(&desk, "north").await;
+    allow(&desk, "north").await.expect(200);
+    north.both(&texas(hours(&desk, 24))).await;
+    let client = async |name: &str| {
+        let new = credential(&desk.gateway, "north", Role::Counsel, name).await;
+        Client::new(desk.gateway.running.address, &new)
+    };
+    let (nora_again, niko_again) = (client("nora first").await, client("niko second").await);
+    let third = client("Pat Third").await;
+    let open = async |call: &str| asks(&north.open(&desk, call, "US-TX", json!(["evidence"])).await);
+    let stricter = json!({
+        "code": "US-TX", "operator": "US-NY", "entity": "North Sales LLC", "parties": "all", "form": "express",
+        "reason": "after the complaint",
+    });
+    // Its author only proposes its end, and so does the other one, if they are the first.
+    for (name, first, again, second) in [
+        ("Nora First", &north.nora, &nora_again, &north.niko),
+        ("Niko Second", &north.niko, &niko_again, &north.nora),
+    ] {
+        let call = |when: &str| format!("{}-{when}", name.split(' ').next().unwrap());
+        let held = id(&north.nora.post("/v1/readings", &stricter).await.expect(201));
+        assert_eq!(open(&call("before")).await, "all/express");
+        // The proposal of somebody who does not count would be in the others' way.
+        north.decide(&third, &held, "end").await.problem(403, "unconfirmed-person");
+        let proposed = north.decide(first, &held, "end").await.expect(202);
+        assert_eq!((&proposed["state"], &proposed["end_proposer"]), (&json!("in-force"), &json!(name)));
+        assert!(proposed["end_proposed_at"].is_string() && proposed["ended_at"].is_null(), "{proposed}");
+        assert_eq!(open(&call("proposed")).await, "all/express");
+        // The same person, with whatever credential, is not a second one.
+        north.decide(first, &held, "end").await.problem(403, "own-proposal");
+        north.decide(again, &held, "end").await.problem(403, "own-proposal");
+        north.decide(&third, &held, "end").await.problem(403, "unconfirmed-person");
+        assert_eq!(north.state(&held).await, "in-force");
+        let ended = north.decide(second, &held, "end").await.expect(200);
+        assert_eq!((&ended["state"], &ended["end_proposer"]), (&json!("ended"), &json!(name)));
+        // Within a call nothing is relaxed; later calls follow what else there is.
+        assert_eq!(asks(&north.decision(&call("before")).await), "all/express");
+        assert_eq!(open(&call("after")).await, "one/none");
+        north.decide(first, &held, "end").await.problem(409, "reading-decided");
+    }
+    // One whose time is over asks nothing any more, so one person ends it.
+    let short = but(&stricter, "until", json!(hours(&desk, 1)));
+    let short = id(&north.nora.post("/v1/readings", &short).await.expect(201));
+    desk.gateway.advance_ms(3_600_000);
+    assert_eq!(north.decide(&north.nora, &short, "end").await.expect(200)["state"], "ended");
+    verified(&desk, "north").await;
+    let kinds = log(&desk.gateway, "north").await.into_iter().map(|leaf| leaf.kind);
+    let ends: Vec<String> = kinds.filter(|kind| kind.starts_with("reading.end")).collect();
+    let both = ["reading.end-proposed", "reading.ended"];
+    assert_eq!(ends, [both[0], both[1], both[0], both[1], both[1]]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -95,5 +95,11 @@ pub(super) async fn end(
     body: Body,
 ) -> Result<Response, Problem> {
     let reason = reason(&headers, body).await?;
-    Ok(answer(StatusCode::OK, &door.gate.end_reading(&who, &reading, &reason).await?))
+    let reading = door.gate.end_reading(&who, &reading, &reason).await?;
+    let status = match reading.state {
+        // It asks more, so its end is only proposed.
+        ReadingState::InForce => StatusCode::ACCEPTED,
+        ReadingState::Proposed | ReadingState::Expired | ReadingState::Ended => StatusCode::OK,
+    };
+    Ok(answer(status, &reading))
 }

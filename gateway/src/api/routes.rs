@@ -622,10 +622,11 @@ pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| {
                 UnnamedPerson, UnconfirmedPerson, OwnProposal, NotFound, ReadingDecided, ReadingsNotAllowed,
                 InvalidReading, ReasonTooLong, Contended,
             ]),
-        route("end_reading", "POST", "/v1/readings/{reading}/end", &[Counsel], post(readings::end), "Ends a reading, or takes back one that waits; calls follow the table again.")
+        route("end_reading", "POST", "/v1/readings/{reading}/end", &[Counsel], post(readings::end), "Ends a reading, or takes back one that waits; calls follow the table again. Of one that asks more, the first person only proposes the end.")
             .tagged("Law")
             .may_take::<law::Decided>()
             .answers(200, "ended", json::<answer::Reading>())
+            .answers(202, "its end is proposed: it asks more, and a second person has to end it", json::<answer::Reading>())
             .fails(&[
                 UnnamedPerson, UnconfirmedPerson, OwnProposal, NotFound, ReadingDecided, ReasonTooLong, Contended,
             ]),

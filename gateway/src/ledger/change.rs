@@ -258,12 +258,15 @@ pub enum Expect {
         /// The id of who made it theirs; empty if nobody is known.
         person: String,
     },
-    /// The reading is not ended, and is in force, or is still to be approved.
+    /// The reading is not ended, and is in force, or is still to be approved; and it is this person, or nobody, who
+    /// proposed to end it.
     ReadingIs {
         account: String,
         /// Its id.
         id: String,
         in_force: bool,
+        /// Their id.
+        end_proposer: Option<String>,
     },
     /// The law desk lets the account read the law of a place, or does not.
     ReadingsAllowed {
@@ -657,6 +660,15 @@ pub enum Change {
         /// Its id.
         id: String,
         /// The id of the person who approves it.
+        person: Uuid,
+        at: i64,
+    },
+    /// Somebody proposes to end a reading.
+    ProposeReadingEnd {
+        account: String,
+        /// Its id.
+        id: String,
+        /// The id of the person who proposes it.
         person: Uuid,
         at: i64,
     },

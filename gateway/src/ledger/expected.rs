@@ -230,6 +230,7 @@ fn touch<'g>(change: &'g Change, touched: &mut BTreeSet<Part<'g>>) {
         | Change::DecideProposal { .. }
         | Change::Reading { .. }
         | Change::ApproveReading { .. }
+        | Change::ProposeReadingEnd { .. }
         | Change::EndReading { .. }
         | Change::AllowReadings { .. }
         | Change::DisallowReadings { .. } => {

@@ -646,8 +646,8 @@ impl Ledger {
                 &self.pool,
                 query_as,
                 fetch_all,
-                "SELECT account, id, code, document, credential, person, proposed_at, approver, in_force_at, ended_at, decision, salt \
-                 FROM reading WHERE account = ? ORDER BY proposed_at DESC, id",
+                "SELECT account, id, code, document, credential, person, proposed_at, approver, in_force_at, end_proposer, \
+                 end_proposed_at, ended_at, decision, salt FROM reading WHERE account = ? ORDER BY proposed_at DESC, id",
                 account
             )
         )

@@ -192,7 +192,9 @@ pub(super) fn touches(change: &Change) -> Option<Touch> {
         Change::Reading { row } => {
             Touch::new(reading, "account = ? AND id = ?").bind(&row.account).bind(&row.id)
         }
-        Change::ApproveReading { account, id, .. } | Change::EndReading { account, id, .. } => {
+        Change::ApproveReading { account, id, .. }
+        | Change::ProposeReadingEnd { account, id, .. }
+        | Change::EndReading { account, id, .. } => {
             Touch::new(reading, "account = ? AND id = ?").bind(account).bind(id)
         }
         Change::AllowReadings { row } => {
@@ -530,7 +532,8 @@ static REGISTERS: [Register; 16] = [
         of_log: "account = ?",
         key: "id",
         columns: "account, id, code, document, credential, person, CAST(proposed_at AS TEXT), approver, \
-                  CAST(in_force_at AS TEXT), CAST(ended_at AS TEXT), decision, salt",
+                  CAST(in_force_at AS TEXT), end_proposer, CAST(end_proposed_at AS TEXT), \
+                  CAST(ended_at AS TEXT), decision, salt",
     },
     Register {
         name: "reading-allowance",
@@ -543,7 +546,7 @@ static REGISTERS: [Register; 16] = [
 ];
 
 /// The types of entries that register something.
-const KINDS: [&str; 36] = [
+const KINDS: [&str; 37] = [
     "account.added",
     "account.alias",
     "account.alias-removed",
@@ -572,6 +575,7 @@ const KINDS: [&str; 36] = [
     "reading.allowed",
     "reading.approved",
     "reading.disallowed",
+    "reading.end-proposed",
     "reading.ended",
     "reading.in-force",
     "reading.proposed",

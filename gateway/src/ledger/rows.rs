@@ -551,6 +551,10 @@ pub struct ReadingRow {
     pub approver: Option<String>,
     /// Since when it counts for calls that are opened.
     pub in_force_at: Option<i64>,
+    /// The id of the person who proposed to end it, since it asks more.
+    pub end_proposer: Option<String>,
+    /// When they did.
+    pub end_proposed_at: Option<i64>,
     /// When it was ended.
     pub ended_at: Option<i64>,
     /// Who ended it, and why, as JSON.

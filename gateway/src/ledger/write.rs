@@ -99,12 +99,14 @@ pub(super) fn question(expect: &Expect) -> Statement {
         Expect::ProposalOf { uid, person } => Statement::new("EXISTS (SELECT 1 FROM proposal WHERE uid = ? AND state = 'open' AND person = ?)")
                 .bind(uid)
                 .bind(person),
-        Expect::ReadingIs { account, id, in_force } => Statement::new(
-            "EXISTS (SELECT 1 FROM reading WHERE account = ? AND id = ? AND ended_at IS NULL AND CASE WHEN in_force_at IS NULL THEN 0 ELSE 1 END = ?)",
+        Expect::ReadingIs { account, id, in_force, end_proposer } => Statement::new(
+            "EXISTS (SELECT 1 FROM reading WHERE account = ? AND id = ? AND ended_at IS NULL AND CASE WHEN in_force_at IS NULL THEN 0 ELSE 1 END = ? \
+             AND end_proposer IS NOT DISTINCT FROM ?)",
         )
                 .bind(account)
                 .bind(id)
-                .bind(i64::from(*in_force)),
+                .bind(i64::from(*in_force))
+                .bind(end_proposer),
         Expect::ReadingsAllowed { account, code, allowed } => Statement::new("(SELECT count(*) FROM reading_allowance WHERE account = ? AND code = ?) = ?")
                 .bind(account)
                 .bind(code)
@@ -565,6 +567,14 @@ pub(super) fn statements(change: &Change) -> Vec<Statement> {
         .bind(&row.salt),
         Change::ApproveReading { account, id, person, at } => Statement::new(
             "UPDATE reading SET approver = ?, in_force_at = ? WHERE account = ? AND id = ? AND in_force_at IS NULL AND ended_at IS NULL",
+        )
+        .bind(person)
+        .bind(*at)
+        .bind(account)
+        .bind(id),
+        Change::ProposeReadingEnd { account, id, person, at } => Statement::new(
+            "UPDATE reading SET end_proposer = ?, end_proposed_at = ? WHERE account = ? AND id = ? AND in_force_at IS NOT NULL \
+             AND end_proposer IS NULL AND ended_at IS NULL",
         )
         .bind(person)
         .bind(*at)

@@ -516,6 +516,11 @@ pub enum Body {
         /// Its id.
         reading: String,
     },
+    /// Somebody proposed to end a reading that asks more. It counts until a second person ends it.
+    ReadingEndProposed {
+        /// Its id.
+        reading: String,
+    },
     /// A reading was ended, or its proposal taken back.
     ReadingEnded {
         /// Its id.
@@ -858,6 +863,7 @@ impl Body {
             Body::ReadingProposed { .. } => Kind::ReadingProposed,
             Body::ReadingInForce { .. } => Kind::ReadingInForce,
             Body::ReadingApproved { .. } => Kind::ReadingApproved,
+            Body::ReadingEndProposed { .. } => Kind::ReadingEndProposed,
             Body::ReadingEnded { .. } => Kind::ReadingEnded,
         }
     }
@@ -941,7 +947,8 @@ impl Body {
             | Body::ProposalDecided { .. }
             | Body::ReadingAllowed { .. }
             | Body::ReadingProposed { .. }
-            | Body::ReadingApproved { .. } => false,
+            | Body::ReadingApproved { .. }
+            | Body::ReadingEndProposed { .. } => false,
         }
     }
 }

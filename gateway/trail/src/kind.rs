@@ -78,6 +78,7 @@ kinds! {
     ReadingAllowed "reading.allowed"
     ReadingApproved "reading.approved"
     ReadingDisallowed "reading.disallowed"
+    ReadingEndProposed "reading.end-proposed"
     ReadingEnded "reading.ended"
     ReadingInForce "reading.in-force"
     ReadingProposed "reading.proposed"

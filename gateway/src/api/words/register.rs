@@ -181,7 +181,10 @@ pub(super) fn law(why: &LawRefusal) -> String {
              there otherwise: counsel of the account `system` can allow it with `PUT \
              /v1/jurisdictions/{code}/readings/ACCOUNT`"
         ),
-        LawRefusal::OwnReading => "this reading is yours; somebody else has to approve it, or end it".into(),
+        LawRefusal::OwnReading => "you proposed this reading; somebody else has to approve it".into(),
+        LawRefusal::OwnReadingEnd => {
+            "you proposed the end of this reading; it asks more, so somebody else has to end it".into()
+        }
         LawRefusal::ReadingDecided => {
             "the reading has been decided or ended already; state another one".into()
         }

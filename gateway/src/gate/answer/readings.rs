@@ -54,6 +54,10 @@ pub struct Reading {
     pub stated_at: Moment,
     /// Since when it counts for calls that are opened; null if it never did.
     pub in_force_at: Option<Moment>,
+    /// The person who proposed to end it, since it asks more; null if nobody did. Somebody else ends it.
+    pub end_proposer: Option<String>,
+    /// When they did; null if nobody did.
+    pub end_proposed_at: Option<Moment>,
     /// When it was ended; null if it was not.
     pub ended_at: Option<Moment>,
 }

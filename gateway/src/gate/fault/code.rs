@@ -266,7 +266,7 @@ codes! {
         OtherCall = "other-call", Conflict, [];
         /// You cannot confirm yourself; a colleague has to.
         OwnPerson = "own-person", Refused, [];
-        /// You proposed it; somebody else has to approve it.
+        /// You proposed it; somebody else has to approve it, or end it.
         OwnProposal = "own-proposal", Refused, [];
         /// The participant has left the call; add them again when they come back.
         ParticipantLeft = "participant-left", Conflict, [];

@@ -276,6 +276,8 @@ pub enum LawRefusal {
     },
     /// The person who proposed a reading tries to approve it.
     OwnReading,
+    /// The person who proposed to end a reading tries to end it.
+    OwnReadingEnd,
     /// The reading is in force, over, or ended.
     ReadingDecided,
 }
@@ -336,7 +338,7 @@ impl LawRefusal {
             LawRefusal::NoRow { .. } => FaultCode::NoRow,
             LawRefusal::Reading(_) => FaultCode::InvalidReading,
             LawRefusal::ReadingsNotAllowed { .. } => FaultCode::ReadingsNotAllowed,
-            LawRefusal::OwnReading => FaultCode::OwnProposal,
+            LawRefusal::OwnReading | LawRefusal::OwnReadingEnd => FaultCode::OwnProposal,
             LawRefusal::ReadingDecided => FaultCode::ReadingDecided,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! INVARIANT: what asks less than the table counts only where counsel of the account `system` lets this account read the
 //! place otherwise, once two people of the account stand for it, until its end. Whether it asks less is computed from the
-//! table; the author's word for it does not count. What asks more counts at once, and is only ever added.
+//! table; the author's word for it does not count. What asks more counts at once, is only ever added, and is ended by
+//! two people.
 //!
 //! A reading counts for calls that are opened from then on. Those that are open when it ends follow the table again.
 
@@ -185,6 +186,8 @@ impl Gate {
                 proposed_at: at.as_millisecond(),
                 approver: None,
                 in_force_at: (!loosens).then_some(at.as_millisecond()),
+                end_proposer: None,
+                end_proposed_at: None,
                 ended_at: None,
                 decision: None,
                 salt: trail::salt()?,
@@ -270,7 +273,12 @@ impl Gate {
             let detail = json!({"person": approver.name, "reason": reason});
             let expects = vec![
                 Expect::Law { digest: Some(table.digest().into()) },
-                Expect::ReadingIs { account: account.into(), id: row.id.clone(), in_force: false },
+                Expect::ReadingIs {
+                    account: account.into(),
+                    id: row.id.clone(),
+                    in_force: false,
+                    end_proposer: None,
+                },
                 Expect::ReadingsAllowed { account: account.into(), code: row.code.clone(), allowed: true },
             ];
             let changes = vec![Change::ApproveReading {
@@ -288,11 +296,12 @@ impl Gate {
     }
 
     /// Ends a reading, or takes back one that waits. Open calls then follow the table again, as far as that asks more.
-    /// One that asks more than the table is ended by somebody else than its author: calls are asked less afterwards.
+    /// Calls are asked less once one that asks more is ended, so the first person, whoever stated it, only proposes
+    /// that: it counts until a second one ends it.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such reading, it has already been ended, or its author may not end it alone.
+    /// [`Fault`]: there is no such reading, it has already been ended, or the asker proposed its end themselves.
     pub async fn end_reading(
         &self,
         who: &Principal,
@@ -306,27 +315,53 @@ impl Gate {
             if row.ended_at.is_some() {
                 return Err(LawRefusal::ReadingDecided.into());
             }
-            let in_force = row.in_force_at.is_some();
-            // INVARIANT: what loosens takes a second person.
-            if in_force && document(&row)?.terms.instead_of.is_none() {
-                let ender = self.person(who).await?;
-                if row.person == ender.id.to_string() {
-                    return Err(LawRefusal::OwnReading.into());
-                }
-                self.enrolled(account).await?.seconds(parse_id(&row.person)?, &ender)?;
-            }
+            let Document { terms, .. } = document(&row)?;
             let at = self.moment_of(account).await?;
-            let detail = json!({"reason": reason});
-            let body = Body::ReadingEnded { reading: row.id.clone() };
-            let expects = vec![Expect::ReadingIs { account: account.into(), id: row.id.clone(), in_force }];
-            let changes = vec![Change::EndReading {
+            let in_force = row.in_force_at.is_some();
+            let over = terms.until.is_some_and(|until| until <= at);
+            let mut detail = json!({"reason": reason});
+            let mut proposer = None;
+            // INVARIANT: what loosens takes a second person, no matter how many credentials the first one has.
+            if in_force && terms.instead_of.is_none() && !over {
+                let person = self.person(who).await?;
+                let enrolled = self.enrolled(account).await?;
+                detail = json!({"person": person.name, "reason": reason});
+                match row.end_proposer.as_deref() {
+                    Some(first) if first == person.id.to_string() => {
+                        return Err(LawRefusal::OwnReadingEnd.into());
+                    }
+                    Some(first) => enrolled.seconds(parse_id(first)?, &person)?,
+                    // The proposal stays: of somebody who does not count, it would be in everybody's way.
+                    None => {
+                        enrolled.counts(&person)?;
+                        proposer = Some(person.id);
+                    }
+                }
+            }
+            let (reading, of, ms) = (row.id.clone(), account.to_owned(), at.as_millisecond());
+            let (body, change) = match proposer {
+                Some(person) => (
+                    Body::ReadingEndProposed { reading },
+                    Change::ProposeReadingEnd { account: of, id: row.id.clone(), person, at: ms },
+                ),
+                None => (
+                    Body::ReadingEnded { reading },
+                    Change::EndReading {
+                        account: of,
+                        id: row.id.clone(),
+                        at: ms,
+                        decision: detail.to_string(),
+                    },
+                ),
+            };
+            let expects = vec![Expect::ReadingIs {
                 account: account.into(),
                 id: row.id,
-                at: at.as_millisecond(),
-                decision: detail.to_string(),
+                in_force,
+                end_proposer: row.end_proposer,
             }];
             let entries = vec![trail::draft(account, at, &who.into(), None, body, Some(detail))?];
-            if self.append(Job { expects, changes, entries }).await? == Appended::Done {
+            if self.append(Job { expects, changes: vec![change], entries }).await? == Appended::Done {
                 return self.reading(account, id).await;
             }
         }
@@ -430,7 +465,9 @@ impl Gate {
     /// The moment of an act: never before the last one, so that setting the clock back revives nothing.
     async fn moment_of(&self, account: &str) -> Result<Timestamp, Fault> {
         let rows = self.ledger.readings(account).await?;
-        let acts = rows.iter().flat_map(|row| [Some(row.proposed_at), row.in_force_at, row.ended_at]);
+        let acts = rows
+            .iter()
+            .flat_map(|row| [Some(row.proposed_at), row.in_force_at, row.end_proposed_at, row.ended_at]);
         let last = acts.flatten().max().map_or(Timestamp::MIN, millis);
         Ok(self.clock.now().max(last))
     }
@@ -579,6 +616,8 @@ fn shown(row: &ReadingRow, enrolled: &Enrolled, now: Timestamp) -> Result<answer
         approver: row.approver.as_deref().map(name).transpose()?,
         stated_at: moment(row.proposed_at),
         in_force_at: row.in_force_at.map(moment),
+        end_proposer: row.end_proposer.as_deref().map(name).transpose()?,
+        end_proposed_at: row.end_proposed_at.map(moment),
         ended_at: row.ended_at.map(moment),
     })
 }

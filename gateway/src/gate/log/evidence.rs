@@ -420,7 +420,13 @@ fn is_covered(row: &EntryRow, head: &SignedHead) -> bool {
 fn used(body: &Body, keys: &mut BTreeSet<(String, &[&str])>) {
     const PROMPT: &[&str] = &["prompt.registered"];
     const GRANT: &[&str] = &["consent-grant.registered", "consent-grant.withdrawn"];
-    const READING: &[&str] = &["reading.proposed", "reading.in-force", "reading.approved", "reading.ended"];
+    const READING: &[&str] = &[
+        "reading.proposed",
+        "reading.in-force",
+        "reading.approved",
+        "reading.end-proposed",
+        "reading.ended",
+    ];
     const RECORDING: &[&str] =
         &["recording.fetched", "recording.fetch-refused", "recording.hold", "recording.deleted"];
     keys.extend(body.grants().map(|grant| (format!("grant:{grant}"), GRANT)));

@@ -132,12 +132,15 @@ impl Committed for ReadingRow {
 
     fn columns(&self) -> Option<Vec<Option<String>>> {
         let Self { account, id, code, document, credential, person, .. } = self.clone();
-        let Self { proposed_at, approver, in_force_at, ended_at, decision, salt, .. } = self.clone();
+        let Self { proposed_at, approver, in_force_at, end_proposer, end_proposed_at, .. } = self.clone();
+        let Self { ended_at, decision, salt, .. } = self.clone();
         let texts = [account, id, code, document, credential, person].map(Some);
         let rest = [
             number(proposed_at),
             approver,
             in_force_at.and_then(number),
+            end_proposer,
+            end_proposed_at.and_then(number),
             ended_at.and_then(number),
             decision,
             Some(salt),

@@ -179,7 +179,10 @@ impl Body {
         let counting = if let Body::Opened { facts, .. } = self { facts.readings.as_slice() } else { &[] };
         let own = if let Body::ReadingProposed { reading } | Body::ReadingInForce { reading } = self {
             Some(reading.id.as_str())
-        } else if let Body::ReadingApproved { reading } | Body::ReadingEnded { reading } = self {
+        } else if let Body::ReadingApproved { reading }
+        | Body::ReadingEndProposed { reading }
+        | Body::ReadingEnded { reading } = self
+        {
             Some(reading.as_str())
         } else {
             None

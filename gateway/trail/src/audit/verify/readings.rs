@@ -1,7 +1,8 @@
 //! How an account reads the law: its readings, as its log has them.
 //!
 //! **Invariant: what asks less than the table counts only while the law desk allows it, if two people of the account
-//! stand for it, until its end.** What asks more is never left out of a call that is opened under it.
+//! stand for it, until its end.** What asks more is never left out of a call that is opened under it, and
+//! two people end it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,8 @@ struct Known {
     /// Who proposed it.
     credential: String,
     in_force: bool,
+    /// Who proposed last to end it.
+    end_proposer: Option<String>,
     ended: Option<Timestamp>,
 }
 
@@ -31,6 +34,11 @@ impl Known {
     /// When it was over by then, if it was.
     fn over(&self, at: Timestamp) -> Option<Timestamp> {
         self.terms.until.filter(|until| *until <= at).into_iter().chain(self.ended).min()
+    }
+
+    /// Whether calls that are opened then are asked more because of it.
+    fn adds(&self, at: Timestamp) -> bool {
+        self.in_force && self.terms.instead_of.is_none() && self.over(at).is_none()
     }
 }
 
@@ -72,16 +80,28 @@ impl Readings {
         if let Body::ReadingApproved { reading } = &leaf.body {
             self.approved(leaf, reading, actors)?;
         }
+        if let Body::ReadingEndProposed { reading } = &leaf.body {
+            match self.known.get_mut(reading) {
+                Some(known) if known.adds(leaf.at) => {
+                    known.end_proposer = Some(leaf.actor.credential.clone());
+                }
+                Some(_) => {
+                    return wrong("it proposes to end a reading that is over, or that one person ends");
+                }
+                None if actors.lenient => {}
+                None => return wrong("it proposes to end a reading that nobody had stated"),
+            }
+        }
         if let Body::ReadingEnded { reading } = &leaf.body {
             // INVARIANT: what loosens takes a second person.
+            let ender = leaf.actor.credential.as_str();
             let alone = |known: &Known| {
-                let (author, ender) = (known.credential.as_str(), leaf.actor.credential.as_str());
-                author == ender || (actors.seconds)(author, ender) == Some(false)
+                let first = known.end_proposer.as_deref();
+                first.is_none_or(|first| first == ender || (actors.seconds)(first, ender) == Some(false))
             };
-            let adds = |known: &&Known| known.in_force && known.terms.instead_of.is_none();
-            if self.known.get(reading).filter(adds).is_some_and(alone) {
+            if self.known.get(reading).filter(|known| known.adds(leaf.at)).is_some_and(alone) {
                 return wrong(
-                    "it ends a reading that asks more, and by what the log says of people nobody else who counts had stated it",
+                    "it ends a reading that asks more, and by what the log says of people nobody else who counts had proposed that",
                 );
             }
             match self.known.get_mut(reading) {
@@ -113,6 +133,7 @@ impl Readings {
             terms: terms.clone(),
             credential: leaf.actor.credential.clone(),
             in_force: !loosens,
+            end_proposer: None,
             ended: None,
         };
         match self.known.insert(reading.id.clone(), new) {
@@ -166,10 +187,8 @@ impl Readings {
                 return Err(Failure::tampered("a call rests on a reading that was not in force"));
             }
         }
-        let counts =
-            |known: &Known| known.in_force && known.terms.instead_of.is_none() && known.over(at).is_none();
         let named = |id: &String| facts.readings.iter().any(|reading| reading.id == *id);
-        let mut stricter = self.known.iter().filter(|(_, known)| counts(known));
+        let mut stricter = self.known.iter().filter(|(_, known)| known.adds(at));
         let left_out = stricter
             .any(|(id, known)| known.terms.covers(&facts.operator_locations, facts.purposes) && !named(id));
         match left_out && !actors.lenient {

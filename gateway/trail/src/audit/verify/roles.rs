@@ -97,6 +97,7 @@ fn makers(body: &Body) -> &'static [&'static str] {
         | Body::ReadingProposed { .. }
         | Body::ReadingInForce { .. }
         | Body::ReadingApproved { .. }
+        | Body::ReadingEndProposed { .. }
         | Body::ReadingEnded { .. } => &["counsel"],
         Body::Prompt { .. } => &["counsel", "admin", "operator", PROVISIONER],
         Body::Grant { .. } => &["counsel", "registrar", "admin", "operator"],

@@ -251,6 +251,7 @@ fn a_reading_is_what_its_id_names_and_asks_what_was_stated() {
         (Body::ReadingProposed { reading: named(other) }, "has no end"),
         (Body::ReadingInForce { reading: reading.clone() }, "nobody had approved it"),
         (Body::ReadingApproved { reading: reading.id.clone() }, "nobody had proposed"),
+        (Body::ReadingEndProposed { reading: reading.id.clone() }, "nobody had stated"),
         (Body::ReadingEnded { reading: reading.id.clone() }, "nobody had stated"),
     ] {
         let mut log = log.clone();
@@ -278,14 +279,8 @@ fn what_asks_more_is_left_out_of_no_call() {
     let reading = stricter();
     log.entry(&nora(), Body::ReadingInForce { reading: reading.clone() }, None);
     let mut without = log.clone();
-    let (uid, _) = open(&mut log, vec![reading.clone()]);
+    let (uid, _) = open(&mut log, vec![reading]);
     assert_eq!(requirement(&log, uid), "all/express");
-    // Whoever stated it does not end it alone: calls are asked less afterwards.
-    let mut alone = log.clone();
-    let index = alone.entry(&nora(), Body::ReadingEnded { reading: reading.id.clone() }, None);
-    assert_found(&found(&alone), Verdict::Tampered, index, "ends a reading that asks more");
-    log.entry(&niko(), Body::ReadingEnded { reading: reading.id }, None);
-    open(&mut log, Vec::new());
     verified(&log.export()).unwrap();
     let (_, index) = open(&mut without, Vec::new());
     assert_found(&found(&without), Verdict::Tampered, index, "without a reading of the account");
@@ -318,4 +313,60 @@ fn a_pack_shows_the_readings_that_counted_or_says_that_it_does_not() {
     let (later, _) = open(&mut log, vec![reading]);
     let failure = checked(&log, later, &[usize::try_from(ended).unwrap()]).unwrap_err();
     assert!(failure.what.contains("that was ended before"), "{failure}");
+}
+
+#[test]
+fn what_asks_more_is_ended_by_two_people() {
+    let mut log = log();
+    let again = Actor { credential: "cg_nora_again".into(), role: "counsel".into() };
+    let body = Body::Credential {
+        credential: again.credential.clone(),
+        role: again.role.clone(),
+        person: Some(Uuid::from_u128(1)),
+        coverage: CoverageBasis::Granted,
+        on_refusal: OnRefusal::Deny,
+        quarantine_seconds: 0,
+    };
+    log.entry(&Actor::command_line(), body, Some(json!({"name": "somebody"})));
+    let reading = stricter();
+    log.entry(&nora(), Body::ReadingInForce { reading: reading.clone() }, None);
+    let proposes = || Body::ReadingEndProposed { reading: reading.id.clone() };
+    let ends = || Body::ReadingEnded { reading: reading.id.clone() };
+    // By nobody alone, whoever stated it, with whatever credential; nor after somebody who does not count.
+    for (first, second) in [
+        (None, nora()),
+        (None, niko()),
+        (Some(nora()), nora()),
+        (Some(niko()), niko()),
+        (Some(nora()), again),
+        (Some(counsel()), niko()),
+    ] {
+        let mut log = log.clone();
+        if let Some(first) = first {
+            log.entry(&first, proposes(), None);
+        }
+        let index = log.entry(&second, ends(), None);
+        assert_found(&found(&log), Verdict::Tampered, index, "ends a reading that asks more");
+    }
+    // Once its end is proposed, by whichever of them, it counts until the other one ends it.
+    for (first, second) in [(nora(), niko()), (niko(), nora())] {
+        let mut log = log.clone();
+        log.entry(&first, proposes(), None);
+        let mut without = log.clone();
+        let (_, index) = open(&mut without, Vec::new());
+        assert_found(&found(&without), Verdict::Tampered, index, "without a reading of the account");
+        open(&mut log, vec![reading.clone()]);
+        log.entry(&second, ends(), None);
+        open(&mut log, Vec::new());
+        verified(&log.export()).unwrap();
+        let index = log.entry(&first, proposes(), None);
+        assert_found(&found(&log), Verdict::Tampered, index, "that is over");
+    }
+    // When its time is over, nothing is asked less because it is ended.
+    let until = Some(log.now + SignedDuration::from_hours(1));
+    let short = named(Terms { until, ..stricter().terms });
+    log.entry(&nora(), Body::ReadingInForce { reading: short.clone() }, None);
+    log.tick(3_600_000);
+    log.entry(&nora(), Body::ReadingEnded { reading: short.id }, None);
+    verified(&log.export()).unwrap();
 }
